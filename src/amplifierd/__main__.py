@@ -1,0 +1,5 @@
+"""`python -m amplifierd`."""
+
+from .cli import cli
+
+cli(prog_name="amplifierd")

@@ -1,0 +1,50 @@
+"""Where the parts meet: the contract, the handlers, a storage."""
+
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from . import __version__
+from .contract import compile_contract, load_document
+from .settings import Settings
+from .storage.errors import SessionNotFound, StorageUnavailable
+from .storage.interface import Storage
+
+# The status of each error that a handler may raise; every other error is a defect, and 500.
+STATUSES: dict[type[Exception], int] = {
+    SessionNotFound: 404,
+    StorageUnavailable: 503,
+}
+
+# Everything is kept under a workspace; without keys there is one.
+DEFAULT_WORKSPACE = "default"
+
+
+def create_app(settings: Settings, storage: Storage) -> Any:
+    """The ASGI application that serves `storage` by the contract; its lifespan opens the storage and closes it.
+
+    Raises `ContractError` where the contract can't be read, or does not fit the handlers.
+    """
+    started = time.monotonic()
+
+    @asynccontextmanager
+    async def lifespan(_app: Any) -> AsyncIterator[None]:
+        async with storage:
+            yield
+
+    return compile_contract(
+        load_document(settings.contract),
+        handlers="amplifierd.handlers",
+        provided={
+            "storage": storage,
+            "workspace": DEFAULT_WORKSPACE,
+            "version": __version__,
+            "uptime": lambda: time.monotonic() - started,
+        },
+        statuses=STATUSES,
+        version=__version__,
+        max_body=settings.max_body,
+        check_responses=settings.check_responses,
+        lifespan=lifespan,
+    )

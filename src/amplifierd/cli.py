@@ -1,0 +1,58 @@
+"""The command line. Every option is also an environment variable: `--port` is `AMPLIFIERD_PORT`."""
+
+from typing import Any, get_args
+
+import click
+
+from . import __version__
+from .settings import LogFormat, LogLevel, Settings, default_database
+
+PREFIX = "AMPLIFIERD"
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="amplifierd")
+def cli() -> None:
+    """A store for LLM conversations, served over HTTP by the contract in openapi.yaml."""
+
+
+@cli.command(context_settings={"auto_envvar_prefix": PREFIX, "show_default": True})
+@click.option("--host", default="127.0.0.1", show_envvar=True, help="The address to listen on.")
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=8420, show_envvar=True, help="The port; 0 takes a free one."
+)
+@click.option(
+    "--database",
+    default=default_database,
+    show_default="a file in your data directory",
+    show_envvar=True,
+    help="Where conversations are kept: sqlite:///PATH.",
+)
+@click.option("--workers", type=click.IntRange(1, 64), default=1, show_envvar=True, help="How many processes serve.")
+@click.option(
+    "--max-body", type=click.IntRange(1), default=8 * 1024 * 1024, show_envvar=True, help="The largest body, in bytes."
+)
+@click.option(
+    "--log-level", type=click.Choice(get_args(LogLevel)), default="info", show_envvar=True, help="What is logged."
+)
+@click.option(
+    "--log-format", type=click.Choice(get_args(LogFormat)), default="text", show_envvar=True, help="How it is logged."
+)
+@click.option(
+    "--check-responses/--no-check-responses",
+    default=False,
+    show_envvar=True,
+    help="Hold every response against the contract; a breach is a 500 that says so.",
+)
+def serve(**options: Any) -> None:
+    """Serve conversations until Ctrl-C or SIGTERM."""
+    # Imported here: `--help` needs no server.
+    from .contract import ContractError
+    from .server import CannotListen
+    from .server import serve as run
+    from .storage.errors import DatabaseUnusable
+
+    try:
+        run(Settings(**options))
+    except (CannotListen, ContractError, DatabaseUnusable) as error:
+        raise click.ClickException(str(error)) from error

@@ -1,0 +1,12 @@
+"""openapi.yaml compiled once, at start-up, into an ASGI application.
+
+    routing -> operation: parameters, body -> handler -> response
+
+Nothing outside of this package imports Connexion, Starlette or a JSON Schema library.
+"""
+
+from .application import compile_contract
+from .document import ContractError, Document, load_document
+from .problems import problem_kind
+
+__all__ = ["ContractError", "Document", "compile_contract", "load_document", "problem_kind"]

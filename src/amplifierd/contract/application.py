@@ -1,0 +1,114 @@
+"""The contract as an application: Connexion routes and authenticates, compiled operations do the rest."""
+
+import re
+from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager
+from functools import partial
+from importlib import import_module
+from typing import Any
+
+from connexion.exceptions import InvalidSpecification
+from connexion.middleware.abstract import RoutedAPI, RoutedMiddleware
+from connexion.middleware.lifespan import LifespanMiddleware
+from connexion.middleware.main import ConnexionMiddleware
+from connexion.operations.abstract import AbstractOperation
+from connexion.resolver import Resolution, Resolver
+from starlette.types import ASGIApp
+
+from .checking import ResponseCheck
+from .document import ContractError, Document
+from .edge import Edge
+from .operation import Compilation, Handler, Operation
+from .pages import Pages
+from .paths import Paths
+from .routing import Routing
+from .schema import Schemas
+
+Lifespan = Callable[[Any], AbstractAsyncContextManager[None]]
+CompileOperation = Callable[[str, str, Handler], Operation]
+
+
+def compile_contract(
+    document: Document,
+    *,
+    handlers: str,
+    provided: Mapping[str, object],
+    statuses: Mapping[type[Exception], int],
+    version: str,
+    max_body: int,
+    check_responses: bool,
+    lifespan: Lifespan,
+) -> ASGIApp:
+    """The ASGI application that serves `document`.
+
+    `handlers` is the package with a module for each tag and a function for each operationId, in snake_case;
+    `provided` is what handlers may ask for by name besides what the contract gives them; `statuses` says which status
+    an error of the domain has; bodies have at most `max_body` bytes. With `check_responses` whatever is sent is held
+    against the contract first. Raises `ContractError` where document and handlers do not fit.
+    """
+    paths = Paths(document)
+    schemas = Schemas(document)
+    compilation = Compilation(document, schemas, provided, max_body)
+    # Connexion's hint says applications where it takes what makes them.
+    middlewares: list[Any] = [
+        LifespanMiddleware,
+        partial(Routing, paths=paths),
+        partial(_Compiled, compile_operation=partial(Operation, compilation)),
+    ]
+    connexion = ConnexionMiddleware(
+        Pages(document, version),
+        middlewares=middlewares,
+        lifespan=lifespan,
+        resolver=_HandlerResolver(handlers),
+    )
+    try:
+        connexion.add_api(document.spec)
+        # Connexion builds its stack on the first request; here a contract that does not fit stops the start.
+        connexion.app, connexion.middleware_stack = connexion._build_middleware_stack()  # noqa: SLF001  # no public way
+    except InvalidSpecification as error:
+        raise ContractError(f"The contract is not valid OpenAPI 3.0: {error}") from error
+    application = Edge(connexion, statuses)
+    return ResponseCheck(application, document, paths, schemas) if check_responses else application
+
+
+class _HandlerResolver(Resolver):
+    """Finds `handlers.sessions.create_session` for the operation `createSession` of the tag `sessions`."""
+
+    def __init__(self, package: str) -> None:
+        super().__init__()
+        self._package = package
+
+    def resolve(self, operation: AbstractOperation) -> Resolution:
+        declared = operation._operation  # noqa: SLF001  # its public face hides the tags
+        operation_id = declared["operationId"]
+        module = f"{self._package}.{declared['tags'][0]}"
+        name = re.sub(r"(?=[A-Z])", "_", operation_id).lower()
+        try:
+            function = getattr(import_module(module), name)
+            return Resolution(function, operation_id)  # type: ignore[no-untyped-call]  # Connexion's, without hints
+        except (ImportError, AttributeError):
+            raise ContractError(
+                f"Operation {operation_id} ({operation.method.upper()} {operation.path}) has no handler: "
+                f"there is no function {name} in {module}."
+            ) from None
+
+
+class _CompiledAPI(RoutedAPI[Operation]):
+    """The compiled operations of the contract."""
+
+    def __init__(self, *arguments: Any, compile_operation: CompileOperation, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._compile_operation = compile_operation
+        self.add_paths()
+
+    def make_operation(self, operation: AbstractOperation) -> Operation:
+        return self._compile_operation(operation.path, operation.method, operation.function)
+
+
+class _Compiled(RoutedMiddleware[_CompiledAPI]):
+    """Hands a routed request to its compiled operation, and any other to the application inside."""
+
+    def __init__(self, app: ASGIApp, compile_operation: CompileOperation) -> None:
+        super().__init__(app)
+        # The hint asks for a class; it is only ever called.
+        self.api_cls = partial(_CompiledAPI, compile_operation=compile_operation)  # type: ignore[assignment]

@@ -1,0 +1,113 @@
+"""Request bodies: read within bounds, decoded and validated once, bound to the handler's type."""
+
+from typing import Any
+
+import msgspec
+from starlette.requests import ClientDisconnect
+from starlette.types import Receive, Scope
+
+from .ijson import NotIJson, decode
+from .problems import Problem, Violation, shorten
+from .schema import Validator
+
+JSON = "application/json"
+
+_MOST_NAMED = 5
+
+
+class Body:
+    """The JSON body of an operation, which its handler takes as `record`."""
+
+    def __init__(self, validator: Validator, record: type[Any], *, required: bool, max_bytes: int) -> None:
+        self._validator = validator
+        self._decoder = msgspec.json.Decoder(record)
+        self._required = required
+        self._max_bytes = max_bytes
+        self._taken = {b"application/json"}
+
+    async def read(self, scope: Scope, receive: Receive) -> Any:
+        """The record that the body holds; one of defaults where the body may be left out and is.
+
+        Raises a problem: 413 too large, 415 a content type that is not taken, 400 not I-JSON, 422 against the schema.
+        """
+        content_type = self._check_headers(scope)
+        body = await self._whole(receive)
+        if not body and not self._required:
+            return self._decoder.decode(b"{}")
+        if content_type is None:
+            raise _not_taken("The body has no Content-Type")
+        return self._record(body)
+
+    def _check_headers(self, scope: Scope) -> bytes | None:
+        content_type: bytes | None = None
+        for name, value in scope["headers"]:
+            if name == b"content-type":
+                if content_type is not None:
+                    raise _not_taken("The body has two Content-Type headers")
+                content_type = value
+                self._check_content_type(value)
+            elif name == b"content-length":
+                self._check_size(int(value))
+            elif name == b"content-encoding" and value.strip().lower() != b"identity":
+                raise _not_json(f"Content-Encoding {_text(value)!r} is not understood; send it as it is")
+        if content_type is None and self._required:
+            raise _not_taken("The body has no Content-Type")
+        return content_type
+
+    def _check_content_type(self, value: bytes) -> None:
+        if value in self._taken:
+            return
+        media_type, *parameters = (part.strip() for part in _text(value).lower().split(";"))
+        if media_type != JSON:
+            raise _not_taken(f"Content-Type {_text(value)!r} is not taken here")
+        for parameter in parameters:
+            name, _, charset = parameter.partition("=")
+            if name.strip() == "charset" and charset.strip().strip('"') not in ("utf-8", "utf8"):
+                raise _not_json(f"charset {charset!r} is not UTF-8, the only one JSON has")
+
+    def _check_size(self, size: int) -> None:
+        if size > self._max_bytes:
+            detail = f"The body is larger than {self._max_bytes} bytes, the most that this server takes."
+            raise Problem(413, "body-too-large", detail)
+
+    async def _whole(self, receive: Receive) -> bytes:
+        parts: list[bytes] = []
+        size = 0
+        while True:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                raise ClientDisconnect
+            parts.append(message["body"])
+            size += len(message["body"])
+            self._check_size(size)
+            if not message["more_body"]:
+                return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def _record(self, body: bytes) -> Any:
+        try:
+            value = decode(body)
+        except NotIJson as error:
+            raise _not_json(str(error)) from None
+        if not self._validator.is_valid(value):
+            raise _invalid(self._validator.violations(value))
+        return self._decoder.decode(msgspec.json.format(body, indent=-1))
+
+
+def _not_json(why: str) -> Problem:
+    return Problem(400, "not-json", f"The body is not I-JSON (RFC 7493): {why}.")
+
+
+def _not_taken(what: str) -> Problem:
+    return Problem(415, "unsupported-media-type", f"{what}; send {JSON}.")
+
+
+def _invalid(violations: list[Violation]) -> Problem:
+    places = "1 place" if len(violations) == 1 else f"{len(violations)} places"
+    named = "; ".join(f"{violation.pointer or 'it'} {violation.detail}" for violation in violations[:_MOST_NAMED])
+    more = "; and more" if len(violations) > _MOST_NAMED else ""
+    detail = f"The body breaks its schema in {places}: {named}{more}."
+    return Problem(422, "invalid-body", detail, errors=violations)
+
+
+def _text(value: bytes) -> str:
+    return shorten(value.decode("latin-1"), 200)

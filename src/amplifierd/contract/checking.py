@@ -1,0 +1,108 @@
+"""Every response held against the contract before it is sent: status, headers, media type, body.
+
+Costs a parse and a validation a response, and holds back streams; for tests, and for `--check-responses`.
+"""
+
+import logging
+from typing import Any
+
+import msgspec
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from .document import Document, Json
+from .paths import Paths
+from .problems import Problem, render
+from .schema import Schemas, Validator
+
+logger = logging.getLogger("amplifierd")
+
+
+class ResponseCheck:
+    """Serves `app`; a response that the contract does not allow becomes a 500 that says why."""
+
+    def __init__(self, app: ASGIApp, document: Document, paths: Paths, schemas: Schemas) -> None:
+        self._app = app
+        self._document = document
+        self._paths = paths
+        self._schemas = schemas
+        self._validators: dict[str, Validator] = {}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        operation = self._operation(scope)
+        if operation is None:
+            await self._app(scope, receive, send)
+            return
+        held: list[Message] = []
+
+        async def hold(message: Message) -> None:
+            held.append(message)
+
+        await self._app(scope, receive, hold)
+        for message in held and self._checked(operation, scope["method"], held):
+            await send(message)
+
+    def _operation(self, scope: Scope) -> Json | None:
+        if scope["type"] != "http":
+            return None
+        path = scope["path"].removesuffix("/")
+        return self._paths.operations(path).get(scope["method"])
+
+    def _checked(self, operation: Json, method: str, held: list[Message]) -> list[Message]:
+        start, *bodies = held
+        headers = {name.decode(): value.decode() for name, value in start["headers"]}
+        body = b"".join(message.get("body", b"") for message in bodies)
+        faults = self._faults(operation, start["status"], headers, None if method == "HEAD" else body)
+        if not faults:
+            return held
+        request_id = headers.get("x-request-id", "")
+        detail = f"The response of {operation['operationId']} breaks the contract: {'; '.join(faults)}."
+        logger.error("Request %s: %s", request_id, detail)
+        problem_headers, problem_body = render(Problem(500, "broken-contract", detail), request_id)
+        problem_headers.append((b"x-request-id", request_id.encode()))
+        return [
+            {"type": "http.response.start", "status": 500, "headers": problem_headers},
+            {"type": "http.response.body", "body": problem_body},
+        ]
+
+    def _faults(self, operation: Json, status: int, headers: dict[str, str], body: bytes | None) -> list[str]:
+        node = operation["responses"].get(str(status))
+        if node is None:
+            return [f"status {status} is not declared"]
+        declared = self._document.resolve(node)
+        return [
+            *self._header_faults(declared.get("headers", {}), headers),
+            *self._body_faults(declared.get("content", {}), headers.get("content-type"), body),
+        ]
+
+    def _header_faults(self, declared: Json, headers: dict[str, str]) -> list[str]:
+        faults = []
+        for name, node in declared.items():
+            header = self._document.resolve(node)
+            value = headers.get(name.lower())
+            if value is None and header.get("required", False):
+                faults.append(f"header {name} is missing")
+            elif value is not None:
+                typed = int(value) if header["schema"]["type"] == "integer" else value
+                faults += [
+                    f"header {name} {violation.detail}" for violation in self._violations(header["schema"], typed)
+                ]
+        undeclared = set(headers) - {name.lower() for name in declared} - {"content-type", "content-length"}
+        return [*faults, *(f"header {name} is not declared" for name in sorted(undeclared))]
+
+    def _body_faults(self, content: Json, content_type: str | None, body: bytes | None) -> list[str]:
+        if not content:
+            return [f"a body of {len(body)} bytes is not declared"] if body else []
+        if content_type not in content:
+            return [f"media type {content_type} is not declared"]
+        if body is None:
+            return []
+        value = msgspec.json.decode(body)
+        return [
+            f"{it.pointer or 'the body'} {it.detail}" for it in self._violations(content[content_type]["schema"], value)
+        ]
+
+    def _violations(self, schema: Json, value: Any) -> list[Any]:
+        key = msgspec.json.encode(schema).decode()
+        if key not in self._validators:
+            self._validators[key] = self._schemas.closed_validator(schema)
+        return self._validators[key].violations(value)

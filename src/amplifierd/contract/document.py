@@ -1,0 +1,65 @@
+"""The contract as a document: what it says, and its bytes as they are served."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import yaml
+
+METHODS = frozenset({"get", "put", "post", "delete", "options", "head", "patch", "trace"})
+
+Json = dict[str, Any]
+
+
+class ContractError(Exception):
+    """The contract can't be compiled; a sentence that names the file and the line, or the operation and the handler."""
+
+
+@dataclass(frozen=True)
+class Document:
+    """An OpenAPI document; `yaml` and `json` are its two texts, references kept."""
+
+    spec: Json
+    yaml: bytes
+    json: bytes
+
+    def resolve(self, node: Json) -> Json:
+        """`node`, or what its `$ref` names."""
+        while "$ref" in node:
+            target: Json = self.spec
+            for step in node["$ref"].removeprefix("#/").split("/"):
+                target = target[step.replace("~1", "/").replace("~0", "~")]
+            node = target
+        return node
+
+    def operations(self) -> Iterator[tuple[str, str, Json]]:
+        """Each operation: its path, its method in lower case, and what the contract says of it."""
+        for path, item in self.spec["paths"].items():
+            for method, operation in item.items():
+                if method in METHODS:
+                    yield path, method, operation
+
+    def parameters(self, path: str, operation: Json) -> list[Json]:
+        """The parameters of an operation, its path's before its own."""
+        item = self.spec["paths"][path]
+        return [self.resolve(node) for node in [*item.get("parameters", []), *operation.get("parameters", [])]]
+
+    @property
+    def base_path(self) -> str:
+        """The path below which every operation is."""
+        return str(self.spec["servers"][0]["url"]).rstrip("/")
+
+
+def load_document(path: Path) -> Document:
+    """Read the contract from a YAML file. Raises `ContractError` where it can't be read as YAML."""
+    text = path.read_bytes()
+    try:
+        # The loader in C is as safe as the one in Python, and ten times as fast.
+        spec = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506
+    except yaml.YAMLError as error:
+        raise ContractError(f"The contract {path} is not YAML: {error}") from error
+    if not isinstance(spec, dict) or "paths" not in spec:
+        raise ContractError(f"The contract {path} is not an OpenAPI document: it has no paths.")
+    return Document(spec=spec, yaml=text, json=msgspec.json.encode(spec))

@@ -1,0 +1,88 @@
+"""The outermost application: gives each request an id, logs it, and answers every error with a problem body."""
+
+import logging
+import secrets
+import time
+from collections.abc import Mapping
+from itertools import count
+
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from .problems import problem_of, render
+
+access_logger = logging.getLogger("amplifierd.access")
+logger = logging.getLogger("amplifierd")
+
+
+class Edge:
+    """Serves `app` to the world; `statuses` says which status a fact of the domain has."""
+
+    def __init__(self, app: ASGIApp, statuses: Mapping[type[Exception], int]) -> None:
+        self._app = app
+        self._statuses = statuses
+        self._process = secrets.token_hex(4)
+        self._numbers = count(1)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        exchange = _Exchange(f"{self._process}-{next(self._numbers):x}", send)
+        started = time.perf_counter()
+        try:
+            await self._app(_without_trailing_slash(scope), receive, exchange.send)
+        except ClientDisconnect:
+            exchange.status = 499
+        except Exception as error:  # noqa: BLE001  # whatever it is, the client gets a problem body
+            await self._answer_error(error, exchange)
+        finally:
+            if access_logger.isEnabledFor(logging.INFO):
+                _log(scope, exchange, time.perf_counter() - started)
+
+    async def _answer_error(self, error: Exception, exchange: "_Exchange") -> None:
+        problem = problem_of(error, self._statuses, exchange.request_id)
+        if problem.status == 500:
+            logger.error("Request %s failed", exchange.request_id, exc_info=error)
+        if exchange.status:
+            # The status is sent; only a connection cut short still tells the client that something failed.
+            raise error
+        headers, body = render(problem, exchange.request_id)
+        await exchange.send({"type": "http.response.start", "status": problem.status, "headers": headers})
+        await exchange.send({"type": "http.response.body", "body": body})
+
+
+class _Exchange:
+    """One request and the status it was answered with, 0 until then."""
+
+    def __init__(self, request_id: str, send: Send) -> None:
+        self.request_id = request_id
+        self.status = 0
+        self.content_type = ""
+        self._send = send
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            message["headers"].append((b"x-request-id", self.request_id.encode()))
+        await self._send(message)
+
+
+def _without_trailing_slash(scope: Scope) -> Scope:
+    """`scope` with the path as the contract has it: with a slash at its end or without is the same resource."""
+    path = scope["path"]
+    return {**scope, "path": path[:-1]} if path.endswith("/") and path != "/" else scope
+
+
+def _log(scope: Scope, exchange: _Exchange, seconds: float) -> None:
+    # The raw path is percent-encoded: nothing that a client sends can begin a line of its own.
+    access_logger.info(
+        "request",
+        extra={
+            "method": scope["method"],
+            "path": scope["raw_path"].decode("latin-1"),
+            "status": exchange.status,
+            "milliseconds": round(seconds * 1e3, 3),
+            "request_id": exchange.request_id,
+        },
+    )

@@ -1,0 +1,91 @@
+"""I-JSON (RFC 7493): JSON that every reader reads alike.
+
+Refused are duplicate keys, lone surrogates, NaN and Infinity, numbers past the range of a double that are not integers,
+bytes that are not UTF-8, and, against stack exhaustion, more than 100 levels. Integers may have any size.
+"""
+
+import json
+import math
+import re
+from typing import Any, NoReturn
+
+DEEPEST = 100
+
+# Python refuses to turn longer texts into integers; for a bound in a schema, the first digits are as far off.
+_MOST_DIGITS = 4_300
+
+_SURROGATE_ESCAPE = re.compile(r"\\u[dD][89a-fA-F]")
+
+
+class NotIJson(ValueError):
+    """The text is not I-JSON; says what, and where as far as that is known."""
+
+
+def decode(body: bytes) -> Any:
+    """The value of `body`; an integer of more than 4,300 digits is cut to its first ones. Raises `NotIJson`."""
+    try:
+        text = body.decode()
+    except UnicodeDecodeError as error:
+        raise NotIJson(f"it is not UTF-8 at byte {error.start}") from None
+    try:
+        value = _DECODER.decode(text)
+    except json.JSONDecodeError as error:
+        raise NotIJson(f"{error.msg} at line {error.lineno}, column {error.colno}") from None
+    except RecursionError:
+        raise NotIJson(_TOO_DEEP) from None
+    if text.count("[") + text.count("{") > DEEPEST:
+        _refuse_depth(value)
+    if _SURROGATE_ESCAPE.search(text):
+        _refuse_lone_surrogates(value)
+    return value
+
+
+_TOO_DEEP = f"it nests deeper than {DEEPEST} levels"
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    if len(value) != len(pairs):
+        names = [name for name, _ in pairs]
+        duplicate = next(name for name in names if names.count(name) > 1)
+        raise NotIJson(f"the key {json.dumps(duplicate)} stands twice in one object")
+    return value
+
+
+def _integer(text: str) -> int:
+    return int(text[:_MOST_DIGITS])
+
+
+def _float(text: str) -> float:
+    value = float(text)
+    if math.isinf(value):
+        raise NotIJson(f"the number {text[:40]} is out of the range of a double")
+    return value
+
+
+def _constant(name: str) -> NoReturn:
+    raise NotIJson(f"{name} is no JSON value")
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_int=_integer, parse_float=_float, parse_constant=_constant)
+
+
+def _refuse_depth(value: Any) -> None:
+    level = [value]
+    for _ in range(DEEPEST + 1):
+        level = [child for parent in level for child in _children(parent)]
+    if level:
+        raise NotIJson(_TOO_DEEP)
+
+
+def _children(value: Any) -> list[Any]:
+    if isinstance(value, dict):
+        return list(value.values())
+    return value if isinstance(value, list) else []
+
+
+def _refuse_lone_surrogates(value: Any) -> None:
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        raise NotIJson(f"the escape \\u{ord(error.object[error.start]):04x} is half of a surrogate pair") from None

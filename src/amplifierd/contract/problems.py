@@ -1,0 +1,94 @@
+"""Errors as the client reads them: `application/problem+json` (RFC 9457)."""
+
+import re
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+
+from msgspec import UNSET, Struct, UnsetType, json
+
+Headers = list[tuple[bytes, bytes]]
+
+RETRY_AFTER_SECONDS = 1
+
+_LONGEST_DETAIL = 4_096
+
+# RFC 9110 renamed these two; Python 3.11 still has the old names.
+_TITLES = {413: "Content Too Large", 422: "Unprocessable Content"}
+
+
+class Violation(Struct, frozen=True):
+    """One place where a body breaks its schema: a JSON Pointer (RFC 6901), and what is wrong there."""
+
+    pointer: str
+    detail: str
+
+
+class Problem(Exception):
+    """What ends a request: a status, a kind for programs, a sentence for the person who reads it."""
+
+    def __init__(
+        self,
+        status: int,
+        kind: str,
+        detail: str,
+        *,
+        errors: Sequence[Violation] = (),
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.kind = kind
+        self.detail = detail
+        self.errors = errors
+        self.headers = headers or {}
+
+
+class _Body(Struct, rename="camel"):
+    type: str
+    title: str
+    status: int
+    detail: str
+    request_id: str
+    errors: Sequence[Violation] | UnsetType = UNSET
+
+
+def render(problem: Problem, request_id: str) -> tuple[Headers, bytes]:
+    """The headers and the body of the response that tells `problem`."""
+    body = json.encode(
+        _Body(
+            type=f"urn:amplifierd:problem:{problem.kind}" if problem.kind else "about:blank",
+            title=_TITLES.get(problem.status) or HTTPStatus(problem.status).phrase,
+            status=problem.status,
+            detail=shorten(problem.detail, _LONGEST_DETAIL),
+            request_id=request_id,
+            errors=problem.errors or UNSET,
+        )
+    )
+    headers = [(name.lower().encode(), value.encode()) for name, value in problem.headers.items()]
+    return [
+        (b"content-type", b"application/problem+json"),
+        (b"content-length", str(len(body)).encode()),
+        *headers,
+    ], body
+
+
+def problem_kind(error: type[Exception]) -> str:
+    """`session-not-found` for `SessionNotFound`."""
+    return re.sub(r"(?<=.)(?=[A-Z])", "-", error.__name__).lower()
+
+
+def problem_of(error: Exception, statuses: Mapping[type[Exception], int], request_id: str) -> Problem:
+    """The problem that `error` is: itself, a fact of the domain by its status, or a defect that says nothing inward."""
+    if isinstance(error, Problem):
+        return error
+    status = next((statuses[kind] for kind in type(error).__mro__ if kind in statuses), None)
+    if status is None:
+        detail = f"The server failed on this request; its log tells why, under request id {request_id}."
+        return Problem(500, "", detail)
+    headers = {"Retry-After": str(RETRY_AFTER_SECONDS)} if status == HTTPStatus.SERVICE_UNAVAILABLE else {}
+    return Problem(status, problem_kind(type(error)), str(error), headers=headers)
+
+
+def shorten(text: str, length: int) -> str:
+    """`text`, its end cut off where it is longer than `length` characters."""
+    return text if len(text) <= length else text[: length - 1] + "…"

@@ -1,0 +1,120 @@
+"""Success responses: the one status that the contract gives, the handler's value as JSON, the headers declared."""
+
+from collections.abc import Callable
+from typing import Any, get_type_hints
+from urllib.parse import parse_qsl, quote, urlencode
+
+import msgspec
+from starlette.types import Scope, Send
+
+from ..storage.records import Listing
+from .body import JSON
+from .document import ContractError, Document, Json
+from .problems import Headers
+
+# No JSON text holds a NUL byte as it is: it marks the place of a listing's records.
+_MARK = b"\0"
+_MARKED = msgspec.Raw(b"[" + _MARK + b"]")
+
+_encode = msgspec.json.Encoder().encode
+
+
+class Response:
+    """How an operation answers with what its handler returned."""
+
+    def __init__(self, document: Document, operation: Json, handler: Callable[..., Any]) -> None:
+        self.status, declared = _success(document, operation)
+        self._returns: Any = get_type_hints(handler)["return"]
+        self._listing_name = _listing_name(self._returns)
+        headers = declared.get("headers", {})
+        self._location = _Location(document, operation, declared) if "Location" in headers else None
+        self._links = "Link" in headers
+        if (self._returns is type(None)) is ("content" in declared):
+            raise ContractError(
+                f"Operation {operation['operationId']}: its handler returns {self._returns}, "
+                f"its response {self.status} has {'a' if 'content' in declared else 'no'} body."
+            )
+
+    async def send(self, scope: Scope, send: Send, result: Any) -> None:
+        """Send `result`; a listing that does not fit into one block is streamed."""
+        if result is None:
+            await self._start(send, [])
+            await send({"type": "http.response.body", "body": b""})
+        elif self._returns is Listing or self._listing_name:
+            await self._send_listing(scope, send, result)
+        else:
+            headers = [] if self._location is None else [(b"location", self._location.of(result))]
+            await self._send_whole(send, headers, _encode(result))
+
+    async def _send_whole(self, send: Send, headers: Headers, body: bytes) -> None:
+        length = (b"content-length", b"%d" % len(body))
+        await self._start(send, [(b"content-type", b"application/json"), length, *headers])
+        await send({"type": "http.response.body", "body": body})
+
+    async def _send_listing(self, scope: Scope, send: Send, result: Any) -> None:
+        listing, head, tail = self._around(result)
+        headers: Headers = []
+        if self._links and listing.next_cursor is not None:
+            headers.append((b"link", _next_page(scope, listing.next_cursor)))
+        if listing.rest is None:
+            await self._send_whole(send, headers, head + listing.first + tail)
+            return
+        try:
+            await self._start(send, [(b"content-type", b"application/json"), *headers])
+            await send({"type": "http.response.body", "body": head + listing.first, "more_body": True})
+            async for block in listing.rest:
+                await send({"type": "http.response.body", "body": block, "more_body": True})
+            await send({"type": "http.response.body", "body": tail})
+        finally:
+            await listing.rest.aclose()
+
+    def _around(self, result: Any) -> tuple[Listing, bytes, bytes]:
+        if self._listing_name is None:
+            return result, b"[", b"]"
+        marked = msgspec.structs.replace(result, **{self._listing_name: _MARKED})
+        head, _, tail = _encode(marked).partition(_MARK)
+        return getattr(result, self._listing_name), head, tail
+
+    async def _start(self, send: Send, headers: Headers) -> None:
+        await send({"type": "http.response.start", "status": self.status, "headers": headers})
+
+
+class _Location:
+    """The path of what was created: the first link that leads to a GET, its parameters taken from the record."""
+
+    def __init__(self, document: Document, operation: Json, declared: Json) -> None:
+        gets = {get["operationId"]: path for path, method, get in document.operations() if method == "get"}
+        for link in declared.get("links", {}).values():
+            if link["operationId"] in gets:
+                self._template = document.base_path + gets[link["operationId"]]
+                self._names = {
+                    parameter: expression.removeprefix("$response.body#/")
+                    for parameter, expression in link["parameters"].items()
+                }
+                return
+        raise ContractError(f"Operation {operation['operationId']} declares Location but has no link to a GET.")
+
+    def of(self, record: Any) -> bytes:
+        values = {parameter: quote(getattr(record, name), safe="") for parameter, name in self._names.items()}
+        return self._template.format(**values).encode()
+
+
+def _success(document: Document, operation: Json) -> tuple[int, Json]:
+    found = [status for status in operation["responses"] if status.startswith("2")]
+    if len(found) != 1:
+        raise ContractError(f"Operation {operation['operationId']} has {len(found)} success responses; it needs one.")
+    declared = document.resolve(operation["responses"][found[0]])
+    if set(declared.get("content", {})) - {JSON}:
+        raise ContractError(f"Operation {operation['operationId']}: a response that is not {JSON} is not supported.")
+    return int(found[0]), declared
+
+
+def _listing_name(returns: Any) -> str | None:
+    if not (isinstance(returns, type) and issubclass(returns, msgspec.Struct)):
+        return None
+    return next((field.name for field in msgspec.structs.fields(returns) if field.type is Listing), None)
+
+
+def _next_page(scope: Scope, cursor: str) -> bytes:
+    query = [pair for pair in parse_qsl(scope["query_string"].decode()) if pair[0] != "cursor"]
+    return f'<{quote(scope["path"])}?{urlencode([*query, ("cursor", cursor)])}>; rel="next"'.encode()

@@ -1,0 +1,97 @@
+"""The daemon: a socket, a database that opens, uvicorn in one process or several."""
+
+import asyncio
+import signal
+import socket
+import sys
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import uvicorn
+from uvicorn.supervisors import Multiprocess
+
+from .app import create_app
+from .logs import configure_logging
+from .protocol import Protocol
+from .settings import Settings
+from .storage import open_storage
+
+GRACE_SECONDS = 10
+
+
+class CannotListen(Exception):
+    """The address can't be listened on; a sentence that says why and what to do."""
+
+
+def serve(settings: Settings) -> None:
+    """Serve until SIGINT or SIGTERM; then finish the requests in flight, commit, close and return.
+
+    Raises `CannotListen`, `DatabaseUnusable` or `ContractError` before anything is served.
+    """
+    with _listen(settings) as listener:
+        settings = replace(settings, port=listener.getsockname()[1])
+        # Here, and not in a worker, so that what is wrong is said once, in a sentence.
+        asyncio.run(_try(settings))
+        _announce(settings)
+        config = _configure(settings)
+        if settings.workers == 1:
+            _ignore_repeated_signals()
+            uvicorn.Server(config).run(sockets=[listener])
+        else:
+            Multiprocess(config, sockets=[listener]).run()
+
+
+def build_app(settings: Settings) -> Any:
+    """The application of one process, that process's logs set up."""
+    configure_logging(settings)
+    return create_app(settings, open_storage(settings.database))
+
+
+def _configure(settings: Settings) -> uvicorn.Config:
+    return uvicorn.Config(
+        partial(build_app, settings),
+        factory=True,
+        interface="asgi3",
+        http=Protocol,
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        workers=settings.workers,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+    )
+
+
+def _listen(settings: Settings) -> socket.socket:
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    try:
+        return socket.create_server((settings.host, settings.port), family=family, backlog=2048)
+    except (OSError, OverflowError) as error:
+        raise CannotListen(
+            f"Can't listen on {settings.host}, port {settings.port}: {error}. "
+            "Name another with --host and --port, or stop what has it."
+        ) from error
+
+
+async def _try(settings: Settings) -> None:
+    storage = open_storage(settings.database)
+    create_app(settings, storage)
+    async with storage:
+        await storage.ping()
+
+
+def _announce(settings: Settings) -> None:
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    url = f"http://{host}:{settings.port}"
+    lines = [f"amplifierd listens on {url}/api/v1", f"  data  {settings.database}", f"  docs  {url}/docs"]
+    sys.stderr.write("\n".join([*lines, ""]))
+    sys.stderr.flush()
+
+
+def _ignore_repeated_signals() -> None:
+    # uvicorn raises the signal that ended it once more when all is closed, to die of it; we have done what it asked.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda _number, _frame: None)

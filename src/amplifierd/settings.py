@@ -1,0 +1,32 @@
+"""What a daemon is told at its start; the command line and the environment fill it in (see cli.py)."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from platformdirs import user_data_path
+
+LogLevel = Literal["debug", "info", "warning", "error"]
+LogFormat = Literal["text", "json"]
+
+CONTRACT = Path(__file__).with_name("openapi.yaml")
+
+
+def default_database() -> str:
+    """A file in the user's data directory."""
+    return f"sqlite:///{user_data_path('amplifierd') / 'amplifierd.db'}"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The settings of one daemon."""
+
+    host: str = "127.0.0.1"
+    port: int = 8420
+    database: str = field(default_factory=default_database)
+    workers: int = 1
+    max_body: int = 8 * 1024 * 1024
+    log_level: LogLevel = "info"
+    log_format: LogFormat = "text"
+    check_responses: bool = False
+    contract: Path = CONTRACT

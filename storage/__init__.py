@@ -1,0 +1,17 @@
+"""Where conversations are kept: one interface, a backend for each kind of database."""
+
+from .errors import DatabaseUnusable
+from .interface import Storage
+
+
+def open_storage(url: str) -> Storage:
+    """The storage that `url` names, not yet opened: use it with `async with`.
+
+    `sqlite:///relative/path`, `sqlite:////absolute/path`. Raises `DatabaseUnusable` for any other URL.
+    """
+    scheme, separator, path = url.partition(":///")
+    if scheme == "sqlite" and separator and path:
+        from .sqlite.store import SQLiteStorage
+
+        return SQLiteStorage(path)
+    raise DatabaseUnusable(f"The database URL {url!r} is not understood; write sqlite:///PATH.")

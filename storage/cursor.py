@@ -1,0 +1,28 @@
+"""A position in the list of sessions as an opaque text of 32 characters (base64url, RFC 4648).
+
+Any such text is a position, so a client that makes one up gets a page and no error: eight bytes of microseconds since
+1970 and the sixteen of the session's id.
+"""
+
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+from .clock import text_of
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+_LAST_MICROSECOND = (datetime(9999, 12, 31, 23, 59, 59, 999999, tzinfo=UTC) - _EPOCH) // _MICROSECOND
+
+
+def encode(updated_at: str, session_id: str) -> str:
+    """The position of the session that was updated at `updated_at`."""
+    microseconds = (datetime.fromisoformat(updated_at) - _EPOCH) // _MICROSECOND
+    return urlsafe_b64encode(microseconds.to_bytes(8, "big") + UUID(session_id).bytes).decode()
+
+
+def decode(cursor: str) -> tuple[str, str]:
+    """The `updated_at` and the id of a position; a time past the year 9999 is the last moment of it."""
+    position = urlsafe_b64decode(cursor)
+    microseconds = min(int.from_bytes(position[:8], "big"), _LAST_MICROSECOND)
+    return text_of(_EPOCH + microseconds * _MICROSECOND), str(UUID(bytes=position[8:]))

@@ -1,0 +1,56 @@
+"""Connections to the SQLite file, set up so that a commit is on disk when it returns."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import apsw
+
+from ..errors import StorageUnavailable
+
+BUSY_TIMEOUT_MS = 5_000
+
+_AWAY = (
+    apsw.BusyError,
+    apsw.LockedError,
+    apsw.IOError,
+    apsw.FullError,
+    apsw.CantOpenError,
+    apsw.ReadOnlyError,
+    apsw.NoMemError,
+    apsw.ProtocolError,
+)
+
+
+def connect_writer(path: str) -> apsw.Connection:
+    """A connection that writes; it makes the file where there is none.
+
+    WAL with `synchronous=FULL` syncs the log on every commit; NORMAL would lose acknowledged writes with the power.
+    """
+    connection = apsw.Connection(path)
+    connection.set_busy_timeout(BUSY_TIMEOUT_MS)
+    connection.pragma("journal_mode", "wal")
+    connection.pragma("synchronous", "full")
+    connection.pragma("foreign_keys", True)
+    return connection
+
+
+def connect_reader(path: str, *, busy_timeout_ms: int = BUSY_TIMEOUT_MS) -> apsw.Connection:
+    """A connection that only reads, from a file that is there."""
+    connection = apsw.Connection(path, flags=apsw.SQLITE_OPEN_READWRITE)
+    connection.set_busy_timeout(busy_timeout_ms)
+    connection.pragma("query_only", True)
+    return connection
+
+
+def as_unavailable(error: apsw.Error) -> Exception:
+    """`StorageUnavailable` for an error of the machine (a lock, a disk); the error itself for any other."""
+    return StorageUnavailable(str(error)) if isinstance(error, _AWAY) else error
+
+
+@contextmanager
+def away_is_unavailable() -> Iterator[None]:
+    """Raises SQLite's errors as `as_unavailable` has them."""
+    try:
+        yield
+    except apsw.Error as error:
+        raise as_unavailable(error) from error

@@ -1,0 +1,43 @@
+"""The schema, brought up to date by numbered SQL files; `PRAGMA user_version` holds the last one applied."""
+
+from importlib.resources import files
+
+import apsw
+
+from ..errors import DatabaseUnusable
+
+# "ampd" in ASCII tells our files from other programs' (https://www.sqlite.org/fileformat2.html#application_id).
+APPLICATION_ID = 0x616D7064
+
+
+def migrate(connection: apsw.Connection, path: str) -> None:
+    """Apply the scripts that the database lacks, all or none, under its write lock.
+
+    Raises `DatabaseUnusable` where the file is another program's, or its schema is newer than this program's.
+    """
+    scripts = _scripts()
+    with connection:
+        version = connection.pragma("user_version")
+        if connection.pragma("application_id") != APPLICATION_ID and _has_tables(connection):
+            raise DatabaseUnusable(
+                f"The file {path} is another program's SQLite database; name a file of amplifierd's."
+            )
+        if version > len(scripts):
+            raise DatabaseUnusable(
+                f"The database {path} has schema {version}, newer than this program's {len(scripts)}; "
+                "start the amplifierd that wrote it, or a later one."
+            )
+        for script in scripts[version:]:
+            connection.execute(script)
+        connection.pragma("application_id", APPLICATION_ID)
+        connection.pragma("user_version", len(scripts))
+
+
+def _scripts() -> list[str]:
+    folder = files(__package__) / "migrations"
+    names = sorted(entry.name for entry in folder.iterdir() if entry.name.endswith(".sql"))
+    return [(folder / name).read_text(encoding="utf-8") for name in names]
+
+
+def _has_tables(connection: apsw.Connection) -> bool:
+    return bool(connection.execute("SELECT count(*) FROM sqlite_schema").get)

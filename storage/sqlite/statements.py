@@ -1,0 +1,110 @@
+"""Every statement of the SQLite storage. A list's first column is one record as JSON text, in a BLOB."""
+
+PING = """
+SELECT message_count
+FROM session
+LIMIT 1
+"""
+
+INSERT_SESSION = """
+INSERT INTO session (workspace, id, profile, amplified_dir, created_at, updated_at, message_count)
+VALUES (:workspace, :id, :profile, :amplified_dir, :created_at, :updated_at, 0)
+"""
+
+INSERT_CONTEXT = """
+INSERT INTO session_context (workspace, session_id, context)
+VALUES (:workspace, :id, :context)
+"""
+
+SESSION = """
+SELECT session.id, profile, context, amplified_dir, created_at, updated_at, message_count
+FROM session
+JOIN session_context
+    ON session_context.workspace = session.workspace
+    AND session_context.session_id = session.id
+WHERE session.workspace = :workspace
+    AND session.id = :id
+"""
+
+# The position where a list of sessions starts that has no cursor: before every session there can be.
+FIRST_POSITION = ("9999-12-31T23:59:59.999999Z", "")
+
+SESSIONS = """
+SELECT
+    CAST(
+        '{"id":"' || id
+        || '","profile":' || json_quote(profile)
+        || ',"amplifiedDir":' || json_quote(amplified_dir)
+        || ',"createdAt":"' || created_at
+        || '","updatedAt":"' || updated_at
+        || '","messageCount":' || message_count || '}'
+        AS BLOB
+    ),
+    updated_at,
+    id
+FROM session
+WHERE workspace = :workspace
+    AND updated_at <= :updated_at
+    AND (updated_at < :updated_at OR id > :id)
+ORDER BY updated_at DESC, id
+LIMIT :limit
+"""
+
+UPDATED_AT = """
+SELECT updated_at
+FROM session
+WHERE workspace = :workspace
+    AND id = :id
+"""
+
+RESUME_SESSION = """
+UPDATE session
+SET updated_at = :updated_at
+WHERE workspace = :workspace
+    AND id = :id
+"""
+
+DELETE_SESSION = """
+DELETE FROM session
+WHERE workspace = :workspace
+    AND id = :id
+"""
+
+# A transcript's times never go back, though the clock may.
+COUNT_MESSAGE = """
+UPDATE session
+SET message_count = message_count + 1,
+    updated_at = MAX(updated_at, :now)
+WHERE workspace = :workspace
+    AND id = :id
+RETURNING message_count, updated_at
+"""
+
+INSERT_MESSAGE = """
+INSERT INTO message (workspace, session_id, sequence, role, content, timestamp, metadata)
+VALUES (:workspace, :id, :sequence, :role, :content, :timestamp, :metadata)
+"""
+
+MESSAGE_COUNT = """
+SELECT message_count
+FROM session
+WHERE workspace = :workspace
+    AND id = :id
+"""
+
+MESSAGES = """
+SELECT
+    CAST(
+        '{"role":"' || role
+        || '","content":' || content
+        || ',"timestamp":"' || timestamp
+        || '","metadata":' || metadata
+        || ',"sequence":' || sequence || '}'
+        AS BLOB
+    )
+FROM message
+WHERE workspace = :workspace
+    AND session_id = :id
+    AND sequence BETWEEN :first AND :last
+ORDER BY sequence
+"""

@@ -1,0 +1,114 @@
+"""The one thread that writes: it commits in groups.
+
+What waits when a commit ends goes into the next transaction together, each request under its own savepoint, so that a
+sync of the disk serves many requests and a request that fails takes no other with it.
+"""
+
+import asyncio
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from queue import Empty, SimpleQueue
+from typing import Any, Generic, TypeVar
+
+import apsw
+
+from ..errors import StorageUnavailable
+from .connection import as_unavailable
+
+Result = TypeVar("Result")
+
+MOST_WAITING = 4_096
+MOST_IN_A_GROUP = 256
+
+
+@dataclass(slots=True)
+class _Request(Generic[Result]):
+    work: Callable[[apsw.Connection], Result]
+    answer: asyncio.Future[Result]
+    result: Result | None = None
+    error: Exception | None = None
+
+    def attempt(self, connection: apsw.Connection) -> None:
+        try:
+            with connection:
+                self.result = self.work(connection)
+        except Exception as error:  # noqa: BLE001  # it is raised where the request waits
+            self.error = error
+
+    def settle(self) -> None:
+        if self.answer.done():
+            return
+        if self.error is not None:
+            self.answer.set_exception(self.error)
+        else:
+            self.answer.set_result(self.result)  # type: ignore[arg-type]  # without an error there is a result
+
+
+class Writer:
+    """Runs work on the connection it is given, in the order it came; owns that connection until `close`."""
+
+    def __init__(self, connection: apsw.Connection, loop: asyncio.AbstractEventLoop) -> None:
+        self._connection = connection
+        self._loop = loop
+        self._queue: SimpleQueue[_Request[Any] | None] = SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name="amplifierd-writer", daemon=True)
+        self._thread.start()
+
+    async def write(self, work: Callable[[apsw.Connection], Result]) -> Result:
+        """What `work` returns, once it is committed and on disk; what it raises, once it is undone.
+
+        Raises `StorageUnavailable` at once where `MOST_WAITING` requests wait already.
+        """
+        if self._queue.qsize() >= MOST_WAITING:
+            raise StorageUnavailable(f"{MOST_WAITING} writes are waiting already")
+        request: _Request[Result] = _Request(work, self._loop.create_future())
+        self._queue.put(request)
+        return await request.answer
+
+    async def close(self) -> None:
+        """Commit what is waiting, then close the connection."""
+        self._queue.put(None)
+        await asyncio.to_thread(self._thread.join)
+        self._connection.close()
+
+    def _run(self) -> None:
+        while (request := self._queue.get()) is not None:
+            group, last = self._group_of(request)
+            self._commit(group)
+            self._loop.call_soon_threadsafe(_settle, group)
+            if last:
+                return
+
+    def _group_of(self, first: _Request[Any]) -> tuple[list[_Request[Any]], bool]:
+        group = [first]
+        while len(group) < MOST_IN_A_GROUP:
+            try:
+                request = self._queue.get_nowait()
+            except Empty:
+                break
+            if request is None:
+                return group, True
+            group.append(request)
+        return group, False
+
+    def _commit(self, group: list[_Request[Any]]) -> None:
+        try:
+            with self._connection:
+                for request in group:
+                    request.attempt(self._connection)
+                    self._stop_if_rolled_back(request)
+        except apsw.Error as error:
+            for request in group:
+                request.error = as_unavailable(error)
+
+    def _stop_if_rolled_back(self, request: _Request[Any]) -> None:
+        # SQLite ends the whole transaction on some errors (a full disk, a failing one): then no other request of the
+        # group may go on, in what would be transactions of their own.
+        if not self._connection.in_transaction and isinstance(request.error, apsw.Error):
+            raise request.error
+
+
+def _settle(group: list[_Request[Any]]) -> None:
+    for request in group:
+        request.settle()
