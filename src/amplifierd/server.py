@@ -29,6 +29,7 @@ def serve(settings: Settings) -> None:
 
     Raises `CannotListen`, `DatabaseUnusable` or `ContractError` before anything is served.
     """
+    _exit_on_signals()
     with _listen(settings) as listener:
         settings = replace(settings, port=listener.getsockname()[1])
         # Here, and not in a worker, so that what is wrong is said once, in a sentence.
@@ -36,7 +37,6 @@ def serve(settings: Settings) -> None:
         _announce(settings)
         config = _configure(settings)
         if settings.workers == 1:
-            _ignore_repeated_signals()
             uvicorn.Server(config).run(sockets=[listener])
         else:
             Multiprocess(config, sockets=[listener]).run()
@@ -91,7 +91,8 @@ def _announce(settings: Settings) -> None:
     sys.stderr.flush()
 
 
-def _ignore_repeated_signals() -> None:
-    # uvicorn raises the signal that ended it once more when all is closed, to die of it; we have done what it asked.
+def _exit_on_signals() -> None:
+    # Before uvicorn listens to signals there is nothing to finish. When it is done it raises the one that ended it
+    # once more, which then means no other thing than it does here.
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda _number, _frame: None)
+        signal.signal(number, lambda _number, _frame: sys.exit(0))

@@ -42,7 +42,7 @@ def connect_reader(path: str, *, busy_timeout_ms: int = BUSY_TIMEOUT_MS) -> apsw
     return connection
 
 
-def as_unavailable(error: apsw.Error) -> Exception:
+def as_unavailable(error: Exception) -> Exception:
     """`StorageUnavailable` for an error of the machine (a lock, a disk); the error itself for any other."""
     return StorageUnavailable(str(error)) if isinstance(error, _AWAY) else error
 

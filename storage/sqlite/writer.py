@@ -40,7 +40,7 @@ class _Request(Generic[Result]):
         if self.answer.done():
             return
         if self.error is not None:
-            self.answer.set_exception(self.error)
+            self.answer.set_exception(as_unavailable(self.error))
         else:
             self.answer.set_result(self.result)  # type: ignore[arg-type]  # without an error there is a result
 
@@ -100,7 +100,7 @@ class Writer:
                     self._stop_if_rolled_back(request)
         except apsw.Error as error:
             for request in group:
-                request.error = as_unavailable(error)
+                request.error = error
 
     def _stop_if_rolled_back(self, request: _Request[Any]) -> None:
         # SQLite ends the whole transaction on some errors (a full disk, a failing one): then no other request of the

@@ -7,7 +7,6 @@ from functools import partial
 from importlib import import_module
 from typing import Any
 
-from connexion.exceptions import InvalidSpecification
 from connexion.middleware.abstract import RoutedAPI, RoutedMiddleware
 from connexion.middleware.lifespan import LifespanMiddleware
 from connexion.middleware.main import ConnexionMiddleware
@@ -55,18 +54,21 @@ def compile_contract(
         partial(Routing, paths=paths),
         partial(_Compiled, compile_operation=partial(Operation, compilation)),
     ]
-    connexion = ConnexionMiddleware(
-        Pages(document, version),
-        middlewares=middlewares,
-        lifespan=lifespan,
-        resolver=_HandlerResolver(handlers),
-    )
     try:
+        connexion = ConnexionMiddleware(
+            Pages(document, version),
+            middlewares=middlewares,
+            lifespan=lifespan,
+            resolver=_HandlerResolver(handlers),
+        )
         connexion.add_api(document.spec)
         # Connexion builds its stack on the first request; here a contract that does not fit stops the start.
         connexion.app, connexion.middleware_stack = connexion._build_middleware_stack()  # noqa: SLF001  # no public way
-    except InvalidSpecification as error:
-        raise ContractError(f"The contract is not valid OpenAPI 3.0: {error}") from error
+    except ContractError:
+        raise
+    except Exception as error:
+        # What Connexion raises on a document that is no OpenAPI is whatever its reading stumbles on.
+        raise ContractError(f"Connexion can't read the contract: {error!r}") from error
     application = Edge(connexion, statuses)
     return ResponseCheck(application, document, paths, schemas) if check_responses else application
 

@@ -10,6 +10,7 @@ import msgspec
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from .document import Document, Json
+from .ijson import NotIJson, decode
 from .paths import Paths
 from .problems import Problem, render
 from .schema import Schemas, Validator
@@ -96,7 +97,10 @@ class ResponseCheck:
             return [f"media type {content_type} is not declared"]
         if body is None:
             return []
-        value = msgspec.json.decode(body)
+        try:
+            value = decode(body)
+        except NotIJson as error:
+            return [f"the body is not I-JSON: {error}"]
         return [
             f"{it.pointer or 'the body'} {it.detail}" for it in self._violations(content[content_type]["schema"], value)
         ]

@@ -72,9 +72,9 @@ _DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_int=_integer, parse
 
 def _refuse_depth(value: Any) -> None:
     level = [value]
-    for _ in range(DEEPEST + 1):
+    for _ in range(DEEPEST):
         level = [child for parent in level for child in _children(parent)]
-    if level:
+    if any(isinstance(child, (dict, list)) for child in level):
         raise NotIJson(_TOO_DEEP)
 
 

@@ -22,7 +22,7 @@ class Pages:
 
     def __init__(self, document: Document, version: str) -> None:
         index = {
-            "name": document.spec["info"]["title"],
+            "name": "amplifierd",
             "version": version,
             "description": "A store for LLM conversations.",
             "docs": "/docs",

@@ -1,6 +1,7 @@
 """Connexion's routing, its 405 with every method that the path has in `Allow` (RFC 9110, section 15.5.6)."""
 
 from collections.abc import Iterable
+from typing import Any
 
 from connexion.middleware.routing import RoutingMiddleware
 from starlette.exceptions import HTTPException
@@ -16,6 +17,13 @@ class Routing(RoutingMiddleware):
     def __init__(self, app: ASGIApp, paths: Paths) -> None:
         super().__init__(app)
         self._paths = paths
+        self.router.redirect_slashes = False
+
+    def add_api(self, *arguments: Any, **options: Any) -> None:
+        """Route to an API's operations, and without the redirects of Starlette's router, which trust `Host`."""
+        super().add_api(*arguments, **options)
+        for mount in self.router.routes:
+            mount.app.redirect_slashes = False  # type: ignore[attr-defined]  # a Mount, and its app a Router
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if "\n" in scope.get("path", ""):

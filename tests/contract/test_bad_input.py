@@ -1,0 +1,318 @@
+"""Input that a client should not send: each is refused with a problem body, nothing is written, the server goes on."""
+
+import json
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from daemon import Daemon
+from raw import Answer, Connection, exchange, get, post
+
+MESSAGES = "/api/v1/sessions/{}/messages"
+DEEP = b'{"content":"x","metadata":{"a":' + b"[" * 98 + b"]" * 98 + b"}}"
+DEEPER = b'{"content":"x","metadata":{"a":' + b"[" * 99 + b"]" * 99 + b"}}"
+
+
+@pytest.fixture
+def session_id(client: httpx.Client) -> Iterator[str]:
+    """A session that must be empty when the test is over."""
+    created = client.post("/sessions", json={}).json()["id"]
+    yield created
+    assert client.get(f"/sessions/{created}").json()["messageCount"] == 0
+    assert client.get("/health").status_code == 200
+
+
+def refused(answered: Answer, status: int, words: str) -> None:
+    assert answered.status == status, answered
+    assert answered.headers["content-type"] == "application/problem+json"
+    problem = answered.json
+    assert problem["status"] == status
+    assert problem["requestId"] == answered.headers["x-request-id"]
+    assert words in problem["detail"]
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (b"", "Expecting value"),
+        (b"{", "Expecting property name"),
+        (b"hello", "Expecting value"),
+        (b'{"content":"x"} {}', "Extra data"),
+        (b'{"content":"x",}', "line 1, column"),
+        (b"{'content':'x'}", "Expecting property name"),
+        (b'\xef\xbb\xbf{"content":"x"}', "Expecting value"),
+        ('{"content":"x"}'.encode("utf-16"), "not UTF-8"),
+        (b'{"content":"\xff"}', "not UTF-8 at byte 12"),
+        (b'{"content":"\xed\xa0\x80"}', "not UTF-8"),
+        (b'{"content":"\x01"}', "Invalid control character"),
+        (b'{"content":"x","content":"y"}', 'the key "content" stands twice'),
+        (b'{"content":"x","\\u0063ontent":"y"}', 'the key "content" stands twice'),
+        (b'{"content":"x","metadata":{"a":{"b":1,"b":2}}}', 'the key "b" stands twice'),
+        (b'{"content":"\\ud800"}', "\\ud800 is half of a surrogate pair"),
+        (b'{"content":"x","metadata":{"\\uDFFF":1}}', "half of a surrogate pair"),
+        (b'{"content":"x","metadata":{"a":NaN}}', "NaN is no JSON value"),
+        (b'{"content":"x","metadata":{"a":Infinity}}', "Infinity is no JSON value"),
+        (b'{"content":"x","metadata":{"a":-Infinity}}', "-Infinity is no JSON value"),
+        (b'{"content":"x","metadata":{"a":1e400}}', "1e400 is out of the range"),
+        (b'{"content":"x","metadata":{"a":01}}', "Expecting"),
+        (DEEPER, "deeper than 100 levels"),
+        (b'{"content":"x","metadata":{"a":' + b"[" * 5000 + b"]" * 5000 + b"}}", "deeper than 100 levels"),
+        (b"[" * 200_000, "deeper than 100 levels"),
+    ],
+)
+def test_what_is_not_i_json_is_400(daemon: Daemon, session_id: str, body: bytes, words: str) -> None:
+    refused(exchange(daemon.port, post(MESSAGES.format(session_id), body)), 400, words)
+
+
+@pytest.mark.parametrize(
+    ("body", "errors"),
+    [
+        (b"{}", {"/content": "is required"}),
+        (b"[]", {"": "must be of type object"}),
+        (b"null", {"": "must be of type object"}),
+        (b'"text"', {"": "must be of type object"}),
+        (b'{"content":1}', {"/content": "must be of type string"}),
+        (b'{"content":null}', {"/content": "must be of type string"}),
+        (b'{"content":"x","role":"robot"}', {"/role": "must be one of user, assistant, system, tool"}),
+        (b'{"content":"x","metadata":[]}', {"/metadata": "must be of type object"}),
+        (b'{"content":"x","a/b~c":1}', {"/a~1b~0c": "is unknown"}),
+        (
+            b'{"contnet":"x","role":7,"metadata":1}',
+            {
+                "/content": "is required",
+                "/contnet": "is unknown",
+                "/role": "must be one of user, assistant, system, tool",
+                "/metadata": "must be of type object",
+            },
+        ),
+        (
+            json.dumps({"content": "x", "metadata": {str(n): n for n in range(1025)}}).encode(),
+            {"/metadata": "must have at most 1024 properties"},
+        ),
+    ],
+)
+def test_what_breaks_the_schema_is_422_with_every_place(
+    daemon: Daemon, session_id: str, body: bytes, errors: dict[str, str]
+) -> None:
+    answered = exchange(daemon.port, post(MESSAGES.format(session_id), body))
+    refused(answered, 422, "The body breaks its schema")
+    said = {error["pointer"]: error["detail"] for error in answered.json["errors"]}
+    assert said.keys() == errors.keys()
+    for pointer, detail in errors.items():
+        assert detail in said[pointer]
+
+
+@pytest.mark.parametrize(
+    "directory",
+    ["", "/", "/etc", "..", "../x", "a/..", "a/../b", "./..", "a\0b", "a\nb", "a\\b", "C:/x", "a\x7f", "x" * 1025],
+)
+def test_a_directory_outside_of_the_data_root_is_422(client: httpx.Client, directory: str) -> None:
+    answered = client.post("/sessions", json={"amplified_dir": directory})
+    assert answered.status_code == 422
+    assert answered.json()["errors"][0]["pointer"] == "/amplified_dir"
+
+
+@pytest.mark.parametrize(
+    "profile", ["", " ", "a/b/c", "/a", "a/", "../a", "a b", "é", "a\0", ".a", "x" * 65, "a/" + "x" * 65]
+)
+def test_a_profile_of_another_form_is_422(client: httpx.Client, profile: str) -> None:
+    answered = client.post("/sessions", json={"profile": profile})
+    assert answered.status_code == 422
+    assert answered.json()["errors"][0]["pointer"] == "/profile"
+
+
+@pytest.mark.parametrize(
+    ("content_type", "words"),
+    [
+        (None, "no Content-Type"),
+        (b"", "Content-Type ''"),
+        (b"text/plain", "'text/plain' is not taken"),
+        (b"application/x-www-form-urlencoded", "is not taken"),
+        (b"application/jsonp", "is not taken"),
+        (b"text/json; a=application/json", "is not taken"),
+        (b"application/json\r\nContent-Type: application/json", "two Content-Type"),
+    ],
+)
+def test_another_content_type_is_415(daemon: Daemon, session_id: str, content_type: bytes | None, words: str) -> None:
+    request = post(MESSAGES.format(session_id), b'{"content":"x"}', content_type=content_type)
+    refused(exchange(daemon.port, request), 415, words)
+
+
+def test_an_optional_body_needs_a_content_type_as_well(daemon: Daemon) -> None:
+    refused(exchange(daemon.port, post("/api/v1/sessions", b"{}", content_type=None)), 415, "no Content-Type")
+
+
+@pytest.mark.parametrize("charset", [b"bogus", b"latin-1", b"utf-16", b'"iso-8859-1"'])
+def test_another_charset_is_400(daemon: Daemon, session_id: str, charset: bytes) -> None:
+    body = '{"content":"é"}'.encode("latin-1")
+    request = post(MESSAGES.format(session_id), body, content_type=b"application/json; charset=" + charset)
+    refused(exchange(daemon.port, request), 400, "is not UTF-8")
+
+
+@pytest.mark.parametrize("encoding", [b"gzip", b"br", b"deflate", b"gzip, identity", b"nonsense"])
+def test_another_encoding_is_400(daemon: Daemon, session_id: str, encoding: bytes) -> None:
+    request = post(MESSAGES.format(session_id), b'{"content":"x"}', b"Content-Encoding: " + encoding)
+    refused(exchange(daemon.port, request), 400, "Content-Encoding")
+
+
+def test_a_body_over_8_mib_is_413_that_the_client_reads(daemon: Daemon, session_id: str) -> None:
+    body = b'{"content":"' + b"x" * (20 * 1024 * 1024) + b'"}'
+    refused(exchange(daemon.port, post(MESSAGES.format(session_id), body)), 413, "larger than 8388608 bytes")
+
+
+def test_a_chunked_body_over_8_mib_is_413_that_the_client_reads(daemon: Daemon, session_id: str) -> None:
+    head = (
+        f"POST {MESSAGES.format(session_id)} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n"
+        "Content-Type: application/json\r\n\r\n"
+    )
+    chunk = b"100000\r\n" + b" " * 0x100000 + b"\r\n"
+    refused(exchange(daemon.port, head.encode(), *[chunk] * 12, b"0\r\n\r\n"), 413, "larger than")
+
+
+def test_a_client_that_waits_for_100_continue_is_told_413_first(daemon: Daemon, session_id: str) -> None:
+    path = MESSAGES.format(session_id)
+    head = post(path, b"", b"Expect: 100-continue").replace(b"Content-Length: 0", b"Content-Length: 99999999")
+    refused(exchange(daemon.port, head), 413, "larger than")
+
+
+def test_a_body_that_breaks_off_is_not_written(daemon: Daemon, session_id: str) -> None:
+    request = post(MESSAGES.format(session_id), b'{"content":"x"}').replace(b"Length: 15", b"Length: 16")
+    with Connection(daemon.port) as connection:
+        connection.send(request)
+
+
+@pytest.mark.parametrize(
+    ("query", "words"),
+    [
+        ("limt=1", "'limt' is unknown; this operation takes: limit, cursor"),
+        ("limit=1&limit=2", "'limit' is given more than once"),
+        ("limit=", "must be an integer"),
+        ("limit=abc", "'limit' is 'abc': it must be an integer"),
+        ("limit=1.0", "must be an integer"),
+        ("limit=1_0", "must be an integer"),
+        ("limit=%205", "must be an integer"),
+        ("limit=%2B5", "must be an integer"),
+        ("limit=05", "must be an integer"),
+        ("limit=nan", "must be an integer"),
+        ("limit=" + "9" * 5000, "must be an integer"),
+        ("limit=%D9%A3", "must be an integer"),
+        ("limit=0", "must be at least 1"),
+        ("limit=-1", "must be at least 1"),
+        ("limit=1001", "must be at most 1000"),
+        ("cursor=x", "must have at least 32 characters"),
+        ("cursor=" + "%2B" * 32, "must match"),
+        ("cursor=", "must have at least 32 characters"),
+        ("%ff=1", "not UTF-8"),
+        ("=1", "'' is unknown"),
+        ("Limit=1", "'Limit' is unknown"),
+        ("&".join(["limit=1"] * 101), "more than 100"),
+    ],
+)
+def test_an_odd_query_parameter_is_400_by_name(daemon: Daemon, query: str, words: str) -> None:
+    refused(exchange(daemon.port, get(f"/api/v1/sessions?{query}")), 400, words)
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/api/v1/health"),
+        ("GET", "/api/v1/status"),
+        ("GET", "/api/v1/sessions/x"),
+        ("DELETE", "/api/v1/sessions/x"),
+        ("POST", "/api/v1/sessions/x/resume"),
+        ("POST", "/api/v1/sessions/x/messages"),
+        ("POST", "/api/v1/sessions"),
+    ],
+)
+def test_an_operation_without_query_parameters_refuses_them(daemon: Daemon, method: str, path: str) -> None:
+    request = f"{method} {path}?verbose=1 HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n"
+    refused(exchange(daemon.port, request.encode()), 400, "'verbose' is unknown; this operation takes none")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allow"),
+    [
+        ("PUT", "/api/v1/sessions", "GET, HEAD, POST"),
+        ("PATCH", "/api/v1/sessions/x", "DELETE, GET, HEAD"),
+        ("GET", "/api/v1/sessions/x/resume", "POST"),
+        ("DELETE", "/api/v1/sessions/x/messages/", "GET, HEAD, POST"),
+        ("OPTIONS", "/api/v1/health", "GET, HEAD"),
+        ("POST", "/docs", "GET, HEAD"),
+        ("BREW", "/api/v1/health", ""),
+    ],
+)
+def test_a_wrong_method_is_405_with_all_that_are_allowed(daemon: Daemon, method: str, path: str, allow: str) -> None:
+    answered = exchange(daemon.port, get(path, method))
+    if not allow:
+        assert answered.status == 400
+        return
+    refused(answered, 405, f"it takes {allow}")
+    assert answered.headers["allow"] == allow
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/nope",
+        "/api",
+        "/api/v1",
+        "/api/v1/",
+        "/api/v1/nope",
+        "/api/v1/sessions/a/b",
+        "/api/v1/health%0a",
+        "///",
+        "/%2e%2e",
+    ],
+)
+def test_an_unknown_path_is_404(daemon: Daemon, path: str) -> None:
+    refused(exchange(daemon.port, get(path)), 404, "There is nothing at")
+
+
+@pytest.mark.parametrize(
+    "path", ["/api/v1/sessions/" + "x" * 300, "/api/v1/sessions/" + "x" * 60_000], ids=["300", "60000"]
+)
+def test_a_session_id_of_any_length_is_404(daemon: Daemon, path: str) -> None:
+    refused(exchange(daemon.port, get(path)), 404, "must have at most 255 characters")
+
+
+@pytest.mark.parametrize("request_line", [b"GARBAGE", b"GET / HTTP/9.9", b"GET /\x00 HTTP/1.1", b"\x16\x03\x01\x02"])
+def test_what_is_not_http_is_400(daemon: Daemon, request_line: bytes) -> None:
+    answered = exchange(daemon.port, request_line + b"\r\nHost: x\r\n\r\n")
+    assert answered.status == 400
+    assert answered.json["title"] == "Bad Request"
+
+
+@pytest.mark.parametrize(
+    "lengths",
+    [
+        b"Content-Length: 5\r\nContent-Length: 6",
+        b"Content-Length: -1",
+        b"Content-Length: 5\r\nTransfer-Encoding: chunked",
+    ],
+)
+def test_lengths_that_contradict_are_400(daemon: Daemon, lengths: bytes) -> None:
+    request = (
+        b"POST /api/v1/sessions HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n" + lengths + b"\r\n\r\n{}"
+    )
+    assert exchange(daemon.port, request).status == 400
+
+
+def test_a_connection_serves_on_after_an_error(daemon: Daemon) -> None:
+    with Connection(daemon.port) as connection:
+        for request, status in [
+            (post("/api/v1/sessions", b"{"), 400),
+            (post("/api/v1/sessions", b" " * 9_000_000), 413),
+            (get("/api/v1/sessions/x"), 404),
+            (get("/api/v1/health"), 200),
+        ]:
+            connection.send(request)
+            assert connection.answer().status == status
+
+
+@pytest.mark.parametrize("body", [DEEP])
+def test_a_hundred_levels_are_taken(daemon: Daemon, client: httpx.Client, body: bytes) -> None:
+    created = client.post("/sessions", json={}).json()["id"]
+    answered = exchange(daemon.port, post(MESSAGES.format(created), body))
+    assert answered.status == 201
+    assert answered.json["metadata"] == json.loads(body)["metadata"]

@@ -1,0 +1,130 @@
+"""openapi.yaml says what it means: examples validate, links lead somewhere, names and bounds are there."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from amplifierd.contract import load_document
+from amplifierd.contract.schema import Schemas
+from amplifierd.settings import CONTRACT
+
+DOCUMENT = load_document(CONTRACT)
+OPERATIONS = {operation["operationId"]: (path, method, operation) for path, method, operation in DOCUMENT.operations()}
+
+
+def schemas(node: Any, place: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every schema in the document, with its place."""
+    if isinstance(node, list):
+        for number, item in enumerate(node):
+            yield from schemas(item, f"{place}/{number}")
+    elif isinstance(node, dict):
+        if isinstance(node.get("type"), str) and "status" not in node:
+            yield place, node
+        for key, value in node.items():
+            if key not in ("example", "examples", "value"):
+                yield from schemas(value, f"{place}/{key}")
+
+
+SCHEMAS = dict(schemas({key: DOCUMENT.spec[key] for key in ("paths", "components")}))
+
+
+def examples(node: Any, place: str = "") -> Iterator[tuple[str, dict[str, Any], Any]]:
+    """Every example in the document with the schema that it must satisfy."""
+    if isinstance(node, list):
+        for number, item in enumerate(node):
+            yield from examples(item, f"{place}/{number}")
+    elif isinstance(node, dict):
+        if "example" in node and ("schema" in node or isinstance(node.get("type"), str)):
+            yield f"{place}/example", node.get("schema", node), node["example"]
+        for name, example in node.get("examples", {}).items() if "schema" in node else ():
+            yield f"{place}/examples/{name}", node["schema"], example["value"]
+        for key, value in node.items():
+            if key not in ("example", "examples", "value"):
+                yield from examples(value, f"{place}/{key}")
+
+
+EXAMPLES = {place: (schema, value) for place, schema, value in examples({"": DOCUMENT.spec["paths"]})} | {
+    place: (schema, value) for place, schema, value in examples(DOCUMENT.spec["components"])
+}
+
+
+@pytest.mark.parametrize("place", EXAMPLES)
+def test_every_example_validates(place: str) -> None:
+    schema, value = EXAMPLES[place]
+    assert Schemas(DOCUMENT).closed_validator(schema).violations(value) == []
+
+
+def test_there_are_examples() -> None:
+    assert len(EXAMPLES) > 40
+
+
+@pytest.mark.parametrize("place", SCHEMAS)
+def test_every_schema_is_described_and_bounded(place: str) -> None:
+    schema = SCHEMAS[place]
+    if "/parameters/" not in place and "/headers/" not in place:
+        assert schema.get("description"), "has no description"
+        assert "example" in schema or schema["type"] == "array", "has no example"
+    bounds = {
+        "string": {"maxLength", "enum"},
+        "integer": {"maximum"},
+        "number": {"maximum"},
+        "array": {"maxItems"},
+        "object": {"properties", "maxProperties"},
+    }
+    assert bounds[schema["type"]] & schema.keys(), "has no bound"
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_every_operation_is_described(name: str) -> None:
+    _, _, operation = OPERATIONS[name]
+    assert operation["summary"]
+    assert operation["description"]
+    assert len(operation["tags"]) == 1
+    assert operation["tags"][0] in {tag["name"] for tag in DOCUMENT.spec["tags"]}
+    assert not [key for key in operation if key.startswith("x-")]
+
+
+def links() -> Iterator[tuple[str, str, dict[str, Any], dict[str, Any]]]:
+    for name, (_, _, operation) in OPERATIONS.items():
+        for status, node in operation["responses"].items():
+            declared = DOCUMENT.resolve(node)
+            for link in declared.get("links", {}).values():
+                yield f"{name} {status} {link['operationId']}", name, declared, link
+
+
+LINKS = {place: rest for place, *rest in links()}
+
+
+@pytest.mark.parametrize("place", LINKS)
+def test_every_link_leads_to_an_operation_with_all_that_it_needs(place: str) -> None:
+    source, declared, link = LINKS[place]
+    path, _, target = OPERATIONS[link["operationId"]]
+    needed = {parameter["name"] for parameter in DOCUMENT.parameters(path, target) if parameter.get("required")}
+    assert needed == set(link["parameters"])
+    for expression in link["parameters"].values():
+        kind, _, name = expression.partition("#" if "body" in expression else "path.")
+        if kind == "$response.body":
+            assert has(declared["content"]["application/json"]["schema"], name.split("/")[1:])
+        else:
+            source_path, _, operation = OPERATIONS[source]
+            assert name in {parameter["name"] for parameter in DOCUMENT.parameters(source_path, operation)}
+
+
+def has(schema: dict[str, Any], steps: list[str]) -> bool:
+    """Whether a value of the schema has something at a JSON Pointer's steps."""
+    for step in steps:
+        schema = DOCUMENT.resolve(schema)
+        schema = schema["items"] if schema["type"] == "array" else schema["properties"][step]
+    return True
+
+
+def test_operation_ids_are_unique() -> None:
+    assert len(OPERATIONS) == len(list(DOCUMENT.operations()))
+
+
+def test_every_component_is_used() -> None:
+    text = DOCUMENT.yaml.decode()
+    for kind, components in DOCUMENT.spec["components"].items():
+        for name in components:
+            assert f"'#/components/{kind}/{name}'" in text, f"{kind}/{name} is used nowhere"

@@ -1,0 +1,175 @@
+"""A contract that does not fit the program stops the start, with a sentence."""
+
+import copy
+import sys
+import types
+from collections.abc import Callable, Iterator
+from contextlib import AbstractAsyncContextManager, nullcontext
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from amplifierd.contract import ContractError, compile_contract, load_document
+from amplifierd.settings import CONTRACT
+from amplifierd.storage.records import NewMessage, NewSession, Session
+
+Spec = dict[str, Any]
+
+
+def nothing(_app: Any) -> AbstractAsyncContextManager[None]:
+    return nullcontext()
+
+
+def start(path: Path, handlers: str = "amplifierd.handlers") -> None:
+    compile_contract(
+        load_document(path),
+        handlers=handlers,
+        provided={"storage": None, "workspace": "default", "version": "", "uptime": None},
+        statuses={},
+        version="",
+        max_body=1,
+        check_responses=False,
+        lifespan=nothing,
+    )
+
+
+@pytest.fixture
+def changed(tmp_path: Path) -> Callable[[Callable[[Spec], object]], Path]:
+    """The contract with a change."""
+
+    def change(by: Callable[[Spec], object]) -> Path:
+        spec = copy.deepcopy(load_document(CONTRACT).spec)
+        by(spec)
+        path = tmp_path / "openapi.yaml"
+        path.write_text(yaml.safe_dump(spec))
+        return path
+
+    return change
+
+
+def test_the_contract_fits() -> None:
+    start(CONTRACT)
+
+
+def test_the_document_stays_as_it_was_written() -> None:
+    document = load_document(CONTRACT)
+    before = copy.deepcopy(document.spec)
+    compile_contract(
+        document,
+        handlers="amplifierd.handlers",
+        provided={"storage": None, "workspace": "default", "version": "", "uptime": None},
+        statuses={},
+        version="",
+        max_body=1,
+        check_responses=True,
+        lifespan=nothing,
+    )
+    assert document.spec == before
+
+
+def operation(spec: Spec, path: str = "/sessions", method: str = "post") -> Spec:
+    declared: Spec = spec["paths"][path][method]
+    return declared
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (
+            lambda spec: operation(spec).update(operationId="openSession"),
+            r"Operation openSession \(POST /sessions\) has no handler: there is no function open_session in "
+            r"amplifierd.handlers.sessions.",
+        ),
+        (
+            lambda spec: operation(spec).update(tags=["chats"]),
+            r"Operation createSession \(POST /sessions\) has no handler",
+        ),
+        (
+            lambda spec: (
+                operation(spec)
+                .setdefault("parameters", [])
+                .append({"name": "dry_run", "in": "query", "schema": {"type": "boolean"}})
+            ),
+            "Operation createSession: amplifierd.handlers.sessions.create_session has no parameter 'dry_run', "
+            "which the contract has.",
+        ),
+        (
+            lambda spec: operation(spec, method="get")["parameters"].pop(),
+            "Operation listSessions: amplifierd.handlers.sessions.list_sessions has a parameter 'cursor' that neither "
+            "the contract nor the app has; the app has storage, uptime, version, workspace.",
+        ),
+        (
+            lambda spec: spec["components"]["schemas"]["NewMessage"]["properties"].update(agent={"type": "string"}),
+            r"Operation sendMessage: its body has the properties \['agent', 'content', 'metadata', 'role'\]",
+        ),
+        (
+            lambda spec: operation(spec)["responses"].update({"200": {"description": "x"}}),
+            "Operation createSession has 2 success responses; it needs one.",
+        ),
+        (
+            lambda spec: operation(spec)["responses"]["201"].pop("links"),
+            "Operation createSession declares Location but has no link to a GET.",
+        ),
+        (
+            lambda spec: operation(spec)["responses"]["201"].pop("content"),
+            "Operation createSession: its handler returns .*Session.*, its response 201 has no body.",
+        ),
+        (
+            lambda spec: spec["components"]["parameters"]["Limit"]["schema"].update(type="array", items={}),
+            "Operation list(Messages|Sessions): parameter limit in query of type array is not supported.",
+        ),
+        (
+            lambda spec: spec["components"]["schemas"]["NewSession"]["properties"]["profile"].update(pattern="("),
+            "Connexion can't read the contract: .*unterminated subpattern",
+        ),
+        (lambda spec: spec.update(openapi="3.0.3", info={}), "Connexion can't read the contract: .*title"),
+    ],
+)
+def test_a_contract_that_does_not_fit_stops_the_start(
+    changed: Callable[[Callable[[Spec], object]], Path], change: Callable[[Spec], object], sentence: str
+) -> None:
+    with pytest.raises(ContractError, match=sentence):
+        start(changed(change))
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("paths: [", "openapi.yaml is not YAML: .*line 2"),
+        ("a: b: c", "openapi.yaml is not YAML: .*line 1, column 5"),
+        ("hello", "openapi.yaml is not an OpenAPI document"),
+        ("", "openapi.yaml is not an OpenAPI document"),
+    ],
+)
+def test_a_document_that_cannot_be_read_is_named(tmp_path: Path, text: str, sentence: str) -> None:
+    path = tmp_path / "openapi.yaml"
+    path.write_text(text)
+    with pytest.raises(ContractError, match=f"(?s){sentence}"):
+        start(path)
+
+
+@pytest.fixture
+def handlers() -> Iterator[types.ModuleType]:
+    """A package of handlers that says other things than the contract."""
+    package, sessions = types.ModuleType("odd_handlers"), types.ModuleType("odd_handlers.sessions")
+    sys.modules |= {"odd_handlers": package, "odd_handlers.sessions": sessions}
+    yield sessions
+    del sys.modules["odd_handlers"], sys.modules["odd_handlers.sessions"]
+
+
+def test_a_handler_for_another_body_is_named(
+    changed: Callable[[Callable[[Spec], object]], Path], handlers: types.ModuleType
+) -> None:
+    async def create_session(body: NewMessage) -> Session:
+        raise NotImplementedError(body)
+
+    handlers.__dict__["create_session"] = create_session
+
+    def only_create(spec: Spec) -> None:
+        spec["paths"] = {"/sessions": {"post": operation(spec)}}
+
+    assert NewSession is not NewMessage
+    with pytest.raises(ContractError, match=r"Operation createSession: its body has the properties \['amplified_dir'"):
+        start(changed(only_create), handlers="odd_handlers")

@@ -1,0 +1,149 @@
+"""What the contract allows is taken, in every dress that HTTP and JSON give it, and comes back as it was sent."""
+
+import json
+
+import httpx
+import pytest
+
+from daemon import Daemon
+from raw import Connection, exchange, get, post
+
+MESSAGES = "/api/v1/sessions/{}/messages"
+
+
+@pytest.fixture
+def session_id(client: httpx.Client) -> str:
+    created: str = client.post("/sessions", json={}).json()["id"]
+    return created
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        b"application/json",
+        b"APPLICATION/JSON",
+        b"application/json; charset=utf-8",
+        b'Application/Json;charset="UTF-8"',
+        b"application/json; profile=x",
+    ],
+)
+def test_json_by_any_of_its_names(daemon: Daemon, session_id: str, content_type: bytes) -> None:
+    body = '{"content":"é"}'.encode()
+    answered = exchange(daemon.port, post(MESSAGES.format(session_id), body, content_type=content_type))
+    assert answered.status == 201
+    assert answered.json["content"] == "é"
+    refused = exchange(daemon.port, post(MESSAGES.format(session_id), b"{}", content_type=content_type))
+    assert refused.status == 422
+
+
+def test_a_chunked_body(daemon: Daemon, session_id: str) -> None:
+    head = (
+        f"POST {MESSAGES.format(session_id)} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n"
+        "Content-Type: application/json\r\n\r\n"
+    )
+    pieces = [b'9\r\n{"content', b'\r\n6\r\n":"x"}\r\n', b"0\r\n\r\n"]
+    answered = exchange(daemon.port, head.encode(), *pieces)
+    assert answered.status == 201
+    assert answered.json["content"] == "x"
+
+
+def test_a_body_after_100_continue(daemon: Daemon, session_id: str) -> None:
+    head, _, body = post(MESSAGES.format(session_id), b'{"content":"x"}', b"Expect: 100-continue").partition(
+        b"\r\n\r\n"
+    )
+    with Connection(daemon.port) as connection:
+        connection.send(head + b"\r\n\r\n")
+        assert connection.answer().status == 100
+        connection.send(body)
+        assert connection.answer().status == 201
+
+
+@pytest.mark.parametrize("pieces", [1, 2, 7, 300])
+def test_a_client_that_would_upgrade_to_http_2(daemon: Daemon, session_id: str, pieces: int) -> None:
+    offer = (
+        b"Connection: Upgrade, HTTP2-Settings",
+        b"Upgrade: h2c",
+        b"HTTP2-Settings: AAEAAEAAAAIAAAABAAMAAABkAAQBAAAA",
+    )
+    body = json.dumps({"content": "from Java " + "x" * 1000}).encode()
+    request = post(MESSAGES.format(session_id), body, *offer)
+    size = -(-len(request) // pieces)
+    with Connection(daemon.port) as connection:
+        connection.send(*(request[start : start + size] for start in range(0, len(request), size)))
+        assert connection.answer().json["content"].startswith("from Java")
+        connection.send(request + get("/api/v1/health"))
+        assert connection.answer().status == 201
+        assert connection.answer().json == {"status": "healthy"}
+
+
+def test_a_client_that_would_upgrade_a_get(daemon: Daemon) -> None:
+    request = get("/api/v1/health")[:-2] + b"Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
+    assert exchange(daemon.port, request).json == {"status": "healthy"}
+
+
+def test_requests_that_are_sent_ahead_are_answered_in_order(daemon: Daemon) -> None:
+    with Connection(daemon.port) as connection:
+        connection.send(get("/api/v1/health") + get("/api/v1/sessions/x") + post("/api/v1/sessions", b"{}"))
+        assert [connection.answer().status for _ in range(3)] == [200, 404, 201]
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        "{}",
+        '{"z":1,"a":2,"m":{"y":[],"x":{}}}',
+        '{"float":1.0,"exponent":1e2,"minus":-0,"precise":0.12345678901234567890123}',
+        '{"past64":123456789012345678901234567890,"negative":-99999999999999999999}',
+        '{"huge":' + "7" * 6000 + "}",
+        '{"nul":"\\u0000","escaped":"\\u00e9\\/","emoji":"\\ud83d\\ude00💬"}',
+        '{"":"","a b":null,"true":false}',
+        '{ "white" : [ 1 ,\n 2 ],\t"text" : "a  b" }',
+    ],
+)
+def test_metadata_comes_back_digit_for_digit(daemon: Daemon, session_id: str, metadata: str) -> None:
+    body = f'{{"content":"x","metadata":{metadata}}}'.encode()
+    sent = exchange(daemon.port, post(MESSAGES.format(session_id), body))
+    listed = exchange(daemon.port, get(MESSAGES.format(session_id)))
+    assert sent.status == 201
+    for answered in (sent, listed):
+        assert tokens(metadata) in tokens(answered.body.decode())
+
+
+def tokens(text: str) -> str:
+    """JSON text as a sequence of its tokens, each number and string as it was written."""
+    parts = text.split('"')
+    return '"'.join(part if position % 2 else "".join(part.split()) for position, part in enumerate(parts))
+
+
+@pytest.mark.parametrize("content", ["", "a\0b", "é💬", "\u2028", '"\\', "x" * 8_000_000])
+def test_any_text_is_content(client: httpx.Client, session_id: str, content: str) -> None:
+    sent = client.post(f"/sessions/{session_id}/messages", json={"content": content})
+    assert sent.status_code == 201
+    [listed] = client.get(f"/sessions/{session_id}/messages").json()["messages"]
+    assert listed == sent.json()
+    assert listed["content"] == content
+
+
+@pytest.mark.parametrize("directory", [".", "a", "a/b/c", "a//b/./c", ".a", "...", "..a/b..", "a b", "é/ü", "a/", "~"])
+def test_a_relative_directory_is_kept(client: httpx.Client, directory: str) -> None:
+    created = client.post("/sessions", json={"amplified_dir": directory})
+    assert created.status_code == 201
+    assert client.get(created.headers["location"].removeprefix("/api/v1")).json()["amplifiedDir"] == directory
+
+
+@pytest.mark.parametrize("path", ["/health", "/status", "/sessions"])
+def test_a_trailing_slash_is_the_same_resource(client: httpx.Client, path: str) -> None:
+    assert client.get(path).status_code == client.get(path + "/").status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/api/v1/health", "/api/v1/sessions", "/", "/openapi.json", "/api/v1/sessions/x"])
+def test_head_is_get_without_the_body(daemon: Daemon, path: str) -> None:
+    with Connection(daemon.port) as connection:
+        connection.send(get(path) + get(path, "HEAD") + get("/api/v1/health"))
+        whole = connection.answer()
+        head = connection.answer("HEAD")
+        assert connection.answer().json == {"status": "healthy"}
+    assert (head.status, head.body) == (whole.status, b"")
+    assert head.headers["content-type"] == whole.headers["content-type"]
+    if "requestId" not in whole.body.decode():
+        assert head.headers["content-length"] == str(len(whole.body))

@@ -1,0 +1,89 @@
+"""A daemon of our own, started as a user starts it, on a free port."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+from types import TracebackType
+from typing import Self
+
+import httpx
+
+START_SECONDS = 20
+STOP_SECONDS = 20
+
+
+class Daemon:
+    """`amplifierd serve` in a process; `log` is what it has said so far."""
+
+    def __init__(self, database: str, *options: str, check_responses: bool = True) -> None:
+        checks = ["--check-responses"] if check_responses else []
+        arguments = ["serve", "--port", "0", "--database", database, *checks, *options]
+        self.database = database
+        self._lines: list[str] = []
+        self._listening = threading.Event()
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "amplifierd", *arguments],
+            stderr=subprocess.PIPE,
+            text=True,
+            env={name: value for name, value in os.environ.items() if not name.startswith("AMPLIFIERD_")},
+        )
+        self._reader = threading.Thread(target=self._read_log)
+        self._reader.start()
+        if not self._listening.wait(START_SECONDS) or self.process.poll() is not None:
+            self.kill()
+            raise RuntimeError(f"The daemon did not start: {self.log}")
+        address = re.search(r"http://[^:]+:(\d+)", self.log)
+        assert address is not None, self.log
+        self.port = int(address[1])
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.api = f"{self.url}/api/v1"
+
+    @property
+    def log(self) -> str:
+        """What the daemon wrote to stderr."""
+        return "".join(self._lines)
+
+    def client(self) -> httpx.Client:
+        """A client whose relative URLs are the contract's paths."""
+        return httpx.Client(base_url=self.api, timeout=30)
+
+    def stop(self, number: int = signal.SIGTERM) -> int:
+        """Ask the daemon to end; its exit code."""
+        self.process.send_signal(number)
+        try:
+            return self._wait()
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise
+
+    def kill(self) -> None:
+        """End the daemon as a failing machine would."""
+        self.process.kill()
+        self._wait()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self.process.poll() is None:
+            self.stop()
+
+    def _wait(self) -> int:
+        code = self.process.wait(STOP_SECONDS)
+        self._reader.join()
+        assert self.process.stderr is not None
+        self.process.stderr.close()
+        return code
+
+    def _read_log(self) -> None:
+        assert self.process.stderr is not None
+        for line in self.process.stderr:
+            self._lines.append(line)
+            if "docs" in line:
+                self._listening.set()
+        self._listening.set()

@@ -1,0 +1,53 @@
+"""The operations on messages, over a real socket."""
+
+import httpx
+import pytest
+
+
+@pytest.fixture
+def messages(client: httpx.Client) -> str:
+    """The path of a transcript of ten messages."""
+    path = f"/sessions/{client.post('/sessions').json()['id']}/messages"
+    for number in range(1, 11):
+        assert client.post(path, json={"content": str(number)}).json()["sequence"] == number
+    return path
+
+
+def sequences(answered: httpx.Response) -> list[int]:
+    assert answered.status_code == 200
+    return [message["sequence"] for message in answered.json()["messages"]]
+
+
+def test_a_transcript_can_be_read_forward(client: httpx.Client, messages: str) -> None:
+    read: list[int] = []
+    while part := sequences(client.get(messages, params={"limit": 4, "after_sequence": len(read)})):
+        read += part
+    assert read == list(range(1, 11))
+
+
+def test_a_transcript_can_be_paged_back(client: httpx.Client, messages: str) -> None:
+    read = sequences(client.get(messages, params={"limit": 4, "before_sequence": 11}))
+    while part := sequences(client.get(messages, params={"limit": 4, "before_sequence": read[0]})):
+        read = part + read
+    assert read == list(range(1, 11))
+
+
+def test_a_long_transcript_is_streamed_whole(client: httpx.Client) -> None:
+    path = f"/sessions/{client.post('/sessions').json()['id']}/messages"
+    for _ in range(40):
+        client.post(path, json={"content": "x" * 20_000})
+    answered = client.get(path)
+    assert sequences(answered) == list(range(1, 41))
+
+
+def test_appending_counts(client: httpx.Client, messages: str) -> None:
+    session = client.get(messages.removesuffix("/messages")).json()
+    assert session["messageCount"] == 10
+    last = client.get(messages, params={"limit": 1, "before_sequence": 11}).json()["messages"][0]
+    assert session["updatedAt"] == last["timestamp"]
+
+
+@pytest.mark.parametrize("role", ["user", "assistant", "system", "tool"])
+def test_every_role(client: httpx.Client, role: str) -> None:
+    path = f"/sessions/{client.post('/sessions').json()['id']}/messages"
+    assert client.post(path, json={"content": "x", "role": role}).json()["role"] == role

@@ -1,0 +1,50 @@
+"""The operations on the daemon itself, and the pages beside the contract."""
+
+import json
+
+import httpx
+import pytest
+import yaml
+
+from amplifierd import __version__
+from amplifierd.settings import CONTRACT
+from daemon import Daemon
+
+
+def test_health(client: httpx.Client) -> None:
+    assert client.get("/health").json() == {"status": "healthy"}
+
+
+def test_status(client: httpx.Client) -> None:
+    first = client.get("/status").json()
+    assert (first["status"], first["version"], first["storage"]) == ("running", __version__, "sqlite")
+    assert client.get("/status").json()["uptimeSeconds"] >= first["uptimeSeconds"] > 0
+
+
+def test_the_root_says_what_this_is(daemon: Daemon) -> None:
+    index = httpx.get(daemon.url).json()
+    assert index.keys() == {"name", "version", "description", "docs", "openapi"}
+    assert (index["name"], index["version"]) == ("amplifierd", __version__)
+    assert httpx.get(daemon.url + index["docs"]).status_code == 200
+    assert httpx.get(daemon.url + index["openapi"]).json()["openapi"] == "3.0.3"
+
+
+def test_the_contract_is_served_as_it_is(daemon: Daemon) -> None:
+    text = httpx.get(f"{daemon.url}/openapi.yaml")
+    assert text.headers["content-type"] == "application/yaml"
+    assert text.content == CONTRACT.read_bytes()
+    assert httpx.get(f"{daemon.url}/openapi.json").json() == json.loads(json.dumps(yaml.safe_load(text.content)))
+
+
+@pytest.mark.parametrize("asset", ["swagger-ui.css", "swagger-ui-bundle.js", "favicon-32x32.png"])
+def test_the_reference_needs_nothing_from_elsewhere(daemon: Daemon, asset: str) -> None:
+    page = httpx.get(f"{daemon.url}/docs").text
+    assert f'"/docs/{asset}"' in page
+    assert "://" not in page
+    assert len(httpx.get(f"{daemon.url}/docs/{asset}").content) > 500
+
+
+@pytest.mark.parametrize("asset", ["", "index.html", "%2e%2e/app.py", "swagger-ui.js"])
+def test_nothing_else_is_served_beside_the_reference(daemon: Daemon, asset: str) -> None:
+    expected = 200 if asset == "" else 404
+    assert httpx.get(f"{daemon.url}/docs/{asset}").status_code == expected

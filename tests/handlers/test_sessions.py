@@ -1,0 +1,76 @@
+"""The operations on sessions, over a real socket."""
+
+import httpx
+import pytest
+
+ID = "019aa8a4-7f7c-7c3e-9d2b-5b6f0f4f2a11"
+
+
+def test_creating_says_where_the_session_is(client: httpx.Client) -> None:
+    created = client.post("/sessions", json={"context": {"a": 1}})
+    assert created.status_code == 201
+    assert created.headers["location"] == f"/api/v1/sessions/{created.json()['id']}"
+    assert client.get(f"/sessions/{created.json()['id']}").json() == created.json()
+
+
+def test_creating_needs_no_body(client: httpx.Client) -> None:
+    created = client.post("/sessions")
+    assert created.status_code == 201
+    session = created.json()
+    assert (session["profile"], session["context"], session["amplifiedDir"]) == ("default", {}, ".")
+
+
+def test_pages_lead_on_by_their_link(client: httpx.Client) -> None:
+    for _ in range(7):
+        client.post("/sessions")
+    whole = client.get("/sessions").json()
+    paged = []
+    page = client.get("/sessions", params={"limit": 3})
+    while True:
+        assert len(page.json()) <= 3
+        paged += page.json()
+        if "next" not in page.links:
+            break
+        page = client.get(httpx.URL(str(client.base_url)).join(page.links["next"]["url"]))
+    assert paged == whole
+    assert len(whole) >= 7
+
+
+def test_a_whole_list_has_no_link(client: httpx.Client) -> None:
+    assert "link" not in client.get("/sessions").headers
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("GET", "/sessions/{}", None),
+        ("DELETE", "/sessions/{}", None),
+        ("POST", "/sessions/{}/resume", None),
+        ("GET", "/sessions/{}/messages", None),
+        ("POST", "/sessions/{}/messages", {"content": "x"}),
+    ],
+)
+@pytest.mark.parametrize("unknown", [ID, "non-existent-session-id", "%2e%2e", "é", "a%00b", "'", "%2Fetc"])
+def test_every_operation_on_an_unknown_session_is_404(
+    client: httpx.Client, method: str, path: str, body: object, unknown: str
+) -> None:
+    answered = client.request(method, path.format(unknown), json=body)
+    assert answered.status_code == 404
+    if "%2F" not in unknown:
+        plain = httpx.URL("/" + unknown).path.removeprefix("/")
+        assert answered.json()["detail"] == f"Session {plain} not found"
+        assert answered.json()["type"] == "urn:amplifierd:problem:session-not-found"
+
+
+def test_deleting_twice_is_404(client: httpx.Client) -> None:
+    path = f"/sessions/{client.post('/sessions').json()['id']}"
+    assert client.delete(path).status_code == 204
+    assert client.delete(path).status_code == 404
+
+
+def test_resuming_moves_the_session_to_the_front(client: httpx.Client) -> None:
+    first = client.post("/sessions").json()
+    client.post("/sessions")
+    resumed = client.post(f"/sessions/{first['id']}/resume").json()
+    assert resumed["updatedAt"] > first["updatedAt"]
+    assert client.get("/sessions", params={"limit": 1}).json()[0]["id"] == first["id"]

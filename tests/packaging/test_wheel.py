@@ -1,0 +1,35 @@
+"""The wheel, installed into an empty environment away from the checkout, serves a request."""
+
+import re
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+import httpx
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_the_wheel_serves(tmp_path: Path) -> None:
+    build = [sys.executable, "-m", "build", "--outdir", str(tmp_path / "dist"), str(ROOT)]
+    subprocess.run(build, check=True, capture_output=True)
+    [wheel] = (tmp_path / "dist").glob("*.whl")
+    environment = tmp_path / "venv"
+    venv.create(environment, with_pip=True)
+    python = str(environment / "bin/python")
+    subprocess.run(
+        [python, "-m", "pip", "install", "--quiet", str(wheel)], check=True, capture_output=True, cwd=tmp_path
+    )
+    serve = [str(environment / "bin/amplifierd"), "serve", "--port", "0", "--database", f"sqlite:///{tmp_path}/a.db"]
+    with subprocess.Popen(serve, stderr=subprocess.PIPE, text=True, cwd=tmp_path) as process:
+        assert process.stderr is not None
+        said = "".join(process.stderr.readline() for _ in range(3))
+        try:
+            address = re.search(r"http://[\d.:]+/api/v1", said)
+            assert address is not None, said + process.stderr.read()
+            assert httpx.post(f"{address[0]}/sessions").status_code == 201
+            assert httpx.get(f"{address[0]}/../../docs").status_code == 200
+        finally:
+            process.terminate()
+    assert process.returncode == 0

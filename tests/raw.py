@@ -1,0 +1,93 @@
+"""HTTP as bytes on a socket, for what no well-behaved client sends."""
+
+import http.client
+import json
+import socket
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self
+
+SECONDS = 10
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One response."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        """The body as JSON."""
+        return json.loads(self.body)
+
+
+class Connection:
+    """A connection to a daemon, on which several requests may be sent ahead."""
+
+    def __init__(self, port: int) -> None:
+        self._socket = socket.create_connection(("127.0.0.1", port), timeout=SECONDS)
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._file = self._socket.makefile("rb")
+
+    def send(self, *pieces: bytes) -> None:
+        """Send bytes, each piece on its own."""
+        for piece in pieces:
+            self._socket.sendall(piece)
+
+    def answer(self, method: str = "GET") -> Answer:
+        """The next response; `method` is the request's."""
+        status_line = self._file.readline()
+        if not status_line:
+            raise ConnectionError("The daemon closed the connection without an answer.")
+        status = int(status_line.split()[1])
+        headers = {name.lower(): value for name, value in http.client.parse_headers(self._file).items()}
+        if status == http.client.CONTINUE:
+            return Answer(status, headers, b"")
+        if headers.get("transfer-encoding") == "chunked":
+            return Answer(status, headers, b"".join(iter(self._chunk, b"")))
+        length = 0 if method == "HEAD" else int(headers.get("content-length", 0))
+        return Answer(status, headers, self._file.read(length))
+
+    def close(self) -> None:
+        """Hang up."""
+        self._file.close()
+        self._socket.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _chunk(self) -> bytes:
+        line = self._file.readline()
+        if not line.endswith(b"\r\n"):
+            raise ConnectionError("The daemon cut the response short.")
+        chunk = self._file.read(int(line, 16))
+        self._file.readline()
+        return chunk
+
+
+def exchange(port: int, *pieces: bytes) -> Answer:
+    """The response to a request that is sent in these pieces."""
+    with Connection(port) as connection:
+        connection.send(*pieces)
+        return connection.answer()
+
+
+def post(path: str, body: bytes, *headers: bytes, content_type: bytes | None = b"application/json") -> bytes:
+    """A POST request with a Content-Length."""
+    lines = [b"POST " + path.encode() + b" HTTP/1.1", b"Host: 127.0.0.1", b"Content-Length: %d" % len(body), *headers]
+    if content_type is not None:
+        lines.append(b"Content-Type: " + content_type)
+    return b"\r\n".join([*lines, b"", body])
+
+
+def get(path: str, method: str = "GET") -> bytes:
+    """A request without a body."""
+    return f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode()

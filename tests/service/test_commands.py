@@ -1,0 +1,158 @@
+"""The command line: what it says when it starts, and when it can't."""
+
+import json
+import os
+import re
+import socket
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+import pytest
+
+from daemon import Daemon
+
+
+def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "amplifierd", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+        env=os.environ | environment,
+    )
+
+
+def refused(*arguments: str, words: str, **environment: str) -> None:
+    """The start fails with one sentence, and no traceback."""
+    outcome = run("serve", "--port", "0", *arguments, **environment)
+    assert outcome.returncode != 0
+    assert re.search(words, outcome.stderr), outcome.stderr
+    assert "Traceback" not in outcome.stderr
+    assert outcome.stdout == ""
+
+
+def test_a_signal_that_comes_early_ends_it_too(tmp_path: Path) -> None:
+    for _ in range(5):
+        with Daemon(f"sqlite:///{tmp_path}/a.db") as daemon:
+            assert daemon.stop() == 0
+
+
+def test_a_start_says_where_everything_is(tmp_path: Path) -> None:
+    with Daemon(f"sqlite:///{tmp_path}/deep/er/a.db") as daemon:
+        said = daemon.log.splitlines()
+        assert said[0] == f"amplifierd listens on {daemon.api}"
+        assert said[1].split() == ["data", f"sqlite:///{tmp_path}/deep/er/a.db"]
+        assert said[2].split() == ["docs", f"{daemon.url}/docs"]
+        assert (tmp_path / "deep/er/a.db").exists()
+
+
+def test_options_are_environment_variables_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "'notaport' is not a valid integer" in run("serve", AMPLIFIERD_PORT="notaport").stderr
+    refused(words="'nosuch:' is not understood", AMPLIFIERD_DATABASE="nosuch:")
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    assert "AMPLIFIERD_DATABASE" in run("serve", "--help").stdout
+
+
+def test_without_a_database_the_user_s_data_directory_is_used(tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "amplifierd", "serve", "--port", "0"],
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"XDG_DATA_HOME": str(tmp_path)},
+    )
+    assert process.stderr is not None
+    with process.stderr as said:
+        lines = [said.readline() for _ in range(3)]
+        assert f"sqlite:///{tmp_path}/amplifierd/amplifierd.db" in lines[1]
+        assert (tmp_path / "amplifierd/amplifierd.db").exists()
+        process.terminate()
+        assert process.wait(20) == 0
+
+
+def test_a_port_in_use_is_one_sentence(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        refused("--port", str(port), "--database", f"sqlite:///{tmp_path}/a.db", words=rf"Can't listen on .*{port}")
+
+
+def test_an_address_of_another_machine_is_one_sentence(tmp_path: Path) -> None:
+    refused("--host", "192.0.2.1", "--database", f"sqlite:///{tmp_path}/a.db", words="Can't listen on 192.0.2.1")
+
+
+def test_a_database_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    refused("--database", f"sqlite:///{tmp_path}/file/a.db", words="can't be opened for writing")
+    refused("--database", f"sqlite:///{tmp_path}", words="can't be opened for writing")
+    refused("--database", "sqlite:////proc/a.db", words="can't be opened for writing")
+
+
+def test_a_newer_schema_is_one_sentence(tmp_path: Path) -> None:
+    path = tmp_path / "a.db"
+    with Daemon(f"sqlite:///{path}") as daemon:
+        daemon.stop()
+    with sqlite3.connect(path) as connection:
+        connection.execute("PRAGMA user_version = 99")
+    connection.close()
+    refused("--database", f"sqlite:///{path}", words="has schema 99, newer than this program's")
+
+
+def test_another_program_s_file_is_one_sentence(tmp_path: Path) -> None:
+    path = tmp_path / "a.db"
+    connection = sqlite3.connect(path)
+    connection.execute("CREATE TABLE theirs (a)")
+    connection.commit()
+    connection.close()
+    refused("--database", f"sqlite:///{path}", words="another program's SQLite database")
+    (tmp_path / "text.db").write_text("this is no database, only text" * 100)
+    refused("--database", f"sqlite:///{tmp_path}/text.db", words="file is not a database")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["serve", "--prot", "1"], "No such option '--prot'"),
+        (["serve", "--port", "70000"], "70000 is not in the range"),
+        (["serve", "--workers", "0"], "0 is not in the range"),
+        (["serve", "--log-level", "loud"], "'loud' is not one of"),
+        (["sevre"], "No such command 'sevre'"),
+    ],
+)
+def test_a_typo_is_named(arguments: list[str], words: str) -> None:
+    outcome = run(*arguments)
+    assert outcome.returncode == 2
+    assert words in outcome.stderr
+
+
+def test_logs_are_a_line_a_request(tmp_path: Path) -> None:
+    with Daemon(f"sqlite:///{tmp_path}/a.db") as daemon:
+        answered = httpx.get(f"{daemon.api}/sessions/a%0ab?x=1")
+        httpx.get(f"{daemon.api}/health")
+        daemon.stop()
+    lines = [line for line in daemon.log.splitlines() if "/api/v1/" in line]
+    assert len(lines) == 2
+    request_id = answered.headers["x-request-id"]
+    assert answered.json()["requestId"] == request_id
+    expected = rf"[\d-]+ [\d:,]+ INFO GET /api/v1/sessions/a%0Ab 40\d [\d.]+ ms {request_id}"
+    assert re.fullmatch(expected, lines[0], re.IGNORECASE)
+
+
+def test_logs_can_be_json(tmp_path: Path) -> None:
+    with Daemon(f"sqlite:///{tmp_path}/a.db", "--log-format", "json") as daemon:
+        answered = httpx.get(f"{daemon.api}/health")
+        daemon.stop()
+    [line] = [json.loads(line) for line in daemon.log.splitlines() if line.startswith("{")]
+    assert (line["method"], line["path"], line["status"]) == ("GET", "/api/v1/health", 200)
+    assert line["request_id"] == answered.headers["x-request-id"]
+    assert line["milliseconds"] > 0
+    assert line["level"] == "INFO"
+
+
+def test_warnings_alone_leave_requests_out(tmp_path: Path) -> None:
+    with Daemon(f"sqlite:///{tmp_path}/a.db", "--log-level", "warning") as daemon:
+        httpx.get(f"{daemon.api}/health")
+        daemon.stop()
+    assert len(daemon.log.splitlines()) == 3

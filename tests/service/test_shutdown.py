@@ -1,0 +1,118 @@
+"""The end of a daemon: what is in flight is answered, what was acknowledged is there again."""
+
+import signal
+import socket
+import threading
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+
+from daemon import Daemon
+from raw import Connection, get, post
+
+APPENDERS = 16
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_signal_ends_it_with_exit_code_0(database: str, number: int, workers: str) -> None:
+    with Daemon(database, "--workers", workers) as daemon:
+        session_id = eventually_created(daemon)
+        assert daemon.stop(number) == 0
+    assert "Traceback" not in daemon.log
+    with Daemon(database) as daemon, daemon.client() as client:
+        assert client.get(f"/sessions/{session_id}").status_code == 200
+
+
+def eventually_created(daemon: Daemon) -> str:
+    with daemon.client() as client:
+        created: str = client.post("/sessions").json()["id"]
+        return created
+
+
+def test_a_request_in_flight_is_finished(database: str) -> None:
+    with Daemon(database) as daemon, Connection(daemon.port) as connection:
+        request = post("/api/v1/sessions", b"{}")
+        connection.send(request[:-1])
+        time.sleep(0.3)
+        daemon.process.send_signal(signal.SIGTERM)
+        time.sleep(0.3)
+        connection.send(request[-1:])
+        assert connection.answer().status == 201
+        assert daemon.stop() == 0
+
+
+def test_an_idle_connection_does_not_hold_it_up(database: str) -> None:
+    with Daemon(database) as daemon, Connection(daemon.port) as connection:
+        connection.send(get("/api/v1/health"))
+        assert connection.answer().status == 200
+        started = time.monotonic()
+        assert daemon.stop() == 0
+        assert time.monotonic() - started < 5
+
+
+def append_until_it_dies(daemon: Daemon, session_id: str, acknowledged: dict[int, str], name: int) -> None:
+    with daemon.client() as client:
+        for number in range(100_000):
+            content = f"{name}/{number}"
+            try:
+                answered = client.post(f"/sessions/{session_id}/messages", json={"content": content})
+            except httpx.TransportError:
+                return
+            assert answered.status_code == 201
+            acknowledged[answered.json()["sequence"]] = content
+
+
+def test_kill_9_loses_nothing_that_was_acknowledged(database: str) -> None:
+    with Daemon(database, check_responses=False) as daemon:
+        sessions = [eventually_created(daemon) for _ in range(3)]
+        acknowledged: dict[str, dict[int, str]] = {session_id: {} for session_id in sessions}
+        appenders = [
+            threading.Thread(
+                target=append_until_it_dies, args=(daemon, sessions[name % 3], acknowledged[sessions[name % 3]], name)
+            )
+            for name in range(APPENDERS)
+        ]
+        for appender in appenders:
+            appender.start()
+        time.sleep(3)
+        daemon.kill()
+        for appender in appenders:
+            appender.join()
+    assert sum(map(len, acknowledged.values())) > 100
+    with Daemon(database) as daemon, daemon.client() as client:
+        for session_id, expected in acknowledged.items():
+            messages = client.get(f"/sessions/{session_id}/messages").json()["messages"]
+            contents = {message["sequence"]: message["content"] for message in messages}
+            assert [message["sequence"] for message in messages] == list(range(1, len(messages) + 1))
+            assert client.get(f"/sessions/{session_id}").json()["messageCount"] == len(messages)
+            assert contents | expected == contents
+            assert len(messages) - len(expected) <= APPENDERS
+
+
+def test_several_workers_share_one_database(database: str) -> None:
+    with Daemon(database, "--workers", "2") as daemon:
+        session_id = eventually_created(daemon)
+        results: list[int] = []
+
+        def append() -> None:
+            for _ in range(20):
+                # A connection for each request, so that both workers get some.
+                answered = httpx.post(f"{daemon.api}/sessions/{session_id}/messages", json={"content": "x"}, timeout=30)
+                results.append(answered.json()["sequence"])
+
+        threads = [threading.Thread(target=append) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert sorted(results) == list(range(1, 161))
+
+
+def test_a_daemon_does_not_answer_before_it_is_ready(tmp_path: Path) -> None:
+    with Daemon(f"sqlite:///{tmp_path}/a.db") as daemon:
+        with socket.create_connection(("127.0.0.1", daemon.port), timeout=10):
+            pass
+        assert httpx.get(f"{daemon.api}/health").status_code == 200

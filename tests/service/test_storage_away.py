@@ -1,0 +1,87 @@
+"""A storage that is away, or broken: every operation says so, nothing is written, and the daemon goes on after it."""
+
+import fcntl
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import apsw
+import httpx
+import pytest
+
+from amplifierd.contract import load_document
+from amplifierd.settings import CONTRACT
+from daemon import Daemon
+
+# Where SQLite locks its shared memory to write and to recover: https://www.sqlite.org/walformat.html#wal_locks
+LOCKS_AT, LOCKS = 120, 3
+
+OPERATIONS = [
+    ("POST", "/sessions", {}),
+    ("GET", "/sessions", None),
+    ("GET", "/sessions?limit=1", None),
+    ("GET", "/sessions/{}", None),
+    ("POST", "/sessions/{}/resume", None),
+    ("POST", "/sessions/{}/messages", {"content": "x"}),
+    ("GET", "/sessions/{}/messages", None),
+    ("DELETE", "/sessions/{}", None),
+    ("GET", "/health", None),
+]
+
+
+@contextmanager
+def held_by_another(path: Path) -> Iterator[None]:
+    """Another process recovers the log of the database, and takes its time."""
+    with path.with_name(path.name + "-shm").open("r+b", buffering=0) as memory:
+        fcntl.lockf(memory, fcntl.LOCK_EX, LOCKS, LOCKS_AT)
+        memory.write(b"\0" * 48)
+        yield
+
+
+def test_the_operations_are_all_that_use_the_storage() -> None:
+    declared = {(method.upper(), path) for path, method, _ in load_document(CONTRACT).operations()}
+    tried = {(method, path.partition("?")[0].replace("{}", "{session_id}")) for method, path, _ in OPERATIONS}
+    assert declared - tried == {("GET", "/status")}
+
+
+def test_every_operation_is_503_while_the_database_is_locked(tmp_path: Path) -> None:
+    path = tmp_path / "a.db"
+    with Daemon(f"sqlite:///{path}") as daemon, daemon.client() as client:
+        session = client.post("/sessions").json()
+
+        def ask(operation: tuple[str, str, object]) -> httpx.Response:
+            method, template, body = operation
+            return client.request(method, template.format(session["id"]), json=body)
+
+        with held_by_another(path), ThreadPoolExecutor(len(OPERATIONS)) as threads:
+            for answered in threads.map(ask, OPERATIONS):
+                assert answered.status_code == 503, answered.request
+                assert answered.headers["retry-after"] == "1"
+                assert answered.json()["type"] == "urn:amplifierd:problem:storage-unavailable"
+                assert "The storage is not available: " in answered.json()["detail"]
+            assert client.get("/status").status_code == 200
+        assert client.get("/sessions").json() == [{k: v for k, v in session.items() if k != "context"}]
+        assert client.post(f"/sessions/{session['id']}/messages", json={"content": "x"}).json()["sequence"] == 1
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=[f"{method} {path}" for method, path, _ in OPERATIONS])
+def test_a_defect_is_500_without_internals(tmp_path: Path, operation: tuple[str, str, object]) -> None:
+    path = tmp_path / "a.db"
+    with Daemon(f"sqlite:///{path}") as daemon, daemon.client() as client:
+        session_id = client.post("/sessions").json()["id"]
+        vandal = apsw.Connection(str(path))
+        vandal.execute("ALTER TABLE session RENAME TO hidden")
+        method, template, body = operation
+        answered = client.request(method, template.format(session_id), json=body)
+        assert answered.status_code == 500
+        problem = answered.json()
+        assert problem["type"] == "about:blank"
+        assert problem["detail"].startswith("The server failed on this request; its log tells why")
+        assert "table" not in answered.text
+        vandal.execute("ALTER TABLE hidden RENAME TO session")
+        vandal.close()
+        assert client.get("/health").status_code == 200
+        daemon.stop()
+    assert f"Request {problem['requestId']} failed" in daemon.log
+    assert "no such table" in daemon.log
