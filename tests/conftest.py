@@ -11,6 +11,19 @@ from amplifierd.storage.interface import Storage
 from daemon import Daemon
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """How long to fuzz: a quick run is in every test run, a long one takes seed after seed."""
+    parser.addoption("--fuzz-seconds", type=int, default=0, help="Fuzz with one seed after another for so long.")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """What a whole run has exercised is known at its end; a part of a run can't tell."""
+    last = [item for item in items if item.path.name == "test_exercised.py"]
+    others = [item for item in items if item not in last]
+    whole = config.args_source is not pytest.Config.ArgsSource.ARGS and not config.option.keyword
+    items[:] = [*others, *last] if whole else others
+
+
 @pytest.fixture(params=["sqlite"])
 def database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The URL of an empty database, one of each kind."""

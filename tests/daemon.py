@@ -11,6 +11,9 @@ from typing import Self
 
 import httpx
 
+# Each response that a daemon of this run gave and held against the contract: operation, status, media type.
+EXERCISED: set[tuple[str, str, str]] = set()
+
 START_SECONDS = 20
 STOP_SECONDS = 20
 
@@ -19,7 +22,7 @@ class Daemon:
     """`amplifierd serve` in a process; `log` is what it has said so far."""
 
     def __init__(self, database: str, *options: str, check_responses: bool = True) -> None:
-        checks = ["--check-responses"] if check_responses else []
+        checks = ["--check-responses", "--log-level", "debug"] if check_responses else []
         arguments = ["serve", "--port", "0", "--database", database, *checks, *options]
         self.database = database
         self._lines: list[str] = []
@@ -84,6 +87,8 @@ class Daemon:
         assert self.process.stderr is not None
         for line in self.process.stderr:
             self._lines.append(line)
+            if checked := re.search(r"Checked response: (\w+) (\d+) ([\w/+-]+)", line):
+                EXERCISED.add((checked[1], checked[2], checked[3]))
             if "docs" in line:
                 self._listening.set()
         self._listening.set()

@@ -51,7 +51,7 @@ class Checkpointer:
 
 def _checkpoint(connection: apsw.Connection) -> None:
     try:
-        connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+        connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
     except (apsw.BusyError, apsw.LockedError):
         logger.debug("Another checkpoint is at it; the next commit asks again.")
     except apsw.Error as error:

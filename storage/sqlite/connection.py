@@ -1,5 +1,6 @@
 """Connections to the SQLite file, set up so that a commit is on disk when it returns."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -28,10 +29,40 @@ def connect_writer(path: str) -> apsw.Connection:
     """
     connection = apsw.Connection(path)
     connection.set_busy_timeout(BUSY_TIMEOUT_MS)
-    connection.pragma("journal_mode", "wal")
+    _switch_to_wal(connection)
     connection.pragma("synchronous", "full")
     connection.pragma("foreign_keys", True)
     return connection
+
+
+def _switch_to_wal(connection: apsw.Connection) -> None:
+    # Processes that make the file together meet here in a way that SQLite's own timeout does not wait for.
+    deadline = time.monotonic() + BUSY_TIMEOUT_MS / 1_000
+    while True:
+        try:
+            connection.pragma("journal_mode", "wal")
+        except apsw.BusyError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
+        else:
+            return
+
+
+@contextmanager
+def transaction(connection: apsw.Connection) -> Iterator[None]:
+    """A transaction that has the write lock from its start: one that reads first could not wait for it later.
+
+    apsw's own `with connection` would hold Python's global lock while it waits for SQLite's, and for the disk.
+    """
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
 
 
 def connect_reader(path: str, *, busy_timeout_ms: int = BUSY_TIMEOUT_MS) -> apsw.Connection:

@@ -5,6 +5,7 @@ from importlib.resources import files
 import apsw
 
 from ..errors import DatabaseUnusable
+from .connection import transaction
 
 # "ampd" in ASCII tells our files from other programs' (https://www.sqlite.org/fileformat2.html#application_id).
 APPLICATION_ID = 0x616D7064
@@ -16,7 +17,9 @@ def migrate(connection: apsw.Connection, path: str) -> None:
     Raises `DatabaseUnusable` where the file is another program's, or its schema is newer than this program's.
     """
     scripts = _scripts()
-    with connection:
+    if (connection.pragma("application_id"), connection.pragma("user_version")) == (APPLICATION_ID, len(scripts)):
+        return
+    with transaction(connection):
         version = connection.pragma("user_version")
         if connection.pragma("application_id") != APPLICATION_ID and _has_tables(connection):
             raise DatabaseUnusable(

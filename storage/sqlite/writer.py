@@ -14,7 +14,7 @@ from typing import Any, Generic, TypeVar
 import apsw
 
 from ..errors import StorageUnavailable
-from .connection import as_unavailable
+from .connection import as_unavailable, transaction
 
 Result = TypeVar("Result")
 
@@ -30,11 +30,16 @@ class _Request(Generic[Result]):
     error: Exception | None = None
 
     def attempt(self, connection: apsw.Connection) -> None:
+        connection.execute("SAVEPOINT request")
         try:
-            with connection:
-                self.result = self.work(connection)
+            self.result = self.work(connection)
         except Exception as error:  # noqa: BLE001  # it is raised where the request waits
             self.error = error
+            # Some errors (a full disk, a failing one) have ended the whole transaction: `_commit` sees to that.
+            if connection.in_transaction:
+                connection.execute("ROLLBACK TO request")
+        if connection.in_transaction:
+            connection.execute("RELEASE request")
 
     def settle(self) -> None:
         if self.answer.done():
@@ -94,19 +99,15 @@ class Writer:
 
     def _commit(self, group: list[_Request[Any]]) -> None:
         try:
-            with self._connection:
+            with transaction(self._connection):
                 for request in group:
                     request.attempt(self._connection)
-                    self._stop_if_rolled_back(request)
-        except apsw.Error as error:
+                    if request.error is not None and not self._connection.in_transaction:
+                        # What the group did is undone, and the rest of it must not become transactions of their own.
+                        raise request.error
+        except Exception as error:  # noqa: BLE001  # it is raised where each request waits
             for request in group:
                 request.error = error
-
-    def _stop_if_rolled_back(self, request: _Request[Any]) -> None:
-        # SQLite ends the whole transaction on some errors (a full disk, a failing one): then no other request of the
-        # group may go on, in what would be transactions of their own.
-        if not self._connection.in_transaction and isinstance(request.error, apsw.Error):
-            raise request.error
 
 
 def _settle(group: list[_Request[Any]]) -> None:

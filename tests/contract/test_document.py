@@ -93,7 +93,7 @@ def links() -> Iterator[tuple[str, str, dict[str, Any], dict[str, Any]]]:
                 yield f"{name} {status} {link['operationId']}", name, declared, link
 
 
-LINKS = {place: rest for place, *rest in links()}
+LINKS = {place: (source, declared, link) for place, source, declared, link in links()}
 
 
 @pytest.mark.parametrize("place", LINKS)

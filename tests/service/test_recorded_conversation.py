@@ -41,7 +41,7 @@ def test_a_session_from_its_opening_to_its_end(api: str) -> None:
     assert requests.get(url, timeout=10).json() == session
 
     metadata = {"source": "jupyter_notebook", "timestamp": "2025-01-01T00:00:00Z"}
-    greeting = {"content": "Hello, amplifierd! This is a test message.", "metadata": metadata}
+    greeting: dict[str, Any] = {"content": "Hello, amplifierd! This is a test message.", "metadata": metadata}
     sent = requests.post(f"{url}/messages", json=greeting, timeout=10)
     assert sent.status_code == 201
     assert sent.json().keys() >= MESSAGE

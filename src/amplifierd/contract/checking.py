@@ -54,6 +54,8 @@ class ResponseCheck:
         body = b"".join(message.get("body", b"") for message in bodies)
         faults = self._faults(operation, start["status"], headers, None if method == "HEAD" else body)
         if not faults:
+            seen = (operation["operationId"], start["status"], headers.get("content-type", "-"))
+            logger.debug("Checked response: %s %s %s", *seen)
             return held
         request_id = headers.get("x-request-id", "")
         detail = f"The response of {operation['operationId']} breaks the contract: {'; '.join(faults)}."

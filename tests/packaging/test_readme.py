@@ -1,0 +1,72 @@
+"""What the documentation says is so: its commands give the output it shows, and every setting is in it."""
+
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+
+from amplifierd.cli import cli
+from daemon import Daemon
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text()
+PAGES = [
+    page for page in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))] if "```console" in page.read_text()
+]
+
+# What differs from one run to the next.
+VARYING = [
+    (r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}", "ID"),
+    (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", "TIME"),
+    (r'"requestId":"[0-9a-f-]+"', '"requestId":"REQUEST"'),
+    (r'"uptimeSeconds":[\d.]+', '"uptimeSeconds":SECONDS'),
+]
+
+
+def settled(text: str) -> str:
+    for pattern, name in VARYING:
+        text = re.sub(pattern, name, text)
+    return text.strip()
+
+
+def steps(page: str) -> Iterator[tuple[str, str]]:
+    """Each command of a page's console blocks with the output shown below it."""
+    for block in re.findall(r"```console\n(.*?)```", page, re.DOTALL):
+        for step in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
+            command, _, output = step.partition("\n")
+            yield command, output
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_the_commands_of_a_page_give_the_output_it_shows(page: Path, tmp_path: Path) -> None:
+    shown = list(steps(page.read_text()))
+    assert shown
+    with Daemon(f"sqlite:///{tmp_path}/a.db") as daemon:
+        script = "\necho; echo '<end>'\n".join([*(command for command, _ in shown), ""])
+        script = script.replace("http://127.0.0.1:8420", daemon.url)
+        outcome = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True, timeout=60)
+    outputs = outcome.stdout.split("<end>\n")
+    for (command, expected), output in zip(shown, outputs, strict=False):
+        assert settled(output) == settled(expected), command
+
+
+def test_every_setting_is_listed() -> None:
+    assert isinstance(cli, click.Group)
+    for option in cli.commands["serve"].params:
+        assert option.name is not None
+        row = next(
+            (line for line in README.splitlines() if line.startswith(f"| `--{option.name.replace('_', '-')}`")), ""
+        )
+        assert f"`AMPLIFIERD_{option.name.upper()}`" in row, option.name
+        if isinstance(option.default, str | int) and not isinstance(option.default, bool):
+            assert f"`{option.default}`" in row
+
+
+def test_every_place_of_the_map_is_there() -> None:
+    house = README.partition("## The house")[2]
+    places = re.findall(r"^\| `([^`]+)`", house, re.MULTILINE)
+    assert len(places) > 5
+    assert [place for place in places if not (ROOT / place).exists()] == []

@@ -1,0 +1,62 @@
+"""Schemathesis against a running daemon: every phase, every check, no operation left out."""
+
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from daemon import Daemon
+
+ROOT = Path(__file__).parents[2]
+CONFIGURATION = ROOT / "schemathesis.toml"
+FIRST_SEED = 20251121
+LEAST_LINKS_COVERED = 0.75
+
+
+def fuzz(daemon: Daemon, directory: Path, seed: int, max_examples: int) -> None:
+    """One run; every case must pass, every operation be tested, and most links be followed."""
+    command = [
+        *(
+            sys.executable,
+            "-m",
+            "schemathesis.cli",
+            "--config-file",
+            str(CONFIGURATION),
+            "run",
+            str(ROOT / "openapi.yaml"),
+        ),
+        *("--url", daemon.api, "--seed", str(seed), "--max-examples", str(max_examples)),
+    ]
+    outcome = subprocess.run(command, capture_output=True, text=True, cwd=directory, check=False)
+    assert outcome.returncode == 0, outcome.stdout + outcome.stderr
+    selected, total, tested = found(r"Selected: (\d+)/(\d+)\s+Tested: (\d+)", outcome.stdout)
+    assert selected == total == tested
+    covered, links = found(r"API Links: +(\d+) covered / (\d+) selected", outcome.stdout)
+    assert covered >= links * LEAST_LINKS_COVERED, outcome.stdout
+
+
+def found(pattern: str, text: str) -> list[int]:
+    match = re.search(pattern, text)
+    assert match is not None, text
+    return [int(group) for group in match.groups()]
+
+
+@pytest.mark.timeout(0)
+def test_fuzzing_finds_nothing(daemon: Daemon, tmp_path: Path, pytestconfig: pytest.Config) -> None:
+    end = time.monotonic() + pytestconfig.getoption("--fuzz-seconds")
+    long = time.monotonic() < end
+    seed = FIRST_SEED
+    fuzz(daemon, tmp_path, seed, max_examples=500 if long else 50)
+    while time.monotonic() < end:
+        seed += 1
+        fuzz(daemon, tmp_path, seed, max_examples=500)
+    assert re.search(r" 5\d\d [\d.]+ ms", daemon.log) is None
+
+
+def test_no_check_is_off() -> None:
+    text = CONFIGURATION.read_text()
+    assert re.search(r"\[checks\]\s+enabled = true", text)
+    assert not re.search(r"^\w+(\.enabled)? = false", text, re.MULTILINE)

@@ -1,0 +1,51 @@
+"""Two storages on one database, as two processes or two machines have it."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from amplifierd.storage import open_storage
+from amplifierd.storage.interface import Storage
+from amplifierd.storage.records import NewMessage, NewSession
+from reading import read
+
+W = "default"
+
+
+@pytest.fixture
+async def other(storage: Storage, database: str) -> AsyncIterator[Storage]:
+    """A second storage on the database of `storage`."""
+    assert storage is not None
+    async with open_storage(database) as opened:
+        yield opened
+
+
+async def test_what_one_writes_the_other_reads(storage: Storage, other: Storage) -> None:
+    session = await storage.create_session(W, NewSession())
+    assert (await other.get_session(W, session.id)).id == session.id
+    await other.append_message(W, session.id, NewMessage(content="x"))
+    assert len(await read(storage, session.id)) == 1
+
+
+async def test_both_write_to_one_session_without_a_gap(storage: Storage, other: Storage) -> None:
+    session = await storage.create_session(W, NewSession())
+
+    async def write(node: Storage) -> None:
+        for _ in range(50):
+            await node.append_message(W, session.id, NewMessage(content="x"))
+            await node.resume_session(W, session.id)
+
+    await asyncio.gather(*(write(node) for node in (storage, other) for _ in range(4)))
+    assert [message.sequence for message in await read(other, session.id)] == list(range(1, 401))
+    assert (await storage.get_session(W, session.id)).message_count == 400
+
+
+async def test_many_open_an_empty_database_at_once(database: str) -> None:
+    storages = [open_storage(database) for _ in range(10)]
+    await asyncio.gather(*(asyncio.to_thread(asyncio.run, open_and_close(node)) for node in storages))
+
+
+async def open_and_close(node: Storage) -> None:
+    async with node:
+        await node.create_session(W, NewSession())
