@@ -1,0 +1,49 @@
+"""`python -m clients [LANGUAGE ...]`: every client, or those of the languages named."""
+
+import argparse
+import sys
+import time
+
+from .go.recipe import GO
+from .java.recipe import JAVA
+from .python.recipe import PYTHON
+from .recipe import Recipe
+from .table import table
+from .trial import attempt
+from .typescript.recipe import TYPESCRIPT
+
+RECIPES = {recipe.language.lower(): recipe for recipe in (TYPESCRIPT, PYTHON, JAVA, GO)}
+
+
+def main() -> int:
+    """Try each language; 1 where one failed."""
+    started = time.monotonic()
+    outcomes = [attempt(recipe, _tell) for recipe in _chosen()]
+    for outcome in outcomes:
+        if outcome.failure:
+            _tell(f"\n{outcome.recipe.language} failed. {outcome.failure}")
+    _tell(f"{time.monotonic() - started:.0f} seconds\n")
+    sys.stdout.write(table(outcomes) + "\n")
+    return 0 if all(outcome.passed for outcome in outcomes) else 1
+
+
+def _chosen() -> list[Recipe]:
+    parser = argparse.ArgumentParser(prog="python -m clients", description="Generate, compile and play clients.")
+    parser.add_argument("language", nargs="*", type=_recipe, help=f"one of {', '.join(RECIPES)}; left out, all of them")
+    named: list[Recipe] = parser.parse_args().language
+    return named or list(RECIPES.values())
+
+
+def _recipe(language: str) -> Recipe:
+    if language not in RECIPES:
+        raise argparse.ArgumentTypeError(f"there is no client in {language!r}; there are {', '.join(RECIPES)}.")
+    return RECIPES[language]
+
+
+def _tell(line: str) -> None:
+    sys.stderr.write(line + "\n")
+    sys.stderr.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,281 @@
+// Plays a whole conversation against the daemon whose base URL is the argument, through the generated package.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"os"
+	"reflect"
+	"regexp"
+	"strconv"
+
+	"conversation/amplifierd"
+)
+
+const nobody = "non-existent-session-id"
+
+var (
+	background = context.Background()
+	next       = regexp.MustCompile(`<([^>]*)>; rel="next"`)
+	noMetadata = map[string]any{}
+	messages   = []amplifierd.SendMessageRequest{
+		message("What does “résumé” mean?", amplifierd.ROLE_USER, map[string]any{"source": "clients"}),
+		message("A summary.", amplifierd.ROLE_ASSISTANT, noMetadata),
+		message(`{"found": true}`, amplifierd.ROLE_TOOL, noMetadata),
+	}
+)
+
+type conversation struct {
+	client  *amplifierd.APIClient
+	session *amplifierd.Session
+}
+
+func main() {
+	c := conversation{client: connect(os.Args[1])}
+	step("create a session", c.create)
+	step("read it back", c.readBack)
+	step("send three messages", c.sendMessages)
+	step("list the transcript", c.listTranscript)
+	step("page back through the transcript", c.pageBack)
+	step("list sessions page by page", c.listSessions)
+	step("resume the session", c.resume)
+	step("read a session that does not exist", c.readNobody)
+	step("send a message that breaks the schema", c.breakSchema)
+	step("delete the session", c.delete)
+	step("ask for health and status", c.askDaemon)
+	fmt.Println("conversation passed")
+}
+
+func connect(baseURL string) *amplifierd.APIClient {
+	configuration := amplifierd.NewConfiguration()
+	configuration.Servers = amplifierd.ServerConfigurations{{URL: baseURL}}
+	return amplifierd.NewAPIClient(configuration)
+}
+
+func (c *conversation) create() (err error) {
+	c.session, err = c.open()
+	return err
+}
+
+func (c *conversation) open() (*amplifierd.Session, error) {
+	body := amplifierd.NewCreateSessionRequest()
+	body.SetProfile("default")
+	body.SetContext(map[string]any{"task": "clients"})
+	body.SetAmplifiedDir("projects/atlas")
+	session, _, err := c.client.SessionsAPI.CreateSession(background).CreateSessionRequest(*body).Execute()
+	if err != nil {
+		return nil, err
+	}
+	return session, errors.Join(
+		equal(session.Context, body.Context),
+		equal(session.AmplifiedDir, *body.AmplifiedDir),
+		equal(session.MessageCount, int64(0)),
+	)
+}
+
+func (c *conversation) read() (*amplifierd.Session, error) {
+	session, _, err := c.client.SessionsAPI.GetSession(background, c.session.Id).Execute()
+	return session, err
+}
+
+func (c *conversation) readBack() error {
+	session, err := c.read()
+	if err != nil {
+		return err
+	}
+	return equal(session, c.session)
+}
+
+func (c *conversation) sendMessages() error {
+	for index, body := range messages {
+		sent, _, err := c.send(body)
+		if err != nil {
+			return err
+		}
+		if err := equal(sent.Sequence, int64(index+1)); err != nil {
+			return err
+		}
+		if err := equal(sent.Metadata, body.Metadata); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *conversation) send(body amplifierd.SendMessageRequest) (*amplifierd.Message, *http.Response, error) {
+	return c.client.MessagesAPI.SendMessage(background, c.session.Id).SendMessageRequest(body).Execute()
+}
+
+func (c *conversation) listTranscript() error {
+	transcript, _, err := c.client.MessagesAPI.ListMessages(background, c.session.Id).Execute()
+	if err != nil {
+		return err
+	}
+	var read []amplifierd.SendMessageRequest
+	for _, m := range transcript.Messages {
+		read = append(read, message(m.Content, m.Role, m.Metadata))
+	}
+	return errors.Join(equal(transcript.SessionId, c.session.Id), equal(read, messages))
+}
+
+func (c *conversation) pageBack() error {
+	request := c.client.MessagesAPI.ListMessages(background, c.session.Id)
+	page, _, err := request.Limit(2).BeforeSequence(3).Execute()
+	if err != nil {
+		return err
+	}
+	var sequences []int64
+	for _, m := range page.Messages {
+		sequences = append(sequences, m.Sequence)
+	}
+	return equal(sequences, []int64{1, 2})
+}
+
+func (c *conversation) listSessions() error {
+	second, err := c.open()
+	if err != nil {
+		return err
+	}
+	request := c.client.SessionsAPI.ListSessions(background).Limit(1)
+	first, response, err := request.Execute()
+	if err != nil {
+		return err
+	}
+	cursor, err := nextCursor(response.Header.Get("Link"))
+	if err != nil {
+		return err
+	}
+	rest, _, err := request.Cursor(cursor).Execute()
+	if err != nil {
+		return err
+	}
+	if err := equal(ids(append(first, rest...)), []string{second.Id, c.session.Id}); err != nil {
+		return err
+	}
+	_, err = c.client.SessionsAPI.DeleteSession(background, second.Id).Execute()
+	return err
+}
+
+func nextCursor(link string) (string, error) {
+	target := next.FindStringSubmatch(link)
+	if target == nil {
+		return "", fmt.Errorf("%q is no link to the next page", link)
+	}
+	parsed, err := url.Parse(target[1])
+	if err != nil {
+		return "", err
+	}
+	return parsed.Query().Get("cursor"), nil
+}
+
+func ids(sessions []amplifierd.SessionSummary) []string {
+	var found []string
+	for _, session := range sessions {
+		found = append(found, session.Id)
+	}
+	return found
+}
+
+func (c *conversation) resume() error {
+	before, err := c.read()
+	if err != nil {
+		return err
+	}
+	resumed, _, err := c.client.SessionsAPI.ResumeSession(background, c.session.Id).Execute()
+	if err != nil {
+		return err
+	}
+	if !resumed.UpdatedAt.After(before.UpdatedAt) {
+		return errors.New("updatedAt did not move on")
+	}
+	return equal(resumed.MessageCount, int64(3))
+}
+
+func (c *conversation) readNobody() error {
+	return c.missing(nobody)
+}
+
+func (c *conversation) breakSchema() error {
+	// The one breach that every language's types allow: metadata has one member too many.
+	metadata := map[string]any{}
+	for number := range 1025 {
+		metadata[strconv.Itoa(number)] = number
+	}
+	_, response, err := c.send(message("", amplifierd.ROLE_USER, metadata))
+	problem, err := refused(response, err, http.StatusUnprocessableEntity)
+	if err != nil {
+		return err
+	}
+	if len(problem.Errors) != 1 {
+		return fmt.Errorf("%d errors came where one was expected", len(problem.Errors))
+	}
+	return equal(problem.Errors[0].Pointer, "/metadata")
+}
+
+func (c *conversation) delete() error {
+	response, err := c.client.SessionsAPI.DeleteSession(background, c.session.Id).Execute()
+	if err != nil {
+		return err
+	}
+	return errors.Join(equal(response.StatusCode, http.StatusNoContent), c.missing(c.session.Id))
+}
+
+func (c *conversation) askDaemon() error {
+	health, _, err := c.client.ServiceAPI.GetHealth(background).Execute()
+	if err != nil {
+		return err
+	}
+	status, _, err := c.client.ServiceAPI.GetStatus(background).Execute()
+	if err != nil {
+		return err
+	}
+	return errors.Join(
+		equal(health.Status, amplifierd.HEALTHSTATUS_HEALTHY),
+		equal(status.Status, amplifierd.SERVICESTATE_RUNNING),
+	)
+}
+
+func (c *conversation) missing(id string) error {
+	_, response, err := c.client.SessionsAPI.GetSession(background, id).Execute()
+	problem, err := refused(response, err, http.StatusNotFound)
+	if err != nil {
+		return err
+	}
+	return equal(problem.Detail, "Session "+id+" not found")
+}
+
+func refused(response *http.Response, err error, status int) (*amplifierd.Problem, error) {
+	if err == nil {
+		return nil, fmt.Errorf("the daemon did not refuse with %d", status)
+	}
+	var refusal *amplifierd.GenericOpenAPIError
+	if !errors.As(err, &refusal) {
+		return nil, err
+	}
+	problem, ok := refusal.Model().(amplifierd.Problem)
+	if !ok {
+		return nil, fmt.Errorf("the refusal has no problem body: %s", refusal.Body())
+	}
+	return &problem, errors.Join(equal(response.StatusCode, status), equal(problem.Status, int32(status)))
+}
+
+func message(content string, role amplifierd.Role, metadata map[string]any) amplifierd.SendMessageRequest {
+	return amplifierd.SendMessageRequest{Content: content, Role: &role, Metadata: metadata}
+}
+
+func equal(found, expected any) error {
+	if !reflect.DeepEqual(found, expected) {
+		return fmt.Errorf("%v came where %v was expected", found, expected)
+	}
+	return nil
+}
+
+func step(name string, play func() error) {
+	if err := play(); err != nil {
+		fmt.Fprintf(os.Stderr, "The step “%s” failed: %v.\n", name, err)
+		os.Exit(1)
+	}
+}

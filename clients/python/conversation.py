@@ -1,0 +1,197 @@
+"""Plays a whole conversation against the daemon whose base URL is the argument, through the generated package."""
+
+import re
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+from urllib.parse import parse_qs, urlsplit
+
+from amplifierd_client import Client
+from amplifierd_client.api.messages import list_messages, send_message
+from amplifierd_client.api.service import get_health, get_status
+from amplifierd_client.api.sessions import create_session, delete_session, get_session, list_sessions, resume_session
+from amplifierd_client.models import (
+    Context,
+    CreateSessionRequest,
+    Health,
+    HealthStatus,
+    Message,
+    Metadata,
+    Problem,
+    Role,
+    SendMessageRequest,
+    ServiceState,
+    ServiceStatus,
+    Session,
+    Transcript,
+)
+from amplifierd_client.types import Response
+
+T = TypeVar("T")
+
+NOBODY = "non-existent-session-id"
+SOURCE = Metadata.from_dict({"source": "clients"})
+MESSAGES = [
+    SendMessageRequest("What does “résumé” mean?", metadata=SOURCE),
+    SendMessageRequest("A summary.", role=Role.ASSISTANT),
+    SendMessageRequest('{"found": true}', role=Role.TOOL),
+]
+
+
+class Unexpected(Exception):
+    """The daemon answered something else than the conversation expects."""
+
+
+def check(sentence: str, *, that: bool) -> None:
+    """Refuse with a sentence what does not hold."""
+    if not that:
+        raise Unexpected(sentence)
+
+
+def equal(found: object, expected: object) -> None:
+    """Refuse what is not as expected."""
+    check(f"{found!r} came where {expected!r} was expected.", that=found == expected)
+
+
+def answered(answer: object, kind: type[T]) -> T:
+    """The answer as what the operation gives for success."""
+    if not isinstance(answer, kind):
+        raise Unexpected(f"{answer!r} came where a {kind.__name__} was expected.")
+    return answer
+
+
+def refused(response: Response[Any], status: int) -> Problem:
+    """The problem of this status that was answered."""
+    equal(response.status_code, status)
+    problem = answered(response.parsed, Problem)
+    equal(problem.status, status)
+    return problem
+
+
+def open_session(client: Client) -> Session:
+    """Create a session with all that it can be given."""
+    context = Context.from_dict({"task": "clients"})
+    body = CreateSessionRequest(profile="default", context=context, amplified_dir="projects/atlas")
+    session = answered(create_session.sync(client=client, body=body), Session)
+    equal((session.context, session.amplified_dir, session.message_count), (context, body.amplified_dir, 0))
+    return session
+
+
+def read(client: Client, session: Session) -> Session:
+    """The session as it is now."""
+    return answered(get_session.sync(str(session.id), client=client), Session)
+
+
+def send_messages(client: Client, session: Session) -> None:
+    """Send a message of each role."""
+    sent = [answered(send_message.sync(str(session.id), client=client, body=body), Message) for body in MESSAGES]
+    equal([message.sequence for message in sent], [1, 2, 3])
+    equal([message.metadata for message in sent], [SOURCE, Metadata(), Metadata()])
+
+
+def list_transcript(client: Client, session: Session) -> None:
+    """Read back what was sent."""
+    transcript = answered(list_messages.sync(str(session.id), client=client), Transcript)
+    equal(transcript.session_id, session.id)
+    equal([message.role for message in transcript.messages], [Role.USER, Role.ASSISTANT, Role.TOOL])
+    equal([message.content for message in transcript.messages], [message.content for message in MESSAGES])
+
+
+def page_back(client: Client, session: Session) -> None:
+    """Read the messages before the last one."""
+    page = answered(list_messages.sync(str(session.id), client=client, limit=2, before_sequence=3), Transcript)
+    equal([message.sequence for message in page.messages], [1, 2])
+
+
+def page_through_sessions(client: Client, session: Session) -> None:
+    """Open a second session, which leads the list, and follow the link to the first."""
+    second = open_session(client)
+    first_page = list_sessions.sync_detailed(client=client, limit=1)
+    equal([summary.id for summary in answered(first_page.parsed, list)], [second.id])
+    next_page = list_sessions.sync(client=client, limit=1, cursor=next_cursor(first_page.headers.get("Link", "")))
+    equal([summary.id for summary in answered(next_page, list)], [session.id])
+    equal(delete_session.sync_detailed(str(second.id), client=client).status_code, 204)
+
+
+def next_cursor(link: str) -> str:
+    """The cursor in a `Link` header."""
+    target = re.match('<([^>]*)>; rel="next"', link)
+    if target is None:
+        raise Unexpected(f"{link!r} is no link to the next page.")
+    return parse_qs(urlsplit(target[1]).query)["cursor"][0]
+
+
+def resume(client: Client, session: Session) -> None:
+    """Resume the session; its time moves on."""
+    before = read(client, session)
+    resumed = answered(resume_session.sync(str(session.id), client=client), Session)
+    equal(resumed.message_count, 3)
+    check("updatedAt did not move on.", that=resumed.updated_at > before.updated_at)
+
+
+def read_nobody(client: Client) -> None:
+    """Read a session that does not exist."""
+    problem = refused(get_session.sync_detailed(NOBODY, client=client), 404)
+    equal(problem.detail, f"Session {NOBODY} not found")
+
+
+def break_schema(client: Client, session: Session) -> None:
+    """Send metadata with one member too many, the one breach that every language's types allow."""
+    body = SendMessageRequest("", metadata=Metadata.from_dict({str(number): number for number in range(1025)}))
+    problem = refused(send_message.sync_detailed(str(session.id), client=client, body=body), 422)
+    equal([error.pointer for error in problem.errors or []], ["/metadata"])
+
+
+def delete(client: Client, session: Session) -> None:
+    """Delete the session; it is gone."""
+    equal(delete_session.sync_detailed(str(session.id), client=client).status_code, 204)
+    problem = refused(get_session.sync_detailed(str(session.id), client=client), 404)
+    equal(problem.detail, f"Session {session.id} not found")
+
+
+def ask_daemon(client: Client) -> None:
+    """Ask for health and status."""
+    equal(answered(get_health.sync(client=client), Health).status, HealthStatus.HEALTHY)
+    equal(answered(get_status.sync(client=client), ServiceStatus).status, ServiceState.RUNNING)
+
+
+@contextmanager
+def step(name: str) -> Iterator[None]:
+    """End the program with a sentence where the step fails, by whatever."""
+    try:
+        yield
+    except Exception as error:
+        raise SystemExit(f"The step “{name}” failed: {error}") from error
+
+
+def main() -> None:
+    """Play the conversation."""
+    client = Client(base_url=sys.argv[1])
+    with step("create a session"):
+        session = open_session(client)
+    with step("read it back"):
+        equal(read(client, session), session)
+    with step("send three messages"):
+        send_messages(client, session)
+    with step("list the transcript"):
+        list_transcript(client, session)
+    with step("page back through the transcript"):
+        page_back(client, session)
+    with step("list sessions page by page"):
+        page_through_sessions(client, session)
+    with step("resume the session"):
+        resume(client, session)
+    with step("read a session that does not exist"):
+        read_nobody(client)
+    with step("send a message that breaks the schema"):
+        break_schema(client, session)
+    with step("delete the session"):
+        delete(client, session)
+    with step("ask for health and status"):
+        ask_daemon(client)
+    sys.stdout.write("conversation passed\n")
+
+
+if __name__ == "__main__":
+    main()

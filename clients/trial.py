@@ -1,0 +1,47 @@
+"""One language tried from the contract to the end of the conversation."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from .commands import CommandFailed, run
+from .daemon import daemon
+from .recipe import Program, Recipe
+
+PASSED = "conversation passed"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How far a language came; `failure` says why no further."""
+
+    recipe: Recipe
+    lines: int = 0
+    compiled: bool = False
+    passed: bool = False
+    failure: str = ""
+
+
+def attempt(recipe: Recipe, tell: Callable[[str], None]) -> Outcome:
+    """Generate, compile and play; what is about to happen is told."""
+    lines = 0
+    compiled = False
+    try:
+        tell(f"{recipe.language}: generate")
+        lines = sum(len(file.read_bytes().splitlines()) for file in recipe.generate())
+        tell(f"{recipe.language}: compile")
+        program = recipe.compile()
+        compiled = True
+        tell(f"{recipe.language}: play")
+        _play(program)
+    except CommandFailed as failure:
+        return Outcome(recipe, lines, compiled, failure=str(failure))
+    return Outcome(recipe, lines, compiled, passed=True)
+
+
+def _play(program: Program) -> None:
+    # The conversation stays on this machine, whatever proxy it has.
+    direct = {"NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
+    with daemon() as base_url:
+        printed = run([*program.command, base_url], program.folder, env=direct)
+    if PASSED not in printed.splitlines():
+        raise CommandFailed(f"The program ended well, but did not say “{PASSED}”:\n{printed}")

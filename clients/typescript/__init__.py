@@ -1,0 +1,1 @@
+"""TypeScript, by openapi-typescript and openapi-fetch."""

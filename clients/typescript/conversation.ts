@@ -1,0 +1,154 @@
+// Plays a whole conversation against the daemon whose base URL is the argument, through the generated types.
+
+import { ok } from "node:assert";
+import { isDeepStrictEqual } from "node:util";
+
+import createClient from "openapi-fetch";
+
+import type { components, paths } from "./amplifierd.js";
+
+type Problem = components["schemas"]["Problem"];
+type SendMessageRequest = components["schemas"]["SendMessageRequest"];
+type Session = components["schemas"]["Session"];
+type Answer<T> = { data?: T; error?: Problem; response: Response };
+
+const NOBODY = "non-existent-session-id";
+const MESSAGES: SendMessageRequest[] = [
+  { content: "What does “résumé” mean?", metadata: { source: "clients" } },
+  { content: "A summary.", role: "assistant" },
+  { content: '{"found": true}', role: "tool" },
+];
+
+const baseUrl = process.argv[2];
+ok(baseUrl, "The base URL is missing.");
+const client = createClient<paths>({ baseUrl });
+
+function equal(found: unknown, expected: unknown): void {
+  const sentence = `${JSON.stringify(found)} came where ${JSON.stringify(expected)} was expected.`;
+  ok(isDeepStrictEqual(found, expected), sentence);
+}
+
+function answered<T>({ data, error }: Answer<T>): T {
+  ok(data !== undefined, `The daemon refused: ${error?.detail}`);
+  return data;
+}
+
+function refused<T>({ error, response }: Answer<T>, status: number): Problem {
+  equal(response.status, status);
+  ok(error, "The refusal has no problem body.");
+  equal(error.status, status);
+  return error;
+}
+
+function at(session: Session): { params: { path: { session_id: string } } } {
+  return { params: { path: { session_id: session.id } } };
+}
+
+async function open(): Promise<Session> {
+  const body = { profile: "default", context: { task: "clients" }, amplified_dir: "projects/atlas" };
+  const session = answered(await client.POST("/sessions", { body }));
+  equal(session.context, body.context);
+  equal(session.amplifiedDir, body.amplified_dir);
+  equal(session.messageCount, 0);
+  return session;
+}
+
+async function readBack(session: Session): Promise<void> {
+  equal(answered(await client.GET("/sessions/{session_id}", at(session))), session);
+}
+
+async function sendMessages(session: Session): Promise<void> {
+  const sequences = [];
+  for (const body of MESSAGES) {
+    const message = answered(await client.POST("/sessions/{session_id}/messages", { ...at(session), body }));
+    equal(message.metadata, body.metadata ?? {});
+    sequences.push(message.sequence);
+  }
+  equal(sequences, [1, 2, 3]);
+}
+
+async function listTranscript(session: Session): Promise<void> {
+  const transcript = answered(await client.GET("/sessions/{session_id}/messages", at(session)));
+  equal(transcript.sessionId, session.id);
+  equal(transcript.messages.map(({ role }) => role), ["user", "assistant", "tool"]);
+  equal(transcript.messages.map(({ content }) => content), MESSAGES.map(({ content }) => content));
+}
+
+async function pageBack(session: Session): Promise<void> {
+  const params = { ...at(session).params, query: { limit: 2, before_sequence: 3 } };
+  const page = answered(await client.GET("/sessions/{session_id}/messages", { params }));
+  equal(page.messages.map(({ sequence }) => sequence), [1, 2]);
+}
+
+async function listSessions(session: Session): Promise<void> {
+  const second = await open();
+  const first = await client.GET("/sessions", { params: { query: { limit: 1 } } });
+  equal(answered(first).map(({ id }) => id), [second.id]);
+  const cursor = nextCursor(first.response, baseUrl);
+  const next = await client.GET("/sessions", { params: { query: { limit: 1, cursor } } });
+  equal(answered(next).map(({ id }) => id), [session.id]);
+  equal((await client.DELETE("/sessions/{session_id}", at(second))).response.status, 204);
+}
+
+function nextCursor(response: Response, base: string | undefined): string {
+  const target = /<([^>]*)>; rel="next"/.exec(response.headers.get("Link") ?? "")?.[1];
+  ok(target, "There is no link to the next page.");
+  const cursor = new URL(target, base).searchParams.get("cursor");
+  ok(cursor, "The link to the next page has no cursor.");
+  return cursor;
+}
+
+async function resume(session: Session): Promise<void> {
+  const before = answered(await client.GET("/sessions/{session_id}", at(session)));
+  const resumed = answered(await client.POST("/sessions/{session_id}/resume", at(session)));
+  equal(resumed.messageCount, 3);
+  ok(resumed.updatedAt > before.updatedAt, "updatedAt did not move on.");
+}
+
+async function readNobody(): Promise<void> {
+  const answer = await client.GET("/sessions/{session_id}", { params: { path: { session_id: NOBODY } } });
+  equal(refused(answer, 404).detail, `Session ${NOBODY} not found`);
+}
+
+async function breakSchema(session: Session): Promise<void> {
+  // The one breach that every language's types allow: metadata has one member too many.
+  const metadata = Object.fromEntries(Array.from({ length: 1025 }, (_, number) => [`${number}`, number]));
+  const body = { content: "", metadata };
+  const answer = await client.POST("/sessions/{session_id}/messages", { ...at(session), body });
+  equal(refused(answer, 422).errors?.map(({ pointer }) => pointer), ["/metadata"]);
+}
+
+async function deleteSession(session: Session): Promise<void> {
+  equal((await client.DELETE("/sessions/{session_id}", at(session))).response.status, 204);
+  const answer = await client.GET("/sessions/{session_id}", at(session));
+  equal(refused(answer, 404).detail, `Session ${session.id} not found`);
+}
+
+async function askDaemon(): Promise<void> {
+  equal(answered(await client.GET("/health")).status, "healthy");
+  const status = answered(await client.GET("/status"));
+  equal(status.status, "running");
+  ok(status.version, "The daemon has no version.");
+}
+
+async function step<T>(name: string, play: () => Promise<T>): Promise<T> {
+  try {
+    return await play();
+  } catch (error) {
+    console.error(`The step “${name}” failed: ${error instanceof Error ? error.message : error}`);
+    process.exit(1);
+  }
+}
+
+const session = await step("create a session", open);
+await step("read it back", () => readBack(session));
+await step("send three messages", () => sendMessages(session));
+await step("list the transcript", () => listTranscript(session));
+await step("page back through the transcript", () => pageBack(session));
+await step("list sessions page by page", () => listSessions(session));
+await step("resume the session", () => resume(session));
+await step("read a session that does not exist", readNobody);
+await step("send a message that breaks the schema", () => breakSchema(session));
+await step("delete the session", () => deleteSession(session));
+await step("ask for health and status", askDaemon);
+console.log("conversation passed");
