@@ -8,6 +8,8 @@ _PROBLEM = (
     b'"detail":"This is not HTTP/1.1 as RFC 9112 has it.","requestId":"-"}'
 )
 
+_OFFERS = (b"upgrade", b"http2-settings")
+
 
 class Protocol(HttpToolsProtocol):
     """Serves a request that asks to upgrade as if it had not asked; refuses what is no HTTP with a problem body.
@@ -35,14 +37,15 @@ class Protocol(HttpToolsProtocol):
             super().on_message_complete()
 
     def _start_again_without_upgrade(self, rest: bytes) -> None:
-        method = self.parser.get_method()
-        kept = [
-            (name, value) for name, value in self.headers if name not in (b"upgrade", b"connection", b"http2-settings")
-        ]
-        head = b"".join(b"%b: %b\r\n" % header for header in kept)
-        url = self.url
+        method, version = self.parser.get_method(), self.parser.get_http_version().encode()
+        if method == b"CONNECT":
+            self.send_400_response("")
+            return
+        kept = (_without_upgrade(name, value) for name, value in self.headers)
+        head = b"".join(b"%b: %b\r\n" % header for header in kept if header is not None)
+        start = b"%b %b HTTP/%b\r\n" % (method, self.url, version)
         self.parser = httptools.HttpRequestParser(self)
-        self.data_received(b"%b %b HTTP/1.1\r\n%b\r\n" % (method, url, head) + rest)
+        self.data_received(start + head + b"\r\n" + rest)
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002  # uvicorn's signature
         self.transport.write(
@@ -50,3 +53,12 @@ class Protocol(HttpToolsProtocol):
             b"content-length: %d\r\nconnection: close\r\n\r\n%b" % (len(_PROBLEM), _PROBLEM)
         )
         self.transport.close()
+
+
+def _without_upgrade(name: bytes, value: bytes) -> tuple[bytes, bytes] | None:
+    """A header as it is without the offer to upgrade; None where nothing is left of it."""
+    if name in _OFFERS:
+        return None
+    if name == b"connection":
+        value = b", ".join(token for token in value.split(b",") if token.strip().lower() not in _OFFERS)
+    return name, value

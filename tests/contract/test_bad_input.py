@@ -276,7 +276,9 @@ def test_a_session_id_of_any_length_is_404(daemon: Daemon, path: str) -> None:
     refused(exchange(daemon.port, get(path)), 404, "must have at most 255 characters")
 
 
-@pytest.mark.parametrize("request_line", [b"GARBAGE", b"GET / HTTP/9.9", b"GET /\x00 HTTP/1.1", b"\x16\x03\x01\x02"])
+@pytest.mark.parametrize(
+    "request_line", [b"GARBAGE", b"CONNECT a:1 HTTP/1.1", b"GET / HTTP/9.9", b"GET /\x00 HTTP/1.1", b"\x16\x03\x01\x02"]
+)
 def test_what_is_not_http_is_400(daemon: Daemon, request_line: bytes) -> None:
     answered = exchange(daemon.port, request_line + b"\r\nHost: x\r\n\r\n")
     assert answered.status == 400

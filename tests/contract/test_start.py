@@ -101,7 +101,9 @@ def operation(spec: Spec, path: str = "/sessions", method: str = "post") -> Spec
             "the contract nor the app has; the app has storage, uptime, version, workspace.",
         ),
         (
-            lambda spec: spec["components"]["schemas"]["NewMessage"]["properties"].update(agent={"type": "string"}),
+            lambda spec: spec["components"]["schemas"]["SendMessageRequest"]["properties"].update(
+                agent={"type": "string"}
+            ),
             r"Operation sendMessage: its body has the properties \['agent', 'content', 'metadata', 'role'\]",
         ),
         (
@@ -121,7 +123,9 @@ def operation(spec: Spec, path: str = "/sessions", method: str = "post") -> Spec
             "Operation list(Messages|Sessions): parameter limit in query of type array is not supported.",
         ),
         (
-            lambda spec: spec["components"]["schemas"]["NewSession"]["properties"]["profile"].update(pattern="("),
+            lambda spec: spec["components"]["schemas"]["CreateSessionRequest"]["properties"]["profile"].update(
+                pattern="("
+            ),
             "Connexion can't read the contract: .*unterminated subpattern",
         ),
         (lambda spec: spec.update(openapi="3.0.3", info={}), "Connexion can't read the contract: .*title"),

@@ -81,6 +81,20 @@ def test_a_client_that_would_upgrade_a_get(daemon: Daemon) -> None:
     assert exchange(daemon.port, request).json == {"status": "healthy"}
 
 
+def test_what_else_the_connection_header_says_is_kept(daemon: Daemon) -> None:
+    for request in (
+        get("/api/v1/health")[:-2] + b"Connection: close, Upgrade\r\nUpgrade: h2c\r\n\r\n",
+        get("/api/v1/health").replace(b"1.1", b"1.0", 1)[:-2] + b"Connection: Upgrade\r\nUpgrade: h2c\r\n\r\n",
+    ):
+        with Connection(daemon.port) as connection:
+            connection.send(request)
+            answered = connection.answer()
+            assert answered.json == {"status": "healthy"}
+            assert answered.headers["connection"] == "close"
+            with pytest.raises(ConnectionError):
+                connection.answer()
+
+
 def test_requests_that_are_sent_ahead_are_answered_in_order(daemon: Daemon) -> None:
     with Connection(daemon.port) as connection:
         connection.send(get("/api/v1/health") + get("/api/v1/sessions/x") + post("/api/v1/sessions", b"{}"))

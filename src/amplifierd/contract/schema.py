@@ -72,13 +72,13 @@ def _convert(node: Any) -> Any:
         return [_convert(item) for item in node]
     if not isinstance(node, dict):
         return node
-    converted = {key: _convert(value) for key, value in node.items() if key != "example"}
+    converted = {key: _convert(value) for key, value in node.items()}
     for exclusive, inclusive in _BOUNDS:
         if converted.get(exclusive) is True:
             converted[exclusive] = converted.pop(inclusive)
         elif converted.get(exclusive) is False:
             del converted[exclusive]
-    if converted.pop("nullable", None) is True:
+    if converted.get("nullable") is True:
         return {"anyOf": [converted, {"type": "null"}]}
     return converted
 
