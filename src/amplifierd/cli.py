@@ -3,6 +3,7 @@
 from typing import Any, get_args
 
 import click
+from click.core import ParameterSource
 
 from . import __version__
 from .settings import LogFormat, LogLevel, Settings, default_database
@@ -44,8 +45,18 @@ def cli() -> None:
     show_envvar=True,
     help="Hold every response against the contract; a breach is a 500 that says so.",
 )
-def serve(**options: Any) -> None:
+@click.option(
+    "--ephemeral/--no-ephemeral",
+    default=False,
+    show_envvar=True,
+    help="For a test run: data in memory, a free port, one line of JSON that says where, and an end with its parent.",
+)
+@click.option("--max-age", type=click.FloatRange(min=0), show_envvar=True, help="End after so many seconds.")
+@click.pass_context
+def serve(context: click.Context, /, **options: Any) -> None:
     """Serve conversations until Ctrl-C or SIGTERM."""
+    if options["ephemeral"] and context.get_parameter_source("port") is ParameterSource.DEFAULT:
+        options["port"] = 0
     # Imported here: `--help` needs no server.
     from .contract import ContractError
     from .server import CannotListen

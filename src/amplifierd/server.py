@@ -4,6 +4,7 @@ import asyncio
 import signal
 import socket
 import sys
+from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -12,6 +13,7 @@ import uvicorn
 from uvicorn.supervisors import Multiprocess
 
 from .app import create_app
+from .ephemeral import ephemeral, limit_life, say_where
 from .logs import configure_logging
 from .protocol import Protocol
 from .settings import Settings
@@ -30,6 +32,13 @@ def serve(settings: Settings) -> None:
     Raises `CannotListen`, `DatabaseUnusable` or `ContractError` before anything is served.
     """
     _exit_on_signals()
+    if settings.ephemeral or settings.max_age is not None:
+        limit_life(with_parent=settings.ephemeral, max_age=settings.max_age)
+    with ephemeral(settings) if settings.ephemeral else nullcontext(settings) as chosen:
+        _serve(chosen)
+
+
+def _serve(settings: Settings) -> None:
     with _listen(settings) as listener:
         settings = replace(settings, port=listener.getsockname()[1])
         # Here, and not in a worker, so that what is wrong is said once, in a sentence.
@@ -86,6 +95,9 @@ async def _try(settings: Settings) -> None:
 def _announce(settings: Settings) -> None:
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     url = f"http://{host}:{settings.port}"
+    if settings.ephemeral:
+        say_where(url)
+        return
     lines = [f"amplifierd listens on {url}/api/v1", f"  data  {settings.database}", f"  docs  {url}/docs"]
     sys.stderr.write("\n".join([*lines, ""]))
     sys.stderr.flush()

@@ -29,4 +29,6 @@ class Settings:
     log_level: LogLevel = "info"
     log_format: LogFormat = "text"
     check_responses: bool = False
+    ephemeral: bool = False
+    max_age: float | None = None
     contract: Path = CONTRACT

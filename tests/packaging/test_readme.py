@@ -1,7 +1,9 @@
 """What the documentation says is so: its commands give the output it shows, and every setting is in it."""
 
+import os
 import re
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -47,10 +49,27 @@ def test_the_commands_of_a_page_give_the_output_it_shows(page: Path, tmp_path: P
     with Daemon(f"sqlite:///{tmp_path}/a.db") as daemon:
         script = "\necho; echo '<end>'\n".join([*(command for command, _ in shown), ""])
         script = script.replace("http://127.0.0.1:8420", daemon.url)
-        outcome = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True, timeout=60)
+        outcome = subprocess.run(
+            ["bash", "-c", script],
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=60,
+            cwd=tmp_path,
+            env=os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
+        )
     outputs = outcome.stdout.split("<end>\n")
     for (command, expected), output in zip(shown, outputs, strict=False):
         assert settled(output) == settled(expected), command
+
+
+def test_the_example_for_pytest_passes(tmp_path: Path) -> None:
+    page = (ROOT / "docs/contract-tests.md").read_text()
+    [example] = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    (tmp_path / "test_example.py").write_text(example)
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_example.py"]
+    outcome = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert "1 passed" in outcome.stdout, outcome.stdout
 
 
 def test_every_setting_is_listed() -> None:

@@ -1,0 +1,46 @@
+"""A daemon for a test run: its data in memory, its port free, its life no longer than its parent's."""
+
+import json
+import os
+import signal
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from .settings import Settings
+
+# Files below this folder are in memory, where the system has it; elsewhere they are on the disk.
+MEMORY = Path("/dev/shm")  # noqa: S108  # a folder of our own is made in it
+
+WATCH_SECONDS = 0.2
+
+
+@contextmanager
+def ephemeral(settings: Settings) -> Iterator[Settings]:
+    """`settings` with a database of their own, which is gone in the end."""
+    with tempfile.TemporaryDirectory(prefix="amplifierd-", dir=MEMORY if MEMORY.is_dir() else None) as folder:
+        yield replace(settings, database=f"sqlite:///{folder}/amplifierd.db")
+
+
+def say_where(url: str) -> None:
+    """Write the one line of JSON that a parent reads: `url`, `api` (the base of the contract's paths), `pid`."""
+    sys.stdout.write(json.dumps({"url": url, "api": f"{url}/api/v1", "pid": os.getpid()}) + "\n")
+    sys.stdout.flush()
+
+
+def limit_life(*, with_parent: bool, max_age: float | None) -> None:
+    """End this process, as SIGTERM would, when its parent has ended, or after `max_age` seconds."""
+    parent = os.getppid() if with_parent else None
+    end = None if max_age is None else time.monotonic() + max_age
+    threading.Thread(target=_watch, args=(parent, end), name="amplifierd-watch", daemon=True).start()
+
+
+def _watch(parent: int | None, end: float | None) -> None:
+    while parent in (None, os.getppid()) and (end is None or time.monotonic() < end):
+        time.sleep(WATCH_SECONDS)
+    os.kill(os.getpid(), signal.SIGTERM)

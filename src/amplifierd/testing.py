@@ -1,0 +1,55 @@
+"""A daemon for tests, from Python: `daemon()` starts one, `Server` fills and empties it by its own API."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from urllib.request import Request, urlopen
+
+SECONDS = 30
+
+
+@contextmanager
+def daemon(*options: str) -> Iterator[str]:
+    """The URL of an ephemeral daemon; `options` are more of `amplifierd serve`. Raises RuntimeError if none starts."""
+    command = [sys.executable, "-m", "amplifierd", "serve", "--ephemeral", "--log-level", "warning", *options]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603  # our own program
+        try:
+            assert process.stdout is not None  # it is a pipe
+            line = process.stdout.readline()
+            if not line:
+                raise RuntimeError(f"amplifierd did not start; it ended with exit code {process.wait()}.")
+            yield json.loads(line)["url"]
+        finally:
+            process.terminate()
+
+
+class Server:
+    """A daemon at `url`; `api` is the base of the contract's paths, `sessions` what it was last seeded with."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.api = f"{url}/api/v1"
+        self.sessions: list[dict[str, Any]] = []
+
+    def reset(self, seed: list[dict[str, Any]]) -> None:
+        """Delete every session, then create those of `seed` (see the fixture `amplifierd_seed`), in order."""
+        for session in self._ask("GET", "/sessions"):
+            self._ask("DELETE", f"/sessions/{session['id']}")
+        self.sessions = [self._create(dict(item)) for item in seed]
+
+    def _create(self, item: dict[str, Any]) -> dict[str, Any]:
+        messages = item.pop("messages", [])
+        path = f"/sessions/{self._ask('POST', '/sessions', item)['id']}"
+        for message in messages:
+            self._ask("POST", f"{path}/messages", message)
+        created: dict[str, Any] = self._ask("GET", path)
+        return created
+
+    def _ask(self, method: str, path: str, body: object = None) -> Any:
+        data = None if body is None else json.dumps(body).encode()
+        request = Request(self.api + path, data, {"Content-Type": "application/json"}, method=method)  # noqa: S310
+        with urlopen(request, timeout=SECONDS) as response:  # noqa: S310  # the URL is our own daemon's
+            return json.loads(response.read() or "null")

@@ -1,0 +1,137 @@
+"""A daemon for a test run: it says where it is, keeps nothing, and does not outlive those who started it."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from amplifierd.ephemeral import MEMORY
+from amplifierd.testing import Server, daemon
+
+SERVE = [sys.executable, "-m", "amplifierd", "serve", "--ephemeral"]
+
+
+def wait_until(holds: Callable[[], bool]) -> None:
+    end = time.monotonic() + 10
+    while not holds():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def is_gone(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().split(") ")[1].startswith("Z")
+    except FileNotFoundError:
+        return True
+
+
+def test_it_says_where_it_is_in_a_line_of_json() -> None:
+    with subprocess.Popen(SERVE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+        assert process.stdout is not None
+        said = json.loads(process.stdout.readline())
+        assert said.keys() == {"url", "api", "pid"}
+        assert said["pid"] == process.pid
+        assert httpx.post(f"{said['api']}/sessions").status_code == 201
+        process.terminate()
+        assert process.stdout.read() == ""
+    assert process.returncode == 0
+
+
+def test_it_keeps_nothing() -> None:
+    before = set(MEMORY.glob("amplifierd-*"))
+    with daemon() as url:
+        assert httpx.post(f"{url}/api/v1/sessions").status_code == 201
+        made = set(MEMORY.glob("amplifierd-*")) - before
+        assert made
+    assert not any(folder.exists() for folder in made)
+    with daemon() as url:
+        assert httpx.get(f"{url}/api/v1/sessions").json() == []
+
+
+def test_it_ends_with_its_parent() -> None:
+    parent = "import subprocess, sys, os; subprocess.Popen(sys.argv[1:]); input()"
+    with subprocess.Popen(
+        [sys.executable, "-c", parent, *SERVE], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    ) as process:
+        assert process.stdout is not None
+        said = json.loads(process.stdout.readline())
+        assert httpx.get(f"{said['api']}/health").status_code == 200
+        process.kill()
+    wait_until(lambda: is_gone(said["pid"]))
+
+
+def test_it_ends_at_its_age() -> None:
+    with subprocess.Popen([*SERVE, "--max-age", "0.5"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+        assert process.wait(10) == 0
+
+
+def test_its_port_can_be_chosen() -> None:
+    with daemon("--port", "0", "--check-responses") as url:
+        assert httpx.get(f"{url}/api/v1/health").status_code == 200
+
+
+def test_a_start_that_fails_is_told() -> None:
+    with pytest.raises(RuntimeError, match="did not start; it ended with exit code 2"), daemon("--nonsense"):
+        pass
+
+
+def test_the_fixture_gives_what_was_seeded(amplifierd_server: Server) -> None:
+    assert [session["messageCount"] for session in amplifierd_server.sessions] == [2, 0]
+    listed = httpx.get(f"{amplifierd_server.api}/sessions").json()
+    assert [session["id"] for session in listed] == [session["id"] for session in amplifierd_server.sessions[::-1]]
+    httpx.post(f"{amplifierd_server.api}/sessions")
+
+
+def test_the_fixture_is_reset_between_tests(amplifierd_server: Server) -> None:
+    assert len(httpx.get(f"{amplifierd_server.api}/sessions").json()) == 2
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A project of somebody else's, with one contract test and data of its own."""
+    (tmp_path / "test_theirs.py").write_text(
+        "import json, sys, urllib.request, pytest\n"
+        "def test_unused():\n"
+        "    assert 'amplifierd.testing' not in sys.modules\n"
+        "    assert 'connexion' not in sys.modules\n"
+        "@pytest.fixture\n"
+        "def amplifierd_seed():\n"
+        "    return [{'profile': 'mine', 'messages': [{'content': 'x'}]}]\n"
+        "def test_theirs(amplifierd_server):\n"
+        "    [session] = json.load(urllib.request.urlopen(amplifierd_server.api + '/sessions'))\n"
+        "    assert (session['profile'], session['messageCount']) == ('mine', 1)\n"
+        "    assert 'connexion' not in sys.modules\n"
+    )
+    return tmp_path
+
+
+def test_another_project_uses_the_plugin(project: Path) -> None:
+    environment: dict[str, Any] = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST")}
+    outcome = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-q",
+            "-p",
+            "no:schemathesis",
+            "-p",
+            "no:cacheprovider",
+            "-p",
+            "no:hypothesispytest",
+        ],
+        capture_output=True,
+        text=True,
+        cwd=project,
+        env=environment,
+        check=False,
+    )
+    assert outcome.returncode == 0, outcome.stdout
+    assert "2 passed" in outcome.stdout
