@@ -111,6 +111,22 @@ def operation(spec: Spec, path: str = "/sessions", method: str = "post") -> Spec
             "Operation createSession has 2 success responses; it needs one.",
         ),
         (
+            lambda spec: operation(spec).update(operationId="getHealth", tags=["service"]),
+            "(GET /health|POST /sessions) needs an operationId of its own; (GET|POST) ",
+        ),
+        (
+            lambda spec: operation(spec).pop("operationId"),
+            "POST /sessions needs an operationId of its own",
+        ),
+        (
+            lambda spec: spec["components"]["responses"].pop("SessionNotFound"),
+            "contract.*SessionNotFound",
+        ),
+        (
+            lambda spec: spec["components"]["parameters"].pop("Limit"),
+            "contract.*Limit",
+        ),
+        (
             lambda spec: operation(spec)["responses"]["201"].pop("links"),
             "Operation createSession declares Location but has no link to a GET.",
         ),
@@ -141,8 +157,8 @@ def test_a_contract_that_does_not_fit_stops_the_start(
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("paths: [", "openapi.yaml is not YAML: .*line 2"),
-        ("a: b: c", "openapi.yaml is not YAML: .*line 1, column 5"),
+        ("paths: [", "openapi.yaml is not YAML at line 2, column 1: "),
+        ("a: b: c", "openapi.yaml is not YAML at line 1, column 5: mapping values are not allowed"),
         ("hello", "openapi.yaml is not an OpenAPI document"),
         ("", "openapi.yaml is not an OpenAPI document"),
     ],

@@ -45,6 +45,7 @@ def compile_contract(
     an error of the domain has; bodies have at most `max_body` bytes. With `check_responses` whatever is sent is held
     against the contract first. Raises `ContractError` where document and handlers do not fit.
     """
+    _refuse_double_names(document)
     paths = Paths(document)
     schemas = Schemas(document)
     compilation = Compilation(document, schemas, provided, max_body)
@@ -71,6 +72,16 @@ def compile_contract(
         raise ContractError(f"Connexion can't read the contract: {error!r}") from error
     application = Edge(connexion, statuses)
     return ResponseCheck(application, document, paths, schemas) if check_responses else application
+
+
+def _refuse_double_names(document: Document) -> None:
+    # Connexion would serve the last of them in the place of all.
+    places: dict[str, str] = {}
+    for path, method, operation in document.operations():
+        place = f"{method.upper()} {path}"
+        other = places.setdefault(operation.get("operationId", ""), place)
+        if other != place or "operationId" not in operation:
+            raise ContractError(f"{place} needs an operationId of its own; {other} has the same, or none.")
 
 
 class _HandlerResolver(Resolver):

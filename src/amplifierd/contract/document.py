@@ -28,11 +28,17 @@ class Document:
     def resolve(self, node: Json) -> Json:
         """`node`, or what its `$ref` names."""
         while "$ref" in node:
-            target: Json = self.spec
-            for step in node["$ref"].removeprefix("#/").split("/"):
-                target = target[step.replace("~1", "/").replace("~0", "~")]
-            node = target
+            node = self._target(node["$ref"])
         return node
+
+    def _target(self, reference: str) -> Json:
+        target: Any = self.spec
+        for step in reference.removeprefix("#/").split("/"):
+            try:
+                target = target[step.replace("~1", "/").replace("~0", "~")]
+            except (KeyError, TypeError):
+                raise ContractError(f"The contract refers to {reference}, which it does not have.") from None
+        return dict(target)
 
     def operations(self) -> Iterator[tuple[str, str, Json]]:
         """Each operation: its path, its method in lower case, and what the contract says of it."""
@@ -58,8 +64,10 @@ def load_document(path: Path) -> Document:
     try:
         # The loader in C is as safe as the one in Python, and ten times as fast.
         spec = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506
-    except yaml.YAMLError as error:
-        raise ContractError(f"The contract {path} is not YAML: {error}") from error
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        place = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        raise ContractError(f"The contract {path} is not YAML{place}: {error.problem}.") from error
     if not isinstance(spec, dict) or "paths" not in spec:
         raise ContractError(f"The contract {path} is not an OpenAPI document: it has no paths.")
     return Document(spec=spec, yaml=text, json=msgspec.json.encode(spec))
