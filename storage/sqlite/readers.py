@@ -59,8 +59,12 @@ class Readers:
             raise StorageUnavailable(f"{MOST_OPEN_LISTS} lists are being read already")
         with away_is_unavailable():
             connection = self._idle.pop() if self._idle else connect_reader(self._path)
-            blocks = _blocks(connection.execute(statement, bindings))
-            first = next(blocks)
+            try:
+                blocks = _blocks(connection.execute(statement, bindings))
+                first = next(blocks)
+            except apsw.Error:
+                connection.close()
+                raise
         if len(first) < FIRST_BLOCK_BYTES:
             self._idle.append(connection)
             return Listing(first)
