@@ -3,8 +3,9 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from amplifierd.testing import daemon
+
 from .commands import CommandFailed, run
-from .daemon import daemon
 from .recipe import Program, Recipe
 
 PASSED = "conversation passed"
@@ -41,7 +42,7 @@ def attempt(recipe: Recipe, tell: Callable[[str], None]) -> Outcome:
 def _play(program: Program) -> None:
     # The conversation stays on this machine, whatever proxy it has.
     direct = {"NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
-    with daemon() as base_url:
-        printed = run([*program.command, base_url], program.folder, env=direct)
+    with daemon("--check-responses") as url:
+        printed = run([*program.command, f"{url}/api/v1"], program.folder, env=direct)
     if PASSED not in printed.splitlines():
         raise CommandFailed(f"The program ended well, but did not say “{PASSED}”:\n{printed}")

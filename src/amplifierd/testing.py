@@ -1,6 +1,7 @@
 """A daemon for tests, from Python: `daemon()` starts one, `Server` fills and empties it by its own API."""
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,7 +16,9 @@ SECONDS = 30
 def daemon(*options: str) -> Iterator[str]:
     """The URL of an ephemeral daemon; `options` are more of `amplifierd serve`. Raises RuntimeError if none starts."""
     command = [sys.executable, "-m", "amplifierd", "serve", "--ephemeral", "--log-level", "warning", *options]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603  # our own program
+    # What the caller has set for a daemon of theirs is not for this one.
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("AMPLIFIERD_")}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:  # noqa: S603
         try:
             assert process.stdout is not None  # it is a pipe
             line = process.stdout.readline()

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from amplifierd.contract import ContractError, compile_contract, load_document
+from amplifierd.contract import ContractError, Document, compile_contract, load_document
 from amplifierd.settings import CONTRACT
 from amplifierd.storage.records import NewMessage, Session
 
@@ -23,14 +23,18 @@ def nothing(_app: Any) -> AbstractAsyncContextManager[None]:
 
 
 def start(path: Path, handlers: str = "amplifierd.handlers") -> None:
+    compile_document(load_document(path), handlers)
+
+
+def compile_document(document: Document, handlers: str) -> None:
     compile_contract(
-        load_document(path),
+        document,
         handlers=handlers,
         provided={"storage": None, "workspace": "default", "version": "", "uptime": None},
         statuses={},
         version="",
         max_body=1,
-        check_responses=False,
+        check_responses=True,
         lifespan=nothing,
     )
 
@@ -56,16 +60,7 @@ def test_the_contract_fits() -> None:
 def test_the_document_stays_as_it_was_written() -> None:
     document = load_document(CONTRACT)
     before = copy.deepcopy(document.spec)
-    compile_contract(
-        document,
-        handlers="amplifierd.handlers",
-        provided={"storage": None, "workspace": "default", "version": "", "uptime": None},
-        statuses={},
-        version="",
-        max_body=1,
-        check_responses=True,
-        lifespan=nothing,
-    )
+    compile_document(document, "amplifierd.handlers")
     assert document.spec == before
 
 

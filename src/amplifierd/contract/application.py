@@ -123,5 +123,5 @@ class _Compiled(RoutedMiddleware[_CompiledAPI]):
 
     def __init__(self, app: ASGIApp, compile_operation: CompileOperation) -> None:
         super().__init__(app)
-        # The hint asks for a class; it is only ever called.
-        self.api_cls = partial(_CompiledAPI, compile_operation=compile_operation)  # type: ignore[assignment]
+        api = partial(_CompiledAPI, compile_operation=compile_operation)
+        self.api_cls = api  # type: ignore[assignment]  # hinted as a class, but only ever called
