@@ -1,40 +1,47 @@
-"""Connexion's routing, its 405 with every method that the path has in `Allow` (RFC 9110, section 15.5.6)."""
+"""Routing for Connexion's routed middlewares, by a tree of the contract's paths.
+
+Connexion's own goes through Starlette's router, which tries one route after another: 8 us a request with nine
+operations, and more with each. Its 405 names the methods of one route only, and it redirects to what `Host` says.
+"""
 
 from collections.abc import Iterable
 from typing import Any
 
-from connexion.middleware.routing import RoutingMiddleware
-from starlette.exceptions import HTTPException
+from connexion.middleware.abstract import ROUTING_CONTEXT, SpecMiddleware
+from connexion.spec import Specification
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from .paths import Paths
 from .problems import Problem
 
 
-class Routing(RoutingMiddleware):
-    """Finds the operation of a request. Raises a 405 problem where the path has only others."""
+class Routing(SpecMiddleware):
+    """Says in the scope which operation a request means, None for a path that is not the contract's.
+
+    Raises a 405 problem where the path has other operations, and `Allow` names them all (RFC 9110, section 15.5.6).
+    """
 
     def __init__(self, app: ASGIApp, paths: Paths) -> None:
-        super().__init__(app)
+        self._app = app
         self._paths = paths
-        self.router.redirect_slashes = False
 
-    def add_api(self, *arguments: Any, **options: Any) -> None:
-        """Route to an API's operations, and without the redirects of Starlette's router, which trust `Host`."""
-        super().add_api(*arguments, **options)
-        for mount in self.router.routes:
-            mount.app.redirect_slashes = False  # type: ignore[attr-defined]  # a Mount, and its app a Router
+    def add_api(self, specification: Specification, **_options: Any) -> None:
+        """Nothing to add: `paths` are the contract's already."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if "\n" in scope.get("path", ""):
-            # The patterns of Starlette's router take a line's end for the path's.
-            raise Problem(404, "not-found", "There is nothing at a path with a line break in it.")
-        try:
-            await super().__call__(scope, receive, send)
-        except HTTPException as error:
-            if error.status_code != 405:
-                raise
-            raise not_allowed(scope, self._paths.operations(scope["path"])) from None
+        if scope["type"] == "http":
+            scope.setdefault("extensions", {})[ROUTING_CONTEXT] = self._route(scope)
+        await self._app(scope, receive, send)
+
+    def _route(self, scope: Scope) -> dict[str, str | None]:
+        found = self._paths.find(scope["path"])
+        if found is None:
+            return {"api_base_path": None, "operation_id": None}
+        item, scope["path_params"] = found
+        operation = item.operations.get(scope["method"])
+        if operation is None:
+            raise not_allowed(scope, item.operations)
+        return {"api_base_path": self._paths.base_path, "operation_id": operation["operationId"]}
 
 
 def not_allowed(scope: Scope, methods: Iterable[str]) -> Problem:
