@@ -7,6 +7,7 @@ from typing import Any
 
 from . import __version__
 from .contract import compile_contract, load_document
+from .logs import access_log
 from .settings import Settings
 from .storage.errors import SessionNotFound, StorageUnavailable
 from .storage.interface import Storage
@@ -47,4 +48,5 @@ def create_app(settings: Settings, storage: Storage) -> Any:
         max_body=settings.max_body,
         check_responses=settings.check_responses,
         lifespan=lifespan,
+        access_log=access_log(settings),
     )

@@ -136,8 +136,22 @@ def test_logs_are_a_line_a_request(tmp_path: Path) -> None:
     assert len(lines) == 2
     request_id = answered.headers["x-request-id"]
     assert answered.json()["requestId"] == request_id
-    expected = rf"[\d-]+ [\d:,]+ INFO GET /api/v1/sessions/a%0Ab 40\d [\d.]+ ms {request_id}"
+    expected = rf"\d{{4}}-\d\d-\d\dT[\d:.]+Z INFO GET /api/v1/sessions/a%0Ab 40\d [\d.]+ ms {request_id}"
     assert re.fullmatch(expected, lines[0], re.IGNORECASE)
+
+
+def test_requests_go_on_when_nobody_reads_the_log(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "amplifierd", "serve", "--ephemeral"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        api = json.loads(process.stdout.readline())["api"]
+        process.stderr.close()
+        with httpx.Client() as client:
+            assert [client.get(f"{api}/health").status_code for _ in range(5)] == [200] * 5
+            assert client.get(f"{api}/nope").status_code == 404
+        process.terminate()
+        assert process.wait(20) == 0
 
 
 def test_logs_can_be_json(tmp_path: Path) -> None:

@@ -7,6 +7,6 @@ Nothing outside of this package imports Connexion, Starlette or a JSON Schema li
 
 from .application import compile_contract
 from .document import ContractError, Document, load_document
-from .problems import problem_kind
+from .edge import AccessLog
 
-__all__ = ["ContractError", "Document", "compile_contract", "load_document", "problem_kind"]
+__all__ = ["AccessLog", "ContractError", "Document", "compile_contract", "load_document"]

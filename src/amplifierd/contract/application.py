@@ -16,7 +16,7 @@ from starlette.types import ASGIApp
 
 from .checking import ResponseCheck
 from .document import ContractError, Document
-from .edge import Edge
+from .edge import AccessLog, Edge
 from .operation import Compilation, Handler, Operation
 from .pages import Pages
 from .paths import Paths
@@ -37,13 +37,15 @@ def compile_contract(
     max_body: int,
     check_responses: bool,
     lifespan: Lifespan,
+    access_log: AccessLog | None = None,
 ) -> ASGIApp:
     """The ASGI application that serves `document`.
 
     `handlers` is the package with a module for each tag and a function for each operationId, in snake_case;
     `provided` is what handlers may ask for by name besides what the contract gives them; `statuses` says which status
     an error of the domain has; bodies have at most `max_body` bytes. With `check_responses` whatever is sent is held
-    against the contract first. Raises `ContractError` where document and handlers do not fit.
+    against the contract first; `access_log` is told of each request. Raises `ContractError` where document and
+    handlers do not fit.
     """
     _refuse_double_names(document)
     paths = Paths(document)
@@ -70,7 +72,7 @@ def compile_contract(
     except Exception as error:
         # What Connexion raises on a document that is no OpenAPI is whatever its reading stumbles on.
         raise ContractError(f"Connexion can't read the contract: {error!r}") from error
-    application = Edge(connexion, statuses)
+    application = Edge(connexion, statuses, access_log)
     return ResponseCheck(application, document, paths, schemas) if check_responses else application
 
 

@@ -3,7 +3,7 @@
 import logging
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from itertools import count
 
 from starlette.requests import ClientDisconnect
@@ -11,16 +11,21 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from .problems import problem_of, render
 
-access_logger = logging.getLogger("amplifierd.access")
+AccessLog = Callable[[str, str, int, float, str], None]
+
 logger = logging.getLogger("amplifierd")
 
 
 class Edge:
-    """Serves `app` to the world; `statuses` says which status a fact of the domain has."""
+    """Serves `app` to the world; `statuses` says which status a fact of the domain has.
 
-    def __init__(self, app: ASGIApp, statuses: Mapping[type[Exception], int]) -> None:
+    `access_log` is told of each request: its method, path, status, milliseconds and id.
+    """
+
+    def __init__(self, app: ASGIApp, statuses: Mapping[type[Exception], int], access_log: AccessLog | None) -> None:
         self._app = app
         self._statuses = statuses
+        self._access_log = access_log
         self._process = secrets.token_hex(4)
         self._numbers = count(1)
 
@@ -37,8 +42,11 @@ class Edge:
         except Exception as error:  # noqa: BLE001  # whatever it is, the client gets a problem body
             await self._answer_error(error, exchange)
         finally:
-            if access_logger.isEnabledFor(logging.INFO):
-                _log(scope, exchange, time.perf_counter() - started)
+            if self._access_log is not None:
+                milliseconds = (time.perf_counter() - started) * 1e3
+                # The raw path is percent-encoded: nothing that a client sends can begin a line of its own.
+                path = scope["raw_path"].decode("latin-1")
+                self._access_log(scope["method"], path, exchange.status, milliseconds, exchange.request_id)
 
     async def _answer_error(self, error: Exception, exchange: "_Exchange") -> None:
         problem = problem_of(error, self._statuses, exchange.request_id)
@@ -72,17 +80,3 @@ def _without_trailing_slash(scope: Scope) -> Scope:
     """`scope` with the path as the contract has it: with a slash at its end or without is the same resource."""
     path = scope["path"]
     return {**scope, "path": path[:-1]} if path.endswith("/") and path != "/" else scope
-
-
-def _log(scope: Scope, exchange: _Exchange, seconds: float) -> None:
-    # The raw path is percent-encoded: nothing that a client sends can begin a line of its own.
-    access_logger.info(
-        "request",
-        extra={
-            "method": scope["method"],
-            "path": scope["raw_path"].decode("latin-1"),
-            "status": exchange.status,
-            "milliseconds": round(seconds * 1e3, 3),
-            "request_id": exchange.request_id,
-        },
-    )
