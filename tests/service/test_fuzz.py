@@ -54,6 +54,8 @@ def test_fuzzing_finds_nothing(daemon: Daemon, tmp_path: Path, pytestconfig: pyt
         seed += 1
         fuzz(daemon, tmp_path, seed, max_examples=500)
     assert re.search(r" 5\d\d [\d.]+ ms", daemon.log) is None
+    requests = len(re.findall(r"\d ms ", daemon.log))
+    pytestconfig.get_terminal_writer().line(f"Fuzzed with {seed - FIRST_SEED + 1} seeds, {requests} requests.")
 
 
 def test_no_check_is_off() -> None:
