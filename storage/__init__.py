@@ -1,5 +1,7 @@
 """Where conversations are kept: one interface, a backend for each kind of database."""
 
+from pathlib import Path
+
 from .errors import DatabaseUnusable
 from .interface import Storage
 
@@ -10,8 +12,10 @@ def open_storage(url: str) -> Storage:
     `sqlite:///relative/path`, `sqlite:////absolute/path`. Raises `DatabaseUnusable` for any other URL.
     """
     scheme, separator, path = url.partition(":///")
+    if path == ":memory:":
+        raise DatabaseUnusable("A database in memory can't be shared between connections; use serve --ephemeral.")
     if scheme == "sqlite" and separator and path:
         from .sqlite.store import SQLiteStorage
 
-        return SQLiteStorage(path)
+        return SQLiteStorage(str(Path(path).expanduser()))
     raise DatabaseUnusable(f"The database URL {url!r} is not understood; write sqlite:///PATH.")

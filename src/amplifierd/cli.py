@@ -1,5 +1,6 @@
 """The command line. Every option is also an environment variable: `--port` is `AMPLIFIERD_PORT`."""
 
+import os
 from typing import Any, get_args
 
 import click
@@ -9,6 +10,9 @@ from . import __version__
 from .settings import LogFormat, LogLevel, Settings, default_database
 
 PREFIX = "AMPLIFIERD"
+
+# Asked as early as can be: a parent that ends while this process starts is one to end with.
+PARENT = os.getppid()
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -27,7 +31,7 @@ def cli() -> None:
     default=default_database,
     show_default="a file in your data directory",
     show_envvar=True,
-    help="Where conversations are kept: sqlite:///PATH.",
+    help="Where conversations are kept: sqlite:///relative/path or sqlite:////absolute/path.",
 )
 @click.option("--workers", type=click.IntRange(1, 64), default=1, show_envvar=True, help="How many processes serve.")
 @click.option(
@@ -64,6 +68,6 @@ def serve(context: click.Context, /, **options: Any) -> None:
     from .storage.errors import DatabaseUnusable
 
     try:
-        run(Settings(**options))
+        run(Settings(**options, parent=PARENT))
     except (CannotListen, ContractError, DatabaseUnusable) as error:
         raise click.ClickException(str(error)) from error

@@ -33,9 +33,8 @@ def say_where(url: str) -> None:
     sys.stdout.flush()
 
 
-def limit_life(*, with_parent: bool, max_age: float | None) -> None:
-    """End this process, as SIGTERM would, when its parent has ended, or after `max_age` seconds."""
-    parent = os.getppid() if with_parent else None
+def limit_life(parent: int | None, max_age: float | None) -> None:
+    """End this process, as SIGTERM would, when process `parent` is its parent no more, or after `max_age` seconds."""
     end = None if max_age is None else time.monotonic() + max_age
     threading.Thread(target=_watch, args=(parent, end), name="amplifierd-watch", daemon=True).start()
 

@@ -1,13 +1,19 @@
 """HTTP/1.1 as uvicorn speaks it, with two things mended."""
 
+import secrets
+
 import httptools
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 _PROBLEM = (
     b'{"type":"urn:amplifierd:problem:bad-request","title":"Bad Request","status":400,'
-    b'"detail":"This is not HTTP/1.1 as RFC 9112 has it.","requestId":"-"}'
+    b'"detail":"This is not HTTP/1.1 as RFC 9112 has it.","requestId":"%b"}'
 )
 
+_HEAD = (
+    b"HTTP/1.1 400 Bad Request\r\ncontent-type: application/problem+json\r\nx-request-id: %b\r\n"
+    b"content-length: %d\r\nconnection: close\r\n\r\n"
+)
 _OFFERS = (b"upgrade", b"http2-settings")
 
 
@@ -22,11 +28,10 @@ class Protocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         self._unset_keepalive_if_required()
         try:
-            self.parser.feed_data(data)
-        except httptools.HttpParserUpgrade as upgrade:
-            self._start_again_without_upgrade(data[upgrade.args[0] :])
+            while data:
+                data = self._feed(data)
         except httptools.HttpParserError:
-            self.send_400_response("")
+            self._refuse()
 
     def on_headers_complete(self) -> None:
         if not self.parser.should_upgrade():
@@ -36,22 +41,33 @@ class Protocol(HttpToolsProtocol):
         if not self.parser.should_upgrade():
             super().on_message_complete()
 
-    def _start_again_without_upgrade(self, rest: bytes) -> None:
-        method, version = self.parser.get_method(), self.parser.get_http_version().encode()
-        if method == b"CONNECT":
-            self.send_400_response("")
+    def _feed(self, data: bytes) -> bytes:
+        """Parse; what must be parsed again where a request asked to upgrade."""
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            method, version = self.parser.get_method(), self.parser.get_http_version().encode()
+            if method == b"CONNECT":
+                raise httptools.HttpParserError("CONNECT is for proxies.") from None
+            kept = (_without_upgrade(name, value) for name, value in self.headers)
+            head = b"".join(b"%b: %b\r\n" % header for header in kept if header is not None)
+            self.parser = httptools.HttpRequestParser(self)
+            return b"%b %b HTTP/%b\r\n%b\r\n" % (method, self.url, version, head) + data[upgrade.args[0] :]
+        return b""
+
+    def _refuse(self) -> None:
+        cycle: RequestResponseCycle | None = self.cycle
+        if cycle is not None and not cycle.response_complete:
+            # The answer to the request before would be taken for this one's: it comes first, and is the last.
+            cycle.keep_alive = False
             return
-        kept = (_without_upgrade(name, value) for name, value in self.headers)
-        head = b"".join(b"%b: %b\r\n" % header for header in kept if header is not None)
-        start = b"%b %b HTTP/%b\r\n" % (method, self.url, version)
-        self.parser = httptools.HttpRequestParser(self)
-        self.data_received(start + head + b"\r\n" + rest)
+        self.send_400_response("")
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002  # uvicorn's signature
-        self.transport.write(
-            b"HTTP/1.1 400 Bad Request\r\ncontent-type: application/problem+json\r\n"
-            b"content-length: %d\r\nconnection: close\r\n\r\n%b" % (len(_PROBLEM), _PROBLEM)
-        )
+        request_id = secrets.token_hex(4).encode()
+        body = _PROBLEM % request_id
+        head = _HEAD % (request_id, len(body))
+        self.transport.write(head + body)
         self.transport.close()
 
 

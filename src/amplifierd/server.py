@@ -7,6 +7,7 @@ import sys
 from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
+from multiprocessing import parent_process
 from typing import Any
 
 import uvicorn
@@ -33,7 +34,7 @@ def serve(settings: Settings) -> None:
     """
     _exit_on_signals()
     if settings.ephemeral or settings.max_age is not None:
-        limit_life(with_parent=settings.ephemeral, max_age=settings.max_age)
+        limit_life(settings.parent if settings.ephemeral else None, settings.max_age)
     with ephemeral(settings) if settings.ephemeral else nullcontext(settings) as chosen:
         _serve(chosen)
 
@@ -52,8 +53,11 @@ def _serve(settings: Settings) -> None:
 
 
 def build_app(settings: Settings) -> Any:
-    """The application of one process, that process's logs set up."""
+    """The application of one process, that process's logs set up; a worker ends with its supervisor."""
     configure_logging(settings)
+    supervisor = parent_process()
+    if supervisor is not None:
+        limit_life(supervisor.pid, max_age=None)
     return create_app(settings, open_storage(settings.database))
 
 
@@ -75,6 +79,8 @@ def _configure(settings: Settings) -> uvicorn.Config:
 
 
 def _listen(settings: Settings) -> socket.socket:
+    if not settings.host:
+        raise CannotListen("The address to listen on is empty; --host 127.0.0.1 is this machine alone.")
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     try:
         return socket.create_server((settings.host, settings.port), family=family, backlog=2048)
@@ -108,3 +114,5 @@ def _exit_on_signals() -> None:
     # once more, which then means no other thing than it does here.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda _number, _frame: sys.exit(0))
+    if hasattr(signal, "SIGHUP"):
+        signal.signal(signal.SIGHUP, lambda _number, _frame: signal.raise_signal(signal.SIGTERM))

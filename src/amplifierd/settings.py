@@ -31,4 +31,5 @@ class Settings:
     check_responses: bool = False
     ephemeral: bool = False
     max_age: float | None = None
+    parent: int = 0
     contract: Path = CONTRACT

@@ -19,23 +19,24 @@ _AWAY = (
     apsw.ReadOnlyError,
     apsw.NoMemError,
     apsw.ProtocolError,
+    OSError,
 )
 
 
 def connect_writer(path: str) -> apsw.Connection:
     """A connection that writes; it makes the file where there is none.
 
-    WAL with `synchronous=FULL` syncs the log on every commit; NORMAL would lose acknowledged writes with the power.
+    `synchronous=FULL` syncs the log on every commit; NORMAL would lose acknowledged writes with the power.
     """
     connection = apsw.Connection(path)
     connection.set_busy_timeout(BUSY_TIMEOUT_MS)
-    _switch_to_wal(connection)
     connection.pragma("synchronous", "full")
     connection.pragma("foreign_keys", True)
     return connection
 
 
-def _switch_to_wal(connection: apsw.Connection) -> None:
+def switch_to_wal(connection: apsw.Connection) -> None:
+    """Keep a write-ahead log from now on, whoever opens the file."""
     # Processes that make the file together meet here in a way that SQLite's own timeout does not wait for.
     deadline = time.monotonic() + BUSY_TIMEOUT_MS / 1_000
     while True:
@@ -76,12 +77,3 @@ def connect_reader(path: str, *, busy_timeout_ms: int = BUSY_TIMEOUT_MS) -> apsw
 def as_unavailable(error: Exception) -> Exception:
     """`StorageUnavailable` for an error of the machine (a lock, a disk); the error itself for any other."""
     return StorageUnavailable(str(error)) if isinstance(error, _AWAY) else error
-
-
-@contextmanager
-def away_is_unavailable() -> Iterator[None]:
-    """Raises SQLite's errors as `as_unavailable` has them."""
-    try:
-        yield
-    except apsw.Error as error:
-        raise as_unavailable(error) from error

@@ -14,17 +14,13 @@ APPLICATION_ID = 0x616D7064
 def migrate(connection: apsw.Connection, path: str) -> None:
     """Apply the scripts that the database lacks, all or none, under its write lock.
 
-    Raises `DatabaseUnusable` where the file is another program's, or its schema is newer than this program's.
+    Raises `DatabaseUnusable` where its schema is newer than this program's.
     """
     scripts = _scripts()
     if (connection.pragma("application_id"), connection.pragma("user_version")) == (APPLICATION_ID, len(scripts)):
         return
     with transaction(connection):
         version = connection.pragma("user_version")
-        if connection.pragma("application_id") != APPLICATION_ID and _has_tables(connection):
-            raise DatabaseUnusable(
-                f"The file {path} is another program's SQLite database; name a file of amplifierd's."
-            )
         if version > len(scripts):
             raise DatabaseUnusable(
                 f"The database {path} has schema {version}, newer than this program's {len(scripts)}; "
@@ -36,11 +32,21 @@ def migrate(connection: apsw.Connection, path: str) -> None:
         connection.pragma("user_version", len(scripts))
 
 
+def refuse_another_program_s(connection: apsw.Connection, path: str) -> None:
+    """Raises `DatabaseUnusable` where the file is another program's; nothing is changed in it."""
+    [(application_id, tables)] = connection.execute(_WHOSE)
+    if tables and application_id != APPLICATION_ID:
+        raise DatabaseUnusable(f"The file {path} is another program's SQLite database; name a file of amplifierd's.")
+
+
+# One statement, and so one moment: another process may be making the tables.
+_WHOSE = """
+SELECT application_id, (SELECT count(*) FROM sqlite_schema)
+FROM pragma_application_id
+"""
+
+
 def _scripts() -> list[str]:
     folder = files(__package__) / "migrations"
     names = sorted(entry.name for entry in folder.iterdir() if entry.name.endswith(".sql"))
     return [(folder / name).read_text(encoding="utf-8") for name in names]
-
-
-def _has_tables(connection: apsw.Connection) -> bool:
-    return bool(connection.execute("SELECT count(*) FROM sqlite_schema").get)

@@ -1,18 +1,21 @@
-"""Reading: points on the event loop, lists block by block from connections of their own.
+"""Reading: points on the event loop, long lists in a thread.
 
-A list's statement stays open between its blocks, so the list is from one moment however long its reader takes.
+A list is read at once, in one statement and so from one moment. What does not fit into its first block waits in a
+temporary file for its reader: however slow that one is, it holds no connection, and no moment that the write-ahead
+log would have to keep.
 """
 
 import asyncio
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Generator, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from tempfile import SpooledTemporaryFile
 from typing import Any
 
 import apsw
 
 from ..errors import StorageUnavailable
 from ..records import Listing
-from .connection import away_is_unavailable, connect_reader
+from .connection import as_unavailable, connect_reader
 
 Bindings = dict[str, str | int]
 # The tables are STRICT: what a column holds is known from its statement.
@@ -22,7 +25,10 @@ Row = tuple[Any, ...]
 POINT_BUSY_TIMEOUT_MS = 100
 FIRST_BLOCK_BYTES = 64 * 1024
 BLOCK_BYTES = 256 * 1024
-MOST_OPEN_LISTS = 256
+# A waiting list has so much of it in memory at most; the rest is in the temporary file.
+SPOOL_MEMORY_BYTES = 2 * 1024 * 1024
+MOST_CONNECTIONS = 8
+MOST_WAITING = 256
 
 
 class Readers:
@@ -32,84 +38,95 @@ class Readers:
         self._path = path
         self._point = connect_reader(path, busy_timeout_ms=POINT_BUSY_TIMEOUT_MS)
         self._idle: list[apsw.Connection] = []
-        self._open: set[OpenList] = set()
+        self._free = asyncio.Semaphore(MOST_CONNECTIONS)
+        self._waiting = 0
         self._threads = ThreadPoolExecutor(max_workers=4, thread_name_prefix="amplifierd-reader")
 
-    async def close(self) -> None:
-        """Let go of every connection; a list that is still open ends here."""
-        for open_list in list(self._open):
-            await open_list.aclose()
+    def close(self) -> None:
+        """Let go of every connection."""
         self._threads.shutdown()
         for connection in [self._point, *self._idle]:
             connection.close()
 
     def row(self, statement: str, bindings: Bindings) -> Row | None:
         """The one row of a point read, on the event loop; None where there is none."""
-        with away_is_unavailable():
+        try:
             return self._point.execute(statement, bindings).fetchone()
+        except apsw.Error as error:
+            raise as_unavailable(error) from error
 
     def rows(self, statement: str, bindings: Bindings) -> list[Row]:
         """The rows of a short list, on the event loop."""
-        with away_is_unavailable():
+        try:
             return self._point.execute(statement, bindings).fetchall()
+        except apsw.Error as error:
+            raise as_unavailable(error) from error
 
-    def listing(self, statement: str, bindings: Bindings) -> Listing:
-        """The rows of `statement`, each one BLOB, as a listing whose first block is read on the event loop."""
-        if len(self._open) >= MOST_OPEN_LISTS:
-            raise StorageUnavailable(f"{MOST_OPEN_LISTS} lists are being read already")
-        with away_is_unavailable():
-            connection = self._idle.pop() if self._idle else connect_reader(self._path)
-            try:
-                blocks = _blocks(connection.execute(statement, bindings))
-                first = next(blocks)
-            except apsw.Error:
-                connection.close()
-                raise
+    async def listing(self, statement: str, bindings: Bindings) -> Listing:
+        """The rows of `statement`, each with a BLOB first; it reads the first block on the event loop."""
+        if self._waiting >= MOST_WAITING:
+            raise StorageUnavailable(f"{MOST_WAITING} lists are waiting to be read already")
+        self._waiting += 1
+        try:
+            async with self._free:
+                return await self._listing(statement, bindings)
+        except (apsw.Error, OSError) as error:
+            raise as_unavailable(error) from error
+        finally:
+            self._waiting -= 1
+
+    async def _listing(self, statement: str, bindings: Bindings) -> Listing:
+        connection = self._idle.pop() if self._idle else connect_reader(self._path)
+        try:
+            listing = await self._read(_blocks(connection.execute(statement, bindings)))
+        except BaseException:
+            connection.close()
+            raise
+        self._idle.append(connection)
+        return listing
+
+    async def _read(self, blocks: Generator[bytes, None, None]) -> Listing:
+        first = next(blocks)
         if len(first) < FIRST_BLOCK_BYTES:
-            self._idle.append(connection)
             return Listing(first)
+        # A request that is given up leaves the thread to its end: the connection is the thread's until then.
+        reading = asyncio.get_running_loop().run_in_executor(self._threads, _spool, blocks)
+        try:
+            return Listing(first, Spooled(await asyncio.shield(reading)))
+        except asyncio.CancelledError:
+            (await reading).close()
+            raise
 
-        def release() -> None:
-            self._open.discard(rest)
-            self._idle.append(connection)
 
-        rest = OpenList(blocks, self._threads, release)
-        self._open.add(rest)
-        return Listing(first, rest)
+class Spooled:
+    """The blocks of a list after its first."""
 
+    def __init__(self, file: SpooledTemporaryFile[bytes]) -> None:
+        self._file = file
 
-class OpenList:
-    """The blocks of a list after its first, each read in a thread; closing it, or its end, calls `release` once."""
-
-    def __init__(
-        self, blocks: Generator[bytes, None, None], threads: ThreadPoolExecutor, release: Callable[[], None]
-    ) -> None:
-        self._blocks = blocks
-        self._threads = threads
-        self._release: Callable[[], None] | None = release
-        self._reading: asyncio.Future[bytes | None] | None = None
-
-    def __aiter__(self) -> "OpenList":
+    def __aiter__(self) -> "Spooled":
         return self
 
     async def __anext__(self) -> bytes:
-        self._reading = asyncio.get_running_loop().run_in_executor(self._threads, next, self._blocks, None)
-        with away_is_unavailable():
-            block = await asyncio.shield(self._reading)
+        block = self._file.read(BLOCK_BYTES)
         if not block:
             await self.aclose()
             raise StopAsyncIteration
-        return b"," + block
+        return block
 
     async def aclose(self) -> None:
-        """End the statement; where a thread still reads for a request that was cancelled, once that is done."""
-        if self._release is None:
-            return
-        release, self._release = self._release, None
-        if self._reading is not None:
-            await asyncio.wait([self._reading])
-        self._blocks.close()
-        release()
+        """Let go of the file."""
+        self._file.close()
+
+
+def _spool(blocks: Iterable[bytes]) -> SpooledTemporaryFile[bytes]:
+    """The blocks in a file, each with the comma before it."""
+    file = SpooledTemporaryFile[bytes](max_size=SPOOL_MEMORY_BYTES)  # its reader closes it
+    for block in blocks:
+        if block:
+            file.write(b"," + block)
+    file.seek(0)
+    return file
 
 
 def _blocks(rows: Iterable[Row]) -> Generator[bytes, None, None]:

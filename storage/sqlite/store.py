@@ -16,8 +16,8 @@ from ..records import Listing, Message, NewMessage, NewSession, Session, Transcr
 from ..span import sequences
 from . import statements
 from .checkpointer import Checkpointer
-from .connection import connect_writer
-from .migrations import migrate
+from .connection import connect_writer, switch_to_wal
+from .migrations import migrate, refuse_another_program_s
 from .readers import Bindings, Readers, Row
 from .writer import Writer
 
@@ -39,7 +39,7 @@ class SQLiteStorage(Storage):
         self._readers = Readers(self.path)
 
     async def close(self) -> None:
-        await self._readers.close()
+        self._readers.close()
         await self._writer.close()
         self._checkpointer.close()
 
@@ -73,7 +73,7 @@ class SQLiteStorage(Storage):
         updated_at, session_id = statements.FIRST_POSITION if cursor is None else decode(cursor)
         bindings = _key(workspace, session_id) | {"updated_at": updated_at}
         if limit is None:
-            return self._readers.listing(statements.SESSIONS, bindings | {"limit": NO_LIMIT})
+            return await self._readers.listing(statements.SESSIONS, bindings | {"limit": NO_LIMIT})
         rows = self._readers.rows(statements.SESSIONS, bindings | {"limit": limit + 1})
         return _page(rows, limit)
 
@@ -132,7 +132,10 @@ class SQLiteStorage(Storage):
         if row is None:
             raise SessionNotFound(session_id)
         first, last = sequences(row[0], limit, after_sequence, before_sequence)
-        messages = self._readers.listing(statements.MESSAGES, key | {"first": first, "last": last})
+        messages = await self._readers.listing(statements.MESSAGES, key | {"first": first, "last": last})
+        if first <= last and not messages.first:
+            # It was deleted between the two statements, each of which sees one moment.
+            raise SessionNotFound(session_id)
         return Transcript(session_id, messages)
 
 
@@ -140,7 +143,11 @@ def _open_database(path: str) -> apsw.Connection:
     try:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
         connection = connect_writer(path)
+        refuse_another_program_s(connection, path)
+        switch_to_wal(connection)
         migrate(connection, path)
+    except apsw.NotADBError as error:
+        raise DatabaseUnusable(f"The file {path} is not a SQLite database; name another.") from error
     except (OSError, apsw.Error) as error:
         raise DatabaseUnusable(
             f"The database {path} can't be opened for writing: {error}. "

@@ -49,6 +49,7 @@ def refused(answered: Answer, status: int, words: str) -> None:
         (b'{"content":"x","content":"y"}', 'the key "content" stands twice'),
         (b'{"content":"x","\\u0063ontent":"y"}', 'the key "content" stands twice'),
         (b'{"content":"x","metadata":{"a":{"b":1,"b":2}}}', 'the key "b" stands twice'),
+        (b"{" + b",".join(b'"%x":0' % key for key in range(60_000)) + b',"ea5f":0}', 'the key "ea5f" stands twice'),
         (b'{"content":"\\ud800"}', "\\ud800 is half of a surrogate pair"),
         (b'{"content":"x","metadata":{"\\uDFFF":1}}', "half of a surrogate pair"),
         (b'{"content":"x","metadata":{"a":NaN}}', "NaN is no JSON value"),
@@ -277,12 +278,29 @@ def test_a_session_id_of_any_length_is_404(daemon: Daemon, path: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "request_line", [b"GARBAGE", b"CONNECT a:1 HTTP/1.1", b"GET / HTTP/9.9", b"GET /\x00 HTTP/1.1", b"\x16\x03\x01\x02"]
+    "request_line",
+    [
+        b"GARBAGE",
+        b"CONNECT a:1 HTTP/1.1",
+        b"GET / HTTP/9.9",
+        b"GET /\x00 HTTP/1.1",
+        b"\x16\x03\x01\x02",
+        b"GET /\xc3\xa9 HTTP/1.1",
+    ],
 )
 def test_what_is_not_http_is_400(daemon: Daemon, request_line: bytes) -> None:
     answered = exchange(daemon.port, request_line + b"\r\nHost: x\r\n\r\n")
     assert answered.status == 400
     assert answered.json["title"] == "Bad Request"
+    assert answered.json["requestId"] == answered.headers["x-request-id"]
+
+
+def test_what_is_not_http_does_not_answer_for_the_request_before(daemon: Daemon) -> None:
+    with Connection(daemon.port) as connection:
+        connection.send(post("/api/v1/sessions", b"{}") + b"\x00garbage\r\n\r\n")
+        assert connection.answer().status == 201
+        with pytest.raises(ConnectionError):
+            connection.answer()
 
 
 @pytest.mark.parametrize(

@@ -76,6 +76,13 @@ def test_a_client_that_would_upgrade_to_http_2(daemon: Daemon, session_id: str, 
         assert connection.answer().json == {"status": "healthy"}
 
 
+def test_many_offers_to_upgrade_that_are_sent_ahead(daemon: Daemon) -> None:
+    request = get("/api/v1/health")[:-2] + b"Connection: Upgrade\r\nUpgrade: h2c\r\n\r\n"
+    with Connection(daemon.port) as connection:
+        connection.send(request * 1_500)
+        assert {connection.answer().status for _ in range(1_500)} == {200}
+
+
 def test_a_client_that_would_upgrade_a_get(daemon: Daemon) -> None:
     request = get("/api/v1/health")[:-2] + b"Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
     assert exchange(daemon.port, request).json == {"status": "healthy"}
@@ -136,6 +143,12 @@ def test_any_text_is_content(client: httpx.Client, session_id: str, content: str
     [listed] = client.get(f"/sessions/{session_id}/messages").json()["messages"]
     assert listed == sent.json()
     assert listed["content"] == content
+
+
+def test_a_hundred_levels_come_back_in_a_transcript(daemon: Daemon, session_id: str) -> None:
+    body = b'{"content":"x","metadata":{"a":' + b"[" * 98 + b"]" * 98 + b"}}"
+    assert exchange(daemon.port, post(MESSAGES.format(session_id), body)).status == 201
+    assert exchange(daemon.port, get(MESSAGES.format(session_id))).status == 200
 
 
 @pytest.mark.parametrize("directory", [".", "a", "a/b/c", "a//b/./c", ".a", "...", "..a/b..", "a b", "é/ü", "a/", "~"])

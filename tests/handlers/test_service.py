@@ -23,7 +23,7 @@ def test_status(client: httpx.Client) -> None:
 
 def test_the_root_says_what_this_is(daemon: Daemon) -> None:
     index = httpx.get(daemon.url).json()
-    assert index.keys() == {"name", "version", "description", "docs", "openapi"}
+    assert index.keys() == {"name", "version", "description", "api", "docs", "openapi"}
     assert (index["name"], index["version"]) == ("amplifierd", __version__)
     assert httpx.get(daemon.url + index["docs"]).status_code == 200
     assert httpx.get(daemon.url + index["openapi"]).json()["openapi"] == "3.0.3"

@@ -26,6 +26,7 @@ def test_the_wheel_serves(tmp_path: Path) -> None:
         assert process.stderr is not None
         said = "".join(process.stderr.readline() for _ in range(3))
         try:
+            assert said.startswith("amplifierd listens on "), said
             address = re.search(r"http://[\d.:]+/api/v1", said)
             assert address is not None, said + process.stderr.read()
             assert httpx.post(f"{address[0]}/sessions").status_code == 201

@@ -27,8 +27,9 @@ def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]
 
 
 def refused(*arguments: str, words: str, **environment: str) -> None:
-    """The start fails with one sentence, and no traceback."""
+    """The start fails with one sentence, and no traceback or warning."""
     outcome = run("serve", "--port", "0", *arguments, **environment)
+    assert outcome.stderr.startswith(("Error: ", "Usage: "))
     assert outcome.returncode != 0
     assert re.search(words, outcome.stderr), outcome.stderr
     assert "Traceback" not in outcome.stderr
@@ -106,9 +107,13 @@ def test_another_program_s_file_is_one_sentence(tmp_path: Path) -> None:
     connection.execute("CREATE TABLE theirs (a)")
     connection.commit()
     connection.close()
+    before = path.read_bytes()
     refused("--database", f"sqlite:///{path}", words="another program's SQLite database")
+    assert path.read_bytes() == before
+    refused("--database", "sqlite:///:memory:", words="use serve --ephemeral")
+    refused("--database", f"sqlite:///{path}", "--host", "", words="address to listen on is empty")
     (tmp_path / "text.db").write_text("this is no database, only text" * 100)
-    refused("--database", f"sqlite:///{tmp_path}/text.db", words="file is not a database")
+    refused("--database", f"sqlite:///{tmp_path}/text.db", words="is not a SQLite database; name another")
 
 
 @pytest.mark.parametrize(

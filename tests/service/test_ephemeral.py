@@ -89,6 +89,13 @@ def test_the_fixture_gives_what_was_seeded(amplifierd_server: Server) -> None:
     httpx.post(f"{amplifierd_server.api}/sessions")
 
 
+def test_a_proxy_for_others_is_not_asked(amplifierd_server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    monkeypatch.setenv("AMPLIFIERD_PORT", amplifierd_server.url.rpartition(":")[2])
+    with daemon() as url:
+        Server(url).reset([{}])
+
+
 def test_the_fixture_is_reset_between_tests(amplifierd_server: Server) -> None:
     assert len(httpx.get(f"{amplifierd_server.api}/sessions").json()) == 2
 

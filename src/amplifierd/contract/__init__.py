@@ -5,6 +5,11 @@
 Nothing outside of this package imports Connexion, Starlette or a JSON Schema library.
 """
 
+import warnings
+
+# Connexion imports Starlette's test client, which tells whoever starts a daemon what its own tests should install.
+warnings.filterwarnings("ignore", "Using `httpx` with `starlette.testclient`")
+
 from .application import compile_contract
 from .document import ContractError, Document, load_document
 from .edge import AccessLog

@@ -8,7 +8,7 @@ from starlette.types import Receive, Scope
 
 from .ijson import NotIJson, decode
 from .problems import Problem, Violation, shorten
-from .schema import Validator
+from .schema import MOST_VIOLATIONS, Validator
 
 JSON = "application/json"
 
@@ -103,6 +103,8 @@ def _not_taken(what: str) -> Problem:
 
 def _invalid(violations: list[Violation]) -> Problem:
     places = "1 place" if len(violations) == 1 else f"{len(violations)} places"
+    if len(violations) == MOST_VIOLATIONS:
+        places = f"{places} or more"
     named = "; ".join(f"{violation.pointer or 'it'} {violation.detail}" for violation in violations[:_MOST_NAMED])
     more = "; and more" if len(violations) > _MOST_NAMED else ""
     detail = f"The body breaks its schema in {places}: {named}{more}."

@@ -10,12 +10,15 @@ import msgspec
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from .document import Document, Json
-from .ijson import NotIJson, decode
+from .ijson import DEEPEST, NotIJson, decode
 from .paths import Paths
 from .problems import Problem, render
 from .schema import Schemas, Validator
 
 logger = logging.getLogger("amplifierd")
+
+# How much deeper in an answer a client's own JSON may stand than in the body that brought it.
+LEVELS_AROUND = 10
 
 
 class ResponseCheck:
@@ -100,7 +103,7 @@ class ResponseCheck:
         if body is None:
             return []
         try:
-            value = decode(body)
+            value = decode(body, deepest=DEEPEST + LEVELS_AROUND)
         except NotIJson as error:
             return [f"the body is not I-JSON: {error}"]
         return [

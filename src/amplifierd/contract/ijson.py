@@ -21,7 +21,7 @@ class NotIJson(ValueError):
     """The text is not I-JSON; says what, and where as far as that is known."""
 
 
-def decode(body: bytes) -> Any:
+def decode(body: bytes, deepest: int = DEEPEST) -> Any:
     """The value of `body`; an integer of more than 4,300 digits is cut to its first ones. Raises `NotIJson`."""
     try:
         text = body.decode()
@@ -32,24 +32,28 @@ def decode(body: bytes) -> Any:
     except json.JSONDecodeError as error:
         raise NotIJson(f"{error.msg} at line {error.lineno}, column {error.colno}") from None
     except RecursionError:
-        raise NotIJson(_TOO_DEEP) from None
-    if text.count("[") + text.count("{") > DEEPEST:
-        _refuse_depth(value)
+        raise NotIJson(f"it nests deeper than {deepest} levels") from None
+    if text.count("[") + text.count("{") > deepest:
+        _refuse_depth(value, deepest)
     if _SURROGATE_ESCAPE.search(text):
         _refuse_lone_surrogates(value)
     return value
 
 
-_TOO_DEEP = f"it nests deeper than {DEEPEST} levels"
-
-
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     value = dict(pairs)
     if len(value) != len(pairs):
-        names = [name for name, _ in pairs]
-        duplicate = next(name for name in names if names.count(name) > 1)
-        raise NotIJson(f"the key {json.dumps(duplicate)} stands twice in one object")
+        raise NotIJson(f"the key {json.dumps(_first_double(pairs))[:200]} stands twice in one object")
     return value
+
+
+def _first_double(pairs: list[tuple[str, Any]]) -> str:
+    seen: set[str] = set()
+    for name, _ in pairs:
+        if name in seen:
+            break
+        seen.add(name)
+    return name
 
 
 def _integer(text: str) -> int:
@@ -70,12 +74,12 @@ def _constant(name: str) -> NoReturn:
 _DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_int=_integer, parse_float=_float, parse_constant=_constant)
 
 
-def _refuse_depth(value: Any) -> None:
+def _refuse_depth(value: Any, deepest: int) -> None:
     level = [value]
-    for _ in range(DEEPEST):
+    for _ in range(deepest):
         level = [child for parent in level for child in _children(parent)]
     if any(isinstance(child, (dict, list)) for child in level):
-        raise NotIJson(_TOO_DEEP)
+        raise NotIJson(f"it nests deeper than {deepest} levels")
 
 
 def _children(value: Any) -> list[Any]:

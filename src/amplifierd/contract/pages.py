@@ -25,6 +25,7 @@ class Pages:
             "name": "amplifierd",
             "version": version,
             "description": "A store for LLM conversations.",
+            "api": document.base_path,
             "docs": "/docs",
             "openapi": "/openapi.json",
         }

@@ -1,10 +1,12 @@
 """Success responses: the one status that the contract gives, the handler's value as JSON, the headers declared."""
 
+import asyncio
 from collections.abc import Callable
 from typing import Any, get_type_hints
 from urllib.parse import parse_qsl, quote, urlencode
 
 import msgspec
+from starlette.requests import ClientDisconnect
 from starlette.types import Scope, Send
 
 from ..storage.records import Listing
@@ -15,6 +17,9 @@ from .problems import Headers
 # No JSON text holds a NUL byte as it is: it marks the place of a listing's records.
 _MARK = b"\0"
 _MARKED = msgspec.Raw(b"[" + _MARK + b"]")
+
+# A reader that takes nothing of a stream for so long is gone, and its connection is cut.
+STALL_SECONDS = 60
 
 _encode = msgspec.json.Encoder().encode
 
@@ -61,10 +66,12 @@ class Response:
             return
         try:
             await self._start(send, [(b"content-type", b"application/json"), *headers])
-            await send({"type": "http.response.body", "body": head + listing.first, "more_body": True})
+            await _send_block(send, head + listing.first)
             async for block in listing.rest:
-                await send({"type": "http.response.body", "body": block, "more_body": True})
+                await _send_block(send, block)
             await send({"type": "http.response.body", "body": tail})
+        except TimeoutError:
+            raise ClientDisconnect from None
         finally:
             await listing.rest.aclose()
 
@@ -77,6 +84,11 @@ class Response:
 
     async def _start(self, send: Send, headers: Headers) -> None:
         await send({"type": "http.response.start", "status": self.status, "headers": headers})
+
+
+async def _send_block(send: Send, block: bytes) -> None:
+    async with asyncio.timeout(STALL_SECONDS):
+        await send({"type": "http.response.body", "body": block, "more_body": True})
 
 
 class _Location:

@@ -1,0 +1,82 @@
+"""Lists that are longer than a block: read at once, whoever reads them however slowly."""
+
+import asyncio
+from pathlib import Path
+
+from amplifierd.storage import open_storage
+from amplifierd.storage.errors import SessionNotFound
+from amplifierd.storage.interface import Storage
+from amplifierd.storage.records import Listing, Message, NewMessage, NewSession
+from reading import read, records
+
+W = "default"
+
+
+async def long_transcript(storage: Storage) -> str:
+    session = await storage.create_session(W, NewSession())
+    await asyncio.gather(
+        *(storage.append_message(W, session.id, NewMessage(content="x" * 1_000)) for _ in range(3_000))
+    )
+    return session.id
+
+
+async def listed(storage: Storage, session_id: str) -> Listing:
+    transcript = await storage.list_messages(W, session_id, limit=None, after_sequence=None, before_sequence=None)
+    return transcript.messages
+
+
+async def test_readers_that_stall_keep_no_other_from_reading(storage: Storage) -> None:
+    session_id = await long_transcript(storage)
+    stalled = [await listed(storage, session_id) for _ in range(300)]
+    assert len(await read(storage, session_id, limit=1)) == 1
+    assert len(await read(storage, session_id)) == 3_000
+    assert len(await records(stalled[0], Message)) == 3_000
+    for listing in stalled:
+        assert listing.rest is not None
+        await listing.rest.aclose()
+
+
+async def test_a_reader_that_stalls_does_not_let_the_log_grow(tmp_path: Path) -> None:
+    path = tmp_path / "a.db"
+    async with open_storage(f"sqlite:///{path}") as storage:
+        session_id = await long_transcript(storage)
+        stalled = await listed(storage, session_id)
+        for _ in range(4):
+            texts = ("x" * 20_000 for _ in range(2_000))
+            await asyncio.gather(*(storage.append_message(W, session_id, NewMessage(content=text)) for text in texts))
+        assert path.with_name("a.db-wal").stat().st_size < 110 * 1024 * 1024
+        assert len(await records(stalled, Message)) == 3_000
+
+
+async def test_readers_that_are_done_leave_few_connections(tmp_path: Path) -> None:
+    path = tmp_path / "a.db"
+    async with open_storage(f"sqlite:///{path}") as storage:
+        session_id = await long_transcript(storage)
+        listings = await asyncio.gather(*(listed(storage, session_id) for _ in range(100)))
+        for listing in listings:
+            assert listing.rest is not None
+            await listing.rest.aclose()
+        # A writer, a checkpointer, a reader of points, and those of lists.
+        assert times_open(path) <= 3 + 8
+
+
+def times_open(path: Path) -> int:
+    """How often this process has the file open."""
+    return [link.resolve().name for link in Path("/proc/self/fd").iterdir()].count(path.name)
+
+
+async def test_a_transcript_is_whole_or_not_there(storage: Storage) -> None:
+    seen: set[int] = set()
+    for _ in range(300):
+        session = await storage.create_session(W, NewSession())
+        for _ in range(2):
+            await storage.append_message(W, session.id, NewMessage(content="x"))
+        deleting = asyncio.create_task(storage.delete_session(W, session.id))
+        while True:
+            try:
+                seen.add(len(await read(storage, session.id)))
+            except SessionNotFound:
+                break
+            await asyncio.sleep(0)
+        await deleting
+    assert seen <= {2}
