@@ -15,8 +15,8 @@ from .rounds import Plan, play
 from .workloads import WORKLOADS, Workload
 
 _HERE = Path(__file__).parent
-_FULL = Plan(rounds=5, seconds=5, patience=30)
-_QUICK = Plan(rounds=3, seconds=1, patience=2)
+_FULL = Plan(rounds=5, most_rounds=10, seconds=5, patience=30)
+_QUICK = Plan(rounds=3, most_rounds=4, seconds=1, patience=1)
 
 
 def main() -> int:

@@ -24,16 +24,16 @@ Turns = Mapping[str, Sequence[Turn]]
 
 @dataclass(frozen=True)
 class Plan:
-    """How long to measure; `patience` is how many seconds a run waits for other programs to let the machine go."""
+    """How long to measure.
+
+    Rounds that were not clean are played again, up to `most_rounds` in all: the machine may be busy all day. Before a
+    run, other programs have `patience` seconds to let the machine go.
+    """
 
     rounds: int
+    most_rounds: int
     seconds: int
     patience: int
-
-    @property
-    def most_rounds(self) -> int:
-        """Rounds that were not clean are played again, within reason: the machine may be busy all day."""
-        return self.rounds * 2
 
 
 def play(workloads: Sequence[Workload], programs: Sequence[Prepared], plan: Plan, tell: Callable[[str], None]) -> Turns:
