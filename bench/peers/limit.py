@@ -67,6 +67,8 @@ def now() -> str:
 def connect() -> apsw.Connection:
     connection = apsw.Connection(os.environ["BENCH_DATABASE"])
     connection.set_busy_timeout(5_000)
+    # A cached statement is not prepared again for other values.
+    connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
     connection.execute("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL")
     return connection
 
