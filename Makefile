@@ -1,6 +1,10 @@
 PYTHON ?= .venv/bin/python
 
-.PHONY: clients fuzz operations
+.PHONY: bench clients fuzz operations
+
+# Measure the service beside two programs of the same API; needs wrk and the `bench` extra.
+bench:
+	$(PYTHON) -m bench
 
 # Generate, compile and play a client in each language.
 clients:

@@ -1,0 +1,1 @@
+"""What amplifierd costs: its speed and its size beside two programs of the same API (see peers/)."""

@@ -1,0 +1,71 @@
+"""`python -m bench`: measure amplifierd beside its peers, print the tables, write them to bench/RESULTS.md."""
+
+import argparse
+import os
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+from .data import prepared
+from .figures import compare
+from .programs import LOAD_CORE, SERVER_CORE, BenchmarkFailed
+from .report import details, ratios, results, tell
+from .rounds import Plan, play
+from .workloads import WORKLOADS, Workload
+
+_HERE = Path(__file__).parent
+_FULL = Plan(rounds=5, most_rounds=10, seconds=5, patience=30)
+_QUICK = Plan(rounds=3, most_rounds=4, seconds=1, patience=1)
+
+
+def main() -> int:
+    """Measure; 1 where that can't be done."""
+    options = _options()
+    try:
+        _check_machine()
+        _measure(_chosen(options.only), _QUICK if options.quick else _FULL)
+    except BenchmarkFailed as error:
+        tell(str(error))
+        return 1
+    return 0
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m bench", description="Measure amplifierd beside its peers.")
+    parser.add_argument("--quick", action="store_true", help="three rounds of a second each: about two minutes")
+    parser.add_argument("--only", metavar="TEXT", default="", help="only the workloads whose name has TEXT in it")
+    return parser.parse_args()
+
+
+def _chosen(text: str) -> list[Workload]:
+    chosen = [workload for workload in WORKLOADS if text in workload.name]
+    if not chosen:
+        names = ", ".join(workload.name for workload in WORKLOADS)
+        raise BenchmarkFailed(f"No workload has {text!r} in its name; there are {names}.")
+    return chosen
+
+
+def _check_machine() -> None:
+    for program in ("wrk", "taskset"):
+        if shutil.which(program) is None:
+            raise BenchmarkFailed(f"`{program}` is not installed; Debian has it (apt-get install wrk util-linux).")
+    if not {SERVER_CORE, LOAD_CORE} <= os.sched_getaffinity(0):
+        raise BenchmarkFailed("It takes two cores, 0 and 1: one for the program, one for the load generator.")
+
+
+def _measure(workloads: list[Workload], plan: Plan) -> None:
+    # On the disk of the checkout: where temporary files are kept in memory, a sync costs nothing.
+    with tempfile.TemporaryDirectory(prefix=".data-", dir=_HERE) as folder:
+        tell("starting the programs and filling them")
+        with prepared(Path(folder)) as programs:
+            turns = play(workloads, programs, plan, tell)
+    comparisons = [compare(workload, turns[workload.name]) for workload in workloads]
+    sys.stdout.write(f"{ratios(comparisons)}\n\n{details(comparisons)}\n")
+    if len(workloads) == len(WORKLOADS):
+        command = " ".join(["python -m bench", *sys.argv[1:]])
+        (_HERE / "RESULTS.md").write_text(results(comparisons, command))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,88 @@
+"""The data that is measured on, put in by way of each program's own HTTP API."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from http.client import HTTPConnection
+from pathlib import Path
+
+import msgspec
+
+from .programs import PROGRAMS, BenchmarkFailed, Server, serve
+
+SESSIONS = "/api/v1/sessions"
+NEW_SESSION = (
+    '{"profile":"default","context":{"task":"API testing","user":"developer"},"amplified_dir":"projects/atlas"}'
+)
+NEW_MESSAGE = f'{{"content":"{"The quick brown fox jumps over the lazy dog. " * 2:.80}"}}'
+
+LISTED = 10_000
+APPENDED_TO = 1_000
+SHORT_TRANSCRIPT = 50
+LONG_TRANSCRIPT = 10_000
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A program with its data: one run is only read from, so that what is written does not lengthen its lists."""
+
+    read: Server
+    written: Server
+    listed: list[str]
+    appended_to: list[str]
+
+    @property
+    def servers(self) -> tuple[Server, Server]:
+        """Both runs of the program."""
+        return self.read, self.written
+
+    @property
+    def short_transcript(self) -> str:
+        """The session of 50 messages."""
+        return self.listed[0]
+
+    @property
+    def long_transcript(self) -> str:
+        """The session of 10,000 messages."""
+        return self.listed[1]
+
+
+@contextmanager
+def prepared(folder: Path) -> Iterator[list[Prepared]]:
+    """Every program, started and filled, until the context ends."""
+    with ExitStack() as stack, ThreadPoolExecutor() as threads:
+        runs = [
+            [stack.enter_context(serve(program, folder / f"{program.name}-{use}.db")) for use in ("read", "written")]
+            for program in PROGRAMS
+        ]
+        # All at once: nothing is measured yet.
+        yield list(threads.map(_fill, runs))
+
+
+def _fill(servers: list[Server]) -> Prepared:
+    read, written = servers
+    listed = post(read, SESSIONS, NEW_SESSION, LISTED)
+    post(read, messages_of(listed[0]), NEW_MESSAGE, SHORT_TRANSCRIPT)
+    post(read, messages_of(listed[1]), NEW_MESSAGE, LONG_TRANSCRIPT)
+    return Prepared(read, written, listed, post(written, SESSIONS, NEW_SESSION, APPENDED_TO))
+
+
+def messages_of(session_id: str) -> str:
+    """The path of a session's transcript."""
+    return f"{SESSIONS}/{session_id}/messages"
+
+
+def post(server: Server, path: str, body: str, times: int) -> list[str]:
+    """POST `body` again and again; the ids of what was created, empty where it has none."""
+    connection = HTTPConnection("127.0.0.1", server.port, timeout=60)
+    ids = []
+    for _ in range(times):
+        connection.request("POST", path, body, {"Content-Type": "application/json"})
+        response = connection.getresponse()
+        answer = response.read()
+        if response.status != 201:
+            raise BenchmarkFailed(f"{server.program.name} answers {response.status} to POST {path}: {answer.decode()}")
+        ids.append(msgspec.json.decode(answer).get("id", ""))
+    connection.close()
+    return ids

@@ -1,0 +1,87 @@
+"""One run of the load generator against one program, and what it cost."""
+
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from .data import Prepared
+from .processes import busy_seconds, cpu_seconds, own_seconds, peak_mebibytes, reset_peak
+from .programs import LOAD_CORE, BenchmarkFailed, Server
+from .workloads import Workload
+
+# A share of one core, taken by anything but the programs measured and the load generator.
+MOST_FOREIGN = 0.15
+
+_SCRIPT = Path(__file__).with_name("load.lua")
+
+
+class Run(msgspec.Struct, frozen=True):
+    """What one run of a workload gave; times in microseconds, memory in MiB."""
+
+    rate: float
+    p50: float
+    p99: float
+    cpu: float
+    peak: float
+    foreign: float
+    refused: int
+
+    @property
+    def clean(self) -> bool:
+        """Was the machine ours."""
+        return self.foreign <= MOST_FOREIGN
+
+
+class _Outcome(msgspec.Struct):
+    requests: int
+    refused: int
+    broken: int
+    microseconds: int
+    bytes: int
+    p50: int
+    p99: int
+
+
+def measure(workload: Workload, data: Prepared, servers: list[Server], seconds: int) -> Run:
+    """Put `workload` on a program for some seconds; `servers` are all that may take CPU meanwhile."""
+    server = workload.server(data)
+    reset_peak(server.pid)
+    before, foreign_before, started = cpu_seconds(server.pid), _foreign_seconds(servers), time.monotonic()
+    outcome = _generate(workload, data, seconds)
+    cpu, elapsed = cpu_seconds(server.pid) - before, time.monotonic() - started
+    foreign = (_foreign_seconds(servers) - foreign_before) / elapsed
+    if outcome.broken:
+        raise BenchmarkFailed(f"{server.program.name} broke {outcome.broken} connections under '{workload.name}'.")
+    answered = outcome.requests - outcome.refused
+    return Run(
+        rate=answered * 1e6 / outcome.microseconds,
+        p50=outcome.p50,
+        p99=outcome.p99,
+        cpu=cpu * 1e6 / max(answered, 1),
+        peak=peak_mebibytes(server.pid),
+        foreign=max(foreign, 0.0),
+        refused=outcome.refused,
+    )
+
+
+def _generate(workload: Workload, data: Prepared, seconds: int) -> _Outcome:
+    with tempfile.NamedTemporaryFile("w", suffix=".paths") as paths:
+        paths.write("\n".join(workload.paths(data)))
+        paths.flush()
+        command: list[Any] = [
+            *("taskset", "--cpu-list", LOAD_CORE, "wrk", "--threads", 1, "--connections", workload.clients),
+            *("--duration", f"{seconds}s", "--timeout", "30s", "--script", _SCRIPT, workload.server(data).url),
+            *("--", workload.method, workload.body, paths.name),
+        ]
+        ended = subprocess.run([str(word) for word in command], capture_output=True, text=True, check=False)  # noqa: S603
+    if ended.returncode != 0:
+        raise BenchmarkFailed(f"The load generator ended with {ended.returncode}: {ended.stdout}{ended.stderr}")
+    return msgspec.json.decode(ended.stdout.splitlines()[-1], type=_Outcome)
+
+
+def _foreign_seconds(servers: list[Server]) -> float:
+    return busy_seconds() - own_seconds() - sum(cpu_seconds(server.pid) for server in servers)

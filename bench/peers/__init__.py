@@ -1,0 +1,1 @@
+"""What amplifierd stands beside: the same API written the usual way, and written for nothing but speed."""

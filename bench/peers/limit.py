@@ -1,0 +1,208 @@
+"""As fast as Python gets on uvicorn: a bare ASGI function, routes by hand, SQLite, and nothing checked.
+
+What it answers it keeps encoded; SQLite joins rows into JSON. One thread writes, and commits in groups.
+"""
+
+import asyncio
+import os
+import threading
+from collections import deque
+from datetime import UTC, datetime
+from typing import Any
+
+import apsw
+import msgspec
+import uuid_utils
+
+PREFIX = len("/api/v1/sessions/")
+ID = slice(PREFIX, PREFIX + 36)
+TAIL = slice(PREFIX + 36, None)
+CHECKPOINT_PAGES = 4_000
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS session (
+    id TEXT PRIMARY KEY, head TEXT, context TEXT, updated_at TEXT, message_count INTEGER
+) STRICT, WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS session_by_update ON session (updated_at DESC, id);
+CREATE TABLE IF NOT EXISTS message (
+    session_id TEXT, sequence INTEGER, body TEXT, PRIMARY KEY (session_id, sequence)
+) STRICT, WITHOUT ROWID;
+"""
+SUMMARY = """head || ',"updatedAt":"' || updated_at || '","messageCount":' || message_count"""
+SESSION = f"""SELECT CAST({SUMMARY} || ',"context":' || context || '}}' AS BLOB) FROM session WHERE id = ?"""  # noqa: S608  # of constants
+SESSIONS = f"""
+SELECT CAST('[' || coalesce(group_concat(summary), '') || ']' AS BLOB) FROM (
+    SELECT {SUMMARY} || '}}' AS summary FROM session ORDER BY updated_at DESC, id LIMIT ?
+)"""  # noqa: S608
+MESSAGES = """
+SELECT CAST('{"sessionId":"' || id || '","messages":[' || coalesce((
+    SELECT group_concat(body) FROM (SELECT body FROM message WHERE session_id = ?1 ORDER BY sequence)
+), '') || ']}' AS BLOB) FROM session WHERE id = ?1"""
+INSERT_SESSION = "INSERT INTO session VALUES (?, ?, ?, ?, 0)"
+COUNT = "UPDATE session SET message_count = message_count + 1, updated_at = ? WHERE id = ? RETURNING message_count"
+INSERT_MESSAGE = "INSERT INTO message VALUES (?, ?, ?)"
+
+
+class NewSession(msgspec.Struct):
+    profile: str = "default"
+    context: msgspec.Raw = msgspec.Raw(b"{}")
+    amplified_dir: str = "."
+
+
+class NewMessage(msgspec.Struct):
+    content: str
+    role: str = "user"
+    metadata: msgspec.Raw = msgspec.Raw(b"{}")
+
+
+encode = msgspec.json.Encoder().encode
+decode_session = msgspec.json.Decoder(NewSession).decode
+decode_message = msgspec.json.Decoder(NewMessage).decode
+
+
+def now() -> str:
+    return datetime.now(UTC).isoformat(timespec="microseconds")[:26] + "Z"
+
+
+def connect() -> apsw.Connection:
+    connection = apsw.Connection(os.environ["BENCH_DATABASE"])
+    connection.set_busy_timeout(5_000)
+    # A cached statement is not prepared again for other values.
+    connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
+    connection.execute("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL")
+    return connection
+
+
+class Writer:
+    """One thread that commits in groups whatever waits; `add` answers when it is on disk."""
+
+    def __init__(self) -> None:
+        self._connection = connect()
+        self._connection.execute(SCHEMA)
+        self._connection.set_wal_hook(self._committed)
+        self._checkpoints = connect()
+        self._loop = asyncio.get_running_loop()
+        self._waiting: deque[tuple[asyncio.Future[Any], Any, tuple[Any, ...]]] = deque()
+        self._called, self._long_log = threading.Event(), threading.Event()
+        for run in (self._write, self._checkpoint):
+            threading.Thread(target=run, daemon=True).start()
+
+    def add(self, work: Any, *values: Any) -> asyncio.Future[Any]:
+        future = self._loop.create_future()
+        self._waiting.append((future, work, values))
+        self._called.set()
+        return future
+
+    def _write(self) -> None:
+        while True:
+            self._called.wait()
+            self._called.clear()
+            group = [self._waiting.popleft() for _ in range(len(self._waiting))]
+            if not group:
+                continue
+            execute = self._connection.execute
+            execute("BEGIN IMMEDIATE")
+            # The file is this thread's alone, so that nothing here fails but the machine.
+            results = [(future, work(execute, *values)) for future, work, values in group]
+            execute("COMMIT")
+            self._loop.call_soon_threadsafe(settle, results)
+
+    def _committed(self, _connection: Any, _name: str, pages: int) -> int:
+        if pages >= CHECKPOINT_PAGES:
+            self._long_log.set()
+        return apsw.SQLITE_OK
+
+    def _checkpoint(self) -> None:
+        while True:
+            self._long_log.wait()
+            self._long_log.clear()
+            self._checkpoints.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+
+
+def settle(results: list[tuple[asyncio.Future[Any], Any]]) -> None:
+    for future, result in results:
+        if not future.done():
+            future.set_result(result)
+
+
+def insert_session(execute: Any, *values: Any) -> None:
+    execute(INSERT_SESSION, values)
+
+
+def append(execute: Any, session_id: str, head: str, tail: str) -> bytes | None:
+    moment = now()
+    for (sequence,) in execute(COUNT, (moment, session_id)):
+        body = f'{head},"timestamp":"{moment}{tail}{sequence}}}'
+        execute(INSERT_MESSAGE, (session_id, sequence, body))
+        return body.encode()
+    return None
+
+
+async def create_session(body: bytes) -> bytes:
+    new, session_id, moment = decode_session(body), str(uuid_utils.uuid7()), now()
+    directory, profile = encode(new.amplified_dir).decode(), encode(new.profile).decode()
+    head = f'{{"id":"{session_id}","profile":{profile},"amplifiedDir":{directory},"createdAt":"{moment}"'
+    context = bytes(new.context).decode()
+    await app.writer.add(insert_session, session_id, head, context, moment)
+    return f'{head},"updatedAt":"{moment}","messageCount":0,"context":{context}}}'.encode()
+
+
+async def send_message(session_id: str, body: bytes) -> bytes | None:
+    new = decode_message(body)
+    head = f'{{"role":"{new.role}","content":{encode(new.content).decode()}'
+    tail = f'","metadata":{bytes(new.metadata).decode()},"sequence":'
+    answer: bytes | None = await app.writer.add(append, session_id, head, tail)
+    return answer
+
+
+def read(scope: Any) -> bytes | None:
+    path = scope["path"]
+    if len(path) < PREFIX:
+        limit = scope["query_string"].removeprefix(b"limit=")
+        rows = app.reader.execute(SESSIONS, (int(limit or -1),))
+    elif path[TAIL]:
+        rows = app.reader.execute(MESSAGES, (path[ID],))
+    else:
+        rows = app.reader.execute(SESSION, (path[ID],))
+    answer: bytes | None = rows.get
+    return answer
+
+
+class Limit:
+    writer: Writer
+    reader: apsw.Connection
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "lifespan":
+            await self.live(receive, send)
+            return
+        if scope["method"] == "GET":
+            status, answer = 200, read(scope)
+        else:
+            status, body = 201, await whole(receive)
+            path = scope["path"]
+            answer = await (create_session(body) if len(path) < PREFIX else send_message(path[ID], body))
+        if answer is None:
+            status, answer = 404, b'{"detail":"Session not found"}'
+        headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(answer))]
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": answer})
+
+    async def live(self, receive: Any, send: Any) -> None:
+        await receive()
+        self.writer, self.reader = Writer(), connect()
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await send({"type": "lifespan.shutdown.complete"})
+
+
+async def whole(receive: Any) -> bytes:
+    parts: list[bytes] = []
+    while True:
+        message = await receive()
+        parts.append(message["body"])
+        if not message["more_body"]:
+            return b"".join(parts)
+
+
+app = Limit()

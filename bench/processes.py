@@ -1,0 +1,39 @@
+"""What the kernel says of processes: the CPU they took, the memory they had, and what else the machine was doing."""
+
+import os
+import resource
+from pathlib import Path
+
+_TICKS = os.sysconf("SC_CLK_TCK")
+
+
+def cpu_seconds(pid: int) -> float:
+    """The CPU time of a process, in user and in kernel mode."""
+    # The name in parentheses may hold anything; what follows the last one is numbers.
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / _TICKS
+
+
+def busy_seconds() -> float:
+    """The CPU time of the whole machine, all cores together, and what its host took away."""
+    fields = Path("/proc/stat").read_text().splitlines()[0].split()[1:]
+    user, nice, system, _idle, _waiting, hard, soft, stolen = map(int, fields[:8])
+    return (user + nice + system + hard + soft + stolen) / _TICKS
+
+
+def own_seconds() -> float:
+    """The CPU time of this process and of its children that have ended: the load generators."""
+    usages = (resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN))
+    return sum(usage.ru_utime + usage.ru_stime for usage in usages)
+
+
+def peak_mebibytes(pid: int) -> float:
+    """The most memory that a process had resident, since its start or since `reset_peak`."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    peak = next(line for line in lines if line.startswith("VmHWM:"))
+    return int(peak.split()[1]) / 1024
+
+
+def reset_peak(pid: int) -> None:
+    """Let the peak start again from what is resident now (proc(5), clear_refs)."""
+    Path(f"/proc/{pid}/clear_refs").write_text("5")

@@ -1,0 +1,123 @@
+"""The programs that are measured, and a run of each on a core of its own."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from http.client import HTTPConnection
+from pathlib import Path
+
+SERVER_CORE = 0
+LOAD_CORE = 1
+
+_START_SECONDS = 60
+_STOP_SECONDS = 20
+
+Arguments = list[str]
+
+
+class BenchmarkFailed(Exception):
+    """The benchmark can't go on; the sentence says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Program:
+    """One program: the arguments to Python that serve a port from a database.
+
+    The database's path is BENCH_DATABASE in its environment, too.
+    """
+
+    name: str
+    arguments: Callable[[int, Path], Arguments]
+
+
+@dataclass(frozen=True)
+class Server:
+    """A program that runs."""
+
+    program: Program
+    pid: int
+    port: int
+
+    @property
+    def url(self) -> str:
+        """Where it listens."""
+        return f"http://127.0.0.1:{self.port}"
+
+
+def _amplifierd(port: int, database: Path) -> Arguments:
+    return [
+        *("-m", "amplifierd", "serve", "--port", str(port)),
+        *("--database", f"sqlite:///{database}", "--log-level", "warning"),
+    ]
+
+
+def _baseline(port: int, _database: Path) -> Arguments:
+    return ["-m", "uvicorn", "bench.peers.baseline:app", "--port", str(port), *_QUIET]
+
+
+def _limit(port: int, _database: Path) -> Arguments:
+    # What uvicorn adds to a response, and what it looks for in a request, is left out where it can be.
+    bare = ["--no-proxy-headers", "--no-server-header", "--interface", "asgi3", "--ws", "none"]
+    return ["-m", "uvicorn", "bench.peers.limit:app", "--port", str(port), *_QUIET, *bare]
+
+
+_QUIET = ["--no-access-log", "--log-level", "warning"]
+
+OURS = Program("amplifierd", _amplifierd)
+BASELINE = Program("baseline", _baseline)
+LIMIT = Program("limit", _limit)
+PROGRAMS = (OURS, BASELINE, LIMIT)
+
+
+@contextmanager
+def serve(program: Program, database: Path) -> Iterator[Server]:
+    """`program` on its core and a free port, until the context ends."""
+    port = _free_port()
+    log = database.with_suffix(".log")
+    command = ["taskset", "--cpu-list", str(SERVER_CORE), sys.executable, *program.arguments(port, database)]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("AMPLIFIERD_")}
+    with log.open("wb") as file:
+        process = subprocess.Popen(  # noqa: S603  # the commands are ours
+            command, env=environment | {"BENCH_DATABASE": str(database)}, stdout=file, stderr=file
+        )
+    try:
+        _wait_for_answer(program, process, port, log)
+        yield Server(program, process.pid, port)
+    finally:
+        _stop(process)
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port
+
+
+def _wait_for_answer(program: Program, process: subprocess.Popen[bytes], port: int, log: Path) -> None:
+    deadline = time.monotonic() + _START_SECONDS
+    while time.monotonic() < deadline and process.poll() is None:
+        connection = HTTPConnection("127.0.0.1", port, timeout=_START_SECONDS)
+        try:
+            connection.request("GET", "/api/v1/sessions?limit=1")
+            connection.getresponse().read()
+        except ConnectionError:
+            time.sleep(0.05)
+        else:
+            return
+        finally:
+            connection.close()
+    raise BenchmarkFailed(f"The program {program.name} does not start; its log says:\n{log.read_text()}")
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(_STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()

@@ -1,0 +1,56 @@
+"""What is asked of each program, and what amplifierd is to reach beside the others."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from .data import APPENDED_TO, NEW_MESSAGE, NEW_SESSION, SESSIONS, Prepared, messages_of
+from .programs import Server
+
+
+@dataclass(frozen=True)
+class Workload:
+    """One kind of request, from so many clients at once, round and round along `paths`."""
+
+    name: str
+    method: str
+    server: Callable[[Prepared], Server]
+    paths: Callable[[Prepared], list[str]]
+    times_baseline: float
+    body: str = "-"
+    clients: int = 16
+    of_limit: float = 0.75
+
+
+def _read(data: Prepared) -> Server:
+    return data.read
+
+
+def _written(data: Prepared) -> Server:
+    return data.written
+
+
+WORKLOADS = (
+    Workload("create session", "POST", _written, lambda _: [SESSIONS], 8, NEW_SESSION),
+    Workload(
+        "append over 1,000 sessions",
+        "POST",
+        _written,
+        lambda data: [messages_of(session_id) for session_id in data.appended_to],
+        15,
+        NEW_MESSAGE,
+    ),
+    Workload(
+        "append to one session", "POST", _written, lambda data: [messages_of(data.appended_to[0])], 20, NEW_MESSAGE
+    ),
+    Workload(
+        "get session",
+        "GET",
+        _read,
+        lambda data: [f"{SESSIONS}/{session_id}" for session_id in data.listed[:APPENDED_TO]],
+        15,
+    ),
+    Workload("transcript of 50", "GET", _read, lambda data: [messages_of(data.short_transcript)], 20),
+    Workload("transcript of 10,000", "GET", _read, lambda data: [messages_of(data.long_transcript)], 25, clients=1),
+    Workload("page of 50 sessions", "GET", _read, lambda _: [f"{SESSIONS}?limit=50"], 8),
+    Workload("all 10,000 sessions", "GET", _read, lambda _: [SESSIONS], 10, clients=1),
+)
