@@ -20,8 +20,8 @@ end
 function done(summary, latency, _)
   local errors = summary.errors
   io.write(string.format(
-    '{"requests":%d,"refused":%d,"broken":%d,"microseconds":%d,"bytes":%d,"p50":%d,"p99":%d}\n',
+    '{"requests":%d,"refused":%d,"broken":%d,"microseconds":%d,"bytes":%d,"mean":%.1f,"p50":%d,"p99":%d}\n',
     summary.requests, errors.status, errors.connect + errors.read + errors.write + errors.timeout,
-    summary.duration, summary.bytes, latency:percentile(50), latency:percentile(99)
+    summary.duration, summary.bytes, latency.mean, latency:percentile(50), latency:percentile(99)
   ))
 end
