@@ -18,7 +18,7 @@ _LAST_MICROSECOND = (datetime(9999, 12, 31, 23, 59, 59, 999999, tzinfo=UTC) - _E
 def encode(updated_at: str, session_id: str) -> str:
     """The position of the session that was updated at `updated_at`."""
     microseconds = (datetime.fromisoformat(updated_at) - _EPOCH) // _MICROSECOND
-    return urlsafe_b64encode(microseconds.to_bytes(8, "big") + UUID(session_id).bytes).decode()
+    return urlsafe_b64encode(microseconds.to_bytes(8, "big") + bytes.fromhex(session_id.replace("-", ""))).decode()
 
 
 def decode(cursor: str) -> tuple[str, str]:

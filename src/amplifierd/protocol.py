@@ -1,9 +1,12 @@
-"""HTTP/1.1 as uvicorn speaks it, with two things mended."""
+"""HTTP/1.1 as uvicorn speaks it, with three things mended: upgrades, refusals, and how often it writes."""
 
+import asyncio
 import secrets
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+
+from .corked import CorkedTransport
 
 _PROBLEM = (
     b'{"type":"urn:amplifierd:problem:bad-request","title":"Bad Request","status":400,'
@@ -25,6 +28,11 @@ class Protocol(HttpToolsProtocol):
     parser without the two that ask.
     """
 
+    def connection_made(  # type: ignore[override]  # a server has no other transports than these
+        self, transport: asyncio.Transport
+    ) -> None:
+        super().connection_made(CorkedTransport(transport, self.loop))
+
     def data_received(self, data: bytes) -> None:
         self._unset_keepalive_if_required()
         try:
@@ -33,13 +41,9 @@ class Protocol(HttpToolsProtocol):
         except httptools.HttpParserError:
             self._refuse()
 
-    def on_headers_complete(self) -> None:
-        if not self.parser.should_upgrade():
-            super().on_headers_complete()
-
-    def on_message_complete(self) -> None:
-        if not self.parser.should_upgrade():
-            super().on_message_complete()
+    def _should_upgrade(self) -> bool:
+        # uvicorn then leaves the request alone, and `_feed` goes on with it.
+        return True
 
     def _feed(self, data: bytes) -> bytes:
         """Parse; what must be parsed again where a request asked to upgrade."""

@@ -37,6 +37,9 @@ class Readers:
     def __init__(self, path: str) -> None:
         self._path = path
         self._point = connect_reader(path, busy_timeout_ms=POINT_BUSY_TIMEOUT_MS)
+        self._short = connect_reader(path, busy_timeout_ms=POINT_BUSY_TIMEOUT_MS)
+        # SQLite gives up a list that grows longer, or a record that is, as soon as it sees that.
+        self._short.limit(apsw.SQLITE_LIMIT_LENGTH, FIRST_BLOCK_BYTES)
         self._idle: list[apsw.Connection] = []
         self._free = asyncio.Semaphore(MOST_CONNECTIONS)
         self._waiting = 0
@@ -45,7 +48,7 @@ class Readers:
     def close(self) -> None:
         """Let go of every connection."""
         self._threads.shutdown()
-        for connection in [self._point, *self._idle]:
+        for connection in [self._point, self._short, *self._idle]:
             connection.close()
 
     def row(self, statement: str, bindings: Bindings) -> Row | None:
@@ -55,15 +58,25 @@ class Readers:
         except apsw.Error as error:
             raise as_unavailable(error) from error
 
-    def rows(self, statement: str, bindings: Bindings) -> list[Row]:
-        """The rows of a short list, on the event loop."""
+    def column(self, statement: str, bindings: Bindings) -> list[bytes]:
+        """The BLOBs of a short list, on the event loop."""
         try:
-            return self._point.execute(statement, bindings).fetchall()
+            return [blob for (blob,) in self._point.execute(statement, bindings)]
         except apsw.Error as error:
             raise as_unavailable(error) from error
 
+    def joined(self, statement: str, bindings: Bindings) -> bytes | None:
+        """The BLOB of a list that SQLite joins, on the event loop; None where it is too long for that."""
+        try:
+            [(blob,)] = self._short.execute(statement, bindings)
+        except apsw.TooBigError:
+            return None
+        except apsw.Error as error:
+            raise as_unavailable(error) from error
+        return blob or b""
+
     async def listing(self, statement: str, bindings: Bindings) -> Listing:
-        """The rows of `statement`, each with a BLOB first; it reads the first block on the event loop."""
+        """The rows of `statement`, of a BLOB each; it reads the first block on the event loop."""
         if self._waiting >= MOST_WAITING:
             raise StorageUnavailable(f"{MOST_WAITING} lists are waiting to be read already")
         self._waiting += 1
@@ -133,7 +146,7 @@ def _blocks(rows: Iterable[Row]) -> Generator[bytes, None, None]:
     """Rows joined by commas: a first block, then greater ones; the last is shorter than its size, perhaps empty."""
     taken: list[bytes] = []
     length, size = 0, FIRST_BLOCK_BYTES
-    for row, *_ in rows:
+    for (row,) in rows:
         taken.append(row)
         length += len(row)
         if length >= size:

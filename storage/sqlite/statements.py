@@ -1,4 +1,4 @@
-"""Every statement of the SQLite storage. A list's first column is one record as JSON text, in a BLOB."""
+"""Every statement of the SQLite storage. A list has one column: a record as JSON text, in a BLOB."""
 
 PING = """
 SELECT message_count
@@ -8,7 +8,7 @@ LIMIT 1
 
 INSERT_SESSION = """
 INSERT INTO session (workspace, id, profile, amplified_dir, created_at, updated_at, message_count)
-VALUES (:workspace, :id, :profile, :amplified_dir, :created_at, :updated_at, 0)
+VALUES (:workspace, :id, :profile, :amplified_dir, :now, :now, 0)
 """
 
 INSERT_CONTEXT = """
@@ -30,18 +30,7 @@ WHERE session.workspace = :workspace
 FIRST_POSITION = ("9999-12-31T23:59:59.999999Z", "")
 
 SESSIONS = """
-SELECT
-    CAST(
-        '{"id":"' || id
-        || '","profile":' || json_quote(profile)
-        || ',"amplifiedDir":' || json_quote(amplified_dir)
-        || ',"createdAt":"' || created_at
-        || '","updatedAt":"' || updated_at
-        || '","messageCount":' || message_count || '}'
-        AS BLOB
-    ),
-    updated_at,
-    id
+SELECT CAST(summary AS BLOB)
 FROM session
 WHERE workspace = :workspace
     AND updated_at <= :updated_at
@@ -81,8 +70,8 @@ RETURNING message_count, updated_at
 """
 
 INSERT_MESSAGE = """
-INSERT INTO message (workspace, session_id, sequence, role, content, timestamp, metadata)
-VALUES (:workspace, :id, :sequence, :role, :content, :timestamp, :metadata)
+INSERT INTO message (workspace, session_id, sequence, record)
+VALUES (:workspace, :id, :sequence, :record)
 """
 
 MESSAGE_COUNT = """
@@ -93,18 +82,23 @@ WHERE workspace = :workspace
 """
 
 MESSAGES = """
-SELECT
-    CAST(
-        '{"role":"' || role
-        || '","content":' || content
-        || ',"timestamp":"' || timestamp
-        || '","metadata":' || metadata
-        || ',"sequence":' || sequence || '}'
-        AS BLOB
-    )
+SELECT CAST(record AS BLOB)
 FROM message
 WHERE workspace = :workspace
     AND session_id = :id
     AND sequence BETWEEN :first AND :last
 ORDER BY sequence
+"""
+
+# The same joined, in one row.
+JOINED_MESSAGES = """
+SELECT CAST(group_concat(record) AS BLOB)
+FROM (
+    SELECT record
+    FROM message
+    WHERE workspace = :workspace
+        AND session_id = :id
+        AND sequence BETWEEN :first AND :last
+    ORDER BY sequence
+)
 """

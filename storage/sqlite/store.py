@@ -12,7 +12,7 @@ from ..clock import later_than, now
 from ..cursor import decode, encode
 from ..errors import DatabaseUnusable, SessionNotFound
 from ..interface import Storage
-from ..records import Listing, Message, NewMessage, NewSession, Session, Transcript
+from ..records import Listing, Message, NewMessage, NewSession, Session, SessionSummary, Transcript
 from ..span import sequences
 from . import statements
 from .checkpointer import Checkpointer
@@ -22,6 +22,8 @@ from .readers import Bindings, Readers, Row
 from .writer import Writer
 
 NO_LIMIT = -1
+
+_decode_summary = msgspec.json.Decoder(SessionSummary).decode
 
 
 class SQLiteStorage(Storage):
@@ -57,7 +59,14 @@ class SQLiteStorage(Storage):
             updated_at=created_at,
             message_count=0,
         )
-        bindings = msgspec.structs.asdict(session) | {"workspace": workspace, "context": _text(new.context)}
+        bindings = {
+            "workspace": workspace,
+            "id": session.id,
+            "profile": new.profile,
+            "context": _text(new.context),
+            "amplified_dir": new.amplified_dir,
+            "now": created_at,
+        }
 
         def insert(connection: apsw.Connection) -> Session:
             connection.execute(statements.INSERT_SESSION, bindings)
@@ -74,8 +83,7 @@ class SQLiteStorage(Storage):
         bindings = _key(workspace, session_id) | {"updated_at": updated_at}
         if limit is None:
             return await self._readers.listing(statements.SESSIONS, bindings | {"limit": NO_LIMIT})
-        rows = self._readers.rows(statements.SESSIONS, bindings | {"limit": limit + 1})
-        return _page(rows, limit)
+        return _page(self._readers.column(statements.SESSIONS, bindings | {"limit": limit + 1}), limit)
 
     async def resume_session(self, workspace: str, session_id: str) -> Session:
         key = _key(workspace, session_id)
@@ -101,20 +109,16 @@ class SQLiteStorage(Storage):
 
     async def append_message(self, workspace: str, session_id: str, new: NewMessage) -> Message:
         key = _key(workspace, session_id)
-        texts = {
-            "role": new.role,
-            "content": msgspec.json.encode(new.content).decode(),
-            "metadata": _text(new.metadata),
-        }
 
         def append(connection: apsw.Connection) -> Message:
             row = connection.execute(statements.COUNT_MESSAGE, key | {"now": now()}).fetchone()
             if row is None:
                 raise SessionNotFound(session_id)
             sequence, timestamp = row
-            place = {"sequence": sequence, "timestamp": timestamp}
-            connection.execute(statements.INSERT_MESSAGE, key | texts | place)
-            return Message(new.role, new.content, timestamp, new.metadata, sequence)
+            message = Message(new.role, new.content, timestamp, new.metadata, sequence)
+            record = msgspec.json.encode(message).decode()
+            connection.execute(statements.INSERT_MESSAGE, key | {"sequence": sequence, "record": record})
+            return message
 
         return await self._writer.write(append)
 
@@ -132,11 +136,18 @@ class SQLiteStorage(Storage):
         if row is None:
             raise SessionNotFound(session_id)
         first, last = sequences(row[0], limit, after_sequence, before_sequence)
-        messages = await self._readers.listing(statements.MESSAGES, key | {"first": first, "last": last})
-        if first <= last and not messages.first:
-            # It was deleted between the two statements, each of which sees one moment.
-            raise SessionNotFound(session_id)
-        return Transcript(session_id, messages)
+        return Transcript(session_id, await self._messages(key, first, last))
+
+    async def _messages(self, key: Bindings, first: int, last: int) -> Listing:
+        if first > last:
+            return Listing(b"")
+        bindings = key | {"first": first, "last": last}
+        joined = self._readers.joined(statements.JOINED_MESSAGES, bindings)
+        messages = await self._readers.listing(statements.MESSAGES, bindings) if joined is None else Listing(joined)
+        if not messages.first:
+            # It was deleted between the statements, each of which sees one moment.
+            raise SessionNotFound(str(key["id"]))
+        return messages
 
 
 def _open_database(path: str) -> apsw.Connection:
@@ -171,9 +182,9 @@ def _session(session_id: str, row: Row | None) -> Session:
     return Session(identity, profile, Raw(context), *rest)
 
 
-def _page(rows: list[Row], limit: int) -> Listing:
-    first = b",".join([row[0] for row in rows[:limit]])
-    if len(rows) <= limit:
-        return Listing(first)
-    _, updated_at, session_id = rows[limit - 1]
-    return Listing(first, next_cursor=encode(updated_at, session_id))
+def _page(records: list[bytes], limit: int) -> Listing:
+    if len(records) <= limit:
+        return Listing(b",".join(records))
+    page = records[:limit]
+    last = _decode_summary(page[-1])
+    return Listing(b",".join(page), next_cursor=encode(last.updated_at, last.id))

@@ -1,9 +1,10 @@
 """Success responses: the one status that the contract gives, the handler's value as JSON, the headers declared."""
 
 import asyncio
+import re
 from collections.abc import Callable
 from typing import Any, get_type_hints
-from urllib.parse import parse_qsl, quote, urlencode
+from urllib.parse import quote, unquote_plus
 
 import msgspec
 from starlette.requests import ClientDisconnect
@@ -17,6 +18,9 @@ from .problems import Headers
 # No JSON text holds a NUL byte as it is: it marks the place of a listing's records.
 _MARK = b"\0"
 _MARKED = msgspec.Raw(b"[" + _MARK + b"]")
+
+# What a query may hold as it is (RFC 3986, section 3.4), its percent-encoding included.
+_QUERY = "%!$&'()*+,;=:@/?"
 
 # A reader that takes nothing of a stream for so long is gone, and its connection is cut.
 STALL_SECONDS = 60
@@ -98,17 +102,19 @@ class _Location:
         gets = {get["operationId"]: path for path, method, get in document.operations() if method == "get"}
         for link in declared.get("links", {}).values():
             if link["operationId"] in gets:
-                self._template = document.base_path + gets[link["operationId"]]
-                self._names = {
-                    parameter: expression.removeprefix("$response.body#/")
-                    for parameter, expression in link["parameters"].items()
-                }
+                path = document.base_path + gets[link["operationId"]]
+                names = {name: source.removeprefix("$response.body#/") for name, source in link["parameters"].items()}
+                # "/sessions/", "session_id", "": a text, then a parameter and the text after it, and so on.
+                self._start, *rest = re.split("[{}]", path)
+                self._parts = [(names[name], text) for name, text in zip(rest[::2], rest[1::2], strict=True)]
                 return
         raise ContractError(f"Operation {operation['operationId']} declares Location but has no link to a GET.")
 
     def of(self, record: Any) -> bytes:
-        values = {parameter: quote(getattr(record, name), safe="") for parameter, name in self._names.items()}
-        return self._template.format(**values).encode()
+        location = self._start
+        for name, text in self._parts:
+            location += quote(getattr(record, name), safe="") + text
+        return location.encode()
 
 
 def _success(document: Document, operation: Json) -> tuple[int, Json]:
@@ -128,5 +134,7 @@ def _listing_name(returns: Any) -> str | None:
 
 
 def _next_page(scope: Scope, cursor: str) -> bytes:
-    query = [pair for pair in parse_qsl(scope["query_string"].decode()) if pair[0] != "cursor"]
-    return f'<{quote(scope["path"])}?{urlencode([*query, ("cursor", cursor)])}>; rel="next"'.encode()
+    pairs = scope["query_string"].decode("ascii").split("&")
+    kept = [pair for pair in pairs if pair and unquote_plus(pair.partition("=")[0]) != "cursor"]
+    query = quote("&".join([*kept, f"cursor={cursor}"]), safe=_QUERY)
+    return f'<{quote(scope["path"])}?{query}>; rel="next"'.encode()

@@ -9,6 +9,15 @@ CREATE TABLE session (
     created_at    TEXT    NOT NULL,
     updated_at    TEXT    NOT NULL,
     message_count INTEGER NOT NULL,
+    -- The session as a list shows it: a list is these texts joined.
+    summary       TEXT    NOT NULL GENERATED ALWAYS AS (
+        '{"id":"' || id
+        || '","profile":' || json_quote(profile)
+        || ',"amplifiedDir":' || json_quote(amplified_dir)
+        || ',"createdAt":"' || created_at
+        || '","updatedAt":"' || updated_at
+        || '","messageCount":' || message_count || '}'
+    ) STORED,
     PRIMARY KEY (workspace, id)
 ) STRICT, WITHOUT ROWID;
 
@@ -25,16 +34,12 @@ CREATE TABLE session_context (
         ON DELETE CASCADE
 ) STRICT, WITHOUT ROWID;
 
--- content is the message's text as a JSON string, metadata a JSON object: a list of messages is these texts joined,
--- and a NUL is safe in them.
+-- A record is the message as it is answered, in JSON: a transcript is these texts joined, and a NUL is safe in them.
 CREATE TABLE message (
     workspace  TEXT    NOT NULL,
     session_id TEXT    NOT NULL,
     sequence   INTEGER NOT NULL,
-    role       TEXT    NOT NULL,
-    content    TEXT    NOT NULL,
-    timestamp  TEXT    NOT NULL,
-    metadata   TEXT    NOT NULL,
+    record     TEXT    NOT NULL,
     PRIMARY KEY (workspace, session_id, sequence),
     FOREIGN KEY (workspace, session_id)
         REFERENCES session (workspace, id)
