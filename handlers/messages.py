@@ -1,12 +1,36 @@
 """Messages: what was said in a session, in order."""
 
-from ..storage.interface import Storage
-from ..storage.records import Message, NewMessage, Transcript
+from ..storage.interface import Storage, Versions
+from ..storage.records import (
+    Message,
+    MessageOrder,
+    MessageQuery,
+    Messages,
+    NewMessage,
+    NewMessages,
+    Once,
+    Role,
+    Transcript,
+)
 
 
-async def send_message(session_id: str, body: NewMessage, *, storage: Storage, workspace: str) -> Message:
+async def send_message(
+    session_id: str, body: NewMessage, if_match: Versions, once: Once | None, *, storage: Storage, workspace: str
+) -> Message:
     """Append a message to a transcript."""
-    return await storage.append_message(workspace, session_id, body)
+    return await storage.append_message(workspace, session_id, body, versions=if_match, once=once)
+
+
+async def send_messages(
+    session_id: str, body: NewMessages, if_match: Versions, once: Once | None, *, storage: Storage, workspace: str
+) -> Messages:
+    """Append many messages to a transcript."""
+    return await storage.append_messages(workspace, session_id, body, versions=if_match, once=once)
+
+
+async def get_message(session_id: str, sequence: int, *, storage: Storage, workspace: str) -> Message:
+    """One message of a transcript."""
+    return await storage.get_message(workspace, session_id, sequence)
 
 
 async def list_messages(
@@ -14,11 +38,12 @@ async def list_messages(
     limit: int | None,
     after_sequence: int | None,
     before_sequence: int | None,
+    role: Role | None,
+    order: MessageOrder,
     *,
     storage: Storage,
     workspace: str,
 ) -> Transcript:
-    """The messages asked for, oldest first."""
-    return await storage.list_messages(
-        workspace, session_id, limit=limit, after_sequence=after_sequence, before_sequence=before_sequence
-    )
+    """The messages asked for."""
+    query = MessageQuery(limit, after_sequence, before_sequence, role, order)
+    return await storage.list_messages(workspace, session_id, query)

@@ -5,11 +5,14 @@ from pathlib import Path
 from .errors import DatabaseUnusable
 from .interface import Storage
 
+DAY_SECONDS = 24 * 3_600
 
-def open_storage(url: str) -> Storage:
+
+def open_storage(url: str, *, idempotency_ttl: float = DAY_SECONDS) -> Storage:
     """The storage that `url` names, not yet opened: use it with `async with`.
 
-    `sqlite:///relative/path`, `sqlite:////absolute/path`. Raises `DatabaseUnusable` for any other URL.
+    `sqlite:///relative/path`, `sqlite:////absolute/path`. Answers to requests with a key are kept for
+    `idempotency_ttl` seconds. Raises `DatabaseUnusable` for any other URL.
     """
     scheme, separator, path = url.partition(":///")
     if path == ":memory:":
@@ -17,5 +20,5 @@ def open_storage(url: str) -> Storage:
     if scheme == "sqlite" and separator and path:
         from .sqlite.store import SQLiteStorage
 
-        return SQLiteStorage(str(Path(path).expanduser()))
+        return SQLiteStorage(str(Path(path).expanduser()), idempotency_ttl=idempotency_ttl)
     raise DatabaseUnusable(f"The database URL {url!r} is not understood; write sqlite:///PATH.")

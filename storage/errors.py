@@ -1,8 +1,15 @@
 """What can be wrong with a request to the storage, as facts of the domain that carry the ids."""
 
+from collections.abc import Collection, Mapping
+
 
 class StorageError(Exception):
-    """Whatever a storage says no to; its text is a sentence for the person who reads it."""
+    """Whatever a storage says no to; its text is a sentence for the person who reads it.
+
+    `members` are the numbers in that sentence which a program may want, by name.
+    """
+
+    members: Mapping[str, int] = {}
 
 
 class SessionNotFound(StorageError):
@@ -11,6 +18,83 @@ class SessionNotFound(StorageError):
     def __init__(self, session_id: str) -> None:
         super().__init__(f"Session {session_id} not found")
         self.session_id = session_id
+
+
+class MessageNotFound(StorageError):
+    """The session, which is there, has no message `sequence`."""
+
+    def __init__(self, session_id: str, sequence: int) -> None:
+        super().__init__(f"Message {sequence} of session {session_id} not found")
+        self.session_id = session_id
+        self.sequence = sequence
+
+
+class SessionConflict(StorageError):
+    """The session is not in a state for what was asked of it."""
+
+
+class SessionStatusConflict(SessionConflict):
+    """A session of this `status` can't do `action`."""
+
+    def __init__(self, session_id: str, action: str, status: str) -> None:
+        super().__init__(f"Cannot {action} session {session_id}: it is {status}")
+        self.session_id = session_id
+        self.action = action
+        self.status = status
+
+
+class SessionEnded(SessionConflict):
+    """A session that has ended takes no messages."""
+
+    def __init__(self, session_id: str, status: str) -> None:
+        super().__init__(f"Cannot append to session {session_id}: it is {status}; resume it first")
+        self.session_id = session_id
+        self.status = status
+
+
+class SequenceConflict(SessionConflict):
+    """The next message of the session gets `next_sequence`, which is not the number that was expected."""
+
+    def __init__(self, session_id: str, expected: int, next_sequence: int) -> None:
+        super().__init__(f"The next message of session {session_id} gets sequence {next_sequence}, not {expected}")
+        self.session_id = session_id
+        self.members = {"nextSequence": next_sequence}
+
+
+class TooFewMessages(SessionConflict):
+    """The session does not have the message up to which it is to be copied."""
+
+    def __init__(self, session_id: str, at_sequence: int, message_count: int) -> None:
+        super().__init__(
+            f"Cannot fork session {session_id} at message {at_sequence}: its last message is {message_count}"
+        )
+        self.session_id = session_id
+
+
+class VersionMismatch(StorageError):
+    """The session is at `version`, and the request is meant for others."""
+
+    def __init__(self, session_id: str, version: int, expected: Collection[int]) -> None:
+        others = " or ".join(str(each) for each in sorted(expected)) or "one that it can have"
+        super().__init__(f"Session {session_id} is at version {version}, not at {others}.")
+        self.session_id = session_id
+        self.members = {"version": version}
+
+
+class ContextTooLarge(StorageError):
+    """What a patch makes of a session's context is larger than a context may be."""
+
+    def __init__(self, session_id: str, reason: str) -> None:
+        super().__init__(f"The context of session {session_id} would have {reason}")
+        self.session_id = session_id
+
+
+class IdempotencyKeyReused(StorageError):
+    """The key was used for another request."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__(f"The Idempotency-Key {key!r} was used for another request; take a new one for this")
+        self.key = key
 
 
 class StorageUnavailable(StorageError):

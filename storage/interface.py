@@ -4,7 +4,25 @@ from abc import ABC, abstractmethod
 from types import TracebackType
 from typing import ClassVar, Literal, Self
 
-from .records import Listing, Message, NewMessage, NewSession, Session, Transcript
+from .records import (
+    Failure,
+    Fork,
+    Lineage,
+    Listing,
+    Message,
+    MessageQuery,
+    Messages,
+    NewMessage,
+    NewMessages,
+    NewSession,
+    Once,
+    Session,
+    SessionPatch,
+    SessionQuery,
+    Transcript,
+)
+
+Versions = tuple[int, ...] | None
 
 
 class Storage(ABC):
@@ -12,9 +30,15 @@ class Storage(ABC):
 
     A workspace sees nothing of another's. A method returns when its effect is durable: on disk, not in a buffer. Two
     calls that meet are ordered by the storage; a reader sees all of a write or nothing of it. Times come from the
-    storage and never go back within a session, whatever the clock does.
+    storage and never go back within a session, whatever the clock does. Each write counts the session's version on.
 
-    Every method raises `StorageUnavailable` when the storage can't answer now; nothing was written then.
+    Every method raises `StorageUnavailable` when the storage can't answer now; nothing was written then. Methods of one
+    session raise `SessionNotFound`.
+
+    With `versions` a method does its work only where the session is at one of them, and raises `VersionMismatch`
+    otherwise; None is any. With `once` the answer is recorded in the transaction of the effect: a second call with the
+    key, from whatever process, gets that answer and has no effect, or raises `IdempotencyKeyReused` where its
+    fingerprint is another. What raises is not recorded.
     """
 
     kind: ClassVar[Literal["sqlite", "postgresql"]]
@@ -44,45 +68,115 @@ class Storage(ABC):
         """Return when the storage can be read."""
 
     @abstractmethod
-    async def create_session(self, workspace: str, new: NewSession) -> Session:
-        """Open a session with a new id (UUID version 7) and an empty transcript."""
+    async def create_session(self, workspace: str, new: NewSession, *, once: Once | None = None) -> Session:
+        """Open a session with a new id (UUID version 7) and an empty transcript.
+
+        Raises `SessionNotFound` where its parent is not there.
+        """
 
     @abstractmethod
     async def get_session(self, workspace: str, session_id: str) -> Session:
-        """Read a session. Raises `SessionNotFound`."""
+        """Read a session."""
 
     @abstractmethod
-    async def list_sessions(self, workspace: str, *, limit: int | None, cursor: str | None) -> Listing:
-        """List `SessionSummary` records by `updated_at`, the last first, ties by id.
+    async def list_sessions(self, workspace: str, query: SessionQuery) -> Listing:
+        """List `SessionSummary` records, ties in the sort's order by id; those of one time in the order of their ids.
 
-        `limit` is at least 1; None reads them all, from one moment, in constant memory. `cursor` is a listing's
-        `next_cursor`, a position in that order: sessions that come or move meanwhile shift no page.
+        A list without a limit is read from one moment, in constant memory. A cursor is a position in the order:
+        sessions that come or move meanwhile shift no page.
         """
 
     @abstractmethod
-    async def resume_session(self, workspace: str, session_id: str) -> Session:
-        """Move a session's `updated_at` on, always to a later time. Raises `SessionNotFound`."""
+    async def update_session(
+        self, workspace: str, session_id: str, patch: SessionPatch, *, versions: Versions = None
+    ) -> Session:
+        """Change a session; patches that meet are merged one after the other, so that neither loses a key.
+
+        Raises `ContextTooLarge` where the context would have over 1,024 members or 8 MiB.
+        """
 
     @abstractmethod
-    async def delete_session(self, workspace: str, session_id: str) -> None:
-        """Delete a session and its transcript. Raises `SessionNotFound`."""
+    async def start_session(
+        self, workspace: str, session_id: str, *, versions: Versions = None, once: Once | None = None
+    ) -> Session:
+        """Make a created session active. Raises `SessionStatusConflict`."""
 
     @abstractmethod
-    async def append_message(self, workspace: str, session_id: str, new: NewMessage) -> Message:
-        """Append a message under the next sequence number. Raises `SessionNotFound`."""
+    async def complete_session(
+        self, workspace: str, session_id: str, *, versions: Versions = None, once: Once | None = None
+    ) -> Session:
+        """End an active session. Raises `SessionStatusConflict`."""
 
     @abstractmethod
-    async def list_messages(
+    async def fail_session(
         self,
         workspace: str,
         session_id: str,
+        failure: Failure,
         *,
-        limit: int | None,
-        after_sequence: int | None,
-        before_sequence: int | None,
-    ) -> Transcript:
-        """List `Message` records by sequence, oldest first, from one moment, in constant memory.
+        versions: Versions = None,
+        once: Once | None = None,
+    ) -> Session:
+        """End an active session with an error. Raises `SessionStatusConflict`."""
 
-        Those with `after_sequence` < sequence < `before_sequence`; at most `limit` of them (at least 1, None is all):
-        the last ones where `before_sequence` is given, else the first. Raises `SessionNotFound`.
+    @abstractmethod
+    async def terminate_session(
+        self, workspace: str, session_id: str, *, versions: Versions = None, once: Once | None = None
+    ) -> Session:
+        """Break an active session off. Raises `SessionStatusConflict`."""
+
+    @abstractmethod
+    async def resume_session(
+        self, workspace: str, session_id: str, *, versions: Versions = None, once: Once | None = None
+    ) -> Session:
+        """Make a session active, whatever it is, and move its `updated_at` on, always to a later time."""
+
+    @abstractmethod
+    async def fork_session(self, workspace: str, session_id: str, fork: Fork, *, once: Once | None = None) -> Session:
+        """Open a session as a copy of another with its messages, whose timestamps are kept.
+
+        It is created where it has no messages, else active. Raises `TooFewMessages`.
         """
+
+    @abstractmethod
+    async def lineage(self, workspace: str, session_id: str) -> Lineage:
+        """Read where a session comes from, and its children."""
+
+    @abstractmethod
+    async def delete_session(self, workspace: str, session_id: str, *, versions: Versions = None) -> None:
+        """Delete a session and its transcript."""
+
+    @abstractmethod
+    async def append_message(
+        self,
+        workspace: str,
+        session_id: str,
+        new: NewMessage,
+        *,
+        versions: Versions = None,
+        once: Once | None = None,
+    ) -> Message:
+        """Append a message under the next sequence number; it makes a created session active.
+
+        Raises `SessionEnded`, `SequenceConflict`.
+        """
+
+    @abstractmethod
+    async def append_messages(
+        self,
+        workspace: str,
+        session_id: str,
+        new: NewMessages,
+        *,
+        versions: Versions = None,
+        once: Once | None = None,
+    ) -> Messages:
+        """Append messages in their order, all or none; else as `append_message`."""
+
+    @abstractmethod
+    async def get_message(self, workspace: str, session_id: str, sequence: int) -> Message:
+        """Read one message. Raises `MessageNotFound`."""
+
+    @abstractmethod
+    async def list_messages(self, workspace: str, session_id: str, query: MessageQuery) -> Transcript:
+        """List `Message` records by sequence, from one moment, in constant memory."""

@@ -1,18 +1,22 @@
 """What the storage keeps, in the names of the wire: camelCase in answers, snake_case in what a client sends.
 
-Every record encodes to JSON with `msgspec.json.encode` as the contract describes it. A `msgspec.Raw` holds a JSON value
-as text, so that it comes back as it was sent: order of keys, `1.0`, integers of any size.
+Every record encodes to JSON with `msgspec.json.encode` as the contract describes it; a field without a value is left
+out. A `msgspec.Raw` holds a JSON value as text, so that it comes back as it was sent: order of keys, `1.0`, integers of
+any size.
 """
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from msgspec import Raw, Struct
+from msgspec import UNSET, Raw, Struct, UnsetType
 
 EMPTY_OBJECT = Raw(b"{}")
 
 Role = Literal["user", "assistant", "system", "tool"]
+SessionStatus = Literal["created", "active", "completed", "failed", "terminated"]
+SessionSort = Literal["-updated_at", "updated_at", "-created_at", "created_at"]
+MessageOrder = Literal["asc", "desc"]
 
 
 class NewSession(Struct, frozen=True, forbid_unknown_fields=True):
@@ -21,37 +25,129 @@ class NewSession(Struct, frozen=True, forbid_unknown_fields=True):
     profile: str = "default"
     context: Raw = EMPTY_OBJECT
     amplified_dir: str = "."
+    name: str | None = None
+    parent_session_id: str | None = None
 
 
 class Session(Struct, frozen=True, rename="camel"):
-    """A conversation; times are RFC 3339 in UTC with six digits, `message_count` is the last message's sequence."""
+    """A conversation.
+
+    Times are RFC 3339 in UTC with six digits, `message_count` is the last message's sequence, `token_usage` the sum of
+    the messages' tokens; `version` counts the session's changes, appended messages included.
+    """
 
     id: str
+    status: SessionStatus
     profile: str
     context: Raw
     amplified_dir: str
     created_at: str
     updated_at: str
     message_count: int
+    token_usage: int
+    version: int
+    name: str | UnsetType = UNSET
+    started_at: str | UnsetType = UNSET
+    ended_at: str | UnsetType = UNSET
+    error_message: str | UnsetType = UNSET
+    error_details: Raw | UnsetType = UNSET
+    parent_session_id: str | UnsetType = UNSET
+    forked_at_sequence: int | UnsetType = UNSET
 
 
 class SessionSummary(Struct, frozen=True, rename="camel"):
-    """A conversation as a list shows it, without its context."""
+    """A conversation as a list shows it, without its context and the details of an error."""
 
     id: str
+    status: SessionStatus
     profile: str
     amplified_dir: str
     created_at: str
     updated_at: str
     message_count: int
+    token_usage: int
+    version: int
+    name: str | UnsetType = UNSET
+    started_at: str | UnsetType = UNSET
+    ended_at: str | UnsetType = UNSET
+    error_message: str | UnsetType = UNSET
+    parent_session_id: str | UnsetType = UNSET
+    forked_at_sequence: int | UnsetType = UNSET
 
 
-class NewMessage(Struct, frozen=True, forbid_unknown_fields=True):
-    """What a client says to append a message."""
+class SessionPatch(Struct, frozen=True, forbid_unknown_fields=True):
+    """What a client changes of a session; `context` is merged into the session's (RFC 7396)."""
+
+    name: str | UnsetType | None = UNSET
+    profile: str | UnsetType = UNSET
+    context: Raw | UnsetType = UNSET
+
+
+class Failure(Struct, frozen=True, forbid_unknown_fields=True):
+    """Why a session failed."""
+
+    error_message: str
+    error_details: Raw | None = None
+
+
+class Fork(Struct, frozen=True, forbid_unknown_fields=True):
+    """How a session is forked: its messages up to `at_sequence` are copied, None for all of them."""
+
+    at_sequence: int | None = None
+    name: str | None = None
+
+
+class Lineage(Struct, frozen=True, rename="camel"):
+    """Where a session comes from, its parent first, and its children, the oldest first; at most 1,000 of each."""
+
+    session_id: str
+    ancestors: list[SessionSummary]
+    children: list[SessionSummary]
+
+
+@dataclass(frozen=True, slots=True)
+class SessionQuery:
+    """Which sessions a list has, in which order.
+
+    Each filter that is not None must hold; `name` is a part of the name, upper and lower case alike. Times have six
+    digits. `limit` is at least 1, None for all; `cursor` is a listing's `next_cursor`.
+    """
+
+    sort: SessionSort = "-updated_at"
+    status: SessionStatus | None = None
+    profile: str | None = None
+    amplified_dir: str | None = None
+    parent_session_id: str | None = None
+    created_after: str | None = None
+    created_before: str | None = None
+    updated_after: str | None = None
+    updated_before: str | None = None
+    name: str | None = None
+    limit: int | None = None
+    cursor: str | None = None
+
+
+class BatchMessage(Struct, frozen=True, forbid_unknown_fields=True):
+    """One of many messages to append."""
 
     content: str
     role: Role = "user"
     metadata: Raw = EMPTY_OBJECT
+    agent: str | None = None
+    token_count: int | None = None
+
+
+class NewMessage(BatchMessage, frozen=True, forbid_unknown_fields=True):
+    """What a client says to append a message, with the sequence that it must get, None for any."""
+
+    expected_sequence: int | None = None
+
+
+class NewMessages(Struct, frozen=True, forbid_unknown_fields=True):
+    """Messages to append together, 1 to 1,000, with the sequence that the first must get, None for any."""
+
+    messages: list[BatchMessage]
+    expected_sequence: int | None = None
 
 
 class Message(Struct, frozen=True, rename="camel"):
@@ -62,6 +158,46 @@ class Message(Struct, frozen=True, rename="camel"):
     timestamp: str
     metadata: Raw
     sequence: int
+    agent: str | UnsetType = UNSET
+    token_count: int | UnsetType = UNSET
+
+
+class Messages(Struct, frozen=True, rename="camel"):
+    """Messages that were appended together."""
+
+    session_id: str
+    messages: list[Message]
+
+
+@dataclass(frozen=True, slots=True)
+class MessageQuery:
+    """Which messages of a session a list has, in which order.
+
+    Those with `after_sequence` < sequence < `before_sequence`, of `role` where it is not None; at most `limit` of them
+    (at least 1, None is all): the last ones where `before_sequence` is given or `order` is desc, else the first.
+    """
+
+    limit: int | None = None
+    after_sequence: int | None = None
+    before_sequence: int | None = None
+    role: Role | None = None
+    order: MessageOrder = "asc"
+
+    @property
+    def from_end(self) -> bool:
+        """Is a limited list the last messages rather than the first."""
+        return self.before_sequence is not None or self.order == "desc"
+
+
+class Once(Struct):
+    """A request that its client may send again under the same key, with one effect and one answer.
+
+    `fingerprint` tells one request from another; the storage sets `replayed` where it answers from its record.
+    """
+
+    key: str
+    fingerprint: str
+    replayed: bool = False
 
 
 class Blocks(Protocol):
@@ -86,7 +222,7 @@ class Listing:
 
 
 class Transcript(Struct, frozen=True, rename="camel"):
-    """Messages of one session, oldest first."""
+    """Messages of one session."""
 
     session_id: str
     messages: Listing

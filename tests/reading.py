@@ -5,9 +5,11 @@ from typing import TypeVar
 import msgspec
 
 from amplifierd.storage.interface import Storage
-from amplifierd.storage.records import Listing, Message
+from amplifierd.storage.records import Listing, Message, MessageQuery
 
 Record = TypeVar("Record")
+
+WHOLE = MessageQuery()
 
 
 async def records(listing: Listing, kind: type[Record]) -> list[Record]:
@@ -19,16 +21,7 @@ async def records(listing: Listing, kind: type[Record]) -> list[Record]:
     return msgspec.json.decode(b"[" + text + b"]", type=list[kind])  # type: ignore[valid-type]  # known at run time
 
 
-async def read(
-    storage: Storage,
-    session_id: str,
-    *,
-    limit: int | None = None,
-    after_sequence: int | None = None,
-    before_sequence: int | None = None,
-) -> list[Message]:
+async def read(storage: Storage, session_id: str, query: MessageQuery = WHOLE) -> list[Message]:
     """The messages of a session in the default workspace."""
-    transcript = await storage.list_messages(
-        "default", session_id, limit=limit, after_sequence=after_sequence, before_sequence=before_sequence
-    )
+    transcript = await storage.list_messages("default", session_id, query)
     return await records(transcript.messages, Message)

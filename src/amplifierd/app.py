@@ -9,12 +9,25 @@ from . import __version__
 from .contract import compile_contract, load_document
 from .logs import access_log
 from .settings import Settings
-from .storage.errors import SessionNotFound, StorageUnavailable
+from .storage.errors import (
+    ContextTooLarge,
+    IdempotencyKeyReused,
+    MessageNotFound,
+    SessionConflict,
+    SessionNotFound,
+    StorageUnavailable,
+    VersionMismatch,
+)
 from .storage.interface import Storage
 
 # The status of each error that a handler may raise; every other error is a defect, and 500.
 STATUSES: dict[type[Exception], int] = {
     SessionNotFound: 404,
+    MessageNotFound: 404,
+    SessionConflict: 409,
+    VersionMismatch: 412,
+    ContextTooLarge: 422,
+    IdempotencyKeyReused: 422,
     StorageUnavailable: 503,
 }
 

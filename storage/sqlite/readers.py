@@ -6,10 +6,10 @@ log would have to keep.
 """
 
 import asyncio
-from collections.abc import Generator, Iterable
+from collections.abc import Awaitable, Callable, Generator, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from tempfile import SpooledTemporaryFile
-from typing import Any
+from typing import Any, TypeVar
 
 import apsw
 
@@ -18,6 +18,7 @@ from ..records import Listing
 from .connection import as_unavailable, connect_reader
 
 Bindings = dict[str, str | int]
+Answer = TypeVar("Answer")
 # The tables are STRICT: what a column holds is known from its statement.
 Row = tuple[Any, ...]
 
@@ -75,31 +76,46 @@ class Readers:
             raise as_unavailable(error) from error
         return blob or b""
 
-    async def listing(self, statement: str, bindings: Bindings) -> Listing:
-        """The rows of `statement`, of a BLOB each; it reads the first block on the event loop."""
+    async def column_of_many(self, statement: str, bindings: Bindings) -> list[bytes]:
+        """The BLOBs of a short list for which much is read, in a thread."""
+        return await self._with_connection(lambda connection: self._column(connection, statement, bindings))
+
+    async def listing(self, statement: str, bindings: Bindings, *, searching: bool = False) -> Listing:
+        """The rows of `statement`, of a BLOB each; it reads the first block on the event loop.
+
+        Or in a thread, where it is `searching`: much may be read for few rows.
+        """
+        return await self._with_connection(
+            lambda connection: self._read(_blocks(connection.execute(statement, bindings)), searching=searching)
+        )
+
+    async def _with_connection(self, read: Callable[[apsw.Connection], Awaitable[Answer]]) -> Answer:
         if self._waiting >= MOST_WAITING:
             raise StorageUnavailable(f"{MOST_WAITING} lists are waiting to be read already")
         self._waiting += 1
         try:
             async with self._free:
-                return await self._listing(statement, bindings)
+                return await self._lend(read)
         except (apsw.Error, OSError) as error:
             raise as_unavailable(error) from error
         finally:
             self._waiting -= 1
 
-    async def _listing(self, statement: str, bindings: Bindings) -> Listing:
+    async def _lend(self, read: Callable[[apsw.Connection], Awaitable[Answer]]) -> Answer:
         connection = self._idle.pop() if self._idle else connect_reader(self._path)
         try:
-            listing = await self._read(_blocks(connection.execute(statement, bindings)))
+            answer = await read(connection)
         except BaseException:
             connection.close()
             raise
         self._idle.append(connection)
-        return listing
+        return answer
 
-    async def _read(self, blocks: Generator[bytes, None, None]) -> Listing:
-        first = next(blocks)
+    async def _column(self, connection: apsw.Connection, statement: str, bindings: Bindings) -> list[bytes]:
+        return await self._in_thread(lambda: [blob for (blob,) in connection.execute(statement, bindings)])
+
+    async def _read(self, blocks: Generator[bytes, None, None], *, searching: bool) -> Listing:
+        first = await self._in_thread(lambda: next(blocks)) if searching else next(blocks)
         if len(first) < FIRST_BLOCK_BYTES:
             return Listing(first)
         # A request that is given up leaves the thread to its end: the connection is the thread's until then.
@@ -108,6 +124,15 @@ class Readers:
             return Listing(first, Spooled(await asyncio.shield(reading)))
         except asyncio.CancelledError:
             (await reading).close()
+            raise
+
+    async def _in_thread(self, work: Callable[[], Answer]) -> Answer:
+        working = asyncio.get_running_loop().run_in_executor(self._threads, work)
+        try:
+            return await asyncio.shield(working)
+        except asyncio.CancelledError:
+            # Its connection is the thread's until it is done.
+            await working
             raise
 
 

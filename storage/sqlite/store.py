@@ -1,42 +1,70 @@
 """The storage in one SQLite file: one thread writes, every connection reads."""
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import apsw
 import msgspec
-import uuid_utils
-from msgspec import Raw
 
-from ..clock import later_than, now
-from ..cursor import decode, encode
-from ..errors import DatabaseUnusable, SessionNotFound
-from ..interface import Storage
-from ..records import Listing, Message, NewMessage, NewSession, Session, SessionSummary, Transcript
+from ..clock import now
+from ..cursor import encode
+from ..errors import DatabaseUnusable, MessageNotFound, SessionNotFound
+from ..interface import Storage, Versions
+from ..records import (
+    Failure,
+    Fork,
+    Lineage,
+    Listing,
+    Message,
+    MessageQuery,
+    Messages,
+    NewMessage,
+    NewMessages,
+    NewSession,
+    Once,
+    Session,
+    SessionPatch,
+    SessionQuery,
+    SessionSummary,
+    Transcript,
+)
 from ..span import sequences
-from . import statements
+from . import messages, queries, sessions, statements
+from .change import Change
 from .checkpointer import Checkpointer
 from .connection import connect_writer, switch_to_wal
 from .migrations import migrate, refuse_another_program_s
-from .readers import Bindings, Readers, Row
+from .once import do_once
+from .readers import Bindings, Readers
+from .revisions import Revisions
 from .writer import Writer
 
-NO_LIMIT = -1
+MOST_RELATIVES = 1_000
+
+Answer = TypeVar("Answer")
 
 _decode_summary = msgspec.json.Decoder(SessionSummary).decode
+_decode_message = msgspec.json.Decoder(Message).decode
 
 
 class SQLiteStorage(Storage):
-    """Keeps everything in the file at `path`, which several processes may share; `open` makes it at need."""
+    """Keeps everything in the file at `path`, which several processes may share; `open` makes it at need.
+
+    Answers to requests with a key are kept for `idempotency_ttl` seconds.
+    """
 
     kind = "sqlite"
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, *, idempotency_ttl: float) -> None:
         self.path = path
+        self._idempotency_ttl = idempotency_ttl
 
     async def open(self) -> None:
         connection = _open_database(self.path)
         self._checkpointer = Checkpointer(connection, self.path)
+        self._revisions = Revisions(connection)
         self._writer = Writer(connection, asyncio.get_running_loop())
         self._readers = Readers(self.path)
 
@@ -48,106 +76,158 @@ class SQLiteStorage(Storage):
     async def ping(self) -> None:
         self._readers.row(statements.PING, {})
 
-    async def create_session(self, workspace: str, new: NewSession) -> Session:
-        created_at = now()
-        session = Session(
-            id=str(uuid_utils.uuid7()),
-            profile=new.profile,
-            context=new.context,
-            amplified_dir=new.amplified_dir,
-            created_at=created_at,
-            updated_at=created_at,
-            message_count=0,
-        )
-        bindings = {
-            "workspace": workspace,
-            "id": session.id,
-            "profile": new.profile,
-            "context": _text(new.context),
-            "amplified_dir": new.amplified_dir,
-            "now": created_at,
-        }
-
-        def insert(connection: apsw.Connection) -> Session:
-            connection.execute(statements.INSERT_SESSION, bindings)
-            connection.execute(statements.INSERT_CONTEXT, bindings)
-            return session
-
-        return await self._writer.write(insert)
+    async def create_session(self, workspace: str, new: NewSession, *, once: Once | None = None) -> Session:
+        return await self._write(workspace, once, Session, lambda change: sessions.create(change, new))
 
     async def get_session(self, workspace: str, session_id: str) -> Session:
-        return _session(session_id, self._readers.row(statements.SESSION, _key(workspace, session_id)))
+        return sessions.session_of(session_id, self._readers.row(statements.SESSION, _key(workspace, session_id)))
 
-    async def list_sessions(self, workspace: str, *, limit: int | None, cursor: str | None) -> Listing:
-        updated_at, session_id = statements.FIRST_POSITION if cursor is None else decode(cursor)
-        bindings = _key(workspace, session_id) | {"updated_at": updated_at}
-        if limit is None:
-            return await self._readers.listing(statements.SESSIONS, bindings | {"limit": NO_LIMIT})
-        return _page(self._readers.column(statements.SESSIONS, bindings | {"limit": limit + 1}), limit)
+    async def list_sessions(self, workspace: str, query: SessionQuery) -> Listing:
+        statement, bindings = queries.sessions(query)
+        bindings["workspace"] = workspace
+        if query.limit is None:
+            return await self._readers.listing(statement, bindings)
+        if queries.filters_of(query):
+            # It reads on until enough sessions pass, which may be far.
+            return _page(await self._readers.column_of_many(statement, bindings), query)
+        return _page(self._readers.column(statement, bindings), query)
 
-    async def resume_session(self, workspace: str, session_id: str) -> Session:
-        key = _key(workspace, session_id)
+    async def update_session(
+        self, workspace: str, session_id: str, patch: SessionPatch, *, versions: Versions = None
+    ) -> Session:
+        return await self._write(
+            workspace, None, Session, lambda change: sessions.update(change, session_id, patch, versions)
+        )
 
-        def resume(connection: apsw.Connection) -> Session:
-            row = connection.execute(statements.UPDATED_AT, key).fetchone()
-            if row is None:
-                raise SessionNotFound(session_id)
-            connection.execute(statements.RESUME_SESSION, key | {"updated_at": later_than(row[0])})
-            return _session(session_id, connection.execute(statements.SESSION, key).fetchone())
+    async def start_session(
+        self, workspace: str, session_id: str, *, versions: Versions = None, once: Once | None = None
+    ) -> Session:
+        return await self._write(workspace, once, Session, lambda change: sessions.start(change, session_id, versions))
 
-        return await self._writer.write(resume)
+    async def complete_session(
+        self, workspace: str, session_id: str, *, versions: Versions = None, once: Once | None = None
+    ) -> Session:
+        def complete(change: Change) -> Session:
+            return sessions.end(change, session_id, "complete", "completed", versions)
 
-    async def delete_session(self, workspace: str, session_id: str) -> None:
-        key = _key(workspace, session_id)
+        return await self._write(workspace, once, Session, complete)
 
-        def delete(connection: apsw.Connection) -> None:
-            connection.execute(statements.DELETE_SESSION, key)
-            if connection.changes() == 0:
-                raise SessionNotFound(session_id)
-
-        await self._writer.write(delete)
-
-    async def append_message(self, workspace: str, session_id: str, new: NewMessage) -> Message:
-        key = _key(workspace, session_id)
-
-        def append(connection: apsw.Connection) -> Message:
-            row = connection.execute(statements.COUNT_MESSAGE, key | {"now": now()}).fetchone()
-            if row is None:
-                raise SessionNotFound(session_id)
-            sequence, timestamp = row
-            message = Message(new.role, new.content, timestamp, new.metadata, sequence)
-            record = msgspec.json.encode(message).decode()
-            connection.execute(statements.INSERT_MESSAGE, key | {"sequence": sequence, "record": record})
-            return message
-
-        return await self._writer.write(append)
-
-    async def list_messages(
+    async def fail_session(
         self,
         workspace: str,
         session_id: str,
+        failure: Failure,
         *,
-        limit: int | None,
-        after_sequence: int | None,
-        before_sequence: int | None,
-    ) -> Transcript:
+        versions: Versions = None,
+        once: Once | None = None,
+    ) -> Session:
+        def fail(change: Change) -> Session:
+            return sessions.end(change, session_id, "fail", "failed", versions, failure)
+
+        return await self._write(workspace, once, Session, fail)
+
+    async def terminate_session(
+        self, workspace: str, session_id: str, *, versions: Versions = None, once: Once | None = None
+    ) -> Session:
+        def terminate(change: Change) -> Session:
+            return sessions.end(change, session_id, "terminate", "terminated", versions)
+
+        return await self._write(workspace, once, Session, terminate)
+
+    async def resume_session(
+        self, workspace: str, session_id: str, *, versions: Versions = None, once: Once | None = None
+    ) -> Session:
+        return await self._write(workspace, once, Session, lambda change: sessions.resume(change, session_id, versions))
+
+    async def fork_session(self, workspace: str, session_id: str, fork: Fork, *, once: Once | None = None) -> Session:
+        return await self._write(workspace, once, Session, lambda change: sessions.fork(change, session_id, fork))
+
+    async def lineage(self, workspace: str, session_id: str) -> Lineage:
         key = _key(workspace, session_id)
+        self._message_count(key)
+        bindings = key | {"most": MOST_RELATIVES}
+        ancestors = self._readers.column(statements.ANCESTORS, bindings)
+        children = self._readers.column(statements.CHILDREN, bindings)
+        return Lineage(session_id, [*map(_decode_summary, ancestors)], [*map(_decode_summary, children)])
+
+    async def delete_session(self, workspace: str, session_id: str, *, versions: Versions = None) -> None:
+        await self._write(workspace, None, type(None), lambda change: sessions.delete(change, session_id, versions))
+
+    async def append_message(
+        self,
+        workspace: str,
+        session_id: str,
+        new: NewMessage,
+        *,
+        versions: Versions = None,
+        once: Once | None = None,
+    ) -> Message:
+        return await self._write(
+            workspace, once, Message, lambda change: messages.append(change, session_id, new, versions)
+        )
+
+    async def append_messages(
+        self,
+        workspace: str,
+        session_id: str,
+        new: NewMessages,
+        *,
+        versions: Versions = None,
+        once: Once | None = None,
+    ) -> Messages:
+        return await self._write(
+            workspace, once, Messages, lambda change: messages.append_all(change, session_id, new, versions)
+        )
+
+    async def get_message(self, workspace: str, session_id: str, sequence: int) -> Message:
+        key = _key(workspace, session_id)
+        row = self._readers.row(statements.MESSAGE, key | {"sequence": sequence})
+        if row is None:
+            self._message_count(key)
+            raise MessageNotFound(session_id, sequence)
+        return _decode_message(row[0])
+
+    async def list_messages(self, workspace: str, session_id: str, query: MessageQuery) -> Transcript:
+        key = _key(workspace, session_id)
+        first, last = sequences(self._message_count(key), query)
+        if first > last:
+            return Transcript(session_id, Listing(b""))
+        bindings = key | {"first": first, "last": last}
+        if query.role is not None:
+            return Transcript(session_id, await self._messages_of_role(query, bindings))
+        return Transcript(session_id, await self._messages(query, bindings))
+
+    async def _messages(self, query: MessageQuery, bindings: Bindings) -> Listing:
+        joined = self._readers.joined(queries.joined_messages(query), bindings)
+        listed = await self._readers.listing(queries.messages(query), bindings) if joined is None else Listing(joined)
+        if not listed.first:
+            # It was deleted between the statements, each of which sees one moment.
+            raise SessionNotFound(str(bindings["id"]))
+        return listed
+
+    async def _messages_of_role(self, query: MessageQuery, bindings: Bindings) -> Listing:
+        assert query.role is not None
+        limit = queries.NO_LIMIT if query.limit is None else query.limit
+        bindings |= {"role": query.role, "limit": limit}
+        return await self._readers.listing(queries.messages_of_role(query), bindings, searching=True)
+
+    def _message_count(self, key: Bindings) -> int:
         row = self._readers.row(statements.MESSAGE_COUNT, key)
         if row is None:
-            raise SessionNotFound(session_id)
-        first, last = sequences(row[0], limit, after_sequence, before_sequence)
-        return Transcript(session_id, await self._messages(key, first, last))
-
-    async def _messages(self, key: Bindings, first: int, last: int) -> Listing:
-        if first > last:
-            return Listing(b"")
-        bindings = key | {"first": first, "last": last}
-        joined = self._readers.joined(statements.JOINED_MESSAGES, bindings)
-        messages = await self._readers.listing(statements.MESSAGES, bindings) if joined is None else Listing(joined)
-        if not messages.first:
-            # It was deleted between the statements, each of which sees one moment.
             raise SessionNotFound(str(key["id"]))
-        return messages
+        count: int = row[0]
+        return count
+
+    async def _write(
+        self, workspace: str, once: Once | None, kind: type[Answer], effect: Callable[[Change], Answer]
+    ) -> Answer:
+        def write(connection: apsw.Connection) -> Answer:
+            change = Change(connection, workspace, now(), self._revisions.next(workspace))
+            if once is None:
+                return effect(change)
+            return do_once(change, once, self._idempotency_ttl, kind, effect)
+
+        return await self._writer.write(write)
 
 
 def _open_database(path: str) -> apsw.Connection:
@@ -171,20 +251,10 @@ def _key(workspace: str, session_id: str) -> Bindings:
     return {"workspace": workspace, "id": session_id}
 
 
-def _text(value: Raw) -> str:
-    return bytes(value).decode()
-
-
-def _session(session_id: str, row: Row | None) -> Session:
-    if row is None:
-        raise SessionNotFound(session_id)
-    identity, profile, context, *rest = row
-    return Session(identity, profile, Raw(context), *rest)
-
-
-def _page(records: list[bytes], limit: int) -> Listing:
-    if len(records) <= limit:
+def _page(records: list[bytes], query: SessionQuery) -> Listing:
+    assert query.limit is not None
+    if len(records) <= query.limit:
         return Listing(b",".join(records))
-    page = records[:limit]
-    last = _decode_summary(page[-1])
-    return Listing(b",".join(page), next_cursor=encode(last.updated_at, last.id))
+    page = records[: query.limit]
+    position = queries.SORTS[query.sort].position(_decode_summary(page[-1]))
+    return Listing(b",".join(page), next_cursor=encode(*position))

@@ -235,7 +235,7 @@ def test_an_operation_without_query_parameters_refuses_them(daemon: Daemon, meth
     ("method", "path", "allow"),
     [
         ("PUT", "/api/v1/sessions", "GET, HEAD, POST"),
-        ("PATCH", "/api/v1/sessions/x", "DELETE, GET, HEAD"),
+        ("PUT", "/api/v1/sessions/x", "DELETE, GET, HEAD, PATCH"),
         ("GET", "/api/v1/sessions/x/resume", "POST"),
         ("DELETE", "/api/v1/sessions/x/messages/", "GET, HEAD, POST"),
         ("OPTIONS", "/api/v1/health", "GET, HEAD"),

@@ -6,7 +6,7 @@ from pathlib import Path
 from amplifierd.storage import open_storage
 from amplifierd.storage.errors import SessionNotFound
 from amplifierd.storage.interface import Storage
-from amplifierd.storage.records import Listing, Message, NewMessage, NewSession
+from amplifierd.storage.records import Listing, Message, MessageQuery, NewMessage, NewSession
 from reading import read, records
 
 W = "default"
@@ -21,14 +21,14 @@ async def long_transcript(storage: Storage) -> str:
 
 
 async def listed(storage: Storage, session_id: str) -> Listing:
-    transcript = await storage.list_messages(W, session_id, limit=None, after_sequence=None, before_sequence=None)
+    transcript = await storage.list_messages(W, session_id, MessageQuery())
     return transcript.messages
 
 
 async def test_readers_that_stall_keep_no_other_from_reading(storage: Storage) -> None:
     session_id = await long_transcript(storage)
     stalled = [await listed(storage, session_id) for _ in range(300)]
-    assert len(await read(storage, session_id, limit=1)) == 1
+    assert len(await read(storage, session_id, MessageQuery(limit=1))) == 1
     assert len(await read(storage, session_id)) == 3_000
     assert len(await records(stalled[0], Message)) == 3_000
     for listing in stalled:

@@ -1,14 +1,15 @@
 """What only SQLite can be asked: its plans, its log, its files."""
 
 import asyncio
+import re
 from pathlib import Path
 
 import apsw
 import pytest
 
 from amplifierd.storage import open_storage
-from amplifierd.storage.records import NewMessage, NewSession
-from amplifierd.storage.sqlite import statements
+from amplifierd.storage.records import MessageQuery, NewMessage, NewSession, SessionQuery, SessionSort
+from amplifierd.storage.sqlite import queries, statements
 
 W = "default"
 
@@ -30,39 +31,70 @@ async def test_a_list_that_fails_leaves_no_connection_behind(path: Path) -> None
         vandal = apsw.Connection(str(path))
         vandal.execute("ALTER TABLE session RENAME TO hidden")
         with pytest.raises(apsw.SQLError):
-            await storage.list_sessions(W, limit=None, cursor=None)
+            await storage.list_sessions(W, SessionQuery())
         before = files_open(path)
         for _ in range(10):
             with pytest.raises(apsw.SQLError):
-                await storage.list_sessions(W, limit=None, cursor=None)
+                await storage.list_sessions(W, SessionQuery())
         assert files_open(path) == before
         vandal.close()
+
+
+SESSION_BY_KEY = "SEARCH session USING PRIMARY KEY (workspace=? AND id=?)"
+MESSAGES_BY_KEY = "SEARCH message USING PRIMARY KEY (workspace=? AND session_id=? AND sequence>? AND sequence<?)"
 
 
 @pytest.mark.parametrize(
     ("statement", "plan"),
     [
-        ("SESSION", ["SEARCH session USING PRIMARY KEY (workspace=? AND id=?)"]),
-        ("SESSIONS", ["SEARCH session USING INDEX session_by_update (workspace=? AND updated_at<?)"]),
-        ("COUNT_MESSAGE", ["SEARCH session USING PRIMARY KEY (workspace=? AND id=?)"]),
-        ("MESSAGE_COUNT", ["SEARCH session USING PRIMARY KEY (workspace=? AND id=?)"]),
-        ("RESUME_SESSION", ["SEARCH session USING PRIMARY KEY (workspace=? AND id=?)"]),
-        ("DELETE_SESSION", ["SEARCH session USING PRIMARY KEY (workspace=? AND id=?)"]),
+        (statements.SESSION, SESSION_BY_KEY),
+        (statements.STATE, SESSION_BY_KEY),
+        (statements.COUNT_MESSAGES, SESSION_BY_KEY),
+        (statements.MESSAGE_COUNT, SESSION_BY_KEY),
+        (statements.SET_STATUS, SESSION_BY_KEY),
+        (statements.DELETE_SESSION, SESSION_BY_KEY),
         (
-            "MESSAGES",
-            ["SEARCH message USING PRIMARY KEY (workspace=? AND session_id=? AND sequence>? AND sequence<?)"],
+            statements.MESSAGE,
+            "SEARCH message USING PRIMARY KEY (workspace=? AND session_id=? AND sequence=?)",
+        ),
+        (statements.RECORDED_ANSWER, "SEARCH idempotency USING PRIMARY KEY (workspace=? AND key=?)"),
+        (
+            statements.CHILDREN,
+            "SEARCH session USING INDEX session_by_parent (workspace=? AND parent_session_id=?)",
+        ),
+        (queries.messages(MessageQuery()), MESSAGES_BY_KEY),
+        (queries.messages(MessageQuery(order="desc")), MESSAGES_BY_KEY),
+        *(
+            (queries.sessions(query)[0], f"SEARCH session USING {index}")
+            for query, index in [
+                (SessionQuery(sort="-updated_at"), "INDEX session_by_update (workspace=? AND updated_at<?)"),
+                (SessionQuery(sort="updated_at"), "INDEX session_by_update (workspace=? AND updated_at>?)"),
+                (SessionQuery(sort="-created_at"), "PRIMARY KEY (workspace=? AND id<?)"),
+                (SessionQuery(sort="created_at"), "PRIMARY KEY (workspace=? AND id>?)"),
+            ]
         ),
     ],
 )
-async def test_every_hot_statement_uses_its_index(path: Path, statement: str, plan: list[str]) -> None:
+async def test_every_hot_statement_uses_its_index(path: Path, statement: str, plan: str) -> None:
     async with open_storage(f"sqlite:///{path}"):
         connection = apsw.Connection(str(path))
-        text = getattr(statements, statement)
-        names = ("workspace", "id", "updated_at", "limit", "now", "first", "last")
-        rows = connection.execute(f"EXPLAIN QUERY PLAN {text}", dict.fromkeys(names)).fetchall()
+        names = re.findall(r":(\w+)", statement)
+        rows = connection.execute(f"EXPLAIN QUERY PLAN {statement}", dict.fromkeys(names)).fetchall()
         details = [str(detail) for *_, detail in rows]
-        assert details[: len(plan)] == plan
+        assert details[0] == plan
         assert not [detail for detail in details if "SCAN" in detail or "TEMP B-TREE" in detail]
+        connection.close()
+
+
+@pytest.mark.parametrize("sort", ["-updated_at", "-created_at"])
+async def test_the_children_of_a_session_are_found_by_it(path: Path, sort: SessionSort) -> None:
+    async with open_storage(f"sqlite:///{path}"):
+        connection = apsw.Connection(str(path))
+        statement, bindings = queries.sessions(SessionQuery(sort=sort, parent_session_id="x"))
+        [first, *_] = connection.execute(f"EXPLAIN QUERY PLAN {statement}", bindings | {"workspace": W}).fetchall()
+        assert str(first[-1]).startswith(
+            "SEARCH session USING INDEX session_by_parent (workspace=? AND parent_session_id=?"
+        )
         connection.close()
 
 

@@ -8,7 +8,7 @@ from msgspec import Raw
 
 from amplifierd.storage.errors import SessionNotFound
 from amplifierd.storage.interface import Storage
-from amplifierd.storage.records import Message, NewMessage, NewSession, Role
+from amplifierd.storage.records import Message, MessageQuery, NewMessage, NewSession, Role
 from reading import read, records
 
 W = "default"
@@ -120,7 +120,7 @@ async def test_a_part_of_a_transcript(
     storage: Storage, limit: int | None, after: int | None, before: int | None, expected: range
 ) -> None:
     session_id = await opened(storage, messages=10)
-    messages = await read(storage, session_id, limit=limit, after_sequence=after, before_sequence=before)
+    messages = await read(storage, session_id, MessageQuery(limit=limit, after_sequence=after, before_sequence=before))
     assert [message.sequence for message in messages] == list(expected)
 
 
@@ -133,7 +133,7 @@ async def test_a_long_transcript_comes_in_blocks(storage: Storage) -> None:
     await asyncio.gather(
         *(storage.append_message(W, session_id, NewMessage(content=f"{n} " + "x" * 1_000)) for n in range(2_000))
     )
-    transcript = await storage.list_messages(W, session_id, limit=None, after_sequence=None, before_sequence=None)
+    transcript = await storage.list_messages(W, session_id, MessageQuery())
     assert len(transcript.messages.first) < 100_000
     await storage.append_message(W, session_id, NewMessage(content="came later"))
     messages = await records(transcript.messages, Message)
@@ -145,6 +145,6 @@ async def test_a_transcript_that_is_deleted_while_it_is_read_is_read_whole(stora
     await asyncio.gather(
         *(storage.append_message(W, session_id, NewMessage(content="x" * 1_000)) for _ in range(1_000))
     )
-    transcript = await storage.list_messages(W, session_id, limit=None, after_sequence=None, before_sequence=None)
+    transcript = await storage.list_messages(W, session_id, MessageQuery())
     await storage.delete_session(W, session_id)
     assert len(await records(transcript.messages, Message)) == 1_000

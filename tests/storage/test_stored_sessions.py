@@ -8,16 +8,17 @@ from msgspec import Raw
 
 from amplifierd.storage.errors import SessionNotFound
 from amplifierd.storage.interface import Storage
-from amplifierd.storage.records import NewMessage, NewSession, SessionSummary
+from amplifierd.storage.records import MessageQuery, NewMessage, NewSession, SessionQuery, SessionSummary
 from reading import read, records
 
 W = "default"
+EVERY_SESSION = SessionQuery()
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
 UUID_7 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 
 
-async def sessions(storage: Storage, limit: int | None = None, cursor: str | None = None) -> list[SessionSummary]:
-    return await records(await storage.list_sessions(W, limit=limit, cursor=cursor), SessionSummary)
+async def sessions(storage: Storage, query: SessionQuery = EVERY_SESSION) -> list[SessionSummary]:
+    return await records(await storage.list_sessions(W, query), SessionSummary)
 
 
 async def ids(storage: Storage) -> list[str]:
@@ -69,7 +70,11 @@ async def test_a_summary_is_the_session_without_its_context(storage: Storage) ->
     new = NewSession(profile="p", context=Raw(b'{"a":1}'), amplified_dir='quote"and\\é')
     session = await storage.create_session(W, new)
     [summary] = await sessions(storage)
-    expected = {name: value for name, value in msgspec.structs.asdict(session).items() if name != "context"}
+    expected = {
+        name: value
+        for name, value in msgspec.structs.asdict(session).items()
+        if name not in ("context", "error_details")
+    }
     assert msgspec.structs.asdict(summary) == expected
 
 
@@ -78,7 +83,7 @@ async def test_pages_hold_every_session_once(storage: Storage) -> None:
     pages = []
     cursor = None
     while True:
-        listing = await storage.list_sessions(W, limit=5, cursor=cursor)
+        listing = await storage.list_sessions(W, SessionQuery(limit=5, cursor=cursor))
         pages.append([session.id for session in await records(listing, SessionSummary)])
         cursor = listing.next_cursor
         if cursor is None:
@@ -90,29 +95,29 @@ async def test_pages_hold_every_session_once(storage: Storage) -> None:
 async def test_a_full_last_page_has_no_next(storage: Storage) -> None:
     for _ in range(4):
         await storage.create_session(W, NewSession())
-    first = await storage.list_sessions(W, limit=2, cursor=None)
-    last = await storage.list_sessions(W, limit=2, cursor=first.next_cursor)
+    first = await storage.list_sessions(W, SessionQuery(limit=2))
+    last = await storage.list_sessions(W, SessionQuery(limit=2, cursor=first.next_cursor))
     assert last.next_cursor is None
     assert len(await records(last, SessionSummary)) == 2
 
 
 async def test_sessions_that_come_shift_no_page(storage: Storage) -> None:
     created = [(await storage.create_session(W, NewSession())).id for _ in range(4)]
-    first = await storage.list_sessions(W, limit=2, cursor=None)
+    first = await storage.list_sessions(W, SessionQuery(limit=2))
     await storage.create_session(W, NewSession())
-    rest = await sessions(storage, cursor=first.next_cursor)
+    rest = await sessions(storage, SessionQuery(cursor=first.next_cursor))
     assert [session.id for session in rest] == created[1::-1]
 
 
 @pytest.mark.parametrize("cursor", ["A" * 32, "_" * 32, "AAZg97wYkJgBogosDnt0TaGBLrKXCdtU"])
 async def test_any_position_is_a_cursor(storage: Storage, cursor: str) -> None:
     await storage.create_session(W, NewSession())
-    assert len(await sessions(storage, limit=5, cursor=cursor)) in (0, 1)
+    assert len(await sessions(storage, SessionQuery(limit=5, cursor=cursor))) in (0, 1)
 
 
 async def test_a_whole_list_is_from_one_moment(storage: Storage) -> None:
     created = [(await storage.create_session(W, NewSession())).id for _ in range(600)]
-    listing = await storage.list_sessions(W, limit=None, cursor=None)
+    listing = await storage.list_sessions(W, SessionQuery())
     assert listing.rest is not None
     for session_id in created[::7]:
         await storage.resume_session(W, session_id)
@@ -124,7 +129,7 @@ async def test_a_list_that_is_given_up_holds_nothing_up(storage: Storage) -> Non
     for _ in range(600):
         await storage.create_session(W, NewSession())
     for _ in range(400):
-        listing = await storage.list_sessions(W, limit=None, cursor=None)
+        listing = await storage.list_sessions(W, SessionQuery())
         assert listing.rest is not None
         await listing.rest.aclose()
     assert len(await sessions(storage)) == 600
@@ -165,7 +170,7 @@ async def test_an_unknown_session_is_said_to_be_unknown(storage: Storage, unknow
         storage.resume_session(W, unknown),
         storage.delete_session(W, unknown),
         storage.append_message(W, unknown, NewMessage(content="x")),
-        storage.list_messages(W, unknown, limit=None, after_sequence=None, before_sequence=None),
+        storage.list_messages(W, unknown, MessageQuery()),
     ]
     for call in calls:
         with pytest.raises(SessionNotFound, match=re.escape(f"Session {unknown} not found")):
@@ -175,14 +180,14 @@ async def test_an_unknown_session_is_said_to_be_unknown(storage: Storage, unknow
 async def test_a_workspace_sees_nothing_of_another(storage: Storage) -> None:
     mine = await storage.create_session("mine", NewSession())
     theirs = await storage.create_session("theirs", NewSession())
-    listed = await records(await storage.list_sessions("mine", limit=None, cursor=None), SessionSummary)
+    listed = await records(await storage.list_sessions("mine", SessionQuery()), SessionSummary)
     assert [session.id for session in listed] == [mine.id]
     for call in (
         storage.get_session("mine", theirs.id),
         storage.resume_session("mine", theirs.id),
         storage.delete_session("mine", theirs.id),
         storage.append_message("mine", theirs.id, NewMessage(content="x")),
-        storage.list_messages("mine", theirs.id, limit=None, after_sequence=None, before_sequence=None),
+        storage.list_messages("mine", theirs.id, MessageQuery()),
     ):
         with pytest.raises(SessionNotFound):
             await call

@@ -1,5 +1,6 @@
 """Request bodies: read within bounds, decoded and validated once, bound to the handler's type."""
 
+from collections.abc import Collection
 from typing import Any
 
 import msgspec
@@ -11,31 +12,35 @@ from .problems import Problem, Violation, shorten
 from .schema import MOST_VIOLATIONS, Validator
 
 JSON = "application/json"
+MERGE_PATCH = "application/merge-patch+json"
 
 _MOST_NAMED = 5
 
 
 class Body:
-    """The JSON body of an operation, which its handler takes as `record`."""
+    """The JSON body of an operation, in one of its media types, which its handler takes as `record`."""
 
-    def __init__(self, validator: Validator, record: type[Any], *, required: bool, max_bytes: int) -> None:
+    def __init__(
+        self, validator: Validator, record: type[Any], media_types: Collection[str], *, required: bool, max_bytes: int
+    ) -> None:
         self._validator = validator
-        self._decoder = msgspec.json.Decoder(record)
+        # JSON Schema takes 1.0 for an integer; what else this decoder would let pass, the validator refuses.
+        self._decoder = msgspec.json.Decoder(record, strict=False)
+        self._media_types = media_types
         self._required = required
         self._max_bytes = max_bytes
-        self._taken = {b"application/json"}
 
-    async def read(self, scope: Scope, receive: Receive) -> Any:
-        """The record that the body holds; one of defaults where the body may be left out and is.
+    async def read(self, scope: Scope, receive: Receive) -> tuple[Any, bytes]:
+        """The record that the body holds, and its text; one of defaults where the body may be left out and is.
 
         Raises a problem: 413 too large, 415 a content type that is not taken, 400 not I-JSON, 422 against the schema.
         """
         content_type = self._check_headers(scope)
         body = await self._whole(receive)
         if not body and not self._required:
-            return self._decoder.decode(b"{}")
+            return self._decoder.decode(b"{}"), b""
         if content_type is None:
-            raise _not_taken("The body has no Content-Type")
+            raise self._not_taken("The body has no Content-Type")
         return self._record(body)
 
     def _check_headers(self, scope: Scope) -> bytes | None:
@@ -43,7 +48,7 @@ class Body:
         for name, value in scope["headers"]:
             if name == b"content-type":
                 if content_type is not None:
-                    raise _not_taken("The body has two Content-Type headers")
+                    raise self._not_taken("The body has two Content-Type headers")
                 content_type = value
                 self._check_content_type(value)
             elif name == b"content-length":
@@ -51,15 +56,15 @@ class Body:
             elif name == b"content-encoding" and value.strip().lower() != b"identity":
                 raise _not_json(f"Content-Encoding {_text(value)!r} is not understood; send it as it is")
         if content_type is None and self._required:
-            raise _not_taken("The body has no Content-Type")
+            raise self._not_taken("The body has no Content-Type")
         return content_type
 
     def _check_content_type(self, value: bytes) -> None:
-        if value in self._taken:
+        if value == b"application/json" and JSON in self._media_types:
             return
         media_type, *parameters = (part.strip() for part in _text(value).lower().split(";"))
-        if media_type != JSON:
-            raise _not_taken(f"Content-Type {_text(value)!r} is not taken here")
+        if media_type not in self._media_types:
+            raise self._not_taken(f"Content-Type {_text(value)!r} is not taken here")
         for parameter in parameters:
             name, _, charset = parameter.partition("=")
             if name.strip() == "charset" and charset.strip().strip('"') not in ("utf-8", "utf8"):
@@ -83,22 +88,22 @@ class Body:
             if not message["more_body"]:
                 return parts[0] if len(parts) == 1 else b"".join(parts)
 
-    def _record(self, body: bytes) -> Any:
+    def _record(self, body: bytes) -> tuple[Any, bytes]:
         try:
             value = decode(body)
         except NotIJson as error:
             raise _not_json(str(error)) from None
         if not self._validator.is_valid(value):
             raise _invalid(self._validator.violations(value))
-        return self._decoder.decode(msgspec.json.format(body, indent=-1))
+        compact = msgspec.json.format(body, indent=-1)
+        return self._decoder.decode(compact), compact
+
+    def _not_taken(self, what: str) -> Problem:
+        return Problem(415, "unsupported-media-type", f"{what}; send {' or '.join(self._media_types)}.")
 
 
 def _not_json(why: str) -> Problem:
     return Problem(400, "not-json", f"The body is not I-JSON (RFC 7493): {why}.")
-
-
-def _not_taken(what: str) -> Problem:
-    return Problem(415, "unsupported-media-type", f"{what}; send {JSON}.")
 
 
 def _invalid(violations: list[Violation]) -> Problem:

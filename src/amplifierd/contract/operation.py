@@ -2,15 +2,17 @@
 
 import inspect
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, get_type_hints
 
 import msgspec
 from starlette.types import Receive, Scope, Send
 
-from .body import JSON, Body
+from .body import JSON, MERGE_PATCH, Body
 from .document import ContractError, Document, Json
-from .parameters import Arguments, compile_parameters
+from .idempotency import ARGUMENT, IDEMPOTENCY_KEY, Idempotency, InUse
+from .parameters import Arguments, Header, HeaderParameters, compile_parameters
+from .preconditions import IF_MATCH, IF_NONE_MATCH, versions_of
 from .response import Response
 from .schema import Schemas
 
@@ -25,6 +27,7 @@ class Compilation:
     schemas: Schemas
     provided: Mapping[str, object]
     max_body: int
+    keys_in_use: InUse = field(default_factory=set)
 
 
 class Operation:
@@ -32,40 +35,69 @@ class Operation:
 
     def __init__(self, compilation: Compilation, path: str, method: str, handler: Handler) -> None:
         """Compile; raises `ContractError` where the handler does not fit the contract."""
-        document = compilation.document
+        document, schemas = compilation.document, compilation.schemas
         operation = document.spec["paths"][path][method]
-        self._path, self._query, names = compile_parameters(document, compilation.schemas, path, operation)
+        self._path, self._query, headers = compile_parameters(document, schemas, path, operation)
+        bound = _bound(headers)
+        self._headers = HeaderParameters(bound, {IF_MATCH: versions_of}) if bound else None
         self._body = _compile_body(compilation, operation, handler)
         self._handler = handler
+        names = [*self._path.names, *self._query.names, *bound]
         self._provided = _provided(operation, handler, names, compilation.provided)
-        self._response = Response(document, operation, handler)
+        workspace = compilation.provided.get("workspace")
+        self._idempotency = Idempotency(operation["operationId"], workspace, compilation.keys_in_use)
+        self._response = Response(document, schemas, path, operation, handler)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         arguments: Arguments = dict(self._provided)
         self._path.bind(scope["path_params"], arguments)
         self._query.bind(scope["query_string"], arguments)
+        if self._headers is not None:
+            self._headers.bind(scope["headers"], arguments)
+        text = b""
         if self._body is not None:
-            arguments["body"] = await self._body.read(scope, receive)
-        await self._response.send(scope, send, await self._handler(**arguments))
+            arguments["body"], text = await self._body.read(scope, receive)
+        key = arguments.get(ARGUMENT)
+        if key is None:
+            await self._response.send(scope, send, await self._handler(**arguments))
+            return
+        with self._idempotency.handling(key, scope, text) as once:
+            arguments[ARGUMENT] = once
+            result = await self._handler(**arguments)
+            await self._response.send(scope, send, result, replayed=once.replayed)
+
+
+def _bound(headers: list[Header]) -> dict[str, Header]:
+    """The headers that a handler is given, by the names of its parameters."""
+    return {
+        ARGUMENT if header.name == IDEMPOTENCY_KEY else header.argument: header
+        for header in headers
+        if header.name != IF_NONE_MATCH
+    }
 
 
 def _compile_body(compilation: Compilation, operation: Json, handler: Handler) -> Body | None:
     if "requestBody" not in operation:
         return None
     declared = compilation.document.resolve(operation["requestBody"])
-    if set(declared["content"]) != {JSON}:
-        raise ContractError(f"Operation {operation['operationId']}: a body that is not {JSON} is not supported.")
-    schema = declared["content"][JSON]["schema"]
+    media_types = list(declared["content"])
+    [schema, *others] = [content["schema"] for content in declared["content"].values()]
+    if set(media_types) - {JSON, MERGE_PATCH} or any(other != schema for other in others):
+        raise ContractError(
+            f"Operation {operation['operationId']}: a body that is not of one schema, in {JSON} or {MERGE_PATCH}, "
+            "is not supported."
+        )
     record: Any = get_type_hints(handler).get("body")
     properties = set(compilation.document.resolve(schema).get("properties", {}))
-    fields = {field.encode_name for field in msgspec.structs.fields(record)} if _is_struct(record) else set()
+    fields = {it.encode_name for it in msgspec.structs.fields(record)} if _is_struct(record) else set()
     if properties != fields:
         raise ContractError(
             f"Operation {operation['operationId']}: its body has the properties {sorted(properties)}, "
             f"{_name(handler)} takes {sorted(fields)}."
         )
     validator = compilation.schemas.validator(schema)
-    return Body(validator, record, required=declared.get("required", False), max_bytes=compilation.max_body)
+    required = declared.get("required", False)
+    return Body(validator, record, media_types, required=required, max_bytes=compilation.max_body)
 
 
 def _provided(operation: Json, handler: Handler, names: list[str], provided: Mapping[str, object]) -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""Path and query parameters: their texts turned into values that the contract allows."""
+"""Path, query and header parameters: their texts turned into values that the contract allows."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -6,7 +6,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from .document import ContractError, Document, Json
-from .problems import Problem, shorten
+from .problems import Headers, Problem, shorten
 from .schema import Schemas, Validator
 
 MOST_PARAMETERS = 100
@@ -62,10 +62,11 @@ _PARSERS: Mapping[str, Callable[[str], Any]] = {
 
 
 class PathParameters:
-    """The path parameters of an operation."""
+    """The path parameters of an operation, and their `names`."""
 
     def __init__(self, parameters: list[Parameter]) -> None:
         self._parameters = parameters
+        self.names = [parameter.name for parameter in parameters]
 
     def bind(self, texts: Mapping[str, str], arguments: Arguments) -> None:
         """Put each parameter's value into `arguments`. Raises a 404 problem: what has no such name is not there."""
@@ -79,12 +80,13 @@ class PathParameters:
 
 
 class QueryParameters:
-    """The query parameters of an operation."""
+    """The query parameters of an operation, and their `names`."""
 
     def __init__(self, parameters: list[Parameter]) -> None:
         self._parameters = {parameter.name: parameter for parameter in parameters}
         self._defaults = {parameter.name: parameter.default for parameter in parameters}
         self._required = [parameter.name for parameter in parameters if parameter.required]
+        self.names = list(self._parameters)
 
     def bind(self, query: bytes, arguments: Arguments) -> None:
         """Put each parameter's value into `arguments`, its default or None where it is left out.
@@ -116,6 +118,58 @@ class QueryParameters:
         )
 
 
+class Header(Parameter):
+    """A parameter in a header; its handler knows it by `argument`, the name in snake_case."""
+
+    def __init__(self, document: Document, schemas: Schemas, operation: Json, declared: Json) -> None:
+        super().__init__(declared, _schema(document, operation, declared), schemas.validator(declared["schema"]))
+        self.argument = self.name.lower().replace("-", "_")
+        self.field = self.name.lower().encode()
+
+    def find(self, headers: Headers) -> Any:
+        """Its value in a request's headers, its default or None where it is not there. Raises a 400 problem."""
+        given = [text for name, text in headers if name == self.field]
+        if len(given) > 1:
+            raise _bad(f"Header '{self.name}' is given more than once; give it once.")
+        return self.read(given[0]) if given else self.default
+
+    def read(self, field: bytes) -> Any:
+        """The value of a field. Raises a 400 problem."""
+        text = field.decode("latin-1")
+        try:
+            return self.value(text)
+        except ValueError as error:
+            raise _bad(f"Header '{self.name}' is {_quoted(text)}: it {error}.") from None
+
+
+class HeaderParameters:
+    """The header parameters of an operation, by the name that its handler has for them.
+
+    Those in `meanings` have a value of their own for what they mean.
+    """
+
+    def __init__(self, headers: Mapping[str, Header], meanings: Mapping[str, Callable[[str], Any]]) -> None:
+        self._headers = {it.field: (name, it, meanings.get(it.name)) for name, it in headers.items()}
+        self._defaults = {name: header.default for name, header in headers.items()}
+
+    def bind(self, headers: Headers, arguments: Arguments) -> None:
+        """Put each header's value into `arguments`, its default or None where it is left out.
+
+        Raises a 400 problem, by name, for one that is malformed or repeated.
+        """
+        arguments.update(self._defaults)
+        seen: set[bytes] = set()
+        for name, field in headers:
+            if name not in self._headers:
+                continue
+            argument, header, meaning = self._headers[name]
+            if name in seen:
+                raise _bad(f"Header '{header.name}' is given more than once; give it once.")
+            seen.add(name)
+            value = header.read(field)
+            arguments[argument] = value if meaning is None else meaning(value)
+
+
 def _pairs(query: bytes) -> list[tuple[str, str]]:
     try:
         return parse_qsl(query.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=MOST_PARAMETERS)
@@ -135,19 +189,27 @@ def _quoted(text: str) -> str:
 
 def compile_parameters(
     document: Document, schemas: Schemas, path: str, operation: Json
-) -> tuple[PathParameters, QueryParameters, list[str]]:
-    """The parameters of an operation, and their names in the contract's order.
+) -> tuple[PathParameters, QueryParameters, list[Header]]:
+    """The parameters of an operation in the contract's order.
 
     Raises `ContractError` for one that this server can't read: in a cookie, or of a type that is no text.
     """
     compiled: dict[str, list[Parameter]] = {"path": [], "query": []}
+    headers: list[Header] = []
     for declared in document.parameters(path, operation):
-        schema = document.resolve(declared["schema"])
-        if declared["in"] not in compiled or schema.get("type") not in _PARSERS:
-            raise ContractError(
-                f"Operation {operation['operationId']}: parameter {declared['name']} in {declared['in']} "
-                f"of type {schema.get('type')} is not supported."
-            )
-        compiled[declared["in"]].append(Parameter(declared, schema, schemas.validator(declared["schema"])))
-    names = [parameter.name for place in compiled.values() for parameter in place]
-    return PathParameters(compiled["path"]), QueryParameters(compiled["query"]), names
+        schema = _schema(document, operation, declared)
+        if declared["in"] == "header":
+            headers.append(Header(document, schemas, operation, declared))
+        else:
+            compiled[declared["in"]].append(Parameter(declared, schema, schemas.validator(declared["schema"])))
+    return PathParameters(compiled["path"]), QueryParameters(compiled["query"]), headers
+
+
+def _schema(document: Document, operation: Json, declared: Json) -> Json:
+    schema = document.resolve(declared["schema"])
+    if declared["in"] not in ("path", "query", "header") or schema.get("type") not in _PARSERS:
+        raise ContractError(
+            f"Operation {operation['operationId']}: parameter {declared['name']} in {declared['in']} "
+            f"of type {schema.get('type')} is not supported."
+        )
+    return schema

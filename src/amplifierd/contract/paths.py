@@ -27,8 +27,11 @@ class Paths:
         self.base_path = document.base_path
         self._prefix = document.base_path + "/"
         self._root = _Node()
-        for path in document.spec["paths"]:
-            self._add(path, {m: operation for p, m, operation in document.operations() if p == path})
+        by_path: dict[str, dict[str, Json]] = {}
+        for path, method, operation in document.operations():
+            by_path.setdefault(path, {})[method] = operation
+        for path, operations in by_path.items():
+            self._add(path, operations)
 
     def find(self, path: str) -> tuple[Item, dict[str, str]] | None:
         """The item of a request's path with the values of its parameters; None for an unknown path."""

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 
-from msgspec import UNSET, Struct, UnsetType, json
+from msgspec import Struct, json
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -34,6 +34,7 @@ class Problem(Exception):
         *,
         errors: Sequence[Violation] = (),
         headers: Mapping[str, str] | None = None,
+        members: Mapping[str, int] | None = None,
     ) -> None:
         super().__init__(detail)
         self.status = status
@@ -41,29 +42,22 @@ class Problem(Exception):
         self.detail = detail
         self.errors = errors
         self.headers = headers or {}
-
-
-class _Body(Struct, rename="camel"):
-    type: str
-    title: str
-    status: int
-    detail: str
-    request_id: str
-    errors: Sequence[Violation] | UnsetType = UNSET
+        self.members = members or {}
 
 
 def render(problem: Problem, request_id: str) -> tuple[Headers, bytes]:
     """The headers and the body of the response that tells `problem`."""
-    body = json.encode(
-        _Body(
-            type=f"urn:amplifierd:problem:{problem.kind}" if problem.kind else "about:blank",
-            title=_TITLES.get(problem.status) or HTTPStatus(problem.status).phrase,
-            status=problem.status,
-            detail=shorten(problem.detail, _LONGEST_DETAIL),
-            request_id=request_id,
-            errors=problem.errors or UNSET,
-        )
-    )
+    members: dict[str, object] = {
+        "type": f"urn:amplifierd:problem:{problem.kind}" if problem.kind else "about:blank",
+        "title": _TITLES.get(problem.status) or HTTPStatus(problem.status).phrase,
+        "status": problem.status,
+        "detail": shorten(problem.detail, _LONGEST_DETAIL),
+        "requestId": request_id,
+        **problem.members,
+    }
+    if problem.errors:
+        members["errors"] = problem.errors
+    body = json.encode(members)
     headers = [(name.lower().encode(), value.encode()) for name, value in problem.headers.items()]
     return [
         (b"content-type", b"application/problem+json"),
@@ -85,8 +79,13 @@ def problem_of(error: Exception, statuses: Mapping[type[Exception], int], reques
     if status is None:
         detail = f"The server failed on this request; its log tells why, under request id {request_id}."
         return Problem(500, "", detail)
-    headers = {"Retry-After": str(RETRY_AFTER_SECONDS)} if status == HTTPStatus.SERVICE_UNAVAILABLE else {}
-    return Problem(status, problem_kind(type(error)), str(error), headers=headers)
+    members: Mapping[str, int] = getattr(error, "members", {})
+    headers = {}
+    if status == HTTPStatus.SERVICE_UNAVAILABLE:
+        headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
+    elif status == HTTPStatus.PRECONDITION_FAILED:
+        headers["ETag"] = f'"{members["version"]}"'
+    return Problem(status, problem_kind(type(error)), str(error), headers=headers, members=members)
 
 
 def shorten(text: str, length: int) -> str:

@@ -13,7 +13,9 @@ from starlette.types import Scope, Send
 from ..storage.records import Listing
 from .body import JSON
 from .document import ContractError, Document, Json
+from .preconditions import NOT_MODIFIED, ETag
 from .problems import Headers
+from .schema import Schemas
 
 # No JSON text holds a NUL byte as it is: it marks the place of a listing's records.
 _MARK = b"\0"
@@ -31,12 +33,15 @@ _encode = msgspec.json.Encoder().encode
 class Response:
     """How an operation answers with what its handler returned."""
 
-    def __init__(self, document: Document, operation: Json, handler: Callable[..., Any]) -> None:
+    def __init__(
+        self, document: Document, schemas: Schemas, path: str, operation: Json, handler: Callable[..., Any]
+    ) -> None:
         self.status, declared = _success(document, operation)
         self._returns: Any = get_type_hints(handler)["return"]
         self._listing_name = _listing_name(self._returns)
         headers = declared.get("headers", {})
         self._location = _Location(document, operation, declared) if "Location" in headers else None
+        self._etag = ETag(document, schemas, path, operation, self._returns) if "ETag" in headers else None
         self._links = "Link" in headers
         if (self._returns is type(None)) is ("content" in declared):
             raise ContractError(
@@ -44,16 +49,29 @@ class Response:
                 f"its response {self.status} has {'a' if 'content' in declared else 'no'} body."
             )
 
-    async def send(self, scope: Scope, send: Send, result: Any) -> None:
-        """Send `result`; a listing that does not fit into one block is streamed."""
+    async def send(self, scope: Scope, send: Send, result: Any, *, replayed: bool = False) -> None:
+        """Send `result`, `replayed` where it is an earlier request's; a listing of more than one block is streamed."""
         if result is None:
             await self._start(send, [])
             await send({"type": "http.response.body", "body": b""})
         elif self._returns is Listing or self._listing_name:
             await self._send_listing(scope, send, result)
+        elif self._etag is not None and self._etag.is_known(self._etag.header(result)[1], scope["headers"]):
+            headers = [self._etag.header(result)]
+            await send({"type": "http.response.start", "status": NOT_MODIFIED, "headers": headers})
+            await send({"type": "http.response.body", "body": b""})
         else:
-            headers = [] if self._location is None else [(b"location", self._location.of(result))]
-            await self._send_whole(send, headers, _encode(result))
+            await self._send_whole(send, self._headers(result, replayed=replayed), _encode(result))
+
+    def _headers(self, result: Any, *, replayed: bool) -> Headers:
+        headers: Headers = []
+        if self._location is not None:
+            headers.append((b"location", self._location.of(result)))
+        if self._etag is not None:
+            headers.append(self._etag.header(result))
+        if replayed:
+            headers.append((b"idempotent-replayed", b"true"))
+        return headers
 
     async def _send_whole(self, send: Send, headers: Headers, body: bytes) -> None:
         length = (b"content-length", b"%d" % len(body))

@@ -1,0 +1,52 @@
+"""Requests with an `Idempotency-Key`: told apart by what they ask, and handled one at a time.
+
+The storage keeps the answers (see `Once`); here is what it can't see: the request as a whole, and that it is being
+handled (https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header).
+"""
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from starlette.types import Scope
+
+from ..storage.records import Once
+from .problems import Problem, shorten
+
+IDEMPOTENCY_KEY = "Idempotency-Key"
+ARGUMENT = "once"
+
+InUse = set[tuple[object, str]]
+
+
+class Idempotency:
+    """The keys of one operation's requests; `in_use` are those of all operations, with their workspace."""
+
+    def __init__(self, operation_id: str, workspace: object, in_use: InUse) -> None:
+        self._operation_id = operation_id
+        self._workspace = workspace
+        self._in_use = in_use
+
+    @contextmanager
+    def handling(self, key: str, scope: Scope, body: bytes) -> Iterator[Once]:
+        """What the handler is given for a request with this key, while it is being handled.
+
+        Raises a 409 problem where another with the key is.
+        """
+        held = (self._workspace, key)
+        if held in self._in_use:
+            raise Problem(
+                409,
+                "idempotency-key-in-use",
+                f"A request with the {IDEMPOTENCY_KEY} '{shorten(key, 255)}' is being handled; wait for its answer, "
+                "then send this one again.",
+            )
+        self._in_use.add(held)
+        try:
+            yield Once(key, self._fingerprint(scope, body))
+        finally:
+            self._in_use.remove(held)
+
+    def _fingerprint(self, scope: Scope, body: bytes) -> str:
+        parts = (self._operation_id.encode(), scope["path"].encode(), scope["query_string"], body)
+        return hashlib.sha256(b"\0".join(parts)).hexdigest()

@@ -1,0 +1,27 @@
+"""Numbers the writes of each workspace, so that what changed since a moment can be found."""
+
+import apsw
+
+from . import statements
+
+
+class Revisions:
+    """The revisions that `writer` gives; they count on from what other processes have given."""
+
+    def __init__(self, writer: apsw.Connection) -> None:
+        self._writer = writer
+        self._last: dict[str, int] = {}
+        self._seen = -1
+
+    def next(self, workspace: str) -> int:
+        """The revision of a write, within its transaction: higher than each that was committed before."""
+        seen = self._writer.data_version()
+        if seen != self._seen:
+            # Another connection has committed since.
+            self._last.clear()
+            self._seen = seen
+        if workspace not in self._last:
+            [(last,)] = self._writer.execute(statements.LAST_REVISION, {"workspace": workspace})
+            self._last[workspace] = last
+        self._last[workspace] += 1
+        return self._last[workspace]

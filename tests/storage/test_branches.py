@@ -1,0 +1,102 @@
+"""What every storage does with branches: forks, parents, children."""
+
+import pytest
+from msgspec import UNSET, Raw
+
+from amplifierd.storage.errors import SessionNotFound, TooFewMessages
+from amplifierd.storage.interface import Storage
+from amplifierd.storage.records import Fork, NewMessage, NewSession, Session
+from reading import read
+
+W = "default"
+
+
+async def talk(storage: Storage, messages: int) -> Session:
+    new = NewSession(name="Talk", profile="p", context=Raw(b'{"b":1.0}'), amplified_dir="d")
+    session = await storage.create_session(W, new)
+    for number in range(1, messages + 1):
+        await storage.append_message(W, session.id, NewMessage(content=str(number), token_count=number))
+    return await storage.get_session(W, session.id)
+
+
+@pytest.mark.parametrize(("at_sequence", "copied"), [(None, 4), (4, 4), (2, 2), (0, 0)])
+async def test_a_fork_begins_as_a_copy(storage: Storage, at_sequence: int | None, copied: int) -> None:
+    parent = await talk(storage, 4)
+    fork = await storage.fork_session(W, parent.id, Fork(at_sequence))
+    assert fork == await storage.get_session(W, fork.id)
+    assert (fork.parent_session_id, fork.forked_at_sequence, fork.message_count) == (parent.id, copied, copied)
+    assert fork.token_usage == sum(range(copied + 1))
+    assert (fork.name, fork.profile, bytes(fork.context), fork.amplified_dir) == ("Talk", "p", b'{"b":1.0}', "d")
+    assert (fork.status, fork.started_at is UNSET) == (("active", False) if copied else ("created", True))
+    assert fork.version == 1
+    assert await read(storage, fork.id) == (await read(storage, parent.id))[:copied]
+
+
+async def test_the_two_go_their_own_ways(storage: Storage) -> None:
+    parent = await talk(storage, 2)
+    fork = await storage.fork_session(W, parent.id, Fork(1, "Other"))
+    assert fork.name == "Other"
+    assert (await storage.append_message(W, fork.id, NewMessage(content="other"))).sequence == 2
+    assert [message.content for message in await read(storage, parent.id)] == ["1", "2"]
+    assert [message.content for message in await read(storage, fork.id)] == ["1", "other"]
+    await storage.delete_session(W, parent.id)
+    assert len(await read(storage, fork.id)) == 2
+
+
+async def test_a_fork_of_an_ended_session_goes_on(storage: Storage) -> None:
+    parent = await talk(storage, 2)
+    await storage.complete_session(W, parent.id)
+    fork = await storage.fork_session(W, parent.id, Fork())
+    assert (fork.status, fork.ended_at) == ("active", UNSET)
+    await storage.append_message(W, fork.id, NewMessage(content="x"))
+
+
+async def test_a_fork_needs_the_message(storage: Storage) -> None:
+    parent = await talk(storage, 2)
+    with pytest.raises(TooFewMessages, match=f"Cannot fork session {parent.id} at message 3: its last message is 2"):
+        await storage.fork_session(W, parent.id, Fork(3))
+
+
+async def test_a_long_session_is_forked_whole(storage: Storage) -> None:
+    parent = await talk(storage, 300)
+    fork = await storage.fork_session(W, parent.id, Fork(299))
+    assert [message.sequence for message in await read(storage, fork.id)] == list(range(1, 300))
+
+
+async def test_a_lineage_leads_up_and_one_step_down(storage: Storage) -> None:
+    first = await talk(storage, 1)
+    second = await storage.fork_session(W, first.id, Fork())
+    third = await storage.fork_session(W, second.id, Fork())
+    children = [await storage.create_session(W, NewSession(parent_session_id=third.id)) for _ in range(3)]
+    lineage = await storage.lineage(W, third.id)
+    assert lineage.session_id == third.id
+    assert [session.id for session in lineage.ancestors] == [second.id, first.id]
+    assert [session.id for session in lineage.children] == [session.id for session in children]
+    assert (await storage.lineage(W, first.id)).ancestors == []
+    assert [session.id for session in (await storage.lineage(W, first.id)).children] == [second.id]
+
+
+async def test_a_lineage_ends_where_a_parent_is_gone(storage: Storage) -> None:
+    first = await talk(storage, 1)
+    second = await storage.fork_session(W, first.id, Fork())
+    third = await storage.fork_session(W, second.id, Fork())
+    await storage.delete_session(W, first.id)
+    assert [session.id for session in (await storage.lineage(W, third.id)).ancestors] == [second.id]
+    await storage.delete_session(W, second.id)
+    assert (await storage.lineage(W, third.id)).ancestors == []
+    assert (await storage.get_session(W, third.id)).parent_session_id == second.id
+
+
+async def test_a_parent_must_be_there(storage: Storage) -> None:
+    with pytest.raises(SessionNotFound, match="Session 019aa8a4-7f7c-7c3e-9d2b-5b6f0f4f2a11 not found"):
+        await storage.create_session(W, NewSession(parent_session_id="019aa8a4-7f7c-7c3e-9d2b-5b6f0f4f2a11"))
+    theirs = await storage.create_session("theirs", NewSession())
+    with pytest.raises(SessionNotFound):
+        await storage.create_session(W, NewSession(parent_session_id=theirs.id))
+
+
+async def test_unknown_sessions_have_no_branches(storage: Storage) -> None:
+    with pytest.raises(SessionNotFound):
+        await storage.fork_session(W, "x", Fork())
+    with pytest.raises(SessionNotFound):
+        await storage.lineage(W, "x")

@@ -1,0 +1,128 @@
+"""What every storage does with patches (RFC 7396)."""
+
+import asyncio
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from msgspec import UNSET, Raw
+
+from amplifierd.storage import open_storage
+from amplifierd.storage.errors import ContextTooLarge
+from amplifierd.storage.interface import Storage
+from amplifierd.storage.records import NewSession, SessionPatch, SessionQuery, SessionSummary
+from reading import records
+
+W = "default"
+
+
+def raw(value: Any) -> Raw:
+    return Raw(json.dumps(value, separators=(",", ":")).encode())
+
+
+async def test_what_is_not_named_stays(storage: Storage) -> None:
+    session = await storage.create_session(W, NewSession(name="a", profile="p", context=raw({"k": 1})))
+    patched = await storage.update_session(W, session.id, SessionPatch(profile="q"))
+    assert (patched.name, patched.profile, bytes(patched.context)) == ("a", "q", b'{"k":1}')
+    assert patched == await storage.get_session(W, session.id)
+    assert patched.version == 2
+
+
+async def test_a_name_is_given_and_taken_away(storage: Storage) -> None:
+    session = await storage.create_session(W, NewSession())
+    assert (await storage.update_session(W, session.id, SessionPatch(name="Straße"))).name == "Straße"
+    assert [it.name for it in await found(storage, name="STRASSE")] == ["Straße"]
+    assert (await storage.update_session(W, session.id, SessionPatch(name=None))).name is UNSET
+    assert await found(storage, name="straße") == []
+
+
+async def found(storage: Storage, name: str) -> list[SessionSummary]:
+    return await records(await storage.list_sessions(W, SessionQuery(name=name)), SessionSummary)
+
+
+async def test_a_patch_that_names_nothing_changes_nothing(storage: Storage) -> None:
+    session = await storage.create_session(W, NewSession())
+    assert await storage.update_session(W, session.id, SessionPatch()) == session
+
+
+async def test_a_context_keeps_its_order_and_its_digits(storage: Storage) -> None:
+    context = Raw(b'{"b":1.0,"a":123456789012345678901234567890,"c":"\\u0000","d":{"y":1,"x":2}}')
+    session = await storage.create_session(W, NewSession(context=context))
+    patch = SessionPatch(context=Raw(b'{"e":1E5,"a":null,"d":{"x":2.50,"z":[null]}}'))
+    merged = await storage.update_session(W, session.id, patch)
+    assert bytes(merged.context) == b'{"b":1.0,"c":"\\u0000","d":{"y":1,"x":2.50,"z":[null]},"e":1E5}'
+
+
+def merge(target: Any, patch: Any) -> Any:
+    """RFC 7396, section 2."""
+    if not isinstance(patch, dict):
+        return patch
+    merged = dict(target) if isinstance(target, dict) else {}
+    for name, value in patch.items():
+        if value is None:
+            merged.pop(name, None)
+        else:
+            merged[name] = merge(merged.get(name), value)
+    return merged
+
+
+NAMES = st.sampled_from(["a", "b", "", "é", 'q"', "a\\b", "\0", "n\n", "𝄞", "a b", "$", "a.b", "[0]"])
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | NAMES,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner, max_size=4),
+    max_leaves=12,
+)
+OBJECTS = st.dictionaries(NAMES, VALUES, max_size=5)
+
+
+@pytest.fixture(scope="module")
+def merged_by_storage(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Any, Any], Any]:
+    """Merges a patch into a context by way of a storage."""
+    path: Path = tmp_path_factory.mktemp("patches") / "a.db"
+
+    async def merged(context: Any, patch: Any) -> Any:
+        async with open_storage(f"sqlite:///{path}") as storage:
+            session = await storage.create_session(W, NewSession(context=raw(context)))
+            await storage.update_session(W, session.id, SessionPatch(context=raw(patch)))
+            return json.loads(bytes((await storage.get_session(W, session.id)).context))
+
+    return lambda context, patch: asyncio.run(merged(context, patch))
+
+
+@settings(max_examples=100, deadline=None)
+@given(context=OBJECTS, patch=OBJECTS)
+def test_contexts_are_merged_as_the_rfc_has_it(
+    merged_by_storage: Callable[[Any, Any], Any], context: Any, patch: Any
+) -> None:
+    expected = merge(context, patch)
+    merged = merged_by_storage(context, patch)
+    assert merged == expected
+    assert list(merged) == list(expected)
+
+
+async def test_patches_that_meet_lose_no_key(storage: Storage) -> None:
+    session = await storage.create_session(W, NewSession())
+    await asyncio.gather(
+        *(storage.update_session(W, session.id, SessionPatch(context=raw({f"k{n}": n}))) for n in range(50))
+    )
+    context = json.loads(bytes((await storage.get_session(W, session.id)).context))
+    assert context == {f"k{n}": n for n in range(50)}
+
+
+async def test_a_context_has_no_more_members_than_it_could_be_created_with(storage: Storage) -> None:
+    session = await storage.create_session(W, NewSession(context=raw({f"a{n}": n for n in range(1000)})))
+    with pytest.raises(ContextTooLarge, match="would have 1025 members; the most is 1024"):
+        await storage.update_session(W, session.id, SessionPatch(context=raw({f"b{n}": n for n in range(25)})))
+    assert await storage.get_session(W, session.id) == session
+    await storage.update_session(W, session.id, SessionPatch(context=raw({f"b{n}": n for n in range(24)})))
+
+
+async def test_a_context_does_not_grow_without_bound(storage: Storage) -> None:
+    session = await storage.create_session(W, NewSession(context=raw({"a": "x" * 5_000_000})))
+    with pytest.raises(ContextTooLarge, match=r"would have 100000\d\d bytes"):
+        await storage.update_session(W, session.id, SessionPatch(context=raw({"b": "x" * 5_000_000})))
+    assert (await storage.get_session(W, session.id)).version == 1

@@ -1,0 +1,195 @@
+"""What every storage finds: filters and orders of sessions and messages."""
+
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from amplifierd.storage.errors import MessageNotFound, SessionNotFound
+from amplifierd.storage.interface import Storage
+from amplifierd.storage.records import (
+    BatchMessage,
+    MessageOrder,
+    MessageQuery,
+    NewMessage,
+    NewMessages,
+    NewSession,
+    Role,
+    Session,
+    SessionQuery,
+    SessionSort,
+    SessionSummary,
+)
+from reading import read, records
+
+W = "default"
+
+
+async def found(storage: Storage, query: SessionQuery) -> list[str]:
+    return [session.id for session in await records(await storage.list_sessions(W, query), SessionSummary)]
+
+
+async def paged(storage: Storage, **query: object) -> list[str]:
+    """The ids of every page of two."""
+    found: list[str] = []
+    cursor: str | None = None
+    while True:
+        page = await storage.list_sessions(W, SessionQuery(limit=2, cursor=cursor, **query))  # type: ignore[arg-type]  # filters by name
+        found += [session.id for session in await records(page, SessionSummary)]
+        cursor = page.next_cursor
+        if cursor is None:
+            return found
+
+
+async def five(storage: Storage) -> list[Session]:
+    """Five sessions, of which the first was updated last."""
+    created = [
+        await storage.create_session(W, NewSession(name=name, profile=profile, amplified_dir=directory))
+        for name, profile, directory in [
+            ("Atlas one", "a", "x"),
+            ("atlas TWO", "a", "y"),
+            (None, "b", "x"),
+            ("Straße 100%_", "b", "y"),
+            ("five", "b", "y"),
+        ]
+    ]
+    await storage.resume_session(W, created[0].id)
+    return [await storage.get_session(W, session.id) for session in created]
+
+
+@pytest.mark.parametrize(
+    ("sort", "order"),
+    [
+        ("-updated_at", [0, 4, 3, 2, 1]),
+        ("updated_at", [1, 2, 3, 4, 0]),
+        ("-created_at", [4, 3, 2, 1, 0]),
+        ("created_at", [0, 1, 2, 3, 4]),
+    ],
+)
+async def test_every_order(storage: Storage, sort: SessionSort, order: list[int]) -> None:
+    sessions = await five(storage)
+    expected = [sessions[number].id for number in order]
+    assert await found(storage, SessionQuery(sort=sort)) == expected
+    assert await paged(storage, sort=sort) == expected
+
+
+Filter = Callable[[list[Session]], SessionQuery]
+
+
+@pytest.mark.parametrize(
+    ("query", "order"),
+    [
+        (lambda _: SessionQuery(status="active"), [0]),
+        (lambda _: SessionQuery(status="created"), [4, 3, 2, 1]),
+        (lambda _: SessionQuery(status="failed"), []),
+        (lambda _: SessionQuery(profile="a"), [0, 1]),
+        (lambda _: SessionQuery(profile="c"), []),
+        (lambda _: SessionQuery(amplified_dir="y"), [4, 3, 1]),
+        (lambda _: SessionQuery(amplified_dir="y", profile="b"), [4, 3]),
+        (lambda _: SessionQuery(name="ATLAS"), [0, 1]),
+        (lambda _: SessionQuery(name="strasse"), [3]),
+        (lambda _: SessionQuery(name="100%_"), [3]),
+        (lambda _: SessionQuery(name="%"), [3]),
+        (lambda _: SessionQuery(name="_w"), []),
+        (lambda it: SessionQuery(created_after=it[2].created_at), [4, 3]),
+        (lambda it: SessionQuery(created_before=it[2].created_at), [0, 1]),
+        (lambda it: SessionQuery(updated_after=it[4].updated_at), [0]),
+        (lambda it: SessionQuery(updated_before=it[2].updated_at), [1]),
+        (lambda _: SessionQuery(created_after="1999-12-31T23:59:59Z"), [0, 4, 3, 2, 1]),
+        (lambda _: SessionQuery(created_before="2999-12-31T23:59:59.5Z"), [0, 4, 3, 2, 1]),
+        (lambda _: SessionQuery(created_after="2999-12-31T23:59:59.5Z"), []),
+    ],
+)
+async def test_every_filter(storage: Storage, query: Filter, order: list[int]) -> None:
+    sessions = await five(storage)
+    expected = [sessions[number].id for number in order]
+    assert await found(storage, query(sessions)) == expected
+
+
+async def test_a_filtered_list_is_paged(storage: Storage) -> None:
+    sessions = await five(storage)
+    assert await paged(storage, amplified_dir="y") == [sessions[number].id for number in (4, 3, 1)]
+
+
+async def test_the_children_of_a_session(storage: Storage) -> None:
+    parent, *_ = await five(storage)
+    children = [(await storage.create_session(W, NewSession(parent_session_id=parent.id))).id for _ in range(3)]
+    assert await found(storage, SessionQuery(parent_session_id=parent.id)) == children[::-1]
+    assert await paged(storage, parent_session_id=parent.id, sort="created_at") == children
+    assert await found(storage, SessionQuery(parent_session_id="x")) == []
+
+
+async def test_ids_sort_by_the_time_of_creation(storage: Storage) -> None:
+    created = [await storage.create_session(W, NewSession()) for _ in range(50)]
+    assert sorted(created, key=lambda session: session.id) == sorted(created, key=lambda session: session.created_at)
+
+
+ROLES: list[Role] = ["system", "user", "assistant", "user", "assistant", "tool", "user"]
+
+
+async def conversation(storage: Storage) -> str:
+    session = await storage.create_session(W, NewSession())
+    await storage.append_messages(W, session.id, NewMessages([BatchMessage("x", role) for role in ROLES]))
+    return session.id
+
+
+@pytest.mark.parametrize("order", ["asc", "desc"])
+@pytest.mark.parametrize("role", [None, "user", "assistant", "tool"])
+@pytest.mark.parametrize("limit", [None, 1, 2, 9])
+@pytest.mark.parametrize(("after", "before"), [(None, None), (2, None), (None, 6), (1, 7), (7, None), (None, 1)])
+async def test_messages_by_role_and_order(
+    storage: Storage, order: MessageOrder, role: Role | None, limit: int | None, after: int | None, before: int | None
+) -> None:
+    session_id = await conversation(storage)
+    expected = [
+        number
+        for number, spoken in enumerate(ROLES, 1)
+        if (role is None or spoken == role) and (after or 0) < number < (before or 99)
+    ]
+    if limit is not None:
+        expected = expected[-limit:] if before is not None or order == "desc" else expected[:limit]
+    messages = await read(storage, session_id, MessageQuery(limit, after, before, role, order))
+    assert [message.sequence for message in messages] == (expected[::-1] if order == "desc" else expected)
+
+
+async def test_a_long_transcript_backwards_and_by_role(storage: Storage) -> None:
+    session = await storage.create_session(W, NewSession())
+    for _ in range(3):
+        batch = [BatchMessage("x" * 200, "user" if number % 2 else "tool") for number in range(400)]
+        await storage.append_messages(W, session.id, NewMessages(batch))
+    backwards = await read(storage, session.id, MessageQuery(order="desc"))
+    assert [message.sequence for message in backwards] == list(range(1200, 0, -1))
+    assert len(await read(storage, session.id, MessageQuery(role="tool"))) == 600
+
+
+async def test_one_message(storage: Storage) -> None:
+    session_id = await conversation(storage)
+    assert (await storage.get_message(W, session_id, 3)).role == "assistant"
+    with pytest.raises(MessageNotFound, match=f"Message 8 of session {session_id} not found"):
+        await storage.get_message(W, session_id, 8)
+    with pytest.raises(SessionNotFound):
+        await storage.get_message(W, "x", 1)
+    with pytest.raises(SessionNotFound):
+        await storage.get_message("theirs", session_id, 1)
+
+
+Append = Callable[[Storage, str], Awaitable[object]]
+
+
+async def test_a_batch_is_all_or_none(storage: Storage) -> None:
+    session = await storage.create_session(W, NewSession())
+    batch = [BatchMessage(str(number), agent="a" if number else None) for number in range(1000)]
+    sent = await storage.append_messages(W, session.id, NewMessages(batch))
+    assert sent.session_id == session.id
+    assert [message.sequence for message in sent.messages] == list(range(1, 1001))
+    assert sent.messages == await read(storage, session.id)
+    after = await storage.get_session(W, session.id)
+    assert (after.message_count, after.version) == (1000, 2)
+
+
+async def test_tokens_are_summed(storage: Storage) -> None:
+    session = await storage.create_session(W, NewSession())
+    message = await storage.append_message(W, session.id, NewMessage(content="x", token_count=7, agent="planner"))
+    assert (message.token_count, message.agent) == (7, "planner")
+    await storage.append_messages(W, session.id, NewMessages([BatchMessage("x", token_count=2**31 - 1)] * 2))
+    assert (await storage.get_session(W, session.id)).token_usage == 7 + 2 * (2**31 - 1)
+    assert await storage.get_message(W, session.id, 1) == message

@@ -1,0 +1,127 @@
+"""What every storage does with requests that come again under a key."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import pytest
+from msgspec import Raw
+
+from amplifierd.storage import open_storage
+from amplifierd.storage.errors import IdempotencyKeyReused, SessionNotFound, SessionStatusConflict
+from amplifierd.storage.interface import Storage
+from amplifierd.storage.records import (
+    BatchMessage,
+    Failure,
+    Fork,
+    NewMessage,
+    NewMessages,
+    NewSession,
+    Once,
+    SessionQuery,
+    SessionSummary,
+)
+from reading import read, records
+
+W = "default"
+
+Write = Callable[[Storage, str, Once], Awaitable[object]]
+
+WRITES: dict[str, Write] = {
+    "create": lambda storage, _, once: storage.create_session(
+        W, NewSession(name="n", context=Raw(b'{"b":1.0}')), once=once
+    ),
+    "resume": lambda storage, it, once: storage.resume_session(W, it, once=once),
+    "complete": lambda storage, it, once: storage.complete_session(W, it, once=once),
+    "fail": lambda storage, it, once: storage.fail_session(W, it, Failure("x", Raw(b"{}")), once=once),
+    "terminate": lambda storage, it, once: storage.terminate_session(W, it, once=once),
+    "fork": lambda storage, it, once: storage.fork_session(W, it, Fork(), once=once),
+    "append": lambda storage, it, once: storage.append_message(
+        W, it, NewMessage(content="a\0", metadata=Raw(b'{"b":1.0}'), agent="x", token_count=3), once=once
+    ),
+    "batch": lambda storage, it, once: storage.append_messages(
+        W, it, NewMessages([BatchMessage(content="a"), BatchMessage(content="b")]), once=once
+    ),
+}
+
+
+def once(key: str = "k", fingerprint: str = "f") -> Once:
+    return Once(key, fingerprint)
+
+
+async def active(storage: Storage) -> str:
+    session = await storage.create_session(W, NewSession())
+    await storage.append_message(W, session.id, NewMessage(content="first"))
+    return session.id
+
+
+async def everything(storage: Storage, session_id: str) -> tuple[object, ...]:
+    sessions = await records(await storage.list_sessions(W, SessionQuery()), SessionSummary)
+    return sessions, [message.content for message in await read(storage, session_id)]
+
+
+@pytest.mark.parametrize("write", WRITES)
+async def test_the_same_request_has_one_effect_and_one_answer(storage: Storage, database: str, write: str) -> None:
+    session_id = await active(storage)
+    first = once()
+    answer = await WRITES[write](storage, session_id, first)
+    assert not first.replayed
+    before = await everything(storage, session_id)
+    async with open_storage(database) as other:
+        for node in (storage, other):
+            again = once()
+            assert await WRITES[write](node, session_id, again) == answer
+            assert again.replayed
+    assert await everything(storage, session_id) == before
+
+
+@pytest.mark.parametrize("write", WRITES)
+async def test_another_request_under_the_key_is_refused(storage: Storage, write: str) -> None:
+    session_id = await active(storage)
+    await storage.create_session(W, NewSession(), once=once())
+    before = await everything(storage, session_id)
+    with pytest.raises(IdempotencyKeyReused, match="The Idempotency-Key 'k' was used for another request"):
+        await WRITES[write](storage, session_id, once(fingerprint="g"))
+    assert await everything(storage, session_id) == before
+
+
+async def test_requests_that_meet_have_one_effect(storage: Storage) -> None:
+    session_id = await active(storage)
+    keys = [once() for _ in range(50)]
+    new = NewMessage(content="x")
+    answers = await asyncio.gather(*(storage.append_message(W, session_id, new, once=key) for key in keys))
+    assert {answer.sequence for answer in answers} == {2}
+    assert [key.replayed for key in keys].count(False) == 1
+    assert len(await read(storage, session_id)) == 2
+
+
+async def test_what_failed_may_be_tried_again(storage: Storage) -> None:
+    session = await storage.create_session(W, NewSession())
+    with pytest.raises(SessionStatusConflict):
+        await storage.complete_session(W, session.id, once=once())
+    await storage.start_session(W, session.id)
+    again = once()
+    assert (await storage.complete_session(W, session.id, once=again)).status == "completed"
+    assert not again.replayed
+
+
+async def test_the_answer_outlives_what_it_was_about(storage: Storage) -> None:
+    key = once()
+    session = await storage.create_session(W, NewSession(), once=key)
+    await storage.delete_session(W, session.id)
+    assert await storage.create_session(W, NewSession(), once=once()) == session
+    with pytest.raises(SessionNotFound):
+        await storage.get_session(W, session.id)
+
+
+async def test_a_key_is_its_workspace_s_own(storage: Storage) -> None:
+    mine = await storage.create_session("mine", NewSession(), once=once())
+    theirs = await storage.create_session("theirs", NewSession(), once=once(fingerprint="g"))
+    assert mine.id != theirs.id
+
+
+async def test_a_key_is_forgotten_when_its_time_is_over(database: str) -> None:
+    async with open_storage(database, idempotency_ttl=0.2) as storage:
+        first = await storage.create_session(W, NewSession(), once=once())
+        assert await storage.create_session(W, NewSession(), once=once()) == first
+        await asyncio.sleep(0.3)
+        assert await storage.create_session(W, NewSession(), once=once(fingerprint="g")) != first
