@@ -19,7 +19,8 @@ def operations(document: Document) -> str:
 def _line(document: Document, path: str, method: str) -> str:
     operation = document.spec["paths"][path][method]
     query = [parameter["name"] for parameter in document.parameters(path, operation) if parameter["in"] == "query"]
-    body = [_name(content) for content in operation.get("requestBody", {}).get("content", {}).values()]
+    content = operation.get("requestBody", {}).get("content", {})
+    body = dict.fromkeys(map(_name, content.values()))
     responses = [
         " ".join([status, *(_name(content) for content in document.resolve(node).get("content", {}).values())])
         for status, node in operation["responses"].items()

@@ -69,10 +69,7 @@ class Storage(ABC):
 
     @abstractmethod
     async def create_session(self, workspace: str, new: NewSession, *, once: Once | None = None) -> Session:
-        """Open a session with a new id (UUID version 7) and an empty transcript.
-
-        Raises `SessionNotFound` where its parent is not there.
-        """
+        """Open a session with a new id (UUID version 7) and an empty transcript."""
 
     @abstractmethod
     async def get_session(self, workspace: str, session_id: str) -> Session:

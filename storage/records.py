@@ -26,7 +26,6 @@ class NewSession(Struct, frozen=True, forbid_unknown_fields=True):
     context: Raw = EMPTY_OBJECT
     amplified_dir: str = "."
     name: str | None = None
-    parent_session_id: str | None = None
 
 
 class Session(Struct, frozen=True, rename="camel"):
@@ -87,7 +86,7 @@ class Failure(Struct, frozen=True, forbid_unknown_fields=True):
     """Why a session failed."""
 
     error_message: str
-    error_details: Raw | None = None
+    error_details: Raw | UnsetType = UNSET
 
 
 class Fork(Struct, frozen=True, forbid_unknown_fields=True):

@@ -23,15 +23,12 @@ _NO_FAILURE = Failure("")
 
 def create(change: Change, new: NewSession) -> Session:
     """Open a session."""
-    if new.parent_session_id is not None:
-        change.state(new.parent_session_id, None)
     session_id = new_session_id(change.now)
     bindings = change.key(session_id) | {
         "name": new.name,
         "folded_name": _folded(new.name),
         "profile": new.profile,
         "amplified_dir": new.amplified_dir,
-        "parent_session_id": new.parent_session_id,
         "context": text(new.context),
     }
     change.run(statements.INSERT_SESSION, bindings)
@@ -48,7 +45,6 @@ def create(change: Change, new: NewSession) -> Session:
         token_usage=0,
         version=1,
         name=new.name or UNSET,
-        parent_session_id=new.parent_session_id or UNSET,
     )
 
 
@@ -181,7 +177,7 @@ def _set_status(
         "updated_at": updated_at,
         "ended_at": None if status == "active" else updated_at,
         "error_message": msgspec.json.encode(failure.error_message).decode() if failure.error_message else None,
-        "error_details": None if details is None else text(details),
+        "error_details": text(details) if isinstance(details, Raw) else None,
     }
     change.run(statements.SET_STATUS, change.key(session_id) | bindings)
     change.run(statements.SET_ERROR_DETAILS, change.key(session_id) | bindings)

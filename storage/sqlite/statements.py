@@ -8,12 +8,12 @@ LIMIT 1
 
 INSERT_SESSION = """
 INSERT INTO session (
-    workspace, id, name, folded_name, status, profile, amplified_dir, created_at, updated_at, parent_session_id,
-    message_count, token_usage, version, changed_version, changed_sequence, revision
+    workspace, id, name, folded_name, status, profile, amplified_dir, created_at, updated_at, message_count,
+    token_usage, version, changed_version, changed_sequence, revision
 )
 VALUES (
-    :workspace, :id, :name, :folded_name, 'created', :profile, :amplified_dir, :now, :now, :parent_session_id,
-    0, 0, 1, 1, 0, :revision
+    :workspace, :id, :name, :folded_name, 'created', :profile, :amplified_dir, :now, :now, 0,
+    0, 1, 1, 0, :revision
 )
 """
 

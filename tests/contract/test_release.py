@@ -112,16 +112,16 @@ def test_a_breaking_change_is_a_sentence(
 @pytest.mark.parametrize(
     "change",
     [
-        lambda spec: schema(spec, "Session")["properties"].update(name={"type": "string"}),
-        lambda spec: schema(spec, "SendMessageRequest")["properties"].update(agent={"type": "string"}),
+        lambda spec: schema(spec, "Session")["properties"].update(mood={"type": "string"}),
+        lambda spec: schema(spec, "SendMessageRequest")["properties"].update(mood={"type": "string"}),
         lambda spec: operation(spec, "/sessions", "get")["parameters"].append(
-            {"name": "name", "in": "query", "schema": {"type": "string"}}
+            {"name": "mood", "in": "query", "schema": {"type": "string"}}
         ),
         lambda spec: spec["paths"].update(
             {"/ping": {"get": operation(spec, "/health", "get") | {"operationId": "ping"}}}
         ),
         lambda spec: operation(spec, "/sessions/{session_id}", "get")["responses"].update(
-            {"304": {"description": "Not modified."}}
+            {"303": {"description": "Elsewhere."}}
         ),
         lambda spec: schema(spec, "SendMessageRequest")["properties"]["content"].update(maxLength=10**9),
     ],

@@ -91,15 +91,15 @@ def operation(spec: Spec, path: str = "/sessions", method: str = "post") -> Spec
             "which the contract has.",
         ),
         (
-            lambda spec: operation(spec, method="get")["parameters"].pop(),
+            lambda spec: operation(spec, method="get")["parameters"].pop(1),
             "Operation listSessions: amplifierd.handlers.sessions.list_sessions has a parameter 'cursor' that neither "
             "the contract nor the app has; the app has storage, uptime, version, workspace.",
         ),
         (
             lambda spec: spec["components"]["schemas"]["SendMessageRequest"]["properties"].update(
-                agent={"type": "string"}
+                mood={"type": "string"}
             ),
-            r"Operation sendMessage: its body has the properties \['agent', 'content', 'metadata', 'role'\]",
+            r"Operation sendMessage: its body has the properties \['agent', 'content', 'expected_sequence', 'metadata', 'mood', ",
         ),
         (
             lambda spec: operation(spec)["responses"].update({"200": {"description": "x"}}),
@@ -120,6 +120,22 @@ def operation(spec: Spec, path: str = "/sessions", method: str = "post") -> Spec
         (
             lambda spec: spec["components"]["parameters"].pop("Limit"),
             "contract.*Limit",
+        ),
+        (
+            lambda spec: operation(spec, "/sessions/{session_id}", "get")["responses"].pop("304"),
+            "Operation getSession declares If-None-Match, but no 304.",
+        ),
+        (
+            lambda spec: operation(spec, "/health", "get")["responses"]["200"]["headers"].update(
+                ETag={"$ref": "#/components/headers/ETag"}
+            ),
+            "Operation getHealth declares ETag, but .*Health.* has no version.",
+        ),
+        (
+            lambda spec: operation(spec, "/sessions/{session_id}", "patch")["requestBody"]["content"].update(
+                {"application/json": {"schema": {"type": "object"}}}
+            ),
+            "Operation updateSession: a body that is not of one schema, in application/json or",
         ),
         (
             lambda spec: operation(spec)["responses"]["201"].pop("links"),

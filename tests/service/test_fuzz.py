@@ -1,5 +1,6 @@
 """Schemathesis against a running daemon: every phase, every check, no operation left out."""
 
+import os
 import re
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import pytest
 from daemon import Daemon
 
 ROOT = Path(__file__).parents[2]
+HOOKS = ROOT / "tests/fuzz_hooks.py"
 CONFIGURATION = ROOT / "schemathesis.toml"
 FIRST_SEED = 20251121
 LEAST_LINKS_COVERED = 0.75
@@ -30,7 +32,8 @@ def fuzz(daemon: Daemon, directory: Path, seed: int, max_examples: int) -> None:
         ),
         *("--url", daemon.api, "--seed", str(seed), "--max-examples", str(max_examples)),
     ]
-    outcome = subprocess.run(command, capture_output=True, text=True, cwd=directory, check=False)
+    env = os.environ | {"SCHEMATHESIS_HOOKS": str(HOOKS)}
+    outcome = subprocess.run(command, capture_output=True, text=True, cwd=directory, env=env, check=False)
     assert outcome.returncode == 0, outcome.stdout + outcome.stderr
     selected, total, tested = found(r"Selected: (\d+)/(\d+)\s+Tested: (\d+)", outcome.stdout)
     assert selected == total == tested

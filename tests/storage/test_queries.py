@@ -8,6 +8,7 @@ from amplifierd.storage.errors import MessageNotFound, SessionNotFound
 from amplifierd.storage.interface import Storage
 from amplifierd.storage.records import (
     BatchMessage,
+    Fork,
     MessageOrder,
     MessageQuery,
     NewMessage,
@@ -112,7 +113,7 @@ async def test_a_filtered_list_is_paged(storage: Storage) -> None:
 
 async def test_the_children_of_a_session(storage: Storage) -> None:
     parent, *_ = await five(storage)
-    children = [(await storage.create_session(W, NewSession(parent_session_id=parent.id))).id for _ in range(3)]
+    children = [(await storage.fork_session(W, parent.id, Fork())).id for _ in range(3)]
     assert await found(storage, SessionQuery(parent_session_id=parent.id)) == children[::-1]
     assert await paged(storage, parent_session_id=parent.id, sort="created_at") == children
     assert await found(storage, SessionQuery(parent_session_id="x")) == []
