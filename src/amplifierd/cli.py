@@ -8,6 +8,7 @@ from click.core import ParameterSource
 
 from . import __version__
 from .settings import LogFormat, LogLevel, Settings, default_database
+from .storage import DAY_SECONDS
 
 PREFIX = "AMPLIFIERD"
 
@@ -36,6 +37,13 @@ def cli() -> None:
 @click.option("--workers", type=click.IntRange(1, 64), default=1, show_envvar=True, help="How many processes serve.")
 @click.option(
     "--max-body", type=click.IntRange(1), default=8 * 1024 * 1024, show_envvar=True, help="The largest body, in bytes."
+)
+@click.option(
+    "--idempotency-ttl",
+    type=click.FloatRange(min=0),
+    default=DAY_SECONDS,
+    show_envvar=True,
+    help="How many seconds the answer to a request with an Idempotency-Key is kept.",
 )
 @click.option(
     "--log-level", type=click.Choice(get_args(LogLevel)), default="info", show_envvar=True, help="What is logged."

@@ -58,7 +58,7 @@ def build_app(settings: Settings) -> Any:
     supervisor = parent_process()
     if supervisor is not None:
         limit_life(supervisor.pid, max_age=None)
-    return create_app(settings, open_storage(settings.database))
+    return create_app(settings, open_storage(settings.database, idempotency_ttl=settings.idempotency_ttl))
 
 
 def _configure(settings: Settings) -> uvicorn.Config:
@@ -92,7 +92,7 @@ def _listen(settings: Settings) -> socket.socket:
 
 
 async def _try(settings: Settings) -> None:
-    storage = open_storage(settings.database)
+    storage = open_storage(settings.database, idempotency_ttl=settings.idempotency_ttl)
     create_app(settings, storage)
     async with storage:
         await storage.ping()

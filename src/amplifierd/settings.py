@@ -6,6 +6,8 @@ from typing import Literal
 
 from platformdirs import user_data_path
 
+from .storage import DAY_SECONDS
+
 LogLevel = Literal["debug", "info", "warning", "error"]
 LogFormat = Literal["text", "json"]
 
@@ -25,6 +27,7 @@ class Settings:
     port: int = 8420
     database: str = field(default_factory=default_database)
     workers: int = 1
+    idempotency_ttl: float = DAY_SECONDS
     max_body: int = 8 * 1024 * 1024
     log_level: LogLevel = "info"
     log_format: LogFormat = "text"

@@ -157,6 +157,24 @@ def test_another_encoding_is_400(daemon: Daemon, session_id: str, encoding: byte
     refused(exchange(daemon.port, request), 400, "Content-Encoding")
 
 
+TAKERS = ["fail", "fork", "messages", "messages/batch"]
+
+
+@pytest.mark.parametrize("path", TAKERS)
+def test_every_operation_with_a_body_is_as_strict(daemon: Daemon, session_id: str, path: str) -> None:
+    url = f"/api/v1/sessions/{session_id}/{path}"
+    refused(exchange(daemon.port, post(url, b"{", content_type=b"text/plain")), 415, "application/json")
+    refused(exchange(daemon.port, post(url, b"{")), 400, "Expecting property name")
+    refused(exchange(daemon.port, post(url, b"7")), 422, "")
+    refused(exchange(daemon.port, post(url, b" " * (8 * 1024 * 1024 + 1))), 413, "larger than 8388608 bytes")
+
+
+def test_a_patch_is_as_strict(client: httpx.Client, session_id: str) -> None:
+    for content, status in ((b"{", 400), (b"7", 422), (b" " * (8 * 1024 * 1024 + 1), 413)):
+        kind = {"Content-Type": "application/merge-patch+json"}
+        assert client.patch(f"/sessions/{session_id}", content=content, headers=kind).status_code == status
+
+
 def test_a_body_over_8_mib_is_413_that_the_client_reads(daemon: Daemon, session_id: str) -> None:
     body = b'{"content":"' + b"x" * (20 * 1024 * 1024) + b'"}'
     refused(exchange(daemon.port, post(MESSAGES.format(session_id), body)), 413, "larger than 8388608 bytes")

@@ -99,7 +99,8 @@ def operation(spec: Spec, path: str = "/sessions", method: str = "post") -> Spec
             lambda spec: spec["components"]["schemas"]["SendMessageRequest"]["properties"].update(
                 mood={"type": "string"}
             ),
-            r"Operation sendMessage: its body has the properties \['agent', 'content', 'expected_sequence', 'metadata', 'mood', ",
+            r"Operation sendMessage: its body has the properties "
+            r"\['agent', 'content', 'expected_sequence', 'metadata', 'mood', ",
         ),
         (
             lambda spec: operation(spec)["responses"].update({"200": {"description": "x"}}),

@@ -22,9 +22,18 @@ OPERATIONS = [
     ("GET", "/sessions", None),
     ("GET", "/sessions?limit=1", None),
     ("GET", "/sessions/{}", None),
+    ("PATCH", "/sessions/{}", {"name": "x"}),
+    ("POST", "/sessions/{}/start", None),
+    ("POST", "/sessions/{}/complete", None),
+    ("POST", "/sessions/{}/fail", {"error_message": "x"}),
+    ("POST", "/sessions/{}/terminate", None),
     ("POST", "/sessions/{}/resume", None),
+    ("POST", "/sessions/{}/fork", None),
+    ("GET", "/sessions/{}/lineage", None),
     ("POST", "/sessions/{}/messages", {"content": "x"}),
+    ("POST", "/sessions/{}/messages/batch", {"messages": [{"content": "x"}]}),
     ("GET", "/sessions/{}/messages", None),
+    ("GET", "/sessions/{}/messages/1", None),
     ("DELETE", "/sessions/{}", None),
     ("GET", "/health", None),
 ]
@@ -41,7 +50,10 @@ def held_by_another(path: Path) -> Iterator[None]:
 
 def test_the_operations_are_all_that_use_the_storage() -> None:
     declared = {(method.upper(), path) for path, method, _ in load_document(CONTRACT).operations()}
-    tried = {(method, path.partition("?")[0].replace("{}", "{session_id}")) for method, path, _ in OPERATIONS}
+    tried = {
+        (method, path.partition("?")[0].replace("{}", "{session_id}").replace("/1", "/{sequence}"))
+        for method, path, _ in OPERATIONS
+    }
     assert declared - tried == {("GET", "/status")}
 
 

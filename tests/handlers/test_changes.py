@@ -1,0 +1,211 @@
+"""Lifecycle, patches and preconditions, over a real socket."""
+
+from typing import Any
+
+import httpx
+import pytest
+
+from daemon import Daemon
+
+MERGE_PATCH = {"Content-Type": "application/merge-patch+json"}
+TURN = {"messages": [{"content": "a"}, {"content": "b", "role": "assistant", "agent": "x", "token_count": 2}]}
+
+Session = dict[str, Any]
+
+
+@pytest.fixture
+def session(client: httpx.Client) -> Session:
+    """A session that was just created."""
+    created: Session = client.post("/sessions", json={"name": "Talk", "context": {"a": 1}}).json()
+    return created
+
+
+@pytest.fixture
+def path(session: Session) -> str:
+    """The path of the session."""
+    return f"/sessions/{session['id']}"
+
+
+def test_a_session_from_start_to_end(client: httpx.Client, session: Session, path: str) -> None:
+    assert (session["status"], session["version"], session["tokenUsage"]) == ("created", 1, 0)
+    started = client.post(f"{path}/start")
+    assert (started.status_code, started.json()["status"], started.headers["etag"]) == (200, "active", '"2"')
+    failed = client.post(f"{path}/fail", json={"error_message": "No answer.", "error_details": {"after": 60}}).json()
+    assert (failed["status"], failed["errorMessage"], failed["errorDetails"]) == ("failed", "No answer.", {"after": 60})
+    assert client.get("/sessions", params={"limit": 1}).json()[0]["errorMessage"] == "No answer."
+    resumed = client.post(f"{path}/resume").json()
+    assert resumed["status"] == "active"
+    assert not {"endedAt", "errorMessage", "errorDetails"} & resumed.keys()
+    assert client.post(f"{path}/complete").json()["endedAt"] > resumed["updatedAt"]
+    client.post(f"{path}/resume")
+    assert client.post(f"{path}/terminate").json()["status"] == "terminated"
+
+
+@pytest.mark.parametrize(
+    ("step", "status", "detail"),
+    [
+        ("complete", 409, "Cannot complete session {}: it is created"),
+        ("terminate", 409, "Cannot terminate session {}: it is created"),
+        ("fork", 201, None),
+    ],
+)
+def test_what_does_not_fit_is_409(
+    client: httpx.Client, session: Session, path: str, step: str, status: int, detail: str | None
+) -> None:
+    answered = client.post(f"{path}/{step}")
+    assert answered.status_code == status
+    if detail is not None:
+        assert answered.json()["detail"] == detail.format(session["id"])
+        assert answered.json()["type"] == "urn:amplifierd:problem:session-status-conflict"
+
+
+def test_starting_twice_is_409(client: httpx.Client, path: str) -> None:
+    client.post(f"{path}/start")
+    assert client.post(f"{path}/start").status_code == 409
+    assert client.post(f"{path}/messages/batch", json=TURN | {"expected_sequence": 2}).status_code == 409
+    assert client.post(f"{path}/fork", json={"at_sequence": 1}).status_code == 409
+
+
+def test_an_ended_session_says_to_resume_it(client: httpx.Client, path: str) -> None:
+    client.post(f"{path}/messages", json={"content": "x"})
+    client.post(f"{path}/complete")
+    refused = client.post(f"{path}/messages", json={"content": "x"})
+    assert refused.status_code == 409
+    assert refused.json()["detail"].endswith("it is completed; resume it first")
+    assert client.post(f"{path}/fail", json={"error_message": "x"}).status_code == 409
+
+
+def test_a_batch_is_a_transcript_s_end(client: httpx.Client, path: str) -> None:
+    client.post(f"{path}/messages", json={"content": "first", "token_count": 5})
+    sent = client.post(f"{path}/messages/batch", json=TURN)
+    assert sent.status_code == 201
+    assert [(it["sequence"], it.get("agent"), it.get("tokenCount")) for it in sent.json()["messages"]] == [
+        (2, None, None),
+        (3, "x", 2),
+    ]
+    assert client.get(f"{path}/messages", params={"after_sequence": 1}).json() == sent.json()
+    assert client.get(f"{path}/messages/3").json() == sent.json()["messages"][1]
+    assert client.get(path).json()["tokenUsage"] == 7
+
+
+def test_a_batch_with_a_bad_message_is_refused_whole(client: httpx.Client, path: str) -> None:
+    refused = client.post(f"{path}/messages/batch", json={"messages": [{"content": "a"}, {"content": 1}]})
+    assert refused.status_code == 422
+    assert refused.json()["errors"] == [{"pointer": "/messages/1/content", "detail": "must be of type string"}]
+    assert client.get(path).json()["messageCount"] == 0
+    assert client.post(f"{path}/messages/batch", json={"messages": [{"content": ""}] * 1001}).status_code == 422
+
+
+@pytest.mark.parametrize("sequence", ["2", "0", "x", "-1", "1.0", "99999999999999999999"])
+def test_a_message_that_is_not_there_is_404(client: httpx.Client, path: str, sequence: str) -> None:
+    client.post(f"{path}/messages", json={"content": "x"})
+    assert client.get(f"{path}/messages/{sequence}").status_code == 404
+
+
+@pytest.mark.parametrize("headers", [MERGE_PATCH, {"Content-Type": "application/json"}])
+def test_a_patch_is_merged(client: httpx.Client, path: str, headers: dict[str, str]) -> None:
+    patch = '{"name": null, "context": {"a": null, "b": {"c": 1.0}}}'
+    changed = client.patch(path, content=patch, headers=headers)
+    assert changed.status_code == 200
+    assert "name" not in changed.json()
+    assert '"context":{"b":{"c":1.0}}' in changed.text
+    assert client.get(path).text == changed.text
+
+
+def test_a_patch_is_refused_where_it_is_wrong(client: httpx.Client, path: str) -> None:
+    assert client.patch(path, content="{}", headers={"Content-Type": "text/plain"}).status_code == 415
+    refused = client.patch(path, json={"status": "active", "profile": None, "context": None})
+    assert refused.status_code == 422
+    assert {error["pointer"] for error in refused.json()["errors"]} == {"/status", "/profile", "/context"}
+    members = {str(number): number for number in range(1024)}
+    refused = client.patch(path, json={"context": members})
+    assert (refused.status_code, refused.json()["detail"].endswith("1025 members; the most is 1024")) == (422, True)
+
+
+def test_a_number_with_a_fraction_of_nothing_is_an_integer(client: httpx.Client, path: str) -> None:
+    body = '{"content": "x", "expected_sequence": 1.0, "token_count": 1e1}'
+    sent = client.post(f"{path}/messages", content=body, headers={"Content-Type": "application/json"})
+    assert (sent.status_code, sent.json()["tokenCount"]) == (201, 10)
+
+
+def test_a_session_is_not_sent_again(client: httpx.Client, path: str) -> None:
+    etag = client.get(path).headers["etag"]
+    for known in (etag, f"W/{etag}", f'"x", {etag}', "*"):
+        unchanged = client.get(path, headers={"If-None-Match": known})
+        assert (unchanged.status_code, unchanged.content, unchanged.headers["etag"]) == (304, b"", etag)
+    assert client.head(path, headers={"If-None-Match": etag}).status_code == 304
+    client.post(f"{path}/start")
+    assert client.get(path, headers={"If-None-Match": etag}).status_code == 200
+    assert client.get(path, headers={"If-None-Match": "nonsense"}).status_code == 400
+    twice = [("If-None-Match", etag), ("If-None-Match", etag)]
+    assert client.get(path, headers=twice).status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("method", "step", "body"),
+    [
+        ("PATCH", "", {"name": "x"}),
+        ("DELETE", "", None),
+        ("POST", "/complete", None),
+        ("POST", "/fail", {"error_message": "x"}),
+        ("POST", "/terminate", None),
+        ("POST", "/resume", None),
+        ("POST", "/start", None),
+        ("POST", "/messages", {"content": "x"}),
+        ("POST", "/messages/batch", TURN),
+    ],
+)
+def test_a_change_for_another_version_is_412(
+    client: httpx.Client, path: str, method: str, step: str, body: object
+) -> None:
+    if step != "/start":
+        client.post(f"{path}/start")
+    before = client.get(path)
+    etag = before.headers["etag"]
+    for other in ('"7"', f"W/{etag}", '"x"', '"6", "7"'):
+        refused = client.request(method, path + step, json=body, headers={"If-Match": other})
+        assert refused.status_code == 412
+        assert refused.headers["etag"] == etag
+        assert refused.json()["version"] == before.json()["version"]
+    assert client.get(path).text == before.text
+    assert client.request(method, path + step, json=body, headers={"If-Match": "x"}).status_code == 400
+    assert client.request(method, path + step, json=body, headers={"If-Match": f'"7", {etag}'}).is_success
+
+
+def test_a_fork_says_where_it_is(client: httpx.Client, session: Session, path: str) -> None:
+    client.post(f"{path}/messages/batch", json=TURN)
+    fork = client.post(f"{path}/fork", json={"at_sequence": 1, "name": "Other"})
+    assert fork.status_code == 201
+    assert fork.headers["location"] == f"/api/v1/sessions/{fork.json()['id']}"
+    assert (fork.json()["parentSessionId"], fork.json()["forkedAtSequence"]) == (session["id"], 1)
+    lineage = client.get(f"/sessions/{fork.json()['id']}/lineage").json()
+    assert [it["id"] for it in lineage["ancestors"]] == [session["id"]]
+    children = client.get("/sessions", params={"parent_session_id": session["id"]}).json()
+    assert [it["id"] for it in children] == [fork.json()["id"]]
+    assert client.get(f"{path}/lineage").json()["children"] == children
+
+
+def test_lists_are_filtered_and_sorted(client: httpx.Client, session: Session) -> None:
+    params = {"name": "TALK", "sort": "created_at", "status": "created", "created_before": session["createdAt"]}
+    ids = [it["id"] for it in client.get("/sessions", params=params).json()]
+    assert session["id"] not in ids
+    assert ids == sorted(ids)
+    page = client.get("/sessions", params={"name": "talk", "limit": 1})
+    assert page.json()[0]["id"] == session["id"]
+    for wrong in ({"sort": "name"}, {"status": "done"}, {"created_after": "yesterday"}, {"name": ""}):
+        assert client.get("/sessions", params=wrong).status_code == 400
+
+
+def test_messages_are_sorted_and_of_a_role(client: httpx.Client, path: str) -> None:
+    client.post(f"{path}/messages/batch", json=TURN)
+    newest = client.get(f"{path}/messages", params={"order": "desc", "limit": 1}).json()["messages"]
+    assert [it["sequence"] for it in newest] == [2]
+    of_user = client.get(f"{path}/messages", params={"role": "user"}).json()["messages"]
+    assert [it["sequence"] for it in of_user] == [1]
+
+
+def test_two_writers_on_one_sequence(client: httpx.Client, daemon: Daemon, path: str) -> None:
+    with daemon.client() as other:
+        answers = [it.post(f"{path}/messages", json={"content": "x", "expected_sequence": 1}) for it in (client, other)]
+    assert [answer.status_code for answer in answers] == [201, 409]
+    assert answers[1].json()["nextSequence"] == 2

@@ -1,0 +1,118 @@
+"""Requests sent again under their key, over a real socket: also after a crash, and to another process."""
+
+import sqlite3
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from daemon import Daemon
+
+
+@pytest.fixture
+def path(client: httpx.Client) -> str:
+    """The path of an active session."""
+    path = f"/sessions/{client.post('/sessions').json()['id']}"
+    client.post(f"{path}/start")
+    return path
+
+
+POSTS: list[tuple[str, Any]] = [
+    ("", {"name": "x"}),
+    ("/{}/start", None),
+    ("/{}/complete", None),
+    ("/{}/fail", {"error_message": "x"}),
+    ("/{}/terminate", None),
+    ("/{}/resume", None),
+    ("/{}/fork", None),
+    ("/{}/messages", {"content": "x", "metadata": {"a": 1.0}}),
+    ("/{}/messages/batch", {"messages": [{"content": "x"}, {"content": "y"}]}),
+]
+
+
+@pytest.mark.parametrize(("post", "body"), POSTS)
+def test_a_post_that_is_sent_again_has_no_second_effect(client: httpx.Client, post: str, body: Any) -> None:
+    session_id = client.post("/sessions").json()["id"]
+    if "start" not in post:
+        client.post(f"/sessions/{session_id}/start")
+    headers = {"Idempotency-Key": f"test{post}"}
+    first = client.post("/sessions" + post.format(session_id), json=body, headers=headers)
+    assert first.is_success
+    assert "idempotent-replayed" not in first.headers
+    after = client.get(f"/sessions/{session_id}").text
+    again = client.post("/sessions" + post.format(session_id), json=body, headers=headers)
+    assert (again.status_code, again.text) == (first.status_code, first.text)
+    assert again.headers["idempotent-replayed"] == "true"
+    assert again.headers.get("location") == first.headers.get("location")
+    assert again.headers.get("etag") == first.headers.get("etag")
+    assert client.get(f"/sessions/{session_id}").text == after
+
+
+def test_another_body_or_path_under_the_key_is_422(client: httpx.Client, path: str) -> None:
+    headers = {"Idempotency-Key": f"other-body{path}"}
+    assert client.post(f"{path}/messages", json={"content": "x"}, headers=headers).status_code == 201
+    for other, body in ((f"{path}/messages", {"content": "y"}), (f"{path}/messages/batch", {"messages": [{}]})):
+        refused = client.post(other, json=body, headers=headers)
+        assert refused.status_code == 422
+    for other in (f"{path}/{step}" for step in ("start", "complete", "terminate", "resume", "fork")):
+        refused = client.post(other, headers=headers)
+        assert refused.status_code == 422
+        assert "was used for another request" in refused.json()["detail"]
+    spaced = client.post(
+        f"{path}/messages", content='{ "content":  "x" }', headers=headers | {"Content-Type": "application/json"}
+    )
+    assert (spaced.status_code, spaced.headers["idempotent-replayed"]) == (201, "true")
+
+
+@pytest.mark.parametrize("key", ["", "a b", "é", "x" * 256])
+def test_a_key_is_visible_ascii(client: httpx.Client, path: str, key: str) -> None:
+    refused = client.post(f"{path}/messages", json={"content": "x"}, headers={"Idempotency-Key": key.encode()})  # type: ignore[arg-type]  # httpx takes bytes
+    assert refused.status_code == 400
+    assert refused.json()["detail"].startswith("Header 'Idempotency-Key' is ")
+
+
+@pytest.mark.parametrize(("post", "body"), POSTS)
+def test_a_request_that_is_still_handled_is_409(tmp_path: Path, post: str, body: Any) -> None:
+    with Daemon(f"sqlite:///{tmp_path}/a.db") as daemon, daemon.client() as client, ThreadPoolExecutor() as threads:
+        session_id = client.post("/sessions").json()["id"]
+        if "start" not in post:
+            client.post(f"/sessions/{session_id}/start")
+        lock = sqlite3.connect(tmp_path / "a.db", isolation_level=None)
+        lock.execute("BEGIN IMMEDIATE")
+
+        def send(_number: int) -> int:
+            url = "/sessions" + post.format(session_id)
+            return client.post(url, json=body, headers={"Idempotency-Key": "k"}).status_code
+
+        sent = [threads.submit(send, number) for number in range(2)]
+        [refused], [waiting] = wait(sent, return_when=FIRST_COMPLETED)
+        assert refused.result() == 409
+        assert not waiting.done()
+        lock.execute("COMMIT")
+        lock.close()
+        assert waiting.result() in (200, 201)
+
+
+def test_a_key_outlives_a_crash_and_reaches_another_process(tmp_path: Path) -> None:
+    database = f"sqlite:///{tmp_path}/a.db"
+    headers = {"Idempotency-Key": "k"}
+    first = Daemon(database)
+    with first.client() as client:
+        url = f"/sessions/{client.post('/sessions').json()['id']}/messages"
+        sent = client.post(url, json={"content": "x"}, headers=headers)
+    with Daemon(database) as second, second.client() as client:
+        again = client.post(url, json={"content": "x"}, headers=headers)
+        assert (again.text, again.headers["idempotent-replayed"]) == (sent.text, "true")
+        first.kill()
+        assert client.post(url, json={"content": "x"}, headers=headers).text == sent.text
+    with Daemon(database) as third, third.client() as client:
+        assert client.post(url, json={"content": "x"}, headers=headers).text == sent.text
+        assert len(client.get(url).json()["messages"]) == 1
+
+
+def test_a_key_is_kept_as_long_as_the_daemon_is_told(tmp_path: Path) -> None:
+    with Daemon(f"sqlite:///{tmp_path}/a.db", "--idempotency-ttl", "0") as daemon, daemon.client() as client:
+        ids = {client.post("/sessions", headers={"Idempotency-Key": "k"}).json()["id"] for _ in range(3)}
+        assert len(ids) == 3
