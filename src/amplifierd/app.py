@@ -36,8 +36,9 @@ DEFAULT_WORKSPACE = "default"
 
 
 def create_app(settings: Settings, storage: Storage) -> Any:
-    """The ASGI application that serves `storage` by the contract; its lifespan opens the storage and closes it.
+    """The ASGI application that serves `storage` by the contract.
 
+    Its lifespan opens the storage and closes it; a server that does both itself leaves the lifespan out.
     Raises `ContractError` where the contract can't be read, or does not fit the handlers.
     """
     started = time.monotonic()

@@ -1,5 +1,6 @@
 """The command line. Every option is also an environment variable: `--port` is `AMPLIFIERD_PORT`."""
 
+import gc
 import os
 from typing import Any, get_args
 
@@ -69,6 +70,8 @@ def serve(context: click.Context, /, **options: Any) -> None:
     """Serve conversations until Ctrl-C or SIGTERM."""
     if options["ephemeral"] and context.get_parameter_source("port") is ParameterSource.DEFAULT:
         options["port"] = 0
+    # What is imported and compiled stays: looking through it for garbage would be a tenth of the start.
+    gc.disable()
     # Imported here: `--help` needs no server.
     from .contract import ContractError
     from .server import CannotListen

@@ -7,7 +7,6 @@ from contextlib import suppress
 from datetime import UTC, datetime
 
 import msgspec
-from pythonjsonlogger.json import JsonFormatter
 
 from .contract import AccessLog
 from .settings import Settings
@@ -64,6 +63,9 @@ def _text_formatter() -> logging.Formatter:
 
 
 def _json_formatter() -> logging.Formatter:
+    # Imported here: few starts need it.
+    from pythonjsonlogger.json import JsonFormatter
+
     names = {"asctime": "time", "levelname": "level", "name": "logger"}
     return _in_utc(JsonFormatter(["asctime", "levelname", "name", "message"], rename_fields=names))
 

@@ -1,6 +1,7 @@
 """The daemon: a socket, a database that opens, uvicorn in one process or several."""
 
 import asyncio
+import gc
 import signal
 import socket
 import sys
@@ -19,6 +20,7 @@ from .logs import configure_logging
 from .protocol import Protocol
 from .settings import Settings
 from .storage import open_storage
+from .storage.interface import Storage
 
 GRACE_SECONDS = 10
 
@@ -42,33 +44,56 @@ def serve(settings: Settings) -> None:
 def _serve(settings: Settings) -> None:
     with _listen(settings) as listener:
         settings = replace(settings, port=listener.getsockname()[1])
-        # Here, and not in a worker, so that what is wrong is said once, in a sentence.
-        asyncio.run(_try(settings))
-        _announce(settings)
-        config = _configure(settings)
         if settings.workers == 1:
-            uvicorn.Server(config).run(sockets=[listener])
+            _serve_alone(settings, listener)
         else:
-            Multiprocess(config, sockets=[listener]).run()
+            _supervise(settings, listener)
+
+
+def _serve_alone(settings: Settings, listener: socket.socket) -> None:
+    configure_logging(settings)
+    storage = _storage(settings)
+    config = _configure(settings, create_app(settings, storage))
+    with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
+        runner.run(_serve_from(storage, settings, uvicorn.Server(config), listener))
+
+
+async def _serve_from(storage: Storage, settings: Settings, server: uvicorn.Server, listener: socket.socket) -> None:
+    # Not by the application's lifespan: uvicorn would log with a traceback why the storage can't be opened.
+    async with storage:
+        await storage.ping()
+        _announce(settings)
+        _collect_garbage()
+        await server.serve(sockets=[listener])
+
+
+def _supervise(settings: Settings, listener: socket.socket) -> None:
+    # Here, and not in a worker, so that what is wrong is said once, in a sentence.
+    asyncio.run(_try(settings))
+    _announce(settings)
+    _collect_garbage()
+    Multiprocess(_configure(settings, partial(build_app, settings)), sockets=[listener]).run()
 
 
 def build_app(settings: Settings) -> Any:
-    """The application of one process, that process's logs set up; a worker ends with its supervisor."""
+    """The application of one worker, its logs set up; its lifespan opens the storage. It ends with its supervisor."""
     configure_logging(settings)
     supervisor = parent_process()
     if supervisor is not None:
         limit_life(supervisor.pid, max_age=None)
-    return create_app(settings, open_storage(settings.database, idempotency_ttl=settings.idempotency_ttl))
+    return create_app(settings, _storage(settings))
 
 
-def _configure(settings: Settings) -> uvicorn.Config:
+def _configure(settings: Settings, app: Any) -> uvicorn.Config:
+    # A worker makes its own application and opens its own storage.
+    in_workers = settings.workers > 1
     return uvicorn.Config(
-        partial(build_app, settings),
-        factory=True,
+        app,
+        factory=in_workers,
         interface="asgi3",
         http=Protocol,
         ws="none",
-        lifespan="on",
+        lifespan="on" if in_workers else "off",
         log_config=None,
         access_log=False,
         server_header=False,
@@ -91,11 +116,21 @@ def _listen(settings: Settings) -> socket.socket:
         ) from error
 
 
+def _storage(settings: Settings) -> Storage:
+    return open_storage(settings.database, idempotency_ttl=settings.idempotency_ttl)
+
+
 async def _try(settings: Settings) -> None:
-    storage = open_storage(settings.database, idempotency_ttl=settings.idempotency_ttl)
+    storage = _storage(settings)
     create_app(settings, storage)
     async with storage:
         await storage.ping()
+
+
+def _collect_garbage() -> None:
+    # Off since the command began (see cli.py). What was made until now stays to the end, and is never looked through.
+    gc.freeze()
+    gc.enable()
 
 
 def _announce(settings: Settings) -> None:

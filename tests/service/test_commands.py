@@ -33,6 +33,7 @@ def refused(*arguments: str, words: str, **environment: str) -> None:
     assert outcome.returncode != 0
     assert re.search(words, outcome.stderr), outcome.stderr
     assert "Traceback" not in outcome.stderr
+    assert outcome.stderr.count("Error: ") == 1
     assert outcome.stdout == ""
 
 
@@ -89,6 +90,7 @@ def test_a_database_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> No
     refused("--database", f"sqlite:///{tmp_path}/file/a.db", words="can't be opened for writing")
     refused("--database", f"sqlite:///{tmp_path}", words="can't be opened for writing")
     refused("--database", "sqlite:////proc/a.db", words="can't be opened for writing")
+    refused("--database", "sqlite:////proc/a.db", "--workers", "2", words="can't be opened for writing")
 
 
 def test_a_newer_schema_is_one_sentence(tmp_path: Path) -> None:

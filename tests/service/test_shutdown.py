@@ -26,6 +26,14 @@ def test_a_signal_ends_it_with_exit_code_0(database: str, number: int, workers: 
         assert client.get(f"/sessions/{session_id}").status_code == 200
 
 
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_an_end_leaves_one_file(tmp_path: Path, workers: str) -> None:
+    with Daemon(f"sqlite:///{tmp_path}/a.db", "--workers", workers) as daemon:
+        eventually_created(daemon)
+        assert daemon.stop() == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["a.db"]
+
+
 def eventually_created(daemon: Daemon) -> str:
     with daemon.client() as client:
         created: str = client.post("/sessions").json()["id"]
