@@ -5,13 +5,14 @@ import os
 import shutil
 import sys
 import tempfile
+from itertools import repeat
 from pathlib import Path
 
-from .data import prepared
+from .data import Prepared, prepared
 from .figures import compare
 from .programs import LOAD_CORE, SERVER_CORE, BenchmarkFailed
 from .report import details, ratios, results, tell
-from .rounds import Plan, play
+from .rounds import Contest, Entry, Plan, play
 from .workloads import WORKLOADS, Workload
 
 _HERE = Path(__file__).parent
@@ -50,7 +51,7 @@ def _check_machine() -> None:
     for program in ("wrk", "taskset"):
         if shutil.which(program) is None:
             raise BenchmarkFailed(f"`{program}` is not installed; Debian has it (apt-get install wrk util-linux).")
-    if not {SERVER_CORE, LOAD_CORE} <= os.sched_getaffinity(0):
+    if not {int(SERVER_CORE), int(LOAD_CORE)} <= os.sched_getaffinity(0):
         raise BenchmarkFailed("It takes two cores, 0 and 1: one for the program, one for the load generator.")
 
 
@@ -59,12 +60,18 @@ def _measure(workloads: list[Workload], plan: Plan) -> None:
     with tempfile.TemporaryDirectory(prefix=".data-", dir=_HERE) as folder:
         tell("starting the programs and filling them")
         with prepared(Path(folder)) as programs:
-            turns = play(workloads, programs, plan, tell)
+            servers = [server for program in programs for server in program.servers]
+            turns = play([_contest(workload, programs) for workload in workloads], servers, plan, tell)
     comparisons = [compare(workload, turns[workload.name]) for workload in workloads]
     sys.stdout.write(f"{ratios(comparisons)}\n\n{details(comparisons)}\n")
     if len(workloads) == len(WORKLOADS):
         command = " ".join(["python -m bench", *sys.argv[1:]])
         (_HERE / "RESULTS.md").write_text(results(comparisons, command))
+
+
+def _contest(workload: Workload, programs: list[Prepared]) -> Contest:
+    entries = {data.read.program.name: Entry(workload.server(data), repeat(workload.load(data))) for data in programs}
+    return Contest(workload.name, entries)
 
 
 if __name__ == "__main__":

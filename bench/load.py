@@ -3,20 +3,31 @@
 import subprocess
 import tempfile
 import time
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from .data import Prepared
 from .processes import busy_seconds, cpu_seconds, own_seconds, peak_mebibytes, reset_peak
 from .programs import LOAD_CORE, BenchmarkFailed, Server
-from .workloads import Workload
 
 # A share of one core, taken by anything but the programs measured and the load generator.
 MOST_FOREIGN = 0.15
 
 _SCRIPT = Path(__file__).with_name("load.lua")
+
+
+@dataclass(frozen=True)
+class Load:
+    """One kind of request, from so many clients at once on `cores`, round and round along `paths`."""
+
+    method: str
+    paths: Sequence[str]
+    body: str = "-"
+    clients: int = 16
+    cores: str = LOAD_CORE
 
 
 class Run(msgspec.Struct, frozen=True):
@@ -47,19 +58,20 @@ class _Outcome(msgspec.Struct):
     p99: int
 
 
-def measure(workload: Workload, data: Prepared, servers: list[Server], seconds: int) -> Run:
-    """Put `workload` on a program for some seconds; `servers` are all that may take CPU meanwhile."""
-    server = workload.server(data)
+def measure(load: Load, server: Server, servers: Sequence[Server], seconds: int) -> Run:
+    """Put `load` on a program for some seconds; `servers` are all that may take CPU meanwhile."""
     reset_peak(server.pid)
     before, foreign_before, started = cpu_seconds(server.pid), _foreign_seconds(servers), time.monotonic()
-    outcome = _generate(workload, data, seconds)
+    outcome = _generate(load, server, seconds)
     cpu, elapsed = cpu_seconds(server.pid) - before, time.monotonic() - started
     foreign = (_foreign_seconds(servers) - foreign_before) / elapsed
     if outcome.broken:
-        raise BenchmarkFailed(f"{server.program.name} broke {outcome.broken} connections under '{workload.name}'.")
+        raise BenchmarkFailed(
+            f"{server.program.name} broke {outcome.broken} connections under {load.method} {load.paths[0]}."
+        )
     answered = outcome.requests - outcome.refused
     return Run(
-        rate=_rate(workload, outcome, answered),
+        rate=_rate(load, outcome, answered),
         p50=outcome.p50,
         p99=outcome.p99,
         cpu=cpu * 1e6 / max(answered, 1),
@@ -69,21 +81,21 @@ def measure(workload: Workload, data: Prepared, servers: list[Server], seconds: 
     )
 
 
-def _rate(workload: Workload, outcome: _Outcome, answered: int) -> float:
-    if workload.clients == 1 and not outcome.refused:
+def _rate(load: Load, outcome: _Outcome, answered: int) -> float:
+    if load.clients == 1 and not outcome.refused:
         # Of three requests a second, the one that the end cuts off would be a quarter of the rate.
         return 1e6 / outcome.mean
     return answered * 1e6 / outcome.microseconds
 
 
-def _generate(workload: Workload, data: Prepared, seconds: int) -> _Outcome:
+def _generate(load: Load, server: Server, seconds: int) -> _Outcome:
     with tempfile.NamedTemporaryFile("w", suffix=".paths") as paths:
-        paths.write("\n".join(workload.paths(data)))
+        paths.write("\n".join(load.paths))
         paths.flush()
         command: list[Any] = [
-            *("taskset", "--cpu-list", LOAD_CORE, "wrk", "--threads", 1, "--connections", workload.clients),
-            *("--duration", f"{seconds}s", "--timeout", "30s", "--script", _SCRIPT, workload.server(data).url),
-            *("--", workload.method, workload.body, paths.name),
+            *("taskset", "--cpu-list", load.cores, "wrk", "--threads", 1, "--connections", load.clients),
+            *("--duration", f"{seconds}s", "--timeout", "30s", "--script", _SCRIPT, server.url),
+            *("--", load.method, load.body, paths.name),
         ]
         ended = subprocess.run([str(word) for word in command], capture_output=True, text=True, check=False)  # noqa: S603
     if ended.returncode != 0:
@@ -91,5 +103,5 @@ def _generate(workload: Workload, data: Prepared, seconds: int) -> _Outcome:
     return msgspec.json.decode(ended.stdout.splitlines()[-1], type=_Outcome)
 
 
-def _foreign_seconds(servers: list[Server]) -> float:
+def _foreign_seconds(servers: Sequence[Server]) -> float:
     return busy_seconds() - own_seconds() - sum(cpu_seconds(server.pid) for server in servers)

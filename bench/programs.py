@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from http.client import HTTPConnection
 from pathlib import Path
 
-SERVER_CORE = 0
-LOAD_CORE = 1
+SERVER_CORE = "0"
+LOAD_CORE = "1"
+BOTH_CORES = "0,1"
 
 _START_SECONDS = 60
 _STOP_SECONDS = 20
@@ -49,11 +50,16 @@ class Server:
         return f"http://127.0.0.1:{self.port}"
 
 
-def _amplifierd(port: int, database: Path) -> Arguments:
-    return [
-        *("-m", "amplifierd", "serve", "--port", str(port)),
-        *("--database", f"sqlite:///{database}", "--log-level", "warning"),
-    ]
+def amplifierd(*options: str) -> Program:
+    """Ours, with more options of `amplifierd serve`."""
+
+    def arguments(port: int, database: Path) -> Arguments:
+        return [
+            *("-m", "amplifierd", "serve", "--port", str(port)),
+            *("--database", f"sqlite:///{database}", "--log-level", "warning", *options),
+        ]
+
+    return Program(" ".join(["amplifierd", *options]), arguments)
 
 
 def _baseline(port: int, _database: Path) -> Arguments:
@@ -68,18 +74,18 @@ def _limit(port: int, _database: Path) -> Arguments:
 
 _QUIET = ["--no-access-log", "--log-level", "warning"]
 
-OURS = Program("amplifierd", _amplifierd)
+OURS = amplifierd()
 BASELINE = Program("baseline", _baseline)
 LIMIT = Program("limit", _limit)
 PROGRAMS = (OURS, BASELINE, LIMIT)
 
 
 @contextmanager
-def serve(program: Program, database: Path) -> Iterator[Server]:
+def serve(program: Program, database: Path, *, cores: str = SERVER_CORE) -> Iterator[Server]:
     """`program` on its core and a free port, until the context ends."""
-    port = _free_port()
+    port = free_port()
     log = database.with_suffix(".log")
-    command = ["taskset", "--cpu-list", str(SERVER_CORE), sys.executable, *program.arguments(port, database)]
+    command = ["taskset", "--cpu-list", cores, sys.executable, *program.arguments(port, database)]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("AMPLIFIERD_")}
     with log.open("wb") as file:
         process = subprocess.Popen(  # noqa: S603  # the commands are ours
@@ -92,7 +98,8 @@ def serve(program: Program, database: Path) -> Iterator[Server]:
         _stop(process)
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of this machine that nothing listens on."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port: int = listener.getsockname()[1]
         return port

@@ -40,14 +40,14 @@ other programs took at most {MOST_FOREIGN:.0%} of one core; with fewer than {LEA
 
 ## The machine
 
-{_machine()}
+{machine()}
 """
 
 
 def ratios(comparisons: Sequence[Comparison]) -> str:
     """What amplifierd reaches of what it is to reach."""
     head = ("workload", "clients", "times the baseline", "goal", "of the limit", "goal", "clean rounds")
-    return _table(head, [_ratio_row(comparison) for comparison in comparisons])
+    return table(head, [_ratio_row(comparison) for comparison in comparisons])
 
 
 def details(comparisons: Sequence[Comparison]) -> str:
@@ -58,7 +58,7 @@ def details(comparisons: Sequence[Comparison]) -> str:
         for comparison in comparisons
         for name, figures in comparison.figures.items()
     ]
-    return _table(head, rows)
+    return table(head, rows)
 
 
 def _ratio_row(comparison: Comparison) -> tuple[str, ...]:
@@ -86,7 +86,8 @@ def _detail(figures: Figures) -> tuple[str, ...]:
     )
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table in Markdown, its columns as wide as their widest cell."""
     widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
     lines = [head, ["-" * width for width in widths], *rows]
     return "\n".join(_line(line, widths) for line in lines)
@@ -96,7 +97,8 @@ def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
     return "| " + " | ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)) + " |"
 
 
-def _machine() -> str:
+def machine() -> str:
+    """What the figures were taken on, and with which versions."""
     facts = {
         "cores": str(os.cpu_count()),
         "CPU": _cpu_model(),

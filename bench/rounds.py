@@ -3,21 +3,19 @@
 import random
 import time
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from .data import Prepared
-from .load import MOST_FOREIGN, Run, measure
+from .load import MOST_FOREIGN, Load, Run, measure
 from .processes import busy_seconds, cpu_seconds
-from .programs import BenchmarkFailed
-from .workloads import Workload
+from .programs import BenchmarkFailed, Server
 
 _LOOK_SECONDS = 0.2
 # A share of one core: what event loops without a request do.
 _IDLE = 0.05
 _LONGEST_WAIT_SECONDS = 60
 
-# The runs of one workload in one round, by the program's name.
+# The runs of one contest in one round, by the entry's name.
 Turn = Mapping[str, Run]
 Turns = Mapping[str, Sequence[Turn]]
 
@@ -36,18 +34,37 @@ class Plan:
     patience: int
 
 
-def play(workloads: Sequence[Workload], programs: Sequence[Prepared], plan: Plan, tell: Callable[[str], None]) -> Turns:
-    """Play rounds until each workload has `plan.rounds` clean ones or `plan.most_rounds` in all."""
+@dataclass(frozen=True)
+class Entry:
+    """One that takes turns with others: a server, and a load for each of its runs."""
+
+    server: Server
+    loads: Iterator[Load]
+
+
+@dataclass(frozen=True)
+class Contest:
+    """Entries, by their names, that are measured against each other."""
+
+    name: str
+    entries: Mapping[str, Entry]
+
+
+def play(contests: Sequence[Contest], servers: Sequence[Server], plan: Plan, tell: Callable[[str], None]) -> Turns:
+    """Play rounds until each contest has `plan.rounds` clean ones or `plan.most_rounds` in all.
+
+    `servers` are all that run meanwhile.
+    """
     turns: defaultdict[str, list[Turn]] = defaultdict(list)
     order = random.Random()  # noqa: S311  # nobody gains by guessing it
     for number in range(plan.most_rounds):
-        wanting = [workload for workload in workloads if _wanting(turns[workload.name], plan)]
+        wanting = [contest for contest in contests if _wanting(turns[contest.name], plan)]
         if wanting:
             tell(f"round {number + 1}: {len(wanting)} workloads")
-        for workload in order.sample(wanting, len(wanting)):
-            turn = _turn(workload, order.sample(programs, len(programs)), plan)
-            turns[workload.name].append(turn)
-            tell(f"  {workload.name}: " + ", ".join(_said(name, run) for name, run in sorted(turn.items())))
+        for contest in order.sample(wanting, len(wanting)):
+            turn = _turn(order.sample(sorted(contest.entries.items()), len(contest.entries)), servers, plan)
+            turns[contest.name].append(turn)
+            tell(f"  {contest.name}: " + ", ".join(_said(name, run) for name, run in sorted(turn.items())))
     return turns
 
 
@@ -60,12 +77,11 @@ def _wanting(turns: Sequence[Turn], plan: Plan) -> bool:
     return sum(map(clean, turns)) < plan.rounds
 
 
-def _turn(workload: Workload, programs: Sequence[Prepared], plan: Plan) -> Turn:
-    servers = [server for program in programs for server in program.servers]
+def _turn(entries: Sequence[tuple[str, Entry]], servers: Sequence[Server], plan: Plan) -> Turn:
     turn = {}
-    for program in programs:
+    for name, entry in entries:
         _wait_until_idle([server.pid for server in servers], plan.patience)
-        turn[program.read.program.name] = measure(workload, program, servers, plan.seconds)
+        turn[name] = measure(next(entry.loads), entry.server, servers, plan.seconds)
     return turn
 
 

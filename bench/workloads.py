@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from .data import APPENDED_TO, NEW_MESSAGE, NEW_SESSION, SESSIONS, Prepared, messages_of
+from .load import Load
 from .programs import Server
 
 
@@ -19,6 +20,10 @@ class Workload:
     body: str = "-"
     clients: int = 16
     of_limit: float = 0.75
+
+    def load(self, data: Prepared) -> Load:
+        """The requests to a program with its data."""
+        return Load(self.method, self.paths(data), self.body, self.clients)
 
 
 def _read(data: Prepared) -> Server:

@@ -1,0 +1,120 @@
+"""Databases as large as they get: one session and one message of the storage's own, multiplied by SQL."""
+
+import asyncio
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import apsw
+from msgspec import Raw
+
+from amplifierd.storage import open_storage
+from amplifierd.storage.clock import text_of
+from amplifierd.storage.identity import new_session_id
+from amplifierd.storage.records import NewMessage, NewSession
+
+_WORKSPACE = "default"
+_FIRST = datetime(2025, 1, 1, tzinfo=UTC)
+_BETWEEN_SESSIONS = timedelta(milliseconds=1)
+
+# What is not as it is in the row that is multiplied, by table. Columns that the schema has besides are copied.
+_REPLACED: Mapping[str, Mapping[str, str]] = {
+    "session": {
+        "id": "made.id",
+        "created_at": "made.moment",
+        "updated_at": "made.moment",
+        "started_at": "made.moment",
+        "message_count": "made.messages",
+        "version": "made.messages + 1",
+        "revision": "made.n",
+    },
+    "session_detail": {"session_id": "made.id"},
+    "message": {
+        "session_id": "made.id",
+        "sequence": "number.n",
+        "record": "json_set(seed.record, '$.sequence', number.n)",
+    },
+}
+
+
+def fill(database: Path, lengths: Sequence[int]) -> list[str]:
+    """Make `database`, which is not there yet, with a session of each of these numbers of messages; their ids.
+
+    Each session is a millisecond younger than the one before it, from 2025 on. What is written is on disk.
+    """
+    asyncio.run(_make_seed(database))
+    connection = apsw.Connection(str(database))
+    # Nothing is lost that could not be made again.
+    connection.pragma("journal_mode", "off")
+    connection.pragma("synchronous", "off")
+    connection.execute("BEGIN EXCLUSIVE")
+    _plan(connection, lengths)
+    for table, replaced in _REPLACED.items():
+        _multiply(connection, table, replaced)
+    connection.execute("COMMIT")
+    ids = [session_id for (session_id,) in connection.execute("SELECT id FROM made ORDER BY n")]
+    connection.close()
+    _sync(database)
+    return ids
+
+
+async def _make_seed(database: Path) -> None:
+    async with open_storage(f"sqlite:///{database}") as storage:
+        session = await storage.create_session(_WORKSPACE, NewSession(context=Raw(b'{"task":"growth"}')))
+        content = "The quick brown fox jumps over the lazy dog. " * 2
+        await storage.append_message(_WORKSPACE, session.id, NewMessage(content=content[:80]))
+
+
+def _plan(connection: apsw.Connection, lengths: Sequence[int]) -> None:
+    connection.execute("CREATE TEMP TABLE made (n INTEGER PRIMARY KEY, id TEXT, moment TEXT, messages INTEGER)")
+    connection.executemany("INSERT INTO made VALUES (?, ?, ?, ?)", _made(lengths))
+    connection.execute("CREATE TEMP TABLE number (n INTEGER PRIMARY KEY)")
+    connection.execute(_NUMBERS, {"most": max(lengths)})
+
+
+_NUMBERS = """
+WITH RECURSIVE counted (n) AS (
+    SELECT 1
+    UNION ALL
+    SELECT n + 1
+    FROM counted
+    WHERE n < :most
+)
+INSERT INTO number
+SELECT n
+FROM counted
+"""
+
+
+def _made(lengths: Sequence[int]) -> Iterator[tuple[int, str, str, int]]:
+    for number, messages in enumerate(lengths, 1):
+        moment = text_of(_FIRST + number * _BETWEEN_SESSIONS)
+        yield number, new_session_id(moment), moment, messages
+
+
+def _multiply(connection: apsw.Connection, table: str, replaced: Mapping[str, str]) -> None:
+    """Put a row for each session, or for each of its messages, in the place of the one that is there."""
+    # Generated columns are not among these.
+    columns = [name for (name,) in connection.execute("SELECT name FROM pragma_table_info(?)", (table,))]
+    expressions = [replaced.get(name, f"seed.{name}") for name in columns]
+    messages = "CROSS JOIN number ON number.n <= made.messages" if table == "message" else ""
+    connection.execute(f"CREATE TEMP TABLE seed AS SELECT * FROM {table}")  # noqa: S608  # names of the schema
+    connection.execute(f"DELETE FROM {table}")  # noqa: S608
+    connection.execute(
+        f"""
+INSERT INTO main.{table} ({", ".join(columns)})
+SELECT {", ".join(expressions)}
+FROM made
+CROSS JOIN seed
+{messages}
+ORDER BY made.n
+"""  # noqa: S608
+    )
+    connection.execute("DROP TABLE seed")
+
+
+def _sync(database: Path) -> None:
+    # What the kernel still had to write would be measured as the daemon's slowness.
+    with database.open("rb") as file:
+        os.fsync(file.fileno())
