@@ -1,6 +1,6 @@
 PYTHON ?= .venv/bin/python
 
-.PHONY: bench clients fuzz operations
+.PHONY: bench clients curves fuzz operations
 
 # Measure the service beside two programs of the same API; needs wrk and the `bench` extra.
 bench:
@@ -9,6 +9,10 @@ bench:
 # Generate, compile and play a client in each language.
 clients:
 	$(PYTHON) -m clients
+
+# Measure the service as it grows; needs what `bench` needs, and 10 GB below bench/.
+curves:
+	$(PYTHON) -m bench.curves
 
 # Fuzz for ten minutes, one seed after another.
 fuzz:

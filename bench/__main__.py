@@ -1,8 +1,6 @@
 """`python -m bench`: measure amplifierd beside its peers, print the tables, write them to bench/RESULTS.md."""
 
 import argparse
-import os
-import shutil
 import sys
 import tempfile
 from itertools import repeat
@@ -10,7 +8,8 @@ from pathlib import Path
 
 from .data import Prepared, prepared
 from .figures import compare
-from .programs import LOAD_CORE, SERVER_CORE, BenchmarkFailed
+from .machine import check_machine
+from .programs import BenchmarkFailed
 from .report import details, ratios, results, tell
 from .rounds import Contest, Entry, Plan, play
 from .workloads import WORKLOADS, Workload
@@ -24,7 +23,7 @@ def main() -> int:
     """Measure; 1 where that can't be done."""
     options = _options()
     try:
-        _check_machine()
+        check_machine()
         _measure(_chosen(options.only), _QUICK if options.quick else _FULL)
     except BenchmarkFailed as error:
         tell(str(error))
@@ -45,14 +44,6 @@ def _chosen(text: str) -> list[Workload]:
         names = ", ".join(workload.name for workload in WORKLOADS)
         raise BenchmarkFailed(f"No workload has {text!r} in its name; there are {names}.")
     return chosen
-
-
-def _check_machine() -> None:
-    for program in ("wrk", "taskset"):
-        if shutil.which(program) is None:
-            raise BenchmarkFailed(f"`{program}` is not installed; Debian has it (apt-get install wrk util-linux).")
-    if not {int(SERVER_CORE), int(LOAD_CORE)} <= os.sched_getaffinity(0):
-        raise BenchmarkFailed("It takes two cores, 0 and 1: one for the program, one for the load generator.")
 
 
 def _measure(workloads: list[Workload], plan: Plan) -> None:

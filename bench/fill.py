@@ -59,6 +59,11 @@ def fill(database: Path, lengths: Sequence[int]) -> list[str]:
     return ids
 
 
+def moment_of(number: int) -> str:
+    """The time of the session that is the `number`-th, from 1 on."""
+    return text_of(_FIRST + number * _BETWEEN_SESSIONS)
+
+
 async def _make_seed(database: Path) -> None:
     async with open_storage(f"sqlite:///{database}") as storage:
         session = await storage.create_session(_WORKSPACE, NewSession(context=Raw(b'{"task":"growth"}')))
@@ -89,7 +94,7 @@ FROM counted
 
 def _made(lengths: Sequence[int]) -> Iterator[tuple[int, str, str, int]]:
     for number, messages in enumerate(lengths, 1):
-        moment = text_of(_FIRST + number * _BETWEEN_SESSIONS)
+        moment = moment_of(number)
         yield number, new_session_id(moment), moment, messages
 
 

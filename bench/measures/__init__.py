@@ -1,0 +1,20 @@
+"""What amplifierd costs as it grows: a module for each measure, with one function of a scale and a folder for data."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from ..curve import Curve
+from ..scale import Scale
+from . import append, memory, opening, sessions, start, workers
+
+Measure = Callable[[Scale, Path], list[Curve]]
+
+# In the order in which they are told.
+MEASURES: dict[str, Measure] = {
+    "append": append.measure,
+    "sessions": sessions.measure,
+    "opening": opening.measure,
+    "memory": memory.measure,
+    "start": start.measure,
+    "workers": workers.measure,
+}
