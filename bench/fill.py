@@ -27,6 +27,8 @@ _REPLACED: Mapping[str, Mapping[str, str]] = {
         "started_at": "made.moment",
         "message_count": "made.messages",
         "version": "made.messages + 1",
+        "changed_version": "2",
+        "changed_sequence": "1",
         "revision": "made.n",
     },
     "session_detail": {"session_id": "made.id"},

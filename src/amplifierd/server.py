@@ -5,10 +5,12 @@ import gc
 import signal
 import socket
 import sys
+from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
 from multiprocessing import parent_process
+from types import FrameType
 from typing import Any
 
 import uvicorn
@@ -34,7 +36,7 @@ def serve(settings: Settings) -> None:
 
     Raises `CannotListen`, `DatabaseUnusable` or `ContractError` before anything is served.
     """
-    _exit_on_signals()
+    _handle_signals(_exit)
     if settings.ephemeral or settings.max_age is not None:
         limit_life(settings.parent if settings.ephemeral else None, settings.max_age)
     with ephemeral(settings) if settings.ephemeral else nullcontext(settings) as chosen:
@@ -54,8 +56,11 @@ def _serve_alone(settings: Settings, listener: socket.socket) -> None:
     configure_logging(settings)
     storage = _storage(settings)
     config = _configure(settings, create_app(settings, storage))
+    server = uvicorn.Server(config)
+    # From here on a signal may come in the midst of the storage's opening, which is to end in order.
+    _handle_signals(server.handle_exit)
     with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
-        runner.run(_serve_from(storage, settings, uvicorn.Server(config), listener))
+        runner.run(_serve_from(storage, settings, server, listener))
 
 
 async def _serve_from(storage: Storage, settings: Settings, server: uvicorn.Server, listener: socket.socket) -> None:
@@ -144,10 +149,13 @@ def _announce(settings: Settings) -> None:
     sys.stderr.flush()
 
 
-def _exit_on_signals() -> None:
-    # Before uvicorn listens to signals there is nothing to finish. When it is done it raises the one that ended it
-    # once more, which then means no other thing than it does here.
+def _exit(_number: int, _frame: FrameType | None) -> None:
+    sys.exit(0)
+
+
+def _handle_signals(handler: Callable[[int, FrameType | None], None]) -> None:
+    # uvicorn has its own handler while it serves. When it is done it raises the signal that ended it once more.
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda _number, _frame: sys.exit(0))
+        signal.signal(number, handler)
     if hasattr(signal, "SIGHUP"):
         signal.signal(signal.SIGHUP, lambda _number, _frame: signal.raise_signal(signal.SIGTERM))

@@ -175,6 +175,13 @@ def test_a_patch_is_as_strict(client: httpx.Client, session_id: str) -> None:
         assert client.patch(f"/sessions/{session_id}", content=content, headers=kind).status_code == status
 
 
+@pytest.mark.parametrize("path", ["", "/lineage", "/messages", "/messages/1"])
+def test_an_unknown_parameter_is_refused_by_name(client: httpx.Client, session_id: str, path: str) -> None:
+    refused = client.get(f"/sessions/{session_id}{path}", params={"limt": "1"})
+    assert refused.status_code == 400
+    assert "limt" in refused.json()["detail"]
+
+
 def test_a_body_over_8_mib_is_413_that_the_client_reads(daemon: Daemon, session_id: str) -> None:
     body = b'{"content":"' + b"x" * (20 * 1024 * 1024) + b'"}'
     refused(exchange(daemon.port, post(MESSAGES.format(session_id), body)), 413, "larger than 8388608 bytes")
