@@ -30,6 +30,7 @@ _REPLACED: Mapping[str, Mapping[str, str]] = {
         "changed_version": "2",
         "changed_sequence": "1",
         "revision": "made.n",
+        "created_revision": "made.n",
     },
     "session_detail": {"session_id": "made.id"},
     "message": {

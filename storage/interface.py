@@ -5,6 +5,7 @@ from types import TracebackType
 from typing import ClassVar, Literal, Self
 
 from .records import (
+    Events,
     Failure,
     Fork,
     Lineage,
@@ -177,3 +178,19 @@ class Storage(ABC):
     @abstractmethod
     async def list_messages(self, workspace: str, session_id: str, query: MessageQuery) -> Transcript:
         """List `Message` records by sequence, from one moment, in constant memory."""
+
+    @abstractmethod
+    async def follow_session(self, workspace: str, session_id: str, *, after_event: str | None = None) -> Events:
+        """Follow a session: each message, what it is after a change, that it is deleted, which ends the stream.
+
+        It begins after the event of that id, or after the message of that sequence, None for what comes next. It reads
+        the transcript, so nothing is lost and nothing comes twice; changes that follow each other may come as one.
+        """
+
+    @abstractmethod
+    async def follow_sessions(self, workspace: str, *, after_event: str | None = None) -> Events:
+        """Follow all sessions: that one was created, changed or deleted, with the session as a list has it.
+
+        It begins after the event of that id, None for what comes next. A session that changed several times meanwhile
+        comes once; deletions are known for a week.
+        """

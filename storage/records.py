@@ -5,7 +5,7 @@ out. A `msgspec.Raw` holds a JSON value as text, so that it comes back as it was
 any size.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -17,6 +17,7 @@ Role = Literal["user", "assistant", "system", "tool"]
 SessionStatus = Literal["created", "active", "completed", "failed", "terminated"]
 SessionSort = Literal["-updated_at", "updated_at", "-created_at", "created_at"]
 MessageOrder = Literal["asc", "desc"]
+EventKind = Literal["message", "session", "created", "changed", "deleted"]
 
 
 class NewSession(Struct, frozen=True, forbid_unknown_fields=True):
@@ -225,3 +226,22 @@ class Transcript(Struct, frozen=True, rename="camel"):
 
     session_id: str
     messages: Listing
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened; `data` is a record in JSON, `id` what a reader goes on after."""
+
+    kind: EventKind
+    data: bytes
+    id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Events:
+    """What happens, as it happens: events in their order, those that are there already together.
+
+    Whoever holds it iterates `batches` or closes it. It ends when nothing more can happen.
+    """
+
+    batches: AsyncGenerator[list[Event], None]

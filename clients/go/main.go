@@ -11,6 +11,7 @@ import (
 	"reflect"
 	"regexp"
 	"strconv"
+	"strings"
 
 	"conversation/amplifierd"
 )
@@ -42,6 +43,7 @@ func main() {
 	step("page back through the transcript", c.pageBack)
 	step("list sessions page by page", c.listSessions)
 	step("resume the session", c.resume)
+	step("fork the session and end its branch", c.fork)
 	step("read a session that does not exist", c.readNobody)
 	step("send a message that breaks the schema", c.breakSchema)
 	step("delete the session", c.delete)
@@ -91,7 +93,7 @@ func (c *conversation) readBack() error {
 
 func (c *conversation) sendMessages() error {
 	for index, body := range messages {
-		sent, _, err := c.send(body)
+		sent, _, err := c.send(c.session.Id, body)
 		if err != nil {
 			return err
 		}
@@ -105,8 +107,8 @@ func (c *conversation) sendMessages() error {
 	return nil
 }
 
-func (c *conversation) send(body amplifierd.SendMessageRequest) (*amplifierd.Message, *http.Response, error) {
-	return c.client.MessagesAPI.SendMessage(background, c.session.Id).SendMessageRequest(body).Execute()
+func (c *conversation) send(id string, body amplifierd.SendMessageRequest) (*amplifierd.Message, *http.Response, error) {
+	return c.client.MessagesAPI.SendMessage(background, id).SendMessageRequest(body).Execute()
 }
 
 func (c *conversation) listTranscript() error {
@@ -194,6 +196,42 @@ func (c *conversation) resume() error {
 	return equal(resumed.MessageCount, int64(3))
 }
 
+func (c *conversation) fork() error {
+	body := amplifierd.NewForkSessionRequest()
+	body.SetAtSequence(1)
+	body.SetName("Branch")
+	request := c.client.SessionsAPI.ForkSession(background, c.session.Id)
+	branch, _, err := request.ForkSessionRequest(*body).Execute()
+	if err != nil {
+		return err
+	}
+	lineage, _, err := c.client.SessionsAPI.GetSessionLineage(background, c.session.Id).Execute()
+	if err != nil {
+		return err
+	}
+	ended, _, err := c.client.SessionsAPI.CompleteSession(background, branch.Id).Execute()
+	if err != nil {
+		return err
+	}
+	_, response, err := c.send(branch.Id, messages[0])
+	problem, err := refused(response, err, http.StatusConflict)
+	if err != nil {
+		return err
+	}
+	if !strings.HasSuffix(problem.Detail, "resume it first") {
+		return errors.New(problem.Detail)
+	}
+	if _, err := c.client.SessionsAPI.DeleteSession(background, branch.Id).Execute(); err != nil {
+		return err
+	}
+	return errors.Join(
+		equal(branch.GetParentSessionId(), c.session.Id),
+		equal(branch.MessageCount, int64(1)),
+		equal(ids(lineage.Children), []string{branch.Id}),
+		equal(ended.Status, amplifierd.SESSIONSTATUS_COMPLETED),
+	)
+}
+
 func (c *conversation) readNobody() error {
 	return c.missing(nobody)
 }
@@ -204,7 +242,7 @@ func (c *conversation) breakSchema() error {
 	for number := range 1025 {
 		metadata[strconv.Itoa(number)] = number
 	}
-	_, response, err := c.send(message("", amplifierd.ROLE_USER, metadata))
+	_, response, err := c.send(c.session.Id, message("", amplifierd.ROLE_USER, metadata))
 	problem, err := refused(response, err, http.StatusUnprocessableEntity)
 	if err != nil {
 		return err

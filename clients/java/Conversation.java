@@ -2,9 +2,20 @@ import amplifierd.client.ApiClient;
 import amplifierd.client.ApiException;
 import amplifierd.client.ApiResponse;
 import amplifierd.client.api.MessagesApi;
+import amplifierd.client.api.MessagesApi.APIListMessagesRequest;
+import amplifierd.client.api.MessagesApi.APISendMessageRequest;
 import amplifierd.client.api.ServiceApi;
 import amplifierd.client.api.SessionsApi;
+import amplifierd.client.api.SessionsApi.APICompleteSessionRequest;
+import amplifierd.client.api.SessionsApi.APICreateSessionRequest;
+import amplifierd.client.api.SessionsApi.APIDeleteSessionRequest;
+import amplifierd.client.api.SessionsApi.APIForkSessionRequest;
+import amplifierd.client.api.SessionsApi.APIGetSessionLineageRequest;
+import amplifierd.client.api.SessionsApi.APIGetSessionRequest;
+import amplifierd.client.api.SessionsApi.APIListSessionsRequest;
+import amplifierd.client.api.SessionsApi.APIResumeSessionRequest;
 import amplifierd.client.model.CreateSessionRequest;
+import amplifierd.client.model.ForkSessionRequest;
 import amplifierd.client.model.HealthStatus;
 import amplifierd.client.model.Message;
 import amplifierd.client.model.Problem;
@@ -13,6 +24,7 @@ import amplifierd.client.model.SchemaViolation;
 import amplifierd.client.model.SendMessageRequest;
 import amplifierd.client.model.ServiceState;
 import amplifierd.client.model.Session;
+import amplifierd.client.model.SessionStatus;
 import amplifierd.client.model.SessionSummary;
 import amplifierd.client.model.Transcript;
 import java.util.ArrayList;
@@ -57,6 +69,7 @@ public final class Conversation {
     step("page back through the transcript", conversation::pageBack);
     step("list sessions page by page", conversation::listSessions);
     step("resume the session", conversation::resume);
+    step("fork the session and end its branch", conversation::fork);
     step("read a session that does not exist", conversation::readNobody);
     step("send a message that breaks the schema", conversation::breakSchema);
     step("delete the session", conversation::delete);
@@ -70,7 +83,7 @@ public final class Conversation {
             .profile("default")
             .putContextItem("task", "clients")
             .amplifiedDir("projects/atlas");
-    Session opened = sessions.createSession(body);
+    Session opened = sessions.createSession(APICreateSessionRequest.newBuilder().createSessionRequest(body).build());
     equal(opened.getContext(), body.getContext());
     equal(opened.getAmplifiedDir(), body.getAmplifiedDir());
     equal(opened.getMessageCount(), 0L);
@@ -78,13 +91,13 @@ public final class Conversation {
   }
 
   private void readBack() throws Exception {
-    equal(sessions.getSession(id(session)), session);
+    equal(read(id(session)), session);
   }
 
   private void sendMessages() throws Exception {
     List<Long> sequences = new ArrayList<>();
     for (SendMessageRequest body : MESSAGES) {
-      Message message = messages.sendMessage(id(session), body);
+      Message message = send(session, body);
       equal(message.getMetadata(), body.getMetadata());
       sequences.add(message.getSequence());
     }
@@ -92,24 +105,28 @@ public final class Conversation {
   }
 
   private void listTranscript() throws Exception {
-    Transcript transcript = messages.listMessages(id(session), null, null, null);
+    Transcript transcript = messages.listMessages(APIListMessagesRequest.newBuilder().sessionId(id(session)).build());
     equal(transcript.getSessionId(), session.getId());
     equal(each(transcript.getMessages(), Message::getRole), List.of(Role.USER, Role.ASSISTANT, Role.TOOL));
     equal(each(transcript.getMessages(), Message::getContent), each(MESSAGES, SendMessageRequest::getContent));
   }
 
   private void pageBack() throws Exception {
-    Transcript page = messages.listMessages(id(session), 2, null, 3L);
+    Transcript page =
+        messages.listMessages(
+            APIListMessagesRequest.newBuilder().sessionId(id(session)).limit(2).beforeSequence(3L).build());
     equal(each(page.getMessages(), Message::getSequence), List.of(1L, 2L));
   }
 
   private void listSessions() throws Exception {
     Session second = open();
-    ApiResponse<List<SessionSummary>> first = sessions.listSessionsWithHttpInfo(1, null);
+    ApiResponse<List<SessionSummary>> first =
+        sessions.listSessionsWithHttpInfo(APIListSessionsRequest.newBuilder().limit(1).build());
     equal(each(first.getData(), SessionSummary::getId), List.of(second.getId()));
-    List<SessionSummary> next = sessions.listSessions(1, nextCursor(first));
+    List<SessionSummary> next =
+        sessions.listSessions(APIListSessionsRequest.newBuilder().limit(1).cursor(nextCursor(first)).build());
     equal(each(next, SessionSummary::getId), List.of(session.getId()));
-    sessions.deleteSession(id(second));
+    remove(id(second));
   }
 
   private static String nextCursor(ApiResponse<?> response) {
@@ -120,14 +137,48 @@ public final class Conversation {
   }
 
   private void resume() throws Exception {
-    Session before = sessions.getSession(id(session));
-    Session resumed = sessions.resumeSession(id(session));
+    Session before = read(id(session));
+    Session resumed =
+        sessions.resumeSession(APIResumeSessionRequest.newBuilder().sessionId(id(session)).build());
     equal(resumed.getMessageCount(), 3L);
     check(resumed.getUpdatedAt().isAfter(before.getUpdatedAt()), "updatedAt did not move on.");
   }
 
+  private void fork() throws Exception {
+    ForkSessionRequest body = new ForkSessionRequest().atSequence(1L).name("Branch");
+    Session fork =
+        sessions.forkSession(
+            APIForkSessionRequest.newBuilder().sessionId(id(session)).forkSessionRequest(body).build());
+    equal(fork.getParentSessionId(), session.getId());
+    equal(fork.getMessageCount(), 1L);
+    List<SessionSummary> children =
+        sessions
+            .getSessionLineage(APIGetSessionLineageRequest.newBuilder().sessionId(id(session)).build())
+            .getChildren();
+    equal(each(children, SessionSummary::getId), List.of(fork.getId()));
+    Session ended =
+        sessions.completeSession(APICompleteSessionRequest.newBuilder().sessionId(id(fork)).build());
+    equal(ended.getStatus(), SessionStatus.COMPLETED);
+    Problem problem = refused(409, () -> send(fork, MESSAGES.get(0)));
+    check(problem.getDetail().endsWith("resume it first"), problem.getDetail());
+    remove(id(fork));
+  }
+
+  private Session read(String id) throws ApiException {
+    return sessions.getSession(APIGetSessionRequest.newBuilder().sessionId(id).build());
+  }
+
+  private Message send(Session session, SendMessageRequest body) throws ApiException {
+    return messages.sendMessage(
+        APISendMessageRequest.newBuilder().sessionId(id(session)).sendMessageRequest(body).build());
+  }
+
+  private void remove(String id) throws ApiException {
+    sessions.deleteSession(APIDeleteSessionRequest.newBuilder().sessionId(id).build());
+  }
+
   private void readNobody() throws Exception {
-    Problem problem = refused(404, () -> sessions.getSession(NOBODY));
+    Problem problem = refused(404, () -> read(NOBODY));
     equal(problem.getDetail(), "Session " + NOBODY + " not found");
   }
 
@@ -136,13 +187,13 @@ public final class Conversation {
     Map<String, Object> metadata =
         IntStream.range(0, 1025).boxed().collect(Collectors.toMap(String::valueOf, Function.identity()));
     SendMessageRequest body = new SendMessageRequest().content("").metadata(metadata);
-    Problem problem = refused(422, () -> messages.sendMessage(id(session), body));
+    Problem problem = refused(422, () -> send(session, body));
     equal(each(problem.getErrors(), SchemaViolation::getPointer), List.of("/metadata"));
   }
 
   private void delete() throws Exception {
-    sessions.deleteSession(id(session));
-    Problem problem = refused(404, () -> sessions.getSession(id(session)));
+    remove(id(session));
+    Problem problem = refused(404, () -> read(id(session)));
     equal(problem.getDetail(), "Session " + id(session) + " not found");
   }
 

@@ -10,12 +10,23 @@ from urllib.parse import parse_qs, urlsplit
 from amplifierd_client import Client
 from amplifierd_client.api.messages import list_messages, send_message
 from amplifierd_client.api.service import get_health, get_status
-from amplifierd_client.api.sessions import create_session, delete_session, get_session, list_sessions, resume_session
+from amplifierd_client.api.sessions import (
+    complete_session,
+    create_session,
+    delete_session,
+    fork_session,
+    get_session,
+    get_session_lineage,
+    list_sessions,
+    resume_session,
+)
 from amplifierd_client.models import (
     Context,
     CreateSessionRequest,
+    ForkSessionRequest,
     Health,
     HealthStatus,
+    Lineage,
     Message,
     Metadata,
     Problem,
@@ -24,6 +35,7 @@ from amplifierd_client.models import (
     ServiceState,
     ServiceStatus,
     Session,
+    SessionStatus,
     Transcript,
 )
 from amplifierd_client.types import Response
@@ -130,6 +142,21 @@ def resume(client: Client, session: Session) -> None:
     check("updatedAt did not move on.", that=resumed.updated_at > before.updated_at)
 
 
+def fork(client: Client, session: Session) -> None:
+    """Fork the session and end the branch, which then takes no message."""
+    body = ForkSessionRequest(at_sequence=1, name="Branch")
+    branch = answered(fork_session.sync(str(session.id), client=client, body=body), Session)
+    equal((branch.parent_session_id, branch.message_count), (session.id, 1))
+    lineage = answered(get_session_lineage.sync(str(session.id), client=client), Lineage)
+    equal([child.id for child in lineage.children], [branch.id])
+    ended = answered(complete_session.sync(str(branch.id), client=client), Session)
+    equal(ended.status, SessionStatus.COMPLETED)
+    late = SendMessageRequest("Too late.")
+    problem = refused(send_message.sync_detailed(str(branch.id), client=client, body=late), 409)
+    check(problem.detail, that=problem.detail.endswith("resume it first"))
+    equal(delete_session.sync_detailed(str(branch.id), client=client).status_code, 204)
+
+
 def read_nobody(client: Client) -> None:
     """Read a session that does not exist."""
     problem = refused(get_session.sync_detailed(NOBODY, client=client), 404)
@@ -182,6 +209,8 @@ def main() -> None:
         page_through_sessions(client, session)
     with step("resume the session"):
         resume(client, session)
+    with step("fork the session and end its branch"):
+        fork(client, session)
     with step("read a session that does not exist"):
         read_nobody(client)
     with step("send a message that breaks the schema"):

@@ -105,6 +105,20 @@ async function resume(session: Session): Promise<void> {
   ok(resumed.updatedAt > before.updatedAt, "updatedAt did not move on.");
 }
 
+async function fork(session: Session): Promise<void> {
+  const body = { at_sequence: 1, name: "Branch" };
+  const branch = answered(await client.POST("/sessions/{session_id}/fork", { ...at(session), body }));
+  equal([branch.parentSessionId, branch.messageCount], [session.id, 1]);
+  const lineage = answered(await client.GET("/sessions/{session_id}/lineage", at(session)));
+  equal(lineage.children.map(({ id }) => id), [branch.id]);
+  const ended = answered(await client.POST("/sessions/{session_id}/complete", at(branch)));
+  equal(ended.status, "completed");
+  const late = { ...at(branch), body: { content: "Too late." } };
+  const problem = refused(await client.POST("/sessions/{session_id}/messages", late), 409);
+  ok(problem.detail.endsWith("resume it first"), problem.detail);
+  equal((await client.DELETE("/sessions/{session_id}", at(branch))).response.status, 204);
+}
+
 async function readNobody(): Promise<void> {
   const answer = await client.GET("/sessions/{session_id}", { params: { path: { session_id: NOBODY } } });
   equal(refused(answer, 404).detail, `Session ${NOBODY} not found`);
@@ -147,6 +161,7 @@ await step("list the transcript", () => listTranscript(session));
 await step("page back through the transcript", () => pageBack(session));
 await step("list sessions page by page", () => listSessions(session));
 await step("resume the session", () => resume(session));
+await step("fork the session and end its branch", () => fork(session));
 await step("read a session that does not exist", readNobody);
 await step("send a message that breaks the schema", () => breakSchema(session));
 await step("delete the session", () => deleteSession(session));

@@ -66,6 +66,22 @@ class Readers:
         except apsw.Error as error:
             raise as_unavailable(error) from error
 
+    def block(self, statement: str, bindings: Bindings, most_bytes: int) -> list[Row]:
+        """The first rows of a list, on the event loop, until the BLOBs at their ends have so many bytes."""
+        taken: list[Row] = []
+        length = 0
+        try:
+            rows = self._point.execute(statement, bindings)
+            for row in rows:
+                taken.append(row)
+                length += len(row[-1])
+                if length >= most_bytes:
+                    rows.close()
+                    break
+        except apsw.Error as error:
+            raise as_unavailable(error) from error
+        return taken
+
     def joined(self, statement: str, bindings: Bindings) -> bytes | None:
         """The BLOB of a list that SQLite joins, on the event loop; None where it is too long for that."""
         try:

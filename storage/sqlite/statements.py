@@ -9,11 +9,11 @@ LIMIT 1
 INSERT_SESSION = """
 INSERT INTO session (
     workspace, id, name, folded_name, status, profile, amplified_dir, created_at, updated_at, message_count,
-    token_usage, version, changed_version, changed_sequence, revision
+    token_usage, version, changed_version, changed_sequence, revision, created_revision
 )
 VALUES (
     :workspace, :id, :name, :folded_name, 'created', :profile, :amplified_dir, :now, :now, 0,
-    0, 1, 1, 0, :revision
+    0, 1, 1, 0, :revision, :revision
 )
 """
 
@@ -123,7 +123,7 @@ FORK_SESSION = """
 INSERT INTO session (
     workspace, id, name, folded_name, status, profile, amplified_dir, created_at, updated_at, started_at,
     parent_session_id, forked_at_sequence, message_count, token_usage, version, changed_version, changed_sequence,
-    revision
+    revision, created_revision
 )
 SELECT
     :workspace, :fork_id, COALESCE(:name, name), COALESCE(:folded_name, folded_name),
@@ -134,7 +134,7 @@ SELECT
         WHERE workspace = :workspace
             AND session_id = :id
             AND sequence <= :last
-    )), 1, 1, :last, :revision
+    )), 1, 1, :last, :revision, :revision
 FROM session
 WHERE workspace = :workspace
     AND id = :id
@@ -233,6 +233,64 @@ FROM message
 WHERE workspace = :workspace
     AND session_id = :id
     AND sequence = :sequence
+"""
+
+TAIL_STATE = """
+SELECT message_count, changed_version, changed_sequence
+FROM session
+WHERE workspace = :workspace
+    AND id = :id
+"""
+
+TAIL_MESSAGES = """
+SELECT sequence, CAST(record AS BLOB)
+FROM message
+WHERE workspace = :workspace
+    AND session_id = :id
+    AND sequence BETWEEN :first AND :last
+ORDER BY sequence
+LIMIT :most
+"""
+
+TAIL_SESSION = """
+SELECT
+    changed_version, changed_sequence,
+    session.id, status, profile, context, amplified_dir, created_at, updated_at, message_count, token_usage, version,
+    name, started_at, ended_at, error_message, error_details, parent_session_id, forked_at_sequence
+FROM session
+JOIN session_detail
+    ON session_detail.workspace = session.workspace
+    AND session_detail.session_id = session.id
+WHERE session.workspace = :workspace
+    AND session.id = :id
+"""
+
+CHANGES = """
+SELECT revision, iif(created_revision > :seen, 'created', 'changed'), CAST(summary AS BLOB)
+FROM session
+WHERE workspace = :workspace
+    AND revision > :seen
+UNION ALL
+SELECT revision, 'deleted', CAST('{"id":"' || session_id || '"}' AS BLOB)
+FROM deletion
+WHERE workspace = :workspace
+    AND revision > :seen
+ORDER BY revision
+LIMIT :most
+"""
+
+CHANGED_SESSIONS = """
+SELECT revision, id
+FROM session
+WHERE workspace = :workspace
+    AND revision > :seen
+UNION ALL
+SELECT revision, session_id
+FROM deletion
+WHERE workspace = :workspace
+    AND revision > :seen
+ORDER BY revision
+LIMIT :most
 """
 
 RECORDED_ANSWER = """

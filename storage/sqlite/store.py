@@ -13,6 +13,7 @@ from ..cursor import encode
 from ..errors import DatabaseUnusable, MessageNotFound, SessionNotFound
 from ..interface import Storage, Versions
 from ..records import (
+    Events,
     Failure,
     Fork,
     Lineage,
@@ -31,8 +32,9 @@ from ..records import (
     Transcript,
 )
 from ..span import sequences
-from . import messages, queries, sessions, statements
+from . import messages, queries, sessions, statements, tails
 from .change import Change
+from .changes import Changes
 from .checkpointer import Checkpointer
 from .connection import connect_writer, switch_to_wal
 from .migrations import migrate, refuse_another_program_s
@@ -65,10 +67,12 @@ class SQLiteStorage(Storage):
         connection = _open_database(self.path)
         self._checkpointer = Checkpointer(connection, self.path)
         self._revisions = Revisions(connection)
-        self._writer = Writer(connection, asyncio.get_running_loop())
+        self._changes = Changes(self.path)
+        self._writer = Writer(connection, asyncio.get_running_loop(), self._changes.wake)
         self._readers = Readers(self.path)
 
     async def close(self) -> None:
+        await self._changes.close()
         self._readers.close()
         await self._writer.close()
         self._checkpointer.close()
@@ -196,6 +200,16 @@ class SQLiteStorage(Storage):
         if query.role is not None:
             return Transcript(session_id, await self._messages_of_role(query, bindings))
         return Transcript(session_id, await self._messages(query, bindings))
+
+    async def follow_session(self, workspace: str, session_id: str, *, after_event: str | None = None) -> Events:
+        tail = tails.session_tail(self._readers, workspace, session_id, after_event)
+        if tail is None:
+            raise SessionNotFound(session_id)
+        return Events(tails.follow(tail, self._changes, workspace, session_id))
+
+    async def follow_sessions(self, workspace: str, *, after_event: str | None = None) -> Events:
+        tail = tails.workspace_tail(self._readers, workspace, after_event)
+        return Events(tails.follow(tail, self._changes, workspace))
 
     async def _messages(self, query: MessageQuery, bindings: Bindings) -> Listing:
         joined = self._readers.joined(queries.joined_messages(query), bindings)

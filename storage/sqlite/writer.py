@@ -51,11 +51,17 @@ class _Request(Generic[Result]):
 
 
 class Writer:
-    """Runs work on the connection it is given, in the order it came; owns that connection until `close`."""
+    """Runs work on the connection it is given, in the order it came; owns that connection until `close`.
 
-    def __init__(self, connection: apsw.Connection, loop: asyncio.AbstractEventLoop) -> None:
+    `committed` is called in the event loop after each commit.
+    """
+
+    def __init__(
+        self, connection: apsw.Connection, loop: asyncio.AbstractEventLoop, committed: Callable[[], None]
+    ) -> None:
         self._connection = connection
         self._loop = loop
+        self._committed = committed
         self._queue: SimpleQueue[_Request[Any] | None] = SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="amplifierd-writer", daemon=True)
         self._thread.start()
@@ -81,7 +87,7 @@ class Writer:
         while (request := self._queue.get()) is not None:
             group, last = self._group_of(request)
             self._commit(group)
-            self._loop.call_soon_threadsafe(_settle, group)
+            self._loop.call_soon_threadsafe(self._settle, group)
             if last:
                 return
 
@@ -109,7 +115,7 @@ class Writer:
             for request in group:
                 request.error = error
 
-
-def _settle(group: list[_Request[Any]]) -> None:
-    for request in group:
-        request.settle()
+    def _settle(self, group: list[_Request[Any]]) -> None:
+        for request in group:
+            request.settle()
+        self._committed()

@@ -34,6 +34,8 @@ OPERATIONS = [
     ("POST", "/sessions/{}/messages/batch", {"messages": [{"content": "x"}]}),
     ("GET", "/sessions/{}/messages", None),
     ("GET", "/sessions/{}/messages/1", None),
+    ("GET", "/sessions/{}/events", None),
+    ("GET", "/events", None),
     ("DELETE", "/sessions/{}", None),
     ("GET", "/health", None),
 ]

@@ -62,6 +62,10 @@ MESSAGES_BY_KEY = "SEARCH message USING PRIMARY KEY (workspace=? AND session_id=
             statements.CHILDREN,
             "SEARCH session USING INDEX session_by_parent (workspace=? AND parent_session_id=?)",
         ),
+        (statements.TAIL_STATE, SESSION_BY_KEY),
+        (statements.TAIL_MESSAGES, MESSAGES_BY_KEY),
+        (statements.CHANGES, "MERGE (UNION ALL)"),
+        (statements.CHANGED_SESSIONS, "MERGE (UNION ALL)"),
         (queries.messages(MessageQuery()), MESSAGES_BY_KEY),
         (queries.messages(MessageQuery(order="desc")), MESSAGES_BY_KEY),
         *(

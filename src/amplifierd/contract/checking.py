@@ -1,21 +1,28 @@
 """Every response held against the contract before it is sent: status, headers, media type, body.
 
-Costs a parse and a validation a response, and holds back streams; for tests, and for `--check-responses`.
+Costs a parse and a validation a response, and holds back streams but those of events; for tests, and for
+`--check-responses`.
 """
 
 import logging
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from .document import Document, Json
+from .event_check import BrokenStream, EventCheck, is_event_stream
+from .event_stream import EVENT_STREAM
 from .ijson import DEEPEST, NotIJson, decode
 from .paths import Paths
 from .problems import Problem, render
 from .schema import Schemas, Validator
 
 logger = logging.getLogger("amplifierd")
+
+# Those of the content and of the connection (RFC 9110, sections 8.3, 8.6 and 7.6.1) are no contract's matter.
+_OF_EVERY_MESSAGE = {"content-type", "content-length", "connection"}
 
 # How much deeper in an answer a client's own JSON may stand than in the body that brought it.
 LEVELS_AROUND = 10
@@ -37,9 +44,19 @@ class ResponseCheck:
             await self._app(scope, receive, send)
             return
         held: list[Message] = []
+        events: EventCheck | None = None
 
         async def hold(message: Message) -> None:
-            held.append(message)
+            nonlocal events
+            if message["type"] == "http.response.start" and is_event_stream(message):
+                # It may never end: each event is held against the contract as it passes.
+                events = EventCheck(self._event_faults(operation))
+                await self._begin_events(operation, message, send)
+            elif events is not None:
+                events.check(message["body"])
+                await send(message)
+            else:
+                held.append(message)
 
         await self._app(scope, receive, hold)
         for message in held and self._checked(operation, scope["method"], held):
@@ -70,6 +87,18 @@ class ResponseCheck:
             {"type": "http.response.body", "body": problem_body},
         ]
 
+    async def _begin_events(self, operation: Json, start: Message, send: Send) -> None:
+        headers = {name.decode(): value.decode() for name, value in start["headers"]}
+        declared = self._document.resolve(operation["responses"][str(start["status"])])
+        if faults := self._header_faults(declared.get("headers", {}), headers):
+            raise BrokenStream("; ".join(faults))
+        logger.debug("Checked response: %s %s %s", operation["operationId"], start["status"], EVENT_STREAM)
+        await send(start)
+
+    def _event_faults(self, operation: Json) -> Callable[[Json], list[str]]:
+        schema = operation["responses"]["200"]["content"][EVENT_STREAM]["schema"]
+        return lambda event: [f"{it.pointer} {it.detail}" for it in self._violations(schema, event)]
+
     def _faults(self, operation: Json, status: int, headers: dict[str, str], body: bytes | None) -> list[str]:
         node = operation["responses"].get(str(status))
         if node is None:
@@ -92,7 +121,7 @@ class ResponseCheck:
                 faults += [
                     f"header {name} {violation.detail}" for violation in self._violations(header["schema"], typed)
                 ]
-        undeclared = set(headers) - {name.lower() for name in declared} - {"content-type", "content-length"}
+        undeclared = set(headers) - {name.lower() for name in declared} - _OF_EVERY_MESSAGE
         return [*faults, *(f"header {name} is not declared" for name in sorted(undeclared))]
 
     def _body_faults(self, content: Json, content_type: str | None, body: bytes | None) -> list[str]:

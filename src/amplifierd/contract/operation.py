@@ -59,12 +59,12 @@ class Operation:
             arguments["body"], text = await self._body.read(scope, receive)
         key = arguments.get(ARGUMENT)
         if key is None:
-            await self._response.send(scope, send, await self._handler(**arguments))
+            await self._response.send(scope, receive, send, await self._handler(**arguments))
             return
         with self._idempotency.handling(key, scope, text) as once:
             arguments[ARGUMENT] = once
             result = await self._handler(**arguments)
-            await self._response.send(scope, send, result, replayed=once.replayed)
+            await self._response.send(scope, receive, send, result, replayed=once.replayed)
 
 
 def _bound(headers: list[Header]) -> dict[str, Header]:

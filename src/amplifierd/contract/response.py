@@ -8,11 +8,12 @@ from urllib.parse import quote, unquote_plus
 
 import msgspec
 from starlette.requests import ClientDisconnect
-from starlette.types import Scope, Send
+from starlette.types import Receive, Scope, Send
 
-from ..storage.records import Listing
+from ..storage.records import Events, Listing
 from .body import JSON
 from .document import ContractError, Document, Json
+from .event_stream import EVENT_STREAM, send_events
 from .preconditions import NOT_MODIFIED, ETag
 from .problems import Headers
 from .schema import Schemas
@@ -36,8 +37,8 @@ class Response:
     def __init__(
         self, document: Document, schemas: Schemas, path: str, operation: Json, handler: Callable[..., Any]
     ) -> None:
-        self.status, declared = _success(document, operation)
         self._returns: Any = get_type_hints(handler)["return"]
+        self.status, declared = _success(document, operation, EVENT_STREAM if self._returns is Events else JSON)
         self._listing_name = _listing_name(self._returns)
         headers = declared.get("headers", {})
         self._location = _Location(document, operation, declared) if "Location" in headers else None
@@ -49,9 +50,14 @@ class Response:
                 f"its response {self.status} has {'a' if 'content' in declared else 'no'} body."
             )
 
-    async def send(self, scope: Scope, send: Send, result: Any, *, replayed: bool = False) -> None:
-        """Send `result`, `replayed` where it is an earlier request's; a listing of more than one block is streamed."""
-        if result is None:
+    async def send(self, scope: Scope, receive: Receive, send: Send, result: Any, *, replayed: bool = False) -> None:
+        """Send `result`, `replayed` where it is an earlier request's.
+
+        A listing of more than one block is streamed, and events are as long as there are any.
+        """
+        if self._returns is Events:
+            await send_events(result, scope, receive, send, stall_seconds=STALL_SECONDS)
+        elif result is None:
             await self._start(send, [])
             await send({"type": "http.response.body", "body": b""})
         elif self._returns is Listing or self._listing_name:
@@ -135,13 +141,13 @@ class _Location:
         return location.encode()
 
 
-def _success(document: Document, operation: Json) -> tuple[int, Json]:
+def _success(document: Document, operation: Json, media_type: str) -> tuple[int, Json]:
     found = [status for status in operation["responses"] if status.startswith("2")]
     if len(found) != 1:
         raise ContractError(f"Operation {operation['operationId']} has {len(found)} success responses; it needs one.")
     declared = document.resolve(operation["responses"][found[0]])
-    if set(declared.get("content", {})) - {JSON}:
-        raise ContractError(f"Operation {operation['operationId']}: a response that is not {JSON} is not supported.")
+    if set(declared.get("content", {})) - {media_type}:
+        raise ContractError(f"Operation {operation['operationId']}: its handler's response is {media_type}.")
     return int(found[0]), declared
 
 

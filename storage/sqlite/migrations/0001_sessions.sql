@@ -26,6 +26,7 @@ CREATE TABLE session (
     changed_sequence   INTEGER NOT NULL,
     -- Counts the writes of the workspace: the session that changed last has the highest.
     revision           INTEGER NOT NULL,
+    created_revision   INTEGER NOT NULL,
     -- The session as a list shows it: a list is these texts joined.
     summary            TEXT    NOT NULL GENERATED ALWAYS AS (
         '{"id":"' || id

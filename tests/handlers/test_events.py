@@ -1,0 +1,160 @@
+"""Server-Sent Events over a real socket, read as the specification of EventSource reads them."""
+
+import json
+import re
+import signal
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
+
+import httpx
+import pytest
+
+from daemon import Daemon
+from raw import Connection, get
+
+Event = dict[str, str]
+
+
+@pytest.fixture
+def path(client: httpx.Client) -> str:
+    """The path of a session that was just created."""
+    return f"/sessions/{client.post('/sessions').json()['id']}"
+
+
+def events_of(response: httpx.Response) -> Iterator[Event]:
+    """Each event: its fields."""
+    event: Event = {}
+    for line in response.iter_lines():
+        name, _, value = line.partition(": ")
+        if name:
+            event[name] = value
+        elif event:
+            yield event
+            event = {}
+
+
+@contextmanager
+def following(daemon: Daemon, path: str, **headers: str) -> Iterator[Iterator[Event]]:
+    """The events of a stream, which is closed at the end."""
+    with daemon.client() as client, client.stream("GET", path, headers=headers) as response:
+        assert response.status_code == 200, response.read()
+        assert response.headers["content-type"] == "text/event-stream; charset=utf-8"
+        assert response.headers["cache-control"] == "no-store"
+        yield events_of(response)
+
+
+def say(client: httpx.Client, path: str, *contents: str) -> None:
+    for content in contents:
+        assert client.post(f"{path}/messages", json={"content": content}).status_code == 201
+
+
+def test_a_conversation_is_followed(daemon: Daemon, client: httpx.Client, path: str) -> None:
+    with following(daemon, f"{path}/events") as events:
+        say(client, path, "Zeile\r\neins\n\nid: 7", "two")
+        first, session, second = (next(events) for _ in range(3))
+        assert (first["event"], first["id"]) == ("message", "1")
+        assert json.loads(first["data"]) == client.get(f"{path}/messages/1").json()
+        assert (session["event"], json.loads(session["data"])["status"]) == ("session", "active")
+        assert (second["event"], second["id"]) == ("message", "2")
+        client.delete(path)
+        gone = next(events)
+        assert (gone["event"], json.loads(gone["data"])) == ("deleted", {"id": path.rpartition("/")[2]})
+        assert next(events, None) is None
+
+
+def test_a_transcript_is_followed_from_its_beginning(daemon: Daemon, client: httpx.Client, path: str) -> None:
+    say(client, path, "one", "two")
+    with following(daemon, f"{path}/events?after_sequence=0") as events:
+        assert [next(events)["id"] for _ in range(3)] == ["1", "1.2", "2"]
+    with following(daemon, f"{path}/events?after_sequence=0", **{"Last-Event-ID": "1.2"}) as events:
+        assert next(events)["id"] == "2"
+
+
+def test_all_sessions_are_followed(daemon: Daemon, client: httpx.Client, path: str) -> None:
+    with following(daemon, "/events") as events:
+        say(client, path, "one")
+        changed = next(events)
+        created = client.post("/sessions").json()["id"]
+        made = next(events)
+        client.delete(f"/sessions/{created}")
+        assert [changed["event"], made["event"], next(events)["event"]] == ["changed", "created", "deleted"]
+    with following(daemon, "/events", **{"Last-Event-ID": changed["id"]}) as events:
+        assert next(events)["event"] == "deleted"
+
+
+@pytest.mark.parametrize(
+    ("query", "headers"),
+    [
+        ("after_sequence=-1", {}),
+        ("after_sequence=x", {}),
+        ("from=1", {}),
+        ("", {"Last-Event-ID": "x"}),
+        ("", {"Last-Event-ID": ""}),
+        ("", {"Last-Event-ID": "1.2.3"}),
+    ],
+)
+def test_a_position_that_is_none_is_400(client: httpx.Client, path: str, query: str, headers: dict[str, str]) -> None:
+    assert client.get(f"{path}/events?{query}", headers=headers).status_code == 400
+
+
+def test_what_is_not_there_is_404(client: httpx.Client) -> None:
+    assert client.get("/sessions/nobody/events").status_code == 404
+    assert client.get("/events", headers={"Last-Event-ID": "1.2"}).status_code == 400
+
+
+def test_head_does_not_wait(client: httpx.Client, path: str) -> None:
+    for stream in (f"{path}/events", "/events"):
+        answered = client.head(stream)
+        assert (answered.status_code, answered.content) == (200, b"")
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_shutdown_ends_streams_in_order(database: str, workers: str) -> None:
+    with Daemon(database, "--workers", workers, check_responses=False) as daemon:
+        with daemon.client() as client:
+            path = f"/sessions/{client.post('/sessions').json()['id']}"
+
+        def follow(stream: str) -> list[Event]:
+            with following(daemon, stream) as events:
+                return list(events)
+
+        with ThreadPoolExecutor(8) as threads:
+            answers = [threads.submit(follow, stream) for stream in [f"{path}/events", "/events"] * 4]
+            time.sleep(0.5)
+            daemon.process.send_signal(signal.SIGTERM)
+            assert [answer.result(timeout=10) for answer in answers] == [[]] * 8
+        assert daemon.stop() == 0
+    assert "ERROR" not in daemon.log
+
+
+def test_a_reader_on_another_worker_gets_it_too(database: str) -> None:
+    with Daemon(database, "--workers", "2", check_responses=False) as daemon, daemon.client() as client:
+        path = f"/sessions/{client.post('/sessions').json()['id']}"
+
+        def first_event(_number: int) -> dict[str, Any]:
+            with following(daemon, f"{path}/events?after_sequence=0") as events:
+                return next(event for event in events if event["event"] == "message")
+
+        with ThreadPoolExecutor(8) as threads:
+            answers = threads.map(first_event, range(8))
+            time.sleep(0.5)
+            say(client, path, "one")
+            assert [answer["id"] for answer in answers] == ["1"] * 8
+
+
+def test_a_reader_that_leaves_is_forgotten(daemon: Daemon, client: httpx.Client, path: str) -> None:
+    with Connection(daemon.port) as connection:
+        connection.send(get(f"/api/v1{path}/events"))
+        time.sleep(0.3)
+    say(client, path, "one")
+    assert re.search(rf"GET /api/v1{path}/events \d+ [\d.]+ ms", eventually_logged(daemon, f"{path}/events"))
+
+
+def eventually_logged(daemon: Daemon, words: str) -> str:
+    deadline = time.monotonic() + 10
+    while words not in daemon.log and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return daemon.log

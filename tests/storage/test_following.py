@@ -1,0 +1,261 @@
+"""What every storage does for those who follow sessions: nothing is lost, nothing comes twice."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import aclosing, asynccontextmanager
+
+import msgspec
+import pytest
+from msgspec import Raw
+
+from amplifierd.storage import open_storage
+from amplifierd.storage.errors import SessionNotFound
+from amplifierd.storage.interface import Storage
+from amplifierd.storage.records import (
+    BatchMessage,
+    Event,
+    Events,
+    Fork,
+    Message,
+    NewMessage,
+    NewMessages,
+    NewSession,
+    Session,
+    SessionPatch,
+)
+from reading import read
+
+W = "default"
+SECONDS = 10
+
+
+class Follower:
+    """Reads events one by one."""
+
+    def __init__(self, events: Events) -> None:
+        self._batches = events.batches
+        self._waiting: list[Event] = []
+
+    async def next(self) -> Event:
+        """The next event."""
+        if not self._waiting:
+            self._waiting = await asyncio.wait_for(anext(self._batches), SECONDS)
+        return self._waiting.pop(0)
+
+    async def upto(self, last: str) -> list[Event]:
+        """The events that come until the one with this id, which is the last."""
+        found = [await self.next()]
+        while found[-1].id != last:
+            found.append(await self.next())
+        return found
+
+    async def ended(self) -> bool:
+        """Whether nothing comes any more."""
+        return not self._waiting and await asyncio.wait_for(anext(self._batches, None), SECONDS) is None
+
+
+@asynccontextmanager
+async def following(storage: Storage, session_id: str, after_event: str | None = None) -> AsyncIterator[Follower]:
+    events = await storage.follow_session(W, session_id, after_event=after_event)
+    async with aclosing(events.batches):
+        yield Follower(events)
+
+
+@asynccontextmanager
+async def following_all(storage: Storage, after_event: str | None = None) -> AsyncIterator[Follower]:
+    events = await storage.follow_sessions(W, after_event=after_event)
+    async with aclosing(events.batches):
+        yield Follower(events)
+
+
+async def say(storage: Storage, session_id: str, *contents: str) -> None:
+    for content in contents:
+        await storage.append_message(W, session_id, NewMessage(content=content))
+
+
+def told(events: list[Event]) -> list[tuple[str, str | None]]:
+    return [(event.kind, event.id) for event in events]
+
+
+@pytest.fixture
+async def session(storage: Storage) -> Session:
+    return await storage.create_session(W, NewSession(context=Raw(b'{"b":1.0,"a":2}')))
+
+
+@pytest.fixture
+async def other(storage: Storage, database: str) -> AsyncIterator[Storage]:
+    """A second storage on the database of `storage`."""
+    assert storage is not None
+    async with open_storage(database) as opened:
+        yield opened
+
+
+async def test_what_is_said_arrives(storage: Storage, session: Session) -> None:
+    async with following(storage, session.id) as follower:
+        await say(storage, session.id, "one", "two")
+        events = await follower.upto("2")
+    assert told(events) == [("message", "1"), ("session", "1.2"), ("message", "2")]
+    messages = [msgspec.json.decode(event.data, type=Message) for event in events if event.kind == "message"]
+    assert messages == await read(storage, session.id)
+
+
+async def test_what_is_said_on_another_node_arrives(storage: Storage, other: Storage, session: Session) -> None:
+    async with following(storage, session.id) as follower:
+        await say(other, session.id, "one", "two")
+        assert [kind for kind, _ in told(await follower.upto("2"))] == ["message", "session", "message"]
+
+
+async def test_what_was_there_before_does_not_come(storage: Storage, session: Session) -> None:
+    await say(storage, session.id, "one")
+    async with following(storage, session.id) as follower:
+        await say(storage, session.id, "two")
+        assert told([await follower.next()]) == [("message", "2")]
+
+
+async def test_a_session_comes_as_it_is(storage: Storage, session: Session) -> None:
+    async with following(storage, session.id) as follower:
+        await storage.update_session(W, session.id, SessionPatch(name="Talk"))
+        changed = await follower.next()
+    assert told([changed]) == [("session", "0.2")]
+    assert changed.data == msgspec.json.encode(await storage.get_session(W, session.id))
+
+
+@pytest.mark.parametrize(
+    ("after", "expected"),
+    [
+        ("0", [("message", "1"), ("message", "2"), ("session", "2.4"), ("message", "3")]),
+        ("1", [("message", "2"), ("session", "2.4"), ("message", "3")]),
+        ("1.2", [("message", "2"), ("session", "2.4"), ("message", "3")]),
+        ("2", [("session", "2.4"), ("message", "3")]),
+        ("2.4", [("message", "3")]),
+        ("3", []),
+    ],
+)
+async def test_who_comes_back_goes_on_where_it_was(
+    storage: Storage, session: Session, after: str, expected: list[tuple[str, str]]
+) -> None:
+    await say(storage, session.id, "one", "two")
+    await storage.update_session(W, session.id, SessionPatch(name="Talk"))
+    await say(storage, session.id, "three")
+    async with following(storage, session.id, after) as follower:
+        await say(storage, session.id, "four")
+        assert told(await follower.upto("4")) == [*expected, ("message", "4")]
+
+
+async def test_who_is_ahead_waits_until_it_is_not(storage: Storage, session: Session) -> None:
+    await say(storage, session.id, "one")
+    async with following(storage, session.id, "2") as follower:
+        await say(storage, session.id, "two", "three")
+        assert told([await follower.next()]) == [("message", "3")]
+
+
+async def test_who_comes_back_again_and_again_gets_each_message_once(storage: Storage, session: Session) -> None:
+    async def talk() -> None:
+        for number in range(200):
+            await say(storage, session.id, str(number))
+
+    talking = asyncio.create_task(talk())
+    last = "0"
+    seen: list[str | None] = []
+    while len(seen) < 200:
+        async with following(storage, session.id, last) as follower:
+            for _ in range(7):
+                event = await follower.next()
+                last = event.id or last
+                seen += [event.id] if event.kind == "message" else []
+                if len(seen) == 200:
+                    break
+    await talking
+    assert seen == [str(number) for number in range(1, 201)]
+
+
+async def test_a_long_transcript_comes_whole(storage: Storage, session: Session) -> None:
+    await storage.append_messages(W, session.id, NewMessages([BatchMessage(content="x" * 5_000)] * 1_000))
+    async with following(storage, session.id, "0") as follower:
+        events = await follower.upto("1000.2")
+    assert told(events) == [*(("message", str(number)) for number in range(1, 1_001)), ("session", "1000.2")]
+
+
+async def test_a_batch_of_events_is_bounded(storage: Storage, session: Session) -> None:
+    for _ in range(3):
+        await storage.append_messages(W, session.id, NewMessages([BatchMessage(content="x" * 50_000)] * 40))
+    events = await storage.follow_session(W, session.id, after_event="0")
+    async with aclosing(events.batches):
+        batch = await anext(events.batches)
+    assert sum(len(event.data) for event in batch) < 512 * 1024
+
+
+async def test_a_deletion_is_the_end(storage: Storage, session: Session) -> None:
+    async with following(storage, session.id) as follower:
+        await storage.delete_session(W, session.id)
+        gone = await follower.next()
+        assert (gone.kind, gone.data) == ("deleted", msgspec.json.encode({"id": session.id}))
+        assert await follower.ended()
+
+
+async def test_another_session_s_events_do_not_come(storage: Storage, session: Session) -> None:
+    neighbour = await storage.create_session(W, NewSession())
+    async with following(storage, session.id) as follower:
+        await say(storage, neighbour.id, "not yours")
+        await say(storage, session.id, "yours")
+        assert b"yours" in (await follower.next()).data
+        assert (await follower.next()).kind == "session"
+
+
+@pytest.mark.parametrize("workspace", [W, "other"])
+async def test_who_is_not_there_can_t_be_followed(storage: Storage, session: Session, workspace: str) -> None:
+    session_id = session.id if workspace == "other" else "nobody"
+    with pytest.raises(SessionNotFound):
+        await storage.follow_session(workspace, session_id)
+
+
+async def test_all_sessions_are_followed(storage: Storage, other: Storage, session: Session) -> None:
+    async with following_all(storage) as follower:
+        made = await other.create_session(W, NewSession())
+        created = await follower.next()
+        await say(storage, session.id, "one")
+        changed = await follower.next()
+        await other.delete_session(W, made.id)
+        deleted = await follower.next()
+        fork = await storage.fork_session(W, session.id, Fork())
+        forked = await follower.next()
+    assert [event.kind for event in (created, changed, deleted, forked)] == ["created", "changed", "deleted", "created"]
+    assert msgspec.json.decode(created.data)["id"] == made.id
+    assert msgspec.json.decode(changed.data)["messageCount"] == 1
+    assert msgspec.json.decode(deleted.data) == {"id": made.id}
+    assert msgspec.json.decode(forked.data)["id"] == fork.id
+    numbers = [int(event.id or 0) for event in (created, changed, deleted, forked)]
+    assert numbers == sorted(set(numbers))
+
+
+async def test_who_comes_back_is_told_of_each_session_once(storage: Storage, session: Session) -> None:
+    async with following_all(storage) as follower:
+        await say(storage, session.id, "one")
+        seen = (await follower.next()).id
+    made = await storage.create_session(W, NewSession())
+    await say(storage, made.id, "one", "two")
+    gone = await storage.create_session(W, NewSession())
+    await storage.delete_session(W, gone.id)
+    await say(storage, session.id, "two")
+    async with following_all(storage, seen) as follower:
+        events = [await follower.next() for _ in range(3)]
+    said = [(event.kind, msgspec.json.decode(event.data)["id"]) for event in events]
+    assert said == [("created", made.id), ("deleted", gone.id), ("changed", session.id)]
+
+
+async def test_another_workspace_s_sessions_do_not_come(storage: Storage) -> None:
+    async with following_all(storage) as follower:
+        await storage.create_session("other", NewSession())
+        mine = await storage.create_session(W, NewSession())
+        assert msgspec.json.decode((await follower.next()).data)["id"] == mine.id
+
+
+async def test_many_follow_and_each_gets_all(storage: Storage, session: Session) -> None:
+    async def count() -> int:
+        async with following(storage, session.id, "0") as follower:
+            return len([event for event in await follower.upto("100") if event.kind == "message"])
+
+    counting = [asyncio.create_task(count()) for _ in range(100)]
+    for number in range(100):
+        await say(storage, session.id, str(number))
+    assert set(await asyncio.gather(*counting)) == {100}
