@@ -17,6 +17,7 @@ from typing import Any
 from fastapi import FastAPI
 from pydantic import BaseModel, ConfigDict, Field
 
+from amplifierd.app import RENDERINGS
 from amplifierd.contract import compile_contract, load_document
 from amplifierd.settings import CONTRACT
 from amplifierd.storage.records import Message, NewMessage
@@ -75,6 +76,7 @@ def ours(*, check_responses: bool) -> App:
         max_body=8 * 1024 * 1024,
         check_responses=check_responses,
         lifespan=nothing,
+        renderings=RENDERINGS,
     )
 
 

@@ -2,6 +2,7 @@
 
 from ..storage.interface import Storage, Versions
 from ..storage.records import (
+    Listing,
     Message,
     MessageOrder,
     MessageQuery,
@@ -47,3 +48,9 @@ async def list_messages(
     """The messages asked for."""
     query = MessageQuery(limit, after_sequence, before_sequence, role, order)
     return await storage.list_messages(workspace, session_id, query)
+
+
+async def get_transcript(session_id: str, *, storage: Storage, workspace: str) -> Listing:
+    """The whole transcript."""
+    transcript = await storage.list_messages(workspace, session_id, MessageQuery())
+    return transcript.messages

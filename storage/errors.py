@@ -71,6 +71,24 @@ class TooFewMessages(SessionConflict):
         self.session_id = session_id
 
 
+class SessionExists(SessionConflict):
+    """A session that is to be imported is there already."""
+
+    def __init__(self, session_id: str) -> None:
+        super().__init__(
+            f"Cannot import session {session_id}: it is there already; skip it, or let it have a new id, by on_conflict"
+        )
+        self.session_id = session_id
+
+
+class ImportInvalid(StorageError):
+    """What is to be imported is no export; `line` counts from 1."""
+
+    def __init__(self, line: int, reason: str) -> None:
+        super().__init__(f"Cannot import line {line}: {reason}")
+        self.line = line
+
+
 class VersionMismatch(StorageError):
     """The session is at `version`, and the request is meant for others."""
 

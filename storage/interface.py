@@ -6,8 +6,10 @@ from typing import ClassVar, Literal, Self
 
 from .records import (
     Events,
+    Export,
     Failure,
     Fork,
+    ImportReport,
     Lineage,
     Listing,
     Message,
@@ -17,6 +19,7 @@ from .records import (
     NewMessages,
     NewSession,
     Once,
+    OnConflict,
     Session,
     SessionPatch,
     SessionQuery,
@@ -193,4 +196,24 @@ class Storage(ABC):
 
         It begins after the event of that id, None for what comes next. A session that changed several times meanwhile
         comes once; deletions are known for a week.
+        """
+
+    @abstractmethod
+    async def count_sessions(self, workspace: str) -> int:
+        """Count sessions."""
+
+    @abstractmethod
+    async def export_sessions(self, workspace: str) -> Export:
+        """Read every session with its messages: a header, then the sessions in the order of their ids.
+
+        Each session is read as it is at one moment, all in constant memory. A session that is deleted while it is being
+        read raises `SessionNotFound` out of the batches.
+        """
+
+    @abstractmethod
+    async def import_sessions(self, workspace: str, export: Export, on_conflict: OnConflict) -> ImportReport:
+        """Write the sessions of an export as they were, each whole or not at all, in constant memory.
+
+        All of it is read and checked before the first is written. Raises `ImportInvalid`, and `SessionExists` where a
+        session is there and `on_conflict` is fail.
         """

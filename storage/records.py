@@ -17,6 +17,7 @@ Role = Literal["user", "assistant", "system", "tool"]
 SessionStatus = Literal["created", "active", "completed", "failed", "terminated"]
 SessionSort = Literal["-updated_at", "updated_at", "-created_at", "created_at"]
 MessageOrder = Literal["asc", "desc"]
+OnConflict = Literal["fail", "skip", "new_id"]
 EventKind = Literal["message", "session", "created", "changed", "deleted"]
 
 
@@ -245,3 +246,34 @@ class Events:
     """
 
     batches: AsyncGenerator[list[Event], None]
+
+
+class ExportHeader(Struct, frozen=True):
+    """What an export is."""
+
+    format: Literal["amplifierd-export"] = "amplifierd-export"
+    version: int = 1
+
+
+class ExportLine(Struct, frozen=True):
+    """One record of an export: the header, or a session, after which come its messages, or a message."""
+
+    header: ExportHeader | UnsetType = UNSET
+    session: Session | UnsetType = UNSET
+    message: Message | UnsetType = UNSET
+
+
+@dataclass(frozen=True, slots=True)
+class Export:
+    """Sessions with their messages, in batches of bounded size. Whoever holds it iterates `batches` or closes it."""
+
+    batches: AsyncGenerator[list[ExportLine], None]
+
+
+class ImportReport(Struct, frozen=True, rename="camel"):
+    """How many sessions and messages were written, sessions left out, and sessions that got a new id."""
+
+    sessions: int = 0
+    messages: int = 0
+    skipped: int = 0
+    renamed: int = 0

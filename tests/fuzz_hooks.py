@@ -1,5 +1,6 @@
 """What Schemathesis must know of the contract that no schema says."""
 
+import json
 import re
 from typing import Any
 from uuid import uuid4
@@ -23,3 +24,9 @@ def before_call(_context: Any, case: schemathesis.Case[Any], _kwargs: dict[str, 
             # The coverage phase makes headers of letters and digits alone; an entity tag has quotes.
             if ALPHANUMERIC.fullmatch(case.headers.get(name, "")):
                 case.headers[name] = f'"{case.headers[name]}"'
+
+
+@schemathesis.serializer("application/x-ndjson")
+def ndjson(_context: Any, value: Any) -> bytes:
+    """A body of one line."""
+    return json.dumps(value).encode()

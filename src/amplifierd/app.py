@@ -8,10 +8,12 @@ from typing import Any
 from . import __version__
 from .contract import compile_contract, load_document
 from .logs import access_log
+from .markdown import markdown_of
 from .settings import Settings
 from .storage.errors import (
     ContextTooLarge,
     IdempotencyKeyReused,
+    ImportInvalid,
     MessageNotFound,
     SessionConflict,
     SessionNotFound,
@@ -28,8 +30,12 @@ STATUSES: dict[type[Exception], int] = {
     VersionMismatch: 412,
     ContextTooLarge: 422,
     IdempotencyKeyReused: 422,
+    ImportInvalid: 422,
     StorageUnavailable: 503,
 }
+
+# How a list is written in a media type, by operation.
+RENDERINGS = {("getTranscript", "text/markdown"): markdown_of}
 
 # Everything is kept under a workspace; without keys there is one.
 DEFAULT_WORKSPACE = "default"
@@ -58,6 +64,7 @@ def create_app(settings: Settings, storage: Storage) -> Any:
             "uptime": lambda: time.monotonic() - started,
         },
         statuses=STATUSES,
+        renderings=RENDERINGS,
         version=__version__,
         max_body=settings.max_body,
         check_responses=settings.check_responses,

@@ -1,17 +1,23 @@
 """The command line. Every option is also an environment variable: `--port` is `AMPLIFIERD_PORT`."""
 
+import asyncio
 import gc
 import os
-from typing import Any, get_args
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, BinaryIO, get_args
 
 import click
 from click.core import ParameterSource
 
 from . import __version__
-from .settings import LogFormat, LogLevel, Settings, default_database
-from .storage import DAY_SECONDS
+from .settings import CONTRACT, LogFormat, LogLevel, Settings, default_database
+from .storage import DAY_SECONDS, open_storage
+from .storage.records import OnConflict
 
 PREFIX = "AMPLIFIERD"
+
+MOST_LINE = 1024 * 1024 * 1024
 
 # Asked as early as can be: a parent that ends while this process starts is one to end with.
 PARENT = os.getppid()
@@ -23,18 +29,21 @@ def cli() -> None:
     """A store for LLM conversations, served over HTTP by the contract in openapi.yaml."""
 
 
-@cli.command(context_settings={"auto_envvar_prefix": PREFIX, "show_default": True})
-@click.option("--host", default="127.0.0.1", show_envvar=True, help="The address to listen on.")
-@click.option(
-    "--port", type=click.IntRange(0, 65535), default=8420, show_envvar=True, help="The port; 0 takes a free one."
-)
-@click.option(
+_database = click.option(
     "--database",
     default=default_database,
     show_default="a file in your data directory",
     show_envvar=True,
     help="Where conversations are kept: sqlite:///relative/path or sqlite:////absolute/path.",
 )
+
+
+@cli.command(context_settings={"auto_envvar_prefix": PREFIX, "show_default": True})
+@click.option("--host", default="127.0.0.1", show_envvar=True, help="The address to listen on.")
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=8420, show_envvar=True, help="The port; 0 takes a free one."
+)
+@_database
 @click.option("--workers", type=click.IntRange(1, 64), default=1, show_envvar=True, help="How many processes serve.")
 @click.option(
     "--max-body", type=click.IntRange(1), default=8 * 1024 * 1024, show_envvar=True, help="The largest body, in bytes."
@@ -81,4 +90,61 @@ def serve(context: click.Context, /, **options: Any) -> None:
     try:
         run(Settings(**options, parent=PARENT))
     except (CannotListen, ContractError, DatabaseUnusable) as error:
+        raise click.ClickException(str(error)) from error
+
+
+@cli.command("export", context_settings={"auto_envvar_prefix": PREFIX, "show_default": True})
+@_database
+@click.argument("file", type=click.File("wb"), default="-")
+def export_sessions(database: str, file: BinaryIO) -> None:
+    """Write every session with its messages to FILE as NDJSON; to the standard output where FILE is left out.
+
+    A daemon may serve the database meanwhile.
+    """
+    from .transfer import export_to
+
+    with _sentences():
+        exported = asyncio.run(export_to(file, open_storage(database)))
+    click.echo(f"Exported {exported} sessions.", err=True)
+
+
+@cli.command("import", context_settings={"auto_envvar_prefix": PREFIX, "show_default": True})
+@_database
+@click.option(
+    "--on-conflict",
+    type=click.Choice(get_args(OnConflict)),
+    default="fail",
+    help="What to do with a session whose id is there already.",
+)
+@click.argument("file", type=click.File("rb"), default="-")
+def import_sessions(database: str, on_conflict: OnConflict, file: BinaryIO) -> None:
+    """Take the sessions of an export from FILE; from the standard input where FILE is left out.
+
+    A daemon may serve the database meanwhile.
+    """
+    from .contract import line_reader, load_document
+    from .transfer import import_from
+
+    size = os.fstat(file.fileno()).st_size if file.seekable() else None
+    with _sentences():
+        reader = line_reader(load_document(CONTRACT), MOST_LINE)
+        report = asyncio.run(import_from(file, size, open_storage(database), reader, on_conflict))
+    click.echo(
+        f"Imported {report.sessions} sessions with {report.messages} messages; "
+        f"{report.skipped} were skipped, {report.renamed} got a new id.",
+        err=True,
+    )
+
+
+@contextmanager
+def _sentences() -> Iterator[None]:
+    """What is wrong with the input or the database is said in a sentence, without a traceback."""
+    from .contract import Problem
+    from .storage.errors import StorageError
+
+    try:
+        yield
+    except Problem as problem:
+        raise click.ClickException(problem.detail) from problem
+    except StorageError as error:
         raise click.ClickException(str(error)) from error

@@ -8,9 +8,9 @@ from msgspec import UNSET
 from ..errors import SequenceConflict, SessionEnded
 from ..interface import Versions
 from ..records import BatchMessage, Message, Messages, NewMessage, NewMessages
+from ..sums import MOST
 from . import statements
 from .change import Bindings, Change
-from .sessions import MOST
 
 _encode = msgspec.json.Encoder().encode
 

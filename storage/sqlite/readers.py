@@ -92,9 +92,17 @@ class Readers:
             raise as_unavailable(error) from error
         return blob or b""
 
+    async def work(self, work: Callable[[apsw.Connection], Answer]) -> Answer:
+        """What `work` reads, in a thread."""
+
+        async def read(connection: apsw.Connection) -> Answer:
+            return await self._in_thread(lambda: work(connection))
+
+        return await self._with_connection(read)
+
     async def column_of_many(self, statement: str, bindings: Bindings) -> list[bytes]:
         """The BLOBs of a short list for which much is read, in a thread."""
-        return await self._with_connection(lambda connection: self._column(connection, statement, bindings))
+        return await self.work(lambda connection: [blob for (blob,) in connection.execute(statement, bindings)])
 
     async def listing(self, statement: str, bindings: Bindings, *, searching: bool = False) -> Listing:
         """The rows of `statement`, of a BLOB each; it reads the first block on the event loop.
@@ -127,9 +135,6 @@ class Readers:
         self._idle.append(connection)
         return answer
 
-    async def _column(self, connection: apsw.Connection, statement: str, bindings: Bindings) -> list[bytes]:
-        return await self._in_thread(lambda: [blob for (blob,) in connection.execute(statement, bindings)])
-
     async def _read(self, blocks: Generator[bytes, None, None], *, searching: bool) -> Listing:
         first = await self._in_thread(lambda: next(blocks)) if searching else next(blocks)
         if len(first) < FIRST_BLOCK_BYTES:
@@ -137,9 +142,9 @@ class Readers:
         # A request that is given up leaves the thread to its end: the connection is the thread's until then.
         reading = asyncio.get_running_loop().run_in_executor(self._threads, _spool, blocks)
         try:
-            return Listing(first, Spooled(await asyncio.shield(reading)))
+            return Listing(first, await asyncio.shield(reading))
         except asyncio.CancelledError:
-            (await reading).close()
+            await (await reading).aclose()
             raise
 
     async def _in_thread(self, work: Callable[[], Answer]) -> Answer:
@@ -153,34 +158,33 @@ class Readers:
 
 
 class Spooled:
-    """The blocks of a list after its first."""
+    """The blocks of a list after its first, as long as they were written."""
 
-    def __init__(self, file: SpooledTemporaryFile[bytes]) -> None:
+    def __init__(self, file: SpooledTemporaryFile[bytes], lengths: list[int]) -> None:
         self._file = file
+        self._lengths = iter(lengths)
 
     def __aiter__(self) -> "Spooled":
         return self
 
     async def __anext__(self) -> bytes:
-        block = self._file.read(BLOCK_BYTES)
-        if not block:
+        length = next(self._lengths, None)
+        if length is None:
             await self.aclose()
             raise StopAsyncIteration
-        return block
+        return self._file.read(length)
 
     async def aclose(self) -> None:
         """Let go of the file."""
         self._file.close()
 
 
-def _spool(blocks: Iterable[bytes]) -> SpooledTemporaryFile[bytes]:
+def _spool(blocks: Iterable[bytes]) -> Spooled:
     """The blocks in a file, each with the comma before it."""
     file = SpooledTemporaryFile[bytes](max_size=SPOOL_MEMORY_BYTES)  # its reader closes it
-    for block in blocks:
-        if block:
-            file.write(b"," + block)
+    lengths = [file.write(b"," + block) for block in blocks if block]
     file.seek(0)
-    return file
+    return Spooled(file, lengths)
 
 
 def _blocks(rows: Iterable[Row]) -> Generator[bytes, None, None]:

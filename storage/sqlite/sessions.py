@@ -8,12 +8,11 @@ from ..errors import ContextTooLarge, SessionNotFound, SessionStatusConflict, To
 from ..identity import new_session_id
 from ..interface import Versions
 from ..records import Failure, Fork, NewSession, Session, SessionPatch, SessionStatus
+from ..sums import MOST
 from . import statements
 from .change import Bindings, Change
 from .readers import Row
 
-# What JSON carries without loss (RFC 7493, section 2.2).
-MOST = 2**53 - 1
 MOST_MEMBERS = 1_024
 MOST_CONTEXT_BYTES = 8 * 1024 * 1024
 DELETIONS_KEPT_SECONDS = 7 * 24 * 3_600
@@ -26,7 +25,7 @@ def create(change: Change, new: NewSession) -> Session:
     session_id = new_session_id(change.now)
     bindings = change.key(session_id) | {
         "name": new.name,
-        "folded_name": _folded(new.name),
+        "folded_name": folded(new.name),
         "profile": new.profile,
         "amplified_dir": new.amplified_dir,
         "context": text(new.context),
@@ -59,7 +58,7 @@ def update(change: Change, session_id: str, patch: SessionPatch, versions: Versi
     bindings: Bindings = {
         "renamed": int(patch.name is not UNSET),
         "name": name,
-        "folded_name": _folded(name),
+        "folded_name": folded(name),
         "profile": patch.profile if isinstance(patch.profile, str) else None,
     }
     change.run(statements.UPDATE_SESSION, change.key(session_id) | bindings)
@@ -105,7 +104,7 @@ def fork(change: Change, session_id: str, how: Fork) -> Session:
     bindings = change.key(session_id) | {
         "fork_id": fork_id,
         "name": how.name,
-        "folded_name": _folded(how.name),
+        "folded_name": folded(how.name),
         "last": last,
         "most": MOST,
     }
@@ -188,5 +187,6 @@ def _read(change: Change, session_id: str) -> Session:
     return session_of(session_id, change.run(statements.SESSION, change.key(session_id)))
 
 
-def _folded(name: str | None) -> str | None:
+def folded(name: str | None) -> str | None:
+    """A name without upper and lower case."""
     return None if name is None else name.casefold()

@@ -265,6 +265,44 @@ WHERE session.workspace = :workspace
     AND session.id = :id
 """
 
+COUNT_SESSIONS = """
+SELECT COUNT(*)
+FROM session
+WHERE workspace = :workspace
+"""
+
+NEXT_SESSION = """
+SELECT
+    session.id, status, profile, context, amplified_dir, created_at, updated_at, message_count, token_usage, version,
+    name, started_at, ended_at, error_message, error_details, parent_session_id, forked_at_sequence
+FROM session
+JOIN session_detail
+    ON session_detail.workspace = session.workspace
+    AND session_detail.session_id = session.id
+WHERE session.workspace = :workspace
+    AND session.id > :id
+ORDER BY session.id
+LIMIT 1
+"""
+
+IMPORT_SESSION = """
+INSERT INTO session (
+    workspace, id, name, folded_name, status, profile, amplified_dir, created_at, updated_at, started_at, ended_at,
+    error_message, parent_session_id, forked_at_sequence, message_count, token_usage, version, changed_version,
+    changed_sequence, revision, created_revision
+)
+VALUES (
+    :workspace, :id, :name, :folded_name, :status, :profile, :amplified_dir, :created_at, :updated_at, :started_at,
+    :ended_at, :error_message, :parent_session_id, :forked_at_sequence, :message_count, :token_usage, :version,
+    :version, :message_count, :revision, :revision
+)
+"""
+
+IMPORT_DETAIL = """
+INSERT INTO session_detail (workspace, session_id, context, error_details)
+VALUES (:workspace, :id, :context, :error_details)
+"""
+
 CHANGES = """
 SELECT revision, iif(created_revision > :seen, 'created', 'changed'), CAST(summary AS BLOB)
 FROM session

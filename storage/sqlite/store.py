@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import aclosing, closing
 from pathlib import Path
 from typing import TypeVar
 
@@ -10,12 +11,14 @@ import msgspec
 
 from ..clock import now
 from ..cursor import encode
-from ..errors import DatabaseUnusable, MessageNotFound, SessionNotFound
+from ..errors import DatabaseUnusable, MessageNotFound, SessionExists, SessionNotFound
 from ..interface import Storage, Versions
 from ..records import (
     Events,
+    Export,
     Failure,
     Fork,
+    ImportReport,
     Lineage,
     Listing,
     Message,
@@ -25,6 +28,7 @@ from ..records import (
     NewMessages,
     NewSession,
     Once,
+    OnConflict,
     Session,
     SessionPatch,
     SessionQuery,
@@ -32,14 +36,16 @@ from ..records import (
     Transcript,
 )
 from ..span import sequences
-from . import messages, queries, sessions, statements, tails
+from ..upload import Upload
+from . import importing, messages, queries, sessions, statements, tails
 from .change import Change
 from .changes import Changes
 from .checkpointer import Checkpointer
 from .connection import connect_writer, switch_to_wal
+from .exporting import export
 from .migrations import migrate, refuse_another_program_s
 from .once import do_once
-from .readers import Bindings, Readers
+from .readers import Bindings, Readers, Row
 from .revisions import Revisions
 from .writer import Writer
 
@@ -99,9 +105,7 @@ class SQLiteStorage(Storage):
     async def update_session(
         self, workspace: str, session_id: str, patch: SessionPatch, *, versions: Versions = None
     ) -> Session:
-        return await self._write(
-            workspace, None, Session, lambda change: sessions.update(change, session_id, patch, versions)
-        )
+        return await self._change(workspace, lambda change: sessions.update(change, session_id, patch, versions))
 
     async def start_session(
         self, workspace: str, session_id: str, *, versions: Versions = None, once: Once | None = None
@@ -155,7 +159,7 @@ class SQLiteStorage(Storage):
         return Lineage(session_id, [*map(_decode_summary, ancestors)], [*map(_decode_summary, children)])
 
     async def delete_session(self, workspace: str, session_id: str, *, versions: Versions = None) -> None:
-        await self._write(workspace, None, type(None), lambda change: sessions.delete(change, session_id, versions))
+        await self._change(workspace, lambda change: sessions.delete(change, session_id, versions))
 
     async def append_message(
         self,
@@ -211,6 +215,45 @@ class SQLiteStorage(Storage):
         tail = tails.workspace_tail(self._readers, workspace, after_event)
         return Events(tails.follow(tail, self._changes, workspace))
 
+    async def count_sessions(self, workspace: str) -> int:
+        def count(connection: apsw.Connection) -> Row | None:
+            return connection.execute(statements.COUNT_SESSIONS, {"workspace": workspace}).fetchone()
+
+        row = await self._readers.work(count)
+        assert row is not None, "An aggregate always has a row."
+        counted: int = row[0]
+        return counted
+
+    async def export_sessions(self, workspace: str) -> Export:
+        return Export(export(self._readers, workspace))
+
+    async def import_sessions(self, workspace: str, export: Export, on_conflict: OnConflict) -> ImportReport:
+        with closing(Upload()) as upload:
+            async with aclosing(export.batches) as batches:
+                async for lines in batches:
+                    found = await asyncio.to_thread(upload.add, lines)
+                    if on_conflict == "fail":
+                        self._refuse_known(workspace, found)
+            upload.finish()
+            return await self._import(workspace, upload, on_conflict)
+
+    def _refuse_known(self, workspace: str, session_ids: list[str]) -> None:
+        for session_id in session_ids:
+            if self._readers.row(statements.STATE, _key(workspace, session_id)) is not None:
+                raise SessionExists(session_id)
+
+    async def _import(self, workspace: str, upload: Upload, on_conflict: OnConflict) -> ImportReport:
+        def revision() -> int:
+            return self._revisions.next(workspace)
+
+        def some(change: Change) -> ImportReport | None:
+            return importing.import_some(change, upload, on_conflict, revision)
+
+        report = ImportReport()
+        while (part := await self._change(workspace, some)) is not None:
+            report = importing.total(report, part)
+        return report
+
     async def _messages(self, query: MessageQuery, bindings: Bindings) -> Listing:
         joined = self._readers.joined(queries.joined_messages(query), bindings)
         listed = await self._readers.listing(queries.messages(query), bindings) if joined is None else Listing(joined)
@@ -235,13 +278,14 @@ class SQLiteStorage(Storage):
     async def _write(
         self, workspace: str, once: Once | None, kind: type[Answer], effect: Callable[[Change], Answer]
     ) -> Answer:
-        def write(connection: apsw.Connection) -> Answer:
-            change = Change(connection, workspace, now(), self._revisions.next(workspace))
-            if once is None:
-                return effect(change)
-            return do_once(change, once, self._idempotency_ttl, kind, effect)
+        if once is None:
+            return await self._change(workspace, effect)
+        return await self._change(workspace, lambda change: do_once(change, once, self._idempotency_ttl, kind, effect))
 
-        return await self._writer.write(write)
+    async def _change(self, workspace: str, effect: Callable[[Change], Answer]) -> Answer:
+        return await self._writer.write(
+            lambda connection: effect(Change(connection, workspace, now(), self._revisions.next(workspace)))
+        )
 
 
 def _open_database(path: str) -> apsw.Connection:

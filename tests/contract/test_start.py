@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
+from amplifierd.app import RENDERINGS
 from amplifierd.contract import ContractError, Document, compile_contract, load_document
 from amplifierd.settings import CONTRACT
 from amplifierd.storage.records import NewMessage, Session
@@ -36,6 +37,7 @@ def compile_document(document: Document, handlers: str) -> None:
         max_body=1,
         check_responses=True,
         lifespan=nothing,
+        renderings=RENDERINGS,
     )
 
 

@@ -10,7 +10,7 @@ ROOT = Path(__file__).parents[2]
 MODULES = sorted(
     path for folder in ("handlers", "storage", "src/amplifierd") for path in (ROOT / folder).glob("**/*.py")
 )
-HTTP = {"connexion", "starlette", "jsonschema_rs", "jsonschema"}
+HTTP = {"connexion", "starlette", "sse_starlette", "werkzeug", "jsonschema_rs", "jsonschema"}
 LONGEST = 400
 
 

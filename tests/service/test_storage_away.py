@@ -36,9 +36,19 @@ OPERATIONS = [
     ("GET", "/sessions/{}/messages/1", None),
     ("GET", "/sessions/{}/events", None),
     ("GET", "/events", None),
+    ("GET", "/sessions/{}/transcript", None),
+    ("GET", "/export", None),
+    ("POST", "/import", b'{"header":{"format":"amplifierd-export","version":1}}'),
     ("DELETE", "/sessions/{}", None),
     ("GET", "/health", None),
 ]
+
+
+def send(client: httpx.Client, operation: tuple[str, str, object], session_id: str) -> httpx.Response:
+    method, template, body = operation
+    if isinstance(body, bytes):
+        return client.request(method, template, content=body, headers={"Content-Type": "application/x-ndjson"})
+    return client.request(method, template.format(session_id), json=body)
 
 
 @contextmanager
@@ -65,8 +75,7 @@ def test_every_operation_is_503_while_the_database_is_locked(tmp_path: Path) -> 
         session = client.post("/sessions").json()
 
         def ask(operation: tuple[str, str, object]) -> httpx.Response:
-            method, template, body = operation
-            return client.request(method, template.format(session["id"]), json=body)
+            return send(client, operation, session["id"])
 
         with held_by_another(path), ThreadPoolExecutor(len(OPERATIONS)) as threads:
             for answered in threads.map(ask, OPERATIONS):
@@ -86,8 +95,7 @@ def test_a_defect_is_500_without_internals(tmp_path: Path, operation: tuple[str,
         session_id = client.post("/sessions").json()["id"]
         vandal = apsw.Connection(str(path))
         vandal.execute("ALTER TABLE session RENAME TO hidden")
-        method, template, body = operation
-        answered = client.request(method, template.format(session_id), json=body)
+        answered = send(client, operation, session_id)
         assert answered.status_code == 500
         problem = answered.json()
         assert problem["type"] == "about:blank"

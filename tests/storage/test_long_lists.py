@@ -56,8 +56,8 @@ async def test_readers_that_are_done_leave_few_connections(tmp_path: Path) -> No
         for listing in listings:
             assert listing.rest is not None
             await listing.rest.aclose()
-        # A writer, a checkpointer, a reader of points, one of short lists, and those of long ones.
-        assert times_open(path) <= 4 + 8
+        # A writer, a checkpointer, a reader of points, one of short lists, one of changes, and those of long ones.
+        assert times_open(path) <= 5 + 8
 
 
 def times_open(path: Path) -> int:

@@ -13,5 +13,16 @@ warnings.filterwarnings("ignore", "Using `httpx` with `starlette.testclient`")
 from .application import compile_contract
 from .document import ContractError, Document, load_document
 from .edge import AccessLog
+from .lines import LineReader, line_reader
+from .problems import Problem
 
-__all__ = ["AccessLog", "ContractError", "Document", "compile_contract", "load_document"]
+__all__ = [
+    "AccessLog",
+    "ContractError",
+    "Document",
+    "LineReader",
+    "Problem",
+    "compile_contract",
+    "line_reader",
+    "load_document",
+]

@@ -13,6 +13,7 @@ from .schema import MOST_VIOLATIONS, Validator
 
 JSON = "application/json"
 MERGE_PATCH = "application/merge-patch+json"
+NDJSON = "application/x-ndjson"
 
 _MOST_NAMED = 5
 
@@ -94,7 +95,7 @@ class Body:
         except NotIJson as error:
             raise _not_json(str(error)) from None
         if not self._validator.is_valid(value):
-            raise _invalid(self._validator.violations(value))
+            raise refuse_violations("The body", self._validator.violations(value))
         compact = msgspec.json.format(body, indent=-1)
         return self._decoder.decode(compact), compact
 
@@ -106,13 +107,14 @@ def _not_json(why: str) -> Problem:
     return Problem(400, "not-json", f"The body is not I-JSON (RFC 7493): {why}.")
 
 
-def _invalid(violations: list[Violation]) -> Problem:
+def refuse_violations(what: str, violations: list[Violation]) -> Problem:
+    """The 422 problem of what breaks its schema in these places."""
     places = "1 place" if len(violations) == 1 else f"{len(violations)} places"
     if len(violations) == MOST_VIOLATIONS:
         places = f"{places} or more"
     named = "; ".join(f"{violation.pointer or 'it'} {violation.detail}" for violation in violations[:_MOST_NAMED])
     more = "; and more" if len(violations) > _MOST_NAMED else ""
-    detail = f"The body breaks its schema in {places}: {named}{more}."
+    detail = f"{what} breaks its schema in {places}: {named}{more}."
     return Problem(422, "invalid-body", detail, errors=violations)
 
 

@@ -8,11 +8,14 @@ from typing import Any, get_type_hints
 import msgspec
 from starlette.types import Receive, Scope, Send
 
-from .body import JSON, MERGE_PATCH, Body
+from ..storage.records import Export
+from .body import JSON, MERGE_PATCH, NDJSON, Body
 from .document import ContractError, Document, Json
 from .idempotency import ARGUMENT, IDEMPOTENCY_KEY, Idempotency, InUse
+from .lines import LineBody
 from .parameters import Arguments, Header, HeaderParameters, compile_parameters
 from .preconditions import IF_MATCH, IF_NONE_MATCH, versions_of
+from .representation import Rendering
 from .response import Response
 from .schema import Schemas
 
@@ -27,6 +30,7 @@ class Compilation:
     schemas: Schemas
     provided: Mapping[str, object]
     max_body: int
+    renderings: Mapping[tuple[str, str], Rendering] = field(default_factory=dict)
     keys_in_use: InUse = field(default_factory=set)
 
 
@@ -46,7 +50,7 @@ class Operation:
         self._provided = _provided(operation, handler, names, compilation.provided)
         workspace = compilation.provided.get("workspace")
         self._idempotency = Idempotency(operation["operationId"], workspace, compilation.keys_in_use)
-        self._response = Response(document, schemas, path, operation, handler)
+        self._response = Response(document, schemas, path, operation, handler, compilation.renderings)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         arguments: Arguments = dict(self._provided)
@@ -82,12 +86,15 @@ def _compile_body(compilation: Compilation, operation: Json, handler: Handler) -
     declared = compilation.document.resolve(operation["requestBody"])
     media_types = list(declared["content"])
     [schema, *others] = [content["schema"] for content in declared["content"].values()]
-    if set(media_types) - {JSON, MERGE_PATCH} or any(other != schema for other in others):
+    record: Any = get_type_hints(handler).get("body")
+    taken = {NDJSON} if record is Export else {JSON, MERGE_PATCH}
+    if set(media_types) - taken or any(other != schema for other in others):
         raise ContractError(
-            f"Operation {operation['operationId']}: a body that is not of one schema, in {JSON} or {MERGE_PATCH}, "
+            f"Operation {operation['operationId']}: a body that is not of one schema, in {' or '.join(sorted(taken))}, "
             "is not supported."
         )
-    record: Any = get_type_hints(handler).get("body")
+    if record is Export:
+        return LineBody(compilation.schemas.closed_validator(schema), compilation.max_body)
     properties = set(compilation.document.resolve(schema).get("properties", {}))
     fields = {it.encode_name for it in msgspec.structs.fields(record)} if _is_struct(record) else set()
     if properties != fields:

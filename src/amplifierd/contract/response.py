@@ -2,7 +2,8 @@
 
 import asyncio
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import aclosing
 from typing import Any, get_type_hints
 from urllib.parse import quote, unquote_plus
 
@@ -10,12 +11,13 @@ import msgspec
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
-from ..storage.records import Events, Listing
-from .body import JSON
+from ..storage.records import Events, Export, Listing
+from .body import JSON, NDJSON
 from .document import ContractError, Document, Json
 from .event_stream import EVENT_STREAM, send_events
 from .preconditions import NOT_MODIFIED, ETag
 from .problems import Headers
+from .representation import Rendering, Representations
 from .schema import Schemas
 
 # No JSON text holds a NUL byte as it is: it marks the place of a listing's records.
@@ -29,16 +31,24 @@ _QUERY = "%!$&'()*+,;=:@/?"
 STALL_SECONDS = 60
 
 _encode = msgspec.json.Encoder().encode
+_encode_lines = msgspec.json.Encoder().encode_lines
 
 
 class Response:
     """How an operation answers with what its handler returned."""
 
     def __init__(
-        self, document: Document, schemas: Schemas, path: str, operation: Json, handler: Callable[..., Any]
+        self,
+        document: Document,
+        schemas: Schemas,
+        path: str,
+        operation: Json,
+        handler: Callable[..., Any],
+        renderings: Mapping[tuple[str, str], Rendering],
     ) -> None:
         self._returns: Any = get_type_hints(handler)["return"]
-        self.status, declared = _success(document, operation, EVENT_STREAM if self._returns is Events else JSON)
+        self.status, declared = _success(document, operation)
+        self._representations = _representations(self._returns, operation, declared, renderings)
         self._listing_name = _listing_name(self._returns)
         headers = declared.get("headers", {})
         self._location = _Location(document, operation, declared) if "Location" in headers else None
@@ -57,6 +67,8 @@ class Response:
         """
         if self._returns is Events:
             await send_events(result, scope, receive, send, stall_seconds=STALL_SECONDS)
+        elif self._returns is Export:
+            await self._send_lines(scope, send, result)
         elif result is None:
             await self._start(send, [])
             await send({"type": "http.response.body", "body": b""})
@@ -84,7 +96,36 @@ class Response:
         await self._start(send, [(b"content-type", b"application/json"), length, *headers])
         await send({"type": "http.response.body", "body": body})
 
+    async def _send_lines(self, scope: Scope, send: Send, export: Export) -> None:
+        async with aclosing(export.batches) as batches:
+            # Before the status, which may still be that of a problem.
+            lines = await anext(batches)
+            await self._start(send, [(b"content-type", NDJSON.encode())])
+            if scope["method"] != "HEAD":
+                await _send_block(send, _encode_lines(lines))
+                async for lines in batches:
+                    await _send_block(send, _encode_lines(lines))
+            await send({"type": "http.response.body", "body": b""})
+
+    async def _send_form(self, scope: Scope, send: Send, listing: Listing, representations: Representations) -> None:
+        form = representations.choose(scope["headers"])
+        headers = [(b"content-type", form.content_type), (b"vary", b"Accept")]
+        rest = listing.rest
+        try:
+            await self._start(send, headers)
+            await _send_block(send, form.before + form.block(listing.first))
+            if rest is not None:
+                async for block in rest:
+                    await _send_block(send, form.block(block))
+            await send({"type": "http.response.body", "body": form.after})
+        finally:
+            if rest is not None:
+                await rest.aclose()
+
     async def _send_listing(self, scope: Scope, send: Send, result: Any) -> None:
+        if self._representations is not None:
+            await self._send_form(scope, send, result, self._representations)
+            return
         listing, head, tail = self._around(result)
         headers: Headers = []
         if self._links and listing.next_cursor is not None:
@@ -98,8 +139,6 @@ class Response:
             async for block in listing.rest:
                 await _send_block(send, block)
             await send({"type": "http.response.body", "body": tail})
-        except TimeoutError:
-            raise ClientDisconnect from None
         finally:
             await listing.rest.aclose()
 
@@ -115,8 +154,11 @@ class Response:
 
 
 async def _send_block(send: Send, block: bytes) -> None:
-    async with asyncio.timeout(STALL_SECONDS):
-        await send({"type": "http.response.body", "body": block, "more_body": True})
+    try:
+        async with asyncio.timeout(STALL_SECONDS):
+            await send({"type": "http.response.body", "body": block, "more_body": True})
+    except TimeoutError:
+        raise ClientDisconnect from None
 
 
 class _Location:
@@ -141,14 +183,30 @@ class _Location:
         return location.encode()
 
 
-def _success(document: Document, operation: Json, media_type: str) -> tuple[int, Json]:
+def _success(document: Document, operation: Json) -> tuple[int, Json]:
     found = [status for status in operation["responses"] if status.startswith("2")]
     if len(found) != 1:
         raise ContractError(f"Operation {operation['operationId']} has {len(found)} success responses; it needs one.")
     declared = document.resolve(operation["responses"][found[0]])
-    if set(declared.get("content", {})) - {media_type}:
-        raise ContractError(f"Operation {operation['operationId']}: its handler's response is {media_type}.")
     return int(found[0]), declared
+
+
+def _representations(
+    returns: Any, operation: Json, declared: Json, renderings: Mapping[tuple[str, str], Rendering]
+) -> Representations | None:
+    """The forms of a list that has several; None for an answer that has one, which is the one that it must be."""
+    media_types = list(declared.get("content", {}))
+    operation_id = operation["operationId"]
+    if returns is Listing and media_types != [JSON]:
+        forms = {media_type: form for (name, media_type), form in renderings.items() if name == operation_id}
+        try:
+            return Representations(media_types, forms)
+        except KeyError as error:
+            raise ContractError(f"Operation {operation_id}: nothing writes its response as {error}.") from None
+    expected = {Events: EVENT_STREAM, Export: NDJSON}.get(returns, JSON)
+    if set(media_types) - {expected}:
+        raise ContractError(f"Operation {operation_id}: its handler's response is {expected} alone.")
+    return None
 
 
 def _listing_name(returns: Any) -> str | None:

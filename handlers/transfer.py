@@ -1,0 +1,14 @@
+"""Transfer: conversations out of one store and into another."""
+
+from ..storage.interface import Storage
+from ..storage.records import Export, ImportReport, OnConflict
+
+
+async def export_sessions(*, storage: Storage, workspace: str) -> Export:
+    """Every session of the workspace with its messages."""
+    return await storage.export_sessions(workspace)
+
+
+async def import_sessions(body: Export, on_conflict: OnConflict, *, storage: Storage, workspace: str) -> ImportReport:
+    """The sessions of an export, as they were."""
+    return await storage.import_sessions(workspace, body, on_conflict)

@@ -1,0 +1,52 @@
+"""`amplifierd export` and `amplifierd import`: what the operations of those names do, on a database itself."""
+
+import asyncio
+import sys
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from typing import BinaryIO
+
+import click
+import msgspec
+
+from .app import DEFAULT_WORKSPACE
+from .contract import LineReader
+from .storage.interface import Storage
+from .storage.records import Export, ImportReport, OnConflict, Session
+
+CHUNK_BYTES = 64 * 1024
+
+_encode_lines = msgspec.json.Encoder().encode_lines
+
+
+async def export_to(file: BinaryIO, storage: Storage) -> int:
+    """Write every session with its messages as NDJSON; how many sessions there were. Shows how far it is."""
+    async with storage:
+        sessions = await storage.count_sessions(DEFAULT_WORKSPACE)
+        export = await storage.export_sessions(DEFAULT_WORKSPACE)
+        exported = 0
+        with click.progressbar(length=sessions, label="Sessions exported", file=sys.stderr) as bar:
+            async with aclosing(export.batches) as batches:
+                async for lines in batches:
+                    await asyncio.to_thread(file.write, _encode_lines(lines))
+                    found = sum(isinstance(line.session, Session) for line in lines)
+                    exported += found
+                    bar.update(found)
+        return exported
+
+
+async def import_from(
+    file: BinaryIO, size: int | None, storage: Storage, reader: LineReader, on_conflict: OnConflict
+) -> ImportReport:
+    """Write the sessions of an export of so many bytes, None where that is not known. Shows how far reading it is."""
+    stderr = sys.stderr
+    async with storage:
+        with click.progressbar(length=size or 0, label="Bytes read", file=stderr, hidden=size is None) as bar:
+            export = Export(reader.read(_chunks(file, bar.update)))
+            return await storage.import_sessions(DEFAULT_WORKSPACE, export, on_conflict)
+
+
+async def _chunks(file: BinaryIO, read: Callable[[int], None]) -> AsyncGenerator[bytes, None]:
+    while chunk := await asyncio.to_thread(file.read, CHUNK_BYTES):
+        yield chunk
+        read(len(chunk))

@@ -1,0 +1,99 @@
+"""An export on its way into a storage: checked as it comes, kept in a temporary file until it is written."""
+
+from collections.abc import Iterator
+from tempfile import TemporaryFile
+
+import msgspec
+
+from .errors import ImportInvalid
+from .records import ExportHeader, ExportLine, Message, Session
+from .sums import MOST
+
+_encode_lines = msgspec.json.Encoder().encode_lines
+_decode = msgspec.json.Decoder(ExportLine).decode
+
+
+class Upload:
+    """Sessions with their messages: `add` them all, then `finish`, then `take` one after the other."""
+
+    def __init__(self) -> None:
+        self._file = TemporaryFile()  # noqa: SIM115  # `close` closes it
+        self._line = 0
+        self._session: Session | None = None
+        self._messages = 0
+        self._tokens = 0
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._file.close()
+
+    def add(self, lines: list[ExportLine]) -> list[str]:
+        """Take lines in; the ids of the sessions among them. Raises `ImportInvalid`."""
+        found: list[str] = []
+        for line in lines:
+            self._line += 1
+            if isinstance(line.session, Session):
+                self._begin(line.session)
+                found.append(line.session.id)
+            elif isinstance(line.message, Message):
+                self._count(line.message)
+            else:
+                self._check_header(line.header)
+        self._file.write(_encode_lines(lines))
+        return found
+
+    def finish(self) -> None:
+        """Make ready to be read. Raises `ImportInvalid` where something is missing."""
+        if self._line == 0:
+            raise ImportInvalid(1, "it is missing; an export begins with its header")
+        self._end_session()
+        self._file.seek(0)
+        self._file.readline()
+
+    def take(self) -> tuple[Session, Iterator[Message]] | None:
+        """The next session and its messages, which are read before the next is taken; None after the last."""
+        line = self._file.readline()
+        if not line:
+            return None
+        session = _decode(line).session
+        assert isinstance(session, Session), "A session comes after the messages of the one before it."
+        return session, self._messages_of(session)
+
+    def _messages_of(self, session: Session) -> Iterator[Message]:
+        for _ in range(session.message_count):
+            message = _decode(self._file.readline()).message
+            assert isinstance(message, Message), "A session's messages come after it."
+            yield message
+
+    def _check_header(self, header: object) -> None:
+        if not isinstance(header, ExportHeader) or self._line > 1:
+            raise ImportInvalid(self._line, "a header is the first line, and only that")
+
+    def _begin(self, session: Session) -> None:
+        if self._line == 1:
+            raise ImportInvalid(1, "an export begins with its header")
+        self._end_session()
+        if self._session is not None and session.id <= self._session.id:
+            raise ImportInvalid(
+                self._line, f"session {session.id} is not in the order of ids, each of which is there once"
+            )
+        self._session, self._messages, self._tokens = session, 0, 0
+
+    def _count(self, message: Message) -> None:
+        if self._session is None:
+            raise ImportInvalid(self._line, "a message comes after its session")
+        self._messages += 1
+        if message.sequence != self._messages:
+            raise ImportInvalid(self._line, f"the sequence is {message.sequence} where {self._messages} comes next")
+        self._tokens += message.token_count or 0
+
+    def _end_session(self) -> None:
+        if self._session is None:
+            return
+        session_id, expected = self._session.id, self._session.message_count
+        if self._messages != expected:
+            raise ImportInvalid(self._line, f"session {session_id} has {self._messages} messages, and says {expected}")
+        if min(self._tokens, MOST) != self._session.token_usage:
+            raise ImportInvalid(
+                self._line, f"session {session_id} has {self._tokens} tokens, and says {self._session.token_usage}"
+            )

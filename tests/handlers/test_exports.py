@@ -1,0 +1,218 @@
+"""Transcripts in every form, and conversations out of one store and into another, over a real socket."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from daemon import Daemon
+from raw import Connection
+
+NDJSON = {"Content-Type": "application/x-ndjson"}
+HEADER = '{"header":{"format":"amplifierd-export","version":1}}\n'
+MESSAGES = [
+    {"content": "How?\n\n```python\nprint(1)", "role": "user"},
+    {"content": "So:\n~~~~\n```\n~~~\n~~~~\nDone.", "role": "assistant", "agent": "planner"},
+    {"content": '{"a": "````"}', "role": "tool"},
+]
+
+
+@pytest.fixture
+def path(client: httpx.Client) -> str:
+    """The path of a session with some messages."""
+    path = f"/sessions/{client.post('/sessions').json()['id']}"
+    assert client.post(f"{path}/messages/batch", json={"messages": MESSAGES}).status_code == 201
+    return path
+
+
+def transcript(client: httpx.Client, path: str, accept: str | None) -> httpx.Response:
+    headers = {} if accept is None else {"Accept": accept}
+    request = client.build_request("GET", f"{path}/transcript", headers=headers)
+    if accept is None:
+        del request.headers["accept"]
+    return client.send(request)
+
+
+@pytest.mark.parametrize(
+    ("accept", "content_type"),
+    [
+        (None, "application/json"),
+        ("", "application/json"),
+        ("*/*", "application/json"),
+        ("application/*", "application/json"),
+        ("text/*", "text/markdown; charset=utf-8"),
+        ("application/x-ndjson", "application/x-ndjson"),
+        ("text/html, text/markdown;q=0.5, application/json;q=0.1", "text/markdown; charset=utf-8"),
+        ("application/json;q=0, */*", "application/x-ndjson"),
+    ],
+)
+def test_accept_chooses_the_form(client: httpx.Client, path: str, accept: str | None, content_type: str) -> None:
+    answered = transcript(client, path, accept)
+    assert (answered.status_code, answered.headers["content-type"]) == (200, content_type)
+    assert answered.headers["vary"] == "Accept"
+
+
+@pytest.mark.parametrize("accept", ["text/html", "application/xml;q=0.9, image/*", "application/json;q=0"])
+def test_a_form_that_there_is_not_is_406(client: httpx.Client, path: str, accept: str) -> None:
+    answered = transcript(client, path, accept)
+    assert answered.status_code == 406
+    expected = f"Accept '{accept}' names none of application/json, application/x-ndjson, text/markdown."
+    assert answered.json()["detail"] == expected
+
+
+def test_each_form_has_every_message(client: httpx.Client, path: str) -> None:
+    listed = client.get(f"{path}/messages").json()["messages"]
+    assert transcript(client, path, "application/json").json() == listed
+    lines = transcript(client, path, "application/x-ndjson").text
+    assert lines.endswith("\n")
+    assert [json.loads(line) for line in lines.splitlines()] == listed
+
+
+def test_markdown_keeps_fences_closed(client: httpx.Client, path: str) -> None:
+    text = transcript(client, path, "text/markdown").text
+    times = [it["timestamp"][:19].replace("T", " ") for it in client.get(f"{path}/messages").json()["messages"]]
+    assert text == (
+        f"## 1. user, {times[0]} UTC\n\nHow?\n\n```python\nprint(1)\n```\n\n"
+        f"## 2. assistant (planner), {times[1]} UTC\n\nSo:\n~~~~\n```\n~~~\n~~~~\nDone.\n\n"
+        f'## 3. tool, {times[2]} UTC\n\n`````\n{{"a": "````"}}\n`````\n\n'
+    )
+
+
+def test_an_empty_and_a_long_transcript(client: httpx.Client) -> None:
+    path = f"/sessions/{client.post('/sessions').json()['id']}"
+    forms = {"application/json": "[]", "application/x-ndjson": "", "text/markdown": ""}
+    for accept, expected in forms.items():
+        assert transcript(client, path, accept).text == expected
+    for _ in range(3):
+        client.post(f"{path}/messages/batch", json={"messages": [{"content": "x" * 500}] * 1000})
+    assert len(transcript(client, path, "application/json").json()) == 3000
+    assert len(transcript(client, path, "application/x-ndjson").text.splitlines()) == 3000
+    assert transcript(client, path, "text/markdown").text.count("\n## ") == 2999
+
+
+def test_an_export_is_imported_and_exported_the_same(tmp_path: Path, client: httpx.Client, path: str) -> None:
+    client.post(f"{path}/fork", json={"at_sequence": 1})
+    exported = client.get("/export")
+    assert exported.headers["content-type"] == "application/x-ndjson"
+    assert exported.text.startswith(HEADER)
+    with Daemon(f"sqlite:///{tmp_path}/b.db") as daemon, daemon.client() as other:
+        imported = other.post("/import", content=exported.content, headers=NDJSON)
+        sessions = len(client.get("/sessions").json())
+        assert imported.status_code == 200, imported.text
+        assert imported.json()["sessions"] == sessions
+        assert other.get("/export").content == exported.content
+        refused = other.post("/import", content=exported.content, headers=NDJSON)
+        assert refused.status_code == 409
+        assert "it is there already" in refused.json()["detail"]
+        skipped = other.post("/import?on_conflict=skip", content=exported.content, headers=NDJSON)
+        assert skipped.json() == {"sessions": 0, "messages": 0, "skipped": sessions, "renamed": 0}
+        renamed = other.post("/import?on_conflict=new_id", content=exported.content, headers=NDJSON)
+        assert renamed.json()["renamed"] == sessions
+        assert len(other.get("/sessions").json()) == 2 * sessions
+
+
+def session_line(**members: Any) -> str:
+    session = {
+        "id": "019aa8a4-7f7c-7c3e-9d2b-5b6f0f4f2a11",
+        "status": "created",
+        "profile": "default",
+        "context": {},
+        "amplifiedDir": ".",
+        "createdAt": "2025-11-21T19:33:19.192107Z",
+        "updatedAt": "2025-11-21T19:33:19.192107Z",
+        "messageCount": 0,
+        "tokenUsage": 0,
+        "version": 1,
+    }
+    return json.dumps({"session": session | members}) + "\n"
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "words"),
+    [
+        ("", 422, "line 1: it is missing"),
+        ("\n \n", 422, "line 1: it is missing"),
+        (HEADER + "{", 400, "Line 2 is not I-JSON"),
+        ("\n" + HEADER + '{"session":1,"session":2}', 400, 'Line 3 is not I-JSON (RFC 7493): the key "session"'),
+        (HEADER + "[]", 422, "Line 2 breaks its schema in 1 place: it must be of type object"),
+        (HEADER + '{"message":{}}', 422, "/message/content is required"),
+        (HEADER + '{"line":1}', 422, "/line is unknown"),
+        (HEADER + session_line(mood="good"), 422, "/session/mood is unknown"),
+        (HEADER + session_line(amplifiedDir="../x"), 422, "/session/amplifiedDir"),
+        (HEADER + session_line(messageCount=1), 422, "line 2: session 019aa8a4"),
+        (HEADER.replace("1}", "2}"), 422, "/header/version must be at most 1"),
+        (HEADER + '{"message":"' + "x" * (9 * 1024 * 1024) + '"}', 413, "Line 2 is larger than"),
+    ],
+)
+def test_what_is_no_export_is_refused(client: httpx.Client, body: str, status: int, words: str) -> None:
+    before = client.get("/sessions").json()
+    refused = client.post("/import", content=body, headers=NDJSON)
+    assert refused.status_code == status, refused.text
+    assert words in refused.json()["detail"]
+    assert client.get("/sessions").json() == before
+
+
+def test_an_import_needs_its_content_type(client: httpx.Client) -> None:
+    for content_type in ("application/json", "text/plain"):
+        refused = client.post("/import", content=HEADER, headers={"Content-Type": content_type})
+        assert (refused.status_code, "application/x-ndjson" in refused.json()["detail"]) == (415, True)
+    assert client.post("/import?on_conflict=merge", content=HEADER, headers=NDJSON).status_code == 400
+
+
+def test_an_import_that_breaks_off_writes_nothing(daemon: Daemon, client: httpx.Client) -> None:
+    before = client.get("/sessions").json()
+    body = (HEADER + session_line()).encode()
+    head = (
+        "POST /api/v1/import HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-ndjson\r\nContent-Length: 99999\r\n\r\n"
+    )
+    with Connection(daemon.port) as connection:
+        connection.send(head.encode() + body)
+    assert client.get("/sessions").json() == before
+
+
+def run(*arguments: str, stdin: bytes | None = None) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(
+        [sys.executable, "-m", "amplifierd", *arguments], input=stdin, capture_output=True, check=False
+    )
+
+
+def test_the_command_line_does_the_same(tmp_path: Path, daemon: Daemon, client: httpx.Client, path: str) -> None:
+    assert path
+    file = tmp_path / "sessions.ndjson"
+    exported = run("export", "--database", daemon.database, str(file))
+    sessions = len(client.get("/sessions").json())
+    assert (exported.returncode, exported.stdout) == (0, b"")
+    assert f"Exported {sessions} sessions." in exported.stderr.decode()
+    assert file.read_bytes() == client.get("/export").content
+    copy = f"sqlite:///{tmp_path}/copy.db"
+    imported = run("import", "--database", copy, str(file))
+    assert imported.returncode == 0, imported.stderr
+    assert f"Imported {sessions} sessions with " in imported.stderr.decode()
+    assert run("export", "--database", copy).stdout == file.read_bytes()
+    again = run("import", "--database", copy, stdin=file.read_bytes())
+    assert again.returncode == 1
+    assert "it is there already" in again.stderr.decode()
+    skipped = run("import", "--database", copy, "--on-conflict", "skip", stdin=file.read_bytes())
+    assert f"{sessions} were skipped" in skipped.stderr.decode()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "stdin", "words"),
+    [
+        (("export", "--database", "nosuch:"), None, "'nosuch:' is not understood"),
+        (("import", "--database", "{}"), b"hello", "Line 1 is not I-JSON"),
+        (("import", "--database", "{}"), b"", "line 1: it is missing"),
+        (("import", "--database", "{}", "nosuch.ndjson"), None, "nosuch.ndjson"),
+    ],
+)
+def test_a_mistake_is_told_in_a_sentence(
+    tmp_path: Path, arguments: tuple[str, ...], stdin: bytes | None, words: str
+) -> None:
+    outcome = run(*(it.format(f"sqlite:///{tmp_path}/a.db") for it in arguments), stdin=stdin)
+    assert outcome.returncode in (1, 2)
+    assert words in outcome.stderr.decode()
+    assert "Traceback" not in outcome.stderr.decode()

@@ -1,0 +1,241 @@
+"""What every storage does with exports: what goes out comes back as it was."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
+import msgspec
+import pytest
+from msgspec import UNSET, Raw
+
+from amplifierd.storage import open_storage
+from amplifierd.storage.errors import ImportInvalid, SessionExists, SessionNotFound
+from amplifierd.storage.interface import Storage
+from amplifierd.storage.records import (
+    BatchMessage,
+    Event,
+    Export,
+    ExportHeader,
+    ExportLine,
+    Failure,
+    Fork,
+    ImportReport,
+    Message,
+    NewMessage,
+    NewMessages,
+    NewSession,
+    OnConflict,
+    Session,
+    SessionPatch,
+)
+from reading import read
+
+W = "default"
+HEADER = ExportLine(header=ExportHeader())
+
+encode_lines = msgspec.json.Encoder().encode_lines
+
+
+async def exported(storage: Storage, workspace: str = W) -> list[ExportLine]:
+    export = await storage.export_sessions(workspace)
+    return [line async for batch in export.batches for line in batch]
+
+
+def export_of(lines: list[ExportLine], size: int = 3) -> Export:
+    async def batches() -> AsyncGenerator[list[ExportLine], None]:
+        for start in range(0, len(lines), size):
+            yield lines[start : start + size]
+
+    return Export(batches())
+
+
+async def filled(storage: Storage) -> None:
+    """Sessions of every kind."""
+    new = NewSession(profile="a/b", context=Raw(b'{"b":1.0,"a":123456789012345678901234567890}'), amplified_dir="x/y")
+    plain = await storage.create_session(W, new)
+    await storage.create_session(W, NewSession(name="ß and SS"))
+    failed = await storage.create_session(W, NewSession())
+    message = NewMessage(content="a\0b", metadata=Raw(b'{"z":1e2,"a":[]}'), agent="x", token_count=7)
+    await storage.append_message(W, plain.id, message)
+    await storage.append_messages(W, plain.id, NewMessages([BatchMessage(content=str(n)) for n in range(20)]))
+    await storage.fork_session(W, plain.id, Fork(at_sequence=3, name="Branch"))
+    await storage.start_session(W, failed.id)
+    await storage.fail_session(W, failed.id, Failure("It broke\0.", Raw(b'{"b":1.0,"a":[]}')))
+    await storage.update_session(W, failed.id, SessionPatch(name="Failed"))
+
+
+async def emptied(storage: Storage) -> None:
+    for line in await exported(storage):
+        if isinstance(line.session, Session):
+            await storage.delete_session(W, line.session.id)
+
+
+async def test_an_empty_store_exports_a_header(storage: Storage) -> None:
+    assert await exported(storage) == [HEADER]
+    assert await storage.import_sessions(W, export_of([HEADER]), "fail") == ImportReport()
+
+
+async def test_an_export_has_all(storage: Storage) -> None:
+    await filled(storage)
+    lines = await exported(storage)
+    assert lines[0] == HEADER
+    sessions = [line.session for line in lines if isinstance(line.session, Session)]
+    assert [session.id for session in sessions] == sorted(session.id for session in sessions)
+    assert len(sessions) == await storage.count_sessions(W) == 4
+    for session in sessions:
+        assert session == await storage.get_session(W, session.id)
+    messages = [line.message for line in lines if isinstance(line.message, Message)]
+    assert messages == [message for session in sessions for message in await read(storage, session.id)]
+
+
+async def test_what_is_imported_is_what_was_exported(storage: Storage) -> None:
+    await filled(storage)
+    before = await exported(storage)
+    await emptied(storage)
+    report = await storage.import_sessions(W, export_of(before), "fail")
+    assert report == ImportReport(sessions=4, messages=24)
+    assert encode_lines(await exported(storage)) == encode_lines(before)
+
+
+async def test_what_was_imported_goes_on(storage: Storage) -> None:
+    await filled(storage)
+    before = await exported(storage)
+    await emptied(storage)
+    await storage.import_sessions(W, export_of(before), "fail")
+    assert isinstance(before[1].session, Session)
+    plain = before[1].session
+    message = await storage.append_message(W, plain.id, NewMessage(content="more", token_count=1))
+    assert message.sequence == 22
+    session = await storage.get_session(W, plain.id)
+    assert (session.token_usage, session.version) == (plain.token_usage + 1, plain.version + 1)
+    names = [line.session.name for line in before if isinstance(line.session, Session)]
+    assert names == [UNSET, "ß and SS", "Failed", "Branch"]
+
+
+async def test_another_workspace_s_sessions_stay_there(storage: Storage) -> None:
+    await filled(storage)
+    assert await exported(storage, "other") == [HEADER]
+    await storage.import_sessions("other", export_of(await exported(storage)), "fail")
+    assert encode_lines(await exported(storage, "other")) == encode_lines(await exported(storage))
+
+
+@pytest.mark.parametrize("on_conflict", ["fail", "skip", "new_id"])
+async def test_what_is_there_already(storage: Storage, on_conflict: OnConflict) -> None:
+    await filled(storage)
+    before = await exported(storage)
+    assert isinstance(before[1].session, Session)
+    await storage.delete_session(W, before[1].session.id)
+    if on_conflict == "fail":
+        with pytest.raises(SessionExists):
+            await storage.import_sessions(W, export_of(before), on_conflict)
+        assert await storage.count_sessions(W) == 3
+    elif on_conflict == "skip":
+        report = await storage.import_sessions(W, export_of(before), on_conflict)
+        assert report == ImportReport(sessions=1, messages=21, skipped=3)
+        assert encode_lines(await exported(storage)) == encode_lines(before)
+    else:
+        report = await storage.import_sessions(W, export_of(before), on_conflict)
+        assert report == ImportReport(sessions=4, messages=24, renamed=3)
+        assert await storage.count_sessions(W) == 7
+
+
+SESSION = Session(
+    id="019aa8a4-7f7c-7c3e-9d2b-5b6f0f4f2a11",
+    status="active",
+    profile="default",
+    context=Raw(b"{}"),
+    amplified_dir=".",
+    created_at="2025-11-21T19:33:19.192107Z",
+    updated_at="2025-11-21T19:33:19.192107Z",
+    message_count=1,
+    token_usage=0,
+    version=2,
+)
+MESSAGE = Message("user", "Hello", "2025-11-21T19:33:19.192107Z", Raw(b"{}"), 1)
+
+
+def line(record: Session | Message) -> ExportLine:
+    return ExportLine(session=record) if isinstance(record, Session) else ExportLine(message=record)
+
+
+def but(record: Session | Message, **values: object) -> ExportLine:
+    return line(msgspec.structs.replace(record, **values))
+
+
+@pytest.mark.parametrize(
+    ("lines", "words"),
+    [
+        ([], "line 1: it is missing"),
+        ([line(SESSION), line(MESSAGE)], "line 1: an export begins with its header"),
+        ([HEADER, HEADER], "line 2: a header is the first line"),
+        ([HEADER, line(MESSAGE)], "line 2: a message comes after its session"),
+        ([HEADER, line(SESSION)], "line 2: session 019aa8a4-7f7c-7c3e-9d2b-5b6f0f4f2a11 has 0 messages, and says 1"),
+        ([HEADER, line(SESSION), line(MESSAGE), but(MESSAGE, sequence=2)], "has 2 messages, and says 1"),
+        ([HEADER, line(SESSION), but(MESSAGE, sequence=2)], "line 3: the sequence is 2 where 1 comes next"),
+        ([HEADER, line(SESSION), but(MESSAGE, token_count=5)], "has 5 tokens, and says 0"),
+        ([HEADER, line(SESSION), line(MESSAGE), line(SESSION), line(MESSAGE)], "line 4: .* not in the order of ids"),
+    ],
+)
+async def test_what_is_no_export_is_refused_whole(storage: Storage, lines: list[ExportLine], words: str) -> None:
+    first = but(SESSION, id="019aa8a4-7f7c-7c3e-9d2b-000000000000", message_count=0)
+    whole = [HEADER, first, *lines[1:]] if lines[2:] else lines
+    words = words.replace("line 4", "line 5").replace("line 3", "line 4") if whole != lines else words
+    with pytest.raises(ImportInvalid, match=words):
+        await storage.import_sessions(W, export_of(whole), "fail")
+    assert await storage.count_sessions(W) == 0
+
+
+async def test_a_long_transcript_goes_both_ways(storage: Storage) -> None:
+    session = await storage.create_session(W, NewSession())
+    for _ in range(3):
+        await storage.append_messages(W, session.id, NewMessages([BatchMessage(content="x" * 700)] * 1_000))
+    before = await exported(storage)
+    await emptied(storage)
+    assert (await storage.import_sessions(W, export_of(before, 500), "fail")).messages == 3_000
+    assert encode_lines(await exported(storage)) == encode_lines(before)
+
+
+async def test_an_export_in_the_midst_of_writing_can_be_imported(storage: Storage, database: str) -> None:
+    session = await storage.create_session(W, NewSession())
+
+    async def write() -> None:
+        for number in range(300):
+            await storage.append_message(W, session.id, NewMessage(content="x" * 2_000))
+            if number % 10 == 0:
+                await storage.create_session(W, NewSession())
+
+    async def export() -> list[list[ExportLine]]:
+        return [await exported(storage) for _ in range(10)]
+
+    _, exports = await asyncio.gather(write(), export())
+    for lines in exports:
+        await storage.import_sessions("copy", export_of(lines, 100), "new_id")
+    async with open_storage(database) as other:
+        assert await other.count_sessions("copy") == sum(
+            isinstance(it.session, Session) for lines in exports for it in lines
+        )
+
+
+async def test_a_session_that_is_deleted_meanwhile_cuts_the_export_off(storage: Storage) -> None:
+    session = await storage.create_session(W, NewSession())
+    for _ in range(3):
+        await storage.append_messages(W, session.id, NewMessages([BatchMessage(content="x" * 1_000)] * 500))
+    export = await storage.export_sessions(W)
+    await anext(export.batches)
+    await storage.delete_session(W, session.id)
+    with pytest.raises(SessionNotFound):
+        [batch async for batch in export.batches]
+
+
+async def test_followers_are_told_of_what_is_imported(storage: Storage) -> None:
+    await filled(storage)
+    before = await exported(storage)
+    events = await storage.follow_sessions("other")
+    importing = asyncio.create_task(storage.import_sessions("other", export_of(before), "fail"))
+    told: list[Event] = []
+    async with aclosing(events.batches) as batches:
+        while len(told) < 4:
+            told += await asyncio.wait_for(anext(batches), 10)
+    await importing
+    assert [event.kind for event in told] == ["created"] * 4
+    assert len({event.id for event in told}) == 4
