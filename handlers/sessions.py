@@ -2,6 +2,8 @@
 
 from ..storage.interface import Storage, Versions
 from ..storage.records import (
+    CleanUp,
+    CleanUpReport,
     Failure,
     Fork,
     Lineage,
@@ -116,3 +118,8 @@ async def fork_session(session_id: str, body: Fork, once: Once | None, *, storag
 async def get_session_lineage(session_id: str, *, storage: Storage, workspace: str) -> Lineage:
     """Where a conversation comes from, and its branches."""
     return await storage.lineage(workspace, session_id)
+
+
+async def clean_up_sessions(body: CleanUp, *, storage: Storage, workspace: str) -> CleanUpReport:
+    """Delete old conversations, or say which they are."""
+    return await storage.clean_up_sessions(workspace, body)

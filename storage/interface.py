@@ -5,6 +5,8 @@ from types import TracebackType
 from typing import ClassVar, Literal, Self
 
 from .records import (
+    CleanUp,
+    CleanUpReport,
     Events,
     Export,
     Failure,
@@ -20,6 +22,7 @@ from .records import (
     NewSession,
     Once,
     OnConflict,
+    SearchQuery,
     Session,
     SessionPatch,
     SessionQuery,
@@ -217,3 +220,16 @@ class Storage(ABC):
         All of it is read and checked before the first is written. Raises `ImportInvalid`, and `SessionExists` where a
         session is there and `on_conflict` is fail.
         """
+
+    @abstractmethod
+    async def search_messages(self, workspace: str, query: SearchQuery) -> Listing:
+        """List `SearchHit` records of messages that have all words and phrases of a text, the best first.
+
+        Words are told apart, and compared without case and accents, as Unicode has it. What was written before the call
+        is found. A score depends on its message alone: what is written meanwhile shifts no page. Of more than 10,000
+        hits the latest 10,000 are ranked.
+        """
+
+    @abstractmethod
+    async def clean_up_sessions(self, workspace: str, which: CleanUp) -> CleanUpReport:
+        """Delete old sessions, some at a time, or with `dry_run` say which would go."""

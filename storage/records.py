@@ -277,3 +277,49 @@ class ImportReport(Struct, frozen=True, rename="camel"):
     messages: int = 0
     skipped: int = 0
     renamed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SearchQuery:
+    """What to look for: `text` as a person types it, filters that must hold where they are not None.
+
+    `limit` is at least 1; `cursor` is a listing's `next_cursor`.
+    """
+
+    text: str
+    role: Role | None = None
+    profile: str | None = None
+    amplified_dir: str | None = None
+    session_id: str | None = None
+    limit: int = 50
+    cursor: str | None = None
+
+
+class SearchHit(Struct, frozen=True, rename="camel"):
+    """A message that was found; `snippet` is HTML with matches in `<mark>`, `score` between 0 and 1."""
+
+    session_id: str
+    sequence: int
+    role: Role
+    snippet: str
+    score: float
+
+
+ENDED: tuple[SessionStatus, ...] = ("completed", "failed", "terminated")
+
+
+class CleanUp(Struct, frozen=True, forbid_unknown_fields=True):
+    """Which sessions to delete: those of a status that were last updated so many days ago or more."""
+
+    older_than_days: int
+    status: tuple[SessionStatus, ...] = ENDED
+    dry_run: bool = True
+
+
+class CleanUpReport(Struct, frozen=True, rename="camel"):
+    """What went, or with `dry_run` would go; the ids of the first 1,000 sessions."""
+
+    dry_run: bool
+    sessions: int = 0
+    messages: int = 0
+    session_ids: tuple[str, ...] = ()

@@ -30,3 +30,18 @@ def before_call(_context: Any, case: schemathesis.Case[Any], _kwargs: dict[str, 
 def ndjson(_context: Any, value: Any) -> bytes:
     """A body of one line."""
     return json.dumps(value).encode()
+
+
+@schemathesis.deserializer("application/x-ndjson")
+def first_line(_context: Any, response: Any) -> Any:
+    """The first line, of which the schema speaks."""
+    lines = response.content.splitlines()
+    if not lines:
+        raise NotImplementedError("There is no line that the schema could speak of.")
+    return json.loads(lines[0])
+
+
+@schemathesis.deserializer("text/markdown")
+def text(_context: Any, response: Any) -> str:
+    """All of it."""
+    return str(response.content.decode())

@@ -13,7 +13,7 @@ from click.core import ParameterSource
 from . import __version__
 from .settings import CONTRACT, LogFormat, LogLevel, Settings, default_database
 from .storage import DAY_SECONDS, open_storage
-from .storage.records import OnConflict
+from .storage.records import ENDED, CleanUp, OnConflict, SessionStatus
 
 PREFIX = "AMPLIFIERD"
 
@@ -101,7 +101,7 @@ def export_sessions(database: str, file: BinaryIO) -> None:
 
     A daemon may serve the database meanwhile.
     """
-    from .transfer import export_to
+    from .commands import export_to
 
     with _sentences():
         exported = asyncio.run(export_to(file, open_storage(database)))
@@ -122,8 +122,8 @@ def import_sessions(database: str, on_conflict: OnConflict, file: BinaryIO) -> N
 
     A daemon may serve the database meanwhile.
     """
+    from .commands import import_from
     from .contract import line_reader, load_document
-    from .transfer import import_from
 
     size = os.fstat(file.fileno()).st_size if file.seekable() else None
     with _sentences():
@@ -134,6 +134,29 @@ def import_sessions(database: str, on_conflict: OnConflict, file: BinaryIO) -> N
         f"{report.skipped} were skipped, {report.renamed} got a new id.",
         err=True,
     )
+
+
+@cli.command("cleanup", context_settings={"auto_envvar_prefix": PREFIX, "show_default": True})
+@_database
+@click.option(
+    "--older-than-days", type=click.IntRange(0, 36500), required=True, help="How many days ago they were last updated."
+)
+@click.option(
+    "--status",
+    type=click.Choice(get_args(SessionStatus)),
+    multiple=True,
+    default=ENDED,
+    help="The statuses that they have; give it once for each.",
+)
+@click.option("--dry-run/--no-dry-run", default=True, help="Say only what would go.")
+def clean_up_sessions(database: str, older_than_days: int, status: tuple[SessionStatus, ...], *, dry_run: bool) -> None:
+    """Delete old sessions; a daemon may serve the database meanwhile."""
+    from .commands import clean_up
+
+    with _sentences():
+        report = asyncio.run(clean_up(open_storage(database), CleanUp(older_than_days, status, dry_run)))
+    done = "would be deleted; --no-dry-run deletes them" if dry_run else "were deleted"
+    click.echo(f"{report.sessions} sessions with {report.messages} messages {done}.")
 
 
 @contextmanager

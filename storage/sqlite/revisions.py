@@ -13,6 +13,10 @@ class Revisions:
         self._last: dict[str, int] = {}
         self._seen = -1
 
+    def workspaces(self) -> list[str]:
+        """Those that have been written to."""
+        return list(self._last)
+
     def next(self, workspace: str) -> int:
         """The revision of a write, within its transaction: higher than each that was committed before."""
         seen = self._writer.data_version()

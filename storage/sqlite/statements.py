@@ -355,3 +355,15 @@ WHERE (workspace, key) IN (
     LIMIT 2
 )
 """
+
+OLD_SESSIONS = """
+SELECT updated_at, id, message_count
+FROM session
+WHERE workspace = :workspace
+    AND updated_at < :cutoff
+    AND updated_at >= :at
+    AND (updated_at > :at OR id < :after_id)
+    AND instr(:statuses, status) > 0
+ORDER BY updated_at, id DESC
+LIMIT :most
+"""

@@ -14,6 +14,8 @@ from ..cursor import encode
 from ..errors import DatabaseUnusable, MessageNotFound, SessionExists, SessionNotFound
 from ..interface import Storage, Versions
 from ..records import (
+    CleanUp,
+    CleanUpReport,
     Events,
     Export,
     Failure,
@@ -29,6 +31,7 @@ from ..records import (
     NewSession,
     Once,
     OnConflict,
+    SearchQuery,
     Session,
     SessionPatch,
     SessionQuery,
@@ -37,12 +40,14 @@ from ..records import (
 )
 from ..span import sequences
 from ..upload import Upload
-from . import importing, messages, queries, sessions, statements, tails
+from . import importing, messages, queries, search, sessions, statements, tails
 from .change import Change
 from .changes import Changes
 from .checkpointer import Checkpointer
+from .cleaning import Cleaning
 from .connection import connect_writer, switch_to_wal
 from .exporting import export
+from .indexing import index_some, is_indexed
 from .migrations import migrate, refuse_another_program_s
 from .once import do_once
 from .readers import Bindings, Readers, Row
@@ -74,7 +79,7 @@ class SQLiteStorage(Storage):
         self._checkpointer = Checkpointer(connection, self.path)
         self._revisions = Revisions(connection)
         self._changes = Changes(self.path)
-        self._writer = Writer(connection, asyncio.get_running_loop(), self._changes.wake)
+        self._writer = Writer(connection, asyncio.get_running_loop(), self._changes.wake, self._index_written)
         self._readers = Readers(self.path)
 
     async def close(self) -> None:
@@ -243,16 +248,31 @@ class SQLiteStorage(Storage):
                 raise SessionExists(session_id)
 
     async def _import(self, workspace: str, upload: Upload, on_conflict: OnConflict) -> ImportReport:
-        def revision() -> int:
-            return self._revisions.next(workspace)
-
         def some(change: Change) -> ImportReport | None:
-            return importing.import_some(change, upload, on_conflict, revision)
+            return importing.import_some(change, upload, on_conflict, self._next_revision(workspace))
 
         report = ImportReport()
         while (part := await self._change(workspace, some)) is not None:
             report = importing.total(report, part)
         return report
+
+    async def search_messages(self, workspace: str, query: SearchQuery) -> Listing:
+        while not is_indexed(self._readers, workspace):
+            await self._writer.write(lambda connection: index_some(connection, workspace))
+        return await self._readers.work(lambda connection: search.find(connection, workspace, query))
+
+    def _index_written(self, connection: apsw.Connection) -> bool:
+        return any(index_some(connection, workspace) for workspace in self._revisions.workspaces())
+
+    async def clean_up_sessions(self, workspace: str, which: CleanUp) -> CleanUpReport:
+        cleaning = Cleaning(workspace, which, now())
+        if which.dry_run:
+            while await self._readers.work(cleaning.look):
+                continue
+        else:
+            while await self._change(workspace, lambda change: cleaning.delete(change, self._next_revision(workspace))):
+                continue
+        return cleaning.report
 
     async def _messages(self, query: MessageQuery, bindings: Bindings) -> Listing:
         joined = self._readers.joined(queries.joined_messages(query), bindings)
@@ -274,6 +294,9 @@ class SQLiteStorage(Storage):
             raise SessionNotFound(str(key["id"]))
         count: int = row[0]
         return count
+
+    def _next_revision(self, workspace: str) -> Callable[[], int]:
+        return lambda: self._revisions.next(workspace)
 
     async def _write(
         self, workspace: str, once: Once | None, kind: type[Answer], effect: Callable[[Change], Answer]

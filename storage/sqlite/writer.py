@@ -5,6 +5,7 @@ sync of the disk serves many requests and a request that fails takes no other wi
 """
 
 import asyncio
+import logging
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,10 +17,13 @@ import apsw
 from ..errors import StorageUnavailable
 from .connection import as_unavailable, transaction
 
+logger = logging.getLogger(__name__)
+
 Result = TypeVar("Result")
 
 MOST_WAITING = 4_096
 MOST_IN_A_GROUP = 256
+IDLE_SECONDS = 0.05
 
 
 @dataclass(slots=True)
@@ -53,15 +57,21 @@ class _Request(Generic[Result]):
 class Writer:
     """Runs work on the connection it is given, in the order it came; owns that connection until `close`.
 
-    `committed` is called in the event loop after each commit.
+    `committed` is called in the event loop after each commit; `idle` does some of what can wait, in a transaction of
+    its own, when nothing was written for a while, and says whether there is more.
     """
 
     def __init__(
-        self, connection: apsw.Connection, loop: asyncio.AbstractEventLoop, committed: Callable[[], None]
+        self,
+        connection: apsw.Connection,
+        loop: asyncio.AbstractEventLoop,
+        committed: Callable[[], None],
+        idle: Callable[[apsw.Connection], bool],
     ) -> None:
         self._connection = connection
         self._loop = loop
         self._committed = committed
+        self._idle = idle
         self._queue: SimpleQueue[_Request[Any] | None] = SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="amplifierd-writer", daemon=True)
         self._thread.start()
@@ -84,12 +94,29 @@ class Writer:
         self._connection.close()
 
     def _run(self) -> None:
-        while (request := self._queue.get()) is not None:
+        while (request := self._next()) is not None:
             group, last = self._group_of(request)
             self._commit(group)
             self._loop.call_soon_threadsafe(self._settle, group)
             if last:
                 return
+
+    def _next(self) -> _Request[Any] | None:
+        more = True
+        while more:
+            try:
+                return self._queue.get(timeout=IDLE_SECONDS)
+            except Empty:
+                more = self._do_idle_work()
+        return self._queue.get()
+
+    def _do_idle_work(self) -> bool:
+        try:
+            with transaction(self._connection):
+                return self._idle(self._connection)
+        except apsw.Error as error:
+            logger.warning("What can wait has to wait: %s", error)
+            return False
 
     def _group_of(self, first: _Request[Any]) -> tuple[list[_Request[Any]], bool]:
         group = [first]

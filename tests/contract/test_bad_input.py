@@ -175,11 +175,30 @@ def test_a_patch_is_as_strict(client: httpx.Client, session_id: str) -> None:
         assert client.patch(f"/sessions/{session_id}", content=content, headers=kind).status_code == status
 
 
-@pytest.mark.parametrize("path", ["", "/lineage", "/messages", "/messages/1"])
+@pytest.mark.parametrize("path", ["", "/lineage", "/messages", "/messages/1", "/transcript", "/events"])
 def test_an_unknown_parameter_is_refused_by_name(client: httpx.Client, session_id: str, path: str) -> None:
     refused = client.get(f"/sessions/{session_id}{path}", params={"limt": "1"})
     assert refused.status_code == 400
     assert "limt" in refused.json()["detail"]
+
+
+@pytest.mark.parametrize("path", ["/export", "/events", "/search", "/health", "/status", "/sessions"])
+def test_so_it_is_where_there_is_no_session(client: httpx.Client, path: str) -> None:
+    assert client.get(path, params={"q": "x", "limt": "1"}).status_code == 400
+
+
+@pytest.mark.parametrize("path", ["/sessions/cleanup?x=1", "/import?x=1", "/sessions?x=1"])
+def test_so_it_is_where_something_is_sent(client: httpx.Client, path: str) -> None:
+    assert client.post(path, json={}).status_code == 400
+
+
+@pytest.mark.parametrize("path", ["/sessions/cleanup", "/sessions"])
+def test_every_operation_with_a_body_and_no_session_is_as_strict(daemon: Daemon, path: str) -> None:
+    url = f"/api/v1{path}"
+    refused(exchange(daemon.port, post(url, b"{", content_type=b"text/plain")), 415, "application/json")
+    refused(exchange(daemon.port, post(url, b"{")), 400, "Expecting property name")
+    refused(exchange(daemon.port, post(url, b"7")), 422, "")
+    refused(exchange(daemon.port, post(url, b" " * (8 * 1024 * 1024 + 1))), 413, "larger than 8388608 bytes")
 
 
 def test_a_body_over_8_mib_is_413_that_the_client_reads(daemon: Daemon, session_id: str) -> None:

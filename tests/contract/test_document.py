@@ -69,6 +69,7 @@ def test_every_schema_is_described_and_bounded(place: str) -> None:
         "string": {"maxLength", "enum"},
         "integer": {"maximum"},
         "number": {"maximum"},
+        "boolean": {"type"},
         "array": {"maxItems"},
         "object": {"properties", "maxProperties"},
     }

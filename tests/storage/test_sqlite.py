@@ -64,6 +64,11 @@ MESSAGES_BY_KEY = "SEARCH message USING PRIMARY KEY (workspace=? AND session_id=
         ),
         (statements.TAIL_STATE, SESSION_BY_KEY),
         (statements.TAIL_MESSAGES, MESSAGES_BY_KEY),
+        (statements.NEXT_SESSION, "SEARCH session USING PRIMARY KEY (workspace=? AND id>?)"),
+        (
+            statements.OLD_SESSIONS,
+            "SEARCH session USING INDEX session_by_update (workspace=? AND updated_at>? AND updated_at<?)",
+        ),
         (statements.CHANGES, "MERGE (UNION ALL)"),
         (statements.CHANGED_SESSIONS, "MERGE (UNION ALL)"),
         (queries.messages(MessageQuery()), MESSAGES_BY_KEY),

@@ -105,3 +105,27 @@ CREATE TABLE idempotency (
 
 CREATE INDEX idempotency_by_expiry
     ON idempotency (expires_at);
+
+-- What messages say, by its words. A row is a message: the number of its session, shifted by 31 bits, and its sequence.
+-- It is written after the message, when there is time, or before the next search.
+CREATE VIRTUAL TABLE search USING fts5 (
+    content,
+    content = '',
+    contentless_delete = 1,
+    tokenize = 'unicode61 remove_diacritics 2'
+);
+
+-- How far each session is in it.
+CREATE TABLE search_session (
+    number     INTEGER PRIMARY KEY,
+    workspace  TEXT    NOT NULL,
+    session_id TEXT    NOT NULL,
+    sequence   INTEGER NOT NULL,
+    UNIQUE (workspace, session_id)
+) STRICT;
+
+-- How far each workspace is in it: every write up to this revision.
+CREATE TABLE search_progress (
+    workspace TEXT    NOT NULL PRIMARY KEY,
+    revision  INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;

@@ -1,4 +1,4 @@
-"""`amplifierd export` and `amplifierd import`: what the operations of those names do, on a database itself."""
+"""`amplifierd export`, `import` and `cleanup`: what the operations of those names do, on a database itself."""
 
 import asyncio
 import sys
@@ -12,7 +12,7 @@ import msgspec
 from .app import DEFAULT_WORKSPACE
 from .contract import LineReader
 from .storage.interface import Storage
-from .storage.records import Export, ImportReport, OnConflict, Session
+from .storage.records import CleanUp, CleanUpReport, Export, ImportReport, OnConflict, Session
 
 CHUNK_BYTES = 64 * 1024
 
@@ -44,6 +44,12 @@ async def import_from(
         with click.progressbar(length=size or 0, label="Bytes read", file=stderr, hidden=size is None) as bar:
             export = Export(reader.read(_chunks(file, bar.update)))
             return await storage.import_sessions(DEFAULT_WORKSPACE, export, on_conflict)
+
+
+async def clean_up(storage: Storage, which: CleanUp) -> CleanUpReport:
+    """Delete old sessions, or say which they are."""
+    async with storage:
+        return await storage.clean_up_sessions(DEFAULT_WORKSPACE, which)
 
 
 async def _chunks(file: BinaryIO, read: Callable[[int], None]) -> AsyncGenerator[bytes, None]:

@@ -1,0 +1,21 @@
+"""Search: messages by what they say."""
+
+from ..storage.interface import Storage
+from ..storage.records import Listing, Role, SearchQuery
+
+
+async def search_messages(
+    q: str,
+    role: Role | None,
+    profile: str | None,
+    amplified_dir: str | None,
+    session_id: str | None,
+    limit: int,
+    cursor: str | None,
+    *,
+    storage: Storage,
+    workspace: str,
+) -> Listing:
+    """The messages that fit, the best first."""
+    query = SearchQuery(q, role, profile, amplified_dir, session_id, limit, cursor)
+    return await storage.search_messages(workspace, query)

@@ -1,0 +1,59 @@
+"""Writes what messages say into the index of words, some at a time: between writes, or before a search."""
+
+import apsw
+
+from . import search_statements, statements
+from .change import Bindings
+from .readers import Readers, Row
+
+# A step is as much as a write that comes meanwhile can wait for.
+MESSAGES_AT_ONCE = 500
+BYTES_AT_ONCE = 1024 * 1024
+SESSIONS_AT_ONCE = 100
+
+SEQUENCE_BITS = 31
+# Messages past that are not found.
+LAST_SEQUENCE = 2**SEQUENCE_BITS - 1
+
+
+def is_indexed(readers: Readers, workspace: str) -> bool:
+    """Whether every write of the workspace is in the index."""
+    last = readers.row(statements.LAST_REVISION, {"workspace": workspace})
+    progress = readers.row(search_statements.SEARCH_PROGRESS, {"workspace": workspace})
+    return last is not None and last[0] == (progress[0] if progress is not None else 0)
+
+
+def index_some(connection: apsw.Connection, workspace: str) -> bool:
+    """Take the next messages in, within a transaction; whether there may be more."""
+    row: Row | None = connection.execute(search_statements.SEARCH_PROGRESS, {"workspace": workspace}).fetchone()
+    bindings: Bindings = {"workspace": workspace, "seen": 0 if row is None else row[0], "most": SESSIONS_AT_ONCE}
+    changed = connection.execute(statements.CHANGED_SESSIONS, bindings).fetchall()
+    left = MESSAGES_AT_ONCE
+    for revision, session_id in changed:
+        left -= _index(
+            connection, {"workspace": workspace, "id": str(session_id), "most": left, "bytes": BYTES_AT_ONCE}
+        )
+        if left <= 0:
+            return True
+        connection.execute(search_statements.SET_SEARCH_PROGRESS, {"workspace": workspace, "revision": revision})
+    return len(changed) == SESSIONS_AT_ONCE
+
+
+def _index(connection: apsw.Connection, key: Bindings) -> int:
+    """Take a session's next messages in; how many there were, or all that may be taken where there are more."""
+    count: Row | None = connection.execute(statements.MESSAGE_COUNT, key).fetchone()
+    if count is None:
+        connection.execute(search_statements.FORGET_ENTRIES, key)
+        connection.execute(search_statements.FORGET_SEARCH_SESSION, key)
+        return 1
+    connection.execute(search_statements.ADD_SEARCH_SESSION, key)
+    entries: list[Row] = connection.execute(search_statements.NEXT_ENTRIES, key).fetchall()
+    [(number, first, last)] = entries
+    message_count = min(count[0], LAST_SEQUENCE)
+    if last is None or last > message_count:
+        return 1
+    bindings = key | {"number": number, "first": first, "last": last}
+    connection.execute(search_statements.ADD_ENTRIES, bindings)
+    connection.execute(search_statements.SET_SEARCH_SESSION, bindings)
+    taken: int = last - first + 1
+    return taken if last == message_count else MESSAGES_AT_ONCE

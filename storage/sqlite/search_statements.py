@@ -1,0 +1,146 @@
+"""The statements of the index of words. A row's id is the number of a session, shifted by 31 bits, and a sequence."""
+
+from collections.abc import Collection
+
+SEARCH_PROGRESS = """
+SELECT revision
+FROM search_progress
+WHERE workspace = :workspace
+"""
+
+SET_SEARCH_PROGRESS = """
+INSERT OR REPLACE INTO search_progress (workspace, revision)
+VALUES (:workspace, :revision)
+"""
+
+ADD_SEARCH_SESSION = """
+INSERT OR IGNORE INTO search_session (workspace, session_id, sequence)
+VALUES (:workspace, :id, 0)
+"""
+
+SET_SEARCH_SESSION = """
+UPDATE search_session
+SET sequence = :last
+WHERE number = :number
+"""
+
+FORGET_SEARCH_SESSION = """
+DELETE FROM search_session
+WHERE workspace = :workspace
+    AND session_id = :id
+"""
+
+FORGET_ENTRIES = """
+DELETE FROM search
+WHERE rowid BETWEEN (
+        SELECT number << 31
+        FROM search_session
+        WHERE workspace = :workspace
+            AND session_id = :id
+    )
+    AND (
+        SELECT (number + 1 << 31) - 1
+        FROM search_session
+        WHERE workspace = :workspace
+            AND session_id = :id
+    )
+"""
+
+# As many as there may be at once, one at least.
+NEXT_ENTRIES = """
+SELECT number, sequence + 1, (
+    SELECT COALESCE(MAX(place) FILTER (WHERE size <= :bytes), MIN(place))
+    FROM (
+        SELECT message.sequence AS place, SUM(octet_length(record)) OVER (ORDER BY message.sequence) AS size
+        FROM message
+        WHERE message.workspace = :workspace
+            AND message.session_id = :id
+            AND message.sequence > search_session.sequence
+        ORDER BY message.sequence
+        LIMIT :most
+    )
+)
+FROM search_session
+WHERE workspace = :workspace
+    AND session_id = :id
+"""
+
+ADD_ENTRIES = """
+INSERT INTO search (rowid, content)
+SELECT :number << 31 | sequence, record ->> '$.content'
+FROM message
+WHERE workspace = :workspace
+    AND session_id = :id
+    AND sequence BETWEEN :first AND :last
+"""
+
+_SEARCH_FILTERS = {
+    "role": "message.role = :role",
+    "profile": "session.profile = :profile",
+    "amplified_dir": "session.amplified_dir = :amplified_dir",
+    "session_id": "search_session.session_id = :session_id",
+}
+_SEARCHED_SESSION = """
+        AND search.rowid BETWEEN (
+            SELECT number << 31
+            FROM search_session
+            WHERE workspace = :workspace
+                AND session_id = :session_id
+        )
+        AND (
+            SELECT (number + 1 << 31) - 1
+            FROM search_session
+            WHERE workspace = :workspace
+                AND session_id = :session_id
+        )"""
+
+
+def search(filters: Collection[str]) -> str:
+    """The statement that finds messages which pass filters: the latest are ranked, the best come first."""
+    conditions = "".join(f"\n        AND {_SEARCH_FILTERS[name]}" for name in sorted(filters))
+    within = _SEARCHED_SESSION if "session_id" in filters else ""
+    return f"""
+SELECT score, place, session_id, sequence, role, content
+FROM (
+    SELECT
+        score(search) AS score, search.rowid AS place, message.session_id, message.sequence, message.role,
+        message.record ->> '$.content' AS content
+    FROM search
+    CROSS JOIN search_session
+        ON search_session.number = search.rowid >> 31
+    CROSS JOIN session
+        ON session.workspace = search_session.workspace
+        AND session.id = search_session.session_id
+    CROSS JOIN message
+        ON message.workspace = search_session.workspace
+        AND message.session_id = search_session.session_id
+        AND message.sequence = search.rowid & 2147483647
+    WHERE search MATCH :words{within}
+        AND search_session.workspace = :workspace{conditions}
+    ORDER BY search.rowid DESC
+    LIMIT :ranked
+)
+WHERE score <= :score
+    AND (score < :score OR place < :place)
+ORDER BY score DESC, place DESC
+LIMIT :limit
+"""  # noqa: S608  # of the texts above
+
+
+SNIPPETS_TABLE = """
+CREATE VIRTUAL TABLE hit USING fts5 (
+    content,
+    tokenize = 'unicode61 remove_diacritics 2'
+)
+"""
+
+ADD_SNIPPET = """
+INSERT INTO hit (rowid, content)
+VALUES (?, ?)
+"""
+
+SNIPPETS = """
+SELECT rowid, snippet(hit, 0, :open, :close, '…', :most)
+FROM hit
+WHERE hit MATCH :words
+"""

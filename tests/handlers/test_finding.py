@@ -1,0 +1,82 @@
+"""Search and cleanup over a real socket, and on the command line."""
+
+import subprocess
+import sys
+
+import httpx
+import pytest
+
+from daemon import Daemon
+
+SAID = ["The quick brown fox", "A quick one", "needle in <hay>"]
+
+
+@pytest.fixture(scope="module")
+def session_id(daemon: Daemon) -> str:
+    """A session in which something is said."""
+    with daemon.client() as client:
+        created: str = client.post("/sessions", json={"profile": "a/b"}).json()["id"]
+        client.post(f"/sessions/{created}/messages/batch", json={"messages": [{"content": text} for text in SAID]})
+    return created
+
+
+def test_messages_are_found(client: httpx.Client, session_id: str) -> None:
+    [hit] = client.get("/search", params={"q": "needle"}).json()
+    assert hit.pop("score") > 0.4
+    snippet = "<mark>needle</mark> in &lt;hay&gt;"
+    assert hit == {"sessionId": session_id, "sequence": 3, "role": "user", "snippet": snippet}
+    assert client.get("/search", params={"q": "needle", "profile": "default"}).json() == []
+
+
+def test_hits_are_paged(daemon: Daemon, client: httpx.Client, session_id: str) -> None:
+    first = client.get("/search", params={"q": "quick", "limit": 1, "session_id": session_id})
+    second = client.get(daemon.url + first.links["next"]["url"])
+    assert [it.json()[0]["sequence"] for it in (first, second)] == [2, 1]
+    assert "next" not in second.links
+
+
+@pytest.mark.parametrize("q", ['"', "*", "'", "a AND", "(", "\\", "%00", "NEAR(a b, 2)", "-x", "🙂", "x" * 1000])
+def test_whatever_a_person_types_is_answered(client: httpx.Client, q: str) -> None:
+    assert client.get("/search", params={"q": q}).status_code == 200
+
+
+def test_a_query_needs_a_text(client: httpx.Client) -> None:
+    assert client.get("/search").json()["detail"] == "Query parameter 'q' is required."
+    assert client.get("/search", params={"q": ""}).status_code == 400
+    assert client.get("/search", params={"q": "x" * 1001}).status_code == 400
+    assert client.get("/search", params={"q": "x", "role": "robot"}).status_code == 400
+
+
+def test_old_sessions_are_cleaned_up(client: httpx.Client, session_id: str) -> None:
+    ended = client.post("/sessions").json()["id"]
+    client.post(f"/sessions/{ended}/start")
+    client.post(f"/sessions/{ended}/complete")
+    would = client.post("/sessions/cleanup", json={"older_than_days": 0}).json()
+    assert would == {"dryRun": True, "sessions": 1, "messages": 0, "sessionIds": [ended]}
+    young = client.post("/sessions/cleanup", json={"older_than_days": 1, "dry_run": False}).json()
+    assert young == {"dryRun": False, "sessions": 0, "messages": 0, "sessionIds": []}
+    done = client.post("/sessions/cleanup", json={"older_than_days": 0, "dry_run": False}).json()
+    assert done == would | {"dryRun": False}
+    assert client.get(f"/sessions/{ended}").status_code == 404
+    assert client.get(f"/sessions/{session_id}").status_code == 200
+
+
+@pytest.mark.parametrize(
+    "body",
+    [{}, {"older_than_days": -1}, {"older_than_days": 0, "status": []}, {"older_than_days": 0, "status": ["old"]}],
+)
+def test_a_cleanup_says_how_old(client: httpx.Client, body: dict[str, object]) -> None:
+    assert client.post("/sessions/cleanup", json=body).status_code == 422
+    assert client.get("/sessions/cleanup").status_code == 405
+
+
+def test_the_command_line_cleans_up(daemon: Daemon, client: httpx.Client) -> None:
+    ended = client.post("/sessions").json()["id"]
+    client.post(f"/sessions/{ended}/messages", json={"content": "x"})
+    client.post(f"/sessions/{ended}/fail", json={"error_message": "x"})
+    command = [sys.executable, "-m", "amplifierd", "cleanup", "--database", daemon.database, "--older-than-days", "0"]
+    would = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert would == "1 sessions with 1 messages would be deleted; --no-dry-run deletes them.\n"
+    done = subprocess.run([*command, "--no-dry-run", "--status", "failed"], capture_output=True, text=True, check=True)
+    assert done.stdout == "1 sessions with 1 messages were deleted.\n"
+    assert client.get(f"/sessions/{ended}").status_code == 404

@@ -1,0 +1,85 @@
+"""What every storage does with old sessions."""
+
+import pytest
+
+from amplifierd.storage.interface import Storage
+from amplifierd.storage.records import (
+    BatchMessage,
+    CleanUp,
+    CleanUpReport,
+    NewMessages,
+    NewSession,
+    SessionQuery,
+    SessionStatus,
+    SessionSummary,
+)
+from reading import records
+
+W = "default"
+TURN = NewMessages([BatchMessage(content="x")] * 3)
+
+
+async def session_of(storage: Storage, status: SessionStatus) -> str:
+    session = await storage.create_session(W, NewSession())
+    if status != "created":
+        await storage.append_messages(W, session.id, TURN)
+    if status == "completed":
+        await storage.complete_session(W, session.id)
+    if status == "terminated":
+        await storage.terminate_session(W, session.id)
+    return session.id
+
+
+async def left(storage: Storage) -> list[str]:
+    listing = await storage.list_sessions(W, SessionQuery(sort="created_at"))
+    return [summary.id for summary in await records(listing, SessionSummary)]
+
+
+async def test_it_says_what_would_go(storage: Storage) -> None:
+    ids = [await session_of(storage, status) for status in ("created", "active", "completed", "terminated")]
+    report = await storage.clean_up_sessions(W, CleanUp(older_than_days=0))
+    assert report == CleanUpReport(dry_run=True, sessions=2, messages=6, session_ids=(ids[2], ids[3]))
+    assert await left(storage) == ids
+
+
+async def test_it_deletes_what_it_said(storage: Storage) -> None:
+    ids = [await session_of(storage, status) for status in ("created", "active", "completed", "terminated")]
+    report = await storage.clean_up_sessions(W, CleanUp(older_than_days=0, dry_run=False))
+    assert report == CleanUpReport(dry_run=False, sessions=2, messages=6, session_ids=(ids[2], ids[3]))
+    assert await left(storage) == ids[:2]
+
+
+@pytest.mark.parametrize("dry_run", [True, False])
+async def test_what_is_young_stays(storage: Storage, *, dry_run: bool) -> None:
+    await session_of(storage, "completed")
+    which = CleanUp(older_than_days=1, status=("completed", "active"), dry_run=dry_run)
+    assert await storage.clean_up_sessions(W, which) == CleanUpReport(dry_run)
+    assert len(await left(storage)) == 1
+
+
+async def test_active_sessions_go_where_they_are_named(storage: Storage) -> None:
+    active, ended = [await session_of(storage, status) for status in ("active", "completed")]
+    which = CleanUp(older_than_days=0, status=("active",), dry_run=False)
+    assert (await storage.clean_up_sessions(W, which)).session_ids == (active,)
+    assert await left(storage) == [ended]
+
+
+async def test_another_workspace_s_sessions_stay(storage: Storage) -> None:
+    await session_of(storage, "completed")
+    which = CleanUp(older_than_days=0, dry_run=False)
+    assert (await storage.clean_up_sessions("other", which)).sessions == 0
+    assert len(await left(storage)) == 1
+
+
+async def test_many_go(storage: Storage) -> None:
+    for _ in range(250):
+        await session_of(storage, "completed")
+    kept = await session_of(storage, "created")
+    events = await storage.follow_sessions(W)
+    report = await storage.clean_up_sessions(W, CleanUp(older_than_days=0, dry_run=False))
+    assert (report.sessions, report.messages, len(set(report.session_ids))) == (250, 750, 250)
+    assert await left(storage) == [kept]
+    told = await anext(events.batches)
+    await events.batches.aclose()
+    assert [event.kind for event in told] == ["deleted"] * 250
+    assert len({event.id for event in told}) == 250

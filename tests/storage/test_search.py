@@ -1,0 +1,211 @@
+"""What every storage finds: words, phrases, beginnings of words, and never an error."""
+
+import asyncio
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from amplifierd.storage import open_storage
+from amplifierd.storage.interface import Storage
+from amplifierd.storage.records import (
+    BatchMessage,
+    Fork,
+    NewMessage,
+    NewMessages,
+    NewSession,
+    Role,
+    SearchHit,
+    SearchQuery,
+    Session,
+)
+from reading import records
+
+W = "default"
+TEXTS = [
+    "The quick brown fox jumps over the lazy dog",
+    "A quick, brown-eyed Fox. A quick one!",
+    "Résumé naïve ΑΛΦΑ ß",
+    "don't panic: C++ & <b>bold</b>",
+    "日本語 text",
+    "",
+    "zero\0byte \x02mark\x03",
+]
+
+
+@pytest.fixture
+async def session(storage: Storage) -> Session:
+    created = await storage.create_session(W, NewSession(profile="a/b", amplified_dir="x/y"))
+    await storage.append_messages(W, created.id, NewMessages([BatchMessage(content=text) for text in TEXTS]))
+    return created
+
+
+async def hits(storage: Storage, query: SearchQuery | str, workspace: str = W) -> list[SearchHit]:
+    query = SearchQuery(query) if isinstance(query, str) else query
+    return await records(await storage.search_messages(workspace, query), SearchHit)
+
+
+@pytest.mark.parametrize(
+    ("text", "sequences"),
+    [
+        ("fox", [2, 1]),
+        ("FOX", [2, 1]),
+        ("quick fox", [2, 1]),
+        ("fox quick", [2, 1]),
+        ("quick dog", [1]),
+        ('"quick brown"', [2, 1]),
+        ('"brown fox"', [1]),
+        ('"fox brown"', []),
+        ('"brown fo"*', [1]),
+        ('"brown fo"', []),
+        ("jum*", [1]),
+        ("jum", []),
+        ("resume", [3]),
+        ("résumé NAIVE", [3]),
+        ("αλφα", [3]),
+        ("brown-eyed", [2]),
+        ("don't", [4]),
+        ("c++", [4]),
+        ("bold", [4]),
+        ("日本語", [5]),
+        ("byte", [7]),
+        ("zero byte", [7]),
+        ("fox -", [2, 1]),
+        ('fox "', [2, 1]),
+        ('"quick brown', [2, 1]),
+        ("nothing", []),
+        ("fox nothing", []),
+        ("fox AND dog", []),
+        ("", []),
+        ('""', []),
+        ("*", []),
+        ("!?", []),
+        ("content:fox", []),
+        ("NEAR(fox dog)", []),
+        ("^the", [1]),
+        ("{fox", [2, 1]),
+        ("fox\0dog", [1]),
+    ],
+)
+async def test_what_is_found(storage: Storage, session: Session, text: str, sequences: list[int]) -> None:
+    found = await hits(storage, text)
+    assert [(hit.session_id, hit.sequence) for hit in found] == [(session.id, sequence) for sequence in sequences]
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    text=st.text(st.characters(exclude_categories=["Cs"]), max_size=50)
+    | st.text('"*^(){}:+-AND OR NOT\0a', max_size=30)
+)
+def test_any_text_is_a_query(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
+    async def search() -> None:
+        async with open_storage(f"sqlite:///{tmp_path_factory.getbasetemp()}/queries.db") as storage:
+            await hits(storage, text)
+
+    asyncio.run(search())
+
+
+async def test_a_score_is_between_0_and_1_and_falls(storage: Storage, session: Session) -> None:
+    assert session.id
+    scores = [hit.score for hit in await hits(storage, "quick")]
+    assert scores == sorted(scores, reverse=True)
+    assert all(0 < score < 1 for score in scores)
+
+
+@pytest.mark.parametrize(
+    ("text", "snippet"),
+    [
+        ("fox dog", "The quick brown <mark>fox</mark> jumps over the lazy <mark>dog</mark>"),
+        ('"brown eyed"', "A quick, <mark>brown-eyed</mark> Fox. A quick one!"),
+        ("bold", "don't panic: C++ &amp; &lt;b&gt;<mark>bold</mark>&lt;/b&gt;"),
+        ("mark", "zero byte  <mark>mark</mark> "),
+    ],
+)
+async def test_a_snippet_is_safe_html(storage: Storage, session: Session, text: str, snippet: str) -> None:
+    assert session.id
+    [hit] = await hits(storage, text)
+    assert hit.snippet == snippet
+
+
+async def test_a_snippet_is_short(storage: Storage, session: Session) -> None:
+    await storage.append_message(W, session.id, NewMessage(content="word " * 5_000 + "needle" + " word" * 5_000))
+    [hit] = await hits(storage, "needle")
+    assert "<mark>needle</mark>" in hit.snippet
+    assert hit.snippet.startswith("…")
+    assert len(hit.snippet) < 300
+
+
+@pytest.mark.parametrize(
+    ("filters", "expected"),
+    [
+        (SearchQuery("hello", role="tool"), 1),
+        (SearchQuery("hello", role="system"), 0),
+        (SearchQuery("hello", profile="a/b"), 0),
+        (SearchQuery("hello", profile="default"), 3),
+        (SearchQuery("hello", amplified_dir="."), 3),
+        (SearchQuery("hello", amplified_dir="x/y"), 0),
+        (SearchQuery("hello", session_id="nobody"), 0),
+        (SearchQuery("fox", profile="a/b", amplified_dir="x/y", role="user"), 2),
+    ],
+)
+async def test_filters_hold(storage: Storage, session: Session, filters: SearchQuery, expected: int) -> None:
+    other = await storage.create_session(W, NewSession())
+    roles: list[Role] = ["user", "assistant", "tool"]
+    for role in roles:
+        await storage.append_message(W, other.id, NewMessage(content="hello", role=role))
+    assert len(await hits(storage, filters)) == expected
+    within = SearchQuery(filters.text, session_id=session.id)
+    assert {hit.session_id for hit in await hits(storage, within)} <= {session.id}
+
+
+async def test_another_workspace_s_messages_are_not_found(storage: Storage, session: Session) -> None:
+    assert await hits(storage, "fox", "other") == []
+    assert await hits(storage, SearchQuery("fox", session_id=session.id), "other") == []
+
+
+async def test_what_is_deleted_is_not_found(storage: Storage, session: Session) -> None:
+    fork = await storage.fork_session(W, session.id, Fork())
+    assert len(await hits(storage, "dog")) == 2
+    await storage.delete_session(W, session.id)
+    assert [hit.session_id for hit in await hits(storage, "dog")] == [fork.id]
+
+
+async def test_each_message_is_found_once_it_is_written(storage: Storage, session: Session, database: str) -> None:
+    async with open_storage(database) as other:
+        for number in range(50):
+            writer, reader = (storage, other) if number % 2 else (other, storage)
+            await writer.append_message(W, session.id, NewMessage(content=f"number{number}"))
+            assert len(await hits(reader, f"number{number}")) == 1
+
+
+async def test_many_at_once_are_all_found(storage: Storage) -> None:
+    sessions = [await storage.create_session(W, NewSession()) for _ in range(3)]
+    batch = NewMessages([BatchMessage(content=f"needle {'x' * 2_000}")] * 1_000)
+    await asyncio.gather(*(storage.append_messages(W, session.id, batch) for session in sessions))
+    assert len(await hits(storage, SearchQuery("needle", limit=1_000))) == 1_000
+    for session in sessions:
+        listing = await storage.search_messages(W, SearchQuery("needle", session_id=session.id, limit=1_000))
+        assert len(await records(listing, SearchHit)) == 1_000
+        assert listing.next_cursor is None
+
+
+async def test_pages_follow_each_other_whatever_is_written(storage: Storage, session: Session) -> None:
+    for number in range(60):
+        await storage.append_message(W, session.id, NewMessage(content="needle " * (number % 5 + 1)))
+    found: list[SearchHit] = []
+    cursor: str | None = None
+    while cursor is not None or not found:
+        listing = await storage.search_messages(W, SearchQuery("needle", limit=7, cursor=cursor))
+        found += await records(listing, SearchHit)
+        cursor = listing.next_cursor
+        await storage.append_message(W, session.id, NewMessage(content="needle " * 50))
+    assert [hit.sequence for hit in found if hit.sequence <= 67] == [hit.sequence for hit in found]
+    assert len({hit.sequence for hit in found}) == len(found) == 60
+    order = [(hit.score, hit.sequence) for hit in found]
+    assert order == sorted(order, reverse=True)
+
+
+async def test_a_cursor_that_is_made_up_is_a_position(storage: Storage, session: Session) -> None:
+    assert session.id
+    for cursor in ("A" * 32, "_" * 32, "f_8AAAAAAAAAAAAAAAAAAAAAAAAAAAAA"):
+        await hits(storage, SearchQuery("fox", cursor=cursor))
