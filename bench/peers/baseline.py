@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from fastapi import Depends, FastAPI, HTTPException, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
-from sqlalchemy import JSON, ForeignKey, Index, event, select, tuple_, update
+from sqlalchemy import JSON, ForeignKey, Index, event, func, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -36,7 +36,11 @@ class Session(Table):
     amplified_dir: Mapped[str]
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
+    started_at: Mapped[datetime | None]
+    status: Mapped[str] = mapped_column(default="created")
     message_count: Mapped[int] = mapped_column(default=0)
+    token_usage: Mapped[int] = mapped_column(default=0)
+    version: Mapped[int] = mapped_column(default=1)
 
 
 class Message(Table):
@@ -70,11 +74,15 @@ class Answer(BaseModel):
 
 class SessionSummary(Answer):
     id: str
+    status: str
     profile: str
     amplified_dir: str
     created_at: datetime
     updated_at: datetime
+    started_at: datetime | None = None
     message_count: int
+    token_usage: int
+    version: int
 
 
 class SessionAnswer(SessionSummary):
@@ -112,7 +120,7 @@ Database = Annotated[AsyncSession, Depends(database)]
 Limit = Annotated[int | None, Query(ge=1, le=1000)]
 
 
-@app.post("/api/v1/sessions", status_code=201, response_model=SessionAnswer)
+@app.post("/api/v1/sessions", status_code=201, response_model=SessionAnswer, response_model_exclude_none=True)
 async def create_session(new: NewSession, database: Database) -> Session:
     moment = datetime.now(UTC)
     session = Session(id=str(uuid.uuid4()), created_at=moment, updated_at=moment, **new.model_dump())
@@ -121,7 +129,7 @@ async def create_session(new: NewSession, database: Database) -> Session:
     return session
 
 
-@app.get("/api/v1/sessions/{session_id}", response_model=SessionAnswer)
+@app.get("/api/v1/sessions/{session_id}", response_model=SessionAnswer, response_model_exclude_none=True)
 async def get_session(session_id: str, database: Database) -> Session:
     session = await database.get(Session, session_id)
     if session is None:
@@ -129,7 +137,7 @@ async def get_session(session_id: str, database: Database) -> Session:
     return session
 
 
-@app.get("/api/v1/sessions", response_model=list[SessionSummary])
+@app.get("/api/v1/sessions", response_model=list[SessionSummary], response_model_exclude_none=True)
 async def list_sessions(
     request: Request, response: Response, database: Database, limit: Limit = None, cursor: str | None = None
 ) -> list[Session]:
@@ -152,7 +160,13 @@ async def send_message(session_id: str, new: NewMessage, database: Database) -> 
     counted = await database.execute(
         update(Session)
         .where(Session.id == session_id)
-        .values(message_count=Session.message_count + 1, updated_at=moment)
+        .values(
+            message_count=Session.message_count + 1,
+            version=Session.version + 1,
+            updated_at=moment,
+            started_at=func.coalesce(Session.started_at, moment),
+            status="active",
+        )
         .returning(Session.message_count)
     )
     sequence = counted.scalar_one_or_none()

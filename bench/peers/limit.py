@@ -21,14 +21,16 @@ CHECKPOINT_PAGES = 4_000
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS session (
-    id TEXT PRIMARY KEY, head TEXT, context TEXT, updated_at TEXT, message_count INTEGER
+    id TEXT PRIMARY KEY, head TEXT, context TEXT, status TEXT, updated_at TEXT, started TEXT, message_count INTEGER,
+    version INTEGER
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS session_by_update ON session (updated_at DESC, id);
 CREATE TABLE IF NOT EXISTS message (
     session_id TEXT, sequence INTEGER, body TEXT, PRIMARY KEY (session_id, sequence)
 ) STRICT, WITHOUT ROWID;
 """
-SUMMARY = """head || ',"updatedAt":"' || updated_at || '","messageCount":' || message_count"""
+SUMMARY = """head || ',"status":"' || status || '","updatedAt":"' || updated_at || started || '","messageCount":'
+    || message_count || ',"tokenUsage":0,"version":' || version"""
 SESSION = f"""SELECT CAST({SUMMARY} || ',"context":' || context || '}}' AS BLOB) FROM session WHERE id = ?"""  # noqa: S608  # of constants
 SESSIONS = f"""
 SELECT CAST('[' || coalesce(group_concat(summary), '') || ']' AS BLOB) FROM (
@@ -38,8 +40,12 @@ MESSAGES = """
 SELECT CAST('{"sessionId":"' || id || '","messages":[' || coalesce((
     SELECT group_concat(body) FROM (SELECT body FROM message WHERE session_id = ?1 ORDER BY sequence)
 ), '') || ']}' AS BLOB) FROM session WHERE id = ?1"""
-INSERT_SESSION = "INSERT INTO session VALUES (?, ?, ?, ?, 0)"
-COUNT = "UPDATE session SET message_count = message_count + 1, updated_at = ? WHERE id = ? RETURNING message_count"
+INSERT_SESSION = "INSERT INTO session VALUES (?, ?, ?, 'created', ?, '', 0, 1)"
+COUNT = """UPDATE session
+SET message_count = message_count + 1, version = version + 1, updated_at = ?1, status = 'active',
+    started = iif(started = '', '","startedAt":"' || ?1, started)
+WHERE id = ?2
+RETURNING message_count"""
 INSERT_MESSAGE = "INSERT INTO message VALUES (?, ?, ?)"
 
 
@@ -144,7 +150,8 @@ async def create_session(body: bytes) -> bytes:
     head = f'{{"id":"{session_id}","profile":{profile},"amplifiedDir":{directory},"createdAt":"{moment}"'
     context = bytes(new.context).decode()
     await app.writer.add(insert_session, session_id, head, context, moment)
-    return f'{head},"updatedAt":"{moment}","messageCount":0,"context":{context}}}'.encode()
+    counts = '"messageCount":0,"tokenUsage":0,"version":1'
+    return f'{head},"status":"created","updatedAt":"{moment}",{counts},"context":{context}}}'.encode()
 
 
 async def send_message(session_id: str, body: bytes) -> bytes | None:

@@ -43,6 +43,7 @@ func main() {
 	step("page back through the transcript", c.pageBack)
 	step("list sessions page by page", c.listSessions)
 	step("resume the session", c.resume)
+	step("search, and look for old sessions", c.search)
 	step("fork the session and end its branch", c.fork)
 	step("read a session that does not exist", c.readNobody)
 	step("send a message that breaks the schema", c.breakSchema)
@@ -194,6 +195,23 @@ func (c *conversation) resume() error {
 		return errors.New("updatedAt did not move on")
 	}
 	return equal(resumed.MessageCount, int64(3))
+}
+
+func (c *conversation) search() error {
+	hits, _, err := c.client.SearchAPI.SearchMessages(background).Q("resum* mean").SessionId(c.session.Id).Execute()
+	if err != nil {
+		return err
+	}
+	if len(hits) != 1 || !strings.Contains(hits[0].Snippet, "<mark>résumé</mark>") {
+		return fmt.Errorf("%v came where one message was expected", hits)
+	}
+	body := amplifierd.NewCleanUpRequest(1)
+	body.SetStatus([]amplifierd.SessionStatus{amplifierd.SESSIONSTATUS_ACTIVE})
+	old, _, err := c.client.SessionsAPI.CleanUpSessions(background).CleanUpRequest(*body).Execute()
+	if err != nil {
+		return err
+	}
+	return errors.Join(equal(old.DryRun, true), equal(old.Sessions, int64(0)))
 }
 
 func (c *conversation) fork() error {

@@ -4,8 +4,11 @@ import amplifierd.client.ApiResponse;
 import amplifierd.client.api.MessagesApi;
 import amplifierd.client.api.MessagesApi.APIListMessagesRequest;
 import amplifierd.client.api.MessagesApi.APISendMessageRequest;
+import amplifierd.client.api.SearchApi;
+import amplifierd.client.api.SearchApi.APISearchMessagesRequest;
 import amplifierd.client.api.ServiceApi;
 import amplifierd.client.api.SessionsApi;
+import amplifierd.client.api.SessionsApi.APICleanUpSessionsRequest;
 import amplifierd.client.api.SessionsApi.APICompleteSessionRequest;
 import amplifierd.client.api.SessionsApi.APICreateSessionRequest;
 import amplifierd.client.api.SessionsApi.APIDeleteSessionRequest;
@@ -14,6 +17,8 @@ import amplifierd.client.api.SessionsApi.APIGetSessionLineageRequest;
 import amplifierd.client.api.SessionsApi.APIGetSessionRequest;
 import amplifierd.client.api.SessionsApi.APIListSessionsRequest;
 import amplifierd.client.api.SessionsApi.APIResumeSessionRequest;
+import amplifierd.client.model.CleanUpReport;
+import amplifierd.client.model.CleanUpRequest;
 import amplifierd.client.model.CreateSessionRequest;
 import amplifierd.client.model.ForkSessionRequest;
 import amplifierd.client.model.HealthStatus;
@@ -21,6 +26,7 @@ import amplifierd.client.model.Message;
 import amplifierd.client.model.Problem;
 import amplifierd.client.model.Role;
 import amplifierd.client.model.SchemaViolation;
+import amplifierd.client.model.SearchHit;
 import amplifierd.client.model.SendMessageRequest;
 import amplifierd.client.model.ServiceState;
 import amplifierd.client.model.Session;
@@ -50,6 +56,7 @@ public final class Conversation {
   private final ApiClient client = new ApiClient();
   private final SessionsApi sessions;
   private final MessagesApi messages;
+  private final SearchApi search;
   private final ServiceApi service;
   private Session session;
 
@@ -57,6 +64,7 @@ public final class Conversation {
     client.updateBaseUri(baseUrl);
     sessions = new SessionsApi(client);
     messages = new MessagesApi(client);
+    search = new SearchApi(client);
     service = new ServiceApi(client);
   }
 
@@ -69,6 +77,7 @@ public final class Conversation {
     step("page back through the transcript", conversation::pageBack);
     step("list sessions page by page", conversation::listSessions);
     step("resume the session", conversation::resume);
+    step("search, and look for old sessions", conversation::search);
     step("fork the session and end its branch", conversation::fork);
     step("read a session that does not exist", conversation::readNobody);
     step("send a message that breaks the schema", conversation::breakSchema);
@@ -142,6 +151,17 @@ public final class Conversation {
         sessions.resumeSession(APIResumeSessionRequest.newBuilder().sessionId(id(session)).build());
     equal(resumed.getMessageCount(), 3L);
     check(resumed.getUpdatedAt().isAfter(before.getUpdatedAt()), "updatedAt did not move on.");
+  }
+
+  private void search() throws Exception {
+    List<SearchHit> hits =
+        search.searchMessages(APISearchMessagesRequest.newBuilder().q("resum* mean").sessionId(id(session)).build());
+    equal(each(hits, SearchHit::getSequence), List.of(1L));
+    check(hits.get(0).getSnippet().contains("<mark>résumé</mark>"), hits.get(0).getSnippet());
+    CleanUpRequest body = new CleanUpRequest().olderThanDays(1).status(List.of(SessionStatus.ACTIVE));
+    CleanUpReport old =
+        sessions.cleanUpSessions(APICleanUpSessionsRequest.newBuilder().cleanUpRequest(body).build());
+    equal(List.of(old.getDryRun(), old.getSessions()), List.of(true, 0L));
   }
 
   private void fork() throws Exception {

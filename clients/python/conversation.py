@@ -9,8 +9,10 @@ from urllib.parse import parse_qs, urlsplit
 
 from amplifierd_client import Client
 from amplifierd_client.api.messages import list_messages, send_message
+from amplifierd_client.api.search import search_messages
 from amplifierd_client.api.service import get_health, get_status
 from amplifierd_client.api.sessions import (
+    clean_up_sessions,
     complete_session,
     create_session,
     delete_session,
@@ -21,6 +23,8 @@ from amplifierd_client.api.sessions import (
     resume_session,
 )
 from amplifierd_client.models import (
+    CleanUpReport,
+    CleanUpRequest,
     Context,
     CreateSessionRequest,
     ForkSessionRequest,
@@ -142,6 +146,16 @@ def resume(client: Client, session: Session) -> None:
     check("updatedAt did not move on.", that=resumed.updated_at > before.updated_at)
 
 
+def search(client: Client, session: Session) -> None:
+    """Find a message by its words, and no session that is old."""
+    hits = answered(search_messages.sync(client=client, q="resum* mean", session_id=str(session.id)), list)
+    equal([hit.sequence for hit in hits], [1])
+    check(hits[0].snippet, that="<mark>résumé</mark>" in hits[0].snippet)
+    body = CleanUpRequest(older_than_days=1, status=[SessionStatus.ACTIVE])
+    old = answered(clean_up_sessions.sync(client=client, body=body), CleanUpReport)
+    equal((old.dry_run, old.sessions), (True, 0))
+
+
 def fork(client: Client, session: Session) -> None:
     """Fork the session and end the branch, which then takes no message."""
     body = ForkSessionRequest(at_sequence=1, name="Branch")
@@ -209,6 +223,8 @@ def main() -> None:
         page_through_sessions(client, session)
     with step("resume the session"):
         resume(client, session)
+    with step("search, and look for old sessions"):
+        search(client, session)
     with step("fork the session and end its branch"):
         fork(client, session)
     with step("read a session that does not exist"):

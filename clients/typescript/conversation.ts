@@ -105,6 +105,15 @@ async function resume(session: Session): Promise<void> {
   ok(resumed.updatedAt > before.updatedAt, "updatedAt did not move on.");
 }
 
+async function search(session: Session): Promise<void> {
+  const query = { q: "resum* mean", session_id: session.id };
+  const hits = answered(await client.GET("/search", { params: { query } }));
+  equal(hits.map(({ sequence }) => sequence), [1]);
+  ok(hits[0]?.snippet.includes("<mark>résumé</mark>"), "The snippet marks nothing.");
+  const old = answered(await client.POST("/sessions/cleanup", { body: { older_than_days: 1, status: ["active"] } }));
+  equal([old.dryRun, old.sessions], [true, 0]);
+}
+
 async function fork(session: Session): Promise<void> {
   const body = { at_sequence: 1, name: "Branch" };
   const branch = answered(await client.POST("/sessions/{session_id}/fork", { ...at(session), body }));
@@ -161,6 +170,7 @@ await step("list the transcript", () => listTranscript(session));
 await step("page back through the transcript", () => pageBack(session));
 await step("list sessions page by page", () => listSessions(session));
 await step("resume the session", () => resume(session));
+await step("search, and look for old sessions", () => search(session));
 await step("fork the session and end its branch", () => fork(session));
 await step("read a session that does not exist", readNobody);
 await step("send a message that breaks the schema", () => breakSchema(session));
