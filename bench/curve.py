@@ -23,8 +23,8 @@ class Point:
 
     @property
     def spread(self) -> float:
-        """From the least to the most, as a share of the median."""
-        return (max(self.values) - min(self.values)) / self.value
+        """From the least to the most, as a share of the median; 0 where that is."""
+        return (max(self.values) - min(self.values)) / self.value if self.value else 0.0
 
     @property
     def met(self) -> bool | None:

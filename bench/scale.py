@@ -14,6 +14,7 @@ class Scale:
     sessions: tuple[int, ...]
     messages: tuple[int, ...]
     starts: int
+    tails: tuple[int, ...]
 
 
 FULL = Scale(
@@ -22,6 +23,7 @@ FULL = Scale(
     sessions=(1_000, 100_000, 1_000_000),
     messages=(10_000, 1_000_000, 10_000_000),
     starts=11,
+    tails=(1, 100, 1_000),
 )
 
 QUICK = Scale(
@@ -30,4 +32,5 @@ QUICK = Scale(
     sessions=(100, 1_000, 10_000),
     messages=(1_000, 10_000, 100_000),
     starts=5,
+    tails=(1, 10, 100),
 )

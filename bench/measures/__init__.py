@@ -5,7 +5,7 @@ from pathlib import Path
 
 from ..curve import Curve
 from ..scale import Scale
-from . import append, memory, opening, sessions, start, workers
+from . import append, memory, opening, sessions, start, tails, workers
 
 Measure = Callable[[Scale, Path], list[Curve]]
 
@@ -17,4 +17,5 @@ MEASURES: dict[str, Measure] = {
     "memory": memory.measure,
     "start": start.measure,
     "workers": workers.measure,
+    "tails": tails.measure,
 }
