@@ -15,8 +15,15 @@ def cpu_seconds(pid: int) -> float:
 
 
 def _children(pid: int) -> list[int]:
-    threads = Path(f"/proc/{pid}/task").iterdir()
-    return [int(child) for thread in threads for child in (thread / "children").read_text().split()]
+    return [child for thread in Path(f"/proc/{pid}/task").iterdir() for child in _children_of(thread)]
+
+
+def _children_of(thread: Path) -> list[int]:
+    try:
+        return [int(child) for child in (thread / "children").read_text().split()]
+    except (FileNotFoundError, ProcessLookupError):
+        # It has ended since it was listed.
+        return []
 
 
 def busy_seconds() -> float:

@@ -23,6 +23,15 @@ class Upload:
         self._messages = 0
         self._tokens = 0
 
+    @property
+    def position(self) -> int:
+        """How much has been taken; an earlier one may be set, to take it again."""
+        return self._file.tell()
+
+    @position.setter
+    def position(self, position: int) -> None:
+        self._file.seek(position)
+
     def close(self) -> None:
         """Let go of the file."""
         self._file.close()

@@ -1,7 +1,7 @@
 """Old sessions: which they are, and their end."""
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import apsw
 
@@ -9,6 +9,7 @@ from ..clock import after
 from ..records import CleanUp, CleanUpReport
 from . import sessions, statements
 from .change import Bindings, Change
+from .readers import Row
 
 DAY_SECONDS = 24 * 3_600
 SESSIONS_AT_ONCE = 100
@@ -17,48 +18,58 @@ MESSAGES_AT_ONCE = 10_000
 MOST_NAMED = 1_000
 
 
-class Cleaning:
-    """A walk through the old sessions, from the one that was longest not updated."""
+@dataclass(frozen=True, slots=True)
+class Step:
+    """How far a walk through the old sessions is, from the one that was longest not updated."""
 
-    def __init__(self, workspace: str, which: CleanUp, now: str) -> None:
-        self.report = CleanUpReport(dry_run=which.dry_run)
-        self._bindings: Bindings = {
-            "workspace": workspace,
-            "cutoff": after(now, -which.older_than_days * DAY_SECONDS),
-            "statuses": " ".join(which.status),
-            "at": "",
-            "after_id": "",
-            "most": SESSIONS_AT_ONCE,
-        }
+    bindings: Bindings
+    report: CleanUpReport
 
-    def look(self, connection: apsw.Connection) -> bool:
-        """Count the next of them; whether there were any."""
-        return bool(self._take(connection))
+    def look(self, connection: apsw.Connection) -> "Step | None":
+        """Count the next of them; None where there are none."""
+        rows = self._next(connection)
+        return self._after(rows) if rows else None
 
-    def delete(self, change: Change, revision: Callable[[], int]) -> bool:
-        """Delete the next of them, each under a revision of its own; whether there were any."""
-        taken = self._take(change.connection)
-        for session_id in taken:
+    def delete(self, change: Change, revision: Callable[[], int]) -> "Step | None":
+        """Delete the next of them, each under a revision of its own; None where there are none."""
+        rows = self._next(change.connection)
+        for _, session_id, _ in rows:
             sessions.delete(change, session_id, None)
             change = replace(change, revision=revision())
-        return bool(taken)
+        return self._after(rows) if rows else None
 
-    def _take(self, connection: apsw.Connection) -> list[str]:
-        taken: list[str] = []
+    def _next(self, connection: apsw.Connection) -> list[Row]:
+        taken: list[Row] = []
         messages = 0
-        rows = connection.execute(statements.OLD_SESSIONS, self._bindings)
-        for updated_at, session_id, message_count in rows:
-            self._bindings |= {"at": updated_at, "after_id": session_id}
-            taken.append(session_id)
-            messages += message_count
+        rows = connection.execute(statements.OLD_SESSIONS, self.bindings)
+        for row in rows:
+            taken.append(row)
+            messages += row[-1]
             if messages >= MESSAGES_AT_ONCE:
+                rows.close()
                 break
-        rows.close()
-        report = self.report
-        self.report = CleanUpReport(
-            report.dry_run,
-            report.sessions + len(taken),
-            report.messages + messages,
-            (*report.session_ids, *taken[: MOST_NAMED - len(report.session_ids)]),
-        )
         return taken
+
+    def _after(self, rows: list[Row]) -> "Step":
+        updated_at, last_id, _ = rows[-1]
+        named = [session_id for _, session_id, _ in rows][: MOST_NAMED - len(self.report.session_ids)]
+        report = CleanUpReport(
+            self.report.dry_run,
+            self.report.sessions + len(rows),
+            self.report.messages + sum(messages for _, _, messages in rows),
+            (*self.report.session_ids, *named),
+        )
+        return Step(self.bindings | {"at": updated_at, "after_id": last_id}, report)
+
+
+def first_step(workspace: str, which: CleanUp, now: str) -> Step:
+    """The beginning of the walk."""
+    bindings: Bindings = {
+        "workspace": workspace,
+        "cutoff": after(now, -which.older_than_days * DAY_SECONDS),
+        "statuses": " ".join(which.status),
+        "at": "",
+        "after_id": "",
+        "most": SESSIONS_AT_ONCE,
+    }
+    return Step(bindings, CleanUpReport(dry_run=which.dry_run))

@@ -44,7 +44,7 @@ from . import importing, messages, queries, search, sessions, statements, tails
 from .change import Change
 from .changes import Changes
 from .checkpointer import Checkpointer
-from .cleaning import Cleaning
+from .cleaning import Step, first_step
 from .connection import connect_writer, switch_to_wal
 from .exporting import export
 from .indexing import index_some, is_indexed
@@ -248,11 +248,8 @@ class SQLiteStorage(Storage):
                 raise SessionExists(session_id)
 
     async def _import(self, workspace: str, upload: Upload, on_conflict: OnConflict) -> ImportReport:
-        def some(change: Change) -> ImportReport | None:
-            return importing.import_some(change, upload, on_conflict, self._next_revision(workspace))
-
         report = ImportReport()
-        while (part := await self._change(workspace, some)) is not None:
+        while (part := await self._import_some(workspace, upload, on_conflict)) is not None:
             report = importing.total(report, part)
         return report
 
@@ -265,14 +262,16 @@ class SQLiteStorage(Storage):
         return any(index_some(connection, workspace) for workspace in self._revisions.workspaces())
 
     async def clean_up_sessions(self, workspace: str, which: CleanUp) -> CleanUpReport:
-        cleaning = Cleaning(workspace, which, now())
-        if which.dry_run:
-            while await self._readers.work(cleaning.look):
-                continue
-        else:
-            while await self._change(workspace, lambda change: cleaning.delete(change, self._next_revision(workspace))):
-                continue
-        return cleaning.report
+        step: Step | None = first_step(workspace, which, now())
+        while step is not None:
+            report = step.report
+            step = await self._clean_up_some(workspace, step)
+        return report
+
+    async def _clean_up_some(self, workspace: str, step: Step) -> Step | None:
+        if step.report.dry_run:
+            return await self._readers.work(step.look)
+        return await self._change(workspace, lambda change: step.delete(change, self._next_revision(workspace)))
 
     async def _messages(self, query: MessageQuery, bindings: Bindings) -> Listing:
         joined = self._readers.joined(queries.joined_messages(query), bindings)
@@ -294,6 +293,15 @@ class SQLiteStorage(Storage):
             raise SessionNotFound(str(key["id"]))
         count: int = row[0]
         return count
+
+    async def _import_some(self, workspace: str, upload: Upload, on_conflict: OnConflict) -> ImportReport | None:
+        start = upload.position
+
+        def write(change: Change) -> ImportReport | None:
+            upload.position = start
+            return importing.import_some(change, upload, on_conflict, self._next_revision(workspace))
+
+        return await self._change(workspace, write)
 
     def _next_revision(self, workspace: str) -> Callable[[], int]:
         return lambda: self._revisions.next(workspace)
