@@ -120,6 +120,6 @@ async def get_session_lineage(session_id: str, *, storage: Storage, workspace: s
     return await storage.lineage(workspace, session_id)
 
 
-async def clean_up_sessions(body: CleanUp, *, storage: Storage, workspace: str) -> CleanUpReport:
+async def clean_up_sessions(body: CleanUp, once: Once | None, *, storage: Storage, workspace: str) -> CleanUpReport:
     """Delete old conversations, or say which they are."""
-    return await storage.clean_up_sessions(workspace, body)
+    return await storage.clean_up_sessions(workspace, body, once=once)

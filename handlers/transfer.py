@@ -1,7 +1,7 @@
 """Transfer: conversations out of one store and into another."""
 
 from ..storage.interface import Storage
-from ..storage.records import Export, ImportReport, OnConflict
+from ..storage.records import Export, ImportReport, Once, OnConflict
 
 
 async def export_sessions(*, storage: Storage, workspace: str) -> Export:
@@ -9,6 +9,8 @@ async def export_sessions(*, storage: Storage, workspace: str) -> Export:
     return await storage.export_sessions(workspace)
 
 
-async def import_sessions(body: Export, on_conflict: OnConflict, *, storage: Storage, workspace: str) -> ImportReport:
+async def import_sessions(
+    body: Export, on_conflict: OnConflict, once: Once | None, *, storage: Storage, workspace: str
+) -> ImportReport:
     """The sessions of an export, as they were."""
-    return await storage.import_sessions(workspace, body, on_conflict)
+    return await storage.import_sessions(workspace, body, on_conflict, once=once)

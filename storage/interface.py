@@ -214,11 +214,13 @@ class Storage(ABC):
         """
 
     @abstractmethod
-    async def import_sessions(self, workspace: str, export: Export, on_conflict: OnConflict) -> ImportReport:
+    async def import_sessions(
+        self, workspace: str, export: Export, on_conflict: OnConflict, *, once: Once | None = None
+    ) -> ImportReport:
         """Write the sessions of an export as they were, each whole or not at all, in constant memory.
 
         All of it is read and checked before the first is written. Raises `ImportInvalid`, and `SessionExists` where a
-        session is there and `on_conflict` is fail.
+        session is there and `on_conflict` is fail. The answer is recorded with the last session.
         """
 
     @abstractmethod
@@ -231,5 +233,8 @@ class Storage(ABC):
         """
 
     @abstractmethod
-    async def clean_up_sessions(self, workspace: str, which: CleanUp) -> CleanUpReport:
-        """Delete old sessions, some at a time, or with `dry_run` say which would go."""
+    async def clean_up_sessions(self, workspace: str, which: CleanUp, *, once: Once | None = None) -> CleanUpReport:
+        """Delete old sessions, some at a time, or with `dry_run` say which would go.
+
+        The answer is recorded after the last of them.
+        """

@@ -190,15 +190,30 @@ class MessageQuery:
         return self.before_sequence is not None or self.order == "desc"
 
 
-class Once(Struct):
+class Digest(Protocol):
+    """A hash that is being made, as `hashlib` has them."""
+
+    def update(self, data: bytes, /) -> None: ...
+
+    def hexdigest(self) -> str: ...
+
+
+@dataclass(slots=True)
+class Once:
     """A request that its client may send again under the same key, with one effect and one answer.
 
-    `fingerprint` tells one request from another; the storage sets `replayed` where it answers from its record.
+    `digest` has read the request, as far as that is there, and tells it from another; the storage sets `replayed` where
+    it answers from its record.
     """
 
     key: str
-    fingerprint: str
+    digest: Digest
     replayed: bool = False
+
+    @property
+    def fingerprint(self) -> str:
+        """What tells the request from another, once all of it is read."""
+        return self.digest.hexdigest()
 
 
 class Blocks(Protocol):

@@ -18,20 +18,37 @@ def do_once(
     change: Change, once: Once, keep_seconds: float, kind: type[Answer], effect: Callable[[Change], Answer]
 ) -> Answer:
     """The recorded answer of `kind`; where there is none, what `effect` answers, which is recorded with it."""
-    key: Bindings = {"workspace": change.workspace, "key": once.key, "now": change.now}
-    row = change.run(statements.RECORDED_ANSWER, key)
-    if row is not None:
-        fingerprint, recorded = row
-        if fingerprint != once.fingerprint:
-            raise IdempotencyKeyReused(once.key)
-        once.replayed = True
-        return msgspec.json.decode(recorded, type=kind)
+    recorded = recall(change, once, kind)
+    if once.replayed:
+        # None is an answer, too.
+        return recorded  # type: ignore[return-value]  # then it is of that kind
     answer = effect(change)
-    text = msgspec.json.encode(answer).decode()
-    expires_at = after(change.now, keep_seconds)
-    change.run(
-        statements.RECORD_ANSWER,
-        key | {"fingerprint": once.fingerprint, "answer": text, "expires_at": expires_at},
-    )
-    change.run(statements.FORGET_ANSWERS, key)
+    record(change, once, keep_seconds, answer)
     return answer
+
+
+def recall(change: Change, once: Once, kind: type[Answer]) -> Answer | None:
+    """The recorded answer, and `once.replayed` where there is one. Raises `IdempotencyKeyReused`."""
+    row = change.run(statements.RECORDED_ANSWER, _key(change, once))
+    once.replayed = row is not None
+    if row is None:
+        return None
+    fingerprint, recorded = row
+    if fingerprint != once.fingerprint:
+        raise IdempotencyKeyReused(once.key)
+    return msgspec.json.decode(recorded, type=kind)
+
+
+def record(change: Change, once: Once, keep_seconds: float, answer: object) -> None:
+    """Keep an answer for so long."""
+    bindings = _key(change, once) | {
+        "fingerprint": once.fingerprint,
+        "answer": msgspec.json.encode(answer).decode(),
+        "expires_at": after(change.now, keep_seconds),
+    }
+    change.run(statements.RECORD_ANSWER, bindings)
+    change.run(statements.FORGET_ANSWERS, bindings)
+
+
+def _key(change: Change, once: Once) -> Bindings:
+    return {"workspace": change.workspace, "key": once.key, "now": change.now}

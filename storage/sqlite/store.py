@@ -49,7 +49,7 @@ from .connection import connect_writer, switch_to_wal
 from .exporting import export
 from .indexing import index_some, is_indexed
 from .migrations import migrate, refuse_another_program_s
-from .once import do_once
+from .once import do_once, recall, record
 from .readers import Bindings, Readers, Row
 from .revisions import Revisions
 from .writer import Writer
@@ -232,26 +232,43 @@ class SQLiteStorage(Storage):
     async def export_sessions(self, workspace: str) -> Export:
         return Export(export(self._readers, workspace))
 
-    async def import_sessions(self, workspace: str, export: Export, on_conflict: OnConflict) -> ImportReport:
+    async def import_sessions(
+        self, workspace: str, export: Export, on_conflict: OnConflict, *, once: Once | None = None
+    ) -> ImportReport:
         with closing(Upload()) as upload:
+            there: str | None = None
             async with aclosing(export.batches) as batches:
                 async for lines in batches:
                     found = await asyncio.to_thread(upload.add, lines)
                     if on_conflict == "fail":
-                        self._refuse_known(workspace, found)
+                        there = there or self._first_known(workspace, found)
             upload.finish()
-            return await self._import(workspace, upload, on_conflict)
+            recalled = await self._recall(workspace, once, ImportReport)
+            if recalled is not None:
+                return recalled
+            if there is not None:
+                raise SessionExists(there)
+            return await self._import(workspace, upload, on_conflict, once)
 
-    def _refuse_known(self, workspace: str, session_ids: list[str]) -> None:
-        for session_id in session_ids:
-            if self._readers.row(statements.STATE, _key(workspace, session_id)) is not None:
-                raise SessionExists(session_id)
+    def _first_known(self, workspace: str, session_ids: list[str]) -> str | None:
+        known = (it for it in session_ids if self._readers.row(statements.STATE, _key(workspace, it)) is not None)
+        return next(known, None)
 
-    async def _import(self, workspace: str, upload: Upload, on_conflict: OnConflict) -> ImportReport:
+    async def _import(self, workspace: str, upload: Upload, on_conflict: OnConflict, once: Once | None) -> ImportReport:
         report = ImportReport()
         while (part := await self._import_some(workspace, upload, on_conflict)) is not None:
             report = importing.total(report, part)
+        await self._record(workspace, once, report)
         return report
+
+    async def _import_some(self, workspace: str, upload: Upload, on_conflict: OnConflict) -> ImportReport | None:
+        start = upload.position
+
+        def write(change: Change) -> ImportReport | None:
+            upload.position = start
+            return importing.import_some(change, upload, on_conflict, self._next_revision(workspace))
+
+        return await self._change(workspace, write)
 
     async def search_messages(self, workspace: str, query: SearchQuery) -> Listing:
         while not is_indexed(self._readers, workspace):
@@ -261,11 +278,15 @@ class SQLiteStorage(Storage):
     def _index_written(self, connection: apsw.Connection) -> bool:
         return any(index_some(connection, workspace) for workspace in self._revisions.workspaces())
 
-    async def clean_up_sessions(self, workspace: str, which: CleanUp) -> CleanUpReport:
+    async def clean_up_sessions(self, workspace: str, which: CleanUp, *, once: Once | None = None) -> CleanUpReport:
+        recalled = await self._recall(workspace, once, CleanUpReport)
+        if recalled is not None:
+            return recalled
         step: Step | None = first_step(workspace, which, now())
         while step is not None:
             report = step.report
             step = await self._clean_up_some(workspace, step)
+        await self._record(workspace, once, report)
         return report
 
     async def _clean_up_some(self, workspace: str, step: Step) -> Step | None:
@@ -294,17 +315,16 @@ class SQLiteStorage(Storage):
         count: int = row[0]
         return count
 
-    async def _import_some(self, workspace: str, upload: Upload, on_conflict: OnConflict) -> ImportReport | None:
-        start = upload.position
-
-        def write(change: Change) -> ImportReport | None:
-            upload.position = start
-            return importing.import_some(change, upload, on_conflict, self._next_revision(workspace))
-
-        return await self._change(workspace, write)
-
     def _next_revision(self, workspace: str) -> Callable[[], int]:
         return lambda: self._revisions.next(workspace)
+
+    async def _recall(self, workspace: str, once: Once | None, kind: type[Answer]) -> Answer | None:
+        """The answer to a request of many transactions, where it has one already."""
+        return None if once is None else await self._change(workspace, lambda change: recall(change, once, kind))
+
+    async def _record(self, workspace: str, once: Once | None, answer: object) -> None:
+        if once is not None:
+            await self._change(workspace, lambda change: record(change, once, self._idempotency_ttl, answer))
 
     async def _write(
         self, workspace: str, once: Once | None, kind: type[Answer], effect: Callable[[Change], Answer]

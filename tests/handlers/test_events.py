@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -151,6 +152,36 @@ def test_a_reader_that_leaves_is_forgotten(daemon: Daemon, client: httpx.Client,
         time.sleep(0.3)
     say(client, path, "one")
     assert re.search(rf"GET /api/v1{path}/events \d+ [\d.]+ ms", eventually_logged(daemon, f"{path}/events"))
+
+
+def test_an_idle_stream_has_a_comment_every_15_seconds(daemon: Daemon, path: str) -> None:
+    with daemon.client() as client, client.stream("GET", f"{path}/events") as response:
+        begun = time.monotonic()
+        assert next(response.iter_lines()) == ": still here"
+        assert 10 < time.monotonic() - begun < 25
+
+
+def resident_mebibytes(daemon: Daemon) -> int:
+    status = Path(f"/proc/{daemon.process.pid}/status").read_text()
+    [resident] = re.findall(r"VmRSS:\s+(\d+) kB", status)
+    return int(resident) // 1024
+
+
+def test_a_reader_that_does_not_read_costs_little_memory(database: str) -> None:
+    with Daemon(database, check_responses=False) as daemon, daemon.client() as client:
+        path = f"/sessions/{client.post('/sessions').json()['id']}"
+        connections = [Connection(daemon.port) for _ in range(5)]
+        for connection in connections:
+            connection.send(get(f"/api/v1{path}/events"))
+        time.sleep(0.3)
+        client.post(f"{path}/messages", json={"content": "x"})
+        before = resident_mebibytes(daemon)
+        for _ in range(20):
+            client.post(f"{path}/messages/batch", json={"messages": [{"content": "x" * 2_000}] * 1_000})
+        # 40 MB were said, and none of the five has read any of it.
+        assert resident_mebibytes(daemon) - before < 60
+        for connection in connections:
+            connection.__exit__(None, None, None)
 
 
 def eventually_logged(daemon: Daemon, words: str) -> str:

@@ -29,6 +29,7 @@ POSTS: list[tuple[str, Any]] = [
     ("/{}/fork", None),
     ("/{}/messages", {"content": "x", "metadata": {"a": 1.0}}),
     ("/{}/messages/batch", {"messages": [{"content": "x"}, {"content": "y"}]}),
+    ("/cleanup", {"older_than_days": 10}),
 ]
 
 
@@ -93,6 +94,21 @@ def test_a_request_that_is_still_handled_is_409(tmp_path: Path, post: str, body:
         lock.execute("COMMIT")
         lock.close()
         assert waiting.result() in (200, 201)
+
+
+def test_an_import_that_is_sent_again_has_no_second_effect(tmp_path: Path, client: httpx.Client, path: str) -> None:
+    assert path
+    exported = client.get("/export").text
+    with Daemon(f"sqlite:///{tmp_path}/a.db") as daemon, daemon.client() as other:
+
+        def send(content: str) -> httpx.Response:
+            headers = {"Idempotency-Key": "k", "Content-Type": "application/x-ndjson"}
+            return other.post("/import", content=content, headers=headers)
+
+        first, again, changed = send(exported), send(exported), send(exported + "\n")
+        assert (first.status_code, again.status_code, changed.status_code) == (200, 200, 422)
+        assert (again.text, again.headers["idempotent-replayed"]) == (first.text, "true")
+        assert "was used for another request" in changed.json()["detail"]
 
 
 def test_a_key_outlives_a_crash_and_reaches_another_process(tmp_path: Path) -> None:

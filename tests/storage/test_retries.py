@@ -1,18 +1,21 @@
 """What every storage does with requests that come again under a key."""
 
 import asyncio
+import hashlib
 from collections.abc import Awaitable, Callable
 
 import pytest
 from msgspec import Raw
 
 from amplifierd.storage import open_storage
-from amplifierd.storage.errors import IdempotencyKeyReused, SessionNotFound, SessionStatusConflict
+from amplifierd.storage.errors import IdempotencyKeyReused, SessionExists, SessionNotFound, SessionStatusConflict
 from amplifierd.storage.interface import Storage
 from amplifierd.storage.records import (
     BatchMessage,
+    CleanUp,
     Failure,
     Fork,
+    ImportReport,
     NewMessage,
     NewMessages,
     NewSession,
@@ -45,7 +48,7 @@ WRITES: dict[str, Write] = {
 
 
 def once(key: str = "k", fingerprint: str = "f") -> Once:
-    return Once(key, fingerprint)
+    return Once(key, hashlib.sha256(fingerprint.encode()))
 
 
 async def active(storage: Storage) -> str:
@@ -125,3 +128,31 @@ async def test_a_key_is_forgotten_when_its_time_is_over(database: str) -> None:
         assert await storage.create_session(W, NewSession(), once=once()) == first
         await asyncio.sleep(0.3)
         assert await storage.create_session(W, NewSession(), once=once(fingerprint="g")) != first
+
+
+async def test_an_import_that_comes_again_has_no_second_effect(storage: Storage) -> None:
+    await active(storage)
+
+    async def imported(*, key: Once, workspace: str = "copy") -> ImportReport:
+        return await storage.import_sessions(workspace, await storage.export_sessions(W), "fail", once=key)
+
+    first = await imported(key=once())
+    again = once()
+    assert await imported(key=again) == first == ImportReport(sessions=1, messages=1)
+    assert again.replayed
+    with pytest.raises(SessionExists):
+        await imported(key=once("another"))
+    with pytest.raises(IdempotencyKeyReused):
+        await imported(key=once(fingerprint="g"))
+
+
+async def test_a_cleanup_that_comes_again_has_no_second_effect(storage: Storage) -> None:
+    which = CleanUp(older_than_days=0, status=("active",), dry_run=False)
+    gone = await active(storage)
+    first = await storage.clean_up_sessions(W, which, once=once())
+    assert first.session_ids == (gone,)
+    kept = await active(storage)
+    again = once()
+    assert await storage.clean_up_sessions(W, which, once=again) == first
+    assert again.replayed
+    assert (await storage.get_session(W, kept)).status == "active"

@@ -7,6 +7,7 @@ import msgspec
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope
 
+from ..storage.records import Digest
 from .ijson import NotIJson, decode
 from .problems import Problem, Violation, shorten
 from .schema import MOST_VIOLATIONS, Validator
@@ -31,8 +32,10 @@ class Body:
         self._required = required
         self._max_bytes = max_bytes
 
-    async def read(self, scope: Scope, receive: Receive) -> tuple[Any, bytes]:
-        """The record that the body holds, and its text; one of defaults where the body may be left out and is.
+    async def read(self, scope: Scope, receive: Receive) -> tuple[Any, bytes | Digest]:
+        """The record that the body holds, and its text, or what reads that as it comes.
+
+        A record of defaults where the body may be left out and is.
 
         Raises a problem: 413 too large, 415 a content type that is not taken, 400 not I-JSON, 422 against the schema.
         """

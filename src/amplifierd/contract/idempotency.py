@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 from starlette.types import Scope
 
-from ..storage.records import Once
+from ..storage.records import Digest, Once
 from .problems import Problem, shorten
 
 IDEMPOTENCY_KEY = "Idempotency-Key"
@@ -28,8 +28,10 @@ class Idempotency:
         self._in_use = in_use
 
     @contextmanager
-    def handling(self, key: str, scope: Scope, body: bytes) -> Iterator[Once]:
+    def handling(self, key: str, scope: Scope, body: bytes | Digest) -> Iterator[Once]:
         """What the handler is given for a request with this key, while it is being handled.
+
+        `body` is its text, or a digest that goes on to read it as it comes.
 
         Raises a 409 problem where another with the key is.
         """
@@ -43,10 +45,13 @@ class Idempotency:
             )
         self._in_use.add(held)
         try:
-            yield Once(key, self._fingerprint(scope, body))
+            yield Once(key, self._digest(scope, body))
         finally:
             self._in_use.remove(held)
 
-    def _fingerprint(self, scope: Scope, body: bytes) -> str:
-        parts = (self._operation_id.encode(), scope["path"].encode(), scope["query_string"], body)
-        return hashlib.sha256(b"\0".join(parts)).hexdigest()
+    def _digest(self, scope: Scope, body: bytes | Digest) -> Digest:
+        digest: Digest = hashlib.sha256() if isinstance(body, bytes) else body
+        digest.update(b"\0".join((self._operation_id.encode(), scope["path"].encode(), scope["query_string"], b"")))
+        if isinstance(body, bytes):
+            digest.update(body)
+        return digest

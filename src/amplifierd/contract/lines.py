@@ -1,5 +1,6 @@
 """Bodies of a record a line (NDJSON, https://github.com/ndjson/ndjson-spec), of any length, in constant memory."""
 
+import hashlib
 import sys
 from collections.abc import AsyncGenerator, AsyncIterable
 
@@ -7,7 +8,7 @@ import msgspec
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope
 
-from ..storage.records import Export, ExportLine
+from ..storage.records import Digest, Export, ExportLine
 from .body import NDJSON, Body, refuse_violations
 from .document import Document
 from .ijson import DEEPEST, NotIJson, decode
@@ -72,10 +73,11 @@ class LineBody(Body):
         super().__init__(validator, ExportLine, [NDJSON], required=True, max_bytes=sys.maxsize)
         self._reader = LineReader(validator, max_bytes)
 
-    async def read(self, scope: Scope, receive: Receive) -> tuple[Export, bytes]:
+    async def read(self, scope: Scope, receive: Receive) -> tuple[Export, Digest]:
         """The body, whose lines are read as they come. Raises a 415 problem, and others out of its batches."""
         self._check_headers(scope)
-        return Export(self._reader.read(_chunks(receive))), b""
+        digest = hashlib.sha256()
+        return Export(self._reader.read(_chunks(receive, digest))), digest
 
 
 def line_reader(document: Document, max_bytes: int) -> LineReader:
@@ -83,11 +85,12 @@ def line_reader(document: Document, max_bytes: int) -> LineReader:
     return LineReader(Schemas(document).closed_validator({"$ref": "#/components/schemas/ExportLine"}), max_bytes)
 
 
-async def _chunks(receive: Receive) -> AsyncGenerator[bytes, None]:
+async def _chunks(receive: Receive, digest: Digest) -> AsyncGenerator[bytes, None]:
     more = True
     while more:
         message = await receive()
         if message["type"] == "http.disconnect":
             raise ClientDisconnect
         more = message["more_body"]
+        digest.update(message["body"])
         yield message["body"]

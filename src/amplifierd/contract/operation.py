@@ -8,7 +8,7 @@ from typing import Any, get_type_hints
 import msgspec
 from starlette.types import Receive, Scope, Send
 
-from ..storage.records import Export
+from ..storage.records import Digest, Export
 from .body import JSON, MERGE_PATCH, NDJSON, Body
 from .document import ContractError, Document, Json
 from .idempotency import ARGUMENT, IDEMPOTENCY_KEY, Idempotency, InUse
@@ -58,7 +58,7 @@ class Operation:
         self._query.bind(scope["query_string"], arguments)
         if self._headers is not None:
             self._headers.bind(scope["headers"], arguments)
-        text = b""
+        text: bytes | Digest = b""
         if self._body is not None:
             arguments["body"], text = await self._body.read(scope, receive)
         key = arguments.get(ARGUMENT)
