@@ -46,7 +46,7 @@ def find(connection: apsw.Connection, workspace: str, query: SearchQuery) -> Lis
         "role": query.role,
         "profile": query.profile,
         "amplified_dir": query.amplified_dir,
-        "session_id": query.session_id,
+        "id": query.session_id,
     }
     given = {name: value for name, value in filters.items() if value is not None}
     register_score(connection)

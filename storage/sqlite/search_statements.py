@@ -30,9 +30,7 @@ WHERE workspace = :workspace
     AND session_id = :id
 """
 
-FORGET_ENTRIES = """
-DELETE FROM search
-WHERE rowid BETWEEN (
+_OF_SESSION = """BETWEEN (
         SELECT number << 31
         FROM search_session
         WHERE workspace = :workspace
@@ -45,6 +43,11 @@ WHERE rowid BETWEEN (
             AND session_id = :id
     )
 """
+
+FORGET_ENTRIES = f"""
+DELETE FROM search
+WHERE rowid {_OF_SESSION}
+"""  # noqa: S608  # of the text above
 
 # As many as there may be at once, one at least.
 NEXT_ENTRIES = """
@@ -78,27 +81,13 @@ _SEARCH_FILTERS = {
     "role": "message.role = :role",
     "profile": "session.profile = :profile",
     "amplified_dir": "session.amplified_dir = :amplified_dir",
-    "session_id": "search_session.session_id = :session_id",
+    "id": f"search.rowid {_OF_SESSION}",
 }
-_SEARCHED_SESSION = """
-        AND search.rowid BETWEEN (
-            SELECT number << 31
-            FROM search_session
-            WHERE workspace = :workspace
-                AND session_id = :session_id
-        )
-        AND (
-            SELECT (number + 1 << 31) - 1
-            FROM search_session
-            WHERE workspace = :workspace
-                AND session_id = :session_id
-        )"""
 
 
 def search(filters: Collection[str]) -> str:
     """The statement that finds messages which pass filters: the latest are ranked, the best come first."""
     conditions = "".join(f"\n        AND {_SEARCH_FILTERS[name]}" for name in sorted(filters))
-    within = _SEARCHED_SESSION if "session_id" in filters else ""
     return f"""
 SELECT score, place, session_id, sequence, role, content
 FROM (
@@ -115,7 +104,7 @@ FROM (
         ON message.workspace = search_session.workspace
         AND message.session_id = search_session.session_id
         AND message.sequence = search.rowid & 2147483647
-    WHERE search MATCH :words{within}
+    WHERE search MATCH :words
         AND search_session.workspace = :workspace{conditions}
     ORDER BY search.rowid DESC
     LIMIT :ranked

@@ -22,15 +22,18 @@ INSERT INTO session_detail (workspace, session_id, context)
 VALUES (:workspace, :id, :context)
 """
 
-SESSION = """
-SELECT
+# What `session_of` takes (see sessions.py), of the sessions of a workspace.
+_SESSIONS = """
     session.id, status, profile, context, amplified_dir, created_at, updated_at, message_count, token_usage, version,
     name, started_at, ended_at, error_message, error_details, parent_session_id, forked_at_sequence
 FROM session
 JOIN session_detail
     ON session_detail.workspace = session.workspace
     AND session_detail.session_id = session.id
-WHERE session.workspace = :workspace
+WHERE session.workspace = :workspace"""
+
+SESSION = f"""
+SELECT {_SESSIONS}
     AND session.id = :id
 """
 
@@ -252,16 +255,8 @@ ORDER BY sequence
 LIMIT :most
 """
 
-TAIL_SESSION = """
-SELECT
-    changed_version, changed_sequence,
-    session.id, status, profile, context, amplified_dir, created_at, updated_at, message_count, token_usage, version,
-    name, started_at, ended_at, error_message, error_details, parent_session_id, forked_at_sequence
-FROM session
-JOIN session_detail
-    ON session_detail.workspace = session.workspace
-    AND session_detail.session_id = session.id
-WHERE session.workspace = :workspace
+TAIL_SESSION = f"""
+SELECT changed_version, changed_sequence, {_SESSIONS}
     AND session.id = :id
 """
 
@@ -271,15 +266,8 @@ FROM session
 WHERE workspace = :workspace
 """
 
-NEXT_SESSION = """
-SELECT
-    session.id, status, profile, context, amplified_dir, created_at, updated_at, message_count, token_usage, version,
-    name, started_at, ended_at, error_message, error_details, parent_session_id, forked_at_sequence
-FROM session
-JOIN session_detail
-    ON session_detail.workspace = session.workspace
-    AND session_detail.session_id = session.id
-WHERE session.workspace = :workspace
+NEXT_SESSION = f"""
+SELECT {_SESSIONS}
     AND session.id > :id
 ORDER BY session.id
 LIMIT 1
