@@ -2,10 +2,9 @@
 
 from pathlib import Path
 
+from .clock import DAY_SECONDS
 from .errors import DatabaseUnusable
 from .interface import Storage
-
-DAY_SECONDS = 24 * 3_600
 
 
 def open_storage(url: str, *, idempotency_ttl: float = DAY_SECONDS) -> Storage:

@@ -2,6 +2,8 @@
 
 from datetime import UTC, datetime, timedelta
 
+DAY_SECONDS = 24 * 3_600
+
 _DIGITS = 6
 
 

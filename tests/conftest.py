@@ -38,6 +38,14 @@ async def storage(database: str) -> AsyncIterator[Storage]:
         yield opened
 
 
+@pytest.fixture
+async def other(storage: Storage, database: str) -> AsyncIterator[Storage]:
+    """A second storage on the database of `storage`."""
+    assert storage is not None
+    async with open_storage(database) as opened:
+        yield opened
+
+
 @pytest.fixture(scope="module", params=["sqlite"])
 def daemon(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
     """A daemon on each kind of database, shared by a module's tests; it checks each of its responses."""

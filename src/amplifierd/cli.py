@@ -12,11 +12,13 @@ from click.core import ParameterSource
 
 from . import __version__
 from .settings import CONTRACT, LogFormat, LogLevel, Settings, default_database
-from .storage import DAY_SECONDS, open_storage
+from .storage import open_storage
+from .storage.clock import DAY_SECONDS
 from .storage.records import ENDED, CleanUp, OnConflict, SessionStatus
 
-PREFIX = "AMPLIFIERD"
+FROM_ENVIRONMENT = {"auto_envvar_prefix": "AMPLIFIERD", "show_default": True}
 
+# Who imports from the command line has the file already; the bound is against a file that has no lines.
 MOST_LINE = 1024 * 1024 * 1024
 
 # Asked as early as can be: a parent that ends while this process starts is one to end with.
@@ -38,7 +40,7 @@ _database = click.option(
 )
 
 
-@cli.command(context_settings={"auto_envvar_prefix": PREFIX, "show_default": True})
+@cli.command(context_settings=FROM_ENVIRONMENT)
 @click.option("--host", default="127.0.0.1", show_envvar=True, help="The address to listen on.")
 @click.option(
     "--port", type=click.IntRange(0, 65535), default=8420, show_envvar=True, help="The port; 0 takes a free one."
@@ -93,7 +95,7 @@ def serve(context: click.Context, /, **options: Any) -> None:
         raise click.ClickException(str(error)) from error
 
 
-@cli.command("export", context_settings={"auto_envvar_prefix": PREFIX, "show_default": True})
+@cli.command("export", context_settings=FROM_ENVIRONMENT)
 @_database
 @click.argument("file", type=click.File("wb"), default="-")
 def export_sessions(database: str, file: BinaryIO) -> None:
@@ -108,7 +110,7 @@ def export_sessions(database: str, file: BinaryIO) -> None:
     click.echo(f"Exported {exported} sessions.", err=True)
 
 
-@cli.command("import", context_settings={"auto_envvar_prefix": PREFIX, "show_default": True})
+@cli.command("import", context_settings=FROM_ENVIRONMENT)
 @_database
 @click.option(
     "--on-conflict",
@@ -136,7 +138,7 @@ def import_sessions(database: str, on_conflict: OnConflict, file: BinaryIO) -> N
     )
 
 
-@cli.command("cleanup", context_settings={"auto_envvar_prefix": PREFIX, "show_default": True})
+@cli.command("cleanup", context_settings=FROM_ENVIRONMENT)
 @_database
 @click.option(
     "--older-than-days", type=click.IntRange(0, 36500), required=True, help="How many days ago they were last updated."

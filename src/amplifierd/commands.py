@@ -39,9 +39,8 @@ async def import_from(
     file: BinaryIO, size: int | None, storage: Storage, reader: LineReader, on_conflict: OnConflict
 ) -> ImportReport:
     """Write the sessions of an export of so many bytes, None where that is not known. Shows how far reading it is."""
-    stderr = sys.stderr
     async with storage:
-        with click.progressbar(length=size or 0, label="Bytes read", file=stderr, hidden=size is None) as bar:
+        with click.progressbar(length=size or 0, label="Bytes read", file=sys.stderr, hidden=size is None) as bar:
             export = Export(reader.read(_chunks(file, bar.update)))
             return await storage.import_sessions(DEFAULT_WORKSPACE, export, on_conflict)
 

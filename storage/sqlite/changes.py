@@ -14,14 +14,13 @@ import apsw
 
 from . import statements
 from .connection import connect_reader
-from .readers import Row
+from .readers import POINT_BUSY_TIMEOUT_MS, Row
 
 logger = logging.getLogger(__name__)
 
 POLL_SECONDS = 0.1
 # Many commits that come together are one look.
 BETWEEN_LOOKS_SECONDS = 0.005
-BUSY_TIMEOUT_MS = 100
 MOST_AT_ONCE = 1_000
 
 Key = tuple[str, str | None]
@@ -31,7 +30,7 @@ class Changes:
     """What has changed in the file at `path`."""
 
     def __init__(self, path: str) -> None:
-        self._connection = connect_reader(path, busy_timeout_ms=BUSY_TIMEOUT_MS)
+        self._connection = connect_reader(path, busy_timeout_ms=POINT_BUSY_TIMEOUT_MS)
         self._watches: defaultdict[Key, set[asyncio.Event]] = defaultdict(set)
         self._seen: dict[str, int] = {}
         self._data_version = -1

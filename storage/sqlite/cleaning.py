@@ -5,13 +5,12 @@ from dataclasses import dataclass, replace
 
 import apsw
 
-from ..clock import after
+from ..clock import DAY_SECONDS, after
 from ..records import CleanUp, CleanUpReport
 from . import sessions, statements
 from .change import Bindings, Change
-from .readers import Row
+from .readers import Row, first_rows
 
-DAY_SECONDS = 24 * 3_600
 SESSIONS_AT_ONCE = 100
 # A session without end is deleted in one transaction all the same.
 MESSAGES_AT_ONCE = 10_000
@@ -39,16 +38,8 @@ class Step:
         return self._after(rows) if rows else None
 
     def _next(self, connection: apsw.Connection) -> list[Row]:
-        taken: list[Row] = []
-        messages = 0
         rows = connection.execute(statements.OLD_SESSIONS, self.bindings)
-        for row in rows:
-            taken.append(row)
-            messages += row[-1]
-            if messages >= MESSAGES_AT_ONCE:
-                rows.close()
-                break
-        return taken
+        return first_rows(rows, MESSAGES_AT_ONCE, lambda row: int(row[-1]))
 
     def _after(self, rows: list[Row]) -> "Step":
         updated_at, last_id, _ = rows[-1]

@@ -8,7 +8,7 @@ import msgspec
 from ..errors import SessionNotFound
 from ..records import ExportHeader, ExportLine, Message
 from . import statements
-from .readers import Bindings, Readers
+from .readers import Bindings, Readers, first_rows
 from .sessions import session_of
 
 MOST_LINES = 1_000
@@ -52,18 +52,13 @@ class Position:
 
     def _messages(self, connection: apsw.Connection, lines: list[ExportLine]) -> int:
         bindings = self._key | {"first": self._sequence + 1, "last": self._message_count, "most": MOST_LINES}
-        rows = connection.execute(statements.TAIL_MESSAGES, bindings)
-        size = 0
-        for sequence, record in rows:
-            lines.append(ExportLine(message=_decode_message(record)))
-            self._sequence = sequence
-            size += len(record)
-            if size >= BATCH_BYTES:
-                break
-        rows.close()
-        if not size:
+        found = connection.execute(statements.TAIL_MESSAGES, bindings)
+        rows = first_rows(found, BATCH_BYTES, lambda row: len(row[-1]))
+        if not rows:
             raise SessionNotFound(str(self._key["id"]))
-        return size
+        self._sequence = rows[-1][0]
+        lines += [ExportLine(message=_decode_message(record)) for _, record in rows]
+        return sum(len(record) for _, record in rows)
 
 
 async def export(readers: Readers, workspace: str) -> AsyncGenerator[list[ExportLine], None]:

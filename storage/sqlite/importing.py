@@ -13,6 +13,7 @@ from ..records import ImportReport, Message, OnConflict, Session
 from ..upload import Upload
 from . import statements
 from .change import Bindings, Change
+from .messages import insert
 from .sessions import folded, text
 
 # So many messages are one transaction at least, so that small sessions share the sync of the disk.
@@ -54,8 +55,9 @@ def _import(change: Change, session: Session, messages: Iterator[Message], on_co
     if there:
         session = changed(session, id=new_session_id(session.created_at))
     _insert(change, session)
+    key = change.key(session.id)
     for message in messages:
-        _insert_message(change, session.id, message)
+        insert(change, key, message)
     return ImportReport(sessions=1, messages=session.message_count, renamed=int(there))
 
 
@@ -74,13 +76,3 @@ def _insert(change: Change, session: Session) -> None:
     }
     change.run(statements.IMPORT_SESSION, bindings)
     change.run(statements.IMPORT_DETAIL, bindings)
-
-
-def _insert_message(change: Change, session_id: str, message: Message) -> None:
-    bindings: Bindings = {
-        "sequence": message.sequence,
-        "role": message.role,
-        "tokens": message.token_count or 0,
-        "record": _encode(message).decode(),
-    }
-    change.run(statements.INSERT_MESSAGE, change.key(session_id) | bindings)

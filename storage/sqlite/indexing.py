@@ -11,10 +11,6 @@ MESSAGES_AT_ONCE = 500
 BYTES_AT_ONCE = 1024 * 1024
 SESSIONS_AT_ONCE = 100
 
-SEQUENCE_BITS = 31
-# Messages past that are not found.
-LAST_SEQUENCE = 2**SEQUENCE_BITS - 1
-
 
 def is_indexed(readers: Readers, workspace: str) -> bool:
     """Whether every write of the workspace is in the index."""
@@ -49,7 +45,7 @@ def _index(connection: apsw.Connection, key: Bindings) -> int:
     connection.execute(search_statements.ADD_SEARCH_SESSION, key)
     entries: list[Row] = connection.execute(search_statements.NEXT_ENTRIES, key).fetchall()
     [(number, first, last)] = entries
-    message_count = min(count[0], LAST_SEQUENCE)
+    message_count = min(count[0], search_statements.LAST_SEQUENCE)
     if last is None or last > message_count:
         return 1
     bindings = key | {"number": number, "first": first, "last": last}

@@ -26,6 +26,17 @@ def append_all(change: Change, session_id: str, new: NewMessages, versions: Vers
     return Messages(session_id, _append(change, session_id, new.messages, new.expected_sequence, versions))
 
 
+def insert(change: Change, key: Bindings, message: Message) -> None:
+    """Write a message of the session that has this key; nothing counts it."""
+    bindings: Bindings = {
+        "sequence": message.sequence,
+        "role": message.role,
+        "tokens": message.token_count or 0,
+        "record": _encode(message).decode(),
+    }
+    change.run(statements.INSERT_MESSAGE, key | bindings)
+
+
 def _append(
     change: Change, session_id: str, new: Sequence[BatchMessage], expected: int | None, versions: Versions
 ) -> list[Message]:
@@ -34,14 +45,8 @@ def _append(
         _check(change, session_id, expected, versions)
     last, timestamp = _count(change, key, new)
     messages = [_message(each, timestamp, last - len(new) + place) for place, each in enumerate(new, 1)]
-    for message, each in zip(messages, new, strict=True):
-        bindings: Bindings = {
-            "sequence": message.sequence,
-            "role": message.role,
-            "tokens": each.token_count or 0,
-            "record": _encode(message).decode(),
-        }
-        change.run(statements.INSERT_MESSAGE, key | bindings)
+    for message in messages:
+        insert(change, key, message)
     return messages
 
 

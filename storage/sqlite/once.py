@@ -19,9 +19,8 @@ def do_once(
 ) -> Answer:
     """The recorded answer of `kind`; where there is none, what `effect` answers, which is recorded with it."""
     recorded = recall(change, once, kind)
-    if once.replayed:
-        # None is an answer, too.
-        return recorded  # type: ignore[return-value]  # then it is of that kind
+    if recorded is not None:
+        return recorded
     answer = effect(change)
     record(change, once, keep_seconds, answer)
     return answer

@@ -68,19 +68,10 @@ class Readers:
 
     def block(self, statement: str, bindings: Bindings, most_bytes: int) -> list[Row]:
         """The first rows of a list, on the event loop, until the BLOBs at their ends have so many bytes."""
-        taken: list[Row] = []
-        length = 0
         try:
-            rows = self._point.execute(statement, bindings)
-            for row in rows:
-                taken.append(row)
-                length += len(row[-1])
-                if length >= most_bytes:
-                    rows.close()
-                    break
+            return first_rows(self._point.execute(statement, bindings), most_bytes, lambda row: len(row[-1]))
         except apsw.Error as error:
             raise as_unavailable(error) from error
-        return taken
 
     def joined(self, statement: str, bindings: Bindings) -> bytes | None:
         """The BLOB of a list that SQLite joins, on the event loop; None where it is too long for that."""
@@ -155,6 +146,19 @@ class Readers:
             # Its connection is the thread's until it is done.
             await working
             raise
+
+
+def first_rows(rows: apsw.Cursor, most: int, size: Callable[[Row], int]) -> list[Row]:
+    """The first rows, until their sizes come to `most`; the others are not read."""
+    taken: list[Row] = []
+    total = 0
+    for row in rows:
+        taken.append(row)
+        total += size(row)
+        if total >= most:
+            rows.close()
+            break
+    return taken
 
 
 class Spooled:

@@ -2,6 +2,9 @@
 
 from collections.abc import Collection
 
+# Messages past that are not found.
+LAST_SEQUENCE = 2**31 - 1
+
 SEARCH_PROGRESS = """
 SELECT revision
 FROM search_progress
@@ -103,7 +106,7 @@ FROM (
     CROSS JOIN message
         ON message.workspace = search_session.workspace
         AND message.session_id = search_session.session_id
-        AND message.sequence = search.rowid & 2147483647
+        AND message.sequence = search.rowid & {LAST_SEQUENCE}
     WHERE search MATCH :words
         AND search_session.workspace = :workspace{conditions}
     ORDER BY search.rowid DESC

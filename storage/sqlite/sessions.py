@@ -3,7 +3,7 @@
 import msgspec
 from msgspec import UNSET, Raw
 
-from ..clock import after, later_than
+from ..clock import DAY_SECONDS, after, later_than
 from ..errors import ContextTooLarge, SessionNotFound, SessionStatusConflict, TooFewMessages
 from ..identity import new_session_id
 from ..interface import Versions
@@ -15,7 +15,7 @@ from .readers import Row
 
 MOST_MEMBERS = 1_024
 MOST_CONTEXT_BYTES = 8 * 1024 * 1024
-DELETIONS_KEPT_SECONDS = 7 * 24 * 3_600
+DELETIONS_KEPT_SECONDS = 7 * DAY_SECONDS
 
 _NO_FAILURE = Failure("")
 

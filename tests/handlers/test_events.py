@@ -6,7 +6,7 @@ import signal
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -168,10 +168,10 @@ def resident_mebibytes(daemon: Daemon) -> int:
 
 
 def test_a_reader_that_does_not_read_costs_little_memory(database: str) -> None:
-    with Daemon(database, check_responses=False) as daemon, daemon.client() as client:
+    with Daemon(database, check_responses=False) as daemon, daemon.client() as client, ExitStack() as connections:
         path = f"/sessions/{client.post('/sessions').json()['id']}"
-        connections = [Connection(daemon.port) for _ in range(5)]
-        for connection in connections:
+        for _ in range(5):
+            connection = connections.enter_context(Connection(daemon.port))
             connection.send(get(f"/api/v1{path}/events"))
         time.sleep(0.3)
         client.post(f"{path}/messages", json={"content": "x"})
@@ -180,8 +180,6 @@ def test_a_reader_that_does_not_read_costs_little_memory(database: str) -> None:
             client.post(f"{path}/messages/batch", json={"messages": [{"content": "x" * 2_000}] * 1_000})
         # 40 MB were said, and none of the five has read any of it.
         assert resident_mebibytes(daemon) - before < 60
-        for connection in connections:
-            connection.__exit__(None, None, None)
 
 
 def eventually_logged(daemon: Daemon, words: str) -> str:

@@ -8,7 +8,6 @@ import msgspec
 import pytest
 from msgspec import Raw
 
-from amplifierd.storage import open_storage
 from amplifierd.storage.errors import SessionNotFound
 from amplifierd.storage.interface import Storage
 from amplifierd.storage.records import (
@@ -80,14 +79,6 @@ def told(events: list[Event]) -> list[tuple[str, str | None]]:
 @pytest.fixture
 async def session(storage: Storage) -> Session:
     return await storage.create_session(W, NewSession(context=Raw(b'{"b":1.0,"a":2}')))
-
-
-@pytest.fixture
-async def other(storage: Storage, database: str) -> AsyncIterator[Storage]:
-    """A second storage on the database of `storage`."""
-    assert storage is not None
-    async with open_storage(database) as opened:
-        yield opened
 
 
 async def test_what_is_said_arrives(storage: Storage, session: Session) -> None:

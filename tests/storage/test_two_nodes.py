@@ -1,9 +1,6 @@
 """Two storages on one database, as two processes or two machines have it."""
 
 import asyncio
-from collections.abc import AsyncIterator
-
-import pytest
 
 from amplifierd.storage import open_storage
 from amplifierd.storage.interface import Storage
@@ -11,14 +8,6 @@ from amplifierd.storage.records import NewMessage, NewSession
 from reading import read
 
 W = "default"
-
-
-@pytest.fixture
-async def other(storage: Storage, database: str) -> AsyncIterator[Storage]:
-    """A second storage on the database of `storage`."""
-    assert storage is not None
-    async with open_storage(database) as opened:
-        yield opened
 
 
 async def test_what_one_writes_the_other_reads(storage: Storage, other: Storage) -> None:

@@ -8,7 +8,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope
 
 from ..storage.records import Digest
-from .ijson import NotIJson, decode
+from .ijson import DEEPEST, NotIJson, decode
 from .problems import Problem, Violation, shorten
 from .schema import MOST_VIOLATIONS, Validator
 
@@ -19,15 +19,39 @@ NDJSON = "application/x-ndjson"
 _MOST_NAMED = 5
 
 
-class Body:
-    """The JSON body of an operation, in one of its media types, which its handler takes as `record`."""
+class RecordReader:
+    """Reads records of JSON, at most so many levels deep: each is decoded and validated once."""
 
-    def __init__(
-        self, validator: Validator, record: type[Any], media_types: Collection[str], *, required: bool, max_bytes: int
-    ) -> None:
+    def __init__(self, validator: Validator, record: type[Any], deepest: int = DEEPEST) -> None:
         self._validator = validator
         # JSON Schema takes 1.0 for an integer; what else this decoder would let pass, the validator refuses.
         self._decoder = msgspec.json.Decoder(record, strict=False)
+        self._deepest = deepest
+
+    def read(self, text: bytes, what: str) -> tuple[Any, bytes]:
+        """The record that `text` holds, and its text without spaces; a problem calls it `what`.
+
+        Raises a problem: 400 not I-JSON, 422 against the schema.
+        """
+        try:
+            value = decode(text, self._deepest)
+        except NotIJson as error:
+            raise _not_json(str(error), what) from None
+        if not self._validator.is_valid(value):
+            raise _invalid(self._validator.violations(value), what)
+        compact = msgspec.json.format(text, indent=-1)
+        return self._decoder.decode(compact), compact
+
+    def default(self) -> Any:
+        """The record of which nothing is said."""
+        return self._decoder.decode(b"{}")
+
+
+class Body:
+    """The JSON body of an operation, in one of its media types, which its handler takes as a record."""
+
+    def __init__(self, records: RecordReader, media_types: Collection[str], *, required: bool, max_bytes: int) -> None:
+        self._records = records
         self._media_types = media_types
         self._required = required
         self._max_bytes = max_bytes
@@ -42,10 +66,10 @@ class Body:
         content_type = self._check_headers(scope)
         body = await self._whole(receive)
         if not body and not self._required:
-            return self._decoder.decode(b"{}"), b""
+            return self._records.default(), b""
         if content_type is None:
             raise self._not_taken("The body has no Content-Type")
-        return self._record(body)
+        return self._records.read(body, "The body")
 
     def _check_headers(self, scope: Scope) -> bytes | None:
         content_type: bytes | None = None
@@ -56,7 +80,7 @@ class Body:
                 content_type = value
                 self._check_content_type(value)
             elif name == b"content-length":
-                self._check_size(int(value))
+                check_size(int(value), self._max_bytes, "The body")
             elif name == b"content-encoding" and value.strip().lower() != b"identity":
                 raise _not_json(f"Content-Encoding {_text(value)!r} is not understood; send it as it is")
         if content_type is None and self._required:
@@ -74,11 +98,6 @@ class Body:
             if name.strip() == "charset" and charset.strip().strip('"') not in ("utf-8", "utf8"):
                 raise _not_json(f"charset {charset!r} is not UTF-8, the only one JSON has")
 
-    def _check_size(self, size: int) -> None:
-        if size > self._max_bytes:
-            detail = f"The body is larger than {self._max_bytes} bytes, the most that this server takes."
-            raise Problem(413, "body-too-large", detail)
-
     async def _whole(self, receive: Receive) -> bytes:
         parts: list[bytes] = []
         size = 0
@@ -88,30 +107,26 @@ class Body:
                 raise ClientDisconnect
             parts.append(message["body"])
             size += len(message["body"])
-            self._check_size(size)
+            check_size(size, self._max_bytes, "The body")
             if not message["more_body"]:
                 return parts[0] if len(parts) == 1 else b"".join(parts)
-
-    def _record(self, body: bytes) -> tuple[Any, bytes]:
-        try:
-            value = decode(body)
-        except NotIJson as error:
-            raise _not_json(str(error)) from None
-        if not self._validator.is_valid(value):
-            raise refuse_violations("The body", self._validator.violations(value))
-        compact = msgspec.json.format(body, indent=-1)
-        return self._decoder.decode(compact), compact
 
     def _not_taken(self, what: str) -> Problem:
         return Problem(415, "unsupported-media-type", f"{what}; send {' or '.join(self._media_types)}.")
 
 
-def _not_json(why: str) -> Problem:
-    return Problem(400, "not-json", f"The body is not I-JSON (RFC 7493): {why}.")
+def check_size(size: int, most: int, what: str) -> None:
+    """Raises a 413 problem where `what` has more bytes than it may have."""
+    if size > most:
+        detail = f"{what} is larger than {most} bytes, the most that this server takes."
+        raise Problem(413, "body-too-large", detail)
 
 
-def refuse_violations(what: str, violations: list[Violation]) -> Problem:
-    """The 422 problem of what breaks its schema in these places."""
+def _not_json(why: str, what: str = "The body") -> Problem:
+    return Problem(400, "not-json", f"{what} is not I-JSON (RFC 7493): {why}.")
+
+
+def _invalid(violations: list[Violation], what: str) -> Problem:
     places = "1 place" if len(violations) == 1 else f"{len(violations)} places"
     if len(violations) == MOST_VIOLATIONS:
         places = f"{places} or more"

@@ -9,7 +9,7 @@ import msgspec
 from starlette.types import Receive, Scope, Send
 
 from ..storage.records import Digest, Export
-from .body import JSON, MERGE_PATCH, NDJSON, Body
+from .body import JSON, MERGE_PATCH, NDJSON, Body, RecordReader
 from .document import ContractError, Document, Json
 from .idempotency import ARGUMENT, IDEMPOTENCY_KEY, Idempotency, InUse
 from .lines import LineBody
@@ -30,7 +30,7 @@ class Compilation:
     schemas: Schemas
     provided: Mapping[str, object]
     max_body: int
-    renderings: Mapping[tuple[str, str], Rendering] = field(default_factory=dict)
+    renderings: Mapping[tuple[str, str], Rendering]
     keys_in_use: InUse = field(default_factory=set)
 
 
@@ -102,9 +102,8 @@ def _compile_body(compilation: Compilation, operation: Json, handler: Handler) -
             f"Operation {operation['operationId']}: its body has the properties {sorted(properties)}, "
             f"{_name(handler)} takes {sorted(fields)}."
         )
-    validator = compilation.schemas.validator(schema)
-    required = declared.get("required", False)
-    return Body(validator, record, media_types, required=required, max_bytes=compilation.max_body)
+    records = RecordReader(compilation.schemas.validator(schema), record)
+    return Body(records, media_types, required=declared.get("required", False), max_bytes=compilation.max_body)
 
 
 def _provided(operation: Json, handler: Handler, names: list[str], provided: Mapping[str, object]) -> dict[str, object]:

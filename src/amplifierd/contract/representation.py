@@ -1,7 +1,7 @@
 """The forms that a list of records is answered in, and the one that a client asks for (RFC 9110, section 12.5.1)."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import msgspec
 from werkzeug.datastructures import MIMEAccept
@@ -18,8 +18,7 @@ Records = list[msgspec.Raw]
 Rendering = Callable[[Records], bytes]
 
 
-@dataclass(frozen=True, slots=True)
-class Representation:
+class Representation(NamedTuple):
     """A form: `block` writes some of the records, which are JSON with commas between them, perhaps one before."""
 
     content_type: bytes

@@ -17,7 +17,7 @@ from .document import ContractError, Document, Json
 from .event_stream import EVENT_STREAM, send_events
 from .preconditions import NOT_MODIFIED, ETag
 from .problems import Headers
-from .representation import Rendering, Representations
+from .representation import JSON_ARRAY, Rendering, Representation, Representations
 from .schema import Schemas
 
 # No JSON text holds a NUL byte as it is: it marks the place of a listing's records.
@@ -91,9 +91,11 @@ class Response:
             headers.append((b"idempotent-replayed", b"true"))
         return headers
 
-    async def _send_whole(self, send: Send, headers: Headers, body: bytes) -> None:
+    async def _send_whole(
+        self, send: Send, headers: Headers, body: bytes, content_type: bytes = b"application/json"
+    ) -> None:
         length = (b"content-length", b"%d" % len(body))
-        await self._start(send, [(b"content-type", b"application/json"), length, *headers])
+        await self._start(send, [(b"content-type", content_type), length, *headers])
         await send({"type": "http.response.body", "body": body})
 
     async def _send_lines(self, scope: Scope, send: Send, export: Export) -> None:
@@ -107,47 +109,34 @@ class Response:
                     await _send_block(send, _encode_lines(lines))
             await send({"type": "http.response.body", "body": b""})
 
-    async def _send_form(self, scope: Scope, send: Send, listing: Listing, representations: Representations) -> None:
-        form = representations.choose(scope["headers"])
-        headers = [(b"content-type", form.content_type), (b"vary", b"Accept")]
-        rest = listing.rest
+    async def _send_listing(self, scope: Scope, send: Send, result: Any) -> None:
+        listing: Listing = result if self._listing_name is None else getattr(result, self._listing_name)
         try:
-            await self._start(send, headers)
-            await _send_block(send, form.before + form.block(listing.first))
-            if rest is not None:
-                async for block in rest:
-                    await _send_block(send, form.block(block))
+            form, headers = self._form(scope, result)
+            if self._links and listing.next_cursor is not None:
+                headers.append((b"link", _next_page(scope, listing.next_cursor)))
+            first = form.before + form.block(listing.first)
+            if listing.rest is None:
+                await self._send_whole(send, headers, first + form.after, form.content_type)
+                return
+            await self._start(send, [(b"content-type", form.content_type), *headers])
+            await _send_block(send, first)
+            async for block in listing.rest:
+                await _send_block(send, form.block(block))
             await send({"type": "http.response.body", "body": form.after})
         finally:
-            if rest is not None:
-                await rest.aclose()
+            if listing.rest is not None:
+                await listing.rest.aclose()
 
-    async def _send_listing(self, scope: Scope, send: Send, result: Any) -> None:
+    def _form(self, scope: Scope, result: Any) -> tuple[Representation, Headers]:
+        """How a list is written, and the headers that say on what that depends."""
         if self._representations is not None:
-            await self._send_form(scope, send, result, self._representations)
-            return
-        listing, head, tail = self._around(result)
-        headers: Headers = []
-        if self._links and listing.next_cursor is not None:
-            headers.append((b"link", _next_page(scope, listing.next_cursor)))
-        if listing.rest is None:
-            await self._send_whole(send, headers, head + listing.first + tail)
-            return
-        try:
-            await self._start(send, [(b"content-type", b"application/json"), *headers])
-            await _send_block(send, head + listing.first)
-            async for block in listing.rest:
-                await _send_block(send, block)
-            await send({"type": "http.response.body", "body": tail})
-        finally:
-            await listing.rest.aclose()
-
-    def _around(self, result: Any) -> tuple[Listing, bytes, bytes]:
+            return self._representations.choose(scope["headers"]), [(b"vary", b"Accept")]
         if self._listing_name is None:
-            return result, b"[", b"]"
+            return JSON_ARRAY, []
         marked = msgspec.structs.replace(result, **{self._listing_name: _MARKED})
-        head, _, tail = _encode(marked).partition(_MARK)
-        return getattr(result, self._listing_name), head, tail
+        before, _, after = _encode(marked).partition(_MARK)
+        return JSON_ARRAY._replace(before=before, after=after), []
 
     async def _start(self, send: Send, headers: Headers) -> None:
         await send({"type": "http.response.start", "status": self.status, "headers": headers})
