@@ -3,12 +3,10 @@
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import apsw
 
 from ..errors import StorageUnavailable
-from ..merge import merge_patch
 
 BUSY_TIMEOUT_MS = 5_000
 
@@ -34,14 +32,8 @@ def connect_writer(path: str) -> apsw.Connection:
     connection.set_busy_timeout(BUSY_TIMEOUT_MS)
     connection.pragma("synchronous", "full")
     connection.pragma("foreign_keys", True)
-    connection.create_scalar_function("merge_patch", _merge, 2, deterministic=True)
     _keep_plans(connection)
     return connection
-
-
-def _merge(*texts: Any) -> str:
-    target, patch = texts
-    return merge_patch(target, patch)
 
 
 def switch_to_wal(connection: apsw.Connection) -> None:

@@ -2,9 +2,8 @@
 
 import apsw
 
+from ..rows import Bindings, Row, Rows
 from . import search_statements, statements
-from .change import Bindings
-from .readers import Readers, Row
 
 # A step is as much as a write that comes meanwhile can wait for.
 MESSAGES_AT_ONCE = 500
@@ -12,10 +11,10 @@ BYTES_AT_ONCE = 1024 * 1024
 SESSIONS_AT_ONCE = 100
 
 
-def is_indexed(readers: Readers, workspace: str) -> bool:
+async def is_indexed(rows: Rows, workspace: str) -> bool:
     """Whether every write of the workspace is in the index."""
-    last = readers.row(statements.LAST_REVISION, {"workspace": workspace})
-    progress = readers.row(search_statements.SEARCH_PROGRESS, {"workspace": workspace})
+    last = await rows.row(statements.LAST_REVISION, {"workspace": workspace})
+    progress = await rows.row(search_statements.SEARCH_PROGRESS, {"workspace": workspace})
     return last is not None and last[0] == (progress[0] if progress is not None else 0)
 
 

@@ -1,33 +1,26 @@
 """Reading: points on the event loop, long lists in a thread.
 
-A list is read at once, in one statement and so from one moment. What does not fit into its first block waits in a
-temporary file for its reader: however slow that one is, it holds no connection, and no moment that the write-ahead
-log would have to keep.
+A list is read at once, in one statement and so from one moment.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable, Generator, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from tempfile import SpooledTemporaryFile
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import apsw
 
 from ..errors import StorageUnavailable
+from ..listing import BLOCK_BYTES, FIRST_BLOCK_BYTES, spooled
 from ..records import Listing
+from ..rows import Bindings, Row
 from .connection import as_unavailable, connect_reader
+from .rows import ConnectionRows
 
-Bindings = dict[str, str | int]
 Answer = TypeVar("Answer")
-# The tables are STRICT: what a column holds is known from its statement.
-Row = tuple[Any, ...]
 
 # A point read happens on the event loop, which a lock must not hold up.
 POINT_BUSY_TIMEOUT_MS = 100
-FIRST_BLOCK_BYTES = 64 * 1024
-BLOCK_BYTES = 256 * 1024
-# A waiting list has so much of it in memory at most; the rest is in the temporary file.
-SPOOL_MEMORY_BYTES = 2 * 1024 * 1024
 MOST_CONNECTIONS = 8
 MOST_WAITING = 256
 
@@ -38,6 +31,7 @@ class Readers:
     def __init__(self, path: str) -> None:
         self._path = path
         self._point = connect_reader(path, busy_timeout_ms=POINT_BUSY_TIMEOUT_MS)
+        self.points = ConnectionRows(self._point)
         self._short = connect_reader(path, busy_timeout_ms=POINT_BUSY_TIMEOUT_MS)
         # SQLite gives up a list that grows longer, or a record that is, as soon as it sees that.
         self._short.limit(apsw.SQLITE_LIMIT_LENGTH, FIRST_BLOCK_BYTES)
@@ -51,27 +45,6 @@ class Readers:
         self._threads.shutdown()
         for connection in [self._point, self._short, *self._idle]:
             connection.close()
-
-    def row(self, statement: str, bindings: Bindings) -> Row | None:
-        """The one row of a point read, on the event loop; None where there is none."""
-        try:
-            return self._point.execute(statement, bindings).fetchone()
-        except apsw.Error as error:
-            raise as_unavailable(error) from error
-
-    def column(self, statement: str, bindings: Bindings) -> list[bytes]:
-        """The BLOBs of a short list, on the event loop."""
-        try:
-            return [blob for (blob,) in self._point.execute(statement, bindings)]
-        except apsw.Error as error:
-            raise as_unavailable(error) from error
-
-    def block(self, statement: str, bindings: Bindings, most_bytes: int) -> list[Row]:
-        """The first rows of a list, on the event loop, until the BLOBs at their ends have so many bytes."""
-        try:
-            return first_rows(self._point.execute(statement, bindings), most_bytes, lambda row: len(row[-1]))
-        except apsw.Error as error:
-            raise as_unavailable(error) from error
 
     def joined(self, statement: str, bindings: Bindings) -> bytes | None:
         """The BLOB of a list that SQLite joins, on the event loop; None where it is too long for that."""
@@ -90,10 +63,6 @@ class Readers:
             return await self._in_thread(lambda: work(connection))
 
         return await self._with_connection(read)
-
-    async def column_of_many(self, statement: str, bindings: Bindings) -> list[bytes]:
-        """The BLOBs of a short list for which much is read, in a thread."""
-        return await self.work(lambda connection: [blob for (blob,) in connection.execute(statement, bindings)])
 
     async def listing(self, statement: str, bindings: Bindings, *, searching: bool = False) -> Listing:
         """The rows of `statement`, of a BLOB each; it reads the first block on the event loop.
@@ -131,7 +100,7 @@ class Readers:
         if len(first) < FIRST_BLOCK_BYTES:
             return Listing(first)
         # A request that is given up leaves the thread to its end: the connection is the thread's until then.
-        reading = asyncio.get_running_loop().run_in_executor(self._threads, _spool, blocks)
+        reading = asyncio.get_running_loop().run_in_executor(self._threads, spooled, blocks)
         try:
             return Listing(first, await asyncio.shield(reading))
         except asyncio.CancelledError:
@@ -146,49 +115,6 @@ class Readers:
             # Its connection is the thread's until it is done.
             await working
             raise
-
-
-def first_rows(rows: apsw.Cursor, most: int, size: Callable[[Row], int]) -> list[Row]:
-    """The first rows, until their sizes come to `most`; the others are not read."""
-    taken: list[Row] = []
-    total = 0
-    for row in rows:
-        taken.append(row)
-        total += size(row)
-        if total >= most:
-            rows.close()
-            break
-    return taken
-
-
-class Spooled:
-    """The blocks of a list after its first, as long as they were written."""
-
-    def __init__(self, file: SpooledTemporaryFile[bytes], lengths: list[int]) -> None:
-        self._file = file
-        self._lengths = iter(lengths)
-
-    def __aiter__(self) -> "Spooled":
-        return self
-
-    async def __anext__(self) -> bytes:
-        length = next(self._lengths, None)
-        if length is None:
-            await self.aclose()
-            raise StopAsyncIteration
-        return self._file.read(length)
-
-    async def aclose(self) -> None:
-        """Let go of the file."""
-        self._file.close()
-
-
-def _spool(blocks: Iterable[bytes]) -> Spooled:
-    """The blocks in a file, each with the comma before it."""
-    file = SpooledTemporaryFile[bytes](max_size=SPOOL_MEMORY_BYTES)  # its reader closes it
-    lengths = [file.write(b"," + block) for block in blocks if block]
-    file.seek(0)
-    return Spooled(file, lengths)
 
 
 def _blocks(rows: Iterable[Row]) -> Generator[bytes, None, None]:

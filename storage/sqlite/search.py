@@ -8,9 +8,9 @@ import apsw
 import msgspec
 
 from ..records import Listing, SearchHit, SearchQuery
+from ..rows import Row
 from ..words import Phrase, phrases_of
 from . import search_statements as statements
-from .readers import Row
 from .score import register_score
 
 MOST_RANKED = 10_000

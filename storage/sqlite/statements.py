@@ -1,70 +1,76 @@
-"""The statements of the SQLite storage that are the same for every request. A list has one column: JSON in a BLOB."""
+"""The statements of the SQLite storage, those of its own and those that every storage has.
+
+A list has one column: JSON in a BLOB.
+"""
+
+from ..portable import (
+    CHANGED_SESSIONS as CHANGED_SESSIONS,
+)
+from ..portable import (
+    CONTEXT as CONTEXT,
+)
+from ..portable import (
+    COUNT_SESSIONS as COUNT_SESSIONS,
+)
+from ..portable import (
+    DELETE_SESSION as DELETE_SESSION,
+)
+from ..portable import (
+    FORGET_ANSWERS as FORGET_ANSWERS,
+)
+from ..portable import (
+    FORGET_DELETIONS as FORGET_DELETIONS,
+)
+from ..portable import (
+    FORK_DETAIL as FORK_DETAIL,
+)
+from ..portable import (
+    IMPORT_DETAIL as IMPORT_DETAIL,
+)
+from ..portable import (
+    IMPORT_SESSION as IMPORT_SESSION,
+)
+from ..portable import (
+    INSERT_DELETION as INSERT_DELETION,
+)
+from ..portable import (
+    INSERT_DETAIL as INSERT_DETAIL,
+)
+from ..portable import (
+    INSERT_SESSION as INSERT_SESSION,
+)
+from ..portable import (
+    MESSAGE_COUNT as MESSAGE_COUNT,
+)
+from ..portable import (
+    NEXT_SESSION as NEXT_SESSION,
+)
+from ..portable import (
+    SESSION as SESSION,
+)
+from ..portable import (
+    SET_CONTEXT as SET_CONTEXT,
+)
+from ..portable import (
+    SET_ERROR_DETAILS as SET_ERROR_DETAILS,
+)
+from ..portable import (
+    SET_STATUS as SET_STATUS,
+)
+from ..portable import (
+    STATE as STATE,
+)
+from ..portable import (
+    TAIL_SESSION as TAIL_SESSION,
+)
+from ..portable import (
+    TAIL_STATE as TAIL_STATE,
+)
 
 PING = """
 SELECT message_count
 FROM session
 LIMIT 1
-"""
-
-INSERT_SESSION = """
-INSERT INTO session (
-    workspace, id, name, folded_name, status, profile, amplified_dir, created_at, updated_at, message_count,
-    token_usage, version, changed_version, changed_sequence, revision, created_revision
-)
-VALUES (
-    :workspace, :id, :name, :folded_name, 'created', :profile, :amplified_dir, :now, :now, 0,
-    0, 1, 1, 0, :revision, :revision
-)
-"""
-
-INSERT_DETAIL = """
-INSERT INTO session_detail (workspace, session_id, context)
-VALUES (:workspace, :id, :context)
-"""
-
-# What `session_of` takes (see sessions.py), of the sessions of a workspace.
-_SESSIONS = """
-    session.id, status, profile, context, amplified_dir, created_at, updated_at, message_count, token_usage, version,
-    name, started_at, ended_at, error_message, error_details, parent_session_id, forked_at_sequence
-FROM session
-JOIN session_detail
-    ON session_detail.workspace = session.workspace
-    AND session_detail.session_id = session.id
-WHERE session.workspace = :workspace"""
-
-SESSION = f"""
-SELECT {_SESSIONS}
-    AND session.id = :id
-"""
-
-STATE = """
-SELECT status, version, message_count, updated_at
-FROM session
-WHERE workspace = :workspace
-    AND id = :id
-"""
-
-# Whatever changes the status comes after the start, or is it.
-SET_STATUS = """
-UPDATE session
-SET status = :status,
-    updated_at = :updated_at,
-    started_at = COALESCE(started_at, :updated_at),
-    ended_at = :ended_at,
-    error_message = :error_message,
-    version = version + 1,
-    changed_version = version + 1,
-    changed_sequence = message_count,
-    revision = :revision
-WHERE workspace = :workspace
-    AND id = :id
-"""
-
-SET_ERROR_DETAILS = """
-UPDATE session_detail
-SET error_details = :error_details
-WHERE workspace = :workspace
-    AND session_id = :id
 """
 
 UPDATE_SESSION = """
@@ -79,40 +85,6 @@ SET name = iif(:renamed, :name, name),
     revision = :revision
 WHERE workspace = :workspace
     AND id = :id
-"""
-
-# `merge_patch` is ours (see connection.py): SQLite's own takes the key "\\u0000" for the empty one.
-MERGE_CONTEXT = """
-UPDATE session_detail
-SET context = merge_patch(context, :patch)
-WHERE workspace = :workspace
-    AND session_id = :id
-RETURNING octet_length(context), (SELECT COUNT(*) FROM json_each(context))
-"""
-
-DELETE_SESSION = """
-DELETE FROM session
-WHERE workspace = :workspace
-    AND id = :id
-"""
-
-INSERT_DELETION = """
-INSERT INTO deletion (workspace, revision, session_id, deleted_at)
-VALUES (:workspace, :revision, :id, :now)
-"""
-
-# Two for each that comes, so that what is too old gets less and less; the newest stays, and with it its revision.
-FORGET_DELETIONS = """
-DELETE FROM deletion
-WHERE workspace = :workspace
-    AND deleted_at < :horizon
-    AND revision IN (
-        SELECT revision
-        FROM deletion
-        WHERE workspace = :workspace
-        ORDER BY revision
-        LIMIT 2
-    )
 """
 
 LAST_REVISION = """
@@ -141,14 +113,6 @@ SELECT
 FROM session
 WHERE workspace = :workspace
     AND id = :id
-"""
-
-FORK_DETAIL = """
-INSERT INTO session_detail (workspace, session_id, context)
-SELECT workspace, :fork_id, context
-FROM session_detail
-WHERE workspace = :workspace
-    AND session_id = :id
 """
 
 FORK_MESSAGES = """
@@ -223,26 +187,12 @@ INSERT INTO message (workspace, session_id, sequence, role, token_count, record)
 VALUES (:workspace, :id, :sequence, :role, :tokens, :record)
 """
 
-MESSAGE_COUNT = """
-SELECT message_count
-FROM session
-WHERE workspace = :workspace
-    AND id = :id
-"""
-
 MESSAGE = """
 SELECT CAST(record AS BLOB)
 FROM message
 WHERE workspace = :workspace
     AND session_id = :id
     AND sequence = :sequence
-"""
-
-TAIL_STATE = """
-SELECT message_count, changed_version, changed_sequence
-FROM session
-WHERE workspace = :workspace
-    AND id = :id
 """
 
 TAIL_MESSAGES = """
@@ -255,42 +205,6 @@ ORDER BY sequence
 LIMIT :most
 """
 
-TAIL_SESSION = f"""
-SELECT changed_version, changed_sequence, {_SESSIONS}
-    AND session.id = :id
-"""
-
-COUNT_SESSIONS = """
-SELECT COUNT(*)
-FROM session
-WHERE workspace = :workspace
-"""
-
-NEXT_SESSION = f"""
-SELECT {_SESSIONS}
-    AND session.id > :id
-ORDER BY session.id
-LIMIT 1
-"""
-
-IMPORT_SESSION = """
-INSERT INTO session (
-    workspace, id, name, folded_name, status, profile, amplified_dir, created_at, updated_at, started_at, ended_at,
-    error_message, parent_session_id, forked_at_sequence, message_count, token_usage, version, changed_version,
-    changed_sequence, revision, created_revision
-)
-VALUES (
-    :workspace, :id, :name, :folded_name, :status, :profile, :amplified_dir, :created_at, :updated_at, :started_at,
-    :ended_at, :error_message, :parent_session_id, :forked_at_sequence, :message_count, :token_usage, :version,
-    :version, :message_count, :revision, :revision
-)
-"""
-
-IMPORT_DETAIL = """
-INSERT INTO session_detail (workspace, session_id, context, error_details)
-VALUES (:workspace, :id, :context, :error_details)
-"""
-
 CHANGES = """
 SELECT revision, iif(created_revision > :seen, 'created', 'changed'), CAST(summary AS BLOB)
 FROM session
@@ -298,20 +212,6 @@ WHERE workspace = :workspace
     AND revision > :seen
 UNION ALL
 SELECT revision, 'deleted', CAST('{"id":"' || session_id || '"}' AS BLOB)
-FROM deletion
-WHERE workspace = :workspace
-    AND revision > :seen
-ORDER BY revision
-LIMIT :most
-"""
-
-CHANGED_SESSIONS = """
-SELECT revision, id
-FROM session
-WHERE workspace = :workspace
-    AND revision > :seen
-UNION ALL
-SELECT revision, session_id
 FROM deletion
 WHERE workspace = :workspace
     AND revision > :seen
@@ -330,18 +230,6 @@ WHERE workspace = :workspace
 RECORD_ANSWER = """
 INSERT OR REPLACE INTO idempotency (workspace, key, fingerprint, answer, expires_at)
 VALUES (:workspace, :key, :fingerprint, :answer, :expires_at)
-"""
-
-# Two for each that comes, so that what is too old gets less and less.
-FORGET_ANSWERS = """
-DELETE FROM idempotency
-WHERE (workspace, key) IN (
-    SELECT workspace, key
-    FROM idempotency
-    WHERE expires_at < :now
-    ORDER BY expires_at
-    LIMIT 2
-)
 """
 
 OLD_SESSIONS = """

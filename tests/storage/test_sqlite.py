@@ -7,9 +7,10 @@ from pathlib import Path
 import apsw
 import pytest
 
-from amplifierd.storage import open_storage
+from amplifierd.storage import open_storage, queries
 from amplifierd.storage.records import MessageQuery, NewMessage, NewSession, SessionQuery, SessionSort
-from amplifierd.storage.sqlite import queries, statements
+from amplifierd.storage.sqlite import statements
+from amplifierd.storage.sqlite.store import DIALECT
 
 W = "default"
 
@@ -71,10 +72,10 @@ MESSAGES_BY_KEY = "SEARCH message USING PRIMARY KEY (workspace=? AND session_id=
         ),
         (statements.CHANGES, "MERGE (UNION ALL)"),
         (statements.CHANGED_SESSIONS, "MERGE (UNION ALL)"),
-        (queries.messages(MessageQuery()), MESSAGES_BY_KEY),
-        (queries.messages(MessageQuery(order="desc")), MESSAGES_BY_KEY),
+        (queries.messages(DIALECT, MessageQuery()), MESSAGES_BY_KEY),
+        (queries.messages(DIALECT, MessageQuery(order="desc")), MESSAGES_BY_KEY),
         *(
-            (queries.sessions(query)[0], f"SEARCH session USING {index}")
+            (queries.sessions(DIALECT, query)[0], f"SEARCH session USING {index}")
             for query, index in [
                 (SessionQuery(sort="-updated_at"), "INDEX session_by_update (workspace=? AND updated_at<?)"),
                 (SessionQuery(sort="updated_at"), "INDEX session_by_update (workspace=? AND updated_at>?)"),
@@ -99,7 +100,7 @@ async def test_every_hot_statement_uses_its_index(path: Path, statement: str, pl
 async def test_the_children_of_a_session_are_found_by_it(path: Path, sort: SessionSort) -> None:
     async with open_storage(f"sqlite:///{path}"):
         connection = apsw.Connection(str(path))
-        statement, bindings = queries.sessions(SessionQuery(sort=sort, parent_session_id="x"))
+        statement, bindings = queries.sessions(DIALECT, SessionQuery(sort=sort, parent_session_id="x"))
         [first, *_] = connection.execute(f"EXPLAIN QUERY PLAN {statement}", bindings | {"workspace": W}).fetchall()
         assert str(first[-1]).startswith(
             "SEARCH session USING INDEX session_by_parent (workspace=? AND parent_session_id=?"

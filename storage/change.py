@@ -1,15 +1,11 @@
 """One write: where it writes, and when."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
 
-import apsw
-
-from ..errors import SessionNotFound, VersionMismatch
-from ..interface import Versions
-from . import statements
-from .readers import Row
-
-Bindings = dict[str, str | int | None]
+from .errors import SessionNotFound, VersionMismatch
+from .interface import Versions
+from .rows import Bindings, Row, Statements, Transaction
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +22,8 @@ class State:
 class Change:
     """A write in progress, in its transaction: its workspace, its time and its revision."""
 
-    connection: apsw.Connection
+    transaction: Transaction
+    statements: Statements
     workspace: str
     now: str
     revision: int
@@ -35,16 +32,20 @@ class Change:
         """What a statement on one session is given."""
         return {"workspace": self.workspace, "id": session_id, "now": self.now, "revision": self.revision}
 
-    def run(self, statement: str, bindings: Bindings) -> Row | None:
+    async def run(self, statement: str, bindings: Bindings) -> Row | None:
         """Run a statement; its first row, None where it has none."""
-        return self.connection.execute(statement, bindings).fetchone()
+        return await self.transaction.row(statement, bindings)
 
-    def state(self, session_id: str, versions: Versions) -> State:
+    async def state(self, session_id: str, versions: Versions) -> State:
         """The session as it is. Raises `SessionNotFound`, `VersionMismatch`."""
-        row = self.run(statements.STATE, self.key(session_id))
+        row = await self.run(self.statements.STATE, self.key(session_id))
         if row is None:
             raise SessionNotFound(session_id)
         state = State(*row)
         if versions is not None and state.version not in versions:
             raise VersionMismatch(session_id, state.version, versions)
         return state
+
+    async def next(self) -> Self:
+        """The same for another session: a revision of its own."""
+        return replace(self, revision=await self.transaction.next_revision(self.workspace))

@@ -1,15 +1,12 @@
 """Old sessions: which they are, and their end."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-import apsw
-
-from ..clock import DAY_SECONDS, after
-from ..records import CleanUp, CleanUpReport
-from . import sessions, statements
-from .change import Bindings, Change
-from .readers import Row, first_rows
+from . import sessions
+from .change import Change
+from .clock import DAY_SECONDS, after
+from .records import CleanUp, CleanUpReport
+from .rows import Bindings, Row, Rows, Statements, until
 
 SESSIONS_AT_ONCE = 100
 # A session without end is deleted in one transaction all the same.
@@ -24,22 +21,22 @@ class Step:
     bindings: Bindings
     report: CleanUpReport
 
-    def look(self, connection: apsw.Connection) -> "Step | None":
+    async def look(self, rows: Rows, statements: Statements) -> "Step | None":
         """Count the next of them; None where there are none."""
-        rows = self._next(connection)
-        return self._after(rows) if rows else None
+        found = await self._next(rows, statements)
+        return self._after(found) if found else None
 
-    def delete(self, change: Change, revision: Callable[[], int]) -> "Step | None":
+    async def delete(self, change: Change) -> "Step | None":
         """Delete the next of them, each under a revision of its own; None where there are none."""
-        rows = self._next(change.connection)
-        for _, session_id, _ in rows:
-            sessions.delete(change, session_id, None)
-            change = replace(change, revision=revision())
-        return self._after(rows) if rows else None
+        found = await self._next(change.transaction, change.statements)
+        for _, session_id, _ in found:
+            await sessions.delete(change, session_id, None)
+            change = await change.next()
+        return self._after(found) if found else None
 
-    def _next(self, connection: apsw.Connection) -> list[Row]:
-        rows = connection.execute(statements.OLD_SESSIONS, self.bindings)
-        return first_rows(rows, MESSAGES_AT_ONCE, lambda row: int(row[-1]))
+    async def _next(self, rows: Rows, statements: Statements) -> list[Row]:
+        found = await rows.all(statements.OLD_SESSIONS, self.bindings)
+        return until(found, MESSAGES_AT_ONCE, lambda row: int(row[-1]))
 
     def _after(self, rows: list[Row]) -> "Step":
         updated_at, last_id, _ = rows[-1]

@@ -1,14 +1,28 @@
-"""Statements of lists, which are composed of what a query asks for. A list has one column: JSON in a BLOB."""
+"""Statements of lists, which are composed of what a query asks for. A list has one column: JSON in bytes."""
 
 from dataclasses import dataclass, fields
 
-from ..clock import completed
-from ..cursor import decode
-from ..records import MessageQuery, SessionQuery, SessionSort, SessionSummary
+from .clock import completed
+from .cursor import decode
+from .records import MessageQuery, SessionQuery, SessionSort, SessionSummary
+from .rows import Bindings
 
-NO_LIMIT = -1
 
-Value = str | int
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """What a database has its own words for.
+
+    `summary` and `record` are a session's and a message's JSON in bytes, `joined` is that of records in their order,
+    `named` says whether the name has :name in it, `by_parent` is the source of sessions that are found by their parent,
+    and `no_limit` the limit of a list that has none.
+    """
+
+    summary: str
+    record: str
+    joined: str
+    named: str
+    by_parent: str
+    no_limit: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +63,11 @@ _FILTERS = {
     "created_before": "created_at < :created_before",
     "updated_after": "updated_at > :updated_after",
     "updated_before": "updated_at < :updated_before",
-    "name": "instr(folded_name, :name) > 0",
 }
 _TIMES = ("created_after", "created_before", "updated_after", "updated_before")
 
 
-def sessions(query: SessionQuery) -> tuple[str, dict[str, Value]]:
+def sessions(dialect: Dialect, query: SessionQuery) -> tuple[str, Bindings]:
     """The statement that lists `SessionSummary` records, and its bindings but for the workspace.
 
     With a limit it reads one more, which tells whether there is a next page.
@@ -62,32 +75,34 @@ def sessions(query: SessionQuery) -> tuple[str, dict[str, Value]]:
     sort = SORTS[query.sort]
     filters = filters_of(query)
     at, after_id = sort.first if query.cursor is None else decode(query.cursor)
-    clauses = "\n    AND ".join(["workspace = :workspace", sort.after, *(_FILTERS[name] for name in filters)])
+    clauses = "\n    AND ".join(
+        ["workspace = :workspace", sort.after, *(_FILTERS.get(name, dialect.named) for name in filters)]
+    )
     # Few sessions have one parent: they are found by it, then sorted.
-    source = "session INDEXED BY session_by_parent" if "parent_session_id" in filters else "session"
+    source = dialect.by_parent if "parent_session_id" in filters else "session"
     statement = f"""
-SELECT CAST(summary AS BLOB)
+SELECT {dialect.summary}
 FROM {source}
 WHERE {clauses}
 ORDER BY {sort.order}
 LIMIT :limit
 """
-    limit = NO_LIMIT if query.limit is None else query.limit + 1
+    limit = dialect.no_limit if query.limit is None else query.limit + 1
     return statement, filters | {"at": at, "after_id": after_id, "limit": limit}
 
 
-def filters_of(query: SessionQuery) -> dict[str, Value]:
+def filters_of(query: SessionQuery) -> Bindings:
     """The filters that a query has, as their statements take them."""
-    given = {field.name: getattr(query, field.name) for field in fields(query) if field.name in _FILTERS}
+    given = {field.name: getattr(query, field.name) for field in fields(query) if field.name in {*_FILTERS, "name"}}
     filters = {name: value for name, value in given.items() if value is not None}
     filters |= {name: completed(filters[name]) for name in _TIMES if name in filters}
     return filters | {"name": filters["name"].casefold()} if "name" in filters else filters
 
 
-def messages(query: MessageQuery) -> str:
+def messages(dialect: Dialect, query: MessageQuery) -> str:
     """The statement that lists the records from :first to :last, all of them."""
     return f"""
-SELECT CAST(record AS BLOB)
+SELECT {dialect.record}
 FROM message
 WHERE workspace = :workspace
     AND session_id = :id
@@ -96,10 +111,10 @@ ORDER BY sequence{_direction(newest_first=query.order == "desc")}
 """
 
 
-def joined_messages(query: MessageQuery) -> str:
+def joined_messages(dialect: Dialect, query: MessageQuery) -> str:
     """The same joined, in one row."""
     return f"""
-SELECT CAST(group_concat(record) AS BLOB)
+SELECT {dialect.joined}
 FROM (
     SELECT record
     FROM message
@@ -107,14 +122,14 @@ FROM (
         AND session_id = :id
         AND sequence BETWEEN :first AND :last
     ORDER BY sequence{_direction(newest_first=query.order == "desc")}
-)
+) AS listed
 """
 
 
-def messages_of_role(query: MessageQuery) -> str:
+def messages_of_role(dialect: Dialect, query: MessageQuery) -> str:
     """The statement that lists at most :limit records of :role from :first to :last."""
     return f"""
-SELECT CAST(record AS BLOB)
+SELECT {dialect.record}
 FROM (
     SELECT sequence, record
     FROM message
@@ -124,7 +139,7 @@ FROM (
         AND role = :role
     ORDER BY sequence{_direction(newest_first=query.from_end)}
     LIMIT :limit
-)
+) AS listed
 ORDER BY sequence{_direction(newest_first=query.order == "desc")}
 """
 

@@ -1,20 +1,18 @@
 """Writing the sessions of an export as they were."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections.abc import Iterator
 
 import msgspec
 from msgspec import UNSET, Raw, UnsetType
 from msgspec.structs import replace as changed
 
-from ..errors import SessionExists
-from ..identity import new_session_id
-from ..records import ImportReport, Message, OnConflict, Session
-from ..upload import Upload
-from . import statements
-from .change import Bindings, Change
-from .messages import insert
+from .change import Change
+from .errors import SessionExists
+from .identity import new_session_id
+from .records import ImportReport, Message, OnConflict, Session
+from .rows import Bindings
 from .sessions import folded, text
+from .upload import Upload
 
 # So many messages are one transaction at least, so that small sessions share the sync of the disk.
 MESSAGES_AT_ONCE = 1_000
@@ -22,15 +20,13 @@ MESSAGES_AT_ONCE = 1_000
 _encode = msgspec.json.Encoder().encode
 
 
-def import_some(
-    change: Change, upload: Upload, on_conflict: OnConflict, revision: Callable[[], int]
-) -> ImportReport | None:
+async def import_some(change: Change, upload: Upload, on_conflict: OnConflict) -> ImportReport | None:
     """Write the next sessions; None where there are no more."""
     report: ImportReport | None = None
     while (report is None or report.messages + report.sessions < MESSAGES_AT_ONCE) and (taken := upload.take()):
         session, messages = taken
-        report = total(report or ImportReport(), _import(change, session, messages, on_conflict))
-        change = replace(change, revision=revision())
+        report = total(report or ImportReport(), await _import(change, session, messages, on_conflict))
+        change = await change.next()
     return report
 
 
@@ -44,8 +40,10 @@ def total(first: ImportReport, second: ImportReport) -> ImportReport:
     )
 
 
-def _import(change: Change, session: Session, messages: Iterator[Message], on_conflict: OnConflict) -> ImportReport:
-    there = change.run(statements.STATE, change.key(session.id)) is not None
+async def _import(
+    change: Change, session: Session, messages: Iterator[Message], on_conflict: OnConflict
+) -> ImportReport:
+    there = await change.run(change.statements.STATE, change.key(session.id)) is not None
     if there and on_conflict == "fail":
         raise SessionExists(session.id)
     if there and on_conflict == "skip":
@@ -54,14 +52,12 @@ def _import(change: Change, session: Session, messages: Iterator[Message], on_co
         return ImportReport(skipped=1)
     if there:
         session = changed(session, id=new_session_id(session.created_at))
-    _insert(change, session)
-    key = change.key(session.id)
-    for message in messages:
-        insert(change, key, message)
+    await _insert(change, session)
+    await change.transaction.insert_messages(change.key(session.id), messages)
     return ImportReport(sessions=1, messages=session.message_count, renamed=int(there))
 
 
-def _insert(change: Change, session: Session) -> None:
+async def _insert(change: Change, session: Session) -> None:
     error_message = session.error_message
     bindings: Bindings = {
         name: None if value is UNSET else value
@@ -74,5 +70,5 @@ def _insert(change: Change, session: Session) -> None:
         "context": text(session.context),
         "error_details": text(session.error_details) if isinstance(session.error_details, Raw) else None,
     }
-    change.run(statements.IMPORT_SESSION, bindings)
-    change.run(statements.IMPORT_DETAIL, bindings)
+    await change.run(change.statements.IMPORT_SESSION, bindings)
+    await change.run(change.statements.IMPORT_DETAIL, bindings)

@@ -3,15 +3,15 @@
 import msgspec
 from msgspec import UNSET, Raw
 
-from ..clock import DAY_SECONDS, after, later_than
-from ..errors import ContextTooLarge, SessionNotFound, SessionStatusConflict, TooFewMessages
-from ..identity import new_session_id
-from ..interface import Versions
-from ..records import Failure, Fork, NewSession, Session, SessionPatch, SessionStatus
-from ..sums import MOST
-from . import statements
-from .change import Bindings, Change
-from .readers import Row
+from .change import Change
+from .clock import DAY_SECONDS, after, later_than
+from .errors import ContextTooLarge, SessionNotFound, SessionStatusConflict, TooFewMessages
+from .identity import new_session_id
+from .interface import Versions
+from .merge import merge_patch
+from .records import Failure, Fork, NewSession, Session, SessionPatch, SessionStatus
+from .rows import Bindings, Row
+from .sums import MOST
 
 MOST_MEMBERS = 1_024
 MOST_CONTEXT_BYTES = 8 * 1024 * 1024
@@ -19,8 +19,10 @@ DELETIONS_KEPT_SECONDS = 7 * DAY_SECONDS
 
 _NO_FAILURE = Failure("")
 
+_members = msgspec.json.Decoder(dict[str, Raw]).decode
 
-def create(change: Change, new: NewSession) -> Session:
+
+async def create(change: Change, new: NewSession) -> Session:
     """Open a session."""
     session_id = new_session_id(change.now)
     bindings = change.key(session_id) | {
@@ -30,8 +32,8 @@ def create(change: Change, new: NewSession) -> Session:
         "amplified_dir": new.amplified_dir,
         "context": text(new.context),
     }
-    change.run(statements.INSERT_SESSION, bindings)
-    change.run(statements.INSERT_DETAIL, bindings)
+    await change.run(change.statements.INSERT_SESSION, bindings)
+    await change.run(change.statements.INSERT_DETAIL, bindings)
     return Session(
         id=session_id,
         status="created",
@@ -47,33 +49,33 @@ def create(change: Change, new: NewSession) -> Session:
     )
 
 
-def update(change: Change, session_id: str, patch: SessionPatch, versions: Versions) -> Session:
+async def update(change: Change, session_id: str, patch: SessionPatch, versions: Versions) -> Session:
     """Change what the patch names."""
-    change.state(session_id, versions)
+    await change.state(session_id, versions)
     if patch == SessionPatch():
-        return _read(change, session_id)
-    if isinstance(patch.context, Raw):
-        _merge_context(change, session_id, patch.context)
+        return await _read(change, session_id)
     name = patch.name if isinstance(patch.name, str) else None
     bindings: Bindings = {
-        "renamed": int(patch.name is not UNSET),
+        "renamed": patch.name is not UNSET,
         "name": name,
         "folded_name": folded(name),
         "profile": patch.profile if isinstance(patch.profile, str) else None,
     }
-    change.run(statements.UPDATE_SESSION, change.key(session_id) | bindings)
-    return _read(change, session_id)
+    await change.run(change.statements.UPDATE_SESSION, change.key(session_id) | bindings)
+    if isinstance(patch.context, Raw):
+        await _merge_context(change, session_id, patch.context)
+    return await _read(change, session_id)
 
 
-def start(change: Change, session_id: str, versions: Versions) -> Session:
+async def start(change: Change, session_id: str, versions: Versions) -> Session:
     """Make a created session active."""
-    state = change.state(session_id, versions)
+    state = await change.state(session_id, versions)
     if state.status != "created":
         raise SessionStatusConflict(session_id, "start", state.status)
-    return _set_status(change, session_id, "active", max(state.updated_at, change.now))
+    return await _set_status(change, session_id, "active", max(state.updated_at, change.now))
 
 
-def end(
+async def end(
     change: Change,
     session_id: str,
     action: str,
@@ -82,21 +84,21 @@ def end(
     failure: Failure = _NO_FAILURE,
 ) -> Session:
     """End an active session."""
-    state = change.state(session_id, versions)
+    state = await change.state(session_id, versions)
     if state.status != "active":
         raise SessionStatusConflict(session_id, action, state.status)
-    return _set_status(change, session_id, status, max(state.updated_at, change.now), failure)
+    return await _set_status(change, session_id, status, max(state.updated_at, change.now), failure)
 
 
-def resume(change: Change, session_id: str, versions: Versions) -> Session:
+async def resume(change: Change, session_id: str, versions: Versions) -> Session:
     """Make a session active, whatever it is."""
-    state = change.state(session_id, versions)
-    return _set_status(change, session_id, "active", later_than(state.updated_at, change.now))
+    state = await change.state(session_id, versions)
+    return await _set_status(change, session_id, "active", later_than(state.updated_at, change.now))
 
 
-def fork(change: Change, session_id: str, how: Fork) -> Session:
+async def fork(change: Change, session_id: str, how: Fork) -> Session:
     """Open a copy of a session."""
-    state = change.state(session_id, None)
+    state = await change.state(session_id, None)
     last = state.message_count if how.at_sequence is None else how.at_sequence
     if last > state.message_count:
         raise TooFewMessages(session_id, last, state.message_count)
@@ -108,23 +110,23 @@ def fork(change: Change, session_id: str, how: Fork) -> Session:
         "last": last,
         "most": MOST,
     }
-    change.run(statements.FORK_SESSION, bindings)
-    change.run(statements.FORK_DETAIL, bindings)
-    change.run(statements.FORK_MESSAGES, bindings)
-    return _read(change, fork_id)
+    await change.run(change.statements.FORK_SESSION, bindings)
+    await change.run(change.statements.FORK_DETAIL, bindings)
+    await change.run(change.statements.FORK_MESSAGES, bindings)
+    return await _read(change, fork_id)
 
 
-def delete(change: Change, session_id: str, versions: Versions) -> None:
+async def delete(change: Change, session_id: str, versions: Versions) -> None:
     """Delete a session; that it was there is remembered for a week."""
-    change.state(session_id, versions)
+    await change.state(session_id, versions)
     key = change.key(session_id)
-    change.run(statements.DELETE_SESSION, key)
-    change.run(statements.INSERT_DELETION, key)
-    change.run(statements.FORGET_DELETIONS, key | {"horizon": after(change.now, -DELETIONS_KEPT_SECONDS)})
+    await change.run(change.statements.DELETE_SESSION, key)
+    await change.run(change.statements.INSERT_DELETION, key)
+    await change.run(change.statements.FORGET_DELETIONS, key | {"horizon": after(change.now, -DELETIONS_KEPT_SECONDS)})
 
 
 def session_of(session_id: str, row: Row | None) -> Session:
-    """The session that `statements.SESSION` found. Raises `SessionNotFound`."""
+    """The session that `SESSION` found. Raises `SessionNotFound`."""
     if row is None:
         raise SessionNotFound(session_id)
     identity, status, profile, context, amplified_dir, *rest = row
@@ -156,18 +158,20 @@ def text(value: Raw) -> str:
     return bytes(value).decode()
 
 
-def _merge_context(change: Change, session_id: str, patch: Raw) -> None:
-    row = change.run(statements.MERGE_CONTEXT, change.key(session_id) | {"patch": text(patch)})
+async def _merge_context(change: Change, session_id: str, patch: Raw) -> None:
+    row = await change.run(change.statements.CONTEXT, change.key(session_id))
     if row is None:
         raise SessionNotFound(session_id)
-    size, members = row
+    merged = merge_patch(row[0], text(patch))
+    size, members = len(merged.encode()), len(_members(merged))
     if size > MOST_CONTEXT_BYTES:
         raise ContextTooLarge(session_id, f"{size} bytes; the most is {MOST_CONTEXT_BYTES}")
     if members > MOST_MEMBERS:
         raise ContextTooLarge(session_id, f"{members} members; the most is {MOST_MEMBERS}")
+    await change.run(change.statements.SET_CONTEXT, change.key(session_id) | {"context": merged})
 
 
-def _set_status(
+async def _set_status(
     change: Change, session_id: str, status: SessionStatus, updated_at: str, failure: Failure = _NO_FAILURE
 ) -> Session:
     details = failure.error_details
@@ -178,13 +182,13 @@ def _set_status(
         "error_message": msgspec.json.encode(failure.error_message).decode() if failure.error_message else None,
         "error_details": text(details) if isinstance(details, Raw) else None,
     }
-    change.run(statements.SET_STATUS, change.key(session_id) | bindings)
-    change.run(statements.SET_ERROR_DETAILS, change.key(session_id) | bindings)
-    return _read(change, session_id)
+    await change.run(change.statements.SET_STATUS, change.key(session_id) | bindings)
+    await change.run(change.statements.SET_ERROR_DETAILS, change.key(session_id) | bindings)
+    return await _read(change, session_id)
 
 
-def _read(change: Change, session_id: str) -> Session:
-    return session_of(session_id, change.run(statements.SESSION, change.key(session_id)))
+async def _read(change: Change, session_id: str) -> Session:
+    return session_of(session_id, await change.run(change.statements.SESSION, change.key(session_id)))
 
 
 def folded(name: str | None) -> str | None:

@@ -1,0 +1,52 @@
+"""Long lists on their way: what does not fit into the first block waits in a temporary file.
+
+However slow its reader is, it holds no connection, and no moment that the database would have to keep.
+"""
+
+from collections.abc import Iterable
+from tempfile import SpooledTemporaryFile
+
+FIRST_BLOCK_BYTES = 64 * 1024
+BLOCK_BYTES = 256 * 1024
+# A waiting list has so much of it in memory at most; the rest is in the temporary file.
+SPOOL_MEMORY_BYTES = 2 * 1024 * 1024
+
+
+class Spool:
+    """The blocks of a list after its first: they are all added, then read by whoever iterates it, or closes it."""
+
+    def __init__(self) -> None:
+        self._file = SpooledTemporaryFile[bytes](max_size=SPOOL_MEMORY_BYTES)  # its reader closes it
+        self._lengths: list[int] = []
+
+    def add(self, block: bytes) -> None:
+        """Take a block in, with the comma before it."""
+        self._lengths.append(self._file.write(b"," + block))
+
+    def finish(self) -> "Spool":
+        """Make ready to be read."""
+        self._file.seek(0)
+        self._lengths.reverse()
+        return self
+
+    def __aiter__(self) -> "Spool":
+        return self
+
+    async def __anext__(self) -> bytes:
+        if not self._lengths:
+            await self.aclose()
+            raise StopAsyncIteration
+        return self._file.read(self._lengths.pop())
+
+    async def aclose(self) -> None:
+        """Let go of the file."""
+        self._file.close()
+
+
+def spooled(blocks: Iterable[bytes]) -> Spool:
+    """All of these blocks; what is left where reading them fails is closed."""
+    spool = Spool()
+    for block in blocks:
+        if block:
+            spool.add(block)
+    return spool.finish()

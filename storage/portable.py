@@ -1,0 +1,185 @@
+"""The statements that are the same in every SQL that the storages speak. Parameters are `:name`."""
+
+INSERT_SESSION = """
+INSERT INTO session (
+    workspace, id, name, folded_name, status, profile, amplified_dir, created_at, updated_at, message_count,
+    token_usage, version, changed_version, changed_sequence, revision, created_revision
+)
+VALUES (
+    :workspace, :id, :name, :folded_name, 'created', :profile, :amplified_dir, :now, :now, 0,
+    0, 1, 1, 0, :revision, :revision
+)
+"""
+
+INSERT_DETAIL = """
+INSERT INTO session_detail (workspace, session_id, context)
+VALUES (:workspace, :id, :context)
+"""
+
+# What `session_of` takes (see sessions.py), of the sessions of a workspace.
+_SESSIONS = """
+    session.id, status, profile, context, amplified_dir, created_at, updated_at, message_count, token_usage, version,
+    name, started_at, ended_at, error_message, error_details, parent_session_id, forked_at_sequence
+FROM session
+JOIN session_detail
+    ON session_detail.workspace = session.workspace
+    AND session_detail.session_id = session.id
+WHERE session.workspace = :workspace"""
+
+SESSION = f"""
+SELECT {_SESSIONS}
+    AND session.id = :id
+"""
+
+STATE = """
+SELECT status, version, message_count, updated_at
+FROM session
+WHERE workspace = :workspace
+    AND id = :id
+"""
+
+# Whatever changes the status comes after the start, or is it.
+SET_STATUS = """
+UPDATE session
+SET status = :status,
+    updated_at = :updated_at,
+    started_at = COALESCE(started_at, :updated_at),
+    ended_at = :ended_at,
+    error_message = :error_message,
+    version = version + 1,
+    changed_version = version + 1,
+    changed_sequence = message_count,
+    revision = :revision
+WHERE workspace = :workspace
+    AND id = :id
+"""
+
+SET_ERROR_DETAILS = """
+UPDATE session_detail
+SET error_details = :error_details
+WHERE workspace = :workspace
+    AND session_id = :id
+"""
+
+CONTEXT = """
+SELECT context
+FROM session_detail
+WHERE workspace = :workspace
+    AND session_id = :id
+"""
+
+SET_CONTEXT = """
+UPDATE session_detail
+SET context = :context
+WHERE workspace = :workspace
+    AND session_id = :id
+"""
+
+DELETE_SESSION = """
+DELETE FROM session
+WHERE workspace = :workspace
+    AND id = :id
+"""
+
+INSERT_DELETION = """
+INSERT INTO deletion (workspace, revision, session_id, deleted_at)
+VALUES (:workspace, :revision, :id, :now)
+"""
+
+# Two for each that comes, so that what is too old gets less and less; the newest stays, and with it its revision.
+FORGET_DELETIONS = """
+DELETE FROM deletion
+WHERE workspace = :workspace
+    AND deleted_at < :horizon
+    AND revision IN (
+        SELECT revision
+        FROM deletion
+        WHERE workspace = :workspace
+        ORDER BY revision
+        LIMIT 2
+    )
+"""
+
+FORK_DETAIL = """
+INSERT INTO session_detail (workspace, session_id, context)
+SELECT workspace, :fork_id, context
+FROM session_detail
+WHERE workspace = :workspace
+    AND session_id = :id
+"""
+
+MESSAGE_COUNT = """
+SELECT message_count
+FROM session
+WHERE workspace = :workspace
+    AND id = :id
+"""
+
+TAIL_STATE = """
+SELECT message_count, changed_version, changed_sequence
+FROM session
+WHERE workspace = :workspace
+    AND id = :id
+"""
+
+TAIL_SESSION = f"""
+SELECT changed_version, changed_sequence, {_SESSIONS}
+    AND session.id = :id
+"""
+
+COUNT_SESSIONS = """
+SELECT COUNT(*)
+FROM session
+WHERE workspace = :workspace
+"""
+
+NEXT_SESSION = f"""
+SELECT {_SESSIONS}
+    AND session.id > :id
+ORDER BY session.id
+LIMIT 1
+"""
+
+IMPORT_SESSION = """
+INSERT INTO session (
+    workspace, id, name, folded_name, status, profile, amplified_dir, created_at, updated_at, started_at, ended_at,
+    error_message, parent_session_id, forked_at_sequence, message_count, token_usage, version, changed_version,
+    changed_sequence, revision, created_revision
+)
+VALUES (
+    :workspace, :id, :name, :folded_name, :status, :profile, :amplified_dir, :created_at, :updated_at, :started_at,
+    :ended_at, :error_message, :parent_session_id, :forked_at_sequence, :message_count, :token_usage, :version,
+    :version, :message_count, :revision, :revision
+)
+"""
+
+IMPORT_DETAIL = """
+INSERT INTO session_detail (workspace, session_id, context, error_details)
+VALUES (:workspace, :id, :context, :error_details)
+"""
+
+CHANGED_SESSIONS = """
+SELECT revision, id
+FROM session
+WHERE workspace = :workspace
+    AND revision > :seen
+UNION ALL
+SELECT revision, session_id
+FROM deletion
+WHERE workspace = :workspace
+    AND revision > :seen
+ORDER BY revision
+LIMIT :most
+"""
+
+# Two for each that comes, so that what is too old gets less and less.
+FORGET_ANSWERS = """
+DELETE FROM idempotency
+WHERE (workspace, key) IN (
+    SELECT workspace, key
+    FROM idempotency
+    WHERE expires_at < :now
+    ORDER BY expires_at
+    LIMIT 2
+)
+"""

@@ -1,0 +1,76 @@
+"""Statements on one SQLite connection, which wait for nothing but the file."""
+
+from collections.abc import Coroutine, Iterable
+from typing import Any, TypeVar
+
+import apsw
+import msgspec
+
+from ..records import Message
+from ..rows import Bindings, Reader, Row, Transaction, until
+from . import statements
+from .connection import as_unavailable
+from .revisions import Revisions
+
+Answer = TypeVar("Answer")
+
+_encode = msgspec.json.Encoder().encode
+
+
+def at_once(coroutine: Coroutine[Any, Any, Answer]) -> Answer:
+    """What a coroutine answers that waits for no other, here and now: no event loop takes part."""
+    try:
+        coroutine.send(None)
+    except StopIteration as end:
+        answer: Answer = end.value
+        return answer
+    raise AssertionError("What reads and writes SQLite waits for nothing else.")
+
+
+class ConnectionRows(Reader):
+    """What `connection` reads."""
+
+    def __init__(self, connection: apsw.Connection) -> None:
+        self._connection = connection
+
+    async def row(self, statement: str, bindings: Bindings) -> Row | None:
+        try:
+            return self._connection.execute(statement, bindings).fetchone()
+        except apsw.Error as error:
+            raise as_unavailable(error) from error
+
+    async def all(self, statement: str, bindings: Bindings) -> list[Row]:
+        try:
+            return self._connection.execute(statement, bindings).fetchall()
+        except apsw.Error as error:
+            raise as_unavailable(error) from error
+
+    async def block(self, statement: str, bindings: Bindings, most_bytes: int) -> list[Row]:
+        try:
+            cursor = self._connection.execute(statement, bindings)
+            rows = until(cursor, most_bytes, lambda row: len(row[-1]))
+            cursor.close()
+        except apsw.Error as error:
+            raise as_unavailable(error) from error
+        return rows
+
+
+class ConnectionTransaction(ConnectionRows, Transaction):
+    """What the writer's connection does in its transaction."""
+
+    def __init__(self, connection: apsw.Connection, revisions: Revisions) -> None:
+        super().__init__(connection)
+        self._revisions = revisions
+
+    async def next_revision(self, workspace: str) -> int:
+        return self._revisions.next(workspace)
+
+    async def insert_messages(self, key: Bindings, messages: Iterable[Message]) -> None:
+        for message in messages:
+            bindings: Bindings = {
+                "sequence": message.sequence,
+                "role": message.role,
+                "tokens": message.token_count or 0,
+                "record": _encode(message).decode(),
+            }
+            await self.row(statements.INSERT_MESSAGE, key | bindings)

@@ -1,0 +1,339 @@
+"""What storages with transactions and SQL have in common: each operation by its statements, whoever runs them."""
+
+import asyncio
+from abc import abstractmethod
+from collections.abc import Callable, Coroutine
+from contextlib import aclosing, closing
+from typing import Any, TypeVar
+
+import msgspec
+
+from . import importing, messages, queries, sessions, tails
+from .change import Change
+from .changes import Changes
+from .cleaning import Step, first_step
+from .clock import now
+from .cursor import encode
+from .errors import MessageNotFound, SessionExists, SessionNotFound
+from .exporting import Position, export
+from .interface import Storage, Versions
+from .once import do_once, recall, record
+from .queries import Dialect
+from .records import (
+    CleanUp,
+    CleanUpReport,
+    Events,
+    Export,
+    Failure,
+    Fork,
+    ImportReport,
+    Lineage,
+    Listing,
+    Message,
+    MessageQuery,
+    Messages,
+    NewMessage,
+    NewMessages,
+    NewSession,
+    Once,
+    OnConflict,
+    Session,
+    SessionPatch,
+    SessionQuery,
+    SessionSummary,
+    Transcript,
+)
+from .rows import Bindings, Reader, Row, Statements, Transaction
+from .span import sequences
+from .upload import Upload
+
+MOST_RELATIVES = 1_000
+
+Answer = TypeVar("Answer")
+Effect = Callable[[Change], Coroutine[Any, Any, Answer]]
+
+_decode_summary = msgspec.json.Decoder(SessionSummary).decode
+_decode_message = msgspec.json.Decoder(Message).decode
+
+
+class TransactionalStorage(Storage):
+    """Does each operation with `statements`: points from `_rows`, long reads by `_read`, writes by `_change`."""
+
+    statements: Statements
+    dialect: Dialect
+    _idempotency_ttl: float
+    _rows: Reader
+    _changes: Changes
+
+    @abstractmethod
+    async def _read(self, read: Callable[[Reader], Coroutine[Any, Any, Answer]]) -> Answer:
+        """What `read` reads, for which others need not wait."""
+
+    @abstractmethod
+    async def _joined(self, statement: str, bindings: Bindings) -> bytes | None:
+        """The one column of the one row of a list that the database joins; None where it is long."""
+
+    @abstractmethod
+    async def _listing(self, statement: str, bindings: Bindings, *, searching: bool = False) -> Listing:
+        """The rows of a list, from one moment, in constant memory; much is read for few where it is `searching`."""
+
+    @abstractmethod
+    async def _change(self, workspace: str, effect: Effect[Answer]) -> Answer:
+        """What `effect` answers, after its transaction. It may be called twice, where the first time was undone."""
+
+    async def create_session(self, workspace: str, new: NewSession, *, once: Once | None = None) -> Session:
+        return await self._write(workspace, once, Session, lambda change: sessions.create(change, new))
+
+    async def get_session(self, workspace: str, session_id: str) -> Session:
+        return sessions.session_of(
+            session_id, await self._rows.row(self.statements.SESSION, key(workspace, session_id))
+        )
+
+    async def list_sessions(self, workspace: str, query: SessionQuery) -> Listing:
+        statement, bindings = queries.sessions(self.dialect, query)
+        bindings["workspace"] = workspace
+        if query.limit is None:
+            return await self._listing(statement, bindings)
+        if queries.filters_of(query):
+            # It reads on until enough sessions pass, which may be far.
+            return _page(await self._read(lambda rows: rows.all(statement, bindings)), query)
+        return _page(await self._rows.all(statement, bindings), query)
+
+    async def update_session(
+        self, workspace: str, session_id: str, patch: SessionPatch, *, versions: Versions = None
+    ) -> Session:
+        return await self._change(workspace, lambda change: sessions.update(change, session_id, patch, versions))
+
+    async def start_session(
+        self, workspace: str, session_id: str, *, versions: Versions = None, once: Once | None = None
+    ) -> Session:
+        return await self._write(workspace, once, Session, lambda change: sessions.start(change, session_id, versions))
+
+    async def complete_session(
+        self, workspace: str, session_id: str, *, versions: Versions = None, once: Once | None = None
+    ) -> Session:
+        def complete(change: Change) -> Coroutine[Any, Any, Session]:
+            return sessions.end(change, session_id, "complete", "completed", versions)
+
+        return await self._write(workspace, once, Session, complete)
+
+    async def fail_session(
+        self,
+        workspace: str,
+        session_id: str,
+        failure: Failure,
+        *,
+        versions: Versions = None,
+        once: Once | None = None,
+    ) -> Session:
+        def fail(change: Change) -> Coroutine[Any, Any, Session]:
+            return sessions.end(change, session_id, "fail", "failed", versions, failure)
+
+        return await self._write(workspace, once, Session, fail)
+
+    async def terminate_session(
+        self, workspace: str, session_id: str, *, versions: Versions = None, once: Once | None = None
+    ) -> Session:
+        def terminate(change: Change) -> Coroutine[Any, Any, Session]:
+            return sessions.end(change, session_id, "terminate", "terminated", versions)
+
+        return await self._write(workspace, once, Session, terminate)
+
+    async def resume_session(
+        self, workspace: str, session_id: str, *, versions: Versions = None, once: Once | None = None
+    ) -> Session:
+        return await self._write(workspace, once, Session, lambda change: sessions.resume(change, session_id, versions))
+
+    async def fork_session(self, workspace: str, session_id: str, fork: Fork, *, once: Once | None = None) -> Session:
+        return await self._write(workspace, once, Session, lambda change: sessions.fork(change, session_id, fork))
+
+    async def lineage(self, workspace: str, session_id: str) -> Lineage:
+        bindings = key(workspace, session_id)
+        await self._message_count(bindings)
+        bindings["most"] = MOST_RELATIVES
+        ancestors = await self._rows.all(self.statements.ANCESTORS, bindings)
+        children = await self._rows.all(self.statements.CHILDREN, bindings)
+        return Lineage(
+            session_id,
+            [_decode_summary(summary) for (summary,) in ancestors],
+            [_decode_summary(summary) for (summary,) in children],
+        )
+
+    async def delete_session(self, workspace: str, session_id: str, *, versions: Versions = None) -> None:
+        await self._change(workspace, lambda change: sessions.delete(change, session_id, versions))
+
+    async def append_message(
+        self,
+        workspace: str,
+        session_id: str,
+        new: NewMessage,
+        *,
+        versions: Versions = None,
+        once: Once | None = None,
+    ) -> Message:
+        return await self._write(
+            workspace, once, Message, lambda change: messages.append(change, session_id, new, versions)
+        )
+
+    async def append_messages(
+        self,
+        workspace: str,
+        session_id: str,
+        new: NewMessages,
+        *,
+        versions: Versions = None,
+        once: Once | None = None,
+    ) -> Messages:
+        return await self._write(
+            workspace, once, Messages, lambda change: messages.append_all(change, session_id, new, versions)
+        )
+
+    async def get_message(self, workspace: str, session_id: str, sequence: int) -> Message:
+        bindings = key(workspace, session_id)
+        row = await self._rows.row(self.statements.MESSAGE, bindings | {"sequence": sequence})
+        if row is None:
+            await self._message_count(bindings)
+            raise MessageNotFound(session_id, sequence)
+        return _decode_message(row[0])
+
+    async def list_messages(self, workspace: str, session_id: str, query: MessageQuery) -> Transcript:
+        bindings = key(workspace, session_id)
+        first, last = sequences(await self._message_count(bindings), query)
+        if first > last:
+            return Transcript(session_id, Listing(b""))
+        bindings |= {"first": first, "last": last}
+        if query.role is not None:
+            return Transcript(session_id, await self._messages_of_role(query, bindings))
+        return Transcript(session_id, await self._messages(query, bindings))
+
+    async def follow_session(self, workspace: str, session_id: str, *, after_event: str | None = None) -> Events:
+        tail = await tails.session_tail(self._rows, self.statements, workspace, session_id, after_event)
+        if tail is None:
+            raise SessionNotFound(session_id)
+        return Events(tails.follow(tail, self._changes, workspace, session_id))
+
+    async def follow_sessions(self, workspace: str, *, after_event: str | None = None) -> Events:
+        tail = await tails.workspace_tail(self._rows, self.statements, workspace, after_event)
+        return Events(tails.follow(tail, self._changes, workspace))
+
+    async def count_sessions(self, workspace: str) -> int:
+        row = await self._read(lambda rows: rows.row(self.statements.COUNT_SESSIONS, {"workspace": workspace}))
+        assert row is not None, "An aggregate always has a row."
+        counted: int = row[0]
+        return counted
+
+    async def export_sessions(self, workspace: str) -> Export:
+        position = Position(self.statements, workspace)
+        return Export(export(lambda: self._read(position.read)))
+
+    async def import_sessions(
+        self, workspace: str, export: Export, on_conflict: OnConflict, *, once: Once | None = None
+    ) -> ImportReport:
+        with closing(Upload()) as upload:
+            there: str | None = None
+            async with aclosing(export.batches) as batches:
+                async for lines in batches:
+                    found = await asyncio.to_thread(upload.add, lines)
+                    if on_conflict == "fail":
+                        there = there or await self._first_known(workspace, found)
+            upload.finish()
+            recalled = await self._recall(workspace, once, ImportReport)
+            if recalled is not None:
+                return recalled
+            if there is not None:
+                raise SessionExists(there)
+            return await self._import(workspace, upload, on_conflict, once)
+
+    async def _first_known(self, workspace: str, session_ids: list[str]) -> str | None:
+        for session_id in session_ids:
+            if await self._rows.row(self.statements.STATE, key(workspace, session_id)) is not None:
+                return session_id
+        return None
+
+    async def _import(self, workspace: str, upload: Upload, on_conflict: OnConflict, once: Once | None) -> ImportReport:
+        report = ImportReport()
+        while (part := await self._import_some(workspace, upload, on_conflict)) is not None:
+            report = importing.total(report, part)
+        await self._record(workspace, once, report)
+        return report
+
+    async def _import_some(self, workspace: str, upload: Upload, on_conflict: OnConflict) -> ImportReport | None:
+        start = upload.position
+
+        def write(change: Change) -> Coroutine[Any, Any, ImportReport | None]:
+            upload.position = start
+            return importing.import_some(change, upload, on_conflict)
+
+        return await self._change(workspace, write)
+
+    async def clean_up_sessions(self, workspace: str, which: CleanUp, *, once: Once | None = None) -> CleanUpReport:
+        recalled = await self._recall(workspace, once, CleanUpReport)
+        if recalled is not None:
+            return recalled
+        step: Step | None = first_step(workspace, which, now())
+        while step is not None:
+            report = step.report
+            step = await self._clean_up_some(workspace, step)
+        await self._record(workspace, once, report)
+        return report
+
+    async def _clean_up_some(self, workspace: str, step: Step) -> Step | None:
+        if step.report.dry_run:
+            return await self._read(lambda rows: step.look(rows, self.statements))
+        return await self._change(workspace, step.delete)
+
+    async def _messages(self, query: MessageQuery, bindings: Bindings) -> Listing:
+        joined = await self._joined(queries.joined_messages(self.dialect, query), bindings)
+        listed = (
+            await self._listing(queries.messages(self.dialect, query), bindings) if joined is None else Listing(joined)
+        )
+        if not listed.first:
+            # It was deleted between the statements, each of which sees one moment.
+            raise SessionNotFound(str(bindings["id"]))
+        return listed
+
+    async def _messages_of_role(self, query: MessageQuery, bindings: Bindings) -> Listing:
+        assert query.role is not None
+        limit = self.dialect.no_limit if query.limit is None else query.limit
+        bindings |= {"role": query.role, "limit": limit}
+        return await self._listing(queries.messages_of_role(self.dialect, query), bindings, searching=True)
+
+    async def _message_count(self, bindings: Bindings) -> int:
+        row = await self._rows.row(self.statements.MESSAGE_COUNT, bindings)
+        if row is None:
+            raise SessionNotFound(str(bindings["id"]))
+        count: int = row[0]
+        return count
+
+    async def _recall(self, workspace: str, once: Once | None, kind: type[Answer]) -> Answer | None:
+        """The answer to a request of many transactions, where it has one already."""
+        return None if once is None else await self._change(workspace, lambda change: recall(change, once, kind))
+
+    async def _record(self, workspace: str, once: Once | None, answer: object) -> None:
+        if once is not None:
+            await self._change(workspace, lambda change: record(change, once, self._idempotency_ttl, answer))
+
+    async def _write(self, workspace: str, once: Once | None, kind: type[Answer], effect: Effect[Answer]) -> Answer:
+        if once is None:
+            return await self._change(workspace, effect)
+        return await self._change(workspace, lambda change: do_once(change, once, self._idempotency_ttl, kind, effect))
+
+    async def _begin(self, transaction: Transaction, workspace: str, effect: Effect[Answer]) -> Answer:
+        """What `effect` answers in a transaction, as a write that happens now."""
+        revision = await transaction.next_revision(workspace)
+        return await effect(Change(transaction, self.statements, workspace, now(), revision))
+
+
+def key(workspace: str, session_id: str) -> Bindings:
+    """What a statement on one session is given."""
+    return {"workspace": workspace, "id": session_id}
+
+
+def _page(rows: list[Row], query: SessionQuery) -> Listing:
+    assert query.limit is not None
+    records: list[bytes] = [record for (record,) in rows]
+    if len(records) <= query.limit:
+        return Listing(b",".join(records))
+    page = records[: query.limit]
+    position = queries.SORTS[query.sort].position(_decode_summary(page[-1]))
+    return Listing(b",".join(page), next_cursor=encode(*position))
