@@ -5,19 +5,29 @@ from pathlib import Path
 from .clock import DAY_SECONDS
 from .errors import DatabaseUnusable
 from .interface import Storage
+from .location import without_password
 
 
 def open_storage(url: str, *, idempotency_ttl: float = DAY_SECONDS) -> Storage:
     """The storage that `url` names, not yet opened: use it with `async with`.
 
-    `sqlite:///relative/path`, `sqlite:////absolute/path`. Answers to requests with a key are kept for
-    `idempotency_ttl` seconds. Raises `DatabaseUnusable` for any other URL.
+    `sqlite:///relative/path`, `sqlite:////absolute/path`, `postgresql://user:password@host:port/database`, with what
+    else a libpq URL may have. Answers to requests with a key are kept for `idempotency_ttl` seconds.
+    Raises `DatabaseUnusable` for any other URL.
     """
-    scheme, separator, path = url.partition(":///")
-    if path == ":memory:":
+    scheme, _, rest = url.partition("://")
+    if rest == "/:memory:":
         raise DatabaseUnusable("A database in memory can't be shared between connections; use serve --ephemeral.")
-    if scheme == "sqlite" and separator and path:
+    # Imported here: whoever uses one database needs not wait for the other's driver.
+    if scheme == "sqlite" and rest.startswith("/") and rest != "/":
         from .sqlite.store import SQLiteStorage
 
-        return SQLiteStorage(str(Path(path).expanduser()), idempotency_ttl=idempotency_ttl)
-    raise DatabaseUnusable(f"The database URL {url!r} is not understood; write sqlite:///PATH.")
+        return SQLiteStorage(str(Path(rest[1:]).expanduser()), idempotency_ttl=idempotency_ttl)
+    if scheme in {"postgresql", "postgres"} and rest:
+        from .postgres.store import PostgresStorage
+
+        return PostgresStorage(url, idempotency_ttl=idempotency_ttl)
+    raise DatabaseUnusable(
+        f"The database URL {without_password(url)!r} is not understood; "
+        "write sqlite:///PATH or postgresql://USER@HOST/DATABASE."
+    )

@@ -3,8 +3,10 @@
 However slow its reader is, it holds no connection, and no moment that the database would have to keep.
 """
 
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
 from tempfile import SpooledTemporaryFile
+
+from .records import Listing
 
 FIRST_BLOCK_BYTES = 64 * 1024
 BLOCK_BYTES = 256 * 1024
@@ -50,3 +52,25 @@ def spooled(blocks: Iterable[bytes]) -> Spool:
         if block:
             spool.add(block)
     return spool.finish()
+
+
+async def listing(records: AsyncIterator[bytes]) -> Listing:
+    """All of these records: in one block where they are few, else in a first one and those that wait."""
+    spool: Spool | None = None
+    first = b""
+    taken: list[bytes] = []
+    size = 0
+    async for record in records:
+        taken.append(record)
+        size += len(record)
+        if spool is None and size >= FIRST_BLOCK_BYTES:
+            first, spool = b",".join(taken), Spool()
+            taken, size = [], 0
+        elif spool is not None and size >= BLOCK_BYTES:
+            spool.add(b",".join(taken))
+            taken, size = [], 0
+    if spool is None:
+        return Listing(b",".join(taken))
+    if taken:
+        spool.add(b",".join(taken))
+    return Listing(first, spool.finish())

@@ -12,13 +12,15 @@ from .rows import Bindings
 class Dialect:
     """What a database has its own words for.
 
-    `summary` and `record` are a session's and a message's JSON in bytes, `joined` is that of records in their order,
+    `summary` and `record` are a session's and a message's JSON in bytes, `joined` is that of the records which
+    `measured` lists,
     `named` says whether the name has :name in it, `by_parent` is the source of sessions that are found by their parent,
     and `no_limit` the limit of a list that has none.
     """
 
     summary: str
     record: str
+    measured: str
     joined: str
     named: str
     by_parent: str
@@ -116,7 +118,7 @@ def joined_messages(dialect: Dialect, query: MessageQuery) -> str:
     return f"""
 SELECT {dialect.joined}
 FROM (
-    SELECT record
+    SELECT {dialect.measured}
     FROM message
     WHERE workspace = :workspace
         AND session_id = :id

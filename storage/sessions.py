@@ -24,8 +24,8 @@ _members = msgspec.json.Decoder(dict[str, Raw]).decode
 
 async def create(change: Change, new: NewSession) -> Session:
     """Open a session."""
-    session_id = new_session_id(change.now)
-    bindings = change.key(session_id) | {
+    session = opened(new, change.now)
+    bindings = change.key(session.id) | {
         "name": new.name,
         "folded_name": folded(new.name),
         "profile": new.profile,
@@ -34,18 +34,23 @@ async def create(change: Change, new: NewSession) -> Session:
     }
     await change.run(change.statements.INSERT_SESSION, bindings)
     await change.run(change.statements.INSERT_DETAIL, bindings)
+    return session
+
+
+def opened(new: NewSession, now: str) -> Session:
+    """A session as it is when it is created, with a new id."""
     return Session(
-        id=session_id,
+        id=new_session_id(now),
         status="created",
         profile=new.profile,
         context=new.context,
         amplified_dir=new.amplified_dir,
-        created_at=change.now,
-        updated_at=change.now,
+        created_at=now,
+        updated_at=now,
         message_count=0,
         token_usage=0,
         version=1,
-        name=new.name or UNSET,
+        name=UNSET if new.name is None else new.name,
     )
 
 

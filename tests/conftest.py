@@ -1,14 +1,21 @@
 """Storages and daemons for every test: real files, real sockets."""
 
+import asyncio
+import os
 from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+from uuid import uuid4
 
+import asyncpg
 import httpx
 import pytest
 
 from amplifierd.storage import open_storage
 from amplifierd.storage.interface import Storage
 from daemon import Daemon
+from postgres import PostgresServer
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -24,11 +31,36 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items[:] = [*others, *last] if whole else others
 
 
-@pytest.fixture(params=["sqlite"])
-def database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    """The URL of a database on a PostgreSQL server: the one that the environment names, or our own."""
+    given = os.environ.get("AMPLIFIERD_TEST_POSTGRES")
+    if given:
+        yield given
+        return
+    # What these tests ask of it is its behaviour; those of durability have servers of their own.
+    with PostgresServer("fsync=off", "max_connections=300") as server:
+        yield server.url()
+
+
+@contextmanager
+def empty_database(postgres: str) -> Iterator[str]:
+    """The URL of a database on the server of `postgres` that is gone afterwards."""
+    name = f"amplifierd_test_{uuid4().hex}"
+    execute(postgres, f"CREATE DATABASE {name} ENCODING 'UTF8' TEMPLATE template0")
+    parts = urlsplit(postgres)
+    yield urlunsplit(parts._replace(path=f"/{name}"))
+    execute(postgres, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """The URL of an empty database, one of each kind."""
-    assert request.param == "sqlite"
-    return f"sqlite:///{tmp_path / 'amplifierd.db'}"
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'amplifierd.db'}"
+        return
+    with empty_database(request.getfixturevalue("postgres")) as url:
+        yield url
 
 
 @pytest.fixture
@@ -46,11 +78,14 @@ async def other(storage: Storage, database: str) -> AsyncIterator[Storage]:
         yield opened
 
 
-@pytest.fixture(scope="module", params=["sqlite"])
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
 def daemon(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
     """A daemon on each kind of database, shared by a module's tests; it checks each of its responses."""
-    assert request.param == "sqlite"
-    with Daemon(f"sqlite:///{tmp_path_factory.mktemp('daemon') / 'amplifierd.db'}") as running:
+    if request.param == "sqlite":
+        with Daemon(f"sqlite:///{tmp_path_factory.mktemp('daemon') / 'amplifierd.db'}") as running:
+            yield running
+        return
+    with empty_database(request.getfixturevalue("postgres")) as url, Daemon(url) as running:
         yield running
 
 
@@ -59,3 +94,16 @@ def client(daemon: Daemon) -> Iterator[httpx.Client]:
     """A client of `daemon`; relative URLs are the contract's paths."""
     with daemon.client() as opened:
         yield opened
+
+
+def execute(url: str, statement: str) -> None:
+    """Run a statement on a connection of its own, in no transaction."""
+
+    async def run() -> None:
+        connection = await asyncpg.connect(url)
+        try:
+            await connection.execute(statement)
+        finally:
+            await connection.close()
+
+    asyncio.run(run())

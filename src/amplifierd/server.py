@@ -23,6 +23,7 @@ from .protocol import Protocol
 from .settings import Settings
 from .storage import open_storage
 from .storage.interface import Storage
+from .storage.location import without_password
 
 GRACE_SECONDS = 10
 
@@ -144,7 +145,11 @@ def _announce(settings: Settings) -> None:
     if settings.ephemeral:
         say_where(url)
         return
-    lines = [f"amplifierd listens on {url}/api/v1", f"  data  {settings.database}", f"  docs  {url}/docs"]
+    lines = [
+        f"amplifierd listens on {url}/api/v1",
+        f"  data  {without_password(settings.database)}",
+        f"  docs  {url}/docs",
+    ]
     sys.stderr.write("\n".join([*lines, ""]))
     sys.stderr.flush()
 

@@ -117,22 +117,3 @@ WHERE score <= :score
 ORDER BY score DESC, place DESC
 LIMIT :limit
 """  # noqa: S608  # of the texts above
-
-
-SNIPPETS_TABLE = """
-CREATE VIRTUAL TABLE hit USING fts5 (
-    content,
-    tokenize = 'unicode61 remove_diacritics 2'
-)
-"""
-
-ADD_SNIPPET = """
-INSERT INTO hit (rowid, content)
-VALUES (?, ?)
-"""
-
-SNIPPETS = """
-SELECT rowid, snippet(hit, 0, :open, :close, '…', :most)
-FROM hit
-WHERE hit MATCH :words
-"""

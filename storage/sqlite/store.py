@@ -29,6 +29,7 @@ Answer = TypeVar("Answer")
 DIALECT = Dialect(
     summary="CAST(summary AS BLOB)",
     record="CAST(record AS BLOB)",
+    measured="record",
     joined="CAST(group_concat(record) AS BLOB)",
     named="instr(folded_name, :name) > 0",
     by_parent="session INDEXED BY session_by_parent",

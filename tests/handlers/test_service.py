@@ -15,9 +15,13 @@ def test_health(client: httpx.Client) -> None:
     assert client.get("/health").json() == {"status": "healthy"}
 
 
-def test_status(client: httpx.Client) -> None:
+def test_status(daemon: Daemon, client: httpx.Client) -> None:
     first = client.get("/status").json()
-    assert (first["status"], first["version"], first["storage"]) == ("running", __version__, "sqlite")
+    assert (first["status"], first["version"], first["storage"]) == (
+        "running",
+        __version__,
+        daemon.database.partition(":")[0],
+    )
     assert client.get("/status").json()["uptimeSeconds"] >= first["uptimeSeconds"] > 0
 
 

@@ -13,44 +13,10 @@ import pytest
 from amplifierd.contract import load_document
 from amplifierd.settings import CONTRACT
 from daemon import Daemon
+from operations import OPERATIONS, send
 
 # Where SQLite locks its shared memory to write and to recover: https://www.sqlite.org/walformat.html#wal_locks
 LOCKS_AT, LOCKS = 120, 3
-
-OPERATIONS = [
-    ("POST", "/sessions", {}),
-    ("GET", "/sessions", None),
-    ("GET", "/sessions?limit=1", None),
-    ("GET", "/sessions/{}", None),
-    ("PATCH", "/sessions/{}", {"name": "x"}),
-    ("POST", "/sessions/{}/start", None),
-    ("POST", "/sessions/{}/complete", None),
-    ("POST", "/sessions/{}/fail", {"error_message": "x"}),
-    ("POST", "/sessions/{}/terminate", None),
-    ("POST", "/sessions/{}/resume", None),
-    ("POST", "/sessions/{}/fork", None),
-    ("GET", "/sessions/{}/lineage", None),
-    ("POST", "/sessions/{}/messages", {"content": "x"}),
-    ("POST", "/sessions/{}/messages/batch", {"messages": [{"content": "x"}]}),
-    ("GET", "/sessions/{}/messages", None),
-    ("GET", "/sessions/{}/messages/1", None),
-    ("GET", "/sessions/{}/events", None),
-    ("GET", "/events", None),
-    ("GET", "/sessions/{}/transcript", None),
-    ("GET", "/export", None),
-    ("GET", "/search?q=x", None),
-    ("POST", "/sessions/cleanup", {"older_than_days": 0}),
-    ("POST", "/import", b'{"header":{"format":"amplifierd-export","version":1}}'),
-    ("DELETE", "/sessions/{}", None),
-    ("GET", "/health", None),
-]
-
-
-def send(client: httpx.Client, operation: tuple[str, str, object], session_id: str) -> httpx.Response:
-    method, template, body = operation
-    if isinstance(body, bytes):
-        return client.request(method, template, content=body, headers={"Content-Type": "application/x-ndjson"})
-    return client.request(method, template.format(session_id), json=body)
 
 
 @contextmanager

@@ -1,0 +1,1 @@
+"""The storage in PostgreSQL, for many machines on one database."""

@@ -1,0 +1,29 @@
+"""Statements with parameters by name, as every storage has them, for a driver that takes them by place."""
+
+import re
+from collections.abc import Mapping
+from functools import cache
+
+# Not a cast (`::`), and not what stands in a text.
+_PARAMETER = re.compile(r"(?<![:\w]):([a-z]\w*)")
+
+
+def bound(statement: str, bindings: Mapping[str, object]) -> tuple[str, list[object]]:
+    """The statement with `$1` for its first parameter, and so on, and their values."""
+    text, names = _by_place(statement)
+    return text, [_storable_value(bindings[name]) for name in names]
+
+
+def storable(text: str) -> str:
+    """A text without NUL, as PostgreSQL takes it: nothing that is kept has one, and who looks for one finds none."""
+    return text.replace("\0", "\ufffe")
+
+
+@cache
+def _by_place(statement: str) -> tuple[str, list[str]]:
+    names = list(dict.fromkeys(_PARAMETER.findall(statement)))
+    return _PARAMETER.sub(lambda found: f"${names.index(found[1]) + 1}", statement), names
+
+
+def _storable_value(value: object) -> object:
+    return storable(value) if isinstance(value, str) else value

@@ -1,0 +1,69 @@
+"""What a message says, cut into words as SQLite's storage does it: by FTS5's own tokenizer."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import cast
+
+import apsw
+
+from ..words import Phrase
+
+# PostgreSQL takes no lexeme of 2 KiB, and a megabyte of them all in all
+# (https://www.postgresql.org/docs/current/textsearch-limits.html). Words are told apart by `words`, not by these.
+MOST_LEXEME = 200
+MOST_BYTES = 900_000
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """The words of a text: how many, each between two spaces, and as the text of a tsvector without places."""
+
+    size: int
+    text: str
+    vector: str
+
+
+class Tokenizer:
+    """Tells words apart as Unicode has it, without case and accents. It is for one thread at a time."""
+
+    def __init__(self) -> None:
+        self._connection = apsw.Connection(":memory:")
+        self._tokenize = self._connection.fts5_tokenizer("unicode61", ["remove_diacritics", "2"])
+
+    def words(self, text: str) -> Words:
+        """The words of a message."""
+        tokens = self._tokens(text)
+        return Words(len(tokens), _spaced(tokens), _vector(tokens))
+
+    def pattern(self, phrase: Phrase) -> tuple[str, str] | None:
+        """What finds a phrase: a part of `Words.text`, and a tsquery for those that may have it; None for no word."""
+        tokens = self._tokens(phrase.text)
+        if not tokens:
+            return None
+        lexemes = [f"'{token[:MOST_LEXEME]}'" for token in tokens]
+        if not phrase.prefix:
+            return _spaced(tokens), " & ".join(lexemes)
+        return _spaced(tokens).removesuffix(" "), " & ".join([*lexemes[:-1], f"{lexemes[-1]}:*"])
+
+    def _tokens(self, text: str) -> list[str]:
+        found = self._tokenize(
+            text.encode(), apsw.FTS5_TOKENIZE_DOCUMENT, None, include_offsets=False, include_colocated=False
+        )
+        # Without places it is a list of words.
+        return cast("list[str]", found)
+
+
+def _spaced(tokens: Iterable[str]) -> str:
+    return " " + "  ".join(tokens) + " "
+
+
+def _vector(tokens: Iterable[str]) -> str:
+    lexemes = dict.fromkeys(token[:MOST_LEXEME] for token in tokens)
+    taken: list[str] = []
+    size = 0
+    for lexeme in lexemes:
+        size += len(lexeme.encode())
+        if size > MOST_BYTES:
+            break
+        taken.append(f"'{lexeme}'")
+    return " ".join(taken)

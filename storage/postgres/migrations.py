@@ -1,0 +1,60 @@
+"""The schema, brought up to date by numbered SQL files; the table `schema_version` holds the last one applied."""
+
+from importlib.resources import files
+
+from ..errors import DatabaseUnusable
+from .pool import SCHEMA, Connection
+
+# Any number would do that nobody else takes: "ampd" in ASCII.
+LOCK = 0x616D7064
+
+
+async def migrate(connection: Connection) -> None:
+    """Apply the scripts that the database lacks, all or none; of many programs that start at once one does it.
+
+    Raises `DatabaseUnusable` where its schema is newer than this program's, or the database is no UTF-8.
+    """
+    encoding = await connection.fetchval("SHOW server_encoding")
+    if encoding != "UTF8":
+        raise DatabaseUnusable(f"The database keeps text as {encoding}; make one with ENCODING 'UTF8'.")
+    scripts = _scripts()
+    if await _version(connection) == len(scripts):
+        return
+    async with connection.transaction():
+        # As long as another migrates: it may take its time.
+        await connection.execute("SET LOCAL lock_timeout = 0")
+        await connection.execute("SELECT pg_advisory_xact_lock($1)", LOCK)
+        version = await _version(connection)
+        if version > len(scripts):
+            raise DatabaseUnusable(
+                f"The database has schema {version}, newer than this program's {len(scripts)}; "
+                "start the amplifierd that wrote it, or a later one."
+            )
+        if version == 0:
+            await connection.execute(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}")
+        for script in scripts[version:]:
+            await connection.execute(script)
+        await connection.execute("DELETE FROM schema_version")
+        await connection.execute("INSERT INTO schema_version VALUES ($1)", len(scripts))
+
+
+_HAS_VERSION = """
+SELECT 1
+FROM pg_catalog.pg_tables
+WHERE schemaname = $1
+    AND tablename = 'schema_version'
+"""
+
+
+async def _version(connection: Connection) -> int:
+    # Not by to_regclass, which in a transaction goes by what this connection knew when that began.
+    if await connection.fetchval(_HAS_VERSION, SCHEMA) is None:
+        return 0
+    version: int = await connection.fetchval("SELECT version FROM schema_version")
+    return version
+
+
+def _scripts() -> list[str]:
+    folder = files(__package__) / "migrations"
+    names = sorted(entry.name for entry in folder.iterdir() if entry.name.endswith(".sql"))
+    return [(folder / name).read_text(encoding="utf-8") for name in names]

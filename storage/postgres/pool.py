@@ -1,0 +1,139 @@
+"""Connections to PostgreSQL: few, shared by all requests, made anew where they were lost."""
+
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
+from typing import Any, TypeAlias, cast
+
+import asyncpg
+from asyncpg.pool import PoolConnectionProxy
+
+from ..errors import StorageUnavailable
+from ..rows import Bindings, Reader, Row, Rows, until
+from .binding import bound
+from .failure import as_unavailable
+
+SCHEMA = "amplifierd"
+MOST_CONNECTIONS = 10
+MOST_WAITING = 4_096
+# A connection that takes longer to come is none.
+CONNECT_SECONDS = 5
+WAIT_SECONDS = 5
+ANSWER_SECONDS = 30
+# So many rows of a long list are in memory at once.
+PREFETCHED_ROWS = 100
+
+# A node that stops in the midst of a transaction must not hold a workspace for ever.
+SERVER_SETTINGS = {
+    "application_name": "amplifierd",
+    "search_path": SCHEMA,
+    "lock_timeout": "5s",
+    "idle_in_transaction_session_timeout": "10s",
+}
+
+Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]"
+
+
+async def connect(url: str) -> Connection:
+    """A connection of its own."""
+    return await asyncpg.connect(
+        url, timeout=CONNECT_SECONDS, command_timeout=ANSWER_SECONDS, server_settings=SERVER_SETTINGS
+    )
+
+
+async def insist_on_disk(connection: Connection) -> None:
+    """A commit is on the disk when it returns, also where the server's own setting would not wait for that."""
+    await connection.execute(
+        "SELECT set_config('synchronous_commit', 'on', FALSE) WHERE current_setting('synchronous_commit') = 'off'"
+    )
+
+
+async def _leave(_connection: Connection) -> None:
+    # asyncpg would ask the server to reset what no statement here ever sets: a round trip more for each.
+    return
+
+
+class ConnectionRows(Rows):
+    """What one connection runs."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+
+    async def row(self, statement: str, bindings: Mapping[str, object]) -> Row | None:
+        text, values = bound(statement, bindings)
+        # A record is read as a tuple is.
+        return cast("Row | None", await self.connection.fetchrow(text, *values))
+
+    async def all(self, statement: str, bindings: Mapping[str, object]) -> list[Row]:
+        text, values = bound(statement, bindings)
+        return cast("list[Row]", await self.connection.fetch(text, *values))
+
+
+class Pool(Reader):
+    """Lends connections to `url`: at most ten, each to one at a time."""
+
+    def __init__(self, pool: asyncpg.Pool) -> None:
+        self._pool = pool
+        self._waiting = 0
+
+    @classmethod
+    async def open(cls, url: str) -> "Pool":
+        """A pool with a first connection."""
+        pool = await asyncpg.create_pool(
+            url,
+            min_size=1,
+            max_size=MOST_CONNECTIONS,
+            timeout=CONNECT_SECONDS,
+            command_timeout=ANSWER_SECONDS,
+            server_settings=SERVER_SETTINGS,
+            init=insist_on_disk,
+            reset=_leave,
+        )
+        return cls(pool)
+
+    async def close(self) -> None:
+        """Let go of every connection, when it is given back."""
+        await self._pool.close()
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[ConnectionRows]:
+        """A connection for a while. Raises `StorageUnavailable` where none comes in time."""
+        if self._waiting >= MOST_WAITING:
+            raise StorageUnavailable(f"{MOST_WAITING} requests are waiting for a connection already")
+        self._waiting += 1
+        try:
+            lent = await self._pool.acquire(timeout=WAIT_SECONDS)
+        except Exception as error:
+            raise as_unavailable(error) from error
+        finally:
+            self._waiting -= 1
+        try:
+            yield ConnectionRows(lent)
+        except Exception as error:
+            unavailable = as_unavailable(error)
+            if unavailable is not error:
+                # It may be to a server that is going, or has become a replica: the next is made anew.
+                with suppress(asyncpg.InterfaceError):  # that says that it is gone already
+                    lent.terminate()
+                raise unavailable from error
+            raise
+        finally:
+            await self._pool.release(lent)
+
+    async def row(self, statement: str, bindings: Mapping[str, object]) -> Row | None:
+        async with self.connection() as connection:
+            return await connection.row(statement, bindings)
+
+    async def all(self, statement: str, bindings: Mapping[str, object]) -> list[Row]:
+        async with self.connection() as connection:
+            return await connection.all(statement, bindings)
+
+    async def block(self, statement: str, bindings: Bindings, most_bytes: int) -> list[Row]:
+        return until(await self.all(statement, bindings | {"bytes": most_bytes}), most_bytes, lambda row: len(row[-1]))
+
+    async def column(self, statement: str, bindings: Bindings) -> AsyncGenerator[bytes, None]:
+        """The bytes of each row of a long list, from one moment; it is read to its end, or closed."""
+        text, values = bound(statement, bindings)
+        async with self.connection() as lent, lent.connection.transaction(readonly=True):
+            cursor: Any = lent.connection.cursor(text, *values, prefetch=PREFETCHED_ROWS)
+            async for row in cursor:
+                yield row[0]

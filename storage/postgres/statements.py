@@ -1,0 +1,345 @@
+"""The statements of the PostgreSQL storage, those of its own and those that every storage has.
+
+A list has one column: JSON in bytes.
+"""
+
+from ..portable import (
+    CHANGED_SESSIONS as CHANGED_SESSIONS,
+)
+from ..portable import (
+    CONTEXT as CONTEXT,
+)
+from ..portable import (
+    COUNT_SESSIONS as COUNT_SESSIONS,
+)
+from ..portable import (
+    DELETE_SESSION as DELETE_SESSION,
+)
+from ..portable import (
+    FORGET_ANSWERS as FORGET_ANSWERS,
+)
+from ..portable import (
+    FORGET_DELETIONS as FORGET_DELETIONS,
+)
+from ..portable import (
+    FORK_DETAIL as FORK_DETAIL,
+)
+from ..portable import (
+    IMPORT_DETAIL as IMPORT_DETAIL,
+)
+from ..portable import (
+    IMPORT_SESSION as IMPORT_SESSION,
+)
+from ..portable import (
+    INSERT_DELETION as INSERT_DELETION,
+)
+from ..portable import (
+    INSERT_DETAIL as INSERT_DETAIL,
+)
+from ..portable import (
+    INSERT_SESSION as INSERT_SESSION,
+)
+from ..portable import (
+    MESSAGE_COUNT as MESSAGE_COUNT,
+)
+from ..portable import (
+    NEXT_SESSION as NEXT_SESSION,
+)
+from ..portable import (
+    SESSION as SESSION,
+)
+from ..portable import (
+    SET_CONTEXT as SET_CONTEXT,
+)
+from ..portable import (
+    SET_ERROR_DETAILS as SET_ERROR_DETAILS,
+)
+from ..portable import (
+    SET_STATUS as SET_STATUS,
+)
+from ..portable import (
+    STATE as STATE,
+)
+from ..portable import (
+    TAIL_SESSION as TAIL_SESSION,
+)
+from ..portable import (
+    TAIL_STATE as TAIL_STATE,
+)
+
+# A session as a list shows it.
+SUMMARY = """convert_to(
+        '{"id":"' || id
+        || '","status":"' || status
+        || '","profile":' || to_json(profile)
+        || ',"amplifiedDir":' || to_json(amplified_dir)
+        || ',"createdAt":"' || created_at
+        || '","updatedAt":"' || updated_at
+        || '","messageCount":' || message_count
+        || ',"tokenUsage":' || token_usage
+        || ',"version":' || version
+        || COALESCE(',"name":' || to_json(name), '')
+        || COALESCE(',"startedAt":"' || started_at || '"', '')
+        || COALESCE(',"endedAt":"' || ended_at || '"', '')
+        || COALESCE(',"errorMessage":' || error_message, '')
+        || COALESCE(',"parentSessionId":"' || parent_session_id || '"', '')
+        || COALESCE(',"forkedAtSequence":' || forked_at_sequence, '')
+        || '}',
+        'UTF8'
+    )"""
+
+PING = """
+SELECT message_count
+FROM session
+LIMIT 1
+"""
+
+# Whoever counts on has the workspace to itself until its transaction ends.
+NEXT_REVISION = """
+INSERT INTO workspace AS kept (workspace, revision)
+VALUES (:workspace, 1)
+ON CONFLICT (workspace) DO UPDATE
+SET revision = kept.revision + 1
+RETURNING revision
+"""
+
+LAST_REVISION = """
+SELECT COALESCE(MAX(revision), 0)
+FROM workspace
+WHERE workspace = :workspace
+"""
+
+# Sessions that arrived together.
+INSERT_SESSIONS = """
+WITH counted AS (
+    INSERT INTO workspace AS kept (workspace, revision)
+    VALUES (:workspace, cardinality(CAST(:ids AS TEXT[])))
+    ON CONFLICT (workspace) DO UPDATE
+    SET revision = kept.revision + EXCLUDED.revision
+    RETURNING revision - cardinality(CAST(:ids AS TEXT[])) AS before
+), new AS (
+    SELECT *
+    FROM unnest(
+        CAST(:ids AS TEXT[]), CAST(:names AS TEXT[]), CAST(:folded_names AS TEXT[]), CAST(:profiles AS TEXT[]),
+        CAST(:amplified_dirs AS TEXT[]), CAST(:moments AS TEXT[]), CAST(:contexts AS TEXT[])
+    ) WITH ORDINALITY AS new (id, name, folded_name, profile, amplified_dir, moment, context, place)
+), opened AS (
+    INSERT INTO session (
+        workspace, id, name, folded_name, status, profile, amplified_dir, created_at, updated_at, message_count,
+        token_usage, version, changed_version, changed_sequence, revision, created_revision
+    )
+    SELECT
+        :workspace, id, name, folded_name, 'created', profile, amplified_dir, moment, moment, 0,
+        0, 1, 1, 0, before + place, before + place
+    FROM counted
+    CROSS JOIN new
+)
+INSERT INTO session_detail (workspace, session_id, context)
+SELECT :workspace, id, context
+FROM new
+"""
+
+UPDATE_SESSION = """
+UPDATE session
+SET name = CASE WHEN CAST(:renamed AS BOOLEAN) THEN :name ELSE name END,
+    folded_name = CASE WHEN CAST(:renamed AS BOOLEAN) THEN :folded_name ELSE folded_name END,
+    profile = COALESCE(:profile, profile),
+    updated_at = GREATEST(updated_at, :now),
+    version = version + 1,
+    changed_version = version + 1,
+    changed_sequence = message_count,
+    revision = :revision
+WHERE workspace = :workspace
+    AND id = :id
+"""
+
+FORK_SESSION = """
+INSERT INTO session (
+    workspace, id, name, folded_name, status, profile, amplified_dir, created_at, updated_at, started_at,
+    parent_session_id, forked_at_sequence, message_count, token_usage, version, changed_version, changed_sequence,
+    revision, created_revision
+)
+SELECT
+    workspace, CAST(:fork_id AS TEXT), COALESCE(:name, name), COALESCE(:folded_name, folded_name),
+    CASE CAST(:last AS BIGINT) WHEN 0 THEN 'created' ELSE 'active' END, profile, amplified_dir, CAST(:now AS TEXT),
+    GREATEST(updated_at, :now), CASE CAST(:last AS BIGINT) WHEN 0 THEN NULL ELSE CAST(:now AS TEXT) END, id,
+    CAST(:last AS BIGINT), CAST(:last AS BIGINT), LEAST(CAST(:most AS BIGINT), (
+        SELECT COALESCE(SUM(token_count), 0)
+        FROM message
+        WHERE workspace = :workspace
+            AND session_id = :id
+            AND sequence <= CAST(:last AS BIGINT)
+    )), 1, 1, CAST(:last AS BIGINT), CAST(:revision AS BIGINT), CAST(:revision AS BIGINT)
+FROM session
+WHERE workspace = :workspace
+    AND id = :id
+"""
+
+FORK_MESSAGES = """
+WITH copied AS (
+    INSERT INTO message (workspace, session_id, sequence, role, token_count, record)
+    SELECT workspace, :fork_id, sequence, role, token_count, record
+    FROM message
+    WHERE workspace = :workspace
+        AND session_id = :id
+        AND sequence <= :last
+)
+INSERT INTO search (workspace, session_id, sequence, role, size, words, lexemes)
+SELECT workspace, :fork_id, sequence, role, size, words, lexemes
+FROM search
+WHERE workspace = :workspace
+    AND session_id = :id
+    AND sequence <= :last
+"""
+
+ANCESTORS = f"""
+WITH RECURSIVE ancestor (distance, id) AS (
+    SELECT 1, parent_session_id
+    FROM session
+    WHERE workspace = :workspace
+        AND id = :id
+    UNION ALL
+    SELECT distance + 1, session.parent_session_id
+    FROM ancestor
+    JOIN session
+        ON session.workspace = :workspace
+        AND session.id = ancestor.id
+    WHERE distance < CAST(:most AS BIGINT)
+)
+SELECT {SUMMARY.replace("|| id", "|| session.id")}
+FROM ancestor
+JOIN session
+    ON session.workspace = :workspace
+    AND session.id = ancestor.id
+ORDER BY distance
+"""  # noqa: S608  # of the text above
+
+CHILDREN = f"""
+SELECT {SUMMARY}
+FROM session
+WHERE workspace = :workspace
+    AND parent_session_id = :id
+ORDER BY id
+LIMIT :most
+"""  # noqa: S608  # of the text above
+
+# A transcript's times never go back, though the clock may. A sum past what JSON carries stays at that.
+COUNT_MESSAGES = """
+UPDATE session
+SET message_count = message_count + :count,
+    token_usage = LEAST(token_usage + :tokens, :most),
+    updated_at = GREATEST(updated_at, :now),
+    version = version + 1,
+    revision = :revision
+WHERE workspace = :workspace
+    AND id = :id
+    AND status = 'active'
+RETURNING message_count, updated_at
+"""
+
+# The first message does it, whose version and sequence these will be.
+START_WITH_MESSAGES = """
+UPDATE session
+SET status = 'active',
+    started_at = GREATEST(updated_at, :now),
+    changed_version = version + 1,
+    changed_sequence = message_count + :count
+WHERE workspace = :workspace
+    AND id = :id
+"""
+
+# Requests for messages that arrived together (see the function in migrations/).
+APPEND_MESSAGES = """
+SELECT last_sequence, appended_at
+FROM append_messages(
+    :workspace, :now, :most, :session_ids, :counts, :tokens,
+    :requests, :places, :roles, :token_counts, :heads, :middles, :tails, :sizes, :texts, :vectors
+)
+"""
+
+INSERT_MESSAGES = """
+WITH new AS (
+    SELECT *
+    FROM unnest(
+        CAST(:sequences AS BIGINT[]), CAST(:roles AS TEXT[]), CAST(:token_counts AS BIGINT[]),
+        CAST(:records AS TEXT[]), CAST(:sizes AS BIGINT[]), CAST(:texts AS TEXT[]), CAST(:vectors AS TEXT[])
+    ) AS new (sequence, role, token_count, record, size, words, vector)
+), written AS (
+    INSERT INTO message (workspace, session_id, sequence, role, token_count, record)
+    SELECT :workspace, :id, sequence, role, token_count, record
+    FROM new
+)
+INSERT INTO search (workspace, session_id, sequence, role, size, words, lexemes)
+SELECT :workspace, :id, sequence, role, size, words, CAST(vector AS TSVECTOR)
+FROM new
+WHERE size > 0
+"""
+
+MESSAGE = """
+SELECT convert_to(record, 'UTF8')
+FROM message
+WHERE workspace = :workspace
+    AND session_id = :id
+    AND sequence = :sequence
+"""
+
+TAIL_MESSAGES = """
+SELECT sequence, convert_to(record, 'UTF8')
+FROM (
+    SELECT
+        sequence, record, SUM(octet_length(record)) OVER (ORDER BY sequence) - octet_length(record) AS before
+    FROM message
+    WHERE workspace = :workspace
+        AND session_id = :id
+        AND sequence BETWEEN :first AND :last
+    ORDER BY sequence
+    LIMIT :most
+) AS next
+WHERE before < :bytes
+ORDER BY sequence
+"""
+
+CHANGES = f"""
+SELECT revision, CASE WHEN created_revision > :seen THEN 'created' ELSE 'changed' END, {SUMMARY}
+FROM session
+WHERE workspace = :workspace
+    AND revision > :seen
+UNION ALL
+SELECT revision, 'deleted', convert_to('{{"id":"' || session_id || '"}}', 'UTF8')
+FROM deletion
+WHERE workspace = :workspace
+    AND revision > :seen
+ORDER BY revision
+LIMIT :most
+"""  # noqa: S608  # of the text above
+
+RECORDED_ANSWER = """
+SELECT fingerprint, convert_to(answer, 'UTF8')
+FROM idempotency
+WHERE workspace = :workspace
+    AND key = :key
+    AND expires_at > :now
+"""
+
+RECORD_ANSWER = """
+INSERT INTO idempotency (workspace, key, fingerprint, answer, expires_at)
+VALUES (:workspace, :key, :fingerprint, :answer, :expires_at)
+ON CONFLICT (workspace, key) DO UPDATE
+SET fingerprint = EXCLUDED.fingerprint,
+    answer = EXCLUDED.answer,
+    expires_at = EXCLUDED.expires_at
+"""
+
+OLD_SESSIONS = """
+SELECT updated_at, id, message_count
+FROM session
+WHERE workspace = :workspace
+    AND updated_at < :cutoff
+    AND updated_at >= :at
+    AND (updated_at > :at OR id < :after_id)
+    AND strpos(:statuses, status) > 0
+ORDER BY updated_at, id DESC
+LIMIT :most
+"""
+
+NOTIFY = "SELECT pg_notify('amplifierd', '')"

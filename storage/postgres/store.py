@@ -1,0 +1,192 @@
+"""The storage in PostgreSQL: any number of nodes share a database."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Callable, Coroutine, Sequence
+from contextlib import aclosing
+from typing import Any, TypeVar
+
+import asyncpg
+
+from ..changes import Changes
+from ..clock import now
+from ..errors import DatabaseUnusable, SessionEnded, SessionNotFound
+from ..interface import Versions
+from ..listing import FIRST_BLOCK_BYTES, listing
+from ..location import without_password
+from ..messages import numbered
+from ..queries import Dialect
+from ..records import (
+    BatchMessage,
+    Listing,
+    Message,
+    Messages,
+    NewMessage,
+    NewMessages,
+    NewSession,
+    Once,
+    SearchQuery,
+    Session,
+)
+from ..rows import Bindings, Reader
+from ..sessions import opened
+from ..transactional import Effect, TransactionalStorage, key
+from . import appending, opening, search, statements
+from .appending import Appending
+from .grouping import Grouping
+from .lexemes import Tokenizer
+from .migrations import migrate
+from .notifications import Notifications
+from .pool import Pool, connect
+from .transaction import transaction
+
+# For what no notification told.
+POLL_SECONDS = 1.0
+# More messages than that are not joined by the server, however short they are.
+MOST_JOINED = 1_000
+
+Answer = TypeVar("Answer")
+Appended = tuple[int | None, str]
+
+DIALECT = Dialect(
+    summary=statements.SUMMARY,
+    record="convert_to(record, 'UTF8')",
+    measured="record, SUM(octet_length(record)) OVER () AS size",
+    joined="convert_to(string_agg(record, ',') FILTER (WHERE size < :bytes), 'UTF8')",
+    named="strpos(folded_name, :name) > 0",
+    by_parent="session",
+    no_limit=None,
+)
+
+
+class PostgresStorage(TransactionalStorage):
+    """Keeps everything in the schema `amplifierd` of the database at `url`; `open` makes it at need.
+
+    Answers to requests with a key are kept for `idempotency_ttl` seconds.
+    """
+
+    kind = "postgresql"
+    statements = statements
+    dialect = DIALECT
+
+    def __init__(self, url: str, *, idempotency_ttl: float) -> None:
+        self.url = url
+        self._idempotency_ttl = idempotency_ttl
+
+    async def open(self) -> None:
+        self._pool = self._rows = await _open_database(self.url)
+        self._tokenizer = Tokenizer()
+        self._changes = Changes(self._pool, statements, POLL_SECONDS)
+        self._notifications = Notifications(self.url, self._changes.wake)
+        self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._creations = Grouping[Session, None](self._open_together, lambda session: len(bytes(session.context)))
+        self._appends = Grouping[Appending, Appended](self._append_together, lambda request: request.size)
+
+    async def close(self) -> None:
+        await self._creations.close()
+        await self._appends.close()
+        await self._changes.close()
+        await self._notifications.close()
+        await self._pool.close()
+
+    async def ping(self) -> None:
+        await self._pool.row(statements.PING, {})
+
+    async def create_session(self, workspace: str, new: NewSession, *, once: Once | None = None) -> Session:
+        if once is not None:
+            return await super().create_session(workspace, new, once=once)
+        session = opened(new, now())
+        await self._creations.add(workspace, session)
+        return session
+
+    async def append_message(
+        self,
+        workspace: str,
+        session_id: str,
+        new: NewMessage,
+        *,
+        versions: Versions = None,
+        once: Once | None = None,
+    ) -> Message:
+        if once is not None or versions is not None or new.expected_sequence is not None:
+            return await super().append_message(workspace, session_id, new, versions=versions, once=once)
+        [message] = await self._append(workspace, session_id, [new])
+        return message
+
+    async def append_messages(
+        self,
+        workspace: str,
+        session_id: str,
+        new: NewMessages,
+        *,
+        versions: Versions = None,
+        once: Once | None = None,
+    ) -> Messages:
+        if once is not None or versions is not None or new.expected_sequence is not None:
+            return await super().append_messages(workspace, session_id, new, versions=versions, once=once)
+        return Messages(session_id, await self._append(workspace, session_id, new.messages))
+
+    async def search_messages(self, workspace: str, query: SearchQuery) -> Listing:
+        return await search.find(self._pool, self._tokenizer, workspace, query)
+
+    async def _append(self, workspace: str, session_id: str, new: Sequence[BatchMessage]) -> list[Message]:
+        last, timestamp = await self._appends.add(workspace, Appending(session_id, new))
+        if last is None:
+            row = await self._rows.row(statements.STATE, key(workspace, session_id))
+            raise SessionNotFound(session_id) if row is None else SessionEnded(session_id, row[0])
+        return numbered(new, timestamp, last)
+
+    async def _append_together(self, workspace: str, requests: list[Appending]) -> list[Appended]:
+        columns = appending.columns(workspace, requests, self._tokenizer)
+        rows = await self._pool.all(statements.APPEND_MESSAGES, columns)
+        self._committed()
+        return [(row[0], row[1]) for row in rows]
+
+    async def _open_together(self, workspace: str, sessions: list[Session]) -> list[None]:
+        await self._pool.row(statements.INSERT_SESSIONS, opening.columns(workspace, sessions))
+        self._committed()
+        return [None] * len(sessions)
+
+    async def _read(self, read: Callable[[Reader], Coroutine[Any, Any, Answer]]) -> Answer:
+        return await read(self._pool)
+
+    async def _joined(self, statement: str, bindings: Bindings) -> bytes | None:
+        first, last = bindings["first"], bindings["last"]
+        assert isinstance(first, int)
+        assert isinstance(last, int)
+        if last - first >= MOST_JOINED:
+            return None
+        row = await self._pool.row(statement, bindings | {"bytes": FIRST_BLOCK_BYTES})
+        return None if row is None else row[0]
+
+    async def _listing(self, statement: str, bindings: Bindings, *, searching: bool = False) -> Listing:
+        del searching  # the server does the reading, whatever it takes
+        async with aclosing(self._pool.column(statement, bindings)) as records:
+            return await listing(records)
+
+    async def _change(self, workspace: str, effect: Effect[Answer]) -> Answer:
+        # One at a time waits for the workspace in the database, and none of the others holds a connection meanwhile.
+        async with self._turns[workspace]:
+            async with transaction(self._pool, self._tokenizer) as begun:
+                answer = await self._begin(begun, workspace, effect)
+            self._committed()
+            return answer
+
+    def _committed(self) -> None:
+        self._changes.wake()
+        self._notifications.tell()
+
+
+async def _open_database(url: str) -> Pool:
+    try:
+        connection = await connect(url)
+        try:
+            await migrate(connection)
+        finally:
+            await connection.close()
+        return await Pool.open(url)
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, ValueError) as error:
+        raise DatabaseUnusable(
+            f"The database {without_password(url)} can't be opened: {str(error) or 'it does not answer'}. "
+            "Check the address, the user and the password, and that the user may create in the database."
+        ) from error

@@ -1,0 +1,63 @@
+"""Transactions of PostgreSQL."""
+
+from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import asynccontextmanager
+from itertools import islice
+
+import msgspec
+
+from ..records import Message
+from ..rows import Bindings, Transaction
+from . import statements
+from .lexemes import Tokenizer
+from .pool import Connection, ConnectionRows, Pool
+
+MESSAGES_AT_ONCE = 1_000
+BYTES_AT_ONCE = 4 * 1024 * 1024
+
+_encode = msgspec.json.Encoder().encode
+
+
+class ConnectionTransaction(ConnectionRows, Transaction):
+    """A transaction on a connection; `tokenizer` tells the words of messages apart."""
+
+    def __init__(self, connection: Connection, tokenizer: Tokenizer) -> None:
+        super().__init__(connection)
+        self._tokenizer = tokenizer
+
+    async def next_revision(self, workspace: str) -> int:
+        row = await self.row(statements.NEXT_REVISION, {"workspace": workspace})
+        assert row is not None, "A revision is always counted."
+        revision: int = row[0]
+        return revision
+
+    async def insert_messages(self, key: Bindings, messages: Iterable[Message]) -> None:
+        waiting = iter(messages)
+        while some := list(_some(waiting)):
+            words = [self._tokenizer.words(message.content) for message in some]
+            columns: dict[str, object] = {
+                "sequences": [message.sequence for message in some],
+                "roles": [message.role for message in some],
+                "token_counts": [message.token_count or 0 for message in some],
+                "records": [_encode(message).decode() for message in some],
+                "sizes": [each.size for each in words],
+                "texts": [each.text for each in words],
+                "vectors": [each.vector for each in words],
+            }
+            await self.row(statements.INSERT_MESSAGES, {**key, **columns})
+
+
+def _some(messages: Iterator[Message]) -> Iterator[Message]:
+    size = 0
+    for message in islice(messages, MESSAGES_AT_ONCE):
+        yield message
+        size += len(message.content)
+        if size > BYTES_AT_ONCE:
+            return
+
+
+@asynccontextmanager
+async def transaction(pool: Pool, tokenizer: Tokenizer) -> AsyncIterator[ConnectionTransaction]:
+    """A transaction, committed at the end, undone where something is raised."""
+    async with pool.connection() as lent, lent.connection.transaction():
+        yield ConnectionTransaction(lent.connection, tokenizer)

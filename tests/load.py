@@ -1,0 +1,101 @@
+"""Clients that append to sessions until they are told to stop, and send again what was not acknowledged."""
+
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from types import TracebackType
+from typing import Self
+from uuid import uuid4
+
+import httpx
+
+CLIENTS = 8
+AGAIN_SECONDS = 0.05
+# What a client takes for "not now": it sends the request again, under the same key.
+NOT_NOW = (503,)
+
+
+class Load:
+    """Appends to a session for each client, by turns at one of the `urls`; `acknowledged` is what was."""
+
+    def __init__(self, urls: Sequence[str]) -> None:
+        self._urls = urls
+        self._stopping = threading.Event()
+        self._threads = ThreadPoolExecutor(CLIENTS)
+        self.acknowledged: defaultdict[str, list[str]] = defaultdict(list)
+        self.refused: list[int] = []
+        with httpx.Client(base_url=urls[0]) as client:
+            self.sessions = [client.post("/sessions").json()["id"] for _ in range(CLIENTS)]
+        self._running = [self._threads.submit(self._append, session_id) for session_id in self.sessions]
+
+    @property
+    def count(self) -> int:
+        """How many messages were acknowledged."""
+        return sum(map(len, self.acknowledged.values()))
+
+    def wait_for_more(self, messages: int) -> None:
+        """Wait until so many more are acknowledged."""
+        enough = self.count + messages
+        deadline = time.monotonic() + 60
+        while self.count < enough:
+            assert time.monotonic() < deadline, "The load does not go on."
+            time.sleep(0.01)
+
+    def stop(self) -> None:
+        """Stop, after what is being sent; raises what a client has raised."""
+        self._stopping.set()
+        for running in self._running:
+            running.result()
+        self._threads.shutdown()
+
+    def check(self, url: str) -> None:
+        """Every acknowledged message is there once, in order, and nothing else is, but what was not heard of."""
+        with httpx.Client(base_url=url, timeout=30) as client:
+            for session_id in self.sessions:
+                messages = client.get(f"/sessions/{session_id}/messages").json()["messages"]
+                assert [message["sequence"] for message in messages] == list(range(1, len(messages) + 1))
+                assert [message["content"] for message in messages] == self.acknowledged[session_id]
+                session = client.get(f"/sessions/{session_id}").json()
+                assert session["messageCount"] == len(messages)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stopping.set()
+        self._threads.shutdown()
+
+    def _append(self, session_id: str) -> None:
+        while not self._stopping.is_set():
+            content = str(uuid4())
+            self._send(session_id, content)
+            self.acknowledged[session_id].append(content)
+
+    def _send(self, session_id: str, content: str) -> None:
+        deadline = time.monotonic() + 60
+        attempts = 0
+        while time.monotonic() < deadline:
+            url = self._urls[attempts % len(self._urls)]
+            attempts += 1
+            try:
+                answered = httpx.post(
+                    f"{url}/sessions/{session_id}/messages",
+                    json={"content": content},
+                    headers={"Idempotency-Key": content},
+                    timeout=30,
+                )
+            except httpx.TransportError:
+                # The node is gone.
+                time.sleep(AGAIN_SECONDS)
+                continue
+            if answered.status_code == 201:
+                return
+            assert answered.status_code in NOT_NOW, answered.text
+            assert answered.headers["retry-after"] == "1"
+            self.refused.append(answered.status_code)
+            time.sleep(AGAIN_SECONDS)
+        raise AssertionError(f"{content} was not taken in a minute.")
