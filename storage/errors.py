@@ -116,7 +116,7 @@ class IdempotencyKeyReused(StorageError):
 
 
 class StorageUnavailable(StorageError):
-    """The storage can't answer now: nothing was written, and another try may succeed."""
+    """The storage can't answer now, and another try may succeed (see interface.py on what was written)."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(f"The storage is not available: {reason}.")

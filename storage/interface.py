@@ -39,8 +39,9 @@ class Storage(ABC):
     calls that meet are ordered by the storage; a reader sees all of a write or nothing of it. Times come from the
     storage and never go back within a session, whatever the clock does. Each write counts the session's version on.
 
-    Every method raises `StorageUnavailable` when the storage can't answer now; nothing was written then. Methods of one
-    session raise `SessionNotFound`.
+    Every method raises `StorageUnavailable` when the storage can't answer now. Nothing was written then, unless the way
+    to a database server broke in the midst of a commit: that nobody knows, and `once` makes another try safe.
+    Methods of one session raise `SessionNotFound`.
 
     With `versions` a method does its work only where the session is at one of them, and raises `VersionMismatch`
     otherwise; None is any. With `once` the answer is recorded in the transaction of the effect: a second call with the

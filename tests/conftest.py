@@ -53,6 +53,13 @@ def empty_database(postgres: str) -> Iterator[str]:
     execute(postgres, f"DROP DATABASE {name} WITH (FORCE)")
 
 
+@pytest.fixture
+def second_postgres(postgres: str) -> Iterator[str]:
+    """The URL of another empty database on the server of `postgres`."""
+    with empty_database(postgres) as url:
+        yield url
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """The URL of an empty database, one of each kind."""

@@ -36,7 +36,7 @@ _database = click.option(
     default=default_database,
     show_default="a file in your data directory",
     show_envvar=True,
-    help="Where conversations are kept: sqlite:///relative/path or sqlite:////absolute/path.",
+    help="Where conversations are kept: sqlite:///relative/path, sqlite:////absolute/path or postgresql://user@host/name.",
 )
 
 
@@ -161,15 +161,34 @@ def clean_up_sessions(database: str, older_than_days: int, status: tuple[Session
     click.echo(f"{report.sessions} sessions with {report.messages} messages {done}.")
 
 
+@cli.command("copy", context_settings=FROM_ENVIRONMENT)
+@click.option("--from", "source", required=True, help="The database whose sessions are copied; see serve --database.")
+@click.option("--to", "target", required=True, help="The database that they are copied into.")
+def copy_sessions(source: str, target: str) -> None:
+    """Copy every session from one database into another, and compare both.
+
+    Nobody may write to the sessions meanwhile. A copy that was cut off goes on where it was.
+    """
+    from .copying import copy
+
+    with _sentences():
+        copied = asyncio.run(copy(open_storage(source), open_storage(target)))
+    click.echo(
+        f"{copied.sessions} sessions with {copied.messages} messages are the same in both, "
+        f"{copied.found} of which were there before; checksum {copied.checksum}."
+    )
+
+
 @contextmanager
 def _sentences() -> Iterator[None]:
     """What is wrong with the input or the database is said in a sentence, without a traceback."""
     from .contract import Problem
+    from .copying import CopyDiffers
     from .storage.errors import StorageError
 
     try:
         yield
     except Problem as problem:
         raise click.ClickException(problem.detail) from problem
-    except StorageError as error:
+    except (CopyDiffers, StorageError) as error:
         raise click.ClickException(str(error)) from error

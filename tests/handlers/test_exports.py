@@ -94,12 +94,12 @@ def test_an_empty_and_a_long_transcript(client: httpx.Client) -> None:
     assert transcript(client, path, "text/markdown").text.count("\n## ") == 2999
 
 
-def test_an_export_is_imported_and_exported_the_same(tmp_path: Path, client: httpx.Client, path: str) -> None:
+def test_an_export_is_imported_and_exported_the_same(database: str, client: httpx.Client, path: str) -> None:
     client.post(f"{path}/fork", json={"at_sequence": 1})
     exported = client.get("/export")
     assert exported.headers["content-type"] == "application/x-ndjson"
     assert exported.text.startswith(HEADER)
-    with Daemon(f"sqlite:///{tmp_path}/b.db") as daemon, daemon.client() as other:
+    with Daemon(database) as daemon, daemon.client() as other:
         imported = other.post("/import", content=exported.content, headers=NDJSON)
         sessions = len(client.get("/sessions").json())
         assert imported.status_code == 200, imported.text

@@ -1,10 +1,13 @@
 """Requests sent again under their key, over a real socket: also after a crash, and to another process."""
 
+import asyncio
 import sqlite3
+from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
-from pathlib import Path
+from contextlib import contextmanager
 from typing import Any
 
+import asyncpg
 import httpx
 import pytest
 
@@ -74,32 +77,45 @@ def test_a_key_is_visible_ascii(client: httpx.Client, path: str, key: str) -> No
     assert refused.json()["detail"].startswith("Header 'Idempotency-Key' is ")
 
 
+@contextmanager
+def writes_held_up(database: str) -> Iterator[None]:
+    """Nobody writes for a while: another transaction has what each of them needs."""
+    if database.startswith("sqlite"):
+        lock = sqlite3.connect(database.removeprefix("sqlite:///"), isolation_level=None)
+        lock.execute("BEGIN IMMEDIATE")
+        yield
+        lock.close()
+        return
+    with asyncio.Runner() as runner:
+        connection = runner.run(asyncpg.connect(database))
+        runner.run(connection.execute("BEGIN; LOCK TABLE amplifierd.workspace"))
+        yield
+        runner.run(connection.close())
+
+
 @pytest.mark.parametrize(("post", "body"), POSTS)
-def test_a_request_that_is_still_handled_is_409(tmp_path: Path, post: str, body: Any) -> None:
-    with Daemon(f"sqlite:///{tmp_path}/a.db") as daemon, daemon.client() as client, ThreadPoolExecutor() as threads:
+def test_a_request_that_is_still_handled_is_409(database: str, post: str, body: Any) -> None:
+    with Daemon(database) as daemon, daemon.client() as client, ThreadPoolExecutor() as threads:
         session_id = client.post("/sessions").json()["id"]
         if "start" not in post:
             client.post(f"/sessions/{session_id}/start")
-        lock = sqlite3.connect(tmp_path / "a.db", isolation_level=None)
-        lock.execute("BEGIN IMMEDIATE")
 
         def send(_number: int) -> int:
             url = "/sessions" + post.format(session_id)
             return client.post(url, json=body, headers={"Idempotency-Key": "k"}).status_code
 
-        sent = [threads.submit(send, number) for number in range(2)]
-        [refused], [waiting] = wait(sent, return_when=FIRST_COMPLETED)
-        assert refused.result() == 409
-        assert not waiting.done()
-        lock.execute("COMMIT")
-        lock.close()
+        with writes_held_up(database):
+            sent = [threads.submit(send, number) for number in range(2)]
+            [refused], [waiting] = wait(sent, return_when=FIRST_COMPLETED)
+            assert refused.result() == 409
+            assert not waiting.done()
         assert waiting.result() in (200, 201)
 
 
-def test_an_import_that_is_sent_again_has_no_second_effect(tmp_path: Path, client: httpx.Client, path: str) -> None:
+def test_an_import_that_is_sent_again_has_no_second_effect(database: str, client: httpx.Client, path: str) -> None:
     assert path
     exported = client.get("/export").text
-    with Daemon(f"sqlite:///{tmp_path}/a.db") as daemon, daemon.client() as other:
+    with Daemon(database) as daemon, daemon.client() as other:
 
         def send(content: str) -> httpx.Response:
             headers = {"Idempotency-Key": "k", "Content-Type": "application/x-ndjson"}
@@ -111,8 +127,7 @@ def test_an_import_that_is_sent_again_has_no_second_effect(tmp_path: Path, clien
         assert "was used for another request" in changed.json()["detail"]
 
 
-def test_a_key_outlives_a_crash_and_reaches_another_process(tmp_path: Path) -> None:
-    database = f"sqlite:///{tmp_path}/a.db"
+def test_a_key_outlives_a_crash_and_reaches_another_process(database: str) -> None:
     headers = {"Idempotency-Key": "k"}
     first = Daemon(database)
     with first.client() as client:
@@ -128,7 +143,7 @@ def test_a_key_outlives_a_crash_and_reaches_another_process(tmp_path: Path) -> N
         assert len(client.get(url).json()["messages"]) == 1
 
 
-def test_a_key_is_kept_as_long_as_the_daemon_is_told(tmp_path: Path) -> None:
-    with Daemon(f"sqlite:///{tmp_path}/a.db", "--idempotency-ttl", "0") as daemon, daemon.client() as client:
+def test_a_key_is_kept_as_long_as_the_daemon_is_told(database: str) -> None:
+    with Daemon(database, "--idempotency-ttl", "0") as daemon, daemon.client() as client:
         ids = {client.post("/sessions", headers={"Idempotency-Key": "k"}).json()["id"] for _ in range(3)}
         assert len(ids) == 3

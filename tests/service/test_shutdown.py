@@ -128,8 +128,8 @@ def test_workers_end_with_their_supervisor(database: str) -> None:
             httpx.get(f"{daemon.api}/health", timeout=5)
 
 
-def test_a_daemon_does_not_answer_before_it_is_ready(tmp_path: Path) -> None:
-    with Daemon(f"sqlite:///{tmp_path}/a.db") as daemon:
+def test_a_daemon_does_not_answer_before_it_is_ready(database: str) -> None:
+    with Daemon(database) as daemon:
         with socket.create_connection(("127.0.0.1", daemon.port), timeout=10):
             pass
         assert httpx.get(f"{daemon.api}/health").status_code == 200

@@ -1,12 +1,15 @@
 """A storage that is away, or broken: every operation says so, nothing is written, and the daemon goes on after it."""
 
+import asyncio
 import fcntl
+import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
 import apsw
+import asyncpg
 import httpx
 import pytest
 
@@ -57,21 +60,37 @@ def test_every_operation_is_503_while_the_database_is_locked(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=[f"{method} {path}" for method, path, _ in OPERATIONS])
-def test_a_defect_is_500_without_internals(tmp_path: Path, operation: tuple[str, str, object]) -> None:
-    path = tmp_path / "a.db"
-    with Daemon(f"sqlite:///{path}") as daemon, daemon.client() as client:
+def test_a_defect_is_500_without_internals(database: str, operation: tuple[str, str, object]) -> None:
+    with Daemon(database) as daemon, daemon.client() as client:
         session_id = client.post("/sessions").json()["id"]
-        vandal = apsw.Connection(str(path))
-        vandal.execute("ALTER TABLE session RENAME TO hidden")
+        tables = ["session"] if database.startswith("sqlite") else ["session", "search", "workspace"]
+        for table in tables:
+            execute(database, f"ALTER TABLE {{}}{table} RENAME TO hidden_{table}")
         answered = send(client, operation, session_id)
         assert answered.status_code == 500
         problem = answered.json()
         assert problem["type"] == "about:blank"
         assert problem["detail"].startswith("The server failed on this request; its log tells why")
         assert "table" not in answered.text
-        vandal.execute("ALTER TABLE hidden RENAME TO session")
-        vandal.close()
+        for table in tables:
+            execute(database, f"ALTER TABLE {{}}hidden_{table} RENAME TO {table}")
         assert client.get("/health").status_code == 200
         daemon.stop()
     assert f"Request {problem['requestId']} failed" in daemon.log
-    assert "no such table" in daemon.log
+    assert re.search("no such table|UndefinedTableError", daemon.log)
+
+
+def execute(database: str, statement: str) -> None:
+    """Run a statement as somebody who should not; `{}` is where the tables are."""
+    if database.startswith("sqlite"):
+        vandal = apsw.Connection(database.removeprefix("sqlite:///"))
+        vandal.execute(statement.format(""))
+        vandal.close()
+        return
+
+    async def run() -> None:
+        connection = await asyncpg.connect(database)
+        await connection.execute(statement.format("amplifierd."))
+        await connection.close()
+
+    asyncio.run(run())

@@ -3,11 +3,10 @@
 import asyncio
 import json
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec import UNSET, Raw
 
@@ -79,13 +78,12 @@ VALUES = st.recursive(
 OBJECTS = st.dictionaries(NAMES, VALUES, max_size=5)
 
 
-@pytest.fixture(scope="module")
-def merged_by_storage(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Any, Any], Any]:
+@pytest.fixture
+def merged_by_storage(database: str) -> Callable[[Any, Any], Any]:
     """Merges a patch into a context by way of a storage."""
-    path: Path = tmp_path_factory.mktemp("patches") / "a.db"
 
     async def merged(context: Any, patch: Any) -> Any:
-        async with open_storage(f"sqlite:///{path}") as storage:
+        async with open_storage(database) as storage:
             session = await storage.create_session(W, NewSession(context=raw(context)))
             await storage.update_session(W, session.id, SessionPatch(context=raw(patch)))
             return json.loads(bytes((await storage.get_session(W, session.id)).context))
@@ -93,7 +91,7 @@ def merged_by_storage(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Any
     return lambda context, patch: asyncio.run(merged(context, patch))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(context=OBJECTS, patch=OBJECTS)
 def test_contexts_are_merged_as_the_rfc_has_it(
     merged_by_storage: Callable[[Any, Any], Any], context: Any, patch: Any

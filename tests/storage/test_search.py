@@ -97,9 +97,9 @@ async def test_what_is_found(storage: Storage, session: Session, text: str, sequ
     text=st.text(st.characters(exclude_categories=["Cs"]), max_size=50)
     | st.text('"*^(){}:+-AND OR NOT\0a', max_size=30)
 )
-def test_any_text_is_a_query(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
+def test_any_text_is_a_query(database: str, text: str) -> None:
     async def search() -> None:
-        async with open_storage(f"sqlite:///{tmp_path_factory.getbasetemp()}/queries.db") as storage:
+        async with open_storage(database) as storage:
             await hits(storage, text)
 
     asyncio.run(search())

@@ -1,0 +1,78 @@
+"""`amplifierd copy`, from each kind of database to each."""
+
+import asyncio
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from msgspec import Raw
+
+from amplifierd.storage import open_storage
+from amplifierd.storage.interface import Storage
+from amplifierd.storage.records import BatchMessage, Failure, Fork, NewMessages, NewSession, Session, SessionPatch
+
+W = "default"
+
+
+def copy(source: str, target: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "amplifierd", "copy", "--from", source, "--to", target]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+async def exported(storage: Storage) -> list[object]:
+    export = await storage.export_sessions(W)
+    return [line async for batch in export.batches for line in batch]
+
+
+@pytest.fixture
+async def filled(storage: Storage) -> list[Session]:
+    """Sessions of several kinds, one of them longer than a part of a copy."""
+    turn = [BatchMessage(content=f"a\0b {number}", metadata=Raw(b'{"z":1.0,"a":[]}')) for number in range(800)]
+    sessions = [await storage.create_session(W, NewSession(name="ß", context=Raw(b'{"b":1.0,"a":2}')))]
+    sessions += [await storage.create_session(W, NewSession()) for _ in range(30)]
+    for _ in range(3):
+        await storage.append_messages(W, sessions[0].id, NewMessages(turn))
+    await storage.fork_session(W, sessions[0].id, Fork(at_sequence=3))
+    await storage.fail_session(W, sessions[0].id, Failure("It broke."))
+    return sessions
+
+
+@pytest.fixture(params=["to sqlite", "to postgresql"])
+def target(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of an empty database, one of each kind."""
+    if request.param == "to sqlite":
+        return f"sqlite:///{tmp_path}/copy.db"
+    url: str = request.getfixturevalue("second_postgres")
+    return url
+
+
+async def test_a_copy_has_all(storage: Storage, filled: list[Session], database: str, target: str) -> None:
+    copied = await asyncio.to_thread(copy, database, target)
+    assert copied.returncode == 0, copied.stderr
+    assert re.search(r"^32 sessions with 2403 messages are the same in both, 0 of", copied.stdout)
+    assert "Sessions copied" in copied.stderr
+    assert "Sessions compared" in copied.stderr
+    async with open_storage(target) as other:
+        assert await exported(other) == await exported(storage)
+        await other.delete_session(W, filled[3].id)
+    again = await asyncio.to_thread(copy, database, target)
+    assert "32 sessions with 2403 messages are the same in both, 31 of" in again.stdout
+
+
+async def test_what_differs_is_said_and_stays(
+    storage: Storage, filled: list[Session], database: str, target: str
+) -> None:
+    assert (await asyncio.to_thread(copy, database, target)).returncode == 0
+    async with open_storage(target) as other:
+        await other.update_session(W, filled[5].id, SessionPatch(name="changed"))
+        await other.create_session(W, NewSession())
+    refused = await asyncio.to_thread(copy, database, target)
+    assert refused.returncode == 1
+    assert f"Session {filled[5].id} is not the same in both databases" in refused.stderr
+    async with open_storage(target) as other:
+        assert (await other.get_session(W, filled[5].id)).name == "changed"
+        await other.delete_session(W, filled[5].id)
+    assert (await asyncio.to_thread(copy, database, target)).returncode == 0
+    assert await storage.count_sessions(W) == 32

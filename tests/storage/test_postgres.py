@@ -1,0 +1,164 @@
+"""What only PostgreSQL can be asked: its plans, its settings, its notifications."""
+
+import asyncio
+import json
+from collections.abc import Iterator
+from hashlib import sha256
+from typing import Any
+
+import asyncpg
+import pytest
+
+from amplifierd.storage import open_storage, queries
+from amplifierd.storage.errors import DatabaseUnusable
+from amplifierd.storage.postgres import search, statements
+from amplifierd.storage.postgres.binding import bound
+from amplifierd.storage.postgres.pool import connect
+from amplifierd.storage.postgres.store import DIALECT
+from amplifierd.storage.records import BatchMessage, MessageQuery, NewMessages, NewSession, Once, SessionQuery
+
+W = "default"
+
+
+@pytest.fixture
+def url(second_postgres: str) -> str:
+    return second_postgres
+
+
+BINDINGS: dict[str, object] = {
+    "workspace": W,
+    "id": "x",
+    "now": "2",
+    "revision": 1,
+    "sequence": 1,
+    "first": 1,
+    "last": 2,
+    "most": 1,
+    "bytes": 1,
+    "key": "k",
+    "seen": 1,
+    "count": 1,
+    "tokens": 1,
+    "status": "active",
+    "updated_at": "2",
+    "ended_at": None,
+    "error_message": None,
+    "cutoff": "3",
+    "statuses": "failed",
+    "at": "2",
+    "after_id": "x",
+    "limit": 10,
+    "patterns": [" word7 "],
+    "lexemes": "'word7'",
+    "score": 2.0,
+    "after_sequence": 1,
+    "ranked": 10_000,
+}
+
+
+def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield plan
+    for part in plan.get("Plans", []):
+        yield from nodes(part)
+
+
+@pytest.mark.parametrize(
+    ("statement", "index"),
+    [
+        (statements.SESSION, "session_pkey"),
+        (statements.STATE, "session_pkey"),
+        (statements.COUNT_MESSAGES, "session_pkey"),
+        (statements.MESSAGE_COUNT, "session_pkey"),
+        (statements.SET_STATUS, "session_pkey"),
+        (statements.DELETE_SESSION, "session_pkey"),
+        (statements.NEXT_SESSION, "session_pkey"),
+        (statements.TAIL_STATE, "session_pkey"),
+        (statements.MESSAGE, "message_pkey"),
+        (statements.TAIL_MESSAGES, "message_pkey"),
+        (queries.messages(DIALECT, MessageQuery()), "message_pkey"),
+        (statements.RECORDED_ANSWER, "idempotency_pkey"),
+        (statements.CHILDREN, "session_by_parent"),
+        (statements.OLD_SESSIONS, "session_by_update"),
+        (statements.CHANGES, "session_by_revision"),
+        (statements.CHANGED_SESSIONS, "session_by_revision"),
+        (queries.sessions(DIALECT, SessionQuery(sort="-updated_at"))[0], "session_by_update"),
+        (queries.sessions(DIALECT, SessionQuery(sort="updated_at"))[0], "session_by_update"),
+        (queries.sessions(DIALECT, SessionQuery(sort="-created_at"))[0], "session_pkey"),
+        (queries.sessions(DIALECT, SessionQuery(sort="created_at"))[0], "session_pkey"),
+        (search.search({}), "search_by_lexeme"),
+    ],
+)
+async def test_every_hot_statement_uses_its_index(url: str, statement: str, index: str) -> None:
+    async with open_storage(url) as storage:
+        session = await storage.create_session(W, NewSession())
+        turn = NewMessages([BatchMessage(content=f"word{number} " * 20) for number in range(500)])
+        await storage.append_messages(W, session.id, turn)
+        await asyncio.gather(*(storage.create_session(W, NewSession()) for _ in range(1_000)))
+        for number in range(100):
+            await storage.resume_session(W, session.id, once=Once(str(number), sha256()))
+    connection = await connect(url)
+    # What is small is read whole, unless that is as dear as it would be later.
+    await connection.execute("SET enable_seqscan = off")
+    await connection.execute("SET plan_cache_mode = force_custom_plan")
+    await connection.execute("ANALYZE")
+    text, values = bound(statement, BINDINGS)
+    explained = await connection.fetchval(f"EXPLAIN (FORMAT JSON) {text}", *values)
+    used = [*nodes(json.loads(explained)[0]["Plan"])]
+    await connection.close()
+    assert index in [node.get("Index Name") for node in used]
+    assert not [node for node in used if node["Node Type"] == "Seq Scan"]
+
+
+async def test_a_commit_is_synced_where_the_server_s_default_would_not(url: str) -> None:
+    name = url.rpartition("/")[2]
+    connection = await asyncpg.connect(url)
+    await connection.execute(f"ALTER DATABASE {name} SET synchronous_commit = off")
+    await connection.close()
+    async with open_storage(url) as storage:
+        pool = storage._pool  # type: ignore[attr-defined]  # noqa: SLF001  # what no other can tell
+        async with pool.connection() as lent:
+            assert await lent.connection.fetchval("SHOW synchronous_commit") == "on"
+
+
+async def test_a_node_that_stops_in_a_transaction_holds_nobody_up_for_ever(url: str) -> None:
+    async with open_storage(url) as storage:
+        pool = storage._pool  # type: ignore[attr-defined]  # noqa: SLF001  # what no other can tell
+        async with pool.connection() as lent:
+            assert await lent.connection.fetchval("SHOW idle_in_transaction_session_timeout") == "10s"
+            assert await lent.connection.fetchval("SHOW lock_timeout") == "5s"
+
+
+async def test_a_newer_schema_is_refused(url: str) -> None:
+    async with open_storage(url):
+        pass
+    connection = await connect(url)
+    await connection.execute("UPDATE schema_version SET version = 99")
+    await connection.close()
+    with pytest.raises(DatabaseUnusable, match="has schema 99, newer than this program's"):
+        await open_storage(url).open()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ("postgresql://nobody:secret@127.0.0.1:1/x", "can't be opened: .*Connect call failed.*Check the address"),
+        ("{}_not", "does not exist"),
+    ],
+)
+async def test_what_can_t_be_opened_is_said_without_the_password(url: str, wrong: str, words: str) -> None:
+    with pytest.raises(DatabaseUnusable, match=words) as refused:
+        await open_storage(wrong.format(url)).open()
+    assert "secret" not in str(refused.value)
+
+
+async def test_one_append_is_one_transaction_of_many_requests(url: str) -> None:
+    async with open_storage(url) as storage:
+        session = await storage.create_session(W, NewSession())
+        connection = await connect(url)
+        before = await connection.fetchval("SELECT pg_current_xact_id()::text::bigint")
+        new = NewMessages([BatchMessage(content="x")])
+        await asyncio.gather(*(storage.append_messages(W, session.id, new) for _ in range(200)))
+        after = await connection.fetchval("SELECT pg_current_xact_id()::text::bigint")
+        await connection.close()
+    # The first makes a transaction alone, those that came meanwhile are the second.
+    assert after - before <= 4
