@@ -1,6 +1,6 @@
 PYTHON ?= .venv/bin/python
 
-.PHONY: bench clients curves fuzz operations
+.PHONY: bench clients curves databases fuzz operations
 
 # Measure the service beside two programs of the same API; needs wrk and the `bench` extra.
 bench:
@@ -13,6 +13,10 @@ clients:
 # Measure the service as it grows; needs what `bench` needs, and 10 GB below bench/.
 curves:
 	$(PYTHON) -m bench.curves
+
+# Measure the service on SQLite beside the service on PostgreSQL; needs what `bench` needs.
+databases:
+	$(PYTHON) tests/postgres.py $(PYTHON) -m bench.databases
 
 # Fuzz for ten minutes, one seed after another.
 fuzz:

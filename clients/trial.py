@@ -1,6 +1,8 @@
 """One language tried from the contract to the end of the conversation."""
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from amplifierd.testing import daemon
@@ -42,7 +44,16 @@ def attempt(recipe: Recipe, tell: Callable[[str], None]) -> Outcome:
 def _play(program: Program) -> None:
     # The conversation stays on this machine, whatever proxy it has.
     direct = {"NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
-    with daemon("--check-responses") as url:
-        printed = run([*program.command, f"{url}/api/v1"], program.folder, env=direct)
-    if PASSED not in printed.splitlines():
-        raise CommandFailed(f"The program ended well, but did not say “{PASSED}”:\n{printed}")
+    for started in _daemons():
+        with started as url:
+            printed = run([*program.command, f"{url}/api/v1"], program.folder, env=direct)
+        if PASSED not in printed.splitlines():
+            raise CommandFailed(f"The program ended well, but did not say “{PASSED}”:\n{printed}")
+
+
+def _daemons() -> Iterator[AbstractContextManager[str]]:
+    """A daemon on SQLite, and one on the PostgreSQL that the environment names, where it does."""
+    yield daemon("--check-responses")
+    postgres = os.environ.get("AMPLIFIERD_TEST_POSTGRES")
+    if postgres:
+        yield daemon("--check-responses", "--database", postgres)

@@ -15,7 +15,7 @@ import pytest
 from amplifierd.storage import open_storage
 from amplifierd.storage.interface import Storage
 from daemon import Daemon
-from postgres import PostgresServer
+from postgres import VARIABLE, PostgresServer
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -34,7 +34,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[str]:
     """The URL of a database on a PostgreSQL server: the one that the environment names, or our own."""
-    given = os.environ.get("AMPLIFIERD_TEST_POSTGRES")
+    given = os.environ.get(VARIABLE)
     if given:
         yield given
         return

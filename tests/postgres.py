@@ -1,4 +1,7 @@
-"""PostgreSQL servers for tests: real ones, each in a directory of its own, on a free port."""
+"""PostgreSQL servers for tests: real ones, each in a directory of its own, on a free port.
+
+`python tests/postgres.py COMMAND` runs a command beside one, whose URL is AMPLIFIERD_TEST_POSTGRES in its environment.
+"""
 
 import atexit
 import os
@@ -6,6 +9,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from functools import cache
@@ -19,6 +23,7 @@ assert _PACKAGE is not None, "The extra `test` has it."
 assert _PACKAGE.origin is not None
 # Not imported: that would look for a directory of the user's, which a service has none of.
 PACKAGE = Path(_PACKAGE.origin).parent
+VARIABLE = "AMPLIFIERD_TEST_POSTGRES"
 NOBODY = 65534
 START_SECONDS = 30
 STOP_SECONDS = 30
@@ -123,3 +128,14 @@ def _as_another() -> dict[str, Any]:
 def _give(directory: Path) -> None:
     if os.geteuid() == 0:
         os.chown(directory, NOBODY, NOBODY)
+
+
+def main() -> int:
+    """The exit code of the command that is given, run beside a server."""
+    with PostgresServer("max_connections=300") as server:
+        environment = os.environ | {VARIABLE: server.url()}
+        return subprocess.run(sys.argv[1:], env=environment, check=False).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -22,7 +22,10 @@ WATCH_SECONDS = 0.2
 
 @contextmanager
 def ephemeral(settings: Settings) -> Iterator[Settings]:
-    """`settings` with a database of their own, which is gone in the end."""
+    """`settings` with a database of their own, which is gone in the end; a server's database stays as it is."""
+    if settings.database.startswith("postgres"):
+        yield settings
+        return
     with tempfile.TemporaryDirectory(prefix="amplifierd-", dir=MEMORY if MEMORY.is_dir() else None) as folder:
         yield replace(settings, database=f"sqlite:///{folder}/amplifierd.db")
 

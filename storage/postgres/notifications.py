@@ -9,8 +9,6 @@ import logging
 from collections.abc import Callable
 from contextlib import suppress
 
-import asyncpg
-
 from ..errors import StorageUnavailable
 from . import statements
 from .failure import as_unavailable
@@ -58,6 +56,7 @@ class Notifications:
     async def _listen(self) -> None:
         connection = await connect(self._url)
         try:
+            self._own_pid = connection.get_server_pid()
             await connection.add_listener(CHANNEL, self._hear)
             # What was told meanwhile was lost.
             self._heard()
@@ -77,6 +76,6 @@ class Notifications:
         self._to_tell.clear()
         await connection.execute(statements.NOTIFY)
 
-    def _hear(self, connection: object, sender: int, _channel: str, _payload: object) -> None:
-        if not isinstance(connection, asyncpg.Connection) or sender != connection.get_server_pid():
+    def _hear(self, _connection: object, sender: int, _channel: str, _payload: object) -> None:
+        if sender != self._own_pid:
             self._heard()

@@ -1,0 +1,137 @@
+"""`python -m bench.databases`: amplifierd on SQLite beside amplifierd on PostgreSQL, written to bench/DATABASES.md.
+
+The PostgreSQL is the one that AMPLIFIERD_TEST_POSTGRES names; `python tests/postgres.py` starts one for a command.
+"""
+
+import asyncio
+import os
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import repeat
+from pathlib import Path
+from statistics import median
+
+from amplifierd.storage import open_storage
+from amplifierd.storage.records import BatchMessage, NewMessages, NewSession
+
+from .data import NEW_MESSAGE, SESSIONS, messages_of
+from .load import Load, Run
+from .machine import check_machine
+from .programs import BenchmarkFailed, Program, Server, amplifierd, serve
+from .report import machine, table, tell
+from .rounds import Contest, Entry, Plan, Turn, play
+
+_HERE = Path(__file__).parent
+_PLAN = Plan(rounds=3, most_rounds=3, seconds=3, patience=0)
+_CLIENTS = (1, 16, 64)
+_SESSIONS = 1_000
+_TRANSCRIPT = 50
+_SQLITE, _POSTGRESQL = "SQLite", "PostgreSQL"
+
+
+@dataclass(frozen=True)
+class _Data:
+    """A server, and the sessions in it; the first has a transcript."""
+
+    server: Server
+    sessions: list[str]
+
+    def loads(self, clients: int) -> dict[str, Load]:
+        transcript = messages_of(self.sessions[0])
+        return {
+            "append": Load("POST", [messages_of(session_id) for session_id in self.sessions[1:]], NEW_MESSAGE, clients),
+            "get session": Load("GET", [f"{SESSIONS}/{session_id}" for session_id in self.sessions], clients=clients),
+            "page of 50 sessions": Load("GET", [f"{SESSIONS}?limit=50"], clients=clients),
+            "transcript of 50": Load("GET", [transcript], clients=clients),
+        }
+
+
+def main() -> int:
+    """Measure; 1 where that can't be done."""
+    try:
+        check_machine()
+        url = os.environ.get("AMPLIFIERD_TEST_POSTGRES")
+        if not url:
+            raise BenchmarkFailed("AMPLIFIERD_TEST_POSTGRES names no PostgreSQL; run it by `python tests/postgres.py`.")
+        _measure(url)
+    except BenchmarkFailed as error:
+        tell(str(error))
+        return 1
+    return 0
+
+
+def _measure(url: str) -> None:
+    with tempfile.TemporaryDirectory(prefix=".data-", dir=_HERE) as folder:
+        database = Path(folder) / "a.db"
+        sessions = {
+            name: asyncio.run(_fill(at)) for name, at in [(_SQLITE, f"sqlite:///{database}"), (_POSTGRESQL, url)]
+        }
+        with serve(amplifierd(), database) as sqlite, serve(_on(url), Path(folder) / "b.db") as postgres:
+            data = {
+                _SQLITE: _Data(sqlite, sessions[_SQLITE]),
+                _POSTGRESQL: _Data(postgres, sessions[_POSTGRESQL]),
+            }
+            turns = play([*_contests(data)], [sqlite, postgres], _PLAN, tell)
+    rows = [row for name, played in turns.items() for row in _rows(name, played)]
+    text = table(("workload", "clients", "database", "requests/s", "p50 ms", "p99 ms", "CPU us/request"), sorted(rows))
+    sys.stdout.write(f"{text}\n")
+    (_HERE / "DATABASES.md").write_text(_REPORT.format(table=text, machine=machine()))
+
+
+_REPORT = """# SQLite and PostgreSQL
+
+Made by `python tests/postgres.py python -m bench.databases`: one amplifierd on core 0, the load generator on core 1,
+PostgreSQL with its defaults (each commit synced) on both, so that it takes from either. Medians of three rounds in
+turns; CPU is amplifierd's own. Appends go round over 999 sessions.
+
+{table}
+
+## The machine
+
+{machine}
+"""
+
+
+def _contests(data: dict[str, _Data]) -> Iterator[Contest]:
+    for clients in _CLIENTS:
+        loads = {name: each.loads(clients) for name, each in data.items()}
+        for workload in loads[_SQLITE]:
+            entries = {name: Entry(data[name].server, repeat(loads[name][workload])) for name in data}
+            yield Contest(f"{workload}/{clients:02}", entries)
+
+
+def _rows(name: str, turns: Sequence[Turn]) -> Iterator[tuple[str, ...]]:
+    workload, _, clients = name.partition("/")
+    for database in (_SQLITE, _POSTGRESQL):
+        runs: list[Run] = [turn[database] for turn in turns]
+        yield (
+            workload,
+            f"{int(clients):>2}",
+            database,
+            f"{median(run.rate for run in runs):,.0f}",
+            f"{median(run.p50 for run in runs) / 1_000:.2f}",
+            f"{median(run.p99 for run in runs) / 1_000:.2f}",
+            f"{median(run.cpu for run in runs):,.0f}",
+        )
+
+
+def _on(url: str) -> Program:
+    def arguments(port: int, _database: Path) -> list[str]:
+        return ["-m", "amplifierd", "serve", "--port", str(port), "--database", url, "--log-level", "warning"]
+
+    return Program("amplifierd on PostgreSQL", arguments)
+
+
+async def _fill(url: str) -> list[str]:
+    async with open_storage(url) as storage:
+        new = NewSession()
+        sessions = await asyncio.gather(*(storage.create_session("default", new) for _ in range(_SESSIONS)))
+        turn = NewMessages([BatchMessage(content="What is asked and what is answered. " * 8)] * _TRANSCRIPT)
+        await storage.append_messages("default", sessions[0].id, turn)
+        return [session.id for session in sessions]
+
+
+if __name__ == "__main__":
+    sys.exit(main())
