@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 import msgspec
 
-from ..clock import now
+from ..clock import after, now
+from ..interface import Versions
 from ..messages import tokens_of
-from ..records import BatchMessage
+from ..records import BatchMessage, Once
 from ..sums import MOST
 from .binding import storable
 from .lexemes import Tokenizer
@@ -17,29 +18,58 @@ _encode = msgspec.json.Encoder().encode
 
 @dataclass(frozen=True, slots=True)
 class Appending:
-    """A request for messages at the end of a session."""
+    """A request for messages at the end of a session; it is answered with one message, or with a `batch`."""
 
     session_id: str
     messages: Sequence[BatchMessage]
+    batch: bool
+    expected_sequence: int | None
+    versions: Versions
+    once: Once | None
 
     @property
     def size(self) -> int:
         """About how many bytes it has."""
         return sum(len(message.content) for message in self.messages)
 
+    @property
+    def expected_versions(self) -> str | None:
+        """The versions of which the session has to have one, as an array of PostgreSQL."""
+        return None if self.versions is None else f"{{{','.join(map(str, self.versions))}}}"
 
-def columns(workspace: str, requests: Sequence[Appending], tokenizer: Tokenizer) -> dict[str, object]:
-    """What `statements.APPEND_MESSAGES` is given."""
+    @property
+    def opening(self) -> str:
+        """What is before the messages in the answer."""
+        return f'{{"sessionId":{_encode(self.session_id).decode()},"messages":[' if self.batch else ""
+
+    @property
+    def closing(self) -> str:
+        """What is after the messages in the answer."""
+        return "]}" if self.batch else ""
+
+
+def columns(
+    workspace: str, requests: Sequence[Appending], tokenizer: Tokenizer, keep_seconds: float
+) -> dict[str, object]:
+    """What `statements.APPEND_MESSAGES` is given; answers are kept under the requests' keys for so long."""
+    moment = now()
     new = [message for request in requests for message in request.messages]
     words = [tokenizer.words(message.content) for message in new]
     pieces = [_pieces(message) for message in new]
     return {
         "workspace": workspace,
-        "now": now(),
+        "now": moment,
         "most": MOST,
         "session_ids": [storable(request.session_id) for request in requests],
         "counts": [len(request.messages) for request in requests],
         "tokens": [tokens_of(request.messages) for request in requests],
+        "expected_sequences": [request.expected_sequence for request in requests],
+        "expected_versions": [request.expected_versions for request in requests],
+        "keys": [request.once and storable(request.once.key) for request in requests],
+        "fingerprints": [request.once and request.once.fingerprint for request in requests],
+        "openings": [request.opening for request in requests],
+        "closings": [request.closing for request in requests],
+        "expiry": after(moment, keep_seconds),
         "requests": [number for number, request in enumerate(requests, 1) for _ in request.messages],
         "places": [place for request in requests for place in range(1, len(request.messages) + 1)],
         "roles": [message.role for message in new],

@@ -250,9 +250,10 @@ WHERE workspace = :workspace
 
 # Requests for messages that arrived together (see the function in migrations/).
 APPEND_MESSAGES = """
-SELECT last_sequence, appended_at
+SELECT last_sequence, appended_at, convert_to(recorded_answer, 'UTF8')
 FROM append_messages(
-    :workspace, :now, :most, :session_ids, :counts, :tokens,
+    :workspace, :now, :most, :session_ids, :counts, :tokens, :expected_sequences, :expected_versions,
+    :keys, :fingerprints, :openings, :closings, :expiry,
     :requests, :places, :roles, :token_counts, :heads, :middles, :tails, :sizes, :texts, :vectors
 )
 """

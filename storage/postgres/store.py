@@ -2,22 +2,22 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine
 from contextlib import aclosing
 from typing import Any, TypeVar
 
 import asyncpg
+import msgspec
 
 from ..changes import Changes
 from ..clock import now
-from ..errors import DatabaseUnusable, SessionEnded, SessionNotFound
+from ..errors import DatabaseUnusable
 from ..interface import Versions
 from ..listing import FIRST_BLOCK_BYTES, listing
 from ..location import without_password
 from ..messages import numbered
 from ..queries import Dialect
 from ..records import (
-    BatchMessage,
     Listing,
     Message,
     Messages,
@@ -30,7 +30,7 @@ from ..records import (
 )
 from ..rows import Bindings, Reader
 from ..sessions import opened
-from ..transactional import Effect, TransactionalStorage, key
+from ..transactional import Effect, TransactionalStorage
 from . import appending, opening, search, statements
 from .appending import Appending
 from .grouping import Grouping
@@ -46,7 +46,8 @@ POLL_SECONDS = 1.0
 MOST_JOINED = 1_000
 
 Answer = TypeVar("Answer")
-Appended = tuple[int | None, str]
+# The last sequence and its time, or the answer recorded before.
+Appended = tuple[int | None, str, bytes | None]
 
 DIALECT = Dialect(
     summary=statements.SUMMARY,
@@ -108,10 +109,11 @@ class PostgresStorage(TransactionalStorage):
         versions: Versions = None,
         once: Once | None = None,
     ) -> Message:
-        if once is not None or versions is not None or new.expected_sequence is not None:
+        request = Appending(session_id, [new], False, new.expected_sequence, versions, once)
+        appended = await self._append(workspace, request, Message)
+        if appended is None:
             return await super().append_message(workspace, session_id, new, versions=versions, once=once)
-        [message] = await self._append(workspace, session_id, [new])
-        return message
+        return appended if isinstance(appended, Message) else appended[0]
 
     async def append_messages(
         self,
@@ -122,25 +124,29 @@ class PostgresStorage(TransactionalStorage):
         versions: Versions = None,
         once: Once | None = None,
     ) -> Messages:
-        if once is not None or versions is not None or new.expected_sequence is not None:
+        request = Appending(session_id, new.messages, True, new.expected_sequence, versions, once)
+        appended = await self._append(workspace, request, Messages)
+        if appended is None:
             return await super().append_messages(workspace, session_id, new, versions=versions, once=once)
-        return Messages(session_id, await self._append(workspace, session_id, new.messages))
+        return appended if isinstance(appended, Messages) else Messages(session_id, appended)
 
     async def search_messages(self, workspace: str, query: SearchQuery) -> Listing:
         return await search.find(self._pool, self._tokenizer, workspace, query)
 
-    async def _append(self, workspace: str, session_id: str, new: Sequence[BatchMessage]) -> list[Message]:
-        last, timestamp = await self._appends.add(workspace, Appending(session_id, new))
-        if last is None:
-            row = await self._rows.row(statements.STATE, key(workspace, session_id))
-            raise SessionNotFound(session_id) if row is None else SessionEnded(session_id, row[0])
-        return numbered(new, timestamp, last)
+    async def _append(self, workspace: str, request: Appending, kind: type[Answer]) -> list[Message] | Answer | None:
+        """The messages, or what was answered before; None where they can't be appended like that."""
+        last, timestamp, recorded = await self._appends.add(workspace, request)
+        if request.once is not None:
+            request.once.replayed = recorded is not None
+        if recorded is not None:
+            return msgspec.json.decode(recorded, type=kind)
+        return None if last is None else numbered(request.messages, timestamp, last)
 
     async def _append_together(self, workspace: str, requests: list[Appending]) -> list[Appended]:
-        columns = appending.columns(workspace, requests, self._tokenizer)
+        columns = appending.columns(workspace, requests, self._tokenizer, self._idempotency_ttl)
         rows = await self._pool.all(statements.APPEND_MESSAGES, columns)
         self._committed()
-        return [(row[0], row[1]) for row in rows]
+        return [(row[0], row[1], row[2]) for row in rows]
 
     async def _open_together(self, workspace: str, sessions: list[Session]) -> list[None]:
         await self._pool.row(statements.INSERT_SESSIONS, opening.columns(workspace, sessions))

@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -16,9 +17,34 @@ from amplifierd.storage.records import BatchMessage, Failure, Fork, NewMessages,
 W = "default"
 
 
+def command(source: str, target: str) -> list[str]:
+    return [sys.executable, "-m", "amplifierd", "copy", "--from", source, "--to", target]
+
+
 def copy(source: str, target: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "amplifierd", "copy", "--from", source, "--to", target]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+    return subprocess.run(command(source, target), capture_output=True, text=True, check=False)
+
+
+def copy_until(source: str, target: str, sessions: int) -> None:
+    """Copy, and be killed as soon as the target has so many sessions."""
+
+    async def wait() -> None:
+        async with open_storage(target) as other:
+            while await other.count_sessions(W) < sessions:
+                assert running.poll() is None, "The copy ended too soon."
+                await asyncio.sleep(0.01)
+
+    # What the target needs is there before both want to make it.
+    asyncio.run(open_and_close(target))
+    with subprocess.Popen(command(source, target), stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as running:
+        asyncio.run(wait())
+        running.kill()
+        assert running.wait() == -signal.SIGKILL
+
+
+async def open_and_close(url: str) -> None:
+    async with open_storage(url):
+        pass
 
 
 async def exported(storage: Storage) -> list[object]:
@@ -76,3 +102,18 @@ async def test_what_differs_is_said_and_stays(
         await other.delete_session(W, filled[5].id)
     assert (await asyncio.to_thread(copy, database, target)).returncode == 0
     assert await storage.count_sessions(W) == 32
+
+
+async def test_a_copy_that_was_killed_goes_on(storage: Storage, database: str, target: str) -> None:
+    turn = NewMessages([BatchMessage(content="What is asked and what is answered.")] * 250)
+    for _ in range(120):
+        session = await storage.create_session(W, NewSession())
+        await storage.append_messages(W, session.id, turn)
+    await asyncio.to_thread(copy_until, database, target, 8)
+    copied = await asyncio.to_thread(copy, database, target)
+    assert copied.returncode == 0, copied.stderr
+    told = re.search(r"^120 sessions with 30000 messages are the same in both, (\d+) of", copied.stdout)
+    assert told is not None, copied.stdout
+    assert 8 <= int(told[1]) < 120
+    async with open_storage(target) as other:
+        assert await exported(other) == await exported(storage)

@@ -15,7 +15,15 @@ from amplifierd.storage.postgres import search, statements
 from amplifierd.storage.postgres.binding import bound
 from amplifierd.storage.postgres.pool import connect
 from amplifierd.storage.postgres.store import DIALECT
-from amplifierd.storage.records import BatchMessage, MessageQuery, NewMessages, NewSession, Once, SessionQuery
+from amplifierd.storage.records import (
+    BatchMessage,
+    MessageQuery,
+    NewMessage,
+    NewMessages,
+    NewSession,
+    Once,
+    SessionQuery,
+)
 
 W = "default"
 
@@ -151,14 +159,45 @@ async def test_what_can_t_be_opened_is_said_without_the_password(url: str, wrong
     assert "secret" not in str(refused.value)
 
 
+async def transactions(url: str) -> int:
+    connection = await connect(url)
+    counted: int = await connection.fetchval("SELECT pg_current_xact_id()::text::bigint")
+    await connection.close()
+    return counted
+
+
 async def test_one_append_is_one_transaction_of_many_requests(url: str) -> None:
     async with open_storage(url) as storage:
         session = await storage.create_session(W, NewSession())
-        connection = await connect(url)
-        before = await connection.fetchval("SELECT pg_current_xact_id()::text::bigint")
+        before = await transactions(url)
         new = NewMessages([BatchMessage(content="x")])
         await asyncio.gather(*(storage.append_messages(W, session.id, new) for _ in range(200)))
-        after = await connection.fetchval("SELECT pg_current_xact_id()::text::bigint")
-        await connection.close()
-    # The first makes a transaction alone, those that came meanwhile are the second.
-    assert after - before <= 4
+        # The first makes a transaction alone, those that came meanwhile are the second.
+        assert await transactions(url) - before <= 4
+
+
+async def test_appends_with_keys_and_conditions_are_as_few_transactions(url: str) -> None:
+    async with open_storage(url) as storage:
+        session = await storage.create_session(W, NewSession())
+
+        async def append(number: int) -> int:
+            new = NewMessage(content=str(number), expected_sequence=number)
+            once = Once(str(number), sha256(b"%d" % number))
+            message = await storage.append_message(W, session.id, new, versions=(number, 0), once=once)
+            assert not once.replayed
+            return message.sequence
+
+        before = await transactions(url)
+        assert await asyncio.gather(*map(append, range(1, 201))) == [*range(1, 201)]
+        assert await transactions(url) - before <= 4
+
+
+async def test_one_key_many_times_at_once_has_one_effect(url: str) -> None:
+    async with open_storage(url) as storage:
+        session = await storage.create_session(W, NewSession())
+        new = NewMessages([BatchMessage(content='a"b\0', agent="x"), BatchMessage(content="ß", token_count=3)])
+        keys = [Once("key", sha256(b"1")) for _ in range(50)]
+        answers = await asyncio.gather(*(storage.append_messages(W, session.id, new, once=once) for once in keys))
+        assert [answer == answers[0] for answer in answers] == [True] * 50
+        assert sorted(once.replayed for once in keys) == [False] + [True] * 49
+        assert (await storage.get_session(W, session.id)).message_count == 2

@@ -118,8 +118,10 @@ CREATE INDEX idempotency_by_expiry
     ON idempotency (expires_at);
 
 -- Requests that arrived together, each of messages to one session, in one transaction and one round trip. The answer
--- has a row for each request, in order: its last sequence and its time, or nothing where the session takes none.
--- A message's record is its `head`, its time, its `middle`, its sequence and its `tail`.
+-- has a row for each request, in order: its last sequence and its time, or what was answered under its key before, or
+-- nothing where the request can't be done: why is found out by doing it alone.
+-- A message's record is its `head`, its time, its `middle`, its sequence and its `tail`. What is kept under a key is
+-- the request's `opening`, its messages and its `closing`.
 CREATE FUNCTION append_messages(
     of_workspace TEXT,
     moment TEXT,
@@ -127,6 +129,13 @@ CREATE FUNCTION append_messages(
     session_ids TEXT[],
     counts BIGINT[],
     tokens BIGINT[],
+    expected_sequences BIGINT[],
+    expected_versions TEXT[],
+    keys TEXT[],
+    fingerprints TEXT[],
+    openings TEXT[],
+    closings TEXT[],
+    expiry TEXT,
     requests BIGINT[],
     places BIGINT[],
     roles TEXT[],
@@ -138,13 +147,15 @@ CREATE FUNCTION append_messages(
     texts TEXT[],
     vectors TEXT[]
 )
-RETURNS TABLE (last_sequence BIGINT, appended_at TEXT)
+RETURNS TABLE (last_sequence BIGINT, appended_at TEXT, recorded_answer TEXT)
 LANGUAGE plpgsql
 AS $$
 DECLARE
     before BIGINT;
-    lasts BIGINT[];
-    times TEXT[];
+    lasts BIGINT[] := array_fill(CAST(NULL AS BIGINT), ARRAY[cardinality(session_ids)]);
+    times TEXT[] := array_fill(CAST(NULL AS TEXT), ARRAY[cardinality(session_ids)]);
+    answers TEXT[] := array_fill(CAST(NULL AS TEXT), ARRAY[cardinality(session_ids)]);
+    recorded RECORD;
 BEGIN
     INSERT INTO workspace AS kept (workspace, revision)
     VALUES (of_workspace, cardinality(session_ids))
@@ -154,6 +165,20 @@ BEGIN
     INTO before;
 
     FOR request IN 1 .. cardinality(session_ids) LOOP
+        IF keys[request] IS NOT NULL THEN
+            -- What is being written under the key has no record yet.
+            CONTINUE WHEN keys[request] = ANY (keys[1 : request - 1]);
+            SELECT answer, fingerprint
+            INTO recorded
+            FROM idempotency
+            WHERE workspace = of_workspace
+                AND key = keys[request]
+                AND expires_at > moment;
+            IF FOUND THEN
+                answers[request] := CASE recorded.fingerprint WHEN fingerprints[request] THEN recorded.answer END;
+                CONTINUE;
+            END IF;
+        END IF;
         UPDATE session
         SET message_count = message_count + counts[request],
             token_usage = LEAST(token_usage + tokens[request], most_tokens),
@@ -170,6 +195,8 @@ BEGIN
         WHERE workspace = of_workspace
             AND id = session_ids[request]
             AND status IN ('created', 'active')
+            AND message_count + 1 = COALESCE(expected_sequences[request], message_count + 1)
+            AND version = ANY (COALESCE(CAST(expected_versions[request] AS BIGINT[]), ARRAY[version]))
         RETURNING message_count, updated_at
         INTO last_sequence, appended_at;
         lasts[request] := last_sequence;
@@ -192,8 +219,40 @@ BEGIN
     WHERE lasts[request] IS NOT NULL
         AND new.size > 0;
 
+    IF cardinality(array_remove(keys, NULL)) > 0 THEN
+        INSERT INTO idempotency (workspace, key, fingerprint, answer, expires_at)
+        SELECT
+            of_workspace, keys[request], fingerprints[request],
+            openings[request]
+                || string_agg(
+                    head || times[request] || middle || lasts[request] - counts[request] + place || tail,
+                    ','
+                    ORDER BY place
+                )
+                || closings[request],
+            expiry
+        FROM unnest(requests, places, heads, middles, tails) AS new (request, place, head, middle, tail)
+        WHERE lasts[request] IS NOT NULL
+            AND keys[request] IS NOT NULL
+        GROUP BY request
+        ON CONFLICT (workspace, key) DO UPDATE
+        SET fingerprint = EXCLUDED.fingerprint,
+            answer = EXCLUDED.answer,
+            expires_at = EXCLUDED.expires_at;
+
+        -- Two for each that comes, so that what is too old gets less and less.
+        DELETE FROM idempotency
+        WHERE (workspace, key) IN (
+            SELECT workspace, key
+            FROM idempotency
+            WHERE expires_at < moment
+            ORDER BY expires_at
+            LIMIT 2 * cardinality(session_ids)
+        );
+    END IF;
+
     RETURN QUERY
     SELECT *
-    FROM unnest(lasts, times);
+    FROM unnest(lasts, times, answers);
 END
 $$;
