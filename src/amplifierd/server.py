@@ -134,7 +134,7 @@ async def _try(settings: Settings) -> None:
 
 
 def _collect_garbage() -> None:
-    # Off since the command began (see cli.py). What was made until now stays to the end, and is never looked through.
+    # Off since the command began (see cli/serve.py). What was made until now stays to the end, and is never looked through.
     gc.freeze()
     gc.enable()
 

@@ -1,4 +1,4 @@
-"""What a daemon is told at its start; the command line and the environment fill it in (see cli.py)."""
+"""What a daemon is told at its start; the command line and the environment fill it in (see cli/)."""
 
 from dataclasses import dataclass, field
 from pathlib import Path

@@ -1,0 +1,17 @@
+"""The command line: a module for each group of commands that belong together."""
+
+import click
+
+from .. import __version__
+from .serve import serve
+from .transfer import clean_up_sessions, copy_sessions, export_sessions, import_sessions
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="amplifierd")
+def cli() -> None:
+    """A store for LLM conversations, served over HTTP by the contract in openapi.yaml."""
+
+
+for command in (serve, export_sessions, import_sessions, clean_up_sessions, copy_sessions):
+    cli.add_command(command)

@@ -1,0 +1,33 @@
+"""What commands have in common. Every option is also an environment variable: `--port` is `AMPLIFIERD_PORT`."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import click
+
+from ..settings import default_database
+
+FROM_ENVIRONMENT = {"auto_envvar_prefix": "AMPLIFIERD", "show_default": True}
+
+database = click.option(
+    "--database",
+    default=default_database,
+    show_default="a file in your data directory",
+    show_envvar=True,
+    help="Where conversations are kept: sqlite:///relative/path, sqlite:////absolute/path or postgresql://user@host/name.",
+)
+
+
+@contextmanager
+def sentences() -> Iterator[None]:
+    """What is wrong with the input or the database is said in a sentence, without a traceback."""
+    from ..contract import Problem
+    from ..copying import CopyDiffers
+    from ..storage.errors import StorageError
+
+    try:
+        yield
+    except Problem as problem:
+        raise click.ClickException(problem.detail) from problem
+    except (CopyDiffers, StorageError) as error:
+        raise click.ClickException(str(error)) from error

@@ -1,0 +1,70 @@
+"""`amplifierd serve`."""
+
+import gc
+import os
+from typing import Any, get_args
+
+import click
+from click.core import ParameterSource
+
+from ..settings import LogFormat, LogLevel, Settings
+from ..storage.clock import DAY_SECONDS
+from .options import FROM_ENVIRONMENT, database
+
+# Asked as early as can be: a parent that ends while this process starts is one to end with.
+PARENT = os.getppid()
+
+
+@click.command(context_settings=FROM_ENVIRONMENT)
+@click.option("--host", default="127.0.0.1", show_envvar=True, help="The address to listen on.")
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=8420, show_envvar=True, help="The port; 0 takes a free one."
+)
+@database
+@click.option("--workers", type=click.IntRange(1, 64), default=1, show_envvar=True, help="How many processes serve.")
+@click.option(
+    "--max-body", type=click.IntRange(1), default=8 * 1024 * 1024, show_envvar=True, help="The largest body, in bytes."
+)
+@click.option(
+    "--idempotency-ttl",
+    type=click.FloatRange(min=0),
+    default=DAY_SECONDS,
+    show_envvar=True,
+    help="How many seconds the answer to a request with an Idempotency-Key is kept.",
+)
+@click.option(
+    "--log-level", type=click.Choice(get_args(LogLevel)), default="info", show_envvar=True, help="What is logged."
+)
+@click.option(
+    "--log-format", type=click.Choice(get_args(LogFormat)), default="text", show_envvar=True, help="How it is logged."
+)
+@click.option(
+    "--check-responses/--no-check-responses",
+    default=False,
+    show_envvar=True,
+    help="Hold every response against the contract; a breach is a 500 that says so.",
+)
+@click.option(
+    "--ephemeral/--no-ephemeral",
+    default=False,
+    show_envvar=True,
+    help="For a test run: data in memory, a free port, one line of JSON that says where, and an end with its parent.",
+)
+@click.option("--max-age", type=click.FloatRange(min=0), show_envvar=True, help="End after so many seconds.")
+@click.pass_context
+def serve(context: click.Context, /, **options: Any) -> None:
+    """Serve conversations until Ctrl-C or SIGTERM."""
+    if options["ephemeral"] and context.get_parameter_source("port") is ParameterSource.DEFAULT:
+        options["port"] = 0
+    # What is imported and compiled stays: looking through it for garbage would be a tenth of the start.
+    gc.disable()
+    # Imported here: `--help` needs no server.
+    from ..contract import ContractError
+    from ..server import CannotListen
+    from ..server import serve as run
+    from ..storage.errors import DatabaseUnusable
+
+    try:
+        run(Settings(**options, parent=PARENT))
+    except (CannotListen, ContractError, DatabaseUnusable) as error:
+        raise click.ClickException(str(error)) from error

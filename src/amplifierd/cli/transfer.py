@@ -1,0 +1,99 @@
+"""`amplifierd export`, `import`, `cleanup` and `copy`: on a database itself, whether a daemon serves it or not."""
+
+import asyncio
+import os
+from typing import BinaryIO, get_args
+
+import click
+
+from ..settings import CONTRACT
+from ..storage import open_storage
+from ..storage.records import ENDED, CleanUp, OnConflict, SessionStatus
+from .options import FROM_ENVIRONMENT, database, sentences
+
+# Who imports from the command line has the file already; the bound is against a file that has no lines.
+MOST_LINE = 1024 * 1024 * 1024
+
+
+@click.command("export", context_settings=FROM_ENVIRONMENT)
+@database
+@click.argument("file", type=click.File("wb"), default="-")
+def export_sessions(database: str, file: BinaryIO) -> None:
+    """Write every session with its messages to FILE as NDJSON; to the standard output where FILE is left out.
+
+    A daemon may serve the database meanwhile.
+    """
+    from ..commands import export_to
+
+    with sentences():
+        exported = asyncio.run(export_to(file, open_storage(database)))
+    click.echo(f"Exported {exported} sessions.", err=True)
+
+
+@click.command("import", context_settings=FROM_ENVIRONMENT)
+@database
+@click.option(
+    "--on-conflict",
+    type=click.Choice(get_args(OnConflict)),
+    default="fail",
+    help="What to do with a session whose id is there already.",
+)
+@click.argument("file", type=click.File("rb"), default="-")
+def import_sessions(database: str, on_conflict: OnConflict, file: BinaryIO) -> None:
+    """Take the sessions of an export from FILE; from the standard input where FILE is left out.
+
+    A daemon may serve the database meanwhile.
+    """
+    from ..commands import import_from
+    from ..contract import line_reader, load_document
+
+    size = os.fstat(file.fileno()).st_size if file.seekable() else None
+    with sentences():
+        reader = line_reader(load_document(CONTRACT), MOST_LINE)
+        report = asyncio.run(import_from(file, size, open_storage(database), reader, on_conflict))
+    click.echo(
+        f"Imported {report.sessions} sessions with {report.messages} messages; "
+        f"{report.skipped} were skipped, {report.renamed} got a new id.",
+        err=True,
+    )
+
+
+@click.command("cleanup", context_settings=FROM_ENVIRONMENT)
+@database
+@click.option(
+    "--older-than-days", type=click.IntRange(0, 36500), required=True, help="How many days ago they were last updated."
+)
+@click.option(
+    "--status",
+    type=click.Choice(get_args(SessionStatus)),
+    multiple=True,
+    default=ENDED,
+    help="The statuses that they have; give it once for each.",
+)
+@click.option("--dry-run/--no-dry-run", default=True, help="Say only what would go.")
+def clean_up_sessions(database: str, older_than_days: int, status: tuple[SessionStatus, ...], *, dry_run: bool) -> None:
+    """Delete old sessions; a daemon may serve the database meanwhile."""
+    from ..commands import clean_up
+
+    with sentences():
+        report = asyncio.run(clean_up(open_storage(database), CleanUp(older_than_days, status, dry_run)))
+    done = "would be deleted; --no-dry-run deletes them" if dry_run else "were deleted"
+    click.echo(f"{report.sessions} sessions with {report.messages} messages {done}.")
+
+
+@click.command("copy", context_settings=FROM_ENVIRONMENT)
+@click.option("--from", "source", required=True, help="The database whose sessions are copied; see serve --database.")
+@click.option("--to", "target", required=True, help="The database that they are copied into.")
+def copy_sessions(source: str, target: str) -> None:
+    """Copy every session from one database into another, and compare both.
+
+    Nobody may write to the sessions meanwhile. A copy that was cut off goes on where it was.
+    """
+    from ..copying import copy
+
+    with sentences():
+        copied = asyncio.run(copy(open_storage(source), open_storage(target)))
+    click.echo(
+        f"{copied.sessions} sessions with {copied.messages} messages are the same in both, "
+        f"{copied.found} of which were there before; checksum {copied.checksum}."
+    )
