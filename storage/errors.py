@@ -115,6 +115,14 @@ class IdempotencyKeyReused(StorageError):
         self.key = key
 
 
+class KeyNotFound(StorageError):
+    """There is no key of that id."""
+
+    def __init__(self, key_id: str) -> None:
+        super().__init__(f"There is no key {key_id!r}; `amplifierd keys list` tells the ids of those that there are.")
+        self.key_id = key_id
+
+
 class StorageUnavailable(StorageError):
     """The storage can't answer now, and another try may succeed (see interface.py on what was written)."""
 

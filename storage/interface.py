@@ -1,9 +1,10 @@
 """The storage as handlers see it: what every backend does, in which order, within which limits."""
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from types import TracebackType
 from typing import ClassVar, Literal, Self
 
+from .keys import Keys
 from .records import (
     CleanUp,
     CleanUpReport,
@@ -32,8 +33,8 @@ from .records import (
 Versions = tuple[int, ...] | None
 
 
-class Storage(ABC):
-    """Keeps sessions and their messages, each under a workspace, which is a tenant.
+class Storage(Keys):
+    """Keeps sessions and their messages, each under a workspace, which is a tenant, and the keys to workspaces.
 
     A workspace sees nothing of another's. A method returns when its effect is durable: on disk, not in a buffer. Two
     calls that meet are ordered by the storage; a reader sees all of a write or nothing of it. Times come from the
@@ -205,6 +206,10 @@ class Storage(ABC):
     @abstractmethod
     async def count_sessions(self, workspace: str) -> int:
         """Count sessions."""
+
+    @abstractmethod
+    async def list_workspaces(self) -> list[str]:
+        """The workspaces that have a session, in order."""
 
     @abstractmethod
     async def export_sessions(self, workspace: str) -> Export:

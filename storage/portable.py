@@ -133,6 +133,25 @@ FROM session
 WHERE workspace = :workspace
 """
 
+# From one workspace to the next, however many sessions each has.
+WORKSPACES = """
+WITH RECURSIVE found (workspace) AS (
+    SELECT MIN(workspace)
+    FROM session
+    UNION ALL
+    SELECT (
+        SELECT MIN(workspace)
+        FROM session
+        WHERE workspace > found.workspace
+    )
+    FROM found
+    WHERE found.workspace IS NOT NULL
+)
+SELECT workspace
+FROM found
+WHERE workspace IS NOT NULL
+"""
+
 NEXT_SESSION = f"""
 SELECT {_SESSIONS}
     AND session.id > :id

@@ -40,6 +40,7 @@ class Statements(Protocol):
     TAIL_MESSAGES: str
     TAIL_SESSION: str
     COUNT_SESSIONS: str
+    WORKSPACES: str
     NEXT_SESSION: str
     IMPORT_SESSION: str
     IMPORT_DETAIL: str

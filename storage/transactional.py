@@ -45,6 +45,7 @@ from .records import (
 )
 from .rows import Bindings, Reader, Row, Statements, Transaction
 from .span import sequences
+from .transactional_keys import TransactionalKeys
 from .upload import Upload
 
 MOST_RELATIVES = 1_000
@@ -56,7 +57,7 @@ _decode_summary = msgspec.json.Decoder(SessionSummary).decode
 _decode_message = msgspec.json.Decoder(Message).decode
 
 
-class TransactionalStorage(Storage):
+class TransactionalStorage(TransactionalKeys, Storage):
     """Does each operation with `statements`: points from `_rows`, long reads by `_read`, writes by `_change`."""
 
     statements: Statements
@@ -221,6 +222,9 @@ class TransactionalStorage(Storage):
         assert row is not None, "An aggregate always has a row."
         counted: int = row[0]
         return counted
+
+    async def list_workspaces(self) -> list[str]:
+        return [workspace for (workspace,) in await self._rows.all(self.statements.WORKSPACES, {})]
 
     async def export_sessions(self, workspace: str) -> Export:
         position = Position(self.statements, workspace)

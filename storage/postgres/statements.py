@@ -66,6 +66,9 @@ from ..portable import (
 from ..portable import (
     TAIL_STATE as TAIL_STATE,
 )
+from ..portable import (
+    WORKSPACES as WORKSPACES,
+)
 
 # A session as a list shows it.
 SUMMARY = """convert_to(

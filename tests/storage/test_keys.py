@@ -1,0 +1,57 @@
+"""What every storage does with keys, and with the workspaces that they are for."""
+
+import pytest
+
+from amplifierd.storage.errors import KeyNotFound
+from amplifierd.storage.interface import Storage
+from amplifierd.storage.keys import Key, NewKey
+from amplifierd.storage.records import NewSession
+
+CI = NewKey("0a1b2c3d4e5f", "team", "ci", "write", "00" * 32)
+
+
+async def test_a_key_is_found_by_its_id(storage: Storage) -> None:
+    created = await storage.create_key(CI)
+    expected = Key("0a1b2c3d4e5f", "team", "ci", "write", "00" * 32, created.created_at, None, None)
+    assert created == expected == await storage.find_key("0a1b2c3d4e5f")
+    assert await storage.find_key("0a1b2c3d4e50") is None
+    assert await storage.find_key("\0") is None
+
+
+async def test_a_key_is_valid_until_it_expires(storage: Storage) -> None:
+    created = await storage.create_key(NewKey("a", "team", "ci", "read", "00" * 32, expires_seconds=60))
+    assert created.expires_at is not None
+    assert created.is_valid(created.created_at)
+    assert not created.is_valid(created.expires_at)
+
+
+async def test_a_revoked_key_stays_revoked(storage: Storage, other: Storage) -> None:
+    created = await storage.create_key(CI)
+    revoked = await other.revoke_key(created.id)
+    assert revoked.revoked_at is not None
+    assert not revoked.is_valid(created.created_at)
+    assert await storage.revoke_key(created.id) == revoked == await storage.find_key(created.id)
+
+
+async def test_a_key_that_is_not_there_is_not_revoked(storage: Storage) -> None:
+    with pytest.raises(KeyNotFound, match="There is no key 'nobody'"):
+        await storage.revoke_key("nobody")
+
+
+async def test_keys_are_listed_and_known_to_be_there(storage: Storage) -> None:
+    assert not await storage.has_keys()
+    assert await storage.list_keys() == []
+    first = await storage.create_key(CI)
+    second = await storage.create_key(NewKey("a", "another", "ci", "admin", "11" * 32))
+    revoked = await storage.revoke_key(first.id)
+    assert await storage.list_keys() == [revoked, second]
+    await storage.revoke_key(second.id)
+    assert await storage.has_keys()
+
+
+async def test_workspaces_are_those_with_sessions(storage: Storage) -> None:
+    assert await storage.list_workspaces() == []
+    for workspace in ("team", "default", "team", "another"):
+        await storage.create_session(workspace, NewSession())
+    await storage.create_key(NewKey("a", "empty", "ci", "admin", "11" * 32))
+    assert await storage.list_workspaces() == ["another", "default", "team"]
