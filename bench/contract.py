@@ -18,7 +18,7 @@ from fastapi import FastAPI
 from pydantic import BaseModel, ConfigDict, Field
 
 from amplifierd.app import RENDERINGS
-from amplifierd.contract import compile_contract, load_document
+from amplifierd.contract import Access, Credential, compile_contract, load_document
 from amplifierd.settings import CONTRACT
 from amplifierd.storage.records import Message, NewMessage
 
@@ -65,13 +65,19 @@ async def nothing(_app: Any) -> AsyncIterator[None]:
     yield
 
 
+async def everybody(_key: str | None) -> Credential:
+    """All may do all."""
+    return Credential("default", "admin", None)
+
+
 def ours(*, check_responses: bool) -> App:
     """The contract, compiled."""
     return compile_contract(
         load_document(CONTRACT),
         handlers="amplifierd.handlers",
-        provided={"storage": NoStorage(), "workspace": "default", "version": "", "uptime": time.monotonic},
+        provided={"storage": NoStorage(), "version": "", "uptime": time.monotonic},
         statuses={},
+        access=Access(everybody),
         version="",
         max_body=8 * 1024 * 1024,
         check_responses=check_responses,

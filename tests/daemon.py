@@ -35,12 +35,12 @@ class Daemon:
         )
         self._reader = threading.Thread(target=self._read_log)
         self._reader.start()
-        if not self._listening.wait(START_SECONDS) or self.process.poll() is not None:
+        self._listening.wait(START_SECONDS)
+        address = re.search(r"listens on http://(\S+):(\d+)/", self.log)
+        if address is None:
             self.kill()
             raise RuntimeError(f"The daemon did not start: {self.log}")
-        address = re.search(r"http://[^:]+:(\d+)", self.log)
-        assert address is not None, self.log
-        self.port = int(address[1])
+        self.host, self.port = address[1], int(address[2])
         self.url = f"http://127.0.0.1:{self.port}"
         self.api = f"{self.url}/api/v1"
 

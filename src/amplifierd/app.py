@@ -6,7 +6,8 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from . import __version__
-from .contract import compile_contract, load_document
+from .contract import Access, compile_contract, load_document
+from .keyring import Keyring
 from .logs import access_log
 from .markdown import markdown_of
 from .settings import Settings
@@ -37,9 +38,6 @@ STATUSES: dict[type[Exception], int] = {
 # How a list is written in a media type, by operation.
 RENDERINGS = {("getTranscript", "text/markdown"): markdown_of}
 
-# Everything is kept under a workspace; without keys there is one.
-DEFAULT_WORKSPACE = "default"
-
 
 def create_app(settings: Settings, storage: Storage) -> Any:
     """The ASGI application that serves `storage` by the contract.
@@ -59,11 +57,17 @@ def create_app(settings: Settings, storage: Storage) -> Any:
         handlers="amplifierd.handlers",
         provided={
             "storage": storage,
-            "workspace": DEFAULT_WORKSPACE,
             "version": __version__,
             "uptime": lambda: time.monotonic() - started,
         },
         statuses=STATUSES,
+        access=Access(
+            Keyring(storage).credential,
+            hosts=settings.hosts,
+            origins=settings.cors_origin,
+            rate_limit=settings.rate_limit,
+            most_requests=settings.max_requests,
+        ),
         renderings=RENDERINGS,
         version=__version__,
         max_body=settings.max_body,

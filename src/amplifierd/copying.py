@@ -1,15 +1,14 @@
-"""`amplifierd copy`: every session of one database into another, then both compared."""
+"""`amplifierd copy`: every session of every workspace of one database into another, then both compared."""
 
 import hashlib
 import sys
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
 
 import click
 import msgspec
 
-from .app import DEFAULT_WORKSPACE
 from .storage.errors import SessionNotFound
 from .storage.interface import Storage
 from .storage.records import Export, ExportHeader, ExportLine, Session
@@ -42,35 +41,41 @@ async def copy(source: Storage, target: Storage) -> Copied:
     sessions meanwhile. Raises `CopyDiffers`.
     """
     async with source, target:
-        sessions = await source.count_sessions(DEFAULT_WORKSPACE)
-        found = await _copy(source, target, sessions)
-        return await _compare(source, target, sessions, found)
+        workspaces = await source.list_workspaces()
+        sessions = sum([await source.count_sessions(workspace) for workspace in workspaces])
+        with click.progressbar(length=sessions, label="Sessions copied", file=sys.stderr) as bar:
+            found = sum([await _copy(source, target, workspace, bar.update) for workspace in workspaces])
+        with click.progressbar(length=sessions, label="Sessions compared", file=sys.stderr) as bar:
+            compared = [await _compare(source, target, workspace, bar.update) for workspace in workspaces]
+        return _total(compared, found)
 
 
-async def _copy(source: Storage, target: Storage, sessions: int) -> int:
+async def _copy(source: Storage, target: Storage, workspace: str, done: Callable[[int], None]) -> int:
     found = 0
-    with click.progressbar(length=sessions, label="Sessions copied", file=sys.stderr) as bar:
-        async with aclosing(_lines(source)) as lines:
-            line = await anext(lines, None)
-            while line is not None:
-                if await _is_there(target, line):
-                    found += 1
-                    bar.update(1)
-                    line = await _next_session(lines)
-                    continue
-                part = _Part(lines, line, target)
-                await target.import_sessions(DEFAULT_WORKSPACE, Export(part.batches()), "fail")
-                bar.update(part.sessions)
-                line = part.next
+    async with aclosing(_lines(source, workspace)) as lines:
+        line = await anext(lines, None)
+        while line is not None:
+            if await _is_there(target, workspace, line):
+                found += 1
+                done(1)
+                line = await _next_session(lines)
+                continue
+            part = _Part(lines, line, target, workspace)
+            await target.import_sessions(workspace, Export(part.batches()), "fail")
+            done(part.sessions)
+            line = part.next
     return found
 
 
 class _Part:
     """Lines from a session on that `target` lacks, to the end of one after so many; `next` is the session after."""
 
-    def __init__(self, lines: AsyncGenerator[ExportLine, None], first: ExportLine, target: Storage) -> None:
+    def __init__(
+        self, lines: AsyncGenerator[ExportLine, None], first: ExportLine, target: Storage, workspace: str
+    ) -> None:
         self._lines = lines
         self._target = target
+        self._workspace = workspace
         self.next: ExportLine | None = first
         self.sessions = 0
 
@@ -80,7 +85,7 @@ class _Part:
         taken = 0
         while self.next is not None:
             if isinstance(self.next.session, Session):
-                if taken >= LINES_AT_ONCE or (taken and await _is_there(self._target, self.next)):
+                if taken >= LINES_AT_ONCE or (taken and await _is_there(self._target, self._workspace, self.next)):
                     return
                 self.sessions += 1
             yield [self.next]
@@ -88,9 +93,9 @@ class _Part:
             self.next = await anext(self._lines, None)
 
 
-async def _lines(storage: Storage) -> AsyncGenerator[ExportLine, None]:
+async def _lines(storage: Storage, workspace: str) -> AsyncGenerator[ExportLine, None]:
     """The sessions and messages of an export."""
-    export = await storage.export_sessions(DEFAULT_WORKSPACE)
+    export = await storage.export_sessions(workspace)
     async with aclosing(export.batches) as batches:
         async for batch in batches:
             for line in batch:
@@ -98,10 +103,10 @@ async def _lines(storage: Storage) -> AsyncGenerator[ExportLine, None]:
                     yield line
 
 
-async def _is_there(target: Storage, line: ExportLine) -> bool:
+async def _is_there(target: Storage, workspace: str, line: ExportLine) -> bool:
     assert isinstance(line.session, Session), "A part ends before a session."
     try:
-        there = await target.get_session(DEFAULT_WORKSPACE, line.session.id)
+        there = await target.get_session(workspace, line.session.id)
     except SessionNotFound:
         return False
     if _encode(there) != _encode(line.session):
@@ -116,31 +121,36 @@ async def _next_session(lines: AsyncGenerator[ExportLine, None]) -> ExportLine |
     return None
 
 
-async def _compare(source: Storage, target: Storage, sessions: int, found: int) -> Copied:
+async def _compare(source: Storage, target: Storage, workspace: str, done: Callable[[int], None]) -> Copied:
     whole = hashlib.sha256()
     messages = compared = 0
-    with click.progressbar(length=sessions, label="Sessions compared", file=sys.stderr) as bar:
-        async with aclosing(_sums(source)) as ours, aclosing(_sums(target)) as theirs:
-            async for ours_id, count, checksum in ours:
+    async with aclosing(_sums(source, workspace)) as ours, aclosing(_sums(target, workspace)) as theirs:
+        async for ours_id, count, checksum in ours:
+            there = await anext(theirs, None)
+            # Those that are only in the target are nobody's concern here.
+            while there is not None and there[0] < ours_id:
                 there = await anext(theirs, None)
-                # Those that are only in the target are nobody's concern here.
-                while there is not None and there[0] < ours_id:
-                    there = await anext(theirs, None)
-                if there != (ours_id, count, checksum):
-                    raise CopyDiffers(_difference(ours_id))
-                whole.update(checksum)
-                messages += count
-                compared += 1
-                bar.update(1)
-    return Copied(compared, messages, found, whole.hexdigest())
+            if there != (ours_id, count, checksum):
+                raise CopyDiffers(_difference(ours_id))
+            whole.update(checksum)
+            messages += count
+            compared += 1
+            done(1)
+    return Copied(compared, messages, 0, whole.hexdigest())
 
 
-async def _sums(storage: Storage) -> AsyncGenerator[tuple[str, int, bytes], None]:
+def _total(compared: list[Copied], found: int) -> Copied:
+    whole = hashlib.sha256("".join(part.checksum for part in compared).encode())
+    sessions, messages = sum(part.sessions for part in compared), sum(part.messages for part in compared)
+    return Copied(sessions, messages, found, whole.hexdigest())
+
+
+async def _sums(storage: Storage, workspace: str) -> AsyncGenerator[tuple[str, int, bytes], None]:
     """The id of each session, how many messages it has, and the SHA-256 of it and of them as they are exported."""
     session_id = ""
     messages = 0
     digest = hashlib.sha256()
-    async with aclosing(_lines(storage)) as lines:
+    async with aclosing(_lines(storage, workspace)) as lines:
         async for line in lines:
             if isinstance(line.session, Session):
                 if session_id:

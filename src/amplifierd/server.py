@@ -29,7 +29,7 @@ GRACE_SECONDS = 10
 
 
 class CannotListen(Exception):
-    """The address can't be listened on; a sentence that says why and what to do."""
+    """The address can't be listened on, or should not be; a sentence that says why and what to do."""
 
 
 def serve(settings: Settings) -> None:
@@ -67,7 +67,7 @@ def _serve_alone(settings: Settings, listener: socket.socket) -> None:
 async def _serve_from(storage: Storage, settings: Settings, server: uvicorn.Server, listener: socket.socket) -> None:
     # Not by the application's lifespan: uvicorn would log with a traceback why the storage can't be opened.
     async with storage:
-        await storage.ping()
+        await _check(storage, settings)
         _announce(settings)
         _collect_garbage()
         await server.serve(sockets=[listener])
@@ -130,11 +130,21 @@ async def _try(settings: Settings) -> None:
     storage = _storage(settings)
     create_app(settings, storage)
     async with storage:
-        await storage.ping()
+        await _check(storage, settings)
+
+
+async def _check(storage: Storage, settings: Settings) -> None:
+    """Raises `CannotListen` where other machines would find all doors open, `StorageUnavailable` where nothing is."""
+    if await storage.has_keys() or settings.is_local or settings.insecure_open:
+        return
+    raise CannotListen(
+        f"Whoever reaches {settings.host} could read and change everything: the database has no keys. "
+        "Make one with `amplifierd keys create --name NAME`, listen on 127.0.0.1, or say --insecure-open."
+    )
 
 
 def _collect_garbage() -> None:
-    # Off since the command began (see cli/serve.py). What was made until now stays to the end, and is never looked through.
+    # Off since the command began (see cli/). What was made until now stays to the end, and is never looked through.
     gc.freeze()
     gc.enable()
 

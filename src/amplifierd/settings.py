@@ -1,6 +1,7 @@
 """What a daemon is told at its start; the command line and the environment fill it in (see cli/)."""
 
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Literal
 
@@ -10,6 +11,9 @@ from .storage.clock import DAY_SECONDS
 
 LogLevel = Literal["debug", "info", "warning", "error"]
 LogFormat = Literal["text", "json"]
+
+# What a machine calls itself; brackets are a URL's (RFC 3986, section 3.2.2).
+_OWN_NAMES = ("localhost", "127.0.0.1", "[::1]")
 
 CONTRACT = Path(__file__).with_name("openapi.yaml")
 
@@ -34,5 +38,31 @@ class Settings:
     check_responses: bool = False
     ephemeral: bool = False
     max_age: float | None = None
+    allowed_hosts: tuple[str, ...] = ()
+    cors_origin: tuple[str, ...] = ()
+    insecure_open: bool = False
+    rate_limit: str | None = None
+    max_requests: int = 2_048
     parent: int = 0
     contract: Path = CONTRACT
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it listens to this machine alone."""
+        if self.host == "localhost":
+            return True
+        try:
+            return ip_address(self.host).is_loopback
+        except ValueError:
+            return False
+
+    @property
+    def hosts(self) -> frozenset[str] | None:
+        """The names that it is asked by, in lower case and without ports; None for any.
+
+        Left out, they are this machine's names for itself where it listens to this machine alone, else any.
+        """
+        if "*" in self.allowed_hosts or not (self.allowed_hosts or self.is_local):
+            return None
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return frozenset(name.lower() for name in (*self.allowed_hosts, *_OWN_NAMES, host))

@@ -208,7 +208,7 @@ def test_a_body_over_8_mib_is_413_that_the_client_reads(daemon: Daemon, session_
 
 def test_a_chunked_body_over_8_mib_is_413_that_the_client_reads(daemon: Daemon, session_id: str) -> None:
     head = (
-        f"POST {MESSAGES.format(session_id)} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n"
+        f"POST {MESSAGES.format(session_id)} HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked\r\n"
         "Content-Type: application/json\r\n\r\n"
     )
     chunk = b"100000\r\n" + b" " * 0x100000 + b"\r\n"
@@ -271,7 +271,7 @@ def test_an_odd_query_parameter_is_400_by_name(daemon: Daemon, query: str, words
     ],
 )
 def test_an_operation_without_query_parameters_refuses_them(daemon: Daemon, method: str, path: str) -> None:
-    request = f"{method} {path}?verbose=1 HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n"
+    request = f"{method} {path}?verbose=1 HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 0\r\n\r\n"
     refused(exchange(daemon.port, request.encode()), 400, "'verbose' is unknown; this operation takes none")
 
 
@@ -333,7 +333,7 @@ def test_a_session_id_of_any_length_is_404(daemon: Daemon, path: str) -> None:
     ],
 )
 def test_what_is_not_http_is_400(daemon: Daemon, request_line: bytes) -> None:
-    answered = exchange(daemon.port, request_line + b"\r\nHost: x\r\n\r\n")
+    answered = exchange(daemon.port, request_line + b"\r\nHost: 127.0.0.1\r\n\r\n")
     assert answered.status == 400
     assert answered.json["title"] == "Bad Request"
     assert answered.json["requestId"] == answered.headers["x-request-id"]
@@ -357,7 +357,9 @@ def test_what_is_not_http_does_not_answer_for_the_request_before(daemon: Daemon)
 )
 def test_lengths_that_contradict_are_400(daemon: Daemon, lengths: bytes) -> None:
     request = (
-        b"POST /api/v1/sessions HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n" + lengths + b"\r\n\r\n{}"
+        b"POST /api/v1/sessions HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+        + lengths
+        + b"\r\n\r\n{}"
     )
     assert exchange(daemon.port, request).status == 400
 

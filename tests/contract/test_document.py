@@ -22,7 +22,7 @@ def schemas(node: Any, place: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
         if isinstance(node.get("type"), str) and "status" not in node:
             yield place, node
         for key, value in node.items():
-            if key not in ("example", "examples", "value"):
+            if key not in ("example", "examples", "value", "securitySchemes"):
                 yield from schemas(value, f"{place}/{key}")
 
 

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from amplifierd.app import RENDERINGS
-from amplifierd.contract import ContractError, Document, compile_contract, load_document
+from amplifierd.contract import Access, ContractError, Document, compile_contract, load_document
 from amplifierd.settings import CONTRACT
 from amplifierd.storage.records import NewMessage, Session
 
@@ -23,6 +23,10 @@ def nothing(_app: Any) -> AbstractAsyncContextManager[None]:
     return nullcontext()
 
 
+async def nobody(_key: str | None) -> None:
+    return None
+
+
 def start(path: Path, handlers: str = "amplifierd.handlers") -> None:
     compile_document(load_document(path), handlers)
 
@@ -31,8 +35,9 @@ def compile_document(document: Document, handlers: str) -> None:
     compile_contract(
         document,
         handlers=handlers,
-        provided={"storage": None, "workspace": "default", "version": "", "uptime": None},
+        provided={"storage": None, "version": "", "uptime": None},
         statuses={},
+        access=Access(nobody),
         version="",
         max_body=1,
         check_responses=True,

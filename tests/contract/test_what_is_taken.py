@@ -38,7 +38,7 @@ def test_json_by_any_of_its_names(daemon: Daemon, session_id: str, content_type:
 
 def test_a_chunked_body(daemon: Daemon, session_id: str) -> None:
     head = (
-        f"POST {MESSAGES.format(session_id)} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n"
+        f"POST {MESSAGES.format(session_id)} HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked\r\n"
         "Content-Type: application/json\r\n\r\n"
     )
     pieces = [b'9\r\n{"content', b'\r\n6\r\n":"x"}\r\n', b"0\r\n\r\n"]

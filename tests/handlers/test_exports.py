@@ -167,7 +167,8 @@ def test_an_import_that_breaks_off_writes_nothing(daemon: Daemon, client: httpx.
     before = client.get("/sessions").json()
     body = (HEADER + session_line()).encode()
     head = (
-        "POST /api/v1/import HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-ndjson\r\nContent-Length: 99999\r\n\r\n"
+        "POST /api/v1/import HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-ndjson\r\n"
+        "Content-Length: 99999\r\n\r\n"
     )
     with Connection(daemon.port) as connection:
         connection.send(head.encode() + body)

@@ -56,7 +56,12 @@ def test_the_commands_of_a_page_give_the_output_it_shows(page: Path, tmp_path: P
             check=True,
             timeout=60,
             cwd=tmp_path,
-            env=os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
+            env=os.environ
+            | {
+                "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+                # A reader's commands and daemon have the same, in the data directory.
+                "AMPLIFIERD_DATABASE": daemon.database,
+            },
         )
     outputs = outcome.stdout.split("<end>\n")
     for (command, expected), output in zip(shown, outputs, strict=False):

@@ -3,6 +3,7 @@
 import click
 
 from .. import __version__
+from .keys import keys
 from .serve import serve
 from .transfer import clean_up_sessions, copy_sessions, export_sessions, import_sessions
 
@@ -13,5 +14,5 @@ def cli() -> None:
     """A store for LLM conversations, served over HTTP by the contract in openapi.yaml."""
 
 
-for command in (serve, export_sessions, import_sessions, clean_up_sessions, copy_sessions):
+for command in (serve, export_sessions, import_sessions, clean_up_sessions, copy_sessions, keys):
     cli.add_command(command)

@@ -1,5 +1,6 @@
 """What commands have in common. Every option is also an environment variable: `--port` is `AMPLIFIERD_PORT`."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -15,6 +16,18 @@ database = click.option(
     show_default="a file in your data directory",
     show_envvar=True,
     help="Where conversations are kept: sqlite:///relative/path, sqlite:////absolute/path or postgresql://user@host/name.",
+)
+
+
+def check_workspace(_context: click.Context, _option: click.Parameter, name: str) -> str:
+    """The name of a workspace as it is. Raises `click.BadParameter` where it is none."""
+    if re.fullmatch(r"[a-z0-9][a-z0-9-]{0,62}", name) is None:
+        raise click.BadParameter(f"{name!r} is no name of a workspace: write lower-case letters, digits and hyphens.")
+    return name
+
+
+workspace = click.option(
+    "--workspace", default="default", callback=check_workspace, show_envvar=True, help="The workspace that is meant."
 )
 
 

@@ -15,6 +15,17 @@ from .options import FROM_ENVIRONMENT, database
 PARENT = os.getppid()
 
 
+def _rate(_context: click.Context, _option: click.Parameter, rate: str | None) -> str | None:
+    if rate is not None:
+        from ..contract import RateLimit
+
+        try:
+            RateLimit(rate)
+        except ValueError as error:
+            raise click.BadParameter(f"{rate!r} is no rate: {error}. Write 100/second, or 5000 per 1 hour.") from error
+    return rate
+
+
 @click.command(context_settings=FROM_ENVIRONMENT)
 @click.option("--host", default="127.0.0.1", show_envvar=True, help="The address to listen on.")
 @click.option(
@@ -49,6 +60,37 @@ PARENT = os.getppid()
     default=False,
     show_envvar=True,
     help="For a test run: data in memory, a free port, one line of JSON that says where, and an end with its parent.",
+)
+@click.option(
+    "--allowed-hosts",
+    multiple=True,
+    show_envvar=True,
+    help="A name that requests may ask for in Host, * for any; give it once for each.",
+)
+@click.option(
+    "--cors-origin",
+    multiple=True,
+    show_envvar=True,
+    help="An origin whose web pages may use the service, as https://example.com; give it once for each.",
+)
+@click.option(
+    "--insecure-open/--no-insecure-open",
+    default=False,
+    show_envvar=True,
+    help="Serve other machines though there are no keys: everybody may read and change everything.",
+)
+@click.option(
+    "--rate-limit",
+    callback=_rate,
+    show_envvar=True,
+    help="How many requests each key, or each address without one, may make: 100/second, 5000 per 1 hour.",
+)
+@click.option(
+    "--max-requests",
+    type=click.IntRange(1),
+    default=2_048,
+    show_envvar=True,
+    help="How many requests are handled at a time; the next is refused at once.",
 )
 @click.option("--max-age", type=click.FloatRange(min=0), show_envvar=True, help="End after so many seconds.")
 @click.pass_context

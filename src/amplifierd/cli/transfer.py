@@ -9,7 +9,7 @@ import click
 from ..settings import CONTRACT
 from ..storage import open_storage
 from ..storage.records import ENDED, CleanUp, OnConflict, SessionStatus
-from .options import FROM_ENVIRONMENT, database, sentences
+from .options import FROM_ENVIRONMENT, database, sentences, workspace
 
 # Who imports from the command line has the file already; the bound is against a file that has no lines.
 MOST_LINE = 1024 * 1024 * 1024
@@ -17,8 +17,9 @@ MOST_LINE = 1024 * 1024 * 1024
 
 @click.command("export", context_settings=FROM_ENVIRONMENT)
 @database
+@workspace
 @click.argument("file", type=click.File("wb"), default="-")
-def export_sessions(database: str, file: BinaryIO) -> None:
+def export_sessions(database: str, workspace: str, file: BinaryIO) -> None:
     """Write every session with its messages to FILE as NDJSON; to the standard output where FILE is left out.
 
     A daemon may serve the database meanwhile.
@@ -26,12 +27,13 @@ def export_sessions(database: str, file: BinaryIO) -> None:
     from ..commands import export_to
 
     with sentences():
-        exported = asyncio.run(export_to(file, open_storage(database)))
+        exported = asyncio.run(export_to(file, open_storage(database), workspace))
     click.echo(f"Exported {exported} sessions.", err=True)
 
 
 @click.command("import", context_settings=FROM_ENVIRONMENT)
 @database
+@workspace
 @click.option(
     "--on-conflict",
     type=click.Choice(get_args(OnConflict)),
@@ -39,7 +41,7 @@ def export_sessions(database: str, file: BinaryIO) -> None:
     help="What to do with a session whose id is there already.",
 )
 @click.argument("file", type=click.File("rb"), default="-")
-def import_sessions(database: str, on_conflict: OnConflict, file: BinaryIO) -> None:
+def import_sessions(database: str, workspace: str, on_conflict: OnConflict, file: BinaryIO) -> None:
     """Take the sessions of an export from FILE; from the standard input where FILE is left out.
 
     A daemon may serve the database meanwhile.
@@ -50,7 +52,7 @@ def import_sessions(database: str, on_conflict: OnConflict, file: BinaryIO) -> N
     size = os.fstat(file.fileno()).st_size if file.seekable() else None
     with sentences():
         reader = line_reader(load_document(CONTRACT), MOST_LINE)
-        report = asyncio.run(import_from(file, size, open_storage(database), reader, on_conflict))
+        report = asyncio.run(import_from(file, size, open_storage(database), workspace, reader, on_conflict))
     click.echo(
         f"Imported {report.sessions} sessions with {report.messages} messages; "
         f"{report.skipped} were skipped, {report.renamed} got a new id.",
@@ -60,6 +62,7 @@ def import_sessions(database: str, on_conflict: OnConflict, file: BinaryIO) -> N
 
 @click.command("cleanup", context_settings=FROM_ENVIRONMENT)
 @database
+@workspace
 @click.option(
     "--older-than-days", type=click.IntRange(0, 36500), required=True, help="How many days ago they were last updated."
 )
@@ -71,12 +74,14 @@ def import_sessions(database: str, on_conflict: OnConflict, file: BinaryIO) -> N
     help="The statuses that they have; give it once for each.",
 )
 @click.option("--dry-run/--no-dry-run", default=True, help="Say only what would go.")
-def clean_up_sessions(database: str, older_than_days: int, status: tuple[SessionStatus, ...], *, dry_run: bool) -> None:
+def clean_up_sessions(
+    database: str, workspace: str, older_than_days: int, status: tuple[SessionStatus, ...], *, dry_run: bool
+) -> None:
     """Delete old sessions; a daemon may serve the database meanwhile."""
     from ..commands import clean_up
 
     with sentences():
-        report = asyncio.run(clean_up(open_storage(database), CleanUp(older_than_days, status, dry_run)))
+        report = asyncio.run(clean_up(open_storage(database), workspace, CleanUp(older_than_days, status, dry_run)))
     done = "would be deleted; --no-dry-run deletes them" if dry_run else "were deleted"
     click.echo(f"{report.sessions} sessions with {report.messages} messages {done}.")
 

@@ -1,6 +1,6 @@
 """openapi.yaml compiled once, at start-up, into an ASGI application.
 
-    routing -> operation: parameters, body -> handler -> response
+    gate -> routing -> operation: security, parameters, body -> handler -> response
 
 Nothing outside of this package imports Connexion, Starlette or a JSON Schema library.
 """
@@ -10,18 +10,23 @@ import warnings
 # Connexion imports Starlette's test client, which tells whoever starts a daemon what its own tests should install.
 warnings.filterwarnings("ignore", "Using `httpx` with `starlette.testclient`")
 
-from .application import compile_contract
+from .application import Access, compile_contract
 from .document import ContractError, Document, load_document
 from .edge import AccessLog
 from .lines import LineReader, line_reader
 from .problems import Problem
+from .rate import RateLimit
+from .security import Credential
 
 __all__ = [
+    "Access",
     "AccessLog",
     "ContractError",
+    "Credential",
     "Document",
     "LineReader",
     "Problem",
+    "RateLimit",
     "compile_contract",
     "line_reader",
     "load_document",

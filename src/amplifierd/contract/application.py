@@ -1,8 +1,9 @@
 """The contract as an application: Connexion routes and authenticates, compiled operations do the rest."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
 from typing import Any
@@ -15,17 +16,39 @@ from connexion.resolver import Resolution, Resolver
 from starlette.types import ASGIApp
 
 from .checking import ResponseCheck
+from .cors import Cors
 from .document import ContractError, Document
 from .edge import AccessLog, Edge
+from .exchange import Capacity
+from .gate import Gate
 from .operation import Compilation, Handler, Operation
 from .pages import Pages
 from .paths import Paths
+from .rate import RateLimit
 from .representation import Rendering
 from .routing import Routing
 from .schema import Schemas
+from .security import Authenticate
 
 Lifespan = Callable[[Any], AbstractAsyncContextManager[None]]
 CompileOperation = Callable[[str, str, Handler], Operation]
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Who is let in, and how much of it.
+
+    `authenticate` says what a key opens; requests are served that are meant for one of `hosts`, None for any, and
+    pages of `origins` may use the service. A caller may make requests at the `rate_limit`, None for as many as there
+    come. At most `most_requests` are handled at a time, with bodies of `most_bytes` together.
+    """
+
+    authenticate: Authenticate
+    hosts: Collection[str] | None = None
+    origins: Collection[str] = ()
+    rate_limit: str | None = None
+    most_requests: int = 2_048
+    most_bytes: int = 64 * 1024 * 1024
 
 
 def compile_contract(
@@ -34,6 +57,7 @@ def compile_contract(
     handlers: str,
     provided: Mapping[str, object],
     statuses: Mapping[type[Exception], int],
+    access: Access,
     version: str,
     max_body: int,
     check_responses: bool,
@@ -44,15 +68,20 @@ def compile_contract(
     """The ASGI application that serves `document`.
 
     `handlers` is the package with a module for each tag and a function for each operationId, in snake_case;
-    `provided` is what handlers may ask for by name besides what the contract gives them; `statuses` says which status
-    an error of the domain has; `renderings` write an operation's list in a media type that is not JSON; bodies, or
-    their lines, have at most `max_body` bytes. With `check_responses` whatever is sent is held against the contract
-    first; `access_log` is told of each request. Raises `ContractError` where document and handlers do not fit.
+    `provided` is what handlers may ask for by name besides what the contract gives them, and the `workspace` of the
+    request's credential; `statuses` says which status an error of the domain has; `renderings` write an operation's
+    list in a media type that is not JSON; bodies, or their lines, have at most `max_body` bytes. With
+    `check_responses` whatever is sent is held against the contract first; `access_log` is told of each request. Raises
+    `ContractError` where document and handlers do not fit.
     """
     _refuse_double_names(document)
     paths = Paths(document)
     schemas = Schemas(document)
-    compilation = Compilation(document, schemas, provided, max_body, renderings)
+    capacity = Capacity(access.most_requests, access.most_bytes)
+    rate_limit = None if access.rate_limit is None else RateLimit(access.rate_limit)
+    compilation = Compilation(
+        document, schemas, provided, access.authenticate, rate_limit, capacity, max_body, renderings
+    )
     # Connexion's hint says applications where it takes what makes them.
     middlewares: list[Any] = [
         LifespanMiddleware,
@@ -74,8 +103,10 @@ def compile_contract(
     except Exception as error:
         # What Connexion raises on a document that is no OpenAPI is whatever its reading stumbles on.
         raise ContractError(f"Connexion can't read the contract: {error!r}") from error
-    application = Edge(connexion, statuses, access_log)
-    return ResponseCheck(application, document, paths, schemas) if check_responses else application
+    application: ASGIApp = Edge(connexion, statuses, Gate(access.hosts, access.origins), capacity, access_log)
+    if check_responses:
+        application = ResponseCheck(application, document, paths, schemas)
+    return Cors(application, access.origins) if access.origins else application
 
 
 def _refuse_double_names(document: Document) -> None:

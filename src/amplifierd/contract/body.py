@@ -8,6 +8,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope
 
 from ..storage.records import Digest
+from .exchange import Capacity, exchange_of
 from .ijson import DEEPEST, NotIJson, decode
 from .problems import Problem, Violation, shorten
 from .schema import MOST_VIOLATIONS, Validator
@@ -15,6 +16,9 @@ from .schema import MOST_VIOLATIONS, Validator
 JSON = "application/json"
 MERGE_PATCH = "application/merge-patch+json"
 NDJSON = "application/x-ndjson"
+
+# Smaller bodies are not worth counting: there are only so many requests at a time.
+UNCOUNTED_BYTES = 64 * 1024
 
 _MOST_NAMED = 5
 
@@ -50,21 +54,31 @@ class RecordReader:
 class Body:
     """The JSON body of an operation, in one of its media types, which its handler takes as a record."""
 
-    def __init__(self, records: RecordReader, media_types: Collection[str], *, required: bool, max_bytes: int) -> None:
+    def __init__(
+        self,
+        records: RecordReader,
+        media_types: Collection[str],
+        *,
+        required: bool,
+        max_bytes: int,
+        capacity: Capacity,
+    ) -> None:
         self._records = records
         self._media_types = media_types
         self._required = required
         self._max_bytes = max_bytes
+        self._capacity = capacity
 
     async def read(self, scope: Scope, receive: Receive) -> tuple[Any, bytes | Digest]:
         """The record that the body holds, and its text, or what reads that as it comes.
 
         A record of defaults where the body may be left out and is.
 
-        Raises a problem: 413 too large, 415 a content type that is not taken, 400 not I-JSON, 422 against the schema.
+        Raises a problem: 413 too large, 415 a content type that is not taken, 400 not I-JSON, 422 against the schema,
+        503 where there is no room for it now.
         """
         content_type = self._check_headers(scope)
-        body = await self._whole(receive)
+        body = await self._whole(scope, receive)
         if not body and not self._required:
             return self._records.default(), b""
         if content_type is None:
@@ -98,7 +112,7 @@ class Body:
             if name.strip() == "charset" and charset.strip().strip('"') not in ("utf-8", "utf8"):
                 raise _not_json(f"charset {charset!r} is not UTF-8, the only one JSON has")
 
-    async def _whole(self, receive: Receive) -> bytes:
+    async def _whole(self, scope: Scope, receive: Receive) -> bytes:
         parts: list[bytes] = []
         size = 0
         while True:
@@ -108,6 +122,8 @@ class Body:
             parts.append(message["body"])
             size += len(message["body"])
             check_size(size, self._max_bytes, "The body")
+            if size > UNCOUNTED_BYTES:
+                self._capacity.hold(exchange_of(scope), len(message["body"]))
             if not message["more_body"]:
                 return parts[0] if len(parts) == 1 else b"".join(parts)
 

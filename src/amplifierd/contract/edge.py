@@ -7,8 +7,10 @@ from collections.abc import Callable, Mapping
 from itertools import count
 
 from starlette.requests import ClientDisconnect
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
+from .exchange import Capacity, Exchange
+from .gate import Gate
 from .problems import problem_of, render
 
 AccessLog = Callable[[str, str, int, float, str], None]
@@ -17,14 +19,23 @@ logger = logging.getLogger("amplifierd")
 
 
 class Edge:
-    """Serves `app` to the world; `statuses` says which status a fact of the domain has.
+    """Serves `app` to the world, as `gate` lets it in and within `capacity`; `statuses` says which status a fact has.
 
     `access_log` is told of each request: its method, path, status, milliseconds and id.
     """
 
-    def __init__(self, app: ASGIApp, statuses: Mapping[type[Exception], int], access_log: AccessLog | None) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        statuses: Mapping[type[Exception], int],
+        gate: Gate,
+        capacity: Capacity,
+        access_log: AccessLog | None,
+    ) -> None:
         self._app = app
         self._statuses = statuses
+        self._gate = gate
+        self._capacity = capacity
         self._access_log = access_log
         self._process = secrets.token_hex(4)
         self._numbers = count(1)
@@ -33,22 +44,25 @@ class Edge:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        exchange = _Exchange(f"{self._process}-{next(self._numbers):x}", send)
+        exchange = Exchange(scope, send, f"{self._process}-{next(self._numbers):x}")
         started = time.perf_counter()
         try:
+            self._capacity.enter()
+            self._gate.check(scope)
             await self._app(_without_trailing_slash(scope), receive, exchange.send)
         except ClientDisconnect:
             exchange.status = 499
         except Exception as error:  # noqa: BLE001  # whatever it is, the client gets a problem body
             await self._answer_error(error, exchange)
         finally:
+            self._capacity.leave(exchange)
             if self._access_log is not None:
                 milliseconds = (time.perf_counter() - started) * 1e3
                 # The raw path is percent-encoded: nothing that a client sends can begin a line of its own.
                 path = scope["raw_path"].decode("latin-1")
                 self._access_log(scope["method"], path, exchange.status, milliseconds, exchange.request_id)
 
-    async def _answer_error(self, error: Exception, exchange: "_Exchange") -> None:
+    async def _answer_error(self, error: Exception, exchange: Exchange) -> None:
         problem = problem_of(error, self._statuses, exchange.request_id)
         if problem.status == 500:
             logger.error("Request %s failed", exchange.request_id, exc_info=error)
@@ -58,22 +72,6 @@ class Edge:
         headers, body = render(problem, exchange.request_id)
         await exchange.send({"type": "http.response.start", "status": problem.status, "headers": headers})
         await exchange.send({"type": "http.response.body", "body": body})
-
-
-class _Exchange:
-    """One request and the status it was answered with, 0 until then."""
-
-    def __init__(self, request_id: str, send: Send) -> None:
-        self.request_id = request_id
-        self.status = 0
-        self.content_type = ""
-        self._send = send
-
-    async def send(self, message: Message) -> None:
-        if message["type"] == "http.response.start":
-            self.status = message["status"]
-            message["headers"].append((b"x-request-id", self.request_id.encode()))
-        await self._send(message)
 
 
 def _without_trailing_slash(scope: Scope) -> Scope:

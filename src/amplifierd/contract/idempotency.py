@@ -22,20 +22,19 @@ InUse = set[tuple[object, str]]
 class Idempotency:
     """The keys of one operation's requests; `in_use` are those of all operations, with their workspace."""
 
-    def __init__(self, operation_id: str, workspace: object, in_use: InUse) -> None:
+    def __init__(self, operation_id: str, in_use: InUse) -> None:
         self._operation_id = operation_id
-        self._workspace = workspace
         self._in_use = in_use
 
     @contextmanager
-    def handling(self, key: str, scope: Scope, body: bytes | Digest) -> Iterator[Once]:
-        """What the handler is given for a request with this key, while it is being handled.
+    def handling(self, key: str, workspace: object, scope: Scope, body: bytes | Digest) -> Iterator[Once]:
+        """What the handler is given for a request with this key in a workspace, while it is being handled.
 
         `body` is its text, or a digest that goes on to read it as it comes.
 
         Raises a 409 problem where another with the key is.
         """
-        held = (self._workspace, key)
+        held = (workspace, key)
         if held in self._in_use:
             raise Problem(
                 409,

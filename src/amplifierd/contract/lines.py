@@ -10,6 +10,7 @@ from starlette.types import Receive, Scope
 from ..storage.records import Digest, Export, ExportLine
 from .body import NDJSON, Body, RecordReader, check_size
 from .document import Document
+from .exchange import Capacity
 from .ijson import DEEPEST
 from .schema import Schemas, Validator
 
@@ -58,9 +59,9 @@ class LineReader:
 class LineBody(Body):
     """The body of an operation whose handler takes an `Export`."""
 
-    def __init__(self, validator: Validator, max_bytes: int) -> None:
+    def __init__(self, validator: Validator, max_bytes: int, capacity: Capacity) -> None:
         records = _export_lines(validator)
-        super().__init__(records, [NDJSON], required=True, max_bytes=sys.maxsize)
+        super().__init__(records, [NDJSON], required=True, max_bytes=sys.maxsize, capacity=capacity)
         self._lines = LineReader(records, max_bytes)
 
     async def read(self, scope: Scope, receive: Receive) -> tuple[Export, Digest]:

@@ -11,15 +11,21 @@ from starlette.types import Receive, Scope, Send
 from ..storage.records import Digest, Export
 from .body import JSON, MERGE_PATCH, NDJSON, Body, RecordReader
 from .document import ContractError, Document, Json
+from .exchange import Capacity
 from .idempotency import ARGUMENT, IDEMPOTENCY_KEY, Idempotency, InUse
 from .lines import LineBody
 from .parameters import Arguments, Header, HeaderParameters, compile_parameters
 from .preconditions import IF_MATCH, IF_NONE_MATCH, versions_of
+from .rate import RateLimit
 from .representation import Rendering
 from .response import Response
 from .schema import Schemas
+from .security import Authenticate, Security
 
 Handler = Callable[..., Awaitable[Any]]
+
+# What a request's credential gives its handler.
+WORKSPACE = "workspace"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +35,9 @@ class Compilation:
     document: Document
     schemas: Schemas
     provided: Mapping[str, object]
+    authenticate: Authenticate
+    rate_limit: RateLimit | None
+    capacity: Capacity
     max_body: int
     renderings: Mapping[tuple[str, str], Rendering]
     keys_in_use: InUse = field(default_factory=set)
@@ -47,13 +56,17 @@ class Operation:
         self._body = _compile_body(compilation, operation, handler)
         self._handler = handler
         names = [*self._path.names, *self._query.names, *bound]
-        self._provided = _provided(operation, handler, names, compilation.provided)
-        workspace = compilation.provided.get("workspace")
-        self._idempotency = Idempotency(operation["operationId"], workspace, compilation.keys_in_use)
+        self._security = Security(document, operation, compilation.authenticate, compilation.rate_limit)
+        known = compilation.provided if self._security.is_public else {**compilation.provided, WORKSPACE: None}
+        self._provided = _provided(operation, handler, names, known)
+        self._idempotency = Idempotency(operation["operationId"], compilation.keys_in_use)
         self._response = Response(document, schemas, path, operation, handler, compilation.renderings)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        credential = await self._security.admit(scope)
         arguments: Arguments = dict(self._provided)
+        if WORKSPACE in arguments and credential is not None:
+            arguments[WORKSPACE] = credential.workspace
         self._path.bind(scope["path_params"], arguments)
         self._query.bind(scope["query_string"], arguments)
         if self._headers is not None:
@@ -65,7 +78,7 @@ class Operation:
         if key is None:
             await self._response.send(scope, receive, send, await self._handler(**arguments))
             return
-        with self._idempotency.handling(key, scope, text) as once:
+        with self._idempotency.handling(key, arguments.get(WORKSPACE), scope, text) as once:
             arguments[ARGUMENT] = once
             result = await self._handler(**arguments)
             await self._response.send(scope, receive, send, result, replayed=once.replayed)
@@ -94,7 +107,7 @@ def _compile_body(compilation: Compilation, operation: Json, handler: Handler) -
             "is not supported."
         )
     if record is Export:
-        return LineBody(compilation.schemas.closed_validator(schema), compilation.max_body)
+        return LineBody(compilation.schemas.closed_validator(schema), compilation.max_body, compilation.capacity)
     properties = set(compilation.document.resolve(schema).get("properties", {}))
     fields = {it.encode_name for it in msgspec.structs.fields(record)} if _is_struct(record) else set()
     if properties != fields:
@@ -103,7 +116,8 @@ def _compile_body(compilation: Compilation, operation: Json, handler: Handler) -
             f"{_name(handler)} takes {sorted(fields)}."
         )
     records = RecordReader(compilation.schemas.validator(schema), record)
-    return Body(records, media_types, required=declared.get("required", False), max_bytes=compilation.max_body)
+    required = declared.get("required", False)
+    return Body(records, media_types, required=required, max_bytes=compilation.max_body, capacity=compilation.capacity)
 
 
 def _provided(operation: Json, handler: Handler, names: list[str], provided: Mapping[str, object]) -> dict[str, object]:

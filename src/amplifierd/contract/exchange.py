@@ -1,0 +1,71 @@
+"""A request and its answer, as far as they are: what those who serve it in turn tell each other, in its ASGI scope."""
+
+from typing import cast
+
+from starlette.types import Message, Scope, Send
+
+from .problems import RETRY_AFTER_SECONDS, Headers, Problem
+
+_KEY = "amplifierd.exchange"
+
+
+class Exchange:
+    """One request; `status` is what it was answered with, 0 until then.
+
+    Its answer gets the `headers` that are there by then besides its own; it holds so many `held_bytes` of memory.
+    """
+
+    def __init__(self, scope: Scope, send: Send, request_id: str) -> None:
+        self.request_id = request_id
+        self.status = 0
+        self.headers: Headers = []
+        self.held_bytes = 0
+        self._send = send
+        scope[_KEY] = self
+
+    async def send(self, message: Message) -> None:
+        """Send a part of the answer."""
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            message["headers"] += [*self.headers, (b"x-request-id", self.request_id.encode())]
+        await self._send(message)
+
+
+def exchange_of(scope: Scope) -> Exchange:
+    """The exchange that a request belongs to."""
+    return cast("Exchange", scope[_KEY])
+
+
+class Capacity:
+    """What requests may take together: at most `most_requests` at a time, and `most_bytes` of memory for bodies."""
+
+    def __init__(self, most_requests: int, most_bytes: int) -> None:
+        self._most_requests = most_requests
+        self._most_bytes = most_bytes
+        self._requests = 0
+        self._bytes = 0
+
+    def enter(self) -> None:
+        """Begin a request, which ends with `leave`. Raises a 503 problem where there are too many."""
+        self._requests += 1
+        if self._requests > self._most_requests:
+            raise _busy(f"{self._most_requests} requests are being handled already, as many as this server takes")
+
+    def hold(self, exchange: Exchange, size: int) -> None:
+        """Let a request hold `size` bytes more until its end. Raises a 503 problem where that is too much."""
+        if self._bytes + size > self._most_bytes:
+            raise _busy(
+                f"Bodies of {self._bytes} bytes are being handled already, and there is no room for {size} more"
+            )
+        self._bytes += size
+        exchange.held_bytes += size
+
+    def leave(self, exchange: Exchange) -> None:
+        """End a request."""
+        self._requests -= 1
+        self._bytes -= exchange.held_bytes
+
+
+def _busy(why: str) -> Problem:
+    headers = {"Retry-After": str(RETRY_AFTER_SECONDS)}
+    return Problem(503, "busy", f"{why}; send this one again soon.", headers=headers)

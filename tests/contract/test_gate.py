@@ -1,0 +1,214 @@
+"""What a web page in the user's browser may not do, and how much anybody may do."""
+
+import re
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from daemon import Daemon
+from keys import create_key
+from operations import OPERATIONS, send
+from raw import Connection, exchange, post
+
+ALL = [*OPERATIONS, ("GET", "/status", None)]
+CHANGES = [operation for operation in OPERATIONS if operation[0] != "GET"]
+ORIGIN = "https://app.example"
+
+
+def name(operation: tuple[str, str, object]) -> str:
+    return f"{operation[0]} {operation[1]}"
+
+
+@pytest.fixture(scope="module")
+def public(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
+    """A daemon that is asked by another name too, and by a page elsewhere."""
+    database = f"sqlite:///{tmp_path_factory.mktemp('public')}/a.db"
+    with Daemon(database, "--allowed-hosts", "Amp.example", "--cors-origin", ORIGIN) as running:
+        yield running
+
+
+@pytest.mark.parametrize("operation", ALL, ids=name)
+def test_a_name_that_was_made_to_point_here_is_421(client: httpx.Client, operation: tuple[str, str, object]) -> None:
+    client.headers["Host"] = "rebound.example:8420"
+    answered = send(client, operation, "x")
+    assert answered.status_code == 421
+    assert answered.json()["type"] == "urn:amplifierd:problem:misdirected-request"
+    assert "'rebound.example:8420'" in answered.json()["detail"]
+
+
+@pytest.mark.parametrize("path", ["/", "/docs", "/openapi.yaml", "/nothing"])
+def test_pages_are_not_for_other_names_either(daemon: Daemon, path: str) -> None:
+    assert httpx.get(f"{daemon.url}{path}", headers={"Host": "rebound.example"}).status_code == 421
+
+
+@pytest.mark.parametrize("host", ["localhost", "LOCALHOST:1", "127.0.0.1", "[::1]:8420", "localhost.", "[::1]"])
+def test_a_machine_s_own_names_are_taken(client: httpx.Client, host: str) -> None:
+    assert client.get("/health", headers={"Host": host}).status_code == 200
+
+
+@pytest.mark.parametrize("host", ["amp.example", "amp.example:443", "localhost"])
+def test_names_may_be_added(public: Daemon, host: str) -> None:
+    assert httpx.get(f"{public.api}/health", headers={"Host": host}).status_code == 200
+    assert httpx.get(f"{public.api}/health", headers={"Host": "example"}).status_code == 421
+
+
+@pytest.mark.parametrize("hosts", [b"", b"Host: localhost\r\nHost: localhost\r\n", b"Host: localhost\r\nHost: x\r\n"])
+def test_a_request_names_one_host(daemon: Daemon, hosts: bytes) -> None:
+    answered = exchange(daemon.port, b"GET /api/v1/health HTTP/1.1\r\n" + hosts + b"\r\n")
+    assert answered.status == 400
+    assert answered.json["type"] == "urn:amplifierd:problem:bad-host"
+
+
+def test_http_1_0_has_no_host(daemon: Daemon) -> None:
+    assert exchange(daemon.port, b"GET /api/v1/health HTTP/1.0\r\n\r\n").status == 200
+
+
+@pytest.mark.parametrize("operation", CHANGES, ids=name)
+@pytest.mark.parametrize("origin", ["https://evil.example", "null"])
+def test_a_strange_page_changes_nothing(client: httpx.Client, operation: tuple[str, str, object], origin: str) -> None:
+    before = client.get("/sessions").json()
+    client.headers["Origin"] = origin
+    answered = send(client, operation, "x")
+    assert answered.status_code == 403
+    assert answered.json()["type"] == "urn:amplifierd:problem:origin-not-allowed"
+    assert f"'{origin}'" in answered.json()["detail"]
+    assert client.get("/sessions").json() == before
+
+
+def test_our_own_pages_may_change_and_no_header_lets_others_read(daemon: Daemon, client: httpx.Client) -> None:
+    assert client.post("/sessions", headers={"Origin": daemon.url}).status_code == 201
+    answered = client.get("/sessions", headers={"Origin": "https://evil.example"})
+    assert answered.status_code == 200
+    assert not [header for header in answered.headers if header.startswith("access-control-")]
+
+
+def test_what_a_form_can_send_is_no_body(client: httpx.Client) -> None:
+    for content_type in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"):
+        answered = client.post("/sessions", content=b"{}", headers={"Content-Type": content_type})
+        assert answered.status_code == 415
+
+
+def test_a_page_that_is_allowed_may_read_and_change(public: Daemon) -> None:
+    with public.client() as client:
+        client.headers["Origin"] = ORIGIN
+        created = client.post("/sessions")
+        assert created.status_code == 201
+        assert created.headers["access-control-allow-origin"] == ORIGIN
+        assert "ETag" in created.headers["access-control-expose-headers"]
+        refused = client.get(f"/sessions/{created.json()['id']}x")
+        assert (refused.status_code, refused.headers["access-control-allow-origin"]) == (404, ORIGIN)
+
+
+def test_a_browser_is_told_what_an_allowed_page_may_do(public: Daemon) -> None:
+    asked = {"Access-Control-Request-Method": "PATCH", "Access-Control-Request-Headers": "authorization, if-match"}
+    with public.client() as client:
+        allowed = client.options("/sessions/x", headers=asked | {"Origin": ORIGIN})
+        assert allowed.status_code == 200
+        assert allowed.headers["access-control-allow-origin"] == ORIGIN
+        assert "PATCH" in allowed.headers["access-control-allow-methods"]
+        for origin in ("https://evil.example", f"{ORIGIN}.evil.example", "null"):
+            refused = client.options("/sessions/x", headers=asked | {"Origin": origin})
+            assert refused.status_code == 405
+            assert "access-control-allow-origin" not in refused.headers
+            assert client.post("/sessions", headers={"Origin": origin}).status_code == 403
+
+
+@pytest.mark.parametrize("path", ["/sessions/%2e%2e", "/sessions/..", "/sessions/%2e%2e%2f%2e%2e", "/sessions/%00"])
+def test_an_id_is_no_path(daemon: Daemon, path: str) -> None:
+    with daemon.client() as client:
+        client.post("/sessions")
+        before = client.get("/sessions").json()
+        answered = exchange(daemon.port, f"DELETE /api/v1{path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+        assert answered.status == 404
+        assert client.get("/sessions").json() == before
+        assert client.get("/health").status_code == 200
+
+
+def test_one_request_too_many_is_429(tmp_path: Path) -> None:
+    with Daemon(f"sqlite:///{tmp_path}/a.db", "--rate-limit", "2/hour") as daemon, daemon.client() as client:
+        taken = [client.get("/status") for _ in range(2)]
+        assert [answered.status_code for answered in taken] == [200, 200]
+        assert [answered.headers["ratelimit-policy"] for answered in taken] == ['"default";q=2;w=3600'] * 2
+        assert re.fullmatch('"default";r=1;t=[0-9]+', taken[0].headers["ratelimit"])
+        for operation in ALL:
+            answered = send(client, operation, "x")
+            assert answered.status_code == 429, operation
+            assert 1 <= int(answered.headers["retry-after"]) <= 3600
+            assert answered.headers["ratelimit"].startswith('"default";r=0;t=')
+            assert answered.json()["type"] == "urn:amplifierd:problem:too-many-requests"
+            assert answered.json()["detail"].startswith("You may make 2 per 1 hour requests; wait ")
+
+
+def test_each_key_has_its_own_rate(tmp_path: Path) -> None:
+    database = f"sqlite:///{tmp_path}/a.db"
+    first, second = create_key(database), create_key(database)
+    with Daemon(database, "--rate-limit", "3 per 1 hour") as daemon, daemon.client() as client:
+
+        def ask(key: str) -> int:
+            return client.get("/sessions", headers={"Authorization": f"Bearer {key}"}).status_code
+
+        assert [ask(first) for _ in range(4)] == [200, 200, 200, 429]
+        assert [ask("guessed") for _ in range(4)] == [401, 401, 401, 429]
+        assert ask(second) == 200
+
+
+def test_what_is_no_rate_is_refused_at_the_start(tmp_path: Path) -> None:
+    for rate in ("many", "0/second", "5/fortnight"):
+        with pytest.raises(RuntimeError, match=f"'{rate}' is no rate: .*Write 100/second"):
+            Daemon(f"sqlite:///{tmp_path}/a.db", "--rate-limit", rate)
+
+
+def test_past_the_most_requests_all_are_503_at_once(tmp_path: Path) -> None:
+    with Daemon(f"sqlite:///{tmp_path}/a.db", "--max-requests", "1") as daemon, daemon.client() as client:
+        with client.stream("GET", "/events"):
+            for operation in ALL:
+                answered = send(client, operation, "x")
+                assert answered.status_code == 503, operation
+                assert answered.headers["retry-after"] == "1"
+                assert answered.json()["type"] == "urn:amplifierd:problem:busy"
+        # Until the daemon has noticed that the reader is gone.
+        assert any(client.get("/health").status_code == 200 for _ in range(1_000))
+
+
+def test_bodies_have_only_so_much_room(tmp_path: Path) -> None:
+    size = 40 * 1024 * 1024
+    with Daemon(f"sqlite:///{tmp_path}/a.db", "--max-body", str(size)) as daemon, daemon.client() as client:
+        head, body = post("/api/v1/sessions", b" " * (size - 2) + b"{}")[:-size], b" " * (size - 2)
+        with Connection(daemon.port) as first:
+            first.send(head, body)
+            second = exchange(daemon.port, head, body, b"{}")
+            assert second.status == 503
+            assert second.json["type"] == "urn:amplifierd:problem:busy"
+            assert client.post("/sessions", json={}).status_code == 201
+            first.send(b"{}")
+            assert first.answer().status == 201
+        assert exchange(daemon.port, head, body, b"{}").status == 201
+
+
+EVERYWHERE = "0.0.0.0"  # noqa: S104  # that is what is tried
+
+
+def test_other_machines_find_no_open_door(database: str) -> None:
+    for workers in ("1", "2"):
+        with pytest.raises(RuntimeError, match="the database has no keys") as refused:
+            Daemon(database, "--host", EVERYWHERE, "--workers", workers)
+        assert "amplifierd keys create" in str(refused.value)
+        assert "Traceback" not in str(refused.value)
+    with Daemon(database, "--host", EVERYWHERE, "--insecure-open") as daemon:
+        assert httpx.get(f"http://127.0.0.1:{daemon.port}/api/v1/sessions").status_code == 200
+    create_key(database)
+    with Daemon(database, "--host", EVERYWHERE) as daemon:
+        asked = httpx.get(f"http://127.0.0.1:{daemon.port}/api/v1/sessions", headers={"Host": "any.example"})
+        assert asked.status_code == 401
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.2", "::1"])
+def test_addresses_of_this_machine_are_open(tmp_path: Path, host: str) -> None:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with Daemon(f"sqlite:///{tmp_path}/a.db", "--host", host) as daemon, socket.socket(family) as connection:
+        connection.connect((host, daemon.port))
+        connection.sendall(f"GET /api/v1/health HTTP/1.1\r\nHost: {daemon.host}\r\n\r\n".encode())
+        assert connection.recv(12) == b"HTTP/1.1 200"

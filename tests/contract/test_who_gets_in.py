@@ -1,0 +1,249 @@
+"""Keys: who gets in, to what, and what does not exist for whom."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import httpx
+import pytest
+
+from amplifierd.contract import load_document
+from amplifierd.settings import CONTRACT
+from conftest import empty_database
+from daemon import Daemon
+from keys import amplifierd_keys, create_key, try_amplifierd_keys
+from operations import OPERATIONS, send
+
+PUBLIC = [("GET", "/health", None), ("GET", "/status", None)]
+PROTECTED = [operation for operation in OPERATIONS if operation not in PUBLIC]
+CHANGES = [operation for operation in PROTECTED if operation[0] != "GET"]
+FOR_ADMINS = [operation for operation in CHANGES if operation[1] in ("/sessions/cleanup", "/import")]
+OF_A_SESSION = [operation for operation in PROTECTED if "{}" in operation[1]]
+
+
+def name(operation: tuple[str, str, object]) -> str:
+    return f"{operation[0]} {operation[1]}"
+
+
+def bearer(key: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {key}"}
+
+
+class Locked:
+    """A daemon whose database has keys, and the keys."""
+
+    def __init__(self, daemon: Daemon) -> None:
+        self.daemon = daemon
+        self.read, self.write, self.admin = (
+            create_key(daemon.database, "--workspace", "team", "--scope", scope) for scope in ("read", "write", "admin")
+        )
+        self.stranger = create_key(daemon.database, "--workspace", "strangers", "--scope", "admin")
+
+    def client(self, key: str | None = None) -> httpx.Client:
+        client = self.daemon.client()
+        client.headers.update({} if key is None else bearer(key))
+        return client
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def locked(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Locked]:
+    with ExitStack() as stack:
+        if request.param == "sqlite":
+            database = f"sqlite:///{tmp_path_factory.mktemp('locked') / 'a.db'}"
+        else:
+            database = stack.enter_context(empty_database(request.getfixturevalue("postgres")))
+        create_key(database)
+        yield Locked(stack.enter_context(Daemon(database)))
+
+
+def until(condition: Callable[[], bool]) -> None:
+    """Wait until it holds."""
+    deadline = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < deadline, "It does not come."
+        time.sleep(0.02)
+
+
+def test_these_are_the_operations_that_need_no_key() -> None:
+    declared = {
+        (method.upper(), path): operation.get("security")
+        for path, method, operation in load_document(CONTRACT).operations()
+    }
+    assert [place for place, security in declared.items() if security == []] == [
+        (method, path) for method, path, _ in PUBLIC
+    ]
+    unscoped = [place for place, security in declared.items() if security is None]
+    assert {method for method, _ in unscoped} == {"GET"}
+
+
+@pytest.mark.parametrize("operation", PROTECTED, ids=name)
+def test_nobody_gets_in_without_a_key(locked: Locked, operation: tuple[str, str, object]) -> None:
+    with locked.client() as client:
+        answered = send(client, operation, "x")
+        assert answered.status_code == 401
+        assert answered.headers["www-authenticate"] == 'Bearer realm="amplifierd"'
+        assert answered.json()["type"] == "urn:amplifierd:problem:key-required"
+        assert "Authorization: Bearer amp_" in answered.json()["detail"]
+
+
+@pytest.mark.parametrize("header", ["Bearer amp_0", "Basic dXNlcjpwYXNz", "Bearer", "amp_0", "Bearer é"])
+def test_what_is_no_key_opens_nothing(locked: Locked, header: str) -> None:
+    with locked.client() as client:
+        answered = client.get("/sessions", headers={b"Authorization": header.encode()})
+        assert answered.status_code == 401
+        assert answered.headers["www-authenticate"] == 'Bearer realm="amplifierd", error="invalid_token"'
+        assert answered.json()["type"] == "urn:amplifierd:problem:key-refused"
+
+
+def test_a_key_is_known_to_its_last_letter(locked: Locked) -> None:
+    with locked.client() as client:
+        for key in (
+            locked.write[:-1] + ("A" if locked.write[-1] != "A" else "B"),
+            locked.write[:-1],
+            locked.write + "A",
+        ):
+            assert client.get("/sessions", headers=bearer(key)).status_code == 401
+        assert client.get("/sessions", headers=bearer(locked.write)).status_code == 200
+        assert client.get("/sessions", headers={"Authorization": f"bEARER  {locked.write}"}).status_code == 200
+        twice = [("Authorization", f"Bearer {locked.write}"), ("Authorization", f"Bearer {locked.write}")]
+        assert client.get("/sessions", headers=twice).status_code == 401
+
+
+@pytest.mark.parametrize("operation", PUBLIC, ids=name)
+def test_everybody_may_ask_how_it_is(locked: Locked, operation: tuple[str, str, object]) -> None:
+    with locked.client() as client:
+        assert send(client, operation, "").status_code == 200
+        assert httpx.get(f"{locked.daemon.url}/openapi.yaml").status_code == 200
+
+
+@pytest.mark.parametrize("operation", CHANGES, ids=name)
+def test_who_may_read_may_not_change(locked: Locked, operation: tuple[str, str, object]) -> None:
+    with locked.client(locked.read) as client:
+        answered = send(client, operation, "x")
+        assert answered.status_code == 403
+        assert answered.json()["type"] == "urn:amplifierd:problem:scope-too-small"
+        assert answered.json()["detail"].endswith("yours is of scope read.")
+
+
+@pytest.mark.parametrize("operation", FOR_ADMINS, ids=name)
+def test_some_things_are_for_admins(locked: Locked, operation: tuple[str, str, object]) -> None:
+    with locked.client(locked.write) as client:
+        assert send(client, operation, "x").status_code == 403
+    with locked.client(locked.admin) as client:
+        assert send(client, operation, "x").status_code == 200
+
+
+def test_each_scope_does_what_it_may(locked: Locked) -> None:
+    with locked.client(locked.write) as client:
+        session_id = client.post("/sessions").json()["id"]
+    with locked.client(locked.read) as client:
+        assert client.get(f"/sessions/{session_id}").status_code == 200
+    with locked.client(locked.admin) as client:
+        assert client.delete(f"/sessions/{session_id}").status_code == 204
+
+
+@pytest.mark.parametrize("operation", OF_A_SESSION, ids=name)
+def test_a_session_of_another_workspace_does_not_exist(locked: Locked, operation: tuple[str, str, object]) -> None:
+    with locked.client(locked.admin) as client:
+        session_id = client.post("/sessions", json={"context": {"secret": "word"}}).json()["id"]
+        client.post(f"/sessions/{session_id}/messages", json={"content": "confidential"})
+        before = client.get(f"/sessions/{session_id}").json()
+    with locked.client(locked.stranger) as stranger:
+        answered = send(stranger, operation, session_id)
+        assert answered.status_code == 404
+        assert answered.json()["detail"] == f"Session {session_id} not found"
+    with locked.client(locked.admin) as client:
+        assert client.get(f"/sessions/{session_id}").json() == before
+
+
+def test_nothing_of_another_workspace_is_listed_found_or_exported(locked: Locked) -> None:
+    with locked.client(locked.admin) as client:
+        session_id = client.post("/sessions").json()["id"]
+        client.post(f"/sessions/{session_id}/messages", json={"content": "confidential"})
+        assert client.get("/search?q=confidential").json() != []
+    with locked.client(locked.stranger) as stranger:
+        assert stranger.get("/sessions").json() == []
+        assert stranger.get("/search?q=confidential").json() == []
+        assert stranger.get("/export").text.splitlines() == ['{"header":{"format":"amplifierd-export","version":1}}']
+        with stranger.stream("GET", "/events") as stream, locked.client(locked.admin) as client:
+            client.post(f"/sessions/{session_id}/messages", json={"content": "confidential"})
+            own = stranger.post("/sessions").json()["id"]
+            data = next(line for line in stream.iter_lines() if line.startswith("data: "))
+            assert own in data
+        stranger.delete(f"/sessions/{own}")
+
+
+def test_a_key_of_a_request_is_its_workspace_s(locked: Locked) -> None:
+    headers = {"Idempotency-Key": "the-same"}
+    with locked.client(locked.admin) as client, locked.client(locked.stranger) as stranger:
+        ours = client.post("/sessions", headers=headers)
+        theirs = stranger.post("/sessions", headers=headers)
+        assert theirs.status_code == 201
+        assert theirs.json()["id"] != ours.json()["id"]
+        stranger.delete(f"/sessions/{theirs.json()['id']}")
+
+
+def test_a_revoked_key_opens_nothing_any_more_on_any_process(database: str) -> None:
+    key = create_key(database)
+    with Daemon(database, "--workers", "2") as daemon, daemon.client() as client:
+        assert client.get("/sessions", headers=bearer(key)).status_code == 200
+        said = amplifierd_keys("revoke", key.split("_")[1], "--database", database)
+        assert "(test) was revoked at " in said
+
+        def refused() -> bool:
+            # A connection for each request, so that both workers are asked.
+            answers = [httpx.get(f"{daemon.api}/sessions", headers=bearer(key)).status_code for _ in range(10)]
+            return set(answers) == {401}
+
+        until(refused)
+
+
+def test_an_expired_key_opens_nothing_any_more(tmp_path: Path) -> None:
+    database = f"sqlite:///{tmp_path}/a.db"
+    key = create_key(database, "--expires", "2s")
+    with Daemon(database) as daemon, daemon.client() as client:
+        until(lambda: client.get("/sessions", headers=bearer(key)).status_code == 401)
+        assert "expired" in amplifierd_keys("list", "--database", database)
+
+
+def test_the_first_key_closes_an_open_daemon(database: str) -> None:
+    with Daemon(database) as daemon, daemon.client() as client:
+        client.headers.update(bearer("amp_of another server"))
+        session = client.post("/sessions").json()
+        key = create_key(database)
+        until(lambda: client.get("/sessions").status_code == 401)
+        found = client.get(f"/sessions/{session['id']}", headers=bearer(key))
+        assert found.json() == session, "What was there without keys is in the workspace `default`."
+
+
+def test_keys_are_written_once_and_kept_as_digests(tmp_path: Path) -> None:
+    database = f"sqlite:///{tmp_path}/a.db"
+    key = create_key(database, "--expires", "90d", "--scope", "read", "--workspace", "team", name="ci")
+    with Daemon(database) as daemon, daemon.client() as client:
+        client.get("/sessions", headers=bearer(key))
+        client.get("/sessions", headers=bearer(key + "x"))
+        client.get(f"/sessions?key={key[:10]}", headers=bearer(key))
+    listed = amplifierd_keys("list", "--database", database)
+    assert listed.split("\n")[1].split()[:4] == [key.split("_")[1], "ci", "team", "read"]
+    secret = key.split("_", 2)[2]
+    assert secret not in listed
+    assert secret not in daemon.log
+    assert [path for path in tmp_path.iterdir() if secret.encode() in path.read_bytes()] == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["create"], "Missing option '--name'"),
+        (["create", "--name", "x", "--workspace", "A b"], "'A b' is no name of a workspace"),
+        (["create", "--name", "x", "--scope", "root"], "'root' is not one of"),
+        (["create", "--name", "x", "--expires", "soon"], "'soon' is no duration; write 90d"),
+        (["revoke", "nobody"], "There is no key 'nobody'; `amplifierd keys list` tells"),
+    ],
+)
+def test_what_is_wrong_is_said_in_a_sentence(tmp_path: Path, arguments: list[str], words: str) -> None:
+    outcome = try_amplifierd_keys(*arguments, "--database", f"sqlite:///{tmp_path}/a.db")
+    assert outcome.returncode != 0
+    assert words in outcome.stderr
+    assert "Traceback" not in outcome.stderr

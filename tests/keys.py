@@ -1,0 +1,22 @@
+"""Keys as their owners get them: from the command line."""
+
+import subprocess
+import sys
+
+
+def create_key(database: str, *options: str, name: str = "test") -> str:
+    """A new key to a database."""
+    return amplifierd_keys("create", "--name", name, "--database", database, *options).strip()
+
+
+def amplifierd_keys(*arguments: str) -> str:
+    """What `amplifierd keys` writes."""
+    outcome = try_amplifierd_keys(*arguments)
+    assert outcome.returncode == 0, outcome.stderr
+    return outcome.stdout
+
+
+def try_amplifierd_keys(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """How `amplifierd keys` ends."""
+    command = [sys.executable, "-m", "amplifierd", "keys", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
