@@ -1,6 +1,6 @@
 PYTHON ?= .venv/bin/python
 
-.PHONY: bench clients curves databases fuzz operations
+.PHONY: bench clients curves databases fuzz operations soak
 
 # Measure the service beside two programs of the same API; needs wrk and the `bench` extra.
 bench:
@@ -25,3 +25,7 @@ fuzz:
 # Write the list of operations that reviews read.
 operations:
 	$(PYTHON) contract/operations.py > docs/operations.txt
+
+# Put full load on the service for ten minutes; needs what `bench` needs.
+soak:
+	$(PYTHON) -m bench.soak

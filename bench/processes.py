@@ -49,3 +49,8 @@ def peak_mebibytes(pid: int) -> float:
 def reset_peak(pid: int) -> None:
     """Let the peak start again from what is resident now (proc(5), clear_refs)."""
     Path(f"/proc/{pid}/clear_refs").write_text("5")
+
+
+def open_files(pid: int) -> int:
+    """How many files and sockets a process has open."""
+    return len(list(Path(f"/proc/{pid}/fd").iterdir()))

@@ -1,6 +1,7 @@
 """One language tried from the contract to the end of the conversation."""
 
 import os
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -8,6 +9,7 @@ from dataclasses import dataclass
 from amplifierd.testing import daemon
 
 from .commands import CommandFailed, run
+from .places import SOURCES
 from .recipe import Program, Recipe
 
 PASSED = "conversation passed"
@@ -44,16 +46,21 @@ def attempt(recipe: Recipe, tell: Callable[[str], None]) -> Outcome:
 def _play(program: Program) -> None:
     # The conversation stays on this machine, whatever proxy it has.
     direct = {"NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
-    for started in _daemons():
+    for started, keys in _daemons():
         with started as url:
-            printed = run([*program.command, f"{url}/api/v1"], program.folder, env=direct)
+            printed = run([*program.command, f"{url}/api/v1", *keys], program.folder, env=direct)
         if PASSED not in printed.splitlines():
             raise CommandFailed(f"The program ended well, but did not say “{PASSED}”:\n{printed}")
 
 
-def _daemons() -> Iterator[AbstractContextManager[str]]:
-    """A daemon on SQLite, and one on the PostgreSQL that the environment names, where it does."""
-    yield daemon("--check-responses")
+def _daemons() -> Iterator[tuple[AbstractContextManager[str], list[str]]]:
+    """A daemon on SQLite that is open, and one on the PostgreSQL that the environment names, where it does, with a key."""
+    yield daemon("--check-responses"), []
     postgres = os.environ.get("AMPLIFIERD_TEST_POSTGRES")
     if postgres:
-        yield daemon("--check-responses", "--database", postgres)
+        yield daemon("--check-responses", "--database", postgres), [_new_key(postgres)]
+
+
+def _new_key(database: str) -> str:
+    create = ["keys", "create", "--name", "clients", "--scope", "admin", "--database", database]
+    return run([sys.executable, "-m", "amplifierd", *create], SOURCES).splitlines()[-1]

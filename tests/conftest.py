@@ -5,6 +5,7 @@ import os
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 from uuid import uuid4
 
@@ -14,7 +15,7 @@ import pytest
 
 from amplifierd.storage import open_storage
 from amplifierd.storage.interface import Storage
-from daemon import Daemon
+from daemon import EXERCISED, EXERCISED_AT, Daemon
 from postgres import VARIABLE, PostgresServer
 
 
@@ -24,11 +25,29 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """What a whole run has exercised is known at its end; a part of a run can't tell."""
-    last = [item for item in items if item.path.name == "test_exercised.py"]
-    others = [item for item in items if item not in last]
-    whole = config.args_source is not pytest.Config.ArgsSource.ARGS and not config.option.keyword
-    items[:] = [*others, *last] if whole else others
+    """What a whole run has exercised is known after it, and looked at by name."""
+    if _is_whole(config):
+        items[:] = [item for item in items if item.path.name != "test_exercised.py"]
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """A process of a run tells what it has exercised; the first of them keeps what all have."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["exercised"] = sorted(EXERCISED)
+    elif _is_whole(session.config):
+        assert session.config.cache is not None, "The plugin for it is pytest's own."
+        session.config.cache.set(EXERCISED_AT, sorted(EXERCISED))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """A process of the run has ended."""
+    # One that crashed has told nothing.
+    EXERCISED.update(map(tuple, getattr(node, "workeroutput", {}).get("exercised", [])))
+
+
+def _is_whole(config: pytest.Config) -> bool:
+    return config.args_source is not pytest.Config.ArgsSource.ARGS and not config.option.keyword
 
 
 @pytest.fixture(scope="session")

@@ -13,6 +13,8 @@ import httpx
 
 # Each response that a daemon of this run gave and held against the contract: operation, status, media type.
 EXERCISED: set[tuple[str, str, str]] = set()
+# Where pytest keeps them from one run to the next.
+EXERCISED_AT = "amplifierd/exercised"
 
 START_SECONDS = 20
 STOP_SECONDS = 20

@@ -56,7 +56,7 @@ class _Speaker:
 
     async def ask(self, method: str, path: str, body: str = "") -> Any:
         """The JSON of an answer."""
-        head = f"{method} {path} HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\n"
+        head = f"{method} {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
         self._writer.write(f"{head}Content-Length: {len(body)}\r\n\r\n{body}".encode())
         headers = await self._reader.readuntil(b"\r\n\r\n")
         length = int(headers.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0])
@@ -160,7 +160,7 @@ async def _speaker(server: Server) -> AsyncIterator[_Speaker]:
 @asynccontextmanager
 async def _following(server: Server, session_id: str) -> AsyncIterator[_Tail]:
     reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
-    writer.write(f"GET {SESSIONS}/{session_id}/events HTTP/1.1\r\nHost: bench\r\n\r\n".encode())
+    writer.write(f"GET {SESSIONS}/{session_id}/events HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
     await reader.readuntil(b"\r\n\r\n")
     tail = _Tail(reader)
     reading = asyncio.create_task(tail.read())

@@ -35,7 +35,7 @@ type conversation struct {
 }
 
 func main() {
-	c := conversation{client: connect(os.Args[1])}
+	c := conversation{client: connect(os.Args[1], os.Args[2:])}
 	step("create a session", c.create)
 	step("read it back", c.readBack)
 	step("send three messages", c.sendMessages)
@@ -52,9 +52,12 @@ func main() {
 	fmt.Println("conversation passed")
 }
 
-func connect(baseURL string) *amplifierd.APIClient {
+func connect(baseURL string, keys []string) *amplifierd.APIClient {
 	configuration := amplifierd.NewConfiguration()
 	configuration.Servers = amplifierd.ServerConfigurations{{URL: baseURL}}
+	for _, key := range keys {
+		configuration.AddDefaultHeader("Authorization", "Bearer "+key)
+	}
 	return amplifierd.NewAPIClient(configuration)
 }
 

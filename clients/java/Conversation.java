@@ -34,6 +34,7 @@ import amplifierd.client.model.SessionStatus;
 import amplifierd.client.model.SessionSummary;
 import amplifierd.client.model.Transcript;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -60,8 +61,11 @@ public final class Conversation {
   private final ServiceApi service;
   private Session session;
 
-  private Conversation(String baseUrl) {
+  private Conversation(String baseUrl, String... keys) {
     client.updateBaseUri(baseUrl);
+    for (String key : keys) {
+      client.setRequestInterceptor(request -> request.header("Authorization", "Bearer " + key));
+    }
     sessions = new SessionsApi(client);
     messages = new MessagesApi(client);
     search = new SearchApi(client);
@@ -69,7 +73,7 @@ public final class Conversation {
   }
 
   public static void main(String[] arguments) {
-    Conversation conversation = new Conversation(arguments[0]);
+    Conversation conversation = new Conversation(arguments[0], Arrays.copyOfRange(arguments, 1, arguments.length));
     step("create a session", () -> conversation.session = conversation.open());
     step("read it back", conversation::readBack);
     step("send three messages", conversation::sendMessages);

@@ -1,4 +1,7 @@
-"""Plays a whole conversation against the daemon whose base URL is the argument, through the generated package."""
+"""Plays a whole conversation against a daemon, through the generated package.
+
+Its base URL is the first argument, the key to it, where it has keys, the second.
+"""
 
 import re
 import sys
@@ -7,7 +10,8 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 from urllib.parse import parse_qs, urlsplit
 
-from amplifierd_client import Client
+from amplifierd_client import AuthenticatedClient
+from amplifierd_client import Client as OpenClient
 from amplifierd_client.api.messages import list_messages, send_message
 from amplifierd_client.api.search import search_messages
 from amplifierd_client.api.service import get_health, get_status
@@ -45,6 +49,7 @@ from amplifierd_client.models import (
 from amplifierd_client.types import Response
 
 T = TypeVar("T")
+Client = AuthenticatedClient | OpenClient
 
 NOBODY = "non-existent-session-id"
 SOURCE = Metadata.from_dict({"source": "clients"})
@@ -208,7 +213,8 @@ def step(name: str) -> Iterator[None]:
 
 def main() -> None:
     """Play the conversation."""
-    client = Client(base_url=sys.argv[1])
+    base_url, *keys = sys.argv[1:]
+    client = AuthenticatedClient(base_url, token=keys[0]) if keys else OpenClient(base_url)
     with step("create a session"):
         session = open_session(client)
     with step("read it back"):

@@ -1,4 +1,5 @@
-// Plays a whole conversation against the daemon whose base URL is the argument, through the generated types.
+// Plays a whole conversation against the daemon whose base URL is the first argument, with the key that is the second,
+// through the generated types.
 
 import { ok } from "node:assert";
 import { isDeepStrictEqual } from "node:util";
@@ -19,9 +20,9 @@ const MESSAGES: SendMessageRequest[] = [
   { content: '{"found": true}', role: "tool" },
 ];
 
-const baseUrl = process.argv[2];
+const [, , baseUrl, key] = process.argv;
 ok(baseUrl, "The base URL is missing.");
-const client = createClient<paths>({ baseUrl });
+const client = createClient<paths>({ baseUrl, headers: key ? { Authorization: `Bearer ${key}` } : {} });
 
 function equal(found: unknown, expected: unknown): void {
   const sentence = `${JSON.stringify(found)} came where ${JSON.stringify(expected)} was expected.`;
