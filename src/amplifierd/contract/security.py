@@ -1,9 +1,10 @@
-"""Who may do what: each operation's security scheme names the least scope of the keys that open it.
+"""Who may do what, with keys that are bearer tokens (RFC 6750).
 
-The contract declares a scheme for each scope, `readKey` and so on, all of them bearer tokens (RFC 6750), for which
-plain OpenAPI 3.0 has no scopes.
+Plain OpenAPI 3.0 has no scopes for those: an operation that needs more than the least one says so in the challenge that
+its 403 declares.
 """
 
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
@@ -17,8 +18,9 @@ from .rate import RateLimit
 # Each may do what those before it may.
 SCOPES = ("read", "write", "admin")
 
-_CHALLENGE = {"WWW-Authenticate": 'Bearer realm="amplifierd"'}
-_REFUSAL = {"WWW-Authenticate": 'Bearer realm="amplifierd", error="invalid_token"'}
+CHALLENGE = "WWW-Authenticate"
+
+_REALM = 'Bearer realm="amplifierd"'
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,8 @@ class Security:
         if SCOPES.index(credential.scope) < self._needed:
             enough = " or ".join(SCOPES[self._needed :])
             detail = f"This needs a key of scope {enough}; yours is of scope {credential.scope}."
-            raise Problem(403, "scope-too-small", detail)
+            challenge = f'{_REALM}, error="insufficient_scope", scope="{SCOPES[self._needed]}"'
+            raise Problem(403, "scope-too-small", detail, headers={CHALLENGE: challenge})
         return credential
 
     def _count(self, scope: Scope, credential: Credential | None) -> None:
@@ -78,17 +81,21 @@ class Security:
 def _needed(document: Document, operation: Json) -> int | None:
     """The place in `SCOPES` of the scope that an operation needs, None where it needs no key."""
     declared = operation if "security" in operation else document.spec
-    ways: list[Json] = declared.get("security") or []
-    named = [name for way in ways for name in way]
-    if not named:
+    if not declared.get("security"):
         return None
-    scope = named[0].removesuffix("Key")
-    if named != [f"{scope}Key"] or scope not in SCOPES:
+    forbidden = document.resolve(operation["responses"].get("403", {}))
+    challenge = document.resolve(forbidden.get("headers", {}).get(CHALLENGE, {}))
+    [scope] = {_scope_of(text) for text in challenge.get("schema", {}).get("enum", [""])}
+    if scope not in SCOPES:
         raise ContractError(
-            f"Operation {operation['operationId']}: its security names {', '.join(named)}; "
-            f"this server knows one of {', '.join(f'{it}Key' for it in SCOPES)} for each operation."
+            f"Operation {operation['operationId']}: its 403 asks for the scope {scope}; there are {', '.join(SCOPES)}."
         )
     return SCOPES.index(scope)
+
+
+def _scope_of(challenge: str) -> str:
+    found = re.search('scope="(.*)"', challenge)
+    return SCOPES[0] if found is None else found[1]
 
 
 def _bearer(headers: Headers) -> str | None:
@@ -108,6 +115,6 @@ def _address(scope: Scope) -> str:
 def _unauthorized(key: str | None) -> Problem:
     if key is None:
         detail = "This server wants a key; send it as Authorization: Bearer amp_…"
-        return Problem(401, "key-required", detail, headers=_CHALLENGE)
+        return Problem(401, "key-required", detail, headers={CHALLENGE: _REALM})
     detail = "The key is unknown, has expired or was revoked; ask whoever runs this server for another."
-    return Problem(401, "key-refused", detail, headers=_REFUSAL)
+    return Problem(401, "key-refused", detail, headers={CHALLENGE: f'{_REALM}, error="invalid_token"'})
