@@ -35,7 +35,7 @@ App = Callable[[Any, Any, Any], Awaitable[None]]
 class NoStorage:
     """Answers an append at once."""
 
-    async def append_message(self, _workspace: str, _session_id: str, new: NewMessage) -> Message:
+    async def append_message(self, _workspace: str, _session_id: str, new: NewMessage, **_options: object) -> Message:
         """The message as it would be stored."""
         return Message(new.role, new.content, TIMESTAMP, new.metadata, 1)
 

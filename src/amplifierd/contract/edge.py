@@ -48,7 +48,7 @@ class Edge:
         started = time.perf_counter()
         try:
             self._capacity.enter()
-            self._gate.check(scope)
+            self._gate.check(scope, exchange)
             await self._app(_without_trailing_slash(scope), receive, exchange.send)
         except ClientDisconnect:
             exchange.status = 499

@@ -12,22 +12,37 @@ _KEY = "amplifierd.exchange"
 class Exchange:
     """One request; `status` is what it was answered with, 0 until then.
 
-    Its answer gets the `headers` that are there by then besides its own; it holds so many `held_bytes` of memory.
+    `hosts`, `origin` and `credentials` are what it says in `Host`, `Origin` and `Authorization`. Its answer gets the
+    `headers` that are there by then besides its own; it holds so many `held_bytes` of memory.
     """
+
+    __slots__ = ("_send", "credentials", "headers", "held_bytes", "hosts", "origin", "request_id", "status")
 
     def __init__(self, scope: Scope, send: Send, request_id: str) -> None:
         self.request_id = request_id
         self.status = 0
+        self.hosts: list[bytes] = []
+        self.origin: bytes | None = None
+        self.credentials: list[bytes] = []
         self.headers: Headers = []
         self.held_bytes = 0
         self._send = send
+        # Once for all who ask.
+        for name, value in scope["headers"]:
+            if name == b"host":
+                self.hosts.append(value)
+            elif name == b"authorization":
+                self.credentials.append(value)
+            elif name == b"origin":
+                self.origin = value
         scope[_KEY] = self
 
     async def send(self, message: Message) -> None:
         """Send a part of the answer."""
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            message["headers"] += [*self.headers, (b"x-request-id", self.request_id.encode())]
+            message["headers"].append((b"x-request-id", self.request_id.encode()))
+            message["headers"] += self.headers
         await self._send(message)
 
 

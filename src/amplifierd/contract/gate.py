@@ -5,9 +5,11 @@ user's browser here to change something shows itself in `Origin` (https://fetch.
 """
 
 from collections.abc import Collection
+from functools import lru_cache
 
 from starlette.types import Scope
 
+from .exchange import Exchange
 from .problems import Problem, shorten
 
 _SAFE = ("GET", "HEAD", "OPTIONS")
@@ -24,36 +26,25 @@ class Gate:
         self._hosts = hosts
         self._origins = origins
 
-    def check(self, scope: Scope) -> None:
+    def check(self, scope: Scope, exchange: Exchange) -> None:
         """Let a request in.
 
         Raises a problem: 400 for one without its one `Host`, 421 for another host's, 403 for a strange page's.
         """
-        hosts = []
-        origin = None
-        for name, value in scope["headers"]:
-            if name == b"host":
-                hosts.append(value)
-            elif name == b"origin":
-                origin = value
-        if self._hosts is not None:
-            self._check_host(scope, hosts)
-        if origin is not None and scope["method"] not in _SAFE:
-            self._check_origin(origin.decode("latin-1"), hosts[0].decode("latin-1") if hosts else "")
+        hosts = exchange.hosts
+        if self._hosts is not None and (len(hosts) != 1 or _name(hosts[0]) not in self._hosts):
+            self._refuse(scope, hosts)
+        if exchange.origin is not None and scope["method"] not in _SAFE:
+            self._check_origin(exchange.origin.decode("latin-1"), hosts[0].decode("latin-1") if hosts else "")
 
-    def _check_host(self, scope: Scope, hosts: list[bytes]) -> None:
-        assert self._hosts is not None, "It is asked only where hosts are told apart."
+    def _refuse(self, scope: Scope, hosts: list[bytes]) -> None:
         if len(hosts) != 1:
             if not hosts and scope["http_version"] in _UNNAMED_IN:
                 return
             raise Problem(400, "bad-host", f"The request has {len(hosts) or 'no'} Host headers; send one.")
-        host = hosts[0].decode("latin-1")
-        if _name(host) not in self._hosts:
-            raise Problem(
-                421,
-                "misdirected-request",
-                f"This server is not {shorten(host, 200)!r}; whoever runs it names its hosts with --allowed-hosts.",
-            )
+        host = shorten(hosts[0].decode("latin-1"), 200)
+        detail = f"This server is not {host!r}; whoever runs it names its hosts with --allowed-hosts."
+        raise Problem(421, "misdirected-request", detail)
 
     def _check_origin(self, origin: str, host: str) -> None:
         if origin.partition("://")[2] == host or origin in self._origins:
@@ -66,7 +57,9 @@ class Gate:
         )
 
 
-def _name(host: str) -> str:
+@lru_cache(maxsize=256)
+def _name(host: bytes) -> str:
     """A host without its port, in lower case: `localhost` for `Localhost:8420`, `[::1]` for `[::1]:8420`."""
-    name, colon, port = host.rpartition(":")
-    return (name if colon and port.isdecimal() else host).lower().rstrip(".")
+    text = host.decode("latin-1").lower()
+    name, colon, port = text.rpartition(":")
+    return (name if colon and port.isdecimal() else text).rstrip(".")

@@ -12,7 +12,7 @@ from starlette.types import Scope
 
 from .document import ContractError, Document, Json
 from .exchange import exchange_of
-from .problems import Headers, Problem
+from .problems import Problem
 from .rate import RateLimit
 
 # Each may do what those before it may.
@@ -57,25 +57,19 @@ class Security:
         Raises a problem: 429 for one too many of a key or an address, 401 without a key that is valid, 403 where the
         key's scope is too small.
         """
+        exchange = exchange_of(scope)
+        key = _bearer(exchange.credentials) if exchange.credentials else None
+        credential = None if self._needed is None else await self._authenticate(key)
+        if self._rate_limit is not None:
+            caller = None if credential is None else credential.key_id
+            exchange.headers += self._rate_limit.take(caller or _address(scope))
         if self._needed is None:
-            self._count(scope, None)
             return None
-        key = _bearer(scope["headers"])
-        credential = await self._authenticate(key)
-        self._count(scope, credential)
         if credential is None:
             raise _unauthorized(key)
         if SCOPES.index(credential.scope) < self._needed:
-            enough = " or ".join(SCOPES[self._needed :])
-            detail = f"This needs a key of scope {enough}; yours is of scope {credential.scope}."
-            challenge = f'{_REALM}, error="insufficient_scope", scope="{SCOPES[self._needed]}"'
-            raise Problem(403, "scope-too-small", detail, headers={CHALLENGE: challenge})
+            raise _forbidden(credential, self._needed)
         return credential
-
-    def _count(self, scope: Scope, credential: Credential | None) -> None:
-        if self._rate_limit is not None:
-            caller = None if credential is None else credential.key_id
-            exchange_of(scope).headers += self._rate_limit.take(caller or _address(scope))
 
 
 def _needed(document: Document, operation: Json) -> int | None:
@@ -98,13 +92,10 @@ def _scope_of(challenge: str) -> str:
     return SCOPES[0] if found is None else found[1]
 
 
-def _bearer(headers: Headers) -> str | None:
+def _bearer(credentials: list[bytes]) -> str:
     """The key that a request shows; a text that is no key where it shows something else."""
-    given = [value for name, value in headers if name == b"authorization"]
-    if not given:
-        return None
-    scheme, _, key = given[0].decode("latin-1").partition(" ")
-    return key.strip() if len(given) == 1 and scheme.lower() == "bearer" else ""
+    scheme, _, key = credentials[0].decode("latin-1").partition(" ")
+    return key.strip() if len(credentials) == 1 and scheme.lower() == "bearer" else ""
 
 
 def _address(scope: Scope) -> str:
@@ -118,3 +109,9 @@ def _unauthorized(key: str | None) -> Problem:
         return Problem(401, "key-required", detail, headers={CHALLENGE: _REALM})
     detail = "The key is unknown, has expired or was revoked; ask whoever runs this server for another."
     return Problem(401, "key-refused", detail, headers={CHALLENGE: f'{_REALM}, error="invalid_token"'})
+
+
+def _forbidden(credential: Credential, needed: int) -> Problem:
+    detail = f"This needs a key of scope {' or '.join(SCOPES[needed:])}; yours is of scope {credential.scope}."
+    challenge = f'{_REALM}, error="insufficient_scope", scope="{SCOPES[needed]}"'
+    return Problem(403, "scope-too-small", detail, headers={CHALLENGE: challenge})
