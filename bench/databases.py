@@ -19,7 +19,7 @@ from amplifierd.storage.records import BatchMessage, NewMessages, NewSession
 from .data import NEW_MESSAGE, SESSIONS, messages_of
 from .load import Load, Run
 from .machine import check_machine
-from .programs import BenchmarkFailed, Program, Server, amplifierd, serve
+from .programs import BOTH_CORES, BenchmarkFailed, Program, Server, amplifierd, serve
 from .report import machine, table, tell
 from .rounds import Contest, Entry, Plan, Turn, play
 
@@ -28,7 +28,7 @@ _PLAN = Plan(rounds=3, most_rounds=3, seconds=3, patience=0)
 _CLIENTS = (1, 16, 64)
 _SESSIONS = 1_000
 _TRANSCRIPT = 50
-_SQLITE, _POSTGRESQL = "SQLite", "PostgreSQL"
+_SQLITE, _POSTGRESQL, _TWO = "SQLite", "PostgreSQL", "PostgreSQL, two processes"
 
 
 @dataclass(frozen=True)
@@ -68,12 +68,17 @@ def _measure(url: str) -> None:
         sessions = {
             name: asyncio.run(_fill(at)) for name, at in [(_SQLITE, f"sqlite:///{database}"), (_POSTGRESQL, url)]
         }
-        with serve(amplifierd(), database) as sqlite, serve(_on(url), Path(folder) / "b.db") as postgres:
+        with (
+            serve(amplifierd(), database) as sqlite,
+            serve(_on(url), Path(folder) / "b.db") as postgres,
+            serve(_on(url, "--workers", "2"), Path(folder) / "c.db", cores=BOTH_CORES) as two,
+        ):
             data = {
                 _SQLITE: _Data(sqlite, sessions[_SQLITE]),
                 _POSTGRESQL: _Data(postgres, sessions[_POSTGRESQL]),
+                _TWO: _Data(two, sessions[_POSTGRESQL]),
             }
-            turns = play([*_contests(data)], [sqlite, postgres], _PLAN, tell)
+            turns = play([*_contests(data)], [sqlite, postgres, two], _PLAN, tell)
     rows = [row for name, played in turns.items() for row in _rows(name, played)]
     text = table(("workload", "clients", "database", "requests/s", "p50 ms", "p99 ms", "CPU us/request"), sorted(rows))
     sys.stdout.write(f"{text}\n")
@@ -83,8 +88,9 @@ def _measure(url: str) -> None:
 _REPORT = """# SQLite and PostgreSQL
 
 Made by `python tests/postgres.py python -m bench.databases`: one amplifierd on core 0, the load generator on core 1,
-PostgreSQL with its defaults (each commit synced) on both, so that it takes from either. Medians of three rounds in
-turns; CPU is amplifierd's own. Appends go round over 999 sessions.
+PostgreSQL with its defaults (each commit synced) on both, so that it takes from either. Two processes are one
+`amplifierd serve --workers 2` on both cores, which the load generator shares. Medians of three rounds in turns; CPU is
+amplifierd's own. Appends go round over 999 sessions.
 
 {table}
 
@@ -104,7 +110,7 @@ def _contests(data: dict[str, _Data]) -> Iterator[Contest]:
 
 def _rows(name: str, turns: Sequence[Turn]) -> Iterator[tuple[str, ...]]:
     workload, _, clients = name.partition("/")
-    for database in (_SQLITE, _POSTGRESQL):
+    for database in (_SQLITE, _POSTGRESQL, _TWO):
         runs: list[Run] = [turn[database] for turn in turns]
         yield (
             workload,
@@ -117,9 +123,10 @@ def _rows(name: str, turns: Sequence[Turn]) -> Iterator[tuple[str, ...]]:
         )
 
 
-def _on(url: str) -> Program:
+def _on(url: str, *options: str) -> Program:
     def arguments(port: int, _database: Path) -> list[str]:
-        return ["-m", "amplifierd", "serve", "--port", str(port), "--database", url, "--log-level", "warning"]
+        serve = ["-m", "amplifierd", "serve", "--port", str(port), "--database", url]
+        return [*serve, "--log-level", "warning", *options]
 
     return Program("amplifierd on PostgreSQL", arguments)
 
