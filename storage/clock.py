@@ -1,20 +1,66 @@
 """The time as the storage writes it: RFC 3339, UTC, six digits, so that its texts sort by time."""
 
+import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from threading import Lock
 
 DAY_SECONDS = 24 * 3_600
 
 _DIGITS = 6
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+_DAY_MICROSECONDS = DAY_SECONDS * 1_000_000
 
 
-def now() -> str:
-    """The time of this machine's clock."""
-    return text_of(datetime.now(UTC))
+def _machine() -> int:
+    return time.time_ns() // 1_000
+
+
+def _steady() -> int:
+    return time.monotonic_ns() // 1_000
+
+
+class Clock:
+    """Tells the time of writes, each later than those before. Where `machine` goes back it goes on from where it was.
+
+    `machine` tells microseconds since 1970, and may be set; `steady` tells them since whenever, and never goes back.
+    """
+
+    def __init__(self, machine: Callable[[], int] = _machine, steady: Callable[[], int] = _steady) -> None:
+        self._machine = machine
+        self._steady = steady
+        # As far as the machine's clock ever was ahead of the steady one.
+        self._ahead = machine() - steady()
+        self._last = 0
+        self._lock = Lock()
+
+    def now(self) -> str:
+        """The time: later than any that was told, or caught up with, before."""
+        with self._lock:
+            # In this order, so that a pause between the two does not put the time forward.
+            machine = self._machine()
+            steady = self._steady()
+            self._ahead = max(self._ahead, machine - steady)
+            self._last = max(self._last + 1, steady + self._ahead)
+            return text_at(self._last)
+
+    def catch_up(self, moment: str | None) -> None:
+        """Go on from `moment`, a time that was written already, where that is later."""
+        if moment is None:
+            return
+        with self._lock:
+            self._last = max(self._last, microseconds_of(moment))
+            self._ahead = max(self._ahead, self._last - self._steady())
+
+    def horizon(self) -> str:
+        """A day from now by the machine's clock: a time past that is no storage's own, but came with an import."""
+        return text_at(self._machine() + _DAY_MICROSECONDS)
 
 
 def later_than(earlier: str, moment: str) -> str:
     """`moment`, or the next microsecond after `earlier` where it is not past that."""
-    return max(moment, text_of(datetime.fromisoformat(earlier) + timedelta(microseconds=1)))
+    return max(moment, text_of(datetime.fromisoformat(earlier) + _MICROSECOND))
 
 
 def after(moment: str, seconds: float) -> str:
@@ -25,6 +71,16 @@ def after(moment: str, seconds: float) -> str:
 def text_of(moment: datetime) -> str:
     """`moment`, which is in UTC, as the storage writes it."""
     return moment.isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
+
+
+def text_at(microseconds: int) -> str:
+    """The time so many microseconds after 1970 began."""
+    return text_of(_EPOCH + microseconds * _MICROSECOND)
+
+
+def microseconds_of(moment: str) -> int:
+    """How many microseconds after 1970 began `moment` is."""
+    return (datetime.fromisoformat(moment) - _EPOCH) // _MICROSECOND
 
 
 def completed(moment: str) -> str:

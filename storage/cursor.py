@@ -5,24 +5,21 @@ Any such text is a position, so a client that makes one up gets a page and no er
 """
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from .clock import text_of
+from .clock import microseconds_of, text_at
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
-_LAST_MICROSECOND = (datetime(9999, 12, 31, 23, 59, 59, 999999, tzinfo=UTC) - _EPOCH) // _MICROSECOND
+_LAST_MICROSECOND = microseconds_of("9999-12-31T23:59:59.999999Z")
 
 
 def encode(updated_at: str, session_id: str) -> str:
     """The position of the session that was updated at `updated_at`."""
-    microseconds = (datetime.fromisoformat(updated_at) - _EPOCH) // _MICROSECOND
-    return urlsafe_b64encode(microseconds.to_bytes(8, "big") + bytes.fromhex(session_id.replace("-", ""))).decode()
+    microseconds = microseconds_of(updated_at).to_bytes(8, "big")
+    return urlsafe_b64encode(microseconds + bytes.fromhex(session_id.replace("-", ""))).decode()
 
 
 def decode(cursor: str) -> tuple[str, str]:
     """The `updated_at` and the id of a position; a time past the year 9999 is the last moment of it."""
     position = urlsafe_b64decode(cursor)
     microseconds = min(int.from_bytes(position[:8], "big"), _LAST_MICROSECOND)
-    return text_of(_EPOCH + microseconds * _MICROSECOND), str(UUID(bytes=position[8:]))
+    return text_at(microseconds), str(UUID(bytes=position[8:]))

@@ -5,15 +5,13 @@ creation, to the digit in which `created_at` is written, and no index of it is n
 """
 
 import secrets
-from datetime import UTC, datetime, timedelta
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
+from .clock import microseconds_of
 
 
 def new_session_id(created_at: str) -> str:
     """A new id for a session of that time."""
-    milliseconds, microseconds = divmod((datetime.fromisoformat(created_at) - _EPOCH) // _MICROSECOND, 1_000)
+    milliseconds, microseconds = divmod(microseconds_of(created_at), 1_000)
     time = milliseconds << 16 | 7 << 12 | microseconds * 4_096 // 1_000
     digits = f"{time:016x}{2 << 62 | secrets.randbits(62):016x}"
     return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"

@@ -37,8 +37,13 @@ class Storage(Keys):
     """Keeps sessions and their messages, each under a workspace, which is a tenant, and the keys to workspaces.
 
     A workspace sees nothing of another's. A method returns when its effect is durable: on disk, not in a buffer. Two
-    calls that meet are ordered by the storage; a reader sees all of a write or nothing of it. Times come from the
-    storage and never go back within a session, whatever the clock does. Each write counts the session's version on.
+    calls that meet are ordered by the storage; a reader sees all of a write or nothing of it. Each write counts the
+    session's version on.
+
+    Sequences depend on no clock. Times come from the storage, and whatever the machine's clock does they never go back
+    within a session; nor do those that one opened storage gives, or gives after what it finds when it is opened, up to
+    a day: a later write has a later time, and a later session an id that sorts after those before. Among several
+    storages on one database that holds as far as their machines' clocks agree.
 
     Every method raises `StorageUnavailable` when the storage can't answer now. Nothing was written then, unless the way
     to a database server broke in the midst of a commit: that nobody knows, and `once` makes another try safe.

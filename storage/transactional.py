@@ -12,7 +12,7 @@ from . import importing, messages, queries, sessions, tails
 from .change import Change
 from .changes import Changes
 from .cleaning import Step, first_step
-from .clock import now
+from .clock import Clock
 from .cursor import encode
 from .errors import MessageNotFound, SessionExists, SessionNotFound
 from .exporting import Position, export
@@ -63,6 +63,7 @@ class TransactionalStorage(TransactionalKeys, Storage):
     statements: Statements
     dialect: Dialect
     _idempotency_ttl: float
+    _clock: Clock
     _rows: Reader
     _changes: Changes
 
@@ -274,7 +275,7 @@ class TransactionalStorage(TransactionalKeys, Storage):
         recalled = await self._recall(workspace, once, CleanUpReport)
         if recalled is not None:
             return recalled
-        step: Step | None = first_step(workspace, which, now())
+        step: Step | None = first_step(workspace, which, self._clock.now())
         while step is not None:
             report = step.report
             step = await self._clean_up_some(workspace, step)
@@ -325,7 +326,7 @@ class TransactionalStorage(TransactionalKeys, Storage):
     async def _begin(self, transaction: Transaction, workspace: str, effect: Effect[Answer]) -> Answer:
         """What `effect` answers in a transaction, as a write that happens now."""
         revision = await transaction.next_revision(workspace)
-        return await effect(Change(transaction, self.statements, workspace, now(), revision))
+        return await effect(Change(transaction, self.statements, workspace, self._clock.now(), revision))
 
 
 def key(workspace: str, session_id: str) -> Bindings:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from ..clock import after, now
+from ..clock import after
 from ..interface import Versions
 from ..messages import tokens_of
 from ..records import BatchMessage, Once
@@ -49,10 +49,9 @@ class Appending:
 
 
 def columns(
-    workspace: str, requests: Sequence[Appending], tokenizer: Tokenizer, keep_seconds: float
+    workspace: str, requests: Sequence[Appending], moment: str, tokenizer: Tokenizer, keep_seconds: float
 ) -> dict[str, object]:
-    """What `statements.APPEND_MESSAGES` is given; answers are kept under the requests' keys for so long."""
-    moment = now()
+    """What `statements.APPEND_MESSAGES` is given, at a moment; answers are kept under the keys for so long."""
     new = [message for request in requests for message in request.messages]
     words = [tokenizer.words(message.content) for message in new]
     pieces = [_pieces(message) for message in new]

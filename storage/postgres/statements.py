@@ -106,6 +106,18 @@ SET revision = kept.revision + 1
 RETURNING revision
 """
 
+# One look into an index for each workspace.
+LAST_UPDATE = """
+SELECT MAX(updated_at)
+FROM workspace
+CROSS JOIN LATERAL (
+    SELECT MAX(updated_at) AS updated_at
+    FROM session
+    WHERE session.workspace = workspace.workspace
+        AND updated_at < :horizon
+) AS newest
+"""
+
 LAST_REVISION = """
 SELECT COALESCE(MAX(revision), 0)
 FROM workspace

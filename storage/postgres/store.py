@@ -10,7 +10,7 @@ import asyncpg
 import msgspec
 
 from ..changes import Changes
-from ..clock import now
+from ..clock import Clock
 from ..errors import DatabaseUnusable
 from ..interface import Versions
 from ..listing import FIRST_BLOCK_BYTES, listing
@@ -37,7 +37,7 @@ from .grouping import Grouping
 from .lexemes import Tokenizer
 from .migrations import migrate
 from .notifications import Notifications
-from .pool import Pool, connect
+from .pool import ConnectionRows, Pool, connect
 from .transaction import transaction
 
 # For what no notification told.
@@ -70,12 +70,13 @@ class PostgresStorage(TransactionalStorage):
     statements = statements
     dialect = DIALECT
 
-    def __init__(self, url: str, *, idempotency_ttl: float) -> None:
+    def __init__(self, url: str, *, idempotency_ttl: float, clock: Clock) -> None:
         self.url = url
         self._idempotency_ttl = idempotency_ttl
+        self._clock = clock
 
     async def open(self) -> None:
-        self._pool = self._rows = await _open_database(self.url)
+        self._pool = self._rows = await _open_database(self.url, self._clock)
         self._tokenizer = Tokenizer()
         self._changes = Changes(self._pool, statements, POLL_SECONDS)
         self._notifications = Notifications(self.url, self._changes.wake)
@@ -96,7 +97,7 @@ class PostgresStorage(TransactionalStorage):
     async def create_session(self, workspace: str, new: NewSession, *, once: Once | None = None) -> Session:
         if once is not None:
             return await super().create_session(workspace, new, once=once)
-        session = opened(new, now())
+        session = opened(new, self._clock.now())
         await self._creations.add(workspace, session)
         return session
 
@@ -143,7 +144,8 @@ class PostgresStorage(TransactionalStorage):
         return None if last is None else numbered(request.messages, timestamp, last)
 
     async def _append_together(self, workspace: str, requests: list[Appending]) -> list[Appended]:
-        columns = appending.columns(workspace, requests, self._tokenizer, self._idempotency_ttl)
+        moment = self._clock.now()
+        columns = appending.columns(workspace, requests, moment, self._tokenizer, self._idempotency_ttl)
         rows = await self._pool.all(statements.APPEND_MESSAGES, columns)
         self._committed()
         return [(row[0], row[1], row[2]) for row in rows]
@@ -183,11 +185,14 @@ class PostgresStorage(TransactionalStorage):
         self._notifications.tell()
 
 
-async def _open_database(url: str) -> Pool:
+async def _open_database(url: str, clock: Clock) -> Pool:
     try:
         connection = await connect(url)
         try:
             await migrate(connection)
+            row = await ConnectionRows(connection).row(statements.LAST_UPDATE, {"horizon": clock.horizon()})
+            assert row is not None, "An aggregate always has a row."
+            clock.catch_up(row[0])
         finally:
             await connection.close()
         return await Pool.open(url)

@@ -2,14 +2,16 @@
 
 import apsw
 
+from ..clock import Clock
 from . import statements
 
 
 class Revisions:
-    """The revisions that `writer` gives; they count on from what other processes have given."""
+    """The revisions that `writer` gives; they count on from what other processes have given, and so does `clock`."""
 
-    def __init__(self, writer: apsw.Connection) -> None:
+    def __init__(self, writer: apsw.Connection, clock: Clock) -> None:
         self._writer = writer
+        self._clock = clock
         self._last: dict[str, int] = {}
         self._seen = -1
 
@@ -27,5 +29,8 @@ class Revisions:
         if workspace not in self._last:
             [(last,)] = self._writer.execute(statements.LAST_REVISION, {"workspace": workspace})
             self._last[workspace] = last
+            bindings = {"workspace": workspace, "horizon": self._clock.horizon()}
+            [(newest,)] = self._writer.execute(statements.LAST_UPDATE, bindings)
+            self._clock.catch_up(newest)
         self._last[workspace] += 1
         return self._last[workspace]

@@ -90,6 +90,13 @@ WHERE workspace = :workspace
     AND id = :id
 """
 
+LAST_UPDATE = """
+SELECT MAX(updated_at)
+FROM session
+WHERE workspace = :workspace
+    AND updated_at < :horizon
+"""
+
 LAST_REVISION = """
 SELECT MAX(
     COALESCE((SELECT MAX(revision) FROM session WHERE workspace = :workspace), 0),

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 import apsw
 
+from ..clock import Clock
 from ..errors import DatabaseUnusable
 from ..queries import Dialect
 from ..records import Listing, SearchQuery
@@ -47,14 +48,15 @@ class SQLiteStorage(TransactionalStorage):
     statements = statements
     dialect = DIALECT
 
-    def __init__(self, path: str, *, idempotency_ttl: float) -> None:
+    def __init__(self, path: str, *, idempotency_ttl: float, clock: Clock) -> None:
         self.path = path
         self._idempotency_ttl = idempotency_ttl
+        self._clock = clock
 
     async def open(self) -> None:
         connection = _open_database(self.path)
         self._checkpointer = Checkpointer(connection, self.path)
-        self._revisions = Revisions(connection)
+        self._revisions = Revisions(connection, self._clock)
         self._transaction = ConnectionTransaction(connection, self._revisions)
         self._changes = Changes(self.path)
         self._writer = Writer(connection, asyncio.get_running_loop(), self._changes.wake, self._index_written)

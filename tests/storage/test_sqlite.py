@@ -70,6 +70,10 @@ MESSAGES_BY_KEY = "SEARCH message USING PRIMARY KEY (workspace=? AND session_id=
             statements.OLD_SESSIONS,
             "SEARCH session USING INDEX session_by_update (workspace=? AND updated_at>? AND updated_at<?)",
         ),
+        (
+            statements.LAST_UPDATE,
+            "SEARCH session USING COVERING INDEX session_by_update (workspace=? AND updated_at<?)",
+        ),
         (statements.CHANGES, "MERGE (UNION ALL)"),
         (statements.CHANGED_SESSIONS, "MERGE (UNION ALL)"),
         (queries.messages(DIALECT, MessageQuery()), MESSAGES_BY_KEY),

@@ -1,0 +1,107 @@
+"""A clock that is set back while a storage is open, or before it is opened again: nothing is reordered."""
+
+import pytest
+
+from amplifierd.storage import open_storage
+from amplifierd.storage.clock import Clock, text_at
+from amplifierd.storage.interface import Storage
+from amplifierd.storage.records import Failure, Fork, Listing, NewMessage, NewSession, SessionQuery, SessionSummary
+from reading import read, records
+
+W = "default"
+HOUR = 3_600_000_000
+NOON = 1_763_726_400_000_000
+
+
+class Machine:
+    """The clock of a machine; each look takes a millisecond, until somebody sets it."""
+
+    def __init__(self, microseconds: int = NOON) -> None:
+        self.microseconds = microseconds
+
+    def __call__(self) -> int:
+        self.microseconds += 1_000
+        return self.microseconds
+
+
+def opened(database: str, machine: Machine) -> Storage:
+    return open_storage(database, clock=Clock(machine))
+
+
+async def ids(storage: Storage, query: SessionQuery) -> list[str]:
+    listing: Listing = await storage.list_sessions(W, query)
+    return [session.id for session in await records(listing, SessionSummary)]
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+async def test_sessions_keep_the_order_in_which_they_were_made_and_written(database: str, *, restarted: bool) -> None:
+    machine = Machine()
+    storage = opened(database, machine)
+    await storage.open()
+    first = [(await storage.create_session(W, NewSession())).id for _ in range(3)]
+    await storage.append_message(W, first[0], NewMessage(content="before"))
+    machine.microseconds -= HOUR
+    if restarted:
+        await storage.close()
+        storage = opened(database, machine)
+        await storage.open()
+    second = [(await storage.create_session(W, NewSession())).id for _ in range(3)]
+    assert await ids(storage, SessionQuery(sort="created_at")) == [*first, *second]
+    assert await ids(storage, SessionQuery(sort="updated_at")) == [first[1], first[2], first[0], *second]
+    await storage.append_message(W, first[1], NewMessage(content="after"))
+    await storage.fork_session(W, first[0], Fork())
+    await storage.fail_session(W, first[0], Failure("x"))
+    await storage.resume_session(W, first[2])
+    *others, forked = await ids(storage, SessionQuery(sort="created_at"))
+    assert others == [*first, *second]
+    assert await ids(storage, SessionQuery()) == [first[2], first[0], forked, first[1], *reversed(second)]
+    await storage.close()
+
+
+async def test_the_times_of_a_transcript_do_not_go_back(database: str) -> None:
+    machine = Machine()
+    async with opened(database, machine) as storage:
+        session = await storage.create_session(W, NewSession())
+        for _ in range(3):
+            await storage.append_message(W, session.id, NewMessage(content="x"))
+            machine.microseconds -= HOUR
+        times = [message.timestamp for message in await read(storage, session.id)]
+    assert times == sorted(set(times))
+    assert session.created_at < times[0]
+
+
+async def test_storages_that_share_a_database_go_on_from_each_other(database: str) -> None:
+    ahead, behind = Machine(NOON + HOUR), Machine(NOON)
+    async with opened(database, ahead) as first:
+        before = await first.create_session(W, NewSession())
+        async with opened(database, behind) as second:
+            after = await second.create_session(W, NewSession())
+    assert before.id < after.id
+    assert before.updated_at < after.updated_at
+
+
+async def test_what_was_imported_from_the_future_is_not_gone_on_from(database: str) -> None:
+    machine = Machine(NOON + 400 * 24 * HOUR)
+    async with opened(database, machine) as storage:
+        await storage.create_session(W, NewSession())
+    machine.microseconds = NOON
+    async with opened(database, machine) as storage:
+        session = await storage.create_session(W, NewSession())
+    assert session.created_at < text_at(NOON + HOUR)
+
+
+def test_time_goes_on_at_its_pace_after_the_machine_s_clock_was_set_back() -> None:
+    machine, steady = Machine(), Machine(0)
+    clock = Clock(machine, steady)
+    before = clock.now()
+    machine.microseconds -= HOUR
+    steady.microseconds += HOUR
+    assert clock.now() > text_at(NOON + HOUR)
+    machine.microseconds = NOON + 5 * HOUR
+    assert before < text_at(NOON + HOUR) < text_at(NOON + 5 * HOUR) < clock.now()
+
+
+def test_each_time_is_later_than_the_one_before() -> None:
+    clock = Clock(lambda: NOON, lambda: 0)
+    times = [clock.now() for _ in range(10)]
+    assert times == sorted(set(times))
