@@ -23,9 +23,7 @@ def open_storage(url: str, *, idempotency_ttl: float = DAY_SECONDS, clock: Clock
     if scheme == "sqlite" and rest.startswith("/") and rest != "/":
         from .sqlite.store import SQLiteStorage
 
-        return SQLiteStorage(
-            str(Path(rest[1:]).expanduser()), idempotency_ttl=idempotency_ttl, clock=clock or Clock()
-        )
+        return SQLiteStorage(str(Path(rest[1:]).expanduser()), idempotency_ttl=idempotency_ttl, clock=clock or Clock())
     if scheme in {"postgresql", "postgres"} and rest:
         from .postgres.store import PostgresStorage
 

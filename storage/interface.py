@@ -46,7 +46,8 @@ class Storage(Keys):
     storages on one database that holds as far as their machines' clocks agree.
 
     Every method raises `StorageUnavailable` when the storage can't answer now. Nothing was written then, unless the way
-    to a database server broke in the midst of a commit: that nobody knows, and `once` makes another try safe.
+    to a database server broke in the midst of a commit, or a disk failed in the midst of one and would not be written
+    to any more: that nobody knows, and `once` makes another try safe.
     Methods of one session raise `SessionNotFound`.
 
     With `versions` a method does its work only where the session is at one of them, and raises `VersionMismatch`

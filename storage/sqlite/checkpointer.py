@@ -54,6 +54,5 @@ def _checkpoint(connection: apsw.Connection) -> None:
         connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
     except (apsw.BusyError, apsw.LockedError):
         logger.debug("Another checkpoint is at it; the next commit asks again.")
-    except apsw.Error as error:
-        # An error that left the writer's hook would make the commit before it look failed.
+    except Exception as error:  # noqa: BLE001  # what left the writer's hook would make the commit before it look failed
         logger.warning("The write-ahead log could not be moved into the database: %s", error)

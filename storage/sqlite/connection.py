@@ -1,5 +1,6 @@
 """Connections to the SQLite file, set up so that a commit is on disk when it returns."""
 
+import logging
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,6 +8,8 @@ from contextlib import contextmanager
 import apsw
 
 from ..errors import StorageUnavailable
+
+logger = logging.getLogger(__name__)
 
 BUSY_TIMEOUT_MS = 5_000
 
@@ -60,11 +63,35 @@ def transaction(connection: apsw.Connection) -> Iterator[None]:
     connection.execute("BEGIN IMMEDIATE")
     try:
         yield
-        connection.execute("COMMIT")
     except BaseException:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
+        _undo(connection)
         raise
+    try:
+        connection.execute("COMMIT")
+    except apsw.Error:
+        _undo(connection)
+        _write_over_failed_commit(connection)
+        raise
+
+
+def _undo(connection: apsw.Connection) -> None:
+    if connection.in_transaction:
+        connection.execute("ROLLBACK")
+
+
+def _write_over_failed_commit(connection: apsw.Connection) -> None:
+    """Make sure that nobody who recovers the log finds the commit that has just failed.
+
+    Where only the sync at its end failed, all of it is in the log, whose reader tells a commit by checksums that follow
+    from each other (https://www.sqlite.org/fileformat2.html#walformat). Another commit, of the first page alone, begins
+    where it began, so nothing follows from what is left of it: that is so even where this one's sync fails as well.
+    """
+    try:
+        connection.pragma("user_version", connection.pragma("user_version"))
+    except apsw.Error as error:
+        if isinstance(error, apsw.IOError) and error.extendedresult == apsw.SQLITE_IOERR_FSYNC:
+            return
+        logger.warning("What could not be committed may be found after a crash before the next write: %s", error)
 
 
 def connect_reader(path: str, *, busy_timeout_ms: int = BUSY_TIMEOUT_MS) -> apsw.Connection:

@@ -133,7 +133,10 @@ class Writer:
                 return self._idle(self._connection)
         except apsw.Error as error:
             logger.warning("What can wait has to wait: %s", error)
-            return False
+        except Exception:
+            # A defect; but whoever writes needs this thread.
+            logger.exception("What can wait has failed, and is tried again after the next write")
+        return False
 
     def _group_of(self, first: _Request[Any]) -> tuple[list[_Request[Any]], bool]:
         group = [first]

@@ -1,0 +1,81 @@
+"""A disk that fails when it is told to, by a layer between SQLite and the files (https://rogerbinns.github.io/apsw/vfs.html)."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from shutil import copy
+from typing import Literal
+
+import apsw
+
+Fault = Literal["write", "torn write", "sync", "space", "checkpoint"]
+
+_BASE = "unix"
+
+
+class FailingDisk(apsw.VFS):
+    """Holds the files below `folder`, whoever in this process opens them; `fault` is what fails at the moment."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.fault: Fault | None = None
+        super().__init__("failing", _BASE, makedefault=True)
+
+    def xOpen(self, name: str | apsw.URIFilename | None, flags: list[int]) -> apsw.VFSFile:  # noqa: N802  # apsw's
+        path = name.filename() if isinstance(name, apsw.URIFilename) else name
+        if path is None or not Path(path).is_relative_to(self.folder):
+            return apsw.VFSFile(_BASE, name, flags)
+        return _File(name, flags, lambda: self.fault, is_log=path.endswith("-wal"))
+
+    @contextmanager
+    def failing(self, fault: Fault) -> Iterator[None]:
+        """Everything of a kind fails meanwhile."""
+        self.fault = fault
+        try:
+            yield
+        finally:
+            self.fault = None
+
+    def after_a_crash(self, target: Path) -> Path:
+        """A copy, in a new folder, of what is there if the process ends now: its database."""
+        target.mkdir()
+        for file in self.folder.iterdir():
+            # The shared memory is made anew from the log.
+            if not file.name.endswith("-shm"):
+                copy(file, target)
+        return target / "a.db"
+
+
+class _File(apsw.VFSFile):
+    def __init__(
+        self,
+        name: str | apsw.URIFilename | None,
+        flags: list[int],
+        fault: Callable[[], Fault | None],
+        *,
+        is_log: bool,
+    ) -> None:
+        super().__init__(_BASE, name, flags)
+        self._fault = fault
+        self._is_log = is_log
+
+    def xWrite(self, data: bytes, offset: int) -> None:  # type: ignore[override]  # noqa: N802  # apsw's
+        fault = self._fault()
+        if fault == "torn write":
+            super().xWrite(data[: len(data) // 2], offset)
+        if fault in {"write", "torn write"} or (fault == "checkpoint" and not self._is_log):
+            raise _error(apsw.SQLITE_IOERR_WRITE)
+        if fault == "space":
+            raise apsw.FullError("database or disk is full")
+        super().xWrite(data, offset)
+
+    def xSync(self, flags: int) -> None:  # noqa: N802  # apsw's
+        if self._fault() == "sync":
+            raise _error(apsw.SQLITE_IOERR_FSYNC)
+        super().xSync(flags)
+
+
+def _error(code: int) -> apsw.IOError:
+    error = apsw.IOError("disk I/O error")
+    error.extendedresult = code
+    return error

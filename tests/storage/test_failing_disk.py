@@ -1,0 +1,173 @@
+"""A disk that fails under SQLite: what was acknowledged is kept, what was refused is not, and it goes on after it."""
+
+import asyncio
+import os
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import apsw
+import pytest
+
+from amplifierd.storage import open_storage
+from amplifierd.storage.errors import StorageUnavailable
+from amplifierd.storage.interface import Storage
+from amplifierd.storage.records import NewMessage, NewSession, SearchHit, SearchQuery, SessionPatch
+from amplifierd.storage.sqlite.connection import connect_writer
+from amplifierd.storage.sqlite.writer import Writer
+from failing_disk import FailingDisk, Fault
+from reading import read, records
+
+W = "default"
+LATER = 10
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[FailingDisk]:
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    disk = FailingDisk(folder)
+    yield disk
+    disk.unregister()
+
+
+def storage_on(disk: FailingDisk) -> Storage:
+    return open_storage(f"sqlite:///{disk.folder}/a.db")
+
+
+async def contents(storage: Storage, session_id: str) -> list[str]:
+    return [message.content for message in await read(storage, session_id)]
+
+
+async def append(storage: Storage, session_id: str, content: str) -> None:
+    await storage.append_message(W, session_id, NewMessage(content=content))
+
+
+def check_integrity(path: Path) -> None:
+    with closing(apsw.Connection(str(path))) as connection:
+        assert connection.pragma("integrity_check") == "ok"
+        assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
+
+
+async def found_after_a_crash(disk: FailingDisk, target: Path, session_id: str) -> list[str]:
+    path = disk.after_a_crash(target)
+    async with open_storage(f"sqlite:///{path}") as storage:
+        found = await contents(storage, session_id)
+        assert (await storage.get_session(W, session_id)).message_count == len(found)
+        await append(storage, session_id, "and on")
+        assert (await read(storage, session_id))[-1].sequence == len(found) + 1
+    check_integrity(path)
+    return found
+
+
+@pytest.mark.parametrize("fault", ["write", "torn write", "sync", "space"])
+async def test_what_a_failing_disk_refuses_is_refused_for_good(disk: FailingDisk, tmp_path: Path, fault: Fault) -> None:
+    async with storage_on(disk) as storage:
+        session = await storage.create_session(W, NewSession(name="as it was"))
+        await append(storage, session.id, "before")
+        await storage.search_messages(W, SearchQuery("before"))
+        with disk.failing(fault):
+            for number in range(3):
+                with pytest.raises(StorageUnavailable):
+                    await append(storage, session.id, f"refused {number} " * 2_000)
+            with pytest.raises(StorageUnavailable):
+                await storage.update_session(W, session.id, SessionPatch(name="refused"))
+            tries = [append(storage, session.id, f"refused {number}") for number in range(20)]
+            refused = await asyncio.gather(*tries, return_exceptions=True)
+            assert {type(error) for error in refused} == {StorageUnavailable}
+            assert await contents(storage, session.id) == ["before"]
+            found = await storage.search_messages(W, SearchQuery("before"))
+            assert [hit.sequence for hit in await records(found, SearchHit)] == [1]
+            assert await found_after_a_crash(disk, tmp_path / "while it fails", session.id) == ["before"]
+        assert await found_after_a_crash(disk, tmp_path / "after it", session.id) == ["before"]
+        await append(storage, session.id, "after")
+        assert await contents(storage, session.id) == ["before", "after"]
+        assert (await storage.get_session(W, session.id)).name == "as it was"
+        assert await found_after_a_crash(disk, tmp_path / "later", session.id) == ["before", "after"]
+    check_integrity(disk.folder / "a.db")
+
+
+async def test_a_log_that_can_t_be_moved_into_the_database_holds_nothing_up(disk: FailingDisk, tmp_path: Path) -> None:
+    database = disk.folder / "a.db"
+    async with storage_on(disk) as storage:
+        session = await storage.create_session(W, NewSession())
+        size = database.stat().st_size
+        with disk.failing("checkpoint"):
+            # Well past the pages from which the log is moved.
+            for number in range(40):
+                await append(storage, session.id, f"{number} " + "x" * 200_000)
+            assert database.stat().st_size == size
+            found = await found_after_a_crash(disk, tmp_path / "crashed", session.id)
+            assert [content.split()[0] for content in found] == [str(number) for number in range(40)]
+        deadline = asyncio.get_running_loop().time() + LATER
+        while database.stat().st_size < 8_000_000:
+            assert asyncio.get_running_loop().time() < deadline, "The log is not moved any more."
+            await append(storage, session.id, "again")
+
+
+async def test_the_writer_outlives_whatever_goes_wrong_in_it(tmp_path: Path) -> None:
+    tried = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def fail_while_idle(_connection: apsw.Connection) -> bool:
+        loop.call_soon_threadsafe(tried.set)
+        raise RuntimeError("A defect, while idle.")
+
+    def fail(connection: apsw.Connection) -> None:
+        # Both the transaction and what would undo it.
+        connection.execute("ROLLBACK")
+        raise RuntimeError("A defect, in a request.")
+
+    connection = connect_writer(str(tmp_path / "a.db"))
+    writer = Writer(connection, loop, committed=lambda: None, idle=fail_while_idle)
+    for _ in range(2):
+        tried.clear()
+        await asyncio.wait_for(tried.wait(), LATER)
+        with pytest.raises(RuntimeError, match="in a request"):
+            await asyncio.wait_for(writer.write(fail), LATER)
+        assert await asyncio.wait_for(writer.write(lambda _: 1), LATER) == 1
+    await writer.close()
+
+
+def log_of(path: Path) -> Path:
+    return path.with_name(path.name + "-wal")
+
+
+@pytest.mark.parametrize("cut", [1, 2_000, 4_096 + 23])
+@pytest.mark.parametrize("rest", [b"", b"\0" * 10_000, os.urandom(10_000)], ids=["cut off", "zeros", "garbage"])
+async def test_a_torn_end_of_the_log_is_left_out(disk: FailingDisk, tmp_path: Path, cut: int, rest: bytes) -> None:
+    async with storage_on(disk) as storage:
+        session = await storage.create_session(W, NewSession())
+        for number in range(5):
+            await append(storage, session.id, str(number))
+        whole = disk.after_a_crash(tmp_path / "whole")
+        before = log_of(whole).stat().st_size
+        await append(storage, session.id, "not acknowledged yet")
+        torn = disk.after_a_crash(tmp_path / "torn")
+    for path, expected in ((whole, 5), (torn, 5)):
+        log = log_of(path)
+        length = before if path is whole else log.stat().st_size - cut
+        log.write_bytes(log.read_bytes()[:length] + rest)
+        async with open_storage(f"sqlite:///{path}") as storage:
+            assert await contents(storage, session.id) == [str(number) for number in range(expected)]
+            await append(storage, session.id, "and on")
+            assert (await storage.get_session(W, session.id)).message_count == expected + 1
+        check_integrity(path)
+
+
+async def test_pages_that_were_torn_as_the_log_was_moved_are_made_whole_by_it(
+    disk: FailingDisk, tmp_path: Path
+) -> None:
+    async with storage_on(disk) as storage:
+        session = await storage.create_session(W, NewSession())
+        for number in range(5):
+            await append(storage, session.id, str(number))
+        path = disk.after_a_crash(tmp_path / "crashed")
+    # Every page is in the log, and half of each was written.
+    with path.open("r+b") as file:
+        for page in range(path.stat().st_size // 4_096):
+            file.seek(page * 4_096 + 2_048)
+            file.write(os.urandom(2_048))
+    async with open_storage(f"sqlite:///{path}") as storage:
+        assert await contents(storage, session.id) == [str(number) for number in range(5)]
+    check_integrity(path)
