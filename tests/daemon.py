@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
@@ -21,16 +22,16 @@ STOP_SECONDS = 20
 
 
 class Daemon:
-    """`amplifierd serve` in a process; `log` is what it has said so far."""
+    """`amplifierd serve` in a process, run by the command `within`; `log` is what it has said so far."""
 
-    def __init__(self, database: str, *options: str, check_responses: bool = True) -> None:
+    def __init__(self, database: str, *options: str, check_responses: bool = True, within: Sequence[str] = ()) -> None:
         checks = ["--check-responses", "--log-level", "debug"] if check_responses else []
         arguments = ["serve", "--port", "0", "--database", database, *checks, *options]
         self.database = database
         self._lines: list[str] = []
         self._listening = threading.Event()
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "amplifierd", *arguments],
+            [*within, sys.executable, "-m", "amplifierd", *arguments],
             stderr=subprocess.PIPE,
             text=True,
             env={name: value for name, value in os.environ.items() if not name.startswith("AMPLIFIERD_")},

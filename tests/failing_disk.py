@@ -8,7 +8,7 @@ from typing import Literal
 
 import apsw
 
-Fault = Literal["write", "torn write", "sync", "space", "checkpoint"]
+Fault = Literal["write", "torn write", "sync", "space", "read-only", "checkpoint"]
 
 _BASE = "unix"
 
@@ -25,6 +25,8 @@ class FailingDisk(apsw.VFS):
         path = name.filename() if isinstance(name, apsw.URIFilename) else name
         if path is None or not Path(path).is_relative_to(self.folder):
             return apsw.VFSFile(_BASE, name, flags)
+        if self.fault == "read-only":
+            flags[0] = flags[0] & ~(apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE) | apsw.SQLITE_OPEN_READONLY
         return _File(name, flags, lambda: self.fault, is_log=path.endswith("-wal"))
 
     @contextmanager
@@ -59,23 +61,17 @@ class _File(apsw.VFSFile):
         self._fault = fault
         self._is_log = is_log
 
-    def xWrite(self, data: bytes, offset: int) -> None:  # type: ignore[override]  # noqa: N802  # apsw's
+    def xWrite(self, data: bytes, offset: int) -> None:  # noqa: N802  # apsw's
         fault = self._fault()
         if fault == "torn write":
             super().xWrite(data[: len(data) // 2], offset)
-        if fault in {"write", "torn write"} or (fault == "checkpoint" and not self._is_log):
-            raise _error(apsw.SQLITE_IOERR_WRITE)
+        if fault in {"write", "torn write", "read-only"} or (fault == "checkpoint" and not self._is_log):
+            raise apsw.exception_for(apsw.SQLITE_IOERR_WRITE)
         if fault == "space":
-            raise apsw.FullError("database or disk is full")
+            raise apsw.exception_for(apsw.SQLITE_FULL)
         super().xWrite(data, offset)
 
     def xSync(self, flags: int) -> None:  # noqa: N802  # apsw's
         if self._fault() == "sync":
-            raise _error(apsw.SQLITE_IOERR_FSYNC)
+            raise apsw.exception_for(apsw.SQLITE_IOERR_FSYNC)
         super().xSync(flags)
-
-
-def _error(code: int) -> apsw.IOError:
-    error = apsw.IOError("disk I/O error")
-    error.extendedresult = code
-    return error

@@ -15,19 +15,20 @@ CLIENTS = 8
 AGAIN_SECONDS = 0.05
 # What a client takes for "not now": it sends the request again, under the same key.
 NOT_NOW = (503,)
+# A connection for each request, so that every worker gets some.
+AFRESH = httpx.Limits(max_keepalive_connections=0)
 
 
 class Load:
     """Appends to a session for each client, by turns at one of the `urls`; `acknowledged` is what was."""
 
     def __init__(self, urls: Sequence[str]) -> None:
-        self._urls = urls
+        self._clients = [httpx.Client(base_url=url, timeout=30, limits=AFRESH) for url in urls]
         self._stopping = threading.Event()
         self._threads = ThreadPoolExecutor(CLIENTS)
         self.acknowledged: defaultdict[str, list[str]] = defaultdict(list)
         self.refused: list[int] = []
-        with httpx.Client(base_url=urls[0]) as client:
-            self.sessions = [client.post("/sessions").json()["id"] for _ in range(CLIENTS)]
+        self.sessions = [self._clients[0].post("/sessions").json()["id"] for _ in range(CLIENTS)]
         self._running = [self._threads.submit(self._append, session_id) for session_id in self.sessions]
 
     @property
@@ -68,6 +69,8 @@ class Load:
     ) -> None:
         self._stopping.set()
         self._threads.shutdown()
+        for client in self._clients:
+            client.close()
 
     def _append(self, session_id: str) -> None:
         while not self._stopping.is_set():
@@ -79,14 +82,11 @@ class Load:
         deadline = time.monotonic() + 60
         attempts = 0
         while time.monotonic() < deadline:
-            url = self._urls[attempts % len(self._urls)]
+            client = self._clients[attempts % len(self._clients)]
             attempts += 1
             try:
-                answered = httpx.post(
-                    f"{url}/sessions/{session_id}/messages",
-                    json={"content": content},
-                    headers={"Idempotency-Key": content},
-                    timeout=30,
+                answered = client.post(
+                    f"/sessions/{session_id}/messages", json={"content": content}, headers={"Idempotency-Key": content}
                 )
             except httpx.TransportError:
                 # The node is gone.

@@ -89,9 +89,9 @@ def _write_over_failed_commit(connection: apsw.Connection) -> None:
     try:
         connection.pragma("user_version", connection.pragma("user_version"))
     except apsw.Error as error:
-        if isinstance(error, apsw.IOError) and error.extendedresult == apsw.SQLITE_IOERR_FSYNC:
-            return
-        logger.warning("What could not be committed may be found after a crash before the next write: %s", error)
+        # apsw's stubs do not know the attribute.
+        if getattr(error, "extendedresult", None) != apsw.SQLITE_IOERR_FSYNC:
+            logger.warning("What could not be committed may be found after a crash before the next write: %s", error)
 
 
 def connect_reader(path: str, *, busy_timeout_ms: int = BUSY_TIMEOUT_MS) -> apsw.Connection:

@@ -60,7 +60,7 @@ async def found_after_a_crash(disk: FailingDisk, target: Path, session_id: str) 
     return found
 
 
-@pytest.mark.parametrize("fault", ["write", "torn write", "sync", "space"])
+@pytest.mark.parametrize("fault", ["write", "torn write", "sync", "space", "read-only"])
 async def test_what_a_failing_disk_refuses_is_refused_for_good(disk: FailingDisk, tmp_path: Path, fault: Fault) -> None:
     async with storage_on(disk) as storage:
         session = await storage.create_session(W, NewSession(name="as it was"))
@@ -76,6 +76,7 @@ async def test_what_a_failing_disk_refuses_is_refused_for_good(disk: FailingDisk
             refused = await asyncio.gather(*tries, return_exceptions=True)
             assert {type(error) for error in refused} == {StorageUnavailable}
             assert await contents(storage, session.id) == ["before"]
+            assert await storage.count_sessions(W) == 1
             found = await storage.search_messages(W, SearchQuery("before"))
             assert [hit.sequence for hit in await records(found, SearchHit)] == [1]
             assert await found_after_a_crash(disk, tmp_path / "while it fails", session.id) == ["before"]

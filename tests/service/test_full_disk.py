@@ -1,0 +1,101 @@
+"""A daemon whose disk takes no more: it says so, reads on, and goes on when it can, and nothing is lost or doubled."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from daemon import Daemon
+from load import Load
+from small_disk import SmallDisk, limit_files, limit_files_no_more
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[SmallDisk]:
+    with SmallDisk(tmp_path) as mounted:
+        yield mounted
+
+
+class Shortage:
+    """No space for a daemon; or no growth of its files, where that is asked for or no disk can be mounted."""
+
+    def __init__(self, disk: SmallDisk, daemon: Daemon, *, of_space: bool) -> None:
+        self._disk = disk
+        self._process = daemon.process.pid
+        self._of_space = of_space and disk.is_mounted
+
+    def begin(self) -> None:
+        if self._of_space:
+            self._disk.fill()
+        else:
+            limit_files(self._process)
+
+    def end(self) -> None:
+        if self._of_space:
+            self._disk.free()
+        else:
+            limit_files_no_more(self._process)
+
+
+@pytest.mark.parametrize("of_space", [True, False], ids=["no space", "no growth of files"])
+def test_what_is_refused_is_not_there_and_all_else_is(disk: SmallDisk, *, of_space: bool) -> None:
+    database = f"sqlite:///{disk.directory}/a.db"
+    with Daemon(database, within=disk.within) as daemon, daemon.client() as client, Load([daemon.api]) as load:
+        session_id = client.post("/sessions").json()["id"]
+        messages = f"/sessions/{session_id}/messages"
+        before = client.post(messages, json={"content": "before"}).json()
+        load.wait_for_more(50)
+        shortage = Shortage(disk, daemon, of_space=of_space)
+        shortage.begin()
+        wait_until_refused(load)
+        # One without a key, which is not sent again.
+        refused(client.post(messages, json={"content": "refused"}))
+        refused(client.patch(f"/sessions/{session_id}", json={"name": "refused"}))
+        assert client.get(messages).json()["messages"] == [before]
+        assert len(client.get("/sessions").json()) == len(load.sessions) + 1
+        assert client.get("/health").status_code == 200
+        shortage.end()
+        load.wait_for_more(50)
+        load.stop()
+        load.check(daemon.api)
+        daemon.kill()
+    with Daemon(database, within=disk.within) as daemon, daemon.client() as client:
+        load.check(daemon.api)
+        assert client.get(messages).json()["messages"] == [before]
+        assert "name" not in client.get(f"/sessions/{session_id}").json()
+        [hit] = client.get("/search", params={"q": "before"}).json()
+        assert hit["sessionId"] == session_id
+
+
+def wait_until_refused(load: Load) -> None:
+    deadline = time.monotonic() + 30
+    while len(load.refused) < len(load.sessions):
+        assert time.monotonic() < deadline, "Nothing is refused."
+        time.sleep(0.01)
+
+
+def refused(answered: httpx.Response) -> None:
+    assert answered.status_code == 503
+    assert answered.headers["retry-after"] == "1"
+    assert answered.json()["type"] == "urn:amplifierd:problem:storage-unavailable"
+    assert "The storage is not available: " in answered.json()["detail"]
+
+
+def test_a_disk_that_can_only_be_read_is_no_place_for_a_database(disk: SmallDisk) -> None:
+    database = f"sqlite:///{disk.directory}/a.db"
+    with Daemon(database, within=disk.within) as daemon, daemon.client() as client:
+        client.post("/sessions")
+    if disk.is_mounted:
+        disk.make_read_only()
+    else:
+        # Root may write into any directory, but not where there is none.
+        database = "sqlite:////proc/self/fd/a.db"
+    command = [*disk.within, sys.executable, "-m", "amplifierd", "serve", "--port", "0", "--database", database]
+    outcome = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
+    assert outcome.returncode == 1
+    assert "can't be opened for writing" in outcome.stderr
+    assert "Traceback" not in outcome.stderr
