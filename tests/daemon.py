@@ -7,6 +7,8 @@ import subprocess
 import sys
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -60,15 +62,27 @@ class Daemon:
         """Ask the daemon to end; its exit code."""
         self.process.send_signal(number)
         try:
-            return self._wait()
+            return self.wait()
         except subprocess.TimeoutExpired:
             self.kill()
             raise
 
     def kill(self) -> None:
         """End the daemon as a failing machine would."""
-        self.process.kill()
-        self._wait()
+        for process in (self.process.pid, *self.workers):
+            # It may end on its own.
+            with suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL)
+        self.wait()
+
+    @property
+    def workers(self) -> list[int]:
+        """The processes that serve for this one, none where it does that itself."""
+        try:
+            children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
+        except FileNotFoundError:
+            return []
+        return [int(child) for child in children.split() if _is_worker(child)]
 
     def __enter__(self) -> Self:
         return self
@@ -79,7 +93,8 @@ class Daemon:
         if self.process.poll() is None:
             self.stop()
 
-    def _wait(self) -> int:
+    def wait(self) -> int:
+        """Wait until it has ended; its exit code."""
         code = self.process.wait(STOP_SECONDS)
         self._reader.join()
         assert self.process.stderr is not None
@@ -95,3 +110,10 @@ class Daemon:
             if "docs" in line:
                 self._listening.set()
         self._listening.set()
+
+
+def _is_worker(process: str) -> bool:
+    try:
+        return b"spawn_main" in Path(f"/proc/{process}/cmdline").read_bytes()
+    except FileNotFoundError:
+        return False

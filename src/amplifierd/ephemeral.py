@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import sys
 import tempfile
@@ -28,6 +29,12 @@ def ephemeral(settings: Settings) -> Iterator[Settings]:
         return
     with tempfile.TemporaryDirectory(prefix="amplifierd-", dir=MEMORY if MEMORY.is_dir() else None) as folder:
         yield replace(settings, database=f"sqlite:///{folder}/amplifierd.db")
+
+
+def forget(settings: Settings) -> None:
+    """Remove what `ephemeral` has made of `settings`, where the process ends before that can."""
+    if settings.database.startswith("sqlite"):
+        shutil.rmtree(Path(settings.database.removeprefix("sqlite:///")).parent, ignore_errors=True)
 
 
 def say_where(url: str) -> None:

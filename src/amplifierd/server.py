@@ -2,22 +2,23 @@
 
 import asyncio
 import gc
+import os
 import signal
 import socket
 import sys
-from collections.abc import Callable
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from functools import partial
 from multiprocessing import parent_process
 from types import FrameType
-from typing import Any
+from typing import Any, NoReturn
 
 import uvicorn
 from uvicorn.supervisors import Multiprocess
 
 from .app import create_app
-from .ephemeral import ephemeral, limit_life, say_where
+from .ephemeral import ephemeral, forget, limit_life, say_where
 from .logs import configure_logging
 from .protocol import Protocol
 from .settings import Settings
@@ -35,6 +36,7 @@ class CannotListen(Exception):
 def serve(settings: Settings) -> None:
     """Serve until SIGINT or SIGTERM; then finish the requests in flight, commit, close and return.
 
+    A second of these signals ends the process at once, with 128 and its number as the exit code.
     Raises `CannotListen`, `DatabaseUnusable` or `ContractError` before anything is served.
     """
     _handle_signals(_exit)
@@ -57,7 +59,7 @@ def _serve_alone(settings: Settings, listener: socket.socket) -> None:
     configure_logging(settings)
     storage = _storage(settings)
     config = _configure(settings, create_app(settings, storage))
-    server = uvicorn.Server(config)
+    server = _Server(config, partial(_end_at_once, settings))
     # From here on a signal may come in the midst of the storage's opening, which is to end in order.
     _handle_signals(server.handle_exit)
     with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
@@ -78,7 +80,45 @@ def _supervise(settings: Settings, listener: socket.socket) -> None:
     asyncio.run(_try(settings))
     _announce(settings)
     _collect_garbage()
-    Multiprocess(_configure(settings, partial(build_app, settings)), sockets=[listener]).run()
+    config = _configure(settings, partial(build_app, settings))
+    _Supervisor(config, listener, partial(_end_at_once, settings)).run()
+
+
+class _Server(uvicorn.Server):
+    """Ends at once at a second signal; uvicorn's would wait on, unless that is SIGINT, and a while even then."""
+
+    def __init__(self, config: uvicorn.Config, end_at_once: Callable[[int], NoReturn]) -> None:
+        super().__init__(config)
+        self._end_at_once = end_at_once
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        if self.should_exit:
+            self._end_at_once(sig)
+        super().handle_exit(sig, frame)
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        # They are handled before it serves, and after it: until the storage is closed.
+        yield
+
+
+class _Supervisor(Multiprocess):
+    """Ends at once, with its workers, at a second signal."""
+
+    def __init__(self, config: uvicorn.Config, listener: socket.socket, end_at_once: Callable[[int], NoReturn]) -> None:
+        super().__init__(config, sockets=[listener])
+        self._end_at_once = end_at_once
+        self._ending = False
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._end)
+
+    def _end(self, number: int, _frame: FrameType | None) -> None:
+        if self._ending:
+            for process in self.processes:
+                process.process.kill()
+            self._end_at_once(number)
+        self._ending = True
+        self.signal_queue.append(number)
 
 
 def build_app(settings: Settings) -> Any:
@@ -144,7 +184,7 @@ async def _check(storage: Storage, settings: Settings) -> None:
 
 
 def _collect_garbage() -> None:
-    # Off since the command began (see cli/). What was made until now stays to the end, and is never looked through.
+    # Off since the command began (see cli/serve.py). What was made until now stays, and is never looked through.
     gc.freeze()
     gc.enable()
 
@@ -168,8 +208,14 @@ def _exit(_number: int, _frame: FrameType | None) -> None:
     sys.exit(0)
 
 
+def _end_at_once(settings: Settings, number: int) -> NoReturn:
+    # What was acknowledged is on disk; whatever still waits, for a client or for the storage, ends here.
+    if settings.ephemeral:
+        forget(settings)
+    os._exit(128 + number)
+
+
 def _handle_signals(handler: Callable[[int, FrameType | None], None]) -> None:
-    # uvicorn has its own handler while it serves. When it is done it raises the signal that ended it once more.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, handler)
     if hasattr(signal, "SIGHUP"):

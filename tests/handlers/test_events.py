@@ -127,7 +127,7 @@ def test_a_shutdown_ends_streams_in_order(database: str, workers: str) -> None:
             time.sleep(0.5)
             daemon.process.send_signal(signal.SIGTERM)
             assert [answer.result(timeout=10) for answer in answers] == [[]] * 8
-        assert daemon.stop() == 0
+        assert daemon.wait() == 0
     assert "ERROR" not in daemon.log
 
 

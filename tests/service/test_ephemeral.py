@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -14,6 +15,7 @@ import pytest
 
 from amplifierd.ephemeral import MEMORY
 from amplifierd.testing import Server, daemon
+from raw import Connection, post
 
 SERVE = [sys.executable, "-m", "amplifierd", "serve", "--ephemeral"]
 
@@ -53,6 +55,27 @@ def test_it_keeps_nothing() -> None:
     assert not any(folder.exists() for folder in made)
     with daemon() as url:
         assert httpx.get(f"{url}/api/v1/sessions").json() == []
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_it_keeps_nothing_where_it_ends_at_once(workers: str) -> None:
+    before = set(MEMORY.glob("amplifierd-*"))
+    command = [*SERVE, "--workers", workers]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+        assert process.stdout is not None
+        said = json.loads(process.stdout.readline())
+        # Workers answer when they have started.
+        assert httpx.get(f"{said['api']}/health", timeout=30).status_code == 200
+        made = set(MEMORY.glob("amplifierd-*")) - before
+        assert made
+        with Connection(int(said["url"].rpartition(":")[2])) as hanging:
+            hanging.send(post("/api/v1/sessions", b"{}")[:-1])
+            time.sleep(0.3)
+            process.terminate()
+            time.sleep(0.3)
+            process.terminate()
+            assert process.wait(10) == 128 + signal.SIGTERM
+    assert not any(folder.exists() for folder in made)
 
 
 def test_it_ends_with_its_parent() -> None:

@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from daemon import Daemon
+from load import AFRESH
 from raw import Connection, get, post
 
 APPENDERS = 16
@@ -49,7 +50,7 @@ def test_a_request_in_flight_is_finished(database: str) -> None:
         time.sleep(0.3)
         connection.send(request[-1:])
         assert connection.answer().status == 201
-        assert daemon.stop() == 0
+        assert daemon.wait() == 0
 
 
 def test_an_idle_connection_does_not_hold_it_up(database: str) -> None:
@@ -101,14 +102,16 @@ def test_kill_9_loses_nothing_that_was_acknowledged(database: str) -> None:
 
 
 def test_several_workers_share_one_database(database: str) -> None:
-    with Daemon(database, "--workers", "2") as daemon:
+    with (
+        Daemon(database, "--workers", "2") as daemon,
+        httpx.Client(base_url=daemon.api, timeout=30, limits=AFRESH) as client,
+    ):
         session_id = eventually_created(daemon)
         results: list[int] = []
 
         def append() -> None:
             for _ in range(20):
-                # A connection for each request, so that both workers get some.
-                answered = httpx.post(f"{daemon.api}/sessions/{session_id}/messages", json={"content": "x"}, timeout=30)
+                answered = client.post(f"/sessions/{session_id}/messages", json={"content": "x"})
                 results.append(answered.json()["sequence"])
 
         threads = [threading.Thread(target=append) for _ in range(8)]
@@ -122,6 +125,7 @@ def test_several_workers_share_one_database(database: str) -> None:
 def test_workers_end_with_their_supervisor(database: str) -> None:
     with Daemon(database, "--workers", "2", check_responses=False) as daemon:
         eventually_created(daemon)
+        daemon.process.kill()
         # This waits for the end of the log, which the workers hold open as long as they live.
         daemon.kill()
         with pytest.raises(httpx.TransportError):
@@ -133,3 +137,25 @@ def test_a_daemon_does_not_answer_before_it_is_ready(database: str) -> None:
         with socket.create_connection(("127.0.0.1", daemon.port), timeout=10):
             pass
         assert httpx.get(f"{daemon.api}/health").status_code == 200
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_second_signal_ends_it_at_once(database: str, number: int, workers: str) -> None:
+    with (
+        Daemon(database, "--workers", workers) as daemon,
+        Connection(daemon.port) as stream,
+        Connection(daemon.port) as hanging,
+    ):
+        session_id = eventually_created(daemon)
+        stream.send(get("/api/v1/events"))
+        hanging.send(post("/api/v1/sessions", b"{}")[:-1])
+        time.sleep(0.3)
+        daemon.process.send_signal(number)
+        time.sleep(0.3)
+        started = time.monotonic()
+        assert daemon.stop(number) == 128 + number
+        assert time.monotonic() - started < 2
+    assert "Traceback" not in daemon.log
+    with Daemon(database) as daemon, daemon.client() as client:
+        assert client.get(f"/sessions/{session_id}").status_code == 200
