@@ -1,6 +1,6 @@
 PYTHON ?= .venv/bin/python
 
-.PHONY: bench clients curves databases fuzz operations soak
+.PHONY: bench clients curves databases fuzz operations soak torture
 
 # Measure the service beside two programs of the same API; needs wrk and the `bench` extra.
 bench:
@@ -29,3 +29,7 @@ operations:
 # Put full load on the service for ten minutes; needs what `bench` needs.
 soak:
 	$(PYTHON) -m bench.soak
+
+# Kill the service under sixteen clients a hundred times, on SQLite and on PostgreSQL.
+torture:
+	$(PYTHON) -m pytest --torture-rounds 100 tests/service/test_torture.py

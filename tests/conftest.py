@@ -20,8 +20,9 @@ from postgres import VARIABLE, PostgresServer
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """How long to fuzz: a quick run is in every test run, a long one takes seed after seed."""
+    """How long to fuzz, and to torture: a quick run of each is in every test run."""
     parser.addoption("--fuzz-seconds", type=int, default=0, help="Fuzz with one seed after another for so long.")
+    parser.addoption("--torture-rounds", type=int, default=3, help="Kill what serves so often, on each storage.")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -68,6 +69,26 @@ class PostgresServer:
         assert self.process is not None
         self.process.send_signal(how)
         self.process.wait(STOP_SECONDS)
+
+    def crash(self) -> None:
+        """End as a server does that finds its memory spoilt."""
+        self.stop(signal.SIGQUIT)
+
+    def kill(self) -> None:
+        """End all of its processes as a failing machine would."""
+        assert self.process is not None
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+        self.process.kill()
+        for child in children:
+            # It may have ended on its own: they watch over each other.
+            with suppress(ProcessLookupError):
+                os.kill(int(child), signal.SIGKILL)
+        self.process.wait(STOP_SECONDS)
+
+    def check(self) -> None:
+        """Hold its tables and indexes against each other (https://www.postgresql.org/docs/current/app-pgamcheck.html)."""
+        where = ["--host", "127.0.0.1", "--port", str(self.port), "--username", "postgres"]
+        self._run("pg_amcheck", *where, "--all", "--install-missing", "--heapallindexed", "--rootdescend")
 
     def promote(self) -> None:
         """Make a standby a server that takes writes."""

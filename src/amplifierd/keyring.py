@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass
 
 from .contract import Credential
-from .storage.clock import now
+from .storage.clock import Clock
 from .storage.interface import Storage
 from .storage.keys import Key, NewKey, Scope
 
@@ -47,6 +47,7 @@ class Keyring:
 
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
+        self._clock = Clock()
         self._trusted: dict[str, _Trust] = {}
         self._open = _Trust(None, 0)
 
@@ -73,7 +74,7 @@ class Keyring:
         key = await self._storage.find_key(match[1])
         # As long for a key that is not there as for one that is.
         same = hmac.compare_digest(_digest(text), _NO_DIGEST if key is None else key.digest)
-        return _credential(key) if key is not None and same and key.is_valid(now()) else None
+        return _credential(key) if key is not None and same and key.is_valid(self._clock.now()) else None
 
     def _remember(self, key: str, trusted: _Trust) -> None:
         if trusted.credential is None:

@@ -7,6 +7,7 @@ from typing import get_args
 import click
 
 from ..storage import open_storage
+from ..storage.clock import Clock
 from ..storage.keys import Key, Scope
 from .options import FROM_ENVIRONMENT, database, sentences, workspace
 
@@ -68,7 +69,8 @@ def list_keys(database: str) -> None:
 
     with sentences():
         found = asyncio.run(read())
-    rows = [_HEAD, *map(_row, found)]
+    moment = Clock().now()
+    rows = [_HEAD, *(_row(key, moment) for key in found)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
@@ -89,8 +91,6 @@ def revoke(database: str, key_id: str) -> None:
     click.echo(f"Key {revoked.id} ({revoked.name}) was revoked at {revoked.revoked_at}.")
 
 
-def _row(key: Key) -> tuple[str, ...]:
-    from ..storage.clock import now
-
-    state = "revoked" if key.revoked_at else "valid" if key.is_valid(now()) else "expired"
+def _row(key: Key, moment: str) -> tuple[str, ...]:
+    state = "revoked" if key.revoked_at else "valid" if key.is_valid(moment) else "expired"
     return key.id, key.name, key.workspace, key.scope, key.created_at, key.expires_at or "never", state

@@ -1,0 +1,76 @@
+"""A server, or its database, that is killed at random moments under sixteen clients: nothing acknowledged is lost.
+
+`--torture-rounds 100` is the long form; `make torture` runs it.
+"""
+
+import subprocess
+import sys
+import time
+from contextlib import closing
+from pathlib import Path
+from random import Random
+
+import apsw
+import pytest
+
+from daemon import Daemon
+from postgres import PostgresServer
+from torture import Torture
+
+SEED = 20251121
+
+
+def check_integrity(path: Path) -> None:
+    with closing(apsw.Connection(str(path))) as connection:
+        # The index of words checks itself with it.
+        assert connection.pragma("integrity_check") == "ok"
+        assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
+
+
+def begin_to_start(database: str, random: Random) -> None:
+    """Kill a daemon that may be opening the database, or recovering it."""
+    command = [sys.executable, "-m", "amplifierd", "serve", "--port", "0", "--database", database]
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
+        time.sleep(random.uniform(0.2, 1.0))
+        process.kill()
+
+
+def say(config: pytest.Config, database: str, torture: Torture) -> None:
+    config.get_terminal_writer().line(f"{database}: {torture.figures}.")
+
+
+@pytest.mark.timeout(0)
+def test_sqlite_keeps_what_it_acknowledged(tmp_path: Path, pytestconfig: pytest.Config) -> None:
+    path = tmp_path / "a.db"
+    torture, random = Torture(SEED), Random(SEED)  # noqa: S311  # no secret
+    for number in range(pytestconfig.getoption("--torture-rounds")):
+        with Daemon(f"sqlite:///{path}", "--workers", str(1 + number % 2), check_responses=False) as daemon:
+            check_integrity(path)
+            torture.check(daemon.api)
+            torture.round(daemon.api, daemon.kill)
+        if number % 3 == 2:
+            begin_to_start(f"sqlite:///{path}", random)
+    with Daemon(f"sqlite:///{path}", check_responses=False) as daemon:
+        check_integrity(path)
+        torture.check(daemon.api)
+        torture.check_shared(daemon.api)
+    say(pytestconfig, "SQLite", torture)
+
+
+@pytest.mark.timeout(0)
+def test_postgresql_keeps_what_it_acknowledged(pytestconfig: pytest.Config) -> None:
+    torture = Torture(SEED)
+    with PostgresServer("max_connections=300") as server:
+        for number in range(pytestconfig.getoption("--torture-rounds")):
+            with Daemon(server.url(), "--workers", str(1 + number % 2), check_responses=False) as daemon:
+                torture.check(daemon.api)
+                torture.round(daemon.api, [daemon.kill, server.kill, server.crash][number % 3])
+                if daemon.process.poll() is None:
+                    server.start()
+                    torture.check(daemon.api)
+                    daemon.kill()
+            server.check()
+        with Daemon(server.url(), check_responses=False) as daemon:
+            torture.check(daemon.api)
+            torture.check_shared(daemon.api)
+    say(pytestconfig, "PostgreSQL", torture)

@@ -1,0 +1,219 @@
+"""Clients that append and change while what serves them is killed, and what must be there after it."""
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any
+
+import httpx
+
+from load import AGAIN_SECONDS, NOT_NOW
+from writes import WORD, Author, Conversation, Known, Write
+
+CLIENTS = 16
+# A round lasts about so long before the end comes.
+SHORTEST_SECONDS, LONGEST_SECONDS = 0.05, 1.0
+SHARED_SHARE = 0.15
+SEARCHED_BY_WORD = 20
+
+
+@dataclass
+class Figures:
+    """What was done, and what was found wrong of it."""
+
+    rounds: int = 0
+    acknowledged: int = 0
+    unanswered: int = 0
+    lost: int = 0
+    doubled: int = 0
+
+    def __str__(self) -> str:
+        return (
+            f"{self.rounds} rounds, {self.acknowledged} writes acknowledged, {self.unanswered} in flight at an end, "
+            f"{self.lost} messages lost, {self.doubled} doubled"
+        )
+
+
+@dataclass
+class Shared:
+    """A session that every client appends to: what was acknowledged, by sequence, and what may be there besides."""
+
+    acknowledged: dict[int, str] = field(default_factory=dict)
+    in_doubt: set[str] = field(default_factory=set)
+
+
+@dataclass
+class Found:
+    """What a daemon has: conversations by tag, with the ids of their sessions."""
+
+    known: Known
+    ids: dict[str, str]
+
+
+class Client:
+    """Writes one thing after the other; what was not answered it sends again, or never where it `leaves`."""
+
+    def __init__(self, number: int, random: Random, *, leaves: bool) -> None:
+        self.name = f"client{number}"
+        self.known: Known = {}
+        self.in_doubt: Write | None = None
+        self.acknowledged = 0
+        self._ids: dict[str, str] = {}
+        self._random = random
+        self._author = Author(self.name, random)
+        self._leaves = leaves
+
+    def play(self, api: str, shared: dict[str, Shared], stopping: threading.Event) -> None:
+        """Write until there is nobody to write to, or enough is written; at times to the last of what is shared."""
+        with httpx.Client(base_url=f"{api}/sessions", timeout=60) as http:
+            while not stopping.is_set():
+                write = self.in_doubt or self._next(shared)
+                again, self.in_doubt = write is self.in_doubt, write
+                try:
+                    answered = self._send(http, write)
+                except httpx.TransportError:
+                    return
+                if answered.status_code in NOT_NOW:
+                    time.sleep(AGAIN_SECONDS)
+                    if self._leaves:
+                        return
+                    continue
+                gone = again and write.method == "DELETE" and answered.status_code == 404
+                assert answered.is_success or gone, (write.method, write.path, answered.text)
+                self._acknowledge(write, answered.json() if answered.content else {}, shared)
+
+    def check(self, found: Found) -> tuple[int, int]:
+        """Hold what is found against what is known; how many messages were lost, how many doubled."""
+        mine = {tag: told for tag, told in found.known.items() if tag.split(".")[0] == self.name}
+        if self.in_doubt is not None and mine == self.in_doubt.after:
+            self.known = mine
+        self._ids = {tag: found.ids[tag] for tag in mine}
+        if self._leaves:
+            self.in_doubt = None
+        expected, there = _messages(self.known), _messages(mine)
+        lost, doubled = (expected - there).total(), (there - Counter(set(there))).total()
+        wrong = [(told, self.known.get(tag)) for tag, told in mine.items() if told != self.known.get(tag)]
+        missing = self.known.keys() - mine.keys()
+        assert (lost, doubled) != (0, 0) or not (wrong or missing), f"Found and known: {wrong}; missing: {missing}"
+        return lost, doubled
+
+    def _next(self, shared: dict[str, Shared]) -> Write:
+        if self._random.random() > SHARED_SHARE:
+            return self._author.next(self.known)
+        content = self._author.content()
+        session_id, last = [*shared.items()][-1]
+        last.in_doubt.add(content)
+        return Write("POST", None, f"/{session_id}/messages", {"content": content}, self.known)
+
+    def _send(self, http: httpx.Client, write: Write) -> httpx.Response:
+        path = write.path if write.tag is None else f"/{self._ids[write.tag]}{write.path}"
+        headers = {"Idempotency-Key": write.key} if write.method == "POST" and not self._leaves else {}
+        return http.request(write.method, path, json=write.body, headers=headers)
+
+    def _acknowledge(self, write: Write, answer: dict[str, Any], shared: dict[str, Shared]) -> None:
+        for tag in write.after.keys() - self.known.keys():
+            self._ids[tag] = answer["id"]
+        if write.tag is None and write.path:
+            _, session_id, _ = write.path.split("/")
+            shared[session_id].acknowledged[answer["sequence"]] = answer["content"]
+        self.known = write.after
+        self.in_doubt = None
+        self.acknowledged += 1
+
+
+class Torture:
+    """Sixteen clients: rounds of writing, each with an end that nobody is told of, and a check after it."""
+
+    def __init__(self, seed: int) -> None:
+        self.figures = Figures()
+        self._random = Random(seed)  # noqa: S311  # no secret
+        self._clients = [Client(number, Random(seed + number), leaves=number % 2 == 1) for number in range(CLIENTS)]  # noqa: S311
+        self._shared: dict[str, Shared] = {}
+
+    def round(self, api: str, end: Callable[[], None]) -> None:
+        """Let the clients write until `end` has ended what serves them, at some moment."""
+        session_id = httpx.post(f"{api}/sessions", json={"name": "shared"}, timeout=60).json()["id"]
+        self._shared[session_id] = Shared()
+        stopping = threading.Event()
+        with ThreadPoolExecutor(CLIENTS) as threads:
+            playing = [threads.submit(client.play, api, self._shared, stopping) for client in self._clients]
+            time.sleep(self._random.uniform(SHORTEST_SECONDS, LONGEST_SECONDS))
+            try:
+                end()
+            finally:
+                stopping.set()
+            for played in playing:
+                played.result()
+        self.figures.rounds += 1
+        self.figures.acknowledged = sum(client.acknowledged for client in self._clients)
+        self.figures.unanswered += sum(client.in_doubt is not None for client in self._clients)
+
+    def check(self, api: str) -> None:
+        """What was acknowledged is there, once and in order, and nothing else but what was in flight at an end."""
+        with httpx.Client(base_url=api, timeout=60) as http:
+            found = _read(http)
+            for client in self._clients:
+                lost, doubled = client.check(found)
+                self.figures.lost += lost
+                self.figures.doubled += doubled
+            for session_id in [*self._shared][-1:]:
+                self._check_shared(http, session_id)
+            self._check_search(http, found)
+        assert (self.figures.lost, self.figures.doubled) == (0, 0), str(self.figures)
+
+    def check_shared(self, api: str) -> None:
+        """The same of what all clients wrote to, from the first round on."""
+        with httpx.Client(base_url=api, timeout=60) as http:
+            for session_id in self._shared:
+                self._check_shared(http, session_id)
+
+    def _check_shared(self, http: httpx.Client, session_id: str) -> None:
+        shared = self._shared[session_id]
+        _, contents = _transcript(http, session_id)
+        there = dict(enumerate(contents, 1))
+        self.figures.lost += len(shared.acknowledged.items() - there.items())
+        self.figures.doubled += len(contents) - len(set(contents))
+        unknown = set(contents) - set(shared.acknowledged.values()) - shared.in_doubt
+        assert not unknown, f"Nobody has written {unknown}"
+
+    def _check_search(self, http: httpx.Client, found: Found) -> None:
+        for tag, session_id in found.ids.items():
+            hits = http.get("/search", params={"q": WORD, "session_id": session_id, "limit": 1_000}).json()
+            assert len(hits) == len(found.known[tag].contents), f"{tag}: {len(hits)} messages are found."
+        words = Counter(content.split()[1] for told in found.known.values() for content in told.contents)
+        for word in self._random.sample(sorted(words), min(SEARCHED_BY_WORD, len(words))):
+            assert len(http.get("/search", params={"q": word}).json()) == words[word]
+
+
+def _messages(known: Known) -> Counter[tuple[str, str]]:
+    return Counter((tag, content) for tag, told in known.items() for content in told.contents)
+
+
+def _read(http: httpx.Client) -> Found:
+    found = Found({}, {})
+    for summary in http.get("/sessions").json():
+        name: str = summary["name"]
+        if name == "shared":
+            continue
+        session, contents = _transcript(http, summary["id"])
+        listed = {member: value for member, value in session.items() if member != "context"}
+        assert listed == summary, f"A list has {summary} of {session}."
+        tag = name.split(maxsplit=1)[0]
+        assert tag not in found.known, f"{tag} was made twice."
+        found.known[tag] = Conversation(name, session["status"], session["context"]["note"], tuple(contents))
+        found.ids[tag] = summary["id"]
+    return found
+
+
+def _transcript(http: httpx.Client, session_id: str) -> tuple[dict[str, Any], list[str]]:
+    session: dict[str, Any] = http.get(f"/sessions/{session_id}").json()
+    messages = http.get(f"/sessions/{session_id}/messages").json()["messages"]
+    sequences = [message["sequence"] for message in messages]
+    assert sequences == list(range(1, session["messageCount"] + 1)), f"{session} has the messages {sequences}."
+    times = [message["timestamp"] for message in messages]
+    assert times == sorted(times), f"The times of {session_id} go back."
+    return session, [message["content"] for message in messages]
