@@ -239,6 +239,7 @@ class Storage(Keys):
     async def search_messages(self, workspace: str, query: SearchQuery) -> Listing:
         """List `SearchHit` records of messages that have all words and phrases of a text, the best first.
 
+        Of those that are alike the later session's go first, of one session the later message.
         Words are told apart, and compared without case and accents, as Unicode has it. What was written before the call
         is found. A score depends on its message alone: what is written meanwhile shifts no page. Of more than 10,000
         hits the latest 10,000 are ranked.

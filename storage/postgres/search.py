@@ -1,24 +1,18 @@
 """Finding messages by their words: lexemes find those that may have them, their words in order tell which do."""
 
-import struct
-from base64 import urlsafe_b64decode, urlsafe_b64encode
-from uuid import UUID
+from collections.abc import Collection
 
 import msgspec
 
-from ..records import Listing, Message, SearchHit, SearchQuery
-from ..snippets import fts5, snippets
+from ..hits import bindings_of, listing
+from ..records import Listing, Message, SearchQuery
+from ..snippets import fts5
 from ..words import phrases_of
 from .lexemes import Tokenizer
 from .pool import Pool
 
-MOST_RANKED = 10_000
 # So many words more weigh as much as one match less.
 WORDS_OF_A_MATCH = 50
-
-# A score, a session's id and a sequence.
-_CURSOR = struct.Struct(">f16sI")
-_FIRST = (2.0, "g", 0)
 
 _FILTERS = {
     "role": "search.role = :role",
@@ -27,7 +21,6 @@ _FILTERS = {
     "id": "search.session_id = :id",
 }
 
-_encode = msgspec.json.Encoder().encode
 _decode_message = msgspec.json.Decoder(Message).decode
 
 
@@ -37,44 +30,25 @@ async def find(pool: Pool, tokenizer: Tokenizer, workspace: str, query: SearchQu
     patterns = [pattern for pattern in map(tokenizer.pattern, phrases) if pattern is not None]
     if not patterns:
         return Listing(b"")
-    score, session_id, sequence = _FIRST if query.cursor is None else _position(query.cursor)
-    filters: dict[str, object] = {
-        "role": query.role,
-        "profile": query.profile,
-        "amplified_dir": query.amplified_dir,
-        "id": query.session_id,
-    }
-    given = {name: value for name, value in filters.items() if value is not None}
-    bindings: dict[str, object] = {
-        "workspace": workspace,
+    bindings, filters = bindings_of(workspace, query)
+    words: dict[str, object] = {
         "patterns": [pattern for pattern, _ in patterns],
         "lexemes": " & ".join(lexemes for _, lexemes in patterns),
-        "score": score,
-        "after_id": session_id,
-        "after_sequence": sequence,
-        "ranked": MOST_RANKED,
-        "limit": query.limit + 1,
     }
-    rows = await pool.all(search(given), bindings | given)
-    page = rows[: query.limit]
-    messages = [_decode_message(row[-1]) for row in page]
-    texts = snippets([message.content for message in messages], fts5(phrases))
-    hits = [
-        SearchHit(session_id, message.sequence, message.role, snippet, score)
-        for (score, session_id, *_), message, snippet in zip(page, messages, texts, strict=True)
-    ]
-    cursor = None if len(rows) == len(page) else _cursor(*page[-1][:3])
-    return Listing(b",".join(map(_encode, hits)), next_cursor=cursor)
+    rows = await pool.all(search(filters), bindings | filters | words)
+    messages = [(row[0], row[1], _decode_message(row[-1])) for row in rows]
+    found = [(score, session_id, it.sequence, it.role, it.content) for score, session_id, it in messages]
+    return listing(found, query, fts5(phrases))
 
 
-def search(filters: dict[str, object]) -> str:
+def search(filters: Collection[str]) -> str:
     """The statement that finds messages which pass filters: the latest are ranked, the best come first.
 
     The score is as `sqlite/score.py` has it.
     """
     conditions = "".join(f"\n            AND {_FILTERS[name]}" for name in sorted(filters))
     sessions = ""
-    if filters.keys() & {"profile", "amplified_dir"}:
+    if set(filters) & {"profile", "amplified_dir"}:
         sessions = """
         JOIN session
             ON session.workspace = search.workspace
@@ -108,12 +82,3 @@ WHERE (score, ranked.session_id, ranked.sequence) < (CAST(:score AS REAL), :afte
 ORDER BY score DESC, ranked.session_id DESC, ranked.sequence DESC
 LIMIT :limit
 """  # noqa: S608  # of the texts above
-
-
-def _position(cursor: str) -> tuple[float, str, int]:
-    score, identity, sequence = _CURSOR.unpack(urlsafe_b64decode(cursor))
-    return score, str(UUID(bytes=identity)), sequence
-
-
-def _cursor(score: float, session_id: str, sequence: int) -> str:
-    return urlsafe_b64encode(_CURSOR.pack(score, UUID(session_id).bytes, sequence)).decode()

@@ -3,10 +3,15 @@
 It depends on nothing but the message, unlike bm25, so that a page begins where the one before it ended.
 """
 
+import struct
+
 import apsw
 
 # So many words more weigh as much as one match less.
 WORDS_OF_A_MATCH = 50
+
+# In the precision that a position has (see hits.py).
+_SINGLE = struct.Struct("f")
 
 
 def register_score(connection: apsw.Connection) -> None:
@@ -16,4 +21,5 @@ def register_score(connection: apsw.Connection) -> None:
 
 def _score(api: apsw.FTS5ExtensionApi, *_arguments: object) -> float:
     matches = api.inst_count
-    return matches / (matches + 1 + api.column_size(-1) / WORDS_OF_A_MATCH)
+    score: float = _SINGLE.unpack(_SINGLE.pack(matches / (matches + 1 + api.column_size(-1) / WORDS_OF_A_MATCH)))[0]
+    return score

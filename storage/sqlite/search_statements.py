@@ -92,10 +92,10 @@ def search(filters: Collection[str]) -> str:
     """The statement that finds messages which pass filters: the latest are ranked, the best come first."""
     conditions = "".join(f"\n        AND {_SEARCH_FILTERS[name]}" for name in sorted(filters))
     return f"""
-SELECT score, place, session_id, sequence, role, content
+SELECT score, session_id, sequence, role, content
 FROM (
     SELECT
-        score(search) AS score, search.rowid AS place, message.session_id, message.sequence, message.role,
+        score(search) AS score, message.session_id, message.sequence, message.role,
         message.record ->> '$.content' AS content
     FROM search
     CROSS JOIN search_session
@@ -112,8 +112,7 @@ FROM (
     ORDER BY search.rowid DESC
     LIMIT :ranked
 )
-WHERE score <= :score
-    AND (score < :score OR place < :place)
-ORDER BY score DESC, place DESC
+WHERE (score, session_id, sequence) < (:score, :after_id, :after_sequence)
+ORDER BY score DESC, session_id DESC, sequence DESC
 LIMIT :limit
 """  # noqa: S608  # of the texts above

@@ -205,6 +205,17 @@ async def test_pages_follow_each_other_whatever_is_written(storage: Storage, ses
     assert order == sorted(order, reverse=True)
 
 
+async def test_of_hits_that_are_alike_the_later_session_s_last_message_goes_first(storage: Storage) -> None:
+    sessions = [await storage.create_session(W, NewSession()) for _ in range(3)]
+    for session in (sessions[1], sessions[2], sessions[0], sessions[2]):
+        await storage.append_message(W, session.id, NewMessage(content="needle"))
+        await hits(storage, "needle")
+    found = await hits(storage, "needle")
+    expected = [(2, 2), (2, 1), (1, 1), (0, 1)]
+    assert [(hit.session_id, hit.sequence) for hit in found] == [(sessions[it].id, last) for it, last in expected]
+    assert {hit.score for hit in found} == {0.49504950642585754}
+
+
 async def test_a_cursor_that_is_made_up_is_a_position(storage: Storage, session: Session) -> None:
     assert session.id
     for cursor in ("A" * 32, "_" * 32, "f_8AAAAAAAAAAAAAAAAAAAAAAAAAAAAA"):
