@@ -33,12 +33,18 @@ async def find(pool: Pool, tokenizer: Tokenizer, workspace: str, query: SearchQu
     bindings, filters = bindings_of(workspace, query)
     words: dict[str, object] = {
         "patterns": [pattern for pattern, _ in patterns],
+        "repeating": [_overlaps(pattern) for pattern, _ in patterns],
         "lexemes": " & ".join(lexemes for _, lexemes in patterns),
     }
     rows = await pool.all(search(filters), bindings | filters | words)
     messages = [(row[0], row[1], _decode_message(row[-1])) for row in rows]
     found = [(score, session_id, it.sequence, it.role, it.content) for score, session_id, it in messages]
     return listing(found, query, fts5(phrases))
+
+
+def _overlaps(pattern: str) -> bool:
+    """May it be found again in its own midst, as twice the same word is in three of them."""
+    return any(pattern.endswith(pattern[:length]) for length in range(2, len(pattern)))
 
 
 def search(filters: Collection[str]) -> str:
@@ -59,8 +65,13 @@ FROM (
     SELECT CAST(matches / (matches + 1 + size / {WORDS_OF_A_MATCH}.0) AS REAL) AS score, session_id, sequence
     FROM (
         SELECT search.session_id, search.sequence, size, (
-            SELECT SUM((length(words) - length(replace(words, pattern, ''))) / length(pattern))
-            FROM unnest(CAST(:patterns AS TEXT[])) AS pattern
+            SELECT SUM(
+                CASE
+                    WHEN repeating THEN (SELECT COUNT(*) FROM regexp_matches(words, '(?=' || pattern || ')', 'g'))
+                    ELSE (length(words) - length(replace(words, pattern, ''))) / length(pattern)
+                END
+            )
+            FROM unnest(CAST(:patterns AS TEXT[]), CAST(:repeating AS BOOLEAN[])) AS sought (pattern, repeating)
         ) AS matches
         FROM search{sessions}
         WHERE search.workspace = :workspace

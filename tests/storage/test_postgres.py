@@ -59,6 +59,7 @@ BINDINGS: dict[str, object] = {
     "limit": 10,
     "patterns": [" word7 "],
     "lexemes": "'word7'",
+    "repeating": [False],
     "score": 2.0,
     "after_sequence": 1,
     "ranked": 10_000,

@@ -113,6 +113,17 @@ async def test_a_score_is_between_0_and_1_and_falls(storage: Storage, session: S
 
 
 @pytest.mark.parametrize(
+    ("text", "matches"),
+    [("no", 4), ('"no no"', 3), ('"no no no"', 2), ('"no n"*', 3), ('"no no" no', 7), ('"no yes"', 1), ("y*", 2)],
+)
+async def test_each_place_counts(storage: Storage, text: str, matches: int) -> None:
+    session = await storage.create_session(W, NewSession())
+    await storage.append_message(W, session.id, NewMessage(content="no no no. No: yes yard"))
+    [hit] = await hits(storage, text)
+    assert hit.score == pytest.approx(matches / (matches + 1 + 6 / 50))
+
+
+@pytest.mark.parametrize(
     ("text", "snippet"),
     [
         ("fox dog", "The quick brown <mark>fox</mark> jumps over the lazy <mark>dog</mark>"),
