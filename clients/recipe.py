@@ -7,7 +7,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Program:
-    """The compiled program: a command that takes the daemon's base URL as one more argument, then a key to it, if any."""
+    """The compiled program: a command that takes the daemon's base URL and, where it has keys, one of them besides."""
 
     command: tuple[str | Path, ...]
     folder: Path

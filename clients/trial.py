@@ -54,7 +54,7 @@ def _play(program: Program) -> None:
 
 
 def _daemons() -> Iterator[tuple[AbstractContextManager[str], list[str]]]:
-    """A daemon on SQLite that is open, and one on the PostgreSQL that the environment names, where it does, with a key."""
+    """An open daemon on SQLite, and on the PostgreSQL that the environment names, if any, one with a key."""
     yield daemon("--check-responses"), []
     postgres = os.environ.get("AMPLIFIERD_TEST_POSTGRES")
     if postgres:
