@@ -1,5 +1,6 @@
 """The end of a daemon: what is in flight is answered, what was acknowledged is there again."""
 
+import os
 import signal
 import socket
 import threading
@@ -10,10 +11,11 @@ import httpx
 import pytest
 
 from daemon import Daemon
-from load import AFRESH
+from load import AFRESH, Load
 from raw import Connection, get, post
+from torture import Torture
 
-APPENDERS = 16
+SEED = 20251121
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -62,43 +64,40 @@ def test_an_idle_connection_does_not_hold_it_up(database: str) -> None:
         assert time.monotonic() - started < 5
 
 
-def append_until_it_dies(daemon: Daemon, session_id: str, acknowledged: dict[int, str], name: int) -> None:
-    with daemon.client() as client:
-        for number in range(100_000):
-            content = f"{name}/{number}"
-            try:
-                answered = client.post(f"/sessions/{session_id}/messages", json={"content": content})
-            except httpx.TransportError:
-                return
-            assert answered.status_code == 201
-            acknowledged[answered.json()["sequence"]] = content
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_under_load_it_answers_what_it_has_taken_and_takes_no_more(database: str, workers: str) -> None:
+    torture = Torture(SEED)
 
+    def end() -> None:
+        assert daemon.stop() == 0
 
-def test_kill_9_loses_nothing_that_was_acknowledged(database: str) -> None:
+    with Daemon(database, "--workers", workers, check_responses=False) as daemon:
+        torture.round(daemon.api, end)
+    assert torture.figures.acknowledged > 0
     with Daemon(database, check_responses=False) as daemon:
-        sessions = [eventually_created(daemon) for _ in range(3)]
-        acknowledged: dict[str, dict[int, str]] = {session_id: {} for session_id in sessions}
-        appenders = [
-            threading.Thread(
-                target=append_until_it_dies, args=(daemon, sessions[name % 3], acknowledged[sessions[name % 3]], name)
-            )
-            for name in range(APPENDERS)
-        ]
-        for appender in appenders:
-            appender.start()
-        time.sleep(3)
-        daemon.kill()
-        for appender in appenders:
-            appender.join()
-    assert sum(map(len, acknowledged.values())) > 100
-    with Daemon(database) as daemon, daemon.client() as client:
-        for session_id, expected in acknowledged.items():
-            messages = client.get(f"/sessions/{session_id}/messages").json()["messages"]
-            contents = {message["sequence"]: message["content"] for message in messages}
-            assert [message["sequence"] for message in messages] == list(range(1, len(messages) + 1))
-            assert client.get(f"/sessions/{session_id}").json()["messageCount"] == len(messages)
-            assert contents | expected == contents
-            assert len(messages) - len(expected) <= APPENDERS
+        torture.check(daemon.api, all_answered=True)
+
+
+def test_a_worker_that_dies_is_replaced(database: str) -> None:
+    with Daemon(database, "--workers", "2", check_responses=False) as daemon, Load([daemon.api]) as load:
+        load.wait_for_more(50)
+        dead = wait_for_two_workers(daemon)[0]
+        os.kill(dead, signal.SIGKILL)
+        load.wait_for_more(50)
+        while dead in wait_for_two_workers(daemon):
+            time.sleep(0.05)
+        load.wait_for_more(50)
+        load.stop()
+        load.check(daemon.api)
+        assert daemon.stop() == 0
+
+
+def wait_for_two_workers(daemon: Daemon) -> list[int]:
+    deadline = time.monotonic() + 60
+    while len(workers := daemon.workers) != 2:
+        assert time.monotonic() < deadline, f"The workers are {workers}."
+        time.sleep(0.05)
+    return workers
 
 
 def test_several_workers_share_one_database(database: str) -> None:

@@ -48,8 +48,10 @@ def test_sqlite_keeps_what_it_acknowledged(tmp_path: Path, pytestconfig: pytest.
             check_integrity(path)
             torture.check(daemon.api)
             torture.round(daemon.api, daemon.kill)
+            torture.figures.kills += 1
         if number % 3 == 2:
             begin_to_start(f"sqlite:///{path}", random)
+            torture.figures.kills += 1
     with Daemon(f"sqlite:///{path}", check_responses=False) as daemon:
         check_integrity(path)
         torture.check(daemon.api)
@@ -65,10 +67,12 @@ def test_postgresql_keeps_what_it_acknowledged(pytestconfig: pytest.Config) -> N
             with Daemon(server.url(), "--workers", str(1 + number % 2), check_responses=False) as daemon:
                 torture.check(daemon.api)
                 torture.round(daemon.api, [daemon.kill, server.kill, server.crash][number % 3])
+                torture.figures.kills += 1
                 if daemon.process.poll() is None:
                     server.start()
                     torture.check(daemon.api)
                     daemon.kill()
+                    torture.figures.kills += 1
             server.check()
         with Daemon(server.url(), check_responses=False) as daemon:
             torture.check(daemon.api)
