@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from threading import Lock
 
 DAY_SECONDS = 24 * 3_600
+LAST_MOMENT = "9999-12-31T23:59:59.999999Z"
 
 _DIGITS = 6
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -59,7 +60,9 @@ class Clock:
 
 
 def later_than(earlier: str, moment: str) -> str:
-    """`moment`, or the next microsecond after `earlier` where it is not past that."""
+    """`moment`, or the next microsecond after `earlier` where it is not past that; nothing is past `LAST_MOMENT`."""
+    if earlier >= LAST_MOMENT:
+        return LAST_MOMENT
     return max(moment, text_of(datetime.fromisoformat(earlier) + _MICROSECOND))
 
 

@@ -7,9 +7,9 @@ Any such text is a position, so a client that makes one up gets a page and no er
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from uuid import UUID
 
-from .clock import microseconds_of, text_at
+from .clock import LAST_MOMENT, microseconds_of, text_at
 
-_LAST_MICROSECOND = microseconds_of("9999-12-31T23:59:59.999999Z")
+_LAST_MICROSECOND = microseconds_of(LAST_MOMENT)
 
 
 def encode(updated_at: str, session_id: str) -> str:

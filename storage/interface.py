@@ -141,7 +141,7 @@ class Storage(Keys):
     async def resume_session(
         self, workspace: str, session_id: str, *, versions: Versions = None, once: Once | None = None
     ) -> Session:
-        """Make a session active, whatever it is, and move its `updated_at` on, always to a later time."""
+        """Make a session active, whatever it is, and move its `updated_at` on, to a later time unless there is none."""
 
     @abstractmethod
     async def fork_session(self, workspace: str, session_id: str, fork: Fork, *, once: Once | None = None) -> Session:

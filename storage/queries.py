@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, fields
 
-from .clock import completed
+from .clock import LAST_MOMENT, completed
 from .cursor import decode
 from .records import MessageQuery, SessionQuery, SessionSort, SessionSummary
 from .rows import Bindings
@@ -41,7 +41,7 @@ class Sort:
 
 
 _FIRST = ("", "")
-_LAST = ("9999-12-31T23:59:59.999999Z", "")
+_LAST = (LAST_MOMENT, "")
 _LAST_ID = "ffffffff-ffff-ffff-ffff-ffffffffffff"
 
 # Ids sort by the time of creation (see identity.py).

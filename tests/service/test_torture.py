@@ -18,10 +18,13 @@ from postgres import PostgresServer
 from torture import Torture
 
 SEED = 20251121
+BUSY_TIMEOUT_MS = 30_000
 
 
 def check_integrity(path: Path) -> None:
     with closing(apsw.Connection(str(path))) as connection:
+        # Workers may be about to open it.
+        connection.set_busy_timeout(BUSY_TIMEOUT_MS)
         # The index of words checks itself with it.
         assert connection.pragma("integrity_check") == "ok"
         assert connection.execute("PRAGMA foreign_key_check").fetchall() == []

@@ -1,11 +1,25 @@
 """A clock that is set back while a storage is open, or before it is opened again: nothing is reordered."""
 
+from collections.abc import AsyncGenerator
+
 import pytest
+from msgspec.structs import replace
 
 from amplifierd.storage import open_storage
-from amplifierd.storage.clock import Clock, text_at
+from amplifierd.storage.clock import LAST_MOMENT, Clock, text_at
 from amplifierd.storage.interface import Storage
-from amplifierd.storage.records import Failure, Fork, Listing, NewMessage, NewSession, SessionQuery, SessionSummary
+from amplifierd.storage.records import (
+    Export,
+    ExportHeader,
+    ExportLine,
+    Failure,
+    Fork,
+    Listing,
+    NewMessage,
+    NewSession,
+    SessionQuery,
+    SessionSummary,
+)
 from reading import read, records
 
 W = "default"
@@ -88,6 +102,20 @@ async def test_what_was_imported_from_the_future_is_not_gone_on_from(database: s
     async with opened(database, machine) as storage:
         session = await storage.create_session(W, NewSession())
     assert session.created_at < text_at(NOON + HOUR)
+
+
+async def test_a_session_of_the_last_moment_there_is_goes_on_at_it(storage: Storage) -> None:
+    session = replace(await storage.create_session("elsewhere", NewSession()), updated_at=LAST_MOMENT)
+
+    async def batches() -> AsyncGenerator[list[ExportLine], None]:
+        yield [ExportLine(header=ExportHeader()), ExportLine(session=session)]
+
+    await storage.import_sessions(W, Export(batches()), "fail")
+    resumed = await storage.resume_session(W, session.id)
+    assert (resumed.status, resumed.updated_at) == ("active", LAST_MOMENT)
+    message = await storage.append_message(W, session.id, NewMessage(content="x"))
+    assert message.timestamp == LAST_MOMENT
+    assert (await storage.create_session(W, NewSession())).created_at < LAST_MOMENT
 
 
 def test_time_goes_on_at_its_pace_after_the_machine_s_clock_was_set_back() -> None:
