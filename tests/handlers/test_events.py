@@ -3,6 +3,7 @@
 import json
 import re
 import signal
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -117,16 +118,18 @@ def test_a_shutdown_ends_streams_in_order(database: str, workers: str) -> None:
     with Daemon(database, "--workers", workers, check_responses=False) as daemon:
         with daemon.client() as client:
             path = f"/sessions/{client.post('/sessions').json()['id']}"
+        all_follow = threading.Barrier(9)
 
         def follow(stream: str) -> list[Event]:
             with following(daemon, stream) as events:
+                all_follow.wait(20)
                 return list(events)
 
         with ThreadPoolExecutor(8) as threads:
             answers = [threads.submit(follow, stream) for stream in [f"{path}/events", "/events"] * 4]
-            time.sleep(0.5)
+            all_follow.wait(20)
             daemon.process.send_signal(signal.SIGTERM)
-            assert [answer.result(timeout=10) for answer in answers] == [[]] * 8
+            assert [answer.result(timeout=20) for answer in answers] == [[]] * 8
         assert daemon.wait() == 0
     assert "ERROR" not in daemon.log
 
