@@ -92,7 +92,8 @@ class Client:
         mine = {tag: told for tag, told in found.known.items() if tag.split(".")[0] == self.name}
         if self.in_doubt is not None and mine == self.in_doubt.after and not all_answered:
             self.known = mine
-        self._ids = {tag: found.ids[tag] for tag in mine}
+        # Those of what is gone are needed to ask for that again.
+        self._ids |= {tag: found.ids[tag] for tag in mine}
         if self._leaves:
             self.in_doubt = None
         expected, there = _messages(self.known), _messages(mine)
