@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Iterable
 from tempfile import SpooledTemporaryFile
 
 from .records import Listing
+from .temporary import growing
 
 FIRST_BLOCK_BYTES = 64 * 1024
 BLOCK_BYTES = 256 * 1024
@@ -23,11 +24,13 @@ class Spool:
 
     def add(self, block: bytes) -> None:
         """Take a block in, with the comma before it."""
-        self._lengths.append(self._file.write(b"," + block))
+        with growing():
+            self._lengths.append(self._file.write(b"," + block))
 
     def finish(self) -> "Spool":
         """Make ready to be read."""
-        self._file.seek(0)
+        with growing():
+            self._file.seek(0)
         self._lengths.reverse()
         return self
 

@@ -1,6 +1,7 @@
 """An export on its way into a storage: checked as it comes, kept in a temporary file until it is written."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from tempfile import TemporaryFile
 
 import msgspec
@@ -8,6 +9,7 @@ import msgspec
 from .errors import ImportInvalid
 from .records import ExportHeader, ExportLine, Message, Session
 from .sums import MOST
+from .temporary import growing
 
 _encode_lines = msgspec.json.Encoder().encode_lines
 _decode = msgspec.json.Decoder(ExportLine).decode
@@ -34,7 +36,9 @@ class Upload:
 
     def close(self) -> None:
         """Let go of the file."""
-        self._file.close()
+        # What it still holds back has nowhere to go on a full disk, and need not.
+        with suppress(OSError):
+            self._file.close()
 
     def add(self, lines: list[ExportLine]) -> list[str]:
         """Take lines in; the ids of the sessions among them. Raises `ImportInvalid`."""
@@ -48,7 +52,8 @@ class Upload:
                 self._count(line.message)
             else:
                 self._check_header(line.header)
-        self._file.write(_encode_lines(lines))
+        with growing():
+            self._file.write(_encode_lines(lines))
         return found
 
     def finish(self) -> None:
@@ -56,7 +61,8 @@ class Upload:
         if self._line == 0:
             raise ImportInvalid(1, "it is missing; an export begins with its header")
         self._end_session()
-        self._file.seek(0)
+        with growing():
+            self._file.seek(0)
         self._file.readline()
 
     def take(self) -> tuple[Session, Iterator[Message]] | None:

@@ -1,5 +1,6 @@
 """A daemon whose disk takes no more: it says so, reads on, and goes on when it can, and nothing is lost or doubled."""
 
+import json
 import subprocess
 import sys
 import time
@@ -48,6 +49,10 @@ def test_what_is_refused_is_not_there_and_all_else_is(disk: SmallDisk, *, of_spa
         session_id = client.post("/sessions").json()["id"]
         messages = f"/sessions/{session_id}/messages"
         before = client.post(messages, json={"content": "before"}).json()
+        # More than is kept in memory while it is being sent.
+        long = f"/sessions/{client.post('/sessions').json()['id']}/messages"
+        for _ in range(4):
+            client.post(long, json={"content": "x" * 1_000_000})
         load.wait_for_more(50)
         shortage = Shortage(disk, daemon, of_space=of_space)
         shortage.begin()
@@ -55,13 +60,20 @@ def test_what_is_refused_is_not_there_and_all_else_is(disk: SmallDisk, *, of_spa
         # One without a key, which is not sent again.
         refused(client.post(messages, json={"content": "refused"}))
         refused(client.patch(f"/sessions/{session_id}", json={"name": "refused"}))
+        refused(client.post("/import", content=an_export(), headers={"Content-Type": "application/x-ndjson"}))
         assert client.get(messages).json()["messages"] == [before]
-        assert len(client.get("/sessions").json()) == len(load.sessions) + 1
+        assert len(client.get("/sessions").json()) == len(load.sessions) + 2
+        if disk.is_mounted and of_space:
+            assert len(client.get(long).json()["messages"]) == 4
+        else:
+            # It waits in a file for who reads it, and that can't grow either.
+            refused(client.get(long))
         assert client.get("/health").status_code == 200
         shortage.end()
         load.wait_for_more(50)
         load.stop()
         load.check(daemon.api)
+        assert len(client.get(long).json()["messages"]) == 4
         daemon.kill()
     with Daemon(database, within=disk.within) as daemon, daemon.client() as client:
         load.check(daemon.api)
@@ -69,6 +81,24 @@ def test_what_is_refused_is_not_there_and_all_else_is(disk: SmallDisk, *, of_spa
         assert "name" not in client.get(f"/sessions/{session_id}").json()
         [hit] = client.get("/search", params={"q": "before"}).json()
         assert hit["sessionId"] == session_id
+
+
+def an_export() -> bytes:
+    """One session, which is too long to wait in memory."""
+    session = {
+        "id": "01a20a2c-0e7b-744d-a181-2eb29709db54",
+        "status": "created",
+        "profile": "default",
+        "context": {"note": "x" * 100_000},
+        "amplifiedDir": ".",
+        "createdAt": "2025-11-21T19:33:19.192107Z",
+        "updatedAt": "2025-11-21T19:33:19.192107Z",
+        "messageCount": 0,
+        "tokenUsage": 0,
+        "version": 1,
+    }
+    header = {"format": "amplifierd-export", "version": 1}
+    return "\n".join(json.dumps(line) for line in ({"header": header}, {"session": session})).encode()
 
 
 def wait_until_refused(load: Load) -> None:
