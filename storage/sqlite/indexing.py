@@ -22,29 +22,31 @@ def index_some(connection: apsw.Connection, workspace: str) -> bool:
     """Take the next messages in, within a transaction; whether there may be more."""
     row: Row | None = connection.execute(search_statements.SEARCH_PROGRESS, {"workspace": workspace}).fetchone()
     bindings: Bindings = {"workspace": workspace, "seen": 0 if row is None else row[0], "most": SESSIONS_AT_ONCE}
-    changed = connection.execute(statements.CHANGED_SESSIONS, bindings).fetchall()
+    changed = connection.execute(search_statements.CHANGED_SESSIONS, bindings).fetchall()
     left = MESSAGES_AT_ONCE
-    for revision, session_id in changed:
-        left -= _index(
-            connection, {"workspace": workspace, "id": str(session_id), "most": left, "bytes": BYTES_AT_ONCE}
-        )
+    for revision, session_id, deleted in changed:
+        key: Bindings = {"workspace": workspace, "id": str(session_id), "most": left, "bytes": BYTES_AT_ONCE}
+        left -= _forget(connection, key) if deleted else _index(connection, key)
         if left <= 0:
             return True
         connection.execute(search_statements.SET_SEARCH_PROGRESS, {"workspace": workspace, "revision": revision})
     return len(changed) == SESSIONS_AT_ONCE
 
 
+def _forget(connection: apsw.Connection, key: Bindings) -> int:
+    """Let go of a session that was deleted; as much work as one message."""
+    connection.execute(search_statements.FORGET_ENTRIES, key)
+    connection.execute(search_statements.FORGET_SEARCH_SESSION, key)
+    return 1
+
+
 def _index(connection: apsw.Connection, key: Bindings) -> int:
     """Take a session's next messages in; how many there were, or all that may be taken where there are more."""
-    count: Row | None = connection.execute(statements.MESSAGE_COUNT, key).fetchone()
-    if count is None:
-        connection.execute(search_statements.FORGET_ENTRIES, key)
-        connection.execute(search_statements.FORGET_SEARCH_SESSION, key)
-        return 1
+    counted: list[Row] = connection.execute(statements.MESSAGE_COUNT, key).fetchall()
+    message_count = min(counted[0][0], search_statements.LAST_SEQUENCE)
     connection.execute(search_statements.ADD_SEARCH_SESSION, key)
     entries: list[Row] = connection.execute(search_statements.NEXT_ENTRIES, key).fetchall()
     [(number, first, last)] = entries
-    message_count = min(count[0], search_statements.LAST_SEQUENCE)
     if last is None or last > message_count:
         return 1
     bindings = key | {"number": number, "first": first, "last": last}

@@ -5,6 +5,21 @@ from collections.abc import Collection
 # Messages past that are not found.
 LAST_SEQUENCE = 2**31 - 1
 
+# One that was deleted and has come back is in it twice, in that order.
+CHANGED_SESSIONS = """
+SELECT revision, id, FALSE
+FROM session
+WHERE workspace = :workspace
+    AND revision > :seen
+UNION ALL
+SELECT revision, session_id, TRUE
+FROM deletion
+WHERE workspace = :workspace
+    AND revision > :seen
+ORDER BY revision
+LIMIT :most
+"""
+
 SEARCH_PROGRESS = """
 SELECT revision
 FROM search_progress

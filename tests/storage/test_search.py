@@ -19,7 +19,7 @@ from amplifierd.storage.records import (
     SearchQuery,
     Session,
 )
-from reading import records
+from reading import export_of, exported, records
 
 W = "default"
 TEXTS = [
@@ -179,6 +179,19 @@ async def test_what_is_deleted_is_not_found(storage: Storage, session: Session) 
     assert len(await hits(storage, "dog")) == 2
     await storage.delete_session(W, session.id)
     assert [hit.session_id for hit in await hits(storage, "dog")] == [fork.id]
+
+
+async def test_of_a_session_that_comes_back_as_it_was_only_that_is_found(storage: Storage) -> None:
+    session = await storage.create_session(W, NewSession())
+    await storage.append_message(W, session.id, NewMessage(content="before"))
+    earlier = await exported(storage)
+    await storage.append_message(W, session.id, NewMessage(content="after"))
+    assert len(await hits(storage, "after")) == 1
+    await storage.delete_session(W, session.id)
+    await storage.import_sessions(W, export_of(earlier), "fail")
+    assert await hits(storage, "after") == []
+    await storage.append_message(W, session.id, NewMessage(content="again"))
+    assert [len(await hits(storage, text)) for text in ("before", "after", "again")] == [1, 0, 1]
 
 
 async def test_each_message_is_found_once_it_is_written(storage: Storage, session: Session, database: str) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from amplifierd.storage import open_storage, queries
 from amplifierd.storage.records import MessageQuery, NewMessage, NewSession, SessionQuery, SessionSort
-from amplifierd.storage.sqlite import statements
+from amplifierd.storage.sqlite import search_statements, statements
 from amplifierd.storage.sqlite.store import DIALECT
 
 W = "default"
@@ -76,6 +76,7 @@ MESSAGES_BY_KEY = "SEARCH message USING PRIMARY KEY (workspace=? AND session_id=
         ),
         (statements.CHANGES, "MERGE (UNION ALL)"),
         (statements.CHANGED_SESSIONS, "MERGE (UNION ALL)"),
+        (search_statements.CHANGED_SESSIONS, "MERGE (UNION ALL)"),
         (queries.messages(DIALECT, MessageQuery()), MESSAGES_BY_KEY),
         (queries.messages(DIALECT, MessageQuery(order="desc")), MESSAGES_BY_KEY),
         *(

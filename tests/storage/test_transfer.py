@@ -1,7 +1,6 @@
 """What every storage does with exports: what goes out comes back as it was."""
 
 import asyncio
-from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 import msgspec
@@ -14,7 +13,6 @@ from amplifierd.storage.interface import Storage
 from amplifierd.storage.records import (
     BatchMessage,
     Event,
-    Export,
     ExportHeader,
     ExportLine,
     Failure,
@@ -28,25 +26,12 @@ from amplifierd.storage.records import (
     Session,
     SessionPatch,
 )
-from reading import read
+from reading import export_of, exported, read
 
 W = "default"
 HEADER = ExportLine(header=ExportHeader())
 
 encode_lines = msgspec.json.Encoder().encode_lines
-
-
-async def exported(storage: Storage, workspace: str = W) -> list[ExportLine]:
-    export = await storage.export_sessions(workspace)
-    return [line async for batch in export.batches for line in batch]
-
-
-def export_of(lines: list[ExportLine], size: int = 3) -> Export:
-    async def batches() -> AsyncGenerator[list[ExportLine], None]:
-        for start in range(0, len(lines), size):
-            yield lines[start : start + size]
-
-    return Export(batches())
 
 
 async def filled(storage: Storage) -> None:
