@@ -21,6 +21,8 @@ EXERCISED_AT = "amplifierd/exercised"
 
 START_SECONDS = 20
 STOP_SECONDS = 20
+# Of the log, as much as a test that fails shows.
+LAST_CHARACTERS = 4_000
 
 
 class Daemon:
@@ -92,6 +94,8 @@ class Daemon:
     ) -> None:
         if self.process.poll() is None:
             self.stop()
+        if error is not None:
+            error.add_note(f"The daemon said: {self.log[-LAST_CHARACTERS:]}")
 
     def wait(self) -> int:
         """Wait until it has ended; its exit code."""
