@@ -6,6 +6,7 @@ from .clock import DAY_SECONDS, Clock
 from .errors import DatabaseUnusable
 from .interface import Storage
 from .location import without_password
+from .maintenance import Maintenance
 
 
 def open_storage(url: str, *, idempotency_ttl: float = DAY_SECONDS, clock: Clock | None = None) -> Storage:
@@ -16,18 +17,38 @@ def open_storage(url: str, *, idempotency_ttl: float = DAY_SECONDS, clock: Clock
     `clock`, by default this machine's.
     Raises `DatabaseUnusable` for any other URL.
     """
+    # Imported here: whoever uses one database needs not wait for the other's driver.
+    path = _path_of(url)
+    if path is not None:
+        from .sqlite.store import SQLiteStorage
+
+        return SQLiteStorage(path, idempotency_ttl=idempotency_ttl, clock=clock or Clock())
+    from .postgres.store import PostgresStorage
+
+    return PostgresStorage(url, idempotency_ttl=idempotency_ttl, clock=clock or Clock())
+
+
+def open_maintenance(url: str) -> Maintenance:
+    """What can be done to the whole database that `url` names. Raises `DatabaseUnusable` as `open_storage` does."""
+    path = _path_of(url)
+    if path is not None:
+        from .sqlite.maintenance import SQLiteMaintenance
+
+        return SQLiteMaintenance(Path(path))
+    from .postgres.maintenance import PostgresMaintenance
+
+    return PostgresMaintenance(url)
+
+
+def _path_of(url: str) -> str | None:
+    """The file of a SQLite database; None where the URL is PostgreSQL's."""
     scheme, _, rest = url.partition("://")
     if rest == "/:memory:":
         raise DatabaseUnusable("A database in memory can't be shared between connections; use serve --ephemeral.")
-    # Imported here: whoever uses one database needs not wait for the other's driver.
     if scheme == "sqlite" and rest.startswith("/") and rest != "/":
-        from .sqlite.store import SQLiteStorage
-
-        return SQLiteStorage(str(Path(rest[1:]).expanduser()), idempotency_ttl=idempotency_ttl, clock=clock or Clock())
+        return str(Path(rest[1:]).expanduser())
     if scheme in {"postgresql", "postgres"} and rest:
-        from .postgres.store import PostgresStorage
-
-        return PostgresStorage(url, idempotency_ttl=idempotency_ttl, clock=clock or Clock())
+        return None
     raise DatabaseUnusable(
         f"The database URL {without_password(url)!r} is not understood; "
         "write sqlite:///PATH or postgresql://USER@HOST/DATABASE."

@@ -131,5 +131,20 @@ class StorageUnavailable(StorageError):
         self.reason = reason
 
 
+class DatabaseDamaged(StorageError):
+    """A part of the database can't be read as what it was; no other try succeeds. The text says what to do."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            f"The database is damaged: {reason}. Run `amplifierd check`, which says how far, and restore a backup with "
+            "`amplifierd restore`."
+        )
+        self.reason = reason
+
+
 class DatabaseUnusable(StorageError):
     """The database can't be opened at all; the text says why and what to do."""
+
+
+class MaintenanceRefused(StorageError):
+    """A backup, or its restoring, that can't be done like that; the text says why and what to do."""

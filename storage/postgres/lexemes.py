@@ -2,10 +2,8 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import cast
 
-import apsw
-
+from ..tokens import tokenizer
 from ..words import Phrase
 
 # PostgreSQL takes no lexeme of 2 KiB, and a megabyte of them all in all
@@ -16,24 +14,28 @@ MOST_BYTES = 900_000
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """The words of a text: how many, each between two spaces, and as the text of a tsvector without places."""
+    """The words of a text: how many, each between two spaces, and each once as a tsvector has them, without places."""
 
     size: int
     text: str
-    vector: str
+    lexemes: list[str]
+
+    @property
+    def vector(self) -> str:
+        """The text of the tsvector."""
+        return " ".join(f"'{lexeme}'" for lexeme in self.lexemes)
 
 
 class Tokenizer:
     """Tells words apart as Unicode has it, without case and accents. It is for one thread at a time."""
 
     def __init__(self) -> None:
-        self._connection = apsw.Connection(":memory:")
-        self._tokenize = self._connection.fts5_tokenizer("unicode61", ["remove_diacritics", "2"])
+        self._tokens = tokenizer()
 
     def words(self, text: str) -> Words:
         """The words of a message."""
         tokens = self._tokens(text)
-        return Words(len(tokens), _spaced(tokens), _vector(tokens))
+        return Words(len(tokens), _spaced(tokens), _lexemes(tokens))
 
     def pattern(self, phrase: Phrase) -> tuple[str, str] | None:
         """What finds a phrase: a part of `Words.text`, and a tsquery for those that may have it; None for no word."""
@@ -45,19 +47,12 @@ class Tokenizer:
             return _spaced(tokens), " & ".join(lexemes)
         return _spaced(tokens).removesuffix(" "), " & ".join([*lexemes[:-1], f"{lexemes[-1]}:*"])
 
-    def _tokens(self, text: str) -> list[str]:
-        found = self._tokenize(
-            text.encode(), apsw.FTS5_TOKENIZE_DOCUMENT, None, include_offsets=False, include_colocated=False
-        )
-        # Without places it is a list of words.
-        return cast("list[str]", found)
-
 
 def _spaced(tokens: Iterable[str]) -> str:
     return " " + "  ".join(tokens) + " "
 
 
-def _vector(tokens: Iterable[str]) -> str:
+def _lexemes(tokens: Iterable[str]) -> list[str]:
     lexemes = dict.fromkeys(token[:MOST_LEXEME] for token in tokens)
     taken: list[str] = []
     size = 0
@@ -65,5 +60,5 @@ def _vector(tokens: Iterable[str]) -> str:
         size += len(lexeme.encode())
         if size > MOST_BYTES:
             break
-        taken.append(f"'{lexeme}'")
-    return " ".join(taken)
+        taken.append(lexeme)
+    return taken

@@ -25,17 +25,32 @@ async def migrate(connection: Connection) -> None:
         await connection.execute("SET LOCAL lock_timeout = 0")
         await connection.execute("SELECT pg_advisory_xact_lock($1)", LOCK)
         version = await _version(connection)
-        if version > len(scripts):
-            raise DatabaseUnusable(
-                f"The database has schema {version}, newer than this program's {len(scripts)}; "
-                "start the amplifierd that wrote it, or a later one."
-            )
+        _refuse_newer(version, len(scripts))
         if version == 0:
             await connection.execute(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}")
         for script in scripts[version:]:
             await connection.execute(script)
         await connection.execute("DELETE FROM schema_version")
         await connection.execute("INSERT INTO schema_version VALUES ($1)", len(scripts))
+
+
+async def refuse_other(connection: Connection) -> None:
+    """Raises `DatabaseUnusable` where the database has not the schema of this program, older or newer."""
+    version = await _version(connection)
+    latest = len(_scripts())
+    _refuse_newer(version, latest)
+    if version < latest:
+        raise DatabaseUnusable(
+            f"The database has schema {version}, this program's is {latest}; `amplifierd serve` brings it up to date."
+        )
+
+
+def _refuse_newer(version: int, latest: int) -> None:
+    if version > latest:
+        raise DatabaseUnusable(
+            f"The database has schema {version}, newer than this program's {latest}; "
+            "start the amplifierd that wrote it, or a later one."
+        )
 
 
 _HAS_VERSION = """

@@ -11,7 +11,7 @@ from contextlib import suppress
 
 from ..errors import StorageUnavailable
 from . import statements
-from .failure import as_unavailable
+from .failure import as_storage_error
 from .pool import Connection, connect
 
 logger = logging.getLogger(__name__)
@@ -47,7 +47,7 @@ class Notifications:
             try:
                 await self._listen()
             except Exception as error:
-                unavailable = as_unavailable(error)
+                unavailable = as_storage_error(error)
                 if not isinstance(unavailable, StorageUnavailable):
                     raise
                 logger.warning("What other nodes commit is not heard, and looked for unasked: %s", unavailable)

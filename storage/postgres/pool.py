@@ -10,7 +10,7 @@ from asyncpg.pool import PoolConnectionProxy
 from ..errors import StorageUnavailable
 from ..rows import Bindings, Reader, Row, Rows, until
 from .binding import bound
-from .failure import as_unavailable
+from .failure import as_storage_error
 
 SCHEMA = "amplifierd"
 MOST_CONNECTIONS = 10
@@ -33,10 +33,10 @@ SERVER_SETTINGS = {
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]"
 
 
-async def connect(url: str) -> Connection:
-    """A connection of its own."""
+async def connect(url: str, answer_seconds: float | None = ANSWER_SECONDS) -> Connection:
+    """A connection of its own; an answer that takes longer is none, however long it takes where that is None."""
     return await asyncpg.connect(
-        url, timeout=CONNECT_SECONDS, command_timeout=ANSWER_SECONDS, server_settings=SERVER_SETTINGS
+        url, timeout=CONNECT_SECONDS, command_timeout=answer_seconds, server_settings=SERVER_SETTINGS
     )
 
 
@@ -103,13 +103,13 @@ class Pool(Reader):
         try:
             lent = await self._pool.acquire(timeout=WAIT_SECONDS)
         except Exception as error:
-            raise as_unavailable(error) from error
+            raise as_storage_error(error) from error
         finally:
             self._waiting -= 1
         try:
             yield ConnectionRows(lent)
         except Exception as error:
-            unavailable = as_unavailable(error)
+            unavailable = as_storage_error(error)
             if unavailable is not error:
                 # It may be to a server that is going, or has become a replica: the next is made anew.
                 with suppress(asyncpg.InterfaceError):  # that says that it is gone already

@@ -6,15 +6,12 @@ from collections.abc import Callable, Coroutine
 from contextlib import aclosing
 from typing import Any, TypeVar
 
-import asyncpg
 import msgspec
 
 from ..changes import Changes
 from ..clock import Clock
-from ..errors import DatabaseUnusable
 from ..interface import Versions
 from ..listing import FIRST_BLOCK_BYTES, listing
-from ..location import without_password
 from ..messages import numbered
 from ..queries import Dialect
 from ..records import (
@@ -33,6 +30,7 @@ from ..sessions import opened
 from ..transactional import Effect, TransactionalStorage
 from . import appending, opening, search, statements
 from .appending import Appending
+from .failure import in_sentences
 from .grouping import Grouping
 from .lexemes import Tokenizer
 from .migrations import migrate
@@ -186,7 +184,7 @@ class PostgresStorage(TransactionalStorage):
 
 
 async def _open_database(url: str, clock: Clock) -> Pool:
-    try:
+    with in_sentences(url):
         connection = await connect(url)
         try:
             await migrate(connection)
@@ -196,8 +194,3 @@ async def _open_database(url: str, clock: Clock) -> Pool:
         finally:
             await connection.close()
         return await Pool.open(url)
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, ValueError) as error:
-        raise DatabaseUnusable(
-            f"The database {without_password(url)} can't be opened: {str(error) or 'it does not answer'}. "
-            "Check the address, the user and the password, and that the user may create in the database."
-        ) from error

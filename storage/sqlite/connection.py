@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import apsw
 
-from ..errors import StorageUnavailable
+from ..errors import DatabaseDamaged, StorageUnavailable
 
 logger = logging.getLogger(__name__)
 
@@ -24,6 +24,8 @@ _AWAY = (
     apsw.ProtocolError,
     OSError,
 )
+
+_DAMAGED = (apsw.CorruptError, apsw.NotADBError)
 
 
 def connect_writer(path: str) -> apsw.Connection:
@@ -109,6 +111,11 @@ def _keep_plans(connection: apsw.Connection) -> None:
     connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
 
 
-def as_unavailable(error: Exception) -> Exception:
-    """`StorageUnavailable` for an error of the machine (a lock, a disk); the error itself for any other."""
+def as_storage_error(error: Exception) -> Exception:
+    """`StorageUnavailable` for an error of the machine (a lock, a disk), `DatabaseDamaged` for one of the file.
+
+    The error itself for any other.
+    """
+    if isinstance(error, _DAMAGED):
+        return DatabaseDamaged(str(error))
     return StorageUnavailable(str(error)) if isinstance(error, _AWAY) else error

@@ -20,16 +20,27 @@ def migrate(connection: apsw.Connection, path: str) -> None:
     if (connection.pragma("application_id"), connection.pragma("user_version")) == (APPLICATION_ID, len(scripts)):
         return
     with transaction(connection):
-        version = connection.pragma("user_version")
-        if version > len(scripts):
-            raise DatabaseUnusable(
-                f"The database {path} has schema {version}, newer than this program's {len(scripts)}; "
-                "start the amplifierd that wrote it, or a later one."
-            )
+        version = refuse_newer(connection, path)
         for script in scripts[version:]:
             connection.execute(script)
         connection.pragma("application_id", APPLICATION_ID)
         connection.pragma("user_version", len(scripts))
+
+
+def refuse_newer(connection: apsw.Connection, path: str) -> int:
+    """The schema of the database. Raises `DatabaseUnusable` where it is newer than this program's."""
+    version: int = connection.pragma("user_version")
+    if version > latest():
+        raise DatabaseUnusable(
+            f"The database {path} has schema {version}, newer than this program's {latest()}; "
+            "start the amplifierd that wrote it, or a later one."
+        )
+    return version
+
+
+def latest() -> int:
+    """The schema of this program."""
+    return len(_scripts())
 
 
 def refuse_another_program_s(connection: apsw.Connection, path: str) -> None:

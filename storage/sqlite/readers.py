@@ -14,7 +14,7 @@ from ..errors import StorageUnavailable
 from ..listing import BLOCK_BYTES, FIRST_BLOCK_BYTES, spooled
 from ..records import Listing
 from ..rows import Bindings, Row
-from .connection import as_unavailable, connect_reader
+from .connection import as_storage_error, connect_reader
 from .rows import ConnectionRows
 
 Answer = TypeVar("Answer")
@@ -53,7 +53,7 @@ class Readers:
         except apsw.TooBigError:
             return None
         except apsw.Error as error:
-            raise as_unavailable(error) from error
+            raise as_storage_error(error) from error
         return blob or b""
 
     async def work(self, work: Callable[[apsw.Connection], Answer]) -> Answer:
@@ -81,7 +81,7 @@ class Readers:
             async with self._free:
                 return await self._lend(read)
         except (apsw.Error, OSError) as error:
-            raise as_unavailable(error) from error
+            raise as_storage_error(error) from error
         finally:
             self._waiting -= 1
 

@@ -9,7 +9,7 @@ import msgspec
 from ..records import Message
 from ..rows import Bindings, Reader, Row, Transaction, until
 from . import statements
-from .connection import as_unavailable
+from .connection import as_storage_error
 from .revisions import Revisions
 
 Answer = TypeVar("Answer")
@@ -37,13 +37,13 @@ class ConnectionRows(Reader):
         try:
             return self._connection.execute(statement, bindings).fetchone()
         except apsw.Error as error:
-            raise as_unavailable(error) from error
+            raise as_storage_error(error) from error
 
     async def all(self, statement: str, bindings: Bindings) -> list[Row]:
         try:
             return self._connection.execute(statement, bindings).fetchall()
         except apsw.Error as error:
-            raise as_unavailable(error) from error
+            raise as_storage_error(error) from error
 
     async def block(self, statement: str, bindings: Bindings, most_bytes: int) -> list[Row]:
         try:
@@ -51,7 +51,7 @@ class ConnectionRows(Reader):
             rows = until(cursor, most_bytes, lambda row: len(row[-1]))
             cursor.close()
         except apsw.Error as error:
-            raise as_unavailable(error) from error
+            raise as_storage_error(error) from error
         return rows
 
 

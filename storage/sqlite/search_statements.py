@@ -86,9 +86,10 @@ WHERE workspace = :workspace
     AND session_id = :id
 """
 
+# A record that was damaged says nothing; the others are found all the same.
 ADD_ENTRIES = """
 INSERT INTO search (rowid, content)
-SELECT :number << 31 | sequence, record ->> '$.content'
+SELECT :number << 31 | sequence, iif(json_valid(record), record ->> '$.content', '')
 FROM message
 WHERE workspace = :workspace
     AND session_id = :id

@@ -2,13 +2,11 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from pathlib import Path
 from typing import Any, TypeVar
 
 import apsw
 
 from ..clock import Clock
-from ..errors import DatabaseUnusable
 from ..queries import Dialect
 from ..records import Listing, SearchQuery
 from ..rows import Bindings, Reader
@@ -16,9 +14,8 @@ from ..transactional import Effect, TransactionalStorage
 from . import search, statements
 from .changes import Changes
 from .checkpointer import Checkpointer
-from .connection import connect_writer, switch_to_wal
 from .indexing import index_some, is_indexed
-from .migrations import migrate, refuse_another_program_s
+from .opening import open_database
 from .readers import Readers
 from .revisions import Revisions
 from .rows import ConnectionRows, ConnectionTransaction, at_once
@@ -54,7 +51,7 @@ class SQLiteStorage(TransactionalStorage):
         self._clock = clock
 
     async def open(self) -> None:
-        connection = _open_database(self.path)
+        connection = open_database(self.path)
         self._checkpointer = Checkpointer(connection, self.path)
         self._revisions = Revisions(connection, self._clock)
         self._transaction = ConnectionTransaction(connection, self._revisions)
@@ -91,20 +88,3 @@ class SQLiteStorage(TransactionalStorage):
 
     async def _change(self, workspace: str, effect: Effect[Answer]) -> Answer:
         return await self._writer.write(lambda _: at_once(self._begin(self._transaction, workspace, effect)))
-
-
-def _open_database(path: str) -> apsw.Connection:
-    try:
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
-        connection = connect_writer(path)
-        refuse_another_program_s(connection, path)
-        switch_to_wal(connection)
-        migrate(connection, path)
-    except apsw.NotADBError as error:
-        raise DatabaseUnusable(f"The file {path} is not a SQLite database; name another.") from error
-    except (OSError, apsw.Error) as error:
-        raise DatabaseUnusable(
-            f"The database {path} can't be opened for writing: {error}. "
-            "Check the path, the permissions of the file and its directory, and the space on the disk."
-        ) from error
-    return connection

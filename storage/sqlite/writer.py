@@ -16,7 +16,7 @@ from typing import Any, Generic, TypeVar
 import apsw
 
 from ..errors import StorageUnavailable
-from .connection import as_unavailable, transaction
+from .connection import as_storage_error, transaction
 
 logger = logging.getLogger(__name__)
 
@@ -65,7 +65,7 @@ class _Request(Generic[Result]):
         if self.answer.done():
             return
         if self.error is not None:
-            self.answer.set_exception(as_unavailable(self.error))
+            self.answer.set_exception(as_storage_error(self.error))
         else:
             self.answer.set_result(self.result)  # type: ignore[arg-type]  # without an error there is a result
 

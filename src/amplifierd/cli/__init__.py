@@ -4,6 +4,7 @@ import click
 
 from .. import __version__
 from .keys import keys
+from .maintenance import back_up, check, restore
 from .serve import serve
 from .transfer import clean_up_sessions, copy_sessions, export_sessions, import_sessions
 
@@ -14,5 +15,15 @@ def cli() -> None:
     """A store for LLM conversations, served over HTTP by the contract in openapi.yaml."""
 
 
-for command in (serve, export_sessions, import_sessions, clean_up_sessions, copy_sessions, keys):
+for command in (
+    serve,
+    export_sessions,
+    import_sessions,
+    clean_up_sessions,
+    copy_sessions,
+    back_up,
+    restore,
+    check,
+    keys,
+):
     cli.add_command(command)

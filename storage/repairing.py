@@ -1,0 +1,48 @@
+"""Putting right what is wrong with a session, from what is left of it."""
+
+from .change import Change
+from .check_statements import RECOUNT
+from .checking import Finding
+from .records import NewSession
+from .rows import Bindings
+from .sessions import folded, text
+from .sums import MOST
+
+RECOVERED = NewSession(name="Recovered")
+
+
+async def repair_session(change: Change, finding: Finding) -> str | None:
+    """Put right the counts or the parts of a session, and say so; None where it is something else that is wrong."""
+    if finding.fault == "counts":
+        await _recount(change, finding.session_id)
+        return "It counts the messages that are there."
+    if finding.fault == "parts":
+        await _complete(change, finding.session_id)
+        return "It is a session again, with what is left of it."
+    return None
+
+
+async def _recount(change: Change, session_id: str) -> None:
+    await change.run(RECOUNT, change.key(session_id) | {"most": MOST})
+
+
+async def _complete(change: Change, session_id: str) -> None:
+    key = change.key(session_id)
+    if await change.run(change.statements.STATE, key) is None:
+        await _bring_back(change, session_id)
+    if await change.run(change.statements.CONTEXT, key) is None:
+        await change.run(change.statements.INSERT_DETAIL, key | {"context": text(RECOVERED.context)})
+    await _recount(change, session_id)
+
+
+async def _bring_back(change: Change, session_id: str) -> None:
+    key = change.key(session_id)
+    opened: Bindings = {
+        "name": RECOVERED.name,
+        "folded_name": folded(RECOVERED.name),
+        "profile": RECOVERED.profile,
+        "amplified_dir": RECOVERED.amplified_dir,
+    }
+    await change.run(change.statements.INSERT_SESSION, key | opened)
+    active: Bindings = {"status": "active", "updated_at": change.now, "ended_at": None, "error_message": None}
+    await change.run(change.statements.SET_STATUS, key | active)

@@ -1,0 +1,50 @@
+"""Backups and checks of a SQLite file."""
+
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import apsw
+
+from ..checking import Finding
+from ..maintenance import Contents, Maintenance, Progress, Restored
+from . import backup
+from .connection import as_storage_error
+from .file_check import check_file
+from .opening import open_current
+from .repairing import Repairs
+
+
+class SQLiteMaintenance(Maintenance):
+    """What can be done to the file at `path`."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._repairs = Repairs(path)
+
+    async def back_up(self, file: Path, *, replace: bool, progress: Progress) -> Contents:
+        return backup.back_up(self._path, file, replace=replace, progress=progress)
+
+    async def restore(self, file: Path, *, replace: bool, progress: Progress) -> Restored:
+        return backup.restore(file, self._path, replace=replace, progress=progress)
+
+    async def check(self) -> AsyncGenerator[Finding, None]:
+        with _errors(), closing(open_current(self._path)) as connection:
+            async for finding in check_file(connection):
+                yield finding
+
+    async def repair(self, finding: Finding) -> str | None:
+        with _errors():
+            return await self._repairs.repair(finding)
+
+    async def contents(self) -> Contents:
+        with _errors(), closing(open_current(self._path)) as connection:
+            return backup.contents(connection)
+
+
+@contextmanager
+def _errors() -> Iterator[None]:
+    try:
+        yield
+    except apsw.Error as error:
+        raise as_storage_error(error) from error

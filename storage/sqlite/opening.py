@@ -1,0 +1,100 @@
+"""Opening the file: what is no database of ours, or is damaged, is refused with what to do."""
+
+import ctypes
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import apsw
+
+from ..errors import DatabaseUnusable
+from .connection import connect_reader, connect_writer, switch_to_wal
+from .migrations import latest, migrate, refuse_another_program_s, refuse_newer
+
+_TABLES = """
+SELECT name
+FROM pragma_table_list
+WHERE schema = 'main'
+    AND type = 'table'
+"""
+
+
+def open_database(path: str) -> apsw.Connection:
+    """A connection that writes, to a database that is made at need, with its schema up to date.
+
+    Raises `DatabaseUnusable`.
+    """
+    with _in_sentences(path, "for writing"):
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        connection = connect_writer(path)
+        refuse_another_program_s(connection, path)
+        switch_to_wal(connection)
+        _refuse_replaced(connection, path)
+        migrate(connection, path)
+        _look_into_tables(connection)
+    return connection
+
+
+def open_to_read(path: Path) -> apsw.Connection:
+    """A connection that reads a database which is there, with a schema of this program's or an older one.
+
+    Raises `DatabaseUnusable`.
+    """
+    if not path.exists():
+        raise DatabaseUnusable(f"There is no database at {path}; name another.")
+    with _in_sentences(str(path), "for reading"):
+        connection = connect_reader(str(path))
+        refuse_another_program_s(connection, str(path))
+        if refuse_newer(connection, str(path)) == 0:
+            raise DatabaseUnusable(f"The file {path} is empty: no amplifierd has begun to use it; name another.")
+    return connection
+
+
+def open_current(path: Path) -> apsw.Connection:
+    """The same for a database with the schema of this program. Raises `DatabaseUnusable`."""
+    connection = open_to_read(path)
+    version = refuse_newer(connection, str(path))
+    if version < latest():
+        connection.close()
+        raise DatabaseUnusable(
+            f"The database {path} has schema {version}, this program's is {latest()}; "
+            "`amplifierd serve` brings it up to date."
+        )
+    return connection
+
+
+@contextmanager
+def _in_sentences(path: str, purpose: str) -> Iterator[None]:
+    try:
+        yield
+    except apsw.NotADBError as error:
+        raise DatabaseUnusable(
+            f"The file {path} is not a SQLite database; name another. If it was amplifierd's it is damaged: restore a "
+            "backup with `amplifierd restore`."
+        ) from error
+    except apsw.CorruptError as error:
+        raise DatabaseUnusable(
+            f"The database {path} is damaged: {error}. "
+            "Run `amplifierd check`, which says how far, and restore a backup with `amplifierd restore`."
+        ) from error
+    except (OSError, apsw.Error) as error:
+        raise DatabaseUnusable(
+            f"The database {path} can't be opened {purpose}: {error}. "
+            "Check the path, the permissions of the file and its directory, and the space on the disk."
+        ) from error
+
+
+def _look_into_tables(connection: apsw.Connection) -> None:
+    """Read the first pages of each table: what is damaged there is better said now than by every request."""
+    for (table,) in connection.execute(_TABLES).fetchall():
+        connection.execute(f'SELECT 1 FROM "{table}" NOT INDEXED LIMIT 1').fetchall()  # noqa: S608  # of the schema
+
+
+def _refuse_replaced(connection: apsw.Connection, path: str) -> None:
+    # Who waited for the lock of `amplifierd restore` has the database open that was there before. From now on nobody
+    # can replace the file: this connection's lock says that it is in use.
+    moved = ctypes.c_int()
+    connection.file_control("main", apsw.SQLITE_FCNTL_HAS_MOVED, ctypes.addressof(moved))
+    if moved.value:
+        connection.close()
+        raise DatabaseUnusable(f"The database {path} was replaced while it was being opened; start again.")

@@ -1,0 +1,178 @@
+"""A database file that was damaged: refused at the start, never served as if nothing were."""
+
+import re
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import BinaryIO
+
+import apsw
+import pytest
+from click.testing import CliRunner, Result
+
+from amplifierd.cli import cli
+from daemon import Daemon
+
+PAGE = 4096
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(cli, [str(argument) for argument in arguments])
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """A file with a session of 100 messages of 8 kB, closed."""
+    path = tmp_path / "a.db"
+    with Daemon(f"sqlite:///{path}", check_responses=False) as daemon, daemon.client() as client:
+        session_id = client.post("/sessions").json()["id"]
+        messages = [{"content": f"{number} " * 4_000} for number in range(100)]
+        assert client.post(f"/sessions/{session_id}/messages/batch", json={"messages": messages}).status_code == 201
+        daemon.stop()
+    return path
+
+
+def overwrite_header(file: BinaryIO) -> None:
+    file.write(b"\xff" * 100)
+
+
+def overwrite_schema(file: BinaryIO) -> None:
+    file.seek(100)
+    file.write(b"\xff" * (PAGE - 100))
+
+
+def overwrite_first_pages(file: BinaryIO) -> None:
+    file.seek(PAGE)
+    file.write(b"\xff" * 8 * PAGE)
+
+
+def cut_off(file: BinaryIO) -> None:
+    file.truncate(file.seek(0, 2) // 2)
+
+
+def overwrite_all(file: BinaryIO) -> None:
+    file.write(b"this is no database, only text" * 1_000)
+
+
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [
+        (overwrite_header, "is not a SQLite database; name another. If it was amplifierd's it is damaged"),
+        (overwrite_schema, "is damaged: .*Run `amplifierd check`"),
+        (overwrite_first_pages, "is damaged: .*Run `amplifierd check`"),
+        (cut_off, "is damaged: .*Run `amplifierd check`"),
+        (overwrite_all, "is not a SQLite database"),
+    ],
+)
+def test_a_damaged_file_is_refused_at_the_start(path: Path, damage: Callable[[BinaryIO], None], words: str) -> None:
+    with path.open("r+b") as file:
+        damage(file)
+    before = path.read_bytes()
+    with pytest.raises(RuntimeError) as refused:
+        Daemon(f"sqlite:///{path}")
+    assert re.search(f"Error: The .*{path} {words}", str(refused.value))
+    assert "amplifierd restore" in str(refused.value)
+    assert "Traceback" not in str(refused.value)
+    assert path.read_bytes() == before
+    checked = run("check", "--repair", "--database", f"sqlite:///{path}")
+    assert checked.exit_code == 1
+    assert isinstance(checked.exception, SystemExit)
+    assert re.search("damaged", checked.output)
+
+
+def test_a_page_in_the_midst_is_500_and_the_log_says_what_to_do(path: Path) -> None:
+    with path.open("r+b") as file:
+        file.seek(path.read_bytes().index(b"50 50 50") // PAGE * PAGE)
+        file.write(b"\xff" * PAGE)
+    with Daemon(f"sqlite:///{path}", "--log-level", "info") as daemon, daemon.client() as client:
+        [session] = client.get("/sessions").json()
+        answers = [client.get(f"/sessions/{session['id']}/messages/{sequence}") for sequence in range(1, 101)]
+        assert {answer.status_code for answer in answers} == {200, 500}
+        problem = next(answer for answer in answers if answer.status_code == 500).json()
+        assert problem["type"] == "about:blank"
+        assert problem["detail"].startswith("The server failed on this request; its log tells why")
+        # Everyone else is served.
+        other = client.post("/sessions").json()["id"]
+        assert client.post(f"/sessions/{other}/messages", json={"content": "x"}).status_code == 201
+        daemon.stop()
+    assert f"Request {problem['requestId']} failed" in daemon.log
+    assert re.search("DatabaseDamaged: The database is damaged: .* Run `amplifierd check`", daemon.log)
+    checked = run("check", "--database", f"sqlite:///{path}")
+    assert checked.exit_code == 1
+    assert "SQLite finds the file damaged: " in checked.stdout
+    assert f"Session {session['id']} of workspace default can't be read after message " in checked.stdout
+    assert other not in checked.stdout
+    repaired = run("check", "--repair", "--database", f"sqlite:///{path}")
+    assert repaired.exit_code == 1
+    assert "It can not be repaired; a backup may have what is lost." in repaired.stdout
+
+
+def test_an_index_that_was_damaged_is_built_anew(path: Path) -> None:
+    vandal = apsw.Connection(str(path))
+    # What no other program can do: rows leave a table whose index they stay in.
+    [(root,)] = vandal.execute("SELECT rootpage FROM sqlite_schema WHERE name = 'session_by_revision'")
+    vandal.close()
+    with path.open("r+b") as file:
+        file.seek((root - 1) * PAGE + 3)
+        file.write(b"\0\0")
+    checked = run("check", "--database", f"sqlite:///{path}")
+    assert "SQLite finds the file damaged: " in checked.stdout
+    assert "session_by_revision" in checked.stdout
+    repaired = run("check", "--repair", "--database", f"sqlite:///{path}")
+    assert "The indexes of the tables were built anew" in repaired.stdout
+    assert repaired.exit_code == 0, repaired.stdout
+    assert "Nothing is wrong in 1 sessions with 100 messages." in run("check", "--database", f"sqlite:///{path}").stdout
+
+
+def test_a_damaged_search_is_built_anew(path: Path) -> None:
+    vandal = apsw.Connection(str(path))
+    vandal.execute("UPDATE search_data SET block = zeroblob(length(block)) WHERE id > 10")
+    vandal.close()
+    checked = run("check", "--database", f"sqlite:///{path}")
+    assert checked.exit_code == 1
+    assert "The search is damaged: " in checked.stdout
+    with Daemon(f"sqlite:///{path}") as daemon, daemon.client() as client:
+        assert len(client.get("/sessions").json()) == 1
+        repaired = run("check", "--repair", "--database", daemon.database)
+        assert "The search was built anew from all messages." in repaired.stdout
+        assert repaired.exit_code == 0, repaired.stdout
+        assert [hit["sequence"] for hit in client.get("/search?q=42").json()] == [43]
+    assert run("check", "--database", f"sqlite:///{path}").exit_code == 0
+
+
+def test_a_file_that_is_replaced_while_it_is_opened_is_refused(path: Path, tmp_path: Path) -> None:
+    run("backup", "--database", f"sqlite:///{path}", tmp_path / "b.db")
+    held = apsw.VFSFile("", str(path), [apsw.SQLITE_OPEN_MAIN_DB | apsw.SQLITE_OPEN_READWRITE, 0])
+    held.xLock(apsw.SQLITE_LOCK_SHARED)
+    held.xLock(apsw.SQLITE_LOCK_EXCLUSIVE)
+    said: list[str] = []
+
+    def start() -> None:
+        try:
+            Daemon(f"sqlite:///{path}").kill()
+        except RuntimeError as refused:
+            said.append(str(refused))
+
+    starting = threading.Thread(target=start)
+    starting.start()
+    while not opened_by_another(path):
+        assert starting.is_alive()
+    (tmp_path / "b.db").replace(path)
+    held.xUnlock(apsw.SQLITE_LOCK_NONE)
+    held.xClose()
+    starting.join()
+    assert "was replaced while it was being opened; start again" in said[0]
+
+
+def opened_by_another(path: Path) -> bool:
+    """Whether another process has the file open."""
+    ours = Path("/proc/self").resolve()
+    links = (link for link in Path("/proc").glob("[0-9]*/fd/*") if ours not in link.parents)
+    for link in links:
+        try:
+            if link.samefile(path):
+                return True
+        except OSError:
+            # It is closed by now.
+            continue
+    return False

@@ -1,0 +1,197 @@
+"""A check finds what is wrong, and nothing where nothing is; a repair puts right what can be."""
+
+import asyncio
+
+import pytest
+from msgspec import Raw
+
+from amplifierd.storage import open_maintenance
+from amplifierd.storage.checking import Fault, Finding
+from amplifierd.storage.interface import Storage
+from amplifierd.storage.records import (
+    BatchMessage,
+    Fork,
+    NewMessage,
+    NewMessages,
+    NewSession,
+    SearchHit,
+    SearchQuery,
+    Session,
+)
+from reading import read, records
+from vandal import vandalise
+
+W = "default"
+TURN = NewMessages([BatchMessage(content=f"wörd{number} is said", token_count=number) for number in range(1, 6)])
+
+
+async def check(database: str) -> list[Finding]:
+    return [finding async for finding in open_maintenance(database).check()]
+
+
+async def repair(database: str) -> dict[Fault, str | None]:
+    """Check and repair; what was done, by fault."""
+    maintenance = open_maintenance(database)
+    return {finding.fault: await maintenance.repair(finding) async for finding in maintenance.check()}
+
+
+async def found(storage: Storage, text: str) -> list[int]:
+    """The sequences of the messages that a search finds."""
+    hits = await records(await storage.search_messages(W, SearchQuery(text)), SearchHit)
+    return [hit.sequence for hit in hits]
+
+
+@pytest.fixture
+async def session(storage: Storage) -> Session:
+    """A session of five messages beside others, all of which can be searched."""
+    opened = await storage.create_session(W, NewSession(context=Raw(b'{"a":1}')))
+    await storage.append_messages(W, opened.id, TURN)
+    await storage.fork_session(W, opened.id, Fork(at_sequence=2))
+    await storage.create_session("another", NewSession())
+    await storage.append_message(W, (await storage.create_session(W, NewSession())).id, NewMessage(content="- a\0b"))
+    assert await found(storage, "wörd4") == [4]
+    return await storage.get_session(W, opened.id)
+
+
+async def test_a_sound_database_has_no_faults(storage: Storage, database: str, session: Session) -> None:
+    assert await check(database) == []
+    await storage.delete_session(W, session.id)
+    await storage.append_message(W, (await storage.create_session(W, NewSession())).id, NewMessage(content="more"))
+    assert await check(database) == []
+    contents = await open_maintenance(database).contents()
+    assert (contents.sessions, contents.messages) == (4, 4)
+
+
+async def test_a_database_that_is_new_has_no_faults(storage: Storage, database: str) -> None:
+    assert await storage.count_sessions(W) == 0
+    assert await check(database) == []
+
+
+CASES: list[tuple[str, set[Fault], set[Fault], str]] = [
+    # What somebody did, what is found, what of it can't be repaired, and a part of the sentence that says it.
+    (
+        "DELETE FROM message WHERE session_id = '{}' AND sequence IN (2, 3)",
+        {"gap", "counts", "search"},
+        {"gap"},
+        "has lost 2 messages: 2 to 3, which nothing can rebuild",
+    ),
+    (
+        "DELETE FROM message WHERE session_id = '{}' AND sequence > 3",
+        {"gap", "counts", "search"},
+        {"gap"},
+        "counts 5 messages and has none after 3",
+    ),
+    ("UPDATE session SET message_count = 4 WHERE id = '{}'", {"counts"}, set(), "says that it has 4 messages"),
+    ("UPDATE session SET token_usage = 1 WHERE id = '{}'", {"counts"}, set(), "with 15 tokens in all"),
+    ("UPDATE session SET changed_version = 9 WHERE id = '{}'", {"counts"}, set(), "last changed at 9"),
+    (
+        "UPDATE message SET record = '{{\"role\": 1' WHERE session_id = '{}' AND sequence = 5",
+        {"record"},
+        {"record"},
+        "has message 5 not as written",
+    ),
+    (
+        "UPDATE message SET role = 'tool' WHERE session_id = '{}' AND sequence = 4",
+        {"record"},
+        {"record"},
+        "has message 4 not as written",
+    ),
+    ("DELETE FROM session_detail WHERE session_id = '{}'", {"parts"}, set(), "has lost its context"),
+]
+
+
+@pytest.mark.parametrize(("done", "faults", "lasting", "words"), CASES)
+async def test_what_somebody_did_is_found_and_repaired(
+    storage: Storage, database: str, session: Session, done: str, faults: set[Fault], lasting: set[Fault], words: str
+) -> None:
+    await asyncio.to_thread(vandalise, database, done.format(session.id))
+    findings = await check(database)
+    # An index of words as a whole has faults of its own when messages are gone.
+    assert {finding.fault for finding in findings} - {"search"} == faults - {"search"}
+    assert {finding.session_id for finding in findings if finding.fault != "search"} == {session.id}
+    [text] = {finding.text for finding in findings if words in finding.text}
+    assert text.startswith(f"Session {session.id} of workspace default ")
+    repaired = await repair(database)
+    assert {fault for fault, said in repaired.items() if said is None} == lasting
+    assert {finding.fault for finding in await check(database)} <= lasting
+    appended = await storage.append_message(W, session.id, NewMessage(content="afterwards"))
+    after = await storage.get_session(W, session.id)
+    assert after.message_count == appended.sequence
+    assert after.version > session.version
+    assert await found(storage, "afterwards") == [appended.sequence]
+
+
+async def test_what_is_left_of_a_session_is_one_again(storage: Storage, database: str, session: Session) -> None:
+    before = await read(storage, session.id)
+    await asyncio.to_thread(vandalise, database, "DELETE FROM session WHERE token_usage = 15")
+    [lost] = [finding for finding in await check(database) if finding.fault == "parts"]
+    assert lost == Finding.of(W, session.id, "parts", "is lost but for a part of it.")
+    await repair(database)
+    assert await check(database) == []
+    again = await storage.get_session(W, session.id)
+    assert (again.name, again.status, again.message_count, again.token_usage) == ("Recovered", "active", 5, 15)
+    assert again.context == session.context
+    assert await read(storage, session.id) == before
+    assert await found(storage, "wörd4") == [4]
+
+
+async def test_many_faults_of_a_session_are_named_up_to_a_number(storage: Storage, database: str) -> None:
+    opened = await storage.create_session(W, NewSession())
+    await storage.append_messages(W, opened.id, NewMessages([BatchMessage(content="x")] * 100))
+    await asyncio.to_thread(vandalise, database, "DELETE FROM message WHERE sequence % 2 = 1")
+    [lost] = [finding.text for finding in await check(database) if finding.fault == "gap"]
+    assert "has lost 50 messages: 1, 3, 5, 7, 9, 11, 13, 15, 17, 19 …, which" in lost
+
+
+async def test_the_search_is_checked_word_for_word(storage: Storage, database: str, session: Session) -> None:
+    done = {
+        "sqlite": "INSERT OR REPLACE INTO search (rowid, content) SELECT number << 31 | 4, 'wörd4 said is'"
+        " FROM search_session WHERE session_id = '{}'",
+        "postgresql": "UPDATE search SET words = ' word4  said  is ' WHERE session_id = '{}' AND sequence = 4",
+    }
+    await asyncio.to_thread(vandalise, database, done[storage.kind].format(session.id))
+    # The words are the same, in another order.
+    assert await found(storage, '"wörd4 is"') == []
+    findings = await check(database)
+    assert [(finding.fault, finding.session_id) for finding in findings] == [("search", session.id)]
+    assert list((await repair(database)).values()) != [None]
+    assert await check(database) == []
+    assert await found(storage, '"wörd4 is"') == [4]
+
+
+async def test_a_message_that_is_not_in_the_search_is_named(storage: Storage, database: str, session: Session) -> None:
+    done = {
+        "sqlite": "DELETE FROM search WHERE rowid IN ("
+        "SELECT number << 31 | 4 FROM search_session WHERE session_id = '{}')",
+        "postgresql": "DELETE FROM search WHERE session_id = '{}' AND sequence = 4",
+    }
+    await asyncio.to_thread(vandalise, database, done[storage.kind].format(session.id))
+    texts = [finding.text for finding in await check(database)]
+    assert f"Session {session.id} of workspace default has message 4 not in the search as it was said." in texts
+    await repair(database)
+    assert await check(database) == []
+    assert await found(storage, "wörd4") == [4]
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+async def test_a_search_that_is_ahead_is_found(storage: Storage, database: str, session: Session) -> None:
+    await asyncio.to_thread(vandalise, database, "UPDATE search_progress SET revision = revision + 2")
+    assert await found(storage, "wörd4") == [4]
+    assert [finding.text for finding in await check(database)] == [
+        "The search of workspace default is ahead of what was written."
+    ]
+    await repair(database)
+    await storage.append_message(W, session.id, NewMessage(content="afterwards"))
+    assert await found(storage, "afterwards") == [6]
+    assert await check(database) == []
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+async def test_words_of_no_message_are_found(storage: Storage, database: str, session: Session) -> None:
+    assert await storage.get_session(W, session.id) == session
+    await asyncio.to_thread(vandalise, database, "INSERT INTO search (rowid, content) VALUES (99 << 31 | 1, 'stray')")
+    assert [finding.text for finding in await check(database)] == [
+        "The search has words of messages that are not there."
+    ]
+    await repair(database)
+    assert await check(database) == []
