@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -21,6 +22,7 @@ EXERCISED_AT = "amplifierd/exercised"
 
 START_SECONDS = 20
 STOP_SECONDS = 20
+SAY_SECONDS = 60
 # Of the log, as much as a test that fails shows.
 LAST_CHARACTERS = 4_000
 
@@ -55,6 +57,13 @@ class Daemon:
     def log(self) -> str:
         """What the daemon wrote to stderr."""
         return "".join(self._lines)
+
+    def wait_until_it_says(self, words: str) -> None:
+        """Wait until the log has these words."""
+        deadline = time.monotonic() + SAY_SECONDS
+        while words not in self.log:
+            assert time.monotonic() < deadline, self.log
+            time.sleep(0.05)
 
     def client(self) -> httpx.Client:
         """A client whose relative URLs are the contract's paths."""

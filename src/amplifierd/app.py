@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
 from . import __version__
@@ -39,17 +39,20 @@ STATUSES: dict[type[Exception], int] = {
 RENDERINGS = {("getTranscript", "text/markdown"): markdown_of}
 
 
-def create_app(settings: Settings, storage: Storage) -> Any:
+def create_app(
+    settings: Settings, storage: Storage, *, opened: AbstractAsyncContextManager[object] | None = None
+) -> Any:
     """The ASGI application that serves `storage` by the contract.
 
-    Its lifespan opens the storage and closes it; a server that does both itself leaves the lifespan out.
+    Its lifespan opens the storage and closes it, as `opened` does where that is given; a server that does both itself
+    leaves the lifespan out.
     Raises `ContractError` where the contract can't be read, or does not fit the handlers.
     """
     started = time.monotonic()
 
     @asynccontextmanager
     async def lifespan(_app: Any) -> AsyncIterator[None]:
-        async with storage:
+        async with opened or storage:
             yield
 
     return compile_contract(

@@ -2,12 +2,13 @@
 
 import asyncio
 import gc
+import logging
 import os
 import signal
 import socket
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, nullcontext
 from dataclasses import replace
 from functools import partial
 from multiprocessing import parent_process
@@ -23,10 +24,14 @@ from .logs import configure_logging
 from .protocol import Protocol
 from .settings import Settings
 from .storage import open_storage
+from .storage.errors import DatabaseUnusable
 from .storage.interface import Storage
 from .storage.location import without_password
 
+logger = logging.getLogger(__name__)
+
 GRACE_SECONDS = 10
+RETRY_SECONDS = 1
 
 
 class CannotListen(Exception):
@@ -127,7 +132,24 @@ def build_app(settings: Settings) -> Any:
     supervisor = parent_process()
     if supervisor is not None:
         limit_life(supervisor.pid, max_age=None)
-    return create_app(settings, _storage(settings))
+    storage = _storage(settings)
+    return create_app(settings, storage, opened=_opened_or_ended(storage))
+
+
+@asynccontextmanager
+async def _opened_or_ended(storage: Storage) -> AsyncIterator[None]:
+    # The supervisor has opened it before: what is wrong now may pass, and it starts another worker for one that ends.
+    # But where the lifespan tells uvicorn of an error, that ends the supervisor as well.
+    try:
+        await storage.open()
+    except DatabaseUnusable as error:
+        logger.warning("A worker ends, and another tries again: %s", error)
+        await asyncio.sleep(RETRY_SECONDS)
+        os._exit(1)
+    try:
+        yield
+    finally:
+        await storage.close()
 
 
 def _configure(settings: Settings, app: Any) -> uvicorn.Config:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import signal
 import threading
 import time
@@ -83,6 +84,20 @@ def test_connections_that_are_killed_lose_and_double_nothing(server: PostgresSer
         load.wait_for_more(50)
         load.stop()
         load.check(node.api)
+
+
+def test_a_worker_that_starts_while_the_server_is_away_is_started_again(server: PostgresServer) -> None:
+    with Daemon(server.url(), "--workers", "2") as node, Load([node.api]) as load:
+        load.wait_for_more(10)
+        server.stop()
+        for worker in node.workers:
+            os.kill(worker, signal.SIGKILL)
+        node.wait_until_it_says("A worker ends, and another tries again: The database")
+        server.start()
+        load.wait_for_more(50)
+        load.stop()
+        load.check(node.api)
+        assert node.stop() == 0
 
 
 def test_a_pool_without_a_free_connection_is_503_in_bounded_time(server: PostgresServer, node: Daemon) -> None:
