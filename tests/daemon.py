@@ -20,7 +20,7 @@ EXERCISED: set[tuple[str, str, str]] = set()
 # Where pytest keeps them from one run to the next.
 EXERCISED_AT = "amplifierd/exercised"
 
-START_SECONDS = 20
+START_SECONDS = 60
 STOP_SECONDS = 20
 SAY_SECONDS = 60
 # Of the log, as much as a test that fails shows.

@@ -4,7 +4,7 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
@@ -57,11 +57,12 @@ def test_what_is_refused_is_not_there_and_all_else_is(disk: SmallDisk, *, of_spa
         shortage = Shortage(disk, daemon, of_space=of_space)
         shortage.begin()
         wait_until_refused(load)
-        # One without a key, which is not sent again.
-        refused(client.post(messages, json={"content": "refused"}))
-        refused(client.patch(f"/sessions/{session_id}", json={"name": "refused"}))
+        # Without a key, so nothing is sent again. What is small may still find room in a log that begins anew.
+        appended = until_refused(lambda number: client.post(messages, json={"content": str(number)}))
+        renamed = until_refused(lambda number: client.patch(f"/sessions/{session_id}", json={"name": str(number)}))
         refused(client.post("/import", content=an_export(), headers={"Content-Type": "application/x-ndjson"}))
-        assert client.get(messages).json()["messages"] == [before]
+        first, *others = client.get(messages).json()["messages"]
+        assert (first, [message["content"] for message in others]) == (before, appended)
         assert len(client.get("/sessions").json()) == len(load.sessions) + 2
         if disk.is_mounted and of_space:
             assert len(client.get(long).json()["messages"]) == 4
@@ -77,8 +78,8 @@ def test_what_is_refused_is_not_there_and_all_else_is(disk: SmallDisk, *, of_spa
         daemon.kill()
     with Daemon(database, within=disk.within) as daemon, daemon.client() as client:
         load.check(daemon.api)
-        assert client.get(messages).json()["messages"] == [before]
-        assert "name" not in client.get(f"/sessions/{session_id}").json()
+        assert client.get(messages).json()["messages"] == [first, *others]
+        assert client.get(f"/sessions/{session_id}").json().get("name") == (renamed[-1] if renamed else None)
         [hit] = client.get("/search", params={"q": "before"}).json()
         assert hit["sessionId"] == session_id
 
@@ -106,6 +107,16 @@ def wait_until_refused(load: Load) -> None:
     while len(load.refused) < len(load.sessions):
         assert time.monotonic() < deadline, "Nothing is refused."
         time.sleep(0.01)
+
+
+def until_refused(send: Callable[[int], httpx.Response]) -> list[str]:
+    """The numbers that were sent and taken, before one was refused."""
+    taken: list[str] = []
+    while (answered := send(len(taken))).is_success:
+        taken.append(str(len(taken)))
+        assert len(taken) < 1_000, "Nothing is refused."
+    refused(answered)
+    return taken
 
 
 def refused(answered: httpx.Response) -> None:
