@@ -15,8 +15,11 @@ def bound(statement: str, bindings: Mapping[str, object]) -> tuple[str, list[obj
 
 
 def storable(text: str) -> str:
-    """A text without NUL, as PostgreSQL takes it: nothing that is kept has one, and who looks for one finds none."""
-    return text.replace("\0", "\ufffe")
+    """A text without NUL, as PostgreSQL takes it: who looks for one finds none, for nothing that is kept has a control.
+
+    (What may have one is kept as JSON, which escapes it.)
+    """
+    return text.replace("\0", "\x01")
 
 
 @cache

@@ -50,7 +50,7 @@ async def five(storage: Storage) -> list[Session]:
             ("atlas TWO", "a", "y"),
             (None, "b", "x"),
             ("Straße 100%_", "b", "y"),
-            ("five", "b", "y"),
+            ("five\ufffe", "b", "y"),
         ]
     ]
     await storage.resume_session(W, created[0].id)
@@ -91,6 +91,8 @@ Filter = Callable[[list[Session]], SessionQuery]
         (lambda _: SessionQuery(name="100%_"), [3]),
         (lambda _: SessionQuery(name="%"), [3]),
         (lambda _: SessionQuery(name="_w"), []),
+        (lambda _: SessionQuery(name="E\ufffe"), [4]),
+        (lambda _: SessionQuery(name="\0"), []),
         (lambda it: SessionQuery(created_after=it[2].created_at), [4, 3]),
         (lambda it: SessionQuery(created_before=it[2].created_at), [0, 1]),
         (lambda it: SessionQuery(updated_after=it[4].updated_at), [0]),
