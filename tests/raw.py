@@ -31,6 +31,7 @@ class Connection:
         self._socket = socket.create_connection(("127.0.0.1", port), timeout=SECONDS)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._file = self._socket.makefile("rb")
+        self._streaming = False
 
     def send(self, *pieces: bytes) -> None:
         """Send bytes, each piece on its own."""
@@ -50,6 +51,13 @@ class Connection:
             return Answer(status, headers, b"".join(iter(self._chunk, b"")))
         length = 0 if method == "HEAD" else int(headers.get("content-length", 0))
         return Answer(status, headers, self._file.read(length))
+
+    def event(self) -> bytes:
+        """The next chunk of a stream, once its head is read."""
+        if not self._streaming:
+            while self._file.readline() != b"\r\n":
+                self._streaming = True
+        return self._chunk()
 
     def close(self) -> None:
         """Hang up."""

@@ -1,23 +1,50 @@
-"""HTTP/1.1 as uvicorn speaks it, with three things mended: upgrades, refusals, and how often it writes."""
+"""HTTP/1.1 as uvicorn speaks it, with these things mended: upgrades, refusals, bounds, and how often it writes."""
 
 import asyncio
-import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
 
 import httptools
+from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+from .contract import Problem
 from .corked import CorkedTransport
+from .patience import Patience
+from .refusals import problem, refusing, response
 
-_PROBLEM = (
-    b'{"type":"urn:amplifierd:problem:bad-request","title":"Bad Request","status":400,'
-    b'"detail":"This is not HTTP/1.1 as RFC 9112 has it.","requestId":"%b"}'
-)
 
-_HEAD = (
-    b"HTTP/1.1 400 Bad Request\r\ncontent-type: application/problem+json\r\nx-request-id: %b\r\n"
-    b"content-length: %d\r\nconnection: close\r\n\r\n"
-)
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The most that a request may have before its body, in bytes, and how slow a client may be.
+
+    A head has to be there in `head_seconds`; of a body, `body_bytes` have to come in each `body_seconds` in which the
+    server reads, or its end. Past so many `connections` a new one is refused.
+    """
+
+    target_bytes: int = 8 * 1024
+    header_bytes: int = 32 * 1024
+    headers: int = 100
+    head_seconds: float = 10
+    body_seconds: float = 30
+    body_bytes: int = 30 * 1024
+    connections: int = 4_096
+
+
+LIMITS = Limits()
+
+# A client that is still sending reads the refusal before the connection is gone.
+LINGER_SECONDS = 2
+# So much is parsed at once. Requests that were sent ahead past that wait as the bytes that they are.
+PIECE_BYTES = 8 * 1024
+
+_NOT_HTTP = "This is not HTTP/1.1 as RFC 9112 has it."
 _OFFERS = (b"upgrade", b"http2-settings")
+
+
+# What of a request is being received.
+NOTHING, HEAD, BODY = range(3)
 
 
 class Protocol(HttpToolsProtocol):
@@ -26,53 +53,231 @@ class Protocol(HttpToolsProtocol):
     Java's HttpClient sends `Upgrade: h2c` with every request, and a server may ignore it (RFC 9110, section 7.8).
     httptools stops at such headers, and what follows them, the body, would be lost: the headers are given to a new
     parser without the two that ask.
+
+    What is refused is the last on its connection: where the next request begins would be a guess.
     """
+
+    def __init__(self, *arguments: Any, limits: Limits = LIMITS, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._limits = limits
+        self._part = NOTHING
+        # How often another part began; what came since the last of it was read; the body since it was looked at.
+        self._parts = 0
+        self._unread = 0
+        self._body_bytes = 0
+        # What is not parsed yet.
+        self._rest: bytes | memoryview = b""
+        self._refused = False
 
     def connection_made(  # type: ignore[override]  # a server has no other transports than these
         self, transport: asyncio.Transport
     ) -> None:
         super().connection_made(CorkedTransport(transport, self.loop))
+        self.flow = _Flow(self.transport, self._may_read, self._reads_again)
+        self._patience = Patience(self.loop, self._limits.head_seconds, self._overdue)
+        self._patience.wait(self._limits.head_seconds)
+        if len(self.connections) > self._limits.connections:
+            self._answer(problem(503, f"There are {self._limits.connections} connections, as many as may be."))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._patience.end()
+        super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
+        if not self._refused:
+            self._rest = b"".join((self._rest, data)) if self._rest else data
+            self._parse()
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
         self._unset_keepalive_if_required()
-        try:
-            while data:
-                data = self._feed(data)
-        except httptools.HttpParserError:
-            self._refuse()
+        self._unread = 0
+        self._part = HEAD
+        self._parts += 1
+
+    def on_headers_complete(self) -> None:
+        if len(self.url) > self._limits.target_bytes or self._are_too_many(self.headers):
+            raise self._head_too_large()
+        super().on_headers_complete()
+        # Trailers come into another list: they are no headers (RFC 9110, section 6.5.1).
+        self.headers = []
+        self._unread = self._body_bytes = 0
+        self._part = BODY
+        self._parts += 1
+
+    def on_body(self, body: bytes) -> None:
+        self._unread = 0
+        self._body_bytes += len(body)
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        super().on_message_complete()
+        self._part = NOTHING
+        self._parts += 1
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self._part is not NOTHING:
+            # uvicorn takes it for idle.
+            self._unset_keepalive_if_required()
+        if self._rest and not self.transport.is_closing():
+            self.loop.call_soon(self._parse)
 
     def _should_upgrade(self) -> bool:
         # uvicorn then leaves the request alone, and `_feed` goes on with it.
         return True
 
-    def _feed(self, data: bytes) -> bytes:
-        """Parse; what must be parsed again where a request asked to upgrade."""
+    def _parse(self) -> None:
+        """Parse what is there, until a request has to wait for the answer to the one before it."""
+        before = self._parts
         try:
-            self.parser.feed_data(data)
-        except httptools.HttpParserUpgrade as upgrade:
-            method, version = self.parser.get_method(), self.parser.get_http_version().encode()
-            if method == b"CONNECT":
-                raise httptools.HttpParserError("CONNECT is for proxies.") from None
-            kept = (_without_upgrade(name, value) for name, value in self.headers)
-            head = b"".join(b"%b: %b\r\n" % header for header in kept if header is not None)
-            self.parser = httptools.HttpRequestParser(self)
-            return b"%b %b HTTP/%b\r\n%b\r\n" % (method, self.url, version, head) + data[upgrade.args[0] :]
-        return b""
+            while self._rest and not self.pipeline and self.parser is not None:
+                piece, self._rest = self._rest, b""
+                if len(piece) > PIECE_BYTES:
+                    whole = memoryview(piece)
+                    piece, self._rest = whole[:PIECE_BYTES], whole[PIECE_BYTES:]
+                try:
+                    self.parser.feed_data(piece)
+                except httptools.HttpParserUpgrade as upgrade:
+                    self._rest = b"".join((self._without_offer(), piece[upgrade.args[0] :], self._rest))
+                if self._part is not NOTHING:
+                    self._gather(len(piece))
+        except httptools.HttpParserError as error:
+            # What a callback raises is the context of the parser's error.
+            cause = error.__context__
+            self._refuse(cause if isinstance(cause, Problem) else problem(400, _NOT_HTTP))
+        except Problem as refused:
+            self._refuse(refused)
+        else:
+            self._go_on(began=self._parts != before)
 
-    def _refuse(self) -> None:
+    def _gather(self, size: int) -> None:
+        """So much more of a head or a body came, of which the parser keeps what it can't tell the end of."""
+        self._unread += size
+        if self._unread > self._limits.target_bytes + self._limits.header_bytes or self._are_too_many(self.headers):
+            raise self._head_too_large()
+
+    def _go_on(self, *, began: bool) -> None:
+        """Say what is due next; read it unless there is more to parse."""
         cycle: RequestResponseCycle | None = self.cycle
-        if cycle is not None and not cycle.response_complete:
-            # The answer to the request before would be taken for this one's: it comes first, and is the last.
-            cycle.keep_alive = False
-            return
-        self.send_400_response("")
+        if self._part is NOTHING and cycle is not None:
+            self._patience.due = None
+        elif began and cycle is not None:
+            # The first head of a connection is due from the beginning.
+            self._patience.wait(self._limits.head_seconds if self._part is HEAD else self._limits.body_seconds)
+        if self._rest:
+            self.flow.pause_reading()
+        elif cycle is None or cycle.response_complete:
+            self._wait()
 
-    def send_400_response(self, msg: str) -> None:  # noqa: ARG002  # uvicorn's signature
-        request_id = secrets.token_hex(4).encode()
-        body = _PROBLEM % request_id
-        head = _HEAD % (request_id, len(body))
-        self.transport.write(head + body)
-        self.transport.close()
+    def _wait(self) -> None:
+        """Read what comes next, if it comes."""
+        self.flow.resume_reading()
+        if self._part is NOTHING and self.timeout_keep_alive_task is None and self.cycle is not None:
+            # uvicorn does this after an answer, but not after a body that took longer than its answer.
+            self.timeout_keep_alive_task = self.loop.call_later(
+                self.timeout_keep_alive, self.timeout_keep_alive_handler
+            )
+
+    def _without_offer(self) -> bytes:
+        """The head of the request that asked to upgrade without its asking, for a new parser."""
+        method, version = self.parser.get_method(), self.parser.get_http_version().encode()
+        if method == b"CONNECT":
+            raise problem(400, "CONNECT is for proxies, and this is none.")
+        kept = (_without_upgrade(name, value) for name, value in self.scope["headers"])
+        head = b"".join(b"%b: %b\r\n" % header for header in kept if header is not None)
+        self.parser = httptools.HttpRequestParser(self)
+        return b"%b %b HTTP/%b\r\n%b\r\n" % (method, self.url, version, head)
+
+    def _may_read(self) -> bool:
+        return not self._rest
+
+    def _reads_again(self) -> None:
+        """While the server did not read, its client could not send."""
+        if self._part is BODY:
+            self._expect_body()
+
+    def _expect_body(self) -> None:
+        self._body_bytes = 0
+        self._patience.wait(self._limits.body_seconds)
+
+    def _overdue(self) -> None:
+        if self._part is NOTHING:
+            self.transport.close()
+        elif self._part is HEAD:
+            self._refuse(problem(408, f"The head did not come within {self._limits.head_seconds:g} seconds."))
+        elif self.flow.read_paused or self._body_bytes >= self._limits.body_bytes:
+            self._expect_body()
+        else:
+            least, seconds = self._limits.body_bytes, self._limits.body_seconds
+            self._refuse(problem(408, f"Less than {least} bytes of the body came within {seconds:g} seconds."))
+
+    def _are_too_many(self, headers: list[tuple[bytes, bytes]]) -> bool:
+        limits = self._limits
+        # What came in one piece is not large.
+        return len(headers) > limits.headers or (
+            self._unread > 0 and sum(len(name) + len(value) + 4 for name, value in headers) > limits.header_bytes
+        )
+
+    def _head_too_large(self) -> Problem:
+        limits = self._limits
+        if len(self.url) > limits.target_bytes:
+            return problem(414, f"The target has more than {limits.target_bytes} bytes, the most that it may have.")
+        return problem(
+            431, f"There are more than {limits.headers} headers, or {limits.header_bytes} bytes of them: send less."
+        )
+
+    def _refuse(self, refused: Problem) -> None:
+        """Answer what is being received with a problem, in its turn; nothing after it is read."""
+        self._refused, self._rest = True, b""
+        cycle: RequestResponseCycle | None = self.cycle
+        if cycle is not None and self._part is BODY:
+            self._refuse_body(cycle, refused)
+        elif cycle is None or cycle.response_complete:
+            self._answer(refused)
+        else:
+            # The answer would be taken for that to the request before, which comes first, and is the last.
+            cycle.keep_alive = False
+        self._part = NOTHING
+        self._patience.due = None
+
+    def _refuse_body(self, cycle: RequestResponseCycle, refused: Problem) -> None:
+        cycle.keep_alive = False
+        if cycle.response_complete:
+            self._hang_up()
+        elif self.pipeline:
+            # It waits for its turn, in which it is refused.
+            self.pipeline[0] = (cycle, refusing(refused))
+        elif not cycle.response_started:
+            cycle.disconnected = True
+            cycle.message_event.set()
+            self._answer(refused)
+
+    def _answer(self, refused: Problem) -> None:
+        self.transport.write(response(refused))
+        self._hang_up()
+
+    def _hang_up(self) -> None:
+        self._refused = True
+        self._part = NOTHING
+        self._patience.due = None
+        self.flow.resume_reading()
+        self.transport.write_eof()
+        self.timeout_keep_alive_task = self.loop.call_later(LINGER_SECONDS, self.timeout_keep_alive_handler)
+
+
+class _Flow(FlowControl):
+    """Reads on only where it may, and tells when it does."""
+
+    def __init__(self, transport: asyncio.Transport, may_read: Callable[[], bool], reads: Callable[[], None]) -> None:
+        super().__init__(transport)
+        self._may_read = may_read
+        self._reads = reads
+
+    def resume_reading(self) -> None:
+        if self.read_paused and self._may_read():
+            super().resume_reading()
+            self._reads()
 
 
 def _without_upgrade(name: bytes, value: bytes) -> tuple[bytes, bytes] | None:

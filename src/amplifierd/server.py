@@ -21,12 +21,15 @@ from uvicorn.supervisors import Multiprocess
 from .app import create_app
 from .ephemeral import ephemeral, forget, limit_life, say_where
 from .logs import configure_logging
-from .protocol import Protocol
+from .protocol import LIMITS, Protocol
 from .settings import Settings
 from .storage import open_storage
 from .storage.errors import DatabaseUnusable
 from .storage.interface import Storage
 from .storage.location import without_password
+
+if sys.platform != "win32":
+    import resource
 
 logger = logging.getLogger(__name__)
 
@@ -52,6 +55,7 @@ def serve(settings: Settings) -> None:
 
 
 def _serve(settings: Settings) -> None:
+    _allow_files()
     with _listen(settings) as listener:
         settings = replace(settings, port=listener.getsockname()[1])
         if settings.workers == 1:
@@ -182,6 +186,20 @@ def _listen(settings: Settings) -> socket.socket:
             f"Can't listen on {settings.host}, port {settings.port}: {error}. "
             "Name another with --host and --port, or stop what has it."
         ) from error
+
+
+def _allow_files() -> None:
+    """Let the process have a file for each connection that may be, and as many more, as far as the system allows that.
+
+    Many systems' default is 1,024, for programs that can't do with more (`select`); this one can.
+    """
+    if sys.platform != "win32":
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        wanted = 2 * LIMITS.connections
+        if hard != resource.RLIM_INFINITY:
+            wanted = min(wanted, hard)
+        if soft != resource.RLIM_INFINITY and soft < wanted:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _storage(settings: Settings) -> Storage:

@@ -14,7 +14,7 @@ from .application import Access, compile_contract
 from .document import ContractError, Document, load_document
 from .edge import AccessLog
 from .lines import LineReader, line_reader
-from .problems import Problem
+from .problems import Problem, render
 from .rate import RateLimit
 from .security import Credential
 
@@ -30,4 +30,5 @@ __all__ = [
     "compile_contract",
     "line_reader",
     "load_document",
+    "render",
 ]

@@ -12,8 +12,8 @@ RETRY_AFTER_SECONDS = 1
 
 _LONGEST_DETAIL = 4_096
 
-# RFC 9110 renamed these two; Python 3.11 still has the old names.
-_TITLES = {413: "Content Too Large", 422: "Unprocessable Content"}
+# RFC 9110 renamed these; Python 3.11 still has the old names.
+_TITLES = {413: "Content Too Large", 414: "URI Too Long", 422: "Unprocessable Content"}
 
 
 class Violation(Struct, frozen=True):

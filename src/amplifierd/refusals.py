@@ -1,0 +1,49 @@
+"""What is refused before it is a request to any operation: the problem, and how it is told."""
+
+import secrets
+from http import HTTPStatus
+from typing import Any
+
+from uvicorn._types import ASGI3Application
+
+from .contract import Problem, render
+
+RETRY_AFTER_SECONDS = 1
+
+_KINDS = {
+    400: "bad-request",
+    408: "request-timeout",
+    414: "target-too-long",
+    431: "headers-too-large",
+    503: "too-many-connections",
+}
+
+
+def problem(status: int, detail: str) -> Problem:
+    """The problem of such a status."""
+    headers = {"Retry-After": str(RETRY_AFTER_SECONDS)} if status == HTTPStatus.SERVICE_UNAVAILABLE else None
+    return Problem(status, _KINDS[status], detail, headers=headers)
+
+
+def response(refused: Problem) -> bytes:
+    """The response that tells a problem, the last on its connection."""
+    headers, body = _rendered(refused)
+    status = b"HTTP/1.1 %d %b" % (refused.status, HTTPStatus(refused.status).phrase.encode())
+    return b"\r\n".join([status, *(b"%b: %b" % header for header in headers), b"", body])
+
+
+def refusing(refused: Problem) -> ASGI3Application:
+    """An application that tells a problem, for a request that waits for its turn."""
+
+    async def refuse(_scope: Any, _receive: Any, send: Any) -> None:
+        headers, body = _rendered(refused)
+        await send({"type": "http.response.start", "status": refused.status, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+    return refuse
+
+
+def _rendered(refused: Problem) -> tuple[list[tuple[bytes, bytes]], bytes]:
+    request_id = secrets.token_hex(4)
+    headers, body = render(refused, request_id)
+    return [*headers, (b"x-request-id", request_id.encode()), (b"connection", b"close")], body

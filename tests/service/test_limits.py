@@ -1,0 +1,290 @@
+"""What a connection may ask for and how long it may take: past that it is told so, and holds up nobody else."""
+
+import asyncio
+import resource
+import socket
+import threading
+import time
+from collections.abc import Awaitable, Callable, Iterator, MutableMapping
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import uvicorn
+
+from amplifierd.app import create_app
+from amplifierd.protocol import LIMITS, Limits, Protocol
+from amplifierd.settings import Settings
+from amplifierd.storage import open_storage
+from daemon import Daemon
+from raw import Answer, Connection, exchange, get, post
+
+HEALTH = "/api/v1/health"
+SESSIONS = "/api/v1/sessions"
+IMPATIENT = Limits(head_seconds=0.5, body_seconds=0.5, body_bytes=1_000, connections=8)
+CHUNKED = (
+    b"POST /api/v1/sessions HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+)
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+
+@contextmanager
+def serving(app: Any) -> Iterator[int]:
+    """The port at which an impatient server serves an application."""
+    # uvicorn's hint asks for a class, where it only ever calls.
+    protocol: Any = partial(Protocol, limits=IMPATIENT)
+    server = uvicorn.Server(uvicorn.Config(app, http=protocol, ws="none", log_config=None, server_header=False))
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=server.run, args=([listener],))
+        thread.start()
+        try:
+            yield listener.getsockname()[1]
+        finally:
+            server.should_exit = True
+            thread.join()
+
+
+@pytest.fixture
+def impatient(tmp_path: Path) -> Iterator[int]:
+    """The port of a server that waits for half a second, and has eight connections at most."""
+    settings = Settings(database=f"sqlite:///{tmp_path / 'amplifierd.db'}", log_level="warning")
+    with serving(create_app(settings, open_storage(settings.database))) as port:
+        yield port
+
+
+def is_over(connection: Connection) -> bool:
+    """Whether nothing comes any more."""
+    with pytest.raises(ConnectionError):
+        connection.answer()
+    return True
+
+
+def refused(answered: Answer, status: int, words: str) -> None:
+    assert answered.status == status, answered
+    assert answered.headers["content-type"] == "application/problem+json"
+    assert answered.headers["connection"] == "close"
+    assert answered.json["status"] == status
+    assert answered.json["requestId"] == answered.headers["x-request-id"]
+    assert words in answered.json["detail"]
+
+
+def with_headers(headers: int, size: int) -> bytes:
+    """A request with so many headers, `Host` among them, that have so many bytes."""
+    lines = [b"Host: x", *(b"X-%03d: " % number for number in range(headers - 1))]
+    rest = size - sum(len(line) + 2 for line in lines)
+    lines[-1] += b"x" * rest
+    return b"\r\n".join([b"GET /api/v1/health HTTP/1.1", *lines, b"", b""])
+
+
+@pytest.mark.parametrize("piece", [100, 8_192, 1_000_000])
+def test_a_target_has_8_kib(daemon: Daemon, piece: int) -> None:
+    for length, status in ((8_192, 400), (8_193, 414)):
+        request = get(f"{HEALTH}?{'x' * (length - len(HEALTH) - 1)}")
+        answered = exchange(daemon.port, *(request[at : at + piece] for at in range(0, len(request), piece)))
+        assert answered.status == status
+    refused(answered, 414, "more than 8192 bytes")
+
+
+@pytest.mark.parametrize("piece", [1_000, 8_192, 1_000_000])
+@pytest.mark.parametrize(("headers", "size"), [(100, 2_000), (5, 32 * 1024)])
+def test_headers_are_100_or_32_kib(daemon: Daemon, headers: int, size: int, piece: int) -> None:
+    for request, status in (
+        (with_headers(headers, size), 200),
+        (with_headers(headers + (headers == 100), size + 1), 431),
+    ):
+        answered = exchange(daemon.port, *(request[at : at + piece] for at in range(0, len(request), piece)))
+        assert answered.status == status
+    refused(answered, 431, "more than 100 headers, or 32768 bytes of them")
+
+
+@pytest.mark.parametrize(
+    ("beginning", "more", "status"),
+    [
+        (b"GET /", b"x", 414),
+        (b"GET / HTTP/1.1\r\nX: ", b"x", 431),
+        (b"GET / HTTP/1.1\r\nX", b"x", 431),
+        (b"GET / HTTP/1.1\r\n", b"X: x\r\n", 431),
+        (CHUNKED + b"0\r\nX: ", b"x", 431),
+        (CHUNKED + b"0\r\n", b"X: x\r\n", 431),
+        (CHUNKED + b"1;", b"x", 431),
+    ],
+)
+def test_what_never_ends_is_refused_before_it_is_large(
+    daemon: Daemon, beginning: bytes, more: bytes, status: int
+) -> None:
+    with Connection(daemon.port) as connection:
+        connection.send(beginning, more * (60_000 // len(more)))
+        refused(connection.answer(), status, "more than")
+        assert is_over(connection)
+
+
+def test_a_trailer_is_no_header(daemon: Daemon, client: httpx.Client) -> None:
+    session_id = client.post("/sessions", json={}).json()["id"]
+    request = CHUNKED.replace(SESSIONS.encode(), f"{SESSIONS}/{session_id}/messages".encode())
+    answered = exchange(daemon.port, request + b'e\r\n{"content":""}\r\n0\r\nIf-Match: "7"\r\n\r\n')
+    assert answered.status == 201
+
+
+def test_a_head_that_does_not_come_is_408(impatient: int) -> None:
+    with Connection(impatient) as connection:
+        connection.send(get(HEALTH)[:-3])
+        refused(connection.answer(), 408, "within 0.5 seconds")
+        assert is_over(connection)
+
+
+def test_so_is_the_next_one_on_a_connection(impatient: int) -> None:
+    with Connection(impatient) as connection:
+        connection.send(get(HEALTH))
+        assert connection.answer().status == 200
+        connection.send(b"G")
+        refused(connection.answer(), 408, "within 0.5 seconds")
+
+
+@pytest.mark.parametrize("nothing", [b"", b"\r\n", b"\r\n\r\n\n\n"])
+def test_a_connection_without_a_request_is_closed(impatient: int, nothing: bytes) -> None:
+    with Connection(impatient) as connection:
+        connection.send(nothing)
+        assert is_over(connection)
+
+
+@pytest.mark.parametrize("trickle", [False, True])
+def test_a_body_that_does_not_come_is_408(impatient: int, trickle: bool) -> None:
+    with Connection(impatient) as connection:
+        connection.send(post(SESSIONS, b" " * 10_000)[:-9_000])
+        stopped = threading.Event()
+
+        def send() -> None:
+            while trickle and not stopped.wait(0.05):
+                connection.send(b" ")
+
+        thread = threading.Thread(target=send)
+        thread.start()
+        refused(connection.answer(), 408, "1000 bytes of the body")
+        stopped.set()
+        thread.join()
+
+
+def test_a_body_that_keeps_coming_is_taken(impatient: int) -> None:
+    body = b'{"context":{"a":"' + b"x" * 5_000 + b'"}}'
+    request = post(SESSIONS, body)
+    with Connection(impatient) as connection:
+        for start in range(0, len(request), 500):
+            connection.send(request[start : start + 500])
+            time.sleep(0.1)
+        assert connection.answer().status == 201
+        connection.send(get(HEALTH))
+        assert connection.answer().status == 200
+
+
+def test_nobody_waits_for_a_server_that_does_not_read() -> None:
+    received = 0
+
+    async def app(scope: Any, receive: Receive, send: Send) -> None:
+        nonlocal received
+        if scope["type"] == "http":
+            more = True
+            while more:
+                await asyncio.sleep(0.3)
+                message = await receive()
+                received, more = received + len(message["body"]), message["more_body"]
+            await send({"type": "http.response.start", "status": 204, "headers": []})
+            await send({"type": "http.response.body", "body": b""})
+
+    with serving(app) as port:
+        assert exchange(port, post("/", b" " * 1_000_000)).status == 204
+    assert received == 1_000_000
+
+
+def test_a_stream_goes_on(impatient: int) -> None:
+    session_id = exchange(impatient, post(SESSIONS, b"{}")).json["id"]
+    with Connection(impatient) as connection:
+        connection.send(get(f"{SESSIONS}/{session_id}/events"))
+        time.sleep(1.2)
+        exchange(impatient, post(f"{SESSIONS}/{session_id}/messages", b'{"content":"late"}'))
+        assert connection.event().startswith(b"id: 1\nevent: message")
+
+
+@pytest.mark.parametrize(
+    ("next_request", "status"),
+    [
+        (b"GET /", None),
+        (b"nonsense\r\n\r\n", None),
+        (get("/" + "x" * 9_000), None),
+        (CHUNKED, 408),
+        (CHUNKED + b"x\r\n", 400),
+    ],
+)
+def test_an_answer_comes_whole_before_a_refusal(next_request: bytes, status: int | None) -> None:
+    async def app(scope: Any, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            while (await receive())["more_body"]:
+                continue
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+            for _ in range(10):
+                await asyncio.sleep(0.1)
+                await send({"type": "http.response.body", "body": b"x", "more_body": True})
+            await send({"type": "http.response.body", "body": b"x"})
+
+    with serving(app) as port, Connection(port) as connection:
+        connection.send(get("/") + next_request)
+        assert connection.answer().body == b"x" * 11
+        if status is not None:
+            refused(connection.answer(), status, "body" if status == 408 else "RFC 9112")
+        assert is_over(connection)
+
+
+@pytest.mark.parametrize("chunk", [b"x\r\n", b"2\r\n{}}\r\n", b"ffffffffffffffffff\r\n", b"-1\r\n", b"2\n{}"])
+def test_a_chunk_that_is_none_is_400(daemon: Daemon, chunk: bytes) -> None:
+    with Connection(daemon.port) as connection:
+        connection.send(CHUNKED, chunk)
+        refused(connection.answer(), 400, "RFC 9112")
+        assert is_over(connection)
+
+
+def test_an_answer_that_has_begun_is_not_cut_short_by_a_body() -> None:
+    async def app(scope: Any, _receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+            for _ in range(10):
+                await asyncio.sleep(0.1)
+                await send({"type": "http.response.body", "body": b"x", "more_body": True})
+            await send({"type": "http.response.body", "body": b"x"})
+
+    with serving(app) as port, Connection(port) as connection:
+        connection.send(CHUNKED)
+        assert connection.answer().body == b"x" * 11
+        assert is_over(connection)
+
+
+def test_past_so_many_connections_a_new_one_is_503(impatient: int) -> None:
+    with ExitStack() as stack:
+        connections = [stack.enter_context(Connection(impatient)) for _ in range(8)]
+        for connection in connections:
+            connection.send(get(HEALTH))
+            assert connection.answer().status == 200
+        with Connection(impatient) as one_more:
+            answered = one_more.answer()
+            refused(answered, 503, "8 connections")
+            assert answered.headers["retry-after"] == "1"
+            assert is_over(one_more)
+
+
+def test_a_thousand_connections_are_served(tmp_path: Path) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (1_024, hard))
+    try:
+        started = Daemon(f"sqlite:///{tmp_path / 'amplifierd.db'}", check_responses=False)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 4_096), hard))
+    with started as daemon, ExitStack() as stack:
+        connections = [stack.enter_context(Connection(daemon.port)) for _ in range(1_100)]
+        for connection in connections:
+            connection.send(get(HEALTH))
+        assert {connection.answer().status for connection in connections} == {200}
+    assert LIMITS.connections > 1_100
