@@ -1,6 +1,6 @@
 PYTHON ?= .venv/bin/python
 
-.PHONY: bench clients curves databases fuzz operations soak torture
+.PHONY: bench clients curves databases fuzz histories operations soak torture
 
 # Measure the service beside two programs of the same API; needs wrk and the `bench` extra.
 bench:
@@ -21,6 +21,10 @@ databases:
 # Fuzz for ten minutes, one seed after another.
 fuzz:
 	$(PYTHON) -m pytest --fuzz-seconds 600 tests/service/test_fuzz.py
+
+# Hold each storage against a model in memory for twenty minutes, one seed of random histories after another.
+histories:
+	$(PYTHON) -m pytest --fuzz-seconds 1200 -s tests/storage/test_histories.py
 
 # Write the list of operations that reviews read.
 operations:

@@ -1,0 +1,457 @@
+"""What a storage should do, in memory: written from the contract's words, with dicts and lists, one request at a time.
+
+What only the storage can know, an id and a time, is taken from its answer, within the bounds that the contract sets.
+"""
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+from msgspec import UNSET, Raw
+from msgspec.structs import asdict, replace
+
+from amplifierd.storage.errors import (
+    ContextTooLarge,
+    IdempotencyKeyReused,
+    MessageNotFound,
+    SequenceConflict,
+    SessionEnded,
+    SessionExists,
+    SessionNotFound,
+    SessionStatusConflict,
+    TooFewMessages,
+    VersionMismatch,
+)
+from amplifierd.storage.interface import Versions
+from amplifierd.storage.records import (
+    BatchMessage,
+    CleanUp,
+    CleanUpReport,
+    Event,
+    EventKind,
+    ExportHeader,
+    ExportLine,
+    Failure,
+    Fork,
+    ImportReport,
+    Lineage,
+    Message,
+    MessageQuery,
+    Messages,
+    NewMessage,
+    NewMessages,
+    NewSession,
+    Once,
+    OnConflict,
+    Session,
+    SessionPatch,
+    SessionQuery,
+    SessionStatus,
+    SessionSummary,
+)
+from exact_json import merged, text_of, tree
+
+MOST_TOKENS = 2**53 - 1
+MOST_MEMBERS = 1_024
+MOST_NAMED = 1_000
+
+Transcripts = dict[str, tuple[Session, list[Message]]]
+
+
+@dataclass(frozen=True)
+class Told:
+    """What the storage answered, and between which times; `stored` is what the workspace holds then, by id."""
+
+    answer: Any
+    began: str
+    ended: str
+    stored: Transcripts = field(default_factory=dict)
+
+    def moment(self, moment: str, previous: str = "") -> str:
+        """A time that the storage gave: that of its clock, but never before the one before."""
+        assert max(previous, self.began) <= moment <= max(previous, self.ended)
+        return moment
+
+
+@dataclass
+class Conversation:
+    """A session with its transcript.
+
+    `changed` is the last message and the version when something else than the transcript last changed; `created` and
+    `written` say which writes of the workspace made it and changed it last.
+    """
+
+    session: Session
+    messages: list[Message]
+    changed: tuple[int, int]
+    created: int
+    written: int
+
+    def take(self, versions: Versions) -> Session:
+        """The session, which must be at one of these versions."""
+        if versions is not None and self.session.version not in versions:
+            raise VersionMismatch(self.session.id, self.session.version, versions)
+        return self.session
+
+
+class Workspace:
+    """The sessions of one workspace; each change is named as the storage's is."""
+
+    def __init__(self) -> None:
+        self.conversations: dict[str, Conversation] = {}
+        self.deletions: list[tuple[int, str]] = []
+        self.answers: dict[str, tuple[str, Any]] = {}
+        self.writes = 0
+
+    def change(self, name: str, arguments: tuple[Any, ...], once: Once | None, told: Told) -> Any:
+        """What a change answers, once where it has a key."""
+        if once is not None and once.key in self.answers:
+            fingerprint, answer = self.answers[once.key]
+            if fingerprint != once.fingerprint:
+                raise IdempotencyKeyReused(once.key)
+            return answer
+        answer = getattr(self, name)(*arguments, told)
+        if once is not None:
+            self.answers[once.key] = (once.fingerprint, answer)
+        return answer
+
+    def create_session(self, new: NewSession, told: Told) -> Session:
+        created = told.moment(told.answer.created_at)
+        session = Session(
+            id=told.answer.id,
+            status="created",
+            profile=new.profile,
+            context=new.context,
+            amplified_dir=new.amplified_dir,
+            created_at=created,
+            updated_at=created,
+            message_count=0,
+            token_usage=0,
+            version=1,
+            name=UNSET if new.name is None else new.name,
+        )
+        return self._add(session, [], changed=(0, 1))
+
+    def update_session(self, session_id: str, patch: SessionPatch, versions: Versions, told: Told) -> Session:
+        conversation = self.find(session_id)
+        session = conversation.take(versions)
+        named: dict[str, Any] = {name: value for name, value in asdict(patch).items() if value is not UNSET}
+        if not named:
+            return session
+        if "name" in named and named["name"] is None:
+            named["name"] = UNSET
+        if isinstance(patch.context, Raw):
+            context = merged(tree(bytes(session.context)), tree(bytes(patch.context)))
+            if len(context) > MOST_MEMBERS:
+                raise ContextTooLarge(session_id, f"{len(context)} members; the most is {MOST_MEMBERS}")
+            named["context"] = Raw(text_of(context).encode())
+        return self._alter(conversation, told, **named)
+
+    def start_session(self, session_id: str, versions: Versions, told: Told) -> Session:
+        conversation = self.find(session_id)
+        session = conversation.take(versions)
+        if session.status != "created":
+            raise SessionStatusConflict(session_id, "start", session.status)
+        return self._alter(conversation, told, status="active")
+
+    def complete_session(self, session_id: str, versions: Versions, told: Told) -> Session:
+        return self._end(session_id, "complete", "completed", versions, told)
+
+    def fail_session(self, session_id: str, failure: Failure, versions: Versions, told: Told) -> Session:
+        return self._end(session_id, "fail", "failed", versions, told, **asdict(failure))
+
+    def terminate_session(self, session_id: str, versions: Versions, told: Told) -> Session:
+        return self._end(session_id, "terminate", "terminated", versions, told)
+
+    def resume_session(self, session_id: str, versions: Versions, told: Told) -> Session:
+        conversation = self.find(session_id)
+        before = conversation.take(versions).updated_at
+        forgotten = dict.fromkeys(("ended_at", "error_message", "error_details"), UNSET)
+        moment = told.answer.updated_at
+        assert before < moment <= max(_later(before), told.ended)
+        return self._set(conversation, moment, status="active", **forgotten)
+
+    def fork_session(self, session_id: str, fork: Fork, told: Told) -> Session:
+        parent = self.find(session_id)
+        last = len(parent.messages) if fork.at_sequence is None else fork.at_sequence
+        if last > len(parent.messages):
+            raise TooFewMessages(session_id, last, len(parent.messages))
+        messages = parent.messages[:last]
+        created = told.moment(told.answer.created_at)
+        session = Session(
+            id=told.answer.id,
+            status="active" if messages else "created",
+            profile=parent.session.profile,
+            context=parent.session.context,
+            amplified_dir=parent.session.amplified_dir,
+            created_at=created,
+            updated_at=told.moment(told.answer.updated_at, parent.session.updated_at),
+            message_count=last,
+            token_usage=_tokens(messages),
+            version=1,
+            name=parent.session.name if fork.name is None else fork.name,
+            started_at=created if messages else UNSET,
+            parent_session_id=session_id,
+            forked_at_sequence=last,
+        )
+        return self._add(session, messages, changed=(last, 1))
+
+    def delete_session(self, session_id: str, versions: Versions, _told: Told) -> None:
+        self.find(session_id).take(versions)
+        del self.conversations[session_id]
+        self.deletions.append((self._count(), session_id))
+
+    def append_message(self, session_id: str, new: NewMessage, versions: Versions, told: Told) -> Message:
+        [message] = self._append(session_id, [new], new.expected_sequence, versions, told)
+        return message
+
+    def append_messages(self, session_id: str, new: NewMessages, versions: Versions, told: Told) -> Messages:
+        return Messages(session_id, self._append(session_id, new.messages, new.expected_sequence, versions, told))
+
+    def import_sessions(self, lines: list[ExportLine], on_conflict: OnConflict, told: Told) -> ImportReport:
+        sessions = transcripts(lines)
+        known = [session_id for session_id in sessions if session_id in self.conversations]
+        if known and on_conflict == "fail":
+            raise SessionExists(known[0])
+        written = messages = 0
+        new = {it: stored for it, stored in told.stored.items() if it not in self.conversations and it not in sessions}
+        for session_id, (session, said) in sessions.items():
+            if session_id not in known:
+                self._add(session, said, changed=(len(said), session.version))
+            elif on_conflict == "new_id":
+                copy = next(it for it, stored in new.items() if stored == (replace(session, id=it), said))
+                self._add(new.pop(copy)[0], said, changed=(len(said), session.version))
+            else:
+                continue
+            written, messages = written + 1, messages + len(said)
+        left = {"skipped": len(known)} if on_conflict == "skip" else {"renamed": len(known)}
+        return ImportReport(written, messages, **left)
+
+    def clean_up_sessions(self, which: CleanUp, told: Told) -> CleanUpReport:
+        cutoff = (datetime.fromisoformat(told.ended) - timedelta(days=which.older_than_days)).replace(tzinfo=UTC)
+        old = [
+            session
+            for session in self.ordered("updated_at")
+            if session.status in which.status and datetime.fromisoformat(session.updated_at) <= cutoff
+        ]
+        if not which.dry_run:
+            for session in old:
+                self.delete_session(session.id, None, told)
+        named = tuple(session.id for session in old[:MOST_NAMED])
+        return CleanUpReport(which.dry_run, len(old), sum(session.message_count for session in old), named)
+
+    def find(self, session_id: str) -> Conversation:
+        """Raises `SessionNotFound`."""
+        if session_id not in self.conversations:
+            raise SessionNotFound(session_id)
+        return self.conversations[session_id]
+
+    def ordered(self, sort: str) -> list[Session]:
+        """Sessions by a time, the earliest first, with a minus the latest first; ties by id, each way."""
+        sessions = [conversation.session for conversation in self.conversations.values()]
+        if sort.endswith("created_at"):
+            return sorted(sessions, key=lambda it: (it.created_at, it.id), reverse=sort.startswith("-"))
+        latest_first = sorted(sorted(sessions, key=lambda it: it.id), key=lambda it: it.updated_at, reverse=True)
+        return latest_first if sort.startswith("-") else latest_first[::-1]
+
+    def list_sessions(self, query: SessionQuery) -> list[SessionSummary]:
+        """All that pass every filter."""
+        return [summary(session) for session in self.ordered(query.sort) if _passes(session, query)]
+
+    def get_message(self, session_id: str, sequence: int) -> Message:
+        """Raises `MessageNotFound`."""
+        messages = self.find(session_id).messages
+        if not 1 <= sequence <= len(messages):
+            raise MessageNotFound(session_id, sequence)
+        return messages[sequence - 1]
+
+    def list_messages(self, session_id: str, query: MessageQuery) -> list[Message]:
+        """Those of the role between the two sequences: the first or the last of them."""
+        after, before = query.after_sequence or 0, query.before_sequence or MOST_TOKENS + 1
+        messages = [
+            message
+            for message in self.find(session_id).messages
+            if after < message.sequence < before and query.role in (None, message.role)
+        ]
+        if query.limit is not None:
+            from_end = query.before_sequence is not None or query.order == "desc"
+            messages = messages[-query.limit :] if from_end else messages[: query.limit]
+        return messages[::-1] if query.order == "desc" else messages
+
+    def lineage(self, session_id: str) -> Lineage:
+        """Parents that are still there, and children."""
+        ancestors: list[SessionSummary] = []
+        session: Session | None = self.find(session_id).session
+        while session is not None and isinstance(session.parent_session_id, str):
+            parent = self.conversations.get(session.parent_session_id)
+            session = None if parent is None else parent.session
+            ancestors += [] if session is None else [summary(session)]
+        children = self.list_sessions(SessionQuery(sort="created_at", parent_session_id=session_id))
+        return Lineage(session_id, ancestors, children)
+
+    def export_sessions(self) -> list[ExportLine]:
+        """A header, then the sessions by id, each before its messages."""
+        lines = [ExportLine(header=ExportHeader())]
+        for _, conversation in sorted(self.conversations.items()):
+            lines.append(ExportLine(session=conversation.session))
+            lines += [ExportLine(message=message) for message in conversation.messages]
+        return lines
+
+    def session_events(self, session_id: str, after: str) -> list[Event]:
+        """What there is after an event: messages, and between them the session where it changed last."""
+        conversation = self.find(session_id)
+        sequence, _, version = after.partition(".")
+        last, changed = conversation.changed
+        due = changed > int(version) if version else last >= int(sequence)
+        said = [
+            Event("message", _encode(message), str(message.sequence))
+            for message in conversation.messages[int(sequence) :]
+        ]
+        if not due:
+            return said
+        place = max(last - int(sequence), 0)
+        session = Event("session", _encode(conversation.session), f"{last}.{changed}")
+        return [*said[:place], session, *said[place:]]
+
+    def last_event(self, session_id: str) -> str:
+        """The id of what was told last to who has followed a session so far."""
+        conversation = self.find(session_id)
+        return f"{len(conversation.messages)}.{conversation.changed[1]}"
+
+    def version(self, session_id: str) -> int:
+        """The version of a session, and of one that is not there 1."""
+        return self.find(session_id).session.version if session_id in self.conversations else 1
+
+    def workspace_events(self, after: int) -> list[tuple[int, EventKind, bytes]]:
+        """What was written after a write of the workspace: each session once, as it is, and what was deleted."""
+        events: list[tuple[int, EventKind, bytes]] = [
+            (it.written, "created" if it.created > after else "changed", _encode(summary(it.session)))
+            for it in self.conversations.values()
+        ]
+        events += [(write, "deleted", _encode({"id": session_id})) for write, session_id in self.deletions]
+        return sorted(event for event in events if event[0] > after)
+
+    def _end(
+        self, session_id: str, action: str, status: SessionStatus, versions: Versions, told: Told, **why: Any
+    ) -> Session:
+        conversation = self.find(session_id)
+        session = conversation.take(versions)
+        if session.status != "active":
+            raise SessionStatusConflict(session_id, action, session.status)
+        return self._alter(conversation, told, status=status, **why)
+
+    def _alter(self, conversation: Conversation, told: Told, **changes: Any) -> Session:
+        moment = told.moment(told.answer.updated_at, conversation.session.updated_at)
+        return self._set(conversation, moment, **changes)
+
+    def _set(self, conversation: Conversation, moment: str, **changes: Any) -> Session:
+        session = conversation.session
+        status = changes.get("status", session.status)
+        if status != "created" and session.started_at is UNSET:
+            changes["started_at"] = moment
+        if "status" in changes and status != "active":
+            changes["ended_at"] = moment
+        conversation.session = replace(session, version=session.version + 1, updated_at=moment, **changes)
+        conversation.changed = (session.message_count, session.version + 1)
+        conversation.written = self._count()
+        return conversation.session
+
+    def _append(
+        self, session_id: str, new: list[Any], expected: int | None, versions: Versions, told: Told
+    ) -> list[Message]:
+        conversation = self.find(session_id)
+        session = conversation.take(versions)
+        last = len(conversation.messages)
+        if expected not in (None, last + 1):
+            raise SequenceConflict(session_id, expected, last + 1)
+        if session.status not in ("created", "active"):
+            raise SessionEnded(session_id, session.status)
+        answered = told.answer.messages[0] if isinstance(told.answer, Messages) else told.answer
+        moment = told.moment(answered.timestamp, session.updated_at)
+        messages = [_message(it, moment, sequence) for sequence, it in enumerate(new, last + 1)]
+        starts = session.status == "created"
+        conversation.messages = [*conversation.messages, *messages]
+        conversation.session = replace(
+            session,
+            status="active",
+            started_at=moment if starts else session.started_at,
+            updated_at=moment,
+            message_count=last + len(messages),
+            token_usage=_tokens(messages, session.token_usage),
+            version=session.version + 1,
+        )
+        if starts:
+            conversation.changed = (last + len(messages), session.version + 1)
+        conversation.written = self._count()
+        return messages
+
+    def _add(self, session: Session, messages: list[Message], changed: tuple[int, int]) -> Session:
+        write = self._count()
+        assert session.id not in self.conversations
+        self.conversations[session.id] = Conversation(session, messages, changed, write, write)
+        return session
+
+    def _count(self) -> int:
+        self.writes += 1
+        return self.writes
+
+
+def transcripts(lines: list[ExportLine]) -> Transcripts:
+    """The sessions of an export with their messages."""
+    found: Transcripts = {}
+    messages: list[Message] = []
+    for line in lines:
+        if isinstance(line.session, Session):
+            messages = []
+            found[line.session.id] = (line.session, messages)
+        elif isinstance(line.message, Message):
+            messages.append(line.message)
+    return found
+
+
+def summary(session: Session) -> SessionSummary:
+    """A session as a list has it."""
+    return SessionSummary(**{name: getattr(session, name) for name in SessionSummary.__struct_fields__})
+
+
+def _passes(session: Session, query: SessionQuery) -> bool:
+    equal = ("status", "profile", "amplified_dir", "parent_session_id")
+    return (
+        all(getattr(query, name) in (None, getattr(session, name)) for name in equal)
+        and (query.name is None or query.name.casefold() in (session.name or "").casefold())
+        and _between(session.created_at, query.created_after, query.created_before)
+        and _between(session.updated_at, query.updated_after, query.updated_before)
+    )
+
+
+def _between(moment: str, after: str | None, before: str | None) -> bool:
+    at = datetime.fromisoformat(moment)
+    return (after is None or datetime.fromisoformat(after) < at) and (
+        before is None or at < datetime.fromisoformat(before)
+    )
+
+
+def _message(new: BatchMessage, timestamp: str, sequence: int) -> Message:
+    return Message(
+        role=new.role,
+        content=new.content,
+        timestamp=timestamp,
+        metadata=new.metadata,
+        sequence=sequence,
+        agent=UNSET if new.agent is None else new.agent,
+        token_count=UNSET if new.token_count is None else new.token_count,
+    )
+
+
+def _tokens(messages: list[Message], before: int = 0) -> int:
+    counts = [message.token_count for message in messages if isinstance(message.token_count, int)]
+    return min(before + sum(counts), MOST_TOKENS)
+
+
+def _later(moment: str) -> str:
+    later = datetime.fromisoformat(moment) + timedelta(microseconds=1)
+    return later.isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+_encode = msgspec.json.Encoder().encode

@@ -1,0 +1,59 @@
+"""What a search should find: messages by their words, without upper and lower case and accents."""
+
+import unicodedata
+from dataclasses import dataclass
+from itertools import groupby
+
+from amplifierd.storage.records import SearchQuery
+from model import Workspace
+
+# So many words more weigh as much as one match less.
+WORDS_OF_A_MATCH = 50
+
+
+@dataclass(frozen=True)
+class Term:
+    """Words that stand together, the last of them perhaps only the beginning of one."""
+
+    words: str
+    prefix: bool = False
+
+    @property
+    def text(self) -> str:
+        """The term as a person types it."""
+        return f'"{self.words}"' + "*" * self.prefix
+
+    def count(self, said: list[str]) -> int:
+        """How often it is in these words."""
+        sought = words_of(self.words)
+        places = range(len(said) - len(sought) + 1) if sought else range(0)
+        return sum(self._matches(said[place : place + len(sought)], sought) for place in places)
+
+    def _matches(self, said: list[str], sought: list[str]) -> bool:
+        *first, last = sought
+        return said[:-1] == first and (said[-1].startswith(last) if self.prefix else said[-1] == last)
+
+
+Hit = tuple[str, int]
+
+
+def found(workspace: Workspace, terms: list[Term], query: SearchQuery) -> dict[Hit, float]:
+    """The score of each message that has every term and passes every filter, by session and sequence."""
+    hits: dict[Hit, float] = {}
+    for session_id, conversation in workspace.conversations.items():
+        session = conversation.session
+        wanted = ((query.profile, session.profile), (query.amplified_dir, session.amplified_dir))
+        if query.session_id not in (None, session_id) or any(it not in (None, its) for it, its in wanted):
+            continue
+        for message in conversation.messages:
+            said = words_of(message.content)
+            counts = [term.count(said) for term in terms]
+            if query.role in (None, message.role) and all(counts):
+                hits[session_id, message.sequence] = sum(counts) / (sum(counts) + 1 + len(said) / WORDS_OF_A_MATCH)
+    return hits
+
+
+def words_of(text: str) -> list[str]:
+    """Runs of letters and digits, in lower case and without accents."""
+    plain = [it for it in unicodedata.normalize("NFD", text.lower()) if unicodedata.category(it) != "Mn"]
+    return ["".join(run) for is_word, run in groupby(plain, str.isalnum) if is_word]

@@ -1,0 +1,94 @@
+"""What clients say, as Hypothesis strategies: texts and JSON of every kind that the contract allows."""
+
+import json
+
+from hypothesis import strategies as st
+from msgspec import UNSET, Raw
+
+from amplifierd.storage.records import (
+    BatchMessage,
+    CleanUp,
+    Failure,
+    Fork,
+    NewMessage,
+    NewMessages,
+    NewSession,
+    SessionPatch,
+)
+from model_search import Term
+
+ROLES = st.sampled_from(["user", "assistant", "system", "tool"])
+STATUSES = st.sampled_from(["created", "active", "completed", "failed", "terminated"])
+SORTS = st.sampled_from(["-updated_at", "updated_at", "-created_at", "created_at"])
+PROFILES = st.sampled_from(["default", "a/b", "a.b-c_d"])
+DIRECTORIES = st.sampled_from([".", "x/y", "é/ü", "a b"])
+NAMES = st.sampled_from(["Atlas", "ATLAS 2", "Straße", "İstanbul", "שלום", "😀", "100%", "a_c", "\ufffe", "x" * 200])
+KEYS = st.none() | st.none() | st.just("k") | st.integers(0, 50).map(str)
+
+WORDS = ["fox", "FÓX", "dog", "re\u0301d", "שלום", "ΑΛΦΆ 日本語 42"]
+SEPARATORS = [" ", "\0", "\n", " 😀 ", "\u202e", "-", ", ", "\"'\\", "\x02", " <mark>", "\u2028", "\ufffe"]
+SPECIAL = ["", "\0", "\x01\x1f\x7f", "👩‍👩‍👧‍👦", "\U0010ffff\uffff"]
+LONG = [("x", 70_000), ("😀", 20_000), ("fox ", 3_000)]
+TEXTS = (
+    st.lists(st.sampled_from(WORDS), min_size=2, max_size=6).map(" ".join)
+    | st.lists(st.sampled_from(WORDS + SEPARATORS), max_size=8).map("".join)
+    | st.sampled_from(SPECIAL)
+    | st.sampled_from(LONG).map(lambda it: it[0] * it[1])
+)
+TERMS = st.lists(
+    st.builds(Term, st.sampled_from(["fox", *WORDS, "fo", "r", "fox fox", "dog fox"]), st.booleans()),
+    min_size=1,
+    max_size=2,
+)
+
+LEAVES = st.sampled_from(
+    ["null", "true", "0", "-0", "1.0", "1e2", "1E-7", "123456789012345678901234567890", "0.1234567890123456789"]
+) | st.sampled_from(["", "é", "\0", "😀", "\u2028", 'q"\\', "\x7f", "null"]).flatmap(
+    lambda text: st.sampled_from([json.dumps(text), json.dumps(text, ensure_ascii=False)])
+)
+MEMBER_NAMES = st.sampled_from(["a", "b", "c", "", "é", 'q"', "\0", "n\n", "𝄞"])
+
+
+def _object(members: dict[str, str]) -> str:
+    return "{" + ",".join(f"{json.dumps(name)}:{value}" for name, value in members.items()) + "}"
+
+
+VALUES = st.recursive(
+    LEAVES,
+    lambda inner: (
+        st.lists(inner, max_size=3).map(lambda values: f"[{','.join(values)}]")
+        | st.dictionaries(MEMBER_NAMES, inner, max_size=3).map(_object)
+    ),
+    max_leaves=6,
+)
+OBJECTS = (
+    st.dictionaries(MEMBER_NAMES, VALUES, max_size=4)
+    | st.just(1_022).map(lambda many: {f"k{number}": "7" * 30 for number in range(many)})
+).map(lambda members: Raw(_object(members).encode()))
+
+SEQUENCES = st.none() | st.integers(0, 6)
+TOKENS = st.none() | st.sampled_from([0, 7, 2**53 - 1])
+NEW_SESSIONS = st.builds(
+    NewSession, profile=PROFILES, context=OBJECTS, amplified_dir=DIRECTORIES, name=st.none() | NAMES
+)
+PATCHES = st.builds(
+    SessionPatch,
+    name=st.just(UNSET) | st.none() | NAMES,
+    profile=st.just(UNSET) | PROFILES,
+    context=st.just(UNSET) | OBJECTS,
+)
+FAILURES = st.builds(
+    Failure, error_message=TEXTS.map(lambda text: text[:4_096] or "?"), error_details=st.just(UNSET) | OBJECTS
+)
+FORKS = st.builds(Fork, at_sequence=SEQUENCES, name=st.none() | NAMES)
+MESSAGES = st.builds(
+    BatchMessage, content=TEXTS, role=ROLES, metadata=OBJECTS, agent=st.none() | NAMES, token_count=TOKENS
+)
+ONE = st.builds(NewMessage, content=TEXTS, role=ROLES, metadata=OBJECTS, agent=st.none() | NAMES, token_count=TOKENS)
+MANY_MESSAGES = st.builds(NewMessages, messages=st.lists(MESSAGES, min_size=1, max_size=5))
+CLEAN_UPS = st.builds(
+    CleanUp,
+    older_than_days=st.sampled_from([40, 40, 1, 36_500, 0]),
+    status=st.lists(STATUSES, min_size=1, max_size=3).map(tuple),
+    dry_run=st.sampled_from([True, True, True, False]),
+)
