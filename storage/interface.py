@@ -104,7 +104,7 @@ class Storage(Keys):
     ) -> Session:
         """Change a session; patches that meet are merged one after the other, so that neither loses a key.
 
-        Raises `ContextTooLarge` where the context would have over 1,024 members or 8 MiB.
+        Raises `ContextTooLarge` where the context would have over 1,024 members, 100,000 values or 8 MiB.
         """
 
     @abstractmethod

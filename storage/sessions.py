@@ -6,6 +6,7 @@ from msgspec import UNSET, Raw
 from .change import Change
 from .clock import DAY_SECONDS, after, later_than
 from .errors import ContextTooLarge, SessionNotFound, SessionStatusConflict, TooFewMessages
+from .extent import MOST_VALUES, has_more_values
 from .identity import new_session_id
 from .interface import Versions
 from .merge import merge_patch
@@ -173,6 +174,8 @@ async def _merge_context(change: Change, session_id: str, patch: Raw) -> None:
         raise ContextTooLarge(session_id, f"{size} bytes; the most is {MOST_CONTEXT_BYTES}")
     if members > MOST_MEMBERS:
         raise ContextTooLarge(session_id, f"{members} members; the most is {MOST_MEMBERS}")
+    if has_more_values(merged.encode(), MOST_VALUES):
+        raise ContextTooLarge(session_id, f"more than {MOST_VALUES} values, which are the most")
     await change.run(change.statements.SET_CONTEXT, change.key(session_id) | {"context": merged})
 
 

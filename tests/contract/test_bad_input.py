@@ -1,6 +1,8 @@
 """Input that a client should not send: each is refused with a problem body, nothing is written, the server goes on."""
 
 import json
+import threading
+import time
 from collections.abc import Iterator
 
 import httpx
@@ -59,7 +61,7 @@ def refused(answered: Answer, status: int, words: str) -> None:
         (b'{"content":"x","metadata":{"a":01}}', "Expecting"),
         (DEEPER, "deeper than 100 levels"),
         (b'{"content":"x","metadata":{"a":' + b"[" * 5000 + b"]" * 5000 + b"}}", "deeper than 100 levels"),
-        (b"[" * 200_000, "deeper than 100 levels"),
+        (b"[" * 90_000, "deeper than 100 levels"),
     ],
 )
 def test_what_is_not_i_json_is_400(daemon: Daemon, session_id: str, body: bytes, words: str) -> None:
@@ -199,6 +201,41 @@ def test_every_operation_with_a_body_and_no_session_is_as_strict(daemon: Daemon,
     refused(exchange(daemon.port, post(url, b"{")), 400, "Expecting property name")
     refused(exchange(daemon.port, post(url, b"7")), 422, "")
     refused(exchange(daemon.port, post(url, b" " * (8 * 1024 * 1024 + 1))), 413, "larger than 8388608 bytes")
+
+
+MANY = [
+    b'{"content":"x","metadata":{"a":[' + b",".join([b"[]"] * 2_000_000) + b"]}}",
+    b'{"content":"x","metadata":{"a":[' + b",\n".join([b'{"":""}'] * 60_000) + b"]}}",
+    b'{"content":"x","metadata":{"a":{' + b",".join(b'"%d":0' % number for number in range(100_000)) + b"}}}",
+    b'{"content":"x","metadata":{"a":[' + b",".join([b"0"] * 99_997) + b"]}}",
+    b'{"content":"x","metadata":' + b'{"a":' * 100_001,
+    b"[" * 100_001,
+]
+
+
+@pytest.mark.parametrize("body", MANY, ids=range(len(MANY)))
+def test_over_100_000_values_are_413(daemon: Daemon, session_id: str, body: bytes) -> None:
+    refused(exchange(daemon.port, post(MESSAGES.format(session_id), body)), 413, "has more than 100000 values")
+
+
+def test_others_are_served_while_such_bodies_come(daemon: Daemon, session_id: str) -> None:
+    request = post(MESSAGES.format(session_id), MANY[0])
+
+    def send() -> None:
+        for _ in range(10):
+            refused(exchange(daemon.port, request), 413, "values")
+
+    sender = threading.Thread(target=send)
+    sender.start()
+    waits = []
+    with Connection(daemon.port) as connection:
+        while sender.is_alive():
+            asked = time.monotonic()
+            connection.send(get("/api/v1/health"))
+            assert connection.answer().status == 200
+            waits.append(time.monotonic() - asked)
+    assert len(waits) > 10
+    assert max(waits) < 2
 
 
 def test_a_body_over_8_mib_is_413_that_the_client_reads(daemon: Daemon, session_id: str) -> None:

@@ -145,6 +145,21 @@ def test_any_text_is_content(client: httpx.Client, session_id: str, content: str
     assert listed["content"] == content
 
 
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        b'{"a":[' + b",".join([b"0"] * 99_996) + b"]}",
+        b'{"a":[' + b" , ".join([b"[ ]"] * 99_996) + b"]}",
+        b'{"a":[' + b",".join([b'"\\\\\\"{[,"'] * 99_996) + b"]}",
+        b'{"a":"' + b"[{,:}]" * 200_000 + b'"}',
+        b'{"a":"' + b'\\"' * 500_000 + b'"}',
+    ],
+)
+def test_as_many_values_as_may_be(daemon: Daemon, session_id: str, metadata: bytes) -> None:
+    body = b'{"content":"x","metadata":' + metadata + b"}"
+    assert exchange(daemon.port, post(MESSAGES.format(session_id), body)).status == 201
+
+
 def test_a_hundred_levels_come_back_in_a_transcript(daemon: Daemon, session_id: str) -> None:
     body = b'{"content":"x","metadata":{"a":' + b"[" * 98 + b"]" * 98 + b"}}"
     assert exchange(daemon.port, post(MESSAGES.format(session_id), body)).status == 201

@@ -131,6 +131,19 @@ def session_line(**members: Any) -> str:
     return json.dumps({"session": session | members}) + "\n"
 
 
+def test_the_largest_session_goes_both_ways(client: httpx.Client) -> None:
+    large = {"a": ["x" * 1_000_000] * 7, "b": [0] * 99_900}
+    created = client.post("/sessions", json={"context": large}).json()["id"]
+    client.post(f"/sessions/{created}/start")
+    failed = client.post(f"/sessions/{created}/fail", json={"error_message": "x", "error_details": large})
+    assert failed.status_code == 200
+    exported = client.get("/export").content
+    client.delete(f"/sessions/{created}")
+    assert client.post("/import?on_conflict=skip", content=exported, headers=NDJSON).status_code == 200
+    assert client.get(f"/sessions/{created}").json() == failed.json()
+    client.delete(f"/sessions/{created}")
+
+
 @pytest.mark.parametrize(
     ("body", "status", "words"),
     [
@@ -145,7 +158,7 @@ def session_line(**members: Any) -> str:
         (HEADER + session_line(amplifiedDir="../x"), 422, "/session/amplifiedDir"),
         (HEADER + session_line(messageCount=1), 422, "line 2: session 019aa8a4"),
         (HEADER.replace("1}", "2}"), 422, "/header/version must be at most 1"),
-        (HEADER + '{"message":"' + "x" * (9 * 1024 * 1024) + '"}', 413, "Line 2 is larger than"),
+        (HEADER + '{"message":"' + "x" * (17 * 1024 * 1024) + '"}', 413, "Line 2 is larger than"),
     ],
 )
 def test_what_is_no_export_is_refused(client: httpx.Client, body: str, status: int, words: str) -> None:

@@ -119,6 +119,14 @@ async def test_a_context_has_no_more_members_than_it_could_be_created_with(stora
     await storage.update_session(W, session.id, SessionPatch(context=raw({f"b{n}": n for n in range(24)})))
 
 
+async def test_a_context_has_no_more_values_than_it_could_be_created_with(storage: Storage) -> None:
+    session = await storage.create_session(W, NewSession(context=raw({"a": [0] * 60_000})))
+    with pytest.raises(ContextTooLarge, match="would have more than 100000 values"):
+        await storage.update_session(W, session.id, SessionPatch(context=raw({"b": [[]] * 40_000})))
+    assert await storage.get_session(W, session.id) == session
+    await storage.update_session(W, session.id, SessionPatch(context=raw({"b": ["[,]"] * 39_997})))
+
+
 async def test_a_context_does_not_grow_without_bound(storage: Storage) -> None:
     session = await storage.create_session(W, NewSession(context=raw({"a": "x" * 5_000_000})))
     with pytest.raises(ContextTooLarge, match=r"would have 100000\d\d bytes"):

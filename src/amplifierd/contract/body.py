@@ -7,9 +7,10 @@ import msgspec
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope
 
+from ..storage.extent import MOST_VALUES
 from ..storage.records import Digest
 from .exchange import Capacity, exchange_of
-from .ijson import DEEPEST, NotIJson, decode
+from .ijson import DEEPEST, NotIJson, TooManyValues, decode
 from .problems import Problem, Violation, shorten
 from .schema import MOST_VIOLATIONS, Validator
 
@@ -24,23 +25,29 @@ _MOST_NAMED = 5
 
 
 class RecordReader:
-    """Reads records of JSON, at most so many levels deep: each is decoded and validated once."""
+    """Reads records of JSON, of so many levels and values at most: each is decoded and validated once."""
 
-    def __init__(self, validator: Validator, record: type[Any], deepest: int = DEEPEST) -> None:
+    def __init__(
+        self, validator: Validator, record: type[Any], deepest: int = DEEPEST, most_values: int = MOST_VALUES
+    ) -> None:
         self._validator = validator
         # JSON Schema takes 1.0 for an integer; what else this decoder would let pass, the validator refuses.
         self._decoder = msgspec.json.Decoder(record, strict=False)
         self._deepest = deepest
+        self._most_values = most_values
 
     def read(self, text: bytes, what: str) -> tuple[Any, bytes]:
         """The record that `text` holds, and its text without spaces; a problem calls it `what`.
 
-        Raises a problem: 400 not I-JSON, 422 against the schema.
+        Raises a problem: 400 not I-JSON, 413 too many values, 422 against the schema.
         """
         try:
-            value = decode(text, self._deepest)
+            value = decode(text, self._deepest, self._most_values)
         except NotIJson as error:
             raise _not_json(str(error), what) from None
+        except TooManyValues as error:
+            detail = f"{what} has {error}, which are the most that this server takes."
+            raise Problem(413, "body-too-large", detail) from None
         if not self._validator.is_valid(value):
             raise _invalid(self._validator.violations(value), what)
         compact = msgspec.json.format(text, indent=-1)
@@ -74,8 +81,8 @@ class Body:
 
         A record of defaults where the body may be left out and is.
 
-        Raises a problem: 413 too large, 415 a content type that is not taken, 400 not I-JSON, 422 against the schema,
-        503 where there is no room for it now.
+        Raises a problem: 413 too large or of too many values, 415 a content type that is not taken, 400 not I-JSON,
+        422 against the schema, 503 where there is no room for it now.
         """
         content_type = self._check_headers(scope)
         body = await self._whole(scope, receive)

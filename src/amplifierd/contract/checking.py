@@ -5,6 +5,7 @@ Costs a parse and a validation a response, and holds back streams but those of e
 """
 
 import logging
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -152,4 +153,4 @@ def _values(media_type: str, body: bytes) -> list[Any]:
     if media_type.startswith("text/"):
         return [body.decode()]
     texts = body.splitlines() if media_type == NDJSON else [body]
-    return [decode(text, deepest=DEEPEST + LEVELS_AROUND) for text in texts]
+    return [decode(text, deepest=DEEPEST + LEVELS_AROUND, most_values=sys.maxsize) for text in texts]

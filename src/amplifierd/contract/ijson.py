@@ -1,13 +1,16 @@
 """I-JSON (RFC 7493): JSON that every reader reads alike.
 
 Refused are duplicate keys, lone surrogates, NaN and Infinity, numbers past the range of a double that are not integers,
-bytes that are not UTF-8, and, against stack exhaustion, more than 100 levels. Integers may have any size.
+bytes that are not UTF-8, and, against stack exhaustion, more than 100 levels. Integers may have any size. More than
+100,000 values are refused before they are taken apart: everybody else waits for that.
 """
 
 import json
 import math
 import re
 from typing import Any, NoReturn
+
+from ..storage.extent import MOST_VALUES, has_more_values, levels_in
 
 DEEPEST = 100
 
@@ -21,20 +24,29 @@ class NotIJson(ValueError):
     """The text is not I-JSON; says what, and where as far as that is known."""
 
 
-def decode(body: bytes, deepest: int = DEEPEST) -> Any:
-    """The value of `body`; an integer of more than 4,300 digits is cut to its first ones. Raises `NotIJson`."""
+class TooManyValues(ValueError):
+    """The text has more values than it may have."""
+
+
+def decode(body: bytes, deepest: int = DEEPEST, most_values: int = MOST_VALUES) -> Any:
+    """The value of `body`; an integer of more than 4,300 digits is cut to its first ones.
+
+    Raises `NotIJson`, `TooManyValues`.
+    """
     try:
         text = body.decode()
     except UnicodeDecodeError as error:
         raise NotIJson(f"it is not UTF-8 at byte {error.start}") from None
+    if len(body) > most_values and has_more_values(body, most_values):
+        raise TooManyValues(f"more than {most_values} values")
     try:
         value = _DECODER.decode(text)
     except json.JSONDecodeError as error:
         raise NotIJson(f"{error.msg} at line {error.lineno}, column {error.colno}") from None
     except RecursionError:
         raise NotIJson(f"it nests deeper than {deepest} levels") from None
-    if text.count("[") + text.count("{") > deepest:
-        _refuse_depth(value, deepest)
+    if text.count("[") + text.count("{") > deepest and levels_in(body) > deepest:
+        raise NotIJson(f"it nests deeper than {deepest} levels")
     if _SURROGATE_ESCAPE.search(text):
         _refuse_lone_surrogates(value)
     return value
@@ -72,20 +84,6 @@ def _constant(name: str) -> NoReturn:
 
 
 _DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_int=_integer, parse_float=_float, parse_constant=_constant)
-
-
-def _refuse_depth(value: Any, deepest: int) -> None:
-    level = [value]
-    for _ in range(deepest):
-        level = [child for parent in level for child in _children(parent)]
-    if any(isinstance(child, (dict, list)) for child in level):
-        raise NotIJson(f"it nests deeper than {deepest} levels")
-
-
-def _children(value: Any) -> list[Any]:
-    if isinstance(value, dict):
-        return list(value.values())
-    return value if isinstance(value, list) else []
 
 
 def _refuse_lone_surrogates(value: Any) -> None:

@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, AsyncIterable
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope
 
+from ..storage.extent import MOST_VALUES
 from ..storage.records import Digest, Export, ExportLine
 from .body import NDJSON, Body, RecordReader, check_size
 from .document import Document
@@ -16,16 +17,18 @@ from .schema import Schemas, Validator
 
 # A record stands one level deeper in its line than in the body that brought it.
 _DEEPEST = DEEPEST + 1
-# A record has more in it than the body that brought it: times, names, a number.
+# A session has what two bodies brought, its context and why it failed; and times, names, numbers.
+_BODIES = 2
 _AROUND_BYTES = 64 * 1024
+_AROUND_VALUES = 100
 
 
 class LineReader:
-    """Reads lines of at most `max_bytes`, each by `records`."""
+    """Reads lines, each by `records`; what a line has was in bodies of at most `max_bytes`."""
 
     def __init__(self, records: RecordReader, max_bytes: int) -> None:
         self._records = records
-        self._max_bytes = max_bytes + _AROUND_BYTES
+        self._max_bytes = _BODIES * max_bytes + _AROUND_BYTES
 
     async def read(self, chunks: AsyncIterable[bytes]) -> AsyncGenerator[list[ExportLine], None]:
         """The records of the lines that end in each chunk; empty lines are passed over.
@@ -78,7 +81,7 @@ def line_reader(document: Document, max_bytes: int) -> LineReader:
 
 
 def _export_lines(validator: Validator) -> RecordReader:
-    return RecordReader(validator, ExportLine, _DEEPEST)
+    return RecordReader(validator, ExportLine, _DEEPEST, _BODIES * MOST_VALUES + _AROUND_VALUES)
 
 
 async def _chunks(receive: Receive, digest: Digest) -> AsyncGenerator[bytes, None]:
