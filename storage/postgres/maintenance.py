@@ -17,10 +17,9 @@ from . import check_statements, statements
 from .failure import as_storage_error, in_sentences
 from .lexemes import Tokenizer
 from .migrations import refuse_other
-from .pool import Connection, ConnectionRows, connect
+from .pool import PREFETCHED_ROWS, Connection, ConnectionRows, connect
 from .transaction import ConnectionTransaction
 
-ROWS_AT_ONCE = 500
 MESSAGES_AT_ONCE = 500
 BYTES_AT_ONCE = 4 * 1024 * 1024
 
@@ -115,5 +114,5 @@ class PostgresMaintenance(Maintenance):
 
 
 async def _rows(connection: Connection, statement: str) -> AsyncIterator[Row]:
-    async for row in connection.cursor(statement, prefetch=ROWS_AT_ONCE):
+    async for row in connection.cursor(statement, prefetch=PREFETCHED_ROWS):
         yield tuple(row)

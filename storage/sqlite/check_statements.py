@@ -50,13 +50,14 @@ LEFT JOIN session
 ORDER BY number
 """
 
-# Every place of every word. It is a table of the connection's own.
+# The table is the connection's own.
 MAKE_WORDS = """
 CREATE VIRTUAL TABLE temp.search_word USING fts5vocab (main, search, instance)
 """
 
+# Each word at each of its places, and the number of the session that says it.
 WORDS = """
-SELECT term, doc, "offset"
+SELECT doc >> 31, term || ' ' || doc || ' ' || "offset"
 FROM temp.search_word
 """
 

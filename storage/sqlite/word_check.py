@@ -45,6 +45,7 @@ class WordCheck:
             return True
         tokens = self._tokens(message.content)
         place = number << 31 | sequence
+        # As WORDS has them.
         said = sum(hash(f"{token} {place} {offset}") for offset, token in enumerate(tokens))
         self._sums[which] = self._sums[which] + said & _MOST
         return size is not None and len(tokens) == _decoded(size)
@@ -75,9 +76,9 @@ class WordCheck:
 
     def _subtract_index(self) -> None:
         sums = self._sums
-        for term, place, offset in self._connection.execute(check_statements.WORDS):
-            which = (place >> 31) % SUMS
-            sums[which] = sums[which] - hash(f"{term} {place} {offset}") & _MOST
+        for number, word in self._connection.execute(check_statements.WORDS):
+            which = number % SUMS
+            sums[which] = sums[which] - hash(word) & _MOST
 
 
 def _decoded(size: bytes) -> int:

@@ -1,5 +1,6 @@
 """A database file that was damaged: refused at the start, never served as if nothing were."""
 
+import asyncio
 import re
 import threading
 from collections.abc import Callable
@@ -7,11 +8,14 @@ from pathlib import Path
 from typing import BinaryIO
 
 import apsw
+import asyncpg
 import pytest
 from click.testing import CliRunner, Result
 
 from amplifierd.cli import cli
+from conftest import execute
 from daemon import Daemon
+from postgres import PostgresServer
 
 PAGE = 4096
 
@@ -138,6 +142,36 @@ def test_a_damaged_search_is_built_anew(path: Path) -> None:
         assert repaired.exit_code == 0, repaired.stdout
         assert [hit["sequence"] for hit in client.get("/search?q=42").json()] == [43]
     assert run("check", "--database", f"sqlite:///{path}").exit_code == 0
+
+
+def test_a_damaged_page_of_postgresql_is_said_as_well() -> None:
+    with PostgresServer("fsync=off") as server:
+        with Daemon(server.url(), check_responses=False) as daemon, daemon.client() as client:
+            session_id = client.post("/sessions").json()["id"]
+            client.post(f"/sessions/{session_id}/messages", json={"content": "x"})
+        execute(server.url(), "CHECKPOINT")
+        file = asyncio.run(fetch(server.url(), "SELECT pg_relation_filepath('amplifierd.message')"))
+        server.stop()
+        with (server.data / file).open("r+b") as opened:
+            opened.seek(4096)
+            opened.write(b"\xff" * 4096)
+        server.start()
+        with Daemon(server.url()) as daemon, daemon.client() as client:
+            assert client.get(f"/sessions/{session_id}/messages/1").status_code == 500
+            daemon.stop()
+        assert re.search("DatabaseDamaged: .*PostgreSQL says: invalid page in block 0", daemon.log)
+        checked = run("check", "--database", server.url())
+        assert checked.exit_code == 1
+        assert "Error: The database is damaged: PostgreSQL says: invalid page in block 0" in checked.stderr
+
+
+async def fetch(url: str, statement: str) -> str:
+    connection = await asyncpg.connect(url)
+    try:
+        found: str = await connection.fetchval(statement)
+        return found
+    finally:
+        await connection.close()
 
 
 def test_a_file_that_is_replaced_while_it_is_opened_is_refused(path: Path, tmp_path: Path) -> None:

@@ -1,6 +1,5 @@
 """A storage that is away, or broken: every operation says so, nothing is written, and the daemon goes on after it."""
 
-import asyncio
 import fcntl
 import re
 from collections.abc import Iterator
@@ -8,8 +7,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
-import apsw
-import asyncpg
 import httpx
 import pytest
 
@@ -17,6 +14,7 @@ from amplifierd.contract import load_document
 from amplifierd.settings import CONTRACT
 from daemon import Daemon
 from operations import OPERATIONS, send
+from vandal import vandalise
 
 # Where SQLite locks its shared memory to write and to recover: https://www.sqlite.org/walformat.html#wal_locks
 LOCKS_AT, LOCKS = 120, 3
@@ -65,7 +63,7 @@ def test_a_defect_is_500_without_internals(database: str, operation: tuple[str, 
         session_id = client.post("/sessions").json()["id"]
         tables = ["session"] if database.startswith("sqlite") else ["session", "search", "workspace"]
         for table in tables:
-            execute(database, f"ALTER TABLE {{}}{table} RENAME TO hidden_{table}")
+            vandalise(database, f"ALTER TABLE {table} RENAME TO hidden_{table}")
         answered = send(client, operation, session_id)
         assert answered.status_code == 500
         problem = answered.json()
@@ -73,24 +71,8 @@ def test_a_defect_is_500_without_internals(database: str, operation: tuple[str, 
         assert problem["detail"].startswith("The server failed on this request; its log tells why")
         assert "table" not in answered.text
         for table in tables:
-            execute(database, f"ALTER TABLE {{}}hidden_{table} RENAME TO {table}")
+            vandalise(database, f"ALTER TABLE hidden_{table} RENAME TO {table}")
         assert client.get("/health").status_code == 200
         daemon.stop()
     assert f"Request {problem['requestId']} failed" in daemon.log
     assert re.search("no such table|UndefinedTableError", daemon.log)
-
-
-def execute(database: str, statement: str) -> None:
-    """Run a statement as somebody who should not; `{}` is where the tables are."""
-    if database.startswith("sqlite"):
-        vandal = apsw.Connection(database.removeprefix("sqlite:///"))
-        vandal.execute(statement.format(""))
-        vandal.close()
-        return
-
-    async def run() -> None:
-        connection = await asyncpg.connect(database)
-        await connection.execute(statement.format("amplifierd."))
-        await connection.close()
-
-    asyncio.run(run())

@@ -1,0 +1,97 @@
+"""`amplifierd check`, beside real daemons on each kind of database."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from click.testing import CliRunner, Result
+
+from amplifierd.cli import cli
+from daemon import Daemon
+from load import Load
+from vandal import vandalise
+
+
+def check(database: str, *options: str) -> Result:
+    return CliRunner().invoke(cli, ["check", "--database", database, *options])
+
+
+@contextmanager
+def comings_and_goings(daemon: Daemon) -> Iterator[None]:
+    """Sessions are opened, filled, forked and deleted meanwhile."""
+    stopping = threading.Event()
+
+    def go_on() -> None:
+        with daemon.client() as client:
+            while not stopping.is_set():
+                path = f"/sessions/{client.post('/sessions').json()['id']}"
+                messages = [{"content": f"a{number} b", "token_count": 1} for number in range(20)]
+                client.post(f"{path}/messages/batch", json={"messages": messages}).raise_for_status()
+                fork = client.post(f"{path}/fork", json={"at_sequence": 7}).raise_for_status().json()
+                client.get("/search", params={"q": "a7"}).raise_for_status()
+                client.delete(path).raise_for_status()
+                client.post(f"/sessions/{fork['id']}/complete").raise_for_status()
+
+    running = threading.Thread(target=go_on)
+    running.start()
+    try:
+        yield
+    finally:
+        stopping.set()
+        running.join()
+
+
+def test_nothing_is_wrong_while_everything_changes(database: str) -> None:
+    with Daemon(database) as daemon, Load([daemon.api]) as load, comings_and_goings(daemon):
+        for _ in range(4):
+            load.wait_for_more(10)
+            checked = check(database)
+            assert checked.exit_code == 0, checked.output
+            assert checked.stdout.startswith("Nothing is wrong in ")
+        load.stop()
+
+
+def test_a_repair_beside_a_daemon_is_seen_by_its_clients(database: str) -> None:
+    with Daemon(database) as daemon, daemon.client() as client:
+        session_id = client.post("/sessions").json()["id"]
+        messages = [{"content": f"a{number}", "token_count": 2} for number in range(5)]
+        client.post(f"/sessions/{session_id}/messages/batch", json={"messages": messages})
+        before = client.get(f"/sessions/{session_id}")
+        vandalise(database, "UPDATE session SET token_usage = 3", "DELETE FROM message WHERE sequence = 2")
+        checked = check(database)
+        assert checked.exit_code == 1
+        assert checked.stdout.splitlines()[0] == (
+            f"Session {session_id} of workspace default has lost message 2, which nothing can rebuild."
+        )
+        repaired = check(database, "--repair")
+        assert repaired.exit_code == 1
+        assert "  It can not be repaired; a backup may have what is lost.\n" in repaired.stdout
+        assert "  It counts the messages that are there.\n" in repaired.stdout
+        after = client.get(f"/sessions/{session_id}", headers={"If-None-Match": before.headers["etag"]})
+        assert (after.json()["messageCount"], after.json()["tokenUsage"]) == (5, 8)
+        assert client.get("/search?q=a3").json()[0]["sequence"] == 4
+        assert client.get("/search?q=a1").json() == []
+        again = client.post(f"/sessions/{session_id}/messages", json={"content": "again"})
+        assert again.json()["sequence"] == 6
+        vandalise(database, "UPDATE session SET token_usage = 3")
+        assert check(database).stdout.count("\n") == 3
+
+
+def test_what_is_no_database_is_said() -> None:
+    for database, words in [
+        ("sqlite:////nowhere/a.db", "There is no database at /nowhere/a.db"),
+        ("postgresql://nobody:secret@127.0.0.1:1/x", "can't be opened: "),
+        ("nosuch:", "is not understood"),
+    ]:
+        refused = check(database)
+        assert refused.exit_code == 1
+        assert words in refused.stderr
+        assert "secret" not in refused.output
+
+
+def test_a_database_without_a_schema_is_brought_up_to_date_first(database: str) -> None:
+    refused = check(database)
+    assert refused.exit_code == 1
+    with Daemon(database):
+        pass
+    assert check(database).stdout == "Nothing is wrong in 0 sessions with 0 messages.\n"
