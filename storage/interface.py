@@ -4,6 +4,8 @@ from abc import ABC, abstractmethod
 from types import TracebackType
 from typing import ClassVar, Literal, Self
 
+from .directory_interface import Directories
+from .profile_interface import Profiles
 from .records import (
     CleanUp,
     CleanUpReport,
@@ -32,8 +34,8 @@ from .records import (
 Versions = tuple[int, ...] | None
 
 
-class Storage(ABC):
-    """Keeps sessions and their messages, each under a workspace, which is a tenant.
+class Storage(Profiles, Directories, ABC):
+    """Keeps sessions and their messages, profiles and directories, each under a workspace, which is a tenant.
 
     A workspace sees nothing of another's. A method returns when its effect is durable: on disk, not in a buffer. Two
     calls that meet are ordered by the storage; a reader sees all of a write or nothing of it. Times come from the
@@ -77,7 +79,12 @@ class Storage(ABC):
 
     @abstractmethod
     async def create_session(self, workspace: str, new: NewSession, *, once: Once | None = None) -> Session:
-        """Open a session with a new id (UUID version 7) and an empty transcript."""
+        """Open a session with a new id (UUID version 7) and an empty transcript.
+
+        Without a profile of its own it gets that of its directory, else the active one, else `default`, with its
+        overrides merged in; it keeps that as it is now. Raises `ProfileNotFound`, `DirectoryNotAmplified`,
+        `ProfileInvalid` where the overrides make none of it.
+        """
 
     @abstractmethod
     async def get_session(self, workspace: str, session_id: str) -> Session:
@@ -97,7 +104,8 @@ class Storage(ABC):
     ) -> Session:
         """Change a session; patches that meet are merged one after the other, so that neither loses a key.
 
-        Raises `ContextTooLarge` where the context would have over 1,024 members or 8 MiB.
+        A profile that it names the session keeps as it is now. Raises `ProfileNotFound`, and `ContextTooLarge` where
+        the context would have over 1,024 members or 8 MiB.
         """
 
     @abstractmethod

@@ -6,6 +6,7 @@ from uuid import UUID
 
 import msgspec
 
+from ..directory_path import spelt
 from ..records import Listing, Message, SearchHit, SearchQuery
 from ..snippets import fts5, snippets
 from ..words import phrases_of
@@ -41,7 +42,7 @@ async def find(pool: Pool, tokenizer: Tokenizer, workspace: str, query: SearchQu
     filters: dict[str, object] = {
         "role": query.role,
         "profile": query.profile,
-        "amplified_dir": query.amplified_dir,
+        "amplified_dir": query.amplified_dir and spelt(query.amplified_dir),
         "id": query.session_id,
     }
     given = {name: value for name, value in filters.items() if value is not None}

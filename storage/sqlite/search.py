@@ -6,6 +6,7 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 import apsw
 import msgspec
 
+from ..directory_path import spelt
 from ..records import Listing, SearchHit, SearchQuery
 from ..rows import Row
 from ..snippets import fts5, snippets
@@ -41,7 +42,7 @@ def find(connection: apsw.Connection, workspace: str, query: SearchQuery) -> Lis
     filters: dict[str, str | None] = {
         "role": query.role,
         "profile": query.profile,
-        "amplified_dir": query.amplified_dir,
+        "amplified_dir": query.amplified_dir and spelt(query.amplified_dir),
         "id": query.session_id,
     }
     given = {name: value for name, value in filters.items() if value is not None}
