@@ -17,7 +17,7 @@ from typing import Any
 from fastapi import FastAPI
 from pydantic import BaseModel, ConfigDict, Field
 
-from amplifierd.app import RENDERINGS
+from amplifierd.app import READINGS, RENDERINGS
 from amplifierd.contract import compile_contract, load_document
 from amplifierd.settings import CONTRACT
 from amplifierd.storage.records import Message, NewMessage
@@ -70,13 +70,20 @@ def ours(*, check_responses: bool) -> App:
     return compile_contract(
         load_document(CONTRACT),
         handlers="amplifierd.handlers",
-        provided={"storage": NoStorage(), "workspace": "default", "version": "", "uptime": time.monotonic},
+        provided={
+            "storage": NoStorage(),
+            "workspace": "default",
+            "version": "",
+            "uptime": time.monotonic,
+            "disk": None,
+        },
         statuses={},
         version="",
         max_body=8 * 1024 * 1024,
         check_responses=check_responses,
         lifespan=nothing,
         renderings=RENDERINGS,
+        readings=READINGS,
     )
 
 

@@ -19,7 +19,7 @@ _RESERVED = "scan"
 
 
 def normalised(path: str) -> str:
-    """The one spelling of a path: `a//b/./c` is `a/b/c`, nothing but dots is the root. Raises `DirectoryPathRefused`."""
+    """The one spelling of a path: `a//b/./c` is `a/b/c`, `./.` is the root. Raises `DirectoryPathRefused`."""
     if not path or path.startswith("/"):
         raise DirectoryPathRefused(path, "it is not relative to the data root")
     segments = [segment for segment in path.split("/") if segment not in ("", ".")]

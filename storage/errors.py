@@ -209,6 +209,16 @@ class DirectoryInUse(DirectoryConflict):
         self.members = {"sessionCount": session_count}
 
 
+class DirectoryUnwritable(DirectoryConflict):
+    """The disk does not let the directory be."""
+
+    def __init__(self, relative_path: str, reason: str) -> None:
+        super().__init__(
+            f"Directory {relative_path} can't be on the disk: {reason}; see to that, or say create_marker=false"
+        )
+        self.relative_path = relative_path
+
+
 class RootDirectory(DirectoryConflict):
     """The root is always there."""
 

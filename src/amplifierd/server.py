@@ -16,7 +16,7 @@ from typing import Any
 import uvicorn
 from uvicorn.supervisors import Multiprocess
 
-from .app import create_app
+from .app import create_app, take_up_markers
 from .ephemeral import ephemeral, limit_life, say_where
 from .logs import configure_logging
 from .protocol import Protocol
@@ -68,6 +68,7 @@ async def _serve_from(storage: Storage, settings: Settings, server: uvicorn.Serv
     # Not by the application's lifespan: uvicorn would log with a traceback why the storage can't be opened.
     async with storage:
         await storage.ping()
+        await take_up_markers(settings, storage)
         _announce(settings)
         _collect_garbage()
         await server.serve(sockets=[listener])
@@ -134,7 +135,7 @@ async def _try(settings: Settings) -> None:
 
 
 def _collect_garbage() -> None:
-    # Off since the command began (see cli/serve.py). What was made until now stays to the end, and is never looked through.
+    # Off since the command began (see cli/serve.py). What was made until now stays to the end, never looked through.
     gc.freeze()
     gc.enable()
 

@@ -13,16 +13,23 @@ warnings.filterwarnings("ignore", "Using `httpx` with `starlette.testclient`")
 from .application import compile_contract
 from .document import ContractError, Document, load_document
 from .edge import AccessLog
+from .ijson import NotIJson
+from .ijson import decode as decode_ijson
 from .lines import LineReader, line_reader
 from .problems import Problem
+from .reading import Meaning, Unreadable
 
 __all__ = [
     "AccessLog",
     "ContractError",
     "Document",
     "LineReader",
+    "Meaning",
+    "NotIJson",
     "Problem",
+    "Unreadable",
     "compile_contract",
+    "decode_ijson",
     "line_reader",
     "load_document",
 ]
