@@ -85,6 +85,7 @@ class TransactionalDirectories(Transactions, Directories):
             recalled = await self._recall(workspace, once, ScanReport)
             if recalled is not None:
                 return recalled
+            await self.get_directory(workspace, ROOT)
             report = ScanReport()
             async for batch in batches:
                 report = await self._take_up(workspace, batch, report)
