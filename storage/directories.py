@@ -77,6 +77,7 @@ async def delete(change: Change, path: str, *, force: bool) -> None:
     if used is not None and used[0] and not force:
         raise DirectoryInUse(path, used[0])
     await change.run(statements.DELETE_DIRECTORY, _key(change, path))
+    await change.run(statements.ADD_TO_TOTAL, {"workspace": change.workspace, "more": -1})
 
 
 async def take_up(change: Change, markers: list[Marker], report: ScanReport) -> ScanReport:
@@ -132,8 +133,15 @@ async def _row(change: Change, path: str) -> Row:
 
 
 async def _insert(change: Change, path: str, default_profile: str | None, metadata: str) -> bool:
-    bindings: Bindings = {"lineage": lineage_of(path), "default_profile": default_profile, "metadata": metadata}
-    return await change.run(statements.INSERT_DIRECTORY, _key(change, path) | bindings) is not None
+    bindings: Bindings = {
+        "lineage": lineage_of(path),
+        "default_profile": default_profile,
+        "metadata": metadata,
+    }
+    inserted = await change.run(statements.INSERT_DIRECTORY, _key(change, path) | bindings) is not None
+    if inserted:
+        await change.run(statements.ADD_TO_TOTAL, {"workspace": change.workspace, "more": 1})
+    return inserted
 
 
 async def _set(change: Change, path: str, default_profile: str | None, metadata: str, updated_at: str) -> None:

@@ -38,10 +38,18 @@ WHERE workspace = :workspace
     AND relative_path = :relative_path
 """
 
-COUNT_DIRECTORIES = """
-SELECT COUNT(*)
-FROM directory
+# Kept, for it is asked for with every page.
+TOTAL = """
+SELECT total
+FROM directory_total
 WHERE workspace = :workspace
+"""
+
+ADD_TO_TOTAL = """
+INSERT INTO directory_total AS kept (workspace, total)
+VALUES (:workspace, :more)
+ON CONFLICT (workspace) DO UPDATE
+SET total = kept.total + EXCLUDED.total
 """
 
 

@@ -109,9 +109,14 @@ def listed(dialect: Dialect) -> str:
 SELECT {dialect.as_bytes.format(record)}
 FROM (
     SELECT name, summary
-    FROM profile
-    WHERE workspace = :workspace
-        AND name > :after
+    FROM (
+        SELECT name, summary
+        FROM profile
+        WHERE workspace = :workspace
+            AND name > :after
+        ORDER BY name
+        LIMIT :limit
+    ) AS others
     UNION ALL
     SELECT 'default', CAST(:built_in AS TEXT)
     WHERE CAST(:after AS TEXT) < 'default'

@@ -52,8 +52,8 @@ class TransactionalDirectories(Transactions, Directories):
         self, workspace: str, *, limit: int | None = None, cursor: str | None = None
     ) -> DirectoryList:
         await self.get_directory(workspace, ROOT)
-        counted = await self._rows.row(statements.COUNT_DIRECTORIES, {"workspace": workspace})
-        assert counted is not None, "An aggregate always has a row."
+        counted = await self._rows.row(statements.TOTAL, {"workspace": workspace})
+        assert counted is not None, "The root is counted."
         statement = statements.record(self.dialect, "> :after")
         bindings: Bindings = {
             "workspace": workspace,

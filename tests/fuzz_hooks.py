@@ -20,16 +20,26 @@ def before_call(_context: Any, case: schemathesis.Case[Any], _kwargs: dict[str, 
         # The same key with another body is refused, as it should be.
         case.headers["Idempotency-Key"] = f"{key[:200]}{uuid4()}"
     if case.meta is not None and case.meta.generation.mode is GenerationMode.POSITIVE:
-        if case.operation.label == "POST /sessions" and isinstance(case.body, dict):
-            case.body |= {"profile": "default", "amplified_dir": "."}
-            # A session's modules have names, which no schema of a patch can ask for.
-            overrides = case.body.get("settings_overrides")
-            if isinstance(overrides, dict):
-                overrides.pop("session", None)
+        if isinstance(case.body, dict):
+            name_what_is_there(case.operation.label, case.body)
         for name in ("If-Match", "If-None-Match"):
             # The coverage phase makes headers of letters and digits alone; an entity tag has quotes.
             if ALPHANUMERIC.fullmatch(case.headers.get(name, "")):
                 case.headers[name] = f'"{case.headers[name]}"'
+
+
+def name_what_is_there(operation: str, body: dict[str, Any]) -> None:
+    """Name profiles and directories that there are: made-up ones are 404, and lead nowhere."""
+    if operation == "POST /sessions":
+        body |= {"profile": "default", "amplified_dir": "."}
+        # A session's modules have names, which no schema of a patch can ask for.
+        overrides = body.get("settings_overrides")
+        if isinstance(overrides, dict):
+            overrides.pop("session", None)
+    elif operation == "PATCH /sessions/{session_id}" and "profile" in body:
+        body["profile"] = "default"
+    elif "amplified-directories" in operation and body.get("default_profile"):
+        body["default_profile"] = "default"
 
 
 @schemathesis.serializer("application/x-ndjson")

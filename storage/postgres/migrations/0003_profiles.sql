@@ -38,6 +38,11 @@ CREATE TABLE directory (
     PRIMARY KEY (workspace, relative_path)
 );
 
+CREATE TABLE directory_total (
+    workspace TEXT COLLATE "C" PRIMARY KEY,
+    total     BIGINT NOT NULL
+);
+
 -- Counts the sessions of each working directory, amplified or not.
 CREATE TABLE directory_use (
     workspace     TEXT COLLATE "C" NOT NULL,

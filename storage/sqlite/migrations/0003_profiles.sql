@@ -26,7 +26,6 @@ CREATE TABLE active_profile (
 ALTER TABLE session_detail
     ADD COLUMN profile_hash TEXT;
 
--- With a rowid, so that the key is an index of its own, and counting reads that.
 CREATE TABLE directory (
     workspace       TEXT NOT NULL,
     relative_path   TEXT NOT NULL,
@@ -37,7 +36,12 @@ CREATE TABLE directory (
     created_at      TEXT NOT NULL,
     updated_at      TEXT NOT NULL,
     PRIMARY KEY (workspace, relative_path)
-) STRICT;
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE directory_total (
+    workspace TEXT    NOT NULL PRIMARY KEY,
+    total     INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
 
 -- Counts the sessions of each working directory, amplified or not.
 CREATE TABLE directory_use (
