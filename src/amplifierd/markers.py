@@ -40,7 +40,7 @@ class MarkerFiles:
     """The markers below `root`, which is that of a workspace, and is made when the first is written."""
 
     def __init__(self, root: Path, workspace: str) -> None:
-        self._root = root
+        self._root = root.expanduser()
         self._workspace = workspace
 
     async def prepare(self, workspace: str, relative_path: str) -> None:
@@ -58,8 +58,14 @@ class MarkerFiles:
             logger.warning("The marker of directory %s can't be written: %s", directory.relative_path, error)
 
     async def remove(self, workspace: str, relative_path: str) -> None:
-        """Remove a marker, where there is one; what else is in the directory stays. Raises `DirectoryUnwritable`."""
-        await asyncio.to_thread(self._remove, workspace, normalised(relative_path))
+        """Remove a marker, where there is one; what else is in the directory stays.
+
+        Its directory is gone already: a disk that fails now is a line in the log, and the next scan finds the marker.
+        """
+        try:
+            await asyncio.to_thread(self._remove, workspace, normalised(relative_path))
+        except (OSError, DirectoryUnwritable) as error:
+            logger.warning("The marker of directory %s can't be removed: %s", relative_path, error)
 
     def found(self, workspace: str) -> Markers:
         """Every marker of a workspace."""
@@ -109,10 +115,7 @@ class MarkerFiles:
 
     def _remove(self, workspace: str, path: str) -> None:
         marker = self._marker(workspace, path)
-        try:
-            marker.unlink(missing_ok=True)
-        except OSError as error:
-            raise DirectoryUnwritable(path, str(error)) from error
+        marker.unlink(missing_ok=True)
         with suppress(OSError):  # it is not there, or somebody has something in it
             marker.parent.rmdir()
 

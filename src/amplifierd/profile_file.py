@@ -25,6 +25,9 @@ from .contract import Meaning, Unreadable
 from .storage.profile_records import ProfileSettings
 from .yaml_json import json_of
 
+# Of what is no YAML nothing is longer than a profile may be.
+MOST_CHARACTERS = 1024 * 1024
+
 _LINE = re.compile(r"[^\n]*\n?")
 _FENCE = "---"
 
@@ -48,6 +51,8 @@ Members = dict[str, Raw]
 
 def read_profile(text: str) -> Meaning:
     """The body of `createProfile` that a file means. Raises `Unreadable`."""
+    if len(text) > MOST_CHARACTERS:
+        raise Unreadable(1, f"the file has more than {MOST_CHARACTERS} characters")
     front, instructions = _split(text.removeprefix("\ufeff"))
     meaning = json_of(front, 2, lambda pointer: _TEXT.fullmatch(pointer) is not None)
     return _Body(meaning, instructions).meaning()

@@ -14,7 +14,7 @@ import yaml
 from .contract import Meaning, Unreadable
 
 DEEPEST = 90
-MOST_CHARACTERS = 1024 * 1024
+MOST_CHARACTERS = 512 * 1024
 
 _TAG = "tag:yaml.org,2002:"
 _NULL = re.compile(r"null|Null|NULL|~|")

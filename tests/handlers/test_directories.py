@@ -185,6 +185,19 @@ def test_a_disk_that_can_t_be_written_is_a_sentence(client: httpx.Client, daemon
     assert client.get("/amplified-directories/out").status_code == 404
 
 
+def test_a_marker_that_can_t_be_written_any_more_is_a_line_in_the_log(
+    client: httpx.Client, daemon: Daemon, tmp_path: Path
+) -> None:
+    amplify(client, "moved")
+    (daemon.data_path / "moved").rename(tmp_path / "moved")
+    (daemon.data_path / "moved").symlink_to(tmp_path / "moved")
+    assert client.patch("/amplified-directories/moved", json={"metadata": {"n": 1}}).json()["metadata"] == {"n": 1}
+    assert "The marker of directory moved can't be written" in daemon.log
+    assert client.delete("/amplified-directories/moved").status_code == 204
+    assert "The marker of directory moved can't be removed" in daemon.log
+    assert (tmp_path / "moved/.amplified/metadata.json").exists()
+
+
 def test_markers_are_taken_up_at_the_start(database: str, tmp_path: Path) -> None:
     folder = tmp_path / "there"
     (folder / "by/hand/.amplified").mkdir(parents=True)

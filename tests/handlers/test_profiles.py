@@ -159,6 +159,7 @@ def test_a_profile_is_a_file_and_comes_back_from_it(client: httpx.Client) -> Non
 @pytest.mark.parametrize(
     ("text", "line", "words"),
     [
+        ("---\n" + "\n" * 1024 * 1024, 1, "the file has more than 1048576 characters"),
         ("# No front matter\n", 1, "the file begins with a line ---"),
         ("---\nprofile:\n", 2, "a line --- has to end what began at line 1"),
         ("---\nprofile:\n  name: [\n---\n", 4, "this is not YAML"),
