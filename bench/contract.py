@@ -17,7 +17,7 @@ from typing import Any
 from fastapi import FastAPI
 from pydantic import BaseModel, ConfigDict, Field
 
-from amplifierd.app import RENDERINGS
+from amplifierd.app import READINGS, RENDERINGS
 from amplifierd.contract import Access, Credential, compile_contract, load_document
 from amplifierd.settings import CONTRACT
 from amplifierd.storage.records import Message, NewMessage
@@ -75,7 +75,7 @@ def ours(*, check_responses: bool) -> App:
     return compile_contract(
         load_document(CONTRACT),
         handlers="amplifierd.handlers",
-        provided={"storage": NoStorage(), "version": "", "uptime": time.monotonic},
+        provided={"storage": NoStorage(), "version": "", "uptime": time.monotonic, "disk": None},
         statuses={},
         access=Access(everybody),
         version="",
@@ -83,6 +83,7 @@ def ours(*, check_responses: bool) -> App:
         check_responses=check_responses,
         lifespan=nothing,
         renderings=RENDERINGS,
+        readings=READINGS,
     )
 
 

@@ -12,9 +12,7 @@ import msgspec
 from .programs import PROGRAMS, BenchmarkFailed, Server, serve
 
 SESSIONS = "/api/v1/sessions"
-NEW_SESSION = (
-    '{"profile":"default","context":{"task":"API testing","user":"developer"},"amplified_dir":"projects/atlas"}'
-)
+NEW_SESSION = '{"profile":"default","context":{"task":"API testing","user":"developer"},"amplified_dir":"."}'
 NEW_MESSAGE = f'{{"content":"{"The quick brown fox jumps over the lazy dog. " * 2:.80}"}}'
 
 LISTED = 10_000

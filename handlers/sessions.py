@@ -1,6 +1,7 @@
 """Sessions: conversations from their opening to their end."""
 
 from ..storage.interface import Storage, Versions
+from ..storage.profile_records import ProfileSettings
 from ..storage.records import (
     CleanUp,
     CleanUpReport,
@@ -30,6 +31,7 @@ async def list_sessions(
     status: SessionStatus | None,
     profile: str | None,
     amplified_dir: str | None,
+    recursive: bool,
     parent_session_id: str | None,
     created_after: str | None,
     created_before: str | None,
@@ -46,6 +48,7 @@ async def list_sessions(
         status=status,
         profile=profile,
         amplified_dir=amplified_dir,
+        recursive=recursive,
         parent_session_id=parent_session_id,
         created_after=created_after,
         created_before=created_before,
@@ -61,6 +64,11 @@ async def list_sessions(
 async def get_session(session_id: str, *, storage: Storage, workspace: str) -> Session:
     """One session, its context included."""
     return await storage.get_session(workspace, session_id)
+
+
+async def get_session_profile(session_id: str, *, storage: Storage, workspace: str) -> ProfileSettings:
+    """What a session's profile was when the session got it."""
+    return await storage.session_profile(workspace, session_id)
 
 
 async def update_session(

@@ -1,4 +1,4 @@
-"""A position in the list of sessions as an opaque text of 32 characters (base64url, RFC 4648).
+"""Positions in lists as opaque texts. One in the list of sessions is a text of 32 characters (base64url, RFC 4648).
 
 Any such text is a position, so a client that makes one up gets a page and no error: eight bytes of microseconds since
 1970 and the sixteen of the session's id.
@@ -23,3 +23,15 @@ def decode(cursor: str) -> tuple[str, str]:
     position = urlsafe_b64decode(cursor)
     microseconds = min(int.from_bytes(position[:8], "big"), _LAST_MICROSECOND)
     return text_at(microseconds), str(UUID(bytes=position[8:]))
+
+
+def encode_name(name: str) -> str:
+    """The position after a name in a list by names, as a text of the same alphabet."""
+    return urlsafe_b64encode(name.encode()).decode().rstrip("=")
+
+
+def decode_name(cursor: str) -> str:
+    """The name of a position; any text of the alphabet has one."""
+    # No text of bytes has one character over.
+    whole = cursor[:-1] if len(cursor) % 4 == 1 else cursor
+    return urlsafe_b64decode(whole + "=" * (-len(whole) % 4)).decode(errors="replace")

@@ -107,6 +107,141 @@ class ContextTooLarge(StorageError):
         self.session_id = session_id
 
 
+class ProfileNotFound(StorageError):
+    """There is no profile of this name."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"Profile {name} not found; create it first (createProfile), or name another")
+        self.name = name
+
+
+class NoActiveProfile(StorageError):
+    """No profile is active."""
+
+    def __init__(self) -> None:
+        super().__init__("No profile is active; sessions get default until one is (activateProfile)")
+
+
+class SessionProfileUnknown(StorageError):
+    """The session came from elsewhere, without what its profile was."""
+
+    def __init__(self, session_id: str, name: str) -> None:
+        super().__init__(
+            f"Session {session_id} came without its profile {name}; updateSession gives it one that is here"
+        )
+        self.session_id = session_id
+        self.name = name
+
+
+class ProfileConflict(StorageError):
+    """The profile is not in a state for what was asked of it."""
+
+
+class ProfileExists(ProfileConflict):
+    """There is a profile of this name already."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"Profile {name} already exists; change it (updateProfile), or take another name")
+        self.name = name
+
+
+class ProfileReadOnly(ProfileConflict):
+    """The profile is built in."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"Profile {name} is built in, and stays as it is; change a copy of it (copyProfile)")
+        self.name = name
+
+
+class ProfileActive(ProfileConflict):
+    """The active profile can't be deleted."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"Cannot delete active profile: {name}. Deactivate it first.")
+        self.name = name
+
+
+class ProfileNameReserved(StorageError):
+    """The name would be a path of the API's own."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"The name {name} is reserved; a profile is not called active, nor x/activate or x/copy")
+        self.name = name
+
+
+class ProfileInvalid(StorageError):
+    """What a change makes of a profile is none."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(f"Profile {name} would not be one: {reason}")
+        self.name = name
+
+
+class DirectoryNotAmplified(StorageError):
+    """There is no amplified directory of this path."""
+
+    def __init__(self, relative_path: str) -> None:
+        super().__init__(
+            f"Directory {relative_path} is not amplified; amplify it first (createAmplifiedDirectory), or name another"
+        )
+        self.relative_path = relative_path
+
+
+class DirectoryConflict(StorageError):
+    """The directory is not in a state for what was asked of it."""
+
+
+class DirectoryExists(DirectoryConflict):
+    """The directory is amplified already."""
+
+    def __init__(self, relative_path: str) -> None:
+        super().__init__(f"Directory {relative_path} is amplified already; change it (updateAmplifiedDirectory)")
+        self.relative_path = relative_path
+
+
+class DirectoryInUse(DirectoryConflict):
+    """The directory has sessions."""
+
+    def __init__(self, relative_path: str, session_count: int) -> None:
+        sessions = "1 session" if session_count == 1 else f"{session_count} sessions"
+        super().__init__(f"Directory {relative_path} has {sessions}; delete them first, or say force=true")
+        self.relative_path = relative_path
+        self.members = {"sessionCount": session_count}
+
+
+class DirectoryUnwritable(DirectoryConflict):
+    """The disk does not let the directory be."""
+
+    def __init__(self, relative_path: str, reason: str) -> None:
+        super().__init__(
+            f"Directory {relative_path} can't be on the disk: {reason}; see to that, or say create_marker=false"
+        )
+        self.relative_path = relative_path
+
+
+class RootDirectory(DirectoryConflict):
+    """The root is always there."""
+
+    def __init__(self) -> None:
+        super().__init__("Directory . is the data root, which is always amplified")
+
+
+class DirectoryPathRefused(StorageError):
+    """No directory may have this path."""
+
+    def __init__(self, relative_path: str, reason: str) -> None:
+        super().__init__(f"Directory {relative_path!r} can't be amplified: {reason}")
+        self.relative_path = relative_path
+
+
+class DirectoryMetadataRefused(StorageError):
+    """No directory may have this metadata."""
+
+    def __init__(self, relative_path: str, reason: str) -> None:
+        super().__init__(f"The metadata of directory {relative_path} would have {reason}")
+        self.relative_path = relative_path
+
+
 class IdempotencyKeyReused(StorageError):
     """The key was used for another request."""
 

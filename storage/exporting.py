@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 import msgspec
 
 from .errors import SessionNotFound
+from .profile_records import ProfileSettings
 from .records import ExportHeader, ExportLine, Message
 from .rows import Bindings, Reader, Statements
 from .sessions import session_of
@@ -12,6 +13,7 @@ from .sessions import session_of
 MOST_LINES = 1_000
 BATCH_BYTES = 256 * 1024
 
+_decode_profile = msgspec.json.Decoder(ProfileSettings).decode
 _decode_message = msgspec.json.Decoder(Message).decode
 
 
@@ -43,11 +45,14 @@ class Position:
         row = await rows.row(self._statements.NEXT_SESSION, self._key)
         if row is None:
             return 0
-        session = session_of("", row)
+        profile, *columns = row
+        session = session_of("", tuple(columns))
         self._key["id"] = session.id
         self._sequence, self._message_count = 0, session.message_count
         lines.append(ExportLine(session=session))
-        return len(bytes(session.context)) + 1
+        if profile is not None:
+            lines.append(ExportLine(profile=_decode_profile(profile)))
+        return len(bytes(session.context)) + len(profile or "") + 1
 
     async def _messages(self, rows: Reader, lines: list[ExportLine]) -> int:
         bindings = self._key | {"first": self._sequence + 1, "last": self._message_count, "most": MOST_LINES}

@@ -10,6 +10,7 @@ from uuid import UUID
 
 import msgspec
 
+from .directory_path import spelt
 from .records import Listing, Role, SearchHit, SearchQuery
 from .snippets import snippets
 
@@ -40,7 +41,7 @@ def bindings_of(workspace: str, query: SearchQuery) -> tuple[Bindings, Filters]:
     filters = {
         "role": query.role,
         "profile": query.profile,
-        "amplified_dir": query.amplified_dir,
+        "amplified_dir": query.amplified_dir and spelt(query.amplified_dir),
         "id": query.session_id,
     }
     return bindings, {name: value for name, value in filters.items() if value is not None}

@@ -9,9 +9,12 @@ from msgspec.structs import replace as changed
 from .change import Change
 from .errors import SessionExists
 from .identity import new_session_id
+from .profile_records import ProfileSettings
+from .profiles import keep
 from .records import ImportReport, Message, OnConflict, Session
 from .rows import Bindings
-from .sessions import folded, text
+from .sessions import folded
+from .text import text
 from .upload import Upload
 
 # So many messages are one transaction at least, so that small sessions share the sync of the disk.
@@ -24,8 +27,7 @@ async def import_some(change: Change, upload: Upload, on_conflict: OnConflict) -
     """Write the next sessions; None where there are no more."""
     report: ImportReport | None = None
     while (report is None or report.messages + report.sessions < MESSAGES_AT_ONCE) and (taken := upload.take()):
-        session, messages = taken
-        report = total(report or ImportReport(), await _import(change, session, messages, on_conflict))
+        report = total(report or ImportReport(), await _import(change, *taken, on_conflict))
         change = await change.next()
     return report
 
@@ -41,7 +43,11 @@ def total(first: ImportReport, second: ImportReport) -> ImportReport:
 
 
 async def _import(
-    change: Change, session: Session, messages: Iterator[Message], on_conflict: OnConflict
+    change: Change,
+    session: Session,
+    profile: ProfileSettings | None,
+    messages: Iterator[Message],
+    on_conflict: OnConflict,
 ) -> ImportReport:
     there = await change.run(change.statements.STATE, change.key(session.id)) is not None
     if there and on_conflict == "fail":
@@ -52,12 +58,12 @@ async def _import(
         return ImportReport(skipped=1)
     if there:
         session = changed(session, id=new_session_id(session.created_at))
-    await _insert(change, session)
+    await _insert(change, session, None if profile is None else await keep(change, _encode(profile).decode()))
     await change.transaction.insert_messages(change.key(session.id), messages)
     return ImportReport(sessions=1, messages=session.message_count, renamed=int(there))
 
 
-async def _insert(change: Change, session: Session) -> None:
+async def _insert(change: Change, session: Session, profile_hash: str | None) -> None:
     error_message = session.error_message
     bindings: Bindings = {
         name: None if value is UNSET else value
@@ -65,6 +71,7 @@ async def _insert(change: Change, session: Session) -> None:
         if not isinstance(value, Raw)
     }
     bindings |= change.key(session.id) | {
+        "profile_hash": profile_hash,
         "folded_name": folded(None if isinstance(session.name, UnsetType) else session.name),
         "error_message": None if error_message is UNSET else _encode(error_message).decode(),
         "context": text(session.context),
@@ -72,3 +79,4 @@ async def _insert(change: Change, session: Session) -> None:
     }
     await change.run(change.statements.IMPORT_SESSION, bindings)
     await change.run(change.statements.IMPORT_DETAIL, bindings)
+    await change.run(change.statements.USE_DIRECTORY, bindings)

@@ -4,7 +4,9 @@ from abc import abstractmethod
 from types import TracebackType
 from typing import ClassVar, Literal, Self
 
+from .directory_interface import Directories
 from .keys import Keys
+from .profile_interface import Profiles
 from .records import (
     CleanUp,
     CleanUpReport,
@@ -33,8 +35,10 @@ from .records import (
 Versions = tuple[int, ...] | None
 
 
-class Storage(Keys):
-    """Keeps sessions and their messages, each under a workspace, which is a tenant, and the keys to workspaces.
+class Storage(Profiles, Directories, Keys):
+    """Keeps sessions and their messages, profiles and directories, each under a workspace, which is a tenant.
+
+    It keeps the keys to workspaces, too.
 
     A workspace sees nothing of another's. A method returns when its effect is durable: on disk, not in a buffer. Two
     calls that meet are ordered by the storage; a reader sees all of a write or nothing of it. Each write counts the
@@ -84,7 +88,12 @@ class Storage(Keys):
 
     @abstractmethod
     async def create_session(self, workspace: str, new: NewSession, *, once: Once | None = None) -> Session:
-        """Open a session with a new id (UUID version 7) and an empty transcript."""
+        """Open a session with a new id (UUID version 7) and an empty transcript.
+
+        Without a profile of its own it gets that of its directory, else the active one, else `default`, with its
+        overrides merged in; it keeps that as it is now. Raises `ProfileNotFound`, `DirectoryNotAmplified`,
+        `ProfileInvalid` where the overrides make none of it.
+        """
 
     @abstractmethod
     async def get_session(self, workspace: str, session_id: str) -> Session:
@@ -104,7 +113,8 @@ class Storage(Keys):
     ) -> Session:
         """Change a session; patches that meet are merged one after the other, so that neither loses a key.
 
-        Raises `ContextTooLarge` where the context would have over 1,024 members, 100,000 values or 8 MiB.
+        A profile that it names the session keeps as it is now. Raises `ProfileNotFound`, and `ContextTooLarge` where
+        the context would have over 1,024 members, 100,000 values or 8 MiB.
         """
 
     @abstractmethod

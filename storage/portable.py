@@ -12,9 +12,46 @@ VALUES (
 """
 
 INSERT_DETAIL = """
-INSERT INTO session_detail (workspace, session_id, context)
-VALUES (:workspace, :id, :context)
+INSERT INTO session_detail (workspace, session_id, context, profile_hash)
+VALUES (:workspace, :id, :context, :profile_hash)
 """
+
+
+def resolve_context(steps: str) -> str:
+    """The statement that finds the profile of a session that is to be: its name, its hash; and is there the directory.
+
+    It is the profile that the session names, else that of the directory or the nearest ancestor that has one, else the
+    active one, else the built-in one; `steps` is the session's :lineage (see `Dialect`).
+    """
+    return f"""
+SELECT chosen.profile, profile.hash, chosen.amplified
+FROM (
+    SELECT COALESCE(
+        CAST(:profile AS TEXT),
+        (
+            SELECT above.default_profile
+            FROM {steps.format(":lineage")}
+            CROSS JOIN directory AS above
+            WHERE above.workspace = :workspace
+                AND above.relative_path = step.value
+                AND above.default_profile IS NOT NULL
+            ORDER BY step.place
+            LIMIT 1
+        ),
+        (SELECT name FROM active_profile WHERE workspace = :workspace),
+        'default'
+    ) AS profile, EXISTS (
+        SELECT 1
+        FROM directory
+        WHERE workspace = :workspace
+            AND relative_path = :amplified_dir
+    ) AS amplified
+) AS chosen
+LEFT JOIN profile
+    ON profile.workspace = :workspace
+    AND profile.name = chosen.profile
+"""  # noqa: S608  # of the texts above
+
 
 # What `session_of` takes (see sessions.py), of the sessions of a workspace.
 _SESSIONS = """
@@ -75,6 +112,33 @@ WHERE workspace = :workspace
     AND session_id = :id
 """
 
+# The directory has one session more, or the first.
+USE_DIRECTORY = """
+INSERT INTO directory_use AS kept (workspace, relative_path, session_count, last_used_at)
+SELECT workspace, amplified_dir, 1, created_at
+FROM session
+WHERE workspace = :workspace
+    AND id = :id
+ON CONFLICT (workspace, relative_path) DO UPDATE
+SET session_count = kept.session_count + 1,
+    last_used_at = CASE
+        WHEN kept.last_used_at > EXCLUDED.last_used_at THEN kept.last_used_at
+        ELSE EXCLUDED.last_used_at
+    END
+"""
+
+LEAVE_DIRECTORY = """
+UPDATE directory_use
+SET session_count = session_count - 1
+WHERE workspace = :workspace
+    AND relative_path = (
+        SELECT amplified_dir
+        FROM session
+        WHERE workspace = :workspace
+            AND id = :id
+    )
+"""
+
 DELETE_SESSION = """
 DELETE FROM session
 WHERE workspace = :workspace
@@ -101,8 +165,8 @@ WHERE workspace = :workspace
 """
 
 FORK_DETAIL = """
-INSERT INTO session_detail (workspace, session_id, context)
-SELECT workspace, :fork_id, context
+INSERT INTO session_detail (workspace, session_id, context, profile_hash)
+SELECT workspace, :fork_id, context, profile_hash
 FROM session_detail
 WHERE workspace = :workspace
     AND session_id = :id
@@ -152,12 +216,18 @@ FROM found
 WHERE workspace IS NOT NULL
 """
 
+# With what its profile was, where that is neither unknown nor built in.
 NEXT_SESSION = f"""
-SELECT {_SESSIONS}
+SELECT (
+    SELECT content
+    FROM profile_content
+    WHERE profile_content.workspace = session_detail.workspace
+        AND hash = profile_hash
+), {_SESSIONS}
     AND session.id > :id
 ORDER BY session.id
 LIMIT 1
-"""
+"""  # noqa: S608  # of the text above
 
 IMPORT_SESSION = """
 INSERT INTO session (
@@ -173,8 +243,8 @@ VALUES (
 """
 
 IMPORT_DETAIL = """
-INSERT INTO session_detail (workspace, session_id, context, error_details)
-VALUES (:workspace, :id, :context, :error_details)
+INSERT INTO session_detail (workspace, session_id, context, error_details, profile_hash)
+VALUES (:workspace, :id, :context, :error_details, :profile_hash)
 """
 
 CHANGED_SESSIONS = """

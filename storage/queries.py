@@ -4,27 +4,11 @@ from dataclasses import dataclass, fields
 
 from .clock import LAST_MOMENT, completed
 from .cursor import decode
+from .dialect import Dialect
+from .directory_path import ROOT, spelt
+from .directory_statements import below
 from .records import MessageQuery, SessionQuery, SessionSort, SessionSummary
 from .rows import Bindings
-
-
-@dataclass(frozen=True, slots=True)
-class Dialect:
-    """What a database has its own words for.
-
-    `summary` and `record` are a session's and a message's JSON in bytes, `joined` is that of the records which
-    `measured` lists,
-    `named` says whether the name has :name in it, `by_parent` is the source of sessions that are found by their parent,
-    and `no_limit` the limit of a list that has none.
-    """
-
-    summary: str
-    record: str
-    measured: str
-    joined: str
-    named: str
-    by_parent: str
-    no_limit: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,19 +53,29 @@ _FILTERS = {
 _TIMES = ("created_after", "created_before", "updated_after", "updated_before")
 
 
-def sessions(dialect: Dialect, query: SessionQuery) -> tuple[str, Bindings]:
+# So many sessions are sorted for one page.
+MOST_SORTED = 5_000
+
+
+def sessions(dialect: Dialect, query: SessionQuery, in_directory: int | None = None) -> tuple[str, Bindings]:
     """The statement that lists `SessionSummary` records, and its bindings but for the workspace.
 
-    With a limit it reads one more, which tells whether there is a next page.
+    With a limit it reads one more, which tells whether there is a next page. `in_directory` is how many sessions the
+    query's directory has, None where it names none.
     """
     sort = SORTS[query.sort]
     filters = filters_of(query)
     at, after_id = sort.first if query.cursor is None else decode(query.cursor)
-    clauses = "\n    AND ".join(
-        ["workspace = :workspace", sort.after, *(_FILTERS.get(name, dialect.named) for name in filters)]
-    )
-    # Few sessions have one parent: they are found by it, then sorted.
-    source = dialect.by_parent if "parent_session_id" in filters else "session"
+    own = _FILTERS | {"name": dialect.named}
+    if query.recursive:
+        own["amplified_dir"] = below(dialect.as_path.format("amplified_dir"), "amplified_dir")
+    clauses = "\n    AND ".join(["workspace = :workspace", sort.after, *(own[name] for name in filters)])
+    source = "session"
+    # Few sessions have one parent, or are in one directory: they are found by it, then sorted.
+    if "parent_session_id" in filters:
+        source = dialect.by_parent
+    elif in_directory is not None and in_directory <= MOST_SORTED:
+        source = dialect.by_directory
     statement = f"""
 SELECT {dialect.summary}
 FROM {source}
@@ -98,6 +92,10 @@ def filters_of(query: SessionQuery) -> Bindings:
     given = {field.name: getattr(query, field.name) for field in fields(query) if field.name in {*_FILTERS, "name"}}
     filters = {name: value for name, value in given.items() if value is not None}
     filters |= {name: completed(filters[name]) for name in _TIMES if name in filters}
+    if "amplified_dir" in filters:
+        filters["amplified_dir"] = spelt(filters["amplified_dir"])
+        if query.recursive and filters["amplified_dir"] == ROOT:
+            del filters["amplified_dir"]
     return filters | {"name": filters["name"].casefold()} if "name" in filters else filters
 
 

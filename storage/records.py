@@ -11,6 +11,8 @@ from typing import Literal, Protocol
 
 from msgspec import UNSET, Raw, Struct, UnsetType
 
+from .profile_records import ProfilePatch, ProfileSettings
+
 EMPTY_OBJECT = Raw(b"{}")
 
 Role = Literal["user", "assistant", "system", "tool"]
@@ -22,12 +24,13 @@ EventKind = Literal["message", "session", "created", "changed", "deleted"]
 
 
 class NewSession(Struct, frozen=True, forbid_unknown_fields=True):
-    """What a client says to open a session."""
+    """What a client says to open a session; without a `profile` the directory's is taken."""
 
-    profile: str = "default"
+    profile: str | None = None
     context: Raw = EMPTY_OBJECT
     amplified_dir: str = "."
     name: str | None = None
+    settings_overrides: ProfilePatch | UnsetType = UNSET
 
 
 class Session(Struct, frozen=True, rename="camel"):
@@ -110,14 +113,16 @@ class Lineage(Struct, frozen=True, rename="camel"):
 class SessionQuery:
     """Which sessions a list has, in which order.
 
-    Each filter that is not None must hold; `name` is a part of the name, upper and lower case alike. Times have six
-    digits. `limit` is at least 1, None for all; `cursor` is a listing's `next_cursor`.
+    Each filter that is not None must hold; `name` is a part of the name, upper and lower case alike; `recursive` takes
+    what is below `amplified_dir` as well. Times have six digits. `limit` is at least 1, None for all; `cursor` is a
+    listing's `next_cursor`.
     """
 
     sort: SessionSort = "-updated_at"
     status: SessionStatus | None = None
     profile: str | None = None
     amplified_dir: str | None = None
+    recursive: bool = False
     parent_session_id: str | None = None
     created_after: str | None = None
     created_before: str | None = None
@@ -271,10 +276,11 @@ class ExportHeader(Struct, frozen=True):
 
 
 class ExportLine(Struct, frozen=True):
-    """One record of an export: the header, or a session, after which come its messages, or a message."""
+    """One record of an export: the header; a session, its profile where that needs saying, its messages."""
 
     header: ExportHeader | UnsetType = UNSET
     session: Session | UnsetType = UNSET
+    profile: ProfileSettings | UnsetType = UNSET
     message: Message | UnsetType = UNSET
 
 

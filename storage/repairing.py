@@ -5,8 +5,9 @@ from .check_statements import RECOUNT
 from .checking import Finding
 from .records import NewSession
 from .rows import Bindings
-from .sessions import folded, text
+from .sessions import folded
 from .sums import MOST
+from .text import text
 
 RECOVERED = NewSession(name="Recovered")
 

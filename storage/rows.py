@@ -19,6 +19,9 @@ class Statements(Protocol):
     CONTEXT: str
     INSERT_SESSION: str
     INSERT_DETAIL: str
+    RESOLVE_CONTEXT: str
+    USE_DIRECTORY: str
+    LEAVE_DIRECTORY: str
     SET_STATUS: str
     SET_ERROR_DETAILS: str
     UPDATE_SESSION: str

@@ -5,14 +5,19 @@ from msgspec import UNSET, Raw
 
 from .change import Change
 from .clock import DAY_SECONDS, after, later_than
+from .context import resolve
+from .directories import known
 from .errors import ContextTooLarge, SessionNotFound, SessionStatusConflict, TooFewMessages
 from .extent import MOST_VALUES, has_more_values
 from .identity import new_session_id
 from .interface import Versions
 from .merge import merge_patch
+from .profile_statements import SET_SESSION_PROFILE
+from .profiles import hash_of_profile
 from .records import Failure, Fork, NewSession, Session, SessionPatch, SessionStatus
 from .rows import Bindings, Row
 from .sums import MOST
+from .text import text
 
 MOST_MEMBERS = 1_024
 MOST_CONTEXT_BYTES = 8 * 1024 * 1024
@@ -25,27 +30,30 @@ _members = msgspec.json.Decoder(dict[str, Raw]).decode
 
 async def create(change: Change, new: NewSession) -> Session:
     """Open a session."""
-    session = opened(new, change.now)
+    context = await resolve(change, new)
+    session = opened(new, context.profile, change.now)
     bindings = change.key(session.id) | {
         "name": new.name,
         "folded_name": folded(new.name),
-        "profile": new.profile,
-        "amplified_dir": new.amplified_dir,
+        "profile": session.profile,
+        "amplified_dir": session.amplified_dir,
         "context": text(new.context),
+        "profile_hash": context.profile_hash,
     }
     await change.run(change.statements.INSERT_SESSION, bindings)
     await change.run(change.statements.INSERT_DETAIL, bindings)
+    await change.run(change.statements.USE_DIRECTORY, bindings)
     return session
 
 
-def opened(new: NewSession, now: str) -> Session:
+def opened(new: NewSession, profile: str, now: str) -> Session:
     """A session as it is when it is created, with a new id."""
     return Session(
         id=new_session_id(now),
         status="created",
-        profile=new.profile,
+        profile=profile,
         context=new.context,
-        amplified_dir=new.amplified_dir,
+        amplified_dir=known(new.amplified_dir),
         created_at=now,
         updated_at=now,
         message_count=0,
@@ -60,6 +68,9 @@ async def update(change: Change, session_id: str, patch: SessionPatch, versions:
     await change.state(session_id, versions)
     if patch == SessionPatch():
         return await _read(change, session_id)
+    if isinstance(patch.profile, str):
+        profile_hash = await hash_of_profile(change, patch.profile)
+        await change.run(SET_SESSION_PROFILE, change.key(session_id) | {"hash": profile_hash})
     name = patch.name if isinstance(patch.name, str) else None
     bindings: Bindings = {
         "renamed": patch.name is not UNSET,
@@ -119,6 +130,7 @@ async def fork(change: Change, session_id: str, how: Fork) -> Session:
     await change.run(change.statements.FORK_SESSION, bindings)
     await change.run(change.statements.FORK_DETAIL, bindings)
     await change.run(change.statements.FORK_MESSAGES, bindings)
+    await change.run(change.statements.USE_DIRECTORY, change.key(fork_id))
     return await _read(change, fork_id)
 
 
@@ -126,6 +138,7 @@ async def delete(change: Change, session_id: str, versions: Versions) -> None:
     """Delete a session; that it was there is remembered for a week."""
     await change.state(session_id, versions)
     key = change.key(session_id)
+    await change.run(change.statements.LEAVE_DIRECTORY, key)
     await change.run(change.statements.DELETE_SESSION, key)
     await change.run(change.statements.INSERT_DELETION, key)
     await change.run(change.statements.FORGET_DELETIONS, key | {"horizon": after(change.now, -DELETIONS_KEPT_SECONDS)})
@@ -157,11 +170,6 @@ def session_of(session_id: str, row: Row | None) -> Session:
         UNSET if parent_session_id is None else parent_session_id,
         UNSET if forked_at_sequence is None else forked_at_sequence,
     )
-
-
-def text(value: Raw) -> str:
-    """A JSON value as the database holds it."""
-    return bytes(value).decode()
 
 
 async def _merge_context(change: Change, session_id: str, patch: Raw) -> None:

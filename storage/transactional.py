@@ -1,24 +1,20 @@
 """What storages with transactions and SQL have in common: each operation by its statements, whoever runs them."""
 
 import asyncio
-from abc import abstractmethod
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from contextlib import aclosing, closing
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 
 from . import importing, messages, queries, sessions, tails
 from .change import Change
-from .changes import Changes
 from .cleaning import Step, first_step
-from .clock import Clock
 from .cursor import encode
+from .directory_statements import count_sessions
 from .errors import MessageNotFound, SessionExists, SessionNotFound
 from .exporting import Position, export
 from .interface import Storage, Versions
-from .once import do_once, recall, record
-from .queries import Dialect
 from .records import (
     CleanUp,
     CleanUpReport,
@@ -43,45 +39,21 @@ from .records import (
     SessionSummary,
     Transcript,
 )
-from .rows import Bindings, Reader, Row, Statements, Transaction
+from .rows import Bindings, Row
 from .span import sequences
+from .transactional_directories import TransactionalDirectories
 from .transactional_keys import TransactionalKeys
+from .transactional_profiles import TransactionalProfiles
 from .upload import Upload
 
 MOST_RELATIVES = 1_000
-
-Answer = TypeVar("Answer")
-Effect = Callable[[Change], Coroutine[Any, Any, Answer]]
 
 _decode_summary = msgspec.json.Decoder(SessionSummary).decode
 _decode_message = msgspec.json.Decoder(Message).decode
 
 
-class TransactionalStorage(TransactionalKeys, Storage):
-    """Does each operation with `statements`: points from `_rows`, long reads by `_read`, writes by `_change`."""
-
-    statements: Statements
-    dialect: Dialect
-    _idempotency_ttl: float
-    _clock: Clock
-    _rows: Reader
-    _changes: Changes
-
-    @abstractmethod
-    async def _read(self, read: Callable[[Reader], Coroutine[Any, Any, Answer]]) -> Answer:
-        """What `read` reads, for which others need not wait."""
-
-    @abstractmethod
-    async def _joined(self, statement: str, bindings: Bindings) -> bytes | None:
-        """The one column of the one row of a list that the database joins; None where it is long."""
-
-    @abstractmethod
-    async def _listing(self, statement: str, bindings: Bindings, *, searching: bool = False) -> Listing:
-        """The rows of a list, from one moment, in constant memory; much is read for few where it is `searching`."""
-
-    @abstractmethod
-    async def _change(self, workspace: str, effect: Effect[Answer]) -> Answer:
-        """What `effect` answers, after its transaction. It may be called twice, where the first time was undone."""
+class TransactionalStorage(TransactionalProfiles, TransactionalDirectories, TransactionalKeys, Storage):
+    """Does each operation with `statements`."""
 
     async def create_session(self, workspace: str, new: NewSession, *, once: Once | None = None) -> Session:
         return await self._write(workspace, once, Session, lambda change: sessions.create(change, new))
@@ -92,7 +64,7 @@ class TransactionalStorage(TransactionalKeys, Storage):
         )
 
     async def list_sessions(self, workspace: str, query: SessionQuery) -> Listing:
-        statement, bindings = queries.sessions(self.dialect, query)
+        statement, bindings = queries.sessions(self.dialect, query, await self._in_directory(workspace, query))
         bindings["workspace"] = workspace
         if query.limit is None:
             return await self._listing(statement, bindings)
@@ -100,6 +72,16 @@ class TransactionalStorage(TransactionalKeys, Storage):
             # It reads on until enough sessions pass, which may be far.
             return _page(await self._read(lambda rows: rows.all(statement, bindings)), query)
         return _page(await self._rows.all(statement, bindings), query)
+
+    async def _in_directory(self, workspace: str, query: SessionQuery) -> int | None:
+        path = queries.filters_of(query).get("amplified_dir")
+        if path is None:
+            return None
+        counting = count_sessions(recursive=query.recursive)
+        row = await self._rows.row(counting, {"workspace": workspace, "amplified_dir": path})
+        assert row is not None, "An aggregate always has a row."
+        counted: int = row[0]
+        return counted
 
     async def update_session(
         self, workspace: str, session_id: str, patch: SessionPatch, *, versions: Versions = None
@@ -309,24 +291,6 @@ class TransactionalStorage(TransactionalKeys, Storage):
             raise SessionNotFound(str(bindings["id"]))
         count: int = row[0]
         return count
-
-    async def _recall(self, workspace: str, once: Once | None, kind: type[Answer]) -> Answer | None:
-        """The answer to a request of many transactions, where it has one already."""
-        return None if once is None else await self._change(workspace, lambda change: recall(change, once, kind))
-
-    async def _record(self, workspace: str, once: Once | None, answer: object) -> None:
-        if once is not None:
-            await self._change(workspace, lambda change: record(change, once, self._idempotency_ttl, answer))
-
-    async def _write(self, workspace: str, once: Once | None, kind: type[Answer], effect: Effect[Answer]) -> Answer:
-        if once is None:
-            return await self._change(workspace, effect)
-        return await self._change(workspace, lambda change: do_once(change, once, self._idempotency_ttl, kind, effect))
-
-    async def _begin(self, transaction: Transaction, workspace: str, effect: Effect[Answer]) -> Answer:
-        """What `effect` answers in a transaction, as a write that happens now."""
-        revision = await transaction.next_revision(workspace)
-        return await effect(Change(transaction, self.statements, workspace, self._clock.now(), revision))
 
 
 def key(workspace: str, session_id: str) -> Bindings:

@@ -1,18 +1,13 @@
 """Keys in storages with transactions and SQL."""
 
-from abc import abstractmethod
-from collections.abc import Callable, Coroutine
-from typing import Any, TypeVar
-
 from .change import Change
 from .clock import after
 from .errors import KeyNotFound
 from .keys import Key, Keys, NewKey
-from .rows import Bindings, Reader
+from .rows import Bindings
+from .transactions import Transactions
 
 MOST_KEYS = 10_000
-
-Answer = TypeVar("Answer")
 
 _KEY = "SELECT id, workspace, name, scope, digest, created_at, expires_at, revoked_at"
 
@@ -48,14 +43,8 @@ WHERE id = :id
 """
 
 
-class TransactionalKeys(Keys):
-    """Reads keys from `_rows`, and writes them by `_change`."""
-
-    _rows: Reader
-
-    @abstractmethod
-    async def _change(self, workspace: str, effect: Callable[[Change], Coroutine[Any, Any, Answer]]) -> Answer:
-        """What `effect` answers, after its transaction."""
+class TransactionalKeys(Transactions, Keys):
+    """Does what there is to do with keys."""
 
     async def create_key(self, new: NewKey) -> Key:
         async def create(change: Change) -> Key:

@@ -5,8 +5,10 @@ from contextlib import suppress
 from tempfile import TemporaryFile
 
 import msgspec
+from msgspec import UNSET
 
 from .errors import ImportInvalid
+from .profile_records import ProfileSettings
 from .records import ExportHeader, ExportLine, Message, Session
 from .sums import MOST
 from .temporary import growing
@@ -22,6 +24,7 @@ class Upload:
         self._file = TemporaryFile()  # noqa: SIM115  # `close` closes it
         self._line = 0
         self._session: Session | None = None
+        self._has_profile = False
         self._messages = 0
         self._tokens = 0
 
@@ -50,6 +53,8 @@ class Upload:
                 found.append(line.session.id)
             elif isinstance(line.message, Message):
                 self._count(line.message)
+            elif isinstance(line.profile, ProfileSettings):
+                self._check_profile()
             else:
                 self._check_header(line.header)
         with growing():
@@ -65,14 +70,23 @@ class Upload:
             self._file.seek(0)
         self._file.readline()
 
-    def take(self) -> tuple[Session, Iterator[Message]] | None:
-        """The next session and its messages, which are read before the next is taken; None after the last."""
+    def take(self) -> tuple[Session, ProfileSettings | None, Iterator[Message]] | None:
+        """The next session, its profile, and its messages, which are read before the next is taken; None at the end."""
         line = self._file.readline()
         if not line:
             return None
         session = _decode(line).session
         assert isinstance(session, Session), "A session comes after the messages of the one before it."
-        return session, self._messages_of(session)
+        return session, self._profile(), self._messages_of(session)
+
+    def _profile(self) -> ProfileSettings | None:
+        position = self.position
+        line = self._file.readline()
+        profile = _decode(line).profile if line else UNSET
+        if isinstance(profile, ProfileSettings):
+            return profile
+        self.position = position
+        return None
 
     def _messages_of(self, session: Session) -> Iterator[Message]:
         for _ in range(session.message_count):
@@ -84,6 +98,11 @@ class Upload:
         if not isinstance(header, ExportHeader) or self._line > 1:
             raise ImportInvalid(self._line, "a header is the first line, and only that")
 
+    def _check_profile(self) -> None:
+        if self._session is None or self._messages or self._has_profile:
+            raise ImportInvalid(self._line, "a profile comes after its session, before the messages, and once")
+        self._has_profile = True
+
     def _begin(self, session: Session) -> None:
         if self._line == 1:
             raise ImportInvalid(1, "an export begins with its header")
@@ -93,6 +112,7 @@ class Upload:
                 self._line, f"session {session.id} is not in the order of ids, each of which is there once"
             )
         self._session, self._messages, self._tokens = session, 0, 0
+        self._has_profile = False
 
     def _count(self, message: Message) -> None:
         if self._session is None:

@@ -5,6 +5,7 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Sequence
@@ -32,7 +33,11 @@ class Daemon:
 
     def __init__(self, database: str, *options: str, check_responses: bool = True, within: Sequence[str] = ()) -> None:
         checks = ["--check-responses", "--log-level", "debug"] if check_responses else []
-        arguments = ["serve", "--port", "0", "--database", database, *checks, *options]
+        # A folder that is not there: nothing is made in it before a directory is amplified.
+        self._folder = tempfile.TemporaryDirectory(prefix="amplifierd-")
+        self.data_path = Path(self._folder.name, "data")
+        places = ["--database", database, "--data-path", str(self.data_path)]
+        arguments = ["serve", "--port", "0", *places, *checks, *options]
         self.database = database
         self._lines: list[str] = []
         self._listening = threading.Event()
@@ -112,6 +117,7 @@ class Daemon:
         self._reader.join()
         assert self.process.stderr is not None
         self.process.stderr.close()
+        self._folder.cleanup()
         return code
 
     def _read_log(self) -> None:

@@ -14,16 +14,32 @@ ALPHANUMERIC = re.compile(r"[A-Za-z0-9]+")
 
 @schemathesis.hook
 def before_call(_context: Any, case: schemathesis.Case[Any], _kwargs: dict[str, Any]) -> None:
-    """Make what is meant to be a valid header one."""
+    """Make what is meant to be a valid header one, and of what a session is opened in something that is there."""
     key = case.headers.get("Idempotency-Key")
     if key is not None and KEY.fullmatch(key):
         # The same key with another body is refused, as it should be.
         case.headers["Idempotency-Key"] = f"{key[:200]}{uuid4()}"
     if case.meta is not None and case.meta.generation.mode is GenerationMode.POSITIVE:
+        if isinstance(case.body, dict):
+            name_what_is_there(case.operation.label, case.body)
         for name in ("If-Match", "If-None-Match"):
             # The coverage phase makes headers of letters and digits alone; an entity tag has quotes.
             if ALPHANUMERIC.fullmatch(case.headers.get(name, "")):
                 case.headers[name] = f'"{case.headers[name]}"'
+
+
+def name_what_is_there(operation: str, body: dict[str, Any]) -> None:
+    """Name profiles and directories that there are: made-up ones are 404, and lead nowhere."""
+    if operation == "POST /sessions":
+        body |= {"profile": "default", "amplified_dir": "."}
+        # A session's modules have names, which no schema of a patch can ask for.
+        overrides = body.get("settings_overrides")
+        if isinstance(overrides, dict):
+            overrides.pop("session", None)
+    elif operation == "PATCH /sessions/{session_id}" and "profile" in body:
+        body["profile"] = "default"
+    elif "amplified-directories" in operation and body.get("default_profile"):
+        body["default_profile"] = "default"
 
 
 @schemathesis.serializer("application/x-ndjson")
@@ -39,6 +55,12 @@ def first_line(_context: Any, response: Any) -> Any:
     if not lines:
         raise NotImplementedError("There is no line that the schema could speak of.")
     return json.loads(lines[0])
+
+
+@schemathesis.serializer("text/markdown")
+def markdown(_context: Any, value: Any) -> bytes:
+    """A text as it is."""
+    return str(value).encode(errors="replace")
 
 
 @schemathesis.deserializer("text/markdown")

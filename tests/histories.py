@@ -18,10 +18,12 @@ from msgspec import UNSET
 from msgspec.structs import replace
 
 import what_clients_say as said
-from amplifierd.storage.clock import DAY_SECONDS, after, now
+from amplifierd.storage.clock import DAY_SECONDS, Clock, after
+from amplifierd.storage.directory_records import NewDirectory
 from amplifierd.storage.errors import StorageError
 from amplifierd.storage.identity import new_session_id
 from amplifierd.storage.interface import Storage
+from amplifierd.storage.profile_records import NewProfile
 from amplifierd.storage.records import (
     BatchMessage,
     CleanUp,
@@ -91,10 +93,13 @@ class Change:
 class History(RuleBasedStateMachine):
     """One history; a session is named by a number, which is one of the workspace's, or any that ever was."""
 
-    def __init__(self, run: Callable[[Coroutine[Any, Any, Any]], Any], storage: Storage, tally: Tally) -> None:
+    def __init__(
+        self, run: Callable[[Coroutine[Any, Any, Any]], Any], storage: Storage, clock: Clock, tally: Tally
+    ) -> None:
         super().__init__()
         self._run = run
         self._storage = storage
+        self._clock = clock
         self._tally = tally
         self._names = [f"{letter}-{uuid4()}" for letter in "ab"]
         self._models = [Workspace(), Workspace()]
@@ -107,6 +112,8 @@ class History(RuleBasedStateMachine):
 
     @initialize(sizes=st.lists(st.lists(said.TEXTS, max_size=3), min_size=3, max_size=5))
     def begin(self, sizes: list[list[str]]) -> None:
+        for name in self._names:
+            self.run(self._prepare(name))
         for number, texts in enumerate(sizes):
             self.create_session(number % 2, NewSession(), None)
             if texts:
@@ -175,7 +182,7 @@ class History(RuleBasedStateMachine):
 
     @rule(place=PLACES, older=st.booleans())
     def export_sessions(self, place: int, older: bool) -> None:
-        lines = self.run(exported(self._storage, self._names[place]))
+        lines = self.exported(place)
         agree(plain(lines), plain(self._models[place].export_sessions()))
         self._exports.append(_older(lines) if older else lines)
 
@@ -335,8 +342,8 @@ class History(RuleBasedStateMachine):
             assert self.run(self._storage.count_sessions(name)) == len(model.conversations)
 
     def teardown(self) -> None:
-        for name, model in zip(self._names, self._models, strict=True):
-            agree(plain(self.run(exported(self._storage, name))), plain(model.export_sessions()))
+        for place, model in enumerate(self._models):
+            agree(plain(self.exported(place)), plain(model.export_sessions()))
 
     def change_session(
         self, name: str, place: int, number: int, near: list[int] | None, *said: Any, key: str | None = None
@@ -353,15 +360,25 @@ class History(RuleBasedStateMachine):
             self._sent.append(change)
         model = self._models[change.workspace]
         replayed = change.key in model.answers
-        once, began = change.once, now()
+        once, began = change.once, self._clock.now()
         answered = self.outcome(lambda: self._ask(change, once))
         if isinstance(answered, Session) and answered.id not in self._ids:
             self._ids.append(answered.id)
-        told = Told(answered, began, now(), self._stored(change))
+        told = Told(answered, began, self._clock.now(), self._stored(change))
         arguments = (*change.arguments, change.versions) if change.conditional else change.arguments
         expected = outcome_of(lambda: model.change(change.name, arguments, change.once, told))
         agree(plain(answered), plain(expected))
         assert isinstance(answered, Refusal) or once is None or once.replayed == replayed
+
+    def exported(self, place: int) -> list[ExportLine]:
+        """An export, but for what the profiles of sessions say, which is no part of the model."""
+        return [line for line in self.run(exported(self._storage, self._names[place])) if line.profile is UNSET]
+
+    async def _prepare(self, workspace: str) -> None:
+        for profile in said.PROFILE_NAMES:
+            await self._storage.create_profile(workspace, NewProfile(profile))
+        for path in said.DIRECTORY_PATHS:
+            await self._storage.create_directory(workspace, NewDirectory(path))
 
     def same(self, ask: Callable[[], Coroutine[Any, Any, Answer]], expected: Callable[[], object]) -> Answer | None:
         """What the storage answers, which must be what the model does; None where it is refused, as it must be."""
@@ -429,7 +446,7 @@ class History(RuleBasedStateMachine):
         """A time of a session, perhaps with fewer digits, or the time that it is."""
         conversation = self._models[place].conversations.get(self.pick(place, number))
         if conversation is None:
-            return now()
+            return self._clock.now()
         moment = conversation.session.updated_at if number % 2 else conversation.session.created_at
         return moment if number % 3 else f"{moment[:22]}Z"
 
@@ -460,7 +477,7 @@ class History(RuleBasedStateMachine):
     def _stored(self, change: Change) -> Transcripts:
         if change.name != "import_sessions":
             return {}
-        return transcripts(self.run(exported(self._storage, self._names[change.workspace])))
+        return transcripts(self.exported(change.workspace))
 
 
 @dataclass(frozen=True)

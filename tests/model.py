@@ -121,7 +121,7 @@ class Workspace:
         session = Session(
             id=told.answer.id,
             status="created",
-            profile=new.profile,
+            profile=new.profile or "default",
             context=new.context,
             amplified_dir=new.amplified_dir,
             created_at=created,

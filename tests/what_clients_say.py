@@ -20,8 +20,10 @@ from model_search import Term
 ROLES = st.sampled_from(["user", "assistant", "system", "tool"])
 STATUSES = st.sampled_from(["created", "active", "completed", "failed", "terminated"])
 SORTS = st.sampled_from(["-updated_at", "updated_at", "-created_at", "created_at"])
-PROFILES = st.sampled_from(["default", "a/b", "a.b-c_d"])
-DIRECTORIES = st.sampled_from([".", "x/y", "é/ü", "a b"])
+PROFILE_NAMES = ["a/b", "c-d"]
+DIRECTORY_PATHS = ["x/y", "é/ü", "a b"]
+PROFILES = st.sampled_from(["default", *PROFILE_NAMES])
+DIRECTORIES = st.sampled_from([".", *DIRECTORY_PATHS])
 NAMES = st.sampled_from(["Atlas", "ATLAS 2", "Straße", "İstanbul", "שלום", "😀", "100%", "a_c", "\ufffe", "x" * 200])
 KEYS = st.none() | st.none() | st.just("k") | st.integers(0, 50).map(str)
 
@@ -69,7 +71,7 @@ OBJECTS = (
 SEQUENCES = st.none() | st.integers(0, 6)
 TOKENS = st.none() | st.sampled_from([0, 7, 2**53 - 1])
 NEW_SESSIONS = st.builds(
-    NewSession, profile=PROFILES, context=OBJECTS, amplified_dir=DIRECTORIES, name=st.none() | NAMES
+    NewSession, profile=st.none() | PROFILES, context=OBJECTS, amplified_dir=DIRECTORIES, name=st.none() | NAMES
 )
 PATCHES = st.builds(
     SessionPatch,

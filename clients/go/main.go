@@ -16,7 +16,11 @@ import (
 	"conversation/amplifierd"
 )
 
-const nobody = "non-existent-session-id"
+const (
+	nobody        = "non-existent-session-id"
+	profileName   = "clients/base"
+	directoryPath = "projects/atlas"
+)
 
 var (
 	background = context.Background()
@@ -36,6 +40,7 @@ type conversation struct {
 
 func main() {
 	c := conversation{client: connect(os.Args[1], os.Args[2:])}
+	step("create a profile and a directory", c.prepare)
 	step("create a session", c.create)
 	step("read it back", c.readBack)
 	step("send three messages", c.sendMessages)
@@ -48,6 +53,7 @@ func main() {
 	step("read a session that does not exist", c.readNobody)
 	step("send a message that breaks the schema", c.breakSchema)
 	step("delete the session", c.delete)
+	step("delete the directory and the profile", c.tidyUp)
 	step("ask for health and status", c.askDaemon)
 	fmt.Println("conversation passed")
 }
@@ -61,6 +67,60 @@ func connect(baseURL string, keys []string) *amplifierd.APIClient {
 	return amplifierd.NewAPIClient(configuration)
 }
 
+func (c *conversation) prepare() error {
+	body := amplifierd.NewCreateProfileRequest(profileName)
+	provider := *amplifierd.NewModuleConfig("provider")
+	provider.SetConfig(map[string]any{"limit": "7"})
+	body.SetProviders([]amplifierd.ModuleConfig{provider})
+	profile, _, err := c.client.ProfilesAPI.CreateProfile(background).CreateProfileRequest(*body).Execute()
+	if err != nil {
+		return err
+	}
+	read, _, err := c.client.ProfilesAPI.GetProfile(background, profileName).Execute()
+	if err != nil {
+		return err
+	}
+	amplify := amplifierd.NewCreateDirectoryRequest(directoryPath)
+	amplify.SetDefaultProfile(profileName)
+	create := c.client.DirectoriesAPI.CreateAmplifiedDirectory(background)
+	directory, _, err := create.CreateDirectoryRequest(*amplify).Execute()
+	if err != nil {
+		return err
+	}
+	found, _, err := c.client.DirectoriesAPI.GetAmplifiedDirectory(background, directoryPath).Execute()
+	if err != nil {
+		return err
+	}
+	return errors.Join(
+		equal(profile.Name, profileName),
+		equal(profile.SchemaVersion, int32(2)),
+		equal(profile.Providers, body.Providers),
+		equal(read, profile),
+		equal(directory.RelativePath, directoryPath),
+		equal(directory.GetDefaultProfileFrom(), directoryPath),
+		equal(found, directory),
+	)
+}
+
+func (c *conversation) tidyUp() error {
+	_, err := c.client.DirectoriesAPI.DeleteAmplifiedDirectory(background, directoryPath).Execute()
+	if err != nil {
+		return err
+	}
+	if _, err := c.client.ProfilesAPI.DeleteProfile(background, profileName).Execute(); err != nil {
+		return err
+	}
+	_, response, err := c.client.ProfilesAPI.GetProfile(background, profileName).Execute()
+	problem, err := refused(response, err, http.StatusNotFound)
+	if err != nil {
+		return err
+	}
+	if !strings.HasPrefix(problem.Detail, "Profile "+profileName+" not found") {
+		return errors.New(problem.Detail)
+	}
+	return nil
+}
+
 func (c *conversation) create() (err error) {
 	c.session, err = c.open()
 	return err
@@ -68,14 +128,19 @@ func (c *conversation) create() (err error) {
 
 func (c *conversation) open() (*amplifierd.Session, error) {
 	body := amplifierd.NewCreateSessionRequest()
-	body.SetProfile("default")
 	body.SetContext(map[string]any{"task": "clients"})
-	body.SetAmplifiedDir("projects/atlas")
+	body.SetAmplifiedDir(directoryPath)
 	session, _, err := c.client.SessionsAPI.CreateSession(background).CreateSessionRequest(*body).Execute()
 	if err != nil {
 		return nil, err
 	}
+	kept, _, err := c.client.SessionsAPI.GetSessionProfile(background, session.Id).Execute()
+	if err != nil {
+		return nil, err
+	}
 	return session, errors.Join(
+		equal(session.Profile, profileName),
+		equal(kept.Name, profileName),
 		equal(session.Context, body.Context),
 		equal(session.AmplifiedDir, *body.AmplifiedDir),
 		equal(session.MessageCount, int64(0)),

@@ -1,9 +1,17 @@
 import amplifierd.client.ApiClient;
 import amplifierd.client.ApiException;
 import amplifierd.client.ApiResponse;
+import amplifierd.client.api.DirectoriesApi;
+import amplifierd.client.api.DirectoriesApi.APICreateAmplifiedDirectoryRequest;
+import amplifierd.client.api.DirectoriesApi.APIDeleteAmplifiedDirectoryRequest;
+import amplifierd.client.api.DirectoriesApi.APIGetAmplifiedDirectoryRequest;
 import amplifierd.client.api.MessagesApi;
 import amplifierd.client.api.MessagesApi.APIListMessagesRequest;
 import amplifierd.client.api.MessagesApi.APISendMessageRequest;
+import amplifierd.client.api.ProfilesApi;
+import amplifierd.client.api.ProfilesApi.APICreateProfileRequest;
+import amplifierd.client.api.ProfilesApi.APIDeleteProfileRequest;
+import amplifierd.client.api.ProfilesApi.APIGetProfileRequest;
 import amplifierd.client.api.SearchApi;
 import amplifierd.client.api.SearchApi.APISearchMessagesRequest;
 import amplifierd.client.api.ServiceApi;
@@ -14,16 +22,23 @@ import amplifierd.client.api.SessionsApi.APICreateSessionRequest;
 import amplifierd.client.api.SessionsApi.APIDeleteSessionRequest;
 import amplifierd.client.api.SessionsApi.APIForkSessionRequest;
 import amplifierd.client.api.SessionsApi.APIGetSessionLineageRequest;
+import amplifierd.client.api.SessionsApi.APIGetSessionProfileRequest;
 import amplifierd.client.api.SessionsApi.APIGetSessionRequest;
 import amplifierd.client.api.SessionsApi.APIListSessionsRequest;
 import amplifierd.client.api.SessionsApi.APIResumeSessionRequest;
+import amplifierd.client.model.AmplifiedDirectory;
 import amplifierd.client.model.CleanUpReport;
 import amplifierd.client.model.CleanUpRequest;
+import amplifierd.client.model.CreateDirectoryRequest;
+import amplifierd.client.model.CreateProfileRequest;
 import amplifierd.client.model.CreateSessionRequest;
 import amplifierd.client.model.ForkSessionRequest;
 import amplifierd.client.model.HealthStatus;
 import amplifierd.client.model.Message;
+import amplifierd.client.model.ModuleConfig;
 import amplifierd.client.model.Problem;
+import amplifierd.client.model.Profile;
+import amplifierd.client.model.ProfileSettings;
 import amplifierd.client.model.Role;
 import amplifierd.client.model.SchemaViolation;
 import amplifierd.client.model.SearchHit;
@@ -47,6 +62,8 @@ import java.util.stream.IntStream;
 /** Plays a whole conversation against the daemon whose base URL is the argument, through the generated classes. */
 public final class Conversation {
   private static final String NOBODY = "non-existent-session-id";
+  private static final String PROFILE = "clients/base";
+  private static final String DIRECTORY = "projects/atlas";
   private static final Pattern NEXT = Pattern.compile("<[^>]*[?&]cursor=([^&>]+)[^>]*>; rel=\"next\"");
   private static final List<SendMessageRequest> MESSAGES =
       List.of(
@@ -55,6 +72,8 @@ public final class Conversation {
           new SendMessageRequest().content("{\"found\": true}").role(Role.TOOL));
 
   private final ApiClient client = new ApiClient();
+  private final ProfilesApi profiles;
+  private final DirectoriesApi directories;
   private final SessionsApi sessions;
   private final MessagesApi messages;
   private final SearchApi search;
@@ -66,6 +85,8 @@ public final class Conversation {
     for (String key : keys) {
       client.setRequestInterceptor(request -> request.header("Authorization", "Bearer " + key));
     }
+    profiles = new ProfilesApi(client);
+    directories = new DirectoriesApi(client);
     sessions = new SessionsApi(client);
     messages = new MessagesApi(client);
     search = new SearchApi(client);
@@ -74,6 +95,7 @@ public final class Conversation {
 
   public static void main(String[] arguments) {
     Conversation conversation = new Conversation(arguments[0], Arrays.copyOfRange(arguments, 1, arguments.length));
+    step("create a profile and a directory", conversation::prepare);
     step("create a session", () -> conversation.session = conversation.open());
     step("read it back", conversation::readBack);
     step("send three messages", conversation::sendMessages);
@@ -86,17 +108,47 @@ public final class Conversation {
     step("read a session that does not exist", conversation::readNobody);
     step("send a message that breaks the schema", conversation::breakSchema);
     step("delete the session", conversation::delete);
+    step("delete the directory and the profile", conversation::tidyUp);
     step("ask for health and status", conversation::askDaemon);
     System.out.println("conversation passed");
   }
 
+  private void prepare() throws Exception {
+    ModuleConfig provider = new ModuleConfig().module("provider").putConfigItem("limit", 7);
+    CreateProfileRequest body = new CreateProfileRequest().name(PROFILE).addProvidersItem(provider);
+    Profile profile = profiles.createProfile(APICreateProfileRequest.newBuilder().createProfileRequest(body).build());
+    equal(profile.getName(), PROFILE);
+    equal(profile.getSchemaVersion(), 2);
+    equal(profile.getProviders(), List.of(provider));
+    equal(profiles.getProfile(APIGetProfileRequest.newBuilder().name(PROFILE).build()), profile);
+    CreateDirectoryRequest amplify = new CreateDirectoryRequest().relativePath(DIRECTORY).defaultProfile(PROFILE);
+    AmplifiedDirectory directory =
+        directories.createAmplifiedDirectory(
+            APICreateAmplifiedDirectoryRequest.newBuilder().createDirectoryRequest(amplify).build());
+    equal(directory.getRelativePath(), DIRECTORY);
+    equal(directory.getDefaultProfileFrom(), DIRECTORY);
+    equal(
+        directories.getAmplifiedDirectory(
+            APIGetAmplifiedDirectoryRequest.newBuilder().relativePath(DIRECTORY).build()),
+        directory);
+  }
+
+  private void tidyUp() throws Exception {
+    directories.deleteAmplifiedDirectory(
+        APIDeleteAmplifiedDirectoryRequest.newBuilder().relativePath(DIRECTORY).build());
+    profiles.deleteProfile(APIDeleteProfileRequest.newBuilder().name(PROFILE).build());
+    Problem problem = refused(404, () -> profiles.getProfile(APIGetProfileRequest.newBuilder().name(PROFILE).build()));
+    check(problem.getDetail().startsWith("Profile " + PROFILE + " not found"), problem.getDetail());
+  }
+
   private Session open() throws Exception {
     CreateSessionRequest body =
-        new CreateSessionRequest()
-            .profile("default")
-            .putContextItem("task", "clients")
-            .amplifiedDir("projects/atlas");
+        new CreateSessionRequest().putContextItem("task", "clients").amplifiedDir(DIRECTORY);
     Session opened = sessions.createSession(APICreateSessionRequest.newBuilder().createSessionRequest(body).build());
+    ProfileSettings kept =
+        sessions.getSessionProfile(APIGetSessionProfileRequest.newBuilder().sessionId(id(opened)).build());
+    equal(opened.getProfile(), PROFILE);
+    equal(kept.getName(), PROFILE);
     equal(opened.getContext(), body.getContext());
     equal(opened.getAmplifiedDir(), body.getAmplifiedDir());
     equal(opened.getMessageCount(), 0L);

@@ -12,7 +12,13 @@ from urllib.parse import parse_qs, urlsplit
 
 from amplifierd_client import AuthenticatedClient
 from amplifierd_client import Client as OpenClient
+from amplifierd_client.api.directories import (
+    create_amplified_directory,
+    delete_amplified_directory,
+    get_amplified_directory,
+)
 from amplifierd_client.api.messages import list_messages, send_message
+from amplifierd_client.api.profiles import create_profile, delete_profile, get_profile
 from amplifierd_client.api.search import search_messages
 from amplifierd_client.api.service import get_health, get_status
 from amplifierd_client.api.sessions import (
@@ -23,13 +29,17 @@ from amplifierd_client.api.sessions import (
     fork_session,
     get_session,
     get_session_lineage,
+    get_session_profile,
     list_sessions,
     resume_session,
 )
 from amplifierd_client.models import (
+    AmplifiedDirectory,
     CleanUpReport,
     CleanUpRequest,
     Context,
+    CreateDirectoryRequest,
+    CreateProfileRequest,
     CreateSessionRequest,
     ForkSessionRequest,
     Health,
@@ -37,7 +47,10 @@ from amplifierd_client.models import (
     Lineage,
     Message,
     Metadata,
+    ModuleConfig,
     Problem,
+    Profile,
+    ProfileSettings,
     Role,
     SendMessageRequest,
     ServiceState,
@@ -52,6 +65,8 @@ T = TypeVar("T")
 Client = AuthenticatedClient | OpenClient
 
 NOBODY = "non-existent-session-id"
+PROFILE = "clients/base"
+DIRECTORY = "projects/atlas"
 SOURCE = Metadata.from_dict({"source": "clients"})
 MESSAGES = [
     SendMessageRequest("What does “résumé” mean?", metadata=SOURCE),
@@ -90,11 +105,34 @@ def refused(response: Response[Any], status: int) -> Problem:
     return problem
 
 
+def prepare(client: Client) -> None:
+    """Create a profile, and a directory that it is the default of."""
+    body = CreateProfileRequest(PROFILE, providers=[ModuleConfig("provider", source="git+https://example.com/a")])
+    profile = answered(create_profile.sync(client=client, body=body), Profile)
+    equal((profile.name, profile.schema_version, profile.is_active), (PROFILE, 2, False))
+    equal(profile.providers, body.providers)
+    equal(get_profile.sync(PROFILE, client=client), profile)
+    amplify = CreateDirectoryRequest(DIRECTORY, default_profile=PROFILE)
+    directory = answered(create_amplified_directory.sync(client=client, body=amplify), AmplifiedDirectory)
+    equal((directory.relative_path, directory.default_profile_from), (DIRECTORY, DIRECTORY))
+    equal(get_amplified_directory.sync(DIRECTORY, client=client), directory)
+
+
+def tidy_up(client: Client) -> None:
+    """Delete the directory and the profile; they are gone."""
+    equal(delete_amplified_directory.sync_detailed(DIRECTORY, client=client).status_code, 204)
+    equal(delete_profile.sync_detailed(PROFILE, client=client).status_code, 204)
+    problem = refused(get_profile.sync_detailed(PROFILE, client=client), 404)
+    check(problem.detail, that=problem.detail.startswith(f"Profile {PROFILE} not found"))
+
+
 def open_session(client: Client) -> Session:
-    """Create a session with all that it can be given."""
+    """Create a session in the directory, whose profile it gets."""
     context = Context.from_dict({"task": "clients"})
-    body = CreateSessionRequest(profile="default", context=context, amplified_dir="projects/atlas")
+    body = CreateSessionRequest(context=context, amplified_dir=DIRECTORY)
     session = answered(create_session.sync(client=client, body=body), Session)
+    kept = answered(get_session_profile.sync(str(session.id), client=client), ProfileSettings)
+    equal((session.profile, kept.name), (PROFILE, PROFILE))
     equal((session.context, session.amplified_dir, session.message_count), (context, body.amplified_dir, 0))
     return session
 
@@ -215,6 +253,8 @@ def main() -> None:
     """Play the conversation."""
     base_url, *keys = sys.argv[1:]
     client = AuthenticatedClient(base_url, token=keys[0]) if keys else OpenClient(base_url)
+    with step("create a profile and a directory"):
+        prepare(client)
     with step("create a session"):
         session = open_session(client)
     with step("read it back"):
@@ -239,6 +279,8 @@ def main() -> None:
         break_schema(client, session)
     with step("delete the session"):
         delete(client, session)
+    with step("delete the directory and the profile"):
+        tidy_up(client)
     with step("ask for health and status"):
         ask_daemon(client)
     sys.stdout.write("conversation passed\n")

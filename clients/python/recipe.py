@@ -18,7 +18,18 @@ def _generate() -> Iterable[Path]:
     options = ["--config", "openapi-python-client.yaml", "--meta", "none", "--fail-on-warning"]
     generator = programs / "openapi-python-client"
     run([generator, "generate", *options, "--path", CONTRACT, "--output-path", _PACKAGE], _FOLDER)
-    return (_FOLDER / _PACKAGE).rglob("*.py")
+    modules = list((_FOLDER / _PACKAGE).rglob("*.py"))
+    for module in modules:
+        _repair(module)
+    return modules
+
+
+def _repair(module: Path) -> None:
+    # An operation that has a choice of bodies, and nothing else that may be left out, lacks this import.
+    imported, complete = "import Response, UNSET\n", "import Response, UNSET, Unset\n"
+    text = module.read_text()
+    if "Unset" in text and imported in text and "types import UNSET, Unset" not in text:
+        module.write_text(text.replace(imported, complete, 1))
 
 
 def _compile() -> Program:

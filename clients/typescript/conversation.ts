@@ -14,6 +14,8 @@ type Session = components["schemas"]["Session"];
 type Answer<T> = { data?: T; error?: Problem; response: Response };
 
 const NOBODY = "non-existent-session-id";
+const PROFILE = "clients/base";
+const DIRECTORY = "projects/atlas";
 const MESSAGES: SendMessageRequest[] = [
   { content: "What does “résumé” mean?", metadata: { source: "clients" } },
   { content: "A summary.", role: "assistant" },
@@ -45,9 +47,23 @@ function at(session: Session): { params: { path: { session_id: string } } } {
   return { params: { path: { session_id: session.id } } };
 }
 
+async function prepare(): Promise<void> {
+  const body = { name: PROFILE, providers: [{ module: "provider", config: { limit: 7 } }] };
+  const profile = answered(await client.POST("/profiles", { body }));
+  equal([profile.name, profile.schemaVersion, profile.isActive], [PROFILE, 2, false]);
+  equal(profile.providers, body.providers);
+  equal(answered(await client.GET("/profiles/{name}", { params: { path: { name: PROFILE } } })), profile);
+  const amplify = { relative_path: DIRECTORY, default_profile: PROFILE, metadata: { name: "Atlas" } };
+  const directory = answered(await client.POST("/amplified-directories", { body: amplify }));
+  equal([directory.relativePath, directory.defaultProfileFrom], [DIRECTORY, DIRECTORY]);
+  const params = { path: { relative_path: DIRECTORY } };
+  equal(answered(await client.GET("/amplified-directories/{relative_path}", { params })), directory);
+}
+
 async function open(): Promise<Session> {
-  const body = { profile: "default", context: { task: "clients" }, amplified_dir: "projects/atlas" };
+  const body = { context: { task: "clients" }, amplified_dir: DIRECTORY };
   const session = answered(await client.POST("/sessions", { body }));
+  equal(session.profile, PROFILE);
   equal(session.context, body.context);
   equal(session.amplifiedDir, body.amplified_dir);
   equal(session.messageCount, 0);
@@ -56,6 +72,7 @@ async function open(): Promise<Session> {
 
 async function readBack(session: Session): Promise<void> {
   equal(answered(await client.GET("/sessions/{session_id}", at(session))), session);
+  equal(answered(await client.GET("/sessions/{session_id}/profile", at(session))).name, PROFILE);
 }
 
 async function sendMessages(session: Session): Promise<void> {
@@ -148,6 +165,15 @@ async function deleteSession(session: Session): Promise<void> {
   equal(refused(answer, 404).detail, `Session ${session.id} not found`);
 }
 
+async function tidyUp(): Promise<void> {
+  const directory = { params: { path: { relative_path: DIRECTORY } } };
+  equal((await client.DELETE("/amplified-directories/{relative_path}", directory)).response.status, 204);
+  const profile = { params: { path: { name: PROFILE } } };
+  equal((await client.DELETE("/profiles/{name}", profile)).response.status, 204);
+  const missing = refused(await client.GET("/profiles/{name}", profile), 404);
+  ok(missing.detail.startsWith(`Profile ${PROFILE} not found`), missing.detail);
+}
+
 async function askDaemon(): Promise<void> {
   equal(answered(await client.GET("/health")).status, "healthy");
   const status = answered(await client.GET("/status"));
@@ -164,6 +190,7 @@ async function step<T>(name: string, play: () => Promise<T>): Promise<T> {
   }
 }
 
+await step("create a profile and a directory", prepare);
 const session = await step("create a session", open);
 await step("read it back", () => readBack(session));
 await step("send three messages", () => sendMessages(session));
@@ -176,5 +203,6 @@ await step("fork the session and end its branch", () => fork(session));
 await step("read a session that does not exist", readNobody);
 await step("send a message that breaks the schema", () => breakSchema(session));
 await step("delete the session", () => deleteSession(session));
+await step("delete the directory and the profile", tidyUp);
 await step("ask for health and status", askDaemon);
 console.log("conversation passed");

@@ -1,5 +1,6 @@
 """Where the parts meet: the contract, the handlers, a storage."""
 
+import logging
 import time
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -7,36 +8,70 @@ from typing import Any
 
 from . import __version__
 from .contract import Access, compile_contract, load_document
-from .keyring import Keyring
+from .keyring import DEFAULT_WORKSPACE, Keyring
 from .logs import access_log
 from .markdown import markdown_of
+from .markers import MarkerFiles
+from .profile_file import profile_file, read_profile
 from .settings import Settings
 from .storage.errors import (
     ContextTooLarge,
+    DirectoryConflict,
+    DirectoryMetadataRefused,
+    DirectoryNotAmplified,
+    DirectoryPathRefused,
     IdempotencyKeyReused,
     ImportInvalid,
     MessageNotFound,
+    NoActiveProfile,
+    ProfileConflict,
+    ProfileInvalid,
+    ProfileNameReserved,
+    ProfileNotFound,
     SessionConflict,
     SessionNotFound,
+    SessionProfileUnknown,
     StorageUnavailable,
     VersionMismatch,
 )
 from .storage.interface import Storage
 
+logger = logging.getLogger("amplifierd")
+
 # The status of each error that a handler may raise; every other error is a defect, and 500.
 STATUSES: dict[type[Exception], int] = {
     SessionNotFound: 404,
     MessageNotFound: 404,
+    ProfileNotFound: 404,
+    NoActiveProfile: 404,
+    SessionProfileUnknown: 404,
+    DirectoryNotAmplified: 404,
     SessionConflict: 409,
+    ProfileConflict: 409,
+    DirectoryConflict: 409,
     VersionMismatch: 412,
     ContextTooLarge: 422,
+    ProfileNameReserved: 422,
+    ProfileInvalid: 422,
+    DirectoryPathRefused: 422,
+    DirectoryMetadataRefused: 422,
     IdempotencyKeyReused: 422,
     ImportInvalid: 422,
     StorageUnavailable: 503,
 }
 
-# How a list is written in a media type, by operation.
-RENDERINGS = {("getTranscript", "text/markdown"): markdown_of}
+# How an answer is written in a media type, and a body is read in one, by operation.
+RENDERINGS = {("getTranscript", "text/markdown"): markdown_of, ("getProfile", "text/markdown"): profile_file}
+READINGS = {("createProfile", "text/markdown"): read_profile}
+
+
+async def take_up_markers(settings: Settings, storage: Storage) -> None:
+    """Amplify the directories whose markers people have made, and change those whose markers they have edited."""
+    disk = MarkerFiles(settings.data_path, DEFAULT_WORKSPACE)
+    for workspace in await disk.workspaces():
+        report = await storage.take_up_directories(workspace, disk.found(workspace))
+        for refusal in report.refused:
+            logger.warning("The marker of directory %r is not taken up: %s", refusal.relative_path, refusal.detail)
 
 
 def create_app(
@@ -53,6 +88,8 @@ def create_app(
     @asynccontextmanager
     async def lifespan(_app: Any) -> AsyncIterator[None]:
         async with opened or storage:
+            if opened is None:
+                await take_up_markers(settings, storage)
             yield
 
     return compile_contract(
@@ -60,6 +97,7 @@ def create_app(
         handlers="amplifierd.handlers",
         provided={
             "storage": storage,
+            "disk": MarkerFiles(settings.data_path, DEFAULT_WORKSPACE),
             "version": __version__,
             "uptime": lambda: time.monotonic() - started,
         },
@@ -72,6 +110,7 @@ def create_app(
             most_requests=settings.max_requests,
         ),
         renderings=RENDERINGS,
+        readings=READINGS,
         version=__version__,
         max_body=settings.max_body,
         check_responses=settings.check_responses,

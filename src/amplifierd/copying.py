@@ -9,9 +9,10 @@ from dataclasses import dataclass
 import click
 import msgspec
 
+from .contexts import copy_contexts
 from .storage.errors import SessionNotFound
 from .storage.interface import Storage
-from .storage.records import Export, ExportHeader, ExportLine, Session
+from .storage.records import Export, ExportHeader, ExportLine, Message, Session
 
 # An import is so many lines at least: what a copy that is cut off does not have to do again.
 LINES_AT_ONCE = 1_000
@@ -35,13 +36,15 @@ class Copied:
 
 
 async def copy(source: Storage, target: Storage) -> Copied:
-    """Copy what `target` lacks, then compare all of it. Shows how far it is.
+    """Copy what `target` lacks, profiles and directories first, then compare the sessions. Shows how far it is.
 
     A copy that was cut off goes on where it was: each session is there whole or not at all. Nobody may write to the
     sessions meanwhile. Raises `CopyDiffers`.
     """
     async with source, target:
         workspaces = await source.list_workspaces()
+        for workspace in workspaces:
+            await copy_contexts(source, target, workspace)
         sessions = sum([await source.count_sessions(workspace) for workspace in workspaces])
         with click.progressbar(length=sessions, label="Sessions copied", file=sys.stderr) as bar:
             found = sum([await _copy(source, target, workspace, bar.update) for workspace in workspaces])
@@ -156,8 +159,7 @@ async def _sums(storage: Storage, workspace: str) -> AsyncGenerator[tuple[str, i
                 if session_id:
                     yield session_id, messages, digest.digest()
                 session_id, messages, digest = line.session.id, 0, hashlib.sha256()
-            else:
-                messages += 1
+            messages += isinstance(line.message, Message)
             digest.update(_encode(line))
     if session_id:
         yield session_id, messages, digest.digest()

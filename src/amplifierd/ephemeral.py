@@ -23,12 +23,12 @@ WATCH_SECONDS = 0.2
 
 @contextmanager
 def ephemeral(settings: Settings) -> Iterator[Settings]:
-    """`settings` with a database of their own, which is gone in the end; a server's database stays as it is."""
-    if settings.database.startswith("postgres"):
-        yield settings
-        return
+    """`settings` with data of their own, which are gone in the end; a server's database stays as it is."""
     with tempfile.TemporaryDirectory(prefix="amplifierd-", dir=MEMORY if MEMORY.is_dir() else None) as folder:
-        yield replace(settings, database=f"sqlite:///{folder}/amplifierd.db")
+        settings = replace(settings, data_path=Path(folder, "directories"))
+        if not settings.database.startswith("postgres"):
+            settings = replace(settings, database=f"sqlite:///{folder}/amplifierd.db")
+        yield settings
 
 
 def forget(settings: Settings) -> None:

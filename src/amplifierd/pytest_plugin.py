@@ -28,7 +28,8 @@ def amplifierd_process() -> Iterator[str]:
 def amplifierd_seed() -> list[dict[str, Any]]:
     """What the server holds when a test begins; override it to seed data of your own.
 
-    Each item is a body of `createSession`, with `messages`, a list of bodies of `sendMessage`, besides.
+    Each item is a body of `createSession`, with `messages`, a list of bodies of `sendMessage`, besides. A profile or a
+    directory that it names is made, where it is not there.
     """
     greeting = [{"content": "Hello!"}, {"content": "Hello. What shall we build?", "role": "assistant"}]
     return [{"messages": greeting}, {"context": {"task": "nothing yet"}}]

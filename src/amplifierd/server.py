@@ -18,7 +18,7 @@ from typing import Any, NoReturn
 import uvicorn
 from uvicorn.supervisors import Multiprocess
 
-from .app import create_app
+from .app import create_app, take_up_markers
 from .ephemeral import ephemeral, forget, limit_life, say_where
 from .logs import configure_logging
 from .protocol import LIMITS, Protocol
@@ -79,6 +79,7 @@ async def _serve_from(storage: Storage, settings: Settings, server: uvicorn.Serv
     # Not by the application's lifespan: uvicorn would log with a traceback why the storage can't be opened.
     async with storage:
         await _check(storage, settings)
+        await take_up_markers(settings, storage)
         _announce(settings)
         _collect_garbage()
         await server.serve(sockets=[listener])
@@ -211,6 +212,7 @@ async def _try(settings: Settings) -> None:
     create_app(settings, storage)
     async with storage:
         await _check(storage, settings)
+        await take_up_markers(settings, storage)
 
 
 async def _check(storage: Storage, settings: Settings) -> None:

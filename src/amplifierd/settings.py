@@ -23,6 +23,11 @@ def default_database() -> str:
     return f"sqlite:///{user_data_path('amplifierd') / 'amplifierd.db'}"
 
 
+def default_data_path() -> Path:
+    """A folder in the user's data directory."""
+    return user_data_path("amplifierd") / "directories"
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """The settings of one daemon."""
@@ -30,6 +35,7 @@ class Settings:
     host: str = "127.0.0.1"
     port: int = 8420
     database: str = field(default_factory=default_database)
+    data_path: Path = field(default_factory=default_data_path)
     workers: int = 1
     idempotency_ttl: float = DAY_SECONDS
     max_body: int = 8 * 1024 * 1024

@@ -6,10 +6,16 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http import HTTPStatus
 from typing import Any
+from urllib.error import HTTPError
+from urllib.parse import quote
 from urllib.request import ProxyHandler, Request, build_opener
 
 SECONDS = 30
+
+BUILT_IN = "default"
+ROOT = "."
 
 # The daemon is on this machine, whatever proxy there is for others.
 _DIRECT = build_opener(ProxyHandler({}))
@@ -41,18 +47,42 @@ class Server:
         self.sessions: list[dict[str, Any]] = []
 
     def reset(self, seed: list[dict[str, Any]]) -> None:
-        """Delete every session, then create those of `seed` (see the fixture `amplifierd_seed`), in order."""
+        """Delete all there is, then create the sessions of `seed` (see the fixture `amplifierd_seed`), in order."""
         for session in self._ask("GET", "/sessions"):
             self._ask("DELETE", f"/sessions/{session['id']}")
+        self._ask("DELETE", "/profiles/active")
+        for profile in self._ask("GET", "/profiles"):
+            if profile["name"] != BUILT_IN:
+                self._ask("DELETE", f"/profiles/{profile['name']}")
+        for directory in self._ask("GET", "/amplified-directories")["directories"]:
+            path = f"/amplified-directories/{quote(directory['relativePath'])}"
+            if directory["relativePath"] == ROOT:
+                nothing = dict.fromkeys(directory["metadata"])
+                self._ask("PATCH", path, {"default_profile": None, "metadata": nothing})
+            else:
+                self._ask("DELETE", path)
         self.sessions = [self._create(dict(item)) for item in seed]
 
     def _create(self, item: dict[str, Any]) -> dict[str, Any]:
         messages = item.pop("messages", [])
+        self._prepare("/profiles", "name", item.get("profile", BUILT_IN))
+        self._prepare("/amplified-directories", "relative_path", item.get("amplified_dir", ROOT))
         path = f"/sessions/{self._ask('POST', '/sessions', item)['id']}"
         for message in messages:
             self._ask("POST", f"{path}/messages", message)
         created: dict[str, Any] = self._ask("GET", path)
         return created
+
+    def _prepare(self, path: str, field: str, name: str) -> None:
+        """Create what a session is opened in, where it is not there."""
+        if name in (BUILT_IN, ROOT):
+            return
+        try:
+            self._ask("GET", f"{path}/{quote(name)}")
+        except HTTPError as error:
+            if error.code != HTTPStatus.NOT_FOUND:
+                raise
+            self._ask("POST", path, {field: name})
 
     def _ask(self, method: str, path: str, body: object = None) -> Any:
         data = None if body is None else json.dumps(body).encode()

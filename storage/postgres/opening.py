@@ -1,21 +1,41 @@
 """Sessions on their way into PostgreSQL: many requests, one round trip."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
+from ..directory_path import lineage_of
+from ..profiles import BUILT_IN_HASH
 from ..records import Session
-from ..sessions import folded, text
+from ..sessions import folded
+from ..text import text
 
 
-def columns(workspace: str, sessions: Sequence[Session]) -> dict[str, object]:
-    """What `statements.INSERT_SESSIONS` is given."""
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """A request for a session with a profile, None for the one that it gets."""
+
+    session: Session
+    profile: str | None
+
+    @property
+    def size(self) -> int:
+        """About how many bytes it has."""
+        return len(bytes(self.session.context))
+
+
+def columns(workspace: str, requests: Sequence[Opening]) -> dict[str, object]:
+    """What `statements.OPEN_SESSIONS` is given."""
+    sessions = [request.session for request in requests]
     names = [session.name if isinstance(session.name, str) else None for session in sessions]
     return {
         "workspace": workspace,
+        "default_hash": BUILT_IN_HASH,
         "ids": [session.id for session in sessions],
         "names": names,
         "folded_names": [folded(name) for name in names],
-        "profiles": [session.profile for session in sessions],
+        "profiles": [request.profile for request in requests],
         "amplified_dirs": [session.amplified_dir for session in sessions],
+        "lineages": [lineage_of(session.amplified_dir) for session in sessions],
         "moments": [session.created_at for session in sessions],
         "contexts": [text(session.context) for session in sessions],
     }

@@ -40,6 +40,9 @@ from ..portable import (
     INSERT_SESSION as INSERT_SESSION,
 )
 from ..portable import (
+    LEAVE_DIRECTORY as LEAVE_DIRECTORY,
+)
+from ..portable import (
     MESSAGE_COUNT as MESSAGE_COUNT,
 )
 from ..portable import (
@@ -67,8 +70,17 @@ from ..portable import (
     TAIL_STATE as TAIL_STATE,
 )
 from ..portable import (
+    USE_DIRECTORY as USE_DIRECTORY,
+)
+from ..portable import (
     WORKSPACES as WORKSPACES,
 )
+from ..portable import resolve_context
+
+# See `Dialect`.
+STEPS = "json_array_elements_text(CAST({} AS JSON)) WITH ORDINALITY AS step (value, place)"
+
+RESOLVE_CONTEXT = resolve_context(STEPS)
 
 # A session as a list shows it.
 SUMMARY = """convert_to(
@@ -124,34 +136,12 @@ FROM workspace
 WHERE workspace = :workspace
 """
 
-# Sessions that arrived together.
-INSERT_SESSIONS = """
-WITH counted AS (
-    INSERT INTO workspace AS kept (workspace, revision)
-    VALUES (:workspace, cardinality(CAST(:ids AS TEXT[])))
-    ON CONFLICT (workspace) DO UPDATE
-    SET revision = kept.revision + EXCLUDED.revision
-    RETURNING revision - cardinality(CAST(:ids AS TEXT[])) AS before
-), new AS (
-    SELECT *
-    FROM unnest(
-        CAST(:ids AS TEXT[]), CAST(:names AS TEXT[]), CAST(:folded_names AS TEXT[]), CAST(:profiles AS TEXT[]),
-        CAST(:amplified_dirs AS TEXT[]), CAST(:moments AS TEXT[]), CAST(:contexts AS TEXT[])
-    ) WITH ORDINALITY AS new (id, name, folded_name, profile, amplified_dir, moment, context, place)
-), opened AS (
-    INSERT INTO session (
-        workspace, id, name, folded_name, status, profile, amplified_dir, created_at, updated_at, message_count,
-        token_usage, version, changed_version, changed_sequence, revision, created_revision
-    )
-    SELECT
-        :workspace, id, name, folded_name, 'created', profile, amplified_dir, moment, moment, 0,
-        0, 1, 1, 0, before + place, before + place
-    FROM counted
-    CROSS JOIN new
+# Sessions that arrived together (see the function in migrations/).
+OPEN_SESSIONS = """
+SELECT opened_id, opened_profile
+FROM open_sessions(
+    :workspace, :default_hash, :ids, :names, :folded_names, :profiles, :amplified_dirs, :lineages, :moments, :contexts
 )
-INSERT INTO session_detail (workspace, session_id, context)
-SELECT :workspace, id, context
-FROM new
 """
 
 UPDATE_SESSION = """

@@ -7,13 +7,14 @@ from contextlib import aclosing
 from typing import Any, TypeVar
 
 import msgspec
+from msgspec import UNSET
 
 from ..changes import Changes
 from ..clock import Clock
+from ..dialect import Dialect
 from ..interface import Versions
 from ..listing import FIRST_BLOCK_BYTES, listing
 from ..messages import numbered
-from ..queries import Dialect
 from ..records import (
     Listing,
     Message,
@@ -27,7 +28,8 @@ from ..records import (
 )
 from ..rows import Bindings, Reader
 from ..sessions import opened
-from ..transactional import Effect, TransactionalStorage
+from ..transactional import TransactionalStorage
+from ..transactions import Effect
 from . import appending, opening, search, statements
 from .appending import Appending
 from .failure import in_sentences
@@ -35,6 +37,7 @@ from .grouping import Grouping
 from .lexemes import Tokenizer
 from .migrations import migrate
 from .notifications import Notifications
+from .opening import Opening
 from .pool import ConnectionRows, Pool, connect
 from .transaction import transaction
 
@@ -54,7 +57,12 @@ DIALECT = Dialect(
     joined="convert_to(string_agg(record, ',') FILTER (WHERE size < :bytes), 'UTF8')",
     named="strpos(folded_name, :name) > 0",
     by_parent="session",
+    by_directory="session",
     no_limit=None,
+    as_bytes="convert_to({}, 'UTF8')",
+    quoted="to_json({})",
+    steps=statements.STEPS,
+    as_path='{} COLLATE "C"',
 )
 
 
@@ -79,7 +87,7 @@ class PostgresStorage(TransactionalStorage):
         self._changes = Changes(self._pool, statements, POLL_SECONDS)
         self._notifications = Notifications(self.url, self._changes.wake)
         self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
-        self._creations = Grouping[Session, None](self._open_together, lambda session: len(bytes(session.context)))
+        self._creations = Grouping[Opening, str | None](self._open_together, lambda request: request.size)
         self._appends = Grouping[Appending, Appended](self._append_together, lambda request: request.size)
 
     async def close(self) -> None:
@@ -93,11 +101,12 @@ class PostgresStorage(TransactionalStorage):
         await self._pool.row(statements.PING, {})
 
     async def create_session(self, workspace: str, new: NewSession, *, once: Once | None = None) -> Session:
-        if once is not None:
-            return await super().create_session(workspace, new, once=once)
-        session = opened(new, self._clock.now())
-        await self._creations.add(workspace, session)
-        return session
+        if once is None and new.settings_overrides is UNSET:
+            session = opened(new, "", self._clock.now())
+            profile = await self._creations.add(workspace, Opening(session, new.profile))
+            if profile is not None:
+                return msgspec.structs.replace(session, profile=profile)
+        return await super().create_session(workspace, new, once=once)
 
     async def append_message(
         self,
@@ -148,10 +157,12 @@ class PostgresStorage(TransactionalStorage):
         self._committed()
         return [(row[0], row[1], row[2]) for row in rows]
 
-    async def _open_together(self, workspace: str, sessions: list[Session]) -> list[None]:
-        await self._pool.row(statements.INSERT_SESSIONS, opening.columns(workspace, sessions))
+    async def _open_together(self, workspace: str, requests: list[Opening]) -> list[str | None]:
+        """The profiles that the sessions got; None for one that can't be opened like that."""
+        rows = await self._pool.all(statements.OPEN_SESSIONS, opening.columns(workspace, requests))
         self._committed()
-        return [None] * len(sessions)
+        profiles: dict[str, str] = dict(rows)
+        return [profiles.get(request.session.id) for request in requests]
 
     async def _read(self, read: Callable[[Reader], Coroutine[Any, Any, Answer]]) -> Answer:
         return await read(self._pool)

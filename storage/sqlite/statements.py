@@ -40,6 +40,9 @@ from ..portable import (
     INSERT_SESSION as INSERT_SESSION,
 )
 from ..portable import (
+    LEAVE_DIRECTORY as LEAVE_DIRECTORY,
+)
+from ..portable import (
     MESSAGE_COUNT as MESSAGE_COUNT,
 )
 from ..portable import (
@@ -67,8 +70,17 @@ from ..portable import (
     TAIL_STATE as TAIL_STATE,
 )
 from ..portable import (
+    USE_DIRECTORY as USE_DIRECTORY,
+)
+from ..portable import (
     WORKSPACES as WORKSPACES,
 )
+from ..portable import resolve_context
+
+# See `Dialect`.
+STEPS = "(SELECT key AS place, value FROM json_each({})) AS step"
+
+RESOLVE_CONTEXT = resolve_context(STEPS)
 
 PING = """
 SELECT message_count

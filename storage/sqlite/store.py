@@ -7,10 +7,11 @@ from typing import Any, TypeVar
 import apsw
 
 from ..clock import Clock
-from ..queries import Dialect
+from ..dialect import Dialect
 from ..records import Listing, SearchQuery
 from ..rows import Bindings, Reader
-from ..transactional import Effect, TransactionalStorage
+from ..transactional import TransactionalStorage
+from ..transactions import Effect
 from . import search, statements
 from .changes import Changes
 from .checkpointer import Checkpointer
@@ -31,7 +32,12 @@ DIALECT = Dialect(
     joined="CAST(group_concat(record) AS BLOB)",
     named="instr(folded_name, :name) > 0",
     by_parent="session INDEXED BY session_by_parent",
+    by_directory="session INDEXED BY session_by_directory",
     no_limit=-1,
+    as_bytes="CAST({} AS BLOB)",
+    quoted="json_quote({})",
+    steps=statements.STEPS,
+    as_path="{}",
 )
 
 

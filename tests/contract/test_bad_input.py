@@ -177,24 +177,56 @@ def test_a_patch_is_as_strict(client: httpx.Client, session_id: str) -> None:
         assert client.patch(f"/sessions/{session_id}", content=content, headers=kind).status_code == status
 
 
-@pytest.mark.parametrize("path", ["", "/lineage", "/messages", "/messages/1", "/transcript", "/events"])
+@pytest.mark.parametrize("path", ["/profiles/a/b", "/amplified-directories/a%2Fb"])
+def test_other_patches_are_as_strict(client: httpx.Client, path: str) -> None:
+    contents = ((b"{", 400), (b"7", 422), (b" " * (8 * 1024 * 1024 + 1), 413), (b'{"metadta":1}', 422))
+    for content, status in contents:
+        kind = {"Content-Type": "application/merge-patch+json"}
+        assert client.patch(path, content=content, headers=kind).status_code == status
+    assert client.patch(path, content=b"{}", headers={"Content-Type": "text/plain"}).status_code == 415
+
+
+@pytest.mark.parametrize("path", ["", "/lineage", "/profile", "/messages", "/messages/1", "/transcript", "/events"])
 def test_an_unknown_parameter_is_refused_by_name(client: httpx.Client, session_id: str, path: str) -> None:
     refused = client.get(f"/sessions/{session_id}{path}", params={"limt": "1"})
     assert refused.status_code == 400
     assert "limt" in refused.json()["detail"]
 
 
-@pytest.mark.parametrize("path", ["/export", "/events", "/search", "/health", "/status", "/sessions"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("/export", "/events", "/search", "/health", "/status", "/sessions", "/profiles", "/profiles/active"),
+        *("/profiles/default", "/amplified-directories", "/amplified-directories/."),
+    ],
+)
 def test_so_it_is_where_there_is_no_session(client: httpx.Client, path: str) -> None:
     assert client.get(path, params={"q": "x", "limt": "1"}).status_code == 400
 
 
-@pytest.mark.parametrize("path", ["/sessions/cleanup?x=1", "/import?x=1", "/sessions?x=1"])
+SENT = [
+    "/sessions/cleanup",
+    "/import",
+    "/sessions",
+    "/profiles",
+    "/profiles/default/activate",
+    "/profiles/default/copy",
+]
+
+
+@pytest.mark.parametrize("path", [*SENT, "/amplified-directories", "/amplified-directories/scan"])
 def test_so_it_is_where_something_is_sent(client: httpx.Client, path: str) -> None:
-    assert client.post(path, json={}).status_code == 400
+    assert client.post(f"{path}?x=1", json={}).status_code == 400
 
 
-@pytest.mark.parametrize("path", ["/sessions/cleanup", "/sessions"])
+@pytest.mark.parametrize("path", ["/profiles/active", "/profiles/a/b", "/amplified-directories/a/b"])
+def test_so_it_is_where_something_is_deleted(client: httpx.Client, path: str) -> None:
+    assert client.delete(f"{path}?x=1").status_code == 400
+
+
+@pytest.mark.parametrize(
+    "path", ["/sessions/cleanup", "/sessions", "/profiles", "/profiles/default/copy", "/amplified-directories"]
+)
 def test_every_operation_with_a_body_and_no_session_is_as_strict(daemon: Daemon, path: str) -> None:
     url = f"/api/v1{path}"
     refused(exchange(daemon.port, post(url, b"{", content_type=b"text/plain")), 415, "application/json")

@@ -166,11 +166,33 @@ def test_a_hundred_levels_come_back_in_a_transcript(daemon: Daemon, session_id: 
     assert exchange(daemon.port, get(MESSAGES.format(session_id))).status == 200
 
 
-@pytest.mark.parametrize("directory", [".", "a", "a/b/c", "a//b/./c", ".a", "...", "..a/b..", "a b", "é/ü", "a/", "~"])
-def test_a_relative_directory_is_kept(client: httpx.Client, directory: str) -> None:
+@pytest.mark.parametrize(
+    ("directory", "kept"),
+    [
+        (".", "."),
+        ("./.", "."),
+        ("a", "a"),
+        ("a/b/c", "a/b/c"),
+        ("x//b/./c", "x/b/c"),
+        ("a b", "a b"),
+        ("é/ü", "é/ü"),
+        ("y/", "y"),
+        ("~", "~"),
+    ],
+)
+def test_a_session_s_directory_is_kept_in_its_one_spelling(client: httpx.Client, directory: str, kept: str) -> None:
+    if kept != ".":
+        assert client.post("/amplified-directories", json={"relative_path": directory}).status_code == 201
     created = client.post("/sessions", json={"amplified_dir": directory})
     assert created.status_code == 201
-    assert client.get(created.headers["location"].removeprefix("/api/v1")).json()["amplifiedDir"] == directory
+    assert client.get(created.headers["location"].removeprefix("/api/v1")).json()["amplifiedDir"] == kept
+
+
+@pytest.mark.parametrize("directory", [".a", "...", "..a/b..", "nobody/knows"])
+def test_a_session_in_a_directory_that_is_not_amplified_is_404(client: httpx.Client, directory: str) -> None:
+    answered = client.post("/sessions", json={"amplified_dir": directory})
+    assert answered.status_code == 404
+    assert answered.json()["detail"].startswith(f"Directory {directory} is not amplified; amplify it first")
 
 
 @pytest.mark.parametrize("path", ["/health", "/status", "/sessions"])

@@ -15,6 +15,7 @@ SAID = ["The quick brown fox", "A quick one", "needle in <hay>"]
 def session_id(daemon: Daemon) -> str:
     """A session in which something is said."""
     with daemon.client() as client:
+        client.post("/profiles", json={"name": "a/b"})
         created: str = client.post("/sessions", json={"profile": "a/b"}).json()["id"]
         client.post(f"/sessions/{created}/messages/batch", json={"messages": [{"content": text} for text in SAID]})
     return created

@@ -36,7 +36,10 @@ def test_storage_imports_nothing_of_ours() -> None:
 
 
 def test_handlers_import_the_storage_s_interface_only() -> None:
-    allowed = {"ours:storage.interface", "ours:storage.records", "ours:storage.errors"}
+    allowed = {
+        *("ours:storage.interface", "ours:storage.records", "ours:storage.errors"),
+        *("ours:storage.profile_records", "ours:storage.directory_records"),
+    }
     of_ours = {name for _, name in imports("handlers") if name.startswith(("ours:", "amplifierd"))}
     assert of_ours <= allowed
 

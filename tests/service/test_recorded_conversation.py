@@ -76,5 +76,7 @@ def test_a_session_that_is_not_there(api: str) -> None:
 
 
 def test_a_session_in_a_directory(api: str) -> None:
+    amplified = requests.post(f"{api}/amplified-directories", json={"relative_path": "projects/atlas"}, timeout=10)
+    assert amplified.status_code == 201
     assert created(api, profile="default", amplified_dir="projects/atlas")["amplifiedDir"] == "projects/atlas"
     assert created(api, profile="default")["amplifiedDir"] == "."

@@ -112,6 +112,42 @@ def test_a_request_that_is_still_handled_is_409(database: str, post: str, body: 
         assert waiting.result() in (200, 201)
 
 
+CONTEXTS: list[tuple[str, Any]] = [
+    ("/profiles", {"name": "x"}),
+    ("/profiles/default/copy", {"new_name": "y"}),
+    ("/profiles/default/activate", None),
+    ("/amplified-directories", {"relative_path": "x"}),
+    ("/amplified-directories/scan", None),
+]
+
+
+def test_profiles_and_directories_are_sent_again_without_a_second_effect(client: httpx.Client) -> None:
+    for number, (url, body) in enumerate(CONTEXTS):
+        headers = {"Idempotency-Key": f"context-{number}"}
+        first = client.post(url, json=body, headers=headers)
+        assert first.is_success
+        again = client.post(url, json=body, headers=headers)
+        assert (again.status_code, again.text) == (first.status_code, first.text)
+        assert again.headers["idempotent-replayed"] == "true"
+        other, changed = CONTEXTS[number - 1]
+        assert client.post(other, json=changed, headers=headers).status_code == 422
+
+
+def test_of_profiles_and_directories_too_one_that_is_still_handled_is_409(database: str) -> None:
+    with Daemon(database) as daemon, daemon.client() as client, ThreadPoolExecutor(10) as threads:
+
+        def send(post: tuple[str, Any]) -> int:
+            return client.post(post[0], json=post[1], headers={"Idempotency-Key": post[0]}).status_code
+
+        with writes_held_up(database):
+            waiting = []
+            for post in CONTEXTS:
+                [refused], [other] = wait([threads.submit(send, post) for _ in range(2)], return_when=FIRST_COMPLETED)
+                assert refused.result() == 409
+                waiting.append(other)
+        assert {each.result() for each in waiting} <= {200, 201}
+
+
 def test_an_import_that_is_sent_again_has_no_second_effect(database: str, client: httpx.Client, path: str) -> None:
     assert path
     exported = client.get("/export").text

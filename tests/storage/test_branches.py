@@ -6,6 +6,7 @@ from msgspec import UNSET, Raw
 from amplifierd.storage.errors import SessionNotFound, TooFewMessages
 from amplifierd.storage.interface import Storage
 from amplifierd.storage.records import Fork, NewMessage, NewSession, Session
+from contexts import create_session
 from reading import read
 
 W = "default"
@@ -13,7 +14,7 @@ W = "default"
 
 async def talk(storage: Storage, messages: int) -> Session:
     new = NewSession(name="Talk", profile="p", context=Raw(b'{"b":1.0}'), amplified_dir="d")
-    session = await storage.create_session(W, new)
+    session = await create_session(storage, new)
     for number in range(1, messages + 1):
         await storage.append_message(W, session.id, NewMessage(content=str(number), token_count=number))
     return await storage.get_session(W, session.id)

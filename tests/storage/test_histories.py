@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from amplifierd.storage import open_storage
+from amplifierd.storage.clock import Clock
 from histories import History, Tally
 
 FIRST_SEED = 20251121
@@ -42,15 +43,16 @@ def test_a_storage_does_what_the_model_does(database: str, pytestconfig: pytest.
     end = time.monotonic() + pytestconfig.getoption("--fuzz-seconds")
     how = LONG if time.monotonic() < end else SHORT
     tally = Tally()
-    storage = open_storage(database)
+    clock = Clock()
+    storage = open_storage(database, clock=clock)
     with asyncio.Runner() as runner:
         runner.run(storage.open())
         try:
             number = FIRST_SEED
-            try_histories(lambda: History(runner.run, storage, tally), number, how)
+            try_histories(lambda: History(runner.run, storage, clock, tally), number, how)
             while time.monotonic() < end:
                 number += 1
-                try_histories(lambda: History(runner.run, storage, tally), number, how)
+                try_histories(lambda: History(runner.run, storage, clock, tally), number, how)
         finally:
             runner.run(storage.close())
     pytestconfig.get_terminal_writer().line(f"Tried {tally.histories} histories, {tally.steps} steps.")

@@ -13,7 +13,9 @@ from msgspec import UNSET, Raw
 from amplifierd.storage import open_storage
 from amplifierd.storage.errors import ContextTooLarge
 from amplifierd.storage.interface import Storage
+from amplifierd.storage.profile_records import NewProfile
 from amplifierd.storage.records import NewSession, SessionPatch, SessionQuery, SessionSummary
+from contexts import create_session
 from reading import records
 
 W = "default"
@@ -24,7 +26,8 @@ def raw(value: Any) -> Raw:
 
 
 async def test_what_is_not_named_stays(storage: Storage) -> None:
-    session = await storage.create_session(W, NewSession(name="a", profile="p", context=raw({"k": 1})))
+    await storage.create_profile(W, NewProfile("q"))
+    session = await create_session(storage, NewSession(name="a", profile="p", context=raw({"k": 1})))
     patched = await storage.update_session(W, session.id, SessionPatch(profile="q"))
     assert (patched.name, patched.profile, bytes(patched.context)) == ("a", "q", b'{"k":1}')
     assert patched == await storage.get_session(W, session.id)

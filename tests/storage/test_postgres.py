@@ -10,11 +10,13 @@ import asyncpg
 import pytest
 
 from amplifierd.storage import open_storage, queries
+from amplifierd.storage.directory_records import NewDirectory
 from amplifierd.storage.errors import DatabaseUnusable
 from amplifierd.storage.postgres import search, statements
 from amplifierd.storage.postgres.binding import bound
 from amplifierd.storage.postgres.pool import connect
 from amplifierd.storage.postgres.store import DIALECT
+from amplifierd.storage.profile_records import NewProfile
 from amplifierd.storage.records import (
     BatchMessage,
     MessageQuery,
@@ -177,6 +179,18 @@ async def test_one_append_is_one_transaction_of_many_requests(url: str) -> None:
         await asyncio.gather(*(storage.append_messages(W, session.id, new) for _ in range(200)))
         # The first makes a transaction alone, those that came meanwhile are the second.
         assert await transactions(url) - before <= 4
+
+
+async def test_sessions_with_profiles_and_directories_are_as_few_transactions(url: str) -> None:
+    async with open_storage(url) as storage:
+        await storage.create_profile(W, NewProfile("a/b"))
+        await storage.create_directory(W, NewDirectory("x", "a/b"))
+        before = await transactions(url)
+        asked = [NewSession(), NewSession(profile="a/b"), NewSession(amplified_dir="x")] * 60
+        opened = await asyncio.gather(*(storage.create_session(W, new) for new in asked))
+        assert await transactions(url) - before <= 4
+        assert [session.profile for session in opened] == ["default", "a/b", "a/b"] * 60
+        assert (await storage.get_directory(W, "x")).session_count == 60
 
 
 async def test_appends_with_keys_and_conditions_are_as_few_transactions(url: str) -> None:

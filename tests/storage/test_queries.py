@@ -20,6 +20,7 @@ from amplifierd.storage.records import (
     SessionSort,
     SessionSummary,
 )
+from contexts import create_session
 from reading import read, records
 
 W = "default"
@@ -44,7 +45,7 @@ async def paged(storage: Storage, **query: object) -> list[str]:
 async def five(storage: Storage) -> list[Session]:
     """Five sessions, of which the first was updated last."""
     created = [
-        await storage.create_session(W, NewSession(name=name, profile=profile, amplified_dir=directory))
+        await create_session(storage, NewSession(name=name, profile=profile, amplified_dir=directory))
         for name, profile, directory in [
             ("Atlas one", "a", "x"),
             ("atlas TWO", "a", "y"),

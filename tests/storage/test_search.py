@@ -19,6 +19,7 @@ from amplifierd.storage.records import (
     SearchQuery,
     Session,
 )
+from contexts import create_session
 from reading import export_of, exported, records
 
 W = "default"
@@ -35,7 +36,7 @@ TEXTS = [
 
 @pytest.fixture
 async def session(storage: Storage) -> Session:
-    created = await storage.create_session(W, NewSession(profile="a/b", amplified_dir="x/y"))
+    created = await create_session(storage, NewSession(profile="a/b", amplified_dir="x/y"))
     await storage.append_messages(W, created.id, NewMessages([BatchMessage(content=text) for text in TEXTS]))
     return created
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import apsw
 import pytest
 
-from amplifierd.storage import open_storage, queries
+from amplifierd.storage import directory_statements, open_storage, profile_statements, queries
 from amplifierd.storage.records import MessageQuery, NewMessage, NewSession, SessionQuery, SessionSort
 from amplifierd.storage.sqlite import search_statements, statements
 from amplifierd.storage.sqlite.store import DIALECT
@@ -110,6 +110,41 @@ async def test_the_children_of_a_session_are_found_by_it(path: Path, sort: Sessi
         assert str(first[-1]).startswith(
             "SEARCH session USING INDEX session_by_parent (workspace=? AND parent_session_id=?"
         )
+        connection.close()
+
+
+BY_DIRECTORY = SessionQuery(amplified_dir="a", recursive=True)
+STEPS = ["SCAN json_each VIRTUAL TABLE INDEX 1:"]
+
+
+@pytest.mark.parametrize(
+    ("statement", "searched", "scanned"),
+    [
+        (statements.RESOLVE_CONTEXT, {"above", "active_profile", "directory", "profile"}, STEPS),
+        (statements.USE_DIRECTORY, {"session"}, []),
+        (profile_statements.PROFILE, {"profile", "profile_content", "active_profile"}, []),
+        (profile_statements.HASH, {"profile"}, []),
+        (profile_statements.SESSION_PROFILE, {"session", "session_detail"}, []),
+        (profile_statements.listed(DIALECT), {"profile", "active_profile"}, []),
+        (directory_statements.TOTAL, {"directory_total"}, []),
+        (directory_statements.record(DIALECT, "= :relative_path"), {"directory", "directory_use", "above"}, STEPS),
+        (directory_statements.record(DIALECT, "> :after"), {"directory", "directory_use", "above"}, STEPS),
+        (directory_statements.count_sessions(recursive=True), {"directory_use"}, []),
+        (queries.sessions(DIALECT, BY_DIRECTORY, in_directory=3)[0], {"session"}, []),
+    ],
+)
+async def test_what_a_session_lives_in_is_found_by_keys(
+    path: Path, statement: str, searched: set[str], scanned: list[str]
+) -> None:
+    async with open_storage(f"sqlite:///{path}"):
+        connection = apsw.Connection(str(path))
+        names = re.findall(r":(\w+)", statement)
+        rows = connection.execute(f"EXPLAIN QUERY PLAN {statement}", dict.fromkeys(names)).fetchall()
+        details = [str(detail) for *_, detail in rows]
+        found = {match[1] for detail in details if (match := re.match(r"SEARCH (\w+) ", detail))}
+        assert found == searched, details
+        derived = ("SCAN CONSTANT ROW", "SCAN listed", "SCAN others", "SCAN step", "SCAN chosen")
+        assert [it for it in details if it.startswith("SCAN") and not it.startswith(derived)] == scanned
         connection.close()
 
 

@@ -9,6 +9,7 @@ from msgspec import Raw
 from amplifierd.storage.errors import SessionNotFound
 from amplifierd.storage.interface import Storage
 from amplifierd.storage.records import MessageQuery, NewMessage, NewSession, SessionQuery, SessionSummary
+from contexts import create_session
 from reading import read, records
 
 W = "default"
@@ -27,7 +28,7 @@ async def ids(storage: Storage) -> list[str]:
 
 async def test_a_session_comes_back_as_it_was_created(storage: Storage) -> None:
     new = NewSession(profile="foundation/base", context=Raw(b'{"b":1,"a":[]}'), amplified_dir='a "b"/c')
-    created = await storage.create_session(W, new)
+    created = await create_session(storage, new)
     assert UUID_7.fullmatch(created.id)
     assert TIME.fullmatch(created.created_at)
     assert created.created_at == created.updated_at
@@ -67,8 +68,8 @@ async def test_a_list_has_the_last_updated_first(storage: Storage) -> None:
 
 
 async def test_a_summary_is_the_session_without_its_context(storage: Storage) -> None:
-    new = NewSession(profile="p", context=Raw(b'{"a":1}'), amplified_dir='quote"and\\é')
-    session = await storage.create_session(W, new)
+    new = NewSession(profile="p", context=Raw(b'{"a":1}'), amplified_dir='quote"and é')
+    session = await create_session(storage, new)
     [summary] = await sessions(storage)
     expected = {
         name: value

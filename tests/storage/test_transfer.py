@@ -26,6 +26,7 @@ from amplifierd.storage.records import (
     Session,
     SessionPatch,
 )
+from contexts import create_session
 from reading import export_of, exported, read
 
 W = "default"
@@ -37,7 +38,7 @@ encode_lines = msgspec.json.Encoder().encode_lines
 async def filled(storage: Storage) -> None:
     """Sessions of every kind."""
     new = NewSession(profile="a/b", context=Raw(b'{"b":1.0,"a":123456789012345678901234567890}'), amplified_dir="x/y")
-    plain = await storage.create_session(W, new)
+    plain = await create_session(storage, new)
     await storage.create_session(W, NewSession(name="ß and SS"))
     failed = await storage.create_session(W, NewSession())
     message = NewMessage(content="a\0b", metadata=Raw(b'{"z":1e2,"a":[]}'), agent="x", token_count=7)

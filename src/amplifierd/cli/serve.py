@@ -2,12 +2,13 @@
 
 import gc
 import os
+from pathlib import Path
 from typing import Any, get_args
 
 import click
 from click.core import ParameterSource
 
-from ..settings import LogFormat, LogLevel, Settings
+from ..settings import LogFormat, LogLevel, Settings, default_data_path
 from ..storage.clock import DAY_SECONDS
 from .options import FROM_ENVIRONMENT, database
 
@@ -32,6 +33,14 @@ def _rate(_context: click.Context, _option: click.Parameter, rate: str | None) -
     "--port", type=click.IntRange(0, 65535), default=8420, show_envvar=True, help="The port; 0 takes a free one."
 )
 @database
+@click.option(
+    "--data-path",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=default_data_path,
+    show_default="a folder in your data directory",
+    show_envvar=True,
+    help="Where amplified directories are on the disk.",
+)
 @click.option("--workers", type=click.IntRange(1, 64), default=1, show_envvar=True, help="How many processes serve.")
 @click.option(
     "--max-body", type=click.IntRange(1), default=8 * 1024 * 1024, show_envvar=True, help="The largest body, in bytes."

@@ -13,9 +13,12 @@ warnings.filterwarnings("ignore", "Using `httpx` with `starlette.testclient`")
 from .application import Access, compile_contract
 from .document import ContractError, Document, load_document
 from .edge import AccessLog
+from .ijson import NotIJson
+from .ijson import decode as decode_ijson
 from .lines import LineReader, line_reader
 from .problems import Problem, render
 from .rate import RateLimit
+from .reading import Meaning, Unreadable
 from .security import Credential
 
 __all__ = [
@@ -25,9 +28,13 @@ __all__ = [
     "Credential",
     "Document",
     "LineReader",
+    "Meaning",
+    "NotIJson",
     "Problem",
     "RateLimit",
+    "Unreadable",
     "compile_contract",
+    "decode_ijson",
     "line_reader",
     "load_document",
     "render",

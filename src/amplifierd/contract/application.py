@@ -25,6 +25,7 @@ from .operation import Compilation, Handler, Operation
 from .pages import Pages
 from .paths import Paths
 from .rate import RateLimit
+from .reading import Reading
 from .representation import Rendering
 from .routing import Routing
 from .schema import Schemas
@@ -63,6 +64,7 @@ def compile_contract(
     check_responses: bool,
     lifespan: Lifespan,
     renderings: Mapping[tuple[str, str], Rendering],
+    readings: Mapping[tuple[str, str], Reading],
     access_log: AccessLog | None = None,
 ) -> ASGIApp:
     """The ASGI application that serves `document`.
@@ -70,9 +72,9 @@ def compile_contract(
     `handlers` is the package with a module for each tag and a function for each operationId, in snake_case;
     `provided` is what handlers may ask for by name besides what the contract gives them, and the `workspace` of the
     request's credential; `statuses` says which status an error of the domain has; `renderings` write an operation's
-    list in a media type that is not JSON; bodies, or their lines, have at most `max_body` bytes. With
-    `check_responses` whatever is sent is held against the contract first; `access_log` is told of each request. Raises
-    `ContractError` where document and handlers do not fit.
+    answer in a media type that is not JSON, `readings` read a body in one; bodies, or their lines, have at most
+    `max_body` bytes. With `check_responses` whatever is sent is held against the contract first; `access_log` is told
+    of each request. Raises `ContractError` where document and handlers do not fit.
     """
     _refuse_double_names(document)
     paths = Paths(document)
@@ -80,7 +82,7 @@ def compile_contract(
     capacity = Capacity(access.most_requests, access.most_bytes)
     rate_limit = None if access.rate_limit is None else RateLimit(access.rate_limit)
     compilation = Compilation(
-        document, schemas, provided, access.authenticate, rate_limit, capacity, max_body, renderings
+        document, schemas, provided, access.authenticate, rate_limit, capacity, max_body, renderings, readings
     )
     # Connexion's hint says applications where it takes what makes them.
     middlewares: list[Any] = [

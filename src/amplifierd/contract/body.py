@@ -1,6 +1,7 @@
 """Request bodies: read within bounds, decoded and validated once, bound to the handler's type."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -12,6 +13,7 @@ from ..storage.records import Digest
 from .exchange import Capacity, exchange_of
 from .ijson import DEEPEST, NotIJson, TooManyValues, decode
 from .problems import Problem, Violation, shorten
+from .reading import Reading, meaning_of
 from .schema import MOST_VIOLATIONS, Validator
 
 JSON = "application/json"
@@ -22,6 +24,9 @@ NDJSON = "application/x-ndjson"
 UNCOUNTED_BYTES = 64 * 1024
 
 _MOST_NAMED = 5
+
+
+Locate = Callable[[Violation], Violation]
 
 
 class RecordReader:
@@ -36,10 +41,11 @@ class RecordReader:
         self._deepest = deepest
         self._most_values = most_values
 
-    def read(self, text: bytes, what: str) -> tuple[Any, bytes]:
+    def read(self, text: bytes, what: str, located: Locate = lambda violation: violation) -> tuple[Any, bytes]:
         """The record that `text` holds, and its text without spaces; a problem calls it `what`.
 
-        Raises a problem: 400 not I-JSON, 413 too many values, 422 against the schema.
+        Raises a problem: 400 not I-JSON, 413 too many values, 422 against the schema, each violation as `located` has
+        it.
         """
         try:
             value = decode(text, self._deepest, self._most_values)
@@ -49,7 +55,7 @@ class RecordReader:
             detail = f"{what} has {error}, which are the most that this server takes."
             raise Problem(413, "body-too-large", detail) from None
         if not self._validator.is_valid(value):
-            raise _invalid(self._validator.violations(value), what)
+            raise _invalid([located(violation) for violation in self._validator.violations(value)], what)
         compact = msgspec.json.format(text, indent=-1)
         return self._decoder.decode(compact), compact
 
@@ -59,7 +65,10 @@ class RecordReader:
 
 
 class Body:
-    """The JSON body of an operation, in one of its media types, which its handler takes as a record."""
+    """The body of an operation, in one of its media types, which its handler takes as a record.
+
+    It is JSON but for those media types that have a reading.
+    """
 
     def __init__(
         self,
@@ -69,9 +78,11 @@ class Body:
         required: bool,
         max_bytes: int,
         capacity: Capacity,
+        readings: Mapping[str, Reading] = MappingProxyType({}),
     ) -> None:
         self._records = records
         self._media_types = media_types
+        self._readings = readings
         self._required = required
         self._max_bytes = max_bytes
         self._capacity = capacity
@@ -90,7 +101,11 @@ class Body:
             return self._records.default(), b""
         if content_type is None:
             raise self._not_taken("The body has no Content-Type")
-        return self._records.read(body, "The body")
+        reading = self._readings.get(_media_type(content_type)) if self._readings else None
+        if reading is None:
+            return self._records.read(body, "The body")
+        meaning = meaning_of(body, reading)
+        return self._records.read(meaning.json, "The body", meaning.located)
 
     def _check_headers(self, scope: Scope) -> bytes | None:
         content_type: bytes | None = None
@@ -136,6 +151,10 @@ class Body:
 
     def _not_taken(self, what: str) -> Problem:
         return Problem(415, "unsupported-media-type", f"{what}; send {' or '.join(self._media_types)}.")
+
+
+def _media_type(content_type: bytes) -> str:
+    return _text(content_type).lower().partition(";")[0].strip()
 
 
 def check_size(size: int, most: int, what: str) -> None:

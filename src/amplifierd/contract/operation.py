@@ -17,6 +17,7 @@ from .lines import LineBody
 from .parameters import Arguments, Header, HeaderParameters, compile_parameters
 from .preconditions import IF_MATCH, IF_NONE_MATCH, versions_of
 from .rate import RateLimit
+from .reading import Reading
 from .representation import Rendering
 from .response import Response
 from .schema import Schemas
@@ -40,6 +41,7 @@ class Compilation:
     capacity: Capacity
     max_body: int
     renderings: Mapping[tuple[str, str], Rendering]
+    readings: Mapping[tuple[str, str], Reading]
     keys_in_use: InUse = field(default_factory=set)
 
 
@@ -98,12 +100,14 @@ def _compile_body(compilation: Compilation, operation: Json, handler: Handler) -
         return None
     declared = compilation.document.resolve(operation["requestBody"])
     media_types = list(declared["content"])
-    [schema, *others] = [content["schema"] for content in declared["content"].values()]
+    operation_id = operation["operationId"]
+    readings = {name: reading for (of, name), reading in compilation.readings.items() if of == operation_id}
+    [schema, *others] = [content["schema"] for name, content in declared["content"].items() if name not in readings]
     record: Any = get_type_hints(handler).get("body")
     taken = {NDJSON} if record is Export else {JSON, MERGE_PATCH}
-    if set(media_types) - taken or any(other != schema for other in others):
+    if set(media_types) - taken - set(readings) or any(other != schema for other in others):
         raise ContractError(
-            f"Operation {operation['operationId']}: a body that is not of one schema, in {' or '.join(sorted(taken))}, "
+            f"Operation {operation_id}: a body that is not of one schema, in {' or '.join(sorted(taken))}, "
             "is not supported."
         )
     if record is Export:
@@ -112,12 +116,18 @@ def _compile_body(compilation: Compilation, operation: Json, handler: Handler) -
     fields = {it.encode_name for it in msgspec.structs.fields(record)} if _is_struct(record) else set()
     if properties != fields:
         raise ContractError(
-            f"Operation {operation['operationId']}: its body has the properties {sorted(properties)}, "
+            f"Operation {operation_id}: its body has the properties {sorted(properties)}, "
             f"{_name(handler)} takes {sorted(fields)}."
         )
     records = RecordReader(compilation.schemas.validator(schema), record)
-    required = declared.get("required", False)
-    return Body(records, media_types, required=required, max_bytes=compilation.max_body, capacity=compilation.capacity)
+    return Body(
+        records,
+        media_types,
+        required=declared.get("required", False),
+        max_bytes=compilation.max_body,
+        capacity=compilation.capacity,
+        readings=readings,
+    )
 
 
 def _provided(operation: Json, handler: Handler, names: list[str], provided: Mapping[str, object]) -> dict[str, object]:

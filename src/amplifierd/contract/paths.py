@@ -1,5 +1,10 @@
-"""The contract's paths as a tree of segments: which operations a request's path has, and what its parameters are."""
+"""The contract's paths as a tree of segments: which operations a request's path has, and what its parameters are.
 
+A parameter is one segment; one whose pattern takes `a/a` is as many as there are, whether their slashes came
+percent-encoded or not. Literal segments go before a parameter, and few segments of it before many.
+"""
+
+import re
 from dataclasses import dataclass, field
 
 from .document import Document, Json
@@ -17,7 +22,12 @@ class Item:
 class _Node:
     literals: "dict[str, _Node]" = field(default_factory=dict)
     parameter: "_Node | None" = None
+    spans: bool = False
     item: Item | None = None
+
+    def ends(self, position: int, length: int) -> range:
+        """Where the parameter may end that begins at this position of so many segments."""
+        return range(position + 1, (length if self.spans else position + 1) + 1)
 
 
 class Paths:
@@ -31,26 +41,31 @@ class Paths:
         for path, method, operation in document.operations():
             by_path.setdefault(path, {})[method] = operation
         for path, operations in by_path.items():
-            self._add(path, operations)
+            self._add(path, operations, _spanning(document, path, operations))
 
     def find(self, path: str) -> tuple[Item, dict[str, str]] | None:
         """The item of a request's path with the values of its parameters; None for an unknown path."""
         if not path.startswith(self._prefix):
             return None
-        values: list[str] = []
-        item = _find(self._root, path[len(self._prefix) :].split("/"), 0, values)
-        return None if item is None else (item, dict(zip(item.parameters, values, strict=True)))
+        segments = path[len(self._prefix) :].split("/")
+        places: list[slice] = []
+        item = _find(self._root, segments, 0, places)
+        if item is None:
+            return None
+        values = ("/".join(segments[place]) for place in places)
+        return item, dict(zip(item.parameters, values, strict=True))
 
     def operations(self, path: str) -> dict[str, Json]:
         """The operations of a request's path by method; none for an unknown path."""
         found = self.find(path)
         return {} if found is None else found[0].operations
 
-    def _add(self, path: str, operations: dict[str, Json]) -> None:
+    def _add(self, path: str, operations: dict[str, Json], spanning: set[str]) -> None:
         node, names = self._root, []
         for segment in path.removeprefix("/").split("/"):
             if segment.startswith("{"):
                 names.append(segment.strip("{}"))
+                node.spans = node.spans or names[-1] in spanning
                 node.parameter = node.parameter or _Node()
                 node = node.parameter
             else:
@@ -62,19 +77,28 @@ class Paths:
         node.item = Item(tuple(names), by_method)
 
 
-def _find(node: _Node, segments: list[str], position: int, values: list[str]) -> Item | None:
+def _spanning(document: Document, path: str, operations: dict[str, Json]) -> set[str]:
+    """The path's parameters that may have slashes in them."""
+    parameters = (it for operation in operations.values() for it in document.parameters(path, operation))
+    schemas = {it["name"]: document.resolve(it["schema"]) for it in parameters if it["in"] == "path"}
+    return {name for name, schema in schemas.items() if "pattern" in schema and re.search(schema["pattern"], "a/a")}
+
+
+def _find(node: _Node, segments: list[str], position: int, places: list[slice]) -> Item | None:
     if position == len(segments):
         return node.item
     segment = segments[position]
     literal = node.literals.get(segment)
     if literal is not None:
-        item = _find(literal, segments, position + 1, values)
+        item = _find(literal, segments, position + 1, places)
         if item is not None:
             return item
     if node.parameter is None or not segment:
         return None
-    values.append(segment)
-    item = _find(node.parameter, segments, position + 1, values)
-    if item is None:
-        values.pop()
-    return item
+    for end in node.ends(position, len(segments)):
+        places.append(slice(position, end))
+        item = _find(node.parameter, segments, end, places)
+        if item is not None:
+            return item
+        places.pop()
+    return None

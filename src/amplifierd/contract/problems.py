@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 
-from msgspec import Struct, json
+from msgspec import UNSET, Struct, UnsetType, json
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -17,10 +17,14 @@ _TITLES = {413: "Content Too Large", 414: "URI Too Long", 422: "Unprocessable Co
 
 
 class Violation(Struct, frozen=True):
-    """One place where a body breaks its schema: a JSON Pointer (RFC 6901), and what is wrong there."""
+    """One place where a body breaks its schema: a JSON Pointer (RFC 6901), and what is wrong there.
+
+    `line`, counted from 1, is that of a body which is no JSON.
+    """
 
     pointer: str
     detail: str
+    line: int | UnsetType = UNSET
 
 
 class Problem(Exception):

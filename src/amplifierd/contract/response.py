@@ -51,7 +51,7 @@ class Response:
         self._representations = _representations(self._returns, operation, declared, renderings)
         self._listing_name = _listing_name(self._returns)
         headers = declared.get("headers", {})
-        self._location = _Location(document, operation, declared) if "Location" in headers else None
+        self._location = _Location(document, operation, declared, self._returns) if "Location" in headers else None
         self._etag = ETag(document, schemas, path, operation, self._returns) if "ETag" in headers else None
         self._links = "Link" in headers
         if (self._returns is type(None)) is ("content" in declared):
@@ -78,6 +78,8 @@ class Response:
             headers = [self._etag.header(result)]
             await send({"type": "http.response.start", "status": NOT_MODIFIED, "headers": headers})
             await send({"type": "http.response.body", "body": b""})
+        elif self._representations is not None:
+            await self._send_form(scope, send, self._headers(result, replayed=replayed), _encode(result))
         else:
             await self._send_whole(send, self._headers(result, replayed=replayed), _encode(result))
 
@@ -97,6 +99,11 @@ class Response:
         length = (b"content-length", b"%d" % len(body))
         await self._start(send, [(b"content-type", content_type), length, *headers])
         await send({"type": "http.response.body", "body": body})
+
+    async def _send_form(self, scope: Scope, send: Send, headers: Headers, record: bytes) -> None:
+        assert self._representations is not None
+        form = self._representations.choose(scope["headers"])
+        await self._send_whole(send, [*headers, (b"vary", b"Accept")], form.block(record), form.content_type)
 
     async def _send_lines(self, scope: Scope, send: Send, export: Export) -> None:
         async with aclosing(export.batches) as batches:
@@ -153,7 +160,7 @@ async def _send_block(send: Send, block: bytes) -> None:
 class _Location:
     """The path of what was created: the first link that leads to a GET, its parameters taken from the record."""
 
-    def __init__(self, document: Document, operation: Json, declared: Json) -> None:
+    def __init__(self, document: Document, operation: Json, declared: Json, returns: Any) -> None:
         gets = {get["operationId"]: path for path, method, get in document.operations() if method == "get"}
         for link in declared.get("links", {}).values():
             if link["operationId"] in gets:
@@ -161,7 +168,9 @@ class _Location:
                 names = {name: source.removeprefix("$response.body#/") for name, source in link["parameters"].items()}
                 # "/sessions/", "session_id", "": a text, then a parameter and the text after it, and so on.
                 self._start, *rest = re.split("[{}]", path)
-                self._parts = [(names[name], text) for name, text in zip(rest[::2], rest[1::2], strict=True)]
+                self._parts = [
+                    (_attribute(returns, names[name]), text) for name, text in zip(rest[::2], rest[1::2], strict=True)
+                ]
                 return
         raise ContractError(f"Operation {operation['operationId']} declares Location but has no link to a GET.")
 
@@ -170,6 +179,11 @@ class _Location:
         for name, text in self._parts:
             location += quote(getattr(record, name), safe="") + text
         return location.encode()
+
+
+def _attribute(record: Any, name: str) -> str:
+    """What a record calls the field that is `name` on the wire."""
+    return next(field.name for field in msgspec.structs.fields(record) if field.encode_name == name)
 
 
 def _success(document: Document, operation: Json) -> tuple[int, Json]:
@@ -183,10 +197,10 @@ def _success(document: Document, operation: Json) -> tuple[int, Json]:
 def _representations(
     returns: Any, operation: Json, declared: Json, renderings: Mapping[tuple[str, str], Rendering]
 ) -> Representations | None:
-    """The forms of a list that has several; None for an answer that has one, which is the one that it must be."""
+    """The forms of a list or a record that has several; None where it has one, which is the one that it must be."""
     media_types = list(declared.get("content", {}))
     operation_id = operation["operationId"]
-    if returns is Listing and media_types != [JSON]:
+    if (returns is Listing and media_types != [JSON]) or (returns not in (Events, Export) and len(media_types) > 1):
         forms = {media_type: form for (name, media_type), form in renderings.items() if name == operation_id}
         try:
             return Representations(media_types, forms)

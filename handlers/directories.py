@@ -1,0 +1,77 @@
+"""Amplified directories: where sessions work. The storage keeps them; markers on the disk tell people of them."""
+
+from typing import Protocol
+
+from ..storage.directory_records import (
+    AmplifiedDirectory,
+    DirectoryList,
+    DirectoryPatch,
+    Markers,
+    NewDirectory,
+    ScanReport,
+)
+from ..storage.interface import Storage
+from ..storage.records import Once
+
+
+class Disk(Protocol):
+    """Where markers are."""
+
+    async def prepare(self, workspace: str, relative_path: str) -> None:
+        """Make a directory."""
+
+    async def write(self, workspace: str, directory: AmplifiedDirectory, *, anew: bool = True) -> None:
+        """Write a marker, or only where there is one, unless it is `anew`."""
+
+    async def remove(self, workspace: str, relative_path: str) -> None:
+        """Remove a marker."""
+
+    def found(self, workspace: str) -> Markers:
+        """Every marker."""
+
+
+async def create_amplified_directory(
+    body: NewDirectory, once: Once | None, *, storage: Storage, disk: Disk, workspace: str
+) -> AmplifiedDirectory:
+    """Amplify a directory."""
+    if body.create_marker:
+        await disk.prepare(workspace, body.relative_path)
+    directory = await storage.create_directory(workspace, body, once=once)
+    if body.create_marker and not (once and once.replayed):
+        await disk.write(workspace, directory)
+    return directory
+
+
+async def list_amplified_directories(
+    limit: int | None, cursor: str | None, *, storage: Storage, workspace: str
+) -> DirectoryList:
+    """The amplified directories of the workspace."""
+    return await storage.list_directories(workspace, limit=limit, cursor=cursor)
+
+
+async def get_amplified_directory(relative_path: str, *, storage: Storage, workspace: str) -> AmplifiedDirectory:
+    """One amplified directory."""
+    return await storage.get_directory(workspace, relative_path)
+
+
+async def update_amplified_directory(
+    relative_path: str, body: DirectoryPatch, *, storage: Storage, disk: Disk, workspace: str
+) -> AmplifiedDirectory:
+    """Change a directory's default profile and metadata."""
+    directory = await storage.update_directory(workspace, relative_path, body)
+    await disk.write(workspace, directory, anew=False)
+    return directory
+
+
+async def delete_amplified_directory(
+    relative_path: str, remove_marker: bool, force: bool, *, storage: Storage, disk: Disk, workspace: str
+) -> None:
+    """Amplify a directory no more."""
+    await storage.delete_directory(workspace, relative_path, force=force)
+    if remove_marker:
+        await disk.remove(workspace, relative_path)
+
+
+async def scan_amplified_directories(once: Once | None, *, storage: Storage, disk: Disk, workspace: str) -> ScanReport:
+    """Take up the markers that people have made and edited."""
+    return await storage.take_up_directories(workspace, disk.found(workspace), once=once)

@@ -1,0 +1,30 @@
+"""What SQL has no word of its own for."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """What a database has its own words for.
+
+    `summary` and `record` are a session's and a message's JSON in bytes, `joined` is that of the records which
+    `measured` lists,
+    `named` says whether the name has :name in it, `by_parent` and `by_directory` are the sources of sessions that are
+    found by their parent and by their directory, and `no_limit` the limit of a list that has none.
+
+    Of the templates `as_bytes` is a text in bytes, `quoted` a text as JSON, `steps` the texts of a JSON array as the
+    table `step` with their `value` and, in their order, `place`, and `as_path` a path as those in an index sort.
+    """
+
+    summary: str
+    record: str
+    measured: str
+    joined: str
+    named: str
+    by_parent: str
+    by_directory: str
+    no_limit: int | None
+    as_bytes: str
+    quoted: str
+    steps: str
+    as_path: str

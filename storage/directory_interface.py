@@ -1,0 +1,51 @@
+"""Amplified directories as handlers see them."""
+
+from abc import ABC, abstractmethod
+
+from .directory_records import AmplifiedDirectory, DirectoryList, DirectoryPatch, Markers, NewDirectory, ScanReport
+from .records import Once
+
+
+class Directories(ABC):
+    """Keeps amplified directories, the working directories of sessions; each is a workspace's own.
+
+    A relative path is normalised first (see `directory_path`). The root `.` is always there. Methods of one directory
+    raise `DirectoryNotAmplified`.
+    """
+
+    @abstractmethod
+    async def create_directory(
+        self, workspace: str, new: NewDirectory, *, once: Once | None = None
+    ) -> AmplifiedDirectory:
+        """Amplify a directory.
+
+        Raises `DirectoryExists`, `DirectoryPathRefused`, `DirectoryMetadataRefused`, `ProfileNotFound`.
+        """
+
+    @abstractmethod
+    async def get_directory(self, workspace: str, relative_path: str) -> AmplifiedDirectory:
+        """Read a directory."""
+
+    @abstractmethod
+    async def list_directories(
+        self, workspace: str, *, limit: int | None = None, cursor: str | None = None
+    ) -> DirectoryList:
+        """List directories by path; a cursor is a position among the paths."""
+
+    @abstractmethod
+    async def update_directory(self, workspace: str, relative_path: str, patch: DirectoryPatch) -> AmplifiedDirectory:
+        """Change a directory. Raises `ProfileNotFound`, `DirectoryMetadataRefused`."""
+
+    @abstractmethod
+    async def delete_directory(self, workspace: str, relative_path: str, *, force: bool = False) -> None:
+        """Amplify a directory no more; those below it stay, and so do its sessions.
+
+        Raises `RootDirectory`, and `DirectoryInUse` where it has sessions, unless `force`.
+        """
+
+    @abstractmethod
+    async def take_up_directories(self, workspace: str, markers: Markers, *, once: Once | None = None) -> ScanReport:
+        """Amplify the directories that have a marker, and change those whose marker was edited since it was written.
+
+        A marker that is older than its directory is passed over.
+        """

@@ -1,0 +1,70 @@
+"""Paths of amplified directories, relative to the data root: one spelling for each."""
+
+import json
+import re
+
+from .errors import DirectoryPathRefused
+
+ROOT = "."
+
+MOST_BYTES = 1_024
+MOST_SEGMENT_BYTES = 255
+MOST_SEGMENTS = 32
+
+# What a file system takes for something else, or Windows does (https://learn.microsoft.com/windows/win32/fileio/naming-a-file).
+_FORBIDDEN = re.compile(r"[\x00-\x1f\x7f\\:]")
+_DEVICE = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECASE)
+# The last word of a path of the API's own.
+_RESERVED = "scan"
+
+
+def normalised(path: str) -> str:
+    """The one spelling of a path: `a//b/./c` is `a/b/c`, `./.` is the root. Raises `DirectoryPathRefused`."""
+    if not path or path.startswith("/"):
+        raise DirectoryPathRefused(path, "it is not relative to the data root")
+    segments = [segment for segment in path.split("/") if segment not in ("", ".")]
+    if not segments:
+        return ROOT
+    for segment in segments:
+        _check(path, segment)
+    whole = "/".join(segments)
+    if whole == _RESERVED:
+        raise DirectoryPathRefused(path, "this name is reserved")
+    if len(segments) > MOST_SEGMENTS:
+        raise DirectoryPathRefused(path, f"it is deeper than {MOST_SEGMENTS} segments")
+    if len(whole.encode()) > MOST_BYTES:
+        raise DirectoryPathRefused(path, f"it has more than {MOST_BYTES} bytes")
+    return whole
+
+
+def spelt(path: str) -> str:
+    """The one spelling of a path; one that no directory may have stays as it is, and finds what has it."""
+    try:
+        return normalised(path)
+    except DirectoryPathRefused:
+        return path
+
+
+def lineage_of(path: str) -> str:
+    """A normalised path and its ancestors as statements take them: `["a/b","a","."]`, the nearest first."""
+    return json.dumps(_lineage(path), ensure_ascii=False)
+
+
+def _lineage(path: str) -> list[str]:
+    if path == ROOT:
+        return [ROOT]
+    segments = path.split("/")
+    return ["/".join(segments[:length]) for length in range(len(segments), 0, -1)] + [ROOT]
+
+
+def _check(path: str, segment: str) -> None:
+    if segment.startswith("."):
+        raise DirectoryPathRefused(path, "a segment begins with a dot, which is reserved")
+    if segment.endswith((".", " ")):
+        raise DirectoryPathRefused(path, "a segment ends with a dot or a space")
+    if _FORBIDDEN.search(segment):
+        raise DirectoryPathRefused(path, "it has a control character, a backslash or a colon")
+    if _DEVICE.fullmatch(segment):
+        raise DirectoryPathRefused(path, f"{segment!r} is a device of Windows")
+    if len(segment.encode()) > MOST_SEGMENT_BYTES:
+        raise DirectoryPathRefused(path, f"a segment has more than {MOST_SEGMENT_BYTES} bytes")

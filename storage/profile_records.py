@@ -1,0 +1,91 @@
+"""Profiles in the names of the wire: what a client sends is snake_case, what it reads is camelCase.
+
+A module's `config` is a `msgspec.Raw`, so that it comes back as it was sent.
+"""
+
+from msgspec import UNSET, Raw, Struct, UnsetType
+
+
+class ModuleConfig(Struct, frozen=True, forbid_unknown_fields=True):
+    """A module that a session is run with: its name, where it comes from, what it is told."""
+
+    module: str
+    source: str | UnsetType = UNSET
+    config: Raw | UnsetType = UNSET
+
+
+class SessionConfig(Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
+    """Which modules run a session, and how much they may put into its context, in characters."""
+
+    orchestrator: ModuleConfig
+    context_manager: ModuleConfig | UnsetType = UNSET
+    injection_size_limit: int | UnsetType = UNSET
+    injection_budget_per_turn: int | UnsetType = UNSET
+
+
+class NewSessionConfig(Struct, frozen=True, forbid_unknown_fields=True):
+    """The same as a client sends it."""
+
+    orchestrator: ModuleConfig
+    context_manager: ModuleConfig | UnsetType = UNSET
+    injection_size_limit: int | UnsetType = UNSET
+    injection_budget_per_turn: int | UnsetType = UNSET
+
+
+class NewProfile(Struct, frozen=True, forbid_unknown_fields=True):
+    """What a client says to create a profile; `agents` and `context` are references by name."""
+
+    name: str
+    description: str = ""
+    version: str = "1.0.0"
+    session: NewSessionConfig | UnsetType = UNSET
+    providers: list[ModuleConfig] = []
+    tools: list[ModuleConfig] = []
+    hooks: list[ModuleConfig] = []
+    agents: dict[str, str] = {}
+    context: dict[str, str] = {}
+    instructions: str = ""
+
+
+class ProfilePatch(Struct, frozen=True, forbid_unknown_fields=True):
+    """What a client changes of a profile, each a JSON value that is merged (RFC 7396)."""
+
+    description: Raw | UnsetType = UNSET
+    version: Raw | UnsetType = UNSET
+    session: Raw | UnsetType = UNSET
+    providers: Raw | UnsetType = UNSET
+    tools: Raw | UnsetType = UNSET
+    hooks: Raw | UnsetType = UNSET
+    agents: Raw | UnsetType = UNSET
+    context: Raw | UnsetType = UNSET
+    instructions: Raw | UnsetType = UNSET
+
+
+class CopyProfile(Struct, frozen=True, forbid_unknown_fields=True):
+    """How a profile is copied."""
+
+    new_name: str
+
+
+class ProfileSettings(Struct, frozen=True, rename="camel", kw_only=True):
+    """What a profile says, which a session keeps."""
+
+    name: str
+    description: str = ""
+    version: str = "1.0.0"
+    schema_version: int = 2
+    session: SessionConfig | UnsetType = UNSET
+    providers: list[ModuleConfig] = []
+    tools: list[ModuleConfig] = []
+    hooks: list[ModuleConfig] = []
+    agents: dict[str, str] = {}
+    context: dict[str, str] = {}
+    instructions: str = ""
+
+
+class Profile(ProfileSettings, frozen=True, rename="camel", kw_only=True):
+    """A profile; the one that is built in has no times."""
+
+    is_active: bool
+    created_at: str | UnsetType = UNSET
+    updated_at: str | UnsetType = UNSET

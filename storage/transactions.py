@@ -1,0 +1,61 @@
+"""What storages with transactions and SQL have: reads, writes, and answers that are recorded with their effect."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
+
+from .change import Change
+from .changes import Changes
+from .clock import Clock
+from .dialect import Dialect
+from .once import do_once, recall, record
+from .records import Listing, Once
+from .rows import Bindings, Reader, Statements, Transaction
+
+Answer = TypeVar("Answer")
+Effect = Callable[[Change], Coroutine[Any, Any, Answer]]
+
+
+class Transactions(ABC):
+    """Runs `statements`: points from `_rows`, long reads by `_read`, writes by `_change`."""
+
+    statements: Statements
+    dialect: Dialect
+    _idempotency_ttl: float
+    _clock: Clock
+    _rows: Reader
+    _changes: Changes
+
+    @abstractmethod
+    async def _read(self, read: Callable[[Reader], Coroutine[Any, Any, Answer]]) -> Answer:
+        """What `read` reads, for which others need not wait."""
+
+    @abstractmethod
+    async def _joined(self, statement: str, bindings: Bindings) -> bytes | None:
+        """The one column of the one row of a list that the database joins; None where it is long."""
+
+    @abstractmethod
+    async def _listing(self, statement: str, bindings: Bindings, *, searching: bool = False) -> Listing:
+        """The rows of a list, from one moment, in constant memory; much is read for few where it is `searching`."""
+
+    @abstractmethod
+    async def _change(self, workspace: str, effect: Effect[Answer]) -> Answer:
+        """What `effect` answers, after its transaction. It may be called twice, where the first time was undone."""
+
+    async def _recall(self, workspace: str, once: Once | None, kind: type[Answer]) -> Answer | None:
+        """The answer to a request of many transactions, where it has one already."""
+        return None if once is None else await self._change(workspace, lambda change: recall(change, once, kind))
+
+    async def _record(self, workspace: str, once: Once | None, answer: object) -> None:
+        if once is not None:
+            await self._change(workspace, lambda change: record(change, once, self._idempotency_ttl, answer))
+
+    async def _write(self, workspace: str, once: Once | None, kind: type[Answer], effect: Effect[Answer]) -> Answer:
+        if once is None:
+            return await self._change(workspace, effect)
+        return await self._change(workspace, lambda change: do_once(change, once, self._idempotency_ttl, kind, effect))
+
+    async def _begin(self, transaction: Transaction, workspace: str, effect: Effect[Answer]) -> Answer:
+        """What `effect` answers in a transaction, as a write that happens now."""
+        revision = await transaction.next_revision(workspace)
+        return await effect(Change(transaction, self.statements, workspace, self._clock.now(), revision))

@@ -1,0 +1,209 @@
+"""Amplified directories over a real socket, and their markers on a real disk."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from daemon import Daemon
+from raw import exchange, get
+
+MERGE = {"Content-Type": "application/merge-patch+json"}
+
+
+def amplify(client: httpx.Client, path: str, **body: Any) -> httpx.Response:
+    return client.post("/amplified-directories", json={"relative_path": path} | body)
+
+
+def marker(daemon: Daemon, path: str) -> Path:
+    return daemon.data_path / path / ".amplified/metadata.json"
+
+
+@pytest.fixture(autouse=True)
+def _nothing(client: httpx.Client) -> None:
+    """The daemon is a module's; each test begins with the root alone."""
+    for directory in client.get("/amplified-directories").json()["directories"]:
+        if directory["relativePath"] != ".":
+            client.delete(f"/amplified-directories/{directory['relativePath']}?force=true")
+
+
+def test_a_directory_is_amplified_read_changed_and_amplified_no_more(client: httpx.Client, daemon: Daemon) -> None:
+    created = amplify(client, "a//b/./c d", metadata={"n": 1}, default_profile="default")
+    assert created.status_code == 201
+    assert created.headers["location"] == "/api/v1/amplified-directories/a%2Fb%2Fc%20d"
+    directory = created.json()
+    assert (directory["relativePath"], directory["defaultProfileFrom"]) == ("a/b/c d", "a/b/c d")
+    for path in ("a/b/c d", "a%2Fb%2Fc%20d", "a//b/./c%20d/"):
+        assert client.get(f"/amplified-directories/{path}").json() == directory
+    written = json.loads(marker(daemon, "a/b/c d").read_text())
+    assert written == {"n": 1, "default_profile": "default", "amplifierd": {"updated_at": directory["updatedAt"]}}
+    patch = {"metadata": {"n": None, "m": 2}, "default_profile": None}
+    patched = client.patch("/amplified-directories/a/b/c d", json=patch, headers=MERGE)
+    assert (patched.status_code, patched.json()["metadata"]) == (200, {"m": 2})
+    written = json.loads(marker(daemon, "a/b/c d").read_text())
+    assert written == {"m": 2, "amplifierd": {"updated_at": patched.json()["updatedAt"]}}
+    (daemon.data_path / "a/b/c d/mine.txt").touch()
+    assert client.delete("/amplified-directories/a/b/c d").status_code == 204
+    assert [it.name for it in (daemon.data_path / "a/b/c d").iterdir()] == ["mine.txt"]
+    assert client.get("/amplified-directories/a/b/c d").status_code == 404
+
+
+@pytest.mark.parametrize("path", [".", "%2E", ".%2F.", "./"])
+def test_the_root_is_there(daemon: Daemon, path: str) -> None:
+    answered = exchange(daemon.port, get(f"/api/v1/amplified-directories/{path}"))
+    assert (answered.status, answered.json["relativePath"]) == (200, ".")
+
+
+def test_a_list_says_how_many_there_are_and_leads_on(client: httpx.Client) -> None:
+    for path in ("z", "a/b", "a"):
+        amplify(client, path)
+    found, url = [], "/amplified-directories?limit=3"
+    while url:
+        answered = client.get(url)
+        assert answered.json()["total"] == 4
+        found.append([it["relativePath"] for it in answered.json()["directories"]])
+        url = answered.links.get("next", {}).get("url", "").removeprefix("/api/v1")
+    assert found == [[".", "a", "a/b"], ["z"]]
+    whole = client.get("/amplified-directories").json()
+    assert [it["relativePath"] for it in whole["directories"]] == [".", "a", "a/b", "z"]
+
+
+@pytest.mark.parametrize(
+    ("method", "url", "body", "status", "detail"),
+    [
+        ("GET", "/none", None, 404, "Directory none is not amplified; amplify it first"),
+        ("GET", "/%2E%2E%2Fx", None, 404, "Path parameter 'relative_path' is '../x'"),
+        ("GET", "/a%00", None, 404, "Path parameter 'relative_path' is "),
+        ("PATCH", "/none", {}, 404, "Directory none is not amplified"),
+        ("PATCH", "/.%2F.", {"default_profile": "none"}, 404, "Profile none not found"),
+        ("DELETE", "/none", None, 404, "Directory none is not amplified"),
+        ("DELETE", "/.%2F.?force=true", None, 409, "Directory . is the data root"),
+        ("POST", "", {"relative_path": "x", "default_profile": "none"}, 404, "Profile none not found"),
+        ("POST", "", {"relative_path": "."}, 409, "Directory . is amplified already"),
+        ("POST", "", {"relative_path": "/etc"}, 422, "/relative_path must match"),
+        ("POST", "", {"relative_path": "a/../b"}, 422, "/relative_path must match"),
+        ("POST", "", {"relative_path": "a/.ssh"}, 422, "/relative_path must match"),
+        ("POST", "", {"relative_path": "a/con"}, 422, "'con' is a device of Windows"),
+        ("POST", "", {"relative_path": "scan"}, 422, "this name is reserved"),
+        ("POST", "", {"relativePath": "a"}, 422, "/relativePath is unknown; /relative_path is required"),
+        ("POST", "", {"relative_path": "x", "metadata": {"amplifierd": 1}}, 422, "the marker's own"),
+        ("PATCH", "/.%2F.", {"metadata": {"default_profile": "x"}}, 422, "the marker's own"),
+        ("PUT", "/scan", None, 405, "it takes POST"),
+    ],
+)
+def test_what_is_refused(client: httpx.Client, method: str, url: str, body: object, status: int, detail: str) -> None:
+    answered = client.request(method, f"/amplified-directories{url}", json=body)
+    assert answered.status_code == status
+    assert detail in answered.json()["detail"]
+
+
+def test_a_directory_with_sessions_stays_unless_it_is_forced(client: httpx.Client) -> None:
+    amplify(client, "a")
+    session = client.post("/sessions", json={"amplified_dir": "a/"}).json()
+    assert session["amplifiedDir"] == "a"
+    refused = client.delete("/amplified-directories/a")
+    assert (refused.status_code, refused.json()["sessionCount"]) == (409, 1)
+    assert refused.json()["detail"] == "Directory a has 1 session; delete them first, or say force=true"
+    directory = client.get("/amplified-directories/a").json()
+    assert (directory["sessionCount"], directory["lastUsedAt"]) == (1, session["createdAt"])
+    assert client.delete("/amplified-directories/a?force=true").status_code == 204
+    assert client.get(f"/sessions/{session['id']}").json() == session
+    client.delete(f"/sessions/{session['id']}")
+
+
+def test_sessions_are_listed_by_directory(client: httpx.Client) -> None:
+    for path in ("p", "p/q", "pq"):
+        amplify(client, path)
+        client.post("/sessions", json={"amplified_dir": path, "name": path})
+
+    def names(**query: str) -> list[str]:
+        return [it["name"] for it in client.get("/sessions", params=query | {"sort": "created_at"}).json()]
+
+    assert names(amplified_dir="p") == ["p"]
+    assert names(amplified_dir="p//", recursive="true") == ["p", "p/q"]
+
+
+def test_without_a_marker_the_disk_is_left_alone(client: httpx.Client, daemon: Daemon) -> None:
+    assert amplify(client, "unmarked", create_marker=False).status_code == 201
+    client.patch("/amplified-directories/unmarked", json={"metadata": {"x": 1}})
+    assert not (daemon.data_path / "unmarked").exists()
+    assert client.delete("/amplified-directories/unmarked").status_code == 204
+
+
+def test_a_marker_that_stays_is_taken_up_again(client: httpx.Client) -> None:
+    amplify(client, "back", metadata={"x": 1})
+    assert client.delete("/amplified-directories/back?remove_marker=false").status_code == 204
+    assert client.post("/amplified-directories/scan").json()["created"] == 1
+    assert client.get("/amplified-directories/back").json()["metadata"] == {"x": 1}
+
+
+def test_markers_by_hand_are_taken_up(client: httpx.Client, daemon: Daemon, tmp_path: Path) -> None:
+    amplify(client, "a", metadata={"n": 1})
+    edited = json.loads(marker(daemon, "a").read_text()) | {"n": 2}
+    marker(daemon, "a").write_text(json.dumps(edited))
+    for path, text in {
+        "hand/made": '{"name": "Hand", "default_profile": "default"}',
+        "broken": "{",
+        "list": "[]",
+        "bytes": "\xff",
+        ".hidden": "{}",
+        "odd": '{"default_profile": 5}',
+        "twice": '{"a": 1, "a": 2}',
+    }.items():
+        marker(daemon, path).parent.mkdir(parents=True)
+        marker(daemon, path).write_text(text, encoding="latin-1")
+    (tmp_path / "outside/.amplified").mkdir(parents=True)
+    (tmp_path / "outside/.amplified/metadata.json").write_text("{}")
+    (daemon.data_path / "link").symlink_to(tmp_path / "outside")
+    report = client.post("/amplified-directories/scan").json()
+    assert (report["created"], report["updated"]) == (1, 1)
+    assert {it["relativePath"] for it in report["refused"]} == {"broken", "list", "bytes", "odd", "twice"}
+    assert client.get("/amplified-directories/hand/made").json()["defaultProfile"] == "default"
+    assert client.get("/amplified-directories/a").json()["metadata"] == {"n": 2}
+    assert client.get("/amplified-directories/link").status_code == 404
+    assert client.post("/amplified-directories/scan").json() | {"refused": []} == {
+        "created": 0,
+        "updated": 0,
+        "unchanged": 2,
+        "refused": [],
+    }
+
+
+def test_a_disk_that_can_t_be_written_is_a_sentence(client: httpx.Client, daemon: Daemon, tmp_path: Path) -> None:
+    daemon.data_path.mkdir(exist_ok=True)
+    (daemon.data_path / "file").touch()
+    refused = amplify(client, "file/below")
+    assert (refused.status_code, refused.json()["type"]) == (409, "urn:amplifierd:problem:directory-unwritable")
+    assert "Not a directory" in refused.json()["detail"]
+    (daemon.data_path / "out").symlink_to(tmp_path)
+    for path in ("out", "out/below"):
+        refused = amplify(client, path)
+        assert (refused.status_code, "a symbolic link is on the way" in refused.json()["detail"]) == (409, True)
+    assert list(tmp_path.glob("below")) == []
+    assert client.get("/amplified-directories/out").status_code == 404
+
+
+def test_a_marker_that_can_t_be_written_any_more_is_a_line_in_the_log(
+    client: httpx.Client, daemon: Daemon, tmp_path: Path
+) -> None:
+    amplify(client, "moved")
+    (daemon.data_path / "moved").rename(tmp_path / "moved")
+    (daemon.data_path / "moved").symlink_to(tmp_path / "moved")
+    assert client.patch("/amplified-directories/moved", json={"metadata": {"n": 1}}).json()["metadata"] == {"n": 1}
+    assert "The marker of directory moved can't be written" in daemon.log
+    assert client.delete("/amplified-directories/moved").status_code == 204
+    assert "The marker of directory moved can't be removed" in daemon.log
+    assert (tmp_path / "moved/.amplified/metadata.json").exists()
+
+
+def test_markers_are_taken_up_at_the_start(database: str, tmp_path: Path) -> None:
+    folder = tmp_path / "there"
+    (folder / "by/hand/.amplified").mkdir(parents=True)
+    (folder / "by/hand/.amplified/metadata.json").write_text('{"name": "Hand"}')
+    (folder / "bad/.amplified").mkdir(parents=True)
+    (folder / "bad/.amplified/metadata.json").write_text("no")
+    with Daemon(database, "--data-path", str(folder)) as daemon, daemon.client() as client:
+        assert client.get("/amplified-directories/by/hand").json()["metadata"] == {"name": "Hand"}
+        assert "The marker of directory 'bad' is not taken up" in daemon.log

@@ -1,0 +1,199 @@
+"""Profiles over a real socket: as JSON and as files, by names with a slash."""
+
+from typing import Any
+
+import httpx
+import pytest
+
+from daemon import Daemon
+from raw import exchange, get
+
+MARKDOWN = {"Content-Type": "text/markdown; charset=utf-8"}
+MERGE = {"Content-Type": "application/merge-patch+json"}
+
+WHOLE: dict[str, Any] = {
+    "name": "foundation/whole",
+    "description": "All of it: \"quotes\", é, 'on'",
+    "version": "1.0",
+    "session": {
+        "orchestrator": {"module": "loop", "source": "git+https://x@y", "config": {"on": "yes", "n": 1.0, "no": None}},
+        "context_manager": {"module": "simple"},
+        "injection_size_limit": 10,
+    },
+    "providers": [{"module": "a", "config": {"deep": [[{"x": "1e5"}], []], "": True}}],
+    "tools": [{"module": "t"}],
+    "hooks": [{"module": "h"}],
+    "agents": {"zen": "zen.md"},
+    "context": {"docs": "docs/"},
+    "instructions": "\n# You\r\n---\nare\0",
+}
+
+
+@pytest.fixture(autouse=True)
+def _no_profiles(client: httpx.Client) -> None:
+    """The daemon is a module's; each test begins with the built-in profile alone."""
+    client.delete("/profiles/active")
+    for profile in client.get("/profiles").json():
+        if profile["name"] != "default":
+            assert client.delete(f"/profiles/{profile['name']}").status_code == 204
+
+
+def camel(session: dict[str, Any]) -> dict[str, Any]:
+    names = {"context_manager": "contextManager", "injection_size_limit": "injectionSizeLimit"}
+    return {names.get(name, name): value for name, value in session.items()}
+
+
+def test_a_profile_is_created_read_changed_and_deleted(client: httpx.Client) -> None:
+    created = client.post("/profiles", json=WHOLE)
+    assert created.status_code == 201
+    assert created.headers["location"] == "/api/v1/profiles/foundation%2Fwhole"
+    profile = created.json()
+    times = {"createdAt": profile["createdAt"], "updatedAt": profile["createdAt"]}
+    assert profile == WHOLE | times | {"session": camel(WHOLE["session"]), "schemaVersion": 2, "isActive": False}
+    assert client.get("/profiles/foundation/whole").json() == profile
+    assert client.get(created.headers["location"].removeprefix("/api/v1")).json() == profile
+    listed = [it["name"] for it in client.get("/profiles").json()]
+    assert listed == ["default", "foundation/whole"]
+    patched = client.patch("/profiles/foundation/whole", json={"version": "2", "agents": {"zen": None}}, headers=MERGE)
+    assert (patched.json()["version"], patched.json()["agents"]) == ("2", {})
+    copied = client.post("/profiles/foundation/whole/copy", json={"new_name": "copy"})
+    assert (copied.status_code, copied.headers["location"]) == (201, "/api/v1/profiles/copy")
+    for _ in range(2):
+        status = client.delete("/profiles/foundation%2Fwhole").status_code
+    assert status == 404
+    assert client.get("/profiles/copy").json()["version"] == "2"
+
+
+def test_a_page_leads_to_the_next(client: httpx.Client) -> None:
+    for name in ("a", "b/c", "z"):
+        client.post("/profiles", json={"name": name})
+    names, url = [], "/profiles?limit=3"
+    while url:
+        answered = client.get(url)
+        names.append([it["name"] for it in answered.json()])
+        url = answered.links.get("next", {}).get("url", "").removeprefix("/api/v1")
+    assert names == [["a", "b/c", "default"], ["z"]]
+
+
+@pytest.mark.parametrize(
+    ("method", "url", "body", "status", "detail"),
+    [
+        ("GET", "/profiles/none", None, 404, "Profile none not found"),
+        ("GET", "/profiles/a/b/c", None, 404, "Path parameter 'name' is 'a/b/c'"),
+        ("GET", "/profiles/Big", None, 404, "Path parameter 'name' is 'Big'"),
+        ("GET", "/profiles/active", None, 404, "No profile is active"),
+        ("PATCH", "/profiles/none", {}, 404, "Profile none not found"),
+        ("DELETE", "/profiles/none", None, 404, "Profile none not found"),
+        ("POST", "/profiles/none/activate", None, 404, "Profile none not found"),
+        ("POST", "/profiles/none/copy", {"new_name": "x"}, 404, "Profile none not found"),
+        ("PATCH", "/profiles/default", {}, 409, "Profile default is built in"),
+        ("DELETE", "/profiles/default", None, 409, "Profile default is built in"),
+        ("POST", "/profiles", {"name": "default"}, 409, "Profile default already exists"),
+        ("POST", "/profiles/default/copy", {"new_name": "default"}, 409, "Profile default already exists"),
+        ("POST", "/profiles", {"name": "active"}, 422, "The name active is reserved"),
+        ("POST", "/profiles", {"name": "x/copy"}, 422, "The name x/copy is reserved"),
+        ("POST", "/profiles", {"name": "Invalid_Name"}, 422, "/name must match"),
+        ("POST", "/profiles", {"name": "a", "sesion": {}}, 422, "/sesion is unknown"),
+        ("POST", "/profiles", {"name": "a", "session": {"context_manager": {"module": "x"}}}, 422, "orchestrator"),
+        ("POST", "/profiles/default/copy", {"new_name": "A"}, 422, "/new_name must match"),
+        ("POST", "/sessions", {"profile": "none"}, 404, "Profile none not found"),
+        ("POST", "/sessions", {"settings_overrides": {"temperature": 1}}, 422, "temperature is unknown"),
+        ("GET", "/sessions/none/profile", None, 404, "Session none not found"),
+        ("GET", "/profiles/default/activate", None, 405, "it takes POST"),
+        ("PUT", "/profiles/active", None, 405, "it takes DELETE, GET, HEAD"),
+    ],
+)
+def test_what_is_refused(client: httpx.Client, method: str, url: str, body: object, status: int, detail: str) -> None:
+    answered = client.request(method, url, json=body)
+    assert answered.status_code == status
+    assert detail in answered.json()["detail"]
+
+
+def test_the_active_profile(client: httpx.Client) -> None:
+    client.post("/profiles", json={"name": "a/b"})
+    activated = client.post("/profiles/a/b/activate")
+    assert (activated.status_code, activated.json()["isActive"]) == (200, True)
+    assert client.get("/profiles/active").json() == activated.json()
+    session = client.post("/sessions").json()
+    assert session["profile"] == "a/b"
+    refused = client.delete("/profiles/a/b")
+    assert (refused.status_code, refused.json()["detail"]) == (
+        409,
+        "Cannot delete active profile: a/b. Deactivate it first.",
+    )
+    assert [client.delete("/profiles/active").status_code for _ in range(2)] == [204, 204]
+    assert client.delete("/profiles/a/b").status_code == 204
+    kept = client.get(f"/sessions/{session['id']}/profile")
+    assert (kept.status_code, kept.json()["name"]) == (200, "a/b")
+    assert client.post("/sessions").json()["profile"] == "default"
+
+
+def test_a_session_gets_overrides_and_another_profile(client: httpx.Client) -> None:
+    client.post("/profiles", json=WHOLE)
+    overrides = {"session": {"context_manager": None, "orchestrator": {"config": {"n": 2.50}}}, "tools": []}
+    session = client.post("/sessions", json={"profile": WHOLE["name"], "settings_overrides": overrides}).json()
+    path = f"/sessions/{session['id']}"
+    kept = client.get(f"{path}/profile").json()
+    assert kept["session"]["orchestrator"]["config"] == {"on": "yes", "n": 2.5, "no": None}
+    assert ("contextManager" in kept["session"], kept["tools"]) == (False, [])
+    assert client.patch(path, json={"profile": "none"}).status_code == 404
+    assert client.patch(path, json={"profile": "default"}).json()["profile"] == "default"
+    assert client.get(f"{path}/profile").json()["name"] == "default"
+
+
+def test_a_profile_is_a_file_and_comes_back_from_it(client: httpx.Client) -> None:
+    profile = client.post("/profiles", json=WHOLE).json()
+    written = client.get("/profiles/foundation/whole", headers={"Accept": "text/markdown"})
+    assert written.headers["content-type"] == "text/markdown; charset=utf-8"
+    assert written.headers["vary"] == "Accept"
+    assert client.delete("/profiles/foundation/whole").status_code == 204
+    read = client.post("/profiles", content=written.content, headers=MARKDOWN)
+    assert read.status_code == 201, read.text
+    assert read.json() | {"createdAt": "", "updatedAt": ""} == profile | {"createdAt": "", "updatedAt": ""}
+    again = client.get("/profiles/foundation/whole", headers={"Accept": "text/markdown"})
+    assert again.content == written.content
+    refused = client.get("/profiles/foundation/whole", headers={"Accept": "text/html"})
+    assert refused.status_code == 406
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "words"),
+    [
+        ("---\n" + "\n" * 1024 * 1024, 1, "the file has more than 1048576 characters"),
+        ("# No front matter\n", 1, "the file begins with a line ---"),
+        ("---\nprofile:\n", 2, "a line --- has to end what began at line 1"),
+        ("---\nprofile:\n  name: [\n---\n", 4, "this is not YAML"),
+        ("---\nprofile:\n  name: a\n  name: b\n---\n", 4, "the key 'name' stands twice"),
+        ("---\nprofile:\n  name: a\n  version: 1\n  schema_version: 1\n---\n", 5, "schema_version is 2"),
+        ("---\nprofile:\n  name: a\n  schema_version: 2\n---\n", 2, "profile.version is required"),
+        ("---\nprofile: {name: a, version: 1, schema_version: 2}\nextends: b\n---\n", 3, "'extends' is unknown"),
+        (
+            "---\nprofile: {name: a, version: 1, schema_version: 2}\ntools:\n- {module: a}\n- source: x\n---\n",
+            5,
+            "/tools/1/module is required (line 5)",
+        ),
+        (
+            "---\nprofile: {name: a, version: 1, schema_version: 2}\nsession:\n  context:\n    modul: x\n---\n",
+            5,
+            "/session/context_manager/modul is unknown (line 5)",
+        ),
+    ],
+)
+def test_what_is_wrong_in_a_file_is_told_with_its_line(client: httpx.Client, text: str, line: int, words: str) -> None:
+    answered = client.post("/profiles", content=text, headers=MARKDOWN)
+    assert answered.status_code == 422
+    assert words in answered.json()["detail"]
+    assert line in [error["line"] for error in answered.json()["errors"]]
+
+
+def test_a_file_is_utf_8(client: httpx.Client) -> None:
+    answered = client.post("/profiles", content="---\né".encode("latin-1"), headers=MARKDOWN)
+    assert (answered.status_code, answered.json()["detail"]) == (400, "The body is not UTF-8 at byte 4.")
+
+
+@pytest.mark.parametrize(
+    "path", ["/profiles//", "/profiles//a", "/profiles/a//b", "/profiles/" + "a/" * 3_000, "/profiles/%00"]
+)
+def test_a_path_that_no_profile_has_is_404(daemon: Daemon, path: str) -> None:
+    answered = exchange(daemon.port, get(f"/api/v1{path}"))
+    assert answered.status == 404, answered.json

@@ -1,0 +1,350 @@
+"""What every storage does with amplified directories, and with the sessions in them."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from dataclasses import replace
+from pathlib import PurePosixPath
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from msgspec import UNSET, Raw
+
+from amplifierd.storage import directory_path
+from amplifierd.storage.directory_path import normalised
+from amplifierd.storage.directory_records import (
+    AmplifiedDirectory,
+    DirectoryPatch,
+    Marker,
+    Markers,
+    NewDirectory,
+    Refusal,
+    ScanReport,
+)
+from amplifierd.storage.errors import (
+    DirectoryExists,
+    DirectoryInUse,
+    DirectoryMetadataRefused,
+    DirectoryNotAmplified,
+    DirectoryPathRefused,
+    ProfileNotFound,
+    RootDirectory,
+)
+from amplifierd.storage.interface import Storage
+from amplifierd.storage.profile_records import NewProfile
+from amplifierd.storage.records import Fork, NewSession, SessionQuery, SessionSummary
+from reading import records
+
+W = "default"
+
+
+async def amplified(storage: Storage, *paths: str) -> None:
+    for path in paths:
+        await storage.create_directory(W, NewDirectory(path))
+
+
+async def listed(storage: Storage, workspace: str = W) -> list[AmplifiedDirectory]:
+    found = await storage.list_directories(workspace)
+    directories = await records(found.directories, AmplifiedDirectory)
+    assert found.total == len(directories)
+    return directories
+
+
+async def test_a_directory_comes_back_as_it_was_sent(storage: Storage) -> None:
+    await storage.create_profile(W, NewProfile("a/b"))
+    metadata = Raw(b'{"z":1.0,"name":"\\"\xc3\xa9\\u0000","n":123456789012345678901234567890}')
+    created = await storage.create_directory(W, NewDirectory("x//y/./z", "a/b", metadata))
+    assert created == await storage.get_directory(W, "x/y/z/")
+    assert (created.relative_path, bytes(created.metadata)) == ("x/y/z", bytes(metadata))
+    assert (created.default_profile, created.default_profile_from) == ("a/b", "x/y/z")
+    assert (created.session_count, created.last_used_at) == (0, UNSET)
+    assert created.created_at == created.updated_at
+    with pytest.raises(DirectoryExists, match="Directory x/y/z is amplified already"):
+        await storage.create_directory(W, NewDirectory("./x/y/z"))
+    await storage.create_directory("other", NewDirectory("x/y/z"))
+
+
+async def test_the_root_is_always_there(storage: Storage) -> None:
+    root = await storage.get_directory(W, ".")
+    assert (root.relative_path, bytes(root.metadata), root.default_profile) == (".", b"{}", UNSET)
+    assert await storage.get_directory(W, "./.") == root
+    assert await listed(storage) == [root]
+    assert [it.relative_path for it in await listed(storage, "other")] == ["."]
+    with pytest.raises(DirectoryExists):
+        await storage.create_directory(W, NewDirectory("."))
+    with pytest.raises(RootDirectory):
+        await storage.delete_directory(W, ".", force=True)
+    patched = await storage.update_directory("third", ".", DirectoryPatch(metadata=Raw(b'{"name":"root"}')))
+    assert patched == await storage.get_directory("third", ".")
+
+
+async def test_what_is_not_there(storage: Storage) -> None:
+    await storage.create_directory("other", NewDirectory("a"))
+    for path in ("a", "../a", "/a", ".amplified", "a\0", "x" * 2000):
+        with pytest.raises(DirectoryNotAmplified, match="is not amplified; amplify it first"):
+            await storage.get_directory(W, path)
+        with pytest.raises(DirectoryNotAmplified):
+            await storage.update_directory(W, path, DirectoryPatch())
+        with pytest.raises(DirectoryNotAmplified):
+            await storage.delete_directory(W, path)
+        with pytest.raises(DirectoryNotAmplified):
+            await storage.create_session(W, NewSession(amplified_dir=path))
+    for workspace in (W, "other"):
+        with pytest.raises(ProfileNotFound):
+            await storage.create_directory(workspace, NewDirectory("b", "none"))
+    assert await storage.count_sessions(W) == 0
+
+
+async def test_a_default_profile_is_inherited_and_follows_what_it_comes_from(storage: Storage) -> None:
+    for name in ("one", "two", "three"):
+        await storage.create_profile(W, NewProfile(name))
+    await amplified(storage, "a/b/c/d", "ab", "a/b", "a")
+
+    async def inherited(path: str) -> tuple[object, object]:
+        directory = await storage.get_directory(W, path)
+        assert directory in await listed(storage)
+        return directory.default_profile, directory.default_profile_from
+
+    assert await inherited("a/b/c/d") == (UNSET, UNSET)
+    await storage.update_directory(W, ".", DirectoryPatch(default_profile="one"))
+    assert await inherited("a/b/c/d") == await inherited("ab") == ("one", ".")
+    await storage.update_directory(W, "a", DirectoryPatch(default_profile="two"))
+    assert await inherited("a/b/c/d") == await inherited("a/b") == await inherited("a") == ("two", "a")
+    assert await inherited("ab") == ("one", ".")
+    await storage.update_directory(W, "a/b", DirectoryPatch(default_profile="three"))
+    session = await storage.create_session(W, NewSession(amplified_dir="a/b/c/d"))
+    assert session.profile == "three"
+    await storage.update_directory(W, "a/b", DirectoryPatch(default_profile=None))
+    assert await inherited("a/b/c/d") == ("two", "a")
+    await storage.delete_directory(W, "a")
+    assert await inherited("a/b/c/d") == ("one", ".")
+    assert (await storage.create_session(W, NewSession(amplified_dir="a/b/c/d"))).profile == "one"
+    named = await storage.create_session(W, NewSession(amplified_dir="a/b/c/d", profile="two"))
+    assert named.profile == "two"
+
+
+async def test_a_directory_goes_before_the_active_profile(storage: Storage) -> None:
+    for name in ("active-one", "of-the-directory"):
+        await storage.create_profile(W, NewProfile(name))
+    await storage.activate_profile(W, "active-one")
+    await storage.create_directory(W, NewDirectory("a", "of-the-directory"))
+    assert (await storage.create_session(W, NewSession(amplified_dir="a"))).profile == "of-the-directory"
+    assert (await storage.create_session(W, NewSession())).profile == "active-one"
+
+
+async def test_a_default_profile_that_has_gone_is_named(storage: Storage) -> None:
+    await storage.create_profile(W, NewProfile("a"))
+    await storage.create_directory(W, NewDirectory("d", "a"))
+    await storage.delete_profile(W, "a")
+    assert (await storage.get_directory(W, "d")).default_profile == "a"
+    with pytest.raises(ProfileNotFound, match="Profile a not found"):
+        await storage.create_session(W, NewSession(amplified_dir="d"))
+
+
+async def test_a_patch_is_merged(storage: Storage) -> None:
+    created = await storage.create_directory(W, NewDirectory("a", metadata=Raw(b'{"keep":1.0,"drop":1,"in":{"x":1}}')))
+    patched = await storage.update_directory(
+        W, "a", DirectoryPatch(metadata=Raw(b'{"drop":null,"in":{"y":2},"new":[1e2]}'))
+    )
+    assert bytes(patched.metadata) == b'{"keep":1.0,"in":{"x":1,"y":2},"new":[1e2]}'
+    assert patched.created_at == created.created_at
+    assert patched.updated_at > created.updated_at
+    with pytest.raises(ProfileNotFound):
+        await storage.update_directory(W, "a", DirectoryPatch(default_profile="none"))
+    assert await storage.get_directory(W, "a") == patched
+
+
+@pytest.mark.parametrize(
+    ("metadata", "reason"),
+    [
+        ('{"default_profile":1}', "a member default_profile, which is the marker's own"),
+        ('{"amplifierd":1}', "a member amplifierd"),
+        (f'{{"x":"{"x" * 262_144}"}}', "262152 bytes; the most is 262144"),
+        ("{" + ",".join(f'"{n}":0' for n in range(1_025)) + "}", "1025 members; the most is 1024"),
+    ],
+)
+async def test_metadata_that_is_refused(storage: Storage, metadata: str, reason: str) -> None:
+    with pytest.raises(DirectoryMetadataRefused, match=f"The metadata of directory a would have {reason}"):
+        await storage.create_directory(W, NewDirectory("a", metadata=Raw(metadata.encode())))
+    with pytest.raises(DirectoryMetadataRefused):
+        await storage.update_directory(W, ".", DirectoryPatch(metadata=Raw(metadata.encode())))
+    assert [it.relative_path for it in await listed(storage)] == ["."]
+
+
+async def test_a_directory_counts_its_sessions(storage: Storage) -> None:
+    await amplified(storage, "a", "a/b")
+
+    async def used(path: str) -> tuple[int, object]:
+        directory = await storage.get_directory(W, path)
+        return directory.session_count, directory.last_used_at
+
+    one, two = [await storage.create_session(W, NewSession(amplified_dir=path)) for path in ("a", "a/b//")]
+    fork = await storage.fork_session(W, one.id, Fork())
+    assert two.amplified_dir == "a/b"
+    assert await used("a") == (2, fork.created_at)
+    assert await used("a/b") == (1, two.created_at)
+    assert await used(".") == (0, UNSET)
+    await asyncio.gather(*(storage.create_session(W, NewSession()) for _ in range(20)))
+    assert (await used("."))[0] == 20
+    await storage.delete_session(W, one.id)
+    assert await used("a") == (1, fork.created_at)
+    with pytest.raises(DirectoryInUse, match=r"^Directory a has 1 session; delete them first, or say force=true$"):
+        await storage.delete_directory(W, "a")
+    await storage.delete_directory(W, "a", force=True)
+    assert (await storage.get_session(W, fork.id)).amplified_dir == "a"
+    await amplified(storage, "a")
+    assert await used("a") == (1, fork.created_at)
+    await storage.delete_session(W, fork.id)
+    await storage.delete_directory(W, "a")
+
+
+async def test_a_list_is_by_path(storage: Storage) -> None:
+    await amplified(storage, "b", "a/c", "a", "a-b", "é", "a/b/c")
+    assert [it.relative_path for it in await listed(storage)] == [".", "a", "a-b", "a/b/c", "a/c", "b", "é"]
+    assert [it.relative_path for it in await listed(storage, "other")] == ["."]
+
+
+@pytest.mark.parametrize("limit", [1, 2, 5, 7])
+async def test_pages_are_the_list(storage: Storage, limit: int) -> None:
+    await amplified(storage, "b", "a/c", "a", "a-b", "é", "a/b/c")
+    whole, paged = await listed(storage), list[AmplifiedDirectory]()
+    cursor: str | None = None
+    while True:
+        page = await storage.list_directories(W, limit=limit, cursor=cursor)
+        paged += await records(page.directories, AmplifiedDirectory)
+        assert page.total == 7
+        cursor = page.directories.next_cursor
+        if cursor is None:
+            break
+    assert paged == whole
+
+
+@pytest.mark.parametrize("most_sorted", [0, 5_000])
+async def test_sessions_of_a_subtree(storage: Storage, most_sorted: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("amplifierd.storage.queries.MOST_SORTED", most_sorted)
+    paths = ["a", "a/b", "a/b/c", "a-b", "a0", "ab", "é/a"]
+    await amplified(storage, *paths)
+    for path in [*paths, "."]:
+        await storage.create_session(W, NewSession(name=path, amplified_dir=path))
+
+    async def names(path: str, *, recursive: bool) -> list[object]:
+        query = SessionQuery(sort="created_at", amplified_dir=path, recursive=recursive, limit=50)
+        found = await records(await storage.list_sessions(W, query), SessionSummary)
+        assert found == await records(await storage.list_sessions(W, replace(query, limit=None)), SessionSummary)
+        return [it.name for it in found]
+
+    assert await names("a", recursive=False) == ["a"]
+    assert await names("a/", recursive=True) == ["a", "a/b", "a/b/c"]
+    assert await names("a/b", recursive=True) == ["a/b", "a/b/c"]
+    assert await names("é", recursive=True) == ["é/a"]
+    assert await names(".", recursive=False) == ["."]
+    assert await names(".", recursive=True) == [*paths, "."]
+    assert await names("../a", recursive=True) == []
+
+
+def found(*markers: Marker) -> Markers:
+    async def batches() -> AsyncGenerator[list[Marker], None]:
+        for marker in markers:
+            yield [marker]
+
+    return Markers(batches())
+
+
+async def test_markers_are_taken_up(storage: Storage) -> None:
+    await storage.create_profile(W, NewProfile("p"))
+    written = await storage.create_directory(W, NewDirectory("a", metadata=Raw(b'{"n":1}')))
+    report = await storage.take_up_directories(
+        W,
+        found(
+            Marker("new", "p", '{"n":1.0}'),
+            Marker("later", "not-here-yet"),
+            Marker("a", None, '{"n":1}', written.updated_at),
+            Marker("bad", fault="no JSON"),
+            Marker("x/.y"),
+            Marker("bad", "Not A Name"),
+        ),
+    )
+    assert report == ScanReport(
+        created=2,
+        unchanged=1,
+        refused=(
+            Refusal("bad", "The metadata of directory bad would have no JSON"),
+            Refusal("x/.y", "Directory 'x/.y' can't be amplified: a segment begins with a dot, which is reserved"),
+            Refusal(
+                "bad",
+                "The metadata of directory bad would have a default_profile 'Not A Name', which none can be called",
+            ),
+        ),
+    )
+    taken = await storage.get_directory(W, "new")
+    assert (taken.default_profile, bytes(taken.metadata)) == ("p", b'{"n":1.0}')
+    assert (await storage.get_directory(W, "later")).default_profile == "not-here-yet"
+
+
+async def test_a_marker_that_was_edited_changes_its_directory(storage: Storage) -> None:
+    first = await storage.create_directory(W, NewDirectory("a", metadata=Raw(b'{"n":1}')))
+    second = await storage.update_directory(W, "a", DirectoryPatch(metadata=Raw(b'{"n":2}')))
+    # It was never written anew, and is what a person would have made of an older one.
+    old = Marker("a", None, '{"n":7}', first.updated_at)
+    assert await storage.take_up_directories(W, found(old)) == ScanReport(unchanged=1)
+    assert await storage.get_directory(W, "a") == second
+    edited = Marker("a", None, '{"n":8}', second.updated_at)
+    assert await storage.take_up_directories(W, found(edited)) == ScanReport(updated=1)
+    assert bytes((await storage.get_directory(W, "a")).metadata) == b'{"n":8}'
+    by_hand = Marker("a", None, '{"n":9}')
+    assert await storage.take_up_directories(W, found(by_hand)) == ScanReport(updated=1)
+    assert bytes((await storage.get_directory(W, "a")).metadata) == b'{"n":9}'
+
+
+SEGMENT = st.one_of(
+    st.sampled_from([".", "..", "", "a", "b c", "é", ".x", "a.", "a ", "con", "COM1.txt", "scan", "a:b", "x" * 256]),
+    st.text(st.characters(exclude_categories=["Cs"], exclude_characters="/"), max_size=12),
+)
+
+
+@given(st.lists(SEGMENT, max_size=8).map("/".join))
+@settings(max_examples=3_000, deadline=None)
+def test_normalising_is_pathlib_s_and_what_could_leave_the_root_is_refused(path: str) -> None:
+    try:
+        whole = normalised(path)
+    except DirectoryPathRefused:
+        pure = PurePosixPath(path)
+        assert (
+            not path
+            or pure.is_absolute()
+            or str(pure) == "scan"
+            or any(part[0] == "." or part[-1] in ". " or not harmless(part) for part in pure.parts)
+        )
+        return
+    pure = PurePosixPath(path)
+    assert whole == str(pure)
+    assert not pure.is_absolute()
+    assert all(not part.startswith(".") and harmless(part) for part in pure.parts)
+    assert normalised(whole) == whole
+    assert PurePosixPath("/root").joinpath(whole).is_relative_to("/root")
+
+
+def harmless(part: str) -> bool:
+    """Whether every file system takes the name for what it is, Windows' too."""
+    device = part.partition(".")[0].lower()
+    return (
+        not any(character < " " or character in "\x7f\\:" for character in part)
+        and device not in {"con", "prn", "aux", "nul", *(f"{name}{n}" for name in ("com", "lpt") for n in range(10))}
+        and len(part.encode()) <= directory_path.MOST_SEGMENT_BYTES
+    )
+
+
+@pytest.mark.parametrize(
+    "path", ["a/" * 33, "/".join(["x" * 250] * 5), "a\0b", "a\nb", "..", "a/../b", "~/.ssh", "C:\\x"]
+)
+def test_a_path_that_is_refused(path: str) -> None:
+    with pytest.raises(DirectoryPathRefused):
+        normalised(path)
+
+
+@pytest.mark.parametrize(
+    ("path", "lineage"), [(".", ["."]), ("a", ["a", "."]), ('a/"b"/c', ['a/"b"/c', 'a/"b"', "a", "."])]
+)
+def test_a_lineage_leads_to_the_root(path: str, lineage: list[str]) -> None:
+    assert msgspec.json.decode(directory_path.lineage_of(path)) == lineage

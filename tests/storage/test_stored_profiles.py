@@ -1,0 +1,357 @@
+"""What every storage does with profiles, and what sessions keep of them."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+
+import msgspec
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from msgspec import UNSET, Raw
+
+from amplifierd.storage.cursor import decode_name, encode_name
+from amplifierd.storage.directory_records import NewDirectory
+from amplifierd.storage.errors import (
+    NoActiveProfile,
+    ProfileActive,
+    ProfileExists,
+    ProfileInvalid,
+    ProfileNameReserved,
+    ProfileNotFound,
+    ProfileReadOnly,
+    SessionNotFound,
+    SessionProfileUnknown,
+)
+from amplifierd.storage.interface import Storage
+from amplifierd.storage.profile_records import (
+    ModuleConfig,
+    NewProfile,
+    NewSessionConfig,
+    Profile,
+    ProfilePatch,
+    ProfileSettings,
+    SessionConfig,
+)
+from amplifierd.storage.records import Export, ExportLine, Fork, Listing, NewSession, Once, SessionPatch
+
+W = "default"
+NOBODY = "019aa8a4-7f7c-7c3e-9d2b-5b6f0f4f2a11"
+
+
+class Digest:
+    def update(self, data: bytes, /) -> None:
+        raise NotImplementedError(data)
+
+    def hexdigest(self) -> str:
+        return "x"
+
+
+def raw(text: str) -> Raw:
+    return Raw(text.encode())
+
+
+WHOLE = NewProfile(
+    name="foundation/base",
+    description="Whole",
+    version="2.0",
+    session=NewSessionConfig(
+        orchestrator=ModuleConfig("loop", "git+x@y", raw('{"z":1.0,"a":123456789012345678901234567890}')),
+        context_manager=ModuleConfig("simple"),
+        injection_size_limit=10,
+    ),
+    providers=[ModuleConfig("provider-a", config=raw('{"b":1e2}'))],
+    tools=[ModuleConfig("shell")],
+    hooks=[ModuleConfig("log")],
+    agents={"zen": "zen.md", "ada": "ada.md"},
+    context={"docs": "docs/"},
+    instructions="# You\n\nare.\0\n",
+)
+
+
+async def names(storage: Storage, **query: int | str) -> list[str]:
+    listing: Listing = await storage.list_profiles(W, **query)  # type: ignore[arg-type]  # one of each
+    assert listing.rest is None
+    return [each["name"] for each in msgspec.json.decode(b"[" + listing.first + b"]")]
+
+
+async def test_a_profile_comes_back_as_it_was_sent(storage: Storage) -> None:
+    created = await storage.create_profile(W, WHOLE)
+    assert created == await storage.get_profile(W, "foundation/base")
+    sent, got = msgspec.json.decode(msgspec.json.encode(WHOLE)), msgspec.json.decode(msgspec.json.encode(created))
+    assert (got["schemaVersion"], got["isActive"], got["createdAt"]) == (2, False, got["updatedAt"])
+    assert got["session"]["contextManager"] == sent["session"]["context_manager"]
+    assert got["session"]["injectionSizeLimit"] == 10
+    for name in ("name", "description", "version", "providers", "tools", "hooks", "agents", "context", "instructions"):
+        assert got[name] == sent[name]
+    assert list(got["agents"]) == ["zen", "ada"]
+    assert isinstance(created.session, SessionConfig)
+    assert bytes(created.session.orchestrator.config) == b'{"z":1.0,"a":123456789012345678901234567890}'  # type: ignore[arg-type]  # it has one
+
+
+async def test_a_name_is_taken_once(storage: Storage) -> None:
+    await storage.create_profile(W, NewProfile("a"))
+    for name in ("a", "default"):
+        with pytest.raises(ProfileExists, match=f"Profile {name} already exists"):
+            await storage.create_profile(W, NewProfile(name))
+    with pytest.raises(ProfileExists):
+        await storage.copy_profile(W, "default", "a")
+    await storage.create_profile("other", NewProfile("a"))
+
+
+@pytest.mark.parametrize("name", ["active", "x/activate", "x/copy"])
+async def test_a_name_that_would_be_another_path_is_refused(storage: Storage, name: str) -> None:
+    with pytest.raises(ProfileNameReserved, match=name):
+        await storage.create_profile(W, NewProfile(name))
+    with pytest.raises(ProfileNameReserved):
+        await storage.copy_profile(W, "default", name)
+
+
+async def test_what_is_not_there(storage: Storage) -> None:
+    await storage.create_profile("other", NewProfile("a"))
+    with pytest.raises(ProfileNotFound, match=r"^Profile a not found; create it first"):
+        await storage.get_profile(W, "a")
+    with pytest.raises(ProfileNotFound):
+        await storage.update_profile(W, "a", ProfilePatch())
+    with pytest.raises(ProfileNotFound):
+        await storage.delete_profile(W, "a")
+    with pytest.raises(ProfileNotFound):
+        await storage.activate_profile(W, "a")
+    with pytest.raises(ProfileNotFound):
+        await storage.copy_profile(W, "a", "b")
+    with pytest.raises(SessionNotFound):
+        await storage.session_profile(W, NOBODY)
+    assert await names(storage) == ["default"]
+
+
+async def test_the_built_in_profile_stays_as_it_is(storage: Storage) -> None:
+    built_in = await storage.get_profile(W, "default")
+    assert (built_in.created_at, built_in.is_active, built_in.providers) == (UNSET, False, [])
+    with pytest.raises(ProfileReadOnly, match="Profile default is built in"):
+        await storage.update_profile(W, "default", ProfilePatch(description=raw('"x"')))
+    with pytest.raises(ProfileReadOnly):
+        await storage.delete_profile(W, "default")
+    assert (await storage.activate_profile(W, "default")).is_active
+    assert (await storage.get_profile(W, "default")).is_active
+    copied = await storage.copy_profile(W, "default", "mine")
+    assert (copied.name, copied.description) == ("mine", built_in.description)
+
+
+async def test_a_patch_is_merged(storage: Storage) -> None:
+    created = await storage.create_profile(W, WHOLE)
+    patch = ProfilePatch(
+        description=raw('"New"'),
+        session=raw('{"context_manager":null,"orchestrator":{"config":{"a":null,"n":1.50}}}'),
+        providers=raw('[{"module":"other"}]'),
+        agents=raw('{"zen":null,"bob":"bob.md"}'),
+        instructions=raw("null"),
+    )
+    updated = await storage.update_profile(W, WHOLE.name, patch)
+    assert updated == await storage.get_profile(W, WHOLE.name)
+    orchestrator = ModuleConfig("loop", "git+x@y", raw('{"z":1.0,"n":1.50}'))
+    assert updated.session == SessionConfig(orchestrator, injection_size_limit=10)
+    assert (updated.providers, updated.tools) == ([ModuleConfig("other")], WHOLE.tools)
+    assert (updated.agents, updated.instructions) == ({"ada": "ada.md", "bob": "bob.md"}, "")
+    assert (updated.created_at, updated.version) == (created.created_at, "2.0")
+    assert str(updated.updated_at) > str(created.updated_at)
+    assert (await storage.update_profile(W, WHOLE.name, ProfilePatch(session=raw("null")))).session is UNSET
+
+
+@pytest.mark.parametrize(
+    ("patch", "reason"),
+    [
+        ('{"context_manager":{"module":"x"}}', "missing required field `orchestrator`"),
+        ('{"orchestrator":{"source":"x"}}', "missing required field `module`"),
+    ],
+)
+async def test_what_makes_no_profile_is_refused(storage: Storage, patch: str, reason: str) -> None:
+    await storage.create_profile(W, NewProfile("a"))
+    with pytest.raises(ProfileInvalid, match=f"Profile a would not be one: .*{reason}"):
+        await storage.update_profile(W, "a", ProfilePatch(session=raw(patch)))
+    with pytest.raises(ProfileInvalid):
+        await storage.create_session(W, NewSession(settings_overrides=ProfilePatch(session=raw(patch))))
+    assert await storage.count_sessions(W) == 0
+
+
+async def test_a_profile_has_256_kib_at_most(storage: Storage) -> None:
+    with pytest.raises(ProfileInvalid, match="the most is 262144"):
+        await storage.create_profile(W, NewProfile("a", instructions="é" * 131_072))
+    await storage.create_profile(W, NewProfile("a", instructions="x" * 200_000))
+    with pytest.raises(ProfileInvalid):
+        await storage.update_profile(W, "a", ProfilePatch(context=raw(f'{{"x":"{"x" * 100_000}"}}')))
+
+
+async def test_one_profile_is_active_at_most(storage: Storage) -> None:
+    for name in ("a", "b"):
+        await storage.create_profile(W, NewProfile(name))
+    with pytest.raises(NoActiveProfile, match="No profile is active"):
+        await storage.get_active_profile(W)
+    assert (await storage.activate_profile(W, "a")).is_active
+    assert (await storage.activate_profile(W, "b")).is_active
+    assert await storage.get_active_profile(W) == await storage.get_profile(W, "b")
+    assert not (await storage.get_profile(W, "a")).is_active
+    with pytest.raises(NoActiveProfile):
+        await storage.get_active_profile("other")
+    with pytest.raises(ProfileActive, match=r"^Cannot delete active profile: b\. Deactivate it first\.$"):
+        await storage.delete_profile(W, "b")
+    for _ in range(2):
+        await storage.deactivate_profile(W)
+    await storage.delete_profile(W, "b")
+    assert await names(storage) == ["a", "default"]
+
+
+async def test_a_list_is_by_name_and_says_which_is_active(storage: Storage) -> None:
+    for name in ("z", "e/b", "e", "a", "e-a"):
+        await storage.create_profile(W, NewProfile(name, description='"é'))
+    await storage.activate_profile(W, "e")
+    listing = await storage.list_profiles(W)
+    listed = msgspec.json.decode(b"[" + listing.first + b"]")
+    assert [each["name"] for each in listed] == ["a", "default", "e", "e-a", "e/b", "z"]
+    assert [each["name"] for each in listed if each["isActive"]] == ["e"]
+    assert listed[2].keys() == {
+        "name", "description", "version", "schemaVersion", "createdAt", "updatedAt", "isActive",
+    }  # fmt: skip
+    assert listed[1].keys() == listed[2].keys() - {"createdAt", "updatedAt"}
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 6])
+async def test_pages_are_the_list(storage: Storage, limit: int) -> None:
+    for name in ("z", "e/b", "e", "a", "x"):
+        await storage.create_profile(W, NewProfile(name))
+    whole, paged = await names(storage), list[str]()
+    cursor: str | None = None
+    while True:
+        page = await storage.list_profiles(W, limit=limit, cursor=cursor)
+        paged += [each["name"] for each in msgspec.json.decode(b"[" + page.first + b"]")]
+        cursor = page.next_cursor
+        if cursor is None:
+            break
+    assert paged == whole
+
+
+@given(st.text("ABCabc019_-", min_size=1))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_cursor_is_a_position(cursor: str) -> None:
+    assert isinstance(decode_name(cursor), str)
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1))
+def test_a_cursor_is_the_name_it_was_made_of(name: str) -> None:
+    assert decode_name(encode_name(name)) == name
+
+
+async def test_a_request_that_comes_again_has_one_effect(storage: Storage) -> None:
+    def once() -> Once:
+        return Once("key", Digest())
+
+    created = await storage.create_profile(W, WHOLE, once=once())
+    again = once()
+    assert await storage.create_profile(W, WHOLE, once=again) == created
+    assert again.replayed
+
+
+async def test_a_session_keeps_its_profile_as_it_was(storage: Storage) -> None:
+    await storage.create_profile(W, WHOLE)
+    session = await storage.create_session(W, NewSession(profile=WHOLE.name))
+    before = await storage.session_profile(W, session.id)
+    assert session.profile == WHOLE.name
+    assert msgspec.structs.asdict(before).items() <= msgspec.structs.asdict(await get(storage, WHOLE.name)).items()
+    await storage.update_profile(W, WHOLE.name, ProfilePatch(version=raw('"3.0"')))
+    fork = await storage.fork_session(W, session.id, Fork())
+    later = await storage.create_session(W, NewSession(profile=WHOLE.name))
+    await storage.delete_profile(W, WHOLE.name)
+    assert await storage.session_profile(W, session.id) == before
+    assert await storage.session_profile(W, fork.id) == before
+    assert (await storage.session_profile(W, later.id)).version == "3.0"
+    assert (await storage.get_session(W, session.id)).profile == WHOLE.name
+
+
+async def get(storage: Storage, name: str) -> Profile:
+    return await storage.get_profile(W, name)
+
+
+async def test_without_a_profile_a_session_gets_the_active_one_or_the_built_in_one(storage: Storage) -> None:
+    await storage.create_profile(W, NewProfile("a", version="7"))
+    first = await storage.create_session(W, NewSession())
+    await storage.activate_profile(W, "a")
+    second = await storage.create_session(W, NewSession())
+    third = await storage.create_session(W, NewSession(profile="default"))
+    elsewhere = await storage.create_session("other", NewSession())
+    assert [it.profile for it in (first, second, third, elsewhere)] == ["default", "a", "default", "default"]
+    assert (await storage.session_profile(W, second.id)).version == "7"
+    assert (await storage.session_profile(W, first.id)).name == "default"
+    assert (await storage.session_profile("other", elsewhere.id)).name == "default"
+
+
+async def test_a_session_of_a_profile_that_is_not_there_is_not_opened(storage: Storage) -> None:
+    with pytest.raises(ProfileNotFound, match=r"^Profile a/b not found"):
+        await storage.create_session(W, NewSession(profile="a/b"))
+    session = await storage.create_session(W, NewSession())
+    with pytest.raises(ProfileNotFound):
+        await storage.update_session(W, session.id, SessionPatch(profile="a/b"))
+    assert await storage.get_session(W, session.id) == session
+    assert await storage.count_sessions(W) == 1
+
+
+async def test_of_sessions_opened_together_each_gets_its_own_answer(storage: Storage) -> None:
+    await storage.create_profile(W, NewProfile("a"))
+    asked = ["a", None, "b", "default", "b", "a"]
+    answers = await asyncio.gather(
+        *(storage.create_session(W, NewSession(profile=profile)) for profile in asked), return_exceptions=True
+    )
+    profiles = [str(it) if isinstance(it, BaseException) else it.profile for it in answers]
+    missing = "Profile b not found; create it first (createProfile), or name another"
+    assert profiles == ["a", "default", missing, "default", missing, "a"]
+    assert await storage.count_sessions(W) == 4
+
+
+async def test_a_session_that_gets_another_profile_keeps_that(storage: Storage) -> None:
+    await storage.create_profile(W, NewProfile("a", version="7"))
+    session = await storage.create_session(W, NewSession())
+    patched = await storage.update_session(W, session.id, SessionPatch(profile="a"))
+    assert patched.profile == "a"
+    assert (await storage.session_profile(W, session.id)).version == "7"
+
+
+async def test_overrides_are_merged_into_what_a_session_keeps(storage: Storage) -> None:
+    await storage.create_profile(W, WHOLE)
+    overrides = ProfilePatch(
+        session=raw('{"orchestrator":{"config":{"a":null}}}'), tools=raw("[]"), instructions=raw('"Be brief."')
+    )
+    session = await storage.create_session(W, NewSession(profile=WHOLE.name, settings_overrides=overrides))
+    kept = await storage.session_profile(W, session.id)
+    assert (kept.tools, kept.instructions, kept.hooks) == ([], "Be brief.", WHOLE.hooks)
+    assert isinstance(kept.session, SessionConfig)
+    assert kept.session.orchestrator == ModuleConfig("loop", "git+x@y", raw('{"z":1.0}'))
+    assert (await storage.get_profile(W, WHOLE.name)).tools == WHOLE.tools
+    plain = await storage.create_session(W, NewSession(settings_overrides=ProfilePatch(version=raw('"9"'))))
+    assert (await storage.session_profile(W, plain.id)).version == "9"
+
+
+async def lines_of(storage: Storage) -> list[ExportLine]:
+    export = await storage.export_sessions(W)
+    return [line async for batch in export.batches for line in batch]
+
+
+def export_of(lines: list[ExportLine]) -> Export:
+    async def batches() -> AsyncGenerator[list[ExportLine], None]:
+        yield lines
+
+    return Export(batches())
+
+
+async def test_an_export_has_what_sessions_keep(storage: Storage) -> None:
+    await storage.create_profile(W, WHOLE)
+    await storage.create_directory(W, NewDirectory("d"))
+    session = await storage.create_session(W, NewSession(profile=WHOLE.name, amplified_dir="d"))
+    await storage.create_session(W, NewSession())
+    kept = await storage.session_profile(W, session.id)
+    lines = await lines_of(storage)
+    assert [it.profile for it in lines if isinstance(it.profile, ProfileSettings)] == [kept]
+    assert lines[2].profile == kept
+    await storage.import_sessions("other", export_of(lines), "fail")
+    assert await storage.session_profile("other", session.id) == kept
+    assert (await storage.get_session("other", session.id)).amplified_dir == "d"
+    without = [it for it in lines if it.profile is UNSET]
+    await storage.import_sessions("third", export_of(without), "fail")
+    with pytest.raises(SessionProfileUnknown, match=f"Session {session.id} came without its profile foundation/base"):
+        await storage.session_profile("third", session.id)
