@@ -18,9 +18,9 @@ curves:
 databases:
 	$(PYTHON) tests/postgres.py $(PYTHON) -m bench.databases
 
-# Fuzz for ten minutes, one seed after another.
+# Fuzz for ten minutes each: the operations, one seed after another, and HTTP itself, one mutated request after another.
 fuzz:
-	$(PYTHON) -m pytest --fuzz-seconds 600 tests/service/test_fuzz.py
+	$(PYTHON) -m pytest --fuzz-seconds 600 -s tests/service/test_fuzz.py tests/contract/test_raw_http.py
 
 # Hold each storage against a model in memory for twenty minutes, one seed of random histories after another.
 histories:

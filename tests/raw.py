@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import re
 import socket
 from dataclasses import dataclass
 from types import TracebackType
@@ -86,6 +87,46 @@ def exchange(port: int, *pieces: bytes) -> Answer:
     with Connection(port) as connection:
         connection.send(*pieces)
         return connection.answer()
+
+
+_STATUS = re.compile(rb"HTTP/1\.1 ([1-5]\d\d) [ -~]*")
+_HEADER = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+): ([ -~]*)")
+
+
+def answers_in(received: bytes) -> list[Answer]:
+    """The responses that these bytes are, none to HEAD. Raises ValueError where they are not HTTP to the letter."""
+    answers = []
+    while received:
+        head, _, received = received.partition(b"\r\n\r\n")
+        status_line, *lines = head.split(b"\r\n")
+        status, headers = _STATUS.fullmatch(status_line), [_HEADER.fullmatch(line) for line in lines]
+        if status is None or None in headers:
+            raise ValueError(f"This is no head of a response: {head!r}.")
+        fields = {it[1].decode().lower(): it[2].decode() for it in headers if it is not None}
+        body, received = _body(int(status[1]), fields, received)
+        answers.append(Answer(int(status[1]), fields, body))
+    return answers
+
+
+def _body(status: int, headers: dict[str, str], received: bytes) -> tuple[bytes, bytes]:
+    """The body, and what comes after it."""
+    if status < 200 or status in (204, 304):
+        return b"", received
+    if headers.get("transfer-encoding") != "chunked":
+        length = int(headers["content-length"])
+        if len(received) < length:
+            raise ValueError("The response is cut short.")
+        return received[:length], received[length:]
+    body = b""
+    while True:
+        size, _, received = received.partition(b"\r\n")
+        length = int(size, 16)
+        chunk, end, received = received[:length], received[length : length + 2], received[length + 2 :]
+        if len(chunk) < length or end != b"\r\n":
+            raise ValueError("The response is cut short.")
+        if not chunk:
+            return body, received
+        body += chunk
 
 
 def post(path: str, body: bytes, *headers: bytes, content_type: bytes | None = b"application/json") -> bytes:

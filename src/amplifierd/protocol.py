@@ -98,6 +98,9 @@ class Protocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         if len(self.url) > self._limits.target_bytes or self._are_too_many(self.headers):
             raise self._head_too_large()
+        if self.expect_100_continue and self.parser.get_http_version() == "1.0":
+            # It could not read that it may go on (RFC 9110, section 10.1.1).
+            self.expect_100_continue = False
         super().on_headers_complete()
         # Trailers come into another list: they are no headers (RFC 9110, section 6.5.1).
         self.headers = []

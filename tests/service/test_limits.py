@@ -2,31 +2,30 @@
 
 import asyncio
 import resource
-import socket
 import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping
-from contextlib import ExitStack, contextmanager
-from functools import partial
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-import uvicorn
 
 from amplifierd.app import create_app
-from amplifierd.protocol import LIMITS, Limits, Protocol
+from amplifierd.protocol import LIMITS, Limits
 from amplifierd.settings import Settings
 from amplifierd.storage import open_storage
 from daemon import Daemon
+from impatient import serving
 from raw import Answer, Connection, exchange, get, post
 
 HEALTH = "/api/v1/health"
 SESSIONS = "/api/v1/sessions"
-IMPATIENT = Limits(head_seconds=0.5, body_seconds=0.5, body_bytes=1_000, connections=8)
+EIGHT = Limits(head_seconds=0.5, body_seconds=0.5, body_bytes=1_000, connections=8)
 CHUNKED = (
-    b"POST /api/v1/sessions HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+    b"POST /api/v1/sessions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+    b"Transfer-Encoding: chunked\r\n\r\n"
 )
 
 Message = MutableMapping[str, Any]
@@ -34,27 +33,11 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
 
-@contextmanager
-def serving(app: Any) -> Iterator[int]:
-    """The port at which an impatient server serves an application."""
-    # uvicorn's hint asks for a class, where it only ever calls.
-    protocol: Any = partial(Protocol, limits=IMPATIENT)
-    server = uvicorn.Server(uvicorn.Config(app, http=protocol, ws="none", log_config=None, server_header=False))
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        thread = threading.Thread(target=server.run, args=([listener],))
-        thread.start()
-        try:
-            yield listener.getsockname()[1]
-        finally:
-            server.should_exit = True
-            thread.join()
-
-
 @pytest.fixture
 def impatient(tmp_path: Path) -> Iterator[int]:
     """The port of a server that waits for half a second, and has eight connections at most."""
     settings = Settings(database=f"sqlite:///{tmp_path / 'amplifierd.db'}", log_level="warning")
-    with serving(create_app(settings, open_storage(settings.database))) as port:
+    with serving(create_app(settings, open_storage(settings.database)), EIGHT) as port:
         yield port
 
 
@@ -76,7 +59,7 @@ def refused(answered: Answer, status: int, words: str) -> None:
 
 def with_headers(headers: int, size: int) -> bytes:
     """A request with so many headers, `Host` among them, that have so many bytes."""
-    lines = [b"Host: x", *(b"X-%03d: " % number for number in range(headers - 1))]
+    lines = [b"Host: localhost", *(b"X-%03d: " % number for number in range(headers - 1))]
     rest = size - sum(len(line) + 2 for line in lines)
     lines[-1] += b"x" * rest
     return b"\r\n".join([b"GET /api/v1/health HTTP/1.1", *lines, b"", b""])

@@ -119,6 +119,8 @@ class Body:
                 check_size(int(value), self._max_bytes, "The body")
             elif name == b"content-encoding" and value.strip().lower() != b"identity":
                 raise _not_json(f"Content-Encoding {_text(value)!r} is not understood; send it as it is")
+            elif name == b"transfer-encoding" and value.strip().lower() != b"chunked":
+                raise _not_json(f"Transfer-Encoding {_text(value)!r} is not understood; send it chunked, or as it is")
         if content_type is None and self._required:
             raise self._not_taken("The body has no Content-Type")
         return content_type

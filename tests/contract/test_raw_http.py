@@ -1,0 +1,214 @@
+"""HTTP that is broken, ambiguous or odd: an answer or a closed connection, always, and never one to a guess."""
+
+import asyncio
+import itertools
+import logging
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from amplifierd.app import create_app
+from amplifierd.settings import Settings
+from amplifierd.storage import open_storage
+from daemon import Daemon
+from impatient import serving
+from mutations import CHUNKED, mutations, pieces
+from raw import Answer, Connection, answers_in, exchange, get, post
+
+SECONDS = 10
+AT_ONCE = 64
+FIRST_SEED = 20251121
+NEXT = get("/api/v1/next")
+JSON = b"POST /api/v1/sessions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+OF_CHUNKS = JSON + b"Transfer-Encoding: chunked\r\n"
+
+
+@pytest.fixture
+def impatient(tmp_path: Path) -> Iterator[int]:
+    """The port of a server that waits for half a second."""
+    settings = Settings(database=f"sqlite:///{tmp_path / 'amplifierd.db'}", log_level="warning")
+    with serving(create_app(settings, open_storage(settings.database))) as port:
+        yield port
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        JSON + b"Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        JSON + b"Transfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n",
+        JSON + b"Content-Length: 2\r\nContent-Length: 2\r\n\r\n{}",
+        JSON + b"Content-Length: 2\r\nContent-Length: 50\r\n\r\n{}",
+        JSON + b"Content-Length: 2, 2\r\n\r\n{}",
+        JSON + b"Content-Length: +2\r\n\r\n{}",
+        JSON + b"Content-Length: -2\r\n\r\n{}",
+        JSON + b"Content-Length: 2 2\r\n\r\n{}",
+        JSON + b"Content-Length: 0x2\r\n\r\n{}",
+        JSON + b"Content-Length: 2.0\r\n\r\n{}",
+        JSON + b"Content-Length: \r\n\r\n{}",
+        JSON + b"Content-Length: 99999999999999999999\r\n\r\n{}",
+        JSON + b"Content-Length:\r\n 2\r\n\r\n{}",
+        JSON + b"Content-Length : 2\r\n\r\n{}",
+        JSON + b"Connection: Upgrade\r\nUpgrade: h2c\r\nContent-Length: 2\r\nContent-Length: 50\r\n\r\n{}",
+        JSON
+        + b"Connection: Upgrade\r\nUpgrade: h2c\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        OF_CHUNKS + b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
+        JSON + b"Transfer-Encoding: chunked, chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
+        JSON + b"Transfer-Encoding: chunked, identity\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
+        JSON + b"Transfer-Encoding: identity\r\n\r\n{}",
+        JSON + b"Transfer-Encoding: xchunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
+        JSON + b"Transfer-Encoding: \x0bchunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
+        JSON + b"Transfer-Encoding: chunked\0\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
+        JSON + b"Transfer-Encoding : chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
+        JSON + b"Transfer-Encoding:\r\n chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
+        OF_CHUNKS + b"\r\n0x2\r\n{}\r\n0\r\n\r\n",
+        OF_CHUNKS + b"\r\n+2\r\n{}\r\n0\r\n\r\n",
+        OF_CHUNKS + b"\r\n-2\r\n{}\r\n0\r\n\r\n",
+        OF_CHUNKS + b"\r\n2 \r\n{}\r\n0\r\n\r\n",
+        OF_CHUNKS + b"\r\n2;a\nb\r\n{}\r\n0\r\n\r\n",
+        OF_CHUNKS + b"\r\n2\n{}\n0\n\n",
+        OF_CHUNKS + b"\r\n10000000000000002\r\n{}\r\n0\r\n\r\n",
+        OF_CHUNKS + b"\r\n2\r\n{}0\r\n\r\n",
+        OF_CHUNKS + b"\r\n3\r\n{}\r\n0\r\n\r\n",
+        OF_CHUNKS + b"\r\n\r\n{}\r\n0\r\n\r\n",
+        OF_CHUNKS + b"\r\n2\r\n{}\r\n0\r\nContent-Length: 50\r\n\r\n",
+        JSON + b"X: a\r\n b\r\nContent-Length: 2\r\n\r\n{}",
+        JSON + b"X: a\nContent-Length: 50\r\nContent-Length: 2\r\n\r\n{}",
+        JSON + b"X: a\rContent-Length: 50\r\nContent-Length: 2\r\n\r\n{}",
+        JSON + b"X: a\0b\r\nContent-Length: 2\r\n\r\n{}",
+        JSON + b"X\0: a\r\nContent-Length: 2\r\n\r\n{}",
+        JSON + b"X Y: a\r\nContent-Length: 2\r\n\r\n{}",
+        JSON + b" X: a\r\nContent-Length: 2\r\n\r\n{}",
+        JSON + b": a\r\nContent-Length: 2\r\n\r\n{}",
+        JSON + b"XYZ\r\nContent-Length: 2\r\n\r\n{}",
+        b"GET /api/v1/health HTTP/1.1\nHost: localhost\n\n",
+        b"GET /api/v1/health\r\n",
+        b"GET /api/v1/health HTTP/1.2\r\nHost: localhost\r\n\r\n",
+        b"GET /api/v1/hea lth HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        b"GET\t/api/v1/health\tHTTP/1.1\r\nHost: localhost\r\n\r\n",
+        b"GET x:80 HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        b"CONNECT x:80 HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        b"get /api/v1/health HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        b" GET /api/v1/health HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0",
+        bytes.fromhex("16030100c8010000c40303") + b"x" * 190,
+    ],
+)
+def test_what_is_broken_or_ambiguous_is_400_and_the_last(daemon: Daemon, request_: bytes) -> None:
+    [answered] = until_closed(daemon.port, request_ + NEXT)
+    assert answered.status == 400
+    assert answered.headers["connection"] == "close"
+    assert answered.json["requestId"] == answered.headers["x-request-id"]
+
+
+@pytest.mark.parametrize(
+    ("request_", "status"),
+    [
+        (JSON + b"Content-Length:\t2 \r\n\r\n{}", 201),
+        (JSON + b"Content-Length: 002\r\n\r\n{}", 201),
+        (JSON + b"transfer-encoding:\tCHUNKED\r\n\r\n00002;a=b\r\n{}\r\n000\r\n\r\n", 201),
+        (OF_CHUNKS + b"\r\n2\r\n{}\r\n0\r\nX-Trailer: x\r\n\r\n", 201),
+        (JSON + b"Transfer-Encoding: gzip, chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n", 400),
+        (b"GET /api/v1/health HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n" % len(NEXT) + NEXT, 200),
+        (b"\r\n\r\nGET /api/v1/health HTTP/1.1\r\nHost: localhost\r\n\r\n", 200),
+        (b"GET http://localhost/api/v1/health HTTP/1.1\r\nHost: localhost\r\n\r\n", 200),
+        (b"OPTIONS * HTTP/1.1\r\nHost: localhost\r\n\r\n", 404),
+        (b"PURGE /api/v1/health HTTP/1.1\r\nHost: localhost\r\n\r\n", 405),
+        (get("//api/v1/health"), 404),
+        (get("/api/v1%2fhealth"), 200),
+        (get("/api/v1/sessions/%2e%2e%2fhealth"), 404),
+        (get("/api/v1/sessions/%zz"), 404),
+        (get("/api/v1/sessions/%"), 404),
+        (get("/api/v1/sessions/%00"), 404),
+        (get("/api/v1/sessions/%ff%c0%af%ed%a0%80"), 404),
+        (get("/api/v1/sessions?name=%ff"), 400),
+    ],
+)
+def test_what_is_odd_is_one_request(daemon: Daemon, request_: bytes, status: int) -> None:
+    with Connection(daemon.port) as connection:
+        connection.send(request_ + NEXT)
+        assert connection.answer().status == status
+        assert "/api/v1/next" in connection.answer().json["detail"]
+        connection.send(get("/api/v1/health"))
+        assert connection.answer().status == 200
+
+
+def test_a_client_of_http_1_0_is_told_nothing_before_the_answer(daemon: Daemon) -> None:
+    request = (
+        JSON.replace(b"1.1", b"1.0") + b"Expect: 100-continue\r\nContent-Length: 2\r\nConnection: keep-alive\r\n\r\n"
+    )
+    [answered] = until_closed(daemon.port, request + b"{}" + NEXT)
+    assert answered.status == 201
+
+
+def test_requests_that_are_sent_ahead_are_answered_in_order_however_they_are_cut(daemon: Daemon) -> None:
+    paths = [f"/api/v1/sessions/{number}" for number in range(200)]
+    requests = b"".join(get(path) if number % 3 else post(f"{path}/resume", b"") for number, path in enumerate(paths))
+    for size in (1, 7, 1_000, 10_000, len(requests)):
+        with Connection(daemon.port) as connection:
+            connection.send(*(requests[start : start + size] for start in range(0, len(requests), size)))
+            said = [connection.answer().json["detail"] for _ in paths]
+        assert said == [f"Session {number} not found" for number in range(200)]
+
+
+@pytest.mark.parametrize("request_", [post("/api/v1/sessions", b'{"name":"whole"}'), CHUNKED])
+def test_half_a_request_is_408_and_nothing_is_done(impatient: int, request_: bytes) -> None:
+    async def send() -> list[list[Answer]]:
+        return await asyncio.gather(*(outcome(impatient, [request_[:length]]) for length in range(len(request_))))
+
+    nothing, *others = asyncio.run(send())
+    assert nothing == []
+    assert [[answered.status for answered in answers] for answers in others] == [[408]] * len(others)
+    assert exchange(impatient, get("/api/v1/sessions")).json == []
+
+
+@pytest.mark.timeout(0)
+def test_whatever_is_sent_is_answered_or_closed(
+    impatient: int, pytestconfig: pytest.Config, caplog: pytest.LogCaptureFixture
+) -> None:
+    end = time.monotonic() + pytestconfig.getoption("--fuzz-seconds")
+    requests = mutations(FIRST_SEED)
+    sent = 0
+    while sent < 500 or time.monotonic() < end:
+        some = list(itertools.islice(requests, AT_ONCE))
+        asyncio.run(send_all(impatient, some, sent))
+        sent += len(some)
+        assert exchange(impatient, get("/api/v1/health")).status == 200
+    assert [record for record in caplog.records if record.levelno >= logging.ERROR] == []
+    pytestconfig.get_terminal_writer().line(f"Sent {sent} mutated requests.")
+
+
+async def send_all(port: int, requests: list[bytes], seed: int) -> None:
+    cut = [pieces(request, seed + number) for number, request in enumerate(requests)]
+    for request, answers in zip(requests, await asyncio.gather(*(outcome(port, it) for it in cut)), strict=True):
+        for answered in answers:
+            assert answered.status != 500, request
+            if answered.status >= 400:
+                assert answered.headers["content-type"] == "application/problem+json", request
+                assert answered.json["status"] == answered.status, request
+
+
+async def outcome(port: int, parts: list[bytes]) -> list[Answer]:
+    """The answers to what is sent in parts, until the server closes, which it does before long."""
+    async with asyncio.timeout(SECONDS):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        received = b""
+        try:
+            for part in parts:
+                writer.write(part)
+                await writer.drain()
+                await asyncio.sleep(0)
+            while some := await reader.read(65_536):
+                received += some
+        except ConnectionResetError:
+            # It was closed while more came than it would read.
+            pass
+        finally:
+            writer.close()
+        return answers_in(received)
+
+
+def until_closed(port: int, request: bytes) -> list[Answer]:
+    """All answers, after which the connection is closed at once."""
+    return asyncio.run(outcome(port, [request]))

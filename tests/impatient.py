@@ -1,0 +1,32 @@
+"""A server in this process that waits for nobody long, for tests of what happens to who is slow."""
+
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
+import uvicorn
+
+from amplifierd.protocol import Limits, Protocol
+
+IMPATIENT = Limits(head_seconds=0.5, body_seconds=0.5, body_bytes=1_000)
+
+
+@contextmanager
+def serving(app: Any, limits: Limits = IMPATIENT) -> Iterator[int]:
+    """The port at which an application is served within such limits."""
+    # uvicorn's hint asks for a class, where it only ever calls.
+    protocol: Any = partial(Protocol, limits=limits)
+    server = uvicorn.Server(
+        uvicorn.Config(app, http=protocol, ws="none", log_config=None, server_header=False, timeout_keep_alive=1)
+    )
+    with socket.create_server(("127.0.0.1", 0), backlog=1_024) as listener:
+        thread = threading.Thread(target=server.run, args=([listener],))
+        thread.start()
+        try:
+            yield listener.getsockname()[1]
+        finally:
+            server.should_exit = True
+            thread.join()
