@@ -3,6 +3,7 @@
 from .change import Change
 from .check_statements import RECOUNT
 from .checking import Finding
+from .profiles import BUILT_IN
 from .records import NewSession
 from .rows import Bindings
 from .sessions import folded
@@ -32,7 +33,9 @@ async def _complete(change: Change, session_id: str) -> None:
     if await change.run(change.statements.STATE, key) is None:
         await _bring_back(change, session_id)
     if await change.run(change.statements.CONTEXT, key) is None:
-        await change.run(change.statements.INSERT_DETAIL, key | {"context": text(RECOVERED.context)})
+        # What its profile said is lost with it.
+        lost: Bindings = {"context": text(RECOVERED.context), "profile_hash": None}
+        await change.run(change.statements.INSERT_DETAIL, key | lost)
     await _recount(change, session_id)
 
 
@@ -41,7 +44,7 @@ async def _bring_back(change: Change, session_id: str) -> None:
     opened: Bindings = {
         "name": RECOVERED.name,
         "folded_name": folded(RECOVERED.name),
-        "profile": RECOVERED.profile,
+        "profile": BUILT_IN,
         "amplified_dir": RECOVERED.amplified_dir,
     }
     await change.run(change.statements.INSERT_SESSION, key | opened)
