@@ -3,6 +3,7 @@
 The PostgreSQL is the one that AMPLIFIERD_TEST_POSTGRES names; `python tests/postgres.py` starts one for a command.
 """
 
+import argparse
 import asyncio
 import os
 import sys
@@ -50,19 +51,22 @@ class _Data:
 
 def main() -> int:
     """Measure; 1 where that can't be done."""
+    parser = argparse.ArgumentParser(prog="python -m bench.databases", description="Measure both databases.")
+    parser.add_argument("--clients", type=int, help="only so many clients at once; nothing is written")
+    clients: int | None = parser.parse_args().clients
     try:
         check_machine()
         url = os.environ.get("AMPLIFIERD_TEST_POSTGRES")
         if not url:
             raise BenchmarkFailed("AMPLIFIERD_TEST_POSTGRES names no PostgreSQL; run it by `python tests/postgres.py`.")
-        _measure(url)
+        _measure(url, _CLIENTS if clients is None else (clients,))
     except BenchmarkFailed as error:
         tell(str(error))
         return 1
     return 0
 
 
-def _measure(url: str) -> None:
+def _measure(url: str, clients: Sequence[int]) -> None:
     with tempfile.TemporaryDirectory(prefix=".data-", dir=_HERE) as folder:
         database = Path(folder) / "a.db"
         sessions = {
@@ -78,11 +82,12 @@ def _measure(url: str) -> None:
                 _POSTGRESQL: _Data(postgres, sessions[_POSTGRESQL]),
                 _TWO: _Data(two, sessions[_POSTGRESQL]),
             }
-            turns = play([*_contests(data)], [sqlite, postgres, two], _PLAN, tell)
+            turns = play([*_contests(data, clients)], [sqlite, postgres, two], _PLAN, tell)
     rows = [row for name, played in turns.items() for row in _rows(name, played)]
     text = table(("workload", "clients", "database", "requests/s", "p50 ms", "p99 ms", "CPU us/request"), sorted(rows))
     sys.stdout.write(f"{text}\n")
-    (_HERE / "DATABASES.md").write_text(_REPORT.format(table=text, machine=machine()))
+    if clients == _CLIENTS:
+        (_HERE / "DATABASES.md").write_text(_REPORT.format(table=text, machine=machine()))
 
 
 _REPORT = """# SQLite and PostgreSQL
@@ -100,8 +105,8 @@ amplifierd's own. Appends go round over 999 sessions.
 """
 
 
-def _contests(data: dict[str, _Data]) -> Iterator[Contest]:
-    for clients in _CLIENTS:
+def _contests(data: dict[str, _Data], numbers: Sequence[int]) -> Iterator[Contest]:
+    for clients in numbers:
         loads = {name: each.loads(clients) for name, each in data.items()}
         for workload in loads[_SQLITE]:
             entries = {name: Entry(data[name].server, repeat(loads[name][workload])) for name in data}
