@@ -54,3 +54,69 @@ SET message_count = (
 WHERE workspace = :workspace
     AND id = :id
 """
+
+# What directories say of themselves: how many sessions they have, how many directories there are.
+DIRECTORY_TOTALS = """
+SELECT workspace, total, (
+    SELECT COUNT(*)
+    FROM directory
+    WHERE directory.workspace = directory_total.workspace
+)
+FROM directory_total
+"""
+
+FORGET_USE = """
+UPDATE directory_use
+SET session_count = 0
+WHERE workspace = :workspace
+"""
+
+COUNT_USE = """
+INSERT INTO directory_use (workspace, relative_path, session_count, last_used_at)
+SELECT workspace, amplified_dir, COUNT(*), MAX(created_at)
+FROM session
+WHERE workspace = :workspace
+GROUP BY workspace, amplified_dir
+ON CONFLICT (workspace, relative_path) DO UPDATE
+SET session_count = EXCLUDED.session_count
+"""
+
+COUNT_DIRECTORIES = """
+UPDATE directory_total
+SET total = (
+    SELECT COUNT(*)
+    FROM directory
+    WHERE directory.workspace = directory_total.workspace
+)
+WHERE workspace = :workspace
+"""
+
+
+def directory_uses(path: str) -> str:
+    """The statement that finds working directories which count not as many sessions as there are in them.
+
+    `path` is a session's directory in the order of bytes.
+    """
+    return f"""
+SELECT workspace, relative_path, session_count, counted
+FROM (
+    SELECT workspace, relative_path, session_count, (
+        SELECT COUNT(*)
+        FROM session
+        WHERE session.workspace = directory_use.workspace
+            AND {path} = directory_use.relative_path
+    ) AS counted
+    FROM directory_use
+) AS used
+WHERE session_count <> counted
+UNION ALL
+SELECT workspace, amplified_dir, 0, COUNT(*)
+FROM session
+WHERE NOT EXISTS (
+    SELECT 1
+    FROM directory_use
+    WHERE directory_use.workspace = session.workspace
+        AND directory_use.relative_path = {path}
+)
+GROUP BY workspace, amplified_dir
+"""  # noqa: S608  # of the texts above

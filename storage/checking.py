@@ -126,6 +126,20 @@ class _Session:
         return Finding.of(self.workspace, self.id, fault, text)
 
 
+def directory_finding(row: Row) -> Finding:
+    """What a directory says that is not so: a row of `directory_uses`."""
+    workspace, path, counted, there = row
+    text = f"Directory {path} of workspace {workspace} counts {counted} sessions; there are {there}."
+    return Finding("counts", text, workspace)
+
+
+def total_findings(row: Row) -> Iterator[Finding]:
+    """What a workspace says of its directories that is not so: a row of `DIRECTORY_TOTALS`."""
+    workspace, counted, there = row
+    if counted != there:
+        yield Finding("counts", f"Workspace {workspace} counts {counted} directories; there are {there}.", workspace)
+
+
 async def check_sessions(rows: AsyncIterable[Row | DatabaseDamaged], indexed: Indexed) -> AsyncGenerator[Finding, None]:
     """What is wrong with sessions.
 

@@ -1,7 +1,7 @@
 """Putting right what is wrong with a session, from what is left of it."""
 
 from .change import Change
-from .check_statements import RECOUNT
+from .check_statements import COUNT_DIRECTORIES, COUNT_USE, FORGET_USE, RECOUNT
 from .checking import Finding
 from .profiles import BUILT_IN
 from .records import NewSession
@@ -10,11 +10,19 @@ from .sessions import folded
 from .sums import MOST
 from .text import text
 
-RECOVERED = NewSession(name="Recovered")
+RECOVERED = NewSession(profile=BUILT_IN, name="Recovered")
+# What its profile was is not known.
+_DETAIL: Bindings = {"context": text(RECOVERED.context), "profile_hash": None}
 
 
 async def repair_session(change: Change, finding: Finding) -> str | None:
-    """Put right the counts or the parts of a session, and say so; None where it is something else that is wrong."""
+    """Put right the counts or the parts of a session, and say so; None where it is something else that is wrong.
+
+    Counts that are no session's are those of directories.
+    """
+    if finding.fault == "counts" and not finding.session_id:
+        await _count_directories(change)
+        return "The directories of the workspace count the sessions that are there."
     if finding.fault == "counts":
         await _recount(change, finding.session_id)
         return "It counts the messages that are there."
@@ -22,6 +30,11 @@ async def repair_session(change: Change, finding: Finding) -> str | None:
         await _complete(change, finding.session_id)
         return "It is a session again, with what is left of it."
     return None
+
+
+async def _count_directories(change: Change) -> None:
+    for statement in (FORGET_USE, COUNT_USE, COUNT_DIRECTORIES):
+        await change.run(statement, {"workspace": change.workspace})
 
 
 async def _recount(change: Change, session_id: str) -> None:
@@ -33,9 +46,7 @@ async def _complete(change: Change, session_id: str) -> None:
     if await change.run(change.statements.STATE, key) is None:
         await _bring_back(change, session_id)
     if await change.run(change.statements.CONTEXT, key) is None:
-        # What its profile said is lost with it.
-        lost: Bindings = {"context": text(RECOVERED.context), "profile_hash": None}
-        await change.run(change.statements.INSERT_DETAIL, key | lost)
+        await change.run(change.statements.INSERT_DETAIL, key | _DETAIL)
     await _recount(change, session_id)
 
 
@@ -48,5 +59,6 @@ async def _bring_back(change: Change, session_id: str) -> None:
         "amplified_dir": RECOVERED.amplified_dir,
     }
     await change.run(change.statements.INSERT_SESSION, key | opened)
+    await change.run(change.statements.USE_DIRECTORY, key)
     active: Bindings = {"status": "active", "updated_at": change.now, "ended_at": None, "error_message": None}
     await change.run(change.statements.SET_STATUS, key | active)

@@ -5,8 +5,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from ..change import Change
-from ..check_statements import CONTENTS, PARTS
-from ..checking import Finding, check_sessions, read_record
+from ..check_statements import CONTENTS, DIRECTORY_TOTALS, PARTS, directory_uses
+from ..checking import Finding, check_sessions, directory_finding, read_record, total_findings
 from ..clock import Clock
 from ..errors import MaintenanceRefused
 from ..maintenance import Contents, Maintenance, Progress, Restored
@@ -55,6 +55,11 @@ class PostgresMaintenance(Maintenance):
                 yield finding
             async for workspace, session_id in _rows(connection, check_statements.STRAYS):
                 yield Finding.of(workspace, session_id, "search", "has messages in the search that are not there.")
+            async for row in _rows(connection, directory_uses('session.amplified_dir COLLATE "C"')):
+                yield directory_finding(row)
+            async for row in _rows(connection, DIRECTORY_TOTALS):
+                for finding in total_findings(row):
+                    yield finding
 
     async def repair(self, finding: Finding) -> str | None:
         async with self._connection() as connection, connection.transaction():

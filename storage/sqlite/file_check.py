@@ -2,19 +2,20 @@
 
 import re
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from itertools import chain
 
 import apsw
 
-from ..check_statements import PARTS
-from ..checking import Finding, check_sessions
+from ..check_statements import DIRECTORY_TOTALS, PARTS, directory_uses
+from ..checking import Finding, check_sessions, directory_finding, total_findings
 from ..errors import DatabaseDamaged
 from ..rows import Row
 from . import check_statements
 from .word_check import WordCheck
 
 MOST_FAULTS = 10
-# What SQLite says of an index of words: https://www.sqlite.org/fts5.html#the_integrity_check_command
 _NO_MESSAGE = (None,) * 4
+# What SQLite says of an index of words: https://www.sqlite.org/fts5.html#the_integrity_check_command
 _OF_WORDS = re.compile("fts5|inverted index", re.IGNORECASE)
 
 
@@ -55,7 +56,7 @@ async def _check_tables(connection: apsw.Connection) -> AsyncGenerator[Finding, 
     words = WordCheck(connection)
     async for finding in check_sessions(_rows(connection), words.is_indexed):
         yield finding
-    for finding in words.findings():
+    for finding in chain(words.findings(), _check_directories(connection)):
         yield finding
     connection.execute("COMMIT")
 
@@ -65,6 +66,12 @@ def _check_references(connection: apsw.Connection) -> Iterator[Finding]:
         yield Finding.of(workspace, session_id, "parts", "is lost but for a part of it.")
     for table, parent, count in connection.execute(check_statements.REFERENCES):
         yield Finding("damage", f"{count} rows of the table {table} refer to rows of {parent} that are not there.")
+
+
+def _check_directories(connection: apsw.Connection) -> Iterator[Finding]:
+    yield from map(directory_finding, connection.execute(directory_uses("session.amplified_dir")))
+    for row in connection.execute(DIRECTORY_TOTALS):
+        yield from total_findings(row)
 
 
 async def _rows(connection: apsw.Connection) -> AsyncIterator[Row | DatabaseDamaged]:

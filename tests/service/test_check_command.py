@@ -65,7 +65,7 @@ def test_a_repair_beside_a_daemon_is_seen_by_its_clients(database: str) -> None:
         )
         repaired = check(database, "--repair")
         assert repaired.exit_code == 1
-        assert "  It can not be repaired; a backup may have what is lost.\n" in repaired.stdout
+        assert "  It cannot be repaired; a backup may have what is lost.\n" in repaired.stdout
         assert "  It counts the messages that are there.\n" in repaired.stdout
         after = client.get(f"/sessions/{session_id}", headers={"If-None-Match": before.headers["etag"]})
         assert (after.json()["messageCount"], after.json()["tokenUsage"]) == (5, 8)

@@ -108,7 +108,7 @@ def test_a_page_in_the_midst_is_500_and_the_log_says_what_to_do(path: Path) -> N
     assert other not in checked.stdout
     repaired = run("check", "--repair", "--database", f"sqlite:///{path}")
     assert repaired.exit_code == 1
-    assert "It can not be repaired; a backup may have what is lost." in repaired.stdout
+    assert "It cannot be repaired; a backup may have what is lost." in repaired.stdout
 
 
 def test_an_index_that_was_damaged_is_built_anew(path: Path) -> None:

@@ -7,6 +7,7 @@ from msgspec import Raw
 
 from amplifierd.storage import open_maintenance
 from amplifierd.storage.checking import Fault, Finding
+from amplifierd.storage.directory_records import NewDirectory
 from amplifierd.storage.interface import Storage
 from amplifierd.storage.records import (
     BatchMessage,
@@ -192,6 +193,25 @@ async def test_words_of_no_message_are_found(storage: Storage, database: str, se
     await asyncio.to_thread(vandalise, database, "INSERT INTO search (rowid, content) VALUES (99 << 31 | 1, 'stray')")
     assert [finding.text for finding in await check(database)] == [
         "The search has words of messages that are not there."
+    ]
+    await repair(database)
+    assert await check(database) == []
+
+
+async def test_what_directories_count_is_checked(storage: Storage, database: str, session: Session) -> None:
+    assert session.amplified_dir == "."
+    done = [
+        "UPDATE directory_use SET session_count = 9 WHERE workspace = 'default'",
+        "DELETE FROM directory_use WHERE workspace = 'another'",
+        "UPDATE directory_total SET total = 7 WHERE workspace = 'default'",
+    ]
+    await storage.create_directory(W, NewDirectory("a/b"))
+    await asyncio.to_thread(vandalise, database, *done)
+    found = [finding.text for finding in await check(database)]
+    assert sorted(found) == [
+        "Directory . of workspace another counts 0 sessions; there are 1.",
+        "Directory . of workspace default counts 9 sessions; there are 3.",
+        "Workspace default counts 7 directories; there are 1.",
     ]
     await repair(database)
     assert await check(database) == []

@@ -3,7 +3,7 @@
 import asyncio
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import aclosing, contextmanager
 from pathlib import Path
 
 import click
@@ -58,19 +58,16 @@ def check(context: click.Context, database: str, *, repair: bool) -> None:
 async def _check(maintenance: Maintenance, *, repair: bool) -> int:
     """Say what is wrong and what was done about it; how much of it is left."""
     found = repaired = 0
-    async for finding in maintenance.check():
-        found += 1
-        click.echo(finding.text)
-        done = await maintenance.repair(finding) if repair else None
-        if repair:
-            click.echo(f"  {done or 'It can not be repaired; a backup may have what is lost.'}")
-        repaired += done is not None
+    async with aclosing(maintenance.check()) as findings:
+        async for finding in findings:
+            found += 1
+            click.echo(finding.text)
+            done = await maintenance.repair(finding) if repair else None
+            if repair:
+                click.echo(f"  {done or 'It cannot be repaired; a backup may have what is lost.'}")
+            repaired += done is not None
     contents = await maintenance.contents()
-    faults = (
-        "Nothing is wrong"
-        if not found
-        else f"{found} faults" + (f", of which {repaired} were repaired," if repair else "")
-    )
+    faults = f"Found {found} faults, of which {repaired} were repaired," if found else "Nothing is wrong"
     click.echo(f"{faults} in {contents.sessions} sessions with {contents.messages} messages.")
     return found - repaired
 
