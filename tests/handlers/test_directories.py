@@ -192,9 +192,9 @@ def test_a_marker_that_can_t_be_written_any_more_is_a_line_in_the_log(
     (daemon.data_path / "moved").rename(tmp_path / "moved")
     (daemon.data_path / "moved").symlink_to(tmp_path / "moved")
     assert client.patch("/amplified-directories/moved", json={"metadata": {"n": 1}}).json()["metadata"] == {"n": 1}
-    assert "The marker of directory moved can't be written" in daemon.log
+    daemon.wait_until_it_says("The marker of directory moved can't be written")
     assert client.delete("/amplified-directories/moved").status_code == 204
-    assert "The marker of directory moved can't be removed" in daemon.log
+    daemon.wait_until_it_says("The marker of directory moved can't be removed")
     assert (tmp_path / "moved/.amplified/metadata.json").exists()
 
 
@@ -206,4 +206,4 @@ def test_markers_are_taken_up_at_the_start(database: str, tmp_path: Path) -> Non
     (folder / "bad/.amplified/metadata.json").write_text("no")
     with Daemon(database, "--data-path", str(folder)) as daemon, daemon.client() as client:
         assert client.get("/amplified-directories/by/hand").json()["metadata"] == {"name": "Hand"}
-        assert "The marker of directory 'bad' is not taken up" in daemon.log
+        daemon.wait_until_it_says("The marker of directory 'bad' is not taken up")
