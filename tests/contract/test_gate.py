@@ -127,6 +127,14 @@ def test_an_id_is_no_path(daemon: Daemon, path: str) -> None:
         assert client.get("/health").status_code == 200
 
 
+@pytest.mark.parametrize("operation", ALL, ids=name)
+def test_a_query_parameter_that_nobody_knows_is_400(client: httpx.Client, operation: tuple[str, str, object]) -> None:
+    method, path, body = operation
+    answered = send(client, (method, f"{path}{'&' if '?' in path else '?'}nonsense=1", body), "x")
+    assert answered.status_code == 400
+    assert answered.json()["detail"].startswith("Query parameter 'nonsense' is unknown; ")
+
+
 def test_one_request_too_many_is_429(tmp_path: Path) -> None:
     with Daemon(f"sqlite:///{tmp_path}/a.db", "--rate-limit", "2/hour") as daemon, daemon.client() as client:
         taken = [client.get("/status") for _ in range(2)]
