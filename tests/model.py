@@ -7,37 +7,28 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import msgspec
 from msgspec import UNSET, Raw
 from msgspec.structs import asdict, replace
 
 from amplifierd.storage.errors import (
     ContextTooLarge,
     IdempotencyKeyReused,
-    MessageNotFound,
     SequenceConflict,
     SessionEnded,
     SessionExists,
-    SessionNotFound,
     SessionStatusConflict,
     TooFewMessages,
-    VersionMismatch,
 )
 from amplifierd.storage.interface import Versions
 from amplifierd.storage.records import (
     BatchMessage,
     CleanUp,
     CleanUpReport,
-    Event,
-    EventKind,
-    ExportHeader,
     ExportLine,
     Failure,
     Fork,
     ImportReport,
-    Lineage,
     Message,
-    MessageQuery,
     Messages,
     NewMessage,
     NewMessages,
@@ -46,17 +37,15 @@ from amplifierd.storage.records import (
     OnConflict,
     Session,
     SessionPatch,
-    SessionQuery,
     SessionStatus,
-    SessionSummary,
 )
 from exact_json import merged, text_of, tree
+from exports import Transcripts, transcripts
+from model_reading import Conversation, Conversations
 
 MOST_TOKENS = 2**53 - 1
 MOST_MEMBERS = 1_024
 MOST_NAMED = 1_000
-
-Transcripts = dict[str, tuple[Session, list[Message]]]
 
 
 @dataclass(frozen=True)
@@ -74,33 +63,11 @@ class Told:
         return moment
 
 
-@dataclass
-class Conversation:
-    """A session with its transcript.
-
-    `changed` is the last message and the version when something else than the transcript last changed; `created` and
-    `written` say which writes of the workspace made it and changed it last.
-    """
-
-    session: Session
-    messages: list[Message]
-    changed: tuple[int, int]
-    created: int
-    written: int
-
-    def take(self, versions: Versions) -> Session:
-        """The session, which must be at one of these versions."""
-        if versions is not None and self.session.version not in versions:
-            raise VersionMismatch(self.session.id, self.session.version, versions)
-        return self.session
-
-
-class Workspace:
+class Workspace(Conversations):
     """The sessions of one workspace; each change is named as the storage's is."""
 
     def __init__(self) -> None:
-        self.conversations: dict[str, Conversation] = {}
-        self.deletions: list[tuple[int, str]] = []
+        super().__init__()
         self.answers: dict[str, tuple[str, Any]] = {}
         self.writes = 0
 
@@ -241,97 +208,6 @@ class Workspace:
         named = tuple(session.id for session in old[:MOST_NAMED])
         return CleanUpReport(which.dry_run, len(old), sum(session.message_count for session in old), named)
 
-    def find(self, session_id: str) -> Conversation:
-        """Raises `SessionNotFound`."""
-        if session_id not in self.conversations:
-            raise SessionNotFound(session_id)
-        return self.conversations[session_id]
-
-    def ordered(self, sort: str) -> list[Session]:
-        """Sessions by a time, the earliest first, with a minus the latest first; ties by id, each way."""
-        sessions = [conversation.session for conversation in self.conversations.values()]
-        if sort.endswith("created_at"):
-            return sorted(sessions, key=lambda it: (it.created_at, it.id), reverse=sort.startswith("-"))
-        latest_first = sorted(sorted(sessions, key=lambda it: it.id), key=lambda it: it.updated_at, reverse=True)
-        return latest_first if sort.startswith("-") else latest_first[::-1]
-
-    def list_sessions(self, query: SessionQuery) -> list[SessionSummary]:
-        """All that pass every filter."""
-        return [summary(session) for session in self.ordered(query.sort) if _passes(session, query)]
-
-    def get_message(self, session_id: str, sequence: int) -> Message:
-        """Raises `MessageNotFound`."""
-        messages = self.find(session_id).messages
-        if not 1 <= sequence <= len(messages):
-            raise MessageNotFound(session_id, sequence)
-        return messages[sequence - 1]
-
-    def list_messages(self, session_id: str, query: MessageQuery) -> list[Message]:
-        """Those of the role between the two sequences: the first or the last of them."""
-        after, before = query.after_sequence or 0, query.before_sequence or MOST_TOKENS + 1
-        messages = [
-            message
-            for message in self.find(session_id).messages
-            if after < message.sequence < before and query.role in (None, message.role)
-        ]
-        if query.limit is not None:
-            from_end = query.before_sequence is not None or query.order == "desc"
-            messages = messages[-query.limit :] if from_end else messages[: query.limit]
-        return messages[::-1] if query.order == "desc" else messages
-
-    def lineage(self, session_id: str) -> Lineage:
-        """Parents that are still there, and children."""
-        ancestors: list[SessionSummary] = []
-        session: Session | None = self.find(session_id).session
-        while session is not None and isinstance(session.parent_session_id, str):
-            parent = self.conversations.get(session.parent_session_id)
-            session = None if parent is None else parent.session
-            ancestors += [] if session is None else [summary(session)]
-        children = self.list_sessions(SessionQuery(sort="created_at", parent_session_id=session_id))
-        return Lineage(session_id, ancestors, children)
-
-    def export_sessions(self) -> list[ExportLine]:
-        """A header, then the sessions by id, each before its messages."""
-        lines = [ExportLine(header=ExportHeader())]
-        for _, conversation in sorted(self.conversations.items()):
-            lines.append(ExportLine(session=conversation.session))
-            lines += [ExportLine(message=message) for message in conversation.messages]
-        return lines
-
-    def session_events(self, session_id: str, after: str) -> list[Event]:
-        """What there is after an event: messages, and between them the session where it changed last."""
-        conversation = self.find(session_id)
-        sequence, _, version = after.partition(".")
-        last, changed = conversation.changed
-        due = changed > int(version) if version else last >= int(sequence)
-        said = [
-            Event("message", _encode(message), str(message.sequence))
-            for message in conversation.messages[int(sequence) :]
-        ]
-        if not due:
-            return said
-        place = max(last - int(sequence), 0)
-        session = Event("session", _encode(conversation.session), f"{last}.{changed}")
-        return [*said[:place], session, *said[place:]]
-
-    def last_event(self, session_id: str) -> str:
-        """The id of what was told last to who has followed a session so far."""
-        conversation = self.find(session_id)
-        return f"{len(conversation.messages)}.{conversation.changed[1]}"
-
-    def version(self, session_id: str) -> int:
-        """The version of a session, and of one that is not there 1."""
-        return self.find(session_id).session.version if session_id in self.conversations else 1
-
-    def workspace_events(self, after: int) -> list[tuple[int, EventKind, bytes]]:
-        """What was written after a write of the workspace: each session once, as it is, and what was deleted."""
-        events: list[tuple[int, EventKind, bytes]] = [
-            (it.written, "created" if it.created > after else "changed", _encode(summary(it.session)))
-            for it in self.conversations.values()
-        ]
-        events += [(write, "deleted", _encode({"id": session_id})) for write, session_id in self.deletions]
-        return sorted(event for event in events if event[0] > after)
-
     def _end(
         self, session_id: str, action: str, status: SessionStatus, versions: Versions, told: Told, **why: Any
     ) -> Session:
@@ -397,41 +273,6 @@ class Workspace:
         return self.writes
 
 
-def transcripts(lines: list[ExportLine]) -> Transcripts:
-    """The sessions of an export with their messages."""
-    found: Transcripts = {}
-    messages: list[Message] = []
-    for line in lines:
-        if isinstance(line.session, Session):
-            messages = []
-            found[line.session.id] = (line.session, messages)
-        elif isinstance(line.message, Message):
-            messages.append(line.message)
-    return found
-
-
-def summary(session: Session) -> SessionSummary:
-    """A session as a list has it."""
-    return SessionSummary(**{name: getattr(session, name) for name in SessionSummary.__struct_fields__})
-
-
-def _passes(session: Session, query: SessionQuery) -> bool:
-    equal = ("status", "profile", "amplified_dir", "parent_session_id")
-    return (
-        all(getattr(query, name) in (None, getattr(session, name)) for name in equal)
-        and (query.name is None or query.name.casefold() in (session.name or "").casefold())
-        and _between(session.created_at, query.created_after, query.created_before)
-        and _between(session.updated_at, query.updated_after, query.updated_before)
-    )
-
-
-def _between(moment: str, after: str | None, before: str | None) -> bool:
-    at = datetime.fromisoformat(moment)
-    return (after is None or datetime.fromisoformat(after) < at) and (
-        before is None or at < datetime.fromisoformat(before)
-    )
-
-
 def _message(new: BatchMessage, timestamp: str, sequence: int) -> Message:
     return Message(
         role=new.role,
@@ -452,6 +293,3 @@ def _tokens(messages: list[Message], before: int = 0) -> int:
 def _later(moment: str) -> str:
     later = datetime.fromisoformat(moment) + timedelta(microseconds=1)
     return later.isoformat(timespec="microseconds").replace("+00:00", "Z")
-
-
-_encode = msgspec.json.Encoder().encode

@@ -1,12 +1,11 @@
-"""Listings and exports read to their end, as a client reads them."""
+"""Listings read to their end, as a client reads them."""
 
-from collections.abc import AsyncGenerator
 from typing import TypeVar
 
 import msgspec
 
 from amplifierd.storage.interface import Storage
-from amplifierd.storage.records import Export, ExportLine, Listing, Message, MessageQuery
+from amplifierd.storage.records import Listing, Message, MessageQuery
 
 Record = TypeVar("Record")
 
@@ -26,19 +25,3 @@ async def read(storage: Storage, session_id: str, query: MessageQuery = WHOLE) -
     """The messages of a session in the default workspace."""
     transcript = await storage.list_messages("default", session_id, query)
     return await records(transcript.messages, Message)
-
-
-async def exported(storage: Storage, workspace: str = "default") -> list[ExportLine]:
-    """The lines of an export."""
-    export = await storage.export_sessions(workspace)
-    return [line async for batch in export.batches for line in batch]
-
-
-def export_of(lines: list[ExportLine], size: int = 3) -> Export:
-    """An export of these lines, so many at a time."""
-
-    async def batches() -> AsyncGenerator[list[ExportLine], None]:
-        for start in range(0, len(lines), size):
-            yield lines[start : start + size]
-
-    return Export(batches())

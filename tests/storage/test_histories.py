@@ -11,7 +11,8 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from amplifierd.storage import open_storage
 from amplifierd.storage.clock import Clock
-from histories import History, Tally
+from comparing import Tally
+from histories import History
 
 FIRST_SEED = 20251121
 SHORT = settings(

@@ -20,7 +20,8 @@ from amplifierd.storage.records import (
     Session,
 )
 from contexts import create_session
-from reading import export_of, exported, records
+from exports import export_of, exported
+from reading import records
 
 W = "default"
 TEXTS = [

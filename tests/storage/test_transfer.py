@@ -27,7 +27,8 @@ from amplifierd.storage.records import (
     SessionPatch,
 )
 from contexts import create_session
-from reading import export_of, exported, read
+from exports import export_of, exported
+from reading import read
 
 W = "default"
 HEADER = ExportLine(header=ExportHeader())
