@@ -1,11 +1,11 @@
 """HTTP/1.1 as uvicorn speaks it, with these things mended: upgrades, refusals, bounds, and how often it writes."""
 
 import asyncio
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import httptools
+from uvicorn._types import HTTPScope
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
@@ -43,10 +43,6 @@ _NOT_HTTP = "This is not HTTP/1.1 as RFC 9112 has it."
 _OFFERS = (b"upgrade", b"http2-settings")
 
 
-# What of a request is being received.
-NOTHING, HEAD, BODY = range(3)
-
-
 class Protocol(HttpToolsProtocol):
     """Serves a request that asks to upgrade as if it had not asked; refuses what is no HTTP with a problem body.
 
@@ -60,10 +56,11 @@ class Protocol(HttpToolsProtocol):
     def __init__(self, *arguments: Any, limits: Limits = LIMITS, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self._limits = limits
-        self._part = NOTHING
-        # How often another part began; what came since the last of it was read; the body since it was looked at.
-        self._parts = 0
-        self._unread = 0
+        # The last request whose head is here, and the last of which all is, each by its scope.
+        self._headed: HTTPScope | None = None
+        self._whole: HTTPScope | None = None
+        # What came of a head or of trailers; and of a body, since that was looked at.
+        self._gathered = 0
         self._body_bytes = 0
         # What is not parsed yet.
         self._rest: bytes | memoryview = b""
@@ -73,7 +70,7 @@ class Protocol(HttpToolsProtocol):
         self, transport: asyncio.Transport
     ) -> None:
         super().connection_made(CorkedTransport(transport, self.loop))
-        self.flow = _Flow(self.transport, self._may_read, self._reads_again)
+        self.flow = _Flow(self.transport, self)
         self._patience = Patience(self.loop, self._limits.head_seconds, self._overdue)
         self._patience.wait(self._limits.head_seconds)
         if len(self.connections) > self._limits.connections:
@@ -88,43 +85,42 @@ class Protocol(HttpToolsProtocol):
             self._rest = b"".join((self._rest, data)) if self._rest else data
             self._parse()
 
-    def on_message_begin(self) -> None:
-        super().on_message_begin()
-        self._unset_keepalive_if_required()
-        self._unread = 0
-        self._part = HEAD
-        self._parts += 1
-
     def on_headers_complete(self) -> None:
-        if len(self.url) > self._limits.target_bytes or self._are_too_many(self.headers):
-            raise self._head_too_large()
+        self._check_head()
         if self.expect_100_continue and self.parser.get_http_version() == "1.0":
             # It could not read that it may go on (RFC 9110, section 10.1.1).
             self.expect_100_continue = False
         super().on_headers_complete()
         # Trailers come into another list: they are no headers (RFC 9110, section 6.5.1).
         self.headers = []
-        self._unread = self._body_bytes = 0
-        self._part = BODY
-        self._parts += 1
+        self._headed = self.scope
+        self._gathered = 0
 
     def on_body(self, body: bytes) -> None:
-        self._unread = 0
         self._body_bytes += len(body)
         super().on_body(body)
 
     def on_message_complete(self) -> None:
         super().on_message_complete()
-        self._part = NOTHING
-        self._parts += 1
+        self._whole = self.scope
+        self._gathered = 0
 
-    def on_response_complete(self) -> None:
-        super().on_response_complete()
-        if self._part is not NOTHING:
-            # uvicorn takes it for idle.
-            self._unset_keepalive_if_required()
-        if self._rest and not self.transport.is_closing():
+    def timeout_keep_alive_handler(self) -> None:
+        self.timeout_keep_alive_task = None
+        # uvicorn takes a connection for idle after an answer, also in the midst of the next request.
+        if self._refused or not self._is_receiving():
+            super().timeout_keep_alive_handler()
+
+    def may_read(self) -> bool:
+        """Whether all that was read is parsed; what is not is parsed then."""
+        if self._rest:
             self.loop.call_soon(self._parse)
+        return not self._rest
+
+    def reads_again(self) -> None:
+        """While the server did not read, its client could not send."""
+        if self._is_receiving():
+            self._expect()
 
     def _should_upgrade(self) -> bool:
         # uvicorn then leaves the request alone, and `_feed` goes on with it.
@@ -132,19 +128,14 @@ class Protocol(HttpToolsProtocol):
 
     def _parse(self) -> None:
         """Parse what is there, until a request has to wait for the answer to the one before it."""
-        before = self._parts
+        scope, headed = self.scope, self._headed
         try:
             while self._rest and not self.pipeline and self.parser is not None:
                 piece, self._rest = self._rest, b""
                 if len(piece) > PIECE_BYTES:
                     whole = memoryview(piece)
                     piece, self._rest = whole[:PIECE_BYTES], whole[PIECE_BYTES:]
-                try:
-                    self.parser.feed_data(piece)
-                except httptools.HttpParserUpgrade as upgrade:
-                    self._rest = b"".join((self._without_offer(), piece[upgrade.args[0] :], self._rest))
-                if self._part is not NOTHING:
-                    self._gather(len(piece))
+                self._feed(piece)
         except httptools.HttpParserError as error:
             # What a callback raises is the context of the parser's error.
             cause = error.__context__
@@ -152,31 +143,63 @@ class Protocol(HttpToolsProtocol):
         except Problem as refused:
             self._refuse(refused)
         else:
-            self._go_on(began=self._parts != before)
+            if self.scope is not scope:
+                self._unset_keepalive_if_required()
+            # The first head of a connection is due from the beginning.
+            if self.cycle is not None:
+                self._go_on(began=self.scope is not scope or self._headed is not headed)
 
-    def _gather(self, size: int) -> None:
-        """So much more of a head or a body came, of which the parser keeps what it can't tell the end of."""
-        self._unread += size
-        if self._unread > self._limits.target_bytes + self._limits.header_bytes or self._are_too_many(self.headers):
-            raise self._head_too_large()
+    def _is_receiving(self) -> bool:
+        return self.scope is not self._whole
+
+    def _is_in_body(self) -> bool:
+        return self._is_receiving() and self.scope is self._headed
+
+    def _feed(self, piece: bytes | memoryview) -> None:
+        body_bytes = self._body_bytes
+        try:
+            self.parser.feed_data(piece)
+        except httptools.HttpParserUpgrade as upgrade:
+            self._rest = b"".join((self._without_offer(), piece[upgrade.args[0] :], self._rest))
+        if self.scope is not self._whole and self._body_bytes == body_bytes:
+            # The parser keeps a header, or a trailer, until it ends.
+            self._gathered += len(piece)
+            self._check_head()
+
+    def _check_head(self) -> None:
+        """Raises a problem where the target, the headers or the trailers are more than they may be."""
+        limits = self._limits
+        if len(self.url) > limits.target_bytes:
+            raise problem(414, f"The target has more than {limits.target_bytes} bytes, the most that it may have.")
+        # What came in one piece is not large.
+        if len(self.headers) > limits.headers or (self._gathered and self._gathered_bytes() > limits.header_bytes):
+            raise problem(
+                431, f"There are more than {limits.headers} headers, or {limits.header_bytes} bytes of them: send less."
+            )
+
+    def _gathered_bytes(self) -> int:
+        whole = sum(len(name) + len(value) + 4 for name, value in self.headers)
+        return max(whole, self._gathered - self._limits.target_bytes - PIECE_BYTES)
 
     def _go_on(self, *, began: bool) -> None:
         """Say what is due next; read it unless there is more to parse."""
-        cycle: RequestResponseCycle | None = self.cycle
-        if self._part is NOTHING and cycle is not None:
+        if self.scope is self._whole:
             self._patience.due = None
-        elif began and cycle is not None:
-            # The first head of a connection is due from the beginning.
-            self._patience.wait(self._limits.head_seconds if self._part is HEAD else self._limits.body_seconds)
+        elif began:
+            self._expect()
         if self._rest:
             self.flow.pause_reading()
-        elif cycle is None or cycle.response_complete:
+        elif self.cycle.response_complete:
             self._wait()
+
+    def _expect(self) -> None:
+        self._body_bytes = 0
+        self._patience.wait(self._limits.body_seconds if self._is_in_body() else self._limits.head_seconds)
 
     def _wait(self) -> None:
         """Read what comes next, if it comes."""
         self.flow.resume_reading()
-        if self._part is NOTHING and self.timeout_keep_alive_task is None and self.cycle is not None:
+        if self.scope is self._whole and self.timeout_keep_alive_task is None:
             # uvicorn does this after an answer, but not after a body that took longer than its answer.
             self.timeout_keep_alive_task = self.loop.call_later(
                 self.timeout_keep_alive, self.timeout_keep_alive_handler
@@ -192,56 +215,30 @@ class Protocol(HttpToolsProtocol):
         self.parser = httptools.HttpRequestParser(self)
         return b"%b %b HTTP/%b\r\n%b\r\n" % (method, self.url, version, head)
 
-    def _may_read(self) -> bool:
-        return not self._rest
-
-    def _reads_again(self) -> None:
-        """While the server did not read, its client could not send."""
-        if self._part is BODY:
-            self._expect_body()
-
-    def _expect_body(self) -> None:
-        self._body_bytes = 0
-        self._patience.wait(self._limits.body_seconds)
-
     def _overdue(self) -> None:
-        if self._part is NOTHING:
+        limits = self._limits
+        if not self._is_receiving():
             self.transport.close()
-        elif self._part is HEAD:
-            self._refuse(problem(408, f"The head did not come within {self._limits.head_seconds:g} seconds."))
-        elif self.flow.read_paused or self._body_bytes >= self._limits.body_bytes:
-            self._expect_body()
-        else:
-            least, seconds = self._limits.body_bytes, self._limits.body_seconds
+        elif self.flow.read_paused or (self._is_in_body() and self._body_bytes >= limits.body_bytes):
+            self._expect()
+        elif self._is_in_body():
+            least, seconds = limits.body_bytes, limits.body_seconds
             self._refuse(problem(408, f"Less than {least} bytes of the body came within {seconds:g} seconds."))
-
-    def _are_too_many(self, headers: list[tuple[bytes, bytes]]) -> bool:
-        limits = self._limits
-        # What came in one piece is not large.
-        return len(headers) > limits.headers or (
-            self._unread > 0 and sum(len(name) + len(value) + 4 for name, value in headers) > limits.header_bytes
-        )
-
-    def _head_too_large(self) -> Problem:
-        limits = self._limits
-        if len(self.url) > limits.target_bytes:
-            return problem(414, f"The target has more than {limits.target_bytes} bytes, the most that it may have.")
-        return problem(
-            431, f"There are more than {limits.headers} headers, or {limits.header_bytes} bytes of them: send less."
-        )
+        else:
+            self._refuse(problem(408, f"The head did not come within {limits.head_seconds:g} seconds."))
 
     def _refuse(self, refused: Problem) -> None:
         """Answer what is being received with a problem, in its turn; nothing after it is read."""
         self._refused, self._rest = True, b""
         cycle: RequestResponseCycle | None = self.cycle
-        if cycle is not None and self._part is BODY:
+        if cycle is not None and self._is_in_body():
             self._refuse_body(cycle, refused)
         elif cycle is None or cycle.response_complete:
             self._answer(refused)
         else:
             # The answer would be taken for that to the request before, which comes first, and is the last.
             cycle.keep_alive = False
-        self._part = NOTHING
+        self._whole = self.scope
         self._patience.due = None
 
     def _refuse_body(self, cycle: RequestResponseCycle, refused: Problem) -> None:
@@ -262,7 +259,7 @@ class Protocol(HttpToolsProtocol):
 
     def _hang_up(self) -> None:
         self._refused = True
-        self._part = NOTHING
+        self._whole = self.scope
         self._patience.due = None
         self.flow.resume_reading()
         self.transport.write_eof()
@@ -270,17 +267,16 @@ class Protocol(HttpToolsProtocol):
 
 
 class _Flow(FlowControl):
-    """Reads on only where it may, and tells when it does."""
+    """Reads on only where its protocol may, and tells it."""
 
-    def __init__(self, transport: asyncio.Transport, may_read: Callable[[], bool], reads: Callable[[], None]) -> None:
+    def __init__(self, transport: asyncio.Transport, protocol: Protocol) -> None:
         super().__init__(transport)
-        self._may_read = may_read
-        self._reads = reads
+        self._protocol = protocol
 
     def resume_reading(self) -> None:
-        if self.read_paused and self._may_read():
+        if self.read_paused and self._protocol.may_read():
             super().resume_reading()
-            self._reads()
+            self._protocol.reads_again()
 
 
 def _without_upgrade(name: bytes, value: bytes) -> tuple[bytes, bytes] | None:

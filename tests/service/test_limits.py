@@ -230,6 +230,21 @@ def test_a_chunk_that_is_none_is_400(daemon: Daemon, chunk: bytes) -> None:
         assert is_over(connection)
 
 
+def test_requests_that_are_sent_ahead_wait_as_long_as_the_answers_take() -> None:
+    async def app(scope: Any, _receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            await asyncio.sleep(0.8)
+            await send({"type": "http.response.start", "status": 204, "headers": []})
+            await send({"type": "http.response.body", "body": b""})
+
+    ahead = get("/") * 3
+    with serving(app) as port, Connection(port) as connection:
+        connection.send(ahead[:-5])
+        assert connection.answer().status == 204
+        connection.send(ahead[-5:])
+        assert [connection.answer().status for _ in range(2)] == [204, 204]
+
+
 def test_an_answer_that_has_begun_is_not_cut_short_by_a_body() -> None:
     async def app(scope: Any, _receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
