@@ -1,9 +1,11 @@
 """Connections to the SQLite file, set up so that a commit is on disk when it returns."""
 
 import logging
+import random
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from pathlib import Path
 
 import apsw
 
@@ -12,6 +14,8 @@ from ..errors import DatabaseDamaged, StorageUnavailable
 logger = logging.getLogger(__name__)
 
 BUSY_TIMEOUT_MS = 5_000
+CLOSING_ATTEMPTS = 3
+CLOSING_SECONDS = 0.02
 
 _AWAY = (
     apsw.BusyError,
@@ -53,6 +57,27 @@ def switch_to_wal(connection: apsw.Connection) -> None:
                 raise
             time.sleep(0.01)
         else:
+            return
+
+
+def leave_one_file(path: str) -> None:
+    """Move the log into the file once more, if one is left though nobody has the file open.
+
+    The last connection to close does that (https://www.sqlite.org/wal.html#the_wal_file), but of two that close at the
+    same moment each may take the other for one that goes on.
+    """
+    log = Path(f"{path}-wal")
+    for _ in range(CLOSING_ATTEMPTS):
+        if not log.exists():
+            return
+        time.sleep(random.uniform(0, CLOSING_SECONDS))  # noqa: S311  # so that two do not meet again
+        try:
+            with closing(connect_reader(path)) as connection:
+                connection.pragma("schema_version")
+        except apsw.Error as error:
+            logger.warning(
+                "The write-ahead log of %s stays beside it, to be read when it is opened again: %s", path, error
+            )
             return
 
 

@@ -15,6 +15,7 @@ from ..transactions import Effect
 from . import search, statements
 from .changes import Changes
 from .checkpointer import Checkpointer
+from .connection import leave_one_file
 from .indexing import index_some, is_indexed
 from .opening import open_database
 from .readers import Readers
@@ -71,6 +72,7 @@ class SQLiteStorage(TransactionalStorage):
         self._readers.close()
         await self._writer.close()
         self._checkpointer.close()
+        await asyncio.to_thread(leave_one_file, self.path)
 
     async def ping(self) -> None:
         await self._rows.row(statements.PING, {})
