@@ -1,6 +1,6 @@
 """Statements of lists, which are composed of what a query asks for. A list has one column: JSON in bytes."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 from .clock import LAST_MOMENT, completed
 from .cursor import decode
@@ -50,6 +50,7 @@ _FILTERS = {
     "updated_after": "updated_at > :updated_after",
     "updated_before": "updated_at < :updated_before",
 }
+_FILTERED = (*_FILTERS, "name")
 _TIMES = ("created_after", "created_before", "updated_after", "updated_before")
 
 
@@ -89,8 +90,7 @@ LIMIT :limit
 
 def filters_of(query: SessionQuery) -> Bindings:
     """The filters that a query has, as their statements take them."""
-    given = {field.name: getattr(query, field.name) for field in fields(query) if field.name in {*_FILTERS, "name"}}
-    filters = {name: value for name, value in given.items() if value is not None}
+    filters = {name: value for name in _FILTERED if (value := getattr(query, name)) is not None}
     filters |= {name: completed(filters[name]) for name in _TIMES if name in filters}
     if "amplified_dir" in filters:
         filters["amplified_dir"] = spelt(filters["amplified_dir"])

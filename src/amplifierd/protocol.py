@@ -243,6 +243,7 @@ class Protocol(HttpToolsProtocol):
 
     def _refuse_body(self, cycle: RequestResponseCycle, refused: Problem) -> None:
         cycle.keep_alive = False
+        cycle.waiting_for_100_continue = False
         if cycle.response_complete:
             self._hang_up()
         elif self.pipeline:

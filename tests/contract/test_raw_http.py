@@ -142,6 +142,16 @@ def test_a_client_of_http_1_0_is_told_nothing_before_the_answer(daemon: Daemon) 
     assert answered.status == 201
 
 
+def test_a_client_that_asks_first_and_then_sends_no_http_is_told_that_alone(
+    impatient: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    request = OF_CHUNKS + b"Expect: 100-continue\r\n\r\nno chunk\r\n"
+    [answered] = until_closed(impatient, request)
+    assert answered.status == 400
+    assert exchange(impatient, get("/api/v1/health")).status == 200
+    assert [record for record in caplog.records if record.levelno >= logging.ERROR] == []
+
+
 def test_requests_that_are_sent_ahead_are_answered_in_order_however_they_are_cut(daemon: Daemon) -> None:
     paths = [f"/api/v1/sessions/{number}" for number in range(200)]
     requests = b"".join(get(path) if number % 3 else post(f"{path}/resume", b"") for number, path in enumerate(paths))
@@ -206,7 +216,10 @@ async def outcome(port: int, parts: list[bytes]) -> list[Answer]:
             pass
         finally:
             writer.close()
-        return answers_in(received)
+        try:
+            return answers_in(received)
+        except ValueError as error:
+            raise ValueError(f"{error} What was sent: {parts}") from error
 
 
 def until_closed(port: int, request: bytes) -> list[Answer]:
