@@ -7,12 +7,17 @@ a small request takes a fifth less.
 import asyncio
 from typing import Any
 
+# A client that is still sending reads what it was answered before the connection is gone (RFC 9112, section 9.6).
+LINGER_SECONDS = 2
 # What waits is sent at once past this, so that a stream which never waits is held back by its reader.
 _MOST_WAITING = 64 * 1024
 
 
 class CorkedTransport(asyncio.Transport):
-    """Writes to `transport` at the end of the turn, or before where much is waiting."""
+    """Writes to `transport` at the end of the turn, or before where much is waiting.
+
+    Where it `lingers`, `close` says that no more is written, and closes some seconds later, or when it is called again.
+    """
 
     def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__()
@@ -20,8 +25,12 @@ class CorkedTransport(asyncio.Transport):
         self._loop = loop
         self._waiting: list[bytes] = []
         self._size = 0
+        self._is_done = False
+        self.lingers = False
 
     def write(self, data: Any) -> None:
+        if self._is_done:
+            return
         if not self._waiting:
             self._loop.call_soon(self._flush)
         self._waiting.append(data)
@@ -31,14 +40,15 @@ class CorkedTransport(asyncio.Transport):
 
     def close(self) -> None:
         self._flush()
-        self._transport.close()
-
-    def write_eof(self) -> None:
-        self._flush()
-        self._transport.write_eof()
+        if self.lingers and not self.is_closing():
+            self._is_done = True
+            self._transport.write_eof()
+            self._loop.call_later(LINGER_SECONDS, self._transport.close)
+        else:
+            self._transport.close()
 
     def is_closing(self) -> bool:
-        return self._transport.is_closing()
+        return self._is_done or self._transport.is_closing()
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
         return self._transport.get_extra_info(name, default)

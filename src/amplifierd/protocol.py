@@ -34,8 +34,6 @@ class Limits:
 
 LIMITS = Limits()
 
-# A client that is still sending reads the refusal before the connection is gone.
-LINGER_SECONDS = 2
 # So much is parsed at once. Requests that were sent ahead past that wait as the bytes that they are.
 PIECE_BYTES = 8 * 1024
 
@@ -69,12 +67,13 @@ class Protocol(HttpToolsProtocol):
     def connection_made(  # type: ignore[override]  # a server has no other transports than these
         self, transport: asyncio.Transport
     ) -> None:
-        super().connection_made(CorkedTransport(transport, self.loop))
+        self._corked = CorkedTransport(transport, self.loop)
+        super().connection_made(self._corked)
         self.flow = _Flow(self.transport, self)
         self._patience = Patience(self.loop, self._limits.head_seconds, self._overdue)
         self._patience.wait(self._limits.head_seconds)
         if len(self.connections) > self._limits.connections:
-            self._answer(problem(503, f"There are {self._limits.connections} connections, as many as may be."))
+            self._refuse(problem(503, f"There are {self._limits.connections} connections, as many as may be."))
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._patience.end()
@@ -229,23 +228,29 @@ class Protocol(HttpToolsProtocol):
 
     def _refuse(self, refused: Problem) -> None:
         """Answer what is being received with a problem, in its turn; nothing after it is read."""
-        self._refused, self._rest = True, b""
+        is_in_body = self._is_in_body()
+        self._read_no_more()
         cycle: RequestResponseCycle | None = self.cycle
-        if cycle is not None and self._is_in_body():
+        if cycle is not None and is_in_body:
             self._refuse_body(cycle, refused)
         elif cycle is None or cycle.response_complete:
             self._answer(refused)
         else:
             # The answer would be taken for that to the request before, which comes first, and is the last.
             cycle.keep_alive = False
+
+    def _read_no_more(self) -> None:
+        """Leave what still comes alone, so that the client can send it."""
+        self._refused, self._rest = True, b""
         self._whole = self.scope
         self._patience.due = None
+        self._corked.lingers = True
+        self.flow.resume_reading()
 
     def _refuse_body(self, cycle: RequestResponseCycle, refused: Problem) -> None:
         cycle.keep_alive = False
-        cycle.waiting_for_100_continue = False
         if cycle.response_complete:
-            self._hang_up()
+            self.transport.close()
         elif self.pipeline:
             # It waits for its turn, in which it is refused.
             self.pipeline[0] = (cycle, refusing(refused))
@@ -256,15 +261,7 @@ class Protocol(HttpToolsProtocol):
 
     def _answer(self, refused: Problem) -> None:
         self.transport.write(response(refused))
-        self._hang_up()
-
-    def _hang_up(self) -> None:
-        self._refused = True
-        self._whole = self.scope
-        self._patience.due = None
-        self.flow.resume_reading()
-        self.transport.write_eof()
-        self.timeout_keep_alive_task = self.loop.call_later(LINGER_SECONDS, self.timeout_keep_alive_handler)
+        self.transport.close()
 
 
 class _Flow(FlowControl):

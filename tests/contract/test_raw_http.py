@@ -152,6 +152,12 @@ def test_a_client_that_asks_first_and_then_sends_no_http_is_told_that_alone(
     assert [record for record in caplog.records if record.levelno >= logging.ERROR] == []
 
 
+def test_an_answer_arrives_whole_though_what_is_sent_after_its_request_is_no_http(impatient: int) -> None:
+    for _ in range(10):
+        [answered] = until_closed(impatient, get("/openapi.json") + b"no HTTP\r\n" * 100_000)
+        assert answered.status == 200
+
+
 def test_requests_that_are_sent_ahead_are_answered_in_order_however_they_are_cut(daemon: Daemon) -> None:
     paths = [f"/api/v1/sessions/{number}" for number in range(200)]
     requests = b"".join(get(path) if number % 3 else post(f"{path}/resume", b"") for number, path in enumerate(paths))
