@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from threading import Lock
 
 DAY_SECONDS = 24 * 3_600
@@ -78,7 +79,13 @@ def text_of(moment: datetime) -> str:
 
 def text_at(microseconds: int) -> str:
     """The time so many microseconds after 1970 began."""
-    return text_of(_EPOCH + microseconds * _MICROSECOND)
+    seconds, fraction = divmod(microseconds, 1_000_000)
+    return f"{_second_at(seconds)}.{fraction:06}Z"
+
+
+@lru_cache(maxsize=16)
+def _second_at(seconds: int) -> str:
+    return text_of(_EPOCH + timedelta(seconds=seconds)).partition(".")[0]
 
 
 def microseconds_of(moment: str) -> int:

@@ -5,9 +5,10 @@ from dataclasses import dataclass, replace
 from .change import Change
 from .directories import known
 from .directory_path import ROOT, lineage_of
-from .errors import DirectoryNotAmplified, ProfileNotFound
+from .errors import DirectoryNotAmplified
+from .portable import PROFILE_IN_ROOT
 from .profile_records import ProfilePatch
-from .profiles import BUILT_IN, BUILT_IN_HASH, overridden
+from .profiles import hash_of_profile, overridden
 from .records import NewSession
 from .rows import Bindings
 
@@ -22,22 +23,21 @@ class Context:
 
 async def resolve(change: Change, new: NewSession) -> Context:
     """Find the context. Raises `DirectoryNotAmplified`, `ProfileNotFound`, `ProfileInvalid`."""
-    path = known(new.amplified_dir)
-    bindings: Bindings = {
-        "workspace": change.workspace,
-        "profile": new.profile,
-        "amplified_dir": path,
-        "lineage": lineage_of(path),
-    }
-    row = await change.run(change.statements.RESOLVE_CONTEXT, bindings)
-    assert row is not None, "There is always a profile to look for."
-    name, found, is_amplified = row
-    if not is_amplified and path != ROOT:
+    inherited = await _inherited(change, known(new.amplified_dir))
+    profile = new.profile or inherited
+    return await _with_overrides(change, Context(profile, await hash_of_profile(change, profile)), new)
+
+
+async def _inherited(change: Change, path: str) -> str:
+    if path == ROOT:
+        row = await change.run(PROFILE_IN_ROOT, {"workspace": change.workspace})
+    else:
+        bindings: Bindings = {"workspace": change.workspace, "amplified_dir": path, "lineage": lineage_of(path)}
+        row = await change.run(change.statements.PROFILE_IN_DIRECTORY, bindings)
+    if row is None:
         raise DirectoryNotAmplified(path)
-    profile_hash = BUILT_IN_HASH if name == BUILT_IN else found
-    if profile_hash is None:
-        raise ProfileNotFound(name)
-    return await _with_overrides(change, Context(name, profile_hash), new)
+    profile: str = row[0]
+    return profile
 
 
 async def _with_overrides(change: Change, context: Context, new: NewSession) -> Context:

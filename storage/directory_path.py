@@ -1,7 +1,8 @@
 """Paths of amplified directories, relative to the data root: one spelling for each."""
 
-import json
 import re
+
+import msgspec
 
 from .errors import DirectoryPathRefused
 
@@ -47,7 +48,7 @@ def spelt(path: str) -> str:
 
 def lineage_of(path: str) -> str:
     """A normalised path and its ancestors as statements take them: `["a/b","a","."]`, the nearest first."""
-    return json.dumps(_lineage(path), ensure_ascii=False)
+    return msgspec.json.encode(_lineage(path)).decode()
 
 
 def _lineage(path: str) -> list[str]:

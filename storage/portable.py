@@ -17,39 +17,40 @@ VALUES (:workspace, :id, :context, :profile_hash)
 """
 
 
-def resolve_context(steps: str) -> str:
-    """The statement that finds the profile of a session that is to be: its name, its hash; and is there the directory.
+# The profile of a session that names none and is in the root.
+PROFILE_IN_ROOT = """
+SELECT COALESCE(
+    (SELECT default_profile FROM directory WHERE workspace = :workspace AND relative_path = '.'),
+    (SELECT name FROM active_profile WHERE workspace = :workspace),
+    'default'
+)
+"""
 
-    It is the profile that the session names, else that of the directory or the nearest ancestor that has one, else the
-    active one, else the built-in one; `steps` is the session's :lineage (see `Dialect`).
+
+def profile_in_directory(steps: str) -> str:
+    """The statement that finds the profile of a session that names none and is in a directory, where that is amplified.
+
+    It is that of the directory or of the nearest ancestor that has one, else the active one, else the built-in one;
+    `steps` is the session's :lineage (see `Dialect`).
     """
     return f"""
-SELECT chosen.profile, profile.hash, chosen.amplified
-FROM (
-    SELECT COALESCE(
-        CAST(:profile AS TEXT),
-        (
-            SELECT above.default_profile
-            FROM {steps.format(":lineage")}
-            CROSS JOIN directory AS above
-            WHERE above.workspace = :workspace
-                AND above.relative_path = step.value
-                AND above.default_profile IS NOT NULL
-            ORDER BY step.place
-            LIMIT 1
-        ),
-        (SELECT name FROM active_profile WHERE workspace = :workspace),
-        'default'
-    ) AS profile, EXISTS (
-        SELECT 1
-        FROM directory
-        WHERE workspace = :workspace
-            AND relative_path = :amplified_dir
-    ) AS amplified
-) AS chosen
-LEFT JOIN profile
-    ON profile.workspace = :workspace
-    AND profile.name = chosen.profile
+SELECT COALESCE(
+    (
+        SELECT above.default_profile
+        FROM {steps.format(":lineage")}
+        CROSS JOIN directory AS above
+        WHERE above.workspace = :workspace
+            AND above.relative_path = step.value
+            AND above.default_profile IS NOT NULL
+        ORDER BY step.place
+        LIMIT 1
+    ),
+    (SELECT name FROM active_profile WHERE workspace = :workspace),
+    'default'
+)
+FROM directory
+WHERE workspace = :workspace
+    AND relative_path = :amplified_dir
 """  # noqa: S608  # of the texts above
 
 
@@ -115,10 +116,7 @@ WHERE workspace = :workspace
 # The directory has one session more, or the first.
 USE_DIRECTORY = """
 INSERT INTO directory_use AS kept (workspace, relative_path, session_count, last_used_at)
-SELECT workspace, amplified_dir, 1, created_at
-FROM session
-WHERE workspace = :workspace
-    AND id = :id
+VALUES (:workspace, :amplified_dir, 1, :created_at)
 ON CONFLICT (workspace, relative_path) DO UPDATE
 SET session_count = kept.session_count + 1,
     last_used_at = CASE

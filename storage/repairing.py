@@ -57,8 +57,9 @@ async def _bring_back(change: Change, session_id: str) -> None:
         "folded_name": folded(RECOVERED.name),
         "profile": BUILT_IN,
         "amplified_dir": RECOVERED.amplified_dir,
+        "created_at": change.now,
     }
     await change.run(change.statements.INSERT_SESSION, key | opened)
-    await change.run(change.statements.USE_DIRECTORY, key)
+    await change.run(change.statements.USE_DIRECTORY, key | opened)
     active: Bindings = {"status": "active", "updated_at": change.now, "ended_at": None, "error_message": None}
     await change.run(change.statements.SET_STATUS, key | active)

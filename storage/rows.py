@@ -19,7 +19,7 @@ class Statements(Protocol):
     CONTEXT: str
     INSERT_SESSION: str
     INSERT_DETAIL: str
-    RESOLVE_CONTEXT: str
+    PROFILE_IN_DIRECTORY: str
     USE_DIRECTORY: str
     LEAVE_DIRECTORY: str
     SET_STATUS: str

@@ -37,6 +37,7 @@ async def create(change: Change, new: NewSession) -> Session:
         "folded_name": folded(new.name),
         "profile": session.profile,
         "amplified_dir": session.amplified_dir,
+        "created_at": session.created_at,
         "context": text(new.context),
         "profile_hash": context.profile_hash,
     }
@@ -130,8 +131,10 @@ async def fork(change: Change, session_id: str, how: Fork) -> Session:
     await change.run(change.statements.FORK_SESSION, bindings)
     await change.run(change.statements.FORK_DETAIL, bindings)
     await change.run(change.statements.FORK_MESSAGES, bindings)
-    await change.run(change.statements.USE_DIRECTORY, change.key(fork_id))
-    return await _read(change, fork_id)
+    forked = await _read(change, fork_id)
+    directory: Bindings = {"amplified_dir": forked.amplified_dir, "created_at": forked.created_at}
+    await change.run(change.statements.USE_DIRECTORY, change.key(fork_id) | directory)
+    return forked
 
 
 async def delete(change: Change, session_id: str, versions: Versions) -> None:

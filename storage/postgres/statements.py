@@ -75,12 +75,12 @@ from ..portable import (
 from ..portable import (
     WORKSPACES as WORKSPACES,
 )
-from ..portable import resolve_context
+from ..portable import profile_in_directory
 
 # See `Dialect`.
 STEPS = "json_array_elements_text(CAST({} AS JSON)) WITH ORDINALITY AS step (value, place)"
 
-RESOLVE_CONTEXT = resolve_context(STEPS)
+PROFILE_IN_DIRECTORY = profile_in_directory(STEPS)
 
 # A session as a list shows it.
 SUMMARY = """convert_to(

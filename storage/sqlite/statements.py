@@ -75,12 +75,12 @@ from ..portable import (
 from ..portable import (
     WORKSPACES as WORKSPACES,
 )
-from ..portable import resolve_context
+from ..portable import profile_in_directory
 
 # See `Dialect`.
 STEPS = "(SELECT key AS place, value FROM json_each({})) AS step"
 
-RESOLVE_CONTEXT = resolve_context(STEPS)
+PROFILE_IN_DIRECTORY = profile_in_directory(STEPS)
 
 PING = """
 SELECT message_count

@@ -7,7 +7,7 @@ from pathlib import Path
 import apsw
 import pytest
 
-from amplifierd.storage import directory_statements, open_storage, profile_statements, queries
+from amplifierd.storage import directory_statements, open_storage, portable, profile_statements, queries
 from amplifierd.storage.records import MessageQuery, NewMessage, NewSession, SessionQuery, SessionSort
 from amplifierd.storage.sqlite import search_statements, statements
 from amplifierd.storage.sqlite.store import DIALECT
@@ -120,8 +120,8 @@ STEPS = ["SCAN json_each VIRTUAL TABLE INDEX 1:"]
 @pytest.mark.parametrize(
     ("statement", "searched", "scanned"),
     [
-        (statements.RESOLVE_CONTEXT, {"above", "active_profile", "directory", "profile"}, STEPS),
-        (statements.USE_DIRECTORY, {"session"}, []),
+        (portable.PROFILE_IN_ROOT, {"directory", "active_profile"}, []),
+        (statements.PROFILE_IN_DIRECTORY, {"above", "active_profile", "directory"}, STEPS),
         (profile_statements.PROFILE, {"profile", "profile_content", "active_profile"}, []),
         (profile_statements.HASH, {"profile"}, []),
         (profile_statements.SESSION_PROFILE, {"session", "session_detail"}, []),
