@@ -56,6 +56,7 @@ class Edge:
             await self._answer_error(error, exchange)
         finally:
             self._capacity.leave(exchange)
+            exchange.end(scope)
             if self._access_log is not None:
                 milliseconds = (time.perf_counter() - started) * 1e3
                 # The raw path is percent-encoded: nothing that a client sends can begin a line of its own.

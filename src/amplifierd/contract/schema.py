@@ -15,6 +15,7 @@ from .document import ContractError, Document, Json
 from .problems import Violation, shorten
 
 MOST_VIOLATIONS = 1_000
+_COMPONENTS = "#/components/schemas/"
 _LONGEST_POINTER = 1_024
 
 
@@ -26,11 +27,23 @@ class Schemas:
 
     def validator(self, schema: Json) -> "Validator":
         """A validator for a schema of the document."""
-        return _compile({"allOf": [_convert(schema)], "components": {"schemas": self._components}})
+        return _compile(self._with_components(schema))
 
     def closed_validator(self, schema: Json) -> "Validator":
         """One that also refuses properties which the schema does not name: what a server sends is all declared."""
-        return _compile(_close({"allOf": [_convert(schema)], "components": {"schemas": self._components}}))
+        return _compile(_close(self._with_components(schema)))
+
+    def _with_components(self, schema: Json) -> Json:
+        """A schema with those that it refers to: all of them would take a validator a megabyte."""
+        converted = _convert(schema)
+        found: Json = {}
+        names = [*_references(converted)]
+        while names:
+            name = names.pop()
+            if name not in found and name in self._components:
+                found[name] = self._components[name]
+                names += _references(found[name])
+        return {"allOf": [converted], "components": {"schemas": found}}
 
 
 class Validator:
@@ -51,6 +64,18 @@ def _compile(schema: Json) -> Validator:
         return Validator(jsonschema_rs.Draft7Validator(schema, validate_formats=True))
     except (ValidationError, jsonschema_rs.ReferencingError, ValueError) as error:
         raise ContractError(f"A schema of the contract can't be compiled: {error}") from error
+
+
+def _references(node: Any) -> Iterator[str]:
+    """The names of the schemas that a schema refers to."""
+    if isinstance(node, list):
+        for item in node:
+            yield from _references(item)
+    elif isinstance(node, dict):
+        if isinstance(node.get("$ref"), str):
+            yield node["$ref"].removeprefix(_COMPONENTS).partition("/")[0]
+        for value in node.values():
+            yield from _references(value)
 
 
 def _close(node: Any) -> Any:
