@@ -40,9 +40,10 @@ class Representations:
 
     def choose(self, headers: Headers) -> Representation:
         """The form that a request's `Accept` likes best. Raises a 406 problem where it likes none."""
-        accept = ", ".join(value.decode("latin-1") for name, value in headers if name == b"accept")
-        if not accept:
+        accepts = [value.decode("latin-1") for name, value in headers if name == b"accept" and value]
+        if not accepts:
             return self._forms[self._media_types[0]]
+        accept = ", ".join(accepts)
         best = parse_accept_header(accept, MIMEAccept).best_match(self._media_types)
         if best is None:
             names = ", ".join(self._media_types)
