@@ -54,6 +54,8 @@ def listing(found: list[Found], query: SearchQuery, words: str) -> Listing:
     hits = [
         SearchHit(session_id, sequence, role, snippet, score)
         for (score, session_id, sequence, role, _), snippet in zip(page, texts, strict=True)
+        # An index that is damaged finds what is not there.
+        if snippet is not None
     ]
     cursor = None if len(found) == len(page) else _cursor(*page[-1][:3])
     return Listing(b",".join(map(_encode, hits)), next_cursor=cursor)

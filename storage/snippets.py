@@ -36,14 +36,18 @@ def fts5(phrases: Iterable[Phrase]) -> str:
     return " ".join(map(_fts5, phrases))
 
 
-def snippets(contents: list[str], words: str) -> list[str]:
-    """The words around the first match of `words` in each text, as FTS5 makes them of a table that has the texts."""
+def snippets(contents: list[str], words: str) -> list[str | None]:
+    """The words around the first match of `words` in each text, as FTS5 makes them of a table that has the texts.
+
+    None for a text that has no match.
+    """
     connection = apsw.Connection(":memory:")
     connection.execute(_TABLE)
     connection.executemany(_ADD, enumerate(map(_unmarked, contents)))
-    found = dict(connection.execute(_SNIPPETS, {"words": words, "open": _OPEN, "close": _CLOSE, "most": SNIPPET_WORDS}))
+    bindings = {"words": words, "open": _OPEN, "close": _CLOSE, "most": SNIPPET_WORDS}
+    found = {number: _marked(str(snippet)) for number, snippet in connection.execute(_SNIPPETS, bindings)}
     connection.close()
-    return [_marked(str(found[number])) for number in range(len(contents))]
+    return [found.get(number) for number in range(len(contents))]
 
 
 def _fts5(phrase: Phrase) -> str:

@@ -5,10 +5,11 @@ import re
 from pathlib import Path
 
 import apsw
+import msgspec
 import pytest
 
 from amplifierd.storage import directory_statements, open_storage, portable, profile_statements, queries
-from amplifierd.storage.records import MessageQuery, NewMessage, NewSession, SessionQuery, SessionSort
+from amplifierd.storage.records import MessageQuery, NewMessage, NewSession, SearchQuery, SessionQuery, SessionSort
 from amplifierd.storage.sqlite import search_statements, statements
 from amplifierd.storage.sqlite.store import DIALECT
 
@@ -39,6 +40,19 @@ async def test_a_list_that_fails_leaves_no_connection_behind(path: Path) -> None
                 await storage.list_sessions(W, SessionQuery())
         assert files_open(path) == before
         vandal.close()
+
+
+async def test_a_message_that_says_something_else_than_the_index_is_not_found(path: Path) -> None:
+    async with open_storage(f"sqlite:///{path}") as storage:
+        session = await storage.create_session(W, NewSession())
+        for text in ("apples", "more apples"):
+            await storage.append_message(W, session.id, NewMessage(text))
+        assert b"apples" in (await storage.search_messages(W, SearchQuery("apples"))).first
+        vandal = apsw.Connection(str(path))
+        vandal.execute("UPDATE message SET record = replace(record, 'apples', 'pears') WHERE sequence = 1")
+        vandal.close()
+        [hit] = msgspec.json.decode(b"[%b]" % (await storage.search_messages(W, SearchQuery("apples"))).first)
+        assert hit["sequence"] == 2
 
 
 SESSION_BY_KEY = "SEARCH session USING PRIMARY KEY (workspace=? AND id=?)"
