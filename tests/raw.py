@@ -89,6 +89,16 @@ def exchange(port: int, *pieces: bytes) -> Answer:
         return connection.answer()
 
 
+def refused(answered: Answer, status: int, words: str) -> None:
+    """Asserts that it is a problem of such a status, whose sentence has these words."""
+    assert answered.status == status, answered
+    assert answered.headers["content-type"] == "application/problem+json"
+    problem = answered.json
+    assert problem["status"] == status
+    assert problem["requestId"] == answered.headers["x-request-id"]
+    assert words in problem["detail"]
+
+
 _STATUS = re.compile(rb"HTTP/1\.1 ([1-5]\d\d) [ -~]*")
 _HEADER = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+): ([ -~]*)")
 

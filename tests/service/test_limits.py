@@ -18,7 +18,7 @@ from amplifierd.settings import Settings
 from amplifierd.storage import open_storage
 from daemon import Daemon
 from impatient import serving
-from raw import Answer, Connection, exchange, get, post
+from raw import Answer, Connection, exchange, get, post, refused
 
 HEALTH = "/api/v1/health"
 SESSIONS = "/api/v1/sessions"
@@ -48,13 +48,9 @@ def is_over(connection: Connection) -> bool:
     return True
 
 
-def refused(answered: Answer, status: int, words: str) -> None:
-    assert answered.status == status, answered
-    assert answered.headers["content-type"] == "application/problem+json"
+def refused_for_good(answered: Answer, status: int, words: str) -> None:
+    refused(answered, status, words)
     assert answered.headers["connection"] == "close"
-    assert answered.json["status"] == status
-    assert answered.json["requestId"] == answered.headers["x-request-id"]
-    assert words in answered.json["detail"]
 
 
 def with_headers(headers: int, size: int) -> bytes:
@@ -71,7 +67,7 @@ def test_a_target_has_8_kib(daemon: Daemon, piece: int) -> None:
         request = get(f"{HEALTH}?{'x' * (length - len(HEALTH) - 1)}")
         answered = exchange(daemon.port, *(request[at : at + piece] for at in range(0, len(request), piece)))
         assert answered.status == status
-    refused(answered, 414, "more than 8192 bytes")
+    refused_for_good(answered, 414, "more than 8192 bytes")
 
 
 @pytest.mark.parametrize("piece", [1_000, 8_192, 1_000_000])
@@ -83,7 +79,7 @@ def test_headers_are_100_or_32_kib(daemon: Daemon, headers: int, size: int, piec
     ):
         answered = exchange(daemon.port, *(request[at : at + piece] for at in range(0, len(request), piece)))
         assert answered.status == status
-    refused(answered, 431, "more than 100 headers, or 32768 bytes of them")
+    refused_for_good(answered, 431, "more than 100 headers, or 32768 bytes of them")
 
 
 @pytest.mark.parametrize(
@@ -103,7 +99,7 @@ def test_what_never_ends_is_refused_before_it_is_large(
 ) -> None:
     with Connection(daemon.port) as connection:
         connection.send(beginning, more * (60_000 // len(more)))
-        refused(connection.answer(), status, "more than")
+        refused_for_good(connection.answer(), status, "more than")
         assert is_over(connection)
 
 
@@ -117,7 +113,7 @@ def test_a_trailer_is_no_header(daemon: Daemon, client: httpx.Client) -> None:
 def test_a_head_that_does_not_come_is_408(impatient: int) -> None:
     with Connection(impatient) as connection:
         connection.send(get(HEALTH)[:-3])
-        refused(connection.answer(), 408, "within 0.5 seconds")
+        refused_for_good(connection.answer(), 408, "within 0.5 seconds")
         assert is_over(connection)
 
 
@@ -126,7 +122,7 @@ def test_so_is_the_next_one_on_a_connection(impatient: int) -> None:
         connection.send(get(HEALTH))
         assert connection.answer().status == 200
         connection.send(b"G")
-        refused(connection.answer(), 408, "within 0.5 seconds")
+        refused_for_good(connection.answer(), 408, "within 0.5 seconds")
 
 
 @pytest.mark.parametrize("nothing", [b"", b"\r\n", b"\r\n\r\n\n\n"])
@@ -148,7 +144,7 @@ def test_a_body_that_does_not_come_is_408(impatient: int, trickle: bool) -> None
 
         thread = threading.Thread(target=send)
         thread.start()
-        refused(connection.answer(), 408, "1000 bytes of the body")
+        refused_for_good(connection.answer(), 408, "1000 bytes of the body")
         stopped.set()
         thread.join()
 
@@ -218,7 +214,7 @@ def test_an_answer_comes_whole_before_a_refusal(next_request: bytes, status: int
         connection.send(get("/") + next_request)
         assert connection.answer().body == b"x" * 11
         if status is not None:
-            refused(connection.answer(), status, "body" if status == 408 else "RFC 9112")
+            refused_for_good(connection.answer(), status, "body" if status == 408 else "RFC 9112")
         assert is_over(connection)
 
 
@@ -226,7 +222,7 @@ def test_an_answer_comes_whole_before_a_refusal(next_request: bytes, status: int
 def test_a_chunk_that_is_none_is_400(daemon: Daemon, chunk: bytes) -> None:
     with Connection(daemon.port) as connection:
         connection.send(CHUNKED, chunk)
-        refused(connection.answer(), 400, "RFC 9112")
+        refused_for_good(connection.answer(), 400, "RFC 9112")
         assert is_over(connection)
 
 
@@ -268,7 +264,7 @@ def test_past_so_many_connections_a_new_one_is_503(impatient: int) -> None:
             assert connection.answer().status == 200
         with Connection(impatient) as one_more:
             answered = one_more.answer()
-            refused(answered, 503, "8 connections")
+            refused_for_good(answered, 503, "8 connections")
             assert answered.headers["retry-after"] == "1"
             assert is_over(one_more)
 

@@ -1,0 +1,100 @@
+"""What a client should not ask for: parameters, methods and paths that the contract does not have."""
+
+import pytest
+
+from daemon import Daemon
+from raw import exchange, get, refused
+
+
+@pytest.mark.parametrize(
+    ("query", "words"),
+    [
+        ("limt=1", "'limt' is unknown; this operation takes: limit, cursor"),
+        ("limit=1&limit=2", "'limit' is given more than once"),
+        ("limit=", "must be an integer"),
+        ("limit=abc", "'limit' is 'abc': it must be an integer"),
+        ("limit=1.0", "must be an integer"),
+        ("limit=1_0", "must be an integer"),
+        ("limit=%205", "must be an integer"),
+        ("limit=%2B5", "must be an integer"),
+        ("limit=05", "must be an integer"),
+        ("limit=nan", "must be an integer"),
+        ("limit=" + "9" * 5000, "must be an integer"),
+        ("limit=%D9%A3", "must be an integer"),
+        ("limit=0", "must be at least 1"),
+        ("limit=-1", "must be at least 1"),
+        ("limit=1001", "must be at most 1000"),
+        ("cursor=x", "must have at least 32 characters"),
+        ("cursor=" + "%2B" * 32, "must match"),
+        ("cursor=", "must have at least 32 characters"),
+        ("%ff=1", "not UTF-8"),
+        ("=1", "'' is unknown"),
+        ("Limit=1", "'Limit' is unknown"),
+        ("&".join(["limit=1"] * 101), "more than 100"),
+    ],
+)
+def test_an_odd_query_parameter_is_400_by_name(daemon: Daemon, query: str, words: str) -> None:
+    refused(exchange(daemon.port, get(f"/api/v1/sessions?{query}")), 400, words)
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/api/v1/health"),
+        ("GET", "/api/v1/status"),
+        ("GET", "/api/v1/sessions/x"),
+        ("DELETE", "/api/v1/sessions/x"),
+        ("POST", "/api/v1/sessions/x/resume"),
+        ("POST", "/api/v1/sessions/x/messages"),
+        ("POST", "/api/v1/sessions"),
+    ],
+)
+def test_an_operation_without_query_parameters_refuses_them(daemon: Daemon, method: str, path: str) -> None:
+    request = f"{method} {path}?verbose=1 HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 0\r\n\r\n"
+    refused(exchange(daemon.port, request.encode()), 400, "'verbose' is unknown; this operation takes none")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allow"),
+    [
+        ("PUT", "/api/v1/sessions", "GET, HEAD, POST"),
+        ("PUT", "/api/v1/sessions/x", "DELETE, GET, HEAD, PATCH"),
+        ("GET", "/api/v1/sessions/x/resume", "POST"),
+        ("DELETE", "/api/v1/sessions/x/messages/", "GET, HEAD, POST"),
+        ("OPTIONS", "/api/v1/health", "GET, HEAD"),
+        ("POST", "/docs", "GET, HEAD"),
+        ("BREW", "/api/v1/health", ""),
+    ],
+)
+def test_a_wrong_method_is_405_with_all_that_are_allowed(daemon: Daemon, method: str, path: str, allow: str) -> None:
+    answered = exchange(daemon.port, get(path, method))
+    if not allow:
+        assert answered.status == 400
+        return
+    refused(answered, 405, f"it takes {allow}")
+    assert answered.headers["allow"] == allow
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/nope",
+        "/api",
+        "/api/v1",
+        "/api/v1/",
+        "/api/v1/nope",
+        "/api/v1/sessions/a/b",
+        "/api/v1/health%0a",
+        "///",
+        "/%2e%2e",
+    ],
+)
+def test_an_unknown_path_is_404(daemon: Daemon, path: str) -> None:
+    refused(exchange(daemon.port, get(path)), 404, "There is nothing at")
+
+
+@pytest.mark.parametrize(
+    "path", ["/api/v1/sessions/" + "x" * 300, "/api/v1/sessions/" + "x" * 8_000], ids=["300", "8000"]
+)
+def test_a_session_id_of_any_length_is_404(daemon: Daemon, path: str) -> None:
+    refused(exchange(daemon.port, get(path)), 404, "must have at most 255 characters")
