@@ -45,11 +45,11 @@ class ETag:
         """The header that tells the record's version."""
         return b"etag", b'"%d"' % record.version
 
-    def is_known(self, etag: bytes, request: Headers) -> bool:
-        """Does the client have the answer with this tag. Raises a 400 problem for a malformed header."""
+    def is_known(self, record: Any, request: Headers) -> bool:
+        """Does the client have the answer with the record's tag. Raises a 400 problem for a malformed header."""
         if self._if_none_match is None:
             return False
         known = self._if_none_match.find(request)
         if known is None:
             return False
-        return known == _ANY or etag.decode().strip('"') in (tag for _, tag in _TAG.findall(known))
+        return known == _ANY or str(record.version) in (tag for _, tag in _TAG.findall(known))

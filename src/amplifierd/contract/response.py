@@ -74,7 +74,7 @@ class Response:
             await send({"type": "http.response.body", "body": b""})
         elif self._returns is Listing or self._listing_name:
             await self._send_listing(scope, send, result)
-        elif self._etag is not None and self._etag.is_known(self._etag.header(result)[1], scope["headers"]):
+        elif self._etag is not None and self._etag.is_known(result, scope["headers"]):
             headers = [self._etag.header(result)]
             await send({"type": "http.response.start", "status": NOT_MODIFIED, "headers": headers})
             await send({"type": "http.response.body", "body": b""})
