@@ -36,4 +36,4 @@ soak:
 
 # Kill the service under sixteen clients a hundred times, on SQLite and on PostgreSQL.
 torture:
-	$(PYTHON) -m pytest --torture-rounds 100 tests/service/test_torture.py
+	$(PYTHON) -m pytest --torture-rounds 100 -s tests/service/test_torture.py
