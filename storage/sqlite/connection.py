@@ -14,8 +14,6 @@ from ..errors import DatabaseDamaged, StorageUnavailable
 logger = logging.getLogger(__name__)
 
 BUSY_TIMEOUT_MS = 5_000
-# The inner pages of a million sessions, and the leaves of some thousand, which SQLite's own 2 MiB would not hold.
-CACHE_KIB = 16 * 1024
 CLOSING_ATTEMPTS = 3
 CLOSING_SECONDS = 0.02
 
@@ -43,7 +41,6 @@ def connect_writer(path: str) -> apsw.Connection:
     connection.set_busy_timeout(BUSY_TIMEOUT_MS)
     connection.pragma("synchronous", "full")
     connection.pragma("foreign_keys", True)
-    keep_pages(connection)
     _keep_plans(connection)
     return connection
 
@@ -131,11 +128,6 @@ def connect_reader(path: str, *, busy_timeout_ms: int = BUSY_TIMEOUT_MS) -> apsw
     connection.pragma("query_only", True)
     _keep_plans(connection)
     return connection
-
-
-def keep_pages(connection: apsw.Connection) -> None:
-    """Let it keep more pages in memory, for one that is asked all the time."""
-    connection.pragma("cache_size", -CACHE_KIB)
 
 
 def _keep_plans(connection: apsw.Connection) -> None:

@@ -14,7 +14,7 @@ from ..errors import StorageUnavailable
 from ..listing import BLOCK_BYTES, FIRST_BLOCK_BYTES, spooled
 from ..records import Listing
 from ..rows import Bindings, Row
-from .connection import as_storage_error, connect_reader, keep_pages
+from .connection import as_storage_error, connect_reader
 from .rows import ConnectionRows
 
 Answer = TypeVar("Answer")
@@ -31,7 +31,6 @@ class Readers:
     def __init__(self, path: str) -> None:
         self._path = path
         self._point = connect_reader(path, busy_timeout_ms=POINT_BUSY_TIMEOUT_MS)
-        keep_pages(self._point)
         self.points = ConnectionRows(self._point)
         self._short = connect_reader(path, busy_timeout_ms=POINT_BUSY_TIMEOUT_MS)
         # SQLite gives up a list that grows longer, or a record that is, as soon as it sees that.
