@@ -17,7 +17,8 @@ import uuid_utils
 PREFIX = len("/api/v1/sessions/")
 ID = slice(PREFIX, PREFIX + 36)
 TAIL = slice(PREFIX + 36, None)
-CHECKPOINT_PAGES = 4_000
+CHECKPOINT_PAGES = 7_500
+MOST_LOG_PAGES = 24_000
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS session (
@@ -89,6 +90,7 @@ class Writer:
         self._checkpoints = connect()
         self._loop = asyncio.get_running_loop()
         self._waiting: deque[tuple[asyncio.Future[Any], Any, tuple[Any, ...]]] = deque()
+        self._moved = 0
         self._called, self._long_log = threading.Event(), threading.Event()
         for run in (self._write, self._checkpoint):
             threading.Thread(target=run, daemon=True).start()
@@ -113,16 +115,24 @@ class Writer:
             execute("COMMIT")
             self._loop.call_soon_threadsafe(settle, results)
 
-    def _committed(self, _connection: Any, _name: str, pages: int) -> int:
-        if pages >= CHECKPOINT_PAGES:
+    def _committed(self, connection: Any, _name: str, pages: int) -> int:
+        if pages < self._moved:
+            self._moved = 0
+        if pages >= MOST_LOG_PAGES:
+            self._move(connection)
+        elif pages >= self._moved + CHECKPOINT_PAGES:
             self._long_log.set()
         return apsw.SQLITE_OK
 
     def _checkpoint(self) -> None:
         while True:
             self._long_log.wait()
+            self._move(self._checkpoints)
             self._long_log.clear()
-            self._checkpoints.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+
+    def _move(self, connection: Any) -> None:
+        busy, _, moved = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+        self._moved = self._moved if busy else moved
 
 
 def settle(results: list[tuple[asyncio.Future[Any], Any]]) -> None:
