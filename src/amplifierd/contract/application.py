@@ -8,7 +8,6 @@ from functools import partial
 from importlib import import_module
 from typing import Any
 
-from connexion.middleware.abstract import RoutedAPI, RoutedMiddleware
 from connexion.middleware.lifespan import LifespanMiddleware
 from connexion.middleware.main import ConnexionMiddleware
 from connexion.operations.abstract import AbstractOperation
@@ -21,7 +20,7 @@ from .document import ContractError, Document, Json
 from .edge import AccessLog, Edge
 from .exchange import Capacity
 from .gate import Gate
-from .operation import Compilation, Handler, Operation
+from .operation import Compilation, Operation
 from .pages import Pages
 from .paths import Paths
 from .rate import RateLimit
@@ -32,7 +31,6 @@ from .schema import Schemas
 from .security import Authenticate
 
 Lifespan = Callable[[Any], AbstractAsyncContextManager[None]]
-CompileOperation = Callable[[str, str, Handler], Operation]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +85,7 @@ def compile_contract(
     # Connexion's hint says applications where it takes what makes them.
     middlewares: list[Any] = [
         LifespanMiddleware,
-        partial(Routing, paths=paths),
-        partial(_Compiled, compile_operation=partial(Operation, compilation)),
+        partial(Routing, paths=paths, compile_operation=partial(Operation, compilation)),
     ]
     try:
         connexion = ConnexionMiddleware(
@@ -105,7 +102,10 @@ def compile_contract(
     except Exception as error:
         # What Connexion raises on a document that is no OpenAPI is whatever its reading stumbles on.
         raise ContractError(f"Connexion can't read the contract: {error!r}") from error
-    application: ASGIApp = Edge(connexion, statuses, Gate(access.hosts, access.origins), capacity, access_log)
+    # Requests go where Connexion's own layers would only hand them on to.
+    _, routing, _ = connexion.middleware_stack
+    gate = Gate(access.hosts, access.origins)
+    application: ASGIApp = Edge(routing, connexion, statuses, gate, capacity, access_log)
     if check_responses:
         application = ResponseCheck(application, document, paths, schemas)
     return Cors(application, access.origins) if access.origins else application
@@ -155,24 +155,3 @@ class _HandlerResolver(Resolver):
                 f"Operation {operation_id} ({operation.method.upper()} {operation.path}) has no handler: "
                 f"there is no function {name} in {module}."
             ) from None
-
-
-class _CompiledAPI(RoutedAPI[Operation]):
-    """The compiled operations of the contract."""
-
-    def __init__(self, *arguments: Any, compile_operation: CompileOperation, **options: Any) -> None:
-        super().__init__(*arguments, **options)
-        self._compile_operation = compile_operation
-        self.add_paths()
-
-    def make_operation(self, operation: AbstractOperation) -> Operation:
-        return self._compile_operation(operation.path, operation.method, operation.function)
-
-
-class _Compiled(RoutedMiddleware[_CompiledAPI]):
-    """Hands a routed request to its compiled operation, and any other to the application inside."""
-
-    def __init__(self, app: ASGIApp, compile_operation: CompileOperation) -> None:
-        super().__init__(app)
-        api = partial(_CompiledAPI, compile_operation=compile_operation)
-        self.api_cls = api  # type: ignore[assignment]  # hinted as a class, but only ever called

@@ -21,18 +21,22 @@ logger = logging.getLogger("amplifierd")
 class Edge:
     """Serves `app` to the world, as `gate` lets it in and within `capacity`; `statuses` says which status a fact has.
 
+    `lifespan` is told when the server starts and ends.
+
     `access_log` is told of each request: its method, path, status, milliseconds and id.
     """
 
     def __init__(
         self,
         app: ASGIApp,
+        lifespan: ASGIApp,
         statuses: Mapping[type[Exception], int],
         gate: Gate,
         capacity: Capacity,
         access_log: AccessLog | None,
     ) -> None:
         self._app = app
+        self._lifespan = lifespan
         self._statuses = statuses
         self._gate = gate
         self._capacity = capacity
@@ -42,7 +46,7 @@ class Edge:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
-            await self._app(scope, receive, send)
+            await self._lifespan(scope, receive, send)
             return
         exchange = Exchange(scope, send, f"{self._process}-{next(self._numbers):x}")
         started = time.perf_counter()

@@ -34,7 +34,6 @@ class Paths:
     """Finds a path of the contract in a time that does not grow with their number."""
 
     def __init__(self, document: Document) -> None:
-        self.base_path = document.base_path
         self._prefix = document.base_path + "/"
         self._root = _Node()
         by_path: dict[str, dict[str, Json]] = {}
