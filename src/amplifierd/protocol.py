@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import httptools
-from uvicorn._types import HTTPScope
+from uvicorn._types import ASGI3Application, HTTPScope
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from .contract import Problem
 from .corked import CorkedTransport
+from .eager import EagerTask
 from .patience import Patience
 from .refusals import problem, refusing, response
 
@@ -60,6 +61,9 @@ class Protocol(HttpToolsProtocol):
         # What came of a head or of trailers; and of a body, since that was looked at.
         self._gathered = 0
         self._body_bytes = 0
+        # The request that begins once all that came of it is parsed.
+        self._beginning: tuple[RequestResponseCycle, ASGI3Application] | None = None
+        self._is_parsing = False
         # What is not parsed yet.
         self._rest: bytes | memoryview = b""
         self._refused = False
@@ -67,10 +71,12 @@ class Protocol(HttpToolsProtocol):
     def connection_made(  # type: ignore[override]  # a server has no other transports than these
         self, transport: asyncio.Transport
     ) -> None:
+        self._eager = EagerTask(self.loop, self.tasks)
         self._corked = CorkedTransport(transport, self.loop)
         super().connection_made(self._corked)
         self.flow = _Flow(self.transport, self)
-        self._patience = Patience(self.loop, self._limits.head_seconds, self._overdue)
+        least = min(self._limits.head_seconds, self.timeout_keep_alive)
+        self._patience = Patience(self.loop, least, self._overdue)
         self._patience.wait(self._limits.head_seconds)
         if len(self.connections) > self._limits.connections:
             self._refuse(problem(503, f"There are {self._limits.connections} connections, as many as may be."))
@@ -78,6 +84,7 @@ class Protocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._patience.end()
         super().connection_lost(exc)
+        self._eager.end()
 
     def data_received(self, data: bytes) -> None:
         if not self._refused:
@@ -104,11 +111,15 @@ class Protocol(HttpToolsProtocol):
         self._whole = self.scope
         self._gathered = 0
 
-    def timeout_keep_alive_handler(self) -> None:
-        self.timeout_keep_alive_task = None
-        # uvicorn takes a connection for idle after an answer, also in the midst of the next request.
-        if self._refused or not self._is_receiving():
-            super().timeout_keep_alive_handler()
+    def on_response_complete(self) -> None:
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            self._start_asgi_task(*self.pipeline.pop())
+        elif self.scope is self._whole:
+            self._patience.wait(self.timeout_keep_alive)
 
     def may_read(self) -> bool:
         """Whether all that was read is parsed; what is not is parsed then."""
@@ -125,8 +136,28 @@ class Protocol(HttpToolsProtocol):
         # uvicorn then leaves the request alone, and `_feed` goes on with it.
         return True
 
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        if self._is_parsing:
+            self._beginning = cycle, app
+        else:
+            super()._start_asgi_task(cycle, app)
+
     def _parse(self) -> None:
-        """Parse what is there, until a request has to wait for the answer to the one before it."""
+        self._is_parsing = True
+        self._parse_what_is_there()
+        self._is_parsing = False
+        if self._beginning is not None:
+            beginning, self._beginning = self._beginning, None
+            self._begin(*beginning)
+
+    def _begin(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        if self._eager.may_run():
+            self._eager.run(cycle.run_asgi(app))
+        else:
+            super()._start_asgi_task(cycle, app)
+
+    def _parse_what_is_there(self) -> None:
+        """Parse until a request has to wait for the answer to the one before it."""
         scope, headed = self.scope, self._headed
         try:
             while self._rest and not self.pipeline and self.parser is not None:
@@ -142,8 +173,6 @@ class Protocol(HttpToolsProtocol):
         except Problem as refused:
             self._refuse(refused)
         else:
-            if self.scope is not scope:
-                self._unset_keepalive_if_required()
             # The first head of a connection is due from the beginning.
             if self.cycle is not None:
                 self._go_on(began=self.scope is not scope or self._headed is not headed)
@@ -198,11 +227,8 @@ class Protocol(HttpToolsProtocol):
     def _wait(self) -> None:
         """Read what comes next, if it comes."""
         self.flow.resume_reading()
-        if self.scope is self._whole and self.timeout_keep_alive_task is None:
-            # uvicorn does this after an answer, but not after a body that took longer than its answer.
-            self.timeout_keep_alive_task = self.loop.call_later(
-                self.timeout_keep_alive, self.timeout_keep_alive_handler
-            )
+        if self.scope is self._whole:
+            self._patience.wait(self.timeout_keep_alive)
 
     def _without_offer(self) -> bytes:
         """The head of the request that asked to upgrade without its asking, for a new parser."""

@@ -1,0 +1,87 @@
+"""A task that begins what it is given at once, and is needed again only where that has to wait.
+
+Most requests have their answer without waiting, and a task of their own, which begins in the next turn of the event
+loop, would take a tenth of their time. Tasks of Python 3.12 and later can begin at once (`eager_start`), but each is a
+new one; this is made of what asyncio has for those who extend it
+(https://docs.python.org/3/library/asyncio-extending.html).
+"""
+
+import asyncio
+import types
+from asyncio.tasks import _enter_task, _leave_task
+from collections.abc import Coroutine, Generator
+from contextvars import copy_context
+from typing import Any
+
+Work = Coroutine[Any, Any, None]
+
+
+class EagerTask:
+    """Runs one coroutine after the other, until `end`; its task is among those `waiting` while one of them waits."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, waiting: set[asyncio.Task[Any]]) -> None:
+        self._loop = loop
+        self._waiting = waiting
+        self._ends = False
+        self._context = copy_context()
+        self._rest: asyncio.Future[tuple[Work, Any] | None] = loop.create_future()
+        self._task: asyncio.Task[None] = loop.create_task(self._go_on(), context=self._context)
+
+    def may_run(self) -> bool:
+        """Whether nothing that was run still waits, and no other task is running."""
+        return not self._rest.done() and asyncio.current_task(self._loop) is None
+
+    def run(self, work: Work) -> None:
+        """Run `work` until it waits; where it does, go on with it later. Only where it `may_run`."""
+        _enter_task(self._loop, self._task)
+        try:
+            waits_for = self._context.run(work.send, None)
+        except StopIteration:
+            return
+        finally:
+            _leave_task(self._loop, self._task)
+        self._waiting.add(self._task)
+        self._rest.set_result((work, waits_for))
+
+    def end(self) -> None:
+        """Run nothing more than what still waits."""
+        self._ends = True
+        if not self._rest.done():
+            self._rest.set_result(None)
+
+    async def _go_on(self) -> None:
+        while (rest := await self._begun()) is not None:
+            try:
+                await _rest_of(*rest)
+            finally:
+                self._waiting.discard(self._task)
+            if self._ends:
+                return
+            self._rest = self._loop.create_future()
+
+    async def _begun(self) -> tuple[Work, Any] | None:
+        try:
+            return await self._rest
+        except asyncio.CancelledError:
+            if self._rest.cancelled():
+                raise
+            # Work began before the task could go on with it, and is what was to be cancelled.
+            self._task.uncancel()
+            self._task.cancel()
+            return self._rest.result()
+
+
+@types.coroutine
+def _rest_of(work: Work, waits_for: Any) -> Generator[Any, Any, None]:
+    """Go on with `work`, which waits for this."""
+    while True:
+        try:
+            yield waits_for
+        except BaseException as error:  # noqa: BLE001  # whatever it is, it is thrown at the work
+            try:
+                waits_for = work.throw(error)
+            except StopIteration:
+                return
+        else:
+            yield from work.__await__()
+            return

@@ -1,0 +1,109 @@
+"""A connection's task: what it begins at once, and how what waits goes on, ends and is given up."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from amplifierd.eager import EagerTask
+
+
+async def from_the_loop(eager: EagerTask, work: Callable[[], Any]) -> None:
+    """Run it as a transport would: while no task is running."""
+    loop = asyncio.get_running_loop()
+    begun = loop.create_future()
+
+    def run() -> None:
+        assert eager.may_run()
+        eager.run(work())
+        begun.set_result(None)
+
+    loop.call_soon(run)
+    await begun
+
+
+async def test_what_need_not_wait_is_done_at_once() -> None:
+    waiting: set[asyncio.Task[Any]] = set()
+    eager = EagerTask(asyncio.get_running_loop(), waiting)
+    tasks: list[asyncio.Task[Any] | None] = []
+
+    async def work() -> None:
+        tasks.append(asyncio.current_task())
+
+    for _ in range(2):
+        await from_the_loop(eager, work)
+    assert tasks[0] is tasks[1] is not asyncio.current_task()
+    assert not waiting
+    eager.end()
+
+
+async def test_what_waits_goes_on_in_the_same_task_and_nothing_else_runs_there() -> None:
+    waiting: set[asyncio.Task[Any]] = set()
+    eager = EagerTask(asyncio.get_running_loop(), waiting)
+    gate = asyncio.Event()
+    tasks = []
+
+    async def work() -> None:
+        tasks.append(asyncio.current_task())
+        await gate.wait()
+        await asyncio.sleep(0)
+        tasks.append(asyncio.current_task())
+
+    await from_the_loop(eager, work)
+    [task] = waiting
+    assert not eager.may_run()
+    eager.end()
+    gate.set()
+    await task
+    assert tasks == [task, task]
+    assert not waiting
+
+
+async def test_a_timeout_that_begins_at_once_ends_what_waits() -> None:
+    eager = EagerTask(asyncio.get_running_loop(), set())
+    done = []
+
+    async def work() -> None:
+        try:
+            async with asyncio.timeout(0.01):
+                await asyncio.sleep(60)
+        except TimeoutError:
+            done.append("timeout")
+        await asyncio.sleep(0)
+        done.append("end")
+
+    await from_the_loop(eager, work)
+    await asyncio.sleep(0.1)
+    assert done == ["timeout", "end"]
+    eager.end()
+
+
+async def test_what_is_cancelled_before_its_task_goes_on_is_given_up_and_the_next_runs() -> None:
+    waiting: set[asyncio.Task[Any]] = set()
+    loop = asyncio.get_running_loop()
+    eager = EagerTask(loop, waiting)
+    done = []
+
+    async def work() -> None:
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            done.append("cancelled")
+            await asyncio.sleep(0)
+            done.append("cleaned up")
+
+    def run_and_cancel() -> None:
+        eager.run(work())
+        [task] = waiting
+        task.cancel()
+
+    await asyncio.sleep(0)
+    loop.call_soon(run_and_cancel)
+    await asyncio.sleep(0.05)
+    assert done == ["cancelled", "cleaned up"]
+
+    async def another() -> None:
+        done.append("another")
+
+    await from_the_loop(eager, another)
+    assert done[-1] == "another"
+    eager.end()
