@@ -58,14 +58,15 @@ _TIMES = ("created_after", "created_before", "updated_after", "updated_before")
 MOST_SORTED = 5_000
 
 
-def sessions(dialect: Dialect, query: SessionQuery, in_directory: int | None = None) -> tuple[str, Bindings]:
+def sessions(
+    dialect: Dialect, query: SessionQuery, filters: Bindings, in_directory: int | None = None
+) -> tuple[str, Bindings]:
     """The statement that lists `SessionSummary` records, and its bindings but for the workspace.
 
-    With a limit it reads one more, which tells whether there is a next page. `in_directory` is how many sessions the
-    query's directory has, None where it names none.
+    With a limit it reads one more, which tells whether there is a next page. `filters` are the query's, `in_directory`
+    is how many sessions its directory has, None where it names none.
     """
     sort = SORTS[query.sort]
-    filters = filters_of(query)
     at, after_id = sort.first if query.cursor is None else decode(query.cursor)
     own = _FILTERS | {"name": dialect.named}
     if query.recursive:

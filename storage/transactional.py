@@ -64,21 +64,22 @@ class TransactionalStorage(TransactionalProfiles, TransactionalDirectories, Tran
         )
 
     async def list_sessions(self, workspace: str, query: SessionQuery) -> Listing:
-        statement, bindings = queries.sessions(self.dialect, query, await self._in_directory(workspace, query))
+        filters = queries.filters_of(query)
+        in_directory = await self._in_directory(workspace, filters.get("amplified_dir"), recursive=query.recursive)
+        statement, bindings = queries.sessions(self.dialect, query, filters, in_directory)
         bindings["workspace"] = workspace
         if query.limit is None:
             return await self._listing(statement, bindings)
-        if queries.filters_of(query):
+        if filters:
             # It reads on until enough sessions pass, which may be far.
             return _page(await self._read(lambda rows: rows.all(statement, bindings)), query)
         return _page(await self._rows.all(statement, bindings), query)
 
-    async def _in_directory(self, workspace: str, query: SessionQuery) -> int | None:
-        path = queries.filters_of(query).get("amplified_dir")
+    async def _in_directory(self, workspace: str, path: str | int | None, *, recursive: bool) -> int | None:
         if path is None:
             return None
-        counting = count_sessions(recursive=query.recursive)
-        row = await self._rows.row(counting, {"workspace": workspace, "amplified_dir": path})
+        bindings: Bindings = {"workspace": workspace, "amplified_dir": path}
+        row = await self._rows.row(count_sessions(recursive=recursive), bindings)
         assert row is not None, "An aggregate always has a row."
         counted: int = row[0]
         return counted

@@ -94,7 +94,7 @@ MESSAGES_BY_KEY = "SEARCH message USING PRIMARY KEY (workspace=? AND session_id=
         (queries.messages(DIALECT, MessageQuery()), MESSAGES_BY_KEY),
         (queries.messages(DIALECT, MessageQuery(order="desc")), MESSAGES_BY_KEY),
         *(
-            (queries.sessions(DIALECT, query)[0], f"SEARCH session USING {index}")
+            (queries.sessions(DIALECT, query, {})[0], f"SEARCH session USING {index}")
             for query, index in [
                 (SessionQuery(sort="-updated_at"), "INDEX session_by_update (workspace=? AND updated_at<?)"),
                 (SessionQuery(sort="updated_at"), "INDEX session_by_update (workspace=? AND updated_at>?)"),
@@ -119,7 +119,8 @@ async def test_every_hot_statement_uses_its_index(path: Path, statement: str, pl
 async def test_the_children_of_a_session_are_found_by_it(path: Path, sort: SessionSort) -> None:
     async with open_storage(f"sqlite:///{path}"):
         connection = apsw.Connection(str(path))
-        statement, bindings = queries.sessions(DIALECT, SessionQuery(sort=sort, parent_session_id="x"))
+        query = SessionQuery(sort=sort, parent_session_id="x")
+        statement, bindings = queries.sessions(DIALECT, query, queries.filters_of(query))
         [first, *_] = connection.execute(f"EXPLAIN QUERY PLAN {statement}", bindings | {"workspace": W}).fetchall()
         assert str(first[-1]).startswith(
             "SEARCH session USING INDEX session_by_parent (workspace=? AND parent_session_id=?"
@@ -144,7 +145,7 @@ STEPS = ["SCAN json_each VIRTUAL TABLE INDEX 1:"]
         (directory_statements.record(DIALECT, "= :relative_path"), {"directory", "directory_use", "above"}, STEPS),
         (directory_statements.record(DIALECT, "> :after"), {"directory", "directory_use", "above"}, STEPS),
         (directory_statements.count_sessions(recursive=True), {"directory_use"}, []),
-        (queries.sessions(DIALECT, BY_DIRECTORY, in_directory=3)[0], {"session"}, []),
+        (queries.sessions(DIALECT, BY_DIRECTORY, queries.filters_of(BY_DIRECTORY), in_directory=3)[0], {"session"}, []),
     ],
 )
 async def test_what_a_session_lives_in_is_found_by_keys(
