@@ -1,15 +1,16 @@
 """One write: where it writes, and when."""
 
-from dataclasses import dataclass, replace
-from typing import Self
+from collections.abc import Coroutine
+from typing import Any, Self
+
+import msgspec
 
 from .errors import SessionNotFound, VersionMismatch
 from .interface import Versions
 from .rows import Bindings, Row, Statements, Transaction
 
 
-@dataclass(frozen=True, slots=True)
-class State:
+class State(msgspec.Struct, frozen=True):
     """What a session is before a write."""
 
     status: str
@@ -18,8 +19,7 @@ class State:
     updated_at: str
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(msgspec.Struct, frozen=True):
     """A write in progress, in its transaction: its workspace, its time and its revision."""
 
     transaction: Transaction
@@ -32,9 +32,9 @@ class Change:
         """What a statement on one session is given."""
         return {"workspace": self.workspace, "id": session_id, "now": self.now, "revision": self.revision}
 
-    async def run(self, statement: str, bindings: Bindings) -> Row | None:
+    def run(self, statement: str, bindings: Bindings) -> Coroutine[Any, Any, Row | None]:
         """Run a statement; its first row, None where it has none."""
-        return await self.transaction.row(statement, bindings)
+        return self.transaction.row(statement, bindings)
 
     async def state(self, session_id: str, versions: Versions) -> State:
         """The session as it is. Raises `SessionNotFound`, `VersionMismatch`."""
@@ -48,4 +48,4 @@ class Change:
 
     async def next(self) -> Self:
         """The same for another session: a revision of its own."""
-        return replace(self, revision=await self.transaction.next_revision(self.workspace))
+        return msgspec.structs.replace(self, revision=await self.transaction.next_revision(self.workspace))
