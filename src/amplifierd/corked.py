@@ -1,7 +1,8 @@
 """A transport that joins what is written in one turn of the event loop.
 
 uvicorn writes the head of a response, then its body. Sent apart, each is a system call and wakes the client: joined,
-a small request takes a fifth less.
+a small request takes a fifth less. And what answers the many requests of one turn is sent at its end, not as each is
+done: clients that wake one by one send one by one, and every turn would serve one (gets fall by 40 % then).
 """
 
 import asyncio
@@ -62,4 +63,4 @@ class CorkedTransport(asyncio.Transport):
     def _flush(self) -> None:
         waiting, self._waiting, self._size = self._waiting, [], 0
         if waiting:
-            self._transport.writelines(waiting)
+            self._transport.write(b"".join(waiting))

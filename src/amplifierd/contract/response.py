@@ -122,12 +122,13 @@ class Response:
             form, headers = self._form(scope, result)
             if self._links and listing.next_cursor is not None:
                 headers.append((b"link", _next_page(scope, listing.next_cursor)))
-            first = form.before + form.block(listing.first)
+            first = form.block(listing.first)
             if listing.rest is None:
-                await self._send_whole(send, headers, first + form.after, form.content_type)
+                whole = b"".join((form.before, first, form.after))
+                await self._send_whole(send, headers, whole, form.content_type)
                 return
             await self._start(send, [(b"content-type", form.content_type), *headers])
-            await _send_block(send, first)
+            await _send_block(send, form.before + first)
             async for block in listing.rest:
                 await _send_block(send, form.block(block))
             await send({"type": "http.response.body", "body": form.after})
