@@ -1,4 +1,4 @@
-"""`python -m bench.databases`: amplifierd on SQLite beside amplifierd on PostgreSQL, written to bench/DATABASES.md.
+"""`python -m bench.databases`: amplifierd on SQLite, and on PostgreSQL beside the baseline; written to DATABASES.md.
 
 The PostgreSQL is the one that AMPLIFIERD_TEST_POSTGRES names; `python tests/postgres.py` starts one for a command.
 """
@@ -14,22 +14,29 @@ from itertools import repeat
 from pathlib import Path
 from statistics import median
 
+import asyncpg
+
 from amplifierd.storage import open_storage
 from amplifierd.storage.records import BatchMessage, NewMessages, NewSession
 
-from .data import NEW_MESSAGE, SESSIONS, messages_of
+from .data import NEW_MESSAGE, NEW_SESSION, SESSIONS, messages_of, post
+from .figures import LEAST_CLEAN
 from .load import Load, Run
 from .machine import check_machine
-from .programs import BOTH_CORES, BenchmarkFailed, Program, Server, amplifierd, serve
+from .programs import BOTH_CORES, BenchmarkFailed, Program, Server, amplifierd, baseline_on, serve
 from .report import machine, table, tell
-from .rounds import Contest, Entry, Plan, Turn, play
+from .rounds import Contest, Entry, Plan, Turn, Turns, clean, play
 
 _HERE = Path(__file__).parent
-_PLAN = Plan(rounds=3, most_rounds=3, seconds=3, patience=0)
+_PLAN = Plan(rounds=3, most_rounds=5, seconds=3, patience=0)
 _CLIENTS = (1, 16, 64)
 _SESSIONS = 1_000
 _TRANSCRIPT = 50
 _SQLITE, _POSTGRESQL, _TWO = "SQLite", "PostgreSQL", "PostgreSQL, two processes"
+_BASELINE = "PostgreSQL, the baseline"
+_TIMES_BASELINE = 3
+_COMPARED = ("append", "get session")
+_CONTENT = "What is asked and what is answered. " * 8
 
 
 @dataclass(frozen=True)
@@ -76,26 +83,45 @@ def _measure(url: str, clients: Sequence[int]) -> None:
             serve(amplifierd(), database) as sqlite,
             serve(_on(url), Path(folder) / "b.db") as postgres,
             serve(_on(url, "--workers", "2"), Path(folder) / "c.db", cores=BOTH_CORES) as two,
+            serve(baseline_on(url), Path(folder) / "d.db") as baseline,
         ):
             data = {
                 _SQLITE: _Data(sqlite, sessions[_SQLITE]),
                 _POSTGRESQL: _Data(postgres, sessions[_POSTGRESQL]),
                 _TWO: _Data(two, sessions[_POSTGRESQL]),
+                _BASELINE: _Data(baseline, _filled(baseline)),
             }
-            turns = play([*_contests(data, clients)], [sqlite, postgres, two], _PLAN, tell)
+            # What PostgreSQL takes is not another program's.
+            server = Server(
+                Program("PostgreSQL", lambda _port, _database: []), asyncio.run(_first_process(url)), port=0
+            )
+            servers = [sqlite, postgres, two, baseline, server]
+            _tell(clients, play([*_contests(data, clients)], servers, _PLAN, tell))
+
+
+def _tell(clients: Sequence[int], turns: Turns) -> None:
     rows = [row for name, played in turns.items() for row in _rows(name, played)]
     text = table(("workload", "clients", "database", "requests/s", "p50 ms", "p99 ms", "CPU us/request"), sorted(rows))
-    sys.stdout.write(f"{text}\n")
+    head = ("workload", "clients", "times the baseline", "goal", "clean rounds")
+    ratios = table(head, sorted(_ratio(name, played) for name, played in turns.items() if name.startswith(_COMPARED)))
+    sys.stdout.write(f"{ratios}\n\n{text}\n")
     if clients == _CLIENTS:
-        (_HERE / "DATABASES.md").write_text(_REPORT.format(table=text, machine=machine()))
+        (_HERE / "DATABASES.md").write_text(_REPORT.format(ratios=ratios, table=text, machine=machine()))
 
 
 _REPORT = """# SQLite and PostgreSQL
 
 Made by `python tests/postgres.py python -m bench.databases`: one amplifierd on core 0, the load generator on core 1,
 PostgreSQL with its defaults (each commit synced) on both, so that it takes from either. Two processes are one
-`amplifierd serve --workers 2` on both cores, which the load generator shares. Medians of three rounds in turns; CPU is
-amplifierd's own. Appends go round over 999 sessions.
+`amplifierd serve --workers 2` on both cores, which the load generator shares. The baseline is what a user would write
+instead, in `bench/peers`, with SQLAlchemy and asyncpg, on core 0. Medians of three rounds in turns; CPU is the
+program's own. Appends go round over 999 sessions.
+
+## Beside the baseline, on PostgreSQL
+
+{ratios}
+
+## Each database
 
 {table}
 
@@ -115,7 +141,7 @@ def _contests(data: dict[str, _Data], numbers: Sequence[int]) -> Iterator[Contes
 
 def _rows(name: str, turns: Sequence[Turn]) -> Iterator[tuple[str, ...]]:
     workload, _, clients = name.partition("/")
-    for database in (_SQLITE, _POSTGRESQL, _TWO):
+    for database in (_SQLITE, _POSTGRESQL, _TWO, _BASELINE):
         runs: list[Run] = [turn[database] for turn in turns]
         yield (
             workload,
@@ -126,6 +152,13 @@ def _rows(name: str, turns: Sequence[Turn]) -> Iterator[tuple[str, ...]]:
             f"{median(run.p99 for run in runs) / 1_000:.2f}",
             f"{median(run.cpu for run in runs):,.0f}",
         )
+
+
+def _ratio(name: str, turns: Sequence[Turn]) -> tuple[str, ...]:
+    workload, _, clients = name.partition("/")
+    ratios = [turn[_POSTGRESQL].rate / turn[_BASELINE].rate for turn in turns if clean(turn)]
+    times = f"{median(ratios):.1f}" if len(ratios) >= LEAST_CLEAN else "-"
+    return workload, f"{int(clients):>2}", times, f"{_TIMES_BASELINE}", f"{len(ratios)} of {len(turns)}"
 
 
 def _on(url: str, *options: str) -> Program:
@@ -140,9 +173,25 @@ async def _fill(url: str) -> list[str]:
     async with open_storage(url) as storage:
         new = NewSession()
         sessions = await asyncio.gather(*(storage.create_session("default", new) for _ in range(_SESSIONS)))
-        turn = NewMessages([BatchMessage(content="What is asked and what is answered. " * 8)] * _TRANSCRIPT)
+        turn = NewMessages([BatchMessage(content=_CONTENT)] * _TRANSCRIPT)
         await storage.append_messages("default", sessions[0].id, turn)
         return [session.id for session in sessions]
+
+
+def _filled(server: Server) -> list[str]:
+    sessions = post(server, SESSIONS, NEW_SESSION, _SESSIONS)
+    post(server, messages_of(sessions[0]), f'{{"content":"{_CONTENT}"}}', _TRANSCRIPT)
+    return sessions
+
+
+async def _first_process(url: str) -> int:
+    """PostgreSQL's first process, whose children the others are."""
+    connection = await asyncpg.connect(url)
+    try:
+        pid: int = await connection.fetchval("SELECT split_part(pg_read_file('postmaster.pid'), E'\\n', 1)::INT")
+    finally:
+        await connection.close()
+    return pid
 
 
 if __name__ == "__main__":

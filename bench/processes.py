@@ -11,7 +11,15 @@ def cpu_seconds(pid: int) -> float:
     """The CPU time of a process and of those that it has started and that run, in user and in kernel mode."""
     # The name in parentheses may hold anything; what follows the last one is numbers.
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / _TICKS + sum(map(cpu_seconds, _children(pid)))
+    return (int(fields[11]) + int(fields[12])) / _TICKS + sum(map(_of_child, _children(pid)))
+
+
+def _of_child(pid: int) -> float:
+    try:
+        return cpu_seconds(pid)
+    except (FileNotFoundError, ProcessLookupError):
+        # It has ended since it was listed.
+        return 0.0
 
 
 def _children(pid: int) -> list[int]:

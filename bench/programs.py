@@ -29,11 +29,12 @@ class BenchmarkFailed(Exception):
 class Program:
     """One program: the arguments to Python that serve a port from a database.
 
-    The database's path is BENCH_DATABASE in its environment, too.
+    The database's path is BENCH_DATABASE in its environment, too; its `url`, where it has one of its own.
     """
 
     name: str
     arguments: Callable[[int, Path], Arguments]
+    url: str | None = None
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,11 @@ def amplifierd(*options: str) -> Program:
         ]
 
     return Program(" ".join(["amplifierd", *options]), arguments)
+
+
+def baseline_on(url: str) -> Program:
+    """The baseline on a PostgreSQL."""
+    return Program("baseline on PostgreSQL", _baseline, url.replace("postgresql:", "postgresql+asyncpg:"))
 
 
 def _baseline(port: int, _database: Path) -> Arguments:
@@ -89,7 +95,7 @@ def serve(program: Program, database: Path, *, cores: str = SERVER_CORE) -> Iter
     environment = {name: value for name, value in os.environ.items() if not name.startswith("AMPLIFIERD_")}
     with log.open("wb") as file:
         process = subprocess.Popen(  # noqa: S603  # the commands are ours
-            command, env=environment | {"BENCH_DATABASE": str(database)}, stdout=file, stderr=file
+            command, env=environment | {"BENCH_DATABASE": program.url or str(database)}, stdout=file, stderr=file
         )
     try:
         _wait_for_answer(program, process, port, log)
