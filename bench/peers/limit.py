@@ -17,8 +17,8 @@ import uuid_utils
 PREFIX = len("/api/v1/sessions/")
 ID = slice(PREFIX, PREFIX + 36)
 TAIL = slice(PREFIX + 36, None)
-CHECKPOINT_PAGES = 7_500
-MOST_LOG_PAGES = 24_000
+CHECKPOINT_PAGES = 4_000
+MOST_LOG_PAGES = 48_000
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS session (

@@ -41,10 +41,10 @@ async def test_a_reader_that_stalls_does_not_let_the_log_grow(tmp_path: Path) ->
     async with open_storage(f"sqlite:///{path}") as storage:
         session_id = await long_transcript(storage)
         stalled = await listed(storage, session_id)
-        for _ in range(4):
+        for _ in range(8):
             texts = ("x" * 20_000 for _ in range(2_000))
             await asyncio.gather(*(storage.append_message(W, session_id, NewMessage(content=text)) for text in texts))
-        assert path.with_name("a.db-wal").stat().st_size < 130 * 1024 * 1024
+        assert path.with_name("a.db-wal").stat().st_size < 230 * 1024 * 1024
         assert len(await records(stalled, Message)) == 3_000
 
 

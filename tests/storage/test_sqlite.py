@@ -168,13 +168,13 @@ async def test_the_log_stays_bounded_under_load(path: Path) -> None:
         session = await storage.create_session(W, NewSession())
 
         async def append() -> None:
-            for _ in range(250):
+            for _ in range(400):
                 await storage.append_message(W, session.id, NewMessage(content="x" * 50_000))
 
         await asyncio.gather(*(append() for _ in range(16)))
         log = path.with_name(path.name + "-wal").stat().st_size
-    # The bound of 94 MiB is looked at after each group of commits, and a group here may be 16 times 50 kB.
-    assert log < 130 * 1024 * 1024
+    # The bound of 188 MiB is looked at after each group of commits, and a group here may be 16 times 50 kB.
+    assert log < 230 * 1024 * 1024
 
 
 async def test_a_commit_is_synced(path: Path) -> None:
