@@ -114,7 +114,7 @@ _REPORT = """# SQLite and PostgreSQL
 Made by `python tests/postgres.py python -m bench.databases`: one amplifierd on core 0, the load generator on core 1,
 PostgreSQL with its defaults (each commit synced) on both, so that it takes from either. Two processes are one
 `amplifierd serve --workers 2` on both cores, which the load generator shares. The baseline is what a user would write
-instead, in `bench/peers`, with SQLAlchemy and asyncpg, on core 0. Medians of three rounds in turns; CPU is the
+instead, in `bench/peers`, with SQLAlchemy and asyncpg, on core 0. Medians of three to five rounds in turns; CPU is the
 program's own. Appends go round over 999 sessions.
 
 ## Beside the baseline, on PostgreSQL
