@@ -113,17 +113,24 @@ ORDER BY sequence{_direction(newest_first=query.order == "desc")}
 
 
 def joined_messages(dialect: Dialect, query: MessageQuery) -> str:
-    """The same joined, in one row."""
+    """The same joined, in a row that is there if the session is; NULL where they reach to :end, or are long."""
     return f"""
-SELECT {dialect.joined}
-FROM (
-    SELECT {dialect.measured}
-    FROM message
-    WHERE workspace = :workspace
-        AND session_id = :id
-        AND sequence BETWEEN :first AND :last
-    ORDER BY sequence{_direction(newest_first=query.order == "desc")}
-) AS listed
+SELECT CASE
+    WHEN message_count < :end OR CAST(:last AS BIGINT) < :end THEN (
+        SELECT {dialect.joined}
+        FROM (
+            SELECT {dialect.measured}
+            FROM message
+            WHERE workspace = :workspace
+                AND session_id = :id
+                AND sequence BETWEEN :first AND :last
+            ORDER BY sequence{_direction(newest_first=query.order == "desc")}
+        ) AS listed
+    )
+END
+FROM session
+WHERE workspace = :workspace
+    AND id = :id
 """
 
 

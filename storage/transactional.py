@@ -41,12 +41,15 @@ from .records import (
 )
 from .rows import Bindings, Row
 from .span import sequences
+from .sums import MOST
 from .transactional_directories import TransactionalDirectories
 from .transactional_keys import TransactionalKeys
 from .transactional_profiles import TransactionalProfiles
 from .upload import Upload
 
 MOST_RELATIVES = 1_000
+# More messages than that the database does not join, however short they are.
+MOST_JOINED = 1_000
 
 _decode_summary = msgspec.json.Decoder(SessionSummary).decode
 _decode_message = msgspec.json.Decoder(Message).decode
@@ -183,13 +186,13 @@ class TransactionalStorage(TransactionalProfiles, TransactionalDirectories, Tran
 
     async def list_messages(self, workspace: str, session_id: str, query: MessageQuery) -> Transcript:
         bindings = key(workspace, session_id)
-        first, last = sequences(await self._message_count(bindings), query)
-        if first > last:
-            return Transcript(session_id, Listing(b""))
+        # Where the first messages are does not depend on how many there are.
+        any_count = query.role is None and not query.from_end
+        first, last = sequences(MOST if any_count else await self._message_count(bindings), query)
         bindings |= {"first": first, "last": last}
         if query.role is not None:
             return Transcript(session_id, await self._messages_of_role(query, bindings))
-        return Transcript(session_id, await self._messages(query, bindings))
+        return Transcript(session_id, await self._messages(query, bindings, first + MOST_JOINED))
 
     async def follow_session(self, workspace: str, session_id: str, *, after_event: str | None = None) -> Events:
         tail = await tails.session_tail(self._rows, self.statements, workspace, session_id, after_event)
@@ -270,14 +273,13 @@ class TransactionalStorage(TransactionalProfiles, TransactionalDirectories, Tran
             return await self._read(lambda rows: step.look(rows, self.statements))
         return await self._change(workspace, step.delete)
 
-    async def _messages(self, query: MessageQuery, bindings: Bindings) -> Listing:
-        joined = await self._joined(queries.joined_messages(self.dialect, query), bindings)
-        listed = (
-            await self._listing(queries.messages(self.dialect, query), bindings) if joined is None else Listing(joined)
-        )
+    async def _messages(self, query: MessageQuery, bindings: Bindings, end: int) -> Listing:
+        joined = await self._joined(queries.joined_messages(self.dialect, query), bindings | {"end": end})
+        if joined is not None:
+            return Listing(joined)
+        listed = await self._listing(queries.messages(self.dialect, query), bindings)
         if not listed.first:
-            # It was deleted between the statements, each of which sees one moment.
-            raise SessionNotFound(str(bindings["id"]))
+            await self._message_count(bindings)
         return listed
 
     async def _messages_of_role(self, query: MessageQuery, bindings: Bindings) -> Listing:

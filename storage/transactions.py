@@ -32,7 +32,7 @@ class Transactions(ABC):
 
     @abstractmethod
     async def _joined(self, statement: str, bindings: Bindings) -> bytes | None:
-        """The one column of the one row of a list that the database joins; None where it is long."""
+        """The one column of the one row of a list that the database joins; None where it is long, or no row."""
 
     @abstractmethod
     async def _listing(self, statement: str, bindings: Bindings, *, searching: bool = False) -> Listing:

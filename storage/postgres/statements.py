@@ -103,6 +103,11 @@ SUMMARY = """convert_to(
         'UTF8'
     )"""
 
+# Records as one text, unless that is long.
+JOINED = """CASE
+            WHEN COALESCE(MAX(size), 0) < :bytes THEN convert_to(COALESCE(string_agg(record, ','), ''), 'UTF8')
+        END"""
+
 PING = """
 SELECT message_count
 FROM session

@@ -43,9 +43,6 @@ from .transaction import transaction
 
 # For what no notification told.
 POLL_SECONDS = 1.0
-# More messages than that are not joined by the server, however short they are.
-MOST_JOINED = 1_000
-
 Answer = TypeVar("Answer")
 # The last sequence and its time, or the answer recorded before.
 Appended = tuple[int | None, str, bytes | None]
@@ -54,7 +51,7 @@ DIALECT = Dialect(
     summary=statements.SUMMARY,
     record="convert_to(record, 'UTF8')",
     measured="record, SUM(octet_length(record)) OVER () AS size",
-    joined="convert_to(string_agg(record, ',') FILTER (WHERE size < :bytes), 'UTF8')",
+    joined=statements.JOINED,
     named="strpos(folded_name, :name) > 0",
     by_parent="session",
     by_directory="session",
@@ -168,11 +165,6 @@ class PostgresStorage(TransactionalStorage):
         return await read(self._pool)
 
     async def _joined(self, statement: str, bindings: Bindings) -> bytes | None:
-        first, last = bindings["first"], bindings["last"]
-        assert isinstance(first, int)
-        assert isinstance(last, int)
-        if last - first >= MOST_JOINED:
-            return None
         row = await self._pool.row(statement, bindings | {"bytes": FIRST_BLOCK_BYTES})
         return None if row is None else row[0]
 

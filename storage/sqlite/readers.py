@@ -47,14 +47,14 @@ class Readers:
             connection.close()
 
     def joined(self, statement: str, bindings: Bindings) -> bytes | None:
-        """The BLOB of a list that SQLite joins, on the event loop; None where it is too long for that."""
+        """The BLOB of a list that SQLite joins, on the event loop; None where it is too long for that, or no row."""
         try:
-            [(blob,)] = self._short.execute(statement, bindings)
+            row = self._short.execute(statement, bindings).fetchone()
         except apsw.TooBigError:
             return None
         except apsw.Error as error:
             raise as_storage_error(error) from error
-        return blob or b""
+        return None if row is None else row[0]
 
     async def work(self, work: Callable[[apsw.Connection], Answer]) -> Answer:
         """What `work` reads, in a thread."""

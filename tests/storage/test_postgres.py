@@ -64,6 +64,7 @@ BINDINGS: dict[str, object] = {
     "repeating": [False],
     "score": 2.0,
     "after_sequence": 1,
+    "end": 1_001,
     "ranked": 10_000,
 }
 
@@ -87,6 +88,7 @@ def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
         (statements.TAIL_STATE, "session_pkey"),
         (statements.MESSAGE, "message_pkey"),
         (statements.TAIL_MESSAGES, "message_pkey"),
+        (queries.joined_messages(DIALECT, MessageQuery()), "message_pkey"),
         (queries.messages(DIALECT, MessageQuery()), "message_pkey"),
         (statements.RECORDED_ANSWER, "idempotency_pkey"),
         (statements.CHILDREN, "session_by_parent"),

@@ -145,10 +145,12 @@ STEPS = ["SCAN json_each VIRTUAL TABLE INDEX 1:"]
         (directory_statements.record(DIALECT, "= :relative_path"), {"directory", "directory_use", "above"}, STEPS),
         (directory_statements.record(DIALECT, "> :after"), {"directory", "directory_use", "above"}, STEPS),
         (directory_statements.count_sessions(recursive=True), {"directory_use"}, []),
+        (queries.joined_messages(DIALECT, MessageQuery()), {"session", "message"}, []),
+        (queries.joined_messages(DIALECT, MessageQuery(order="desc")), {"session", "message"}, []),
         (queries.sessions(DIALECT, BY_DIRECTORY, queries.filters_of(BY_DIRECTORY), in_directory=3)[0], {"session"}, []),
     ],
 )
-async def test_what_a_session_lives_in_is_found_by_keys(
+async def test_what_several_tables_tell_is_found_by_keys(
     path: Path, statement: str, searched: set[str], scanned: list[str]
 ) -> None:
     async with open_storage(f"sqlite:///{path}"):
