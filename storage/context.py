@@ -1,6 +1,6 @@
 """What a session is opened in: its profile and its directory."""
 
-from dataclasses import dataclass, replace
+import msgspec
 
 from .change import Change
 from .directories import known
@@ -13,8 +13,7 @@ from .records import NewSession
 from .rows import Bindings
 
 
-@dataclass(frozen=True, slots=True)
-class Context:
+class Context(msgspec.Struct, frozen=True):
     """The profile of a session that is to be: its name, and the hash of what it says now."""
 
     profile: str
@@ -23,25 +22,26 @@ class Context:
 
 async def resolve(change: Change, new: NewSession) -> Context:
     """Find the context. Raises `DirectoryNotAmplified`, `ProfileNotFound`, `ProfileInvalid`."""
-    inherited = await _inherited(change, known(new.amplified_dir))
-    profile = new.profile or inherited
-    return await _with_overrides(change, Context(profile, await hash_of_profile(change, profile)), new)
+    profile = await _profile(change, new.profile, known(new.amplified_dir))
+    profile_hash = await hash_of_profile(change, profile)
+    if isinstance(new.settings_overrides, ProfilePatch):
+        profile_hash = await overridden(change, profile, profile_hash, new.settings_overrides)
+    return Context(profile, profile_hash)
 
 
-async def _inherited(change: Change, path: str) -> str:
+async def _profile(change: Change, named: str | None, path: str) -> str:
+    """The profile that a session names, or else inherits from its directory."""
     if path == ROOT:
-        row = await change.run(PROFILE_IN_ROOT, {"workspace": change.workspace})
-    else:
-        bindings: Bindings = {"workspace": change.workspace, "amplified_dir": path, "lineage": lineage_of(path)}
-        row = await change.run(change.statements.PROFILE_IN_DIRECTORY, bindings)
+        # Which is always amplified.
+        return named or await _inherited(change, path, PROFILE_IN_ROOT, {"workspace": change.workspace})
+    bindings: Bindings = {"workspace": change.workspace, "amplified_dir": path, "lineage": lineage_of(path)}
+    inherited = await _inherited(change, path, change.statements.PROFILE_IN_DIRECTORY, bindings)
+    return named or inherited
+
+
+async def _inherited(change: Change, path: str, statement: str, bindings: Bindings) -> str:
+    row = await change.run(statement, bindings)
     if row is None:
         raise DirectoryNotAmplified(path)
     profile: str = row[0]
     return profile
-
-
-async def _with_overrides(change: Change, context: Context, new: NewSession) -> Context:
-    if not isinstance(new.settings_overrides, ProfilePatch):
-        return context
-    found = await overridden(change, context.profile, context.profile_hash, new.settings_overrides)
-    return replace(context, profile_hash=found)
