@@ -1,8 +1,6 @@
 """Moves the write-ahead log into the database beside the writer, so that no commit waits for it, and bounds the log."""
 
 import logging
-import os
-import sys
 import threading
 
 import apsw
@@ -18,8 +16,6 @@ CHECKPOINT_PAGES = 4_000
 # writer itself does the rest between two commits. All writes wait for that, some 15 ms: twice as often, it would be a
 # hundredth of all time. 48,000 pages are 188 MiB.
 MOST_LOG_PAGES = 48_000
-# The thread's nice value: moving pages is never urgent.
-NICE = 10
 
 
 class Checkpointer:
@@ -29,6 +25,8 @@ class Checkpointer:
         self._connection = connect_writer(path)
         self._wanted = threading.Event()
         self._closing = False
+        # Who is at it is waited for: the log would grow on meanwhile.
+        self._turn = threading.Lock()
         # How much of the log, in pages from its start, is in the database.
         self._moved = 0
         self._thread = threading.Thread(target=self._run, name="amplifierd-checkpointer", daemon=True)
@@ -53,7 +51,6 @@ class Checkpointer:
         return apsw.SQLITE_OK
 
     def _run(self) -> None:
-        _yield_to_others()
         while not self._closing:
             self._wanted.wait()
             if not self._closing:
@@ -63,16 +60,11 @@ class Checkpointer:
 
     def _checkpoint(self, connection: apsw.Connection) -> None:
         try:
-            [(busy, _, moved)] = connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
+            with self._turn:
+                [(busy, _, moved)] = connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
             if not busy:
                 self._moved = moved
         except (apsw.BusyError, apsw.LockedError):
             logger.debug("Another checkpoint is at it; the next commit asks again.")
         except Exception as error:  # noqa: BLE001  # what left the writer's hook would make the commit before it look failed
             logger.warning("The write-ahead log could not be moved into the database: %s", error)
-
-
-def _yield_to_others() -> None:
-    """Let every other thread go before this one, where threads have priorities of their own."""
-    if sys.platform == "linux":
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICE)

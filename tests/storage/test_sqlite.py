@@ -1,7 +1,12 @@
 """What only SQLite can be asked: its plans, its log, its files."""
 
 import asyncio
+import os
 import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import apsw
@@ -165,7 +170,27 @@ async def test_what_several_tables_tell_is_found_by_keys(
         connection.close()
 
 
-async def test_the_log_stays_bounded_under_load(path: Path) -> None:
+@contextmanager
+def busy(programs: int) -> Iterator[None]:
+    """So many programs that do nothing but take time from others."""
+    running = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(programs)]
+    try:
+        yield
+    finally:
+        for program in running:
+            program.kill()
+            program.wait()
+
+
+async def test_the_log_stays_bounded_under_load_on_a_busy_machine(path: Path) -> None:
+    with busy(2 * (os.cpu_count() or 1)):
+        log = await log_after_appending(path)
+    # The bound of 188 MiB is looked at after each group of commits, and a group here may be 16 times 50 kB.
+    assert log < 230 * 1024 * 1024
+
+
+async def log_after_appending(path: Path) -> int:
+    """The bytes of the log after it has had 300 MB written to it."""
     async with open_storage(f"sqlite:///{path}") as storage:
         session = await storage.create_session(W, NewSession())
 
@@ -174,9 +199,7 @@ async def test_the_log_stays_bounded_under_load(path: Path) -> None:
                 await storage.append_message(W, session.id, NewMessage(content="x" * 50_000))
 
         await asyncio.gather(*(append() for _ in range(16)))
-        log = path.with_name(path.name + "-wal").stat().st_size
-    # The bound of 188 MiB is looked at after each group of commits, and a group here may be 16 times 50 kB.
-    assert log < 230 * 1024 * 1024
+        return path.with_name(path.name + "-wal").stat().st_size
 
 
 async def test_a_commit_is_synced(path: Path) -> None:
