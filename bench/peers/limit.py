@@ -19,6 +19,7 @@ ID = slice(PREFIX, PREFIX + 36)
 TAIL = slice(PREFIX + 36, None)
 CHECKPOINT_PAGES = 4_000
 MOST_LOG_PAGES = 48_000
+GATHERING_SECONDS = 0.001
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS session (
@@ -90,6 +91,7 @@ class Writer:
         self._checkpoints = connect()
         self._loop = asyncio.get_running_loop()
         self._waiting: deque[tuple[asyncio.Future[Any], Any, tuple[Any, ...]]] = deque()
+        self._wanted = 1
         self._moved = 0
         self._called, self._long_log = threading.Event(), threading.Event()
         for run in (self._write, self._checkpoint):
@@ -98,13 +100,16 @@ class Writer:
     def add(self, work: Any, *values: Any) -> asyncio.Future[Any]:
         future = self._loop.create_future()
         self._waiting.append((future, work, values))
-        self._called.set()
+        if len(self._waiting) >= self._wanted:
+            self._called.set()
         return future
 
     def _write(self) -> None:
         while True:
-            self._called.wait()
+            # Who was answered asks again: all of them, if it takes no longer than a commit.
+            self._called.wait(GATHERING_SECONDS if self._wanted > 1 else None)
             self._called.clear()
+            self._wanted = 1
             group = [self._waiting.popleft() for _ in range(len(self._waiting))]
             if not group:
                 continue
@@ -114,6 +119,7 @@ class Writer:
             results = [(future, work(execute, *values)) for future, work, values in group]
             execute("COMMIT")
             self._loop.call_soon_threadsafe(settle, results)
+            self._wanted = len(group) + len(self._waiting)
 
     def _committed(self, connection: Any, _name: str, pages: int) -> int:
         if pages < self._moved:

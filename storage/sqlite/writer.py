@@ -1,6 +1,9 @@
 """The one thread that writes: it commits in groups.
 
 What waits when a commit ends goes into the next transaction together, so that a sync of the disk serves many requests.
+Who was answered often asks again at once. The thread waits for that as long as a commit takes: else one of them would
+be committed alone, then all others, and so on, in twice as many commits, and a sixth fewer requests.
+
 A request that fails takes no other with it. Nearly all fail before they write, and nothing need be undone; for one that
 fails later the group is done again, each request under a savepoint, which would cost a third of every write otherwise.
 """
@@ -8,6 +11,7 @@ fails later the group is done again, each request under a savepoint, which would
 import asyncio
 import logging
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
@@ -25,6 +29,8 @@ Result = TypeVar("Result")
 MOST_WAITING = 4_096
 MOST_IN_A_GROUP = 256
 IDLE_SECONDS = 0.05
+# Who does not ask again within that is not waited for, however long a commit takes.
+MOST_GATHERING_SECONDS = 0.002
 
 
 class _HalfDone(Exception):
@@ -89,6 +95,9 @@ class Writer:
         self._committed = committed
         self._idle = idle
         self._queue: SimpleQueue[_Request[Any] | None] = SimpleQueue()
+        # So many requests the thread is waiting for.
+        self._wanted = 0
+        self._gathered = threading.Event()
         self._thread = threading.Thread(target=self._run, name="amplifierd-writer", daemon=True)
         self._thread.start()
 
@@ -102,6 +111,8 @@ class Writer:
             raise StorageUnavailable(f"{MOST_WAITING} writes are waiting already")
         request: _Request[Result] = _Request(work, self._loop.create_future())
         self._queue.put(request)
+        if 0 < self._wanted <= self._queue.qsize():
+            self._gathered.set()
         return await request.answer
 
     async def close(self) -> None:
@@ -113,10 +124,20 @@ class Writer:
     def _run(self) -> None:
         while (request := self._next()) is not None:
             group, last = self._group_of(request)
+            began = time.monotonic()
             self._commit(group)
             self._loop.call_soon_threadsafe(self._settle, group)
             if last:
                 return
+            self._gather(len(group) + self._queue.qsize(), time.monotonic() - began)
+
+    def _gather(self, count: int, seconds: float) -> None:
+        """Wait until so many requests are there, but no longer than that."""
+        self._gathered.clear()
+        self._wanted = min(count, MOST_IN_A_GROUP)
+        if self._wanted > max(1, self._queue.qsize()):
+            self._gathered.wait(min(seconds, MOST_GATHERING_SECONDS))
+        self._wanted = 0
 
     def _next(self) -> _Request[Any] | None:
         more = True
