@@ -124,6 +124,23 @@ async def test_every_hot_statement_uses_its_index(url: str, statement: str, inde
     assert not [node for node in used if node["Node Type"] == "Seq Scan"]
 
 
+async def test_no_reader_goes_before_those_who_wait(url: str) -> None:
+    async with open_storage(url) as storage:
+        session = await storage.create_session(W, NewSession())
+        done = [0] * 64
+        first: list[int] = []
+
+        async def read(reader: int) -> None:
+            while done[reader] < 100:
+                await storage.get_session(W, session.id)
+                done[reader] += 1
+            first.append(min(done))
+
+        await asyncio.gather(*(read(reader) for reader in range(len(done))))
+    # When the first is done, the last is not far behind; it was at 13 where whoever came went first.
+    assert first[0] >= 50
+
+
 async def test_a_commit_is_synced_where_the_server_s_default_would_not(url: str) -> None:
     name = url.rpartition("/")[2]
     connection = await asyncpg.connect(url)
