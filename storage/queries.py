@@ -102,8 +102,12 @@ def filters_of(query: SessionQuery) -> Bindings:
 
 def messages(dialect: Dialect, query: MessageQuery) -> str:
     """The statement that lists the records from :first to :last, all of them."""
+    return _messages(dialect.record, query)
+
+
+def _messages(column: str, query: MessageQuery) -> str:
     return f"""
-SELECT {dialect.record}
+SELECT {column}
 FROM message
 WHERE workspace = :workspace
     AND session_id = :id
@@ -118,14 +122,7 @@ def joined_messages(dialect: Dialect, query: MessageQuery) -> str:
 SELECT CASE
     WHEN message_count < :end OR CAST(:last AS BIGINT) < :end THEN (
         SELECT {dialect.joined}
-        FROM (
-            SELECT {dialect.measured}
-            FROM message
-            WHERE workspace = :workspace
-                AND session_id = :id
-                AND sequence BETWEEN :first AND :last
-            ORDER BY sequence{_direction(newest_first=query.order == "desc")}
-        ) AS listed
+        FROM ({_messages(dialect.measured, query)}) AS listed
     )
 END
 FROM session
