@@ -189,10 +189,10 @@ class TransactionalStorage(TransactionalProfiles, TransactionalDirectories, Tran
         # Where the first messages are does not depend on how many there are.
         any_count = query.role is None and not query.from_end
         first, last = sequences(MOST if any_count else await self._message_count(bindings), query)
-        bindings |= {"first": first, "last": last}
+        bindings |= {"first": first, "last": last, "end": first + MOST_JOINED}
         if query.role is not None:
             return Transcript(session_id, await self._messages_of_role(query, bindings))
-        return Transcript(session_id, await self._messages(query, bindings, first + MOST_JOINED))
+        return Transcript(session_id, await self._messages(query, bindings))
 
     async def follow_session(self, workspace: str, session_id: str, *, after_event: str | None = None) -> Events:
         tail = await tails.session_tail(self._rows, self.statements, workspace, session_id, after_event)
@@ -273,12 +273,13 @@ class TransactionalStorage(TransactionalProfiles, TransactionalDirectories, Tran
             return await self._read(lambda rows: step.look(rows, self.statements))
         return await self._change(workspace, step.delete)
 
-    async def _messages(self, query: MessageQuery, bindings: Bindings, end: int) -> Listing:
-        joined = await self._joined(queries.joined_messages(self.dialect, query), bindings | {"end": end})
+    async def _messages(self, query: MessageQuery, bindings: Bindings) -> Listing:
+        joined = await self._joined(queries.joined_messages(self.dialect, query), bindings)
         if joined is not None:
             return Listing(joined)
         listed = await self._listing(queries.messages(self.dialect, query), bindings)
         if not listed.first:
+            # It has none of these messages, or is not there.
             await self._message_count(bindings)
         return listed
 

@@ -43,6 +43,7 @@ from .transaction import transaction
 
 # For what no notification told.
 POLL_SECONDS = 1.0
+
 Answer = TypeVar("Answer")
 # The last sequence and its time, or the answer recorded before.
 Appended = tuple[int | None, str, bytes | None]
