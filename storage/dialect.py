@@ -3,20 +3,22 @@
 from dataclasses import dataclass
 
 
-@dataclass(frozen=True, slots=True)
+# Each is one of its kind: the same where it is the same object.
+@dataclass(frozen=True, slots=True, eq=False)
 class Dialect:
     """What a database has its own words for.
 
-    `summary` and `record` are a session's and a message's JSON in bytes, `joined` is that of the records which
-    `measured` lists, NULL where it is long, `named` says whether the name has :name in it, `by_parent` and
-    `by_directory` are the sources of sessions that are found by their parent and by their directory, and `no_limit` the
-    limit of a list that has none.
+    `summary` and `record` are a session's and a message's JSON in bytes, `lines` has each listed `summary` on a line,
+    `joined` is the JSON of the records which `measured` lists, NULL where it is long, `named` says whether the name has
+    :name in it, `by_parent` and `by_directory` are the sources of sessions that are found by their parent and by their
+    directory, and `no_limit` the limit of a list that has none.
 
     Of the templates `as_bytes` is a text in bytes, `quoted` a text as JSON, `steps` the texts of a JSON array as the
     table `step` with their `value` and, in their order, `place`, and `as_path` a path as those in an index sort.
     """
 
     summary: str
+    lines: str
     record: str
     measured: str
     joined: str

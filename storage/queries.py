@@ -1,13 +1,14 @@
-"""Statements of lists, which are composed of what a query asks for. A list has one column: JSON in bytes."""
+"""Statements of lists, which are composed of what a query asks for, each once. A list has one column: JSON in bytes."""
 
 from dataclasses import dataclass
+from functools import cache, lru_cache
 
 from .clock import LAST_MOMENT, completed
 from .cursor import decode
 from .dialect import Dialect
 from .directory_path import ROOT, spelt
 from .directory_statements import below
-from .records import MessageQuery, SessionQuery, SessionSort, SessionSummary
+from .records import MessageOrder, MessageQuery, SessionQuery, SessionSort, SessionSummary
 from .rows import Bindings
 
 
@@ -63,30 +64,46 @@ def sessions(
 ) -> tuple[str, Bindings]:
     """The statement that lists `SessionSummary` records, and its bindings but for the workspace.
 
-    With a limit it reads one more, which tells whether there is a next page. `filters` are the query's, `in_directory`
-    is how many sessions its directory has, None where it names none.
+    With a limit it has one row: how many there are, one more than the limit where there is a next page, and each on a
+    line, which JSON has no breaks in. `filters` are the query's, `in_directory` is how many sessions its directory has,
+    None where it names none.
     """
-    sort = SORTS[query.sort]
-    at, after_id = sort.first if query.cursor is None else decode(query.cursor)
-    own = _FILTERS | {"name": dialect.named}
-    if query.recursive:
-        own["amplified_dir"] = below(dialect.as_path.format("amplified_dir"), "amplified_dir")
-    clauses = "\n    AND ".join(["workspace = :workspace", sort.after, *(own[name] for name in filters)])
+    at, after_id = SORTS[query.sort].first if query.cursor is None else decode(query.cursor)
     source = "session"
     # Few sessions have one parent, or are in one directory: they are found by it, then sorted.
     if "parent_session_id" in filters:
         source = dialect.by_parent
     elif in_directory is not None and in_directory <= MOST_SORTED:
         source = dialect.by_directory
-    statement = f"""
-SELECT {dialect.summary}
+    statement = _sessions(
+        dialect, query.sort, source, tuple(filters), recursive=query.recursive, paged=query.limit is not None
+    )
+    limit = dialect.no_limit if query.limit is None else query.limit + 1
+    return statement, filters | {"at": at, "after_id": after_id, "limit": limit}
+
+
+@lru_cache(maxsize=256)
+def _sessions(
+    dialect: Dialect, order: SessionSort, source: str, filters: tuple[str, ...], *, recursive: bool, paged: bool
+) -> str:
+    sort = SORTS[order]
+    own = _FILTERS | {"name": dialect.named}
+    if recursive:
+        own["amplified_dir"] = below(dialect.as_path.format("amplified_dir"), "amplified_dir")
+    clauses = "\n    AND ".join(["workspace = :workspace", sort.after, *(own[name] for name in filters)])
+    listed = f"""
+SELECT {dialect.summary} AS summary
 FROM {source}
 WHERE {clauses}
 ORDER BY {sort.order}
 LIMIT :limit
 """
-    limit = dialect.no_limit if query.limit is None else query.limit + 1
-    return statement, filters | {"at": at, "after_id": after_id, "limit": limit}
+    if not paged:
+        return listed
+    return f"""
+SELECT COUNT(*), {dialect.lines}
+FROM ({listed}) AS listed
+"""
 
 
 def filters_of(query: SessionQuery) -> Bindings:
@@ -100,29 +117,31 @@ def filters_of(query: SessionQuery) -> Bindings:
     return filters | {"name": filters["name"].casefold()} if "name" in filters else filters
 
 
-def messages(dialect: Dialect, query: MessageQuery) -> str:
+@cache
+def messages(dialect: Dialect, order: MessageOrder) -> str:
     """The statement that lists the records from :first to :last, all of them."""
-    return _messages(dialect.record, query)
+    return _messages(dialect.record, order)
 
 
-def _messages(column: str, query: MessageQuery) -> str:
+def _messages(column: str, order: MessageOrder) -> str:
     return f"""
 SELECT {column}
 FROM message
 WHERE workspace = :workspace
     AND session_id = :id
     AND sequence BETWEEN :first AND :last
-ORDER BY sequence{_direction(newest_first=query.order == "desc")}
+ORDER BY sequence{_direction(newest_first=order == "desc")}
 """
 
 
-def joined_messages(dialect: Dialect, query: MessageQuery) -> str:
+@cache
+def joined_messages(dialect: Dialect, order: MessageOrder) -> str:
     """The same joined, in a row that is there if the session is; NULL where they reach to :end, or are long."""
     return f"""
 SELECT CASE
     WHEN message_count < :end OR CAST(:last AS BIGINT) < :end THEN (
         SELECT {dialect.joined}
-        FROM ({_messages(dialect.measured, query)}) AS listed
+        FROM ({_messages(dialect.measured, order)}) AS listed
     )
 END
 FROM session

@@ -75,8 +75,8 @@ class TransactionalStorage(TransactionalProfiles, TransactionalDirectories, Tran
             return await self._listing(statement, bindings)
         if filters:
             # It reads on until enough sessions pass, which may be far.
-            return _page(await self._read(lambda rows: rows.all(statement, bindings)), query)
-        return _page(await self._rows.all(statement, bindings), query)
+            return _page(await self._read(lambda rows: rows.row(statement, bindings)), query)
+        return _page(await self._rows.row(statement, bindings), query)
 
     async def _in_directory(self, workspace: str, path: str | int | None, *, recursive: bool) -> int | None:
         if path is None:
@@ -274,10 +274,10 @@ class TransactionalStorage(TransactionalProfiles, TransactionalDirectories, Tran
         return await self._change(workspace, step.delete)
 
     async def _messages(self, query: MessageQuery, bindings: Bindings) -> Listing:
-        joined = await self._joined(queries.joined_messages(self.dialect, query), bindings)
+        joined = await self._joined(queries.joined_messages(self.dialect, query.order), bindings)
         if joined is not None:
             return Listing(joined)
-        listed = await self._listing(queries.messages(self.dialect, query), bindings)
+        listed = await self._listing(queries.messages(self.dialect, query.order), bindings)
         if not listed.first:
             # It has none of these messages, or is not there.
             await self._message_count(bindings)
@@ -302,11 +302,13 @@ def key(workspace: str, session_id: str) -> Bindings:
     return {"workspace": workspace, "id": session_id}
 
 
-def _page(rows: list[Row], query: SessionQuery) -> Listing:
+def _page(row: Row | None, query: SessionQuery) -> Listing:
+    assert row is not None, "An aggregate always has a row."
     assert query.limit is not None
-    records: list[bytes] = [record for (record,) in rows]
-    if len(records) <= query.limit:
-        return Listing(b",".join(records))
-    page = records[: query.limit]
-    position = queries.SORTS[query.sort].position(_decode_summary(page[-1]))
-    return Listing(b",".join(page), next_cursor=encode(*position))
+    count, lines = row
+    if count <= query.limit:
+        return Listing(lines.replace(b"\n", b","))
+    page, _, _ = lines.rpartition(b"\n")
+    _, _, last = page.rpartition(b"\n")
+    position = queries.SORTS[query.sort].position(_decode_summary(last))
+    return Listing(page.replace(b"\n", b","), next_cursor=encode(*position))

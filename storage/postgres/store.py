@@ -50,6 +50,7 @@ Appended = tuple[int | None, str, bytes | None]
 
 DIALECT = Dialect(
     summary=statements.SUMMARY,
+    lines=r"COALESCE(string_agg(summary, '\x0a'), '')",
     record="convert_to(record, 'UTF8')",
     measured="record, SUM(octet_length(record)) OVER () AS size",
     joined=statements.JOINED,

@@ -28,6 +28,7 @@ Answer = TypeVar("Answer")
 
 DIALECT = Dialect(
     summary="CAST(summary AS BLOB)",
+    lines="CAST(COALESCE(group_concat(summary, char(10)), '') AS BLOB)",
     record="CAST(record AS BLOB)",
     measured="record",
     joined="CAST(COALESCE(group_concat(record), '') AS BLOB)",

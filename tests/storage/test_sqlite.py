@@ -14,7 +14,7 @@ import msgspec
 import pytest
 
 from amplifierd.storage import directory_statements, open_storage, portable, profile_statements, queries
-from amplifierd.storage.records import MessageQuery, NewMessage, NewSession, SearchQuery, SessionQuery, SessionSort
+from amplifierd.storage.records import NewMessage, NewSession, SearchQuery, SessionQuery, SessionSort
 from amplifierd.storage.sqlite import search_statements, statements
 from amplifierd.storage.sqlite.store import DIALECT
 
@@ -96,8 +96,8 @@ MESSAGES_BY_KEY = "SEARCH message USING PRIMARY KEY (workspace=? AND session_id=
         (statements.CHANGES, "MERGE (UNION ALL)"),
         (statements.CHANGED_SESSIONS, "MERGE (UNION ALL)"),
         (search_statements.CHANGED_SESSIONS, "MERGE (UNION ALL)"),
-        (queries.messages(DIALECT, MessageQuery()), MESSAGES_BY_KEY),
-        (queries.messages(DIALECT, MessageQuery(order="desc")), MESSAGES_BY_KEY),
+        (queries.messages(DIALECT, "asc"), MESSAGES_BY_KEY),
+        (queries.messages(DIALECT, "desc"), MESSAGES_BY_KEY),
         *(
             (queries.sessions(DIALECT, query, {})[0], f"SEARCH session USING {index}")
             for query, index in [
@@ -150,8 +150,12 @@ STEPS = ["SCAN json_each VIRTUAL TABLE INDEX 1:"]
         (directory_statements.record(DIALECT, "= :relative_path"), {"directory", "directory_use", "above"}, STEPS),
         (directory_statements.record(DIALECT, "> :after"), {"directory", "directory_use", "above"}, STEPS),
         (directory_statements.count_sessions(recursive=True), {"directory_use"}, []),
-        (queries.joined_messages(DIALECT, MessageQuery()), {"session", "message"}, []),
-        (queries.joined_messages(DIALECT, MessageQuery(order="desc")), {"session", "message"}, []),
+        (queries.joined_messages(DIALECT, "asc"), {"session", "message"}, []),
+        (queries.joined_messages(DIALECT, "desc"), {"session", "message"}, []),
+        *(
+            (queries.sessions(DIALECT, SessionQuery(sort=sort, limit=5), {})[0], {"session"}, [])
+            for sort in queries.SORTS
+        ),
         (queries.sessions(DIALECT, BY_DIRECTORY, queries.filters_of(BY_DIRECTORY), in_directory=3)[0], {"session"}, []),
     ],
 )

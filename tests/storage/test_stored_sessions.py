@@ -102,6 +102,25 @@ async def test_a_full_last_page_has_no_next(storage: Storage) -> None:
     assert len(await records(last, SessionSummary)) == 2
 
 
+async def test_what_a_name_holds_divides_no_page(storage: Storage) -> None:
+    names = ["a\nb", "\n", '},\n{"id":"', "\u2028\r\n\x85", "c\\n,\\"]
+    for name in names:
+        await storage.create_session(W, NewSession(name=name))
+    for limit in range(1, len(names) + 2):
+        listed: list[SessionSummary] = []
+        cursor = None
+        while cursor is not None or not listed:
+            listing = await storage.list_sessions(W, SessionQuery(limit=limit, sort="created_at", cursor=cursor))
+            listed += await records(listing, SessionSummary)
+            cursor = listing.next_cursor
+        assert [session.name for session in listed] == names
+
+
+async def test_a_page_of_no_session_is_empty(storage: Storage) -> None:
+    listing = await storage.list_sessions(W, SessionQuery(limit=5))
+    assert (await records(listing, SessionSummary), listing.next_cursor) == ([], None)
+
+
 async def test_sessions_that_come_shift_no_page(storage: Storage) -> None:
     created = [(await storage.create_session(W, NewSession())).id for _ in range(4)]
     first = await storage.list_sessions(W, SessionQuery(limit=2))

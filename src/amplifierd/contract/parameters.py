@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -10,6 +11,8 @@ from .problems import Headers, Problem, shorten
 from .schema import Schemas, Validator
 
 MOST_PARAMETERS = 100
+# So many queries of an operation are read once.
+MOST_REMEMBERED = 32
 
 _INTEGER = re.compile(r"-?(0|[1-9][0-9]{0,30})")
 _NUMBER = re.compile(r"-?(0|[1-9][0-9]{0,30})(\.[0-9]{1,30})?([eE][+-]?[0-9]{1,2})?")
@@ -87,21 +90,27 @@ class QueryParameters:
         self._defaults = {parameter.name: parameter.default for parameter in parameters}
         self._required = [parameter.name for parameter in parameters if parameter.required]
         self.names = list(self._parameters)
+        # Who asks again mostly asks the same.
+        self._values = lru_cache(maxsize=MOST_REMEMBERED)(self._read)
 
     def bind(self, query: bytes, arguments: Arguments) -> None:
         """Put each parameter's value into `arguments`, its default or None where it is left out.
 
         Raises a 400 problem, by name, for a parameter that is unknown, repeated, malformed or missing.
         """
-        arguments.update(self._defaults)
+        arguments.update(self._values(query))
+
+    def _read(self, query: bytes) -> Arguments:
+        values = dict(self._defaults)
         given = _pairs(query) if query else []
         for position, (name, text) in enumerate(given):
             if name in (earlier for earlier, _ in given[:position]):
                 raise _bad(f"Query parameter {_quoted(name)} is given more than once; give it once.")
-            arguments[name] = self._value(name, text)
+            values[name] = self._value(name, text)
         for name in self._required:
             if name not in (present for present, _ in given):
                 raise _bad(f"Query parameter {_quoted(name)} is required.")
+        return values
 
     def _value(self, name: str, text: str) -> Any:
         parameter = self._parameters.get(name)

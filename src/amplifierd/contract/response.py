@@ -4,6 +4,7 @@ import asyncio
 import re
 from collections.abc import Callable, Mapping
 from contextlib import aclosing
+from functools import lru_cache
 from typing import Any, get_type_hints
 from urllib.parse import quote, unquote_plus
 
@@ -220,7 +221,12 @@ def _listing_name(returns: Any) -> str | None:
 
 
 def _next_page(scope: Scope, cursor: str) -> bytes:
-    pairs = scope["query_string"].decode("ascii").split("&")
+    return f'<{_page_at(scope["path"], scope["query_string"])}{cursor}>; rel="next"'.encode()
+
+
+@lru_cache(maxsize=64)
+def _page_at(path: str, query: bytes) -> str:
+    """The target of a page but for its cursor, where `query` is that of another."""
+    pairs = query.decode("ascii").split("&")
     kept = [pair for pair in pairs if pair and unquote_plus(pair.partition("=")[0]) != "cursor"]
-    query = quote("&".join([*kept, f"cursor={cursor}"]), safe=_QUERY)
-    return f'<{quote(scope["path"])}?{query}>; rel="next"'.encode()
+    return quote(path) + "?" + quote("&".join([*kept, "cursor="]), safe=_QUERY)
