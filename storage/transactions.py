@@ -50,10 +50,12 @@ class Transactions(ABC):
         if once is not None:
             await self._change(workspace, lambda change: record(change, once, self._idempotency_ttl, answer))
 
-    async def _write(self, workspace: str, once: Once | None, kind: type[Answer], effect: Effect[Answer]) -> Answer:
+    def _write(
+        self, workspace: str, once: Once | None, kind: type[Answer], effect: Effect[Answer]
+    ) -> Coroutine[Any, Any, Answer]:
         if once is None:
-            return await self._change(workspace, effect)
-        return await self._change(workspace, lambda change: do_once(change, once, self._idempotency_ttl, kind, effect))
+            return self._change(workspace, effect)
+        return self._change(workspace, lambda change: do_once(change, once, self._idempotency_ttl, kind, effect))
 
     async def _begin(self, transaction: Transaction, workspace: str, effect: Effect[Answer]) -> Answer:
         """What `effect` answers in a transaction, as a write that happens now."""

@@ -95,5 +95,5 @@ class SQLiteStorage(TransactionalStorage):
     async def _read(self, read: Callable[[Reader], Coroutine[Any, Any, Answer]]) -> Answer:
         return await self._readers.work(lambda connection: at_once(read(ConnectionRows(connection))))
 
-    async def _change(self, workspace: str, effect: Effect[Answer]) -> Answer:
-        return await self._writer.write(lambda _: at_once(self._begin(self._transaction, workspace, effect)))
+    def _change(self, workspace: str, effect: Effect[Answer]) -> Coroutine[Any, Any, Answer]:
+        return self._writer.write(lambda _: at_once(self._begin(self._transaction, workspace, effect)))

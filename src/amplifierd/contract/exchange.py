@@ -1,6 +1,6 @@
 """A request and its answer, as far as they are: what those who serve it in turn tell each other, in its ASGI scope."""
 
-from typing import cast
+from collections.abc import Awaitable
 
 from starlette.types import Message, Scope, Send
 
@@ -37,13 +37,13 @@ class Exchange:
                 self.origin = value
         scope[_KEY] = self
 
-    async def send(self, message: Message) -> None:
+    def send(self, message: Message) -> Awaitable[None]:
         """Send a part of the answer."""
         if message["type"] == "http.response.start":
             self.status = message["status"]
             message["headers"].append((b"x-request-id", self.request_id.encode()))
             message["headers"] += self.headers
-        await self._send(message)
+        return self._send(message)
 
     def end(self, scope: Scope) -> None:
         """Leave the scope, which leads back here: what is in no circle needs no garbage collector."""
@@ -52,7 +52,8 @@ class Exchange:
 
 def exchange_of(scope: Scope) -> Exchange:
     """The exchange that a request belongs to."""
-    return cast("Exchange", scope[_KEY])
+    exchange: Exchange = scope[_KEY]
+    return exchange
 
 
 class Capacity:

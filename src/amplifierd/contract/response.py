@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import aclosing
 from functools import lru_cache
 from typing import Any, get_type_hints
@@ -147,8 +147,8 @@ class Response:
         before, _, after = _encode(marked).partition(_MARK)
         return JSON_ARRAY._replace(before=before, after=after), []
 
-    async def _start(self, send: Send, headers: Headers) -> None:
-        await send({"type": "http.response.start", "status": self.status, "headers": headers})
+    def _start(self, send: Send, headers: Headers) -> Awaitable[None]:
+        return send({"type": "http.response.start", "status": self.status, "headers": headers})
 
 
 async def _send_block(send: Send, block: bytes) -> None:

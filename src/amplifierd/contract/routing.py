@@ -4,7 +4,7 @@ Connexion's own goes through Starlette's router, which tries one route after ano
 operations, and more with each. Its 405 names the methods of one route only, and it redirects to what `Host` says.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
 from connexion.middleware.abstract import RoutedAPI, SpecMiddleware
@@ -36,9 +36,11 @@ class Routing(SpecMiddleware):
         api = _CompiledAPI(specification, next_app=self._app, compile_operation=self._compile_operation, **options)
         self._operations.update(api.operations)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(  # type: ignore[override]  # it is awaited all the same
+        self, scope: Scope, receive: Receive, send: Send
+    ) -> Awaitable[None]:
         application = self._meant(scope) if scope["type"] == "http" else self._app
-        await application(scope, receive, send)
+        return application(scope, receive, send)
 
     def _meant(self, scope: Scope) -> ASGIApp:
         found = self._paths.find(scope["path"])
