@@ -65,6 +65,36 @@ SELECT workspace, total, (
 FROM directory_total
 """
 
+PROFILE_CONTENTS = """
+SELECT workspace, hash, content
+FROM profile_content
+"""
+
+# Profiles without what they say.
+EMPTY_PROFILES = """
+SELECT workspace, name
+FROM profile
+WHERE NOT EXISTS (
+    SELECT 1
+    FROM profile_content
+    WHERE profile_content.workspace = profile.workspace
+        AND profile_content.hash = profile.hash
+)
+"""
+
+# Sessions that keep of a profile what is not there, or is the built-in one's.
+EMPTY_SNAPSHOTS = """
+SELECT workspace, session_id, profile_hash
+FROM session_detail
+WHERE profile_hash IS NOT NULL
+    AND NOT EXISTS (
+        SELECT 1
+        FROM profile_content
+        WHERE profile_content.workspace = session_detail.workspace
+            AND profile_content.hash = session_detail.profile_hash
+    )
+"""
+
 FORGET_USE = """
 UPDATE directory_use
 SET session_count = 0

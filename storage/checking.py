@@ -15,8 +15,9 @@ from .sums import MOST
 MOST_NAMED = 10
 
 # What is wrong: the database's files; messages that are lost; those that can't be read; numbers that are not those of
-# the messages; a part of a session without the others; the index of words.
-Fault = Literal["damage", "gap", "record", "counts", "parts", "search"]
+# the messages; a part of a session without the others; the index of words; what a profile says, or a session keeps of
+# one.
+Fault = Literal["damage", "gap", "record", "counts", "parts", "search", "profile"]
 
 # Whether the message of a sequence is in the index of words as it is, as far as it has to be, by the columns of the
 # storage's own.

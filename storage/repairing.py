@@ -3,6 +3,7 @@
 from .change import Change
 from .check_statements import COUNT_DIRECTORIES, COUNT_USE, FORGET_USE, RECOUNT
 from .checking import Finding
+from .profile_statements import SET_SESSION_PROFILE
 from .profiles import BUILT_IN
 from .records import NewSession
 from .rows import Bindings
@@ -16,7 +17,9 @@ _DETAIL: Bindings = {"context": text(RECOVERED.context), "profile_hash": None}
 
 
 async def repair_session(change: Change, finding: Finding) -> str | None:
-    """Put right the counts or the parts of a session, and say so; None where it is something else that is wrong.
+    """Put right the counts or the parts of a session, or forget what it has lost of its profile, and say so.
+
+    None where it is something else that is wrong.
 
     Counts that are no session's are those of directories.
     """
@@ -29,6 +32,9 @@ async def repair_session(change: Change, finding: Finding) -> str | None:
     if finding.fault == "parts":
         await _complete(change, finding.session_id)
         return "It is a session again, with what is left of it."
+    if finding.fault == "profile" and finding.session_id:
+        await _forget_profile(change, finding.session_id)
+        return "What its profile was is not known any more."
     return None
 
 
@@ -39,6 +45,11 @@ async def _count_directories(change: Change) -> None:
 
 async def _recount(change: Change, session_id: str) -> None:
     await change.run(RECOUNT, change.key(session_id) | {"most": MOST})
+
+
+async def _forget_profile(change: Change, session_id: str) -> None:
+    await change.run(SET_SESSION_PROFILE, change.key(session_id) | {"hash": None})
+    await _recount(change, session_id)
 
 
 async def _complete(change: Change, session_id: str) -> None:

@@ -5,11 +5,20 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from ..change import Change
-from ..check_statements import CONTENTS, DIRECTORY_TOTALS, PARTS, directory_uses
+from ..check_statements import (
+    CONTENTS,
+    DIRECTORY_TOTALS,
+    EMPTY_PROFILES,
+    EMPTY_SNAPSHOTS,
+    PARTS,
+    PROFILE_CONTENTS,
+    directory_uses,
+)
 from ..checking import Finding, check_sessions, directory_finding, read_record, total_findings
 from ..clock import Clock
 from ..errors import MaintenanceRefused
 from ..maintenance import Contents, Maintenance, Progress, Restored
+from ..profile_check import content_findings, profile_finding, snapshot_findings
 from ..records import Message
 from ..repairing import repair_session
 from ..rows import Bindings, Row
@@ -55,11 +64,10 @@ class PostgresMaintenance(Maintenance):
                 yield finding
             async for workspace, session_id in _rows(connection, check_statements.STRAYS):
                 yield Finding.of(workspace, session_id, "search", "has messages in the search that are not there.")
-            async for row in _rows(connection, directory_uses('session.amplified_dir COLLATE "C"')):
-                yield directory_finding(row)
-            async for row in _rows(connection, DIRECTORY_TOTALS):
-                for finding in total_findings(row):
-                    yield finding
+            async for finding in _check_directories(connection):
+                yield finding
+            async for finding in _check_profiles(connection):
+                yield finding
 
     async def repair(self, finding: Finding) -> str | None:
         async with self._connection() as connection, connection.transaction():
@@ -116,6 +124,25 @@ class PostgresMaintenance(Maintenance):
             "texts": [each.text for each in words],
             "vectors": [each.vector for each in words],
         }
+
+
+async def _check_directories(connection: Connection) -> AsyncIterator[Finding]:
+    async for row in _rows(connection, directory_uses('session.amplified_dir COLLATE "C"')):
+        yield directory_finding(row)
+    async for row in _rows(connection, DIRECTORY_TOTALS):
+        for finding in total_findings(row):
+            yield finding
+
+
+async def _check_profiles(connection: Connection) -> AsyncIterator[Finding]:
+    async for row in _rows(connection, PROFILE_CONTENTS):
+        for finding in content_findings(row):
+            yield finding
+    async for row in _rows(connection, EMPTY_PROFILES):
+        yield profile_finding(row)
+    async for row in _rows(connection, EMPTY_SNAPSHOTS):
+        for finding in snapshot_findings(row):
+            yield finding
 
 
 async def _rows(connection: Connection, statement: str) -> AsyncIterator[Row]:

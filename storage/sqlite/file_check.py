@@ -6,9 +6,17 @@ from itertools import chain
 
 import apsw
 
-from ..check_statements import DIRECTORY_TOTALS, PARTS, directory_uses
+from ..check_statements import (
+    DIRECTORY_TOTALS,
+    EMPTY_PROFILES,
+    EMPTY_SNAPSHOTS,
+    PARTS,
+    PROFILE_CONTENTS,
+    directory_uses,
+)
 from ..checking import Finding, check_sessions, directory_finding, total_findings
 from ..errors import DatabaseDamaged
+from ..profile_check import content_findings, profile_finding, snapshot_findings
 from ..rows import Row
 from . import check_statements
 from .word_check import WordCheck
@@ -56,7 +64,7 @@ async def _check_tables(connection: apsw.Connection) -> AsyncGenerator[Finding, 
     words = WordCheck(connection)
     async for finding in check_sessions(_rows(connection), words.is_indexed):
         yield finding
-    for finding in chain(words.findings(), _check_directories(connection)):
+    for finding in chain(words.findings(), _check_directories(connection), _check_profiles(connection)):
         yield finding
     connection.execute("COMMIT")
 
@@ -72,6 +80,14 @@ def _check_directories(connection: apsw.Connection) -> Iterator[Finding]:
     yield from map(directory_finding, connection.execute(directory_uses("session.amplified_dir")))
     for row in connection.execute(DIRECTORY_TOTALS):
         yield from total_findings(row)
+
+
+def _check_profiles(connection: apsw.Connection) -> Iterator[Finding]:
+    for row in connection.execute(PROFILE_CONTENTS):
+        yield from content_findings(row)
+    yield from map(profile_finding, connection.execute(EMPTY_PROFILES))
+    for row in connection.execute(EMPTY_SNAPSHOTS):
+        yield from snapshot_findings(row)
 
 
 async def _rows(connection: apsw.Connection) -> AsyncIterator[Row | DatabaseDamaged]:

@@ -1,6 +1,7 @@
 """A check finds what is wrong, and nothing where nothing is; a repair puts right what can be."""
 
 import asyncio
+import re
 
 import pytest
 from msgspec import Raw
@@ -8,7 +9,9 @@ from msgspec import Raw
 from amplifierd.storage import open_maintenance
 from amplifierd.storage.checking import Fault, Finding
 from amplifierd.storage.directory_records import NewDirectory
+from amplifierd.storage.errors import SessionProfileUnknown
 from amplifierd.storage.interface import Storage
+from amplifierd.storage.profile_records import NewProfile
 from amplifierd.storage.records import (
     BatchMessage,
     Fork,
@@ -196,6 +199,38 @@ async def test_words_of_no_message_are_found(storage: Storage, database: str, se
     ]
     await repair(database)
     assert await check(database) == []
+
+
+async def test_what_a_session_lost_of_its_profile_is_found_and_forgotten(storage: Storage, database: str) -> None:
+    await storage.create_profile(W, NewProfile(name="base"))
+    kept, lost = [await storage.create_session(W, NewSession(profile="base")) for _ in range(2)]
+    gone = "UPDATE session_detail SET profile_hash = 'gone' WHERE session_id = '{}'"
+    await asyncio.to_thread(vandalise, database, gone.format(lost.id))
+    [finding] = await check(database)
+    text = f"Session {lost.id} of workspace {W} has lost what its profile was."
+    assert finding == Finding("profile", text, W, lost.id)
+    assert await repair(database) == {"profile": "What its profile was is not known any more."}
+    assert await check(database) == []
+    with pytest.raises(SessionProfileUnknown):
+        await storage.session_profile(W, lost.id)
+    assert (await storage.session_profile(W, kept.id)).name == "base"
+    assert (await storage.get_session(W, lost.id)).version > lost.version
+
+
+async def test_what_a_profile_says_is_checked(storage: Storage, database: str) -> None:
+    for name in ("base", "other"):
+        await storage.create_profile(W, NewProfile(name=name))
+    done = [
+        "UPDATE profile SET hash = 'gone' WHERE name = 'base'",
+        "UPDATE profile_content SET content = replace(content, 'other', 'ether')",
+    ]
+    await asyncio.to_thread(vandalise, database, *done)
+    findings = await check(database)
+    assert {finding.fault for finding in findings} == {"profile"}
+    lost, altered = sorted(finding.text for finding in findings)
+    assert re.fullmatch("Profile content [0-9a-f]{64} of workspace default is not as written, .*", altered)
+    assert lost == "Profile base of workspace default has lost what it says, which nothing can rebuild."
+    assert await repair(database) == {"profile": None}
 
 
 async def test_what_directories_count_is_checked(storage: Storage, database: str, session: Session) -> None:
