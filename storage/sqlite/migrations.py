@@ -1,5 +1,7 @@
 """The schema, brought up to date by numbered SQL files; `PRAGMA user_version` holds the last one applied."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.resources import files
 
 import apsw
@@ -19,12 +21,26 @@ def migrate(connection: apsw.Connection, path: str) -> None:
     scripts = _scripts()
     if (connection.pragma("application_id"), connection.pragma("user_version")) == (APPLICATION_ID, len(scripts)):
         return
-    with transaction(connection):
+    with _unreferenced(connection), transaction(connection):
         version = refuse_newer(connection, path)
         for script in scripts[version:]:
             connection.execute(script)
         connection.pragma("application_id", APPLICATION_ID)
         connection.pragma("user_version", len(scripts))
+
+
+@contextmanager
+def _unreferenced(connection: apsw.Connection) -> Iterator[None]:
+    """Let tables be built anew: with one that is dropped would go what refers to it.
+
+    See https://www.sqlite.org/lang_altertable.html#otheralter
+    """
+    foreign_keys = connection.pragma("foreign_keys")
+    connection.pragma("foreign_keys", False)
+    try:
+        yield
+    finally:
+        connection.pragma("foreign_keys", foreign_keys)
 
 
 def refuse_newer(connection: apsw.Connection, path: str) -> int:

@@ -60,14 +60,13 @@ async def test_a_message_that_says_something_else_than_the_index_is_not_found(pa
         assert hit["sequence"] == 2
 
 
-SESSION_BY_KEY = "SEARCH session USING PRIMARY KEY (workspace=? AND id=?)"
+SESSION_BY_KEY = "SEARCH session USING INDEX sqlite_autoindex_session_1 (workspace=? AND id=?)"
 MESSAGES_BY_KEY = "SEARCH message USING PRIMARY KEY (workspace=? AND session_id=? AND sequence>? AND sequence<?)"
 
 
 @pytest.mark.parametrize(
     ("statement", "plan"),
     [
-        (statements.SESSION, SESSION_BY_KEY),
         (statements.STATE, SESSION_BY_KEY),
         (statements.COUNT_MESSAGES, SESSION_BY_KEY),
         (statements.MESSAGE_COUNT, SESSION_BY_KEY),
@@ -84,7 +83,7 @@ MESSAGES_BY_KEY = "SEARCH message USING PRIMARY KEY (workspace=? AND session_id=
         ),
         (statements.TAIL_STATE, SESSION_BY_KEY),
         (statements.TAIL_MESSAGES, MESSAGES_BY_KEY),
-        (statements.NEXT_SESSION, "SEARCH session USING PRIMARY KEY (workspace=? AND id>?)"),
+        (statements.NEXT_SESSION, "SEARCH session USING INDEX sqlite_autoindex_session_1 (workspace=? AND id>?)"),
         (
             statements.OLD_SESSIONS,
             "SEARCH session USING INDEX session_by_update (workspace=? AND updated_at>? AND updated_at<?)",
@@ -103,8 +102,8 @@ MESSAGES_BY_KEY = "SEARCH message USING PRIMARY KEY (workspace=? AND session_id=
             for query, index in [
                 (SessionQuery(sort="-updated_at"), "INDEX session_by_update (workspace=? AND updated_at<?)"),
                 (SessionQuery(sort="updated_at"), "INDEX session_by_update (workspace=? AND updated_at>?)"),
-                (SessionQuery(sort="-created_at"), "PRIMARY KEY (workspace=? AND id<?)"),
-                (SessionQuery(sort="created_at"), "PRIMARY KEY (workspace=? AND id>?)"),
+                (SessionQuery(sort="-created_at"), "INDEX sqlite_autoindex_session_1 (workspace=? AND id<?)"),
+                (SessionQuery(sort="created_at"), "INDEX sqlite_autoindex_session_1 (workspace=? AND id>?)"),
             ]
         ),
     ],
@@ -140,6 +139,7 @@ STEPS = ["SCAN json_each VIRTUAL TABLE INDEX 1:"]
 @pytest.mark.parametrize(
     ("statement", "searched", "scanned"),
     [
+        (statements.SESSION, {"session", "session_detail"}, []),
         (portable.PROFILE_IN_ROOT, {"directory", "active_profile"}, []),
         (statements.PROFILE_IN_DIRECTORY, {"above", "active_profile", "directory"}, STEPS),
         (profile_statements.PROFILE, {"profile", "profile_content", "active_profile"}, []),

@@ -6,11 +6,13 @@ import apsw
 import asyncpg
 import pytest
 
-from amplifierd.storage import open_storage
+from amplifierd.storage import open_maintenance, open_storage
 from amplifierd.storage.errors import SessionProfileUnknown
 from amplifierd.storage.postgres import migrations as postgres_migrations
 from amplifierd.storage.postgres.pool import connect
+from amplifierd.storage.records import NewMessage, SessionQuery, SessionSummary
 from amplifierd.storage.sqlite import migrations as sqlite_migrations
+from reading import read, records
 
 W = "default"
 IDS = [f"019aa8a4-7f7c-7c3e-9d2b-5b6f0f4f2a1{number}" for number in range(3)]
@@ -23,10 +25,15 @@ INSERT INTO session (
 )
 VALUES (
     'default', '{session_id}', 'created', '{profile}', '{path}', '2025-11-21T19:33:19.192107Z',
-    '2025-11-21T19:33:19.192107Z', 0, 0, 1, 1, 0, {number}, {number}
+    '2025-11-21T19:33:19.192107Z', 1, 0, 1, 1, 0, {number}, {number}
 );
 INSERT INTO session_detail (workspace, session_id, context)
-VALUES ('default', '{session_id}', '{{}}');
+VALUES ('default', '{session_id}', '{{"number":{number}}}');
+INSERT INTO message (workspace, session_id, sequence, role, token_count, record)
+VALUES (
+    'default', '{session_id}', 1, 'user', 0,
+    '{{"role":"user","content":"{number}","timestamp":"2025-11-21T19:33:19.192107Z","metadata":{{}},"sequence":1}}'
+);
 """  # noqa: S608  # of the texts above
     for number, (session_id, profile, path) in enumerate(SESSIONS, 1)
 )
@@ -63,3 +70,19 @@ async def test_sessions_of_the_first_version_are_counted_and_have_a_profile(
             await storage.session_profile(W, IDS[1])
         await storage.delete_session(W, IDS[0])
         assert (await storage.get_directory(W, ".")).session_count == 1
+
+
+async def test_nothing_of_the_first_version_is_lost(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    await first_version(database, monkeypatch)
+    async with open_storage(database) as storage:
+        listed = await records(await storage.list_sessions(W, SessionQuery(sort="created_at")), SessionSummary)
+        assert [(session.id, session.message_count) for session in listed] == [(it, 1) for it in IDS]
+        for number, session_id in enumerate(IDS, 1):
+            assert bytes((await storage.get_session(W, session_id)).context) == b'{"number":%d}' % number
+            assert [message.content for message in await read(storage, session_id)] == [str(number)]
+        # What refers to a session still does: it goes with it.
+        await storage.delete_session(W, IDS[0])
+        await storage.append_message(W, IDS[1], NewMessage(content="more"))
+        assert [finding.text async for finding in open_maintenance(database).check() if finding.fault == "parts"] == []
+        contents = await open_maintenance(database).contents()
+        assert (contents.sessions, contents.messages) == (2, 3)
