@@ -26,7 +26,7 @@ CREATE TABLE IF NOT EXISTS session (
     id TEXT PRIMARY KEY, head TEXT, context TEXT, status TEXT, updated_at TEXT, started TEXT, message_count INTEGER,
     version INTEGER
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS session_by_update ON session (updated_at DESC, id);
+CREATE INDEX IF NOT EXISTS session_by_update ON session (updated_at, id DESC);
 CREATE TABLE IF NOT EXISTS message (
     session_id TEXT, sequence INTEGER, body TEXT, PRIMARY KEY (session_id, sequence)
 ) STRICT, WITHOUT ROWID;

@@ -67,8 +67,9 @@ DROP TABLE session;
 ALTER TABLE session_row
     RENAME TO session;
 
+-- What is new comes last, where a tree fills its pages; coming first, it left each half empty.
 CREATE INDEX session_by_update
-    ON session (workspace, updated_at DESC, id);
+    ON session (workspace, updated_at, id DESC);
 
 CREATE INDEX session_by_revision
     ON session (workspace, revision);
