@@ -55,9 +55,9 @@ MAKE_WORDS = """
 CREATE VIRTUAL TABLE temp.search_word USING fts5vocab (main, search, instance)
 """
 
-# Each word at each of its places, and the number of the session that says it.
+# Each word at each of its places, and the number of the session that says it. A word may end in the middle of a letter.
 WORDS = """
-SELECT doc >> 31, term || ' ' || doc || ' ' || "offset"
+SELECT doc >> 31, CAST(term || ' ' || doc || ' ' || "offset" AS BLOB)
 FROM temp.search_word
 """
 

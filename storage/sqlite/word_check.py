@@ -20,6 +20,9 @@ from .search_statements import LAST_SEQUENCE
 # Sessions whose numbers differ by a multiple of that share a sum: 8 MiB, however many there are.
 SUMS = 2**20
 
+# FTS5 keeps no more of a word (FTS5_MAX_TOKEN_SIZE in https://sqlite.org/src/file/ext/fts5/fts5Int.h).
+MOST_BYTES = 32_768
+
 _MOST = 2**64 - 1
 
 
@@ -46,7 +49,9 @@ class WordCheck:
         tokens = self._tokens(message.content)
         place = number << 31 | sequence
         # As WORDS has them.
-        said = sum(hash(f"{token} {place} {offset}") for offset, token in enumerate(tokens))
+        said = sum(
+            hash(b"%b %d %d" % (token.encode()[:MOST_BYTES], place, offset)) for offset, token in enumerate(tokens)
+        )
         self._sums[which] = self._sums[which] + said & _MOST
         return size is not None and len(tokens) == _decoded(size)
 

@@ -163,6 +163,15 @@ async def test_the_search_is_checked_word_for_word(storage: Storage, database: s
     assert await found(storage, '"wörd4 is"') == [4]
 
 
+async def test_words_longer_than_an_index_keeps_are_no_fault(storage: Storage, database: str) -> None:
+    session = await storage.create_session(W, NewSession())
+    for content in ("ab12" * 8_193, "中" * 11_000, "xя" * 20_000):
+        await storage.append_message(W, session.id, NewMessage(content=content))
+    await storage.append_message(W, session.id, NewMessage(content="indexed"))
+    assert await found(storage, "indexed") == [4]
+    assert await check(database) == []
+
+
 async def test_a_message_that_is_not_in_the_search_is_named(storage: Storage, database: str, session: Session) -> None:
     done = {
         "sqlite": "DELETE FROM search WHERE rowid IN ("
