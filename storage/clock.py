@@ -7,6 +7,7 @@ from functools import lru_cache
 from threading import Lock
 
 DAY_SECONDS = 24 * 3_600
+FIRST_MOMENT = "0001-01-01T00:00:00.000000Z"
 LAST_MOMENT = "9999-12-31T23:59:59.999999Z"
 
 _DIGITS = 6
@@ -89,8 +90,17 @@ def _second_at(seconds: int) -> str:
 
 
 def microseconds_of(moment: str) -> int:
-    """How many microseconds after 1970 began `moment` is."""
+    """How many microseconds after 1970 began `moment` is. Raises ValueError where it `is_told` by no clock."""
     return (datetime.fromisoformat(moment) - _EPOCH) // _MICROSECOND
+
+
+def is_told(moment: str) -> bool:
+    """Whether a clock tells `moment`: none tells second 60 here, or the year 0."""
+    try:
+        microseconds_of(moment)
+    except ValueError:
+        return False
+    return True
 
 
 def completed(moment: str) -> str:

@@ -1,7 +1,8 @@
 """Ids of sessions: UUIDs of version 7 (RFC 9562, section 5.7) that sort as the sessions' times of creation do.
 
 The twelve bits after the milliseconds hold the microseconds (section 6.2, method 3): the order of ids is the order of
-creation, to the digit in which `created_at` is written, and no index of it is needed.
+creation, to the digit in which `created_at` is written, and no index of it is needed. In the place of times before 1970
+that year's first moment stands.
 """
 
 import secrets
@@ -11,7 +12,7 @@ from .clock import microseconds_of
 
 def new_session_id(created_at: str) -> str:
     """A new id for a session of that time."""
-    milliseconds, microseconds = divmod(microseconds_of(created_at), 1_000)
+    milliseconds, microseconds = divmod(max(0, microseconds_of(created_at)), 1_000)
     time = milliseconds << 16 | 7 << 12 | microseconds * 4_096 // 1_000
     digits = f"{time:016x}{2 << 62 | secrets.randbits(62):016x}"
     return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"

@@ -7,6 +7,8 @@ from tempfile import TemporaryFile
 import msgspec
 from msgspec import UNSET
 
+from .clock import is_told
+from .directory_path import MOST_BYTES
 from .errors import ImportInvalid
 from .profile_records import ProfileSettings
 from .records import ExportHeader, ExportLine, Message, Session
@@ -70,6 +72,15 @@ class Upload:
             self._file.seek(0)
         self._file.readline()
 
+    def leave_out(self, count: int) -> None:
+        """Pass by the next sessions, which are there already."""
+        for _ in range(count):
+            taken = self.take()
+            assert taken is not None, "What was taken before is there again."
+            _, _, messages = taken
+            for _message in messages:
+                continue
+
     def take(self) -> tuple[Session, ProfileSettings | None, Iterator[Message]] | None:
         """The next session, its profile, and its messages, which are read before the next is taken; None at the end."""
         line = self._file.readline()
@@ -107,12 +118,25 @@ class Upload:
         if self._line == 1:
             raise ImportInvalid(1, "an export begins with its header")
         self._end_session()
+        self._check_session(session)
         if self._session is not None and session.id <= self._session.id:
             raise ImportInvalid(
                 self._line, f"session {session.id} is not in the order of ids, each of which is there once"
             )
         self._session, self._messages, self._tokens = session, 0, 0
         self._has_profile = False
+
+    def _check_session(self, session: Session) -> None:
+        for moment in (session.created_at, session.updated_at, session.started_at, session.ended_at):
+            if isinstance(moment, str) and not is_told(moment):
+                raise ImportInvalid(self._line, f"session {session.id} has the time {moment}, which no clock tells")
+        size = len(session.amplified_dir.encode())
+        if size > MOST_BYTES:
+            raise ImportInvalid(
+                self._line, f"session {session.id} is in a directory of {size} bytes; the most is {MOST_BYTES}"
+            )
+        if session.parent_session_id == session.id:
+            raise ImportInvalid(self._line, f"session {session.id} is its own parent")
 
     def _count(self, message: Message) -> None:
         if self._session is None:

@@ -50,6 +50,21 @@ def test_a_directory_is_amplified_read_changed_and_amplified_no_more(client: htt
     assert client.get("/amplified-directories/a/b/c d").status_code == 404
 
 
+def test_the_longest_path_is_found_by_its_location_and_leads_on(client: httpx.Client, daemon: Daemon) -> None:
+    path = "/".join(["目" * 80] * 4)
+    created = amplify(client, path)
+    assert created.status_code == 201
+    assert client.get(daemon.url + created.headers["location"]).json()["relativePath"] == path
+    name = "名" * 150
+    for _ in range(2):
+        client.post("/sessions", json={"amplified_dir": path, "name": name})
+    page = client.get("/sessions", params={"limit": 1, "amplified_dir": path, "name": name})
+    rest = client.get(daemon.url + page.links["next"]["url"])
+    assert [len(it.json()) for it in (page, rest)] == [1, 1]
+    for session in page.json() + rest.json():
+        client.delete(f"/sessions/{session['id']}")
+
+
 @pytest.mark.parametrize("path", [".", "%2E", ".%2F.", "./"])
 def test_the_root_is_there(daemon: Daemon, path: str) -> None:
     answered = exchange(daemon.port, get(f"/api/v1/amplified-directories/{path}"))

@@ -124,6 +124,7 @@ def test_another_program_s_file_is_one_sentence(tmp_path: Path) -> None:
         (["serve", "--prot", "1"], "No such option '--prot'"),
         (["serve", "--port", "70000"], "70000 is not in the range"),
         (["serve", "--workers", "0"], "0 is not in the range"),
+        (["serve", "--idempotency-ttl", "1e12"], "1000000000000.0 is not in the range"),
         (["serve", "--log-level", "loud"], "'loud' is not one of"),
         (["sevre"], "No such command 'sevre'"),
     ],

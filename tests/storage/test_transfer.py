@@ -2,14 +2,17 @@
 
 import asyncio
 from contextlib import aclosing
+from uuid import UUID
 
 import msgspec
 import pytest
 from msgspec import UNSET, Raw
 
 from amplifierd.storage import open_storage
+from amplifierd.storage.clock import LAST_MOMENT
 from amplifierd.storage.errors import ImportInvalid, SessionExists, SessionNotFound
 from amplifierd.storage.interface import Storage
+from amplifierd.storage.queries import SORTS
 from amplifierd.storage.records import (
     BatchMessage,
     Event,
@@ -25,10 +28,12 @@ from amplifierd.storage.records import (
     OnConflict,
     Session,
     SessionPatch,
+    SessionQuery,
+    SessionSummary,
 )
 from contexts import create_session
 from exports import export_of, exported
-from reading import read
+from reading import read, records
 
 W = "default"
 HEADER = ExportLine(header=ExportHeader())
@@ -161,6 +166,10 @@ def but(record: Session | Message, **values: object) -> ExportLine:
         ([HEADER, line(SESSION), but(MESSAGE, sequence=2)], "line 3: the sequence is 2 where 1 comes next"),
         ([HEADER, line(SESSION), but(MESSAGE, token_count=5)], "has 5 tokens, and says 0"),
         ([HEADER, line(SESSION), line(MESSAGE), line(SESSION), line(MESSAGE)], "line 4: .* not in the order of ids"),
+        ([HEADER, but(SESSION, updated_at="2016-12-31T23:59:60.000000Z")], "line 2: .* which no clock tells"),
+        ([HEADER, but(SESSION, created_at="0000-01-01T00:00:00.000000Z")], "line 2: .* which no clock tells"),
+        ([HEADER, but(SESSION, amplified_dir="é" * 513)], "line 2: .* in a directory of 1026 bytes; the most is 1024"),
+        ([HEADER, but(SESSION, parent_session_id=SESSION.id)], "line 2: .* is its own parent"),
     ],
 )
 async def test_what_is_no_export_is_refused_whole(storage: Storage, lines: list[ExportLine], words: str) -> None:
@@ -170,6 +179,25 @@ async def test_what_is_no_export_is_refused_whole(storage: Storage, lines: list[
     with pytest.raises(ImportInvalid, match=words):
         await storage.import_sessions(W, export_of(whole), "fail")
     assert await storage.count_sessions(W) == 0
+
+
+@pytest.mark.parametrize("moment", ["0001-01-01T00:00:00.000000Z", "1969-12-31T23:59:59.999999Z", LAST_MOMENT])
+async def test_sessions_of_any_time_are_listed_and_imported_again(storage: Storage, moment: str) -> None:
+    times = {"created_at": moment, "updated_at": moment, "message_count": 0}
+    old = [but(SESSION, id=f"00000000-0000-7000-8000-00000000000{n}", **times) for n in range(3)]
+    await storage.import_sessions(W, export_of([HEADER, *old]), "fail")
+    assert (await storage.import_sessions(W, export_of([HEADER, *old]), "new_id")).renamed == 3
+    await storage.create_session(W, NewSession())
+    for sort in SORTS:
+        listed: list[str] = []
+        cursor = None
+        while cursor is not None or not listed:
+            page = await storage.list_sessions(W, SessionQuery(limit=2, sort=sort, cursor=cursor))
+            listed += [session.id for session in await records(page, SessionSummary)]
+            cursor = page.next_cursor
+        assert len(listed) == len(set(listed)) == 7
+    assert all(UUID(session_id).version == 7 for session_id in listed)
+    await storage.import_sessions("copy", export_of(await exported(storage)), "fail")
 
 
 async def test_a_long_transcript_goes_both_ways(storage: Storage) -> None:

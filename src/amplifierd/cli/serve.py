@@ -12,6 +12,9 @@ from ..settings import LogFormat, LogLevel, Settings, default_data_path
 from ..storage.clock import DAY_SECONDS
 from .options import FROM_ENVIRONMENT, database
 
+# A century: the year in which an answer is forgotten has four digits.
+LONGEST_TTL = 36_525 * DAY_SECONDS
+
 # Asked as early as can be: a parent that ends while this process starts is one to end with.
 PARENT = os.getppid()
 
@@ -47,7 +50,7 @@ def _rate(_context: click.Context, _option: click.Parameter, rate: str | None) -
 )
 @click.option(
     "--idempotency-ttl",
-    type=click.FloatRange(min=0),
+    type=click.FloatRange(0, LONGEST_TTL),
     default=DAY_SECONDS,
     show_envvar=True,
     help="How many seconds the answer to a request with an Idempotency-Key is kept.",
