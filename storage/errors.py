@@ -250,6 +250,17 @@ class IdempotencyKeyReused(StorageError):
         self.key = key
 
 
+class IdempotencyKeyInUse(StorageError):
+    """Another process is handling the request."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__(
+            f"A request with the Idempotency-Key {key!r} is being handled by another process; wait for its answer, "
+            "then send this one again"
+        )
+        self.key = key
+
+
 class KeyNotFound(StorageError):
     """There is no key of that id."""
 

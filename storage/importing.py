@@ -23,16 +23,18 @@ MESSAGES_AT_ONCE = 1_000
 _encode = msgspec.json.Encoder().encode
 
 
-async def import_some(change: Change, upload: Upload, on_conflict: OnConflict) -> ImportReport | None:
-    """Write the next sessions; None where there are no more."""
-    report: ImportReport | None = None
-    while (report is None or report.messages + report.sessions < MESSAGES_AT_ONCE) and (taken := upload.take()):
-        report = total(report or ImportReport(), await _import(change, *taken, on_conflict))
+async def import_some(
+    change: Change, upload: Upload, on_conflict: OnConflict, before: ImportReport
+) -> ImportReport | None:
+    """Write the next sessions; the report of them and those `before`, None where there are no more."""
+    report = ImportReport()
+    while report.messages + report.sessions < MESSAGES_AT_ONCE and (taken := upload.take()):
+        report = _total(report, await _import(change, *taken, on_conflict))
         change = await change.next()
-    return report
+    return None if report == ImportReport() else _total(before, report)
 
 
-def total(first: ImportReport, second: ImportReport) -> ImportReport:
+def _total(first: ImportReport, second: ImportReport) -> ImportReport:
     """Both reports together."""
     return ImportReport(
         first.sessions + second.sessions,

@@ -57,7 +57,8 @@ class Storage(Profiles, Directories, Keys):
     With `versions` a method does its work only where the session is at one of them, and raises `VersionMismatch`
     otherwise; None is any. With `once` the answer is recorded in the transaction of the effect: a second call with the
     key, from whatever process, gets that answer and has no effect, or raises `IdempotencyKeyReused` where its
-    fingerprint is another. What raises is not recorded.
+    fingerprint is another. What raises is not recorded. What takes many transactions records in each how far it is: a
+    second call goes on from there, and where both go on at once one raises `IdempotencyKeyInUse`.
     """
 
     kind: ClassVar[Literal["sqlite", "postgresql"]]

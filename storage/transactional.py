@@ -9,7 +9,7 @@ import msgspec
 
 from . import importing, messages, queries, sessions, tails
 from .change import Change
-from .cleaning import Step, first_step
+from .cleaning import Walk
 from .cursor import encode
 from .directory_statements import count_sessions
 from .errors import MessageNotFound, SessionExists, SessionNotFound
@@ -231,9 +231,10 @@ class TransactionalStorage(TransactionalProfiles, TransactionalDirectories, Tran
             recalled = await self._recall(workspace, once, ImportReport)
             if recalled is not None:
                 return recalled
-            if there is not None:
+            begun = await self._done(workspace, once, ImportReport)
+            if begun is None and there is not None:
                 raise SessionExists(there)
-            return await self._import(workspace, upload, on_conflict, once)
+            return await self._import(workspace, upload, on_conflict, once, begun or ImportReport())
 
     async def _first_known(self, workspace: str, session_ids: list[str]) -> str | None:
         for session_id in session_ids:
@@ -241,37 +242,54 @@ class TransactionalStorage(TransactionalProfiles, TransactionalDirectories, Tran
                 return session_id
         return None
 
-    async def _import(self, workspace: str, upload: Upload, on_conflict: OnConflict, once: Once | None) -> ImportReport:
-        report = ImportReport()
-        while (part := await self._import_some(workspace, upload, on_conflict)) is not None:
-            report = importing.total(report, part)
+    async def _import(
+        self, workspace: str, upload: Upload, on_conflict: OnConflict, once: Once | None, report: ImportReport
+    ) -> ImportReport:
+        await asyncio.to_thread(upload.leave_out, report.sessions + report.skipped)
+        more: ImportReport | None = report
+        while more is not None:
+            report = more
+            more = await self._import_some(workspace, upload, on_conflict, once, report)
         await self._record(workspace, once, report)
         return report
 
-    async def _import_some(self, workspace: str, upload: Upload, on_conflict: OnConflict) -> ImportReport | None:
+    async def _import_some(
+        self, workspace: str, upload: Upload, on_conflict: OnConflict, once: Once | None, before: ImportReport
+    ) -> ImportReport | None:
         start = upload.position
 
-        def write(change: Change) -> Coroutine[Any, Any, ImportReport | None]:
+        def part(change: Change) -> Coroutine[Any, Any, ImportReport | None]:
             upload.position = start
-            return importing.import_some(change, upload, on_conflict)
+            return importing.import_some(change, upload, on_conflict, before)
 
-        return await self._change(workspace, write)
+        return await self._do_part(workspace, once, before, part)
 
     async def clean_up_sessions(self, workspace: str, which: CleanUp, *, once: Once | None = None) -> CleanUpReport:
         recalled = await self._recall(workspace, once, CleanUpReport)
         if recalled is not None:
             return recalled
-        step: Step | None = first_step(workspace, which, self._clock.now())
-        while step is not None:
-            report = step.report
-            step = await self._clean_up_some(workspace, step)
+        begun = await self._done(workspace, once, CleanUpReport)
+        report = begun or CleanUpReport(dry_run=which.dry_run)
+        walk = Walk(workspace, which, self._clock.now())
+        more: CleanUpReport | None = report
+        while more is not None:
+            report = more
+            more = await self._clean_up_some(workspace, walk, once, report)
         await self._record(workspace, once, report)
         return report
 
-    async def _clean_up_some(self, workspace: str, step: Step) -> Step | None:
-        if step.report.dry_run:
-            return await self._read(lambda rows: step.look(rows, self.statements))
-        return await self._change(workspace, step.delete)
+    async def _clean_up_some(
+        self, workspace: str, walk: Walk, once: Once | None, before: CleanUpReport
+    ) -> CleanUpReport | None:
+        if before.dry_run:
+            return await self._read(lambda rows: walk.look(rows, self.statements, before))
+        start = walk.position
+
+        def part(change: Change) -> Coroutine[Any, Any, CleanUpReport | None]:
+            walk.position = start
+            return walk.delete(change, before)
+
+        return await self._do_part(workspace, once, before, part)
 
     async def _messages(self, query: MessageQuery, bindings: Bindings) -> Listing:
         joined = await self._joined(queries.joined_messages(self.dialect, query.order), bindings)

@@ -8,7 +8,7 @@ from .change import Change
 from .changes import Changes
 from .clock import Clock
 from .dialect import Dialect
-from .once import do_once, recall, record
+from .once import do_once, do_part, done, recall, record
 from .records import Listing, Once
 from .rows import Bindings, Reader, Statements, Transaction
 
@@ -45,6 +45,18 @@ class Transactions(ABC):
     async def _recall(self, workspace: str, once: Once | None, kind: type[Answer]) -> Answer | None:
         """The answer to a request of many transactions, where it has one already."""
         return None if once is None else await self._change(workspace, lambda change: recall(change, once, kind))
+
+    async def _done(self, workspace: str, once: Once | None, kind: type[Answer]) -> Answer | None:
+        """What a request of many transactions had done when it was given up; None where it was not begun."""
+        return None if once is None else await self._change(workspace, lambda change: done(change, once, kind))
+
+    async def _do_part(
+        self, workspace: str, once: Once | None, before: Answer, part: Effect[Answer | None]
+    ) -> Answer | None:
+        """See `do_part`."""
+        if once is None:
+            return await self._change(workspace, part)
+        return await self._change(workspace, lambda change: do_part(change, once, self._idempotency_ttl, before, part))
 
     async def _record(self, workspace: str, once: Once | None, answer: object) -> None:
         if once is not None:

@@ -20,6 +20,7 @@ from .storage.errors import (
     DirectoryMetadataRefused,
     DirectoryNotAmplified,
     DirectoryPathRefused,
+    IdempotencyKeyInUse,
     IdempotencyKeyReused,
     ImportInvalid,
     MessageNotFound,
@@ -56,6 +57,7 @@ STATUSES: dict[type[Exception], int] = {
     DirectoryPathRefused: 422,
     DirectoryMetadataRefused: 422,
     IdempotencyKeyReused: 422,
+    IdempotencyKeyInUse: 409,
     ImportInvalid: 422,
     StorageUnavailable: 503,
 }

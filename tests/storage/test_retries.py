@@ -2,13 +2,20 @@
 
 import asyncio
 import hashlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
 
 import pytest
 from msgspec import Raw
 
 from amplifierd.storage import open_storage
-from amplifierd.storage.errors import IdempotencyKeyReused, SessionExists, SessionNotFound, SessionStatusConflict
+from amplifierd.storage.errors import (
+    IdempotencyKeyInUse,
+    IdempotencyKeyReused,
+    SessionExists,
+    SessionNotFound,
+    SessionStatusConflict,
+)
 from amplifierd.storage.interface import Storage
 from amplifierd.storage.records import (
     BatchMessage,
@@ -23,6 +30,7 @@ from amplifierd.storage.records import (
     SessionQuery,
     SessionSummary,
 )
+from exports import export_of, exported
 from reading import read, records
 
 W = "default"
@@ -156,3 +164,68 @@ async def test_a_cleanup_that_comes_again_has_no_second_effect(storage: Storage)
     assert await storage.clean_up_sessions(W, which, once=again) == first
     assert again.replayed
     assert (await storage.get_session(W, kept)).status == "active"
+
+
+async def many(storage: Storage, count: int) -> None:
+    for _ in range(0, count, 500):
+        await asyncio.gather(*(storage.create_session(W, NewSession()) for _ in range(500)))
+
+
+async def given_up(storage: Storage, work: Coroutine[Any, Any, object]) -> None:
+    """Do some of it, as far as that is seen, and no more."""
+    before = await storage.count_sessions(W)
+    task = asyncio.create_task(work)
+    while await storage.count_sessions(W) == before:
+        continue
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+async def test_an_import_that_was_given_up_goes_on_where_it_was(storage: Storage, database: str) -> None:
+    await many(storage, 4_000)
+    lines = await exported(storage)
+    await given_up(storage, storage.import_sessions(W, export_of(lines), "new_id", once=once()))
+    assert 4_000 < await storage.count_sessions(W) < 8_000
+    async with open_storage(database) as other:
+        again = once()
+        report = await other.import_sessions(W, export_of(lines), "new_id", once=again)
+        assert report == ImportReport(sessions=4_000, renamed=4_000)
+        assert not again.replayed
+    assert await storage.import_sessions(W, export_of(lines), "new_id", once=once()) == report
+    assert await storage.count_sessions(W) == 8_000
+
+
+async def test_an_import_that_fails_on_conflict_goes_on_past_its_own_sessions(storage: Storage) -> None:
+    await many(storage, 3_000)
+    lines = await exported(storage)
+    await storage.clean_up_sessions(W, CleanUp(older_than_days=0, status=("created",), dry_run=False))
+    await given_up(storage, storage.import_sessions(W, export_of(lines), "fail", once=once()))
+    with pytest.raises(IdempotencyKeyReused):
+        await storage.import_sessions(W, export_of(lines), "fail", once=once(fingerprint="g"))
+    assert await storage.import_sessions(W, export_of(lines), "fail", once=once()) == ImportReport(sessions=3_000)
+    assert await exported(storage) == lines
+
+
+async def test_an_import_that_is_sent_to_two_nodes_has_one_effect(storage: Storage, database: str) -> None:
+    await many(storage, 3_000)
+    lines = await exported(storage)
+    async with open_storage(database) as other:
+        results = await asyncio.gather(
+            *(node.import_sessions(W, export_of(lines), "new_id", once=once()) for node in (storage, other)),
+            return_exceptions=True,
+        )
+    report = ImportReport(sessions=3_000, renamed=3_000)
+    assert report in results
+    assert all(isinstance(it, IdempotencyKeyInUse) or it == report for it in results)
+    assert await storage.count_sessions(W) == 6_000
+
+
+async def test_a_cleanup_that_was_given_up_tells_all_that_it_did(storage: Storage) -> None:
+    await many(storage, 1_500)
+    which = CleanUp(older_than_days=0, status=("created",), dry_run=False)
+    await given_up(storage, storage.clean_up_sessions(W, which, once=once()))
+    assert 0 < await storage.count_sessions(W) < 1_500
+    report = await storage.clean_up_sessions(W, which, once=once())
+    assert (report.sessions, len(set(report.session_ids))) == (1_500, 1_000)
+    assert await storage.count_sessions(W) == 0
