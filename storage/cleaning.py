@@ -1,5 +1,7 @@
 """Old sessions: which they are, and their end."""
 
+import msgspec
+
 from . import sessions
 from .change import Change
 from .clock import DAY_SECONDS, after
@@ -12,45 +14,64 @@ MESSAGES_AT_ONCE = 10_000
 MOST_NAMED = 1_000
 
 
+class CleanUpProgress(msgspec.Struct, frozen=True):
+    """How far a clean-up is: the last session that was passed, of those from before `cutoff`."""
+
+    cutoff: str
+    report: CleanUpReport
+    at: str = ""
+    after_id: str = ""
+
+
+def first_progress(which: CleanUp, now: str) -> CleanUpProgress:
+    """That of a clean-up which begins now."""
+    return CleanUpProgress(after(now, -which.older_than_days * DAY_SECONDS), CleanUpReport(dry_run=which.dry_run))
+
+
 class Walk:
-    """A walk through the old sessions, from the one that was longest not updated."""
+    """A walk through the old sessions, from the one that was longest not updated; its `progress` goes on from one."""
 
-    def __init__(self, workspace: str, which: CleanUp, now: str) -> None:
-        self._bindings: Bindings = {
-            "workspace": workspace,
-            "cutoff": after(now, -which.older_than_days * DAY_SECONDS),
-            "statuses": " ".join(which.status),
-            "most": SESSIONS_AT_ONCE,
-        }
-        # The last of them that was passed; an earlier one may be set, to go there again.
-        self.position = ("", "")
+    def __init__(self, workspace: str, which: CleanUp, progress: CleanUpProgress) -> None:
+        self.progress = progress
+        self._workspace = workspace
+        self._statuses = " ".join(which.status)
 
-    async def look(self, rows: Rows, statements: Statements, before: CleanUpReport) -> CleanUpReport | None:
-        """Count the next of them; the report of them and those `before`, None where there are none."""
-        return self._after(await self._next(rows, statements), before)
+    async def look(self, rows: Rows, statements: Statements) -> bool:
+        """Count the next of them; False where there are none."""
+        return self._pass(await self._next(rows, statements))
 
-    async def delete(self, change: Change, before: CleanUpReport) -> CleanUpReport | None:
+    async def delete(self, change: Change) -> bool:
         """The same, and delete them, each under a revision of its own."""
         found = await self._next(change.transaction, change.statements)
         for _, session_id, _ in found:
             await sessions.delete(change, session_id, None)
             change = await change.next()
-        return self._after(found, before)
+        return self._pass(found)
 
     async def _next(self, rows: Rows, statements: Statements) -> list[Row]:
-        at, after_id = self.position
-        found = await rows.all(statements.OLD_SESSIONS, self._bindings | {"at": at, "after_id": after_id})
-        return until(found, MESSAGES_AT_ONCE, lambda row: int(row[-1]))
+        bindings: Bindings = {
+            "workspace": self._workspace,
+            "cutoff": self.progress.cutoff,
+            "statuses": self._statuses,
+            "at": self.progress.at,
+            "after_id": self.progress.after_id,
+            "most": SESSIONS_AT_ONCE,
+        }
+        return until(await rows.all(statements.OLD_SESSIONS, bindings), MESSAGES_AT_ONCE, lambda row: int(row[-1]))
 
-    def _after(self, rows: list[Row], before: CleanUpReport) -> CleanUpReport | None:
-        if not rows:
-            return None
-        updated_at, last_id, _ = rows[-1]
-        self.position = updated_at, last_id
-        named = [session_id for _, session_id, _ in rows][: MOST_NAMED - len(before.session_ids)]
-        return CleanUpReport(
-            before.dry_run,
-            before.sessions + len(rows),
-            before.messages + sum(messages for _, _, messages in rows),
-            (*before.session_ids, *named),
-        )
+    def _pass(self, found: list[Row]) -> bool:
+        if found:
+            updated_at, last_id, _ = found[-1]
+            report = _report(self.progress.report, found)
+            self.progress = CleanUpProgress(self.progress.cutoff, report, updated_at, last_id)
+        return bool(found)
+
+
+def _report(before: CleanUpReport, found: list[Row]) -> CleanUpReport:
+    named = [session_id for _, session_id, _ in found][: MOST_NAMED - len(before.session_ids)]
+    return CleanUpReport(
+        before.dry_run,
+        before.sessions + len(found),
+        before.messages + sum(messages for _, _, messages in found),
+        (*before.session_ids, *named),
+    )

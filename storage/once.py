@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 import msgspec
+from msgspec import Raw
 
 from .change import Change
 from .clock import after
@@ -12,9 +13,10 @@ from .records import Once
 from .rows import Bindings
 
 Answer = TypeVar("Answer")
+Progress = TypeVar("Progress")
 
-# What comes after the key in whose record is how far the request is. A client's key has no space.
-UNFINISHED = " unfinished"
+# Before the fingerprint of a request whose record is how far it is, and not yet its answer.
+UNFINISHED = "unfinished "
 
 
 async def do_once(
@@ -33,25 +35,28 @@ async def do_part(
     change: Change,
     once: Once,
     keep_seconds: float,
-    before: Answer,
-    part: Callable[[Change], Awaitable[Answer | None]],
-) -> Answer | None:
-    """What a request of many transactions has done after its next part, which is recorded with it.
+    before: Progress,
+    answer: object,
+    part: Callable[[Change], Awaitable[Progress | None]],
+) -> Progress | None:
+    """How far a request of many transactions is after its next part, which is recorded with it.
 
-    None where there is no part left. `before` is what it had done. Raises `IdempotencyKeyInUse` where that is not what
-    was recorded last: somebody else has gone on with it.
+    `before` is how far it was. Where there is no part left `answer` is recorded, and there is None. Raises
+    `IdempotencyKeyInUse` where another is recorded than `before`: somebody else has gone on with it, or is done.
     """
-    recorded = await done(change, once, type(before))
-    if recorded is not None and recorded != before:
+    recorded = await progress(change, once, type(before))
+    if await recall(change, once, Raw) is not None or (recorded is not None and recorded != before):
         raise IdempotencyKeyInUse(once.key)
-    after_it = await part(change)
-    if after_it is not None:
-        await record(change, once, keep_seconds, after_it, UNFINISHED)
-    return after_it
+    now = await part(change)
+    if now is None:
+        await record(change, once, keep_seconds, answer)
+    else:
+        await record(change, once, keep_seconds, now, UNFINISHED)
+    return now
 
 
-async def done(change: Change, once: Once, kind: type[Answer]) -> Answer | None:
-    """What a request of many transactions has done, None where that is nothing. Raises `IdempotencyKeyReused`."""
+async def progress(change: Change, once: Once, kind: type[Answer]) -> Answer | None:
+    """How far a request of many transactions is; None where it is done, or not begun. Raises `IdempotencyKeyReused`."""
     return await _recorded(change, once, kind, UNFINISHED)
 
 
@@ -63,19 +68,19 @@ async def recall(change: Change, once: Once, kind: type[Answer]) -> Answer | Non
 
 
 async def _recorded(change: Change, once: Once, kind: type[Answer], state: str = "") -> Answer | None:
-    row = await change.run(change.statements.RECORDED_ANSWER, _key(change, once, state))
+    row = await change.run(change.statements.RECORDED_ANSWER, _key(change, once))
     if row is None:
         return None
     fingerprint, recorded = row
-    if fingerprint != once.fingerprint:
+    if fingerprint.removeprefix(UNFINISHED) != once.fingerprint:
         raise IdempotencyKeyReused(once.key)
-    return msgspec.json.decode(recorded, type=kind)
+    return msgspec.json.decode(recorded, type=kind) if fingerprint == state + once.fingerprint else None
 
 
 async def record(change: Change, once: Once, keep_seconds: float, answer: object, state: str = "") -> None:
     """Keep an answer for so long."""
-    bindings = _key(change, once, state) | {
-        "fingerprint": once.fingerprint,
+    bindings = _key(change, once) | {
+        "fingerprint": state + once.fingerprint,
         "answer": msgspec.json.encode(answer).decode(),
         "expires_at": after(change.now, keep_seconds),
     }
@@ -83,5 +88,5 @@ async def record(change: Change, once: Once, keep_seconds: float, answer: object
     await change.run(change.statements.FORGET_ANSWERS, bindings)
 
 
-def _key(change: Change, once: Once, state: str) -> Bindings:
-    return {"workspace": change.workspace, "key": once.key + state, "now": change.now}
+def _key(change: Change, once: Once) -> Bindings:
+    return {"workspace": change.workspace, "key": once.key, "now": change.now}

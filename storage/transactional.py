@@ -9,7 +9,7 @@ import msgspec
 
 from . import importing, messages, queries, sessions, tails
 from .change import Change
-from .cleaning import Walk
+from .cleaning import CleanUpProgress, Walk, first_progress
 from .cursor import encode
 from .directory_statements import count_sessions
 from .errors import MessageNotFound, SessionExists, SessionNotFound
@@ -231,7 +231,7 @@ class TransactionalStorage(TransactionalProfiles, TransactionalDirectories, Tran
             recalled = await self._recall(workspace, once, ImportReport)
             if recalled is not None:
                 return recalled
-            begun = await self._done(workspace, once, ImportReport)
+            begun = await self._progress(workspace, once, ImportReport)
             if begun is None and there is not None:
                 raise SessionExists(there)
             return await self._import(workspace, upload, on_conflict, once, begun or ImportReport())
@@ -250,7 +250,6 @@ class TransactionalStorage(TransactionalProfiles, TransactionalDirectories, Tran
         while more is not None:
             report = more
             more = await self._import_some(workspace, upload, on_conflict, once, report)
-        await self._record(workspace, once, report)
         return report
 
     async def _import_some(
@@ -262,34 +261,38 @@ class TransactionalStorage(TransactionalProfiles, TransactionalDirectories, Tran
             upload.position = start
             return importing.import_some(change, upload, on_conflict, before)
 
-        return await self._do_part(workspace, once, before, part)
+        return await self._do_part(workspace, once, before, before, part)
 
     async def clean_up_sessions(self, workspace: str, which: CleanUp, *, once: Once | None = None) -> CleanUpReport:
         recalled = await self._recall(workspace, once, CleanUpReport)
         if recalled is not None:
             return recalled
-        begun = await self._done(workspace, once, CleanUpReport)
-        report = begun or CleanUpReport(dry_run=which.dry_run)
-        walk = Walk(workspace, which, self._clock.now())
-        more: CleanUpReport | None = report
+        begun = await self._progress(workspace, once, CleanUpProgress)
+        progress = begun or first_progress(which, self._clock.now())
+        if which.dry_run:
+            return await self._count_old(workspace, which, once, progress)
+        more: CleanUpProgress | None = progress
         while more is not None:
-            report = more
-            more = await self._clean_up_some(workspace, walk, once, report)
-        await self._record(workspace, once, report)
-        return report
+            progress = more
+            more = await self._clean_up_some(workspace, which, once, progress)
+        return progress.report
+
+    async def _count_old(
+        self, workspace: str, which: CleanUp, once: Once | None, progress: CleanUpProgress
+    ) -> CleanUpReport:
+        walk = Walk(workspace, which, progress)
+        while await self._read(lambda rows: walk.look(rows, self.statements)):
+            continue
+        return await self._answer(workspace, once, walk.progress.report)
 
     async def _clean_up_some(
-        self, workspace: str, walk: Walk, once: Once | None, before: CleanUpReport
-    ) -> CleanUpReport | None:
-        if before.dry_run:
-            return await self._read(lambda rows: walk.look(rows, self.statements, before))
-        start = walk.position
+        self, workspace: str, which: CleanUp, once: Once | None, before: CleanUpProgress
+    ) -> CleanUpProgress | None:
+        async def part(change: Change) -> CleanUpProgress | None:
+            walk = Walk(workspace, which, before)
+            return walk.progress if await walk.delete(change) else None
 
-        def part(change: Change) -> Coroutine[Any, Any, CleanUpReport | None]:
-            walk.position = start
-            return walk.delete(change, before)
-
-        return await self._do_part(workspace, once, before, part)
+        return await self._do_part(workspace, once, before, before.report, part)
 
     async def _messages(self, query: MessageQuery, bindings: Bindings) -> Listing:
         joined = await self._joined(queries.joined_messages(self.dialect, query.order), bindings)

@@ -89,8 +89,7 @@ class TransactionalDirectories(Transactions, Directories):
             report = ScanReport()
             async for batch in batches:
                 report = await self._take_up(workspace, batch, report)
-        await self._record(workspace, once, report)
-        return report
+        return await self._answer(workspace, once, report)
 
     async def _take_up(self, workspace: str, markers: list[Marker], report: ScanReport) -> ScanReport:
         return await self._change(workspace, lambda change: directories.take_up(change, markers, report))

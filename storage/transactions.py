@@ -8,7 +8,7 @@ from .change import Change
 from .changes import Changes
 from .clock import Clock
 from .dialect import Dialect
-from .once import do_once, do_part, done, recall, record
+from .once import do_once, do_part, progress, recall
 from .records import Listing, Once
 from .rows import Bindings, Reader, Statements, Transaction
 
@@ -46,21 +46,26 @@ class Transactions(ABC):
         """The answer to a request of many transactions, where it has one already."""
         return None if once is None else await self._change(workspace, lambda change: recall(change, once, kind))
 
-    async def _done(self, workspace: str, once: Once | None, kind: type[Answer]) -> Answer | None:
-        """What a request of many transactions had done when it was given up; None where it was not begun."""
-        return None if once is None else await self._change(workspace, lambda change: done(change, once, kind))
+    async def _progress(self, workspace: str, once: Once | None, kind: type[Answer]) -> Answer | None:
+        """How far a request of many transactions was when it was given up; None where it was not begun."""
+        return None if once is None else await self._change(workspace, lambda change: progress(change, once, kind))
 
     async def _do_part(
-        self, workspace: str, once: Once | None, before: Answer, part: Effect[Answer | None]
+        self, workspace: str, once: Once | None, before: Answer, answer: object, part: Effect[Answer | None]
     ) -> Answer | None:
         """See `do_part`."""
         if once is None:
             return await self._change(workspace, part)
-        return await self._change(workspace, lambda change: do_part(change, once, self._idempotency_ttl, before, part))
+        seconds = self._idempotency_ttl
+        return await self._change(workspace, lambda change: do_part(change, once, seconds, before, answer, part))
 
-    async def _record(self, workspace: str, once: Once | None, answer: object) -> None:
-        if once is not None:
-            await self._change(workspace, lambda change: record(change, once, self._idempotency_ttl, answer))
+    async def _answer(self, workspace: str, once: Once | None, answer: Answer) -> Answer:
+        """What was done without a transaction of its own, recorded."""
+
+        async def done(_change: Change) -> Answer:
+            return answer
+
+        return answer if once is None else await self._write(workspace, once, type(answer), done)
 
     def _write(
         self, workspace: str, once: Once | None, kind: type[Answer], effect: Effect[Answer]

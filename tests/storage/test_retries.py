@@ -65,9 +65,12 @@ async def active(storage: Storage) -> str:
     return session.id
 
 
+async def sessions(storage: Storage) -> list[SessionSummary]:
+    return await records(await storage.list_sessions(W, SessionQuery()), SessionSummary)
+
+
 async def everything(storage: Storage, session_id: str) -> tuple[object, ...]:
-    sessions = await records(await storage.list_sessions(W, SessionQuery()), SessionSummary)
-    return sessions, [message.content for message in await read(storage, session_id)]
+    return await sessions(storage), [message.content for message in await read(storage, session_id)]
 
 
 @pytest.mark.parametrize("write", WRITES)
@@ -203,6 +206,8 @@ async def test_an_import_that_fails_on_conflict_goes_on_past_its_own_sessions(st
     await given_up(storage, storage.import_sessions(W, export_of(lines), "fail", once=once()))
     with pytest.raises(IdempotencyKeyReused):
         await storage.import_sessions(W, export_of(lines), "fail", once=once(fingerprint="g"))
+    with pytest.raises(IdempotencyKeyReused):
+        await storage.create_session(W, NewSession(), once=once(fingerprint="another"))
     assert await storage.import_sessions(W, export_of(lines), "fail", once=once()) == ImportReport(sessions=3_000)
     assert await exported(storage) == lines
 
@@ -226,6 +231,7 @@ async def test_a_cleanup_that_was_given_up_tells_all_that_it_did(storage: Storag
     which = CleanUp(older_than_days=0, status=("created",), dry_run=False)
     await given_up(storage, storage.clean_up_sessions(W, which, once=once()))
     assert 0 < await storage.count_sessions(W) < 1_500
+    later = await storage.create_session(W, NewSession())
     report = await storage.clean_up_sessions(W, which, once=once())
     assert (report.sessions, len(set(report.session_ids))) == (1_500, 1_000)
-    assert await storage.count_sessions(W) == 0
+    assert [session.id for session in await sessions(storage)] == [later.id]
