@@ -1,5 +1,6 @@
 """Amplified directories: where sessions work. The storage keeps them; markers on the disk tell people of them."""
 
+from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
 from ..storage.directory_records import (
@@ -16,6 +17,9 @@ from ..storage.records import Once
 
 class Disk(Protocol):
     """Where markers are."""
+
+    def turn(self, workspace: str, relative_path: str) -> AbstractAsyncContextManager[object]:
+        """While it is held nobody else changes the directory and its marker, in this process."""
 
     async def prepare(self, workspace: str, relative_path: str) -> None:
         """Make a directory."""
@@ -34,11 +38,12 @@ async def create_amplified_directory(
     body: NewDirectory, once: Once | None, *, storage: Storage, disk: Disk, workspace: str
 ) -> AmplifiedDirectory:
     """Amplify a directory."""
-    if body.create_marker:
-        await disk.prepare(workspace, body.relative_path)
-    directory = await storage.create_directory(workspace, body, once=once)
-    if body.create_marker and not (once and once.replayed):
-        await disk.write(workspace, directory)
+    async with disk.turn(workspace, body.relative_path):
+        if body.create_marker:
+            await disk.prepare(workspace, body.relative_path)
+        directory = await storage.create_directory(workspace, body, once=once)
+        if body.create_marker and not (once and once.replayed):
+            await disk.write(workspace, directory)
     return directory
 
 
@@ -58,8 +63,9 @@ async def update_amplified_directory(
     relative_path: str, body: DirectoryPatch, *, storage: Storage, disk: Disk, workspace: str
 ) -> AmplifiedDirectory:
     """Change a directory's default profile and metadata."""
-    directory = await storage.update_directory(workspace, relative_path, body)
-    await disk.write(workspace, directory, anew=False)
+    async with disk.turn(workspace, relative_path):
+        directory = await storage.update_directory(workspace, relative_path, body)
+        await disk.write(workspace, directory, anew=False)
     return directory
 
 
@@ -67,9 +73,10 @@ async def delete_amplified_directory(
     relative_path: str, remove_marker: bool, force: bool, *, storage: Storage, disk: Disk, workspace: str
 ) -> None:
     """Amplify a directory no more."""
-    await storage.delete_directory(workspace, relative_path, force=force)
-    if remove_marker:
-        await disk.remove(workspace, relative_path)
+    async with disk.turn(workspace, relative_path):
+        await storage.delete_directory(workspace, relative_path, force=force)
+        if remove_marker:
+            await disk.remove(workspace, relative_path)
 
 
 async def scan_amplified_directories(once: Once | None, *, storage: Storage, disk: Disk, workspace: str) -> ScanReport:

@@ -28,6 +28,14 @@ def open_storage(url: str, *, idempotency_ttl: float = DAY_SECONDS, clock: Clock
     return PostgresStorage(url, idempotency_ttl=idempotency_ttl, clock=clock or Clock())
 
 
+def open_existing(url: str) -> Storage:
+    """The same for one that is there already. Raises `DatabaseUnusable` where its file is not."""
+    path = _path_of(url)
+    if path is not None and not Path(path).exists():
+        raise DatabaseUnusable(f"There is no database at {path}; name another.")
+    return open_storage(url)
+
+
 def open_maintenance(url: str) -> Maintenance:
     """What can be done to the whole database that `url` names. Raises `DatabaseUnusable` as `open_storage` does."""
     path = _path_of(url)

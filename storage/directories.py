@@ -105,7 +105,9 @@ async def _take_up(change: Change, marker: Marker) -> str:
         return "created"
     default_profile, metadata, updated_at = row
     is_older = marker.written_at is not None and marker.written_at < updated_at
-    if is_older or (default_profile, metadata) == (marker.default_profile, marker.metadata):
+    # Members are the same in any order, and whichever way their names are escaped.
+    is_same = default_profile == marker.default_profile and _members(metadata) == _members(marker.metadata)
+    if is_older or is_same:
         return "unchanged"
     await _set(change, path, marker.default_profile, marker.metadata, max(updated_at, change.now))
     return "updated"

@@ -15,6 +15,9 @@ from .records import ExportHeader, ExportLine, Message, Session
 from .sums import MOST
 from .temporary import growing
 
+# So far from the highest that JSON carries that no session gets there.
+HIGHEST_VERSION = 2**52
+
 _encode_lines = msgspec.json.Encoder().encode_lines
 _decode = msgspec.json.Decoder(ExportLine).decode
 
@@ -130,6 +133,10 @@ class Upload:
         for moment in (session.created_at, session.updated_at, session.started_at, session.ended_at):
             if isinstance(moment, str) and not is_told(moment):
                 raise ImportInvalid(self._line, f"session {session.id} has the time {moment}, which no clock tells")
+        if session.version > HIGHEST_VERSION:
+            raise ImportInvalid(
+                self._line, f"session {session.id} is at version {session.version}; past {HIGHEST_VERSION} none is left"
+            )
         size = len(session.amplified_dir.encode())
         if size > MOST_BYTES:
             raise ImportInvalid(
@@ -142,6 +149,8 @@ class Upload:
         if self._session is None:
             raise ImportInvalid(self._line, "a message comes after its session")
         self._messages += 1
+        if not is_told(message.timestamp):
+            raise ImportInvalid(self._line, f"the message has the time {message.timestamp}, which no clock tells")
         if message.sequence != self._messages:
             raise ImportInvalid(self._line, f"the sequence is {message.sequence} where {self._messages} comes next")
         self._tokens += message.token_count or 0

@@ -15,6 +15,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote
+from uuid import uuid4
+from weakref import WeakValueDictionary
 
 import msgspec
 from msgspec import Raw
@@ -23,7 +25,7 @@ from .contract import NotIJson, decode_ijson
 from .storage.directories import MARKER_MEMBERS, MOST_METADATA_BYTES
 from .storage.directory_path import MOST_SEGMENTS, ROOT, normalised
 from .storage.directory_records import AmplifiedDirectory, Marker, Markers
-from .storage.errors import DirectoryUnwritable
+from .storage.errors import DirectoryPathRefused, DirectoryUnwritable
 
 logger = logging.getLogger("amplifierd")
 
@@ -42,6 +44,14 @@ class MarkerFiles:
     def __init__(self, root: Path, workspace: str) -> None:
         self._root = root.expanduser()
         self._workspace = workspace
+        self._turns: WeakValueDictionary[tuple[str, str], asyncio.Lock] = WeakValueDictionary()
+
+    def turn(self, workspace: str, relative_path: str) -> asyncio.Lock:
+        """A directory's lock: who holds it changes the directory and its marker before anybody else does."""
+        # A path that is refused is changed by nobody.
+        with suppress(DirectoryPathRefused):
+            relative_path = normalised(relative_path)
+        return self._turns.setdefault((workspace, relative_path), asyncio.Lock())
 
     async def prepare(self, workspace: str, relative_path: str) -> None:
         """Make the directory. Raises `DirectoryPathRefused`, `DirectoryUnwritable`."""
@@ -109,7 +119,7 @@ class MarkerFiles:
         if not anew and not marker.is_file():
             return
         marker.parent.mkdir(parents=True, exist_ok=True)
-        part = marker.with_name(f"{_FILE}.{os.getpid()}.part")
+        part = marker.with_name(f"{_FILE}.{uuid4().hex}.part")
         part.write_bytes(_text_of(directory))
         part.replace(marker)
 
@@ -125,7 +135,9 @@ def _text_of(directory: AmplifiedDirectory) -> bytes:
     if directory.default_profile_from == directory.relative_path:
         members["default_profile"] = directory.default_profile
     members["amplifierd"] = {"updated_at": directory.updated_at}
-    return msgspec.json.format(msgspec.json.encode(members), indent=2) + b"\n"
+    text = msgspec.json.encode(members)
+    indented = msgspec.json.format(text, indent=2)
+    return (indented if len(indented) < _MOST_BYTES else text) + b"\n"
 
 
 def _walk(root: Path) -> Iterator[Marker]:

@@ -195,6 +195,22 @@ def test_a_revoked_key_opens_nothing_any_more_on_any_process(database: str) -> N
         until(refused)
 
 
+def test_a_stream_ends_when_its_key_is_revoked(database: str) -> None:
+    admin, key = create_key(database, "--scope", "admin"), create_key(database, "--scope", "read")
+    with Daemon(database) as daemon, daemon.client() as client:
+        client.headers.update(bearer(admin))
+        path = f"/sessions/{client.post('/sessions').json()['id']}"
+        with daemon.client() as reader, ExitStack() as stack:
+            reader.headers.update(bearer(key))
+            streams = [stack.enter_context(reader.stream("GET", it)) for it in ("/events", f"{path}/events")]
+            assert [stream.status_code for stream in streams] == [200, 200]
+            amplifierd_keys("revoke", key.split("_")[1], "--database", database)
+            until(lambda: reader.get("/sessions").status_code == 401)
+            assert client.post(f"{path}/messages", json={"content": "secret"}).status_code == 201
+            for stream in streams:
+                assert not [line for line in stream.iter_lines() if line.startswith(("event", "data"))]
+
+
 def test_an_expired_key_opens_nothing_any_more(tmp_path: Path) -> None:
     database = f"sqlite:///{tmp_path}/a.db"
     key = create_key(database, "--expires", "2s")
@@ -239,6 +255,7 @@ def test_keys_are_written_once_and_kept_as_digests(tmp_path: Path) -> None:
     ],
 )
 def test_what_is_wrong_is_said_in_a_sentence(tmp_path: Path, arguments: list[str], words: str) -> None:
+    create_key(f"sqlite:///{tmp_path}/a.db")
     outcome = try_amplifierd_keys(*arguments, "--database", f"sqlite:///{tmp_path}/a.db")
     assert outcome.returncode != 0
     assert words in outcome.stderr

@@ -1,6 +1,7 @@
 """Amplified directories over a real socket, and their markers on a real disk."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +64,35 @@ def test_the_longest_path_is_found_by_its_location_and_leads_on(client: httpx.Cl
     assert [len(it.json()) for it in (page, rest)] == [1, 1]
     for session in page.json() + rest.json():
         client.delete(f"/sessions/{session['id']}")
+
+
+def test_markers_of_changes_at_once_say_what_the_last_did(client: httpx.Client, daemon: Daemon) -> None:
+    amplify(client, "race")
+
+    def change(number: int) -> None:
+        patched = client.patch("/amplified-directories/race", json={"metadata": {"n": number}}, headers=MERGE)
+        assert patched.status_code == 200
+
+    for _ in range(20):
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(change, range(16)))
+        kept = client.get("/amplified-directories/race").json()["metadata"]
+        assert json.loads(marker(daemon, "race").read_text())["n"] == kept["n"]
+    assert "can't be written" not in daemon.log
+
+
+def test_what_the_server_wrote_itself_is_no_edit(client: httpx.Client, daemon: Daemon) -> None:
+    escaped = b'{"relative_path":"konto","metadata":{"gr\\u00f6\\u00dfe":1,"b":"\\u00e9"}}'
+    headers = {"Content-Type": "application/json"}
+    assert client.post("/amplified-directories", content=escaped, headers=headers).status_code == 201
+    # Longer than a marker may be where each value is on a line.
+    assert amplify(client, "long", metadata={"a": [0] * 90_000}).status_code == 201
+    report = client.post("/amplified-directories/scan").json()
+    assert (report["updated"], report["refused"]) == (0, [])
+    path = marker(daemon, "konto")
+    path.write_text(path.read_text().replace('"größe": 1', '"größe": 2'))
+    assert client.post("/amplified-directories/scan").json()["updated"] == 1
+    assert client.get("/amplified-directories/konto").json()["metadata"]["größe"] == 2
 
 
 @pytest.mark.parametrize("path", [".", "%2E", ".%2F.", "./"])

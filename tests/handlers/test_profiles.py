@@ -29,6 +29,15 @@ WHOLE: dict[str, Any] = {
 }
 
 
+def test_any_profile_may_be_a_session_s(client: httpx.Client) -> None:
+    for name in ("-", "-dash/x", "a/-b", "0/0"):
+        assert client.post("/profiles", json={"name": name}).status_code == 201
+        session = client.post("/sessions", json={"profile": name})
+        assert (session.status_code, session.json()["profile"]) == (201, name)
+        assert [it["profile"] for it in client.get("/sessions", params={"profile": name}).json()] == [name]
+        assert client.delete(f"/sessions/{session.json()['id']}").status_code == 204
+
+
 @pytest.fixture(autouse=True)
 def _no_profiles(client: httpx.Client) -> None:
     """The daemon is a module's; each test begins with the built-in profile alone."""

@@ -125,6 +125,7 @@ def test_another_program_s_file_is_one_sentence(tmp_path: Path) -> None:
         (["serve", "--port", "70000"], "70000 is not in the range"),
         (["serve", "--workers", "0"], "0 is not in the range"),
         (["serve", "--idempotency-ttl", "1e12"], "1000000000000.0 is not in the range"),
+        (["serve", "--idempotency-ttl", "nan"], "nan is no number of seconds"),
         (["serve", "--log-level", "loud"], "'loud' is not one of"),
         (["sevre"], "No such command 'sevre'"),
     ],
@@ -133,6 +134,24 @@ def test_a_typo_is_named(arguments: list[str], words: str) -> None:
     outcome = run(*arguments)
     assert outcome.returncode == 2
     assert words in outcome.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["export", "--database"],
+        ["cleanup", "--older-than-days", "1", "--database"],
+        ["copy", "--to", "sqlite:///{}/to.db", "--from"],
+        ["keys", "list", "--database"],
+        ["keys", "revoke", "x", "--database"],
+        ["check", "--database"],
+    ],
+)
+def test_a_database_that_is_not_there_is_not_made(tmp_path: Path, arguments: list[str]) -> None:
+    path = tmp_path / "typo.db"
+    outcome = run(*(it.format(tmp_path) for it in arguments), f"sqlite:///{path}")
+    assert (outcome.returncode, outcome.stderr) == (1, f"Error: There is no database at {path}; name another.\n")
+    assert not any(tmp_path.iterdir())
 
 
 def test_logs_are_a_line_a_request(tmp_path: Path) -> None:

@@ -170,6 +170,8 @@ def but(record: Session | Message, **values: object) -> ExportLine:
         ([HEADER, but(SESSION, created_at="0000-01-01T00:00:00.000000Z")], "line 2: .* which no clock tells"),
         ([HEADER, but(SESSION, amplified_dir="é" * 513)], "line 2: .* in a directory of 1026 bytes; the most is 1024"),
         ([HEADER, but(SESSION, parent_session_id=SESSION.id)], "line 2: .* is its own parent"),
+        ([HEADER, but(SESSION, version=2**53 - 1)], "line 2: .* is at version 9007199254740991; past"),
+        ([HEADER, line(SESSION), but(MESSAGE, timestamp="0000-01-01T00:00:00.000000Z")], "line 3: .* no clock tells"),
     ],
 )
 async def test_what_is_no_export_is_refused_whole(storage: Storage, lines: list[ExportLine], words: str) -> None:

@@ -6,7 +6,7 @@ from typing import get_args
 
 import click
 
-from ..storage import open_storage
+from ..storage import open_existing, open_storage
 from ..storage.clock import Clock
 from ..storage.keys import Key, Scope
 from .options import FROM_ENVIRONMENT, database, sentences, workspace
@@ -64,7 +64,7 @@ def list_keys(database: str) -> None:
     """Say which keys there are."""
 
     async def read() -> list[Key]:
-        async with open_storage(database) as storage:
+        async with open_existing(database) as storage:
             return await storage.list_keys()
 
     with sentences():
@@ -83,7 +83,7 @@ def revoke(database: str, key_id: str) -> None:
     """Let the key of this id open nothing any more, within a second, on every process."""
 
     async def change() -> Key:
-        async with open_storage(database) as storage:
+        async with open_existing(database) as storage:
             return await storage.revoke_key(key_id)
 
     with sentences():

@@ -1,14 +1,33 @@
 """What commands have in common. Every option is also an environment variable: `--port` is `AMPLIFIERD_PORT`."""
 
+import math
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import click
 
 from ..settings import default_database
+from ..storage.clock import DAY_SECONDS
 
 FROM_ENVIRONMENT = {"auto_envvar_prefix": "AMPLIFIERD", "show_default": True}
+
+
+class Seconds(click.FloatRange):
+    """A number of seconds up to a century: past that there is no year to write."""
+
+    name = "seconds"
+
+    def __init__(self) -> None:
+        super().__init__(0, 36_525 * DAY_SECONDS)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        seconds = super().convert(value, param, ctx)
+        if math.isnan(seconds):
+            self.fail(f"{value} is no number of seconds.", param, ctx)
+        return seconds
+
 
 database = click.option(
     "--database",

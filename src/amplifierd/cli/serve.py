@@ -10,10 +10,7 @@ from click.core import ParameterSource
 
 from ..settings import LogFormat, LogLevel, Settings, default_data_path
 from ..storage.clock import DAY_SECONDS
-from .options import FROM_ENVIRONMENT, database
-
-# A century: the year in which an answer is forgotten has four digits.
-LONGEST_TTL = 36_525 * DAY_SECONDS
+from .options import FROM_ENVIRONMENT, Seconds, database
 
 # Asked as early as can be: a parent that ends while this process starts is one to end with.
 PARENT = os.getppid()
@@ -50,7 +47,7 @@ def _rate(_context: click.Context, _option: click.Parameter, rate: str | None) -
 )
 @click.option(
     "--idempotency-ttl",
-    type=click.FloatRange(0, LONGEST_TTL),
+    type=Seconds(),
     default=DAY_SECONDS,
     show_envvar=True,
     help="How many seconds the answer to a request with an Idempotency-Key is kept.",
@@ -104,7 +101,7 @@ def _rate(_context: click.Context, _option: click.Parameter, rate: str | None) -
     show_envvar=True,
     help="How many requests are handled at a time; the next is refused at once.",
 )
-@click.option("--max-age", type=click.FloatRange(min=0), show_envvar=True, help="End after so many seconds.")
+@click.option("--max-age", type=Seconds(), show_envvar=True, help="End after so many seconds.")
 @click.pass_context
 def serve(context: click.Context, /, **options: Any) -> None:
     """Serve conversations until Ctrl-C or SIGTERM."""

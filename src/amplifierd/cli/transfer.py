@@ -7,7 +7,7 @@ from typing import BinaryIO, get_args
 import click
 
 from ..settings import CONTRACT
-from ..storage import open_storage
+from ..storage import open_existing, open_storage
 from ..storage.records import ENDED, CleanUp, OnConflict, SessionStatus
 from .options import FROM_ENVIRONMENT, database, sentences, workspace
 
@@ -27,7 +27,7 @@ def export_sessions(database: str, workspace: str, file: BinaryIO) -> None:
     from ..commands import export_to
 
     with sentences():
-        exported = asyncio.run(export_to(file, open_storage(database), workspace))
+        exported = asyncio.run(export_to(file, open_existing(database), workspace))
     click.echo(f"Exported {exported} sessions.", err=True)
 
 
@@ -81,7 +81,7 @@ def clean_up_sessions(
     from ..commands import clean_up
 
     with sentences():
-        report = asyncio.run(clean_up(open_storage(database), workspace, CleanUp(older_than_days, status, dry_run)))
+        report = asyncio.run(clean_up(open_existing(database), workspace, CleanUp(older_than_days, status, dry_run)))
     done = "would be deleted; --no-dry-run deletes them" if dry_run else "were deleted"
     click.echo(f"{report.sessions} sessions with {report.messages} messages {done}.")
 
@@ -97,7 +97,7 @@ def copy_sessions(source: str, target: str) -> None:
     from ..copying import copy
 
     with sentences():
-        copied = asyncio.run(copy(open_storage(source), open_storage(target)))
+        copied = asyncio.run(copy(open_existing(source), open_storage(target)))
     click.echo(
         f"{copied.sessions} sessions with {copied.messages} messages are the same in both, "
         f"{copied.found} of which were there before; checksum {copied.checksum}."

@@ -8,7 +8,7 @@ from typing import Any, get_type_hints
 import msgspec
 from starlette.types import Receive, Scope, Send
 
-from ..storage.records import Digest, Export
+from ..storage.records import Digest, Events, Export
 from .body import JSON, MERGE_PATCH, NDJSON, Body, RecordReader
 from .document import ContractError, Document, Json
 from .exchange import Capacity
@@ -57,6 +57,7 @@ class Operation:
         self._headers = HeaderParameters(bound, {IF_MATCH: versions_of}) if bound else None
         self._body = _compile_body(compilation, operation, handler)
         self._handler = handler
+        self._follows = get_type_hints(handler)["return"] is Events
         names = [*self._path.names, *self._query.names, *bound]
         self._security = Security(document, operation, compilation.authenticate, compilation.rate_limit)
         known = compilation.provided if self._security.is_public else {**compilation.provided, WORKSPACE: None}
@@ -78,7 +79,10 @@ class Operation:
             arguments["body"], text = await self._body.read(scope, receive)
         key = arguments.get(ARGUMENT)
         if key is None:
-            await self._response.send(scope, receive, send, await self._handler(**arguments))
+            result = await self._handler(**arguments)
+            if self._follows:
+                result = Events(self._security.while_admitted(scope, result.batches))
+            await self._response.send(scope, receive, send, result)
             return
         with self._idempotency.handling(key, arguments.get(WORKSPACE), scope, text) as once:
             arguments[ARGUMENT] = once

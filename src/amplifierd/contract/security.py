@@ -5,11 +5,13 @@ its 403 declares.
 """
 
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
 from dataclasses import dataclass
 
 from starlette.types import Scope
 
+from ..storage.records import Event
 from .document import ContractError, Document, Json
 from .exchange import exchange_of
 from .problems import Problem
@@ -70,6 +72,18 @@ class Security:
         if SCOPES.index(credential.scope) < self._needed:
             raise _forbidden(credential, self._needed)
         return credential
+
+    async def while_admitted(
+        self, scope: Scope, batches: AsyncGenerator[list[Event], None]
+    ) -> AsyncGenerator[list[Event], None]:
+        """The events of a request until it would not be let in any more: its key was revoked, or has expired."""
+        credentials = exchange_of(scope).credentials
+        key = _bearer(credentials) if credentials else None
+        async with aclosing(batches):
+            async for events in batches:
+                if self._needed is not None and await self._authenticate(key) is None:
+                    return
+                yield events
 
 
 def _needed(document: Document, operation: Json) -> int | None:
