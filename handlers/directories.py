@@ -7,7 +7,6 @@ from ..storage.directory_records import (
     AmplifiedDirectory,
     DirectoryList,
     DirectoryPatch,
-    Markers,
     NewDirectory,
     ScanReport,
 )
@@ -30,8 +29,8 @@ class Disk(Protocol):
     async def remove(self, workspace: str, relative_path: str) -> None:
         """Remove a marker."""
 
-    def found(self, workspace: str) -> Markers:
-        """Every marker."""
+    async def take_up(self, storage: Storage, workspace: str, once: Once | None = None) -> ScanReport:
+        """Take up the markers that people have made and edited."""
 
 
 async def create_amplified_directory(
@@ -81,4 +80,4 @@ async def delete_amplified_directory(
 
 async def scan_amplified_directories(once: Once | None, *, storage: Storage, disk: Disk, workspace: str) -> ScanReport:
     """Take up the markers that people have made and edited."""
-    return await storage.take_up_directories(workspace, disk.found(workspace), once=once)
+    return await disk.take_up(storage, workspace, once)

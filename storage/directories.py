@@ -80,16 +80,20 @@ async def delete(change: Change, path: str, *, force: bool) -> None:
     await change.run(statements.ADD_TO_TOTAL, {"workspace": change.workspace, "more": -1})
 
 
-async def take_up(change: Change, markers: list[Marker], report: ScanReport) -> ScanReport:
-    """What a report is once these markers are taken up."""
+async def take_up(change: Change, markers: list[Marker], report: ScanReport) -> tuple[ScanReport, list[str]]:
+    """What a report is once these markers are taken up, and the directories whose markers are older than they now."""
     counts = {"created": report.created, "updated": report.updated, "unchanged": report.unchanged}
-    refused = list(report.refused)
+    refused, older = list(report.refused), []
     for marker in markers:
         try:
-            counts[await _take_up(change, marker)] += 1
+            done = await _take_up(change, marker)
         except (DirectoryPathRefused, DirectoryMetadataRefused) as error:
             refused.append(Refusal(marker.relative_path, str(error)))
-    return ScanReport(**counts, refused=tuple(refused[:MOST_REFUSALS]))
+            continue
+        counts[done] += 1
+        if done == "updated" and marker.written_at is not None:
+            older.append(marker.relative_path)
+    return ScanReport(**counts, refused=tuple(refused[:MOST_REFUSALS])), older
 
 
 async def _take_up(change: Change, marker: Marker) -> str:

@@ -1,9 +1,13 @@
 """Amplified directories as handlers see them."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable
 
 from .directory_records import AmplifiedDirectory, DirectoryList, DirectoryPatch, Markers, NewDirectory, ScanReport
 from .records import Once
+
+# Is told of a directory by its path.
+Changed = Callable[[str], Awaitable[None]]
 
 
 class Directories(ABC):
@@ -44,8 +48,11 @@ class Directories(ABC):
         """
 
     @abstractmethod
-    async def take_up_directories(self, workspace: str, markers: Markers, *, once: Once | None = None) -> ScanReport:
+    async def take_up_directories(
+        self, workspace: str, markers: Markers, *, once: Once | None = None, changed: Changed | None = None
+    ) -> ScanReport:
         """Amplify the directories that have a marker, and change those whose marker was edited since it was written.
 
-        A marker that is older than its directory is passed over.
+        A marker that is older than its directory is passed over. `changed` is told the path of each that a marker
+        changed which says when it was written: it is older than the directory from now on, unless it is written anew.
         """

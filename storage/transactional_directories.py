@@ -8,7 +8,7 @@ from . import directories
 from . import directory_statements as statements
 from .change import Change
 from .cursor import decode_name, encode_name
-from .directory_interface import Directories
+from .directory_interface import Changed, Directories
 from .directory_path import ROOT
 from .directory_records import (
     AmplifiedDirectory,
@@ -80,7 +80,9 @@ class TransactionalDirectories(Transactions, Directories):
         path = directories.known(relative_path)
         await self._change(workspace, lambda change: directories.delete(change, path, force=force))
 
-    async def take_up_directories(self, workspace: str, markers: Markers, *, once: Once | None = None) -> ScanReport:
+    async def take_up_directories(
+        self, workspace: str, markers: Markers, *, once: Once | None = None, changed: Changed | None = None
+    ) -> ScanReport:
         async with aclosing(markers.batches) as batches:
             recalled = await self._recall(workspace, once, ScanReport)
             if recalled is not None:
@@ -88,10 +90,13 @@ class TransactionalDirectories(Transactions, Directories):
             await self.get_directory(workspace, ROOT)
             report = ScanReport()
             async for batch in batches:
-                report = await self._take_up(workspace, batch, report)
+                report, paths = await self._take_up(workspace, batch, report)
+                if changed is not None:
+                    for path in paths:
+                        await changed(path)
         return await self._answer(workspace, once, report)
 
-    async def _take_up(self, workspace: str, markers: list[Marker], report: ScanReport) -> ScanReport:
+    async def _take_up(self, workspace: str, markers: list[Marker], report: ScanReport) -> tuple[ScanReport, list[str]]:
         return await self._change(workspace, lambda change: directories.take_up(change, markers, report))
 
     async def _directory(self, rows: Rows, workspace: str, path: str) -> AmplifiedDirectory:

@@ -71,7 +71,7 @@ async def take_up_markers(settings: Settings, storage: Storage) -> None:
     """Amplify the directories whose markers people have made, and change those whose markers they have edited."""
     disk = MarkerFiles(settings.data_path, DEFAULT_WORKSPACE)
     for workspace in await disk.workspaces():
-        report = await storage.take_up_directories(workspace, disk.found(workspace))
+        report = await disk.take_up(storage, workspace)
         for refusal in report.refused:
             logger.warning("The marker of directory %r is not taken up: %s", refusal.relative_path, refusal.detail)
 

@@ -24,8 +24,10 @@ from msgspec import Raw
 from .contract import NotIJson, decode_ijson
 from .storage.directories import MARKER_MEMBERS, MOST_METADATA_BYTES
 from .storage.directory_path import MOST_SEGMENTS, ROOT, normalised
-from .storage.directory_records import AmplifiedDirectory, Marker, Markers
-from .storage.errors import DirectoryPathRefused, DirectoryUnwritable
+from .storage.directory_records import AmplifiedDirectory, Marker, Markers, ScanReport
+from .storage.errors import DirectoryNotAmplified, DirectoryPathRefused, DirectoryUnwritable
+from .storage.interface import Storage
+from .storage.records import Once
 
 logger = logging.getLogger("amplifierd")
 
@@ -77,9 +79,15 @@ class MarkerFiles:
         except (OSError, DirectoryUnwritable) as error:
             logger.warning("The marker of directory %s can't be removed: %s", relative_path, error)
 
-    def found(self, workspace: str) -> Markers:
-        """Every marker of a workspace."""
-        return Markers(self._batches(workspace))
+    async def take_up(self, storage: Storage, workspace: str, once: Once | None = None) -> ScanReport:
+        """Take up the markers that people have made and edited; one that was edited says anew when it was written."""
+
+        async def write(path: str) -> None:
+            async with self.turn(workspace, path):
+                with suppress(DirectoryNotAmplified):  # it is gone already
+                    await self.write(workspace, await storage.get_directory(workspace, path), anew=False)
+
+        return await storage.take_up_directories(workspace, Markers(self._batches(workspace)), once=once, changed=write)
 
     async def workspaces(self) -> list[str]:
         """The workspaces that have a folder, and the one that has the root."""

@@ -90,9 +90,11 @@ def test_what_the_server_wrote_itself_is_no_edit(client: httpx.Client, daemon: D
     report = client.post("/amplified-directories/scan").json()
     assert (report["updated"], report["refused"]) == (0, [])
     path = marker(daemon, "konto")
-    path.write_text(path.read_text().replace('"größe": 1', '"größe": 2'))
-    assert client.post("/amplified-directories/scan").json()["updated"] == 1
-    assert client.get("/amplified-directories/konto").json()["metadata"]["größe"] == 2
+    for number in (1, 2, 3):
+        path.write_text(path.read_text().replace(f'"größe": {number}', f'"größe": {number + 1}'))
+        assert client.post("/amplified-directories/scan").json()["updated"] == 1
+        assert client.get("/amplified-directories/konto").json()["metadata"]["größe"] == number + 1
+        assert client.post("/amplified-directories/scan").json()["updated"] == 0
 
 
 @pytest.mark.parametrize("path", [".", "%2E", ".%2F.", "./"])
