@@ -5,7 +5,7 @@ from pathlib import Path
 from .clock import DAY_SECONDS, Clock
 from .errors import DatabaseUnusable
 from .interface import Storage
-from .location import without_password
+from .location import refuse_absent, without_password
 from .maintenance import Maintenance
 
 
@@ -31,8 +31,8 @@ def open_storage(url: str, *, idempotency_ttl: float = DAY_SECONDS, clock: Clock
 def open_existing(url: str) -> Storage:
     """The same for one that is there already. Raises `DatabaseUnusable` where its file is not."""
     path = _path_of(url)
-    if path is not None and not Path(path).exists():
-        raise DatabaseUnusable(f"There is no database at {path}; name another.")
+    if path is not None:
+        refuse_absent(Path(path))
     return open_storage(url)
 
 

@@ -1,10 +1,9 @@
 """Answers kept under a client's key, so that a request that comes again has no second effect."""
 
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
-import msgspec
-from msgspec import Raw
+from msgspec.json import decode, encode
 
 from .change import Change
 from .clock import after
@@ -17,6 +16,13 @@ Progress = TypeVar("Progress")
 
 # Before the fingerprint of a request whose record is how far it is, and not yet its answer.
 UNFINISHED = "unfinished "
+
+
+class _Recorded(NamedTuple):
+    """The JSON of a request's answer, or of how far it is."""
+
+    is_answer: bool
+    text: bytes
 
 
 async def do_once(
@@ -44,8 +50,8 @@ async def do_part(
     `before` is how far it was. Where there is no part left `answer` is recorded, and there is None. Raises
     `IdempotencyKeyInUse` where another is recorded than `before`: somebody else has gone on with it, or is done.
     """
-    recorded = await progress(change, once, type(before))
-    if await recall(change, once, Raw) is not None or (recorded is not None and recorded != before):
+    recorded = await _recorded(change, once)
+    if recorded is not None and (recorded.is_answer or decode(recorded.text, type=type(before)) != before):
         raise IdempotencyKeyInUse(once.key)
     now = await part(change)
     if now is None:
@@ -57,31 +63,32 @@ async def do_part(
 
 async def progress(change: Change, once: Once, kind: type[Answer]) -> Answer | None:
     """How far a request of many transactions is; None where it is done, or not begun. Raises `IdempotencyKeyReused`."""
-    return await _recorded(change, once, kind, UNFINISHED)
+    recorded = await _recorded(change, once)
+    return None if recorded is None or recorded.is_answer else decode(recorded.text, type=kind)
 
 
 async def recall(change: Change, once: Once, kind: type[Answer]) -> Answer | None:
     """The recorded answer, and `once.replayed` where there is one. Raises `IdempotencyKeyReused`."""
-    answer = await _recorded(change, once, kind)
-    once.replayed = answer is not None
-    return answer
+    recorded = await _recorded(change, once)
+    once.replayed = recorded is not None and recorded.is_answer
+    return decode(recorded.text, type=kind) if recorded is not None and recorded.is_answer else None
 
 
-async def _recorded(change: Change, once: Once, kind: type[Answer], state: str = "") -> Answer | None:
+async def _recorded(change: Change, once: Once) -> _Recorded | None:
     row = await change.run(change.statements.RECORDED_ANSWER, _key(change, once))
     if row is None:
         return None
-    fingerprint, recorded = row
+    fingerprint, text = row
     if fingerprint.removeprefix(UNFINISHED) != once.fingerprint:
         raise IdempotencyKeyReused(once.key)
-    return msgspec.json.decode(recorded, type=kind) if fingerprint == state + once.fingerprint else None
+    return _Recorded(fingerprint == once.fingerprint, text)
 
 
 async def record(change: Change, once: Once, keep_seconds: float, answer: object, state: str = "") -> None:
     """Keep an answer for so long."""
     bindings = _key(change, once) | {
         "fingerprint": state + once.fingerprint,
-        "answer": msgspec.json.encode(answer).decode(),
+        "answer": encode(answer).decode(),
         "expires_at": after(change.now, keep_seconds),
     }
     await change.run(change.statements.RECORD_ANSWER, bindings)

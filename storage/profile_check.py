@@ -1,13 +1,14 @@
 """Whether what profiles say is there, for them and for the sessions that keep it, and is what was written."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
+from .check_statements import EMPTY_PROFILES, EMPTY_SNAPSHOTS, PROFILE_CONTENTS
 from .checking import Finding
 from .profiles import built_in, hash_of
 from .rows import Row
 
 
-def content_findings(row: Row) -> Iterator[Finding]:
+def _content_findings(row: Row) -> Iterator[Finding]:
     """What is wrong with a row of `PROFILE_CONTENTS`."""
     workspace, content_hash, content = row
     if hash_of(content) != content_hash:
@@ -15,15 +16,23 @@ def content_findings(row: Row) -> Iterator[Finding]:
         yield Finding("profile", text, workspace)
 
 
-def profile_finding(row: Row) -> Finding:
+def _profile_findings(row: Row) -> Iterator[Finding]:
     """What is wrong with a profile: a row of `EMPTY_PROFILES`."""
     workspace, name = row
     text = f"Profile {name} of workspace {workspace} has lost what it says, which nothing can rebuild."
-    return Finding("profile", text, workspace)
+    yield Finding("profile", text, workspace)
 
 
-def snapshot_findings(row: Row) -> Iterator[Finding]:
+def _snapshot_findings(row: Row) -> Iterator[Finding]:
     """What is wrong with what a session keeps of a profile: a row of `EMPTY_SNAPSHOTS`."""
     workspace, session_id, content_hash = row
     if built_in(content_hash) is None:
         yield Finding.of(workspace, session_id, "profile", "has lost what its profile was.")
+
+
+# Statements, and what is wrong with each of their rows.
+CHECKS: tuple[tuple[str, Callable[[Row], Iterator[Finding]]], ...] = (
+    (PROFILE_CONTENTS, _content_findings),
+    (EMPTY_PROFILES, _profile_findings),
+    (EMPTY_SNAPSHOTS, _snapshot_findings),
+)

@@ -5,20 +5,12 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from ..change import Change
-from ..check_statements import (
-    CONTENTS,
-    DIRECTORY_TOTALS,
-    EMPTY_PROFILES,
-    EMPTY_SNAPSHOTS,
-    PARTS,
-    PROFILE_CONTENTS,
-    directory_uses,
-)
+from ..check_statements import CONTENTS, DIRECTORY_TOTALS, PARTS, directory_uses
 from ..checking import Finding, check_sessions, directory_finding, read_record, total_findings
 from ..clock import Clock
 from ..errors import MaintenanceRefused
 from ..maintenance import Contents, Maintenance, Progress, Restored
-from ..profile_check import content_findings, profile_finding, snapshot_findings
+from ..profile_check import CHECKS
 from ..records import Message
 from ..repairing import repair_session
 from ..rows import Bindings, Row
@@ -135,14 +127,10 @@ async def _check_directories(connection: Connection) -> AsyncIterator[Finding]:
 
 
 async def _check_profiles(connection: Connection) -> AsyncIterator[Finding]:
-    async for row in _rows(connection, PROFILE_CONTENTS):
-        for finding in content_findings(row):
-            yield finding
-    async for row in _rows(connection, EMPTY_PROFILES):
-        yield profile_finding(row)
-    async for row in _rows(connection, EMPTY_SNAPSHOTS):
-        for finding in snapshot_findings(row):
-            yield finding
+    for statement, findings in CHECKS:
+        async for row in _rows(connection, statement):
+            for finding in findings(row):
+                yield finding
 
 
 async def _rows(connection: Connection, statement: str) -> AsyncIterator[Row]:

@@ -6,17 +6,10 @@ from itertools import chain
 
 import apsw
 
-from ..check_statements import (
-    DIRECTORY_TOTALS,
-    EMPTY_PROFILES,
-    EMPTY_SNAPSHOTS,
-    PARTS,
-    PROFILE_CONTENTS,
-    directory_uses,
-)
+from ..check_statements import DIRECTORY_TOTALS, PARTS, directory_uses
 from ..checking import Finding, check_sessions, directory_finding, total_findings
 from ..errors import DatabaseDamaged
-from ..profile_check import content_findings, profile_finding, snapshot_findings
+from ..profile_check import CHECKS
 from ..rows import Row
 from . import check_statements
 from .word_check import WordCheck
@@ -83,11 +76,9 @@ def _check_directories(connection: apsw.Connection) -> Iterator[Finding]:
 
 
 def _check_profiles(connection: apsw.Connection) -> Iterator[Finding]:
-    for row in connection.execute(PROFILE_CONTENTS):
-        yield from content_findings(row)
-    yield from map(profile_finding, connection.execute(EMPTY_PROFILES))
-    for row in connection.execute(EMPTY_SNAPSHOTS):
-        yield from snapshot_findings(row)
+    for statement, findings in CHECKS:
+        for row in connection.execute(statement):
+            yield from findings(row)
 
 
 async def _rows(connection: apsw.Connection) -> AsyncIterator[Row | DatabaseDamaged]:

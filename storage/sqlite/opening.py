@@ -8,6 +8,7 @@ from pathlib import Path
 import apsw
 
 from ..errors import DatabaseUnusable
+from ..location import refuse_absent
 from .connection import connect_reader, connect_writer, switch_to_wal
 from .migrations import latest, migrate, refuse_another_program_s, refuse_newer
 
@@ -40,8 +41,7 @@ def open_to_read(path: Path) -> apsw.Connection:
 
     Raises `DatabaseUnusable`.
     """
-    if not path.exists():
-        raise DatabaseUnusable(f"There is no database at {path}; name another.")
+    refuse_absent(path)
     with _in_sentences(str(path), "for reading"):
         connection = connect_reader(str(path))
         refuse_another_program_s(connection, str(path))
