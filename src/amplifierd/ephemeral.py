@@ -23,8 +23,12 @@ WATCH_SECONDS = 0.2
 
 @contextmanager
 def ephemeral(settings: Settings) -> Iterator[Settings]:
-    """`settings` with data of their own, which are gone in the end; a server's database stays as it is."""
-    with tempfile.TemporaryDirectory(prefix="amplifierd-", dir=MEMORY if MEMORY.is_dir() else None) as folder:
+    """`settings` with data of their own, which are gone in the end; a server's database stays as it is.
+
+    They are in a folder `amplifierd-PID-…`, so that whoever finds one can tell whether its process still runs.
+    """
+    prefix = f"amplifierd-{os.getpid()}-"
+    with tempfile.TemporaryDirectory(prefix=prefix, dir=MEMORY if MEMORY.is_dir() else None) as folder:
         settings = replace(settings, data_path=Path(folder, "directories"))
         if not settings.database.startswith("postgres"):
             settings = replace(settings, database=f"sqlite:///{folder}/amplifierd.db")

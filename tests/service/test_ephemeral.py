@@ -46,28 +46,32 @@ def test_it_says_where_it_is_in_a_line_of_json() -> None:
     assert process.returncode == 0
 
 
+def made_by(pid: int) -> list[Path]:
+    """The folders of one daemon; others have theirs beside it."""
+    return list(MEMORY.glob(f"amplifierd-{pid}-*"))
+
+
 def test_it_keeps_nothing() -> None:
-    before = set(MEMORY.glob("amplifierd-*"))
-    with daemon() as url:
-        assert httpx.post(f"{url}/api/v1/sessions").status_code == 201
-        made = set(MEMORY.glob("amplifierd-*")) - before
-        assert made
-    assert not any(folder.exists() for folder in made)
+    with subprocess.Popen(SERVE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+        assert process.stdout is not None
+        said = json.loads(process.stdout.readline())
+        assert httpx.post(f"{said['api']}/sessions").status_code == 201
+        assert made_by(process.pid)
+        process.terminate()
+    assert not made_by(process.pid)
     with daemon() as url:
         assert httpx.get(f"{url}/api/v1/sessions").json() == []
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_it_keeps_nothing_where_it_ends_at_once(workers: str) -> None:
-    before = set(MEMORY.glob("amplifierd-*"))
     command = [*SERVE, "--workers", workers]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
         assert process.stdout is not None
         said = json.loads(process.stdout.readline())
         # Workers answer when they have started.
         assert httpx.get(f"{said['api']}/health", timeout=30).status_code == 200
-        made = set(MEMORY.glob("amplifierd-*")) - before
-        assert made
+        assert made_by(process.pid)
         with Connection(int(said["url"].rpartition(":")[2])) as hanging:
             hanging.send(post("/api/v1/sessions", b"{}")[:-1])
             time.sleep(0.3)
@@ -75,7 +79,7 @@ def test_it_keeps_nothing_where_it_ends_at_once(workers: str) -> None:
             time.sleep(0.3)
             process.terminate()
             assert process.wait(10) == 128 + signal.SIGTERM
-    assert not any(folder.exists() for folder in made)
+    assert not made_by(process.pid)
 
 
 def test_it_ends_with_its_parent() -> None:
