@@ -20,8 +20,8 @@ class Disk(Protocol):
     def turn(self, workspace: str, relative_path: str) -> AbstractAsyncContextManager[object]:
         """While it is held nobody else changes the directory and its marker, in this process."""
 
-    async def prepare(self, workspace: str, relative_path: str) -> None:
-        """Make a directory."""
+    def prepared(self, workspace: str, relative_path: str) -> AbstractAsyncContextManager[object]:
+        """Make a directory; where what is done meanwhile fails, it is as it was."""
 
     async def write(self, workspace: str, directory: AmplifiedDirectory, *, anew: bool = True) -> None:
         """Write a marker, or only where there is one, unless it is `anew`."""
@@ -38,12 +38,13 @@ async def create_amplified_directory(
 ) -> AmplifiedDirectory:
     """Amplify a directory."""
     async with disk.turn(workspace, body.relative_path):
-        if body.create_marker:
-            await disk.prepare(workspace, body.relative_path)
-        directory = await storage.create_directory(workspace, body, once=once)
-        if body.create_marker and not (once and once.replayed):
+        if not body.create_marker:
+            return await storage.create_directory(workspace, body, once=once)
+        async with disk.prepared(workspace, body.relative_path):
+            directory = await storage.create_directory(workspace, body, once=once)
+        if not (once and once.replayed):
             await disk.write(workspace, directory)
-    return directory
+        return directory
 
 
 async def list_amplified_directories(

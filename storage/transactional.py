@@ -143,7 +143,7 @@ class TransactionalStorage(TransactionalProfiles, TransactionalDirectories, Tran
         children = await self._rows.all(self.statements.CHILDREN, bindings)
         return Lineage(
             session_id,
-            [_decode_summary(summary) for (summary,) in ancestors],
+            _without_circle(session_id, [_decode_summary(summary) for (summary,) in ancestors]),
             [_decode_summary(summary) for (summary,) in children],
         )
 
@@ -316,6 +316,16 @@ class TransactionalStorage(TransactionalProfiles, TransactionalDirectories, Tran
             raise SessionNotFound(str(bindings["id"]))
         count: int = row[0]
         return count
+
+
+def _without_circle(session_id: str, ancestors: list[SessionSummary]) -> list[SessionSummary]:
+    """The ancestors until one comes again, as imported sessions may have it."""
+    seen = {session_id}
+    for place, ancestor in enumerate(ancestors):
+        if ancestor.id in seen:
+            return ancestors[:place]
+        seen.add(ancestor.id)
+    return ancestors
 
 
 def key(workspace: str, session_id: str) -> Bindings:

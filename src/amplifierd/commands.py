@@ -1,9 +1,11 @@
 """`amplifierd export`, `import` and `cleanup`: what the operations of those names do, on a database itself."""
 
 import asyncio
+import os
+import stat
 import sys
-from collections.abc import AsyncGenerator, Callable
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Callable, Iterator
+from contextlib import aclosing, contextmanager
 from typing import BinaryIO
 
 import click
@@ -18,13 +20,19 @@ CHUNK_BYTES = 64 * 1024
 _encode_lines = msgspec.json.Encoder().encode_lines
 
 
-async def export_to(file: BinaryIO, storage: Storage, workspace: str) -> int:
-    """Write every session of a workspace as NDJSON; how many there were. Shows how far it is."""
+async def export_to(path: str, storage: Storage, workspace: str) -> int:
+    """Write every session of a workspace as NDJSON to a file, `-` is the standard output; how many there were.
+
+    Shows how far it is. What it has written is on disk. Raises `click.ClickException` where that can't be.
+    """
     async with storage:
         sessions = await storage.count_sessions(workspace)
         export = await storage.export_sessions(workspace)
         exported = 0
-        with click.progressbar(length=sessions, label="Sessions exported", file=sys.stderr) as bar:
+        with (
+            click.progressbar(length=sessions, label="Sessions exported", file=sys.stderr) as bar,
+            _output(path) as file,
+        ):
             async with aclosing(export.batches) as batches:
                 async for lines in batches:
                     await asyncio.to_thread(file.write, _encode_lines(lines))
@@ -32,6 +40,24 @@ async def export_to(file: BinaryIO, storage: Storage, workspace: str) -> int:
                     exported += found
                     bar.update(found)
         return exported
+
+
+@contextmanager
+def _output(path: str) -> Iterator[BinaryIO]:
+    is_standard = path == "-"
+    try:
+        target = sys.stdout.fileno() if is_standard else path
+        with open(target, "wb", closefd=not is_standard) as file:
+            yield file
+            file.flush()
+            if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                os.fsync(file.fileno())
+    except BrokenPipeError:
+        # Who read it has enough.
+        raise
+    except OSError as error:
+        name = "the standard output" if is_standard else path
+        raise click.ClickException(f"The export can't be written to {name}: {error.strerror}.") from error
 
 
 async def import_from(

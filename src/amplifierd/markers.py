@@ -9,9 +9,9 @@ root is followed.
 import asyncio
 import logging
 import os
-from collections.abc import AsyncGenerator, Iterator
-from contextlib import suppress
-from itertools import islice
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from contextlib import asynccontextmanager, suppress
+from itertools import islice, takewhile
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote
@@ -55,9 +55,18 @@ class MarkerFiles:
             relative_path = normalised(relative_path)
         return self._turns.setdefault((workspace, relative_path), asyncio.Lock())
 
-    async def prepare(self, workspace: str, relative_path: str) -> None:
-        """Make the directory. Raises `DirectoryPathRefused`, `DirectoryUnwritable`."""
-        await asyncio.to_thread(self._prepare, workspace, normalised(relative_path))
+    @asynccontextmanager
+    async def prepared(self, workspace: str, relative_path: str) -> AsyncIterator[None]:
+        """Make the directory; where what is done meanwhile fails, what was made is removed.
+
+        Raises `DirectoryPathRefused`, `DirectoryUnwritable`.
+        """
+        made = await asyncio.to_thread(self._prepare, workspace, normalised(relative_path))
+        try:
+            yield
+        except Exception:
+            await asyncio.to_thread(_remove_empty, made)
+            raise
 
     async def write(self, workspace: str, directory: AmplifiedDirectory, *, anew: bool = True) -> None:
         """Write a directory's marker, or only where there is one, unless it is `anew`.
@@ -116,11 +125,15 @@ class MarkerFiles:
             raise DirectoryUnwritable(path, "a symbolic link is on the way")
         return marker
 
-    def _prepare(self, workspace: str, path: str) -> None:
+    def _prepare(self, workspace: str, path: str) -> list[Path]:
+        """Make the folder of a directory's marker; those that were not there, the innermost first."""
         try:
-            self._marker(workspace, path).parent.mkdir(parents=True, exist_ok=True)
+            folder = self._marker(workspace, path).parent
+            missing = list(takewhile(lambda it: not it.exists(), [folder, *folder.parents]))
+            folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise DirectoryUnwritable(path, str(error)) from error
+        return missing
 
     def _write(self, workspace: str, directory: AmplifiedDirectory, anew: bool) -> None:
         marker = self._marker(workspace, directory.relative_path)
@@ -136,6 +149,12 @@ class MarkerFiles:
         marker.unlink(missing_ok=True)
         with suppress(OSError):  # it is not there, or somebody has something in it
             marker.parent.rmdir()
+
+
+def _remove_empty(folders: list[Path]) -> None:
+    with suppress(OSError):  # somebody has something in one
+        for folder in folders:
+            folder.rmdir()
 
 
 def _text_of(directory: AmplifiedDirectory) -> bytes:

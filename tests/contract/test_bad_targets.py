@@ -37,6 +37,11 @@ def test_an_odd_query_parameter_is_400_by_name(daemon: Daemon, query: str, words
     refused(exchange(daemon.port, get(f"/api/v1/sessions?{query}")), 400, words)
 
 
+def test_nothing_between_two_ampersands_is_no_parameter(daemon: Daemon) -> None:
+    answered = exchange(daemon.port, get(f"/api/v1/sessions?{'&' * 200}limit=1{'&' * 200}sort=updated_at&"))
+    assert answered.status == 200
+
+
 @pytest.mark.parametrize(
     ("method", "path"),
     [

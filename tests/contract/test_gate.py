@@ -164,9 +164,15 @@ def test_each_key_has_its_own_rate(tmp_path: Path) -> None:
 
 
 def test_what_is_no_rate_is_refused_at_the_start(tmp_path: Path) -> None:
-    for rate in ("many", "0/second", "5/fortnight"):
+    for rate in ("many", "0/second", "5/fortnight", "5/second;9/minute"):
         with pytest.raises(RuntimeError, match=f"'{rate}' is no rate: .*Write 100/second"):
             Daemon(f"sqlite:///{tmp_path}/a.db", "--rate-limit", rate)
+
+
+def test_what_is_no_origin_is_refused_at_the_start(tmp_path: Path) -> None:
+    for origin in ("app.example", "https://app.example/", "https://App.example"):
+        with pytest.raises(RuntimeError, match=f"'{origin}' is no origin: write https://example.com"):
+            Daemon(f"sqlite:///{tmp_path}/a.db", "--cors-origin", origin)
 
 
 def test_past_the_most_requests_all_are_503_at_once(tmp_path: Path) -> None:

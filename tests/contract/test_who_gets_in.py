@@ -248,6 +248,8 @@ def test_keys_are_written_once_and_kept_as_digests(tmp_path: Path) -> None:
     ("arguments", "words"),
     [
         (["create"], "Missing option '--name'"),
+        (["create", "--name", " "], "' ' is no name: write what the key is for, in one line."),
+        (["create", "--name", "a\nb"], "'a\\nb' is no name"),
         (["create", "--name", "x", "--workspace", "A b"], "'A b' is no name of a workspace"),
         (["create", "--name", "x", "--scope", "root"], "'root' is not one of"),
         (["create", "--name", "x", "--expires", "soon"], "'soon' is no duration; write 90d"),

@@ -51,6 +51,17 @@ def test_a_directory_is_amplified_read_changed_and_amplified_no_more(client: htt
     assert client.get("/amplified-directories/a/b/c d").status_code == 404
 
 
+def test_a_directory_that_is_refused_leaves_nothing_on_the_disk(client: httpx.Client, daemon: Daemon) -> None:
+    assert amplify(client, "kept").status_code == 201
+    for path in ("refused/a/b", "kept/refused"):
+        assert amplify(client, path, default_profile="nobody").status_code == 404
+        assert amplify(client, path, metadata={"amplifierd": 1}).status_code == 422
+    assert not (daemon.data_path / "refused").exists()
+    assert not (daemon.data_path / "kept/refused").exists()
+    assert amplify(client, "kept").status_code == 409
+    assert marker(daemon, "kept").is_file()
+
+
 def test_the_longest_path_is_found_by_its_location_and_leads_on(client: httpx.Client, daemon: Daemon) -> None:
     path = "/".join(["目" * 80] * 4)
     created = amplify(client, path)

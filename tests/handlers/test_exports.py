@@ -1,6 +1,7 @@
 """Transcripts in every form, and conversations out of one store and into another, over a real socket."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -48,6 +49,8 @@ def transcript(client: httpx.Client, path: str, accept: str | None) -> httpx.Res
         ("application/x-ndjson", "application/x-ndjson"),
         ("text/html, text/markdown;q=0.5, application/json;q=0.1", "text/markdown; charset=utf-8"),
         ("application/json;q=0, */*", "application/x-ndjson"),
+        ("application/json;charset=utf-8", "application/json"),
+        ("text/markdown; charset=UTF-8; variant=GFM;q=0.9, application/json;q=0.1", "text/markdown; charset=utf-8"),
     ],
 )
 def test_accept_chooses_the_form(client: httpx.Client, path: str, accept: str | None, content_type: str) -> None:
@@ -59,7 +62,7 @@ def test_accept_chooses_the_form(client: httpx.Client, path: str, accept: str | 
 @pytest.mark.parametrize("accept", ["text/html", "application/xml;q=0.9, image/*", "application/json;q=0"])
 def test_a_form_that_there_is_not_is_406(client: httpx.Client, path: str, accept: str) -> None:
     answered = transcript(client, path, accept)
-    assert answered.status_code == 406
+    assert (answered.status_code, answered.headers["vary"]) == (406, "Accept")
     expected = f"Accept '{accept}' names none of application/json, application/x-ndjson, text/markdown."
     assert answered.json()["detail"] == expected
 
@@ -212,6 +215,19 @@ def test_the_command_line_does_the_same(tmp_path: Path, daemon: Daemon, client: 
     assert "it is there already" in again.stderr.decode()
     skipped = run("import", "--database", copy, "--on-conflict", "skip", stdin=file.read_bytes())
     assert f"{sessions} were skipped" in skipped.stderr.decode()
+
+
+@pytest.mark.parametrize("target", ["/dev/full", "-"])
+def test_an_export_onto_a_full_disk_is_told(daemon: Daemon, path: str, target: str) -> None:
+    assert path
+    command = [sys.executable, "-m", "amplifierd", "export", "--database", daemon.database, target]
+    with Path("/dev/full").open("wb") as full:
+        outcome = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, check=False)
+    said = outcome.stderr.decode()
+    assert outcome.returncode == 1
+    assert re.search("The export can't be written to (/dev/full|the standard output): No space left on device", said)
+    assert "Exported" not in said.splitlines()[-1]
+    assert "Traceback" not in said
 
 
 @pytest.mark.parametrize(

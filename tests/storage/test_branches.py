@@ -1,12 +1,13 @@
 """What every storage does with branches: forks, parents, children."""
 
 import pytest
-from msgspec import UNSET, Raw
+from msgspec import UNSET, Raw, structs
 
 from amplifierd.storage.errors import SessionNotFound, TooFewMessages
 from amplifierd.storage.interface import Storage
 from amplifierd.storage.records import Fork, NewMessage, NewSession, Session
 from contexts import create_session
+from exports import export_of, exported
 from reading import read
 
 W = "default"
@@ -86,6 +87,21 @@ async def test_a_lineage_ends_where_a_parent_is_gone(storage: Storage) -> None:
     await storage.delete_session(W, second.id)
     assert (await storage.lineage(W, third.id)).ancestors == []
     assert (await storage.get_session(W, third.id)).parent_session_id == second.id
+
+
+async def test_a_lineage_ends_where_imported_parents_go_round(storage: Storage) -> None:
+    ids = [(await talk(storage, 0)).id for _ in range(3)]
+    parents = dict(zip(ids, [ids[2], ids[0], ids[1]], strict=True))
+    lines = [
+        structs.replace(line, session=structs.replace(line.session, parent_session_id=parents[line.session.id]))
+        if isinstance(line.session, Session)
+        else line
+        for line in await exported(storage)
+    ]
+    for session_id in ids:
+        await storage.delete_session(W, session_id)
+    await storage.import_sessions(W, export_of(lines), "fail")
+    assert [session.id for session in (await storage.lineage(W, ids[0])).ancestors] == [ids[2], ids[1]]
 
 
 async def test_unknown_sessions_have_no_branches(storage: Storage) -> None:

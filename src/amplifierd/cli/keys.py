@@ -24,13 +24,20 @@ def _seconds(_context: click.Context, _option: click.Parameter, duration: str | 
     return float(match[1]) * _UNITS[match[2]]
 
 
+def _check_name(_context: click.Context, _option: click.Parameter, name: str) -> str:
+    # A list of keys has one on a line.
+    if not (name.strip() and name.isprintable()):
+        raise click.BadParameter(f"{name!r} is no name: write what the key is for, in one line.")
+    return name
+
+
 @click.group()
 def keys() -> None:
     """Say who may use a database. With the first key, nobody gets in without one."""
 
 
 @keys.command(context_settings=FROM_ENVIRONMENT)
-@click.option("--name", required=True, help="What the key is for, for whoever lists keys.")
+@click.option("--name", required=True, callback=_check_name, help="What the key is for, for whoever lists keys.")
 @workspace
 @click.option(
     "--scope",

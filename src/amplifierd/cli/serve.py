@@ -2,6 +2,7 @@
 
 import gc
 import os
+import re
 from pathlib import Path
 from typing import Any, get_args
 
@@ -25,6 +26,14 @@ def _rate(_context: click.Context, _option: click.Parameter, rate: str | None) -
         except ValueError as error:
             raise click.BadParameter(f"{rate!r} is no rate: {error}. Write 100/second, or 5000 per 1 hour.") from error
     return rate
+
+
+def _origins(_context: click.Context, _option: click.Parameter, origins: tuple[str, ...]) -> tuple[str, ...]:
+    # As a browser writes it (RFC 6454, section 6.2): any other is the origin of no page.
+    for origin in origins:
+        if origin not in ("*", "null") and re.fullmatch(r"[a-z][a-z0-9+.-]*://[^/?#@\sA-Z]+", origin) is None:
+            raise click.BadParameter(f"{origin!r} is no origin: write https://example.com, without a path, or *.")
+    return origins
 
 
 @click.command(context_settings=FROM_ENVIRONMENT)
@@ -79,6 +88,7 @@ def _rate(_context: click.Context, _option: click.Parameter, rate: str | None) -
 @click.option(
     "--cors-origin",
     multiple=True,
+    callback=_origins,
     show_envvar=True,
     help="An origin whose web pages may use the service, as https://example.com; give it once for each.",
 )

@@ -18,8 +18,8 @@ MOST_LINE = 1024 * 1024 * 1024
 @click.command("export", context_settings=FROM_ENVIRONMENT)
 @database
 @workspace
-@click.argument("file", type=click.File("wb"), default="-")
-def export_sessions(database: str, workspace: str, file: BinaryIO) -> None:
+@click.argument("file", type=click.Path(allow_dash=True), default="-")
+def export_sessions(database: str, workspace: str, file: str) -> None:
     """Write every session with its messages to FILE as NDJSON; to the standard output where FILE is left out.
 
     A daemon may serve the database meanwhile.

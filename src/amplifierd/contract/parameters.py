@@ -181,7 +181,9 @@ class HeaderParameters:
 
 def _pairs(query: bytes) -> list[tuple[str, str]]:
     try:
-        return parse_qsl(query.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=MOST_PARAMETERS)
+        # Between two `&` there may be nothing, which is no parameter.
+        text = re.sub("&+", "&", query.decode("ascii")).strip("&")
+        return parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=MOST_PARAMETERS)
     except UnicodeDecodeError:
         raise _bad("The query is not UTF-8, percent-encoded.") from None
     except ValueError:

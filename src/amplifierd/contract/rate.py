@@ -21,7 +21,9 @@ class RateLimit:
         from limits.storage import MemoryStorage
         from limits.strategies import SlidingWindowCounterRateLimiter
 
-        self._rate = limits.parse(rate)
+        [self._rate, *others] = limits.parse_many(rate)
+        if others:
+            raise ValueError(f"{rate!r} is more than one rate")
         if self._rate.amount < 1:
             raise ValueError(f"{rate!r} lets no request through")
         self._policy = f'"default";q={self._rate.amount};w={self._rate.get_expiry()}'

@@ -44,11 +44,17 @@ class Representations:
         if not accepts:
             return self._forms[self._media_types[0]]
         accept = ", ".join(accepts)
-        best = parse_accept_header(accept, MIMEAccept).best_match(self._media_types)
+        best = _liked(accept).best_match(self._media_types)
         if best is None:
             names = ", ".join(self._media_types)
-            raise Problem(406, "not-acceptable", f"Accept '{shorten(accept, 200)}' names none of {names}.")
+            detail = f"Accept '{shorten(accept, 200)}' names none of {names}."
+            raise Problem(406, "not-acceptable", detail, headers={"Vary": "Accept"})
         return self._forms[best]
+
+
+def _liked(accept: str) -> MIMEAccept:
+    """The media types that a client likes, without their parameters: each form has one charset, and no others."""
+    return MIMEAccept([(name.partition(";")[0].rstrip(), liking) for name, liking in parse_accept_header(accept)])
 
 
 def _representation(media_type: str, renderings: Mapping[str, Rendering]) -> Representation:
