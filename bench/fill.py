@@ -32,7 +32,6 @@ _REPLACED: Mapping[str, Mapping[str, str]] = {
         "revision": "made.n",
         "created_revision": "made.n",
     },
-    "session_detail": {"session_id": "made.id"},
     "message": {
         "session_id": "made.id",
         "sequence": "number.n",

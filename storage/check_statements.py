@@ -84,14 +84,14 @@ WHERE NOT EXISTS (
 
 # Sessions that keep of a profile what is not there, or is the built-in one's.
 EMPTY_SNAPSHOTS = """
-SELECT workspace, session_id, profile_hash
-FROM session_detail
+SELECT workspace, id, profile_hash
+FROM session
 WHERE profile_hash IS NOT NULL
     AND NOT EXISTS (
         SELECT 1
         FROM profile_content
-        WHERE profile_content.workspace = session_detail.workspace
-            AND profile_content.hash = session_detail.profile_hash
+        WHERE profile_content.workspace = session.workspace
+            AND profile_content.hash = session.profile_hash
     )
 """
 

@@ -13,7 +13,7 @@ from .profile_records import ProfileSettings
 from .profiles import keep
 from .records import ImportReport, Message, OnConflict, Session
 from .rows import Bindings
-from .sessions import folded
+from .sessions import folded, placed
 from .text import text
 from .upload import Upload
 
@@ -67,6 +67,7 @@ async def _import(
 
 async def _insert(change: Change, session: Session, profile_hash: str | None) -> None:
     error_message = session.error_message
+    error_details = text(session.error_details) if isinstance(session.error_details, Raw) else None
     bindings: Bindings = {
         name: None if value is UNSET else value
         for name, value in msgspec.structs.asdict(session).items()
@@ -76,9 +77,10 @@ async def _insert(change: Change, session: Session, profile_hash: str | None) ->
         "profile_hash": profile_hash,
         "folded_name": folded(None if isinstance(session.name, UnsetType) else session.name),
         "error_message": None if error_message is UNSET else _encode(error_message).decode(),
-        "context": text(session.context),
-        "error_details": text(session.error_details) if isinstance(session.error_details, Raw) else None,
+        "error_details": error_details,
     }
+    bindings |= placed(text(session.context), is_detailed=error_details is not None)
     await change.run(change.statements.IMPORT_SESSION, bindings)
-    await change.run(change.statements.IMPORT_DETAIL, bindings)
+    if bindings["long_context"] is not None:
+        await change.run(change.statements.INSERT_DETAIL, bindings)
     await change.run(change.statements.USE_DIRECTORY, bindings)

@@ -3,17 +3,18 @@
 INSERT_SESSION = """
 INSERT INTO session (
     workspace, id, name, folded_name, status, profile, amplified_dir, created_at, updated_at, message_count,
-    token_usage, version, changed_version, changed_sequence, revision, created_revision
+    token_usage, version, changed_version, changed_sequence, revision, created_revision, context, profile_hash
 )
 VALUES (
     :workspace, :id, :name, :folded_name, 'created', :profile, :amplified_dir, :now, :now, 0,
-    0, 1, 1, 0, :revision, :revision
+    0, 1, 1, 0, :revision, :revision, :context, :profile_hash
 )
 """
 
+# Of a session whose own context is NULL.
 INSERT_DETAIL = """
-INSERT INTO session_detail (workspace, session_id, context, profile_hash)
-VALUES (:workspace, :id, :context, :profile_hash)
+INSERT INTO session_detail (workspace, session_id, context, error_details)
+VALUES (:workspace, :id, :long_context, :error_details)
 """
 
 
@@ -54,15 +55,20 @@ WHERE workspace = :workspace
 """  # noqa: S608  # of the texts above
 
 
-# What `session_of` takes (see sessions.py), of the sessions of a workspace.
-_SESSIONS = """
-    session.id, status, profile, context, amplified_dir, created_at, updated_at, message_count, token_usage, version,
-    name, started_at, ended_at, error_message, error_details, parent_session_id, forked_at_sequence
-FROM session
-JOIN session_detail
+# Without a context of its own a session has details: only then is there anything to look for.
+_DETAILED = """session
+LEFT JOIN session_detail
     ON session_detail.workspace = session.workspace
-    AND session_detail.session_id = session.id
-WHERE session.workspace = :workspace"""
+    AND session_detail.session_id = CASE WHEN session.context IS NULL THEN session.id END
+WHERE session.workspace = :workspace
+    AND COALESCE(session.context, session_detail.context) IS NOT NULL"""
+
+# What `session_of` takes (see sessions.py), of the sessions of a workspace.
+_SESSIONS = f"""
+    session.id, status, profile, COALESCE(session.context, session_detail.context), amplified_dir, created_at,
+    updated_at, message_count, token_usage, version, name, started_at, ended_at, error_message, error_details,
+    parent_session_id, forked_at_sequence
+FROM {_DETAILED}"""
 
 SESSION = f"""
 SELECT {_SESSIONS}
@@ -99,18 +105,35 @@ WHERE workspace = :workspace
     AND session_id = :id
 """
 
-CONTEXT = """
-SELECT context
-FROM session_detail
+# And whether it is the session's own.
+CONTEXT = f"""
+SELECT COALESCE(session.context, session_detail.context), session.context IS NOT NULL
+FROM {_DETAILED}
+    AND session.id = :id
+"""  # noqa: S608  # of the text above
+
+SET_CONTEXT = """
+UPDATE session
+SET context = :context
+WHERE workspace = :workspace
+    AND id = :id
+"""
+
+SET_LONG_CONTEXT = """
+UPDATE session_detail
+SET context = :long_context
 WHERE workspace = :workspace
     AND session_id = :id
 """
 
-SET_CONTEXT = """
-UPDATE session_detail
-SET context = :context
+# The details of a session that has none, for what is not its own any more.
+BEGIN_DETAIL = """
+INSERT INTO session_detail (workspace, session_id, context)
+SELECT workspace, id, context
+FROM session
 WHERE workspace = :workspace
-    AND session_id = :id
+    AND id = :id
+    AND context IS NOT NULL
 """
 
 # The directory has one session more, or the first.
@@ -163,8 +186,8 @@ WHERE workspace = :workspace
 """
 
 FORK_DETAIL = """
-INSERT INTO session_detail (workspace, session_id, context, profile_hash)
-SELECT workspace, :fork_id, context, profile_hash
+INSERT INTO session_detail (workspace, session_id, context)
+SELECT workspace, :fork_id, context
 FROM session_detail
 WHERE workspace = :workspace
     AND session_id = :id
@@ -219,7 +242,7 @@ NEXT_SESSION = f"""
 SELECT (
     SELECT content
     FROM profile_content
-    WHERE profile_content.workspace = session_detail.workspace
+    WHERE profile_content.workspace = session.workspace
         AND hash = profile_hash
 ), {_SESSIONS}
     AND session.id > :id
@@ -231,18 +254,13 @@ IMPORT_SESSION = """
 INSERT INTO session (
     workspace, id, name, folded_name, status, profile, amplified_dir, created_at, updated_at, started_at, ended_at,
     error_message, parent_session_id, forked_at_sequence, message_count, token_usage, version, changed_version,
-    changed_sequence, revision, created_revision
+    changed_sequence, revision, created_revision, context, profile_hash
 )
 VALUES (
     :workspace, :id, :name, :folded_name, :status, :profile, :amplified_dir, :created_at, :updated_at, :started_at,
     :ended_at, :error_message, :parent_session_id, :forked_at_sequence, :message_count, :token_usage, :version,
-    :version, :message_count, :revision, :revision
+    :version, :message_count, :revision, :revision, :context, :profile_hash
 )
-"""
-
-IMPORT_DETAIL = """
-INSERT INTO session_detail (workspace, session_id, context, error_details, profile_hash)
-VALUES (:workspace, :id, :context, :error_details, :profile_hash)
 """
 
 CHANGED_SESSIONS = """

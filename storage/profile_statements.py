@@ -74,20 +74,17 @@ WHERE workspace = :workspace
 """
 
 SESSION_PROFILE = """
-SELECT session.profile, session_detail.profile_hash
+SELECT profile, profile_hash
 FROM session
-JOIN session_detail
-    ON session_detail.workspace = session.workspace
-    AND session_detail.session_id = session.id
-WHERE session.workspace = :workspace
-    AND session.id = :id
+WHERE workspace = :workspace
+    AND id = :id
 """
 
 SET_SESSION_PROFILE = """
-UPDATE session_detail
+UPDATE session
 SET profile_hash = :hash
 WHERE workspace = :workspace
-    AND session_id = :id
+    AND id = :id
 """
 
 

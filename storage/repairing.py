@@ -12,8 +12,6 @@ from .sums import MOST
 from .text import text
 
 RECOVERED = NewSession(profile=BUILT_IN, name="Recovered")
-# What its profile was is not known.
-_DETAIL: Bindings = {"context": text(RECOVERED.context), "profile_hash": None}
 
 
 async def repair_session(change: Change, finding: Finding) -> str | None:
@@ -57,7 +55,7 @@ async def _complete(change: Change, session_id: str) -> None:
     if await change.run(change.statements.STATE, key) is None:
         await _bring_back(change, session_id)
     if await change.run(change.statements.CONTEXT, key) is None:
-        await change.run(change.statements.INSERT_DETAIL, key | _DETAIL)
+        await change.run(change.statements.SET_CONTEXT, key | {"context": text(RECOVERED.context)})
     await _recount(change, session_id)
 
 
@@ -69,6 +67,10 @@ async def _bring_back(change: Change, session_id: str) -> None:
         "profile": BUILT_IN,
         "amplified_dir": RECOVERED.amplified_dir,
         "created_at": change.now,
+        # It may be there still.
+        "context": None,
+        # What its profile was is not known.
+        "profile_hash": None,
     }
     await change.run(change.statements.INSERT_SESSION, key | opened)
     await change.run(change.statements.USE_DIRECTORY, key | opened)

@@ -26,6 +26,8 @@ class Statements(Protocol):
     SET_ERROR_DETAILS: str
     UPDATE_SESSION: str
     SET_CONTEXT: str
+    SET_LONG_CONTEXT: str
+    BEGIN_DETAIL: str
     DELETE_SESSION: str
     INSERT_DELETION: str
     FORGET_DELETIONS: str
@@ -46,7 +48,6 @@ class Statements(Protocol):
     WORKSPACES: str
     NEXT_SESSION: str
     IMPORT_SESSION: str
-    IMPORT_DETAIL: str
     CHANGES: str
     CHANGED_SESSIONS: str
     RECORDED_ANSWER: str

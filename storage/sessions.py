@@ -21,6 +21,8 @@ from .text import text
 
 MOST_MEMBERS = 1_024
 MOST_CONTEXT_BYTES = 8 * 1024 * 1024
+# In characters. A longer one is kept apart from the session's counters, so that an append does not write it again.
+MOST_OWN_CONTEXT = 256
 DELETIONS_KEPT_SECONDS = 7 * DAY_SECONDS
 
 _NO_FAILURE = Failure("")
@@ -38,13 +40,21 @@ async def create(change: Change, new: NewSession) -> Session:
         "profile": session.profile,
         "amplified_dir": session.amplified_dir,
         "created_at": session.created_at,
-        "context": text(new.context),
         "profile_hash": context.profile_hash,
+        "error_details": None,
     }
+    bindings |= placed(text(new.context))
     await change.run(change.statements.INSERT_SESSION, bindings)
-    await change.run(change.statements.INSERT_DETAIL, bindings)
+    if bindings["long_context"] is not None:
+        await change.run(change.statements.INSERT_DETAIL, bindings)
     await change.run(change.statements.USE_DIRECTORY, bindings)
     return session
+
+
+def placed(context: str, *, is_detailed: bool = False) -> Bindings:
+    """A context where it is kept: a short one in its session, unless that `is_detailed`, any other apart."""
+    is_own = len(context) <= MOST_OWN_CONTEXT and not is_detailed
+    return {"context": context if is_own else None, "long_context": None if is_own else context}
 
 
 def opened(new: NewSession, profile: str, now: str) -> Session:
@@ -179,7 +189,8 @@ async def _merge_context(change: Change, session_id: str, patch: Raw) -> None:
     row = await change.run(change.statements.CONTEXT, change.key(session_id))
     if row is None:
         raise SessionNotFound(session_id)
-    merged = merge_patch(row[0], text(patch))
+    context, is_own = row
+    merged = merge_patch(context, text(patch))
     size, members = len(merged.encode()), len(_members(merged))
     if size > MOST_CONTEXT_BYTES:
         raise ContextTooLarge(session_id, f"{size} bytes; the most is {MOST_CONTEXT_BYTES}")
@@ -187,7 +198,18 @@ async def _merge_context(change: Change, session_id: str, patch: Raw) -> None:
         raise ContextTooLarge(session_id, f"{members} members; the most is {MOST_MEMBERS}")
     if has_more_values(merged.encode(), MOST_VALUES):
         raise ContextTooLarge(session_id, f"more than {MOST_VALUES} values, which are the most")
-    await change.run(change.statements.SET_CONTEXT, change.key(session_id) | {"context": merged})
+    bindings = change.key(session_id) | placed(merged, is_detailed=not is_own)
+    if bindings["long_context"] is None:
+        await change.run(change.statements.SET_CONTEXT, bindings)
+    else:
+        await _begin_detail(change, session_id)
+        await change.run(change.statements.SET_LONG_CONTEXT, bindings)
+
+
+async def _begin_detail(change: Change, session_id: str) -> None:
+    """Keep a session's context with its details."""
+    await change.run(change.statements.BEGIN_DETAIL, change.key(session_id))
+    await change.run(change.statements.SET_CONTEXT, change.key(session_id) | {"context": None})
 
 
 async def _set_status(
@@ -202,6 +224,8 @@ async def _set_status(
         "error_details": text(details) if isinstance(details, Raw) else None,
     }
     await change.run(change.statements.SET_STATUS, change.key(session_id) | bindings)
+    if bindings["error_details"] is not None:
+        await _begin_detail(change, session_id)
     await change.run(change.statements.SET_ERROR_DETAILS, change.key(session_id) | bindings)
     return await _read(change, session_id)
 

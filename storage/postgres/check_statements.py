@@ -4,7 +4,7 @@
 SESSIONS = """
 SELECT
     session.workspace, session.id, message_count, token_usage, version, changed_version, changed_sequence,
-    session_detail.session_id IS NOT NULL,
+    COALESCE(session.context, session_detail.context) IS NOT NULL,
     message.sequence, message.role, message.token_count, convert_to(message.record, 'UTF8'),
     search.role, search.size, search.words, tsvector_to_array(search.lexemes)
 FROM session

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from ..directory_path import lineage_of
 from ..profiles import BUILT_IN_HASH
 from ..records import Session
-from ..sessions import folded
+from ..sessions import folded, placed
 from ..text import text
 
 
@@ -27,6 +27,7 @@ def columns(workspace: str, requests: Sequence[Opening]) -> dict[str, object]:
     """What `statements.OPEN_SESSIONS` is given."""
     sessions = [request.session for request in requests]
     names = [session.name if isinstance(session.name, str) else None for session in sessions]
+    contexts = [placed(text(session.context)) for session in sessions]
     return {
         "workspace": workspace,
         "default_hash": BUILT_IN_HASH,
@@ -37,5 +38,6 @@ def columns(workspace: str, requests: Sequence[Opening]) -> dict[str, object]:
         "amplified_dirs": [session.amplified_dir for session in sessions],
         "lineages": [lineage_of(session.amplified_dir) for session in sessions],
         "moments": [session.created_at for session in sessions],
-        "contexts": [text(session.context) for session in sessions],
+        "contexts": [each["context"] for each in contexts],
+        "long_contexts": [each["long_context"] for each in contexts],
     }

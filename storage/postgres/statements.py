@@ -4,6 +4,9 @@ A list has one column: JSON in bytes.
 """
 
 from ..portable import (
+    BEGIN_DETAIL as BEGIN_DETAIL,
+)
+from ..portable import (
     CHANGED_SESSIONS as CHANGED_SESSIONS,
 )
 from ..portable import (
@@ -23,9 +26,6 @@ from ..portable import (
 )
 from ..portable import (
     FORK_DETAIL as FORK_DETAIL,
-)
-from ..portable import (
-    IMPORT_DETAIL as IMPORT_DETAIL,
 )
 from ..portable import (
     IMPORT_SESSION as IMPORT_SESSION,
@@ -56,6 +56,9 @@ from ..portable import (
 )
 from ..portable import (
     SET_ERROR_DETAILS as SET_ERROR_DETAILS,
+)
+from ..portable import (
+    SET_LONG_CONTEXT as SET_LONG_CONTEXT,
 )
 from ..portable import (
     SET_STATUS as SET_STATUS,
@@ -145,7 +148,8 @@ WHERE workspace = :workspace
 OPEN_SESSIONS = """
 SELECT opened_id, opened_profile
 FROM open_sessions(
-    :workspace, :default_hash, :ids, :names, :folded_names, :profiles, :amplified_dirs, :lineages, :moments, :contexts
+    :workspace, :default_hash, :ids, :names, :folded_names, :profiles, :amplified_dirs, :lineages, :moments, :contexts,
+    :long_contexts
 )
 """
 
@@ -167,7 +171,7 @@ FORK_SESSION = """
 INSERT INTO session (
     workspace, id, name, folded_name, status, profile, amplified_dir, created_at, updated_at, started_at,
     parent_session_id, forked_at_sequence, message_count, token_usage, version, changed_version, changed_sequence,
-    revision, created_revision
+    revision, created_revision, context, profile_hash
 )
 SELECT
     workspace, CAST(:fork_id AS TEXT), COALESCE(:name, name), COALESCE(:folded_name, folded_name),
@@ -179,7 +183,7 @@ SELECT
         WHERE workspace = :workspace
             AND session_id = :id
             AND sequence <= CAST(:last AS BIGINT)
-    )), 1, 1, CAST(:last AS BIGINT), CAST(:revision AS BIGINT), CAST(:revision AS BIGINT)
+    )), 1, 1, CAST(:last AS BIGINT), CAST(:revision AS BIGINT), CAST(:revision AS BIGINT), context, profile_hash
 FROM session
 WHERE workspace = :workspace
     AND id = :id

@@ -4,7 +4,7 @@
 SESSIONS = """
 SELECT
     session.workspace, session.id, message_count, token_usage, version, changed_version, changed_sequence,
-    session_detail.session_id IS NOT NULL,
+    COALESCE(session.context, session_detail.context) IS NOT NULL,
     search_session.number, search_session.sequence, session.revision <= search_progress.revision
 FROM session
 LEFT JOIN session_detail

@@ -4,6 +4,9 @@ A list has one column: JSON in a BLOB.
 """
 
 from ..portable import (
+    BEGIN_DETAIL as BEGIN_DETAIL,
+)
+from ..portable import (
     CHANGED_SESSIONS as CHANGED_SESSIONS,
 )
 from ..portable import (
@@ -23,9 +26,6 @@ from ..portable import (
 )
 from ..portable import (
     FORK_DETAIL as FORK_DETAIL,
-)
-from ..portable import (
-    IMPORT_DETAIL as IMPORT_DETAIL,
 )
 from ..portable import (
     IMPORT_SESSION as IMPORT_SESSION,
@@ -56,6 +56,9 @@ from ..portable import (
 )
 from ..portable import (
     SET_ERROR_DETAILS as SET_ERROR_DETAILS,
+)
+from ..portable import (
+    SET_LONG_CONTEXT as SET_LONG_CONTEXT,
 )
 from ..portable import (
     SET_STATUS as SET_STATUS,
@@ -120,7 +123,7 @@ FORK_SESSION = """
 INSERT INTO session (
     workspace, id, name, folded_name, status, profile, amplified_dir, created_at, updated_at, started_at,
     parent_session_id, forked_at_sequence, message_count, token_usage, version, changed_version, changed_sequence,
-    revision, created_revision
+    revision, created_revision, context, profile_hash
 )
 SELECT
     :workspace, :fork_id, COALESCE(:name, name), COALESCE(:folded_name, folded_name),
@@ -131,7 +134,7 @@ SELECT
         WHERE workspace = :workspace
             AND session_id = :id
             AND sequence <= :last
-    )), 1, 1, :last, :revision, :revision
+    )), 1, 1, :last, :revision, :revision, context, profile_hash
 FROM session
 WHERE workspace = :workspace
     AND id = :id

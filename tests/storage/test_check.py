@@ -29,6 +29,10 @@ W = "default"
 TURN = NewMessages([BatchMessage(content=f"wörd{number} is said", token_count=number) for number in range(1, 6)])
 
 
+# Kept apart from its session.
+LONG = Raw(b'{"a":"%s"}' % (b"x" * 1_000))
+
+
 async def check(database: str) -> list[Finding]:
     return [finding async for finding in open_maintenance(database).check()]
 
@@ -48,7 +52,7 @@ async def found(storage: Storage, text: str) -> list[int]:
 @pytest.fixture
 async def session(storage: Storage) -> Session:
     """A session of five messages beside others, all of which can be searched."""
-    opened = await storage.create_session(W, NewSession(context=Raw(b'{"a":1}')))
+    opened = await storage.create_session(W, NewSession(context=LONG))
     await storage.append_messages(W, opened.id, TURN)
     await storage.fork_session(W, opened.id, Fork(at_sequence=2))
     await storage.create_session("another", NewSession())
@@ -139,6 +143,17 @@ async def test_what_is_left_of_a_session_is_one_again(storage: Storage, database
     assert await found(storage, "wörd4") == [4]
 
 
+async def test_a_short_context_is_lost_with_its_session(storage: Storage, database: str) -> None:
+    session = await storage.create_session(W, NewSession(context=Raw(b'{"a":1}')))
+    await storage.append_messages(W, session.id, TURN)
+    before = await read(storage, session.id)
+    await asyncio.to_thread(vandalise, database, "DELETE FROM session")
+    await repair(database)
+    assert await check(database) == []
+    assert bytes((await storage.get_session(W, session.id)).context) == b"{}"
+    assert await read(storage, session.id) == before
+
+
 async def test_many_faults_of_a_session_are_named_up_to_a_number(storage: Storage, database: str) -> None:
     opened = await storage.create_session(W, NewSession())
     await storage.append_messages(W, opened.id, NewMessages([BatchMessage(content="x")] * 100))
@@ -213,7 +228,7 @@ async def test_words_of_no_message_are_found(storage: Storage, database: str, se
 async def test_what_a_session_lost_of_its_profile_is_found_and_forgotten(storage: Storage, database: str) -> None:
     await storage.create_profile(W, NewProfile(name="base"))
     kept, lost = [await storage.create_session(W, NewSession(profile="base")) for _ in range(2)]
-    gone = "UPDATE session_detail SET profile_hash = 'gone' WHERE session_id = '{}'"
+    gone = "UPDATE session SET profile_hash = 'gone' WHERE id = '{}'"
     await asyncio.to_thread(vandalise, database, gone.format(lost.id))
     [finding] = await check(database)
     text = f"Session {lost.id} of workspace {W} has lost what its profile was."

@@ -14,8 +14,9 @@ from amplifierd.storage import open_storage
 from amplifierd.storage.errors import ContextTooLarge
 from amplifierd.storage.interface import Storage
 from amplifierd.storage.profile_records import NewProfile
-from amplifierd.storage.records import NewSession, SessionPatch, SessionQuery, SessionSummary
+from amplifierd.storage.records import Failure, Fork, NewSession, Session, SessionPatch, SessionQuery, SessionSummary
 from contexts import create_session
+from exports import export_of, exported
 from reading import records
 
 W = "default"
@@ -112,6 +113,36 @@ async def test_patches_that_meet_lose_no_key(storage: Storage) -> None:
     )
     context = json.loads(bytes((await storage.get_session(W, session.id)).context))
     assert context == {f"k{n}": n for n in range(50)}
+
+
+async def test_a_context_is_itself_however_long_it_gets(storage: Storage) -> None:
+    session = await storage.create_session(W, NewSession(context=raw({"a": 1})))
+    await storage.start_session(W, session.id)
+    for length in (10, 300, 1, 1_000, 20):
+        patched = await storage.update_session(W, session.id, SessionPatch(context=raw({"a": "x" * length})))
+        assert json.loads(bytes(patched.context)) == {"a": "x" * length}
+    failed = await storage.fail_session(W, session.id, Failure("It broke.", raw({"b": 1})))
+    fork = await storage.fork_session(W, session.id, Fork())
+    assert failed.context == fork.context == patched.context
+    resumed = await storage.resume_session(W, session.id)
+    assert (resumed.context, resumed.error_details) == (patched.context, UNSET)
+
+
+@pytest.mark.parametrize("length", [1, 300])
+async def test_a_context_is_beside_the_details_of_an_error(storage: Storage, length: int) -> None:
+    context = raw({"a": "x" * length})
+    session = await storage.create_session(W, NewSession(context=context))
+    await storage.start_session(W, session.id)
+    details = raw({"b": 1})
+    failed = await storage.fail_session(W, session.id, Failure("It broke.", details))
+    assert (failed.context, failed.error_details) == (context, details)
+    patched = await storage.update_session(W, session.id, SessionPatch(context=raw({"c": 2})))
+    assert (bytes(patched.context), patched.error_details) == (bytes(context)[:-1] + b',"c":2}', details)
+    lines = await exported(storage)
+    await storage.import_sessions(W, export_of(lines), "new_id")
+    assert [line.session.context for line in await exported(storage) if isinstance(line.session, Session)] == [
+        patched.context
+    ] * 2
 
 
 async def test_a_context_has_no_more_members_than_it_could_be_created_with(storage: Storage) -> None:

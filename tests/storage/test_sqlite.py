@@ -144,7 +144,7 @@ STEPS = ["SCAN json_each VIRTUAL TABLE INDEX 1:"]
         (statements.PROFILE_IN_DIRECTORY, {"above", "active_profile", "directory"}, STEPS),
         (profile_statements.PROFILE, {"profile", "profile_content", "active_profile"}, []),
         (profile_statements.HASH, {"profile"}, []),
-        (profile_statements.SESSION_PROFILE, {"session", "session_detail"}, []),
+        (profile_statements.SESSION_PROFILE, {"session"}, []),
         (profile_statements.listed(DIALECT), {"profile", "active_profile"}, []),
         (directory_statements.TOTAL, {"directory_total"}, []),
         (directory_statements.record(DIALECT, "= :relative_path"), {"directory", "directory_use", "above"}, STEPS),

@@ -5,6 +5,7 @@ from pathlib import Path
 import apsw
 import asyncpg
 import pytest
+from msgspec import UNSET, Raw, UnsetType
 
 from amplifierd.storage import open_maintenance, open_storage
 from amplifierd.storage.errors import SessionProfileUnknown
@@ -15,6 +16,15 @@ from amplifierd.storage.sqlite import migrations as sqlite_migrations
 from reading import read, records
 
 W = "default"
+
+
+def quoted(value: Raw | UnsetType) -> str:
+    """A value in SQL."""
+    return f"'{bytes(value).decode()}'" if isinstance(value, Raw) else "NULL"
+
+
+CONTEXTS = [b'{"number":1}', b'{"number":"%s"}' % (b"2" * 300), b'{"number":3}']
+DETAILS: list[Raw | UnsetType] = [UNSET, UNSET, Raw(b'{"place":3}')]
 IDS = [f"019aa8a4-7f7c-7c3e-9d2b-5b6f0f4f2a1{number}" for number in range(3)]
 SESSIONS = zip(IDS, ["default", "foundation/base", "default"], [".", "projects/atlas", "."], strict=True)
 ROWS = "".join(
@@ -27,8 +37,8 @@ VALUES (
     'default', '{session_id}', 'created', '{profile}', '{path}', '2025-11-21T19:33:19.192107Z',
     '2025-11-21T19:33:19.192107Z', 1, 0, 1, 1, 0, {number}, {number}
 );
-INSERT INTO session_detail (workspace, session_id, context)
-VALUES ('default', '{session_id}', '{{"number":{number}}}');
+INSERT INTO session_detail (workspace, session_id, context, error_details)
+VALUES ('default', '{session_id}', '{CONTEXTS[number - 1].decode()}', {quoted(DETAILS[number - 1])});
 INSERT INTO message (workspace, session_id, sequence, role, token_count, record)
 VALUES (
     'default', '{session_id}', 1, 'user', 0,
@@ -78,7 +88,9 @@ async def test_nothing_of_the_first_version_is_lost(database: str, monkeypatch: 
         listed = await records(await storage.list_sessions(W, SessionQuery(sort="created_at")), SessionSummary)
         assert [(session.id, session.message_count) for session in listed] == [(it, 1) for it in IDS]
         for number, session_id in enumerate(IDS, 1):
-            assert bytes((await storage.get_session(W, session_id)).context) == b'{"number":%d}' % number
+            session = await storage.get_session(W, session_id)
+            assert bytes(session.context) == CONTEXTS[number - 1]
+            assert session.error_details == DETAILS[number - 1]
             assert [message.content for message in await read(storage, session_id)] == [str(number)]
         # What refers to a session still does: it goes with it.
         await storage.delete_session(W, IDS[0])

@@ -1,6 +1,9 @@
 -- The rows of sessions are wide. Without a rowid they were the keys of their own tree, a few to a page: seven levels deep
 -- where there are a million (https://www.sqlite.org/withoutrowid.html, section 4). With one, a tree of numbers has the
 -- rows, and indexes of narrow keys lead there: a page of a list takes a quarter less.
+--
+-- Most contexts are short, and so are now in these rows: one table less to write to, and to look into. A long one is
+-- still apart, and so are the details of an error, each with the other.
 
 CREATE TABLE session_row (
     workspace          TEXT    NOT NULL,
@@ -28,6 +31,10 @@ CREATE TABLE session_row (
     -- Counts the writes of the workspace: the session that changed last has the highest.
     revision           INTEGER NOT NULL,
     created_revision   INTEGER NOT NULL,
+    -- NULL where the session has details: it is with those.
+    context            TEXT,
+    -- What the session's profile was when the session got it; NULL where that is not known.
+    profile_hash       TEXT,
     -- The session as a list shows it: a list is these texts joined.
     summary            TEXT    NOT NULL GENERATED ALWAYS AS (
         '{"id":"' || id
@@ -53,14 +60,25 @@ CREATE TABLE session_row (
 INSERT INTO session_row (
     workspace, id, name, folded_name, status, profile, amplified_dir, created_at, updated_at, started_at, ended_at,
     error_message, parent_session_id, forked_at_sequence, message_count, token_usage, version, changed_version,
-    changed_sequence, revision, created_revision
+    changed_sequence, revision, created_revision, context, profile_hash
 )
 SELECT
-    workspace, id, name, folded_name, status, profile, amplified_dir, created_at, updated_at, started_at, ended_at,
-    error_message, parent_session_id, forked_at_sequence, message_count, token_usage, version, changed_version,
-    changed_sequence, revision, created_revision
+    session.workspace, id, name, folded_name, status, profile, amplified_dir, created_at, updated_at, started_at,
+    ended_at, error_message, parent_session_id, forked_at_sequence, message_count, token_usage, version,
+    changed_version, changed_sequence, revision, created_revision,
+    iif(length(context) <= 256 AND error_details IS NULL, context, NULL), profile_hash
 FROM session
-ORDER BY workspace, id;
+LEFT JOIN session_detail
+    ON session_detail.workspace = session.workspace
+    AND session_detail.session_id = session.id
+ORDER BY session.workspace, id;
+
+DELETE FROM session_detail
+WHERE length(context) <= 256
+    AND error_details IS NULL;
+
+ALTER TABLE session_detail
+    DROP COLUMN profile_hash;
 
 DROP TABLE session;
 
