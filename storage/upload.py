@@ -59,7 +59,7 @@ class Upload:
             elif isinstance(line.message, Message):
                 self._count(line.message)
             elif isinstance(line.profile, ProfileSettings):
-                self._check_profile()
+                self._check_profile(line.profile)
             else:
                 self._check_header(line.header)
         with growing():
@@ -112,9 +112,13 @@ class Upload:
         if not isinstance(header, ExportHeader) or self._line > 1:
             raise ImportInvalid(self._line, "a header is the first line, and only that")
 
-    def _check_profile(self) -> None:
+    def _check_profile(self, profile: ProfileSettings) -> None:
         if self._session is None or self._messages or self._has_profile:
             raise ImportInvalid(self._line, "a profile comes after its session, before the messages, and once")
+        if profile.name != self._session.profile:
+            raise ImportInvalid(
+                self._line, f"session {self._session.id} has the profile {self._session.profile}, not {profile.name}"
+            )
         self._has_profile = True
 
     def _begin(self, session: Session) -> None:

@@ -12,6 +12,7 @@ from amplifierd.storage import open_storage
 from amplifierd.storage.clock import LAST_MOMENT
 from amplifierd.storage.errors import ImportInvalid, SessionExists, SessionNotFound
 from amplifierd.storage.interface import Storage
+from amplifierd.storage.profile_records import ProfileSettings
 from amplifierd.storage.queries import SORTS
 from amplifierd.storage.records import (
     BatchMessage,
@@ -171,6 +172,10 @@ def but(record: Session | Message, **values: object) -> ExportLine:
         ([HEADER, but(SESSION, amplified_dir="é" * 513)], "line 2: .* in a directory of 1026 bytes; the most is 1024"),
         ([HEADER, but(SESSION, parent_session_id=SESSION.id)], "line 2: .* is its own parent"),
         ([HEADER, but(SESSION, version=2**53 - 1)], "line 2: .* is at version 9007199254740991; past"),
+        (
+            [HEADER, line(SESSION), ExportLine(profile=ProfileSettings(name="b")), line(MESSAGE)],
+            "line 3: .* has the profile default, not b",
+        ),
         ([HEADER, line(SESSION), but(MESSAGE, timestamp="0000-01-01T00:00:00.000000Z")], "line 3: .* no clock tells"),
     ],
 )
