@@ -9,31 +9,33 @@ from .location import refuse_absent, without_password
 from .maintenance import Maintenance
 
 
-def open_storage(url: str, *, idempotency_ttl: float = DAY_SECONDS, clock: Clock | None = None) -> Storage:
+def open_storage(
+    url: str, *, idempotency_ttl: float = DAY_SECONDS, clock: Clock | None = None, upgrade: bool = True
+) -> Storage:
     """The storage that `url` names, not yet opened: use it with `async with`.
 
     `sqlite:///relative/path`, `sqlite:////absolute/path`, `postgresql://user:password@host:port/database`, with what
     else a libpq URL may have. Answers to requests with a key are kept for `idempotency_ttl` seconds. Times are those of
-    `clock`, by default this machine's.
-    Raises `DatabaseUnusable` for any other URL.
+    `clock`, by default this machine's. A database with an older schema is brought up to date, or refused where that is
+    not to `upgrade` it. Raises `DatabaseUnusable` for any other URL.
     """
     # Imported here: whoever uses one database needs not wait for the other's driver.
     path = _path_of(url)
     if path is not None:
         from .sqlite.store import SQLiteStorage
 
-        return SQLiteStorage(path, idempotency_ttl=idempotency_ttl, clock=clock or Clock())
+        return SQLiteStorage(path, idempotency_ttl=idempotency_ttl, clock=clock or Clock(), upgrade=upgrade)
     from .postgres.store import PostgresStorage
 
-    return PostgresStorage(url, idempotency_ttl=idempotency_ttl, clock=clock or Clock())
+    return PostgresStorage(url, idempotency_ttl=idempotency_ttl, clock=clock or Clock(), upgrade=upgrade)
 
 
 def open_existing(url: str) -> Storage:
-    """The same for one that is there already. Raises `DatabaseUnusable` where its file is not."""
+    """The same for one that is there already, with this program's schema. Raises `DatabaseUnusable` where it is not."""
     path = _path_of(url)
     if path is not None:
         refuse_absent(Path(path))
-    return open_storage(url)
+    return open_storage(url, upgrade=False)
 
 
 def open_maintenance(url: str) -> Maintenance:

@@ -292,5 +292,15 @@ class DatabaseUnusable(StorageError):
     """The database can't be opened at all; the text says why and what to do."""
 
 
+class DatabaseOutOfDate(DatabaseUnusable):
+    """The schema of a database is older than this program's."""
+
+    def __init__(self, version: int, latest: int) -> None:
+        super().__init__(
+            f"The database has schema {version}, this program's is {latest}; `amplifierd serve` brings it up to date, "
+            "once every daemon of the older program is stopped."
+        )
+
+
 class MaintenanceRefused(StorageError):
     """A backup, or its restoring, that can't be done like that; the text says why and what to do."""

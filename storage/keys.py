@@ -49,6 +49,10 @@ class Keys(ABC):
         """Keep a key."""
 
     @abstractmethod
+    async def copy_key(self, key: Key) -> None:
+        """Keep a key of another database, as it is there; of one that is here already, that it was revoked."""
+
+    @abstractmethod
     async def find_key(self, key_id: str) -> Key | None:
         """The key of that id, None where there is none."""
 

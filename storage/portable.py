@@ -126,7 +126,7 @@ WHERE workspace = :workspace
     AND session_id = :id
 """
 
-# The details of a session that has none, for what is not its own any more.
+# The details of a session that has none, for what is not its own any more. (None but a person left some there.)
 BEGIN_DETAIL = """
 INSERT INTO session_detail (workspace, session_id, context)
 SELECT workspace, id, context
@@ -134,6 +134,8 @@ FROM session
 WHERE workspace = :workspace
     AND id = :id
     AND context IS NOT NULL
+ON CONFLICT (workspace, session_id) DO UPDATE
+SET context = EXCLUDED.context
 """
 
 # The directory has one session more, or the first.

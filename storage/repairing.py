@@ -76,3 +76,4 @@ async def _bring_back(change: Change, session_id: str) -> None:
     await change.run(change.statements.USE_DIRECTORY, key | opened)
     active: Bindings = {"status": "active", "updated_at": change.now, "ended_at": None, "error_message": None}
     await change.run(change.statements.SET_STATUS, key | active)
+    await change.run(change.statements.SET_ERROR_DETAILS, key | {"error_details": None})

@@ -1,5 +1,7 @@
 """Keys in storages with transactions and SQL."""
 
+from dataclasses import asdict
+
 from .change import Change
 from .clock import after
 from .errors import KeyNotFound
@@ -35,6 +37,13 @@ INSERT INTO api_key (id, workspace, name, scope, digest, created_at, expires_at)
 VALUES (:id, :workspace, :name, :scope, :digest, :now, :expires_at)
 """
 
+COPY_KEY = """
+INSERT INTO api_key AS kept (id, workspace, name, scope, digest, created_at, expires_at, revoked_at)
+VALUES (:id, :workspace, :name, :scope, :digest, :created_at, :expires_at, :revoked_at)
+ON CONFLICT (id) DO UPDATE
+SET revoked_at = COALESCE(kept.revoked_at, EXCLUDED.revoked_at)
+"""
+
 # The first time stays.
 REVOKE_KEY = """
 UPDATE api_key
@@ -62,6 +71,9 @@ class TransactionalKeys(Transactions, Keys):
             return Key(new.id, new.workspace, new.name, new.scope, new.digest, change.now, expires_at, None)
 
         return await self._change(new.workspace, create)
+
+    async def copy_key(self, key: Key) -> None:
+        await self._change(key.workspace, lambda change: change.run(COPY_KEY, asdict(key)))
 
     async def find_key(self, key_id: str) -> Key | None:
         row = await self._rows.row(FIND_KEY, {"id": key_id})

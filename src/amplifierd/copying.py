@@ -36,12 +36,15 @@ class Copied:
 
 
 async def copy(source: Storage, target: Storage) -> Copied:
-    """Copy what `target` lacks, profiles and directories first, then compare the sessions. Shows how far it is.
+    """Copy what `target` lacks, keys, profiles and directories first, then compare the sessions. Shows how far it is.
 
     A copy that was cut off goes on where it was: each session is there whole or not at all. Nobody may write to the
     sessions meanwhile. Raises `CopyDiffers`.
     """
     async with source, target:
+        # Before there is anything that they keep to themselves.
+        for key in await source.list_keys():
+            await target.copy_key(key)
         workspaces = await source.list_workspaces()
         for workspace in workspaces:
             await copy_contexts(source, target, workspace)

@@ -38,6 +38,14 @@ def daemon(*options: str) -> Iterator[str]:
             process.terminate()
 
 
+class _Refused(RuntimeError):
+    """What the daemon says of a request that it does not take."""
+
+    def __init__(self, status: int, text: str) -> None:
+        super().__init__(text)
+        self.status = status
+
+
 class Server:
     """A daemon at `url`; `api` is the base of the contract's paths, `sessions` what it was last seeded with."""
 
@@ -47,7 +55,10 @@ class Server:
         self.sessions: list[dict[str, Any]] = []
 
     def reset(self, seed: list[dict[str, Any]]) -> None:
-        """Delete all there is, then create the sessions of `seed` (see the fixture `amplifierd_seed`), in order."""
+        """Delete all there is, then create the sessions of `seed` (see the fixture `amplifierd_seed`), in order.
+
+        What was answered under an `Idempotency-Key` is still answered. Raises RuntimeError where a seed is refused.
+        """
         for session in self._ask("GET", "/sessions"):
             self._ask("DELETE", f"/sessions/{session['id']}")
         self._ask("DELETE", "/profiles/active")
@@ -78,14 +89,16 @@ class Server:
         if name in (BUILT_IN, ROOT):
             return
         try:
-            self._ask("GET", f"{path}/{quote(name)}")
-        except HTTPError as error:
-            if error.code != HTTPStatus.NOT_FOUND:
-                raise
             self._ask("POST", path, {field: name})
+        except _Refused as refused:
+            if refused.status != HTTPStatus.CONFLICT:
+                raise
 
     def _ask(self, method: str, path: str, body: object = None) -> Any:
         data = None if body is None else json.dumps(body).encode()
         request = Request(self.api + path, data, {"Content-Type": "application/json"}, method=method)  # noqa: S310
-        with _DIRECT.open(request, timeout=SECONDS) as response:
-            return json.loads(response.read() or "null")
+        try:
+            with _DIRECT.open(request, timeout=SECONDS) as response:
+                return json.loads(response.read() or "null")
+        except HTTPError as error:
+            raise _Refused(error.code, f"{method} {path}: {json.load(error)['detail']}") from None

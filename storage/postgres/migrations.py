@@ -2,34 +2,42 @@
 
 from importlib.resources import files
 
-from ..errors import DatabaseUnusable
+from ..clock import DAY_SECONDS
+from ..errors import DatabaseOutOfDate, DatabaseUnusable
 from .pool import SCHEMA, Connection
 
+# However long it takes to bring a large database up to date, or another to.
+SECONDS = 7 * DAY_SECONDS
 # Any number would do that nobody else takes: "ampd" in ASCII.
 LOCK = 0x616D7064
 
 
-async def migrate(connection: Connection) -> None:
+async def migrate(connection: Connection, *, upgrade: bool) -> None:
     """Apply the scripts that the database lacks, all or none; of many programs that start at once one does it.
 
-    Raises `DatabaseUnusable` where its schema is newer than this program's, or the database is no UTF-8.
+    Raises `DatabaseUnusable` where its schema is newer than this program's, or older and it is not to `upgrade` that,
+    and where the database is no UTF-8.
     """
     encoding = await connection.fetchval("SHOW server_encoding")
     if encoding != "UTF8":
         raise DatabaseUnusable(f"The database keeps text as {encoding}; make one with ENCODING 'UTF8'.")
     scripts = _scripts()
-    if await _version(connection) == len(scripts):
+    version = await _version(connection)
+    if version == len(scripts):
         return
+    if version and not upgrade:
+        _refuse_newer(version, len(scripts))
+        raise DatabaseOutOfDate(version, len(scripts))
     async with connection.transaction():
         # As long as another migrates: it may take its time.
         await connection.execute("SET LOCAL lock_timeout = 0")
-        await connection.execute("SELECT pg_advisory_xact_lock($1)", LOCK)
+        await connection.execute("SELECT pg_advisory_xact_lock($1)", LOCK, timeout=SECONDS)
         version = await _version(connection)
         _refuse_newer(version, len(scripts))
         if version == 0:
             await connection.execute(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}")
         for script in scripts[version:]:
-            await connection.execute(script)
+            await connection.execute(script, timeout=SECONDS)
         await connection.execute("DELETE FROM schema_version")
         await connection.execute("INSERT INTO schema_version VALUES ($1)", len(scripts))
 
@@ -40,9 +48,7 @@ async def refuse_other(connection: Connection) -> None:
     latest = len(_scripts())
     _refuse_newer(version, latest)
     if version < latest:
-        raise DatabaseUnusable(
-            f"The database has schema {version}, this program's is {latest}; `amplifierd serve` brings it up to date."
-        )
+        raise DatabaseOutOfDate(version, latest)
 
 
 def _refuse_newer(version: int, latest: int) -> None:

@@ -15,12 +15,15 @@ from ..errors import MaintenanceRefused
 # What SQLite keeps beside a database: https://www.sqlite.org/tempfiles.html
 _LOGS = ("-wal", "-journal")
 _BESIDE = (*_LOGS, "-shm")
+# Of a database that is new: nobody but its owner reads it.
+OWN_MODE = 0o600
 
 
 @contextmanager
 def part_of(target: Path) -> Iterator[Path]:
-    """A name beside `target` for what is to become it; what is left there in the end goes."""
+    """An empty file beside `target` for what is to become it; what is left there in the end goes."""
     part = target.with_name(f".{target.name}.{uuid4().hex}.part")
+    part.touch(OWN_MODE)
     try:
         yield part
     finally:

@@ -1,27 +1,31 @@
 """The schema, brought up to date by numbered SQL files; `PRAGMA user_version` holds the last one applied."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from importlib.resources import files
 
 import apsw
 
-from ..errors import DatabaseUnusable
-from .connection import transaction
+from ..errors import DatabaseOutOfDate, DatabaseUnusable
+from .connection import switch_to_wal, transaction
 
 # "ampd" in ASCII tells our files from other programs' (https://www.sqlite.org/fileformat2.html#application_id).
 APPLICATION_ID = 0x616D7064
 
 
-def migrate(connection: apsw.Connection, path: str) -> None:
+def migrate(connection: apsw.Connection, path: str, *, upgrade: bool) -> None:
     """Apply the scripts that the database lacks, all or none, under its write lock.
 
-    Raises `DatabaseUnusable` where its schema is newer than this program's.
+    Raises `DatabaseUnusable` where its schema is newer than this program's, or older, and it is not to `upgrade` that
+    or another program has the database open.
     """
     scripts = _scripts()
     if (connection.pragma("application_id"), connection.pragma("user_version")) == (APPLICATION_ID, len(scripts)):
         return
-    with _unreferenced(connection), transaction(connection):
+    version = refuse_newer(connection, path)
+    if version and not upgrade:
+        raise DatabaseOutOfDate(version, len(scripts))
+    with _alone(connection, path) if version else nullcontext(), _unreferenced(connection), transaction(connection):
         version = refuse_newer(connection, path)
         for script in scripts[version:]:
             connection.execute(script)
@@ -41,6 +45,28 @@ def _unreferenced(connection: apsw.Connection) -> Iterator[None]:
         yield
     finally:
         connection.pragma("foreign_keys", foreign_keys)
+
+
+@contextmanager
+def _alone(connection: apsw.Connection, path: str) -> Iterator[None]:
+    """Have the file for ourselves: what another program has prepared is not for the tables as they are going to be.
+
+    A database without a write-ahead log is one program's (https://www.sqlite.org/pragma.html#pragma_locking_mode).
+    """
+    connection.pragma("locking_mode", "exclusive")
+    try:
+        connection.pragma("journal_mode", "delete")
+    except apsw.BusyError:
+        connection.close()
+        raise DatabaseUnusable(
+            f"The database {path} has an older schema, and a program has it open; stop the daemon that serves it, "
+            "which could not go on with a newer one, and start again."
+        ) from None
+    try:
+        yield
+    finally:
+        connection.pragma("locking_mode", "normal")
+        switch_to_wal(connection)
 
 
 def refuse_newer(connection: apsw.Connection, path: str) -> int:

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import apsw
 
-from ..errors import DatabaseUnusable
+from ..errors import DatabaseOutOfDate, DatabaseUnusable
 from ..location import refuse_absent
 from .connection import connect_reader, connect_writer, switch_to_wal
+from .files import OWN_MODE
 from .migrations import latest, migrate, refuse_another_program_s, refuse_newer
 
 _TABLES = """
@@ -20,18 +21,18 @@ WHERE schema = 'main'
 """
 
 
-def open_database(path: str) -> apsw.Connection:
-    """A connection that writes, to a database that is made at need, with its schema up to date.
+def open_database(path: str, *, upgrade: bool) -> apsw.Connection:
+    """A connection that writes, to a database that is made at need, with this program's schema.
 
-    Raises `DatabaseUnusable`.
+    An older one is brought up to date, where it is to `upgrade` it. Raises `DatabaseUnusable`.
     """
     with _in_sentences(path, "for writing"):
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        _make_room(Path(path))
         connection = connect_writer(path)
         refuse_another_program_s(connection, path)
         switch_to_wal(connection)
         _refuse_replaced(connection, path)
-        migrate(connection, path)
+        migrate(connection, path, upgrade=upgrade)
         _look_into_tables(connection)
     return connection
 
@@ -56,11 +57,15 @@ def open_current(path: Path) -> apsw.Connection:
     version = refuse_newer(connection, str(path))
     if version < latest():
         connection.close()
-        raise DatabaseUnusable(
-            f"The database {path} has schema {version}, this program's is {latest()}; "
-            "`amplifierd serve` brings it up to date."
-        )
+        raise DatabaseOutOfDate(version, latest())
     return connection
+
+
+def _make_room(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not path.exists():
+        # Whoever may read the file reads everything: it is its owner's alone, and so is what SQLite puts beside it.
+        path.touch(OWN_MODE)
 
 
 @contextmanager
@@ -76,6 +81,10 @@ def _in_sentences(path: str, purpose: str) -> Iterator[None]:
         raise DatabaseUnusable(
             f"The database {path} is damaged: {error}. "
             "Run `amplifierd check`, which says how far, and restore a backup with `amplifierd restore`."
+        ) from error
+    except (apsw.BusyError, apsw.LockedError) as error:
+        raise DatabaseUnusable(
+            f"Another program has locked the database {path}, and may be bringing it up to date; wait, and start again."
         ) from error
     except (OSError, apsw.Error) as error:
         raise DatabaseUnusable(

@@ -13,6 +13,7 @@ from msgspec import Raw
 from amplifierd.storage import open_storage
 from amplifierd.storage.directory_records import NewDirectory
 from amplifierd.storage.interface import Storage
+from amplifierd.storage.keys import NewKey
 from amplifierd.storage.profile_records import ModuleConfig, NewProfile, NewSessionConfig
 from amplifierd.storage.records import BatchMessage, Failure, Fork, NewMessages, NewSession, Session, SessionPatch
 
@@ -54,16 +55,18 @@ async def exported(storage: Storage) -> list[object]:
     return [line async for batch in export.batches for line in batch]
 
 
-async def test_profiles_and_directories_are_copied_too(storage: Storage, database: str, second_postgres: str) -> None:
+async def test_keys_and_contexts_are_copied_too(storage: Storage, database: str, second_postgres: str) -> None:
     await storage.create_profile(W, NewProfile("a/b", session=NewSessionConfig(ModuleConfig("loop"))))
     await storage.activate_profile(W, "a/b")
     await storage.create_directory(W, NewDirectory("x", "a/b", Raw(b'{"n":1.0}')))
     await storage.create_directory(W, NewDirectory("x/y"))
     session = await storage.create_session(W, NewSession(amplified_dir="x/y"))
+    key = await storage.create_key(NewKey("a", "team", "ci", "read", "00" * 32))
     for _ in range(2):
         copied = await asyncio.to_thread(copy, database, second_postgres)
         assert copied.returncode == 0, copied.stderr
     async with open_storage(second_postgres) as other:
+        assert await other.list_keys() == [key]
         assert (await other.get_active_profile(W)).session == (await storage.get_profile(W, "a/b")).session
         directory = await other.get_directory(W, "x/y")
         assert (directory.default_profile, directory.default_profile_from) == ("a/b", "x")

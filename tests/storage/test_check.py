@@ -4,7 +4,7 @@ import asyncio
 import re
 
 import pytest
-from msgspec import Raw
+from msgspec import UNSET, Raw
 
 from amplifierd.storage import open_maintenance
 from amplifierd.storage.checking import Fault, Finding
@@ -14,6 +14,7 @@ from amplifierd.storage.interface import Storage
 from amplifierd.storage.profile_records import NewProfile
 from amplifierd.storage.records import (
     BatchMessage,
+    Failure,
     Fork,
     NewMessage,
     NewMessages,
@@ -21,6 +22,7 @@ from amplifierd.storage.records import (
     SearchHit,
     SearchQuery,
     Session,
+    SessionPatch,
 )
 from reading import read, records
 from vandal import vandalise
@@ -141,6 +143,24 @@ async def test_what_is_left_of_a_session_is_one_again(storage: Storage, database
     assert again.context == session.context
     assert await read(storage, session.id) == before
     assert await found(storage, "wörd4") == [4]
+
+
+async def test_a_failed_session_is_one_again_without_the_details_of_its_error(storage: Storage, database: str) -> None:
+    session = await storage.create_session(W, NewSession(context=Raw(b'{"a":1}')))
+    await storage.append_messages(W, session.id, TURN)
+    await storage.fail_session(W, session.id, Failure("It broke.", Raw(b'{"b":1}')))
+    await asyncio.to_thread(vandalise, database, "DELETE FROM session")
+    await repair(database)
+    again = await storage.get_session(W, session.id)
+    assert (again.status, bytes(again.context), again.error_details) == ("active", b'{"a":1}', UNSET)
+
+
+async def test_details_that_somebody_left_are_no_obstacle(storage: Storage, database: str) -> None:
+    session = await storage.create_session(W, NewSession(context=Raw(b'{"a":1}')))
+    left = "INSERT INTO session_detail (workspace, session_id, context) VALUES ('default', '{}', '{{}}')"
+    await asyncio.to_thread(vandalise, database, left.format(session.id))
+    patched = await storage.update_session(W, session.id, SessionPatch(context=LONG))
+    assert patched.context == LONG
 
 
 async def test_a_short_context_is_lost_with_its_session(storage: Storage, database: str) -> None:

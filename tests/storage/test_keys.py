@@ -2,6 +2,7 @@
 
 import pytest
 
+from amplifierd.storage import open_storage
 from amplifierd.storage.errors import KeyNotFound
 from amplifierd.storage.interface import Storage
 from amplifierd.storage.keys import Key, NewKey
@@ -47,6 +48,19 @@ async def test_keys_are_listed_and_known_to_be_there(storage: Storage) -> None:
     assert await storage.list_keys() == [revoked, second]
     await storage.revoke_key(second.id)
     assert await storage.has_keys()
+
+
+async def test_a_key_is_copied_as_it_is(storage: Storage, second_postgres: str) -> None:
+    key = await storage.create_key(NewKey("a", "team", "ci", "read", "00" * 32, expires_seconds=60))
+    async with open_storage(second_postgres) as target:
+        await target.copy_key(key)
+        assert await target.list_keys() == [key]
+        revoked = await storage.revoke_key(key.id)
+        await target.copy_key(revoked)
+        assert await target.list_keys() == [revoked]
+        # What was revoked stays so.
+        await target.copy_key(key)
+        assert await target.list_keys() == [revoked]
 
 
 async def test_workspaces_are_those_with_sessions(storage: Storage) -> None:

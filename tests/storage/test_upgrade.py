@@ -8,7 +8,8 @@ import pytest
 from msgspec import UNSET, Raw, UnsetType
 
 from amplifierd.storage import open_maintenance, open_storage
-from amplifierd.storage.errors import SessionProfileUnknown
+from amplifierd.storage.errors import DatabaseOutOfDate, DatabaseUnusable, SessionProfileUnknown
+from amplifierd.storage.interface import Storage
 from amplifierd.storage.postgres import migrations as postgres_migrations
 from amplifierd.storage.postgres.pool import connect
 from amplifierd.storage.records import NewMessage, SessionQuery, SessionSummary
@@ -58,13 +59,13 @@ async def first_version(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
         if database.startswith("sqlite"):
             path = database.removeprefix("sqlite:///")
             connection = apsw.Connection(path)
-            sqlite_migrations.migrate(connection, str(Path(path)))
+            sqlite_migrations.migrate(connection, str(Path(path)), upgrade=True)
             connection.execute(ROWS)
             connection.close()
             return
         opened = await connect(database)
         assert isinstance(opened, asyncpg.Connection)
-        await postgres_migrations.migrate(opened)
+        await postgres_migrations.migrate(opened, upgrade=True)
         await opened.execute(ROWS)
         await opened.close()
 
@@ -98,3 +99,53 @@ async def test_nothing_of_the_first_version_is_lost(database: str, monkeypatch: 
         assert [finding.text async for finding in open_maintenance(database).check() if finding.fault == "parts"] == []
         contents = await open_maintenance(database).contents()
         assert (contents.sessions, contents.messages) == (2, 3)
+
+
+async def test_only_who_is_to_upgrade_a_database_does(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    await first_version(database, monkeypatch)
+    for _ in range(2):
+        with pytest.raises(DatabaseOutOfDate, match=r"has schema 1, .* `amplifierd serve` brings it up"):
+            await open_and_close(open_storage(database, upgrade=False))
+    await open_and_close(open_storage(database))
+    await open_and_close(open_storage(database, upgrade=False))
+
+
+async def open_and_close(storage: Storage) -> None:
+    async with storage:
+        pass
+
+
+async def test_a_file_that_another_program_has_open_is_not_upgraded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database = f"sqlite:///{tmp_path}/a.db"
+    await first_version(database, monkeypatch)
+    older = apsw.Connection(str(tmp_path / "a.db"))
+    older.pragma("journal_mode", "wal")
+    older.execute("SELECT context FROM session JOIN session_detail").fetchall()
+    with pytest.raises(DatabaseUnusable, match=r"has an older schema, and a program has it open; stop the daemon"):
+        await open_and_close(open_storage(database))
+    assert older.pragma("user_version") == 1
+    assert older.execute("SELECT context FROM session JOIN session_detail").fetchall()
+    older.close()
+    async with open_storage(database) as storage:
+        await storage.append_message(W, IDS[0], NewMessage(content="more"))
+        # Others may have it open again.
+        await open_and_close(open_storage(database))
+
+
+async def test_what_is_left_of_a_lost_session_is_left_by_an_upgrade(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database = f"sqlite:///{tmp_path}/a.db"
+    await first_version(database, monkeypatch)
+    connection = apsw.Connection(str(tmp_path / "a.db"))
+    connection.execute("DELETE FROM session WHERE id = ?", (IDS[0],))
+    connection.close()
+    await open_and_close(open_storage(database))
+    maintenance = open_maintenance(database)
+    async for finding in maintenance.check():
+        await maintenance.repair(finding)
+    async with open_storage(database) as storage:
+        session = await storage.get_session(W, IDS[0])
+        assert (session.name, bytes(session.context)) == ("Recovered", CONTEXTS[0])

@@ -18,7 +18,7 @@ _HEAD = ("id", "name", "workspace", "scope", "created", "expires", "state")
 def _seconds(_context: click.Context, _option: click.Parameter, duration: str | None) -> float | None:
     if duration is None:
         return None
-    match = re.fullmatch(r"([0-9]{1,6})([smhd])", duration)
+    match = re.fullmatch(r"([1-9][0-9]{0,5})([smhd])", duration)
     if match is None:
         raise click.BadParameter(f"{duration!r} is no duration; write 90d, 12h, 30m or 60s.")
     return float(match[1]) * _UNITS[match[2]]
@@ -54,7 +54,7 @@ def create(database: str, name: str, workspace: str, scope: Scope, expires: floa
     text, key = new_key(name, workspace, scope, expires)
 
     async def keep() -> Key:
-        async with open_storage(database) as storage:
+        async with open_storage(database, upgrade=False) as storage:
             return await storage.create_key(key)
 
     with sentences():

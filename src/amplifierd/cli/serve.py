@@ -9,7 +9,7 @@ from typing import Any, get_args
 import click
 from click.core import ParameterSource
 
-from ..settings import LogFormat, LogLevel, Settings, default_data_path
+from ..settings import LogFormat, LogLevel, Settings, default_data_path, default_database
 from ..storage.clock import DAY_SECONDS
 from .options import FROM_ENVIRONMENT, Seconds, database
 
@@ -26,6 +26,13 @@ def _rate(_context: click.Context, _option: click.Parameter, rate: str | None) -
         except ValueError as error:
             raise click.BadParameter(f"{rate!r} is no rate: {error}. Write 100/second, or 5000 per 1 hour.") from error
     return rate
+
+
+def _hosts(_context: click.Context, _option: click.Parameter, hosts: tuple[str, ...]) -> tuple[str, ...]:
+    for host in hosts:
+        if re.fullmatch(r"\*|[\w.-]+|\[[0-9A-Fa-f:.]+\]", host) is None:
+            raise click.BadParameter(f"{host!r} is no name of a host: write example.com, without a port, or * for any.")
+    return hosts
 
 
 def _origins(_context: click.Context, _option: click.Parameter, origins: tuple[str, ...]) -> tuple[str, ...]:
@@ -82,6 +89,7 @@ def _origins(_context: click.Context, _option: click.Parameter, origins: tuple[s
 @click.option(
     "--allowed-hosts",
     multiple=True,
+    callback=_hosts,
     show_envvar=True,
     help="A name that requests may ask for in Host, * for any; give it once for each.",
 )
@@ -117,6 +125,9 @@ def serve(context: click.Context, /, **options: Any) -> None:
     """Serve conversations until Ctrl-C or SIGTERM."""
     if options["ephemeral"] and context.get_parameter_source("port") is ParameterSource.DEFAULT:
         options["port"] = 0
+    if options["ephemeral"] and context.get_parameter_source("database") is ParameterSource.ENVIRONMENT:
+        # That is where conversations are kept, and not for a test run.
+        options["database"] = default_database()
     # What is imported and compiled stays: looking through it for garbage would be a tenth of the start.
     gc.disable()
     # Imported here: `--help` needs no server.

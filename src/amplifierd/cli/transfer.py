@@ -52,7 +52,8 @@ def import_sessions(database: str, workspace: str, on_conflict: OnConflict, file
     size = os.fstat(file.fileno()).st_size if file.seekable() else None
     with sentences():
         reader = line_reader(load_document(CONTRACT), MOST_LINE)
-        report = asyncio.run(import_from(file, size, open_storage(database), workspace, reader, on_conflict))
+        storage = open_storage(database, upgrade=False)
+        report = asyncio.run(import_from(file, size, storage, workspace, reader, on_conflict))
     click.echo(
         f"Imported {report.sessions} sessions with {report.messages} messages; "
         f"{report.skipped} were skipped, {report.renamed} got a new id.",
@@ -97,7 +98,7 @@ def copy_sessions(source: str, target: str) -> None:
     from ..copying import copy
 
     with sentences():
-        copied = asyncio.run(copy(open_existing(source), open_storage(target)))
+        copied = asyncio.run(copy(open_existing(source), open_storage(target, upgrade=False)))
     click.echo(
         f"{copied.sessions} sessions with {copied.messages} messages are the same in both, "
         f"{copied.found} of which were there before; checksum {copied.checksum}."

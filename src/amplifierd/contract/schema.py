@@ -115,6 +115,10 @@ def _violations(error: ValidationError) -> Iterator[Violation]:
         case ValidationErrorKind.AdditionalProperties(unexpected=names):
             for name in names:
                 yield _violation([*error.instance_path, name], "is unknown")
+        case ValidationErrorKind.AnyOf(context=[errors, _]):
+            # What may be null (see `_convert`): why it is not what else it may be.
+            for each in errors:
+                yield from _violations(each)
         case kind:
             yield _violation(error.instance_path, _sentence(kind))
 

@@ -73,9 +73,13 @@ LEFT JOIN session_detail
     AND session_detail.session_id = session.id
 ORDER BY session.workspace, id;
 
+-- What is left of a session that is lost stays, to be found by a check.
 DELETE FROM session_detail
-WHERE length(context) <= 256
-    AND error_details IS NULL;
+WHERE (workspace, session_id) IN (
+    SELECT workspace, id
+    FROM session_row
+    WHERE context IS NOT NULL
+);
 
 ALTER TABLE session_detail
     DROP COLUMN profile_hash;
