@@ -34,6 +34,8 @@ _IN_A_SUMMARY = ("name", "description", "version", "schemaVersion")
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(ProfileSettings).decode
+# An integer may be written 2.0: the schema of a patch has taken it.
+_decode_patched = msgspec.json.Decoder(ProfileSettings, strict=False).decode
 _members = msgspec.json.Decoder(dict[str, Raw]).decode
 
 
@@ -162,7 +164,7 @@ def merged(name: str, content: str, patch: ProfilePatch) -> str:
         names = {field.name: field.encode_name for field in msgspec.structs.fields(SessionConfig)}
         members["session"] = {names[key]: value for key, value in _members(members["session"]).items()}
     try:
-        settings = _decode(merge_patch(content, _encode(members).decode()))
+        settings = _decode_patched(merge_patch(content, _encode(members).decode()))
     except msgspec.ValidationError as error:
         raise ProfileInvalid(name, str(error)) from None
     return _checked(settings)

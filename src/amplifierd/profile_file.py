@@ -23,6 +23,7 @@ from msgspec import UNSET, Raw
 
 from .contract import Meaning, Unreadable
 from .storage.profile_records import ProfileSettings
+from .yaml_json import MOST_CHARACTERS as MOST_YAML_CHARACTERS
 from .yaml_json import json_of
 
 # Of what is no YAML nothing is longer than a profile may be.
@@ -159,11 +160,19 @@ def _file_of(profile: ProfileSettings) -> str:
         }
         front["session"] = {names[name]: value for name, value in _members(members["session"]).items()}
     front |= {name: members[name] for name in _KEPT[1:] if bytes(members[name]) not in (b"[]", b"{}")}
-    text = yaml.dump(
-        front, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=1_000_000, default_flow_style=False
-    )
+    text = _yaml(front)
+    if len(text) > MOST_YAML_CHARACTERS:
+        # What is deep may be indented to many times its length.
+        text = _yaml(front, flow=True)
     blank = "\n" if profile.instructions else ""
     return f"{_FENCE}\n{text}{_FENCE}\n{blank}{profile.instructions}"
+
+
+def _yaml(front: Mapping[str, Any], *, flow: bool = False) -> str:
+    text: str = yaml.dump(
+        front, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=1_000_000, default_flow_style=flow
+    )
+    return text
 
 
 class _Dumper(getattr(yaml, "CSafeDumper", yaml.SafeDumper)):  # type: ignore[misc]  # whichever there is

@@ -13,7 +13,8 @@ import yaml
 
 from .contract import Meaning, Unreadable
 
-DEEPEST = 90
+# As deep as JSON.
+DEEPEST = 100
 MOST_CHARACTERS = 512 * 1024
 
 _TAG = "tag:yaml.org,2002:"
@@ -21,7 +22,7 @@ _NULL = re.compile(r"null|Null|NULL|~|")
 _BOOLEAN = re.compile(r"true|True|TRUE|false|False|FALSE")
 _OTHER_BASE = re.compile(r"0o[0-7]{1,64}|0x[0-9a-fA-F]{1,64}")
 _NUMBER = re.compile(
-    r"(?P<sign>[-+]?)0*(?P<whole>[0-9]*)(?P<point>\.)?(?P<fraction>[0-9]*)(?P<exponent>[eE][-+]?[0-9]+)?"
+    r"(?P<sign>[-+]?)(?=\.?[0-9])0*(?P<whole>[0-9]*)(?P<point>\.)?(?P<fraction>[0-9]*)(?P<exponent>[eE][-+]?[0-9]+)?"
 )
 _NO_NUMBER = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
 
@@ -140,7 +141,7 @@ class _Reader:
         if _OTHER_BASE.fullmatch(text):
             return str(int(text, 0))
         number = _NUMBER.fullmatch(text)
-        if number is None or not any(character.isdigit() for character in text):
+        if number is None:
             return self._text(text, event)
         if (number["point"] or number["exponent"]) and math.isinf(float(text)):
             raise Unreadable(self._line(event), f"the number {text[:40]} is out of the range of a double")

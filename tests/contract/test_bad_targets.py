@@ -1,5 +1,6 @@
 """What a client should not ask for: parameters, methods and paths that the contract does not have."""
 
+import httpx
 import pytest
 
 from daemon import Daemon
@@ -40,6 +41,13 @@ def test_an_odd_query_parameter_is_400_by_name(daemon: Daemon, query: str, words
 def test_nothing_between_two_ampersands_is_no_parameter(daemon: Daemon) -> None:
     answered = exchange(daemon.port, get(f"/api/v1/sessions?{'&' * 200}limit=1{'&' * 200}sort=updated_at&"))
     assert answered.status == 200
+
+
+@pytest.mark.parametrize("target", ["/sessions/{}%2Fmessages", "/sessions%2F{}", "/sessions/{}%2F", "/sessions/%FF{}"])
+def test_a_slash_that_came_encoded_separates_nothing(daemon: Daemon, client: httpx.Client, target: str) -> None:
+    session_id = client.post("/sessions").json()["id"]
+    assert exchange(daemon.port, get(f"/api/v1{target.format(session_id)}")).status == 404
+    assert exchange(daemon.port, get(f"/api/v1/s%65ssions/{session_id}")).status == 200
 
 
 @pytest.mark.parametrize(

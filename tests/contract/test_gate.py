@@ -175,6 +175,12 @@ def test_what_is_no_origin_is_refused_at_the_start(tmp_path: Path) -> None:
             Daemon(f"sqlite:///{tmp_path}/a.db", "--cors-origin", origin)
 
 
+def test_what_is_no_host_is_refused_at_the_start(tmp_path: Path) -> None:
+    for host in ("a:80", "http://a", "*.a.example"):
+        with pytest.raises(RuntimeError, match=f"'{re.escape(host)}' is no name of a host: write example.com"):
+            Daemon(f"sqlite:///{tmp_path}/a.db", "--allowed-hosts", host)
+
+
 def test_past_the_most_requests_all_are_503_at_once(tmp_path: Path) -> None:
     with Daemon(f"sqlite:///{tmp_path}/a.db", "--max-requests", "1") as daemon, daemon.client() as client:
         with client.stream("GET", "/events"):

@@ -25,6 +25,7 @@ TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20) | st.sampl
         "a\n---\nb",
         "2025-01-01",
         "- x",
+        "e5",
         "a: b",
         "#",
         "é\u2028",
@@ -82,6 +83,20 @@ def value_of(text: str) -> Any:
 
 
 @pytest.mark.parametrize(
+    "config",
+    [
+        b'{"x":[' + b",".join([b"0"] * 90_000) + b"]}",
+        b'{"a":' * 60 + b"[" + b",".join([b"0"] * 9_000) + b"]" + b"}" * 60,
+        b'{"a":' * 97 + b"0" + b"}" * 97,
+    ],
+)
+def test_a_large_profile_comes_back_from_its_file(config: bytes) -> None:
+    profile = ProfileSettings(name="a/b", tools=[ModuleConfig("m", config=Raw(config))])
+    file = profile_file([Raw(msgspec.json.encode(profile))]).decode()
+    assert json.loads(read_profile(file).json)["tools"] == [{"module": "m", "config": json.loads(config)}]
+
+
+@pytest.mark.parametrize(
     ("text", "value"),
     [
         ("", None),
@@ -97,6 +112,11 @@ def value_of(text: str) -> Any:
         (".5", "0.5"),
         ("1.", "1.0"),
         ("1e400x", "1e400x"),
+        ("e5", "e5"),
+        ("-e39", "-e39"),
+        (".E5", ".E5"),
+        ("00e5", "0e5"),
+        ("-.5e+1", "-0.5e+1"),
         ("12:30:45", "12:30:45"),
         ("2025-01-01", "2025-01-01"),
         ("1_000", "1_000"),
@@ -122,7 +142,7 @@ BOMB = "a: &a [x]\n" + "".join(
     ("text", "line", "words"),
     [
         (BOMB, 7, "aliases stand for more than"),
-        ("[" * 200 + "]" * 200, 1, "nests deeper than 90"),
+        ("[" * 200 + "]" * 200, 1, "nests deeper than 100"),
         ("[" * 5_000, 1, "nest"),
         ("a: &a\n  b: *a", 2, "stands for nothing that ended before it"),
         ("a: 1\nb:\n  c: 1\n  c: 2", 4, "the key 'c' stands twice"),

@@ -81,6 +81,13 @@ def test_nobody_gets_in_without_a_key(locked: Locked, operation: tuple[str, str,
         assert "Authorization: Bearer amp_" in answered.json()["detail"]
 
 
+@pytest.mark.parametrize("header", ["amp_0", "Basic dXNlcjpwYXNz", "Bearer"])
+def test_who_shows_a_key_in_another_way_is_told_how(locked: Locked, header: str) -> None:
+    with locked.client() as client:
+        answered = client.get("/sessions", headers={"Authorization": header})
+        assert answered.json()["detail"] == "Authorization shows no key; send it as Authorization: Bearer amp_…"
+
+
 @pytest.mark.parametrize("header", ["Bearer amp_0", "Basic dXNlcjpwYXNz", "Bearer", "amp_0", "Bearer é"])
 def test_what_is_no_key_opens_nothing(locked: Locked, header: str) -> None:
     with locked.client() as client:
@@ -253,6 +260,7 @@ def test_keys_are_written_once_and_kept_as_digests(tmp_path: Path) -> None:
         (["create", "--name", "x", "--workspace", "A b"], "'A b' is no name of a workspace"),
         (["create", "--name", "x", "--scope", "root"], "'root' is not one of"),
         (["create", "--name", "x", "--expires", "soon"], "'soon' is no duration; write 90d"),
+        (["create", "--name", "x", "--expires", "0d"], "'0d' is no duration; write 90d"),
         (["revoke", "nobody"], "There is no key 'nobody'; `amplifierd keys list` tells"),
     ],
 )

@@ -65,6 +65,11 @@ def test_a_profile_is_created_read_changed_and_deleted(client: httpx.Client) -> 
     assert listed == ["default", "foundation/whole"]
     patched = client.patch("/profiles/foundation/whole", json={"version": "2", "agents": {"zen": None}}, headers=MERGE)
     assert (patched.json()["version"], patched.json()["agents"]) == ("2", {})
+    limit = {"session": {"injection_size_limit": 2.0}}
+    patched = client.patch("/profiles/foundation/whole", json=limit, headers=MERGE)
+    assert (patched.status_code, patched.json()["session"]["injectionSizeLimit"]) == (200, 2)
+    opened = client.post("/sessions", json={"profile": "foundation/whole", "settings_overrides": limit})
+    assert client.get(f"/sessions/{opened.json()['id']}/profile").json()["session"]["injectionSizeLimit"] == 2
     copied = client.post("/profiles/foundation/whole/copy", json={"new_name": "copy"})
     assert (copied.status_code, copied.headers["location"]) == (201, "/api/v1/profiles/copy")
     for _ in range(2):
@@ -88,6 +93,9 @@ def test_a_page_leads_to_the_next(client: httpx.Client) -> None:
     ("method", "url", "body", "status", "detail"),
     [
         ("GET", "/profiles/none", None, 404, "Profile none not found"),
+        ("POST", "/profiles/default%2Factivate", None, 405, "POST is not allowed"),
+        ("PATCH", "/profiles/none", {"tools": [{"modul": "x"}]}, 422, "/tools/0/modul is unknown"),
+        ("PATCH", "/profiles/none", {"description": 5}, 422, "/description must be of type string"),
         ("GET", "/profiles/a/b/c", None, 404, "Path parameter 'name' is 'a/b/c'"),
         ("GET", "/profiles/Big", None, 404, "Path parameter 'name' is 'Big'"),
         ("GET", "/profiles/active", None, 404, "No profile is active"),

@@ -94,3 +94,10 @@ def test_every_place_of_the_map_is_there() -> None:
     places = re.findall(r"^\| `([^`]+)`", house, re.MULTILINE)
     assert len(places) > 5
     assert [place for place in places if not (ROOT / place).exists()] == []
+
+
+def test_every_table_has_its_place_on_a_shard() -> None:
+    scripts = (ROOT / "storage/postgres/migrations").glob("*.sql")
+    tables = {name for script in scripts for name in re.findall(r"CREATE TABLE (\w+)", script.read_text())}
+    page = (ROOT / "docs/scale.md").read_text()
+    assert set(re.findall(r"create_(?:reference|distributed)_table\('(\w+)'", page)) == tables

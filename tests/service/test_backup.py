@@ -87,6 +87,7 @@ def test_a_backup_is_a_database_in_one_file(daemon: Daemon, tmp_path: Path) -> N
     before = names(tmp_path)
     done("backup", "--database", daemon.database, tmp_path / "b.db")
     assert names(tmp_path) == sorted([*before, "b.db"])
+    assert (tmp_path / "b.db").stat().st_mode & 0o777 == 0o600
     with sqlite3.connect(f"file:{tmp_path}/b.db?mode=ro&immutable=1", uri=True) as connection:
         assert connection.execute("SELECT message_count FROM session").fetchall() == [(1,)]
     connection.close()

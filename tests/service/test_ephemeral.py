@@ -109,6 +109,21 @@ def test_a_start_that_fails_is_told() -> None:
         pass
 
 
+def test_it_leaves_the_database_of_the_environment_alone(tmp_path: Path) -> None:
+    environment = os.environ | {"AMPLIFIERD_DATABASE": "postgresql://nobody@127.0.0.1:9/production"}
+    with subprocess.Popen(SERVE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment) as process:
+        assert process.stdout is not None
+        said = json.loads(process.stdout.readline())
+        assert httpx.get(f"{said['api']}/status").json()["storage"] == "sqlite"
+        process.terminate()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_seed_that_is_refused_is_told(amplifierd_server: Server) -> None:
+    with pytest.raises(RuntimeError, match=r"POST /sessions/.*/messages: The body .* /contnt is unknown"):
+        amplifierd_server.reset([{"messages": [{"contnt": "x"}]}])
+
+
 def test_the_fixture_gives_what_was_seeded(amplifierd_server: Server) -> None:
     assert [session["messageCount"] for session in amplifierd_server.sessions] == [2, 0]
     listed = httpx.get(f"{amplifierd_server.api}/sessions").json()

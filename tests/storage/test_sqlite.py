@@ -132,6 +132,14 @@ async def test_the_children_of_a_session_are_found_by_it(path: Path, sort: Sessi
         connection.close()
 
 
+async def test_a_new_database_is_its_owner_s_alone(path: Path) -> None:
+    async with open_storage(f"sqlite:///{path}") as storage:
+        await storage.create_session(W, NewSession())
+        files = [path, *path.parent.glob(f"{path.name}-*")]
+        assert len(files) > 1
+        assert {file.stat().st_mode & 0o777 for file in files} == {0o600}
+
+
 BY_DIRECTORY = SessionQuery(amplified_dir="a", recursive=True)
 STEPS = ["SCAN json_each VIRTUAL TABLE INDEX 1:"]
 

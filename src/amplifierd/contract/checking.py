@@ -67,8 +67,7 @@ class ResponseCheck:
     def _operation(self, scope: Scope) -> Json | None:
         if scope["type"] != "http":
             return None
-        path = scope["path"].removesuffix("/")
-        return self._paths.operations(path).get(scope["method"])
+        return self._paths.operations(scope["raw_path"].removesuffix(b"/")).get(scope["method"])
 
     def _checked(self, operation: Json, method: str, held: list[Message]) -> list[Message]:
         start, *bodies = held

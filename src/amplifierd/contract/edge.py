@@ -81,5 +81,7 @@ class Edge:
 
 def _without_trailing_slash(scope: Scope) -> Scope:
     """`scope` with the path as the contract has it: with a slash at its end or without is the same resource."""
-    path = scope["path"]
-    return {**scope, "path": path[:-1]} if path.endswith("/") and path != "/" else scope
+    path, raw_path = scope["path"], scope["raw_path"]
+    if not raw_path.endswith(b"/") or path == "/":
+        return scope
+    return {**scope, "path": path[:-1], "raw_path": raw_path[:-1]}

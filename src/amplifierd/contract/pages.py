@@ -37,19 +37,21 @@ class Pages:
         }
 
     async def __call__(self, scope: Scope, _receive: Receive, send: Send) -> None:
-        content_type, body = self._page(scope["path"])
+        content_type, body = self._page(scope)
         if scope["method"] not in ("GET", "HEAD"):
             raise not_allowed(scope, ("GET", "HEAD"))
         headers = [(b"content-type", content_type.encode()), (b"content-length", b"%d" % len(body))]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": body})
 
-    def _page(self, path: str) -> tuple[str, bytes]:
+    def _page(self, scope: Scope) -> tuple[str, bytes]:
+        path = scope["path"]
         if path in self._pages:
             return self._pages[path]
         if path in _ASSETS:
             return _ASSETS[path], _asset(path.rpartition("/")[2])
-        raise Problem(404, "not-found", f"There is nothing at {path}; GET / tells what there is.")
+        sent = scope["raw_path"].decode("latin-1")
+        raise Problem(404, "not-found", f"There is nothing at {sent}; GET / tells what there is.")
 
 
 @cache

@@ -6,6 +6,7 @@ percent-encoded or not. Literal segments go before a parameter, and few segments
 
 import re
 from dataclasses import dataclass, field
+from urllib.parse import unquote
 
 from .document import Document, Json
 
@@ -34,7 +35,7 @@ class Paths:
     """Finds a path of the contract in a time that does not grow with their number."""
 
     def __init__(self, document: Document) -> None:
-        self._prefix = document.base_path + "/"
+        self._prefix = f"{document.base_path}/".encode()
         self._root = _Node()
         by_path: dict[str, dict[str, Json]] = {}
         for path, method, operation in document.operations():
@@ -42,11 +43,18 @@ class Paths:
         for path, operations in by_path.items():
             self._add(path, operations, _spanning(document, path, operations))
 
-    def find(self, path: str) -> tuple[Item, dict[str, str]] | None:
-        """The item of a request's path with the values of its parameters; None for an unknown path."""
-        if not path.startswith(self._prefix):
+    def find(self, raw_path: bytes) -> tuple[Item, dict[str, str]] | None:
+        """The item of a request's path, as it was sent, with the values of its parameters; None for an unknown path."""
+        if not raw_path.startswith(self._prefix):
             return None
-        segments = path[len(self._prefix) :].split("/")
+        path = raw_path[len(self._prefix) :]
+        try:
+            segments = path.decode("ascii").split("/")
+            if b"%" in path:
+                # After it is split: a slash that came encoded separates nothing (RFC 3986, section 2.2).
+                segments = [unquote(segment, errors="strict") for segment in segments]
+        except UnicodeDecodeError:
+            return None
         return _straight(self._root, segments) or self._searched(segments)
 
     def _searched(self, segments: list[str]) -> tuple[Item, dict[str, str]] | None:
@@ -57,9 +65,9 @@ class Paths:
         values = ("/".join(segments[place]) for place in places)
         return item, dict(zip(item.parameters, values, strict=True))
 
-    def operations(self, path: str) -> dict[str, Json]:
+    def operations(self, raw_path: bytes) -> dict[str, Json]:
         """The operations of a request's path by method; none for an unknown path."""
-        found = self.find(path)
+        found = self.find(raw_path)
         return {} if found is None else found[0].operations
 
     def _add(self, path: str, operations: dict[str, Json], spanning: set[str]) -> None:

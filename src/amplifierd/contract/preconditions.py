@@ -16,7 +16,7 @@ NOT_MODIFIED = 304
 
 _ANY = "*"
 _TAG = re.compile(r'(W/)?"([^"]*)"')
-_VERSION = re.compile(r"[0-9]{1,16}")
+_VERSION = re.compile(r"[1-9][0-9]{0,15}")
 
 
 def versions_of(text: str) -> tuple[int, ...] | None:

@@ -43,7 +43,7 @@ class Routing(SpecMiddleware):
         return application(scope, receive, send)
 
     def _meant(self, scope: Scope) -> ASGIApp:
-        found = self._paths.find(scope["path"])
+        found = self._paths.find(scope["raw_path"])
         if found is None:
             return self._app
         item, scope["path_params"] = found
