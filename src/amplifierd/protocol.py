@@ -14,6 +14,7 @@ from .corked import CorkedTransport
 from .eager import EagerTask
 from .patience import Patience
 from .refusals import problem, refusing, response
+from .unchunked import unchunked
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +138,8 @@ class Protocol(HttpToolsProtocol):
         return True
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        if cycle.scope["http_version"] == "1.0":
+            app = unchunked(app, cycle)
         if self._is_parsing:
             self._beginning = cycle, app
         else:

@@ -2,11 +2,15 @@
 
 import asyncio
 import itertools
+import json
 import logging
+import re
+import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 from amplifierd.app import create_app
@@ -100,6 +104,34 @@ def test_what_is_broken_or_ambiguous_is_400_and_the_last(daemon: Daemon, request
     assert answered.status == 400
     assert answered.headers["connection"] == "close"
     assert answered.json["requestId"] == answered.headers["x-request-id"]
+
+
+def test_a_client_of_http_1_0_gets_no_chunks(daemon: Daemon, client: httpx.Client) -> None:
+    session_id = client.post("/sessions").json()["id"]
+    for _ in range(3):
+        messages = [{"content": "x" * 1_000}] * 400
+        assert client.post(f"/sessions/{session_id}/messages/batch", json={"messages": messages}).status_code == 201
+    path = f"/sessions/{session_id}/messages"
+    answered = told(daemon, f"GET /api/v1{path} HTTP/1.0\r\n\r\n")
+    head, _, body = answered.partition(b"\r\n\r\n")
+    assert b"transfer-encoding" not in head.lower()
+    assert json.loads(body) == client.get(path).json()
+    head, _, body = told(daemon, f"HEAD /api/v1{path} HTTP/1.0\r\n\r\n").partition(b"\r\n\r\n")
+    assert (head.startswith(b"HTTP/1.1 200 "), body) == (True, b"")
+
+
+def told(daemon: Daemon, request: str) -> bytes:
+    """All that comes until the daemon closes the connection."""
+    with socket.create_connection(("127.0.0.1", daemon.port), timeout=10) as connection:
+        connection.sendall(request.encode())
+        return connection.makefile("rb").read()
+
+
+def test_a_stream_has_one_connection_header(daemon: Daemon) -> None:
+    with socket.create_connection(("127.0.0.1", daemon.port), timeout=10) as connection:
+        connection.sendall(b"GET /api/v1/events HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        head = b"".join(iter(connection.makefile("rb").readline, b"\r\n"))
+    assert re.findall(rb"(?i)\nconnection: *(.*)\r", head) == [b"close"]
 
 
 @pytest.mark.parametrize(

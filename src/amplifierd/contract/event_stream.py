@@ -32,6 +32,9 @@ async def send_events(events: Events, scope: Scope, receive: Receive, send: Send
     async def watched(message: Message) -> None:
         nonlocal complete
         complete = message["type"] == "http.response.body" and not message.get("more_body", False)
+        if message["type"] == "http.response.start":
+            # Whether the connection stays open is the server's to say, and not what sse-starlette says of every one.
+            message["headers"] = [(name, value) for name, value in message["headers"] if name != b"connection"]
         await send(message)
 
     try:
