@@ -20,7 +20,7 @@ def open_storage(
     not to `upgrade` it. Raises `DatabaseUnusable` for any other URL.
     """
     # Imported here: whoever uses one database needs not wait for the other's driver.
-    path = _path_of(url)
+    path = path_of(url)
     if path is not None:
         from .sqlite.store import SQLiteStorage
 
@@ -32,7 +32,7 @@ def open_storage(
 
 def open_existing(url: str) -> Storage:
     """The same for one that is there already, with this program's schema. Raises `DatabaseUnusable` where it is not."""
-    path = _path_of(url)
+    path = path_of(url)
     if path is not None:
         refuse_absent(Path(path))
     return open_storage(url, upgrade=False)
@@ -40,7 +40,7 @@ def open_existing(url: str) -> Storage:
 
 def open_maintenance(url: str) -> Maintenance:
     """What can be done to the whole database that `url` names. Raises `DatabaseUnusable` as `open_storage` does."""
-    path = _path_of(url)
+    path = path_of(url)
     if path is not None:
         from .sqlite.maintenance import SQLiteMaintenance
 
@@ -50,8 +50,8 @@ def open_maintenance(url: str) -> Maintenance:
     return PostgresMaintenance(url)
 
 
-def _path_of(url: str) -> str | None:
-    """The file of a SQLite database; None where the URL is PostgreSQL's."""
+def path_of(url: str) -> str | None:
+    """The file of a SQLite database, None where the URL is PostgreSQL's. Raises `DatabaseUnusable` for another."""
     scheme, _, rest = url.partition("://")
     if rest == "/:memory:":
         raise DatabaseUnusable("A database in memory can't be shared between connections; use serve --ephemeral.")

@@ -6,6 +6,7 @@ in single precision, the sixteen bytes of a session's id, a sequence.
 
 import struct
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Sequence
 from uuid import UUID
 
 import msgspec
@@ -47,10 +48,10 @@ def bindings_of(workspace: str, query: SearchQuery) -> tuple[Bindings, Filters]:
     return bindings, {name: value for name, value in filters.items() if value is not None}
 
 
-def listing(found: list[Found], query: SearchQuery, words: str) -> Listing:
-    """The page of what was found by `words`, which are in FTS5's language."""
+def listing(found: list[Found], query: SearchQuery, phrases: Sequence[str]) -> Listing:
+    """The page of what was found by `phrases`, which are in FTS5's language."""
     page = found[: query.limit]
-    texts = snippets([content for *_, content in page], words)
+    texts = snippets([content for *_, content in page], phrases)
     hits = [
         SearchHit(session_id, sequence, role, snippet, score)
         for (score, session_id, sequence, role, _), snippet in zip(page, texts, strict=True)

@@ -3,6 +3,7 @@
 However slow its reader is, it holds no connection, and no moment that the database would have to keep.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Iterable
 from tempfile import SpooledTemporaryFile
 
@@ -41,6 +42,8 @@ class Spool:
         if not self._lengths:
             await self.aclose()
             raise StopAsyncIteration
+        # Writing it in another form takes its time, and a reader that is fast enough would leave none to others.
+        await asyncio.sleep(0)
         return self._file.read(self._lengths.pop())
 
     async def aclose(self) -> None:

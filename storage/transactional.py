@@ -72,7 +72,7 @@ class TransactionalStorage(TransactionalProfiles, TransactionalDirectories, Tran
         statement, bindings = queries.sessions(self.dialect, query, filters, in_directory)
         bindings["workspace"] = workspace
         if query.limit is None:
-            return await self._listing(statement, bindings)
+            return await self._listing(statement, bindings, searching=bool(filters))
         if filters:
             # It reads on until enough sessions pass, which may be far.
             return _page(await self._read(lambda rows: rows.row(statement, bindings)), query)

@@ -12,7 +12,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -77,13 +78,27 @@ class PostgresServer:
     def kill(self) -> None:
         """End all of its processes as a failing machine would."""
         assert self.process is not None
+        self._signal(signal.SIGKILL)
+        self.process.wait(STOP_SECONDS)
+
+    @contextmanager
+    def stuck(self) -> Iterator[None]:
+        """While it is held the server is there, and answers nothing."""
+        self._signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self._signal(signal.SIGCONT)
+
+    def _signal(self, number: int) -> None:
+        """Send it to all of its processes."""
+        assert self.process is not None
         children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
-        self.process.kill()
+        self.process.send_signal(number)
         for child in children:
             # It may have ended on its own: they watch over each other.
             with suppress(ProcessLookupError):
-                os.kill(int(child), signal.SIGKILL)
-        self.process.wait(STOP_SECONDS)
+                os.kill(int(child), number)
 
     def check(self) -> None:
         """Hold its tables and indexes against each other (https://www.postgresql.org/docs/current/app-pgamcheck.html)."""

@@ -62,5 +62,6 @@ class CorkedTransport(asyncio.Transport):
 
     def _flush(self) -> None:
         waiting, self._waiting, self._size = self._waiting, [], 0
-        if waiting:
+        # A client that is gone has closed it.
+        if waiting and not self._transport.is_closing():
             self._transport.write(b"".join(waiting))

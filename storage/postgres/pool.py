@@ -97,6 +97,10 @@ class Pool(Reader):
         """Let go of every connection, when it is given back."""
         await self._pool.close()
 
+    def terminate(self) -> None:
+        """Let go of every connection at once."""
+        self._pool.terminate()
+
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[ConnectionRows]:
         """A connection for a while. Raises `StorageUnavailable` where none comes in time."""

@@ -1,6 +1,7 @@
 """The storage in PostgreSQL: any number of nodes share a database."""
 
 import asyncio
+import logging
 from collections import defaultdict
 from collections.abc import Callable, Coroutine
 from contextlib import aclosing
@@ -43,6 +44,10 @@ from .transaction import transaction
 
 # For what no notification told.
 POLL_SECONDS = 1.0
+# A server that is stuck does not keep a daemon from ending.
+CLOSING_SECONDS = 5
+
+logger = logging.getLogger(__name__)
 
 Answer = TypeVar("Answer")
 # The last sequence and its time, or the answer recorded before.
@@ -92,11 +97,17 @@ class PostgresStorage(TransactionalStorage):
         self._appends = Grouping[Appending, Appended](self._append_together, lambda request: request.size)
 
     async def close(self) -> None:
+        giving_up = asyncio.get_running_loop().call_later(CLOSING_SECONDS, self._give_up)
         await self._creations.close()
         await self._appends.close()
         await self._changes.close()
         await self._notifications.close()
         await self._pool.close()
+        giving_up.cancel()
+
+    def _give_up(self) -> None:
+        logger.warning("PostgreSQL does not answer; what still waits for it is given up.")
+        self._pool.terminate()
 
     async def ping(self) -> None:
         await self._pool.row(statements.PING, {})

@@ -6,6 +6,7 @@ import apsw
 
 from ..check_statements import CONTENTS
 from ..errors import DatabaseDamaged, DatabaseUnusable, MaintenanceRefused
+from ..location import refuse_itself
 from ..maintenance import Contents, Progress, Restored
 from .file_check import faults
 from .files import close_log, part_of, put, unused
@@ -18,7 +19,7 @@ def back_up(source: Path, file: Path, *, replace: bool, progress: Progress) -> C
     """See `Maintenance.back_up`."""
     connection = open_to_read(source)
     try:
-        _refuse_itself(source, file)
+        refuse_itself(source, file)
         if file.exists():
             _refuse_existing(file, replace=replace)
             with unused(file):
@@ -37,7 +38,7 @@ def restore(file: Path, target: Path, *, replace: bool, progress: Progress) -> R
     """See `Maintenance.restore`."""
     connection = open_to_read(file)
     try:
-        _refuse_itself(target, file)
+        refuse_itself(target, file)
         if target.exists():
             _refuse_existing(target, replace=replace)
             close_log(target)
@@ -98,11 +99,6 @@ def _refuse_existing(file: Path, *, replace: bool) -> None:
         raise MaintenanceRefused(f"{file} is there already; name another, or replace it with --force.")
     if not file.is_file():
         raise MaintenanceRefused(f"{file} is no file; name another.")
-
-
-def _refuse_itself(database: Path, file: Path) -> None:
-    if file.exists() and database.exists() and file.samefile(database):
-        raise MaintenanceRefused(f"{file} is the database itself; name another file.")
 
 
 def _cannot_write(file: Path, error: Exception) -> DatabaseUnusable | DatabaseDamaged:

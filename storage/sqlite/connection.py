@@ -1,5 +1,6 @@
 """Connections to the SQLite file, set up so that a commit is on disk when it returns."""
 
+import ctypes
 import logging
 import random
 import time
@@ -26,6 +27,8 @@ _AWAY = (
     apsw.ReadOnlyError,
     apsw.NoMemError,
     apsw.ProtocolError,
+    # What apsw says of a file that can't be read, where a search begins with asking for FTS5.
+    apsw.NoFTS5Error,
     OSError,
 )
 
@@ -79,6 +82,20 @@ def leave_one_file(path: str) -> None:
                 "The write-ahead log of %s stays beside it, to be read when it is opened again: %s", path, error
             )
             return
+
+
+class FileMoved(StorageUnavailable):
+    """What would be written could not be found again: the file is not in its place any more."""
+
+    def __init__(self) -> None:
+        super().__init__("its file was moved, deleted or replaced; put it back, or start the daemon anew")
+
+
+def has_moved(connection: apsw.Connection) -> bool:
+    """Whether its file is not in its place any more: it was moved, deleted or replaced."""
+    moved = ctypes.c_int()
+    connection.file_control("main", apsw.SQLITE_FCNTL_HAS_MOVED, ctypes.addressof(moved))
+    return bool(moved.value)
 
 
 @contextmanager

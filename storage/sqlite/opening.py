@@ -1,6 +1,5 @@
 """Opening the file: what is no database of ours, or is damaged, is refused with what to do."""
 
-import ctypes
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,7 +8,7 @@ import apsw
 
 from ..errors import DatabaseOutOfDate, DatabaseUnusable
 from ..location import refuse_absent
-from .connection import connect_reader, connect_writer, switch_to_wal
+from .connection import connect_reader, connect_writer, has_moved, switch_to_wal
 from .files import OWN_MODE
 from .migrations import latest, migrate, refuse_another_program_s, refuse_newer
 
@@ -102,8 +101,6 @@ def _look_into_tables(connection: apsw.Connection) -> None:
 def _refuse_replaced(connection: apsw.Connection, path: str) -> None:
     # Who waited for the lock of `amplifierd restore` has the database open that was there before. From now on nobody
     # can replace the file: this connection's lock says that it is in use.
-    moved = ctypes.c_int()
-    connection.file_control("main", apsw.SQLITE_FCNTL_HAS_MOVED, ctypes.addressof(moved))
-    if moved.value:
+    if has_moved(connection):
         connection.close()
         raise DatabaseUnusable(f"The database {path} was replaced while it was being opened; start again.")

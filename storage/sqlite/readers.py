@@ -14,7 +14,7 @@ from ..errors import StorageUnavailable
 from ..listing import BLOCK_BYTES, FIRST_BLOCK_BYTES, spooled
 from ..records import Listing
 from ..rows import Bindings, Row
-from .connection import as_storage_error, connect_reader
+from .connection import FileMoved, as_storage_error, connect_reader, has_moved
 from .rows import ConnectionRows
 
 Answer = TypeVar("Answer")
@@ -36,15 +36,23 @@ class Readers:
         # SQLite gives up a list that grows longer, or a record that is, as soon as it sees that.
         self._short.limit(apsw.SQLITE_LIMIT_LENGTH, FIRST_BLOCK_BYTES)
         self._idle: list[apsw.Connection] = []
+        self._lent: set[apsw.Connection] = set()
         self._free = asyncio.Semaphore(MOST_CONNECTIONS)
         self._waiting = 0
         self._threads = ThreadPoolExecutor(max_workers=4, thread_name_prefix="amplifierd-reader")
 
     def close(self) -> None:
-        """Let go of every connection."""
+        """Let go of every connection; what a thread still reads is given up."""
+        for connection in self._lent:
+            connection.interrupt()
         self._threads.shutdown()
         for connection in [self._point, self._short, *self._idle]:
             connection.close()
+
+    def check_place(self) -> None:
+        """Raises `FileMoved` where the file is not in its place any more."""
+        if has_moved(self._point):
+            raise FileMoved
 
     def joined(self, statement: str, bindings: Bindings) -> bytes | None:
         """The BLOB of a list that SQLite joins, on the event loop; None where it is too long for that, or no row."""
@@ -60,7 +68,7 @@ class Readers:
         """What `work` reads, in a thread."""
 
         async def read(connection: apsw.Connection) -> Answer:
-            return await self._in_thread(lambda: work(connection))
+            return await self._in_thread(connection, lambda: work(connection))
 
         return await self._with_connection(read)
 
@@ -70,7 +78,7 @@ class Readers:
         Or in a thread, where it is `searching`: much may be read for few rows.
         """
         return await self._with_connection(
-            lambda connection: self._read(_blocks(connection.execute(statement, bindings)), searching=searching)
+            lambda connection: self._read(connection, connection.execute(statement, bindings), searching=searching)
         )
 
     async def _with_connection(self, read: Callable[[apsw.Connection], Awaitable[Answer]]) -> Answer:
@@ -87,16 +95,20 @@ class Readers:
 
     async def _lend(self, read: Callable[[apsw.Connection], Awaitable[Answer]]) -> Answer:
         connection = self._idle.pop() if self._idle else connect_reader(self._path)
+        self._lent.add(connection)
         try:
             answer = await read(connection)
         except BaseException:
             connection.close()
             raise
+        finally:
+            self._lent.discard(connection)
         self._idle.append(connection)
         return answer
 
-    async def _read(self, blocks: Generator[bytes, None, None], *, searching: bool) -> Listing:
-        first = await self._in_thread(lambda: next(blocks)) if searching else next(blocks)
+    async def _read(self, connection: apsw.Connection, rows: Iterable[Row], *, searching: bool) -> Listing:
+        blocks = _blocks(rows)
+        first = await self._in_thread(connection, lambda: next(blocks)) if searching else next(blocks)
         if len(first) < FIRST_BLOCK_BYTES:
             return Listing(first)
         # A request that is given up leaves the thread to its end: the connection is the thread's until then.
@@ -107,13 +119,14 @@ class Readers:
             await (await reading).aclose()
             raise
 
-    async def _in_thread(self, work: Callable[[], Answer]) -> Answer:
+    async def _in_thread(self, connection: apsw.Connection, work: Callable[[], Answer]) -> Answer:
         working = asyncio.get_running_loop().run_in_executor(self._threads, work)
         try:
             return await asyncio.shield(working)
         except asyncio.CancelledError:
-            # Its connection is the thread's until it is done.
-            await working
+            # Its connection is the thread's until it is done, which is soon.
+            connection.interrupt()
+            await asyncio.wait([working])
             raise
 
 

@@ -20,5 +20,5 @@ def find(connection: apsw.Connection, workspace: str, query: SearchQuery) -> Lis
     words = fts5(phrases)
     bindings, filters = bindings_of(workspace, query)
     register_score(connection)
-    found = connection.execute(statements.search(filters), bindings | filters | {"words": words}).fetchall()
+    found = connection.execute(statements.search(filters), bindings | filters | {"words": " ".join(words)}).fetchall()
     return listing(cast("list[Found]", found), query, words)

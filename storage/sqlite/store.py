@@ -78,6 +78,7 @@ class SQLiteStorage(TransactionalStorage):
         await asyncio.to_thread(leave_one_file, self.path)
 
     async def ping(self) -> None:
+        self._readers.check_place()
         await self._rows.row(statements.PING, {})
 
     async def search_messages(self, workspace: str, query: SearchQuery) -> Listing:

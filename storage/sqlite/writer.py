@@ -20,7 +20,7 @@ from typing import Any, Generic, TypeVar
 import apsw
 
 from ..errors import StorageUnavailable
-from .connection import as_storage_error, transaction
+from .connection import FileMoved, as_storage_error, has_moved, transaction
 
 logger = logging.getLogger(__name__)
 
@@ -182,6 +182,8 @@ class Writer:
                 request.error = error
 
     def _do(self, group: list[_Request[Any]], attempt: Callable[[_Request[Any], apsw.Connection], None]) -> None:
+        if has_moved(self._connection):
+            raise FileMoved
         with transaction(self._connection):
             for request in group:
                 attempt(request, self._connection)

@@ -6,6 +6,7 @@ import json
 import logging
 import re
 import socket
+import struct
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -125,6 +126,16 @@ def told(daemon: Daemon, request: str) -> bytes:
     with socket.create_connection(("127.0.0.1", daemon.port), timeout=10) as connection:
         connection.sendall(request.encode())
         return connection.makefile("rb").read()
+
+
+def test_a_client_that_hangs_up_on_answers_is_no_error(tmp_path: Path) -> None:
+    with Daemon(f"sqlite:///{tmp_path}/a.db") as daemon:
+        for _ in range(50):
+            with socket.create_connection(("127.0.0.1", daemon.port)) as connection:
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                connection.sendall(get("/api/v1/health") * 4)
+        assert exchange(daemon.port, get("/api/v1/health")).status == 200
+    assert "Traceback" not in daemon.log
 
 
 def test_a_stream_has_one_connection_header(daemon: Daemon) -> None:

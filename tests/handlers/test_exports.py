@@ -217,6 +217,16 @@ def test_the_command_line_does_the_same(tmp_path: Path, daemon: Daemon, client: 
     assert f"{sessions} were skipped" in skipped.stderr.decode()
 
 
+def test_an_export_over_the_database_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "a.db"
+    with Daemon(f"sqlite:///{file}") as daemon:
+        httpx.post(f"{daemon.api}/sessions")
+    outcome = run("export", "--database", daemon.database, str(file))
+    assert outcome.returncode == 1
+    assert f"Error: {file} is the database itself; name another file." in outcome.stderr.decode()
+    assert b"Exported 1 sessions." in run("export", "--database", daemon.database).stderr
+
+
 @pytest.mark.parametrize("target", ["/dev/full", "-"])
 def test_an_export_onto_a_full_disk_is_told(daemon: Daemon, path: str, target: str) -> None:
     assert path

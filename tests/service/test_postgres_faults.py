@@ -195,3 +195,14 @@ class Tail:
         except httpx.TransportError:
             # The node is gone.
             return
+
+
+def test_a_server_that_is_stuck_does_not_keep_a_node_from_ending(server: PostgresServer) -> None:
+    with Daemon(server.url()) as node, ThreadPoolExecutor() as pool:
+        assert httpx.post(f"{node.api}/sessions").status_code == 201
+        with server.stuck():
+            writing = [pool.submit(httpx.post, f"{node.api}/sessions", timeout=60) for _ in range(4)]
+            time.sleep(1)
+            assert node.stop() == 0
+            assert {answer.result().status_code for answer in writing} == {503}
+    assert "Traceback" not in node.log

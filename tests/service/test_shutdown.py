@@ -12,7 +12,7 @@ import pytest
 
 from daemon import Daemon
 from load import AFRESH, Load
-from raw import Connection, get, post
+from raw import Connection, get, post, refused
 from torture import Torture
 
 SEED = 20251121
@@ -158,3 +158,16 @@ def test_a_second_signal_ends_it_at_once(database: str, number: int, workers: st
     assert "Traceback" not in daemon.log
     with Daemon(database) as daemon, daemon.client() as client:
         assert client.get(f"/sessions/{session_id}").status_code == 200
+
+
+def test_an_upload_that_stops_is_503_at_the_end(tmp_path: Path) -> None:
+    # It may take the ten seconds that the end waits for it.
+    with Daemon(f"sqlite:///{tmp_path}/a.db") as daemon, Connection(daemon.port, seconds=30) as connection:
+        connection.send(post("/api/v1/sessions", b"{}")[:-1])
+        time.sleep(0.3)
+        daemon.process.send_signal(signal.SIGTERM)
+        answered = connection.answer()
+        refused(answered, 503, "The server ends. What was asked may be done or not")
+        assert answered.headers["retry-after"] == "1"
+        assert daemon.wait() == 0
+    assert "Traceback" not in daemon.log

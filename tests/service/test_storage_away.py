@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
+import pytest
 
 from amplifierd.contract import load_document
 from amplifierd.settings import CONTRACT
@@ -86,3 +87,23 @@ def test_a_defect_is_500_without_internals(database: str) -> None:
         daemon.stop()
     assert all(f"Request {problem['requestId']} failed" in daemon.log for problem in problems)
     assert len(re.findall("no such table|UndefinedTableError", daemon.log)) >= len(problems)
+
+
+@pytest.mark.parametrize("how", ["moved", "deleted", "replaced"])
+def test_a_database_that_is_not_in_its_place_takes_no_writes(tmp_path: Path, how: str) -> None:
+    path = tmp_path / "a.db"
+    with Daemon(f"sqlite:///{path}") as daemon, daemon.client() as client:
+        session_id = client.post("/sessions").json()["id"]
+        if how == "deleted":
+            path.unlink()
+        else:
+            path.rename(tmp_path / "b.db")
+        if how == "replaced":
+            path.write_bytes((tmp_path / "b.db").read_bytes())
+        for answered in (client.post("/sessions"), client.delete(f"/sessions/{session_id}"), client.get("/health")):
+            assert answered.status_code == 503
+            assert "its file was moved, deleted or replaced; put it back" in answered.json()["detail"]
+        if how == "moved":
+            (tmp_path / "b.db").rename(path)
+            assert client.post("/sessions").status_code == 201
+            assert client.get("/health").status_code == 200

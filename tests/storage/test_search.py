@@ -149,6 +149,28 @@ async def test_a_snippet_is_short(storage: Storage, session: Session) -> None:
 
 
 @pytest.mark.parametrize(
+    ("content", "text", "snippet"),
+    [
+        # A time that grew with the square of the matches would be hours.
+        ("a b c " * 100_000, "a b c", "<mark>a</mark> <mark>b</mark> <mark>c</mark>"),
+        ("word " * 5_000 + "one two" + " word" * 5_000, '"one two"', "<mark>one two</mark> word"),
+        ("x" * 1_990 + " one two " + "x" * 1_990, '"one two"', "<mark>one two</mark>"),
+        ("one" + " word" * 5_000 + " two", "one two", "<mark>one</mark> word"),
+        ("one" + " ." * 5_000 + " two", '"one two"', "<mark>one . ."),
+        ("word " * 399 + "needles " + "word " * 1_000 + "needle", "needle", "<mark>needle</mark>"),
+        ("日本語" * 2_000 + " 言葉", "言葉", "<mark>言葉</mark>"),
+    ],
+    ids=["often", "far", "border", "apart", "spread", "cut", "without spaces"],
+)
+async def test_a_snippet_of_a_long_message(storage: Storage, content: str, text: str, snippet: str) -> None:
+    session = await storage.create_session(W, NewSession())
+    await storage.append_message(W, session.id, NewMessage(content=content))
+    [hit] = await hits(storage, text)
+    assert snippet in hit.snippet
+    assert "needles" not in hit.snippet.replace("<mark>", "")
+
+
+@pytest.mark.parametrize(
     ("filters", "expected"),
     [
         (SearchQuery("hello", role="tool"), 1),

@@ -16,6 +16,9 @@ from .options import FROM_ENVIRONMENT, Seconds, database
 # Asked as early as can be: a parent that ends while this process starts is one to end with.
 PARENT = os.getppid()
 
+# As a browser writes it (RFC 6454, section 6.2): any other is the origin of no page.
+_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://([a-z0-9._-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?")
+
 
 def _rate(_context: click.Context, _option: click.Parameter, rate: str | None) -> str | None:
     if rate is not None:
@@ -30,15 +33,14 @@ def _rate(_context: click.Context, _option: click.Parameter, rate: str | None) -
 
 def _hosts(_context: click.Context, _option: click.Parameter, hosts: tuple[str, ...]) -> tuple[str, ...]:
     for host in hosts:
-        if re.fullmatch(r"\*|[\w.-]+|\[[0-9A-Fa-f:.]+\]", host) is None:
+        if re.fullmatch(r"\*|[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]", host) is None:
             raise click.BadParameter(f"{host!r} is no name of a host: write example.com, without a port, or * for any.")
     return hosts
 
 
 def _origins(_context: click.Context, _option: click.Parameter, origins: tuple[str, ...]) -> tuple[str, ...]:
-    # As a browser writes it (RFC 6454, section 6.2): any other is the origin of no page.
     for origin in origins:
-        if origin not in ("*", "null") and re.fullmatch(r"[a-z][a-z0-9+.-]*://[^/?#@\sA-Z]+", origin) is None:
+        if origin not in ("*", "null") and _ORIGIN.fullmatch(origin) is None:
             raise click.BadParameter(f"{origin!r} is no origin: write https://example.com, without a path, or *.")
     return origins
 

@@ -2,12 +2,14 @@
 
 import asyncio
 import os
+from pathlib import Path
 from typing import BinaryIO, get_args
 
 import click
 
 from ..settings import CONTRACT
-from ..storage import open_existing, open_storage
+from ..storage import open_existing, open_storage, path_of
+from ..storage.location import refuse_itself
 from ..storage.records import ENDED, CleanUp, OnConflict, SessionStatus
 from .options import FROM_ENVIRONMENT, database, sentences, workspace
 
@@ -27,6 +29,9 @@ def export_sessions(database: str, workspace: str, file: str) -> None:
     from ..commands import export_to
 
     with sentences():
+        kept_in = path_of(database)
+        if kept_in is not None:
+            refuse_itself(Path(kept_in), Path(file))
         exported = asyncio.run(export_to(file, open_existing(database), workspace))
     click.echo(f"Exported {exported} sessions.", err=True)
 

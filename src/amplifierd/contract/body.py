@@ -1,5 +1,6 @@
 """Request bodies: read within bounds, decoded and validated once, bound to the handler's type."""
 
+import asyncio
 from collections.abc import Callable, Collection, Mapping
 from types import MappingProxyType
 from typing import Any
@@ -104,7 +105,7 @@ class Body:
         reading = self._readings.get(_media_type(content_type)) if self._readings else None
         if reading is None:
             return self._records.read(body, "The body")
-        meaning = meaning_of(body, reading)
+        meaning = await asyncio.to_thread(meaning_of, body, reading)
         return self._records.read(meaning.json, "The body", meaning.located)
 
     def _check_headers(self, scope: Scope) -> bytes | None:

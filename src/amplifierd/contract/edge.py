@@ -1,5 +1,6 @@
 """The outermost application: gives each request an id, logs it, and answers every error with a problem body."""
 
+import asyncio
 import logging
 import secrets
 import time
@@ -11,11 +12,18 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from .exchange import Capacity, Exchange
 from .gate import Gate
-from .problems import problem_of, render
+from .problems import RETRY_AFTER_SECONDS, Problem, problem_of, render
 
 AccessLog = Callable[[str, str, int, float, str], None]
 
 logger = logging.getLogger("amplifierd")
+
+_ENDING = Problem(
+    503,
+    "server-ending",
+    "The server ends. What was asked may be done or not: send it again, with its Idempotency-Key where it has one.",
+    headers={"Retry-After": str(RETRY_AFTER_SECONDS)},
+)
 
 
 class Edge:
@@ -56,6 +64,10 @@ class Edge:
             await self._app(_without_trailing_slash(scope), receive, exchange.send)
         except ClientDisconnect:
             exchange.status = 499
+        except asyncio.CancelledError:
+            # The server ends, and has waited long enough. An answer that has begun is cut, which tells its client.
+            if not exchange.status:
+                await self._answer(_ENDING, exchange)
         except Exception as error:  # noqa: BLE001  # whatever it is, the client gets a problem body
             await self._answer_error(error, exchange)
         finally:
@@ -74,6 +86,9 @@ class Edge:
         if exchange.status:
             # The status is sent; only a connection cut short still tells the client that something failed.
             raise error
+        await self._answer(problem, exchange)
+
+    async def _answer(self, problem: Problem, exchange: Exchange) -> None:
         headers, body = render(problem, exchange.request_id)
         await exchange.send({"type": "http.response.start", "status": problem.status, "headers": headers})
         await exchange.send({"type": "http.response.body", "body": body})

@@ -68,5 +68,5 @@ class _CompiledAPI(RoutedAPI[Operation]):
 def not_allowed(scope: Scope, methods: Iterable[str]) -> Problem:
     """The 405 problem of a path that has other methods."""
     allowed = ", ".join(sorted(methods))
-    detail = f"{scope['method']} is not allowed on {scope['path']}; it takes {allowed}."
+    detail = f"{scope['method']} is not allowed on {scope['raw_path'].decode('latin-1')}; it takes {allowed}."
     return Problem(405, "method-not-allowed", detail, headers={"Allow": allowed})
