@@ -22,7 +22,7 @@ EXERCISED: set[tuple[str, str, str]] = set()
 EXERCISED_AT = "amplifierd/exercised"
 
 START_SECONDS = 60
-STOP_SECONDS = 20
+STOP_SECONDS = 40
 SAY_SECONDS = 60
 # Of the log, as much as a test that fails shows.
 LAST_CHARACTERS = 4_000

@@ -121,10 +121,9 @@ def _unauthorized(key: str | None) -> Problem:
     if key is None:
         detail = "This server wants a key; send it as Authorization: Bearer amp_…"
         return Problem(401, "key-required", detail, headers={CHALLENGE: _REALM})
+    detail = "The key is unknown, has expired or was revoked; ask whoever runs this server for another."
     if not key:
         detail = "Authorization shows no key; send it as Authorization: Bearer amp_…"
-        return Problem(401, "key-refused", detail, headers={CHALLENGE: f'{_REALM}, error="invalid_token"'})
-    detail = "The key is unknown, has expired or was revoked; ask whoever runs this server for another."
     return Problem(401, "key-refused", detail, headers={CHALLENGE: f'{_REALM}, error="invalid_token"'})
 
 
