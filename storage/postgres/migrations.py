@@ -26,8 +26,7 @@ async def migrate(connection: Connection, *, upgrade: bool) -> None:
     if version == len(scripts):
         return
     if version and not upgrade:
-        _refuse_newer(version, len(scripts))
-        raise DatabaseOutOfDate(version, len(scripts))
+        await refuse_other(connection)
     async with connection.transaction():
         # As long as another migrates: it may take its time.
         await connection.execute("SET LOCAL lock_timeout = 0")

@@ -1,7 +1,6 @@
 """What every storage does with profiles, and what sessions keep of them."""
 
 import asyncio
-from collections.abc import AsyncGenerator
 
 import msgspec
 import pytest
@@ -32,7 +31,8 @@ from amplifierd.storage.profile_records import (
     ProfileSettings,
     SessionConfig,
 )
-from amplifierd.storage.records import Export, ExportLine, Fork, Listing, NewSession, Once, SessionPatch
+from amplifierd.storage.records import Fork, Listing, NewSession, Once, SessionPatch
+from exports import export_of, exported
 
 W = "default"
 NOBODY = "019aa8a4-7f7c-7c3e-9d2b-5b6f0f4f2a11"
@@ -327,25 +327,13 @@ async def test_overrides_are_merged_into_what_a_session_keeps(storage: Storage) 
     assert (await storage.session_profile(W, plain.id)).version == "9"
 
 
-async def lines_of(storage: Storage) -> list[ExportLine]:
-    export = await storage.export_sessions(W)
-    return [line async for batch in export.batches for line in batch]
-
-
-def export_of(lines: list[ExportLine]) -> Export:
-    async def batches() -> AsyncGenerator[list[ExportLine], None]:
-        yield lines
-
-    return Export(batches())
-
-
 async def test_an_export_has_what_sessions_keep(storage: Storage) -> None:
     await storage.create_profile(W, WHOLE)
     await storage.create_directory(W, NewDirectory("d"))
     session = await storage.create_session(W, NewSession(profile=WHOLE.name, amplified_dir="d"))
     await storage.create_session(W, NewSession())
     kept = await storage.session_profile(W, session.id)
-    lines = await lines_of(storage)
+    lines = await exported(storage)
     assert [it.profile for it in lines if isinstance(it.profile, ProfileSettings)] == [kept]
     assert lines[2].profile == kept
     await storage.import_sessions("other", export_of(lines), "fail")
