@@ -27,6 +27,8 @@ _AWAY = (
     apsw.ReadOnlyError,
     apsw.NoMemError,
     apsw.ProtocolError,
+    # What is read is given up where the storage is closed.
+    apsw.InterruptError,
     # What apsw says of a file that can't be read, where a search begins with asking for FTS5.
     apsw.NoFTS5Error,
     OSError,

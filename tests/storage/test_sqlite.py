@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,8 +15,10 @@ import msgspec
 import pytest
 
 from amplifierd.storage import directory_statements, open_storage, portable, profile_statements, queries
+from amplifierd.storage.errors import StorageUnavailable
 from amplifierd.storage.records import NewMessage, NewSession, SearchQuery, SessionQuery, SessionSort
 from amplifierd.storage.sqlite import search_statements, statements
+from amplifierd.storage.sqlite.readers import Readers
 from amplifierd.storage.sqlite.store import DIALECT
 
 W = "default"
@@ -130,6 +133,35 @@ async def test_the_children_of_a_session_are_found_by_it(path: Path, sort: Sessi
             "SEARCH session USING INDEX session_by_parent (workspace=? AND parent_session_id=?"
         )
         connection.close()
+
+
+# It says that it has begun.
+ENDLESS = """
+WITH RECURSIVE number (n) AS (
+    SELECT begun()
+    UNION ALL
+    SELECT 1
+    FROM number
+)
+SELECT COUNT(*)
+FROM number
+"""
+
+
+async def test_what_a_reader_still_reads_at_the_end_is_given_up(path: Path) -> None:
+    begun = threading.Event()
+
+    def read(connection: apsw.Connection) -> None:
+        connection.create_scalar_function("begun", lambda *_: begun.set())
+        connection.execute(ENDLESS)
+
+    async with open_storage(f"sqlite:///{path}"):
+        readers = Readers(str(path))
+        reading = asyncio.create_task(readers.work(read))
+        await asyncio.to_thread(begun.wait)
+        readers.close()
+        with pytest.raises(StorageUnavailable, match="interrupted"):
+            await reading
 
 
 async def test_a_new_database_is_its_owner_s_alone(path: Path) -> None:

@@ -115,12 +115,16 @@ async def open_and_close(storage: Storage) -> None:
         pass
 
 
-async def test_a_file_that_another_program_has_open_is_not_upgraded(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    database = f"sqlite:///{tmp_path}/a.db"
-    await first_version(database, monkeypatch)
-    older = apsw.Connection(str(tmp_path / "a.db"))
+@pytest.fixture
+async def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A file of the first version."""
+    await first_version(f"sqlite:///{tmp_path}/a.db", monkeypatch)
+    return tmp_path / "a.db"
+
+
+async def test_a_file_that_another_program_has_open_is_not_upgraded(file: Path) -> None:
+    database = f"sqlite:///{file}"
+    older = apsw.Connection(str(file))
     older.pragma("journal_mode", "wal")
     older.execute("SELECT context FROM session JOIN session_detail").fetchall()
     with pytest.raises(DatabaseUnusable, match=r"has an older schema, and a program has it open; stop the daemon"):
@@ -134,12 +138,9 @@ async def test_a_file_that_another_program_has_open_is_not_upgraded(
         await open_and_close(open_storage(database))
 
 
-async def test_what_is_left_of_a_lost_session_is_left_by_an_upgrade(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    database = f"sqlite:///{tmp_path}/a.db"
-    await first_version(database, monkeypatch)
-    connection = apsw.Connection(str(tmp_path / "a.db"))
+async def test_what_is_left_of_a_lost_session_is_left_by_an_upgrade(file: Path) -> None:
+    database = f"sqlite:///{file}"
+    connection = apsw.Connection(str(file))
     connection.execute("DELETE FROM session WHERE id = ?", (IDS[0],))
     connection.close()
     await open_and_close(open_storage(database))
