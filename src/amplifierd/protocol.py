@@ -1,20 +1,23 @@
-"""HTTP/1.1 as uvicorn speaks it, with these things mended: upgrades, refusals, bounds, and how often it writes."""
+"""HTTP/1.1 on one connection, parsed by httptools, for uvicorn's server: in order, within bounds, at no great cost."""
 
 import asyncio
+from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import unquote
 
 import httptools
-from uvicorn._types import ASGI3Application, HTTPScope
-from uvicorn.protocols.http.flow_control import FlowControl
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+import uvicorn
+from starlette.types import ASGIApp, Scope
+from uvicorn.server import ServerState
 
 from .contract import Problem
 from .corked import CorkedTransport
 from .eager import EagerTask
 from .patience import Patience
 from .refusals import problem, refusing, response
-from .unchunked import unchunked
+from .request import Header, Request
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,132 +41,257 @@ LIMITS = Limits()
 
 # So much is parsed at once. Requests that were sent ahead past that wait as the bytes that they are.
 PIECE_BYTES = 8 * 1024
+# So much of a body may wait for its application.
+_MOST_HELD_BYTES = 64 * 1024
 
 _NOT_HTTP = "This is not HTTP/1.1 as RFC 9112 has it."
 _OFFERS = (b"upgrade", b"http2-settings")
 
+# What is coming: nothing yet, a head, a body.
+_NOTHING, _HEAD, _BODY = range(3)
 
-class Protocol(HttpToolsProtocol):
-    """Serves a request that asks to upgrade as if it had not asked; refuses what is no HTTP with a problem body.
 
-    Java's HttpClient sends `Upgrade: h2c` with every request, and a server may ignore it (RFC 9110, section 7.8).
-    httptools stops at such headers, and what follows them, the body, would be lost: the headers are given to a new
-    parser without the two that ask.
+class Protocol(asyncio.Protocol):
+    """Has uvicorn's application answer each request in its turn; refuses what is no HTTP with a problem body.
+
+    A request that asks to upgrade is served as if it had not asked: Java's HttpClient sends `Upgrade: h2c` with every
+    request, and a server may ignore it (RFC 9110, section 7.8). httptools stops at such headers, and what follows
+    them, the body, would be lost: the headers are given to a new parser without the two that ask.
 
     What is refused is the last on its connection: where the next request begins would be a guess.
     """
 
-    def __init__(self, *arguments: Any, limits: Limits = LIMITS, **options: Any) -> None:
-        super().__init__(*arguments, **options)
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],  # noqa: ARG002  # uvicorn gives it; nothing of ours asks for it
+        _loop: asyncio.AbstractEventLoop | None = None,
+        *,
+        limits: Limits = LIMITS,
+    ) -> None:
+        self.is_full = False
+        self._app: ASGIApp = config.loaded_app
+        self._idle_seconds = config.timeout_keep_alive
+        self._server_state = server_state
+        self._loop = _loop or asyncio.get_running_loop()
         self._limits = limits
-        # The last request whose head is here, and the last of which all is, each by its scope.
-        self._headed: HTTPScope | None = None
-        self._whole: HTTPScope | None = None
+        self._parser = self._new_parser()
+        self._coming = _NOTHING
+        self._target = b""
+        self._headers: list[Header] = []
+        self._expects_continue = False
+        # The last request whose head is here; the one that is being answered; those that wait for their turn.
+        self._last: Request | None = None
+        self._answering: Request | None = None
+        self._ahead: deque[Request] = deque()
+        # Something else is coming than before what was parsed last.
+        self._has_turned = False
         # What came of a head or of trailers; and of a body, since that was looked at.
         self._gathered = 0
         self._body_bytes = 0
-        # The request that begins once all that came of it is parsed.
-        self._beginning: tuple[RequestResponseCycle, ASGI3Application] | None = None
-        self._is_parsing = False
         # What is not parsed yet.
         self._rest: bytes | memoryview = b""
-        self._refused = False
+        self._is_paused = False
+        self._is_refused = False
 
     def connection_made(  # type: ignore[override]  # a server has no other transports than these
         self, transport: asyncio.Transport
     ) -> None:
-        self._eager = EagerTask(self.loop, self.tasks)
-        self._corked = CorkedTransport(transport, self.loop)
-        super().connection_made(self._corked)
-        self.flow = _Flow(self.transport, self)
-        least = min(self._limits.head_seconds, self.timeout_keep_alive)
-        self._patience = Patience(self.loop, least, self._overdue)
+        self._server_state.connections.add(self)  # type: ignore[arg-type]  # it lists uvicorn's own
+        self._transport = CorkedTransport(transport, self._loop)
+        self._eager = EagerTask(self._loop, self._server_state.tasks)
+        self._drained = asyncio.Event()
+        self._scope = _scope_on(transport)
+        least = min(self._limits.head_seconds, self._idle_seconds)
+        self._patience = Patience(self._loop, least, self._overdue)
         self._patience.wait(self._limits.head_seconds)
-        if len(self.connections) > self._limits.connections:
+        if len(self._server_state.connections) > self._limits.connections:
             self._refuse(problem(503, f"There are {self._limits.connections} connections, as many as may be."))
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  # whatever it was, the client is gone
+        self._server_state.connections.discard(self)
         self._patience.end()
-        super().connection_lost(exc)
+        # They lead back here: what is in no circle needs no garbage collector.
+        del self._parser
+        requests, self._ahead, self._last = [self._answering, *self._ahead], deque(), None
+        self._rest, self._is_refused = b"", True
+        for request in requests:
+            if request is not None:
+                request.cut()
+        self.resume_writing()
         self._eager.end()
 
     def data_received(self, data: bytes) -> None:
-        if not self._refused:
+        if not self._is_refused:
             self._rest = b"".join((self._rest, data)) if self._rest else data
             self._parse()
 
+    def pause_writing(self) -> None:
+        self.is_full = True
+        self._drained.clear()
+
+    def resume_writing(self) -> None:
+        self.is_full = False
+        self._drained.set()
+
+    def shutdown(self) -> None:
+        """Hang up once what was asked is answered; uvicorn calls it where the server is to end."""
+        if self._last is None or self._last.is_done:
+            self._transport.close()
+        else:
+            self._last.keep_alive = False
+
+    def on_message_begin(self) -> None:
+        self._coming = _HEAD
+        self._has_turned = True
+        self._target = b""
+        self._headers = []
+        self._expects_continue = False
+
+    def on_url(self, target: bytes) -> None:
+        self._target += target
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        name = name.lower()
+        if name == b"expect" and value.lower() == b"100-continue":
+            self._expects_continue = True
+        self._headers.append((name, value))
+
     def on_headers_complete(self) -> None:
         self._check_head()
-        if self.expect_100_continue and self.parser.get_http_version() == "1.0":
-            # It could not read that it may go on (RFC 9110, section 10.1.1).
-            self.expect_100_continue = False
-        super().on_headers_complete()
-        # Trailers come into another list: they are no headers (RFC 9110, section 6.5.1).
-        self.headers = []
-        self._headed = self.scope
+        parser = self._parser
+        if parser.should_upgrade():
+            return
+        request = self._requested()
+        self._coming = _BODY
+        self._has_turned = True
         self._gathered = 0
+        # Trailers come into another list: they are no headers (RFC 9110, section 6.5.1).
+        self._headers = []
+        if self._answering is None:
+            self._answering = request
+        else:
+            self._pause()
+            self._ahead.append(request)
+        self._last = request
 
     def on_body(self, body: bytes) -> None:
         self._body_bytes += len(body)
-        super().on_body(body)
+        request = self._last
+        if request is not None and not request.is_done:
+            request.feed(body)
+            if request.held_bytes > _MOST_HELD_BYTES:
+                self._pause()
 
     def on_message_complete(self) -> None:
-        super().on_message_complete()
-        self._whole = self.scope
-        self._gathered = 0
+        if self._last is not None and not self._parser.should_upgrade():
+            self._last.end()
+            self._coming = _NOTHING
+            self._gathered = 0
 
-    def on_response_complete(self) -> None:
-        self.server_state.total_requests += 1
-        if self.transport.is_closing():
+    @property
+    def default_headers(self) -> Sequence[Header]:
+        """The headers of every answer; uvicorn makes them anew each second."""
+        return self._server_state.default_headers
+
+    def write(self, data: bytes) -> None:
+        """Send it, at the end of this turn of the event loop."""
+        self._transport.write(data)
+
+    def close(self) -> None:
+        """Send what was written, then hang up."""
+        self._transport.close()
+
+    async def drain(self) -> None:
+        """Wait until little is left to send."""
+        await self._drained.wait()
+
+    def read_on(self) -> None:
+        """Read what the client sends, once all that came is parsed."""
+        if not self._is_paused:
             return
-        self.flow.resume_reading()
-        if self.pipeline:
-            self._start_asgi_task(*self.pipeline.pop())
-        elif self.scope is self._whole:
-            self._patience.wait(self.timeout_keep_alive)
-
-    def may_read(self) -> bool:
-        """Whether all that was read is parsed; what is not is parsed then."""
         if self._rest:
-            self.loop.call_soon(self._parse)
-        return not self._rest
-
-    def reads_again(self) -> None:
-        """While the server did not read, its client could not send."""
-        if self._is_receiving():
+            self._loop.call_soon(self._parse)
+            return
+        self._is_paused = False
+        self._transport.resume_reading()
+        if self._coming:
+            # While the server did not read, its client could not send.
             self._expect()
 
-    def _should_upgrade(self) -> bool:
-        # uvicorn then leaves the request alone, and `_feed` goes on with it.
-        return True
+    def is_answered(self, request: Request) -> None:
+        """Answer the next one, or wait for it."""
+        self._server_state.total_requests += 1
+        self._answering = None
+        if not request.keep_alive:
+            self._transport.close()
+        if self._transport.is_closing():
+            return
+        self.read_on()
+        if self._ahead:
+            self._answering = self._ahead.popleft()
+            self._begin(self._answering)
+        elif not self._coming:
+            self._patience.wait(self._idle_seconds)
 
-    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
-        if cycle.scope["http_version"] == "1.0":
-            app = unchunked(app, cycle)
-        if self._is_parsing:
-            self._beginning = cycle, app
+    def _new_parser(self) -> httptools.HttpRequestParser:
+        parser = httptools.HttpRequestParser(self)
+        # What comes after a request that closes the connection is nobody's, and no reason not to answer that.
+        parser.set_dangerous_leniencies(lenient_data_after_close=True)
+        return parser
+
+    def _requested(self) -> Request:
+        parser, target = self._parser, self._target
+        if target.startswith(b"/") and b"#" not in target:
+            raw_path, _, query = target.partition(b"?")
         else:
-            super()._start_asgi_task(cycle, app)
+            url = httptools.parse_url(target)
+            raw_path, query = url.path, url.query or b""
+        path = raw_path.decode("ascii")
+        version = parser.get_http_version()
+        scope: Scope = {
+            **self._scope,
+            "http_version": version,
+            "method": parser.get_method().decode("ascii"),
+            "path": unquote(path) if "%" in path else path,
+            "raw_path": raw_path,
+            "query_string": query,
+            "headers": self._headers,
+        }
+        if version != "1.1":
+            # Its client could not read that it may go on (RFC 9110, section 10.1.1).
+            return Request(self._app, scope, self, keep_alive=False, expects_continue=False)
+        keep_alive, expects_continue = parser.should_keep_alive(), self._expects_continue
+        return Request(self._app, scope, self, keep_alive=keep_alive, expects_continue=expects_continue)
+
+    def _pause(self) -> None:
+        if not self._is_paused:
+            self._is_paused = True
+            self._transport.pause_reading()
 
     def _parse(self) -> None:
-        self._is_parsing = True
+        if not self._rest:
+            return
+        before = self._answering
         self._parse_what_is_there()
-        self._is_parsing = False
-        if self._beginning is not None:
-            beginning, self._beginning = self._beginning, None
-            self._begin(*beginning)
+        if self._answering is not None and self._answering is not before:
+            # Not sooner, so that what came of its body is there.
+            self._begin(self._answering)
 
-    def _begin(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+    def _begin(self, request: Request) -> None:
         if self._eager.may_run():
-            self._eager.run(cycle.run_asgi(app))
+            self._eager.run(request.run())
         else:
-            super()._start_asgi_task(cycle, app)
+            tasks = self._server_state.tasks
+            task = self._loop.create_task(request.run())
+            task.add_done_callback(tasks.discard)
+            tasks.add(task)
 
     def _parse_what_is_there(self) -> None:
         """Parse until a request has to wait for the answer to the one before it."""
-        scope, headed = self.scope, self._headed
         try:
-            while self._rest and not self.pipeline and self.parser is not None:
+            while self._rest and not self._ahead:
                 piece, self._rest = self._rest, b""
                 if len(piece) > PIECE_BYTES:
                     whole = memoryview(piece)
@@ -176,23 +304,15 @@ class Protocol(HttpToolsProtocol):
         except Problem as refused:
             self._refuse(refused)
         else:
-            # The first head of a connection is due from the beginning.
-            if self.cycle is not None:
-                self._go_on(began=self.scope is not scope or self._headed is not headed)
-
-    def _is_receiving(self) -> bool:
-        return self.scope is not self._whole
-
-    def _is_in_body(self) -> bool:
-        return self._is_receiving() and self.scope is self._headed
+            self._go_on()
 
     def _feed(self, piece: bytes | memoryview) -> None:
         body_bytes = self._body_bytes
         try:
-            self.parser.feed_data(piece)
+            self._parser.feed_data(piece)
         except httptools.HttpParserUpgrade as upgrade:
             self._rest = b"".join((self._without_offer(), piece[upgrade.args[0] :], self._rest))
-        if self.scope is not self._whole and self._body_bytes == body_bytes:
+        if self._coming and self._body_bytes == body_bytes:
             # The parser keeps a header, or a trailer, until it ends.
             self._gathered += len(piece)
             self._check_head()
@@ -200,56 +320,60 @@ class Protocol(HttpToolsProtocol):
     def _check_head(self) -> None:
         """Raises a problem where the target, the headers or the trailers are more than they may be."""
         limits = self._limits
-        if len(self.url) > limits.target_bytes:
+        if len(self._target) > limits.target_bytes:
             raise problem(414, f"The target has more than {limits.target_bytes} bytes, the most that it may have.")
         # What came in one piece is not large.
-        if len(self.headers) > limits.headers or (self._gathered and self._gathered_bytes() > limits.header_bytes):
+        if len(self._headers) > limits.headers or (self._gathered and self._gathered_bytes() > limits.header_bytes):
             raise problem(
                 431, f"There are more than {limits.headers} headers, or {limits.header_bytes} bytes of them: send less."
             )
 
     def _gathered_bytes(self) -> int:
-        whole = sum(len(name) + len(value) + 4 for name, value in self.headers)
+        whole = sum(len(name) + len(value) + 4 for name, value in self._headers)
         return max(whole, self._gathered - self._limits.target_bytes - PIECE_BYTES)
 
-    def _go_on(self, *, began: bool) -> None:
+    def _go_on(self) -> None:
         """Say what is due next; read it unless there is more to parse."""
-        if self.scope is self._whole:
+        if self._last is None:
+            # The first head of a connection is due from the beginning.
+            return
+        if not self._coming:
             self._patience.due = None
-        elif began:
+        elif self._has_turned:
             self._expect()
+        self._has_turned = False
         if self._rest:
-            self.flow.pause_reading()
-        elif self.cycle.response_complete:
+            self._pause()
+        elif self._answering is None:
             self._wait()
 
     def _expect(self) -> None:
         self._body_bytes = 0
-        self._patience.wait(self._limits.body_seconds if self._is_in_body() else self._limits.head_seconds)
+        self._patience.wait(self._limits.body_seconds if self._coming == _BODY else self._limits.head_seconds)
 
     def _wait(self) -> None:
         """Read what comes next, if it comes."""
-        self.flow.resume_reading()
-        if self.scope is self._whole:
-            self._patience.wait(self.timeout_keep_alive)
+        self.read_on()
+        if not self._coming:
+            self._patience.wait(self._idle_seconds)
 
     def _without_offer(self) -> bytes:
         """The head of the request that asked to upgrade without its asking, for a new parser."""
-        method, version = self.parser.get_method(), self.parser.get_http_version().encode()
+        method, version = self._parser.get_method(), self._parser.get_http_version().encode()
         if method == b"CONNECT":
             raise problem(400, "CONNECT is for proxies, and this is none.")
-        kept = (_without_upgrade(name, value) for name, value in self.scope["headers"])
+        kept = (_without_upgrade(name, value) for name, value in self._headers)
         head = b"".join(b"%b: %b\r\n" % header for header in kept if header is not None)
-        self.parser = httptools.HttpRequestParser(self)
-        return b"%b %b HTTP/%b\r\n%b\r\n" % (method, self.url, version, head)
+        self._parser = self._new_parser()
+        return b"%b %b HTTP/%b\r\n%b\r\n" % (method, self._target, version, head)
 
     def _overdue(self) -> None:
         limits = self._limits
-        if not self._is_receiving():
-            self.transport.close()
-        elif self.flow.read_paused or (self._is_in_body() and self._body_bytes >= limits.body_bytes):
+        if not self._coming:
+            self._transport.close()
+        elif self._is_paused or (self._coming == _BODY and self._body_bytes >= limits.body_bytes):
             self._expect()
-        elif self._is_in_body():
+        elif self._coming == _BODY:
             least, seconds = limits.body_bytes, limits.body_seconds
             self._refuse(problem(408, f"Less than {least} bytes of the body came within {seconds:g} seconds."))
         else:
@@ -257,53 +381,55 @@ class Protocol(HttpToolsProtocol):
 
     def _refuse(self, refused: Problem) -> None:
         """Answer what is being received with a problem, in its turn; nothing after it is read."""
-        is_in_body = self._is_in_body()
+        is_in_body = self._coming == _BODY
         self._read_no_more()
-        cycle: RequestResponseCycle | None = self.cycle
-        if cycle is not None and is_in_body:
-            self._refuse_body(cycle, refused)
-        elif cycle is None or cycle.response_complete:
+        last = self._last
+        if last is not None and is_in_body:
+            self._refuse_body(last, refused)
+        elif last is None or last.is_done:
             self._answer(refused)
         else:
             # The answer would be taken for that to the request before, which comes first, and is the last.
-            cycle.keep_alive = False
+            last.keep_alive = False
 
     def _read_no_more(self) -> None:
         """Leave what still comes alone, so that the client can send it."""
-        self._refused, self._rest = True, b""
-        self._whole = self.scope
+        self._is_refused, self._rest = True, b""
+        self._coming = _NOTHING
         self._patience.due = None
-        self._corked.lingers = True
-        self.flow.resume_reading()
+        self._transport.lingers = True
+        self.read_on()
 
-    def _refuse_body(self, cycle: RequestResponseCycle, refused: Problem) -> None:
-        cycle.keep_alive = False
-        if cycle.response_complete:
-            self.transport.close()
-        elif self.pipeline:
+    def _refuse_body(self, request: Request, refused: Problem) -> None:
+        request.keep_alive = False
+        if request.is_done:
+            self._transport.close()
+        elif self._ahead:
             # It waits for its turn, in which it is refused.
-            self.pipeline[0] = (cycle, refusing(refused))
-        elif not cycle.response_started:
-            cycle.disconnected = True
-            cycle.message_event.set()
+            request.app = refusing(refused)
+        elif not request.has_begun:
+            request.cut()
             self._answer(refused)
 
     def _answer(self, refused: Problem) -> None:
-        self.transport.write(response(refused))
-        self.transport.close()
+        self._transport.write(response(refused))
+        self._transport.close()
 
 
-class _Flow(FlowControl):
-    """Reads on only where its protocol may, and tells it."""
+def _scope_on(transport: asyncio.Transport) -> Scope:
+    """What the scopes of all requests on a connection have in common."""
+    return {
+        "type": "http",
+        "asgi": {"version": "3.0", "spec_version": "2.3"},
+        "scheme": "http",
+        "server": _address(transport.get_extra_info("sockname")),
+        "client": _address(transport.get_extra_info("peername")),
+        "root_path": "",
+    }
 
-    def __init__(self, transport: asyncio.Transport, protocol: Protocol) -> None:
-        super().__init__(transport)
-        self._protocol = protocol
 
-    def resume_reading(self) -> None:
-        if self.read_paused and self._protocol.may_read():
-            super().resume_reading()
-            self._protocol.reads_again()
+def _address(name: Any) -> tuple[str, int] | None:
+    return (name[0], name[1]) if name else None
 
 
 def _without_upgrade(name: bytes, value: bytes) -> tuple[bytes, bytes] | None:

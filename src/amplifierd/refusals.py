@@ -4,7 +4,7 @@ import secrets
 from http import HTTPStatus
 from typing import Any
 
-from uvicorn._types import ASGI3Application
+from starlette.types import ASGIApp
 
 from .contract import Problem, render
 
@@ -15,6 +15,8 @@ _KINDS = {
     408: "request-timeout",
     414: "target-too-long",
     431: "headers-too-large",
+    # As the contract's: the title says it all.
+    500: "",
     503: "too-many-connections",
 }
 
@@ -32,7 +34,7 @@ def response(refused: Problem) -> bytes:
     return b"\r\n".join([status, *(b"%b: %b" % header for header in headers), b"", body])
 
 
-def refusing(refused: Problem) -> ASGI3Application:
+def refusing(refused: Problem) -> ASGIApp:
     """An application that tells a problem, for a request that waits for its turn."""
 
     async def refuse(_scope: Any, _receive: Any, send: Any) -> None:

@@ -256,6 +256,28 @@ def test_an_answer_that_has_begun_is_not_cut_short_by_a_body() -> None:
         assert is_over(connection)
 
 
+def test_a_request_is_told_that_its_client_is_gone_though_another_waits_behind_it() -> None:
+    told = threading.Event()
+
+    async def app(scope: Any, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+            while (await receive()).get("more_body"):
+                continue
+            gone = asyncio.ensure_future(receive())
+            while not gone.done():
+                await send({"type": "http.response.body", "body": b"x", "more_body": True})
+                await asyncio.sleep(0.05)
+            assert gone.result() == {"type": "http.disconnect"}
+            told.set()
+
+    with serving(app) as port:
+        with Connection(port) as connection:
+            connection.send(get("/") * 2)
+            assert connection.event() == b"x"
+        assert told.wait(5)
+
+
 def test_past_so_many_connections_a_new_one_is_503(impatient: int) -> None:
     with ExitStack() as stack:
         connections = [stack.enter_context(Connection(impatient)) for _ in range(8)]
