@@ -14,14 +14,13 @@ LINGER_SECONDS = 2
 _MOST_WAITING = 64 * 1024
 
 
-class CorkedTransport(asyncio.Transport):
+class CorkedTransport:
     """Writes to `transport` at the end of the turn, or before where much is waiting.
 
     Where it `lingers`, `close` says that no more is written, and closes some seconds later, or when it is called again.
     """
 
     def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
-        super().__init__()
         self._transport = transport
         self._loop = loop
         self._waiting: list[bytes] = []
@@ -50,9 +49,6 @@ class CorkedTransport(asyncio.Transport):
 
     def is_closing(self) -> bool:
         return self._is_done or self._transport.is_closing()
-
-    def get_extra_info(self, name: str, default: Any = None) -> Any:
-        return self._transport.get_extra_info(name, default)
 
     def pause_reading(self) -> None:
         self._transport.pause_reading()

@@ -27,21 +27,26 @@ class EagerTask:
         self._rest: asyncio.Future[tuple[Work, Any] | None] = loop.create_future()
         self._task: asyncio.Task[None] = loop.create_task(self._go_on(), context=self._context)
 
-    def may_run(self) -> bool:
-        """Whether nothing that was run still waits, and no other task is running."""
-        return not self._rest.done() and asyncio.current_task(self._loop) is None
+    def run(self, work: Work) -> bool:
+        """Run `work` until it waits; where it does, go on with it later.
 
-    def run(self, work: Work) -> None:
-        """Run `work` until it waits; where it does, go on with it later. Only where it `may_run`."""
-        _enter_task(self._loop, self._task)
+        False where something that was run still waits, or another task is running: then it is not begun.
+        """
+        if self._rest.done():
+            return False
+        try:
+            _enter_task(self._loop, self._task)
+        except RuntimeError:
+            return False
         try:
             waits_for = self._context.run(work.send, None)
         except StopIteration:
-            return
+            return True
         finally:
             _leave_task(self._loop, self._task)
         self._waiting.add(self._task)
         self._rest.set_result((work, waits_for))
+        return True
 
     def end(self) -> None:
         """Run nothing more than what still waits."""

@@ -6,11 +6,12 @@ three times as long for a small answer.
 
 import asyncio
 import logging
-from collections.abc import MutableMapping, Sequence
+from collections.abc import Callable, MutableMapping, Sequence
 from http import HTTPStatus
 from typing import Any, Protocol
 
 from starlette.types import ASGIApp, Scope
+from uvicorn.server import ServerState
 
 from .refusals import problem, response
 
@@ -32,16 +33,12 @@ class Connection(Protocol):
 
     # What waits to be sent is so much that an answer of several parts is to wait.
     is_full: bool
-
-    @property
-    def default_headers(self) -> Sequence[Header]:
-        """The headers of every answer."""
-
-    def write(self, data: bytes) -> None:
-        """Send it after what was written before."""
-
-    def close(self) -> None:
-        """Send what was written, then hang up."""
+    # Has the headers of every answer.
+    server_state: ServerState
+    # Sends this after what was written before.
+    write: Callable[[bytes], None]
+    # Sends what was written, then hangs up.
+    close: Callable[[], None]
 
     async def drain(self) -> None:
         """Wait until it `is_full` no more."""
@@ -168,8 +165,8 @@ class Request:
             self._waiting.set()
 
     def _send_head(self, status: int, headers: Sequence[Header]) -> None:
-        named = dict(headers)
-        lines = [_STATUS_LINES[status], *map(b": ".join, self._connection.default_headers), *map(b": ".join, headers)]
+        named, state = dict(headers), self._connection.server_state
+        lines = [_STATUS_LINES[status], *map(b": ".join, state.default_headers), *map(b": ".join, headers)]
         if b"connection" in named:
             self.keep_alive = self.keep_alive and b"close" not in named[b"connection"].lower()
         elif not self.keep_alive:
@@ -183,8 +180,8 @@ class Request:
             lines.append(b"transfer-encoding: chunked")
         # Clients of HTTP/1.0 know no chunks: it ends with the connection (RFC 9112, section 6.3).
         head = b"\r\n".join((*lines, b"", b""))
-        if head.count(b"\n") != len(lines) + 1 or head.count(b"\r") != len(lines) + 1 or b"\0" in head:
-            raise RuntimeError(f"A header of the answer has a line end or a NUL in it: {headers}.")
+        if head.count(b"\n") != len(lines) + 1 or head.count(b"\r") != len(lines) + 1:
+            raise RuntimeError(f"A header of the answer has a line end in it: {headers}.")
         self.has_begun = True
         self._expects_continue = False
         self._connection.write(head)

@@ -13,8 +13,7 @@ async def from_the_loop(eager: EagerTask, work: Callable[[], Any]) -> None:
     begun = loop.create_future()
 
     def run() -> None:
-        assert eager.may_run()
-        eager.run(work())
+        assert eager.run(work())
         begun.set_result(None)
 
     loop.call_soon(run)
@@ -50,7 +49,9 @@ async def test_what_waits_goes_on_in_the_same_task_and_nothing_else_runs_there()
 
     await from_the_loop(eager, work)
     [task] = waiting
-    assert not eager.may_run()
+    another = work()
+    assert not eager.run(another)
+    another.close()
     eager.end()
     gate.set()
     await task
