@@ -9,7 +9,8 @@ from typing import Any
 
 import uvicorn
 
-from amplifierd.protocol import Limits, Protocol
+from amplifierd.limits import Limits
+from amplifierd.protocol import Protocol
 
 IMPATIENT = Limits(head_seconds=0.5, body_seconds=0.5, body_bytes=1_000)
 

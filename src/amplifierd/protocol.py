@@ -3,7 +3,6 @@
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
 
@@ -15,29 +14,10 @@ from uvicorn.server import ServerState
 from .contract import Problem
 from .corked import CorkedTransport
 from .eager import EagerTask
+from .limits import LIMITS, Limits
 from .patience import Patience
 from .refusals import problem, refusing, response
-from .request import Header, Request
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """The most that a request may have before its body, in bytes, and how slow a client may be.
-
-    A head has to be there in `head_seconds`; of a body, `body_bytes` have to come in each `body_seconds` in which the
-    server reads, or its end. Past so many `connections` a new one is refused.
-    """
-
-    target_bytes: int = 8 * 1024
-    header_bytes: int = 32 * 1024
-    headers: int = 100
-    head_seconds: float = 10
-    body_seconds: float = 30
-    body_bytes: int = 30 * 1024
-    connections: int = 4_096
-
-
-LIMITS = Limits()
+from .request import Header, Request, scope_on
 
 # So much is parsed at once. Requests that were sent ahead past that wait as the bytes that they are.
 PIECE_BYTES = 8 * 1024
@@ -107,7 +87,7 @@ class Protocol(asyncio.Protocol):
         self.write, self.close = self._transport.write, self._transport.close
         self._eager = EagerTask(self._loop, self.server_state.tasks)
         self._drained = asyncio.Event()
-        self._scope = _scope_on(transport)
+        self._scope = scope_on(transport)
         least = min(self._limits.head_seconds, self._idle_seconds)
         self._patience = Patience(self._loop, least, self._overdue)
         self._patience.wait(self._limits.head_seconds)
@@ -212,17 +192,17 @@ class Protocol(asyncio.Protocol):
             # While the server did not read, its client could not send.
             self._expect()
 
-    def is_answered(self, request: Request) -> None:
+    def answered(self, request: Request) -> None:
         """Answer the next one, or wait for it."""
         self._answering = None
         if not request.keep_alive:
             self.close()
         elif self._is_paused or self._ahead:
-            self._go_on_after_pause()
+            self._next()
         elif not self._coming:
             self._patience.wait(self._idle_seconds)
 
-    def _go_on_after_pause(self) -> None:
+    def _next(self) -> None:
         if self._transport.is_closing():
             return
         self.read_on()
@@ -271,9 +251,10 @@ class Protocol(asyncio.Protocol):
             return
         before = self._answering
         self._parse_what_is_there()
-        if self._answering is not None and self._answering is not before:
-            # Not sooner, so that what came of its body is there.
-            self._begin(self._answering)
+        request = self._answering
+        if request is not None and request is not before and not request.is_cut:
+            # Not sooner, so that what came of its body is there, and nothing is done that is refused.
+            self._begin(request)
 
     def _begin(self, request: Request) -> None:
         work = request.run()
@@ -409,23 +390,6 @@ class Protocol(asyncio.Protocol):
     def _answer(self, refused: Problem) -> None:
         self.write(response(refused))
         self.close()
-
-
-def _scope_on(transport: asyncio.Transport) -> dict[str, Any]:
-    """The scope of a request on a connection, with what all have in common."""
-    return {
-        "type": "http",
-        "asgi": {"version": "3.0", "spec_version": "2.3"},
-        "scheme": "http",
-        "server": _address(transport.get_extra_info("sockname")),
-        "client": _address(transport.get_extra_info("peername")),
-        "root_path": "",
-        **dict.fromkeys(("http_version", "method", "path", "raw_path", "query_string", "headers")),
-    }
-
-
-def _address(name: Any) -> tuple[str, int] | None:
-    return (name[0], name[1]) if name else None
 
 
 def _without_upgrade(name: bytes, value: bytes) -> tuple[bytes, bytes] | None:

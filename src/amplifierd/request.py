@@ -46,7 +46,7 @@ class Connection(Protocol):
     def read_on(self) -> None:
         """Read what the client sends, where that was paused."""
 
-    def is_answered(self, request: "Request") -> None:
+    def answered(self, request: "Request") -> None:
         """Go on after the answer to this one."""
 
 
@@ -83,7 +83,7 @@ class Request:
         # Of its answer: the head is sent; all of it is.
         self.has_begun = False
         self.is_done = False
-        # Its client is gone, or is answered by somebody else.
+        # Its client is gone, or was answered by somebody else.
         self.is_cut = False
         # Of its body, what was not received yet.
         self.held_bytes = 0
@@ -198,7 +198,7 @@ class Request:
         if not more:
             self.is_done = True
             self._tell()
-            self._connection.is_answered(self)
+            self._connection.answered(self)
 
     def _count(self, body: bytes, *, more: bool) -> None:
         if self._left is None:
@@ -214,3 +214,20 @@ class Request:
             self._connection.write(response(problem(500, _DEFECT)))
         self.cut()
         self._connection.close()
+
+
+def scope_on(transport: asyncio.Transport) -> dict[str, Any]:
+    """The scope of a request on a connection, with what all have in common."""
+    return {
+        "type": "http",
+        "asgi": {"version": "3.0", "spec_version": "2.3"},
+        "scheme": "http",
+        "server": _address(transport.get_extra_info("sockname")),
+        "client": _address(transport.get_extra_info("peername")),
+        "root_path": "",
+        **dict.fromkeys(("http_version", "method", "path", "raw_path", "query_string", "headers")),
+    }
+
+
+def _address(name: Any) -> tuple[str, int] | None:
+    return (name[0], name[1]) if name else None

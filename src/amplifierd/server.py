@@ -20,8 +20,9 @@ from uvicorn.supervisors import Multiprocess
 
 from .app import create_app, take_up_markers
 from .ephemeral import ephemeral, forget, limit_life, say_where
+from .limits import LIMITS
 from .logs import configure_logging
-from .protocol import LIMITS, Protocol
+from .protocol import Protocol
 from .settings import Settings
 from .storage import open_storage
 from .storage.errors import DatabaseUnusable

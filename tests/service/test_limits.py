@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from amplifierd.app import create_app
-from amplifierd.protocol import LIMITS, Limits
+from amplifierd.limits import LIMITS, Limits
 from amplifierd.settings import Settings
 from amplifierd.storage import open_storage
 from daemon import Daemon
@@ -224,6 +224,13 @@ def test_a_chunk_that_is_none_is_400(daemon: Daemon, chunk: bytes) -> None:
         connection.send(CHUNKED, chunk)
         refused_for_good(connection.answer(), 400, "RFC 9112")
         assert is_over(connection)
+
+
+def test_nothing_is_done_of_what_is_refused(daemon: Daemon, client: httpx.Client) -> None:
+    session_id = client.post("/sessions", json={}).json()["id"]
+    request = CHUNKED.replace(SESSIONS.encode(), f"{SESSIONS}/{session_id}/start".encode())
+    refused_for_good(exchange(daemon.port, request + b"x\r\n"), 400, "RFC 9112")
+    assert client.get(f"/sessions/{session_id}").json()["status"] == "created"
 
 
 def test_requests_that_are_sent_ahead_wait_as_long_as_the_answers_take() -> None:
