@@ -196,6 +196,8 @@ class Protocol(asyncio.Protocol):
         """Answer the next one, or wait for it."""
         self._answering = None
         if not request.keep_alive:
+            if self._coming or self._rest or self._ahead:
+                self._read_no_more()
             self.close()
         elif self._is_paused or self._ahead:
             self._next()
@@ -235,7 +237,7 @@ class Protocol(asyncio.Protocol):
         scope["raw_path"] = raw_path
         scope["query_string"] = query
         scope["headers"] = self._headers
-        if version != "1.1":
+        if version == "1.0":
             # Its client could not read that it may go on (RFC 9110, section 10.1.1).
             return Request(self._app, scope, self, keep_alive=False, expects_continue=False)
         keep_alive, expects_continue = parser.should_keep_alive(), self._expects_continue
@@ -388,7 +390,7 @@ class Protocol(asyncio.Protocol):
             self._answer(refused)
 
     def _answer(self, refused: Problem) -> None:
-        self.write(response(refused))
+        self.write(response(refused, self.server_state.default_headers))
         self.close()
 
 

@@ -1,6 +1,7 @@
 """What is refused before it is a request to any operation: the problem, and how it is told."""
 
 import secrets
+from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -27,11 +28,11 @@ def problem(status: int, detail: str) -> Problem:
     return Problem(status, _KINDS[status], detail, headers=headers)
 
 
-def response(refused: Problem) -> bytes:
+def response(refused: Problem, default_headers: Sequence[tuple[bytes, bytes]]) -> bytes:
     """The response that tells a problem, the last on its connection."""
     headers, body = _rendered(refused)
     status = b"HTTP/1.1 %d %b" % (refused.status, HTTPStatus(refused.status).phrase.encode())
-    return b"\r\n".join([status, *(b"%b: %b" % header for header in headers), b"", body])
+    return b"\r\n".join([status, *map(b": ".join, default_headers), *map(b": ".join, headers), b"", body])
 
 
 def refusing(refused: Problem) -> ASGIApp:

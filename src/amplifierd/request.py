@@ -175,7 +175,7 @@ class Request:
             self._left = 0
         elif b"content-length" in named:
             self._left = int(named[b"content-length"])
-        elif self.scope["http_version"] == "1.1":
+        elif self.scope["http_version"] != "1.0":
             self._is_chunked = True
             lines.append(b"transfer-encoding: chunked")
         # Clients of HTTP/1.0 know no chunks: it ends with the connection (RFC 9112, section 6.3).
@@ -211,7 +211,7 @@ class Request:
         if self.has_begun:
             logger.warning("An answer was left unfinished: its connection is cut")
         else:
-            self._connection.write(response(problem(500, _DEFECT)))
+            self._connection.write(response(problem(500, _DEFECT), self._connection.server_state.default_headers))
         self.cut()
         self._connection.close()
 

@@ -51,6 +51,7 @@ def is_over(connection: Connection) -> bool:
 def refused_for_good(answered: Answer, status: int, words: str) -> None:
     refused(answered, status, words)
     assert answered.headers["connection"] == "close"
+    assert "date" in answered.headers
 
 
 def with_headers(headers: int, size: int) -> bytes:
@@ -283,6 +284,16 @@ def test_a_request_is_told_that_its_client_is_gone_though_another_waits_behind_i
             connection.send(get("/") * 2)
             assert connection.event() == b"x"
         assert told.wait(5)
+
+
+def test_a_client_that_is_answered_in_the_midst_of_its_last_body_may_send_it_all(daemon: Daemon) -> None:
+    request = post(HEALTH, b" " * 40_000, b"Connection: close")
+    with Connection(daemon.port) as connection:
+        for start in range(0, len(request), 5_000):
+            connection.send(request[start : start + 5_000])
+            time.sleep(0.05)
+        assert connection.answer().status == 405
+        assert is_over(connection)
 
 
 def test_past_so_many_connections_a_new_one_is_503(impatient: int) -> None:
