@@ -8,16 +8,17 @@ from urllib.parse import unquote
 
 import httptools
 import uvicorn
-from starlette.types import ASGIApp
 from uvicorn.server import ServerState
 
+from .asgi import Application, Header
 from .contract import Problem
 from .corked import CorkedTransport
 from .eager import EagerTask
 from .limits import LIMITS, Limits
 from .patience import Patience
 from .refusals import problem, refusing, response
-from .request import Header, Request, scope_on
+from .request import Request, scope_on
+from .upgrade import without_offer
 
 # So much is parsed at once. Requests that were sent ahead past that wait as the bytes that they are.
 PIECE_BYTES = 8 * 1024
@@ -25,7 +26,6 @@ PIECE_BYTES = 8 * 1024
 _MOST_HELD_BYTES = 64 * 1024
 
 _NOT_HTTP = "This is not HTTP/1.1 as RFC 9112 has it."
-_OFFERS = (b"upgrade", b"http2-settings")
 
 # What is coming: nothing yet, a head, a body.
 _NOTHING, _HEAD, _BODY = range(3)
@@ -34,8 +34,7 @@ _NOTHING, _HEAD, _BODY = range(3)
 class Protocol(asyncio.Protocol):
     """Has uvicorn's application answer each request in its turn; refuses what is no HTTP with a problem body.
 
-    A request that asks to upgrade is served as if it had not asked: Java's HttpClient sends `Upgrade: h2c` with every
-    request, and a server may ignore it (RFC 9110, section 7.8). httptools stops at such headers, and what follows
+    A request that asks to upgrade is served as if it had not asked. httptools stops at such headers, and what follows
     them, the body, would be lost: the headers are given to a new parser without the two that ask.
 
     What is refused is the last on its connection: where the next request begins would be a guess.
@@ -55,7 +54,7 @@ class Protocol(asyncio.Protocol):
         limits: Limits = LIMITS,
     ) -> None:
         self.is_full = False
-        self._app: ASGIApp = config.loaded_app
+        self._app: Application = config.loaded_app
         self._idle_seconds = config.timeout_keep_alive
         self.server_state = server_state
         self._loop = _loop or asyncio.get_running_loop()
@@ -336,14 +335,12 @@ class Protocol(asyncio.Protocol):
             self._patience.wait(self._idle_seconds)
 
     def _without_offer(self) -> bytes:
-        """The head of the request that asked to upgrade without its asking, for a new parser."""
-        method, version = self._parser.get_method(), self._parser.get_http_version().encode()
+        """The head of the request that asked to upgrade, for a new parser."""
+        method, version = self._parser.get_method(), self._parser.get_http_version()
         if method == b"CONNECT":
             raise problem(400, "CONNECT is for proxies, and this is none.")
-        kept = (_without_upgrade(name, value) for name, value in self._headers)
-        head = b"".join(b"%b: %b\r\n" % header for header in kept if header is not None)
         self._parser = self._new_parser()
-        return b"%b %b HTTP/%b\r\n%b\r\n" % (method, self._target, version, head)
+        return without_offer(method, self._target, version, self._headers)
 
     def _overdue(self) -> None:
         limits = self._limits
@@ -392,12 +389,3 @@ class Protocol(asyncio.Protocol):
     def _answer(self, refused: Problem) -> None:
         self.write(response(refused, self.server_state.default_headers))
         self.close()
-
-
-def _without_upgrade(name: bytes, value: bytes) -> tuple[bytes, bytes] | None:
-    """A header as it is without the offer to upgrade; None where nothing is left of it."""
-    if name in _OFFERS:
-        return None
-    if name == b"connection":
-        value = b", ".join(token for token in value.split(b",") if token.strip().lower() not in _OFFERS)
-    return name, value

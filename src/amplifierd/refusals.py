@@ -3,10 +3,8 @@
 import secrets
 from collections.abc import Sequence
 from http import HTTPStatus
-from typing import Any
 
-from starlette.types import ASGIApp
-
+from .asgi import Application, Header, Receive, Scope, Send
 from .contract import Problem, render
 
 RETRY_AFTER_SECONDS = 1
@@ -28,17 +26,17 @@ def problem(status: int, detail: str) -> Problem:
     return Problem(status, _KINDS[status], detail, headers=headers)
 
 
-def response(refused: Problem, default_headers: Sequence[tuple[bytes, bytes]]) -> bytes:
+def response(refused: Problem, default_headers: Sequence[Header]) -> bytes:
     """The response that tells a problem, the last on its connection."""
     headers, body = _rendered(refused)
     status = b"HTTP/1.1 %d %b" % (refused.status, HTTPStatus(refused.status).phrase.encode())
     return b"\r\n".join([status, *map(b": ".join, default_headers), *map(b": ".join, headers), b"", body])
 
 
-def refusing(refused: Problem) -> ASGIApp:
+def refusing(refused: Problem) -> Application:
     """An application that tells a problem, for a request that waits for its turn."""
 
-    async def refuse(_scope: Any, _receive: Any, send: Any) -> None:
+    async def refuse(_scope: Scope, _receive: Receive, send: Send) -> None:
         headers, body = _rendered(refused)
         await send({"type": "http.response.start", "status": refused.status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
@@ -46,7 +44,7 @@ def refusing(refused: Problem) -> ASGIApp:
     return refuse
 
 
-def _rendered(refused: Problem) -> tuple[list[tuple[bytes, bytes]], bytes]:
+def _rendered(refused: Problem) -> tuple[list[Header], bytes]:
     request_id = secrets.token_hex(4)
     headers, body = render(refused, request_id)
     return [*headers, (b"x-request-id", request_id.encode()), (b"connection", b"close")], body

@@ -6,19 +6,16 @@ three times as long for a small answer.
 
 import asyncio
 import logging
-from collections.abc import Callable, MutableMapping, Sequence
+from collections.abc import Callable, Sequence
 from http import HTTPStatus
 from typing import Any, Protocol
 
-from starlette.types import ASGIApp, Scope
 from uvicorn.server import ServerState
 
+from .asgi import Application, Header, Message, Scope
 from .refusals import problem, response
 
 logger = logging.getLogger(__name__)
-
-Message = MutableMapping[str, Any]
-Header = tuple[bytes, bytes]
 
 _STATUS_LINES = {
     status.value: b"HTTP/1.1 %d %b" % (status.value, status.phrase.encode()) for status in HTTPStatus if status >= 200
@@ -75,7 +72,7 @@ class Request:
     )
 
     def __init__(
-        self, app: ASGIApp, scope: Scope, connection: Connection, *, keep_alive: bool, expects_continue: bool
+        self, app: Application, scope: Scope, connection: Connection, *, keep_alive: bool, expects_continue: bool
     ) -> None:
         self.app = app
         self.scope = scope

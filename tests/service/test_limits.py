@@ -4,7 +4,7 @@ import asyncio
 import resource
 import threading
 import time
-from collections.abc import Awaitable, Callable, Iterator, MutableMapping
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from amplifierd.app import create_app
+from amplifierd.asgi import Receive, Send
 from amplifierd.limits import LIMITS, Limits
 from amplifierd.settings import Settings
 from amplifierd.storage import open_storage
@@ -27,10 +28,6 @@ CHUNKED = (
     b"POST /api/v1/sessions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
     b"Transfer-Encoding: chunked\r\n\r\n"
 )
-
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
 
 
 @pytest.fixture

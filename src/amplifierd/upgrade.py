@@ -1,0 +1,26 @@
+"""Requests that ask to speak something else than HTTP/1.1, as if they had not asked.
+
+Java's HttpClient sends `Upgrade: h2c` with every request, and a server may ignore it (RFC 9110, section 7.8).
+"""
+
+from collections.abc import Iterable
+
+from .asgi import Header
+
+_OFFERS = (b"upgrade", b"http2-settings")
+
+
+def without_offer(method: bytes, target: bytes, version: str, headers: Iterable[Header]) -> bytes:
+    """The head of such a request without its asking."""
+    kept = (_without_upgrade(name, value) for name, value in headers)
+    lines = b"".join(b"%b: %b\r\n" % header for header in kept if header is not None)
+    return b"%b %b HTTP/%b\r\n%b\r\n" % (method, target, version.encode(), lines)
+
+
+def _without_upgrade(name: bytes, value: bytes) -> Header | None:
+    """A header as it is without the offer to upgrade; None where nothing is left of it."""
+    if name in _OFFERS:
+        return None
+    if name == b"connection":
+        value = b", ".join(token for token in value.split(b",") if token.strip().lower() not in _OFFERS)
+    return name, value
