@@ -60,6 +60,10 @@ class Connection:
                 self._streaming = True
         return self._chunk()
 
+    def rest(self) -> bytes:
+        """All that comes until the daemon hangs up."""
+        return self._file.read()
+
     def close(self) -> None:
         """Hang up."""
         self._file.close()

@@ -1,0 +1,97 @@
+"""What clients get of applications that answer wrongly, or not at all; and of those that answer without a length."""
+
+import http.client
+import logging
+from typing import Any
+
+import pytest
+
+from amplifierd.asgi import Receive, Send
+from impatient import serving
+from raw import Connection, exchange, get
+
+OK: dict[str, Any] = {"type": "http.response.start", "status": 200, "headers": []}
+
+
+def start(*headers: tuple[bytes, bytes]) -> dict[str, Any]:
+    return OK | {"headers": list(headers)}
+
+
+def body(text: bytes, *, more: bool = False) -> dict[str, Any]:
+    return {"type": "http.response.body", "body": text, "more_body": more}
+
+
+def answering(*messages: dict[str, Any], error: Exception | None = None) -> Any:
+    """An application that sends these to each request, and raises the error."""
+
+    async def app(scope: Any, _receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            for message in messages:
+                await send(message)
+            if error is not None:
+                raise error
+
+    return app
+
+
+@pytest.mark.parametrize(
+    "app",
+    [
+        answering(),
+        answering(error=ValueError("a defect")),
+        answering(start((b"x-name", b"a\r\nx-other: b")), body(b"")),
+        answering(start((b"x-name", b"a\nb")), body(b"")),
+        answering(start((b"x-name\r", b"a")), body(b"")),
+    ],
+)
+def test_no_answer_is_500_without_what_went_wrong(app: Any, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.CRITICAL)
+    with serving(app) as port:
+        answered = exchange(port, get("/"))
+    assert (answered.status, answered.json["detail"]) == (500, "The server failed on this request; its log tells why.")
+    assert answered.headers["content-type"] == "application/problem+json"
+    assert {"date", "connection"} <= set(answered.headers)
+
+
+@pytest.mark.parametrize(
+    "app",
+    [
+        answering(start((b"content-length", b"5")), body(b"four", more=True), body(b"")),
+        answering(start((b"content-length", b"5")), body(b"four", more=True), body(b"56")),
+        answering(start((b"content-length", b"5")), body(b"four", more=True)),
+        answering(start((b"content-length", b"5")), body(b"four", more=True), error=ValueError("a defect")),
+    ],
+)
+def test_an_answer_of_another_length_than_it_says_is_cut(app: Any, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.CRITICAL)
+    with serving(app) as port:
+        client = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+        client.request("GET", "/")
+        with pytest.raises(http.client.IncompleteRead):
+            client.getresponse().read()
+        client.close()
+
+
+def test_chunks_that_do_not_end_are_cut(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.CRITICAL)
+    with serving(answering(OK, body(b"four", more=True))) as port:
+        client = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+        client.request("GET", "/")
+        with pytest.raises(http.client.IncompleteRead):
+            client.getresponse().read()
+        client.close()
+
+
+@pytest.mark.parametrize(("version", "closes"), [(b"1.1", False), (b"1.0", True)])
+def test_what_has_no_length_is_in_chunks_or_ends_with_the_connection(version: bytes, closes: bool) -> None:
+    app = answering(OK, body(b"one, ", more=True), body(b"two"))
+    with serving(app) as port, Connection(port) as connection:
+        connection.send(get("/").replace(b"1.1", version))
+        if closes:
+            assert connection.rest().endswith(b"connection: close\r\n\r\none, two")
+        else:
+            assert connection.answer().body == b"one, two"
+            connection.send(get("/", "HEAD"))
+            assert connection.answer("HEAD").body == b""
+            connection.send(get("/"))
+            assert connection.answer().body == b"one, two"
