@@ -22,7 +22,8 @@ from .upgrade import without_offer
 
 # So much is parsed at once. Requests that were sent ahead past that wait as the bytes that they are.
 PIECE_BYTES = 8 * 1024
-# So much of a body may wait for its application.
+# So much of a body may wait for its application, and of what was sent ahead for its turn. Who does not read does not
+# learn that its client is gone.
 _MOST_HELD_BYTES = 64 * 1024
 
 _NOT_HTTP = "This is not HTTP/1.1 as RFC 9112 has it."
@@ -156,7 +157,6 @@ class Protocol(asyncio.Protocol):
         if self._answering is None:
             self._answering = request
         else:
-            self._pause()
             self._ahead.append(request)
         self._last = request
 
@@ -180,11 +180,12 @@ class Protocol(asyncio.Protocol):
 
     def read_on(self) -> None:
         """Read what the client sends, once all that came is parsed."""
-        if not self._is_paused:
-            return
         if self._rest:
             self._loop.call_soon(self._parse)
-            return
+        elif self._is_paused:
+            self._resume()
+
+    def _resume(self) -> None:
         self._is_paused = False
         self._transport.resume_reading()
         if self._coming:
@@ -198,7 +199,7 @@ class Protocol(asyncio.Protocol):
             if self._coming or self._rest or self._ahead:
                 self._read_no_more()
             self.close()
-        elif self._is_paused or self._ahead:
+        elif self._rest or self._is_paused or self._ahead:
             self._next()
         elif not self._coming:
             self._patience.wait(self._idle_seconds)
@@ -207,6 +208,8 @@ class Protocol(asyncio.Protocol):
         if self._transport.is_closing():
             return
         self.read_on()
+        if self._coming:
+            self._expect()
         if self._ahead:
             self._answering = self._ahead.popleft()
             self._begin(self._answering)
@@ -319,7 +322,7 @@ class Protocol(asyncio.Protocol):
         elif self._has_turned:
             self._expect()
         self._has_turned = False
-        if self._rest:
+        if len(self._rest) > _MOST_HELD_BYTES:
             self._pause()
         elif self._answering is None:
             self._wait()
@@ -346,7 +349,7 @@ class Protocol(asyncio.Protocol):
         limits = self._limits
         if not self._coming:
             self.close()
-        elif self._is_paused or (self._coming == _BODY and self._body_bytes >= limits.body_bytes):
+        elif self._is_paused or self._ahead or (self._coming == _BODY and self._body_bytes >= limits.body_bytes):
             self._expect()
         elif self._coming == _BODY:
             least, seconds = limits.body_bytes, limits.body_seconds

@@ -293,6 +293,45 @@ def test_a_client_that_is_answered_in_the_midst_of_its_last_body_may_send_it_all
         assert is_over(connection)
 
 
+def test_a_client_that_hangs_up_is_gone_at_once_though_another_request_waits() -> None:
+    told = threading.Event()
+
+    async def app(scope: Any, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+            await send({"type": "http.response.body", "body": b"x", "more_body": True})
+            while (await receive())["type"] != "http.disconnect":
+                continue
+            told.set()
+
+    with serving(app) as port:
+        with Connection(port) as connection:
+            connection.send(get("/"))
+            assert connection.event() == b"x"
+            connection.send(get("/") * 3)
+            time.sleep(0.1)
+        assert told.wait(2)
+
+
+def test_a_request_that_waits_for_its_turn_has_time_for_its_body_then() -> None:
+    async def app(scope: Any, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            while (await receive())["more_body"]:
+                continue
+            if scope["method"] == "GET":
+                await asyncio.sleep(1.2)
+            await send({"type": "http.response.start", "status": 204, "headers": []})
+            await send({"type": "http.response.body", "body": b""})
+
+    with serving(app) as port, Connection(port) as connection:
+        request = post("/", b" " * 2_000, b"Expect: 100-continue")
+        connection.send(get("/") + request[:-2_000])
+        assert connection.answer().status == 204
+        assert connection.answer().status == 100
+        connection.send(request[-2_000:])
+        assert connection.answer().status == 204
+
+
 def test_past_so_many_connections_a_new_one_is_503(impatient: int) -> None:
     with ExitStack() as stack:
         connections = [stack.enter_context(Connection(impatient)) for _ in range(8)]
