@@ -1,6 +1,6 @@
 """A transport that joins what is written in one turn of the event loop.
 
-uvicorn writes the head of a response, then its body. Sent apart, each is a system call and wakes the client: joined,
+The head of a response is written, then its body. Sent apart, each is a system call and wakes the client: joined,
 a small request takes a fifth less. And what answers the many requests of one turn is sent at its end, not as each is
 done: clients that wake one by one send one by one, and every turn would serve one (gets fall by 40 % then).
 """

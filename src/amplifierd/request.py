@@ -1,7 +1,7 @@
 """One request as its application has it: a scope, what it receives, what it sends.
 
-See https://asgi.readthedocs.io/en/latest/specs/www.html, in version 2.3. uvicorn's own `RequestResponseCycle` takes
-three times as long for a small answer.
+See https://asgi.readthedocs.io/en/latest/specs/www.html, in version 2.3. With uvicorn's own classes a get took a sixth
+more instructions.
 """
 
 import asyncio
