@@ -194,19 +194,19 @@ def _read(path: str, marker: Path) -> Marker:
     if len(data) > _MOST_BYTES:
         return Marker(path, fault=f"a marker of more than {_MOST_BYTES} bytes")
     try:
-        value = decode_ijson(data)
+        value, compact = decode_ijson(data)
     except NotIJson as error:
         return Marker(path, fault=f"a marker that is not I-JSON (RFC 7493): {error}")
     if not isinstance(value, dict):
         return Marker(path, fault="a marker that is no JSON object")
-    return _marker_of(path, value, data)
+    return _marker_of(path, value, compact)
 
 
-def _marker_of(path: str, value: dict[str, Any], data: bytes) -> Marker:
+def _marker_of(path: str, value: dict[str, Any], compact: bytes) -> Marker:
     default_profile = value.get("default_profile")
     if not isinstance(default_profile, str | None):
         return Marker(path, fault="a default_profile that is no text")
-    members = _members(msgspec.json.format(data, indent=-1))
+    members = _members(compact)
     metadata = {name: text for name, text in members.items() if name not in MARKER_MEMBERS}
     ours = value.get("amplifierd")
     written_at = ours.get("updated_at") if isinstance(ours, dict) else None

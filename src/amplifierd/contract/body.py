@@ -49,7 +49,7 @@ class RecordReader:
         it.
         """
         try:
-            value = decode(text, self._deepest, self._most_values)
+            value, compact = decode(text, self._deepest, self._most_values)
         except NotIJson as error:
             raise _not_json(str(error), what) from None
         except TooManyValues as error:
@@ -57,7 +57,6 @@ class RecordReader:
             raise Problem(413, "body-too-large", detail) from None
         if not self._validator.is_valid(value):
             raise _invalid([located(violation) for violation in self._validator.violations(value)], what)
-        compact = msgspec.json.format(text, indent=-1)
         return self._decoder.decode(compact), compact
 
     def default(self) -> Any:

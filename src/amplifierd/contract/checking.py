@@ -152,4 +152,4 @@ def _values(media_type: str, body: bytes) -> list[Any]:
     if media_type.startswith("text/"):
         return [body.decode()]
     texts = body.splitlines() if media_type == NDJSON else [body]
-    return [decode(text, deepest=DEEPEST + LEVELS_AROUND, most_values=sys.maxsize) for text in texts]
+    return [decode(text, deepest=DEEPEST + LEVELS_AROUND, most_values=sys.maxsize)[0] for text in texts]

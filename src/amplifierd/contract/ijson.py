@@ -10,12 +10,17 @@ import math
 import re
 from typing import Any, NoReturn
 
+import msgspec
+
 from ..storage.extent import MOST_VALUES, has_more_values, levels_in
 
 DEEPEST = 100
 
 # Python refuses to turn longer texts into integers; for a bound in a schema, the first digits are as far off.
 _MOST_DIGITS = 4_300
+
+_plain_value = msgspec.json.Decoder().decode
+_plain_text = msgspec.json.Encoder().encode
 
 _SURROGATE_ESCAPE = re.compile(r"\\u[dD][89a-fA-F]")
 
@@ -28,11 +33,25 @@ class TooManyValues(ValueError):
     """The text has more values than it may have."""
 
 
-def decode(body: bytes, deepest: int = DEEPEST, most_values: int = MOST_VALUES) -> Any:
-    """The value of `body`; an integer of more than 4,300 digits is cut to its first ones.
+def decode(body: bytes, deepest: int = DEEPEST, most_values: int = MOST_VALUES) -> tuple[Any, bytes]:
+    """The value of `body`, and its text without spaces; an integer of more than 4,300 digits is cut to its first ones.
 
     Raises `NotIJson`, `TooManyValues`.
     """
+    if len(body) <= most_values and body.count(b"[") + body.count(b"{") <= deepest:
+        try:
+            value, compact = _plain_value(body), msgspec.json.format(body, indent=-1)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            compact = b""
+        # What comes out again as it went in has no key twice, and nothing else that is refused. Most bodies do, and
+        # this takes a third of the time.
+        if compact and _plain_text(value) == compact:
+            return value, compact
+    return _examined(body, deepest, most_values), msgspec.json.format(body, indent=-1)
+
+
+def _examined(body: bytes, deepest: int, most_values: int) -> Any:
+    """The value of `body`, or what is wrong with it, and where."""
     try:
         text = body.decode()
     except UnicodeDecodeError as error:
