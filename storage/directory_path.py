@@ -21,6 +21,8 @@ _RESERVED = "scan"
 
 def normalised(path: str) -> str:
     """The one spelling of a path: `a//b/./c` is `a/b/c`, `./.` is the root. Raises `DirectoryPathRefused`."""
+    if path == ROOT:
+        return ROOT
     if not path or path.startswith("/"):
         raise DirectoryPathRefused(path, "it is not relative to the data root")
     segments = [segment for segment in path.split("/") if segment not in ("", ".")]
