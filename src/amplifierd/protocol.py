@@ -18,6 +18,7 @@ from .limits import LIMITS, Limits
 from .patience import Patience
 from .refusals import problem, refusing, response
 from .request import Request, scope_on
+from .target import absolute
 from .upgrade import without_offer
 
 # So much is parsed at once. Requests that were sent ahead past that wait as the bytes that they are.
@@ -227,8 +228,7 @@ class Protocol(asyncio.Protocol):
         if target.startswith(b"/") and b"#" not in target:
             raw_path, _, query = target.partition(b"?")
         else:
-            url = httptools.parse_url(target)
-            raw_path, query = url.path, url.query or b""
+            raw_path, query, self._headers = absolute(target, self._headers)
         path = raw_path.decode("ascii")
         version = parser.get_http_version()
         # A copy whose keys are all there already takes half the time of a new one.

@@ -9,6 +9,10 @@ from .contract import Problem, render
 
 RETRY_AFTER_SECONDS = 1
 
+STATUS_LINES = {
+    status.value: b"HTTP/1.1 %d %b" % (status.value, status.phrase.encode()) for status in HTTPStatus if status >= 200
+}
+
 _KINDS = {
     400: "bad-request",
     408: "request-timeout",
@@ -29,8 +33,8 @@ def problem(status: int, detail: str) -> Problem:
 def response(refused: Problem, default_headers: Sequence[Header]) -> bytes:
     """The response that tells a problem, the last on its connection."""
     headers, body = _rendered(refused)
-    status = b"HTTP/1.1 %d %b" % (refused.status, HTTPStatus(refused.status).phrase.encode())
-    return b"\r\n".join([status, *map(b": ".join, default_headers), *map(b": ".join, headers), b"", body])
+    status_line = STATUS_LINES[refused.status]
+    return b"\r\n".join([status_line, *map(b": ".join, default_headers), *map(b": ".join, headers), b"", body])
 
 
 def refusing(refused: Problem) -> Application:

@@ -13,13 +13,10 @@ from typing import Any, Protocol
 from uvicorn.server import ServerState
 
 from .asgi import Application, Header, Message, Scope
-from .refusals import problem, response
+from .refusals import STATUS_LINES, problem, response
 
 logger = logging.getLogger(__name__)
 
-_STATUS_LINES = {
-    status.value: b"HTTP/1.1 %d %b" % (status.value, status.phrase.encode()) for status in HTTPStatus if status >= 200
-}
 _WITHOUT_BODY = (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED)
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _DEFECT = "The server failed on this request; its log tells why."
@@ -163,7 +160,7 @@ class Request:
 
     def _send_head(self, status: int, headers: Sequence[Header]) -> None:
         named, state = dict(headers), self._connection.server_state
-        lines = [_STATUS_LINES[status], *map(b": ".join, state.default_headers), *map(b": ".join, headers)]
+        lines = [STATUS_LINES[status], *map(b": ".join, state.default_headers), *map(b": ".join, headers)]
         if b"connection" in named:
             self.keep_alive = self.keep_alive and b"close" not in named[b"connection"].lower()
         elif not self.keep_alive:

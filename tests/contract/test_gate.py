@@ -62,6 +62,23 @@ def test_a_request_names_one_host(daemon: Daemon, hosts: bytes) -> None:
     assert answered.json["type"] == "urn:amplifierd:problem:bad-host"
 
 
+@pytest.mark.parametrize("authority", [b"localhost", b"LOCALHOST:1", b"[::1]:8420", b"user:password@127.0.0.1"])
+def test_a_target_names_the_host_before_the_header_does(daemon: Daemon, authority: bytes) -> None:
+    def ask(authority: bytes, header: bytes) -> int:
+        head = b"GET http://%b/api/v1/health HTTP/1.1\r\nHost: %b\r\n\r\n" % (authority, header)
+        return exchange(daemon.port, head).status
+
+    assert ask(authority, b"rebound.example") == 200
+    assert ask(b"rebound.example", authority) == 421
+
+
+def test_a_target_that_names_the_host_alone_is_the_root(daemon: Daemon) -> None:
+    for target in (b"http://localhost", b"http://localhost?x=1"):
+        answered = exchange(daemon.port, b"GET %b HTTP/1.1\r\nHost: localhost\r\n\r\n" % target)
+        assert answered.status == 200
+        assert answered.json["title"]
+
+
 def test_http_1_0_has_no_host(daemon: Daemon) -> None:
     assert exchange(daemon.port, b"GET /api/v1/health HTTP/1.0\r\n\r\n").status == 200
 
