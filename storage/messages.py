@@ -30,7 +30,7 @@ def numbered(new: Sequence[BatchMessage], timestamp: str, last: int) -> list[Mes
 
 def tokens_of(new: Sequence[BatchMessage]) -> int:
     """The sum of the messages' tokens."""
-    return sum([each.token_count or 0 for each in new])
+    return sum(each.token_count or 0 for each in new)
 
 
 async def _append(

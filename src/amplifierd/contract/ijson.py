@@ -38,15 +38,18 @@ def decode(body: bytes, deepest: int = DEEPEST, most_values: int = MOST_VALUES) 
 
     Raises `NotIJson`, `TooManyValues`.
     """
+    # So few bytes and brackets are neither too many values nor too many levels.
     if len(body) <= most_values and body.count(b"[") + body.count(b"{") <= deepest:
         try:
             value, compact = _plain_value(body), msgspec.json.format(body, indent=-1)
         except (msgspec.DecodeError, UnicodeDecodeError):
-            compact = b""
-        # What comes out again as it went in has no key twice, and nothing else that is refused. Most bodies do, and
-        # this takes a third of the time.
-        if compact and _plain_text(value) == compact:
-            return value, compact
+            # What is wrong with it, and where, is found below.
+            pass
+        else:
+            # What comes out again as it went in has no key twice, and nothing else that is refused. Most bodies do, and
+            # this takes a third of the time.
+            if _plain_text(value) == compact:
+                return value, compact
     return _examined(body, deepest, most_values), msgspec.json.format(body, indent=-1)
 
 
