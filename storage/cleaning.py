@@ -4,7 +4,7 @@ import msgspec
 
 from . import sessions
 from .change import Change
-from .clock import DAY_SECONDS, after
+from .clock import AFTER_LAST_MOMENT, DAY_SECONDS, after
 from .records import CleanUp, CleanUpReport
 from .rows import Bindings, Row, Rows, Statements, until
 
@@ -24,8 +24,13 @@ class CleanUpProgress(msgspec.Struct, frozen=True):
 
 
 def first_progress(which: CleanUp, now: str) -> CleanUpProgress:
-    """That of a clean-up which begins now."""
-    return CleanUpProgress(after(now, -which.older_than_days * DAY_SECONDS), CleanUpReport(dry_run=which.dry_run))
+    """That of a clean-up which begins `now`, by the machine's clock.
+
+    With 0 days the cutoff is past every time: also a session that was written while the clock was ahead is older.
+    """
+    days = which.older_than_days
+    cutoff = after(now, -days * DAY_SECONDS) if days else AFTER_LAST_MOMENT
+    return CleanUpProgress(cutoff, CleanUpReport(dry_run=which.dry_run))
 
 
 class Walk:

@@ -9,11 +9,15 @@ from threading import Lock
 DAY_SECONDS = 24 * 3_600
 FIRST_MOMENT = "0001-01-01T00:00:00.000000Z"
 LAST_MOMENT = "9999-12-31T23:59:59.999999Z"
+# A leap second, which no clock tells here (see `is_told`): it sorts after every time that is stored.
+AFTER_LAST_MOMENT = "9999-12-31T23:59:60.000000Z"
 
 _DIGITS = 6
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
-_DAY_MICROSECONDS = DAY_SECONDS * 1_000_000
+# A machine whose clock was put back by more was far ahead by mistake: keeping the order of writes would date all that
+# follows in the future, for as long as the process runs.
+_MAX_AHEAD = DAY_SECONDS * 1_000_000
 
 
 def _machine() -> int:
@@ -25,9 +29,11 @@ def _steady() -> int:
 
 
 class Clock:
-    """Tells the time of writes, each later than those before. Where `machine` goes back it goes on from where it was.
+    """Tells the time of writes, each later than those before. If `machine` goes back it goes on from where it was.
 
-    `machine` tells microseconds since 1970, and may be set; `steady` tells them since whenever, and never goes back.
+    If `machine` goes back by more than a day, the time goes back with it: it is never more than a day ahead of the
+    machine's. `machine` tells microseconds since 1970, and may be set; `steady` tells them since whenever, and never
+    goes back.
     """
 
     def __init__(self, machine: Callable[[], int] = _machine, steady: Callable[[], int] = _steady) -> None:
@@ -45,6 +51,8 @@ class Clock:
             machine = self._machine()
             steady = self._steady()
             self._ahead = max(self._ahead, machine - steady)
+            if steady + self._ahead > machine + _MAX_AHEAD:
+                self._ahead, self._last = machine - steady, 0
             self._last = max(self._last + 1, steady + self._ahead)
             return text_at(self._last)
 
@@ -56,9 +64,13 @@ class Clock:
             self._last = max(self._last, microseconds_of(moment))
             self._ahead = max(self._ahead, self._last - self._steady())
 
+    def machine_time(self) -> str:
+        """The time by the machine's clock, which may be earlier than what was written already."""
+        return text_at(self._machine())
+
     def horizon(self) -> str:
         """A day from now by the machine's clock: a time past that is no storage's own, but came with an import."""
-        return text_at(self._machine() + _DAY_MICROSECONDS)
+        return text_at(self._machine() + _MAX_AHEAD)
 
 
 def later_than(earlier: str, moment: str) -> str:

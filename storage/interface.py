@@ -260,5 +260,6 @@ class Storage(Profiles, Directories, Keys):
     async def clean_up_sessions(self, workspace: str, which: CleanUp, *, once: Once | None = None) -> CleanUpReport:
         """Delete old sessions, some at a time, or with `dry_run` say which would go.
 
+        Days are counted from the machine's clock; 0 days are all sessions, also those that were updated in the future.
         The answer is recorded after the last of them.
         """

@@ -268,7 +268,7 @@ class TransactionalStorage(TransactionalProfiles, TransactionalDirectories, Tran
         if recalled is not None:
             return recalled
         begun = await self._progress(workspace, once, CleanUpProgress)
-        progress = begun or first_progress(which, self._clock.now())
+        progress = begun or first_progress(which, self._clock.machine_time())
         if which.dry_run:
             return await self._count_old(workspace, which, once, progress)
         more: CleanUpProgress | None = progress

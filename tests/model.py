@@ -196,7 +196,10 @@ class Workspace(Conversations):
         return ImportReport(written, messages, **left)
 
     def clean_up_sessions(self, which: CleanUp, told: Told) -> CleanUpReport:
-        cutoff = (datetime.fromisoformat(told.ended) - timedelta(days=which.older_than_days)).replace(tzinfo=UTC)
+        ended = datetime.fromisoformat(told.ended).replace(tzinfo=UTC)
+        days = which.older_than_days
+        # 0 days are all, also those that an import brought from the future.
+        cutoff = ended - timedelta(days=days) if days else datetime.max.replace(tzinfo=UTC)
         old = [
             session
             for session in self.ordered("updated_at")

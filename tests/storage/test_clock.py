@@ -9,6 +9,8 @@ from amplifierd.storage import open_storage
 from amplifierd.storage.clock import LAST_MOMENT, Clock, text_at
 from amplifierd.storage.interface import Storage
 from amplifierd.storage.records import (
+    BatchMessage,
+    CleanUp,
     Export,
     ExportHeader,
     ExportLine,
@@ -16,6 +18,7 @@ from amplifierd.storage.records import (
     Fork,
     Listing,
     NewMessage,
+    NewMessages,
     NewSession,
     SessionQuery,
     SessionSummary,
@@ -104,6 +107,40 @@ async def test_what_was_imported_from_the_future_is_not_gone_on_from(database: s
     assert session.created_at < text_at(NOON + HOUR)
 
 
+async def completed_session(storage: Storage) -> str:
+    session = await storage.create_session(W, NewSession())
+    await storage.append_messages(W, session.id, NewMessages([BatchMessage(content="x")]))
+    await storage.complete_session(W, session.id)
+    return session.id
+
+
+async def test_a_cleanup_counts_from_the_machine_s_clock_after_it_was_400_days_ahead(database: str) -> None:
+    machine = Machine()
+    async with opened(database, machine) as storage:
+        old = await completed_session(storage)
+        machine.microseconds += 400 * 24 * HOUR
+        ahead = await completed_session(storage)
+        machine.microseconds -= 400 * 24 * HOUR
+        young = await completed_session(storage)
+        assert (await storage.clean_up_sessions(W, CleanUp(older_than_days=1))).sessions == 0
+        machine.microseconds += 30 * 24 * HOUR
+        month = await storage.clean_up_sessions(W, CleanUp(older_than_days=1))
+        assert set(month.session_ids) == {old, young}
+        everything = await storage.clean_up_sessions(W, CleanUp(older_than_days=0, dry_run=False))
+        assert set(everything.session_ids) == {old, young, ahead}
+
+
+async def test_a_cleanup_of_0_days_takes_a_session_of_the_last_moment_there_is(storage: Storage) -> None:
+    session = await storage.create_session("elsewhere", NewSession())
+    session = replace(session, status="completed", updated_at=LAST_MOMENT)
+
+    async def batches() -> AsyncGenerator[list[ExportLine], None]:
+        yield [ExportLine(header=ExportHeader()), ExportLine(session=session)]
+
+    await storage.import_sessions(W, Export(batches()), "fail")
+    assert (await storage.clean_up_sessions(W, CleanUp(older_than_days=0))).session_ids == (session.id,)
+
+
 async def test_a_session_of_the_last_moment_there_is_goes_on_at_it(storage: Storage) -> None:
     session = replace(await storage.create_session("elsewhere", NewSession()), updated_at=LAST_MOMENT)
 
@@ -127,6 +164,17 @@ def test_time_goes_on_at_its_pace_after_the_machine_s_clock_was_set_back() -> No
     assert clock.now() > text_at(NOON + HOUR)
     machine.microseconds = NOON + 5 * HOUR
     assert before < text_at(NOON + HOUR) < text_at(NOON + 5 * HOUR) < clock.now()
+
+
+def test_the_clock_is_never_more_than_a_day_ahead_of_the_machine_s() -> None:
+    machine, steady = Machine(), Machine(0)
+    clock = Clock(machine, steady)
+    machine.microseconds += 400 * 24 * HOUR
+    ahead = clock.now()
+    machine.microseconds -= 400 * 24 * HOUR
+    back = clock.now()
+    assert text_at(NOON) < back < text_at(NOON + HOUR) < ahead
+    assert back < clock.now() < text_at(NOON + HOUR)
 
 
 def test_each_time_is_later_than_the_one_before() -> None:

@@ -70,7 +70,10 @@ def import_sessions(database: str, workspace: str, on_conflict: OnConflict, file
 @database
 @workspace
 @click.option(
-    "--older-than-days", type=click.IntRange(0, 36500), required=True, help="How many days ago they were last updated."
+    "--older-than-days",
+    type=click.IntRange(0, 36500),
+    required=True,
+    help="How many days ago they were last updated, by this machine's clock; 0 is all of them.",
 )
 @click.option(
     "--status",
