@@ -5,37 +5,41 @@ from pathlib import Path
 from .clock import DAY_SECONDS, Clock
 from .errors import DatabaseUnusable
 from .interface import Storage
-from .location import refuse_absent, without_password
+from .location import without_password
 from .maintenance import Maintenance
 
 
 def open_storage(
-    url: str, *, idempotency_ttl: float = DAY_SECONDS, clock: Clock | None = None, upgrade: bool = True
+    url: str,
+    *,
+    idempotency_ttl: float = DAY_SECONDS,
+    clock: Clock | None = None,
+    upgrade: bool = True,
+    create: bool = True,
 ) -> Storage:
     """The storage that `url` names, not yet opened: use it with `async with`.
 
     `sqlite:///relative/path`, `sqlite:////absolute/path`, `postgresql://user:password@host:port/database`, with what
     else a libpq URL may have. Answers to requests with a key are kept for `idempotency_ttl` seconds. Times are those of
-    `clock`, by default this machine's. A database with an older schema is brought up to date, or refused where that is
-    not to `upgrade` it. Raises `DatabaseUnusable` for any other URL.
+    `clock`, by default this machine's. A database with an older schema is brought up to date, or refused without
+    `upgrade`; one that is not there is created, or refused without `create`. Raises `DatabaseUnusable` for another URL.
     """
     # Imported here: whoever uses one database needs not wait for the other's driver.
     path = path_of(url)
     if path is not None:
         from .sqlite.store import SQLiteStorage
 
-        return SQLiteStorage(path, idempotency_ttl=idempotency_ttl, clock=clock or Clock(), upgrade=upgrade)
+        return SQLiteStorage(
+            path, idempotency_ttl=idempotency_ttl, clock=clock or Clock(), upgrade=upgrade, create=create
+        )
     from .postgres.store import PostgresStorage
 
-    return PostgresStorage(url, idempotency_ttl=idempotency_ttl, clock=clock or Clock(), upgrade=upgrade)
+    return PostgresStorage(url, idempotency_ttl=idempotency_ttl, clock=clock or Clock(), upgrade=upgrade, create=create)
 
 
 def open_existing(url: str) -> Storage:
-    """The same for one that is there already, with this program's schema. Raises `DatabaseUnusable` where it is not."""
-    path = path_of(url)
-    if path is not None:
-        refuse_absent(Path(path))
-    return open_storage(url, upgrade=False)
+    """The same for one that is there already, with this program's schema; `open` raises `DatabaseUnusable` if not."""
+    return open_storage(url, upgrade=False, create=False)
 
 
 def open_maintenance(url: str) -> Maintenance:

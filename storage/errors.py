@@ -261,6 +261,17 @@ class IdempotencyKeyInUse(StorageError):
         self.key = key
 
 
+class WorkspaceNotFound(StorageError):
+    """Nothing is kept for the workspace `name`, and no key opens it."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"There is no workspace {name}: it has no session, profile, directory or key. "
+            "`amplifierd keys list` tells the workspaces that have keys."
+        )
+        self.name = name
+
+
 class KeyNotFound(StorageError):
     """There is no key of that id."""
 

@@ -229,6 +229,10 @@ class Storage(Profiles, Directories, Keys):
         """The workspaces that have a session, in order."""
 
     @abstractmethod
+    async def has_workspace(self, workspace: str) -> bool:
+        """Whether it has a session, a profile, a directory or a key, or had a session within a week."""
+
+    @abstractmethod
     async def export_sessions(self, workspace: str) -> Export:
         """Read every session with its messages: a header, then the sessions in the order of their ids.
 

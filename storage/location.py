@@ -5,6 +5,12 @@ from pathlib import Path
 
 from .errors import DatabaseUnusable, MaintenanceRefused
 
+# How to have a database that is not there.
+HOW_TO_CREATE = (
+    "name another with --database, or create it: `amplifierd serve` does, and with --create `amplifierd import` and "
+    "`amplifierd keys create` do."
+)
+
 # Up to the last @ of the address: a password may have one that is not encoded.
 _PASSWORD = re.compile(r"(?<=://)([^/?#:@]*):[^/?#]*@")
 
@@ -23,4 +29,4 @@ def refuse_itself(database: Path, file: Path) -> None:
 def refuse_absent(path: Path) -> None:
     """Raises `DatabaseUnusable` where there is no file."""
     if not path.exists():
-        raise DatabaseUnusable(f"There is no database at {path}; name another.")
+        raise DatabaseUnusable(f"There is no database at {path}; {HOW_TO_CREATE}")

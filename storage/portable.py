@@ -239,6 +239,14 @@ FROM found
 WHERE workspace IS NOT NULL
 """
 
+HAS_WORKSPACE = """
+SELECT EXISTS (SELECT 1 FROM session WHERE workspace = :workspace)
+    OR EXISTS (SELECT 1 FROM deletion WHERE workspace = :workspace)
+    OR EXISTS (SELECT 1 FROM profile WHERE workspace = :workspace)
+    OR EXISTS (SELECT 1 FROM directory WHERE workspace = :workspace)
+    OR EXISTS (SELECT 1 FROM api_key WHERE workspace = :workspace)
+"""
+
 # With what its profile was, where that is neither unknown nor built in.
 NEXT_SESSION = f"""
 SELECT (

@@ -46,6 +46,7 @@ class Statements(Protocol):
     TAIL_SESSION: str
     COUNT_SESSIONS: str
     WORKSPACES: str
+    HAS_WORKSPACE: str
     NEXT_SESSION: str
     IMPORT_SESSION: str
     CHANGES: str

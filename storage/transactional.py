@@ -213,6 +213,10 @@ class TransactionalStorage(TransactionalProfiles, TransactionalDirectories, Tran
     async def list_workspaces(self) -> list[str]:
         return [workspace for (workspace,) in await self._rows.all(self.statements.WORKSPACES, {})]
 
+    async def has_workspace(self, workspace: str) -> bool:
+        row = await self._rows.row(self.statements.HAS_WORKSPACE, {"workspace": workspace})
+        return row is not None and bool(row[0])
+
     async def export_sessions(self, workspace: str) -> Export:
         position = Position(self.statements, workspace)
         return Export(export(lambda: self._read(position.read)))

@@ -5,8 +5,8 @@ import sys
 
 
 def create_key(database: str, *options: str, name: str = "test") -> str:
-    """A new key to a database."""
-    return amplifierd_keys("create", "--name", name, "--database", database, *options).strip()
+    """A new key to a database, which is created if there is none."""
+    return amplifierd_keys("create", "--name", name, "--database", database, "--create", *options).strip()
 
 
 def amplifierd_keys(*arguments: str) -> str:

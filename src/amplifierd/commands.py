@@ -12,6 +12,8 @@ import click
 import msgspec
 
 from .contract import LineReader
+from .keyring import DEFAULT_WORKSPACE
+from .storage.errors import WorkspaceNotFound
 from .storage.interface import Storage
 from .storage.records import CleanUp, CleanUpReport, Export, ImportReport, OnConflict, Session
 
@@ -23,9 +25,11 @@ _encode_lines = msgspec.json.Encoder().encode_lines
 async def export_to(path: str, storage: Storage, workspace: str) -> int:
     """Write every session of a workspace as NDJSON to a file, `-` is the standard output; how many there were.
 
-    Shows how far it is. What it has written is on disk. Raises `click.ClickException` where that can't be.
+    Shows how far it is. What it has written is on disk. Raises `click.ClickException` where that can't be, and
+    `WorkspaceNotFound`.
     """
     async with storage:
+        await _refuse_unknown(storage, workspace)
         sessions = await storage.count_sessions(workspace)
         export = await storage.export_sessions(workspace)
         exported = 0
@@ -71,9 +75,16 @@ async def import_from(
 
 
 async def clean_up(storage: Storage, workspace: str, which: CleanUp) -> CleanUpReport:
-    """Delete old sessions, or say which they are."""
+    """Delete old sessions, or say which they are. Raises `WorkspaceNotFound`."""
     async with storage:
+        await _refuse_unknown(storage, workspace)
         return await storage.clean_up_sessions(workspace, which)
+
+
+async def _refuse_unknown(storage: Storage, workspace: str) -> None:
+    # The default one is there from the start, and may be empty.
+    if workspace != DEFAULT_WORKSPACE and not await storage.has_workspace(workspace):
+        raise WorkspaceNotFound(workspace)
 
 
 async def _chunks(file: BinaryIO, read: Callable[[int], None]) -> AsyncGenerator[bytes, None]:

@@ -4,6 +4,7 @@ from importlib.resources import files
 
 from ..clock import DAY_SECONDS
 from ..errors import DatabaseOutOfDate, DatabaseUnusable
+from ..location import HOW_TO_CREATE
 from .pool import SCHEMA, Connection
 
 # However long it takes to bring a large database up to date, or another to.
@@ -12,11 +13,11 @@ SECONDS = 7 * DAY_SECONDS
 LOCK = 0x616D7064
 
 
-async def migrate(connection: Connection, *, upgrade: bool) -> None:
+async def migrate(connection: Connection, *, upgrade: bool, create: bool) -> None:
     """Apply the scripts that the database lacks, all or none; of many programs that start at once one does it.
 
-    Raises `DatabaseUnusable` where its schema is newer than this program's, or older and it is not to `upgrade` that,
-    and where the database is no UTF-8.
+    Raises `DatabaseUnusable` where its schema is newer than this program's, or older and it may not `upgrade` that,
+    if there is none and it may not `create` it, and if the database is not UTF-8.
     """
     encoding = await connection.fetchval("SHOW server_encoding")
     if encoding != "UTF8":
@@ -25,6 +26,8 @@ async def migrate(connection: Connection, *, upgrade: bool) -> None:
     version = await _version(connection)
     if version == len(scripts):
         return
+    if version == 0 and not create:
+        raise DatabaseUnusable(f"The database has no tables of amplifierd's; {HOW_TO_CREATE}")
     if version and not upgrade:
         await refuse_other(connection)
     async with connection.transaction():

@@ -28,6 +28,9 @@ from ..portable import (
     FORK_DETAIL as FORK_DETAIL,
 )
 from ..portable import (
+    HAS_WORKSPACE as HAS_WORKSPACE,
+)
+from ..portable import (
     IMPORT_SESSION as IMPORT_SESSION,
 )
 from ..portable import (

@@ -71,7 +71,7 @@ DIALECT = Dialect(
 
 
 class PostgresStorage(TransactionalStorage):
-    """Keeps everything in the schema `amplifierd` of the database at `url`; `open` makes it at need.
+    """Keeps everything in the schema `amplifierd` of the database at `url`; `open` makes it if allowed to `create`.
 
     Answers to requests with a key are kept for `idempotency_ttl` seconds. An older schema is brought up to date where
     that is to `upgrade` it.
@@ -81,14 +81,17 @@ class PostgresStorage(TransactionalStorage):
     statements = statements
     dialect = DIALECT
 
-    def __init__(self, url: str, *, idempotency_ttl: float, clock: Clock, upgrade: bool) -> None:
+    def __init__(self, url: str, *, idempotency_ttl: float, clock: Clock, upgrade: bool, create: bool) -> None:
         self.url = url
         self._upgrade = upgrade
+        self._create = create
         self._idempotency_ttl = idempotency_ttl
         self._clock = clock
 
     async def open(self) -> None:
-        self._pool = self._rows = await _open_database(self.url, self._clock, upgrade=self._upgrade)
+        self._pool = self._rows = await _open_database(
+            self.url, self._clock, upgrade=self._upgrade, create=self._create
+        )
         self._tokenizer = Tokenizer()
         self._changes = Changes(self._pool, statements, POLL_SECONDS)
         self._notifications = Notifications(self.url, self._changes.wake)
@@ -201,11 +204,11 @@ class PostgresStorage(TransactionalStorage):
         self._notifications.tell()
 
 
-async def _open_database(url: str, clock: Clock, *, upgrade: bool) -> Pool:
+async def _open_database(url: str, clock: Clock, *, upgrade: bool, create: bool) -> Pool:
     with in_sentences(url):
         connection = await connect(url)
         try:
-            await migrate(connection, upgrade=upgrade)
+            await migrate(connection, upgrade=upgrade, create=create)
             row = await ConnectionRows(connection).row(statements.LAST_UPDATE, {"horizon": clock.horizon()})
             assert row is not None, "An aggregate always has a row."
             clock.catch_up(row[0])

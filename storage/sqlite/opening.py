@@ -7,7 +7,7 @@ from pathlib import Path
 import apsw
 
 from ..errors import DatabaseOutOfDate, DatabaseUnusable
-from ..location import refuse_absent
+from ..location import HOW_TO_CREATE, refuse_absent
 from .connection import connect_reader, connect_writer, has_moved, switch_to_wal
 from .files import OWN_MODE
 from .migrations import latest, migrate, refuse_another_program_s, refuse_newer
@@ -20,15 +20,21 @@ WHERE schema = 'main'
 """
 
 
-def open_database(path: str, *, upgrade: bool) -> apsw.Connection:
-    """A connection that writes, to a database that is made at need, with this program's schema.
+def open_database(path: str, *, upgrade: bool, create: bool) -> apsw.Connection:
+    """A connection that writes, to a database with this program's schema.
 
-    An older one is brought up to date, where it is to `upgrade` it. Raises `DatabaseUnusable`.
+    One that is not there is made if allowed to `create`; an older one is brought up to date if allowed to `upgrade`.
+    Raises `DatabaseUnusable`.
     """
     with _in_sentences(path, "for writing"):
-        _make_room(Path(path))
+        if create:
+            _make_room(Path(path))
+        else:
+            refuse_absent(Path(path))
         connection = connect_writer(path)
         refuse_another_program_s(connection, path)
+        if not create:
+            _refuse_empty(connection, path)
         switch_to_wal(connection)
         _refuse_replaced(connection, path)
         migrate(connection, path, upgrade=upgrade)
@@ -45,8 +51,7 @@ def open_to_read(path: Path) -> apsw.Connection:
     with _in_sentences(str(path), "for reading"):
         connection = connect_reader(str(path))
         refuse_another_program_s(connection, str(path))
-        if refuse_newer(connection, str(path)) == 0:
-            raise DatabaseUnusable(f"The file {path} is empty: no amplifierd has begun to use it; name another.")
+        _refuse_empty(connection, str(path))
     return connection
 
 
@@ -58,6 +63,12 @@ def open_current(path: Path) -> apsw.Connection:
         connection.close()
         raise DatabaseOutOfDate(version, latest())
     return connection
+
+
+def _refuse_empty(connection: apsw.Connection, path: str) -> None:
+    if refuse_newer(connection, path) == 0:
+        connection.close()
+        raise DatabaseUnusable(f"The file {path} is empty: no amplifierd has begun to use it; {HOW_TO_CREATE}")
 
 
 def _make_room(path: Path) -> None:

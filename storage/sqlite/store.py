@@ -44,7 +44,7 @@ DIALECT = Dialect(
 
 
 class SQLiteStorage(TransactionalStorage):
-    """Keeps everything in the file at `path`, which several processes may share; `open` makes it at need.
+    """Keeps everything in the file at `path`, which processes may share; `open` makes it if allowed to `create`.
 
     Answers to requests with a key are kept for `idempotency_ttl` seconds. An older schema is brought up to date where
     that is to `upgrade` it.
@@ -54,14 +54,15 @@ class SQLiteStorage(TransactionalStorage):
     statements = statements
     dialect = DIALECT
 
-    def __init__(self, path: str, *, idempotency_ttl: float, clock: Clock, upgrade: bool) -> None:
+    def __init__(self, path: str, *, idempotency_ttl: float, clock: Clock, upgrade: bool, create: bool) -> None:
         self.path = path
         self._upgrade = upgrade
+        self._create = create
         self._idempotency_ttl = idempotency_ttl
         self._clock = clock
 
     async def open(self) -> None:
-        connection = open_database(self.path, upgrade=self._upgrade)
+        connection = open_database(self.path, upgrade=self._upgrade, create=self._create)
         self._checkpointer = Checkpointer(connection, self.path)
         self._revisions = Revisions(connection, self._clock)
         self._transaction = ConnectionTransaction(connection, self._revisions)

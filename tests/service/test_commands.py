@@ -12,7 +12,9 @@ from pathlib import Path
 import httpx
 import pytest
 
+from conftest import execute
 from daemon import Daemon
+from keys import create_key
 
 
 def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -142,6 +144,8 @@ def test_a_typo_is_named(arguments: list[str], words: str) -> None:
         ["export", "--database"],
         ["cleanup", "--older-than-days", "1", "--database"],
         ["copy", "--to", "sqlite:///{}/to.db", "--from"],
+        ["keys", "create", "--name", "ci", "--database"],
+        ["import", os.devnull, "--database"],
         ["keys", "list", "--database"],
         ["keys", "revoke", "x", "--database"],
         ["check", "--database"],
@@ -150,8 +154,41 @@ def test_a_typo_is_named(arguments: list[str], words: str) -> None:
 def test_a_database_that_is_not_there_is_not_made(tmp_path: Path, arguments: list[str]) -> None:
     path = tmp_path / "typo.db"
     outcome = run(*(it.format(tmp_path) for it in arguments), f"sqlite:///{path}")
-    assert (outcome.returncode, outcome.stderr) == (1, f"Error: There is no database at {path}; name another.\n")
+    assert outcome.returncode == 1
+    assert re.fullmatch(
+        f"Error: There is no database at {path}; name another with .*serve.*--create.*\n", outcome.stderr
+    )
     assert not any(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["export"], ["import", os.devnull], ["cleanup", "--older-than-days", "1"], ["keys", "create", "--name", "ci"]],
+    ids=lambda arguments: arguments[0],
+)
+def test_an_empty_database_is_left_as_it_is(tmp_path: Path, second_postgres: str, arguments: list[str]) -> None:
+    path = tmp_path / "empty.db"
+    path.touch()
+    outcome = run(*arguments, "--database", f"sqlite:///{path}")
+    assert (outcome.returncode, path.stat().st_size) == (1, 0)
+    assert f"The file {path} is empty" in outcome.stderr
+    outcome = run(*arguments, "--database", second_postgres)
+    assert outcome.returncode == 1
+    assert "The database has no tables of amplifierd's; name another" in outcome.stderr
+    execute(second_postgres, "CREATE SCHEMA amplifierd")
+
+
+def test_a_workspace_that_is_not_there_is_an_error(tmp_path: Path) -> None:
+    database = f"sqlite:///{tmp_path}/a.db"
+    create_key(database, "--workspace", "team")
+    file = tmp_path / "export.ndjson"
+    for arguments in (["export", str(file)], ["cleanup", "--older-than-days", "1"]):
+        outcome = run(*arguments, "--database", database, "--workspace", "taem")
+        assert outcome.returncode == 1
+        assert "There is no workspace taem" in outcome.stderr
+        for workspace in ("team", "default"):
+            assert run(*arguments, "--database", database, "--workspace", workspace).returncode == 0
+            file.unlink(missing_ok=True)
 
 
 def test_logs_are_a_line_a_request(tmp_path: Path) -> None:

@@ -3,9 +3,11 @@
 import pytest
 
 from amplifierd.storage import open_storage
+from amplifierd.storage.directory_records import NewDirectory
 from amplifierd.storage.errors import KeyNotFound
 from amplifierd.storage.interface import Storage
 from amplifierd.storage.keys import Key, NewKey
+from amplifierd.storage.profile_records import NewProfile
 from amplifierd.storage.records import NewSession
 
 CI = NewKey("0a1b2c3d4e5f", "team", "ci", "write", "00" * 32)
@@ -69,3 +71,17 @@ async def test_workspaces_are_those_with_sessions(storage: Storage) -> None:
         await storage.create_session(workspace, NewSession())
     await storage.create_key(NewKey("a", "empty", "ci", "admin", "11" * 32))
     assert await storage.list_workspaces() == ["another", "default", "team"]
+
+
+async def test_a_workspace_is_there_by_what_it_has_or_had(storage: Storage) -> None:
+    assert not await storage.has_workspace("team")
+    await storage.create_key(CI)
+    assert await storage.has_workspace("team")
+    await storage.create_profile("profiles", NewProfile("x"))
+    await storage.create_directory("directories", NewDirectory("x"))
+    session = await storage.create_session("sessions", NewSession())
+    await storage.delete_session("sessions", session.id)
+    assert [await storage.has_workspace(f"{kind}s") for kind in ("profile", "directorie", "session", "key")] == [
+        *[True] * 3,
+        False,
+    ]

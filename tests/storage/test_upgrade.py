@@ -65,7 +65,7 @@ async def first_version(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
             return
         opened = await connect(database)
         assert isinstance(opened, asyncpg.Connection)
-        await postgres_migrations.migrate(opened, upgrade=True)
+        await postgres_migrations.migrate(opened, upgrade=True, create=True)
         await opened.execute(ROWS)
         await opened.close()
 

@@ -9,7 +9,7 @@ import click
 from ..storage import open_existing, open_storage
 from ..storage.clock import Clock
 from ..storage.keys import Key, Scope
-from .options import FROM_ENVIRONMENT, database, sentences, workspace
+from .options import FROM_ENVIRONMENT, database, may_create, sentences, workspace
 
 _UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 _HEAD = ("id", "name", "workspace", "scope", "created", "expires", "state")
@@ -47,14 +47,15 @@ def keys() -> None:
 )
 @click.option("--expires", callback=_seconds, help="When it ends, from now: 90d, 12h, 30m or 60s. [default: never]")
 @database
-def create(database: str, name: str, workspace: str, scope: Scope, expires: float | None) -> None:
+@may_create
+def create(database: str, name: str, workspace: str, scope: Scope, expires: float | None, *, may_create: bool) -> None:
     """Make a key and write it to the standard output, this once: what is kept of it is its SHA-256."""
     from ..keyring import new_key
 
     text, key = new_key(name, workspace, scope, expires)
 
     async def keep() -> Key:
-        async with open_storage(database, upgrade=False) as storage:
+        async with open_storage(database, upgrade=False, create=may_create) as storage:
             return await storage.create_key(key)
 
     with sentences():

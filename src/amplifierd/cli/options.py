@@ -38,6 +38,14 @@ database = click.option(
 )
 
 
+may_create = click.option(
+    "--create/--no-create",
+    "may_create",
+    default=False,
+    help="Create the database if there is none: without it a typo is an error.",
+)
+
+
 def check_workspace(_context: click.Context, _option: click.Parameter, name: str) -> str:
     """The name of a workspace as it is. Raises `click.BadParameter` where it is none."""
     if re.fullmatch(r"[a-z0-9][a-z0-9-]{0,62}", name) is None:

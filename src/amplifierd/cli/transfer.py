@@ -11,7 +11,7 @@ from ..settings import CONTRACT
 from ..storage import open_existing, open_storage, path_of
 from ..storage.location import refuse_itself
 from ..storage.records import ENDED, CleanUp, OnConflict, SessionStatus
-from .options import FROM_ENVIRONMENT, database, sentences, workspace
+from .options import FROM_ENVIRONMENT, database, may_create, sentences, workspace
 
 # Who imports from the command line has the file already; the bound is against a file that has no lines.
 MOST_LINE = 1024 * 1024 * 1024
@@ -38,6 +38,7 @@ def export_sessions(database: str, workspace: str, file: str) -> None:
 
 @click.command("import", context_settings=FROM_ENVIRONMENT)
 @database
+@may_create
 @workspace
 @click.option(
     "--on-conflict",
@@ -46,7 +47,9 @@ def export_sessions(database: str, workspace: str, file: str) -> None:
     help="What to do with a session whose id is there already.",
 )
 @click.argument("file", type=click.File("rb"), default="-")
-def import_sessions(database: str, workspace: str, on_conflict: OnConflict, file: BinaryIO) -> None:
+def import_sessions(
+    database: str, workspace: str, on_conflict: OnConflict, file: BinaryIO, *, may_create: bool
+) -> None:
     """Take the sessions of an export from FILE; from the standard input where FILE is left out.
 
     A daemon may serve the database meanwhile.
@@ -57,7 +60,7 @@ def import_sessions(database: str, workspace: str, on_conflict: OnConflict, file
     size = os.fstat(file.fileno()).st_size if file.seekable() else None
     with sentences():
         reader = line_reader(load_document(CONTRACT), MOST_LINE)
-        storage = open_storage(database, upgrade=False)
+        storage = open_storage(database, upgrade=False, create=may_create)
         report = asyncio.run(import_from(file, size, storage, workspace, reader, on_conflict))
     click.echo(
         f"Imported {report.sessions} sessions with {report.messages} messages; "
