@@ -164,7 +164,7 @@ def operation(spec: Spec, path: str = "/sessions", method: str = "post") -> Spec
             ),
             r'A schema of the contract can\'t be compiled: "\(" is not a "regex"',
         ),
-        (lambda spec: spec.update(openapi="3.0.3", info={}), "Connexion can't read the contract: .*title"),
+        (lambda spec: spec.update(openapi="3.0.3", info={}), "Connexion cannot read the contract: .*title"),
     ],
 )
 def test_a_contract_that_does_not_fit_stops_the_start(

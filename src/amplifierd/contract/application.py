@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Collection, Mapping
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
@@ -26,7 +26,7 @@ from .paths import Paths
 from .rate import RateLimit
 from .reading import Reading
 from .representation import Rendering
-from .routing import Routing
+from .routing import Operations, Routing
 from .schema import Schemas
 from .security import Authenticate
 
@@ -82,33 +82,47 @@ def compile_contract(
     compilation = Compilation(
         document, schemas, provided, access.authenticate, rate_limit, capacity, max_body, renderings, readings
     )
-    # Connexion's hint says applications where it takes what makes them.
+    # From the outermost to the innermost. Connexion's type hint names applications; it takes what makes them.
     middlewares: list[Any] = [
+        partial(
+            Edge, statuses=statuses, gate=Gate(access.hosts, access.origins), capacity=capacity, access_log=access_log
+        ),
         LifespanMiddleware,
-        partial(Routing, paths=paths, compile_operation=partial(Operation, compilation)),
+        partial(Routing, paths=paths),
+        Operations,
     ]
+    if check_responses:
+        middlewares.insert(0, partial(ResponseCheck, document=document, paths=paths, schemas=schemas))
+    if access.origins:
+        middlewares.insert(0, partial(Cors, origins=access.origins))
     try:
         connexion = ConnexionMiddleware(
             Pages(document, version),
             middlewares=middlewares,
             lifespan=lifespan,
-            resolver=_HandlerResolver(handlers),
+            resolver=_HandlerResolver(handlers, document),
         )
-        connexion.add_api(_routes(document))
-        # Connexion builds its stack on the first request; here a contract that does not fit stops the start.
-        connexion.app, connexion.middleware_stack = connexion._build_middleware_stack()  # noqa: SLF001  # no public way
+        connexion.add_api(_routes(document), compile_operation=partial(Operation, compilation))
+        _build(connexion)
     except ContractError:
         raise
     except Exception as error:
-        # What Connexion raises on a document that is no OpenAPI is whatever its reading stumbles on.
-        raise ContractError(f"Connexion can't read the contract: {error!r}") from error
-    # Requests go where Connexion's own layers would only hand them on to.
-    _, routing, _ = connexion.middleware_stack
-    gate = Gate(access.hosts, access.origins)
-    application: ASGIApp = Edge(routing, connexion, statuses, gate, capacity, access_log)
-    if check_responses:
-        application = ResponseCheck(application, document, paths, schemas)
-    return Cors(application, access.origins) if access.origins else application
+        # What Connexion raises for an invalid document depends on the place where its reader fails.
+        raise ContractError(f"Connexion cannot read the contract: {error!r}") from error
+    return connexion
+
+
+def _build(connexion: ConnexionMiddleware) -> None:
+    """Let Connexion build its stack, so that a contract that does not fit the handlers stops the start.
+
+    Connexion does so on its first call, whatever that is. This one is no request: `Routing` ends it.
+    """
+    with suppress(StopIteration):
+        connexion({"type": "build"}, _no_message, _no_message).send(None)
+
+
+async def _no_message(*_message: Any) -> Any:
+    raise AssertionError("A call that is no request receives and sends nothing.")
 
 
 def _routes(document: Document) -> Json:
@@ -138,14 +152,15 @@ def _refuse_double_names(document: Document) -> None:
 class _HandlerResolver(Resolver):
     """Finds `handlers.sessions.create_session` for the operation `createSession` of the tag `sessions`."""
 
-    def __init__(self, package: str) -> None:
+    def __init__(self, package: str, document: Document) -> None:
         super().__init__()
         self._package = package
+        self._document = document
 
     def resolve(self, operation: AbstractOperation) -> Resolution:
-        declared = operation._operation  # noqa: SLF001  # its public face hides the tags
-        operation_id = declared["operationId"]
-        module = f"{self._package}.{declared['tags'][0]}"
+        operation_id = operation.operation_id
+        [tag, *_] = self._document.spec["paths"][operation.path][operation.method]["tags"]
+        module = f"{self._package}.{tag}"
         name = re.sub(r"(?=[A-Z])", "_", operation_id).lower()
         try:
             function = getattr(import_module(module), name)

@@ -29,22 +29,19 @@ _ENDING = Problem(
 class Edge:
     """Serves `app` to the world, as `gate` lets it in and within `capacity`; `statuses` says which status a fact has.
 
-    `lifespan` is told when the server starts and ends.
-
+    What is no request, as a server's start and end, passes through.
     `access_log` is told of each request: its method, path, status, milliseconds and id.
     """
 
     def __init__(
         self,
         app: ASGIApp,
-        lifespan: ASGIApp,
         statuses: Mapping[type[Exception], int],
         gate: Gate,
         capacity: Capacity,
         access_log: AccessLog | None,
     ) -> None:
         self._app = app
-        self._lifespan = lifespan
         self._statuses = statuses
         self._gate = gate
         self._capacity = capacity
@@ -54,7 +51,7 @@ class Edge:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
-            await self._lifespan(scope, receive, send)
+            await self._app(scope, receive, send)
             return
         exchange = Exchange(scope, send, f"{self._process}-{next(self._numbers):x}")
         started = time.perf_counter()

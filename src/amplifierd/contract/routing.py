@@ -1,13 +1,14 @@
 """Routing for Connexion, by a tree of the contract's paths, to operations that are compiled.
 
-Connexion's own goes through Starlette's router, which tries one route after another: 8 us a request with nine
-operations, and more with each. Its 405 names the methods of one route only, and it redirects to what `Host` says.
+Connexion's own asks Starlette's router, which tries one route after another: 8 us a request with nine operations, and
+more with each. Its 405 names the methods of one route only, and it redirects to what `Host` says.
 """
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
-from connexion.middleware.abstract import RoutedAPI, SpecMiddleware
+from connexion.middleware.abstract import ROUTING_CONTEXT, RoutedAPI, RoutedMiddleware
+from connexion.middleware.routing import RoutingMiddleware
 from connexion.operations.abstract import AbstractOperation
 from connexion.spec import Specification
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -19,38 +20,47 @@ from .problems import Problem
 CompileOperation = Callable[[str, str, Handler], Operation]
 
 
-class Routing(SpecMiddleware):
-    """Hands a request to the operation that it means, and one for a path that is not the contract's to `app`.
+class Routing(RoutingMiddleware):
+    """Writes into the scope which operation a request means, for the middlewares after it.
 
-    Raises a 405 problem where the path has other operations, and `Allow` names them all (RFC 9110, section 15.5.6).
+    Raises a 405 problem if the path has other operations, and `Allow` names them all (RFC 9110, section 15.5.6).
+    Ends a call that is no HTTP request.
     """
 
-    def __init__(self, app: ASGIApp, paths: Paths, compile_operation: CompileOperation) -> None:
-        self._app = app
+    def __init__(self, app: ASGIApp, paths: Paths) -> None:
+        super().__init__(app)
         self._paths = paths
-        self._compile_operation = compile_operation
-        self._operations: dict[str | None, Operation] = {}
+        # By operation; None is a path that the contract does not have.
+        self._contexts: dict[str | None, dict[str, str | None]] = {None: {}}
 
-    def add_api(self, specification: Specification, **options: Any) -> None:
-        """Compile the operations that Connexion finds."""
-        api = _CompiledAPI(specification, next_app=self._app, compile_operation=self._compile_operation, **options)
-        self._operations.update(api.operations)
+    def add_api(
+        self,
+        specification: Specification,
+        base_path: str | None = None,
+        arguments: dict[str, Any] | None = None,  # noqa: ARG002  # Connexion's signature
+        **_options: Any,
+    ) -> None:
+        """Prepare what is written for each operation of an API."""
+        api_base_path = base_path or specification.base_path
+        for item in specification["paths"].values():
+            for operation in item.values():
+                operation_id = operation["operationId"]
+                self._contexts[operation_id] = {"api_base_path": api_base_path, "operation_id": operation_id}
 
-    def __call__(  # type: ignore[override]  # it is awaited all the same
-        self, scope: Scope, receive: Receive, send: Send
-    ) -> Awaitable[None]:
-        application = self._meant(scope) if scope["type"] == "http" else self._app
-        return application(scope, receive, send)
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            scope["extensions"] = {**scope.get("extensions", {}), ROUTING_CONTEXT: self._context(scope)}
+            await self.app(scope, receive, send)
 
-    def _meant(self, scope: Scope) -> ASGIApp:
+    def _context(self, scope: Scope) -> dict[str, str | None]:
         found = self._paths.find(scope["raw_path"])
         if found is None:
-            return self._app
+            return self._contexts[None]
         item, scope["path_params"] = found
         operation = item.operations.get(scope["method"])
         if operation is None:
             raise not_allowed(scope, item.operations)
-        return self._operations[operation["operationId"]]
+        return self._contexts[operation["operationId"]]
 
 
 class _CompiledAPI(RoutedAPI[Operation]):
@@ -63,6 +73,12 @@ class _CompiledAPI(RoutedAPI[Operation]):
 
     def make_operation(self, operation: AbstractOperation) -> Operation:
         return self._compile_operation(operation.path, operation.method, operation.function)
+
+
+class Operations(RoutedMiddleware[_CompiledAPI]):
+    """Hands a request to the compiled operation that `Routing` found, or to the next application if there is none."""
+
+    api_cls = _CompiledAPI
 
 
 def not_allowed(scope: Scope, methods: Iterable[str]) -> Problem:
