@@ -98,7 +98,7 @@ async def _served(folder: Path) -> AsyncIterator[int]:
         server = uvicorn.Server(config)
         listener = socket.create_server(("127.0.0.1", 0))
         serving = asyncio.create_task(server.serve(sockets=[listener]))
-        while not server.started:
+        while not server.started:  # noqa: ASYNC110  # uvicorn has no event for it
             await asyncio.sleep(0.01)
         yield listener.getsockname()[1]
         server.should_exit = True
