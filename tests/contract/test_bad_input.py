@@ -39,24 +39,46 @@ def session_id(client: httpx.Client) -> Iterator[str]:
         (b'{"content":"\xff"}', "not UTF-8 at byte 12"),
         (b'{"content":"\xed\xa0\x80"}', "not UTF-8"),
         (b'{"content":"\x01"}', "Invalid control character"),
-        (b'{"content":"x","content":"y"}', 'the key "content" stands twice'),
+        (b'{"content":"x","content":"y"}', 'the key "content" stands twice in one object, at /content'),
         (b'{"content":"x","\\u0063ontent":"y"}', 'the key "content" stands twice'),
-        (b'{"content":"x","metadata":{"a":{"b":1,"b":2}}}', 'the key "b" stands twice'),
+        (b'{"content":"x","metadata":{"a":{"b":1,"b":2}}}', 'the key "b" stands twice in one object, at /metadata/a/b'),
         (b"{" + b",".join(b'"%x":0' % key for key in range(60_000)) + b',"ea5f":0}', 'the key "ea5f" stands twice'),
-        (b'{"content":"\\ud800"}', "\\ud800 is half of a surrogate pair"),
-        (b'{"content":"x","metadata":{"\\uDFFF":1}}', "half of a surrogate pair"),
-        (b'{"content":"x","metadata":{"a":NaN}}', "NaN is no JSON value"),
-        (b'{"content":"x","metadata":{"a":Infinity}}', "Infinity is no JSON value"),
-        (b'{"content":"x","metadata":{"a":-Infinity}}', "-Infinity is no JSON value"),
-        (b'{"content":"x","metadata":{"a":1e400}}', "1e400 is out of the range"),
+        (b'{"content":"\\ud800"}', "\\ud800 is half of a surrogate pair, at /content"),
+        (b'{"content":"x","metadata":{"\\uDFFF":1}}', "half of a surrogate pair, at /metadata"),
+        (b'{"content":"x","metadata":{"a":["\\udc00x"]}}', "half of a surrogate pair, at /metadata/a/0"),
+        (b'{"content":"x","metadata":{"a":NaN}}', "NaN is not a JSON value, at /metadata/a"),
+        (b'{"content":"x","metadata":{"a":Infinity}}', "Infinity is not a JSON value, at /metadata/a"),
+        (b'{"content":"x","metadata":{"a/b":[-Infinity]}}', "-Infinity is not a JSON value, at /metadata/a~1b/0"),
+        (b"NaN", "NaN is not a JSON value, at the root"),
+        (b'{"content":"x","metadata":{"a":1e400}}', "1e400 is out of the range of a double, at /metadata/a"),
+        (b'{"content":"x","metadata":{"a":-1E309}}', "-1E309 is out of the range"),
+        (b'{"content":"x","metadata":{"a":' + b"9" * 309 + b"}}", "out of the range of a double, at /metadata/a"),
+        (b'{"content":"x","metadata":{"a":-' + b"9" * 309 + b"}}", "out of the range of a double, at /metadata/a"),
+        (b'{"content":"x","metadata":{"a":1' + b"0" * 309 + b"}}", "out of the range of a double, at /metadata/a"),
+        (b'{"content":"x","metadata":{"a":' + b"7" * 5000 + b"}}", "out of the range of a double, at /metadata/a"),
+        (b'{"content":"x","metadata":{"a":' + b"7" * 8_000_000 + b"}}", "out of the range of a double, at /metadata/a"),
+        (b'{"content":"x","metadata":{"a":0.' + b"3" * 999 + b"}}", "a number has 1001 characters; the limit is 1000"),
+        (b'{"content":"x","metadata":{"' + b"k" * 50_001 + b'":1}}', "a key has 50001 characters; the limit is 50000"),
+        (
+            b'{"content":"x","metadata":{"b":"' + b"k" * 60_000 + b'","a":NaN}}',
+            "NaN is not a JSON value, at /metadata/a",
+        ),
         (b'{"content":"x","metadata":{"a":01}}', "Expecting"),
-        (DEEPER, "deeper than 100 levels"),
+        (DEEPER, "deeper than 100 levels at byte 129"),
         (b'{"content":"x","metadata":{"a":' + b"[" * 5000 + b"]" * 5000 + b"}}", "deeper than 100 levels"),
         (b"[" * 90_000, "deeper than 100 levels"),
     ],
 )
 def test_what_is_not_i_json_is_400(daemon: Daemon, session_id: str, body: bytes, words: str) -> None:
     refused(exchange(daemon.port, post(MESSAGES.format(session_id), body)), 400, words)
+
+
+def test_the_place_of_what_is_not_i_json_is_also_for_programs(daemon: Daemon, session_id: str) -> None:
+    request = post(MESSAGES.format(session_id), b'{"content":"x","metadata":{"a":[1e400]}}')
+    answered = exchange(daemon.port, request)
+    refused(answered, 400, "/metadata/a/0")
+    [error] = answered.json["errors"]
+    assert error == {"pointer": "/metadata/a/0", "detail": "the number 1e400 is out of the range of a double"}
 
 
 @pytest.mark.parametrize(
@@ -95,6 +117,31 @@ def test_what_breaks_the_schema_is_422_with_every_place(
     assert said.keys() == errors.keys()
     for pointer, detail in errors.items():
         assert detail in said[pointer]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"content":"x",' + b",".join(b'"%d":1' % number for number in range(99_000)) + b"}",
+        b'{"content":"x",' + b",".join(b'"' + b"y" * 7000 + b'%d":1' % number for number in range(1_100)) + b"}",
+    ],
+    ids=["short", "long"],
+)
+def test_the_first_hundred_places_are_listed_and_a_thousand_counted(
+    daemon: Daemon, session_id: str, body: bytes
+) -> None:
+    answered = exchange(daemon.port, post(MESSAGES.format(session_id), body))
+    refused(answered, 422, "The body breaks its schema in 1000 places or more: ")
+    refused(answered, 422, "; and 995 more")
+    assert len(answered.json["errors"]) == 100
+    assert len(answered.body) < 256 * 1024
+
+
+def test_so_it_is_in_a_batch_that_is_too_long(daemon: Daemon, session_id: str) -> None:
+    body = b'{"messages":[' + b",".join([b'{"y":1}'] * 40_000) + b"]}"
+    answered = exchange(daemon.port, post(f"{MESSAGES.format(session_id)}/batch", body))
+    refused(answered, 422, "/messages must have at most 1000 items; /messages/0/content is required; /messages/0/y")
+    assert len(answered.json["errors"]) == 100
 
 
 @pytest.mark.parametrize(

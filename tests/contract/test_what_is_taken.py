@@ -115,7 +115,11 @@ def test_requests_that_are_sent_ahead_are_answered_in_order(daemon: Daemon) -> N
         '{"z":1,"a":2,"m":{"y":[],"x":{}}}',
         '{"float":1.0,"exponent":1e2,"minus":-0,"precise":0.12345678901234567890123}',
         '{"past64":123456789012345678901234567890,"negative":-99999999999999999999}',
-        '{"huge":' + "7" * 6000 + "}",
+        '{"largest":' + "1" * 309 + ',"least":-1' + "0" * 308 + "}",
+        '{"extremes":[1e308,-1.7976931348623157e308,5e-324,1e-400,9007199254740993,-0,-0.0],"long":0.'
+        + "3" * 998
+        + "}",
+        '{"__proto__":{"constructor":1},"":{"":""},"' + "k" * 50_000 + '":1}',
         '{"nul":"\\u0000","escaped":"\\u00e9\\/","emoji":"\\ud83d\\ude00💬"}',
         '{"":"","a b":null,"true":false}',
         '{ "white" : [ 1 ,\n 2 ],\t"text" : "a  b" }',

@@ -19,6 +19,7 @@ from .cors import Cors
 from .document import ContractError, Document, Json
 from .edge import AccessLog, Edge
 from .exchange import Capacity
+from .executor import SerialExecutor
 from .gate import Gate
 from .operation import Compilation, Operation
 from .pages import Pages
@@ -80,7 +81,16 @@ def compile_contract(
     capacity = Capacity(access.most_requests, access.most_bytes)
     rate_limit = None if access.rate_limit is None else RateLimit(access.rate_limit)
     compilation = Compilation(
-        document, schemas, provided, access.authenticate, rate_limit, capacity, max_body, renderings, readings
+        document,
+        schemas,
+        provided,
+        access.authenticate,
+        rate_limit,
+        capacity,
+        SerialExecutor(),
+        max_body,
+        renderings,
+        readings,
     )
     # From the outermost to the innermost. Connexion's type hint names applications; it takes what makes them.
     middlewares: list[Any] = [

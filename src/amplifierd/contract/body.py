@@ -1,6 +1,5 @@
 """Request bodies: read within bounds, decoded and validated once, bound to the handler's type."""
 
-import asyncio
 from collections.abc import Callable, Collection, Mapping
 from types import MappingProxyType
 from typing import Any
@@ -12,10 +11,12 @@ from starlette.types import Receive, Scope
 from ..storage.extent import MOST_VALUES
 from ..storage.records import Digest
 from .exchange import Capacity, exchange_of
+from .executor import INLINE_BYTES, SerialExecutor, in_turn
 from .ijson import DEEPEST, NotIJson, TooManyValues, decode
 from .problems import Problem, Violation, shorten
 from .reading import Reading, meaning_of
-from .schema import MOST_VIOLATIONS, Validator
+from .schema import MAX_COUNTED, MAX_LISTED, Validator
+from .violations import violation
 
 JSON = "application/json"
 MERGE_PATCH = "application/merge-patch+json"
@@ -24,10 +25,24 @@ NDJSON = "application/x-ndjson"
 # Smaller bodies are not worth counting: there are only so many requests at a time.
 UNCOUNTED_BYTES = 64 * 1024
 
+_BODY = "The body"
 _MOST_NAMED = 5
+_MAX_NAMED_CHARACTERS = 200
 
 
 Locate = Callable[[Violation], Violation]
+
+
+def _as_it_is(violation: Violation) -> Violation:
+    return violation
+
+
+class BreaksSchema(ValueError):
+    """The value is I-JSON that its schema does not allow."""
+
+    def __init__(self, value: Any) -> None:
+        super().__init__()
+        self.value = value
 
 
 class RecordReader:
@@ -42,22 +57,36 @@ class RecordReader:
         self._deepest = deepest
         self._most_values = most_values
 
-    def read(self, text: bytes, what: str, located: Locate = lambda violation: violation) -> tuple[Any, bytes]:
+    def read(self, text: bytes, what: str, located: Locate = _as_it_is) -> tuple[Any, bytes]:
         """The record that `text` holds, and its text without spaces; a problem calls it `what`.
 
         Raises a problem: 400 not I-JSON, 413 too many values, 422 against the schema, each violation as `located` has
         it.
         """
         try:
+            return self.read_valid(text, what, located)
+        except BreaksSchema as error:
+            raise self.violations_of(error.value, what, located) from None
+
+    def read_valid(self, text: bytes, what: str, located: Locate = _as_it_is) -> tuple[Any, bytes]:
+        """The same, but raises `BreaksSchema` for what breaks its schema: to find out where takes longer."""
+        try:
             value, compact = decode(text, self._deepest, self._most_values)
         except NotIJson as error:
-            raise _not_json(str(error), what) from None
+            raise _not_i_json(error, what, located) from None
         except TooManyValues as error:
             detail = f"{what} has {error}, which are the most that this server takes."
             raise Problem(413, "body-too-large", detail) from None
         if not self._validator.is_valid(value):
-            raise _invalid([located(violation) for violation in self._validator.violations(value)], what)
-        return self._decoder.decode(compact), compact
+            raise BreaksSchema(value)
+        if len(compact) <= INLINE_BYTES:
+            return self._decoder.decode(compact), compact
+        return in_turn(self._decoder.decode, compact), compact
+
+    def violations_of(self, value: Any, what: str, located: Locate = _as_it_is) -> Problem:
+        """The problem of a value that breaks its schema: the first 100 places, and how many more there are."""
+        found = self._validator.violations(value, MAX_COUNTED)
+        return _invalid([located(it) for it in found[:MAX_LISTED]], len(found), what)
 
     def default(self) -> Any:
         """The record of which nothing is said."""
@@ -78,6 +107,7 @@ class Body:
         required: bool,
         max_bytes: int,
         capacity: Capacity,
+        executor: SerialExecutor,
         readings: Mapping[str, Reading] = MappingProxyType({}),
     ) -> None:
         self._records = records
@@ -86,6 +116,7 @@ class Body:
         self._required = required
         self._max_bytes = max_bytes
         self._capacity = capacity
+        self._executor = executor
 
     async def read(self, scope: Scope, receive: Receive) -> tuple[Any, bytes | Digest]:
         """The record that the body holds, and its text, or what reads that as it comes.
@@ -102,10 +133,18 @@ class Body:
         if content_type is None:
             raise self._not_taken("The body has no Content-Type")
         reading = self._readings.get(_media_type(content_type)) if self._readings else None
-        if reading is None:
-            return self._records.read(body, "The body")
-        meaning = await asyncio.to_thread(meaning_of, body, reading)
-        return self._records.read(meaning.json, "The body", meaning.located)
+        if reading is not None:
+            return await self._executor.run(self._read_meaning, body, reading)
+        if len(body) > INLINE_BYTES:
+            return await self._executor.run(self._records.read, body, _BODY)
+        try:
+            return self._records.read_valid(body, _BODY)
+        except BreaksSchema as error:
+            raise await self._executor.run(self._records.violations_of, error.value, _BODY) from None
+
+    def _read_meaning(self, body: bytes, reading: Reading) -> tuple[Any, bytes]:
+        meaning = meaning_of(body, reading)
+        return self._records.read(meaning.json, _BODY, meaning.located)
 
     def _check_headers(self, scope: Scope) -> bytes | None:
         content_type: bytes | None = None
@@ -166,18 +205,25 @@ def check_size(size: int, most: int, what: str) -> None:
         raise Problem(413, "body-too-large", detail)
 
 
-def _not_json(why: str, what: str = "The body") -> Problem:
-    return Problem(400, "not-json", f"{what} is not I-JSON (RFC 7493): {why}.")
+def _not_json(why: str) -> Problem:
+    return Problem(400, "not-json", f"{_BODY} is not I-JSON (RFC 7493): {why}.")
 
 
-def _invalid(violations: list[Violation], what: str) -> Problem:
-    places = "1 place" if len(violations) == 1 else f"{len(violations)} places"
-    if len(violations) == MOST_VIOLATIONS:
+def _not_i_json(error: NotIJson, what: str, located: Locate) -> Problem:
+    errors = [] if error.pointer is None else [located(violation(error.pointer, error.reason))]
+    return Problem(400, "not-json", f"{what} is not I-JSON (RFC 7493): {error}.", errors=errors)
+
+
+def _invalid(errors: list[Violation], count: int, what: str) -> Problem:
+    places = "1 place" if count == 1 else f"{count} places"
+    if count == MAX_COUNTED:
         places = f"{places} or more"
-    named = "; ".join(f"{violation.pointer or 'it'} {violation.detail}" for violation in violations[:_MOST_NAMED])
-    more = "; and more" if len(violations) > _MOST_NAMED else ""
+    named = "; ".join(
+        f"{shorten(it.pointer, _MAX_NAMED_CHARACTERS) or 'it'} {it.detail}" for it in errors[:_MOST_NAMED]
+    )
+    more = f"; and {count - _MOST_NAMED} more" if count > _MOST_NAMED else ""
     detail = f"{what} breaks its schema in {places}: {named}{more}."
-    return Problem(422, "invalid-body", detail, errors=violations)
+    return Problem(422, "invalid-body", detail, errors=errors)
 
 
 def _text(value: bytes) -> str:

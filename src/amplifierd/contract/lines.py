@@ -12,6 +12,7 @@ from ..storage.records import Digest, Export, ExportLine
 from .body import NDJSON, Body, RecordReader, check_size
 from .document import Document
 from .exchange import Capacity
+from .executor import INLINE_BYTES, SerialExecutor
 from .ijson import DEEPEST
 from .schema import Schemas, Validator
 
@@ -26,8 +27,9 @@ _AROUND_VALUES = 100
 class LineReader:
     """Reads lines, each by `records`; what a line has was in bodies of at most `max_bytes`."""
 
-    def __init__(self, records: RecordReader, max_bytes: int) -> None:
+    def __init__(self, records: RecordReader, max_bytes: int, executor: SerialExecutor) -> None:
         self._records = records
+        self._executor = executor
         self._max_bytes = _BODIES * max_bytes + _AROUND_BYTES
 
     async def read(self, chunks: AsyncIterable[bytes]) -> AsyncGenerator[list[ExportLine], None]:
@@ -40,13 +42,18 @@ class LineReader:
             *whole, last = chunk.split(b"\n")
             if whole:
                 whole[0] = b"".join([*parts, whole[0]])
-                yield self._read_lines(whole, number)
+                yield await self._records_in(whole, number)
                 number += len(whole)
                 parts, size = [], 0
             parts.append(last)
             size += len(last)
             check_size(size, self._max_bytes, f"Line {number + 1}")
-        yield self._read_lines([b"".join(parts)], number)
+        yield await self._records_in([b"".join(parts)], number)
+
+    async def _records_in(self, lines: list[bytes], before: int) -> list[ExportLine]:
+        if sum(map(len, lines)) <= INLINE_BYTES:
+            return self._read_lines(lines, before)
+        return await self._executor.run(self._read_lines, lines, before)
 
     def _read_lines(self, lines: list[bytes], before: int) -> list[ExportLine]:
         return [
@@ -62,10 +69,10 @@ class LineReader:
 class LineBody(Body):
     """The body of an operation whose handler takes an `Export`."""
 
-    def __init__(self, validator: Validator, max_bytes: int, capacity: Capacity) -> None:
+    def __init__(self, validator: Validator, max_bytes: int, capacity: Capacity, executor: SerialExecutor) -> None:
         records = _export_lines(validator)
-        super().__init__(records, [NDJSON], required=True, max_bytes=sys.maxsize, capacity=capacity)
-        self._lines = LineReader(records, max_bytes)
+        super().__init__(records, [NDJSON], required=True, max_bytes=sys.maxsize, capacity=capacity, executor=executor)
+        self._lines = LineReader(records, max_bytes, executor)
 
     async def read(self, scope: Scope, receive: Receive) -> tuple[Export, Digest]:
         """The body, whose lines are read as they come. Raises a 415 problem, and others out of its batches."""
@@ -77,7 +84,7 @@ class LineBody(Body):
 def line_reader(document: Document, max_bytes: int) -> LineReader:
     """A reader of exports by the contract."""
     validator = Schemas(document).closed_validator({"$ref": "#/components/schemas/ExportLine"})
-    return LineReader(_export_lines(validator), max_bytes)
+    return LineReader(_export_lines(validator), max_bytes, SerialExecutor())
 
 
 def _export_lines(validator: Validator) -> RecordReader:

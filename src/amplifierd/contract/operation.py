@@ -12,6 +12,7 @@ from ..storage.records import Digest, Events, Export
 from .body import JSON, MERGE_PATCH, NDJSON, Body, RecordReader
 from .document import ContractError, Document, Json
 from .exchange import Capacity
+from .executor import SerialExecutor
 from .idempotency import ARGUMENT, IDEMPOTENCY_KEY, Idempotency, InUse
 from .lines import LineBody
 from .parameters import Arguments, Header, HeaderParameters, compile_parameters
@@ -39,6 +40,7 @@ class Compilation:
     authenticate: Authenticate
     rate_limit: RateLimit | None
     capacity: Capacity
+    executor: SerialExecutor
     max_body: int
     renderings: Mapping[tuple[str, str], Rendering]
     readings: Mapping[tuple[str, str], Reading]
@@ -115,7 +117,8 @@ def _compile_body(compilation: Compilation, operation: Json, handler: Handler) -
             "is not supported."
         )
     if record is Export:
-        return LineBody(compilation.schemas.closed_validator(schema), compilation.max_body, compilation.capacity)
+        validator = compilation.schemas.closed_validator(schema)
+        return LineBody(validator, compilation.max_body, compilation.capacity, compilation.executor)
     properties = set(compilation.document.resolve(schema).get("properties", {}))
     fields = {it.encode_name for it in msgspec.structs.fields(record)} if _is_struct(record) else set()
     if properties != fields:
@@ -130,6 +133,7 @@ def _compile_body(compilation: Compilation, operation: Json, handler: Handler) -
         required=declared.get("required", False),
         max_bytes=compilation.max_body,
         capacity=compilation.capacity,
+        executor=compilation.executor,
         readings=readings,
     )
 

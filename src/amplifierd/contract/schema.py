@@ -9,14 +9,16 @@ from itertools import islice
 from typing import Any
 
 import jsonschema_rs
-from jsonschema_rs import ValidationError, ValidationErrorKind
+from jsonschema_rs import ValidationError
 
 from .document import ContractError, Document, Json
-from .problems import Violation, shorten
+from .problems import Violation
+from .violations import SchemaNode
 
-MOST_VIOLATIONS = 1_000
+# How many places an error lists, and how far it counts them.
+MAX_LISTED = 100
+MAX_COUNTED = 1_000
 _COMPONENTS = "#/components/schemas/"
-_LONGEST_POINTER = 1_024
 
 
 class Schemas:
@@ -49,19 +51,24 @@ class Schemas:
 class Validator:
     """Holds values against one schema."""
 
-    def __init__(self, compiled: jsonschema_rs.Draft7Validator) -> None:
+    def __init__(self, schema: Json) -> None:
+        compiled = jsonschema_rs.Draft7Validator(schema, validate_formats=True)
         self.is_valid: Callable[[Any], bool] = compiled.is_valid
-        self._compiled = compiled
+        self._schema = schema
+        self._root: SchemaNode | None = None
 
-    def violations(self, value: Any) -> list[Violation]:
-        """Each place where `value` breaks the schema, up to 1,000 of them, in the order of the schema."""
-        found = (violation for error in self._compiled.iter_errors(value) for violation in _violations(error))
-        return list(islice(found, MOST_VIOLATIONS))
+    def violations(self, value: Any, most: int = MAX_LISTED) -> list[Violation]:
+        """The first places where `value` breaks the schema, in the order of the schema; `most` of them."""
+        if self.is_valid(value):
+            return []
+        if self._root is None:
+            self._root = SchemaNode(self._schema, self._schema["components"]["schemas"])
+        return list(islice(self._root.violations(value, []), most))
 
 
 def _compile(schema: Json) -> Validator:
     try:
-        return Validator(jsonschema_rs.Draft7Validator(schema, validate_formats=True))
+        return Validator(schema)
     except (ValidationError, jsonschema_rs.ReferencingError, ValueError) as error:
         raise ContractError(f"A schema of the contract can't be compiled: {error}") from error
 
@@ -106,49 +113,3 @@ def _convert(node: Any) -> Any:
     if converted.get("nullable") is True:
         return {"anyOf": [converted, {"type": "null"}]}
     return converted
-
-
-def _violations(error: ValidationError) -> Iterator[Violation]:
-    match error.kind:
-        case ValidationErrorKind.Required(property=name):
-            yield _violation([*error.instance_path, name], "is required")
-        case ValidationErrorKind.AdditionalProperties(unexpected=names):
-            for name in names:
-                yield _violation([*error.instance_path, name], "is unknown")
-        case ValidationErrorKind.AnyOf(context=[errors, _]):
-            # What may be null (see `_convert`): why it is not what else it may be.
-            for each in errors:
-                yield from _violations(each)
-        case kind:
-            yield _violation(error.instance_path, _sentence(kind))
-
-
-def _violation(path: list[str | int], detail: str) -> Violation:
-    pointer = "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in path)
-    return Violation(shorten(pointer, _LONGEST_POINTER), detail)
-
-
-_SENTENCES = {
-    "type": "must be of type {}",
-    "enum": "must be one of {}",
-    "format": "must be a {}",
-    "pattern": "must match {}",
-    "minLength": "must have at least {} characters",
-    "maxLength": "must have at most {} characters",
-    "minimum": "must be at least {}",
-    "maximum": "must be at most {}",
-    "exclusiveMinimum": "must be more than {}",
-    "exclusiveMaximum": "must be less than {}",
-    "multipleOf": "must be a multiple of {}",
-    "minItems": "must have at least {} items",
-    "maxItems": "must have at most {} items",
-    "uniqueItems": "must not have the same item twice",
-    "minProperties": "must have at least {} properties",
-    "maxProperties": "must have at most {} properties",
-}
-
-
-def _sentence(kind: ValidationErrorKind) -> str:
-    value = kind.value
-    words = ", ".join(str(item) for item in value) if isinstance(value, list) else str(value)
-    return _SENTENCES.get(kind.name, f"breaks the schema's {kind.name}").format(words)

@@ -1,0 +1,147 @@
+"""Where a value breaks its schema, found one place after the other, so that whoever has enough of them can stop.
+
+jsonschema-rs makes all errors of a value before it gives the first, at some 40 us for each. So each schema is compiled
+without those of its members and elements, which are looked at in turn.
+"""
+
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any
+
+import jsonschema_rs
+from jsonschema_rs import ValidationErrorKind
+
+from .document import Json
+from .ijson import pointer_to
+from .problems import Violation, shorten
+
+_COMPONENTS = "#/components/schemas/"
+_MAX_POINTER_CHARACTERS = 1_024
+
+# Those that need no look at what is inside of an object's members or an array's elements. Where there is another
+# keyword, such as `oneOf`, a value is held against its schema whole.
+_PLAIN = {
+    *("type", "format", "pattern", "enum", "minLength", "maxLength", "required", "minProperties", "maxProperties"),
+    *("minItems", "maxItems", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"),
+    *("properties", "additionalProperties", "items", "description", "title", "example", "default", "nullable"),
+}
+_INSIDE = ("properties", "additionalProperties", "items")
+
+Path = list[str | int]
+
+
+class SchemaNode:
+    """A schema (draft 7, see `schema`) and, once they are needed, those of its members and elements."""
+
+    def __init__(self, schema: Json, components: Json) -> None:
+        self._components = components
+        self._is_nullable, schema = self._resolve(schema)
+        self._is_whole = not (set(schema) <= _PLAIN)
+        own = schema if self._is_whole else {key: node for key, node in schema.items() if key not in _INSIDE}
+        self._own = jsonschema_rs.Draft7Validator(
+            {"allOf": [own], "components": {"schemas": components if self._is_whole else {}}}, validate_formats=True
+        )
+        self._schema = schema
+        self._members: dict[str, SchemaNode] = {}
+        self._elements: SchemaNode | None = None
+
+    def violations(self, value: Any, path: Path) -> Iterator[Violation]:
+        """The places in a value that stands at `path`; past what an array or object may hold, nobody looks."""
+        if value is None and self._is_nullable:
+            return
+        for error in self._own.iter_errors(value if self._is_whole else self._outline(value)):
+            yield _violation_of(error.kind, [*path, *error.instance_path])
+        if self._is_whole:
+            return
+        if isinstance(value, dict):
+            yield from self._in_object(value, path)
+        elif isinstance(value, list) and "items" in self._schema:
+            if self._elements is None:
+                self._elements = SchemaNode(self._schema["items"], self._components)
+            for number, element in enumerate(islice(value, self._schema.get("maxItems"))):
+                yield from self._elements.violations(element, [*path, number])
+
+    def _resolve(self, schema: Json) -> tuple[bool, Json]:
+        """Whether null is allowed, and the schema that a reference or a single `allOf` leads to."""
+        is_nullable = False
+        while True:
+            match schema:
+                case {"$ref": str(reference)}:
+                    schema = self._components[reference.removeprefix(_COMPONENTS)]
+                case {"anyOf": [inner, {"type": "null"}]}:
+                    is_nullable, schema = True, inner
+                case {"allOf": [inner], **rest} if set(rest) <= {"description", "default", "example", "components"}:
+                    schema = inner
+                case _:
+                    return is_nullable, schema
+
+    def _outline(self, value: Any) -> Any:
+        """As much of a value as its schema alone has to see: errors are made of copies."""
+        if isinstance(value, dict):
+            names = (name for name in self._schema.get("required", ()) if name in value)
+            return dict.fromkeys([*names, *islice(value, _one_more(self._schema.get("maxProperties", 0)))])
+        if isinstance(value, list):
+            return [None] * min(len(value), _one_more(self._schema.get("maxItems", 0)))
+        return value
+
+    def _in_object(self, value: dict[str, Any], path: Path) -> Iterator[Violation]:
+        properties: Json = self._schema.get("properties", {})
+        other = self._schema.get("additionalProperties", True)
+        if other is False:
+            for name in value:
+                if name not in properties:
+                    yield violation(pointer_to([*map(str, path), name]), "is unknown")
+        for name in properties:
+            if name in value:
+                yield from self._member(name, properties[name]).violations(value[name], [*path, name])
+        if isinstance(other, dict):
+            for name in islice(value, self._schema.get("maxProperties")):
+                if name not in properties:
+                    yield from self._member("", other).violations(value[name], [*path, name])
+
+    def _member(self, name: str, schema: Json) -> "SchemaNode":
+        if name not in self._members:
+            self._members[name] = SchemaNode(schema, self._components)
+        return self._members[name]
+
+
+def _one_more(most: int) -> int:
+    return most + 1
+
+
+def violation(pointer: str, detail: str) -> Violation:
+    """One place; a pointer that is very long is cut."""
+    return Violation(shorten(pointer, _MAX_POINTER_CHARACTERS), detail)
+
+
+def _violation_of(kind: ValidationErrorKind, path: Path) -> Violation:
+    steps = [str(step) for step in path]
+    if isinstance(kind, ValidationErrorKind.Required):
+        return violation(pointer_to([*steps, kind.property]), "is required")
+    return violation(pointer_to(steps), _sentence(kind))
+
+
+_SENTENCES = {
+    "type": "must be of type {}",
+    "enum": "must be one of {}",
+    "format": "must be a {}",
+    "pattern": "must match {}",
+    "minLength": "must have at least {} characters",
+    "maxLength": "must have at most {} characters",
+    "minimum": "must be at least {}",
+    "maximum": "must be at most {}",
+    "exclusiveMinimum": "must be more than {}",
+    "exclusiveMaximum": "must be less than {}",
+    "multipleOf": "must be a multiple of {}",
+    "minItems": "must have at least {} items",
+    "maxItems": "must have at most {} items",
+    "uniqueItems": "must not have the same item twice",
+    "minProperties": "must have at least {} properties",
+    "maxProperties": "must have at most {} properties",
+}
+
+
+def _sentence(kind: ValidationErrorKind) -> str:
+    value = kind.value
+    words = ", ".join(str(item) for item in value) if isinstance(value, list) else str(value)
+    return _SENTENCES.get(kind.name, f"breaks the schema's {kind.name}").format(words)
