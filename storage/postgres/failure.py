@@ -9,8 +9,10 @@ from ..errors import DatabaseDamaged, DatabaseUnusable, StorageUnavailable
 from ..location import without_password
 
 # The classes and codes that say that the server can't now (https://www.postgresql.org/docs/current/errcodes-appendix.html):
-# connections, rolled back transactions, resources, an operator's doing, the system; a server that only reads, a lock.
-_AWAY = ("08", "40", "53", "57", "58", "25006", "55P03")
+# connections, authorization (a password that was changed), a database that is not there, rolled back transactions,
+# resources, a state that passes, an operator's doing, the system; a server that only reads, a transaction that the
+# server ended for its age; a prepared statement that a pooler lost; a privilege that was taken away.
+_AWAY = ("08", "28", "3D", "40", "53", "55", "57", "58", "25006", "25P03", "25P04", "26", "42501")
 # A page, or an index, is not as it was written.
 _DAMAGED = ("XX001", "XX002")
 
@@ -26,8 +28,9 @@ def as_storage_error(error: Exception) -> Exception:
         return StorageUnavailable("PostgreSQL did not answer in time")
     if isinstance(error, asyncpg.PostgresError) and error.sqlstate in _DAMAGED:
         return DatabaseDamaged(f"PostgreSQL says: {str(error).rstrip('.')}")
-    if isinstance(error, OSError) or _is_away(error):
-        return StorageUnavailable(f"PostgreSQL says: {str(error).rstrip('.')}")
+    # asyncpg reads on until the end of a stream which a server, or a pooler, cut.
+    if isinstance(error, OSError | EOFError) or _is_away(error):
+        return StorageUnavailable(f"PostgreSQL says: {str(error).rstrip('.') or type(error).__name__}")
     return error
 
 
@@ -45,7 +48,8 @@ def in_sentences(url: str) -> Iterator[None]:
 
 def _is_away(error: Exception) -> bool:
     if isinstance(error, asyncpg.PostgresError):
-        return (error.sqlstate or "").startswith(_AWAY)
+        # A plan made before another node's migration: asyncpg has forgotten it by the next try.
+        return isinstance(error, asyncpg.InvalidCachedStatementError) or (error.sqlstate or "").startswith(_AWAY)
     # Those of the driver itself: a connection that was lost, a pool that closes, servers none of which takes writes.
     # And its own confusion about a connection that the server closes at the moment at which it is used.
     return isinstance(error, _DRIVER_ERRORS) and not isinstance(error, asyncpg.DataError)

@@ -1,6 +1,7 @@
 """Connections to PostgreSQL: few, shared by all requests, made anew where they were lost."""
 
 import asyncio
+import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from typing import Any, TypeAlias, cast
@@ -12,6 +13,8 @@ from ..errors import StorageUnavailable
 from ..rows import Bindings, Reader, Row, Rows, until
 from .binding import bound
 from .failure import as_storage_error
+
+logger = logging.getLogger(__name__)
 
 SCHEMA = "amplifierd"
 MOST_CONNECTIONS = 10
@@ -124,10 +127,19 @@ class Pool(Reader):
                 raise unavailable from error
             raise
         finally:
-            try:
-                await self._pool.release(lent, timeout=WAIT_SECONDS)
-            finally:
-                self._free.release()
+            await self._give_back(lent)
+
+    async def _give_back(self, lent: "PoolConnectionProxy[asyncpg.Record]") -> None:
+        try:
+            await self._pool.release(lent, timeout=WAIT_SECONDS)
+        except Exception as error:
+            unavailable = as_storage_error(error)
+            if unavailable is error:
+                raise
+            # asyncpg has closed it. What it was lent for is done, or has failed with an error of its own.
+            logger.warning("A connection to PostgreSQL was closed, because it could not be given back: %s", unavailable)
+        finally:
+            self._free.release()
 
     async def _lend(self) -> "PoolConnectionProxy[asyncpg.Record]":
         async with asyncio.timeout(WAIT_SECONDS):

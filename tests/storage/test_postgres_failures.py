@@ -1,0 +1,99 @@
+"""Errors of PostgreSQL, of the driver and of the way to the server: which of them are a 503."""
+
+import asyncio
+import ssl
+
+import asyncpg
+import pytest
+
+from amplifierd.storage.errors import DatabaseDamaged, StorageUnavailable
+from amplifierd.storage.postgres import pool as pool_module
+from amplifierd.storage.postgres.failure import as_storage_error
+from amplifierd.storage.postgres.pool import Pool
+from stalling_proxy import stalling
+
+AWAY = [
+    TimeoutError(),
+    ConnectionResetError("reset"),
+    asyncio.IncompleteReadError(b"", 1),
+    ssl.SSLError("bad record"),
+    OSError("no route"),
+    asyncpg.InterfaceError("cannot perform operation: connection is closed"),
+    asyncpg.InternalClientError("unexpected"),
+    asyncpg.exceptions.ProtocolError("unexpected"),
+    asyncpg.exceptions.OutdatedSchemaCacheError("changed"),
+    asyncpg.TargetServerAttributeNotMatched("only replicas"),
+    asyncpg.ConnectionDoesNotExistError("closed in the middle of an operation"),
+    asyncpg.ProtocolViolationError("no more connections allowed"),
+    asyncpg.InvalidPasswordError("password authentication failed"),
+    asyncpg.InvalidAuthorizationSpecificationError("role is not permitted to log in"),
+    asyncpg.InvalidCatalogNameError("database does not exist"),
+    asyncpg.InsufficientPrivilegeError("permission denied for table session"),
+    asyncpg.InvalidSQLStatementNameError("prepared statement does not exist"),
+    asyncpg.InvalidCachedStatementError("cached plan must not change result type"),
+    asyncpg.ReadOnlySQLTransactionError("cannot execute INSERT in a read-only transaction"),
+    asyncpg.IdleInTransactionSessionTimeoutError("terminating connection"),
+    asyncpg.SerializationError("could not serialize access"),
+    asyncpg.DeadlockDetectedError("deadlock detected"),
+    asyncpg.TooManyConnectionsError("sorry, too many clients already"),
+    asyncpg.DiskFullError("could not extend file"),
+    asyncpg.OutOfMemoryError("out of memory"),
+    asyncpg.LockNotAvailableError("canceling statement due to lock timeout"),
+    asyncpg.ObjectNotInPrerequisiteStateError("database is not accepting connections"),
+    asyncpg.QueryCanceledError("canceling statement due to statement timeout"),
+    asyncpg.AdminShutdownError("terminating connection due to administrator command"),
+    asyncpg.CannotConnectNowError("the database system is starting up"),
+    asyncpg.PostgresIOError("could not read block"),
+]
+OWN = [
+    asyncpg.UniqueViolationError("duplicate key"),
+    asyncpg.PostgresSyntaxError("syntax error"),
+    asyncpg.UndefinedTableError("relation does not exist"),
+    asyncpg.DataError("invalid input for query argument"),
+    ValueError("x"),
+]
+
+
+@pytest.mark.parametrize("error", AWAY, ids=lambda error: type(error).__name__)
+def test_what_may_pass_is_a_storage_that_is_not_available(error: Exception) -> None:
+    assert isinstance(as_storage_error(error), StorageUnavailable)
+    # The reason is never empty.
+    assert "says: ." not in str(as_storage_error(error))
+
+
+@pytest.mark.parametrize("error", OWN, ids=lambda error: type(error).__name__)
+def test_a_defect_stays_what_it_is(error: Exception) -> None:
+    assert as_storage_error(error) is error
+
+
+def test_a_page_that_is_damaged_is_named_as_that() -> None:
+    assert isinstance(as_storage_error(asyncpg.DataCorruptedError("invalid page")), DatabaseDamaged)
+
+
+async def test_a_connection_that_can_t_be_given_back_fails_no_request(
+    second_postgres: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(pool_module, "WAIT_SECONDS", 0.2)
+    async with stalling(second_postgres) as (proxy, url):
+        pool = await Pool.open(url)
+        waiting = asyncio.create_task(pool.row("SELECT pg_sleep(600)", {}))
+        await _until_asleep(second_postgres)
+        proxy.stall()
+        # asyncpg asks the server to cancel, and the release waits for that in vain.
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+        proxy.resume()
+        monkeypatch.setattr(pool_module, "WAIT_SECONDS", 30)
+        assert await pool.row("SELECT 1", {}) == (1,)
+        pool.terminate()
+    assert "could not be given back: The storage is not available: PostgreSQL did not answer in time" in caplog.text
+
+
+async def _until_asleep(url: str) -> None:
+    connection = await asyncpg.connect(url)
+    asleep = "SELECT COUNT(*) FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(600)' AND state = 'active'"
+    async with asyncio.timeout(60):
+        while not await connection.fetchval(asleep):  # noqa: ASYNC110  # what is waited for is in the server
+            await asyncio.sleep(0.05)
+    await connection.close()
