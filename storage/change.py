@@ -6,6 +6,7 @@ from typing import Any, Self
 import msgspec
 
 from .errors import SessionNotFound, VersionMismatch
+from .identity import canonical_id
 from .interface import Versions
 from .rows import Bindings, Row, Statements, Transaction
 
@@ -30,7 +31,7 @@ class Change(msgspec.Struct, frozen=True):
 
     def key(self, session_id: str) -> Bindings:
         """What a statement on one session is given."""
-        return {"workspace": self.workspace, "id": session_id, "now": self.now, "revision": self.revision}
+        return {"workspace": self.workspace, "id": canonical_id(session_id), "now": self.now, "revision": self.revision}
 
     def run(self, statement: str, bindings: Bindings) -> Coroutine[Any, Any, Row | None]:
         """Run a statement; its first row, None where it has none."""

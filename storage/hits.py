@@ -12,6 +12,7 @@ from uuid import UUID
 import msgspec
 
 from .directory_path import spelt
+from .identity import canonical_id
 from .records import Listing, Role, SearchHit, SearchQuery
 from .snippets import snippets
 
@@ -43,7 +44,7 @@ def bindings_of(workspace: str, query: SearchQuery) -> tuple[Bindings, Filters]:
         "role": query.role,
         "profile": query.profile,
         "amplified_dir": query.amplified_dir and spelt(query.amplified_dir),
-        "id": query.session_id,
+        "id": query.session_id and canonical_id(query.session_id),
     }
     return bindings, {name: value for name, value in filters.items() if value is not None}
 

@@ -10,6 +10,11 @@ import secrets
 from .clock import microseconds_of
 
 
+def canonical_id(session_id: str) -> str:
+    """An id as it is stored: in lower case, for capitals mean the same (RFC 9562, section 4)."""
+    return session_id.lower()
+
+
 def new_session_id(created_at: str) -> str:
     """A new id for a session of that time."""
     milliseconds, microseconds = divmod(max(0, microseconds_of(created_at)), 1_000)

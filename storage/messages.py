@@ -6,6 +6,7 @@ from msgspec import UNSET
 
 from .change import Change
 from .errors import SequenceConflict, SessionEnded
+from .identity import canonical_id
 from .interface import Versions
 from .records import BatchMessage, Message, Messages, NewMessage, NewMessages
 from .rows import Bindings
@@ -20,7 +21,8 @@ async def append(change: Change, session_id: str, new: NewMessage, versions: Ver
 
 async def append_all(change: Change, session_id: str, new: NewMessages, versions: Versions) -> Messages:
     """Append messages in their order."""
-    return Messages(session_id, await _append(change, session_id, new.messages, new.expected_sequence, versions))
+    appended = await _append(change, session_id, new.messages, new.expected_sequence, versions)
+    return Messages(canonical_id(session_id), appended)
 
 
 def numbered(new: Sequence[BatchMessage], timestamp: str, last: int) -> list[Message]:

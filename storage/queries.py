@@ -8,6 +8,7 @@ from .cursor import decode
 from .dialect import Dialect
 from .directory_path import ROOT, spelt
 from .directory_statements import below
+from .identity import canonical_id
 from .records import MessageOrder, MessageQuery, SessionQuery, SessionSort, SessionSummary
 from .rows import Bindings
 
@@ -27,7 +28,8 @@ class Sort:
 
 _FIRST = ("", "")
 _LAST = (LAST_MOMENT, "")
-_LAST_ID = "ffffffff-ffff-ffff-ffff-ffffffffffff"
+# After every UUID, also that of ones alone.
+_LAST_ID = "g"
 
 # Ids sort by the time of creation (see identity.py).
 SORTS: dict[SessionSort, Sort] = {
@@ -110,6 +112,8 @@ def filters_of(query: SessionQuery) -> Bindings:
     """The filters that a query has, as their statements take them."""
     filters = {name: value for name in _FILTERED if (value := getattr(query, name)) is not None}
     filters |= {name: completed(filters[name]) for name in _TIMES if name in filters}
+    if "parent_session_id" in filters:
+        filters["parent_session_id"] = canonical_id(filters["parent_session_id"])
     if "amplified_dir" in filters:
         filters["amplified_dir"] = spelt(filters["amplified_dir"])
         if query.recursive and filters["amplified_dir"] == ROOT:

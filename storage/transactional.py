@@ -14,6 +14,7 @@ from .cursor import encode
 from .directory_statements import count_sessions
 from .errors import MessageNotFound, SessionExists, SessionNotFound
 from .exporting import Position, export
+from .identity import canonical_id
 from .interface import Storage, Versions
 from .records import (
     CleanUp,
@@ -136,6 +137,7 @@ class TransactionalStorage(TransactionalProfiles, TransactionalDirectories, Tran
         return await self._write(workspace, once, Session, lambda change: sessions.fork(change, session_id, fork))
 
     async def lineage(self, workspace: str, session_id: str) -> Lineage:
+        session_id = canonical_id(session_id)
         bindings = key(workspace, session_id)
         await self._message_count(bindings)
         bindings["most"] = MOST_RELATIVES
@@ -185,6 +187,7 @@ class TransactionalStorage(TransactionalProfiles, TransactionalDirectories, Tran
         return _decode_message(row[0])
 
     async def list_messages(self, workspace: str, session_id: str, query: MessageQuery) -> Transcript:
+        session_id = canonical_id(session_id)
         bindings = key(workspace, session_id)
         # Where the first messages are does not depend on how many there are.
         any_count = query.role is None and not query.from_end
@@ -195,6 +198,7 @@ class TransactionalStorage(TransactionalProfiles, TransactionalDirectories, Tran
         return Transcript(session_id, await self._messages(query, bindings))
 
     async def follow_session(self, workspace: str, session_id: str, *, after_event: str | None = None) -> Events:
+        session_id = canonical_id(session_id)
         tail = await tails.session_tail(self._rows, self.statements, workspace, session_id, after_event)
         if tail is None:
             raise SessionNotFound(session_id)
@@ -334,7 +338,7 @@ def _without_circle(session_id: str, ancestors: list[SessionSummary]) -> list[Se
 
 def key(workspace: str, session_id: str) -> Bindings:
     """What a statement on one session is given."""
-    return {"workspace": workspace, "id": session_id}
+    return {"workspace": workspace, "id": canonical_id(session_id)}
 
 
 def _page(row: Row | None, query: SessionQuery) -> Listing:

@@ -6,6 +6,7 @@ from . import profile_statements as statements
 from . import profiles
 from .cursor import decode_name, encode_name
 from .errors import NoActiveProfile, SessionNotFound, SessionProfileUnknown
+from .identity import canonical_id
 from .profile_interface import Profiles
 from .profile_records import NewProfile, Profile, ProfilePatch, ProfileSettings
 from .records import Listing, Once
@@ -63,7 +64,7 @@ class TransactionalProfiles(Transactions, Profiles):
         await self._change(workspace, profiles.deactivate)
 
     async def session_profile(self, workspace: str, session_id: str) -> ProfileSettings:
-        row = await self._rows.row(statements.SESSION_PROFILE, {"workspace": workspace, "id": session_id})
+        row = await self._rows.row(statements.SESSION_PROFILE, {"workspace": workspace, "id": canonical_id(session_id)})
         if row is None:
             raise SessionNotFound(session_id)
         name, profile_hash = row

@@ -6,10 +6,12 @@ from tempfile import TemporaryFile
 
 import msgspec
 from msgspec import UNSET
+from msgspec.structs import replace
 
 from .clock import is_told
 from .directory_path import MOST_BYTES
 from .errors import ImportInvalid
+from .identity import canonical_id
 from .profile_records import ProfileSettings
 from .records import ExportHeader, ExportLine, Message, Session
 from .sums import MOST
@@ -51,6 +53,7 @@ class Upload:
     def add(self, lines: list[ExportLine]) -> list[str]:
         """Take lines in; the ids of the sessions among them. Raises `ImportInvalid`."""
         found: list[str] = []
+        lines = [_canonical(line) for line in lines]
         for line in lines:
             self._line += 1
             if isinstance(line.session, Session):
@@ -169,3 +172,15 @@ class Upload:
             raise ImportInvalid(
                 self._line, f"session {session_id} has {self._tokens} tokens, and says {self._session.token_usage}"
             )
+
+
+def _canonical(line: ExportLine) -> ExportLine:
+    """A line whose session has its ids in lower case, by which sessions are compared and sorted."""
+    session = line.session
+    if not isinstance(session, Session):
+        return line
+    parent = session.parent_session_id
+    if session.id.islower() and (parent is UNSET or parent.islower()):
+        return line
+    parent = UNSET if parent is UNSET else canonical_id(parent)
+    return ExportLine(session=replace(session, id=canonical_id(session.id), parent_session_id=parent))

@@ -13,6 +13,7 @@ from msgspec import UNSET
 from ..changes import Changes
 from ..clock import Clock
 from ..dialect import Dialect
+from ..identity import canonical_id
 from ..interface import Versions
 from ..listing import FIRST_BLOCK_BYTES, listing
 from ..messages import numbered
@@ -132,7 +133,7 @@ class PostgresStorage(TransactionalStorage):
         versions: Versions = None,
         once: Once | None = None,
     ) -> Message:
-        request = Appending(session_id, [new], False, new.expected_sequence, versions, once)
+        request = Appending(canonical_id(session_id), [new], False, new.expected_sequence, versions, once)
         appended = await self._append(workspace, request, Message)
         if appended is None:
             return await super().append_message(workspace, session_id, new, versions=versions, once=once)
@@ -147,11 +148,11 @@ class PostgresStorage(TransactionalStorage):
         versions: Versions = None,
         once: Once | None = None,
     ) -> Messages:
-        request = Appending(session_id, new.messages, True, new.expected_sequence, versions, once)
+        request = Appending(canonical_id(session_id), new.messages, True, new.expected_sequence, versions, once)
         appended = await self._append(workspace, request, Messages)
         if appended is None:
             return await super().append_messages(workspace, session_id, new, versions=versions, once=once)
-        return appended if isinstance(appended, Messages) else Messages(session_id, appended)
+        return appended if isinstance(appended, Messages) else Messages(canonical_id(session_id), appended)
 
     async def search_messages(self, workspace: str, query: SearchQuery) -> Listing:
         return await search.find(self._pool, self._tokenizer, workspace, query)

@@ -1,5 +1,7 @@
 """The operations on sessions, over a real socket."""
 
+from uuid import uuid4
+
 import httpx
 import pytest
 
@@ -73,3 +75,33 @@ def test_resuming_moves_the_session_to_the_front(client: httpx.Client) -> None:
     resumed = client.post(f"/sessions/{first['id']}/resume").json()
     assert resumed["updatedAt"] > first["updatedAt"]
     assert client.get("/sessions", params={"limit": 1}).json()[0]["id"] == first["id"]
+
+
+def test_an_id_in_capitals_is_the_same_session_also_for_a_request_sent_again(client: httpx.Client) -> None:
+    session_id = client.post("/sessions").json()["id"]
+    capitals = session_id.upper()
+    headers = {"Idempotency-Key": f"capitals-{session_id}"}
+    first = client.post(f"/sessions/{session_id}/messages", json={"content": "x"}, headers=headers)
+    again = client.post(f"/sessions/{capitals}/messages", json={"content": "x"}, headers=headers)
+    assert (again.json(), again.headers["idempotent-replayed"]) == (first.json(), "true")
+    fork = client.post(f"/sessions/{capitals}/fork").json()
+    assert fork["parentSessionId"] == session_id
+    assert [each["id"] for each in client.get(f"/sessions?parent_session_id={capitals}").json()] == [fork["id"]]
+    assert client.get(f"/search?q=x&session_id={capitals}").json()[0]["sessionId"] == session_id
+    found = client.get(f"/sessions/{capitals}")
+    assert found.json()["id"] == session_id
+    headers = {"If-Match": found.headers["etag"]}
+    assert client.delete(f"/sessions/{capitals}", headers=headers).status_code == 204
+    assert client.get(f"/sessions/{session_id}").status_code == 404
+
+
+def test_an_import_takes_ids_of_any_version_and_in_capitals(client: httpx.Client) -> None:
+    session_id = client.post("/sessions").json()["id"]
+    exported = client.get("/export").text
+    line = next(line for line in exported.splitlines() if session_id in line)
+    other = str(uuid4())
+    body = f"{exported.splitlines()[0]}\n{line.replace(session_id, other.upper())}\n"
+    headers = {"Content-Type": "application/x-ndjson"}
+    assert client.post("/import", content=body, headers=headers).json()["sessions"] == 1
+    assert client.get(f"/sessions/{other}").json()["id"] == other
+    assert client.get("/export").status_code == 200

@@ -5,6 +5,7 @@ handled (https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-hea
 """
 
 import hashlib
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -15,6 +16,9 @@ from .problems import Problem, shorten
 
 IDEMPOTENCY_KEY = "Idempotency-Key"
 ARGUMENT = "once"
+
+# The same id in capitals or not (RFC 9562, section 4), so the same request.
+_UUID = re.compile(r"(?<=/)[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}(?=/|$)")
 
 InUse = set[tuple[object, str]]
 
@@ -50,7 +54,8 @@ class Idempotency:
 
     def _digest(self, scope: Scope, body: bytes | Digest) -> Digest:
         digest: Digest = hashlib.sha256() if isinstance(body, bytes) else body
-        digest.update(b"\0".join((self._operation_id.encode(), scope["path"].encode(), scope["query_string"], b"")))
+        path = _UUID.sub(lambda found: found[0].lower(), scope["path"])
+        digest.update(b"\0".join((self._operation_id.encode(), path.encode(), scope["query_string"], b"")))
         if isinstance(body, bytes):
             digest.update(body)
         return digest

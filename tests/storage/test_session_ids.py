@@ -1,0 +1,102 @@
+"""Ids of sessions: capitals mean the same as lower case, and an import may bring a UUID of any version (RFC 9562)."""
+
+from contextlib import aclosing
+from uuid import UUID, uuid1, uuid4, uuid5
+
+import pytest
+from msgspec.structs import replace
+
+from amplifierd.storage.errors import ImportInvalid
+from amplifierd.storage.interface import Storage
+from amplifierd.storage.queries import SORTS
+from amplifierd.storage.records import (
+    BatchMessage,
+    ExportHeader,
+    ExportLine,
+    Failure,
+    Fork,
+    MessageQuery,
+    NewMessage,
+    NewMessages,
+    NewSession,
+    SearchHit,
+    SearchQuery,
+    Session,
+    SessionPatch,
+    SessionQuery,
+    SessionSummary,
+)
+from exports import export_of, exported
+from reading import records
+
+W = "default"
+HEADER = ExportLine(header=ExportHeader())
+NIL, MAX = UUID(int=0), UUID(int=2**128 - 1)
+VERSIONS = sorted(map(str, (NIL, uuid1(), uuid4(), uuid5(NIL, "x"), UUID("2489e9ad-2ee2-8e00-8ec9-32d5f69181c0"), MAX)))
+
+
+async def test_an_id_in_capitals_is_the_same_session(storage: Storage) -> None:
+    session_id = (await storage.create_session(W, NewSession())).id
+    capitals = session_id.upper()
+    await storage.start_session(W, capitals)
+    await storage.append_message(W, capitals, NewMessage(content="fox"))
+    appended = await storage.append_messages(W, capitals, NewMessages([BatchMessage(content="hare")]))
+    await storage.update_session(W, capitals, SessionPatch(name="x"))
+    await storage.complete_session(W, capitals)
+    await storage.resume_session(W, capitals)
+    await storage.fail_session(W, capitals, Failure("x"))
+    fork = await storage.fork_session(W, capitals, Fork())
+    transcript = await storage.list_messages(W, capitals, MessageQuery())
+    assert appended.session_id == transcript.session_id == fork.parent_session_id == session_id
+    assert (await storage.get_session(W, capitals)) == (await storage.get_session(W, session_id))
+    assert (await storage.get_message(W, capitals, 1)).content == "fox"
+    assert (await storage.session_profile(W, capitals)).name == "default"
+    lineage = await storage.lineage(W, capitals)
+    assert (lineage.session_id, [child.id for child in lineage.children]) == (session_id, [fork.id])
+    forks = await storage.list_sessions(W, SessionQuery(parent_session_id=capitals))
+    assert [each.id for each in await records(forks, SessionSummary)] == [fork.id]
+    hits = await storage.search_messages(W, SearchQuery("fox", session_id=capitals))
+    assert [hit.session_id for hit in await records(hits, SearchHit)] == [session_id]
+    await storage.delete_session(W, capitals)
+    assert await storage.count_sessions(W) == 1
+
+
+async def test_whoever_follows_a_session_in_capitals_is_told(storage: Storage) -> None:
+    session_id = (await storage.create_session(W, NewSession())).id
+    events = await storage.follow_session(W, session_id.upper())
+    async with aclosing(events.batches) as batches:
+        await storage.append_message(W, session_id, NewMessage(content="x"))
+        assert [event.kind for event in await anext(batches)] == ["message"]
+
+
+@pytest.mark.parametrize("capitals", [False, True])
+async def test_an_import_takes_ids_of_any_version(storage: Storage, *, capitals: bool) -> None:
+    session = await storage.create_session("elsewhere", NewSession())
+    imported = [
+        ExportLine(session=replace(session, id=each, parent_session_id=VERSIONS[0]))
+        for each in (each.upper() if capitals else each for each in VERSIONS[1:])
+    ]
+    lines = [HEADER, ExportLine(session=replace(session, id=VERSIONS[0])), *imported]
+    assert (await storage.import_sessions(W, export_of(lines), "fail")).sessions == len(VERSIONS)
+    there = [line.session for line in await exported(storage, W) if isinstance(line.session, Session)]
+    assert [each.id for each in there] == VERSIONS
+    assert {each.parent_session_id for each in there[1:]} == {VERSIONS[0]}
+    for each in VERSIONS:
+        assert (await storage.get_session(W, each)).id == each
+    for sort in SORTS:
+        listed: list[str] = []
+        cursor = None
+        while cursor is not None or not listed:
+            page = await storage.list_sessions(W, SessionQuery(limit=2, sort=sort, cursor=cursor))
+            listed += [summary.id for summary in await records(page, SessionSummary)]
+            cursor = page.next_cursor
+        assert sorted(listed) == VERSIONS
+    assert (await storage.import_sessions(W, export_of(lines), "skip")).skipped == len(VERSIONS)
+
+
+async def test_an_id_in_both_cases_is_there_twice(storage: Storage) -> None:
+    session = await storage.create_session("elsewhere", NewSession())
+    again = replace(session, id=session.id.upper())
+    lines = [HEADER, ExportLine(session=session), ExportLine(session=again)]
+    with pytest.raises(ImportInvalid, match="each of which is there once"):
+        await storage.import_sessions(W, export_of(lines), "fail")
