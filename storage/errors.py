@@ -1,5 +1,6 @@
 """What can be wrong with a request to the storage, as facts of the domain that carry the ids."""
 
+import asyncio
 from collections.abc import Collection, Mapping
 
 
@@ -286,6 +287,12 @@ class StorageUnavailable(StorageError):
     def __init__(self, reason: str) -> None:
         super().__init__(f"The storage is not available: {reason}.")
         self.reason = reason
+
+
+class NothingWritten(asyncio.CancelledError):
+    """A write was cancelled before it took effect, and takes none any more."""
+
+    nothing_written = True
 
 
 class DatabaseDamaged(StorageError):

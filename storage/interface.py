@@ -54,6 +54,10 @@ class Storage(Profiles, Directories, Keys):
     to any more: that nobody knows, and `once` makes another try safe.
     Methods of one session raise `SessionNotFound`.
 
+    A method that is cancelled lets go at once of what it waits for, and its statement is interrupted. A write of one
+    transaction that has not taken effect by then takes none, and raises `NothingWritten`; any other cancelled write may
+    have been done, or a part of it where it takes many transactions.
+
     With `versions` a method does its work only where the session is at one of them, and raises `VersionMismatch`
     otherwise; None is any. With `once` the answer is recorded in the transaction of the effect: a second call with the
     key, from whatever process, gets that answer and has no effect, or raises `IdempotencyKeyReused` where its

@@ -28,6 +28,13 @@ class Spool:
         with growing():
             self._lengths.append(self._file.write(b"," + block))
 
+    def add_all(self, blocks: Iterable[bytes]) -> None:
+        """Take blocks in, but for empty ones, and make ready to be read."""
+        for block in blocks:
+            if block:
+                self.add(block)
+        self.finish()
+
     def finish(self) -> "Spool":
         """Make ready to be read."""
         with growing():
@@ -49,15 +56,6 @@ class Spool:
     async def aclose(self) -> None:
         """Let go of the file."""
         self._file.close()
-
-
-def spooled(blocks: Iterable[bytes]) -> Spool:
-    """All of these blocks; what is left where reading them fails is closed."""
-    spool = Spool()
-    for block in blocks:
-        if block:
-            spool.add(block)
-    return spool.finish()
 
 
 async def listing(records: AsyncIterator[bytes]) -> Listing:

@@ -5,7 +5,7 @@ out. A `msgspec.Raw` holds a JSON value as text, so that it comes back as it was
 any size.
 """
 
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -286,9 +286,13 @@ class ExportLine(Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Export:
-    """Sessions with their messages, in batches of bounded size. Whoever holds it iterates `batches` or closes it."""
+    """Sessions with their messages, in batches of bounded size. Whoever holds it iterates `batches` or closes it.
+
+    Whoever writes it calls `progressed` after each part.
+    """
 
     batches: AsyncGenerator[list[ExportLine], None]
+    progressed: Callable[[], None] = lambda: None
 
 
 class ImportReport(Struct, frozen=True, rename="camel"):

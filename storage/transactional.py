@@ -1,7 +1,7 @@
 """What storages with transactions and SQL have in common: each operation by its statements, whoever runs them."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from contextlib import aclosing, closing
 from typing import Any
 
@@ -242,7 +242,7 @@ class TransactionalStorage(TransactionalProfiles, TransactionalDirectories, Tran
             begun = await self._progress(workspace, once, ImportReport)
             if begun is None and there is not None:
                 raise SessionExists(there)
-            return await self._import(workspace, upload, on_conflict, once, begun or ImportReport())
+            return await self._import(workspace, upload, on_conflict, once, begun or ImportReport(), export.progressed)
 
     async def _first_known(self, workspace: str, session_ids: list[str]) -> str | None:
         for session_id in session_ids:
@@ -251,13 +251,20 @@ class TransactionalStorage(TransactionalProfiles, TransactionalDirectories, Tran
         return None
 
     async def _import(
-        self, workspace: str, upload: Upload, on_conflict: OnConflict, once: Once | None, report: ImportReport
+        self,
+        workspace: str,
+        upload: Upload,
+        on_conflict: OnConflict,
+        once: Once | None,
+        report: ImportReport,
+        progressed: Callable[[], None],
     ) -> ImportReport:
         await asyncio.to_thread(upload.leave_out, report.sessions + report.skipped)
         more: ImportReport | None = report
         while more is not None:
             report = more
             more = await self._import_some(workspace, upload, on_conflict, once, report)
+            progressed()
         return report
 
     async def _import_some(

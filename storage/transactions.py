@@ -1,5 +1,6 @@
 """What storages with transactions and SQL have: reads, writes, and answers that are recorded with their effect."""
 
+import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
@@ -8,6 +9,7 @@ from .change import Change
 from .changes import Changes
 from .clock import Clock
 from .dialect import Dialect
+from .errors import NothingWritten
 from .once import do_once, do_part, progress, recall
 from .records import Listing, Once
 from .rows import Bindings, Reader, Statements, Transaction
@@ -54,10 +56,13 @@ class Transactions(ABC):
         self, workspace: str, once: Once | None, before: Answer, answer: object, part: Effect[Answer | None]
     ) -> Answer | None:
         """See `do_part`."""
-        if once is None:
-            return await self._change(workspace, part)
         seconds = self._idempotency_ttl
-        return await self._change(workspace, lambda change: do_part(change, once, seconds, before, answer, part))
+        effect = part if once is None else lambda change: do_part(change, once, seconds, before, answer, part)
+        try:
+            return await self._change(workspace, effect)
+        except NothingWritten as cancelled:
+            # Of this part; those before it may have been done.
+            raise asyncio.CancelledError from cancelled
 
     async def _answer(self, workspace: str, once: Once | None, answer: Answer) -> Answer:
         """What was done without a transaction of its own, recorded."""

@@ -110,6 +110,7 @@ def create_app(
             origins=settings.cors_origin,
             rate_limit=settings.rate_limit,
             most_requests=settings.max_requests,
+            request_seconds=settings.request_timeout,
         ),
         renderings=RENDERINGS,
         readings=READINGS,

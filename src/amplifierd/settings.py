@@ -49,6 +49,7 @@ class Settings:
     insecure_open: bool = False
     rate_limit: str | None = None
     max_requests: int = 2_048
+    request_timeout: float = 10
     parent: int = 0
     contract: Path = CONTRACT
 

@@ -13,6 +13,7 @@ from msgspec import UNSET
 from ..changes import Changes
 from ..clock import Clock
 from ..dialect import Dialect
+from ..errors import NothingWritten
 from ..identity import canonical_id
 from ..interface import Versions
 from ..listing import FIRST_BLOCK_BYTES, listing
@@ -193,12 +194,20 @@ class PostgresStorage(TransactionalStorage):
             return await listing(records)
 
     async def _change(self, workspace: str, effect: Effect[Answer]) -> Answer:
-        # One at a time waits for the workspace in the database, and none of the others holds a connection meanwhile.
-        async with self._turns[workspace]:
-            async with transaction(self._pool, self._tokenizer) as begun:
-                answer = await self._begin(begun, workspace, effect)
-            self._committed()
-            return answer
+        is_complete = False
+        try:
+            # One at a time waits for the workspace in the database; none of the others holds a connection meanwhile.
+            async with self._turns[workspace]:
+                async with transaction(self._pool, self._tokenizer) as begun:
+                    answer = await self._begin(begun, workspace, effect)
+                    is_complete = True
+                self._committed()
+                return answer
+        except asyncio.CancelledError:
+            if is_complete:
+                # Whether it was committed nobody knows.
+                raise
+            raise NothingWritten from None
 
     def _committed(self) -> None:
         self._changes.wake()

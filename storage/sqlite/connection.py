@@ -15,6 +15,8 @@ from ..errors import DatabaseDamaged, StorageUnavailable
 logger = logging.getLogger(__name__)
 
 BUSY_TIMEOUT_MS = 5_000
+# Who is to be interrupted may be between two statements, and is interrupted again after so long.
+INTERRUPT_SECONDS = 0.02
 CLOSING_ATTEMPTS = 3
 CLOSING_SECONDS = 0.02
 

@@ -11,10 +11,10 @@ from typing import TypeVar
 import apsw
 
 from ..errors import StorageUnavailable
-from ..listing import BLOCK_BYTES, FIRST_BLOCK_BYTES, spooled
+from ..listing import BLOCK_BYTES, FIRST_BLOCK_BYTES, Spool
 from ..records import Listing
 from ..rows import Bindings, Row
-from .connection import FileMoved, as_storage_error, connect_reader, has_moved
+from .connection import INTERRUPT_SECONDS, FileMoved, as_storage_error, connect_reader, has_moved
 from .rows import ConnectionRows
 
 Answer = TypeVar("Answer")
@@ -111,22 +111,24 @@ class Readers:
         first = await self._in_thread(connection, lambda: next(blocks)) if searching else next(blocks)
         if len(first) < FIRST_BLOCK_BYTES:
             return Listing(first)
-        # A request that is given up leaves the thread to its end: the connection is the thread's until then.
-        reading = asyncio.get_running_loop().run_in_executor(self._threads, spooled, blocks)
+        spool = Spool()
         try:
-            return Listing(first, await asyncio.shield(reading))
-        except asyncio.CancelledError:
-            await (await reading).aclose()
+            await self._in_thread(connection, lambda: spool.add_all(blocks))
+        except BaseException:
+            await spool.aclose()
             raise
+        return Listing(first, spool)
 
     async def _in_thread(self, connection: apsw.Connection, work: Callable[[], Answer]) -> Answer:
-        working = asyncio.get_running_loop().run_in_executor(self._threads, work)
+        running = self._threads.submit(work)
+        working = asyncio.wrap_future(running)
         try:
             return await asyncio.shield(working)
         except asyncio.CancelledError:
-            # Its connection is the thread's until it is done, which is soon.
-            connection.interrupt()
-            await asyncio.wait([working])
+            # Its connection is the thread's until it is done, which is soon; or it waits for a thread yet.
+            while not (running.cancel() or working.done()):
+                connection.interrupt()
+                await asyncio.wait([working], timeout=INTERRUPT_SECONDS)
             raise
 
 

@@ -6,6 +6,9 @@ be committed alone, then all others, and so on, in twice as many commits, and a 
 
 A request that fails takes no other with it. Nearly all fail before they write, and nothing need be undone; for one that
 fails later the group is done again, each request under a savepoint, which would cost a third of every write otherwise.
+
+A request that is cancelled is left out while it waits. While it runs its statement is interrupted, which undoes the
+transaction, and the group is done again without it. After that it is committed with the others.
 """
 
 import asyncio
@@ -13,14 +16,15 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from enum import Enum, auto
 from queue import Empty, SimpleQueue
 from typing import Any, Generic, TypeVar
 
 import apsw
 
-from ..errors import StorageUnavailable
-from .connection import FileMoved, as_storage_error, has_moved, transaction
+from ..errors import NothingWritten, StorageUnavailable
+from .connection import INTERRUPT_SECONDS, FileMoved, as_storage_error, has_moved, transaction
 
 logger = logging.getLogger(__name__)
 
@@ -37,15 +41,70 @@ class _HalfDone(Exception):
     """A request failed after it had written."""
 
 
+class _Interrupted(Exception):
+    """A request was cancelled while it ran."""
+
+
+class _Progress(Enum):
+    WAITING = auto()
+    RUNNING = auto()
+    # What it wrote is in a transaction, and will be committed.
+    DONE = auto()
+
+
+def _nothing(_connection: apsw.Connection) -> None:
+    return
+
+
 @dataclass(slots=True)
 class _Request(Generic[Result]):
-    work: Callable[[apsw.Connection], Result]
+    work: Callable[[apsw.Connection], Result | None]
     answer: asyncio.Future[Result]
     result: Result | None = None
     error: Exception | None = None
+    progress: _Progress = _Progress.WAITING
+    is_cancelled: bool = False
+    # The thread that runs it does not go on while another holds this.
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def cancel(self) -> bool:
+        """Leave the request out; False where that is too late."""
+        with self.lock:
+            if self.progress is not _Progress.DONE:
+                self.is_cancelled = True
+                # Whatever it brought takes no more room.
+                self.work = _nothing
+        return self.is_cancelled
+
+    def interrupt(self, connection: apsw.Connection) -> bool:
+        """Interrupt the statement that runs for it, and no other; False where none runs."""
+        with self.lock:
+            if self.progress is not _Progress.RUNNING:
+                return False
+            connection.interrupt()
+            return True
 
     def attempt(self, connection: apsw.Connection) -> None:
-        """Do the work, as far as it goes; raises `_HalfDone` where it failed after it had written."""
+        """Do the work, as far as it goes, or nothing where it is cancelled.
+
+        Raises `_HalfDone` where it failed after it had written, `_Interrupted` where it was cancelled meanwhile.
+        """
+        with self.lock:
+            if self.is_cancelled:
+                return
+            self.progress = _Progress.RUNNING
+        try:
+            self._do(connection)
+        finally:
+            self._end()
+
+    def _end(self) -> None:
+        with self.lock:
+            self.progress = _Progress.DONE
+        if self.is_cancelled:
+            raise _Interrupted
+
+    def _do(self, connection: apsw.Connection) -> None:
         before = connection.total_changes()
         self.result, self.error = None, None
         try:
@@ -113,7 +172,18 @@ class Writer:
         self._queue.put(request)
         if 0 < self._wanted <= self._queue.qsize():
             self._gathered.set()
-        return await request.answer
+        try:
+            return await request.answer
+        except asyncio.CancelledError:
+            if not request.cancel():
+                raise
+            self._interrupt(request)
+            raise NothingWritten from None
+
+    def _interrupt(self, request: _Request[Any]) -> None:
+        # Once more where it was between two statements.
+        if request.interrupt(self._connection):
+            self._loop.call_later(INTERRUPT_SECONDS, self._interrupt, request)
 
     async def close(self) -> None:
         """Commit what is waiting, then close the connection."""
@@ -172,14 +242,25 @@ class Writer:
         return group, False
 
     def _commit(self, group: list[_Request[Any]]) -> None:
+        attempt: Callable[[_Request[Any], apsw.Connection], None] | None = _Request.attempt
         try:
-            try:
-                self._do(group, _Request.attempt)
-            except _HalfDone:
-                self._do(group, _Request.attempt_alone)
+            while attempt is not None:
+                attempt = self._attempt(group, attempt)
         except Exception as error:  # noqa: BLE001  # it is raised where each request waits
             for request in group:
                 request.error = error
+
+    def _attempt(
+        self, group: list[_Request[Any]], attempt: Callable[[_Request[Any], apsw.Connection], None]
+    ) -> Callable[[_Request[Any], apsw.Connection], None] | None:
+        """Do a group, all or nothing of it; where it was nothing, what to do for each request next time."""
+        try:
+            self._do(group, attempt)
+        except _HalfDone:
+            return _Request.attempt_alone
+        except _Interrupted:
+            return attempt
+        return None
 
     def _do(self, group: list[_Request[Any]], attempt: Callable[[_Request[Any], apsw.Connection], None]) -> None:
         if has_moved(self._connection):

@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import aclosing
+from dataclasses import replace
 from uuid import UUID
 
 import msgspec
@@ -247,6 +248,16 @@ async def test_a_session_that_is_deleted_meanwhile_cuts_the_export_off(storage: 
     await storage.delete_session(W, session.id)
     with pytest.raises(SessionNotFound):
         [batch async for batch in export.batches]
+
+
+async def test_an_import_tells_that_it_goes_on(storage: Storage) -> None:
+    for _ in range(3):
+        session = await storage.create_session(W, NewSession())
+        await storage.append_messages(W, session.id, NewMessages([BatchMessage(content="x")] * 1_000))
+    told: list[int] = []
+    export = replace(export_of(await exported(storage)), progressed=lambda: told.append(1))
+    await storage.import_sessions("elsewhere", export, "fail")
+    assert len(told) >= 3
 
 
 async def test_followers_are_told_of_what_is_imported(storage: Storage) -> None:

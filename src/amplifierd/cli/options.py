@@ -15,12 +15,12 @@ FROM_ENVIRONMENT = {"auto_envvar_prefix": "AMPLIFIERD", "show_default": True}
 
 
 class Seconds(click.FloatRange):
-    """A number of seconds up to a century: past that there is no year to write."""
+    """A number of seconds, `least` or more, up to a century: past that there is no year to write."""
 
     name = "seconds"
 
-    def __init__(self) -> None:
-        super().__init__(0, 36_525 * DAY_SECONDS)
+    def __init__(self, least: float = 0) -> None:
+        super().__init__(least, 36_525 * DAY_SECONDS)
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         seconds = super().convert(value, param, ctx)

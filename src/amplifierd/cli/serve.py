@@ -121,6 +121,13 @@ def _origins(_context: click.Context, _option: click.Parameter, origins: tuple[s
     show_envvar=True,
     help="How many requests are handled at a time; the next is refused at once.",
 )
+@click.option(
+    "--request-timeout",
+    type=Seconds(least=0.1),
+    default=10,
+    show_envvar=True,
+    help="How many seconds a request may take until its response begins; past that it is given up.",
+)
 @click.option("--max-age", type=Seconds(), show_envvar=True, help="End after so many seconds.")
 @click.pass_context
 def serve(context: click.Context, /, **options: Any) -> None:

@@ -40,7 +40,8 @@ class Access:
 
     `authenticate` says what a key opens; requests are served that are meant for one of `hosts`, None for any, and
     pages of `origins` may use the service. A caller may make requests at the `rate_limit`, None for as many as there
-    come. At most `most_requests` are handled at a time, with bodies of `most_bytes` together.
+    come. At most `most_requests` are handled at a time, with bodies of `most_bytes` together. A response begins within
+    `request_seconds`.
     """
 
     authenticate: Authenticate
@@ -49,6 +50,7 @@ class Access:
     rate_limit: str | None = None
     most_requests: int = 2_048
     most_bytes: int = 64 * 1024 * 1024
+    request_seconds: float = 10
 
 
 def compile_contract(
@@ -95,7 +97,12 @@ def compile_contract(
     # From the outermost to the innermost. Connexion's type hint names applications; it takes what makes them.
     middlewares: list[Any] = [
         partial(
-            Edge, statuses=statuses, gate=Gate(access.hosts, access.origins), capacity=capacity, access_log=access_log
+            Edge,
+            statuses=statuses,
+            gate=Gate(access.hosts, access.origins),
+            capacity=capacity,
+            seconds=access.request_seconds,
+            access_log=access_log,
         ),
         LifespanMiddleware,
         partial(Routing, paths=paths),

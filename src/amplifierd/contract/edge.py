@@ -10,6 +10,7 @@ from itertools import count
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from .deadline import UNWINDING_SECONDS, Deadlines, deadline_exceeded
 from .exchange import Capacity, Exchange
 from .gate import Gate
 from .problems import RETRY_AFTER_SECONDS, Problem, problem_of, render
@@ -29,7 +30,9 @@ _ENDING = Problem(
 class Edge:
     """Serves `app` to the world, as `gate` lets it in and within `capacity`; `statuses` says which status a fact has.
 
-    What is no request, as a server's start and end, passes through.
+    What is no request, as a server's start and end, passes through. A request whose response has not begun after
+    `seconds` is cancelled, and is a 503 problem.
+
     `access_log` is told of each request: its method, path, status, milliseconds and id.
     """
 
@@ -39,12 +42,15 @@ class Edge:
         statuses: Mapping[type[Exception], int],
         gate: Gate,
         capacity: Capacity,
+        seconds: float,
         access_log: AccessLog | None,
     ) -> None:
         self._app = app
         self._statuses = statuses
         self._gate = gate
         self._capacity = capacity
+        self._deadlines = Deadlines(seconds, self._cancel)
+        self._answering: set[asyncio.Task[None]] = set()
         self._access_log = access_log
         self._process = secrets.token_hex(4)
         self._numbers = count(1)
@@ -53,18 +59,16 @@ class Edge:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        exchange = Exchange(scope, send, f"{self._process}-{next(self._numbers):x}")
+        exchange = Exchange(scope, receive, send, f"{self._process}-{next(self._numbers):x}", self._deadlines)
         started = time.perf_counter()
         try:
             self._capacity.enter()
             self._gate.check(scope, exchange)
-            await self._app(_without_trailing_slash(scope), receive, exchange.send)
+            await self._app(_without_trailing_slash(scope), exchange.receive, exchange.send)
         except ClientDisconnect:
             exchange.status = 499
-        except asyncio.CancelledError:
-            # The server ends, and has waited long enough. An answer that has begun is cut, which tells its client.
-            if not exchange.status:
-                await self._answer(_ENDING, exchange)
+        except asyncio.CancelledError as cancelled:
+            await self._answer_cancelled(exchange, nothing_written=getattr(cancelled, "nothing_written", False))
         except Exception as error:  # noqa: BLE001  # whatever it is, the client gets a problem body
             await self._answer_error(error, exchange)
         finally:
@@ -76,7 +80,38 @@ class Edge:
                 path = scope["raw_path"].decode("latin-1")
                 self._access_log(scope["method"], path, exchange.status, milliseconds, exchange.request_id)
 
+    def _cancel(self, exchange: Exchange) -> None:
+        exchange.is_overdue = True
+        assert exchange.task is not None, "A request is served in a task."
+        exchange.task.cancel()
+        exchange.task.get_loop().call_later(UNWINDING_SECONDS, self._answer_uncertain, exchange)
+
+    def _answer_uncertain(self, exchange: Exchange) -> None:
+        """Answer a request that does not end though it is cancelled: its database does not react, say."""
+        task = asyncio.get_running_loop().create_task(self._answer_overdue(exchange, nothing_written=False))
+        self._answering.add(task)
+        task.add_done_callback(self._answering.discard)
+
+    async def _answer_cancelled(self, exchange: Exchange, *, nothing_written: bool) -> None:
+        if exchange.is_overdue:
+            assert exchange.task is not None, "A request is served in a task."
+            # The task goes on to the next request of its connection.
+            exchange.task.uncancel()
+            await self._answer_overdue(exchange, nothing_written=nothing_written)
+        elif not exchange.status:
+            # The server ends, and has waited long enough. An answer that has begun is cut, which tells its client.
+            await self._answer(_ENDING, exchange)
+
+    async def _answer_overdue(self, exchange: Exchange, *, nothing_written: bool) -> None:
+        if not exchange.status:
+            problem = deadline_exceeded(self._deadlines.seconds, exchange.method, nothing_written=nothing_written)
+            await self._answer(problem, exchange)
+
     async def _answer_error(self, error: Exception, exchange: Exchange) -> None:
+        if exchange.is_overdue:
+            # Of how it came to its end its client knows already, or is told now.
+            await self._answer_overdue(exchange, nothing_written=False)
+            return
         problem = problem_of(error, self._statuses, exchange.request_id)
         if problem.status == 500:
             logger.error("Request %s failed", exchange.request_id, exc_info=error)

@@ -1,26 +1,58 @@
 """A request and its answer, as far as they are: what those who serve it in turn tell each other, in its ASGI scope."""
 
+import asyncio
 from collections.abc import Awaitable
+from typing import Protocol
 
-from starlette.types import Message, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from .problems import RETRY_AFTER_SECONDS, Headers, Problem
 
 _KEY = "amplifierd.exchange"
 
 
+class Deadline(Protocol):
+    """What bounds the time of requests until their responses begin."""
+
+    def set(self, exchange: "Exchange") -> None:
+        """Give a request all of its time, from now on."""
+
+    def lift(self, exchange: "Exchange") -> None:
+        """Let a request take as long as it does."""
+
+
 class Exchange:
     """One request; `status` is what it was answered with, 0 until then.
 
     `hosts`, `origin` and `credentials` are what it says in `Host`, `Origin` and `Authorization`. Its answer gets the
-    `headers` that are there by then besides its own; it holds so many `held_bytes` of memory.
+    `headers` that are there by then besides its own; it holds so many `held_bytes` of memory. Its `task` is cancelled
+    where it `is_overdue`: its `deadline` has passed.
     """
 
-    __slots__ = ("_send", "credentials", "headers", "held_bytes", "hosts", "origin", "request_id", "status")
+    __slots__ = (
+        "_deadline",
+        "_receive",
+        "_send",
+        "credentials",
+        "headers",
+        "held_bytes",
+        "hosts",
+        "is_overdue",
+        "method",
+        "origin",
+        "request_id",
+        "status",
+        "task",
+    )
 
-    def __init__(self, scope: Scope, send: Send, request_id: str) -> None:
+    def __init__(self, scope: Scope, receive: Receive, send: Send, request_id: str, deadline: Deadline) -> None:
         self.request_id = request_id
+        self.method: str = scope["method"]
         self.status = 0
+        self.task = asyncio.current_task()
+        self.is_overdue = False
+        self._deadline = deadline
+        self._receive = receive
         self.hosts: list[bytes] = []
         self.origin: bytes | None = None
         self.credentials: list[bytes] = []
@@ -36,10 +68,24 @@ class Exchange:
             elif name == b"origin":
                 self.origin = value
         scope[_KEY] = self
+        deadline.set(self)
+
+    async def receive(self) -> Message:
+        """The next part of the body. How long the client takes for it is bounded elsewhere (see `limits.py`)."""
+        self._deadline.lift(self)
+        message = await self._receive()
+        self.progressed()
+        return message
+
+    def progressed(self) -> None:
+        """Take a part of the work for done: the next has as long."""
+        if not (self.status or self.is_overdue):
+            self._deadline.set(self)
 
     def send(self, message: Message) -> Awaitable[None]:
         """Send a part of the answer."""
         if message["type"] == "http.response.start":
+            self._deadline.lift(self)
             self.status = message["status"]
             message["headers"].append((b"x-request-id", self.request_id.encode()))
             message["headers"] += self.headers
@@ -47,6 +93,7 @@ class Exchange:
 
     def end(self, scope: Scope) -> None:
         """Leave the scope, which leads back here: what is in no circle needs no garbage collector."""
+        self._deadline.lift(self)
         del scope[_KEY]
 
 

@@ -11,7 +11,7 @@ from ..storage.extent import MOST_VALUES
 from ..storage.records import Digest, Export, ExportLine
 from .body import NDJSON, Body, RecordReader, check_size
 from .document import Document
-from .exchange import Capacity
+from .exchange import Capacity, exchange_of
 from .executor import INLINE_BYTES, SerialExecutor
 from .ijson import DEEPEST
 from .schema import Schemas, Validator
@@ -78,7 +78,7 @@ class LineBody(Body):
         """The body, whose lines are read as they come. Raises a 415 problem, and others out of its batches."""
         self._check_headers(scope)
         digest = hashlib.sha256()
-        return Export(self._lines.read(_chunks(receive, digest))), digest
+        return Export(self._lines.read(_chunks(receive, digest)), exchange_of(scope).progressed), digest
 
 
 def line_reader(document: Document, max_bytes: int) -> LineReader:

@@ -1,0 +1,172 @@
+"""A request whose response does not begin in time is given up: 503, and what it held is free for others."""
+
+# ruff: noqa: SLF001  # what takes long is put where the storage waits
+
+import asyncio
+import json
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import apsw
+import asyncpg
+import httpx
+import pytest
+
+from amplifierd.app import create_app
+from amplifierd.limits import Limits
+from amplifierd.settings import Settings
+from amplifierd.storage import open_storage
+from amplifierd.storage.interface import Storage
+from daemon import Daemon
+from impatient import serving
+from raw import Connection, get
+
+SECONDS = 1.0
+KIND = "urn:amplifierd:problem:deadline-exceeded"
+FOREVER = "WITH RECURSIVE number (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM number) SELECT COUNT(*) FROM number"
+HEALTH = get("/api/v1/health")
+
+
+@pytest.fixture
+def hasty(tmp_path: Path) -> Iterator[tuple[Any, httpx.Client]]:
+    """A storage, and a client of a server on it whose requests have a second."""
+    settings = Settings(
+        database=f"sqlite:///{tmp_path / 'a.db'}", data_path=tmp_path, log_level="warning", request_timeout=SECONDS
+    )
+    storage = open_storage(settings.database)
+    # The clients are slow, and the deadline is not theirs.
+    with (
+        serving(create_app(settings, storage), Limits(body_seconds=10, body_bytes=1)) as port,
+        httpx.Client(base_url=f"http://127.0.0.1:{port}/api/v1", timeout=60) as client,
+    ):
+        yield storage, client
+
+
+def given_up(answered: httpx.Response, words: str) -> None:
+    assert answered.status_code == 503, answered.text
+    assert answered.headers["retry-after"] == "1"
+    problem = answered.json()
+    assert problem["type"] == KIND
+    assert "The response did not begin within" in problem["detail"]
+    assert words in problem["detail"]
+
+
+def instead(monkeypatch: pytest.MonkeyPatch, storage: Storage, name: str, work: Callable[..., Awaitable[Any]]) -> None:
+    monkeypatch.setattr(storage, name, work)
+
+
+def test_statements_that_do_not_end_leave_room_for_others(
+    hasty: tuple[Any, httpx.Client], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    storage, client = hasty
+
+    async def count_forever() -> None:
+        await storage._readers.work(lambda connection: connection.execute(FOREVER).fetchall())
+
+    instead(monkeypatch, storage, "ping", count_forever)
+    with ThreadPoolExecutor(20) as threads:
+        for answered in threads.map(lambda _: client.get("/health"), range(40)):
+            given_up(answered, "Ask for less at a time, or send it again later.")
+    assert client.get("/search", params={"q": "x"}).json() == []
+
+
+def test_a_request_that_does_not_end_is_answered_all_the_same(
+    hasty: tuple[Any, httpx.Client], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    storage, client = hasty
+    released = asyncio.Event()
+
+    async def hold_on(*_arguments: object, **_options: object) -> None:
+        while not released.is_set():
+            try:
+                await released.wait()
+            except asyncio.CancelledError:
+                continue
+
+    instead(monkeypatch, storage, "ping", hold_on)
+    with Connection(client.base_url.port or 0) as connection:
+        for _ in range(2):
+            connection.send(HEALTH)
+            answered = connection.answer()
+            assert (answered.status, answered.json["type"]) == (503, KIND)
+        monkeypatch.undo()
+        connection.send(HEALTH)
+        assert connection.answer().status == 200
+        instead(monkeypatch, storage, "create_session", hold_on)
+        given_up(client.post("/sessions", json={}), "It may have been applied, in whole or in part, or not at all.")
+        storage._writer._loop.call_soon_threadsafe(released.set)
+
+
+def test_a_connection_goes_on_after_requests_that_were_given_up(
+    hasty: tuple[Any, httpx.Client], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    storage, client = hasty
+
+    async def sleep() -> None:
+        await asyncio.sleep(3_600)
+
+    with Connection(client.base_url.port or 0) as connection:
+        for _ in range(2):
+            instead(monkeypatch, storage, "ping", sleep)
+            connection.send(HEALTH + HEALTH)
+            assert [connection.answer().status for _ in range(2)] == [503, 503]
+            monkeypatch.undo()
+            connection.send(HEALTH + HEALTH)
+            assert [connection.answer().status for _ in range(2)] == [200, 200]
+
+
+def test_bodies_and_streams_have_as_long_for_each_part(hasty: tuple[Any, httpx.Client]) -> None:
+    _, client = hasty
+
+    def slowly(*parts: bytes) -> Iterator[bytes]:
+        for part in parts:
+            time.sleep(SECONDS * 0.4)
+            yield part
+
+    headers = {"Content-Type": "application/json"}
+    created = client.post("/sessions", content=slowly(b"{", b" ", b" ", b"}"), headers=headers)
+    assert created.status_code == 201
+    header = json.dumps({"header": {"format": "amplifierd-export", "version": 1}}).encode()
+    headers = {"Content-Type": "application/x-ndjson"}
+    imported = client.post("/import", content=slowly(header, b"\n", b"\n", b"\n"), headers=headers)
+    assert imported.json()["sessions"] == 0
+    with client.stream("GET", f"/sessions/{created.json()['id']}/events") as events:
+        time.sleep(SECONDS * 1.2)
+        client.post(f"/sessions/{created.json()['id']}/messages", json={"content": "x"})
+        assert next(line for line in events.iter_lines() if line.startswith("event")) == "event: message"
+
+
+@contextmanager
+def locked(database: str) -> Iterator[None]:
+    """Nobody else writes into the database."""
+    if database.startswith("sqlite"):
+        connection = apsw.Connection(database.removeprefix("sqlite:///"))
+        connection.execute("BEGIN IMMEDIATE")
+        yield
+        connection.close()
+        return
+    with asyncio.Runner() as runner:
+        lent = runner.run(asyncpg.connect(database))
+        runner.run(lent.execute("BEGIN; LOCK TABLE amplifierd.message, amplifierd.session IN SHARE MODE"))
+        yield
+        runner.run(lent.close())
+
+
+def test_a_write_that_waits_is_withdrawn(database: str) -> None:
+    with Daemon(database, "--request-timeout", "1") as daemon, daemon.client() as client:
+        path = f"/sessions/{client.post('/sessions').json()['id']}"
+        # PostgreSQL has what is appended in its hands already.
+        appended = "nothing was written" if database.startswith("sqlite") else "It may have been applied"
+        with locked(database), ThreadPoolExecutor(8) as threads:
+            patches = [threads.submit(client.patch, path, json={"name": "x"}) for _ in range(3)]
+            appends = [threads.submit(client.post, f"{path}/messages", json={"content": "x"}) for _ in range(3)]
+            for patch in patches:
+                given_up(patch.result(), "nothing was written")
+            given_up(appends[0].result(), appended)
+            assert client.get(path).status_code == 200
+        assert client.post(f"{path}/messages", json={"content": "kept"}).json()["sequence"] == 1
+        assert "name" not in client.get(path).json()

@@ -1,0 +1,229 @@
+"""What is cancelled lets go at once of what it waits for, and takes no other with it."""
+
+# ruff: noqa: SLF001  # what takes long is put where a storage waits
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import apsw
+import asyncpg
+import pytest
+
+from amplifierd.storage import open_storage
+from amplifierd.storage.errors import NothingWritten
+from amplifierd.storage.interface import Storage
+from amplifierd.storage.records import NewMessage, NewSession
+from amplifierd.storage.sqlite.writer import Writer
+from reading import read
+
+W = "default"
+SECONDS = 30
+FOREVER = "WITH RECURSIVE number (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM number) SELECT COUNT(*) FROM number"
+
+
+@pytest.fixture
+async def sqlite(tmp_path: Path) -> AsyncIterator[Any]:
+    """A storage in a file, with all that is in it."""
+    async with open_storage(f"sqlite:///{tmp_path / 'a.db'}") as opened:
+        yield opened
+
+
+@pytest.fixture
+async def postgresql(second_postgres: str) -> AsyncIterator[Any]:
+    """A storage on a server, with all that is in it, and the URL of its database."""
+    async with open_storage(second_postgres) as opened:
+        yield opened
+
+
+def started(work: Any) -> "asyncio.Task[Any]":
+    return asyncio.get_running_loop().create_task(work)
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(SECONDS):
+        while not condition():  # noqa: ASYNC110  # a thread makes it true
+            await asyncio.sleep(0.01)
+
+
+async def cancelled(task: "asyncio.Task[Any]") -> None:
+    """Cancel, and wait for the end."""
+    task.cancel()
+    async with asyncio.timeout(SECONDS):
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+def never_ending(begun: list[str]) -> Callable[[apsw.Connection], object]:
+    def work(connection: apsw.Connection) -> object:
+        begun.append("begun")
+        return connection.execute(FOREVER).fetchall()
+
+    return work
+
+
+async def test_a_read_of_sqlite_is_interrupted_and_frees_its_thread(sqlite: Any) -> None:
+    for _ in range(3):
+        begun: list[str] = []
+        reads = [started(sqlite._readers.work(never_ending(begun))) for _ in range(20)]
+        # There are four threads: the others wait.
+        await until(lambda: len(begun) == 4)  # noqa: B023  # it is looked at in this round
+        await asyncio.gather(*map(cancelled, reads))
+    assert await sqlite._readers.work(lambda connection: connection.execute("SELECT 1").fetchall()) == [(1,)]
+
+
+async def test_a_list_of_sqlite_that_is_read_is_interrupted(sqlite: Any) -> None:
+    endless = (
+        "WITH RECURSIVE number (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM number) "
+        "SELECT CAST('x' AS BLOB) FROM number WHERE n < 100000 OR n < 0"
+    )
+    listing = started(sqlite._readers.listing(endless, {}))
+    await until(lambda: bool(sqlite._readers._lent))
+    await asyncio.sleep(0.1)
+    await cancelled(listing)
+    assert listing.cancelled()
+    assert not sqlite._readers._lent
+
+
+async def test_a_write_of_sqlite_that_has_not_begun_is_withdrawn(sqlite: Any) -> None:
+    session = await sqlite.create_session(W, NewSession())
+    begun: list[str] = []
+    running = started(sqlite._writer.write(never_ending(begun)))
+    await until(lambda: bool(begun))
+    waiting = started(sqlite.append_message(W, session.id, NewMessage(content="no")))
+    kept = started(sqlite.append_message(W, session.id, NewMessage(content="yes")))
+    await asyncio.sleep(0)
+    waiting.cancel()
+    with pytest.raises(NothingWritten):
+        await waiting
+    await cancelled(running)
+    async with asyncio.timeout(SECONDS):
+        await kept
+    assert [message.content for message in await read(sqlite, session.id)] == ["yes"]
+
+
+async def test_a_write_of_sqlite_that_runs_is_interrupted_and_its_group_is_done_without_it(sqlite: Any) -> None:
+    session = await sqlite.create_session(W, NewSession())
+    writer: Writer = sqlite._writer
+    begun: list[str] = []
+
+    def writes(connection: apsw.Connection) -> object:
+        connection.execute("UPDATE session SET name = 'interrupted'")
+        return never_ending(begun)(connection)
+
+    blocked: list[str] = []
+    blocking = started(writer.write(never_ending(blocked)))
+    await until(lambda: bool(blocked))
+    # They come together, and are one group.
+    before = started(sqlite.append_message(W, session.id, NewMessage(content="before")))
+    running = started(writer.write(writes))
+    after = started(sqlite.append_message(W, session.id, NewMessage(content="after")))
+    await asyncio.sleep(0)
+    await cancelled(blocking)
+    await until(lambda: bool(begun))
+    running.cancel()
+    with pytest.raises(NothingWritten):
+        async with asyncio.timeout(SECONDS):
+            await running
+    async with asyncio.timeout(SECONDS):
+        assert (await before).sequence == 1
+        assert (await after).sequence == 2
+    assert (await sqlite.get_session(W, session.id)).name == session.name
+
+
+async def test_a_statement_of_postgresql_is_cancelled(postgresql: Any) -> None:
+    async def sleep(change: Any) -> None:
+        await change.transaction.connection.execute("SELECT pg_sleep(300)")
+
+    async def read_long(rows: Any) -> None:
+        await rows.row("SELECT pg_sleep(300)", {})
+
+    for _ in range(2):
+        sleeping = [started(postgresql._read(read_long)) for _ in range(20)]
+        sleeping += [started(postgresql._change(W, sleep)) for _ in range(3)]
+        await running_on(postgresql.url, "pg_sleep", 10)
+        await asyncio.gather(*map(cancelled, sleeping))
+        await running_on(postgresql.url, "pg_sleep", 0)
+    await postgresql.ping()
+
+
+async def test_a_write_of_postgresql_that_is_cancelled_before_its_commit_is_undone(postgresql: Any) -> None:
+    async def sleep(change: Any) -> None:
+        await change.transaction.connection.execute("SELECT pg_sleep(300)")
+
+    sleeping = started(postgresql._change(W, sleep))
+    await running_on(postgresql.url, "pg_sleep", 1)
+    sleeping.cancel()
+    with pytest.raises(NothingWritten):
+        await sleeping
+
+
+async def test_a_group_of_postgresql_is_cancelled_once_nobody_waits(postgresql: Any) -> None:
+    session = await postgresql.create_session(W, NewSession())
+
+    def append(content: str) -> "asyncio.Task[Any]":
+        return started(postgresql.append_message(W, session.id, NewMessage(content=content)))
+
+    async with locked(postgresql.url):
+        first = append("first")
+        await running_on(postgresql.url, "append", 1)
+        await cancelled(first)
+        await running_on(postgresql.url, "append", 0)
+        second = append("second")
+        await running_on(postgresql.url, "append", 1)
+        waiting, kept = append("waiting"), append("kept")
+        await asyncio.sleep(0)
+        waiting.cancel()
+        with pytest.raises(NothingWritten):
+            await waiting
+    async with asyncio.timeout(SECONDS):
+        await asyncio.gather(second, kept)
+    assert [message.content for message in await read(postgresql, session.id)] == ["second", "kept"]
+
+
+async def test_appends_go_on_beside_those_that_are_cancelled(storage: Storage) -> None:
+    session = await storage.create_session(W, NewSession())
+
+    def append(content: str) -> "asyncio.Task[Any]":
+        return started(storage.append_message(W, session.id, NewMessage(content=content)))
+
+    for number in range(40):
+        kept, other = append(f"kept {number}"), append("cancelled")
+        for _ in range(number):
+            await asyncio.sleep(0)
+        await cancelled(other)
+        await kept
+    contents = [message.content for message in await read(storage, session.id)]
+    assert [it for it in contents if it != "cancelled"] == [f"kept {number}" for number in range(40)]
+
+
+class locked:  # noqa: N801  # it is used as a function
+    """While it is entered nobody writes a message into the database at `url`."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+
+    async def __aenter__(self) -> None:
+        self._connection = await asyncpg.connect(self._url)
+        self._transaction = self._connection.transaction()
+        await self._transaction.start()
+        await self._connection.execute("LOCK TABLE amplifierd.message IN SHARE MODE")
+
+    async def __aexit__(self, *_error: object) -> None:
+        await self._transaction.rollback()
+        await self._connection.close()
+
+
+async def running_on(url: str, words: str, count: int) -> None:
+    """Wait until so many statements run that have these words in them."""
+    connection = await asyncpg.connect(url)
+    async with asyncio.timeout(SECONDS):
+        while count != await connection.fetchval(  # noqa: ASYNC110  # the server makes it true
+            "SELECT COUNT(*) FROM pg_stat_activity "
+            "WHERE state = 'active' AND datname = current_database() AND pid <> pg_backend_pid() AND query ILIKE $1",
+            f"%{words}%",
+        ):
+            await asyncio.sleep(0.05)
+    await connection.close()
