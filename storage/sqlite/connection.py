@@ -43,9 +43,14 @@ def connect_writer(path: str) -> apsw.Connection:
     """A connection that writes; it makes the file where there is none.
 
     `synchronous=FULL` syncs the log on every commit; NORMAL would lose acknowledged writes with the power.
+    `secure_delete` overwrites what is deleted with zeros, in the pages that stay in use and in those that become free.
+    A new file knows who refers to each page, so that it can be made smaller while it is served.
     """
     connection = apsw.Connection(path)
     connection.set_busy_timeout(BUSY_TIMEOUT_MS)
+    # In a file that has tables already it changes nothing.
+    connection.pragma("auto_vacuum", "incremental")
+    connection.pragma("secure_delete", True)
     connection.pragma("synchronous", "full")
     connection.pragma("foreign_keys", True)
     _keep_plans(connection)

@@ -31,6 +31,11 @@ INSERT OR REPLACE INTO search_progress (workspace, revision)
 VALUES (:workspace, :revision)
 """
 
+INDEXED_WORKSPACES = """
+SELECT workspace
+FROM search_progress
+"""
+
 ADD_SEARCH_SESSION = """
 INSERT OR IGNORE INTO search_session (workspace, session_id, sequence)
 VALUES (:workspace, :id, 0)

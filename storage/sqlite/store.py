@@ -1,21 +1,25 @@
 """The storage in one SQLite file: one thread writes, every connection reads."""
 
 import asyncio
+import time
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from typing import Any, TypeVar
 
 import apsw
 
 from ..clock import Clock
 from ..dialect import Dialect
+from ..errors import DatabaseDamaged, StorageUnavailable
 from ..records import Listing, SearchQuery
 from ..rows import Bindings, Reader
 from ..transactional import TransactionalStorage
 from ..transactions import Effect
-from . import search, statements
+from . import search, search_statements, statements
 from .changes import Changes
 from .checkpointer import Checkpointer
 from .connection import leave_one_file
+from .index_merge import IndexMerge
 from .indexing import index_some, is_indexed
 from .opening import open_database
 from .readers import Readers
@@ -25,6 +29,8 @@ from .writer import Writer
 
 Answer = TypeVar("Answer")
 
+# How long deleted messages are removed from the search index before the storage is closed.
+CLOSING_SECONDS = 2.0
 
 DIALECT = Dialect(
     summary="CAST(summary AS BLOB)",
@@ -66,6 +72,9 @@ class SQLiteStorage(TransactionalStorage):
         self._checkpointer = Checkpointer(connection, self.path)
         self._revisions = Revisions(connection, self._clock)
         self._transaction = ConnectionTransaction(connection, self._revisions)
+        self._index_merge = IndexMerge()
+        # Those of which a program that was killed may have left something to do.
+        self._indexed = [workspace for (workspace,) in connection.execute(search_statements.INDEXED_WORKSPACES)]
         self._changes = Changes(self.path)
         self._writer = Writer(connection, asyncio.get_running_loop(), self._changes.wake, self._index_written)
         self._readers = Readers(self.path)
@@ -74,6 +83,7 @@ class SQLiteStorage(TransactionalStorage):
     async def close(self) -> None:
         await self._changes.close()
         self._readers.close()
+        await self._let_go()
         await self._writer.close()
         self._checkpointer.close()
         await asyncio.to_thread(leave_one_file, self.path)
@@ -88,7 +98,20 @@ class SQLiteStorage(TransactionalStorage):
         return await self._readers.work(lambda connection: search.find(connection, workspace, query))
 
     def _index_written(self, connection: apsw.Connection) -> bool:
-        return any(index_some(connection, workspace) for workspace in self._revisions.workspaces())
+        """Do some of what can wait: index messages, then let the index go of those that were deleted."""
+        workspaces = {*self._indexed, *self._revisions.workspaces()}
+        if any(index_some(connection, workspace) for workspace in workspaces):
+            return True
+        self._indexed = []
+        return self._index_merge.step(connection)
+
+    async def _let_go(self) -> None:
+        """Remove deleted messages from the search index as far as there is time; the next start does the rest."""
+        end = time.monotonic() + CLOSING_SECONDS
+        with suppress(StorageUnavailable, DatabaseDamaged):
+            while time.monotonic() < end:
+                if not await self._writer.write(lambda connection: self._index_merge.step(connection, resting=False)):
+                    return
 
     async def _joined(self, statement: str, bindings: Bindings) -> bytes | None:
         return self._readers.joined(statement, bindings)

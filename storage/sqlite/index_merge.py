@@ -1,0 +1,69 @@
+"""Removes from the search index what it still has of deleted messages.
+
+FTS5 only marks a deleted row of a contentless table: its words stay in the index until the segment that has them is
+merged. FTS5's option 'secure-delete' does nothing for a table with `contentless_delete`, and without that it took some
+hundred times as long to delete a message as to append it (https://www.sqlite.org/fts5.html#the_secure_delete_configuration_option).
+So the segments are merged into one, a few pages at a time: between writes, and before the storage is closed.
+"""
+
+import time
+
+import apsw
+
+# A write that comes meanwhile waits for one step.
+PAGES_AT_ONCE = 32
+# A merge reads the whole index: the next one begins after ten times as long.
+REST = 10
+
+# Rows of the index with an id from there on are marks of deleted rows (FTS5_TOMBSTONE_ROWID in FTS5's fts5_index.c).
+FIRST_MARK = 1 << 53
+
+HAS_MARKS = f"""
+SELECT 1
+FROM search_data
+WHERE id >= {FIRST_MARK}
+LIMIT 1
+"""  # noqa: S608  # of the number above
+
+# See https://www.sqlite.org/fts5.html#the_merge_command
+MERGE = """
+INSERT INTO search (search, rank)
+VALUES ('merge', :pages)
+"""
+
+# A step that did nothing changes fewer rows than that.
+_LEAST_CHANGES = 2
+
+
+class IndexMerge:
+    """Merges the segments of the search index as long as one of them has words of deleted messages."""
+
+    def __init__(self) -> None:
+        self._started_at: float | None = None
+        self._rest_until = 0.0
+
+    def step(self, connection: apsw.Connection, *, resting: bool = True) -> bool:
+        """Merge some pages, within a transaction; whether there is more to do now."""
+        now = time.monotonic()
+        if resting and self._started_at is None and now < self._rest_until:
+            return False
+        if connection.execute(HAS_MARKS).fetchone() is None:
+            self._end(now)
+            return False
+        self._merge(connection, now)
+        return True
+
+    def _merge(self, connection: apsw.Connection, now: float) -> None:
+        # A negative number begins a merge of all segments, a positive one goes on with it.
+        pages = PAGES_AT_ONCE if self._started_at is not None else -PAGES_AT_ONCE
+        before = connection.total_changes()
+        connection.execute(MERGE, {"pages": pages})
+        if connection.total_changes() - before < _LEAST_CHANGES:
+            self._end(now)
+        elif self._started_at is None:
+            self._started_at = now
+
+    def _end(self, now: float) -> None:
+        if self._started_at is not None:
+            self._rest_until = now + REST * (now - self._started_at)
+        self._started_at = None
