@@ -32,12 +32,6 @@ MOST_CHARACTERS = 1024 * 1024
 _LINE = re.compile(r"[^\n]*\n?")
 _FENCE = "---"
 
-# Where a word is a text, and `1.0` a version.
-_TEXT = re.compile(
-    r"/profile/(name|version|description)"
-    r"|/(session/[^/]+|(providers|tools|hooks)/[0-9]+)/(module|source)"
-    r"|/(agents|context)/[^/]+"
-)
 _CONTEXT_MANAGER = ("context", "context-manager", "context_manager")
 _KEPT = ("session", "providers", "tools", "hooks", "agents", "context")
 _JSON_NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?")
@@ -55,8 +49,19 @@ def read_profile(text: str) -> Meaning:
     if len(text) > MOST_CHARACTERS:
         raise Unreadable(1, f"the file has more than {MOST_CHARACTERS} characters")
     front, instructions = _split(text.removeprefix("\ufeff"))
-    meaning = json_of(front, 2, lambda pointer: _TEXT.fullmatch(pointer) is not None)
+    meaning = json_of(front, 2, _is_text)
     return _Body(meaning, instructions).meaning()
+
+
+def _is_text(path: tuple[str, ...]) -> bool:
+    """Where a word is a text, and `1.0` a version."""
+    match path:
+        case ("profile", "name" | "version" | "description") | ("agents" | "context", _):
+            return True
+        case ("session" | "providers" | "tools" | "hooks", _, "module" | "source"):
+            return True
+        case _:
+            return False
 
 
 def _split(text: str) -> tuple[str, str]:
@@ -77,21 +82,21 @@ class _Body:
 
     def __init__(self, front: Meaning, instructions: str) -> None:
         self._front = front
-        self._lines = dict(front.lines)
+        self._lines = front.lines
         self._instructions = instructions
 
     def meaning(self) -> Meaning:
-        members = self._object(Raw(self._front.json), "")
+        members = self._object(Raw(self._front.json))
         if "profile" not in members:
             raise Unreadable(1, "it has no section 'profile'")
-        body = self._header(self._object(members.pop("profile"), "/profile"))
+        body = self._header(self._object(members.pop("profile"), "profile"))
         for name, value in members.items():
             if name not in _KEPT:
-                raise Unreadable(self._line(f"/{name}"), f"the section {name!r} is unknown")
+                raise Unreadable(self._line(name), f"the section {name!r} is unknown")
             if bytes(value) != b"null":
                 body[name] = value
         if "session" in body:
-            body["session"] = self._session(self._object(body["session"], "/session"))
+            body["session"] = self._session(self._object(body["session"], "session"))
         for name, numbered in (("agents", "agent"), ("context", "context")):
             if name in body:
                 body[name] = self._named(name, body[name], numbered)
@@ -102,14 +107,13 @@ class _Body:
     def _header(self, header: Members) -> Members:
         version = header.pop("schema_version", None)
         if version is None or bytes(version) != b"2":
-            line = self._line("/profile/schema_version" if version is not None else "/profile")
-            raise Unreadable(line, "a profile's schema_version is 2")
+            raise Unreadable(self._line("profile", "schema_version"), "a profile's schema_version is 2")
         for name in header:
             if name not in ("name", "version", "description"):
-                raise Unreadable(self._line(f"/profile/{name}"), f"profile.{name} is unknown")
-            self._lines[f"/{name}"] = self._line(f"/profile/{name}")
+                raise Unreadable(self._line("profile", name), f"profile.{name} is unknown")
+            self._lines.below[name] = self._lines.nearest("profile", name)
         if "version" not in header:
-            raise Unreadable(self._line("/profile"), "profile.version is required")
+            raise Unreadable(self._line("profile"), "profile.version is required")
         return header
 
     def _session(self, session: Members) -> Raw:
@@ -117,28 +121,27 @@ class _Body:
         for name, value in session.items():
             own = "context_manager" if name in _CONTEXT_MANAGER else name
             if own in spelt:
-                raise Unreadable(self._line(f"/session/{name}"), "the session has two context managers")
+                raise Unreadable(self._line("session", name), "the session has two context managers")
             spelt[own] = value
-            for pointer, line in self._front.lines.items():
-                if own != name and f"{pointer}/".startswith(f"/session/{name}/"):
-                    self._lines[pointer.replace(f"/session/{name}", f"/session/{own}", 1)] = line
+            self._lines.nearest("session").below[own] = self._lines.nearest("session", name)
         return Raw(_encode(spelt))
 
     def _named(self, name: str, value: Raw, numbered: str) -> Raw:
         if bytes(memoryview(value)[:1]) != b"[":
             return value
         items = _items(value)
+        lines = self._lines.nearest(name)
         for number in range(len(items)):
-            self._lines[f"/{name}/{numbered}_{number}"] = self._line(f"/{name}/{number}")
+            lines.below[f"{numbered}_{number}"] = lines.nearest(str(number))
         return Raw(_encode({f"{numbered}_{number}": item for number, item in enumerate(items)}))
 
-    def _object(self, value: Raw, pointer: str) -> Members:
+    def _object(self, value: Raw, *path: str) -> Members:
         if bytes(memoryview(value)[:1]) != b"{":
-            raise Unreadable(self._line(pointer), f"{pointer.removeprefix('/') or 'what is here'} has to be a mapping")
+            raise Unreadable(self._line(*path), f"{'/'.join(path) or 'what is here'} has to be a mapping")
         return _members(value)
 
-    def _line(self, pointer: str) -> int:
-        return self._lines.get(pointer, 1)
+    def _line(self, *path: str) -> int:
+        return self._lines.nearest(*path).line
 
 
 def profile_file(records: list[Raw]) -> bytes:

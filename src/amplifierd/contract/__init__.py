@@ -18,7 +18,7 @@ from .ijson import decode as decode_ijson
 from .lines import LineReader, line_reader
 from .problems import Problem, render
 from .rate import RateLimit
-from .reading import Meaning, Unreadable
+from .reading import LineTree, Meaning, Unreadable
 from .security import Credential
 
 __all__ = [
@@ -28,6 +28,7 @@ __all__ = [
     "Credential",
     "Document",
     "LineReader",
+    "LineTree",
     "Meaning",
     "NotIJson",
     "Problem",

@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from .deadline import UNWINDING_SECONDS, Deadlines, deadline_exceeded
 from .exchange import Capacity, Exchange
 from .gate import Gate
+from .headers import check_headers
 from .problems import RETRY_AFTER_SECONDS, Problem, problem_of, render
 
 AccessLog = Callable[[str, str, int, float, str], None]
@@ -63,6 +64,7 @@ class Edge:
         started = time.perf_counter()
         try:
             self._capacity.enter()
+            check_headers(scope["headers"])
             self._gate.check(scope, exchange)
             await self._app(_without_trailing_slash(scope), exchange.receive, exchange.send)
         except ClientDisconnect:

@@ -31,10 +31,8 @@ class Idempotency:
         self._in_use = in_use
 
     @contextmanager
-    def handling(self, key: str, workspace: object, scope: Scope, body: bytes | Digest) -> Iterator[Once]:
+    def handling(self, key: str, workspace: object, digest: Digest) -> Iterator[Once]:
         """What the handler is given for a request with this key in a workspace, while it is being handled.
-
-        `body` is its text, or a digest that goes on to read it as it comes.
 
         Raises a 409 problem where another with the key is.
         """
@@ -48,11 +46,12 @@ class Idempotency:
             )
         self._in_use.add(held)
         try:
-            yield Once(key, self._digest(scope, body))
+            yield Once(key, digest)
         finally:
             self._in_use.remove(held)
 
-    def _digest(self, scope: Scope, body: bytes | Digest) -> Digest:
+    def digest(self, scope: Scope, body: bytes | Digest) -> Digest:
+        """The digest of a request; `body` is its text, or a digest that goes on to read it as it comes."""
         digest: Digest = hashlib.sha256() if isinstance(body, bytes) else body
         path = _UUID.sub(lambda found: found[0].lower(), scope["path"])
         digest.update(b"\0".join((self._operation_id.encode(), path.encode(), scope["query_string"], b"")))

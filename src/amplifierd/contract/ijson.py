@@ -31,7 +31,8 @@ _MAX_SHOWN = 200
 _plain_value = msgspec.json.Decoder().decode
 _plain_text = msgspec.json.Encoder().encode
 
-_STRING_OR_BRACKET = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[{\]}]', re.DOTALL)
+# In a text without escapes; a string that has no end goes to that of the text, so that none is looked through twice.
+_STRING_OR_BRACKET = re.compile(rb'"[^"]*(?:"|\Z)|[\[{\]}]')
 _DIGITS_ALIKE = bytes(ord("0") if chr(byte) in "0123456789" else ord(" ") for byte in range(256))
 _TOO_MANY_DIGITS = b"0" * _MAX_INTEGER_DIGITS
 
@@ -105,11 +106,16 @@ def _may_have_a_long_name(body: bytes) -> bool:
     if len(body) <= MAX_NAME_CHARACTERS:
         return False
     # Each piece of odd number is a string, and the next one what follows it.
-    pieces = body.replace(b"\\\\", b"__").replace(b'\\"', b"__").split(b'"')
+    pieces = _with_escapes_as_text(body).split(b'"')
     if max(map(len, pieces[1::2]), default=0) <= MAX_NAME_CHARACTERS:
         return False
     long = (number for number in range(1, len(pieces) - 1, 2) if len(pieces[number]) > MAX_NAME_CHARACTERS)
     return any(pieces[number + 1].lstrip().startswith(b":") for number in long)
+
+
+def _with_escapes_as_text(body: bytes) -> bytes:
+    """A text of the same length in which each quote begins or ends a string."""
+    return body.replace(b"\\\\", b"__").replace(b'\\"', b"__")
 
 
 def _examined(body: bytes) -> Any:
@@ -135,7 +141,7 @@ def _examined(body: bytes) -> Any:
 
 def _offset_of_level(body: bytes, wanted: int) -> int:
     level = 0
-    for match in _STRING_OR_BRACKET.finditer(body):
+    for match in _STRING_OR_BRACKET.finditer(_with_escapes_as_text(body)):
         level += {b"[": 1, b"{": 1, b"]": -1, b"}": -1}.get(match[0], 0)
         if level == wanted:
             return match.start()

@@ -12,7 +12,7 @@ from ..storage.records import Digest, Events, Export
 from .body import JSON, MERGE_PATCH, NDJSON, Body, RecordReader
 from .document import ContractError, Document, Json
 from .exchange import Capacity
-from .executor import SerialExecutor
+from .executor import INLINE_BYTES, SerialExecutor
 from .idempotency import ARGUMENT, IDEMPOTENCY_KEY, Idempotency, InUse
 from .lines import LineBody
 from .parameters import Arguments, Header, HeaderParameters, compile_parameters
@@ -59,13 +59,16 @@ class Operation:
         self._headers = HeaderParameters(bound, {IF_MATCH: versions_of}) if bound else None
         self._body = _compile_body(compilation, operation, handler)
         self._handler = handler
+        self._executor = compilation.executor
         self._follows = get_type_hints(handler)["return"] is Events
         names = [*self._path.names, *self._query.names, *bound]
         self._security = Security(document, operation, compilation.authenticate, compilation.rate_limit)
         known = compilation.provided if self._security.is_public else {**compilation.provided, WORKSPACE: None}
         self._provided = _provided(operation, handler, names, known)
         self._idempotency = Idempotency(operation["operationId"], compilation.keys_in_use)
-        self._response = Response(document, schemas, path, operation, handler, compilation.renderings)
+        self._response = Response(
+            document, schemas, path, operation, handler, compilation.renderings, compilation.executor
+        )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         credential = await self._security.admit(scope)
@@ -86,7 +89,10 @@ class Operation:
                 result = Events(self._security.while_admitted(scope, result.batches))
             await self._response.send(scope, receive, send, result)
             return
-        with self._idempotency.handling(key, arguments.get(WORKSPACE), scope, text) as once:
+        digest = self._idempotency.digest
+        long = isinstance(text, bytes) and len(text) > INLINE_BYTES
+        digested = await self._executor.run(digest, scope, text) if long else digest(scope, text)
+        with self._idempotency.handling(key, arguments.get(WORKSPACE), digested) as once:
             arguments[ARGUMENT] = once
             result = await self._handler(**arguments)
             await self._response.send(scope, receive, send, result, replayed=once.replayed)

@@ -15,7 +15,9 @@ from starlette.types import Receive, Scope, Send
 from ..storage.records import Events, Export, Listing
 from .body import JSON, NDJSON
 from .document import ContractError, Document, Json
+from .encoding import encode_long, is_long
 from .event_stream import EVENT_STREAM, send_events
+from .executor import INLINE_BYTES, SerialExecutor
 from .preconditions import NOT_MODIFIED, ETag
 from .problems import Headers
 from .representation import JSON_ARRAY, Rendering, Representation, Representations
@@ -46,7 +48,9 @@ class Response:
         operation: Json,
         handler: Callable[..., Any],
         renderings: Mapping[tuple[str, str], Rendering],
+        executor: SerialExecutor,
     ) -> None:
+        self._executor = executor
         self._returns: Any = get_type_hints(handler)["return"]
         self.status, declared = _success(document, operation)
         self._representations = _representations(self._returns, operation, declared, renderings)
@@ -82,7 +86,8 @@ class Response:
         elif self._representations is not None:
             await self._send_form(scope, send, self._headers(result, replayed=replayed), _encode(result))
         else:
-            await self._send_whole(send, self._headers(result, replayed=replayed), _encode(result))
+            encoded = await self._executor.run(encode_long, result) if is_long(result) else _encode(result)
+            await self._send_whole(send, self._headers(result, replayed=replayed), encoded)
 
     def _headers(self, result: Any, *, replayed: bool) -> Headers:
         headers: Headers = []
@@ -104,7 +109,8 @@ class Response:
     async def _send_form(self, scope: Scope, send: Send, headers: Headers, record: bytes) -> None:
         assert self._representations is not None
         form = self._representations.choose(scope["headers"])
-        await self._send_whole(send, [*headers, (b"vary", b"Accept")], form.block(record), form.content_type)
+        block = await self._written(form, record)
+        await self._send_whole(send, [*headers, (b"vary", b"Accept")], block, form.content_type)
 
     async def _send_lines(self, scope: Scope, send: Send, export: Export) -> None:
         async with aclosing(export.batches) as batches:
@@ -123,7 +129,7 @@ class Response:
             form, headers = self._form(scope, result)
             if self._links and listing.next_cursor is not None:
                 headers.append((b"link", _next_page(scope, listing.next_cursor)))
-            first = form.block(listing.first)
+            first = await self._written(form, listing.first)
             if listing.rest is None:
                 whole = b"".join((form.before, first, form.after))
                 await self._send_whole(send, headers, whole, form.content_type)
@@ -131,7 +137,7 @@ class Response:
             await self._start(send, [(b"content-type", form.content_type), *headers])
             await _send_block(send, form.before + first)
             async for block in listing.rest:
-                await _send_block(send, form.block(block))
+                await _send_block(send, await self._written(form, block))
             await send({"type": "http.response.body", "body": form.after})
         finally:
             if listing.rest is not None:
@@ -146,6 +152,11 @@ class Response:
         marked = msgspec.structs.replace(result, **{self._listing_name: _MARKED})
         before, _, after = _encode(marked).partition(_MARK)
         return JSON_ARRAY._replace(before=before, after=after), []
+
+    async def _written(self, form: Representation, block: bytes) -> bytes:
+        if len(block) <= INLINE_BYTES or form.content_type == JSON_ARRAY.content_type:
+            return form.block(block)
+        return await self._executor.run(form.block, block)
 
     def _start(self, send: Send, headers: Headers) -> Awaitable[None]:
         return send({"type": "http.response.start", "status": self.status, "headers": headers})

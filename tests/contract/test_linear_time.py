@@ -1,0 +1,133 @@
+"""What reads text that clients send takes time in proportion to its length: if not, a test here takes hours."""
+
+import re
+from itertools import pairwise
+
+import msgspec
+import pytest
+from msgspec import Raw
+
+from amplifierd.contract.encoding import encode_long, is_long
+from amplifierd.contract.ijson import NotIJson, decode
+from amplifierd.contract.problems import Problem
+from amplifierd.contract.reading import Unreadable, meaning_of
+from amplifierd.markdown import markdown_of
+from amplifierd.profile_file import read_profile
+from amplifierd.storage.records import Message, Messages
+from amplifierd.yaml_json import MAX_VALUES, json_of
+
+MIB = 1024 * 1024
+TIME = "2025-11-21T19:33:19.192107Z"
+
+
+def message(content: str, role: str = "user") -> Message:
+    return Message("tool" if role == "tool" else "user", content, TIME, Raw(b"{}"), 1)
+
+
+def said(content: str, role: str = "user") -> str:
+    """What a transcript says of a message."""
+    return markdown_of([Raw(msgspec.json.encode(message(content, role)))]).decode().partition("\n\n")[2]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'\\"' * MIB + b"[" * 101,
+        b'"' + b'\\"' * MIB + b"[" * 101,
+        b'"\\' * MIB + b"[" * 101,
+        b'"' * 101 + b'"\\u' * MIB,
+        b'{"a":' + b"9" * MIB + b"}",
+        b'{"a":1.' + b"9" * MIB + b"e}",
+    ],
+    ids=range(6),
+)
+def test_json(body: bytes) -> None:
+    with pytest.raises((NotIJson, ValueError)):
+        decode(body)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["0" * 500_000 + "x", "9" * 500_000 + "x", "1." + "0" * 500_000 + "x", "1e" + "0" * 500_000 + "x", "x " * 250_000],
+)
+def test_a_word_of_yaml(text: str) -> None:
+    assert json_of(text, 1, lambda _path: False).json == msgspec.json.encode(text.rstrip())
+
+
+def test_yaml_of_too_many_values() -> None:
+    with pytest.raises(Unreadable, match=f"more than {MAX_VALUES} values"):
+        json_of(f"[{'a,' * MAX_VALUES}]", 1, lambda _path: False)
+
+
+def test_a_long_key_over_many_elements_takes_memory_for_each_once() -> None:
+    front = "---\nprofile: {name: a/b, version: 1.0.0, schema_version: 2}\ntools:\n- module: m\n  config:\n"
+    text = f"{front}    ? {'k' * 200_000}\n    : [{'a,' * 60_000}]\n---\n"
+    meaning = meaning_of(text.encode(), read_profile)
+    assert len(meaning.json) < MIB
+    assert meaning.lines.nearest("tools", "0", "config", "k" * 200_000, "59999").line == 7
+
+
+def test_what_is_wrong_is_told_in_short() -> None:
+    with pytest.raises(Problem) as raised:
+        meaning_of(f"---\n!{'x' * 500_000} a\n---\n".encode(), read_profile)
+    assert len(raised.value.detail) < 1_000
+    assert len(raised.value.errors[0].detail) < 1_000
+
+
+@pytest.mark.parametrize(
+    ("content", "fence"),
+    [
+        ("```\n" * 500_001, "\n```"),
+        ("````\n" + "```\n" * MIB, "\n````"),
+        ("~~~\n```\n" * 300_000, ""),
+        ("```" + " " * 8 * MIB, "\n```"),
+        ("```x`\n" * MIB, ""),
+        ("`" * 8 * MIB, "\n" + "`" * 8 * MIB),
+        ("\n".join("`" * length for length in range(4_000, 3, -1)), "\n" + "`" * 4_000),
+    ],
+    ids=range(7),
+)
+def test_fences(content: str, fence: str) -> None:
+    assert said(content) == f"{content}{fence}\n\n"
+
+
+@pytest.mark.parametrize("ending", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize(
+    ("lines", "fence"),
+    [
+        (["```", "x"], "```"),
+        (["```", "x", "```"], ""),
+        (["```", "~~~", "``", "```` ", "~~~~ a"], "~~~~"),
+        (["   ~~~ a`b", "x"], "~~~"),
+        (["    ```"], ""),
+        (["```a`"], ""),
+        (["````", "```", "`````x"], "````"),
+    ],
+)
+def test_a_fence_is_closed_wherever_pieces_end(lines: list[str], fence: str, ending: str) -> None:
+    for padding in ("", "x\n" * 40_000):
+        content = padding + ending.join(lines)
+        assert said(content) == content + (f"\n{fence}" if fence else "") + "\n\n"
+
+
+def test_a_tool_s_answer_is_fenced_by_more_than_it_has() -> None:
+    for content in ("", "`", "a `` b", "```", "`" * 1_000 + " " + "`" * 999, "` " * 4 * MIB):
+        runs = [len(run) for run in re.findall("`+", content)] if len(content) < MIB else [1]
+        fence = "`" * max(3, 1 + max(runs, default=0))
+        assert said(content, "tool") == f"{fence}\n{content}\n{fence}\n\n"
+
+
+@pytest.mark.parametrize("content", ['"\\\n' * 30_000, "é💬\0\u2028" * 30_000, "x" * 64 * 1024, "x" * 64 * 1024 + '"'])
+def test_long_texts_are_encoded_in_pieces(content: str) -> None:
+    long = message(content)
+    assert is_long(long)
+    assert encode_long(long) == msgspec.json.encode(long)
+    together = Messages("id", [message("short"), long])
+    assert is_long(together)
+    assert encode_long(together) == msgspec.json.encode(together)
+
+
+def test_the_lines_of_a_profile_go_up() -> None:
+    text = "---\nprofile: {name: a/b, version: 1.0.0, schema_version: 2}\ntools:\n- module: a\n- module: b\n---\n"
+    tools = meaning_of(text.encode(), read_profile).lines.nearest("tools")
+    assert all(first.line < second.line for first, second in pairwise(tools.below.values()))
