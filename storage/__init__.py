@@ -20,7 +20,9 @@ def open_storage(
     """The storage that `url` names, not yet opened: use it with `async with`.
 
     `sqlite:///relative/path`, `sqlite:////absolute/path`, `postgresql://user:password@host:port/database`, with what
-    else a libpq URL may have. Answers to requests with a key are kept for `idempotency_ttl` seconds. Times are those of
+    else a libpq URL may have; a password that is left out comes from PGPASSWORD, or from a password file.
+
+    Answers to requests with a key are kept for `idempotency_ttl` seconds. Times are those of
     `clock`, by default this machine's. A database with an older schema is brought up to date, or refused without
     `upgrade`; one that is not there is created, or refused without `create`. Raises `DatabaseUnusable` for another URL.
     """

@@ -50,6 +50,7 @@ class Keyring:
         self._clock = Clock()
         self._trusted: dict[str, _Trust] = {}
         self._open = _Trust(None, 0)
+        self._has_seen_keys = False
 
     async def credential(self, key: str | None) -> Credential | None:
         """What a key opens, None for nothing; without any key in the storage everything is open to everybody.
@@ -58,7 +59,7 @@ class Keyring:
         """
         moment = time.monotonic()
         if self._open.until < moment:
-            self._open = _Trust(None if await self._storage.has_keys() else OPEN, moment + TRUSTED_SECONDS)
+            self._open = _Trust(await self._without_key(), moment + TRUSTED_SECONDS)
         if self._open.credential is not None or key is None:
             return self._open.credential
         trusted = self._trusted.get(key)
@@ -66,6 +67,14 @@ class Keyring:
             trusted = _Trust(await self._find(key), moment + TRUSTED_SECONDS)
             self._remember(key, trusted)
         return trusted.credential
+
+    async def _without_key(self) -> Credential | None:
+        """What is open to those who have no key: nothing from the first key on that was ever seen.
+
+        Keys that are out of sight (a database that was restored, replaced, or hides rows) open no door.
+        """
+        self._has_seen_keys = self._has_seen_keys or await self._storage.has_keys()
+        return None if self._has_seen_keys else OPEN
 
     async def _find(self, text: str) -> Credential | None:
         match = _KEY.fullmatch(text)

@@ -19,6 +19,7 @@ from .failure import as_storage_error, in_sentences
 from .lexemes import Tokenizer
 from .migrations import refuse_other
 from .pool import PREFETCHED_ROWS, Connection, ConnectionRows, connect
+from .pooler import refuse_shared_sessions
 from .transaction import ConnectionTransaction
 
 MESSAGES_AT_ONCE = 500
@@ -83,6 +84,7 @@ class PostgresMaintenance(Maintenance):
         with in_sentences(self._url):
             connection = await connect(self._url, None)
         try:
+            await refuse_shared_sessions(connection, self._url)
             await refuse_other(connection)
             yield connection
         except Exception as error:

@@ -6,6 +6,7 @@ from ..clock import DAY_SECONDS
 from ..errors import DatabaseOutOfDate, DatabaseUnusable
 from ..location import HOW_TO_CREATE
 from .pool import SCHEMA, Connection
+from .pooler import refuse_another_schema
 
 # However long it takes to bring a large database up to date, or another to.
 SECONDS = 7 * DAY_SECONDS
@@ -24,6 +25,8 @@ async def migrate(connection: Connection, *, upgrade: bool, create: bool) -> Non
         raise DatabaseUnusable(f"The database keeps text as {encoding}; make one with ENCODING 'UTF8'.")
     scripts = _scripts()
     version = await _version(connection)
+    if version:
+        await refuse_another_schema(connection)
     if version == len(scripts):
         return
     if version == 0 and not create:
@@ -37,7 +40,9 @@ async def migrate(connection: Connection, *, upgrade: bool, create: bool) -> Non
         version = await _version(connection)
         _refuse_newer(version, len(scripts))
         if version == 0:
+            await _refuse_misplaced(connection)
             await connection.execute(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}")
+            await refuse_another_schema(connection)
         for script in scripts[version:]:
             await connection.execute(script, timeout=SECONDS)
         await connection.execute("DELETE FROM schema_version")
@@ -69,11 +74,33 @@ WHERE schemaname = $1
 """
 
 
+_MISPLACED = """
+SELECT schemaname
+FROM pg_catalog.pg_tables
+WHERE schemaname <> $1
+    AND tablename IN ('schema_version', 'session', 'api_key', 'message')
+GROUP BY schemaname
+HAVING COUNT(*) = 4
+LIMIT 1
+"""
+
+
+async def _refuse_misplaced(connection: Connection) -> None:
+    schema = await connection.fetchval(_MISPLACED, SCHEMA)
+    if schema is not None:
+        # Beside a new schema all of it would be out of sight, the keys as well.
+        raise DatabaseUnusable(
+            f"The tables of amplifierd are in the schema {schema}: an earlier version wrote through a pooler that "
+            f"ignores search_path. If nothing else is in that schema, do ALTER SCHEMA {schema} RENAME TO {SCHEMA}; "
+            f"otherwise move the tables and functions with ALTER ... SET SCHEMA {SCHEMA}."
+        )
+
+
 async def _version(connection: Connection) -> int:
     # Not by to_regclass, which in a transaction goes by what this connection knew when that began.
     if await connection.fetchval(_HAS_VERSION, SCHEMA) is None:
         return 0
-    version: int = await connection.fetchval("SELECT version FROM schema_version")
+    version: int = await connection.fetchval(f"SELECT version FROM {SCHEMA}.schema_version")  # noqa: S608  # a constant
     return version
 
 

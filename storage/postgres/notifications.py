@@ -56,7 +56,8 @@ class Notifications:
     async def _listen(self) -> None:
         connection = await connect(self._url)
         try:
-            self._own_pid = connection.get_server_pid()
+            # Not what the connection was told at its start: a pooler makes that up.
+            self._own_pid = await connection.fetchval("SELECT pg_backend_pid()")
             await connection.add_listener(CHANNEL, self._hear)
             # What was told meanwhile was lost.
             self._heard()

@@ -26,29 +26,41 @@ ANSWER_SECONDS = 30
 # So many rows of a long list are in memory at once.
 PREFETCHED_ROWS = 100
 
-# A node that stops in the midst of a transaction must not hold a workspace for ever.
-SERVER_SETTINGS = {
-    "application_name": "amplifierd",
-    "search_path": SCHEMA,
-    "lock_timeout": "5s",
-    "idle_in_transaction_session_timeout": "10s",
-}
+# Not among the parameters of the connection's start: a pooler refuses those or, worse, ignores them. Tables of others
+# with our names, temporary ones too, are never meant. Rows that a policy hides are an error, for keys that are hidden
+# would leave every door open. A node that stops in a transaction must not hold a workspace for ever. A commit is on the
+# disk when it returns, also if the server's own setting would not wait for that.
+_SET_UP = f"""
+SELECT
+    set_config('application_name', 'amplifierd', FALSE),
+    set_config('search_path', '{SCHEMA}, pg_temp', FALSE),
+    set_config('row_security', 'off', FALSE),
+    set_config('lock_timeout', '5s', FALSE),
+    set_config('idle_in_transaction_session_timeout', '10s', FALSE),
+    set_config(
+        'synchronous_commit',
+        CASE current_setting('synchronous_commit') WHEN 'off' THEN 'on' ELSE current_setting('synchronous_commit') END,
+        FALSE
+    )
+"""
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]"
 
 
 async def connect(url: str, answer_seconds: float | None = ANSWER_SECONDS) -> Connection:
     """A connection of its own; an answer that takes longer is none, however long it takes where that is None."""
-    return await asyncpg.connect(
-        url, timeout=CONNECT_SECONDS, command_timeout=answer_seconds, server_settings=SERVER_SETTINGS
-    )
+    connection = await asyncpg.connect(url, timeout=CONNECT_SECONDS, command_timeout=answer_seconds)
+    try:
+        await set_up(connection)
+    except BaseException:
+        connection.terminate()
+        raise
+    return connection
 
 
-async def insist_on_disk(connection: Connection) -> None:
-    """A commit is on the disk when it returns, also where the server's own setting would not wait for that."""
-    await connection.execute(
-        "SELECT set_config('synchronous_commit', 'on', FALSE) WHERE current_setting('synchronous_commit') = 'off'"
-    )
+async def set_up(connection: Connection) -> None:
+    """Set what every statement here relies on, for as long as the connection lasts."""
+    await connection.execute(_SET_UP)
 
 
 async def _leave(_connection: Connection) -> None:
@@ -90,8 +102,7 @@ class Pool(Reader):
             max_size=MOST_CONNECTIONS,
             timeout=CONNECT_SECONDS,
             command_timeout=ANSWER_SECONDS,
-            server_settings=SERVER_SETTINGS,
-            init=insist_on_disk,
+            init=set_up,
             reset=_leave,
         )
         return cls(pool)

@@ -42,6 +42,7 @@ from .migrations import migrate
 from .notifications import Notifications
 from .opening import Opening
 from .pool import ConnectionRows, Pool, connect
+from .pooler import refuse_shared_sessions
 from .transaction import transaction
 
 # For what no notification told.
@@ -218,6 +219,7 @@ async def _open_database(url: str, clock: Clock, *, upgrade: bool, create: bool)
     with in_sentences(url):
         connection = await connect(url)
         try:
+            await refuse_shared_sessions(connection, url)
             await migrate(connection, upgrade=upgrade, create=create)
             row = await ConnectionRows(connection).row(statements.LAST_UPDATE, {"horizon": clock.horizon()})
             assert row is not None, "An aggregate always has a row."

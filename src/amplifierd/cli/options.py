@@ -34,7 +34,9 @@ database = click.option(
     default=default_database,
     show_default="a file in your data directory",
     show_envvar=True,
-    help="Where conversations are kept: sqlite:///relative/path, sqlite:////absolute/path or postgresql://user@host/name.",
+    help="Where conversations are kept: sqlite:///relative/path, sqlite:////absolute/path or "
+    "postgresql://user@host/name. A password comes from PGPASSWORD or a password file (PGPASSFILE), so that no list of "
+    "processes shows it.",
 )
 
 

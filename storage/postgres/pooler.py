@@ -1,0 +1,63 @@
+"""Poolers between a node and its server: one that lends a server for a session is fine, for a transaction is refused.
+
+What is set on a connection, its prepared statements and what it listens for are the server's session
+(https://www.pgbouncer.org/features.html). A pooler that gives each transaction another session loses them, and a
+statement may find the tables of another schema.
+"""
+
+from secrets import token_hex
+
+import asyncpg
+
+from ..errors import DatabaseUnusable
+from .pool import SCHEMA, Connection, connect
+
+# A pooler that takes turns may give back the same session once, by chance.
+_ATTEMPTS = 5
+
+# A prepared statement stayed in another session, or there is one of another connection in this.
+_LOST_STATEMENTS = (asyncpg.InvalidSQLStatementNameError, asyncpg.DuplicatePreparedStatementError)
+
+_MARK = "SELECT set_config('amplifierd.session', '{}', FALSE)"
+_MARKED = "SELECT current_setting('amplifierd.session', TRUE)"
+
+
+async def refuse_shared_sessions(connection: Connection, url: str) -> None:
+    """Raises `DatabaseUnusable` if `connection`, which leads to `url`, has not a session of the server for itself."""
+    try:
+        # A pooler makes up the process that it names at the connection's start, to which a cancellation would be sent.
+        is_direct = await connection.fetchval("SELECT pg_backend_pid()") == connection.get_server_pid()
+        is_shared = not is_direct and await _is_shared(connection, url)
+    except _LOST_STATEMENTS:
+        is_shared = True
+    if is_shared:
+        raise DatabaseUnusable(
+            "A pooler gives each transaction another session of PostgreSQL. amplifierd keeps settings and prepared "
+            "statements in its session: let the pooler lend one for the whole connection (PgBouncer: pool_mode = "
+            "session), or connect to PostgreSQL itself; amplifierd has a pool of its own."
+        )
+
+
+async def refuse_another_schema(connection: Connection) -> None:
+    """Raises `DatabaseUnusable` if the connection's statements would find, or make, tables outside of our schema."""
+    schema = await connection.fetchval("SELECT current_schema()")
+    if schema != SCHEMA:
+        raise DatabaseUnusable(
+            f"Statements on this connection use the schema {schema or 'of nobody'}, not {SCHEMA}: something between "
+            "amplifierd and PostgreSQL changes search_path. Connect to PostgreSQL itself."
+        )
+
+
+async def _is_shared(connection: Connection, url: str) -> bool:
+    """Whether another connection gets the session of this one, or this one gets another."""
+    mark = token_hex(16)
+    await connection.execute(_MARK.format(mark))
+    other = await connect(url)
+    try:
+        for _ in range(_ATTEMPTS):
+            async with other.transaction():
+                if await other.fetchval(_MARKED) == mark or await connection.fetchval(_MARKED) != mark:
+                    return True
+        return False
+    finally:
+        other.terminate()

@@ -1,0 +1,43 @@
+"""A daemon that has seen keys never serves without one, whatever becomes of them."""
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import apsw
+
+from amplifierd.keyring import TRUSTED_SECONDS
+from conftest import execute
+from daemon import Daemon
+
+WAIT_SECONDS = 60
+
+
+def create_key(url: str) -> None:
+    command = [sys.executable, "-m", "amplifierd", "keys", "create", "--name", "x", "--database", url]
+    subprocess.run(command, capture_output=True, check=True)
+
+
+def test_keys_that_vanish_open_no_door(database: str) -> None:
+    with Daemon(database) as daemon, daemon.client() as client:
+        assert client.get("/sessions").status_code == 200
+        create_key(database)
+        deadline = time.monotonic() + WAIT_SECONDS
+        while client.get("/sessions").status_code != 401:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        _forget_keys(database)
+        # Longer than what was found is believed.
+        time.sleep(2 * TRUSTED_SECONDS)
+        assert client.get("/sessions").status_code == 401
+
+
+def _forget_keys(url: str) -> None:
+    if url.startswith("postgres"):
+        execute(url, "DELETE FROM amplifierd.api_key")
+        return
+    connection = apsw.Connection(str(Path(url.removeprefix("sqlite:///"))))
+    connection.set_busy_timeout(10_000)
+    connection.execute("DELETE FROM api_key")
+    connection.close()
