@@ -10,11 +10,11 @@ class Dialect:
 
     `summary` and `record` are a session's and a message's JSON in bytes, `lines` has each listed `summary` on a line,
     `joined` is the JSON of the records which `measured` lists, NULL where it is long, `named` says whether the name has
-    :name in it, `by_parent` and `by_directory` are the sources of sessions that are found by their parent and by their
-    directory, and `no_limit` the limit of a list that has none.
+    :name in it, and `no_limit` is the limit of a list that has none.
 
-    Of the templates `as_bytes` is a text in bytes, `quoted` a text as JSON, `steps` the texts of a JSON array as the
-    table `step` with their `value` and, in their order, `place`, and `as_path` a path as those in an index sort.
+    Of the templates `found_by` is the source of sessions that an index finds, `as_bytes` a text in bytes, `quoted` a
+    text as JSON, `steps` the texts of a JSON array as the table `step` with their `value` and, in their order, `place`,
+    and `as_path` a path as those in an index sort.
     """
 
     summary: str
@@ -23,9 +23,8 @@ class Dialect:
     measured: str
     joined: str
     named: str
-    by_parent: str
-    by_directory: str
     no_limit: int | None
+    found_by: str
     as_bytes: str
     quoted: str
     steps: str

@@ -61,17 +61,6 @@ def below(column: str, path: str) -> str:
     AND ({column} = :{path} OR {column} > :{path} || '/')"""
 
 
-def count_sessions(*, recursive: bool) -> str:
-    """The statement that counts the sessions of :amplified_dir, or also of what is below it."""
-    clauses = below("relative_path", "amplified_dir") if recursive else "relative_path = :amplified_dir"
-    return f"""
-SELECT CAST(COALESCE(SUM(session_count), 0) AS BIGINT)
-FROM directory_use
-WHERE workspace = :workspace
-    AND {clauses}
-"""  # noqa: S608  # of the texts above
-
-
 def record(dialect: Dialect, condition: str) -> str:
     """The statement that reads directories as they are answered, where a condition holds."""
     return f"""

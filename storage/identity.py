@@ -1,8 +1,8 @@
 """Ids of sessions: UUIDs of version 7 (RFC 9562, section 5.7) that sort as the sessions' times of creation do.
 
 The twelve bits after the milliseconds hold the microseconds (section 6.2, method 3): the order of ids is the order of
-creation, to the digit in which `created_at` is written, and no index of it is needed. In the place of times before 1970
-that year's first moment stands.
+creation, to the digit in which `created_at` is written. In the place of times before 1970 that year's first moment
+stands.
 """
 
 import secrets

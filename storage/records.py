@@ -116,6 +116,9 @@ class SessionQuery:
     Each filter that is not None must hold; `name` is a part of the name, upper and lower case alike; `recursive` takes
     what is below `amplified_dir` as well. Times have six digits. `limit` is at least 1, None for all; `cursor` is a
     listing's `next_cursor`.
+
+    With filters and a limit, 10,000 sessions in the order of the list are looked at for one page: it may have fewer
+    than `limit`, even none, and still lead to the next.
     """
 
     sort: SessionSort = "-updated_at"
@@ -180,7 +183,8 @@ class MessageQuery:
     """Which messages of a session a list has, in which order.
 
     Those with `after_sequence` < sequence < `before_sequence`, of `role` where it is not None; at most `limit` of them
-    (at least 1, None is all): the last ones where `before_sequence` is given or `order` is desc, else the first.
+    (at least 1, None is all): the last ones where `before_sequence` is given or `order` is desc, else the first. With a
+    role and a limit they are those among the last, or the first, 10,000, and the listing leads to the next page.
     """
 
     limit: int | None = None
@@ -193,6 +197,11 @@ class MessageQuery:
     def from_end(self) -> bool:
         """Is a limited list the last messages rather than the first."""
         return self.before_sequence is not None or self.order == "desc"
+
+    @property
+    def page_after(self) -> str:
+        """Which of its members leads to the next page."""
+        return "before_sequence" if self.from_end else "after_sequence"
 
 
 class Digest(Protocol):
@@ -234,12 +243,14 @@ class Listing:
     """A list of records as JSON text: the records, encoded, with commas between them.
 
     `first` begins it. Where `rest` is None it is all of it; otherwise its blocks of some 256 KiB follow, each beginning
-    with its comma, and whoever holds the listing iterates `rest` or closes it. `next_cursor` leads to the next page.
+    with its comma, and whoever holds the listing iterates `rest` or closes it. `next_cursor` leads to the next page, as
+    the query's `cursor_name`.
     """
 
     first: bytes
     rest: Blocks | None = None
     next_cursor: str | None = None
+    cursor_name: str = "cursor"
 
 
 class Transcript(Struct, frozen=True, rename="camel"):

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Coroutine
 from contextlib import aclosing, closing
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -10,12 +11,11 @@ import msgspec
 from . import importing, messages, queries, sessions, tails
 from .change import Change
 from .cleaning import CleanUpProgress, Walk, first_progress
-from .cursor import encode
-from .directory_statements import count_sessions
 from .errors import MessageNotFound, SessionExists, SessionNotFound
 from .exporting import Position, export
 from .identity import canonical_id
 from .interface import Storage, Versions
+from .message_pages import range_of_page
 from .records import (
     CleanUp,
     CleanUpReport,
@@ -40,7 +40,9 @@ from .records import (
     SessionSummary,
     Transcript,
 )
-from .rows import Bindings, Row
+from .rows import Bindings
+from .session_pages import by_best_index, filtered_page, page
+from .session_queries import session_list
 from .span import sequences
 from .sums import MOST
 from .transactional_directories import TransactionalDirectories
@@ -68,25 +70,16 @@ class TransactionalStorage(TransactionalProfiles, TransactionalDirectories, Tran
         )
 
     async def list_sessions(self, workspace: str, query: SessionQuery) -> Listing:
-        filters = queries.filters_of(query)
-        in_directory = await self._in_directory(workspace, filters.get("amplified_dir"), recursive=query.recursive)
-        statement, bindings = queries.sessions(self.dialect, query, filters, in_directory)
-        bindings["workspace"] = workspace
+        sessions = session_list(self.dialect, workspace, query)
         if query.limit is None:
-            return await self._listing(statement, bindings, searching=bool(filters))
-        if filters:
-            # It reads on until enough sessions pass, which may be far.
-            return _page(await self._read(lambda rows: rows.row(statement, bindings)), query)
-        return _page(await self._rows.row(statement, bindings), query)
-
-    async def _in_directory(self, workspace: str, path: str | int | None, *, recursive: bool) -> int | None:
-        if path is None:
-            return None
-        bindings: Bindings = {"workspace": workspace, "amplified_dir": path}
-        row = await self._rows.row(count_sessions(recursive=recursive), bindings)
-        assert row is not None, "An aggregate always has a row."
-        counted: int = row[0]
-        return counted
+            if sessions.indexes():
+                sessions = await self._read(lambda rows: by_best_index(rows, sessions))
+            return await self._listing(
+                sessions.listed(paged=False), sessions.bindings, searching=bool(sessions.filters)
+            )
+        if sessions.filters:
+            return await self._read(lambda rows: filtered_page(rows, sessions, query))
+        return await page(self._rows, sessions, query)
 
     async def update_session(
         self, workspace: str, session_id: str, patch: SessionPatch, *, versions: Versions = None
@@ -194,7 +187,7 @@ class TransactionalStorage(TransactionalProfiles, TransactionalDirectories, Tran
         first, last = sequences(MOST if any_count else await self._message_count(bindings), query)
         bindings |= {"first": first, "last": last, "end": first + MOST_JOINED}
         if query.role is not None:
-            return Transcript(session_id, await self._messages_of_role(query, bindings))
+            return Transcript(session_id, await self._messages_of_role(query, bindings, first, last))
         return Transcript(session_id, await self._messages(query, bindings))
 
     async def follow_session(self, workspace: str, session_id: str, *, after_event: str | None = None) -> Events:
@@ -319,11 +312,13 @@ class TransactionalStorage(TransactionalProfiles, TransactionalDirectories, Tran
             await self._message_count(bindings)
         return listed
 
-    async def _messages_of_role(self, query: MessageQuery, bindings: Bindings) -> Listing:
-        assert query.role is not None
-        limit = self.dialect.no_limit if query.limit is None else query.limit
-        bindings |= {"role": query.role, "limit": limit}
-        return await self._listing(queries.messages_of_role(self.dialect, query), bindings, searching=True)
+    async def _messages_of_role(self, query: MessageQuery, bindings: Bindings, first: int, last: int) -> Listing:
+        next_cursor: str | None = None
+        if query.limit is not None:
+            first, last, next_cursor = await self._read(lambda rows: range_of_page(rows, query, bindings, first, last))
+        bindings |= {"role": query.role, "first": first, "last": last}
+        listed = await self._listing(queries.messages_of_role(self.dialect, query.order), bindings, searching=True)
+        return replace(listed, next_cursor=next_cursor, cursor_name=query.page_after)
 
     async def _message_count(self, bindings: Bindings) -> int:
         row = await self._rows.row(self.statements.MESSAGE_COUNT, bindings)
@@ -346,15 +341,3 @@ def _without_circle(session_id: str, ancestors: list[SessionSummary]) -> list[Se
 def key(workspace: str, session_id: str) -> Bindings:
     """What a statement on one session is given."""
     return {"workspace": workspace, "id": canonical_id(session_id)}
-
-
-def _page(row: Row | None, query: SessionQuery) -> Listing:
-    assert row is not None, "An aggregate always has a row."
-    assert query.limit is not None
-    count, lines = row
-    if count <= query.limit:
-        return Listing(lines.replace(b"\n", b","))
-    page, _, _ = lines.rpartition(b"\n")
-    _, _, last = page.rpartition(b"\n")
-    position = queries.SORTS[query.sort].position(_decode_summary(last))
-    return Listing(page.replace(b"\n", b","), next_cursor=encode(*position))

@@ -1,5 +1,6 @@
 """Histories of requests to a storage, at random, in two workspaces: each answer is held against the model's."""
 
+import dataclasses
 from typing import Any
 
 from hypothesis import strategies as st
@@ -198,11 +199,12 @@ class History(Comparison):
         session_id = self.pick(place, number)
 
         async def read() -> list[Message]:
-            transcript = await self._storage.list_messages(self._names[place], session_id, query)
-            assert transcript.session_id == session_id
-            return await records(transcript.messages, Message)
+            return await self._messages(place, session_id, query)
 
-        self.same(read, lambda: self._models[place].list_messages(session_id, query))
+        # Pages of a role are read to the end.
+        limit = None if query.role is not None else query.limit
+        expected = dataclasses.replace(query, limit=limit)
+        self.same(read, lambda: self._models[place].list_messages(session_id, expected))
 
     @rule(place=PLACES, number=NUMBERS, sequence=st.integers(1, 7))
     def get_message(self, place: int, number: int, sequence: int) -> None:
@@ -275,6 +277,20 @@ class History(Comparison):
     def teardown(self) -> None:
         for place, model in enumerate(self._models):
             agree(plain(self.exported(place)), plain(model.export_sessions()))
+
+    async def _messages(self, place: int, session_id: str, query: MessageQuery) -> list[Message]:
+        listed: list[Message] = []
+        while True:
+            transcript = await self._storage.list_messages(self._names[place], session_id, query)
+            assert transcript.session_id == session_id
+            page = await records(transcript.messages, Message)
+            assert query.limit is None or len(page) <= query.limit
+            first_goes_last = query.from_end and query.order == "asc"
+            listed = [*page, *listed] if first_goes_last else [*listed, *page]
+            if transcript.messages.next_cursor is None:
+                return listed
+            sequence: dict[str, Any] = {query.page_after: int(transcript.messages.next_cursor)}
+            query = dataclasses.replace(query, **sequence)
 
     async def _prepare(self, workspace: str) -> None:
         for profile in said.PROFILE_NAMES:

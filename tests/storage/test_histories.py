@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from amplifierd.storage import open_storage
+from amplifierd.storage import message_pages, open_storage, session_pages
 from amplifierd.storage.clock import Clock
 from comparing import Tally
 from histories import History
@@ -40,7 +40,12 @@ def try_histories(history: Callable[[], History], number: int, how: settings) ->
 
 
 @pytest.mark.timeout(0)
-def test_a_storage_does_what_the_model_does(database: str, pytestconfig: pytest.Config) -> None:
+def test_a_storage_does_what_the_model_does(
+    database: str, pytestconfig: pytest.Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (session_pages, message_pages):
+        monkeypatch.setattr(module, "MAX_SCANNED", 3)
+    monkeypatch.setattr(session_pages, "MAX_SORTED", 2)
     end = time.monotonic() + pytestconfig.getoption("--fuzz-seconds")
     how = LONG if time.monotonic() < end else SHORT
     tally = Tally()

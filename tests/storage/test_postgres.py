@@ -25,6 +25,7 @@ from amplifierd.storage.records import (
     Once,
     SessionQuery,
 )
+from amplifierd.storage.session_queries import SessionList, session_list
 
 W = "default"
 
@@ -65,7 +66,17 @@ BINDINGS: dict[str, object] = {
     "after_sequence": 1,
     "end": 1_001,
     "ranked": 10_000,
+    "end_at": "2",
+    "end_id": "x",
+    "scanned": 10,
+    "skipped": 10,
+    "role": "tool",
 }
+
+
+def sessions(**query: Any) -> SessionList:
+    """The list of a query."""
+    return session_list(DIALECT, W, SessionQuery(**query))
 
 
 def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -95,10 +106,18 @@ def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
         (statements.LAST_UPDATE, "session_by_update"),
         (statements.CHANGES, "session_by_revision"),
         (statements.CHANGED_SESSIONS, "session_by_revision"),
-        (queries.sessions(DIALECT, SessionQuery(sort="-updated_at", limit=5), {})[0], "session_by_update"),
-        (queries.sessions(DIALECT, SessionQuery(sort="updated_at", limit=5), {})[0], "session_by_update"),
-        (queries.sessions(DIALECT, SessionQuery(sort="-created_at", limit=5), {})[0], "session_pkey"),
-        (queries.sessions(DIALECT, SessionQuery(sort="created_at", limit=5), {})[0], "session_pkey"),
+        *(
+            (statement, index)
+            for sort, index in [
+                ("-updated_at", "session_by_update"),
+                ("updated_at", "session_by_update"),
+                ("-created_at", "session_by_creation"),
+                ("created_at", "session_by_creation"),
+            ]
+            for statement in (sessions(sort=sort, limit=5).listed(paged=True), sessions(sort=sort).end())
+        ),
+        (queries.messages_of_role(DIALECT, "asc"), "message_pkey"),
+        (queries.last_of_page(from_end=True), "message_pkey"),
         (search.search({}), "search_by_lexeme"),
     ],
 )

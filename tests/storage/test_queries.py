@@ -1,14 +1,17 @@
 """What every storage finds: filters and orders of sessions and messages."""
 
 from collections.abc import Awaitable, Callable
+from typing import Any, get_args
 
 import pytest
 
+from amplifierd.storage import message_pages, session_pages
 from amplifierd.storage.errors import MessageNotFound, SessionNotFound
 from amplifierd.storage.interface import Storage
 from amplifierd.storage.records import (
     BatchMessage,
     Fork,
+    Message,
     MessageOrder,
     MessageQuery,
     NewMessage,
@@ -112,6 +115,45 @@ async def test_every_filter(storage: Storage, query: Filter, order: list[int]) -
 async def test_a_filtered_list_is_paged(storage: Storage) -> None:
     sessions = await five(storage)
     assert await paged(storage, amplified_dir="y") == [sessions[number].id for number in (4, 3, 1)]
+
+
+@pytest.mark.parametrize("sort", get_args(SessionSort))
+@pytest.mark.parametrize(
+    "filters",
+    [
+        {"profile": "b"},
+        {"name": "straße", "status": "created"},
+        {"amplified_dir": "y"},
+        {"amplified_dir": "y", "recursive": True},
+        {"created_before": "2999-12-31T23:59:59Z", "profile": "a"},
+        {"updated_after": "1999-12-31T23:59:59Z", "created_after": "1999-12-31T23:59:59Z", "name": "t"},
+        {"profile": "c"},
+    ],
+)
+async def test_a_page_looks_at_a_bounded_number_of_sessions(
+    storage: Storage, monkeypatch: pytest.MonkeyPatch, sort: SessionSort, filters: dict[str, Any]
+) -> None:
+    await five(storage)
+    expected = await found(storage, SessionQuery(sort=sort, **filters))
+    monkeypatch.setattr(session_pages, "MAX_SCANNED", 2)
+    monkeypatch.setattr(session_pages, "MAX_SORTED", 1)
+    page = await storage.list_sessions(W, SessionQuery(sort=sort, limit=5, **filters))
+    assert len(await records(page, SessionSummary)) <= 2
+    assert page.next_cursor is not None
+    assert await paged(storage, sort=sort, **filters) == expected
+
+
+async def test_pages_of_a_role_look_at_a_bounded_number_of_messages(
+    storage: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session_id = await conversation(storage)
+    monkeypatch.setattr(message_pages, "MAX_SCANNED", 3)
+    query, listed = MessageQuery(limit=2, role="user"), []
+    for _ in range(3):
+        page = (await storage.list_messages(W, session_id, query)).messages
+        listed.append(([message.sequence for message in await records(page, Message)], page.next_cursor))
+        query = MessageQuery(limit=2, role="user", after_sequence=int(page.next_cursor or 0))
+    assert listed == [([2], "3"), ([4], "6"), ([7], None)]
 
 
 async def test_the_children_of_a_session(storage: Storage) -> None:

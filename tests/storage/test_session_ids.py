@@ -1,6 +1,7 @@
 """Ids of sessions: capitals mean the same as lower case, and an import may bring a UUID of any version (RFC 9562)."""
 
 from contextlib import aclosing
+from typing import get_args
 from uuid import UUID, uuid1, uuid4, uuid5
 
 import pytest
@@ -8,7 +9,6 @@ from msgspec.structs import replace
 
 from amplifierd.storage.errors import ImportInvalid
 from amplifierd.storage.interface import Storage
-from amplifierd.storage.queries import SORTS
 from amplifierd.storage.records import (
     BatchMessage,
     ExportHeader,
@@ -24,6 +24,7 @@ from amplifierd.storage.records import (
     Session,
     SessionPatch,
     SessionQuery,
+    SessionSort,
     SessionSummary,
 )
 from exports import export_of, exported
@@ -83,7 +84,7 @@ async def test_an_import_takes_ids_of_any_version(storage: Storage, *, capitals:
     assert {each.parent_session_id for each in there[1:]} == {VERSIONS[0]}
     for each in VERSIONS:
         assert (await storage.get_session(W, each)).id == each
-    for sort in SORTS:
+    for sort in get_args(SessionSort):
         listed: list[str] = []
         cursor = None
         while cursor is not None or not listed:

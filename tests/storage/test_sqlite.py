@@ -9,6 +9,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, get_args
 
 import apsw
 import msgspec
@@ -17,11 +18,20 @@ import pytest
 from amplifierd.storage import directory_statements, open_storage, portable, profile_statements, queries
 from amplifierd.storage.errors import StorageUnavailable
 from amplifierd.storage.records import NewMessage, NewSession, SearchQuery, SessionQuery, SessionSort
+from amplifierd.storage.session_queries import SessionList, session_list
 from amplifierd.storage.sqlite import search_statements, statements
 from amplifierd.storage.sqlite.readers import Readers
 from amplifierd.storage.sqlite.store import DIALECT
 
 W = "default"
+
+
+FILTERS = {"status": "active", "profile": "a", "amplified_dir": "x", "parent_session_id": "y", "name": "z"}
+
+
+def sessions(**query: Any) -> SessionList:
+    """The list of a query."""
+    return session_list(DIALECT, W, SessionQuery(**query))
 
 
 @pytest.fixture
@@ -100,13 +110,20 @@ MESSAGES_BY_KEY = "SEARCH message USING PRIMARY KEY (workspace=? AND session_id=
         (search_statements.CHANGED_SESSIONS, "MERGE (UNION ALL)"),
         (queries.messages(DIALECT, "asc"), MESSAGES_BY_KEY),
         (queries.messages(DIALECT, "desc"), MESSAGES_BY_KEY),
+        (queries.messages_of_role(DIALECT, "asc"), MESSAGES_BY_KEY),
+        (queries.last_of_page(from_end=True), MESSAGES_BY_KEY),
         *(
-            (queries.sessions(DIALECT, query, {})[0], f"SEARCH session USING {index}")
-            for query, index in [
-                (SessionQuery(sort="-updated_at"), "INDEX session_by_update (workspace=? AND updated_at<?)"),
-                (SessionQuery(sort="updated_at"), "INDEX session_by_update (workspace=? AND updated_at>?)"),
-                (SessionQuery(sort="-created_at"), "INDEX sqlite_autoindex_session_1 (workspace=? AND id<?)"),
-                (SessionQuery(sort="created_at"), "INDEX sqlite_autoindex_session_1 (workspace=? AND id>?)"),
+            (statement, f"SEARCH session USING {covering}INDEX {index} (workspace=? AND {column}>? AND {column}<?)")
+            for sort, index, column in [
+                ("-updated_at", "session_by_update", "updated_at"),
+                ("updated_at", "session_by_update", "updated_at"),
+                ("-created_at", "session_by_creation", "created_at"),
+                ("created_at", "session_by_creation", "created_at"),
+            ]
+            for statement, covering in [
+                (sessions(sort=sort).listed(paged=False), ""),
+                (sessions(sort=sort, **FILTERS).listed(paged=False), ""),
+                (sessions(sort=sort).end(), "COVERING "),
             ]
         ),
     ],
@@ -122,16 +139,25 @@ async def test_every_hot_statement_uses_its_index(path: Path, statement: str, pl
         connection.close()
 
 
-@pytest.mark.parametrize("sort", ["-updated_at", "-created_at"])
-async def test_the_children_of_a_session_are_found_by_it(path: Path, sort: SessionSort) -> None:
+@pytest.mark.parametrize(
+    ("query", "index", "columns"),
+    [
+        ({"parent_session_id": "x"}, "session_by_parent", "parent_session_id=?"),
+        ({"amplified_dir": "x"}, "session_by_directory", "amplified_dir=?"),
+        ({"amplified_dir": "x", "recursive": True}, "session_by_directory", "amplified_dir>? AND amplified_dir<?"),
+        ({"created_before": "2025-11-21T19:33:19Z"}, "session_by_creation", "created_at<?"),
+        ({"updated_after": "2025-11-21T19:33:19Z", "sort": "created_at"}, "session_by_update", "updated_at>?"),
+    ],
+)
+async def test_few_sessions_are_found_by_an_index(path: Path, query: dict[str, Any], index: str, columns: str) -> None:
     async with open_storage(f"sqlite:///{path}"):
         connection = apsw.Connection(str(path))
-        query = SessionQuery(sort=sort, parent_session_id="x")
-        statement, bindings = queries.sessions(DIALECT, query, queries.filters_of(query))
-        [first, *_] = connection.execute(f"EXPLAIN QUERY PLAN {statement}", bindings | {"workspace": W}).fetchall()
-        assert str(first[-1]).startswith(
-            "SEARCH session USING INDEX session_by_parent (workspace=? AND parent_session_id=?"
-        )
+        [found] = sessions(**query).indexes()
+        for statement in (found.count(), found.listed(paged=True)):
+            bindings = found.bindings | {"most": 1}
+            details = [str(it[-1]) for it in connection.execute(f"EXPLAIN QUERY PLAN {statement}", bindings)]
+            assert f"INDEX {index} (workspace=? AND {columns}" in " ".join(details)
+            assert not [detail for detail in details if "SCAN session" in detail]
         connection.close()
 
 
@@ -172,7 +198,6 @@ async def test_a_new_database_is_its_owner_s_alone(path: Path) -> None:
         assert {file.stat().st_mode & 0o777 for file in files} == {0o600}
 
 
-BY_DIRECTORY = SessionQuery(amplified_dir="a", recursive=True)
 STEPS = ["SCAN json_each VIRTUAL TABLE INDEX 1:"]
 
 
@@ -189,14 +214,9 @@ STEPS = ["SCAN json_each VIRTUAL TABLE INDEX 1:"]
         (directory_statements.TOTAL, {"directory_total"}, []),
         (directory_statements.record(DIALECT, "= :relative_path"), {"directory", "directory_use", "above"}, STEPS),
         (directory_statements.record(DIALECT, "> :after"), {"directory", "directory_use", "above"}, STEPS),
-        (directory_statements.count_sessions(recursive=True), {"directory_use"}, []),
         (queries.joined_messages(DIALECT, "asc"), {"session", "message"}, []),
         (queries.joined_messages(DIALECT, "desc"), {"session", "message"}, []),
-        *(
-            (queries.sessions(DIALECT, SessionQuery(sort=sort, limit=5), {})[0], {"session"}, [])
-            for sort in queries.SORTS
-        ),
-        (queries.sessions(DIALECT, BY_DIRECTORY, queries.filters_of(BY_DIRECTORY), in_directory=3)[0], {"session"}, []),
+        *((sessions(sort=sort, limit=5).listed(paged=True), {"session"}, []) for sort in get_args(SessionSort)),
     ],
 )
 async def test_what_several_tables_tell_is_found_by_keys(

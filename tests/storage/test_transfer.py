@@ -3,6 +3,7 @@
 import asyncio
 from contextlib import aclosing
 from dataclasses import replace
+from typing import get_args
 from uuid import UUID
 
 import msgspec
@@ -14,7 +15,6 @@ from amplifierd.storage.clock import LAST_MOMENT
 from amplifierd.storage.errors import ImportInvalid, SessionExists, SessionNotFound
 from amplifierd.storage.interface import Storage
 from amplifierd.storage.profile_records import ProfileSettings
-from amplifierd.storage.queries import SORTS
 from amplifierd.storage.records import (
     BatchMessage,
     Event,
@@ -31,6 +31,7 @@ from amplifierd.storage.records import (
     Session,
     SessionPatch,
     SessionQuery,
+    SessionSort,
     SessionSummary,
 )
 from contexts import create_session
@@ -196,7 +197,7 @@ async def test_sessions_of_any_time_are_listed_and_imported_again(storage: Stora
     await storage.import_sessions(W, export_of([HEADER, *old]), "fail")
     assert (await storage.import_sessions(W, export_of([HEADER, *old]), "new_id")).renamed == 3
     await storage.create_session(W, NewSession())
-    for sort in SORTS:
+    for sort in get_args(SessionSort):
         listed: list[str] = []
         cursor = None
         while cursor is not None or not listed:

@@ -128,7 +128,7 @@ class Response:
         try:
             form, headers = self._form(scope, result)
             if self._links and listing.next_cursor is not None:
-                headers.append((b"link", _next_page(scope, listing.next_cursor)))
+                headers.append((b"link", _next_page(scope, listing.cursor_name, listing.next_cursor)))
             first = await self._written(form, listing.first)
             if listing.rest is None:
                 whole = b"".join((form.before, first, form.after))
@@ -231,13 +231,13 @@ def _listing_name(returns: Any) -> str | None:
     return next((field.name for field in msgspec.structs.fields(returns) if field.type is Listing), None)
 
 
-def _next_page(scope: Scope, cursor: str) -> bytes:
-    return f'<{_page_at(scope["path"], scope["query_string"])}{cursor}>; rel="next"'.encode()
+def _next_page(scope: Scope, name: str, cursor: str) -> bytes:
+    return f'<{_page_at(scope["path"], scope["query_string"], name)}{cursor}>; rel="next"'.encode()
 
 
 @lru_cache(maxsize=64)
-def _page_at(path: str, query: bytes) -> str:
-    """The target of a page but for its cursor, where `query` is that of another."""
+def _page_at(path: str, query: bytes, name: str) -> str:
+    """The target of a page but for its cursor, the parameter `name`, where `query` is that of another."""
     pairs = query.decode("ascii").split("&")
-    kept = [pair for pair in pairs if pair and unquote_plus(pair.partition("=")[0]) != "cursor"]
-    return quote(path) + "?" + quote("&".join([*kept, "cursor="]), safe=_QUERY)
+    kept = [pair for pair in pairs if pair and unquote_plus(pair.partition("=")[0]) != name]
+    return quote(path) + "?" + quote("&".join([*kept, f"{name}="]), safe=_QUERY)
