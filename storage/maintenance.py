@@ -7,7 +7,7 @@ from pathlib import Path
 
 from .checking import Finding
 
-# Is told how many pages are done, and of how many.
+# Is told how many pages, or tables, are done, and of how many.
 Progress = Callable[[int, int], None]
 
 
@@ -25,6 +25,14 @@ class Restored:
 
     contents: Contents
     kept: Path | None
+
+
+@dataclass(frozen=True, slots=True)
+class Compacted:
+    """How many bytes a database took on the disk before, and takes now."""
+
+    before: int
+    after: int
 
 
 class Maintenance(ABC):
@@ -47,6 +55,14 @@ class Maintenance(ABC):
 
         A database that is there stays, unless it is to be replaced: then it is kept beside. Raises
         `MaintenanceRefused`, also where a daemon has the database open, and `DatabaseDamaged` where the backup is.
+        """
+
+    @abstractmethod
+    async def compact(self, *, full: bool, progress: Progress) -> Compacted:
+        """Give free space back, and remove what is left of deleted text.
+
+        Daemons may serve the database meanwhile, unless it is written again in `full`: on SQLite no program may have it
+        open then, on PostgreSQL whoever reads or writes a table waits for that. Raises `MaintenanceRefused`.
         """
 
     @abstractmethod

@@ -8,11 +8,13 @@ from ..check_statements import CONTENTS
 from ..errors import DatabaseDamaged, DatabaseUnusable, MaintenanceRefused
 from ..location import refuse_itself
 from ..maintenance import Contents, Progress, Restored
+from .compaction import merge_index
 from .file_check import faults
 from .files import close_log, part_of, put, unused
 from .opening import open_to_read
 
-PAGES_AT_ONCE = 1_000
+# After so many steps of SQLite's virtual machine it is shown how far the copy is.
+STEPS_AT_ONCE = 50_000
 
 
 def back_up(source: Path, file: Path, *, replace: bool, progress: Progress) -> Contents:
@@ -59,26 +61,25 @@ def contents(connection: apsw.Connection) -> Contents:
 
 
 def _copy(source: apsw.Connection, part: Path, progress: Progress) -> Contents:
-    copy = apsw.Connection(str(part))
+    """Copy what a database holds at one moment, without free pages (https://www.sqlite.org/lang_vacuum.html)."""
+    pages = source.pragma("page_count") - source.pragma("freelist_count")
+    page_size = source.pragma("page_size")
+
+    def show() -> bool:
+        progress(min(part.stat().st_size // page_size, pages), pages)
+        return False
+
+    # The copy is what is written; the source is only read.
+    source.pragma("query_only", False)
+    source.set_progress_handler(show, STEPS_AT_ONCE)
     try:
-        # Nobody has a use for a part of it: it is synced when it is whole.
-        copy.pragma("synchronous", "off")
-        copy.pragma("journal_mode", "off")
-        _copy_pages(source, copy, progress)
+        source.execute("VACUUM INTO ?", (str(part),))
+    except apsw.CorruptError as error:
+        raise DatabaseDamaged(f"SQLite says of a copy of {source.filename}: {error}") from error
     finally:
-        copy.close()
+        source.set_progress_handler(None)
+    progress(pages, pages)
     return _settle(part, source.filename)
-
-
-def _copy_pages(source: apsw.Connection, copy: apsw.Connection, progress: Progress) -> None:
-    # Without a transaction around them the steps would begin anew with every write of a daemon's.
-    source.execute("BEGIN")
-    source.execute("SELECT COUNT(*) FROM sqlite_schema").fetchall()
-    with copy.backup("main", source, "main") as backup:
-        while not backup.done:
-            backup.step(PAGES_AT_ONCE)
-            progress(backup.page_count - backup.remaining, backup.page_count)
-    source.execute("COMMIT")
 
 
 def _settle(part: Path, source: str) -> Contents:
@@ -89,6 +90,8 @@ def _settle(part: Path, source: str) -> Contents:
         found = faults(copy)
         if found:
             raise DatabaseDamaged(f"SQLite says of a copy of {source}: {'; '.join(found)}")
+        if merge_index(copy):
+            copy.execute("VACUUM")
         return contents(copy)
     finally:
         copy.close()

@@ -60,7 +60,7 @@ def close_log(target: Path) -> None:
             connection.pragma("locking_mode", "exclusive")
             connection.execute("SELECT COUNT(*) FROM sqlite_schema").fetchall()
         except apsw.BusyError as error:
-            raise _in_use(target) from error
+            raise in_use(target) from error
         finally:
             connection.close()
 
@@ -78,14 +78,15 @@ def unused(target: Path) -> Iterator[None]:
             file.xLock(apsw.SQLITE_LOCK_SHARED)
             file.xLock(apsw.SQLITE_LOCK_EXCLUSIVE)
         except apsw.BusyError as error:
-            raise _in_use(target) from error
+            raise in_use(target) from error
         yield
         file.xUnlock(apsw.SQLITE_LOCK_NONE)
     finally:
         file.xClose()
 
 
-def _in_use(target: Path) -> MaintenanceRefused:
+def in_use(target: Path) -> MaintenanceRefused:
+    """What to say of a database that another program has open."""
     return MaintenanceRefused(f"A program has {target} open; stop the daemon that serves it, and try again.")
 
 

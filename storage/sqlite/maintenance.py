@@ -7,8 +7,8 @@ from pathlib import Path
 import apsw
 
 from ..checking import Finding
-from ..maintenance import Contents, Maintenance, Progress, Restored
-from . import backup
+from ..maintenance import Compacted, Contents, Maintenance, Progress, Restored
+from . import backup, compaction
 from .connection import as_storage_error
 from .file_check import check_file
 from .opening import open_current
@@ -28,6 +28,16 @@ class SQLiteMaintenance(Maintenance):
     async def restore(self, file: Path, *, replace: bool, progress: Progress) -> Restored:
         return backup.restore(file, self._path, replace=replace, progress=progress)
 
+    async def compact(self, *, full: bool, progress: Progress) -> Compacted:
+        with _errors():
+            open_current(self._path).close()
+            before = _size(self._path)
+            if full:
+                compaction.rebuild(self._path, progress)
+            else:
+                compaction.compact(self._path, progress)
+            return Compacted(before, _size(self._path))
+
     async def check(self) -> AsyncGenerator[Finding, None]:
         with _errors(), closing(open_current(self._path)) as connection:
             async for finding in check_file(connection):
@@ -40,6 +50,12 @@ class SQLiteMaintenance(Maintenance):
     async def contents(self) -> Contents:
         with _errors(), closing(open_current(self._path)) as connection:
             return backup.contents(connection)
+
+
+def _size(path: Path) -> int:
+    """The bytes of a database and its log."""
+    log = path.with_name(f"{path.name}-wal")
+    return path.stat().st_size + (log.stat().st_size if log.exists() else 0)
 
 
 @contextmanager

@@ -1,12 +1,19 @@
 """What was deleted is gone from every file: table, search index, log."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import apsw
 import httpx
 import pytest
+from click.testing import CliRunner
 
+from amplifierd.cli import cli
+from conftest import execute
 from daemon import Daemon
+from load import Load
+from postgres import PostgresServer
 from remains import canary, files_with, wait_until_gone
 
 
@@ -29,6 +36,13 @@ def say(client: httpx.Client, *texts: str, **session: object) -> str:
     for text in texts:
         assert client.post(f"{path}/messages", json={"content": text}).status_code == 201
     return path
+
+
+def done(*arguments: object) -> str:
+    """What a command says that succeeds."""
+    outcome = CliRunner().invoke(cli, [str(argument) for argument in arguments])
+    assert outcome.exit_code == 0, outcome.stderr
+    return outcome.stdout
 
 
 def search(client: httpx.Client, word: str) -> list[object]:
@@ -87,3 +101,80 @@ def test_what_a_killed_daemon_left_is_gone_after_the_next_start(tmp_path: Path) 
         daemon.kill()
     with Daemon(f"sqlite:///{tmp_path / 'amplifierd.db'}"):
         wait_until_gone(tmp_path, word)
+
+
+def test_a_backup_has_no_free_pages(tmp_path: Path) -> None:
+    word = canary()
+    with Daemon(f"sqlite:///{tmp_path / 'a.db'}") as daemon, daemon.client() as client:
+        paths = [say(client, f"{word} {word * 4000}") for _ in range(20)]
+        assert len(search(client, word)) == 20
+        for path in paths:
+            client.delete(path)
+        (tmp_path / "backups").mkdir()
+        done("backup", "--database", daemon.database, tmp_path / "backups" / "b.db")
+    assert files_with(tmp_path / "backups", word) == []
+    assert (tmp_path / "backups" / "b.db").stat().st_size < 400_000
+
+
+def test_a_served_file_is_compacted(tmp_path: Path) -> None:
+    path = tmp_path / "a.db"
+    with Daemon(f"sqlite:///{path}") as daemon, daemon.client() as client:
+        sessions = [say(client, f"{number} " * 100_000) for number in range(30)]
+        for session in sessions:
+            client.delete(session)
+        with Load([daemon.api]) as load:
+            load.wait_for_more(20)
+            told = done("compact", "--database", daemon.database)
+            load.wait_for_more(20)
+            load.stop()
+        sizes = re.search(r"took (\d+) bytes and takes (\d+) now", told)
+        assert sizes is not None, told
+        assert int(sizes[2]) < int(sizes[1]) / 2
+        assert "Nothing is wrong" in done("check", "--database", daemon.database)
+
+
+def test_a_file_of_an_older_version_is_compacted_in_full(tmp_path: Path) -> None:
+    word, path = canary(), tmp_path / "a.db"
+    with Daemon(f"sqlite:///{path}") as daemon, daemon.client() as client:
+        say(client, "Others stay.")
+        client.delete(say(client, "x" * 100_000))
+    make_old(path, word)
+    with Daemon(f"sqlite:///{path}") as daemon:
+        outcome = CliRunner().invoke(cli, ["compact", "--database", daemon.database])
+        assert "amplifierd compact --full` once" in outcome.stderr
+        outcome = CliRunner().invoke(cli, ["compact", "--full", "--database", daemon.database])
+        assert "open; stop the daemon that serves it" in outcome.stderr
+    assert files_with(tmp_path, word) == ["a.db"]
+    done("compact", "--full", "--database", f"sqlite:///{path}")
+    assert files_with(tmp_path, word) == []
+    done("compact", "--database", f"sqlite:///{path}")
+
+
+def make_old(path: Path, word: str) -> None:
+    """Give a file the layout of older ones, with a word in free pages."""
+    connection = apsw.Connection(str(path))
+    connection.pragma("journal_mode", "delete")
+    connection.pragma("auto_vacuum", "none")
+    connection.execute("VACUUM")
+    connection.execute("CREATE TABLE old (text)")
+    connection.execute("INSERT INTO old VALUES (?)", (word * 1_000,))
+    connection.execute("DROP TABLE old")
+    connection.close()
+
+
+def test_postgresql_is_compacted_while_it_is_served() -> None:
+    kept, gone = canary(), canary()
+    # A server of its own, whose files can be read.
+    with PostgresServer("fsync=off") as server, Daemon(server.url()) as daemon, daemon.client() as client:
+        paths = [say(client, f"{kept} {number} {gone if number % 2 else ''}", context={}) for number in range(20)]
+        for path in paths[1::2]:
+            client.delete(path)
+        assert len(search(client, kept)) == 10
+        execute(server.url(), "CHECKPOINT")
+        assert files_with(server.data / "base", gone)
+        assert re.search(r"took \d+ bytes and takes \d+ now", done("compact", "--database", daemon.database))
+        assert len(search(client, kept)) == 10
+        done("compact", "--full", "--database", daemon.database)
+        execute(server.url(), "CHECKPOINT")
+        assert files_with(server.data / "base", gone) == []
+        assert len(search(client, kept)) == 10

@@ -4,7 +4,7 @@ import click
 
 from .. import __version__
 from .keys import keys
-from .maintenance import back_up, check, restore
+from .maintenance import back_up, check, compact, restore
 from .serve import serve
 from .transfer import clean_up_sessions, copy_sessions, export_sessions, import_sessions
 
@@ -23,6 +23,7 @@ for command in (
     copy_sessions,
     back_up,
     restore,
+    compact,
     check,
     keys,
 ):

@@ -1,4 +1,4 @@
-"""`amplifierd backup`, `restore` and `check`: of a whole database, with all workspaces in it."""
+"""`amplifierd backup`, `restore`, `compact` and `check`: of a whole database, with all workspaces in it."""
 
 import asyncio
 import sys
@@ -38,6 +38,16 @@ def restore(database: str, file: Path, *, force: bool) -> None:
     click.echo(f"Restored {contents.sessions} sessions with {contents.messages} messages.")
     if restored.kept is not None:
         click.echo(f"The database that was there before is {restored.kept} now.")
+
+
+@click.command("compact", context_settings=FROM_ENVIRONMENT)
+@database
+@click.option("--full", is_flag=True, help="Write everything again; no daemon may serve the database meanwhile.")
+def compact(database: str, *, full: bool) -> None:
+    """Give free space back to the disk and remove what is left of deleted text; daemons may serve it meanwhile."""
+    with sentences(), _pages("Compacted") as progress:
+        compacted = asyncio.run(open_maintenance(database).compact(full=full, progress=progress))
+    click.echo(f"The database took {compacted.before} bytes and takes {compacted.after} now.")
 
 
 @click.command("check", context_settings=FROM_ENVIRONMENT)
