@@ -12,6 +12,7 @@ from . import importing, messages, queries, sessions, tails
 from .change import Change
 from .cleaning import CleanUpProgress, Walk, first_progress
 from .errors import MessageNotFound, SessionExists, SessionNotFound
+from .expiry import ANSWERS_AT_ONCE, EXPIRED_WORKSPACE, FORGET_EXPIRED_ANSWERS
 from .exporting import Position, export
 from .identity import canonical_id
 from .interface import Storage, Versions
@@ -301,6 +302,17 @@ class TransactionalStorage(TransactionalProfiles, TransactionalDirectories, Tran
             return walk.progress if await walk.delete(change) else None
 
         return await self._do_part(workspace, once, before, before.report, part)
+
+    async def _forget_some_expired(self) -> bool:
+        """Delete some answers that have expired; False if there were none."""
+        bindings: Bindings = {"now": self._clock.now(), "most": ANSWERS_AT_ONCE}
+        row = await self._rows.row(EXPIRED_WORKSPACE, {"now": bindings["now"]})
+        if row is None:
+            return False
+        workspace = str(row[0])
+        bindings["workspace"] = workspace
+        await self._change(workspace, lambda change: change.run(FORGET_EXPIRED_ANSWERS, bindings))
+        return True
 
     async def _messages(self, query: MessageQuery, bindings: Bindings) -> Listing:
         joined = await self._joined(queries.joined_messages(self.dialect, query.order), bindings)

@@ -14,6 +14,7 @@ from ..changes import Changes
 from ..clock import Clock
 from ..dialect import Dialect
 from ..errors import NothingWritten
+from ..expiry import Expiry
 from ..identity import canonical_id
 from ..interface import Versions
 from ..listing import FIRST_BLOCK_BYTES, listing
@@ -100,8 +101,10 @@ class PostgresStorage(TransactionalStorage):
         self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._creations = Grouping[Opening, str | None](self._open_together, lambda request: request.size)
         self._appends = Grouping[Appending, Appended](self._append_together, lambda request: request.size)
+        self._expiry = Expiry(self._forget_some_expired)
 
     async def close(self) -> None:
+        await self._expiry.close()
         giving_up = asyncio.get_running_loop().call_later(CLOSING_SECONDS, self._give_up)
         await self._creations.close()
         await self._appends.close()

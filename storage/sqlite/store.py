@@ -11,6 +11,7 @@ import apsw
 from ..clock import Clock
 from ..dialect import Dialect
 from ..errors import DatabaseDamaged, StorageUnavailable
+from ..expiry import Expiry
 from ..records import Listing, SearchQuery
 from ..rows import Bindings, Reader
 from ..transactional import TransactionalStorage
@@ -78,8 +79,10 @@ class SQLiteStorage(TransactionalStorage):
         self._writer = Writer(connection, asyncio.get_running_loop(), self._changes.wake, self._index_written)
         self._readers = Readers(self.path)
         self._rows = self._readers.points
+        self._expiry = Expiry(self._forget_some_expired)
 
     async def close(self) -> None:
+        await self._expiry.close()
         await self._changes.close()
         self._readers.close()
         await self._let_go()

@@ -1,0 +1,68 @@
+"""Recorded answers go when their time is over, though nobody sends another request with a key."""
+
+import asyncio
+import hashlib
+import time
+
+import apsw
+import asyncpg
+import pytest
+
+from amplifierd.storage import expiry, open_storage
+from amplifierd.storage.records import NewSession, Once
+
+W = "default"
+DEADLINE_SECONDS = 30
+
+
+async def count_answers(database: str) -> int:
+    """How many answers are recorded."""
+    statement = "SELECT COUNT(*) FROM idempotency"
+    if database.startswith("sqlite"):
+        connection = apsw.Connection(database.removeprefix("sqlite:///"))
+        [(count,)] = connection.execute(statement)
+        connection.close()
+        return int(count)
+    opened = await asyncpg.connect(database, server_settings={"search_path": "amplifierd"})
+    counted: int = await opened.fetchval(statement)
+    await opened.close()
+    return counted
+
+
+async def wait_for_answers(database: str, expected: int) -> None:
+    """Wait until so many answers are recorded."""
+    deadline = time.monotonic() + DEADLINE_SECONDS
+    while (count := await count_answers(database)) != expected:
+        assert time.monotonic() < deadline, count
+        await asyncio.sleep(0.05)
+
+
+async def record(database: str, seconds: float, count: int) -> None:
+    """Record answers that are kept for so long."""
+    async with open_storage(database, idempotency_ttl=seconds) as storage:
+        for number in range(count):
+            once = Once(f"{seconds} {number}", hashlib.sha256(b"f"))
+            await storage.create_session(f"w{number % 2}", NewSession(), once=once)
+
+
+async def test_expired_answers_go_by_themselves(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(expiry, "EVERY_SECONDS", 0.05)
+    monkeypatch.setattr(expiry, "FIRST_SECONDS", 3600)
+    await record(database, 1_000, 3)
+    await record(database, 0, 5)
+    # The last of a workspace's may be there: each new one takes two with it.
+    assert await count_answers(database) > 3
+    monkeypatch.setattr(expiry, "FIRST_SECONDS", 0)
+    # After a restart, without any request.
+    async with open_storage(database):
+        await wait_for_answers(database, 3)
+
+
+async def test_many_expired_answers_go_in_steps(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(expiry, "FIRST_SECONDS", 3600)
+    await record(database, 0.5, 7)
+    await asyncio.sleep(0.5)
+    monkeypatch.setattr(expiry, "FIRST_SECONDS", 0)
+    monkeypatch.setattr("amplifierd.storage.transactional.ANSWERS_AT_ONCE", 2)
+    async with open_storage(database):
+        await wait_for_answers(database, 0)
