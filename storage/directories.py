@@ -21,6 +21,8 @@ from .rows import Bindings, Row
 from .text import text
 
 MOST_METADATA_BYTES = 256 * 1024
+# A patch that replaces each member and one that deletes each take less.
+MAX_PATCH_BYTES = 4 * MOST_METADATA_BYTES
 MOST_MEMBERS = 1_024
 MOST_REFUSALS = 1_000
 
@@ -63,6 +65,9 @@ async def update(change: Change, path: str, patch: DirectoryPatch) -> None:
     if not isinstance(patch.default_profile, msgspec.UnsetType):
         default_profile = patch.default_profile
     if isinstance(patch.metadata, Raw):
+        if len(bytes(patch.metadata)) > MAX_PATCH_BYTES:
+            size = len(bytes(patch.metadata))
+            raise DirectoryMetadataRefused(path, f"a patch of {size} bytes; the limit is {MAX_PATCH_BYTES}")
         metadata = merge_patch(metadata, text(patch.metadata))
         _check(path, metadata)
     await _set(change, path, default_profile, metadata, max(updated_at, change.now))

@@ -1,29 +1,65 @@
 """JSON Merge Patch (RFC 7396) on texts, so that the order of keys and the digits of numbers stay."""
 
+import json
 from typing import Any
 
 import msgspec
 from msgspec import Raw
+
+# Each of the first levels is found by a look at all that is below it; the rest is taken apart at once, so that depth
+# does not multiply with length.
+_SCANNED_LEVELS = 4
+
+_OBJECT, _NULL = b"{n"
 
 _members = msgspec.json.Decoder(dict[str, Raw]).decode
 
 
 def merge_patch(target: str, patch: str) -> str:
     """The text of an object after a patch that is an object, both compact; members that come are put last."""
-    return msgspec.json.encode(_merged(target.encode(), patch.encode())).decode()
+    return msgspec.json.encode(merge_members(target, patch)).decode()
 
 
-def _merged(target: bytes | Raw, patch: bytes | Raw) -> dict[str, Any]:
-    merged: dict[str, Any] = _members(target) if _is_object(target) else {}
-    for name, value in _members(patch).items():
-        if bytes(value) == b"null":
+def merge_members(target: str, patch: str) -> dict[str, Any]:
+    """The members of the object that `merge_patch` makes, ready to be encoded."""
+    return _merged(Raw(target.encode()), Raw(patch.encode()), 0)
+
+
+def _merged(target: Any, patch: Any, level: int) -> dict[str, Any]:
+    if level == _SCANNED_LEVELS:
+        target, patch = _tree(target), _tree(patch)
+    merged = _members_of(target)
+    for name, value in _members_of(patch).items():
+        if _is_null(value):
             merged.pop(name, None)
         elif _is_object(value):
-            merged[name] = _merged(merged.get(name, b""), value)
+            merged[name] = _merged(merged.get(name), value, level + 1)
         else:
             merged[name] = value
     return merged
 
 
-def _is_object(text: bytes | Raw) -> bool:
-    return bytes(memoryview(text)[:1]) == b"{"
+def _members_of(value: Any) -> dict[str, Any]:
+    if not _is_object(value):
+        return {}
+    return _members(value) if isinstance(value, Raw) else value
+
+
+def _is_object(value: Any) -> bool:
+    return memoryview(value)[0] == _OBJECT if isinstance(value, Raw) else isinstance(value, dict)
+
+
+def _is_null(value: Any) -> bool:
+    return memoryview(value)[0] == _NULL if isinstance(value, Raw) else value is None
+
+
+def _number(text: str) -> Raw:
+    return Raw(text.encode())
+
+
+_decode = json.JSONDecoder(parse_int=_number, parse_float=_number).decode
+
+
+def _tree(value: Any) -> Any:
+    """A value with all that is in it, its numbers as texts; None for what is not there."""
+    return _decode(bytes(value).decode()) if isinstance(value, Raw) else value

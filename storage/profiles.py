@@ -27,6 +27,8 @@ BUILT_IN = "default"
 NAME = re.compile(r"[a-z0-9-]{1,64}(/[a-z0-9-]{1,64})?")
 
 MOST_BYTES = 256 * 1024
+# To replace each member and to delete each takes less.
+MAX_PATCH_CHARACTERS = 4 * MOST_BYTES
 
 # What paths of the API's own end with.
 _RESERVED = re.compile(r"active|.*/(activate|copy)")
@@ -163,8 +165,11 @@ def merged(name: str, content: str, patch: ProfilePatch) -> str:
     if "session" in members and bytes(members["session"]) != b"null":
         names = {field.name: field.encode_name for field in msgspec.structs.fields(SessionConfig)}
         members["session"] = {names[key]: value for key, value in _members(members["session"]).items()}
+    encoded = _encode(members).decode()
+    if len(encoded) > MAX_PATCH_CHARACTERS:
+        raise ProfileInvalid(name, f"the patch has {len(encoded)} characters; the limit is {MAX_PATCH_CHARACTERS}")
     try:
-        settings = _decode_patched(merge_patch(content, _encode(members).decode()))
+        settings = _decode_patched(merge_patch(content, encoded))
     except msgspec.ValidationError as error:
         raise ProfileInvalid(name, str(error)) from None
     return _checked(settings)

@@ -6,12 +6,11 @@ from msgspec import UNSET, Raw
 from .change import Change
 from .clock import DAY_SECONDS, after, later_than
 from .context import resolve
+from .context_patch import PatchedContext, patched_context
 from .directories import known
-from .errors import ContextTooLarge, SessionNotFound, SessionStatusConflict, TooFewMessages
-from .extent import MOST_VALUES, has_more_values
+from .errors import SessionNotFound, SessionStatusConflict, TooFewMessages
 from .identity import new_session_id
 from .interface import Versions
-from .merge import merge_patch
 from .profile_statements import SET_SESSION_PROFILE
 from .profiles import hash_of_profile
 from .records import Failure, Fork, NewSession, Session, SessionPatch, SessionStatus
@@ -19,15 +18,11 @@ from .rows import Bindings, Row
 from .sums import MOST
 from .text import text
 
-MOST_MEMBERS = 1_024
-MOST_CONTEXT_BYTES = 8 * 1024 * 1024
 # In characters. A longer one is kept apart from the session's counters, so that an append does not write it again.
 MOST_OWN_CONTEXT = 256
 DELETIONS_KEPT_SECONDS = 7 * DAY_SECONDS
 
 _NO_FAILURE = Failure("")
-
-_members = msgspec.json.Decoder(dict[str, Raw]).decode
 
 
 async def create(change: Change, new: NewSession) -> Session:
@@ -74,13 +69,27 @@ def opened(new: NewSession, profile: str, now: str) -> Session:
     )
 
 
-async def update(change: Change, session_id: str, patch: SessionPatch, versions: Versions) -> Session:
-    """Change what the patch names."""
+async def update(
+    change: Change,
+    session_id: str,
+    patch: SessionPatch,
+    versions: Versions,
+    *,
+    prepared: PatchedContext | None = None,
+    last: bool = False,
+) -> Session:
+    """Change what the patch names.
+
+    Raises `PreparationStale` before anything is written if its context is not merged yet; see `patched_context`.
+    """
     await change.state(session_id, versions)
     if patch == SessionPatch():
         return await _read(change, session_id)
-    if isinstance(patch.profile, str):
-        profile_hash = await hash_of_profile(change, patch.profile)
+    profile_hash = await hash_of_profile(change, patch.profile) if isinstance(patch.profile, str) else None
+    if isinstance(patch.context, Raw):
+        before, is_own = await _context(change, session_id)
+        context = patched_context(session_id, before, patch.context, prepared, last=last)
+    if profile_hash is not None:
         await change.run(SET_SESSION_PROFILE, change.key(session_id) | {"hash": profile_hash})
     name = patch.name if isinstance(patch.name, str) else None
     bindings: Bindings = {
@@ -91,7 +100,7 @@ async def update(change: Change, session_id: str, patch: SessionPatch, versions:
     }
     await change.run(change.statements.UPDATE_SESSION, change.key(session_id) | bindings)
     if isinstance(patch.context, Raw):
-        await _merge_context(change, session_id, patch.context)
+        await _set_context(change, session_id, placed(context, is_detailed=not is_own))
     return await _read(change, session_id)
 
 
@@ -185,20 +194,16 @@ def session_of(session_id: str, row: Row | None) -> Session:
     )
 
 
-async def _merge_context(change: Change, session_id: str, patch: Raw) -> None:
+async def _context(change: Change, session_id: str) -> tuple[str, bool]:
+    """A session's context, and whether it is kept with the session itself."""
     row = await change.run(change.statements.CONTEXT, change.key(session_id))
     if row is None:
         raise SessionNotFound(session_id)
-    context, is_own = row
-    merged = merge_patch(context, text(patch))
-    size, members = len(merged.encode()), len(_members(merged))
-    if size > MOST_CONTEXT_BYTES:
-        raise ContextTooLarge(session_id, f"{size} bytes; the most is {MOST_CONTEXT_BYTES}")
-    if members > MOST_MEMBERS:
-        raise ContextTooLarge(session_id, f"{members} members; the most is {MOST_MEMBERS}")
-    if has_more_values(merged.encode(), MOST_VALUES):
-        raise ContextTooLarge(session_id, f"more than {MOST_VALUES} values, which are the most")
-    bindings = change.key(session_id) | placed(merged, is_detailed=not is_own)
+    return row[0], bool(row[1])
+
+
+async def _set_context(change: Change, session_id: str, context: Bindings) -> None:
+    bindings = change.key(session_id) | context
     if bindings["long_context"] is None:
         await change.run(change.statements.SET_CONTEXT, bindings)
     else:

@@ -2,15 +2,18 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from contextlib import aclosing, closing
+from contextlib import aclosing, closing, suppress
 from dataclasses import replace
+from functools import cached_property, partial
 from typing import Any
 
 import msgspec
+from msgspec import Raw
 
 from . import importing, messages, queries, sessions, tails
 from .change import Change
 from .cleaning import CleanUpProgress, Walk, first_progress
+from .context_patch import MAX_PREPARATIONS, PatchedContext, PreparationStale, patch_context
 from .errors import MessageNotFound, SessionExists, SessionNotFound
 from .expiry import ANSWERS_AT_ONCE, EXPIRED_WORKSPACE, FORGET_EXPIRED_ANSWERS
 from .exporting import Position, export
@@ -62,6 +65,10 @@ _decode_message = msgspec.json.Decoder(Message).decode
 class TransactionalStorage(TransactionalProfiles, TransactionalDirectories, TransactionalKeys, Storage):
     """Does each operation with `statements`."""
 
+    @cached_property
+    def _preparing(self) -> asyncio.Lock:
+        return asyncio.Lock()
+
     async def create_session(self, workspace: str, new: NewSession, *, once: Once | None = None) -> Session:
         return await self._write(workspace, once, Session, lambda change: sessions.create(change, new))
 
@@ -85,7 +92,31 @@ class TransactionalStorage(TransactionalProfiles, TransactionalDirectories, Tran
     async def update_session(
         self, workspace: str, session_id: str, patch: SessionPatch, *, versions: Versions = None
     ) -> Session:
-        return await self._change(workspace, lambda change: sessions.update(change, session_id, patch, versions))
+        with suppress(PreparationStale):
+            return await self._change(workspace, lambda change: sessions.update(change, session_id, patch, versions))
+        # One at a time: nobody else of this process makes stale what is prepared.
+        async with self._preparing:
+            return await self._update_prepared(workspace, session_id, patch, versions)
+
+    async def _update_prepared(
+        self, workspace: str, session_id: str, patch: SessionPatch, versions: Versions
+    ) -> Session:
+        prepared: PatchedContext | None = None
+
+        def update(change: Change, *, last: bool = False) -> Coroutine[Any, Any, Session]:
+            return sessions.update(change, session_id, patch, versions, prepared=prepared, last=last)
+
+        for _ in range(MAX_PREPARATIONS):
+            prepared = await self._prepare(workspace, session_id, patch)
+            with suppress(PreparationStale):
+                return await self._change(workspace, update)
+        return await self._change(workspace, partial(update, last=True))
+
+    async def _prepare(self, workspace: str, session_id: str, patch: SessionPatch) -> PatchedContext | None:
+        row = await self._read(lambda rows: rows.row(self.statements.CONTEXT, key(workspace, session_id)))
+        if row is None or not isinstance(patch.context, Raw):
+            return None
+        return await asyncio.to_thread(patch_context, session_id, row[0], patch.context)
 
     async def start_session(
         self, workspace: str, session_id: str, *, versions: Versions = None, once: Once | None = None

@@ -10,10 +10,19 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec import UNSET, Raw
 
-from amplifierd.storage import open_storage
-from amplifierd.storage.errors import ContextTooLarge
+from amplifierd.storage import context_patch, open_storage
+from amplifierd.storage.context_patch import MAX_UNPREPARED_BYTES, patch_context
+from amplifierd.storage.directory_records import DirectoryPatch, NewDirectory
+from amplifierd.storage.errors import (
+    ContextTooLarge,
+    DirectoryMetadataRefused,
+    ProfileInvalid,
+    SessionNotFound,
+    VersionMismatch,
+)
 from amplifierd.storage.interface import Storage
-from amplifierd.storage.profile_records import NewProfile
+from amplifierd.storage.merge import merge_patch
+from amplifierd.storage.profile_records import NewProfile, ProfilePatch
 from amplifierd.storage.records import Failure, Fork, NewSession, Session, SessionPatch, SessionQuery, SessionSummary
 from contexts import create_session
 from exports import export_of, exported
@@ -166,3 +175,68 @@ async def test_a_context_does_not_grow_without_bound(storage: Storage) -> None:
     with pytest.raises(ContextTooLarge, match=r"would have 100000\d\d bytes"):
         await storage.update_session(W, session.id, SessionPatch(context=raw({"b": "x" * 5_000_000})))
     assert (await storage.get_session(W, session.id)).version == 1
+
+
+@pytest.mark.parametrize("depth", [3, 4, 5, 90])
+def test_depth_is_merged_like_the_rest(depth: int) -> None:
+    def around(inner: str) -> str:
+        return '{"a":' * depth + inner + "}" * depth
+
+    target = around('{"keep":[1.0,{"x":null}],"go":1,"as_text":1,"-":-0}')
+    patch = around('{"go":null,"as_text":{"new":1E5,"gone":null},"list":[null,12345678901234567890123]}')
+    expected = around('{"keep":[1.0,{"x":null}],"as_text":{"new":1E5},"-":-0,"list":[null,12345678901234567890123]}')
+    assert merge_patch(target, patch) == expected
+
+
+async def test_large_patches_are_merged_before_their_transactions(
+    storage: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = await storage.create_session(W, NewSession(context=raw({"text": "x" * MAX_UNPREPARED_BYTES})))
+    sizes: list[int] = []
+
+    def measured(session_id: str, before: str, patch: Raw) -> context_patch.PatchedContext:
+        sizes.append(len(before) + len(bytes(patch)))
+        return patch_context(session_id, before, patch)
+
+    # This name is the one that a transaction calls.
+    monkeypatch.setattr(context_patch, "patch_context", measured)
+    for number in range(3):
+        await storage.update_session(W, session.id, SessionPatch(context=raw({str(number): number})))
+    small = await storage.update_session(W, session.id, SessionPatch(context=raw({"text": None})))
+    assert sizes == []
+    assert json.loads(bytes(small.context)) == {"0": 0, "1": 1, "2": 2}
+    await storage.update_session(W, session.id, SessionPatch(context=raw({"3": 3})))
+    assert len(sizes) == 1
+
+
+async def test_large_patches_that_meet_lose_no_key(storage: Storage, other: Storage) -> None:
+    session = await storage.create_session(W, NewSession(context=raw({"text": "x" * MAX_UNPREPARED_BYTES})))
+    patches = [SessionPatch(context=raw({str(number): number})) for number in range(40)]
+    nodes = (storage, other)
+    await asyncio.gather(
+        *(nodes[number % 2].update_session(W, session.id, patch) for number, patch in enumerate(patches))
+    )
+    merged = json.loads(bytes((await storage.get_session(W, session.id)).context))
+    assert {name for name in merged if name != "text"} == {str(number) for number in range(40)}
+
+
+async def test_a_large_patch_that_is_not_made_changes_nothing(storage: Storage) -> None:
+    session = await storage.create_session(W, NewSession(context=raw({"text": "x" * MAX_UNPREPARED_BYTES})))
+    too_many = SessionPatch(name="new", context=raw({str(number): number for number in range(99_000)}))
+    with pytest.raises(ContextTooLarge, match="99001 members"):
+        await storage.update_session(W, session.id, too_many)
+    with pytest.raises(VersionMismatch):
+        await storage.update_session(W, session.id, too_many, versions=(7,))
+    with pytest.raises(SessionNotFound):
+        await storage.update_session(W, "nobody", too_many)
+    assert await storage.get_session(W, session.id) == session
+
+
+async def test_a_patch_is_not_much_larger_than_what_it_patches(storage: Storage) -> None:
+    names = raw({f"{'x' * 1_000}{number}": None for number in range(1_100)})
+    await storage.create_directory(W, NewDirectory("a"))
+    with pytest.raises(DirectoryMetadataRefused, match="a patch of"):
+        await storage.update_directory(W, "a", DirectoryPatch(metadata=names))
+    await storage.create_profile(W, NewProfile("q"))
+    with pytest.raises(ProfileInvalid, match="the patch has"):
+        await storage.update_profile(W, "q", ProfilePatch(context=names))

@@ -1,0 +1,52 @@
+"""Patches of a session's context. A large one is merged before its transaction, which others wait for."""
+
+import msgspec
+from msgspec import Raw
+
+from .errors import ContextTooLarge
+from .extent import MOST_VALUES, has_more_values
+from .merge import merge_members
+from .text import text
+
+MOST_MEMBERS = 1_024
+MOST_CONTEXT_BYTES = 8 * 1024 * 1024
+# A context and a patch of so many bytes together are merged in a millisecond.
+MAX_UNPREPARED_BYTES = 16 * 1024
+# So often another process may change the context meanwhile; then it is merged while everybody waits.
+MAX_PREPARATIONS = 5
+
+
+class PatchedContext(msgspec.Struct, frozen=True):
+    """What a patch makes of the context that was `before`."""
+
+    before: str
+    after: str
+
+
+class PreparationStale(Exception):
+    """A large patch was not merged before its transaction, or with a context that has changed since."""
+
+
+def patch_context(session_id: str, before: str, patch: Raw) -> PatchedContext:
+    """Merge a patch (RFC 7396) into a context. Raises `ContextTooLarge`."""
+    members = merge_members(before, text(patch))
+    if len(members) > MOST_MEMBERS:
+        raise ContextTooLarge(session_id, f"{len(members)} members; the most is {MOST_MEMBERS}")
+    merged = msgspec.json.encode(members)
+    if len(merged) > MOST_CONTEXT_BYTES:
+        raise ContextTooLarge(session_id, f"{len(merged)} bytes; the most is {MOST_CONTEXT_BYTES}")
+    if has_more_values(merged, MOST_VALUES):
+        raise ContextTooLarge(session_id, f"more than {MOST_VALUES} values, which are the most")
+    return PatchedContext(before, merged.decode())
+
+
+def patched_context(session_id: str, before: str, patch: Raw, prepared: PatchedContext | None, *, last: bool) -> str:
+    """The context that is written: the `prepared` one, if it was made of the context as it is, or a small one.
+
+    Raises `PreparationStale` if a large one has to be prepared first, unless this is the `last` try; `ContextTooLarge`.
+    """
+    if prepared is not None and prepared.before == before:
+        return prepared.after
+    if not last and len(before) + len(bytes(patch)) > MAX_UNPREPARED_BYTES:
+        raise PreparationStale
+    return patch_context(session_id, before, patch).after
