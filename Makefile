@@ -1,6 +1,6 @@
 PYTHON ?= .venv/bin/python
 
-.PHONY: bench clients curves databases fuzz histories operations soak torture
+.PHONY: bench clients curves databases fair-share fuzz histories operations soak torture
 
 # Measure the service beside two programs of the same API; needs wrk and the `bench` extra.
 bench:
@@ -17,6 +17,10 @@ curves:
 # Measure the service on SQLite beside the service on PostgreSQL; needs what `bench` needs.
 databases:
 	$(PYTHON) tests/postgres.py $(PYTHON) -m bench.databases
+
+# Measure what everybody else gets while clients ask for the worst.
+fair-share:
+	$(PYTHON) -m bench.fair_share
 
 # Fuzz for ten minutes each: the operations, one seed after another, and HTTP itself, one mutated request after another.
 fuzz:

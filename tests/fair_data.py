@@ -1,0 +1,103 @@
+"""Sessions for the table of worst requests: made through the API, once for all rows of a server."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+from uuid import UUID
+
+import httpx
+
+LONG_MESSAGES = 1_000_000
+MANY_SESSIONS = 1_000_000
+_NDJSON = {"Content-Type": "application/x-ndjson"}
+_LINES_AT_ONCE = 1_000
+_MOST_SECONDS = 600
+
+
+class Data:
+    """What rows ask about, on one database; what is large is made at this `scale`: 1 is as large as rows say."""
+
+    def __init__(self, scale: float) -> None:
+        self.scale = scale
+        self._url = ""
+        self._made: dict[str, str] = {}
+        self._imported = 0
+
+    def use(self, url: str) -> None:
+        """Make the data through this server from now on."""
+        self._url = url
+
+    def session(self, **new: Any) -> str:
+        """The id of a new session."""
+        return str(self._answer("POST", "/sessions", json=new)["id"])
+
+    def append(self, session_id: str, content: str) -> None:
+        """Append a message."""
+        self._answer("POST", f"/sessions/{session_id}/messages", json={"content": content})
+
+    def of_one_text(self, content: str) -> str:
+        """The id of a new session with one message."""
+        session_id = self.session()
+        self.append(session_id, content)
+        return session_id
+
+    def long_session(self) -> str:
+        """The id of a session of 1,000,000 messages, the same each time."""
+        if "long" not in self._made:
+            self._made["long"] = self.imported([round(LONG_MESSAGES * self.scale)])[0]
+        return self._made["long"]
+
+    def many_sessions(self) -> str:
+        """The id of one of 1,000,000 sessions."""
+        if "many" not in self._made:
+            self._made["many"] = self.imported([0] * round(MANY_SESSIONS * self.scale))[0]
+        return self._made["many"]
+
+    def imported(self, lengths: list[int]) -> list[str]:
+        """The ids of new sessions of so many messages each."""
+        first = self._imported
+        self._imported += len(lengths)
+        ids = [_id(first + number) for number in range(len(lengths))]
+        self._answer("POST", "/import", content=_export(ids, lengths), headers=_NDJSON)
+        return ids
+
+    def _answer(self, method: str, path: str, **options: Any) -> Any:
+        answered = httpx.request(method, f"{self._url}{path}", timeout=_MOST_SECONDS, **options)
+        answered.raise_for_status()
+        return answered.json()
+
+
+def _id(number: int) -> str:
+    return str(UUID(int=(0x01900000_0000_7000_8000 << 48) + number))
+
+
+def _export(ids: list[str], lengths: list[int]) -> Iterator[bytes]:
+    yield json.dumps({"header": {"format": "amplifierd-export", "version": 1}}).encode() + b"\n"
+    waiting: list[str] = []
+    for session_id, length in zip(ids, lengths, strict=True):
+        waiting.append(_session(session_id, length))
+        for sequence in range(1, length + 1):
+            waiting.append(_message(sequence))
+            if len(waiting) >= _LINES_AT_ONCE:
+                yield "".join(waiting).encode()
+                waiting = []
+        if len(waiting) >= _LINES_AT_ONCE:
+            yield "".join(waiting).encode()
+            waiting = []
+    yield "".join(waiting).encode()
+
+
+def _session(session_id: str, length: int) -> str:
+    return (
+        f'{{"session":{{"id":"{session_id}","status":"active","profile":"default","context":{{}},"amplifiedDir":".",'
+        f'"createdAt":"2025-01-01T00:00:00.000000Z","updatedAt":"2025-01-01T00:00:00.000000Z",'
+        f'"startedAt":"2025-01-01T00:00:00.000000Z","messageCount":{length},"tokenUsage":0,"version":1,'
+        f'"name":"session {session_id[-12:]}"}}}}\n'
+    )
+
+
+def _message(sequence: int) -> str:
+    return (
+        f'{{"message":{{"role":"user","content":"the quick brown fox {sequence} jumps over the lazy dog",'
+        f'"timestamp":"2025-01-01T00:00:00.000000Z","metadata":{{}},"sequence":{sequence}}}}}\n'
+    )

@@ -1,0 +1,197 @@
+"""What everybody else gets while clients ask for the worst: how long they wait, and what the server takes meanwhile."""
+
+import json
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from http.client import HTTPConnection
+from pathlib import Path
+from statistics import median
+
+from worst_requests import Ask
+
+CLIENTS = 8
+API = "/api/v1"
+# Memory is given back within this time.
+SETTLING_SECONDS = 20
+SOCKET_SECONDS = 120
+_MEBIBYTE = 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Share:
+    """What others got: milliseconds; MiB of memory before, at most and afterwards, and of temporary files at most.
+
+    `quiet` is how long health took before, in the median. `statuses` are what the clients that asked for the worst were
+    answered, and how often.
+    """
+
+    quiet: float
+    health_median: float
+    health_worst: float
+    append_worst: float
+    before: float
+    peak: float
+    after: float
+    temporary: float
+    statuses: dict[int, int]
+
+
+class Server:
+    """A daemon that is measured: its process and its port."""
+
+    def __init__(self, pid: int, port: int) -> None:
+        self.pid = pid
+        self.port = port
+        self._session = self._post("/sessions", b"{}")["id"]
+
+    def health(self) -> float:
+        """Milliseconds until `GET /health` is answered on a new connection."""
+        began = time.perf_counter()
+        connection = HTTPConnection("127.0.0.1", self.port, timeout=SOCKET_SECONDS)
+        connection.request("GET", f"{API}/health")
+        connection.getresponse().read()
+        connection.close()
+        return (time.perf_counter() - began) * 1e3
+
+    def append(self) -> float:
+        """Milliseconds until a message is appended."""
+        began = time.perf_counter()
+        self._post(f"/sessions/{self._session}/messages", b'{"content":"x"}')
+        return (time.perf_counter() - began) * 1e3
+
+    def memory(self, field: str = "VmRSS") -> float:
+        """MiB of memory: `VmRSS` now, `VmHWM` at most since it was reset."""
+        lines = Path(f"/proc/{self.pid}/status").read_text().splitlines()
+        return int(next(line for line in lines if line.startswith(field)).split()[1]) / 1024
+
+    def reset_peak(self) -> None:
+        """Let the peak begin with what there is now (proc(5), clear_refs)."""
+        Path(f"/proc/{self.pid}/clear_refs").write_text("5")
+
+    def temporary(self) -> float:
+        """MiB of the files that it has open and that have no name any more."""
+        return sum(_size_without_name(file) for file in Path(f"/proc/{self.pid}/fd").iterdir()) / _MEBIBYTE
+
+    def _post(self, path: str, body: bytes) -> dict[str, str]:
+        connection = HTTPConnection("127.0.0.1", self.port, timeout=SOCKET_SECONDS)
+        connection.request("POST", f"{API}{path}", body, {"Content-Type": "application/json"})
+        answered = connection.getresponse()
+        text = answered.read()
+        connection.close()
+        if answered.status != 201:
+            raise AssertionError(f"An append was refused: {answered.status} {text.decode()}")
+        posted: dict[str, str] = json.loads(text)
+        return posted
+
+
+def measure(server: Server, asks: list[Ask], seconds: float) -> Share:
+    """Ask for so long, from a client for each of `asks`, and see what others get meanwhile."""
+    quiet = median(server.health() for _ in range(5))
+    before = server.memory()
+    server.reset_peak()
+    over = threading.Event()
+    health: list[float] = []
+    appends: list[float] = []
+    temporary = 0.0
+    with ThreadPoolExecutor(len(asks)) as threads:
+        clients = [threads.submit(_ask_until, server.port, ask, over) for ask in asks]
+        ends = time.monotonic() + seconds
+        try:
+            while time.monotonic() < ends or not health:
+                health.append(server.health())
+                appends.append(server.append())
+                temporary = max(temporary, server.temporary())
+                # Who asks at times, and not without a pause.
+                time.sleep(0.02)
+        finally:
+            over.set()
+    return Share(
+        quiet=quiet,
+        health_median=median(health),
+        health_worst=max(health),
+        append_worst=max(appends),
+        before=before,
+        peak=server.memory("VmHWM"),
+        after=_settled(server, before),
+        temporary=temporary,
+        statuses=_counted(clients),
+    )
+
+
+def _settled(server: Server, before: float) -> float:
+    """Its memory, once that is what it was, or does not become it."""
+    ends = time.monotonic() + SETTLING_SECONDS
+    while (after := server.memory()) > before + 15 and time.monotonic() < ends:
+        time.sleep(0.2)
+    return after
+
+
+def _counted(clients: "list[Future[list[int]]]") -> dict[int, int]:
+    statuses = [status for client in clients for status in client.result()]
+    return {status: statuses.count(status) for status in sorted(set(statuses))}
+
+
+def _ask_until(port: int, ask: Ask, over: threading.Event) -> list[int]:
+    """The statuses that one client gets; 0 where it was not answered."""
+    statuses = [_status(port, ask, over)]
+    while ask.repeats and not over.is_set():
+        statuses.append(_status(port, ask, over))
+    return statuses
+
+
+def _status(port: int, ask: Ask, over: threading.Event) -> int:
+    with socket.create_connection(("127.0.0.1", port), timeout=SOCKET_SECONDS) as client:
+        with suppress(ConnectionError):
+            for part in _parts(ask):
+                client.sendall(part)
+        if not ask.reads:
+            over.wait()
+            return 0
+        # Nothing that is read is kept: it is the server that is measured.
+        client.settimeout(0.2)
+        first = _received(client, over)
+        status = int(first.split()[1]) if first else 0
+        while first:
+            first = _received(client, over)
+        return status
+
+
+def _received(client: socket.socket, over: threading.Event) -> bytes:
+    """What comes next; nothing at the end, and where nothing comes once it is over."""
+    ends = time.monotonic() + SOCKET_SECONDS
+    while time.monotonic() < ends:
+        with suppress(TimeoutError):
+            try:
+                return client.recv(256 * 1024)
+            except ConnectionError:
+                return b""
+        if over.is_set():
+            return b""
+    return b""
+
+
+def _parts(ask: Ask) -> Iterator[bytes]:
+    headers = {"Host": "localhost", "Connection": "close", **ask.headers}
+    if isinstance(ask.body, bytes):
+        yield _head(ask, {**headers, "Content-Length": str(len(ask.body))}) + ask.body
+        return
+    yield _head(ask, {**headers, "Transfer-Encoding": "chunked"})
+    for part in ask.body:
+        yield b"%x\r\n%b\r\n" % (len(part), part)
+
+
+def _head(ask: Ask, headers: dict[str, str]) -> bytes:
+    lines = [f"{ask.method} {API}{ask.target} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items())]
+    return "\r\n".join([*lines, "", ""]).encode("latin-1")
+
+
+def _size_without_name(file: Path) -> int:
+    try:
+        return file.stat().st_size if str(file.readlink()).endswith("(deleted)") else 0
+    except FileNotFoundError:
+        return 0

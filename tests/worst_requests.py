@@ -1,0 +1,251 @@
+"""The table of worst requests: the worst that a client can ask of each operation.
+
+A row says how the data for it is made and what eight clients at a time then send. `service/test_fair_share.py`
+asserts that everybody else is served meanwhile, `python -m bench.fair_share` measures how well. A new operation joins
+with a row of its own, or with a reason in `HARMLESS`: write a function that takes `Data` and returns what is asked, and
+add a `Row`.
+"""
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import quote
+
+from fair_data import Data
+
+_JSON = {"Content-Type": "application/json"}
+_NDJSON = {"Content-Type": "application/x-ndjson"}
+KIB = 1024
+MIB = 1024 * KIB
+
+
+@dataclass(frozen=True)
+class Ask:
+    """One request: its target below the contract's base path, its body in one piece or in parts, sent one by one.
+
+    A client that does not `read` leaves the response where it is, and the connection open, until the end; so does one
+    whose response has no end. With `repeats` a client asks again until the time is over.
+    """
+
+    method: str
+    target: str
+    body: bytes | Iterable[bytes] = b""
+    headers: dict[str, str] = field(default_factory=dict)
+    reads: bool = True
+    repeats: bool = True
+
+
+@dataclass(frozen=True)
+class Row:
+    """What clients ask at the same time: one each of what `ask` returns, or eight the same where that is one."""
+
+    name: str
+    operations: tuple[str, ...]
+    ask: Callable[[Data], Ask | Sequence[Ask]]
+
+
+def _json(method: str, target: str, body: Any, *, repeats: bool = True) -> Ask:
+    return Ask(method, target, json.dumps(body).encode(), _JSON, repeats=repeats)
+
+
+def _search(words: str) -> Ask:
+    return Ask("GET", f"/search?q={quote(words)}")
+
+
+def _same_word_ten_times(data: Data) -> Ask:
+    data.of_one_text("tenfold " * (100 * KIB // 8))
+    return _search(" ".join(["tenfold"] * 10))
+
+
+def _prefix_of_one_letter(data: Data) -> Ask:
+    data.of_one_text("a" * 10 + " apple axe" * (10 * KIB))
+    return _search("a* " * 333)
+
+
+def _long_message(data: Data) -> Ask:
+    data.of_one_text("longword " * ((8 * MIB - 1_000) // 9))
+    return _search("longword")
+
+
+def _five_prefixes(data: Data) -> Ask:
+    data.long_session()
+    return _search("t* f* q* o* d*")
+
+
+def _accept_of_tabs(data: Data) -> Ask:
+    session_id = data.of_one_text("x")
+    return Ask("GET", f"/sessions/{session_id}/transcript", headers={"Accept": "application/json," + "\t" * 31_000})
+
+
+def _long_key_over_a_long_list(_data: Data) -> Ask:
+    text = "---\n? " + "k" * 200_000 + "\n: [" + ",".join(["1"] * 50_000) + "]\n---\nx"
+    return Ask("POST", "/profiles", text.encode(), {"Content-Type": "text/markdown"})
+
+
+def _transcript_of_fences(data: Data) -> Ask:
+    session_id = data.session()
+    data.append(session_id, "```\n" * (2 * MIB - 1_000))
+    return Ask("GET", f"/sessions/{session_id}/transcript", headers={"Accept": "text/markdown"})
+
+
+def _large_merge_patches(data: Data) -> list[Ask]:
+    members = {f"member {number}": number for number in range(99_000)}
+    return [_json("PATCH", f"/sessions/{data.session()}", {"context": members}) for _ in range(32)]
+
+
+def _unknown_members(_data: Data) -> Ask:
+    return _json("POST", "/sessions", {f"unknown {number}": number for number in range(100_000)})
+
+
+def _forks(data: Data) -> Ask:
+    return _json("POST", f"/sessions/{data.long_session()}/fork", {})
+
+
+def _deletions(data: Data) -> list[Ask]:
+    ids = data.imported([round(125_000 * data.scale)] * 8)
+    return [Ask("DELETE", f"/sessions/{session_id}", repeats=False) for session_id in ids]
+
+
+def _cleanups(data: Data) -> Ask:
+    data.imported([round(125_000 * data.scale)] * 8)
+    return _json("POST", "/sessions/cleanup", {"older_than_days": 0, "statuses": ["active"], "dry_run": True})
+
+
+def _lines_without_end(_data: Data) -> list[Ask]:
+    def body() -> Iterable[bytes]:
+        yield b'{"header":{"format":"amplifierd-export","version":1}}\n{"message":"'
+        for _ in range(256):
+            yield b"x" * (64 * KIB)
+
+    return [Ask("POST", "/import", body(), _NDJSON, reads=False, repeats=False) for _ in range(100)]
+
+
+def _unread_lists(data: Data) -> list[Ask]:
+    target = f"/sessions/{data.long_session()}/messages"
+    return [Ask("GET", target, reads=False, repeats=False) for _ in range(24)]
+
+
+def _unread_exports(data: Data) -> list[Ask]:
+    data.long_session()
+    return [Ask("GET", "/export", reads=False, repeats=False) for _ in range(24)]
+
+
+def _keyed_writes_of_a_large_context(data: Data) -> list[Ask]:
+    session_id = data.session(context={"text": "x" * (7 * MIB)})
+    return [
+        Ask("POST", f"/sessions/{session_id}/start", headers={"Idempotency-Key": f"large {number}"}, repeats=False)
+        for number in range(20)
+    ]
+
+
+def _tails(data: Data) -> list[Ask]:
+    session_id = data.session()
+    tail = Ask("GET", f"/sessions/{session_id}/events", reads=True, repeats=False)
+    appends = [_json("POST", f"/sessions/{session_id}/messages", {"content": "x" * KIB})] * 2
+    return [*[tail] * max(50, round(1_900 * data.scale)), *appends]
+
+
+def _workspace_tails(data: Data) -> list[Ask]:
+    tail = Ask("GET", "/events", repeats=False)
+    appends = [_json("POST", f"/sessions/{data.session()}/messages", {"content": "x" * KIB})] * 2
+    return [*[tail] * 50, *appends]
+
+
+def _sessions_where(query: str) -> Callable[[Data], Ask]:
+    def ask(data: Data) -> Ask:
+        data.many_sessions()
+        return Ask("GET", f"/sessions?limit=50&{query}")
+
+    return ask
+
+
+def _all_sessions(data: Data) -> Ask:
+    data.many_sessions()
+    return Ask("GET", "/sessions")
+
+
+def _large_batches(data: Data) -> Ask:
+    messages = {"messages": [{"content": "x" * 8_000} for _ in range(1_000)]}
+    return _json("POST", f"/sessions/{data.session()}/messages/batch", messages)
+
+
+def _large_messages(data: Data) -> Ask:
+    return _json("POST", f"/sessions/{data.session()}/messages", {"content": "x " * (4 * MIB - 1_000)})
+
+
+def _large_contexts(data: Data) -> Ask:
+    session_id = data.session(context={"text": "x" * (7 * MIB)})
+    return Ask("GET", f"/sessions/{session_id}")
+
+
+def _large_message_read(data: Data) -> Ask:
+    return Ask("GET", f"/sessions/{data.of_one_text('x' * (7 * MIB))}/messages/1")
+
+
+def _messages_of_a_rare_role(data: Data) -> Ask:
+    return Ask("GET", f"/sessions/{data.long_session()}/messages?role=tool&limit=1")
+
+
+TABLE = [
+    Row("Accept of 31,000 tabs", ("getTranscript",), _accept_of_tabs),
+    Row("profile in Markdown: a long key over a long list", ("createProfile",), _long_key_over_a_long_list),
+    Row("all of 1,000,000 sessions", ("listSessions",), _all_sessions),
+    Row("batches of 8 MiB", ("sendMessages",), _large_batches),
+    Row("messages of 8 MiB", ("sendMessage",), _large_messages),
+]
+
+# Measured, and not yet held to the bounds: who mends one moves it to the table.
+PENDING = [
+    Row("transcript in Markdown: 8 MiB of fences", ("getTranscript",), _transcript_of_fences),
+    Row("a context of 7 MiB", ("getSession",), _large_contexts),
+    Row("a message of 7 MiB", ("getMessage",), _large_message_read),
+    Row("messages of a role that none has", ("listMessages",), _messages_of_a_rare_role),
+    Row("search: one word ten times in 100 KiB of it", ("searchMessages",), _same_word_ten_times),
+    Row("search: a* 333 times", ("searchMessages",), _prefix_of_one_letter),
+    Row("search: a message of 8 MiB of one word", ("searchMessages",), _long_message),
+    Row("search: t* f* q* o* d* in 1,000,000 messages", ("searchMessages",), _five_prefixes),
+    Row("merge patches of 99,000 members, 32 at once", ("updateSession",), _large_merge_patches),
+    Row("100,000 unknown members", ("createSession",), _unknown_members),
+    Row("fork of 1,000,000 messages", ("forkSession",), _forks),
+    Row("deletion of 8 sessions of 125,000 messages", ("deleteSession",), _deletions),
+    Row("cleanup of 1,000,000 messages, dry", ("cleanUpSessions",), _cleanups),
+    Row("100 imports whose line never ends", ("importSessions",), _lines_without_end),
+    Row("24 unread lists of 1,000,000 messages", ("listMessages",), _unread_lists),
+    Row("24 unread exports of 1,000,000 messages", ("exportSessions",), _unread_exports),
+    Row("20 keyed POSTs on a context of 7 MiB", ("startSession",), _keyed_writes_of_a_large_context),
+    Row("1,900 tails of one session", ("streamSessionEvents", "sendMessage"), _tails),
+    Row("50 tails of a workspace", ("streamEvents",), _workspace_tails),
+    Row("sessions of a name that none has", ("listSessions",), _sessions_where("name=nobody")),
+    Row("sessions of a profile that none has", ("listSessions",), _sessions_where("profile=nobody")),
+    Row("sessions from before all", ("listSessions",), _sessions_where("created_before=2020-01-01T00:00:00Z")),
+]
+
+_POINT = "It reads or writes one record of bounded size, by its key."
+_FEW = "It answers a page of at most 1,000 small records from an index."
+
+# The operations that need no row, each with the reason.
+HARMLESS = {
+    "getHealth": "It is what the others are held to.",
+    "getStatus": "It reads nothing.",
+    "completeSession": "It is startSession with another status.",
+    "failSession": "It is startSession with another status.",
+    "terminateSession": "It is startSession with another status.",
+    "resumeSession": "It is startSession with another status.",
+    "getSessionLineage": "It reads at most 1,000 ancestors and 1,000 children, by index.",
+    "getSessionProfile": _POINT,
+    "listProfiles": _FEW,
+    "getActiveProfile": _POINT,
+    "deactivateProfile": _POINT,
+    "getProfile": _POINT,
+    "updateProfile": _POINT,
+    "deleteProfile": _POINT,
+    "activateProfile": _POINT,
+    "copyProfile": _POINT,
+    "createAmplifiedDirectory": _POINT,
+    "listAmplifiedDirectories": _FEW,
+    "scanAmplifiedDirectories": "It reads what people have made on the machine's disk, in pieces of 200 markers.",
+    "getAmplifiedDirectory": _POINT,
+    "updateAmplifiedDirectory": _POINT,
+    "deleteAmplifiedDirectory": _POINT,
+}
