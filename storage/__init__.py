@@ -16,6 +16,7 @@ def open_storage(
     clock: Clock | None = None,
     upgrade: bool = True,
     create: bool = True,
+    single_machine: bool | None = None,
 ) -> Storage:
     """The storage that `url` names, not yet opened: use it with `async with`.
 
@@ -24,7 +25,9 @@ def open_storage(
 
     Answers to requests with a key are kept for `idempotency_ttl` seconds. Times are those of
     `clock`, by default this machine's. A database with an older schema is brought up to date, or refused without
-    `upgrade`; one that is not there is created, or refused without `create`. Raises `DatabaseUnusable` for another URL.
+    `upgrade`; one that is not there is created, or refused without `create`. A SQLite file that other
+    machines may reach is refused, unless `single_machine` says that none of them uses it; if that is None, what was
+    said before counts. Raises `DatabaseUnusable` for another URL.
     """
     # Imported here: whoever uses one database needs not wait for the other's driver.
     path = path_of(url)
@@ -32,7 +35,12 @@ def open_storage(
         from .sqlite.store import SQLiteStorage
 
         return SQLiteStorage(
-            path, idempotency_ttl=idempotency_ttl, clock=clock or Clock(), upgrade=upgrade, create=create
+            path,
+            idempotency_ttl=idempotency_ttl,
+            clock=clock or Clock(),
+            upgrade=upgrade,
+            create=create,
+            single_machine=single_machine,
         )
     from .postgres.store import PostgresStorage
 

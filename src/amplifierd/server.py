@@ -205,7 +205,9 @@ def _allow_files() -> None:
 
 
 def _storage(settings: Settings) -> Storage:
-    return open_storage(settings.database, idempotency_ttl=settings.idempotency_ttl)
+    return open_storage(
+        settings.database, idempotency_ttl=settings.idempotency_ttl, single_machine=settings.single_machine
+    )
 
 
 async def _try(settings: Settings) -> None:

@@ -35,6 +35,7 @@ class Settings:
     host: str = "127.0.0.1"
     port: int = 8420
     database: str = field(default_factory=default_database)
+    single_machine: bool = False
     data_path: Path = field(default_factory=default_data_path)
     workers: int = 1
     idempotency_ttl: float = DAY_SECONDS

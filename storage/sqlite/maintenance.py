@@ -11,6 +11,7 @@ from ..maintenance import Compacted, Contents, Maintenance, Progress, Restored
 from . import backup, compaction
 from .connection import as_storage_error
 from .file_check import check_file
+from .machine_lock import locked_for_this_machine
 from .opening import open_current
 from .repairing import Repairs
 
@@ -23,10 +24,12 @@ class SQLiteMaintenance(Maintenance):
         self._repairs = Repairs(path)
 
     async def back_up(self, file: Path, *, replace: bool, progress: Progress) -> Contents:
-        return backup.back_up(self._path, file, replace=replace, progress=progress)
+        with locked_for_this_machine(self._path):
+            return backup.back_up(self._path, file, replace=replace, progress=progress)
 
     async def restore(self, file: Path, *, replace: bool, progress: Progress) -> Restored:
-        return backup.restore(file, self._path, replace=replace, progress=progress)
+        with locked_for_this_machine(self._path):
+            return backup.restore(file, self._path, replace=replace, progress=progress)
 
     async def compact(self, *, full: bool, progress: Progress) -> Compacted:
         with _errors():
@@ -39,16 +42,16 @@ class SQLiteMaintenance(Maintenance):
             return Compacted(before, _size(self._path))
 
     async def check(self) -> AsyncGenerator[Finding, None]:
-        with _errors(), closing(open_current(self._path)) as connection:
+        with locked_for_this_machine(self._path), _errors(), closing(open_current(self._path)) as connection:
             async for finding in check_file(connection):
                 yield finding
 
     async def repair(self, finding: Finding) -> str | None:
-        with _errors():
+        with locked_for_this_machine(self._path), _errors():
             return await self._repairs.repair(finding)
 
     async def contents(self) -> Contents:
-        with _errors(), closing(open_current(self._path)) as connection:
+        with locked_for_this_machine(self._path), _errors(), closing(open_current(self._path)) as connection:
             return backup.contents(connection)
 
 

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
+from pathlib import Path
 from typing import Any, TypeVar
 
 import apsw
@@ -22,6 +23,7 @@ from .checkpointer import Checkpointer
 from .connection import leave_one_file
 from .index_merge import IndexMerge
 from .indexing import index_some, is_indexed
+from .machine_lock import lock_for_this_machine
 from .opening import open_database
 from .readers import Readers
 from .revisions import Revisions
@@ -60,15 +62,30 @@ class SQLiteStorage(TransactionalStorage):
     statements = statements
     dialect = DIALECT
 
-    def __init__(self, path: str, *, idempotency_ttl: float, clock: Clock, upgrade: bool, create: bool) -> None:
+    def __init__(
+        self,
+        path: str,
+        *,
+        idempotency_ttl: float,
+        clock: Clock,
+        upgrade: bool,
+        create: bool,
+        single_machine: bool | None,
+    ) -> None:
         self.path = path
+        self._single_machine = single_machine
         self._upgrade = upgrade
         self._create = create
         self._idempotency_ttl = idempotency_ttl
         self._clock = clock
 
     async def open(self) -> None:
-        connection = open_database(self.path, upgrade=self._upgrade, create=self._create)
+        self._machine = lock_for_this_machine(Path(self.path), single_machine=self._single_machine)
+        try:
+            connection = open_database(self.path, upgrade=self._upgrade, create=self._create)
+        except BaseException:
+            self._machine.release()
+            raise
         self._checkpointer = Checkpointer(connection, self.path)
         self._revisions = Revisions(connection, self._clock)
         self._transaction = ConnectionTransaction(connection, self._revisions)
@@ -89,6 +106,7 @@ class SQLiteStorage(TransactionalStorage):
         await self._writer.close()
         self._checkpointer.close()
         await asyncio.to_thread(leave_one_file, self.path)
+        self._machine.release()
 
     async def ping(self) -> None:
         self._readers.check_place()

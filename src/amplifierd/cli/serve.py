@@ -52,6 +52,12 @@ def _origins(_context: click.Context, _option: click.Parameter, origins: tuple[s
 )
 @database
 @click.option(
+    "--single-machine/--no-single-machine",
+    default=False,
+    show_envvar=True,
+    help="Serve a SQLite file on a network file system: no other machine ever uses it, and one that tries is refused.",
+)
+@click.option(
     "--data-path",
     type=click.Path(file_okay=False, path_type=Path),
     default=default_data_path,

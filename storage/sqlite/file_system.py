@@ -1,0 +1,57 @@
+"""The file system that a path is on, and whether other machines may write to it."""
+
+import ctypes
+import re
+import sys
+from pathlib import Path
+
+# What the kernel calls file systems that another machine, or another kernel on this one, may write to as well. SQLite's
+# locks and its shared memory do not reach across (https://www.sqlite.org/wal.html, "all processes ... the same host").
+_SHARED = re.compile(
+    r"nfs\d*|cifs|smb\d*|smbfs|smbfs2|9p|virtiofs|fuse|fuse\..*|ceph|afs|coda|lustre|gpfs|beegfs|glusterfs|ocfs2|gfs2|"
+    r"orangefs|pvfs2|davfs|vboxsf|vmhgfs|prl_fs|drvfs|ncpfs|acfs|webdav|afpfs|macfuse|osxfuse"
+)
+MOUNTS = Path("/proc/self/mountinfo")
+_ESCAPED = re.compile(r"\\([0-7]{3})")
+
+# https://github.com/apple-oss-distributions/xnu/blob/main/bsd/sys/mount.h (struct statfs, 64-bit inodes)
+_STATFS_BYTES = 4_096
+_FLAGS_AT, _TYPE_AT, _TYPE_BYTES = 64, 72, 16
+_IS_LOCAL = 0x1000
+
+
+def shared_file_system(path: Path, mounts: Path = MOUNTS) -> str | None:
+    """The type of the file system of `path` if other machines may write to it; None if none can, or it is not known.
+
+    `mounts` is what this process sees (https://docs.kernel.org/filesystems/proc.html, /proc/PID/mountinfo).
+    """
+    if sys.platform == "darwin":
+        return _shared_on_macos(path)
+    try:
+        text = mounts.read_text(encoding="utf-8", errors="surrogateescape")
+    except OSError:
+        return None
+    found = _type_at(path.resolve(), text)
+    return found if found is not None and _SHARED.fullmatch(found) else None
+
+
+def _type_at(path: Path, mounts: str) -> str | None:
+    """The type of the mount that is nearest above a path; of two at the same place the later hides the other."""
+    nearest: tuple[int, str] | None = None
+    for line in mounts.splitlines():
+        before, _, after = line.partition(" - ")
+        point = Path(_ESCAPED.sub(lambda found: chr(int(found[1], 8)), before.split(" ")[4]))
+        depth = len(point.parts)
+        if path.is_relative_to(point) and (nearest is None or depth >= nearest[0]):
+            nearest = (depth, after.split(" ")[0])
+    return None if nearest is None else nearest[1]
+
+
+def _shared_on_macos(path: Path) -> str | None:
+    there = next(folder for folder in (path.resolve(), *path.resolve().parents) if folder.exists())
+    found = ctypes.create_string_buffer(_STATFS_BYTES)
+    if ctypes.CDLL(None, use_errno=True).statfs(str(there).encode(), found) != 0:
+        return None
+    if int.from_bytes(found.raw[_FLAGS_AT : _FLAGS_AT + 4], sys.byteorder) & _IS_LOCAL:
+        return None
+    return found.raw[_TYPE_AT : _TYPE_AT + _TYPE_BYTES].rstrip(b"\0").decode()
