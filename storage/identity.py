@@ -17,7 +17,12 @@ def canonical_id(session_id: str) -> str:
 
 def new_session_id(created_at: str) -> str:
     """A new id for a session of that time."""
+    return derived_session_id(created_at, secrets.randbits(62))
+
+
+def derived_session_id(created_at: str, number: int) -> str:
+    """The id for a session of that time whose last 62 bits are those of a number."""
     milliseconds, microseconds = divmod(max(0, microseconds_of(created_at)), 1_000)
     time = milliseconds << 16 | 7 << 12 | microseconds * 4_096 // 1_000
-    digits = f"{time:016x}{2 << 62 | secrets.randbits(62):016x}"
+    digits = f"{time:016x}{2 << 62 | number & (1 << 62) - 1:016x}"
     return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"

@@ -8,10 +8,10 @@ from msgspec.structs import replace as changed
 
 from .change import Change
 from .errors import SessionExists
-from .identity import new_session_id
 from .profile_records import ProfileSettings
 from .profiles import keep
 from .records import ImportReport, Message, OnConflict, Session
+from .renaming import Renames
 from .rows import Bindings
 from .sessions import folded, placed
 from .text import text
@@ -29,7 +29,7 @@ async def import_some(
     """Write the next sessions; the report of them and those `before`, None where there are no more."""
     report = ImportReport()
     while report.messages + report.sessions < MESSAGES_AT_ONCE and (taken := upload.take()):
-        report = _total(report, await _import(change, *taken, on_conflict))
+        report = _total(report, await _import(change, *taken, on_conflict, upload.renames))
         change = await change.next()
     return None if report == ImportReport() else _total(before, report)
 
@@ -50,6 +50,7 @@ async def _import(
     profile: ProfileSettings | None,
     messages: Iterator[Message],
     on_conflict: OnConflict,
+    renames: Renames,
 ) -> ImportReport:
     there = await change.run(change.statements.STATE, change.key(session.id)) is not None
     if there and on_conflict == "fail":
@@ -58,11 +59,20 @@ async def _import(
         for _ in messages:
             continue
         return ImportReport(skipped=1)
-    if there:
-        session = changed(session, id=new_session_id(session.created_at))
+    renamed = renames.find(session.id)
+    if there and renamed is None:
+        # It came while the import was read.
+        renamed = renames.new_id(session)
+    session = changed(session, id=renamed or session.id, parent_session_id=_parent(session, renames))
     await _insert(change, session, None if profile is None else await keep(change, _encode(profile).decode()))
     await change.transaction.insert_messages(change.key(session.id), messages)
-    return ImportReport(sessions=1, messages=session.message_count, renamed=int(there))
+    return ImportReport(sessions=1, messages=session.message_count, renamed=int(renamed is not None))
+
+
+def _parent(session: Session, renames: Renames) -> str | UnsetType:
+    """The parent of a session: the copy of it that the same import makes, if it makes one."""
+    parent = session.parent_session_id
+    return parent if isinstance(parent, UnsetType) else renames.find(parent) or parent
 
 
 async def _insert(change: Change, session: Session, profile_hash: str | None) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Coroutine
 from contextlib import aclosing, closing, suppress
 from dataclasses import replace
 from functools import cached_property, partial
+from secrets import token_hex
 from typing import Any
 
 import msgspec
@@ -253,13 +254,17 @@ class TransactionalStorage(TransactionalProfiles, TransactionalDirectories, Tran
     async def import_sessions(
         self, workspace: str, export: Export, on_conflict: OnConflict, *, once: Once | None = None
     ) -> ImportReport:
-        with closing(Upload()) as upload:
+        with closing(Upload(token_hex() if once is None else once.key)) as upload:
             there: str | None = None
+            sessions_before = 0
             async with aclosing(export.batches) as batches:
                 async for lines in batches:
                     found = await asyncio.to_thread(upload.add, lines)
                     if on_conflict == "fail":
                         there = there or await self._first_known(workspace, found)
+                    if on_conflict == "new_id":
+                        await self._find_renamed(workspace, upload, found, sessions_before)
+                    sessions_before += len(found)
             upload.finish()
             recalled = await self._recall(workspace, once, ImportReport)
             if recalled is not None:
@@ -269,11 +274,21 @@ class TransactionalStorage(TransactionalProfiles, TransactionalDirectories, Tran
                 raise SessionExists(there)
             return await self._import(workspace, upload, on_conflict, once, begun or ImportReport(), export.progressed)
 
-    async def _first_known(self, workspace: str, session_ids: list[str]) -> str | None:
-        for session_id in session_ids:
-            if await self._rows.row(self.statements.STATE, key(workspace, session_id)) is not None:
-                return session_id
+    async def _first_known(self, workspace: str, found: list[Session]) -> str | None:
+        for session in found:
+            if await self._is_known(workspace, session.id):
+                return session.id
         return None
+
+    async def _find_renamed(self, workspace: str, upload: Upload, found: list[Session], place: int) -> None:
+        """Keep which of the sessions get a new id, the first of which is at this place of the import."""
+        for number, session in enumerate(found, place):
+            if await self._is_known(workspace, session.id):
+                is_written = await self._is_known(workspace, upload.renames.new_id(session))
+                upload.renames.add(session, number, is_written=is_written)
+
+    async def _is_known(self, workspace: str, session_id: str) -> bool:
+        return await self._rows.row(self.statements.STATE, key(workspace, session_id)) is not None
 
     async def _import(
         self,
@@ -284,6 +299,7 @@ class TransactionalStorage(TransactionalProfiles, TransactionalDirectories, Tran
         report: ImportReport,
         progressed: Callable[[], None],
     ) -> ImportReport:
+        upload.renames.go_on(report.sessions + report.skipped)
         await asyncio.to_thread(upload.leave_out, report.sessions + report.skipped)
         more: ImportReport | None = report
         while more is not None:

@@ -14,6 +14,7 @@ from .errors import ImportInvalid
 from .identity import canonical_id
 from .profile_records import ProfileSettings
 from .records import ExportHeader, ExportLine, Message, Session
+from .renaming import Renames
 from .sums import MOST
 from .temporary import growing
 
@@ -25,9 +26,13 @@ _decode = msgspec.json.Decoder(ExportLine).decode
 
 
 class Upload:
-    """Sessions with their messages: `add` them all, then `finish`, then `take` one after the other."""
+    """Sessions with their messages: `add` them all, then `finish`, then `take` one after the other.
 
-    def __init__(self) -> None:
+    `renames` are those of its sessions that are there already, for who keeps them.
+    """
+
+    def __init__(self, seed: str) -> None:
+        self.renames = Renames(seed)
         self._file = TemporaryFile()  # noqa: SIM115  # `close` closes it
         self._line = 0
         self._session: Session | None = None
@@ -47,18 +52,19 @@ class Upload:
     def close(self) -> None:
         """Let go of the file."""
         # What it still holds back has nowhere to go on a full disk, and need not.
+        self.renames.close()
         with suppress(OSError):
             self._file.close()
 
-    def add(self, lines: list[ExportLine]) -> list[str]:
-        """Take lines in; the ids of the sessions among them. Raises `ImportInvalid`."""
-        found: list[str] = []
+    def add(self, lines: list[ExportLine]) -> list[Session]:
+        """Take lines in; the sessions among them. Raises `ImportInvalid`."""
+        found: list[Session] = []
         lines = [_canonical(line) for line in lines]
         for line in lines:
             self._line += 1
             if isinstance(line.session, Session):
                 self._begin(line.session)
-                found.append(line.session.id)
+                found.append(line.session)
             elif isinstance(line.message, Message):
                 self._count(line.message)
             elif isinstance(line.profile, ProfileSettings):

@@ -47,8 +47,11 @@ def transcripts(lines: list[ExportLine]) -> Transcripts:
 
 
 def has_copies(lines: list[ExportLine]) -> bool:
-    """Are two sessions alike but for their ids."""
-    alike = [msgspec.json.encode((replace(session, id=""), said)) for session, said in transcripts(lines).values()]
+    """Are two sessions alike but for their ids and their parents."""
+    alike = [
+        msgspec.json.encode((replace(session, id="", parent_session_id=UNSET), said))
+        for session, said in transcripts(lines).values()
+    ]
     return len(set(alike)) < len(alike)
 
 

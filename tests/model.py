@@ -182,18 +182,27 @@ class Workspace(Conversations):
         if known and on_conflict == "fail":
             raise SessionExists(known[0])
         written = messages = 0
-        new = {it: stored for it, stored in told.stored.items() if it not in self.conversations and it not in sessions}
+        renamed = self._renamed(sessions, known, told) if on_conflict == "new_id" else {}
         for session_id, (session, said) in sessions.items():
-            if session_id not in known:
-                self._add(session, said, changed=(len(said), session.version))
-            elif on_conflict == "new_id":
-                copy = next(it for it, stored in new.items() if stored == (replace(session, id=it), said))
-                self._add(new.pop(copy)[0], said, changed=(len(said), session.version))
-            else:
+            if session_id in known and session_id not in renamed:
                 continue
+            parent = session.parent_session_id
+            parent = parent if parent is UNSET else renamed.get(parent, parent)
+            imported = replace(session, id=renamed.get(session_id, session_id), parent_session_id=parent)
+            self._add(imported, said, changed=(len(said), session.version))
             written, messages = written + 1, messages + len(said)
         left = {"skipped": len(known)} if on_conflict == "skip" else {"renamed": len(known)}
         return ImportReport(written, messages, **left)
+
+    def _renamed(self, sessions: Transcripts, known: list[str], told: Told) -> dict[str, str]:
+        """The new ids of sessions that are there already: of those that are stored now, which is alike."""
+        new = {it: stored for it, stored in told.stored.items() if it not in self.conversations and it not in sessions}
+        renamed: dict[str, str] = {}
+        for session_id in known:
+            copy = next(it for it, stored in new.items() if _alike(*stored) == _alike(*sessions[session_id]))
+            renamed[session_id] = copy
+            del new[copy]
+        return renamed
 
     def clean_up_sessions(self, which: CleanUp, told: Told) -> CleanUpReport:
         ended = datetime.fromisoformat(told.ended).replace(tzinfo=UTC)
@@ -296,3 +305,8 @@ def _tokens(messages: list[Message], before: int = 0) -> int:
 def _later(moment: str) -> str:
     later = datetime.fromisoformat(moment) + timedelta(microseconds=1)
     return later.isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def _alike(session: Session, said: list[Message]) -> tuple[Session, list[Message]]:
+    """What a session and its copy by an import have in common."""
+    return replace(session, id="", parent_session_id=UNSET), said

@@ -3,16 +3,18 @@
 import asyncio
 from contextlib import aclosing
 from dataclasses import replace
-from typing import get_args
+from hashlib import sha256
+from typing import Any, get_args
 from uuid import UUID
 
 import msgspec
 import pytest
 from msgspec import UNSET, Raw
+from msgspec.structs import replace as changed
 
-from amplifierd.storage import open_storage
+from amplifierd.storage import importing, open_storage
 from amplifierd.storage.clock import LAST_MOMENT
-from amplifierd.storage.errors import ImportInvalid, SessionExists, SessionNotFound
+from amplifierd.storage.errors import ImportInvalid, SessionExists, SessionNotFound, StorageUnavailable
 from amplifierd.storage.interface import Storage
 from amplifierd.storage.profile_records import ProfileSettings
 from amplifierd.storage.records import (
@@ -27,6 +29,7 @@ from amplifierd.storage.records import (
     NewMessage,
     NewMessages,
     NewSession,
+    Once,
     OnConflict,
     Session,
     SessionPatch,
@@ -207,6 +210,70 @@ async def test_sessions_of_any_time_are_listed_and_imported_again(storage: Stora
         assert len(listed) == len(set(listed)) == 7
     assert all(UUID(session_id).version == 7 for session_id in listed)
     await storage.import_sessions("copy", export_of(await exported(storage)), "fail")
+
+
+def family(session: Session) -> list[ExportLine]:
+    """A root, forks that come before and after it in an export, a fork of a fork, and one whose parent is elsewhere."""
+    ids = [str(UUID(int=number << 64)) for number in range(1, 6)]
+    before, root, after, grandchild, stranger = ids
+    parents = {before: root, after: root, grandchild: before, stranger: str(UUID(int=9))}
+    sessions = [changed(session, id=each, name=each, parent_session_id=parents.get(each, UNSET)) for each in ids]
+    return [HEADER, *(ExportLine(session=each) for each in sessions)]
+
+
+async def parents_by_name(storage: Storage) -> dict[str, list[tuple[str, object]]]:
+    found: dict[str, list[tuple[str, object]]] = {}
+    for line in await exported(storage):
+        if isinstance(line.session, Session):
+            found.setdefault(str(line.session.name), []).append((line.session.id, line.session.parent_session_id))
+    return found
+
+
+async def test_a_fork_follows_the_new_id_of_its_parent(storage: Storage) -> None:
+    lines = family(await storage.create_session("elsewhere", NewSession()))
+    assert (await storage.import_sessions(W, export_of(lines), "fail")).sessions == 5
+    # One that is not there keeps its id, and follows its parent all the same.
+    kept = lines[1].session
+    assert isinstance(kept, Session)
+    await storage.delete_session(W, kept.id)
+    report = await storage.import_sessions(W, export_of(lines), "new_id")
+    assert (report.sessions, report.renamed) == (5, 4)
+    there = await parents_by_name(storage)
+    [(before, first_parent)] = there[kept.id]
+    others = [name for name in there if name != kept.id]
+    copies = {name: next(it for it in there[name] if it[0] != name) for name in others}
+    root, after, grandchild, stranger = others
+    assert (before, first_parent) == (kept.id, copies[root][0])
+    assert copies[after][1] == copies[root][0]
+    assert copies[grandchild][1] == kept.id
+    assert copies[stranger][1] == str(UUID(int=9))
+    assert copies[root][1] is UNSET
+    assert {name: dict(there[name])[name] for name in (after, grandchild)} == {after: root, grandchild: kept.id}
+
+
+async def test_an_import_that_goes_on_gives_the_same_new_ids(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = family(await storage.create_session("elsewhere", NewSession()))
+    await storage.import_sessions(W, export_of(lines), "fail")
+    monkeypatch.setattr(importing, "MESSAGES_AT_ONCE", 1)
+    written = importing.import_some
+    tries = iter(range(3))
+
+    async def cut_off(*arguments: Any) -> ImportReport | None:
+        if next(tries, None) is None:
+            raise StorageUnavailable("it was cut off")
+        return await written(*arguments)
+
+    monkeypatch.setattr(importing, "import_some", cut_off)
+    with pytest.raises(StorageUnavailable):
+        await storage.import_sessions(W, export_of(lines), "new_id", once=Once("k", sha256(b"x")))
+    monkeypatch.setattr(importing, "import_some", written)
+    report = await storage.import_sessions(W, export_of(lines), "new_id", once=Once("k", sha256(b"x")))
+    assert (report.sessions, report.renamed) == (5, 5)
+    there = await parents_by_name(storage)
+    copies = {name: next(it for it in both if it[0] != name) for name, both in there.items()}
+    before, root, after, grandchild, _ = sorted(there)
+    assert copies[before][1] == copies[after][1] == copies[root][0]
+    assert copies[grandchild][1] == copies[before][0]
 
 
 async def test_a_long_transcript_goes_both_ways(storage: Storage) -> None:
