@@ -20,6 +20,10 @@ CHECKPOINT_PAGES = 4_000
 # writer itself does the rest between two commits. All writes wait for that, some 15 ms: twice as often, it would be a
 # hundredth of all time. 48,000 pages are 188 MiB.
 MOST_LOG_PAGES = 48_000
+# Past so many a program reads on from a moment long ago: nothing in the log is used again before it ends. Each time
+# that the log has twice as many pages the warning is repeated.
+WARNED_LOG_PAGES = 2 * MOST_LOG_PAGES
+_PAGE_BYTES = 4_096
 # The log is emptied after so long without a write, and at the latest after so long with writes.
 IDLE_SECONDS = 1.0
 MOST_SECONDS = 60.0
@@ -32,6 +36,8 @@ class Checkpointer:
     """Watches `writer`'s log; `close` it before the writer's connection."""
 
     def __init__(self, writer: apsw.Connection, path: str) -> None:
+        self._path = path
+        self._warn_at = WARNED_LOG_PAGES
         self._connection = connect_writer(path)
         self._connection.set_busy_timeout(BUSY_TIMEOUT_MS)
         self._wanted = threading.Event()
@@ -61,6 +67,9 @@ class Checkpointer:
         if pages < self._moved:
             # The log has begun anew.
             self._moved = 0
+            self._warn_at = WARNED_LOG_PAGES
+        if pages >= self._warn_at:
+            self._warn(pages)
         if pages >= MOST_LOG_PAGES:
             self._checkpoint(writer)
         elif pages >= self._moved + CHECKPOINT_PAGES or not self._is_filled:
@@ -69,6 +78,16 @@ class Checkpointer:
             self._is_filled = True
             self._wanted.set()
         return apsw.SQLITE_OK
+
+    def _warn(self, pages: int) -> None:
+        self._warn_at = 2 * pages
+        logger.warning(
+            "The write-ahead log %s-wal has grown to %d MiB, because a program reads the database in one long "
+            "transaction. End that program, which `fuser %s` names, or its transaction: the log shrinks then.",
+            self._path,
+            pages * _PAGE_BYTES // 1024**2,
+            self._path,
+        )
 
     def _run(self) -> None:
         while not self._closing:
