@@ -6,7 +6,8 @@ in single precision, the sixteen bytes of a session's id, a sequence.
 
 import struct
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from heapq import nlargest
 from uuid import UUID
 
 import msgspec
@@ -14,32 +15,43 @@ import msgspec
 from .directory_path import spelt
 from .identity import canonical_id
 from .records import Listing, Role, SearchHit, SearchQuery
-from .snippets import snippets
+from .snippets import Snippets
+from .words import Term
 
-MOST_RANKED = 10_000
+# So many hits are ranked, of which none but the last goes past so many words in all of them.
+MAX_RANKED = 2_000
+MAX_WORDS = 2_000_000
+# A page is full with so much text.
+MAX_PAGE_BYTES = 4 * 1024 * 1024
+# So many words more weigh as much as one match less.
+WORDS_OF_A_MATCH = 50
 
 _POSITION = struct.Struct(">f16sI")
 _FIRST = (2.0, "g", 0)
 
 _encode = msgspec.json.Encoder().encode
 
-# A score, a session, a sequence, a role, and what the message says.
-Found = tuple[float, str, int, Role, str]
+_SINGLE = struct.Struct("f")
+
+# A score, a session, a sequence, a role.
+Found = tuple[float, str, int, Role]
 Bindings = dict[str, str | int | float]
 Filters = dict[str, str]
 
 
+def score_of(matches: int, words: int) -> float:
+    """How well a message of so many words fits, more than 0 and less than 1: the more matches the better.
+
+    It depends on nothing but the message, unlike bm25, so that a page begins where the one before it ended.
+    """
+    # In the precision that a position has.
+    score: float = _SINGLE.unpack(_SINGLE.pack(matches / (matches + 1 + words / WORDS_OF_A_MATCH)))[0]
+    return score
+
+
 def bindings_of(workspace: str, query: SearchQuery) -> tuple[Bindings, Filters]:
-    """What a search is given; and its filters, which it is given as well. It reads one hit more than the page has."""
-    score, session_id, sequence = _FIRST if query.cursor is None else _position(query.cursor)
-    bindings: Bindings = {
-        "workspace": workspace,
-        "score": score,
-        "after_id": session_id,
-        "after_sequence": sequence,
-        "ranked": MOST_RANKED,
-        "limit": query.limit + 1,
-    }
+    """What a search is given; and its filters, which it is given as well."""
+    bindings: Bindings = {"workspace": workspace, "ranked": MAX_RANKED}
     filters = {
         "role": query.role,
         "profile": query.profile,
@@ -49,17 +61,23 @@ def bindings_of(workspace: str, query: SearchQuery) -> tuple[Bindings, Filters]:
     return bindings, {name: value for name, value in filters.items() if value is not None}
 
 
-def listing(found: list[Found], query: SearchQuery, phrases: Sequence[str]) -> Listing:
-    """The page of what was found by `phrases`, which are in FTS5's language."""
-    page = found[: query.limit]
-    texts = snippets([content for *_, content in page], phrases)
+def best(found: Iterable[Found], query: SearchQuery) -> list[Found]:
+    """The hits of the page, the best first, and one more if there is a next."""
+    position = _FIRST if query.cursor is None else _position(query.cursor)
+    return nlargest(query.limit + 1, (hit for hit in found if hit[:3] < position))
+
+
+def listing(found: list[Found], query: SearchQuery, contents: Sequence[str], terms: Sequence[Term]) -> Listing:
+    """The page of what was found by `terms`, as far as `contents` has what the messages say."""
+    page = [*zip(found[: query.limit], contents, strict=False)]
+    snippets = Snippets(terms)
     hits = [
         SearchHit(session_id, sequence, role, snippet, score)
-        for (score, session_id, sequence, role, _), snippet in zip(page, texts, strict=True)
+        for (score, session_id, sequence, role), content in page
         # An index that is damaged finds what is not there.
-        if snippet is not None
+        if (snippet := snippets.of(content)) is not None
     ]
-    cursor = None if len(found) == len(page) else _cursor(*page[-1][:3])
+    cursor = None if len(found) == len(page) else _cursor(*page[-1][0][:3])
     return Listing(b",".join(map(_encode, hits)), next_cursor=cursor)
 
 

@@ -260,8 +260,12 @@ class Storage(Profiles, Directories, Keys):
 
         Of those that are alike the later session's go first, of one session the later message.
         Words are told apart, and compared without case and accents, as Unicode has it. What was written before the call
-        is found. A score depends on its message alone: what is written meanwhile shifts no page. Of more than 10,000
-        hits the latest 10,000 are ranked.
+        is found. A score depends on its message alone: what is written meanwhile shifts no page.
+
+        The first 16 different terms are looked for. Of more than 2,000 hits, or of hits with more than 2,000,000 words
+        in all, the latest are ranked. A beginning that over 300 words have may be looked for in the latest 1,000
+        messages alone that have the other terms. A page with more than 4 MiB of text ends there, with its cursor.
+        Raises `StorageUnavailable` if other searches leave it no turn for 5 seconds.
         """
 
     @abstractmethod

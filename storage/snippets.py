@@ -1,151 +1,130 @@
 """The words around what was found in a text, as HTML."""
 
 import html
-import re
-from collections.abc import Iterator, Sequence
-from contextlib import closing
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
-import apsw
-
-from .words import Phrase
+from .tokens import Token, placing_tokenizer
+from .words import Term
 
 SNIPPET_WORDS = 24
-# FTS5 takes a time for a snippet that grows with the square of the matches in the text: a long one is looked into piece
-# by piece, each beginning with the end of the one before, so that what stands on their border is whole in one of them.
-PIECE_CHARACTERS = 2_000
-OVERLAP_CHARACTERS = 200
-# So much text is tokenized at once, unless one has more.
-GROUP_CHARACTERS = 1024 * 1024
+SNIPPET_BYTES = 1_000
+LEAD_BYTES = 300
+# Most texts have what was found at their beginning. Of those that have not, more is looked at, of all together so much.
+FIRST_CHARACTERS = 2_000
+MAX_CHARACTERS = 32_768
+MAX_CHARACTERS_OF_ALL = 512 * 1024
+# So many places of a term are told apart.
+MAX_PLACES = 100
 
-# Characters that no text keeps where it is searched.
-_OPEN, _CLOSE = "\x02", "\x03"
-_MARKS = {"open": _OPEN, "close": _CLOSE, "most": SNIPPET_WORDS}
+_SPACES = dict.fromkeys((0, 2, 3), " ")
 
-_TABLE = """
-CREATE VIRTUAL TABLE hit USING fts5 (
-    content,
-    tokenize = 'unicode61 remove_diacritics 2'
-)
-"""
-
-_ADD = """
-INSERT INTO hit (rowid, content)
-VALUES (?, ?)
-"""
-
-_FIND = """
-SELECT rowid, snippet(hit, 0, :open, :close, '…', :most)
-FROM hit
-WHERE hit MATCH :words
-    AND rowid BETWEEN :first AND :last
-ORDER BY rowid
-LIMIT 1
-"""
-
-Place = tuple[int, str]
-
-# Longer than that are no words, but texts of a script without spaces.
-_FIRST_WORD = re.compile(r"^\w{1,50}(?!\w)")
-_LAST_WORD = re.compile(r"(?<!\w)\w{1,50}$")
+# The first word of a match, and the word after its last.
+Match = tuple[int, int]
 
 
-def fts5(phrases: Sequence[Phrase]) -> list[str]:
-    """Phrases in FTS5's language."""
-    return [_fts5(phrase) for phrase in phrases]
+class Snippets:
+    """The snippets of one page."""
+
+    def __init__(self, terms: Sequence[Term]) -> None:
+        self._terms = terms
+        self._tokens = placing_tokenizer()
+        self._left = MAX_CHARACTERS_OF_ALL
+
+    def of(self, text: str) -> str | None:
+        """The words around the first matches in a text, or those that it begins with if the matches are far.
+
+        None for a text that has not all terms, as far as all of it was looked at.
+        """
+        snippet, complete = self._snippet(text, FIRST_CHARACTERS)
+        if complete or len(text) <= FIRST_CHARACTERS or self._left <= 0:
+            return snippet
+        size = min(MAX_CHARACTERS, self._left)
+        self._left -= min(size, len(text))
+        return self._snippet(text, size)[0]
+
+    def _snippet(self, text: str, size: int) -> tuple[str | None, bool]:
+        """The snippet of the text's beginning, and whether all terms are in it."""
+        window = _Window(text[:size], self._tokens, whole=len(text) <= size)
+        found = [window.matches(term) for term in self._terms]
+        complete = all(found)
+        if window.whole and not complete:
+            return None, False
+        return window.snippet(found), complete
 
 
-def snippets(contents: list[str], phrases: Sequence[str]) -> list[str | None]:
-    """The words around the first match in each text, as FTS5 makes them; phrases are in its language.
+class _Window:
+    """The beginning of a text, cut into words."""
 
-    None for a text that has not all of them.
-    """
-    found: list[str | None] = []
-    for group in _groups(contents):
-        found += _snippets([_pieces(text) for text in group], phrases)
-    return [
-        _whole(text, phrases) if snippet is None and len(text) > PIECE_CHARACTERS else snippet
-        for text, snippet in zip(contents, found, strict=True)
-    ]
+    def __init__(self, text: str, tokenize: Callable[[bytes], list[Token]], *, whole: bool) -> None:
+        self.whole = whole
+        self._text = text.translate(_SPACES).encode()
+        self._tokens = tokenize(self._text)
+        # A word that was cut may be another.
+        if not whole and self._tokens and self._tokens[-1][1] == len(self._text):
+            self._tokens.pop()
+        self._words = [word for _, _, word in self._tokens]
 
+    def matches(self, term: Term) -> list[Match]:
+        """The first matches of a term."""
+        return [(place, place + len(term.words)) for place in term.places(self._words, MAX_PLACES)]
 
-def _groups(contents: list[str]) -> Iterator[list[str]]:
-    group: list[str] = []
-    size = 0
-    for content in contents:
-        group.append(content)
-        size += len(content)
-        if size >= GROUP_CHARACTERS:
-            yield group
-            group, size = [], 0
-    if group:
-        yield group
-
-
-def _pieces(text: str) -> list[str]:
-    step = PIECE_CHARACTERS - OVERLAP_CHARACTERS
-    return [_piece(text, start) for start in range(0, max(len(text) - OVERLAP_CHARACTERS, 1), step)]
-
-
-def _piece(text: str, start: int) -> str:
-    """What is there, without a word that was cut: that is whole in the piece before, or after."""
-    end = start + PIECE_CHARACTERS
-    piece = text[start:end]
-    if start > 0:
-        piece = _FIRST_WORD.sub("", piece)
-    return _LAST_WORD.sub("", piece) if end < len(text) else piece
+    def snippet(self, found: list[list[Match]]) -> str:
+        """The words that have the most terms, each match marked."""
+        matches = sorted((match, term) for term, matches in enumerate(found) for match in matches)
+        best = _densest(matches)
+        lead = max(0, SNIPPET_WORDS - (best[1] - best[0])) // 2
+        first = max(0, min(best[0] - lead, len(self._tokens) - SNIPPET_WORDS))
+        last = min(first + SNIPPET_WORDS, len(self._tokens))
+        start = self._tokens[first][0] if first else 0
+        if matches:
+            start = max(start, self._tokens[best[0]][0] - LEAD_BYTES)
+        at_end = self.whole and last == len(self._tokens)
+        end = len(self._text) if at_end else self._tokens[last - 1][1] if last else 0
+        cut = min(end, start + SNIPPET_BYTES)
+        places = [(self._tokens[it[0]][0], self._tokens[it[1] - 1][1]) for it in _joined(it for it, _ in matches)]
+        marked = "".join(_marked(self._text, start, cut, places))
+        return ("…" if start else "") + marked + ("" if at_end and cut == end else "…")
 
 
-def _whole(text: str, phrases: Sequence[str]) -> str | None:
-    """The same for a text of which no piece has a phrase: its words stand far from each other."""
-    [snippet] = _snippets([[text]], phrases)
-    return snippet
+def _densest(matches: list[tuple[Match, int]]) -> Match:
+    """From which word to which the most terms are, in as many words as a snippet has; the first of such places."""
+    best, most, last = (0, 0), 0, 0
+    terms: Counter[int] = Counter()
+    for first, ((start, _), term) in enumerate(matches):
+        while last < len(matches) and (last <= first or matches[last][0][1] <= start + SNIPPET_WORDS):
+            terms[matches[last][1]] += 1
+            last += 1
+        if len(+terms) > most:
+            best, most = (start, matches[last - 1][0][1]), len(+terms)
+        terms[term] -= 1
+    return best
 
 
-def _snippets(texts: list[list[str]], phrases: Sequence[str]) -> list[str | None]:
-    """A snippet of each of these texts, which come in pieces."""
-    with closing(apsw.Connection(":memory:")) as connection:
-        connection.execute(_TABLE)
-        connection.executemany(_ADD, enumerate(_unmarked(piece) for pieces in texts for piece in pieces))
-        found: list[str | None] = []
-        first = 0
-        for pieces in texts:
-            last = first + len(pieces) - 1
-            place = _place(connection, phrases, first, last)
-            found.append(None if place is None else _cut(*place, first, last))
-            first = last + 1
-        return found
+def _joined(matches: Iterable[Match]) -> Iterator[Match]:
+    """Matches in their order, those that overlap as one."""
+    begun: Match | None = None
+    for first, last in matches:
+        if begun is not None and first < begun[1]:
+            begun = begun[0], max(begun[1], last)
+            continue
+        if begun is not None:
+            yield begun
+        begun = first, last
+    if begun is not None:
+        yield begun
 
 
-def _place(connection: apsw.Connection, phrases: Sequence[str], first: int, last: int) -> Place | None:
-    """The first piece that has all phrases, else the first that has one where each is in some; and its snippet."""
-    together = _find(connection, " ".join(phrases), first, last)
-    if together is not None or first == last:
-        return together
-    apart = [_find(connection, phrase, first, last) for phrase in phrases]
-    return None if None in apart else _find(connection, " OR ".join(phrases), first, last)
+def _marked(text: bytes, start: int, end: int, places: Iterable[Match]) -> Iterator[str]:
+    position = start
+    for first, last in places:
+        if start <= first < end:
+            yield _escaped(text[position:first])
+            yield f"<mark>{_escaped(text[first : min(last, end)])}</mark>"
+            position = min(last, end)
+    yield _escaped(text[position:end])
 
 
-def _find(connection: apsw.Connection, words: str, first: int, last: int) -> Place | None:
-    found = connection.execute(_FIND, _MARKS | {"words": words, "first": first, "last": last}).fetchone()
-    return None if found is None else (found[0], str(found[1]))
-
-
-def _cut(number: int, snippet: str, first: int, last: int) -> str:
-    """A piece's snippet as that of its text."""
-    before = "…" if number > first and not snippet.startswith("…") else ""
-    after = "…" if number < last and not snippet.endswith("…") else ""
-    return before + _marked(snippet) + after
-
-
-def _fts5(phrase: Phrase) -> str:
-    # In quotes nothing is syntax (https://www.sqlite.org/fts5.html#full_text_query_syntax).
-    quoted = phrase.text.replace('"', '""')
-    return f'"{quoted}" *' if phrase.prefix else f'"{quoted}"'
-
-
-def _unmarked(text: str) -> str:
-    return text.replace(_OPEN, " ").replace(_CLOSE, " ").replace("\0", " ")
-
-
-def _marked(snippet: str) -> str:
-    return html.escape(snippet, quote=False).replace(_OPEN, "<mark>").replace(_CLOSE, "</mark>")
+def _escaped(text: bytes) -> str:
+    # A letter may have been cut.
+    return html.escape(text.decode(errors="ignore"), quote=False)

@@ -5,17 +5,36 @@ from typing import cast
 
 import apsw
 
+# The first byte of a word, the byte after its last, the word without case and accents.
+Token = tuple[int, int, str]
+
 
 def tokenizer() -> Callable[[str], list[str]]:
     """What tells words apart as Unicode has it, without case and accents. It is for one thread at a time."""
-    # It belongs to its connection, which it keeps.
-    tokenize = apsw.Connection(":memory:").fts5_tokenizer("unicode61", ["remove_diacritics", "2"])
+    tokenize = _tokenizer()
 
-    def tokens(text: str) -> list[str]:
+    def words(text: str) -> list[str]:
         found = tokenize(
             text.encode(), apsw.FTS5_TOKENIZE_DOCUMENT, None, include_offsets=False, include_colocated=False
         )
         # Without places it is a list of words.
         return cast("list[str]", found)
 
+    return words
+
+
+def placing_tokenizer() -> Callable[[bytes], list[Token]]:
+    """The same with the place of each word in a text in UTF-8."""
+    tokenize = _tokenizer()
+
+    def tokens(text: bytes) -> list[Token]:
+        found = tokenize(text, apsw.FTS5_TOKENIZE_DOCUMENT, None, include_offsets=True, include_colocated=False)
+        # With places it is a list of these.
+        return cast("list[Token]", found)
+
     return tokens
+
+
+def _tokenizer() -> apsw.FTS5Tokenizer:
+    # It belongs to its connection, which it keeps.
+    return apsw.Connection(":memory:").fts5_tokenizer("unicode61", ["remove_diacritics", "2"])

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ..tokens import tokenizer
-from ..words import Phrase
+from ..words import Term
 
 # PostgreSQL takes no lexeme of 2 KiB, and a megabyte of them all in all
 # (https://www.postgresql.org/docs/current/textsearch-limits.html). Words are told apart by `words`, not by these.
@@ -37,15 +37,17 @@ class Tokenizer:
         tokens = self._tokens(text)
         return Words(len(tokens), _spaced(tokens), _lexemes(tokens))
 
-    def pattern(self, phrase: Phrase) -> tuple[str, str] | None:
-        """What finds a phrase: a part of `Words.text`, and a tsquery for those that may have it; None for no word."""
-        tokens = self._tokens(phrase.text)
-        if not tokens:
-            return None
-        lexemes = [f"'{token[:MOST_LEXEME]}'" for token in tokens]
-        if not phrase.prefix:
-            return _spaced(tokens), " & ".join(lexemes)
-        return _spaced(tokens).removesuffix(" "), " & ".join([*lexemes[:-1], f"{lexemes[-1]}:*"])
+    def tokens(self, text: str) -> list[str]:
+        """The words of a text, in their order."""
+        return self._tokens(text)
+
+
+def pattern_of(term: Term) -> tuple[str, str]:
+    """What finds a term: a part of `Words.text`, and a tsquery for those that may have it."""
+    lexemes = [f"'{word[:MOST_LEXEME]}'" for word in term.words]
+    if not term.prefix:
+        return _spaced(term.words), " & ".join(lexemes)
+    return _spaced(term.words).removesuffix(" "), " & ".join([*lexemes[:-1], f"{lexemes[-1]}:*"])
 
 
 def _spaced(tokens: Iterable[str]) -> str:

@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections import defaultdict
 from collections.abc import Callable, Coroutine
-from contextlib import aclosing
+from contextlib import aclosing, nullcontext
 from typing import Any, TypeVar
 
 import msgspec
@@ -12,6 +12,7 @@ from msgspec import UNSET
 
 from ..changes import Changes
 from ..clock import Clock
+from ..concurrency import ConcurrencyLimit
 from ..dialect import Dialect
 from ..errors import NothingWritten
 from ..expiry import Expiry
@@ -50,6 +51,8 @@ from .transaction import transaction
 POLL_SECONDS = 1.0
 # A server that is stuck does not keep a daemon from ending.
 CLOSING_SECONDS = 5
+# Of the connections, searches take so many at most.
+MAX_SEARCHES = 4
 
 logger = logging.getLogger(__name__)
 
@@ -96,6 +99,7 @@ class PostgresStorage(TransactionalStorage):
             self.url, self._clock, upgrade=self._upgrade, create=self._create
         )
         self._tokenizer = Tokenizer()
+        self._searches = ConcurrencyLimit(MAX_SEARCHES)
         self._changes = Changes(self._pool, statements, POLL_SECONDS)
         self._notifications = Notifications(self.url, self._changes.wake)
         self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
@@ -159,7 +163,8 @@ class PostgresStorage(TransactionalStorage):
         return appended if isinstance(appended, Messages) else Messages(canonical_id(session_id), appended)
 
     async def search_messages(self, workspace: str, query: SearchQuery) -> Listing:
-        return await search.find(self._pool, self._tokenizer, workspace, query)
+        async with self._searches.turn():
+            return await search.find(self._pool, self._tokenizer, workspace, query)
 
     async def _append(self, workspace: str, request: Appending, kind: type[Answer]) -> list[Message] | Answer | None:
         """The messages, or what was answered before; None where they can't be appended like that."""
@@ -192,8 +197,10 @@ class PostgresStorage(TransactionalStorage):
         return None if row is None else row[0]
 
     async def _listing(self, statement: str, bindings: Bindings, *, searching: bool = False) -> Listing:
-        del searching  # the server does the reading, whatever it takes
-        async with aclosing(self._pool.column(statement, bindings)) as records:
+        async with (
+            self._searches.turn() if searching else nullcontext(),
+            aclosing(self._pool.column(statement, bindings)) as records,
+        ):
             return await listing(records)
 
     async def _change(self, workspace: str, effect: Effect[Answer]) -> Answer:

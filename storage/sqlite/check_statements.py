@@ -52,7 +52,7 @@ ORDER BY number
 
 # The table is the connection's own.
 MAKE_WORDS = """
-CREATE VIRTUAL TABLE temp.search_word USING fts5vocab (main, search, instance)
+CREATE VIRTUAL TABLE IF NOT EXISTS temp.search_word USING fts5vocab (main, search, instance)
 """
 
 # Each word at each of its places, and the number of the session that says it. A word may end in the middle of a letter.

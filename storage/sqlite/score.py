@@ -1,25 +1,17 @@
-"""How well a message fits a search: the more matches and the fewer words, the better.
-
-It depends on nothing but the message, unlike bm25, so that a page begins where the one before it ended.
-"""
-
-import struct
+"""How often the terms of a search are in a message, and how many words that has: what it is ranked by."""
 
 import apsw
 
-# So many words more weigh as much as one match less.
-WORDS_OF_A_MATCH = 50
 
-# In the precision that a position has (see hits.py).
-_SINGLE = struct.Struct("f")
-
-
-def register_score(connection: apsw.Connection) -> None:
-    """Let the connection rank by `score(search)`, more than 0 and less than 1."""
-    connection.register_fts5_function("score", _score)
+def register_counts(connection: apsw.Connection) -> None:
+    """Let the connection count by `matches(search)` and `size(search)`."""
+    connection.register_fts5_function("matches", _matches)
+    connection.register_fts5_function("size", _size)
 
 
-def _score(api: apsw.FTS5ExtensionApi, *_arguments: object) -> float:
-    matches = api.inst_count
-    score: float = _SINGLE.unpack(_SINGLE.pack(matches / (matches + 1 + api.column_size(-1) / WORDS_OF_A_MATCH)))[0]
-    return score
+def _matches(api: apsw.FTS5ExtensionApi, *_arguments: object) -> int:
+    return api.inst_count
+
+
+def _size(api: apsw.FTS5ExtensionApi, *_arguments: object) -> int:
+    return api.column_size(-1)

@@ -101,39 +101,60 @@ WHERE workspace = :workspace
     AND sequence BETWEEN :first AND :last
 """
 
-_SEARCH_FILTERS = {
+_FILTERS = {
     "role": "message.role = :role",
     "profile": "session.profile = :profile",
     "amplified_dir": "session.amplified_dir = :amplified_dir",
-    "id": f"search.rowid {_OF_SESSION}",
+    "id": "message.session_id = :id",
 }
 
+_SESSION = """
+CROSS JOIN session
+    ON session.workspace = message.workspace
+    AND session.id = message.session_id"""
 
-def search(filters: Collection[str]) -> str:
-    """The statement that finds messages which pass filters: the latest are ranked, the best come first."""
-    conditions = "".join(f"\n        AND {_SEARCH_FILTERS[name]}" for name in sorted(filters))
+
+def hits(filters: Collection[str]) -> str:
+    """The statement that finds messages which pass filters by their words, the latest first."""
+    sessions, conditions = _filtered(filters)
+    place = f"\n    AND search.rowid {_OF_SESSION}" if "id" in filters else ""
     return f"""
-SELECT score, session_id, sequence, role, content
-FROM (
-    SELECT
-        score(search) AS score, message.session_id, message.sequence, message.role,
-        message.record ->> '$.content' AS content
-    FROM search
-    CROSS JOIN search_session
-        ON search_session.number = search.rowid >> 31
-    CROSS JOIN session
-        ON session.workspace = search_session.workspace
-        AND session.id = search_session.session_id
-    CROSS JOIN message
-        ON message.workspace = search_session.workspace
-        AND message.session_id = search_session.session_id
-        AND message.sequence = search.rowid & {LAST_SEQUENCE}
-    WHERE search MATCH :words
-        AND search_session.workspace = :workspace{conditions}
-    ORDER BY search.rowid DESC
-    LIMIT :ranked
-)
-WHERE (score, session_id, sequence) < (:score, :after_id, :after_sequence)
-ORDER BY score DESC, session_id DESC, sequence DESC
-LIMIT :limit
+SELECT matches(search), size(search), message.session_id, message.sequence, message.role
+FROM search
+CROSS JOIN search_session
+    ON search_session.number = search.rowid >> 31
+CROSS JOIN message
+    ON message.workspace = search_session.workspace
+    AND message.session_id = search_session.session_id
+    AND message.sequence = search.rowid & {LAST_SEQUENCE}{sessions}
+WHERE search MATCH :words
+    AND search_session.workspace = :workspace{conditions}{place}
+ORDER BY search.rowid DESC
+LIMIT :ranked
 """  # noqa: S608  # of the texts above
+
+
+def latest(filters: Collection[str]) -> str:
+    """The statement that finds messages which pass filters whatever they say, the latest first."""
+    sessions, conditions = _filtered(filters)
+    return f"""
+SELECT 0, 0, message.session_id, message.sequence, message.role
+FROM message{sessions}
+WHERE message.workspace = :workspace{conditions}
+ORDER BY message.session_id DESC, message.sequence DESC
+LIMIT :ranked
+"""  # noqa: S608  # of the texts above
+
+
+def _filtered(filters: Collection[str]) -> tuple[str, str]:
+    conditions = "".join(f"\n    AND {_FILTERS[name]}" for name in sorted(filters))
+    return _SESSION if {"profile", "amplified_dir"} & set(filters) else "", conditions
+
+
+# The first word of the index from one on. It may end in the middle of a letter.
+NEXT_WORD = """
+SELECT CAST(term AS BLOB)
+FROM temp.search_word
+WHERE term >= :word
+LIMIT 1
+"""

@@ -3,13 +3,14 @@
 import asyncio
 import time
 from collections.abc import Callable, Coroutine
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
 import apsw
 
 from ..clock import Clock
+from ..concurrency import ConcurrencyLimit
 from ..dialect import Dialect
 from ..errors import DatabaseDamaged, StorageUnavailable
 from ..expiry import Expiry
@@ -32,6 +33,8 @@ from .writer import Writer
 
 Answer = TypeVar("Answer")
 
+# Of the threads that read, searches take so many at most.
+MAX_SEARCHES = 2
 # How long deleted messages are removed from the search index before the storage is closed.
 CLOSING_SECONDS = 2.0
 
@@ -97,6 +100,7 @@ class SQLiteStorage(TransactionalStorage):
         self._readers = Readers(self.path)
         self._rows = self._readers.points
         self._expiry = Expiry(self._forget_some_expired)
+        self._searches = ConcurrencyLimit(MAX_SEARCHES)
 
     async def close(self) -> None:
         await self._expiry.close()
@@ -115,7 +119,8 @@ class SQLiteStorage(TransactionalStorage):
     async def search_messages(self, workspace: str, query: SearchQuery) -> Listing:
         while not await is_indexed(self._rows, workspace):
             await self._writer.write(lambda connection: index_some(connection, workspace))
-        return await self._readers.work(lambda connection: search.find(connection, workspace, query))
+        async with self._searches.turn():
+            return await self._readers.work(lambda connection: search.find(connection, workspace, query))
 
     def _index_written(self, connection: apsw.Connection) -> bool:
         """Do some of what can wait: index messages, then let the index go of those that were deleted."""
@@ -137,7 +142,8 @@ class SQLiteStorage(TransactionalStorage):
         return self._readers.joined(statement, bindings)
 
     async def _listing(self, statement: str, bindings: Bindings, *, searching: bool = False) -> Listing:
-        return await self._readers.listing(statement, bindings, searching=searching)
+        async with self._searches.turn() if searching else nullcontext():
+            return await self._readers.listing(statement, bindings, searching=searching)
 
     async def _read(self, read: Callable[[Reader], Coroutine[Any, Any, Answer]]) -> Answer:
         return await self._readers.work(lambda connection: at_once(read(ConnectionRows(connection))))

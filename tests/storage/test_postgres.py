@@ -66,6 +66,7 @@ BINDINGS: dict[str, object] = {
     "after_sequence": 1,
     "end": 1_001,
     "ranked": 10_000,
+    "words": 10_000,
     "end_at": "2",
     "end_id": "x",
     "scanned": 10,

@@ -1,13 +1,17 @@
 """What every storage finds: words, phrases, beginnings of words, and never an error."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from amplifierd.storage import open_storage
+from amplifierd.storage import concurrency, open_storage
+from amplifierd.storage import hits as found_messages
+from amplifierd.storage.errors import StorageUnavailable
 from amplifierd.storage.interface import Storage
+from amplifierd.storage.postgres import search as postgres_search
 from amplifierd.storage.records import (
     BatchMessage,
     Fork,
@@ -19,6 +23,8 @@ from amplifierd.storage.records import (
     SearchQuery,
     Session,
 )
+from amplifierd.storage.sqlite import search as sqlite_search
+from amplifierd.storage.sqlite import vocabulary
 from contexts import create_session
 from exports import export_of, exported
 from reading import records
@@ -268,3 +274,67 @@ async def test_a_cursor_that_is_made_up_is_a_position(storage: Storage, session:
     assert session.id
     for cursor in ("A" * 32, "_" * 32, "f_8AAAAAAAAAAAAAAAAAAAAAAAAAAAAA"):
         await hits(storage, SearchQuery("fox", cursor=cursor))
+
+
+async def test_a_term_counts_once(storage: Storage, session: Session) -> None:
+    assert session.id
+    assert await hits(storage, 'fox FOX "fóx" fox') == await hits(storage, "fox")
+
+
+async def test_the_first_16_terms_are_looked_for(storage: Storage) -> None:
+    session = await storage.create_session(W, NewSession())
+    words = [f"word{number}" for number in range(16)]
+    await storage.append_message(W, session.id, NewMessage(content=" ".join(words)))
+    assert len(await hits(storage, " ".join([*words, "another"]))) == 1
+    assert len(await hits(storage, " ".join(["another", *words]))) == 0
+
+
+@pytest.mark.parametrize("text", ["jum*", '"brown fo"*', "q* f*", "quick b*", "z*", "t* nothing"])
+async def test_beginnings_of_many_words_are_found_in_the_latest_messages(
+    storage: Storage, session: Session, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    assert session.id
+    found = await hits(storage, text)
+    monkeypatch.setattr(vocabulary, "MAX_WORDS", 0)
+    assert await hits(storage, text) == found
+
+
+async def test_of_many_hits_the_latest_are_ranked(
+    storage: Storage, session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(5):
+        await storage.append_message(W, session.id, NewMessage(content="needle " * (5 - number)))
+    monkeypatch.setattr(found_messages, "MAX_RANKED", 3)
+    assert [hit.sequence for hit in await hits(storage, "needle")] == [10, 11, 12]
+
+
+async def test_a_page_ends_after_much_text(storage: Storage, session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    for _ in range(5):
+        await storage.append_message(W, session.id, NewMessage(content="needle " * 20))
+    for module in (sqlite_search, postgres_search):
+        monkeypatch.setattr(module, "MAX_PAGE_BYTES", 300)
+    pages: list[list[int]] = []
+    query = SearchQuery("needle", limit=4)
+    while query.cursor is not None or not pages:
+        listing = await storage.search_messages(W, query)
+        pages.append([hit.sequence for hit in await records(listing, SearchHit)])
+        query = replace(query, cursor=listing.next_cursor)
+    assert pages == [[12, 11], [10, 9], [8]]
+
+
+async def test_matches_far_into_a_long_message_are_not_marked(storage: Storage) -> None:
+    session = await storage.create_session(W, NewSession())
+    await storage.append_message(W, session.id, NewMessage(content="word " * 10_000 + "needle"))
+    [hit] = await hits(storage, "needle")
+    assert hit.snippet == " ".join(["word"] * 24) + "…"
+
+
+async def test_who_waits_too_long_for_a_turn_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    limit = concurrency.ConcurrencyLimit(1)
+    async with limit.turn():
+        monkeypatch.setattr(concurrency, "WAIT_SECONDS", 0.01)
+        with pytest.raises(StorageUnavailable, match="searches are running already"):
+            async with limit.turn():
+                pass
+    async with limit.turn():
+        pass
