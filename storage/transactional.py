@@ -1,23 +1,21 @@
 """What storages with transactions and SQL have in common: each operation by its statements, whoever runs them."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
-from contextlib import aclosing, closing, suppress
+from collections.abc import Coroutine
+from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property, partial
-from secrets import token_hex
 from typing import Any
 
 import msgspec
 from msgspec import Raw
 
-from . import importing, messages, queries, sessions, tails
+from . import messages, queries, sessions, tails
 from .change import Change
 from .cleaning import CleanUpProgress, Walk, first_progress
 from .context_patch import MAX_PREPARATIONS, PatchedContext, PreparationStale, patch_context
-from .errors import MessageNotFound, SessionExists, SessionNotFound
+from .errors import MessageNotFound, SessionNotFound
 from .expiry import ANSWERS_AT_ONCE, EXPIRED_WORKSPACE, FORGET_EXPIRED_ANSWERS
-from .exporting import Position, export
 from .identity import canonical_id
 from .interface import Storage, Versions
 from .message_pages import range_of_page
@@ -25,10 +23,8 @@ from .records import (
     CleanUp,
     CleanUpReport,
     Events,
-    Export,
     Failure,
     Fork,
-    ImportReport,
     Lineage,
     Listing,
     Message,
@@ -38,7 +34,6 @@ from .records import (
     NewMessages,
     NewSession,
     Once,
-    OnConflict,
     Session,
     SessionPatch,
     SessionQuery,
@@ -53,7 +48,7 @@ from .sums import MOST
 from .transactional_directories import TransactionalDirectories
 from .transactional_keys import TransactionalKeys
 from .transactional_profiles import TransactionalProfiles
-from .upload import Upload
+from .transactional_transfer import TransactionalTransfer
 
 MOST_RELATIVES = 1_000
 # More messages than that the database does not join, however short they are.
@@ -63,7 +58,9 @@ _decode_summary = msgspec.json.Decoder(SessionSummary).decode
 _decode_message = msgspec.json.Decoder(Message).decode
 
 
-class TransactionalStorage(TransactionalProfiles, TransactionalDirectories, TransactionalKeys, Storage):
+class TransactionalStorage(
+    TransactionalTransfer, TransactionalProfiles, TransactionalDirectories, TransactionalKeys, Storage
+):
     """Does each operation with `statements`."""
 
     @cached_property
@@ -246,78 +243,6 @@ class TransactionalStorage(TransactionalProfiles, TransactionalDirectories, Tran
     async def has_workspace(self, workspace: str) -> bool:
         row = await self._rows.row(self.statements.HAS_WORKSPACE, {"workspace": workspace})
         return row is not None and bool(row[0])
-
-    async def export_sessions(self, workspace: str) -> Export:
-        position = Position(self.statements, workspace)
-        return Export(export(lambda: self._read(position.read)))
-
-    async def import_sessions(
-        self, workspace: str, export: Export, on_conflict: OnConflict, *, once: Once | None = None
-    ) -> ImportReport:
-        with closing(Upload(token_hex() if once is None else once.key)) as upload:
-            there: str | None = None
-            sessions_before = 0
-            async with aclosing(export.batches) as batches:
-                async for lines in batches:
-                    found = await asyncio.to_thread(upload.add, lines)
-                    if on_conflict == "fail":
-                        there = there or await self._first_known(workspace, found)
-                    if on_conflict == "new_id":
-                        await self._find_renamed(workspace, upload, found, sessions_before)
-                    sessions_before += len(found)
-            upload.finish()
-            recalled = await self._recall(workspace, once, ImportReport)
-            if recalled is not None:
-                return recalled
-            begun = await self._progress(workspace, once, ImportReport)
-            if begun is None and there is not None:
-                raise SessionExists(there)
-            return await self._import(workspace, upload, on_conflict, once, begun or ImportReport(), export.progressed)
-
-    async def _first_known(self, workspace: str, found: list[Session]) -> str | None:
-        for session in found:
-            if await self._is_known(workspace, session.id):
-                return session.id
-        return None
-
-    async def _find_renamed(self, workspace: str, upload: Upload, found: list[Session], place: int) -> None:
-        """Keep which of the sessions get a new id, the first of which is at this place of the import."""
-        for number, session in enumerate(found, place):
-            if await self._is_known(workspace, session.id):
-                is_written = await self._is_known(workspace, upload.renames.new_id(session))
-                upload.renames.add(session, number, is_written=is_written)
-
-    async def _is_known(self, workspace: str, session_id: str) -> bool:
-        return await self._rows.row(self.statements.STATE, key(workspace, session_id)) is not None
-
-    async def _import(
-        self,
-        workspace: str,
-        upload: Upload,
-        on_conflict: OnConflict,
-        once: Once | None,
-        report: ImportReport,
-        progressed: Callable[[], None],
-    ) -> ImportReport:
-        upload.renames.go_on(report.sessions + report.skipped)
-        await asyncio.to_thread(upload.leave_out, report.sessions + report.skipped)
-        more: ImportReport | None = report
-        while more is not None:
-            report = more
-            more = await self._import_some(workspace, upload, on_conflict, once, report)
-            progressed()
-        return report
-
-    async def _import_some(
-        self, workspace: str, upload: Upload, on_conflict: OnConflict, once: Once | None, before: ImportReport
-    ) -> ImportReport | None:
-        start = upload.position
-
-        def part(change: Change) -> Coroutine[Any, Any, ImportReport | None]:
-            upload.position = start
-            return importing.import_some(change, upload, on_conflict, before)
-
-        return await self._do_part(workspace, once, before, before, part)
 
     async def clean_up_sessions(self, workspace: str, which: CleanUp, *, once: Once | None = None) -> CleanUpReport:
         recalled = await self._recall(workspace, once, CleanUpReport)
