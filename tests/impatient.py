@@ -21,7 +21,16 @@ def serving(app: Any, limits: Limits = IMPATIENT) -> Iterator[int]:
     # uvicorn's hint asks for a class, where it only ever calls.
     protocol: Any = partial(Protocol, limits=limits)
     server = uvicorn.Server(
-        uvicorn.Config(app, http=protocol, ws="none", log_config=None, server_header=False, timeout_keep_alive=1)
+        uvicorn.Config(
+            app,
+            interface="asgi3",
+            http=protocol,
+            ws="none",
+            log_config=None,
+            server_header=False,
+            proxy_headers=False,
+            timeout_keep_alive=1,
+        )
     )
     with socket.create_server(("127.0.0.1", 0), backlog=1_024) as listener:
         thread = threading.Thread(target=server.run, args=([listener],))

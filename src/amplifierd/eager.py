@@ -9,23 +9,27 @@ new one; this is made of what asyncio has for those who extend it
 import asyncio
 import types
 from asyncio.tasks import _enter_task, _leave_task
-from collections.abc import Coroutine, Generator
-from contextvars import copy_context
+from collections.abc import Callable, Coroutine, Generator
+from contextvars import Context, copy_context
+from functools import partial
 from typing import Any
 
 Work = Coroutine[Any, Any, None]
 
 
 class EagerTask:
-    """Runs one coroutine after the other, until `end`; its task is among those `waiting` while one of them waits."""
+    """Runs one coroutine after the other, until `end`; its task is among those `waiting` while one of them waits.
+
+    Each runs in a copy of `context`, so that what it sets there is gone with it.
+    """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, waiting: set[asyncio.Task[Any]]) -> None:
         self._loop = loop
         self._waiting = waiting
         self._ends = False
-        self._context = copy_context()
-        self._rest: asyncio.Future[tuple[Work, Any] | None] = loop.create_future()
-        self._task: asyncio.Task[None] = loop.create_task(self._go_on(), context=self._context)
+        self.context = copy_context()
+        self._rest: asyncio.Future[tuple[Work, Context, Any] | None] = loop.create_future()
+        self._task: asyncio.Task[None] = loop.create_task(self._go_on())
 
     def run(self, work: Work) -> bool:
         """Run `work` until it waits; where it does, go on with it later.
@@ -38,14 +42,15 @@ class EagerTask:
             _enter_task(self._loop, self._task)
         except RuntimeError:
             return False
+        context = self.context.copy()
         try:
-            waits_for = self._context.run(work.send, None)
+            waits_for = context.run(work.send, None)
         except StopIteration:
             return True
         finally:
             _leave_task(self._loop, self._task)
         self._waiting.add(self._task)
-        self._rest.set_result((work, waits_for))
+        self._rest.set_result((work, context, waits_for))
         return True
 
     def end(self) -> None:
@@ -64,7 +69,7 @@ class EagerTask:
                 return
             self._rest = self._loop.create_future()
 
-    async def _begun(self) -> tuple[Work, Any] | None:
+    async def _begun(self) -> tuple[Work, Context, Any] | None:
         try:
             return await self._rest
         except asyncio.CancelledError:
@@ -77,16 +82,17 @@ class EagerTask:
 
 
 @types.coroutine
-def _rest_of(work: Work, waits_for: Any) -> Generator[Any, Any, None]:
-    """Go on with `work`, which waits for this."""
+def _rest_of(work: Work, context: Context, waits_for: Any) -> Generator[Any, Any, None]:
+    """Go on with `work` in its context; it waits for this."""
     while True:
+        step: Callable[[], Any]
         try:
             yield waits_for
         except BaseException as error:  # noqa: BLE001  # whatever it is, it is thrown at the work
-            try:
-                waits_for = work.throw(error)
-            except StopIteration:
-                return
+            step = partial(work.throw, error)
         else:
-            yield from work.__await__()
+            step = partial(work.send, None)
+        try:
+            waits_for = context.run(step)
+        except StopIteration:
             return

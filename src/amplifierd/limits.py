@@ -7,6 +7,7 @@ from dataclasses import dataclass
 class Limits:
     """The most that a request may have before its body, in bytes, and how slow a client may be.
 
+    A target has `target_bytes`, or as many as the longest that the application's contract takes.
     A head has to be there in `head_seconds`; of a body, `body_bytes` have to come in each `body_seconds` in which the
     server reads, or its end. Past so many `connections` a new one is refused.
     """

@@ -4,7 +4,6 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import unquote
 
 import httptools
 import uvicorn
@@ -16,9 +15,8 @@ from .corked import CorkedTransport
 from .eager import EagerTask
 from .limits import LIMITS, Limits
 from .patience import Patience
-from .refusals import problem, refusing, response
-from .request import Request, scope_on
-from .target import absolute
+from .refusals import problem, refusal_of, refusing, response, unsupported
+from .request import Request, scope_of, scope_on
 from .upgrade import without_offer
 
 # So much is parsed at once. Requests that were sent ahead past that wait as the bytes that they are.
@@ -26,8 +24,6 @@ PIECE_BYTES = 8 * 1024
 # So much of a body may wait for its application, and of what was sent ahead for its turn. Who does not read does not
 # learn that its client is gone.
 _MOST_HELD_BYTES = 64 * 1024
-
-_NOT_HTTP = "This is not HTTP/1.1 as RFC 9112 has it."
 
 # What is coming: nothing yet, a head, a body.
 _NOTHING, _HEAD, _BODY = range(3)
@@ -61,10 +57,13 @@ class Protocol(asyncio.Protocol):
         self.server_state = server_state
         self._loop = _loop or asyncio.get_running_loop()
         self._limits = limits
+        # Whatever the application's contract allows fits (see contract/targets.py).
+        self._target_bytes: int = max(limits.target_bytes, getattr(config.loaded_app, "longest_target", 0))
         self._parser = self._new_parser()
         self._coming = _NOTHING
         self._target = b""
         self._headers: list[Header] = []
+        self._codings: list[bytes] = []
         self._expects_continue = False
         # The last request whose head is here; the one that is being answered; those that wait for their turn.
         self._last: Request | None = None
@@ -133,20 +132,27 @@ class Protocol(asyncio.Protocol):
         self._has_turned = True
         self._target = b""
         self._headers = []
+        self._codings = []
         self._expects_continue = False
 
     def on_url(self, target: bytes) -> None:
         self._target += target
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        name = name.lower()
+        # Spaces and tabs after a value are none of it (RFC 9112, section 5.1); httptools drops those before it.
+        name, value = name.lower(), value.rstrip(b" \t")
         if name == b"expect" and value.lower() == b"100-continue":
             self._expects_continue = True
+        elif name == b"transfer-encoding":
+            self._codings.append(value)
         self._headers.append((name, value))
 
     def on_headers_complete(self) -> None:
         self._check_head()
         parser = self._parser
+        refused = unsupported(parser.get_method(), parser.get_http_version(), self._codings)
+        if refused is not None:
+            raise refused
         if parser.should_upgrade():
             return
         request = self._requested()
@@ -219,27 +225,15 @@ class Protocol(asyncio.Protocol):
 
     def _new_parser(self) -> httptools.HttpRequestParser:
         parser = httptools.HttpRequestParser(self)
-        # What comes after a request that closes the connection is nobody's, and no reason not to answer that.
-        parser.set_dangerous_leniencies(lenient_data_after_close=True)
+        # What comes after a request that closes the connection is nobody's, and no reason not to answer that. Versions
+        # are looked at here, to be refused as such.
+        parser.set_dangerous_leniencies(lenient_data_after_close=True, lenient_version=True)
         return parser
 
     def _requested(self) -> Request:
-        parser, target = self._parser, self._target
-        if target.startswith(b"/") and b"#" not in target:
-            raw_path, _, query = target.partition(b"?")
-        else:
-            raw_path, query, self._headers = absolute(target, self._headers)
-        path = raw_path.decode("ascii")
-        version = parser.get_http_version()
-        # A copy whose keys are all there already takes half the time of a new one.
-        scope = self._scope.copy()
-        scope["http_version"] = version
-        scope["method"] = parser.get_method().decode("ascii")
-        scope["path"] = unquote(path) if "%" in path else path
-        scope["raw_path"] = raw_path
-        scope["query_string"] = query
-        scope["headers"] = self._headers
-        if version == "1.0":
+        parser = self._parser
+        scope = scope_of(self._scope, parser, self._target, self._headers)
+        if scope["http_version"] == "1.0":
             # Its client could not read that it may go on (RFC 9110, section 10.1.1).
             return Request(self._app, scope, self, keep_alive=False, expects_continue=False)
         keep_alive, expects_continue = parser.should_keep_alive(), self._expects_continue
@@ -264,23 +258,24 @@ class Protocol(asyncio.Protocol):
         work = request.run()
         if not self._eager.run(work):
             tasks = self.server_state.tasks
-            task = self._loop.create_task(work)
+            task = self._loop.create_task(work, context=self._eager.context.copy())
             task.add_done_callback(tasks.discard)
             tasks.add(task)
 
     def _parse_what_is_there(self) -> None:
         """Parse until a request has to wait for the answer to the one before it."""
+        piece: bytes | memoryview = b""
+        is_begun = False
         try:
             while self._rest and not self._ahead:
                 piece, self._rest = self._rest, b""
                 if len(piece) > PIECE_BYTES:
                     whole = memoryview(piece)
                     piece, self._rest = whole[:PIECE_BYTES], whole[PIECE_BYTES:]
+                is_begun = self._coming == _HEAD
                 self._feed(piece)
         except httptools.HttpParserError as error:
-            # What a callback raises is the context of the parser's error.
-            cause = error.__context__
-            self._refuse(cause if isinstance(cause, Problem) else problem(400, _NOT_HTTP))
+            self._refuse(refusal_of(error, piece, is_begun=is_begun))
         except Problem as refused:
             self._refuse(refused)
         else:
@@ -300,8 +295,8 @@ class Protocol(asyncio.Protocol):
     def _check_head(self) -> None:
         """Raises a problem where the target, the headers or the trailers are more than they may be."""
         limits = self._limits
-        if len(self._target) > limits.target_bytes:
-            raise problem(414, f"The target has more than {limits.target_bytes} bytes, the most that it may have.")
+        if len(self._target) > self._target_bytes:
+            raise problem(414, f"The target has more than {self._target_bytes} bytes, the most that it may have.")
         # What came in one piece is not large.
         if len(self._headers) > limits.headers or (self._gathered and self._gathered_bytes() > limits.header_bytes):
             raise problem(
@@ -310,7 +305,7 @@ class Protocol(asyncio.Protocol):
 
     def _gathered_bytes(self) -> int:
         whole = sum(len(name) + len(value) + 4 for name, value in self._headers)
-        return max(whole, self._gathered - self._limits.target_bytes - PIECE_BYTES)
+        return max(whole, self._gathered - len(self._target) - PIECE_BYTES)
 
     def _go_on(self) -> None:
         """Say what is due next; read it unless there is more to parse."""
@@ -340,8 +335,6 @@ class Protocol(asyncio.Protocol):
     def _without_offer(self) -> bytes:
         """The head of the request that asked to upgrade, for a new parser."""
         method, version = self._parser.get_method(), self._parser.get_http_version()
-        if method == b"CONNECT":
-            raise problem(400, "CONNECT is for proxies, and this is none.")
         self._parser = self._new_parser()
         return without_offer(method, self._target, version, self._headers)
 

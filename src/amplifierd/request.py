@@ -6,14 +6,17 @@ more instructions.
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any, Protocol
+from urllib.parse import unquote
 
+import httptools
 from uvicorn.server import ServerState
 
 from .asgi import Application, Header, Message, Scope
 from .refusals import STATUS_LINES, problem, response
+from .target import absolute
 
 logger = logging.getLogger(__name__)
 
@@ -133,16 +136,20 @@ class Request:
     async def send(self, message: Message) -> None:
         """Send the head of the answer, then its body in one or more parts.
 
-        Raises `RuntimeError` where that is no answer: of another length than it says, or with lines in its headers.
+        Raises `RuntimeError` where that is no answer: out of order, of another length than it says, with a transfer
+        coding that is not chunked, or with lines in its headers.
         """
         if self._connection.is_full:
             await self._connection.drain()
-        if self.is_cut or self.is_done:
+        if self.is_cut:
             return
+        due = "http.response.body" if self.has_begun else "http.response.start"
+        if self.is_done or message["type"] != due:
+            raise RuntimeError(f"The application sent {message['type']}; due is {'nothing' if self.is_done else due}.")
         if self.has_begun:
             self._send_body(message.get("body", b""), more=message.get("more_body", False))
         else:
-            self._send_head(message["status"], message.get("headers", ()))
+            self._send_head(message["status"], list(message.get("headers", ())))
 
     async def _next(self) -> None:
         if self.is_cut or self.is_done:
@@ -158,8 +165,10 @@ class Request:
         if self._waiting is not None:
             self._waiting.set()
 
-    def _send_head(self, status: int, headers: Sequence[Header]) -> None:
+    def _send_head(self, status: int, headers: list[Header]) -> None:
         named, state = dict(headers), self._connection.server_state
+        if b"transfer-encoding" in named:
+            headers = _without_coding(headers)
         lines = [STATUS_LINES[status], *map(b": ".join, state.default_headers), *map(b": ".join, headers)]
         if b"connection" in named:
             self.keep_alive = self.keep_alive and b"close" not in named[b"connection"].lower()
@@ -210,6 +219,17 @@ class Request:
         self._connection.close()
 
 
+def _without_coding(headers: list[Header]) -> list[Header]:
+    """Headers without `Transfer-Encoding`: chunks are the server's to make.
+
+    Raises `RuntimeError` for another coding, which the body would have to have.
+    """
+    for name, value in headers:
+        if name == b"transfer-encoding" and value.lower() != b"chunked":
+            raise RuntimeError(f"The application set Transfer-Encoding {value!r}; the server sends chunks alone.")
+    return [(name, value) for name, value in headers if name != b"transfer-encoding"]
+
+
 def scope_on(transport: asyncio.Transport) -> dict[str, Any]:
     """The scope of a request on a connection, with what all have in common."""
     return {
@@ -221,6 +241,29 @@ def scope_on(transport: asyncio.Transport) -> dict[str, Any]:
         "root_path": "",
         **dict.fromkeys(("http_version", "method", "path", "raw_path", "query_string", "headers")),
     }
+
+
+def scope_of(
+    connection: dict[str, Any], parser: httptools.HttpRequestParser, target: bytes, headers: list[Header]
+) -> dict[str, Any]:
+    """The scope of the request whose head was parsed, on a connection that has this scope.
+
+    Raises `httptools.HttpParserError` for an invalid target.
+    """
+    if target.startswith(b"/") and b"#" not in target:
+        raw_path, _, query = target.partition(b"?")
+    else:
+        raw_path, query, headers = absolute(target, headers)
+    path = raw_path.decode("ascii")
+    # A copy whose keys are all there already takes half the time of a new one.
+    scope = connection.copy()
+    scope["http_version"] = parser.get_http_version()
+    scope["method"] = parser.get_method().decode("ascii")
+    scope["path"] = unquote(path) if "%" in path else path
+    scope["raw_path"] = raw_path
+    scope["query_string"] = query
+    scope["headers"] = headers
+    return scope
 
 
 def _address(name: Any) -> tuple[str, int] | None:

@@ -1,8 +1,13 @@
 """Targets that are more than a path: in absolute form, as clients send them to proxies (RFC 9112, section 3.2.2)."""
 
+import re
+
 import httptools
 
 from .asgi import Header
+
+# A colon after the host with no port after it, which httptools does not take (RFC 3986, section 3.2.3).
+_EMPTY_PORT = re.compile(rb"(?<=^http://)([^/?#]*):(?=[/?#]|$)", re.IGNORECASE)
 
 
 def absolute(target: bytes, headers: list[Header]) -> tuple[bytes, bytes, list[Header]]:
@@ -10,7 +15,7 @@ def absolute(target: bytes, headers: list[Header]) -> tuple[bytes, bytes, list[H
 
     Raises `httptools.HttpParserError` where it is no target.
     """
-    url = httptools.parse_url(target)
+    url = httptools.parse_url(_EMPTY_PORT.sub(rb"\1", target, count=1))
     if not url.host:
         return url.path, url.query or b"", headers
     # httptools takes the brackets off.

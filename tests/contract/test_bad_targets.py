@@ -76,14 +76,10 @@ def test_an_operation_without_query_parameters_refuses_them(daemon: Daemon, meth
         ("DELETE", "/api/v1/sessions/x/messages/", "GET, HEAD, POST"),
         ("OPTIONS", "/api/v1/health", "GET, HEAD"),
         ("POST", "/docs", "GET, HEAD"),
-        ("BREW", "/api/v1/health", ""),
     ],
 )
 def test_a_wrong_method_is_405_with_all_that_are_allowed(daemon: Daemon, method: str, path: str, allow: str) -> None:
     answered = exchange(daemon.port, get(path, method))
-    if not allow:
-        assert answered.status == 400
-        return
     refused(answered, 405, f"it takes {allow}")
     assert answered.headers["allow"] == allow
 

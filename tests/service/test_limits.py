@@ -14,8 +14,10 @@ import pytest
 
 from amplifierd.app import create_app
 from amplifierd.asgi import Receive, Send
+from amplifierd.contract import load_document
+from amplifierd.contract.targets import longest_target
 from amplifierd.limits import LIMITS, Limits
-from amplifierd.settings import Settings
+from amplifierd.settings import CONTRACT, Settings
 from amplifierd.storage import open_storage
 from daemon import Daemon
 from impatient import serving
@@ -60,12 +62,13 @@ def with_headers(headers: int, size: int) -> bytes:
 
 
 @pytest.mark.parametrize("piece", [100, 8_192, 1_000_000])
-def test_a_target_has_8_kib(daemon: Daemon, piece: int) -> None:
-    for length, status in ((8_192, 400), (8_193, 414)):
+def test_a_target_is_no_longer_than_the_contract_s_longest(daemon: Daemon, piece: int) -> None:
+    most = longest_target(load_document(CONTRACT))
+    for length, status in ((most, 400), (most + 1, 414)):
         request = get(f"{HEALTH}?{'x' * (length - len(HEALTH) - 1)}")
         answered = exchange(daemon.port, *(request[at : at + piece] for at in range(0, len(request), piece)))
         assert answered.status == status
-    refused_for_good(answered, 414, "more than 8192 bytes")
+    refused_for_good(answered, 414, f"more than {most} bytes")
 
 
 @pytest.mark.parametrize("piece", [1_000, 8_192, 1_000_000])

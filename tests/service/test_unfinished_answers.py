@@ -1,7 +1,9 @@
 """What clients get of applications that answer wrongly, or not at all; and of those that answer without a length."""
 
+import asyncio
 import http.client
 import logging
+from contextvars import ContextVar
 from typing import Any
 
 import pytest
@@ -42,6 +44,9 @@ def answering(*messages: dict[str, Any], error: Exception | None = None) -> Any:
         answering(start((b"x-name", b"a\r\nx-other: b")), body(b"")),
         answering(start((b"x-name", b"a\nb")), body(b"")),
         answering(start((b"x-name\r", b"a")), body(b"")),
+        answering(body(b"")),
+        answering(start((b"transfer-encoding", b"gzip, chunked")), body(b"")),
+        answering(start((b"content-length", b"one")), body(b"")),
     ],
 )
 def test_no_answer_is_500_without_what_went_wrong(app: Any, caplog: pytest.LogCaptureFixture) -> None:
@@ -60,6 +65,7 @@ def test_no_answer_is_500_without_what_went_wrong(app: Any, caplog: pytest.LogCa
         answering(start((b"content-length", b"5")), body(b"four", more=True), body(b"56")),
         answering(start((b"content-length", b"5")), body(b"four", more=True)),
         answering(start((b"content-length", b"5")), body(b"four", more=True), error=ValueError("a defect")),
+        answering(OK, body(b"four", more=True), OK, body(b"")),
         # In chunks, of which the last never comes.
         answering(OK, body(b"four", more=True)),
     ],
@@ -87,3 +93,67 @@ def test_what_has_no_length_is_in_chunks_or_ends_with_the_connection(version: by
             assert connection.answer("HEAD").body == b""
             connection.send(get("/"))
             assert connection.answer().body == b"one, two"
+
+
+def test_an_application_s_own_chunked_is_the_server_s() -> None:
+    for headers in ([], [(b"content-length", b"3")]):
+        app = answering(start((b"transfer-encoding", b"chunked"), *headers), body(b"one"))
+        with serving(app) as port, Connection(port) as connection:
+            connection.send(get("/") + get("/", "HEAD") + get("/"))
+            assert connection.answer().body == b"one"
+            assert connection.answer("HEAD").body == b""
+            assert connection.answer().body == b"one"
+            connection.send(get("/").replace(b"1.1", b"1.0"))
+            head, _, rest = connection.rest().partition(b"\r\n\r\n")
+            assert (b"transfer-encoding" in head, rest) == (False, b"one")
+
+
+def test_headers_may_be_an_iterator() -> None:
+    async def app(scope: Any, _receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            headers = iter([[b"content-length", b"3"], (b"x-name", b"a")])
+            await send({"type": "http.response.start", "status": 200, "headers": headers})
+            await send(body(b"one"))
+
+    with serving(app) as port, Connection(port) as connection:
+        for _ in range(2):
+            connection.send(get("/"))
+            answered = connection.answer()
+            assert (answered.headers["x-name"], answered.body) == ("a", b"one")
+
+
+def test_what_is_sent_after_the_answer_is_a_defect_that_its_client_does_not_see(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    app = answering(start((b"content-length", b"3")), body(b"one"), OK, body(b"two"))
+    caplog.set_level(logging.ERROR)
+    with serving(app) as port, Connection(port) as connection:
+        for _ in range(2):
+            connection.send(get("/"))
+            assert connection.answer().body == b"one"
+    assert "The application sent http.response.start; due is nothing." in caplog.text
+
+
+VARIABLE: ContextVar[int] = ContextVar("VARIABLE", default=0)
+
+
+def test_a_context_variable_is_gone_with_its_request() -> None:
+    async def app(scope: Any, _receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            seen = [VARIABLE.get()]
+            VARIABLE.set(VARIABLE.get() + 1)
+            if scope["path"] == "/waits":
+                for _ in range(3):
+                    await asyncio.sleep(0)
+                    VARIABLE.set(VARIABLE.get() + 1)
+                seen.append(VARIABLE.get())
+            text = repr(seen).encode()
+            await send(start((b"content-length", b"%d" % len(text))))
+            await send(body(text))
+
+    with serving(app) as port, Connection(port) as connection:
+        for path, seen in (("/", [0]), ("/waits", [0, 4]), ("/", [0]), ("/waits", [0, 4]), ("/", [0])):
+            connection.send(get(path))
+            assert connection.answer().json == seen
+        connection.send(get("/waits") + get("/") + get("/waits"))
+        assert [connection.answer().json for _ in range(3)] == [[0, 4], [0], [0, 4]]

@@ -12,7 +12,6 @@ from connexion.middleware.lifespan import LifespanMiddleware
 from connexion.middleware.main import ConnexionMiddleware
 from connexion.operations.abstract import AbstractOperation
 from connexion.resolver import Resolution, Resolver
-from starlette.types import ASGIApp
 
 from .checking import ResponseCheck
 from .cors import Cors
@@ -30,6 +29,7 @@ from .representation import Rendering
 from .routing import Operations, Routing
 from .schema import Schemas
 from .security import Authenticate
+from .targets import longest_target
 
 Lifespan = Callable[[Any], AbstractAsyncContextManager[None]]
 
@@ -53,6 +53,12 @@ class Access:
     request_seconds: float = 10
 
 
+class ContractApplication(ConnexionMiddleware):
+    """The contract, served; `longest_target` is the bytes of the longest target that it takes."""
+
+    longest_target: int
+
+
 def compile_contract(
     document: Document,
     *,
@@ -67,7 +73,7 @@ def compile_contract(
     renderings: Mapping[tuple[str, str], Rendering],
     readings: Mapping[tuple[str, str], Reading],
     access_log: AccessLog | None = None,
-) -> ASGIApp:
+) -> ContractApplication:
     """The ASGI application that serves `document`.
 
     `handlers` is the package with a module for each tag and a function for each operationId, in snake_case;
@@ -113,7 +119,7 @@ def compile_contract(
     if access.origins:
         middlewares.insert(0, partial(Cors, origins=access.origins))
     try:
-        connexion = ConnexionMiddleware(
+        connexion = ContractApplication(
             Pages(document, version),
             middlewares=middlewares,
             lifespan=lifespan,
@@ -126,6 +132,7 @@ def compile_contract(
     except Exception as error:
         # What Connexion raises for an invalid document depends on the place where its reader fails.
         raise ContractError(f"Connexion cannot read the contract: {error!r}") from error
+    connexion.longest_target = longest_target(document)
     return connexion
 
 

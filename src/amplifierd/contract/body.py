@@ -131,7 +131,7 @@ class Body:
         if not body and not self._required:
             return self._records.default(), b""
         if content_type is None:
-            raise self._not_taken("The body has no Content-Type")
+            raise self._not_taken(scope, "The body has no Content-Type")
         reading = self._readings.get(_media_type(content_type)) if self._readings else None
         if reading is not None:
             return await self._executor.run(self._read_meaning, body, reading)
@@ -151,25 +151,23 @@ class Body:
         for name, value in scope["headers"]:
             if name == b"content-type":
                 if content_type is not None:
-                    raise self._not_taken("The body has two Content-Type headers")
+                    raise self._not_taken(scope, "The body has two Content-Type headers")
                 content_type = value
-                self._check_content_type(value)
+                self._check_content_type(scope, value)
             elif name == b"content-length":
                 check_size(int(value), self._max_bytes, "The body")
-            elif name == b"content-encoding" and value.strip().lower() != b"identity":
-                raise _not_json(f"Content-Encoding {_text(value)!r} is not understood; send it as it is")
-            elif name == b"transfer-encoding" and value.strip().lower() != b"chunked":
-                raise _not_json(f"Transfer-Encoding {_text(value)!r} is not understood; send it chunked, or as it is")
+            elif name == b"content-encoding" and value.lower() != b"identity":
+                raise _encoded(value)
         if content_type is None and self._required:
-            raise self._not_taken("The body has no Content-Type")
+            raise self._not_taken(scope, "The body has no Content-Type")
         return content_type
 
-    def _check_content_type(self, value: bytes) -> None:
+    def _check_content_type(self, scope: Scope, value: bytes) -> None:
         if value == b"application/json" and JSON in self._media_types:
             return
         media_type, *parameters = (part.strip() for part in _text(value).lower().split(";"))
         if media_type not in self._media_types:
-            raise self._not_taken(f"Content-Type {_text(value)!r} is not taken here")
+            raise self._not_taken(scope, f"Content-Type {_text(value)!r} is not taken here")
         for parameter in parameters:
             name, _, charset = parameter.partition("=")
             if name.strip() == "charset" and charset.strip().strip('"') not in ("utf-8", "utf8"):
@@ -190,8 +188,12 @@ class Body:
             if not message["more_body"]:
                 return parts[0] if len(parts) == 1 else b"".join(parts)
 
-    def _not_taken(self, what: str) -> Problem:
-        return Problem(415, "unsupported-media-type", f"{what}; send {' or '.join(self._media_types)}.")
+    def _not_taken(self, scope: Scope, what: str) -> Problem:
+        # Either header names what is taken (RFC 9110, section 15.5.16); for PATCH RFC 5789 (section 2.2) has its own.
+        taken = ", ".join(self._media_types)
+        headers = {"Accept": taken, "Accept-Patch": taken} if scope["method"] == "PATCH" else {"Accept": taken}
+        detail = f"{what}; send {' or '.join(self._media_types)}."
+        return Problem(415, "unsupported-media-type", detail, headers=headers)
 
 
 def _media_type(content_type: bytes) -> str:
@@ -207,6 +209,12 @@ def check_size(size: int, most: int, what: str) -> None:
 
 def _not_json(why: str) -> Problem:
     return Problem(400, "not-json", f"{_BODY} is not I-JSON (RFC 7493): {why}.")
+
+
+def _encoded(coding: bytes) -> Problem:
+    detail = f"Content-Encoding {_text(coding)!r} is not supported; send the body as it is."
+    # So a client tells it from another media type (RFC 9110, section 12.5.3).
+    return Problem(415, "unsupported-content-coding", detail, headers={"Accept-Encoding": "identity"})
 
 
 def _not_i_json(error: NotIJson, what: str, located: Locate) -> Problem:

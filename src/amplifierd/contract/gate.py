@@ -4,8 +4,10 @@ A page whose name is made to point at this machine (DNS rebinding) shows that na
 user's browser here to change something shows itself in `Origin` (https://fetch.spec.whatwg.org/#origin-header).
 """
 
+import re
 from collections.abc import Collection
 from functools import lru_cache
+from ipaddress import IPv6Address
 
 from starlette.types import Scope
 
@@ -13,7 +15,10 @@ from .exchange import Exchange
 from .problems import Problem, shorten
 
 _SAFE = ("GET", "HEAD", "OPTIONS")
-_UNNAMED_IN = ("1.0", "0.9")
+# A name, an IPv4 address or an IPv6 address in brackets, then a port, which may be empty (RFC 9110, section 7.2, RFC
+# 3986, section 3.2).
+_HOST = re.compile(rb"([A-Za-z0-9._~!$&'()*+,;=%-]{1,255}|\[([0-9A-Fa-f:.]{2,45})\])(?::0{0,9}([0-9]{0,5}))?")
+_MAX_PORT = 65_535
 
 
 class Gate:
@@ -32,18 +37,22 @@ class Gate:
         Raises a problem: 400 for one without its one `Host`, 421 for another host's, 403 for a strange page's.
         """
         hosts = exchange.hosts
-        if self._hosts is not None and (len(hosts) != 1 or _name(hosts[0]) not in self._hosts):
-            self._refuse(scope, hosts)
+        if len(hosts) == 1:
+            self._check_host(hosts[0])
+        elif hosts or scope["http_version"] != "1.0":
+            raise Problem(400, "bad-host", f"The request has {len(hosts) or 'no'} Host headers; send one.")
         if exchange.origin is not None and scope["method"] not in _SAFE:
             self._check_origin(exchange.origin.decode("latin-1"), hosts[0].decode("latin-1") if hosts else "")
 
-    def _refuse(self, scope: Scope, hosts: list[bytes]) -> None:
-        if len(hosts) != 1:
-            if not hosts and scope["http_version"] in _UNNAMED_IN:
-                return
-            raise Problem(400, "bad-host", f"The request has {len(hosts) or 'no'} Host headers; send one.")
-        host = shorten(hosts[0].decode("latin-1"), 200)
-        detail = f"This server is not {host!r}; whoever runs it names its hosts with --allowed-hosts."
+    def _check_host(self, host: bytes) -> None:
+        name = _name(host)
+        if name is not None and (self._hosts is None or name in self._hosts):
+            return
+        shown = shorten(host.decode("latin-1"), 200)
+        if name is None:
+            detail = f"Host {shown!r} is not valid; send a name or an address, and a port up to {_MAX_PORT}."
+            raise Problem(400, "bad-host", detail)
+        detail = f"This server is not {shown!r}; whoever runs it names its hosts with --allowed-hosts."
         raise Problem(421, "misdirected-request", detail)
 
     def _check_origin(self, origin: str, host: str) -> None:
@@ -58,8 +67,17 @@ class Gate:
 
 
 @lru_cache(maxsize=256)
-def _name(host: bytes) -> str:
-    """A host without its port, in lower case: `localhost` for `Localhost:8420`, `[::1]` for `[::1]:8420`."""
-    text = host.decode("latin-1").lower()
-    name, colon, port = text.rpartition(":")
-    return (name if colon and port.isdecimal() else text).rstrip(".")
+def _name(host: bytes) -> str | None:
+    """A host without its port, in lower case: `localhost` for `Localhost:8420`, `[::1]` for `[::1]:8420`.
+
+    None for an invalid one.
+    """
+    found = _HOST.fullmatch(host)
+    if found is None or int(found[3] or b"0") > _MAX_PORT:
+        return None
+    if found[2] is not None:
+        try:
+            IPv6Address(found[2].decode())
+        except ValueError:
+            return None
+    return found[1].decode().lower().rstrip(".")

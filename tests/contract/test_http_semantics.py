@@ -1,0 +1,197 @@
+"""HTTP by its RFCs, on raw sockets: what a client may send is taken, what the server does not know is refused."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from amplifierd.contract import load_document
+from amplifierd.contract.targets import longest_target
+from amplifierd.refusals import _KINDS
+from amplifierd.settings import CONTRACT
+from daemon import Daemon
+from raw import Connection, exchange, get, post, refused
+
+DOCUMENT = load_document(CONTRACT)
+HEALTH = "/api/v1/health"
+JSON = b"POST /api/v1/sessions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+CHUNKS = b"\r\n2\r\n{}\r\n0\r\n\r\n"
+
+
+def health(*headers: bytes) -> bytes:
+    return b"".join(
+        [b"GET /api/v1/health HTTP/1.1\r\n", *(b"%b\r\n" % it for it in headers or [b"Host: localhost"]), b"\r\n"]
+    )
+
+
+@pytest.fixture(scope="module")
+def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
+    """A daemon on SQLite alone: no database is asked for most of this."""
+    with Daemon(f"sqlite:///{tmp_path_factory.mktemp('daemon')}/a.db") as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def open_daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
+    """A daemon that serves any host."""
+    database = f"sqlite:///{tmp_path_factory.mktemp('open')}/a.db"
+    with Daemon(database, "--allowed-hosts", "*", "--cors-origin", "https://app.example") as running:
+        yield running
+
+
+@pytest.fixture
+def session(client: httpx.Client) -> str:
+    created: str = client.post("/sessions", json={}).json()["id"]
+    return f"/api/v1/sessions/{created}"
+
+
+@pytest.mark.parametrize("blank", [b" ", b"\t", b" \t  "])
+def test_blanks_after_a_header_value_are_not_of_it(daemon: Daemon, session: str, blank: bytes) -> None:
+    assert exchange(daemon.port, health(b"Host: 127.0.0.1" + blank)).status == 200
+    headers = (b'If-Match: "1"' + blank, b"Idempotency-Key: " + session.encode() + blank)
+    assert exchange(daemon.port, post(f"{session}/start", b"", *headers)).status == 200
+    request = post("/api/v1/sessions", b"{}", b"Expect: 100-continue" + blank)
+    with Connection(daemon.port) as connection:
+        connection.send(request[:-2])
+        assert connection.answer().status == 100
+        connection.send(request[-2:])
+        assert connection.answer().status == 201
+
+
+@pytest.mark.parametrize("host", [b"127.0.0.1:", b"localhost:0", b"localhost:65535", b"[::1]:", b"LOCALHOST:00080"])
+def test_valid_hosts_are_taken(daemon: Daemon, host: bytes) -> None:
+    assert exchange(daemon.port, health(b"Host: " + host)).status == 200
+    target = b"GET http://%b/api/v1/health HTTP/1.1\r\nHost: x\r\n\r\n" % host
+    assert exchange(daemon.port, target).status == 200
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        *(b"", b" ", b":", b":80", b"localhost:65536", b"localhost:" + b"9" * 400, b"localhost:x", b"localhost:-1"),
+        *(b"localhost:80:80", b"local host", b"http://localhost", b"localhost/", b"user@localhost", b"::1"),
+        *(b"[::1", b"[]", b"[:::]", b"[localhost]", b"[::1]x", b"localhost\xff", b"a" * 256, b"localhost, localhost"),
+    ],
+)
+@pytest.mark.parametrize("is_open", [False, True])
+def test_invalid_hosts_are_400(daemon: Daemon, open_daemon: Daemon, host: bytes, is_open: bool) -> None:
+    answered = exchange(open_daemon.port if is_open else daemon.port, health(b"Host: " + host))
+    refused(answered, 400, "Host ")
+    assert answered.json["type"] == "urn:amplifierd:problem:bad-host"
+
+
+def test_one_host_is_named_where_any_is_served(open_daemon: Daemon) -> None:
+    for hosts in ([b"X: x"], [b"Host: a", b"Host: a"]):
+        refused(exchange(open_daemon.port, health(*hosts)), 400, "Host headers; send one")
+    assert exchange(open_daemon.port, health(b"Host: any.example")).status == 200
+
+
+@pytest.mark.parametrize("version", [b"0.9", b"1.2", b"1.9", b"2.0", b"3.0", b"9.9"])
+def test_other_versions_are_505(daemon: Daemon, version: bytes) -> None:
+    answered = exchange(daemon.port, health().replace(b"1.1", version))
+    refused(answered, 505, f"HTTP/{version.decode()} is not supported; send HTTP/1.1")
+    assert answered.headers["connection"] == "close"
+
+
+def test_a_request_line_without_a_version_is_505_or_400(daemon: Daemon) -> None:
+    refused(exchange(daemon.port, b"GET /api/v1/health\r\n\r\n"), 505, "HTTP/0.9")
+
+
+@pytest.mark.parametrize(
+    "method", [b"BREW", b"get", b"GETT", b"G", b"PURGE", b"PROPFIND", b"M-SEARCH", b"SOURCE", b"X_!#9", b"CONNECT"]
+)
+@pytest.mark.parametrize("piece", [1, 1_000])
+def test_unknown_methods_are_501(daemon: Daemon, method: bytes, piece: int) -> None:
+    target = b"localhost:80" if method == b"CONNECT" else b"/api/v1/health"
+    request = method + b" %b HTTP/1.1\r\nHost: localhost\r\n\r\n" % target
+    answered = exchange(daemon.port, *(request[at : at + piece] for at in range(0, len(request), piece)))
+    refused(answered, 501, "is not supported")
+    assert answered.json["type"] == "urn:amplifierd:problem:not-implemented"
+
+
+@pytest.mark.parametrize("codings", [[b"gzip, chunked"], [b"gzip", b"chunked"], [b"identity, chunked"]])
+@pytest.mark.parametrize("path", [b"/api/v1/sessions", b"/api/v1/sessions/x/start", b"/nothing"])
+def test_other_transfer_codings_are_501(daemon: Daemon, codings: list[bytes], path: bytes) -> None:
+    lines = b"".join(b"Transfer-Encoding: %b\r\n" % coding for coding in codings)
+    request = JSON.replace(b"/api/v1/sessions", path) + lines + CHUNKS
+    refused(exchange(daemon.port, request), 501, "The transfer coding")
+
+
+@pytest.mark.parametrize("coding", [b"chunked ", b",chunked", b" , chunked", b"Chunked"])
+def test_chunked_is_taken_as_a_list_of_one(daemon: Daemon, coding: bytes) -> None:
+    assert exchange(daemon.port, JSON + b"Transfer-Encoding: " + coding + b"\r\n" + CHUNKS).status == 201
+
+
+@pytest.mark.parametrize("coding", [b"gzip", b"br", b"gzip, identity", b"nonsense"])
+def test_other_content_codings_are_415_that_names_identity(daemon: Daemon, coding: bytes) -> None:
+    answered = exchange(daemon.port, post("/api/v1/sessions", b"{}", b"Content-Encoding: " + coding))
+    refused(answered, 415, "is not supported; send the body as it is")
+    assert answered.headers["accept-encoding"] == "identity"
+    for taken in (b"identity", b"Identity "):
+        assert exchange(daemon.port, post("/api/v1/sessions", b"{}", b"Content-Encoding: " + taken)).status == 201
+
+
+def test_other_media_types_are_415_that_names_those_taken(daemon: Daemon, session: str) -> None:
+    def ask(method: str, path: str) -> dict[str, str]:
+        request = post(path, b"{}", content_type=b"text/csv").replace(b"POST", method.encode(), 1)
+        answered = exchange(daemon.port, request)
+        refused(answered, 415, "'text/csv' is not taken here")
+        return answered.headers
+
+    assert ask("POST", "/api/v1/sessions")["accept"] == "application/json"
+    assert ask("POST", "/api/v1/import")["accept"] == "application/x-ndjson"
+    assert ask("POST", "/api/v1/profiles")["accept"] == "application/json, text/markdown"
+    assert "accept-encoding" not in ask("POST", "/api/v1/sessions")
+    patched = ask("PATCH", session)
+    assert patched["accept"] == patched["accept-patch"] == "application/merge-patch+json, application/json"
+
+
+def text_of(schema: dict[str, Any]) -> str:
+    """The longest text that a parameter's schema may allow, percent-encoded; its pattern is left out."""
+    schema = DOCUMENT.resolve(schema)
+    if "enum" in schema:
+        return max(map(str, schema["enum"]), key=len)
+    return "%F0%9F%92%AC" * schema["maxLength"] if schema["type"] == "string" else str(schema.get("maximum", "false"))
+
+
+TARGETS = {}
+for path, method, operation in DOCUMENT.operations():
+    parameters = DOCUMENT.parameters(path, operation)
+    query = "&".join(f"{it['name']}={text_of(it['schema'])}" for it in parameters if it["in"] == "query")
+    filled = path
+    for it in parameters:
+        filled = filled.replace(f"{{{it['name']}}}", text_of(it["schema"]))
+    TARGETS[operation["operationId"]] = (method.upper(), f"{DOCUMENT.base_path}{filled}?{query}&x")
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_the_longest_target_of_every_operation_fits(daemon: Daemon, name: str) -> None:
+    method, target = TARGETS[name]
+    answered = exchange(daemon.port, get(target, method))
+    assert answered.status in (200, 201, 204, 400, 404, 415, 422), answered
+
+
+def test_a_word_of_1000_characters_is_searched_for(daemon: Daemon) -> None:
+    answered = exchange(daemon.port, get("/api/v1/search?q=" + "%E3%81%82" * 1_000))
+    assert (answered.status, answered.json) == (200, [])
+
+
+def test_a_path_of_1024_characters_is_looked_for(daemon: Daemon) -> None:
+    answered = exchange(daemon.port, get("/api/v1/amplified-directories/" + "%E3%81%82" * 1_024))
+    refused(answered, 404, "ああ")
+
+
+def declared_at_http() -> dict[int, str]:
+    """What the contract says in one place that any request may be answered: status, reason."""
+    rows = re.findall(r"^\| (\d{3}) \| (.+?) \|$", DOCUMENT.spec["info"]["description"], re.MULTILINE)
+    return {int(status): reason for status, reason in rows}
+
+
+def test_the_contract_tells_what_is_answered_before_an_operation() -> None:
+    # A 500 is declared by every operation.
+    assert set(declared_at_http()) == set(_KINDS) - {500}
+    longest = longest_target(DOCUMENT)
+    assert f"longer than {longest // 1024} KiB" in declared_at_http()[414]
+    assert longest > max(len(target) for _, target in TARGETS.values())
