@@ -22,11 +22,11 @@ databases:
 fair-share:
 	$(PYTHON) -m bench.fair_share
 
-# Fuzz for ten minutes each: the operations, one seed after another, and HTTP itself, one mutated request after another.
+# Fuzz for ten minutes each, with new seeds, which are printed: the operations, and HTTP itself by mutated requests.
 fuzz:
 	$(PYTHON) -m pytest --fuzz-seconds 600 -s tests/service/test_fuzz.py tests/contract/test_raw_http.py
 
-# Hold each storage against a model in memory for twenty minutes, one seed of random histories after another.
+# Hold each storage against a model in memory for twenty minutes, one new seed of random histories after another.
 histories:
 	$(PYTHON) -m pytest --fuzz-seconds 1200 -s tests/storage/test_histories.py
 

@@ -2,7 +2,9 @@
 
 import asyncio
 import os
+import random
 import shutil
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,13 +19,15 @@ import pytest
 from amplifierd.storage import open_storage
 from amplifierd.storage.interface import Storage
 from daemon import EXERCISED, EXERCISED_AT, Daemon
+from fuzzing import FIXED_SEED, Fuzz
 from pgbouncer import PROGRAM
 from postgres import VARIABLE, PostgresServer
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """How long to fuzz, and to torture: a quick run of each is in every test run."""
-    parser.addoption("--fuzz-seconds", type=int, default=0, help="Fuzz with one seed after another for so long.")
+    parser.addoption("--fuzz-seconds", type=int, default=0, help="Fuzz with one new seed after another for so long.")
+    parser.addoption("--fuzz-seed", type=int, help="Fuzz with this seed first, as a run before has printed it.")
     parser.addoption("--torture-rounds", type=int, default=3, help="Kill what serves so often, on each storage.")
 
 
@@ -56,6 +60,15 @@ def pytest_testnodedown(node: Any) -> None:
 
 def _is_whole(config: pytest.Config) -> bool:
     return config.args_source is not pytest.Config.ArgsSource.ARGS and not config.option.keyword
+
+
+@pytest.fixture
+def fuzz(pytestconfig: pytest.Config) -> Fuzz:
+    """How to fuzz: as the options say; without them every run has the same seed."""
+    seconds: int = pytestconfig.getoption("--fuzz-seconds")
+    given: int | None = pytestconfig.getoption("--fuzz-seed")
+    first = given if given is not None else random.SystemRandom().getrandbits(32) if seconds else FIXED_SEED
+    return Fuzz(first, time.monotonic() + seconds, pytestconfig.get_terminal_writer().line)
 
 
 @pytest.fixture(scope="session")

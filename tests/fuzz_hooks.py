@@ -13,6 +13,18 @@ ALPHANUMERIC = re.compile(r"[A-Za-z0-9]+")
 
 
 @schemathesis.hook
+def before_load_schema(_context: Any, raw_schema: dict[str, Any]) -> None:
+    """Declare for every operation what the contract says in one place that any request may be answered."""
+    rows = re.findall(r"^\| (\d{3}) \| (.+?) \|$", raw_schema["info"]["description"], re.MULTILINE)
+    content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    for item in raw_schema["paths"].values():
+        for operation in item.values():
+            if isinstance(operation, dict):
+                for status, reason in rows:
+                    operation["responses"].setdefault(status, {"description": reason, "content": content})
+
+
+@schemathesis.hook
 def before_call(_context: Any, case: schemathesis.Case[Any], _kwargs: dict[str, Any]) -> None:
     """Make what is meant to be a valid header one, and of what a session is opened in something that is there."""
     key = case.headers.get("Idempotency-Key")

@@ -4,22 +4,21 @@ import os
 import re
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from daemon import Daemon
+from fuzzing import Fuzz
 from keys import create_key
 
 ROOT = Path(__file__).parents[2]
 HOOKS = ROOT / "tests/fuzz_hooks.py"
 CONFIGURATION = ROOT / "schemathesis.toml"
-FIRST_SEED = 20251121
 LEAST_LINKS_COVERED = 0.75
 
 
-def fuzz(daemon: Daemon, directory: Path, seed: int, max_examples: int, *headers: str) -> None:
+def run(daemon: Daemon, directory: Path, seed: int, max_examples: int, *headers: str) -> None:
     """One run; every case must pass, every operation be tested, and most links be followed."""
     command = [
         *(
@@ -57,18 +56,16 @@ def found(pattern: str, text: str) -> list[int]:
 
 
 @pytest.mark.timeout(0)
-def test_fuzzing_finds_nothing(daemon: Daemon, tmp_path: Path, pytestconfig: pytest.Config) -> None:
-    end = time.monotonic() + pytestconfig.getoption("--fuzz-seconds")
-    long = time.monotonic() < end
-    seed = FIRST_SEED
+def test_fuzzing_finds_nothing(daemon: Daemon, tmp_path: Path, fuzz: Fuzz) -> None:
     headers = key_header(daemon)
-    fuzz(daemon, tmp_path, seed, 500 if long else 50, *headers)
-    while time.monotonic() < end:
-        seed += 1
-        fuzz(daemon, tmp_path, seed, 500, *headers)
+    max_examples = 500 if fuzz.is_long else 50
+    seeds = 0
+    for seed in fuzz.seeds():
+        run(daemon, tmp_path, seed, max_examples, *headers)
+        seeds += 1
     assert re.search(r" 5\d\d [\d.]+ ms", daemon.log) is None
     requests = len(re.findall(r"\d ms ", daemon.log))
-    pytestconfig.get_terminal_writer().line(f"Fuzzed with {seed - FIRST_SEED + 1} seeds, {requests} requests.")
+    fuzz.tell(f"Fuzzed with {seeds} seeds, {requests} requests.")
 
 
 def test_no_check_is_off() -> None:
