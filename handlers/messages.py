@@ -1,6 +1,6 @@
 """Messages: what was said in a session, in order."""
 
-from ..storage.interface import Storage, Versions
+from ..storage.interface import Storage
 from ..storage.records import (
     Listing,
     Message,
@@ -12,21 +12,22 @@ from ..storage.records import (
     Once,
     Role,
     Transcript,
+    Versions,
 )
 
 
 async def send_message(
-    session_id: str, body: NewMessage, if_match: Versions, once: Once | None, *, storage: Storage, workspace: str
+    session_id: str, body: NewMessage, versions: Versions, once: Once | None, *, storage: Storage, workspace: str
 ) -> Message:
     """Append a message to a transcript."""
-    return await storage.append_message(workspace, session_id, body, versions=if_match, once=once)
+    return await storage.append_message(workspace, session_id, body, versions=versions, once=once)
 
 
 async def send_messages(
-    session_id: str, body: NewMessages, if_match: Versions, once: Once | None, *, storage: Storage, workspace: str
+    session_id: str, body: NewMessages, versions: Versions, once: Once | None, *, storage: Storage, workspace: str
 ) -> Messages:
     """Append many messages to a transcript."""
-    return await storage.append_messages(workspace, session_id, body, versions=if_match, once=once)
+    return await storage.append_messages(workspace, session_id, body, versions=versions, once=once)
 
 
 async def get_message(session_id: str, sequence: int, *, storage: Storage, workspace: str) -> Message:

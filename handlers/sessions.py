@@ -1,6 +1,6 @@
 """Sessions: conversations from their opening to their end."""
 
-from ..storage.interface import Storage, Versions
+from ..storage.interface import Storage
 from ..storage.profile_records import ProfileSettings
 from ..storage.records import (
     CleanUp,
@@ -16,6 +16,7 @@ from ..storage.records import (
     SessionQuery,
     SessionSort,
     SessionStatus,
+    Versions,
 )
 
 
@@ -72,55 +73,57 @@ async def get_session_profile(session_id: str, *, storage: Storage, workspace: s
 
 
 async def update_session(
-    session_id: str, body: SessionPatch, if_match: Versions, *, storage: Storage, workspace: str
+    session_id: str, body: SessionPatch, versions: Versions, *, storage: Storage, workspace: str
 ) -> Session:
     """Change a session's name, profile and context."""
-    return await storage.update_session(workspace, session_id, body, versions=if_match)
+    return await storage.update_session(workspace, session_id, body, versions=versions)
 
 
-async def delete_session(session_id: str, if_match: Versions, *, storage: Storage, workspace: str) -> None:
+async def delete_session(session_id: str, versions: Versions, *, storage: Storage, workspace: str) -> None:
     """Delete a conversation and all that was said in it."""
-    await storage.delete_session(workspace, session_id, versions=if_match)
+    await storage.delete_session(workspace, session_id, versions=versions)
 
 
 async def start_session(
-    session_id: str, if_match: Versions, once: Once | None, *, storage: Storage, workspace: str
+    session_id: str, versions: Versions, once: Once | None, *, storage: Storage, workspace: str
 ) -> Session:
     """Make a session active."""
-    return await storage.start_session(workspace, session_id, versions=if_match, once=once)
+    return await storage.start_session(workspace, session_id, versions=versions, once=once)
 
 
 async def complete_session(
-    session_id: str, if_match: Versions, once: Once | None, *, storage: Storage, workspace: str
+    session_id: str, versions: Versions, once: Once | None, *, storage: Storage, workspace: str
 ) -> Session:
     """End a conversation well."""
-    return await storage.complete_session(workspace, session_id, versions=if_match, once=once)
+    return await storage.complete_session(workspace, session_id, versions=versions, once=once)
 
 
 async def fail_session(
-    session_id: str, body: Failure, if_match: Versions, once: Once | None, *, storage: Storage, workspace: str
+    session_id: str, body: Failure, versions: Versions, once: Once | None, *, storage: Storage, workspace: str
 ) -> Session:
     """End a conversation with an error."""
-    return await storage.fail_session(workspace, session_id, body, versions=if_match, once=once)
+    return await storage.fail_session(workspace, session_id, body, versions=versions, once=once)
 
 
 async def terminate_session(
-    session_id: str, if_match: Versions, once: Once | None, *, storage: Storage, workspace: str
+    session_id: str, versions: Versions, once: Once | None, *, storage: Storage, workspace: str
 ) -> Session:
     """Break a conversation off."""
-    return await storage.terminate_session(workspace, session_id, versions=if_match, once=once)
+    return await storage.terminate_session(workspace, session_id, versions=versions, once=once)
 
 
 async def resume_session(
-    session_id: str, if_match: Versions, once: Once | None, *, storage: Storage, workspace: str
+    session_id: str, versions: Versions, once: Once | None, *, storage: Storage, workspace: str
 ) -> Session:
     """Take a conversation up again."""
-    return await storage.resume_session(workspace, session_id, versions=if_match, once=once)
+    return await storage.resume_session(workspace, session_id, versions=versions, once=once)
 
 
-async def fork_session(session_id: str, body: Fork, once: Once | None, *, storage: Storage, workspace: str) -> Session:
+async def fork_session(
+    session_id: str, body: Fork, versions: Versions, once: Once | None, *, storage: Storage, workspace: str
+) -> Session:
     """Open a branch of a conversation."""
-    return await storage.fork_session(workspace, session_id, body, once=once)
+    return await storage.fork_session(workspace, session_id, body, versions=versions, once=once)
 
 
 async def get_session_lineage(session_id: str, *, storage: Storage, workspace: str) -> Lineage:

@@ -7,7 +7,7 @@ import msgspec
 
 from .errors import SessionNotFound, VersionMismatch
 from .identity import canonical_id
-from .interface import Versions
+from .records import Versions
 from .rows import Bindings, Row, Statements, Transaction
 
 

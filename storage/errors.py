@@ -1,7 +1,7 @@
 """What can be wrong with a request to the storage, as facts of the domain that carry the ids."""
 
 import asyncio
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 
 
 class StorageError(Exception):
@@ -93,9 +93,11 @@ class ImportInvalid(StorageError):
 class VersionMismatch(StorageError):
     """The session is at `version`, and the request is meant for others."""
 
-    def __init__(self, session_id: str, version: int, expected: Collection[int]) -> None:
-        others = " or ".join(str(each) for each in sorted(expected)) or "one that it can have"
-        super().__init__(f"Session {session_id} is at version {version}, not at {others}.")
+    def __init__(self, session_id: str, version: int, expected: object) -> None:
+        why = "which the request excludes"
+        if isinstance(expected, tuple):
+            why = f"not at {' or '.join(str(each) for each in sorted(expected)) or 'one that it can have'}"
+        super().__init__(f"Session {session_id} is at version {version}, {why}.")
         self.session_id = session_id
         self.members = {"version": version}
 

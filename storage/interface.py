@@ -30,9 +30,8 @@ from .records import (
     SessionPatch,
     SessionQuery,
     Transcript,
+    Versions,
 )
-
-Versions = tuple[int, ...] | None
 
 
 class Storage(Profiles, Directories, Keys):
@@ -159,7 +158,9 @@ class Storage(Profiles, Directories, Keys):
         """Make a session active, whatever it is, and move its `updated_at` on, to a later time unless there is none."""
 
     @abstractmethod
-    async def fork_session(self, workspace: str, session_id: str, fork: Fork, *, once: Once | None = None) -> Session:
+    async def fork_session(
+        self, workspace: str, session_id: str, fork: Fork, *, versions: Versions = None, once: Once | None = None
+    ) -> Session:
         """Open a session as a copy of another with its messages, whose timestamps are kept.
 
         It is created where it has no messages, else active. Raises `TooFewMessages`.

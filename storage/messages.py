@@ -7,8 +7,7 @@ from msgspec import UNSET
 from .change import Change
 from .errors import SequenceConflict, SessionEnded
 from .identity import canonical_id
-from .interface import Versions
-from .records import BatchMessage, Message, Messages, NewMessage, NewMessages
+from .records import BatchMessage, Message, Messages, NewMessage, NewMessages, Versions
 from .rows import Bindings
 from .sums import MOST
 

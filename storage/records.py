@@ -359,3 +359,17 @@ class CleanUpReport(Struct, frozen=True, rename="camel"):
     sessions: int = 0
     messages: int = 0
     session_ids: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class OtherVersions:
+    """All versions but the `excluded`; none at all where these are None."""
+
+    excluded: tuple[int, ...] | None
+
+    def __contains__(self, version: int) -> bool:
+        return self.excluded is not None and version not in self.excluded
+
+
+# The versions at which a session has to be; None for any.
+Versions = tuple[int, ...] | OtherVersions | None

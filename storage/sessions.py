@@ -10,10 +10,9 @@ from .context_patch import PatchedContext, patched_context
 from .directories import known
 from .errors import SessionNotFound, SessionStatusConflict, TooFewMessages
 from .identity import new_session_id
-from .interface import Versions
 from .profile_statements import SET_SESSION_PROFILE
 from .profiles import hash_of_profile
-from .records import Failure, Fork, NewSession, Session, SessionPatch, SessionStatus
+from .records import Failure, Fork, NewSession, Session, SessionPatch, SessionStatus, Versions
 from .rows import Bindings, Row
 from .sums import MOST
 from .text import text
@@ -133,9 +132,9 @@ async def resume(change: Change, session_id: str, versions: Versions) -> Session
     return await _set_status(change, session_id, "active", later_than(state.updated_at, change.now))
 
 
-async def fork(change: Change, session_id: str, how: Fork) -> Session:
+async def fork(change: Change, session_id: str, how: Fork, versions: Versions) -> Session:
     """Open a copy of a session."""
-    state = await change.state(session_id, None)
+    state = await change.state(session_id, versions)
     last = state.message_count if how.at_sequence is None else how.at_sequence
     if last > state.message_count:
         raise TooFewMessages(session_id, last, state.message_count)

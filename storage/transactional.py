@@ -17,7 +17,7 @@ from .context_patch import MAX_PREPARATIONS, PatchedContext, PreparationStale, p
 from .errors import MessageNotFound, SessionNotFound
 from .expiry import ANSWERS_AT_ONCE, EXPIRED_WORKSPACE, FORGET_EXPIRED_ANSWERS
 from .identity import canonical_id
-from .interface import Storage, Versions
+from .interface import Storage
 from .message_pages import range_of_page
 from .records import (
     CleanUp,
@@ -39,6 +39,7 @@ from .records import (
     SessionQuery,
     SessionSummary,
     Transcript,
+    Versions,
 )
 from .rows import Bindings
 from .session_pages import by_best_index, filtered_page, page
@@ -156,8 +157,12 @@ class TransactionalStorage(
     ) -> Session:
         return await self._write(workspace, once, Session, lambda change: sessions.resume(change, session_id, versions))
 
-    async def fork_session(self, workspace: str, session_id: str, fork: Fork, *, once: Once | None = None) -> Session:
-        return await self._write(workspace, once, Session, lambda change: sessions.fork(change, session_id, fork))
+    async def fork_session(
+        self, workspace: str, session_id: str, fork: Fork, *, versions: Versions = None, once: Once | None = None
+    ) -> Session:
+        return await self._write(
+            workspace, once, Session, lambda change: sessions.fork(change, session_id, fork, versions)
+        )
 
     async def lineage(self, workspace: str, session_id: str) -> Lineage:
         session_id = canonical_id(session_id)

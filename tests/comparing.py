@@ -18,7 +18,7 @@ from msgspec import UNSET
 from amplifierd.storage.clock import Clock
 from amplifierd.storage.errors import StorageError
 from amplifierd.storage.interface import Storage
-from amplifierd.storage.records import Event, Events, ExportLine, Listing, Once, Session
+from amplifierd.storage.records import Event, Events, ExportLine, Listing, Once, OtherVersions, Session, Versions
 from exact_json import tree
 from exports import Transcripts, export_of, exported, transcripts
 from model import Told, Workspace
@@ -28,6 +28,9 @@ SECONDS = 30
 WITHOUT_KEY = {"update_session", "delete_session"}
 LATEST = 17
 MAX_PAGES = 1_000
+
+# How far from its own the versions are that a session is to have, or, in a tuple, not to have.
+Near = list[int] | tuple[int, ...] | None
 
 Record = TypeVar("Record")
 Answer = TypeVar("Answer")
@@ -48,7 +51,7 @@ class Change:
     name: str
     workspace: int
     arguments: tuple[Any, ...]
-    versions: tuple[int, ...] | None = None
+    versions: Versions = None
     conditional: bool = False
     key: str | None = None
 
@@ -79,12 +82,15 @@ class Comparison(RuleBasedStateMachine):
         tally.histories += 1
 
     def change_session(
-        self, name: str, place: int, number: int, near: list[int] | None, *said: Any, key: str | None = None
+        self, name: str, place: int, number: int, near: Near, *said: Any, key: str | None = None
     ) -> None:
-        """Change one session, where it is near its version if that is given."""
+        """Change one session, where it is near its version if that is given; where it is not, if that is a tuple."""
         session_id = self.pick(place, number)
         version = self._models[place].version(session_id)
-        versions = None if near is None else tuple(version + distance for distance in near)
+        distant = tuple(version + distance for distance in near or ())
+        versions: Versions = None if near is None else distant
+        if isinstance(near, tuple):
+            versions = OtherVersions(distant or None)
         self.change(Change(name, place, (session_id, *said), versions, conditional=True, key=key))
 
     def change(self, change: Change) -> None:

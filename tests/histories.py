@@ -26,7 +26,7 @@ from amplifierd.storage.records import (
     SessionQuery,
     SessionSummary,
 )
-from comparing import Change, Comparison, agree, plain, plain_events
+from comparing import Change, Comparison, Near, agree, plain, plain_events
 from exact_json import tree
 from exports import has_copies, older, transcripts
 from model_search import Term, found
@@ -34,7 +34,8 @@ from reading import records
 
 PLACES = st.integers(0, 1)
 NUMBERS = st.integers(0, 19)
-VERSIONS = st.none() | st.none() | st.just([0]) | st.lists(st.integers(-1, 1), max_size=2)
+DISTANCES = st.lists(st.integers(-1, 1), max_size=2)
+VERSIONS = st.none() | st.none() | st.just([0]) | DISTANCES | DISTANCES.map(tuple)
 OFF = st.none() | st.just(0) | st.integers(-1, 1)
 LIMITS = st.none() | st.integers(1, 4)
 
@@ -57,7 +58,7 @@ class History(Comparison):
         self.change(Change("create_session", place, (new,), key=key))
 
     @rule(place=PLACES, number=NUMBERS, patch=said.PATCHES, near=VERSIONS)
-    def update_session(self, place: int, number: int, patch: SessionPatch, near: list[int] | None) -> None:
+    def update_session(self, place: int, number: int, patch: SessionPatch, near: Near) -> None:
         self.change_session("update_session", place, number, near, patch)
 
     @rule(
@@ -67,24 +68,24 @@ class History(Comparison):
         near=VERSIONS,
         key=said.KEYS,
     )
-    def move_on(self, name: str, place: int, number: int, near: list[int] | None, key: str | None) -> None:
+    def move_on(self, name: str, place: int, number: int, near: Near, key: str | None) -> None:
         self.change_session(name, place, number, near, key=key)
 
     @rule(place=PLACES, number=NUMBERS, near=VERSIONS, failure=said.FAILURES, key=said.KEYS)
-    def fail_session(self, place: int, number: int, near: list[int] | None, failure: Failure, key: str | None) -> None:
+    def fail_session(self, place: int, number: int, near: Near, failure: Failure, key: str | None) -> None:
         self.change_session("fail_session", place, number, near, failure, key=key)
 
     @rule(place=PLACES, number=NUMBERS, near=VERSIONS)
-    def delete_session(self, place: int, number: int, near: list[int] | None) -> None:
+    def delete_session(self, place: int, number: int, near: Near) -> None:
         self.change_session("delete_session", place, number, near)
 
-    @rule(place=PLACES, number=NUMBERS, fork=said.FORKS, key=said.KEYS)
-    def fork_session(self, place: int, number: int, fork: Fork, key: str | None) -> None:
-        self.change(Change("fork_session", place, (self.pick(place, number), fork), key=key))
+    @rule(place=PLACES, number=NUMBERS, near=VERSIONS, fork=said.FORKS, key=said.KEYS)
+    def fork_session(self, place: int, number: int, near: Near, fork: Fork, key: str | None) -> None:
+        self.change_session("fork_session", place, number, near, fork, key=key)
 
     @rule(place=PLACES, number=NUMBERS, near=VERSIONS, new=said.ONE, off=OFF, key=said.KEYS)
     def append_message(
-        self, place: int, number: int, near: list[int] | None, new: NewMessage, off: int | None, key: str | None
+        self, place: int, number: int, near: Near, new: NewMessage, off: int | None, key: str | None
     ) -> None:
         expected = self.expected_sequence(place, number, off)
         self.change_session("append_message", place, number, near, replace(new, expected_sequence=expected), key=key)
@@ -98,7 +99,7 @@ class History(Comparison):
         key=said.KEYS,
     )
     def append_messages(
-        self, place: int, number: int, near: list[int] | None, new: NewMessages, off: int | None, key: str | None
+        self, place: int, number: int, near: Near, new: NewMessages, off: int | None, key: str | None
     ) -> None:
         expected = self.expected_sequence(place, number, off)
         self.change_session("append_messages", place, number, near, replace(new, expected_sequence=expected), key=key)

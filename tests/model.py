@@ -19,7 +19,6 @@ from amplifierd.storage.errors import (
     SessionStatusConflict,
     TooFewMessages,
 )
-from amplifierd.storage.interface import Versions
 from amplifierd.storage.records import (
     BatchMessage,
     CleanUp,
@@ -38,6 +37,7 @@ from amplifierd.storage.records import (
     Session,
     SessionPatch,
     SessionStatus,
+    Versions,
 )
 from exact_json import merged, text_of, tree
 from exports import Transcripts, transcripts
@@ -139,8 +139,9 @@ class Workspace(Conversations):
         assert before < moment <= max(_later(before), told.ended)
         return self._set(conversation, moment, status="active", **forgotten)
 
-    def fork_session(self, session_id: str, fork: Fork, told: Told) -> Session:
+    def fork_session(self, session_id: str, fork: Fork, versions: Versions, told: Told) -> Session:
         parent = self.find(session_id)
+        parent.take(versions)
         last = len(parent.messages) if fork.at_sequence is None else fork.at_sequence
         if last > len(parent.messages):
             raise TooFewMessages(session_id, last, len(parent.messages))

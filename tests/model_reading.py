@@ -6,7 +6,6 @@ from datetime import datetime
 import msgspec
 
 from amplifierd.storage.errors import MessageNotFound, SessionNotFound, VersionMismatch
-from amplifierd.storage.interface import Versions
 from amplifierd.storage.records import (
     Event,
     EventKind,
@@ -18,6 +17,7 @@ from amplifierd.storage.records import (
     Session,
     SessionQuery,
     SessionSummary,
+    Versions,
 )
 
 _encode = msgspec.json.Encoder().encode

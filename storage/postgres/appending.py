@@ -6,9 +6,8 @@ from dataclasses import dataclass
 import msgspec
 
 from ..clock import after
-from ..interface import Versions
 from ..messages import tokens_of
-from ..records import BatchMessage, Once
+from ..records import BatchMessage, Once, Versions
 from ..sums import MOST
 from .binding import storable
 from .lexemes import Tokenizer
@@ -34,8 +33,10 @@ class Appending:
 
     @property
     def expected_versions(self) -> str | None:
-        """The versions of which the session has to have one, as an array of PostgreSQL."""
-        return None if self.versions is None else f"{{{','.join(map(str, self.versions))}}}"
+        """The versions of which the session has to have one, as an array of PostgreSQL; none for all but some."""
+        if self.versions is None:
+            return None
+        return f"{{{','.join(map(str, self.versions if isinstance(self.versions, tuple) else ()))}}}"
 
     @property
     def opening(self) -> str:

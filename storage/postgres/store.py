@@ -17,7 +17,6 @@ from ..dialect import Dialect
 from ..errors import NothingWritten
 from ..expiry import Expiry
 from ..identity import canonical_id
-from ..interface import Versions
 from ..listing import FIRST_BLOCK_BYTES, listing
 from ..messages import numbered
 from ..records import (
@@ -30,6 +29,7 @@ from ..records import (
     Once,
     SearchQuery,
     Session,
+    Versions,
 )
 from ..rows import Bindings, Reader
 from ..sessions import opened

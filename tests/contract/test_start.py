@@ -135,10 +135,22 @@ def operation(spec: Spec, path: str = "/sessions", method: str = "post") -> Spec
             "Operation getSession declares If-None-Match, but no 304.",
         ),
         (
-            lambda spec: operation(spec, "/health", "get")["responses"]["200"]["headers"].update(
+            lambda spec: operation(spec, "/sessions/{session_id}/fork")["parameters"].pop(0),
+            "Operation forkSession declares no If-Match, but its resource has an ETag.",
+        ),
+        (
+            lambda spec: operation(spec, "/sessions/{session_id}", "delete")["responses"].pop("412"),
+            "Operation deleteSession declares If-None-Match, but no 412.",
+        ),
+        (
+            lambda spec: operation(spec)["parameters"].append({"$ref": "#/components/parameters/IfMatch"}),
+            "Operation createSession declares If-Match, but its resource has no ETag.",
+        ),
+        (
+            lambda spec: operation(spec, "/sessions/cleanup")["responses"]["200"]["headers"].update(
                 ETag={"$ref": "#/components/headers/ETag"}
             ),
-            "Operation getHealth declares ETag, but .*Health.* has no version.",
+            "Operation cleanUpSessions declares ETag, but .*CleanUpReport.* has no version.",
         ),
         (
             lambda spec: operation(spec, "/sessions/{session_id}", "patch")["requestBody"]["content"].update(

@@ -5,17 +5,26 @@ from collections.abc import Awaitable, Callable
 import pytest
 from msgspec import UNSET, Raw
 
-from amplifierd.storage.errors import SequenceConflict, SessionEnded, SessionStatusConflict, VersionMismatch
-from amplifierd.storage.interface import Storage, Versions
+from amplifierd.storage.errors import (
+    SequenceConflict,
+    SessionEnded,
+    SessionNotFound,
+    SessionStatusConflict,
+    VersionMismatch,
+)
+from amplifierd.storage.interface import Storage
 from amplifierd.storage.records import (
     BatchMessage,
     Failure,
+    Fork,
     NewMessage,
     NewMessages,
     NewSession,
+    OtherVersions,
     Session,
     SessionPatch,
     SessionStatus,
+    Versions,
 )
 from reading import read
 
@@ -36,6 +45,7 @@ STEPS: dict[str, Step] = {
     ),
     "update": lambda storage, it, versions: storage.update_session(W, it, SessionPatch(name="n"), versions=versions),
     "delete": lambda storage, it, versions: storage.delete_session(W, it, versions=versions),
+    "fork": lambda storage, it, versions: storage.fork_session(W, it, Fork(), versions=versions),
 }
 WAYS: dict[SessionStatus, list[str]] = {
     "created": [],
@@ -122,8 +132,19 @@ async def test_a_change_for_another_version_is_refused(storage: Storage, action:
         with pytest.raises(VersionMismatch, match=f"is at version {before.version}, not at ") as refused:
             await STEPS[action](storage, before.id, versions)
         assert refused.value.members == {"version": before.version}
+    for excluded in (None, (before.version,), (before.version + 1, before.version)):
+        with pytest.raises(VersionMismatch, match=f"is at version {before.version}, which the request excludes"):
+            await STEPS[action](storage, before.id, OtherVersions(excluded))
     assert await storage.get_session(W, before.id) == before
     await STEPS[action](storage, before.id, (before.version - 1, before.version))
+
+
+@pytest.mark.parametrize("action", STEPS)
+async def test_a_change_is_made_at_a_version_that_is_not_excluded(storage: Storage, action: str) -> None:
+    before = await brought_to(storage, "created" if action == "start" else "active")
+    await STEPS[action](storage, before.id, OtherVersions((before.version + 1,)))
+    with pytest.raises((VersionMismatch, SessionNotFound)):
+        await STEPS["append"](storage, before.id, OtherVersions(None))
 
 
 async def test_every_change_is_a_version(storage: Storage) -> None:

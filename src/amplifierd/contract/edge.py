@@ -14,6 +14,7 @@ from .deadline import UNWINDING_SECONDS, Deadlines, deadline_exceeded
 from .exchange import Capacity, Exchange
 from .gate import Gate
 from .headers import check_headers
+from .preconditions import PRECONDITION_FAILED, explain
 from .problems import RETRY_AFTER_SECONDS, Problem, problem_of, render
 
 AccessLog = Callable[[str, str, int, float, str], None]
@@ -72,7 +73,7 @@ class Edge:
         except asyncio.CancelledError as cancelled:
             await self._answer_cancelled(exchange, nothing_written=getattr(cancelled, "nothing_written", False))
         except Exception as error:  # noqa: BLE001  # whatever it is, the client gets a problem body
-            await self._answer_error(error, exchange)
+            await self._answer_error(error, exchange, scope)
         finally:
             self._capacity.leave(exchange)
             exchange.end(scope)
@@ -109,12 +110,14 @@ class Edge:
             problem = deadline_exceeded(self._deadlines.seconds, exchange.method, nothing_written=nothing_written)
             await self._answer(problem, exchange)
 
-    async def _answer_error(self, error: Exception, exchange: Exchange) -> None:
+    async def _answer_error(self, error: Exception, exchange: Exchange, scope: Scope) -> None:
         if exchange.is_overdue:
             # Of how it came to its end its client knows already, or is told now.
             await self._answer_overdue(exchange, nothing_written=False)
             return
         problem = problem_of(error, self._statuses, exchange.request_id)
+        if problem.status == PRECONDITION_FAILED:
+            explain(problem, scope["headers"])
         if problem.status == 500:
             logger.error("Request %s failed", exchange.request_id, exc_info=error)
         if exchange.status:

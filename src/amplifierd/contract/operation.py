@@ -16,7 +16,7 @@ from .executor import INLINE_BYTES, SerialExecutor
 from .idempotency import ARGUMENT, IDEMPOTENCY_KEY, Idempotency, InUse
 from .lines import LineBody
 from .parameters import Arguments, Header, HeaderParameters, compile_parameters
-from .preconditions import IF_MATCH, IF_NONE_MATCH, versions_of
+from .preconditions import IF_MATCH, IF_NONE_MATCH, VERSIONS, preconditions_of
 from .rate import RateLimit
 from .reading import Reading
 from .representation import Rendering
@@ -56,18 +56,26 @@ class Operation:
         operation = document.spec["paths"][path][method]
         self._path, self._query, headers = compile_parameters(document, schemas, path, operation)
         bound = _bound(headers)
-        self._headers = HeaderParameters(bound, {IF_MATCH: versions_of}) if bound else None
+        self._headers = HeaderParameters(bound) if bound else None
+        preconditions = preconditions_of(document, schemas, path, method, operation)
+        # A read is held to them once it is known what it answers.
+        self._preconditions = None if method == "get" else preconditions
         self._body = _compile_body(compilation, operation, handler)
         self._handler = handler
         self._executor = compilation.executor
         self._follows = get_type_hints(handler)["return"] is Events
-        names = [*self._path.names, *self._query.names, *bound]
+        names = [*self._path.names, *self._query.names, *bound, *([VERSIONS] if self._preconditions else [])]
         self._security = Security(document, operation, compilation.authenticate, compilation.rate_limit)
         known = compilation.provided if self._security.is_public else {**compilation.provided, WORKSPACE: None}
         self._provided = _provided(operation, handler, names, known)
         self._idempotency = Idempotency(operation["operationId"], compilation.keys_in_use)
         self._response = Response(
-            document, schemas, path, operation, handler, compilation.renderings, compilation.executor
+            document,
+            operation,
+            handler,
+            compilation.renderings,
+            preconditions if method == "get" else None,
+            compilation.executor,
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -79,6 +87,8 @@ class Operation:
         self._query.bind(scope["query_string"], arguments)
         if self._headers is not None:
             self._headers.bind(scope["headers"], arguments)
+        if self._preconditions is not None:
+            arguments[VERSIONS] = self._preconditions.versions(scope["headers"])
         text: bytes | Digest = b""
         if self._body is not None:
             arguments["body"], text = await self._body.read(scope, receive)
@@ -103,7 +113,7 @@ def _bound(headers: list[Header]) -> dict[str, Header]:
     return {
         ARGUMENT if header.name == IDEMPOTENCY_KEY else header.argument: header
         for header in headers
-        if header.name != IF_NONE_MATCH
+        if header.name not in (IF_MATCH, IF_NONE_MATCH)
     }
 
 

@@ -135,13 +135,6 @@ class Header(Parameter):
         self.argument = self.name.lower().replace("-", "_")
         self.field = self.name.lower().encode()
 
-    def find(self, headers: Headers) -> Any:
-        """Its value in a request's headers, its default or None where it is not there. Raises a 400 problem."""
-        given = [text for name, text in headers if name == self.field]
-        if len(given) > 1:
-            raise _bad(f"Header '{self.name}' is given more than once; give it once.")
-        return self.read(given[0]) if given else self.default
-
     def read(self, field: bytes) -> Any:
         """The value of a field. Raises a 400 problem."""
         text = field.decode("latin-1")
@@ -152,13 +145,10 @@ class Header(Parameter):
 
 
 class HeaderParameters:
-    """The header parameters of an operation, by the name that its handler has for them.
+    """The header parameters of an operation, by the name that its handler has for them."""
 
-    Those in `meanings` have a value of their own for what they mean.
-    """
-
-    def __init__(self, headers: Mapping[str, Header], meanings: Mapping[str, Callable[[str], Any]]) -> None:
-        self._headers = {it.field: (name, it, meanings.get(it.name)) for name, it in headers.items()}
+    def __init__(self, headers: Mapping[str, Header]) -> None:
+        self._headers = {it.field: (name, it) for name, it in headers.items()}
         self._defaults = {name: header.default for name, header in headers.items()}
 
     def bind(self, headers: Headers, arguments: Arguments) -> None:
@@ -171,12 +161,11 @@ class HeaderParameters:
         for name, field in headers:
             if name not in self._headers:
                 continue
-            argument, header, meaning = self._headers[name]
+            argument, header = self._headers[name]
             if name in seen:
                 raise _bad(f"Header '{header.name}' is given more than once; give it once.")
             seen.add(name)
-            value = header.read(field)
-            arguments[argument] = value if meaning is None else meaning(value)
+            arguments[argument] = header.read(field)
 
 
 def _pairs(query: bytes) -> list[tuple[str, str]]:

@@ -18,10 +18,9 @@ from .document import ContractError, Document, Json
 from .encoding import encode_long, is_long
 from .event_stream import EVENT_STREAM, send_events
 from .executor import INLINE_BYTES, SerialExecutor
-from .preconditions import NOT_MODIFIED, ETag
+from .preconditions import NOT_MODIFIED, Preconditions, check_versioned, etag_of
 from .problems import Headers
 from .representation import JSON_ARRAY, Rendering, Representation, Representations
-from .schema import Schemas
 
 # No JSON text holds a NUL byte as it is: it marks the place of a listing's records.
 _MARK = b"\0"
@@ -43,11 +42,10 @@ class Response:
     def __init__(
         self,
         document: Document,
-        schemas: Schemas,
-        path: str,
         operation: Json,
         handler: Callable[..., Any],
         renderings: Mapping[tuple[str, str], Rendering],
+        preconditions: Preconditions | None,
         executor: SerialExecutor,
     ) -> None:
         self._executor = executor
@@ -57,7 +55,10 @@ class Response:
         self._listing_name = _listing_name(self._returns)
         headers = declared.get("headers", {})
         self._location = _Location(document, operation, declared, self._returns) if "Location" in headers else None
-        self._etag = ETag(document, schemas, path, operation, self._returns) if "ETag" in headers else None
+        self._has_etag = "ETag" in headers
+        if self._has_etag:
+            check_versioned(operation, self._returns)
+        self._preconditions = preconditions
         self._links = "Link" in headers
         if (self._returns is type(None)) is ("content" in declared):
             raise ContractError(
@@ -79,9 +80,8 @@ class Response:
             await send({"type": "http.response.body", "body": b""})
         elif self._returns is Listing or self._listing_name:
             await self._send_listing(scope, send, result)
-        elif self._etag is not None and self._etag.is_known(result, scope["headers"]):
-            headers = [self._etag.header(result)]
-            await send({"type": "http.response.start", "status": NOT_MODIFIED, "headers": headers})
+        elif self._preconditions is not None and self._preconditions.is_known(result.version, scope["headers"]):
+            await send({"type": "http.response.start", "status": NOT_MODIFIED, "headers": [etag_of(result)]})
             await send({"type": "http.response.body", "body": b""})
         elif self._representations is not None:
             await self._send_form(scope, send, self._headers(result, replayed=replayed), _encode(result))
@@ -93,8 +93,8 @@ class Response:
         headers: Headers = []
         if self._location is not None:
             headers.append((b"location", self._location.of(result)))
-        if self._etag is not None:
-            headers.append(self._etag.header(result))
+        if self._has_etag:
+            headers.append(etag_of(result))
         if replayed:
             headers.append((b"idempotent-replayed", b"true"))
         return headers
