@@ -4,7 +4,7 @@ import http.client
 import json
 import re
 import socket
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Any, Self
 
@@ -41,17 +41,22 @@ class Connection:
 
     def answer(self, method: str = "GET") -> Answer:
         """The next response; `method` is the request's."""
+        head = self.head()
+        if head.status == http.client.CONTINUE:
+            return head
+        if head.headers.get("transfer-encoding") == "chunked":
+            return replace(head, body=b"".join(iter(self._chunk, b"")))
+        length = 0 if method == "HEAD" else int(head.headers.get("content-length", 0))
+        return replace(head, body=self._file.read(length))
+
+    def head(self) -> Answer:
+        """The head of the next response, whose body is left where it is."""
         status_line = self._file.readline()
         if not status_line:
             raise ConnectionError("The daemon closed the connection without an answer.")
         status = int(status_line.split()[1])
         headers = {name.lower(): value for name, value in http.client.parse_headers(self._file).items()}
-        if status == http.client.CONTINUE:
-            return Answer(status, headers, b"")
-        if headers.get("transfer-encoding") == "chunked":
-            return Answer(status, headers, b"".join(iter(self._chunk, b"")))
-        length = 0 if method == "HEAD" else int(headers.get("content-length", 0))
-        return Answer(status, headers, self._file.read(length))
+        return Answer(status, headers, b"")
 
     def event(self) -> bytes:
         """The next chunk of a stream, once its head is read."""

@@ -15,7 +15,6 @@ from raw import Connection, exchange, post
 
 ALL = [*OPERATIONS, ("GET", "/status", None)]
 CHANGES = [operation for operation in OPERATIONS if operation[0] != "GET"]
-ORIGIN = "https://app.example"
 
 
 def name(operation: tuple[str, str, object]) -> str:
@@ -24,9 +23,9 @@ def name(operation: tuple[str, str, object]) -> str:
 
 @pytest.fixture(scope="module")
 def public(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
-    """A daemon that is asked by another name too, and by a page elsewhere."""
+    """A daemon that is asked by another name too."""
     database = f"sqlite:///{tmp_path_factory.mktemp('public')}/a.db"
-    with Daemon(database, "--allowed-hosts", "Amp.example", "--cors-origin", ORIGIN) as running:
+    with Daemon(database, "--allowed-hosts", "Amp.example") as running:
         yield running
 
 
@@ -106,31 +105,6 @@ def test_what_a_form_can_send_is_no_body(client: httpx.Client) -> None:
     for content_type in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"):
         answered = client.post("/sessions", content=b"{}", headers={"Content-Type": content_type})
         assert answered.status_code == 415
-
-
-def test_a_page_that_is_allowed_may_read_and_change(public: Daemon) -> None:
-    with public.client() as client:
-        client.headers["Origin"] = ORIGIN
-        created = client.post("/sessions")
-        assert created.status_code == 201
-        assert created.headers["access-control-allow-origin"] == ORIGIN
-        assert "ETag" in created.headers["access-control-expose-headers"]
-        refused = client.get(f"/sessions/{created.json()['id']}x")
-        assert (refused.status_code, refused.headers["access-control-allow-origin"]) == (404, ORIGIN)
-
-
-def test_a_browser_is_told_what_an_allowed_page_may_do(public: Daemon) -> None:
-    asked = {"Access-Control-Request-Method": "PATCH", "Access-Control-Request-Headers": "authorization, if-match"}
-    with public.client() as client:
-        allowed = client.options("/sessions/x", headers=asked | {"Origin": ORIGIN})
-        assert allowed.status_code == 200
-        assert allowed.headers["access-control-allow-origin"] == ORIGIN
-        assert "PATCH" in allowed.headers["access-control-allow-methods"]
-        for origin in ("https://evil.example", f"{ORIGIN}.evil.example", "null"):
-            refused = client.options("/sessions/x", headers=asked | {"Origin": origin})
-            assert refused.status_code == 405
-            assert "access-control-allow-origin" not in refused.headers
-            assert client.post("/sessions", headers={"Origin": origin}).status_code == 403
 
 
 @pytest.mark.parametrize("path", ["/sessions/%2e%2e", "/sessions/..", "/sessions/%2e%2e%2f%2e%2e", "/sessions/%00"])

@@ -195,3 +195,31 @@ def test_the_contract_tells_what_is_answered_before_an_operation() -> None:
     longest = longest_target(DOCUMENT)
     assert f"longer than {longest // 1024} KiB" in declared_at_http()[414]
     assert longest > max(len(target) for _, target in TARGETS.values())
+
+
+GETS = [path for path, method, _ in DOCUMENT.operations() if method == "get"]
+
+
+@pytest.mark.parametrize("path", [*GETS, "openapi.yaml", "docs", "docs/swagger-ui.css", "nothing"])
+def test_head_is_answered_as_get_is_without_a_body(
+    daemon: Daemon, client: httpx.Client, session: str, path: str
+) -> None:
+    for _ in range(2):
+        client.post(f"{session.removeprefix('/api/v1')}/messages", json={"content": "x" * 100_000})
+    target = f"/{path}"
+    if path in GETS:
+        filled = path.format(session_id=session.rpartition("/")[2], sequence=1, name="default", relative_path=".%2F.")
+        target = f"/api/v1{filled}{'?q=x' if path == '/search' else ''}"
+    with Connection(daemon.port) as connection, Connection(daemon.port) as other:
+        connection.send(get(target, "HEAD") + get(HEALTH))
+        head = connection.answer("HEAD")
+        assert connection.answer().json == {"status": "healthy"}
+        other.send(get(target))
+        whole = other.head()
+    varying = {"date", "x-request-id", "transfer-encoding"}
+    if "uptime" in path or path == "/status":
+        varying |= {"content-length"}
+    assert head.status == whole.status
+    assert {it for it in head.headers.items() if it[0] not in varying} == {
+        it for it in whole.headers.items() if it[0] not in varying
+    }

@@ -14,7 +14,7 @@ from connexion.operations.abstract import AbstractOperation
 from connexion.resolver import Resolution, Resolver
 
 from .checking import ResponseCheck
-from .cors import Cors
+from .cors import Cors, Preflights
 from .document import ContractError, Document, Json
 from .edge import AccessLog, Edge
 from .exchange import Capacity
@@ -117,6 +117,8 @@ def compile_contract(
     if check_responses:
         middlewares.insert(0, partial(ResponseCheck, document=document, paths=paths, schemas=schemas))
     if access.origins:
+        # Within the boundary, so that a preflight has an id, and what is wrong with it is a problem.
+        middlewares.insert(-3, partial(Preflights, paths=paths, origins=access.origins))
         middlewares.insert(0, partial(Cors, origins=access.origins))
     try:
         connexion = ContractApplication(

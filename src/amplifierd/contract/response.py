@@ -72,6 +72,9 @@ class Response:
         A listing of more than one block is streamed, and events are as long as there are any.
         """
         if self._returns is Events:
+            if scope["method"] == "HEAD":
+                # No event is sent, so that there is none to wait for.
+                await result.batches.aclose()
             await send_events(result, scope, receive, send, stall_seconds=STALL_SECONDS)
         elif self._returns is Export:
             await self._send_lines(scope, send, result)
@@ -135,6 +138,9 @@ class Response:
                 await self._send_whole(send, headers, whole, form.content_type)
                 return
             await self._start(send, [(b"content-type", form.content_type), *headers])
+            if scope["method"] == "HEAD":
+                await send({"type": "http.response.body", "body": b""})
+                return
             await _send_block(send, form.before + first)
             async for block in listing.rest:
                 await _send_block(send, await self._written(form, block))
