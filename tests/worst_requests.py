@@ -193,6 +193,14 @@ TABLE = [
     Row("all of 1,000,000 sessions", ("listSessions",), _all_sessions),
     Row("batches of 8 MiB", ("sendMessages",), _large_batches),
     Row("messages of 8 MiB", ("sendMessage",), _large_messages),
+    Row("messages of a role that none has", ("listMessages",), _messages_of_a_rare_role),
+    Row("search: one word ten times in 100 KiB of it", ("searchMessages",), _same_word_ten_times),
+    Row("search: a* 333 times", ("searchMessages",), _prefix_of_one_letter),
+    Row("search: a message of 8 MiB of one word", ("searchMessages",), _long_message),
+    Row("search: t* f* q* o* d* in 1,000,000 messages", ("searchMessages",), _five_prefixes),
+    Row("sessions of a name that none has", ("listSessions",), _sessions_where("name=nobody")),
+    Row("sessions of a profile that none has", ("listSessions",), _sessions_where("profile=nobody")),
+    Row("sessions from before all", ("listSessions",), _sessions_where("created_before=2020-01-01T00:00:00Z")),
 ]
 
 # Measured, and not yet held to the bounds: who mends one moves it to the table.
@@ -200,11 +208,6 @@ PENDING = [
     Row("transcript in Markdown: 8 MiB of fences", ("getTranscript",), _transcript_of_fences),
     Row("a context of 7 MiB", ("getSession",), _large_contexts),
     Row("a message of 7 MiB", ("getMessage",), _large_message_read),
-    Row("messages of a role that none has", ("listMessages",), _messages_of_a_rare_role),
-    Row("search: one word ten times in 100 KiB of it", ("searchMessages",), _same_word_ten_times),
-    Row("search: a* 333 times", ("searchMessages",), _prefix_of_one_letter),
-    Row("search: a message of 8 MiB of one word", ("searchMessages",), _long_message),
-    Row("search: t* f* q* o* d* in 1,000,000 messages", ("searchMessages",), _five_prefixes),
     Row("merge patches of 99,000 members, 32 at once", ("updateSession",), _large_merge_patches),
     Row("100,000 unknown members", ("createSession",), _unknown_members),
     Row("fork of 1,000,000 messages", ("forkSession",), _forks),
@@ -216,9 +219,6 @@ PENDING = [
     Row("20 keyed POSTs on a context of 7 MiB", ("startSession",), _keyed_writes_of_a_large_context),
     Row("1,900 tails of one session", ("streamSessionEvents", "sendMessage"), _tails),
     Row("50 tails of a workspace", ("streamEvents",), _workspace_tails),
-    Row("sessions of a name that none has", ("listSessions",), _sessions_where("name=nobody")),
-    Row("sessions of a profile that none has", ("listSessions",), _sessions_where("profile=nobody")),
-    Row("sessions from before all", ("listSessions",), _sessions_where("created_before=2020-01-01T00:00:00Z")),
 ]
 
 _POINT = "It reads or writes one record of bounded size, by its key."
