@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Iterable
 from tempfile import SpooledTemporaryFile
 
 from .records import Listing
-from .temporary import growing
+from .temporary import TemporaryDisk, growing
 
 FIRST_BLOCK_BYTES = 64 * 1024
 BLOCK_BYTES = 256 * 1024
@@ -17,14 +17,21 @@ SPOOL_MEMORY_BYTES = 2 * 1024 * 1024
 
 
 class Spool:
-    """The blocks of a list after its first: they are all added, then read by whoever iterates it, or closes it."""
+    """The blocks of a list after its first: they are all added, then read by whoever iterates it, or closes it.
 
-    def __init__(self) -> None:
+    They are on `disk` until then.
+    """
+
+    def __init__(self, disk: TemporaryDisk) -> None:
+        self._disk = disk
+        self._taken = 0
         self._file = SpooledTemporaryFile[bytes](max_size=SPOOL_MEMORY_BYTES)  # its reader closes it
         self._lengths: list[int] = []
 
     def add(self, block: bytes) -> None:
-        """Take a block in, with the comma before it."""
+        """Take a block in, with the comma before it. Raises `StorageUnavailable` where there is no room for it."""
+        self._disk.take(len(block) + 1)
+        self._taken += len(block) + 1
         with growing():
             self._lengths.append(self._file.write(b"," + block))
 
@@ -56,24 +63,36 @@ class Spool:
     async def aclose(self) -> None:
         """Let go of the file."""
         self._file.close()
+        self._disk.give_back(self._taken)
+        self._taken = 0
 
 
-async def listing(records: AsyncIterator[bytes]) -> Listing:
+async def listing(records: AsyncIterator[bytes], disk: TemporaryDisk) -> Listing:
     """All of these records: in one block where they are few, else in a first one and those that wait."""
-    spool: Spool | None = None
+    spool = Spool(disk)
+    try:
+        return await _listing(records, spool)
+    except BaseException:
+        await spool.aclose()
+        raise
+
+
+async def _listing(records: AsyncIterator[bytes], spool: Spool) -> Listing:
+    is_long = False
     first = b""
     taken: list[bytes] = []
     size = 0
     async for record in records:
         taken.append(record)
         size += len(record)
-        if spool is None and size >= FIRST_BLOCK_BYTES:
-            first, spool = b",".join(taken), Spool()
+        if not is_long and size >= FIRST_BLOCK_BYTES:
+            first, is_long = b",".join(taken), True
             taken, size = [], 0
-        elif spool is not None and size >= BLOCK_BYTES:
+        elif is_long and size >= BLOCK_BYTES:
             spool.add(b",".join(taken))
             taken, size = [], 0
-    if spool is None:
+    if not is_long:
+        await spool.aclose()
         return Listing(b",".join(taken))
     if taken:
         spool.add(b",".join(taken))

@@ -33,6 +33,7 @@ from ..records import (
 )
 from ..rows import Bindings, Reader
 from ..sessions import opened
+from ..temporary import TemporaryDisk
 from ..transactional import TransactionalStorage
 from ..transactions import Effect
 from . import appending, opening, search, statements
@@ -100,6 +101,7 @@ class PostgresStorage(TransactionalStorage):
         )
         self._tokenizer = Tokenizer()
         self._searches = ConcurrencyLimit(MAX_SEARCHES)
+        self._disk = TemporaryDisk()
         self._changes = Changes(self._pool, statements, POLL_SECONDS)
         self._notifications = Notifications(self.url, self._changes.wake)
         self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
@@ -201,7 +203,7 @@ class PostgresStorage(TransactionalStorage):
             self._searches.turn() if searching else nullcontext(),
             aclosing(self._pool.column(statement, bindings)) as records,
         ):
-            return await listing(records)
+            return await listing(records, self._disk)
 
     async def _change(self, workspace: str, effect: Effect[Answer]) -> Answer:
         is_complete = False

@@ -14,6 +14,7 @@ from ..errors import StorageUnavailable
 from ..listing import BLOCK_BYTES, FIRST_BLOCK_BYTES, Spool
 from ..records import Listing
 from ..rows import Bindings, Row
+from ..temporary import TemporaryDisk
 from .connection import INTERRUPT_SECONDS, FileMoved, as_storage_error, connect_reader, has_moved
 from .rows import ConnectionRows
 
@@ -39,6 +40,7 @@ class Readers:
         self._lent: set[apsw.Connection] = set()
         self._free = asyncio.Semaphore(MOST_CONNECTIONS)
         self._waiting = 0
+        self._disk = TemporaryDisk()
         self._threads = ThreadPoolExecutor(max_workers=4, thread_name_prefix="amplifierd-reader")
 
     def close(self) -> None:
@@ -111,7 +113,7 @@ class Readers:
         first = await self._in_thread(connection, lambda: next(blocks)) if searching else next(blocks)
         if len(first) < FIRST_BLOCK_BYTES:
             return Listing(first)
-        spool = Spool()
+        spool = Spool(self._disk)
         try:
             await self._in_thread(connection, lambda: spool.add_all(blocks))
         except BaseException:

@@ -3,6 +3,7 @@
 import re
 import socket
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import httpx
@@ -197,6 +198,27 @@ def test_bodies_have_only_so_much_room(tmp_path: Path) -> None:
             first.send(b"{}")
             assert first.answer().status == 201
         assert exchange(daemon.port, head, body, b"{}").status == 201
+
+
+def test_unfinished_lines_are_bodies_that_have_only_so_much_room(tmp_path: Path) -> None:
+    size = 16 * 1024 * 1024
+    head = (
+        b"POST /api/v1/import HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-ndjson\r\n"
+        b"Transfer-Encoding: chunked\r\n\r\n"
+    )
+    line = b"%x\r\n%b\r\n" % (size, b" " * size)
+    with Daemon(f"sqlite:///{tmp_path}/a.db") as daemon, ExitStack() as stack:
+        for answered, room in ((5, 4), (1, 1)):
+            connections = [stack.enter_context(Connection(daemon.port, seconds=60)) for _ in range(answered)]
+            for connection in connections:
+                connection.send(head, line)
+            for connection in connections:
+                connection.send(b"0\r\n\r\n")
+            statuses = [connection.answer().status for connection in connections]
+            # Of nothing but spaces there is no header.
+            assert statuses.count(422) >= min(room, 3)
+            assert statuses.count(503) == answered - statuses.count(422)
+            assert (503 in statuses) is (answered > room)
 
 
 EVERYWHERE = "0.0.0.0"  # noqa: S104  # that is what is tried

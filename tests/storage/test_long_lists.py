@@ -3,8 +3,10 @@
 import asyncio
 from pathlib import Path
 
+import pytest
+
 from amplifierd.storage import open_storage
-from amplifierd.storage.errors import SessionNotFound
+from amplifierd.storage.errors import SessionNotFound, StorageUnavailable
 from amplifierd.storage.interface import Storage
 from amplifierd.storage.records import Listing, Message, MessageQuery, NewMessage, NewSession
 from reading import read, records
@@ -80,3 +82,17 @@ async def test_a_transcript_is_whole_or_not_there(storage: Storage) -> None:
             await asyncio.sleep(0)
         await deleting
     assert seen <= {2}
+
+
+async def test_waiting_lists_have_only_so_much_disk(storage: Storage) -> None:
+    session_id = await long_transcript(storage)
+    first = await listed(storage, session_id)
+    disk = storage._disk if storage.kind == "postgresql" else storage._readers._disk  # type: ignore[attr-defined]  # noqa: SLF001  # no caller can tell
+    disk._most_bytes = 2 * disk.bytes  # noqa: SLF001
+    second = await listed(storage, session_id)
+    with pytest.raises(StorageUnavailable, match="read in pages, by `limit`"):
+        await listed(storage, session_id)
+    for listing in (first, second):
+        assert len(await records(listing, Message)) == 3_000
+    assert disk.bytes == 0
+    assert len(await records(await listed(storage, session_id), Message)) == 3_000

@@ -127,6 +127,14 @@ class Capacity:
         self._bytes += size
         exchange.held_bytes += size
 
+    def resize(self, exchange: Exchange, size: int) -> None:
+        """Let a request hold `size` bytes, whatever it held before. Raises a 503 problem where that is too much."""
+        if size > exchange.held_bytes:
+            self.hold(exchange, size - exchange.held_bytes)
+        else:
+            self._bytes -= exchange.held_bytes - size
+            exchange.held_bytes = size
+
     def leave(self, exchange: Exchange) -> None:
         """End a request."""
         self._requests -= 1

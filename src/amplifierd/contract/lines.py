@@ -2,14 +2,15 @@
 
 import hashlib
 import sys
-from collections.abc import AsyncGenerator, AsyncIterable
+from collections.abc import AsyncGenerator, AsyncIterable, Callable
+from functools import partial
 
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope
 
 from ..storage.extent import MOST_VALUES
 from ..storage.records import Digest, Export, ExportLine
-from .body import NDJSON, Body, RecordReader, check_size
+from .body import NDJSON, UNCOUNTED_BYTES, Body, RecordReader, check_size
 from .document import Document
 from .exchange import Capacity, exchange_of
 from .executor import INLINE_BYTES, SerialExecutor
@@ -32,9 +33,12 @@ class LineReader:
         self._executor = executor
         self._max_bytes = _BODIES * max_bytes + _AROUND_BYTES
 
-    async def read(self, chunks: AsyncIterable[bytes]) -> AsyncGenerator[list[ExportLine], None]:
+    async def read(
+        self, chunks: AsyncIterable[bytes], resize: Callable[[int], None] = lambda _size: None
+    ) -> AsyncGenerator[list[ExportLine], None]:
         """The records of the lines that end in each chunk; empty lines are passed over.
 
+        `resize` is told how many bytes an unfinished line has, if they are many, and may raise a problem.
         Raises a problem that names the line: 400 not I-JSON, 413 too large, 422 against the schema.
         """
         number, parts, size = 0, [b""], 0
@@ -48,6 +52,7 @@ class LineReader:
             parts.append(last)
             size += len(last)
             check_size(size, self._max_bytes, f"Line {number + 1}")
+            resize(size if size > UNCOUNTED_BYTES else 0)
         yield await self._records_in([b"".join(parts)], number)
 
     async def _records_in(self, lines: list[bytes], before: int) -> list[ExportLine]:
@@ -78,7 +83,9 @@ class LineBody(Body):
         """The body, whose lines are read as they come. Raises a 415 problem, and others out of its batches."""
         self._check_headers(scope)
         digest = hashlib.sha256()
-        return Export(self._lines.read(_chunks(receive, digest)), exchange_of(scope).progressed), digest
+        exchange = exchange_of(scope)
+        batches = self._lines.read(_chunks(receive, digest), partial(self._capacity.resize, exchange))
+        return Export(batches, exchange.progressed), digest
 
 
 def line_reader(document: Document, max_bytes: int) -> LineReader:
