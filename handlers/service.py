@@ -8,6 +8,12 @@ from msgspec import Struct
 from ..storage.interface import Storage
 
 
+class Liveness(Struct, frozen=True):
+    """The daemon runs."""
+
+    status: Literal["alive"] = "alive"
+
+
 class Health(Struct, frozen=True):
     """The daemon can do its work."""
 
@@ -23,8 +29,13 @@ class Status(Struct, frozen=True, rename="camel"):
     status: Literal["running"] = "running"
 
 
+async def get_live() -> Liveness:
+    """Alive, as long as anything is answered."""
+    return Liveness()
+
+
 async def get_health(*, storage: Storage) -> Health:
-    """Healthy, once the storage has answered."""
+    """Healthy, once the storage has answered and takes writes."""
     await storage.ping()
     return Health()
 

@@ -70,7 +70,13 @@ def path_of(url: str) -> str | None:
     if rest == "/:memory:":
         raise DatabaseUnusable("A database in memory can't be shared between connections; use serve --ephemeral.")
     if scheme == "sqlite" and rest.startswith("/") and rest != "/":
-        return str(Path(rest[1:]).expanduser())
+        try:
+            return str(Path(rest[1:]).expanduser())
+        except RuntimeError as error:
+            raise DatabaseUnusable(
+                f"The database {url} is in a home directory, and there is none; name another with --database "
+                "(AMPLIFIERD_DATABASE), or set HOME."
+            ) from error
     if scheme in {"postgresql", "postgres"} and rest:
         return None
     raise DatabaseUnusable(

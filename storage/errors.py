@@ -284,11 +284,15 @@ class KeyNotFound(StorageError):
 
 
 class StorageUnavailable(StorageError):
-    """The storage can't answer now, and another try may succeed (see interface.py on what was written)."""
+    """The storage can't answer now, and another try may succeed (see interface.py on what was written).
 
-    def __init__(self, reason: str) -> None:
+    It `is_busy` if others are all that keeps it from that.
+    """
+
+    def __init__(self, reason: str, *, is_busy: bool = False) -> None:
         super().__init__(f"The storage is not available: {reason}.")
         self.reason = reason
+        self.is_busy = is_busy
 
 
 class NothingWritten(asyncio.CancelledError):
@@ -310,6 +314,16 @@ class DatabaseDamaged(StorageError):
 
 class DatabaseUnusable(StorageError):
     """The database can't be opened at all; the text says why and what to do."""
+
+
+class DatabaseMissing(DatabaseUnusable):
+    """There is no database, and it may not be created; the text says how to create it."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            f"{reason}; name another with --database, or create it: `amplifierd serve` does, and with --create "
+            "`amplifierd import` and `amplifierd keys create` do."
+        )
 
 
 class DatabaseOutOfDate(DatabaseUnusable):

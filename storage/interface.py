@@ -88,7 +88,7 @@ class Storage(Profiles, Directories, Keys):
 
     @abstractmethod
     async def ping(self) -> None:
-        """Return when the storage can be read."""
+        """Return when the storage can be read and takes writes, as far as that is known without one."""
 
     @abstractmethod
     async def create_session(self, workspace: str, new: NewSession, *, once: Once | None = None) -> Session:
@@ -254,6 +254,10 @@ class Storage(Profiles, Directories, Keys):
         All of it is read and checked before the first is written. Raises `ImportInvalid`, and `SessionExists` where a
         session is there and `on_conflict` is fail. The answer is recorded with the last session.
         """
+
+    @abstractmethod
+    async def forget_answer(self, workspace: str, key: str) -> None:
+        """Forget what was recorded under a key, if anything was: another call with it has an effect."""
 
     @abstractmethod
     async def search_messages(self, workspace: str, query: SearchQuery) -> Listing:

@@ -3,13 +3,7 @@
 import re
 from pathlib import Path
 
-from .errors import DatabaseUnusable, MaintenanceRefused
-
-# How to have a database that is not there.
-HOW_TO_CREATE = (
-    "name another with --database, or create it: `amplifierd serve` does, and with --create `amplifierd import` and "
-    "`amplifierd keys create` do."
-)
+from .errors import DatabaseMissing, MaintenanceRefused
 
 # Up to the last @ of the address: a password may have one that is not encoded.
 _PASSWORD = re.compile(r"(?<=://)([^/?#:@]*):[^/?#]*@")
@@ -27,6 +21,6 @@ def refuse_itself(database: Path, file: Path) -> None:
 
 
 def refuse_absent(path: Path) -> None:
-    """Raises `DatabaseUnusable` where there is no file."""
+    """Raises `DatabaseMissing` if there is no file."""
     if not path.exists():
-        raise DatabaseUnusable(f"There is no database at {path}; {HOW_TO_CREATE}")
+        raise DatabaseMissing(f"There is no database at {path}")

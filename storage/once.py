@@ -95,5 +95,10 @@ async def record(change: Change, once: Once, keep_seconds: float, answer: object
     await change.run(change.statements.FORGET_ANSWERS, bindings)
 
 
+async def forget(change: Change, key: str) -> None:
+    """Forget what was recorded under a key."""
+    await change.run(change.statements.FORGET_ANSWER, {"workspace": change.workspace, "key": key})
+
+
 def _key(change: Change, once: Once) -> Bindings:
     return {"workspace": change.workspace, "key": once.key, "now": change.now}

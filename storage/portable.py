@@ -173,6 +173,12 @@ INSERT INTO deletion (workspace, revision, session_id, deleted_at)
 VALUES (:workspace, :revision, :id, :now)
 """
 
+FORGET_ANSWER = """
+DELETE FROM idempotency
+WHERE workspace = :workspace
+    AND key = :key
+"""
+
 # Two for each that comes, so that what is too old gets less and less; the newest stays, and with it its revision.
 FORGET_DELETIONS = """
 DELETE FROM deletion

@@ -54,6 +54,7 @@ class Statements(Protocol):
     RECORDED_ANSWER: str
     RECORD_ANSWER: str
     FORGET_ANSWERS: str
+    FORGET_ANSWER: str
     OLD_SESSIONS: str
 
 

@@ -245,10 +245,6 @@ class TransactionalStorage(
     async def list_workspaces(self) -> list[str]:
         return [workspace for (workspace,) in await self._rows.all(self.statements.WORKSPACES, {})]
 
-    async def has_workspace(self, workspace: str) -> bool:
-        row = await self._rows.row(self.statements.HAS_WORKSPACE, {"workspace": workspace})
-        return row is not None and bool(row[0])
-
     async def clean_up_sessions(self, workspace: str, which: CleanUp, *, once: Once | None = None) -> CleanUpReport:
         recalled = await self._recall(workspace, once, CleanUpReport)
         if recalled is not None:

@@ -93,3 +93,8 @@ class TransactionalKeys(Transactions, Keys):
 
     async def has_keys(self) -> bool:
         return await self._rows.row(HAS_KEYS, {}) is not None
+
+    async def has_workspace(self, workspace: str) -> bool:
+        """See `Storage`."""
+        row = await self._rows.row(self.statements.HAS_WORKSPACE, {"workspace": workspace})
+        return row is not None and bool(row[0])

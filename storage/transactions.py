@@ -10,7 +10,7 @@ from .changes import Changes
 from .clock import Clock
 from .dialect import Dialect
 from .errors import NothingWritten
-from .once import do_once, do_part, progress, recall
+from .once import do_once, do_part, forget, progress, recall
 from .records import Listing, Once
 from .rows import Bindings, Reader, Statements, Transaction
 
@@ -43,6 +43,10 @@ class Transactions(ABC):
     @abstractmethod
     async def _change(self, workspace: str, effect: Effect[Answer]) -> Answer:
         """What `effect` answers, after its transaction. It may be called twice, where the first time was undone."""
+
+    async def forget_answer(self, workspace: str, key: str) -> None:
+        """See `Storage`."""
+        await self._change(workspace, lambda change: forget(change, key))
 
     async def _recall(self, workspace: str, once: Once | None, kind: type[Answer]) -> Answer | None:
         """The answer to a request of many transactions, where it has one already."""

@@ -348,6 +348,10 @@ func (c *conversation) delete() error {
 }
 
 func (c *conversation) askDaemon() error {
+	live, _, err := c.client.ServiceAPI.GetLive(background).Execute()
+	if err != nil {
+		return err
+	}
 	health, _, err := c.client.ServiceAPI.GetHealth(background).Execute()
 	if err != nil {
 		return err
@@ -357,6 +361,7 @@ func (c *conversation) askDaemon() error {
 		return err
 	}
 	return errors.Join(
+		equal(live.Status, amplifierd.LIVENESSSTATUS_ALIVE),
 		equal(health.Status, amplifierd.HEALTHSTATUS_HEALTHY),
 		equal(status.Status, amplifierd.SERVICESTATE_RUNNING),
 	)

@@ -34,6 +34,7 @@ import amplifierd.client.model.CreateProfileRequest;
 import amplifierd.client.model.CreateSessionRequest;
 import amplifierd.client.model.ForkSessionRequest;
 import amplifierd.client.model.HealthStatus;
+import amplifierd.client.model.LivenessStatus;
 import amplifierd.client.model.Message;
 import amplifierd.client.model.ModuleConfig;
 import amplifierd.client.model.Problem;
@@ -274,6 +275,7 @@ public final class Conversation {
   }
 
   private void askDaemon() throws Exception {
+    equal(service.getLive().getStatus(), LivenessStatus.ALIVE);
     equal(service.getHealth().getStatus(), HealthStatus.HEALTHY);
     equal(service.getStatus().getStatus(), ServiceState.RUNNING);
   }

@@ -20,7 +20,7 @@ from amplifierd_client.api.directories import (
 from amplifierd_client.api.messages import list_messages, send_message
 from amplifierd_client.api.profiles import create_profile, delete_profile, get_profile
 from amplifierd_client.api.search import search_messages
-from amplifierd_client.api.service import get_health, get_status
+from amplifierd_client.api.service import get_health, get_live, get_status
 from amplifierd_client.api.sessions import (
     clean_up_sessions,
     complete_session,
@@ -45,6 +45,8 @@ from amplifierd_client.models import (
     Health,
     HealthStatus,
     Lineage,
+    Liveness,
+    LivenessStatus,
     Message,
     Metadata,
     ModuleConfig,
@@ -236,6 +238,7 @@ def delete(client: Client, session: Session) -> None:
 
 def ask_daemon(client: Client) -> None:
     """Ask for health and status."""
+    equal(answered(get_live.sync(client=client), Liveness).status, LivenessStatus.ALIVE)
     equal(answered(get_health.sync(client=client), Health).status, HealthStatus.HEALTHY)
     equal(answered(get_status.sync(client=client), ServiceStatus).status, ServiceState.RUNNING)
 

@@ -175,6 +175,7 @@ async function tidyUp(): Promise<void> {
 }
 
 async function askDaemon(): Promise<void> {
+  equal(answered(await client.GET("/live")).status, "alive");
   equal(answered(await client.GET("/health")).status, "healthy");
   const status = answered(await client.GET("/status"));
   equal(status.status, "running");

@@ -1,5 +1,24 @@
-"""`python -m amplifierd`."""
+"""`amplifierd`, and `python -m amplifierd`."""
 
-from .cli import cli
+import sys
 
-cli(prog_name="amplifierd")
+from .output import discard_standard_output, open_closed_streams
+
+
+def main() -> None:
+    """Run the command that the arguments say; what can't be written or read is said in a sentence."""
+    # Before anything opens a file.
+    open_closed_streams()
+    from .cli import cli
+
+    try:
+        cli(prog_name="amplifierd")
+    except OSError as error:
+        discard_standard_output()
+        what = "The output can't be written" if error.filename is None else error.filename
+        sys.stderr.write(f"Error: {what}: {error.strerror or error}.\n")
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

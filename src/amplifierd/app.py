@@ -7,7 +7,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
 from . import __version__
-from .contract import Access, compile_contract, load_document
+from .contract import Access, Readiness, compile_contract, load_document
 from .keyring import DEFAULT_WORKSPACE, Keyring
 from .logs import access_log
 from .markdown import markdown_of
@@ -77,12 +77,16 @@ async def take_up_markers(settings: Settings, storage: Storage) -> None:
 
 
 def create_app(
-    settings: Settings, storage: Storage, *, opened: AbstractAsyncContextManager[object] | None = None
+    settings: Settings,
+    storage: Storage,
+    *,
+    opened: AbstractAsyncContextManager[object] | None = None,
+    readiness: Readiness | None = None,
 ) -> Any:
     """The ASGI application that serves `storage` by the contract.
 
     Its lifespan opens the storage and closes it, as `opened` does where that is given; a server that does both itself
-    leaves the lifespan out.
+    leaves the lifespan out, and says by `readiness` when the storage is open.
     Raises `ContractError` where the contract can't be read, or does not fit the handlers.
     """
     started = time.monotonic()
@@ -111,6 +115,7 @@ def create_app(
             rate_limit=settings.rate_limit,
             most_requests=settings.max_requests,
             request_seconds=settings.request_timeout,
+            readiness=readiness or Readiness(),
         ),
         renderings=RENDERINGS,
         readings=READINGS,

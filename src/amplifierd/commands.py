@@ -1,21 +1,24 @@
 """`amplifierd export`, `import` and `cleanup`: what the operations of those names do, on a database itself."""
 
 import asyncio
+import hashlib
 import os
-import stat
+import shutil
 import sys
 from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import aclosing, contextmanager
-from typing import BinaryIO
+from tempfile import TemporaryFile
+from typing import IO, BinaryIO
 
 import click
 import msgspec
 
 from .contract import LineReader
 from .keyring import DEFAULT_WORKSPACE
+from .output import STANDARD, writing
 from .storage.errors import WorkspaceNotFound
 from .storage.interface import Storage
-from .storage.records import CleanUp, CleanUpReport, Export, ImportReport, OnConflict, Session
+from .storage.records import CleanUp, CleanUpReport, Digest, Export, ImportReport, Once, OnConflict, Session
 
 CHUNK_BYTES = 64 * 1024
 
@@ -47,31 +50,37 @@ async def export_to(path: str, storage: Storage, workspace: str) -> int:
 
 
 @contextmanager
-def _output(path: str) -> Iterator[BinaryIO]:
-    is_standard = path == "-"
+def _output(path: str) -> Iterator[IO[bytes]]:
     try:
-        target = sys.stdout.fileno() if is_standard else path
-        with open(target, "wb", closefd=not is_standard) as file:
+        with writing(path) as file:
             yield file
-            file.flush()
-            if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                os.fsync(file.fileno())
     except BrokenPipeError:
         # Who read it has enough.
         raise
     except OSError as error:
-        name = "the standard output" if is_standard else path
+        name = "the standard output" if path == STANDARD else path
         raise click.ClickException(f"The export can't be written to {name}: {error.strerror}.") from error
 
 
 async def import_from(
-    file: BinaryIO, size: int | None, storage: Storage, workspace: str, reader: LineReader, on_conflict: OnConflict
+    file: BinaryIO, storage: Storage, workspace: str, reader: LineReader, on_conflict: OnConflict
 ) -> ImportReport:
-    """Write the sessions of an export of so many bytes, None where that is not known. Shows how far reading it is."""
-    async with storage:
-        with click.progressbar(length=size or 0, label="Bytes read", file=sys.stderr, hidden=size is None) as bar:
-            export = Export(reader.read(_chunks(file, bar.update)))
-            return await storage.import_sessions(workspace, export, on_conflict)
+    """Write the sessions of an export. Shows how far reading it is.
+
+    One that was broken off goes on where it was: what is written is recorded under a key made of the file's content,
+    until all of it is.
+    """
+    with _seekable(file) as whole:
+        digest = await asyncio.to_thread(_digest, whole)
+        once = Once(f"import {on_conflict} {digest.hexdigest()}", digest)
+        size = os.fstat(whole.fileno()).st_size - whole.tell()
+        async with storage:
+            with click.progressbar(length=size, label="Bytes read", file=sys.stderr) as bar:
+                export = Export(reader.read(_chunks(whole, bar.update)))
+                report = await storage.import_sessions(workspace, export, on_conflict, once=once)
+            # Whoever imports the same again wants what is gone since then.
+            await storage.forget_answer(workspace, once.key)
+            return report
 
 
 async def clean_up(storage: Storage, workspace: str, which: CleanUp) -> CleanUpReport:
@@ -81,13 +90,35 @@ async def clean_up(storage: Storage, workspace: str, which: CleanUp) -> CleanUpR
         return await storage.clean_up_sessions(workspace, which)
 
 
+def _digest(file: IO[bytes]) -> Digest:
+    """What tells the rest of a file from another; it is read again from where it was."""
+    start = file.tell()
+    digest = hashlib.sha256()
+    while chunk := file.read(CHUNK_BYTES):
+        digest.update(chunk)
+    file.seek(start)
+    return digest
+
+
+@contextmanager
+def _seekable(file: BinaryIO) -> Iterator[IO[bytes]]:
+    """The file itself, or a temporary one that has what a pipe brought."""
+    if file.seekable():
+        yield file
+        return
+    with TemporaryFile() as copied:
+        shutil.copyfileobj(file, copied)
+        copied.seek(0)
+        yield copied
+
+
 async def _refuse_unknown(storage: Storage, workspace: str) -> None:
     # The default one is there from the start, and may be empty.
     if workspace != DEFAULT_WORKSPACE and not await storage.has_workspace(workspace):
         raise WorkspaceNotFound(workspace)
 
 
-async def _chunks(file: BinaryIO, read: Callable[[int], None]) -> AsyncGenerator[bytes, None]:
+async def _chunks(file: IO[bytes], read: Callable[[int], None]) -> AsyncGenerator[bytes, None]:
     while chunk := await asyncio.to_thread(file.read, CHUNK_BYTES):
         yield chunk
         read(len(chunk))

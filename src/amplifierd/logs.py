@@ -2,14 +2,21 @@
 
 import logging
 import sys
+import threading
 import time
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import partial
+from types import TracebackType
 
 import msgspec
 
 from .contract import AccessLog
-from .settings import Settings
+from .settings import LogFormat, Settings
+
+logger = logging.getLogger("amplifierd")
+
+_FAILED = 500
 
 
 def configure_logging(settings: Settings) -> None:
@@ -18,26 +25,65 @@ def configure_logging(settings: Settings) -> None:
     handler.setFormatter(_json_formatter() if settings.log_format == "json" else _text_formatter())
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     logging.getLogger("amplifierd").setLevel(settings.log_level.upper())
+    logging.captureWarnings(capture=True)
+    if settings.log_format == "json":
+        sys.excepthook = _log_exception
+        threading.excepthook = lambda failed: _log_exception(failed.exc_type, failed.exc_value, failed.exc_traceback)
+        sys.unraisablehook = lambda failed: _log_exception(failed.exc_type, failed.exc_value, failed.exc_traceback)
+
+
+def announce(log_format: LogFormat, message: str, **facts: str) -> None:
+    """Say that the daemon serves, and where it has what, at any level."""
+    if log_format == "json":
+        _write_json("INFO", message, **facts)
+    else:
+        _write("".join([f"{message}\n", *(f"  {name}  {fact}\n" for name, fact in facts.items())]))
+    with suppress(OSError):
+        sys.stderr.flush()
+
+
+def log_start_error(message: str) -> None:
+    """Say in JSON why the daemon does not start."""
+    _write_json("ERROR", message)
+
+
+def _write_json(level: str, message: str, **facts: str) -> None:
+    line = {"time": _now(), "level": level, "logger": "amplifierd", "message": message, **facts}
+    _write(msgspec.json.encode(line).decode() + "\n")
+
+
+def _log_exception(kind: type[BaseException], error: BaseException | None, trace: TracebackType | None) -> None:
+    logger.critical("Something failed that nobody caught", exc_info=(kind, error or kind(), trace))
 
 
 def access_log(settings: Settings) -> AccessLog | None:
-    """What logs a request: its method, path, status, milliseconds and id; None below the level of information.
+    """What logs a request: its method, path, status, milliseconds and id; those that the server failed are warnings.
 
     It writes its line itself: a record of `logging` takes as long as all else that is done for a small request.
     """
-    if settings.log_level not in ("debug", "info"):
-        return None
-    return _log_json if settings.log_format == "json" else _log_text
+    log = _log_json if settings.log_format == "json" else _log_text
+    if settings.log_level in ("debug", "info"):
+        return log
+    return partial(_log_failed, log) if settings.log_level == "warning" else None
+
+
+def _log_failed(log: AccessLog, method: str, path: str, status: int, milliseconds: float, request_id: str) -> None:
+    if status >= _FAILED:
+        log(method, path, status, milliseconds, request_id)
+
+
+def _level(status: int) -> str:
+    return "WARNING" if status >= _FAILED else "INFO"
 
 
 def _log_text(method: str, path: str, status: int, milliseconds: float, request_id: str) -> None:
-    _write(f"{_now()} INFO {method} {path} {status} {milliseconds:.3f} ms {request_id}\n")
+    _write(f"{_now()} {_level(status)} {method} {path} {status} {milliseconds:.3f} ms {request_id}\n")
 
 
 def _log_json(method: str, path: str, status: int, milliseconds: float, request_id: str) -> None:
     line = {
         "time": _now(),
-        "level": "INFO",
+        "level": _level(status),
         "logger": "amplifierd.access",
         "method": method,
         "path": path,

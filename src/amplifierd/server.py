@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager, contextmanager, nullcontext
 from dataclasses import replace
 from functools import partial
 from multiprocessing import parent_process
+from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 
@@ -19,13 +20,16 @@ import uvicorn
 from uvicorn.supervisors import Multiprocess
 
 from .app import create_app, take_up_markers
+from .contract import Readiness
+from .data_path import check_data_path, refuse_unwritable
 from .ephemeral import ephemeral, forget, limit_life, say_where
 from .limits import LIMITS
-from .logs import configure_logging
+from .logs import announce, configure_logging
+from .opening import opened
 from .protocol import Protocol
 from .settings import Settings
-from .storage import open_storage
-from .storage.errors import DatabaseUnusable
+from .storage import open_existing, open_storage, path_of
+from .storage.errors import DatabaseMissing, DatabaseOutOfDate, DatabaseUnusable
 from .storage.interface import Storage
 from .storage.location import without_password
 
@@ -36,6 +40,9 @@ logger = logging.getLogger(__name__)
 
 GRACE_SECONDS = 10
 RETRY_SECONDS = 1
+# A worker that answers no ping for so long is killed, and another started. One that starts on a busy machine is not
+# to be among them: the next would take as long.
+WORKER_SECONDS = 60
 
 
 class CannotListen(Exception):
@@ -46,18 +53,20 @@ def serve(settings: Settings) -> None:
     """Serve until SIGINT or SIGTERM; then finish the requests in flight, commit, close and return.
 
     A second of these signals ends the process at once, with 128 and its number as the exit code.
-    Raises `CannotListen`, `DatabaseUnusable` or `ContractError` before anything is served.
+    Raises `CannotListen`, `DataPathUnusable`, `DatabaseUnusable` or `ContractError` before anything is served.
     """
     _handle_signals(_exit)
     if settings.ephemeral or settings.max_age is not None:
         limit_life(settings.parent if settings.ephemeral else None, settings.max_age)
+    configure_logging(settings)
     with ephemeral(settings) if settings.ephemeral else nullcontext(settings) as chosen:
         _serve(chosen)
 
 
 def _serve(settings: Settings) -> None:
     _allow_files()
-    with _listen(settings) as listener:
+    check_data_path(settings.data_path)
+    with _listen_or_say_all(settings) as listener:
         settings = replace(settings, port=listener.getsockname()[1])
         if settings.workers == 1:
             _serve_alone(settings, listener)
@@ -66,21 +75,20 @@ def _serve(settings: Settings) -> None:
 
 
 def _serve_alone(settings: Settings, listener: socket.socket) -> None:
-    configure_logging(settings)
-    storage = _storage(settings)
-    config = _configure(settings, create_app(settings, storage))
+    storage, readiness = _storage(settings), Readiness()
+    config = _configure(settings, create_app(settings, storage, readiness=readiness))
     server = _Server(config, partial(_end_at_once, settings))
     # From here on a signal may come in the midst of the storage's opening, which is to end in order.
     _handle_signals(server.handle_exit)
     with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
-        runner.run(_serve_from(storage, settings, server, listener))
+        runner.run(_serve_from(storage, settings, server, listener, readiness))
 
 
-async def _serve_from(storage: Storage, settings: Settings, server: uvicorn.Server, listener: socket.socket) -> None:
+async def _serve_from(
+    storage: Storage, settings: Settings, server: "_Server", listener: socket.socket, readiness: Readiness
+) -> None:
     # Not by the application's lifespan: uvicorn would log with a traceback why the storage can't be opened.
-    async with storage:
-        await _check(storage, settings)
-        await take_up_markers(settings, storage)
+    async with opened(storage, partial(_prepare, storage, settings), server.another(), listener, readiness):
         _announce(settings)
         _collect_garbage()
         await server.serve(sockets=[listener])
@@ -88,7 +96,7 @@ async def _serve_from(storage: Storage, settings: Settings, server: uvicorn.Serv
 
 def _supervise(settings: Settings, listener: socket.socket) -> None:
     # Here, and not in a worker, so that what is wrong is said once, in a sentence.
-    asyncio.run(_try(settings))
+    asyncio.run(_try(settings, listener))
     _announce(settings)
     _collect_garbage()
     config = _configure(settings, partial(build_app, settings))
@@ -101,6 +109,10 @@ class _Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, end_at_once: Callable[[int], NoReturn]) -> None:
         super().__init__(config)
         self._end_at_once = end_at_once
+
+    def another(self) -> "_Server":
+        """One for the same application, before this."""
+        return _Server(self.config, self._end_at_once)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         if self.should_exit:
@@ -174,6 +186,7 @@ def _configure(settings: Settings, app: Any) -> uvicorn.Config:
         proxy_headers=False,
         workers=settings.workers,
         timeout_graceful_shutdown=GRACE_SECONDS,
+        timeout_worker_healthcheck=WORKER_SECONDS,
     )
 
 
@@ -188,6 +201,39 @@ def _listen(settings: Settings) -> socket.socket:
             f"Can't listen on {settings.host}, port {settings.port}: {error}. "
             "Name another with --host and --port, or stop what has it."
         ) from error
+
+
+def _listen_or_say_all(settings: Settings) -> socket.socket:
+    # Who puts the address right would hear of the database only then.
+    try:
+        return _listen(settings)
+    except CannotListen as error:
+        try:
+            asyncio.run(_look_at_database(settings.database))
+        except DatabaseUnusable as other:
+            raise CannotListen(f"{error} And: {other}") from error
+        raise
+
+
+async def _look_at_database(url: str) -> None:
+    """Raises `DatabaseUnusable` if it could not be served; changes nothing in it."""
+    try:
+        async with open_existing(url):
+            pass
+    except DatabaseOutOfDate:
+        # It would be brought up to date.
+        return
+    except DatabaseMissing:
+        path = path_of(url)
+        if path is not None:
+            _refuse_uncreatable(Path(path))
+
+
+def _refuse_uncreatable(path: Path) -> None:
+    try:
+        refuse_unwritable(path.parent)
+    except OSError as error:
+        raise DatabaseUnusable(f"The database {path} can't be created: {error.strerror}.") from error
 
 
 def _allow_files() -> None:
@@ -210,12 +256,17 @@ def _storage(settings: Settings) -> Storage:
     )
 
 
-async def _try(settings: Settings) -> None:
-    storage = _storage(settings)
-    create_app(settings, storage)
-    async with storage:
-        await _check(storage, settings)
-        await take_up_markers(settings, storage)
+async def _try(settings: Settings, listener: socket.socket) -> None:
+    storage, readiness = _storage(settings), Readiness()
+    app = create_app(settings, storage, readiness=readiness)
+    server = _Server(_configure(replace(settings, workers=1), app), partial(_end_at_once, settings))
+    async with opened(storage, partial(_prepare, storage, settings), server, listener, readiness):
+        pass
+
+
+async def _prepare(storage: Storage, settings: Settings) -> None:
+    await _check(storage, settings)
+    await take_up_markers(settings, storage)
 
 
 async def _check(storage: Storage, settings: Settings) -> None:
@@ -237,16 +288,11 @@ def _collect_garbage() -> None:
 def _announce(settings: Settings) -> None:
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     url = f"http://{host}:{settings.port}"
+    data = without_password(settings.database)
     if settings.ephemeral:
         say_where(url)
         return
-    lines = [
-        f"amplifierd listens on {url}/api/v1",
-        f"  data  {without_password(settings.database)}",
-        f"  docs  {url}/docs",
-    ]
-    sys.stderr.write("\n".join([*lines, ""]))
-    sys.stderr.flush()
+    announce(settings.log_format, f"amplifierd listens on {url}/api/v1", data=data, docs=f"{url}/docs")
 
 
 def _exit(_number: int, _frame: FrameType | None) -> None:

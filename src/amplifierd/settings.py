@@ -20,12 +20,20 @@ CONTRACT = Path(__file__).with_name("openapi.yaml")
 
 def default_database() -> str:
     """A file in the user's data directory."""
-    return f"sqlite:///{user_data_path('amplifierd') / 'amplifierd.db'}"
+    return f"sqlite:///{_user_data() / 'amplifierd.db'}"
 
 
 def default_data_path() -> Path:
     """A folder in the user's data directory."""
-    return user_data_path("amplifierd") / "directories"
+    return _user_data() / "directories"
+
+
+def _user_data() -> Path:
+    try:
+        return user_data_path("amplifierd")
+    except RuntimeError:
+        # Without a home directory there is none; that is an error once it is used, and not if others are named.
+        return Path("~", "amplifierd")
 
 
 @dataclass(frozen=True, slots=True)

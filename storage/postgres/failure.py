@@ -39,6 +39,12 @@ def in_sentences(url: str) -> Iterator[None]:
     """Raises `DatabaseUnusable` where the database at `url` can't be opened."""
     try:
         yield
+    except KeyError as error:
+        # The driver asks the system for the name of the process's user, and there may be none.
+        raise DatabaseUnusable(
+            f"The database {without_password(url)} names no user, and this process has none with a name; write "
+            "postgresql://USER@HOST/DATABASE."
+        ) from error
     except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, ValueError) as error:
         raise DatabaseUnusable(
             f"The database {without_password(url)} can't be opened: {str(error) or 'it does not answer'}. "

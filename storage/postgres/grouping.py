@@ -35,7 +35,7 @@ class Grouping(Generic[Request, Result]):
         """What `write` answers to the request. Raises `StorageUnavailable` at once where too many wait already."""
         waiting = self._waiting[workspace]
         if len(waiting) >= MOST_WAITING:
-            raise StorageUnavailable(f"{MOST_WAITING} writes are waiting already")
+            raise StorageUnavailable(f"{MOST_WAITING} writes are waiting already", is_busy=True)
         answer: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
         waiting.append((request, answer))
         if workspace not in self._writing:

@@ -3,8 +3,7 @@
 from importlib.resources import files
 
 from ..clock import DAY_SECONDS
-from ..errors import DatabaseOutOfDate, DatabaseUnusable
-from ..location import HOW_TO_CREATE
+from ..errors import DatabaseMissing, DatabaseOutOfDate, DatabaseUnusable
 from .pool import SCHEMA, Connection
 from .pooler import refuse_another_schema
 
@@ -30,7 +29,7 @@ async def migrate(connection: Connection, *, upgrade: bool, create: bool) -> Non
     if version == len(scripts):
         return
     if version == 0 and not create:
-        raise DatabaseUnusable(f"The database has no tables of amplifierd's; {HOW_TO_CREATE}")
+        raise DatabaseMissing("The database has no tables of amplifierd's")
     if version and not upgrade:
         await refuse_other(connection)
     async with connection.transaction():

@@ -119,7 +119,7 @@ class Pool(Reader):
     async def connection(self) -> AsyncIterator[ConnectionRows]:
         """A connection for a while. Raises `StorageUnavailable` where none comes in time."""
         if self._waiting >= MOST_WAITING:
-            raise StorageUnavailable(f"{MOST_WAITING} requests are waiting for a connection already")
+            raise StorageUnavailable(f"{MOST_WAITING} requests are waiting for a connection already", is_busy=True)
         self._waiting += 1
         try:
             lent = await self._lend()

@@ -19,6 +19,9 @@ from ..portable import (
     DELETE_SESSION as DELETE_SESSION,
 )
 from ..portable import (
+    FORGET_ANSWER as FORGET_ANSWER,
+)
+from ..portable import (
     FORGET_ANSWERS as FORGET_ANSWERS,
 )
 from ..portable import (
@@ -114,10 +117,18 @@ JOINED = """CASE
             WHEN COALESCE(MAX(size), 0) < :bytes THEN convert_to(COALESCE(string_agg(record, ','), ''), 'UTF8')
         END"""
 
+# Whether the server only reads; and that the tables are there.
 PING = """
-SELECT message_count
-FROM session
-LIMIT 1
+SELECT current_setting('transaction_read_only') = 'on', (
+    SELECT message_count
+    FROM session
+    LIMIT 1
+)
+"""
+
+WRITE_NOTHING = """
+UPDATE schema_version
+SET version = version
 """
 
 # Whoever counts on has the workspace to itself until its transaction ends.

@@ -3,8 +3,8 @@
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Coroutine
-from contextlib import aclosing, nullcontext
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import aclosing, contextmanager, nullcontext
 from typing import Any, TypeVar
 
 import msgspec
@@ -14,7 +14,7 @@ from ..changes import Changes
 from ..clock import Clock
 from ..concurrency import ConcurrencyLimit
 from ..dialect import Dialect
-from ..errors import NothingWritten
+from ..errors import NothingWritten, StorageUnavailable
 from ..expiry import Expiry
 from ..identity import canonical_id
 from ..listing import FIRST_BLOCK_BYTES, listing
@@ -36,6 +36,7 @@ from ..sessions import opened
 from ..temporary import TemporaryDisk
 from ..transactional import TransactionalStorage
 from ..transactions import Effect
+from ..write_check import WriteCheck
 from . import appending, opening, search, statements
 from .appending import Appending
 from .failure import in_sentences
@@ -46,6 +47,7 @@ from .notifications import Notifications
 from .opening import Opening
 from .pool import ConnectionRows, Pool, connect
 from .pooler import refuse_shared_sessions
+from .probe import Probe
 from .transaction import transaction
 
 # For what no notification told.
@@ -106,12 +108,16 @@ class PostgresStorage(TransactionalStorage):
         self._notifications = Notifications(self.url, self._changes.wake)
         self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._creations = Grouping[Opening, str | None](self._open_together, lambda request: request.size)
+        self._probe = Probe(self.url)
+        self._write_check = WriteCheck(self._look_whether_it_writes, self._try_to_write)
         self._appends = Grouping[Appending, Appended](self._append_together, lambda request: request.size)
         self._expiry = Expiry(self._forget_some_expired)
 
     async def close(self) -> None:
         await self._expiry.close()
         giving_up = asyncio.get_running_loop().call_later(CLOSING_SECONDS, self._give_up)
+        await self._write_check.close()
+        self._probe.close()
         await self._creations.close()
         await self._appends.close()
         await self._changes.close()
@@ -124,7 +130,16 @@ class PostgresStorage(TransactionalStorage):
         self._pool.terminate()
 
     async def ping(self) -> None:
-        await self._pool.row(statements.PING, {})
+        await self._write_check.check()
+
+    async def _look_whether_it_writes(self) -> None:
+        row = await self._probe.row(statements.PING)
+        if row is not None and row[0]:
+            raise StorageUnavailable("PostgreSQL takes no writes: it is a replica, or was told to only read")
+
+    async def _try_to_write(self) -> None:
+        await self._look_whether_it_writes()
+        await self._probe.row(statements.WRITE_NOTHING)
 
     async def create_session(self, workspace: str, new: NewSession, *, once: Once | None = None) -> Session:
         if once is None and new.settings_overrides is UNSET:
@@ -180,13 +195,15 @@ class PostgresStorage(TransactionalStorage):
     async def _append_together(self, workspace: str, requests: list[Appending]) -> list[Appended]:
         moment = self._clock.now()
         columns = appending.columns(workspace, requests, moment, self._tokenizer, self._idempotency_ttl)
-        rows = await self._pool.all(statements.APPEND_MESSAGES, columns)
+        with self._noting_refusals():
+            rows = await self._pool.all(statements.APPEND_MESSAGES, columns)
         self._committed()
         return [(row[0], row[1], row[2]) for row in rows]
 
     async def _open_together(self, workspace: str, requests: list[Opening]) -> list[str | None]:
         """The profiles that the sessions got; None for one that can't be opened like that."""
-        rows = await self._pool.all(statements.OPEN_SESSIONS, opening.columns(workspace, requests))
+        with self._noting_refusals():
+            rows = await self._pool.all(statements.OPEN_SESSIONS, opening.columns(workspace, requests))
         self._committed()
         profiles: dict[str, str] = dict(rows)
         return [profiles.get(request.session.id) for request in requests]
@@ -220,6 +237,17 @@ class PostgresStorage(TransactionalStorage):
                 # Whether it was committed nobody knows.
                 raise
             raise NothingWritten from None
+        except StorageUnavailable as error:
+            self._write_check.refused(error)
+            raise
+
+    @contextmanager
+    def _noting_refusals(self) -> Iterator[None]:
+        try:
+            yield
+        except StorageUnavailable as error:
+            self._write_check.refused(error)
+            raise
 
     def _committed(self) -> None:
         self._changes.wake()

@@ -140,11 +140,16 @@ def _write_over_failed_commit(connection: apsw.Connection) -> None:
     where it began, so nothing follows from what is left of it: that is so even where this one's sync fails as well.
     """
     try:
-        connection.pragma("user_version", connection.pragma("user_version"))
+        write_nothing(connection)
     except apsw.Error as error:
         # apsw's stubs do not know the attribute.
         if getattr(error, "extendedresult", None) != apsw.SQLITE_IOERR_FSYNC:
             logger.warning("What could not be committed may be found after a crash before the next write: %s", error)
+
+
+def write_nothing(connection: apsw.Connection) -> None:
+    """Write the first page, and change nothing in it."""
+    connection.pragma("user_version", connection.pragma("user_version"))
 
 
 def connect_reader(path: str, *, busy_timeout_ms: int = BUSY_TIMEOUT_MS) -> apsw.Connection:

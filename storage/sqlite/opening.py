@@ -6,8 +6,8 @@ from pathlib import Path
 
 import apsw
 
-from ..errors import DatabaseOutOfDate, DatabaseUnusable
-from ..location import HOW_TO_CREATE, refuse_absent
+from ..errors import DatabaseMissing, DatabaseOutOfDate, DatabaseUnusable
+from ..location import refuse_absent
 from .connection import connect_reader, connect_writer, has_moved, switch_to_wal
 from .files import OWN_MODE
 from .migrations import latest, migrate, refuse_another_program_s, refuse_newer
@@ -68,7 +68,7 @@ def open_current(path: Path) -> apsw.Connection:
 def _refuse_empty(connection: apsw.Connection, path: str) -> None:
     if refuse_newer(connection, path) == 0:
         connection.close()
-        raise DatabaseUnusable(f"The file {path} is empty: no amplifierd has begun to use it; {HOW_TO_CREATE}")
+        raise DatabaseMissing(f"The file {path} is empty: no amplifierd has begun to use it")
 
 
 def _make_room(path: Path) -> None:

@@ -19,6 +19,9 @@ from ..portable import (
     DELETE_SESSION as DELETE_SESSION,
 )
 from ..portable import (
+    FORGET_ANSWER as FORGET_ANSWER,
+)
+from ..portable import (
     FORGET_ANSWERS as FORGET_ANSWERS,
 )
 from ..portable import (

@@ -18,16 +18,18 @@ from ..records import Listing, SearchQuery
 from ..rows import Bindings, Reader
 from ..transactional import TransactionalStorage
 from ..transactions import Effect
+from ..write_check import WriteCheck
 from . import search, search_statements, statements
 from .changes import Changes
 from .checkpointer import Checkpointer
-from .connection import leave_one_file
+from .connection import leave_one_file, write_nothing
 from .index_merge import IndexMerge
 from .indexing import index_some, is_indexed
 from .machine_lock import lock_for_this_machine
 from .opening import open_database
 from .readers import Readers
 from .revisions import Revisions
+from .room import check_room
 from .rows import ConnectionRows, ConnectionTransaction, at_once
 from .writer import Writer
 
@@ -85,7 +87,8 @@ class SQLiteStorage(TransactionalStorage):
     async def open(self) -> None:
         self._machine = lock_for_this_machine(Path(self.path), single_machine=self._single_machine)
         try:
-            connection = open_database(self.path, upgrade=self._upgrade, create=self._create)
+            # In a thread: a migration takes its time.
+            connection = await asyncio.to_thread(open_database, self.path, upgrade=self._upgrade, create=self._create)
         except BaseException:
             self._machine.release()
             raise
@@ -99,11 +102,13 @@ class SQLiteStorage(TransactionalStorage):
         self._writer = Writer(connection, asyncio.get_running_loop(), self._changes.wake, self._index_written)
         self._readers = Readers(self.path)
         self._rows = self._readers.points
+        self._write_check = WriteCheck(self._look_for_room, self._try_to_write)
         self._expiry = Expiry(self._forget_some_expired)
         self._searches = ConcurrencyLimit(MAX_SEARCHES)
 
     async def close(self) -> None:
         await self._expiry.close()
+        await self._write_check.close()
         await self._changes.close()
         self._readers.close()
         await self._let_go()
@@ -115,6 +120,14 @@ class SQLiteStorage(TransactionalStorage):
     async def ping(self) -> None:
         self._readers.check_place()
         await self._rows.row(statements.PING, {})
+        await self._write_check.check()
+
+    async def _look_for_room(self) -> None:
+        await asyncio.to_thread(check_room, Path(self.path))
+
+    async def _try_to_write(self) -> None:
+        await self._look_for_room()
+        await self._writer.write(write_nothing)
 
     async def search_messages(self, workspace: str, query: SearchQuery) -> Listing:
         while not await is_indexed(self._rows, workspace):
@@ -148,5 +161,9 @@ class SQLiteStorage(TransactionalStorage):
     async def _read(self, read: Callable[[Reader], Coroutine[Any, Any, Answer]]) -> Answer:
         return await self._readers.work(lambda connection: at_once(read(ConnectionRows(connection))))
 
-    def _change(self, workspace: str, effect: Effect[Answer]) -> Coroutine[Any, Any, Answer]:
-        return self._writer.write(lambda _: at_once(self._begin(self._transaction, workspace, effect)))
+    async def _change(self, workspace: str, effect: Effect[Answer]) -> Answer:
+        try:
+            return await self._writer.write(lambda _: at_once(self._begin(self._transaction, workspace, effect)))
+        except StorageUnavailable as error:
+            self._write_check.refused(error)
+            raise

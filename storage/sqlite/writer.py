@@ -167,7 +167,7 @@ class Writer:
         Raises `StorageUnavailable` at once where `MOST_WAITING` requests wait already.
         """
         if self._queue.qsize() >= MOST_WAITING:
-            raise StorageUnavailable(f"{MOST_WAITING} writes are waiting already")
+            raise StorageUnavailable(f"{MOST_WAITING} writes are waiting already", is_busy=True)
         request: _Request[Result] = _Request(work, self._loop.create_future())
         self._queue.put(request)
         if 0 < self._wanted <= self._queue.qsize():

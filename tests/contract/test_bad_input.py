@@ -228,7 +228,7 @@ def test_an_unknown_parameter_is_refused_by_name(client: httpx.Client, session_i
 @pytest.mark.parametrize(
     "path",
     [
-        *("/export", "/events", "/search", "/health", "/status", "/sessions", "/profiles", "/profiles/active"),
+        *("/export", "/events", "/search", "/health", "/live", "/status", "/sessions", "/profiles", "/profiles/active"),
         *("/profiles/default", "/amplified-directories", "/amplified-directories/."),
     ],
 )

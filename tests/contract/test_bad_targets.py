@@ -55,6 +55,7 @@ def test_a_slash_that_came_encoded_separates_nothing(daemon: Daemon, client: htt
     [
         ("GET", "/api/v1/health"),
         ("GET", "/api/v1/status"),
+        ("GET", "/api/v1/live"),
         ("GET", "/api/v1/sessions/x"),
         ("DELETE", "/api/v1/sessions/x"),
         ("POST", "/api/v1/sessions/x/resume"),

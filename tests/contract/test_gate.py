@@ -14,7 +14,8 @@ from keys import create_key
 from operations import OPERATIONS, send
 from raw import Connection, exchange, post
 
-ALL = [*OPERATIONS, ("GET", "/status", None)]
+ALL = [*OPERATIONS, ("GET", "/status", None), ("GET", "/live", None)]
+PROBES = ["/live", "/health"]
 CHANGES = [operation for operation in OPERATIONS if operation[0] != "GET"]
 
 
@@ -133,7 +134,12 @@ def test_one_request_too_many_is_429(tmp_path: Path) -> None:
         assert [answered.status_code for answered in taken] == [200, 200]
         assert [answered.headers["ratelimit-policy"] for answered in taken] == ['"default";q=2;w=3600'] * 2
         assert re.fullmatch('"default";r=1;t=[0-9]+', taken[0].headers["ratelimit"])
+        for path in PROBES:
+            assert client.get(path).status_code == 200
+            assert "ratelimit" not in client.get(path).headers
         for operation in ALL:
+            if operation[1] in PROBES:
+                continue
             answered = send(client, operation, "x")
             assert answered.status_code == 429, operation
             assert 1 <= int(answered.headers["retry-after"]) <= 3600
@@ -176,13 +182,17 @@ def test_what_is_no_host_is_refused_at_the_start(tmp_path: Path) -> None:
 def test_past_the_most_requests_all_are_503_at_once(tmp_path: Path) -> None:
     with Daemon(f"sqlite:///{tmp_path}/a.db", "--max-requests", "1") as daemon, daemon.client() as client:
         with client.stream("GET", "/events"):
+            for path in PROBES:
+                assert client.get(path).status_code == 200
             for operation in ALL:
+                if operation[1] in PROBES:
+                    continue
                 answered = send(client, operation, "x")
                 assert answered.status_code == 503, operation
                 assert answered.headers["retry-after"] == "1"
                 assert answered.json()["type"] == "urn:amplifierd:problem:busy"
         # Until the daemon has noticed that the reader is gone.
-        assert any(client.get("/health").status_code == 200 for _ in range(1_000))
+        assert any(client.get("/sessions").status_code == 200 for _ in range(1_000))
 
 
 def test_bodies_have_only_so_much_room(tmp_path: Path) -> None:

@@ -199,7 +199,7 @@ def test_a_session_in_a_directory_that_is_not_amplified_is_404(client: httpx.Cli
     assert answered.json()["detail"].startswith(f"Directory {directory} is not amplified; amplify it first")
 
 
-@pytest.mark.parametrize("path", ["/health", "/status", "/sessions"])
+@pytest.mark.parametrize("path", ["/live", "/health", "/status", "/sessions"])
 def test_a_trailing_slash_is_the_same_resource(client: httpx.Client, path: str) -> None:
     assert client.get(path).status_code == client.get(path + "/").status_code == 200
 

@@ -15,7 +15,7 @@ from daemon import Daemon
 from keys import amplifierd_keys, create_key, try_amplifierd_keys
 from operations import OPERATIONS, send
 
-PUBLIC = [("GET", "/health", None), ("GET", "/status", None)]
+PUBLIC = [("GET", "/live", None), ("GET", "/health", None), ("GET", "/status", None)]
 PROTECTED = [operation for operation in OPERATIONS if operation not in PUBLIC]
 CHANGES = [operation for operation in PROTECTED if operation[0] != "GET"]
 FOR_ADMINS = [operation for operation in CHANGES if operation[1] in ("/sessions/cleanup", "/import")]

@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from daemon import Daemon
+from keys import create_key
 from raw import Connection
 
 NDJSON = {"Content-Type": "application/x-ndjson"}
@@ -206,7 +207,7 @@ def test_the_command_line_does_the_same(tmp_path: Path, daemon: Daemon, client: 
     assert f"Exported {sessions} sessions." in exported.stderr.decode()
     assert file.read_bytes() == client.get("/export").content
     copy = f"sqlite:///{tmp_path}/copy.db"
-    imported = run("import", "--database", copy, str(file))
+    imported = run("import", "--create", "--database", copy, str(file))
     assert imported.returncode == 0, imported.stderr
     assert f"Imported {sessions} sessions with " in imported.stderr.decode()
     assert run("export", "--database", copy).stdout == file.read_bytes()
@@ -215,6 +216,62 @@ def test_the_command_line_does_the_same(tmp_path: Path, daemon: Daemon, client: 
     assert "it is there already" in again.stderr.decode()
     skipped = run("import", "--database", copy, "--on-conflict", "skip", stdin=file.read_bytes())
     assert f"{sessions} were skipped" in skipped.stderr.decode()
+
+
+def test_an_export_replaces_a_file_once_it_is_whole(tmp_path: Path) -> None:
+    database = f"sqlite:///{tmp_path}/a.db"
+    with Daemon(database) as daemon, daemon.client() as client:
+        session_id = client.post("/sessions").json()["id"]
+        client.post(f"/sessions/{session_id}/messages", json={"content": "x" * 100_000})
+    file = tmp_path / "export.ndjson"
+    file.write_text("the old one")
+    file.chmod(0o644)
+    link = tmp_path / "link.ndjson"
+    link.symlink_to(file)
+    limit = f"ulimit -f 8; exec {sys.executable} -m amplifierd export --database {database} {file}"
+    broken_off = subprocess.run(["bash", "-c", limit], capture_output=True, text=True, check=False)
+    assert broken_off.returncode == 1
+    assert f"The export can't be written to {file}: File too large." in broken_off.stderr
+    assert file.read_text() == "the old one"
+    assert run("export", "--database", database, str(link)).returncode == 0
+    assert link.is_symlink()
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert len(file.read_bytes().splitlines()) == 3
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["a.db", "export.ndjson", "link.ndjson"]
+
+
+def sessions_of(count: int, messages: int) -> bytes:
+    """An export of so many sessions with so many messages each."""
+    message = {"role": "user", "content": "x", "timestamp": "2025-11-21T19:33:19.192107Z", "metadata": {}}
+    lines = "".join(json.dumps({"message": message | {"sequence": n}}) + "\n" for n in range(1, messages + 1))
+    sessions = [
+        session_line(id=f"01a20a2c-0e7b-744d-a181-{number:012x}", messageCount=messages) + lines
+        for number in range(count)
+    ]
+    return (HEADER + "".join(sessions)).encode()
+
+
+@pytest.mark.parametrize("options", [[], ["--on-conflict", "new_id"]], ids=["fail", "new_id"])
+def test_an_import_that_was_killed_goes_on(tmp_path: Path, database: str, options: list[str]) -> None:
+    key = create_key(database)
+    file = tmp_path / "export.ndjson"
+    file.write_bytes(sessions_of(60, 500))
+    command = [sys.executable, "-m", "amplifierd", "import", "--database", database, *options]
+    with Daemon(database) as daemon, daemon.client() as client:
+        client.headers["Authorization"] = f"Bearer {key}"
+        with subprocess.Popen([*command, str(file)], stderr=subprocess.DEVNULL) as importing:
+            while len(client.get("/sessions").json()) < 4:
+                assert importing.poll() is None, "The import ended too soon."
+            importing.kill()
+        assert len(client.get("/sessions").json()) < 60
+        # What comes by a pipe is the same, by its content.
+        again = subprocess.run(command, input=file.read_bytes(), capture_output=True, check=False)
+        assert again.returncode == 0, again.stderr
+        assert "Imported 60 sessions with 30000 messages; 0 were skipped" in again.stderr.decode()
+        assert len(client.get("/sessions").json()) == 60
+        # That was one import, and this is another.
+        once_more = subprocess.run([*command, str(file)], capture_output=True, check=False)
+        assert (once_more.returncode == 0) is bool(options), once_more.stderr
 
 
 def test_an_export_over_the_database_is_refused(tmp_path: Path) -> None:
@@ -244,9 +301,9 @@ def test_an_export_onto_a_full_disk_is_told(daemon: Daemon, path: str, target: s
     ("arguments", "stdin", "words"),
     [
         (("export", "--database", "nosuch:"), None, "'nosuch:' is not understood"),
-        (("import", "--database", "{}"), b"hello", "Line 1 is not I-JSON"),
-        (("import", "--database", "{}"), b"", "line 1: it is missing"),
-        (("import", "--database", "{}", "nosuch.ndjson"), None, "nosuch.ndjson"),
+        (("import", "--create", "--database", "{}"), b"hello", "Line 1 is not I-JSON"),
+        (("import", "--create", "--database", "{}"), b"", "line 1: it is missing"),
+        (("import", "--create", "--database", "{}", "nosuch.ndjson"), None, "nosuch.ndjson"),
     ],
 )
 def test_a_mistake_is_told_in_a_sentence(

@@ -1,6 +1,10 @@
 """The operations on the daemon itself, and the pages beside the contract."""
 
 import json
+import os
+import re
+import subprocess
+import sys
 
 import httpx
 import pytest
@@ -13,6 +17,34 @@ from daemon import Daemon
 
 def test_health(client: httpx.Client) -> None:
     assert client.get("/health").json() == {"status": "healthy"}
+
+
+def test_live(client: httpx.Client) -> None:
+    assert client.get("/live").json() == {"status": "alive"}
+
+
+def test_a_probe_asks_from_the_command_line(daemon: Daemon) -> None:
+    well = probe("--port", str(daemon.port))
+    assert (well.returncode, well.stdout) == (0, "healthy\n")
+    alive = probe("--url", f"{daemon.url}/", "--live", http_proxy="http://127.0.0.1:1")
+    assert (alive.returncode, alive.stdout) == (0, "alive\n")
+    everywhere = probe(AMPLIFIERD_HOST="0.0.0.0", AMPLIFIERD_PORT=str(daemon.port))  # noqa: S104  # no socket of ours
+    assert everywhere.returncode == 0
+    misdirected = probe("--url", f"http://127.0.0.1:{daemon.port}/nowhere")
+    assert (misdirected.returncode, misdirected.stdout) == (1, "")
+    assert misdirected.stderr.startswith("Error: There is nothing at /nowhere/api/v1/health")
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:1", "nonsense", "ftp://127.0.0.1:1", "http://nosuch.invalid"])
+def test_a_probe_that_gets_no_answer_fails(url: str) -> None:
+    failed = probe("--url", url)
+    assert (failed.returncode, failed.stdout) == (1, "")
+    assert re.fullmatch(f"Error: {url}/api/v1/health does not answer: .*\\.\n", failed.stderr)
+
+
+def probe(*options: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "amplifierd", "health", *options]
+    return subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ | environment)
 
 
 def test_status(daemon: Daemon, client: httpx.Client) -> None:

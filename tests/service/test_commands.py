@@ -3,11 +3,13 @@
 import json
 import os
 import re
+import signal
 import socket
 import sqlite3
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -22,7 +24,7 @@ def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]
         [sys.executable, "-m", "amplifierd", *arguments],
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=120,
         check=False,
         env=os.environ | environment,
     )
@@ -81,6 +83,130 @@ def test_a_port_in_use_is_one_sentence(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         refused("--port", str(port), "--database", f"sqlite:///{tmp_path}/a.db", words=rf"Can't listen on .*{port}")
+
+
+def test_a_port_in_use_hides_no_bad_database(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        (tmp_path / "text.db").write_text("this is no database, only text" * 100)
+        for database, words in (
+            ("nosuch:", "'nosuch:' is not understood"),
+            ("sqlite:////proc/a.db", "The database /proc/a.db can't be created"),
+            (f"sqlite:///{tmp_path}/text.db", "is not a SQLite database"),
+            ("postgresql://nobody@127.0.0.1:1/x", "postgresql://nobody@127.0.0.1:1/x can't be opened"),
+        ):
+            refused("--port", port, "--database", database, words=rf"Can't listen on .*{port}.* And: .*{words}")
+        refused("--port", port, "--database", f"sqlite:///{tmp_path}/new.db", words=r"stop what has it\.$")
+    assert not (tmp_path / "new.db").exists()
+
+
+def test_a_data_path_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
+    database = f"sqlite:///{tmp_path}/a.db"
+    (tmp_path / "file").write_text("in the way")
+    for path in ("/proc/x/y", "/sys", str(tmp_path / "file/x")):
+        refused("--database", database, "--data-path", path, words=f"Directories can't be made below {path}: ")
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["file"]
+
+
+# A process of a user whom the system does not know: there is no home directory, and no name.
+UNKNOWN_USER = """
+import pwd
+import sys
+pwd.getpwuid = lambda number: {}[number]
+from amplifierd.__main__ import main
+main()
+"""
+
+
+def run_without_home(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", UNKNOWN_USER, *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, env={}, cwd=cwd)
+
+
+def test_without_a_home_directory_places_have_to_be_named(tmp_path: Path, postgres: str) -> None:
+    database = f"sqlite:///{tmp_path}/a.db"
+    create_key(database)
+    for command in (["serve"], ["keys", "list"], ["export"], ["check"], ["cleanup", "--older-than-days", "1"]):
+        outcome = run_without_home(*command, cwd=tmp_path)
+        assert (outcome.returncode, outcome.stdout) == (1, "")
+        assert re.match("Error: (Directories|The database).* there is no", outcome.stderr), outcome.stderr
+        if command != ["serve"]:
+            assert run_without_home(*command, "--database", database, cwd=tmp_path).returncode == 0
+    served = ["serve", "--port", "0", "--max-age", "0.1"]
+    for url in (database, postgres):
+        outcome = run_without_home(*served, "--database", url, "--data-path", str(tmp_path / "data"), cwd=tmp_path)
+        assert (outcome.returncode, "Traceback" in outcome.stderr) == (0, False), outcome.stderr
+    assert run_without_home("serve", "--ephemeral", "--max-age", "0.1", cwd=tmp_path).returncode == 0
+    assert not (tmp_path / "~").exists()
+
+
+def test_a_user_without_a_name_is_told_to_say_who_it_is(tmp_path: Path) -> None:
+    options = ["--database", "postgresql://127.0.0.1:1/x", "--data-path", str(tmp_path)]
+    outcome = run_without_home("serve", "--port", "0", *options, cwd=tmp_path)
+    assert outcome.returncode == 1
+    assert re.fullmatch(
+        "Error: The database .* names no user, and .* write postgresql://USER@HOST/DATABASE.\n", outcome.stderr
+    ), outcome.stderr
+
+
+@pytest.mark.parametrize("command", ["keys list", "check", "cleanup --older-than-days 1", "export", "--help"])
+def test_a_closed_output_is_one_sentence(tmp_path: Path, command: str) -> None:
+    path = tmp_path / "a.db"
+    create_key(f"sqlite:///{path}")
+    line = f"exec {sys.executable} -m amplifierd {command}"
+    for stream in (">&-", ">/dev/full", "<&- >&-"):
+        outcome = subprocess.run(
+            ["sh", "-c", f"{line} {stream}"],
+            capture_output=True,
+            text=True,
+            check=False,
+            env=os.environ | {"AMPLIFIERD_DATABASE": f"sqlite:///{path}"},
+        )
+        assert outcome.returncode == 1
+        said = outcome.stderr.splitlines()[-1]
+        assert re.fullmatch(
+            "Error: The (out|ex)p.* can't be written.*: (Bad file descriptor|No space left on device)[.]", said
+        )
+        assert "Traceback" not in outcome.stderr
+        assert "Exception ignored" not in outcome.stderr
+    assert run("check", "--database", f"sqlite:///{path}").returncode == 0
+
+
+def test_nothing_is_said_to_a_closed_error_output(tmp_path: Path) -> None:
+    database = f"sqlite:///{tmp_path}/a.db"
+    for command in ("keys create --name x --create", "export", "serve --port 0 --max-age 0.1"):
+        line = f"exec {sys.executable} -m amplifierd {command} --database {database} 2>&-"
+        outcome = subprocess.run(["sh", "-c", line], capture_output=True, check=False, timeout=60)
+        assert outcome.returncode == 0
+    assert run("check", "--database", database).returncode == 0
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["export", "{}"],
+        ["export", "{}/no/such/export.ndjson"],
+        ["import", "{}"],
+        ["import", "{}/no.ndjson"],
+        ["backup", "{}"],
+        ["backup", "{}/no/such/b.db"],
+        ["restore", "{}"],
+        ["restore", "{}/no.db"],
+        ["check", "--database", "sqlite:///{}"],
+        ["export", "--database", "sqlite:///{}"],
+        ["copy", "--from", "sqlite:///{}", "--to", "sqlite:///{}/to.db"],
+        ["copy", "--from", "sqlite:///{}/a.db", "--to", "sqlite:///{}"],
+        ["keys", "revoke", "nobody"],
+    ],
+)
+def test_what_is_not_there_or_in_the_way_is_one_sentence(tmp_path: Path, arguments: list[str]) -> None:
+    create_key(f"sqlite:///{tmp_path}/a.db")
+    command = [argument.format(tmp_path) for argument in arguments]
+    outcome = run(*command, AMPLIFIERD_DATABASE=f"sqlite:///{tmp_path}/a.db")
+    assert outcome.returncode in (1, 2)
+    assert outcome.stderr.splitlines()[-1].startswith("Error: ")
+    assert "Traceback" not in outcome.stderr
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["a.db"]
 
 
 def test_an_address_of_another_machine_is_one_sentence(tmp_path: Path) -> None:
@@ -218,11 +344,57 @@ def test_requests_go_on_when_nobody_reads_the_log(tmp_path: Path) -> None:
         assert process.wait(20) == 0
 
 
+def json_lines(text: str) -> list[dict[str, Any]]:
+    """Every line, which is JSON and has what a log's has."""
+    lines = [json.loads(line) for line in text.splitlines()]
+    assert all({"time", "level", "message"} <= line.keys() or "path" in line for line in lines), text
+    return lines
+
+
+def test_a_log_in_json_is_that_from_its_first_line_to_its_last(tmp_path: Path) -> None:
+    options = ["--log-format", "json", "--workers", "2"]
+    with Daemon(f"sqlite:///{tmp_path}/a.db", *options, check_responses=False) as daemon:
+        httpx.get(f"{daemon.api}/health", timeout=60)
+        os.kill(daemon.workers[0], signal.SIGKILL)
+        with sqlite3.connect(tmp_path / "a.db") as connection:
+            connection.execute("ALTER TABLE session RENAME TO hidden")
+        failed = httpx.get(f"{daemon.api}/sessions", timeout=60)
+        assert failed.status_code == 500
+        with sqlite3.connect(tmp_path / "a.db") as connection:
+            connection.execute("ALTER TABLE hidden RENAME TO session")
+        daemon.stop()
+    first, *others = json_lines(daemon.log)
+    assert first["message"] == f"amplifierd listens on {daemon.api}"
+    assert (first["data"], first["docs"]) == (f"sqlite:///{tmp_path}/a.db", f"{daemon.url}/docs")
+    [defect] = [line for line in others if line["level"] == "ERROR"]
+    assert "no such table" in defect["exc_info"]
+    assert [line["level"] for line in others if line.get("request_id") == failed.json()["requestId"]] == ["WARNING"]
+
+
+@pytest.mark.parametrize(
+    ("options", "words", "code"),
+    [
+        (["--port", "notaport"], "'notaport' is not a valid integer", 2),
+        (["--prot", "1"], "No such option", 2),
+        (["--database", "nosuch:"], "'nosuch:' is not understood", 1),
+        (["--database", "postgresql://nobody@127.0.0.1:1/x", "--workers", "2"], "can't be opened", 1),
+        (["--data-path", "/proc/x"], "Directories can't be made below /proc/x", 1),
+        (["--host", "192.0.2.1"], "Can't listen on 192.0.2.1", 1),
+    ],
+)
+def test_a_start_that_fails_says_so_in_json(tmp_path: Path, options: list[str], words: str, code: int) -> None:
+    places = {"AMPLIFIERD_DATABASE": f"sqlite:///{tmp_path}/a.db", "AMPLIFIERD_DATA_PATH": str(tmp_path)}
+    outcome = run("serve", *options, AMPLIFIERD_PORT="0", AMPLIFIERD_LOG_FORMAT="json", **places)
+    [line] = json_lines(outcome.stderr)
+    assert (outcome.returncode, line["level"], outcome.stdout) == (code, "ERROR", "")
+    assert words in line["message"]
+
+
 def test_logs_can_be_json(tmp_path: Path) -> None:
     with Daemon(f"sqlite:///{tmp_path}/a.db", "--log-format", "json", check_responses=False) as daemon:
         answered = httpx.get(f"{daemon.api}/health")
         daemon.stop()
-    [line] = [json.loads(line) for line in daemon.log.splitlines() if line.startswith("{")]
+    [_, line] = json_lines(daemon.log)
     assert (line["method"], line["path"], line["status"]) == ("GET", "/api/v1/health", 200)
     assert line["request_id"] == answered.headers["x-request-id"]
     assert line["milliseconds"] > 0

@@ -69,7 +69,7 @@ def test_what_is_refused_is_not_there_and_all_else_is(disk: SmallDisk, *, of_spa
         else:
             # It waits in a file for who reads it, and that can't grow either.
             refused(client.get(long))
-        assert client.get("/health").status_code == 200
+        assert client.get("/health").status_code == 503
         shortage.end()
         load.wait_for_more(50)
         load.stop()

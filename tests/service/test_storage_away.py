@@ -44,7 +44,7 @@ def test_the_operations_are_all_that_use_the_storage() -> None:
         (method, re.sub("|".join(PARAMETERS), lambda found: PARAMETERS[found[0]], path.partition("?")[0]))
         for method, path, _ in OPERATIONS
     }
-    assert declared - tried == {("GET", "/status")}
+    assert declared - tried == {("GET", "/status"), ("GET", "/live")}
 
 
 def test_every_operation_is_503_while_the_database_is_locked(tmp_path: Path) -> None:
@@ -61,7 +61,7 @@ def test_every_operation_is_503_while_the_database_is_locked(tmp_path: Path) -> 
                 assert answered.headers["retry-after"] == "1"
                 assert answered.json()["type"] == "urn:amplifierd:problem:storage-unavailable"
                 assert "The storage is not available: " in answered.json()["detail"]
-            assert client.get("/status").status_code == 200
+            assert client.get("/status").status_code == client.get("/live").status_code == 200
         assert client.get("/sessions").json() == [{k: v for k, v in session.items() if k != "context"}]
         assert client.post(f"/sessions/{session['id']}/messages", json={"content": "x"}).json()["sequence"] == 1
 

@@ -3,6 +3,7 @@
 import click
 
 from .. import __version__
+from .health import health
 from .keys import keys
 from .maintenance import back_up, check, compact, restore
 from .serve import serve
@@ -25,6 +26,7 @@ for command in (
     restore,
     compact,
     check,
+    health,
     keys,
 ):
     cli.add_command(command)

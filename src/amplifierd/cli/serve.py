@@ -3,8 +3,9 @@
 import gc
 import os
 import re
+from itertools import pairwise
 from pathlib import Path
-from typing import Any, get_args
+from typing import IO, Any, get_args
 
 import click
 from click.core import ParameterSource
@@ -45,7 +46,56 @@ def _origins(_context: click.Context, _option: click.Parameter, origins: tuple[s
     return origins
 
 
-@click.command(context_settings=FROM_ENVIRONMENT)
+class _StartError(click.ClickException):
+    """Why the daemon does not start, as a line of its log in JSON."""
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        del file
+        from ..logs import log_start_error
+
+        log_start_error(self.message)
+
+
+class _UsageError(_StartError):
+    """The same of options that can't be read."""
+
+    exit_code = click.UsageError.exit_code
+
+
+class _Serve(click.Command):
+    """A command whose errors are lines of JSON where its log is that: who reads the log reads all of it."""
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        logs_json = _logs_json(args)
+        try:
+            return super().make_context(info_name, args, parent, **extra)
+        except click.UsageError as error:
+            if logs_json:
+                raise _UsageError(error.format_message()) from error
+            raise
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except click.ClickException as error:
+            if ctx.params["log_format"] == "json":
+                raise _StartError(error.format_message()) from error
+            raise
+
+
+def _logs_json(arguments: list[str]) -> bool:
+    """What the log is to be, of arguments that may have mistakes."""
+    for argument, following in pairwise([*arguments, ""]):
+        if argument == "--log-format":
+            return following == "json"
+        if argument.startswith("--log-format="):
+            return argument == "--log-format=json"
+    return os.environ.get("AMPLIFIERD_LOG_FORMAT") == "json"
+
+
+@click.command(cls=_Serve, context_settings=FROM_ENVIRONMENT)
 @click.option("--host", default="127.0.0.1", show_envvar=True, help="The address to listen on.")
 @click.option(
     "--port", type=click.IntRange(0, 65535), default=8420, show_envvar=True, help="The port; 0 takes a free one."
@@ -147,11 +197,12 @@ def serve(context: click.Context, /, **options: Any) -> None:
     gc.disable()
     # Imported here: `--help` needs no server.
     from ..contract import ContractError
+    from ..data_path import DataPathUnusable
     from ..server import CannotListen
     from ..server import serve as run
     from ..storage.errors import DatabaseUnusable
 
     try:
         run(Settings(**options, parent=PARENT))
-    except (CannotListen, ContractError, DatabaseUnusable) as error:
+    except (CannotListen, ContractError, DataPathUnusable, DatabaseUnusable) as error:
         raise click.ClickException(str(error)) from error

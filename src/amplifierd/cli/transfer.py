@@ -1,7 +1,6 @@
 """`amplifierd export`, `import`, `cleanup` and `copy`: on a database itself, whether a daemon serves it or not."""
 
 import asyncio
-import os
 from pathlib import Path
 from typing import BinaryIO, get_args
 
@@ -9,12 +8,16 @@ import click
 
 from ..settings import CONTRACT
 from ..storage import open_existing, open_storage, path_of
+from ..storage.clock import DAY_SECONDS
 from ..storage.location import refuse_itself
 from ..storage.records import ENDED, CleanUp, OnConflict, SessionStatus
 from .options import FROM_ENVIRONMENT, database, may_create, sentences, workspace
 
 # Who imports from the command line has the file already; the bound is against a file that has no lines.
 MOST_LINE = 1024 * 1024 * 1024
+
+# An import that was broken off goes on within so long.
+RESUMED_SECONDS = 30 * DAY_SECONDS
 
 
 @click.command("export", context_settings=FROM_ENVIRONMENT)
@@ -52,16 +55,15 @@ def import_sessions(
 ) -> None:
     """Take the sessions of an export from FILE; from the standard input where FILE is left out.
 
-    A daemon may serve the database meanwhile.
+    A daemon may serve the database meanwhile. An import that was broken off goes on where it was: start it again.
     """
     from ..commands import import_from
     from ..contract import line_reader, load_document
 
-    size = os.fstat(file.fileno()).st_size if file.seekable() else None
     with sentences():
         reader = line_reader(load_document(CONTRACT), MOST_LINE)
-        storage = open_storage(database, upgrade=False, create=may_create)
-        report = asyncio.run(import_from(file, size, storage, workspace, reader, on_conflict))
+        storage = open_storage(database, upgrade=False, create=may_create, idempotency_ttl=RESUMED_SECONDS)
+        report = asyncio.run(import_from(file, storage, workspace, reader, on_conflict))
     click.echo(
         f"Imported {report.sessions} sessions with {report.messages} messages; "
         f"{report.skipped} were skipped, {report.renamed} got a new id.",

@@ -16,6 +16,7 @@ from .edge import AccessLog
 from .ijson import NotIJson
 from .ijson import decode as decode_ijson
 from .lines import LineReader, line_reader
+from .probes import Readiness
 from .problems import Problem, render
 from .rate import RateLimit
 from .reading import LineTree, Meaning, Unreadable
@@ -33,6 +34,7 @@ __all__ = [
     "NotIJson",
     "Problem",
     "RateLimit",
+    "Readiness",
     "Unreadable",
     "compile_contract",
     "decode_ijson",

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractAsyncContextManager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from importlib import import_module
 from typing import Any
@@ -23,6 +23,7 @@ from .gate import Gate
 from .operation import Compilation, Operation
 from .pages import Pages
 from .paths import Paths
+from .probes import Probes, Readiness
 from .rate import RateLimit
 from .reading import Reading
 from .representation import Rendering
@@ -41,7 +42,7 @@ class Access:
     `authenticate` says what a key opens; requests are served that are meant for one of `hosts`, None for any, and
     pages of `origins` may use the service. A caller may make requests at the `rate_limit`, None for as many as there
     come. At most `most_requests` are handled at a time, with bodies of `most_bytes` together. A response begins within
-    `request_seconds`.
+    `request_seconds`. Until `readiness` has no reason against it nothing is served but what always is.
     """
 
     authenticate: Authenticate
@@ -51,6 +52,7 @@ class Access:
     most_requests: int = 2_048
     most_bytes: int = 64 * 1024 * 1024
     request_seconds: float = 10
+    readiness: Readiness = field(default_factory=Readiness)
 
 
 class ContractApplication(ConnexionMiddleware):
@@ -108,6 +110,7 @@ def compile_contract(
             gate=Gate(access.hosts, access.origins),
             capacity=capacity,
             seconds=access.request_seconds,
+            probes=Probes(document, access.readiness),
             access_log=access_log,
         ),
         LifespanMiddleware,

@@ -15,6 +15,7 @@ from .exchange import Capacity, Exchange
 from .gate import Gate
 from .headers import check_headers
 from .preconditions import PRECONDITION_FAILED, explain
+from .probes import Probes
 from .problems import RETRY_AFTER_SECONDS, Problem, problem_of, render
 
 AccessLog = Callable[[str, str, int, float, str], None]
@@ -32,8 +33,8 @@ _ENDING = Problem(
 class Edge:
     """Serves `app` to the world, as `gate` lets it in and within `capacity`; `statuses` says which status a fact has.
 
-    What is no request, as a server's start and end, passes through. A request whose response has not begun after
-    `seconds` is cancelled, and is a 503 problem.
+    `probes` tells what is served at any load, and while the daemon starts. What is no request, as a server's start and
+    end, passes through. A request whose response has not begun after `seconds` is cancelled, and is a 503 problem.
 
     `access_log` is told of each request: its method, path, status, milliseconds and id.
     """
@@ -45,6 +46,7 @@ class Edge:
         gate: Gate,
         capacity: Capacity,
         seconds: float,
+        probes: Probes,
         access_log: AccessLog | None,
     ) -> None:
         self._app = app
@@ -53,6 +55,7 @@ class Edge:
         self._capacity = capacity
         self._deadlines = Deadlines(seconds, self._cancel)
         self._answering: set[asyncio.Task[None]] = set()
+        self._probes = probes
         self._access_log = access_log
         self._process = secrets.token_hex(4)
         self._numbers = count(1)
@@ -64,9 +67,10 @@ class Edge:
         exchange = Exchange(scope, receive, send, f"{self._process}-{next(self._numbers):x}", self._deadlines)
         started = time.perf_counter()
         try:
-            self._capacity.enter()
+            self._enter(scope)
             check_headers(scope["headers"])
             self._gate.check(scope, exchange)
+            self._probes.check_ready(scope)
             await self._app(_without_trailing_slash(scope), exchange.receive, exchange.send)
         except ClientDisconnect:
             exchange.status = 499
@@ -109,6 +113,13 @@ class Edge:
         if not exchange.status:
             problem = deadline_exceeded(self._deadlines.seconds, exchange.method, nothing_written=nothing_written)
             await self._answer(problem, exchange)
+
+    def _enter(self, scope: Scope) -> None:
+        try:
+            self._capacity.enter()
+        except Problem:
+            if not self._probes.is_unlimited(scope):
+                raise
 
     async def _answer_error(self, error: Exception, exchange: Exchange, scope: Scope) -> None:
         if exchange.is_overdue:

@@ -14,6 +14,7 @@ from starlette.types import Scope
 from ..storage.records import Event
 from .document import ContractError, Document, Json
 from .exchange import exchange_of
+from .probes import is_limited
 from .problems import Problem
 from .rate import RateLimit
 
@@ -46,7 +47,7 @@ class Security:
     ) -> None:
         self._needed: int | None = _needed(document, operation)
         self._authenticate = authenticate
-        self._rate_limit = rate_limit
+        self._rate_limit = rate_limit if is_limited(operation) else None
 
     @property
     def is_public(self) -> bool:

@@ -1,0 +1,80 @@
+"""What commands write: a file that is there once it is whole, and streams that may be closed."""
+
+import os
+import stat
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+from typing import IO
+
+STANDARD = "-"
+
+
+@contextmanager
+def writing(path: str) -> Iterator[IO[bytes]]:
+    """The file at `path` to write to, or the standard output for `-`; what was written is on disk in the end.
+
+    A regular file is replaced when the new one is whole, and not before: it can be read by its owner alone. Whatever
+    else has that name, as a device does, is written to as it is. Raises `OSError`.
+    """
+    if path == STANDARD:
+        with open(sys.stdout.fileno(), "wb", closefd=False) as file:
+            yield file
+            _sync(file)
+    elif _is_regular(Path(path)):
+        with _replacing(Path(path).resolve()) as file:
+            yield file
+    else:
+        with Path(path).open("wb") as file:
+            yield file
+
+
+def _is_regular(path: Path) -> bool:
+    return not path.exists() or path.is_file()
+
+
+@contextmanager
+def _replacing(target: Path) -> Iterator[IO[bytes]]:
+    # A temporary file belongs to its owner alone, whatever the mode of the file that it replaces.
+    with NamedTemporaryFile(dir=target.parent, prefix=".amplifierd-", suffix=".part", delete=False) as part:
+        try:
+            yield part.file
+            _sync(part.file)
+            Path(part.name).replace(target)
+        except BaseException:
+            Path(part.name).unlink(missing_ok=True)
+            raise
+    directory = os.open(target.parent, os.O_RDONLY)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)
+
+
+def _sync(file: IO[bytes]) -> None:
+    file.flush()
+    if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        os.fsync(file.fileno())
+
+
+def open_closed_streams() -> None:
+    """Give each standard stream that is closed a file, so that no database gets its number and is written over.
+
+    What is written to a closed standard output fails; who closes the standard error wants to hear nothing.
+    """
+    for number, mode in ((0, os.O_RDONLY), (1, os.O_RDONLY), (2, os.O_WRONLY)):
+        try:
+            os.fstat(number)
+        except OSError:
+            # It gets the lowest number that is free, which is this.
+            os.set_inheritable(os.open(os.devnull, mode), True)
+    sys.stdin = sys.stdin or open(0, closefd=False, encoding="utf-8")  # noqa: SIM115  # it stays open
+    sys.stdout = sys.stdout or open(1, "w", closefd=False, encoding="utf-8")  # noqa: SIM115
+    sys.stderr = sys.stderr or open(2, "w", closefd=False, encoding="utf-8")  # noqa: SIM115
+
+
+def discard_standard_output() -> None:
+    """Send what is still to be written to nowhere: the interpreter tries once more at its end, and fails again."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)

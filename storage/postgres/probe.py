@@ -1,0 +1,37 @@
+"""A connection for who asks whether the server works: no other request keeps them from an answer."""
+
+import asyncio
+
+from ..rows import Row
+from .failure import as_storage_error
+from .pool import Connection, ConnectionRows, connect
+
+ANSWER_SECONDS = 5
+
+
+class Probe:
+    """Runs statements on a connection of its own to `url`, made when it is needed, and again after it was lost."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._connection: Connection | None = None
+        self._turn = asyncio.Lock()
+
+    async def row(self, statement: str) -> Row | None:
+        """The first row, None if there is none. Raises `StorageUnavailable`."""
+        async with self._turn:
+            try:
+                if self._connection is None or self._connection.is_closed():
+                    self._connection = await connect(self._url, ANSWER_SECONDS)
+                return await ConnectionRows(self._connection).row(statement, {})
+            except BaseException as error:
+                self.close()
+                if isinstance(error, Exception):
+                    raise as_storage_error(error) from error
+                raise
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        if self._connection is not None:
+            self._connection.terminate()
+            self._connection = None

@@ -1,0 +1,181 @@
+"""What a daemon tells those who watch over it, while it starts, and while its storage takes no writes."""
+
+import asyncio
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import asyncpg
+import httpx
+import pytest
+
+from amplifierd.storage.postgres.migrations import LOCK
+from conftest import execute
+from daemon import Daemon
+from small_disk import SmallDisk, limit_files, limit_files_no_more
+
+SECONDS = 90
+PROBES = ("/live", "/health")
+
+
+def until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + SECONDS
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def answers(api: str, path: str) -> httpx.Response | None:
+    try:
+        return httpx.get(f"{api}{path}", timeout=SECONDS)
+    except httpx.TransportError:
+        return None
+
+
+def answers_with(api: str, path: str, status: int) -> bool:
+    answered = answers(api, path)
+    return answered is not None and answered.status_code == status
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port
+
+
+@contextmanager
+def migration_held(url: str) -> Iterator[None]:
+    """Another program brings the database up to date, and takes its time."""
+    with asyncio.Runner() as runner:
+        connection = runner.run(asyncpg.connect(url))
+        runner.run(connection.execute(f"SELECT pg_advisory_lock({LOCK})"))
+        yield
+        runner.run(connection.close())
+
+
+@contextmanager
+def starting(url: str, data_path: Path, *options: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """A daemon that may not have its database yet, and where its operations are."""
+    port = free_port()
+    command = [sys.executable, "-m", "amplifierd", "serve", "--port", str(port), "--data-path", str(data_path)]
+    with subprocess.Popen([*command, "--database", url, *options], stderr=subprocess.PIPE, text=True) as process:
+        try:
+            yield process, f"http://127.0.0.1:{port}/api/v1"
+        finally:
+            process.kill()
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_while_a_migration_runs_it_lives_and_is_not_ready(second_postgres: str, tmp_path: Path, workers: str) -> None:
+    with starting(second_postgres, tmp_path, "--workers", workers) as (process, api):
+        with migration_held(second_postgres):
+            until(lambda: answers_with(api, "/live", 200))
+            for path in ("/health", "/status", "/sessions", "/nowhere"):
+                refused = httpx.get(f"{api}{path}", timeout=SECONDS)
+                assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
+                assert refused.json()["type"] == "urn:amplifierd:problem:starting"
+                assert refused.json()["detail"].startswith("The daemon starts")
+            probe = [
+                sys.executable,
+                "-m",
+                "amplifierd",
+                "health",
+                "--timeout",
+                "60",
+                "--url",
+                api.removesuffix("/api/v1"),
+            ]
+            outcome = subprocess.run(probe, capture_output=True, text=True, check=False)
+            assert (outcome.returncode, outcome.stdout) == (1, "")
+            assert outcome.stderr.startswith("Error: The daemon starts")
+            assert subprocess.run([*probe, "--live"], stdout=subprocess.PIPE, check=False).returncode == 0
+        until(lambda: answers_with(api, "/health", 200))
+        assert httpx.post(f"{api}/sessions", timeout=SECONDS).status_code == 201
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(SECONDS) == 0
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_start_that_fails_while_it_is_asked_ends_with_a_sentence(
+    second_postgres: str, tmp_path: Path, workers: str
+) -> None:
+    with starting(second_postgres, tmp_path, "--workers", workers) as (process, api):
+        with migration_held(second_postgres):
+            until(lambda: answers_with(api, "/live", 200))
+            execute(
+                second_postgres,
+                "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted",
+            )
+            assert process.wait(SECONDS) == 1
+        assert process.stderr is not None
+        said = process.stderr.read()
+    assert said.splitlines()[-1].startswith("Error: The database ")
+    assert "can't be opened" in said
+    assert "Traceback" not in said
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[SmallDisk]:
+    with SmallDisk(tmp_path) as mounted:
+        yield mounted
+
+
+def is_unwritable(answered: httpx.Response | None) -> bool:
+    return (
+        answered is not None
+        and answered.status_code == 503
+        and answered.json()["type"] == "urn:amplifierd:problem:storage-unavailable"
+        and "Retry-After" in answered.headers
+    )
+
+
+@pytest.mark.parametrize("writes", [True, False], ids=["under writes", "idle"])
+@pytest.mark.parametrize("of_space", [True, False], ids=["no space", "no growth of files"])
+def test_a_disk_that_takes_no_writes_is_not_healthy(disk: SmallDisk, *, of_space: bool, writes: bool) -> None:
+    with Daemon(f"sqlite:///{disk.directory}/a.db", within=disk.within) as daemon, daemon.client() as client:
+        assert client.get("/health").status_code == 200
+        if of_space and disk.is_mounted:
+            disk.fill()
+        else:
+            limit_files(daemon.process.pid)
+        if writes:
+            until(lambda: client.post("/sessions", json={"name": "x" * 200}).status_code == 503)
+        until(lambda: is_unwritable(client.get("/health")))
+        assert client.get("/live").status_code == 200
+        assert client.get("/sessions").status_code == 200
+        if writes:
+            assert "WARNING The storage refuses writes: " in daemon.log
+        if of_space and disk.is_mounted:
+            disk.free()
+        else:
+            limit_files_no_more(daemon.process.pid)
+        until(lambda: client.get("/health").status_code == 200)
+        assert client.post("/sessions").status_code == 201
+        if writes:
+            daemon.wait_until_it_says("The storage takes writes again")
+
+
+def test_a_server_that_only_reads_is_not_healthy(second_postgres: str) -> None:
+    name = second_postgres.rpartition("/")[2].partition("?")[0]
+    with Daemon(second_postgres) as daemon, daemon.client() as client:
+        assert client.get("/health").status_code == 200
+        execute(second_postgres, f"ALTER DATABASE {name} SET default_transaction_read_only = on")
+        execute(
+            second_postgres,
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND application_name = 'amplifierd'",
+        )
+        until(lambda: is_unwritable(client.get("/health")) and "only read" in client.get("/health").json()["detail"])
+        with_writes = f"BEGIN READ WRITE; ALTER DATABASE {name} RESET default_transaction_read_only; COMMIT"
+        execute(second_postgres, with_writes)
+        execute(
+            second_postgres,
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND application_name = 'amplifierd'",
+        )
+        until(lambda: client.get("/health").status_code == 200)
