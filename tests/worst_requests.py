@@ -228,6 +228,7 @@ _FEW = "It answers a page of at most 1,000 small records from an index."
 HARMLESS = {
     "getHealth": "It is what the others are held to.",
     "getStatus": "It reads nothing.",
+    "getLive": "It reads nothing.",
     "completeSession": "It is startSession with another status.",
     "failSession": "It is startSession with another status.",
     "terminateSession": "It is startSession with another status.",
