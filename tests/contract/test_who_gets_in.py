@@ -10,7 +10,7 @@ import pytest
 
 from amplifierd.contract import load_document
 from amplifierd.settings import CONTRACT
-from conftest import empty_database
+from conftest import postgres_database
 from daemon import Daemon
 from keys import amplifierd_keys, create_key, try_amplifierd_keys
 from operations import OPERATIONS, send
@@ -52,7 +52,7 @@ def locked(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         if request.param == "sqlite":
             database = f"sqlite:///{tmp_path_factory.mktemp('locked') / 'a.db'}"
         else:
-            database = stack.enter_context(empty_database(request.getfixturevalue("postgres")))
+            database = stack.enter_context(postgres_database(request.getfixturevalue("postgres")))
         create_key(database)
         yield Locked(stack.enter_context(Daemon(database)))
 

@@ -30,8 +30,8 @@ async def test_both_write_to_one_session_without_a_gap(storage: Storage, other: 
     assert (await storage.get_session(W, session.id)).message_count == 400
 
 
-async def test_many_open_an_empty_database_at_once(database: str) -> None:
-    storages = [open_storage(database) for _ in range(10)]
+async def test_many_open_an_empty_database_at_once(empty_database: str) -> None:
+    storages = [open_storage(empty_database) for _ in range(10)]
     await asyncio.gather(*(asyncio.to_thread(asyncio.run, open_and_close(node)) for node in storages))
 
 

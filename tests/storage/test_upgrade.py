@@ -71,10 +71,10 @@ async def first_version(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def test_sessions_of_the_first_version_are_counted_and_have_a_profile(
-    database: str, monkeypatch: pytest.MonkeyPatch
+    empty_database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await first_version(database, monkeypatch)
-    async with open_storage(database) as storage:
+    await first_version(empty_database, monkeypatch)
+    async with open_storage(empty_database) as storage:
         assert (await storage.get_directory(W, ".")).session_count == 2
         assert (await storage.session_profile(W, IDS[0])).name == "default"
         with pytest.raises(SessionProfileUnknown, match="came without its profile foundation/base"):
@@ -83,9 +83,9 @@ async def test_sessions_of_the_first_version_are_counted_and_have_a_profile(
         assert (await storage.get_directory(W, ".")).session_count == 1
 
 
-async def test_nothing_of_the_first_version_is_lost(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    await first_version(database, monkeypatch)
-    async with open_storage(database) as storage:
+async def test_nothing_of_the_first_version_is_lost(empty_database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    await first_version(empty_database, monkeypatch)
+    async with open_storage(empty_database) as storage:
         listed = await records(await storage.list_sessions(W, SessionQuery(sort="created_at")), SessionSummary)
         assert [(session.id, session.message_count) for session in listed] == [(it, 1) for it in IDS]
         for number, session_id in enumerate(IDS, 1):
@@ -96,18 +96,20 @@ async def test_nothing_of_the_first_version_is_lost(database: str, monkeypatch: 
         # What refers to a session still does: it goes with it.
         await storage.delete_session(W, IDS[0])
         await storage.append_message(W, IDS[1], NewMessage(content="more"))
-        assert [finding.text async for finding in open_maintenance(database).check() if finding.fault == "parts"] == []
-        contents = await open_maintenance(database).contents()
+        assert [
+            finding.text async for finding in open_maintenance(empty_database).check() if finding.fault == "parts"
+        ] == []
+        contents = await open_maintenance(empty_database).contents()
         assert (contents.sessions, contents.messages) == (2, 3)
 
 
-async def test_only_who_is_to_upgrade_a_database_does(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    await first_version(database, monkeypatch)
+async def test_only_who_is_to_upgrade_a_database_does(empty_database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    await first_version(empty_database, monkeypatch)
     for _ in range(2):
         with pytest.raises(DatabaseOutOfDate, match=r"has schema 1, .* `amplifierd serve` brings it up"):
-            await open_and_close(open_storage(database, upgrade=False))
-    await open_and_close(open_storage(database))
-    await open_and_close(open_storage(database, upgrade=False))
+            await open_and_close(open_storage(empty_database, upgrade=False))
+    await open_and_close(open_storage(empty_database))
+    await open_and_close(open_storage(empty_database, upgrade=False))
 
 
 async def open_and_close(storage: Storage) -> None:
