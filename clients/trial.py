@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from amplifierd.testing import daemon
 
 from .commands import CommandFailed, run
+from .oddities import send_oddities
 from .places import SOURCES
 from .recipe import Program, Recipe
 
@@ -48,6 +49,7 @@ def _play(program: Program) -> None:
     direct = {"NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
     for started, keys in _daemons():
         with started as url:
+            send_oddities(f"{url}/api/v1", keys)
             printed = run([*program.command, f"{url}/api/v1", *keys], program.folder, env=direct)
         if PASSED not in printed.splitlines():
             raise CommandFailed(f"The program ended well, but did not say “{PASSED}”:\n{printed}")

@@ -50,6 +50,7 @@ func main() {
 	step("resume the session", c.resume)
 	step("search, and look for old sessions", c.search)
 	step("fork the session and end its branch", c.fork)
+	step("read what few send", c.readOddities)
 	step("read a session that does not exist", c.readNobody)
 	step("send a message that breaks the schema", c.breakSchema)
 	step("delete the session", c.delete)
@@ -316,6 +317,35 @@ func (c *conversation) fork() error {
 		equal(ids(lineage.Children), []string{branch.Id}),
 		equal(ended.Status, amplifierd.SESSIONSTATUS_COMPLETED),
 	)
+}
+
+func (c *conversation) readOddities() error {
+	summaries, _, err := c.client.SessionsAPI.ListSessions(background).Name("Oddity").Execute()
+	if err != nil {
+		return err
+	}
+	if len(summaries) < 2 {
+		return errors.New("there are no oddities")
+	}
+	for _, summary := range summaries {
+		session, _, err := c.client.SessionsAPI.GetSession(background, summary.Id).Execute()
+		if err != nil {
+			return err
+		}
+		transcript, _, err := c.client.MessagesAPI.ListMessages(background, summary.Id).Execute()
+		if err != nil {
+			return err
+		}
+		message := transcript.Messages[0]
+		err = errors.Join(
+			equal(message.Metadata, session.Context),
+			equal(message.Content, "\x00\u2028\ufeff\u202e\U0001f600"),
+		)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (c *conversation) readNobody() error {

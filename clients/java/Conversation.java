@@ -106,6 +106,7 @@ public final class Conversation {
     step("resume the session", conversation::resume);
     step("search, and look for old sessions", conversation::search);
     step("fork the session and end its branch", conversation::fork);
+    step("read what few send", conversation::readOddities);
     step("read a session that does not exist", conversation::readNobody);
     step("send a message that breaks the schema", conversation::breakSchema);
     step("delete the session", conversation::delete);
@@ -252,6 +253,19 @@ public final class Conversation {
 
   private void remove(String id) throws ApiException {
     sessions.deleteSession(APIDeleteSessionRequest.newBuilder().sessionId(id).build());
+  }
+
+  private void readOddities() throws Exception {
+    List<SessionSummary> summaries =
+        sessions.listSessions(APIListSessionsRequest.newBuilder().name("Oddity").build());
+    check(summaries.size() > 1, "There are no oddities.");
+    for (SessionSummary summary : summaries) {
+      String id = summary.getId().toString();
+      Transcript transcript = messages.listMessages(APIListMessagesRequest.newBuilder().sessionId(id).build());
+      Message message = transcript.getMessages().get(0);
+      equal(message.getMetadata(), read(id).getContext());
+      equal(message.getContent(), "\0\u2028\ufeff\u202e\ud83d\ude00");
+    }
   }
 
   private void readNobody() throws Exception {

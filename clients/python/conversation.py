@@ -216,6 +216,18 @@ def fork(client: Client, session: Session) -> None:
     equal(delete_session.sync_detailed(str(branch.id), client=client).status_code, 204)
 
 
+def read_oddities(client: Client) -> None:
+    """Read what the contract allows and few send; each session has it twice, and it comes back alike."""
+    summaries = answered(list_sessions.sync(client=client, name="Oddity"), list)
+    check("There are no oddities.", that=len(summaries) > 1)
+    for summary in summaries:
+        session = answered(get_session.sync(str(summary.id), client=client), Session)
+        transcript = answered(list_messages.sync(str(summary.id), client=client), Transcript)
+        [message] = transcript.messages
+        equal(message.metadata.to_dict(), session.context.to_dict())
+        equal(message.content, "\0\u2028\ufeff\u202e\U0001f600")
+
+
 def read_nobody(client: Client) -> None:
     """Read a session that does not exist."""
     problem = refused(get_session.sync_detailed(NOBODY, client=client), 404)
@@ -276,6 +288,8 @@ def main() -> None:
         search(client, session)
     with step("fork the session and end its branch"):
         fork(client, session)
+    with step("read what few send"):
+        read_oddities(client)
     with step("read a session that does not exist"):
         read_nobody(client)
     with step("send a message that breaks the schema"):

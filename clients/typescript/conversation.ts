@@ -146,6 +146,18 @@ async function fork(session: Session): Promise<void> {
   equal((await client.DELETE("/sessions/{session_id}", at(branch))).response.status, 204);
 }
 
+async function readOddities(): Promise<void> {
+  const summaries = answered(await client.GET("/sessions", { params: { query: { name: "Oddity" } } }));
+  ok(summaries.length > 1, "There are no oddities.");
+  for (const { id } of summaries) {
+    const params = { path: { session_id: id } };
+    const { context } = answered(await client.GET("/sessions/{session_id}", { params }));
+    const { messages } = answered(await client.GET("/sessions/{session_id}/messages", { params }));
+    equal(messages.map(({ metadata, content }) => [metadata, content]), [[context, "\0\u2028\ufeff\u202e\u{1f600}"]]);
+    ok(!JSON.stringify(context).includes("null"), "A number is out of the range of a double.");
+  }
+}
+
 async function readNobody(): Promise<void> {
   const answer = await client.GET("/sessions/{session_id}", { params: { path: { session_id: NOBODY } } });
   equal(refused(answer, 404).detail, `Session ${NOBODY} not found`);
@@ -201,6 +213,7 @@ await step("list sessions page by page", () => listSessions(session));
 await step("resume the session", () => resume(session));
 await step("search, and look for old sessions", () => search(session));
 await step("fork the session and end its branch", () => fork(session));
+await step("read what few send", readOddities);
 await step("read a session that does not exist", readNobody);
 await step("send a message that breaks the schema", () => breakSchema(session));
 await step("delete the session", () => deleteSession(session));
