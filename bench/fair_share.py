@@ -16,9 +16,10 @@ _HERE = Path(__file__).parent
 sys.path.insert(0, str(_HERE.parent / "tests"))
 
 from daemon import Daemon  # noqa: E402  # the tests are no package
+from fair_clients import Ask  # noqa: E402
 from fair_data import Data  # noqa: E402
 from fair_share import CLIENTS, Server, Share, measure  # noqa: E402
-from worst_requests import PENDING, TABLE, Ask, Row  # noqa: E402
+from worst_requests import PENDING, TABLE, Row  # noqa: E402
 
 _SCALE = 0.1
 _SECONDS = 5.0

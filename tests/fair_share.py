@@ -1,24 +1,20 @@
 """What everybody else gets while clients ask for the worst: how long they wait, and what the server takes meanwhile."""
 
 import json
-import socket
-import threading
 import time
-from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass
 from http.client import HTTPConnection
 from pathlib import Path
 from statistics import median
 
-from worst_requests import Ask
+from fair_clients import API, Ask, Clients
 
 CLIENTS = 8
-API = "/api/v1"
 # Memory is given back within this time.
 SETTLING_SECONDS = 20
 SOCKET_SECONDS = 120
+_PAUSE_SECONDS = 0.02
+_SETTLED_MIB = 15
 _MEBIBYTE = 1024 * 1024
 
 
@@ -94,22 +90,17 @@ def measure(server: Server, asks: list[Ask], seconds: float) -> Share:
     quiet = median(server.health() for _ in range(5))
     before = server.memory()
     server.reset_peak()
-    over = threading.Event()
     health: list[float] = []
     appends: list[float] = []
     temporary = 0.0
-    with ThreadPoolExecutor(len(asks)) as threads:
-        clients = [threads.submit(_ask_until, server.port, ask, over) for ask in asks]
+    with Clients(server.port, asks) as clients:
         ends = time.monotonic() + seconds
-        try:
-            while time.monotonic() < ends or not health:
-                health.append(server.health())
-                appends.append(server.append())
-                temporary = max(temporary, server.temporary())
-                # Who asks at times, and not without a pause.
-                time.sleep(0.02)
-        finally:
-            over.set()
+        while time.monotonic() < ends or not health:
+            health.append(server.health())
+            appends.append(server.append())
+            temporary = max(temporary, server.temporary())
+            # Who asks at times, and not without a pause.
+            time.sleep(_PAUSE_SECONDS)
     return Share(
         quiet=quiet,
         health_median=median(health),
@@ -119,75 +110,16 @@ def measure(server: Server, asks: list[Ask], seconds: float) -> Share:
         peak=server.memory("VmHWM"),
         after=_settled(server, before),
         temporary=temporary,
-        statuses=_counted(clients),
+        statuses=clients.statuses,
     )
 
 
 def _settled(server: Server, before: float) -> float:
     """Its memory, once that is what it was, or does not become it."""
     ends = time.monotonic() + SETTLING_SECONDS
-    while (after := server.memory()) > before + 15 and time.monotonic() < ends:
+    while (after := server.memory()) > before + _SETTLED_MIB and time.monotonic() < ends:
         time.sleep(0.2)
     return after
-
-
-def _counted(clients: "list[Future[list[int]]]") -> dict[int, int]:
-    statuses = [status for client in clients for status in client.result()]
-    return {status: statuses.count(status) for status in sorted(set(statuses))}
-
-
-def _ask_until(port: int, ask: Ask, over: threading.Event) -> list[int]:
-    """The statuses that one client gets; 0 where it was not answered."""
-    statuses = [_status(port, ask, over)]
-    while ask.repeats and not over.is_set():
-        statuses.append(_status(port, ask, over))
-    return statuses
-
-
-def _status(port: int, ask: Ask, over: threading.Event) -> int:
-    with socket.create_connection(("127.0.0.1", port), timeout=SOCKET_SECONDS) as client:
-        with suppress(ConnectionError):
-            for part in _parts(ask):
-                client.sendall(part)
-        if not ask.reads:
-            over.wait()
-            return 0
-        # Nothing that is read is kept: it is the server that is measured.
-        client.settimeout(0.2)
-        first = _received(client, over)
-        status = int(first.split()[1]) if first else 0
-        while first:
-            first = _received(client, over)
-        return status
-
-
-def _received(client: socket.socket, over: threading.Event) -> bytes:
-    """What comes next; nothing at the end, and where nothing comes once it is over."""
-    ends = time.monotonic() + SOCKET_SECONDS
-    while time.monotonic() < ends:
-        with suppress(TimeoutError):
-            try:
-                return client.recv(256 * 1024)
-            except ConnectionError:
-                return b""
-        if over.is_set():
-            return b""
-    return b""
-
-
-def _parts(ask: Ask) -> Iterator[bytes]:
-    headers = {"Host": "localhost", "Connection": "close", **ask.headers}
-    if isinstance(ask.body, bytes):
-        yield _head(ask, {**headers, "Content-Length": str(len(ask.body))}) + ask.body
-        return
-    yield _head(ask, {**headers, "Transfer-Encoding": "chunked"})
-    for part in ask.body:
-        yield b"%x\r\n%b\r\n" % (len(part), part)
-
-
-def _head(ask: Ask, headers: dict[str, str]) -> bytes:
-    lines = [f"{ask.method} {API}{ask.target} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items())]
-    return "\r\n".join([*lines, "", ""]).encode("latin-1")
 
 
 def _size_without_name(file: Path) -> int:

@@ -7,33 +7,18 @@ add a `Row`.
 """
 
 import json
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
+from fair_clients import Ask
 from fair_data import Data
 
 _JSON = {"Content-Type": "application/json"}
 _NDJSON = {"Content-Type": "application/x-ndjson"}
 KIB = 1024
 MIB = 1024 * KIB
-
-
-@dataclass(frozen=True)
-class Ask:
-    """One request: its target below the contract's base path, its body in one piece or in parts, sent one by one.
-
-    A client that does not `read` leaves the response where it is, and the connection open, until the end; so does one
-    whose response has no end. With `repeats` a client asks again until the time is over.
-    """
-
-    method: str
-    target: str
-    body: bytes | Iterable[bytes] = b""
-    headers: dict[str, str] = field(default_factory=dict)
-    reads: bool = True
-    repeats: bool = True
 
 
 @dataclass(frozen=True)
@@ -113,12 +98,9 @@ def _cleanups(data: Data) -> Ask:
 
 
 def _lines_without_end(_data: Data) -> list[Ask]:
-    def body() -> Iterable[bytes]:
-        yield b'{"header":{"format":"amplifierd-export","version":1}}\n{"message":"'
-        for _ in range(256):
-            yield b"x" * (64 * KIB)
-
-    return [Ask("POST", "/import", body(), _NDJSON, reads=False, repeats=False) for _ in range(100)]
+    beginning = b'{"header":{"format":"amplifierd-export","version":1}}\n{"message":"'
+    body = [beginning, *[b"x" * (64 * KIB)] * 256]
+    return [Ask("POST", "/import", body, _NDJSON, reads=False, repeats=False) for _ in range(100)]
 
 
 def _unread_lists(data: Data) -> list[Ask]:

@@ -10,9 +10,10 @@ import pytest
 from amplifierd.contract import load_document
 from amplifierd.settings import CONTRACT
 from daemon import Daemon
+from fair_clients import Ask
 from fair_data import Data
 from fair_share import CLIENTS, Server, measure
-from worst_requests import HARMLESS, PENDING, TABLE, Ask, Row
+from worst_requests import HARMLESS, PENDING, TABLE, Row
 
 SCALE = 0.005
 SECONDS = 0.5
