@@ -32,9 +32,10 @@ from .records import (
     Transcript,
     Versions,
 )
+from .workspaces import Workspaces
 
 
-class Storage(Profiles, Directories, Keys):
+class Storage(Profiles, Directories, Keys, Workspaces):
     """Keeps sessions and their messages, profiles and directories, each under a workspace, which is a tenant.
 
     It keeps the keys to workspaces, too.

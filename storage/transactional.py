@@ -50,6 +50,7 @@ from .transactional_directories import TransactionalDirectories
 from .transactional_keys import TransactionalKeys
 from .transactional_profiles import TransactionalProfiles
 from .transactional_transfer import TransactionalTransfer
+from .transactional_workspaces import TransactionalWorkspaces
 
 MOST_RELATIVES = 1_000
 # More messages than that the database does not join, however short they are.
@@ -60,7 +61,12 @@ _decode_message = msgspec.json.Decoder(Message).decode
 
 
 class TransactionalStorage(
-    TransactionalTransfer, TransactionalProfiles, TransactionalDirectories, TransactionalKeys, Storage
+    TransactionalTransfer,
+    TransactionalProfiles,
+    TransactionalDirectories,
+    TransactionalKeys,
+    TransactionalWorkspaces,
+    Storage,
 ):
     """Does each operation with `statements`."""
 

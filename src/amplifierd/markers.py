@@ -88,6 +88,15 @@ class MarkerFiles:
         except (OSError, DirectoryUnwritable) as error:
             logger.warning("The marker of directory %s can't be removed: %s", relative_path, error)
 
+    async def remove_all(self, workspace: str) -> None:
+        """Remove every marker of a workspace, and its folder if nothing else is in it."""
+        for path in await asyncio.to_thread(
+            lambda: [marker.relative_path for marker in _walk(self._folder(workspace))]
+        ):
+            await self.remove(workspace, path)
+        if workspace != self._workspace:
+            await asyncio.to_thread(_remove_empty_tree, self._folder(workspace))
+
     async def take_up(self, storage: Storage, workspace: str, once: Once | None = None) -> ScanReport:
         """Take up the markers that people have made and edited; one that was edited says anew when it was written."""
 
@@ -155,6 +164,11 @@ def _remove_empty(folders: list[Path]) -> None:
     with suppress(OSError):  # somebody has something in one
         for folder in folders:
             folder.rmdir()
+
+
+def _remove_empty_tree(root: Path) -> None:
+    for folder, _, _ in os.walk(root, topdown=False):
+        _remove_empty([Path(folder)])
 
 
 def _text_of(directory: AmplifiedDirectory) -> bytes:

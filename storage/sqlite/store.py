@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Callable, Coroutine
 from contextlib import nullcontext, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -23,7 +24,7 @@ from . import search, search_statements, statements
 from .changes import Changes
 from .checkpointer import Checkpointer
 from .connection import leave_one_file, write_nothing
-from .index_merge import IndexMerge
+from .index_merge import HAS_MARKS, IndexMerge
 from .indexing import index_some, is_indexed
 from .machine_lock import lock_for_this_machine
 from .opening import open_database
@@ -135,21 +136,29 @@ class SQLiteStorage(TransactionalStorage):
         async with self._searches.turn():
             return await self._readers.work(lambda connection: search.find(connection, workspace, query))
 
-    def _index_written(self, connection: apsw.Connection) -> bool:
-        """Do some of what can wait: index messages, then let the index go of those that were deleted."""
+    def _index_written(self, connection: apsw.Connection, *, resting: bool = True) -> bool:
+        """Do some of what can wait: index messages, then remove from the index those that were deleted."""
         workspaces = {*self._indexed, *self._revisions.workspaces()}
         if any(index_some(connection, workspace) for workspace in workspaces):
             return True
         self._indexed = []
-        return self._index_merge.step(connection)
+        return self._index_merge.step(connection, resting=resting)
 
     async def _let_go(self) -> None:
         """Remove deleted messages from the search index as far as there is time; the next start does the rest."""
         end = time.monotonic() + CLOSING_SECONDS
         with suppress(StorageUnavailable, DatabaseDamaged):
             while time.monotonic() < end:
-                if not await self._writer.write(lambda connection: self._index_merge.step(connection, resting=False)):
+                if not await self._writer.write(partial(self._index_written, resting=False)):
                     return
+
+    async def _forget_some_expired(self) -> bool:
+        if await super()._forget_some_expired():
+            return True
+        if await self._rows.row(HAS_MARKS, {}) is not None:
+            # Another program deleted them, or the merge was resting. After a write comes what can wait.
+            await self._writer.write(lambda _: None)
+        return False
 
     async def _joined(self, statement: str, bindings: Bindings) -> bytes | None:
         return self._readers.joined(statement, bindings)

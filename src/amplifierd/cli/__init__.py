@@ -8,6 +8,7 @@ from .keys import keys
 from .maintenance import back_up, check, compact, restore
 from .serve import serve
 from .transfer import clean_up_sessions, copy_sessions, export_sessions, import_sessions
+from .workspaces import workspaces
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -28,5 +29,6 @@ for command in (
     check,
     health,
     keys,
+    workspaces,
 ):
     cli.add_command(command)
