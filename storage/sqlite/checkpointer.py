@@ -55,10 +55,12 @@ class Checkpointer:
         writer.set_wal_hook(self._committed)
 
     def close(self) -> None:
-        """Stop; the last connection to close checkpoints what is left."""
+        """Stop, and empty the log: others may have the file open, and write nothing that would make them do it."""
         self._closing = True
         self._wanted.set()
         self._thread.join()
+        if self._is_filled:
+            self._empty()
         self._connection.close()
 
     def _committed(self, writer: apsw.Connection, _database: str, pages: int) -> int:
