@@ -11,6 +11,7 @@ from ..storage.records import (
     Listing,
     NewSession,
     Once,
+    Progressed,
     Session,
     SessionPatch,
     SessionQuery,
@@ -120,10 +121,17 @@ async def resume_session(
 
 
 async def fork_session(
-    session_id: str, body: Fork, versions: Versions, once: Once | None, *, storage: Storage, workspace: str
+    session_id: str,
+    body: Fork,
+    versions: Versions,
+    once: Once | None,
+    *,
+    storage: Storage,
+    workspace: str,
+    progressed: Progressed,
 ) -> Session:
     """Open a branch of a conversation."""
-    return await storage.fork_session(workspace, session_id, body, versions=versions, once=once)
+    return await storage.fork_session(workspace, session_id, body, versions=versions, once=once, progressed=progressed)
 
 
 async def get_session_lineage(session_id: str, *, storage: Storage, workspace: str) -> Lineage:
@@ -131,6 +139,8 @@ async def get_session_lineage(session_id: str, *, storage: Storage, workspace: s
     return await storage.lineage(workspace, session_id)
 
 
-async def clean_up_sessions(body: CleanUp, once: Once | None, *, storage: Storage, workspace: str) -> CleanUpReport:
+async def clean_up_sessions(
+    body: CleanUp, once: Once | None, *, storage: Storage, workspace: str, progressed: Progressed
+) -> CleanUpReport:
     """Delete old conversations, or say which they are."""
-    return await storage.clean_up_sessions(workspace, body, once=once)
+    return await storage.clean_up_sessions(workspace, body, once=once, progressed=progressed)

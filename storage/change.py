@@ -18,6 +18,7 @@ class State(msgspec.Struct, frozen=True):
     version: int
     message_count: int
     updated_at: str
+    created_revision: int
 
 
 class Change(msgspec.Struct, frozen=True):

@@ -5,7 +5,7 @@ SELECT COUNT(*), COALESCE(SUM(message_count), 0)
 FROM session
 """
 
-# What is left of sessions that are not there.
+# What is left of sessions that are not there, but for what is being removed or written.
 PARTS = """
 SELECT workspace, session_id
 FROM message
@@ -15,6 +15,12 @@ WHERE NOT EXISTS (
     WHERE session.workspace = message.workspace
         AND session.id = message.session_id
 )
+    AND NOT EXISTS (
+        SELECT 1
+        FROM removal
+        WHERE removal.workspace = message.workspace
+            AND removal.session_id = message.session_id
+    )
 UNION
 SELECT workspace, session_id
 FROM session_detail

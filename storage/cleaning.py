@@ -2,15 +2,15 @@
 
 import msgspec
 
-from . import sessions
+from . import removing, sessions
 from .change import Change
 from .clock import AFTER_LAST_MOMENT, DAY_SECONDS, after
 from .records import CleanUp, CleanUpReport
-from .rows import Bindings, Row, Rows, Statements, until
+from .rows import Bindings, Row, Rows, Statements
 
 SESSIONS_AT_ONCE = 100
-# A session without end is deleted in one transaction all the same.
-MESSAGES_AT_ONCE = 10_000
+# To delete them takes as long as others can wait for.
+DELETED_AT_ONCE = 25
 MOST_NAMED = 1_000
 
 
@@ -43,26 +43,27 @@ class Walk:
 
     async def look(self, rows: Rows, statements: Statements) -> bool:
         """Count the next of them; False where there are none."""
-        return self._pass(await self._next(rows, statements))
+        return self._pass(await self._next(rows, statements, SESSIONS_AT_ONCE))
 
     async def delete(self, change: Change) -> bool:
         """The same, and delete them, each under a revision of its own."""
-        found = await self._next(change.transaction, change.statements)
+        found = await self._next(change.transaction, change.statements, DELETED_AT_ONCE)
+        left = removing.MESSAGES_AT_ONCE
         for _, session_id, _ in found:
-            await sessions.delete(change, session_id, None)
+            left -= await sessions.delete(change, session_id, None, left)
             change = await change.next()
         return self._pass(found)
 
-    async def _next(self, rows: Rows, statements: Statements) -> list[Row]:
+    async def _next(self, rows: Rows, statements: Statements, most: int) -> list[Row]:
         bindings: Bindings = {
             "workspace": self._workspace,
             "cutoff": self.progress.cutoff,
             "statuses": self._statuses,
             "at": self.progress.at,
             "after_id": self.progress.after_id,
-            "most": SESSIONS_AT_ONCE,
+            "most": most,
         }
-        return until(await rows.all(statements.OLD_SESSIONS, bindings), MESSAGES_AT_ONCE, lambda row: int(row[-1]))
+        return await rows.all(statements.OLD_SESSIONS, bindings)
 
     def _pass(self, found: list[Row]) -> bool:
         if found:

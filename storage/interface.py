@@ -25,12 +25,14 @@ from .records import (
     NewSession,
     Once,
     OnConflict,
+    Progressed,
     SearchQuery,
     Session,
     SessionPatch,
     SessionQuery,
     Transcript,
     Versions,
+    no_progress,
 )
 from .workspaces import Workspaces
 
@@ -54,6 +56,8 @@ class Storage(Profiles, Directories, Keys, Workspaces):
     to any more: that nobody knows, and `once` makes another try safe.
     Methods of one session raise `SessionNotFound`.
 
+    A write that takes many transactions calls `progressed` after each.
+
     A method that is cancelled lets go at once of what it waits for, and its statement is interrupted. A write of one
     transaction that has not taken effect by then takes none, and raises `NothingWritten`; any other cancelled write may
     have been done, or a part of it where it takes many transactions.
@@ -61,8 +65,9 @@ class Storage(Profiles, Directories, Keys, Workspaces):
     With `versions` a method does its work only where the session is at one of them, and raises `VersionMismatch`
     otherwise; None is any. With `once` the answer is recorded in the transaction of the effect: a second call with the
     key, from whatever process, gets that answer and has no effect, or raises `IdempotencyKeyReused` where its
-    fingerprint is another. What raises is not recorded. What takes many transactions records in each how far it is: a
-    second call goes on from there, and where both go on at once one raises `IdempotencyKeyInUse`.
+    fingerprint is another. The record goes with the session that it is about. What raises is not recorded. What takes
+    many transactions records in each how far it is: a second call goes on from there, and where both go on at once one
+    raises `IdempotencyKeyInUse`.
     """
 
     kind: ClassVar[Literal["sqlite", "postgresql"]]
@@ -160,10 +165,18 @@ class Storage(Profiles, Directories, Keys, Workspaces):
 
     @abstractmethod
     async def fork_session(
-        self, workspace: str, session_id: str, fork: Fork, *, versions: Versions = None, once: Once | None = None
+        self,
+        workspace: str,
+        session_id: str,
+        fork: Fork,
+        *,
+        versions: Versions = None,
+        once: Once | None = None,
+        progressed: Progressed = no_progress,
     ) -> Session:
         """Open a session as a copy of another with its messages, whose timestamps are kept.
 
+        A long one is copied in pieces, between which others write; it is as the other session is when it is seen.
         It is created where it has no messages, else active. Raises `TooFewMessages`.
         """
 
@@ -173,7 +186,11 @@ class Storage(Profiles, Directories, Keys, Workspaces):
 
     @abstractmethod
     async def delete_session(self, workspace: str, session_id: str, *, versions: Versions = None) -> None:
-        """Delete a session and its transcript."""
+        """Delete a session, its transcript, and the answers about it that are recorded under keys.
+
+        Nothing of it is seen from then on. Of many messages the first 1,000 are removed before this returns, the others
+        in the background, by whichever storage is open on the database.
+        """
 
     @abstractmethod
     async def append_message(
@@ -250,7 +267,7 @@ class Storage(Profiles, Directories, Keys, Workspaces):
     async def import_sessions(
         self, workspace: str, export: Export, on_conflict: OnConflict, *, once: Once | None = None
     ) -> ImportReport:
-        """Write the sessions of an export as they were, each whole or not at all, in constant memory.
+        """Write the sessions of an export as they were, each whole or not at all, in constant memory and in pieces.
 
         All of it is read and checked before the first is written. Raises `ImportInvalid`, and `SessionExists` where a
         session is there and `on_conflict` is fail. The answer is recorded with the last session.
@@ -275,7 +292,9 @@ class Storage(Profiles, Directories, Keys, Workspaces):
         """
 
     @abstractmethod
-    async def clean_up_sessions(self, workspace: str, which: CleanUp, *, once: Once | None = None) -> CleanUpReport:
+    async def clean_up_sessions(
+        self, workspace: str, which: CleanUp, *, once: Once | None = None, progressed: Progressed = no_progress
+    ) -> CleanUpReport:
         """Delete old sessions, some at a time, or with `dry_run` say which would go.
 
         Days are counted from the machine's clock; 0 days are all sessions, also those that were updated in the future.

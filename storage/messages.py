@@ -7,21 +7,9 @@ from msgspec import UNSET
 from .change import Change
 from .errors import SequenceConflict, SessionEnded
 from .identity import canonical_id
-from .records import BatchMessage, Message, Messages, NewMessage, NewMessages, Versions
+from .records import BatchMessage, Message, Messages, Versions
 from .rows import Bindings
 from .sums import MOST
-
-
-async def append(change: Change, session_id: str, new: NewMessage, versions: Versions) -> Message:
-    """Append one message."""
-    [message] = await _append(change, session_id, [new], new.expected_sequence, versions)
-    return message
-
-
-async def append_all(change: Change, session_id: str, new: NewMessages, versions: Versions) -> Messages:
-    """Append messages in their order."""
-    appended = await _append(change, session_id, new.messages, new.expected_sequence, versions)
-    return Messages(canonical_id(session_id), appended)
 
 
 def numbered(new: Sequence[BatchMessage], timestamp: str, last: int) -> list[Message]:
@@ -34,16 +22,17 @@ def tokens_of(new: Sequence[BatchMessage]) -> int:
     return sum(each.token_count or 0 for each in new)
 
 
-async def _append(
+async def append(
     change: Change, session_id: str, new: Sequence[BatchMessage], expected: int | None, versions: Versions
-) -> list[Message]:
+) -> Messages:
+    """Append messages in their order."""
     key = change.key(session_id)
     if versions is not None or expected is not None:
         await _check(change, session_id, expected, versions)
     last, timestamp = await _count(change, key, new)
     messages = numbered(new, timestamp, last)
     await change.transaction.insert_messages(key, messages)
-    return messages
+    return Messages(canonical_id(session_id), messages)
 
 
 async def _check(change: Change, session_id: str, expected: int | None, versions: Versions) -> None:

@@ -1,21 +1,38 @@
-"""Answers kept under a client's key, so that a request that comes again has no second effect."""
+"""Answers kept under a client's key, so that a request that comes again has no second effect.
+
+A record has the session that its answer is about, and goes with it. Of messages it has their sequences alone: nothing
+changes them as long as the session is there.
+"""
 
 from collections.abc import Awaitable, Callable
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar, cast
 
+import msgspec
 from msgspec.json import decode, encode
 
 from .change import Change
 from .clock import after
-from .errors import IdempotencyKeyInUse, IdempotencyKeyReused
-from .records import Once
-from .rows import Bindings
+from .errors import IdempotencyKeyInUse, IdempotencyKeyReused, SessionNotFound
+from .records import Message, Messages, Once, Session
+from .removal_statements import RECORDED_MESSAGES
+from .rows import Bindings, Rows
 
 Answer = TypeVar("Answer")
 Progress = TypeVar("Progress")
+Pending = TypeVar("Pending", bound="Unfinished")
 
 # Before the fingerprint of a request whose record is how far it is, and not yet its answer.
 UNFINISHED = "unfinished "
+
+
+class Unfinished(msgspec.Struct, frozen=True):
+    """What is not an answer yet, and is not recorded."""
+
+
+class Appended(msgspec.Struct, frozen=True):
+    """What is recorded of messages: the first sequence and the last."""
+
+    sequences: tuple[int, int]
 
 
 class _Recorded(NamedTuple):
@@ -23,17 +40,23 @@ class _Recorded(NamedTuple):
 
     is_answer: bool
     text: bytes
+    session_id: str | None
 
 
 async def do_once(
-    change: Change, once: Once, keep_seconds: float, kind: type[Answer], effect: Callable[[Change], Awaitable[Answer]]
-) -> Answer:
+    change: Change,
+    once: Once,
+    keep_seconds: float,
+    kind: type[Answer],
+    effect: Callable[[Change], Awaitable[Answer | Pending]],
+) -> Answer | Pending:
     """The recorded answer of `kind`; where there is none, what `effect` answers, which is recorded with it."""
     recorded = await recall(change, once, kind)
     if recorded is not None:
         return recorded
     answer = await effect(change)
-    await record(change, once, keep_seconds, answer)
+    if not isinstance(answer, Unfinished):
+        await record(change, once, keep_seconds, answer)
     return answer
 
 
@@ -71,25 +94,46 @@ async def recall(change: Change, once: Once, kind: type[Answer]) -> Answer | Non
     """The recorded answer, and `once.replayed` where there is one. Raises `IdempotencyKeyReused`."""
     recorded = await _recorded(change, once)
     once.replayed = recorded is not None and recorded.is_answer
-    return decode(recorded.text, type=kind) if recorded is not None and recorded.is_answer else None
+    if recorded is None or not recorded.is_answer:
+        return None
+    return await read_answer(change.transaction, change.workspace, recorded.session_id, recorded.text, kind)
+
+
+async def read_answer(rows: Rows, workspace: str, session_id: str | None, text: bytes, kind: type[Answer]) -> Answer:
+    """The answer of which a record has this text."""
+    if kind is not Messages or session_id is None:
+        return decode(text, type=kind)
+    return cast("Answer", await read_messages(rows, workspace, session_id, text))
+
+
+async def read_messages(rows: Rows, workspace: str, session_id: str, text: bytes) -> Messages:
+    """The messages of which a record has the sequences. Raises `SessionNotFound` if they were deleted meanwhile."""
+    first, last = decode(text, type=Appended).sequences
+    bindings: Bindings = {"workspace": workspace, "id": session_id, "first": first, "last": last}
+    found = [decode(record, type=Message) for (record,) in await rows.all(RECORDED_MESSAGES, bindings)]
+    if not found:
+        raise SessionNotFound(session_id)
+    return Messages(session_id, found)
 
 
 async def _recorded(change: Change, once: Once) -> _Recorded | None:
     row = await change.run(change.statements.RECORDED_ANSWER, _key(change, once))
     if row is None:
         return None
-    fingerprint, text = row
+    fingerprint, text, session_id = row
     if fingerprint.removeprefix(UNFINISHED) != once.fingerprint:
         raise IdempotencyKeyReused(once.key)
-    return _Recorded(fingerprint == once.fingerprint, text)
+    return _Recorded(fingerprint == once.fingerprint, text, session_id)
 
 
 async def record(change: Change, once: Once, keep_seconds: float, answer: object, state: str = "") -> None:
     """Keep an answer for so long."""
+    session_id, kept = _kept(answer)
     bindings = _key(change, once) | {
         "fingerprint": state + once.fingerprint,
-        "answer": encode(answer).decode(),
+        "answer": encode(kept).decode(),
         "expires_at": after(change.now, keep_seconds),
+        "session_id": session_id,
     }
     await change.run(change.statements.RECORD_ANSWER, bindings)
     await change.run(change.statements.FORGET_ANSWERS, bindings)
@@ -98,6 +142,13 @@ async def record(change: Change, once: Once, keep_seconds: float, answer: object
 async def forget(change: Change, key: str) -> None:
     """Forget what was recorded under a key."""
     await change.run(change.statements.FORGET_ANSWER, {"workspace": change.workspace, "key": key})
+
+
+def _kept(answer: object) -> tuple[str | None, object]:
+    """The session that an answer is about, and what is kept of the answer."""
+    if isinstance(answer, Messages):
+        return answer.session_id, Appended((answer.messages[0].sequence, answer.messages[-1].sequence))
+    return answer.id if isinstance(answer, Session) else None, answer
 
 
 def _key(change: Change, once: Once) -> Bindings:

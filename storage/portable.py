@@ -1,5 +1,13 @@
 """The statements that are the same in every SQL that the storages speak. Parameters are `:name`."""
 
+# What is left of a session that was deleted is not seen.
+SESSION_EXISTS = """EXISTS (
+        SELECT 1
+        FROM session
+        WHERE session.workspace = :workspace
+            AND session.id = :id
+    )"""
+
 INSERT_SESSION = """
 INSERT INTO session (
     workspace, id, name, folded_name, status, profile, amplified_dir, created_at, updated_at, message_count,
@@ -76,7 +84,7 @@ SELECT {_SESSIONS}
 """
 
 STATE = """
-SELECT status, version, message_count, updated_at
+SELECT status, version, message_count, updated_at, created_revision
 FROM session
 WHERE workspace = :workspace
     AND id = :id

@@ -3,27 +3,29 @@
 from functools import cache
 
 from .dialect import Dialect
+from .portable import SESSION_EXISTS
 from .records import MessageOrder
 
-_OF_ROLE = """workspace = :workspace
+_OF_ROLE = f"""workspace = :workspace
     AND session_id = :id
     AND sequence BETWEEN :first AND :last
-    AND role = :role"""
+    AND role = :role
+    AND {SESSION_EXISTS}"""
 
 
 @cache
 def messages(dialect: Dialect, order: MessageOrder) -> str:
     """The statement that lists the records from :first to :last, all of them."""
-    return _messages(dialect.record, order)
+    return _messages(dialect.record, order, f"\n    AND {SESSION_EXISTS}")
 
 
-def _messages(column: str, order: MessageOrder) -> str:
+def _messages(column: str, order: MessageOrder, condition: str = "") -> str:
     return f"""
 SELECT {column}
 FROM message
 WHERE workspace = :workspace
     AND session_id = :id
-    AND sequence BETWEEN :first AND :last
+    AND sequence BETWEEN :first AND :last{condition}
 ORDER BY sequence{_direction(newest_first=order == "desc")}
 """
 

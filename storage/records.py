@@ -230,6 +230,14 @@ class Once:
         return self.digest.hexdigest()
 
 
+# Is called after each part of a long write, whose request may take as long again for the next.
+Progressed = Callable[[], None]
+
+
+def no_progress() -> None:
+    """Tell nobody."""
+
+
 class Blocks(Protocol):
     """Blocks of a list that is being read; `aclose` gives back what reading them holds."""
 
@@ -303,7 +311,7 @@ class Export:
     """
 
     batches: AsyncGenerator[list[ExportLine], None]
-    progressed: Callable[[], None] = lambda: None
+    progressed: Progressed = no_progress
 
 
 class ImportReport(Struct, frozen=True, rename="camel"):

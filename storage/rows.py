@@ -56,6 +56,11 @@ class Statements(Protocol):
     FORGET_ANSWERS: str
     FORGET_ANSWER: str
     OLD_SESSIONS: str
+    NEXT_REMOVAL: str
+    LOCK_REMOVAL: str
+    TAKE_REMOVAL: str
+    BEGIN_WRITING: str
+    RENEW_LEASE: str
 
 
 class Rows(ABC):
@@ -88,6 +93,14 @@ class Transaction(Rows):
     @abstractmethod
     async def insert_messages(self, key: Bindings, messages: Iterable[Message]) -> None:
         """Write messages of the session that has this key; nothing counts them."""
+
+    @abstractmethod
+    async def remove_messages(self, key: Bindings, last: int) -> None:
+        """Remove messages of a session up to the sequence `last`, and what the search has of them."""
+
+    @abstractmethod
+    async def end_removal(self, key: Bindings) -> None:
+        """Forget a session in `removal` of which nothing is left."""
 
 
 def until(rows: Iterable[Row], most: int, size: Callable[[Row], int]) -> list[Row]:

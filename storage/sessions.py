@@ -8,13 +8,13 @@ from .clock import DAY_SECONDS, after, later_than
 from .context import resolve
 from .context_patch import PatchedContext, patched_context
 from .directories import known
-from .errors import SessionNotFound, SessionStatusConflict, TooFewMessages
+from .errors import SessionNotFound, SessionStatusConflict
 from .identity import new_session_id
 from .profile_statements import SET_SESSION_PROFILE
 from .profiles import hash_of_profile
-from .records import Failure, Fork, NewSession, Session, SessionPatch, SessionStatus, Versions
+from .records import Failure, NewSession, Session, SessionPatch, SessionStatus, Versions
+from .removing import remove_some
 from .rows import Bindings, Row
-from .sums import MOST
 from .text import text
 
 # In characters. A longer one is kept apart from the session's counters, so that an append does not write it again.
@@ -83,7 +83,7 @@ async def update(
     """
     await change.state(session_id, versions)
     if patch == SessionPatch():
-        return await _read(change, session_id)
+        return await read_session(change, session_id)
     profile_hash = await hash_of_profile(change, patch.profile) if isinstance(patch.profile, str) else None
     if isinstance(patch.context, Raw):
         before, is_own = await _context(change, session_id)
@@ -100,7 +100,7 @@ async def update(
     await change.run(change.statements.UPDATE_SESSION, change.key(session_id) | bindings)
     if isinstance(patch.context, Raw):
         await _set_context(change, session_id, placed(context, is_detailed=not is_own))
-    return await _read(change, session_id)
+    return await read_session(change, session_id)
 
 
 async def start(change: Change, session_id: str, versions: Versions) -> Session:
@@ -132,37 +132,18 @@ async def resume(change: Change, session_id: str, versions: Versions) -> Session
     return await _set_status(change, session_id, "active", later_than(state.updated_at, change.now))
 
 
-async def fork(change: Change, session_id: str, how: Fork, versions: Versions) -> Session:
-    """Open a copy of a session."""
-    state = await change.state(session_id, versions)
-    last = state.message_count if how.at_sequence is None else how.at_sequence
-    if last > state.message_count:
-        raise TooFewMessages(session_id, last, state.message_count)
-    fork_id = new_session_id(change.now)
-    bindings = change.key(session_id) | {
-        "fork_id": fork_id,
-        "name": how.name,
-        "folded_name": folded(how.name),
-        "last": last,
-        "most": MOST,
-    }
-    await change.run(change.statements.FORK_SESSION, bindings)
-    await change.run(change.statements.FORK_DETAIL, bindings)
-    await change.run(change.statements.FORK_MESSAGES, bindings)
-    forked = await _read(change, fork_id)
-    directory: Bindings = {"amplified_dir": forked.amplified_dir, "created_at": forked.created_at}
-    await change.run(change.statements.USE_DIRECTORY, change.key(fork_id) | directory)
-    return forked
+async def delete(change: Change, session_id: str, versions: Versions, most: int) -> int:
+    """Delete a session and its first messages, `most` at most: how many. The others are left to be removed.
 
-
-async def delete(change: Change, session_id: str, versions: Versions) -> None:
-    """Delete a session; that it was there is remembered for a week."""
+    That it was there is remembered for a week.
+    """
     await change.state(session_id, versions)
     key = change.key(session_id)
     await change.run(change.statements.LEAVE_DIRECTORY, key)
     await change.run(change.statements.DELETE_SESSION, key)
     await change.run(change.statements.INSERT_DELETION, key)
     await change.run(change.statements.FORGET_DELETIONS, key | {"horizon": after(change.now, -DELETIONS_KEPT_SECONDS)})
+    return await remove_some(change.transaction, key, most)
 
 
 def session_of(session_id: str, row: Row | None) -> Session:
@@ -231,10 +212,11 @@ async def _set_status(
     if bindings["error_details"] is not None:
         await _begin_detail(change, session_id)
     await change.run(change.statements.SET_ERROR_DETAILS, change.key(session_id) | bindings)
-    return await _read(change, session_id)
+    return await read_session(change, session_id)
 
 
-async def _read(change: Change, session_id: str) -> Session:
+async def read_session(change: Change, session_id: str) -> Session:
+    """A session as it is in the change. Raises `SessionNotFound`."""
     return session_of(session_id, await change.run(change.statements.SESSION, change.key(session_id)))
 
 

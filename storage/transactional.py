@@ -1,7 +1,7 @@
 """What storages with transactions and SQL have in common: each operation by its statements, whoever runs them."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property, partial
@@ -10,9 +10,8 @@ from typing import Any
 import msgspec
 from msgspec import Raw
 
-from . import messages, queries, sessions, tails
+from . import messages, queries, removing, sessions, tails
 from .change import Change
-from .cleaning import CleanUpProgress, Walk, first_progress
 from .context_patch import MAX_PREPARATIONS, PatchedContext, PreparationStale, patch_context
 from .errors import MessageNotFound, SessionNotFound
 from .expiry import ANSWERS_AT_ONCE, EXPIRED_WORKSPACE, FORGET_EXPIRED_ANSWERS
@@ -20,11 +19,9 @@ from .identity import canonical_id
 from .interface import Storage
 from .message_pages import range_of_page
 from .records import (
-    CleanUp,
-    CleanUpReport,
+    BatchMessage,
     Events,
     Failure,
-    Fork,
     Lineage,
     Listing,
     Message,
@@ -48,6 +45,7 @@ from .span import sequences
 from .sums import MOST
 from .transactional_directories import TransactionalDirectories
 from .transactional_keys import TransactionalKeys
+from .transactional_pieces import TransactionalPieces
 from .transactional_profiles import TransactionalProfiles
 from .transactional_transfer import TransactionalTransfer
 from .transactional_workspaces import TransactionalWorkspaces
@@ -61,6 +59,7 @@ _decode_message = msgspec.json.Decoder(Message).decode
 
 
 class TransactionalStorage(
+    TransactionalPieces,
     TransactionalTransfer,
     TransactionalProfiles,
     TransactionalDirectories,
@@ -163,13 +162,6 @@ class TransactionalStorage(
     ) -> Session:
         return await self._write(workspace, once, Session, lambda change: sessions.resume(change, session_id, versions))
 
-    async def fork_session(
-        self, workspace: str, session_id: str, fork: Fork, *, versions: Versions = None, once: Once | None = None
-    ) -> Session:
-        return await self._write(
-            workspace, once, Session, lambda change: sessions.fork(change, session_id, fork, versions)
-        )
-
     async def lineage(self, workspace: str, session_id: str) -> Lineage:
         session_id = canonical_id(session_id)
         bindings = key(workspace, session_id)
@@ -184,7 +176,10 @@ class TransactionalStorage(
         )
 
     async def delete_session(self, workspace: str, session_id: str, *, versions: Versions = None) -> None:
-        await self._change(workspace, lambda change: sessions.delete(change, session_id, versions))
+        await self._change(
+            workspace, lambda change: sessions.delete(change, session_id, versions, removing.MESSAGES_AT_ONCE)
+        )
+        self._removals.wake()
 
     async def append_message(
         self,
@@ -195,9 +190,8 @@ class TransactionalStorage(
         versions: Versions = None,
         once: Once | None = None,
     ) -> Message:
-        return await self._write(
-            workspace, once, Message, lambda change: messages.append(change, session_id, new, versions)
-        )
+        appended = await self._append_all(workspace, session_id, [new], new.expected_sequence, versions, once)
+        return appended.messages[0]
 
     async def append_messages(
         self,
@@ -208,9 +202,21 @@ class TransactionalStorage(
         versions: Versions = None,
         once: Once | None = None,
     ) -> Messages:
-        return await self._write(
-            workspace, once, Messages, lambda change: messages.append_all(change, session_id, new, versions)
-        )
+        return await self._append_all(workspace, session_id, new.messages, new.expected_sequence, versions, once)
+
+    def _append_all(
+        self,
+        workspace: str,
+        session_id: str,
+        new: Sequence[BatchMessage],
+        expected: int | None,
+        versions: Versions,
+        once: Once | None,
+    ) -> Coroutine[Any, Any, Messages]:
+        def append(change: Change) -> Coroutine[Any, Any, Messages]:
+            return messages.append(change, session_id, new, expected, versions)
+
+        return self._write(workspace, once, Messages, append)
 
     async def get_message(self, workspace: str, session_id: str, sequence: int) -> Message:
         bindings = key(workspace, session_id)
@@ -250,37 +256,6 @@ class TransactionalStorage(
 
     async def list_workspaces(self) -> list[str]:
         return [workspace for (workspace,) in await self._rows.all(self.statements.WORKSPACES, {})]
-
-    async def clean_up_sessions(self, workspace: str, which: CleanUp, *, once: Once | None = None) -> CleanUpReport:
-        recalled = await self._recall(workspace, once, CleanUpReport)
-        if recalled is not None:
-            return recalled
-        begun = await self._progress(workspace, once, CleanUpProgress)
-        progress = begun or first_progress(which, self._clock.machine_time())
-        if which.dry_run:
-            return await self._count_old(workspace, which, once, progress)
-        more: CleanUpProgress | None = progress
-        while more is not None:
-            progress = more
-            more = await self._clean_up_some(workspace, which, once, progress)
-        return progress.report
-
-    async def _count_old(
-        self, workspace: str, which: CleanUp, once: Once | None, progress: CleanUpProgress
-    ) -> CleanUpReport:
-        walk = Walk(workspace, which, progress)
-        while await self._read(lambda rows: walk.look(rows, self.statements)):
-            continue
-        return await self._answer(workspace, once, walk.progress.report)
-
-    async def _clean_up_some(
-        self, workspace: str, which: CleanUp, once: Once | None, before: CleanUpProgress
-    ) -> CleanUpProgress | None:
-        async def part(change: Change) -> CleanUpProgress | None:
-            walk = Walk(workspace, which, before)
-            return walk.progress if await walk.delete(change) else None
-
-        return await self._do_part(workspace, once, before, before.report, part)
 
     async def _forget_some_expired(self) -> bool:
         """Delete some answers that have expired; False if there were none."""

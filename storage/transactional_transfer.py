@@ -1,19 +1,20 @@
 """Exports and imports in storages with transactions."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
 from contextlib import aclosing, closing
 from secrets import token_hex
-from typing import Any
 
 from . import importing
 from .change import Change
 from .errors import SessionExists
 from .exporting import Position, export
-from .records import Export, ImportReport, Once, OnConflict, Session
+from .records import Export, ImportReport, Once, OnConflict, Progressed, Session
 from .rows import Bindings
 from .transactions import Transactions
 from .upload import Upload
+
+# An import looks again after so long whether another has written a session, or has given up.
+WAITING_SECONDS = 0.1
 
 
 class TransactionalTransfer(Transactions):
@@ -70,24 +71,33 @@ class TransactionalTransfer(Transactions):
         on_conflict: OnConflict,
         once: Once | None,
         report: ImportReport,
-        progressed: Callable[[], None],
+        progressed: Progressed,
     ) -> ImportReport:
         upload.renames.go_on(report.sessions + report.skipped)
         await asyncio.to_thread(upload.leave_out, report.sessions + report.skipped)
-        more: ImportReport | None = report
-        while more is not None:
-            report = more
-            more = await self._import_some(workspace, upload, on_conflict, once, report)
-            progressed()
-        return report
+        progress = importing.Progress(report, upload.position)
+        more: importing.Progress | None = progress
+        try:
+            while more is not None:
+                progress = more
+                if progress.waits:
+                    await asyncio.sleep(WAITING_SECONDS)
+                more = await self._import_some(workspace, upload, on_conflict, once, progress)
+                progressed()
+        except BaseException:
+            await self._abandon(workspace, progress.staged)
+            raise
+        return progress.report
 
     async def _import_some(
-        self, workspace: str, upload: Upload, on_conflict: OnConflict, once: Once | None, before: ImportReport
-    ) -> ImportReport | None:
-        start = upload.position
+        self, workspace: str, upload: Upload, on_conflict: OnConflict, once: Once | None, before: importing.Progress
+    ) -> importing.Progress | None:
+        after: importing.Progress | None = None
 
-        def part(change: Change) -> Coroutine[Any, Any, ImportReport | None]:
-            upload.position = start
-            return importing.import_some(change, upload, on_conflict, before)
+        async def part(change: Change) -> ImportReport | None:
+            nonlocal after
+            after = await importing.import_some(change, upload, on_conflict, before)
+            return None if after is None else after.report
 
-        return await self._do_part(workspace, once, before, before, part)
+        await self._paced(lambda: self._do_part(workspace, once, before.report, before.report, part))
+        return after

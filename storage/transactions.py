@@ -2,20 +2,26 @@
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
 from typing import Any, TypeVar
 
+from . import staging
 from .change import Change
 from .changes import Changes
 from .clock import Clock
 from .dialect import Dialect
-from .errors import NothingWritten
+from .errors import NothingWritten, StorageUnavailable
 from .once import do_once, do_part, forget, progress, recall
 from .records import Listing, Once
+from .removing import LEASE_SECONDS, PAUSE_SECONDS, Removals
 from .rows import Bindings, Reader, Statements, Transaction
 
 Answer = TypeVar("Answer")
 Effect = Callable[[Change], Coroutine[Any, Any, Answer]]
+# The id of a session that is being written, and its writer.
+Staged = tuple[str, str]
+Work = Callable[[Transaction], Coroutine[Any, Any, Answer]]
 
 
 class Transactions(ABC):
@@ -27,6 +33,35 @@ class Transactions(ABC):
     _clock: Clock
     _rows: Reader
     _changes: Changes
+    _removals: Removals
+
+    def _start_removals(self) -> None:
+        self._pieces = asyncio.Lock()
+        self._removals = Removals(self._is_removal_due, self._do_piece, self.statements)
+
+    async def _is_removal_due(self) -> bool:
+        return await self._rows.row(self.statements.NEXT_REMOVAL, {"seconds": LEASE_SECONDS}) is not None
+
+    async def _do_piece(self, work: Work[Answer]) -> Answer:
+        """What `work` answers, after a transaction of its own, as a piece of many."""
+        return await self._paced(lambda: self._transact(work))
+
+    async def _paced(self, piece: Callable[[], Awaitable[Answer]]) -> Answer:
+        """What a piece answers: one is done at a time, and others have time for their writes between two."""
+        async with self._pieces:
+            answer = await piece()
+            await asyncio.sleep(PAUSE_SECONDS)
+            return answer
+
+    async def _abandon(self, workspace: str, staged: Staged | None) -> None:
+        """Let a session that was being written be removed; if that fails its lease ends."""
+        if staged is None:
+            return
+        session_id, writer = staged
+        key: Bindings = {"workspace": workspace, "id": session_id}
+        with suppress(StorageUnavailable):
+            await asyncio.shield(self._transact(lambda transaction: staging.give_up(transaction, key, writer)))
+        self._removals.wake()
 
     @abstractmethod
     async def _read(self, read: Callable[[Reader], Coroutine[Any, Any, Answer]]) -> Answer:
@@ -39,6 +74,10 @@ class Transactions(ABC):
     @abstractmethod
     async def _listing(self, statement: str, bindings: Bindings, *, searching: bool = False) -> Listing:
         """The rows of a list, from one moment, in constant memory; much is read for few where it is `searching`."""
+
+    @abstractmethod
+    async def _transact(self, work: Work[Answer]) -> Answer:
+        """What `work` answers, after a transaction that nobody sees: no write of a workspace."""
 
     @abstractmethod
     async def _change(self, workspace: str, effect: Effect[Answer]) -> Answer:

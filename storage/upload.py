@@ -1,6 +1,5 @@
 """An export on its way into a storage: checked as it comes, kept in a temporary file until it is written."""
 
-from collections.abc import Iterator
 from contextlib import suppress
 from tempfile import TemporaryFile
 
@@ -26,7 +25,7 @@ _decode = msgspec.json.Decoder(ExportLine).decode
 
 
 class Upload:
-    """Sessions with their messages: `add` them all, then `finish`, then `take` one after the other.
+    """Sessions with their messages: `add` them all, then `finish`, then `take` each with its `messages`.
 
     `renames` are those of its sessions that are there already, for who keeps them.
     """
@@ -89,18 +88,27 @@ class Upload:
         for _ in range(count):
             taken = self.take()
             assert taken is not None, "What was taken before is there again."
-            _, _, messages = taken
-            for _message in messages:
-                continue
+            for _message in range(taken[0].message_count):
+                self._file.readline()
 
-    def take(self) -> tuple[Session, ProfileSettings | None, Iterator[Message]] | None:
-        """The next session, its profile, and its messages, which are read before the next is taken; None at the end."""
+    def take(self) -> tuple[Session, ProfileSettings | None] | None:
+        """The next session and its profile, whose messages are read before the next is taken; None at the end."""
         line = self._file.readline()
         if not line:
             return None
         session = _decode(line).session
         assert isinstance(session, Session), "A session comes after the messages of the one before it."
-        return session, self._profile(), self._messages_of(session)
+        return session, self._profile()
+
+    def messages(self, most: int, most_bytes: int) -> list[Message]:
+        """The next messages of the session, until they have so many bytes: one at least."""
+        messages: list[Message] = []
+        end = self.position + most_bytes
+        while len(messages) < most and self.position < end:
+            message = _decode(self._file.readline()).message
+            assert isinstance(message, Message), "A session's messages come after it."
+            messages.append(message)
+        return messages
 
     def _profile(self) -> ProfileSettings | None:
         position = self.position
@@ -110,12 +118,6 @@ class Upload:
             return profile
         self.position = position
         return None
-
-    def _messages_of(self, session: Session) -> Iterator[Message]:
-        for _ in range(session.message_count):
-            message = _decode(self._file.readline()).message
-            assert isinstance(message, Message), "A session's messages come after it."
-            yield message
 
     def _check_header(self, header: object) -> None:
         if not isinstance(header, ExportHeader) or self._line > 1:

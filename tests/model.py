@@ -68,19 +68,20 @@ class Workspace(Conversations):
 
     def __init__(self) -> None:
         super().__init__()
-        self.answers: dict[str, tuple[str, Any]] = {}
+        # With the fingerprint of each, and the session that it is about.
+        self.answers: dict[str, tuple[str, Any, str]] = {}
         self.writes = 0
 
     def change(self, name: str, arguments: tuple[Any, ...], once: Once | None, told: Told) -> Any:
         """What a change answers, once where it has a key."""
         if once is not None and once.key in self.answers:
-            fingerprint, answer = self.answers[once.key]
+            fingerprint, answer, _ = self.answers[once.key]
             if fingerprint != once.fingerprint:
                 raise IdempotencyKeyReused(once.key)
             return answer
         answer = getattr(self, name)(*arguments, told)
         if once is not None:
-            self.answers[once.key] = (once.fingerprint, answer)
+            self.answers[once.key] = (once.fingerprint, answer, _about(answer, arguments))
         return answer
 
     def create_session(self, new: NewSession, told: Told) -> Session:
@@ -169,6 +170,7 @@ class Workspace(Conversations):
         self.find(session_id).take(versions)
         del self.conversations[session_id]
         self.deletions.append((self._count(), session_id))
+        self.answers = {key: kept for key, kept in self.answers.items() if kept[-1] != session_id}
 
     def append_message(self, session_id: str, new: NewMessage, versions: Versions, told: Told) -> Message:
         [message] = self._append(session_id, [new], new.expected_sequence, versions, told)
@@ -284,6 +286,11 @@ class Workspace(Conversations):
     def _count(self) -> int:
         self.writes += 1
         return self.writes
+
+
+def _about(answer: Any, arguments: tuple[Any, ...]) -> str:
+    """The session that an answer is about; of other answers something that is no id."""
+    return answer.id if isinstance(answer, Session) else str(arguments[0])
 
 
 def _message(new: BatchMessage, timestamp: str, sequence: int) -> Message:

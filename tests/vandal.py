@@ -11,6 +11,7 @@ def vandalise(database: str, *statements: str) -> None:
     if database.startswith("sqlite"):
         vandal = apsw.Connection(database.removeprefix("sqlite:///"))
         vandal.set_busy_timeout(5_000)
+        vandal.config(apsw.SQLITE_DBCONFIG_ENABLE_TRIGGER, 0)
         for statement in statements:
             vandal.execute(statement)
         vandal.close()

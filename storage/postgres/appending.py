@@ -17,11 +17,10 @@ _encode = msgspec.json.Encoder().encode
 
 @dataclass(frozen=True, slots=True)
 class Appending:
-    """A request for messages at the end of a session; it is answered with one message, or with a `batch`."""
+    """A request for messages at the end of a session; see `append_messages`."""
 
     session_id: str
     messages: Sequence[BatchMessage]
-    batch: bool
     expected_sequence: int | None
     versions: Versions
     once: Once | None
@@ -37,16 +36,6 @@ class Appending:
         if self.versions is None:
             return None
         return f"{{{','.join(map(str, self.versions if isinstance(self.versions, tuple) else ()))}}}"
-
-    @property
-    def opening(self) -> str:
-        """What is before the messages in the answer."""
-        return f'{{"sessionId":{_encode(self.session_id).decode()},"messages":[' if self.batch else ""
-
-    @property
-    def closing(self) -> str:
-        """What is after the messages in the answer."""
-        return "]}" if self.batch else ""
 
 
 def columns(
@@ -67,8 +56,6 @@ def columns(
         "expected_versions": [request.expected_versions for request in requests],
         "keys": [request.once and storable(request.once.key) for request in requests],
         "fingerprints": [request.once and request.once.fingerprint for request in requests],
-        "openings": [request.opening for request in requests],
-        "closings": [request.closing for request in requests],
         "expiry": after(moment, keep_seconds),
         "requests": [number for number, request in enumerate(requests, 1) for _ in request.messages],
         "places": [place for request in requests for place in range(1, len(request.messages) + 1)],

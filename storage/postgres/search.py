@@ -99,6 +99,12 @@ FROM (
         SELECT search.session_id, search.sequence, search.role, search.size, search.words
         FROM search{sessions}
         WHERE search.workspace = :workspace
+            AND NOT EXISTS (
+                SELECT
+                FROM removal
+                WHERE removal.workspace = search.workspace
+                    AND removal.session_id = search.session_id
+            )
             AND lexemes @@ CAST(CAST(:lexemes AS TEXT) AS TSQUERY){conditions}
             AND NOT EXISTS (
                 SELECT

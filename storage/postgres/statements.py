@@ -57,6 +57,7 @@ from ..portable import (
 from ..portable import (
     SESSION as SESSION,
 )
+from ..portable import SESSION_EXISTS, profile_in_directory
 from ..portable import (
     SET_CONTEXT as SET_CONTEXT,
 )
@@ -84,12 +85,25 @@ from ..portable import (
 from ..portable import (
     WORKSPACES as WORKSPACES,
 )
-from ..portable import profile_in_directory
+from ..removal_statements import begin_writing, next_removal, renew_lease, take_removal
 
 # See `Dialect`.
 STEPS = "json_array_elements_text(CAST({} AS JSON)) WITH ORDINALITY AS step (value, place)"
 
 PROFILE_IN_DIRECTORY = profile_in_directory(STEPS)
+
+CLOCK = "EXTRACT(EPOCH FROM clock_timestamp())"
+
+NEXT_REMOVAL = next_removal(CLOCK)
+
+TAKE_REMOVAL = take_removal(CLOCK)
+
+BEGIN_WRITING = begin_writing(CLOCK)
+
+RENEW_LEASE = renew_lease(CLOCK)
+
+# Of many programs one removes it; the others have none to remove meanwhile.
+LOCK_REMOVAL = f"{NEXT_REMOVAL}FOR UPDATE SKIP LOCKED\n"
 
 # A session as a list shows it.
 SUMMARY = """convert_to(
@@ -189,15 +203,11 @@ INSERT INTO session (
 )
 SELECT
     workspace, CAST(:fork_id AS TEXT), COALESCE(:name, name), COALESCE(:folded_name, folded_name),
-    CASE CAST(:last AS BIGINT) WHEN 0 THEN 'created' ELSE 'active' END, profile, amplified_dir, CAST(:now AS TEXT),
-    GREATEST(updated_at, :now), CASE CAST(:last AS BIGINT) WHEN 0 THEN NULL ELSE CAST(:now AS TEXT) END, id,
-    CAST(:last AS BIGINT), CAST(:last AS BIGINT), LEAST(CAST(:most AS BIGINT), (
-        SELECT COALESCE(SUM(token_count), 0)
-        FROM message
-        WHERE workspace = :workspace
-            AND session_id = :id
-            AND sequence <= CAST(:last AS BIGINT)
-    )), 1, 1, CAST(:last AS BIGINT), CAST(:revision AS BIGINT), CAST(:revision AS BIGINT), context, profile_hash
+    CASE CAST(:last AS BIGINT) WHEN 0 THEN 'created' ELSE 'active' END, profile, amplified_dir,
+    CAST(:created_at AS TEXT), GREATEST(updated_at, :now),
+    CASE CAST(:last AS BIGINT) WHEN 0 THEN NULL ELSE CAST(:created_at AS TEXT) END, id, CAST(:last AS BIGINT),
+    CAST(:last AS BIGINT), CAST(:tokens AS BIGINT), 1, 1, CAST(:last AS BIGINT), CAST(:revision AS BIGINT),
+    CAST(:revision AS BIGINT), context, profile_hash
 FROM session
 WHERE workspace = :workspace
     AND id = :id
@@ -210,6 +220,7 @@ WITH copied AS (
     FROM message
     WHERE workspace = :workspace
         AND session_id = :id
+        AND sequence > :after
         AND sequence <= :last
 )
 INSERT INTO search (workspace, session_id, sequence, role, size, words, lexemes)
@@ -217,6 +228,7 @@ SELECT workspace, :fork_id, sequence, role, size, words, lexemes
 FROM search
 WHERE workspace = :workspace
     AND session_id = :id
+    AND sequence > :after
     AND sequence <= :last
 """
 
@@ -279,9 +291,9 @@ WHERE workspace = :workspace
 # Requests for messages that arrived together (see the function in migrations/).
 APPEND_MESSAGES = """
 SELECT last_sequence, appended_at, convert_to(recorded_answer, 'UTF8')
-FROM append_messages(
+FROM append_messages_2(
     :workspace, :now, :most, :session_ids, :counts, :tokens, :expected_sequences, :expected_versions,
-    :keys, :fingerprints, :openings, :closings, :expiry,
+    :keys, :fingerprints, :expiry,
     :requests, :places, :roles, :token_counts, :heads, :middles, :tails, :sizes, :texts, :vectors
 )
 """
@@ -304,15 +316,16 @@ FROM new
 WHERE size > 0
 """
 
-MESSAGE = """
+MESSAGE = f"""
 SELECT convert_to(record, 'UTF8')
 FROM message
 WHERE workspace = :workspace
     AND session_id = :id
     AND sequence = :sequence
-"""
+    AND {SESSION_EXISTS}
+"""  # noqa: S608  # of the text above
 
-TAIL_MESSAGES = """
+TAIL_MESSAGES = f"""
 SELECT sequence, convert_to(record, 'UTF8')
 FROM (
     SELECT
@@ -321,12 +334,13 @@ FROM (
     WHERE workspace = :workspace
         AND session_id = :id
         AND sequence BETWEEN :first AND :last
+        AND {SESSION_EXISTS}
     ORDER BY sequence
     LIMIT :most
 ) AS next
 WHERE before < :bytes
 ORDER BY sequence
-"""
+"""  # noqa: S608  # of the text above
 
 CHANGES = f"""
 SELECT revision, CASE WHEN created_revision > :seen THEN 'created' ELSE 'changed' END, {SUMMARY}
@@ -343,20 +357,30 @@ LIMIT :most
 """  # noqa: S608  # of the text above
 
 RECORDED_ANSWER = """
-SELECT fingerprint, convert_to(answer, 'UTF8')
+SELECT fingerprint, convert_to(answer, 'UTF8'), session_id
 FROM idempotency
 WHERE workspace = :workspace
     AND key = :key
     AND expires_at > :now
+    AND (
+        session_id IS NULL
+        OR EXISTS (
+            SELECT
+            FROM session
+            WHERE session.workspace = idempotency.workspace
+                AND session.id = idempotency.session_id
+        )
+    )
 """
 
 RECORD_ANSWER = """
-INSERT INTO idempotency (workspace, key, fingerprint, answer, expires_at)
-VALUES (:workspace, :key, :fingerprint, :answer, :expires_at)
+INSERT INTO idempotency (workspace, key, fingerprint, answer, expires_at, session_id)
+VALUES (:workspace, :key, :fingerprint, :answer, :expires_at, :session_id)
 ON CONFLICT (workspace, key) DO UPDATE
 SET fingerprint = EXCLUDED.fingerprint,
     answer = EXCLUDED.answer,
-    expires_at = EXCLUDED.expires_at
+    expires_at = EXCLUDED.expires_at,
+    session_id = EXCLUDED.session_id
 """
 
 OLD_SESSIONS = """
@@ -372,3 +396,10 @@ LIMIT :most
 """
 
 NOTIFY = "SELECT pg_notify('amplifierd', '')"
+
+REMOVE_ENTRIES = """
+DELETE FROM search
+WHERE workspace = :workspace
+    AND session_id = :id
+    AND sequence <= :last
+"""

@@ -19,6 +19,7 @@ from ..expiry import Expiry
 from ..identity import canonical_id
 from ..listing import FIRST_BLOCK_BYTES, listing
 from ..messages import numbered
+from ..once import read_messages
 from ..records import (
     Listing,
     Message,
@@ -35,7 +36,7 @@ from ..rows import Bindings, Reader
 from ..sessions import opened
 from ..temporary import TemporaryDisk
 from ..transactional import TransactionalStorage
-from ..transactions import Effect
+from ..transactions import Effect, Work
 from ..write_check import WriteCheck
 from . import appending, opening, search, statements
 from .appending import Appending
@@ -112,9 +113,11 @@ class PostgresStorage(TransactionalStorage):
         self._write_check = WriteCheck(self._look_whether_it_writes, self._try_to_write)
         self._appends = Grouping[Appending, Appended](self._append_together, lambda request: request.size)
         self._expiry = Expiry(self._forget_some_expired)
+        self._start_removals()
 
     async def close(self) -> None:
         await self._expiry.close()
+        await self._removals.close()
         giving_up = asyncio.get_running_loop().call_later(CLOSING_SECONDS, self._give_up)
         await self._write_check.close()
         self._probe.close()
@@ -158,11 +161,11 @@ class PostgresStorage(TransactionalStorage):
         versions: Versions = None,
         once: Once | None = None,
     ) -> Message:
-        request = Appending(canonical_id(session_id), [new], False, new.expected_sequence, versions, once)
-        appended = await self._append(workspace, request, Message)
+        request = Appending(canonical_id(session_id), [new], new.expected_sequence, versions, once)
+        appended = await self._append(workspace, request)
         if appended is None:
             return await super().append_message(workspace, session_id, new, versions=versions, once=once)
-        return appended if isinstance(appended, Message) else appended[0]
+        return appended.messages[0]
 
     async def append_messages(
         self,
@@ -173,24 +176,24 @@ class PostgresStorage(TransactionalStorage):
         versions: Versions = None,
         once: Once | None = None,
     ) -> Messages:
-        request = Appending(canonical_id(session_id), new.messages, True, new.expected_sequence, versions, once)
-        appended = await self._append(workspace, request, Messages)
+        request = Appending(canonical_id(session_id), new.messages, new.expected_sequence, versions, once)
+        appended = await self._append(workspace, request)
         if appended is None:
             return await super().append_messages(workspace, session_id, new, versions=versions, once=once)
-        return appended if isinstance(appended, Messages) else Messages(canonical_id(session_id), appended)
+        return appended
 
     async def search_messages(self, workspace: str, query: SearchQuery) -> Listing:
         async with self._searches.turn():
             return await search.find(self._pool, self._tokenizer, workspace, query)
 
-    async def _append(self, workspace: str, request: Appending, kind: type[Answer]) -> list[Message] | Answer | None:
+    async def _append(self, workspace: str, request: Appending) -> Messages | None:
         """The messages, or what was answered before; None where they can't be appended like that."""
         last, timestamp, recorded = await self._appends.add(workspace, request)
         if request.once is not None:
             request.once.replayed = recorded is not None
         if recorded is not None:
-            return msgspec.json.decode(recorded, type=kind)
-        return None if last is None else numbered(request.messages, timestamp, last)
+            return await read_messages(self._pool, workspace, request.session_id, recorded)
+        return None if last is None else Messages(request.session_id, numbered(request.messages, timestamp, last))
 
     async def _append_together(self, workspace: str, requests: list[Appending]) -> list[Appended]:
         moment = self._clock.now()
@@ -221,6 +224,10 @@ class PostgresStorage(TransactionalStorage):
             aclosing(self._pool.column(statement, bindings)) as records,
         ):
             return await listing(records, self._disk)
+
+    async def _transact(self, work: Work[Answer]) -> Answer:
+        async with transaction(self._pool, self._tokenizer) as begun:
+            return await work(begun)
 
     async def _change(self, workspace: str, effect: Effect[Answer]) -> Answer:
         is_complete = False

@@ -7,6 +7,7 @@ from itertools import islice
 import msgspec
 
 from ..records import Message
+from ..removal_statements import END_REMOVAL, REMOVE_MESSAGES
 from ..rows import Bindings, Transaction
 from . import statements
 from .lexemes import Tokenizer
@@ -45,6 +46,13 @@ class ConnectionTransaction(ConnectionRows, Transaction):
                 "vectors": [each.vector for each in words],
             }
             await self.row(statements.INSERT_MESSAGES, {**key, **columns})
+
+    async def remove_messages(self, key: Bindings, last: int) -> None:
+        await self.row(statements.REMOVE_ENTRIES, key | {"last": last})
+        await self.row(REMOVE_MESSAGES, key | {"last": last})
+
+    async def end_removal(self, key: Bindings) -> None:
+        await self.row(END_REMOVAL, key)
 
 
 def _some(messages: Iterator[Message]) -> Iterator[Message]:

@@ -29,16 +29,13 @@ WHERE workspace = :workspace
 ORDER BY sequence
 """
 
-# Sessions that the index has still to forget.
+# Sessions that are being removed, from the index as well.
 FORGOTTEN = """
 SELECT number
-FROM search_progress
-CROSS JOIN deletion
-    ON deletion.workspace = search_progress.workspace
-    AND deletion.revision > search_progress.revision
+FROM removal
 CROSS JOIN search_session
-    ON search_session.workspace = deletion.workspace
-    AND search_session.session_id = deletion.session_id
+    ON search_session.workspace = removal.workspace
+    AND search_session.session_id = removal.session_id
 """
 
 INDEXED = """

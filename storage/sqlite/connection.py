@@ -17,6 +17,8 @@ logger = logging.getLogger(__name__)
 BUSY_TIMEOUT_MS = 5_000
 # Who is to be interrupted may be between two statements, and is interrupted again after so long.
 INTERRUPT_SECONDS = 0.02
+# Less than half of the pause between two pieces of a large write (see removing.py).
+BUSY_LOOK_SECONDS = 0.002
 CLOSING_ATTEMPTS = 3
 CLOSING_SECONDS = 0.02
 
@@ -47,7 +49,7 @@ def connect_writer(path: str) -> apsw.Connection:
     A new file knows who refers to each page, so that it can be made smaller while it is served.
     """
     connection = apsw.Connection(path)
-    connection.set_busy_timeout(BUSY_TIMEOUT_MS)
+    connection.set_busy_handler(_Waiting())
     # In a file that has tables already it changes nothing.
     connection.pragma("auto_vacuum", "incremental")
     connection.pragma("secure_delete", True)
@@ -55,6 +57,24 @@ def connect_writer(path: str) -> apsw.Connection:
     connection.pragma("foreign_keys", True)
     _keep_plans(connection)
     return connection
+
+
+class _Waiting:
+    """Waits for the lock of another writer, and looks for it often.
+
+    SQLite's own time-out looks every 100 ms after a while: it misses the pauses of who writes much for seconds.
+    """
+
+    def __init__(self) -> None:
+        self._deadline = 0.0
+
+    def __call__(self, looks: int) -> bool:
+        """Wait, and say whether to look again, after so many looks."""
+        now = time.monotonic()
+        if looks == 0:
+            self._deadline = now + BUSY_TIMEOUT_MS / 1_000
+        time.sleep(BUSY_LOOK_SECONDS)
+        return now < self._deadline
 
 
 def switch_to_wal(connection: apsw.Connection) -> None:

@@ -27,18 +27,12 @@ def index_some(connection: apsw.Connection, workspace: str) -> bool:
     left = MESSAGES_AT_ONCE
     for revision, session_id, deleted in changed:
         key: Bindings = {"workspace": workspace, "id": str(session_id), "most": left, "bytes": BYTES_AT_ONCE}
-        left -= _forget(connection, key) if deleted else _index(connection, key)
+        if not deleted:
+            left -= _index(connection, key)
         if left <= 0:
             return True
         connection.execute(search_statements.SET_SEARCH_PROGRESS, {"workspace": workspace, "revision": revision})
     return len(changed) == SESSIONS_AT_ONCE
-
-
-def _forget(connection: apsw.Connection, key: Bindings) -> int:
-    """Let go of a session that was deleted; as much work as one message."""
-    connection.execute(search_statements.FORGET_ENTRIES, key)
-    connection.execute(search_statements.FORGET_SEARCH_SESSION, key)
-    return 1
 
 
 def _index(connection: apsw.Connection, key: Bindings) -> int:

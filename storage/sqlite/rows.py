@@ -7,8 +7,9 @@ import apsw
 import msgspec
 
 from ..records import Message
+from ..removal_statements import END_REMOVAL, REMOVE_MESSAGES
 from ..rows import Bindings, Reader, Row, Transaction, until
-from . import statements
+from . import search_statements, statements
 from .connection import as_storage_error
 from .revisions import Revisions
 
@@ -74,3 +75,11 @@ class ConnectionTransaction(ConnectionRows, Transaction):
                 "record": _encode(message).decode(),
             }
             await self.row(statements.INSERT_MESSAGE, key | bindings)
+
+    async def remove_messages(self, key: Bindings, last: int) -> None:
+        await self.row(search_statements.REMOVE_ENTRIES, key | {"last": last})
+        await self.row(REMOVE_MESSAGES, key | {"last": last})
+
+    async def end_removal(self, key: Bindings) -> None:
+        await self.row(search_statements.FORGET_SEARCH_SESSION, key)
+        await self.row(END_REMOVAL, key)

@@ -5,7 +5,7 @@ from collections.abc import Collection
 # Messages past that are not found.
 LAST_SEQUENCE = 2**31 - 1
 
-# One that was deleted and has come back is in it twice, in that order.
+# Those that were deleted count as seen: what the index has of them goes with their messages.
 CHANGED_SESSIONS = """
 SELECT revision, id, FALSE
 FROM session
@@ -67,10 +67,22 @@ _OF_SESSION = """BETWEEN (
     )
 """
 
-FORGET_ENTRIES = f"""
+# Up to a sequence.
+REMOVE_ENTRIES = """
 DELETE FROM search
-WHERE rowid {_OF_SESSION}
-"""  # noqa: S608  # of the text above
+WHERE rowid BETWEEN (
+        SELECT number << 31
+        FROM search_session
+        WHERE workspace = :workspace
+            AND session_id = :id
+    )
+    AND (
+        SELECT number << 31 | :last
+        FROM search_session
+        WHERE workspace = :workspace
+            AND session_id = :id
+    )
+"""
 
 # As many as there may be at once, one at least.
 NEXT_ENTRIES = """

@@ -57,6 +57,7 @@ from ..portable import (
 from ..portable import (
     SESSION as SESSION,
 )
+from ..portable import SESSION_EXISTS, profile_in_directory
 from ..portable import (
     SET_CONTEXT as SET_CONTEXT,
 )
@@ -84,12 +85,22 @@ from ..portable import (
 from ..portable import (
     WORKSPACES as WORKSPACES,
 )
-from ..portable import profile_in_directory
+from ..removal_statements import begin_writing, next_removal, renew_lease, take_removal
 
 # See `Dialect`.
 STEPS = "(SELECT key AS place, value FROM json_each({})) AS step"
 
 PROFILE_IN_DIRECTORY = profile_in_directory(STEPS)
+
+CLOCK = "unixepoch('subsec')"
+
+NEXT_REMOVAL = LOCK_REMOVAL = next_removal(CLOCK)
+
+TAKE_REMOVAL = take_removal(CLOCK)
+
+BEGIN_WRITING = begin_writing(CLOCK)
+
+RENEW_LEASE = renew_lease(CLOCK)
 
 PING = """
 SELECT message_count
@@ -133,14 +144,9 @@ INSERT INTO session (
 )
 SELECT
     :workspace, :fork_id, COALESCE(:name, name), COALESCE(:folded_name, folded_name),
-    iif(:last = 0, 'created', 'active'), profile, amplified_dir, :now, MAX(updated_at, :now),
-    iif(:last = 0, NULL, :now), :id, :last, :last, MIN(:most, (
-        SELECT COALESCE(SUM(token_count), 0)
-        FROM message
-        WHERE workspace = :workspace
-            AND session_id = :id
-            AND sequence <= :last
-    )), 1, 1, :last, :revision, :revision, context, profile_hash
+    iif(:last = 0, 'created', 'active'), profile, amplified_dir, :created_at, MAX(updated_at, :now),
+    iif(:last = 0, NULL, :created_at), :id, :last, :last, :tokens, 1, 1, :last, :revision, :revision,
+    context, profile_hash
 FROM session
 WHERE workspace = :workspace
     AND id = :id
@@ -152,6 +158,7 @@ SELECT workspace, :fork_id, sequence, role, token_count, record
 FROM message
 WHERE workspace = :workspace
     AND session_id = :id
+    AND sequence > :after
     AND sequence <= :last
 """
 
@@ -218,23 +225,25 @@ INSERT INTO message (workspace, session_id, sequence, role, token_count, record)
 VALUES (:workspace, :id, :sequence, :role, :tokens, :record)
 """
 
-MESSAGE = """
+MESSAGE = f"""
 SELECT CAST(record AS BLOB)
 FROM message
 WHERE workspace = :workspace
     AND session_id = :id
     AND sequence = :sequence
-"""
+    AND {SESSION_EXISTS}
+"""  # noqa: S608  # of the text above
 
-TAIL_MESSAGES = """
+TAIL_MESSAGES = f"""
 SELECT sequence, CAST(record AS BLOB)
 FROM message
 WHERE workspace = :workspace
     AND session_id = :id
     AND sequence BETWEEN :first AND :last
+    AND {SESSION_EXISTS}
 ORDER BY sequence
 LIMIT :most
-"""
+"""  # noqa: S608  # of the text above
 
 CHANGES = """
 SELECT revision, iif(created_revision > :seen, 'created', 'changed'), CAST(summary AS BLOB)
@@ -251,16 +260,25 @@ LIMIT :most
 """
 
 RECORDED_ANSWER = """
-SELECT fingerprint, CAST(answer AS BLOB)
+SELECT fingerprint, CAST(answer AS BLOB), session_id
 FROM idempotency
 WHERE workspace = :workspace
     AND key = :key
     AND expires_at > :now
+    AND (
+        session_id IS NULL
+        OR EXISTS (
+            SELECT 1
+            FROM session
+            WHERE session.workspace = idempotency.workspace
+                AND session.id = idempotency.session_id
+        )
+    )
 """
 
 RECORD_ANSWER = """
-INSERT OR REPLACE INTO idempotency (workspace, key, fingerprint, answer, expires_at)
-VALUES (:workspace, :key, :fingerprint, :answer, :expires_at)
+INSERT OR REPLACE INTO idempotency (workspace, key, fingerprint, answer, expires_at, session_id)
+VALUES (:workspace, :key, :fingerprint, :answer, :expires_at, :session_id)
 """
 
 OLD_SESSIONS = """

@@ -18,7 +18,7 @@ from ..expiry import Expiry
 from ..records import Listing, SearchQuery
 from ..rows import Bindings, Reader
 from ..transactional import TransactionalStorage
-from ..transactions import Effect
+from ..transactions import Effect, Work
 from ..write_check import WriteCheck
 from . import search, search_statements, statements
 from .changes import Changes
@@ -106,10 +106,12 @@ class SQLiteStorage(TransactionalStorage):
         self._write_check = WriteCheck(self._look_for_room, self._try_to_write)
         self._expiry = Expiry(self._forget_some_expired)
         self._searches = ConcurrencyLimit(MAX_SEARCHES)
+        self._start_removals()
 
     async def close(self) -> None:
         await self._expiry.close()
         await self._write_check.close()
+        await self._removals.close()
         await self._changes.close()
         self._readers.close()
         await self._let_go()
@@ -170,9 +172,12 @@ class SQLiteStorage(TransactionalStorage):
     async def _read(self, read: Callable[[Reader], Coroutine[Any, Any, Answer]]) -> Answer:
         return await self._readers.work(lambda connection: at_once(read(ConnectionRows(connection))))
 
-    async def _change(self, workspace: str, effect: Effect[Answer]) -> Answer:
+    async def _transact(self, work: Work[Answer]) -> Answer:
         try:
-            return await self._writer.write(lambda _: at_once(self._begin(self._transaction, workspace, effect)))
+            return await self._writer.write(lambda _: at_once(work(self._transaction)))
         except StorageUnavailable as error:
             self._write_check.refused(error)
             raise
+
+    def _change(self, workspace: str, effect: Effect[Answer]) -> Coroutine[Any, Any, Answer]:
+        return self._transact(lambda transaction: self._begin(transaction, workspace, effect))

@@ -27,6 +27,7 @@ from amplifierd.storage.records import (
     NewMessages,
     NewSession,
     Once,
+    Session,
     SessionQuery,
     SessionSummary,
 )
@@ -118,13 +119,20 @@ async def test_what_failed_may_be_tried_again(storage: Storage) -> None:
     assert not again.replayed
 
 
-async def test_the_answer_outlives_what_it_was_about(storage: Storage) -> None:
-    key = once()
-    session = await storage.create_session(W, NewSession(), once=key)
-    await storage.delete_session(W, session.id)
-    assert await storage.create_session(W, NewSession(), once=once()) == session
-    with pytest.raises(SessionNotFound):
-        await storage.get_session(W, session.id)
+@pytest.mark.parametrize("write", WRITES)
+async def test_the_answer_goes_with_the_session_that_it_is_about(storage: Storage, write: str) -> None:
+    session_id = await active(storage)
+    first = once()
+    answer = await WRITES[write](storage, session_id, first)
+    about = answer.id if isinstance(answer, Session) else session_id
+    await storage.delete_session(W, about)
+    again = once(fingerprint="g")
+    if about == session_id:
+        with pytest.raises(SessionNotFound):
+            await WRITES[write](storage, session_id, again)
+    else:
+        assert await WRITES[write](storage, session_id, again) != answer
+    assert not again.replayed
 
 
 async def test_a_key_is_its_workspace_s_own(storage: Storage) -> None:

@@ -12,7 +12,7 @@ import pytest
 from msgspec import UNSET, Raw
 from msgspec.structs import replace as changed
 
-from amplifierd.storage import importing, open_storage
+from amplifierd.storage import importing, open_storage, removing
 from amplifierd.storage.clock import LAST_MOMENT
 from amplifierd.storage.errors import ImportInvalid, SessionExists, SessionNotFound, StorageUnavailable
 from amplifierd.storage.interface import Storage
@@ -254,11 +254,12 @@ async def test_a_fork_follows_the_new_id_of_its_parent(storage: Storage) -> None
 async def test_an_import_that_goes_on_gives_the_same_new_ids(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
     lines = family(await storage.create_session("elsewhere", NewSession()))
     await storage.import_sessions(W, export_of(lines), "fail")
-    monkeypatch.setattr(importing, "MESSAGES_AT_ONCE", 1)
+    monkeypatch.setattr(removing, "MESSAGES_AT_ONCE", 1)
     written = importing.import_some
-    tries = iter(range(3))
+    # A piece each to begin with a session, and to write it.
+    tries = iter(range(2 * 3))
 
-    async def cut_off(*arguments: Any) -> ImportReport | None:
+    async def cut_off(*arguments: Any) -> importing.Progress | None:
         if next(tries, None) is None:
             raise StorageUnavailable("it was cut off")
         return await written(*arguments)

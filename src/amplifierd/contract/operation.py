@@ -11,7 +11,7 @@ from starlette.types import Receive, Scope, Send
 from ..storage.records import Digest, Events, Export
 from .body import JSON, MERGE_PATCH, NDJSON, Body, RecordReader
 from .document import ContractError, Document, Json
-from .exchange import Capacity
+from .exchange import Capacity, exchange_of
 from .executor import INLINE_BYTES, SerialExecutor
 from .idempotency import ARGUMENT, IDEMPOTENCY_KEY, Idempotency, InUse
 from .lines import LineBody
@@ -28,6 +28,8 @@ Handler = Callable[..., Awaitable[Any]]
 
 # What a request's credential gives its handler.
 WORKSPACE = "workspace"
+# A handler that takes it calls it after each part of a long write.
+PROGRESSED = "progressed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,7 @@ class Operation:
         names = [*self._path.names, *self._query.names, *bound, *([VERSIONS] if self._preconditions else [])]
         self._security = Security(document, operation, compilation.authenticate, compilation.rate_limit)
         known = compilation.provided if self._security.is_public else {**compilation.provided, WORKSPACE: None}
+        known = {**known, PROGRESSED: None}
         self._provided = _provided(operation, handler, names, known)
         self._idempotency = Idempotency(operation["operationId"], compilation.keys_in_use)
         self._response = Response(
@@ -83,6 +86,8 @@ class Operation:
         arguments: Arguments = dict(self._provided)
         if WORKSPACE in arguments and credential is not None:
             arguments[WORKSPACE] = credential.workspace
+        if PROGRESSED in arguments:
+            arguments[PROGRESSED] = exchange_of(scope).progressed
         self._path.bind(scope["path_params"], arguments)
         self._query.bind(scope["query_string"], arguments)
         if self._headers is not None:

@@ -1,0 +1,107 @@
+"""Forks and cleanups: as many transactions as they take, between which others write."""
+
+from . import forking
+from .change import Change
+from .cleaning import CleanUpProgress, Walk, first_progress
+from .forking import Copy
+from .interface import Storage
+from .once import do_once
+from .records import (
+    CleanUp,
+    CleanUpReport,
+    Fork,
+    Once,
+    Progressed,
+    Session,
+    Versions,
+    no_progress,
+)
+from .transactions import Effect, Transactions
+
+# An import looks again after so long whether another has written a session, or has given up.
+WAITING_SECONDS = 0.1
+
+
+class TransactionalPieces(Transactions, Storage):
+    """Does large writes in pieces (see removing.py)."""
+
+    async def fork_session(
+        self,
+        workspace: str,
+        session_id: str,
+        fork: Fork,
+        *,
+        versions: Versions = None,
+        once: Once | None = None,
+        progressed: Progressed = no_progress,
+    ) -> Session:
+        begun = await self._fork(workspace, once, lambda change: forking.begin(change, session_id, fork, versions))
+        return await self._fork_on(begun, fork, versions, once, progressed) if isinstance(begun, Copy) else begun
+
+    async def _fork_on(
+        self, begun: Copy, fork: Fork, versions: Versions, once: Once | None, progressed: Progressed
+    ) -> Session:
+        forked: Session | Copy = begun
+        try:
+            while isinstance(forked, Copy):
+                progressed()
+                forked = await self._fork_some(forked, fork, versions, once)
+        except BaseException:
+            await self._abandon(begun.workspace, (begun.fork_id, begun.fork_id))
+            raise
+        if forked.id != begun.fork_id:
+            # It was forked under the same key meanwhile.
+            await self._abandon(begun.workspace, (begun.fork_id, begun.fork_id))
+        return forked
+
+    async def _fork_some(self, copy: Copy, fork: Fork, versions: Versions, once: Once | None) -> Session | Copy:
+        if copy.is_copied:
+            return await self._fork(copy.workspace, once, lambda change: forking.finish(change, fork, versions, copy))
+        return await self._do_piece(lambda transaction: forking.go_on(transaction, self.statements, copy))
+
+    async def _fork(self, workspace: str, once: Once | None, part: Effect[Session | Copy]) -> Session | Copy:
+        if once is None:
+            return await self._change(workspace, part)
+        seconds = self._idempotency_ttl
+        return await self._change(workspace, lambda change: do_once(change, once, seconds, Session, part))
+
+    async def clean_up_sessions(
+        self, workspace: str, which: CleanUp, *, once: Once | None = None, progressed: Progressed = no_progress
+    ) -> CleanUpReport:
+        recalled = await self._recall(workspace, once, CleanUpReport)
+        if recalled is not None:
+            return recalled
+        begun = await self._progress(workspace, once, CleanUpProgress)
+        progress = begun or first_progress(which, self._clock.machine_time())
+        if which.dry_run:
+            return await self._count_old(workspace, which, once, progress, progressed)
+        more: CleanUpProgress | None = progress
+        while more is not None:
+            progress = more
+            more = await self._clean_up_some(workspace, which, once, progress)
+            progressed()
+        return progress.report
+
+    async def _count_old(
+        self,
+        workspace: str,
+        which: CleanUp,
+        once: Once | None,
+        progress: CleanUpProgress,
+        progressed: Progressed,
+    ) -> CleanUpReport:
+        walk = Walk(workspace, which, progress)
+        while await self._read(lambda rows: walk.look(rows, self.statements)):
+            progressed()
+        return await self._answer(workspace, once, walk.progress.report)
+
+    async def _clean_up_some(
+        self, workspace: str, which: CleanUp, once: Once | None, before: CleanUpProgress
+    ) -> CleanUpProgress | None:
+        async def part(change: Change) -> CleanUpProgress | None:
+            walk = Walk(workspace, which, before)
+            return walk.progress if await walk.delete(change) else None
+
+        after = await self._paced(lambda: self._do_part(workspace, once, before, before.report, part))
+        self._removals.wake()
+        return after

@@ -1,0 +1,276 @@
+"""Forks, deletions, cleanups and imports in pieces: nobody sees a part, and what is given up is removed."""
+
+import asyncio
+import hashlib
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from amplifierd.storage import open_maintenance, open_storage, removing
+from amplifierd.storage.errors import MessageNotFound, SessionNotFound, StorageUnavailable
+from amplifierd.storage.interface import Storage
+from amplifierd.storage.records import (
+    BatchMessage,
+    CleanUp,
+    Fork,
+    ImportReport,
+    MessageQuery,
+    NewMessage,
+    NewMessages,
+    NewSession,
+    Once,
+    SearchQuery,
+    SessionQuery,
+    SessionSummary,
+)
+from amplifierd.storage.transactional import TransactionalStorage
+from exports import export_of, exported
+from reading import read, records
+
+W = "default"
+COUNT = 50
+# Of so many messages is a piece.
+PIECE = 7
+SECONDS = 60
+
+LEFT = """
+SELECT
+    (SELECT COUNT(*) FROM message WHERE workspace = :workspace AND session_id = :id)
+    + (SELECT COUNT(*) FROM removal WHERE workspace = :workspace AND session_id = :id)
+    + (SELECT COUNT(*) FROM idempotency WHERE workspace = :workspace AND session_id = :id)
+"""
+ALL_LEFT = "SELECT COUNT(*) FROM removal WHERE workspace = :workspace"
+
+
+@pytest.fixture(autouse=True)
+def _small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(removing, "MESSAGES_AT_ONCE", PIECE)
+
+
+@pytest.fixture
+async def session_id(storage: Storage) -> str:
+    """A session of 50 messages."""
+    session = await storage.create_session(W, NewSession())
+    await storage.append_messages(
+        W, session.id, NewMessages([BatchMessage(f"fox {number}", token_count=1) for number in range(COUNT)])
+    )
+    return session.id
+
+
+def once() -> Once:
+    return Once("k", hashlib.sha256(b"f"))
+
+
+async def number(storage: Storage, statement: str, session_id: str = "") -> int:
+    assert isinstance(storage, TransactionalStorage)
+    row = await storage._rows.row(statement, {"workspace": W, "id": session_id})  # noqa: SLF001  # what is left
+    assert row is not None
+    return int(row[0])
+
+
+async def until(condition: Callable[[], Awaitable[bool]]) -> None:
+    deadline = asyncio.get_running_loop().time() + SECONDS
+    while not await condition():
+        assert asyncio.get_running_loop().time() < deadline
+
+
+async def until_removed(storage: Storage) -> None:
+    async def none_is_left() -> bool:
+        await asyncio.sleep(0.01)
+        return await number(storage, ALL_LEFT) == 0
+
+    await until(none_is_left)
+
+
+async def findings(database: str) -> list[str]:
+    return [finding.text async for finding in open_maintenance(database).check()]
+
+
+def cut_after(storage: Storage, pieces: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let nothing be committed after so many pieces."""
+    assert isinstance(storage, TransactionalStorage)
+    paced, done = storage._paced, 0  # noqa: SLF001  # where a process may end
+
+    async def cut(piece: Any) -> Any:
+        nonlocal done
+        done += 1
+        if done > pieces:
+            raise StorageUnavailable("the process ends here")
+        return await paced(piece)
+
+    monkeypatch.setattr(storage, "_paced", cut)
+
+
+async def test_a_fork_in_pieces_is_as_the_session_is_at_its_end(storage: Storage, session_id: str) -> None:
+    forked = await storage.fork_session(W, session_id, Fork())
+    assert (forked.message_count, forked.token_usage) == (COUNT, COUNT)
+    assert await read(storage, forked.id) == await read(storage, session_id)
+    assert await number(storage, ALL_LEFT) == 0
+    part = await storage.fork_session(W, session_id, Fork(at_sequence=20))
+    assert (part.message_count, part.forked_at_sequence) == (20, 20)
+    assert len(await read(storage, part.id)) == 20
+
+
+async def test_a_fork_has_what_was_appended_while_it_was_copied(storage: Storage, session_id: str) -> None:
+    forking = asyncio.create_task(storage.fork_session(W, session_id, Fork()))
+    appended = 0
+    while not forking.done():
+        appended = (await storage.append_message(W, session_id, NewMessage("more"))).sequence
+        assert await storage.count_sessions(W) in {1, 2}
+    forked = await forking
+    assert COUNT <= forked.message_count <= appended
+    assert await read(storage, forked.id) == (await read(storage, session_id))[: forked.message_count]
+
+
+async def test_a_session_that_is_deleted_while_it_is_copied_has_no_fork(
+    storage: Storage, session_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert isinstance(storage, TransactionalStorage)
+    paced = storage._paced  # noqa: SLF001  # between two pieces
+
+    async def delete_first(piece: Any) -> Any:
+        monkeypatch.undo()
+        await storage.delete_session(W, session_id)
+        return await paced(piece)
+
+    monkeypatch.setattr(storage, "_paced", delete_first)
+    with pytest.raises(SessionNotFound):
+        await storage.fork_session(W, session_id, Fork())
+    await until_removed(storage)
+    assert await number(storage, "SELECT COUNT(*) FROM message WHERE workspace = :workspace") == 0
+
+
+async def test_a_fork_that_ends_in_its_midst_leaves_nothing(
+    storage: Storage, session_id: str, monkeypatch: pytest.MonkeyPatch, database: str
+) -> None:
+    with monkeypatch.context() as patch:
+        cut_after(storage, 3, patch)
+        with pytest.raises(StorageUnavailable):
+            await storage.fork_session(W, session_id, Fork(), once=once())
+    await until_removed(storage)
+    assert await number(storage, "SELECT COUNT(*) FROM message WHERE workspace = :workspace") == COUNT
+    assert await findings(database) == []
+    again = once()
+    assert (await storage.fork_session(W, session_id, Fork(), once=again)).message_count == COUNT
+    assert not again.replayed
+
+
+async def test_what_a_killed_process_has_written_is_removed_when_its_lease_has_ended(
+    storage: Storage, session_id: str, monkeypatch: pytest.MonkeyPatch, database: str
+) -> None:
+    assert isinstance(storage, TransactionalStorage)
+
+    async def nothing(*_: object) -> None:
+        return
+
+    with monkeypatch.context() as patch:
+        cut_after(storage, 3, patch)
+        patch.setattr(storage, "_abandon", nothing)
+        with pytest.raises(StorageUnavailable):
+            await storage.fork_session(W, session_id, Fork())
+    written = COUNT + 4 * PIECE
+    messages = "SELECT COUNT(*) FROM message WHERE workspace = :workspace"
+    assert await number(storage, messages) == written
+    async with open_storage(database) as other:
+        # The lease may be another process's, which goes on.
+        await other.count_sessions(W)
+        assert await number(other, messages) == written
+        assert await findings(database) == []
+    monkeypatch.setattr(removing, "LEASE_SECONDS", 0)
+    async with open_storage(database) as other:
+        await until_removed(other)
+        assert await number(other, messages) == COUNT
+
+
+async def test_a_deleted_session_is_gone_before_its_messages_are(
+    storage: Storage, session_id: str, monkeypatch: pytest.MonkeyPatch, database: str
+) -> None:
+    await storage.search_messages(W, SearchQuery("fox"))
+    assert isinstance(storage, TransactionalStorage)
+    with monkeypatch.context() as patch:
+        patch.setattr(storage._removals, "wake", lambda: None)  # noqa: SLF001  # as if the process ended here
+        await storage.append_message(W, session_id, NewMessage("said"), once=once())
+        await storage.delete_session(W, session_id)
+    assert await number(storage, LEFT, session_id) == COUNT + 1 - PIECE + 1 + 1
+    with pytest.raises(SessionNotFound):
+        await storage.get_message(W, session_id, COUNT)
+    for query in (MessageQuery(), MessageQuery(order="desc"), MessageQuery(role="user"), MessageQuery(limit=1)):
+        with pytest.raises(SessionNotFound):
+            await storage.list_messages(W, session_id, query)
+    assert (await storage.search_messages(W, SearchQuery("fox"))).first == b""
+    assert await exported(storage) == (await exported(storage))[:1]
+    assert await findings(database) == []
+    # Another process takes it up.
+    async with open_storage(database) as other:
+        await until_removed(other)
+        assert await number(other, LEFT, session_id) == 0
+    assert await findings(database) == []
+
+
+async def test_a_session_comes_back_while_its_messages_are_being_removed(
+    storage: Storage, session_id: str, monkeypatch: pytest.MonkeyPatch, database: str
+) -> None:
+    lines = await exported(storage)
+    await storage.search_messages(W, SearchQuery("fox"))
+    assert isinstance(storage, TransactionalStorage)
+    with monkeypatch.context() as patch:
+        patch.setattr(storage._removals, "wake", lambda: None)  # noqa: SLF001  # as if it came at once
+        await storage.delete_session(W, session_id)
+        report = await storage.import_sessions(W, export_of(lines), "fail")
+    assert report == ImportReport(sessions=1, messages=COUNT)
+    assert await exported(storage) == lines
+    found = await records(await storage.search_messages(W, SearchQuery("fox", limit=100)), dict)
+    assert len(found) == COUNT
+    assert await number(storage, ALL_LEFT) == 0
+    assert await findings(database) == []
+
+
+async def test_an_import_in_pieces_is_seen_when_it_is_whole(
+    storage: Storage, session_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = await exported(storage)
+    with monkeypatch.context() as patch:
+        cut_after(storage, 3, patch)
+        with pytest.raises(StorageUnavailable):
+            await storage.import_sessions("copy", export_of(lines), "fail", once=once())
+    assert await storage.count_sessions("copy") == 0
+    with pytest.raises(SessionNotFound):
+        await storage.get_message("copy", session_id, 1)
+    key: Once = once()
+    assert await storage.import_sessions("copy", export_of(lines), "fail", once=key) == ImportReport(1, COUNT)
+    assert await exported(storage, "copy") == lines
+
+
+async def test_an_import_waits_for_another_of_the_same_session(
+    storage: Storage, session_id: str, other: Storage
+) -> None:
+    lines = await exported(storage)
+    reports = await asyncio.gather(
+        *(node.import_sessions("copy", export_of(lines), "skip") for node in (storage, other))
+    )
+    assert sorted((report.sessions, report.skipped) for report in reports) == [(0, 1), (1, 0)]
+    assert await exported(storage, "copy") == lines
+    assert session_id
+
+
+async def test_a_cleanup_takes_all_and_leaves_nothing(storage: Storage, session_id: str, database: str) -> None:
+    for _ in range(5):
+        await storage.fork_session(W, session_id, Fork())
+    report = await storage.clean_up_sessions(W, CleanUp(older_than_days=0, status=("active",), dry_run=False))
+    assert (report.sessions, report.messages) == (6, 6 * COUNT)
+    assert await records(await storage.list_sessions(W, SessionQuery()), SessionSummary) == []
+    await until_removed(storage)
+    assert await number(storage, "SELECT COUNT(*) FROM message WHERE workspace = :workspace") == 0
+    assert await findings(database) == []
+
+
+async def test_a_message_of_a_deleted_session_is_no_answer_to_a_key(storage: Storage, session_id: str) -> None:
+    await storage.append_message(W, session_id, NewMessage("said"), once=once())
+    await storage.delete_session(W, session_id)
+    again = once()
+    with pytest.raises(SessionNotFound):
+        await storage.append_message(W, session_id, NewMessage("said"), once=again)
+    with pytest.raises((SessionNotFound, MessageNotFound)):
+        await storage.get_message(W, session_id, 1)
+    assert not again.replayed
