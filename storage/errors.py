@@ -264,6 +264,17 @@ class IdempotencyKeyInUse(StorageError):
         self.key = key
 
 
+class IdempotencyAnswerNotKept(StorageError):
+    """The request under this key was done, and its answer was too long to be kept beside those of later requests."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__(
+            f"The request with the Idempotency-Key {key!r} was done, and has no second effect; its answer is not kept "
+            "any more, for longer ones came since. Read what it has changed"
+        )
+        self.key = key
+
+
 class WorkspaceNotFound(StorageError):
     """Nothing is kept for the workspace `name`, and no key opens it."""
 

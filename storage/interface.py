@@ -65,9 +65,10 @@ class Storage(Profiles, Directories, Keys, Workspaces):
     With `versions` a method does its work only where the session is at one of them, and raises `VersionMismatch`
     otherwise; None is any. With `once` the answer is recorded in the transaction of the effect: a second call with the
     key, from whatever process, gets that answer and has no effect, or raises `IdempotencyKeyReused` where its
-    fingerprint is another. The record goes with the session that it is about. What raises is not recorded. What takes
-    many transactions records in each how far it is: a second call goes on from there, and where both go on at once one
-    raises `IdempotencyKeyInUse`.
+    fingerprint is another. The record goes with the session that it is about. Of long answers a workspace keeps 64 MiB:
+    for one that is not kept any more the second call raises `IdempotencyAnswerNotKept`. What raises is not recorded.
+    What takes many transactions records in each how far it is: a second call goes on from there, and where both go on
+    at once one raises `IdempotencyKeyInUse`.
     """
 
     kind: ClassVar[Literal["sqlite", "postgresql"]]

@@ -1,21 +1,20 @@
 """Answers kept under a client's key, so that a request that comes again has no second effect.
 
-A record has the session that its answer is about, and goes with it. Of messages it has their sequences alone: nothing
-changes them as long as the session is there.
+A record has the session that its answer is about, and goes with it.
 """
 
 from collections.abc import Awaitable, Callable
-from typing import NamedTuple, TypeVar, cast
+from typing import NamedTuple, TypeVar
 
 import msgspec
-from msgspec.json import decode, encode
+from msgspec.json import decode
 
 from .change import Change
 from .clock import after
-from .errors import IdempotencyKeyInUse, IdempotencyKeyReused, SessionNotFound
-from .records import Message, Messages, Once, Session
-from .removal_statements import RECORDED_MESSAGES
-from .rows import Bindings, Rows
+from .errors import IdempotencyAnswerNotKept, IdempotencyKeyInUse, IdempotencyKeyReused
+from .recorded_answers import TextNotKept, keep, read
+from .records import Once
+from .rows import Bindings
 
 Answer = TypeVar("Answer")
 Progress = TypeVar("Progress")
@@ -27,12 +26,6 @@ UNFINISHED = "unfinished "
 
 class Unfinished(msgspec.Struct, frozen=True):
     """What is not an answer yet, and is not recorded."""
-
-
-class Appended(msgspec.Struct, frozen=True):
-    """What is recorded of messages: the first sequence and the last."""
-
-    sequences: tuple[int, int]
 
 
 class _Recorded(NamedTuple):
@@ -91,29 +84,18 @@ async def progress(change: Change, once: Once, kind: type[Answer]) -> Answer | N
 
 
 async def recall(change: Change, once: Once, kind: type[Answer]) -> Answer | None:
-    """The recorded answer, and `once.replayed` where there is one. Raises `IdempotencyKeyReused`."""
+    """The recorded answer, and `once.replayed` where there is one.
+
+    Raises `IdempotencyKeyReused`, `IdempotencyAnswerNotKept`.
+    """
     recorded = await _recorded(change, once)
     once.replayed = recorded is not None and recorded.is_answer
     if recorded is None or not recorded.is_answer:
         return None
-    return await read_answer(change.transaction, change.workspace, recorded.session_id, recorded.text, kind)
-
-
-async def read_answer(rows: Rows, workspace: str, session_id: str | None, text: bytes, kind: type[Answer]) -> Answer:
-    """The answer of which a record has this text."""
-    if kind is not Messages or session_id is None:
-        return decode(text, type=kind)
-    return cast("Answer", await read_messages(rows, workspace, session_id, text))
-
-
-async def read_messages(rows: Rows, workspace: str, session_id: str, text: bytes) -> Messages:
-    """The messages of which a record has the sequences. Raises `SessionNotFound` if they were deleted meanwhile."""
-    first, last = decode(text, type=Appended).sequences
-    bindings: Bindings = {"workspace": workspace, "id": session_id, "first": first, "last": last}
-    found = [decode(record, type=Message) for (record,) in await rows.all(RECORDED_MESSAGES, bindings)]
-    if not found:
-        raise SessionNotFound(session_id)
-    return Messages(session_id, found)
+    try:
+        return await read(change.transaction, change.workspace, recorded.session_id, recorded.text, kind)
+    except TextNotKept:
+        raise IdempotencyAnswerNotKept(once.key) from None
 
 
 async def _recorded(change: Change, once: Once) -> _Recorded | None:
@@ -128,10 +110,10 @@ async def _recorded(change: Change, once: Once) -> _Recorded | None:
 
 async def record(change: Change, once: Once, keep_seconds: float, answer: object, state: str = "") -> None:
     """Keep an answer for so long."""
-    session_id, kept = _kept(answer)
+    session_id, text = await keep(change, keep_seconds, answer)
     bindings = _key(change, once) | {
         "fingerprint": state + once.fingerprint,
-        "answer": encode(kept).decode(),
+        "answer": text,
         "expires_at": after(change.now, keep_seconds),
         "session_id": session_id,
     }
@@ -142,13 +124,6 @@ async def record(change: Change, once: Once, keep_seconds: float, answer: object
 async def forget(change: Change, key: str) -> None:
     """Forget what was recorded under a key."""
     await change.run(change.statements.FORGET_ANSWER, {"workspace": change.workspace, "key": key})
-
-
-def _kept(answer: object) -> tuple[str | None, object]:
-    """The session that an answer is about, and what is kept of the answer."""
-    if isinstance(answer, Messages):
-        return answer.session_id, Appended((answer.messages[0].sequence, answer.messages[-1].sequence))
-    return answer.id if isinstance(answer, Session) else None, answer
 
 
 def _key(change: Change, once: Once) -> Bindings:

@@ -1,7 +1,5 @@
 """The statements that write and remove sessions in pieces (see removing.py), the same in every SQL."""
 
-from .portable import SESSION_EXISTS
-
 # What a piece is made of (see removing.py).
 MESSAGE_SIZES = """
 SELECT sequence, token_count, octet_length(record)
@@ -45,17 +43,6 @@ DELETE FROM removal
 WHERE workspace = :workspace
     AND session_id = :id
 """
-
-# The messages that a request under a key has appended.
-RECORDED_MESSAGES = f"""
-SELECT record
-FROM message
-WHERE workspace = :workspace
-    AND session_id = :id
-    AND sequence BETWEEN :first AND :last
-    AND {SESSION_EXISTS}
-ORDER BY sequence
-"""  # noqa: S608  # of the text above
 
 # What is written is kept.
 END_WRITING = """

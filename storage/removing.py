@@ -11,6 +11,7 @@ from contextlib import suppress
 from typing import Any
 
 from .errors import StorageUnavailable
+from .record_statements import FORGET_SESSION_TEXT
 from .removal_statements import FORGET_RECORDS, MESSAGE_SIZES
 from .rows import Bindings, Row, Statements, Transaction, until
 from .sums import MOST
@@ -49,7 +50,8 @@ async def remove_some(transaction: Transaction, key: Bindings, most: int) -> int
         await transaction.remove_messages(key, piece[-1][0])
     if is_last:
         records = await transaction.all(FORGET_RECORDS, key | {"most": MESSAGES_AT_ONCE})
-        if len(records) < MESSAGES_AT_ONCE:
+        texts = await transaction.all(FORGET_SESSION_TEXT, key)
+        if len(records) < MESSAGES_AT_ONCE and not texts:
             await transaction.end_removal(key)
     return len(piece)
 

@@ -18,6 +18,7 @@ from .expiry import ANSWERS_AT_ONCE, EXPIRED_WORKSPACE, FORGET_EXPIRED_ANSWERS
 from .identity import canonical_id
 from .interface import Storage
 from .message_pages import range_of_page
+from .record_statements import EXPIRED_TEXT, FORGET_TEXTS
 from .records import (
     BatchMessage,
     Events,
@@ -262,10 +263,16 @@ class TransactionalStorage(
         bindings: Bindings = {"now": self._clock.now(), "most": ANSWERS_AT_ONCE}
         row = await self._rows.row(EXPIRED_WORKSPACE, {"now": bindings["now"]})
         if row is None:
-            return False
+            return await self._forget_expired_texts(bindings)
         workspace = str(row[0])
         bindings["workspace"] = workspace
         await self._change(workspace, lambda change: change.run(FORGET_EXPIRED_ANSWERS, bindings))
+        return True
+
+    async def _forget_expired_texts(self, bindings: Bindings) -> bool:
+        if await self._rows.row(EXPIRED_TEXT, bindings) is None:
+            return False
+        await self._transact(lambda transaction: transaction.row(FORGET_TEXTS, bindings))
         return True
 
     async def _messages(self, query: MessageQuery, bindings: Bindings) -> Listing:

@@ -5,7 +5,7 @@ from abc import abstractmethod
 from typing import get_args
 
 from .change import Change
-from .records import CleanUp, CleanUpReport, Once, SessionStatus
+from .records import CleanUp, CleanUpReport, Once, Progressed, SessionStatus, no_progress
 from .transactions import Transactions
 from .workspaces import WorkspaceContents, Workspaces
 
@@ -81,7 +81,7 @@ LIMIT 1
 
 _TABLES = (
     *("profile", "profile_content", "active_profile"),
-    *("directory", "directory_total", "directory_use", "idempotency"),
+    *("directory", "directory_total", "directory_use", "idempotency", "recorded_text"),
 )
 DELETES = [f"DELETE FROM {table}\nWHERE workspace = :workspace" for table in _TABLES]  # noqa: S608  # of the names above
 
@@ -93,7 +93,9 @@ class TransactionalWorkspaces(Transactions, Workspaces):
     async def count_sessions(self, workspace: str) -> int: ...
 
     @abstractmethod
-    async def clean_up_sessions(self, workspace: str, which: CleanUp, *, once: Once | None = None) -> CleanUpReport: ...
+    async def clean_up_sessions(
+        self, workspace: str, which: CleanUp, *, once: Once | None = None, progressed: Progressed = no_progress
+    ) -> CleanUpReport: ...
 
     async def workspace_contents(self) -> list[WorkspaceContents]:
         names = [*await self._rows.all(self.statements.WORKSPACES, {}), *await self._rows.all(NAMES, {})]

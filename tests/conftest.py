@@ -25,6 +25,9 @@ from postgres import VARIABLE, PostgresServer
 
 # Whatever a test left: a connection may still hold a lock, and a row is deleted faster than a table is truncated.
 EMPTY_POSTGRES = """
+-- No trigger: what one leaves in a table would stay.
+SET session_replication_role = replica;
+
 DO $$
 DECLARE
     name text;

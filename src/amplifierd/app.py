@@ -20,6 +20,7 @@ from .storage.errors import (
     DirectoryMetadataRefused,
     DirectoryNotAmplified,
     DirectoryPathRefused,
+    IdempotencyAnswerNotKept,
     IdempotencyKeyInUse,
     IdempotencyKeyReused,
     ImportInvalid,
@@ -58,6 +59,7 @@ STATUSES: dict[type[Exception], int] = {
     DirectoryMetadataRefused: 422,
     IdempotencyKeyReused: 422,
     IdempotencyKeyInUse: 409,
+    IdempotencyAnswerNotKept: 409,
     ImportInvalid: 422,
     StorageUnavailable: 503,
 }

@@ -298,24 +298,6 @@ FROM append_messages_2(
 )
 """
 
-INSERT_MESSAGES = """
-WITH new AS (
-    SELECT *
-    FROM unnest(
-        CAST(:sequences AS BIGINT[]), CAST(:roles AS TEXT[]), CAST(:token_counts AS BIGINT[]),
-        CAST(:records AS TEXT[]), CAST(:sizes AS BIGINT[]), CAST(:texts AS TEXT[]), CAST(:vectors AS TEXT[])
-    ) AS new (sequence, role, token_count, record, size, words, vector)
-), written AS (
-    INSERT INTO message (workspace, session_id, sequence, role, token_count, record)
-    SELECT :workspace, :id, sequence, role, token_count, record
-    FROM new
-)
-INSERT INTO search (workspace, session_id, sequence, role, size, words, lexemes)
-SELECT :workspace, :id, sequence, role, size, words, CAST(vector AS TSVECTOR)
-FROM new
-WHERE size > 0
-"""
-
 MESSAGE = f"""
 SELECT convert_to(record, 'UTF8')
 FROM message
@@ -396,10 +378,3 @@ LIMIT :most
 """
 
 NOTIFY = "SELECT pg_notify('amplifierd', '')"
-
-REMOVE_ENTRIES = """
-DELETE FROM search
-WHERE workspace = :workspace
-    AND session_id = :id
-    AND sequence <= :last
-"""

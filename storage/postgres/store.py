@@ -19,7 +19,7 @@ from ..expiry import Expiry
 from ..identity import canonical_id
 from ..listing import FIRST_BLOCK_BYTES, listing
 from ..messages import numbered
-from ..once import read_messages
+from ..recorded_answers import read_messages
 from ..records import (
     Listing,
     Message,

@@ -16,6 +16,31 @@ from .pool import Connection, ConnectionRows, Pool
 MESSAGES_AT_ONCE = 1_000
 BYTES_AT_ONCE = 4 * 1024 * 1024
 
+INSERT_MESSAGES = """
+WITH new AS (
+    SELECT *
+    FROM unnest(
+        CAST(:sequences AS BIGINT[]), CAST(:roles AS TEXT[]), CAST(:token_counts AS BIGINT[]),
+        CAST(:records AS TEXT[]), CAST(:sizes AS BIGINT[]), CAST(:texts AS TEXT[]), CAST(:vectors AS TEXT[])
+    ) AS new (sequence, role, token_count, record, size, words, vector)
+), written AS (
+    INSERT INTO message (workspace, session_id, sequence, role, token_count, record)
+    SELECT :workspace, :id, sequence, role, token_count, record
+    FROM new
+)
+INSERT INTO search (workspace, session_id, sequence, role, size, words, lexemes)
+SELECT :workspace, :id, sequence, role, size, words, CAST(vector AS TSVECTOR)
+FROM new
+WHERE size > 0
+"""
+
+REMOVE_ENTRIES = """
+DELETE FROM search
+WHERE workspace = :workspace
+    AND session_id = :id
+    AND sequence <= :last
+"""
+
 _encode = msgspec.json.Encoder().encode
 
 
@@ -45,10 +70,10 @@ class ConnectionTransaction(ConnectionRows, Transaction):
                 "texts": [each.text for each in words],
                 "vectors": [each.vector for each in words],
             }
-            await self.row(statements.INSERT_MESSAGES, {**key, **columns})
+            await self.row(INSERT_MESSAGES, {**key, **columns})
 
     async def remove_messages(self, key: Bindings, last: int) -> None:
-        await self.row(statements.REMOVE_ENTRIES, key | {"last": last})
+        await self.row(REMOVE_ENTRIES, key | {"last": last})
         await self.row(REMOVE_MESSAGES, key | {"last": last})
 
     async def end_removal(self, key: Bindings) -> None:

@@ -14,12 +14,13 @@ CREATE TABLE removal (
 CREATE INDEX removal_by_lease
     ON removal (lease_until);
 
+-- Whoever deletes a session may have another search path.
 CREATE FUNCTION remove_messages_later()
 RETURNS TRIGGER
 LANGUAGE plpgsql
 AS $$
 BEGIN
-    INSERT INTO removal (workspace, session_id, lease_until)
+    INSERT INTO amplifierd.removal (workspace, session_id, lease_until)
     VALUES (OLD.workspace, OLD.id, 0)
     ON CONFLICT DO NOTHING;
     RETURN NULL;

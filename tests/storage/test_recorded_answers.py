@@ -1,0 +1,110 @@
+"""How much is kept of answers under keys, and that they are given again all the same."""
+
+import asyncio
+import hashlib
+from collections.abc import Awaitable, Callable
+
+import pytest
+from msgspec import Raw
+
+from amplifierd.storage import recorded_answers
+from amplifierd.storage.errors import IdempotencyAnswerNotKept
+from amplifierd.storage.interface import Storage
+from amplifierd.storage.records import (
+    BatchMessage,
+    Failure,
+    Fork,
+    NewMessage,
+    NewMessages,
+    NewSession,
+    Once,
+    Session,
+    SessionPatch,
+)
+from amplifierd.storage.transactional import TransactionalStorage
+
+W = "default"
+SECONDS = 60
+CONTEXT = Raw(b'{"text":"%b"}' % (b"x" * 100_000))
+DETAILS = Raw(b'{"trace":"%b"}' % (b"y" * 50_000))
+# So much of it changes the other's digest and not its length.
+OTHER = Raw(b'{"text":"%b"}' % (b"z" * 100_000))
+
+KEPT = """
+SELECT
+    (SELECT COALESCE(SUM(octet_length(answer)), 0) FROM idempotency WHERE workspace = :workspace)
+    + (SELECT COALESCE(SUM(octet_length(content)), 0) FROM recorded_text WHERE workspace = :workspace)
+"""
+
+Write = Callable[[Storage, str, Once], Awaitable[object]]
+
+WRITES: list[Write] = [
+    lambda storage, it, once: storage.start_session(W, it, once=once),
+    lambda storage, it, once: storage.complete_session(W, it, once=once),
+    lambda storage, it, once: storage.resume_session(W, it, once=once),
+    lambda storage, it, once: storage.fail_session(W, it, Failure("x", DETAILS), once=once),
+    lambda storage, it, once: storage.resume_session(W, it, once=once),
+    lambda storage, it, once: storage.terminate_session(W, it, once=once),
+]
+
+
+def once(key: str) -> Once:
+    return Once(key, hashlib.sha256(key.encode()))
+
+
+async def kept_bytes(storage: Storage) -> int:
+    assert isinstance(storage, TransactionalStorage)
+    row = await storage._rows.row(KEPT, {"workspace": W})  # noqa: SLF001  # what is kept
+    assert row is not None
+    return int(row[0])
+
+
+async def with_context(storage: Storage) -> Session:
+    return await storage.create_session(W, NewSession(context=CONTEXT))
+
+
+async def test_a_long_context_is_kept_once_for_all_answers(storage: Storage) -> None:
+    session = await with_context(storage)
+    answers = [await write(storage, session.id, once(f"k{number}")) for number, write in enumerate(WRITES)]
+    forked = await storage.fork_session(W, session.id, Fork(), once=once("fork"))
+    assert await kept_bytes(storage) < 2 * 100_000 + 50_000 + 10_000
+    # What the session is now does not matter.
+    await storage.update_session(W, session.id, SessionPatch(context=OTHER))
+    for number, (write, answer) in enumerate(zip(WRITES, answers, strict=True)):
+        again = once(f"k{number}")
+        assert await write(storage, session.id, again) == answer
+        assert again.replayed
+    assert await storage.fork_session(W, session.id, Fork(), once=once("fork")) == forked
+    await storage.delete_session(W, forked.id)
+    await storage.delete_session(W, session.id)
+    async with asyncio.timeout(SECONDS):
+        while await kept_bytes(storage):
+            # Another piece is removed meanwhile.
+            await storage.create_session(W, NewSession())
+
+
+async def test_long_messages_are_not_kept_twice(storage: Storage) -> None:
+    session = await storage.create_session(W, NewSession())
+    new = NewMessages([BatchMessage("a" * 50_000), BatchMessage("b" * 50_000)])
+    batch = await storage.append_messages(W, session.id, new, once=once("batch"))
+    message = await storage.append_message(W, session.id, NewMessage("c" * 50_000), once=once("one"))
+    assert await kept_bytes(storage) < 100
+    assert await storage.append_messages(W, session.id, new, once=once("batch")) == batch
+    assert await storage.append_message(W, session.id, NewMessage("c" * 50_000), once=once("one")) == message
+
+
+async def test_past_the_bound_the_oldest_go_and_have_no_second_effect(
+    storage: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recorded_answers, "MOST_TEXT_BYTES", 250_000)
+    sessions = [await with_context(storage) for _ in range(4)]
+    started = [await storage.start_session(W, it.id, once=once(it.id)) for it in sessions]
+    assert await kept_bytes(storage) < 250_000 + 10_000
+    # The first has its context still.
+    assert await storage.start_session(W, sessions[0].id, once=once(sessions[0].id)) == started[0]
+    for it in (sessions[1], sessions[3]):
+        await storage.update_session(W, it.id, SessionPatch(context=OTHER))
+    with pytest.raises(IdempotencyAnswerNotKept, match="was done, and has no second effect; its answer is not kept"):
+        await storage.start_session(W, sessions[1].id, once=once(sessions[1].id))
+    assert (await storage.get_session(W, sessions[1].id)).version == started[1].version + 1
+    assert await storage.start_session(W, sessions[3].id, once=once(sessions[3].id)) == started[3]
