@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 
 from .errors import StorageUnavailable
 from .rows import Bindings, Row, Rows, Statements
+from .topics import Topic
 
 logger = logging.getLogger(__name__)
 
@@ -28,7 +29,7 @@ class Changes:
         self._rows = rows
         self._statements = statements
         self._poll_seconds = poll_seconds
-        self._watches: defaultdict[Key, set[asyncio.Event]] = defaultdict(set)
+        self._watches: defaultdict[Key, Topic] = defaultdict(Topic)
         self._seen: dict[str, int] = {}
         self._woken = asyncio.Event()
         self._looking: asyncio.Task[None] | None = None
@@ -45,18 +46,19 @@ class Changes:
         self._woken.set()
 
     @contextmanager
-    def watch(self, workspace: str, session_id: str | None = None) -> Iterator[asyncio.Event]:
-        """An event that is set when the session has changed, or any session of the workspace."""
+    def watch(self, workspace: str, session_id: str | None = None) -> Iterator[tuple[Topic, asyncio.Event]]:
+        """A topic, and an event that is set when the session has changed, or any session of the workspace."""
         changed = asyncio.Event()
         key = (workspace, session_id)
-        self._watches[key].add(changed)
+        topic = self._watches[key]
+        topic.waiting.add(changed)
         if self._looking is None:
             self._looking = asyncio.create_task(self._look())
         try:
-            yield changed
+            yield topic, changed
         finally:
-            self._watches[key].remove(changed)
-            if not self._watches[key]:
+            topic.waiting.remove(changed)
+            if not topic.waiting:
                 del self._watches[key]
 
     async def _look(self) -> None:
@@ -95,5 +97,5 @@ class Changes:
 
     def _set(self, keys: Iterable[Key]) -> None:
         for key in keys:
-            for changed in self._watches.get(key, ()):
-                changed.set()
+            if key in self._watches:
+                self._watches[key].change()

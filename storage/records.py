@@ -5,7 +5,7 @@ out. A `msgspec.Raw` holds a JSON value as text, so that it comes back as it was
 any size.
 """
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -284,7 +284,7 @@ class Events:
     Whoever holds it iterates `batches` or closes it. It ends when nothing more can happen.
     """
 
-    batches: AsyncGenerator[list[Event], None]
+    batches: AsyncGenerator[Sequence[Event], None]
 
 
 class ExportHeader(Struct, frozen=True):

@@ -5,7 +5,8 @@ A reader that is slow, or comes back, reads from where it was: there is no buffe
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import dataclass, replace
 
 import msgspec
 
@@ -23,79 +24,86 @@ _encode = msgspec.json.Encoder().encode
 
 
 class Tail(ABC):
-    """A reader's position; `over` when nothing can come any more."""
-
-    over = False
+    """A reader's position."""
 
     @abstractmethod
-    async def read(self) -> list[Event]:
-        """What comes next, of which the position is then the end; nothing where nothing has come."""
+    async def read(self) -> "Step":
+        """What comes next; nothing where nothing has come."""
 
 
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Events, and the position `after` them; None when nothing can come any more. Those who are there share it."""
+
+    events: Sequence[Event]
+    after: Tail | None
+
+
+@dataclass(frozen=True, slots=True)
 class SessionTail(Tail):
     """The position in one session: its last message, and the version of its last change."""
 
-    def __init__(
-        self, rows: Reader, statements: Statements, workspace: str, session_id: str, sequence: int, version: int
-    ) -> None:
-        self._rows = rows
-        self._statements = statements
-        self._key: Bindings = {"workspace": workspace, "id": session_id}
-        self._sequence = sequence
-        self._version = version
+    rows: Reader
+    statements: Statements
+    workspace: str
+    session_id: str
+    sequence: int
+    version: int
 
-    async def read(self) -> list[Event]:
-        state = await self._rows.row(self._statements.TAIL_STATE, self._key)
+    @property
+    def _key(self) -> Bindings:
+        return {"workspace": self.workspace, "id": self.session_id}
+
+    async def read(self) -> Step:
+        state = await self.rows.row(self.statements.TAIL_STATE, self._key)
         if state is None:
             return self._end()
         message_count, version, changed_sequence = state
-        changed = version > self._version
+        changed = version > self.version
         # A change comes where it was made: after the messages that were there.
         last = changed_sequence if changed else message_count
-        if last > self._sequence:
+        if last > self.sequence:
             return await self._messages(last)
-        return await self._session() if changed else []
+        return await self._session() if changed else Step((), self)
 
-    async def _messages(self, last: int) -> list[Event]:
-        bindings = self._key | {"first": self._sequence + 1, "last": last, "most": MOST_EVENTS}
-        rows = await self._rows.block(self._statements.TAIL_MESSAGES, bindings, BLOCK_BYTES)
+    async def _messages(self, last: int) -> Step:
+        bindings = self._key | {"first": self.sequence + 1, "last": last, "most": MOST_EVENTS}
+        rows = await self.rows.block(self.statements.TAIL_MESSAGES, bindings, BLOCK_BYTES)
         if not rows:
             return self._end()
-        self._sequence = rows[-1][0]
-        return [Event("message", record, str(sequence)) for sequence, record in rows]
+        events = tuple(Event("message", record, str(sequence)) for sequence, record in rows)
+        return Step(events, replace(self, sequence=rows[-1][0]))
 
-    async def _session(self) -> list[Event]:
-        row = await self._rows.row(self._statements.TAIL_SESSION, self._key)
+    async def _session(self) -> Step:
+        row = await self.rows.row(self.statements.TAIL_SESSION, self._key)
         if row is None:
             return self._end()
         version, changed_sequence, *columns = row
-        if changed_sequence > self._sequence:
+        if changed_sequence > self.sequence:
             # It changed again, after more messages.
             return await self._messages(changed_sequence)
-        self._version = version
-        session = session_of(str(self._key["id"]), tuple(columns))
-        return [Event("session", _encode(session), f"{self._sequence}.{version}")]
+        session = session_of(self.session_id, tuple(columns))
+        event = Event("session", _encode(session), f"{self.sequence}.{version}")
+        return Step((event,), replace(self, version=version))
 
-    def _end(self) -> list[Event]:
-        self.over = True
-        return [Event("deleted", _encode({"id": self._key["id"]}))]
+    def _end(self) -> Step:
+        return Step((Event("deleted", _encode({"id": self.session_id})),), None)
 
 
+@dataclass(frozen=True, slots=True)
 class WorkspaceTail(Tail):
     """The position in the writes of a workspace."""
 
-    def __init__(self, rows: Reader, statements: Statements, workspace: str, revision: int) -> None:
-        self._rows = rows
-        self._statements = statements
-        self._workspace = workspace
-        self._revision = revision
+    rows: Reader
+    statements: Statements
+    workspace: str
+    revision: int
 
-    async def read(self) -> list[Event]:
-        bindings: Bindings = {"workspace": self._workspace, "seen": self._revision, "most": MOST_EVENTS}
-        rows = await self._rows.block(self._statements.CHANGES, bindings, BLOCK_BYTES)
-        if rows:
-            self._revision = rows[-1][0]
-        return [Event(kind, data, str(revision)) for revision, kind, data in rows]
+    async def read(self) -> Step:
+        bindings: Bindings = {"workspace": self.workspace, "seen": self.revision, "most": MOST_EVENTS}
+        rows = await self.rows.block(self.statements.CHANGES, bindings, BLOCK_BYTES)
+        events = tuple(Event(kind, data, str(revision)) for revision, kind, data in rows)
+        return Step(events, replace(self, revision=rows[-1][0]) if rows else self)
 
 
 async def session_tail(
@@ -129,18 +137,20 @@ async def workspace_tail(
 
 async def follow(
     tail: Tail, changes: Changes, workspace: str, session_id: str | None = None
-) -> AsyncGenerator[list[Event], None]:
+) -> AsyncGenerator[Sequence[Event], None]:
     """What comes after a position, until nothing can come any more."""
-    with changes.watch(workspace, session_id) as changed:
-        while not tail.over:
+    with changes.watch(workspace, session_id) as (topic, changed):
+        position: Tail | None = tail
+        while position is not None:
             changed.clear()
             try:
-                events = await tail.read()
+                step: Step = await topic.read(position, position.read)
             except StorageUnavailable:
                 # The position stays, and with it all that comes after it.
                 await asyncio.sleep(RETRY_SECONDS)
                 continue
-            if events:
-                yield events
+            position = step.after
+            if step.events:
+                yield step.events
             else:
                 await changed.wait()

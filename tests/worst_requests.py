@@ -183,6 +183,8 @@ TABLE = [
     Row("sessions of a name that none has", ("listSessions",), _sessions_where("name=nobody")),
     Row("sessions of a profile that none has", ("listSessions",), _sessions_where("profile=nobody")),
     Row("sessions from before all", ("listSessions",), _sessions_where("created_before=2020-01-01T00:00:00Z")),
+    Row("1,900 tails of one session", ("streamSessionEvents", "sendMessage"), _tails),
+    Row("50 tails of a workspace", ("streamEvents",), _workspace_tails),
 ]
 
 # Measured, and not yet held to the bounds: who mends one moves it to the table.
@@ -199,8 +201,6 @@ PENDING = [
     Row("24 unread lists of 1,000,000 messages", ("listMessages",), _unread_lists),
     Row("24 unread exports of 1,000,000 messages", ("exportSessions",), _unread_exports),
     Row("20 keyed POSTs on a context of 7 MiB", ("startSession",), _keyed_writes_of_a_large_context),
-    Row("1,900 tails of one session", ("streamSessionEvents", "sendMessage"), _tails),
-    Row("50 tails of a workspace", ("streamEvents",), _workspace_tails),
 ]
 
 _POINT = "It reads or writes one record of bounded size, by its key."

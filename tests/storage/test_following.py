@@ -38,7 +38,7 @@ class Follower:
     async def next(self) -> Event:
         """The next event."""
         if not self._waiting:
-            self._waiting = await asyncio.wait_for(anext(self._batches), SECONDS)
+            self._waiting = list(await asyncio.wait_for(anext(self._batches), SECONDS))
         return self._waiting.pop(0)
 
     async def upto(self, last: str) -> list[Event]:

@@ -1,6 +1,7 @@
 """Server-Sent Events (https://html.spec.whatwg.org/multipage/server-sent-events.html), framed by sse-starlette."""
 
-from collections.abc import AsyncGenerator
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
 
 from sse_starlette import EventSourceResponse, ServerSentEvent
 from sse_starlette.sse import SendTimeoutError
@@ -11,17 +12,42 @@ from ..storage.records import Event, Events
 
 EVENT_STREAM = "text/event-stream"
 PING_SECONDS = 15
+# What takes longer to write as text than an event loop may be held up.
+LONG_BYTES = 64 * 1024
+PIECE_BYTES = 64 * 1024
 
 _SEPARATOR = "\n"
 
 
-async def send_events(events: Events, scope: Scope, receive: Receive, send: Send, *, stall_seconds: float) -> None:
+class Frames:
+    """The text of events, made once for all who are sent the same."""
+
+    def __init__(self) -> None:
+        self._events: Sequence[Event] = ()
+        self._framing: asyncio.Future[bytes] | None = None
+
+    async def of(self, events: Sequence[Event]) -> bytes:
+        """The text of events, off the event loop where they are long."""
+        if self._framing is None or events is not self._events:
+            self._events = events
+            if sum(len(event.data) for event in events) > LONG_BYTES:
+                self._framing = asyncio.ensure_future(asyncio.to_thread(_text, events))
+            else:
+                self._framing = asyncio.get_running_loop().create_future()
+                self._framing.set_result(_text(events))
+        framing = self._framing
+        return framing.result() if framing.done() else await asyncio.shield(framing)
+
+
+async def send_events(
+    events: Events, frames: Frames, scope: Scope, receive: Receive, send: Send, *, stall_seconds: float
+) -> None:
     """Send what happens until it ends, the client leaves, or the server is asked to end.
 
     Raises `ClientDisconnect` where the client takes nothing for `stall_seconds`.
     """
     response = EventSourceResponse(
-        _framed(events.batches),
+        _framed(events.batches, frames),
         sep=_SEPARATOR,
         ping=PING_SECONDS,
         ping_message_factory=lambda: ServerSentEvent(comment="still here", sep=_SEPARATOR),
@@ -46,12 +72,19 @@ async def send_events(events: Events, scope: Scope, receive: Receive, send: Send
         await send({"type": "http.response.body", "body": b""})
 
 
-async def _framed(batches: AsyncGenerator[list[Event], None]) -> AsyncGenerator[bytes, None]:
+async def _framed(batches: AsyncGenerator[Sequence[Event], None], frames: Frames) -> AsyncGenerator[bytes, None]:
     try:
         async for events in batches:
-            yield b"".join(map(_frame, events))
+            text = await frames.of(events)
+            # Who reads slowly has a piece waiting, and not all of it.
+            for start in range(0, len(text), PIECE_BYTES):
+                yield text[start : start + PIECE_BYTES]
     finally:
         await batches.aclose()
+
+
+def _text(events: Sequence[Event]) -> bytes:
+    return b"".join(map(_frame, events))
 
 
 def _frame(event: Event) -> bytes:

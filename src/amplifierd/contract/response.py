@@ -16,7 +16,7 @@ from ..storage.records import Events, Export, Listing
 from .body import JSON, NDJSON
 from .document import ContractError, Document, Json
 from .encoding import encode_long, is_long
-from .event_stream import EVENT_STREAM, send_events
+from .event_stream import EVENT_STREAM, Frames, send_events
 from .executor import INLINE_BYTES, SerialExecutor
 from .preconditions import NOT_MODIFIED, Preconditions, check_versioned, etag_of
 from .problems import Headers
@@ -53,6 +53,7 @@ class Response:
         self.status, declared = _success(document, operation)
         self._representations = _representations(self._returns, operation, declared, renderings)
         self._listing_name = _listing_name(self._returns)
+        self._frames = Frames()
         headers = declared.get("headers", {})
         self._location = _Location(document, operation, declared, self._returns) if "Location" in headers else None
         self._has_etag = "ETag" in headers
@@ -75,7 +76,7 @@ class Response:
             if scope["method"] == "HEAD":
                 # No event is sent, so that there is none to wait for.
                 await result.batches.aclose()
-            await send_events(result, scope, receive, send, stall_seconds=STALL_SECONDS)
+            await send_events(result, self._frames, scope, receive, send, stall_seconds=STALL_SECONDS)
         elif self._returns is Export:
             await self._send_lines(scope, send, result)
         elif result is None:

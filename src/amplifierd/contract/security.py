@@ -5,7 +5,7 @@ its 403 declares.
 """
 
 import re
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 
@@ -75,8 +75,8 @@ class Security:
         return credential
 
     async def while_admitted(
-        self, scope: Scope, batches: AsyncGenerator[list[Event], None]
-    ) -> AsyncGenerator[list[Event], None]:
+        self, scope: Scope, batches: AsyncGenerator[Sequence[Event], None]
+    ) -> AsyncGenerator[Sequence[Event], None]:
         """The events of a request until it would not be let in any more: its key was revoked, or has expired."""
         credentials = exchange_of(scope).credentials
         key = _bearer(credentials) if credentials else None
