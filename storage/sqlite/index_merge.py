@@ -50,18 +50,21 @@ class IndexMerge:
         if connection.execute(HAS_MARKS).fetchone() is None:
             self._end(now)
             return False
-        self._merge(connection, now)
-        return True
+        return self._merge(connection, now)
 
-    def _merge(self, connection: apsw.Connection, now: float) -> None:
+    def _merge(self, connection: apsw.Connection, now: float) -> bool:
         # A negative number begins a merge of all segments, a positive one goes on with it.
-        pages = PAGES_AT_ONCE if self._started_at is not None else -PAGES_AT_ONCE
+        is_first = self._started_at is None
+        pages = -PAGES_AT_ONCE if is_first else PAGES_AT_ONCE
         before = connection.total_changes()
         connection.execute(MERGE, {"pages": pages})
         if connection.total_changes() - before < _LEAST_CHANGES:
             self._end(now)
-        elif self._started_at is None:
+            # One that has nothing to begin with would be begun for ever.
+            return not is_first
+        if is_first:
             self._started_at = now
+        return True
 
     def _end(self, now: float) -> None:
         if self._started_at is not None:
