@@ -222,13 +222,13 @@ def test_an_export_replaces_a_file_once_it_is_whole(tmp_path: Path) -> None:
     database = f"sqlite:///{tmp_path}/a.db"
     with Daemon(database) as daemon, daemon.client() as client:
         session_id = client.post("/sessions").json()["id"]
-        client.post(f"/sessions/{session_id}/messages", json={"content": "x" * 100_000})
+        client.post(f"/sessions/{session_id}/messages", json={"content": "x" * 2_000_000})
     file = tmp_path / "export.ndjson"
     file.write_text("the old one")
     file.chmod(0o644)
     link = tmp_path / "link.ndjson"
     link.symlink_to(file)
-    limit = f"ulimit -f 8; exec {sys.executable} -m amplifierd export --database {database} {file}"
+    limit = f"ulimit -f 512; exec {sys.executable} -m amplifierd export --database {database} {file}"
     broken_off = subprocess.run(["bash", "-c", limit], capture_output=True, text=True, check=False)
     assert broken_off.returncode == 1
     assert f"The export can't be written to {file}: File too large." in broken_off.stderr
