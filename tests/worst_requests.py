@@ -70,7 +70,8 @@ def _long_key_over_a_long_list(_data: Data) -> Ask:
 
 def _transcript_of_fences(data: Data) -> Ask:
     session_id = data.session()
-    data.append(session_id, "```\n" * (2 * MIB - 1_000))
+    # A line's end takes two characters of JSON.
+    data.append(session_id, "```\n" * ((8 * MIB - 1_000) // 5))
     return Ask("GET", f"/sessions/{session_id}/transcript", headers={"Accept": "text/markdown"})
 
 

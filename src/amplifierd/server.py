@@ -25,6 +25,7 @@ from .data_path import check_data_path, refuse_unwritable
 from .ephemeral import ephemeral, forget, limit_life, say_where
 from .limits import LIMITS
 from .logs import announce, configure_logging
+from .memory import memory_given_back
 from .opening import opened
 from .protocol import Protocol
 from .settings import Settings
@@ -80,7 +81,7 @@ def _serve_alone(settings: Settings, listener: socket.socket) -> None:
     server = _Server(config, partial(_end_at_once, settings))
     # From here on a signal may come in the midst of the storage's opening, which is to end in order.
     _handle_signals(server.handle_exit)
-    with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
+    with memory_given_back(), asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
         runner.run(_serve_from(storage, settings, server, listener, readiness))
 
 
@@ -165,7 +166,8 @@ async def _opened_or_ended(storage: Storage) -> AsyncIterator[None]:
         await asyncio.sleep(RETRY_SECONDS)
         os._exit(1)
     try:
-        yield
+        with memory_given_back():
+            yield
     finally:
         await storage.close()
 

@@ -19,6 +19,8 @@ BUSY_TIMEOUT_MS = 5_000
 INTERRUPT_SECONDS = 0.02
 # Less than half of the pause between two pieces of a large write (see removing.py).
 BUSY_LOOK_SECONDS = 0.002
+# All connections of the process may keep so much of what they have read for the next request.
+KEPT_BYTES = 8 * 1024 * 1024
 CLOSING_ATTEMPTS = 3
 CLOSING_SECONDS = 0.02
 
@@ -185,6 +187,13 @@ def _keep_plans(connection: apsw.Connection) -> None:
     # Without it a SQLite that is built with STAT4, as apsw's is, prepares a cached statement again whenever a value
     # that is bound to it changes: most of what a point read costs.
     connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
+
+
+def shrink(connection: apsw.Connection) -> None:
+    """Let go of the pages that a connection has read, if all connections have many."""
+    memory, _ = apsw.status(apsw.SQLITE_STATUS_MEMORY_USED)
+    if memory > KEPT_BYTES:
+        connection.release_memory()
 
 
 def as_storage_error(error: Exception) -> Exception:

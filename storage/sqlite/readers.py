@@ -15,7 +15,7 @@ from ..listing import BLOCK_BYTES, FIRST_BLOCK_BYTES, Spool
 from ..records import Listing
 from ..rows import Bindings, Row
 from ..temporary import TemporaryDisk
-from .connection import INTERRUPT_SECONDS, FileMoved, as_storage_error, connect_reader, has_moved
+from .connection import INTERRUPT_SECONDS, FileMoved, as_storage_error, connect_reader, has_moved, shrink
 from .rows import ConnectionRows
 
 Answer = TypeVar("Answer")
@@ -105,6 +105,7 @@ class Readers:
             raise
         finally:
             self._lent.discard(connection)
+        shrink(connection)
         self._idle.append(connection)
         return answer
 

@@ -24,7 +24,7 @@ from typing import Any, Generic, TypeVar
 import apsw
 
 from ..errors import NothingWritten, StorageUnavailable
-from .connection import INTERRUPT_SECONDS, FileMoved, as_storage_error, has_moved, transaction
+from .connection import INTERRUPT_SECONDS, FileMoved, as_storage_error, has_moved, shrink, transaction
 
 logger = logging.getLogger(__name__)
 
@@ -216,6 +216,7 @@ class Writer:
                 return self._queue.get(timeout=IDLE_SECONDS)
             except Empty:
                 more = self._do_idle_work()
+        shrink(self._connection)
         return self._queue.get()
 
     def _do_idle_work(self) -> bool:

@@ -18,7 +18,7 @@ from worst_requests import HARMLESS, PENDING, TABLE, Row
 SCALE = 0.005
 SECONDS = 0.5
 HEALTH_MEDIAN_MS, HEALTH_WORST_MS, APPEND_WORST_MS = 1_000, 2_500, 5_000
-PEAK_MIB = 400
+PEAK_MIB, KEPT_MIB = 400, 60
 # Health takes less where nobody else is served.
 QUIET_MS = 5
 
@@ -44,6 +44,7 @@ def test_others_are_served_meanwhile(served: tuple[Server, Data], row: Row) -> N
     assert share.health_worst <= HEALTH_WORST_MS * slowness, share
     assert share.append_worst <= APPEND_WORST_MS * slowness, share
     assert share.peak <= PEAK_MIB, share
+    assert share.after - share.before <= KEPT_MIB, share
 
 
 def test_each_operation_is_in_the_table_or_is_known_to_be_harmless() -> None:
