@@ -95,7 +95,7 @@ def _deletions(data: Data) -> list[Ask]:
 
 def _cleanups(data: Data) -> Ask:
     data.imported([round(125_000 * data.scale)] * 8)
-    return _json("POST", "/sessions/cleanup", {"older_than_days": 0, "statuses": ["active"], "dry_run": True})
+    return _json("POST", "/sessions/cleanup", {"older_than_days": 0, "status": ["active"], "dry_run": True})
 
 
 def _lines_without_end(_data: Data) -> list[Ask]:
@@ -117,7 +117,7 @@ def _unread_exports(data: Data) -> list[Ask]:
 def _keyed_writes_of_a_large_context(data: Data) -> list[Ask]:
     session_id = data.session(context={"text": "x" * (7 * MIB)})
     return [
-        Ask("POST", f"/sessions/{session_id}/start", headers={"Idempotency-Key": f"large {number}"}, repeats=False)
+        Ask("POST", f"/sessions/{session_id}/start", headers={"Idempotency-Key": f"large-{number}"}, repeats=False)
         for number in range(20)
     ]
 
