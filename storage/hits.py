@@ -18,9 +18,14 @@ from .records import Listing, Role, SearchHit, SearchQuery
 from .snippets import Snippets
 from .words import Term
 
-# So many hits are ranked, of which none but the last goes past so many words in all of them.
+# As many of the latest messages that have the words are looked at; filters, and beginnings of words, choose among them.
+MAX_LOOKED_AT = 10_000
+# As many hits are ranked.
 MAX_RANKED = 2_000
-MAX_WORDS = 2_000_000
+# Hits are ranked, and beginnings of words looked for, in messages of as many bytes: the last may go past it.
+MAX_BYTES = 8 * 1024 * 1024
+# As many matches of a message count.
+MAX_MATCHES = 1_000
 # A page is full with so much text.
 MAX_PAGE_BYTES = 4 * 1024 * 1024
 # So many words more weigh as much as one match less.
@@ -45,13 +50,14 @@ def score_of(matches: int, words: int) -> float:
     It depends on nothing but the message, unlike bm25, so that a page begins where the one before it ended.
     """
     # In the precision that a position has.
-    score: float = _SINGLE.unpack(_SINGLE.pack(matches / (matches + 1 + words / WORDS_OF_A_MATCH)))[0]
+    counted = min(matches, MAX_MATCHES)
+    score: float = _SINGLE.unpack(_SINGLE.pack(counted / (counted + 1 + words / WORDS_OF_A_MATCH)))[0]
     return score
 
 
 def bindings_of(workspace: str, query: SearchQuery) -> tuple[Bindings, Filters]:
     """What a search is given; and its filters, which it is given as well."""
-    bindings: Bindings = {"workspace": workspace, "ranked": MAX_RANKED}
+    bindings: Bindings = {"workspace": workspace, "looked_at": MAX_LOOKED_AT, "ranked": MAX_RANKED}
     filters = {
         "role": query.role,
         "profile": query.profile,

@@ -286,9 +286,11 @@ class Storage(Profiles, Directories, Keys, Workspaces):
         Words are told apart, and compared without case and accents, as Unicode has it. What was written before the call
         is found. A score depends on its message alone: what is written meanwhile shifts no page.
 
-        The first 16 different terms are looked for. Of more than 2,000 hits, or of hits with more than 2,000,000 words
-        in all, the latest are ranked. A beginning that over 300 words have may be looked for in the latest 1,000
-        messages alone that have the other terms. A page with more than 4 MiB of text ends there, with its cursor.
+        The first 16 different terms are looked for. The latest 10,000 messages that have all words are looked at, of
+        the session if the query names one; its other filters, phrases and beginnings of words choose among them. The
+        latest 2,000 of these are ranked, or fewer with 8 MiB in all; phrases and beginnings are looked for in 8 MiB. Up
+        to 1,000 matches of a message count. A page with more than 4 MiB of text ends there, with its cursor. What other
+        workspaces have changes nothing.
         Raises `StorageUnavailable` if other searches leave it no turn for 5 seconds.
         """
 

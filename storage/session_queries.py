@@ -73,14 +73,13 @@ SORTS: dict[SessionSort, Sort] = {
 _FILTERS = {
     "status": "status = :status",
     "profile": "profile = :profile",
-    "amplified_dir": "amplified_dir = :amplified_dir",
     "parent_session_id": "parent_session_id = :parent_session_id",
     "created_after": "created_at > :created_after",
     "created_before": "created_at < :created_before",
     "updated_after": "updated_at > :updated_after",
     "updated_before": "updated_at < :updated_before",
 }
-_FILTERED = (*_FILTERS, "name")
+_FILTERED = (*_FILTERS, "amplified_dir", "name")
 _TIMES = ("created_after", "created_before", "updated_after", "updated_before")
 
 # Indexes, and the filters by which they find sessions.
@@ -201,7 +200,8 @@ FROM ({listed}) AS listed
 
 
 def _clauses(dialect: Dialect, filters: tuple[str, ...], *, recursive: bool) -> str:
-    own = _FILTERS | {"name": dialect.named}
+    path = dialect.as_path.format("amplified_dir")
+    own = _FILTERS | {"name": dialect.named, "amplified_dir": f"{path} = :amplified_dir"}
     if recursive:
-        own["amplified_dir"] = below(dialect.as_path.format("amplified_dir"), "amplified_dir")
+        own["amplified_dir"] = below(path, "amplified_dir")
     return "\n    AND ".join(["workspace = :workspace", *(own[name] for name in filters)])

@@ -4,11 +4,14 @@ import unicodedata
 from dataclasses import dataclass
 from itertools import groupby
 
-from amplifierd.storage.records import SearchQuery
+from amplifierd.storage.records import Message, SearchQuery, Session
 from model import Workspace
 
 # So many words more weigh as much as one match less.
 WORDS_OF_A_MATCH = 50
+# As many of the latest messages that have the whole words are looked at.
+LOOKED_AT = 10_000
+MATCHES_THAT_COUNT = 1_000
 
 
 @dataclass(frozen=True)
@@ -40,17 +43,27 @@ Hit = tuple[str, int]
 def found(workspace: Workspace, terms: list[Term], query: SearchQuery) -> dict[Hit, float]:
     """The score of each message that has every term and passes every filter, by session and sequence."""
     hits: dict[Hit, float] = {}
-    for session_id, conversation in workspace.conversations.items():
-        session = conversation.session
+    for session, message in _looked_at(workspace, terms, query):
         wanted = ((query.profile, session.profile), (query.amplified_dir, session.amplified_dir))
-        if query.session_id not in (None, session_id) or any(it not in (None, its) for it, its in wanted):
-            continue
-        for message in conversation.messages:
-            said = words_of(message.content)
-            counts = [term.count(said) for term in terms]
-            if query.role in (None, message.role) and all(counts):
-                hits[session_id, message.sequence] = sum(counts) / (sum(counts) + 1 + len(said) / WORDS_OF_A_MATCH)
+        said = words_of(message.content)
+        counts = [term.count(said) for term in terms]
+        if query.role in (None, message.role) and all(counts) and all(it in (None, its) for it, its in wanted):
+            matches = min(sum(counts), MATCHES_THAT_COUNT)
+            hits[session.id, message.sequence] = matches / (matches + 1 + len(said) / WORDS_OF_A_MATCH)
     return hits
+
+
+def _looked_at(workspace: Workspace, terms: list[Term], query: SearchQuery) -> list[tuple[Session, Message]]:
+    """The latest messages that filters, phrases and beginnings of words choose among."""
+    whole = {word for term in terms if not term.prefix for word in words_of(term.words)}
+    candidates = [
+        (conversation.session, message)
+        for session_id, conversation in sorted(workspace.conversations.items(), reverse=True)
+        if query.session_id in (None, session_id)
+        for message in reversed(conversation.messages)
+        if whole <= {*words_of(message.content)}
+    ]
+    return candidates[:LOOKED_AT]
 
 
 def words_of(text: str) -> list[str]:

@@ -42,12 +42,19 @@ class Tokenizer:
         return self._tokens(text)
 
 
-def pattern_of(term: Term) -> tuple[str, str]:
-    """What finds a term: a part of `Words.text`, and a tsquery for those that may have it."""
-    lexemes = [f"'{word[:MOST_LEXEME]}'" for word in term.words]
-    if not term.prefix:
-        return _spaced(term.words), " & ".join(lexemes)
-    return _spaced(term.words).removesuffix(" "), " & ".join([*lexemes[:-1], f"{lexemes[-1]}:*"])
+def pattern_of(term: Term) -> str:
+    """The part of `Words.text` that a term is."""
+    return _spaced(term.words).removesuffix(" ") if term.prefix else _spaced(term.words)
+
+
+def lexemes_of(term: Term) -> str:
+    """A tsquery for the messages that may have a term."""
+    return " & ".join(f"'{word[:MOST_LEXEME]}'" for word in term.words)
+
+
+def is_lexeme(term: Term) -> bool:
+    """Whether the tsquery of a term finds no other messages than those that have it."""
+    return not term.prefix and len(term.words) == 1 and len(term.words[0]) < MOST_LEXEME
 
 
 def _spaced(tokens: Iterable[str]) -> str:

@@ -5,6 +5,9 @@ from collections.abc import Collection
 # Messages past that are not found.
 LAST_SEQUENCE = 2**31 - 1
 
+# No entry is as late.
+NONE = 2**63 - 1
+
 # Those that were deleted count as seen: what the index has of them goes with their messages.
 CHANGED_SESSIONS = """
 SELECT revision, id, FALSE
@@ -114,59 +117,74 @@ WHERE workspace = :workspace
 """
 
 _FILTERS = {
-    "role": "message.role = :role",
+    "role": "looked_at.role = :role",
     "profile": "session.profile = :profile",
     "amplified_dir": "session.amplified_dir = :amplified_dir",
-    "id": "message.session_id = :id",
 }
 
-_SESSION = """
-CROSS JOIN session
-    ON session.workspace = message.workspace
-    AND session.id = message.session_id"""
+
+# Messages of a session that is written or removed in pieces are not found.
+_NOT_REMOVED = """
+        AND NOT EXISTS (
+            SELECT 1
+            FROM removal
+            WHERE removal.workspace = :workspace
+                AND removal.session_id = message.session_id
+        )"""
 
 
-def hits(filters: Collection[str]) -> str:
-    """The statement that finds messages which pass filters by their words, the latest first."""
-    sessions, conditions = _filtered(filters)
-    place = f"\n    AND search.rowid {_OF_SESSION}" if "id" in filters else ""
-    return f"""
-SELECT matches(search), size(search), message.session_id, message.sequence, message.role
-FROM search
-CROSS JOIN search_session
-    ON search_session.number = search.rowid >> 31
-CROSS JOIN message
-    ON message.workspace = search_session.workspace
-    AND message.session_id = search_session.session_id
-    AND message.sequence = search.rowid & {LAST_SEQUENCE}{sessions}
-WHERE search MATCH :words
-    AND search_session.workspace = :workspace{conditions}{place}
-ORDER BY search.rowid DESC
-LIMIT :ranked
-"""  # noqa: S608  # of the texts above
+def hits(filters: Collection[str], *, counted: bool) -> str:
+    """The statement that finds messages by their words: of the latest :looked_at those that pass filters.
+
+    None is before the entry :oldest. Matches and words are 0 unless they are `counted`.
+    """
+    counts = "matches(search) AS matches, size(search) AS size" if counted else "0 AS matches, 0 AS size"
+    place = f"\n        AND search.rowid {_OF_SESSION}" if "id" in filters else ""
+    return _filtered(
+        f"""
+    SELECT
+        {counts}, message.session_id, message.sequence, message.role, search.rowid AS entry,
+        octet_length(message.record) AS bytes
+    FROM search
+    CROSS JOIN search_session
+        ON search_session.number = search.rowid >> 31
+    CROSS JOIN message
+        ON message.workspace = search_session.workspace
+        AND message.session_id = search_session.session_id
+        AND message.sequence = search.rowid & {LAST_SEQUENCE}
+    WHERE search MATCH :words
+        AND search.rowid >= :oldest
+        AND search_session.workspace = :workspace{place}{_NOT_REMOVED}
+    ORDER BY search.rowid DESC
+    LIMIT :looked_at""",  # noqa: S608  # of the texts above
+        filters,
+    )
 
 
 def latest(filters: Collection[str]) -> str:
-    """The statement that finds messages which pass filters whatever they say, the latest first."""
-    sessions, conditions = _filtered(filters)
+    """The statement that finds messages whatever they say: of the latest :looked_at those that pass filters."""
+    place = "\n        AND session_id = :id" if "id" in filters else ""
+    return _filtered(
+        f"""
+    SELECT 0 AS matches, 0 AS size, session_id, sequence, role, 0 AS entry, octet_length(record) AS bytes
+    FROM message
+    WHERE workspace = :workspace{place}{_NOT_REMOVED}
+    ORDER BY session_id DESC, sequence DESC
+    LIMIT :looked_at""",  # noqa: S608  # of the text above
+        filters,
+    )
+
+
+def _filtered(candidates: str, filters: Collection[str]) -> str:
+    session = """
+CROSS JOIN session
+    ON session.workspace = :workspace
+    AND session.id = looked_at.session_id"""
+    conditions = " AND ".join(_FILTERS[name] for name in sorted(filters) if name in _FILTERS)
     return f"""
-SELECT 0, 0, message.session_id, message.sequence, message.role
-FROM message{sessions}
-WHERE message.workspace = :workspace{conditions}
-ORDER BY message.session_id DESC, message.sequence DESC
+SELECT matches, size, looked_at.session_id, sequence, looked_at.role, entry, bytes
+FROM ({candidates}
+) AS looked_at{session if {"profile", "amplified_dir"} & set(filters) else ""}
+WHERE {conditions or "TRUE"}
 LIMIT :ranked
 """  # noqa: S608  # of the texts above
-
-
-def _filtered(filters: Collection[str]) -> tuple[str, str]:
-    conditions = "".join(f"\n    AND {_FILTERS[name]}" for name in sorted(filters))
-    return _SESSION if {"profile", "amplified_dir"} & set(filters) else "", conditions
-
-
-# The first word of the index from one on. It may end in the middle of a letter.
-NEXT_WORD = """
-SELECT CAST(term AS BLOB)
-FROM temp.search_word
-WHERE term >= :word
-LIMIT 1
-"""

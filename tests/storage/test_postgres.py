@@ -12,7 +12,7 @@ import pytest
 from amplifierd.storage import open_storage, queries
 from amplifierd.storage.directory_records import NewDirectory
 from amplifierd.storage.errors import DatabaseUnusable
-from amplifierd.storage.postgres import search, statements
+from amplifierd.storage.postgres import search_statements, statements
 from amplifierd.storage.postgres.binding import bound
 from amplifierd.storage.postgres.pool import connect
 from amplifierd.storage.postgres.store import DIALECT
@@ -65,8 +65,10 @@ BINDINGS: dict[str, object] = {
     "score": 2.0,
     "after_sequence": 1,
     "end": 1_001,
-    "ranked": 10_000,
-    "words": 10_000,
+    "leads": [" word7 (?=)"],
+    "looked_at": 10_000,
+    "filtered": 2_000,
+    "ranked": 2_000,
     "end_at": "2",
     "end_id": "x",
     "scanned": 10,
@@ -119,7 +121,8 @@ def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
         ),
         (queries.messages_of_role(DIALECT, "asc"), "message_pkey"),
         (queries.last_of_page(from_end=True), "message_pkey"),
-        (search.search({}), "search_by_lexeme"),
+        (search_statements.search(frozenset(), by_words=True), "search_by_lexeme"),
+        (search_statements.search(frozenset(), by_words=False), "message_pkey"),
     ],
 )
 async def test_every_hot_statement_uses_its_index(url: str, statement: str, index: str) -> None:

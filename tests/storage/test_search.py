@@ -11,7 +11,6 @@ from amplifierd.storage import concurrency, open_storage
 from amplifierd.storage import hits as found_messages
 from amplifierd.storage.errors import StorageUnavailable
 from amplifierd.storage.interface import Storage
-from amplifierd.storage.postgres import search as postgres_search
 from amplifierd.storage.records import (
     BatchMessage,
     Fork,
@@ -24,9 +23,10 @@ from amplifierd.storage.records import (
     Session,
 )
 from amplifierd.storage.sqlite import search as sqlite_search
-from amplifierd.storage.sqlite import vocabulary
+from amplifierd.storage.tokens import tokenizer
 from contexts import create_session
 from exports import export_of, exported
+from model_search import Term, words_of
 from reading import records
 
 W = "default"
@@ -39,6 +39,15 @@ TEXTS = [
     "",
     "zero\0byte \x02mark\x03",
 ]
+
+# The terms of texts.
+TERMS = {
+    "t*": [("t", True)],
+    "x*": [("x", True)],
+    '"x t"*': [("x t", True)],
+    "n* é*": [("n", True), ("e", True)],
+    "résumé na*": [("resume", False), ("na", True)],
+}
 
 
 @pytest.fixture
@@ -289,14 +298,76 @@ async def test_the_first_16_terms_are_looked_for(storage: Storage) -> None:
     assert len(await hits(storage, " ".join(["another", *words]))) == 0
 
 
-@pytest.mark.parametrize("text", ["jum*", '"brown fo"*', "q* f*", "quick b*", "z*", "t* nothing"])
-async def test_beginnings_of_many_words_are_found_in_the_latest_messages(
+@pytest.mark.parametrize(
+    ("text", "sequences"),
+    [
+        ("needle", [11, 12]),
+        ("needle tool", [10, 12]),
+        ("need*", [11, 12]),
+        ("needle t*", [12]),
+        ("u*", [11]),
+        ('"needle tool"', [12, 10]),
+        ('"needle needle"', [11]),
+    ],
+)
+async def test_filters_choose_among_the_latest_messages_with_the_words(
+    storage: Storage, session: Session, monkeypatch: pytest.MonkeyPatch, text: str, sequences: list[int]
+) -> None:
+    roles: list[Role] = ["tool", "tool", "tool", "user", "tool"]
+    for number, role in enumerate(roles):
+        await storage.append_message(W, session.id, NewMessage(content="needle " * (5 - number) + role, role=role))
+    monkeypatch.setattr(found_messages, "MAX_LOOKED_AT", 2)
+    assert [hit.sequence for hit in await hits(storage, text)] == sequences
+    for filters in (SearchQuery(text, role="system"), SearchQuery(text, profile="nobody")):
+        assert await hits(storage, filters) == []
+    of_role = await hits(storage, SearchQuery(text, role="tool"))
+    assert [hit.sequence for hit in of_role] == [it for it in sequences if it != 11]
+
+
+@pytest.mark.parametrize("text", ["needle", "need*", "needle ne*", '"needle needle"'])
+async def test_another_workspace_does_not_change_what_is_found(
     storage: Storage, session: Session, monkeypatch: pytest.MonkeyPatch, text: str
 ) -> None:
-    assert session.id
+    for number in range(5):
+        await storage.append_message(W, session.id, NewMessage(content="needle " * (5 - number)))
+    for name, most in (("MAX_LOOKED_AT", 3), ("MAX_RANKED", 2)):
+        monkeypatch.setattr(found_messages, name, most)
     found = await hits(storage, text)
-    monkeypatch.setattr(vocabulary, "MAX_WORDS", 0)
+    other = await storage.create_session("other", NewSession())
+    messages = [BatchMessage(content=f"needle needle needle{number} {number}") for number in range(400)]
+    await storage.append_messages("other", other.id, NewMessages(messages))
     assert await hits(storage, text) == found
+
+
+@pytest.mark.parametrize(("text", "sequences"), [("needle", [11, 12]), ("need*", [11, 12]), ("needle ne*", [11, 12])])
+async def test_messages_are_looked_at_up_to_a_number_of_bytes(
+    storage: Storage, session: Session, monkeypatch: pytest.MonkeyPatch, text: str, sequences: list[int]
+) -> None:
+    for number in range(5):
+        await storage.append_message(W, session.id, NewMessage(content="needle " * (5 - number)))
+    monkeypatch.setattr(found_messages, "MAX_BYTES", 150)
+    assert [hit.sequence for hit in await hits(storage, text)] == sequences
+
+
+@pytest.mark.parametrize("text", ["no", '"no no"', '"no no no"', "n*", '"no n"*', "no yes"])
+async def test_matches_count_up_to_a_number(storage: Storage, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    session = await storage.create_session(W, NewSession())
+    await storage.append_message(W, session.id, NewMessage(content="no " * 19 + "yes"))
+    monkeypatch.setattr(found_messages, "MAX_MATCHES", 4)
+    [hit] = await hits(storage, text)
+    assert hit.score == pytest.approx(4 / (4 + 1 + 20 / 50))
+
+
+@pytest.mark.parametrize("text", ["t*", "x*", '"x t"*', "n* é*", "résumé na*"])
+async def test_beginnings_are_those_of_words(storage: Storage, text: str) -> None:
+    session = await storage.create_session(W, NewSession())
+    texts = ["at xt", "A T_x", "x-T", "(t)x", "9t x", "ex t\u0301", "naïve resume", "na\u00efve Résumé", "x\nt"]
+    await storage.append_messages(W, session.id, NewMessages([BatchMessage(content=it) for it in texts]))
+    sought = [Term(*term) for term in TERMS[text]]
+    expected = [
+        number for number, content in enumerate(texts, 1) if all(term.count(words_of(content)) for term in sought)
+    ]
+    assert sorted(hit.sequence for hit in await hits(storage, text)) == expected
 
 
 async def test_of_many_hits_the_latest_are_ranked(
@@ -311,8 +382,7 @@ async def test_of_many_hits_the_latest_are_ranked(
 async def test_a_page_ends_after_much_text(storage: Storage, session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
     for _ in range(5):
         await storage.append_message(W, session.id, NewMessage(content="needle " * 20))
-    for module in (sqlite_search, postgres_search):
-        monkeypatch.setattr(module, "MAX_PAGE_BYTES", 300)
+    monkeypatch.setattr(found_messages, "MAX_PAGE_BYTES", 300)
     pages: list[list[int]] = []
     query = SearchQuery("needle", limit=4)
     while query.cursor is not None or not pages:
@@ -327,6 +397,15 @@ async def test_matches_far_into_a_long_message_are_not_marked(storage: Storage) 
     await storage.append_message(W, session.id, NewMessage(content="word " * 10_000 + "needle"))
     [hit] = await hits(storage, "needle")
     assert hit.snippet == " ".join(["word"] * 24) + "…"
+
+
+@pytest.mark.parametrize("text", ["", "word " * 7, "ab", "a-b/c\td.", "日本語 テキスト x", "é" * 9])
+def test_a_text_is_cut_between_words(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setattr(sqlite_search, "PIECE_CHARACTERS", 2)
+    words = tokenizer()
+    pieces = [*sqlite_search.pieces(text)]
+    assert "".join(pieces) == text
+    assert [word for piece in pieces for word in words(piece)] == words(text)
 
 
 async def test_who_waits_too_long_for_a_turn_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

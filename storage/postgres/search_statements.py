@@ -1,0 +1,118 @@
+"""The statements of the search: messages that may have the words are looked at, the latest first, and no more."""
+
+from functools import cache
+
+RECORDS = """
+SELECT convert_to(record, 'UTF8')
+FROM (
+    SELECT place, record, COALESCE(SUM(octet_length(record)) OVER before, 0) AS size
+    FROM unnest(CAST(:ids AS TEXT[]), CAST(:sequences AS BIGINT[])) WITH ORDINALITY AS hit (id, sequence, place)
+    LEFT JOIN message
+        ON message.workspace = :workspace
+        AND message.session_id = hit.id
+        AND message.sequence = hit.sequence
+    WINDOW before AS (ORDER BY place ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
+) AS said
+WHERE size <= :bytes
+ORDER BY place
+"""
+
+_FILTERS = {
+    "role": "looked_at.role = :role",
+    "profile": "session.profile = :profile",
+    "amplified_dir": "session.amplified_dir = :amplified_dir",
+}
+
+# OFFSET keeps the planner from reading all of a table in place of a row for each candidate.
+_SESSION = """
+    CROSS JOIN LATERAL (
+        SELECT profile, amplified_dir
+        FROM session
+        WHERE workspace = :workspace
+            AND id = looked_at.session_id
+        OFFSET 0
+    ) AS session"""
+
+_BY_WORDS = """
+        AND lexemes @@ CAST(CAST(:lexemes AS TEXT) AS TSQUERY)"""
+
+# Matches that may share words are counted by their first words, unless there are enough without those.
+_MATCHES = """
+    SELECT CAST(SUM(
+        CASE
+            WHEN repeating AND apart < :most THEN (SELECT COUNT(*) FROM regexp_matches(words, lead, 'g'))
+            ELSE apart
+        END
+    ) AS BIGINT)
+    FROM unnest(CAST(:patterns AS TEXT[]), CAST(:repeating AS BOOLEAN[]), CAST(:leads AS TEXT[]))
+        AS sought (pattern, repeating, lead)
+    CROSS JOIN LATERAL (
+        SELECT (octet_length(words) - octet_length(replace(words, pattern, ''))) / octet_length(pattern) AS apart
+    ) AS counted"""
+
+
+_NOT_REMOVED = """
+        AND NOT EXISTS (
+            SELECT
+            FROM removal
+            WHERE removal.workspace = :workspace
+                AND removal.session_id = candidate.session_id
+        )"""
+
+
+@cache
+def search(filters: frozenset[str], *, by_words: bool) -> str:
+    """The statement that finds messages which pass filters, the latest first: matches, words, session, sequence, role.
+
+    What it looks at has all :lexemes if it is `by_words`; those that pass filters are searched for :patterns.
+    """
+    session = _SESSION if filters & {"profile", "amplified_dir"} else ""
+    conditions = " AND ".join(_FILTERS[name] for name in sorted(filters) if name in _FILTERS)
+    of_session = "\n        AND session_id = :id" if "id" in filters else ""
+    return f"""
+WITH looked_at AS MATERIALIZED (
+    SELECT session_id, sequence, role
+    FROM {"search" if by_words else "message"} AS candidate
+    WHERE workspace = :workspace{of_session}{_BY_WORDS if by_words else ""}{_NOT_REMOVED}
+    ORDER BY session_id DESC, sequence DESC
+    LIMIT :looked_at
+), filtered AS MATERIALIZED (
+    SELECT looked_at.*
+    FROM looked_at{session}
+    WHERE {conditions or "TRUE"}
+    ORDER BY looked_at.session_id DESC, sequence DESC
+    LIMIT :filtered
+), measured AS MATERIALIZED (
+    SELECT filtered.*, COALESCE(SUM(bytes) OVER before, 0) AS bytes_before
+    FROM filtered
+    CROSS JOIN LATERAL (
+        SELECT octet_length(record) AS bytes
+        FROM message
+        WHERE workspace = :workspace
+            AND session_id = filtered.session_id
+            AND sequence = filtered.sequence
+        OFFSET 0
+    ) AS said
+    WINDOW before AS (
+        ORDER BY filtered.session_id DESC, filtered.sequence DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+    )
+), hit AS (
+    SELECT measured.session_id, measured.sequence, measured.role, size, words
+    FROM measured
+    JOIN search
+        ON search.workspace = :workspace
+        AND search.session_id = measured.session_id
+        AND search.sequence = measured.sequence
+    WHERE bytes_before <= :bytes
+        AND NOT EXISTS (
+            SELECT
+            FROM unnest(CAST(:patterns AS TEXT[])) AS pattern
+            WHERE strpos(words, pattern) = 0
+        )
+    ORDER BY session_id DESC, sequence DESC
+    LIMIT :ranked
+)
+SELECT ({_MATCHES}
+), size, session_id, sequence, role
+FROM hit
+"""  # noqa: S608  # of the texts above
