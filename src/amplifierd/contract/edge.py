@@ -78,6 +78,7 @@ class Edge:
             await self._answer_cancelled(exchange, nothing_written=getattr(cancelled, "nothing_written", False))
         except Exception as error:  # noqa: BLE001  # whatever it is, the client gets a problem body
             await self._answer_error(error, exchange, scope)
+            _release(error)
         finally:
             self._capacity.leave(exchange)
             exchange.end(scope)
@@ -140,6 +141,14 @@ class Edge:
         headers, body = render(problem, exchange.request_id)
         await exchange.send({"type": "http.response.start", "status": problem.status, "headers": headers})
         await exchange.send({"type": "http.response.body", "body": body})
+
+
+def _release(error: BaseException | None) -> None:
+    """Let go of what the error's traceback holds: a decoded body, say, that would wait for the garbage collector."""
+    while error is not None:
+        error.__traceback__ = None
+        following, error.__context__ = error.__context__, None
+        error = following
 
 
 def _without_trailing_slash(scope: Scope) -> Scope:
