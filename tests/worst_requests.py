@@ -186,11 +186,6 @@ TABLE = [
     Row("sessions from before all", ("listSessions",), _sessions_where("created_before=2020-01-01T00:00:00Z")),
     Row("1,900 tails of one session", ("streamSessionEvents", "sendMessage"), _tails),
     Row("50 tails of a workspace", ("streamEvents",), _workspace_tails),
-]
-
-# Measured, and not yet held to the bounds: who mends one moves it to the table.
-PENDING = [
-    Row("transcript in Markdown: 8 MiB of fences", ("getTranscript",), _transcript_of_fences),
     Row("a context of 7 MiB", ("getSession",), _large_contexts),
     Row("a message of 7 MiB", ("getMessage",), _large_message_read),
     Row("merge patches of 99,000 members, 32 at once", ("updateSession",), _large_merge_patches),
@@ -202,6 +197,11 @@ PENDING = [
     Row("24 unread lists of 1,000,000 messages", ("listMessages",), _unread_lists),
     Row("24 unread exports of 1,000,000 messages", ("exportSessions",), _unread_exports),
     Row("20 keyed POSTs on a context of 7 MiB", ("startSession",), _keyed_writes_of_a_large_context),
+]
+
+# Measured, and not yet held to the bounds: who mends one moves it to the table.
+PENDING = [
+    Row("transcript in Markdown: 8 MiB of fences", ("getTranscript",), _transcript_of_fences),
 ]
 
 _POINT = "It reads or writes one record of bounded size, by its key."
