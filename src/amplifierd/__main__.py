@@ -2,11 +2,16 @@
 
 import sys
 
-from .output import discard_standard_output, open_closed_streams
+from .signals import end_while_starting
 
 
 def main() -> None:
     """Run the command that the arguments say; what can't be written or read is said in a sentence."""
+    if sys.argv[1:2] == ["serve"]:
+        # Before what takes long: most of a start is imports.
+        end_while_starting()
+    from .output import discard_standard_output, open_closed_streams
+
     # Before anything opens a file.
     open_closed_streams()
     from .cli import cli

@@ -99,7 +99,9 @@ class Request:
         """Have it answered. What the application leaves open is a 500 problem, or a connection that is cut."""
         try:
             await self.app(self.scope, self.receive, self.send)
-        except (Exception, asyncio.CancelledError) as error:
+        except asyncio.CancelledError:
+            logger.warning("An answer was given up: the server ends")
+        except Exception as error:
             logger.exception("The application failed", exc_info=error)
         if not (self.is_done or self.is_cut):
             self._break_off()

@@ -4,7 +4,6 @@ import asyncio
 import gc
 import logging
 import os
-import signal
 import socket
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -17,7 +16,6 @@ from types import FrameType
 from typing import Any, NoReturn
 
 import uvicorn
-from uvicorn.supervisors import Multiprocess
 
 from .app import create_app, take_up_markers
 from .contract import Readiness
@@ -29,17 +27,18 @@ from .memory import memory_given_back
 from .opening import opened
 from .protocol import Protocol
 from .settings import Settings
+from .signals import end_on_signal
 from .storage import open_existing, open_storage, path_of
 from .storage.errors import DatabaseMissing, DatabaseOutOfDate, DatabaseUnusable
 from .storage.interface import Storage
 from .storage.location import without_password
+from .supervisor import Supervisor
 
 if sys.platform != "win32":
     import resource
 
 logger = logging.getLogger(__name__)
 
-GRACE_SECONDS = 10
 RETRY_SECONDS = 1
 # A worker that answers no ping for so long is killed, and another started. One that starts on a busy machine is not
 # to be among them: the next would take as long.
@@ -51,12 +50,14 @@ class CannotListen(Exception):
 
 
 def serve(settings: Settings) -> None:
-    """Serve until SIGINT or SIGTERM; then finish the requests in flight, commit, close and return.
+    """Serve until SIGINT, SIGTERM or SIGHUP; then finish the requests in flight, commit, close and return.
+
+    They have `shutdown_timeout` seconds to be finished in; what is left then is answered 503, or cut.
 
     A second of these signals ends the process at once, with 128 and its number as the exit code.
     Raises `CannotListen`, `DataPathUnusable`, `DatabaseUnusable` or `ContractError` before anything is served.
     """
-    _handle_signals(_exit)
+    end_on_signal(_exit)
     if settings.ephemeral or settings.max_age is not None:
         limit_life(settings.parent if settings.ephemeral else None, settings.max_age)
     configure_logging(settings)
@@ -80,7 +81,7 @@ def _serve_alone(settings: Settings, listener: socket.socket) -> None:
     config = _configure(settings, create_app(settings, storage, readiness=readiness))
     server = _Server(config, partial(_end_at_once, settings))
     # From here on a signal may come in the midst of the storage's opening, which is to end in order.
-    _handle_signals(server.handle_exit)
+    end_on_signal(server.handle_exit)
     with memory_given_back(), asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
         runner.run(_serve_from(storage, settings, server, listener, readiness))
 
@@ -101,7 +102,7 @@ def _supervise(settings: Settings, listener: socket.socket) -> None:
     _announce(settings)
     _collect_garbage()
     config = _configure(settings, partial(build_app, settings))
-    _Supervisor(config, listener, partial(_end_at_once, settings)).run()
+    Supervisor(config, listener, partial(_end_at_once, settings)).run()
 
 
 class _Server(uvicorn.Server):
@@ -124,25 +125,6 @@ class _Server(uvicorn.Server):
     def capture_signals(self) -> Iterator[None]:
         # They are handled before it serves, and after it: until the storage is closed.
         yield
-
-
-class _Supervisor(Multiprocess):
-    """Ends at once, with its workers, at a second signal."""
-
-    def __init__(self, config: uvicorn.Config, listener: socket.socket, end_at_once: Callable[[int], NoReturn]) -> None:
-        super().__init__(config, sockets=[listener])
-        self._end_at_once = end_at_once
-        self._ending = False
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, self._end)
-
-    def _end(self, number: int, _frame: FrameType | None) -> None:
-        if self._ending:
-            for process in self.processes:
-                process.process.kill()
-            self._end_at_once(number)
-        self._ending = True
-        self.signal_queue.append(number)
 
 
 def build_app(settings: Settings) -> Any:
@@ -187,7 +169,8 @@ def _configure(settings: Settings, app: Any) -> uvicorn.Config:
         server_header=False,
         proxy_headers=False,
         workers=settings.workers,
-        timeout_graceful_shutdown=GRACE_SECONDS,
+        timeout_graceful_shutdown=settings.shutdown_timeout,
+        timeout_keep_alive=settings.keep_alive,
         timeout_worker_healthcheck=WORKER_SECONDS,
     )
 
@@ -306,10 +289,3 @@ def _end_at_once(settings: Settings, number: int) -> NoReturn:
     if settings.ephemeral:
         forget(settings)
     os._exit(128 + number)
-
-
-def _handle_signals(handler: Callable[[int, FrameType | None], None]) -> None:
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, handler)
-    if hasattr(signal, "SIGHUP"):
-        signal.signal(signal.SIGHUP, lambda _number, _frame: signal.raise_signal(signal.SIGTERM))

@@ -59,6 +59,8 @@ class Settings:
     rate_limit: str | None = None
     max_requests: int = 2_048
     request_timeout: float = 10
+    keep_alive: int = 75
+    shutdown_timeout: int = 6
     parent: int = 0
     contract: Path = CONTRACT
 

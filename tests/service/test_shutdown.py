@@ -3,6 +3,8 @@
 import os
 import signal
 import socket
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -10,6 +12,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from amplifierd.settings import Settings
+from amplifierd.supervisor import MARGIN_SECONDS
 from daemon import Daemon
 from load import AFRESH, Load
 from raw import Connection, get, post, refused
@@ -160,14 +164,74 @@ def test_a_second_signal_ends_it_at_once(database: str, number: int, workers: st
         assert client.get(f"/sessions/{session_id}").status_code == 200
 
 
-def test_an_upload_that_stops_is_503_at_the_end(tmp_path: Path) -> None:
-    # It may take the ten seconds that the end waits for it.
-    with Daemon(f"sqlite:///{tmp_path}/a.db") as daemon, Connection(daemon.port, seconds=30) as connection:
-        connection.send(post("/api/v1/sessions", b"{}")[:-1])
-        time.sleep(0.3)
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_clients_that_are_stuck_are_not_waited_for_long(tmp_path: Path, workers: str) -> None:
+    options = ("--workers", workers, "--shutdown-timeout", "1")
+    with (
+        Daemon(f"sqlite:///{tmp_path}/a.db", *options) as daemon,
+        Connection(daemon.port, seconds=30) as sending,
+        Connection(daemon.port) as reading,
+        daemon.client() as client,
+    ):
+        session_id = client.post("/sessions").json()["id"]
+        client.post(f"/sessions/{session_id}/messages", json={"content": "x" * 8_000_000})
+        # Its answers are more than what sockets hold.
+        reading.send(get(f"/api/v1/sessions/{session_id}/messages") * 4)
+        reading.head()
+        sending.send(post("/api/v1/sessions", b"{}", b"Expect: 100-continue")[:-1])
+        assert sending.answer().status == 100
+        started = time.monotonic()
         daemon.process.send_signal(signal.SIGTERM)
-        answered = connection.answer()
+        answered = sending.answer()
         refused(answered, 503, "The server ends. What was asked may be done or not")
         assert answered.headers["retry-after"] == "1"
         assert daemon.wait() == 0
+        # Of the 40 seconds that a test gives it at most.
+        assert time.monotonic() - started < 30
     assert "Traceback" not in daemon.log
+
+
+def test_a_stop_leaves_docker_time_to_spare() -> None:
+    # It kills after ten seconds.
+    assert Settings(database="").shutdown_timeout + MARGIN_SECONDS < 8
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
+@pytest.mark.parametrize("workers", ["1", "2"])
+@pytest.mark.parametrize("is_ready", [False, True])
+def test_what_a_terminal_sends_to_all_its_processes_ends_them_in_order(
+    tmp_path: Path, number: int, workers: str, is_ready: bool
+) -> None:
+    # A session of its own, as that of a terminal.
+    with Daemon(f"sqlite:///{tmp_path}/a.db", "--workers", workers, within=["setsid"]) as daemon:
+        if workers == "2":
+            wait_for_two_workers(daemon)
+        if is_ready:
+            eventually_created(daemon)
+        os.killpg(daemon.process.pid, number)
+        assert daemon.wait() == 0
+    assert "Traceback" not in daemon.log
+    assert "Aborted" not in daemon.log
+
+
+def test_a_daemon_below_nohup_outlives_its_terminal(tmp_path: Path) -> None:
+    with Daemon(f"sqlite:///{tmp_path}/a.db", within=["nohup"]) as daemon:
+        daemon.process.send_signal(signal.SIGHUP)
+        eventually_created(daemon)
+        assert daemon.stop() == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("module", ["click", "uvicorn"])
+def test_a_signal_ends_it_though_it_has_hardly_begun(tmp_path: Path, number: int, module: str) -> None:
+    # What is handled this early is heard by the first process of a container, too.
+    command = [sys.executable, "-X", "importtime", "-m", "amplifierd", "serve", "--port", "0"]
+    command += ["--database", f"sqlite:///{tmp_path}/a.db", "--data-path", str(tmp_path)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        said = iter(process.stderr.readline, "")
+        assert any(line.rpartition("|")[2].strip().startswith(f"{module}.") for line in said)
+        process.send_signal(number)
+        rest = process.stderr.read()
+        assert process.wait(30) == 0
+    assert "Traceback" not in rest

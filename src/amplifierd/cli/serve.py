@@ -184,10 +184,26 @@ def _logs_json(arguments: list[str]) -> bool:
     show_envvar=True,
     help="How many seconds a request may take until its response begins; past that it is given up.",
 )
+@click.option(
+    "--keep-alive",
+    type=click.IntRange(1, 86_400),
+    metavar="SECONDS",
+    default=75,
+    show_envvar=True,
+    help="How many seconds a connection without a request stays open; longer than a proxy keeps one in its pool.",
+)
+@click.option(
+    "--shutdown-timeout",
+    type=click.IntRange(0, 3_600),
+    metavar="SECONDS",
+    default=6,
+    show_envvar=True,
+    help="How many seconds requests have to be finished in when the daemon is stopped; others are then answered 503.",
+)
 @click.option("--max-age", type=Seconds(), show_envvar=True, help="End after so many seconds.")
 @click.pass_context
 def serve(context: click.Context, /, **options: Any) -> None:
-    """Serve conversations until Ctrl-C or SIGTERM."""
+    """Serve conversations until Ctrl-C, SIGTERM or SIGHUP."""
     if options["ephemeral"] and context.get_parameter_source("port") is ParameterSource.DEFAULT:
         options["port"] = 0
     if options["ephemeral"] and context.get_parameter_source("database") is ParameterSource.ENVIRONMENT:

@@ -1,0 +1,101 @@
+"""Several processes that serve, and the one that starts, replaces and ends them."""
+
+import logging
+import signal
+import socket
+import time
+from collections.abc import Callable
+from multiprocessing import resource_tracker
+from types import FrameType
+from typing import NoReturn
+
+import uvicorn
+from uvicorn.config import STARTUP_FAILURE
+from uvicorn.supervisors.multiprocess import SIGNALS, Multiprocess, Process
+
+from .signals import end_on_signal, terminal_signals_blocked
+
+logger = logging.getLogger(__name__)
+
+# What a worker needs to end besides the time that its requests have.
+MARGIN_SECONDS = 1.5
+
+
+class Supervisor(Multiprocess):
+    """Ends its workers in order at a signal, and at once, as itself, at a second one.
+
+    The workers hear of neither Ctrl-C nor a closed terminal: the supervisor alone ends them.
+    """
+
+    def __init__(self, config: uvicorn.Config, listener: socket.socket, end_at_once: Callable[[int], NoReturn]) -> None:
+        before = {number: signal.getsignal(number) for number in SIGNALS}
+        super().__init__(config, sockets=[listener])
+        # uvicorn handles others as well, to start its workers anew, to have more of them or less.
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        self._end_at_once = end_at_once
+        self._is_ending = False
+        end_on_signal(self._end)
+
+    def init_processes(self) -> None:
+        """Start the workers."""
+        with terminal_signals_blocked():
+            # It unblocks them as it starts, which is when the first process is started.
+            resource_tracker.ensure_running()
+        self.processes += [self._started() for _ in range(self.processes_num)]
+
+    def keep_subprocess_alive(self) -> None:
+        """Start another worker for each that has ended, or answers no more."""
+        for place, process in enumerate(self.processes):
+            if process.is_alive(self.config.timeout_worker_healthcheck):
+                continue
+            process.kill()
+            process.join()
+            if process.exitcode == STARTUP_FAILURE:
+                # The next would fail as this has; its own log tells why.
+                logger.error("Worker %s could not start: the daemon ends.", process.pid)
+                self.should_exit.set()
+                return
+            logger.warning("Worker %s has ended: another is started.", process.pid)
+            self.processes[place] = self._started()
+
+    def join_all(self) -> None:
+        """Wait until the workers have ended, and end those that take longer than their requests may."""
+        deadline = time.monotonic() + (self.config.timeout_graceful_shutdown or 0) + MARGIN_SECONDS
+        for process in self.processes:
+            process.process.join(max(0, deadline - time.monotonic()))
+            if process.process.is_alive():
+                process.process.kill()
+            process.process.join()
+
+    def _started(self) -> Process:
+        process = _Worker(self.config, self.sockets)
+        with terminal_signals_blocked():
+            process.start()
+        return process
+
+    def _end(self, number: int, _frame: FrameType | None) -> None:
+        if self._is_ending:
+            for process in self.processes:
+                process.process.kill()
+            self._end_at_once(number)
+        self._is_ending = True
+        self.signal_queue.append(number)
+
+
+class _Worker(Process):
+    """Is looked at without waiting: a supervisor that waits for one hears of no signal."""
+
+    _asked: float | None = None
+
+    def is_alive(self, timeout: float = 5) -> bool:
+        """Whether it runs, and has answered within so many seconds when it was last asked, as far as that is known."""
+        if not self.process.is_alive():
+            return False
+        if self._asked is None:
+            self.parent_conn.send(b"ping")
+            self._asked = time.monotonic()
+        elif self.parent_conn.poll():
+            self.parent_conn.recv()
+            self._asked = None
+        return self._asked is None or time.monotonic() - self._asked < timeout
