@@ -24,7 +24,8 @@ fair-share:
 
 # Fuzz for ten minutes each, with new seeds, which are printed: the operations, and HTTP itself by mutated requests.
 fuzz:
-	$(PYTHON) -m pytest --fuzz-seconds 600 -s tests/service/test_fuzz.py tests/contract/test_raw_http.py
+	$(PYTHON) -m pytest --fuzz-seconds 600 -s tests/service/test_fuzz.py tests/service/test_chunked_bodies.py \
+		tests/contract/test_raw_http.py
 
 # Hold each storage against a model in memory for twenty minutes, one new seed of random histories after another.
 histories:

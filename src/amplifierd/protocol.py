@@ -10,6 +10,7 @@ import uvicorn
 from uvicorn.server import ServerState
 
 from .asgi import Application, Header
+from .chunks import ChunkedBody, end_of_head
 from .contract import Problem
 from .corked import CorkedTransport
 from .eager import EagerTask
@@ -76,6 +77,8 @@ class Protocol(asyncio.Protocol):
         self._body_bytes = 0
         # What is not parsed yet.
         self._rest: bytes | memoryview = b""
+        self._end_of_piece = b""
+        self._chunks: ChunkedBody | None = None
         self._is_paused = False
         self._is_refused = False
 
@@ -157,6 +160,7 @@ class Protocol(asyncio.Protocol):
             return
         request = self._requested()
         self._coming = _BODY
+        self._chunks = ChunkedBody() if self._codings else None
         self._has_turned = True
         self._gathered = 0
         # Trailers come into another list: they are no headers (RFC 9110, section 6.5.1).
@@ -179,6 +183,7 @@ class Protocol(asyncio.Protocol):
         if self._last is not None and not self._parser.should_upgrade():
             self._last.end()
             self._coming = _NOTHING
+            self._chunks = None
             self._gathered = 0
 
     async def drain(self) -> None:
@@ -236,8 +241,8 @@ class Protocol(asyncio.Protocol):
         if scope["http_version"] == "1.0":
             # Its client could not read that it may go on (RFC 9110, section 10.1.1).
             return Request(self._app, scope, self, keep_alive=False, expects_continue=False)
-        keep_alive, expects_continue = parser.should_keep_alive(), self._expects_continue
-        return Request(self._app, scope, self, keep_alive=keep_alive, expects_continue=expects_continue)
+        keep_alive = parser.should_keep_alive()
+        return Request(self._app, scope, self, keep_alive=keep_alive, expects_continue=self._expects_continue)
 
     def _pause(self) -> None:
         if not self._is_paused:
@@ -264,16 +269,12 @@ class Protocol(asyncio.Protocol):
 
     def _parse_what_is_there(self) -> None:
         """Parse until a request has to wait for the answer to the one before it."""
-        piece: bytes | memoryview = b""
-        is_begun = False
+        piece, is_begun = b"", False
         try:
             while self._rest and not self._ahead:
-                piece, self._rest = self._rest, b""
-                if len(piece) > PIECE_BYTES:
-                    whole = memoryview(piece)
-                    piece, self._rest = whole[:PIECE_BYTES], whole[PIECE_BYTES:]
                 is_begun = self._coming == _HEAD
-                self._feed(piece)
+                piece, size = self._next_piece()
+                self._feed(piece, size)
         except httptools.HttpParserError as error:
             self._refuse(refusal_of(error, piece, is_begun=is_begun))
         except Problem as refused:
@@ -281,15 +282,30 @@ class Protocol(asyncio.Protocol):
         else:
             self._go_on()
 
-    def _feed(self, piece: bytes | memoryview) -> None:
+    def _next_piece(self) -> tuple[bytes, int]:
+        """What the parser is given next, and how many bytes that were."""
+        whole = memoryview(self._rest)
+        piece, self._rest = bytes(whole[:PIECE_BYTES]), whole[PIECE_BYTES:]
+        if self._chunks is None:
+            end = end_of_head(piece, self._end_of_piece if self._coming == _HEAD else None)
+            taken, left = piece[:end], piece[end:]
+            self._end_of_piece = (self._end_of_piece + taken[-3:])[-3:]
+        else:
+            taken, left = self._chunks.take(piece)
+        if left:
+            self._rest = b"".join((left, self._rest))
+        return taken, len(piece) - len(left)
+
+    def _feed(self, piece: bytes, size: int) -> None:
         body_bytes = self._body_bytes
         try:
-            self._parser.feed_data(piece)
+            if piece:
+                self._parser.feed_data(piece)
         except httptools.HttpParserUpgrade as upgrade:
             self._rest = b"".join((self._without_offer(), piece[upgrade.args[0] :], self._rest))
         if self._coming and self._body_bytes == body_bytes:
             # The parser keeps a header, or a trailer, until it ends.
-            self._gathered += len(piece)
+            self._gathered += size
             self._check_head()
 
     def _check_head(self) -> None:
@@ -320,23 +336,19 @@ class Protocol(asyncio.Protocol):
         if len(self._rest) > _MOST_HELD_BYTES:
             self._pause()
         elif self._answering is None:
-            self._wait()
+            # What comes next, if it comes.
+            self.read_on()
+            if not self._coming:
+                self._patience.wait(self._idle_seconds)
 
     def _expect(self) -> None:
         self._body_bytes = 0
         self._patience.wait(self._limits.body_seconds if self._coming == _BODY else self._limits.head_seconds)
 
-    def _wait(self) -> None:
-        """Read what comes next, if it comes."""
-        self.read_on()
-        if not self._coming:
-            self._patience.wait(self._idle_seconds)
-
     def _without_offer(self) -> bytes:
         """The head of the request that asked to upgrade, for a new parser."""
-        method, version = self._parser.get_method(), self._parser.get_http_version()
-        self._parser = self._new_parser()
-        return without_offer(method, self._target, version, self._headers)
+        parser, self._parser = self._parser, self._new_parser()
+        return without_offer(parser.get_method(), self._target, parser.get_http_version(), self._headers)
 
     def _overdue(self) -> None:
         limits = self._limits

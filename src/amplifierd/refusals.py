@@ -64,16 +64,15 @@ def unsupported(method: bytes, version: str, codings: list[bytes]) -> Problem | 
     return None
 
 
-def refusal_of(error: httptools.HttpParserError, piece: bytes | memoryview, *, is_begun: bool) -> Problem:
+def refusal_of(error: httptools.HttpParserError, piece: bytes, *, is_begun: bool) -> Problem:
     """The problem that the parser's error on this piece of a request is; the request may have begun before it."""
     # What a callback raises is the context of the parser's error.
     if isinstance(error.__context__, Problem):
         return error.__context__
     # The parser knows the methods of many protocols, and refuses others as it reads them.
-    if isinstance(error, httptools.HttpParserInvalidMethodError):
-        beginning = b"".join((b"X" if is_begun else b"", piece))
-        if _METHOD.match(beginning):
-            return _unknown_method()
+    is_of_method = isinstance(error, httptools.HttpParserInvalidMethodError)
+    if is_of_method and _METHOD.match(b"X" + piece if is_begun else piece):
+        return _unknown_method()
     return problem(400, _NOT_HTTP)
 
 

@@ -124,6 +124,60 @@ def test_chunked_is_taken_as_a_list_of_one(daemon: Daemon, coding: bytes) -> Non
     assert exchange(daemon.port, JSON + b"Transfer-Encoding: " + coding + b"\r\n" + CHUNKS).status == 201
 
 
+EXTENDED = [
+    *(b";a", b" ;a", b"; a", b"\t ; \t a", b";a=b", b" ; a = b ; c", b';a="x;y\\" =\xff"', b'; a = "" ;b=c\t;d'),
+    *(b";" + b"a" * 5_000, b""),
+]
+
+
+@pytest.mark.parametrize("extension", EXTENDED, ids=range(len(EXTENDED)))
+@pytest.mark.parametrize("piece", [1, 7, 10_000])
+def test_chunk_extensions_may_have_blanks(daemon: Daemon, extension: bytes, piece: int) -> None:
+    parts = [b'{"name":', b"\r\n\r\n", b'"abcde"', b"}", b""]
+    chunks = b"".join(b"0%x%b\r\n%b\r\n" % (len(part), extension, part) for part in parts)[:-2]
+    for trailers in (b"", b"X: 1\r\nY: 2\r\n"):
+        for offer in (b"", b"Connection: Upgrade\r\nUpgrade: h2c\r\n"):
+            request = JSON + offer + b"TRANSFER-encoding: Chunked\r\n\r\n" + chunks + trailers + b"\r\n"
+            # Others before it and after it, in the same pieces.
+            ahead = post("/api/v1/sessions", b"{}") + request + get(HEALTH) + request + get(HEALTH)
+            if len(extension) > 1_000 and piece == 1:
+                ahead = request + get(HEALTH)
+            with Connection(daemon.port) as connection:
+                connection.send(*(ahead[at : at + piece] for at in range(0, len(ahead), piece)))
+                if len(ahead) > 2 * len(request):
+                    assert connection.answer().status == 201
+                answered = connection.answer()
+                assert (answered.status, answered.json["name"]) == (201, "abcde")
+                assert connection.answer().json == {"status": "healthy"}
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        *(
+            b"2 ",
+            b"2;",
+            b"2; ",
+            b"2;a=",
+            b"2;a b",
+            b'2;a="',
+            b"2;;a",
+            b"2,a",
+            b" 2",
+            b"2;a\x00",
+            b"2;a=b\n",
+            b"2\t;\x7f",
+        ),
+        *(b"2\t;\x7f", b"", b";a", b"0x2", b"2;a\r", b"2\xff", b"10000000000000002", b'2;a="\\\x01"'),
+    ],
+)
+def test_other_chunk_lines_are_400(daemon: Daemon, line: bytes) -> None:
+    for piece in (1, 10_000):
+        request = JSON + b"Transfer-Encoding: chunked\r\n\r\n" + line + b"\r\n{}\r\n0\r\n\r\n"
+        pieces = (request[at : at + piece] for at in range(0, len(request), piece))
+        refused(exchange(daemon.port, *pieces), 400, "RFC 9112")
+
+
 @pytest.mark.parametrize("coding", [b"gzip", b"br", b"gzip, identity", b"nonsense"])
 def test_other_content_codings_are_415_that_names_identity(daemon: Daemon, coding: bytes) -> None:
     answered = exchange(daemon.port, post("/api/v1/sessions", b"{}", b"Content-Encoding: " + coding))

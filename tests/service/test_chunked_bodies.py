@@ -1,0 +1,112 @@
+"""Chunked bodies with extensions, among other requests, however they are cut: given to the protocol piece by piece."""
+
+import asyncio
+import random
+from typing import Any, cast
+
+import uvicorn
+from uvicorn.server import ServerState
+
+from amplifierd.asgi import Receive, Send
+from amplifierd.protocol import Protocol
+from fuzzing import Fuzz
+from raw import answers_in, get, post
+
+EXTENSIONS = [b"", b";a", b" ;a", b"; a=b", b'\t; a = "x;\\"y" ;b']
+OFFER = b"Connection: Upgrade\r\nUpgrade: h2c\r\n"
+HISTORIES = 300
+
+
+async def echo(scope: Any, receive: Receive, send: Send) -> None:
+    body, more = b"", True
+    while more:
+        message = await receive()
+        body, more = body + message["body"], message["more_body"]
+    answer = b"%b|%b" % (scope["raw_path"], body)
+    headers = [(b"content-length", b"%d" % len(answer))]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": answer})
+
+
+class Wire(asyncio.Transport):
+    """Keeps what is written."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sent = b""
+
+    def get_extra_info(self, name: str, default: Any = None) -> Any:  # noqa: ARG002  # there is none of any name
+        return default
+
+    def write(self, data: Any) -> None:
+        self.sent += data
+
+    def is_closing(self) -> bool:
+        return False
+
+    def close(self) -> None:
+        pass
+
+    def write_eof(self) -> None:
+        pass
+
+    def pause_reading(self) -> None:
+        pass
+
+    def resume_reading(self) -> None:
+        pass
+
+
+def chunked(path: str, body: bytes, chance: random.Random) -> bytes:
+    """A request whose body is in chunks of any size."""
+    extension, chunks = chance.choice(EXTENSIONS), b""
+    while body:
+        size = chance.randint(1, len(body))
+        chunks += b"0%X%b\r\n%b\r\n" % (size, extension, body[:size])
+        body = body[size:]
+    trailers = chance.choice([b"", b"X: y\r\n"])
+    head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: Chunked\r\n".encode()
+    return b"%b%b\r\n%b0%b\r\n%b\r\n" % (head, chance.choice([b"", OFFER]), chunks, extension, trailers)
+
+
+def some_requests(chance: random.Random) -> tuple[bytes, list[bytes]]:
+    """Requests of all kinds, and what they are answered with."""
+    sent, answers = b"", []
+    for number in range(chance.randint(1, 6)):
+        path, body = f"/{number}", bytes(chance.choices(b"{}chunked\r\n0;", k=chance.randint(0, 30)))
+        kind = chance.choice([get, post, chunked, chunked])
+        if kind is chunked:
+            sent += chunked(path, body, chance)
+        else:
+            sent += post(path, body) if kind is post else get(path)
+        answers.append(f"{path}|".encode() + (b"" if kind is get else body))
+    return sent, answers
+
+
+async def given(pieces: list[bytes], chance: random.Random) -> bytes:
+    """What the protocol answers to these pieces."""
+    loop, wire = asyncio.get_running_loop(), Wire()
+    config = uvicorn.Config(echo, interface="asgi3", log_config=None, proxy_headers=False)
+    config.load()
+    protocol = Protocol(config, ServerState(), {}, loop)
+    # As a transport would: while no task is running.
+    loop.call_soon(protocol.connection_made, cast("asyncio.Transport", wire))
+    for piece in pieces:
+        loop.call_soon(protocol.data_received, piece)
+        for _ in range(chance.choice([1, 1, 2, 5])):
+            await asyncio.sleep(0)
+    for _ in range(100):
+        await asyncio.sleep(0)
+    protocol.connection_lost(None)
+    return wire.sent
+
+
+async def test_chunked_bodies_arrive_whole_however_they_are_cut(fuzz: Fuzz) -> None:
+    for seed in fuzz.seeds():
+        chance = random.Random(seed)  # noqa: S311  # a test, not a secret
+        for _ in range(HISTORIES):
+            sent, answers = some_requests(chance)
+            size = chance.choice([1, 2, 3, 7, 20, 100, 10_000])
+            pieces = [sent[at : at + size] for at in range(0, len(sent), size)]
+            received = await given(pieces, chance)
+            assert [answered.body for answered in answers_in(received)] == answers, (size, sent)
