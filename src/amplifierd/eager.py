@@ -1,20 +1,63 @@
-"""A task that begins what it is given at once, and is needed again only where that has to wait.
+"""Tasks that begin at once: most requests have their answer without waiting.
 
-Most requests have their answer without waiting, and a task of their own, which begins in the next turn of the event
-loop, would take a tenth of their time. Tasks of Python 3.12 and later can begin at once (`eager_start`), but each is a
-new one; this is made of what asyncio has for those who extend it
-(https://docs.python.org/3/library/asyncio-extending.html).
+A task that begins in the next turn of the event loop would take a tenth of their time. Those of Python 3.12 and later
+can begin at once (`eager_start`), and take no longer than what is made here, for Python 3.11, of what asyncio has for
+those who extend it (https://docs.python.org/3/library/asyncio-extending.html).
 """
 
 import asyncio
+import sys
 import types
 from asyncio.tasks import _enter_task, _leave_task
 from collections.abc import Callable, Coroutine, Generator
 from contextvars import Context, copy_context
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 Work = Coroutine[Any, Any, None]
+
+
+class EagerTasks(Protocol):
+    """Runs coroutines, each in a copy of `context`, so that what it sets there is gone with it."""
+
+    context: Context
+
+    def run(self, work: Work) -> bool:
+        """Run `work` until it waits; if it does, go on with it later, in a task that is among the waiting ones then.
+
+        False where it can't begin now: then it is not begun.
+        """
+
+    def end(self) -> None:
+        """Run nothing more than what still waits."""
+
+
+def eager_tasks(loop: asyncio.AbstractEventLoop, waiting: set[asyncio.Task[Any]]) -> EagerTasks:
+    """Those that this Python has; tasks are `waiting` while they wait."""
+    return NativeEagerTasks(loop, waiting) if sys.version_info >= (3, 12) else EagerTask(loop, waiting)
+
+
+class NativeEagerTasks:
+    """A new task of asyncio's for each coroutine."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, waiting: set[asyncio.Task[Any]]) -> None:
+        self._loop = loop
+        self._waiting = waiting
+        self.context = copy_context()
+
+    def run(self, work: Work) -> bool:
+        """Run `work` until it waits; False where another task is running: one within the other would grow the stack."""
+        if asyncio.current_task(self._loop) is not None:
+            return False
+        options: dict[str, Any] = {"loop": self._loop, "context": self.context.copy(), "eager_start": True}
+        task = asyncio.Task(work, **options)
+        if not task.done():
+            self._waiting.add(task)
+            task.add_done_callback(self._waiting.discard)
+        return True
+
+    def end(self) -> None:
+        """Nothing is left to end."""
 
 
 class EagerTask:

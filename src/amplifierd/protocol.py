@@ -13,7 +13,7 @@ from .asgi import Application, Header
 from .chunks import ChunkedBody, end_of_head
 from .contract import Problem
 from .corked import CorkedTransport
-from .eager import EagerTask
+from .eager import eager_tasks
 from .limits import LIMITS, Limits
 from .patience import Patience
 from .refusals import problem, refusal_of, refusing, response, unsupported
@@ -88,7 +88,7 @@ class Protocol(asyncio.Protocol):
         self.server_state.connections.add(self)  # type: ignore[arg-type]  # it lists uvicorn's own
         self._transport = CorkedTransport(transport, self._loop)
         self.write, self.close = self._transport.write, self._transport.close
-        self._eager = EagerTask(self._loop, self.server_state.tasks)
+        self._eager = eager_tasks(self._loop, self.server_state.tasks)
         self._drained = asyncio.Event()
         self._scope = scope_on(transport)
         least = min(self._limits.head_seconds, self._idle_seconds)

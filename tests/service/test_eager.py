@@ -4,10 +4,15 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-from amplifierd.eager import EagerTask
+import pytest
+
+from amplifierd.eager import EagerTask, EagerTasks, eager_tasks
+
+Make = Callable[[asyncio.AbstractEventLoop, set[asyncio.Task[Any]]], EagerTasks]
+EITHER = pytest.mark.parametrize("make", [EagerTask, eager_tasks])
 
 
-async def from_the_loop(eager: EagerTask, work: Callable[[], Any]) -> None:
+async def from_the_loop(eager: EagerTasks, work: Callable[[], Any]) -> None:
     """Run it as a transport would: while no task is running."""
     loop = asyncio.get_running_loop()
     begun = loop.create_future()
@@ -20,9 +25,10 @@ async def from_the_loop(eager: EagerTask, work: Callable[[], Any]) -> None:
     await begun
 
 
-async def test_what_need_not_wait_is_done_at_once() -> None:
+@EITHER
+async def test_what_need_not_wait_is_done_at_once(make: Make) -> None:
     waiting: set[asyncio.Task[Any]] = set()
-    eager = EagerTask(asyncio.get_running_loop(), waiting)
+    eager = make(asyncio.get_running_loop(), waiting)
     tasks: list[asyncio.Task[Any] | None] = []
 
     async def work() -> None:
@@ -30,14 +36,16 @@ async def test_what_need_not_wait_is_done_at_once() -> None:
 
     for _ in range(2):
         await from_the_loop(eager, work)
-    assert tasks[0] is tasks[1] is not asyncio.current_task()
+    assert None not in tasks
+    assert asyncio.current_task() not in tasks
     assert not waiting
     eager.end()
 
 
-async def test_what_waits_goes_on_in_the_same_task_and_nothing_else_runs_there() -> None:
+@EITHER
+async def test_what_waits_goes_on_in_the_same_task_and_nothing_else_runs_there(make: Make) -> None:
     waiting: set[asyncio.Task[Any]] = set()
-    eager = EagerTask(asyncio.get_running_loop(), waiting)
+    eager = make(asyncio.get_running_loop(), waiting)
     gate = asyncio.Event()
     tasks = []
 
@@ -59,8 +67,9 @@ async def test_what_waits_goes_on_in_the_same_task_and_nothing_else_runs_there()
     assert not waiting
 
 
-async def test_a_timeout_that_begins_at_once_ends_what_waits() -> None:
-    eager = EagerTask(asyncio.get_running_loop(), set())
+@EITHER
+async def test_a_timeout_that_begins_at_once_ends_what_waits(make: Make) -> None:
+    eager = make(asyncio.get_running_loop(), set())
     done = []
 
     async def work() -> None:
