@@ -15,22 +15,26 @@ MOST_NAMED = 1_000
 
 
 class CleanUpProgress(msgspec.Struct, frozen=True):
-    """How far a clean-up is: the last session that was passed, of those from before `cutoff`."""
+    """How far a clean-up is: the last session that was passed, of those from before `cutoff`.
+
+    Sessions that were written after it began have a revision past `last_revision`, and stay.
+    """
 
     cutoff: str
+    last_revision: int
     report: CleanUpReport
     at: str = ""
     after_id: str = ""
 
 
-def first_progress(which: CleanUp, now: str) -> CleanUpProgress:
-    """That of a clean-up which begins `now`, by the machine's clock.
+def first_progress(which: CleanUp, now: str, last_revision: int) -> CleanUpProgress:
+    """That of a clean-up which begins `now`, by the machine's clock, after the write of `last_revision`.
 
     With 0 days the cutoff is past every time: also a session that was written while the clock was ahead is older.
     """
     days = which.older_than_days
     cutoff = after(now, -days * DAY_SECONDS) if days else AFTER_LAST_MOMENT
-    return CleanUpProgress(cutoff, CleanUpReport(dry_run=which.dry_run))
+    return CleanUpProgress(cutoff, last_revision, CleanUpReport(dry_run=which.dry_run))
 
 
 class Walk:
@@ -58,6 +62,7 @@ class Walk:
         bindings: Bindings = {
             "workspace": self._workspace,
             "cutoff": self.progress.cutoff,
+            "last_revision": self.progress.last_revision,
             "statuses": self._statuses,
             "at": self.progress.at,
             "after_id": self.progress.after_id,
@@ -69,7 +74,7 @@ class Walk:
         if found:
             updated_at, last_id, _ = found[-1]
             report = _report(self.progress.report, found)
-            self.progress = CleanUpProgress(self.progress.cutoff, report, updated_at, last_id)
+            self.progress = msgspec.structs.replace(self.progress, report=report, at=updated_at, after_id=last_id)
         return bool(found)
 
 

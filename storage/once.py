@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from typing import NamedTuple, TypeVar
 
 import msgspec
-from msgspec.json import decode
+from msgspec.json import decode, encode
 
 from .change import Change
 from .clock import after
@@ -109,8 +109,8 @@ async def _recorded(change: Change, once: Once) -> _Recorded | None:
 
 
 async def record(change: Change, once: Once, keep_seconds: float, answer: object, state: str = "") -> None:
-    """Keep an answer for so long."""
-    session_id, text = await keep(change, keep_seconds, answer)
+    """Keep an answer for so long; one that is `UNFINISHED` as it is, for another part follows."""
+    session_id, text = (None, encode(answer).decode()) if state else await keep(change, keep_seconds, answer)
     bindings = _key(change, once) | {
         "fingerprint": state + once.fingerprint,
         "answer": text,

@@ -72,7 +72,7 @@ class TransactionalPieces(Transactions, Storage):
         if recalled is not None:
             return recalled
         begun = await self._progress(workspace, once, CleanUpProgress)
-        progress = begun or first_progress(which, self._clock.machine_time())
+        progress = begun or await self._first_progress(workspace, which)
         if which.dry_run:
             return await self._count_old(workspace, which, once, progress, progressed)
         more: CleanUpProgress | None = progress
@@ -81,6 +81,12 @@ class TransactionalPieces(Transactions, Storage):
             more = await self._clean_up_some(workspace, which, once, progress)
             progressed()
         return progress.report
+
+    async def _first_progress(self, workspace: str, which: CleanUp) -> CleanUpProgress:
+        row = await self._rows.row(self.statements.LAST_REVISION, {"workspace": workspace})
+        # A workspace without any write has no sessions either.
+        last_revision: int = 0 if row is None else row[0]
+        return first_progress(which, self._clock.machine_time(), last_revision)
 
     async def _count_old(
         self,

@@ -286,6 +286,7 @@ SELECT updated_at, id, message_count
 FROM session
 WHERE workspace = :workspace
     AND updated_at < :cutoff
+    AND revision <= :last_revision
     AND updated_at >= :at
     AND (updated_at > :at OR id < :after_id)
     AND instr(:statuses, status) > 0
