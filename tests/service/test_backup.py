@@ -179,7 +179,7 @@ def test_a_backup_that_is_not_sound_is_not_restored(path: Path, tmp_path: Path) 
         done("backup", "--database", daemon.database, tmp_path / "b.db")
     with (tmp_path / "b.db").open("r+b") as file:
         file.seek(file.seek(0, 2) // 4096 // 2 * 4096)
-        file.write(b"\xff" * 4096)
+        file.write(b"\xff" * 8 * 4096)
     before = path.read_bytes()
     refused(
         "restore", "--force", "--database", f"sqlite:///{path}", tmp_path / "b.db", words="SQLite says of a copy of"

@@ -89,9 +89,9 @@ def test_what_is_no_database_is_said() -> None:
         assert "secret" not in refused.output
 
 
-def test_a_database_without_a_schema_is_brought_up_to_date_first(database: str) -> None:
-    refused = check(database)
+def test_a_database_without_a_schema_is_brought_up_to_date_first(empty_database: str) -> None:
+    refused = check(empty_database)
     assert refused.exit_code == 1
-    with Daemon(database):
+    with Daemon(empty_database):
         pass
-    assert check(database).stdout == "Nothing is wrong in 0 sessions with 0 messages.\n"
+    assert check(empty_database).stdout == "Nothing is wrong in 0 sessions with 0 messages.\n"

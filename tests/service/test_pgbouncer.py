@@ -159,6 +159,6 @@ def test_a_password_need_not_be_in_a_command_line(
 
 def _readable(file: Path) -> Path:
     """The file, below folders that whoever PgBouncer runs as may search."""
-    for folder in [*file.parents][:3]:
+    for folder in [*file.parents][:4]:
         folder.chmod(0o755)
     return file

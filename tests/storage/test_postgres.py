@@ -58,6 +58,7 @@ BINDINGS: dict[str, object] = {
     "statuses": "failed",
     "at": "2",
     "after_id": "x",
+    "last_revision": 1,
     "limit": 10,
     "patterns": [" word7 "],
     "lexemes": "'word7'",

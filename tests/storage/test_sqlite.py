@@ -64,6 +64,7 @@ async def test_a_list_that_fails_leaves_no_connection_behind(path: Path) -> None
             with pytest.raises(apsw.SQLError):
                 await storage.list_sessions(W, SessionQuery())
         assert files_open(path) == before
+        vandal.execute("ALTER TABLE hidden RENAME TO session")
         vandal.close()
 
 

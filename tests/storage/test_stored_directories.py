@@ -222,7 +222,7 @@ async def test_pages_are_the_list(storage: Storage, limit: int) -> None:
 
 @pytest.mark.parametrize("most_sorted", [0, 5_000])
 async def test_sessions_of_a_subtree(storage: Storage, most_sorted: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("amplifierd.storage.queries.MOST_SORTED", most_sorted)
+    monkeypatch.setattr("amplifierd.storage.session_pages.MAX_SORTED", most_sorted)
     paths = ["a", "a/b", "a/b/c", "a-b", "a0", "ab", "é/a"]
     await amplified(storage, *paths)
     for path in [*paths, "."]:
