@@ -64,5 +64,5 @@ def _daemons() -> Iterator[tuple[AbstractContextManager[str], list[str]]]:
 
 
 def _new_key(database: str) -> str:
-    create = ["keys", "create", "--name", "clients", "--scope", "admin", "--database", database]
+    create = ["keys", "create", "--name", "clients", "--scope", "admin", "--database", database, "--create"]
     return run([sys.executable, "-m", "amplifierd", *create], SOURCES).splitlines()[-1]
