@@ -370,7 +370,7 @@ SELECT updated_at, id, message_count
 FROM session
 WHERE workspace = :workspace
     AND updated_at < :cutoff
-    AND revision <= :last_revision
+    AND revision + 0 <= :last_revision -- not the index of revisions: few are old
     AND updated_at >= :at
     AND (updated_at > :at OR id < :after_id)
     AND strpos(:statuses, status) > 0
