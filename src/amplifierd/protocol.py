@@ -10,12 +10,12 @@ import uvicorn
 from uvicorn.server import ServerState
 
 from .asgi import Application, Header
-from .chunks import ChunkedBody, end_of_head
 from .contract import Problem
 from .corked import CorkedTransport
 from .eager import eager_tasks
 from .limits import LIMITS, Limits
 from .patience import Patience
+from .pieces import BODY, HEAD, NOTHING, ChunkedBody, Pieces
 from .refusals import problem, refusal_of, refusing, response, unsupported
 from .request import Request, scope_of, scope_on
 from .upgrade import without_offer
@@ -25,9 +25,6 @@ PIECE_BYTES = 8 * 1024
 # So much of a body may wait for its application, and of what was sent ahead for its turn. Who does not read does not
 # learn that its client is gone.
 _MOST_HELD_BYTES = 64 * 1024
-
-# What is coming: nothing yet, a head, a body.
-_NOTHING, _HEAD, _BODY = range(3)
 
 
 class Protocol(asyncio.Protocol):
@@ -61,7 +58,7 @@ class Protocol(asyncio.Protocol):
         # Whatever the application's contract allows fits (see contract/targets.py).
         self._target_bytes: int = max(limits.target_bytes, getattr(config.loaded_app, "longest_target", 0))
         self._parser = self._new_parser()
-        self._coming = _NOTHING
+        self._coming = NOTHING
         self._target = b""
         self._headers: list[Header] = []
         self._codings: list[bytes] = []
@@ -77,8 +74,7 @@ class Protocol(asyncio.Protocol):
         self._body_bytes = 0
         # What is not parsed yet.
         self._rest: bytes | memoryview = b""
-        self._end_of_piece = b""
-        self._chunks: ChunkedBody | None = None
+        self._pieces = Pieces()
         self._is_paused = False
         self._is_refused = False
 
@@ -131,7 +127,7 @@ class Protocol(asyncio.Protocol):
             self._last.keep_alive = False
 
     def on_message_begin(self) -> None:
-        self._coming = _HEAD
+        self._coming = HEAD
         self._has_turned = True
         self._target = b""
         self._headers = []
@@ -148,6 +144,8 @@ class Protocol(asyncio.Protocol):
             self._expects_continue = True
         elif name == b"transfer-encoding":
             self._codings.append(value)
+        elif name == b"content-length":
+            self._pieces.body_left = int(value)
         self._headers.append((name, value))
 
     def on_headers_complete(self) -> None:
@@ -159,8 +157,8 @@ class Protocol(asyncio.Protocol):
         if parser.should_upgrade():
             return
         request = self._requested()
-        self._coming = _BODY
-        self._chunks = ChunkedBody() if self._codings else None
+        self._coming = BODY
+        self._pieces.chunks = ChunkedBody() if self._codings else None
         self._has_turned = True
         self._gathered = 0
         # Trailers come into another list: they are no headers (RFC 9110, section 6.5.1).
@@ -173,6 +171,7 @@ class Protocol(asyncio.Protocol):
 
     def on_body(self, body: bytes) -> None:
         self._body_bytes += len(body)
+        self._pieces.body_left -= len(body)
         request = self._last
         if request is not None and not request.is_done:
             request.feed(body)
@@ -182,8 +181,8 @@ class Protocol(asyncio.Protocol):
     def on_message_complete(self) -> None:
         if self._last is not None and not self._parser.should_upgrade():
             self._last.end()
-            self._coming = _NOTHING
-            self._chunks = None
+            self._coming = NOTHING
+            self._pieces.chunks = None
             self._gathered = 0
 
     async def drain(self) -> None:
@@ -272,8 +271,10 @@ class Protocol(asyncio.Protocol):
         piece, is_begun = b"", False
         try:
             while self._rest and not self._ahead:
-                is_begun = self._coming == _HEAD
-                piece, size = self._next_piece()
+                is_begun = self._coming == HEAD
+                whole = memoryview(self._rest)
+                piece, size = self._pieces.take(bytes(whole[:PIECE_BYTES]), self._coming)
+                self._rest = whole[size:]
                 self._feed(piece, size)
         except httptools.HttpParserError as error:
             self._refuse(refusal_of(error, piece, is_begun=is_begun))
@@ -281,20 +282,6 @@ class Protocol(asyncio.Protocol):
             self._refuse(refused)
         else:
             self._go_on()
-
-    def _next_piece(self) -> tuple[bytes, int]:
-        """What the parser is given next, and how many bytes that were."""
-        whole = memoryview(self._rest)
-        piece, self._rest = bytes(whole[:PIECE_BYTES]), whole[PIECE_BYTES:]
-        if self._chunks is None:
-            end = end_of_head(piece, self._end_of_piece if self._coming == _HEAD else None)
-            taken, left = piece[:end], piece[end:]
-            self._end_of_piece = (self._end_of_piece + taken[-3:])[-3:]
-        else:
-            taken, left = self._chunks.take(piece)
-        if left:
-            self._rest = b"".join((left, self._rest))
-        return taken, len(piece) - len(left)
 
     def _feed(self, piece: bytes, size: int) -> None:
         body_bytes = self._body_bytes
@@ -343,7 +330,7 @@ class Protocol(asyncio.Protocol):
 
     def _expect(self) -> None:
         self._body_bytes = 0
-        self._patience.wait(self._limits.body_seconds if self._coming == _BODY else self._limits.head_seconds)
+        self._patience.wait(self._limits.body_seconds if self._coming == BODY else self._limits.head_seconds)
 
     def _without_offer(self) -> bytes:
         """The head of the request that asked to upgrade, for a new parser."""
@@ -354,9 +341,9 @@ class Protocol(asyncio.Protocol):
         limits = self._limits
         if not self._coming:
             self.close()
-        elif self._is_paused or self._ahead or (self._coming == _BODY and self._body_bytes >= limits.body_bytes):
+        elif self._is_paused or self._ahead or (self._coming == BODY and self._body_bytes >= limits.body_bytes):
             self._expect()
-        elif self._coming == _BODY:
+        elif self._coming == BODY:
             least, seconds = limits.body_bytes, limits.body_seconds
             self._refuse(problem(408, f"Less than {least} bytes of the body came within {seconds:g} seconds."))
         else:
@@ -364,7 +351,7 @@ class Protocol(asyncio.Protocol):
 
     def _refuse(self, refused: Problem) -> None:
         """Answer what is being received with a problem, in its turn; nothing after it is read."""
-        is_in_body = self._coming == _BODY
+        is_in_body = self._coming == BODY
         self._read_no_more()
         last = self._last
         if last is not None and is_in_body:
@@ -378,7 +365,7 @@ class Protocol(asyncio.Protocol):
     def _read_no_more(self) -> None:
         """Leave what still comes alone, so that the client can send it."""
         self._is_refused, self._rest = True, b""
-        self._coming = _NOTHING
+        self._coming = NOTHING
         self._patience.due = None
         self._transport.lingers = True
         self.read_on()

@@ -1,6 +1,6 @@
-"""Chunked bodies (RFC 9112, section 7.1) without their chunk extensions, which mean nothing here.
+"""What a client sends, in pieces for the parser; chunked bodies without their extensions, which mean nothing here.
 
-httptools takes no blanks around them, which a recipient has to take.
+A recipient has to take blanks around extensions (RFC 9112, section 7.1.1), and httptools does not.
 """
 
 import re
@@ -11,21 +11,11 @@ _QUOTED = rb'"(?:[\t !#-\[\]-~\x80-\xff]|\\[\t -~\x80-\xff])*+"'
 _EXTENSION = rb"[\t ]*+;[\t ]*+%b(?:[\t ]*+=[\t ]*+(?:%b|%b))?+" % (_TOKEN, _TOKEN, _QUOTED)
 _SIZE_LINE = re.compile(rb"([0-9A-Fa-f]++)(?:%b)*+\r\n" % _EXTENSION)
 
+# What is coming: nothing yet, a head, a body.
+NOTHING, HEAD, BODY = range(3)
+
 _LINE_END = b"\r\n"
 _END = b"\r\n\r\n"
-
-
-def end_of_head(piece: bytes, before: bytes | None) -> int:
-    """Where the first head of a chunked body ends in what a client sends, or else the piece: what is there is no body.
-
-    `before` is what came before the piece of a head that has begun; None if none has.
-    """
-    if before is None:
-        start = piece.lower().find(b"chunked")
-        end = -1 if start < 0 else piece.find(_END, start)
-        return len(piece) if end < 0 else end + len(_END)
-    end = (before + piece).find(_END)
-    return len(piece) if end < 0 else end + len(_END) - len(before)
 
 
 class ChunkedBody:
@@ -87,3 +77,35 @@ class ChunkedBody:
             self._trailers = seen[-3:]
             return data, b""
         return data[: end + len(_END) - before], data[end + len(_END) - before :]
+
+
+class Pieces:
+    """Cuts what a client sends, so that a chunked body begins a piece of its own, and no other piece has a part of one.
+
+    `chunks` is the chunked body that is coming, if any; `body_left` is how much is to come of a body with a length.
+    """
+
+    def __init__(self) -> None:
+        self.chunks: ChunkedBody | None = None
+        self.body_left = 0
+        # The last that was taken: where a head ends may be between two pieces.
+        self._last = b""
+
+    def take(self, piece: bytes, coming: int) -> tuple[bytes, int]:
+        """What the parser is given of a piece, and how many bytes of the piece that is."""
+        if coming == BODY:
+            if self.chunks is not None:
+                taken, left = self.chunks.take(piece)
+                return taken, len(piece) - len(left)
+            size = min(len(piece), self.body_left) or len(piece)
+        elif coming == HEAD:
+            end = (self._last + piece).find(_END)
+            size = len(piece) if end < 0 else end + len(_END) - len(self._last)
+        else:
+            # A chunked body follows its head, which names it.
+            start = piece.lower().find(b"chunked")
+            end = -1 if start < 0 else piece.find(_END, start)
+            size = len(piece) if end < 0 else end + len(_END)
+        taken = piece[:size]
+        self._last = (self._last + taken[-3:])[-3:]
+        return taken, size
