@@ -1,0 +1,120 @@
+"""Blocks and parts: which field of a provider's block is which field of a part.
+
+What has no field stays under the provider's own key in the part's `native`, so nothing is lost. A value that its field
+could not take, such as null where a text is due, is left there too; a block without a field that a part must have
+becomes a part `data`.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from .interface import ContentNotConvertible, Object
+
+# The lengths that the contract allows, and the fields that may be empty.
+_MAX_CHARACTERS = {"id": 512, "call": 512, "name": 512, "media": 255, "title": 4_096}
+_MAY_BE_EMPTY = frozenset({"text", "input", "output", "signature", "title"})
+_REQUIRED = {
+    "text": {"text"},
+    "reasoning": {"text"},
+    "tool_call": {"call", "name", "input"},
+    "tool_result": {"call"},
+    "file": {"media", "url"},
+    "source": set[str](),
+}
+_KIND = re.compile(r"[A-Za-z0-9._-]{1,100}")
+
+
+@dataclass(frozen=True, slots=True)
+class BlockShape:
+    """A type of block that is a type of part.
+
+    `fields` names for each key of the block the part's field, a text in both; `json_fields` those that are any JSON in
+    the block and its text in the part; `fixed` what the part has always. A part whose block's type is the `default` one
+    needs no `native` to say so.
+    """
+
+    block_type: str
+    part_type: str
+    fields: Mapping[str, str]
+    json_fields: Mapping[str, str] = field(default_factory=dict)
+    fixed: Mapping[str, str] = field(default_factory=dict)
+    default: bool = False
+
+    def read(self, block: Object, format_name: str) -> Object | None:
+        """The part that a block is; None if a field is missing that the part must have."""
+        rest = {key: value for key, value in block.items() if key != "type"}
+        part: Object = {"type": self.part_type, **self.fixed}
+        for key, name in self.fields.items():
+            if fits(name, rest.get(key)):
+                part[name] = rest.pop(key)
+        for key, name in self.json_fields.items():
+            if key in rest:
+                part[name] = text_of(rest.pop(key))
+        if not _REQUIRED[self.part_type] <= part.keys():
+            return None
+        return with_native(part, format_name, rest if self.default else {"type": self.block_type, **rest})
+
+    def write(self, part: Object, native: Object) -> Object:
+        """The block that a part is."""
+        block: Object = {"type": self.block_type}
+        for key, name in self.fields.items():
+            if name in part:
+                block[key] = part[name]
+        for key, name in self.json_fields.items():
+            if name in part:
+                block[key] = value_of(part[name])
+        return {**block, **native, "type": self.block_type}
+
+
+def fits(name: str, value: Any) -> bool:
+    """Whether a value can be a part's field of that name."""
+    if not isinstance(value, str) or (not value and name not in _MAY_BE_EMPTY):
+        return False
+    return len(value) <= _MAX_CHARACTERS.get(name, len(value))
+
+
+def type_of(block: Any) -> str:
+    """The type of a block, of whatever is there instead of one an empty text."""
+    block_type = block.get("type") if isinstance(block, dict) else None
+    return block_type if isinstance(block_type, str) else ""
+
+
+def with_native(part: Object, format_name: str, native: Object) -> Object:
+    """A part with what only its format understands."""
+    return {**part, "native": {format_name: native}} if native else part
+
+
+def native_of(part: Object, format_name: str) -> Object:
+    """What a part has that only this format understands."""
+    native = part.get("native", {}).get(format_name, {})
+    return dict(native)
+
+
+def data_part(block: Any, format_name: str) -> Object:
+    """A block of which nothing is known as a part."""
+    block_type = type_of(block)
+    kind = block_type if _KIND.fullmatch(block_type) else "block"
+    return {"type": "data", "kind": f"{format_name}.{kind}", "value": block}
+
+
+def is_data_of(part: Object, format_name: str) -> bool:
+    """Whether a part is such a block of this format."""
+    return part["type"] == "data" and str(part["kind"]).startswith(f"{format_name}.")
+
+
+def text_of(value: Any) -> str:
+    """A value as JSON."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def value_of(text: str) -> Any:
+    """The value that is JSON in a text. Raises `ContentNotConvertible`."""
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise ContentNotConvertible(
+            f"The text {text[:100]!r} is not JSON ({error}), and this format has JSON in its place."
+        ) from error

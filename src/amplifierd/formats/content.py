@@ -1,0 +1,96 @@
+"""The content of a provider's message: a text or a list of blocks, and beside it what only the provider has."""
+
+from collections.abc import Callable
+from typing import Any
+
+from .blocks import data_part, is_data_of, native_of, with_native
+from .interface import ROLES, Message, Object
+
+BlockReader = Callable[[Any], Object]
+# The block that the first of these parts begins, and how many of them it takes; none for what a format can't say.
+BlockWriter = Callable[[list[Object]], tuple[list[Any], int]]
+
+
+def write_blocks(parts: list[Object], name: str, write_block: BlockWriter) -> list[Any]:
+    """The blocks of parts."""
+    blocks: list[Any] = []
+    place = 0
+    while place < len(parts):
+        part = parts[place]
+        if part["type"] == "data":
+            blocks += [part["value"]] if is_data_of(part, name) else []
+            place += 1
+        else:
+            written, count = write_block(parts[place:])
+            blocks += written
+            place += count
+    return blocks
+
+
+def joined(parts: list[Object]) -> str:
+    """The text of parts."""
+    return "".join(part["text"] for part in parts if part["type"] == "text")
+
+
+def read_result(call: str, content: Any, name: str, native: Object, read_block: BlockReader) -> list[Object] | None:
+    """The parts of a call's result, whose content is a text or a list of blocks; None if it is neither."""
+    if isinstance(content, str):
+        return [with_native({"type": "tool_result", "call": call, "output": content}, name, native)]
+    if not isinstance(content, list):
+        return None
+    # Of its blocks none can be a call: what belongs to a result belongs to no other.
+    inner = [data_part(block, name) if "call" in part else part for block in content for part in [read_block(block)]]
+    # An empty list is not the same as none.
+    head = with_native({"type": "tool_result", "call": call}, name, native if inner else {**native, "content": []})
+    return [head, *({**part, "call": call} for part in inner)]
+
+
+def write_result(parts: list[Object], name: str, write_block: BlockWriter) -> tuple[Object, int]:
+    """The members of the result that parts begin with, but for its call; and how many parts it takes."""
+    head = parts[0]
+    count = 1 + _belonging(parts)
+    inner = [{key: value for key, value in part.items() if key != "call"} for part in parts[1:count]]
+    native = native_of(head, name)
+    if not inner:
+        return ({"content": head["output"]} if "output" in head else {}) | native, count
+    if "output" in head:
+        inner.insert(0, {"type": "text", "text": head["output"]})
+    return {**native, "content": write_blocks(inner, name, write_block)}, count
+
+
+def _belonging(parts: list[Object]) -> int:
+    count = 0
+    for part in parts[1:]:
+        if part.get("call") != parts[0]["call"] or part["type"] in {"tool_call", "tool_result"}:
+            break
+        count += 1
+    return count
+
+
+def message_of(source: Object, parts: list[Object], name: str, taken: set[str], role: str, form: str = "") -> Message:
+    """A message of these parts; members of its source that are not `taken` go into its metadata.
+
+    `role` is taken if the source's own is none of the contract's; `form` says how the content was written.
+    """
+    rest = {key: value for key, value in source.items() if key not in taken}
+    kept: Object = {}
+    own = source.get("role")
+    if isinstance(own, str) and own in ROLES:
+        role = own
+        rest.pop("role", None)
+    elif "role" not in source:
+        kept["role"] = False
+    if rest:
+        kept["fields"] = rest
+    if form:
+        kept["content"] = form
+    return {"role": role, "parts": parts, "metadata": {name: kept}} if kept else {"role": role, "parts": parts}
+
+
+def source_of(message: Message, name: str, roles: dict[str, str]) -> tuple[Object, str]:
+    """What `message_of` kept of a source, with its role, by its name in the format; and the form of its content."""
+    kept: Object = message.get("metadata", {}).get(name, {})
+    source = dict(kept.get("fields", {}))
+    if kept.get("role", True):
+        source.setdefault("role", roles.get(message["role"], message["role"]))
+    return source, str(kept.get("content", ""))
