@@ -19,6 +19,12 @@ class Term:
     words: tuple[str, ...]
     prefix: bool = False
 
+    @property
+    def pattern(self) -> str:
+        """The part of a text that it is, if there is a space before and a space after each word of that."""
+        text = f" {'  '.join(self.words)} "
+        return text.removesuffix(" ") if self.prefix else text
+
     def places(self, said: Sequence[str], most: int | None = None) -> list[int]:
         """Where it begins in these words; the first `most` places."""
         *before, last = self.words

@@ -42,11 +42,6 @@ class Tokenizer:
         return self._tokens(text)
 
 
-def pattern_of(term: Term) -> str:
-    """The part of `Words.text` that a term is."""
-    return _spaced(term.words).removesuffix(" ") if term.prefix else _spaced(term.words)
-
-
 def lexemes_of(term: Term) -> str:
     """A tsquery for the messages that may have a term."""
     return " & ".join(f"'{word[:MOST_LEXEME]}'" for word in term.words)

@@ -9,7 +9,7 @@ from .. import hits
 from ..hits import Found, best, bindings_of, listing, score_of
 from ..records import Listing, Message, SearchQuery
 from ..words import Term, terms_of
-from .lexemes import Tokenizer, is_lexeme, lexemes_of, pattern_of
+from .lexemes import Tokenizer, is_lexeme, lexemes_of
 from .pool import Pool
 from .search_statements import RECORDS, search
 
@@ -24,8 +24,8 @@ async def find(pool: Pool, tokenizer: Tokenizer, workspace: str, query: SearchQu
     bindings, filters = bindings_of(workspace, query)
     whole = [term for term in terms if not term.prefix]
     sought = {
-        "patterns": [pattern_of(term) for term in terms],
-        "repeating": [_overlaps(pattern_of(term)) for term in terms],
+        "patterns": [term.pattern for term in terms],
+        "repeating": [_overlaps(term.pattern) for term in terms],
         "leads": [_lead(term) for term in terms],
         "lexemes": " & ".join(lexemes_of(term) for term in whole),
         "bytes": hits.MAX_BYTES,
@@ -58,6 +58,6 @@ def _overlaps(pattern: str) -> bool:
 
 def _lead(term: Term) -> str:
     """A regular expression that matches the first word of each match of a term."""
-    pattern = pattern_of(term)
+    pattern = term.pattern
     first = f" {term.words[0]} "
     return f"{first}(?={pattern.removeprefix(first)})"

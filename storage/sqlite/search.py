@@ -92,9 +92,15 @@ def _in_texts(
         if content.isascii() and not all(it.search(content) for it in beginnings):
             continue
         said = [word for piece in pieces(content) for word in words_of(piece)]
-        matches = [len(term.places(said, hits.MAX_MATCHES)) for term in terms]
-        if all(matches):
+        spaced = f" {'  '.join(said)} "
+        if all(term.pattern in spaced for term in terms):
+            matches = [_count(term, said, spaced) for term in terms]
             yield score_of(sum(matches), len(said)), session_id, sequence, role
+
+
+def _count(term: Term, said: Sequence[str], spaced: str) -> int:
+    """How often a message has a term, up to `MAX_MATCHES` if it has several words: these may overlap."""
+    return spaced.count(term.pattern) if len(term.words) == 1 else len(term.places(said, hits.MAX_MATCHES))
 
 
 def _beginning(term: Term) -> re.Pattern[str]:
