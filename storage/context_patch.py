@@ -5,7 +5,7 @@ from msgspec import Raw
 
 from .errors import ContextTooLarge
 from .extent import MOST_VALUES, has_more_values
-from .merge import merge_members
+from .merge import count_kept, merge_members
 from .text import text
 
 MOST_MEMBERS = 1_024
@@ -23,15 +23,12 @@ class PatchedContext(msgspec.Struct, frozen=True):
     after: str
 
 
-class PreparationStale(Exception):
-    """A large patch was not merged before its transaction, or with a context that has changed since."""
-
-
 def patch_context(session_id: str, before: str, patch: Raw) -> PatchedContext:
     """Merge a patch (RFC 7396) into a context. Raises `ContextTooLarge`."""
+    # All of them would be there afterwards.
+    _check_members(session_id, count_kept(text(patch)))
     members = merge_members(before, text(patch))
-    if len(members) > MOST_MEMBERS:
-        raise ContextTooLarge(session_id, f"{len(members)} members; the most is {MOST_MEMBERS}")
+    _check_members(session_id, len(members))
     merged = msgspec.json.encode(members)
     if len(merged) > MOST_CONTEXT_BYTES:
         raise ContextTooLarge(session_id, f"{len(merged)} bytes; the most is {MOST_CONTEXT_BYTES}")
@@ -40,13 +37,20 @@ def patch_context(session_id: str, before: str, patch: Raw) -> PatchedContext:
     return PatchedContext(before, merged.decode())
 
 
-def patched_context(session_id: str, before: str, patch: Raw, prepared: PatchedContext | None, *, last: bool) -> str:
+def _check_members(session_id: str, members: int) -> None:
+    if members > MOST_MEMBERS:
+        raise ContextTooLarge(session_id, f"{members} members; the most is {MOST_MEMBERS}")
+
+
+def patched_context(
+    session_id: str, before: str, patch: Raw, prepared: PatchedContext | None, *, last: bool
+) -> str | None:
     """The context that is written: the `prepared` one, if it was made of the context as it is, or a small one.
 
-    Raises `PreparationStale` if a large one has to be prepared first, unless this is the `last` try; `ContextTooLarge`.
+    None if a large one has to be prepared first, unless this is the `last` try. Raises `ContextTooLarge`.
     """
     if prepared is not None and prepared.before == before:
         return prepared.after
     if not last and len(before) + len(bytes(patch)) > MAX_UNPREPARED_BYTES:
-        raise PreparationStale
+        return None
     return patch_context(session_id, before, patch).after

@@ -25,6 +25,11 @@ def merge_members(target: str, patch: str) -> dict[str, Any]:
     return _merged(Raw(target.encode()), Raw(patch.encode()), 0)
 
 
+def count_kept(patch: str) -> int:
+    """How many members a patch gives a value: so many at least has whatever it is merged into."""
+    return sum(not _is_null(value) for value in _members(patch).values())
+
+
 def _merged(target: Any, patch: Any, level: int) -> dict[str, Any]:
     if level == _SCANNED_LEVELS:
         target, patch = _tree(target), _tree(patch)

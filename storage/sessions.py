@@ -76,18 +76,22 @@ async def update(
     *,
     prepared: PatchedContext | None = None,
     last: bool = False,
-) -> Session:
-    """Change what the patch names.
+) -> Session | None:
+    """Change what the patch names; None, and nothing is written, if a large context has to be merged before.
 
-    Raises `PreparationStale` before anything is written if its context is not merged yet; see `patched_context`.
+    See `patched_context`.
     """
     await change.state(session_id, versions)
     if patch == SessionPatch():
         return await read_session(change, session_id)
     profile_hash = await hash_of_profile(change, patch.profile) if isinstance(patch.profile, str) else None
+    placement: Bindings | None = None
     if isinstance(patch.context, Raw):
         before, is_own = await _context(change, session_id)
         context = patched_context(session_id, before, patch.context, prepared, last=last)
+        if context is None:
+            return None
+        placement = placed(context, is_detailed=not is_own)
     if profile_hash is not None:
         await change.run(SET_SESSION_PROFILE, change.key(session_id) | {"hash": profile_hash})
     name = patch.name if isinstance(patch.name, str) else None
@@ -98,8 +102,8 @@ async def update(
         "profile": patch.profile if isinstance(patch.profile, str) else None,
     }
     await change.run(change.statements.UPDATE_SESSION, change.key(session_id) | bindings)
-    if isinstance(patch.context, Raw):
-        await _set_context(change, session_id, placed(context, is_detailed=not is_own))
+    if placement is not None:
+        await _set_context(change, session_id, placement)
     return await read_session(change, session_id)
 
 

@@ -2,9 +2,8 @@
 
 import asyncio
 from collections.abc import Coroutine, Sequence
-from contextlib import suppress
 from dataclasses import replace
-from functools import cached_property, partial
+from functools import cached_property
 from typing import Any
 
 import msgspec
@@ -12,7 +11,7 @@ from msgspec import Raw
 
 from . import messages, queries, removing, sessions, tails
 from .change import Change
-from .context_patch import MAX_PREPARATIONS, PatchedContext, PreparationStale, patch_context
+from .context_patch import MAX_PREPARATIONS, PatchedContext, patch_context
 from .errors import MessageNotFound, SessionNotFound
 from .expiry import ANSWERS_AT_ONCE, EXPIRED_WORKSPACE, FORGET_EXPIRED_ANSWERS
 from .identity import canonical_id
@@ -97,8 +96,9 @@ class TransactionalStorage(
     async def update_session(
         self, workspace: str, session_id: str, patch: SessionPatch, *, versions: Versions = None
     ) -> Session:
-        with suppress(PreparationStale):
-            return await self._change(workspace, lambda change: sessions.update(change, session_id, patch, versions))
+        updated = await self._change(workspace, lambda change: sessions.update(change, session_id, patch, versions))
+        if updated is not None:
+            return updated
         # One at a time: nobody else of this process makes stale what is prepared.
         async with self._preparing:
             return await self._update_prepared(workspace, session_id, patch, versions)
@@ -107,15 +107,19 @@ class TransactionalStorage(
         self, workspace: str, session_id: str, patch: SessionPatch, versions: Versions
     ) -> Session:
         prepared: PatchedContext | None = None
+        last = False
 
-        def update(change: Change, *, last: bool = False) -> Coroutine[Any, Any, Session]:
+        def update(change: Change) -> Coroutine[Any, Any, Session | None]:
             return sessions.update(change, session_id, patch, versions, prepared=prepared, last=last)
 
-        for _ in range(MAX_PREPARATIONS):
+        for attempt in range(1, MAX_PREPARATIONS + 1):
+            last = attempt == MAX_PREPARATIONS
             prepared = await self._prepare(workspace, session_id, patch)
-            with suppress(PreparationStale):
-                return await self._change(workspace, update)
-        return await self._change(workspace, partial(update, last=True))
+            updated = await self._change(workspace, update)
+            if updated is not None:
+                break
+        assert updated is not None, "The last attempt needs no preparation."
+        return updated
 
     async def _prepare(self, workspace: str, session_id: str, patch: SessionPatch) -> PatchedContext | None:
         row = await self._read(lambda rows: rows.row(self.statements.CONTEXT, key(workspace, session_id)))
