@@ -43,10 +43,12 @@ Hit = tuple[str, int]
 def found(workspace: Workspace, terms: list[Term], query: SearchQuery) -> dict[Hit, float]:
     """The score of each message that has every term and passes every filter, by session and sequence."""
     hits: dict[Hit, float] = {}
+    # A term counts once, however it is spelled.
+    different = {(*words_of(term.words), term.prefix): term for term in terms}.values()
     for session, message in _looked_at(workspace, terms, query):
         wanted = ((query.profile, session.profile), (query.amplified_dir, session.amplified_dir))
         said = words_of(message.content)
-        counts = [term.count(said) for term in terms]
+        counts = [term.count(said) for term in different]
         if query.role in (None, message.role) and all(counts) and all(it in (None, its) for it, its in wanted):
             matches = min(sum(counts), MATCHES_THAT_COUNT)
             hits[session.id, message.sequence] = matches / (matches + 1 + len(said) / WORDS_OF_A_MATCH)
