@@ -21,6 +21,8 @@ logger = logging.getLogger(__name__)
 # A piece is as much as another write can wait for.
 MESSAGES_AT_ONCE = 1_000
 BYTES_AT_ONCE = 1024 * 1024
+# So many go with their session, in its transaction: many sessions may be deleted at once.
+MESSAGES_AT_DELETION = 100
 # Who writes a session renews its lease with each piece.
 LEASE_SECONDS = 15
 # So many seconds between two pieces other processes have for their writes.
@@ -62,9 +64,14 @@ async def remove_next(transaction: Transaction, statements: Statements) -> bool:
     if found is None:
         return False
     workspace, session_id = found
-    key: Bindings = {"workspace": workspace, "id": session_id}
+    return await remove_more(transaction, statements, {"workspace": workspace, "id": session_id})
+
+
+async def remove_more(transaction: Transaction, statements: Statements, key: Bindings) -> bool:
+    """Remove a piece of a session; False if somebody writes one of its id, or it is removed already."""
     # Its writer can't go on from here.
-    await transaction.row(statements.TAKE_REMOVAL, key | {"seconds": LEASE_SECONDS})
+    if await transaction.row(statements.TAKE_REMOVAL, key | {"seconds": LEASE_SECONDS}) is None:
+        return False
     await remove_some(transaction, key, MESSAGES_AT_ONCE)
     return True
 

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 from msgspec import Raw
 
-from . import messages, queries, removing, sessions, tails
+from . import messages, queries, sessions, tails
 from .change import Change
 from .context_patch import MAX_PREPARATIONS, PatchedContext, patch_context
 from .errors import MessageNotFound, SessionNotFound
@@ -179,12 +179,6 @@ class TransactionalStorage(
             _without_circle(session_id, [_decode_summary(summary) for (summary,) in ancestors]),
             [_decode_summary(summary) for (summary,) in children],
         )
-
-    async def delete_session(self, workspace: str, session_id: str, *, versions: Versions = None) -> None:
-        await self._change(
-            workspace, lambda change: sessions.delete(change, session_id, versions, removing.MESSAGES_AT_ONCE)
-        )
-        self._removals.wake()
 
     async def append_message(
         self,

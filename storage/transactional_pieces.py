@@ -1,9 +1,13 @@
 """Forks and cleanups: as many transactions as they take, between which others write."""
 
-from . import forking
+from contextlib import suppress
+
+from . import forking, removing, sessions
 from .change import Change
 from .cleaning import CleanUpProgress, Walk, first_progress
+from .errors import StorageUnavailable
 from .forking import Copy
+from .identity import canonical_id
 from .interface import Storage
 from .once import do_once
 from .records import (
@@ -16,10 +20,9 @@ from .records import (
     Versions,
     no_progress,
 )
+from .removing import remove_more
+from .rows import Bindings
 from .transactions import Effect, Transactions
-
-# An import looks again after so long whether another has written a session, or has given up.
-WAITING_SECONDS = 0.1
 
 
 class TransactionalPieces(Transactions, Storage):
@@ -64,6 +67,16 @@ class TransactionalPieces(Transactions, Storage):
             return await self._change(workspace, part)
         seconds = self._idempotency_ttl
         return await self._change(workspace, lambda change: do_once(change, once, seconds, Session, part))
+
+    async def delete_session(self, workspace: str, session_id: str, *, versions: Versions = None) -> None:
+        most = removing.MESSAGES_AT_DELETION
+        removed = await self._change(workspace, lambda change: sessions.delete(change, session_id, versions, most))
+        if removed == most:
+            key: Bindings = {"workspace": workspace, "id": canonical_id(session_id)}
+            # It is deleted, whatever becomes of this piece.
+            with suppress(StorageUnavailable):
+                await self._do_piece(lambda transaction: remove_more(transaction, self.statements, key))
+        self._removals.wake()
 
     async def clean_up_sessions(
         self, workspace: str, which: CleanUp, *, once: Once | None = None, progressed: Progressed = no_progress

@@ -32,6 +32,8 @@ W = "default"
 COUNT = 50
 # Of so many messages is a piece.
 PIECE = 7
+# So many go in the transaction of their session.
+FIRST = 3
 SECONDS = 60
 
 LEFT = """
@@ -46,6 +48,7 @@ ALL_LEFT = "SELECT COUNT(*) FROM removal WHERE workspace = :workspace"
 @pytest.fixture(autouse=True)
 def _small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(removing, "MESSAGES_AT_ONCE", PIECE)
+    monkeypatch.setattr(removing, "MESSAGES_AT_DELETION", FIRST)
 
 
 @pytest.fixture
@@ -192,7 +195,7 @@ async def test_a_deleted_session_is_gone_before_its_messages_are(
         patch.setattr(storage._removals, "wake", lambda: None)  # noqa: SLF001  # as if the process ended here
         await storage.append_message(W, session_id, NewMessage("said"), once=once())
         await storage.delete_session(W, session_id)
-    assert await number(storage, LEFT, session_id) == COUNT + 1 - PIECE + 1 + 1
+    assert await number(storage, LEFT, session_id) == COUNT + 1 - FIRST - PIECE + 1 + 1
     with pytest.raises(SessionNotFound):
         await storage.get_message(W, session_id, COUNT)
     for query in (MessageQuery(), MessageQuery(order="desc"), MessageQuery(role="user"), MessageQuery(limit=1)):
