@@ -13,7 +13,7 @@ from .profile_records import ProfileSettings
 from .profiles import keep
 from .records import ImportReport, OnConflict, Session
 from .removal_statements import IS_REMOVED
-from .removing import LEASE_SECONDS, remove_some
+from .removing import remove_some
 from .renaming import Renames
 from .rows import Bindings
 from .sessions import folded, placed
@@ -109,7 +109,7 @@ async def _take(
 
 async def _make_room(change: Change, session_id: str, now: Progress, most: int) -> tuple[Progress, int]:
     """Remove messages of a session that had the id, before it is taken again."""
-    seconds: Bindings = {"seconds": LEASE_SECONDS}
+    seconds: Bindings = {"seconds": removing.LEASE_SECONDS}
     if await change.run(change.statements.TAKE_REMOVAL, change.key(session_id) | seconds) is None:
         return replace(now, waits=True), 0
     return now, 1 + await remove_some(change.transaction, change.key(session_id), most)

@@ -4,20 +4,20 @@ Meanwhile such a session is in the table `removal`, with a lease that each piece
 messages to be removed when the lease has ended (see removing.py).
 """
 
+from . import removing
 from .errors import StorageUnavailable
 from .removal_statements import END_WRITING, GIVE_UP_WRITING
-from .removing import LEASE_SECONDS
 from .rows import Bindings, Statements, Transaction
 
 
 async def begin(transaction: Transaction, statements: Statements, key: Bindings, writer: str) -> None:
     """Take a lease for a session of which some messages are written."""
-    await transaction.row(statements.BEGIN_WRITING, key | {"writer": writer, "seconds": LEASE_SECONDS})
+    await transaction.row(statements.BEGIN_WRITING, key | {"writer": writer, "seconds": removing.LEASE_SECONDS})
 
 
 async def renew(transaction: Transaction, statements: Statements, key: Bindings, writer: str) -> None:
     """Renew the lease, before the next piece. Raises `StorageUnavailable` if it has ended."""
-    row = await transaction.row(statements.RENEW_LEASE, key | {"writer": writer, "seconds": LEASE_SECONDS})
+    row = await transaction.row(statements.RENEW_LEASE, key | {"writer": writer, "seconds": removing.LEASE_SECONDS})
     _check(row is not None)
 
 
@@ -33,4 +33,6 @@ async def give_up(transaction: Transaction, key: Bindings, writer: str) -> bool:
 
 def _check(is_held: bool) -> None:  # the condition that is checked
     if not is_held:
-        raise StorageUnavailable(f"a session was not written on for {LEASE_SECONDS} seconds; send the request again")
+        raise StorageUnavailable(
+            f"a session was not written on for {removing.LEASE_SECONDS} seconds; send the request again"
+        )

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from typing import Any, TypeVar
 
-from . import staging
+from . import removing, staging
 from .change import Change
 from .changes import Changes
 from .clock import Clock
@@ -14,7 +14,7 @@ from .dialect import Dialect
 from .errors import NothingWritten, StorageUnavailable
 from .once import do_once, do_part, forget, progress, recall
 from .records import Listing, Once
-from .removing import LEASE_SECONDS, PAUSE_SECONDS, Removals
+from .removing import Removals
 from .rows import Bindings, Reader, Statements, Transaction
 
 Answer = TypeVar("Answer")
@@ -40,7 +40,7 @@ class Transactions(ABC):
         self._removals = Removals(self._is_removal_due, self._do_piece, self.statements)
 
     async def _is_removal_due(self) -> bool:
-        return await self._rows.row(self.statements.NEXT_REMOVAL, {"seconds": LEASE_SECONDS}) is not None
+        return await self._rows.row(self.statements.NEXT_REMOVAL, {"seconds": removing.LEASE_SECONDS}) is not None
 
     async def _do_piece(self, work: Work[Answer]) -> Answer:
         """What `work` answers, after a transaction of its own, as a piece of many."""
@@ -50,7 +50,7 @@ class Transactions(ABC):
         """What a piece answers: one is done at a time, and others have time for their writes between two."""
         async with self._pieces:
             answer = await piece()
-            await asyncio.sleep(PAUSE_SECONDS)
+            await asyncio.sleep(removing.PAUSE_SECONDS)
             return answer
 
     async def _abandon(self, workspace: str, staged: Staged | None) -> None:

@@ -13,12 +13,19 @@ from random import Random
 import apsw
 import pytest
 
+from amplifierd.storage.check_statements import PARTS
 from daemon import Daemon
 from postgres import PostgresServer
 from torture import Torture
 
 SEED = 20251121
 BUSY_TIMEOUT_MS = 30_000
+# Forks and deletions take several transactions, and are killed between two.
+SMALL_PIECES = [sys.executable, str(Path(__file__).parent.parent / "small_pieces.py")]
+
+
+def served(database: str, workers: int = 1) -> Daemon:
+    return Daemon(database, "--workers", str(workers), check_responses=False, within=SMALL_PIECES)
 
 
 def check_integrity(path: Path) -> None:
@@ -28,6 +35,7 @@ def check_integrity(path: Path) -> None:
         # The index of words checks itself with it.
         assert connection.pragma("integrity_check") == "ok"
         assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
+        assert connection.execute(PARTS).fetchall() == []
 
 
 def begin_to_start(database: str, random: Random) -> None:
@@ -47,7 +55,9 @@ def test_sqlite_keeps_what_it_acknowledged(tmp_path: Path, pytestconfig: pytest.
     path = tmp_path / "a.db"
     torture, random = Torture(SEED), Random(SEED)  # noqa: S311  # no secret
     for number in range(pytestconfig.getoption("--torture-rounds")):
-        with Daemon(f"sqlite:///{path}", "--workers", str(1 + number % 2), check_responses=False) as daemon:
+        with Daemon(
+            f"sqlite:///{path}", "--workers", str(1 + number % 2), check_responses=False, within=SMALL_PIECES
+        ) as daemon:
             check_integrity(path)
             torture.check(daemon.api)
             torture.round(daemon.api, daemon.kill)
@@ -55,7 +65,7 @@ def test_sqlite_keeps_what_it_acknowledged(tmp_path: Path, pytestconfig: pytest.
         if number % 3 == 2:
             begin_to_start(f"sqlite:///{path}", random)
             torture.figures.kills += 1
-    with Daemon(f"sqlite:///{path}", check_responses=False) as daemon:
+    with served(f"sqlite:///{path}") as daemon:
         check_integrity(path)
         torture.check(daemon.api)
         torture.check_shared(daemon.api)
@@ -67,7 +77,9 @@ def test_postgresql_keeps_what_it_acknowledged(pytestconfig: pytest.Config) -> N
     torture = Torture(SEED)
     with PostgresServer("max_connections=300") as server:
         for number in range(pytestconfig.getoption("--torture-rounds")):
-            with Daemon(server.url(), "--workers", str(1 + number % 2), check_responses=False) as daemon:
+            with Daemon(
+                server.url(), "--workers", str(1 + number % 2), check_responses=False, within=SMALL_PIECES
+            ) as daemon:
                 torture.check(daemon.api)
                 torture.round(daemon.api, [daemon.kill, server.kill, server.crash][number % 3])
                 torture.figures.kills += 1
@@ -77,7 +89,7 @@ def test_postgresql_keeps_what_it_acknowledged(pytestconfig: pytest.Config) -> N
                     daemon.kill()
                     torture.figures.kills += 1
             server.check()
-        with Daemon(server.url(), check_responses=False) as daemon:
+        with served(server.url()) as daemon:
             torture.check(daemon.api)
             torture.check_shared(daemon.api)
     say(pytestconfig, "PostgreSQL", torture)

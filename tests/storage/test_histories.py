@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import seed as with_seed
 from hypothesis.stateful import run_state_machine_as_test
 
-from amplifierd.storage import message_pages, open_storage, session_pages
+from amplifierd.storage import message_pages, open_storage, removing, session_pages
 from amplifierd.storage.clock import Clock
 from comparing import Tally
 from fuzzing import Fuzz
@@ -44,6 +44,10 @@ def test_a_storage_does_what_the_model_does(database: str, fuzz: Fuzz, monkeypat
     for module in (session_pages, message_pages):
         monkeypatch.setattr(module, "MAX_SCANNED", 3)
     monkeypatch.setattr(session_pages, "MAX_SORTED", 2)
+    # Large writes of few messages take many pieces.
+    monkeypatch.setattr(removing, "MESSAGES_AT_ONCE", 2)
+    monkeypatch.setattr(removing, "MESSAGES_AT_DELETION", 1)
+    monkeypatch.setattr(removing, "PAUSE_SECONDS", 0)
     how = LONG if fuzz.is_long else SHORT
     tally = Tally()
     clock = Clock()

@@ -1,0 +1,16 @@
+"""`python tests/small_pieces.py python -m amplifierd ...`: the program, with large writes in pieces of few messages."""
+
+import runpy
+import sys
+
+from amplifierd.storage import removing
+
+# A process of several workers runs this, too.
+removing.MESSAGES_AT_ONCE = 3
+removing.MESSAGES_AT_DELETION = 2
+# What a killed process has written is removed soon.
+removing.LEASE_SECONDS = 2
+
+if __name__ == "__main__":
+    _, _, module, *sys.argv[1:] = sys.argv[1:]
+    runpy.run_module(module, run_name="__main__")
