@@ -2,11 +2,11 @@
 
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Literal, Self
 
 import msgspec
 
 from .errors import DatabaseDamaged
+from .maintenance import Fault, Finding
 from .records import Message
 from .rows import Row
 from .sums import MOST
@@ -14,31 +14,11 @@ from .sums import MOST
 # So many messages of a session are named.
 MOST_NAMED = 10
 
-# What is wrong: the database's files; messages that are lost; those that can't be read; numbers that are not those of
-# the messages; a part of a session without the others; the index of words; what a profile says, or a session keeps of
-# one.
-Fault = Literal["damage", "gap", "record", "counts", "parts", "search", "profile"]
-
 # Whether the message of a sequence is in the index of words as it is, as far as it has to be, by the columns of the
 # storage's own.
 Indexed = Callable[[int, Message, Row], bool]
 
 _decode = msgspec.json.Decoder(Message).decode
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """What is wrong, in a sentence, and with which session, where it is one's."""
-
-    fault: Fault
-    text: str
-    workspace: str = ""
-    session_id: str = ""
-
-    @classmethod
-    def of(cls, workspace: str, session_id: str, fault: Fault, text: str) -> Self:
-        """What is wrong with a session, whose name the sentence begins with."""
-        return cls(fault, f"Session {session_id} of workspace {workspace} {text}", workspace, session_id)
 
 
 class _Numbers:

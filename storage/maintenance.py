@@ -4,11 +4,30 @@ from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
 from pathlib import Path
-
-from .checking import Finding
+from typing import Literal, Self
 
 # Is told how many pages, or tables, are done, and of how many.
 Progress = Callable[[int, int], None]
+
+# What is wrong: the database's files; messages that are lost; those that can't be read; numbers that are not those of
+# the messages; a part of a session without the others; the index of words; what a profile says, or a session keeps of
+# one.
+Fault = Literal["damage", "gap", "record", "counts", "parts", "search", "profile"]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What is wrong, in a sentence, and with which session, where it is one's."""
+
+    fault: Fault
+    text: str
+    workspace: str = ""
+    session_id: str = ""
+
+    @classmethod
+    def of(cls, workspace: str, session_id: str, fault: Fault, text: str) -> Self:
+        """What is wrong with a session, whose name the sentence begins with."""
+        return cls(fault, f"Session {session_id} of workspace {workspace} {text}", workspace, session_id)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 
 from .check_statements import EMPTY_PROFILES, EMPTY_SNAPSHOTS, PROFILE_CONTENTS
-from .checking import Finding
+from .maintenance import Finding
 from .profiles import built_in, hash_of
 from .rows import Row
 

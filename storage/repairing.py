@@ -2,7 +2,7 @@
 
 from .change import Change
 from .check_statements import COUNT_DIRECTORIES, COUNT_USE, FORGET_USE, RECOUNT
-from .checking import Finding
+from .maintenance import Finding
 from .profile_statements import SET_SESSION_PROFILE
 from .profiles import BUILT_IN
 from .records import NewSession

@@ -7,9 +7,8 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
 from . import __version__
-from .contract import Access, Readiness, compile_contract, load_document
+from .contract import Access, AccessLog, Readiness, access_log, compile_contract, load_document
 from .keyring import DEFAULT_WORKSPACE, Keyring
-from .logs import access_log
 from .markdown import markdown_of
 from .markers import MarkerFiles
 from .profile_file import profile_file, read_profile
@@ -125,5 +124,11 @@ def create_app(
         max_body=settings.max_body,
         check_responses=settings.check_responses,
         lifespan=lifespan,
-        access_log=access_log(settings),
+        access_log=_access_log(settings),
     )
+
+
+def _access_log(settings: Settings) -> AccessLog | None:
+    if settings.log_level == "error":
+        return None
+    return access_log(as_json=settings.log_format == "json", failed_only=settings.log_level == "warning")

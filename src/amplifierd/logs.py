@@ -5,18 +5,14 @@ import sys
 import threading
 import time
 from contextlib import suppress
-from datetime import UTC, datetime
-from functools import partial
 from types import TracebackType
 
 import msgspec
 
-from .contract import AccessLog
+from .contract import time_now, write_line
 from .settings import LogFormat, Settings
 
 logger = logging.getLogger("amplifierd")
-
-_FAILED = 500
 
 
 def configure_logging(settings: Settings) -> None:
@@ -37,7 +33,7 @@ def announce(log_format: LogFormat, message: str, **facts: str) -> None:
     if log_format == "json":
         _write_json("INFO", message, **facts)
     else:
-        _write("".join([f"{message}\n", *(f"  {name}  {fact}\n" for name, fact in facts.items())]))
+        write_line("".join([f"{message}\n", *(f"  {name}  {fact}\n" for name, fact in facts.items())]))
     with suppress(OSError):
         sys.stderr.flush()
 
@@ -48,60 +44,12 @@ def log_start_error(message: str) -> None:
 
 
 def _write_json(level: str, message: str, **facts: str) -> None:
-    line = {"time": _now(), "level": level, "logger": "amplifierd", "message": message, **facts}
-    _write(msgspec.json.encode(line).decode() + "\n")
+    line = {"time": time_now(), "level": level, "logger": "amplifierd", "message": message, **facts}
+    write_line(msgspec.json.encode(line).decode() + "\n")
 
 
 def _log_exception(kind: type[BaseException], error: BaseException | None, trace: TracebackType | None) -> None:
     logger.critical("Something failed that nobody caught", exc_info=(kind, error or kind(), trace))
-
-
-def access_log(settings: Settings) -> AccessLog | None:
-    """What logs a request: its method, path, status, milliseconds and id; those that the server failed are warnings.
-
-    It writes its line itself: a record of `logging` takes as long as all else that is done for a small request.
-    """
-    log = _log_json if settings.log_format == "json" else _log_text
-    if settings.log_level in ("debug", "info"):
-        return log
-    return partial(_log_failed, log) if settings.log_level == "warning" else None
-
-
-def _log_failed(log: AccessLog, method: str, path: str, status: int, milliseconds: float, request_id: str) -> None:
-    if status >= _FAILED:
-        log(method, path, status, milliseconds, request_id)
-
-
-def _level(status: int) -> str:
-    return "WARNING" if status >= _FAILED else "INFO"
-
-
-def _log_text(method: str, path: str, status: int, milliseconds: float, request_id: str) -> None:
-    _write(f"{_now()} {_level(status)} {method} {path} {status} {milliseconds:.3f} ms {request_id}\n")
-
-
-def _log_json(method: str, path: str, status: int, milliseconds: float, request_id: str) -> None:
-    line = {
-        "time": _now(),
-        "level": _level(status),
-        "logger": "amplifierd.access",
-        "method": method,
-        "path": path,
-        "status": status,
-        "milliseconds": round(milliseconds, 3),
-        "request_id": request_id,
-    }
-    _write(msgspec.json.encode(line).decode() + "\n")
-
-
-def _write(line: str) -> None:
-    # Whoever read the log may be gone; requests go on, as they do where `logging` can't write.
-    with suppress(OSError):
-        sys.stderr.write(line)
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
 
 
 def _text_formatter() -> logging.Formatter:

@@ -6,10 +6,10 @@ from pathlib import Path
 
 from ..change import Change
 from ..check_statements import CONTENTS, DIRECTORY_TOTALS, PARTS, directory_uses
-from ..checking import Finding, check_sessions, directory_finding, read_record, total_findings
+from ..checking import check_sessions, directory_finding, read_record, total_findings
 from ..clock import Clock
 from ..errors import MaintenanceRefused
-from ..maintenance import Compacted, Contents, Maintenance, Progress, Restored
+from ..maintenance import Compacted, Contents, Finding, Maintenance, Progress, Restored
 from ..profile_check import CHECKS
 from ..records import Message
 from ..repairing import repair_session

@@ -7,8 +7,9 @@ from itertools import chain
 import apsw
 
 from ..check_statements import DIRECTORY_TOTALS, PARTS, directory_uses
-from ..checking import Finding, check_sessions, directory_finding, total_findings
+from ..checking import check_sessions, directory_finding, total_findings
 from ..errors import DatabaseDamaged
+from ..maintenance import Finding
 from ..profile_check import CHECKS
 from ..rows import Row
 from . import check_statements

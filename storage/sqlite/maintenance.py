@@ -6,8 +6,7 @@ from pathlib import Path
 
 import apsw
 
-from ..checking import Finding
-from ..maintenance import Compacted, Contents, Maintenance, Progress, Restored
+from ..maintenance import Compacted, Contents, Finding, Maintenance, Progress, Restored
 from . import backup, compaction
 from .connection import as_storage_error
 from .file_check import check_file

@@ -6,9 +6,9 @@ from pathlib import Path
 import apsw
 
 from ..change import Change
-from ..checking import Finding
 from ..clock import Clock
 from ..errors import DatabaseDamaged
+from ..maintenance import Finding
 from ..repairing import repair_session
 from . import check_statements, statements
 from .connection import connect_writer, transaction

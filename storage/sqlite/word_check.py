@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import apsw
 
-from ..checking import Finding
+from ..maintenance import Finding
 from ..records import Message
 from ..rows import Row
 from ..tokens import tokenizer

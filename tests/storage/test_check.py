@@ -7,10 +7,10 @@ import pytest
 from msgspec import UNSET, Raw
 
 from amplifierd.storage import open_maintenance
-from amplifierd.storage.checking import Fault, Finding
 from amplifierd.storage.directory_records import NewDirectory
 from amplifierd.storage.errors import SessionProfileUnknown
 from amplifierd.storage.interface import Storage
+from amplifierd.storage.maintenance import Fault, Finding
 from amplifierd.storage.profile_records import NewProfile
 from amplifierd.storage.records import (
     BatchMessage,

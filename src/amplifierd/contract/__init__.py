@@ -10,6 +10,7 @@ import warnings
 # Connexion imports Starlette's test client, which tells whoever starts a daemon what its own tests should install.
 warnings.filterwarnings("ignore", "Using `httpx` with `starlette.testclient`")
 
+from .access_log import access_log, time_now, write_line
 from .application import Access, compile_contract
 from .document import ContractError, Document, load_document
 from .edge import AccessLog
@@ -36,9 +37,12 @@ __all__ = [
     "RateLimit",
     "Readiness",
     "Unreadable",
+    "access_log",
     "compile_contract",
     "decode_ijson",
     "line_reader",
     "load_document",
     "render",
+    "time_now",
+    "write_line",
 ]

@@ -6,9 +6,8 @@ from starlette.datastructures import Headers
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from .paths import Paths
+from .paths import Paths, not_allowed
 from .problems import Problem, shorten
-from .routing import not_allowed
 
 MAX_AGE_SECONDS = 600
 

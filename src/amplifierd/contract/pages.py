@@ -7,8 +7,8 @@ import msgspec
 from starlette.types import Receive, Scope, Send
 
 from .document import Document
+from .paths import not_allowed
 from .problems import Problem
-from .routing import not_allowed
 
 _ASSETS = {
     "/docs/swagger-ui.css": "text/css; charset=utf-8",

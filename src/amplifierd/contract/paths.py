@@ -5,10 +5,14 @@ percent-encoded or not. Literal segments go before a parameter, and few segments
 """
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from urllib.parse import unquote
 
+from starlette.types import Scope
+
 from .document import Document, Json
+from .problems import Problem
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,3 +131,10 @@ def _find(node: _Node, segments: list[str], position: int, places: list[slice]) 
             return item
         places.pop()
     return None
+
+
+def not_allowed(scope: Scope, methods: Iterable[str]) -> Problem:
+    """The 405 problem of a path that has other methods."""
+    allowed = ", ".join(sorted(methods))
+    detail = f"{scope['method']} is not allowed on {scope['raw_path'].decode('latin-1')}; it takes {allowed}."
+    return Problem(405, "method-not-allowed", detail, headers={"Allow": allowed})

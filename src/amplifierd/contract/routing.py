@@ -4,7 +4,7 @@ Connexion's own asks Starlette's router, which tries one route after another: 8 
 more with each. Its 405 names the methods of one route only, and it redirects to what `Host` says.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 from connexion.middleware.abstract import ROUTING_CONTEXT, RoutedAPI, RoutedMiddleware
@@ -14,8 +14,7 @@ from connexion.spec import Specification
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from .operation import Handler, Operation
-from .paths import Paths
-from .problems import Problem
+from .paths import Paths, not_allowed
 
 CompileOperation = Callable[[str, str, Handler], Operation]
 
@@ -79,10 +78,3 @@ class Operations(RoutedMiddleware[_CompiledAPI]):
     """Hands a request to the compiled operation that `Routing` found, or to the next application if there is none."""
 
     api_cls = _CompiledAPI
-
-
-def not_allowed(scope: Scope, methods: Iterable[str]) -> Problem:
-    """The 405 problem of a path that has other methods."""
-    allowed = ", ".join(sorted(methods))
-    detail = f"{scope['method']} is not allowed on {scope['raw_path'].decode('latin-1')}; it takes {allowed}."
-    return Problem(405, "method-not-allowed", detail, headers={"Allow": allowed})
