@@ -14,9 +14,9 @@ from pathlib import Path
 from statistics import median
 
 from amplifierd.storage import open_storage
-from amplifierd.storage.directory_records import NewDirectory
-from amplifierd.storage.profile_records import NewProfile
-from amplifierd.storage.records import NewSession
+from amplifierd.storage.model.directory_records import NewDirectory
+from amplifierd.storage.model.profile_records import NewProfile
+from amplifierd.storage.model.records import NewSession
 
 from .data import SESSIONS
 from .programs import Server, amplifierd, serve

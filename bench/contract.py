@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from amplifierd.app import READINGS, RENDERINGS
 from amplifierd.contract import Access, Credential, compile_contract, load_document
 from amplifierd.settings import CONTRACT
-from amplifierd.storage.records import Message, NewMessage
+from amplifierd.storage.model.records import Message, NewMessage
 
 ROUNDS = 9
 REQUESTS = 3_000

@@ -17,7 +17,7 @@ from statistics import median
 import asyncpg
 
 from amplifierd.storage import open_storage
-from amplifierd.storage.records import BatchMessage, NewMessages, NewSession
+from amplifierd.storage.model.records import BatchMessage, NewMessages, NewSession
 
 from .data import NEW_MESSAGE, NEW_SESSION, SESSIONS, messages_of, post
 from .figures import LEAST_CLEAN

@@ -10,9 +10,9 @@ import apsw
 from msgspec import Raw
 
 from amplifierd.storage import open_storage
-from amplifierd.storage.clock import text_of
-from amplifierd.storage.identity import new_session_id
-from amplifierd.storage.records import NewMessage, NewSession
+from amplifierd.storage.model.records import NewMessage, NewSession
+from amplifierd.storage.values.clock import text_of
+from amplifierd.storage.values.uuid7 import new_session_id
 
 _WORKSPACE = "default"
 _FIRST = datetime(2025, 1, 1, tzinfo=UTC)

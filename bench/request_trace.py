@@ -22,7 +22,7 @@ import uvicorn
 
 import amplifierd
 from amplifierd.app import create_app
-from amplifierd.protocol import Protocol
+from amplifierd.server.http1.protocol import Protocol
 from amplifierd.settings import Settings
 from amplifierd.storage import open_storage
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
-from amplifierd.testing import daemon
+from amplifierd.testing.ephemeral_server import daemon
 
 from .commands import CommandFailed, run
 from .oddities import send_oddities

@@ -3,15 +3,15 @@
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
-from ..storage.directory_records import (
+from ..storage.model.directory_records import (
     AmplifiedDirectory,
     DirectoryList,
     DirectoryPatch,
     NewDirectory,
     ScanReport,
 )
-from ..storage.interface import Storage
-from ..storage.records import Once
+from ..storage.model.interface import Storage
+from ..storage.model.records import Once
 
 
 class Disk(Protocol):

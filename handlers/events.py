@@ -1,7 +1,7 @@
 """Events: what happens to sessions, as it happens."""
 
-from ..storage.interface import Storage
-from ..storage.records import Events
+from ..storage.model.interface import Storage
+from ..storage.model.records import Events
 
 
 async def stream_session_events(

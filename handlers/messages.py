@@ -1,7 +1,7 @@
 """Messages: what was said in a session, in order."""
 
-from ..storage.interface import Storage
-from ..storage.records import (
+from ..storage.model.interface import Storage
+from ..storage.model.records import (
     Listing,
     Message,
     MessageOrder,

@@ -1,8 +1,8 @@
 """Profiles: how sessions are run."""
 
-from ..storage.interface import Storage
-from ..storage.profile_records import CopyProfile, NewProfile, Profile, ProfilePatch
-from ..storage.records import Listing, Once
+from ..storage.model.interface import Storage
+from ..storage.model.profile_records import CopyProfile, NewProfile, Profile, ProfilePatch
+from ..storage.model.records import Listing, Once
 
 
 async def create_profile(body: NewProfile, once: Once | None, *, storage: Storage, workspace: str) -> Profile:

@@ -1,7 +1,7 @@
 """Search: messages by what they say."""
 
-from ..storage.interface import Storage
-from ..storage.records import Listing, Role, SearchQuery
+from ..storage.model.interface import Storage
+from ..storage.model.records import Listing, Role, SearchQuery
 
 
 async def search_messages(

@@ -5,7 +5,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from ..storage.interface import Storage
+from ..storage.model.interface import Storage
 
 
 class Liveness(Struct, frozen=True):

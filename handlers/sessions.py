@@ -1,8 +1,8 @@
 """Sessions: conversations from their opening to their end."""
 
-from ..storage.interface import Storage
-from ..storage.profile_records import ProfileSettings
-from ..storage.records import (
+from ..storage.model.interface import Storage
+from ..storage.model.profile_records import ProfileSettings
+from ..storage.model.records import (
     CleanUp,
     CleanUpReport,
     Failure,

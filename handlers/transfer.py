@@ -1,7 +1,7 @@
 """Transfer: conversations out of one store and into another."""
 
-from ..storage.interface import Storage
-from ..storage.records import Export, ImportReport, Once, OnConflict
+from ..storage.model.interface import Storage
+from ..storage.model.records import Export, ImportReport, Once, OnConflict
 
 
 async def export_sessions(*, storage: Storage, workspace: str) -> Export:

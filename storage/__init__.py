@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from .clock import DAY_SECONDS, Clock
-from .errors import DatabaseUnusable
-from .interface import Storage
-from .location import without_password
-from .maintenance import Maintenance
+from .model.database_url import without_password
+from .model.errors import DatabaseUnusable
+from .model.interface import Storage
+from .model.maintenance import Maintenance
+from .values.clock import DAY_SECONDS, Clock
 
 
 def open_storage(
@@ -56,10 +56,10 @@ def open_maintenance(url: str) -> Maintenance:
     """What can be done to the whole database that `url` names. Raises `DatabaseUnusable` as `open_storage` does."""
     path = path_of(url)
     if path is not None:
-        from .sqlite.maintenance import SQLiteMaintenance
+        from .sqlite.maintenance.tasks import SQLiteMaintenance
 
         return SQLiteMaintenance(Path(path))
-    from .postgres.maintenance import PostgresMaintenance
+    from .postgres.maintenance.tasks import PostgresMaintenance
 
     return PostgresMaintenance(url)
 

@@ -15,10 +15,10 @@ import msgspec
 from hypothesis.stateful import RuleBasedStateMachine
 from msgspec import UNSET
 
-from amplifierd.storage.clock import Clock
-from amplifierd.storage.errors import StorageError
-from amplifierd.storage.interface import Storage
-from amplifierd.storage.records import Event, Events, ExportLine, Listing, Once, OtherVersions, Session, Versions
+from amplifierd.storage.model.errors import StorageError
+from amplifierd.storage.model.interface import Storage
+from amplifierd.storage.model.records import Event, Events, ExportLine, Listing, Once, OtherVersions, Session, Versions
+from amplifierd.storage.values.clock import Clock
 from exact_json import tree
 from exports import Transcripts, export_of, exported, transcripts
 from model import Told, Workspace

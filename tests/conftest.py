@@ -17,7 +17,7 @@ import httpx
 import pytest
 
 from amplifierd.storage import open_storage
-from amplifierd.storage.interface import Storage
+from amplifierd.storage.model.interface import Storage
 from daemon import EXERCISED, EXERCISED_AT, Daemon
 from fuzzing import FIXED_SEED, Fuzz
 from pgbouncer import PROGRAM

@@ -2,11 +2,11 @@
 
 from contextlib import suppress
 
-from amplifierd.storage.directory_records import NewDirectory
-from amplifierd.storage.errors import DirectoryExists, ProfileExists
-from amplifierd.storage.interface import Storage
-from amplifierd.storage.profile_records import NewProfile
-from amplifierd.storage.records import NewSession, Session
+from amplifierd.storage.model.directory_records import NewDirectory
+from amplifierd.storage.model.errors import DirectoryExists, ProfileExists
+from amplifierd.storage.model.interface import Storage
+from amplifierd.storage.model.profile_records import NewProfile
+from amplifierd.storage.model.records import NewSession, Session
 
 
 async def create_session(storage: Storage, new: NewSession, workspace: str = "default") -> Session:

@@ -7,10 +7,10 @@ import msgspec
 from msgspec import UNSET
 from msgspec.structs import replace
 
-from amplifierd.storage.clock import DAY_SECONDS, after
-from amplifierd.storage.identity import new_session_id
-from amplifierd.storage.interface import Storage
-from amplifierd.storage.records import Export, ExportLine, Message, Session
+from amplifierd.storage.model.interface import Storage
+from amplifierd.storage.model.records import Export, ExportLine, Message, Session
+from amplifierd.storage.values.clock import DAY_SECONDS, after
+from amplifierd.storage.values.uuid7 import new_session_id
 
 Transcripts = dict[str, tuple[Session, list[Message]]]
 

@@ -8,9 +8,9 @@ from hypothesis.stateful import initialize, invariant, precondition, rule
 from msgspec.structs import replace
 
 import what_clients_say as said
-from amplifierd.storage.directory_records import NewDirectory
-from amplifierd.storage.profile_records import NewProfile
-from amplifierd.storage.records import (
+from amplifierd.storage.model.directory_records import NewDirectory
+from amplifierd.storage.model.profile_records import NewProfile
+from amplifierd.storage.model.records import (
     BatchMessage,
     CleanUp,
     Failure,

@@ -9,8 +9,8 @@ from typing import Any
 
 import uvicorn
 
-from amplifierd.limits import Limits
-from amplifierd.protocol import Protocol
+from amplifierd.server.http1.limits import Limits
+from amplifierd.server.http1.protocol import Protocol
 
 IMPATIENT = Limits(head_seconds=0.5, body_seconds=0.5, body_bytes=1_000)
 

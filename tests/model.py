@@ -10,7 +10,7 @@ from typing import Any
 from msgspec import UNSET, Raw
 from msgspec.structs import asdict, replace
 
-from amplifierd.storage.errors import (
+from amplifierd.storage.model.errors import (
     ContextTooLarge,
     IdempotencyKeyReused,
     SequenceConflict,
@@ -19,7 +19,7 @@ from amplifierd.storage.errors import (
     SessionStatusConflict,
     TooFewMessages,
 )
-from amplifierd.storage.records import (
+from amplifierd.storage.model.records import (
     BatchMessage,
     CleanUp,
     CleanUpReport,

@@ -5,8 +5,8 @@ from datetime import datetime
 
 import msgspec
 
-from amplifierd.storage.errors import MessageNotFound, SessionNotFound, VersionMismatch
-from amplifierd.storage.records import (
+from amplifierd.storage.model.errors import MessageNotFound, SessionNotFound, VersionMismatch
+from amplifierd.storage.model.records import (
     Event,
     EventKind,
     ExportHeader,

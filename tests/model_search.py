@@ -4,7 +4,7 @@ import unicodedata
 from dataclasses import dataclass
 from itertools import groupby
 
-from amplifierd.storage.records import Message, SearchQuery, Session
+from amplifierd.storage.model.records import Message, SearchQuery, Session
 from model import Workspace
 
 # So many words more weigh as much as one match less.

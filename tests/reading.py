@@ -4,8 +4,8 @@ from typing import TypeVar
 
 import msgspec
 
-from amplifierd.storage.interface import Storage
-from amplifierd.storage.records import Listing, Message, MessageQuery
+from amplifierd.storage.model.interface import Storage
+from amplifierd.storage.model.records import Listing, Message, MessageQuery
 
 Record = TypeVar("Record")
 

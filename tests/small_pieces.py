@@ -3,7 +3,7 @@
 import runpy
 import sys
 
-from amplifierd.storage import removing
+from amplifierd.storage.operations.bulk import removal as removing
 
 # A process of several workers runs this, too.
 removing.MESSAGES_AT_ONCE = 3

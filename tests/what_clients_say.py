@@ -5,7 +5,7 @@ import json
 from hypothesis import strategies as st
 from msgspec import UNSET, Raw
 
-from amplifierd.storage.records import (
+from amplifierd.storage.model.records import (
     BatchMessage,
     CleanUp,
     Failure,

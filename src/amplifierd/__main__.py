@@ -2,7 +2,7 @@
 
 import sys
 
-from .signals import end_while_starting
+from .server.signals import end_while_starting
 
 
 def main() -> None:
@@ -10,11 +10,11 @@ def main() -> None:
     if sys.argv[1:2] == ["serve"]:
         # Before what takes long: most of a start is imports.
         end_while_starting()
-    from .output import discard_standard_output, open_closed_streams
+    from .commands.output import discard_standard_output, open_closed_streams
 
     # Before anything opens a file.
     open_closed_streams()
-    from .cli import cli
+    from .commands import cli
 
     try:
         cli(prog_name="amplifierd")

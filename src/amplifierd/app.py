@@ -7,13 +7,13 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
 from . import __version__
+from .auth import DEFAULT_WORKSPACE, Keyring
 from .contract import Access, AccessLog, Readiness, access_log, compile_contract, load_document
-from .keyring import DEFAULT_WORKSPACE, Keyring
-from .markdown import markdown_of
-from .markers import MarkerFiles
-from .profile_file import profile_file, read_profile
+from .documents.markdown import markdown_of
+from .documents.marker_files import MarkerFiles
+from .documents.profile_file import profile_file, read_profile
 from .settings import Settings
-from .storage.errors import (
+from .storage.model.errors import (
     ContextTooLarge,
     DirectoryConflict,
     DirectoryMetadataRefused,
@@ -35,7 +35,7 @@ from .storage.errors import (
     StorageUnavailable,
     VersionMismatch,
 )
-from .storage.interface import Storage
+from .storage.model.interface import Storage
 
 logger = logging.getLogger("amplifierd")
 

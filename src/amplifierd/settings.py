@@ -7,7 +7,7 @@ from typing import Literal
 
 from platformdirs import user_data_path
 
-from .storage.clock import DAY_SECONDS
+from .storage.values.clock import DAY_SECONDS
 
 LogLevel = Literal["debug", "info", "warning", "error"]
 LogFormat = Literal["text", "json"]

@@ -2,8 +2,8 @@
 
 from importlib.resources import files
 
-from ..clock import DAY_SECONDS
-from ..errors import DatabaseMissing, DatabaseOutOfDate, DatabaseUnusable
+from ..model.errors import DatabaseMissing, DatabaseOutOfDate, DatabaseUnusable
+from ..values.clock import DAY_SECONDS
 from .pool import SCHEMA, Connection
 from .pooler import refuse_another_schema
 

@@ -9,9 +9,9 @@ import logging
 from collections.abc import Callable
 from contextlib import suppress
 
-from ..errors import StorageUnavailable
+from ..model.errors import StorageUnavailable
 from . import statements
-from .failure import as_storage_error
+from .errors import as_storage_error
 from .pool import Connection, connect
 
 logger = logging.getLogger(__name__)

@@ -9,10 +9,10 @@ from typing import Any, TypeAlias, cast
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
-from ..errors import StorageUnavailable
-from ..rows import Bindings, Reader, Row, Rows, until
+from ..model.errors import StorageUnavailable
+from ..sql.ports import Bindings, Reader, Row, Rows, until
 from .binding import bound
-from .failure import as_storage_error
+from .errors import as_storage_error
 
 logger = logging.getLogger(__name__)
 

@@ -2,8 +2,8 @@
 
 import asyncio
 
-from ..rows import Row
-from .failure import as_storage_error
+from ..sql.ports import Row
+from .errors import as_storage_error
 from .pool import Connection, ConnectionRows, connect
 
 ANSWER_SECONDS = 5

@@ -3,89 +3,35 @@
 A list has one column: JSON in bytes.
 """
 
-from ..portable import (
-    BEGIN_DETAIL as BEGIN_DETAIL,
-)
-from ..portable import (
-    CHANGED_SESSIONS as CHANGED_SESSIONS,
-)
-from ..portable import (
-    CONTEXT as CONTEXT,
-)
-from ..portable import (
-    COUNT_SESSIONS as COUNT_SESSIONS,
-)
-from ..portable import (
-    DELETE_SESSION as DELETE_SESSION,
-)
-from ..portable import (
-    FORGET_ANSWER as FORGET_ANSWER,
-)
-from ..portable import (
-    FORGET_ANSWERS as FORGET_ANSWERS,
-)
-from ..portable import (
-    FORGET_DELETIONS as FORGET_DELETIONS,
-)
-from ..portable import (
-    FORK_DETAIL as FORK_DETAIL,
-)
-from ..portable import (
-    HAS_WORKSPACE as HAS_WORKSPACE,
-)
-from ..portable import (
-    IMPORT_SESSION as IMPORT_SESSION,
-)
-from ..portable import (
-    INSERT_DELETION as INSERT_DELETION,
-)
-from ..portable import (
-    INSERT_DETAIL as INSERT_DETAIL,
-)
-from ..portable import (
-    INSERT_SESSION as INSERT_SESSION,
-)
-from ..portable import (
-    LEAVE_DIRECTORY as LEAVE_DIRECTORY,
-)
-from ..portable import (
-    MESSAGE_COUNT as MESSAGE_COUNT,
-)
-from ..portable import (
-    NEXT_SESSION as NEXT_SESSION,
-)
-from ..portable import (
-    SESSION as SESSION,
-)
-from ..portable import SESSION_EXISTS, profile_in_directory
-from ..portable import (
-    SET_CONTEXT as SET_CONTEXT,
-)
-from ..portable import (
-    SET_ERROR_DETAILS as SET_ERROR_DETAILS,
-)
-from ..portable import (
-    SET_LONG_CONTEXT as SET_LONG_CONTEXT,
-)
-from ..portable import (
-    SET_STATUS as SET_STATUS,
-)
-from ..portable import (
-    STATE as STATE,
-)
-from ..portable import (
-    TAIL_SESSION as TAIL_SESSION,
-)
-from ..portable import (
-    TAIL_STATE as TAIL_STATE,
-)
-from ..portable import (
-    USE_DIRECTORY as USE_DIRECTORY,
-)
-from ..portable import (
-    WORKSPACES as WORKSPACES,
-)
-from ..removal_statements import begin_writing, next_removal, renew_lease, take_removal
+from ..sql.statements.removals import begin_writing, next_removal, renew_lease, take_removal
+from ..sql.statements.sessions import BEGIN_DETAIL as BEGIN_DETAIL
+from ..sql.statements.sessions import CHANGED_SESSIONS as CHANGED_SESSIONS
+from ..sql.statements.sessions import CONTEXT as CONTEXT
+from ..sql.statements.sessions import COUNT_SESSIONS as COUNT_SESSIONS
+from ..sql.statements.sessions import DELETE_SESSION as DELETE_SESSION
+from ..sql.statements.sessions import FORGET_ANSWER as FORGET_ANSWER
+from ..sql.statements.sessions import FORGET_ANSWERS as FORGET_ANSWERS
+from ..sql.statements.sessions import FORGET_DELETIONS as FORGET_DELETIONS
+from ..sql.statements.sessions import FORK_DETAIL as FORK_DETAIL
+from ..sql.statements.sessions import HAS_WORKSPACE as HAS_WORKSPACE
+from ..sql.statements.sessions import IMPORT_SESSION as IMPORT_SESSION
+from ..sql.statements.sessions import INSERT_DELETION as INSERT_DELETION
+from ..sql.statements.sessions import INSERT_DETAIL as INSERT_DETAIL
+from ..sql.statements.sessions import INSERT_SESSION as INSERT_SESSION
+from ..sql.statements.sessions import LEAVE_DIRECTORY as LEAVE_DIRECTORY
+from ..sql.statements.sessions import MESSAGE_COUNT as MESSAGE_COUNT
+from ..sql.statements.sessions import NEXT_SESSION as NEXT_SESSION
+from ..sql.statements.sessions import SESSION as SESSION
+from ..sql.statements.sessions import SESSION_EXISTS, profile_in_directory
+from ..sql.statements.sessions import SET_CONTEXT as SET_CONTEXT
+from ..sql.statements.sessions import SET_ERROR_DETAILS as SET_ERROR_DETAILS
+from ..sql.statements.sessions import SET_LONG_CONTEXT as SET_LONG_CONTEXT
+from ..sql.statements.sessions import SET_STATUS as SET_STATUS
+from ..sql.statements.sessions import STATE as STATE
+from ..sql.statements.sessions import TAIL_SESSION as TAIL_SESSION
+from ..sql.statements.sessions import TAIL_STATE as TAIL_STATE
+from ..sql.statements.sessions import USE_DIRECTORY as USE_DIRECTORY
+from ..sql.statements.sessions import WORKSPACES as WORKSPACES
 
 # See `Dialect`.
 STEPS = "json_array_elements_text(CAST({} AS JSON)) WITH ORDINALITY AS step (value, place)"

@@ -10,17 +10,12 @@ from typing import Any, TypeVar
 import msgspec
 from msgspec import UNSET
 
-from ..changes import Changes
-from ..clock import Clock
-from ..concurrency import ConcurrencyLimit
-from ..dialect import Dialect
-from ..errors import NothingWritten, StorageUnavailable
-from ..expiry import Expiry
-from ..identity import canonical_id
-from ..listing import FIRST_BLOCK_BYTES, listing
-from ..messages import numbered
-from ..recorded_answers import read_messages
-from ..records import (
+from ..backend.concurrency_limit import ConcurrencyLimit
+from ..backend.storage import TransactionalStorage
+from ..backend.transactions import Effect, Work
+from ..backend.write_check import WriteCheck
+from ..model.errors import NothingWritten, StorageUnavailable
+from ..model.records import (
     Listing,
     Message,
     Messages,
@@ -32,23 +27,31 @@ from ..records import (
     Session,
     Versions,
 )
-from ..rows import Bindings, Reader
-from ..sessions import opened
-from ..temporary import TemporaryDisk
-from ..transactional import TransactionalStorage
-from ..transactions import Effect, Work
-from ..write_check import WriteCheck
-from . import appending, opening, search, statements
-from .appending import Appending
-from .failure import in_sentences
-from .grouping import Grouping
-from .lexemes import Tokenizer
+from ..operations.events.change_notifier import Changes
+from ..operations.expiry import Expiry
+from ..operations.messages import numbered
+from ..operations.recorded_answers import read_messages
+from ..operations.sessions import opened
+from ..sql.dialect import Dialect
+from ..sql.ports import Bindings, Reader
+from ..sql.spool import FIRST_BLOCK_BYTES, listing
+from ..sql.temporary_files import TemporaryDisk
+from ..values.clock import Clock
+from ..values.uuid7 import canonical_id
+from . import statements
+from .batching import append as appending
+from .batching import create as opening
+from .batching.append import Appending
+from .batching.create import Opening
+from .batching.queue import Grouping
+from .errors import in_sentences
 from .migrations import migrate
 from .notifications import Notifications
-from .opening import Opening
 from .pool import ConnectionRows, Pool, connect
 from .pooler import refuse_shared_sessions
 from .probe import Probe
+from .search import find as search
+from .search.tsvector import Tokenizer
 from .transaction import transaction
 
 # For what no notification told.

@@ -6,12 +6,12 @@ from itertools import islice
 
 import msgspec
 
-from ..records import Message
-from ..removal_statements import END_REMOVAL, REMOVE_MESSAGES
-from ..rows import Bindings, Transaction
+from ..model.records import Message
+from ..sql.ports import Bindings, Transaction
+from ..sql.statements.removals import END_REMOVAL, REMOVE_MESSAGES
 from . import statements
-from .lexemes import Tokenizer
 from .pool import Connection, ConnectionRows, Pool
+from .search.tsvector import Tokenizer
 
 MESSAGES_AT_ONCE = 1_000
 BYTES_AT_ONCE = 4 * 1024 * 1024

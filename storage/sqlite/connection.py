@@ -10,14 +10,14 @@ from pathlib import Path
 
 import apsw
 
-from ..errors import DatabaseDamaged, StorageUnavailable
+from ..model.errors import DatabaseDamaged, StorageUnavailable
 
 logger = logging.getLogger(__name__)
 
 BUSY_TIMEOUT_MS = 5_000
 # Who is to be interrupted may be between two statements, and is interrupted again after so long.
 INTERRUPT_SECONDS = 0.02
-# Less than half of the pause between two pieces of a large write (see removing.py).
+# Less than half of the pause between two pieces of a large write (see operations/bulk/removal.py).
 BUSY_LOOK_SECONDS = 0.002
 # All connections of the process may keep so much of what they have read for the next request.
 KEPT_BYTES = 8 * 1024 * 1024

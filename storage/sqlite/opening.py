@@ -6,10 +6,10 @@ from pathlib import Path
 
 import apsw
 
-from ..errors import DatabaseMissing, DatabaseOutOfDate, DatabaseUnusable
-from ..location import refuse_absent
+from ..model.database_url import refuse_absent
+from ..model.errors import DatabaseMissing, DatabaseOutOfDate, DatabaseUnusable
 from .connection import connect_reader, connect_writer, has_moved, switch_to_wal
-from .files import OWN_MODE
+from .files.database_files import OWN_MODE
 from .migrations import latest, migrate, refuse_another_program_s, refuse_newer
 
 _TABLES = """

@@ -10,11 +10,11 @@ from typing import TypeVar
 
 import apsw
 
-from ..errors import StorageUnavailable
-from ..listing import BLOCK_BYTES, FIRST_BLOCK_BYTES, Spool
-from ..records import Listing
-from ..rows import Bindings, Row
-from ..temporary import TemporaryDisk
+from ..model.errors import StorageUnavailable
+from ..model.records import Listing
+from ..sql.ports import Bindings, Row
+from ..sql.spool import BLOCK_BYTES, FIRST_BLOCK_BYTES, Spool
+from ..sql.temporary_files import TemporaryDisk
 from .connection import INTERRUPT_SECONDS, FileMoved, as_storage_error, connect_reader, has_moved, shrink
 from .rows import ConnectionRows
 

@@ -2,7 +2,7 @@
 
 import apsw
 
-from ..clock import Clock
+from ..values.clock import Clock
 from . import statements
 
 

@@ -6,12 +6,13 @@ from typing import Any, TypeVar
 import apsw
 import msgspec
 
-from ..records import Message
-from ..removal_statements import END_REMOVAL, REMOVE_MESSAGES
-from ..rows import Bindings, Reader, Row, Transaction, until
-from . import search_statements, statements
+from ..model.records import Message
+from ..sql.ports import Bindings, Reader, Row, Transaction, until
+from ..sql.statements.removals import END_REMOVAL, REMOVE_MESSAGES
+from . import statements
 from .connection import as_storage_error
 from .revisions import Revisions
+from .search import statements as search_statements
 
 Answer = TypeVar("Answer")
 

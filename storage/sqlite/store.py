@@ -10,29 +10,31 @@ from typing import Any, TypeVar
 
 import apsw
 
-from ..clock import Clock
-from ..concurrency import ConcurrencyLimit
-from ..dialect import Dialect
-from ..errors import DatabaseDamaged, StorageUnavailable
-from ..expiry import Expiry
-from ..records import Listing, SearchQuery
-from ..rows import Bindings, Reader
-from ..transactional import TransactionalStorage
-from ..transactions import Effect, Work
-from ..write_check import WriteCheck
-from . import search, search_statements, statements
-from .changes import Changes
+from ..backend.concurrency_limit import ConcurrencyLimit
+from ..backend.storage import TransactionalStorage
+from ..backend.transactions import Effect, Work
+from ..backend.write_check import WriteCheck
+from ..model.errors import DatabaseDamaged, StorageUnavailable
+from ..model.records import Listing, SearchQuery
+from ..operations.expiry import Expiry
+from ..sql.dialect import Dialect
+from ..sql.ports import Bindings, Reader
+from ..values.clock import Clock
+from . import statements
 from .checkpointer import Checkpointer
 from .connection import leave_one_file, write_nothing
-from .index_merge import HAS_MARKS, IndexMerge
-from .indexing import index_some, is_indexed
-from .machine_lock import lock_for_this_machine
+from .file_changes import Changes
+from .files.disk_space import check_room
+from .files.machine_lock import lock_for_this_machine
+from .group_commit import Writer
 from .opening import open_database
 from .readers import Readers
 from .revisions import Revisions
-from .room import check_room
 from .rows import ConnectionRows, ConnectionTransaction, at_once
-from .writer import Writer
+from .search import find as search
+from .search import statements as search_statements
+from .search.index_merge import HAS_MARKS, IndexMerge
+from .search.indexing import index_some, is_indexed
 
 Answer = TypeVar("Answer")
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from amplifierd.contract import load_document
-from amplifierd.contract.schema import Schemas
+from amplifierd.contract.core.schema import Schemas
 from amplifierd.settings import CONTRACT
 
 DOCUMENT = load_document(CONTRACT)

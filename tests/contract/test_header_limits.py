@@ -2,8 +2,8 @@
 
 import pytest
 
-from amplifierd.contract.headers import MAX_BYTES, check_headers
-from amplifierd.contract.problems import Problem
+from amplifierd.contract.core.problems import Problem
+from amplifierd.contract.request.header_limits import MAX_BYTES, check_headers
 from amplifierd.settings import CONTRACT
 from daemon import Daemon
 from raw import exchange, get, refused

@@ -8,8 +8,8 @@ import httpx
 import pytest
 
 from amplifierd.contract import load_document
-from amplifierd.contract.targets import longest_target
-from amplifierd.refusals import _KINDS
+from amplifierd.contract.request.target_limit import longest_target
+from amplifierd.server.http1.error_responses import _KINDS
 from amplifierd.settings import CONTRACT
 from daemon import Daemon
 from raw import Connection, exchange, get, post, refused

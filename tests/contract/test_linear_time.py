@@ -7,14 +7,14 @@ import msgspec
 import pytest
 from msgspec import Raw
 
-from amplifierd.contract.encoding import encode_long, is_long
-from amplifierd.contract.ijson import NotIJson, decode
-from amplifierd.contract.problems import Problem
-from amplifierd.contract.reading import Unreadable, meaning_of
-from amplifierd.markdown import markdown_of
-from amplifierd.profile_file import read_profile
-from amplifierd.storage.records import Message, Messages
-from amplifierd.yaml_json import MAX_VALUES, json_of
+from amplifierd.contract.core.ijson import NotIJson, decode
+from amplifierd.contract.core.problems import Problem
+from amplifierd.contract.request.media_decoders import Unreadable, meaning_of
+from amplifierd.contract.response.record_encoding import encode_long, is_long
+from amplifierd.documents.markdown import markdown_of
+from amplifierd.documents.profile_file import read_profile
+from amplifierd.documents.yaml_json import MAX_VALUES, json_of
+from amplifierd.storage.model.records import Message, Messages
 
 MIB = 1024 * 1024
 TIME = "2025-11-21T19:33:19.192107Z"

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from msgspec import Raw
 
 from amplifierd.contract import Unreadable
-from amplifierd.profile_file import profile_file, read_profile
-from amplifierd.storage.profile_records import ModuleConfig, ProfileSettings, SessionConfig
-from amplifierd.yaml_json import json_of
+from amplifierd.documents.profile_file import profile_file, read_profile
+from amplifierd.documents.yaml_json import json_of
+from amplifierd.storage.model.profile_records import ModuleConfig, ProfileSettings, SessionConfig
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20) | st.sampled_from(
     [

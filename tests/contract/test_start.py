@@ -14,7 +14,7 @@ import yaml
 from amplifierd.app import READINGS, RENDERINGS
 from amplifierd.contract import Access, ContractError, Document, compile_contract, load_document
 from amplifierd.settings import CONTRACT
-from amplifierd.storage.records import NewMessage, Session
+from amplifierd.storage.model.records import NewMessage, Session
 
 Spec = dict[str, Any]
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 import pytest
 
-from amplifierd.cli import cli
+from amplifierd.commands import cli
 from daemon import Daemon
 
 ROOT = Path(__file__).parents[2]

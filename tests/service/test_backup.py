@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from amplifierd.cli import cli
+from amplifierd.commands import cli
 from amplifierd.storage import open_storage
-from amplifierd.storage.records import SessionQuery, SessionSummary
+from amplifierd.storage.model.records import SessionQuery, SessionSummary
 from daemon import Daemon
 from load import Load
 from reading import read, records

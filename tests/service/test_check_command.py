@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 from click.testing import CliRunner, Result
 
-from amplifierd.cli import cli
+from amplifierd.commands import cli
 from daemon import Daemon
 from load import Load
 from vandal import vandalise

@@ -7,8 +7,8 @@ from typing import Any, cast
 import uvicorn
 from uvicorn.server import ServerState
 
-from amplifierd.asgi import Receive, Send
-from amplifierd.protocol import Protocol
+from amplifierd.server.http1.asgi import Receive, Send
+from amplifierd.server.http1.protocol import Protocol
 from fuzzing import Fuzz
 from raw import answers_in, get, post
 

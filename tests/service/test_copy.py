@@ -11,11 +11,11 @@ import pytest
 from msgspec import Raw
 
 from amplifierd.storage import open_storage
-from amplifierd.storage.directory_records import NewDirectory
-from amplifierd.storage.interface import Storage
-from amplifierd.storage.keys import NewKey
-from amplifierd.storage.profile_records import ModuleConfig, NewProfile, NewSessionConfig
-from amplifierd.storage.records import BatchMessage, Failure, Fork, NewMessages, NewSession, Session, SessionPatch
+from amplifierd.storage.model.api_keys import NewKey
+from amplifierd.storage.model.directory_records import NewDirectory
+from amplifierd.storage.model.interface import Storage
+from amplifierd.storage.model.profile_records import ModuleConfig, NewProfile, NewSessionConfig
+from amplifierd.storage.model.records import BatchMessage, Failure, Fork, NewMessages, NewSession, Session, SessionPatch
 
 W = "default"
 

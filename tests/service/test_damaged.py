@@ -12,7 +12,7 @@ import asyncpg
 import pytest
 from click.testing import CliRunner, Result
 
-from amplifierd.cli import cli
+from amplifierd.commands import cli
 from conftest import execute
 from daemon import Daemon
 from postgres import PostgresServer

@@ -17,10 +17,10 @@ import httpx
 import pytest
 
 from amplifierd.app import create_app
-from amplifierd.limits import Limits
+from amplifierd.server.http1.limits import Limits
 from amplifierd.settings import Settings
 from amplifierd.storage import open_storage
-from amplifierd.storage.interface import Storage
+from amplifierd.storage.model.interface import Storage
 from daemon import Daemon
 from impatient import serving
 from raw import Connection, get

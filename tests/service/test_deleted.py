@@ -9,7 +9,7 @@ import httpx
 import pytest
 from click.testing import CliRunner
 
-from amplifierd.cli import cli
+from amplifierd.commands import cli
 from conftest import execute
 from daemon import Daemon
 from load import Load

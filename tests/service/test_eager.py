@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from amplifierd.eager import EagerTask, EagerTasks, eager_tasks
+from amplifierd.server.http1.eager_task import EagerTask, EagerTasks, eager_tasks
 
 Make = Callable[[asyncio.AbstractEventLoop, set[asyncio.Task[Any]]], EagerTasks]
 EITHER = pytest.mark.parametrize("make", [EagerTask, eager_tasks])

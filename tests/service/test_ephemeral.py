@@ -13,8 +13,8 @@ from typing import Any
 import httpx
 import pytest
 
-from amplifierd.ephemeral import MEMORY
-from amplifierd.testing import Server, daemon
+from amplifierd.server.ephemeral import MEMORY
+from amplifierd.testing.ephemeral_server import Server, daemon
 from raw import Connection, post
 
 SERVE = [sys.executable, "-m", "amplifierd", "serve", "--ephemeral"]
@@ -148,7 +148,7 @@ def project(tmp_path: Path) -> Path:
     (tmp_path / "test_theirs.py").write_text(
         "import json, sys, urllib.request, pytest\n"
         "def test_unused():\n"
-        "    assert 'amplifierd.testing' not in sys.modules\n"
+        "    assert 'amplifierd.testing.ephemeral_server' not in sys.modules\n"
         "    assert 'connexion' not in sys.modules\n"
         "@pytest.fixture\n"
         "def amplifierd_seed():\n"

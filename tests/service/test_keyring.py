@@ -7,7 +7,7 @@ from pathlib import Path
 
 import apsw
 
-from amplifierd.keyring import TRUSTED_SECONDS
+from amplifierd.auth import TRUSTED_SECONDS
 from conftest import execute
 from daemon import Daemon
 

@@ -13,10 +13,10 @@ import httpx
 import pytest
 
 from amplifierd.app import create_app
-from amplifierd.asgi import Receive, Send
 from amplifierd.contract import load_document
-from amplifierd.contract.targets import longest_target
-from amplifierd.limits import LIMITS, Limits
+from amplifierd.contract.request.target_limit import longest_target
+from amplifierd.server.http1.asgi import Receive, Send
+from amplifierd.server.http1.limits import LIMITS, Limits
 from amplifierd.settings import CONTRACT, Settings
 from amplifierd.storage import open_storage
 from daemon import Daemon

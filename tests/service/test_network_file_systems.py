@@ -10,9 +10,9 @@ from typing import Any
 import httpx
 import pytest
 
-from amplifierd.storage.errors import DatabaseUnusable
-from amplifierd.storage.sqlite.file_system import shared_file_system
-from amplifierd.storage.sqlite.machine_lock import lock_for_this_machine
+from amplifierd.storage.model.errors import DatabaseUnusable
+from amplifierd.storage.sqlite.files.file_system import shared_file_system
+from amplifierd.storage.sqlite.files.machine_lock import lock_for_this_machine
 from daemon import Daemon
 
 # As machines have them: a disk, a container's layers, and what is shared with others.

@@ -11,9 +11,9 @@ import httpx
 import pytest
 
 from amplifierd.storage import open_storage
-from amplifierd.storage.errors import DatabaseUnusable
-from amplifierd.storage.interface import Storage
-from amplifierd.storage.records import NewMessage, NewSession
+from amplifierd.storage.model.errors import DatabaseUnusable
+from amplifierd.storage.model.interface import Storage
+from amplifierd.storage.model.records import NewMessage, NewSession
 from conftest import execute
 from daemon import Daemon
 from pgbouncer import pgbouncer

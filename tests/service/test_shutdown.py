@@ -12,8 +12,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from amplifierd.server.supervisor import MARGIN_SECONDS
 from amplifierd.settings import Settings
-from amplifierd.supervisor import MARGIN_SECONDS
 from daemon import Daemon
 from load import AFRESH, Load
 from raw import Connection, get, post, refused

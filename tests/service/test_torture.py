@@ -13,7 +13,7 @@ from random import Random
 import apsw
 import pytest
 
-from amplifierd.storage.check_statements import PARTS
+from amplifierd.storage.sql.statements.integrity import PARTS
 from daemon import Daemon
 from postgres import PostgresServer
 from torture import Torture

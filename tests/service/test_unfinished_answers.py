@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from amplifierd.asgi import Receive, Send
+from amplifierd.server.http1.asgi import Receive, Send
 from impatient import serving
 from raw import Connection, exchange, get
 

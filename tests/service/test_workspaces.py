@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from amplifierd.cli import cli
+from amplifierd.commands import cli
 from daemon import Daemon
 from keys import create_key
 from remains import canary, wait_until_gone

@@ -3,9 +3,9 @@
 import pytest
 from msgspec import UNSET, Raw, structs
 
-from amplifierd.storage.errors import SessionNotFound, TooFewMessages
-from amplifierd.storage.interface import Storage
-from amplifierd.storage.records import Fork, NewMessage, NewSession, Session
+from amplifierd.storage.model.errors import SessionNotFound, TooFewMessages
+from amplifierd.storage.model.interface import Storage
+from amplifierd.storage.model.records import Fork, NewMessage, NewSession, Session
 from contexts import create_session
 from exports import export_of, exported
 from reading import read

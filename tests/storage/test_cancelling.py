@@ -13,10 +13,10 @@ import asyncpg
 import pytest
 
 from amplifierd.storage import open_storage
-from amplifierd.storage.errors import NothingWritten
-from amplifierd.storage.interface import Storage
-from amplifierd.storage.records import NewMessage, NewSession
-from amplifierd.storage.sqlite.writer import Writer
+from amplifierd.storage.model.errors import NothingWritten
+from amplifierd.storage.model.interface import Storage
+from amplifierd.storage.model.records import NewMessage, NewSession
+from amplifierd.storage.sqlite.group_commit import Writer
 from reading import read
 
 W = "default"

@@ -7,12 +7,12 @@ import pytest
 from msgspec import UNSET, Raw
 
 from amplifierd.storage import open_maintenance
-from amplifierd.storage.directory_records import NewDirectory
-from amplifierd.storage.errors import SessionProfileUnknown
-from amplifierd.storage.interface import Storage
-from amplifierd.storage.maintenance import Fault, Finding
-from amplifierd.storage.profile_records import NewProfile
-from amplifierd.storage.records import (
+from amplifierd.storage.model.directory_records import NewDirectory
+from amplifierd.storage.model.errors import SessionProfileUnknown
+from amplifierd.storage.model.interface import Storage
+from amplifierd.storage.model.maintenance import Fault, Finding
+from amplifierd.storage.model.profile_records import NewProfile
+from amplifierd.storage.model.records import (
     BatchMessage,
     Failure,
     Fork,

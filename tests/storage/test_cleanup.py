@@ -2,8 +2,8 @@
 
 import pytest
 
-from amplifierd.storage.interface import Storage
-from amplifierd.storage.records import (
+from amplifierd.storage.model.interface import Storage
+from amplifierd.storage.model.records import (
     BatchMessage,
     CleanUp,
     CleanUpReport,

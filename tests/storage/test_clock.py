@@ -6,9 +6,8 @@ import pytest
 from msgspec.structs import replace
 
 from amplifierd.storage import open_storage
-from amplifierd.storage.clock import LAST_MOMENT, Clock, text_at
-from amplifierd.storage.interface import Storage
-from amplifierd.storage.records import (
+from amplifierd.storage.model.interface import Storage
+from amplifierd.storage.model.records import (
     BatchMessage,
     CleanUp,
     Export,
@@ -23,6 +22,7 @@ from amplifierd.storage.records import (
     SessionQuery,
     SessionSummary,
 )
+from amplifierd.storage.values.clock import LAST_MOMENT, Clock, text_at
 from reading import read, records
 
 W = "default"

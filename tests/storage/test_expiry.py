@@ -8,8 +8,9 @@ import apsw
 import asyncpg
 import pytest
 
-from amplifierd.storage import expiry, open_storage
-from amplifierd.storage.records import NewSession, Once
+from amplifierd.storage import open_storage
+from amplifierd.storage.model.records import NewSession, Once
+from amplifierd.storage.operations import expiry
 
 W = "default"
 DEADLINE_SECONDS = 30
@@ -63,6 +64,6 @@ async def test_many_expired_answers_go_in_steps(database: str, monkeypatch: pyte
     await record(database, 0.5, 7)
     await asyncio.sleep(0.5)
     monkeypatch.setattr(expiry, "FIRST_SECONDS", 0)
-    monkeypatch.setattr("amplifierd.storage.transactional.ANSWERS_AT_ONCE", 2)
+    monkeypatch.setattr("amplifierd.storage.backend.storage.ANSWERS_AT_ONCE", 2)
     async with open_storage(database):
         await wait_for_answers(database, 0)

@@ -10,11 +10,11 @@ import apsw
 import pytest
 
 from amplifierd.storage import open_storage
-from amplifierd.storage.errors import StorageUnavailable
-from amplifierd.storage.interface import Storage
-from amplifierd.storage.records import NewMessage, NewSession, SearchHit, SearchQuery, SessionPatch
+from amplifierd.storage.model.errors import StorageUnavailable
+from amplifierd.storage.model.interface import Storage
+from amplifierd.storage.model.records import NewMessage, NewSession, SearchHit, SearchQuery, SessionPatch
 from amplifierd.storage.sqlite.connection import connect_writer
-from amplifierd.storage.sqlite.writer import Writer
+from amplifierd.storage.sqlite.group_commit import Writer
 from failing_disk import FailingDisk, Fault
 from reading import read, records
 

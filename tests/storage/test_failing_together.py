@@ -5,9 +5,9 @@ import asyncio
 import pytest
 from msgspec import Raw
 
-from amplifierd.storage.errors import ContextTooLarge, SequenceConflict, SessionNotFound
-from amplifierd.storage.interface import Storage
-from amplifierd.storage.records import (
+from amplifierd.storage.model.errors import ContextTooLarge, SequenceConflict, SessionNotFound
+from amplifierd.storage.model.interface import Storage
+from amplifierd.storage.model.records import (
     CleanUp,
     Export,
     ExportHeader,

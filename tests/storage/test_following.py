@@ -8,9 +8,9 @@ import msgspec
 import pytest
 from msgspec import Raw
 
-from amplifierd.storage.errors import SessionNotFound
-from amplifierd.storage.interface import Storage
-from amplifierd.storage.records import (
+from amplifierd.storage.model.errors import SessionNotFound
+from amplifierd.storage.model.interface import Storage
+from amplifierd.storage.model.records import (
     BatchMessage,
     Event,
     Events,

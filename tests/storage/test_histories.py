@@ -9,8 +9,10 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import seed as with_seed
 from hypothesis.stateful import run_state_machine_as_test
 
-from amplifierd.storage import message_pages, open_storage, removing, session_pages
-from amplifierd.storage.clock import Clock
+from amplifierd.storage import open_storage
+from amplifierd.storage.operations import message_pages, session_pages
+from amplifierd.storage.operations.bulk import removal as removing
+from amplifierd.storage.values.clock import Clock
 from comparing import Tally
 from fuzzing import Fuzz
 from histories import History

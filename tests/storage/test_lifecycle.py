@@ -5,15 +5,15 @@ from collections.abc import Awaitable, Callable
 import pytest
 from msgspec import UNSET, Raw
 
-from amplifierd.storage.errors import (
+from amplifierd.storage.model.errors import (
     SequenceConflict,
     SessionEnded,
     SessionNotFound,
     SessionStatusConflict,
     VersionMismatch,
 )
-from amplifierd.storage.interface import Storage
-from amplifierd.storage.records import (
+from amplifierd.storage.model.interface import Storage
+from amplifierd.storage.model.records import (
     BatchMessage,
     Failure,
     Fork,

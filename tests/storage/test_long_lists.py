@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from amplifierd.storage import open_storage
-from amplifierd.storage.errors import SessionNotFound, StorageUnavailable
-from amplifierd.storage.interface import Storage
-from amplifierd.storage.records import Listing, Message, MessageQuery, NewMessage, NewSession
+from amplifierd.storage.model.errors import SessionNotFound, StorageUnavailable
+from amplifierd.storage.model.interface import Storage
+from amplifierd.storage.model.records import Listing, Message, MessageQuery, NewMessage, NewSession
 from reading import read, records
 
 W = "default"

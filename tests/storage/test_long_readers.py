@@ -8,7 +8,7 @@ import apsw
 import pytest
 
 from amplifierd.storage import open_storage
-from amplifierd.storage.records import NewMessage, NewSession
+from amplifierd.storage.model.records import NewMessage, NewSession
 from amplifierd.storage.sqlite import checkpointer
 
 W = "default"

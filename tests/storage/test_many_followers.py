@@ -4,9 +4,9 @@ import asyncio
 from contextlib import AsyncExitStack, aclosing
 from itertools import pairwise
 
-from amplifierd.storage.interface import Storage
-from amplifierd.storage.records import NewMessage, NewSession
-from amplifierd.storage.topics import WOKEN_AT_ONCE, Topic
+from amplifierd.storage.model.interface import Storage
+from amplifierd.storage.model.records import NewMessage, NewSession
+from amplifierd.storage.operations.events.topics import WOKEN_AT_ONCE, Topic
 
 W = "default"
 FOLLOWERS = 10 * WOKEN_AT_ONCE

@@ -10,20 +10,29 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec import UNSET, Raw
 
-from amplifierd.storage import context_patch, open_storage
-from amplifierd.storage.context_patch import MAX_UNPREPARED_BYTES, patch_context
-from amplifierd.storage.directory_records import DirectoryPatch, NewDirectory
-from amplifierd.storage.errors import (
+from amplifierd.storage import open_storage
+from amplifierd.storage.model.directory_records import DirectoryPatch, NewDirectory
+from amplifierd.storage.model.errors import (
     ContextTooLarge,
     DirectoryMetadataRefused,
     ProfileInvalid,
     SessionNotFound,
     VersionMismatch,
 )
-from amplifierd.storage.interface import Storage
-from amplifierd.storage.merge import merge_patch
-from amplifierd.storage.profile_records import NewProfile, ProfilePatch
-from amplifierd.storage.records import Failure, Fork, NewSession, Session, SessionPatch, SessionQuery, SessionSummary
+from amplifierd.storage.model.interface import Storage
+from amplifierd.storage.model.profile_records import NewProfile, ProfilePatch
+from amplifierd.storage.model.records import (
+    Failure,
+    Fork,
+    NewSession,
+    Session,
+    SessionPatch,
+    SessionQuery,
+    SessionSummary,
+)
+from amplifierd.storage.operations import context_patch
+from amplifierd.storage.operations.context_patch import MAX_UNPREPARED_BYTES, patch_context
+from amplifierd.storage.values.merge_patch import merge_patch
 from contexts import create_session
 from exports import export_of, exported
 from reading import records

@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from amplifierd.storage import open_maintenance, open_storage, removing
-from amplifierd.storage.errors import MessageNotFound, SessionNotFound, StorageUnavailable
-from amplifierd.storage.interface import Storage
-from amplifierd.storage.records import (
+from amplifierd.storage import open_maintenance, open_storage
+from amplifierd.storage.backend.storage import TransactionalStorage
+from amplifierd.storage.model.errors import MessageNotFound, SessionNotFound, StorageUnavailable
+from amplifierd.storage.model.interface import Storage
+from amplifierd.storage.model.records import (
     BatchMessage,
     CleanUp,
     Fork,
@@ -24,7 +25,7 @@ from amplifierd.storage.records import (
     SessionQuery,
     SessionSummary,
 )
-from amplifierd.storage.transactional import TransactionalStorage
+from amplifierd.storage.operations.bulk import removal as removing
 from exports import export_of, exported
 from reading import read, records
 

@@ -9,23 +9,18 @@ from typing import Any
 import asyncpg
 import pytest
 
-from amplifierd.storage import open_storage, queries
-from amplifierd.storage.directory_records import NewDirectory
-from amplifierd.storage.errors import DatabaseUnusable
-from amplifierd.storage.postgres import search_statements, statements
+from amplifierd.storage import open_storage
+from amplifierd.storage.model.directory_records import NewDirectory
+from amplifierd.storage.model.errors import DatabaseUnusable
+from amplifierd.storage.model.profile_records import NewProfile
+from amplifierd.storage.model.records import BatchMessage, NewMessage, NewMessages, NewSession, Once, SessionQuery
+from amplifierd.storage.postgres import statements
 from amplifierd.storage.postgres.binding import bound
 from amplifierd.storage.postgres.pool import connect
+from amplifierd.storage.postgres.search import statements as search_statements
 from amplifierd.storage.postgres.store import DIALECT
-from amplifierd.storage.profile_records import NewProfile
-from amplifierd.storage.records import (
-    BatchMessage,
-    NewMessage,
-    NewMessages,
-    NewSession,
-    Once,
-    SessionQuery,
-)
-from amplifierd.storage.session_queries import SessionList, session_list
+from amplifierd.storage.sql.statements import message_lists as queries
+from amplifierd.storage.sql.statements.session_lists import SessionList, session_list
 
 W = "default"
 

@@ -6,9 +6,9 @@ import ssl
 import asyncpg
 import pytest
 
-from amplifierd.storage.errors import DatabaseDamaged, StorageUnavailable
+from amplifierd.storage.model.errors import DatabaseDamaged, StorageUnavailable
 from amplifierd.storage.postgres import pool as pool_module
-from amplifierd.storage.postgres.failure import as_storage_error
+from amplifierd.storage.postgres.errors import as_storage_error
 from amplifierd.storage.postgres.pool import Pool
 from stalling_proxy import stalling
 

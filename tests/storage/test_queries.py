@@ -5,10 +5,9 @@ from typing import Any, get_args
 
 import pytest
 
-from amplifierd.storage import message_pages, session_pages
-from amplifierd.storage.errors import MessageNotFound, SessionNotFound
-from amplifierd.storage.interface import Storage
-from amplifierd.storage.records import (
+from amplifierd.storage.model.errors import MessageNotFound, SessionNotFound
+from amplifierd.storage.model.interface import Storage
+from amplifierd.storage.model.records import (
     BatchMessage,
     Fork,
     Message,
@@ -23,6 +22,7 @@ from amplifierd.storage.records import (
     SessionSort,
     SessionSummary,
 )
+from amplifierd.storage.operations import message_pages, session_pages
 from contexts import create_session
 from reading import read, records
 

@@ -7,10 +7,10 @@ from collections.abc import Awaitable, Callable
 import pytest
 from msgspec import Raw
 
-from amplifierd.storage import recorded_answers
-from amplifierd.storage.errors import IdempotencyAnswerNotKept
-from amplifierd.storage.interface import Storage
-from amplifierd.storage.records import (
+from amplifierd.storage.backend.storage import TransactionalStorage
+from amplifierd.storage.model.errors import IdempotencyAnswerNotKept
+from amplifierd.storage.model.interface import Storage
+from amplifierd.storage.model.records import (
     BatchMessage,
     Failure,
     Fork,
@@ -21,7 +21,7 @@ from amplifierd.storage.records import (
     Session,
     SessionPatch,
 )
-from amplifierd.storage.transactional import TransactionalStorage
+from amplifierd.storage.operations import recorded_answers
 
 W = "default"
 SECONDS = 60

@@ -9,15 +9,15 @@ import pytest
 from msgspec import Raw
 
 from amplifierd.storage import open_storage
-from amplifierd.storage.errors import (
+from amplifierd.storage.model.errors import (
     IdempotencyKeyInUse,
     IdempotencyKeyReused,
     SessionExists,
     SessionNotFound,
     SessionStatusConflict,
 )
-from amplifierd.storage.interface import Storage
-from amplifierd.storage.records import (
+from amplifierd.storage.model.interface import Storage
+from amplifierd.storage.model.records import (
     BatchMessage,
     CleanUp,
     Failure,

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from amplifierd.storage import concurrency, open_storage
-from amplifierd.storage import hits as found_messages
-from amplifierd.storage.errors import StorageUnavailable
-from amplifierd.storage.interface import Storage
-from amplifierd.storage.records import (
+from amplifierd.storage import open_storage
+from amplifierd.storage.backend import concurrency_limit as concurrency
+from amplifierd.storage.model.errors import StorageUnavailable
+from amplifierd.storage.model.interface import Storage
+from amplifierd.storage.model.records import (
     BatchMessage,
     Fork,
     NewMessage,
@@ -22,8 +22,9 @@ from amplifierd.storage.records import (
     SearchQuery,
     Session,
 )
-from amplifierd.storage.sqlite import search as sqlite_search
-from amplifierd.storage.tokens import tokenizer
+from amplifierd.storage.search import results as found_messages
+from amplifierd.storage.search.tokenizer import tokenizer
+from amplifierd.storage.sqlite.search import find as sqlite_search
 from contexts import create_session
 from exports import export_of, exported
 from model_search import Term, words_of

@@ -7,9 +7,9 @@ from uuid import UUID, uuid1, uuid4, uuid5
 import pytest
 from msgspec.structs import replace
 
-from amplifierd.storage.errors import ImportInvalid
-from amplifierd.storage.interface import Storage
-from amplifierd.storage.records import (
+from amplifierd.storage.model.errors import ImportInvalid
+from amplifierd.storage.model.interface import Storage
+from amplifierd.storage.model.records import (
     BatchMessage,
     ExportHeader,
     ExportLine,

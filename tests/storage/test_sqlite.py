@@ -15,19 +15,18 @@ import apsw
 import msgspec
 import pytest
 
-from amplifierd.storage import (
-    directory_statements,
-    open_storage,
-    portable,
-    profile_statements,
-    queries,
-    removal_statements,
-)
-from amplifierd.storage.errors import StorageUnavailable
-from amplifierd.storage.records import NewMessage, NewSession, SearchQuery, SessionQuery, SessionSort
-from amplifierd.storage.session_queries import SessionList, session_list
-from amplifierd.storage.sqlite import search_statements, statements
+from amplifierd.storage import open_storage
+from amplifierd.storage.model.errors import StorageUnavailable
+from amplifierd.storage.model.records import NewMessage, NewSession, SearchQuery, SessionQuery, SessionSort
+from amplifierd.storage.sql.statements import directories as directory_statements
+from amplifierd.storage.sql.statements import message_lists as queries
+from amplifierd.storage.sql.statements import profiles as profile_statements
+from amplifierd.storage.sql.statements import removals as removal_statements
+from amplifierd.storage.sql.statements import sessions as portable
+from amplifierd.storage.sql.statements.session_lists import SessionList, session_list
+from amplifierd.storage.sqlite import statements
 from amplifierd.storage.sqlite.readers import Readers
+from amplifierd.storage.sqlite.search import statements as search_statements
 from amplifierd.storage.sqlite.store import DIALECT
 
 W = "default"

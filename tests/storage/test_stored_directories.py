@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import UNSET, Raw
 
-from amplifierd.storage import directory_path
-from amplifierd.storage.directory_path import normalised
-from amplifierd.storage.directory_records import (
+from amplifierd.storage.model import directory_path
+from amplifierd.storage.model.directory_path import normalised
+from amplifierd.storage.model.directory_records import (
     AmplifiedDirectory,
     DirectoryPatch,
     Marker,
@@ -22,7 +22,7 @@ from amplifierd.storage.directory_records import (
     Refusal,
     ScanReport,
 )
-from amplifierd.storage.errors import (
+from amplifierd.storage.model.errors import (
     DirectoryExists,
     DirectoryInUse,
     DirectoryMetadataRefused,
@@ -31,9 +31,9 @@ from amplifierd.storage.errors import (
     ProfileNotFound,
     RootDirectory,
 )
-from amplifierd.storage.interface import Storage
-from amplifierd.storage.profile_records import NewProfile
-from amplifierd.storage.records import Fork, NewSession, SessionQuery, SessionSummary
+from amplifierd.storage.model.interface import Storage
+from amplifierd.storage.model.profile_records import NewProfile
+from amplifierd.storage.model.records import Fork, NewSession, SessionQuery, SessionSummary
 from reading import records
 
 W = "default"
@@ -222,7 +222,7 @@ async def test_pages_are_the_list(storage: Storage, limit: int) -> None:
 
 @pytest.mark.parametrize("most_sorted", [0, 5_000])
 async def test_sessions_of_a_subtree(storage: Storage, most_sorted: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("amplifierd.storage.session_pages.MAX_SORTED", most_sorted)
+    monkeypatch.setattr("amplifierd.storage.operations.session_pages.MAX_SORTED", most_sorted)
     paths = ["a", "a/b", "a/b/c", "a-b", "a0", "ab", "é/a"]
     await amplified(storage, *paths)
     for path in [*paths, "."]:

@@ -6,9 +6,9 @@ import msgspec
 import pytest
 from msgspec import Raw
 
-from amplifierd.storage.errors import SessionNotFound
-from amplifierd.storage.interface import Storage
-from amplifierd.storage.records import Message, MessageQuery, NewMessage, NewSession, Role
+from amplifierd.storage.model.errors import SessionNotFound
+from amplifierd.storage.model.interface import Storage
+from amplifierd.storage.model.records import Message, MessageQuery, NewMessage, NewSession, Role
 from reading import read, records
 
 W = "default"

@@ -8,9 +8,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec import UNSET, Raw
 
-from amplifierd.storage.cursor import decode_name, encode_name
-from amplifierd.storage.directory_records import NewDirectory
-from amplifierd.storage.errors import (
+from amplifierd.storage.model.directory_records import NewDirectory
+from amplifierd.storage.model.errors import (
     NoActiveProfile,
     ProfileActive,
     ProfileExists,
@@ -21,8 +20,8 @@ from amplifierd.storage.errors import (
     SessionNotFound,
     SessionProfileUnknown,
 )
-from amplifierd.storage.interface import Storage
-from amplifierd.storage.profile_records import (
+from amplifierd.storage.model.interface import Storage
+from amplifierd.storage.model.profile_records import (
     ModuleConfig,
     NewProfile,
     NewSessionConfig,
@@ -31,7 +30,8 @@ from amplifierd.storage.profile_records import (
     ProfileSettings,
     SessionConfig,
 )
-from amplifierd.storage.records import Fork, Listing, NewSession, Once, SessionPatch
+from amplifierd.storage.model.records import Fork, Listing, NewSession, Once, SessionPatch
+from amplifierd.storage.sql.cursors import decode_name, encode_name
 from exports import export_of, exported
 
 W = "default"

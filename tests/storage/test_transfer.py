@@ -12,12 +12,11 @@ import pytest
 from msgspec import UNSET, Raw
 from msgspec.structs import replace as changed
 
-from amplifierd.storage import importing, open_storage, removing
-from amplifierd.storage.clock import LAST_MOMENT
-from amplifierd.storage.errors import ImportInvalid, SessionExists, SessionNotFound, StorageUnavailable
-from amplifierd.storage.interface import Storage
-from amplifierd.storage.profile_records import ProfileSettings
-from amplifierd.storage.records import (
+from amplifierd.storage import open_storage
+from amplifierd.storage.model.errors import ImportInvalid, SessionExists, SessionNotFound, StorageUnavailable
+from amplifierd.storage.model.interface import Storage
+from amplifierd.storage.model.profile_records import ProfileSettings
+from amplifierd.storage.model.records import (
     BatchMessage,
     Event,
     ExportHeader,
@@ -37,6 +36,9 @@ from amplifierd.storage.records import (
     SessionSort,
     SessionSummary,
 )
+from amplifierd.storage.operations.bulk import removal as removing
+from amplifierd.storage.operations.transfer import import_ as importing
+from amplifierd.storage.values.clock import LAST_MOMENT
 from contexts import create_session
 from exports import export_of, exported
 from reading import read, records

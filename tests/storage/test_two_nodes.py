@@ -3,8 +3,8 @@
 import asyncio
 
 from amplifierd.storage import open_storage
-from amplifierd.storage.interface import Storage
-from amplifierd.storage.records import NewMessage, NewSession
+from amplifierd.storage.model.interface import Storage
+from amplifierd.storage.model.records import NewMessage, NewSession
 from reading import read
 
 W = "default"

@@ -8,11 +8,11 @@ import pytest
 from msgspec import UNSET, Raw, UnsetType
 
 from amplifierd.storage import open_maintenance, open_storage
-from amplifierd.storage.errors import DatabaseOutOfDate, DatabaseUnusable, SessionProfileUnknown
-from amplifierd.storage.interface import Storage
+from amplifierd.storage.model.errors import DatabaseOutOfDate, DatabaseUnusable, SessionProfileUnknown
+from amplifierd.storage.model.interface import Storage
+from amplifierd.storage.model.records import NewMessage, SessionQuery, SessionSummary
 from amplifierd.storage.postgres import migrations as postgres_migrations
 from amplifierd.storage.postgres.pool import connect
-from amplifierd.storage.records import NewMessage, SessionQuery, SessionSummary
 from amplifierd.storage.sqlite import migrations as sqlite_migrations
 from reading import read, records
 

@@ -10,18 +10,18 @@ import warnings
 # Connexion imports Starlette's test client, which tells whoever starts a daemon what its own tests should install.
 warnings.filterwarnings("ignore", "Using `httpx` with `starlette.testclient`")
 
-from .access_log import access_log, time_now, write_line
-from .application import Access, compile_contract
-from .document import ContractError, Document, load_document
-from .edge import AccessLog
-from .ijson import NotIJson
-from .ijson import decode as decode_ijson
-from .lines import LineReader, line_reader
-from .probes import Readiness
-from .problems import Problem, render
-from .rate import RateLimit
-from .reading import LineTree, Meaning, Unreadable
-from .security import Credential
+from .access.probes import Readiness
+from .access.rate_limit import RateLimit
+from .access.security import Credential
+from .core.document import ContractError, Document, load_document
+from .core.ijson import NotIJson
+from .core.ijson import decode as decode_ijson
+from .core.problems import Problem, render
+from .request.media_decoders import LineTree, Meaning, Unreadable
+from .request.ndjson import LineReader, line_reader
+from .serve.application import Access, compile_contract
+from .serve.error_boundary import AccessLog
+from .serve.request_log import access_log, time_now, write_line
 
 __all__ = [
     "Access",

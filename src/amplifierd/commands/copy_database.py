@@ -1,0 +1,175 @@
+"""`amplifierd copy`: every session of every workspace of one database into another, then both compared."""
+
+import hashlib
+import sys
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from dataclasses import dataclass
+
+import click
+import msgspec
+
+from ..storage.model.errors import SessionNotFound
+from ..storage.model.interface import Storage
+from ..storage.model.records import Export, ExportHeader, ExportLine, Message, Session
+from .copy_settings import copy_contexts
+
+# An import is so many lines at least: what a copy that is cut off does not have to do again.
+LINES_AT_ONCE = 1_000
+
+_encode = msgspec.json.Encoder().encode
+_HEADER = ExportLine(header=ExportHeader())
+
+
+class CopyDiffers(Exception):
+    """A session is not the same in both databases; a sentence that says which."""
+
+
+@dataclass(frozen=True, slots=True)
+class Copied:
+    """How much both databases have alike, and how many of the sessions were there before."""
+
+    sessions: int
+    messages: int
+    found: int
+    checksum: str
+
+
+async def copy(source: Storage, target: Storage) -> Copied:
+    """Copy what `target` lacks, keys, profiles and directories first, then compare the sessions. Shows how far it is.
+
+    A copy that was cut off goes on where it was: each session is there whole or not at all. Nobody may write to the
+    sessions meanwhile. Raises `CopyDiffers`.
+    """
+    async with source, target:
+        # Before there is anything that they keep to themselves.
+        for key in await source.list_keys():
+            await target.copy_key(key)
+        workspaces = await source.list_workspaces()
+        for workspace in workspaces:
+            await copy_contexts(source, target, workspace)
+        sessions = sum([await source.count_sessions(workspace) for workspace in workspaces])
+        with click.progressbar(length=sessions, label="Sessions copied", file=sys.stderr) as bar:
+            found = sum([await _copy(source, target, workspace, bar.update) for workspace in workspaces])
+        with click.progressbar(length=sessions, label="Sessions compared", file=sys.stderr) as bar:
+            compared = [await _compare(source, target, workspace, bar.update) for workspace in workspaces]
+        return _total(compared, found)
+
+
+async def _copy(source: Storage, target: Storage, workspace: str, done: Callable[[int], None]) -> int:
+    found = 0
+    async with aclosing(_lines(source, workspace)) as lines:
+        line = await anext(lines, None)
+        while line is not None:
+            if await _is_there(target, workspace, line):
+                found += 1
+                done(1)
+                line = await _next_session(lines)
+                continue
+            part = _Part(lines, line, target, workspace)
+            await target.import_sessions(workspace, Export(part.batches()), "fail")
+            done(part.sessions)
+            line = part.next
+    return found
+
+
+class _Part:
+    """Lines from a session on that `target` lacks, to the end of one after so many; `next` is the session after."""
+
+    def __init__(
+        self, lines: AsyncGenerator[ExportLine, None], first: ExportLine, target: Storage, workspace: str
+    ) -> None:
+        self._lines = lines
+        self._target = target
+        self._workspace = workspace
+        self.next: ExportLine | None = first
+        self.sessions = 0
+
+    async def batches(self) -> AsyncGenerator[list[ExportLine], None]:
+        """The lines, one by one."""
+        yield [_HEADER]
+        taken = 0
+        while self.next is not None:
+            if isinstance(self.next.session, Session):
+                if taken >= LINES_AT_ONCE or (taken and await _is_there(self._target, self._workspace, self.next)):
+                    return
+                self.sessions += 1
+            yield [self.next]
+            taken += 1
+            self.next = await anext(self._lines, None)
+
+
+async def _lines(storage: Storage, workspace: str) -> AsyncGenerator[ExportLine, None]:
+    """The sessions and messages of an export."""
+    export = await storage.export_sessions(workspace)
+    async with aclosing(export.batches) as batches:
+        async for batch in batches:
+            for line in batch:
+                if not isinstance(line.header, ExportHeader):
+                    yield line
+
+
+async def _is_there(target: Storage, workspace: str, line: ExportLine) -> bool:
+    assert isinstance(line.session, Session), "A part ends before a session."
+    try:
+        there = await target.get_session(workspace, line.session.id)
+    except SessionNotFound:
+        return False
+    if _encode(there) != _encode(line.session):
+        raise CopyDiffers(_difference(line.session.id))
+    return True
+
+
+async def _next_session(lines: AsyncGenerator[ExportLine, None]) -> ExportLine | None:
+    async for line in lines:
+        if isinstance(line.session, Session):
+            return line
+    return None
+
+
+async def _compare(source: Storage, target: Storage, workspace: str, done: Callable[[int], None]) -> Copied:
+    whole = hashlib.sha256()
+    messages = compared = 0
+    async with aclosing(_sums(source, workspace)) as ours, aclosing(_sums(target, workspace)) as theirs:
+        async for ours_id, count, checksum in ours:
+            there = await anext(theirs, None)
+            # Those that are only in the target are nobody's concern here.
+            while there is not None and there[0] < ours_id:
+                there = await anext(theirs, None)
+            if there != (ours_id, count, checksum):
+                raise CopyDiffers(_difference(ours_id))
+            whole.update(checksum)
+            messages += count
+            compared += 1
+            done(1)
+    return Copied(compared, messages, 0, whole.hexdigest())
+
+
+def _total(compared: list[Copied], found: int) -> Copied:
+    whole = hashlib.sha256("".join(part.checksum for part in compared).encode())
+    sessions, messages = sum(part.sessions for part in compared), sum(part.messages for part in compared)
+    return Copied(sessions, messages, found, whole.hexdigest())
+
+
+async def _sums(storage: Storage, workspace: str) -> AsyncGenerator[tuple[str, int, bytes], None]:
+    """The id of each session, how many messages it has, and the SHA-256 of it and of them as they are exported."""
+    session_id = ""
+    messages = 0
+    digest = hashlib.sha256()
+    async with aclosing(_lines(storage, workspace)) as lines:
+        async for line in lines:
+            if isinstance(line.session, Session):
+                if session_id:
+                    yield session_id, messages, digest.digest()
+                session_id, messages, digest = line.session.id, 0, hashlib.sha256()
+            messages += isinstance(line.message, Message)
+            digest.update(_encode(line))
+    if session_id:
+        yield session_id, messages, digest.digest()
+
+
+def _difference(session_id: str) -> str:
+    return (
+        f"Session {session_id} is not the same in both databases: it was changed while it was copied, or later. "
+        "Stop what writes to it, delete it from the target, and copy again."
+    )

@@ -1,0 +1,71 @@
+"""The profiles and directories of one database into another: what sessions that come later are opened in."""
+
+from collections.abc import AsyncIterator
+from contextlib import suppress
+
+import msgspec
+from msgspec import UNSET
+
+from ..storage.model.directory_records import AmplifiedDirectory, NewDirectory
+from ..storage.model.errors import DirectoryExists, NoActiveProfile, ProfileExists
+from ..storage.model.interface import Storage
+from ..storage.model.profile_records import NewProfile, NewSessionConfig, Profile, ProfileSettings, SessionConfig
+from ..storage.model.records import Listing
+
+_AT_ONCE = 500
+
+_summaries = msgspec.json.Decoder(list[ProfileSettings]).decode
+_directories = msgspec.json.Decoder(list[AmplifiedDirectory]).decode
+
+
+async def copy_contexts(source: Storage, target: Storage, workspace: str) -> None:
+    """Copy the profiles and directories that `target` lacks, and the active profile where it has none."""
+    async for name in _names(source, workspace):
+        with suppress(ProfileExists):
+            await target.create_profile(workspace, _new(await source.get_profile(workspace, name)))
+    with suppress(NoActiveProfile):
+        active = await source.get_active_profile(workspace)
+        try:
+            await target.get_active_profile(workspace)
+        except NoActiveProfile:
+            await target.activate_profile(workspace, active.name)
+    async for directory in _all_directories(source, workspace):
+        own = directory.default_profile if directory.default_profile_from == directory.relative_path else UNSET
+        profile = own if isinstance(own, str) else None
+        with suppress(DirectoryExists):
+            new = NewDirectory(directory.relative_path, profile, directory.metadata, create_marker=False)
+            await target.create_directory(workspace, new)
+
+
+async def _names(storage: Storage, workspace: str) -> AsyncIterator[str]:
+    cursor: str | None = None
+    while True:
+        page = await storage.list_profiles(workspace, limit=_AT_ONCE, cursor=cursor)
+        for summary in _summaries(_array(page)):
+            yield summary.name
+        cursor = page.next_cursor
+        if cursor is None:
+            return
+
+
+async def _all_directories(storage: Storage, workspace: str) -> AsyncIterator[AmplifiedDirectory]:
+    cursor: str | None = None
+    while True:
+        page = (await storage.list_directories(workspace, limit=_AT_ONCE, cursor=cursor)).directories
+        for directory in _directories(_array(page)):
+            yield directory
+        cursor = page.next_cursor
+        if cursor is None:
+            return
+
+
+def _array(page: Listing) -> bytes:
+    return b"[" + page.first + b"]"
+
+
+def _new(profile: Profile) -> NewProfile:
+    fields = {name: getattr(profile, name) for name in NewProfile.__struct_fields__}
+    if isinstance(profile.session, SessionConfig):
+        names = NewSessionConfig.__struct_fields__
+        fields["session"] = NewSessionConfig(**{name: getattr(profile.session, name) for name in names})
+    return NewProfile(**fields)

@@ -1,0 +1,75 @@
+"""What commands have in common. Every option is also an environment variable: `--port` is `AMPLIFIERD_PORT`."""
+
+import math
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import click
+
+from ..settings import default_database
+from ..storage.values.clock import DAY_SECONDS
+
+FROM_ENVIRONMENT = {"auto_envvar_prefix": "AMPLIFIERD", "show_default": True}
+
+
+class Seconds(click.FloatRange):
+    """A number of seconds, `least` or more, up to a century: past that there is no year to write."""
+
+    name = "seconds"
+
+    def __init__(self, least: float = 0) -> None:
+        super().__init__(least, 36_525 * DAY_SECONDS)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        seconds = super().convert(value, param, ctx)
+        if math.isnan(seconds):
+            self.fail(f"{value} is no number of seconds.", param, ctx)
+        return seconds
+
+
+database = click.option(
+    "--database",
+    default=default_database,
+    show_default="a file in your data directory",
+    show_envvar=True,
+    help="Where conversations are kept: sqlite:///relative/path, sqlite:////absolute/path or "
+    "postgresql://user@host/name. A password comes from PGPASSWORD or a password file (PGPASSFILE), so that no list of "
+    "processes shows it.",
+)
+
+
+may_create = click.option(
+    "--create/--no-create",
+    "may_create",
+    default=False,
+    help="Create the database if there is none: without it a typo is an error.",
+)
+
+
+def check_workspace(_context: click.Context, _option: click.Parameter, name: str) -> str:
+    """The name of a workspace as it is. Raises `click.BadParameter` where it is none."""
+    if re.fullmatch(r"[a-z0-9][a-z0-9-]{0,62}", name) is None:
+        raise click.BadParameter(f"{name!r} is no name of a workspace: write lower-case letters, digits and hyphens.")
+    return name
+
+
+workspace = click.option(
+    "--workspace", default="default", callback=check_workspace, show_envvar=True, help="The workspace that is meant."
+)
+
+
+@contextmanager
+def sentences() -> Iterator[None]:
+    """What is wrong with the input or the database is said in a sentence, without a traceback."""
+    from ..contract import Problem
+    from ..storage.model.errors import StorageError
+    from .copy_database import CopyDiffers
+
+    try:
+        yield
+    except Problem as problem:
+        raise click.ClickException(problem.detail) from problem
+    except (CopyDiffers, StorageError) as error:
+        raise click.ClickException(str(error)) from error

@@ -1,0 +1,224 @@
+"""`amplifierd serve`."""
+
+import gc
+import os
+import re
+from itertools import pairwise
+from pathlib import Path
+from typing import IO, Any, get_args
+
+import click
+from click.core import ParameterSource
+
+from ..settings import LogFormat, LogLevel, Settings, default_data_path, default_database
+from ..storage.values.clock import DAY_SECONDS
+from .options import FROM_ENVIRONMENT, Seconds, database
+
+# Asked as early as can be: a parent that ends while this process starts is one to end with.
+PARENT = os.getppid()
+
+# As a browser writes it (RFC 6454, section 6.2): any other is the origin of no page.
+_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://([a-z0-9._-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?")
+
+
+def _rate(_context: click.Context, _option: click.Parameter, rate: str | None) -> str | None:
+    if rate is not None:
+        from ..contract import RateLimit
+
+        try:
+            RateLimit(rate)
+        except ValueError as error:
+            raise click.BadParameter(f"{rate!r} is no rate: {error}. Write 100/second, or 5000 per 1 hour.") from error
+    return rate
+
+
+def _hosts(_context: click.Context, _option: click.Parameter, hosts: tuple[str, ...]) -> tuple[str, ...]:
+    for host in hosts:
+        if re.fullmatch(r"\*|[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]", host) is None:
+            raise click.BadParameter(f"{host!r} is no name of a host: write example.com, without a port, or * for any.")
+    return hosts
+
+
+def _origins(_context: click.Context, _option: click.Parameter, origins: tuple[str, ...]) -> tuple[str, ...]:
+    for origin in origins:
+        if origin not in ("*", "null") and _ORIGIN.fullmatch(origin) is None:
+            raise click.BadParameter(f"{origin!r} is no origin: write https://example.com, without a path, or *.")
+    return origins
+
+
+class _StartError(click.ClickException):
+    """Why the daemon does not start, as a line of its log in JSON."""
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        del file
+        from ..server.logs import log_start_error
+
+        log_start_error(self.message)
+
+
+class _UsageError(_StartError):
+    """The same of options that can't be read."""
+
+    exit_code = click.UsageError.exit_code
+
+
+class _Serve(click.Command):
+    """A command whose errors are lines of JSON where its log is that: who reads the log reads all of it."""
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        logs_json = _logs_json(args)
+        try:
+            return super().make_context(info_name, args, parent, **extra)
+        except click.UsageError as error:
+            if logs_json:
+                raise _UsageError(error.format_message()) from error
+            raise
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except click.ClickException as error:
+            if ctx.params["log_format"] == "json":
+                raise _StartError(error.format_message()) from error
+            raise
+
+
+def _logs_json(arguments: list[str]) -> bool:
+    """What the log is to be, of arguments that may have mistakes."""
+    for argument, following in pairwise([*arguments, ""]):
+        if argument == "--log-format":
+            return following == "json"
+        if argument.startswith("--log-format="):
+            return argument == "--log-format=json"
+    return os.environ.get("AMPLIFIERD_LOG_FORMAT") == "json"
+
+
+@click.command(cls=_Serve, context_settings=FROM_ENVIRONMENT)
+@click.option("--host", default="127.0.0.1", show_envvar=True, help="The address to listen on.")
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=8420, show_envvar=True, help="The port; 0 takes a free one."
+)
+@database
+@click.option(
+    "--single-machine/--no-single-machine",
+    default=False,
+    show_envvar=True,
+    help="Serve a SQLite file on a network file system: no other machine ever uses it, and one that tries is refused.",
+)
+@click.option(
+    "--data-path",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=default_data_path,
+    show_default="a folder in your data directory",
+    show_envvar=True,
+    help="Where amplified directories are on the disk.",
+)
+@click.option("--workers", type=click.IntRange(1, 64), default=1, show_envvar=True, help="How many processes serve.")
+@click.option(
+    "--max-body", type=click.IntRange(1), default=8 * 1024 * 1024, show_envvar=True, help="The largest body, in bytes."
+)
+@click.option(
+    "--idempotency-ttl",
+    type=Seconds(),
+    default=DAY_SECONDS,
+    show_envvar=True,
+    help="How many seconds the answer to a request with an Idempotency-Key is kept.",
+)
+@click.option(
+    "--log-level", type=click.Choice(get_args(LogLevel)), default="info", show_envvar=True, help="What is logged."
+)
+@click.option(
+    "--log-format", type=click.Choice(get_args(LogFormat)), default="text", show_envvar=True, help="How it is logged."
+)
+@click.option(
+    "--check-responses/--no-check-responses",
+    default=False,
+    show_envvar=True,
+    help="Hold every response against the contract; a breach is a 500 that says so.",
+)
+@click.option(
+    "--ephemeral/--no-ephemeral",
+    default=False,
+    show_envvar=True,
+    help="For a test run: data in memory, a free port, one line of JSON that says where, and an end with its parent.",
+)
+@click.option(
+    "--allowed-hosts",
+    multiple=True,
+    callback=_hosts,
+    show_envvar=True,
+    help="A name that requests may ask for in Host, * for any; give it once for each.",
+)
+@click.option(
+    "--cors-origin",
+    multiple=True,
+    callback=_origins,
+    show_envvar=True,
+    help="An origin whose web pages may use the service, as https://example.com; give it once for each.",
+)
+@click.option(
+    "--insecure-open/--no-insecure-open",
+    default=False,
+    show_envvar=True,
+    help="Serve other machines though there are no keys: everybody may read and change everything.",
+)
+@click.option(
+    "--rate-limit",
+    callback=_rate,
+    show_envvar=True,
+    help="How many requests each key, or each address without one, may make: 100/second, 5000 per 1 hour.",
+)
+@click.option(
+    "--max-requests",
+    type=click.IntRange(1),
+    default=2_048,
+    show_envvar=True,
+    help="How many requests are handled at a time; the next is refused at once.",
+)
+@click.option(
+    "--request-timeout",
+    type=Seconds(least=0.1),
+    default=10,
+    show_envvar=True,
+    help="How many seconds a request may take until its response begins; past that it is given up.",
+)
+@click.option(
+    "--keep-alive",
+    type=click.IntRange(1, 86_400),
+    metavar="SECONDS",
+    default=75,
+    show_envvar=True,
+    help="How many seconds a connection without a request stays open; longer than a proxy keeps one in its pool.",
+)
+@click.option(
+    "--shutdown-timeout",
+    type=click.IntRange(0, 3_600),
+    metavar="SECONDS",
+    default=6,
+    show_envvar=True,
+    help="How many seconds requests have to be finished in when the daemon is stopped; others are then answered 503.",
+)
+@click.option("--max-age", type=Seconds(), show_envvar=True, help="End after so many seconds.")
+@click.pass_context
+def serve(context: click.Context, /, **options: Any) -> None:
+    """Serve conversations until Ctrl-C, SIGTERM or SIGHUP."""
+    if options["ephemeral"] and context.get_parameter_source("port") is ParameterSource.DEFAULT:
+        options["port"] = 0
+    if options["ephemeral"] and context.get_parameter_source("database") is ParameterSource.ENVIRONMENT:
+        # That is where conversations are kept, and not for a test run.
+        options["database"] = default_database()
+    # What is imported and compiled stays: looking through it for garbage would be a tenth of the start.
+    gc.disable()
+    # Imported here: `--help` needs no server.
+    from ..contract import ContractError
+    from ..server.daemon import CannotListen
+    from ..server.daemon import serve as run
+    from ..server.data_path import DataPathUnusable
+    from ..storage.model.errors import DatabaseUnusable
+
+    try:
+        run(Settings(**options, parent=PARENT))
+    except (CannotListen, ContractError, DataPathUnusable, DatabaseUnusable) as error:
+        raise click.ClickException(str(error)) from error

@@ -1,0 +1,81 @@
+"""`amplifierd workspaces`: what workspaces a database has, and the deletion of one."""
+
+import asyncio
+from dataclasses import astuple
+from pathlib import Path
+
+import click
+
+from ..settings import default_data_path
+from ..storage import open_existing
+from ..storage.model.workspaces import WorkspaceContents
+from .options import FROM_ENVIRONMENT, check_workspace, database, sentences
+
+_HEAD = ("workspace", "sessions", "messages", "profiles", "directories", "keys", "answers")
+
+
+@click.group()
+def workspaces() -> None:
+    """List workspaces, or delete one with all that it holds."""
+
+
+@workspaces.command("list", context_settings=FROM_ENVIRONMENT)
+@database
+def list_workspaces(database: str) -> None:
+    """Say which workspaces there are, and how much each holds."""
+    with sentences():
+        found = asyncio.run(_contents(database))
+    rows = [_HEAD, *(tuple(map(str, astuple(contents))) for contents in found)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+@workspaces.command("delete", context_settings=FROM_ENVIRONMENT)
+@database
+@click.option(
+    "--data-path",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=default_data_path,
+    show_default="a folder in your data directory",
+    show_envvar=True,
+    help="Where amplified directories are on the disk.",
+)
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.argument("name", callback=check_workspace)
+def delete_workspace(database: str, data_path: Path, name: str, *, yes: bool) -> None:
+    """Delete the workspace NAME with all that it holds; daemons may serve the database meanwhile."""
+    with sentences():
+        contents = next((it for it in asyncio.run(_contents(database)) if it.workspace == name), None)
+        if contents is None:
+            raise click.ClickException(f"There is no workspace {name!r}; `amplifierd workspaces list` shows them.")
+        click.echo(
+            f"Workspace {name} has {contents.sessions} sessions with {contents.messages} messages, "
+            f"{contents.profiles} profiles, {contents.directories} directories, {contents.keys} keys and "
+            f"{contents.answers} recorded answers."
+        )
+        if not yes:
+            click.confirm("Delete all of it? No command brings it back.", abort=True)
+        keys = asyncio.run(_delete(database, data_path, name))
+    click.echo(f"Workspace {name} was deleted.")
+    if keys:
+        click.echo(
+            "Its keys stay, revoked: there are no others, and without any key the database would be open to everybody."
+        )
+
+
+async def _contents(database: str) -> list[WorkspaceContents]:
+    async with open_existing(database) as storage:
+        return await storage.workspace_contents()
+
+
+async def _delete(database: str, data_path: Path, name: str) -> int:
+    """Delete a workspace and its markers on the disk; how many of its keys stay."""
+    from ..auth import DEFAULT_WORKSPACE
+    from ..documents.marker_files import MarkerFiles
+
+    async with open_existing(database) as storage:
+        await storage.delete_workspace(name)
+        # Else the next start of a daemon would make directories of them.
+        await MarkerFiles(data_path, DEFAULT_WORKSPACE).remove_all(name)
+        return sum(key.workspace == name for key in await storage.list_keys())

@@ -1,0 +1,99 @@
+"""Pages of other origins that may read and change (https://fetch.spec.whatwg.org/#http-cors-protocol)."""
+
+from collections.abc import Collection, Iterable
+
+from starlette.datastructures import Headers
+from starlette.middleware.cors import CORSMiddleware
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from ..core.paths import Paths, not_allowed
+from ..core.problems import Problem, shorten
+
+MAX_AGE_SECONDS = 600
+
+# Those that every page may send, and those of the contract.
+_TAKEN = (
+    *("Accept", "Accept-Language", "Content-Language", "Content-Type"),
+    *("Authorization", "Idempotency-Key", "If-Match", "If-None-Match", "Last-Event-ID"),
+)
+_TAKEN_NAMES = frozenset(name.lower() for name in _TAKEN)
+_EXPOSED = (
+    "ETag",
+    "Idempotent-Replayed",
+    "Link",
+    "Location",
+    "RateLimit",
+    "RateLimit-Policy",
+    "Retry-After",
+    "X-Request-Id",
+)
+_REQUESTED = "Access-Control-Request-"
+
+
+class Cors(CORSMiddleware):
+    """Tells browsers that pages of `origins` may read what `app` answers, problems too.
+
+    The answer to a page depends on its origin: every answer says so to caches, whoever has asked (`Vary`).
+    """
+
+    def __init__(self, app: ASGIApp, origins: Collection[str]) -> None:
+        super().__init__(app, allow_origins=list(origins), expose_headers=_EXPOSED)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        await self.simple_response(scope, receive, send, request_headers=Headers(scope=scope))
+
+
+class Preflights:
+    """Answers what a browser asks before it sends the request of a page of `origins`; all else is for `app`.
+
+    It is told the methods of the path, the headers that are taken, and that the page may reach a machine in a private
+    network (https://wicg.github.io/private-network-access/). What `Cors` adds to every answer is not added here.
+
+    Raises a problem: 405 for a method that the path does not have, 400 for a header that is not taken.
+    """
+
+    def __init__(self, app: ASGIApp, paths: Paths, origins: Collection[str]) -> None:
+        self._app = app
+        self._paths = paths
+        self._origins = origins
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        answered = self._answer(scope) if scope["type"] == "http" and scope["method"] == "OPTIONS" else None
+        if answered is None:
+            await self._app(scope, receive, send)
+            return
+        headers = [(name.lower().encode(), value.encode()) for name, value in answered.items()]
+        await send({"type": "http.response.start", "status": 204, "headers": headers})
+        await send({"type": "http.response.body", "body": b""})
+
+    def _answer(self, scope: Scope) -> dict[str, str] | None:
+        """The headers of the answer; None for a request that is no preflight, or of a strange page."""
+        headers = Headers(scope=scope)
+        method = headers.get(f"{_REQUESTED}Method")
+        if method is None or not ("*" in self._origins or headers.get("origin") in self._origins):
+            return None
+        # What is served beside the contract can be read.
+        methods = self._paths.operations(scope["raw_path"]) or ("GET", "HEAD")
+        if method not in methods:
+            raise not_allowed({**scope, "method": shorten(method, 50)}, methods)
+        _check_taken(headers.getlist(f"{_REQUESTED}Headers"))
+        answer = {
+            "Access-Control-Allow-Methods": ", ".join(sorted(methods)),
+            "Access-Control-Allow-Headers": ", ".join(_TAKEN),
+            "Access-Control-Max-Age": str(MAX_AGE_SECONDS),
+            "Vary": ", ".join(f"{_REQUESTED}{name}" for name in ("Method", "Headers", "Private-Network")),
+        }
+        if headers.get(f"{_REQUESTED}Private-Network") == "true":
+            answer["Access-Control-Allow-Private-Network"] = "true"
+        return answer
+
+
+def _check_taken(lines: Iterable[str]) -> None:
+    names = [name.strip() for line in lines for name in line.split(",")]
+    strange = [name for name in names if name and name.lower() not in _TAKEN_NAMES]
+    if strange:
+        detail = f"Header {shorten(strange[0], 200)!r} is not taken from a page; these are: {', '.join(_TAKEN)}."
+        raise Problem(400, "header-not-allowed", detail)

@@ -1,0 +1,83 @@
+"""What a web page in a user's browser may not do to a daemon on the user's machine.
+
+A page whose name is made to point at this machine (DNS rebinding) shows that name in `Host`; a page that sends its
+user's browser here to change something shows itself in `Origin` (https://fetch.spec.whatwg.org/#origin-header).
+"""
+
+import re
+from collections.abc import Collection
+from functools import lru_cache
+from ipaddress import IPv6Address
+
+from starlette.types import Scope
+
+from ..core.problems import Problem, shorten
+from ..core.request_state import Exchange
+
+_SAFE = ("GET", "HEAD", "OPTIONS")
+# A name, an IPv4 address or an IPv6 address in brackets, then a port, which may be empty (RFC 9110, section 7.2, RFC
+# 3986, section 3.2).
+_HOST = re.compile(rb"([A-Za-z0-9._~!$&'()*+,;=%-]{1,255}|\[([0-9A-Fa-f:.]{2,45})\])(?::0{0,9}([0-9]{0,5}))?")
+_MAX_PORT = 65_535
+
+
+class Gate:
+    """Lets requests in that are meant for one of the `hosts`, None for any, and come from no page or from one of ours.
+
+    `hosts` are names without ports in lower case; `origins` are those of pages elsewhere that may change something.
+    """
+
+    def __init__(self, hosts: Collection[str] | None, origins: Collection[str]) -> None:
+        self._hosts = hosts
+        self._origins = origins
+
+    def check(self, scope: Scope, exchange: Exchange) -> None:
+        """Let a request in.
+
+        Raises a problem: 400 for one without its one `Host`, 421 for another host's, 403 for a strange page's.
+        """
+        hosts = exchange.hosts
+        if len(hosts) == 1:
+            self._check_host(hosts[0])
+        elif hosts or scope["http_version"] != "1.0":
+            raise Problem(400, "bad-host", f"The request has {len(hosts) or 'no'} Host headers; send one.")
+        if exchange.origin is not None and scope["method"] not in _SAFE:
+            self._check_origin(exchange.origin.decode("latin-1"), hosts[0].decode("latin-1") if hosts else "")
+
+    def _check_host(self, host: bytes) -> None:
+        name = _name(host)
+        if name is not None and (self._hosts is None or name in self._hosts):
+            return
+        shown = shorten(host.decode("latin-1"), 200)
+        if name is None:
+            detail = f"Host {shown!r} is not valid; send a name or an address, and a port up to {_MAX_PORT}."
+            raise Problem(400, "bad-host", detail)
+        detail = f"This server is not {shown!r}; whoever runs it names its hosts with --allowed-hosts."
+        raise Problem(421, "misdirected-request", detail)
+
+    def _check_origin(self, origin: str, host: str) -> None:
+        if origin.partition("://")[2] == host or origin in self._origins:
+            return
+        raise Problem(
+            403,
+            "origin-not-allowed",
+            f"Pages of {shorten(origin, 200)!r} may not change anything here; "
+            "whoever runs this server lets them with --cors-origin.",
+        )
+
+
+@lru_cache(maxsize=256)
+def _name(host: bytes) -> str | None:
+    """A host without its port, in lower case: `localhost` for `Localhost:8420`, `[::1]` for `[::1]:8420`.
+
+    None for an invalid one.
+    """
+    found = _HOST.fullmatch(host)
+    if found is None or int(found[3] or b"0") > _MAX_PORT:
+        return None
+    if found[2] is not None:
+        try:
+            IPv6Address(found[2].decode())
+        except ValueError:
+            return None
+    return found[1].decode().lower().rstrip(".")

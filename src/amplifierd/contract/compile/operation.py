@@ -1,0 +1,184 @@
+"""One operation of the contract, compiled: what it takes, the handler that does it, how it answers."""
+
+import inspect
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, get_type_hints
+
+import msgspec
+from starlette.types import Receive, Scope, Send
+
+from ...storage.model.records import Digest, Events, Export
+from ..access.rate_limit import RateLimit
+from ..access.security import Authenticate, Security
+from ..core.document import ContractError, Document, Json
+from ..core.executor import INLINE_BYTES, SerialExecutor
+from ..core.request_state import Capacity, exchange_of
+from ..core.schema import Schemas
+from ..request.body import JSON, MERGE_PATCH, NDJSON, Body, RecordReader
+from ..request.idempotency import ARGUMENT, IDEMPOTENCY_KEY, Idempotency, InUse
+from ..request.media_decoders import Reading
+from ..request.ndjson import LineBody
+from ..request.parameters import Arguments, Header, HeaderParameters, compile_parameters
+from ..response.etag import IF_MATCH, IF_NONE_MATCH, VERSIONS, preconditions_of
+from ..response.negotiation import Rendering
+from ..response.response import Response
+
+Handler = Callable[..., Awaitable[Any]]
+
+# What a request's credential gives its handler.
+WORKSPACE = "workspace"
+# A handler that takes it calls it after each part of a long write.
+PROGRESSED = "progressed"
+
+
+@dataclass(frozen=True, slots=True)
+class Compilation:
+    """What compiling one operation takes besides it: the document, and what the app provides to handlers by name."""
+
+    document: Document
+    schemas: Schemas
+    provided: Mapping[str, object]
+    authenticate: Authenticate
+    rate_limit: RateLimit | None
+    capacity: Capacity
+    executor: SerialExecutor
+    max_body: int
+    renderings: Mapping[tuple[str, str], Rendering]
+    readings: Mapping[tuple[str, str], Reading]
+    keys_in_use: InUse = field(default_factory=set)
+
+
+class Operation:
+    """An ASGI application that serves one operation: decode once, validate once, call, encode once."""
+
+    def __init__(self, compilation: Compilation, path: str, method: str, handler: Handler) -> None:
+        """Compile; raises `ContractError` where the handler does not fit the contract."""
+        document, schemas = compilation.document, compilation.schemas
+        operation = document.spec["paths"][path][method]
+        self._path, self._query, headers = compile_parameters(document, schemas, path, operation)
+        bound = _bound(headers)
+        self._headers = HeaderParameters(bound) if bound else None
+        preconditions = preconditions_of(document, schemas, path, method, operation)
+        # A read is held to them once it is known what it answers.
+        self._preconditions = None if method == "get" else preconditions
+        self._body = _compile_body(compilation, operation, handler)
+        self._handler = handler
+        self._executor = compilation.executor
+        self._follows = get_type_hints(handler)["return"] is Events
+        names = [*self._path.names, *self._query.names, *bound, *([VERSIONS] if self._preconditions else [])]
+        self._security = Security(document, operation, compilation.authenticate, compilation.rate_limit)
+        known = compilation.provided if self._security.is_public else {**compilation.provided, WORKSPACE: None}
+        known = {**known, PROGRESSED: None}
+        self._provided = _provided(operation, handler, names, known)
+        self._idempotency = Idempotency(operation["operationId"], compilation.keys_in_use)
+        self._response = Response(
+            document,
+            operation,
+            handler,
+            compilation.renderings,
+            preconditions if method == "get" else None,
+            compilation.executor,
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        credential = await self._security.admit(scope)
+        arguments: Arguments = dict(self._provided)
+        if WORKSPACE in arguments and credential is not None:
+            arguments[WORKSPACE] = credential.workspace
+        if PROGRESSED in arguments:
+            arguments[PROGRESSED] = exchange_of(scope).progressed
+        self._path.bind(scope["path_params"], arguments)
+        self._query.bind(scope["query_string"], arguments)
+        if self._headers is not None:
+            self._headers.bind(scope["headers"], arguments)
+        if self._preconditions is not None:
+            arguments[VERSIONS] = self._preconditions.versions(scope["headers"])
+        text: bytes | Digest = b""
+        if self._body is not None:
+            arguments["body"], text = await self._body.read(scope, receive)
+        key = arguments.get(ARGUMENT)
+        if key is None:
+            result = await self._handler(**arguments)
+            if self._follows:
+                result = Events(self._security.while_admitted(scope, result.batches))
+            await self._response.send(scope, receive, send, result)
+            return
+        digest = self._idempotency.digest
+        long = isinstance(text, bytes) and len(text) > INLINE_BYTES
+        digested = await self._executor.run(digest, scope, text) if long else digest(scope, text)
+        with self._idempotency.handling(key, arguments.get(WORKSPACE), digested) as once:
+            arguments[ARGUMENT] = once
+            result = await self._handler(**arguments)
+            await self._response.send(scope, receive, send, result, replayed=once.replayed)
+
+
+def _bound(headers: list[Header]) -> dict[str, Header]:
+    """The headers that a handler is given, by the names of its parameters."""
+    return {
+        ARGUMENT if header.name == IDEMPOTENCY_KEY else header.argument: header
+        for header in headers
+        if header.name not in (IF_MATCH, IF_NONE_MATCH)
+    }
+
+
+def _compile_body(compilation: Compilation, operation: Json, handler: Handler) -> Body | None:
+    if "requestBody" not in operation:
+        return None
+    declared = compilation.document.resolve(operation["requestBody"])
+    media_types = list(declared["content"])
+    operation_id = operation["operationId"]
+    readings = {name: reading for (of, name), reading in compilation.readings.items() if of == operation_id}
+    [schema, *others] = [content["schema"] for name, content in declared["content"].items() if name not in readings]
+    record: Any = get_type_hints(handler).get("body")
+    taken = {NDJSON} if record is Export else {JSON, MERGE_PATCH}
+    if set(media_types) - taken - set(readings) or any(other != schema for other in others):
+        raise ContractError(
+            f"Operation {operation_id}: a body that is not of one schema, in {' or '.join(sorted(taken))}, "
+            "is not supported."
+        )
+    if record is Export:
+        validator = compilation.schemas.closed_validator(schema)
+        return LineBody(validator, compilation.max_body, compilation.capacity, compilation.executor)
+    properties = set(compilation.document.resolve(schema).get("properties", {}))
+    fields = {it.encode_name for it in msgspec.structs.fields(record)} if _is_struct(record) else set()
+    if properties != fields:
+        raise ContractError(
+            f"Operation {operation_id}: its body has the properties {sorted(properties)}, "
+            f"{_name(handler)} takes {sorted(fields)}."
+        )
+    records = RecordReader(compilation.schemas.validator(schema), record)
+    return Body(
+        records,
+        media_types,
+        required=declared.get("required", False),
+        max_bytes=compilation.max_body,
+        capacity=compilation.capacity,
+        executor=compilation.executor,
+        readings=readings,
+    )
+
+
+def _provided(operation: Json, handler: Handler, names: list[str], provided: Mapping[str, object]) -> dict[str, object]:
+    """What the app provides of the handler's parameters, once it is sure that the contract gives all others."""
+    contracted = {*names, "body"} if "requestBody" in operation else {*names}
+    parameters = inspect.signature(handler).parameters
+    for name in sorted(contracted - set(parameters)):
+        raise ContractError(
+            f"Operation {operation['operationId']}: {_name(handler)} has no parameter '{name}', which the contract has."
+        )
+    for name in parameters:
+        if name not in contracted and name not in provided:
+            raise ContractError(
+                f"Operation {operation['operationId']}: {_name(handler)} has a parameter '{name}' "
+                f"that neither the contract nor the app has; the app has {', '.join(sorted(provided))}."
+            )
+    return {name: provided[name] for name in parameters if name not in contracted}
+
+
+def _is_struct(record: Any) -> bool:
+    return isinstance(record, type) and issubclass(record, msgspec.Struct)
+
+
+def _name(handler: Handler) -> str:
+    return f"{handler.__module__}.{handler.__qualname__}"

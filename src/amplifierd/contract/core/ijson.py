@@ -1,0 +1,264 @@
+"""I-JSON (RFC 7493): JSON that every reader reads alike.
+
+Refused are duplicate keys, lone surrogates, NaN and Infinity, numbers past the range of a double, integers included
+(section 2.2), bytes that are not UTF-8, and, against stack exhaustion, more than 100 levels; each with its place.
+More than 100,000 values are refused before they are taken apart: everybody else waits for that.
+
+Two more bounds are those of the strictest reader known, Jackson's `StreamReadConstraints`: 1,000 characters for a
+number, 50,000 for a member's name.
+"""
+
+import json
+import math
+import re
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from ...storage.values.json_size import MOST_VALUES, has_more_values, levels_in
+from .executor import INLINE_BYTES, in_turn
+from .problems import shorten
+
+DEEPEST = 100
+MAX_NUMBER_CHARACTERS = 1_000
+MAX_NAME_CHARACTERS = 50_000
+
+# A double reaches 1.8e308; an integer of fewer digits can't be past that.
+_MAX_INTEGER_DIGITS = 309
+_MAX_SHOWN = 200
+
+_plain_value = msgspec.json.Decoder().decode
+_plain_text = msgspec.json.Encoder().encode
+
+# In a text without escapes; a string that has no end goes to that of the text, so that none is looked through twice.
+_STRING_OR_BRACKET = re.compile(rb'"[^"]*(?:"|\Z)|[\[{\]}]')
+_DIGITS_ALIKE = bytes(ord("0") if chr(byte) in "0123456789" else ord(" ") for byte in range(256))
+_TOO_MANY_DIGITS = b"0" * _MAX_INTEGER_DIGITS
+
+
+class NotIJson(ValueError):
+    """The text is not I-JSON; says what is wrong, and where.
+
+    `pointer` is the place as a JSON Pointer (RFC 6901), None if the text could not be read so far.
+    """
+
+    def __init__(self, reason: str, pointer: str | None = None) -> None:
+        place = "" if pointer is None else f", at {shorten(pointer, _MAX_SHOWN) or 'the root'}"
+        super().__init__(reason + place)
+        self.reason = reason
+        self.pointer = pointer
+
+
+class TooManyValues(ValueError):
+    """The text has more values than it may have."""
+
+
+def decode(body: bytes, deepest: int = DEEPEST, most_values: int = MOST_VALUES) -> tuple[Any, bytes]:
+    """The value of `body`, and its text without spaces.
+
+    Raises `NotIJson`, `TooManyValues`.
+    """
+    if len(body) > most_values and has_more_values(body, most_values):
+        raise TooManyValues(f"more than {most_values} values")
+    if body.count(b"[") + body.count(b"{") > deepest and levels_in(body) > deepest:
+        raise NotIJson(f"it nests deeper than {deepest} levels at byte {_offset_of_level(body, deepest + 1)}")
+    if not (_may_have_a_large_integer(body) or _may_have_a_long_name(body)):
+        try:
+            value, compact, again = _round_trip(body) if len(body) <= INLINE_BYTES else _long_round_trip(body)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            # What is wrong with it, and where, is found below.
+            pass
+        else:
+            # What comes out again as it went in has no key twice, and nothing else that is refused. Most bodies do, and
+            # this takes a third of the time.
+            if again == compact:
+                return value, compact
+    return _examined(body), in_turn(_compact, body)
+
+
+def _round_trip(body: bytes) -> tuple[Any, bytes, bytes]:
+    """The value, its text without spaces, and its text as it is encoded again."""
+    value = _plain_value(body)
+    return value, msgspec.json.format(body, indent=-1), _plain_text(value)
+
+
+def _long_round_trip(body: bytes) -> tuple[Any, bytes, bytes]:
+    value = in_turn(_plain_value, body)
+    return value, in_turn(_compact, body), in_turn(_plain_text, value)
+
+
+def pointer_to(path: list[str]) -> str:
+    """A path of names and numbers as a JSON Pointer (RFC 6901)."""
+    return "".join("/" + step.replace("~", "~0").replace("/", "~1") for step in path)
+
+
+def _compact(body: bytes) -> bytes:
+    return msgspec.json.format(body, indent=-1)
+
+
+def _may_have_a_large_integer(body: bytes) -> bool:
+    return len(body) > _MAX_INTEGER_DIGITS and _TOO_MANY_DIGITS in body.translate(_DIGITS_ALIKE)
+
+
+def _may_have_a_long_name(body: bytes) -> bool:
+    """Whether a colon follows a string that is so long, each of its escapes counted as it is written."""
+    if len(body) <= MAX_NAME_CHARACTERS:
+        return False
+    # Each piece of odd number is a string, and the next one what follows it.
+    pieces = _with_escapes_as_text(body).split(b'"')
+    if max(map(len, pieces[1::2]), default=0) <= MAX_NAME_CHARACTERS:
+        return False
+    long = (number for number in range(1, len(pieces) - 1, 2) if len(pieces[number]) > MAX_NAME_CHARACTERS)
+    return any(pieces[number + 1].lstrip().startswith(b":") for number in long)
+
+
+def _with_escapes_as_text(body: bytes) -> bytes:
+    """A text of the same length in which each quote begins or ends a string."""
+    return body.replace(b"\\\\", b"__").replace(b'\\"', b"__")
+
+
+def _examined(body: bytes) -> Any:
+    """The value of `body`, or what is wrong with it, and where."""
+    try:
+        text = body.decode()
+    except UnicodeDecodeError as error:
+        raise NotIJson(f"it is not UTF-8 at byte {error.start}") from None
+    examination = _Examination()
+    try:
+        value = in_turn(examination.value_of, text)
+    except json.JSONDecodeError as error:
+        raise NotIJson(f"{error.msg} at line {error.lineno}, column {error.colno}") from None
+    except RecursionError:
+        # Quotes that open no string can hide brackets from what counts them.
+        raise NotIJson("it nests too deep") from None
+    if examination.has_refused:
+        _raise_refused(value)
+    if "\\ud" in text or "\\uD" in text:
+        _refuse_lone_surrogates(value)
+    return value
+
+
+def _offset_of_level(body: bytes, wanted: int) -> int:
+    level = 0
+    for match in _STRING_OR_BRACKET.finditer(_with_escapes_as_text(body)):
+        level += {b"[": 1, b"{": 1, b"]": -1, b"}": -1}.get(match[0], 0)
+        if level == wanted:
+            return match.start()
+    return len(body)
+
+
+class _Refused:
+    """What stands in a value for a part that is refused; `name` is the member of it that is to blame, if any."""
+
+    def __init__(self, reason: str, name: str | None = None) -> None:
+        self.reason = reason
+        self.name = name
+
+
+class _Examination:
+    """Decodes a text; `has_refused` says whether anything in its value is a `_Refused`."""
+
+    def __init__(self) -> None:
+        self.has_refused = False
+        self._has_long_text = False
+        self._decoder = json.JSONDecoder(
+            object_pairs_hook=self._object,
+            parse_int=self._integer,
+            parse_float=self._float,
+            parse_constant=lambda name: self._refuse(f"{name} is not a JSON value"),
+        )
+
+    def value_of(self, text: str) -> Any:
+        """The value of a text. Raises `json.JSONDecodeError`, `RecursionError`."""
+        self._has_long_text = len(text) > MAX_NAME_CHARACTERS
+        return self._decoder.decode(text)
+
+    def _refuse(self, reason: str, name: str | None = None) -> _Refused:
+        self.has_refused = True
+        return _Refused(reason, name)
+
+    def _object(self, pairs: list[tuple[str, Any]]) -> dict[str, Any] | _Refused:
+        value = dict(pairs)
+        if len(value) != len(pairs):
+            name = _first_double(pairs)
+            return self._refuse(f"the key {json.dumps(shorten(name, _MAX_SHOWN))} stands twice in one object", name)
+        if self._has_long_text and (longest := max(map(len, value), default=0)) > MAX_NAME_CHARACTERS:
+            return self._refuse(f"a key has {longest} characters; the limit is {MAX_NAME_CHARACTERS}")
+        return value
+
+    def _integer(self, text: str) -> int | _Refused:
+        digits = len(text.removeprefix("-"))
+        if digits > _MAX_INTEGER_DIGITS or (digits == _MAX_INTEGER_DIGITS and math.isinf(float(text))):
+            return self._refuse(_past_a_double(text))
+        return int(text)
+
+    def _float(self, text: str) -> float | _Refused:
+        if len(text) > MAX_NUMBER_CHARACTERS:
+            return self._refuse(f"a number has {len(text)} characters; the limit is {MAX_NUMBER_CHARACTERS}")
+        value = float(text)
+        return self._refuse(_past_a_double(text)) if math.isinf(value) else value
+
+
+def _past_a_double(text: str) -> str:
+    return f"the number {shorten(text, 40)} is out of the range of a double"
+
+
+def _first_double(pairs: list[tuple[str, Any]]) -> str:
+    seen: set[str] = set()
+    for name, _ in pairs:
+        if name in seen:
+            break
+        seen.add(name)
+    return name
+
+
+def _raise_refused(value: Any) -> None:
+    path, refused = _find(value, lambda part: isinstance(part, _Refused))
+    below = [] if refused.name is None else [refused.name]
+    raise NotIJson(refused.reason, _readable(pointer_to(path + below)))
+
+
+def _refuse_lone_surrogates(value: Any) -> None:
+    try:
+        in_turn(json.dumps, value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        path, text = _find(value, _has_lone_surrogate)
+        [half, *_] = re.findall("[\ud800-\udfff]", text)
+        reason = f"the escape \\u{ord(half):04x} is half of a surrogate pair"
+        raise NotIJson(reason, _readable(pointer_to(path))) from None
+
+
+def _has_lone_surrogate(part: Any) -> bool:
+    if not isinstance(part, str):
+        return False
+    try:
+        part.encode()
+    except UnicodeEncodeError:
+        return True
+    return False
+
+
+def _find(value: Any, is_wanted: Callable[[Any], bool]) -> tuple[list[str], Any]:
+    """The path to the first part of a value that is wanted, and the part; a member's name counts as its object's."""
+    found = _search(value, is_wanted)
+    assert found is not None, "The value has such a part."
+    return found
+
+
+def _search(value: Any, is_wanted: Callable[[Any], bool]) -> tuple[list[str], Any] | None:
+    if is_wanted(value):
+        return [], value
+    if not isinstance(value, dict | list):
+        return None
+    for step, part in value.items() if isinstance(value, dict) else enumerate(value):
+        if is_wanted(step):
+            return [], step
+        if (found := _search(part, is_wanted)) is not None:
+            return [str(step), *found[0]], found[1]
+    return None
+
+
+def _readable(pointer: str) -> str:
+    """A pointer without halves of surrogate pairs, which no answer can carry."""
+    return pointer.encode("utf-8", "backslashreplace").decode()

@@ -1,0 +1,146 @@
+"""A request and its answer, as far as they are: what those who serve it in turn tell each other, in its ASGI scope."""
+
+import asyncio
+from collections.abc import Awaitable
+from typing import Protocol
+
+from starlette.types import Message, Receive, Scope, Send
+
+from .problems import RETRY_AFTER_SECONDS, Headers, Problem
+
+_KEY = "amplifierd.exchange"
+
+
+class Deadline(Protocol):
+    """What bounds the time of requests until their responses begin."""
+
+    def set(self, exchange: "Exchange") -> None:
+        """Give a request all of its time, from now on."""
+
+    def lift(self, exchange: "Exchange") -> None:
+        """Let a request take as long as it does."""
+
+
+class Exchange:
+    """One request; `status` is what it was answered with, 0 until then.
+
+    `hosts`, `origin` and `credentials` are what it says in `Host`, `Origin` and `Authorization`. Its answer gets the
+    `headers` that are there by then besides its own; it holds so many `held_bytes` of memory. Its `task` is cancelled
+    where it `is_overdue`: its `deadline` has passed.
+    """
+
+    __slots__ = (
+        "_deadline",
+        "_receive",
+        "_send",
+        "credentials",
+        "headers",
+        "held_bytes",
+        "hosts",
+        "is_overdue",
+        "method",
+        "origin",
+        "request_id",
+        "status",
+        "task",
+    )
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send, request_id: str, deadline: Deadline) -> None:
+        self.request_id = request_id
+        self.method: str = scope["method"]
+        self.status = 0
+        self.task = asyncio.current_task()
+        self.is_overdue = False
+        self._deadline = deadline
+        self._receive = receive
+        self.hosts: list[bytes] = []
+        self.origin: bytes | None = None
+        self.credentials: list[bytes] = []
+        self.headers: Headers = []
+        self.held_bytes = 0
+        self._send = send
+        # Once for all who ask.
+        for name, value in scope["headers"]:
+            if name == b"host":
+                self.hosts.append(value)
+            elif name == b"authorization":
+                self.credentials.append(value)
+            elif name == b"origin":
+                self.origin = value
+        scope[_KEY] = self
+        deadline.set(self)
+
+    async def receive(self) -> Message:
+        """The next part of the body; the HTTP layer bounds how long the client takes for it."""
+        self._deadline.lift(self)
+        message = await self._receive()
+        self.progressed()
+        return message
+
+    def progressed(self) -> None:
+        """Take a part of the work for done: the next has as long."""
+        if not (self.status or self.is_overdue):
+            self._deadline.set(self)
+
+    def send(self, message: Message) -> Awaitable[None]:
+        """Send a part of the answer."""
+        if message["type"] == "http.response.start":
+            self._deadline.lift(self)
+            self.status = message["status"]
+            message["headers"].append((b"x-request-id", self.request_id.encode()))
+            message["headers"] += self.headers
+        return self._send(message)
+
+    def end(self, scope: Scope) -> None:
+        """Leave the scope, which leads back here: what is in no circle needs no garbage collector."""
+        self._deadline.lift(self)
+        del scope[_KEY]
+
+
+def exchange_of(scope: Scope) -> Exchange:
+    """The exchange that a request belongs to."""
+    exchange: Exchange = scope[_KEY]
+    return exchange
+
+
+class Capacity:
+    """What requests may take together: at most `most_requests` at a time, and `most_bytes` of memory for bodies."""
+
+    def __init__(self, most_requests: int, most_bytes: int) -> None:
+        self._most_requests = most_requests
+        self._most_bytes = most_bytes
+        self._requests = 0
+        self._bytes = 0
+
+    def enter(self) -> None:
+        """Begin a request, which ends with `leave`. Raises a 503 problem where there are too many."""
+        self._requests += 1
+        if self._requests > self._most_requests:
+            raise _busy(f"{self._most_requests} requests are being handled already, as many as this server takes")
+
+    def hold(self, exchange: Exchange, size: int) -> None:
+        """Let a request hold `size` bytes more until its end. Raises a 503 problem where that is too much."""
+        if self._bytes + size > self._most_bytes:
+            raise _busy(
+                f"Bodies of {self._bytes} bytes are being handled already, and there is no room for {size} more"
+            )
+        self._bytes += size
+        exchange.held_bytes += size
+
+    def resize(self, exchange: Exchange, size: int) -> None:
+        """Let a request hold `size` bytes, whatever it held before. Raises a 503 problem where that is too much."""
+        if size > exchange.held_bytes:
+            self.hold(exchange, size - exchange.held_bytes)
+        else:
+            self._bytes -= exchange.held_bytes - size
+            exchange.held_bytes = size
+
+    def leave(self, exchange: Exchange) -> None:
+        """End a request."""
+        self._requests -= 1
+        self._bytes -= exchange.held_bytes
+
+
+def _busy(why: str) -> Problem:
+    headers = {"Retry-After": str(RETRY_AFTER_SECONDS)}
+    return Problem(503, "busy", f"{why}; send this one again soon.", headers=headers)

@@ -1,0 +1,238 @@
+"""Request bodies: read within bounds, decoded and validated once, bound to the handler's type."""
+
+from collections.abc import Callable, Collection, Mapping
+from types import MappingProxyType
+from typing import Any
+
+import msgspec
+from starlette.requests import ClientDisconnect
+from starlette.types import Receive, Scope
+
+from ...storage.model.records import Digest
+from ...storage.values.json_size import MOST_VALUES
+from ..core.executor import INLINE_BYTES, SerialExecutor, in_turn
+from ..core.ijson import DEEPEST, NotIJson, TooManyValues, decode
+from ..core.problems import Problem, Violation, shorten
+from ..core.request_state import Capacity, exchange_of
+from ..core.schema import MAX_COUNTED, MAX_LISTED, Validator
+from ..core.violations import violation
+from .media_decoders import Reading, meaning_of
+
+JSON = "application/json"
+MERGE_PATCH = "application/merge-patch+json"
+NDJSON = "application/x-ndjson"
+
+# Smaller bodies are not worth counting: there are only so many requests at a time.
+UNCOUNTED_BYTES = 64 * 1024
+
+_BODY = "The body"
+_MOST_NAMED = 5
+_MAX_NAMED_CHARACTERS = 200
+
+
+Locate = Callable[[Violation], Violation]
+
+
+def _as_it_is(violation: Violation) -> Violation:
+    return violation
+
+
+class BreaksSchema(ValueError):
+    """The value is I-JSON that its schema does not allow."""
+
+    def __init__(self, value: Any) -> None:
+        super().__init__()
+        self.value = value
+
+
+class RecordReader:
+    """Reads records of JSON, of so many levels and values at most: each is decoded and validated once."""
+
+    def __init__(
+        self, validator: Validator, record: type[Any], deepest: int = DEEPEST, most_values: int = MOST_VALUES
+    ) -> None:
+        self._validator = validator
+        # JSON Schema takes 1.0 for an integer; what else this decoder would let pass, the validator refuses.
+        self._decoder = msgspec.json.Decoder(record, strict=False)
+        self._deepest = deepest
+        self._most_values = most_values
+
+    def read(self, text: bytes, what: str, located: Locate = _as_it_is) -> tuple[Any, bytes]:
+        """The record that `text` holds, and its text without spaces; a problem calls it `what`.
+
+        Raises a problem: 400 not I-JSON, 413 too many values, 422 against the schema, each violation as `located` has
+        it.
+        """
+        try:
+            return self.read_valid(text, what, located)
+        except BreaksSchema as error:
+            raise self.violations_of(error.value, what, located) from None
+
+    def read_valid(self, text: bytes, what: str, located: Locate = _as_it_is) -> tuple[Any, bytes]:
+        """The same, but raises `BreaksSchema` for what breaks its schema: to find out where takes longer."""
+        try:
+            value, compact = decode(text, self._deepest, self._most_values)
+        except NotIJson as error:
+            raise _not_i_json(error, what, located) from None
+        except TooManyValues as error:
+            detail = f"{what} has {error}, which are the most that this server takes."
+            raise Problem(413, "body-too-large", detail) from None
+        if not self._validator.is_valid(value):
+            raise BreaksSchema(value)
+        if len(compact) <= INLINE_BYTES:
+            return self._decoder.decode(compact), compact
+        return in_turn(self._decoder.decode, compact), compact
+
+    def violations_of(self, value: Any, what: str, located: Locate = _as_it_is) -> Problem:
+        """The problem of a value that breaks its schema: the first 100 places, and how many more there are."""
+        found = self._validator.violations(value, MAX_COUNTED)
+        return _invalid([located(it) for it in found[:MAX_LISTED]], len(found), what)
+
+    def default(self) -> Any:
+        """The record of which nothing is said."""
+        return self._decoder.decode(b"{}")
+
+
+class Body:
+    """The body of an operation, in one of its media types, which its handler takes as a record.
+
+    It is JSON but for those media types that have a reading.
+    """
+
+    def __init__(
+        self,
+        records: RecordReader,
+        media_types: Collection[str],
+        *,
+        required: bool,
+        max_bytes: int,
+        capacity: Capacity,
+        executor: SerialExecutor,
+        readings: Mapping[str, Reading] = MappingProxyType({}),
+    ) -> None:
+        self._records = records
+        self._media_types = media_types
+        self._readings = readings
+        self._required = required
+        self._max_bytes = max_bytes
+        self._capacity = capacity
+        self._executor = executor
+
+    async def read(self, scope: Scope, receive: Receive) -> tuple[Any, bytes | Digest]:
+        """The record that the body holds, and its text, or what reads that as it comes.
+
+        A record of defaults where the body may be left out and is.
+
+        Raises a problem: 413 too large or of too many values, 415 a content type that is not taken, 400 not I-JSON,
+        422 against the schema, 503 where there is no room for it now.
+        """
+        content_type = self._check_headers(scope)
+        body = await self._whole(scope, receive)
+        if not body and not self._required:
+            return self._records.default(), b""
+        if content_type is None:
+            raise self._not_taken(scope, "The body has no Content-Type")
+        reading = self._readings.get(_media_type(content_type)) if self._readings else None
+        if reading is not None:
+            return await self._executor.run(self._read_meaning, body, reading)
+        if len(body) > INLINE_BYTES:
+            return await self._executor.run(self._records.read, body, _BODY)
+        try:
+            return self._records.read_valid(body, _BODY)
+        except BreaksSchema as error:
+            raise await self._executor.run(self._records.violations_of, error.value, _BODY) from None
+
+    def _read_meaning(self, body: bytes, reading: Reading) -> tuple[Any, bytes]:
+        meaning = meaning_of(body, reading)
+        return self._records.read(meaning.json, _BODY, meaning.located)
+
+    def _check_headers(self, scope: Scope) -> bytes | None:
+        content_type: bytes | None = None
+        for name, value in scope["headers"]:
+            if name == b"content-type":
+                if content_type is not None:
+                    raise self._not_taken(scope, "The body has two Content-Type headers")
+                content_type = value
+                self._check_content_type(scope, value)
+            elif name == b"content-length":
+                check_size(int(value), self._max_bytes, "The body")
+            elif name == b"content-encoding" and value.lower() != b"identity":
+                raise _encoded(value)
+        if content_type is None and self._required:
+            raise self._not_taken(scope, "The body has no Content-Type")
+        return content_type
+
+    def _check_content_type(self, scope: Scope, value: bytes) -> None:
+        if value == b"application/json" and JSON in self._media_types:
+            return
+        media_type, *parameters = (part.strip() for part in _text(value).lower().split(";"))
+        if media_type not in self._media_types:
+            raise self._not_taken(scope, f"Content-Type {_text(value)!r} is not taken here")
+        for parameter in parameters:
+            name, _, charset = parameter.partition("=")
+            if name.strip() == "charset" and charset.strip().strip('"') not in ("utf-8", "utf8"):
+                raise _not_json(f"charset {charset!r} is not UTF-8, the only one JSON has")
+
+    async def _whole(self, scope: Scope, receive: Receive) -> bytes:
+        parts: list[bytes] = []
+        size = 0
+        while True:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                raise ClientDisconnect
+            parts.append(message["body"])
+            size += len(message["body"])
+            check_size(size, self._max_bytes, "The body")
+            if size > UNCOUNTED_BYTES:
+                self._capacity.hold(exchange_of(scope), len(message["body"]))
+            if not message["more_body"]:
+                return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def _not_taken(self, scope: Scope, what: str) -> Problem:
+        # Either header names what is taken (RFC 9110, section 15.5.16); for PATCH RFC 5789 (section 2.2) has its own.
+        taken = ", ".join(self._media_types)
+        headers = {"Accept": taken, "Accept-Patch": taken} if scope["method"] == "PATCH" else {"Accept": taken}
+        detail = f"{what}; send {' or '.join(self._media_types)}."
+        return Problem(415, "unsupported-media-type", detail, headers=headers)
+
+
+def _media_type(content_type: bytes) -> str:
+    return _text(content_type).lower().partition(";")[0].strip()
+
+
+def check_size(size: int, most: int, what: str) -> None:
+    """Raises a 413 problem where `what` has more bytes than it may have."""
+    if size > most:
+        detail = f"{what} is larger than {most} bytes, the most that this server takes."
+        raise Problem(413, "body-too-large", detail)
+
+
+def _not_json(why: str) -> Problem:
+    return Problem(400, "not-json", f"{_BODY} is not I-JSON (RFC 7493): {why}.")
+
+
+def _encoded(coding: bytes) -> Problem:
+    detail = f"Content-Encoding {_text(coding)!r} is not supported; send the body as it is."
+    # So a client tells it from another media type (RFC 9110, section 12.5.3).
+    return Problem(415, "unsupported-content-coding", detail, headers={"Accept-Encoding": "identity"})
+
+
+def _not_i_json(error: NotIJson, what: str, located: Locate) -> Problem:
+    errors = [] if error.pointer is None else [located(violation(error.pointer, error.reason))]
+    return Problem(400, "not-json", f"{what} is not I-JSON (RFC 7493): {error}.", errors=errors)
+
+
+def _invalid(errors: list[Violation], count: int, what: str) -> Problem:
+    places = "1 place" if count == 1 else f"{count} places"
+    if count == MAX_COUNTED:
+        places = f"{places} or more"
+    named = "; ".join(
+        f"{shorten(it.pointer, _MAX_NAMED_CHARACTERS) or 'it'} {it.detail}" for it in errors[:_MOST_NAMED]
+    )
+    more = f"; and {count - _MOST_NAMED} more" if count > _MOST_NAMED else ""
+    detail = f"{what} breaks its schema in {places}: {named}{more}."
+    return Problem(422, "invalid-body", detail, errors=errors)
+
+
+def _text(value: bytes) -> str:
+    return shorten(value.decode("latin-1"), 200)

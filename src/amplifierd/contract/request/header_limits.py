@@ -1,0 +1,34 @@
+"""How long a request's headers may be, before anything reads what they say.
+
+What a library makes of a header may take time that grows with the square of its length.
+"""
+
+from ..core.problems import Headers, Problem
+
+# In bytes, of all lines of the name together. The contract has the limits of those that are its parameters.
+MAX_BYTES = {
+    b"accept": 1024,
+    b"authorization": 1024,
+    b"content-type": 256,
+    b"content-encoding": 256,
+    b"host": 512,
+    b"origin": 512,
+}
+
+# Most requests have so few bytes in all that no header of theirs is too long.
+_UNCHECKED_BYTES = min(MAX_BYTES.values())
+
+
+def check_headers(headers: Headers) -> None:
+    """Raises a 400 problem for a header that is longer than its limit."""
+    if sum([len(value) for _, value in headers]) <= _UNCHECKED_BYTES:
+        return
+    sizes = dict.fromkeys(MAX_BYTES, 0)
+    for name, value in headers:
+        if name in sizes:
+            sizes[name] += len(value)
+    for name, size in sizes.items():
+        if size > MAX_BYTES[name]:
+            shown = name.decode().title()
+            detail = f"Header '{shown}' has {size} bytes; the limit is {MAX_BYTES[name]}."
+            raise Problem(400, "header-too-long", detail)

@@ -1,0 +1,60 @@
+"""Requests with an `Idempotency-Key`: told apart by what they ask, and handled one at a time.
+
+The storage keeps the answers (see `Once`); here is what it can't see: the request as a whole, and that it is being
+handled (https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header).
+"""
+
+import hashlib
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from starlette.types import Scope
+
+from ...storage.model.records import Digest, Once
+from ..core.problems import Problem, shorten
+
+IDEMPOTENCY_KEY = "Idempotency-Key"
+ARGUMENT = "once"
+
+# The same id in capitals or not (RFC 9562, section 4), so the same request.
+_UUID = re.compile(r"(?<=/)[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}(?=/|$)")
+
+InUse = set[tuple[object, str]]
+
+
+class Idempotency:
+    """The keys of one operation's requests; `in_use` are those of all operations, with their workspace."""
+
+    def __init__(self, operation_id: str, in_use: InUse) -> None:
+        self._operation_id = operation_id
+        self._in_use = in_use
+
+    @contextmanager
+    def handling(self, key: str, workspace: object, digest: Digest) -> Iterator[Once]:
+        """What the handler is given for a request with this key in a workspace, while it is being handled.
+
+        Raises a 409 problem where another with the key is.
+        """
+        held = (workspace, key)
+        if held in self._in_use:
+            raise Problem(
+                409,
+                "idempotency-key-in-use",
+                f"A request with the {IDEMPOTENCY_KEY} '{shorten(key, 255)}' is being handled; wait for its answer, "
+                "then send this one again.",
+            )
+        self._in_use.add(held)
+        try:
+            yield Once(key, digest)
+        finally:
+            self._in_use.remove(held)
+
+    def digest(self, scope: Scope, body: bytes | Digest) -> Digest:
+        """The digest of a request; `body` is its text, or a digest that goes on to read it as it comes."""
+        digest: Digest = hashlib.sha256() if isinstance(body, bytes) else body
+        path = _UUID.sub(lambda found: found[0].lower(), scope["path"])
+        digest.update(b"\0".join((self._operation_id.encode(), path.encode(), scope["query_string"], b"")))
+        if isinstance(body, bytes):
+            digest.update(body)
+        return digest

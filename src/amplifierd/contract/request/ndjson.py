@@ -1,0 +1,109 @@
+"""Bodies of a record a line (NDJSON, https://github.com/ndjson/ndjson-spec), of any length, in constant memory."""
+
+import hashlib
+import sys
+from collections.abc import AsyncGenerator, AsyncIterable, Callable
+from functools import partial
+
+from starlette.requests import ClientDisconnect
+from starlette.types import Receive, Scope
+
+from ...storage.model.records import Digest, Export, ExportLine
+from ...storage.values.json_size import MOST_VALUES
+from ..core.document import Document
+from ..core.executor import INLINE_BYTES, SerialExecutor
+from ..core.ijson import DEEPEST
+from ..core.request_state import Capacity, exchange_of
+from ..core.schema import Schemas, Validator
+from .body import NDJSON, UNCOUNTED_BYTES, Body, RecordReader, check_size
+
+# A record stands one level deeper in its line than in the body that brought it.
+_DEEPEST = DEEPEST + 1
+# A session has what two bodies brought, its context and why it failed; and times, names, numbers.
+_BODIES = 2
+_AROUND_BYTES = 64 * 1024
+_AROUND_VALUES = 100
+
+
+class LineReader:
+    """Reads lines, each by `records`; what a line has was in bodies of at most `max_bytes`."""
+
+    def __init__(self, records: RecordReader, max_bytes: int, executor: SerialExecutor) -> None:
+        self._records = records
+        self._executor = executor
+        self._max_bytes = _BODIES * max_bytes + _AROUND_BYTES
+
+    async def read(
+        self, chunks: AsyncIterable[bytes], resize: Callable[[int], None] = lambda _size: None
+    ) -> AsyncGenerator[list[ExportLine], None]:
+        """The records of the lines that end in each chunk; empty lines are passed over.
+
+        `resize` is told how many bytes an unfinished line has, if they are many, and may raise a problem.
+        Raises a problem that names the line: 400 not I-JSON, 413 too large, 422 against the schema.
+        """
+        number, parts, size = 0, [b""], 0
+        async for chunk in chunks:
+            *whole, last = chunk.split(b"\n")
+            if whole:
+                whole[0] = b"".join([*parts, whole[0]])
+                yield await self._records_in(whole, number)
+                number += len(whole)
+                parts, size = [], 0
+            parts.append(last)
+            size += len(last)
+            check_size(size, self._max_bytes, f"Line {number + 1}")
+            resize(size if size > UNCOUNTED_BYTES else 0)
+        yield await self._records_in([b"".join(parts)], number)
+
+    async def _records_in(self, lines: list[bytes], before: int) -> list[ExportLine]:
+        if sum(map(len, lines)) <= INLINE_BYTES:
+            return self._read_lines(lines, before)
+        return await self._executor.run(self._read_lines, lines, before)
+
+    def _read_lines(self, lines: list[bytes], before: int) -> list[ExportLine]:
+        return [
+            self._read_line(line, f"Line {number}") for number, line in enumerate(lines, before + 1) if line.strip()
+        ]
+
+    def _read_line(self, line: bytes, what: str) -> ExportLine:
+        check_size(len(line), self._max_bytes, what)
+        record: ExportLine = self._records.read(line, what)[0]
+        return record
+
+
+class LineBody(Body):
+    """The body of an operation whose handler takes an `Export`."""
+
+    def __init__(self, validator: Validator, max_bytes: int, capacity: Capacity, executor: SerialExecutor) -> None:
+        records = _export_lines(validator)
+        super().__init__(records, [NDJSON], required=True, max_bytes=sys.maxsize, capacity=capacity, executor=executor)
+        self._lines = LineReader(records, max_bytes, executor)
+
+    async def read(self, scope: Scope, receive: Receive) -> tuple[Export, Digest]:
+        """The body, whose lines are read as they come. Raises a 415 problem, and others out of its batches."""
+        self._check_headers(scope)
+        digest = hashlib.sha256()
+        exchange = exchange_of(scope)
+        batches = self._lines.read(_chunks(receive, digest), partial(self._capacity.resize, exchange))
+        return Export(batches, exchange.progressed), digest
+
+
+def line_reader(document: Document, max_bytes: int) -> LineReader:
+    """A reader of exports by the contract."""
+    validator = Schemas(document).closed_validator({"$ref": "#/components/schemas/ExportLine"})
+    return LineReader(_export_lines(validator), max_bytes, SerialExecutor())
+
+
+def _export_lines(validator: Validator) -> RecordReader:
+    return RecordReader(validator, ExportLine, _DEEPEST, _BODIES * MOST_VALUES + _AROUND_VALUES)
+
+
+async def _chunks(receive: Receive, digest: Digest) -> AsyncGenerator[bytes, None]:
+    more = True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        more = message["more_body"]
+        digest.update(message["body"])
+        yield message["body"]

@@ -1,0 +1,215 @@
+"""Path, query and header parameters: their texts turned into values that the contract allows."""
+
+import re
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from typing import Any
+from urllib.parse import parse_qsl
+
+from ..core.document import ContractError, Document, Json
+from ..core.problems import Headers, Problem, shorten
+from ..core.schema import Schemas, Validator
+
+MOST_PARAMETERS = 100
+# So many queries of an operation are read once.
+MOST_REMEMBERED = 32
+
+_INTEGER = re.compile(r"-?(0|[1-9][0-9]{0,30})")
+_NUMBER = re.compile(r"-?(0|[1-9][0-9]{0,30})(\.[0-9]{1,30})?([eE][+-]?[0-9]{1,2})?")
+
+Arguments = dict[str, Any]
+
+
+class Parameter:
+    """One parameter of an operation."""
+
+    def __init__(self, declared: Json, schema: Json, validator: Validator) -> None:
+        self.name: str = declared["name"]
+        self.required: bool = declared.get("required", False)
+        self.default = schema.get("default")
+        self._parse = _PARSERS[schema["type"]]
+        self._validator = validator
+
+    def value(self, text: str) -> Any:
+        """The value that `text` means. Raises ValueError, whose text says what it must be."""
+        value = self._parse(text)
+        if not self._validator.is_valid(value):
+            raise ValueError("; ".join(violation.detail for violation in self._validator.violations(value)))
+        return value
+
+
+def _boolean(text: str) -> bool:
+    if text not in ("true", "false"):
+        raise ValueError("must be true or false")
+    return text == "true"
+
+
+def _integer(text: str) -> int:
+    if _INTEGER.fullmatch(text) is None:
+        raise ValueError("must be an integer")
+    return int(text)
+
+
+def _number(text: str) -> float:
+    if _NUMBER.fullmatch(text) is None:
+        raise ValueError("must be a number")
+    return float(text)
+
+
+_PARSERS: Mapping[str, Callable[[str], Any]] = {
+    "string": str,
+    "integer": _integer,
+    "number": _number,
+    "boolean": _boolean,
+}
+
+
+class PathParameters:
+    """The path parameters of an operation, and their `names`."""
+
+    def __init__(self, parameters: list[Parameter]) -> None:
+        self._parameters = parameters
+        self.names = [parameter.name for parameter in parameters]
+
+    def bind(self, texts: Mapping[str, str], arguments: Arguments) -> None:
+        """Put each parameter's value into `arguments`. Raises a 404 problem: what has no such name is not there."""
+        for parameter in self._parameters:
+            text = texts[parameter.name]
+            try:
+                arguments[parameter.name] = parameter.value(text)
+            except ValueError as error:
+                detail = f"Path parameter '{parameter.name}' is {_quoted(text)}: it {error}."
+                raise Problem(404, "not-found", detail) from None
+
+
+class QueryParameters:
+    """The query parameters of an operation, and their `names`."""
+
+    def __init__(self, parameters: list[Parameter]) -> None:
+        self._parameters = {parameter.name: parameter for parameter in parameters}
+        self._defaults = {parameter.name: parameter.default for parameter in parameters}
+        self._required = [parameter.name for parameter in parameters if parameter.required]
+        self.names = list(self._parameters)
+        # Who asks again mostly asks the same.
+        self._values = lru_cache(maxsize=MOST_REMEMBERED)(self._read)
+
+    def bind(self, query: bytes, arguments: Arguments) -> None:
+        """Put each parameter's value into `arguments`, its default or None where it is left out.
+
+        Raises a 400 problem, by name, for a parameter that is unknown, repeated, malformed or missing.
+        """
+        arguments.update(self._values(query))
+
+    def _read(self, query: bytes) -> Arguments:
+        values = dict(self._defaults)
+        given = _pairs(query) if query else []
+        for position, (name, text) in enumerate(given):
+            if name in (earlier for earlier, _ in given[:position]):
+                raise _bad(f"Query parameter {_quoted(name)} is given more than once; give it once.")
+            values[name] = self._value(name, text)
+        for name in self._required:
+            if name not in (present for present, _ in given):
+                raise _bad(f"Query parameter {_quoted(name)} is required.")
+        return values
+
+    def _value(self, name: str, text: str) -> Any:
+        parameter = self._parameters.get(name)
+        if parameter is None:
+            raise _bad(f"Query parameter {_quoted(name)} is unknown; {self._known()}.")
+        try:
+            return parameter.value(text)
+        except ValueError as error:
+            raise _bad(f"Query parameter '{name}' is {_quoted(text)}: it {error}.") from None
+
+    def _known(self) -> str:
+        return (
+            f"this operation takes: {', '.join(self._parameters)}" if self._parameters else "this operation takes none"
+        )
+
+
+class Header(Parameter):
+    """A parameter in a header; its handler knows it by `argument`, the name in snake_case."""
+
+    def __init__(self, document: Document, schemas: Schemas, operation: Json, declared: Json) -> None:
+        super().__init__(declared, _schema(document, operation, declared), schemas.validator(declared["schema"]))
+        self.argument = self.name.lower().replace("-", "_")
+        self.field = self.name.lower().encode()
+
+    def read(self, field: bytes) -> Any:
+        """The value of a field. Raises a 400 problem."""
+        text = field.decode("latin-1")
+        try:
+            return self.value(text)
+        except ValueError as error:
+            raise _bad(f"Header '{self.name}' is {_quoted(text)}: it {error}.") from None
+
+
+class HeaderParameters:
+    """The header parameters of an operation, by the name that its handler has for them."""
+
+    def __init__(self, headers: Mapping[str, Header]) -> None:
+        self._headers = {it.field: (name, it) for name, it in headers.items()}
+        self._defaults = {name: header.default for name, header in headers.items()}
+
+    def bind(self, headers: Headers, arguments: Arguments) -> None:
+        """Put each header's value into `arguments`, its default or None where it is left out.
+
+        Raises a 400 problem, by name, for one that is malformed or repeated.
+        """
+        arguments.update(self._defaults)
+        seen: set[bytes] = set()
+        for name, field in headers:
+            if name not in self._headers:
+                continue
+            argument, header = self._headers[name]
+            if name in seen:
+                raise _bad(f"Header '{header.name}' is given more than once; give it once.")
+            seen.add(name)
+            arguments[argument] = header.read(field)
+
+
+def _pairs(query: bytes) -> list[tuple[str, str]]:
+    try:
+        # Between two `&` there may be nothing, which is no parameter.
+        text = re.sub("&+", "&", query.decode("ascii")).strip("&")
+        return parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=MOST_PARAMETERS)
+    except UnicodeDecodeError:
+        raise _bad("The query is not UTF-8, percent-encoded.") from None
+    except ValueError:
+        raise _bad(f"The query has more than {MOST_PARAMETERS} parameters.") from None
+
+
+def _bad(detail: str) -> Problem:
+    return Problem(400, "bad-parameter", detail)
+
+
+def _quoted(text: str) -> str:
+    return f"'{shorten(text, 200)}'"
+
+
+def compile_parameters(
+    document: Document, schemas: Schemas, path: str, operation: Json
+) -> tuple[PathParameters, QueryParameters, list[Header]]:
+    """The parameters of an operation in the contract's order.
+
+    Raises `ContractError` for one that this server can't read: in a cookie, or of a type that is no text.
+    """
+    compiled: dict[str, list[Parameter]] = {"path": [], "query": []}
+    headers: list[Header] = []
+    for declared in document.parameters(path, operation):
+        schema = _schema(document, operation, declared)
+        if declared["in"] == "header":
+            headers.append(Header(document, schemas, operation, declared))
+        else:
+            compiled[declared["in"]].append(Parameter(declared, schema, schemas.validator(declared["schema"])))
+    return PathParameters(compiled["path"]), QueryParameters(compiled["query"]), headers
+
+
+def _schema(document: Document, operation: Json, declared: Json) -> Json:
+    schema = document.resolve(declared["schema"])
+    if declared["in"] not in ("path", "query", "header") or schema.get("type") not in _PARSERS:
+        raise ContractError(
+            f"Operation {operation['operationId']}: parameter {declared['name']} in {declared['in']} "
+            f"of type {schema.get('type')} is not supported."
+        )
+    return schema

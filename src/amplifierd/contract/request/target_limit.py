@@ -1,0 +1,41 @@
+"""How long the target of a request may be: whatever the contract allows has to fit (RFC 9110, section 4.1)."""
+
+import re
+
+from ..core.document import Document, Json
+
+# A character of UTF-8 has four bytes at most, each of which percent-encoding (RFC 3986, section 2.1) makes three.
+_BYTES_OF_CHARACTER = 12
+_BYTES_OF_ASCII = 3
+# As a parameter's text is parsed: see parameters.py.
+_NUMBER_CHARACTERS = 66
+# `http://`, a name (RFC 1035, section 2.3.4), a colon and a port, before the path of a target in absolute form.
+_AUTHORITY_BYTES = len("http://:65535") + 255
+_LEAST = 8 * 1024
+_STEP = 1024
+
+
+def longest_target(document: Document) -> int:
+    """The bytes of the longest target that an operation of the contract takes, in whole KiB; 8 KiB at least."""
+    longest = max((_target_bytes(document, path, it) for path, _, it in document.operations()), default=0)
+    return max(_LEAST, -(-(longest + _AUTHORITY_BYTES) // _STEP) * _STEP)
+
+
+def _target_bytes(document: Document, path: str, operation: Json) -> int:
+    # Literal segments may come percent-encoded as well; a slash may stand at the end, and `?` before the query.
+    size = _BYTES_OF_ASCII * len(document.base_path + re.sub(r"\{.*?\}", "", path)) + len("/?")
+    for parameter in document.parameters(path, operation):
+        if parameter["in"] == "path":
+            size += _text_bytes(document, parameter["schema"])
+        elif parameter["in"] == "query":
+            size += _BYTES_OF_ASCII * len(parameter["name"]) + len("=&") + _text_bytes(document, parameter["schema"])
+    return size
+
+
+def _text_bytes(document: Document, schema: Json) -> int:
+    schema = document.resolve(schema)
+    if "enum" in schema:
+        return _BYTES_OF_CHARACTER * max(len(str(value)) for value in schema["enum"])
+    if schema["type"] == "string":
+        return _BYTES_OF_CHARACTER * int(schema.get("maxLength", 0))
+    return _BYTES_OF_ASCII * _NUMBER_CHARACTERS

@@ -1,0 +1,140 @@
+"""Preconditions (RFC 9110, section 13): a record's version as its entity tag, and the tags that a request names.
+
+Every operation on a resource whose representation has an `ETag`, or below it, evaluates `If-Match` and `If-None-Match`
+by one rule: GET and HEAD against the record that they answer, all others in the transaction of their effect.
+"""
+
+import re
+from typing import Any
+
+import msgspec
+
+from ...storage.model.records import OtherVersions, Versions
+from ..core.document import ContractError, Document, Json
+from ..core.problems import Headers, Problem
+from ..core.schema import Schemas
+from ..request.parameters import Header
+
+IF_MATCH = "If-Match"
+IF_NONE_MATCH = "If-None-Match"
+# What a handler calls the versions that a request is meant for.
+VERSIONS = "versions"
+
+NOT_MODIFIED = 304
+PRECONDITION_FAILED = 412
+
+_ETAG = "ETag"
+_ANY = "*"
+# What proxies append to a tag as they compress: Apache `-gzip`, Jetty `--gzip`, others `;gzip`.
+_TAG = re.compile(r'(W/)?"([^"]*)"')
+_VERSION = re.compile(r"[1-9][0-9]{0,15}")
+_ALTERED = re.compile(r'W/"([0-9]+)"|"([0-9]+)(?:--?|;)(?:gzip|br|deflate|zstd)"')
+
+
+class Preconditions:
+    """The preconditions of one operation."""
+
+    def __init__(self, if_match: Header, if_none_match: Header) -> None:
+        self._if_match = if_match
+        self._if_none_match = if_none_match
+
+    def versions(self, request: Headers) -> Versions:
+        """The versions of the record that a change is meant for, None for any. Raises a 400 problem.
+
+        A weak tag never matches `If-Match` (section 13.1.1); `If-None-Match` compares weakly (section 13.1.2).
+        """
+        expected, excluded = _read(self._if_match, request), _read(self._if_none_match, request)
+        listed = None if expected in (None, _ANY) else _versions(expected, weak=False)
+        if excluded is None:
+            return listed
+        others = OtherVersions(None if excluded == _ANY else _versions(excluded, weak=True))
+        return others if listed is None else tuple(version for version in listed if version in others)
+
+    def is_known(self, version: int, request: Headers) -> bool:
+        """Whether the client has the record at this version already, and is answered 304.
+
+        Raises a problem: 412 for a version that `If-Match` does not name, 400 for a malformed header.
+        """
+        expected, known = _read(self._if_match, request), _read(self._if_none_match, request)
+        if expected not in (None, _ANY) and version not in _versions(expected, weak=False):
+            detail = f"The session is at version {version}, which {IF_MATCH} does not name."
+            headers, members = {_ETAG: f'"{version}"'}, {"version": version}
+            raise Problem(PRECONDITION_FAILED, "version-mismatch", detail, headers=headers, members=members)
+        return known is not None and (known == _ANY or version in _versions(known, weak=True))
+
+
+def preconditions_of(
+    document: Document, schemas: Schemas, path: str, method: str, operation: Json
+) -> Preconditions | None:
+    """The preconditions of an operation, None where its resource has no `ETag`.
+
+    Raises `ContractError` unless an operation that has them declares both headers and what they are answered with.
+    """
+    declared = {it["name"]: it for it in document.parameters(path, operation) if it["in"] == "header"}
+    is_read = method == "get"
+    needed = [str(PRECONDITION_FAILED), *([str(NOT_MODIFIED)] if is_read else [])]
+    if not (_has_etag(document, operation) if is_read else _is_below_etag(document, path)):
+        needed = []
+    for name in (IF_MATCH, IF_NONE_MATCH):
+        if (name in declared) is not bool(needed):
+            raise ContractError(
+                f"Operation {operation['operationId']} declares {'' if name in declared else 'no '}{name}, "
+                f"but its resource has {'an' if needed else 'no'} ETag."
+            )
+    for status in needed:
+        if status not in operation["responses"]:
+            raise ContractError(f"Operation {operation['operationId']} declares {IF_NONE_MATCH}, but no {status}.")
+    if not needed:
+        return None
+    headers = [Header(document, schemas, operation, declared[name]) for name in (IF_MATCH, IF_NONE_MATCH)]
+    return Preconditions(*headers)
+
+
+def etag_of(record: Any) -> tuple[bytes, bytes]:
+    """The header that tells the record's version."""
+    return b"etag", b'"%d"' % record.version
+
+
+def check_versioned(operation: Json, record: Any) -> None:
+    """Raises `ContractError` unless records of this type have a version to make an entity tag of."""
+    names = {field.name for field in msgspec.structs.fields(record)} if isinstance(record, type) else set()
+    if "version" not in names:
+        raise ContractError(f"Operation {operation['operationId']} declares ETag, but {record} has no version.")
+
+
+def explain(problem: Problem, request: Headers) -> None:
+    """Add to a 412 problem why the tag of the right version did not match: a proxy has altered it."""
+    fields = b", ".join(field for name, field in request if name == b"if-match").decode("latin-1")
+    version = str(problem.members.get("version"))
+    for altered in _ALTERED.finditer(fields):
+        if version in altered.groups():
+            problem.detail += (
+                f" The tag {altered[0]} is one that a compressing proxy has made of it, and it does not match; "
+                f'send {IF_MATCH}: "{version}".'
+            )
+            return
+
+
+def _has_etag(document: Document, operation: Json) -> bool:
+    responses = (document.resolve(node) for status, node in operation["responses"].items() if status[0] == "2")
+    return any(_ETAG in response.get("headers", {}) for response in responses)
+
+
+def _is_below_etag(document: Document, path: str) -> bool:
+    """Whether a path is that of a GET with an `ETag`, or below it."""
+    tagged = (
+        it for it, method, operation in document.operations() if method == "get" and _has_etag(document, operation)
+    )
+    return any(path == it or path.startswith(f"{it}/") for it in tagged)
+
+
+def _read(header: Header, request: Headers) -> Any:
+    """The value of a header, whose lines are one list (RFC 9110, section 5.3). Raises a 400 problem."""
+    fields = [field for name, field in request if name == header.field]
+    return header.read(b", ".join(fields)) if fields else header.default
+
+
+def _versions(tags: str, *, weak: bool) -> tuple[int, ...]:
+    """The versions that tags name, weak ones or not; no record has a tag that is no version."""
+    found = _TAG.findall(tags)
+    return tuple(int(tag) for prefix, tag in found if (weak or not prefix) and _VERSION.fullmatch(tag))

@@ -1,0 +1,69 @@
+"""The forms that a list of records is answered in, and the one that a client asks for (RFC 9110, section 12.5.1)."""
+
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+import msgspec
+from werkzeug.datastructures import MIMEAccept
+from werkzeug.http import parse_accept_header
+
+from ..core.problems import Headers, Problem, shorten
+from ..request.body import JSON, NDJSON
+
+_records = msgspec.json.Decoder(list[msgspec.Raw]).decode
+_encode_lines = msgspec.json.Encoder().encode_lines
+
+Records = list[msgspec.Raw]
+# How records are written in a media type, one after the other.
+Rendering = Callable[[Records], bytes]
+
+
+class Representation(NamedTuple):
+    """A form: `block` writes some of the records, which are JSON with commas between them, perhaps one before."""
+
+    content_type: bytes
+    block: Callable[[bytes], bytes]
+    before: bytes = b""
+    after: bytes = b""
+
+
+JSON_ARRAY = Representation(JSON.encode(), lambda block: block, b"[", b"]")
+
+
+class Representations:
+    """The forms of an operation's answer by their media types, the first of which is that of who asks for none."""
+
+    def __init__(self, media_types: list[str], renderings: Mapping[str, Rendering]) -> None:
+        """Raises KeyError for a media type that has no rendering."""
+        self._media_types = media_types
+        self._forms = {name: _representation(name, renderings) for name in media_types}
+
+    def choose(self, headers: Headers) -> Representation:
+        """The form that a request's `Accept` likes best. Raises a 406 problem where it likes none."""
+        accepts = [value.decode("latin-1") for name, value in headers if name == b"accept" and value]
+        if not accepts:
+            return self._forms[self._media_types[0]]
+        accept = ", ".join(accepts)
+        best = _liked(accept).best_match(self._media_types)
+        if best is None:
+            names = ", ".join(self._media_types)
+            detail = f"Accept '{shorten(accept, 200)}' names none of {names}."
+            raise Problem(406, "not-acceptable", detail, headers={"Vary": "Accept"})
+        return self._forms[best]
+
+
+def _liked(accept: str) -> MIMEAccept:
+    """The media types that a client likes, without their parameters: each form has one charset, and no others."""
+    return MIMEAccept([(name.partition(";")[0].rstrip(), liking) for name, liking in parse_accept_header(accept)])
+
+
+def _representation(media_type: str, renderings: Mapping[str, Rendering]) -> Representation:
+    if media_type == JSON:
+        return JSON_ARRAY
+    rendering = _encode_lines if media_type == NDJSON else renderings[media_type]
+    charset = b"; charset=utf-8" if media_type.startswith("text/") else b""
+    return Representation(media_type.encode() + charset, lambda block: rendering(_split(block)))
+
+
+def _split(block: bytes) -> Records:
+    return _records(b"[" + block.removeprefix(b",") + b"]")

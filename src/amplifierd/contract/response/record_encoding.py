@@ -1,0 +1,35 @@
+"""Records that hold long texts as JSON, in pieces: one call for all of it would hold Python's lock for too long."""
+
+from typing import Any
+
+import msgspec
+from msgspec import Raw
+
+from ...storage.model.records import Message, Messages
+from ..core.executor import INLINE_BYTES
+
+_PIECE_CHARACTERS = 64 * 1024
+
+_encode = msgspec.json.Encoder().encode
+
+
+def is_long(record: Any) -> bool:
+    """Whether it takes long to encode a record: JSON that a record holds is copied, texts have to be escaped."""
+    if isinstance(record, Message):
+        return len(record.content) > INLINE_BYTES
+    return isinstance(record, Messages) and sum(len(it.content) for it in record.messages) > INLINE_BYTES
+
+
+def encode_long(record: Any) -> bytes:
+    """The JSON of a record that `is_long`."""
+    if isinstance(record, Messages):
+        record = msgspec.structs.replace(record, messages=[_in_pieces(message) for message in record.messages])
+    else:
+        record = _in_pieces(record)
+    return _encode(record)
+
+
+def _in_pieces(message: Message) -> Message:
+    text = message.content
+    pieces = (_encode(text[start : start + _PIECE_CHARACTERS]) for start in range(0, len(text), _PIECE_CHARACTERS))
+    return msgspec.structs.replace(message, content=Raw(b'"' + b"".join(piece[1:-1] for piece in pieces) + b'"'))

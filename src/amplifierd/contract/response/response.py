@@ -1,0 +1,250 @@
+"""Success responses: the one status that the contract gives, the handler's value as JSON, the headers declared."""
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import aclosing
+from functools import lru_cache
+from typing import Any, get_type_hints
+from urllib.parse import quote, unquote_plus
+
+import msgspec
+from starlette.requests import ClientDisconnect
+from starlette.types import Receive, Scope, Send
+
+from ...storage.model.records import Events, Export, Listing
+from ..core.document import ContractError, Document, Json
+from ..core.executor import INLINE_BYTES, SerialExecutor
+from ..core.problems import Headers
+from ..request.body import JSON, NDJSON
+from .etag import NOT_MODIFIED, Preconditions, check_versioned, etag_of
+from .negotiation import JSON_ARRAY, Rendering, Representation, Representations
+from .record_encoding import encode_long, is_long
+from .sse import EVENT_STREAM, Frames, send_events
+
+# No JSON text holds a NUL byte as it is: it marks the place of a listing's records.
+_MARK = b"\0"
+_MARKED = msgspec.Raw(b"[" + _MARK + b"]")
+
+# What a query may hold as it is (RFC 3986, section 3.4), its percent-encoding included.
+_QUERY = "%!$&'()*+,;=:@/?"
+
+# A reader that takes nothing of a stream for so long is gone, and its connection is cut.
+STALL_SECONDS = 60
+
+_encode = msgspec.json.Encoder().encode
+_encode_lines = msgspec.json.Encoder().encode_lines
+
+
+class Response:
+    """How an operation answers with what its handler returned."""
+
+    def __init__(
+        self,
+        document: Document,
+        operation: Json,
+        handler: Callable[..., Any],
+        renderings: Mapping[tuple[str, str], Rendering],
+        preconditions: Preconditions | None,
+        executor: SerialExecutor,
+    ) -> None:
+        self._executor = executor
+        self._returns: Any = get_type_hints(handler)["return"]
+        self.status, declared = _success(document, operation)
+        self._representations = _representations(self._returns, operation, declared, renderings)
+        self._listing_name = _listing_name(self._returns)
+        self._frames = Frames()
+        headers = declared.get("headers", {})
+        self._location = _Location(document, operation, declared, self._returns) if "Location" in headers else None
+        self._has_etag = "ETag" in headers
+        if self._has_etag:
+            check_versioned(operation, self._returns)
+        self._preconditions = preconditions
+        self._links = "Link" in headers
+        if (self._returns is type(None)) is ("content" in declared):
+            raise ContractError(
+                f"Operation {operation['operationId']}: its handler returns {self._returns}, "
+                f"its response {self.status} has {'a' if 'content' in declared else 'no'} body."
+            )
+
+    async def send(self, scope: Scope, receive: Receive, send: Send, result: Any, *, replayed: bool = False) -> None:
+        """Send `result`, `replayed` where it is an earlier request's.
+
+        A listing of more than one block is streamed, and events are as long as there are any.
+        """
+        if self._returns is Events:
+            if scope["method"] == "HEAD":
+                # No event is sent, so that there is none to wait for.
+                await result.batches.aclose()
+            await send_events(result, self._frames, scope, receive, send, stall_seconds=STALL_SECONDS)
+        elif self._returns is Export:
+            await self._send_lines(scope, send, result)
+        elif result is None:
+            await self._start(send, [])
+            await send({"type": "http.response.body", "body": b""})
+        elif self._returns is Listing or self._listing_name:
+            await self._send_listing(scope, send, result)
+        elif self._preconditions is not None and self._preconditions.is_known(result.version, scope["headers"]):
+            await send({"type": "http.response.start", "status": NOT_MODIFIED, "headers": [etag_of(result)]})
+            await send({"type": "http.response.body", "body": b""})
+        elif self._representations is not None:
+            await self._send_form(scope, send, self._headers(result, replayed=replayed), _encode(result))
+        else:
+            encoded = await self._executor.run(encode_long, result) if is_long(result) else _encode(result)
+            await self._send_whole(send, self._headers(result, replayed=replayed), encoded)
+
+    def _headers(self, result: Any, *, replayed: bool) -> Headers:
+        headers: Headers = []
+        if self._location is not None:
+            headers.append((b"location", self._location.of(result)))
+        if self._has_etag:
+            headers.append(etag_of(result))
+        if replayed:
+            headers.append((b"idempotent-replayed", b"true"))
+        return headers
+
+    async def _send_whole(
+        self, send: Send, headers: Headers, body: bytes, content_type: bytes = b"application/json"
+    ) -> None:
+        length = (b"content-length", b"%d" % len(body))
+        await self._start(send, [(b"content-type", content_type), length, *headers])
+        await send({"type": "http.response.body", "body": body})
+
+    async def _send_form(self, scope: Scope, send: Send, headers: Headers, record: bytes) -> None:
+        assert self._representations is not None
+        form = self._representations.choose(scope["headers"])
+        block = await self._written(form, record)
+        await self._send_whole(send, [*headers, (b"vary", b"Accept")], block, form.content_type)
+
+    async def _send_lines(self, scope: Scope, send: Send, export: Export) -> None:
+        async with aclosing(export.batches) as batches:
+            # Before the status, which may still be that of a problem.
+            lines = await anext(batches)
+            await self._start(send, [(b"content-type", NDJSON.encode())])
+            if scope["method"] != "HEAD":
+                await _send_block(send, _encode_lines(lines))
+                async for lines in batches:
+                    await _send_block(send, _encode_lines(lines))
+            await send({"type": "http.response.body", "body": b""})
+
+    async def _send_listing(self, scope: Scope, send: Send, result: Any) -> None:
+        listing: Listing = result if self._listing_name is None else getattr(result, self._listing_name)
+        try:
+            form, headers = self._form(scope, result)
+            if self._links and listing.next_cursor is not None:
+                headers.append((b"link", _next_page(scope, listing.cursor_name, listing.next_cursor)))
+            first = await self._written(form, listing.first)
+            if listing.rest is None:
+                whole = b"".join((form.before, first, form.after))
+                await self._send_whole(send, headers, whole, form.content_type)
+                return
+            await self._start(send, [(b"content-type", form.content_type), *headers])
+            if scope["method"] == "HEAD":
+                await send({"type": "http.response.body", "body": b""})
+                return
+            await _send_block(send, form.before + first)
+            async for block in listing.rest:
+                await _send_block(send, await self._written(form, block))
+            await send({"type": "http.response.body", "body": form.after})
+        finally:
+            if listing.rest is not None:
+                await listing.rest.aclose()
+
+    def _form(self, scope: Scope, result: Any) -> tuple[Representation, Headers]:
+        """How a list is written, and the headers that say on what that depends."""
+        if self._representations is not None:
+            return self._representations.choose(scope["headers"]), [(b"vary", b"Accept")]
+        if self._listing_name is None:
+            return JSON_ARRAY, []
+        marked = msgspec.structs.replace(result, **{self._listing_name: _MARKED})
+        before, _, after = _encode(marked).partition(_MARK)
+        return JSON_ARRAY._replace(before=before, after=after), []
+
+    async def _written(self, form: Representation, block: bytes) -> bytes:
+        if len(block) <= INLINE_BYTES or form.content_type == JSON_ARRAY.content_type:
+            return form.block(block)
+        return await self._executor.run(form.block, block)
+
+    def _start(self, send: Send, headers: Headers) -> Awaitable[None]:
+        return send({"type": "http.response.start", "status": self.status, "headers": headers})
+
+
+async def _send_block(send: Send, block: bytes) -> None:
+    try:
+        async with asyncio.timeout(STALL_SECONDS):
+            await send({"type": "http.response.body", "body": block, "more_body": True})
+    except TimeoutError:
+        raise ClientDisconnect from None
+
+
+class _Location:
+    """The path of what was created: the first link that leads to a GET, its parameters taken from the record."""
+
+    def __init__(self, document: Document, operation: Json, declared: Json, returns: Any) -> None:
+        gets = {get["operationId"]: path for path, method, get in document.operations() if method == "get"}
+        for link in declared.get("links", {}).values():
+            if link["operationId"] in gets:
+                path = document.base_path + gets[link["operationId"]]
+                names = {name: source.removeprefix("$response.body#/") for name, source in link["parameters"].items()}
+                # "/sessions/", "session_id", "": a text, then a parameter and the text after it, and so on.
+                self._start, *rest = re.split("[{}]", path)
+                self._parts = [
+                    (_attribute(returns, names[name]), text) for name, text in zip(rest[::2], rest[1::2], strict=True)
+                ]
+                return
+        raise ContractError(f"Operation {operation['operationId']} declares Location but has no link to a GET.")
+
+    def of(self, record: Any) -> bytes:
+        location = self._start
+        for name, text in self._parts:
+            location += quote(getattr(record, name), safe="") + text
+        return location.encode()
+
+
+def _attribute(record: Any, name: str) -> str:
+    """What a record calls the field that is `name` on the wire."""
+    return next(field.name for field in msgspec.structs.fields(record) if field.encode_name == name)
+
+
+def _success(document: Document, operation: Json) -> tuple[int, Json]:
+    found = [status for status in operation["responses"] if status.startswith("2")]
+    if len(found) != 1:
+        raise ContractError(f"Operation {operation['operationId']} has {len(found)} success responses; it needs one.")
+    declared = document.resolve(operation["responses"][found[0]])
+    return int(found[0]), declared
+
+
+def _representations(
+    returns: Any, operation: Json, declared: Json, renderings: Mapping[tuple[str, str], Rendering]
+) -> Representations | None:
+    """The forms of a list or a record that has several; None where it has one, which is the one that it must be."""
+    media_types = list(declared.get("content", {}))
+    operation_id = operation["operationId"]
+    if (returns is Listing and media_types != [JSON]) or (returns not in (Events, Export) and len(media_types) > 1):
+        forms = {media_type: form for (name, media_type), form in renderings.items() if name == operation_id}
+        try:
+            return Representations(media_types, forms)
+        except KeyError as error:
+            raise ContractError(f"Operation {operation_id}: nothing writes its response as {error}.") from None
+    expected = {Events: EVENT_STREAM, Export: NDJSON}.get(returns, JSON)
+    if set(media_types) - {expected}:
+        raise ContractError(f"Operation {operation_id}: its handler's response is {expected} alone.")
+    return None
+
+
+def _listing_name(returns: Any) -> str | None:
+    if not (isinstance(returns, type) and issubclass(returns, msgspec.Struct)):
+        return None
+    return next((field.name for field in msgspec.structs.fields(returns) if field.type is Listing), None)
+
+
+def _next_page(scope: Scope, name: str, cursor: str) -> bytes:
+    return f'<{_page_at(scope["path"], scope["query_string"], name)}{cursor}>; rel="next"'.encode()
+
+
+@lru_cache(maxsize=64)
+def _page_at(path: str, query: bytes, name: str) -> str:
+    """The target of a page but for its cursor, the parameter `name`, where `query` is that of another."""
+    pairs = query.decode("ascii").split("&")
+    kept = [pair for pair in pairs if pair and unquote_plus(pair.partition("=")[0]) != name]
+    return quote(path) + "?" + quote("&".join([*kept, f"{name}="]), safe=_QUERY)

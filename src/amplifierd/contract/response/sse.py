@@ -1,0 +1,91 @@
+"""Server-Sent Events (https://html.spec.whatwg.org/multipage/server-sent-events.html), framed by sse-starlette."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+
+from sse_starlette import EventSourceResponse, ServerSentEvent
+from sse_starlette.sse import SendTimeoutError
+from starlette.requests import ClientDisconnect
+from starlette.types import Message, Receive, Scope, Send
+
+from ...storage.model.records import Event, Events
+
+EVENT_STREAM = "text/event-stream"
+PING_SECONDS = 15
+# What takes longer to write as text than an event loop may be held up.
+LONG_BYTES = 64 * 1024
+PIECE_BYTES = 64 * 1024
+
+_SEPARATOR = "\n"
+
+
+class Frames:
+    """The text of events, made once for all who are sent the same."""
+
+    def __init__(self) -> None:
+        self._events: Sequence[Event] = ()
+        self._framing: asyncio.Future[bytes] | None = None
+
+    async def of(self, events: Sequence[Event]) -> bytes:
+        """The text of events, off the event loop where they are long."""
+        if self._framing is None or events is not self._events:
+            self._events = events
+            if sum(len(event.data) for event in events) > LONG_BYTES:
+                self._framing = asyncio.ensure_future(asyncio.to_thread(_text, events))
+            else:
+                self._framing = asyncio.get_running_loop().create_future()
+                self._framing.set_result(_text(events))
+        framing = self._framing
+        return framing.result() if framing.done() else await asyncio.shield(framing)
+
+
+async def send_events(
+    events: Events, frames: Frames, scope: Scope, receive: Receive, send: Send, *, stall_seconds: float
+) -> None:
+    """Send what happens until it ends, the client leaves, or the server is asked to end.
+
+    Raises `ClientDisconnect` where the client takes nothing for `stall_seconds`.
+    """
+    response = EventSourceResponse(
+        _framed(events.batches, frames),
+        sep=_SEPARATOR,
+        ping=PING_SECONDS,
+        ping_message_factory=lambda: ServerSentEvent(comment="still here", sep=_SEPARATOR),
+        send_timeout=stall_seconds,
+    )
+    complete = False
+
+    async def watched(message: Message) -> None:
+        nonlocal complete
+        complete = message["type"] == "http.response.body" and not message.get("more_body", False)
+        if message["type"] == "http.response.start":
+            # Whether the connection stays open is the server's to say, and not what sse-starlette says of every one.
+            message["headers"] = [(name, value) for name, value in message["headers"] if name != b"connection"]
+        await send(message)
+
+    try:
+        await response(scope, receive, watched)
+    except SendTimeoutError:
+        raise ClientDisconnect from None
+    if not complete:
+        # The server is asked to end: the stream ends in order, and its client comes back to where it was.
+        await send({"type": "http.response.body", "body": b""})
+
+
+async def _framed(batches: AsyncGenerator[Sequence[Event], None], frames: Frames) -> AsyncGenerator[bytes, None]:
+    try:
+        async for events in batches:
+            text = await frames.of(events)
+            # Who reads slowly has a piece waiting, and not all of it.
+            for start in range(0, len(text), PIECE_BYTES):
+                yield text[start : start + PIECE_BYTES]
+    finally:
+        await batches.aclose()
+
+
+def _text(events: Sequence[Event]) -> bytes:
+    return b"".join(map(_frame, events))
+
+
+def _frame(event: Event) -> bytes:
+    return ServerSentEvent(event.data.decode(), event=event.kind, id=event.id, sep=_SEPARATOR).encode()

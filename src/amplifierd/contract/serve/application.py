@@ -1,0 +1,201 @@
+"""The contract as an application: Connexion routes and authenticates, compiled operations do the rest."""
+
+import re
+from collections.abc import Callable, Collection, Mapping
+from contextlib import AbstractAsyncContextManager, suppress
+from dataclasses import dataclass, field
+from functools import partial
+from importlib import import_module
+from typing import Any
+
+from connexion.middleware.lifespan import LifespanMiddleware
+from connexion.middleware.main import ConnexionMiddleware
+from connexion.operations.abstract import AbstractOperation
+from connexion.resolver import Resolution, Resolver
+
+from ..access.cors import Cors, Preflights
+from ..access.origin_check import Gate
+from ..access.probes import Probes, Readiness
+from ..access.rate_limit import RateLimit
+from ..access.security import Authenticate
+from ..compile.operation import Compilation, Operation
+from ..compile.routing import Operations, Routing
+from ..core.document import ContractError, Document, Json
+from ..core.executor import SerialExecutor
+from ..core.paths import Paths
+from ..core.request_state import Capacity
+from ..core.schema import Schemas
+from ..request.media_decoders import Reading
+from ..request.target_limit import longest_target
+from ..response.negotiation import Rendering
+from .docs import Pages
+from .error_boundary import AccessLog, Edge
+from .response_validation import ResponseCheck
+
+Lifespan = Callable[[Any], AbstractAsyncContextManager[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Who is let in, and how much of it.
+
+    `authenticate` says what a key opens; requests are served that are meant for one of `hosts`, None for any, and
+    pages of `origins` may use the service. A caller may make requests at the `rate_limit`, None for as many as there
+    come. At most `most_requests` are handled at a time, with bodies of `most_bytes` together. A response begins within
+    `request_seconds`. Until `readiness` has no reason against it nothing is served but what always is.
+    """
+
+    authenticate: Authenticate
+    hosts: Collection[str] | None = None
+    origins: Collection[str] = ()
+    rate_limit: str | None = None
+    most_requests: int = 2_048
+    most_bytes: int = 64 * 1024 * 1024
+    request_seconds: float = 10
+    readiness: Readiness = field(default_factory=Readiness)
+
+
+class ContractApplication(ConnexionMiddleware):
+    """The contract, served; `longest_target` is the bytes of the longest target that it takes."""
+
+    longest_target: int
+
+
+def compile_contract(
+    document: Document,
+    *,
+    handlers: str,
+    provided: Mapping[str, object],
+    statuses: Mapping[type[Exception], int],
+    access: Access,
+    version: str,
+    max_body: int,
+    check_responses: bool,
+    lifespan: Lifespan,
+    renderings: Mapping[tuple[str, str], Rendering],
+    readings: Mapping[tuple[str, str], Reading],
+    access_log: AccessLog | None = None,
+) -> ContractApplication:
+    """The ASGI application that serves `document`.
+
+    `handlers` is the package with a module for each tag and a function for each operationId, in snake_case;
+    `provided` is what handlers may ask for by name besides what the contract gives them, and the `workspace` of the
+    request's credential; `statuses` says which status an error of the domain has; `renderings` write an operation's
+    answer in a media type that is not JSON, `readings` read a body in one; bodies, or their lines, have at most
+    `max_body` bytes. With `check_responses` whatever is sent is held against the contract first; `access_log` is told
+    of each request. Raises `ContractError` where document and handlers do not fit.
+    """
+    _refuse_double_names(document)
+    paths = Paths(document)
+    schemas = Schemas(document)
+    capacity = Capacity(access.most_requests, access.most_bytes)
+    rate_limit = None if access.rate_limit is None else RateLimit(access.rate_limit)
+    compilation = Compilation(
+        document,
+        schemas,
+        provided,
+        access.authenticate,
+        rate_limit,
+        capacity,
+        SerialExecutor(),
+        max_body,
+        renderings,
+        readings,
+    )
+    # From the outermost to the innermost. Connexion's type hint names applications; it takes what makes them.
+    middlewares: list[Any] = [
+        partial(
+            Edge,
+            statuses=statuses,
+            gate=Gate(access.hosts, access.origins),
+            capacity=capacity,
+            seconds=access.request_seconds,
+            probes=Probes(document, access.readiness),
+            access_log=access_log,
+        ),
+        LifespanMiddleware,
+        partial(Routing, paths=paths),
+        Operations,
+    ]
+    if check_responses:
+        middlewares.insert(0, partial(ResponseCheck, document=document, paths=paths, schemas=schemas))
+    if access.origins:
+        # Within the boundary, so that a preflight has an id, and what is wrong with it is a problem.
+        middlewares.insert(-3, partial(Preflights, paths=paths, origins=access.origins))
+        middlewares.insert(0, partial(Cors, origins=access.origins))
+    try:
+        connexion = ContractApplication(
+            Pages(document, version),
+            middlewares=middlewares,
+            lifespan=lifespan,
+            resolver=_HandlerResolver(handlers, document),
+        )
+        connexion.add_api(_routes(document), compile_operation=partial(Operation, compilation))
+        _build(connexion)
+    except ContractError:
+        raise
+    except Exception as error:
+        # What Connexion raises for an invalid document depends on the place where its reader fails.
+        raise ContractError(f"Connexion cannot read the contract: {error!r}") from error
+    connexion.longest_target = longest_target(document)
+    return connexion
+
+
+def _build(connexion: ConnexionMiddleware) -> None:
+    """Let Connexion build its stack, so that a contract that does not fit the handlers stops the start.
+
+    Connexion does so on its first call, whatever that is. This one is no request: `Routing` ends it.
+    """
+    with suppress(StopIteration):
+        connexion({"type": "build"}, _no_message, _no_message).send(None)
+
+
+async def _no_message(*_message: Any) -> Any:
+    raise AssertionError("A call that is no request receives and sends nothing.")
+
+
+def _routes(document: Document) -> Json:
+    """The contract without its schemas, which Connexion would look through and copy though it does no more than route.
+
+    That the whole is OpenAPI is for the tests to see.
+    """
+    paths: dict[str, Json] = {}
+    for path, method, operation in document.operations():
+        answers = {status: document.resolve(answer) for status, answer in operation["responses"].items()}
+        responses = {status: {"description": answer["description"]} for status, answer in answers.items()}
+        kept = {"operationId": operation["operationId"], "tags": operation["tags"], "responses": responses}
+        paths.setdefault(path, {})[method] = kept
+    return {**{name: value for name, value in document.spec.items() if name != "components"}, "paths": paths}
+
+
+def _refuse_double_names(document: Document) -> None:
+    # Connexion would serve the last of them in the place of all.
+    places: dict[str, str] = {}
+    for path, method, operation in document.operations():
+        place = f"{method.upper()} {path}"
+        other = places.setdefault(operation.get("operationId", ""), place)
+        if other != place or "operationId" not in operation:
+            raise ContractError(f"{place} needs an operationId of its own; {other} has the same, or none.")
+
+
+class _HandlerResolver(Resolver):
+    """Finds `handlers.sessions.create_session` for the operation `createSession` of the tag `sessions`."""
+
+    def __init__(self, package: str, document: Document) -> None:
+        super().__init__()
+        self._package = package
+        self._document = document
+
+    def resolve(self, operation: AbstractOperation) -> Resolution:
+        operation_id = operation.operation_id
+        [tag, *_] = self._document.spec["paths"][operation.path][operation.method]["tags"]
+        module = f"{self._package}.{tag}"
+        name = re.sub(r"(?=[A-Z])", "_", operation_id).lower()
+        try:
+            function = getattr(import_module(module), name)
+            return Resolution(function, operation_id)  # type: ignore[no-untyped-call]  # Connexion's, without hints
+        except (ImportError, AttributeError):
+            raise ContractError(
+                f"Operation {operation_id} ({operation.method.upper()} {operation.path}) has no handler: "
+                f"there is no function {name} in {module}."
+            ) from None

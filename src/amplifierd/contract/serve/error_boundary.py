@@ -1,0 +1,159 @@
+"""The outermost application: gives each request an id, logs it, and answers every error with a problem body."""
+
+import asyncio
+import logging
+import secrets
+import time
+from collections.abc import Callable, Mapping
+from itertools import count
+
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from ..access.origin_check import Gate
+from ..access.probes import Probes
+from ..core.problems import RETRY_AFTER_SECONDS, Problem, problem_of, render
+from ..core.request_state import Capacity, Exchange
+from ..request.header_limits import check_headers
+from ..response.etag import PRECONDITION_FAILED, explain
+from .deadline import UNWINDING_SECONDS, Deadlines, deadline_exceeded
+
+AccessLog = Callable[[str, str, int, float, str], None]
+
+logger = logging.getLogger("amplifierd")
+
+_ENDING = Problem(
+    503,
+    "server-ending",
+    "The server ends. What was asked may be done or not: send it again, with its Idempotency-Key where it has one.",
+    headers={"Retry-After": str(RETRY_AFTER_SECONDS)},
+)
+
+
+class Edge:
+    """Serves `app` to the world, as `gate` lets it in and within `capacity`; `statuses` says which status a fact has.
+
+    `probes` tells what is served at any load, and while the daemon starts. What is no request, as a server's start and
+    end, passes through. A request whose response has not begun after `seconds` is cancelled, and is a 503 problem.
+
+    `access_log` is told of each request: its method, path, status, milliseconds and id.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        statuses: Mapping[type[Exception], int],
+        gate: Gate,
+        capacity: Capacity,
+        seconds: float,
+        probes: Probes,
+        access_log: AccessLog | None,
+    ) -> None:
+        self._app = app
+        self._statuses = statuses
+        self._gate = gate
+        self._capacity = capacity
+        self._deadlines = Deadlines(seconds, self._cancel)
+        self._answering: set[asyncio.Task[None]] = set()
+        self._probes = probes
+        self._access_log = access_log
+        self._process = secrets.token_hex(4)
+        self._numbers = count(1)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        exchange = Exchange(scope, receive, send, f"{self._process}-{next(self._numbers):x}", self._deadlines)
+        started = time.perf_counter()
+        try:
+            self._enter(scope)
+            check_headers(scope["headers"])
+            self._gate.check(scope, exchange)
+            self._probes.check_ready(scope)
+            await self._app(_without_trailing_slash(scope), exchange.receive, exchange.send)
+        except ClientDisconnect:
+            exchange.status = 499
+        except asyncio.CancelledError as cancelled:
+            await self._answer_cancelled(exchange, nothing_written=getattr(cancelled, "nothing_written", False))
+        except Exception as error:  # noqa: BLE001  # whatever it is, the client gets a problem body
+            await self._answer_error(error, exchange, scope)
+            _release(error)
+        finally:
+            self._capacity.leave(exchange)
+            exchange.end(scope)
+            if self._access_log is not None:
+                milliseconds = (time.perf_counter() - started) * 1e3
+                # The raw path is percent-encoded: nothing that a client sends can begin a line of its own.
+                path = scope["raw_path"].decode("latin-1")
+                self._access_log(scope["method"], path, exchange.status, milliseconds, exchange.request_id)
+
+    def _cancel(self, exchange: Exchange) -> None:
+        exchange.is_overdue = True
+        assert exchange.task is not None, "A request is served in a task."
+        exchange.task.cancel()
+        exchange.task.get_loop().call_later(UNWINDING_SECONDS, self._answer_uncertain, exchange)
+
+    def _answer_uncertain(self, exchange: Exchange) -> None:
+        """Answer a request that does not end though it is cancelled: its database does not react, say."""
+        task = asyncio.get_running_loop().create_task(self._answer_overdue(exchange, nothing_written=False))
+        self._answering.add(task)
+        task.add_done_callback(self._answering.discard)
+
+    async def _answer_cancelled(self, exchange: Exchange, *, nothing_written: bool) -> None:
+        if exchange.is_overdue:
+            assert exchange.task is not None, "A request is served in a task."
+            # The task goes on to the next request of its connection.
+            exchange.task.uncancel()
+            await self._answer_overdue(exchange, nothing_written=nothing_written)
+        elif not exchange.status:
+            # The server ends, and has waited long enough. An answer that has begun is cut, which tells its client.
+            await self._answer(_ENDING, exchange)
+
+    async def _answer_overdue(self, exchange: Exchange, *, nothing_written: bool) -> None:
+        if not exchange.status:
+            problem = deadline_exceeded(self._deadlines.seconds, exchange.method, nothing_written=nothing_written)
+            await self._answer(problem, exchange)
+
+    def _enter(self, scope: Scope) -> None:
+        try:
+            self._capacity.enter()
+        except Problem:
+            if not self._probes.is_unlimited(scope):
+                raise
+
+    async def _answer_error(self, error: Exception, exchange: Exchange, scope: Scope) -> None:
+        if exchange.is_overdue:
+            # Of how it came to its end its client knows already, or is told now.
+            await self._answer_overdue(exchange, nothing_written=False)
+            return
+        problem = problem_of(error, self._statuses, exchange.request_id)
+        if problem.status == PRECONDITION_FAILED:
+            explain(problem, scope["headers"])
+        if problem.status == 500:
+            logger.error("Request %s failed", exchange.request_id, exc_info=error)
+        if exchange.status:
+            # The status is sent; only a connection cut short still tells the client that something failed.
+            raise error
+        await self._answer(problem, exchange)
+
+    async def _answer(self, problem: Problem, exchange: Exchange) -> None:
+        headers, body = render(problem, exchange.request_id)
+        await exchange.send({"type": "http.response.start", "status": problem.status, "headers": headers})
+        await exchange.send({"type": "http.response.body", "body": body})
+
+
+def _release(error: BaseException | None) -> None:
+    """Let go of what the error's traceback holds: a decoded body, say, that would wait for the garbage collector."""
+    while error is not None:
+        error.__traceback__ = None
+        following, error.__context__ = error.__context__, None
+        error = following
+
+
+def _without_trailing_slash(scope: Scope) -> Scope:
+    """`scope` with the path as the contract has it: with a slash at its end or without is the same resource."""
+    path, raw_path = scope["path"], scope["raw_path"]
+    if not raw_path.endswith(b"/") or path == "/":
+        return scope
+    return {**scope, "path": path[:-1], "raw_path": raw_path[:-1]}

@@ -1,0 +1,42 @@
+"""Events held against the contract as they pass."""
+
+from collections.abc import Callable
+
+from starlette.types import Message
+
+from ..core.document import Json
+from ..response.sse import EVENT_STREAM
+
+
+class BrokenStream(Exception):
+    """A stream breaks the contract, which its client can only be told by an end in the midst of it."""
+
+
+class EventCheck:
+    """Reads a stream's bytes; `faults` says what is wrong with an event."""
+
+    def __init__(self, faults: Callable[[Json], list[str]]) -> None:
+        self._faults = faults
+        self._rest = b""
+
+    def check(self, block: bytes) -> None:
+        """Check each event that ends in this block. Raises `BrokenStream`."""
+        *whole, self._rest = (self._rest + block).split(b"\n\n")
+        for text in whole:
+            event = _fields(text.decode())
+            if event and (faults := self._faults(event)):
+                raise BrokenStream(f"The event {event} breaks the contract: {'; '.join(faults)}.")
+
+
+def is_event_stream(start: Message) -> bool:
+    """Whether a response is a stream of events."""
+    return any(name == b"content-type" and value.startswith(EVENT_STREAM.encode()) for name, value in start["headers"])
+
+
+def _fields(text: str) -> Json:
+    fields: Json = {}
+    for line in text.split("\n"):
+        name, _, value = line.partition(": ")
+        if name:
+            fields[name] = value
+    return fields

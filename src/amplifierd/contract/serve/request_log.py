@@ -1,0 +1,60 @@
+"""A line in the log for each request, on stderr, as text or as JSON."""
+
+import sys
+from contextlib import suppress
+from datetime import UTC, datetime
+from functools import partial
+
+import msgspec
+
+from .error_boundary import AccessLog
+
+_FAILED = 500
+
+
+def access_log(*, as_json: bool, failed_only: bool) -> AccessLog:
+    """What logs a request: its method, path, status, milliseconds and id; those that the server failed are warnings.
+
+    It writes its line itself: a record of `logging` takes as long as all else that is done for a small request.
+    """
+    log = _log_json if as_json else _log_text
+    return partial(_log_failed, log) if failed_only else log
+
+
+def _log_failed(log: AccessLog, method: str, path: str, status: int, milliseconds: float, request_id: str) -> None:
+    if status >= _FAILED:
+        log(method, path, status, milliseconds, request_id)
+
+
+def _level(status: int) -> str:
+    return "WARNING" if status >= _FAILED else "INFO"
+
+
+def _log_text(method: str, path: str, status: int, milliseconds: float, request_id: str) -> None:
+    write_line(f"{time_now()} {_level(status)} {method} {path} {status} {milliseconds:.3f} ms {request_id}\n")
+
+
+def _log_json(method: str, path: str, status: int, milliseconds: float, request_id: str) -> None:
+    line = {
+        "time": time_now(),
+        "level": _level(status),
+        "logger": "amplifierd.access",
+        "method": method,
+        "path": path,
+        "status": status,
+        "milliseconds": round(milliseconds, 3),
+        "request_id": request_id,
+    }
+    write_line(msgspec.json.encode(line).decode() + "\n")
+
+
+def write_line(line: str) -> None:
+    """Write to stderr what ends with a line feed."""
+    # Whoever read the log may be gone; requests go on, as they do where `logging` can't write.
+    with suppress(OSError):
+        sys.stderr.write(line)
+
+
+def time_now() -> str:
+    """The machine's time: RFC 3339, UTC, milliseconds."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"

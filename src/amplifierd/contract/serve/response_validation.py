@@ -1,0 +1,155 @@
+"""Every response held against the contract before it is sent: status, headers, media type, body.
+
+Costs a parse and a validation a response, and holds back streams but those of events; for tests, and for
+`--check-responses`.
+"""
+
+import logging
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from ..core.document import Document, Json
+from ..core.ijson import DEEPEST, NotIJson, decode
+from ..core.paths import Paths
+from ..core.problems import Problem, render
+from ..core.schema import Schemas, Validator
+from ..request.body import NDJSON
+from ..response.sse import EVENT_STREAM
+from .event_validation import BrokenStream, EventCheck, is_event_stream
+
+logger = logging.getLogger("amplifierd")
+
+# Those of the content and of the connection (RFC 9110, sections 8.3, 8.6 and 7.6.1) are no contract's matter.
+_OF_EVERY_MESSAGE = {"content-type", "content-length", "connection"}
+
+# How much deeper in an answer a client's own JSON may stand than in the body that brought it.
+LEVELS_AROUND = 10
+
+
+class ResponseCheck:
+    """Serves `app`; a response that the contract does not allow becomes a 500 that says why."""
+
+    def __init__(self, app: ASGIApp, document: Document, paths: Paths, schemas: Schemas) -> None:
+        self._app = app
+        self._document = document
+        self._paths = paths
+        self._schemas = schemas
+        self._validators: dict[str, Validator] = {}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        operation = self._operation(scope)
+        if operation is None:
+            await self._app(scope, receive, send)
+            return
+        held: list[Message] = []
+        events: EventCheck | None = None
+
+        async def hold(message: Message) -> None:
+            nonlocal events
+            if message["type"] == "http.response.start" and is_event_stream(message):
+                # It may never end: each event is held against the contract as it passes.
+                events = EventCheck(self._event_faults(operation))
+                await self._begin_events(operation, message, send)
+            elif events is not None:
+                events.check(message["body"])
+                await send(message)
+            else:
+                held.append(message)
+
+        await self._app(scope, receive, hold)
+        for message in held and self._checked(operation, scope["method"], held):
+            await send(message)
+
+    def _operation(self, scope: Scope) -> Json | None:
+        if scope["type"] != "http":
+            return None
+        return self._paths.operations(scope["raw_path"].removesuffix(b"/")).get(scope["method"])
+
+    def _checked(self, operation: Json, method: str, held: list[Message]) -> list[Message]:
+        start, *bodies = held
+        headers = {name.decode(): value.decode() for name, value in start["headers"]}
+        body = b"".join(message.get("body", b"") for message in bodies)
+        faults = self._faults(operation, start["status"], headers, None if method == "HEAD" else body)
+        if not faults:
+            seen = (operation["operationId"], start["status"], headers.get("content-type", "-").partition(";")[0])
+            logger.debug("Checked response: %s %s %s", *seen)
+            return held
+        request_id = headers.get("x-request-id", "")
+        detail = f"The response of {operation['operationId']} breaks the contract: {'; '.join(faults)}."
+        logger.error("Request %s: %s", request_id, detail)
+        problem_headers, problem_body = render(Problem(500, "broken-contract", detail), request_id)
+        problem_headers.append((b"x-request-id", request_id.encode()))
+        return [
+            {"type": "http.response.start", "status": 500, "headers": problem_headers},
+            {"type": "http.response.body", "body": problem_body},
+        ]
+
+    async def _begin_events(self, operation: Json, start: Message, send: Send) -> None:
+        headers = {name.decode(): value.decode() for name, value in start["headers"]}
+        declared = self._document.resolve(operation["responses"][str(start["status"])])
+        if faults := self._header_faults(declared.get("headers", {}), headers):
+            raise BrokenStream("; ".join(faults))
+        logger.debug("Checked response: %s %s %s", operation["operationId"], start["status"], EVENT_STREAM)
+        await send(start)
+
+    def _event_faults(self, operation: Json) -> Callable[[Json], list[str]]:
+        schema = operation["responses"]["200"]["content"][EVENT_STREAM]["schema"]
+        return lambda event: [f"{it.pointer} {it.detail}" for it in self._violations(schema, event)]
+
+    def _faults(self, operation: Json, status: int, headers: dict[str, str], body: bytes | None) -> list[str]:
+        node = operation["responses"].get(str(status))
+        if node is None:
+            return [f"status {status} is not declared"]
+        declared = self._document.resolve(node)
+        return [
+            *self._header_faults(declared.get("headers", {}), headers),
+            *self._body_faults(declared.get("content", {}), headers.get("content-type"), body),
+        ]
+
+    def _header_faults(self, declared: Json, headers: dict[str, str]) -> list[str]:
+        faults = []
+        for name, node in declared.items():
+            header = self._document.resolve(node)
+            value = headers.get(name.lower())
+            if value is None and header.get("required", False):
+                faults.append(f"header {name} is missing")
+            elif value is not None:
+                typed = int(value) if header["schema"]["type"] == "integer" else value
+                faults += [
+                    f"header {name} {violation.detail}" for violation in self._violations(header["schema"], typed)
+                ]
+        undeclared = set(headers) - {name.lower() for name in declared} - _OF_EVERY_MESSAGE
+        return [*faults, *(f"header {name} is not declared" for name in sorted(undeclared))]
+
+    def _body_faults(self, content: Json, content_type: str | None, body: bytes | None) -> list[str]:
+        if not content:
+            return [f"a body of {len(body)} bytes is not declared"] if body else []
+        media_type = (content_type or "").partition(";")[0]
+        if media_type not in content:
+            return [f"media type {content_type} is not declared"]
+        if body is None:
+            return []
+        try:
+            values = _values(media_type, body)
+        except NotIJson as error:
+            return [f"the body is not I-JSON: {error}"]
+        schema = content[media_type]["schema"]
+        return [f"{it.pointer or 'the body'} {it.detail}" for value in values for it in self._violations(schema, value)]
+
+    def _violations(self, schema: Json, value: Any) -> list[Any]:
+        key = msgspec.json.encode(schema).decode()
+        if key not in self._validators:
+            self._validators[key] = self._schemas.closed_validator(schema)
+        return self._validators[key].violations(value)
+
+
+def _values(media_type: str, body: bytes) -> list[Any]:
+    """What a body holds that a schema speaks of: a value, a text, or a value a line. Raises `NotIJson`."""
+    if media_type.startswith("text/"):
+        return [body.decode()]
+    texts = body.splitlines() if media_type == NDJSON else [body]
+    return [decode(text, deepest=DEEPEST + LEVELS_AROUND, most_values=sys.maxsize)[0] for text in texts]

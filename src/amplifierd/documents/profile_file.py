@@ -1,0 +1,215 @@
+"""Profiles as files: YAML between two lines `---`, then the instructions as Markdown.
+
+    ---
+    profile: {name: foundation/base, version: 1.0.0, schema_version: 2}
+    session:
+      orchestrator: {module: loop-basic}
+    ---
+
+    You are brief.
+
+`session`, `providers`, `tools`, `hooks`, `agents` and `context` are those of a profile; the session's context manager
+is its `context`, and agents or contexts that are a list get names by their numbers. A blank line before the
+instructions is none of them.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+import yaml
+from msgspec import UNSET, Raw
+
+from ..contract import Meaning, Unreadable
+from ..storage.model.profile_records import ProfileSettings
+from .yaml_json import MOST_CHARACTERS as MOST_YAML_CHARACTERS
+from .yaml_json import json_of
+
+# Of what is no YAML nothing is longer than a profile may be.
+MOST_CHARACTERS = 1024 * 1024
+
+_LINE = re.compile(r"[^\n]*\n?")
+_FENCE = "---"
+
+_CONTEXT_MANAGER = ("context", "context-manager", "context_manager")
+_KEPT = ("session", "providers", "tools", "hooks", "agents", "context")
+_JSON_NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?")
+
+_members = msgspec.json.Decoder(dict[str, Raw]).decode
+_items = msgspec.json.Decoder(list[Raw]).decode
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(ProfileSettings).decode
+
+Members = dict[str, Raw]
+
+
+def read_profile(text: str) -> Meaning:
+    """The body of `createProfile` that a file means. Raises `Unreadable`."""
+    if len(text) > MOST_CHARACTERS:
+        raise Unreadable(1, f"the file has more than {MOST_CHARACTERS} characters")
+    front, instructions = _split(text.removeprefix("\ufeff"))
+    meaning = json_of(front, 2, _is_text)
+    return _Body(meaning, instructions).meaning()
+
+
+def _is_text(path: tuple[str, ...]) -> bool:
+    """Where a word is a text, and `1.0` a version."""
+    match path:
+        case ("profile", "name" | "version" | "description") | ("agents" | "context", _):
+            return True
+        case ("session" | "providers" | "tools" | "hooks", _, "module" | "source"):
+            return True
+        case _:
+            return False
+
+
+def _split(text: str) -> tuple[str, str]:
+    lines = [match[0] for match in _LINE.finditer(text)]
+    if lines[0].rstrip() != _FENCE:
+        raise Unreadable(1, f"the file begins with a line {_FENCE}")
+    end = next((number for number, line in enumerate(lines[1:], 1) if line.rstrip() == _FENCE), None)
+    if end is None:
+        raise Unreadable(len(lines) - (lines[-1] == ""), f"a line {_FENCE} has to end what began at line 1")
+    rest = lines[end + 1 :]
+    if rest and rest[0] in ("\n", "\r\n"):
+        del rest[0]
+    return "".join(lines[1:end]), "".join(rest)
+
+
+class _Body:
+    """A front matter on its way to a body, each place of which has the line of what it was made of."""
+
+    def __init__(self, front: Meaning, instructions: str) -> None:
+        self._front = front
+        self._lines = front.lines
+        self._instructions = instructions
+
+    def meaning(self) -> Meaning:
+        members = self._object(Raw(self._front.json))
+        if "profile" not in members:
+            raise Unreadable(1, "it has no section 'profile'")
+        body = self._header(self._object(members.pop("profile"), "profile"))
+        for name, value in members.items():
+            if name not in _KEPT:
+                raise Unreadable(self._line(name), f"the section {name!r} is unknown")
+            if bytes(value) != b"null":
+                body[name] = value
+        if "session" in body:
+            body["session"] = self._session(self._object(body["session"], "session"))
+        for name, numbered in (("agents", "agent"), ("context", "context")):
+            if name in body:
+                body[name] = self._named(name, body[name], numbered)
+        if self._instructions:
+            body["instructions"] = Raw(_encode(self._instructions))
+        return Meaning(_encode(body), self._lines)
+
+    def _header(self, header: Members) -> Members:
+        version = header.pop("schema_version", None)
+        if version is None or bytes(version) != b"2":
+            raise Unreadable(self._line("profile", "schema_version"), "a profile's schema_version is 2")
+        for name in header:
+            if name not in ("name", "version", "description"):
+                raise Unreadable(self._line("profile", name), f"profile.{name} is unknown")
+            self._lines.below[name] = self._lines.nearest("profile", name)
+        if "version" not in header:
+            raise Unreadable(self._line("profile"), "profile.version is required")
+        return header
+
+    def _session(self, session: Members) -> Raw:
+        spelt: Members = {}
+        for name, value in session.items():
+            own = "context_manager" if name in _CONTEXT_MANAGER else name
+            if own in spelt:
+                raise Unreadable(self._line("session", name), "the session has two context managers")
+            spelt[own] = value
+            self._lines.nearest("session").below[own] = self._lines.nearest("session", name)
+        return Raw(_encode(spelt))
+
+    def _named(self, name: str, value: Raw, numbered: str) -> Raw:
+        if bytes(memoryview(value)[:1]) != b"[":
+            return value
+        items = _items(value)
+        lines = self._lines.nearest(name)
+        for number in range(len(items)):
+            lines.below[f"{numbered}_{number}"] = lines.nearest(str(number))
+        return Raw(_encode({f"{numbered}_{number}": item for number, item in enumerate(items)}))
+
+    def _object(self, value: Raw, *path: str) -> Members:
+        if bytes(memoryview(value)[:1]) != b"{":
+            raise Unreadable(self._line(*path), f"{'/'.join(path) or 'what is here'} has to be a mapping")
+        return _members(value)
+
+    def _line(self, *path: str) -> int:
+        return self._lines.nearest(*path).line
+
+
+def profile_file(records: list[Raw]) -> bytes:
+    """A profile as a file, which `read_profile` reads as the profile."""
+    return "".join(_file_of(_decode(record)) for record in records).encode()
+
+
+def _file_of(profile: ProfileSettings) -> str:
+    header = {"name": profile.name, "version": profile.version, "schema_version": profile.schema_version}
+    if profile.description:
+        header["description"] = profile.description
+    front: dict[str, Any] = {"profile": header}
+    members = _members(_encode(profile))
+    if profile.session is not UNSET:
+        names = {"contextManager": "context"} | {
+            field.encode_name: field.name
+            for field in msgspec.structs.fields(type(profile.session))
+            if field.name != "context_manager"
+        }
+        front["session"] = {names[name]: value for name, value in _members(members["session"]).items()}
+    front |= {name: members[name] for name in _KEPT[1:] if bytes(members[name]) not in (b"[]", b"{}")}
+    text = _yaml(front)
+    if len(text) > MOST_YAML_CHARACTERS:
+        # What is deep may be indented to many times its length.
+        text = _yaml(front, flow=True)
+    blank = "\n" if profile.instructions else ""
+    return f"{_FENCE}\n{text}{_FENCE}\n{blank}{profile.instructions}"
+
+
+def _yaml(front: Mapping[str, Any], *, flow: bool = False) -> str:
+    text: str = yaml.dump(
+        front, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=1_000_000, default_flow_style=flow
+    )
+    return text
+
+
+class _Dumper(getattr(yaml, "CSafeDumper", yaml.SafeDumper)):  # type: ignore[misc]  # whichever there is
+    """Writes JSON values as YAML that old readers and new ones read alike: what either would mistake is quoted."""
+
+    yaml_implicit_resolvers: Mapping[str, Any] = {}
+
+    def ignore_aliases(self, _data: object) -> bool:
+        return True
+
+
+_WORDS = r"(y|n|yes|no|on|off|true|false|null|none|nan|inf)"
+for _tag, _pattern in (
+    ("null", r"null"),
+    ("bool", r"true|false"),
+    ("float", _JSON_NUMBER.pattern),
+    # Whatever else begins like a number, or is a word that some reader takes for another thing.
+    ("timestamp", rf"[-+.0-9~=<].*|(?i:{_WORDS})|"),
+):
+    _Dumper.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(f"^(?:{_pattern})$", re.DOTALL), None)
+
+
+def _raw(dumper: Any, value: Raw) -> Any:
+    """A JSON value, its digits kept."""
+    text = bytes(value).decode()
+    if text[0] == "{":
+        return dumper.represent_dict(_members(value))
+    if text[0] == "[":
+        return dumper.represent_list(_items(value))
+    if text[0] == '"':
+        return dumper.represent_str(msgspec.json.decode(text))
+    kind = {"n": "null", "t": "bool", "f": "bool"}.get(text[0], "float")
+    return dumper.represent_scalar(f"tag:yaml.org,2002:{kind}", text)
+
+
+_Dumper.add_representer(Raw, _raw)
+_Dumper.add_representer(int, lambda dumper, value: dumper.represent_scalar("tag:yaml.org,2002:float", str(value)))

@@ -1,0 +1,104 @@
+"""What is refused before it is a request to any operation: the problem, and how it is told."""
+
+import re
+import secrets
+from collections.abc import Sequence
+from http import HTTPStatus
+
+import httptools
+
+from ...contract import Problem, render
+from .asgi import Application, Header, Receive, Scope, Send
+
+RETRY_AFTER_SECONDS = 1
+
+STATUS_LINES = {
+    status.value: b"HTTP/1.1 %d %b" % (status.value, status.phrase.encode()) for status in HTTPStatus if status >= 200
+}
+
+_KINDS = {
+    400: "bad-request",
+    408: "request-timeout",
+    414: "target-too-long",
+    431: "headers-too-large",
+    # As the contract's: the title says it all.
+    500: "",
+    501: "not-implemented",
+    503: "too-many-connections",
+    505: "version-not-supported",
+}
+
+_NOT_HTTP = "This is not HTTP/1.1 as RFC 9112 has it."
+
+# Those of RFC 9110 (section 9) and of RFC 5789; CONNECT is for proxies.
+_METHODS = frozenset({b"GET", b"HEAD", b"POST", b"PUT", b"PATCH", b"DELETE", b"OPTIONS", b"TRACE"})
+_METHOD_NAMES = b", ".join(sorted(_METHODS)).decode()
+_VERSIONS = ("1.0", "1.1")
+
+# A method at the beginning of a request, or as much of it as is there (RFC 9110, section 5.6.2); lines before a request
+# may be empty (RFC 9112, section 2.2).
+_METHOD = re.compile(rb"[\r\n]*[!#$%&'*+.^_`|~0-9A-Za-z-]+(?: |$)")
+
+
+def problem(status: int, detail: str) -> Problem:
+    """The problem of such a status."""
+    headers = {"Retry-After": str(RETRY_AFTER_SECONDS)} if status == HTTPStatus.SERVICE_UNAVAILABLE else None
+    return Problem(status, _KINDS[status], detail, headers=headers)
+
+
+def unsupported(method: bytes, version: str, codings: list[bytes]) -> Problem | None:
+    """The problem of a request with such a method, version and `Transfer-Encoding` headers; None where it is served.
+
+    505 for another version than HTTP/1.0 and 1.1, 501 for an unknown method, or for a transfer coding besides chunked.
+    """
+    if version not in _VERSIONS:
+        return problem(505, f"HTTP/{version} is not supported; send HTTP/1.1.")
+    if method not in _METHODS:
+        return _unknown_method()
+    if codings:
+        names = [name for name in (it.strip(b" \t").lower() for it in b",".join(codings).split(b",")) if name]
+        # Where the last is another, nobody knows where the body ends: the parser refuses it (RFC 9112, section 6.3).
+        if names[-1:] == [b"chunked"] and len(names) > 1:
+            coding = names[0].decode("latin-1")
+            return problem(501, f"The transfer coding {coding!r} is not supported; send the body chunked, or as it is.")
+    return None
+
+
+def refusal_of(error: httptools.HttpParserError, piece: bytes, *, is_begun: bool) -> Problem:
+    """The problem that the parser's error on this piece of a request is; the request may have begun before it."""
+    # What a callback raises is the context of the parser's error.
+    if isinstance(error.__context__, Problem):
+        return error.__context__
+    # The parser knows the methods of many protocols, and refuses others as it reads them.
+    is_of_method = isinstance(error, httptools.HttpParserInvalidMethodError)
+    if is_of_method and _METHOD.match(b"X" + piece if is_begun else piece):
+        return _unknown_method()
+    return problem(400, _NOT_HTTP)
+
+
+def _unknown_method() -> Problem:
+    return problem(501, f"The method is not supported; the server knows {_METHOD_NAMES}.")
+
+
+def response(refused: Problem, default_headers: Sequence[Header]) -> bytes:
+    """The response that tells a problem, the last on its connection."""
+    headers, body = _rendered(refused)
+    status_line = STATUS_LINES[refused.status]
+    return b"\r\n".join([status_line, *map(b": ".join, default_headers), *map(b": ".join, headers), b"", body])
+
+
+def refusing(refused: Problem) -> Application:
+    """An application that tells a problem, for a request that waits for its turn."""
+
+    async def refuse(_scope: Scope, _receive: Receive, send: Send) -> None:
+        headers, body = _rendered(refused)
+        await send({"type": "http.response.start", "status": refused.status, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+    return refuse
+
+
+def _rendered(refused: Problem) -> tuple[list[Header], bytes]:
+    request_id = secrets.token_hex(4)
+    headers, body = render(refused, request_id)
+    return [*headers, (b"x-request-id", request_id.encode()), (b"connection", b"close")], body

@@ -1,0 +1,386 @@
+"""HTTP/1.1 on one connection, parsed by httptools, for uvicorn's server: in order, within bounds, at no great cost."""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+import httptools
+import uvicorn
+from uvicorn.server import ServerState
+
+from ...contract import Problem
+from .asgi import Application, Header
+from .body_chunks import BODY, HEAD, NOTHING, ChunkedBody, Pieces
+from .eager_task import eager_tasks
+from .error_responses import problem, refusal_of, refusing, response, unsupported
+from .idle_timer import Patience
+from .limits import LIMITS, Limits
+from .request import Request, scope_of, scope_on
+from .upgrade_stripping import without_offer
+from .write_buffer import CorkedTransport
+
+# So much is parsed at once. Requests that were sent ahead past that wait as the bytes that they are.
+PIECE_BYTES = 8 * 1024
+# So much of a body may wait for its application, and of what was sent ahead for its turn. Who does not read does not
+# learn that its client is gone.
+_MOST_HELD_BYTES = 64 * 1024
+
+
+class Protocol(asyncio.Protocol):
+    """Has uvicorn's application answer each request in its turn; refuses what is no HTTP with a problem body.
+
+    A request that asks to upgrade is served as if it had not asked. httptools stops at such headers, and what follows
+    them, the body, would be lost: the headers are given to a new parser without the two that ask.
+
+    What is refused is the last on its connection: where the next request begins would be a guess.
+    """
+
+    # See `Connection`.
+    write: Callable[[bytes], None]
+    close: Callable[[], None]
+
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],  # noqa: ARG002  # uvicorn gives it; nothing of ours asks for it
+        _loop: asyncio.AbstractEventLoop | None = None,
+        *,
+        limits: Limits = LIMITS,
+    ) -> None:
+        self.is_full = False
+        self._app: Application = config.loaded_app
+        self._idle_seconds = config.timeout_keep_alive
+        self.server_state = server_state
+        self._loop = _loop or asyncio.get_running_loop()
+        self._limits = limits
+        # Whatever the application's contract allows fits (see contract/targets.py).
+        self._target_bytes: int = max(limits.target_bytes, getattr(config.loaded_app, "longest_target", 0))
+        self._parser = self._new_parser()
+        self._coming = NOTHING
+        self._target = b""
+        self._headers: list[Header] = []
+        self._codings: list[bytes] = []
+        self._expects_continue = False
+        # The last request whose head is here; the one that is being answered; those that wait for their turn.
+        self._last: Request | None = None
+        self._answering: Request | None = None
+        self._ahead: deque[Request] = deque()
+        # Something else is coming than before what was parsed last.
+        self._has_turned = False
+        # What came of a head or of trailers; and of a body, since that was looked at.
+        self._gathered = 0
+        self._body_bytes = 0
+        # What is not parsed yet.
+        self._rest: bytes | memoryview = b""
+        self._pieces = Pieces()
+        self._is_paused = False
+        self._is_refused = False
+
+    def connection_made(  # type: ignore[override]  # a server has no other transports than these
+        self, transport: asyncio.Transport
+    ) -> None:
+        self.server_state.connections.add(self)  # type: ignore[arg-type]  # it lists uvicorn's own
+        self._transport = CorkedTransport(transport, self._loop)
+        self.write, self.close = self._transport.write, self._transport.close
+        self._eager = eager_tasks(self._loop, self.server_state.tasks)
+        self._drained = asyncio.Event()
+        self._scope = scope_on(transport)
+        least = min(self._limits.head_seconds, self._idle_seconds)
+        self._patience = Patience(self._loop, least, self._overdue)
+        self._patience.wait(self._limits.head_seconds)
+        if len(self.server_state.connections) > self._limits.connections:
+            self._refuse(problem(503, f"There are {self._limits.connections} connections, as many as may be."))
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  # whatever it was, the client is gone
+        self.server_state.connections.discard(self)
+        self._patience.end()
+        # They lead back here: what is in no circle needs no garbage collector.
+        del self._parser
+        requests, self._ahead, self._last = [self._answering, *self._ahead], deque(), None
+        self._rest, self._is_refused = b"", True
+        for request in requests:
+            if request is not None:
+                request.cut()
+        self.resume_writing()
+        self._eager.end()
+
+    def data_received(self, data: bytes) -> None:
+        if not self._is_refused:
+            self._rest = b"".join((self._rest, data)) if self._rest else data
+            self._parse()
+
+    def pause_writing(self) -> None:
+        self.is_full = True
+        self._drained.clear()
+
+    def resume_writing(self) -> None:
+        self.is_full = False
+        self._drained.set()
+
+    def shutdown(self) -> None:
+        """Hang up once what was asked is answered; uvicorn calls it where the server is to end."""
+        if self._last is None or self._last.is_done:
+            self.close()
+        else:
+            self._last.keep_alive = False
+
+    def on_message_begin(self) -> None:
+        self._coming = HEAD
+        self._has_turned = True
+        self._target = b""
+        self._headers = []
+        self._codings = []
+        self._expects_continue = False
+
+    def on_url(self, target: bytes) -> None:
+        self._target += target
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        # Spaces and tabs after a value are none of it (RFC 9112, section 5.1); httptools drops those before it.
+        name, value = name.lower(), value.rstrip(b" \t")
+        if name == b"expect" and value.lower() == b"100-continue":
+            self._expects_continue = True
+        elif name == b"transfer-encoding":
+            self._codings.append(value)
+        elif name == b"content-length":
+            self._pieces.body_left = int(value)
+        self._headers.append((name, value))
+
+    def on_headers_complete(self) -> None:
+        self._check_head()
+        parser = self._parser
+        refused = unsupported(parser.get_method(), parser.get_http_version(), self._codings)
+        if refused is not None:
+            raise refused
+        if parser.should_upgrade():
+            return
+        request = self._requested()
+        self._coming = BODY
+        self._pieces.chunks = ChunkedBody() if self._codings else None
+        self._has_turned = True
+        self._gathered = 0
+        # Trailers come into another list: they are no headers (RFC 9110, section 6.5.1).
+        self._headers = []
+        if self._answering is None:
+            self._answering = request
+        else:
+            self._ahead.append(request)
+        self._last = request
+
+    def on_body(self, body: bytes) -> None:
+        self._body_bytes += len(body)
+        self._pieces.body_left -= len(body)
+        request = self._last
+        if request is not None and not request.is_done:
+            request.feed(body)
+            if request.held_bytes > _MOST_HELD_BYTES:
+                self._pause()
+
+    def on_message_complete(self) -> None:
+        if self._last is not None and not self._parser.should_upgrade():
+            self._last.end()
+            self._coming = NOTHING
+            self._pieces.chunks = None
+            self._gathered = 0
+
+    async def drain(self) -> None:
+        """Wait until little is left to send."""
+        await self._drained.wait()
+
+    def read_on(self) -> None:
+        """Read what the client sends, once all that came is parsed."""
+        if self._rest:
+            self._loop.call_soon(self._parse)
+        elif self._is_paused:
+            self._resume()
+
+    def _resume(self) -> None:
+        self._is_paused = False
+        self._transport.resume_reading()
+        if self._coming:
+            # While the server did not read, its client could not send.
+            self._expect()
+
+    def answered(self, request: Request) -> None:
+        """Answer the next one, or wait for it."""
+        self._answering = None
+        if not request.keep_alive:
+            if self._coming or self._rest or self._ahead:
+                self._read_no_more()
+            self.close()
+        elif self._rest or self._is_paused or self._ahead:
+            self._next()
+        elif not self._coming:
+            self._patience.wait(self._idle_seconds)
+
+    def _next(self) -> None:
+        if self._transport.is_closing():
+            return
+        self.read_on()
+        if self._coming:
+            self._expect()
+        if self._ahead:
+            self._answering = self._ahead.popleft()
+            self._begin(self._answering)
+        elif not self._coming:
+            self._patience.wait(self._idle_seconds)
+
+    def _new_parser(self) -> httptools.HttpRequestParser:
+        parser = httptools.HttpRequestParser(self)
+        # What comes after a request that closes the connection is nobody's, and no reason not to answer that. Versions
+        # are looked at here, to be refused as such.
+        parser.set_dangerous_leniencies(lenient_data_after_close=True, lenient_version=True)
+        return parser
+
+    def _requested(self) -> Request:
+        parser = self._parser
+        scope = scope_of(self._scope, parser, self._target, self._headers)
+        if scope["http_version"] == "1.0":
+            # Its client could not read that it may go on (RFC 9110, section 10.1.1).
+            return Request(self._app, scope, self, keep_alive=False, expects_continue=False)
+        keep_alive = parser.should_keep_alive()
+        return Request(self._app, scope, self, keep_alive=keep_alive, expects_continue=self._expects_continue)
+
+    def _pause(self) -> None:
+        if not self._is_paused:
+            self._is_paused = True
+            self._transport.pause_reading()
+
+    def _parse(self) -> None:
+        if not self._rest:
+            return
+        before = self._answering
+        self._parse_what_is_there()
+        request = self._answering
+        if request is not None and request is not before and not request.is_cut:
+            # Not sooner, so that what came of its body is there, and nothing is done that is refused.
+            self._begin(request)
+
+    def _begin(self, request: Request) -> None:
+        work = request.run()
+        if not self._eager.run(work):
+            tasks = self.server_state.tasks
+            task = self._loop.create_task(work, context=self._eager.context.copy())
+            task.add_done_callback(tasks.discard)
+            tasks.add(task)
+
+    def _parse_what_is_there(self) -> None:
+        """Parse until a request has to wait for the answer to the one before it."""
+        piece, is_begun = b"", False
+        try:
+            while self._rest and not self._ahead:
+                is_begun = self._coming == HEAD
+                whole = memoryview(self._rest)
+                piece, size = self._pieces.take(bytes(whole[:PIECE_BYTES]), self._coming)
+                self._rest = whole[size:]
+                self._feed(piece, size)
+        except httptools.HttpParserError as error:
+            self._refuse(refusal_of(error, piece, is_begun=is_begun))
+        except Problem as refused:
+            self._refuse(refused)
+        else:
+            self._go_on()
+
+    def _feed(self, piece: bytes, size: int) -> None:
+        body_bytes = self._body_bytes
+        try:
+            if piece:
+                self._parser.feed_data(piece)
+        except httptools.HttpParserUpgrade as upgrade:
+            self._rest = b"".join((self._without_offer(), piece[upgrade.args[0] :], self._rest))
+        if self._coming and self._body_bytes == body_bytes:
+            # The parser keeps a header, or a trailer, until it ends.
+            self._gathered += size
+            self._check_head()
+
+    def _check_head(self) -> None:
+        """Raises a problem where the target, the headers or the trailers are more than they may be."""
+        limits = self._limits
+        if len(self._target) > self._target_bytes:
+            raise problem(414, f"The target has more than {self._target_bytes} bytes, the most that it may have.")
+        # What came in one piece is not large.
+        if len(self._headers) > limits.headers or (self._gathered and self._gathered_bytes() > limits.header_bytes):
+            raise problem(
+                431, f"There are more than {limits.headers} headers, or {limits.header_bytes} bytes of them: send less."
+            )
+
+    def _gathered_bytes(self) -> int:
+        whole = sum(len(name) + len(value) + 4 for name, value in self._headers)
+        return max(whole, self._gathered - len(self._target) - PIECE_BYTES)
+
+    def _go_on(self) -> None:
+        """Say what is due next; read it unless there is more to parse."""
+        if self._last is None:
+            # The first head of a connection is due from the beginning.
+            return
+        if not self._coming:
+            self._patience.due = None
+        elif self._has_turned:
+            self._expect()
+        self._has_turned = False
+        if len(self._rest) > _MOST_HELD_BYTES:
+            self._pause()
+        elif self._answering is None:
+            # What comes next, if it comes.
+            self.read_on()
+            if not self._coming:
+                self._patience.wait(self._idle_seconds)
+
+    def _expect(self) -> None:
+        self._body_bytes = 0
+        self._patience.wait(self._limits.body_seconds if self._coming == BODY else self._limits.head_seconds)
+
+    def _without_offer(self) -> bytes:
+        """The head of the request that asked to upgrade, for a new parser."""
+        parser, self._parser = self._parser, self._new_parser()
+        return without_offer(parser.get_method(), self._target, parser.get_http_version(), self._headers)
+
+    def _overdue(self) -> None:
+        limits = self._limits
+        if not self._coming:
+            self.close()
+        elif self._is_paused or self._ahead or (self._coming == BODY and self._body_bytes >= limits.body_bytes):
+            self._expect()
+        elif self._coming == BODY:
+            least, seconds = limits.body_bytes, limits.body_seconds
+            self._refuse(problem(408, f"Less than {least} bytes of the body came within {seconds:g} seconds."))
+        else:
+            self._refuse(problem(408, f"The head did not come within {limits.head_seconds:g} seconds."))
+
+    def _refuse(self, refused: Problem) -> None:
+        """Answer what is being received with a problem, in its turn; nothing after it is read."""
+        is_in_body = self._coming == BODY
+        self._read_no_more()
+        last = self._last
+        if last is not None and is_in_body:
+            self._refuse_body(last, refused)
+        elif last is None or last.is_done:
+            self._answer(refused)
+        else:
+            # The answer would be taken for that to the request before, which comes first, and is the last.
+            last.keep_alive = False
+
+    def _read_no_more(self) -> None:
+        """Leave what still comes alone, so that the client can send it."""
+        self._is_refused, self._rest = True, b""
+        self._coming = NOTHING
+        self._patience.due = None
+        self._transport.lingers = True
+        self.read_on()
+
+    def _refuse_body(self, request: Request, refused: Problem) -> None:
+        request.keep_alive = False
+        if request.is_done:
+            self.close()
+        elif self._ahead:
+            # It waits for its turn, in which it is refused.
+            request.app = refusing(refused)
+        elif not request.has_begun:
+            request.cut()
+            self._answer(refused)
+
+    def _answer(self, refused: Problem) -> None:
+        self.write(response(refused, self.server_state.default_headers))
+        self.close()

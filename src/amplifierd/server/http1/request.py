@@ -1,0 +1,272 @@
+"""One request as its application has it: a scope, what it receives, what it sends.
+
+See https://asgi.readthedocs.io/en/latest/specs/www.html, in version 2.3. With uvicorn's own classes a get took a sixth
+more instructions.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Any, Protocol
+from urllib.parse import unquote
+
+import httptools
+from uvicorn.server import ServerState
+
+from .asgi import Application, Header, Message, Scope
+from .error_responses import STATUS_LINES, problem, response
+from .request_target import absolute
+
+logger = logging.getLogger(__name__)
+
+_WITHOUT_BODY = (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED)
+_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+_DEFECT = "The server failed on this request; its log tells why."
+
+
+class Connection(Protocol):
+    """What a request asks of its connection."""
+
+    # What waits to be sent is so much that an answer of several parts is to wait.
+    is_full: bool
+    # Has the headers of every answer.
+    server_state: ServerState
+    # Sends this after what was written before.
+    write: Callable[[bytes], None]
+    # Sends what was written, then hangs up.
+    close: Callable[[], None]
+
+    async def drain(self) -> None:
+        """Wait until it `is_full` no more."""
+
+    def read_on(self) -> None:
+        """Read what the client sends, where that was paused."""
+
+    def answered(self, request: "Request") -> None:
+        """Go on after the answer to this one."""
+
+
+class Request:
+    """A request that `app` is to answer, on `connection`, which is kept alive after it or not.
+
+    Where it `expects_continue`, its client sends the body once it is told to.
+    """
+
+    __slots__ = (
+        "_body",
+        "_connection",
+        "_expects_continue",
+        "_is_chunked",
+        "_is_whole",
+        "_left",
+        "_news",
+        "_waiting",
+        "app",
+        "has_begun",
+        "held_bytes",
+        "is_cut",
+        "is_done",
+        "keep_alive",
+        "scope",
+    )
+
+    def __init__(
+        self, app: Application, scope: Scope, connection: Connection, *, keep_alive: bool, expects_continue: bool
+    ) -> None:
+        self.app = app
+        self.scope = scope
+        self.keep_alive = keep_alive
+        # Of its answer: the head is sent; all of it is.
+        self.has_begun = False
+        self.is_done = False
+        # Its client is gone, or was answered by somebody else.
+        self.is_cut = False
+        # Of its body, what was not received yet.
+        self.held_bytes = 0
+        self._body: list[bytes] = []
+        self._is_whole = False
+        self._connection = connection
+        self._expects_continue = expects_continue
+        # There is something to receive.
+        self._news = False
+        self._waiting: asyncio.Event | None = None
+        # Of the answer, the bytes that are still to come; None where its head does not say.
+        self._left: int | None = None
+        self._is_chunked = False
+
+    async def run(self) -> None:
+        """Have it answered. What the application leaves open is a 500 problem, or a connection that is cut."""
+        try:
+            await self.app(self.scope, self.receive, self.send)
+        except asyncio.CancelledError:
+            logger.warning("An answer was given up: the server ends")
+        except Exception as error:
+            logger.exception("The application failed", exc_info=error)
+        if not (self.is_done or self.is_cut):
+            self._break_off()
+
+    def feed(self, body: bytes) -> None:
+        """More of its body came."""
+        self._body.append(body)
+        self.held_bytes += len(body)
+        self._tell()
+
+    def end(self) -> None:
+        """Its body came to its end."""
+        self._is_whole = True
+        self._tell()
+
+    def cut(self) -> None:
+        """Its client takes no answer any more."""
+        self.is_cut = True
+        self._tell()
+
+    async def receive(self) -> Message:
+        """What came of the body since the last time, or that the client is gone, or answered."""
+        if self._expects_continue and not self.is_cut:
+            self._expects_continue = False
+            self._connection.write(_CONTINUE)
+        if not self._news:
+            await self._next()
+        self._news = False
+        if self.is_cut or self.is_done:
+            return {"type": "http.disconnect"}
+        body, self._body, self.held_bytes = b"".join(self._body), [], 0
+        return {"type": "http.request", "body": body, "more_body": not self._is_whole}
+
+    async def send(self, message: Message) -> None:
+        """Send the head of the answer, then its body in one or more parts.
+
+        Raises `RuntimeError` where that is no answer: out of order, of another length than it says, with a transfer
+        coding that is not chunked, or with lines in its headers.
+        """
+        if self._connection.is_full:
+            await self._connection.drain()
+        if self.is_cut:
+            return
+        due = "http.response.body" if self.has_begun else "http.response.start"
+        if self.is_done or message["type"] != due:
+            raise RuntimeError(f"The application sent {message['type']}; due is {'nothing' if self.is_done else due}.")
+        if self.has_begun:
+            self._send_body(message.get("body", b""), more=message.get("more_body", False))
+        else:
+            self._send_head(message["status"], list(message.get("headers", ())))
+
+    async def _next(self) -> None:
+        if self.is_cut or self.is_done:
+            return
+        self._connection.read_on()
+        if self._waiting is None:
+            self._waiting = asyncio.Event()
+        await self._waiting.wait()
+        self._waiting = None
+
+    def _tell(self) -> None:
+        self._news = True
+        if self._waiting is not None:
+            self._waiting.set()
+
+    def _send_head(self, status: int, headers: list[Header]) -> None:
+        named, state = dict(headers), self._connection.server_state
+        if b"transfer-encoding" in named:
+            headers = _without_coding(headers)
+        lines = [STATUS_LINES[status], *map(b": ".join, state.default_headers), *map(b": ".join, headers)]
+        if b"connection" in named:
+            self.keep_alive = self.keep_alive and b"close" not in named[b"connection"].lower()
+        elif not self.keep_alive:
+            lines.append(b"connection: close")
+        if self.scope["method"] == "HEAD" or status in _WITHOUT_BODY:
+            self._left = 0
+        elif b"content-length" in named:
+            self._left = int(named[b"content-length"])
+        elif self.scope["http_version"] != "1.0":
+            self._is_chunked = True
+            lines.append(b"transfer-encoding: chunked")
+        # Clients of HTTP/1.0 know no chunks: it ends with the connection (RFC 9112, section 6.3).
+        head = b"\r\n".join((*lines, b"", b""))
+        if head.count(b"\n") != len(lines) + 1 or head.count(b"\r") != len(lines) + 1:
+            raise RuntimeError(f"A header of the answer has a line end in it: {headers}.")
+        self.has_begun = True
+        self._expects_continue = False
+        self._connection.write(head)
+
+    def _send_body(self, body: bytes, *, more: bool) -> None:
+        if self._is_chunked:
+            if body:
+                self._connection.write(b"%x\r\n%b\r\n" % (len(body), body))
+            if not more:
+                self._connection.write(b"0\r\n\r\n")
+        elif self.scope["method"] != "HEAD":
+            self._count(body, more=more)
+            self._connection.write(body)
+        if not more:
+            self.is_done = True
+            self._tell()
+            self._connection.answered(self)
+
+    def _count(self, body: bytes, *, more: bool) -> None:
+        if self._left is None:
+            return
+        self._left -= len(body)
+        if self._left < 0 or (self._left and not more):
+            raise RuntimeError(f"The body of the answer and its Content-Length differ by {abs(self._left)} bytes.")
+
+    def _break_off(self) -> None:
+        if self.has_begun:
+            logger.warning("An answer was left unfinished: its connection is cut")
+        else:
+            self._connection.write(response(problem(500, _DEFECT), self._connection.server_state.default_headers))
+        self.cut()
+        self._connection.close()
+
+
+def _without_coding(headers: list[Header]) -> list[Header]:
+    """Headers without `Transfer-Encoding`: chunks are the server's to make.
+
+    Raises `RuntimeError` for another coding, which the body would have to have.
+    """
+    for name, value in headers:
+        if name == b"transfer-encoding" and value.lower() != b"chunked":
+            raise RuntimeError(f"The application set Transfer-Encoding {value!r}; the server sends chunks alone.")
+    return [(name, value) for name, value in headers if name != b"transfer-encoding"]
+
+
+def scope_on(transport: asyncio.Transport) -> dict[str, Any]:
+    """The scope of a request on a connection, with what all have in common."""
+    return {
+        "type": "http",
+        "asgi": {"version": "3.0", "spec_version": "2.3"},
+        "scheme": "http",
+        "server": _address(transport.get_extra_info("sockname")),
+        "client": _address(transport.get_extra_info("peername")),
+        "root_path": "",
+        **dict.fromkeys(("http_version", "method", "path", "raw_path", "query_string", "headers")),
+    }
+
+
+def scope_of(
+    connection: dict[str, Any], parser: httptools.HttpRequestParser, target: bytes, headers: list[Header]
+) -> dict[str, Any]:
+    """The scope of the request whose head was parsed, on a connection that has this scope.
+
+    Raises `httptools.HttpParserError` for an invalid target.
+    """
+    if target.startswith(b"/") and b"#" not in target:
+        raw_path, _, query = target.partition(b"?")
+    else:
+        raw_path, query, headers = absolute(target, headers)
+    path = raw_path.decode("ascii")
+    # A copy whose keys are all there already takes half the time of a new one.
+    scope = connection.copy()
+    scope["http_version"] = parser.get_http_version()
+    scope["method"] = parser.get_method().decode("ascii")
+    scope["path"] = unquote(path) if "%" in path else path
+    scope["raw_path"] = raw_path
+    scope["query_string"] = query
+    scope["headers"] = headers
+    return scope
+
+
+def _address(name: Any) -> tuple[str, int] | None:
+    return (name[0], name[1]) if name else None

@@ -1,0 +1,71 @@
+"""Logs to stderr: a line for each request and each event, as text or as JSON; times are UTC (RFC 3339)."""
+
+import logging
+import sys
+import threading
+import time
+from contextlib import suppress
+from types import TracebackType
+
+import msgspec
+
+from ..contract import time_now, write_line
+from ..settings import LogFormat, Settings
+
+logger = logging.getLogger("amplifierd")
+
+
+def configure_logging(settings: Settings) -> None:
+    """Set up the process's loggers: ours at the settings' level, others' from warnings on."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_json_formatter() if settings.log_format == "json" else _text_formatter())
+    logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
+    logging.getLogger("amplifierd").setLevel(settings.log_level.upper())
+    logging.captureWarnings(capture=True)
+    if settings.log_format == "json":
+        sys.excepthook = _log_exception
+        threading.excepthook = lambda failed: _log_exception(failed.exc_type, failed.exc_value, failed.exc_traceback)
+        sys.unraisablehook = lambda failed: _log_exception(failed.exc_type, failed.exc_value, failed.exc_traceback)
+
+
+def announce(log_format: LogFormat, message: str, **facts: str) -> None:
+    """Say that the daemon serves, and where it has what, at any level."""
+    if log_format == "json":
+        _write_json("INFO", message, **facts)
+    else:
+        write_line("".join([f"{message}\n", *(f"  {name}  {fact}\n" for name, fact in facts.items())]))
+    with suppress(OSError):
+        sys.stderr.flush()
+
+
+def log_start_error(message: str) -> None:
+    """Say in JSON why the daemon does not start."""
+    _write_json("ERROR", message)
+
+
+def _write_json(level: str, message: str, **facts: str) -> None:
+    line = {"time": time_now(), "level": level, "logger": "amplifierd", "message": message, **facts}
+    write_line(msgspec.json.encode(line).decode() + "\n")
+
+
+def _log_exception(kind: type[BaseException], error: BaseException | None, trace: TracebackType | None) -> None:
+    logger.critical("Something failed that nobody caught", exc_info=(kind, error or kind(), trace))
+
+
+def _text_formatter() -> logging.Formatter:
+    return _in_utc(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+
+
+def _json_formatter() -> logging.Formatter:
+    # Imported here: few starts need it.
+    from pythonjsonlogger.json import JsonFormatter
+
+    names = {"asctime": "time", "levelname": "level", "name": "logger"}
+    return _in_utc(JsonFormatter(["asctime", "levelname", "name", "message"], rename_fields=names))
+
+
+def _in_utc(formatter: logging.Formatter) -> logging.Formatter:
+    formatter.converter = time.gmtime
+    formatter.default_time_format = "%Y-%m-%dT%H:%M:%S"
+    formatter.default_msec_format = "%s.%03dZ"
+    return formatter

@@ -1,0 +1,100 @@
+"""Keys in storages with transactions and SQL."""
+
+from dataclasses import asdict
+
+from ..model.api_keys import Key, Keys, NewKey
+from ..model.errors import KeyNotFound
+from ..operations.unit_of_work import Change
+from ..sql.ports import Bindings
+from ..values.clock import after
+from .transactions import Transactions
+
+MOST_KEYS = 10_000
+
+_KEY = "SELECT id, workspace, name, scope, digest, created_at, expires_at, revoked_at"
+
+FIND_KEY = f"""
+{_KEY}
+FROM api_key
+WHERE id = :id
+"""
+
+LIST_KEYS = f"""
+{_KEY}
+FROM api_key
+ORDER BY created_at, id
+LIMIT :most
+"""
+
+HAS_KEYS = """
+SELECT id
+FROM api_key
+LIMIT 1
+"""
+
+INSERT_KEY = """
+INSERT INTO api_key (id, workspace, name, scope, digest, created_at, expires_at)
+VALUES (:id, :workspace, :name, :scope, :digest, :now, :expires_at)
+"""
+
+COPY_KEY = """
+INSERT INTO api_key AS kept (id, workspace, name, scope, digest, created_at, expires_at, revoked_at)
+VALUES (:id, :workspace, :name, :scope, :digest, :created_at, :expires_at, :revoked_at)
+ON CONFLICT (id) DO UPDATE
+SET revoked_at = COALESCE(kept.revoked_at, EXCLUDED.revoked_at)
+"""
+
+# The first time stays.
+REVOKE_KEY = """
+UPDATE api_key
+SET revoked_at = COALESCE(revoked_at, :now)
+WHERE id = :id
+"""
+
+
+class TransactionalKeys(Transactions, Keys):
+    """Does what there is to do with keys."""
+
+    async def create_key(self, new: NewKey) -> Key:
+        async def create(change: Change) -> Key:
+            expires_at = None if new.expires_seconds is None else after(change.now, new.expires_seconds)
+            bindings: Bindings = {
+                "id": new.id,
+                "workspace": new.workspace,
+                "name": new.name,
+                "scope": new.scope,
+                "digest": new.digest,
+                "now": change.now,
+                "expires_at": expires_at,
+            }
+            await change.run(INSERT_KEY, bindings)
+            return Key(new.id, new.workspace, new.name, new.scope, new.digest, change.now, expires_at, None)
+
+        return await self._change(new.workspace, create)
+
+    async def copy_key(self, key: Key) -> None:
+        await self._change(key.workspace, lambda change: change.run(COPY_KEY, asdict(key)))
+
+    async def find_key(self, key_id: str) -> Key | None:
+        row = await self._rows.row(FIND_KEY, {"id": key_id})
+        return None if row is None else Key(*row)
+
+    async def list_keys(self) -> list[Key]:
+        return [Key(*row) for row in await self._rows.all(LIST_KEYS, {"most": MOST_KEYS})]
+
+    async def revoke_key(self, key_id: str) -> Key:
+        key = await self.find_key(key_id)
+        if key is None:
+            raise KeyNotFound(key_id)
+        await self._change(key.workspace, lambda change: change.run(REVOKE_KEY, {"id": key_id, "now": change.now}))
+        revoked = await self.find_key(key_id)
+        assert revoked is not None, "No key is ever deleted."
+        return revoked
+
+    async def has_keys(self) -> bool:
+        return await self._rows.row(HAS_KEYS, {}) is not None
+
+    async def has_workspace(self, workspace: str) -> bool:
+        """See `Storage`."""
+        row = await self._rows.row(self.statements.HAS_WORKSPACE, {"workspace": workspace})
+        return row is not None and bool(row[0])

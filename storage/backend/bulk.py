@@ -1,0 +1,119 @@
+"""Forks and cleanups: as many transactions as they take, between which others write."""
+
+from contextlib import suppress
+
+from ..model.errors import StorageUnavailable
+from ..model.interface import Storage
+from ..model.records import CleanUp, CleanUpReport, Fork, Once, Progressed, Session, Versions, no_progress
+from ..operations import sessions
+from ..operations.bulk import fork as forking
+from ..operations.bulk import removal as removing
+from ..operations.bulk.cleanup import CleanUpProgress, Walk, first_progress
+from ..operations.bulk.fork import Copy
+from ..operations.bulk.removal import remove_more
+from ..operations.idempotency import do_once
+from ..operations.unit_of_work import Change
+from ..sql.ports import Bindings
+from ..values.uuid7 import canonical_id
+from .transactions import Effect, Transactions
+
+
+class TransactionalPieces(Transactions, Storage):
+    """Does large writes in pieces (see removing.py)."""
+
+    async def fork_session(
+        self,
+        workspace: str,
+        session_id: str,
+        fork: Fork,
+        *,
+        versions: Versions = None,
+        once: Once | None = None,
+        progressed: Progressed = no_progress,
+    ) -> Session:
+        begun = await self._fork(workspace, once, lambda change: forking.begin(change, session_id, fork, versions))
+        return await self._fork_on(begun, fork, versions, once, progressed) if isinstance(begun, Copy) else begun
+
+    async def _fork_on(
+        self, begun: Copy, fork: Fork, versions: Versions, once: Once | None, progressed: Progressed
+    ) -> Session:
+        forked: Session | Copy = begun
+        try:
+            while isinstance(forked, Copy):
+                progressed()
+                forked = await self._fork_some(forked, fork, versions, once)
+        except BaseException:
+            await self._abandon(begun.workspace, (begun.fork_id, begun.fork_id))
+            raise
+        if forked.id != begun.fork_id:
+            # It was forked under the same key meanwhile.
+            await self._abandon(begun.workspace, (begun.fork_id, begun.fork_id))
+        return forked
+
+    async def _fork_some(self, copy: Copy, fork: Fork, versions: Versions, once: Once | None) -> Session | Copy:
+        if copy.is_copied:
+            return await self._fork(copy.workspace, once, lambda change: forking.finish(change, fork, versions, copy))
+        return await self._do_piece(lambda transaction: forking.go_on(transaction, self.statements, copy))
+
+    async def _fork(self, workspace: str, once: Once | None, part: Effect[Session | Copy]) -> Session | Copy:
+        if once is None:
+            return await self._change(workspace, part)
+        seconds = self._idempotency_ttl
+        return await self._change(workspace, lambda change: do_once(change, once, seconds, Session, part))
+
+    async def delete_session(self, workspace: str, session_id: str, *, versions: Versions = None) -> None:
+        most = removing.MESSAGES_AT_DELETION
+        removed = await self._change(workspace, lambda change: sessions.delete(change, session_id, versions, most))
+        if removed == most:
+            key: Bindings = {"workspace": workspace, "id": canonical_id(session_id)}
+            # It is deleted, whatever becomes of this piece.
+            with suppress(StorageUnavailable):
+                await self._do_piece(lambda transaction: remove_more(transaction, self.statements, key))
+        self._removals.wake()
+
+    async def clean_up_sessions(
+        self, workspace: str, which: CleanUp, *, once: Once | None = None, progressed: Progressed = no_progress
+    ) -> CleanUpReport:
+        recalled = await self._recall(workspace, once, CleanUpReport)
+        if recalled is not None:
+            return recalled
+        begun = await self._progress(workspace, once, CleanUpProgress)
+        progress = begun or await self._first_progress(workspace, which)
+        if which.dry_run:
+            return await self._count_old(workspace, which, once, progress, progressed)
+        more: CleanUpProgress | None = progress
+        while more is not None:
+            progress = more
+            more = await self._clean_up_some(workspace, which, once, progress)
+            progressed()
+        return progress.report
+
+    async def _first_progress(self, workspace: str, which: CleanUp) -> CleanUpProgress:
+        row = await self._rows.row(self.statements.LAST_REVISION, {"workspace": workspace})
+        # A workspace without any write has no sessions either.
+        last_revision: int = 0 if row is None else row[0]
+        return first_progress(which, self._clock.machine_time(), last_revision)
+
+    async def _count_old(
+        self,
+        workspace: str,
+        which: CleanUp,
+        once: Once | None,
+        progress: CleanUpProgress,
+        progressed: Progressed,
+    ) -> CleanUpReport:
+        walk = Walk(workspace, which, progress)
+        while await self._read(lambda rows: walk.look(rows, self.statements)):
+            progressed()
+        return await self._answer(workspace, once, walk.progress.report)
+
+    async def _clean_up_some(
+        self, workspace: str, which: CleanUp, once: Once | None, before: CleanUpProgress
+    ) -> CleanUpProgress | None:
+        async def part(change: Change) -> CleanUpProgress | None:
+            walk = Walk(workspace, which, before)
+            return walk.progress if await walk.delete(change) else None
+
+        after = await self._paced(lambda: self._do_part(workspace, once, before, before.report, part))
+        self._removals.wake()
+        return after

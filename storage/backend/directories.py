@@ -1,0 +1,107 @@
+"""Amplified directories in storages with transactions."""
+
+from contextlib import aclosing
+
+import msgspec
+
+from ..model.directory_interface import Changed, Directories
+from ..model.directory_path import ROOT
+from ..model.directory_records import (
+    AmplifiedDirectory,
+    DirectoryList,
+    DirectoryPatch,
+    Marker,
+    Markers,
+    NewDirectory,
+    ScanReport,
+)
+from ..model.errors import DirectoryNotAmplified
+from ..model.records import Listing, Once
+from ..operations import directories
+from ..operations.unit_of_work import Change
+from ..sql.cursors import decode_name, encode_name
+from ..sql.ports import Bindings, Rows
+from ..sql.statements import directories as statements
+from .transactions import Transactions
+
+_decode = msgspec.json.Decoder(AmplifiedDirectory).decode
+
+
+class TransactionalDirectories(Transactions, Directories):
+    """Does each operation on directories."""
+
+    async def create_directory(
+        self, workspace: str, new: NewDirectory, *, once: Once | None = None
+    ) -> AmplifiedDirectory:
+        async def create(change: Change) -> AmplifiedDirectory:
+            return await self._directory(change.transaction, workspace, await directories.create(change, new))
+
+        return await self._write(workspace, once, AmplifiedDirectory, create)
+
+    async def get_directory(self, workspace: str, relative_path: str) -> AmplifiedDirectory:
+        path = directories.known(relative_path)
+        try:
+            return await self._directory(self._rows, workspace, path)
+        except DirectoryNotAmplified:
+            if path != ROOT:
+                raise
+        await self._change(workspace, directories.create_root)
+        return await self._directory(self._rows, workspace, path)
+
+    async def list_directories(
+        self, workspace: str, *, limit: int | None = None, cursor: str | None = None
+    ) -> DirectoryList:
+        await self.get_directory(workspace, ROOT)
+        counted = await self._rows.row(statements.TOTAL, {"workspace": workspace})
+        assert counted is not None, "The root is counted."
+        statement = statements.record(self.dialect, "> :after")
+        bindings: Bindings = {
+            "workspace": workspace,
+            "after": "" if cursor is None else decode_name(cursor),
+            "limit": self.dialect.no_limit if limit is None else limit + 1,
+        }
+        if limit is None:
+            return DirectoryList(await self._listing(statement, bindings), counted[0])
+        found: list[bytes] = [record for (record,) in await self._rows.all(statement, bindings)]
+        page = found[:limit]
+        next_cursor = encode_name(_decode(page[-1]).relative_path) if len(found) > limit else None
+        return DirectoryList(Listing(b",".join(page), next_cursor=next_cursor), counted[0])
+
+    async def update_directory(self, workspace: str, relative_path: str, patch: DirectoryPatch) -> AmplifiedDirectory:
+        path = directories.known(relative_path)
+
+        async def update(change: Change) -> AmplifiedDirectory:
+            await directories.update(change, path, patch)
+            return await self._directory(change.transaction, workspace, path)
+
+        return await self._change(workspace, update)
+
+    async def delete_directory(self, workspace: str, relative_path: str, *, force: bool = False) -> None:
+        path = directories.known(relative_path)
+        await self._change(workspace, lambda change: directories.delete(change, path, force=force))
+
+    async def take_up_directories(
+        self, workspace: str, markers: Markers, *, once: Once | None = None, changed: Changed | None = None
+    ) -> ScanReport:
+        async with aclosing(markers.batches) as batches:
+            recalled = await self._recall(workspace, once, ScanReport)
+            if recalled is not None:
+                return recalled
+            await self.get_directory(workspace, ROOT)
+            report = ScanReport()
+            async for batch in batches:
+                report, paths = await self._take_up(workspace, batch, report)
+                if changed is not None:
+                    for path in paths:
+                        await changed(path)
+        return await self._answer(workspace, once, report)
+
+    async def _take_up(self, workspace: str, markers: list[Marker], report: ScanReport) -> tuple[ScanReport, list[str]]:
+        return await self._change(workspace, lambda change: directories.take_up(change, markers, report))
+
+    async def _directory(self, rows: Rows, workspace: str, path: str) -> AmplifiedDirectory:
+        statement = statements.record(self.dialect, "= :relative_path")
+        row = await rows.row(statement, {"workspace": workspace, "relative_path": path, "limit": 1})
+        if row is None:
+            raise DirectoryNotAmplified(path)
+        return _decode(row[0])

@@ -1,0 +1,38 @@
+"""Whether what profiles say is there, for them and for the sessions that keep it, and is what was written."""
+
+from collections.abc import Callable, Iterator
+
+from ..model.maintenance import Finding
+from ..operations.profiles import built_in, hash_of
+from ..sql.ports import Row
+from ..sql.statements.integrity import EMPTY_PROFILES, EMPTY_SNAPSHOTS, PROFILE_CONTENTS
+
+
+def _content_findings(row: Row) -> Iterator[Finding]:
+    """What is wrong with a row of `PROFILE_CONTENTS`."""
+    workspace, content_hash, content = row
+    if hash_of(content) != content_hash:
+        text = f"Profile content {content_hash} of workspace {workspace} is not as written, which nothing can rebuild."
+        yield Finding("profile", text, workspace)
+
+
+def _profile_findings(row: Row) -> Iterator[Finding]:
+    """What is wrong with a profile: a row of `EMPTY_PROFILES`."""
+    workspace, name = row
+    text = f"Profile {name} of workspace {workspace} has lost what it says, which nothing can rebuild."
+    yield Finding("profile", text, workspace)
+
+
+def _snapshot_findings(row: Row) -> Iterator[Finding]:
+    """What is wrong with what a session keeps of a profile: a row of `EMPTY_SNAPSHOTS`."""
+    workspace, session_id, content_hash = row
+    if built_in(content_hash) is None:
+        yield Finding.of(workspace, session_id, "profile", "has lost what its profile was.")
+
+
+# Statements, and what is wrong with each of their rows.
+CHECKS: tuple[tuple[str, Callable[[Row], Iterator[Finding]]], ...] = (
+    (PROFILE_CONTENTS, _content_findings),
+    (EMPTY_PROFILES, _profile_findings),
+    (EMPTY_SNAPSHOTS, _snapshot_findings),
+)

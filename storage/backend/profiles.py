@@ -1,0 +1,73 @@
+"""Profiles in storages with transactions."""
+
+import msgspec
+
+from ..model.errors import NoActiveProfile, SessionNotFound, SessionProfileUnknown
+from ..model.profile_interface import Profiles
+from ..model.profile_records import NewProfile, Profile, ProfilePatch, ProfileSettings
+from ..model.records import Listing, Once
+from ..operations import profiles
+from ..sql.cursors import decode_name, encode_name
+from ..sql.ports import Bindings
+from ..sql.statements import profiles as statements
+from ..values.uuid7 import canonical_id
+from .transactions import Transactions
+
+_BUILT_IN_SUMMARY = profiles.summary_of(profiles.BUILT_IN_CONTENT)
+
+_name_of = msgspec.json.Decoder(ProfileSettings).decode
+
+
+class TransactionalProfiles(Transactions, Profiles):
+    """Does each operation on profiles."""
+
+    async def create_profile(self, workspace: str, new: NewProfile, *, once: Once | None = None) -> Profile:
+        return await self._write(workspace, once, Profile, lambda change: profiles.create(change, new))
+
+    async def get_profile(self, workspace: str, name: str) -> Profile:
+        return await profiles.read(self._rows, workspace, name)
+
+    async def list_profiles(self, workspace: str, *, limit: int | None = None, cursor: str | None = None) -> Listing:
+        statement = statements.listed(self.dialect)
+        bindings: Bindings = {
+            "workspace": workspace,
+            "built_in": _BUILT_IN_SUMMARY,
+            "after": "" if cursor is None else decode_name(cursor),
+            "limit": self.dialect.no_limit if limit is None else limit + 1,
+        }
+        if limit is None:
+            return await self._listing(statement, bindings)
+        found: list[bytes] = [record for (record,) in await self._rows.all(statement, bindings)]
+        page = found[:limit]
+        next_cursor = encode_name(_name_of(page[-1]).name) if len(found) > limit else None
+        return Listing(b",".join(page), next_cursor=next_cursor)
+
+    async def update_profile(self, workspace: str, name: str, patch: ProfilePatch) -> Profile:
+        return await self._change(workspace, lambda change: profiles.update(change, name, patch))
+
+    async def copy_profile(self, workspace: str, name: str, new_name: str, *, once: Once | None = None) -> Profile:
+        return await self._write(workspace, once, Profile, lambda change: profiles.copy(change, name, new_name))
+
+    async def delete_profile(self, workspace: str, name: str) -> None:
+        await self._change(workspace, lambda change: profiles.delete(change, name))
+
+    async def activate_profile(self, workspace: str, name: str, *, once: Once | None = None) -> Profile:
+        return await self._write(workspace, once, Profile, lambda change: profiles.activate(change, name))
+
+    async def get_active_profile(self, workspace: str) -> Profile:
+        row = await self._rows.row(statements.ACTIVE, {"workspace": workspace})
+        if row is None:
+            raise NoActiveProfile
+        return await profiles.read(self._rows, workspace, row[0])
+
+    async def deactivate_profile(self, workspace: str) -> None:
+        await self._change(workspace, profiles.deactivate)
+
+    async def session_profile(self, workspace: str, session_id: str) -> ProfileSettings:
+        row = await self._rows.row(statements.SESSION_PROFILE, {"workspace": workspace, "id": canonical_id(session_id)})
+        if row is None:
+            raise SessionNotFound(session_id)
+        name, profile_hash = row
+        if profile_hash is None and name != profiles.BUILT_IN:
+            raise SessionProfileUnknown(session_id, name)
+        return await profiles.settings_of(self._rows, workspace, profile_hash or profiles.BUILT_IN_HASH)

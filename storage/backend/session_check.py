@@ -1,0 +1,164 @@
+"""Whether sessions are as they should be: their messages without a gap, their counts, their place in the search."""
+
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterator
+from dataclasses import dataclass, field
+
+import msgspec
+
+from ..model.errors import DatabaseDamaged
+from ..model.maintenance import Fault, Finding
+from ..model.records import Message
+from ..sql.ports import Row
+from ..values.sums import MOST
+
+# So many messages of a session are named.
+MOST_NAMED = 10
+
+# Whether the message of a sequence is in the index of words as it is, as far as it has to be, by the columns of the
+# storage's own.
+Indexed = Callable[[int, Message, Row], bool]
+
+_decode = msgspec.json.Decoder(Message).decode
+
+
+class _Numbers:
+    """Numbers of messages, however many: the first of them are named."""
+
+    def __init__(self) -> None:
+        self._named: list[str] = []
+        self.count = 0
+
+    def add(self, first: int, last: int) -> None:
+        """Take in those from `first` to `last`."""
+        self.count += last - first + 1
+        if len(self._named) < MOST_NAMED:
+            self._named.append(str(first) if first == last else f"{first} to {last}")
+
+    def __bool__(self) -> bool:
+        return self.count > 0
+
+    def __str__(self) -> str:
+        messages = "message" if self.count == 1 else f"{self.count} messages:"
+        return f"{messages} {', '.join(self._named)}{' …' if self.count > len(self._named) >= MOST_NAMED else ''}"
+
+
+@dataclass(slots=True)
+class _Session:
+    """What the database says of a session, and what its messages say."""
+
+    workspace: str
+    id: str
+    message_count: int
+    token_usage: int
+    version: int
+    changed_version: int
+    changed_sequence: int
+    has_context: bool
+    last: int = 0
+    tokens: int = 0
+    missing: _Numbers = field(default_factory=_Numbers)
+    unreadable: _Numbers = field(default_factory=_Numbers)
+    unsearchable: _Numbers = field(default_factory=_Numbers)
+    damage: DatabaseDamaged | None = None
+
+    def count(self, sequence: int, role: str, token_count: int, record: bytes) -> Message | None:
+        """Take a message in, by its columns; what its record says, None where it says nothing."""
+        if sequence > self.last + 1:
+            self.missing.add(self.last + 1, sequence - 1)
+        self.last = max(self.last, sequence)
+        self.tokens += token_count
+        message = read_record(record)
+        if message is None or _columns(message) != (sequence, role, token_count):
+            self.unreadable.add(sequence, sequence)
+        return message
+
+    def findings(self) -> Iterator[Finding]:
+        """What is wrong with it."""
+        if self.damage is not None:
+            yield self._finding("damage", f"can't be read after message {self.last}: {self.damage.reason}.")
+            return
+        if self.missing:
+            yield self._finding("gap", f"has lost {self.missing}, which nothing can rebuild.")
+        if self.unreadable:
+            yield self._finding("record", f"has {self.unreadable} not as written, which nothing can rebuild.")
+        if not self.has_context:
+            yield self._finding("parts", "has lost its context.")
+        if self.message_count > self.last:
+            yield self._finding("gap", f"counts {self.message_count} messages and has none after {self.last}.")
+        if not self._counts_agree():
+            yield self._finding(
+                "counts",
+                f"says that it has {self.message_count} messages and {self.token_usage} tokens at version "
+                f"{self.version}, last changed at {self.changed_version}; its last message is {self.last}, with "
+                f"{self.tokens} tokens in all.",
+            )
+        if self.unsearchable:
+            were = "it was" if self.unsearchable.count == 1 else "they were"
+            yield self._finding("search", f"has {self.unsearchable} not in the search as {were} said.")
+
+    def _counts_agree(self) -> bool:
+        return (
+            (self.message_count, self.token_usage) == (self.last, min(self.tokens, MOST))
+            and 1 <= self.changed_version <= self.version
+            and 0 <= self.changed_sequence <= self.last
+        )
+
+    def _finding(self, fault: Fault, text: str) -> Finding:
+        return Finding.of(self.workspace, self.id, fault, text)
+
+
+def directory_finding(row: Row) -> Finding:
+    """What a directory says that is not so: a row of `directory_uses`."""
+    workspace, path, counted, there = row
+    text = f"Directory {path} of workspace {workspace} counts {counted} sessions; there are {there}."
+    return Finding("counts", text, workspace)
+
+
+def total_findings(row: Row) -> Iterator[Finding]:
+    """What a workspace says of its directories that is not so: a row of `DIRECTORY_TOTALS`."""
+    workspace, counted, there = row
+    if counted != there:
+        yield Finding("counts", f"Workspace {workspace} counts {counted} directories; there are {there}.", workspace)
+
+
+async def check_sessions(rows: AsyncIterable[Row | DatabaseDamaged], indexed: Indexed) -> AsyncGenerator[Finding, None]:
+    """What is wrong with sessions.
+
+    A row has the columns of a session, as `_Session` names them, those of one of its messages, in order, all None
+    where there is none (sequence, role, token_count, record), and what `indexed` takes. In the place of messages that
+    can't be read is what is wrong with them.
+    """
+    session: _Session | None = None
+    async for row in rows:
+        if isinstance(row, DatabaseDamaged):
+            assert session is not None, "A session comes before its messages."
+            session.damage = row
+            continue
+        if session is None or (session.workspace, session.id) != row[:2]:
+            for finding in _findings(session):
+                yield finding
+            session = _Session(*row[:8])
+        if row[8] is None:
+            continue
+        sequence, *_ = row[8:12]
+        message = session.count(*row[8:12])
+        if message is not None and not indexed(sequence, message, row[12:]):
+            session.unsearchable.add(sequence, sequence)
+    for finding in _findings(session):
+        yield finding
+
+
+def read_record(record: bytes) -> Message | None:
+    """A message; None where its record is none."""
+    try:
+        return _decode(record)
+    except msgspec.MsgspecError:
+        return None
+
+
+def _columns(message: Message) -> tuple[int, str, int]:
+    return message.sequence, message.role, message.token_count or 0
+
+
+def _findings(session: _Session | None) -> Iterator[Finding]:
+    return iter(()) if session is None else session.findings()

@@ -1,0 +1,316 @@
+"""What storages with transactions and SQL have in common: each operation by its statements, whoever runs them."""
+
+import asyncio
+from collections.abc import Coroutine, Sequence
+from dataclasses import replace
+from functools import cached_property
+from typing import Any
+
+import msgspec
+from msgspec import Raw
+
+from ..model.errors import MessageNotFound, SessionNotFound
+from ..model.interface import Storage
+from ..model.records import (
+    BatchMessage,
+    Events,
+    Failure,
+    Lineage,
+    Listing,
+    Message,
+    MessageQuery,
+    Messages,
+    NewMessage,
+    NewMessages,
+    NewSession,
+    Once,
+    Session,
+    SessionPatch,
+    SessionQuery,
+    SessionSummary,
+    Transcript,
+    Versions,
+)
+from ..operations import messages, sessions
+from ..operations.context_patch import MAX_PREPARATIONS, PatchedContext, patch_context
+from ..operations.events import event_feed as tails
+from ..operations.expiry import ANSWERS_AT_ONCE, EXPIRED_WORKSPACE, FORGET_EXPIRED_ANSWERS
+from ..operations.message_pages import range_of_page
+from ..operations.session_pages import by_best_index, filtered_page, page
+from ..operations.unit_of_work import Change
+from ..sql.message_range import sequences
+from ..sql.ports import Bindings
+from ..sql.statements import message_lists as queries
+from ..sql.statements.recorded_answers import EXPIRED_TEXT, FORGET_TEXTS
+from ..sql.statements.session_lists import session_list
+from ..values.sums import MOST
+from ..values.uuid7 import canonical_id
+from .api_keys import TransactionalKeys
+from .bulk import TransactionalPieces
+from .directories import TransactionalDirectories
+from .profiles import TransactionalProfiles
+from .transfer import TransactionalTransfer
+from .workspaces import TransactionalWorkspaces
+
+MOST_RELATIVES = 1_000
+# More messages than that the database does not join, however short they are.
+MOST_JOINED = 1_000
+
+_decode_summary = msgspec.json.Decoder(SessionSummary).decode
+_decode_message = msgspec.json.Decoder(Message).decode
+
+
+class TransactionalStorage(
+    TransactionalPieces,
+    TransactionalTransfer,
+    TransactionalProfiles,
+    TransactionalDirectories,
+    TransactionalKeys,
+    TransactionalWorkspaces,
+    Storage,
+):
+    """Does each operation with `statements`."""
+
+    @cached_property
+    def _preparing(self) -> asyncio.Lock:
+        return asyncio.Lock()
+
+    async def create_session(self, workspace: str, new: NewSession, *, once: Once | None = None) -> Session:
+        return await self._write(workspace, once, Session, lambda change: sessions.create(change, new))
+
+    async def get_session(self, workspace: str, session_id: str) -> Session:
+        return sessions.session_of(
+            session_id, await self._rows.row(self.statements.SESSION, key(workspace, session_id))
+        )
+
+    async def list_sessions(self, workspace: str, query: SessionQuery) -> Listing:
+        sessions = session_list(self.dialect, workspace, query)
+        if query.limit is None:
+            if sessions.indexes():
+                sessions = await self._read(lambda rows: by_best_index(rows, sessions))
+            return await self._listing(
+                sessions.listed(paged=False), sessions.bindings, searching=bool(sessions.filters)
+            )
+        if sessions.filters:
+            return await self._read(lambda rows: filtered_page(rows, sessions, query))
+        return await page(self._rows, sessions, query)
+
+    async def update_session(
+        self, workspace: str, session_id: str, patch: SessionPatch, *, versions: Versions = None
+    ) -> Session:
+        updated = await self._change(workspace, lambda change: sessions.update(change, session_id, patch, versions))
+        if updated is not None:
+            return updated
+        # One at a time: nobody else of this process makes stale what is prepared.
+        async with self._preparing:
+            return await self._update_prepared(workspace, session_id, patch, versions)
+
+    async def _update_prepared(
+        self, workspace: str, session_id: str, patch: SessionPatch, versions: Versions
+    ) -> Session:
+        prepared: PatchedContext | None = None
+        last = False
+
+        def update(change: Change) -> Coroutine[Any, Any, Session | None]:
+            return sessions.update(change, session_id, patch, versions, prepared=prepared, last=last)
+
+        for attempt in range(1, MAX_PREPARATIONS + 1):
+            last = attempt == MAX_PREPARATIONS
+            prepared = await self._prepare(workspace, session_id, patch)
+            updated = await self._change(workspace, update)
+            if updated is not None:
+                break
+        assert updated is not None, "The last attempt needs no preparation."
+        return updated
+
+    async def _prepare(self, workspace: str, session_id: str, patch: SessionPatch) -> PatchedContext | None:
+        row = await self._read(lambda rows: rows.row(self.statements.CONTEXT, key(workspace, session_id)))
+        if row is None or not isinstance(patch.context, Raw):
+            return None
+        return await asyncio.to_thread(patch_context, session_id, row[0], patch.context)
+
+    async def start_session(
+        self, workspace: str, session_id: str, *, versions: Versions = None, once: Once | None = None
+    ) -> Session:
+        return await self._write(workspace, once, Session, lambda change: sessions.start(change, session_id, versions))
+
+    async def complete_session(
+        self, workspace: str, session_id: str, *, versions: Versions = None, once: Once | None = None
+    ) -> Session:
+        def complete(change: Change) -> Coroutine[Any, Any, Session]:
+            return sessions.end(change, session_id, "complete", "completed", versions)
+
+        return await self._write(workspace, once, Session, complete)
+
+    async def fail_session(
+        self,
+        workspace: str,
+        session_id: str,
+        failure: Failure,
+        *,
+        versions: Versions = None,
+        once: Once | None = None,
+    ) -> Session:
+        def fail(change: Change) -> Coroutine[Any, Any, Session]:
+            return sessions.end(change, session_id, "fail", "failed", versions, failure)
+
+        return await self._write(workspace, once, Session, fail)
+
+    async def terminate_session(
+        self, workspace: str, session_id: str, *, versions: Versions = None, once: Once | None = None
+    ) -> Session:
+        def terminate(change: Change) -> Coroutine[Any, Any, Session]:
+            return sessions.end(change, session_id, "terminate", "terminated", versions)
+
+        return await self._write(workspace, once, Session, terminate)
+
+    async def resume_session(
+        self, workspace: str, session_id: str, *, versions: Versions = None, once: Once | None = None
+    ) -> Session:
+        return await self._write(workspace, once, Session, lambda change: sessions.resume(change, session_id, versions))
+
+    async def lineage(self, workspace: str, session_id: str) -> Lineage:
+        session_id = canonical_id(session_id)
+        bindings = key(workspace, session_id)
+        await self._message_count(bindings)
+        bindings["most"] = MOST_RELATIVES
+        ancestors = await self._rows.all(self.statements.ANCESTORS, bindings)
+        children = await self._rows.all(self.statements.CHILDREN, bindings)
+        return Lineage(
+            session_id,
+            _without_circle(session_id, [_decode_summary(summary) for (summary,) in ancestors]),
+            [_decode_summary(summary) for (summary,) in children],
+        )
+
+    async def append_message(
+        self,
+        workspace: str,
+        session_id: str,
+        new: NewMessage,
+        *,
+        versions: Versions = None,
+        once: Once | None = None,
+    ) -> Message:
+        appended = await self._append_all(workspace, session_id, [new], new.expected_sequence, versions, once)
+        return appended.messages[0]
+
+    async def append_messages(
+        self,
+        workspace: str,
+        session_id: str,
+        new: NewMessages,
+        *,
+        versions: Versions = None,
+        once: Once | None = None,
+    ) -> Messages:
+        return await self._append_all(workspace, session_id, new.messages, new.expected_sequence, versions, once)
+
+    def _append_all(
+        self,
+        workspace: str,
+        session_id: str,
+        new: Sequence[BatchMessage],
+        expected: int | None,
+        versions: Versions,
+        once: Once | None,
+    ) -> Coroutine[Any, Any, Messages]:
+        def append(change: Change) -> Coroutine[Any, Any, Messages]:
+            return messages.append(change, session_id, new, expected, versions)
+
+        return self._write(workspace, once, Messages, append)
+
+    async def get_message(self, workspace: str, session_id: str, sequence: int) -> Message:
+        bindings = key(workspace, session_id)
+        row = await self._rows.row(self.statements.MESSAGE, bindings | {"sequence": sequence})
+        if row is None:
+            await self._message_count(bindings)
+            raise MessageNotFound(session_id, sequence)
+        return _decode_message(row[0])
+
+    async def list_messages(self, workspace: str, session_id: str, query: MessageQuery) -> Transcript:
+        session_id = canonical_id(session_id)
+        bindings = key(workspace, session_id)
+        # Where the first messages are does not depend on how many there are.
+        any_count = query.role is None and not query.from_end
+        first, last = sequences(MOST if any_count else await self._message_count(bindings), query)
+        bindings |= {"first": first, "last": last, "end": first + MOST_JOINED}
+        if query.role is not None:
+            return Transcript(session_id, await self._messages_of_role(query, bindings, first, last))
+        return Transcript(session_id, await self._messages(query, bindings))
+
+    async def follow_session(self, workspace: str, session_id: str, *, after_event: str | None = None) -> Events:
+        session_id = canonical_id(session_id)
+        tail = await tails.session_tail(self._rows, self.statements, workspace, session_id, after_event)
+        if tail is None:
+            raise SessionNotFound(session_id)
+        return Events(tails.follow(tail, self._changes, workspace, session_id))
+
+    async def follow_sessions(self, workspace: str, *, after_event: str | None = None) -> Events:
+        tail = await tails.workspace_tail(self._rows, self.statements, workspace, after_event)
+        return Events(tails.follow(tail, self._changes, workspace))
+
+    async def count_sessions(self, workspace: str) -> int:
+        row = await self._read(lambda rows: rows.row(self.statements.COUNT_SESSIONS, {"workspace": workspace}))
+        assert row is not None, "An aggregate always has a row."
+        counted: int = row[0]
+        return counted
+
+    async def list_workspaces(self) -> list[str]:
+        return [workspace for (workspace,) in await self._rows.all(self.statements.WORKSPACES, {})]
+
+    async def _forget_some_expired(self) -> bool:
+        """Delete some answers that have expired; False if there were none."""
+        bindings: Bindings = {"now": self._clock.now(), "most": ANSWERS_AT_ONCE}
+        row = await self._rows.row(EXPIRED_WORKSPACE, {"now": bindings["now"]})
+        if row is None:
+            return await self._forget_expired_texts(bindings)
+        workspace = str(row[0])
+        bindings["workspace"] = workspace
+        await self._change(workspace, lambda change: change.run(FORGET_EXPIRED_ANSWERS, bindings))
+        return True
+
+    async def _forget_expired_texts(self, bindings: Bindings) -> bool:
+        if await self._rows.row(EXPIRED_TEXT, bindings) is None:
+            return False
+        await self._transact(lambda transaction: transaction.row(FORGET_TEXTS, bindings))
+        return True
+
+    async def _messages(self, query: MessageQuery, bindings: Bindings) -> Listing:
+        joined = await self._joined(queries.joined_messages(self.dialect, query.order), bindings)
+        if joined is not None:
+            return Listing(joined)
+        listed = await self._listing(queries.messages(self.dialect, query.order), bindings)
+        if not listed.first:
+            # It has none of these messages, or is not there.
+            await self._message_count(bindings)
+        return listed
+
+    async def _messages_of_role(self, query: MessageQuery, bindings: Bindings, first: int, last: int) -> Listing:
+        next_cursor: str | None = None
+        if query.limit is not None:
+            first, last, next_cursor = await self._read(lambda rows: range_of_page(rows, query, bindings, first, last))
+        bindings |= {"role": query.role, "first": first, "last": last}
+        listed = await self._listing(queries.messages_of_role(self.dialect, query.order), bindings, searching=True)
+        return replace(listed, next_cursor=next_cursor, cursor_name=query.page_after)
+
+    async def _message_count(self, bindings: Bindings) -> int:
+        row = await self._rows.row(self.statements.MESSAGE_COUNT, bindings)
+        if row is None:
+            raise SessionNotFound(str(bindings["id"]))
+        count: int = row[0]
+        return count
+
+
+def _without_circle(session_id: str, ancestors: list[SessionSummary]) -> list[SessionSummary]:
+    """The ancestors until one comes again, as imported sessions may have it."""
+    seen = {session_id}
+    for place, ancestor in enumerate(ancestors):
+        if ancestor.id in seen:
+            return ancestors[:place]
+        seen.add(ancestor.id)
+    return ancestors
+
+
+def key(workspace: str, session_id: str) -> Bindings:
+    """What a statement on one session is given."""
+    return {"workspace": workspace, "id": canonical_id(session_id)}

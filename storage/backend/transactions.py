@@ -1,0 +1,129 @@
+"""What storages with transactions and SQL have: reads, writes, and answers that are recorded with their effect."""
+
+import asyncio
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
+from typing import Any, TypeVar
+
+from ..model.errors import NothingWritten, StorageUnavailable
+from ..model.records import Listing, Once
+from ..operations.bulk import removal as removing
+from ..operations.bulk import staging
+from ..operations.bulk.removal import Removals
+from ..operations.events.change_notifier import Changes
+from ..operations.idempotency import do_once, do_part, forget, progress, recall
+from ..operations.unit_of_work import Change
+from ..sql.dialect import Dialect
+from ..sql.ports import Bindings, Reader, Statements, Transaction
+from ..values.clock import Clock
+
+Answer = TypeVar("Answer")
+Effect = Callable[[Change], Coroutine[Any, Any, Answer]]
+# The id of a session that is being written, and its writer.
+Staged = tuple[str, str]
+Work = Callable[[Transaction], Coroutine[Any, Any, Answer]]
+
+
+class Transactions(ABC):
+    """Runs `statements`: points from `_rows`, long reads by `_read`, writes by `_change`."""
+
+    statements: Statements
+    dialect: Dialect
+    _idempotency_ttl: float
+    _clock: Clock
+    _rows: Reader
+    _changes: Changes
+    _removals: Removals
+
+    def _start_removals(self) -> None:
+        self._pieces = asyncio.Lock()
+        self._removals = Removals(self._is_removal_due, self._do_piece, self.statements)
+
+    async def _is_removal_due(self) -> bool:
+        return await self._rows.row(self.statements.NEXT_REMOVAL, {"seconds": removing.LEASE_SECONDS}) is not None
+
+    async def _do_piece(self, work: Work[Answer]) -> Answer:
+        """What `work` answers, after a transaction of its own, as a piece of many."""
+        return await self._paced(lambda: self._transact(work))
+
+    async def _paced(self, piece: Callable[[], Awaitable[Answer]]) -> Answer:
+        """What a piece answers: one is done at a time, and others have time for their writes between two."""
+        async with self._pieces:
+            answer = await piece()
+            await asyncio.sleep(removing.PAUSE_SECONDS)
+            return answer
+
+    async def _abandon(self, workspace: str, staged: Staged | None) -> None:
+        """Let a session that was being written be removed; if that fails its lease ends."""
+        if staged is None:
+            return
+        session_id, writer = staged
+        key: Bindings = {"workspace": workspace, "id": session_id}
+        with suppress(StorageUnavailable):
+            await asyncio.shield(self._transact(lambda transaction: staging.give_up(transaction, key, writer)))
+        self._removals.wake()
+
+    @abstractmethod
+    async def _read(self, read: Callable[[Reader], Coroutine[Any, Any, Answer]]) -> Answer:
+        """What `read` reads, for which others need not wait."""
+
+    @abstractmethod
+    async def _joined(self, statement: str, bindings: Bindings) -> bytes | None:
+        """The one column of the one row of a list that the database joins; None where it is long, or no row."""
+
+    @abstractmethod
+    async def _listing(self, statement: str, bindings: Bindings, *, searching: bool = False) -> Listing:
+        """The rows of a list, from one moment, in constant memory; much is read for few where it is `searching`."""
+
+    @abstractmethod
+    async def _transact(self, work: Work[Answer]) -> Answer:
+        """What `work` answers, after a transaction that nobody sees: no write of a workspace."""
+
+    @abstractmethod
+    async def _change(self, workspace: str, effect: Effect[Answer]) -> Answer:
+        """What `effect` answers, after its transaction. It may be called twice, where the first time was undone."""
+
+    async def forget_answer(self, workspace: str, key: str) -> None:
+        """See `Storage`."""
+        await self._change(workspace, lambda change: forget(change, key))
+
+    async def _recall(self, workspace: str, once: Once | None, kind: type[Answer]) -> Answer | None:
+        """The answer to a request of many transactions, where it has one already."""
+        return None if once is None else await self._change(workspace, lambda change: recall(change, once, kind))
+
+    async def _progress(self, workspace: str, once: Once | None, kind: type[Answer]) -> Answer | None:
+        """How far a request of many transactions was when it was given up; None where it was not begun."""
+        return None if once is None else await self._change(workspace, lambda change: progress(change, once, kind))
+
+    async def _do_part(
+        self, workspace: str, once: Once | None, before: Answer, answer: object, part: Effect[Answer | None]
+    ) -> Answer | None:
+        """See `do_part`."""
+        seconds = self._idempotency_ttl
+        effect = part if once is None else lambda change: do_part(change, once, seconds, before, answer, part)
+        try:
+            return await self._change(workspace, effect)
+        except NothingWritten as cancelled:
+            # Of this part; those before it may have been done.
+            raise asyncio.CancelledError from cancelled
+
+    async def _answer(self, workspace: str, once: Once | None, answer: Answer) -> Answer:
+        """What was done without a transaction of its own, recorded."""
+
+        async def done(_change: Change) -> Answer:
+            return answer
+
+        return answer if once is None else await self._write(workspace, once, type(answer), done)
+
+    def _write(
+        self, workspace: str, once: Once | None, kind: type[Answer], effect: Effect[Answer]
+    ) -> Coroutine[Any, Any, Answer]:
+        if once is None:
+            return self._change(workspace, effect)
+        return self._change(workspace, lambda change: do_once(change, once, self._idempotency_ttl, kind, effect))
+
+    async def _begin(self, transaction: Transaction, workspace: str, effect: Effect[Answer]) -> Answer:
+        """What `effect` answers in a transaction, as a write that happens now."""
+        revision = await transaction.next_revision(workspace)
+        return await effect(Change(transaction, self.statements, workspace, self._clock.now(), revision))

@@ -1,0 +1,103 @@
+"""Exports and imports in storages with transactions."""
+
+import asyncio
+from contextlib import aclosing, closing
+from secrets import token_hex
+
+from ..model.errors import SessionExists
+from ..model.records import Export, ImportReport, Once, OnConflict, Progressed, Session
+from ..operations.transfer import import_ as importing
+from ..operations.transfer.export import Position, export
+from ..operations.transfer.import_staging import Upload
+from ..operations.unit_of_work import Change
+from ..sql.ports import Bindings
+from .transactions import Transactions
+
+# An import looks again after so long whether another has written a session, or has given up.
+WAITING_SECONDS = 0.1
+
+
+class TransactionalTransfer(Transactions):
+    """Reads and writes all sessions of a workspace."""
+
+    async def export_sessions(self, workspace: str) -> Export:
+        position = Position(self.statements, workspace)
+        return Export(export(lambda: self._read(position.read)))
+
+    async def import_sessions(
+        self, workspace: str, export: Export, on_conflict: OnConflict, *, once: Once | None = None
+    ) -> ImportReport:
+        with closing(Upload(token_hex() if once is None else once.key)) as upload:
+            there: str | None = None
+            sessions_before = 0
+            async with aclosing(export.batches) as batches:
+                async for lines in batches:
+                    found = await asyncio.to_thread(upload.add, lines)
+                    if on_conflict == "fail":
+                        there = there or await self._first_known(workspace, found)
+                    if on_conflict == "new_id":
+                        await self._find_renamed(workspace, upload, found, sessions_before)
+                    sessions_before += len(found)
+            upload.finish()
+            recalled = await self._recall(workspace, once, ImportReport)
+            if recalled is not None:
+                return recalled
+            begun = await self._progress(workspace, once, ImportReport)
+            if begun is None and there is not None:
+                raise SessionExists(there)
+            return await self._import(workspace, upload, on_conflict, once, begun or ImportReport(), export.progressed)
+
+    async def _first_known(self, workspace: str, found: list[Session]) -> str | None:
+        for session in found:
+            if await self._is_known(workspace, session.id):
+                return session.id
+        return None
+
+    async def _find_renamed(self, workspace: str, upload: Upload, found: list[Session], place: int) -> None:
+        """Keep which of the sessions get a new id, the first of which is at this place of the import."""
+        for number, session in enumerate(found, place):
+            if await self._is_known(workspace, session.id):
+                is_written = await self._is_known(workspace, upload.renames.new_id(session))
+                upload.renames.add(session, number, is_written=is_written)
+
+    async def _is_known(self, workspace: str, session_id: str) -> bool:
+        key: Bindings = {"workspace": workspace, "id": session_id}
+        return await self._rows.row(self.statements.STATE, key) is not None
+
+    async def _import(
+        self,
+        workspace: str,
+        upload: Upload,
+        on_conflict: OnConflict,
+        once: Once | None,
+        report: ImportReport,
+        progressed: Progressed,
+    ) -> ImportReport:
+        upload.renames.go_on(report.sessions + report.skipped)
+        await asyncio.to_thread(upload.leave_out, report.sessions + report.skipped)
+        progress = importing.Progress(report, upload.position)
+        more: importing.Progress | None = progress
+        try:
+            while more is not None:
+                progress = more
+                if progress.waits:
+                    await asyncio.sleep(WAITING_SECONDS)
+                more = await self._import_some(workspace, upload, on_conflict, once, progress)
+                progressed()
+        except BaseException:
+            await self._abandon(workspace, progress.staged)
+            raise
+        return progress.report
+
+    async def _import_some(
+        self, workspace: str, upload: Upload, on_conflict: OnConflict, once: Once | None, before: importing.Progress
+    ) -> importing.Progress | None:
+        after: importing.Progress | None = None
+
+        async def part(change: Change) -> ImportReport | None:
+            nonlocal after
+            after = await importing.import_some(change, upload, on_conflict, before)
+            return None if after is None else after.report
+
+        await self._paced(lambda: self._do_part(workspace, once, before.report, before.report, part))
+        return after

@@ -1,0 +1,80 @@
+"""Whether a storage takes writes, known without one for each who asks: by the last that was refused, and by a trial."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable
+
+from ..model.errors import StorageUnavailable
+
+logger = logging.getLogger(__name__)
+
+# What was found is true for so long; of many who ask within it one is the reason to look.
+TRUSTED_SECONDS = 1.0
+# Who asks is not kept waiting by a disk, or a server, that does not answer.
+WAIT_SECONDS = 2.0
+# A storage that refuses thousands of writes a second is one warning in so long.
+QUIET_SECONDS = 10.0
+
+Look = Callable[[], Awaitable[None]]
+
+
+class WriteCheck:
+    """Looks whether the storage would take a write; after one was refused, it tries a small one until that succeeds.
+
+    `look` costs little and writes nothing that stays; `trial` is a write, of nothing. Both raise `StorageUnavailable`.
+    """
+
+    def __init__(self, look: Look, trial: Look) -> None:
+        self._look = look
+        self._trial = trial
+        self._is_refusing = False
+        self._warned_at = -QUIET_SECONDS
+        self._checked_at = -TRUSTED_SECONDS
+        self._reason: str | None = None
+        self._checking: asyncio.Task[None] | None = None
+
+    def refused(self, error: StorageUnavailable) -> None:
+        """Take note of a write that was refused: a reason to try one."""
+        if error.is_busy:
+            return
+        now = time.monotonic()
+        if not self._is_refusing:
+            self._is_refusing = True
+            self._checked_at = now - TRUSTED_SECONDS
+        if now - self._warned_at >= QUIET_SECONDS:
+            self._warned_at = now
+            logger.warning("The storage refuses writes: %s", error)
+
+    async def check(self) -> None:
+        """Raises `StorageUnavailable` if writes are refused."""
+        if self._checking is None and time.monotonic() - self._checked_at >= TRUSTED_SECONDS:
+            self._checking = asyncio.create_task(self._check())
+        if self._checking is not None:
+            checking = self._checking
+            done, _ = await asyncio.wait([checking], timeout=WAIT_SECONDS)
+            if not done:
+                raise StorageUnavailable(f"it has not told within {WAIT_SECONDS:g} seconds whether it takes writes")
+            await checking
+        if self._reason is not None:
+            raise StorageUnavailable(self._reason)
+
+    async def close(self) -> None:
+        """Give up what is being tried."""
+        if self._checking is not None:
+            self._checking.cancel()
+            await asyncio.wait([self._checking])
+
+    async def _check(self) -> None:
+        try:
+            await (self._trial() if self._is_refusing else self._look())
+        except StorageUnavailable as error:
+            self._reason = None if error.is_busy else error.reason
+        else:
+            self._reason = None
+            if self._is_refusing:
+                self._is_refusing = False
+                logger.warning("The storage takes writes again.")
+        finally:
+            self._checked_at = time.monotonic()
+            self._checking = None

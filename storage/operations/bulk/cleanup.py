@@ -1,0 +1,89 @@
+"""Old sessions: which they are, and their end."""
+
+import msgspec
+
+from ...model.records import CleanUp, CleanUpReport
+from ...sql.ports import Bindings, Row, Rows, Statements
+from ...values.clock import AFTER_LAST_MOMENT, DAY_SECONDS, after
+from .. import sessions
+from ..unit_of_work import Change
+from . import removal as removing
+
+SESSIONS_AT_ONCE = 100
+# To delete them takes as long as others can wait for.
+DELETED_AT_ONCE = 25
+MOST_NAMED = 1_000
+
+
+class CleanUpProgress(msgspec.Struct, frozen=True):
+    """How far a clean-up is: the last session that was passed, of those from before `cutoff`.
+
+    Sessions that were written after it began have a revision past `last_revision`, and stay.
+    """
+
+    cutoff: str
+    last_revision: int
+    report: CleanUpReport
+    at: str = ""
+    after_id: str = ""
+
+
+def first_progress(which: CleanUp, now: str, last_revision: int) -> CleanUpProgress:
+    """That of a clean-up which begins `now`, by the machine's clock, after the write of `last_revision`.
+
+    With 0 days the cutoff is past every time: also a session that was written while the clock was ahead is older.
+    """
+    days = which.older_than_days
+    cutoff = after(now, -days * DAY_SECONDS) if days else AFTER_LAST_MOMENT
+    return CleanUpProgress(cutoff, last_revision, CleanUpReport(dry_run=which.dry_run))
+
+
+class Walk:
+    """A walk through the old sessions, from the one that was longest not updated; its `progress` goes on from one."""
+
+    def __init__(self, workspace: str, which: CleanUp, progress: CleanUpProgress) -> None:
+        self.progress = progress
+        self._workspace = workspace
+        self._statuses = " ".join(which.status)
+
+    async def look(self, rows: Rows, statements: Statements) -> bool:
+        """Count the next of them; False where there are none."""
+        return self._pass(await self._next(rows, statements, SESSIONS_AT_ONCE))
+
+    async def delete(self, change: Change) -> bool:
+        """The same, and delete them, each under a revision of its own."""
+        found = await self._next(change.transaction, change.statements, DELETED_AT_ONCE)
+        left = removing.MESSAGES_AT_ONCE
+        for _, session_id, _ in found:
+            left -= await sessions.delete(change, session_id, None, left)
+            change = await change.next()
+        return self._pass(found)
+
+    async def _next(self, rows: Rows, statements: Statements, most: int) -> list[Row]:
+        bindings: Bindings = {
+            "workspace": self._workspace,
+            "cutoff": self.progress.cutoff,
+            "last_revision": self.progress.last_revision,
+            "statuses": self._statuses,
+            "at": self.progress.at,
+            "after_id": self.progress.after_id,
+            "most": most,
+        }
+        return await rows.all(statements.OLD_SESSIONS, bindings)
+
+    def _pass(self, found: list[Row]) -> bool:
+        if found:
+            updated_at, last_id, _ = found[-1]
+            report = _report(self.progress.report, found)
+            self.progress = msgspec.structs.replace(self.progress, report=report, at=updated_at, after_id=last_id)
+        return bool(found)
+
+
+def _report(before: CleanUpReport, found: list[Row]) -> CleanUpReport:
+    named = [session_id for _, session_id, _ in found][: MOST_NAMED - len(before.session_ids)]
+    return CleanUpReport(
+        before.dry_run,
+        before.sessions + len(found),
+        before.messages + sum(messages for _, _, messages in found),
+        (*before.session_ids, *named),
+    )

@@ -1,0 +1,117 @@
+"""Forks: a session is copied in pieces, and seen when all of it is copied, as the other is at that moment."""
+
+from typing import Self
+
+from msgspec.structs import replace
+
+from ...model.errors import SessionNotFound, TooFewMessages
+from ...model.records import Fork, Session, Versions
+from ...sql.ports import Bindings, Statements, Transaction
+from ...values.sums import MOST
+from ...values.uuid7 import canonical_id, new_session_id
+from ..idempotency import Unfinished
+from ..sessions import folded, read_session
+from ..unit_of_work import Change, State
+from . import removal as removing
+from . import staging
+from .removal import next_piece
+
+
+class Copy(Unfinished, frozen=True):
+    """A fork that is being written: what it copies, and how far it is. It is its own lease's writer."""
+
+    workspace: str
+    session_id: str
+    # Tells the session from one that comes under its id later.
+    created_revision: int
+    fork_id: str
+    created_at: str
+    last: int
+    copied: int = 0
+    tokens: int = 0
+
+    @classmethod
+    def of(cls, change: Change, session_id: str, state: State, last: int) -> Self:
+        """A fork that begins now."""
+        fork_id = new_session_id(change.now)
+        return cls(change.workspace, canonical_id(session_id), state.created_revision, fork_id, change.now, last)
+
+    @property
+    def key(self) -> Bindings:
+        """The key of the fork."""
+        return {"workspace": self.workspace, "id": self.fork_id}
+
+    @property
+    def is_copied(self) -> bool:
+        """Whether every message is there that was to be copied."""
+        return self.copied == self.last
+
+
+async def begin(change: Change, session_id: str, how: Fork, versions: Versions) -> Session | Copy:
+    """Fork a session; a long one only as far as its first piece."""
+    state = await change.state(session_id, versions)
+    copy = Copy.of(change, session_id, state, _last(session_id, state, how))
+    copy = await _copy_piece(change.transaction, change.statements, copy)
+    if copy.is_copied:
+        return await _open(change, how, copy)
+    await staging.begin(change.transaction, change.statements, copy.key, copy.fork_id)
+    return copy
+
+
+async def go_on(transaction: Transaction, statements: Statements, copy: Copy) -> Copy:
+    """Copy the next piece."""
+    await staging.renew(transaction, statements, copy.key, copy.fork_id)
+    return await _copy_piece(transaction, statements, copy)
+
+
+async def finish(change: Change, how: Fork, versions: Versions, copy: Copy) -> Session | Copy:
+    """Open the fork, with the messages that have come meanwhile; if there are more than a piece it is still a copy."""
+    state = await change.state(copy.session_id, versions)
+    if state.created_revision != copy.created_revision:
+        raise SessionNotFound(copy.session_id)
+    copy = replace(copy, last=_last(copy.session_id, state, how))
+    if copy.last - copy.copied > removing.MESSAGES_AT_ONCE:
+        return copy
+    copy = await _copy_piece(change.transaction, change.statements, copy)
+    if not copy.is_copied:
+        return copy
+    await staging.finish(change.transaction, copy.key, copy.fork_id)
+    return await _open(change, how, copy)
+
+
+def _last(session_id: str, state: State, how: Fork) -> int:
+    last = state.message_count if how.at_sequence is None else how.at_sequence
+    if last > state.message_count:
+        raise TooFewMessages(session_id, last, state.message_count)
+    return last
+
+
+async def _copy_piece(transaction: Transaction, statements: Statements, copy: Copy) -> Copy:
+    if copy.is_copied:
+        return copy
+    key: Bindings = {"workspace": copy.workspace, "id": copy.session_id}
+    piece, _ = await next_piece(transaction, key, copy.copied, copy.last, removing.MESSAGES_AT_ONCE)
+    if not piece:
+        # It was deleted meanwhile.
+        raise SessionNotFound(copy.session_id)
+    last = piece[-1][0]
+    bindings = key | {"fork_id": copy.fork_id, "after": copy.copied, "last": last}
+    await transaction.row(statements.FORK_MESSAGES, bindings)
+    return replace(copy, copied=last, tokens=copy.tokens + sum(tokens for _, tokens, _ in piece))
+
+
+async def _open(change: Change, how: Fork, copy: Copy) -> Session:
+    bindings = change.key(copy.session_id) | {
+        "fork_id": copy.fork_id,
+        "created_at": copy.created_at,
+        "name": how.name,
+        "folded_name": folded(how.name),
+        "last": copy.last,
+        "tokens": min(copy.tokens, MOST),
+    }
+    await change.run(change.statements.FORK_SESSION, bindings)
+    await change.run(change.statements.FORK_DETAIL, bindings)
+    forked = await read_session(change, copy.fork_id)
+    directory: Bindings = {"amplified_dir": forked.amplified_dir, "created_at": forked.created_at}
+    await change.run(change.statements.USE_DIRECTORY, change.key(copy.fork_id) | directory)
+    return forked

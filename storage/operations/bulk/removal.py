@@ -1,0 +1,124 @@
+"""Removing the messages of sessions that are gone, in pieces, so that no other write waits for long.
+
+The table `removal` has each session whose messages are there and which is not: it was deleted, or it is being written
+(see staging.py) and becomes visible when all of it is there.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
+from typing import Any
+
+from ...model.errors import StorageUnavailable
+from ...sql.ports import Bindings, Row, Statements, Transaction, until
+from ...sql.statements.recorded_answers import FORGET_SESSION_TEXT
+from ...sql.statements.removals import FORGET_RECORDS, MESSAGE_SIZES
+from ...values.sums import MOST
+
+logger = logging.getLogger(__name__)
+
+# A piece is as much as another write can wait for.
+MESSAGES_AT_ONCE = 1_000
+BYTES_AT_ONCE = 1024 * 1024
+# So many go with their session, in its transaction: many sessions may be deleted at once.
+MESSAGES_AT_DELETION = 100
+# Who writes a session renews its lease with each piece.
+LEASE_SECONDS = 15
+# So many seconds between two pieces other processes have for their writes.
+PAUSE_SECONDS = 0.005
+
+Piece = Callable[[Transaction], Coroutine[Any, Any, bool]]
+
+
+async def next_piece(
+    transaction: Transaction, key: Bindings, after: int, last: int, most: int
+) -> tuple[list[Row], bool]:
+    """The sequence, tokens and size of each message of the next piece, and whether these are all up to `last`."""
+    most = max(0, min(most, MESSAGES_AT_ONCE))
+    bindings: Bindings = key | {"after": after, "last": last, "most": most}
+    rows = await transaction.all(MESSAGE_SIZES, bindings)
+    piece = until(rows, BYTES_AT_ONCE, lambda row: int(row[2]))
+    return piece, len(piece) == len(rows) < most
+
+
+async def remove_some(transaction: Transaction, key: Bindings, most: int) -> int:
+    """Remove the next messages of a session that is in `removal`, `most` at most, and it from there after the last.
+
+    How many were removed.
+    """
+    piece, is_last = await next_piece(transaction, key, 0, MOST, most)
+    if piece:
+        await transaction.remove_messages(key, piece[-1][0])
+    if is_last:
+        records = await transaction.all(FORGET_RECORDS, key | {"most": MESSAGES_AT_ONCE})
+        texts = await transaction.all(FORGET_SESSION_TEXT, key)
+        if len(records) < MESSAGES_AT_ONCE and not texts:
+            await transaction.end_removal(key)
+    return len(piece)
+
+
+async def remove_next(transaction: Transaction, statements: Statements) -> bool:
+    """Remove a piece of a session that nobody writes; False if there is none, or others remove it."""
+    found = await transaction.row(statements.LOCK_REMOVAL, {"seconds": LEASE_SECONDS})
+    if found is None:
+        return False
+    workspace, session_id = found
+    return await remove_more(transaction, statements, {"workspace": workspace, "id": session_id})
+
+
+async def remove_more(transaction: Transaction, statements: Statements, key: Bindings) -> bool:
+    """Remove a piece of a session; False if somebody writes one of its id, or it is removed already."""
+    # Its writer can't go on from here.
+    if await transaction.row(statements.TAKE_REMOVAL, key | {"seconds": LEASE_SECONDS}) is None:
+        return False
+    await remove_some(transaction, key, MESSAGES_AT_ONCE)
+    return True
+
+
+class Removals:
+    """Removes what is in `removal` in the background: when it is woken, and whenever a lease may have ended.
+
+    `is_due` tells whether there is something to remove; `do` runs a piece of work in a transaction of its own.
+    """
+
+    def __init__(
+        self,
+        is_due: Callable[[], Awaitable[bool]],
+        do: Callable[[Piece], Awaitable[bool]],
+        statements: Statements,
+    ) -> None:
+        self._is_due = is_due
+        self._do = do
+        self._statements = statements
+        self._woken = asyncio.Event()
+        self._task = asyncio.create_task(self._run())
+
+    def wake(self) -> None:
+        """Look now: something was deleted, or given up."""
+        self._woken.set()
+
+    async def close(self) -> None:
+        """Leave what is not removed yet to the next start."""
+        self._task.cancel()
+        with suppress(asyncio.CancelledError):
+            await self._task
+
+    async def _run(self) -> None:
+        while True:
+            self._woken.clear()
+            try:
+                await self._remove_all()
+            except StorageUnavailable as error:
+                logger.warning("Deleted messages can't be removed now; will retry: %s", error)
+            except Exception:
+                # A defect; what it concerns is invisible already, and later removals need this task.
+                logger.exception("Deleted messages could not be removed; will retry")
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LEASE_SECONDS):
+                    await self._woken.wait()
+
+    async def _remove_all(self) -> None:
+        while await self._is_due():
+            if not await self._do(lambda transaction: remove_next(transaction, self._statements)):
+                return

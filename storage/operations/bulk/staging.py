@@ -1,0 +1,38 @@
+"""Sessions that are written in pieces: nobody sees their messages before the session itself, which comes last.
+
+Meanwhile such a session is in the table `removal`, with a lease that each piece renews. A writer that ends leaves its
+messages to be removed when the lease has ended (see removing.py).
+"""
+
+from ...model.errors import StorageUnavailable
+from ...sql.ports import Bindings, Statements, Transaction
+from ...sql.statements.removals import END_WRITING, GIVE_UP_WRITING
+from . import removal as removing
+
+
+async def begin(transaction: Transaction, statements: Statements, key: Bindings, writer: str) -> None:
+    """Take a lease for a session of which some messages are written."""
+    await transaction.row(statements.BEGIN_WRITING, key | {"writer": writer, "seconds": removing.LEASE_SECONDS})
+
+
+async def renew(transaction: Transaction, statements: Statements, key: Bindings, writer: str) -> None:
+    """Renew the lease, before the next piece. Raises `StorageUnavailable` if it has ended."""
+    row = await transaction.row(statements.RENEW_LEASE, key | {"writer": writer, "seconds": removing.LEASE_SECONDS})
+    _check(row is not None)
+
+
+async def finish(transaction: Transaction, key: Bindings, writer: str) -> None:
+    """Keep what is written: the session is there now. Raises `StorageUnavailable` if the lease has ended."""
+    _check(await transaction.row(END_WRITING, key | {"writer": writer}) is not None)
+
+
+async def give_up(transaction: Transaction, key: Bindings, writer: str) -> bool:
+    """Leave what is written to be removed now."""
+    return await transaction.row(GIVE_UP_WRITING, key | {"writer": writer}) is not None
+
+
+def _check(is_held: bool) -> None:  # the condition that is checked
+    if not is_held:
+        raise StorageUnavailable(
+            f"a session was not written on for {removing.LEASE_SECONDS} seconds; send the request again"
+        )

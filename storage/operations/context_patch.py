@@ -1,0 +1,56 @@
+"""Patches of a session's context. A large one is merged before its transaction, which others wait for."""
+
+import msgspec
+from msgspec import Raw
+
+from ..model.errors import ContextTooLarge
+from ..values.json_size import MOST_VALUES, has_more_values
+from ..values.merge_patch import count_kept, merge_members
+from ..values.text import text
+
+MOST_MEMBERS = 1_024
+MOST_CONTEXT_BYTES = 8 * 1024 * 1024
+# A context and a patch of so many bytes together are merged in a millisecond.
+MAX_UNPREPARED_BYTES = 16 * 1024
+# So often another process may change the context meanwhile; then it is merged while everybody waits.
+MAX_PREPARATIONS = 5
+
+
+class PatchedContext(msgspec.Struct, frozen=True):
+    """What a patch makes of the context that was `before`."""
+
+    before: str
+    after: str
+
+
+def patch_context(session_id: str, before: str, patch: Raw) -> PatchedContext:
+    """Merge a patch (RFC 7396) into a context. Raises `ContextTooLarge`."""
+    # All of them would be there afterwards.
+    _check_members(session_id, count_kept(text(patch)))
+    members = merge_members(before, text(patch))
+    _check_members(session_id, len(members))
+    merged = msgspec.json.encode(members)
+    if len(merged) > MOST_CONTEXT_BYTES:
+        raise ContextTooLarge(session_id, f"{len(merged)} bytes; the most is {MOST_CONTEXT_BYTES}")
+    if has_more_values(merged, MOST_VALUES):
+        raise ContextTooLarge(session_id, f"more than {MOST_VALUES} values, which are the most")
+    return PatchedContext(before, merged.decode())
+
+
+def _check_members(session_id: str, members: int) -> None:
+    if members > MOST_MEMBERS:
+        raise ContextTooLarge(session_id, f"{members} members; the most is {MOST_MEMBERS}")
+
+
+def patched_context(
+    session_id: str, before: str, patch: Raw, prepared: PatchedContext | None, *, last: bool
+) -> str | None:
+    """The context that is written: the `prepared` one, if it was made of the context as it is, or a small one.
+
+    None if a large one has to be prepared first, unless this is the `last` try. Raises `ContextTooLarge`.
+    """
+    if prepared is not None and prepared.before == before:
+        return prepared.after
+    if not last and len(before) + len(bytes(patch)) > MAX_UNPREPARED_BYTES:
+        return None
+    return patch_context(session_id, before, patch).after

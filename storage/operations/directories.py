@@ -1,0 +1,164 @@
+"""What is written of amplified directories."""
+
+import msgspec
+from msgspec import Raw
+
+from ..model.directory_path import ROOT, lineage_of, normalised
+from ..model.directory_records import DirectoryPatch, Marker, NewDirectory, Refusal, ScanReport
+from ..model.errors import (
+    DirectoryExists,
+    DirectoryInUse,
+    DirectoryMetadataRefused,
+    DirectoryNotAmplified,
+    DirectoryPathRefused,
+    RootDirectory,
+)
+from ..sql.ports import Bindings, Row
+from ..sql.statements import directories as statements
+from ..values.merge_patch import merge_patch
+from ..values.text import text
+from . import profiles
+from .unit_of_work import Change
+
+MOST_METADATA_BYTES = 256 * 1024
+# A patch that replaces each member and one that deletes each take less.
+MAX_PATCH_BYTES = 4 * MOST_METADATA_BYTES
+MOST_MEMBERS = 1_024
+MOST_REFUSALS = 1_000
+
+# Members of a marker that are not a directory's metadata.
+MARKER_MEMBERS = ("default_profile", "amplifierd")
+
+_members = msgspec.json.Decoder(dict[str, Raw]).decode
+
+
+def known(path: str) -> str:
+    """The one spelling of a path that a directory may have. Raises `DirectoryNotAmplified` where none may."""
+    try:
+        return normalised(path)
+    except DirectoryPathRefused:
+        raise DirectoryNotAmplified(path) from None
+
+
+async def create(change: Change, new: NewDirectory) -> str:
+    """Amplify a directory; its path."""
+    path = normalised(new.relative_path)
+    if new.default_profile is not None:
+        await profiles.hash_of_profile(change, new.default_profile)
+    metadata = text(new.metadata)
+    _check(path, metadata)
+    if path == ROOT or not await _insert(change, path, new.default_profile, metadata):
+        raise DirectoryExists(path)
+    return path
+
+
+async def create_root(change: Change) -> None:
+    """Amplify the root, where it is not."""
+    await _insert(change, ROOT, None, "{}")
+
+
+async def update(change: Change, path: str, patch: DirectoryPatch) -> None:
+    """Change what the patch names."""
+    default_profile, metadata, updated_at = await _row(change, path)
+    if isinstance(patch.default_profile, str):
+        await profiles.hash_of_profile(change, patch.default_profile)
+    if not isinstance(patch.default_profile, msgspec.UnsetType):
+        default_profile = patch.default_profile
+    if isinstance(patch.metadata, Raw):
+        if len(bytes(patch.metadata)) > MAX_PATCH_BYTES:
+            size = len(bytes(patch.metadata))
+            raise DirectoryMetadataRefused(path, f"a patch of {size} bytes; the limit is {MAX_PATCH_BYTES}")
+        metadata = merge_patch(metadata, text(patch.metadata))
+        _check(path, metadata)
+    await _set(change, path, default_profile, metadata, max(updated_at, change.now))
+
+
+async def delete(change: Change, path: str, *, force: bool) -> None:
+    """Amplify a directory no more."""
+    if path == ROOT:
+        raise RootDirectory
+    await _row(change, path)
+    used = await change.run(statements.SESSION_COUNT, _key(change, path))
+    if used is not None and used[0] and not force:
+        raise DirectoryInUse(path, used[0])
+    await change.run(statements.DELETE_DIRECTORY, _key(change, path))
+    await change.run(statements.ADD_TO_TOTAL, {"workspace": change.workspace, "more": -1})
+
+
+async def take_up(change: Change, markers: list[Marker], report: ScanReport) -> tuple[ScanReport, list[str]]:
+    """What a report is once these markers are taken up, and the directories whose markers are older than they now."""
+    counts = {"created": report.created, "updated": report.updated, "unchanged": report.unchanged}
+    refused, older = list(report.refused), []
+    for marker in markers:
+        try:
+            done = await _take_up(change, marker)
+        except (DirectoryPathRefused, DirectoryMetadataRefused) as error:
+            refused.append(Refusal(marker.relative_path, str(error)))
+            continue
+        counts[done] += 1
+        if done == "updated" and marker.written_at is not None:
+            older.append(marker.relative_path)
+    return ScanReport(**counts, refused=tuple(refused[:MOST_REFUSALS])), older
+
+
+async def _take_up(change: Change, marker: Marker) -> str:
+    path = normalised(marker.relative_path)
+    if marker.fault:
+        raise DirectoryMetadataRefused(path, marker.fault)
+    if marker.default_profile is not None and not profiles.NAME.fullmatch(marker.default_profile):
+        raise DirectoryMetadataRefused(path, f"a default_profile {marker.default_profile!r}, which none can be called")
+    _check(path, marker.metadata)
+    row = await change.run(statements.DIRECTORY, _key(change, path))
+    if row is None:
+        await _insert(change, path, marker.default_profile, marker.metadata)
+        return "created"
+    default_profile, metadata, updated_at = row
+    is_older = marker.written_at is not None and marker.written_at < updated_at
+    # Members are the same in any order, and whichever way their names are escaped.
+    is_same = default_profile == marker.default_profile and _members(metadata) == _members(marker.metadata)
+    if is_older or is_same:
+        return "unchanged"
+    await _set(change, path, marker.default_profile, marker.metadata, max(updated_at, change.now))
+    return "updated"
+
+
+def _check(path: str, metadata: str) -> None:
+    members = _members(metadata)
+    for name in MARKER_MEMBERS:
+        if name in members:
+            raise DirectoryMetadataRefused(path, f"a member {name}, which is the marker's own")
+    if len(members) > MOST_MEMBERS:
+        raise DirectoryMetadataRefused(path, f"{len(members)} members; the most is {MOST_MEMBERS}")
+    size = len(metadata.encode())
+    if size > MOST_METADATA_BYTES:
+        raise DirectoryMetadataRefused(path, f"{size} bytes; the most is {MOST_METADATA_BYTES}")
+
+
+async def _row(change: Change, path: str) -> Row:
+    if path == ROOT:
+        await create_root(change)
+    row = await change.run(statements.DIRECTORY, _key(change, path))
+    if row is None:
+        raise DirectoryNotAmplified(path)
+    return row
+
+
+async def _insert(change: Change, path: str, default_profile: str | None, metadata: str) -> bool:
+    bindings: Bindings = {
+        "lineage": lineage_of(path),
+        "default_profile": default_profile,
+        "metadata": metadata,
+    }
+    inserted = await change.run(statements.INSERT_DIRECTORY, _key(change, path) | bindings) is not None
+    if inserted:
+        await change.run(statements.ADD_TO_TOTAL, {"workspace": change.workspace, "more": 1})
+    return inserted
+
+
+async def _set(change: Change, path: str, default_profile: str | None, metadata: str, updated_at: str) -> None:
+    bindings: Bindings = {"default_profile": default_profile, "metadata": metadata, "updated_at": updated_at}
+    await change.run(statements.UPDATE_DIRECTORY, _key(change, path) | bindings)
+
+
+def _key(change: Change, path: str) -> Bindings:
+    return {"workspace": change.workspace, "relative_path": path, "now": change.now}

@@ -1,0 +1,156 @@
+"""Following sessions: a reader's position in what is stored, and what there is after it.
+
+A reader that is slow, or comes back, reads from where it was: there is no buffer that it could fall out of.
+"""
+
+import asyncio
+from abc import ABC, abstractmethod
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import dataclass, replace
+
+import msgspec
+
+from ...model.errors import StorageUnavailable
+from ...model.records import Event
+from ...sql.ports import Bindings, Reader, Statements
+from ..sessions import session_of
+from .change_notifier import Changes
+
+MOST_EVENTS = 500
+BLOCK_BYTES = 256 * 1024
+RETRY_SECONDS = 1.0
+
+_encode = msgspec.json.Encoder().encode
+
+
+class Tail(ABC):
+    """A reader's position."""
+
+    @abstractmethod
+    async def read(self) -> "Step":
+        """What comes next; nothing where nothing has come."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Events, and the position `after` them; None when nothing can come any more. Those who are there share it."""
+
+    events: Sequence[Event]
+    after: Tail | None
+
+
+@dataclass(frozen=True, slots=True)
+class SessionTail(Tail):
+    """The position in one session: its last message, and the version of its last change."""
+
+    rows: Reader
+    statements: Statements
+    workspace: str
+    session_id: str
+    sequence: int
+    version: int
+
+    @property
+    def _key(self) -> Bindings:
+        return {"workspace": self.workspace, "id": self.session_id}
+
+    async def read(self) -> Step:
+        state = await self.rows.row(self.statements.TAIL_STATE, self._key)
+        if state is None:
+            return self._end()
+        message_count, version, changed_sequence = state
+        changed = version > self.version
+        # A change comes where it was made: after the messages that were there.
+        last = changed_sequence if changed else message_count
+        if last > self.sequence:
+            return await self._messages(last)
+        return await self._session() if changed else Step((), self)
+
+    async def _messages(self, last: int) -> Step:
+        bindings = self._key | {"first": self.sequence + 1, "last": last, "most": MOST_EVENTS}
+        rows = await self.rows.block(self.statements.TAIL_MESSAGES, bindings, BLOCK_BYTES)
+        if not rows:
+            return self._end()
+        events = tuple(Event("message", record, str(sequence)) for sequence, record in rows)
+        return Step(events, replace(self, sequence=rows[-1][0]))
+
+    async def _session(self) -> Step:
+        row = await self.rows.row(self.statements.TAIL_SESSION, self._key)
+        if row is None:
+            return self._end()
+        version, changed_sequence, *columns = row
+        if changed_sequence > self.sequence:
+            # It changed again, after more messages.
+            return await self._messages(changed_sequence)
+        session = session_of(self.session_id, tuple(columns))
+        event = Event("session", _encode(session), f"{self.sequence}.{version}")
+        return Step((event,), replace(self, version=version))
+
+    def _end(self) -> Step:
+        return Step((Event("deleted", _encode({"id": self.session_id})),), None)
+
+
+@dataclass(frozen=True, slots=True)
+class WorkspaceTail(Tail):
+    """The position in the writes of a workspace."""
+
+    rows: Reader
+    statements: Statements
+    workspace: str
+    revision: int
+
+    async def read(self) -> Step:
+        bindings: Bindings = {"workspace": self.workspace, "seen": self.revision, "most": MOST_EVENTS}
+        rows = await self.rows.block(self.statements.CHANGES, bindings, BLOCK_BYTES)
+        events = tuple(Event(kind, data, str(revision)) for revision, kind, data in rows)
+        return Step(events, replace(self, revision=rows[-1][0]) if rows else self)
+
+
+async def session_tail(
+    rows: Reader, statements: Statements, workspace: str, session_id: str, after_event: str | None
+) -> SessionTail | None:
+    """The position after an event; None where there is no such session."""
+    state = await rows.row(statements.TAIL_STATE, {"workspace": workspace, "id": session_id})
+    if state is None:
+        return None
+    message_count, version, changed_sequence = state
+    if after_event is None:
+        return SessionTail(rows, statements, workspace, session_id, message_count, version)
+    sequence, _, seen = after_event.partition(".")
+    if seen:
+        return SessionTail(rows, statements, workspace, session_id, int(sequence), int(seen))
+    # Who has seen this message has seen every change that was made before it.
+    seen_version = version if changed_sequence < int(sequence) else 0
+    return SessionTail(rows, statements, workspace, session_id, int(sequence), seen_version)
+
+
+async def workspace_tail(
+    rows: Reader, statements: Statements, workspace: str, after_event: str | None
+) -> WorkspaceTail:
+    """The position after an event."""
+    if after_event is not None:
+        return WorkspaceTail(rows, statements, workspace, int(after_event))
+    row = await rows.row(statements.LAST_REVISION, {"workspace": workspace})
+    assert row is not None, "An aggregate always has a row."
+    return WorkspaceTail(rows, statements, workspace, row[0])
+
+
+async def follow(
+    tail: Tail, changes: Changes, workspace: str, session_id: str | None = None
+) -> AsyncGenerator[Sequence[Event], None]:
+    """What comes after a position, until nothing can come any more."""
+    with changes.watch(workspace, session_id) as (topic, changed):
+        position: Tail | None = tail
+        while position is not None:
+            changed.clear()
+            try:
+                step: Step = await topic.read(position, position.read)
+            except StorageUnavailable:
+                # The position stays, and with it all that comes after it.
+                await asyncio.sleep(RETRY_SECONDS)
+                continue
+            position = step.after
+            if step.events:
+                yield step.events
+            else:
+                await changed.wait()

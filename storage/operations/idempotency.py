@@ -1,0 +1,130 @@
+"""Answers kept under a client's key, so that a request that comes again has no second effect.
+
+A record has the session that its answer is about, and goes with it.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import NamedTuple, TypeVar
+
+import msgspec
+from msgspec.json import decode, encode
+
+from ..model.errors import IdempotencyAnswerNotKept, IdempotencyKeyInUse, IdempotencyKeyReused
+from ..model.records import Once
+from ..sql.ports import Bindings
+from ..values.clock import after
+from .recorded_answers import TextNotKept, keep, read
+from .unit_of_work import Change
+
+Answer = TypeVar("Answer")
+Progress = TypeVar("Progress")
+Pending = TypeVar("Pending", bound="Unfinished")
+
+# Before the fingerprint of a request whose record is how far it is, and not yet its answer.
+UNFINISHED = "unfinished "
+
+
+class Unfinished(msgspec.Struct, frozen=True):
+    """What is not an answer yet, and is not recorded."""
+
+
+class _Recorded(NamedTuple):
+    """The JSON of a request's answer, or of how far it is."""
+
+    is_answer: bool
+    text: bytes
+    session_id: str | None
+
+
+async def do_once(
+    change: Change,
+    once: Once,
+    keep_seconds: float,
+    kind: type[Answer],
+    effect: Callable[[Change], Awaitable[Answer | Pending]],
+) -> Answer | Pending:
+    """The recorded answer of `kind`; where there is none, what `effect` answers, which is recorded with it."""
+    recorded = await recall(change, once, kind)
+    if recorded is not None:
+        return recorded
+    answer = await effect(change)
+    if not isinstance(answer, Unfinished):
+        await record(change, once, keep_seconds, answer)
+    return answer
+
+
+async def do_part(
+    change: Change,
+    once: Once,
+    keep_seconds: float,
+    before: Progress,
+    answer: object,
+    part: Callable[[Change], Awaitable[Progress | None]],
+) -> Progress | None:
+    """How far a request of many transactions is after its next part, which is recorded with it.
+
+    `before` is how far it was. Where there is no part left `answer` is recorded, and there is None. Raises
+    `IdempotencyKeyInUse` where another is recorded than `before`: somebody else has gone on with it, or is done.
+    """
+    recorded = await _recorded(change, once)
+    if recorded is not None and (recorded.is_answer or decode(recorded.text, type=type(before)) != before):
+        raise IdempotencyKeyInUse(once.key)
+    now = await part(change)
+    if now is None:
+        await record(change, once, keep_seconds, answer)
+    else:
+        await record(change, once, keep_seconds, now, UNFINISHED)
+    return now
+
+
+async def progress(change: Change, once: Once, kind: type[Answer]) -> Answer | None:
+    """How far a request of many transactions is; None where it is done, or not begun. Raises `IdempotencyKeyReused`."""
+    recorded = await _recorded(change, once)
+    return None if recorded is None or recorded.is_answer else decode(recorded.text, type=kind)
+
+
+async def recall(change: Change, once: Once, kind: type[Answer]) -> Answer | None:
+    """The recorded answer, and `once.replayed` where there is one.
+
+    Raises `IdempotencyKeyReused`, `IdempotencyAnswerNotKept`.
+    """
+    recorded = await _recorded(change, once)
+    once.replayed = recorded is not None and recorded.is_answer
+    if recorded is None or not recorded.is_answer:
+        return None
+    try:
+        return await read(change.transaction, change.workspace, recorded.session_id, recorded.text, kind)
+    except TextNotKept:
+        raise IdempotencyAnswerNotKept(once.key) from None
+
+
+async def _recorded(change: Change, once: Once) -> _Recorded | None:
+    row = await change.run(change.statements.RECORDED_ANSWER, _key(change, once))
+    if row is None:
+        return None
+    fingerprint, text, session_id = row
+    if fingerprint.removeprefix(UNFINISHED) != once.fingerprint:
+        raise IdempotencyKeyReused(once.key)
+    return _Recorded(fingerprint == once.fingerprint, text, session_id)
+
+
+async def record(change: Change, once: Once, keep_seconds: float, answer: object, state: str = "") -> None:
+    """Keep an answer for so long; one that is `UNFINISHED` as it is, for another part follows."""
+    session_id, text = (None, encode(answer).decode()) if state else await keep(change, keep_seconds, answer)
+    bindings = _key(change, once) | {
+        "fingerprint": state + once.fingerprint,
+        "answer": text,
+        "expires_at": after(change.now, keep_seconds),
+        "session_id": session_id,
+    }
+    await change.run(change.statements.RECORD_ANSWER, bindings)
+    await change.run(change.statements.FORGET_ANSWERS, bindings)
+
+
+async def forget(change: Change, key: str) -> None:
+    """Forget what was recorded under a key."""
+    await change.run(change.statements.FORGET_ANSWER, {"workspace": change.workspace, "key": key})
+
+
+def _key(change: Change, once: Once) -> Bindings:
+    return {"workspace": change.workspace, "key": once.key, "now": change.now}

@@ -1,0 +1,47 @@
+"""What a session is opened in: its profile and its directory."""
+
+import msgspec
+
+from ..model.directory_path import ROOT, lineage_of
+from ..model.errors import DirectoryNotAmplified
+from ..model.profile_records import ProfilePatch
+from ..model.records import NewSession
+from ..sql.ports import Bindings
+from ..sql.statements.sessions import PROFILE_IN_ROOT
+from .directories import known
+from .profiles import hash_of_profile, overridden
+from .unit_of_work import Change
+
+
+class Context(msgspec.Struct, frozen=True):
+    """The profile of a session that is to be: its name, and the hash of what it says now."""
+
+    profile: str
+    profile_hash: str
+
+
+async def resolve(change: Change, new: NewSession) -> Context:
+    """Find the context. Raises `DirectoryNotAmplified`, `ProfileNotFound`, `ProfileInvalid`."""
+    profile = await _profile(change, new.profile, known(new.amplified_dir))
+    profile_hash = await hash_of_profile(change, profile)
+    if isinstance(new.settings_overrides, ProfilePatch):
+        profile_hash = await overridden(change, profile, profile_hash, new.settings_overrides)
+    return Context(profile, profile_hash)
+
+
+async def _profile(change: Change, named: str | None, path: str) -> str:
+    """The profile that a session names, or else inherits from its directory."""
+    if path == ROOT:
+        # Which is always amplified.
+        return named or await _inherited(change, path, PROFILE_IN_ROOT, {"workspace": change.workspace})
+    bindings: Bindings = {"workspace": change.workspace, "amplified_dir": path, "lineage": lineage_of(path)}
+    inherited = await _inherited(change, path, change.statements.PROFILE_IN_DIRECTORY, bindings)
+    return named or inherited
+
+
+async def _inherited(change: Change, path: str, statement: str, bindings: Bindings) -> str:
+    row = await change.run(statement, bindings)
+    if row is None:
+        raise DirectoryNotAmplified(path)
+    profile: str = row[0]
+    return profile

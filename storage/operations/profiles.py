@@ -1,0 +1,222 @@
+"""What is written of profiles, and what a session keeps of one."""
+
+import hashlib
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+from msgspec import UNSET, Raw
+
+from ..model.errors import (
+    ProfileActive,
+    ProfileExists,
+    ProfileInvalid,
+    ProfileNameReserved,
+    ProfileNotFound,
+    ProfileReadOnly,
+)
+from ..model.profile_records import NewProfile, NewSessionConfig, Profile, ProfilePatch, ProfileSettings, SessionConfig
+from ..sql.ports import Bindings, Rows
+from ..sql.statements import profiles as statements
+from ..values.merge_patch import merge_patch
+from .unit_of_work import Change
+
+BUILT_IN = "default"
+
+NAME = re.compile(r"[a-z0-9-]{1,64}(/[a-z0-9-]{1,64})?")
+
+MOST_BYTES = 256 * 1024
+# To replace each member and to delete each takes less.
+MAX_PATCH_CHARACTERS = 4 * MOST_BYTES
+
+# What paths of the API's own end with.
+_RESERVED = re.compile(r"active|.*/(activate|copy)")
+_IN_A_SUMMARY = ("name", "description", "version", "schemaVersion")
+
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(ProfileSettings).decode
+# An integer may be written 2.0: the schema of a patch has taken it.
+_decode_patched = msgspec.json.Decoder(ProfileSettings, strict=False).decode
+_members = msgspec.json.Decoder(dict[str, Raw]).decode
+
+
+def hash_of(content: str) -> str:
+    """What a content is known by."""
+    return hashlib.sha256(content.encode()).hexdigest()
+
+
+BUILT_IN_CONTENT = _encode(
+    ProfileSettings(name=BUILT_IN, description="The built-in profile, which leaves all to whoever runs the session.")
+).decode()
+BUILT_IN_HASH = hash_of(BUILT_IN_CONTENT)
+# A later program that has another keeps this one here, for the sessions that have it.
+_BUILT_IN_CONTENTS: Mapping[str, str] = {BUILT_IN_HASH: BUILT_IN_CONTENT}
+
+
+async def create(change: Change, new: NewProfile) -> Profile:
+    """Keep a profile."""
+    session = SessionConfig(**_fields(new.session)) if isinstance(new.session, NewSessionConfig) else UNSET
+    return await _insert(change, ProfileSettings(**_fields(new) | {"session": session}))
+
+
+async def copy(change: Change, name: str, new_name: str) -> Profile:
+    """Keep a profile once more under another name."""
+    content = await content_of(change, name)
+    return await _insert(change, msgspec.structs.replace(_decode(content), name=new_name))
+
+
+async def update(change: Change, name: str, patch: ProfilePatch) -> Profile:
+    """Change what the patch names."""
+    if name == BUILT_IN:
+        raise ProfileReadOnly(name)
+    profile = await read(change.transaction, change.workspace, name)
+    content = merged(name, await content_of(change, name), patch)
+    settings = _decode(content)
+    updated = _profile(settings, profile.is_active, profile.created_at, max(str(profile.updated_at), change.now))
+    await change.run(statements.UPDATE_PROFILE, await _keep(change, updated, content))
+    return updated
+
+
+async def delete(change: Change, name: str) -> None:
+    """Delete a profile that is not active."""
+    if name == BUILT_IN:
+        raise ProfileReadOnly(name)
+    profile = await read(change.transaction, change.workspace, name)
+    if profile.is_active:
+        raise ProfileActive(name)
+    await change.run(statements.DELETE_PROFILE, _key(change.workspace, name))
+
+
+async def activate(change: Change, name: str) -> Profile:
+    """Make a profile the active one."""
+    profile = await read(change.transaction, change.workspace, name)
+    await change.run(statements.ACTIVATE, _key(change.workspace, name))
+    return msgspec.structs.replace(profile, is_active=True)
+
+
+async def deactivate(change: Change) -> None:
+    """Make no profile the active one."""
+    await change.run(statements.DEACTIVATE, {"workspace": change.workspace})
+
+
+async def read(rows: Rows, workspace: str, name: str) -> Profile:
+    """A profile. Raises `ProfileNotFound`."""
+    if name == BUILT_IN:
+        active = await rows.row(statements.ACTIVE, {"workspace": workspace})
+        is_active = active is not None and active[0] == BUILT_IN
+        return _profile(_decode(BUILT_IN_CONTENT), is_active, UNSET, UNSET)
+    row = await rows.row(statements.PROFILE, _key(workspace, name))
+    if row is None:
+        raise ProfileNotFound(name)
+    content, created_at, updated_at, active_name = row
+    return _profile(_decode(content), active_name is not None, created_at, updated_at)
+
+
+def built_in(profile_hash: str | None) -> str | None:
+    """The built-in profile's JSON, where this is its hash."""
+    return None if profile_hash is None else _BUILT_IN_CONTENTS.get(profile_hash)
+
+
+async def settings_of(rows: Rows, workspace: str, profile_hash: str) -> ProfileSettings:
+    """What a session keeps of a profile."""
+    content = built_in(profile_hash)
+    if content is None:
+        row = await rows.row(statements.CONTENT, {"workspace": workspace, "hash": profile_hash})
+        assert row is not None, "A content that a session has stays."
+        content = row[0]
+    return _decode(content)
+
+
+async def hash_of_profile(change: Change, name: str) -> str:
+    """The hash of what a profile says now. Raises `ProfileNotFound`."""
+    if name == BUILT_IN:
+        return BUILT_IN_HASH
+    row = await change.run(statements.HASH, _key(change.workspace, name))
+    if row is None:
+        raise ProfileNotFound(name)
+    found: str = row[0]
+    return found
+
+
+async def overridden(change: Change, name: str, profile_hash: str, overrides: ProfilePatch) -> str:
+    """The hash of a profile with overrides merged in, which is kept. Raises `ProfileInvalid`."""
+    settings = await settings_of(change.transaction, change.workspace, profile_hash)
+    return await keep(change, merged(name, _encode(settings).decode(), overrides))
+
+
+async def keep(change: Change, content: str) -> str:
+    """Keep a content, where it is not kept already; its hash."""
+    found = hash_of(content)
+    if found not in _BUILT_IN_CONTENTS:
+        await change.run(statements.INSERT_CONTENT, {"workspace": change.workspace, "hash": found, "content": content})
+    return found
+
+
+async def content_of(change: Change, name: str) -> str:
+    """What a profile says now, as JSON. Raises `ProfileNotFound`."""
+    settings = await settings_of(change.transaction, change.workspace, await hash_of_profile(change, name))
+    return _encode(settings).decode()
+
+
+def merged(name: str, content: str, patch: ProfilePatch) -> str:
+    """A profile's JSON with a patch merged in. Raises `ProfileInvalid`."""
+    members = {name: value for name, value in _fields(patch).items() if value is not UNSET}
+    if "session" in members and bytes(members["session"]) != b"null":
+        names = {field.name: field.encode_name for field in msgspec.structs.fields(SessionConfig)}
+        members["session"] = {names[key]: value for key, value in _members(members["session"]).items()}
+    encoded = _encode(members).decode()
+    if len(encoded) > MAX_PATCH_CHARACTERS:
+        raise ProfileInvalid(name, f"the patch has {len(encoded)} characters; the limit is {MAX_PATCH_CHARACTERS}")
+    try:
+        settings = _decode_patched(merge_patch(content, encoded))
+    except msgspec.ValidationError as error:
+        raise ProfileInvalid(name, str(error)) from None
+    return _checked(settings)
+
+
+def summary_of(content: str, *times: tuple[str, str]) -> str:
+    """A profile as a list shows it, but for whether it is active."""
+    members = _members(content)
+    return _encode({name: members[name] for name in _IN_A_SUMMARY} | dict(times)).decode()
+
+
+def _checked(settings: ProfileSettings) -> str:
+    content = _encode(settings).decode()
+    size = len(content.encode())
+    if size > MOST_BYTES:
+        raise ProfileInvalid(settings.name, f"it has {size} bytes as JSON; the most is {MOST_BYTES}")
+    return content
+
+
+async def _insert(change: Change, settings: ProfileSettings) -> Profile:
+    if _RESERVED.fullmatch(settings.name):
+        raise ProfileNameReserved(settings.name)
+    content = _checked(settings)
+    key = _key(change.workspace, settings.name)
+    if settings.name == BUILT_IN or await change.run(statements.HASH, key) is not None:
+        raise ProfileExists(settings.name)
+    profile = _profile(settings, False, change.now, change.now)
+    await change.run(statements.INSERT_PROFILE, await _keep(change, profile, content))
+    return profile
+
+
+async def _keep(change: Change, profile: Profile, content: str) -> Bindings:
+    """Keep a profile's content; what a statement on the profile is given."""
+    times = {"created_at": str(profile.created_at), "updated_at": str(profile.updated_at)}
+    summary = summary_of(content, ("createdAt", times["created_at"]), ("updatedAt", times["updated_at"]))
+    return _key(change.workspace, profile.name) | times | {"hash": await keep(change, content), "summary": summary}
+
+
+def _profile(
+    settings: ProfileSettings, is_active: bool, created_at: str | msgspec.UnsetType, updated_at: str | msgspec.UnsetType
+) -> Profile:
+    return Profile(**_fields(settings), is_active=is_active, created_at=created_at, updated_at=updated_at)
+
+
+def _fields(record: msgspec.Struct) -> dict[str, Any]:
+    return {name: getattr(record, name) for name in record.__struct_fields__}
+
+
+def _key(workspace: str, name: str) -> Bindings:
+    return {"workspace": workspace, "name": name}

@@ -1,0 +1,137 @@
+"""What is kept of an answer to give it again: all of a short one, and of a long one what is not kept elsewhere.
+
+Messages are not kept twice: nothing changes them as long as their session is there. Long texts, such as a session's
+context, are kept apart, each once for its session, and in each workspace up to a bound: the oldest go first. A context
+that the session still has can do without that.
+"""
+
+import hashlib
+from typing import TypeVar, cast
+
+import msgspec
+from msgspec import Raw
+from msgspec.json import decode, encode
+from msgspec.structs import replace
+
+from ..model.errors import SessionNotFound
+from ..model.records import Message, Messages, Session
+from ..sql.ports import Bindings, Rows
+from ..sql.statements.recorded_answers import (
+    BOUND_TEXTS,
+    FORGET_TEXTS,
+    HAS_TEXT,
+    KEEP_TEXT,
+    RECORDED_MESSAGES,
+    RECORDED_TEXT,
+)
+from ..sql.statements.sessions import CONTEXT
+from ..values.clock import after
+from .unit_of_work import Change
+
+Answer = TypeVar("Answer")
+
+# A longer answer is kept in parts.
+MOST_WHOLE_BYTES = 4 * 1024
+# A longer part is kept apart.
+MOST_OWN_BYTES = 1024
+# Of parts a workspace keeps so much, however many requests there are.
+MOST_TEXT_BYTES = 64 * 1024 * 1024
+# A text is kept so much longer than its first record, so that not each new record writes to it.
+SLACK_SECONDS = 3_600
+
+_PARTS = ("context", "error_details")
+_WHOLE = "answer"
+
+
+class Appended(msgspec.Struct, frozen=True):
+    """What is kept of messages: the first sequence and the last."""
+
+    sequences: tuple[int, int]
+
+
+class Divided(msgspec.Struct, frozen=True):
+    """What is kept of a long answer: its parts by their SHA-256, and the rest of a session."""
+
+    digests: dict[str, str]
+    session: Session | None = None
+
+
+class TextNotKept(Exception):
+    """A part is not kept any more."""
+
+
+async def keep(change: Change, keep_seconds: float, answer: object) -> tuple[str | None, str]:
+    """Keep an answer for so long; the session that it is about, and what its record has."""
+    if isinstance(answer, Messages):
+        kept = Appended((answer.messages[0].sequence, answer.messages[-1].sequence))
+        return answer.session_id, encode(kept).decode()
+    session_id = answer.id if isinstance(answer, Session) else None
+    text = encode(answer)
+    if len(text) <= MOST_WHOLE_BYTES:
+        return session_id, text.decode()
+    divided, parts = _divided(answer, text)
+    for part in parts:
+        await _keep_text(change, keep_seconds, session_id or "", part)
+    return session_id, encode(divided).decode()
+
+
+async def read(rows: Rows, workspace: str, session_id: str | None, text: bytes, kind: type[Answer]) -> Answer:
+    """The answer whose record has this text. Raises `TextNotKept`."""
+    if kind is Messages and session_id is not None:
+        return cast("Answer", await read_messages(rows, workspace, session_id, text))
+    if not text.startswith(b'{"digests":'):
+        return decode(text, type=kind)
+    divided = decode(text, type=Divided)
+    key: Bindings = {"workspace": workspace, "id": session_id or ""}
+    texts = {name: await _text(rows, key, digest) for name, digest in divided.digests.items()}
+    if divided.session is None:
+        return decode(texts[_WHOLE], type=kind)
+    return cast("Answer", replace(divided.session, **{name: Raw(part.encode()) for name, part in texts.items()}))
+
+
+async def read_messages(rows: Rows, workspace: str, session_id: str, text: bytes) -> Messages:
+    """The messages of which a record has the sequences. Raises `SessionNotFound` if they were deleted meanwhile."""
+    first, last = decode(text, type=Appended).sequences
+    bindings: Bindings = {"workspace": workspace, "id": session_id, "first": first, "last": last}
+    found = [decode(record, type=Message) for (record,) in await rows.all(RECORDED_MESSAGES, bindings)]
+    if not found:
+        raise SessionNotFound(session_id)
+    return Messages(session_id, found)
+
+
+def _divided(answer: object, text: bytes) -> tuple[Divided, list[bytes]]:
+    if not isinstance(answer, Session):
+        return Divided({_WHOLE: _digest(text)}), [text]
+    values = [(name, getattr(answer, name)) for name in _PARTS]
+    parts = {name: bytes(value) for name, value in values if isinstance(value, Raw)}
+    parts = {name: part for name, part in parts.items() if len(part) > MOST_OWN_BYTES}
+    rest = replace(answer, **dict.fromkeys(parts, Raw(b"{}")))
+    return Divided({name: _digest(part) for name, part in parts.items()}, rest), list(parts.values())
+
+
+def _digest(text: bytes) -> str:
+    return hashlib.sha256(text).hexdigest()
+
+
+async def _keep_text(change: Change, keep_seconds: float, session_id: str, text: bytes) -> None:
+    bindings: Bindings = {
+        "workspace": change.workspace,
+        "id": session_id,
+        "digest": _digest(text),
+        "now": change.now,
+        "until": after(change.now, keep_seconds),
+    }
+    if await change.run(HAS_TEXT, bindings) is None:
+        slack = min(keep_seconds, SLACK_SECONDS)
+        bindings |= {"expires_at": after(change.now, keep_seconds + slack), "content": text.decode(), "size": len(text)}
+        await change.run(KEEP_TEXT, bindings)
+        await change.run(BOUND_TEXTS, bindings | {"most": MOST_TEXT_BYTES})
+    await change.run(FORGET_TEXTS, bindings)
+
+
+async def _text(rows: Rows, key: Bindings, digest: str) -> str:
+    row = await rows.row(RECORDED_TEXT, key | {"digest": digest}) or await rows.row(CONTEXT, key)
+    if row is None or _digest(row[0].encode()) != digest:
+        raise TextNotKept
+    text: str = row[0]
+    return text

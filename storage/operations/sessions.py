@@ -1,0 +1,229 @@
+"""What is written of sessions."""
+
+import msgspec
+from msgspec import UNSET, Raw
+
+from ..model.errors import SessionNotFound, SessionStatusConflict
+from ..model.records import Failure, NewSession, Session, SessionPatch, SessionStatus, Versions
+from ..sql.ports import Bindings, Row
+from ..sql.statements.profiles import SET_SESSION_PROFILE
+from ..values.clock import DAY_SECONDS, after, later_than
+from ..values.text import text
+from ..values.uuid7 import new_session_id
+from .bulk.removal import remove_some
+from .context_patch import PatchedContext, patched_context
+from .directories import known
+from .profile_resolution import resolve
+from .profiles import hash_of_profile
+from .unit_of_work import Change
+
+# In characters. A longer one is kept apart from the session's counters, so that an append does not write it again.
+MOST_OWN_CONTEXT = 256
+DELETIONS_KEPT_SECONDS = 7 * DAY_SECONDS
+
+_NO_FAILURE = Failure("")
+
+
+async def create(change: Change, new: NewSession) -> Session:
+    """Open a session."""
+    context = await resolve(change, new)
+    session = opened(new, context.profile, change.now)
+    bindings = change.key(session.id) | {
+        "name": new.name,
+        "folded_name": folded(new.name),
+        "profile": session.profile,
+        "amplified_dir": session.amplified_dir,
+        "created_at": session.created_at,
+        "profile_hash": context.profile_hash,
+        "error_details": None,
+    }
+    bindings |= placed(text(new.context))
+    await change.run(change.statements.INSERT_SESSION, bindings)
+    if bindings["long_context"] is not None:
+        await change.run(change.statements.INSERT_DETAIL, bindings)
+    await change.run(change.statements.USE_DIRECTORY, bindings)
+    return session
+
+
+def placed(context: str, *, is_detailed: bool = False) -> Bindings:
+    """A context where it is kept: a short one in its session, unless that `is_detailed`, any other apart."""
+    is_own = len(context) <= MOST_OWN_CONTEXT and not is_detailed
+    return {"context": context if is_own else None, "long_context": None if is_own else context}
+
+
+def opened(new: NewSession, profile: str, now: str) -> Session:
+    """A session as it is when it is created, with a new id."""
+    return Session(
+        id=new_session_id(now),
+        status="created",
+        profile=profile,
+        context=new.context,
+        amplified_dir=known(new.amplified_dir),
+        created_at=now,
+        updated_at=now,
+        message_count=0,
+        token_usage=0,
+        version=1,
+        name=UNSET if new.name is None else new.name,
+    )
+
+
+async def update(
+    change: Change,
+    session_id: str,
+    patch: SessionPatch,
+    versions: Versions,
+    *,
+    prepared: PatchedContext | None = None,
+    last: bool = False,
+) -> Session | None:
+    """Change what the patch names; None, and nothing is written, if a large context has to be merged before.
+
+    See `patched_context`.
+    """
+    await change.state(session_id, versions)
+    if patch == SessionPatch():
+        return await read_session(change, session_id)
+    profile_hash = await hash_of_profile(change, patch.profile) if isinstance(patch.profile, str) else None
+    placement: Bindings | None = None
+    if isinstance(patch.context, Raw):
+        before, is_own = await _context(change, session_id)
+        context = patched_context(session_id, before, patch.context, prepared, last=last)
+        if context is None:
+            return None
+        placement = placed(context, is_detailed=not is_own)
+    if profile_hash is not None:
+        await change.run(SET_SESSION_PROFILE, change.key(session_id) | {"hash": profile_hash})
+    name = patch.name if isinstance(patch.name, str) else None
+    bindings: Bindings = {
+        "renamed": patch.name is not UNSET,
+        "name": name,
+        "folded_name": folded(name),
+        "profile": patch.profile if isinstance(patch.profile, str) else None,
+    }
+    await change.run(change.statements.UPDATE_SESSION, change.key(session_id) | bindings)
+    if placement is not None:
+        await _set_context(change, session_id, placement)
+    return await read_session(change, session_id)
+
+
+async def start(change: Change, session_id: str, versions: Versions) -> Session:
+    """Make a created session active."""
+    state = await change.state(session_id, versions)
+    if state.status != "created":
+        raise SessionStatusConflict(session_id, "start", state.status)
+    return await _set_status(change, session_id, "active", max(state.updated_at, change.now))
+
+
+async def end(
+    change: Change,
+    session_id: str,
+    action: str,
+    status: SessionStatus,
+    versions: Versions,
+    failure: Failure = _NO_FAILURE,
+) -> Session:
+    """End an active session."""
+    state = await change.state(session_id, versions)
+    if state.status != "active":
+        raise SessionStatusConflict(session_id, action, state.status)
+    return await _set_status(change, session_id, status, max(state.updated_at, change.now), failure)
+
+
+async def resume(change: Change, session_id: str, versions: Versions) -> Session:
+    """Make a session active, whatever it is."""
+    state = await change.state(session_id, versions)
+    return await _set_status(change, session_id, "active", later_than(state.updated_at, change.now))
+
+
+async def delete(change: Change, session_id: str, versions: Versions, most: int) -> int:
+    """Delete a session and its first messages, `most` at most: how many. The others are left to be removed.
+
+    That it was there is remembered for a week.
+    """
+    await change.state(session_id, versions)
+    key = change.key(session_id)
+    await change.run(change.statements.LEAVE_DIRECTORY, key)
+    await change.run(change.statements.DELETE_SESSION, key)
+    await change.run(change.statements.INSERT_DELETION, key)
+    await change.run(change.statements.FORGET_DELETIONS, key | {"horizon": after(change.now, -DELETIONS_KEPT_SECONDS)})
+    return await remove_some(change.transaction, key, most)
+
+
+def session_of(session_id: str, row: Row | None) -> Session:
+    """The session that `SESSION` found. Raises `SessionNotFound`."""
+    if row is None:
+        raise SessionNotFound(session_id)
+    identity, status, profile, context, amplified_dir, *rest = row
+    created_at, updated_at, message_count, token_usage, version, name, *rest = rest
+    started_at, ended_at, error_message, error_details, parent_session_id, forked_at_sequence = rest
+    return Session(
+        identity,
+        status,
+        profile,
+        Raw(context),
+        amplified_dir,
+        created_at,
+        updated_at,
+        message_count,
+        token_usage,
+        version,
+        UNSET if name is None else name,
+        UNSET if started_at is None else started_at,
+        UNSET if ended_at is None else ended_at,
+        UNSET if error_message is None else msgspec.json.decode(error_message),
+        UNSET if error_details is None else Raw(error_details),
+        UNSET if parent_session_id is None else parent_session_id,
+        UNSET if forked_at_sequence is None else forked_at_sequence,
+    )
+
+
+async def _context(change: Change, session_id: str) -> tuple[str, bool]:
+    """A session's context, and whether it is kept with the session itself."""
+    row = await change.run(change.statements.CONTEXT, change.key(session_id))
+    if row is None:
+        raise SessionNotFound(session_id)
+    return row[0], bool(row[1])
+
+
+async def _set_context(change: Change, session_id: str, context: Bindings) -> None:
+    bindings = change.key(session_id) | context
+    if bindings["long_context"] is None:
+        await change.run(change.statements.SET_CONTEXT, bindings)
+    else:
+        await _begin_detail(change, session_id)
+        await change.run(change.statements.SET_LONG_CONTEXT, bindings)
+
+
+async def _begin_detail(change: Change, session_id: str) -> None:
+    """Keep a session's context with its details."""
+    await change.run(change.statements.BEGIN_DETAIL, change.key(session_id))
+    await change.run(change.statements.SET_CONTEXT, change.key(session_id) | {"context": None})
+
+
+async def _set_status(
+    change: Change, session_id: str, status: SessionStatus, updated_at: str, failure: Failure = _NO_FAILURE
+) -> Session:
+    details = failure.error_details
+    bindings: Bindings = {
+        "status": status,
+        "updated_at": updated_at,
+        "ended_at": None if status == "active" else updated_at,
+        "error_message": msgspec.json.encode(failure.error_message).decode() if failure.error_message else None,
+        "error_details": text(details) if isinstance(details, Raw) else None,
+    }
+    await change.run(change.statements.SET_STATUS, change.key(session_id) | bindings)
+    if bindings["error_details"] is not None:
+        await _begin_detail(change, session_id)
+    await change.run(change.statements.SET_ERROR_DETAILS, change.key(session_id) | bindings)
+    return await read_session(change, session_id)
+
+
+async def read_session(change: Change, session_id: str) -> Session:
+    """A session as it is in the change. Raises `SessionNotFound`."""
+    return session_of(session_id, await change.run(change.statements.SESSION, change.key(session_id)))
+
+
+def folded(name: str | None) -> str | None:
+    """A name without upper and lower case."""
+    return None if name is None else name.casefold()

@@ -1,0 +1,1 @@
+"""Export and import: sessions on their way out of a storage and into one, in constant memory."""

@@ -1,0 +1,190 @@
+"""Writing the sessions of an export as they were, in pieces; each is seen when all of it is there."""
+
+from uuid import uuid4
+
+import msgspec
+from msgspec import UNSET, Raw, UnsetType
+from msgspec.structs import replace
+
+from ...model.errors import SessionExists
+from ...model.profile_records import ProfileSettings
+from ...model.records import ImportReport, OnConflict, Session
+from ...sql.ports import Bindings
+from ...sql.statements.removals import IS_REMOVED
+from ...values.text import text
+from ..bulk import removal as removing
+from ..bulk import staging
+from ..bulk.removal import remove_some
+from ..profiles import keep
+from ..sessions import folded, placed
+from ..unit_of_work import Change
+from .import_staging import Upload
+from .new_ids import Renames
+
+# A session takes as long as so many messages.
+WORK_OF_A_SESSION = 10
+
+_encode = msgspec.json.Encoder().encode
+
+
+class Incoming(msgspec.Struct, frozen=True):
+    """A session on its way in, under the id that it gets."""
+
+    session: Session
+    profile: ProfileSettings | None
+    is_renamed: bool = False
+    is_skipped: bool = False
+    # So many of its messages are written, or skipped.
+    passed: int = 0
+    # Of its lease, once it has one (see staging.py).
+    writer: str | None = None
+
+    @property
+    def left(self) -> int:
+        """How many of its messages are still to come."""
+        return self.session.message_count - self.passed
+
+
+class Progress(msgspec.Struct, frozen=True):
+    """How far an import is: what is done, and where the upload goes on; `waits` for another that writes a session."""
+
+    report: ImportReport
+    position: int
+    incoming: Incoming | None = None
+    waits: bool = False
+
+    @property
+    def staged(self) -> tuple[str, str] | None:
+        """The id of the session that has a lease, and its writer."""
+        incoming = self.incoming
+        return None if incoming is None or incoming.writer is None else (incoming.session.id, incoming.writer)
+
+
+async def import_some(change: Change, upload: Upload, on_conflict: OnConflict, before: Progress) -> Progress | None:
+    """Write the next sessions, or the next messages of a long one; None if there are no more."""
+    upload.position = before.position
+    if before.staged is not None:
+        session_id, writer = before.staged
+        await staging.renew(change.transaction, change.statements, change.key(session_id), writer)
+    now = replace(before, waits=False)
+    end = before.position + removing.BYTES_AT_ONCE
+    left = removing.MESSAGES_AT_ONCE
+    while left > 0 and now.position < end and not now.waits:
+        upload.position = now.position
+        if now.incoming is None:
+            taken, work = await _take(change, upload, on_conflict, now, left)
+        else:
+            taken, work = await _write(change, upload, now, now.incoming, left)
+            change = await change.next()
+        if taken is None:
+            return None if now.report == before.report and before.incoming is None else now
+        now = taken
+        left -= work
+    return await _staged(change, now)
+
+
+async def _take(
+    change: Change, upload: Upload, on_conflict: OnConflict, now: Progress, most: int
+) -> tuple[Progress | None, int]:
+    """Begin the next session; how far the import is then, None if there is none, and how many messages that took."""
+    taken = upload.take()
+    if taken is None:
+        return None, 0
+    session, profile = taken
+    there = await change.run(change.statements.STATE, change.key(session.id)) is not None
+    if there and on_conflict == "fail":
+        raise SessionExists(session.id)
+    if there and on_conflict == "skip":
+        incoming = Incoming(session, profile, is_skipped=True)
+        return replace(now, position=upload.position, incoming=incoming), WORK_OF_A_SESSION
+    renamed = upload.renames.find(session.id)
+    if there and renamed is None:
+        # It came while the import was read.
+        renamed = upload.renames.new_id(session)
+    session = replace(session, id=renamed or session.id, parent_session_id=_parent(session, upload.renames))
+    if await change.run(IS_REMOVED, change.key(session.id)) is not None:
+        return await _make_room(change, session.id, now, most)
+    incoming = Incoming(session, profile, is_renamed=renamed is not None)
+    return replace(now, position=upload.position, incoming=incoming), WORK_OF_A_SESSION
+
+
+async def _make_room(change: Change, session_id: str, now: Progress, most: int) -> tuple[Progress, int]:
+    """Remove messages of a session that had the id, before it is taken again."""
+    seconds: Bindings = {"seconds": removing.LEASE_SECONDS}
+    if await change.run(change.statements.TAKE_REMOVAL, change.key(session_id) | seconds) is None:
+        return replace(now, waits=True), 0
+    return now, 1 + await remove_some(change.transaction, change.key(session_id), most)
+
+
+async def _write(change: Change, upload: Upload, now: Progress, incoming: Incoming, most: int) -> tuple[Progress, int]:
+    """Write the next messages of a session, and the session with the last of them; how many messages that took."""
+    messages = upload.messages(min(incoming.left, most), removing.BYTES_AT_ONCE)
+    if not incoming.is_skipped:
+        await change.transaction.insert_messages(_key(change, incoming), messages)
+    incoming = replace(incoming, passed=incoming.passed + len(messages))
+    now = replace(now, position=upload.position, incoming=incoming)
+    if incoming.left == 0:
+        report = _total(now.report, await _finish(change, incoming))
+        now = replace(now, incoming=None, report=report)
+    return now, len(messages)
+
+
+async def _finish(change: Change, incoming: Incoming) -> ImportReport:
+    if incoming.is_skipped:
+        return ImportReport(skipped=1)
+    if incoming.writer is not None:
+        await staging.finish(change.transaction, _key(change, incoming), incoming.writer)
+    profile = incoming.profile
+    await _insert(change, incoming.session, None if profile is None else await keep(change, _encode(profile).decode()))
+    return ImportReport(sessions=1, messages=incoming.session.message_count, renamed=int(incoming.is_renamed))
+
+
+async def _staged(change: Change, now: Progress) -> Progress:
+    """The same with a lease for the session that is on its way in."""
+    incoming = now.incoming
+    if incoming is None or incoming.is_skipped or incoming.writer is not None:
+        return now
+    writer = str(uuid4())
+    await staging.begin(change.transaction, change.statements, _key(change, incoming), writer)
+    return replace(now, incoming=replace(incoming, writer=writer))
+
+
+def _key(change: Change, incoming: Incoming) -> Bindings:
+    return change.key(incoming.session.id)
+
+
+def _total(first: ImportReport, second: ImportReport) -> ImportReport:
+    """Both reports together."""
+    return ImportReport(
+        first.sessions + second.sessions,
+        first.messages + second.messages,
+        first.skipped + second.skipped,
+        first.renamed + second.renamed,
+    )
+
+
+def _parent(session: Session, renames: Renames) -> str | UnsetType:
+    """The parent of a session: the copy of it that the same import makes, if it makes one."""
+    parent = session.parent_session_id
+    return parent if isinstance(parent, UnsetType) else renames.find(parent) or parent
+
+
+async def _insert(change: Change, session: Session, profile_hash: str | None) -> None:
+    error_message = session.error_message
+    error_details = text(session.error_details) if isinstance(session.error_details, Raw) else None
+    bindings: Bindings = {
+        name: None if value is UNSET else value
+        for name, value in msgspec.structs.asdict(session).items()
+        if not isinstance(value, Raw)
+    }
+    bindings |= change.key(session.id) | {
+        "profile_hash": profile_hash,
+        "folded_name": folded(None if isinstance(session.name, UnsetType) else session.name),
+        "error_message": None if error_message is UNSET else _encode(error_message).decode(),
+        "error_details": error_details,
+    }
+    bindings |= placed(text(session.context), is_detailed=error_details is not None)
+    await change.run(change.statements.IMPORT_SESSION, bindings)
+    if bindings["long_context"] is not None:
+        await change.run(change.statements.INSERT_DETAIL, bindings)
+    await change.run(change.statements.USE_DIRECTORY, bindings)

@@ -1,0 +1,194 @@
+"""An export on its way into a storage: checked as it comes, kept in a temporary file until it is written."""
+
+from contextlib import suppress
+from tempfile import TemporaryFile
+
+import msgspec
+from msgspec import UNSET
+from msgspec.structs import replace
+
+from ...model.directory_path import MOST_BYTES
+from ...model.errors import ImportInvalid
+from ...model.profile_records import ProfileSettings
+from ...model.records import ExportHeader, ExportLine, Message, Session
+from ...sql.temporary_files import growing
+from ...values.clock import is_told
+from ...values.sums import MOST
+from ...values.uuid7 import canonical_id
+from .new_ids import Renames
+
+# So far from the highest that JSON carries that no session gets there.
+HIGHEST_VERSION = 2**52
+
+_encode_lines = msgspec.json.Encoder().encode_lines
+_decode = msgspec.json.Decoder(ExportLine).decode
+
+
+class Upload:
+    """Sessions with their messages: `add` them all, then `finish`, then `take` each with its `messages`.
+
+    `renames` are those of its sessions that are there already, for who keeps them.
+    """
+
+    def __init__(self, seed: str) -> None:
+        self.renames = Renames(seed)
+        self._file = TemporaryFile()  # noqa: SIM115  # `close` closes it
+        self._line = 0
+        self._session: Session | None = None
+        self._has_profile = False
+        self._messages = 0
+        self._tokens = 0
+
+    @property
+    def position(self) -> int:
+        """How much has been taken; an earlier one may be set, to take it again."""
+        return self._file.tell()
+
+    @position.setter
+    def position(self, position: int) -> None:
+        self._file.seek(position)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        # What it still holds back has nowhere to go on a full disk, and need not.
+        self.renames.close()
+        with suppress(OSError):
+            self._file.close()
+
+    def add(self, lines: list[ExportLine]) -> list[Session]:
+        """Take lines in; the sessions among them. Raises `ImportInvalid`."""
+        found: list[Session] = []
+        lines = [_canonical(line) for line in lines]
+        for line in lines:
+            self._line += 1
+            if isinstance(line.session, Session):
+                self._begin(line.session)
+                found.append(line.session)
+            elif isinstance(line.message, Message):
+                self._count(line.message)
+            elif isinstance(line.profile, ProfileSettings):
+                self._check_profile(line.profile)
+            else:
+                self._check_header(line.header)
+        with growing():
+            self._file.write(_encode_lines(lines))
+        return found
+
+    def finish(self) -> None:
+        """Make ready to be read. Raises `ImportInvalid` where something is missing."""
+        if self._line == 0:
+            raise ImportInvalid(1, "it is missing; an export begins with its header")
+        self._end_session()
+        with growing():
+            self._file.seek(0)
+        self._file.readline()
+
+    def leave_out(self, count: int) -> None:
+        """Pass by the next sessions, which are there already."""
+        for _ in range(count):
+            taken = self.take()
+            assert taken is not None, "What was taken before is there again."
+            for _message in range(taken[0].message_count):
+                self._file.readline()
+
+    def take(self) -> tuple[Session, ProfileSettings | None] | None:
+        """The next session and its profile, whose messages are read before the next is taken; None at the end."""
+        line = self._file.readline()
+        if not line:
+            return None
+        session = _decode(line).session
+        assert isinstance(session, Session), "A session comes after the messages of the one before it."
+        return session, self._profile()
+
+    def messages(self, most: int, most_bytes: int) -> list[Message]:
+        """The next messages of the session, until they have so many bytes: one at least."""
+        messages: list[Message] = []
+        end = self.position + most_bytes
+        while len(messages) < most and self.position < end:
+            message = _decode(self._file.readline()).message
+            assert isinstance(message, Message), "A session's messages come after it."
+            messages.append(message)
+        return messages
+
+    def _profile(self) -> ProfileSettings | None:
+        position = self.position
+        line = self._file.readline()
+        profile = _decode(line).profile if line else UNSET
+        if isinstance(profile, ProfileSettings):
+            return profile
+        self.position = position
+        return None
+
+    def _check_header(self, header: object) -> None:
+        if not isinstance(header, ExportHeader) or self._line > 1:
+            raise ImportInvalid(self._line, "a header is the first line, and only that")
+
+    def _check_profile(self, profile: ProfileSettings) -> None:
+        if self._session is None or self._messages or self._has_profile:
+            raise ImportInvalid(self._line, "a profile comes after its session, before the messages, and once")
+        if profile.name != self._session.profile:
+            raise ImportInvalid(
+                self._line, f"session {self._session.id} has the profile {self._session.profile}, not {profile.name}"
+            )
+        self._has_profile = True
+
+    def _begin(self, session: Session) -> None:
+        if self._line == 1:
+            raise ImportInvalid(1, "an export begins with its header")
+        self._end_session()
+        self._check_session(session)
+        if self._session is not None and session.id <= self._session.id:
+            raise ImportInvalid(
+                self._line, f"session {session.id} is not in the order of ids, each of which is there once"
+            )
+        self._session, self._messages, self._tokens = session, 0, 0
+        self._has_profile = False
+
+    def _check_session(self, session: Session) -> None:
+        for moment in (session.created_at, session.updated_at, session.started_at, session.ended_at):
+            if isinstance(moment, str) and not is_told(moment):
+                raise ImportInvalid(self._line, f"session {session.id} has the time {moment}, which no clock tells")
+        if session.version > HIGHEST_VERSION:
+            raise ImportInvalid(
+                self._line, f"session {session.id} is at version {session.version}; past {HIGHEST_VERSION} none is left"
+            )
+        size = len(session.amplified_dir.encode())
+        if size > MOST_BYTES:
+            raise ImportInvalid(
+                self._line, f"session {session.id} is in a directory of {size} bytes; the most is {MOST_BYTES}"
+            )
+        if session.parent_session_id == session.id:
+            raise ImportInvalid(self._line, f"session {session.id} is its own parent")
+
+    def _count(self, message: Message) -> None:
+        if self._session is None:
+            raise ImportInvalid(self._line, "a message comes after its session")
+        self._messages += 1
+        if not is_told(message.timestamp):
+            raise ImportInvalid(self._line, f"the message has the time {message.timestamp}, which no clock tells")
+        if message.sequence != self._messages:
+            raise ImportInvalid(self._line, f"the sequence is {message.sequence} where {self._messages} comes next")
+        self._tokens += message.token_count or 0
+
+    def _end_session(self) -> None:
+        if self._session is None:
+            return
+        session_id, expected = self._session.id, self._session.message_count
+        if self._messages != expected:
+            raise ImportInvalid(self._line, f"session {session_id} has {self._messages} messages, and says {expected}")
+        if min(self._tokens, MOST) != self._session.token_usage:
+            raise ImportInvalid(
+                self._line, f"session {session_id} has {self._tokens} tokens, and says {self._session.token_usage}"
+            )
+
+
+def _canonical(line: ExportLine) -> ExportLine:
+    """A line whose session has its ids in lower case, by which sessions are compared and sorted."""
+    session = line.session
+    if not isinstance(session, Session):
+        return line
+    parent = session.parent_session_id
+    if session.id.islower() and (parent is UNSET or parent.islower()):
+        return line
+    parent = UNSET if parent is UNSET else canonical_id(parent)
+    return ExportLine(session=replace(session, id=canonical_id(session.id), parent_session_id=parent))

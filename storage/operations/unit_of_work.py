@@ -1,0 +1,53 @@
+"""One write: where it writes, and when."""
+
+from collections.abc import Coroutine
+from typing import Any, Self
+
+import msgspec
+
+from ..model.errors import SessionNotFound, VersionMismatch
+from ..model.records import Versions
+from ..sql.ports import Bindings, Row, Statements, Transaction
+from ..values.uuid7 import canonical_id
+
+
+class State(msgspec.Struct, frozen=True):
+    """What a session is before a write."""
+
+    status: str
+    version: int
+    message_count: int
+    updated_at: str
+    created_revision: int
+
+
+class Change(msgspec.Struct, frozen=True):
+    """A write in progress, in its transaction: its workspace, its time and its revision."""
+
+    transaction: Transaction
+    statements: Statements
+    workspace: str
+    now: str
+    revision: int
+
+    def key(self, session_id: str) -> Bindings:
+        """What a statement on one session is given."""
+        return {"workspace": self.workspace, "id": canonical_id(session_id), "now": self.now, "revision": self.revision}
+
+    def run(self, statement: str, bindings: Bindings) -> Coroutine[Any, Any, Row | None]:
+        """Run a statement; its first row, None where it has none."""
+        return self.transaction.row(statement, bindings)
+
+    async def state(self, session_id: str, versions: Versions) -> State:
+        """The session as it is. Raises `SessionNotFound`, `VersionMismatch`."""
+        row = await self.run(self.statements.STATE, self.key(session_id))
+        if row is None:
+            raise SessionNotFound(session_id)
+        state = State(*row)
+        if versions is not None and state.version not in versions:
+            raise VersionMismatch(session_id, state.version, versions)
+        return state
+
+    async def next(self) -> Self:
+        """The same for another session: a revision of its own."""
+        return msgspec.structs.replace(self, revision=await self.transaction.next_revision(self.workspace))

@@ -1,0 +1,1 @@
+"""Requests that arrive together and go to PostgreSQL in one round trip."""

@@ -1,0 +1,82 @@
+"""Messages on their way into PostgreSQL: many requests, one round trip."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import msgspec
+
+from ...model.records import BatchMessage, Once, Versions
+from ...operations.messages import tokens_of
+from ...values.clock import after
+from ...values.sums import MOST
+from ..binding import storable
+from ..search.tsvector import Tokenizer
+
+_encode = msgspec.json.Encoder().encode
+
+
+@dataclass(frozen=True, slots=True)
+class Appending:
+    """A request for messages at the end of a session; see `append_messages`."""
+
+    session_id: str
+    messages: Sequence[BatchMessage]
+    expected_sequence: int | None
+    versions: Versions
+    once: Once | None
+
+    @property
+    def size(self) -> int:
+        """About how many bytes it has."""
+        return sum(len(message.content) for message in self.messages)
+
+    @property
+    def expected_versions(self) -> str | None:
+        """The versions of which the session has to have one, as an array of PostgreSQL; none for all but some."""
+        if self.versions is None:
+            return None
+        return f"{{{','.join(map(str, self.versions if isinstance(self.versions, tuple) else ()))}}}"
+
+
+def columns(
+    workspace: str, requests: Sequence[Appending], moment: str, tokenizer: Tokenizer, keep_seconds: float
+) -> dict[str, object]:
+    """What `statements.APPEND_MESSAGES` is given, at a moment; answers are kept under the keys for so long."""
+    new = [message for request in requests for message in request.messages]
+    words = [tokenizer.words(message.content) for message in new]
+    pieces = [_pieces(message) for message in new]
+    return {
+        "workspace": workspace,
+        "now": moment,
+        "most": MOST,
+        "session_ids": [storable(request.session_id) for request in requests],
+        "counts": [len(request.messages) for request in requests],
+        "tokens": [tokens_of(request.messages) for request in requests],
+        "expected_sequences": [request.expected_sequence for request in requests],
+        "expected_versions": [request.expected_versions for request in requests],
+        "keys": [request.once and storable(request.once.key) for request in requests],
+        "fingerprints": [request.once and request.once.fingerprint for request in requests],
+        "expiry": after(moment, keep_seconds),
+        "requests": [number for number, request in enumerate(requests, 1) for _ in request.messages],
+        "places": [place for request in requests for place in range(1, len(request.messages) + 1)],
+        "roles": [message.role for message in new],
+        "token_counts": [message.token_count or 0 for message in new],
+        "heads": [head for head, _, _ in pieces],
+        "middles": [middle for _, middle, _ in pieces],
+        "tails": [tail for _, _, tail in pieces],
+        "sizes": [each.size for each in words],
+        "texts": [each.text for each in words],
+        "vectors": [each.vector for each in words],
+    }
+
+
+def _pieces(new: BatchMessage) -> tuple[str, str, str]:
+    """A message's record but for its time and its sequence, which the database knows."""
+    content = _encode(new.content).decode()
+    agent = "" if new.agent is None else f',"agent":{_encode(new.agent).decode()}'
+    tokens = "" if new.token_count is None else f',"tokenCount":{new.token_count}'
+    return (
+        f'{{"role":"{new.role}","content":{content},"timestamp":"',
+        f'","metadata":{bytes(new.metadata).decode()},"sequence":',
+        f"{agent}{tokens}}}",
+    )

@@ -1,0 +1,43 @@
+"""Sessions on their way into PostgreSQL: many requests, one round trip."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ...model.directory_path import lineage_of
+from ...model.records import Session
+from ...operations.profiles import BUILT_IN_HASH
+from ...operations.sessions import folded, placed
+from ...values.text import text
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """A request for a session with a profile, None for the one that it gets."""
+
+    session: Session
+    profile: str | None
+
+    @property
+    def size(self) -> int:
+        """About how many bytes it has."""
+        return len(bytes(self.session.context))
+
+
+def columns(workspace: str, requests: Sequence[Opening]) -> dict[str, object]:
+    """What `statements.OPEN_SESSIONS` is given."""
+    sessions = [request.session for request in requests]
+    names = [session.name if isinstance(session.name, str) else None for session in sessions]
+    contexts = [placed(text(session.context)) for session in sessions]
+    return {
+        "workspace": workspace,
+        "default_hash": BUILT_IN_HASH,
+        "ids": [session.id for session in sessions],
+        "names": names,
+        "folded_names": [folded(name) for name in names],
+        "profiles": [request.profile for request in requests],
+        "amplified_dirs": [session.amplified_dir for session in sessions],
+        "lineages": [lineage_of(session.amplified_dir) for session in sessions],
+        "moments": [session.created_at for session in sessions],
+        "contexts": [each["context"] for each in contexts],
+        "long_contexts": [each["long_context"] for each in contexts],
+    }

@@ -1,0 +1,97 @@
+"""Writes in groups: what arrives for a workspace while one group is being written makes the next.
+
+So one round trip and one sync of the disk serve many requests, and a node never waits for itself. A request that is
+cancelled is left out while it waits; the statement of a group is cancelled once nobody waits for it any more.
+"""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Awaitable, Callable
+from typing import Generic, TypeVar
+
+from ...model.errors import NothingWritten, StorageUnavailable
+
+Request = TypeVar("Request")
+Result = TypeVar("Result")
+
+MOST_WAITING = 4_096
+MOST_IN_A_GROUP = 256
+MOST_BYTES = 4 * 1024 * 1024
+
+
+class Grouping(Generic[Request, Result]):
+    """Groups of requests, each of which `write` does together, all or none; `size` is a request's, in bytes."""
+
+    def __init__(
+        self, write: Callable[[str, list[Request]], Awaitable[list[Result]]], size: Callable[[Request], int]
+    ) -> None:
+        self._write = write
+        self._size = size
+        self._waiting: defaultdict[str, list[tuple[Request, asyncio.Future[Result]]]] = defaultdict(list)
+        self._groups: dict[str, list[tuple[Request, asyncio.Future[Result]]]] = {}
+        self._writing: dict[str, asyncio.Task[None]] = {}
+
+    async def add(self, workspace: str, request: Request) -> Result:
+        """What `write` answers to the request. Raises `StorageUnavailable` at once where too many wait already."""
+        waiting = self._waiting[workspace]
+        if len(waiting) >= MOST_WAITING:
+            raise StorageUnavailable(f"{MOST_WAITING} writes are waiting already", is_busy=True)
+        answer: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+        waiting.append((request, answer))
+        if workspace not in self._writing:
+            self._writing[workspace] = asyncio.create_task(self._write_all(workspace))
+        try:
+            return await answer
+        except asyncio.CancelledError:
+            for place, (_, other) in enumerate(waiting):
+                if other is answer:
+                    del waiting[place]
+                    raise NothingWritten from None
+            if _is_left(self._groups.get(workspace, [])):
+                self._writing[workspace].cancel()
+            raise
+
+    async def close(self) -> None:
+        """Write what is waiting."""
+        await asyncio.gather(*self._writing.values())
+
+    async def _write_all(self, workspace: str) -> None:
+        while group := self._take(workspace):
+            self._groups[workspace] = group
+            try:
+                results = await self._write(workspace, [request for request, _ in group])
+            except asyncio.CancelledError:
+                if not _is_left(group):
+                    raise
+                _uncancel()
+            except Exception as error:  # noqa: BLE001  # it is raised where each request waits
+                for _, answer in group:
+                    if not answer.done():
+                        answer.set_exception(error)
+            else:
+                for (_, answer), result in zip(group, results, strict=True):
+                    if not answer.done():
+                        answer.set_result(result)
+        del self._waiting[workspace], self._groups[workspace], self._writing[workspace]
+
+    def _take(self, workspace: str) -> list[tuple[Request, asyncio.Future[Result]]]:
+        waiting = self._waiting[workspace]
+        size = 0
+        count = 0
+        while count < min(len(waiting), MOST_IN_A_GROUP) and size < MOST_BYTES:
+            size += self._size(waiting[count][0])
+            count += 1
+        group = waiting[:count]
+        del waiting[:count]
+        return group
+
+
+def _is_left(group: list[tuple[Request, asyncio.Future[Result]]]) -> bool:
+    """Whether nobody waits for a group any more."""
+    return bool(group) and all(answer.done() for _, answer in group)
+
+
+def _uncancel() -> None:
+    task = asyncio.current_task()
+    assert task is not None, "A group is written in a task."
+    task.uncancel()

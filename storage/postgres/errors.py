@@ -1,0 +1,61 @@
+"""Errors of PostgreSQL and of the way to it, as the storage's own."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import asyncpg
+
+from ..model.database_url import without_password
+from ..model.errors import DatabaseDamaged, DatabaseUnusable, StorageUnavailable
+
+# The classes and codes that say that the server can't now (https://www.postgresql.org/docs/current/errcodes-appendix.html):
+# connections, authorization (a password that was changed), a database that is not there, rolled back transactions,
+# resources, a state that passes, an operator's doing, the system; a server that only reads, a transaction that the
+# server ended for its age; a prepared statement that a pooler lost; a privilege that was taken away.
+_AWAY = ("08", "28", "3D", "40", "53", "55", "57", "58", "25006", "25P03", "25P04", "26", "42501")
+# A page, or an index, is not as it was written.
+_DAMAGED = ("XX001", "XX002")
+
+_DRIVER_ERRORS = (asyncpg.InterfaceError, asyncpg.InternalClientError, asyncpg.TargetServerAttributeNotMatched)
+
+
+def as_storage_error(error: Exception) -> Exception:
+    """`StorageUnavailable` for an error of the server or the network, `DatabaseDamaged` for one of its files.
+
+    The error itself for any other.
+    """
+    if isinstance(error, TimeoutError):
+        return StorageUnavailable("PostgreSQL did not answer in time")
+    if isinstance(error, asyncpg.PostgresError) and error.sqlstate in _DAMAGED:
+        return DatabaseDamaged(f"PostgreSQL says: {str(error).rstrip('.')}")
+    # asyncpg reads on until the end of a stream which a server, or a pooler, cut.
+    if isinstance(error, OSError | EOFError) or _is_away(error):
+        return StorageUnavailable(f"PostgreSQL says: {str(error).rstrip('.') or type(error).__name__}")
+    return error
+
+
+@contextmanager
+def in_sentences(url: str) -> Iterator[None]:
+    """Raises `DatabaseUnusable` where the database at `url` can't be opened."""
+    try:
+        yield
+    except KeyError as error:
+        # The driver asks the system for the name of the process's user, and there may be none.
+        raise DatabaseUnusable(
+            f"The database {without_password(url)} names no user, and this process has none with a name; write "
+            "postgresql://USER@HOST/DATABASE."
+        ) from error
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, ValueError) as error:
+        raise DatabaseUnusable(
+            f"The database {without_password(url)} can't be opened: {str(error) or 'it does not answer'}. "
+            "Check the address, the user and the password, and that the user may create in the database."
+        ) from error
+
+
+def _is_away(error: Exception) -> bool:
+    if isinstance(error, asyncpg.PostgresError):
+        # A plan made before another node's migration: asyncpg has forgotten it by the next try.
+        return isinstance(error, asyncpg.InvalidCachedStatementError) or (error.sqlstate or "").startswith(_AWAY)
+    # Those of the driver itself: a connection that was lost, a pool that closes, servers none of which takes writes.
+    # And its own confusion about a connection that the server closes at the moment at which it is used.
+    return isinstance(error, _DRIVER_ERRORS) and not isinstance(error, asyncpg.DataError)

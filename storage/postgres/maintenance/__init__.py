@@ -1,0 +1,1 @@
+"""What is done to a PostgreSQL database as a whole: check and repair."""

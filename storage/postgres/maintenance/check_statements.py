@@ -1,0 +1,52 @@
+"""Statements that look for what is wrong in PostgreSQL; `sql/statements/integrity.py` has those of every storage."""
+
+# Each session with each of its messages, and what the search has of it.
+SESSIONS = """
+SELECT
+    session.workspace, session.id, message_count, token_usage, version, changed_version, changed_sequence,
+    COALESCE(session.context, session_detail.context) IS NOT NULL,
+    message.sequence, message.role, message.token_count, convert_to(message.record, 'UTF8'),
+    search.role, search.size, search.words, tsvector_to_array(search.lexemes)
+FROM session
+LEFT JOIN session_detail
+    ON session_detail.workspace = session.workspace
+    AND session_detail.session_id = session.id
+LEFT JOIN message
+    ON message.workspace = session.workspace
+    AND message.session_id = session.id
+LEFT JOIN search
+    ON search.workspace = message.workspace
+    AND search.session_id = message.session_id
+    AND search.sequence = message.sequence
+ORDER BY session.workspace, session.id, message.sequence
+"""
+
+# Sessions of which the search has messages that are not there.
+STRAYS = """
+SELECT workspace, session_id
+FROM search
+WHERE NOT EXISTS (
+    SELECT
+    FROM message
+    WHERE message.workspace = search.workspace
+        AND message.session_id = search.session_id
+        AND message.sequence = search.sequence
+)
+GROUP BY workspace, session_id
+"""
+
+FORGET_ENTRIES = """
+DELETE FROM search
+WHERE workspace = :workspace
+    AND session_id = :id
+"""
+
+ADD_ENTRIES = """
+INSERT INTO search (workspace, session_id, sequence, role, size, words, lexemes)
+SELECT :workspace, :id, sequence, role, size, words, CAST(vector AS TSVECTOR)
+FROM unnest(
+    CAST(:sequences AS BIGINT[]), CAST(:roles AS TEXT[]), CAST(:sizes AS BIGINT[]), CAST(:texts AS TEXT[]),
+    CAST(:vectors AS TEXT[])
+) AS new (sequence, role, size, words, vector)
+WHERE size > 0
+"""

@@ -1,0 +1,171 @@
+"""Checks of a PostgreSQL database; its backups are its server's."""
+
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from ...backend.profile_check import CHECKS
+from ...backend.repair import repair_session
+from ...backend.session_check import check_sessions, directory_finding, read_record, total_findings
+from ...model.errors import MaintenanceRefused
+from ...model.maintenance import Compacted, Contents, Finding, Maintenance, Progress, Restored
+from ...model.records import Message
+from ...operations.unit_of_work import Change
+from ...sql.ports import Bindings, Row
+from ...sql.statements.integrity import CONTENTS, DIRECTORY_TOTALS, PARTS, directory_uses
+from ...values.clock import Clock
+from .. import statements
+from ..errors import as_storage_error, in_sentences
+from ..migrations import refuse_other
+from ..pool import PREFETCHED_ROWS, SCHEMA, Connection, ConnectionRows, connect
+from ..pooler import refuse_shared_sessions
+from ..search.tsvector import Tokenizer
+from ..transaction import ConnectionTransaction
+from . import check_statements
+
+MESSAGES_AT_ONCE = 500
+BYTES_AT_ONCE = 4 * 1024 * 1024
+
+TABLES = """
+SELECT format('%I.%I', schemaname, tablename)
+FROM pg_catalog.pg_tables
+WHERE schemaname = $1
+ORDER BY tablename
+"""
+
+SIZE = """
+SELECT CAST(COALESCE(SUM(pg_total_relation_size(format('%I.%I', schemaname, tablename))), 0) AS BIGINT)
+FROM pg_catalog.pg_tables
+WHERE schemaname = $1
+"""
+
+_OTHERS_DO = (
+    "PostgreSQL has its own backups: `pg_dump` and `pg_restore` for a database, `pg_basebackup` for a server. "
+    "`amplifierd export` writes a workspace to a file, `amplifierd copy` copies all of them into another database."
+)
+
+
+class PostgresMaintenance(Maintenance):
+    """What can be done to the database at `url`."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._tokenizer = Tokenizer()
+        self._clock = Clock()
+
+    async def back_up(self, file: Path, *, replace: bool, progress: Progress) -> Contents:
+        del file, replace, progress  # of no use to it
+        raise MaintenanceRefused(_OTHERS_DO)
+
+    async def restore(self, file: Path, *, replace: bool, progress: Progress) -> Restored:
+        del file, replace, progress  # of no use to it
+        raise MaintenanceRefused(_OTHERS_DO)
+
+    async def compact(self, *, full: bool, progress: Progress) -> Compacted:
+        async with self._connection() as connection:
+            if not full:
+                # Nobody waits for what this waits for.
+                await connection.execute("SET lock_timeout = 0")
+            tables = [name for (name,) in await connection.fetch(TABLES, SCHEMA)]
+            before: int = await connection.fetchval(SIZE, SCHEMA)
+            for done, table in enumerate(tables):
+                progress(done, len(tables) + 1)
+                await connection.execute(f"VACUUM {'(FULL)' if full else ''} {table}")
+            # A GIN index never forgets a word by VACUUM alone. https://www.postgresql.org/docs/current/gin.html
+            progress(len(tables), len(tables) + 1)
+            if not full:
+                await connection.execute(f"REINDEX INDEX CONCURRENTLY {SCHEMA}.search_by_lexeme")
+            progress(len(tables) + 1, len(tables) + 1)
+            return Compacted(before, await connection.fetchval(SIZE, SCHEMA))
+
+    async def check(self) -> AsyncGenerator[Finding, None]:
+        async with self._connection() as connection, connection.transaction(isolation="repeatable_read", readonly=True):
+            # The first rows first: no plan that sorts all there is.
+            await connection.execute("SET LOCAL cursor_tuple_fraction = 0")
+            async for workspace, session_id in _rows(connection, PARTS):
+                yield Finding.of(workspace, session_id, "parts", "is lost but for a part of it.")
+            async for finding in check_sessions(_rows(connection, check_statements.SESSIONS), self._is_indexed):
+                yield finding
+            async for workspace, session_id in _rows(connection, check_statements.STRAYS):
+                yield Finding.of(workspace, session_id, "search", "has messages in the search that are not there.")
+            async for finding in _check_directories(connection):
+                yield finding
+            async for finding in _check_profiles(connection):
+                yield finding
+
+    async def repair(self, finding: Finding) -> str | None:
+        async with self._connection() as connection, connection.transaction():
+            begun = ConnectionTransaction(connection, self._tokenizer)
+            # From here on nobody else writes to the workspace.
+            revision = await begun.next_revision(finding.workspace)
+            change = Change(begun, statements, finding.workspace, self._clock.now(), revision)
+            if finding.fault == "search":
+                await self._index(begun, change.key(finding.session_id))
+                return "Its messages were put into the search anew."
+            return await repair_session(change, finding)
+
+    async def contents(self) -> Contents:
+        async with self._connection() as connection:
+            row = await ConnectionRows(connection).row(CONTENTS, {})
+            assert row is not None, "An aggregate always has a row."
+            return Contents(row[0], int(row[1]))
+
+    @asynccontextmanager
+    async def _connection(self) -> AsyncIterator[Connection]:
+        with in_sentences(self._url):
+            connection = await connect(self._url, None)
+        try:
+            await refuse_shared_sessions(connection, self._url)
+            await refuse_other(connection)
+            yield connection
+        except Exception as error:
+            raise as_storage_error(error) from error
+        finally:
+            await connection.close()
+
+    def _is_indexed(self, _sequence: int, message: Message, row: Row) -> bool:
+        words = self._tokenizer.words(message.content)
+        role, size, text, lexemes = row
+        if words.size == 0:
+            return role is None
+        return (role, size, text) == (message.role, words.size, words.text) and set(lexemes) == set(words.lexemes)
+
+    async def _index(self, begun: ConnectionTransaction, key: Bindings) -> None:
+        await begun.row(check_statements.FORGET_ENTRIES, key)
+        found: list[Row] = [(0, b"")]
+        while found:
+            bindings = key | {"first": found[-1][0] + 1, "last": 2**53, "most": MESSAGES_AT_ONCE}
+            found = await begun.all(statements.TAIL_MESSAGES, bindings | {"bytes": BYTES_AT_ONCE})
+            await begun.row(check_statements.ADD_ENTRIES, {**key, **self._columns(found)})
+
+    def _columns(self, found: list[Row]) -> dict[str, object]:
+        read = [(sequence, read_record(record)) for sequence, record in found]
+        messages = [(sequence, message) for sequence, message in read if message is not None]
+        words = [self._tokenizer.words(message.content) for _, message in messages]
+        return {
+            "sequences": [sequence for sequence, _ in messages],
+            "roles": [message.role for _, message in messages],
+            "sizes": [each.size for each in words],
+            "texts": [each.text for each in words],
+            "vectors": [each.vector for each in words],
+        }
+
+
+async def _check_directories(connection: Connection) -> AsyncIterator[Finding]:
+    async for row in _rows(connection, directory_uses('session.amplified_dir COLLATE "C"')):
+        yield directory_finding(row)
+    async for row in _rows(connection, DIRECTORY_TOTALS):
+        for finding in total_findings(row):
+            yield finding
+
+
+async def _check_profiles(connection: Connection) -> AsyncIterator[Finding]:
+    for statement, findings in CHECKS:
+        async for row in _rows(connection, statement):
+            for finding in findings(row):
+                yield finding
+
+
+async def _rows(connection: Connection, statement: str) -> AsyncIterator[Row]:
+    async for row in connection.cursor(statement, prefetch=PREFETCHED_ROWS):
+        yield tuple(row)

@@ -1,0 +1,1 @@
+"""The index of words in PostgreSQL, and finding messages by it."""

@@ -1,0 +1,96 @@
+"""Hits of a search, the best first: of those that are alike the later session's, of one session the later message.
+
+A position among them is an opaque text of 32 characters (base64url, RFC 4648), and any such text is a position: a score
+in single precision, the sixteen bytes of a session's id, a sequence.
+"""
+
+import struct
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Iterable, Sequence
+from heapq import nlargest
+from uuid import UUID
+
+import msgspec
+
+from ..model.directory_path import spelt
+from ..model.records import Listing, Role, SearchHit, SearchQuery
+from ..values.uuid7 import canonical_id
+from .query_parser import Term
+from .snippets import Snippets
+
+# As many of the latest messages that have the words are looked at; filters, and beginnings of words, choose among them.
+MAX_LOOKED_AT = 10_000
+# As many hits are ranked.
+MAX_RANKED = 2_000
+# Hits are ranked, and beginnings of words looked for, in messages of as many bytes: the last may go past it.
+MAX_BYTES = 8 * 1024 * 1024
+# As many matches of a message count.
+MAX_MATCHES = 1_000
+# A page is full with so much text.
+MAX_PAGE_BYTES = 4 * 1024 * 1024
+# So many words more weigh as much as one match less.
+WORDS_OF_A_MATCH = 50
+
+_POSITION = struct.Struct(">f16sI")
+_FIRST = (2.0, "g", 0)
+
+_encode = msgspec.json.Encoder().encode
+
+_SINGLE = struct.Struct("f")
+
+# A score, a session, a sequence, a role.
+Found = tuple[float, str, int, Role]
+Bindings = dict[str, str | int | float]
+Filters = dict[str, str]
+
+
+def score_of(matches: int, words: int) -> float:
+    """How well a message of so many words fits, more than 0 and less than 1: the more matches the better.
+
+    It depends on nothing but the message, unlike bm25, so that a page begins where the one before it ended.
+    """
+    # In the precision that a position has.
+    counted = min(matches, MAX_MATCHES)
+    score: float = _SINGLE.unpack(_SINGLE.pack(counted / (counted + 1 + words / WORDS_OF_A_MATCH)))[0]
+    return score
+
+
+def bindings_of(workspace: str, query: SearchQuery) -> tuple[Bindings, Filters]:
+    """What a search is given; and its filters, which it is given as well."""
+    bindings: Bindings = {"workspace": workspace, "looked_at": MAX_LOOKED_AT, "ranked": MAX_RANKED}
+    filters = {
+        "role": query.role,
+        "profile": query.profile,
+        "amplified_dir": query.amplified_dir and spelt(query.amplified_dir),
+        "id": query.session_id and canonical_id(query.session_id),
+    }
+    return bindings, {name: value for name, value in filters.items() if value is not None}
+
+
+def best(found: Iterable[Found], query: SearchQuery) -> list[Found]:
+    """The hits of the page, the best first, and one more if there is a next."""
+    position = _FIRST if query.cursor is None else _position(query.cursor)
+    return nlargest(query.limit + 1, (hit for hit in found if hit[:3] < position))
+
+
+def listing(found: list[Found], query: SearchQuery, contents: Sequence[str], terms: Sequence[Term]) -> Listing:
+    """The page of what was found by `terms`, as far as `contents` has what the messages say."""
+    page = [*zip(found[: query.limit], contents, strict=False)]
+    snippets = Snippets(terms)
+    hits = [
+        SearchHit(session_id, sequence, role, snippet, score)
+        for (score, session_id, sequence, role), content in page
+        # An index that is damaged finds what is not there.
+        if (snippet := snippets.of(content)) is not None
+    ]
+    cursor = None if len(found) == len(page) else _cursor(*page[-1][0][:3])
+    return Listing(b",".join(map(_encode, hits)), next_cursor=cursor)
+
+
+def _position(cursor: str) -> tuple[float, str, int]:
+    score, identity, sequence = _POSITION.unpack(urlsafe_b64decode(cursor))
+    return score, str(UUID(bytes=identity)), sequence
+
+
+def _cursor(score: float, session_id: str, sequence: int) -> str:
+    return urlsafe_b64encode(_POSITION.pack(score, UUID(session_id).bytes, sequence)).decode()

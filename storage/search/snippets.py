@@ -1,0 +1,130 @@
+"""The words around what was found in a text, as HTML."""
+
+import html
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+from .query_parser import Term
+from .tokenizer import Token, placing_tokenizer
+
+SNIPPET_WORDS = 24
+SNIPPET_BYTES = 1_000
+LEAD_BYTES = 300
+# Most texts have what was found at their beginning. Of those that have not, more is looked at, of all together so much.
+FIRST_CHARACTERS = 2_000
+MAX_CHARACTERS = 32_768
+MAX_CHARACTERS_OF_ALL = 512 * 1024
+# So many places of a term are told apart.
+MAX_PLACES = 100
+
+_SPACES = dict.fromkeys((0, 2, 3), " ")
+
+# The first word of a match, and the word after its last.
+Match = tuple[int, int]
+
+
+class Snippets:
+    """The snippets of one page."""
+
+    def __init__(self, terms: Sequence[Term]) -> None:
+        self._terms = terms
+        self._tokens = placing_tokenizer()
+        self._left = MAX_CHARACTERS_OF_ALL
+
+    def of(self, text: str) -> str | None:
+        """The words around the first matches in a text, or those that it begins with if the matches are far.
+
+        None for a text that has not all terms, as far as all of it was looked at.
+        """
+        snippet, complete = self._snippet(text, FIRST_CHARACTERS)
+        if complete or len(text) <= FIRST_CHARACTERS or self._left <= 0:
+            return snippet
+        size = min(MAX_CHARACTERS, self._left)
+        self._left -= min(size, len(text))
+        return self._snippet(text, size)[0]
+
+    def _snippet(self, text: str, size: int) -> tuple[str | None, bool]:
+        """The snippet of the text's beginning, and whether all terms are in it."""
+        window = _Window(text[:size], self._tokens, whole=len(text) <= size)
+        found = [window.matches(term) for term in self._terms]
+        complete = all(found)
+        if window.whole and not complete:
+            return None, False
+        return window.snippet(found), complete
+
+
+class _Window:
+    """The beginning of a text, cut into words."""
+
+    def __init__(self, text: str, tokenize: Callable[[bytes], list[Token]], *, whole: bool) -> None:
+        self.whole = whole
+        self._text = text.translate(_SPACES).encode()
+        self._tokens = tokenize(self._text)
+        # A word that was cut may be another.
+        if not whole and self._tokens and self._tokens[-1][1] == len(self._text):
+            self._tokens.pop()
+        self._words = [word for _, _, word in self._tokens]
+
+    def matches(self, term: Term) -> list[Match]:
+        """The first matches of a term."""
+        return [(place, place + len(term.words)) for place in term.places(self._words, MAX_PLACES)]
+
+    def snippet(self, found: list[list[Match]]) -> str:
+        """The words that have the most terms, each match marked."""
+        matches = sorted((match, term) for term, matches in enumerate(found) for match in matches)
+        best = _densest(matches)
+        lead = max(0, SNIPPET_WORDS - (best[1] - best[0])) // 2
+        first = max(0, min(best[0] - lead, len(self._tokens) - SNIPPET_WORDS))
+        last = min(first + SNIPPET_WORDS, len(self._tokens))
+        start = self._tokens[first][0] if first else 0
+        if matches:
+            start = max(start, self._tokens[best[0]][0] - LEAD_BYTES)
+        at_end = self.whole and last == len(self._tokens)
+        end = len(self._text) if at_end else self._tokens[last - 1][1] if last else 0
+        cut = min(end, start + SNIPPET_BYTES)
+        places = [(self._tokens[it[0]][0], self._tokens[it[1] - 1][1]) for it in _joined(it for it, _ in matches)]
+        marked = "".join(_marked(self._text, start, cut, places))
+        return ("…" if start else "") + marked + ("" if at_end and cut == end else "…")
+
+
+def _densest(matches: list[tuple[Match, int]]) -> Match:
+    """From which word to which the most terms are, in as many words as a snippet has; the first of such places."""
+    best, most, last = (0, 0), 0, 0
+    terms: Counter[int] = Counter()
+    for first, ((start, _), term) in enumerate(matches):
+        while last < len(matches) and (last <= first or matches[last][0][1] <= start + SNIPPET_WORDS):
+            terms[matches[last][1]] += 1
+            last += 1
+        if len(+terms) > most:
+            best, most = (start, matches[last - 1][0][1]), len(+terms)
+        terms[term] -= 1
+    return best
+
+
+def _joined(matches: Iterable[Match]) -> Iterator[Match]:
+    """Matches in their order, those that overlap as one."""
+    begun: Match | None = None
+    for first, last in matches:
+        if begun is not None and first < begun[1]:
+            begun = begun[0], max(begun[1], last)
+            continue
+        if begun is not None:
+            yield begun
+        begun = first, last
+    if begun is not None:
+        yield begun
+
+
+def _marked(text: bytes, start: int, end: int, places: Iterable[Match]) -> Iterator[str]:
+    position = start
+    for first, last in places:
+        if start <= first < end:
+            yield _escaped(text[position:first])
+            yield f"<mark>{_escaped(text[first : min(last, end)])}</mark>"
+            position = min(last, end)
+    yield _escaped(text[position:end])
+
+
+def _escaped(text: bytes) -> str:
+    # A letter may have been cut.
+    return html.escape(text.decode(errors="ignore"), quote=False)

@@ -1,0 +1,38 @@
+"""Positions in lists as opaque texts. One in the list of sessions is a text of 32 characters (base64url, RFC 4648).
+
+Any such text is a position, so a client that makes one up gets a page and no error: eight bytes of microseconds since
+1970, which are less than none before that, and the sixteen of the session's id.
+"""
+
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from uuid import UUID
+
+from ..values.clock import FIRST_MOMENT, LAST_MOMENT, microseconds_of, text_at
+
+_FIRST_MICROSECOND = microseconds_of(FIRST_MOMENT)
+_LAST_MICROSECOND = microseconds_of(LAST_MOMENT)
+
+
+def encode(updated_at: str, session_id: str) -> str:
+    """The position of the session that was updated at `updated_at`."""
+    microseconds = microseconds_of(updated_at).to_bytes(8, "big", signed=True)
+    return urlsafe_b64encode(microseconds + bytes.fromhex(session_id.replace("-", ""))).decode()
+
+
+def decode(cursor: str) -> tuple[str, str]:
+    """The `updated_at` and the id of a position; a time past the years 1 to 9999 is the first or the last moment."""
+    position = urlsafe_b64decode(cursor)
+    microseconds = int.from_bytes(position[:8], "big", signed=True)
+    return text_at(max(_FIRST_MICROSECOND, min(microseconds, _LAST_MICROSECOND))), str(UUID(bytes=position[8:]))
+
+
+def encode_name(name: str) -> str:
+    """The position after a name in a list by names, as a text of the same alphabet."""
+    return urlsafe_b64encode(name.encode()).decode().rstrip("=")
+
+
+def decode_name(cursor: str) -> str:
+    """The name of a position; any text of the alphabet has one."""
+    # No text of bytes has one character over.
+    whole = cursor[:-1] if len(cursor) % 4 == 1 else cursor
+    return urlsafe_b64decode(whole + "=" * (-len(whole) % 4)).decode(errors="replace")

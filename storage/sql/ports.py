@@ -1,0 +1,115 @@
+"""How what operations have in common reads and writes a database, whichever it is."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable
+from typing import Any, Protocol
+
+from ..model.records import Message
+
+Bindings = dict[str, str | int | None]
+# What a column holds is known from its statement.
+Row = tuple[Any, ...]
+
+
+class Statements(Protocol):
+    """The statements that every database has in its own SQL, by the same names, with parameters `:name`."""
+
+    SESSION: str
+    STATE: str
+    CONTEXT: str
+    INSERT_SESSION: str
+    INSERT_DETAIL: str
+    PROFILE_IN_DIRECTORY: str
+    USE_DIRECTORY: str
+    LEAVE_DIRECTORY: str
+    SET_STATUS: str
+    SET_ERROR_DETAILS: str
+    UPDATE_SESSION: str
+    SET_CONTEXT: str
+    SET_LONG_CONTEXT: str
+    BEGIN_DETAIL: str
+    DELETE_SESSION: str
+    INSERT_DELETION: str
+    FORGET_DELETIONS: str
+    LAST_REVISION: str
+    FORK_SESSION: str
+    FORK_DETAIL: str
+    FORK_MESSAGES: str
+    ANCESTORS: str
+    CHILDREN: str
+    COUNT_MESSAGES: str
+    START_WITH_MESSAGES: str
+    MESSAGE_COUNT: str
+    MESSAGE: str
+    TAIL_STATE: str
+    TAIL_MESSAGES: str
+    TAIL_SESSION: str
+    COUNT_SESSIONS: str
+    WORKSPACES: str
+    HAS_WORKSPACE: str
+    NEXT_SESSION: str
+    IMPORT_SESSION: str
+    CHANGES: str
+    CHANGED_SESSIONS: str
+    RECORDED_ANSWER: str
+    RECORD_ANSWER: str
+    FORGET_ANSWERS: str
+    FORGET_ANSWER: str
+    OLD_SESSIONS: str
+    NEXT_REMOVAL: str
+    LOCK_REMOVAL: str
+    TAKE_REMOVAL: str
+    BEGIN_WRITING: str
+    RENEW_LEASE: str
+
+
+class Rows(ABC):
+    """Something that runs statements. Raises `StorageUnavailable` where the database does not answer."""
+
+    @abstractmethod
+    async def row(self, statement: str, bindings: Bindings) -> Row | None:
+        """The first row, None where there is none."""
+
+    @abstractmethod
+    async def all(self, statement: str, bindings: Bindings) -> list[Row]:
+        """Every row of a statement that has few."""
+
+
+class Reader(Rows):
+    """Reads points, and blocks of long lists."""
+
+    @abstractmethod
+    async def block(self, statement: str, bindings: Bindings, most_bytes: int) -> list[Row]:
+        """The first rows, until their last columns have so many bytes: one at least, where there is one."""
+
+
+class Transaction(Rows):
+    """Statements of which all take effect, or none."""
+
+    @abstractmethod
+    async def next_revision(self, workspace: str) -> int:
+        """A number for a write of the workspace: higher than each that was committed before."""
+
+    @abstractmethod
+    async def insert_messages(self, key: Bindings, messages: Iterable[Message]) -> None:
+        """Write messages of the session that has this key; nothing counts them."""
+
+    @abstractmethod
+    async def remove_messages(self, key: Bindings, last: int) -> None:
+        """Remove messages of a session up to the sequence `last`, and what the search has of them."""
+
+    @abstractmethod
+    async def end_removal(self, key: Bindings) -> None:
+        """Forget a session in `removal` of which nothing is left."""
+
+
+def until(rows: Iterable[Row], most: int, size: Callable[[Row], int]) -> list[Row]:
+    """The first rows, until their sizes come to `most`; the others are not read."""
+    taken: list[Row] = []
+    total = 0
+    for row in rows:
+        taken.append(row)
+        total += size(row)
+        if total >= most:
+            break
+    return taken

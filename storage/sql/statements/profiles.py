@@ -1,0 +1,123 @@
+"""The statements on profiles, the same in every SQL that the storages speak. Parameters are `:name`."""
+
+from ..dialect import Dialect
+
+INSERT_CONTENT = """
+INSERT INTO profile_content (workspace, hash, content)
+VALUES (:workspace, :hash, :content)
+ON CONFLICT (workspace, hash) DO NOTHING
+"""
+
+INSERT_PROFILE = """
+INSERT INTO profile (workspace, name, hash, summary, created_at, updated_at)
+VALUES (:workspace, :name, :hash, :summary, :created_at, :updated_at)
+"""
+
+UPDATE_PROFILE = """
+UPDATE profile
+SET hash = :hash,
+    summary = :summary,
+    updated_at = :updated_at
+WHERE workspace = :workspace
+    AND name = :name
+"""
+
+DELETE_PROFILE = """
+DELETE FROM profile
+WHERE workspace = :workspace
+    AND name = :name
+"""
+
+PROFILE = """
+SELECT profile_content.content, profile.created_at, profile.updated_at, active_profile.name
+FROM profile
+JOIN profile_content
+    ON profile_content.workspace = profile.workspace
+    AND profile_content.hash = profile.hash
+LEFT JOIN active_profile
+    ON active_profile.workspace = profile.workspace
+    AND active_profile.name = profile.name
+WHERE profile.workspace = :workspace
+    AND profile.name = :name
+"""
+
+HASH = """
+SELECT hash
+FROM profile
+WHERE workspace = :workspace
+    AND name = :name
+"""
+
+CONTENT = """
+SELECT content
+FROM profile_content
+WHERE workspace = :workspace
+    AND hash = :hash
+"""
+
+ACTIVE = """
+SELECT name
+FROM active_profile
+WHERE workspace = :workspace
+"""
+
+ACTIVATE = """
+INSERT INTO active_profile (workspace, name)
+VALUES (:workspace, :name)
+ON CONFLICT (workspace) DO UPDATE
+SET name = EXCLUDED.name
+"""
+
+DEACTIVATE = """
+DELETE FROM active_profile
+WHERE workspace = :workspace
+"""
+
+SESSION_PROFILE = """
+SELECT profile, profile_hash
+FROM session
+WHERE workspace = :workspace
+    AND id = :id
+"""
+
+SET_SESSION_PROFILE = """
+UPDATE session
+SET profile_hash = :hash
+WHERE workspace = :workspace
+    AND id = :id
+"""
+
+
+def listed(dialect: Dialect) -> str:
+    """The statement that lists profiles after :after by name, the built-in one among them."""
+    record = """substr(listed.summary, 1, length(listed.summary) - 1)
+        || ',"isActive":'
+        || CASE
+            WHEN EXISTS (
+                SELECT 1
+                FROM active_profile
+                WHERE active_profile.workspace = :workspace
+                    AND active_profile.name = listed.name
+            )
+            THEN 'true}'
+            ELSE 'false}'
+        END"""
+    return f"""
+SELECT {dialect.as_bytes.format(record)}
+FROM (
+    SELECT name, summary
+    FROM (
+        SELECT name, summary
+        FROM profile
+        WHERE workspace = :workspace
+            AND name > :after
+        ORDER BY name
+        LIMIT :limit
+    ) AS others
+    UNION ALL
+    SELECT 'default', CAST(:built_in AS TEXT)
+    WHERE CAST(:after AS TEXT) < 'default'
+) AS listed
+ORDER BY listed.name
+LIMIT :limit
+"""  # noqa: S608  # of the texts above

@@ -1,0 +1,87 @@
+"""The statements that keep answers (see operations/recorded_answers.py), the same in every SQL."""
+
+from .sessions import SESSION_EXISTS
+
+# The messages that a request under a key has appended.
+RECORDED_MESSAGES = f"""
+SELECT record
+FROM message
+WHERE workspace = :workspace
+    AND session_id = :id
+    AND sequence BETWEEN :first AND :last
+    AND {SESSION_EXISTS}
+ORDER BY sequence
+"""  # noqa: S608  # of the text above
+
+RECORDED_TEXT = """
+SELECT content
+FROM recorded_text
+WHERE workspace = :workspace
+    AND session_id = :id
+    AND digest = :digest
+"""
+
+# Whether a text is kept for long enough.
+HAS_TEXT = """
+SELECT 1
+FROM recorded_text
+WHERE workspace = :workspace
+    AND session_id = :id
+    AND digest = :digest
+    AND expires_at >= :until
+"""
+
+KEEP_TEXT = """
+INSERT INTO recorded_text (workspace, session_id, digest, size, recorded_at, expires_at, content)
+VALUES (:workspace, :id, :digest, :size, :now, :expires_at, :content)
+ON CONFLICT (workspace, session_id, digest) DO UPDATE
+SET recorded_at = EXCLUDED.recorded_at,
+    expires_at = EXCLUDED.expires_at
+"""
+
+# What is past a bound goes, the oldest first.
+BOUND_TEXTS = """
+DELETE FROM recorded_text
+WHERE workspace = :workspace
+    AND (session_id, digest) IN (
+        SELECT session_id, digest
+        FROM (
+            SELECT
+                session_id, digest, SUM(size) OVER (ORDER BY recorded_at DESC, session_id DESC, digest DESC) AS total
+            FROM recorded_text
+            WHERE workspace = :workspace
+        ) AS ranked
+        WHERE total > CAST(:most AS BIGINT)
+    )
+"""
+
+# Two for each that comes, so that what is too old gets less and less.
+FORGET_TEXTS = """
+DELETE FROM recorded_text
+WHERE (workspace, session_id, digest) IN (
+    SELECT workspace, session_id, digest
+    FROM recorded_text
+    WHERE expires_at < :now
+    ORDER BY expires_at
+    LIMIT 2
+)
+"""
+
+EXPIRED_TEXT = """
+SELECT 1
+FROM recorded_text
+WHERE expires_at < :now
+LIMIT 1
+"""
+
+FORGET_SESSION_TEXT = """
+DELETE FROM recorded_text
+WHERE (workspace, session_id, digest) IN (
+    SELECT workspace, session_id, digest
+    FROM recorded_text
+    WHERE workspace = :workspace
+        AND session_id = :id
+    LIMIT 1
+)
+RETURNING digest
+"""

@@ -1,0 +1,314 @@
+"""The statements that are the same in every SQL that the storages speak. Parameters are `:name`."""
+
+# What is left of a session that was deleted is not seen.
+SESSION_EXISTS = """EXISTS (
+        SELECT 1
+        FROM session
+        WHERE session.workspace = :workspace
+            AND session.id = :id
+    )"""
+
+INSERT_SESSION = """
+INSERT INTO session (
+    workspace, id, name, folded_name, status, profile, amplified_dir, created_at, updated_at, message_count,
+    token_usage, version, changed_version, changed_sequence, revision, created_revision, context, profile_hash
+)
+VALUES (
+    :workspace, :id, :name, :folded_name, 'created', :profile, :amplified_dir, :now, :now, 0,
+    0, 1, 1, 0, :revision, :revision, :context, :profile_hash
+)
+"""
+
+# Of a session whose own context is NULL.
+INSERT_DETAIL = """
+INSERT INTO session_detail (workspace, session_id, context, error_details)
+VALUES (:workspace, :id, :long_context, :error_details)
+"""
+
+
+# The profile of a session that names none and is in the root.
+PROFILE_IN_ROOT = """
+SELECT COALESCE(
+    (SELECT default_profile FROM directory WHERE workspace = :workspace AND relative_path = '.'),
+    (SELECT name FROM active_profile WHERE workspace = :workspace),
+    'default'
+)
+"""
+
+
+def profile_in_directory(steps: str) -> str:
+    """The statement that finds the profile of a session that names none and is in a directory, where that is amplified.
+
+    It is that of the directory or of the nearest ancestor that has one, else the active one, else the built-in one;
+    `steps` is the session's :lineage (see `Dialect`).
+    """
+    return f"""
+SELECT COALESCE(
+    (
+        SELECT above.default_profile
+        FROM {steps.format(":lineage")}
+        CROSS JOIN directory AS above
+        WHERE above.workspace = :workspace
+            AND above.relative_path = step.value
+            AND above.default_profile IS NOT NULL
+        ORDER BY step.place
+        LIMIT 1
+    ),
+    (SELECT name FROM active_profile WHERE workspace = :workspace),
+    'default'
+)
+FROM directory
+WHERE workspace = :workspace
+    AND relative_path = :amplified_dir
+"""  # noqa: S608  # of the texts above
+
+
+# Without a context of its own a session has details: only then is there anything to look for.
+_DETAILED = """session
+LEFT JOIN session_detail
+    ON session_detail.workspace = session.workspace
+    AND session_detail.session_id = CASE WHEN session.context IS NULL THEN session.id END
+WHERE session.workspace = :workspace
+    AND COALESCE(session.context, session_detail.context) IS NOT NULL"""
+
+# What `session_of` takes (see operations/sessions.py), of the sessions of a workspace.
+_SESSIONS = f"""
+    session.id, status, profile, COALESCE(session.context, session_detail.context), amplified_dir, created_at,
+    updated_at, message_count, token_usage, version, name, started_at, ended_at, error_message, error_details,
+    parent_session_id, forked_at_sequence
+FROM {_DETAILED}"""
+
+SESSION = f"""
+SELECT {_SESSIONS}
+    AND session.id = :id
+"""
+
+STATE = """
+SELECT status, version, message_count, updated_at, created_revision
+FROM session
+WHERE workspace = :workspace
+    AND id = :id
+"""
+
+# Whatever changes the status comes after the start, or is it.
+SET_STATUS = """
+UPDATE session
+SET status = :status,
+    updated_at = :updated_at,
+    started_at = COALESCE(started_at, :updated_at),
+    ended_at = :ended_at,
+    error_message = :error_message,
+    version = version + 1,
+    changed_version = version + 1,
+    changed_sequence = message_count,
+    revision = :revision
+WHERE workspace = :workspace
+    AND id = :id
+"""
+
+SET_ERROR_DETAILS = """
+UPDATE session_detail
+SET error_details = :error_details
+WHERE workspace = :workspace
+    AND session_id = :id
+"""
+
+# And whether it is the session's own.
+CONTEXT = f"""
+SELECT COALESCE(session.context, session_detail.context), session.context IS NOT NULL
+FROM {_DETAILED}
+    AND session.id = :id
+"""  # noqa: S608  # of the text above
+
+SET_CONTEXT = """
+UPDATE session
+SET context = :context
+WHERE workspace = :workspace
+    AND id = :id
+"""
+
+SET_LONG_CONTEXT = """
+UPDATE session_detail
+SET context = :long_context
+WHERE workspace = :workspace
+    AND session_id = :id
+"""
+
+# The details of a session that has none, for what is not its own any more. (None but a person left some there.)
+BEGIN_DETAIL = """
+INSERT INTO session_detail (workspace, session_id, context)
+SELECT workspace, id, context
+FROM session
+WHERE workspace = :workspace
+    AND id = :id
+    AND context IS NOT NULL
+ON CONFLICT (workspace, session_id) DO UPDATE
+SET context = EXCLUDED.context
+"""
+
+# The directory has one session more, or the first.
+USE_DIRECTORY = """
+INSERT INTO directory_use AS kept (workspace, relative_path, session_count, last_used_at)
+VALUES (:workspace, :amplified_dir, 1, :created_at)
+ON CONFLICT (workspace, relative_path) DO UPDATE
+SET session_count = kept.session_count + 1,
+    last_used_at = CASE
+        WHEN kept.last_used_at > EXCLUDED.last_used_at THEN kept.last_used_at
+        ELSE EXCLUDED.last_used_at
+    END
+"""
+
+LEAVE_DIRECTORY = """
+UPDATE directory_use
+SET session_count = session_count - 1
+WHERE workspace = :workspace
+    AND relative_path = (
+        SELECT amplified_dir
+        FROM session
+        WHERE workspace = :workspace
+            AND id = :id
+    )
+"""
+
+DELETE_SESSION = """
+DELETE FROM session
+WHERE workspace = :workspace
+    AND id = :id
+"""
+
+INSERT_DELETION = """
+INSERT INTO deletion (workspace, revision, session_id, deleted_at)
+VALUES (:workspace, :revision, :id, :now)
+"""
+
+FORGET_ANSWER = """
+DELETE FROM idempotency
+WHERE workspace = :workspace
+    AND key = :key
+"""
+
+# Two for each that comes, so that what is too old gets less and less; the newest stays, and with it its revision.
+FORGET_DELETIONS = """
+DELETE FROM deletion
+WHERE workspace = :workspace
+    AND deleted_at < :horizon
+    AND revision IN (
+        SELECT revision
+        FROM deletion
+        WHERE workspace = :workspace
+        ORDER BY revision
+        LIMIT 2
+    )
+"""
+
+FORK_DETAIL = """
+INSERT INTO session_detail (workspace, session_id, context)
+SELECT workspace, :fork_id, context
+FROM session_detail
+WHERE workspace = :workspace
+    AND session_id = :id
+"""
+
+MESSAGE_COUNT = """
+SELECT message_count
+FROM session
+WHERE workspace = :workspace
+    AND id = :id
+"""
+
+TAIL_STATE = """
+SELECT message_count, changed_version, changed_sequence
+FROM session
+WHERE workspace = :workspace
+    AND id = :id
+"""
+
+TAIL_SESSION = f"""
+SELECT changed_version, changed_sequence, {_SESSIONS}
+    AND session.id = :id
+"""
+
+COUNT_SESSIONS = """
+SELECT COUNT(*)
+FROM session
+WHERE workspace = :workspace
+"""
+
+# From one workspace to the next, however many sessions each has.
+WORKSPACES = """
+WITH RECURSIVE found (workspace) AS (
+    SELECT MIN(workspace)
+    FROM session
+    UNION ALL
+    SELECT (
+        SELECT MIN(workspace)
+        FROM session
+        WHERE workspace > found.workspace
+    )
+    FROM found
+    WHERE found.workspace IS NOT NULL
+)
+SELECT workspace
+FROM found
+WHERE workspace IS NOT NULL
+"""
+
+HAS_WORKSPACE = """
+SELECT EXISTS (SELECT 1 FROM session WHERE workspace = :workspace)
+    OR EXISTS (SELECT 1 FROM deletion WHERE workspace = :workspace)
+    OR EXISTS (SELECT 1 FROM profile WHERE workspace = :workspace)
+    OR EXISTS (SELECT 1 FROM directory WHERE workspace = :workspace)
+    OR EXISTS (SELECT 1 FROM api_key WHERE workspace = :workspace)
+"""
+
+# With what its profile was, where that is neither unknown nor built in.
+NEXT_SESSION = f"""
+SELECT (
+    SELECT content
+    FROM profile_content
+    WHERE profile_content.workspace = session.workspace
+        AND hash = profile_hash
+), {_SESSIONS}
+    AND session.id > :id
+ORDER BY session.id
+LIMIT 1
+"""  # noqa: S608  # of the text above
+
+IMPORT_SESSION = """
+INSERT INTO session (
+    workspace, id, name, folded_name, status, profile, amplified_dir, created_at, updated_at, started_at, ended_at,
+    error_message, parent_session_id, forked_at_sequence, message_count, token_usage, version, changed_version,
+    changed_sequence, revision, created_revision, context, profile_hash
+)
+VALUES (
+    :workspace, :id, :name, :folded_name, :status, :profile, :amplified_dir, :created_at, :updated_at, :started_at,
+    :ended_at, :error_message, :parent_session_id, :forked_at_sequence, :message_count, :token_usage, :version,
+    :version, :message_count, :revision, :revision, :context, :profile_hash
+)
+"""
+
+CHANGED_SESSIONS = """
+SELECT revision, id
+FROM session
+WHERE workspace = :workspace
+    AND revision > :seen
+UNION ALL
+SELECT revision, session_id
+FROM deletion
+WHERE workspace = :workspace
+    AND revision > :seen
+ORDER BY revision
+LIMIT :most
+"""
+
+# Two for each that comes, so that what is too old gets less and less.
+FORGET_ANSWERS = """
+DELETE FROM idempotency
+WHERE (workspace, key) IN (
+    SELECT workspace, key
+    FROM idempotency
+    WHERE expires_at < :now
+    ORDER BY expires_at
+    LIMIT 2
+)
+"""

@@ -1,0 +1,40 @@
+"""Looks for changes in the file: those of this process at once, those of others ten times a second."""
+
+from collections.abc import Iterable
+
+from ..model.errors import StorageUnavailable
+from ..operations.events import change_notifier as changes
+from . import statements
+from .connection import connect_reader
+from .readers import POINT_BUSY_TIMEOUT_MS
+from .rows import ConnectionRows
+
+POLL_SECONDS = 0.1
+
+
+class Changes(changes.Changes):
+    """What has changed in the file at `path`."""
+
+    def __init__(self, path: str) -> None:
+        self._connection = connect_reader(path, busy_timeout_ms=POINT_BUSY_TIMEOUT_MS)
+        rows = ConnectionRows(self._connection)
+        super().__init__(rows, statements, POLL_SECONDS)
+        self._rows = rows
+        self._data_version: int | None = None
+
+    async def close(self) -> None:
+        await super().close()
+        self._connection.close()
+
+    async def _tell(self, workspaces: Iterable[str]) -> None:
+        row = await self._rows.row("PRAGMA data_version", {})
+        assert row is not None, "The pragma always has a row."
+        workspaces = set(workspaces)
+        if row[0] == self._data_version and workspaces <= self._seen.keys():
+            return
+        try:
+            await super()._tell(workspaces)
+        except StorageUnavailable:
+            self._data_version = None
+            raise
+        self._data_version = row[0]

@@ -1,0 +1,121 @@
+"""A lock on a database that every process of one machine may hold, and no process of another beside them.
+
+It is a shared lock on one byte of a file beside the database, whose place is the machine's; whoever finds a byte of
+another machine locked gives up. The kernel lets go of it when a process ends, however that is.
+"""
+
+import fcntl
+import hashlib
+import os
+import platform
+import struct
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from uuid import getnode
+
+from ...model.errors import DatabaseUnusable
+from .file_system import MOUNTS, shared_file_system
+
+BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+_PLACES = 2**30
+_OWN_MODE = 0o600
+
+# Linux has locks of an open file, which another opening of the same process does not release; `struct flock` of each.
+_IS_LINUX = sys.platform == "linux"
+_FLOCK = struct.Struct("hhqqi4x" if _IS_LINUX else "qqihh")
+_SET = getattr(fcntl, "F_OFD_SETLK", fcntl.F_SETLK)
+_GET = getattr(fcntl, "F_OFD_GETLK", fcntl.F_GETLK)
+
+
+class MachineLock:
+    """The lock that this process holds; None of it on a file system that is this machine's alone."""
+
+    def __init__(self, file: int | None) -> None:
+        self._file = file
+
+    def release(self) -> None:
+        """Let another machine use the database."""
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
+
+
+def lock_for_this_machine(
+    path: Path, *, single_machine: bool | None, mounts: Path = MOUNTS, boot_id: Path = BOOT_ID
+) -> MachineLock:
+    """The lock on the database at `path`, if others may reach the file; `single_machine` says that they do not use it.
+
+    If that is None, what a daemon was told before counts. Raises `DatabaseUnusable`.
+    """
+    file_system = shared_file_system(path, mounts)
+    if file_system is None:
+        return MachineLock(None)
+    beside = path.resolve().with_name(f"{path.resolve().name}-machine")
+    if not (beside.exists() if single_machine is None else single_machine):
+        raise DatabaseUnusable(
+            f"The database {path} is on a file system of type {file_system}, which other machines may write to as "
+            "well: SQLite does not see them, and two daemons would lose each other's messages. Keep it on a disk of "
+            "this machine, use PostgreSQL, or say `amplifierd serve --single-machine` if no other machine ever uses "
+            "the file."
+        )
+    return _lock(path, beside, file_system, _place(boot_id))
+
+
+@contextmanager
+def locked_for_this_machine(path: Path) -> Iterator[None]:
+    """The same lock for a while, by what a daemon was told before."""
+    lock = lock_for_this_machine(path, single_machine=None)
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _lock(path: Path, beside: Path, file_system: str, place: int) -> MachineLock:
+    try:
+        beside.parent.mkdir(parents=True, exist_ok=True)
+        file = os.open(beside, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, _OWN_MODE)
+    except OSError as error:
+        raise DatabaseUnusable(f"The file {beside}, which machines lock, can't be opened: {error}.") from error
+    try:
+        fcntl.fcntl(file, _SET, _flock(fcntl.F_RDLCK, place, 1))
+        is_used = any(_is_locked(file, *others) for others in ((0, place), (place + 1, _PLACES - place)))
+    except OSError as error:
+        os.close(file)
+        raise DatabaseUnusable(
+            f"The file system of type {file_system} that {path} is on has no locks ({error}), so that a second machine "
+            "would not be noticed; keep the database on a disk of this machine, or use PostgreSQL."
+        ) from error
+    if is_used:
+        os.close(file)
+        raise DatabaseUnusable(
+            f"Another machine uses the database {path}; stop what serves it there. A SQLite file serves one machine, "
+            "any number of machines share a PostgreSQL."
+        )
+    return MachineLock(file)
+
+
+def _is_locked(file: int, start: int, length: int) -> bool:
+    """Whether somebody holds a lock on some of these bytes."""
+    if length == 0:
+        return False
+    found = fcntl.fcntl(file, _GET, _flock(fcntl.F_WRLCK, start, length))
+    kind: int = _FLOCK.unpack(found)[0 if _IS_LINUX else 3]
+    return kind != fcntl.F_UNLCK
+
+
+def _flock(kind: int, start: int, length: int) -> bytes:
+    if _IS_LINUX:
+        return _FLOCK.pack(kind, os.SEEK_SET, start, length, 0)
+    return _FLOCK.pack(start, length, 0, kind, os.SEEK_SET)
+
+
+def _place(boot_id: Path) -> int:
+    """The byte of this machine: processes of one kernel have the same, also in containers."""
+    try:
+        name = boot_id.read_text()
+    except OSError:
+        name = f"{platform.node()} {getnode()}"
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:4]) % _PLACES

@@ -1,0 +1,276 @@
+"""The one thread that writes: it commits in groups.
+
+What waits when a commit ends goes into the next transaction together, so that a sync of the disk serves many requests.
+Who was answered often asks again at once. The thread waits for that as long as a commit takes: else one of them would
+be committed alone, then all others, and so on, in twice as many commits, and a sixth fewer requests.
+
+A request that fails takes no other with it. Nearly all fail before they write, and nothing need be undone; for one that
+fails later the group is done again, each request under a savepoint, which would cost a third of every write otherwise.
+
+A request that is cancelled is left out while it waits. While it runs its statement is interrupted, which undoes the
+transaction, and the group is done again without it. After that it is committed with the others.
+"""
+
+import asyncio
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import Enum, auto
+from queue import Empty, SimpleQueue
+from typing import Any, Generic, TypeVar
+
+import apsw
+
+from ..model.errors import NothingWritten, StorageUnavailable
+from .connection import INTERRUPT_SECONDS, FileMoved, as_storage_error, has_moved, shrink, transaction
+
+logger = logging.getLogger(__name__)
+
+Result = TypeVar("Result")
+
+MOST_WAITING = 4_096
+MOST_IN_A_GROUP = 256
+IDLE_SECONDS = 0.05
+# Who does not ask again within that is not waited for, however long a commit takes.
+MOST_GATHERING_SECONDS = 0.002
+
+
+class _HalfDone(Exception):
+    """A request failed after it had written."""
+
+
+class _Interrupted(Exception):
+    """A request was cancelled while it ran."""
+
+
+class _Progress(Enum):
+    WAITING = auto()
+    RUNNING = auto()
+    # What it wrote is in a transaction, and will be committed.
+    DONE = auto()
+
+
+def _nothing(_connection: apsw.Connection) -> None:
+    return
+
+
+@dataclass(slots=True)
+class _Request(Generic[Result]):
+    work: Callable[[apsw.Connection], Result | None]
+    answer: asyncio.Future[Result]
+    result: Result | None = None
+    error: Exception | None = None
+    progress: _Progress = _Progress.WAITING
+    is_cancelled: bool = False
+    # The thread that runs it does not go on while another holds this.
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def cancel(self) -> bool:
+        """Leave the request out; False where that is too late."""
+        with self.lock:
+            if self.progress is not _Progress.DONE:
+                self.is_cancelled = True
+                # Whatever it brought takes no more room.
+                self.work = _nothing
+        return self.is_cancelled
+
+    def interrupt(self, connection: apsw.Connection) -> bool:
+        """Interrupt the statement that runs for it, and no other; False where none runs."""
+        with self.lock:
+            if self.progress is not _Progress.RUNNING:
+                return False
+            connection.interrupt()
+            return True
+
+    def attempt(self, connection: apsw.Connection) -> None:
+        """Do the work, as far as it goes, or nothing where it is cancelled.
+
+        Raises `_HalfDone` where it failed after it had written, `_Interrupted` where it was cancelled meanwhile.
+        """
+        with self.lock:
+            if self.is_cancelled:
+                return
+            self.progress = _Progress.RUNNING
+        try:
+            self._do(connection)
+        finally:
+            self._end()
+
+    def _end(self) -> None:
+        with self.lock:
+            self.progress = _Progress.DONE
+        if self.is_cancelled:
+            raise _Interrupted
+
+    def _do(self, connection: apsw.Connection) -> None:
+        before = connection.total_changes()
+        self.result, self.error = None, None
+        try:
+            self.result = self.work(connection)
+        except Exception as error:
+            self.error = error
+            # Some errors (a full disk, a failing one) have ended the whole transaction.
+            if not connection.in_transaction:
+                raise
+            if connection.total_changes() != before:
+                raise _HalfDone from error
+
+    def attempt_alone(self, connection: apsw.Connection) -> None:
+        """Do the work, or nothing of it."""
+        connection.execute("SAVEPOINT request")
+        try:
+            self.attempt(connection)
+        except _HalfDone:
+            connection.execute("ROLLBACK TO request")
+        connection.execute("RELEASE request")
+
+    def settle(self) -> None:
+        if self.answer.done():
+            return
+        if self.error is not None:
+            self.answer.set_exception(as_storage_error(self.error))
+        else:
+            self.answer.set_result(self.result)  # type: ignore[arg-type]  # without an error there is a result
+
+
+class Writer:
+    """Runs work on the connection it is given, in the order it came; owns that connection until `close`.
+
+    `committed` is called in the event loop after each commit; `idle` does some of what can wait, in a transaction of
+    its own, when nothing was written for a while, and says whether there is more.
+    """
+
+    def __init__(
+        self,
+        connection: apsw.Connection,
+        loop: asyncio.AbstractEventLoop,
+        committed: Callable[[], None],
+        idle: Callable[[apsw.Connection], bool],
+    ) -> None:
+        self._connection = connection
+        self._loop = loop
+        self._committed = committed
+        self._idle = idle
+        self._queue: SimpleQueue[_Request[Any] | None] = SimpleQueue()
+        # So many requests the thread is waiting for.
+        self._wanted = 0
+        self._gathered = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="amplifierd-writer", daemon=True)
+        self._thread.start()
+
+    async def write(self, work: Callable[[apsw.Connection], Result]) -> Result:
+        """What `work` returns, once it is committed and on disk; what it raises, once it is undone.
+
+        It may be called twice, where another's failure undid the first time.
+        Raises `StorageUnavailable` at once where `MOST_WAITING` requests wait already.
+        """
+        if self._queue.qsize() >= MOST_WAITING:
+            raise StorageUnavailable(f"{MOST_WAITING} writes are waiting already", is_busy=True)
+        request: _Request[Result] = _Request(work, self._loop.create_future())
+        self._queue.put(request)
+        if 0 < self._wanted <= self._queue.qsize():
+            self._gathered.set()
+        try:
+            return await request.answer
+        except asyncio.CancelledError:
+            if not request.cancel():
+                raise
+            self._interrupt(request)
+            raise NothingWritten from None
+
+    def _interrupt(self, request: _Request[Any]) -> None:
+        # Once more where it was between two statements.
+        if request.interrupt(self._connection):
+            self._loop.call_later(INTERRUPT_SECONDS, self._interrupt, request)
+
+    async def close(self) -> None:
+        """Commit what is waiting, then close the connection."""
+        self._queue.put(None)
+        await asyncio.to_thread(self._thread.join)
+        self._connection.close()
+
+    def _run(self) -> None:
+        while (request := self._next()) is not None:
+            group, last = self._group_of(request)
+            began = time.monotonic()
+            self._commit(group)
+            self._loop.call_soon_threadsafe(self._settle, group)
+            if last:
+                return
+            self._gather(len(group) + self._queue.qsize(), time.monotonic() - began)
+
+    def _gather(self, count: int, seconds: float) -> None:
+        """Wait until so many requests are there, but no longer than that."""
+        self._gathered.clear()
+        self._wanted = min(count, MOST_IN_A_GROUP)
+        if self._wanted > max(1, self._queue.qsize()):
+            self._gathered.wait(min(seconds, MOST_GATHERING_SECONDS))
+        self._wanted = 0
+
+    def _next(self) -> _Request[Any] | None:
+        more = True
+        while more:
+            try:
+                return self._queue.get(timeout=IDLE_SECONDS)
+            except Empty:
+                more = self._do_idle_work()
+        shrink(self._connection)
+        return self._queue.get()
+
+    def _do_idle_work(self) -> bool:
+        try:
+            with transaction(self._connection):
+                return self._idle(self._connection)
+        except apsw.Error as error:
+            logger.warning("What can wait has to wait: %s", error)
+        except Exception:
+            # A defect; but whoever writes needs this thread.
+            logger.exception("What can wait has failed, and is tried again after the next write")
+        return False
+
+    def _group_of(self, first: _Request[Any]) -> tuple[list[_Request[Any]], bool]:
+        group = [first]
+        while len(group) < MOST_IN_A_GROUP:
+            try:
+                request = self._queue.get_nowait()
+            except Empty:
+                break
+            if request is None:
+                return group, True
+            group.append(request)
+        return group, False
+
+    def _commit(self, group: list[_Request[Any]]) -> None:
+        attempt: Callable[[_Request[Any], apsw.Connection], None] | None = _Request.attempt
+        try:
+            while attempt is not None:
+                attempt = self._attempt(group, attempt)
+        except Exception as error:  # noqa: BLE001  # it is raised where each request waits
+            for request in group:
+                request.error = error
+
+    def _attempt(
+        self, group: list[_Request[Any]], attempt: Callable[[_Request[Any], apsw.Connection], None]
+    ) -> Callable[[_Request[Any], apsw.Connection], None] | None:
+        """Do a group, all or nothing of it; where it was nothing, what to do for each request next time."""
+        try:
+            self._do(group, attempt)
+        except _HalfDone:
+            return _Request.attempt_alone
+        except _Interrupted:
+            return attempt
+        return None
+
+    def _do(self, group: list[_Request[Any]], attempt: Callable[[_Request[Any], apsw.Connection], None]) -> None:
+        if has_moved(self._connection):
+            raise FileMoved
+        with transaction(self._connection):
+            for request in group:
+                attempt(request, self._connection)
+
+    def _settle(self, group: list[_Request[Any]]) -> None:
+        for request in group:
+            request.settle()
+        self._committed()

@@ -1,0 +1,113 @@
+"""Copies of a database file: taken at one moment, checked, then put in their place."""
+
+from pathlib import Path
+
+import apsw
+
+from ...model.database_url import refuse_itself
+from ...model.errors import DatabaseDamaged, DatabaseUnusable, MaintenanceRefused
+from ...model.maintenance import Contents, Progress, Restored
+from ...sql.statements.integrity import CONTENTS
+from ..files.database_files import close_log, part_of, put, unused
+from ..opening import open_to_read
+from .compaction import merge_index
+from .file_check import faults
+
+# After so many steps of SQLite's virtual machine it is shown how far the copy is.
+STEPS_AT_ONCE = 50_000
+
+
+def back_up(source: Path, file: Path, *, replace: bool, progress: Progress) -> Contents:
+    """See `Maintenance.back_up`."""
+    connection = open_to_read(source)
+    try:
+        refuse_itself(source, file)
+        if file.exists():
+            _refuse_existing(file, replace=replace)
+            with unused(file):
+                pass
+        with part_of(file) as part:
+            copied = _copy(connection, part, progress)
+            put(part, file, keep=False)
+            return copied
+    except (OSError, apsw.Error) as error:
+        raise _cannot_write(file, error) from error
+    finally:
+        connection.close()
+
+
+def restore(file: Path, target: Path, *, replace: bool, progress: Progress) -> Restored:
+    """See `Maintenance.restore`."""
+    connection = open_to_read(file)
+    try:
+        refuse_itself(target, file)
+        if target.exists():
+            _refuse_existing(target, replace=replace)
+            close_log(target)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with part_of(target) as part:
+            copied = _copy(connection, part, progress)
+            return Restored(copied, put(part, target, keep=True))
+    except (OSError, apsw.Error) as error:
+        raise _cannot_write(target, error) from error
+    finally:
+        connection.close()
+
+
+def contents(connection: apsw.Connection) -> Contents:
+    """Count what a database holds."""
+    [(sessions, messages)] = connection.execute(CONTENTS)
+    return Contents(sessions, messages)
+
+
+def _copy(source: apsw.Connection, part: Path, progress: Progress) -> Contents:
+    """Copy what a database holds at one moment, without free pages (https://www.sqlite.org/lang_vacuum.html)."""
+    pages = source.pragma("page_count") - source.pragma("freelist_count")
+    page_size = source.pragma("page_size")
+
+    def show() -> bool:
+        progress(min(part.stat().st_size // page_size, pages), pages)
+        return False
+
+    # The copy is what is written; the source is only read.
+    source.pragma("query_only", False)
+    source.set_progress_handler(show, STEPS_AT_ONCE)
+    try:
+        source.execute("VACUUM INTO ?", (str(part),))
+    except apsw.CorruptError as error:
+        raise DatabaseDamaged(f"SQLite says of a copy of {source.filename}: {error}") from error
+    finally:
+        source.set_progress_handler(None)
+    progress(pages, pages)
+    return _settle(part, source.filename)
+
+
+def _settle(part: Path, source: str) -> Contents:
+    """Make the copy a file that needs none beside it, check it, and count what it has."""
+    copy = apsw.Connection(str(part))
+    try:
+        copy.pragma("journal_mode", "delete")
+        found = faults(copy)
+        if found:
+            raise DatabaseDamaged(f"SQLite says of a copy of {source}: {'; '.join(found)}")
+        if merge_index(copy):
+            copy.execute("VACUUM")
+        return contents(copy)
+    finally:
+        copy.close()
+
+
+def _refuse_existing(file: Path, *, replace: bool) -> None:
+    if not replace:
+        raise MaintenanceRefused(f"{file} is there already; name another, or replace it with --force.")
+    if not file.is_file():
+        raise MaintenanceRefused(f"{file} is no file; name another.")
+
+
+def _cannot_write(file: Path, error: Exception) -> DatabaseUnusable | DatabaseDamaged:
+    if isinstance(error, apsw.CorruptError):
+        return DatabaseDamaged(str(error))
+    return DatabaseUnusable(
+        f"{file} can't be written: {error}. "
+        "Check the path, the permissions of its directory, and the space on the disk."
+    )

@@ -1,0 +1,93 @@
+"""Statements that look for what is wrong in a SQLite file; `sql/statements/integrity.py` has those of every storage."""
+
+# Each session, and how far it is in the index of words.
+SESSIONS = """
+SELECT
+    session.workspace, session.id, message_count, token_usage, version, changed_version, changed_sequence,
+    COALESCE(session.context, session_detail.context) IS NOT NULL,
+    search_session.number, search_session.sequence, session.revision <= search_progress.revision
+FROM session
+LEFT JOIN session_detail
+    ON session_detail.workspace = session.workspace
+    AND session_detail.session_id = session.id
+LEFT JOIN search_session
+    ON search_session.workspace = session.workspace
+    AND search_session.session_id = session.id
+LEFT JOIN search_progress
+    ON search_progress.workspace = session.workspace
+ORDER BY session.workspace, session.id
+"""
+
+# With the number of words that the index counts in each.
+MESSAGES = """
+SELECT sequence, role, token_count, CAST(record AS BLOB), sz
+FROM message
+LEFT JOIN search_docsize
+    ON search_docsize.id = :number << 31 | sequence
+WHERE workspace = :workspace
+    AND session_id = :id
+ORDER BY sequence
+"""
+
+# Sessions that are being removed, from the index as well.
+FORGOTTEN = """
+SELECT number
+FROM removal
+CROSS JOIN search_session
+    ON search_session.workspace = removal.workspace
+    AND search_session.session_id = removal.session_id
+"""
+
+INDEXED = """
+SELECT number, search_session.workspace, search_session.session_id, session.id IS NOT NULL, sequence > message_count
+FROM search_session
+LEFT JOIN session
+    ON session.workspace = search_session.workspace
+    AND session.id = search_session.session_id
+ORDER BY number
+"""
+
+# The table is the connection's own.
+MAKE_WORDS = """
+CREATE VIRTUAL TABLE IF NOT EXISTS temp.search_word USING fts5vocab (main, search, instance)
+"""
+
+# Each word at each of its places, and the number of the session that says it. A word may end in the middle of a letter.
+WORDS = """
+SELECT doc >> 31, CAST(term || ' ' || doc || ' ' || "offset" AS BLOB)
+FROM temp.search_word
+"""
+
+AHEAD = """
+SELECT search_progress.workspace
+FROM search_progress
+WHERE search_progress.revision > MAX(
+    COALESCE((SELECT MAX(revision) FROM session WHERE session.workspace = search_progress.workspace), 0),
+    COALESCE((SELECT MAX(revision) FROM deletion WHERE deletion.workspace = search_progress.workspace), 0)
+)
+"""
+
+# What refers to what is not there, but for sessions' own parts (see PARTS).
+REFERENCES = """
+SELECT "table", parent, COUNT(*)
+FROM pragma_foreign_key_check
+WHERE "table" NOT IN ('message', 'session_detail')
+GROUP BY "table", parent
+"""
+
+WORKSPACES = """
+SELECT DISTINCT workspace
+FROM session
+"""
+
+SEARCH_TABLE = """
+SELECT sql
+FROM sqlite_schema
+WHERE name = 'search'
+"""
+
+FORGET_SEARCH = """
+DROP TABLE search;
+DELETE FROM search_session;
+DELETE FROM search_progress
+"""

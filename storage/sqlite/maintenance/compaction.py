@@ -1,0 +1,125 @@
+"""Makes a database file as small as what it holds, and removes what it still has of deleted text."""
+
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+import apsw
+
+from ...model.errors import MaintenanceRefused
+from ...model.maintenance import Progress
+from ..connection import connect_writer, switch_to_wal, transaction
+from ..files.database_files import in_use
+from ..search.index_merge import IndexMerge
+
+Result = TypeVar("Result")
+
+# Daemons that write wait for one step, and come in during the pause after it.
+STEP_SECONDS = 0.05
+PAUSE = 2
+SHORTEST_PAUSE_SECONDS = 0.01
+FIRST_PAGES = 100
+MOST_PAGES = 2_000
+# A reader, or another program's checkpoint, may keep the log as it is for a while.
+LOG_ATTEMPTS = 20
+
+# See https://www.sqlite.org/pragma.html#pragma_auto_vacuum
+_INCREMENTAL = 2
+
+
+def compact(path: Path, progress: Progress) -> None:
+    """Make the file smaller in short steps; daemons may serve it meanwhile. Raises `MaintenanceRefused`."""
+    connection = connect_writer(str(path))
+    try:
+        if connection.pragma("auto_vacuum") != _INCREMENTAL:
+            raise MaintenanceRefused(
+                f"{path} was made by an older amplifierd and cannot become smaller while it is served: "
+                "stop the daemon and run `amplifierd compact --full` once."
+            )
+        _merge_index(connection)
+        _free_pages(connection, progress)
+        _empty_log(connection)
+    finally:
+        connection.close()
+
+
+def rebuild(path: Path, progress: Progress) -> None:
+    """Write the whole file again, which needs twice its size of free space.
+
+    Raises `MaintenanceRefused` if a program has it open.
+    """
+    progress(0, 1)
+    connection = connect_writer(str(path))
+    try:
+        connection.pragma("locking_mode", "exclusive")
+        try:
+            connection.pragma("journal_mode", "delete")
+        except apsw.BusyError as error:
+            raise in_use(path) from error
+        _merge_index(connection)
+        connection.execute("VACUUM")
+        connection.pragma("locking_mode", "normal")
+        switch_to_wal(connection)
+    finally:
+        connection.close()
+    progress(1, 1)
+
+
+def merge_index(connection: apsw.Connection) -> bool:
+    """Remove deleted messages from the search index of a file that nobody else has open; False if there were none."""
+    merge, steps = IndexMerge(), 0
+    while merge.step(connection, resting=False):
+        steps += 1
+    return steps > 0
+
+
+def _merge_index(connection: apsw.Connection) -> None:
+    merge = IndexMerge()
+
+    def step() -> bool:
+        with transaction(connection):
+            return merge.step(connection, resting=False)
+
+    while _timed(step)[0]:
+        continue
+
+
+def _free_pages(connection: apsw.Connection, progress: Progress) -> None:
+    """Move the last pages of the file to the places of free ones, until there are none."""
+    total = free = connection.pragma("freelist_count")
+    pages = FIRST_PAGES
+    while free:
+        left, seconds = _timed(partial(_free_some, connection, pages))
+        # Others may have deleted something meanwhile.
+        progress(max(0, total - left), total)
+        if left >= free:
+            return
+        free = left
+        pages = min(2 * pages, MOST_PAGES) if seconds < STEP_SECONDS / 2 else max(1, pages // 2)
+
+
+def _free_some(connection: apsw.Connection, pages: int) -> int:
+    with transaction(connection):
+        connection.execute(f"PRAGMA incremental_vacuum({pages})").fetchall()
+        free: int = connection.pragma("freelist_count")
+    return free
+
+
+def _timed(step: Callable[[], Result]) -> tuple[Result, float]:
+    """What a step returns and how long it took; after it is time for others."""
+    began = time.monotonic()
+    result = step()
+    seconds = time.monotonic() - began
+    time.sleep(max(SHORTEST_PAUSE_SECONDS, PAUSE * seconds))
+    return result, seconds
+
+
+def _empty_log(connection: apsw.Connection) -> None:
+    connection.set_busy_timeout(0)
+    for _ in range(LOG_ATTEMPTS):
+        [(busy, _, _)] = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        if not busy:
+            return
+        time.sleep(STEP_SECONDS)

@@ -1,0 +1,96 @@
+"""Whether a database file is as it should be, from SQLite's pages to the sessions in them."""
+
+import re
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from itertools import chain
+
+import apsw
+
+from ...backend.profile_check import CHECKS
+from ...backend.session_check import check_sessions, directory_finding, total_findings
+from ...model.errors import DatabaseDamaged
+from ...model.maintenance import Finding
+from ...sql.ports import Row
+from ...sql.statements.integrity import DIRECTORY_TOTALS, PARTS, directory_uses
+from . import check_statements
+from .index_check import WordCheck
+
+MOST_FAULTS = 10
+_NO_MESSAGE = (None,) * 4
+# What SQLite says of an index of words: https://www.sqlite.org/fts5.html#the_integrity_check_command
+_OF_WORDS = re.compile("fts5|inverted index", re.IGNORECASE)
+
+
+def faults(connection: apsw.Connection) -> list[str]:
+    """What SQLite finds wrong, the first ten faults: https://www.sqlite.org/pragma.html#pragma_integrity_check."""
+    found: list[str] = []
+    try:
+        for (line,) in connection.execute(f"PRAGMA integrity_check({MOST_FAULTS})"):
+            found += str(line).splitlines()
+    except (apsw.CorruptError, apsw.NotADBError) as error:
+        found.append(str(error))
+    return [] if found == ["ok"] else found
+
+
+async def check_file(connection: apsw.Connection) -> AsyncGenerator[Finding, None]:
+    """What is wrong; after its pages all of it is looked at in one transaction, and so from one moment."""
+    found = faults(connection)
+    for line in found:
+        if _OF_WORDS.search(line):
+            yield Finding("search", f"The search is damaged: {line}.")
+    lines = [line for line in found if not _OF_WORDS.search(line)]
+    if lines:
+        yield Finding("damage", f"SQLite finds the file damaged: {'; '.join(lines)}.")
+    try:
+        async for finding in _check_tables(connection):
+            yield finding
+    except (apsw.CorruptError, apsw.NotADBError) as error:
+        yield Finding("search" if found and not lines else "damage", f"What comes next can't be read: {error}.")
+
+
+async def _check_tables(connection: apsw.Connection) -> AsyncGenerator[Finding, None]:
+    connection.pragma("query_only", False)
+    connection.execute(check_statements.MAKE_WORDS)
+    connection.pragma("query_only", True)
+    connection.execute("BEGIN")
+    for finding in _check_references(connection):
+        yield finding
+    words = WordCheck(connection)
+    async for finding in check_sessions(_rows(connection), words.is_indexed):
+        yield finding
+    for finding in chain(words.findings(), _check_directories(connection), _check_profiles(connection)):
+        yield finding
+    connection.execute("COMMIT")
+
+
+def _check_references(connection: apsw.Connection) -> Iterator[Finding]:
+    for workspace, session_id in connection.execute(PARTS):
+        yield Finding.of(workspace, session_id, "parts", "is lost but for a part of it.")
+    for table, parent, count in connection.execute(check_statements.REFERENCES):
+        yield Finding("damage", f"{count} rows of the table {table} refer to rows of {parent} that are not there.")
+
+
+def _check_directories(connection: apsw.Connection) -> Iterator[Finding]:
+    yield from map(directory_finding, connection.execute(directory_uses("session.amplified_dir")))
+    for row in connection.execute(DIRECTORY_TOTALS):
+        yield from total_findings(row)
+
+
+def _check_profiles(connection: apsw.Connection) -> Iterator[Finding]:
+    for statement, findings in CHECKS:
+        for row in connection.execute(statement):
+            yield from findings(row)
+
+
+async def _rows(connection: apsw.Connection) -> AsyncIterator[Row | DatabaseDamaged]:
+    """Sessions with their messages, as `check_sessions` takes them."""
+    for *session, number, last, complete in connection.execute(check_statements.SESSIONS):
+        yield (*session, *_NO_MESSAGE)
+        workspace, session_id, *_ = session
+        bindings = {"workspace": workspace, "id": session_id, "number": number}
+        try:
+            for *message, size in connection.execute(check_statements.MESSAGES, bindings):
+                yield (*session, *message, number, last, complete, size)
+        except (apsw.CorruptError, apsw.NotADBError) as error:
+            # Others may be whole.
+            yield DatabaseDamaged(str(error))

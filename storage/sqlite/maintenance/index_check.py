@@ -1,0 +1,94 @@
+"""Whether the index has the words of messages as they are, each in its place, and no others.
+
+An index can't be asked what it has of a message. So both are summed up by session, the words of its messages and those
+of the index, in any order, and the sums are compared. What is added up is the hash of a text, SipHash (PEP 456): the
+hashes of tuples that differ a little cancel each other out.
+"""
+
+from array import array
+from collections.abc import Iterator
+
+import apsw
+
+from ...model.maintenance import Finding
+from ...model.records import Message
+from ...search.tokenizer import tokenizer
+from ...sql.ports import Row
+from ..search.statements import LAST_SEQUENCE
+from . import check_statements
+
+# Sessions whose numbers differ by a multiple of that share a sum: 8 MiB, however many there are.
+SUMS = 2**20
+
+# FTS5 keeps no more of a word (FTS5_MAX_TOKEN_SIZE in https://sqlite.org/src/file/ext/fts5/fts5Int.h).
+MOST_BYTES = 32_768
+
+_MOST = 2**64 - 1
+
+
+class WordCheck:
+    """The comparison, from the moment of the connection's transaction: `is_indexed` each message, then `findings`."""
+
+    def __init__(self, connection: apsw.Connection) -> None:
+        self._connection = connection
+        self._tokens = tokenizer()
+        self._sums = array("Q", bytes(8 * SUMS))
+        # What of these the index has is not what there is, and needs not be yet.
+        self._passing = bytearray(SUMS)
+        for (number,) in connection.execute(check_statements.FORGOTTEN):
+            self._passing[number % SUMS] = 1
+
+    def is_indexed(self, sequence: int, message: Message, row: Row) -> bool:
+        """Whether the index has the message, as far as it can tell of one; its words are summed up."""
+        number, last, complete, size = row
+        if number is None or sequence > last:
+            return size is None and (not complete or sequence > LAST_SEQUENCE)
+        which = number % SUMS
+        if self._passing[which]:
+            return True
+        tokens = self._tokens(message.content)
+        place = number << 31 | sequence
+        # As WORDS has them.
+        said = sum(
+            hash(b"%b %d %d" % (token.encode()[:MOST_BYTES], place, offset)) for offset, token in enumerate(tokens)
+        )
+        self._sums[which] = self._sums[which] + said & _MOST
+        return size is not None and len(tokens) == _decoded(size)
+
+    def findings(self) -> Iterator[Finding]:
+        """What the index has that is not in the messages, or has not."""
+        self._subtract_index()
+        for (workspace,) in self._connection.execute(check_statements.AHEAD):
+            yield Finding("search", f"The search of workspace {workspace} is ahead of what was written.", workspace)
+        yield from self._sessions()
+        if any(left and not passing for left, passing in zip(self._sums, self._passing, strict=True)):
+            yield Finding("search", "The search has words of messages that are not there.")
+
+    def _sessions(self) -> Iterator[Finding]:
+        named = array("Q")
+        for number, workspace, session_id, is_there, too_far in self._connection.execute(check_statements.INDEXED):
+            which = number % SUMS
+            if self._passing[which]:
+                continue
+            if not is_there:
+                yield Finding.of(workspace, session_id, "search", "is in the search, and is not there.")
+            elif too_far or self._sums[which]:
+                yield Finding.of(workspace, session_id, "search", "has not the words in the search that it says.")
+            if self._sums[which]:
+                named.append(which)
+        for which in named:
+            self._sums[which] = 0
+
+    def _subtract_index(self) -> None:
+        sums = self._sums
+        for number, word in self._connection.execute(check_statements.WORDS):
+            which = number % SUMS
+            sums[which] = sums[which] - hash(word) & _MOST
+
+
+def _decoded(size: bytes) -> int:
+    """How many words a message has, as FTS5 keeps it: https://www.sqlite.org/fileformat2.html#varint."""
+    words = 0
+    for byte in size:
+        words = words << 7 | byte & 0x7F
+    return words

@@ -1,0 +1,69 @@
+"""Putting right what is wrong in a SQLite file; daemons may write to it meanwhile."""
+
+from contextlib import closing
+from pathlib import Path
+
+import apsw
+
+from ...backend.repair import repair_session
+from ...model.errors import DatabaseDamaged
+from ...model.maintenance import Finding
+from ...operations.unit_of_work import Change
+from ...values.clock import Clock
+from .. import statements
+from ..connection import connect_writer, transaction
+from ..revisions import Revisions
+from ..rows import ConnectionTransaction
+from ..search.indexing import index_some
+from . import check_statements
+from .file_check import faults
+
+
+class Repairs:
+    """Repairs of the file at `path`; the indexes are built anew once, whatever is found to be wrong with them."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._searchable = False
+        self._clock = Clock()
+
+    async def repair(self, finding: Finding) -> str | None:
+        """See `Maintenance.repair`."""
+        try:
+            with closing(connect_writer(str(self._path))) as connection:
+                return await self._repair(connection, finding)
+        except (apsw.CorruptError, apsw.NotADBError, DatabaseDamaged):
+            # What is damaged so far can't be written either.
+            return None
+
+    async def _repair(self, connection: apsw.Connection, finding: Finding) -> str | None:
+        if finding.fault == "damage":
+            return _rebuild_indexes(connection)
+        if finding.fault == "search":
+            if not self._searchable:
+                _rebuild_search(connection)
+                self._searchable = True
+            return "The search was built anew from all messages."
+        with transaction(connection):
+            revisions = Revisions(connection, self._clock)
+            revision = revisions.next(finding.workspace)
+            begun = ConnectionTransaction(connection, revisions)
+            change = Change(begun, statements, finding.workspace, self._clock.now(), revision)
+            return await repair_session(change, finding)
+
+
+def _rebuild_indexes(connection: apsw.Connection) -> str | None:
+    connection.execute("REINDEX")
+    return None if faults(connection) else "The indexes of the tables were built anew, and SQLite finds no more."
+
+
+def _rebuild_search(connection: apsw.Connection) -> None:
+    with transaction(connection):
+        [(definition,)] = connection.execute(check_statements.SEARCH_TABLE)
+        connection.execute(check_statements.FORGET_SEARCH)
+        connection.execute(definition)
+    for (workspace,) in connection.execute(check_statements.WORKSPACES).fetchall():
+        more = True
+        while more:
+            with transaction(connection):
+                more = index_some(connection, str(workspace))

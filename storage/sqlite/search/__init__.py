@@ -1,0 +1,1 @@
+"""The index of words in SQLite: writing it, merging it, finding messages by it."""
