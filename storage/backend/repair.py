@@ -8,8 +8,7 @@ from ..operations.unit_of_work import Change
 from ..sql.ports import Bindings
 from ..sql.statements.integrity import COUNT_DIRECTORIES, COUNT_USE, FORGET_USE, RECOUNT
 from ..sql.statements.profiles import SET_SESSION_PROFILE
-from ..values.sums import MOST
-from ..values.text import text
+from ..values.json_text import MAX_SAFE_INTEGER, raw_text
 
 RECOVERED = NewSession(profile=BUILT_IN, name="Recovered")
 
@@ -42,7 +41,7 @@ async def _count_directories(change: Change) -> None:
 
 
 async def _recount(change: Change, session_id: str) -> None:
-    await change.run(RECOUNT, change.key(session_id) | {"most": MOST})
+    await change.run(RECOUNT, change.key(session_id) | {"most": MAX_SAFE_INTEGER})
 
 
 async def _forget_profile(change: Change, session_id: str) -> None:
@@ -55,7 +54,7 @@ async def _complete(change: Change, session_id: str) -> None:
     if await change.run(change.statements.STATE, key) is None:
         await _bring_back(change, session_id)
     if await change.run(change.statements.CONTEXT, key) is None:
-        await change.run(change.statements.SET_CONTEXT, key | {"context": text(RECOVERED.context)})
+        await change.run(change.statements.SET_CONTEXT, key | {"context": raw_text(RECOVERED.context)})
     await _recount(change, session_id)
 
 

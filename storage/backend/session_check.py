@@ -9,7 +9,7 @@ from ..model.errors import DatabaseDamaged
 from ..model.maintenance import Fault, Finding
 from ..model.records import Message
 from ..sql.ports import Row
-from ..values.sums import MOST
+from ..values.json_text import MAX_SAFE_INTEGER
 
 # So many messages of a session are named.
 MOST_NAMED = 10
@@ -98,7 +98,7 @@ class _Session:
 
     def _counts_agree(self) -> bool:
         return (
-            (self.message_count, self.token_usage) == (self.last, min(self.tokens, MOST))
+            (self.message_count, self.token_usage) == (self.last, min(self.tokens, MAX_SAFE_INTEGER))
             and 1 <= self.changed_version <= self.version
             and 0 <= self.changed_sequence <= self.last
         )

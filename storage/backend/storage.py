@@ -43,7 +43,7 @@ from ..sql.ports import Bindings
 from ..sql.statements import message_lists as queries
 from ..sql.statements.recorded_answers import EXPIRED_TEXT, FORGET_TEXTS
 from ..sql.statements.session_lists import session_list
-from ..values.sums import MOST
+from ..values.json_text import MAX_SAFE_INTEGER
 from ..values.uuid7 import canonical_id
 from .api_keys import TransactionalKeys
 from .bulk import TransactionalPieces
@@ -232,7 +232,7 @@ class TransactionalStorage(
         bindings = key(workspace, session_id)
         # Where the first messages are does not depend on how many there are.
         any_count = query.role is None and not query.from_end
-        first, last = sequences(MOST if any_count else await self._message_count(bindings), query)
+        first, last = sequences(MAX_SAFE_INTEGER if any_count else await self._message_count(bindings), query)
         bindings |= {"first": first, "last": last, "end": first + MOST_JOINED}
         if query.role is not None:
             return Transcript(session_id, await self._messages_of_role(query, bindings, first, last))

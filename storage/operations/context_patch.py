@@ -4,9 +4,8 @@ import msgspec
 from msgspec import Raw
 
 from ..model.errors import ContextTooLarge
-from ..values.json_size import MOST_VALUES, has_more_values
+from ..values.json_text import MOST_VALUES, has_more_values, raw_text
 from ..values.merge_patch import count_kept, merge_members
-from ..values.text import text
 
 MOST_MEMBERS = 1_024
 MOST_CONTEXT_BYTES = 8 * 1024 * 1024
@@ -26,8 +25,8 @@ class PatchedContext(msgspec.Struct, frozen=True):
 def patch_context(session_id: str, before: str, patch: Raw) -> PatchedContext:
     """Merge a patch (RFC 7396) into a context. Raises `ContextTooLarge`."""
     # All of them would be there afterwards.
-    _check_members(session_id, count_kept(text(patch)))
-    members = merge_members(before, text(patch))
+    _check_members(session_id, count_kept(raw_text(patch)))
+    members = merge_members(before, raw_text(patch))
     _check_members(session_id, len(members))
     merged = msgspec.json.encode(members)
     if len(merged) > MOST_CONTEXT_BYTES:

@@ -15,8 +15,8 @@ from ..model.errors import (
 )
 from ..sql.ports import Bindings, Row
 from ..sql.statements import directories as statements
+from ..values.json_text import raw_text
 from ..values.merge_patch import merge_patch
-from ..values.text import text
 from . import profiles
 from .unit_of_work import Change
 
@@ -45,7 +45,7 @@ async def create(change: Change, new: NewDirectory) -> str:
     path = normalised(new.relative_path)
     if new.default_profile is not None:
         await profiles.hash_of_profile(change, new.default_profile)
-    metadata = text(new.metadata)
+    metadata = raw_text(new.metadata)
     _check(path, metadata)
     if path == ROOT or not await _insert(change, path, new.default_profile, metadata):
         raise DirectoryExists(path)
@@ -68,7 +68,7 @@ async def update(change: Change, path: str, patch: DirectoryPatch) -> None:
         if len(bytes(patch.metadata)) > MAX_PATCH_BYTES:
             size = len(bytes(patch.metadata))
             raise DirectoryMetadataRefused(path, f"a patch of {size} bytes; the limit is {MAX_PATCH_BYTES}")
-        metadata = merge_patch(metadata, text(patch.metadata))
+        metadata = merge_patch(metadata, raw_text(patch.metadata))
         _check(path, metadata)
     await _set(change, path, default_profile, metadata, max(updated_at, change.now))
 

@@ -7,7 +7,7 @@ from msgspec import UNSET
 from ..model.errors import SequenceConflict, SessionEnded
 from ..model.records import BatchMessage, Message, Messages, Versions
 from ..sql.ports import Bindings
-from ..values.sums import MOST
+from ..values.json_text import MAX_SAFE_INTEGER
 from ..values.uuid7 import canonical_id
 from .unit_of_work import Change
 
@@ -43,7 +43,7 @@ async def _check(change: Change, session_id: str, expected: int | None, versions
 
 async def _count(change: Change, key: Bindings, new: Sequence[BatchMessage]) -> tuple[int, str]:
     """Count messages that come; the last one's sequence, and their time."""
-    counted = key | {"count": len(new), "tokens": tokens_of(new), "most": MOST}
+    counted = key | {"count": len(new), "tokens": tokens_of(new), "most": MAX_SAFE_INTEGER}
     row = await change.run(change.statements.COUNT_MESSAGES, counted)
     if row is None:
         await _start(change, counted)

@@ -8,7 +8,7 @@ from ..model.records import Failure, NewSession, Session, SessionPatch, SessionS
 from ..sql.ports import Bindings, Row
 from ..sql.statements.profiles import SET_SESSION_PROFILE
 from ..values.clock import DAY_SECONDS, after, later_than
-from ..values.text import text
+from ..values.json_text import raw_text
 from ..values.uuid7 import new_session_id
 from .bulk.removal import remove_some
 from .context_patch import PatchedContext, patched_context
@@ -37,7 +37,7 @@ async def create(change: Change, new: NewSession) -> Session:
         "profile_hash": context.profile_hash,
         "error_details": None,
     }
-    bindings |= placed(text(new.context))
+    bindings |= placed(raw_text(new.context))
     await change.run(change.statements.INSERT_SESSION, bindings)
     if bindings["long_context"] is not None:
         await change.run(change.statements.INSERT_DETAIL, bindings)
@@ -210,7 +210,7 @@ async def _set_status(
         "updated_at": updated_at,
         "ended_at": None if status == "active" else updated_at,
         "error_message": msgspec.json.encode(failure.error_message).decode() if failure.error_message else None,
-        "error_details": text(details) if isinstance(details, Raw) else None,
+        "error_details": raw_text(details) if isinstance(details, Raw) else None,
     }
     await change.run(change.statements.SET_STATUS, change.key(session_id) | bindings)
     if bindings["error_details"] is not None:

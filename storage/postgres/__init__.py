@@ -1,1 +1,4 @@
-"""The storage in PostgreSQL, for many machines on one database."""
+"""The storage in PostgreSQL, for many machines on one database.
+
+Imports every shared folder of the storage, and nothing of `sqlite`.
+"""

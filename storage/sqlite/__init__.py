@@ -1,1 +1,4 @@
-"""Conversations in one SQLite file."""
+"""The storage in one SQLite file: one thread writes in groups, readers have connections of their own.
+
+Imports every shared folder of the storage, and nothing of `postgres`.
+"""

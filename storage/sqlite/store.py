@@ -24,7 +24,7 @@ from . import statements
 from .checkpointer import Checkpointer
 from .connection import leave_one_file, write_nothing
 from .file_changes import Changes
-from .files.disk_space import check_room
+from .files.file_system import check_room
 from .files.machine_lock import lock_for_this_machine
 from .group_commit import Writer
 from .opening import open_database

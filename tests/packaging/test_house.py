@@ -19,7 +19,7 @@ PROGRAM = ["storage", "settings", "contract", "auth", "documents", "handlers", "
 
 # What of the storage is seen from outside.
 HANDLERS_SEE = {"interface", "records", "profile_records", "directory_records", "errors"}
-CONTRACT_SEES = {("storage", "model", "records"), ("storage", "values", "json_size")}
+CONTRACT_SEES = {("storage", "model", "records"), ("storage", "values", "json_text")}
 
 HTTP = {"connexion", "starlette", "sse_starlette", "werkzeug", "jsonschema_rs", "jsonschema"}
 MAX_ENTRIES = 9
@@ -120,7 +120,7 @@ def test_handlers_see_interface_records_and_errors_of_storage() -> None:
     assert seen <= {("storage", "model", name) for name in HANDLERS_SEE}
 
 
-def test_contract_sees_records_and_their_sizes() -> None:
+def test_contract_sees_records_and_json_texts() -> None:
     modules = [path for path in MODULES if name_of(path)[:1] == ("contract",)]
     assert {name for path in modules for name in imports(path) if name[:1] != ("contract",)} <= CONTRACT_SEES
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from amplifierd.storage.values.json_size import has_more_values, levels_in
+from amplifierd.storage.values.json_text import has_more_values, levels_in
 
 TEXTS = st.text('"\\[]{},:x é', max_size=6)
 VALUES = st.recursive(

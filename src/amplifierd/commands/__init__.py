@@ -1,4 +1,7 @@
-"""The command line: a module for each group of commands that belong together."""
+"""The command line: a module for each group of commands that belong together.
+
+Imports what it needs when a command runs, so that each starts fast.
+"""
 
 import click
 

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from ...model.errors import SessionNotFound, TooFewMessages
 from ...model.records import Fork, Session, Versions
 from ...sql.ports import Bindings, Statements, Transaction
-from ...values.sums import MOST
+from ...values.json_text import MAX_SAFE_INTEGER
 from ...values.uuid7 import canonical_id, new_session_id
 from ..idempotency import Unfinished
 from ..sessions import folded, read_session
@@ -107,7 +107,7 @@ async def _open(change: Change, how: Fork, copy: Copy) -> Session:
         "name": how.name,
         "folded_name": folded(how.name),
         "last": copy.last,
-        "tokens": min(copy.tokens, MOST),
+        "tokens": min(copy.tokens, MAX_SAFE_INTEGER),
     }
     await change.run(change.statements.FORK_SESSION, bindings)
     await change.run(change.statements.FORK_DETAIL, bindings)

@@ -14,7 +14,7 @@ from ...model.errors import StorageUnavailable
 from ...sql.ports import Bindings, Row, Statements, Transaction, until
 from ...sql.statements.recorded_answers import FORGET_SESSION_TEXT
 from ...sql.statements.removals import FORGET_RECORDS, MESSAGE_SIZES
-from ...values.sums import MOST
+from ...values.json_text import MAX_SAFE_INTEGER
 
 logger = logging.getLogger(__name__)
 
@@ -47,7 +47,7 @@ async def remove_some(transaction: Transaction, key: Bindings, most: int) -> int
 
     How many were removed.
     """
-    piece, is_last = await next_piece(transaction, key, 0, MOST, most)
+    piece, is_last = await next_piece(transaction, key, 0, MAX_SAFE_INTEGER, most)
     if piece:
         await transaction.remove_messages(key, piece[-1][0])
     if is_last:

@@ -11,7 +11,7 @@ from ...model.profile_records import ProfileSettings
 from ...model.records import ImportReport, OnConflict, Session
 from ...sql.ports import Bindings
 from ...sql.statements.removals import IS_REMOVED
-from ...values.text import text
+from ...values.json_text import raw_text
 from ..bulk import removal as removing
 from ..bulk import staging
 from ..bulk.removal import remove_some
@@ -171,7 +171,7 @@ def _parent(session: Session, renames: Renames) -> str | UnsetType:
 
 async def _insert(change: Change, session: Session, profile_hash: str | None) -> None:
     error_message = session.error_message
-    error_details = text(session.error_details) if isinstance(session.error_details, Raw) else None
+    error_details = raw_text(session.error_details) if isinstance(session.error_details, Raw) else None
     bindings: Bindings = {
         name: None if value is UNSET else value
         for name, value in msgspec.structs.asdict(session).items()
@@ -183,7 +183,7 @@ async def _insert(change: Change, session: Session, profile_hash: str | None) ->
         "error_message": None if error_message is UNSET else _encode(error_message).decode(),
         "error_details": error_details,
     }
-    bindings |= placed(text(session.context), is_detailed=error_details is not None)
+    bindings |= placed(raw_text(session.context), is_detailed=error_details is not None)
     await change.run(change.statements.IMPORT_SESSION, bindings)
     if bindings["long_context"] is not None:
         await change.run(change.statements.INSERT_DETAIL, bindings)

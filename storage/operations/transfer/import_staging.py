@@ -13,7 +13,7 @@ from ...model.profile_records import ProfileSettings
 from ...model.records import ExportHeader, ExportLine, Message, Session
 from ...sql.temporary_files import growing
 from ...values.clock import is_told
-from ...values.sums import MOST
+from ...values.json_text import MAX_SAFE_INTEGER
 from ...values.uuid7 import canonical_id
 from .new_ids import Renames
 
@@ -176,7 +176,7 @@ class Upload:
         session_id, expected = self._session.id, self._session.message_count
         if self._messages != expected:
             raise ImportInvalid(self._line, f"session {session_id} has {self._messages} messages, and says {expected}")
-        if min(self._tokens, MOST) != self._session.token_usage:
+        if min(self._tokens, MAX_SAFE_INTEGER) != self._session.token_usage:
             raise ImportInvalid(
                 self._line, f"session {session_id} has {self._tokens} tokens, and says {self._session.token_usage}"
             )

@@ -8,7 +8,7 @@ import msgspec
 from ...model.records import BatchMessage, Once, Versions
 from ...operations.messages import tokens_of
 from ...values.clock import after
-from ...values.sums import MOST
+from ...values.json_text import MAX_SAFE_INTEGER
 from ..binding import storable
 from ..search.tsvector import Tokenizer
 
@@ -48,7 +48,7 @@ def columns(
     return {
         "workspace": workspace,
         "now": moment,
-        "most": MOST,
+        "most": MAX_SAFE_INTEGER,
         "session_ids": [storable(request.session_id) for request in requests],
         "counts": [len(request.messages) for request in requests],
         "tokens": [tokens_of(request.messages) for request in requests],

@@ -7,7 +7,7 @@ from ...model.directory_path import lineage_of
 from ...model.records import Session
 from ...operations.profiles import BUILT_IN_HASH
 from ...operations.sessions import folded, placed
-from ...values.text import text
+from ...values.json_text import raw_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ def columns(workspace: str, requests: Sequence[Opening]) -> dict[str, object]:
     """What `statements.OPEN_SESSIONS` is given."""
     sessions = [request.session for request in requests]
     names = [session.name if isinstance(session.name, str) else None for session in sessions]
-    contexts = [placed(text(session.context)) for session in sessions]
+    contexts = [placed(raw_text(session.context)) for session in sessions]
     return {
         "workspace": workspace,
         "default_hash": BUILT_IN_HASH,

@@ -1,9 +1,12 @@
-"""The file system that a path is on, and whether other machines may write to it."""
+"""The file system that a database is on: whether other machines may write to it, and whether it takes writes."""
 
 import ctypes
 import re
 import sys
 from pathlib import Path
+from tempfile import TemporaryFile
+
+from ...model.errors import StorageUnavailable
 
 # What the kernel calls file systems that another machine, or another kernel on this one, may write to as well. SQLite's
 # locks and its shared memory do not reach across (https://www.sqlite.org/wal.html, "all processes ... the same host").
@@ -18,6 +21,9 @@ _ESCAPED = re.compile(r"\\([0-7]{3})")
 _STATFS_BYTES = 4_096
 _FLAGS_AT, _TYPE_AT, _TYPE_BYTES = 64, 72, 16
 _IS_LOCAL = 0x1000
+
+# As much as the log of some small writes.
+TRIAL_BYTES = 64 * 1024
 
 
 def shared_file_system(path: Path, mounts: Path = MOUNTS) -> str | None:
@@ -55,3 +61,15 @@ def _shared_on_macos(path: Path) -> str | None:
     if int.from_bytes(found.raw[_FLAGS_AT : _FLAGS_AT + 4], sys.byteorder) & _IS_LOCAL:
         return None
     return found.raw[_TYPE_AT : _TYPE_AT + _TYPE_BYTES].rstrip(b"\0").decode()
+
+
+def check_room(path: Path) -> None:
+    """Raises `StorageUnavailable` if no file can be made beside the database, or it can't grow.
+
+    A file system keeps the space for what it is given at once, and never writes what was deleted by then.
+    """
+    try:
+        with TemporaryFile(dir=path.parent, prefix=".amplifierd-") as file:
+            file.write(bytes(TRIAL_BYTES))
+    except OSError as error:
+        raise StorageUnavailable(f"its disk takes no writes: {error.strerror}") from error

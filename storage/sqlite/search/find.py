@@ -15,7 +15,6 @@ from ...search.tokenizer import tokenizer
 from ...sql.ports import Row
 from .. import statements
 from . import statements as search_statements
-from .score import register_counts
 
 # A text is cut into words in pieces of as many characters, for other threads to go on in between.
 PIECE_CHARACTERS = 64 * 1024
@@ -138,3 +137,17 @@ def _record(connection: apsw.Connection, workspace: str, session_id: str, sequen
 
 def _content_of(record: bytes) -> str:
     return _decode_message(record).content if record else ""
+
+
+def register_counts(connection: apsw.Connection) -> None:
+    """Let the connection count by `matches(search)` and `size(search)`."""
+    connection.register_fts5_function("matches", _matches)
+    connection.register_fts5_function("size", _size)
+
+
+def _matches(api: apsw.FTS5ExtensionApi, *_arguments: object) -> int:
+    return api.inst_count
+
+
+def _size(api: apsw.FTS5ExtensionApi, *_arguments: object) -> int:
+    return api.column_size(-1)

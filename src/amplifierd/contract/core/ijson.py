@@ -16,7 +16,7 @@ from typing import Any
 
 import msgspec
 
-from ...storage.values.json_size import MOST_VALUES, has_more_values, levels_in
+from ...storage.values.json_text import MOST_VALUES, has_more_values, levels_in
 from .executor import INLINE_BYTES, in_turn
 from .problems import shorten
 

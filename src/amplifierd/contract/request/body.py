@@ -9,7 +9,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope
 
 from ...storage.model.records import Digest
-from ...storage.values.json_size import MOST_VALUES
+from ...storage.values.json_text import MOST_VALUES
 from ..core.executor import INLINE_BYTES, SerialExecutor, in_turn
 from ..core.ijson import DEEPEST, NotIJson, TooManyValues, decode
 from ..core.problems import Problem, Violation, shorten

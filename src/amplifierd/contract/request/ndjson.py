@@ -9,7 +9,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope
 
 from ...storage.model.records import Digest, Export, ExportLine
-from ...storage.values.json_size import MOST_VALUES
+from ...storage.values.json_text import MOST_VALUES
 from ..core.document import Document
 from ..core.executor import INLINE_BYTES, SerialExecutor
 from ..core.ijson import DEEPEST

@@ -1,13 +1,23 @@
-"""How much there is in a JSON text, told without taking it apart."""
+"""JSON as text: how many values it has and how deep they nest, without parsing it; the largest integer it carries."""
 
 from array import array
 from itertools import accumulate
+
+from msgspec import Raw
+
+# What JSON carries without loss (RFC 7493, section 2.2). A sum past that stays there.
+MAX_SAFE_INTEGER = 2**53 - 1
 
 # So many are decoded in some tens of milliseconds, for which everybody else waits.
 MOST_VALUES = 100_000
 
 _STEPS = bytes.maketrans(b"[{]}", b"\x01\x01\xff\xff")
 _NO_BRACKETS = bytes(set(range(256)) - set(b"[{]}"))
+
+
+def raw_text(value: Raw) -> str:
+    """The text of a value, as the database holds it."""
+    return bytes(value).decode()
 
 
 def has_more_values(text: bytes, most: int) -> bool:
