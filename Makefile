@@ -33,7 +33,7 @@ histories:
 
 # Write the list of operations that reviews read.
 operations:
-	$(PYTHON) contract/operations.py > docs/operations.txt
+	$(PYTHON) openapi-checks/operations.py > docs/operations.txt
 
 # Put full load on the service for ten minutes; needs what `bench` needs.
 soak:

