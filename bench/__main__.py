@@ -10,7 +10,7 @@ from .data import Prepared, prepared
 from .figures import compare
 from .machine import check_machine
 from .programs import BenchmarkFailed
-from .report import details, ratios, results, tell
+from .report import details, log, ratios, results
 from .rounds import Contest, Entry, Plan, play
 from .workloads import WORKLOADS, Workload
 
@@ -26,7 +26,7 @@ def main() -> int:
         check_machine()
         _measure(_chosen(options.only), _QUICK if options.quick else _FULL)
     except BenchmarkFailed as error:
-        tell(str(error))
+        log(str(error))
         return 1
     return 0
 
@@ -49,10 +49,10 @@ def _chosen(text: str) -> list[Workload]:
 def _measure(workloads: list[Workload], plan: Plan) -> None:
     # On the disk of the checkout: where temporary files are kept in memory, a sync costs nothing.
     with tempfile.TemporaryDirectory(prefix=".data-", dir=_HERE) as folder:
-        tell("starting the programs and filling them")
+        log("starting the programs and filling them")
         with prepared(Path(folder)) as programs:
             servers = [server for program in programs for server in program.servers]
-            turns = play([_contest(workload, programs) for workload in workloads], servers, plan, tell)
+            turns = play([_contest(workload, programs) for workload in workloads], servers, plan, log)
     comparisons = [compare(workload, turns[workload.name]) for workload in workloads]
     sys.stdout.write(f"{ratios(comparisons)}\n\n{details(comparisons)}\n")
     if len(workloads) == len(WORKLOADS):

@@ -17,7 +17,7 @@ from typing import Any
 from fastapi import FastAPI
 from pydantic import BaseModel, ConfigDict, Field
 
-from amplifierd.app import READINGS, RENDERINGS
+from amplifierd.app import BODY_DECODERS, RENDERERS
 from amplifierd.contract import Access, Credential, compile_contract, load_document
 from amplifierd.settings import CONTRACT
 from amplifierd.storage.model.records import Message, NewMessage
@@ -82,8 +82,8 @@ def ours(*, check_responses: bool) -> App:
         max_body=8 * 1024 * 1024,
         check_responses=check_responses,
         lifespan=nothing,
-        renderings=RENDERINGS,
-        readings=READINGS,
+        renderers=RENDERERS,
+        body_decoders=BODY_DECODERS,
     )
 
 

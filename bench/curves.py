@@ -10,11 +10,11 @@ from textwrap import fill
 from .curve import Curve, Point, figure_of
 from .drawing import draw
 from .figures import LEAST_CLEAN
-from .load import MOST_FOREIGN
+from .load import MAX_FOREIGN
 from .machine import check_machine
 from .measures import MEASURES
 from .programs import BenchmarkFailed
-from .report import machine, table, tell
+from .report import log, machine, table
 from .scale import FULL, QUICK, Scale
 
 _HERE = Path(__file__).parent
@@ -28,7 +28,7 @@ def main() -> int:
         check_machine()
         curves = _measured(options.only, QUICK if options.quick else FULL)
     except BenchmarkFailed as error:
-        tell(str(error))
+        log(str(error))
         return 1
     sys.stdout.write("\n\n".join(map(_told, curves)) + "\n")
     if not options.only:
@@ -48,7 +48,7 @@ def _options() -> argparse.Namespace:
 def _measured(only: str | None, scale: Scale) -> list[Curve]:
     curves: list[Curve] = []
     for name in [only] if only else MEASURES:
-        tell(f"{name}: filling and starting")
+        log(f"{name}: filling and starting")
         # On the disk of the checkout: where temporary files are kept in memory, a sync costs nothing.
         with tempfile.TemporaryDirectory(prefix=".data-", dir=_HERE) as folder:
             curves += MEASURES[name](scale, Path(folder))
@@ -61,7 +61,7 @@ def _page(curves: Sequence[Curve], command: str) -> str:
 
 Made by `{command}`, with `amplifierd serve` and its defaults on core 0 and the load generator on core 1 where nothing
 else is said. Figures are medians of rounds in which the sizes take turns; spread is from the least to the most as a
-share of the median. A round is clean where other programs took at most {MOST_FOREIGN:.0%} of one core; with fewer than
+share of the median. A round is clean where other programs took at most {MAX_FOREIGN:.0%} of one core; with fewer than
 {LEAST_CLEAN} clean ones all rounds count. The same as a picture: [docs/curves.png](../docs/curves.png).
 
 {sections}

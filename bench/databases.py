@@ -24,7 +24,7 @@ from .figures import LEAST_CLEAN
 from .load import Load, Run
 from .machine import check_machine
 from .programs import BOTH_CORES, BenchmarkFailed, Program, Server, amplifierd, baseline_on, serve
-from .report import machine, table, tell
+from .report import log, machine, table
 from .rounds import Contest, Entry, Plan, Turn, Turns, clean, play
 
 _HERE = Path(__file__).parent
@@ -68,7 +68,7 @@ def main() -> int:
             raise BenchmarkFailed("AMPLIFIERD_TEST_POSTGRES names no PostgreSQL; run it by `python tests/postgres.py`.")
         _measure(url, _CLIENTS if clients is None else (clients,))
     except BenchmarkFailed as error:
-        tell(str(error))
+        log(str(error))
         return 1
     return 0
 
@@ -96,7 +96,7 @@ def _measure(url: str, clients: Sequence[int]) -> None:
                 Program("PostgreSQL", lambda _port, _database: []), asyncio.run(_first_process(url)), port=0
             )
             servers = [sqlite, postgres, two, baseline, server]
-            _tell(clients, play([*_contests(data, clients)], servers, _PLAN, tell))
+            _tell(clients, play([*_contests(data, clients)], servers, _PLAN, log))
 
 
 def _tell(clients: Sequence[int], turns: Turns) -> None:

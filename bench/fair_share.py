@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from .report import machine, table, tell
+from .report import log, machine, table
 
 _HERE = Path(__file__).parent
 sys.path.insert(0, str(_HERE.parent / "tests"))
@@ -67,7 +67,7 @@ def _measured(rows: list[Row], database: str, scale: float, seconds: float) -> I
         with Daemon(database, "--log-level", "error", check_responses=False) as daemon:
             server = Server(daemon.process.pid, daemon.port)
             share = measure(server, [asked] * CLIENTS if isinstance(asked, Ask) else list(asked), seconds)
-        tell(" ".join(_row(row, share)))
+        log(" ".join(_row(row, share)))
         yield row, share
 
 

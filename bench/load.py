@@ -14,7 +14,7 @@ from .processes import busy_seconds, cpu_seconds, own_seconds, peak_mebibytes, r
 from .programs import LOAD_CORE, BenchmarkFailed, Server
 
 # A share of one core, taken by anything but the programs measured and the load generator.
-MOST_FOREIGN = 0.15
+MAX_FOREIGN = 0.15
 
 _SCRIPT = Path(__file__).with_name("load.lua")
 
@@ -44,7 +44,7 @@ class Run(msgspec.Struct, frozen=True):
     @property
     def clean(self) -> bool:
         """Was the machine ours."""
-        return self.foreign <= MOST_FOREIGN
+        return self.foreign <= MAX_FOREIGN
 
 
 class _Outcome(msgspec.Struct):

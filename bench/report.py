@@ -12,7 +12,7 @@ from pathlib import Path
 import apsw
 
 from .figures import LEAST_CLEAN, Comparison, Figures
-from .load import MOST_FOREIGN
+from .load import MAX_FOREIGN
 from .programs import BASELINE, LIMIT
 
 _PACKAGES = (
@@ -28,7 +28,7 @@ def results(comparisons: Sequence[Comparison], command: str) -> str:
 Made by `{command}`. The programs are `amplifierd serve` with its defaults and {BASELINE.name} and {LIMIT.name} from
 `bench/peers`, each on core 0, the load generator on core 1. Figures are medians of the clean rounds, spread is from
 the slowest round to the fastest as a share of the median, memory is the most in any of them. A round is clean where
-other programs took at most {MOST_FOREIGN:.0%} of one core; with fewer than {LEAST_CLEAN} clean ones there is no ratio.
+other programs took at most {MAX_FOREIGN:.0%} of one core; with fewer than {LEAST_CLEAN} clean ones there is no ratio.
 
 ## Beside the others
 
@@ -125,7 +125,7 @@ def _wrk_version() -> str:
     return said.stdout.splitlines()[0].split()[1]
 
 
-def tell(line: str) -> None:
+def log(line: str) -> None:
     """Say how far it is."""
     sys.stderr.write(line + "\n")
     sys.stderr.flush()

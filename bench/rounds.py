@@ -6,14 +6,14 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from .load import MOST_FOREIGN, Load, Run, measure
+from .load import MAX_FOREIGN, Load, Run, measure
 from .processes import busy_seconds, cpu_seconds
 from .programs import BenchmarkFailed, Server
 
 _LOOK_SECONDS = 0.2
 # A share of one core: what event loops without a request do.
 _IDLE = 0.05
-_LONGEST_WAIT_SECONDS = 60
+_MAX_WAIT_SECONDS = 60
 
 # The runs of one contest in one round, by the entry's name.
 Turn = Mapping[str, Run]
@@ -50,7 +50,7 @@ class Contest:
     entries: Mapping[str, Entry]
 
 
-def play(contests: Sequence[Contest], servers: Sequence[Server], plan: Plan, tell: Callable[[str], None]) -> Turns:
+def play(contests: Sequence[Contest], servers: Sequence[Server], plan: Plan, log: Callable[[str], None]) -> Turns:
     """Play rounds until each contest has `plan.rounds` clean ones or `plan.most_rounds` in all.
 
     `servers` are all that run meanwhile.
@@ -60,11 +60,11 @@ def play(contests: Sequence[Contest], servers: Sequence[Server], plan: Plan, tel
     for number in range(plan.most_rounds):
         wanting = [contest for contest in contests if _wanting(turns[contest.name], plan)]
         if wanting:
-            tell(f"round {number + 1}: {len(wanting)} workloads")
+            log(f"round {number + 1}: {len(wanting)} workloads")
         for contest in order.sample(wanting, len(wanting)):
             turn = _turn(order.sample(sorted(contest.entries.items()), len(contest.entries)), servers, plan)
             turns[contest.name].append(turn)
-            tell(f"  {contest.name}: " + ", ".join(_said(name, run) for name, run in sorted(turn.items())))
+            log(f"  {contest.name}: " + ", ".join(_said(name, run) for name, run in sorted(turn.items())))
     return turns
 
 
@@ -88,14 +88,14 @@ def _turn(entries: Sequence[tuple[str, Entry]], servers: Sequence[Server], plan:
 def _wait_until_idle(pids: Sequence[int], patience: int) -> None:
     # What one program has left to do would be measured as another's slowness.
     started = time.monotonic()
-    while time.monotonic() < started + _LONGEST_WAIT_SECONDS:
+    while time.monotonic() < started + _MAX_WAIT_SECONDS:
         servers, machine = sum(map(cpu_seconds, pids)), busy_seconds()
         time.sleep(_LOOK_SECONDS)
         if sum(map(cpu_seconds, pids)) - servers > _LOOK_SECONDS * _IDLE:
             continue
-        if busy_seconds() - machine <= _LOOK_SECONDS * MOST_FOREIGN or time.monotonic() > started + patience:
+        if busy_seconds() - machine <= _LOOK_SECONDS * MAX_FOREIGN or time.monotonic() > started + patience:
             return
-    raise BenchmarkFailed(f"The programs are not idle after {_LONGEST_WAIT_SECONDS} seconds without a request.")
+    raise BenchmarkFailed(f"The programs are not idle after {_MAX_WAIT_SECONDS} seconds without a request.")
 
 
 def _said(name: str, run: Run) -> str:

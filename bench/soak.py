@@ -12,14 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
-from .crowd import Crowd, crowd
+from .background_load import Crowd, crowd
 from .data import NEW_MESSAGE, messages_of
 from .fill import fill
 from .load import Load, Run, measure
 from .machine import check_machine
 from .processes import open_files
 from .programs import BOTH_CORES, OURS, BenchmarkFailed, serve
-from .report import machine, table, tell
+from .report import log, machine, table
 
 _HERE = Path(__file__).parent
 _MINUTES = 10
@@ -28,7 +28,7 @@ _CONNECTIONS = 1_000
 _TAILS = 100
 _TRANSCRIPT = 100_000
 _SESSIONS = 1_000
-_MOST_MEBIBYTES = 300
+_MAX_MEBIBYTES = 300
 
 
 @dataclass(frozen=True)
@@ -48,12 +48,12 @@ def main() -> int:
         check_machine()
         windows = _measured(minutes)
     except BenchmarkFailed as error:
-        tell(str(error))
+        log(str(error))
         return 1
     text = _told(windows)
     sys.stdout.write(f"{text}\n")
     (_HERE / "SOAK.md").write_text(_REPORT.format(minutes=minutes, text=text, machine=machine()))
-    return int(max(window.run.peak for window in windows) > _MOST_MEBIBYTES)
+    return int(max(window.run.peak for window in windows) > _MAX_MEBIBYTES)
 
 
 def _measured(minutes: int) -> list[_Window]:
@@ -68,7 +68,7 @@ def _measured(minutes: int) -> list[_Window]:
             windows: list[_Window] = []
             for number in range(minutes * 60 // _WINDOW_SECONDS):
                 windows.append(_Window(measure(load, server, [server], _WINDOW_SECONDS), open_files(server.pid)))
-                tell(" ".join(_row(number, windows[-1])))
+                log(" ".join(_row(number, windows[-1])))
             return windows
 
 

@@ -11,33 +11,35 @@ from ..storage.model.directory_records import (
     ScanReport,
 )
 from ..storage.model.interface import Storage
-from ..storage.model.records import Once
+from ..storage.model.records import IdempotentRequest
 
 
 class Disk(Protocol):
     """Where markers are."""
 
-    def turn(self, workspace: str, relative_path: str) -> AbstractAsyncContextManager[object]:
+    def lock(self, workspace: str, relative_path: str) -> AbstractAsyncContextManager[object]:
         """While it is held nobody else changes the directory and its marker, in this process."""
 
     def prepared(self, workspace: str, relative_path: str) -> AbstractAsyncContextManager[object]:
         """Make a directory; where what is done meanwhile fails, it is as it was."""
 
-    async def write(self, workspace: str, directory: AmplifiedDirectory, *, anew: bool = True) -> None:
-        """Write a marker, or only where there is one, unless it is `anew`."""
+    async def write(self, workspace: str, directory: AmplifiedDirectory, *, overwrite: bool = True) -> None:
+        """Write a marker, or only where there is one, unless it is `overwrite`."""
 
     async def remove(self, workspace: str, relative_path: str) -> None:
         """Remove a marker."""
 
-    async def take_up(self, storage: Storage, workspace: str, once: Once | None = None) -> ScanReport:
+    async def sync_from_disk(
+        self, storage: Storage, workspace: str, once: IdempotentRequest | None = None
+    ) -> ScanReport:
         """Take up the markers that people have made and edited."""
 
 
 async def create_amplified_directory(
-    body: NewDirectory, once: Once | None, *, storage: Storage, disk: Disk, workspace: str
+    body: NewDirectory, once: IdempotentRequest | None, *, storage: Storage, disk: Disk, workspace: str
 ) -> AmplifiedDirectory:
     """Amplify a directory."""
-    async with disk.turn(workspace, body.relative_path):
+    async with disk.lock(workspace, body.relative_path):
         if not body.create_marker:
             return await storage.create_directory(workspace, body, once=once)
         async with disk.prepared(workspace, body.relative_path):
@@ -63,9 +65,9 @@ async def update_amplified_directory(
     relative_path: str, body: DirectoryPatch, *, storage: Storage, disk: Disk, workspace: str
 ) -> AmplifiedDirectory:
     """Change a directory's default profile and metadata."""
-    async with disk.turn(workspace, relative_path):
+    async with disk.lock(workspace, relative_path):
         directory = await storage.update_directory(workspace, relative_path, body)
-        await disk.write(workspace, directory, anew=False)
+        await disk.write(workspace, directory, overwrite=False)
     return directory
 
 
@@ -73,12 +75,14 @@ async def delete_amplified_directory(
     relative_path: str, remove_marker: bool, force: bool, *, storage: Storage, disk: Disk, workspace: str
 ) -> None:
     """Amplify a directory no more."""
-    async with disk.turn(workspace, relative_path):
+    async with disk.lock(workspace, relative_path):
         await storage.delete_directory(workspace, relative_path, force=force)
         if remove_marker:
             await disk.remove(workspace, relative_path)
 
 
-async def scan_amplified_directories(once: Once | None, *, storage: Storage, disk: Disk, workspace: str) -> ScanReport:
+async def scan_amplified_directories(
+    once: IdempotentRequest | None, *, storage: Storage, disk: Disk, workspace: str
+) -> ScanReport:
     """Take up the markers that people have made and edited."""
-    return await disk.take_up(storage, workspace, once)
+    return await disk.sync_from_disk(storage, workspace, once)

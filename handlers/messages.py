@@ -2,6 +2,7 @@
 
 from ..storage.model.interface import Storage
 from ..storage.model.records import (
+    IdempotentRequest,
     Listing,
     Message,
     MessageOrder,
@@ -9,7 +10,6 @@ from ..storage.model.records import (
     Messages,
     NewMessage,
     NewMessages,
-    Once,
     Role,
     Transcript,
     Versions,
@@ -17,14 +17,26 @@ from ..storage.model.records import (
 
 
 async def send_message(
-    session_id: str, body: NewMessage, versions: Versions, once: Once | None, *, storage: Storage, workspace: str
+    session_id: str,
+    body: NewMessage,
+    versions: Versions,
+    once: IdempotentRequest | None,
+    *,
+    storage: Storage,
+    workspace: str,
 ) -> Message:
     """Append a message to a transcript."""
     return await storage.append_message(workspace, session_id, body, versions=versions, once=once)
 
 
 async def send_messages(
-    session_id: str, body: NewMessages, versions: Versions, once: Once | None, *, storage: Storage, workspace: str
+    session_id: str,
+    body: NewMessages,
+    versions: Versions,
+    once: IdempotentRequest | None,
+    *,
+    storage: Storage,
+    workspace: str,
 ) -> Messages:
     """Append many messages to a transcript."""
     return await storage.append_messages(workspace, session_id, body, versions=versions, once=once)

@@ -2,10 +2,12 @@
 
 from ..storage.model.interface import Storage
 from ..storage.model.profile_records import CopyProfile, NewProfile, Profile, ProfilePatch
-from ..storage.model.records import Listing, Once
+from ..storage.model.records import IdempotentRequest, Listing
 
 
-async def create_profile(body: NewProfile, once: Once | None, *, storage: Storage, workspace: str) -> Profile:
+async def create_profile(
+    body: NewProfile, once: IdempotentRequest | None, *, storage: Storage, workspace: str
+) -> Profile:
     """Keep a profile."""
     return await storage.create_profile(workspace, body, once=once)
 
@@ -30,12 +32,14 @@ async def delete_profile(name: str, *, storage: Storage, workspace: str) -> None
     await storage.delete_profile(workspace, name)
 
 
-async def copy_profile(name: str, body: CopyProfile, once: Once | None, *, storage: Storage, workspace: str) -> Profile:
+async def copy_profile(
+    name: str, body: CopyProfile, once: IdempotentRequest | None, *, storage: Storage, workspace: str
+) -> Profile:
     """Keep a profile once more under another name."""
     return await storage.copy_profile(workspace, name, body.new_name, once=once)
 
 
-async def activate_profile(name: str, once: Once | None, *, storage: Storage, workspace: str) -> Profile:
+async def activate_profile(name: str, once: IdempotentRequest | None, *, storage: Storage, workspace: str) -> Profile:
     """Make a profile that of sessions which name none."""
     return await storage.activate_profile(workspace, name, once=once)
 

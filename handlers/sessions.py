@@ -7,10 +7,10 @@ from ..storage.model.records import (
     CleanUpReport,
     Failure,
     Fork,
+    IdempotentRequest,
     Lineage,
     Listing,
     NewSession,
-    Once,
     Progressed,
     Session,
     SessionPatch,
@@ -21,7 +21,9 @@ from ..storage.model.records import (
 )
 
 
-async def create_session(body: NewSession, *, storage: Storage, workspace: str, once: Once | None) -> Session:
+async def create_session(
+    body: NewSession, *, storage: Storage, workspace: str, once: IdempotentRequest | None
+) -> Session:
     """Open a conversation with an empty transcript."""
     return await storage.create_session(workspace, body, once=once)
 
@@ -86,35 +88,41 @@ async def delete_session(session_id: str, versions: Versions, *, storage: Storag
 
 
 async def start_session(
-    session_id: str, versions: Versions, once: Once | None, *, storage: Storage, workspace: str
+    session_id: str, versions: Versions, once: IdempotentRequest | None, *, storage: Storage, workspace: str
 ) -> Session:
     """Make a session active."""
     return await storage.start_session(workspace, session_id, versions=versions, once=once)
 
 
 async def complete_session(
-    session_id: str, versions: Versions, once: Once | None, *, storage: Storage, workspace: str
+    session_id: str, versions: Versions, once: IdempotentRequest | None, *, storage: Storage, workspace: str
 ) -> Session:
     """End a conversation well."""
     return await storage.complete_session(workspace, session_id, versions=versions, once=once)
 
 
 async def fail_session(
-    session_id: str, body: Failure, versions: Versions, once: Once | None, *, storage: Storage, workspace: str
+    session_id: str,
+    body: Failure,
+    versions: Versions,
+    once: IdempotentRequest | None,
+    *,
+    storage: Storage,
+    workspace: str,
 ) -> Session:
     """End a conversation with an error."""
     return await storage.fail_session(workspace, session_id, body, versions=versions, once=once)
 
 
 async def terminate_session(
-    session_id: str, versions: Versions, once: Once | None, *, storage: Storage, workspace: str
+    session_id: str, versions: Versions, once: IdempotentRequest | None, *, storage: Storage, workspace: str
 ) -> Session:
     """Break a conversation off."""
     return await storage.terminate_session(workspace, session_id, versions=versions, once=once)
 
 
 async def resume_session(
-    session_id: str, versions: Versions, once: Once | None, *, storage: Storage, workspace: str
+    session_id: str, versions: Versions, once: IdempotentRequest | None, *, storage: Storage, workspace: str
 ) -> Session:
     """Take a conversation up again."""
     return await storage.resume_session(workspace, session_id, versions=versions, once=once)
@@ -124,7 +132,7 @@ async def fork_session(
     session_id: str,
     body: Fork,
     versions: Versions,
-    once: Once | None,
+    once: IdempotentRequest | None,
     *,
     storage: Storage,
     workspace: str,
@@ -140,7 +148,7 @@ async def get_session_lineage(session_id: str, *, storage: Storage, workspace: s
 
 
 async def clean_up_sessions(
-    body: CleanUp, once: Once | None, *, storage: Storage, workspace: str, progressed: Progressed
+    body: CleanUp, once: IdempotentRequest | None, *, storage: Storage, workspace: str, progressed: Progressed
 ) -> CleanUpReport:
     """Delete old conversations, or say which they are."""
     return await storage.clean_up_sessions(workspace, body, once=once, progressed=progressed)

@@ -1,7 +1,7 @@
 """Transfer: conversations out of one store and into another."""
 
 from ..storage.model.interface import Storage
-from ..storage.model.records import Export, ImportReport, Once, OnConflict
+from ..storage.model.records import Export, IdempotentRequest, ImportReport, OnConflict
 
 
 async def export_sessions(*, storage: Storage, workspace: str) -> Export:
@@ -10,7 +10,7 @@ async def export_sessions(*, storage: Storage, workspace: str) -> Export:
 
 
 async def import_sessions(
-    body: Export, on_conflict: OnConflict, once: Once | None, *, storage: Storage, workspace: str
+    body: Export, on_conflict: OnConflict, once: IdempotentRequest | None, *, storage: Storage, workspace: str
 ) -> ImportReport:
     """The sessions of an export, as they were."""
     return await storage.import_sessions(workspace, body, on_conflict, once=once)

@@ -11,7 +11,7 @@ LONG_MESSAGES = 1_000_000
 MANY_SESSIONS = 1_000_000
 _NDJSON = {"Content-Type": "application/x-ndjson"}
 _LINES_AT_ONCE = 1_000
-_MOST_SECONDS = 600
+_MAX_SECONDS = 600
 
 
 class Data:
@@ -62,7 +62,7 @@ class Data:
         return ids
 
     def _answer(self, method: str, path: str, **options: Any) -> Any:
-        answered = httpx.request(method, f"{self._url}{path}", timeout=_MOST_SECONDS, **options)
+        answered = httpx.request(method, f"{self._url}{path}", timeout=_MAX_SECONDS, **options)
         answered.raise_for_status()
         return answered.json()
 

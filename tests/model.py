@@ -26,13 +26,13 @@ from amplifierd.storage.model.records import (
     ExportLine,
     Failure,
     Fork,
+    IdempotentRequest,
     ImportReport,
     Message,
     Messages,
     NewMessage,
     NewMessages,
     NewSession,
-    Once,
     OnConflict,
     Session,
     SessionPatch,
@@ -43,13 +43,13 @@ from exact_json import merged, text_of, tree
 from exports import Transcripts, transcripts
 from model_reading import Conversation, Conversations
 
-MOST_TOKENS = 2**53 - 1
-MOST_MEMBERS = 1_024
-MOST_NAMED = 1_000
+MAX_TOKENS = 2**53 - 1
+MAX_MEMBERS = 1_024
+MAX_NAMED = 1_000
 
 
 @dataclass(frozen=True)
-class Told:
+class Outcome:
     """What the storage answered, and between which times; `stored` is what the workspace holds then, by id."""
 
     answer: Any
@@ -72,7 +72,7 @@ class Workspace(Conversations):
         self.answers: dict[str, tuple[str, Any, str]] = {}
         self.writes = 0
 
-    def change(self, name: str, arguments: tuple[Any, ...], once: Once | None, told: Told) -> Any:
+    def change(self, name: str, arguments: tuple[Any, ...], once: IdempotentRequest | None, told: Outcome) -> Any:
         """What a change answers, once where it has a key."""
         if once is not None and once.key in self.answers:
             fingerprint, answer, _ = self.answers[once.key]
@@ -84,7 +84,7 @@ class Workspace(Conversations):
             self.answers[once.key] = (once.fingerprint, answer, _about(answer, arguments))
         return answer
 
-    def create_session(self, new: NewSession, told: Told) -> Session:
+    def create_session(self, new: NewSession, told: Outcome) -> Session:
         created = told.moment(told.answer.created_at)
         session = Session(
             id=told.answer.id,
@@ -101,7 +101,7 @@ class Workspace(Conversations):
         )
         return self._add(session, [], changed=(0, 1))
 
-    def update_session(self, session_id: str, patch: SessionPatch, versions: Versions, told: Told) -> Session:
+    def update_session(self, session_id: str, patch: SessionPatch, versions: Versions, told: Outcome) -> Session:
         conversation = self.find(session_id)
         session = conversation.take(versions)
         named: dict[str, Any] = {name: value for name, value in asdict(patch).items() if value is not UNSET}
@@ -111,28 +111,28 @@ class Workspace(Conversations):
             named["name"] = UNSET
         if isinstance(patch.context, Raw):
             context = merged(tree(bytes(session.context)), tree(bytes(patch.context)))
-            if len(context) > MOST_MEMBERS:
-                raise ContextTooLarge(session_id, f"{len(context)} members; the most is {MOST_MEMBERS}")
+            if len(context) > MAX_MEMBERS:
+                raise ContextTooLarge(session_id, f"{len(context)} members; the most is {MAX_MEMBERS}")
             named["context"] = Raw(text_of(context).encode())
         return self._alter(conversation, told, **named)
 
-    def start_session(self, session_id: str, versions: Versions, told: Told) -> Session:
+    def start_session(self, session_id: str, versions: Versions, told: Outcome) -> Session:
         conversation = self.find(session_id)
         session = conversation.take(versions)
         if session.status != "created":
             raise SessionStatusConflict(session_id, "start", session.status)
         return self._alter(conversation, told, status="active")
 
-    def complete_session(self, session_id: str, versions: Versions, told: Told) -> Session:
+    def complete_session(self, session_id: str, versions: Versions, told: Outcome) -> Session:
         return self._end(session_id, "complete", "completed", versions, told)
 
-    def fail_session(self, session_id: str, failure: Failure, versions: Versions, told: Told) -> Session:
+    def fail_session(self, session_id: str, failure: Failure, versions: Versions, told: Outcome) -> Session:
         return self._end(session_id, "fail", "failed", versions, told, **asdict(failure))
 
-    def terminate_session(self, session_id: str, versions: Versions, told: Told) -> Session:
+    def terminate_session(self, session_id: str, versions: Versions, told: Outcome) -> Session:
         return self._end(session_id, "terminate", "terminated", versions, told)
 
-    def resume_session(self, session_id: str, versions: Versions, told: Told) -> Session:
+    def resume_session(self, session_id: str, versions: Versions, told: Outcome) -> Session:
         conversation = self.find(session_id)
         before = conversation.take(versions).updated_at
         forgotten = dict.fromkeys(("ended_at", "error_message", "error_details"), UNSET)
@@ -140,7 +140,7 @@ class Workspace(Conversations):
         assert before < moment <= max(_later(before), told.ended)
         return self._set(conversation, moment, status="active", **forgotten)
 
-    def fork_session(self, session_id: str, fork: Fork, versions: Versions, told: Told) -> Session:
+    def fork_session(self, session_id: str, fork: Fork, versions: Versions, told: Outcome) -> Session:
         parent = self.find(session_id)
         parent.take(versions)
         last = len(parent.messages) if fork.at_sequence is None else fork.at_sequence
@@ -166,20 +166,20 @@ class Workspace(Conversations):
         )
         return self._add(session, messages, changed=(last, 1))
 
-    def delete_session(self, session_id: str, versions: Versions, _told: Told) -> None:
+    def delete_session(self, session_id: str, versions: Versions, _told: Outcome) -> None:
         self.find(session_id).take(versions)
         del self.conversations[session_id]
         self.deletions.append((self._count(), session_id))
         self.answers = {key: kept for key, kept in self.answers.items() if kept[-1] != session_id}
 
-    def append_message(self, session_id: str, new: NewMessage, versions: Versions, told: Told) -> Message:
+    def append_message(self, session_id: str, new: NewMessage, versions: Versions, told: Outcome) -> Message:
         [message] = self._append(session_id, [new], new.expected_sequence, versions, told)
         return message
 
-    def append_messages(self, session_id: str, new: NewMessages, versions: Versions, told: Told) -> Messages:
+    def append_messages(self, session_id: str, new: NewMessages, versions: Versions, told: Outcome) -> Messages:
         return Messages(session_id, self._append(session_id, new.messages, new.expected_sequence, versions, told))
 
-    def import_sessions(self, lines: list[ExportLine], on_conflict: OnConflict, told: Told) -> ImportReport:
+    def import_sessions(self, lines: list[ExportLine], on_conflict: OnConflict, told: Outcome) -> ImportReport:
         sessions = transcripts(lines)
         known = [session_id for session_id in sessions if session_id in self.conversations]
         if known and on_conflict == "fail":
@@ -197,7 +197,7 @@ class Workspace(Conversations):
         left = {"skipped": len(known)} if on_conflict == "skip" else {"renamed": len(known)}
         return ImportReport(written, messages, **left)
 
-    def _renamed(self, sessions: Transcripts, known: list[str], told: Told) -> dict[str, str]:
+    def _renamed(self, sessions: Transcripts, known: list[str], told: Outcome) -> dict[str, str]:
         """The new ids of sessions that are there already: of those that are stored now, which is alike."""
         new = {it: stored for it, stored in told.stored.items() if it not in self.conversations and it not in sessions}
         renamed: dict[str, str] = {}
@@ -207,7 +207,7 @@ class Workspace(Conversations):
             del new[copy]
         return renamed
 
-    def clean_up_sessions(self, which: CleanUp, told: Told) -> CleanUpReport:
+    def clean_up_sessions(self, which: CleanUp, told: Outcome) -> CleanUpReport:
         ended = datetime.fromisoformat(told.ended).replace(tzinfo=UTC)
         days = which.older_than_days
         # 0 days are all, also those that an import brought from the future.
@@ -220,11 +220,11 @@ class Workspace(Conversations):
         if not which.dry_run:
             for session in old:
                 self.delete_session(session.id, None, told)
-        named = tuple(session.id for session in old[:MOST_NAMED])
+        named = tuple(session.id for session in old[:MAX_NAMED])
         return CleanUpReport(which.dry_run, len(old), sum(session.message_count for session in old), named)
 
     def _end(
-        self, session_id: str, action: str, status: SessionStatus, versions: Versions, told: Told, **why: Any
+        self, session_id: str, action: str, status: SessionStatus, versions: Versions, told: Outcome, **why: Any
     ) -> Session:
         conversation = self.find(session_id)
         session = conversation.take(versions)
@@ -232,7 +232,7 @@ class Workspace(Conversations):
             raise SessionStatusConflict(session_id, action, session.status)
         return self._alter(conversation, told, status=status, **why)
 
-    def _alter(self, conversation: Conversation, told: Told, **changes: Any) -> Session:
+    def _alter(self, conversation: Conversation, told: Outcome, **changes: Any) -> Session:
         moment = told.moment(told.answer.updated_at, conversation.session.updated_at)
         return self._set(conversation, moment, **changes)
 
@@ -249,7 +249,7 @@ class Workspace(Conversations):
         return conversation.session
 
     def _append(
-        self, session_id: str, new: list[Any], expected: int | None, versions: Versions, told: Told
+        self, session_id: str, new: list[Any], expected: int | None, versions: Versions, told: Outcome
     ) -> list[Message]:
         conversation = self.find(session_id)
         session = conversation.take(versions)
@@ -307,7 +307,7 @@ def _message(new: BatchMessage, timestamp: str, sequence: int) -> Message:
 
 def _tokens(messages: list[Message], before: int = 0) -> int:
     counts = [message.token_count for message in messages if isinstance(message.token_count, int)]
-    return min(before + sum(counts), MOST_TOKENS)
+    return min(before + sum(counts), MAX_TOKENS)
 
 
 def _later(moment: str) -> str:

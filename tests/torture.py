@@ -16,7 +16,7 @@ from writes import WORD, Author, Conversation, Known, Write
 
 CLIENTS = 16
 # A round lasts about so long before the end comes.
-SHORTEST_SECONDS, LONGEST_SECONDS = 0.05, 1.0
+SHORTEST_SECONDS, MAX_SECONDS = 0.05, 1.0
 SHARED_SHARE = 0.15
 SEARCHED_BY_WORD = 20
 
@@ -143,7 +143,7 @@ class Torture:
         stopping = threading.Event()
         with ThreadPoolExecutor(CLIENTS) as threads:
             playing = [threads.submit(client.play, api, self._shared, stopping) for client in self._clients]
-            time.sleep(self._random.uniform(SHORTEST_SECONDS, LONGEST_SECONDS))
+            time.sleep(self._random.uniform(SHORTEST_SECONDS, MAX_SECONDS))
             try:
                 end()
             finally:

@@ -6,8 +6,8 @@ from random import Random
 from uuid import uuid4
 
 FEWEST_CONVERSATIONS = 2
-MOST_CONVERSATIONS = 5
-MOST_MESSAGES = 60
+MAX_CONVERSATIONS = 5
+MAX_MESSAGES = 60
 # Every message has it, so that a search for it counts them.
 WORD = "tortured"
 
@@ -53,7 +53,7 @@ class Author:
             return self._create(known)
         tag = self._random.choice(sorted(known))
         told = known[tag]
-        takes_messages = told.status != "completed" and len(told.contents) < MOST_MESSAGES
+        takes_messages = told.status != "completed" and len(told.contents) < MAX_MESSAGES
         weights: dict[Callable[[Known, str], Write], int] = {
             self._append: 40 if takes_messages else 0,
             self._append_batch: 15 if takes_messages else 0,
@@ -61,7 +61,7 @@ class Author:
             self._rename: 5,
             self._complete: 5 if told.status == "active" else 0,
             self._resume: 5,
-            self._fork: 5 if len(known) < MOST_CONVERSATIONS else 0,
+            self._fork: 5 if len(known) < MAX_CONVERSATIONS else 0,
             self._delete: 3 if takes_messages else 20,
         }
         [make] = self._random.choices([*weights], [*weights.values()])

@@ -9,7 +9,7 @@ from ..data import NEW_MESSAGE, messages_of
 from ..fill import fill
 from ..load import Load
 from ..programs import OURS, serve
-from ..report import tell
+from ..report import log
 from ..rounds import Contest, Entry, play
 from ..scale import Scale
 
@@ -28,7 +28,7 @@ def measure(scale: Scale, folder: Path) -> list[Curve]:
             _label(size): Entry(server, _loads([[next(ids) for _ in range(CLIENTS)] for _ in range(times)]))
             for size, times in batches.items()
         }
-        [turns] = play([Contest("append", entries)], [server], scale.plan, tell).values()
+        [turns] = play([Contest("append", entries)], [server], scale.plan, log).values()
     rounds, said = counted(turns)
     points = growing(1.1, [(name, [turn[name].p50 / 1e3 for turn in rounds]) for name in entries])
     goal = "The last at most 1.1 times the first."

@@ -10,7 +10,7 @@ from ..load import Load
 from ..load import measure as put
 from ..processes import peak_mebibytes
 from ..programs import OURS, serve
-from ..report import tell
+from ..report import log
 from ..scale import Scale
 
 _CLIENTS = 16
@@ -23,7 +23,7 @@ def measure(scale: Scale, folder: Path) -> list[Curve]:
     longest = max(scale.transcripts)
     idle, reading = [], []
     for number in range(_ROUNDS):
-        tell(f"round {number + 1}: memory")
+        log(f"round {number + 1}: memory")
         database = folder / f"memory-{number}.db"
         ids = fill(database, list(repeat(longest, _CLIENTS)))
         with serve(OURS, database) as server:

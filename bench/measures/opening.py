@@ -10,12 +10,12 @@ from amplifierd.storage.model.records import MessageQuery
 
 from ..curve import Curve, Point
 from ..fill import fill
-from ..report import tell
+from ..report import log
 from ..scale import Scale
 
 _WORKSPACE = "default"
 _TRANSCRIPT = 1_000
-_MOST_MILLISECONDS = 1_000
+_MAX_MILLISECONDS = 1_000
 
 
 def measure(scale: Scale, folder: Path) -> list[Curve]:
@@ -24,11 +24,11 @@ def measure(scale: Scale, folder: Path) -> list[Curve]:
     ids = {size: fill(database, [_TRANSCRIPT] * (size // _TRANSCRIPT)) for size, database in databases.items()}
     taken: dict[int, list[float]] = {size: [] for size in databases}
     for number in range(scale.plan.rounds):
-        tell(f"round {number + 1}: opening")
+        log(f"round {number + 1}: opening")
         for size, database in databases.items():
             _forget(database)
             taken[size].append(asyncio.run(_open(database, ids[size][size // _TRANSCRIPT // 2])))
-    points = [Point(f"{size:,}", values, _MOST_MILLISECONDS) for size, values in taken.items()]
+    points = [Point(f"{size:,}", values, _MAX_MILLISECONDS) for size, values in taken.items()]
     return [Curve("open a database", "messages in the database", "ms", points, "Each under a second.", _NOTE)]
 
 

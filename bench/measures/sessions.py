@@ -12,7 +12,7 @@ from ..data import SESSIONS
 from ..fill import fill, moment_of
 from ..load import Load
 from ..programs import OURS, serve
-from ..report import tell
+from ..report import log
 from ..rounds import Contest, Entry, Turn, play
 from ..scale import Scale
 
@@ -33,7 +33,7 @@ def measure(scale: Scale, folder: Path) -> list[Curve]:
             got[f"{size:,}"] = Entry(server, repeat(Load("GET", _sessions(ids))))
             listed[f"{size:,}"] = Entry(server, repeat(Load("GET", _pages(ids))))
         contests = [Contest("get a session", got), Contest(f"list a page of {_PAGE}", listed)]
-        turns = play(contests, [entry.server for entry in got.values()], scale.plan, tell)
+        turns = play(contests, [entry.server for entry in got.values()], scale.plan, log)
     return [_curve(contest, *counted(turns[contest.name])) for contest in contests]
 
 

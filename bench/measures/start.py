@@ -8,12 +8,12 @@ from pathlib import Path
 
 from ..curve import Curve, Point
 from ..programs import OURS, BenchmarkFailed, free_port
-from ..report import tell
+from ..report import log
 from ..scale import Scale
 
-_MOST_TIMES = 1.5
+_MAX_TIMES = 1.5
 _LOOK_SECONDS = 0.002
-_LONGEST_SECONDS = 60
+_MAX_SECONDS = 60
 
 
 def measure(scale: Scale, folder: Path) -> list[Curve]:
@@ -22,12 +22,12 @@ def measure(scale: Scale, folder: Path) -> list[Curve]:
     _import()
     _start(folder / "start.db")
     for number in range(scale.starts):
-        tell(f"round {number + 1}: start")
+        log(f"round {number + 1}: start")
         imports.append(_import())
         starts.append(_start(folder / f"start-{number}.db"))
     imported = Point("import connexion", imports)
-    points = [imported, Point("amplifierd serve", starts, _MOST_TIMES * imported.value)]
-    goal = f"The start at most {_MOST_TIMES} times the import."
+    points = [imported, Point("amplifierd serve", starts, _MAX_TIMES * imported.value)]
+    goal = f"The start at most {_MAX_TIMES} times the import."
     return [Curve("start", "command", "ms", points, goal, _NOTE)]
 
 
@@ -47,7 +47,7 @@ def _start(database: Path) -> float:
     with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:  # noqa: S603  # the command is ours
         try:
             while not _answers(port):
-                if process.poll() is not None or time.perf_counter() > started + _LONGEST_SECONDS:
+                if process.poll() is not None or time.perf_counter() > started + _MAX_SECONDS:
                     raise BenchmarkFailed("amplifierd does not start; `amplifierd serve` says why.")
                 time.sleep(_LOOK_SECONDS)
             return (time.perf_counter() - started) * 1e3
@@ -56,7 +56,7 @@ def _start(database: Path) -> float:
 
 
 def _answers(port: int) -> bool:
-    connection = HTTPConnection("127.0.0.1", port, timeout=_LONGEST_SECONDS)
+    connection = HTTPConnection("127.0.0.1", port, timeout=_MAX_SECONDS)
     try:
         connection.request("GET", "/api/v1/health")
         return connection.getresponse().status == 200

@@ -14,7 +14,7 @@ from ..curve import Curve, Point
 from ..data import NEW_MESSAGE, SESSIONS, messages_of
 from ..processes import cpu_seconds
 from ..programs import BOTH_CORES, OURS, Server, serve
-from ..report import tell
+from ..report import log
 from ..scale import Scale
 
 _ROUNDS = 3
@@ -22,7 +22,7 @@ _MESSAGES = 20
 # Not in step with a look at what other processes wrote.
 _BETWEEN_SECONDS = 0.137
 _IDLE_SECONDS = 5.0
-_MOST_FILES = 4_096
+_MAX_FILES = 4_096
 _RATE = 100
 _RATED_READERS = 100
 
@@ -65,7 +65,7 @@ class _Speaker:
 
 def measure(scale: Scale, folder: Path) -> list[Curve]:
     """Milliseconds from the answer to who speaks until the last reader has it, and the CPU that waiting takes."""
-    resource.setrlimit(resource.RLIMIT_NOFILE, (_MOST_FILES, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (_MAX_FILES, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
     last = {count: [_last_reader(folder, count, number) for number in range(_ROUNDS)] for count in scale.tails}
     points = [
         Point(f"{count:,}", [it[0] for it in rounds], 50 if count == 1 else None) for count, rounds in last.items()
@@ -91,20 +91,20 @@ _LATE = "The median for another process on the same file; under load, what 99 of
 
 
 def _last_reader(folder: Path, count: int, number: int) -> tuple[float, float]:
-    tell(f"round {number + 1}: {count} tails")
+    log(f"round {number + 1}: {count} tails")
     with serve(OURS, folder / f"tails-{count}-{number}.db") as server:
         return asyncio.run(_speak(server, server, count))
 
 
 def _elsewhere(folder: Path, number: int) -> float:
-    tell(f"round {number + 1}: a tail of another process")
+    log(f"round {number + 1}: a tail of another process")
     database = folder / f"elsewhere-{number}.db"
     with serve(OURS, database) as speaker, serve(OURS, database, cores=BOTH_CORES) as reader:
         return asyncio.run(_speak(speaker, reader, 1))[0]
 
 
 def _rated(folder: Path, number: int) -> float:
-    tell(f"round {number + 1}: {_RATED_READERS} tails at {_RATE} messages a second")
+    log(f"round {number + 1}: {_RATED_READERS} tails at {_RATE} messages a second")
     with serve(OURS, folder / f"rated-{number}.db") as server:
         return asyncio.run(_speak_steadily(server))
 

@@ -10,7 +10,7 @@ from ..data import NEW_MESSAGE, SESSIONS, messages_of
 from ..fill import fill
 from ..load import Load
 from ..programs import BOTH_CORES, OURS, amplifierd, serve
-from ..report import tell
+from ..report import log
 from ..rounds import Contest, Entry, Turn, play
 from ..scale import Scale
 
@@ -32,7 +32,7 @@ def measure(scale: Scale, folder: Path) -> list[Curve]:
             get = Load("GET", [f"{SESSIONS}/{each}" for each in ids], clients=_CLIENTS, cores=BOTH_CORES)
             appends[name], gets[name] = Entry(server, repeat(append)), Entry(server, repeat(get))
         contests = [Contest("append with workers", appends), Contest("get a session with workers", gets)]
-        turns = play(contests, [entry.server for entry in gets.values()], scale.plan, tell)
+        turns = play(contests, [entry.server for entry in gets.values()], scale.plan, log)
     return [_curve(contest, *counted(turns[contest.name])) for contest in contests]
 
 

@@ -18,7 +18,7 @@ PREFIX = len("/api/v1/sessions/")
 ID = slice(PREFIX, PREFIX + 36)
 TAIL = slice(PREFIX + 36, None)
 CHECKPOINT_PAGES = 4_000
-MOST_LOG_PAGES = 48_000
+MAX_LOG_PAGES = 48_000
 GATHERING_SECONDS = 0.001
 
 SCHEMA = """
@@ -124,7 +124,7 @@ class Writer:
     def _committed(self, connection: Any, _name: str, pages: int) -> int:
         if pages < self._moved:
             self._moved = 0
-        if pages >= MOST_LOG_PAGES:
+        if pages >= MAX_LOG_PAGES:
             self._move(connection)
         elif pages >= self._moved + CHECKPOINT_PAGES:
             self._long_log.set()

@@ -64,15 +64,15 @@ STATUSES: dict[type[Exception], int] = {
 }
 
 # How an answer is written in a media type, and a body is read in one, by operation.
-RENDERINGS = {("getTranscript", "text/markdown"): markdown_of, ("getProfile", "text/markdown"): profile_file}
-READINGS = {("createProfile", "text/markdown"): read_profile}
+RENDERERS = {("getTranscript", "text/markdown"): markdown_of, ("getProfile", "text/markdown"): profile_file}
+BODY_DECODERS = {("createProfile", "text/markdown"): read_profile}
 
 
-async def take_up_markers(settings: Settings, storage: Storage) -> None:
+async def sync_markers(settings: Settings, storage: Storage) -> None:
     """Amplify the directories whose markers people have made, and change those whose markers they have edited."""
     disk = MarkerFiles(settings.data_path, DEFAULT_WORKSPACE)
     for workspace in await disk.workspaces():
-        report = await disk.take_up(storage, workspace)
+        report = await disk.sync_from_disk(storage, workspace)
         for refusal in report.refused:
             logger.warning("The marker of directory %r is not taken up: %s", refusal.relative_path, refusal.detail)
 
@@ -96,7 +96,7 @@ def create_app(
     async def lifespan(_app: Any) -> AsyncIterator[None]:
         async with opened or storage:
             if opened is None:
-                await take_up_markers(settings, storage)
+                await sync_markers(settings, storage)
             yield
 
     return compile_contract(
@@ -118,8 +118,8 @@ def create_app(
             request_seconds=settings.request_timeout,
             readiness=readiness or Readiness(),
         ),
-        renderings=RENDERINGS,
-        readings=READINGS,
+        renderers=RENDERERS,
+        body_decoders=BODY_DECODERS,
         version=__version__,
         max_body=settings.max_body,
         check_responses=settings.check_responses,

@@ -17,7 +17,7 @@ DEFAULT_WORKSPACE = "default"
 
 # A key that is revoked opens nothing any more within so long, on every process.
 TRUSTED_SECONDS = 0.5
-MOST_TRUSTED = 10_000
+MAX_TRUSTED = 10_000
 
 _ID_BYTES = 6
 _SECRET_BYTES = 32
@@ -89,7 +89,7 @@ class Keyring:
         if trusted.credential is None:
             self._trusted.pop(key, None)
             return
-        if len(self._trusted) >= MOST_TRUSTED:
+        if len(self._trusted) >= MAX_TRUSTED:
             self._trusted.clear()
         self._trusted[key] = trusted
 

@@ -4,12 +4,12 @@ from dataclasses import asdict
 
 from ..model.api_keys import Key, Keys, NewKey
 from ..model.errors import KeyNotFound
-from ..operations.unit_of_work import Change
+from ..operations.unit_of_work import UnitOfWork
 from ..sql.ports import Bindings
 from ..values.clock import after
 from .transactions import Transactions
 
-MOST_KEYS = 10_000
+MAX_KEYS = 10_000
 
 _KEY = "SELECT id, workspace, name, scope, digest, created_at, expires_at, revoked_at"
 
@@ -56,7 +56,7 @@ class TransactionalKeys(Transactions, Keys):
     """Does what there is to do with keys."""
 
     async def create_key(self, new: NewKey) -> Key:
-        async def create(change: Change) -> Key:
+        async def create(change: UnitOfWork) -> Key:
             expires_at = None if new.expires_seconds is None else after(change.now, new.expires_seconds)
             bindings: Bindings = {
                 "id": new.id,
@@ -80,7 +80,7 @@ class TransactionalKeys(Transactions, Keys):
         return None if row is None else Key(*row)
 
     async def list_keys(self) -> list[Key]:
-        return [Key(*row) for row in await self._rows.all(LIST_KEYS, {"most": MOST_KEYS})]
+        return [Key(*row) for row in await self._rows.all(LIST_KEYS, {"most": MAX_KEYS})]
 
     async def revoke_key(self, key_id: str) -> Key:
         key = await self.find_key(key_id)

@@ -4,15 +4,15 @@ from contextlib import suppress
 
 from ..model.errors import StorageUnavailable
 from ..model.interface import Storage
-from ..model.records import CleanUp, CleanUpReport, Fork, Once, Progressed, Session, Versions, no_progress
+from ..model.records import CleanUp, CleanUpReport, Fork, IdempotentRequest, Progressed, Session, Versions, no_progress
 from ..operations import sessions
 from ..operations.bulk import fork as forking
 from ..operations.bulk import removal as removing
-from ..operations.bulk.cleanup import CleanUpProgress, Walk, first_progress
+from ..operations.bulk.cleanup import CleanupCursor, CleanUpProgress, first_progress
 from ..operations.bulk.fork import Copy
 from ..operations.bulk.removal import remove_more
-from ..operations.idempotency import do_once
-from ..operations.unit_of_work import Change
+from ..operations.idempotency import run_once
+from ..operations.unit_of_work import UnitOfWork
 from ..sql.ports import Bindings
 from ..values.uuid7 import canonical_id
 from .transactions import Effect, Transactions
@@ -28,14 +28,14 @@ class TransactionalPieces(Transactions, Storage):
         fork: Fork,
         *,
         versions: Versions = None,
-        once: Once | None = None,
+        once: IdempotentRequest | None = None,
         progressed: Progressed = no_progress,
     ) -> Session:
         begun = await self._fork(workspace, once, lambda change: forking.begin(change, session_id, fork, versions))
         return await self._fork_on(begun, fork, versions, once, progressed) if isinstance(begun, Copy) else begun
 
     async def _fork_on(
-        self, begun: Copy, fork: Fork, versions: Versions, once: Once | None, progressed: Progressed
+        self, begun: Copy, fork: Fork, versions: Versions, once: IdempotentRequest | None, progressed: Progressed
     ) -> Session:
         forked: Session | Copy = begun
         try:
@@ -50,16 +50,20 @@ class TransactionalPieces(Transactions, Storage):
             await self._abandon(begun.workspace, (begun.fork_id, begun.fork_id))
         return forked
 
-    async def _fork_some(self, copy: Copy, fork: Fork, versions: Versions, once: Once | None) -> Session | Copy:
+    async def _fork_some(
+        self, copy: Copy, fork: Fork, versions: Versions, once: IdempotentRequest | None
+    ) -> Session | Copy:
         if copy.is_copied:
             return await self._fork(copy.workspace, once, lambda change: forking.finish(change, fork, versions, copy))
         return await self._do_piece(lambda transaction: forking.go_on(transaction, self.statements, copy))
 
-    async def _fork(self, workspace: str, once: Once | None, part: Effect[Session | Copy]) -> Session | Copy:
+    async def _fork(
+        self, workspace: str, once: IdempotentRequest | None, part: Effect[Session | Copy]
+    ) -> Session | Copy:
         if once is None:
             return await self._change(workspace, part)
         seconds = self._idempotency_ttl
-        return await self._change(workspace, lambda change: do_once(change, once, seconds, Session, part))
+        return await self._change(workspace, lambda change: run_once(change, once, seconds, Session, part))
 
     async def delete_session(self, workspace: str, session_id: str, *, versions: Versions = None) -> None:
         most = removing.MESSAGES_AT_DELETION
@@ -72,9 +76,14 @@ class TransactionalPieces(Transactions, Storage):
         self._removals.wake()
 
     async def clean_up_sessions(
-        self, workspace: str, which: CleanUp, *, once: Once | None = None, progressed: Progressed = no_progress
+        self,
+        workspace: str,
+        which: CleanUp,
+        *,
+        once: IdempotentRequest | None = None,
+        progressed: Progressed = no_progress,
     ) -> CleanUpReport:
-        recalled = await self._recall(workspace, once, CleanUpReport)
+        recalled = await self._replay(workspace, once, CleanUpReport)
         if recalled is not None:
             return recalled
         begun = await self._progress(workspace, once, CleanUpProgress)
@@ -98,20 +107,20 @@ class TransactionalPieces(Transactions, Storage):
         self,
         workspace: str,
         which: CleanUp,
-        once: Once | None,
+        once: IdempotentRequest | None,
         progress: CleanUpProgress,
         progressed: Progressed,
     ) -> CleanUpReport:
-        walk = Walk(workspace, which, progress)
+        walk = CleanupCursor(workspace, which, progress)
         while await self._read(lambda rows: walk.look(rows, self.statements)):
             progressed()
         return await self._answer(workspace, once, walk.progress.report)
 
     async def _clean_up_some(
-        self, workspace: str, which: CleanUp, once: Once | None, before: CleanUpProgress
+        self, workspace: str, which: CleanUp, once: IdempotentRequest | None, before: CleanUpProgress
     ) -> CleanUpProgress | None:
-        async def part(change: Change) -> CleanUpProgress | None:
-            walk = Walk(workspace, which, before)
+        async def part(change: UnitOfWork) -> CleanUpProgress | None:
+            walk = CleanupCursor(workspace, which, before)
             return walk.progress if await walk.delete(change) else None
 
         after = await self._paced(lambda: self._do_part(workspace, once, before, before.report, part))

@@ -17,7 +17,7 @@ class ConcurrencyLimit:
         self._free = asyncio.Semaphore(most)
 
     @asynccontextmanager
-    async def turn(self) -> AsyncIterator[None]:
+    async def slot(self) -> AsyncIterator[None]:
         """A turn. Raises `StorageUnavailable` if none comes in time."""
         try:
             async with asyncio.timeout(WAIT_SECONDS):

@@ -16,9 +16,9 @@ from ..model.directory_records import (
     ScanReport,
 )
 from ..model.errors import DirectoryNotAmplified
-from ..model.records import Listing, Once
+from ..model.records import IdempotentRequest, Listing
 from ..operations import directories
-from ..operations.unit_of_work import Change
+from ..operations.unit_of_work import UnitOfWork
 from ..sql.cursors import decode_name, encode_name
 from ..sql.ports import Bindings, Rows
 from ..sql.statements import directories as statements
@@ -31,15 +31,15 @@ class TransactionalDirectories(Transactions, Directories):
     """Does each operation on directories."""
 
     async def create_directory(
-        self, workspace: str, new: NewDirectory, *, once: Once | None = None
+        self, workspace: str, new: NewDirectory, *, once: IdempotentRequest | None = None
     ) -> AmplifiedDirectory:
-        async def create(change: Change) -> AmplifiedDirectory:
+        async def create(change: UnitOfWork) -> AmplifiedDirectory:
             return await self._directory(change.transaction, workspace, await directories.create(change, new))
 
         return await self._write(workspace, once, AmplifiedDirectory, create)
 
     async def get_directory(self, workspace: str, relative_path: str) -> AmplifiedDirectory:
-        path = directories.known(relative_path)
+        path = directories.normalize_or_not_found(relative_path)
         try:
             return await self._directory(self._rows, workspace, path)
         except DirectoryNotAmplified:
@@ -68,36 +68,38 @@ class TransactionalDirectories(Transactions, Directories):
         return DirectoryList(Listing(b",".join(page), next_cursor=next_cursor), counted[0])
 
     async def update_directory(self, workspace: str, relative_path: str, patch: DirectoryPatch) -> AmplifiedDirectory:
-        path = directories.known(relative_path)
+        path = directories.normalize_or_not_found(relative_path)
 
-        async def update(change: Change) -> AmplifiedDirectory:
+        async def update(change: UnitOfWork) -> AmplifiedDirectory:
             await directories.update(change, path, patch)
             return await self._directory(change.transaction, workspace, path)
 
         return await self._change(workspace, update)
 
     async def delete_directory(self, workspace: str, relative_path: str, *, force: bool = False) -> None:
-        path = directories.known(relative_path)
+        path = directories.normalize_or_not_found(relative_path)
         await self._change(workspace, lambda change: directories.delete(change, path, force=force))
 
-    async def take_up_directories(
-        self, workspace: str, markers: Markers, *, once: Once | None = None, changed: Changed | None = None
+    async def sync_directories(
+        self, workspace: str, markers: Markers, *, once: IdempotentRequest | None = None, changed: Changed | None = None
     ) -> ScanReport:
         async with aclosing(markers.batches) as batches:
-            recalled = await self._recall(workspace, once, ScanReport)
+            recalled = await self._replay(workspace, once, ScanReport)
             if recalled is not None:
                 return recalled
             await self.get_directory(workspace, ROOT)
             report = ScanReport()
             async for batch in batches:
-                report, paths = await self._take_up(workspace, batch, report)
+                report, paths = await self._sync_from_disk(workspace, batch, report)
                 if changed is not None:
                     for path in paths:
                         await changed(path)
         return await self._answer(workspace, once, report)
 
-    async def _take_up(self, workspace: str, markers: list[Marker], report: ScanReport) -> tuple[ScanReport, list[str]]:
-        return await self._change(workspace, lambda change: directories.take_up(change, markers, report))
+    async def _sync_from_disk(
+        self, workspace: str, markers: list[Marker], report: ScanReport
+    ) -> tuple[ScanReport, list[str]]:
+        return await self._change(workspace, lambda change: directories.sync_from_disk(change, markers, report))
 
     async def _directory(self, rows: Rows, workspace: str, path: str) -> AmplifiedDirectory:
         statement = statements.record(self.dialect, "= :relative_path")

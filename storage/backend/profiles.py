@@ -5,7 +5,7 @@ import msgspec
 from ..model.errors import NoActiveProfile, SessionNotFound, SessionProfileUnknown
 from ..model.profile_interface import Profiles
 from ..model.profile_records import NewProfile, Profile, ProfilePatch, ProfileSettings
-from ..model.records import Listing, Once
+from ..model.records import IdempotentRequest, Listing
 from ..operations import profiles
 from ..sql.cursors import decode_name, encode_name
 from ..sql.ports import Bindings
@@ -21,7 +21,9 @@ _name_of = msgspec.json.Decoder(ProfileSettings).decode
 class TransactionalProfiles(Transactions, Profiles):
     """Does each operation on profiles."""
 
-    async def create_profile(self, workspace: str, new: NewProfile, *, once: Once | None = None) -> Profile:
+    async def create_profile(
+        self, workspace: str, new: NewProfile, *, once: IdempotentRequest | None = None
+    ) -> Profile:
         return await self._write(workspace, once, Profile, lambda change: profiles.create(change, new))
 
     async def get_profile(self, workspace: str, name: str) -> Profile:
@@ -45,13 +47,15 @@ class TransactionalProfiles(Transactions, Profiles):
     async def update_profile(self, workspace: str, name: str, patch: ProfilePatch) -> Profile:
         return await self._change(workspace, lambda change: profiles.update(change, name, patch))
 
-    async def copy_profile(self, workspace: str, name: str, new_name: str, *, once: Once | None = None) -> Profile:
+    async def copy_profile(
+        self, workspace: str, name: str, new_name: str, *, once: IdempotentRequest | None = None
+    ) -> Profile:
         return await self._write(workspace, once, Profile, lambda change: profiles.copy(change, name, new_name))
 
     async def delete_profile(self, workspace: str, name: str) -> None:
         await self._change(workspace, lambda change: profiles.delete(change, name))
 
-    async def activate_profile(self, workspace: str, name: str, *, once: Once | None = None) -> Profile:
+    async def activate_profile(self, workspace: str, name: str, *, once: IdempotentRequest | None = None) -> Profile:
         return await self._write(workspace, once, Profile, lambda change: profiles.activate(change, name))
 
     async def get_active_profile(self, workspace: str) -> Profile:

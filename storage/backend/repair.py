@@ -3,8 +3,8 @@
 from ..model.maintenance import Finding
 from ..model.records import NewSession
 from ..operations.profiles import BUILT_IN
-from ..operations.sessions import folded
-from ..operations.unit_of_work import Change
+from ..operations.sessions import casefolded
+from ..operations.unit_of_work import UnitOfWork
 from ..sql.ports import Bindings
 from ..sql.statements.integrity import COUNT_DIRECTORIES, COUNT_USE, FORGET_USE, RECOUNT
 from ..sql.statements.profiles import SET_SESSION_PROFILE
@@ -13,7 +13,7 @@ from ..values.json_text import MAX_SAFE_INTEGER, raw_text
 RECOVERED = NewSession(profile=BUILT_IN, name="Recovered")
 
 
-async def repair_session(change: Change, finding: Finding) -> str | None:
+async def repair_session(change: UnitOfWork, finding: Finding) -> str | None:
     """Put right the counts or the parts of a session, or forget what it has lost of its profile, and say so.
 
     None where it is something else that is wrong.
@@ -35,21 +35,21 @@ async def repair_session(change: Change, finding: Finding) -> str | None:
     return None
 
 
-async def _count_directories(change: Change) -> None:
+async def _count_directories(change: UnitOfWork) -> None:
     for statement in (FORGET_USE, COUNT_USE, COUNT_DIRECTORIES):
         await change.run(statement, {"workspace": change.workspace})
 
 
-async def _recount(change: Change, session_id: str) -> None:
+async def _recount(change: UnitOfWork, session_id: str) -> None:
     await change.run(RECOUNT, change.key(session_id) | {"most": MAX_SAFE_INTEGER})
 
 
-async def _forget_profile(change: Change, session_id: str) -> None:
+async def _forget_profile(change: UnitOfWork, session_id: str) -> None:
     await change.run(SET_SESSION_PROFILE, change.key(session_id) | {"hash": None})
     await _recount(change, session_id)
 
 
-async def _complete(change: Change, session_id: str) -> None:
+async def _complete(change: UnitOfWork, session_id: str) -> None:
     key = change.key(session_id)
     if await change.run(change.statements.STATE, key) is None:
         await _bring_back(change, session_id)
@@ -58,11 +58,11 @@ async def _complete(change: Change, session_id: str) -> None:
     await _recount(change, session_id)
 
 
-async def _bring_back(change: Change, session_id: str) -> None:
+async def _bring_back(change: UnitOfWork, session_id: str) -> None:
     key = change.key(session_id)
     opened: Bindings = {
         "name": RECOVERED.name,
-        "folded_name": folded(RECOVERED.name),
+        "folded_name": casefolded(RECOVERED.name),
         "profile": BUILT_IN,
         "amplified_dir": RECOVERED.amplified_dir,
         "created_at": change.now,

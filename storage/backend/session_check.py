@@ -12,7 +12,7 @@ from ..sql.ports import Row
 from ..values.json_text import MAX_SAFE_INTEGER
 
 # So many messages of a session are named.
-MOST_NAMED = 10
+MAX_NAMED = 10
 
 # Whether the message of a sequence is in the index of words as it is, as far as it has to be, by the columns of the
 # storage's own.
@@ -31,7 +31,7 @@ class _Numbers:
     def add(self, first: int, last: int) -> None:
         """Take in those from `first` to `last`."""
         self.count += last - first + 1
-        if len(self._named) < MOST_NAMED:
+        if len(self._named) < MAX_NAMED:
             self._named.append(str(first) if first == last else f"{first} to {last}")
 
     def __bool__(self) -> bool:
@@ -39,7 +39,7 @@ class _Numbers:
 
     def __str__(self) -> str:
         messages = "message" if self.count == 1 else f"{self.count} messages:"
-        return f"{messages} {', '.join(self._named)}{' …' if self.count > len(self._named) >= MOST_NAMED else ''}"
+        return f"{messages} {', '.join(self._named)}{' …' if self.count > len(self._named) >= MAX_NAMED else ''}"
 
 
 @dataclass(slots=True)

@@ -15,6 +15,7 @@ from ..model.records import (
     BatchMessage,
     Events,
     Failure,
+    IdempotentRequest,
     Lineage,
     Listing,
     Message,
@@ -23,7 +24,6 @@ from ..model.records import (
     NewMessage,
     NewMessages,
     NewSession,
-    Once,
     Session,
     SessionPatch,
     SessionQuery,
@@ -37,7 +37,7 @@ from ..operations.events import event_feed as tails
 from ..operations.expiry import ANSWERS_AT_ONCE, EXPIRED_WORKSPACE, FORGET_EXPIRED_ANSWERS
 from ..operations.message_pages import range_of_page
 from ..operations.session_pages import by_best_index, filtered_page, page
-from ..operations.unit_of_work import Change
+from ..operations.unit_of_work import UnitOfWork
 from ..sql.message_range import sequences
 from ..sql.ports import Bindings
 from ..sql.statements import message_lists as queries
@@ -52,9 +52,9 @@ from .profiles import TransactionalProfiles
 from .transfer import TransactionalTransfer
 from .workspaces import TransactionalWorkspaces
 
-MOST_RELATIVES = 1_000
+MAX_RELATIVES = 1_000
 # More messages than that the database does not join, however short they are.
-MOST_JOINED = 1_000
+MAX_JOINED = 1_000
 
 _decode_summary = msgspec.json.Decoder(SessionSummary).decode
 _decode_message = msgspec.json.Decoder(Message).decode
@@ -75,7 +75,9 @@ class TransactionalStorage(
     def _preparing(self) -> asyncio.Lock:
         return asyncio.Lock()
 
-    async def create_session(self, workspace: str, new: NewSession, *, once: Once | None = None) -> Session:
+    async def create_session(
+        self, workspace: str, new: NewSession, *, once: IdempotentRequest | None = None
+    ) -> Session:
         return await self._write(workspace, once, Session, lambda change: sessions.create(change, new))
 
     async def get_session(self, workspace: str, session_id: str) -> Session:
@@ -111,7 +113,7 @@ class TransactionalStorage(
         prepared: PatchedContext | None = None
         last = False
 
-        def update(change: Change) -> Coroutine[Any, Any, Session | None]:
+        def update(change: UnitOfWork) -> Coroutine[Any, Any, Session | None]:
             return sessions.update(change, session_id, patch, versions, prepared=prepared, last=last)
 
         for attempt in range(1, MAX_PREPARATIONS + 1):
@@ -130,14 +132,14 @@ class TransactionalStorage(
         return await asyncio.to_thread(patch_context, session_id, row[0], patch.context)
 
     async def start_session(
-        self, workspace: str, session_id: str, *, versions: Versions = None, once: Once | None = None
+        self, workspace: str, session_id: str, *, versions: Versions = None, once: IdempotentRequest | None = None
     ) -> Session:
         return await self._write(workspace, once, Session, lambda change: sessions.start(change, session_id, versions))
 
     async def complete_session(
-        self, workspace: str, session_id: str, *, versions: Versions = None, once: Once | None = None
+        self, workspace: str, session_id: str, *, versions: Versions = None, once: IdempotentRequest | None = None
     ) -> Session:
-        def complete(change: Change) -> Coroutine[Any, Any, Session]:
+        def complete(change: UnitOfWork) -> Coroutine[Any, Any, Session]:
             return sessions.end(change, session_id, "complete", "completed", versions)
 
         return await self._write(workspace, once, Session, complete)
@@ -149,23 +151,23 @@ class TransactionalStorage(
         failure: Failure,
         *,
         versions: Versions = None,
-        once: Once | None = None,
+        once: IdempotentRequest | None = None,
     ) -> Session:
-        def fail(change: Change) -> Coroutine[Any, Any, Session]:
+        def fail(change: UnitOfWork) -> Coroutine[Any, Any, Session]:
             return sessions.end(change, session_id, "fail", "failed", versions, failure)
 
         return await self._write(workspace, once, Session, fail)
 
     async def terminate_session(
-        self, workspace: str, session_id: str, *, versions: Versions = None, once: Once | None = None
+        self, workspace: str, session_id: str, *, versions: Versions = None, once: IdempotentRequest | None = None
     ) -> Session:
-        def terminate(change: Change) -> Coroutine[Any, Any, Session]:
+        def terminate(change: UnitOfWork) -> Coroutine[Any, Any, Session]:
             return sessions.end(change, session_id, "terminate", "terminated", versions)
 
         return await self._write(workspace, once, Session, terminate)
 
     async def resume_session(
-        self, workspace: str, session_id: str, *, versions: Versions = None, once: Once | None = None
+        self, workspace: str, session_id: str, *, versions: Versions = None, once: IdempotentRequest | None = None
     ) -> Session:
         return await self._write(workspace, once, Session, lambda change: sessions.resume(change, session_id, versions))
 
@@ -173,7 +175,7 @@ class TransactionalStorage(
         session_id = canonical_id(session_id)
         bindings = key(workspace, session_id)
         await self._message_count(bindings)
-        bindings["most"] = MOST_RELATIVES
+        bindings["most"] = MAX_RELATIVES
         ancestors = await self._rows.all(self.statements.ANCESTORS, bindings)
         children = await self._rows.all(self.statements.CHILDREN, bindings)
         return Lineage(
@@ -189,7 +191,7 @@ class TransactionalStorage(
         new: NewMessage,
         *,
         versions: Versions = None,
-        once: Once | None = None,
+        once: IdempotentRequest | None = None,
     ) -> Message:
         appended = await self._append_all(workspace, session_id, [new], new.expected_sequence, versions, once)
         return appended.messages[0]
@@ -201,7 +203,7 @@ class TransactionalStorage(
         new: NewMessages,
         *,
         versions: Versions = None,
-        once: Once | None = None,
+        once: IdempotentRequest | None = None,
     ) -> Messages:
         return await self._append_all(workspace, session_id, new.messages, new.expected_sequence, versions, once)
 
@@ -212,9 +214,9 @@ class TransactionalStorage(
         new: Sequence[BatchMessage],
         expected: int | None,
         versions: Versions,
-        once: Once | None,
+        once: IdempotentRequest | None,
     ) -> Coroutine[Any, Any, Messages]:
-        def append(change: Change) -> Coroutine[Any, Any, Messages]:
+        def append(change: UnitOfWork) -> Coroutine[Any, Any, Messages]:
             return messages.append(change, session_id, new, expected, versions)
 
         return self._write(workspace, once, Messages, append)
@@ -233,7 +235,7 @@ class TransactionalStorage(
         # Where the first messages are does not depend on how many there are.
         any_count = query.role is None and not query.from_end
         first, last = sequences(MAX_SAFE_INTEGER if any_count else await self._message_count(bindings), query)
-        bindings |= {"first": first, "last": last, "end": first + MOST_JOINED}
+        bindings |= {"first": first, "last": last, "end": first + MAX_JOINED}
         if query.role is not None:
             return Transcript(session_id, await self._messages_of_role(query, bindings, first, last))
         return Transcript(session_id, await self._messages(query, bindings))

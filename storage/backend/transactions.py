@@ -7,19 +7,19 @@ from contextlib import suppress
 from typing import Any, TypeVar
 
 from ..model.errors import NothingWritten, StorageUnavailable
-from ..model.records import Listing, Once
+from ..model.records import IdempotentRequest, Listing
 from ..operations.bulk import removal as removing
 from ..operations.bulk import staging
 from ..operations.bulk.removal import Removals
-from ..operations.events.change_notifier import Changes
-from ..operations.idempotency import do_once, do_part, forget, progress, recall
-from ..operations.unit_of_work import Change
+from ..operations.events.change_notifier import ChangeNotifier
+from ..operations.idempotency import forget, progress, replay, run_once, run_part
+from ..operations.unit_of_work import UnitOfWork
 from ..sql.dialect import Dialect
 from ..sql.ports import Bindings, Reader, Statements, Transaction
 from ..values.clock import Clock
 
 Answer = TypeVar("Answer")
-Effect = Callable[[Change], Coroutine[Any, Any, Answer]]
+Effect = Callable[[UnitOfWork], Coroutine[Any, Any, Answer]]
 # The id of a session that is being written, and its writer.
 Staged = tuple[str, str]
 Work = Callable[[Transaction], Coroutine[Any, Any, Answer]]
@@ -33,7 +33,7 @@ class Transactions(ABC):
     _idempotency_ttl: float
     _clock: Clock
     _rows: Reader
-    _changes: Changes
+    _changes: ChangeNotifier
     _removals: Removals
 
     def _start_removals(self) -> None:
@@ -88,42 +88,47 @@ class Transactions(ABC):
         """See `Storage`."""
         await self._change(workspace, lambda change: forget(change, key))
 
-    async def _recall(self, workspace: str, once: Once | None, kind: type[Answer]) -> Answer | None:
+    async def _replay(self, workspace: str, once: IdempotentRequest | None, kind: type[Answer]) -> Answer | None:
         """The answer to a request of many transactions, where it has one already."""
-        return None if once is None else await self._change(workspace, lambda change: recall(change, once, kind))
+        return None if once is None else await self._change(workspace, lambda change: replay(change, once, kind))
 
-    async def _progress(self, workspace: str, once: Once | None, kind: type[Answer]) -> Answer | None:
+    async def _progress(self, workspace: str, once: IdempotentRequest | None, kind: type[Answer]) -> Answer | None:
         """How far a request of many transactions was when it was given up; None where it was not begun."""
         return None if once is None else await self._change(workspace, lambda change: progress(change, once, kind))
 
     async def _do_part(
-        self, workspace: str, once: Once | None, before: Answer, answer: object, part: Effect[Answer | None]
+        self,
+        workspace: str,
+        once: IdempotentRequest | None,
+        before: Answer,
+        answer: object,
+        part: Effect[Answer | None],
     ) -> Answer | None:
-        """See `do_part`."""
+        """See `run_part`."""
         seconds = self._idempotency_ttl
-        effect = part if once is None else lambda change: do_part(change, once, seconds, before, answer, part)
+        effect = part if once is None else lambda change: run_part(change, once, seconds, before, answer, part)
         try:
             return await self._change(workspace, effect)
         except NothingWritten as cancelled:
             # Of this part; those before it may have been done.
             raise asyncio.CancelledError from cancelled
 
-    async def _answer(self, workspace: str, once: Once | None, answer: Answer) -> Answer:
+    async def _answer(self, workspace: str, once: IdempotentRequest | None, answer: Answer) -> Answer:
         """What was done without a transaction of its own, recorded."""
 
-        async def done(_change: Change) -> Answer:
+        async def done(_change: UnitOfWork) -> Answer:
             return answer
 
         return answer if once is None else await self._write(workspace, once, type(answer), done)
 
     def _write(
-        self, workspace: str, once: Once | None, kind: type[Answer], effect: Effect[Answer]
+        self, workspace: str, once: IdempotentRequest | None, kind: type[Answer], effect: Effect[Answer]
     ) -> Coroutine[Any, Any, Answer]:
         if once is None:
             return self._change(workspace, effect)
-        return self._change(workspace, lambda change: do_once(change, once, self._idempotency_ttl, kind, effect))
+        return self._change(workspace, lambda change: run_once(change, once, self._idempotency_ttl, kind, effect))
 
     async def _begin(self, transaction: Transaction, workspace: str, effect: Effect[Answer]) -> Answer:
         """What `effect` answers in a transaction, as a write that happens now."""
         revision = await transaction.next_revision(workspace)
-        return await effect(Change(transaction, self.statements, workspace, self._clock.now(), revision))
+        return await effect(UnitOfWork(transaction, self.statements, workspace, self._clock.now(), revision))

@@ -5,11 +5,11 @@ from contextlib import aclosing, closing
 from secrets import token_hex
 
 from ..model.errors import SessionExists
-from ..model.records import Export, ImportReport, Once, OnConflict, Progressed, Session
+from ..model.records import Export, IdempotentRequest, ImportReport, OnConflict, Progressed, Session
 from ..operations.transfer import import_ as importing
 from ..operations.transfer.export import Position, export
-from ..operations.transfer.import_staging import Upload
-from ..operations.unit_of_work import Change
+from ..operations.transfer.import_staging import ImportStaging
+from ..operations.unit_of_work import UnitOfWork
 from ..sql.ports import Bindings
 from .transactions import Transactions
 
@@ -25,9 +25,9 @@ class TransactionalTransfer(Transactions):
         return Export(export(lambda: self._read(position.read)))
 
     async def import_sessions(
-        self, workspace: str, export: Export, on_conflict: OnConflict, *, once: Once | None = None
+        self, workspace: str, export: Export, on_conflict: OnConflict, *, once: IdempotentRequest | None = None
     ) -> ImportReport:
-        with closing(Upload(token_hex() if once is None else once.key)) as upload:
+        with closing(ImportStaging(token_hex() if once is None else once.key)) as upload:
             there: str | None = None
             sessions_before = 0
             async with aclosing(export.batches) as batches:
@@ -39,7 +39,7 @@ class TransactionalTransfer(Transactions):
                         await self._find_renamed(workspace, upload, found, sessions_before)
                     sessions_before += len(found)
             upload.finish()
-            recalled = await self._recall(workspace, once, ImportReport)
+            recalled = await self._replay(workspace, once, ImportReport)
             if recalled is not None:
                 return recalled
             begun = await self._progress(workspace, once, ImportReport)
@@ -53,7 +53,7 @@ class TransactionalTransfer(Transactions):
                 return session.id
         return None
 
-    async def _find_renamed(self, workspace: str, upload: Upload, found: list[Session], place: int) -> None:
+    async def _find_renamed(self, workspace: str, upload: ImportStaging, found: list[Session], place: int) -> None:
         """Keep which of the sessions get a new id, the first of which is at this place of the import."""
         for number, session in enumerate(found, place):
             if await self._is_known(workspace, session.id):
@@ -67,9 +67,9 @@ class TransactionalTransfer(Transactions):
     async def _import(
         self,
         workspace: str,
-        upload: Upload,
+        upload: ImportStaging,
         on_conflict: OnConflict,
-        once: Once | None,
+        once: IdempotentRequest | None,
         report: ImportReport,
         progressed: Progressed,
     ) -> ImportReport:
@@ -90,11 +90,16 @@ class TransactionalTransfer(Transactions):
         return progress.report
 
     async def _import_some(
-        self, workspace: str, upload: Upload, on_conflict: OnConflict, once: Once | None, before: importing.Progress
+        self,
+        workspace: str,
+        upload: ImportStaging,
+        on_conflict: OnConflict,
+        once: IdempotentRequest | None,
+        before: importing.Progress,
     ) -> importing.Progress | None:
         after: importing.Progress | None = None
 
-        async def part(change: Change) -> ImportReport | None:
+        async def part(change: UnitOfWork) -> ImportReport | None:
             nonlocal after
             after = await importing.import_some(change, upload, on_conflict, before)
             return None if after is None else after.report

@@ -4,9 +4,9 @@ import asyncio
 from abc import abstractmethod
 from typing import get_args
 
-from ..model.records import CleanUp, CleanUpReport, Once, Progressed, SessionStatus, no_progress
+from ..model.records import CleanUp, CleanUpReport, IdempotentRequest, Progressed, SessionStatus, no_progress
 from ..model.workspaces import WorkspaceContents, Workspaces
-from ..operations.unit_of_work import Change
+from ..operations.unit_of_work import UnitOfWork
 from .transactions import Transactions
 
 # Messages that are removed in the background are looked for that often.
@@ -94,7 +94,12 @@ class TransactionalWorkspaces(Transactions, Workspaces):
 
     @abstractmethod
     async def clean_up_sessions(
-        self, workspace: str, which: CleanUp, *, once: Once | None = None, progressed: Progressed = no_progress
+        self,
+        workspace: str,
+        which: CleanUp,
+        *,
+        once: IdempotentRequest | None = None,
+        progressed: Progressed = no_progress,
     ) -> CleanUpReport: ...
 
     async def workspace_contents(self) -> list[WorkspaceContents]:
@@ -116,10 +121,10 @@ class TransactionalWorkspaces(Transactions, Workspaces):
         return WorkspaceContents(workspace, *map(int, row))
 
 
-async def _revoke_keys(change: Change) -> None:
+async def _revoke_keys(change: UnitOfWork) -> None:
     await change.run(REVOKE_KEYS, {"workspace": change.workspace, "now": change.now})
 
 
-async def _delete_others(change: Change) -> None:
+async def _delete_others(change: UnitOfWork) -> None:
     for statement in (*DELETES, DELETE_DELETIONS, DELETE_KEYS, FORGET_NAMES):
         await change.run(statement, {"workspace": change.workspace})

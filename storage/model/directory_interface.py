@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
 
 from .directory_records import AmplifiedDirectory, DirectoryList, DirectoryPatch, Markers, NewDirectory, ScanReport
-from .records import Once
+from .records import IdempotentRequest
 
 # Is told of a directory by its path.
 Changed = Callable[[str], Awaitable[None]]
@@ -19,7 +19,7 @@ class Directories(ABC):
 
     @abstractmethod
     async def create_directory(
-        self, workspace: str, new: NewDirectory, *, once: Once | None = None
+        self, workspace: str, new: NewDirectory, *, once: IdempotentRequest | None = None
     ) -> AmplifiedDirectory:
         """Amplify a directory.
 
@@ -48,8 +48,8 @@ class Directories(ABC):
         """
 
     @abstractmethod
-    async def take_up_directories(
-        self, workspace: str, markers: Markers, *, once: Once | None = None, changed: Changed | None = None
+    async def sync_directories(
+        self, workspace: str, markers: Markers, *, once: IdempotentRequest | None = None, changed: Changed | None = None
     ) -> ScanReport:
         """Amplify the directories that have a marker, and change those whose marker was edited since it was written.
 

@@ -8,9 +8,9 @@ from .errors import DirectoryPathRefused
 
 ROOT = "."
 
-MOST_BYTES = 1_024
-MOST_SEGMENT_BYTES = 255
-MOST_SEGMENTS = 32
+MAX_BYTES = 1_024
+MAX_SEGMENT_BYTES = 255
+MAX_SEGMENTS = 32
 
 # What a file system takes for something else, or Windows does (https://learn.microsoft.com/windows/win32/fileio/naming-a-file).
 _FORBIDDEN = re.compile(r"[\x00-\x1f\x7f\\:]")
@@ -33,14 +33,14 @@ def normalised(path: str) -> str:
     whole = "/".join(segments)
     if whole == _RESERVED:
         raise DirectoryPathRefused(path, "this name is reserved")
-    if len(segments) > MOST_SEGMENTS:
-        raise DirectoryPathRefused(path, f"it is deeper than {MOST_SEGMENTS} segments")
-    if len(whole.encode()) > MOST_BYTES:
-        raise DirectoryPathRefused(path, f"it has more than {MOST_BYTES} bytes")
+    if len(segments) > MAX_SEGMENTS:
+        raise DirectoryPathRefused(path, f"it is deeper than {MAX_SEGMENTS} segments")
+    if len(whole.encode()) > MAX_BYTES:
+        raise DirectoryPathRefused(path, f"it has more than {MAX_BYTES} bytes")
     return whole
 
 
-def spelt(path: str) -> str:
+def normalize_or_keep(path: str) -> str:
     """The one spelling of a path; one that no directory may have stays as it is, and finds what has it."""
     try:
         return normalised(path)
@@ -69,5 +69,5 @@ def _check(path: str, segment: str) -> None:
         raise DirectoryPathRefused(path, "it has a control character, a backslash or a colon")
     if _DEVICE.fullmatch(segment):
         raise DirectoryPathRefused(path, f"{segment!r} is a device of Windows")
-    if len(segment.encode()) > MOST_SEGMENT_BYTES:
-        raise DirectoryPathRefused(path, f"a segment has more than {MOST_SEGMENT_BYTES} bytes")
+    if len(segment.encode()) > MAX_SEGMENT_BYTES:
+        raise DirectoryPathRefused(path, f"a segment has more than {MAX_SEGMENT_BYTES} bytes")

@@ -14,6 +14,7 @@ from .records import (
     Export,
     Failure,
     Fork,
+    IdempotentRequest,
     ImportReport,
     Lineage,
     Listing,
@@ -23,7 +24,6 @@ from .records import (
     NewMessage,
     NewMessages,
     NewSession,
-    Once,
     OnConflict,
     Progressed,
     SearchQuery,
@@ -98,7 +98,9 @@ class Storage(Profiles, Directories, Keys, Workspaces):
         """Return when the storage can be read and takes writes, as far as that is known without one."""
 
     @abstractmethod
-    async def create_session(self, workspace: str, new: NewSession, *, once: Once | None = None) -> Session:
+    async def create_session(
+        self, workspace: str, new: NewSession, *, once: IdempotentRequest | None = None
+    ) -> Session:
         """Open a session with a new id (UUID version 7) and an empty transcript.
 
         Without a profile of its own it gets that of its directory, else the active one, else `default`, with its
@@ -130,13 +132,13 @@ class Storage(Profiles, Directories, Keys, Workspaces):
 
     @abstractmethod
     async def start_session(
-        self, workspace: str, session_id: str, *, versions: Versions = None, once: Once | None = None
+        self, workspace: str, session_id: str, *, versions: Versions = None, once: IdempotentRequest | None = None
     ) -> Session:
         """Make a created session active. Raises `SessionStatusConflict`."""
 
     @abstractmethod
     async def complete_session(
-        self, workspace: str, session_id: str, *, versions: Versions = None, once: Once | None = None
+        self, workspace: str, session_id: str, *, versions: Versions = None, once: IdempotentRequest | None = None
     ) -> Session:
         """End an active session. Raises `SessionStatusConflict`."""
 
@@ -148,19 +150,19 @@ class Storage(Profiles, Directories, Keys, Workspaces):
         failure: Failure,
         *,
         versions: Versions = None,
-        once: Once | None = None,
+        once: IdempotentRequest | None = None,
     ) -> Session:
         """End an active session with an error. Raises `SessionStatusConflict`."""
 
     @abstractmethod
     async def terminate_session(
-        self, workspace: str, session_id: str, *, versions: Versions = None, once: Once | None = None
+        self, workspace: str, session_id: str, *, versions: Versions = None, once: IdempotentRequest | None = None
     ) -> Session:
         """Break an active session off. Raises `SessionStatusConflict`."""
 
     @abstractmethod
     async def resume_session(
-        self, workspace: str, session_id: str, *, versions: Versions = None, once: Once | None = None
+        self, workspace: str, session_id: str, *, versions: Versions = None, once: IdempotentRequest | None = None
     ) -> Session:
         """Make a session active, whatever it is, and move its `updated_at` on, to a later time unless there is none."""
 
@@ -172,7 +174,7 @@ class Storage(Profiles, Directories, Keys, Workspaces):
         fork: Fork,
         *,
         versions: Versions = None,
-        once: Once | None = None,
+        once: IdempotentRequest | None = None,
         progressed: Progressed = no_progress,
     ) -> Session:
         """Open a session as a copy of another with its messages, whose timestamps are kept.
@@ -201,7 +203,7 @@ class Storage(Profiles, Directories, Keys, Workspaces):
         new: NewMessage,
         *,
         versions: Versions = None,
-        once: Once | None = None,
+        once: IdempotentRequest | None = None,
     ) -> Message:
         """Append a message under the next sequence number; it makes a created session active.
 
@@ -216,7 +218,7 @@ class Storage(Profiles, Directories, Keys, Workspaces):
         new: NewMessages,
         *,
         versions: Versions = None,
-        once: Once | None = None,
+        once: IdempotentRequest | None = None,
     ) -> Messages:
         """Append messages in their order, all or none; else as `append_message`."""
 
@@ -266,7 +268,7 @@ class Storage(Profiles, Directories, Keys, Workspaces):
 
     @abstractmethod
     async def import_sessions(
-        self, workspace: str, export: Export, on_conflict: OnConflict, *, once: Once | None = None
+        self, workspace: str, export: Export, on_conflict: OnConflict, *, once: IdempotentRequest | None = None
     ) -> ImportReport:
         """Write the sessions of an export as they were, each whole or not at all, in constant memory and in pieces.
 
@@ -296,7 +298,12 @@ class Storage(Profiles, Directories, Keys, Workspaces):
 
     @abstractmethod
     async def clean_up_sessions(
-        self, workspace: str, which: CleanUp, *, once: Once | None = None, progressed: Progressed = no_progress
+        self,
+        workspace: str,
+        which: CleanUp,
+        *,
+        once: IdempotentRequest | None = None,
+        progressed: Progressed = no_progress,
     ) -> CleanUpReport:
         """Delete old sessions, some at a time, or with `dry_run` say which would go.
 

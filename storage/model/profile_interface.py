@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 
 from .profile_records import NewProfile, Profile, ProfilePatch, ProfileSettings
-from .records import Listing, Once
+from .records import IdempotentRequest, Listing
 
 
 class Profiles(ABC):
@@ -14,7 +14,9 @@ class Profiles(ABC):
     """
 
     @abstractmethod
-    async def create_profile(self, workspace: str, new: NewProfile, *, once: Once | None = None) -> Profile:
+    async def create_profile(
+        self, workspace: str, new: NewProfile, *, once: IdempotentRequest | None = None
+    ) -> Profile:
         """Keep a profile.
 
         Raises `ProfileExists`, `ProfileNameReserved`, `ProfileInvalid` where it has more than 256 KiB.
@@ -33,7 +35,9 @@ class Profiles(ABC):
         """Change a profile; sessions keep what it was. Raises `ProfileReadOnly`, `ProfileInvalid`."""
 
     @abstractmethod
-    async def copy_profile(self, workspace: str, name: str, new_name: str, *, once: Once | None = None) -> Profile:
+    async def copy_profile(
+        self, workspace: str, name: str, new_name: str, *, once: IdempotentRequest | None = None
+    ) -> Profile:
         """Keep a profile once more under another name. Raises `ProfileExists`, `ProfileNameReserved`."""
 
     @abstractmethod
@@ -41,7 +45,7 @@ class Profiles(ABC):
         """Delete a profile; sessions keep what it was. Raises `ProfileReadOnly`, `ProfileActive`."""
 
     @abstractmethod
-    async def activate_profile(self, workspace: str, name: str, *, once: Once | None = None) -> Profile:
+    async def activate_profile(self, workspace: str, name: str, *, once: IdempotentRequest | None = None) -> Profile:
         """Make a profile the active one, in the place of any other."""
 
     @abstractmethod

@@ -213,7 +213,7 @@ class Digest(Protocol):
 
 
 @dataclass(slots=True)
-class Once:
+class IdempotentRequest:
     """A request that its client may send again under the same key, with one effect and one answer.
 
     `digest` has read the request, as far as that is there, and tells it from another; the storage sets `replayed` where

@@ -4,11 +4,11 @@ import msgspec
 from msgspec import Raw
 
 from ..model.errors import ContextTooLarge
-from ..values.json_text import MOST_VALUES, has_more_values, raw_text
+from ..values.json_text import MAX_VALUES, has_more_values, raw_text
 from ..values.merge_patch import count_kept, merge_members
 
-MOST_MEMBERS = 1_024
-MOST_CONTEXT_BYTES = 8 * 1024 * 1024
+MAX_MEMBERS = 1_024
+MAX_CONTEXT_BYTES = 8 * 1024 * 1024
 # A context and a patch of so many bytes together are merged in a millisecond.
 MAX_UNPREPARED_BYTES = 16 * 1024
 # So often another process may change the context meanwhile; then it is merged while everybody waits.
@@ -29,16 +29,16 @@ def patch_context(session_id: str, before: str, patch: Raw) -> PatchedContext:
     members = merge_members(before, raw_text(patch))
     _check_members(session_id, len(members))
     merged = msgspec.json.encode(members)
-    if len(merged) > MOST_CONTEXT_BYTES:
-        raise ContextTooLarge(session_id, f"{len(merged)} bytes; the most is {MOST_CONTEXT_BYTES}")
-    if has_more_values(merged, MOST_VALUES):
-        raise ContextTooLarge(session_id, f"more than {MOST_VALUES} values, which are the most")
+    if len(merged) > MAX_CONTEXT_BYTES:
+        raise ContextTooLarge(session_id, f"{len(merged)} bytes; the most is {MAX_CONTEXT_BYTES}")
+    if has_more_values(merged, MAX_VALUES):
+        raise ContextTooLarge(session_id, f"more than {MAX_VALUES} values, which are the most")
     return PatchedContext(before, merged.decode())
 
 
 def _check_members(session_id: str, members: int) -> None:
-    if members > MOST_MEMBERS:
-        raise ContextTooLarge(session_id, f"{members} members; the most is {MOST_MEMBERS}")
+    if members > MAX_MEMBERS:
+        raise ContextTooLarge(session_id, f"{members} members; the most is {MAX_MEMBERS}")
 
 
 def patched_context(

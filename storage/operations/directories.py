@@ -18,13 +18,13 @@ from ..sql.statements import directories as statements
 from ..values.json_text import raw_text
 from ..values.merge_patch import merge_patch
 from . import profiles
-from .unit_of_work import Change
+from .unit_of_work import UnitOfWork
 
-MOST_METADATA_BYTES = 256 * 1024
+MAX_METADATA_BYTES = 256 * 1024
 # A patch that replaces each member and one that deletes each take less.
-MAX_PATCH_BYTES = 4 * MOST_METADATA_BYTES
-MOST_MEMBERS = 1_024
-MOST_REFUSALS = 1_000
+MAX_PATCH_BYTES = 4 * MAX_METADATA_BYTES
+MAX_MEMBERS = 1_024
+MAX_REFUSALS = 1_000
 
 # Members of a marker that are not a directory's metadata.
 MARKER_MEMBERS = ("default_profile", "amplifierd")
@@ -32,7 +32,7 @@ MARKER_MEMBERS = ("default_profile", "amplifierd")
 _members = msgspec.json.Decoder(dict[str, Raw]).decode
 
 
-def known(path: str) -> str:
+def normalize_or_not_found(path: str) -> str:
     """The one spelling of a path that a directory may have. Raises `DirectoryNotAmplified` where none may."""
     try:
         return normalised(path)
@@ -40,7 +40,7 @@ def known(path: str) -> str:
         raise DirectoryNotAmplified(path) from None
 
 
-async def create(change: Change, new: NewDirectory) -> str:
+async def create(change: UnitOfWork, new: NewDirectory) -> str:
     """Amplify a directory; its path."""
     path = normalised(new.relative_path)
     if new.default_profile is not None:
@@ -52,12 +52,12 @@ async def create(change: Change, new: NewDirectory) -> str:
     return path
 
 
-async def create_root(change: Change) -> None:
+async def create_root(change: UnitOfWork) -> None:
     """Amplify the root, where it is not."""
     await _insert(change, ROOT, None, "{}")
 
 
-async def update(change: Change, path: str, patch: DirectoryPatch) -> None:
+async def update(change: UnitOfWork, path: str, patch: DirectoryPatch) -> None:
     """Change what the patch names."""
     default_profile, metadata, updated_at = await _row(change, path)
     if isinstance(patch.default_profile, str):
@@ -73,7 +73,7 @@ async def update(change: Change, path: str, patch: DirectoryPatch) -> None:
     await _set(change, path, default_profile, metadata, max(updated_at, change.now))
 
 
-async def delete(change: Change, path: str, *, force: bool) -> None:
+async def delete(change: UnitOfWork, path: str, *, force: bool) -> None:
     """Amplify a directory no more."""
     if path == ROOT:
         raise RootDirectory
@@ -85,23 +85,23 @@ async def delete(change: Change, path: str, *, force: bool) -> None:
     await change.run(statements.ADD_TO_TOTAL, {"workspace": change.workspace, "more": -1})
 
 
-async def take_up(change: Change, markers: list[Marker], report: ScanReport) -> tuple[ScanReport, list[str]]:
+async def sync_from_disk(change: UnitOfWork, markers: list[Marker], report: ScanReport) -> tuple[ScanReport, list[str]]:
     """What a report is once these markers are taken up, and the directories whose markers are older than they now."""
     counts = {"created": report.created, "updated": report.updated, "unchanged": report.unchanged}
     refused, older = list(report.refused), []
     for marker in markers:
         try:
-            done = await _take_up(change, marker)
+            done = await _sync_from_disk(change, marker)
         except (DirectoryPathRefused, DirectoryMetadataRefused) as error:
             refused.append(Refusal(marker.relative_path, str(error)))
             continue
         counts[done] += 1
         if done == "updated" and marker.written_at is not None:
             older.append(marker.relative_path)
-    return ScanReport(**counts, refused=tuple(refused[:MOST_REFUSALS])), older
+    return ScanReport(**counts, refused=tuple(refused[:MAX_REFUSALS])), older
 
 
-async def _take_up(change: Change, marker: Marker) -> str:
+async def _sync_from_disk(change: UnitOfWork, marker: Marker) -> str:
     path = normalised(marker.relative_path)
     if marker.fault:
         raise DirectoryMetadataRefused(path, marker.fault)
@@ -127,14 +127,14 @@ def _check(path: str, metadata: str) -> None:
     for name in MARKER_MEMBERS:
         if name in members:
             raise DirectoryMetadataRefused(path, f"a member {name}, which is the marker's own")
-    if len(members) > MOST_MEMBERS:
-        raise DirectoryMetadataRefused(path, f"{len(members)} members; the most is {MOST_MEMBERS}")
+    if len(members) > MAX_MEMBERS:
+        raise DirectoryMetadataRefused(path, f"{len(members)} members; the most is {MAX_MEMBERS}")
     size = len(metadata.encode())
-    if size > MOST_METADATA_BYTES:
-        raise DirectoryMetadataRefused(path, f"{size} bytes; the most is {MOST_METADATA_BYTES}")
+    if size > MAX_METADATA_BYTES:
+        raise DirectoryMetadataRefused(path, f"{size} bytes; the most is {MAX_METADATA_BYTES}")
 
 
-async def _row(change: Change, path: str) -> Row:
+async def _row(change: UnitOfWork, path: str) -> Row:
     if path == ROOT:
         await create_root(change)
     row = await change.run(statements.DIRECTORY, _key(change, path))
@@ -143,7 +143,7 @@ async def _row(change: Change, path: str) -> Row:
     return row
 
 
-async def _insert(change: Change, path: str, default_profile: str | None, metadata: str) -> bool:
+async def _insert(change: UnitOfWork, path: str, default_profile: str | None, metadata: str) -> bool:
     bindings: Bindings = {
         "lineage": lineage_of(path),
         "default_profile": default_profile,
@@ -155,10 +155,10 @@ async def _insert(change: Change, path: str, default_profile: str | None, metada
     return inserted
 
 
-async def _set(change: Change, path: str, default_profile: str | None, metadata: str, updated_at: str) -> None:
+async def _set(change: UnitOfWork, path: str, default_profile: str | None, metadata: str, updated_at: str) -> None:
     bindings: Bindings = {"default_profile": default_profile, "metadata": metadata, "updated_at": updated_at}
     await change.run(statements.UPDATE_DIRECTORY, _key(change, path) | bindings)
 
 
-def _key(change: Change, path: str) -> Bindings:
+def _key(change: UnitOfWork, path: str) -> Bindings:
     return {"workspace": change.workspace, "relative_path": path, "now": change.now}

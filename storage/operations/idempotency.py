@@ -10,11 +10,11 @@ import msgspec
 from msgspec.json import decode, encode
 
 from ..model.errors import IdempotencyAnswerNotKept, IdempotencyKeyInUse, IdempotencyKeyReused
-from ..model.records import Once
+from ..model.records import IdempotentRequest
 from ..sql.ports import Bindings
 from ..values.clock import after
 from .recorded_answers import TextNotKept, keep, read
-from .unit_of_work import Change
+from .unit_of_work import UnitOfWork
 
 Answer = TypeVar("Answer")
 Progress = TypeVar("Progress")
@@ -36,15 +36,15 @@ class _Recorded(NamedTuple):
     session_id: str | None
 
 
-async def do_once(
-    change: Change,
-    once: Once,
+async def run_once(
+    change: UnitOfWork,
+    once: IdempotentRequest,
     keep_seconds: float,
     kind: type[Answer],
-    effect: Callable[[Change], Awaitable[Answer | Pending]],
+    effect: Callable[[UnitOfWork], Awaitable[Answer | Pending]],
 ) -> Answer | Pending:
     """The recorded answer of `kind`; where there is none, what `effect` answers, which is recorded with it."""
-    recorded = await recall(change, once, kind)
+    recorded = await replay(change, once, kind)
     if recorded is not None:
         return recorded
     answer = await effect(change)
@@ -53,13 +53,13 @@ async def do_once(
     return answer
 
 
-async def do_part(
-    change: Change,
-    once: Once,
+async def run_part(
+    change: UnitOfWork,
+    once: IdempotentRequest,
     keep_seconds: float,
     before: Progress,
     answer: object,
-    part: Callable[[Change], Awaitable[Progress | None]],
+    part: Callable[[UnitOfWork], Awaitable[Progress | None]],
 ) -> Progress | None:
     """How far a request of many transactions is after its next part, which is recorded with it.
 
@@ -77,13 +77,13 @@ async def do_part(
     return now
 
 
-async def progress(change: Change, once: Once, kind: type[Answer]) -> Answer | None:
+async def progress(change: UnitOfWork, once: IdempotentRequest, kind: type[Answer]) -> Answer | None:
     """How far a request of many transactions is; None where it is done, or not begun. Raises `IdempotencyKeyReused`."""
     recorded = await _recorded(change, once)
     return None if recorded is None or recorded.is_answer else decode(recorded.text, type=kind)
 
 
-async def recall(change: Change, once: Once, kind: type[Answer]) -> Answer | None:
+async def replay(change: UnitOfWork, once: IdempotentRequest, kind: type[Answer]) -> Answer | None:
     """The recorded answer, and `once.replayed` where there is one.
 
     Raises `IdempotencyKeyReused`, `IdempotencyAnswerNotKept`.
@@ -98,7 +98,7 @@ async def recall(change: Change, once: Once, kind: type[Answer]) -> Answer | Non
         raise IdempotencyAnswerNotKept(once.key) from None
 
 
-async def _recorded(change: Change, once: Once) -> _Recorded | None:
+async def _recorded(change: UnitOfWork, once: IdempotentRequest) -> _Recorded | None:
     row = await change.run(change.statements.RECORDED_ANSWER, _key(change, once))
     if row is None:
         return None
@@ -108,7 +108,9 @@ async def _recorded(change: Change, once: Once) -> _Recorded | None:
     return _Recorded(fingerprint == once.fingerprint, text, session_id)
 
 
-async def record(change: Change, once: Once, keep_seconds: float, answer: object, state: str = "") -> None:
+async def record(
+    change: UnitOfWork, once: IdempotentRequest, keep_seconds: float, answer: object, state: str = ""
+) -> None:
     """Keep an answer for so long; one that is `UNFINISHED` as it is, for another part follows."""
     session_id, text = (None, encode(answer).decode()) if state else await keep(change, keep_seconds, answer)
     bindings = _key(change, once) | {
@@ -121,10 +123,10 @@ async def record(change: Change, once: Once, keep_seconds: float, answer: object
     await change.run(change.statements.FORGET_ANSWERS, bindings)
 
 
-async def forget(change: Change, key: str) -> None:
+async def forget(change: UnitOfWork, key: str) -> None:
     """Forget what was recorded under a key."""
     await change.run(change.statements.FORGET_ANSWER, {"workspace": change.workspace, "key": key})
 
 
-def _key(change: Change, once: Once) -> Bindings:
+def _key(change: UnitOfWork, once: IdempotentRequest) -> Bindings:
     return {"workspace": change.workspace, "key": once.key, "now": change.now}

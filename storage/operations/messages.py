@@ -9,7 +9,7 @@ from ..model.records import BatchMessage, Message, Messages, Versions
 from ..sql.ports import Bindings
 from ..values.json_text import MAX_SAFE_INTEGER
 from ..values.uuid7 import canonical_id
-from .unit_of_work import Change
+from .unit_of_work import UnitOfWork
 
 
 def numbered(new: Sequence[BatchMessage], timestamp: str, last: int) -> list[Message]:
@@ -23,7 +23,7 @@ def tokens_of(new: Sequence[BatchMessage]) -> int:
 
 
 async def append(
-    change: Change, session_id: str, new: Sequence[BatchMessage], expected: int | None, versions: Versions
+    change: UnitOfWork, session_id: str, new: Sequence[BatchMessage], expected: int | None, versions: Versions
 ) -> Messages:
     """Append messages in their order."""
     key = change.key(session_id)
@@ -35,13 +35,13 @@ async def append(
     return Messages(canonical_id(session_id), messages)
 
 
-async def _check(change: Change, session_id: str, expected: int | None, versions: Versions) -> None:
+async def _check(change: UnitOfWork, session_id: str, expected: int | None, versions: Versions) -> None:
     next_sequence = (await change.state(session_id, versions)).message_count + 1
     if expected is not None and expected != next_sequence:
         raise SequenceConflict(session_id, expected, next_sequence)
 
 
-async def _count(change: Change, key: Bindings, new: Sequence[BatchMessage]) -> tuple[int, str]:
+async def _count(change: UnitOfWork, key: Bindings, new: Sequence[BatchMessage]) -> tuple[int, str]:
     """Count messages that come; the last one's sequence, and their time."""
     counted = key | {"count": len(new), "tokens": tokens_of(new), "most": MAX_SAFE_INTEGER}
     row = await change.run(change.statements.COUNT_MESSAGES, counted)
@@ -53,7 +53,7 @@ async def _count(change: Change, key: Bindings, new: Sequence[BatchMessage]) -> 
     return sequence, timestamp
 
 
-async def _start(change: Change, counted: Bindings) -> None:
+async def _start(change: UnitOfWork, counted: Bindings) -> None:
     session_id = str(counted["id"])
     status = (await change.state(session_id, None)).status
     if status != "created":

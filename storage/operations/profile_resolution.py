@@ -8,9 +8,9 @@ from ..model.profile_records import ProfilePatch
 from ..model.records import NewSession
 from ..sql.ports import Bindings
 from ..sql.statements.sessions import PROFILE_IN_ROOT
-from .directories import known
+from .directories import normalize_or_not_found
 from .profiles import hash_of_profile, overridden
-from .unit_of_work import Change
+from .unit_of_work import UnitOfWork
 
 
 class Context(msgspec.Struct, frozen=True):
@@ -20,16 +20,16 @@ class Context(msgspec.Struct, frozen=True):
     profile_hash: str
 
 
-async def resolve(change: Change, new: NewSession) -> Context:
+async def resolve(change: UnitOfWork, new: NewSession) -> Context:
     """Find the context. Raises `DirectoryNotAmplified`, `ProfileNotFound`, `ProfileInvalid`."""
-    profile = await _profile(change, new.profile, known(new.amplified_dir))
+    profile = await _profile(change, new.profile, normalize_or_not_found(new.amplified_dir))
     profile_hash = await hash_of_profile(change, profile)
     if isinstance(new.settings_overrides, ProfilePatch):
         profile_hash = await overridden(change, profile, profile_hash, new.settings_overrides)
     return Context(profile, profile_hash)
 
 
-async def _profile(change: Change, named: str | None, path: str) -> str:
+async def _profile(change: UnitOfWork, named: str | None, path: str) -> str:
     """The profile that a session names, or else inherits from its directory."""
     if path == ROOT:
         # Which is always amplified.
@@ -39,7 +39,7 @@ async def _profile(change: Change, named: str | None, path: str) -> str:
     return named or inherited
 
 
-async def _inherited(change: Change, path: str, statement: str, bindings: Bindings) -> str:
+async def _inherited(change: UnitOfWork, path: str, statement: str, bindings: Bindings) -> str:
     row = await change.run(statement, bindings)
     if row is None:
         raise DirectoryNotAmplified(path)

@@ -20,15 +20,15 @@ from ..model.profile_records import NewProfile, NewSessionConfig, Profile, Profi
 from ..sql.ports import Bindings, Rows
 from ..sql.statements import profiles as statements
 from ..values.merge_patch import merge_patch
-from .unit_of_work import Change
+from .unit_of_work import UnitOfWork
 
 BUILT_IN = "default"
 
 NAME = re.compile(r"[a-z0-9-]{1,64}(/[a-z0-9-]{1,64})?")
 
-MOST_BYTES = 256 * 1024
+MAX_BYTES = 256 * 1024
 # To replace each member and to delete each takes less.
-MAX_PATCH_CHARACTERS = 4 * MOST_BYTES
+MAX_PATCH_CHARACTERS = 4 * MAX_BYTES
 
 # What paths of the API's own end with.
 _RESERVED = re.compile(r"active|.*/(activate|copy)")
@@ -54,19 +54,19 @@ BUILT_IN_HASH = hash_of(BUILT_IN_CONTENT)
 _BUILT_IN_CONTENTS: Mapping[str, str] = {BUILT_IN_HASH: BUILT_IN_CONTENT}
 
 
-async def create(change: Change, new: NewProfile) -> Profile:
+async def create(change: UnitOfWork, new: NewProfile) -> Profile:
     """Keep a profile."""
     session = SessionConfig(**_fields(new.session)) if isinstance(new.session, NewSessionConfig) else UNSET
     return await _insert(change, ProfileSettings(**_fields(new) | {"session": session}))
 
 
-async def copy(change: Change, name: str, new_name: str) -> Profile:
+async def copy(change: UnitOfWork, name: str, new_name: str) -> Profile:
     """Keep a profile once more under another name."""
     content = await content_of(change, name)
     return await _insert(change, msgspec.structs.replace(_decode(content), name=new_name))
 
 
-async def update(change: Change, name: str, patch: ProfilePatch) -> Profile:
+async def update(change: UnitOfWork, name: str, patch: ProfilePatch) -> Profile:
     """Change what the patch names."""
     if name == BUILT_IN:
         raise ProfileReadOnly(name)
@@ -78,7 +78,7 @@ async def update(change: Change, name: str, patch: ProfilePatch) -> Profile:
     return updated
 
 
-async def delete(change: Change, name: str) -> None:
+async def delete(change: UnitOfWork, name: str) -> None:
     """Delete a profile that is not active."""
     if name == BUILT_IN:
         raise ProfileReadOnly(name)
@@ -88,14 +88,14 @@ async def delete(change: Change, name: str) -> None:
     await change.run(statements.DELETE_PROFILE, _key(change.workspace, name))
 
 
-async def activate(change: Change, name: str) -> Profile:
+async def activate(change: UnitOfWork, name: str) -> Profile:
     """Make a profile the active one."""
     profile = await read(change.transaction, change.workspace, name)
     await change.run(statements.ACTIVATE, _key(change.workspace, name))
     return msgspec.structs.replace(profile, is_active=True)
 
 
-async def deactivate(change: Change) -> None:
+async def deactivate(change: UnitOfWork) -> None:
     """Make no profile the active one."""
     await change.run(statements.DEACTIVATE, {"workspace": change.workspace})
 
@@ -128,7 +128,7 @@ async def settings_of(rows: Rows, workspace: str, profile_hash: str) -> ProfileS
     return _decode(content)
 
 
-async def hash_of_profile(change: Change, name: str) -> str:
+async def hash_of_profile(change: UnitOfWork, name: str) -> str:
     """The hash of what a profile says now. Raises `ProfileNotFound`."""
     if name == BUILT_IN:
         return BUILT_IN_HASH
@@ -139,13 +139,13 @@ async def hash_of_profile(change: Change, name: str) -> str:
     return found
 
 
-async def overridden(change: Change, name: str, profile_hash: str, overrides: ProfilePatch) -> str:
+async def overridden(change: UnitOfWork, name: str, profile_hash: str, overrides: ProfilePatch) -> str:
     """The hash of a profile with overrides merged in, which is kept. Raises `ProfileInvalid`."""
     settings = await settings_of(change.transaction, change.workspace, profile_hash)
     return await keep(change, merged(name, _encode(settings).decode(), overrides))
 
 
-async def keep(change: Change, content: str) -> str:
+async def keep(change: UnitOfWork, content: str) -> str:
     """Keep a content, where it is not kept already; its hash."""
     found = hash_of(content)
     if found not in _BUILT_IN_CONTENTS:
@@ -153,7 +153,7 @@ async def keep(change: Change, content: str) -> str:
     return found
 
 
-async def content_of(change: Change, name: str) -> str:
+async def content_of(change: UnitOfWork, name: str) -> str:
     """What a profile says now, as JSON. Raises `ProfileNotFound`."""
     settings = await settings_of(change.transaction, change.workspace, await hash_of_profile(change, name))
     return _encode(settings).decode()
@@ -184,12 +184,12 @@ def summary_of(content: str, *times: tuple[str, str]) -> str:
 def _checked(settings: ProfileSettings) -> str:
     content = _encode(settings).decode()
     size = len(content.encode())
-    if size > MOST_BYTES:
-        raise ProfileInvalid(settings.name, f"it has {size} bytes as JSON; the most is {MOST_BYTES}")
+    if size > MAX_BYTES:
+        raise ProfileInvalid(settings.name, f"it has {size} bytes as JSON; the most is {MAX_BYTES}")
     return content
 
 
-async def _insert(change: Change, settings: ProfileSettings) -> Profile:
+async def _insert(change: UnitOfWork, settings: ProfileSettings) -> Profile:
     if _RESERVED.fullmatch(settings.name):
         raise ProfileNameReserved(settings.name)
     content = _checked(settings)
@@ -201,7 +201,7 @@ async def _insert(change: Change, settings: ProfileSettings) -> Profile:
     return profile
 
 
-async def _keep(change: Change, profile: Profile, content: str) -> Bindings:
+async def _keep(change: UnitOfWork, profile: Profile, content: str) -> Bindings:
     """Keep a profile's content; what a statement on the profile is given."""
     times = {"created_at": str(profile.created_at), "updated_at": str(profile.updated_at)}
     summary = summary_of(content, ("createdAt", times["created_at"]), ("updatedAt", times["updated_at"]))

@@ -26,16 +26,16 @@ from ..sql.statements.recorded_answers import (
 )
 from ..sql.statements.sessions import CONTEXT
 from ..values.clock import after
-from .unit_of_work import Change
+from .unit_of_work import UnitOfWork
 
 Answer = TypeVar("Answer")
 
 # A longer answer is kept in parts.
-MOST_WHOLE_BYTES = 4 * 1024
+MAX_WHOLE_BYTES = 4 * 1024
 # A longer part is kept apart.
-MOST_OWN_BYTES = 1024
+MAX_OWN_BYTES = 1024
 # Of parts a workspace keeps so much, however many requests there are.
-MOST_TEXT_BYTES = 64 * 1024 * 1024
+MAX_TEXT_BYTES = 64 * 1024 * 1024
 # A text is kept so much longer than its first record, so that not each new record writes to it.
 SLACK_SECONDS = 3_600
 
@@ -60,14 +60,14 @@ class TextNotKept(Exception):
     """A part is not kept any more."""
 
 
-async def keep(change: Change, keep_seconds: float, answer: object) -> tuple[str | None, str]:
+async def keep(change: UnitOfWork, keep_seconds: float, answer: object) -> tuple[str | None, str]:
     """Keep an answer for so long; the session that it is about, and what its record has."""
     if isinstance(answer, Messages):
         kept = Appended((answer.messages[0].sequence, answer.messages[-1].sequence))
         return answer.session_id, encode(kept).decode()
     session_id = answer.id if isinstance(answer, Session) else None
     text = encode(answer)
-    if len(text) <= MOST_WHOLE_BYTES:
+    if len(text) <= MAX_WHOLE_BYTES:
         return session_id, text.decode()
     divided, parts = _divided(answer, text)
     for part in parts:
@@ -104,7 +104,7 @@ def _divided(answer: object, text: bytes) -> tuple[Divided, list[bytes]]:
         return Divided({_WHOLE: _digest(text)}), [text]
     values = [(name, getattr(answer, name)) for name in _PARTS]
     parts = {name: bytes(value) for name, value in values if isinstance(value, Raw)}
-    parts = {name: part for name, part in parts.items() if len(part) > MOST_OWN_BYTES}
+    parts = {name: part for name, part in parts.items() if len(part) > MAX_OWN_BYTES}
     rest = replace(answer, **dict.fromkeys(parts, Raw(b"{}")))
     return Divided({name: _digest(part) for name, part in parts.items()}, rest), list(parts.values())
 
@@ -113,7 +113,7 @@ def _digest(text: bytes) -> str:
     return hashlib.sha256(text).hexdigest()
 
 
-async def _keep_text(change: Change, keep_seconds: float, session_id: str, text: bytes) -> None:
+async def _keep_text(change: UnitOfWork, keep_seconds: float, session_id: str, text: bytes) -> None:
     bindings: Bindings = {
         "workspace": change.workspace,
         "id": session_id,
@@ -125,7 +125,7 @@ async def _keep_text(change: Change, keep_seconds: float, session_id: str, text:
         slack = min(keep_seconds, SLACK_SECONDS)
         bindings |= {"expires_at": after(change.now, keep_seconds + slack), "content": text.decode(), "size": len(text)}
         await change.run(KEEP_TEXT, bindings)
-        await change.run(BOUND_TEXTS, bindings | {"most": MOST_TEXT_BYTES})
+        await change.run(BOUND_TEXTS, bindings | {"most": MAX_TEXT_BYTES})
     await change.run(FORGET_TEXTS, bindings)
 
 

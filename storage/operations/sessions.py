@@ -12,32 +12,32 @@ from ..values.json_text import raw_text
 from ..values.uuid7 import new_session_id
 from .bulk.removal import remove_some
 from .context_patch import PatchedContext, patched_context
-from .directories import known
+from .directories import normalize_or_not_found
 from .profile_resolution import resolve
 from .profiles import hash_of_profile
-from .unit_of_work import Change
+from .unit_of_work import UnitOfWork
 
 # In characters. A longer one is kept apart from the session's counters, so that an append does not write it again.
-MOST_OWN_CONTEXT = 256
+MAX_OWN_CONTEXT = 256
 DELETIONS_KEPT_SECONDS = 7 * DAY_SECONDS
 
 _NO_FAILURE = Failure("")
 
 
-async def create(change: Change, new: NewSession) -> Session:
+async def create(change: UnitOfWork, new: NewSession) -> Session:
     """Open a session."""
     context = await resolve(change, new)
     session = opened(new, context.profile, change.now)
     bindings = change.key(session.id) | {
         "name": new.name,
-        "folded_name": folded(new.name),
+        "folded_name": casefolded(new.name),
         "profile": session.profile,
         "amplified_dir": session.amplified_dir,
         "created_at": session.created_at,
         "profile_hash": context.profile_hash,
         "error_details": None,
     }
-    bindings |= placed(raw_text(new.context))
+    bindings |= context_columns(raw_text(new.context))
     await change.run(change.statements.INSERT_SESSION, bindings)
     if bindings["long_context"] is not None:
         await change.run(change.statements.INSERT_DETAIL, bindings)
@@ -45,9 +45,9 @@ async def create(change: Change, new: NewSession) -> Session:
     return session
 
 
-def placed(context: str, *, is_detailed: bool = False) -> Bindings:
+def context_columns(context: str, *, is_detailed: bool = False) -> Bindings:
     """A context where it is kept: a short one in its session, unless that `is_detailed`, any other apart."""
-    is_own = len(context) <= MOST_OWN_CONTEXT and not is_detailed
+    is_own = len(context) <= MAX_OWN_CONTEXT and not is_detailed
     return {"context": context if is_own else None, "long_context": None if is_own else context}
 
 
@@ -58,7 +58,7 @@ def opened(new: NewSession, profile: str, now: str) -> Session:
         status="created",
         profile=profile,
         context=new.context,
-        amplified_dir=known(new.amplified_dir),
+        amplified_dir=normalize_or_not_found(new.amplified_dir),
         created_at=now,
         updated_at=now,
         message_count=0,
@@ -69,7 +69,7 @@ def opened(new: NewSession, profile: str, now: str) -> Session:
 
 
 async def update(
-    change: Change,
+    change: UnitOfWork,
     session_id: str,
     patch: SessionPatch,
     versions: Versions,
@@ -91,14 +91,14 @@ async def update(
         context = patched_context(session_id, before, patch.context, prepared, last=last)
         if context is None:
             return None
-        placement = placed(context, is_detailed=not is_own)
+        placement = context_columns(context, is_detailed=not is_own)
     if profile_hash is not None:
         await change.run(SET_SESSION_PROFILE, change.key(session_id) | {"hash": profile_hash})
     name = patch.name if isinstance(patch.name, str) else None
     bindings: Bindings = {
         "renamed": patch.name is not UNSET,
         "name": name,
-        "folded_name": folded(name),
+        "folded_name": casefolded(name),
         "profile": patch.profile if isinstance(patch.profile, str) else None,
     }
     await change.run(change.statements.UPDATE_SESSION, change.key(session_id) | bindings)
@@ -107,7 +107,7 @@ async def update(
     return await read_session(change, session_id)
 
 
-async def start(change: Change, session_id: str, versions: Versions) -> Session:
+async def start(change: UnitOfWork, session_id: str, versions: Versions) -> Session:
     """Make a created session active."""
     state = await change.state(session_id, versions)
     if state.status != "created":
@@ -116,7 +116,7 @@ async def start(change: Change, session_id: str, versions: Versions) -> Session:
 
 
 async def end(
-    change: Change,
+    change: UnitOfWork,
     session_id: str,
     action: str,
     status: SessionStatus,
@@ -130,13 +130,13 @@ async def end(
     return await _set_status(change, session_id, status, max(state.updated_at, change.now), failure)
 
 
-async def resume(change: Change, session_id: str, versions: Versions) -> Session:
+async def resume(change: UnitOfWork, session_id: str, versions: Versions) -> Session:
     """Make a session active, whatever it is."""
     state = await change.state(session_id, versions)
     return await _set_status(change, session_id, "active", later_than(state.updated_at, change.now))
 
 
-async def delete(change: Change, session_id: str, versions: Versions, most: int) -> int:
+async def delete(change: UnitOfWork, session_id: str, versions: Versions, most: int) -> int:
     """Delete a session and its first messages, `most` at most: how many. The others are left to be removed.
 
     That it was there is remembered for a week.
@@ -178,7 +178,7 @@ def session_of(session_id: str, row: Row | None) -> Session:
     )
 
 
-async def _context(change: Change, session_id: str) -> tuple[str, bool]:
+async def _context(change: UnitOfWork, session_id: str) -> tuple[str, bool]:
     """A session's context, and whether it is kept with the session itself."""
     row = await change.run(change.statements.CONTEXT, change.key(session_id))
     if row is None:
@@ -186,7 +186,7 @@ async def _context(change: Change, session_id: str) -> tuple[str, bool]:
     return row[0], bool(row[1])
 
 
-async def _set_context(change: Change, session_id: str, context: Bindings) -> None:
+async def _set_context(change: UnitOfWork, session_id: str, context: Bindings) -> None:
     bindings = change.key(session_id) | context
     if bindings["long_context"] is None:
         await change.run(change.statements.SET_CONTEXT, bindings)
@@ -195,14 +195,14 @@ async def _set_context(change: Change, session_id: str, context: Bindings) -> No
         await change.run(change.statements.SET_LONG_CONTEXT, bindings)
 
 
-async def _begin_detail(change: Change, session_id: str) -> None:
+async def _begin_detail(change: UnitOfWork, session_id: str) -> None:
     """Keep a session's context with its details."""
     await change.run(change.statements.BEGIN_DETAIL, change.key(session_id))
     await change.run(change.statements.SET_CONTEXT, change.key(session_id) | {"context": None})
 
 
 async def _set_status(
-    change: Change, session_id: str, status: SessionStatus, updated_at: str, failure: Failure = _NO_FAILURE
+    change: UnitOfWork, session_id: str, status: SessionStatus, updated_at: str, failure: Failure = _NO_FAILURE
 ) -> Session:
     details = failure.error_details
     bindings: Bindings = {
@@ -219,11 +219,11 @@ async def _set_status(
     return await read_session(change, session_id)
 
 
-async def read_session(change: Change, session_id: str) -> Session:
+async def read_session(change: UnitOfWork, session_id: str) -> Session:
     """A session as it is in the change. Raises `SessionNotFound`."""
     return session_of(session_id, await change.run(change.statements.SESSION, change.key(session_id)))
 
 
-def folded(name: str | None) -> str | None:
+def casefolded(name: str | None) -> str | None:
     """A name without upper and lower case."""
     return None if name is None else name.casefold()

@@ -11,7 +11,7 @@ from ..sql.ports import Bindings, Row, Statements, Transaction
 from ..values.uuid7 import canonical_id
 
 
-class State(msgspec.Struct, frozen=True):
+class SessionState(msgspec.Struct, frozen=True):
     """What a session is before a write."""
 
     status: str
@@ -21,7 +21,7 @@ class State(msgspec.Struct, frozen=True):
     created_revision: int
 
 
-class Change(msgspec.Struct, frozen=True):
+class UnitOfWork(msgspec.Struct, frozen=True):
     """A write in progress, in its transaction: its workspace, its time and its revision."""
 
     transaction: Transaction
@@ -38,12 +38,12 @@ class Change(msgspec.Struct, frozen=True):
         """Run a statement; its first row, None where it has none."""
         return self.transaction.row(statement, bindings)
 
-    async def state(self, session_id: str, versions: Versions) -> State:
+    async def state(self, session_id: str, versions: Versions) -> SessionState:
         """The session as it is. Raises `SessionNotFound`, `VersionMismatch`."""
         row = await self.run(self.statements.STATE, self.key(session_id))
         if row is None:
             raise SessionNotFound(session_id)
-        state = State(*row)
+        state = SessionState(*row)
         if versions is not None and state.version not in versions:
             raise VersionMismatch(session_id, state.version, versions)
         return state

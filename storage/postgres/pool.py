@@ -10,15 +10,15 @@ import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
 from ..model.errors import StorageUnavailable
-from ..sql.ports import Bindings, Reader, Row, Rows, until
+from ..sql.ports import Bindings, Reader, Row, Rows, take_until_size
 from .binding import bound
 from .errors import as_storage_error
 
 logger = logging.getLogger(__name__)
 
 SCHEMA = "amplifierd"
-MOST_CONNECTIONS = 10
-MOST_WAITING = 4_096
+MAX_CONNECTIONS = 10
+MAX_WAITING = 4_096
 # A connection that takes longer to come is none.
 CONNECT_SECONDS = 5
 WAIT_SECONDS = 5
@@ -90,7 +90,7 @@ class Pool(Reader):
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
         # In asyncpg's own queue who comes goes before who waits, for seconds under load.
-        self._free = asyncio.Semaphore(MOST_CONNECTIONS)
+        self._free = asyncio.Semaphore(MAX_CONNECTIONS)
         self._waiting = 0
 
     @classmethod
@@ -99,7 +99,7 @@ class Pool(Reader):
         pool = await asyncpg.create_pool(
             url,
             min_size=1,
-            max_size=MOST_CONNECTIONS,
+            max_size=MAX_CONNECTIONS,
             timeout=CONNECT_SECONDS,
             command_timeout=ANSWER_SECONDS,
             init=set_up,
@@ -118,8 +118,8 @@ class Pool(Reader):
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[ConnectionRows]:
         """A connection for a while. Raises `StorageUnavailable` where none comes in time."""
-        if self._waiting >= MOST_WAITING:
-            raise StorageUnavailable(f"{MOST_WAITING} requests are waiting for a connection already", is_busy=True)
+        if self._waiting >= MAX_WAITING:
+            raise StorageUnavailable(f"{MAX_WAITING} requests are waiting for a connection already", is_busy=True)
         self._waiting += 1
         try:
             lent = await self._lend()
@@ -170,7 +170,9 @@ class Pool(Reader):
             return await connection.all(statement, bindings)
 
     async def block(self, statement: str, bindings: Bindings, most_bytes: int) -> list[Row]:
-        return until(await self.all(statement, bindings | {"bytes": most_bytes}), most_bytes, lambda row: len(row[-1]))
+        return take_until_size(
+            await self.all(statement, bindings | {"bytes": most_bytes}), most_bytes, lambda row: len(row[-1])
+        )
 
     async def column(self, statement: str, bindings: Bindings) -> AsyncGenerator[bytes, None]:
         """The bytes of each row of a long list, from one moment; it is read to its end, or closed."""

@@ -16,18 +16,18 @@ from ..backend.transactions import Effect, Work
 from ..backend.write_check import WriteCheck
 from ..model.errors import NothingWritten, StorageUnavailable
 from ..model.records import (
+    IdempotentRequest,
     Listing,
     Message,
     Messages,
     NewMessage,
     NewMessages,
     NewSession,
-    Once,
     SearchQuery,
     Session,
     Versions,
 )
-from ..operations.events.change_notifier import Changes
+from ..operations.events.change_notifier import ChangeNotifier
 from ..operations.expiry import Expiry
 from ..operations.messages import numbered
 from ..operations.recorded_answers import read_messages
@@ -41,9 +41,9 @@ from ..values.uuid7 import canonical_id
 from . import statements
 from .batching import append as appending
 from .batching import create as opening
-from .batching.append import Appending
-from .batching.create import Opening
-from .batching.queue import Grouping
+from .batching.append import AppendRequest
+from .batching.create import CreateRequest
+from .batching.queue import BatchQueue
 from .errors import in_sentences
 from .migrations import migrate
 from .notifications import Notifications
@@ -108,13 +108,13 @@ class PostgresStorage(TransactionalStorage):
         self._tokenizer = Tokenizer()
         self._searches = ConcurrencyLimit(MAX_SEARCHES)
         self._disk = TemporaryDisk()
-        self._changes = Changes(self._pool, statements, POLL_SECONDS)
+        self._changes = ChangeNotifier(self._pool, statements, POLL_SECONDS)
         self._notifications = Notifications(self.url, self._changes.wake)
         self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
-        self._creations = Grouping[Opening, str | None](self._open_together, lambda request: request.size)
+        self._creations = BatchQueue[CreateRequest, str | None](self._open_together, lambda request: request.size)
         self._probe = Probe(self.url)
         self._write_check = WriteCheck(self._look_whether_it_writes, self._try_to_write)
-        self._appends = Grouping[Appending, Appended](self._append_together, lambda request: request.size)
+        self._appends = BatchQueue[AppendRequest, Appended](self._append_together, lambda request: request.size)
         self._expiry = Expiry(self._forget_some_expired)
         self._start_removals()
 
@@ -147,10 +147,12 @@ class PostgresStorage(TransactionalStorage):
         await self._look_whether_it_writes()
         await self._probe.row(statements.WRITE_NOTHING)
 
-    async def create_session(self, workspace: str, new: NewSession, *, once: Once | None = None) -> Session:
+    async def create_session(
+        self, workspace: str, new: NewSession, *, once: IdempotentRequest | None = None
+    ) -> Session:
         if once is None and new.settings_overrides is UNSET:
             session = opened(new, "", self._clock.now())
-            profile = await self._creations.add(workspace, Opening(session, new.profile))
+            profile = await self._creations.add(workspace, CreateRequest(session, new.profile))
             if profile is not None:
                 return msgspec.structs.replace(session, profile=profile)
         return await super().create_session(workspace, new, once=once)
@@ -162,9 +164,9 @@ class PostgresStorage(TransactionalStorage):
         new: NewMessage,
         *,
         versions: Versions = None,
-        once: Once | None = None,
+        once: IdempotentRequest | None = None,
     ) -> Message:
-        request = Appending(canonical_id(session_id), [new], new.expected_sequence, versions, once)
+        request = AppendRequest(canonical_id(session_id), [new], new.expected_sequence, versions, once)
         appended = await self._append(workspace, request)
         if appended is None:
             return await super().append_message(workspace, session_id, new, versions=versions, once=once)
@@ -177,19 +179,19 @@ class PostgresStorage(TransactionalStorage):
         new: NewMessages,
         *,
         versions: Versions = None,
-        once: Once | None = None,
+        once: IdempotentRequest | None = None,
     ) -> Messages:
-        request = Appending(canonical_id(session_id), new.messages, new.expected_sequence, versions, once)
+        request = AppendRequest(canonical_id(session_id), new.messages, new.expected_sequence, versions, once)
         appended = await self._append(workspace, request)
         if appended is None:
             return await super().append_messages(workspace, session_id, new, versions=versions, once=once)
         return appended
 
     async def search_messages(self, workspace: str, query: SearchQuery) -> Listing:
-        async with self._searches.turn():
+        async with self._searches.slot():
             return await search.find(self._pool, self._tokenizer, workspace, query)
 
-    async def _append(self, workspace: str, request: Appending) -> Messages | None:
+    async def _append(self, workspace: str, request: AppendRequest) -> Messages | None:
         """The messages, or what was answered before; None where they can't be appended like that."""
         last, timestamp, recorded = await self._appends.add(workspace, request)
         if request.once is not None:
@@ -198,7 +200,7 @@ class PostgresStorage(TransactionalStorage):
             return await read_messages(self._pool, workspace, request.session_id, recorded)
         return None if last is None else Messages(request.session_id, numbered(request.messages, timestamp, last))
 
-    async def _append_together(self, workspace: str, requests: list[Appending]) -> list[Appended]:
+    async def _append_together(self, workspace: str, requests: list[AppendRequest]) -> list[Appended]:
         moment = self._clock.now()
         columns = appending.columns(workspace, requests, moment, self._tokenizer, self._idempotency_ttl)
         with self._noting_refusals():
@@ -206,7 +208,7 @@ class PostgresStorage(TransactionalStorage):
         self._committed()
         return [(row[0], row[1], row[2]) for row in rows]
 
-    async def _open_together(self, workspace: str, requests: list[Opening]) -> list[str | None]:
+    async def _open_together(self, workspace: str, requests: list[CreateRequest]) -> list[str | None]:
         """The profiles that the sessions got; None for one that can't be opened like that."""
         with self._noting_refusals():
             rows = await self._pool.all(statements.OPEN_SESSIONS, opening.columns(workspace, requests))
@@ -223,7 +225,7 @@ class PostgresStorage(TransactionalStorage):
 
     async def _listing(self, statement: str, bindings: Bindings, *, searching: bool = False) -> Listing:
         async with (
-            self._searches.turn() if searching else nullcontext(),
+            self._searches.slot() if searching else nullcontext(),
             aclosing(self._pool.column(statement, bindings)) as records,
         ):
             return await listing(records, self._disk)

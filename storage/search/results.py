@@ -12,7 +12,7 @@ from uuid import UUID
 
 import msgspec
 
-from ..model.directory_path import spelt
+from ..model.directory_path import normalize_or_keep
 from ..model.records import Listing, Role, SearchHit, SearchQuery
 from ..values.uuid7 import canonical_id
 from .query_parser import Term
@@ -61,7 +61,7 @@ def bindings_of(workspace: str, query: SearchQuery) -> tuple[Bindings, Filters]:
     filters = {
         "role": query.role,
         "profile": query.profile,
-        "amplified_dir": query.amplified_dir and spelt(query.amplified_dir),
+        "amplified_dir": query.amplified_dir and normalize_or_keep(query.amplified_dir),
         "id": query.session_id and canonical_id(query.session_id),
     }
     return bindings, {name: value for name, value in filters.items() if value is not None}

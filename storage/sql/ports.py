@@ -103,7 +103,7 @@ class Transaction(Rows):
         """Forget a session in `removal` of which nothing is left."""
 
 
-def until(rows: Iterable[Row], most: int, size: Callable[[Row], int]) -> list[Row]:
+def take_until_size(rows: Iterable[Row], most: int, size: Callable[[Row], int]) -> list[Row]:
     """The first rows, until their sizes come to `most`; the others are not read."""
     taken: list[Row] = []
     total = 0

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Iterable
 from tempfile import SpooledTemporaryFile
 
 from ..model.records import Listing
-from .temporary_files import TemporaryDisk, growing
+from .temporary_files import TemporaryDisk, spool_errors
 
 FIRST_BLOCK_BYTES = 64 * 1024
 BLOCK_BYTES = 256 * 1024
@@ -32,7 +32,7 @@ class Spool:
         """Take a block in, with the comma before it. Raises `StorageUnavailable` where there is no room for it."""
         self._disk.take(len(block) + 1)
         self._taken += len(block) + 1
-        with growing():
+        with spool_errors():
             self._lengths.append(self._file.write(b"," + block))
 
     def add_all(self, blocks: Iterable[bytes]) -> None:
@@ -44,7 +44,7 @@ class Spool:
 
     def finish(self) -> "Spool":
         """Make ready to be read."""
-        with growing():
+        with spool_errors():
             self._file.seek(0)
         self._lengths.reverse()
         return self

@@ -8,7 +8,7 @@ from ..model.errors import StorageUnavailable
 
 
 @contextmanager
-def growing() -> Iterator[None]:
+def spool_errors() -> Iterator[None]:
     """Raises `StorageUnavailable` where a temporary file takes no more: its disk may be full."""
     try:
         yield
@@ -17,13 +17,13 @@ def growing() -> Iterator[None]:
 
 
 # A list of 1,000,000 messages takes some 150 MiB.
-MOST_BYTES = 1024 * 1024 * 1024
+MAX_BYTES = 1024 * 1024 * 1024
 
 
 class TemporaryDisk:
     """How much of the disk all lists that wait for their readers may take together, from whichever thread."""
 
-    def __init__(self, most_bytes: int = MOST_BYTES) -> None:
+    def __init__(self, most_bytes: int = MAX_BYTES) -> None:
         self.bytes = 0
         self._most_bytes = most_bytes
         self._lock = threading.Lock()

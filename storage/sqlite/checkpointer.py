@@ -19,14 +19,14 @@ CHECKPOINT_PAGES = 4_000
 # Under writes without a pause the thread below never reaches the log's end, and the log never starts over: then the
 # writer itself does the rest between two commits. All writes wait for that, some 15 ms: twice as often, it would be a
 # hundredth of all time. 48,000 pages are 188 MiB.
-MOST_LOG_PAGES = 48_000
+MAX_LOG_PAGES = 48_000
 # Past so many a program reads on from a moment long ago: nothing in the log is used again before it ends. Each time
 # that the log has twice as many pages the warning is repeated.
-WARNED_LOG_PAGES = 2 * MOST_LOG_PAGES
+WARNED_LOG_PAGES = 2 * MAX_LOG_PAGES
 _PAGE_BYTES = 4_096
 # The log is emptied after so long without a write, and at the latest after so long with writes.
 IDLE_SECONDS = 1.0
-MOST_SECONDS = 60.0
+MAX_SECONDS = 60.0
 # A reader keeps the log as it is. Writers wait as long as that is looked for, and so it is not looked for all the time.
 RETRY_SECONDS = 2.0
 BUSY_TIMEOUT_MS = 50
@@ -72,11 +72,11 @@ class Checkpointer:
             self._warn_at = WARNED_LOG_PAGES
         if pages >= self._warn_at:
             self._warn(pages)
-        if pages >= MOST_LOG_PAGES:
+        if pages >= MAX_LOG_PAGES:
             self._checkpoint(writer)
         elif pages >= self._moved + CHECKPOINT_PAGES or not self._is_filled:
             if not self._is_filled:
-                self._deadline = self._committed_at + MOST_SECONDS
+                self._deadline = self._committed_at + MAX_SECONDS
             self._is_filled = True
             self._wanted.set()
         return apsw.SQLITE_OK

@@ -12,7 +12,7 @@ from .rows import ConnectionRows
 POLL_SECONDS = 0.1
 
 
-class Changes(changes.Changes):
+class ChangeNotifier(changes.ChangeNotifier):
     """What has changed in the file at `path`."""
 
     def __init__(self, path: str) -> None:

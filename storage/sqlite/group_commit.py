@@ -30,14 +30,14 @@ logger = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
 
-MOST_WAITING = 4_096
-MOST_IN_A_GROUP = 256
+MAX_WAITING = 4_096
+MAX_IN_A_GROUP = 256
 IDLE_SECONDS = 0.05
 # Who does not ask again within that is not waited for, however long a commit takes.
-MOST_GATHERING_SECONDS = 0.002
+MAX_GATHERING_SECONDS = 0.002
 
 
-class _HalfDone(Exception):
+class _PartialWrite(Exception):
     """A request failed after it had written."""
 
 
@@ -87,7 +87,7 @@ class _Request(Generic[Result]):
     def attempt(self, connection: apsw.Connection) -> None:
         """Do the work, as far as it goes, or nothing where it is cancelled.
 
-        Raises `_HalfDone` where it failed after it had written, `_Interrupted` where it was cancelled meanwhile.
+        Raises `_PartialWrite` where it failed after it had written, `_Interrupted` where it was cancelled meanwhile.
         """
         with self.lock:
             if self.is_cancelled:
@@ -115,18 +115,18 @@ class _Request(Generic[Result]):
             if not connection.in_transaction:
                 raise
             if connection.total_changes() != before:
-                raise _HalfDone from error
+                raise _PartialWrite from error
 
     def attempt_alone(self, connection: apsw.Connection) -> None:
         """Do the work, or nothing of it."""
         connection.execute("SAVEPOINT request")
         try:
             self.attempt(connection)
-        except _HalfDone:
+        except _PartialWrite:
             connection.execute("ROLLBACK TO request")
         connection.execute("RELEASE request")
 
-    def settle(self) -> None:
+    def resolve(self) -> None:
         if self.answer.done():
             return
         if self.error is not None:
@@ -164,10 +164,10 @@ class Writer:
         """What `work` returns, once it is committed and on disk; what it raises, once it is undone.
 
         It may be called twice, where another's failure undid the first time.
-        Raises `StorageUnavailable` at once where `MOST_WAITING` requests wait already.
+        Raises `StorageUnavailable` at once where `MAX_WAITING` requests wait already.
         """
-        if self._queue.qsize() >= MOST_WAITING:
-            raise StorageUnavailable(f"{MOST_WAITING} writes are waiting already", is_busy=True)
+        if self._queue.qsize() >= MAX_WAITING:
+            raise StorageUnavailable(f"{MAX_WAITING} writes are waiting already", is_busy=True)
         request: _Request[Result] = _Request(work, self._loop.create_future())
         self._queue.put(request)
         if 0 < self._wanted <= self._queue.qsize():
@@ -196,7 +196,7 @@ class Writer:
             group, last = self._group_of(request)
             began = time.monotonic()
             self._commit(group)
-            self._loop.call_soon_threadsafe(self._settle, group)
+            self._loop.call_soon_threadsafe(self._resolve, group)
             if last:
                 return
             self._gather(len(group) + self._queue.qsize(), time.monotonic() - began)
@@ -204,9 +204,9 @@ class Writer:
     def _gather(self, count: int, seconds: float) -> None:
         """Wait until so many requests are there, but no longer than that."""
         self._gathered.clear()
-        self._wanted = min(count, MOST_IN_A_GROUP)
+        self._wanted = min(count, MAX_IN_A_GROUP)
         if self._wanted > max(1, self._queue.qsize()):
-            self._gathered.wait(min(seconds, MOST_GATHERING_SECONDS))
+            self._gathered.wait(min(seconds, MAX_GATHERING_SECONDS))
         self._wanted = 0
 
     def _next(self) -> _Request[Any] | None:
@@ -232,7 +232,7 @@ class Writer:
 
     def _group_of(self, first: _Request[Any]) -> tuple[list[_Request[Any]], bool]:
         group = [first]
-        while len(group) < MOST_IN_A_GROUP:
+        while len(group) < MAX_IN_A_GROUP:
             try:
                 request = self._queue.get_nowait()
             except Empty:
@@ -257,7 +257,7 @@ class Writer:
         """Do a group, all or nothing of it; where it was nothing, what to do for each request next time."""
         try:
             self._do(group, attempt)
-        except _HalfDone:
+        except _PartialWrite:
             return _Request.attempt_alone
         except _Interrupted:
             return attempt
@@ -270,7 +270,7 @@ class Writer:
             for request in group:
                 attempt(request, self._connection)
 
-    def _settle(self, group: list[_Request[Any]]) -> None:
+    def _resolve(self, group: list[_Request[Any]]) -> None:
         for request in group:
-            request.settle()
+            request.resolve()
         self._committed()

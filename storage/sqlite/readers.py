@@ -22,8 +22,8 @@ Answer = TypeVar("Answer")
 
 # A point read happens on the event loop, which a lock must not hold up.
 POINT_BUSY_TIMEOUT_MS = 100
-MOST_CONNECTIONS = 8
-MOST_WAITING = 256
+MAX_CONNECTIONS = 8
+MAX_WAITING = 256
 
 
 class Readers:
@@ -38,7 +38,7 @@ class Readers:
         self._short.limit(apsw.SQLITE_LIMIT_LENGTH, FIRST_BLOCK_BYTES)
         self._idle: list[apsw.Connection] = []
         self._lent: set[apsw.Connection] = set()
-        self._free = asyncio.Semaphore(MOST_CONNECTIONS)
+        self._free = asyncio.Semaphore(MAX_CONNECTIONS)
         self._waiting = 0
         self._disk = TemporaryDisk()
         self._threads = ThreadPoolExecutor(max_workers=4, thread_name_prefix="amplifierd-reader")
@@ -84,8 +84,8 @@ class Readers:
         )
 
     async def _with_connection(self, read: Callable[[apsw.Connection], Awaitable[Answer]]) -> Answer:
-        if self._waiting >= MOST_WAITING:
-            raise StorageUnavailable(f"{MOST_WAITING} lists are waiting to be read already")
+        if self._waiting >= MAX_WAITING:
+            raise StorageUnavailable(f"{MAX_WAITING} lists are waiting to be read already")
         self._waiting += 1
         try:
             async with self._free:

@@ -7,7 +7,7 @@ import apsw
 import msgspec
 
 from ..model.records import Message
-from ..sql.ports import Bindings, Reader, Row, Transaction, until
+from ..sql.ports import Bindings, Reader, Row, Transaction, take_until_size
 from ..sql.statements.removals import END_REMOVAL, REMOVE_MESSAGES
 from . import statements
 from .connection import as_storage_error
@@ -19,7 +19,7 @@ Answer = TypeVar("Answer")
 _encode = msgspec.json.Encoder().encode
 
 
-def at_once(coroutine: Coroutine[Any, Any, Answer]) -> Answer:
+def run_sync(coroutine: Coroutine[Any, Any, Answer]) -> Answer:
     """What a coroutine answers that waits for no other, here and now: no event loop takes part."""
     try:
         coroutine.send(None)
@@ -50,7 +50,7 @@ class ConnectionRows(Reader):
     async def block(self, statement: str, bindings: Bindings, most_bytes: int) -> list[Row]:
         try:
             cursor = self._connection.execute(statement, bindings)
-            rows = until(cursor, most_bytes, lambda row: len(row[-1]))
+            rows = take_until_size(cursor, most_bytes, lambda row: len(row[-1]))
             cursor.close()
         except apsw.Error as error:
             raise as_storage_error(error) from error

@@ -23,14 +23,14 @@ from ..values.clock import Clock
 from . import statements
 from .checkpointer import Checkpointer
 from .connection import leave_one_file, write_nothing
-from .file_changes import Changes
+from .file_changes import ChangeNotifier
 from .files.file_system import check_room
 from .files.machine_lock import lock_for_this_machine
 from .group_commit import Writer
 from .opening import open_database
 from .readers import Readers
 from .revisions import Revisions
-from .rows import ConnectionRows, ConnectionTransaction, at_once
+from .rows import ConnectionRows, ConnectionTransaction, run_sync
 from .search import find as search
 from .search import statements as search_statements
 from .search.index_merge import HAS_MARKS, IndexMerge
@@ -101,7 +101,7 @@ class SQLiteStorage(TransactionalStorage):
         self._index_merge = IndexMerge()
         # Those of which a program that was killed may have left something to do.
         self._indexed = [workspace for (workspace,) in connection.execute(search_statements.INDEXED_WORKSPACES)]
-        self._changes = Changes(self.path)
+        self._changes = ChangeNotifier(self.path)
         self._writer = Writer(connection, asyncio.get_running_loop(), self._changes.wake, self._index_written)
         self._readers = Readers(self.path)
         self._rows = self._readers.points
@@ -137,7 +137,7 @@ class SQLiteStorage(TransactionalStorage):
     async def search_messages(self, workspace: str, query: SearchQuery) -> Listing:
         while not await is_indexed(self._rows, workspace):
             await self._writer.write(lambda connection: index_some(connection, workspace))
-        async with self._searches.turn():
+        async with self._searches.slot():
             return await self._readers.work(lambda connection: search.find(connection, workspace, query))
 
     def _index_written(self, connection: apsw.Connection, *, resting: bool = True) -> bool:
@@ -168,15 +168,15 @@ class SQLiteStorage(TransactionalStorage):
         return self._readers.joined(statement, bindings)
 
     async def _listing(self, statement: str, bindings: Bindings, *, searching: bool = False) -> Listing:
-        async with self._searches.turn() if searching else nullcontext():
+        async with self._searches.slot() if searching else nullcontext():
             return await self._readers.listing(statement, bindings, searching=searching)
 
     async def _read(self, read: Callable[[Reader], Coroutine[Any, Any, Answer]]) -> Answer:
-        return await self._readers.work(lambda connection: at_once(read(ConnectionRows(connection))))
+        return await self._readers.work(lambda connection: run_sync(read(ConnectionRows(connection))))
 
     async def _transact(self, work: Work[Answer]) -> Answer:
         try:
-            return await self._writer.write(lambda _: at_once(work(self._transaction)))
+            return await self._writer.write(lambda _: run_sync(work(self._transaction)))
         except StorageUnavailable as error:
             self._write_check.refused(error)
             raise

@@ -9,7 +9,7 @@ from msgspec import Raw
 MAX_SAFE_INTEGER = 2**53 - 1
 
 # So many are decoded in some tens of milliseconds, for which everybody else waits.
-MOST_VALUES = 100_000
+MAX_VALUES = 100_000
 
 _STEPS = bytes.maketrans(b"[{]}", b"\x01\x01\xff\xff")
 _NO_BRACKETS = bytes(set(range(256)) - set(b"[{]}"))

@@ -9,7 +9,7 @@ from msgspec import Raw
 
 from amplifierd.contract.core.ijson import NotIJson, decode
 from amplifierd.contract.core.problems import Problem
-from amplifierd.contract.request.media_decoders import Unreadable, meaning_of
+from amplifierd.contract.request.media_decoders import DecodeError, decoded_body
 from amplifierd.contract.response.record_encoding import encode_long, is_long
 from amplifierd.documents.markdown import markdown_of
 from amplifierd.documents.profile_file import read_profile
@@ -55,21 +55,21 @@ def test_a_word_of_yaml(text: str) -> None:
 
 
 def test_yaml_of_too_many_values() -> None:
-    with pytest.raises(Unreadable, match=f"more than {MAX_VALUES} values"):
+    with pytest.raises(DecodeError, match=f"more than {MAX_VALUES} values"):
         json_of(f"[{'a,' * MAX_VALUES}]", 1, lambda _path: False)
 
 
 def test_a_long_key_over_many_elements_takes_memory_for_each_once() -> None:
     front = "---\nprofile: {name: a/b, version: 1.0.0, schema_version: 2}\ntools:\n- module: m\n  config:\n"
     text = f"{front}    ? {'k' * 200_000}\n    : [{'a,' * 60_000}]\n---\n"
-    meaning = meaning_of(text.encode(), read_profile)
+    meaning = decoded_body(text.encode(), read_profile)
     assert len(meaning.json) < MIB
     assert meaning.lines.nearest("tools", "0", "config", "k" * 200_000, "59999").line == 7
 
 
 def test_what_is_wrong_is_told_in_short() -> None:
     with pytest.raises(Problem) as raised:
-        meaning_of(f"---\n!{'x' * 500_000} a\n---\n".encode(), read_profile)
+        decoded_body(f"---\n!{'x' * 500_000} a\n---\n".encode(), read_profile)
     assert len(raised.value.detail) < 1_000
     assert len(raised.value.errors[0].detail) < 1_000
 
@@ -129,5 +129,5 @@ def test_long_texts_are_encoded_in_pieces(content: str) -> None:
 
 def test_the_lines_of_a_profile_go_up() -> None:
     text = "---\nprofile: {name: a/b, version: 1.0.0, schema_version: 2}\ntools:\n- module: a\n- module: b\n---\n"
-    tools = meaning_of(text.encode(), read_profile).lines.nearest("tools")
+    tools = decoded_body(text.encode(), read_profile).lines.nearest("tools")
     assert all(first.line < second.line for first, second in pairwise(tools.below.values()))

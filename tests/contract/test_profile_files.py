@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import Raw
 
-from amplifierd.contract import Unreadable
+from amplifierd.contract import DecodeError
 from amplifierd.documents.profile_file import profile_file, read_profile
 from amplifierd.documents.yaml_json import json_of
 from amplifierd.storage.model.profile_records import ModuleConfig, ProfileSettings, SessionConfig
@@ -158,6 +158,6 @@ BOMB = "a: &a [x]\n" + "".join(
     ],
 )
 def test_what_is_no_yaml_or_too_much_of_it_is_told_with_its_line(text: str, line: int, words: str) -> None:
-    with pytest.raises(Unreadable, match=words) as raised:
+    with pytest.raises(DecodeError, match=words) as raised:
         json_of(text, 1, lambda _: False)
     assert raised.value.line == line

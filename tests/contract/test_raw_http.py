@@ -18,9 +18,9 @@ from amplifierd.settings import Settings
 from amplifierd.storage import open_storage
 from daemon import Daemon
 from fuzzing import Fuzz
-from impatient import serving
 from mutations import CHUNKED, mutations, pieces
 from raw import Answer, Connection, answers_in, exchange, get, post
+from short_timeouts import serving
 
 SECONDS = 10
 AT_ONCE = 64
@@ -32,7 +32,7 @@ OF_CHUNKS = JSON + b"Transfer-Encoding: chunked\r\n"
 
 
 @pytest.fixture
-def impatient(tmp_path: Path) -> Iterator[int]:
+def short_timeouts(tmp_path: Path) -> Iterator[int]:
     """The port of a server that waits for half a second."""
     settings = Settings(database=f"sqlite:///{tmp_path / 'amplifierd.db'}", log_level="warning")
     with serving(create_app(settings, open_storage(settings.database))) as port:
@@ -200,18 +200,18 @@ def test_a_client_of_http_1_0_is_told_nothing_before_the_answer(daemon: Daemon) 
 
 
 def test_a_client_that_asks_first_and_then_sends_no_http_is_told_that_alone(
-    impatient: int, caplog: pytest.LogCaptureFixture
+    short_timeouts: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     request = OF_CHUNKS + b"Expect: 100-continue\r\n\r\nno chunk\r\n"
-    [answered] = until_closed(impatient, request)
+    [answered] = until_closed(short_timeouts, request)
     assert answered.status == 400
-    assert exchange(impatient, get("/api/v1/health")).status == 200
+    assert exchange(short_timeouts, get("/api/v1/health")).status == 200
     assert [record for record in caplog.records if record.levelno >= logging.ERROR] == []
 
 
-def test_an_answer_arrives_whole_though_what_is_sent_after_its_request_is_no_http(impatient: int) -> None:
+def test_an_answer_arrives_whole_though_what_is_sent_after_its_request_is_no_http(short_timeouts: int) -> None:
     for _ in range(10):
-        [answered] = until_closed(impatient, get("/openapi.json") + b"no HTTP\r\n" * 100_000)
+        [answered] = until_closed(short_timeouts, get("/openapi.json") + b"no HTTP\r\n" * 100_000)
         assert answered.status == 200
 
 
@@ -226,26 +226,28 @@ def test_requests_that_are_sent_ahead_are_answered_in_order_however_they_are_cut
 
 
 @pytest.mark.parametrize("request_", [post("/api/v1/sessions", b'{"name":"whole"}'), CHUNKED])
-def test_half_a_request_is_408_and_nothing_is_done(impatient: int, request_: bytes) -> None:
+def test_half_a_request_is_408_and_nothing_is_done(short_timeouts: int, request_: bytes) -> None:
     async def send() -> list[list[Answer]]:
-        return await asyncio.gather(*(outcome(impatient, [request_[:length]]) for length in range(len(request_))))
+        return await asyncio.gather(*(outcome(short_timeouts, [request_[:length]]) for length in range(len(request_))))
 
     nothing, *others = asyncio.run(send())
     assert nothing == []
     assert [[answered.status for answered in answers] for answers in others] == [[408]] * len(others)
-    assert exchange(impatient, get("/api/v1/sessions")).json == []
+    assert exchange(short_timeouts, get("/api/v1/sessions")).json == []
 
 
 @pytest.mark.timeout(0)
-def test_whatever_is_sent_is_answered_or_closed(impatient: int, fuzz: Fuzz, caplog: pytest.LogCaptureFixture) -> None:
+def test_whatever_is_sent_is_answered_or_closed(
+    short_timeouts: int, fuzz: Fuzz, caplog: pytest.LogCaptureFixture
+) -> None:
     sent = 0
     for seed in fuzz.seeds():
         requests = mutations(seed)
         for _ in range(ROUNDS):
             some = list(itertools.islice(requests, AT_ONCE))
-            asyncio.run(send_all(impatient, some, seed + sent))
+            asyncio.run(send_all(short_timeouts, some, seed + sent))
             sent += len(some)
-            assert exchange(impatient, get("/api/v1/health")).status == 200
+            assert exchange(short_timeouts, get("/api/v1/health")).status == 200
     assert [record for record in caplog.records if record.levelno >= logging.ERROR] == []
     fuzz.tell(f"Sent {sent} mutated requests.")
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from amplifierd.app import READINGS, RENDERINGS
+from amplifierd.app import BODY_DECODERS, RENDERERS
 from amplifierd.contract import Access, ContractError, Document, compile_contract, load_document
 from amplifierd.settings import CONTRACT
 from amplifierd.storage.model.records import NewMessage, Session
@@ -42,8 +42,8 @@ def compile_document(document: Document, handlers: str) -> None:
         max_body=1,
         check_responses=True,
         lifespan=nothing,
-        renderings=RENDERINGS,
-        readings=READINGS,
+        renderers=RENDERERS,
+        body_decoders=BODY_DECODERS,
     )
 
 

@@ -7,9 +7,9 @@ from contextlib import contextmanager
 from click.testing import CliRunner, Result
 
 from amplifierd.commands import cli
+from corrupt import vandalise
 from daemon import Daemon
 from load import Load
-from vandal import vandalise
 
 
 def check(database: str, *options: str) -> Result:

@@ -22,8 +22,8 @@ from amplifierd.settings import Settings
 from amplifierd.storage import open_storage
 from amplifierd.storage.model.interface import Storage
 from daemon import Daemon
-from impatient import serving
 from raw import Connection, get
+from short_timeouts import serving
 
 SECONDS = 1.0
 KIND = "urn:amplifierd:problem:deadline-exceeded"

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from amplifierd.server.http1.eager_task import EagerTask, EagerTasks, eager_tasks
+from amplifierd.server.http1.eager_task import EagerTasks, ReusableEagerTask, eager_tasks
 
 Make = Callable[[asyncio.AbstractEventLoop, set[asyncio.Task[Any]]], EagerTasks]
-EITHER = pytest.mark.parametrize("make", [EagerTask, eager_tasks])
+EITHER = pytest.mark.parametrize("make", [ReusableEagerTask, eager_tasks])
 
 
 async def from_the_loop(eager: EagerTasks, work: Callable[[], Any]) -> None:
@@ -90,7 +90,7 @@ async def test_a_timeout_that_begins_at_once_ends_what_waits(make: Make) -> None
 async def test_what_is_cancelled_before_its_task_goes_on_is_given_up_and_the_next_runs() -> None:
     waiting: set[asyncio.Task[Any]] = set()
     loop = asyncio.get_running_loop()
-    eager = EagerTask(loop, waiting)
+    eager = ReusableEagerTask(loop, waiting)
     done = []
 
     async def work() -> None:

@@ -20,8 +20,8 @@ from amplifierd.server.http1.limits import LIMITS, Limits
 from amplifierd.settings import CONTRACT, Settings
 from amplifierd.storage import open_storage
 from daemon import Daemon
-from impatient import serving
 from raw import Answer, Connection, exchange, get, post, refused
+from short_timeouts import serving
 
 HEALTH = "/api/v1/health"
 SESSIONS = "/api/v1/sessions"
@@ -33,7 +33,7 @@ CHUNKED = (
 
 
 @pytest.fixture
-def impatient(tmp_path: Path) -> Iterator[int]:
+def short_timeouts(tmp_path: Path) -> Iterator[int]:
     """The port of a server that waits for half a second, and has eight connections at most."""
     settings = Settings(database=f"sqlite:///{tmp_path / 'amplifierd.db'}", log_level="warning")
     with serving(create_app(settings, open_storage(settings.database)), EIGHT) as port:
@@ -111,15 +111,15 @@ def test_a_trailer_is_no_header(daemon: Daemon, client: httpx.Client) -> None:
     assert answered.status == 201
 
 
-def test_a_head_that_does_not_come_is_408(impatient: int) -> None:
-    with Connection(impatient) as connection:
+def test_a_head_that_does_not_come_is_408(short_timeouts: int) -> None:
+    with Connection(short_timeouts) as connection:
         connection.send(get(HEALTH)[:-3])
         refused_for_good(connection.answer(), 408, "within 0.5 seconds")
         assert is_over(connection)
 
 
-def test_so_is_the_next_one_on_a_connection(impatient: int) -> None:
-    with Connection(impatient) as connection:
+def test_so_is_the_next_one_on_a_connection(short_timeouts: int) -> None:
+    with Connection(short_timeouts) as connection:
         connection.send(get(HEALTH))
         assert connection.answer().status == 200
         connection.send(b"G")
@@ -127,15 +127,15 @@ def test_so_is_the_next_one_on_a_connection(impatient: int) -> None:
 
 
 @pytest.mark.parametrize("nothing", [b"", b"\r\n", b"\r\n\r\n\n\n"])
-def test_a_connection_without_a_request_is_closed(impatient: int, nothing: bytes) -> None:
-    with Connection(impatient) as connection:
+def test_a_connection_without_a_request_is_closed(short_timeouts: int, nothing: bytes) -> None:
+    with Connection(short_timeouts) as connection:
         connection.send(nothing)
         assert is_over(connection)
 
 
 @pytest.mark.parametrize("trickle", [False, True])
-def test_a_body_that_does_not_come_is_408(impatient: int, trickle: bool) -> None:
-    with Connection(impatient) as connection:
+def test_a_body_that_does_not_come_is_408(short_timeouts: int, trickle: bool) -> None:
+    with Connection(short_timeouts) as connection:
         connection.send(post(SESSIONS, b" " * 10_000)[:-9_000])
         stopped = threading.Event()
 
@@ -150,10 +150,10 @@ def test_a_body_that_does_not_come_is_408(impatient: int, trickle: bool) -> None
         thread.join()
 
 
-def test_a_body_that_keeps_coming_is_taken(impatient: int) -> None:
+def test_a_body_that_keeps_coming_is_taken(short_timeouts: int) -> None:
     body = b'{"context":{"a":"' + b"x" * 5_000 + b'"}}'
     request = post(SESSIONS, body)
-    with Connection(impatient) as connection:
+    with Connection(short_timeouts) as connection:
         for start in range(0, len(request), 500):
             connection.send(request[start : start + 500])
             time.sleep(0.1)
@@ -181,12 +181,12 @@ def test_nobody_waits_for_a_server_that_does_not_read() -> None:
     assert received == 1_000_000
 
 
-def test_a_stream_goes_on(impatient: int) -> None:
-    session_id = exchange(impatient, post(SESSIONS, b"{}")).json["id"]
-    with Connection(impatient) as connection:
+def test_a_stream_goes_on(short_timeouts: int) -> None:
+    session_id = exchange(short_timeouts, post(SESSIONS, b"{}")).json["id"]
+    with Connection(short_timeouts) as connection:
         connection.send(get(f"{SESSIONS}/{session_id}/events"))
         time.sleep(1.2)
-        exchange(impatient, post(f"{SESSIONS}/{session_id}/messages", b'{"content":"late"}'))
+        exchange(short_timeouts, post(f"{SESSIONS}/{session_id}/messages", b'{"content":"late"}'))
         assert connection.event().startswith(b"id: 1\nevent: message")
 
 
@@ -335,13 +335,13 @@ def test_a_request_that_waits_for_its_turn_has_time_for_its_body_then() -> None:
         assert connection.answer().status == 204
 
 
-def test_past_so_many_connections_a_new_one_is_503(impatient: int) -> None:
+def test_past_so_many_connections_a_new_one_is_503(short_timeouts: int) -> None:
     with ExitStack() as stack:
-        connections = [stack.enter_context(Connection(impatient)) for _ in range(8)]
+        connections = [stack.enter_context(Connection(short_timeouts)) for _ in range(8)]
         for connection in connections:
             connection.send(get(HEALTH))
             assert connection.answer().status == 200
-        with Connection(impatient) as one_more:
+        with Connection(short_timeouts) as one_more:
             answered = one_more.answer()
             refused_for_good(answered, 503, "8 connections")
             assert answered.headers["retry-after"] == "1"

@@ -12,9 +12,9 @@ import pytest
 
 from amplifierd.contract import load_document
 from amplifierd.settings import CONTRACT
+from corrupt import vandalise
 from daemon import Daemon
 from operations import OPERATIONS, send
-from vandal import vandalise
 
 # Where SQLite locks its shared memory to write and to recover: https://www.sqlite.org/walformat.html#wal_locks
 LOCKS_AT, LOCKS = 120, 3

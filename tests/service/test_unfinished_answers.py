@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from amplifierd.server.http1.asgi import Receive, Send
-from impatient import serving
 from raw import Connection, exchange, get
+from short_timeouts import serving
 
 OK: dict[str, Any] = {"type": "http.response.start", "status": 200, "headers": []}
 

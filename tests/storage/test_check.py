@@ -24,8 +24,8 @@ from amplifierd.storage.model.records import (
     Session,
     SessionPatch,
 )
+from corrupt import vandalise
 from reading import read, records
-from vandal import vandalise
 
 W = "default"
 TURN = NewMessages([BatchMessage(content=f"wörd{number} is said", token_count=number) for number in range(1, 6)])

@@ -9,7 +9,7 @@ import asyncpg
 import pytest
 
 from amplifierd.storage import open_storage
-from amplifierd.storage.model.records import NewSession, Once
+from amplifierd.storage.model.records import IdempotentRequest, NewSession
 from amplifierd.storage.operations import expiry
 
 W = "default"
@@ -42,7 +42,7 @@ async def record(database: str, seconds: float, count: int) -> None:
     """Record answers that are kept for so long."""
     async with open_storage(database, idempotency_ttl=seconds) as storage:
         for number in range(count):
-            once = Once(f"{seconds} {number}", hashlib.sha256(b"f"))
+            once = IdempotentRequest(f"{seconds} {number}", hashlib.sha256(b"f"))
             await storage.create_session(f"w{number % 2}", NewSession(), once=once)
 
 

@@ -13,9 +13,9 @@ from amplifierd.storage import open_storage
 from amplifierd.storage.operations import message_pages, session_pages
 from amplifierd.storage.operations.bulk import removal as removing
 from amplifierd.storage.values.clock import Clock
-from comparing import Tally
 from fuzzing import Fuzz
-from histories import History
+from model_compare import Tally
+from stateful import History
 
 SHORT = settings(
     max_examples=12,

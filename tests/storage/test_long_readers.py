@@ -18,7 +18,7 @@ WAIT_SECONDS = 60
 async def test_a_log_that_a_reader_keeps_is_warned_of_and_shrinks_afterwards(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(checkpointer, "MOST_LOG_PAGES", 100)
+    monkeypatch.setattr(checkpointer, "MAX_LOG_PAGES", 100)
     monkeypatch.setattr(checkpointer, "WARNED_LOG_PAGES", 200)
     caplog.set_level(logging.WARNING)
     file, log = tmp_path / "a.db", tmp_path / "a.db-wal"

@@ -15,12 +15,12 @@ from amplifierd.storage.model.records import (
     BatchMessage,
     CleanUp,
     Fork,
+    IdempotentRequest,
     ImportReport,
     MessageQuery,
     NewMessage,
     NewMessages,
     NewSession,
-    Once,
     SearchQuery,
     SessionQuery,
     SessionSummary,
@@ -62,8 +62,8 @@ async def session_id(storage: Storage) -> str:
     return session.id
 
 
-def once() -> Once:
-    return Once("k", hashlib.sha256(b"f"))
+def once() -> IdempotentRequest:
+    return IdempotentRequest("k", hashlib.sha256(b"f"))
 
 
 async def number(storage: Storage, statement: str, session_id: str = "") -> int:
@@ -241,7 +241,7 @@ async def test_an_import_in_pieces_is_seen_when_it_is_whole(
     assert await storage.count_sessions("copy") == 0
     with pytest.raises(SessionNotFound):
         await storage.get_message("copy", session_id, 1)
-    key: Once = once()
+    key: IdempotentRequest = once()
     assert await storage.import_sessions("copy", export_of(lines), "fail", once=key) == ImportReport(1, COUNT)
     assert await exported(storage, "copy") == lines
 

@@ -13,7 +13,14 @@ from amplifierd.storage import open_storage
 from amplifierd.storage.model.directory_records import NewDirectory
 from amplifierd.storage.model.errors import DatabaseUnusable
 from amplifierd.storage.model.profile_records import NewProfile
-from amplifierd.storage.model.records import BatchMessage, NewMessage, NewMessages, NewSession, Once, SessionQuery
+from amplifierd.storage.model.records import (
+    BatchMessage,
+    IdempotentRequest,
+    NewMessage,
+    NewMessages,
+    NewSession,
+    SessionQuery,
+)
 from amplifierd.storage.postgres import statements
 from amplifierd.storage.postgres.binding import bound
 from amplifierd.storage.postgres.pool import connect
@@ -128,7 +135,7 @@ async def test_every_hot_statement_uses_its_index(url: str, statement: str, inde
         await storage.append_messages(W, session.id, turn)
         await asyncio.gather(*(storage.create_session(W, NewSession()) for _ in range(1_000)))
         for number in range(100):
-            await storage.resume_session(W, session.id, once=Once(str(number), sha256()))
+            await storage.resume_session(W, session.id, once=IdempotentRequest(str(number), sha256()))
     connection = await connect(url)
     # What is small is read whole, unless that is as dear as it would be later.
     await connection.execute("SET enable_seqscan = off")
@@ -236,7 +243,7 @@ async def test_appends_with_keys_and_conditions_are_as_few_transactions(url: str
 
         async def append(number: int) -> int:
             new = NewMessage(content=str(number), expected_sequence=number)
-            once = Once(str(number), sha256(b"%d" % number))
+            once = IdempotentRequest(str(number), sha256(b"%d" % number))
             message = await storage.append_message(W, session.id, new, versions=(number, 0), once=once)
             assert not once.replayed
             return message.sequence
@@ -250,7 +257,7 @@ async def test_one_key_many_times_at_once_has_one_effect(url: str) -> None:
     async with open_storage(url) as storage:
         session = await storage.create_session(W, NewSession())
         new = NewMessages([BatchMessage(content='a"b\0', agent="x"), BatchMessage(content="ß", token_count=3)])
-        keys = [Once("key", sha256(b"1")) for _ in range(50)]
+        keys = [IdempotentRequest("key", sha256(b"1")) for _ in range(50)]
         answers = await asyncio.gather(*(storage.append_messages(W, session.id, new, once=once) for once in keys))
         assert [answer == answers[0] for answer in answers] == [True] * 50
         assert sorted(once.replayed for once in keys) == [False] + [True] * 49

@@ -14,10 +14,10 @@ from amplifierd.storage.model.records import (
     BatchMessage,
     Failure,
     Fork,
+    IdempotentRequest,
     NewMessage,
     NewMessages,
     NewSession,
-    Once,
     Session,
     SessionPatch,
 )
@@ -36,7 +36,7 @@ SELECT
     + (SELECT COALESCE(SUM(octet_length(content)), 0) FROM recorded_text WHERE workspace = :workspace)
 """
 
-Write = Callable[[Storage, str, Once], Awaitable[object]]
+Write = Callable[[Storage, str, IdempotentRequest], Awaitable[object]]
 
 WRITES: list[Write] = [
     lambda storage, it, once: storage.start_session(W, it, once=once),
@@ -48,8 +48,8 @@ WRITES: list[Write] = [
 ]
 
 
-def once(key: str) -> Once:
-    return Once(key, hashlib.sha256(key.encode()))
+def once(key: str) -> IdempotentRequest:
+    return IdempotentRequest(key, hashlib.sha256(key.encode()))
 
 
 async def kept_bytes(storage: Storage) -> int:
@@ -96,7 +96,7 @@ async def test_long_messages_are_not_kept_twice(storage: Storage) -> None:
 async def test_past_the_bound_the_oldest_go_and_have_no_second_effect(
     storage: Storage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(recorded_answers, "MOST_TEXT_BYTES", 250_000)
+    monkeypatch.setattr(recorded_answers, "MAX_TEXT_BYTES", 250_000)
     sessions = [await with_context(storage) for _ in range(4)]
     started = [await storage.start_session(W, it.id, once=once(it.id)) for it in sessions]
     assert await kept_bytes(storage) < 250_000 + 10_000

@@ -22,11 +22,11 @@ from amplifierd.storage.model.records import (
     CleanUp,
     Failure,
     Fork,
+    IdempotentRequest,
     ImportReport,
     NewMessage,
     NewMessages,
     NewSession,
-    Once,
     Session,
     SessionQuery,
     SessionSummary,
@@ -36,7 +36,7 @@ from reading import read, records
 
 W = "default"
 
-Write = Callable[[Storage, str, Once], Awaitable[object]]
+Write = Callable[[Storage, str, IdempotentRequest], Awaitable[object]]
 
 WRITES: dict[str, Write] = {
     "create": lambda storage, _, once: storage.create_session(
@@ -56,8 +56,8 @@ WRITES: dict[str, Write] = {
 }
 
 
-def once(key: str = "k", fingerprint: str = "f") -> Once:
-    return Once(key, hashlib.sha256(fingerprint.encode()))
+def once(key: str = "k", fingerprint: str = "f") -> IdempotentRequest:
+    return IdempotentRequest(key, hashlib.sha256(fingerprint.encode()))
 
 
 async def active(storage: Storage) -> str:
@@ -152,7 +152,7 @@ async def test_a_key_is_forgotten_when_its_time_is_over(database: str) -> None:
 async def test_an_import_that_comes_again_has_no_second_effect(storage: Storage) -> None:
     await active(storage)
 
-    async def imported(*, key: Once, workspace: str = "copy") -> ImportReport:
+    async def imported(*, key: IdempotentRequest, workspace: str = "copy") -> ImportReport:
         return await storage.import_sessions(workspace, await storage.export_sessions(W), "fail", once=key)
 
     first = await imported(key=once())

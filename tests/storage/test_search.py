@@ -411,10 +411,10 @@ def test_a_text_is_cut_between_words(monkeypatch: pytest.MonkeyPatch, text: str)
 
 async def test_who_waits_too_long_for_a_turn_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     limit = concurrency.ConcurrencyLimit(1)
-    async with limit.turn():
+    async with limit.slot():
         monkeypatch.setattr(concurrency, "WAIT_SECONDS", 0.01)
         with pytest.raises(StorageUnavailable, match="searches are running already"):
-            async with limit.turn():
+            async with limit.slot():
                 pass
-    async with limit.turn():
+    async with limit.slot():
         pass

@@ -254,7 +254,7 @@ def found(*markers: Marker) -> Markers:
 async def test_markers_are_taken_up(storage: Storage) -> None:
     await storage.create_profile(W, NewProfile("p"))
     written = await storage.create_directory(W, NewDirectory("a", metadata=Raw(b'{"n":1}')))
-    report = await storage.take_up_directories(
+    report = await storage.sync_directories(
         W,
         found(
             Marker("new", "p", '{"n":1.0}'),
@@ -287,13 +287,13 @@ async def test_a_marker_that_was_edited_changes_its_directory(storage: Storage) 
     second = await storage.update_directory(W, "a", DirectoryPatch(metadata=Raw(b'{"n":2}')))
     # It was never written anew, and is what a person would have made of an older one.
     old = Marker("a", None, '{"n":7}', first.updated_at)
-    assert await storage.take_up_directories(W, found(old)) == ScanReport(unchanged=1)
+    assert await storage.sync_directories(W, found(old)) == ScanReport(unchanged=1)
     assert await storage.get_directory(W, "a") == second
     edited = Marker("a", None, '{"n":8}', second.updated_at)
-    assert await storage.take_up_directories(W, found(edited)) == ScanReport(updated=1)
+    assert await storage.sync_directories(W, found(edited)) == ScanReport(updated=1)
     assert bytes((await storage.get_directory(W, "a")).metadata) == b'{"n":8}'
     by_hand = Marker("a", None, '{"n":9}')
-    assert await storage.take_up_directories(W, found(by_hand)) == ScanReport(updated=1)
+    assert await storage.sync_directories(W, found(by_hand)) == ScanReport(updated=1)
     assert bytes((await storage.get_directory(W, "a")).metadata) == b'{"n":9}'
 
 
@@ -331,7 +331,7 @@ def harmless(part: str) -> bool:
     return (
         not any(character < " " or character in "\x7f\\:" for character in part)
         and device not in {"con", "prn", "aux", "nul", *(f"{name}{n}" for name in ("com", "lpt") for n in range(10))}
-        and len(part.encode()) <= directory_path.MOST_SEGMENT_BYTES
+        and len(part.encode()) <= directory_path.MAX_SEGMENT_BYTES
     )
 
 

@@ -30,7 +30,7 @@ from amplifierd.storage.model.profile_records import (
     ProfileSettings,
     SessionConfig,
 )
-from amplifierd.storage.model.records import Fork, Listing, NewSession, Once, SessionPatch
+from amplifierd.storage.model.records import Fork, IdempotentRequest, Listing, NewSession, SessionPatch
 from amplifierd.storage.sql.cursors import decode_name, encode_name
 from exports import export_of, exported
 
@@ -240,8 +240,8 @@ def test_a_cursor_is_the_name_it_was_made_of(name: str) -> None:
 
 
 async def test_a_request_that_comes_again_has_one_effect(storage: Storage) -> None:
-    def once() -> Once:
-        return Once("key", Digest())
+    def once() -> IdempotentRequest:
+        return IdempotentRequest("key", Digest())
 
     created = await storage.create_profile(W, WHOLE, once=once())
     again = once()

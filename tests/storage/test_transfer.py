@@ -23,12 +23,12 @@ from amplifierd.storage.model.records import (
     ExportLine,
     Failure,
     Fork,
+    IdempotentRequest,
     ImportReport,
     Message,
     NewMessage,
     NewMessages,
     NewSession,
-    Once,
     OnConflict,
     Session,
     SessionPatch,
@@ -268,9 +268,9 @@ async def test_an_import_that_goes_on_gives_the_same_new_ids(storage: Storage, m
 
     monkeypatch.setattr(importing, "import_some", cut_off)
     with pytest.raises(StorageUnavailable):
-        await storage.import_sessions(W, export_of(lines), "new_id", once=Once("k", sha256(b"x")))
+        await storage.import_sessions(W, export_of(lines), "new_id", once=IdempotentRequest("k", sha256(b"x")))
     monkeypatch.setattr(importing, "import_some", written)
-    report = await storage.import_sessions(W, export_of(lines), "new_id", once=Once("k", sha256(b"x")))
+    report = await storage.import_sessions(W, export_of(lines), "new_id", once=IdempotentRequest("k", sha256(b"x")))
     assert (report.sessions, report.renamed) == (5, 5)
     there = await parents_by_name(storage)
     copies = {name: next(it for it in both if it[0] != name) for name, both in there.items()}

@@ -17,7 +17,16 @@ from ..auth import DEFAULT_WORKSPACE
 from ..contract import LineReader
 from ..storage.model.errors import WorkspaceNotFound
 from ..storage.model.interface import Storage
-from ..storage.model.records import CleanUp, CleanUpReport, Digest, Export, ImportReport, Once, OnConflict, Session
+from ..storage.model.records import (
+    CleanUp,
+    CleanUpReport,
+    Digest,
+    Export,
+    IdempotentRequest,
+    ImportReport,
+    OnConflict,
+    Session,
+)
 from .output import STANDARD, writing
 
 CHUNK_BYTES = 64 * 1024
@@ -72,7 +81,7 @@ async def import_from(
     """
     with _seekable(file) as whole:
         digest = await asyncio.to_thread(_digest, whole)
-        once = Once(f"import {on_conflict} {digest.hexdigest()}", digest)
+        once = IdempotentRequest(f"import {on_conflict} {digest.hexdigest()}", digest)
         size = os.fstat(whole.fileno()).st_size - whole.tell()
         async with storage:
             with click.progressbar(length=size, label="Bytes read", file=sys.stderr) as bar:

@@ -11,11 +11,11 @@ import msgspec
 
 from .options import FROM_ENVIRONMENT
 
-_MOST_BYTES = 64 * 1024
+_MAX_BYTES = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class HealthReport:
     """Whether the daemon is well, and what it says."""
 
     is_well: bool
@@ -58,23 +58,23 @@ def url_of(host: str, port: int) -> str:
     return f"http://[{address}]:{port}" if address.version == 6 else f"http://{address}:{port}"
 
 
-def ask(url: str, path: str, seconds: float) -> Said:
+def ask(url: str, path: str, seconds: float) -> HealthReport:
     """What the daemon at `url` answers, by no proxy."""
     opener = build_opener(ProxyHandler({}))
     target = f"{url.rstrip('/')}/api/v1/{path}"
     try:
         with opener.open(target, timeout=seconds) as answer:
-            return _said(answer.read(_MOST_BYTES), target, is_well=True)
+            return _said(answer.read(_MAX_BYTES), target, is_well=True)
     except HTTPError as error:
         with error:
-            return _said(error.read(_MOST_BYTES), target, is_well=False)
+            return _said(error.read(_MAX_BYTES), target, is_well=False)
     except (OSError, ValueError, http.client.HTTPException) as error:
-        return Said(False, f"{target} does not answer: {getattr(error, 'reason', None) or error}.")
+        return HealthReport(False, f"{target} does not answer: {getattr(error, 'reason', None) or error}.")
 
 
-def _said(body: bytes, target: str, *, is_well: bool) -> Said:
+def _said(body: bytes, target: str, *, is_well: bool) -> HealthReport:
     try:
         said = msgspec.json.decode(body, type=_Body)
     except msgspec.DecodeError:
-        return Said(False, f"{target} is answered by something else than amplifierd.")
-    return Said(is_well, said.detail or str(said.status))
+        return HealthReport(False, f"{target} is answered by something else than amplifierd.")
+    return HealthReport(is_well, said.detail or str(said.status))

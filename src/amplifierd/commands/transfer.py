@@ -14,7 +14,7 @@ from ..storage.values.clock import DAY_SECONDS
 from .options import FROM_ENVIRONMENT, database, may_create, sentences, workspace
 
 # Who imports from the command line has the file already; the bound is against a file that has no lines.
-MOST_LINE = 1024 * 1024 * 1024
+MAX_LINE = 1024 * 1024 * 1024
 
 # An import that was broken off goes on within so long.
 RESUMED_SECONDS = 30 * DAY_SECONDS
@@ -61,7 +61,7 @@ def import_sessions(
     from .database_transfer import import_from
 
     with sentences():
-        reader = line_reader(load_document(CONTRACT), MOST_LINE)
+        reader = line_reader(load_document(CONTRACT), MAX_LINE)
         storage = open_storage(database, upgrade=False, create=may_create, idempotency_ttl=RESUMED_SECONDS)
         report = asyncio.run(import_from(file, storage, workspace, reader, on_conflict))
     click.echo(

@@ -17,7 +17,7 @@ from .core.document import ContractError, Document, load_document
 from .core.ijson import NotIJson
 from .core.ijson import decode as decode_ijson
 from .core.problems import Problem, render
-from .request.media_decoders import LineTree, Meaning, Unreadable
+from .request.media_decoders import DecodedBody, DecodeError, LineTree
 from .request.ndjson import LineReader, line_reader
 from .serve.application import Access, compile_contract
 from .serve.error_boundary import AccessLog
@@ -28,15 +28,15 @@ __all__ = [
     "AccessLog",
     "ContractError",
     "Credential",
+    "DecodeError",
+    "DecodedBody",
     "Document",
     "LineReader",
     "LineTree",
-    "Meaning",
     "NotIJson",
     "Problem",
     "RateLimit",
     "Readiness",
-    "Unreadable",
     "access_log",
     "compile_contract",
     "decode_ijson",

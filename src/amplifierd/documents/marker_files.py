@@ -22,19 +22,19 @@ import msgspec
 from msgspec import Raw
 
 from ..contract import NotIJson, decode_ijson
-from ..storage.model.directory_path import MOST_SEGMENTS, ROOT, normalised
+from ..storage.model.directory_path import MAX_SEGMENTS, ROOT, normalised
 from ..storage.model.directory_records import AmplifiedDirectory, Marker, Markers, ScanReport
 from ..storage.model.errors import DirectoryNotAmplified, DirectoryPathRefused, DirectoryUnwritable
 from ..storage.model.interface import Storage
-from ..storage.model.records import Once
-from ..storage.operations.directories import MARKER_MEMBERS, MOST_METADATA_BYTES
+from ..storage.model.records import IdempotentRequest
+from ..storage.operations.directories import MARKER_MEMBERS, MAX_METADATA_BYTES
 
 logger = logging.getLogger("amplifierd")
 
 _FOLDER = ".amplified"
 _FILE = "metadata.json"
 _WORKSPACES = ".workspaces"
-_MOST_BYTES = 2 * MOST_METADATA_BYTES
+_MAX_BYTES = 2 * MAX_METADATA_BYTES
 _AT_ONCE = 200
 
 _members = msgspec.json.Decoder(dict[str, Raw]).decode
@@ -48,7 +48,7 @@ class MarkerFiles:
         self._workspace = workspace
         self._turns: WeakValueDictionary[tuple[str, str], asyncio.Lock] = WeakValueDictionary()
 
-    def turn(self, workspace: str, relative_path: str) -> asyncio.Lock:
+    def lock(self, workspace: str, relative_path: str) -> asyncio.Lock:
         """A directory's lock: who holds it changes the directory and its marker before anybody else does."""
         # A path that is refused is changed by nobody.
         with suppress(DirectoryPathRefused):
@@ -68,13 +68,13 @@ class MarkerFiles:
             await asyncio.to_thread(_remove_empty, made)
             raise
 
-    async def write(self, workspace: str, directory: AmplifiedDirectory, *, anew: bool = True) -> None:
-        """Write a directory's marker, or only where there is one, unless it is `anew`.
+    async def write(self, workspace: str, directory: AmplifiedDirectory, *, overwrite: bool = True) -> None:
+        """Write a directory's marker, or only where there is one, unless it is `overwrite`.
 
         The directory is kept already: a disk that fails now is a line in the log, and the marker is an older one.
         """
         try:
-            await asyncio.to_thread(self._write, workspace, directory, anew)
+            await asyncio.to_thread(self._write, workspace, directory, overwrite)
         except (OSError, DirectoryUnwritable) as error:
             logger.warning("The marker of directory %s can't be written: %s", directory.relative_path, error)
 
@@ -97,15 +97,17 @@ class MarkerFiles:
         if workspace != self._workspace:
             await asyncio.to_thread(_remove_empty_tree, self._folder(workspace))
 
-    async def take_up(self, storage: Storage, workspace: str, once: Once | None = None) -> ScanReport:
+    async def sync_from_disk(
+        self, storage: Storage, workspace: str, once: IdempotentRequest | None = None
+    ) -> ScanReport:
         """Take up the markers that people have made and edited; one that was edited says anew when it was written."""
 
         async def write(path: str) -> None:
-            async with self.turn(workspace, path):
+            async with self.lock(workspace, path):
                 with suppress(DirectoryNotAmplified):  # it is gone already
-                    await self.write(workspace, await storage.get_directory(workspace, path), anew=False)
+                    await self.write(workspace, await storage.get_directory(workspace, path), overwrite=False)
 
-        return await storage.take_up_directories(workspace, Markers(self._batches(workspace)), once=once, changed=write)
+        return await storage.sync_directories(workspace, Markers(self._batches(workspace)), once=once, changed=write)
 
     async def workspaces(self) -> list[str]:
         """The workspaces that have a folder, and the one that has the root."""
@@ -144,9 +146,9 @@ class MarkerFiles:
             raise DirectoryUnwritable(path, str(error)) from error
         return missing
 
-    def _write(self, workspace: str, directory: AmplifiedDirectory, anew: bool) -> None:
+    def _write(self, workspace: str, directory: AmplifiedDirectory, overwrite: bool) -> None:
         marker = self._marker(workspace, directory.relative_path)
-        if not anew and not marker.is_file():
+        if not overwrite and not marker.is_file():
             return
         marker.parent.mkdir(parents=True, exist_ok=True)
         part = marker.with_name(f"{_FILE}.{uuid4().hex}.part")
@@ -178,7 +180,7 @@ def _text_of(directory: AmplifiedDirectory) -> bytes:
     members["amplifierd"] = {"updated_at": directory.updated_at}
     text = msgspec.json.encode(members)
     indented = msgspec.json.format(text, indent=2)
-    return (indented if len(indented) < _MOST_BYTES else text) + b"\n"
+    return (indented if len(indented) < _MAX_BYTES else text) + b"\n"
 
 
 def _walk(root: Path) -> Iterator[Marker]:
@@ -188,7 +190,7 @@ def _walk(root: Path) -> Iterator[Marker]:
         if _FOLDER in names and marker.is_file() and not (marker.is_symlink() or marker.parent.is_symlink()):
             yield _read(path, marker)
         depth = 0 if path == ROOT else path.count("/") + 1
-        names[:] = sorted(filter(_is_name, names)) if depth < MOST_SEGMENTS else []
+        names[:] = sorted(filter(_is_name, names)) if depth < MAX_SEGMENTS else []
 
 
 def _is_name(name: str) -> bool:
@@ -202,11 +204,11 @@ def _is_name(name: str) -> bool:
 def _read(path: str, marker: Path) -> Marker:
     try:
         with marker.open("rb") as file:
-            data = file.read(_MOST_BYTES + 1)
+            data = file.read(_MAX_BYTES + 1)
     except OSError as error:
         return Marker(path, fault=f"a marker that can't be read: {error}")
-    if len(data) > _MOST_BYTES:
-        return Marker(path, fault=f"a marker of more than {_MOST_BYTES} bytes")
+    if len(data) > _MAX_BYTES:
+        return Marker(path, fault=f"a marker of more than {_MAX_BYTES} bytes")
     try:
         value, compact = decode_ijson(data)
     except NotIJson as error:

@@ -21,13 +21,13 @@ import msgspec
 import yaml
 from msgspec import UNSET, Raw
 
-from ..contract import Meaning, Unreadable
+from ..contract import DecodedBody, DecodeError
 from ..storage.model.profile_records import ProfileSettings
-from .yaml_json import MOST_CHARACTERS as MOST_YAML_CHARACTERS
+from .yaml_json import MAX_CHARACTERS as MAX_YAML_CHARACTERS
 from .yaml_json import json_of
 
 # Of what is no YAML nothing is longer than a profile may be.
-MOST_CHARACTERS = 1024 * 1024
+MAX_CHARACTERS = 1024 * 1024
 
 _LINE = re.compile(r"[^\n]*\n?")
 _FENCE = "---"
@@ -44,10 +44,10 @@ _decode = msgspec.json.Decoder(ProfileSettings).decode
 Members = dict[str, Raw]
 
 
-def read_profile(text: str) -> Meaning:
-    """The body of `createProfile` that a file means. Raises `Unreadable`."""
-    if len(text) > MOST_CHARACTERS:
-        raise Unreadable(1, f"the file has more than {MOST_CHARACTERS} characters")
+def read_profile(text: str) -> DecodedBody:
+    """The body of `createProfile` that a file means. Raises `DecodeError`."""
+    if len(text) > MAX_CHARACTERS:
+        raise DecodeError(1, f"the file has more than {MAX_CHARACTERS} characters")
     front, instructions = _split(text.removeprefix("\ufeff"))
     meaning = json_of(front, 2, _is_text)
     return _Body(meaning, instructions).meaning()
@@ -67,10 +67,10 @@ def _is_text(path: tuple[str, ...]) -> bool:
 def _split(text: str) -> tuple[str, str]:
     lines = [match[0] for match in _LINE.finditer(text)]
     if lines[0].rstrip() != _FENCE:
-        raise Unreadable(1, f"the file begins with a line {_FENCE}")
+        raise DecodeError(1, f"the file begins with a line {_FENCE}")
     end = next((number for number, line in enumerate(lines[1:], 1) if line.rstrip() == _FENCE), None)
     if end is None:
-        raise Unreadable(len(lines) - (lines[-1] == ""), f"a line {_FENCE} has to end what began at line 1")
+        raise DecodeError(len(lines) - (lines[-1] == ""), f"a line {_FENCE} has to end what began at line 1")
     rest = lines[end + 1 :]
     if rest and rest[0] in ("\n", "\r\n"):
         del rest[0]
@@ -80,19 +80,19 @@ def _split(text: str) -> tuple[str, str]:
 class _Body:
     """A front matter on its way to a body, each place of which has the line of what it was made of."""
 
-    def __init__(self, front: Meaning, instructions: str) -> None:
+    def __init__(self, front: DecodedBody, instructions: str) -> None:
         self._front = front
         self._lines = front.lines
         self._instructions = instructions
 
-    def meaning(self) -> Meaning:
+    def meaning(self) -> DecodedBody:
         members = self._object(Raw(self._front.json))
         if "profile" not in members:
-            raise Unreadable(1, "it has no section 'profile'")
+            raise DecodeError(1, "it has no section 'profile'")
         body = self._header(self._object(members.pop("profile"), "profile"))
         for name, value in members.items():
             if name not in _KEPT:
-                raise Unreadable(self._line(name), f"the section {name!r} is unknown")
+                raise DecodeError(self._line(name), f"the section {name!r} is unknown")
             if bytes(value) != b"null":
                 body[name] = value
         if "session" in body:
@@ -102,29 +102,29 @@ class _Body:
                 body[name] = self._named(name, body[name], numbered)
         if self._instructions:
             body["instructions"] = Raw(_encode(self._instructions))
-        return Meaning(_encode(body), self._lines)
+        return DecodedBody(_encode(body), self._lines)
 
     def _header(self, header: Members) -> Members:
         version = header.pop("schema_version", None)
         if version is None or bytes(version) != b"2":
-            raise Unreadable(self._line("profile", "schema_version"), "a profile's schema_version is 2")
+            raise DecodeError(self._line("profile", "schema_version"), "a profile's schema_version is 2")
         for name in header:
             if name not in ("name", "version", "description"):
-                raise Unreadable(self._line("profile", name), f"profile.{name} is unknown")
+                raise DecodeError(self._line("profile", name), f"profile.{name} is unknown")
             self._lines.below[name] = self._lines.nearest("profile", name)
         if "version" not in header:
-            raise Unreadable(self._line("profile"), "profile.version is required")
+            raise DecodeError(self._line("profile"), "profile.version is required")
         return header
 
     def _session(self, session: Members) -> Raw:
-        spelt: Members = {}
+        normalize_or_keep: Members = {}
         for name, value in session.items():
             own = "context_manager" if name in _CONTEXT_MANAGER else name
-            if own in spelt:
-                raise Unreadable(self._line("session", name), "the session has two context managers")
-            spelt[own] = value
+            if own in normalize_or_keep:
+                raise DecodeError(self._line("session", name), "the session has two context managers")
+            normalize_or_keep[own] = value
             self._lines.nearest("session").below[own] = self._lines.nearest("session", name)
-        return Raw(_encode(spelt))
+        return Raw(_encode(normalize_or_keep))
 
     def _named(self, name: str, value: Raw, numbered: str) -> Raw:
         if bytes(memoryview(value)[:1]) != b"[":
@@ -137,7 +137,7 @@ class _Body:
 
     def _object(self, value: Raw, *path: str) -> Members:
         if bytes(memoryview(value)[:1]) != b"{":
-            raise Unreadable(self._line(*path), f"{'/'.join(path) or 'what is here'} has to be a mapping")
+            raise DecodeError(self._line(*path), f"{'/'.join(path) or 'what is here'} has to be a mapping")
         return _members(value)
 
     def _line(self, *path: str) -> int:
@@ -164,7 +164,7 @@ def _file_of(profile: ProfileSettings) -> str:
         front["session"] = {names[name]: value for name, value in _members(members["session"]).items()}
     front |= {name: members[name] for name in _KEPT[1:] if bytes(members[name]) not in (b"[]", b"{}")}
     text = _yaml(front)
-    if len(text) > MOST_YAML_CHARACTERS:
+    if len(text) > MAX_YAML_CHARACTERS:
         # What is deep may be indented to many times its length.
         text = _yaml(front, flow=True)
     blank = "\n" if profile.instructions else ""

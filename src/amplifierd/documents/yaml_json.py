@@ -11,11 +11,11 @@ from typing import Any
 import msgspec
 import yaml
 
-from ..contract import LineTree, Meaning, Unreadable
+from ..contract import DecodedBody, DecodeError, LineTree
 
 # As deep as JSON.
-DEEPEST = 100
-MOST_CHARACTERS = 512 * 1024
+MAX_DEPTH = 100
+MAX_CHARACTERS = 512 * 1024
 # Of itself; what aliases stand for counts by its characters, and with all the rest as the JSON that it becomes.
 MAX_VALUES = 100_000
 
@@ -36,26 +36,26 @@ _encode = msgspec.json.Encoder().encode
 Path = tuple[str, ...]
 
 
-def json_of(text: str, first_line: int, is_text: Callable[[Path], bool]) -> Meaning:
+def json_of(text: str, first_line: int, is_text: Callable[[Path], bool]) -> DecodedBody:
     """The JSON of a text that is one YAML document and begins at `first_line` of something.
 
     Plain words are texts, whatever they look like, at paths of names and numbers of which `is_text` says so.
 
-    Raises `Unreadable`.
+    Raises `DecodeError`.
     """
-    if len(text) > MOST_CHARACTERS:
-        raise Unreadable(first_line, f"the YAML has more than {MOST_CHARACTERS} characters")
+    if len(text) > MAX_CHARACTERS:
+        raise DecodeError(first_line, f"the YAML has more than {MAX_CHARACTERS} characters")
     reader = _Reader(first_line, is_text)
     try:
         value = reader.read(text)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = first_line + (0 if mark is None else mark.line)
-        raise Unreadable(line, f"this is not YAML: {error.problem}") from None
+        raise DecodeError(line, f"this is not YAML: {error.problem}") from None
     except yaml.reader.ReaderError as error:
         line = first_line + text.encode()[: error.position].count(b"\n")
-        raise Unreadable(line, f"this is not YAML: {error.reason}") from None
-    return Meaning(value.encode(), reader.lines)
+        raise DecodeError(line, f"this is not YAML: {error.reason}") from None
+    return DecodedBody(value.encode(), reader.lines)
 
 
 class _Reader:
@@ -80,16 +80,16 @@ class _Reader:
         value = self._value(event, (), self.lines)
         for after in self._events:
             if isinstance(after, yaml.DocumentStartEvent):
-                raise Unreadable(self._line(after), "a second document begins")
+                raise DecodeError(self._line(after), "a second document begins")
         return value
 
     def _value(self, event: Any, path: Path, lines: LineTree) -> str:
         lines.line = self._line(event)
         self._values += 1
         if self._values > MAX_VALUES:
-            raise Unreadable(self._line(event), f"it has more than {MAX_VALUES} values")
-        if len(path) > DEEPEST:
-            raise Unreadable(self._line(event), f"it nests deeper than {DEEPEST} levels")
+            raise DecodeError(self._line(event), f"it has more than {MAX_VALUES} values")
+        if len(path) > MAX_DEPTH:
+            raise DecodeError(self._line(event), f"it nests deeper than {MAX_DEPTH} levels")
         match event:
             case yaml.AliasEvent():
                 return self._alias(event)
@@ -108,10 +108,10 @@ class _Reader:
         members: dict[str, str] = {}
         while not isinstance(event := next(self._events), yaml.MappingEndEvent):
             if not isinstance(event, yaml.ScalarEvent):
-                raise Unreadable(self._line(event), "a key is a text")
+                raise DecodeError(self._line(event), "a key is a text")
             name = event.value
             if name in members:
-                raise Unreadable(self._line(event), f"the key {name[:200]!r} stands twice")
+                raise DecodeError(self._line(event), f"the key {name[:200]!r} stands twice")
             lines.below[name] = below = LineTree(self._line(event))
             members[name] = self._value(next(self._events), (*path, name), below)
             below.line = self._line(event)
@@ -129,10 +129,10 @@ class _Reader:
     def _alias(self, event: Any) -> str:
         value = self._anchors.get(event.anchor)
         if value is None:
-            raise Unreadable(self._line(event), f"*{event.anchor} stands for nothing that ended before it")
+            raise DecodeError(self._line(event), f"*{event.anchor} stands for nothing that ended before it")
         self._copied += len(value)
-        if self._copied > MOST_CHARACTERS:
-            raise Unreadable(self._line(event), f"aliases stand for more than {MOST_CHARACTERS} characters")
+        if self._copied > MAX_CHARACTERS:
+            raise DecodeError(self._line(event), f"aliases stand for more than {MAX_CHARACTERS} characters")
         return value
 
     def _scalar(self, event: Any, path: Path) -> str:
@@ -140,7 +140,7 @@ class _Reader:
         if event.tag is not None and event.tag not in ("!", f"{_TAG}str"):
             plain = event.tag in {f"{_TAG}{name}" for name in ("null", "bool", "int", "float")}
             if not plain:
-                raise Unreadable(self._line(event), f"the tag {event.tag!r} is not understood")
+                raise DecodeError(self._line(event), f"the tag {event.tag!r} is not understood")
         if plain and not self._is_text(path):
             return self._plain(event)
         return self._text(event.value, event)
@@ -152,25 +152,25 @@ class _Reader:
         if _BOOLEAN.fullmatch(text):
             return text.lower()
         if _NO_NUMBER.fullmatch(text):
-            raise Unreadable(self._line(event), f"JSON has no {text}")
+            raise DecodeError(self._line(event), f"JSON has no {text}")
         if _OTHER_BASE.fullmatch(text):
             return str(int(text, 0))
         number = _NUMBER.fullmatch(text)
         if number is None:
             return self._text(text, event)
         if (number["point"] or number["exponent"]) and math.isinf(float(text)):
-            raise Unreadable(self._line(event), f"the number {text[:40]} is out of the range of a double")
+            raise DecodeError(self._line(event), f"the number {text[:40]} is out of the range of a double")
         return _json_number(number)
 
     def _check_tag(self, event: Any, name: str) -> None:
         if event.tag not in (None, "!", f"{_TAG}{name}"):
-            raise Unreadable(self._line(event), f"the tag {event.tag!r} is not understood")
+            raise DecodeError(self._line(event), f"the tag {event.tag!r} is not understood")
 
     def _text(self, text: str, event: Any) -> str:
         try:
             return _encode(text).decode()
         except UnicodeEncodeError:
-            raise Unreadable(self._line(event), "half of a surrogate pair is no character") from None
+            raise DecodeError(self._line(event), "half of a surrogate pair is no character") from None
 
     def _line(self, event: Any) -> int:
         line: int = event.start_mark.line

@@ -17,7 +17,7 @@ from typing import Any, NoReturn
 
 import uvicorn
 
-from ..app import create_app, take_up_markers
+from ..app import create_app, sync_markers
 from ..contract import Readiness
 from ..settings import Settings
 from ..storage import open_existing, open_storage, path_of
@@ -251,7 +251,7 @@ async def _try(settings: Settings, listener: socket.socket) -> None:
 
 async def _prepare(storage: Storage, settings: Settings) -> None:
     await _check(storage, settings)
-    await take_up_markers(settings, storage)
+    await sync_markers(settings, storage)
 
 
 async def _check(storage: Storage, settings: Settings) -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 KEPT_BYTES = 16 * 1024 * 1024
 EVERY_SECONDS = 1.0
 # Trims that gave nothing back become rarer: memory is in use then.
-MOST_SECONDS = 8.0
+MAX_SECONDS = 8.0
 _WORTH_BYTES = 1024 * 1024
 
 
@@ -48,7 +48,7 @@ def _give_back(trim: Callable[[int], int], ended: threading.Event) -> None:
             continue
         trim(0)
         after = resident_bytes()
-        seconds = EVERY_SECONDS if before - after > _WORTH_BYTES else min(2 * seconds, MOST_SECONDS)
+        seconds = EVERY_SECONDS if before - after > _WORTH_BYTES else min(2 * seconds, MAX_SECONDS)
 
 
 def resident_bytes() -> int:

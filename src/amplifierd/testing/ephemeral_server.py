@@ -1,4 +1,4 @@
-"""A daemon for tests, from Python: `daemon()` starts one, `Server` fills and empties it by its own API."""
+"""A daemon for tests, from Python: `daemon()()` starts one, `Server` fills and empties it by its own API."""
 
 import json
 import os

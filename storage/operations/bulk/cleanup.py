@@ -6,13 +6,13 @@ from ...model.records import CleanUp, CleanUpReport
 from ...sql.ports import Bindings, Row, Rows, Statements
 from ...values.clock import AFTER_LAST_MOMENT, DAY_SECONDS, after
 from .. import sessions
-from ..unit_of_work import Change
+from ..unit_of_work import UnitOfWork
 from . import removal as removing
 
 SESSIONS_AT_ONCE = 100
 # To delete them takes as long as others can wait for.
 DELETED_AT_ONCE = 25
-MOST_NAMED = 1_000
+MAX_NAMED = 1_000
 
 
 class CleanUpProgress(msgspec.Struct, frozen=True):
@@ -38,7 +38,7 @@ def first_progress(which: CleanUp, now: str, last_revision: int) -> CleanUpProgr
     return CleanUpProgress(cutoff, last_revision, CleanUpReport(dry_run=which.dry_run))
 
 
-class Walk:
+class CleanupCursor:
     """A walk through the old sessions, from the one that was longest not updated; its `progress` goes on from one."""
 
     def __init__(self, workspace: str, which: CleanUp, progress: CleanUpProgress) -> None:
@@ -50,7 +50,7 @@ class Walk:
         """Count the next of them; False where there are none."""
         return self._pass(await self._next(rows, statements, SESSIONS_AT_ONCE))
 
-    async def delete(self, change: Change) -> bool:
+    async def delete(self, change: UnitOfWork) -> bool:
         """The same, and delete them, each under a revision of its own."""
         found = await self._next(change.transaction, change.statements, DELETED_AT_ONCE)
         left = removing.MESSAGES_AT_ONCE
@@ -80,7 +80,7 @@ class Walk:
 
 
 def _report(before: CleanUpReport, found: list[Row]) -> CleanUpReport:
-    named = [session_id for _, session_id, _ in found][: MOST_NAMED - len(before.session_ids)]
+    named = [session_id for _, session_id, _ in found][: MAX_NAMED - len(before.session_ids)]
     return CleanUpReport(
         before.dry_run,
         before.sessions + len(found),

@@ -10,8 +10,8 @@ from ...sql.ports import Bindings, Statements, Transaction
 from ...values.json_text import MAX_SAFE_INTEGER
 from ...values.uuid7 import canonical_id, new_session_id
 from ..idempotency import Unfinished
-from ..sessions import folded, read_session
-from ..unit_of_work import Change, State
+from ..sessions import casefolded, read_session
+from ..unit_of_work import SessionState, UnitOfWork
 from . import removal as removing
 from . import staging
 from .removal import next_piece
@@ -31,7 +31,7 @@ class Copy(Unfinished, frozen=True):
     tokens: int = 0
 
     @classmethod
-    def of(cls, change: Change, session_id: str, state: State, last: int) -> Self:
+    def of(cls, change: UnitOfWork, session_id: str, state: SessionState, last: int) -> Self:
         """A fork that begins now."""
         fork_id = new_session_id(change.now)
         return cls(change.workspace, canonical_id(session_id), state.created_revision, fork_id, change.now, last)
@@ -47,7 +47,7 @@ class Copy(Unfinished, frozen=True):
         return self.copied == self.last
 
 
-async def begin(change: Change, session_id: str, how: Fork, versions: Versions) -> Session | Copy:
+async def begin(change: UnitOfWork, session_id: str, how: Fork, versions: Versions) -> Session | Copy:
     """Fork a session; a long one only as far as its first piece."""
     state = await change.state(session_id, versions)
     copy = Copy.of(change, session_id, state, _last(session_id, state, how))
@@ -64,7 +64,7 @@ async def go_on(transaction: Transaction, statements: Statements, copy: Copy) ->
     return await _copy_piece(transaction, statements, copy)
 
 
-async def finish(change: Change, how: Fork, versions: Versions, copy: Copy) -> Session | Copy:
+async def finish(change: UnitOfWork, how: Fork, versions: Versions, copy: Copy) -> Session | Copy:
     """Open the fork, with the messages that have come meanwhile; if there are more than a piece it is still a copy."""
     state = await change.state(copy.session_id, versions)
     if state.created_revision != copy.created_revision:
@@ -79,7 +79,7 @@ async def finish(change: Change, how: Fork, versions: Versions, copy: Copy) -> S
     return await _open(change, how, copy)
 
 
-def _last(session_id: str, state: State, how: Fork) -> int:
+def _last(session_id: str, state: SessionState, how: Fork) -> int:
     last = state.message_count if how.at_sequence is None else how.at_sequence
     if last > state.message_count:
         raise TooFewMessages(session_id, last, state.message_count)
@@ -100,12 +100,12 @@ async def _copy_piece(transaction: Transaction, statements: Statements, copy: Co
     return replace(copy, copied=last, tokens=copy.tokens + sum(tokens for _, tokens, _ in piece))
 
 
-async def _open(change: Change, how: Fork, copy: Copy) -> Session:
+async def _open(change: UnitOfWork, how: Fork, copy: Copy) -> Session:
     bindings = change.key(copy.session_id) | {
         "fork_id": copy.fork_id,
         "created_at": copy.created_at,
         "name": how.name,
-        "folded_name": folded(how.name),
+        "folded_name": casefolded(how.name),
         "last": copy.last,
         "tokens": min(copy.tokens, MAX_SAFE_INTEGER),
     }

@@ -11,7 +11,7 @@ from contextlib import suppress
 from typing import Any
 
 from ...model.errors import StorageUnavailable
-from ...sql.ports import Bindings, Row, Statements, Transaction, until
+from ...sql.ports import Bindings, Row, Statements, Transaction, take_until_size
 from ...sql.statements.recorded_answers import FORGET_SESSION_TEXT
 from ...sql.statements.removals import FORGET_RECORDS, MESSAGE_SIZES
 from ...values.json_text import MAX_SAFE_INTEGER
@@ -38,7 +38,7 @@ async def next_piece(
     most = max(0, min(most, MESSAGES_AT_ONCE))
     bindings: Bindings = key | {"after": after, "last": last, "most": most}
     rows = await transaction.all(MESSAGE_SIZES, bindings)
-    piece = until(rows, BYTES_AT_ONCE, lambda row: int(row[2]))
+    piece = take_until_size(rows, BYTES_AT_ONCE, lambda row: int(row[2]))
     return piece, len(piece) == len(rows) < most
 
 

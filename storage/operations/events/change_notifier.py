@@ -17,12 +17,12 @@ logger = logging.getLogger(__name__)
 
 # Many commits that come together are one look.
 BETWEEN_LOOKS_SECONDS = 0.005
-MOST_AT_ONCE = 1_000
+MAX_AT_ONCE = 1_000
 
 Key = tuple[str, str | None]
 
 
-class Changes:
+class ChangeNotifier:
     """What has changed in a database: it looks when it is woken, and every `poll_seconds`."""
 
     def __init__(self, rows: Rows, statements: Statements, poll_seconds: float) -> None:
@@ -92,7 +92,7 @@ class Changes:
             self._set({(workspace, None), *((workspace, session_id) for _, session_id in changed)})
 
     async def _changed(self, workspace: str) -> list[Row]:
-        bindings: Bindings = {"workspace": workspace, "seen": self._seen[workspace], "most": MOST_AT_ONCE}
+        bindings: Bindings = {"workspace": workspace, "seen": self._seen[workspace], "most": MAX_AT_ONCE}
         return await self._rows.all(self._statements.CHANGED_SESSIONS, bindings)
 
     def _set(self, keys: Iterable[Key]) -> None:

@@ -14,16 +14,16 @@ from ...model.errors import StorageUnavailable
 from ...model.records import Event
 from ...sql.ports import Bindings, Reader, Statements
 from ..sessions import session_of
-from .change_notifier import Changes
+from .change_notifier import ChangeNotifier
 
-MOST_EVENTS = 500
+MAX_EVENTS = 500
 BLOCK_BYTES = 256 * 1024
 RETRY_SECONDS = 1.0
 
 _encode = msgspec.json.Encoder().encode
 
 
-class Tail(ABC):
+class EventCursor(ABC):
     """A reader's position."""
 
     @abstractmethod
@@ -36,11 +36,11 @@ class Step:
     """Events, and the position `after` them; None when nothing can come any more. Those who are there share it."""
 
     events: Sequence[Event]
-    after: Tail | None
+    after: EventCursor | None
 
 
 @dataclass(frozen=True, slots=True)
-class SessionTail(Tail):
+class SessionEventCursor(EventCursor):
     """The position in one session: its last message, and the version of its last change."""
 
     rows: Reader
@@ -67,7 +67,7 @@ class SessionTail(Tail):
         return await self._session() if changed else Step((), self)
 
     async def _messages(self, last: int) -> Step:
-        bindings = self._key | {"first": self.sequence + 1, "last": last, "most": MOST_EVENTS}
+        bindings = self._key | {"first": self.sequence + 1, "last": last, "most": MAX_EVENTS}
         rows = await self.rows.block(self.statements.TAIL_MESSAGES, bindings, BLOCK_BYTES)
         if not rows:
             return self._end()
@@ -91,7 +91,7 @@ class SessionTail(Tail):
 
 
 @dataclass(frozen=True, slots=True)
-class WorkspaceTail(Tail):
+class WorkspaceEventCursor(EventCursor):
     """The position in the writes of a workspace."""
 
     rows: Reader
@@ -100,7 +100,7 @@ class WorkspaceTail(Tail):
     revision: int
 
     async def read(self) -> Step:
-        bindings: Bindings = {"workspace": self.workspace, "seen": self.revision, "most": MOST_EVENTS}
+        bindings: Bindings = {"workspace": self.workspace, "seen": self.revision, "most": MAX_EVENTS}
         rows = await self.rows.block(self.statements.CHANGES, bindings, BLOCK_BYTES)
         events = tuple(Event(kind, data, str(revision)) for revision, kind, data in rows)
         return Step(events, replace(self, revision=rows[-1][0]) if rows else self)
@@ -108,39 +108,39 @@ class WorkspaceTail(Tail):
 
 async def session_tail(
     rows: Reader, statements: Statements, workspace: str, session_id: str, after_event: str | None
-) -> SessionTail | None:
+) -> SessionEventCursor | None:
     """The position after an event; None where there is no such session."""
     state = await rows.row(statements.TAIL_STATE, {"workspace": workspace, "id": session_id})
     if state is None:
         return None
     message_count, version, changed_sequence = state
     if after_event is None:
-        return SessionTail(rows, statements, workspace, session_id, message_count, version)
+        return SessionEventCursor(rows, statements, workspace, session_id, message_count, version)
     sequence, _, seen = after_event.partition(".")
     if seen:
-        return SessionTail(rows, statements, workspace, session_id, int(sequence), int(seen))
+        return SessionEventCursor(rows, statements, workspace, session_id, int(sequence), int(seen))
     # Who has seen this message has seen every change that was made before it.
     seen_version = version if changed_sequence < int(sequence) else 0
-    return SessionTail(rows, statements, workspace, session_id, int(sequence), seen_version)
+    return SessionEventCursor(rows, statements, workspace, session_id, int(sequence), seen_version)
 
 
 async def workspace_tail(
     rows: Reader, statements: Statements, workspace: str, after_event: str | None
-) -> WorkspaceTail:
+) -> WorkspaceEventCursor:
     """The position after an event."""
     if after_event is not None:
-        return WorkspaceTail(rows, statements, workspace, int(after_event))
+        return WorkspaceEventCursor(rows, statements, workspace, int(after_event))
     row = await rows.row(statements.LAST_REVISION, {"workspace": workspace})
     assert row is not None, "An aggregate always has a row."
-    return WorkspaceTail(rows, statements, workspace, row[0])
+    return WorkspaceEventCursor(rows, statements, workspace, row[0])
 
 
 async def follow(
-    tail: Tail, changes: Changes, workspace: str, session_id: str | None = None
+    tail: EventCursor, changes: ChangeNotifier, workspace: str, session_id: str | None = None
 ) -> AsyncGenerator[Sequence[Event], None]:
     """What comes after a position, until nothing can come any more."""
     with changes.watch(workspace, session_id) as (topic, changed):
-        position: Tail | None = tail
+        position: EventCursor | None = tail
         while position is not None:
             changed.clear()
             try:

@@ -10,7 +10,7 @@ from ...model.records import ExportHeader, ExportLine, Message
 from ...sql.ports import Bindings, Reader, Statements
 from ..sessions import session_of
 
-MOST_LINES = 1_000
+MAX_LINES = 1_000
 BATCH_BYTES = 256 * 1024
 
 _decode_profile = msgspec.json.Decoder(ProfileSettings).decode
@@ -30,7 +30,7 @@ class Position:
         """The next lines; none after the last session."""
         lines: list[ExportLine] = []
         size = 0
-        while size < BATCH_BYTES and len(lines) < MOST_LINES:
+        while size < BATCH_BYTES and len(lines) < MAX_LINES:
             taken = (
                 await self._messages(rows, lines)
                 if self._sequence < self._message_count
@@ -55,7 +55,7 @@ class Position:
         return len(bytes(session.context)) + len(profile or "") + 1
 
     async def _messages(self, rows: Reader, lines: list[ExportLine]) -> int:
-        bindings = self._key | {"first": self._sequence + 1, "last": self._message_count, "most": MOST_LINES}
+        bindings = self._key | {"first": self._sequence + 1, "last": self._message_count, "most": MAX_LINES}
         found = await rows.block(self._statements.TAIL_MESSAGES, bindings, BATCH_BYTES)
         if not found:
             raise SessionNotFound(str(self._key["id"]))

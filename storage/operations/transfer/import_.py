@@ -16,9 +16,9 @@ from ..bulk import removal as removing
 from ..bulk import staging
 from ..bulk.removal import remove_some
 from ..profiles import keep
-from ..sessions import folded, placed
-from ..unit_of_work import Change
-from .import_staging import Upload
+from ..sessions import casefolded, context_columns
+from ..unit_of_work import UnitOfWork
+from .import_staging import ImportStaging
 from .new_ids import Renames
 
 # A session takes as long as so many messages.
@@ -60,7 +60,9 @@ class Progress(msgspec.Struct, frozen=True):
         return None if incoming is None or incoming.writer is None else (incoming.session.id, incoming.writer)
 
 
-async def import_some(change: Change, upload: Upload, on_conflict: OnConflict, before: Progress) -> Progress | None:
+async def import_some(
+    change: UnitOfWork, upload: ImportStaging, on_conflict: OnConflict, before: Progress
+) -> Progress | None:
     """Write the next sessions, or the next messages of a long one; None if there are no more."""
     upload.position = before.position
     if before.staged is not None:
@@ -84,7 +86,7 @@ async def import_some(change: Change, upload: Upload, on_conflict: OnConflict, b
 
 
 async def _take(
-    change: Change, upload: Upload, on_conflict: OnConflict, now: Progress, most: int
+    change: UnitOfWork, upload: ImportStaging, on_conflict: OnConflict, now: Progress, most: int
 ) -> tuple[Progress | None, int]:
     """Begin the next session; how far the import is then, None if there is none, and how many messages that took."""
     taken = upload.take()
@@ -108,7 +110,7 @@ async def _take(
     return replace(now, position=upload.position, incoming=incoming), WORK_OF_A_SESSION
 
 
-async def _make_room(change: Change, session_id: str, now: Progress, most: int) -> tuple[Progress, int]:
+async def _make_room(change: UnitOfWork, session_id: str, now: Progress, most: int) -> tuple[Progress, int]:
     """Remove messages of a session that had the id, before it is taken again."""
     seconds: Bindings = {"seconds": removing.LEASE_SECONDS}
     if await change.run(change.statements.TAKE_REMOVAL, change.key(session_id) | seconds) is None:
@@ -116,7 +118,9 @@ async def _make_room(change: Change, session_id: str, now: Progress, most: int) 
     return now, 1 + await remove_some(change.transaction, change.key(session_id), most)
 
 
-async def _write(change: Change, upload: Upload, now: Progress, incoming: Incoming, most: int) -> tuple[Progress, int]:
+async def _write(
+    change: UnitOfWork, upload: ImportStaging, now: Progress, incoming: Incoming, most: int
+) -> tuple[Progress, int]:
     """Write the next messages of a session, and the session with the last of them; how many messages that took."""
     messages = upload.messages(min(incoming.left, most), removing.BYTES_AT_ONCE)
     if not incoming.is_skipped:
@@ -129,7 +133,7 @@ async def _write(change: Change, upload: Upload, now: Progress, incoming: Incomi
     return now, len(messages)
 
 
-async def _finish(change: Change, incoming: Incoming) -> ImportReport:
+async def _finish(change: UnitOfWork, incoming: Incoming) -> ImportReport:
     if incoming.is_skipped:
         return ImportReport(skipped=1)
     if incoming.writer is not None:
@@ -139,7 +143,7 @@ async def _finish(change: Change, incoming: Incoming) -> ImportReport:
     return ImportReport(sessions=1, messages=incoming.session.message_count, renamed=int(incoming.is_renamed))
 
 
-async def _staged(change: Change, now: Progress) -> Progress:
+async def _staged(change: UnitOfWork, now: Progress) -> Progress:
     """The same with a lease for the session that is on its way in."""
     incoming = now.incoming
     if incoming is None or incoming.is_skipped or incoming.writer is not None:
@@ -149,7 +153,7 @@ async def _staged(change: Change, now: Progress) -> Progress:
     return replace(now, incoming=replace(incoming, writer=writer))
 
 
-def _key(change: Change, incoming: Incoming) -> Bindings:
+def _key(change: UnitOfWork, incoming: Incoming) -> Bindings:
     return change.key(incoming.session.id)
 
 
@@ -169,7 +173,7 @@ def _parent(session: Session, renames: Renames) -> str | UnsetType:
     return parent if isinstance(parent, UnsetType) else renames.find(parent) or parent
 
 
-async def _insert(change: Change, session: Session, profile_hash: str | None) -> None:
+async def _insert(change: UnitOfWork, session: Session, profile_hash: str | None) -> None:
     error_message = session.error_message
     error_details = raw_text(session.error_details) if isinstance(session.error_details, Raw) else None
     bindings: Bindings = {
@@ -179,11 +183,11 @@ async def _insert(change: Change, session: Session, profile_hash: str | None) ->
     }
     bindings |= change.key(session.id) | {
         "profile_hash": profile_hash,
-        "folded_name": folded(None if isinstance(session.name, UnsetType) else session.name),
+        "folded_name": casefolded(None if isinstance(session.name, UnsetType) else session.name),
         "error_message": None if error_message is UNSET else _encode(error_message).decode(),
         "error_details": error_details,
     }
-    bindings |= placed(raw_text(session.context), is_detailed=error_details is not None)
+    bindings |= context_columns(raw_text(session.context), is_detailed=error_details is not None)
     await change.run(change.statements.IMPORT_SESSION, bindings)
     if bindings["long_context"] is not None:
         await change.run(change.statements.INSERT_DETAIL, bindings)

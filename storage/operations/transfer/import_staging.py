@@ -7,11 +7,11 @@ import msgspec
 from msgspec import UNSET
 from msgspec.structs import replace
 
-from ...model.directory_path import MOST_BYTES
+from ...model.directory_path import MAX_BYTES
 from ...model.errors import ImportInvalid
 from ...model.profile_records import ProfileSettings
 from ...model.records import ExportHeader, ExportLine, Message, Session
-from ...sql.temporary_files import growing
+from ...sql.temporary_files import spool_errors
 from ...values.clock import is_told
 from ...values.json_text import MAX_SAFE_INTEGER
 from ...values.uuid7 import canonical_id
@@ -24,7 +24,7 @@ _encode_lines = msgspec.json.Encoder().encode_lines
 _decode = msgspec.json.Decoder(ExportLine).decode
 
 
-class Upload:
+class ImportStaging:
     """Sessions with their messages: `add` them all, then `finish`, then `take` each with its `messages`.
 
     `renames` are those of its sessions that are there already, for who keeps them.
@@ -70,7 +70,7 @@ class Upload:
                 self._check_profile(line.profile)
             else:
                 self._check_header(line.header)
-        with growing():
+        with spool_errors():
             self._file.write(_encode_lines(lines))
         return found
 
@@ -79,7 +79,7 @@ class Upload:
         if self._line == 0:
             raise ImportInvalid(1, "it is missing; an export begins with its header")
         self._end_session()
-        with growing():
+        with spool_errors():
             self._file.seek(0)
         self._file.readline()
 
@@ -153,9 +153,9 @@ class Upload:
                 self._line, f"session {session.id} is at version {session.version}; past {HIGHEST_VERSION} none is left"
             )
         size = len(session.amplified_dir.encode())
-        if size > MOST_BYTES:
+        if size > MAX_BYTES:
             raise ImportInvalid(
-                self._line, f"session {session.id} is in a directory of {size} bytes; the most is {MOST_BYTES}"
+                self._line, f"session {session.id} is in a directory of {size} bytes; the most is {MAX_BYTES}"
             )
         if session.parent_session_id == session.id:
             raise ImportInvalid(self._line, f"session {session.id} is its own parent")

@@ -12,7 +12,7 @@ from tempfile import TemporaryFile
 from uuid import UUID
 
 from ...model.records import Session
-from ...sql.temporary_files import growing
+from ...sql.temporary_files import spool_errors
 from ...values.uuid7 import derived_session_id
 
 # An old id, its new one, its session's place in the import, and whether the session was written with the new id before.
@@ -41,14 +41,14 @@ class Renames:
     def add(self, session: Session, place: int, *, is_written: bool) -> None:
         """Keep that the id of a session is there already; its new one may be from a try before, if it `is_written`."""
         record = _RECORD.pack(UUID(session.id).bytes, UUID(self.new_id(session)).bytes, place, is_written)
-        with growing():
+        with spool_errors():
             self._file.write(record)
         self._count += 1
 
     def go_on(self, written: int) -> None:
         """The first sessions of the import were written by a try before, each with the id that it had or got then."""
         self._written = written
-        with growing():
+        with spool_errors():
             self._file.flush()
 
     def find(self, session_id: str) -> str | None:

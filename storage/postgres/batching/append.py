@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from ...model.records import BatchMessage, Once, Versions
+from ...model.records import BatchMessage, IdempotentRequest, Versions
 from ...operations.messages import tokens_of
 from ...values.clock import after
 from ...values.json_text import MAX_SAFE_INTEGER
@@ -16,14 +16,14 @@ _encode = msgspec.json.Encoder().encode
 
 
 @dataclass(frozen=True, slots=True)
-class Appending:
+class AppendRequest:
     """A request for messages at the end of a session; see `append_messages`."""
 
     session_id: str
     messages: Sequence[BatchMessage]
     expected_sequence: int | None
     versions: Versions
-    once: Once | None
+    once: IdempotentRequest | None
 
     @property
     def size(self) -> int:
@@ -39,7 +39,7 @@ class Appending:
 
 
 def columns(
-    workspace: str, requests: Sequence[Appending], moment: str, tokenizer: Tokenizer, keep_seconds: float
+    workspace: str, requests: Sequence[AppendRequest], moment: str, tokenizer: Tokenizer, keep_seconds: float
 ) -> dict[str, object]:
     """What `statements.APPEND_MESSAGES` is given, at a moment; answers are kept under the keys for so long."""
     new = [message for request in requests for message in request.messages]

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from ...model.directory_path import lineage_of
 from ...model.records import Session
 from ...operations.profiles import BUILT_IN_HASH
-from ...operations.sessions import folded, placed
+from ...operations.sessions import casefolded, context_columns
 from ...values.json_text import raw_text
 
 
 @dataclass(frozen=True, slots=True)
-class Opening:
+class CreateRequest:
     """A request for a session with a profile, None for the one that it gets."""
 
     session: Session
@@ -23,17 +23,17 @@ class Opening:
         return len(bytes(self.session.context))
 
 
-def columns(workspace: str, requests: Sequence[Opening]) -> dict[str, object]:
+def columns(workspace: str, requests: Sequence[CreateRequest]) -> dict[str, object]:
     """What `statements.OPEN_SESSIONS` is given."""
     sessions = [request.session for request in requests]
     names = [session.name if isinstance(session.name, str) else None for session in sessions]
-    contexts = [placed(raw_text(session.context)) for session in sessions]
+    contexts = [context_columns(raw_text(session.context)) for session in sessions]
     return {
         "workspace": workspace,
         "default_hash": BUILT_IN_HASH,
         "ids": [session.id for session in sessions],
         "names": names,
-        "folded_names": [folded(name) for name in names],
+        "folded_names": [casefolded(name) for name in names],
         "profiles": [request.profile for request in requests],
         "amplified_dirs": [session.amplified_dir for session in sessions],
         "lineages": [lineage_of(session.amplified_dir) for session in sessions],

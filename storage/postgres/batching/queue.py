@@ -14,12 +14,12 @@ from ...model.errors import NothingWritten, StorageUnavailable
 Request = TypeVar("Request")
 Result = TypeVar("Result")
 
-MOST_WAITING = 4_096
-MOST_IN_A_GROUP = 256
-MOST_BYTES = 4 * 1024 * 1024
+MAX_WAITING = 4_096
+MAX_IN_A_GROUP = 256
+MAX_BYTES = 4 * 1024 * 1024
 
 
-class Grouping(Generic[Request, Result]):
+class BatchQueue(Generic[Request, Result]):
     """Groups of requests, each of which `write` does together, all or none; `size` is a request's, in bytes."""
 
     def __init__(
@@ -34,8 +34,8 @@ class Grouping(Generic[Request, Result]):
     async def add(self, workspace: str, request: Request) -> Result:
         """What `write` answers to the request. Raises `StorageUnavailable` at once where too many wait already."""
         waiting = self._waiting[workspace]
-        if len(waiting) >= MOST_WAITING:
-            raise StorageUnavailable(f"{MOST_WAITING} writes are waiting already", is_busy=True)
+        if len(waiting) >= MAX_WAITING:
+            raise StorageUnavailable(f"{MAX_WAITING} writes are waiting already", is_busy=True)
         answer: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
         waiting.append((request, answer))
         if workspace not in self._writing:
@@ -78,7 +78,7 @@ class Grouping(Generic[Request, Result]):
         waiting = self._waiting[workspace]
         size = 0
         count = 0
-        while count < min(len(waiting), MOST_IN_A_GROUP) and size < MOST_BYTES:
+        while count < min(len(waiting), MAX_IN_A_GROUP) and size < MAX_BYTES:
             size += self._size(waiting[count][0])
             count += 1
         group = waiting[:count]

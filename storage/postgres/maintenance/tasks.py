@@ -10,7 +10,7 @@ from ...backend.session_check import check_sessions, directory_finding, read_rec
 from ...model.errors import MaintenanceRefused
 from ...model.maintenance import Compacted, Contents, Finding, Maintenance, Progress, Restored
 from ...model.records import Message
-from ...operations.unit_of_work import Change
+from ...operations.unit_of_work import UnitOfWork
 from ...sql.ports import Bindings, Row
 from ...sql.statements.integrity import CONTENTS, DIRECTORY_TOTALS, PARTS, directory_uses
 from ...values.clock import Clock
@@ -98,7 +98,7 @@ class PostgresMaintenance(Maintenance):
             begun = ConnectionTransaction(connection, self._tokenizer)
             # From here on nobody else writes to the workspace.
             revision = await begun.next_revision(finding.workspace)
-            change = Change(begun, statements, finding.workspace, self._clock.now(), revision)
+            change = UnitOfWork(begun, statements, finding.workspace, self._clock.now(), revision)
             if finding.fault == "search":
                 await self._index(begun, change.key(finding.session_id))
                 return "Its messages were put into the search anew."

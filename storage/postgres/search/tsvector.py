@@ -8,8 +8,8 @@ from ...search.tokenizer import tokenizer
 
 # PostgreSQL takes no lexeme of 2 KiB, and a megabyte of them all in all
 # (https://www.postgresql.org/docs/current/textsearch-limits.html). Words are told apart by `words`, not by these.
-MOST_LEXEME = 200
-MOST_BYTES = 900_000
+MAX_LEXEME = 200
+MAX_BYTES = 900_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +44,12 @@ class Tokenizer:
 
 def lexemes_of(term: Term) -> str:
     """A tsquery for the messages that may have a term."""
-    return " & ".join(f"'{word[:MOST_LEXEME]}'" for word in term.words)
+    return " & ".join(f"'{word[:MAX_LEXEME]}'" for word in term.words)
 
 
 def is_lexeme(term: Term) -> bool:
     """Whether the tsquery of a term finds no other messages than those that have it."""
-    return not term.prefix and len(term.words) == 1 and len(term.words[0]) < MOST_LEXEME
+    return not term.prefix and len(term.words) == 1 and len(term.words[0]) < MAX_LEXEME
 
 
 def _spaced(tokens: Iterable[str]) -> str:
@@ -57,12 +57,12 @@ def _spaced(tokens: Iterable[str]) -> str:
 
 
 def _lexemes(tokens: Iterable[str]) -> list[str]:
-    lexemes = dict.fromkeys(token[:MOST_LEXEME] for token in tokens)
+    lexemes = dict.fromkeys(token[:MAX_LEXEME] for token in tokens)
     taken: list[str] = []
     size = 0
     for lexeme in lexemes:
         size += len(lexeme.encode())
-        if size > MOST_BYTES:
+        if size > MAX_BYTES:
             break
         taken.append(lexeme)
     return taken

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from ...model.directory_path import ROOT, spelt
+from ...model.directory_path import ROOT, normalize_or_keep
 from ...model.records import SessionQuery, SessionSort, SessionSummary
 from ...values.clock import FIRST_MOMENT, LAST_MOMENT, completed
 from ...values.uuid7 import canonical_id
@@ -149,7 +149,7 @@ def filters_of(query: SessionQuery) -> dict[str, str]:
     if "parent_session_id" in filters:
         filters["parent_session_id"] = canonical_id(filters["parent_session_id"])
     if "amplified_dir" in filters:
-        filters["amplified_dir"] = spelt(filters["amplified_dir"])
+        filters["amplified_dir"] = normalize_or_keep(filters["amplified_dir"])
         if query.recursive and filters["amplified_dir"] == ROOT:
             del filters["amplified_dir"]
     return filters | {"name": filters["name"].casefold()} if "name" in filters else filters

@@ -21,7 +21,7 @@ STEP_SECONDS = 0.05
 PAUSE = 2
 SHORTEST_PAUSE_SECONDS = 0.01
 FIRST_PAGES = 100
-MOST_PAGES = 2_000
+MAX_PAGES = 2_000
 # A reader, or another program's checkpoint, may keep the log as it is for a while.
 LOG_ATTEMPTS = 20
 
@@ -97,7 +97,7 @@ def _free_pages(connection: apsw.Connection, progress: Progress) -> None:
         if left >= free:
             return
         free = left
-        pages = min(2 * pages, MOST_PAGES) if seconds < STEP_SECONDS / 2 else max(1, pages // 2)
+        pages = min(2 * pages, MAX_PAGES) if seconds < STEP_SECONDS / 2 else max(1, pages // 2)
 
 
 def _free_some(connection: apsw.Connection, pages: int) -> int:

@@ -13,9 +13,9 @@ from ...model.maintenance import Finding
 from ...sql.ports import Row
 from ...sql.statements.integrity import DIRECTORY_TOTALS, PARTS, directory_uses
 from . import check_statements
-from .index_check import WordCheck
+from .index_check import IndexCheck
 
-MOST_FAULTS = 10
+MAX_FAULTS = 10
 _NO_MESSAGE = (None,) * 4
 # What SQLite says of an index of words: https://www.sqlite.org/fts5.html#the_integrity_check_command
 _OF_WORDS = re.compile("fts5|inverted index", re.IGNORECASE)
@@ -25,7 +25,7 @@ def faults(connection: apsw.Connection) -> list[str]:
     """What SQLite finds wrong, the first ten faults: https://www.sqlite.org/pragma.html#pragma_integrity_check."""
     found: list[str] = []
     try:
-        for (line,) in connection.execute(f"PRAGMA integrity_check({MOST_FAULTS})"):
+        for (line,) in connection.execute(f"PRAGMA integrity_check({MAX_FAULTS})"):
             found += str(line).splitlines()
     except (apsw.CorruptError, apsw.NotADBError) as error:
         found.append(str(error))
@@ -55,7 +55,7 @@ async def _check_tables(connection: apsw.Connection) -> AsyncGenerator[Finding, 
     connection.execute("BEGIN")
     for finding in _check_references(connection):
         yield finding
-    words = WordCheck(connection)
+    words = IndexCheck(connection)
     async for finding in check_sessions(_rows(connection), words.is_indexed):
         yield finding
     for finding in chain(words.findings(), _check_directories(connection), _check_profiles(connection)):

@@ -21,12 +21,12 @@ from . import check_statements
 SUMS = 2**20
 
 # FTS5 keeps no more of a word (FTS5_MAX_TOKEN_SIZE in https://sqlite.org/src/file/ext/fts5/fts5Int.h).
-MOST_BYTES = 32_768
+MAX_BYTES = 32_768
 
 _MOST = 2**64 - 1
 
 
-class WordCheck:
+class IndexCheck:
     """The comparison, from the moment of the connection's transaction: `is_indexed` each message, then `findings`."""
 
     def __init__(self, connection: apsw.Connection) -> None:
@@ -50,7 +50,7 @@ class WordCheck:
         place = number << 31 | sequence
         # As WORDS has them.
         said = sum(
-            hash(b"%b %d %d" % (token.encode()[:MOST_BYTES], place, offset)) for offset, token in enumerate(tokens)
+            hash(b"%b %d %d" % (token.encode()[:MAX_BYTES], place, offset)) for offset, token in enumerate(tokens)
         )
         self._sums[which] = self._sums[which] + said & _MOST
         return size is not None and len(tokens) == _decoded(size)

@@ -8,7 +8,7 @@ import apsw
 from ...backend.repair import repair_session
 from ...model.errors import DatabaseDamaged
 from ...model.maintenance import Finding
-from ...operations.unit_of_work import Change
+from ...operations.unit_of_work import UnitOfWork
 from ...values.clock import Clock
 from .. import statements
 from ..connection import connect_writer, transaction
@@ -48,7 +48,7 @@ class Repairs:
             revisions = Revisions(connection, self._clock)
             revision = revisions.next(finding.workspace)
             begun = ConnectionTransaction(connection, revisions)
-            change = Change(begun, statements, finding.workspace, self._clock.now(), revision)
+            change = UnitOfWork(begun, statements, finding.workspace, self._clock.now(), revision)
             return await repair_session(change, finding)
 
 

@@ -12,7 +12,7 @@ from ipaddress import IPv6Address
 from starlette.types import Scope
 
 from ..core.problems import Problem, shorten
-from ..core.request_state import Exchange
+from ..core.request_state import RequestState
 
 _SAFE = ("GET", "HEAD", "OPTIONS")
 # A name, an IPv4 address or an IPv6 address in brackets, then a port, which may be empty (RFC 9110, section 7.2, RFC
@@ -21,7 +21,7 @@ _HOST = re.compile(rb"([A-Za-z0-9._~!$&'()*+,;=%-]{1,255}|\[([0-9A-Fa-f:.]{2,45}
 _MAX_PORT = 65_535
 
 
-class Gate:
+class OriginCheck:
     """Lets requests in that are meant for one of the `hosts`, None for any, and come from no page or from one of ours.
 
     `hosts` are names without ports in lower case; `origins` are those of pages elsewhere that may change something.
@@ -31,18 +31,18 @@ class Gate:
         self._hosts = hosts
         self._origins = origins
 
-    def check(self, scope: Scope, exchange: Exchange) -> None:
+    def check(self, scope: Scope, request_state: RequestState) -> None:
         """Let a request in.
 
         Raises a problem: 400 for one without its one `Host`, 421 for another host's, 403 for a strange page's.
         """
-        hosts = exchange.hosts
+        hosts = request_state.hosts
         if len(hosts) == 1:
             self._check_host(hosts[0])
         elif hosts or scope["http_version"] != "1.0":
             raise Problem(400, "bad-host", f"The request has {len(hosts) or 'no'} Host headers; send one.")
-        if exchange.origin is not None and scope["method"] not in _SAFE:
-            self._check_origin(exchange.origin.decode("latin-1"), hosts[0].decode("latin-1") if hosts else "")
+        if request_state.origin is not None and scope["method"] not in _SAFE:
+            self._check_origin(request_state.origin.decode("latin-1"), hosts[0].decode("latin-1") if hosts else "")
 
     def _check_host(self, host: bytes) -> None:
         name = _name(host)

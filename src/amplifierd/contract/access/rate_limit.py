@@ -9,7 +9,7 @@ import time
 from ..core.problems import Headers, Problem
 
 # Who comes back sooner than it may is told so once more.
-LONGEST_WAIT_SECONDS = 3_600
+MAX_WAIT_SECONDS = 3_600
 
 
 class RateLimit:
@@ -36,7 +36,7 @@ class RateLimit:
         seconds = max(1, math.ceil(reset - time.time()))
         if not allowed:
             detail = f"You may make {self._rate} requests; wait {seconds} seconds, then send this one again."
-            headers = {"Retry-After": str(min(seconds, LONGEST_WAIT_SECONDS)), **self._headers(0, seconds)}
+            headers = {"Retry-After": str(min(seconds, MAX_WAIT_SECONDS)), **self._headers(0, seconds)}
             raise Problem(429, "too-many-requests", detail, headers=headers)
         return [(name.lower().encode(), value.encode()) for name, value in self._headers(left, seconds).items()]
 

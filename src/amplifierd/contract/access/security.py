@@ -14,7 +14,7 @@ from starlette.types import Scope
 from ...storage.model.records import Event
 from ..core.document import ContractError, Document, Json
 from ..core.problems import Problem
-from ..core.request_state import exchange_of
+from ..core.request_state import request_state_of
 from .probes import is_limited
 from .rate_limit import RateLimit
 
@@ -60,12 +60,12 @@ class Security:
         Raises a problem: 429 for one too many of a key or an address, 401 without a key that is valid, 403 where the
         key's scope is too small.
         """
-        exchange = exchange_of(scope)
-        key = _bearer(exchange.credentials) if exchange.credentials else None
+        request_state = request_state_of(scope)
+        key = _bearer(request_state.credentials) if request_state.credentials else None
         credential = None if self._needed is None else await self._authenticate(key)
         if self._rate_limit is not None:
             caller = None if credential is None else credential.key_id
-            exchange.headers += self._rate_limit.take(caller or _address(scope))
+            request_state.headers += self._rate_limit.take(caller or _address(scope))
         if self._needed is None:
             return None
         if credential is None:
@@ -78,7 +78,7 @@ class Security:
         self, scope: Scope, batches: AsyncGenerator[Sequence[Event], None]
     ) -> AsyncGenerator[Sequence[Event], None]:
         """The events of a request until it would not be let in any more: its key was revoked, or has expired."""
-        credentials = exchange_of(scope).credentials
+        credentials = request_state_of(scope).credentials
         key = _bearer(credentials) if credentials else None
         async with aclosing(batches):
             async for events in batches:

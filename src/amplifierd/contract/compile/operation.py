@@ -13,15 +13,15 @@ from ..access.rate_limit import RateLimit
 from ..access.security import Authenticate, Security
 from ..core.document import ContractError, Document, Json
 from ..core.executor import INLINE_BYTES, SerialExecutor
-from ..core.request_state import Capacity, exchange_of
+from ..core.request_state import AdmissionLimit, request_state_of
 from ..core.schema import Schemas
 from ..request.body import JSON, MERGE_PATCH, NDJSON, Body, RecordReader
 from ..request.idempotency import ARGUMENT, IDEMPOTENCY_KEY, Idempotency, InUse
-from ..request.media_decoders import Reading
+from ..request.media_decoders import BodyDecoder
 from ..request.ndjson import LineBody
 from ..request.parameters import Arguments, Header, HeaderParameters, compile_parameters
 from ..response.etag import IF_MATCH, IF_NONE_MATCH, VERSIONS, preconditions_of
-from ..response.negotiation import Rendering
+from ..response.negotiation import Renderer
 from ..response.response import Response
 
 Handler = Callable[..., Awaitable[Any]]
@@ -41,11 +41,11 @@ class Compilation:
     provided: Mapping[str, object]
     authenticate: Authenticate
     rate_limit: RateLimit | None
-    capacity: Capacity
+    capacity: AdmissionLimit
     executor: SerialExecutor
     max_body: int
-    renderings: Mapping[tuple[str, str], Rendering]
-    readings: Mapping[tuple[str, str], Reading]
+    renderers: Mapping[tuple[str, str], Renderer]
+    body_decoders: Mapping[tuple[str, str], BodyDecoder]
     keys_in_use: InUse = field(default_factory=set)
 
 
@@ -76,7 +76,7 @@ class Operation:
             document,
             operation,
             handler,
-            compilation.renderings,
+            compilation.renderers,
             preconditions if method == "get" else None,
             compilation.executor,
         )
@@ -87,7 +87,7 @@ class Operation:
         if WORKSPACE in arguments and credential is not None:
             arguments[WORKSPACE] = credential.workspace
         if PROGRESSED in arguments:
-            arguments[PROGRESSED] = exchange_of(scope).progressed
+            arguments[PROGRESSED] = request_state_of(scope).progressed
         self._path.bind(scope["path_params"], arguments)
         self._query.bind(scope["query_string"], arguments)
         if self._headers is not None:
@@ -128,11 +128,13 @@ def _compile_body(compilation: Compilation, operation: Json, handler: Handler) -
     declared = compilation.document.resolve(operation["requestBody"])
     media_types = list(declared["content"])
     operation_id = operation["operationId"]
-    readings = {name: reading for (of, name), reading in compilation.readings.items() if of == operation_id}
-    [schema, *others] = [content["schema"] for name, content in declared["content"].items() if name not in readings]
+    body_decoders = {name: reading for (of, name), reading in compilation.body_decoders.items() if of == operation_id}
+    [schema, *others] = [
+        content["schema"] for name, content in declared["content"].items() if name not in body_decoders
+    ]
     record: Any = get_type_hints(handler).get("body")
     taken = {NDJSON} if record is Export else {JSON, MERGE_PATCH}
-    if set(media_types) - taken - set(readings) or any(other != schema for other in others):
+    if set(media_types) - taken - set(body_decoders) or any(other != schema for other in others):
         raise ContractError(
             f"Operation {operation_id}: a body that is not of one schema, in {' or '.join(sorted(taken))}, "
             "is not supported."
@@ -155,7 +157,7 @@ def _compile_body(compilation: Compilation, operation: Json, handler: Handler) -
         max_bytes=compilation.max_body,
         capacity=compilation.capacity,
         executor=compilation.executor,
-        readings=readings,
+        body_decoders=body_decoders,
     )
 
 

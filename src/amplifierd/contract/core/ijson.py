@@ -16,11 +16,11 @@ from typing import Any
 
 import msgspec
 
-from ...storage.values.json_text import MOST_VALUES, has_more_values, levels_in
+from ...storage.values.json_text import MAX_VALUES, has_more_values, levels_in
 from .executor import INLINE_BYTES, in_turn
 from .problems import shorten
 
-DEEPEST = 100
+MAX_DEPTH = 100
 MAX_NUMBER_CHARACTERS = 1_000
 MAX_NAME_CHARACTERS = 50_000
 
@@ -54,7 +54,7 @@ class TooManyValues(ValueError):
     """The text has more values than it may have."""
 
 
-def decode(body: bytes, deepest: int = DEEPEST, most_values: int = MOST_VALUES) -> tuple[Any, bytes]:
+def decode(body: bytes, deepest: int = MAX_DEPTH, most_values: int = MAX_VALUES) -> tuple[Any, bytes]:
     """The value of `body`, and its text without spaces.
 
     Raises `NotIJson`, `TooManyValues`.

@@ -10,7 +10,7 @@ Headers = list[tuple[bytes, bytes]]
 
 RETRY_AFTER_SECONDS = 1
 
-_LONGEST_DETAIL = 4_096
+_MAX_DETAIL = 4_096
 
 # RFC 9110 renamed these; Python 3.11 still has the old names.
 _TITLES = {413: "Content Too Large", 414: "URI Too Long", 422: "Unprocessable Content"}
@@ -55,7 +55,7 @@ def render(problem: Problem, request_id: str) -> tuple[Headers, bytes]:
         "type": f"urn:amplifierd:problem:{problem.kind}" if problem.kind else "about:blank",
         "title": _TITLES.get(problem.status) or HTTPStatus(problem.status).phrase,
         "status": problem.status,
-        "detail": shorten(problem.detail, _LONGEST_DETAIL),
+        "detail": shorten(problem.detail, _MAX_DETAIL),
         "requestId": request_id,
         **problem.members,
     }

@@ -8,20 +8,20 @@ from starlette.types import Message, Receive, Scope, Send
 
 from .problems import RETRY_AFTER_SECONDS, Headers, Problem
 
-_KEY = "amplifierd.exchange"
+_KEY = "amplifierd.request_state"
 
 
 class Deadline(Protocol):
     """What bounds the time of requests until their responses begin."""
 
-    def set(self, exchange: "Exchange") -> None:
+    def set(self, request_state: "RequestState") -> None:
         """Give a request all of its time, from now on."""
 
-    def lift(self, exchange: "Exchange") -> None:
+    def lift(self, request_state: "RequestState") -> None:
         """Let a request take as long as it does."""
 
 
-class Exchange:
+class RequestState:
     """One request; `status` is what it was answered with, 0 until then.
 
     `hosts`, `origin` and `credentials` are what it says in `Host`, `Origin` and `Authorization`. Its answer gets the
@@ -97,13 +97,13 @@ class Exchange:
         del scope[_KEY]
 
 
-def exchange_of(scope: Scope) -> Exchange:
+def request_state_of(scope: Scope) -> RequestState:
     """The exchange that a request belongs to."""
-    exchange: Exchange = scope[_KEY]
-    return exchange
+    request_state: RequestState = scope[_KEY]
+    return request_state
 
 
-class Capacity:
+class AdmissionLimit:
     """What requests may take together: at most `most_requests` at a time, and `most_bytes` of memory for bodies."""
 
     def __init__(self, most_requests: int, most_bytes: int) -> None:
@@ -118,27 +118,27 @@ class Capacity:
         if self._requests > self._most_requests:
             raise _busy(f"{self._most_requests} requests are being handled already, as many as this server takes")
 
-    def hold(self, exchange: Exchange, size: int) -> None:
+    def hold(self, request_state: RequestState, size: int) -> None:
         """Let a request hold `size` bytes more until its end. Raises a 503 problem where that is too much."""
         if self._bytes + size > self._most_bytes:
             raise _busy(
                 f"Bodies of {self._bytes} bytes are being handled already, and there is no room for {size} more"
             )
         self._bytes += size
-        exchange.held_bytes += size
+        request_state.held_bytes += size
 
-    def resize(self, exchange: Exchange, size: int) -> None:
+    def resize(self, request_state: RequestState, size: int) -> None:
         """Let a request hold `size` bytes, whatever it held before. Raises a 503 problem where that is too much."""
-        if size > exchange.held_bytes:
-            self.hold(exchange, size - exchange.held_bytes)
+        if size > request_state.held_bytes:
+            self.hold(request_state, size - request_state.held_bytes)
         else:
-            self._bytes -= exchange.held_bytes - size
-            exchange.held_bytes = size
+            self._bytes -= request_state.held_bytes - size
+            request_state.held_bytes = size
 
-    def leave(self, exchange: Exchange) -> None:
+    def leave(self, request_state: RequestState) -> None:
         """End a request."""
         self._requests -= 1
-        self._bytes -= exchange.held_bytes
+        self._bytes -= request_state.held_bytes
 
 
 def _busy(why: str) -> Problem:

@@ -9,14 +9,14 @@ from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope
 
 from ...storage.model.records import Digest
-from ...storage.values.json_text import MOST_VALUES
+from ...storage.values.json_text import MAX_VALUES
 from ..core.executor import INLINE_BYTES, SerialExecutor, in_turn
-from ..core.ijson import DEEPEST, NotIJson, TooManyValues, decode
+from ..core.ijson import MAX_DEPTH, NotIJson, TooManyValues, decode
 from ..core.problems import Problem, Violation, shorten
-from ..core.request_state import Capacity, exchange_of
+from ..core.request_state import AdmissionLimit, request_state_of
 from ..core.schema import MAX_COUNTED, MAX_LISTED, Validator
 from ..core.violations import violation
-from .media_decoders import Reading, meaning_of
+from .media_decoders import BodyDecoder, decoded_body
 
 JSON = "application/json"
 MERGE_PATCH = "application/merge-patch+json"
@@ -26,7 +26,7 @@ NDJSON = "application/x-ndjson"
 UNCOUNTED_BYTES = 64 * 1024
 
 _BODY = "The body"
-_MOST_NAMED = 5
+_MAX_NAMED = 5
 _MAX_NAMED_CHARACTERS = 200
 
 
@@ -49,7 +49,7 @@ class RecordReader:
     """Reads records of JSON, of so many levels and values at most: each is decoded and validated once."""
 
     def __init__(
-        self, validator: Validator, record: type[Any], deepest: int = DEEPEST, most_values: int = MOST_VALUES
+        self, validator: Validator, record: type[Any], deepest: int = MAX_DEPTH, most_values: int = MAX_VALUES
     ) -> None:
         self._validator = validator
         # JSON Schema takes 1.0 for an integer; what else this decoder would let pass, the validator refuses.
@@ -106,13 +106,13 @@ class Body:
         *,
         required: bool,
         max_bytes: int,
-        capacity: Capacity,
+        capacity: AdmissionLimit,
         executor: SerialExecutor,
-        readings: Mapping[str, Reading] = MappingProxyType({}),
+        body_decoders: Mapping[str, BodyDecoder] = MappingProxyType({}),
     ) -> None:
         self._records = records
         self._media_types = media_types
-        self._readings = readings
+        self._readings = body_decoders
         self._required = required
         self._max_bytes = max_bytes
         self._capacity = capacity
@@ -142,8 +142,8 @@ class Body:
         except BreaksSchema as error:
             raise await self._executor.run(self._records.violations_of, error.value, _BODY) from None
 
-    def _read_meaning(self, body: bytes, reading: Reading) -> tuple[Any, bytes]:
-        meaning = meaning_of(body, reading)
+    def _read_meaning(self, body: bytes, reading: BodyDecoder) -> tuple[Any, bytes]:
+        meaning = decoded_body(body, reading)
         return self._records.read(meaning.json, _BODY, meaning.located)
 
     def _check_headers(self, scope: Scope) -> bytes | None:
@@ -184,7 +184,7 @@ class Body:
             size += len(message["body"])
             check_size(size, self._max_bytes, "The body")
             if size > UNCOUNTED_BYTES:
-                self._capacity.hold(exchange_of(scope), len(message["body"]))
+                self._capacity.hold(request_state_of(scope), len(message["body"]))
             if not message["more_body"]:
                 return parts[0] if len(parts) == 1 else b"".join(parts)
 
@@ -226,10 +226,8 @@ def _invalid(errors: list[Violation], count: int, what: str) -> Problem:
     places = "1 place" if count == 1 else f"{count} places"
     if count == MAX_COUNTED:
         places = f"{places} or more"
-    named = "; ".join(
-        f"{shorten(it.pointer, _MAX_NAMED_CHARACTERS) or 'it'} {it.detail}" for it in errors[:_MOST_NAMED]
-    )
-    more = f"; and {count - _MOST_NAMED} more" if count > _MOST_NAMED else ""
+    named = "; ".join(f"{shorten(it.pointer, _MAX_NAMED_CHARACTERS) or 'it'} {it.detail}" for it in errors[:_MAX_NAMED])
+    more = f"; and {count - _MAX_NAMED} more" if count > _MAX_NAMED else ""
     detail = f"{what} breaks its schema in {places}: {named}{more}."
     return Problem(422, "invalid-body", detail, errors=errors)
 

@@ -1,7 +1,7 @@
 """Requests with an `Idempotency-Key`: told apart by what they ask, and handled one at a time.
 
-The storage keeps the answers (see `Once`); here is what it can't see: the request as a whole, and that it is being
-handled (https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header).
+The storage keeps the answers (see `IdempotentRequest`); here is what it can't see: the request as a whole, and that it
+is being handled (https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header).
 """
 
 import hashlib
@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 from starlette.types import Scope
 
-from ...storage.model.records import Digest, Once
+from ...storage.model.records import Digest, IdempotentRequest
 from ..core.problems import Problem, shorten
 
 IDEMPOTENCY_KEY = "Idempotency-Key"
@@ -31,7 +31,7 @@ class Idempotency:
         self._in_use = in_use
 
     @contextmanager
-    def handling(self, key: str, workspace: object, digest: Digest) -> Iterator[Once]:
+    def handling(self, key: str, workspace: object, digest: Digest) -> Iterator[IdempotentRequest]:
         """What the handler is given for a request with this key in a workspace, while it is being handled.
 
         Raises a 409 problem where another with the key is.
@@ -46,7 +46,7 @@ class Idempotency:
             )
         self._in_use.add(held)
         try:
-            yield Once(key, digest)
+            yield IdempotentRequest(key, digest)
         finally:
             self._in_use.remove(held)
 

@@ -9,7 +9,7 @@ from ..core.problems import Problem, Violation, shorten
 _MAX_REASON_CHARACTERS = 500
 
 
-class Unreadable(ValueError):
+class DecodeError(ValueError):
     """The text means nothing; says why, and at which line, counted from 1."""
 
     def __init__(self, line: int, reason: str) -> None:
@@ -38,7 +38,7 @@ class LineTree:
 
 
 @dataclass(frozen=True, slots=True)
-class Meaning:
+class DecodedBody:
     """A JSON value as text, and the lines that its places come from."""
 
     json: bytes
@@ -51,17 +51,17 @@ class Meaning:
         return Violation(violation.pointer, f"{violation.detail} (line {line})", line)
 
 
-# How a text of some media type is read. Raises `Unreadable`.
-Reading = Callable[[str], Meaning]
+# How a text of some media type is read. Raises `DecodeError`.
+BodyDecoder = Callable[[str], DecodedBody]
 
 
-def meaning_of(body: bytes, reading: Reading) -> Meaning:
+def decoded_body(body: bytes, reading: BodyDecoder) -> DecodedBody:
     """What a body means. Raises a problem: 400 where it is no UTF-8, 422 where it means nothing."""
     try:
         return reading(body.decode())
     except UnicodeDecodeError as error:
         raise Problem(400, "not-utf-8", f"The body is not UTF-8 at byte {error.start}.") from None
-    except Unreadable as error:
+    except DecodeError as error:
         reason = shorten(str(error), _MAX_REASON_CHARACTERS)
         violation = Violation("", f"{reason} (line {error.line})", error.line)
         raise Problem(

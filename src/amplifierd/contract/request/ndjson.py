@@ -9,16 +9,16 @@ from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope
 
 from ...storage.model.records import Digest, Export, ExportLine
-from ...storage.values.json_text import MOST_VALUES
+from ...storage.values.json_text import MAX_VALUES
 from ..core.document import Document
 from ..core.executor import INLINE_BYTES, SerialExecutor
-from ..core.ijson import DEEPEST
-from ..core.request_state import Capacity, exchange_of
+from ..core.ijson import MAX_DEPTH
+from ..core.request_state import AdmissionLimit, request_state_of
 from ..core.schema import Schemas, Validator
 from .body import NDJSON, UNCOUNTED_BYTES, Body, RecordReader, check_size
 
 # A record stands one level deeper in its line than in the body that brought it.
-_DEEPEST = DEEPEST + 1
+_MAX_DEPTH = MAX_DEPTH + 1
 # A session has what two bodies brought, its context and why it failed; and times, names, numbers.
 _BODIES = 2
 _AROUND_BYTES = 64 * 1024
@@ -74,7 +74,9 @@ class LineReader:
 class LineBody(Body):
     """The body of an operation whose handler takes an `Export`."""
 
-    def __init__(self, validator: Validator, max_bytes: int, capacity: Capacity, executor: SerialExecutor) -> None:
+    def __init__(
+        self, validator: Validator, max_bytes: int, capacity: AdmissionLimit, executor: SerialExecutor
+    ) -> None:
         records = _export_lines(validator)
         super().__init__(records, [NDJSON], required=True, max_bytes=sys.maxsize, capacity=capacity, executor=executor)
         self._lines = LineReader(records, max_bytes, executor)
@@ -83,9 +85,9 @@ class LineBody(Body):
         """The body, whose lines are read as they come. Raises a 415 problem, and others out of its batches."""
         self._check_headers(scope)
         digest = hashlib.sha256()
-        exchange = exchange_of(scope)
-        batches = self._lines.read(_chunks(receive, digest), partial(self._capacity.resize, exchange))
-        return Export(batches, exchange.progressed), digest
+        request_state = request_state_of(scope)
+        batches = self._lines.read(_chunks(receive, digest), partial(self._capacity.resize, request_state))
+        return Export(batches, request_state.progressed), digest
 
 
 def line_reader(document: Document, max_bytes: int) -> LineReader:
@@ -95,7 +97,7 @@ def line_reader(document: Document, max_bytes: int) -> LineReader:
 
 
 def _export_lines(validator: Validator) -> RecordReader:
-    return RecordReader(validator, ExportLine, _DEEPEST, _BODIES * MOST_VALUES + _AROUND_VALUES)
+    return RecordReader(validator, ExportLine, _MAX_DEPTH, _BODIES * MAX_VALUES + _AROUND_VALUES)
 
 
 async def _chunks(receive: Receive, digest: Digest) -> AsyncGenerator[bytes, None]:

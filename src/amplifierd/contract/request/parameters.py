@@ -10,9 +10,9 @@ from ..core.document import ContractError, Document, Json
 from ..core.problems import Headers, Problem, shorten
 from ..core.schema import Schemas, Validator
 
-MOST_PARAMETERS = 100
+MAX_PARAMETERS = 100
 # So many queries of an operation are read once.
-MOST_REMEMBERED = 32
+MAX_REMEMBERED = 32
 
 _INTEGER = re.compile(r"-?(0|[1-9][0-9]{0,30})")
 _NUMBER = re.compile(r"-?(0|[1-9][0-9]{0,30})(\.[0-9]{1,30})?([eE][+-]?[0-9]{1,2})?")
@@ -91,7 +91,7 @@ class QueryParameters:
         self._required = [parameter.name for parameter in parameters if parameter.required]
         self.names = list(self._parameters)
         # Who asks again mostly asks the same.
-        self._values = lru_cache(maxsize=MOST_REMEMBERED)(self._read)
+        self._values = lru_cache(maxsize=MAX_REMEMBERED)(self._read)
 
     def bind(self, query: bytes, arguments: Arguments) -> None:
         """Put each parameter's value into `arguments`, its default or None where it is left out.
@@ -172,11 +172,11 @@ def _pairs(query: bytes) -> list[tuple[str, str]]:
     try:
         # Between two `&` there may be nothing, which is no parameter.
         text = re.sub("&+", "&", query.decode("ascii")).strip("&")
-        return parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=MOST_PARAMETERS)
+        return parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=MAX_PARAMETERS)
     except UnicodeDecodeError:
         raise _bad("The query is not UTF-8, percent-encoded.") from None
     except ValueError:
-        raise _bad(f"The query has more than {MOST_PARAMETERS} parameters.") from None
+        raise _bad(f"The query has more than {MAX_PARAMETERS} parameters.") from None
 
 
 def _bad(detail: str) -> Problem:

@@ -15,7 +15,7 @@ _encode_lines = msgspec.json.Encoder().encode_lines
 
 Records = list[msgspec.Raw]
 # How records are written in a media type, one after the other.
-Rendering = Callable[[Records], bytes]
+Renderer = Callable[[Records], bytes]
 
 
 class Representation(NamedTuple):
@@ -33,10 +33,10 @@ JSON_ARRAY = Representation(JSON.encode(), lambda block: block, b"[", b"]")
 class Representations:
     """The forms of an operation's answer by their media types, the first of which is that of who asks for none."""
 
-    def __init__(self, media_types: list[str], renderings: Mapping[str, Rendering]) -> None:
+    def __init__(self, media_types: list[str], renderers: Mapping[str, Renderer]) -> None:
         """Raises KeyError for a media type that has no rendering."""
         self._media_types = media_types
-        self._forms = {name: _representation(name, renderings) for name in media_types}
+        self._forms = {name: _representation(name, renderers) for name in media_types}
 
     def choose(self, headers: Headers) -> Representation:
         """The form that a request's `Accept` likes best. Raises a 406 problem where it likes none."""
@@ -57,10 +57,10 @@ def _liked(accept: str) -> MIMEAccept:
     return MIMEAccept([(name.partition(";")[0].rstrip(), liking) for name, liking in parse_accept_header(accept)])
 
 
-def _representation(media_type: str, renderings: Mapping[str, Rendering]) -> Representation:
+def _representation(media_type: str, renderers: Mapping[str, Renderer]) -> Representation:
     if media_type == JSON:
         return JSON_ARRAY
-    rendering = _encode_lines if media_type == NDJSON else renderings[media_type]
+    rendering = _encode_lines if media_type == NDJSON else renderers[media_type]
     charset = b"; charset=utf-8" if media_type.startswith("text/") else b""
     return Representation(media_type.encode() + charset, lambda block: rendering(_split(block)))
 

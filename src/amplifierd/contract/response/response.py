@@ -18,7 +18,7 @@ from ..core.executor import INLINE_BYTES, SerialExecutor
 from ..core.problems import Headers
 from ..request.body import JSON, NDJSON
 from .etag import NOT_MODIFIED, Preconditions, check_versioned, etag_of
-from .negotiation import JSON_ARRAY, Rendering, Representation, Representations
+from .negotiation import JSON_ARRAY, Renderer, Representation, Representations
 from .record_encoding import encode_long, is_long
 from .sse import EVENT_STREAM, Frames, send_events
 
@@ -44,14 +44,14 @@ class Response:
         document: Document,
         operation: Json,
         handler: Callable[..., Any],
-        renderings: Mapping[tuple[str, str], Rendering],
+        renderers: Mapping[tuple[str, str], Renderer],
         preconditions: Preconditions | None,
         executor: SerialExecutor,
     ) -> None:
         self._executor = executor
         self._returns: Any = get_type_hints(handler)["return"]
         self.status, declared = _success(document, operation)
-        self._representations = _representations(self._returns, operation, declared, renderings)
+        self._representations = _representations(self._returns, operation, declared, renderers)
         self._listing_name = _listing_name(self._returns)
         self._frames = Frames()
         headers = declared.get("headers", {})
@@ -215,13 +215,13 @@ def _success(document: Document, operation: Json) -> tuple[int, Json]:
 
 
 def _representations(
-    returns: Any, operation: Json, declared: Json, renderings: Mapping[tuple[str, str], Rendering]
+    returns: Any, operation: Json, declared: Json, renderers: Mapping[tuple[str, str], Renderer]
 ) -> Representations | None:
     """The forms of a list or a record that has several; None where it has one, which is the one that it must be."""
     media_types = list(declared.get("content", {}))
     operation_id = operation["operationId"]
     if (returns is Listing and media_types != [JSON]) or (returns not in (Events, Export) and len(media_types) > 1):
-        forms = {media_type: form for (name, media_type), form in renderings.items() if name == operation_id}
+        forms = {media_type: form for (name, media_type), form in renderers.items() if name == operation_id}
         try:
             return Representations(media_types, forms)
         except KeyError as error:

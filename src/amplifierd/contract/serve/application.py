@@ -14,7 +14,7 @@ from connexion.operations.abstract import AbstractOperation
 from connexion.resolver import Resolution, Resolver
 
 from ..access.cors import Cors, Preflights
-from ..access.origin_check import Gate
+from ..access.origin_check import OriginCheck
 from ..access.probes import Probes, Readiness
 from ..access.rate_limit import RateLimit
 from ..access.security import Authenticate
@@ -23,13 +23,13 @@ from ..compile.routing import Operations, Routing
 from ..core.document import ContractError, Document, Json
 from ..core.executor import SerialExecutor
 from ..core.paths import Paths
-from ..core.request_state import Capacity
+from ..core.request_state import AdmissionLimit
 from ..core.schema import Schemas
-from ..request.media_decoders import Reading
+from ..request.media_decoders import BodyDecoder
 from ..request.target_limit import longest_target
-from ..response.negotiation import Rendering
+from ..response.negotiation import Renderer
 from .docs import Pages
-from .error_boundary import AccessLog, Edge
+from .error_boundary import AccessLog, ErrorBoundary
 from .response_validation import ResponseCheck
 
 Lifespan = Callable[[Any], AbstractAsyncContextManager[None]]
@@ -72,23 +72,23 @@ def compile_contract(
     max_body: int,
     check_responses: bool,
     lifespan: Lifespan,
-    renderings: Mapping[tuple[str, str], Rendering],
-    readings: Mapping[tuple[str, str], Reading],
+    renderers: Mapping[tuple[str, str], Renderer],
+    body_decoders: Mapping[tuple[str, str], BodyDecoder],
     access_log: AccessLog | None = None,
 ) -> ContractApplication:
     """The ASGI application that serves `document`.
 
     `handlers` is the package with a module for each tag and a function for each operationId, in snake_case;
     `provided` is what handlers may ask for by name besides what the contract gives them, and the `workspace` of the
-    request's credential; `statuses` says which status an error of the domain has; `renderings` write an operation's
-    answer in a media type that is not JSON, `readings` read a body in one; bodies, or their lines, have at most
+    request's credential; `statuses` says which status an error of the domain has; `renderers` write an operation's
+    answer in a media type that is not JSON, `body_decoders` read a body in one; bodies, or their lines, have at most
     `max_body` bytes. With `check_responses` whatever is sent is held against the contract first; `access_log` is told
     of each request. Raises `ContractError` where document and handlers do not fit.
     """
     _refuse_double_names(document)
     paths = Paths(document)
     schemas = Schemas(document)
-    capacity = Capacity(access.most_requests, access.most_bytes)
+    capacity = AdmissionLimit(access.most_requests, access.most_bytes)
     rate_limit = None if access.rate_limit is None else RateLimit(access.rate_limit)
     compilation = Compilation(
         document,
@@ -99,15 +99,15 @@ def compile_contract(
         capacity,
         SerialExecutor(),
         max_body,
-        renderings,
-        readings,
+        renderers,
+        body_decoders,
     )
     # From the outermost to the innermost. Connexion's type hint names applications; it takes what makes them.
     middlewares: list[Any] = [
         partial(
-            Edge,
+            ErrorBoundary,
             statuses=statuses,
-            gate=Gate(access.hosts, access.origins),
+            gate=OriginCheck(access.hosts, access.origins),
             capacity=capacity,
             seconds=access.request_seconds,
             probes=Probes(document, access.readiness),

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from itertools import takewhile
 
 from ..core.problems import RETRY_AFTER_SECONDS, Problem
-from ..core.request_state import Exchange
+from ..core.request_state import RequestState
 
 # A request that is cancelled has this long to say whether it wrote anything; then it is answered without that.
 UNWINDING_SECONDS = 1.0
@@ -16,31 +16,31 @@ _SAFE = ("GET", "HEAD", "OPTIONS")
 class Deadlines:
     """Calls `overdue` with each request whose deadline passes, `seconds` after it was last set."""
 
-    def __init__(self, seconds: float, overdue: Callable[[Exchange], None]) -> None:
+    def __init__(self, seconds: float, overdue: Callable[[RequestState], None]) -> None:
         self.seconds = seconds
         self._overdue = overdue
         # The next to pass is the first: a deadline that is set again goes to the end.
-        self._due: dict[Exchange, float] = {}
+        self._due: dict[RequestState, float] = {}
         self._timer: asyncio.TimerHandle | None = None
 
-    def set(self, exchange: Exchange) -> None:
+    def set(self, request_state: RequestState) -> None:
         """Give a request all of its time, from now on."""
         loop = asyncio.get_running_loop()
-        self._due.pop(exchange, None)
-        self._due[exchange] = due = loop.time() + self.seconds
+        self._due.pop(request_state, None)
+        self._due[request_state] = due = loop.time() + self.seconds
         if self._timer is None:
             self._timer = loop.call_at(due, self._look)
 
-    def lift(self, exchange: Exchange) -> None:
+    def lift(self, request_state: RequestState) -> None:
         """Let a request take as long as it does."""
-        self._due.pop(exchange, None)
+        self._due.pop(request_state, None)
 
     def _look(self) -> None:
         loop = asyncio.get_running_loop()
         now = loop.time()
-        for exchange, _ in list(takewhile(lambda item: item[1] <= now, self._due.items())):
-            del self._due[exchange]
-            self._overdue(exchange)
+        for request_state, _ in list(takewhile(lambda item: item[1] <= now, self._due.items())):
+            del self._due[request_state]
+            self._overdue(request_state)
         self._timer = None
         for due in self._due.values():
             self._timer = loop.call_at(due, self._look)

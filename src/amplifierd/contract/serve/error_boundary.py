@@ -10,10 +10,10 @@ from itertools import count
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from ..access.origin_check import Gate
+from ..access.origin_check import OriginCheck
 from ..access.probes import Probes
 from ..core.problems import RETRY_AFTER_SECONDS, Problem, problem_of, render
-from ..core.request_state import Capacity, Exchange
+from ..core.request_state import AdmissionLimit, RequestState
 from ..request.header_limits import check_headers
 from ..response.etag import PRECONDITION_FAILED, explain
 from .deadline import UNWINDING_SECONDS, Deadlines, deadline_exceeded
@@ -30,7 +30,7 @@ _ENDING = Problem(
 )
 
 
-class Edge:
+class ErrorBoundary:
     """Serves `app` to the world, as `gate` lets it in and within `capacity`; `statuses` says which status a fact has.
 
     `probes` tells what is served at any load, and while the daemon starts. What is no request, as a server's start and
@@ -43,8 +43,8 @@ class Edge:
         self,
         app: ASGIApp,
         statuses: Mapping[type[Exception], int],
-        gate: Gate,
-        capacity: Capacity,
+        gate: OriginCheck,
+        capacity: AdmissionLimit,
         seconds: float,
         probes: Probes,
         access_log: AccessLog | None,
@@ -64,56 +64,56 @@ class Edge:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        exchange = Exchange(scope, receive, send, f"{self._process}-{next(self._numbers):x}", self._deadlines)
+        request_state = RequestState(scope, receive, send, f"{self._process}-{next(self._numbers):x}", self._deadlines)
         started = time.perf_counter()
         try:
             self._enter(scope)
             check_headers(scope["headers"])
-            self._gate.check(scope, exchange)
+            self._gate.check(scope, request_state)
             self._probes.check_ready(scope)
-            await self._app(_without_trailing_slash(scope), exchange.receive, exchange.send)
+            await self._app(_without_trailing_slash(scope), request_state.receive, request_state.send)
         except ClientDisconnect:
-            exchange.status = 499
+            request_state.status = 499
         except asyncio.CancelledError as cancelled:
-            await self._answer_cancelled(exchange, nothing_written=getattr(cancelled, "nothing_written", False))
+            await self._answer_cancelled(request_state, nothing_written=getattr(cancelled, "nothing_written", False))
         except Exception as error:  # noqa: BLE001  # whatever it is, the client gets a problem body
-            await self._answer_error(error, exchange, scope)
+            await self._answer_error(error, request_state, scope)
             _release(error)
         finally:
-            self._capacity.leave(exchange)
-            exchange.end(scope)
+            self._capacity.leave(request_state)
+            request_state.end(scope)
             if self._access_log is not None:
                 milliseconds = (time.perf_counter() - started) * 1e3
                 # The raw path is percent-encoded: nothing that a client sends can begin a line of its own.
                 path = scope["raw_path"].decode("latin-1")
-                self._access_log(scope["method"], path, exchange.status, milliseconds, exchange.request_id)
+                self._access_log(scope["method"], path, request_state.status, milliseconds, request_state.request_id)
 
-    def _cancel(self, exchange: Exchange) -> None:
-        exchange.is_overdue = True
-        assert exchange.task is not None, "A request is served in a task."
-        exchange.task.cancel()
-        exchange.task.get_loop().call_later(UNWINDING_SECONDS, self._answer_uncertain, exchange)
+    def _cancel(self, request_state: RequestState) -> None:
+        request_state.is_overdue = True
+        assert request_state.task is not None, "A request is served in a task."
+        request_state.task.cancel()
+        request_state.task.get_loop().call_later(UNWINDING_SECONDS, self._answer_uncertain, request_state)
 
-    def _answer_uncertain(self, exchange: Exchange) -> None:
+    def _answer_uncertain(self, request_state: RequestState) -> None:
         """Answer a request that does not end though it is cancelled: its database does not react, say."""
-        task = asyncio.get_running_loop().create_task(self._answer_overdue(exchange, nothing_written=False))
+        task = asyncio.get_running_loop().create_task(self._answer_overdue(request_state, nothing_written=False))
         self._answering.add(task)
         task.add_done_callback(self._answering.discard)
 
-    async def _answer_cancelled(self, exchange: Exchange, *, nothing_written: bool) -> None:
-        if exchange.is_overdue:
-            assert exchange.task is not None, "A request is served in a task."
+    async def _answer_cancelled(self, request_state: RequestState, *, nothing_written: bool) -> None:
+        if request_state.is_overdue:
+            assert request_state.task is not None, "A request is served in a task."
             # The task goes on to the next request of its connection.
-            exchange.task.uncancel()
-            await self._answer_overdue(exchange, nothing_written=nothing_written)
-        elif not exchange.status:
+            request_state.task.uncancel()
+            await self._answer_overdue(request_state, nothing_written=nothing_written)
+        elif not request_state.status:
             # The server ends, and has waited long enough. An answer that has begun is cut, which tells its client.
-            await self._answer(_ENDING, exchange)
+            await self._answer(_ENDING, request_state)
 
-    async def _answer_overdue(self, exchange: Exchange, *, nothing_written: bool) -> None:
-        if not exchange.status:
-            problem = deadline_exceeded(self._deadlines.seconds, exchange.method, nothing_written=nothing_written)
-            await self._answer(problem, exchange)
+    async def _answer_overdue(self, request_state: RequestState, *, nothing_written: bool) -> None:
+        if not request_state.status:
+            problem = deadline_exceeded(self._deadlines.seconds, request_state.method, nothing_written=nothing_written)
+            await self._answer(problem, request_state)
 
     def _enter(self, scope: Scope) -> None:
         try:
@@ -122,25 +122,25 @@ class Edge:
             if not self._probes.is_unlimited(scope):
                 raise
 
-    async def _answer_error(self, error: Exception, exchange: Exchange, scope: Scope) -> None:
-        if exchange.is_overdue:
+    async def _answer_error(self, error: Exception, request_state: RequestState, scope: Scope) -> None:
+        if request_state.is_overdue:
             # Of how it came to its end its client knows already, or is told now.
-            await self._answer_overdue(exchange, nothing_written=False)
+            await self._answer_overdue(request_state, nothing_written=False)
             return
-        problem = problem_of(error, self._statuses, exchange.request_id)
+        problem = problem_of(error, self._statuses, request_state.request_id)
         if problem.status == PRECONDITION_FAILED:
             explain(problem, scope["headers"])
         if problem.status == 500:
-            logger.error("Request %s failed", exchange.request_id, exc_info=error)
-        if exchange.status:
+            logger.error("Request %s failed", request_state.request_id, exc_info=error)
+        if request_state.status:
             # The status is sent; only a connection cut short still tells the client that something failed.
             raise error
-        await self._answer(problem, exchange)
+        await self._answer(problem, request_state)
 
-    async def _answer(self, problem: Problem, exchange: Exchange) -> None:
-        headers, body = render(problem, exchange.request_id)
-        await exchange.send({"type": "http.response.start", "status": problem.status, "headers": headers})
-        await exchange.send({"type": "http.response.body", "body": body})
+    async def _answer(self, problem: Problem, request_state: RequestState) -> None:
+        headers, body = render(problem, request_state.request_id)
+        await request_state.send({"type": "http.response.start", "status": problem.status, "headers": headers})
+        await request_state.send({"type": "http.response.body", "body": body})
 
 
 def _release(error: BaseException | None) -> None:

@@ -13,7 +13,7 @@ import msgspec
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ..core.document import Document, Json
-from ..core.ijson import DEEPEST, NotIJson, decode
+from ..core.ijson import MAX_DEPTH, NotIJson, decode
 from ..core.paths import Paths
 from ..core.problems import Problem, render
 from ..core.schema import Schemas, Validator
@@ -152,4 +152,4 @@ def _values(media_type: str, body: bytes) -> list[Any]:
     if media_type.startswith("text/"):
         return [body.decode()]
     texts = body.splitlines() if media_type == NDJSON else [body]
-    return [decode(text, deepest=DEEPEST + LEVELS_AROUND, most_values=sys.maxsize)[0] for text in texts]
+    return [decode(text, deepest=MAX_DEPTH + LEVELS_AROUND, most_values=sys.maxsize)[0] for text in texts]

@@ -4,6 +4,7 @@ A recipient has to take blanks around extensions (RFC 9112, section 7.1.1), and 
 """
 
 import re
+from enum import IntEnum
 
 # `1a; name = "value"`: a size, then extensions with blanks around each part of them.
 _TOKEN = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
@@ -11,8 +12,14 @@ _QUOTED = rb'"(?:[\t !#-\[\]-~\x80-\xff]|\\[\t -~\x80-\xff])*+"'
 _EXTENSION = rb"[\t ]*+;[\t ]*+%b(?:[\t ]*+=[\t ]*+(?:%b|%b))?+" % (_TOKEN, _TOKEN, _QUOTED)
 _SIZE_LINE = re.compile(rb"([0-9A-Fa-f]++)(?:%b)*+\r\n" % _EXTENSION)
 
-# What is coming: nothing yet, a head, a body.
-NOTHING, HEAD, BODY = range(3)
+
+class ParseState(IntEnum):
+    """What of a request the parser reads next; IDLE between requests."""
+
+    IDLE = 0
+    HEAD = 1
+    BODY = 2
+
 
 _LINE_END = b"\r\n"
 _END = b"\r\n\r\n"
@@ -91,14 +98,14 @@ class Pieces:
         # The last that was taken: where a head ends may be between two pieces.
         self._last = b""
 
-    def take(self, piece: bytes, coming: int) -> tuple[bytes, int]:
+    def take(self, piece: bytes, state: ParseState) -> tuple[bytes, int]:
         """What the parser is given of a piece, and how many bytes of the piece that is."""
-        if coming == BODY:
+        if state is ParseState.BODY:
             if self.chunks is not None:
                 taken, left = self.chunks.take(piece)
                 return taken, len(piece) - len(left)
             size = min(len(piece), self.body_left) or len(piece)
-        elif coming == HEAD:
+        elif state is ParseState.HEAD:
             end = (self._last + piece).find(_END)
             size = len(piece) if end < 0 else end + len(_END) - len(self._last)
         else:

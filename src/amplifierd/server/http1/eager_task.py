@@ -34,7 +34,7 @@ class EagerTasks(Protocol):
 
 def eager_tasks(loop: asyncio.AbstractEventLoop, waiting: set[asyncio.Task[Any]]) -> EagerTasks:
     """Those that this Python has; tasks are `waiting` while they wait."""
-    return NativeEagerTasks(loop, waiting) if sys.version_info >= (3, 12) else EagerTask(loop, waiting)
+    return NativeEagerTasks(loop, waiting) if sys.version_info >= (3, 12) else ReusableEagerTask(loop, waiting)
 
 
 class NativeEagerTasks:
@@ -60,7 +60,7 @@ class NativeEagerTasks:
         """Nothing is left to end."""
 
 
-class EagerTask:
+class ReusableEagerTask:
     """Runs one coroutine after the other, until `end`; its task is among those `waiting` while one of them waits.
 
     Each runs in a copy of `context`, so that what it sets there is gone with it.

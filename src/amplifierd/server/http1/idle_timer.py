@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import Callable
 
 
-class Patience:
+class IdleTimer:
     """Calls `overdue` once the time `due` has come, that of the loop's clock; None is never.
 
     What is due is never due sooner than `seconds` after it was set: so often it looks.

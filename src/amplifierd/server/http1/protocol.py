@@ -11,20 +11,20 @@ from uvicorn.server import ServerState
 
 from ...contract import Problem
 from .asgi import Application, Header
-from .body_chunks import BODY, HEAD, NOTHING, ChunkedBody, Pieces
+from .body_chunks import ChunkedBody, ParseState, Pieces
 from .eager_task import eager_tasks
 from .error_responses import problem, refusal_of, refusing, response, unsupported
-from .idle_timer import Patience
+from .idle_timer import IdleTimer
 from .limits import LIMITS, Limits
 from .request import Request, scope_of, scope_on
 from .upgrade_stripping import without_offer
-from .write_buffer import CorkedTransport
+from .write_buffer import WriteBuffer
 
 # So much is parsed at once. Requests that were sent ahead past that wait as the bytes that they are.
 PIECE_BYTES = 8 * 1024
 # So much of a body may wait for its application, and of what was sent ahead for its turn. Who does not read does not
 # learn that its client is gone.
-_MOST_HELD_BYTES = 64 * 1024
+_MAX_HELD_BYTES = 64 * 1024
 
 
 class Protocol(asyncio.Protocol):
@@ -58,7 +58,7 @@ class Protocol(asyncio.Protocol):
         # Whatever the application's contract allows fits (see contract/request/target_limit.py).
         self._target_bytes: int = max(limits.target_bytes, getattr(config.loaded_app, "longest_target", 0))
         self._parser = self._new_parser()
-        self._coming = NOTHING
+        self._parse_state = ParseState.IDLE
         self._target = b""
         self._headers: list[Header] = []
         self._codings: list[bytes] = []
@@ -66,14 +66,14 @@ class Protocol(asyncio.Protocol):
         # The last request whose head is here; the one that is being answered; those that wait for their turn.
         self._last: Request | None = None
         self._answering: Request | None = None
-        self._ahead: deque[Request] = deque()
+        self._pipelined: deque[Request] = deque()
         # Something else is coming than before what was parsed last.
         self._has_turned = False
         # What came of a head or of trailers; and of a body, since that was looked at.
-        self._gathered = 0
+        self._head_bytes = 0
         self._body_bytes = 0
         # What is not parsed yet.
-        self._rest: bytes | memoryview = b""
+        self._unparsed: bytes | memoryview = b""
         self._pieces = Pieces()
         self._is_paused = False
         self._is_refused = False
@@ -82,33 +82,33 @@ class Protocol(asyncio.Protocol):
         self, transport: asyncio.Transport
     ) -> None:
         self.server_state.connections.add(self)  # type: ignore[arg-type]  # it lists uvicorn's own
-        self._transport = CorkedTransport(transport, self._loop)
+        self._transport = WriteBuffer(transport, self._loop)
         self.write, self.close = self._transport.write, self._transport.close
         self._eager = eager_tasks(self._loop, self.server_state.tasks)
         self._drained = asyncio.Event()
         self._scope = scope_on(transport)
         least = min(self._limits.head_seconds, self._idle_seconds)
-        self._patience = Patience(self._loop, least, self._overdue)
-        self._patience.wait(self._limits.head_seconds)
+        self._idle_timer = IdleTimer(self._loop, least, self._overdue)
+        self._idle_timer.wait(self._limits.head_seconds)
         if len(self.server_state.connections) > self._limits.connections:
             self._refuse(problem(503, f"There are {self._limits.connections} connections, as many as may be."))
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  # whatever it was, the client is gone
         self.server_state.connections.discard(self)
-        self._patience.end()
+        self._idle_timer.end()
         # They lead back here: what is in no circle needs no garbage collector.
         del self._parser
-        requests, self._ahead, self._last = [self._answering, *self._ahead], deque(), None
-        self._rest, self._is_refused = b"", True
+        requests, self._pipelined, self._last = [self._answering, *self._pipelined], deque(), None
+        self._unparsed, self._is_refused = b"", True
         for request in requests:
             if request is not None:
-                request.cut()
+                request.abort()
         self.resume_writing()
         self._eager.end()
 
     def data_received(self, data: bytes) -> None:
         if not self._is_refused:
-            self._rest = b"".join((self._rest, data)) if self._rest else data
+            self._unparsed = b"".join((self._unparsed, data)) if self._unparsed else data
             self._parse()
 
     def pause_writing(self) -> None:
@@ -127,7 +127,7 @@ class Protocol(asyncio.Protocol):
             self._last.keep_alive = False
 
     def on_message_begin(self) -> None:
-        self._coming = HEAD
+        self._parse_state = ParseState.HEAD
         self._has_turned = True
         self._target = b""
         self._headers = []
@@ -157,16 +157,16 @@ class Protocol(asyncio.Protocol):
         if parser.should_upgrade():
             return
         request = self._requested()
-        self._coming = BODY
+        self._parse_state = ParseState.BODY
         self._pieces.chunks = ChunkedBody() if self._codings else None
         self._has_turned = True
-        self._gathered = 0
+        self._head_bytes = 0
         # Trailers come into another list: they are no headers (RFC 9110, section 6.5.1).
         self._headers = []
         if self._answering is None:
             self._answering = request
         else:
-            self._ahead.append(request)
+            self._pipelined.append(request)
         self._last = request
 
     def on_body(self, body: bytes) -> None:
@@ -175,15 +175,15 @@ class Protocol(asyncio.Protocol):
         request = self._last
         if request is not None and not request.is_done:
             request.feed(body)
-            if request.held_bytes > _MOST_HELD_BYTES:
+            if request.held_bytes > _MAX_HELD_BYTES:
                 self._pause()
 
     def on_message_complete(self) -> None:
         if self._last is not None and not self._parser.should_upgrade():
             self._last.end()
-            self._coming = NOTHING
+            self._parse_state = ParseState.IDLE
             self._pieces.chunks = None
-            self._gathered = 0
+            self._head_bytes = 0
 
     async def drain(self) -> None:
         """Wait until little is left to send."""
@@ -191,7 +191,7 @@ class Protocol(asyncio.Protocol):
 
     def read_on(self) -> None:
         """Read what the client sends, once all that came is parsed."""
-        if self._rest:
+        if self._unparsed:
             self._loop.call_soon(self._parse)
         elif self._is_paused:
             self._resume()
@@ -199,7 +199,7 @@ class Protocol(asyncio.Protocol):
     def _resume(self) -> None:
         self._is_paused = False
         self._transport.resume_reading()
-        if self._coming:
+        if self._parse_state:
             # While the server did not read, its client could not send.
             self._expect()
 
@@ -207,25 +207,25 @@ class Protocol(asyncio.Protocol):
         """Answer the next one, or wait for it."""
         self._answering = None
         if not request.keep_alive:
-            if self._coming or self._rest or self._ahead:
+            if self._parse_state or self._unparsed or self._pipelined:
                 self._read_no_more()
             self.close()
-        elif self._rest or self._is_paused or self._ahead:
+        elif self._unparsed or self._is_paused or self._pipelined:
             self._next()
-        elif not self._coming:
-            self._patience.wait(self._idle_seconds)
+        elif not self._parse_state:
+            self._idle_timer.wait(self._idle_seconds)
 
     def _next(self) -> None:
         if self._transport.is_closing():
             return
         self.read_on()
-        if self._coming:
+        if self._parse_state:
             self._expect()
-        if self._ahead:
-            self._answering = self._ahead.popleft()
+        if self._pipelined:
+            self._answering = self._pipelined.popleft()
             self._begin(self._answering)
-        elif not self._coming:
-            self._patience.wait(self._idle_seconds)
+        elif not self._parse_state:
+            self._idle_timer.wait(self._idle_seconds)
 
     def _new_parser(self) -> httptools.HttpRequestParser:
         parser = httptools.HttpRequestParser(self)
@@ -249,7 +249,7 @@ class Protocol(asyncio.Protocol):
             self._transport.pause_reading()
 
     def _parse(self) -> None:
-        if not self._rest:
+        if not self._unparsed:
             return
         before = self._answering
         self._parse_what_is_there()
@@ -270,11 +270,11 @@ class Protocol(asyncio.Protocol):
         """Parse until a request has to wait for the answer to the one before it."""
         piece, is_begun = b"", False
         try:
-            while self._rest and not self._ahead:
-                is_begun = self._coming == HEAD
-                whole = memoryview(self._rest)
-                piece, size = self._pieces.take(bytes(whole[:PIECE_BYTES]), self._coming)
-                self._rest = whole[size:]
+            while self._unparsed and not self._pipelined:
+                is_begun = self._parse_state is ParseState.HEAD
+                whole = memoryview(self._unparsed)
+                piece, size = self._pieces.take(bytes(whole[:PIECE_BYTES]), self._parse_state)
+                self._unparsed = whole[size:]
                 self._feed(piece, size)
         except httptools.HttpParserError as error:
             self._refuse(refusal_of(error, piece, is_begun=is_begun))
@@ -289,10 +289,10 @@ class Protocol(asyncio.Protocol):
             if piece:
                 self._parser.feed_data(piece)
         except httptools.HttpParserUpgrade as upgrade:
-            self._rest = b"".join((self._without_offer(), piece[upgrade.args[0] :], self._rest))
-        if self._coming and self._body_bytes == body_bytes:
+            self._unparsed = b"".join((self._without_offer(), piece[upgrade.args[0] :], self._unparsed))
+        if self._parse_state and self._body_bytes == body_bytes:
             # The parser keeps a header, or a trailer, until it ends.
-            self._gathered += size
+            self._head_bytes += size
             self._check_head()
 
     def _check_head(self) -> None:
@@ -301,36 +301,38 @@ class Protocol(asyncio.Protocol):
         if len(self._target) > self._target_bytes:
             raise problem(414, f"The target has more than {self._target_bytes} bytes, the most that it may have.")
         # What came in one piece is not large.
-        if len(self._headers) > limits.headers or (self._gathered and self._gathered_bytes() > limits.header_bytes):
+        if len(self._headers) > limits.headers or (self._head_bytes and self._head_size() > limits.header_bytes):
             raise problem(
                 431, f"There are more than {limits.headers} headers, or {limits.header_bytes} bytes of them: send less."
             )
 
-    def _gathered_bytes(self) -> int:
+    def _head_size(self) -> int:
         whole = sum(len(name) + len(value) + 4 for name, value in self._headers)
-        return max(whole, self._gathered - len(self._target) - PIECE_BYTES)
+        return max(whole, self._head_bytes - len(self._target) - PIECE_BYTES)
 
     def _go_on(self) -> None:
         """Say what is due next; read it unless there is more to parse."""
         if self._last is None:
             # The first head of a connection is due from the beginning.
             return
-        if not self._coming:
-            self._patience.due = None
+        if not self._parse_state:
+            self._idle_timer.due = None
         elif self._has_turned:
             self._expect()
         self._has_turned = False
-        if len(self._rest) > _MOST_HELD_BYTES:
+        if len(self._unparsed) > _MAX_HELD_BYTES:
             self._pause()
         elif self._answering is None:
             # What comes next, if it comes.
             self.read_on()
-            if not self._coming:
-                self._patience.wait(self._idle_seconds)
+            if not self._parse_state:
+                self._idle_timer.wait(self._idle_seconds)
 
     def _expect(self) -> None:
         self._body_bytes = 0
-        self._patience.wait(self._limits.body_seconds if self._coming == BODY else self._limits.head_seconds)
+        self._idle_timer.wait(
+            self._limits.body_seconds if self._parse_state is ParseState.BODY else self._limits.head_seconds
+        )
 
     def _without_offer(self) -> bytes:
         """The head of the request that asked to upgrade, for a new parser."""
@@ -339,11 +341,15 @@ class Protocol(asyncio.Protocol):
 
     def _overdue(self) -> None:
         limits = self._limits
-        if not self._coming:
+        if not self._parse_state:
             self.close()
-        elif self._is_paused or self._ahead or (self._coming == BODY and self._body_bytes >= limits.body_bytes):
+        elif (
+            self._is_paused
+            or self._pipelined
+            or (self._parse_state is ParseState.BODY and self._body_bytes >= limits.body_bytes)
+        ):
             self._expect()
-        elif self._coming == BODY:
+        elif self._parse_state is ParseState.BODY:
             least, seconds = limits.body_bytes, limits.body_seconds
             self._refuse(problem(408, f"Less than {least} bytes of the body came within {seconds:g} seconds."))
         else:
@@ -351,7 +357,7 @@ class Protocol(asyncio.Protocol):
 
     def _refuse(self, refused: Problem) -> None:
         """Answer what is being received with a problem, in its turn; nothing after it is read."""
-        is_in_body = self._coming == BODY
+        is_in_body = self._parse_state is ParseState.BODY
         self._read_no_more()
         last = self._last
         if last is not None and is_in_body:
@@ -364,9 +370,9 @@ class Protocol(asyncio.Protocol):
 
     def _read_no_more(self) -> None:
         """Leave what still comes alone, so that the client can send it."""
-        self._is_refused, self._rest = True, b""
-        self._coming = NOTHING
-        self._patience.due = None
+        self._is_refused, self._unparsed = True, b""
+        self._parse_state = ParseState.IDLE
+        self._idle_timer.due = None
         self._transport.lingers = True
         self.read_on()
 
@@ -374,11 +380,11 @@ class Protocol(asyncio.Protocol):
         request.keep_alive = False
         if request.is_done:
             self.close()
-        elif self._ahead:
+        elif self._pipelined:
             # It waits for its turn, in which it is refused.
             request.app = refusing(refused)
         elif not request.has_begun:
-            request.cut()
+            request.abort()
             self._answer(refused)
 
     def _answer(self, refused: Problem) -> None:

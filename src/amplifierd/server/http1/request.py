@@ -117,7 +117,7 @@ class Request:
         self._is_whole = True
         self._tell()
 
-    def cut(self) -> None:
+    def abort(self) -> None:
         """Its client takes no answer any more."""
         self.is_cut = True
         self._tell()
@@ -217,7 +217,7 @@ class Request:
             logger.warning("An answer was left unfinished: its connection is cut")
         else:
             self._connection.write(response(problem(500, _DEFECT), self._connection.server_state.default_headers))
-        self.cut()
+        self.abort()
         self._connection.close()
 
 

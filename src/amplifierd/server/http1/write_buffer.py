@@ -11,10 +11,10 @@ from typing import Any
 # A client that is still sending reads what it was answered before the connection is gone (RFC 9112, section 9.6).
 LINGER_SECONDS = 2
 # What waits is sent at once past this, so that a stream which never waits is held back by its reader.
-_MOST_WAITING = 64 * 1024
+_MAX_WAITING = 64 * 1024
 
 
-class CorkedTransport:
+class WriteBuffer:
     """Writes to `transport` at the end of the turn, or before where much is waiting.
 
     Where it `lingers`, `close` says that no more is written, and closes some seconds later, or when it is called again.
@@ -35,7 +35,7 @@ class CorkedTransport:
             self._loop.call_soon(self._flush)
         self._waiting.append(data)
         self._size += len(data)
-        if self._size > _MOST_WAITING:
+        if self._size > _MAX_WAITING:
             self._flush()
 
     def close(self) -> None:

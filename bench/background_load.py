@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from .data import messages_of
 from .programs import BenchmarkFailed, Server
 
-_MOST_FILES = 4_096
+_MAX_FILES = 4_096
 # A connection that says nothing for longer is closed by its server.
 _BETWEEN_WORDS_SECONDS = 3.0
 _CHUNK_BYTES = 256 * 1024
@@ -29,7 +29,7 @@ class Crowd:
 @contextmanager
 def crowd(server: Server, sizes: Crowd) -> Iterator[None]:
     """A crowd about a server, in a thread. Raises `BenchmarkFailed` at the end where any of it was turned away."""
-    resource.setrlimit(resource.RLIMIT_NOFILE, (_MOST_FILES, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (_MAX_FILES, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
     failures: list[BaseException] = []
     over = threading.Event()
     thread = threading.Thread(target=lambda: failures.extend(asyncio.run(_gather(server, sizes, over))))
@@ -45,7 +45,7 @@ def crowd(server: Server, sizes: Crowd) -> Iterator[None]:
 
 async def _gather(server: Server, sizes: Crowd, over: threading.Event) -> list[BaseException]:
     tasks = [
-        *(asyncio.create_task(_say_little(server)) for _ in range(sizes.connections)),
+        *(asyncio.create_task(_idle_client(server)) for _ in range(sizes.connections)),
         *(asyncio.create_task(_follow(server, sizes.followed)) for _ in range(sizes.tails)),
         asyncio.create_task(_read_all(server, sizes.read)),
     ]
@@ -57,7 +57,7 @@ async def _gather(server: Server, sizes: Crowd, over: threading.Event) -> list[B
     return [failure for failure in failures if failure is not None]
 
 
-async def _say_little(server: Server) -> None:
+async def _idle_client(server: Server) -> None:
     async with _connection(server) as (reader, writer):
         while True:
             await _ask(reader, writer, "/api/v1/health")

@@ -17,11 +17,20 @@ from msgspec import UNSET
 
 from amplifierd.storage.model.errors import StorageError
 from amplifierd.storage.model.interface import Storage
-from amplifierd.storage.model.records import Event, Events, ExportLine, Listing, Once, OtherVersions, Session, Versions
+from amplifierd.storage.model.records import (
+    Event,
+    Events,
+    ExportLine,
+    IdempotentRequest,
+    Listing,
+    OtherVersions,
+    Session,
+    Versions,
+)
 from amplifierd.storage.values.clock import Clock
 from exact_json import tree
 from exports import Transcripts, export_of, exported, transcripts
-from model import Told, Workspace
+from model import Outcome, Workspace
 from reading import records
 
 SECONDS = 30
@@ -56,9 +65,9 @@ class Change:
     key: str | None = None
 
     @property
-    def once(self) -> Once | None:
+    def once(self) -> IdempotentRequest | None:
         """The request's key, with what tells it from another request."""
-        return None if self.key is None else Once(self.key, hashlib.sha256(repr(self).encode()))
+        return None if self.key is None else IdempotentRequest(self.key, hashlib.sha256(repr(self).encode()))
 
 
 class Comparison(RuleBasedStateMachine):
@@ -103,7 +112,7 @@ class Comparison(RuleBasedStateMachine):
         answered = self.outcome(lambda: self._ask(change, once))
         if isinstance(answered, Session) and answered.id not in self._ids:
             self._ids.append(answered.id)
-        told = Told(answered, began, self._clock.now(), self._stored(change))
+        told = Outcome(answered, began, self._clock.now(), self._stored(change))
         arguments = (*change.arguments, change.versions) if change.conditional else change.arguments
         expected = outcome_of(lambda: model.change(change.name, arguments, change.once, told))
         agree(plain(answered), plain(expected))
@@ -194,7 +203,7 @@ class Comparison(RuleBasedStateMachine):
         events += [f"{it[0]}.{it[1]}" for it in self._told[place, session_id] if it[0] <= last and it[1] <= version]
         return events[seen % len(events)]
 
-    def _ask(self, change: Change, once: Once | None) -> Coroutine[Any, Any, Any]:
+    def _ask(self, change: Change, once: IdempotentRequest | None) -> Coroutine[Any, Any, Any]:
         arguments = list(change.arguments)
         options: dict[str, object] = {}
         if change.name == "import_sessions":

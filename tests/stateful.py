@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import initialize, invariant, precondition, rule
 from msgspec.structs import replace
 
-import what_clients_say as said
+import strategies
 from amplifierd.storage.model.directory_records import NewDirectory
 from amplifierd.storage.model.profile_records import NewProfile
 from amplifierd.storage.model.records import (
@@ -26,9 +26,9 @@ from amplifierd.storage.model.records import (
     SessionQuery,
     SessionSummary,
 )
-from comparing import Change, Comparison, Near, agree, plain, plain_events
 from exact_json import tree
 from exports import has_copies, older, transcripts
+from model_compare import Change, Comparison, Near, agree, plain, plain_events
 from model_search import Term, found
 from reading import records
 
@@ -43,7 +43,7 @@ LIMITS = st.none() | st.integers(1, 4)
 class History(Comparison):
     """One history: requests in any order, and in the end all that is kept."""
 
-    @initialize(sizes=st.lists(st.lists(said.TEXTS, max_size=3), min_size=3, max_size=5))
+    @initialize(sizes=st.lists(st.lists(strategies.TEXTS, max_size=3), min_size=3, max_size=5))
     def begin(self, sizes: list[list[str]]) -> None:
         for name in self._names:
             self.run(self._prepare(name))
@@ -53,11 +53,11 @@ class History(Comparison):
                 new = NewMessages([BatchMessage(text) for text in texts])
                 self.append_messages(number % 2, number // 2, None, new, None, None)
 
-    @rule(place=PLACES, new=said.NEW_SESSIONS, key=said.KEYS)
+    @rule(place=PLACES, new=strategies.NEW_SESSIONS, key=strategies.KEYS)
     def create_session(self, place: int, new: NewSession, key: str | None) -> None:
         self.change(Change("create_session", place, (new,), key=key))
 
-    @rule(place=PLACES, number=NUMBERS, patch=said.PATCHES, near=VERSIONS)
+    @rule(place=PLACES, number=NUMBERS, patch=strategies.PATCHES, near=VERSIONS)
     def update_session(self, place: int, number: int, patch: SessionPatch, near: Near) -> None:
         self.change_session("update_session", place, number, near, patch)
 
@@ -66,12 +66,12 @@ class History(Comparison):
         place=PLACES,
         number=NUMBERS,
         near=VERSIONS,
-        key=said.KEYS,
+        key=strategies.KEYS,
     )
     def move_on(self, name: str, place: int, number: int, near: Near, key: str | None) -> None:
         self.change_session(name, place, number, near, key=key)
 
-    @rule(place=PLACES, number=NUMBERS, near=VERSIONS, failure=said.FAILURES, key=said.KEYS)
+    @rule(place=PLACES, number=NUMBERS, near=VERSIONS, failure=strategies.FAILURES, key=strategies.KEYS)
     def fail_session(self, place: int, number: int, near: Near, failure: Failure, key: str | None) -> None:
         self.change_session("fail_session", place, number, near, failure, key=key)
 
@@ -79,11 +79,11 @@ class History(Comparison):
     def delete_session(self, place: int, number: int, near: Near) -> None:
         self.change_session("delete_session", place, number, near)
 
-    @rule(place=PLACES, number=NUMBERS, near=VERSIONS, fork=said.FORKS, key=said.KEYS)
+    @rule(place=PLACES, number=NUMBERS, near=VERSIONS, fork=strategies.FORKS, key=strategies.KEYS)
     def fork_session(self, place: int, number: int, near: Near, fork: Fork, key: str | None) -> None:
         self.change_session("fork_session", place, number, near, fork, key=key)
 
-    @rule(place=PLACES, number=NUMBERS, near=VERSIONS, new=said.ONE, off=OFF, key=said.KEYS)
+    @rule(place=PLACES, number=NUMBERS, near=VERSIONS, new=strategies.ONE, off=OFF, key=strategies.KEYS)
     def append_message(
         self, place: int, number: int, near: Near, new: NewMessage, off: int | None, key: str | None
     ) -> None:
@@ -94,9 +94,9 @@ class History(Comparison):
         place=PLACES,
         number=NUMBERS,
         near=VERSIONS,
-        new=said.MANY_MESSAGES,
+        new=strategies.MANY_MESSAGES,
         off=OFF,
-        key=said.KEYS,
+        key=strategies.KEYS,
     )
     def append_messages(
         self, place: int, number: int, near: Near, new: NewMessages, off: int | None, key: str | None
@@ -109,7 +109,7 @@ class History(Comparison):
     def send_again(self, number: int) -> None:
         self.change(self._sent[number % len(self._sent)])
 
-    @rule(place=PLACES, which=said.CLEAN_UPS, key=said.KEYS)
+    @rule(place=PLACES, which=strategies.CLEAN_UPS, key=strategies.KEYS)
     def clean_up_sessions(self, place: int, which: CleanUp, key: str | None) -> None:
         self.change(Change("clean_up_sessions", place, (which,), key=key))
 
@@ -120,7 +120,7 @@ class History(Comparison):
         self._exports.append(older(lines) if earlier else lines)
 
     @precondition(lambda self: self._exports)
-    @rule(place=PLACES, number=NUMBERS, on_conflict=st.sampled_from(["fail", "skip", "new_id"]), key=said.KEYS)
+    @rule(place=PLACES, number=NUMBERS, on_conflict=st.sampled_from(["fail", "skip", "new_id"]), key=strategies.KEYS)
     def import_sessions(self, place: int, number: int, on_conflict: str, key: str | None) -> None:
         lines = self._exports[number % len(self._exports)]
         if has_copies(lines):
@@ -157,12 +157,17 @@ class History(Comparison):
 
     @rule(
         place=PLACES,
-        sort=said.SORTS,
+        sort=strategies.SORTS,
         limit=LIMITS,
         filters=st.fixed_dictionaries(
-            {}, optional={"status": said.STATUSES, "profile": said.PROFILES, "amplified_dir": said.DIRECTORIES}
+            {},
+            optional={
+                "status": strategies.STATUSES,
+                "profile": strategies.PROFILES,
+                "amplified_dir": strategies.DIRECTORIES,
+            },
         ),
-        name=st.none() | said.NAMES | st.sampled_from(["a", "SS", "i̇", "%", "_", "\0"]),
+        name=st.none() | strategies.NAMES | st.sampled_from(["a", "SS", "i̇", "%", "_", "\0"]),
         parent=st.none() | NUMBERS,
         times=st.dictionaries(
             st.sampled_from(["created_after", "created_before", "updated_after", "updated_before"]), NUMBERS, max_size=2
@@ -190,9 +195,9 @@ class History(Comparison):
         query=st.builds(
             MessageQuery,
             limit=LIMITS,
-            after_sequence=said.SEQUENCES,
+            after_sequence=strategies.SEQUENCES,
             before_sequence=st.none() | st.integers(1, 7),
-            role=st.none() | said.ROLES,
+            role=st.none() | strategies.ROLES,
             order=st.sampled_from(["asc", "desc"]),
         ),
     )
@@ -217,12 +222,12 @@ class History(Comparison):
 
     @rule(
         place=PLACES,
-        terms=said.TERMS,
+        terms=strategies.TERMS,
         limit=st.sampled_from([1, 3, 50]),
         within=st.none() | st.none() | NUMBERS,
         filters=st.just({})
-        | st.dictionaries(st.just("role"), said.ROLES)
-        | st.fixed_dictionaries({"profile": said.PROFILES, "amplified_dir": said.DIRECTORIES}),
+        | st.dictionaries(st.just("role"), strategies.ROLES)
+        | st.fixed_dictionaries({"profile": strategies.PROFILES, "amplified_dir": strategies.DIRECTORIES}),
     )
     def search_messages(
         self, place: int, terms: list[Term], limit: int, within: int | None, filters: dict[str, Any]
@@ -237,7 +242,7 @@ class History(Comparison):
         agree([round(hit.score, 6) for hit in hits], [round(scores[it], 6) for it in best_first])
         assert all("<mark>" in hit.snippet for hit in hits)
 
-    @rule(place=PLACES, number=NUMBERS, seen=st.none() | st.integers(0, 6), name=said.NAMES)
+    @rule(place=PLACES, number=NUMBERS, seen=st.none() | st.integers(0, 6), name=strategies.NAMES)
     def follow_session(self, place: int, number: int, seen: int | None, name: str) -> None:
         session_id = self.pick(place, number)
         model = self._models[place]
@@ -294,7 +299,7 @@ class History(Comparison):
             query = dataclasses.replace(query, **sequence)
 
     async def _prepare(self, workspace: str) -> None:
-        for profile in said.PROFILE_NAMES:
+        for profile in strategies.PROFILE_NAMES:
             await self._storage.create_profile(workspace, NewProfile(profile))
-        for path in said.DIRECTORY_PATHS:
+        for path in strategies.DIRECTORY_PATHS:
             await self._storage.create_directory(workspace, NewDirectory(path))
