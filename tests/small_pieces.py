@@ -3,13 +3,13 @@
 import runpy
 import sys
 
-from amplifierd.storage.operations.bulk import removal as removing
+from amplifierd.storage.operations.bulk import removal
 
 # A process of several workers runs this, too.
-removing.MESSAGES_AT_ONCE = 3
-removing.MESSAGES_AT_DELETION = 2
+removal.MESSAGES_AT_ONCE = 3
+removal.MESSAGES_AT_DELETION = 2
 # What a killed process has written is removed soon.
-removing.LEASE_SECONDS = 2
+removal.LEASE_SECONDS = 2
 
 if __name__ == "__main__":
     _, _, module, *sys.argv[1:] = sys.argv[1:]

@@ -7,7 +7,7 @@ from ..model.interface import Storage
 from ..model.records import CleanUp, CleanUpReport, Fork, IdempotentRequest, Progressed, Session, Versions, no_progress
 from ..operations import sessions
 from ..operations.bulk import fork as forking
-from ..operations.bulk import removal as removing
+from ..operations.bulk import removal
 from ..operations.bulk.cleanup import CleanupCursor, CleanUpProgress, first_progress
 from ..operations.bulk.fork import Copy
 from ..operations.bulk.removal import remove_more
@@ -66,7 +66,7 @@ class TransactionalPieces(Transactions, Storage):
         return await self._change(workspace, lambda change: run_once(change, once, seconds, Session, part))
 
     async def delete_session(self, workspace: str, session_id: str, *, versions: Versions = None) -> None:
-        most = removing.MESSAGES_AT_DELETION
+        most = removal.MESSAGES_AT_DELETION
         removed = await self._change(workspace, lambda change: sessions.delete(change, session_id, versions, most))
         if removed == most:
             key: Bindings = {"workspace": workspace, "id": canonical_id(session_id)}

@@ -33,14 +33,14 @@ from ..model.records import (
 )
 from ..operations import messages, sessions
 from ..operations.context_patch import MAX_PREPARATIONS, PatchedContext, patch_context
-from ..operations.events import event_feed as tails
+from ..operations.events import event_feed
 from ..operations.expiry import ANSWERS_AT_ONCE, EXPIRED_WORKSPACE, FORGET_EXPIRED_ANSWERS
 from ..operations.message_pages import range_of_page
 from ..operations.session_pages import by_best_index, filtered_page, page
 from ..operations.unit_of_work import UnitOfWork
 from ..sql.message_range import sequences
 from ..sql.ports import Bindings
-from ..sql.statements import message_lists as queries
+from ..sql.statements import message_lists
 from ..sql.statements.recorded_answers import EXPIRED_TEXT, FORGET_TEXTS
 from ..sql.statements.session_lists import session_list
 from ..values.json_text import MAX_SAFE_INTEGER
@@ -242,14 +242,14 @@ class TransactionalStorage(
 
     async def follow_session(self, workspace: str, session_id: str, *, after_event: str | None = None) -> Events:
         session_id = canonical_id(session_id)
-        tail = await tails.session_tail(self._rows, self.statements, workspace, session_id, after_event)
+        tail = await event_feed.session_tail(self._rows, self.statements, workspace, session_id, after_event)
         if tail is None:
             raise SessionNotFound(session_id)
-        return Events(tails.follow(tail, self._changes, workspace, session_id))
+        return Events(event_feed.follow(tail, self._changes, workspace, session_id))
 
     async def follow_sessions(self, workspace: str, *, after_event: str | None = None) -> Events:
-        tail = await tails.workspace_tail(self._rows, self.statements, workspace, after_event)
-        return Events(tails.follow(tail, self._changes, workspace))
+        tail = await event_feed.workspace_tail(self._rows, self.statements, workspace, after_event)
+        return Events(event_feed.follow(tail, self._changes, workspace))
 
     async def count_sessions(self, workspace: str) -> int:
         row = await self._read(lambda rows: rows.row(self.statements.COUNT_SESSIONS, {"workspace": workspace}))
@@ -278,10 +278,10 @@ class TransactionalStorage(
         return True
 
     async def _messages(self, query: MessageQuery, bindings: Bindings) -> Listing:
-        joined = await self._joined(queries.joined_messages(self.dialect, query.order), bindings)
+        joined = await self._joined(message_lists.joined_messages(self.dialect, query.order), bindings)
         if joined is not None:
             return Listing(joined)
-        listed = await self._listing(queries.messages(self.dialect, query.order), bindings)
+        listed = await self._listing(message_lists.messages(self.dialect, query.order), bindings)
         if not listed.first:
             # It has none of these messages, or is not there.
             await self._message_count(bindings)
@@ -292,7 +292,9 @@ class TransactionalStorage(
         if query.limit is not None:
             first, last, next_cursor = await self._read(lambda rows: range_of_page(rows, query, bindings, first, last))
         bindings |= {"role": query.role, "first": first, "last": last}
-        listed = await self._listing(queries.messages_of_role(self.dialect, query.order), bindings, searching=True)
+        listed = await self._listing(
+            message_lists.messages_of_role(self.dialect, query.order), bindings, searching=True
+        )
         return replace(listed, next_cursor=next_cursor, cursor_name=query.page_after)
 
     async def _message_count(self, bindings: Bindings) -> int:

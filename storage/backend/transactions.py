@@ -8,8 +8,7 @@ from typing import Any, TypeVar
 
 from ..model.errors import NothingWritten, StorageUnavailable
 from ..model.records import IdempotentRequest, Listing
-from ..operations.bulk import removal as removing
-from ..operations.bulk import staging
+from ..operations.bulk import removal, staging
 from ..operations.bulk.removal import Removals
 from ..operations.events.change_notifier import ChangeNotifier
 from ..operations.idempotency import forget, progress, replay, run_once, run_part
@@ -41,7 +40,7 @@ class Transactions(ABC):
         self._removals = Removals(self._is_removal_due, self._do_piece, self.statements)
 
     async def _is_removal_due(self) -> bool:
-        return await self._rows.row(self.statements.NEXT_REMOVAL, {"seconds": removing.LEASE_SECONDS}) is not None
+        return await self._rows.row(self.statements.NEXT_REMOVAL, {"seconds": removal.LEASE_SECONDS}) is not None
 
     async def _do_piece(self, work: Work[Answer]) -> Answer:
         """What `work` answers, after a transaction of its own, as a piece of many."""
@@ -51,7 +50,7 @@ class Transactions(ABC):
         """What a piece answers: one is done at a time, and others have time for their writes between two."""
         async with self._pieces:
             answer = await piece()
-            await asyncio.sleep(removing.PAUSE_SECONDS)
+            await asyncio.sleep(removal.PAUSE_SECONDS)
             return answer
 
     async def _abandon(self, workspace: str, staged: Staged | None) -> None:

@@ -6,7 +6,7 @@ from secrets import token_hex
 
 from ..model.errors import SessionExists
 from ..model.records import Export, IdempotentRequest, ImportReport, OnConflict, Progressed, Session
-from ..operations.transfer import import_ as importing
+from ..operations.transfer import import_
 from ..operations.transfer.export import Position, export
 from ..operations.transfer.import_staging import ImportStaging
 from ..operations.unit_of_work import UnitOfWork
@@ -75,8 +75,8 @@ class TransactionalTransfer(Transactions):
     ) -> ImportReport:
         upload.renames.go_on(report.sessions + report.skipped)
         await asyncio.to_thread(upload.leave_out, report.sessions + report.skipped)
-        progress = importing.Progress(report, upload.position)
-        more: importing.Progress | None = progress
+        progress = import_.Progress(report, upload.position)
+        more: import_.Progress | None = progress
         try:
             while more is not None:
                 progress = more
@@ -95,13 +95,13 @@ class TransactionalTransfer(Transactions):
         upload: ImportStaging,
         on_conflict: OnConflict,
         once: IdempotentRequest | None,
-        before: importing.Progress,
-    ) -> importing.Progress | None:
-        after: importing.Progress | None = None
+        before: import_.Progress,
+    ) -> import_.Progress | None:
+        after: import_.Progress | None = None
 
         async def part(change: UnitOfWork) -> ImportReport | None:
             nonlocal after
-            after = await importing.import_some(change, upload, on_conflict, before)
+            after = await import_.import_some(change, upload, on_conflict, before)
             return None if after is None else after.report
 
         await self._paced(lambda: self._do_part(workspace, once, before.report, before.report, part))

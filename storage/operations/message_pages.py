@@ -2,7 +2,7 @@
 
 from ..model.records import MessageQuery
 from ..sql.ports import Bindings, Reader
-from ..sql.statements import message_lists as queries
+from ..sql.statements import message_lists
 
 # As many messages are looked at for one page.
 MAX_SCANNED = 10_000
@@ -27,5 +27,5 @@ async def range_of_page(
 async def _last_of_page(rows: Reader, query: MessageQuery, key: Bindings, first: int, last: int) -> int | None:
     assert query.limit is not None
     bindings = key | {"role": query.role, "first": first, "last": last, "skipped": query.limit - 1}
-    row = await rows.row(queries.last_of_page(from_end=query.from_end), bindings)
+    row = await rows.row(message_lists.last_of_page(from_end=query.from_end), bindings)
     return None if row is None else row[0]

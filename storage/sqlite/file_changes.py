@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from ..model.errors import StorageUnavailable
-from ..operations.events import change_notifier as changes
+from ..operations.events import change_notifier
 from . import statements
 from .connection import connect_reader
 from .readers import POINT_BUSY_TIMEOUT_MS
@@ -12,7 +12,7 @@ from .rows import ConnectionRows
 POLL_SECONDS = 0.1
 
 
-class ChangeNotifier(changes.ChangeNotifier):
+class ChangeNotifier(change_notifier.ChangeNotifier):
     """What has changed in the file at `path`."""
 
     def __init__(self, path: str) -> None:

@@ -11,7 +11,7 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from amplifierd.storage import open_storage
 from amplifierd.storage.operations import message_pages, session_pages
-from amplifierd.storage.operations.bulk import removal as removing
+from amplifierd.storage.operations.bulk import removal
 from amplifierd.storage.values.clock import Clock
 from fuzzing import Fuzz
 from model_compare import Tally
@@ -47,9 +47,9 @@ def test_a_storage_does_what_the_model_does(database: str, fuzz: Fuzz, monkeypat
         monkeypatch.setattr(module, "MAX_SCANNED", 3)
     monkeypatch.setattr(session_pages, "MAX_SORTED", 2)
     # Large writes of few messages take many pieces.
-    monkeypatch.setattr(removing, "MESSAGES_AT_ONCE", 2)
-    monkeypatch.setattr(removing, "MESSAGES_AT_DELETION", 1)
-    monkeypatch.setattr(removing, "PAUSE_SECONDS", 0)
+    monkeypatch.setattr(removal, "MESSAGES_AT_ONCE", 2)
+    monkeypatch.setattr(removal, "MESSAGES_AT_DELETION", 1)
+    monkeypatch.setattr(removal, "PAUSE_SECONDS", 0)
     how = LONG if fuzz.is_long else SHORT
     tally = Tally()
     clock = Clock()

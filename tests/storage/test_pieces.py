@@ -25,7 +25,7 @@ from amplifierd.storage.model.records import (
     SessionQuery,
     SessionSummary,
 )
-from amplifierd.storage.operations.bulk import removal as removing
+from amplifierd.storage.operations.bulk import removal
 from exports import export_of, exported
 from reading import read, records
 
@@ -181,7 +181,7 @@ async def test_what_a_killed_process_has_written_is_removed_when_its_lease_has_e
         await other.count_sessions(W)
         assert await number(other, messages) == written
         assert await findings(database) == []
-    monkeypatch.setattr(removing, "LEASE_SECONDS", 0)
+    monkeypatch.setattr(removal, "LEASE_SECONDS", 0)
     async with open_storage(database) as other:
         await until_removed(other)
         assert await number(other, messages) == COUNT

@@ -26,7 +26,7 @@ from amplifierd.storage.postgres.binding import bound
 from amplifierd.storage.postgres.pool import connect
 from amplifierd.storage.postgres.search import statements as search_statements
 from amplifierd.storage.postgres.store import DIALECT
-from amplifierd.storage.sql.statements import message_lists as queries
+from amplifierd.storage.sql.statements import message_lists
 from amplifierd.storage.sql.statements.session_lists import SessionList, session_list
 
 W = "default"
@@ -104,8 +104,8 @@ def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
         (statements.TAIL_STATE, "session_pkey"),
         (statements.MESSAGE, "message_pkey"),
         (statements.TAIL_MESSAGES, "message_pkey"),
-        (queries.joined_messages(DIALECT, "asc"), "message_pkey"),
-        (queries.messages(DIALECT, "asc"), "message_pkey"),
+        (message_lists.joined_messages(DIALECT, "asc"), "message_pkey"),
+        (message_lists.messages(DIALECT, "asc"), "message_pkey"),
         (statements.RECORDED_ANSWER, "idempotency_pkey"),
         (statements.CHILDREN, "session_by_parent"),
         (statements.OLD_SESSIONS, "session_by_update"),
@@ -122,8 +122,8 @@ def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
             ]
             for statement in (sessions(sort=sort, limit=5).listed(paged=True), sessions(sort=sort).end())
         ),
-        (queries.messages_of_role(DIALECT, "asc"), "message_pkey"),
-        (queries.last_of_page(from_end=True), "message_pkey"),
+        (message_lists.messages_of_role(DIALECT, "asc"), "message_pkey"),
+        (message_lists.last_of_page(from_end=True), "message_pkey"),
         (search_statements.search(frozenset(), by_words=True), "search_by_lexeme"),
         (search_statements.search(frozenset(), by_words=False), "message_pkey"),
     ],

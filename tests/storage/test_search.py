@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from amplifierd.storage import open_storage
-from amplifierd.storage.backend import concurrency_limit as concurrency
+from amplifierd.storage.backend import concurrency_limit
 from amplifierd.storage.model.errors import StorageUnavailable
 from amplifierd.storage.model.interface import Storage
 from amplifierd.storage.model.records import (
@@ -22,9 +22,9 @@ from amplifierd.storage.model.records import (
     SearchQuery,
     Session,
 )
-from amplifierd.storage.search import results as found_messages
+from amplifierd.storage.search import results
 from amplifierd.storage.search.tokenizer import tokenizer
-from amplifierd.storage.sqlite.search import find as sqlite_search
+from amplifierd.storage.sqlite.search import find
 from contexts import create_session
 from exports import export_of, exported
 from model_search import Term, words_of
@@ -317,7 +317,7 @@ async def test_filters_choose_among_the_latest_messages_with_the_words(
     roles: list[Role] = ["tool", "tool", "tool", "user", "tool"]
     for number, role in enumerate(roles):
         await storage.append_message(W, session.id, NewMessage(content="needle " * (5 - number) + role, role=role))
-    monkeypatch.setattr(found_messages, "MAX_LOOKED_AT", 2)
+    monkeypatch.setattr(results, "MAX_LOOKED_AT", 2)
     assert [hit.sequence for hit in await hits(storage, text)] == sequences
     for filters in (SearchQuery(text, role="system"), SearchQuery(text, profile="nobody")):
         assert await hits(storage, filters) == []
@@ -332,7 +332,7 @@ async def test_another_workspace_does_not_change_what_is_found(
     for number in range(5):
         await storage.append_message(W, session.id, NewMessage(content="needle " * (5 - number)))
     for name, most in (("MAX_LOOKED_AT", 3), ("MAX_RANKED", 2)):
-        monkeypatch.setattr(found_messages, name, most)
+        monkeypatch.setattr(results, name, most)
     found = await hits(storage, text)
     other = await storage.create_session("other", NewSession())
     messages = [BatchMessage(content=f"needle needle needle{number} {number}") for number in range(400)]
@@ -346,7 +346,7 @@ async def test_messages_are_looked_at_up_to_a_number_of_bytes(
 ) -> None:
     for number in range(5):
         await storage.append_message(W, session.id, NewMessage(content="needle " * (5 - number)))
-    monkeypatch.setattr(found_messages, "MAX_BYTES", 150)
+    monkeypatch.setattr(results, "MAX_BYTES", 150)
     assert [hit.sequence for hit in await hits(storage, text)] == sequences
 
 
@@ -354,7 +354,7 @@ async def test_messages_are_looked_at_up_to_a_number_of_bytes(
 async def test_matches_count_up_to_a_number(storage: Storage, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
     session = await storage.create_session(W, NewSession())
     await storage.append_message(W, session.id, NewMessage(content="no " * 19 + "yes"))
-    monkeypatch.setattr(found_messages, "MAX_MATCHES", 4)
+    monkeypatch.setattr(results, "MAX_MATCHES", 4)
     [hit] = await hits(storage, text)
     assert hit.score == pytest.approx(4 / (4 + 1 + 20 / 50))
 
@@ -376,14 +376,14 @@ async def test_of_many_hits_the_latest_are_ranked(
 ) -> None:
     for number in range(5):
         await storage.append_message(W, session.id, NewMessage(content="needle " * (5 - number)))
-    monkeypatch.setattr(found_messages, "MAX_RANKED", 3)
+    monkeypatch.setattr(results, "MAX_RANKED", 3)
     assert [hit.sequence for hit in await hits(storage, "needle")] == [10, 11, 12]
 
 
 async def test_a_page_ends_after_much_text(storage: Storage, session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
     for _ in range(5):
         await storage.append_message(W, session.id, NewMessage(content="needle " * 20))
-    monkeypatch.setattr(found_messages, "MAX_PAGE_BYTES", 300)
+    monkeypatch.setattr(results, "MAX_PAGE_BYTES", 300)
     pages: list[list[int]] = []
     query = SearchQuery("needle", limit=4)
     while query.cursor is not None or not pages:
@@ -402,17 +402,17 @@ async def test_matches_far_into_a_long_message_are_not_marked(storage: Storage) 
 
 @pytest.mark.parametrize("text", ["", "word " * 7, "ab", "a-b/c\td.", "日本語 テキスト x", "é" * 9])
 def test_a_text_is_cut_between_words(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
-    monkeypatch.setattr(sqlite_search, "PIECE_CHARACTERS", 2)
+    monkeypatch.setattr(find, "PIECE_CHARACTERS", 2)
     words = tokenizer()
-    pieces = [*sqlite_search.pieces(text)]
+    pieces = [*find.pieces(text)]
     assert "".join(pieces) == text
     assert [word for piece in pieces for word in words(piece)] == words(text)
 
 
 async def test_who_waits_too_long_for_a_turn_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    limit = concurrency.ConcurrencyLimit(1)
+    limit = concurrency_limit.ConcurrencyLimit(1)
     async with limit.slot():
-        monkeypatch.setattr(concurrency, "WAIT_SECONDS", 0.01)
+        monkeypatch.setattr(concurrency_limit, "WAIT_SECONDS", 0.01)
         with pytest.raises(StorageUnavailable, match="searches are running already"):
             async with limit.slot():
                 pass

@@ -19,7 +19,7 @@ from amplifierd.storage import open_storage
 from amplifierd.storage.model.errors import StorageUnavailable
 from amplifierd.storage.model.records import NewMessage, NewSession, SearchQuery, SessionQuery, SessionSort
 from amplifierd.storage.sql.statements import directories as directory_statements
-from amplifierd.storage.sql.statements import message_lists as queries
+from amplifierd.storage.sql.statements import message_lists
 from amplifierd.storage.sql.statements import profiles as profile_statements
 from amplifierd.storage.sql.statements import removals as removal_statements
 from amplifierd.storage.sql.statements import sessions as portable
@@ -123,10 +123,10 @@ MESSAGES_BY_KEY = "SEARCH message USING PRIMARY KEY (workspace=? AND session_id=
         (statements.CHANGES, "MERGE (UNION ALL)"),
         (statements.CHANGED_SESSIONS, "MERGE (UNION ALL)"),
         (search_statements.CHANGED_SESSIONS, "MERGE (UNION ALL)"),
-        (queries.messages(DIALECT, "asc"), MESSAGES_BY_KEY),
-        (queries.messages(DIALECT, "desc"), MESSAGES_BY_KEY),
-        (queries.messages_of_role(DIALECT, "asc"), MESSAGES_BY_KEY),
-        (queries.last_of_page(from_end=True), MESSAGES_BY_KEY),
+        (message_lists.messages(DIALECT, "asc"), MESSAGES_BY_KEY),
+        (message_lists.messages(DIALECT, "desc"), MESSAGES_BY_KEY),
+        (message_lists.messages_of_role(DIALECT, "asc"), MESSAGES_BY_KEY),
+        (message_lists.last_of_page(from_end=True), MESSAGES_BY_KEY),
         *(
             (statement, f"SEARCH session USING {covering}INDEX {index} (workspace=? AND {column}>? AND {column}<?)")
             for sort, index, column in [
@@ -229,8 +229,8 @@ STEPS = ["SCAN json_each VIRTUAL TABLE INDEX 1:"]
         (directory_statements.TOTAL, {"directory_total"}, []),
         (directory_statements.record(DIALECT, "= :relative_path"), {"directory", "directory_use", "above"}, STEPS),
         (directory_statements.record(DIALECT, "> :after"), {"directory", "directory_use", "above"}, STEPS),
-        (queries.joined_messages(DIALECT, "asc"), {"session", "message"}, []),
-        (queries.joined_messages(DIALECT, "desc"), {"session", "message"}, []),
+        (message_lists.joined_messages(DIALECT, "asc"), {"session", "message"}, []),
+        (message_lists.joined_messages(DIALECT, "desc"), {"session", "message"}, []),
         *((sessions(sort=sort, limit=5).listed(paged=True), {"session"}, []) for sort in get_args(SessionSort)),
     ],
 )

@@ -36,8 +36,8 @@ from amplifierd.storage.model.records import (
     SessionSort,
     SessionSummary,
 )
-from amplifierd.storage.operations.bulk import removal as removing
-from amplifierd.storage.operations.transfer import import_ as importing
+from amplifierd.storage.operations.bulk import removal
+from amplifierd.storage.operations.transfer import import_
 from amplifierd.storage.values.clock import LAST_MOMENT
 from contexts import create_session
 from exports import export_of, exported
@@ -256,20 +256,20 @@ async def test_a_fork_follows_the_new_id_of_its_parent(storage: Storage) -> None
 async def test_an_import_that_goes_on_gives_the_same_new_ids(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
     lines = family(await storage.create_session("elsewhere", NewSession()))
     await storage.import_sessions(W, export_of(lines), "fail")
-    monkeypatch.setattr(removing, "MESSAGES_AT_ONCE", 1)
-    written = importing.import_some
+    monkeypatch.setattr(removal, "MESSAGES_AT_ONCE", 1)
+    written = import_.import_some
     # A piece each to begin with a session, and to write it.
     tries = iter(range(2 * 3))
 
-    async def cut_off(*arguments: Any) -> importing.Progress | None:
+    async def cut_off(*arguments: Any) -> import_.Progress | None:
         if next(tries, None) is None:
             raise StorageUnavailable("it was cut off")
         return await written(*arguments)
 
-    monkeypatch.setattr(importing, "import_some", cut_off)
+    monkeypatch.setattr(import_, "import_some", cut_off)
     with pytest.raises(StorageUnavailable):
         await storage.import_sessions(W, export_of(lines), "new_id", once=IdempotentRequest("k", sha256(b"x")))
-    monkeypatch.setattr(importing, "import_some", written)
+    monkeypatch.setattr(import_, "import_some", written)
     report = await storage.import_sessions(W, export_of(lines), "new_id", once=IdempotentRequest("k", sha256(b"x")))
     assert (report.sessions, report.renamed) == (5, 5)
     there = await parents_by_name(storage)
@@ -335,11 +335,11 @@ async def test_followers_are_told_of_what_is_imported(storage: Storage) -> None:
     await filled(storage)
     before = await exported(storage)
     events = await storage.follow_sessions("other")
-    importing = asyncio.create_task(storage.import_sessions("other", export_of(before), "fail"))
+    import_ = asyncio.create_task(storage.import_sessions("other", export_of(before), "fail"))
     told: list[Event] = []
     async with aclosing(events.batches) as batches:
         while len(told) < 4:
             told += await asyncio.wait_for(anext(batches), 10)
-    await importing
+    await import_
     assert [event.kind for event in told] == ["created"] * 4
     assert len({event.id for event in told}) == 4

@@ -7,7 +7,7 @@ from ...sql.ports import Bindings, Row, Rows, Statements
 from ...values.clock import AFTER_LAST_MOMENT, DAY_SECONDS, after
 from .. import sessions
 from ..unit_of_work import UnitOfWork
-from . import removal as removing
+from . import removal
 
 SESSIONS_AT_ONCE = 100
 # To delete them takes as long as others can wait for.
@@ -53,7 +53,7 @@ class CleanupCursor:
     async def delete(self, change: UnitOfWork) -> bool:
         """The same, and delete them, each under a revision of its own."""
         found = await self._next(change.transaction, change.statements, DELETED_AT_ONCE)
-        left = removing.MESSAGES_AT_ONCE
+        left = removal.MESSAGES_AT_ONCE
         for _, session_id, _ in found:
             left -= await sessions.delete(change, session_id, None, left)
             change = await change.next()

@@ -12,8 +12,7 @@ from ...values.uuid7 import canonical_id, new_session_id
 from ..idempotency import Unfinished
 from ..sessions import casefolded, read_session
 from ..unit_of_work import SessionState, UnitOfWork
-from . import removal as removing
-from . import staging
+from . import removal, staging
 from .removal import next_piece
 
 
@@ -70,7 +69,7 @@ async def finish(change: UnitOfWork, how: Fork, versions: Versions, copy: Copy) 
     if state.created_revision != copy.created_revision:
         raise SessionNotFound(copy.session_id)
     copy = replace(copy, last=_last(copy.session_id, state, how))
-    if copy.last - copy.copied > removing.MESSAGES_AT_ONCE:
+    if copy.last - copy.copied > removal.MESSAGES_AT_ONCE:
         return copy
     copy = await _copy_piece(change.transaction, change.statements, copy)
     if not copy.is_copied:
@@ -90,7 +89,7 @@ async def _copy_piece(transaction: Transaction, statements: Statements, copy: Co
     if copy.is_copied:
         return copy
     key: Bindings = {"workspace": copy.workspace, "id": copy.session_id}
-    piece, _ = await next_piece(transaction, key, copy.copied, copy.last, removing.MESSAGES_AT_ONCE)
+    piece, _ = await next_piece(transaction, key, copy.copied, copy.last, removal.MESSAGES_AT_ONCE)
     if not piece:
         # It was deleted meanwhile.
         raise SessionNotFound(copy.session_id)

@@ -7,17 +7,17 @@ messages to be removed when the lease has ended (see removing.py).
 from ...model.errors import StorageUnavailable
 from ...sql.ports import Bindings, Statements, Transaction
 from ...sql.statements.removals import END_WRITING, GIVE_UP_WRITING
-from . import removal as removing
+from . import removal
 
 
 async def begin(transaction: Transaction, statements: Statements, key: Bindings, writer: str) -> None:
     """Take a lease for a session of which some messages are written."""
-    await transaction.row(statements.BEGIN_WRITING, key | {"writer": writer, "seconds": removing.LEASE_SECONDS})
+    await transaction.row(statements.BEGIN_WRITING, key | {"writer": writer, "seconds": removal.LEASE_SECONDS})
 
 
 async def renew(transaction: Transaction, statements: Statements, key: Bindings, writer: str) -> None:
     """Renew the lease, before the next piece. Raises `StorageUnavailable` if it has ended."""
-    row = await transaction.row(statements.RENEW_LEASE, key | {"writer": writer, "seconds": removing.LEASE_SECONDS})
+    row = await transaction.row(statements.RENEW_LEASE, key | {"writer": writer, "seconds": removal.LEASE_SECONDS})
     _check(row is not None)
 
 

@@ -12,8 +12,7 @@ from ...model.records import ImportReport, OnConflict, Session
 from ...sql.ports import Bindings
 from ...sql.statements.removals import IS_REMOVED
 from ...values.json_text import raw_text
-from ..bulk import removal as removing
-from ..bulk import staging
+from ..bulk import removal, staging
 from ..bulk.removal import remove_some
 from ..profiles import keep
 from ..sessions import casefolded, context_columns
@@ -69,8 +68,8 @@ async def import_some(
         session_id, writer = before.staged
         await staging.renew(change.transaction, change.statements, change.key(session_id), writer)
     now = replace(before, waits=False)
-    end = before.position + removing.BYTES_AT_ONCE
-    left = removing.MESSAGES_AT_ONCE
+    end = before.position + removal.BYTES_AT_ONCE
+    left = removal.MESSAGES_AT_ONCE
     while left > 0 and now.position < end and not now.waits:
         upload.position = now.position
         if now.incoming is None:
@@ -112,7 +111,7 @@ async def _take(
 
 async def _make_room(change: UnitOfWork, session_id: str, now: Progress, most: int) -> tuple[Progress, int]:
     """Remove messages of a session that had the id, before it is taken again."""
-    seconds: Bindings = {"seconds": removing.LEASE_SECONDS}
+    seconds: Bindings = {"seconds": removal.LEASE_SECONDS}
     if await change.run(change.statements.TAKE_REMOVAL, change.key(session_id) | seconds) is None:
         return replace(now, waits=True), 0
     return now, 1 + await remove_some(change.transaction, change.key(session_id), most)
@@ -122,7 +121,7 @@ async def _write(
     change: UnitOfWork, upload: ImportStaging, now: Progress, incoming: Incoming, most: int
 ) -> tuple[Progress, int]:
     """Write the next messages of a session, and the session with the last of them; how many messages that took."""
-    messages = upload.messages(min(incoming.left, most), removing.BYTES_AT_ONCE)
+    messages = upload.messages(min(incoming.left, most), removal.BYTES_AT_ONCE)
     if not incoming.is_skipped:
         await change.transaction.insert_messages(_key(change, incoming), messages)
     incoming = replace(incoming, passed=incoming.passed + len(messages))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import msgspec
 
 from ...model.records import Listing, Message, SearchQuery
-from ...search import results as hits
+from ...search import results
 from ...search.query_parser import Term, terms_of
 from ...search.results import Found, best, bindings_of, listing, score_of
 from ..pool import Pool
@@ -28,9 +28,9 @@ async def find(pool: Pool, tokenizer: Tokenizer, workspace: str, query: SearchQu
         "repeating": [_overlaps(term.pattern) for term in terms],
         "leads": [_lead(term) for term in terms],
         "lexemes": " & ".join(lexemes_of(term) for term in whole),
-        "bytes": hits.MAX_BYTES,
-        "most": hits.MAX_MATCHES,
-        "filtered": bindings["ranked"] if all(map(is_lexeme, terms)) else hits.MAX_LOOKED_AT,
+        "bytes": results.MAX_BYTES,
+        "most": results.MAX_MATCHES,
+        "filtered": bindings["ranked"] if all(map(is_lexeme, terms)) else results.MAX_LOOKED_AT,
     }
     rows = await pool.all(search(frozenset(filters), by_words=bool(whole)), bindings | filters | sought)
     found = best(((score_of(row[0], row[1]), *row[2:]) for row in rows), query)
@@ -44,7 +44,7 @@ async def _contents(pool: Pool, workspace: str, found: Sequence[Found]) -> list[
         "workspace": workspace,
         "ids": [session_id for _, session_id, *_ in found],
         "sequences": [hit[2] for hit in found],
-        "bytes": hits.MAX_PAGE_BYTES,
+        "bytes": results.MAX_PAGE_BYTES,
     }
     # It may have been deleted meanwhile.
     rows = await pool.all(RECORDS, bindings)

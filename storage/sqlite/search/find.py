@@ -8,7 +8,7 @@ import apsw
 import msgspec
 
 from ...model.records import Listing, Message, SearchQuery
-from ...search import results as hits
+from ...search import results
 from ...search.query_parser import Term, terms_of
 from ...search.results import Bindings, Filters, Found, best, bindings_of, listing, score_of
 from ...search.tokenizer import tokenizer
@@ -34,7 +34,7 @@ def find(connection: apsw.Connection, workspace: str, query: SearchQuery) -> Lis
     whole = [term for term in terms if not term.prefix]
     if len(whole) < len(terms):
         texts = _in_texts(connection, search.candidates(whole), workspace, terms)
-        found = best(islice(texts, hits.MAX_RANKED), query)
+        found = best(islice(texts, results.MAX_RANKED), query)
     else:
         found = best(search.in_index(whole), query)
     contents = [*_contents(connection, workspace, found[: query.limit])]
@@ -53,7 +53,7 @@ class _Search:
     def candidates(self, terms: Sequence[Term]) -> Iterator[Row]:
         """Messages that have all words of these terms, the latest first, up to a number of bytes."""
         words = _matching((word,) for term in terms for word in term.words)
-        bindings = self._bindings | {"ranked": hits.MAX_LOOKED_AT}
+        bindings = self._bindings | {"ranked": results.MAX_LOOKED_AT}
         if not words:
             return self._rows(search_statements.latest(self._filters), bindings)
         return self._rows(search_statements.hits(self._filters, counted=False), bindings | {"words": words})
@@ -72,7 +72,7 @@ class _Search:
         for *row, length in self._connection.execute(statement, bindings):
             yield tuple(row)
             size += length
-            if size > hits.MAX_BYTES:
+            if size > results.MAX_BYTES:
                 return
 
 
@@ -100,7 +100,7 @@ def _in_texts(
 
 def _count(term: Term, said: Sequence[str], spaced: str) -> int:
     """How often a message has a term, up to `MAX_MATCHES` if it has several words: these may overlap."""
-    return spaced.count(term.pattern) if len(term.words) == 1 else len(term.places(said, hits.MAX_MATCHES))
+    return spaced.count(term.pattern) if len(term.words) == 1 else len(term.places(said, results.MAX_MATCHES))
 
 
 def _beginning(term: Term) -> re.Pattern[str]:
@@ -124,7 +124,7 @@ def _contents(connection: apsw.Connection, workspace: str, found: Sequence[Found
         record = _record(connection, workspace, session_id, sequence)
         yield _content_of(record)
         size += len(record)
-        if size > hits.MAX_PAGE_BYTES:
+        if size > results.MAX_PAGE_BYTES:
             return
 
 
