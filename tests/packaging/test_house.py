@@ -15,7 +15,19 @@ BACKENDS = ["sqlite", "postgres"]
 # The contract, from what its parts have in common to what serves it.
 CONTRACT = ["core", "request", "response", "access", "compile", "serve"]
 # The program, from what it stands on to how it is started.
-PROGRAM = ["storage", "settings", "contract", "auth", "documents", "handlers", "app", "server", "testing", "commands"]
+PROGRAM = [
+    "storage",
+    "settings",
+    "contract",
+    "auth",
+    "documents",
+    "formats",
+    "handlers",
+    "app",
+    "server",
+    "testing",
+    "commands",
+]
 
 # What of the storage is seen from outside.
 HANDLERS_SEE = {"interface", "records", "profile_records", "directory_records", "errors"}
