@@ -48,8 +48,8 @@ ALL_LEFT = "SELECT COUNT(*) FROM removal WHERE workspace = :workspace"
 
 @pytest.fixture(autouse=True)
 def _small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(removing, "MESSAGES_AT_ONCE", PIECE)
-    monkeypatch.setattr(removing, "MESSAGES_AT_DELETION", FIRST)
+    monkeypatch.setattr(removal, "MESSAGES_AT_ONCE", PIECE)
+    monkeypatch.setattr(removal, "MESSAGES_AT_DELETION", FIRST)
 
 
 @pytest.fixture

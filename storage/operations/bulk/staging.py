@@ -1,7 +1,7 @@
 """Sessions that are written in pieces: nobody sees their messages before the session itself, which comes last.
 
 Meanwhile such a session is in the table `removal`, with a lease that each piece renews. A writer that ends leaves its
-messages to be removed when the lease has ended (see removing.py).
+messages to be removed when the lease has ended (see removal.py).
 """
 
 from ...model.errors import StorageUnavailable
@@ -34,5 +34,5 @@ async def give_up(transaction: Transaction, key: Bindings, writer: str) -> bool:
 def _check(is_held: bool) -> None:  # the condition that is checked
     if not is_held:
         raise StorageUnavailable(
-            f"a session was not written on for {removing.LEASE_SECONDS} seconds; send the request again"
+            f"a session was not written on for {removal.LEASE_SECONDS} seconds; send the request again"
         )
