@@ -3,6 +3,7 @@
 import os
 import re
 import signal
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -12,9 +13,11 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Literal, Self
 
 import httpx
+
+from fork_server import ForkedProcess
 
 # Each response that a daemon of this run gave and held against the contract: operation, status, media type.
 EXERCISED: set[tuple[str, str, str]] = set()
@@ -24,14 +27,32 @@ EXERCISED_AT = "amplifierd/exercised"
 START_SECONDS = 60
 STOP_SECONDS = 40
 SAY_SECONDS = 60
+# No test speaks TLS; reading the certificates of a machine takes longer than most tests.
+_NO_CERTIFICATES = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 # Of the log, as much as a test that fails shows.
 LAST_CHARACTERS = 4_000
 
 
-class Daemon:
-    """`amplifierd serve` in a process, run by the command `within`; `log` is what it has said so far."""
+def http_client(**options: Any) -> httpx.Client:
+    """A client of daemons on this machine, whatever proxy it has for others."""
+    return httpx.Client(**{"timeout": 30, **options}, verify=_NO_CERTIFICATES, trust_env=False)
 
-    def __init__(self, database: str, *options: str, check_responses: bool = True, within: Sequence[str] = ()) -> None:
+
+class Daemon:
+    """`amplifierd serve` in a process; `log` is what it has said so far.
+
+    One with workers, one that the command `within` runs, and one whose `start` a test is about are started as a user
+    starts them. Any other is forked, which takes a third of the time.
+    """
+
+    def __init__(
+        self,
+        database: str,
+        *options: str,
+        check_responses: bool = True,
+        within: Sequence[str] = (),
+        start: Literal["fork", "command"] = "fork",
+    ) -> None:
         checks = ["--check-responses", "--log-level", "debug"] if check_responses else []
         # A folder that is not there: nothing is made in it before a directory is amplified.
         self._folder = tempfile.TemporaryDirectory(prefix="amplifierd-")
@@ -41,12 +62,13 @@ class Daemon:
         self.database = database
         self._lines: list[str] = []
         self._listening = threading.Event()
-        self.process = subprocess.Popen(
-            [*within, sys.executable, "-m", "amplifierd", *arguments],
-            stderr=subprocess.PIPE,
-            text=True,
-            env={name: value for name, value in os.environ.items() if not name.startswith("AMPLIFIERD_")},
-        )
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("AMPLIFIERD_")}
+        self.process: subprocess.Popen[str] | ForkedProcess
+        if start == "command" or within or "--workers" in options:
+            command = [*within, sys.executable, "-m", "amplifierd", *arguments]
+            self.process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment)
+        else:
+            self.process = ForkedProcess(arguments, env=environment)
         self._reader = threading.Thread(target=self._read_log)
         self._reader.start()
         self._listening.wait(START_SECONDS)
@@ -72,7 +94,7 @@ class Daemon:
 
     def client(self) -> httpx.Client:
         """A client whose relative URLs are the contract's paths."""
-        return httpx.Client(base_url=self.api, timeout=30)
+        return http_client(base_url=self.api)
 
     def stop(self, number: int = signal.SIGTERM) -> int:
         """Ask the daemon to end; its exit code."""

@@ -1,7 +1,8 @@
 """Keys as their owners get them: from the command line."""
 
 import subprocess
-import sys
+
+from fork_server import run_amplifierd
 
 
 def create_key(database: str, *options: str, name: str = "test") -> str:
@@ -18,5 +19,4 @@ def amplifierd_keys(*arguments: str) -> str:
 
 def try_amplifierd_keys(*arguments: str) -> subprocess.CompletedProcess[str]:
     """How `amplifierd keys` ends."""
-    command = [sys.executable, "-m", "amplifierd", "keys", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
+    return run_amplifierd("keys", *arguments)

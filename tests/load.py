@@ -11,6 +11,8 @@ from uuid import uuid4
 
 import httpx
 
+from daemon import http_client
+
 CLIENTS = 8
 AGAIN_SECONDS = 0.05
 # What a client takes for "not now": it sends the request again, under the same key.
@@ -23,7 +25,7 @@ class Load:
     """Appends to a session for each client, by turns at one of the `urls`; `acknowledged` is what was."""
 
     def __init__(self, urls: Sequence[str]) -> None:
-        self._clients = [httpx.Client(base_url=url, timeout=30, limits=AFRESH) for url in urls]
+        self._clients = [http_client(base_url=url, limits=AFRESH) for url in urls]
         self._stopping = threading.Event()
         self._threads = ThreadPoolExecutor(CLIENTS)
         self.acknowledged: defaultdict[str, list[str]] = defaultdict(list)
@@ -53,7 +55,7 @@ class Load:
 
     def check(self, url: str) -> None:
         """Every acknowledged message is there once, in order, and nothing else is, but what was not heard of."""
-        with httpx.Client(base_url=url, timeout=30) as client:
+        with http_client(base_url=url) as client:
             for session_id in self.sessions:
                 messages = client.get(f"/sessions/{session_id}/messages").json()["messages"]
                 assert [message["sequence"] for message in messages] == list(range(1, len(messages) + 1))

@@ -4,19 +4,21 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
 import httpx
 
+from daemon import http_client
 from load import AGAIN_SECONDS, NOT_NOW
 from writes import WORD, Author, Conversation, Known, Write
 
 CLIENTS = 16
-# A round lasts about so long before the end comes.
+# A round lasts about so long from its first acknowledged write on before the end comes.
 SHORTEST_SECONDS, MAX_SECONDS = 0.05, 1.0
+WRITTEN_SECONDS = 60
 SHARED_SHARE = 0.15
 SEARCHED_BY_WORD = 20
 
@@ -70,7 +72,7 @@ class Client:
 
     def play(self, api: str, shared: dict[str, Shared], stopping: threading.Event) -> None:
         """Write until there is nobody to write to, or enough is written; at times to the last of what is shared."""
-        with httpx.Client(base_url=f"{api}/sessions", timeout=60) as http:
+        with http_client(base_url=f"{api}/sessions", timeout=60) as http:
             while not stopping.is_set():
                 write = self.in_doubt or self._next(shared)
                 again, self.in_doubt = write is self.in_doubt, write
@@ -143,23 +145,36 @@ class Torture:
         stopping = threading.Event()
         with ThreadPoolExecutor(CLIENTS) as threads:
             playing = [threads.submit(client.play, api, self._shared, stopping) for client in self._clients]
-            time.sleep(self._random.uniform(SHORTEST_SECONDS, MAX_SECONDS))
             try:
+                self._wait_until_written(playing)
+                time.sleep(self._random.uniform(SHORTEST_SECONDS, MAX_SECONDS))
                 end()
             finally:
                 stopping.set()
             for played in playing:
                 played.result()
         self.figures.rounds += 1
-        self.figures.acknowledged = sum(client.acknowledged for client in self._clients)
+        self.figures.acknowledged = self._acknowledged
         self.figures.unanswered += sum(client.in_doubt is not None for client in self._clients)
+
+    @property
+    def _acknowledged(self) -> int:
+        return sum(client.acknowledged for client in self._clients)
+
+    def _wait_until_written(self, playing: list[Future[None]]) -> None:
+        """Wait until something is acknowledged, however slow the machine is."""
+        before = self._acknowledged
+        deadline = time.monotonic() + WRITTEN_SECONDS
+        while self._acknowledged == before and not all(played.done() for played in playing):
+            assert time.monotonic() < deadline, "Nothing is acknowledged."
+            time.sleep(0.01)
 
     def check(self, api: str, *, all_answered: bool = False) -> None:
         """What was acknowledged is there, once and in order, and nothing else but what was in flight at an end.
 
         Not that either, where the end was one at which all that was taken is answered.
         """
-        with httpx.Client(base_url=api, timeout=60) as http:
+        with http_client(base_url=api, timeout=60) as http:
             found = _read(http)
             for client in self._clients:
                 lost, doubled = client.check(found, all_answered=all_answered)
@@ -172,7 +187,7 @@ class Torture:
 
     def check_shared(self, api: str) -> None:
         """The same of what all clients wrote to, from the first round on."""
-        with httpx.Client(base_url=api, timeout=60) as http:
+        with http_client(base_url=api, timeout=60) as http:
             for session_id in self._shared:
                 self._check_shared(http, session_id, all_answered=False)
 

@@ -1,14 +1,13 @@
 """What some reader of JSON cannot read is refused on every way in, with its place."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import httpx
 import pytest
 
 from daemon import Daemon
+from fork_server import run_amplifierd
 
 HUGE = "7" * 5000
 NUMBER = "the number 777"
@@ -65,8 +64,7 @@ def test_a_line_of_an_import_from_the_command_line(client: httpx.Client, session
     export = tmp_path / "export.ndjson"
     export.write_text(HEADER + exported(client, session_id))
     database = f"sqlite:///{tmp_path / 'empty.db'}"
-    command = [sys.executable, "-m", "amplifierd", "import", "--database", database, "--create", str(export)]
-    ended = subprocess.run(command, capture_output=True, text=True, check=False)  # our own
+    ended = run_amplifierd("import", "--database", database, "--create", str(export))
     assert ended.returncode != 0
     assert f"{PLACE}/session/context/a" in ended.stderr
 

@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from daemon import Daemon
+from fork_server import run_amplifierd
 from keys import create_key
 from raw import Connection
 
@@ -192,30 +193,24 @@ def test_an_import_that_breaks_off_writes_nothing(daemon: Daemon, client: httpx.
     assert client.get("/sessions").json() == before
 
 
-def run(*arguments: str, stdin: bytes | None = None) -> subprocess.CompletedProcess[bytes]:
-    return subprocess.run(
-        [sys.executable, "-m", "amplifierd", *arguments], input=stdin, capture_output=True, check=False
-    )
-
-
 def test_the_command_line_does_the_same(tmp_path: Path, daemon: Daemon, client: httpx.Client, path: str) -> None:
     assert path
     file = tmp_path / "sessions.ndjson"
-    exported = run("export", "--database", daemon.database, str(file))
+    exported = run_amplifierd("export", "--database", daemon.database, str(file))
     sessions = len(client.get("/sessions").json())
-    assert (exported.returncode, exported.stdout) == (0, b"")
-    assert f"Exported {sessions} sessions." in exported.stderr.decode()
+    assert (exported.returncode, exported.stdout) == (0, "")
+    assert f"Exported {sessions} sessions." in exported.stderr
     assert file.read_bytes() == client.get("/export").content
     copy = f"sqlite:///{tmp_path}/copy.db"
-    imported = run("import", "--create", "--database", copy, str(file))
+    imported = run_amplifierd("import", "--create", "--database", copy, str(file))
     assert imported.returncode == 0, imported.stderr
-    assert f"Imported {sessions} sessions with " in imported.stderr.decode()
-    assert run("export", "--database", copy).stdout == file.read_bytes()
-    again = run("import", "--database", copy, stdin=file.read_bytes())
+    assert f"Imported {sessions} sessions with " in imported.stderr
+    assert run_amplifierd("export", "--database", copy).stdout == file.read_text()
+    again = run_amplifierd("import", "--database", copy, stdin=file.read_bytes())
     assert again.returncode == 1
-    assert "it is there already" in again.stderr.decode()
-    skipped = run("import", "--database", copy, "--on-conflict", "skip", stdin=file.read_bytes())
-    assert f"{sessions} were skipped" in skipped.stderr.decode()
+    assert "it is there already" in again.stderr
+    skipped = run_amplifierd("import", "--database", copy, "--on-conflict", "skip", stdin=file.read_bytes())
+    assert f"{sessions} were skipped" in skipped.stderr
 
 
 def test_an_export_replaces_a_file_once_it_is_whole(tmp_path: Path) -> None:
@@ -233,7 +228,7 @@ def test_an_export_replaces_a_file_once_it_is_whole(tmp_path: Path) -> None:
     assert broken_off.returncode == 1
     assert f"The export can't be written to {file}: File too large." in broken_off.stderr
     assert file.read_text() == "the old one"
-    assert run("export", "--database", database, str(link)).returncode == 0
+    assert run_amplifierd("export", "--database", database, str(link)).returncode == 0
     assert link.is_symlink()
     assert file.stat().st_mode & 0o777 == 0o600
     assert len(file.read_bytes().splitlines()) == 3
@@ -278,10 +273,10 @@ def test_an_export_over_the_database_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "a.db"
     with Daemon(f"sqlite:///{file}") as daemon:
         httpx.post(f"{daemon.api}/sessions")
-    outcome = run("export", "--database", daemon.database, str(file))
+    outcome = run_amplifierd("export", "--database", daemon.database, str(file))
     assert outcome.returncode == 1
-    assert f"Error: {file} is the database itself; name another file." in outcome.stderr.decode()
-    assert b"Exported 1 sessions." in run("export", "--database", daemon.database).stderr
+    assert f"Error: {file} is the database itself; name another file." in outcome.stderr
+    assert "Exported 1 sessions." in run_amplifierd("export", "--database", daemon.database).stderr
 
 
 @pytest.mark.parametrize("target", ["/dev/full", "-"])
@@ -300,16 +295,14 @@ def test_an_export_onto_a_full_disk_is_told(daemon: Daemon, path: str, target: s
 @pytest.mark.parametrize(
     ("arguments", "stdin", "words"),
     [
-        (("export", "--database", "nosuch:"), None, "'nosuch:' is not understood"),
+        (("export", "--database", "nosuch:"), b"", "'nosuch:' is not understood"),
         (("import", "--create", "--database", "{}"), b"hello", "Line 1 is not I-JSON"),
         (("import", "--create", "--database", "{}"), b"", "line 1: it is missing"),
-        (("import", "--create", "--database", "{}", "nosuch.ndjson"), None, "nosuch.ndjson"),
+        (("import", "--create", "--database", "{}", "nosuch.ndjson"), b"", "nosuch.ndjson"),
     ],
 )
-def test_a_mistake_is_told_in_a_sentence(
-    tmp_path: Path, arguments: tuple[str, ...], stdin: bytes | None, words: str
-) -> None:
-    outcome = run(*(it.format(f"sqlite:///{tmp_path}/a.db") for it in arguments), stdin=stdin)
+def test_a_mistake_is_told_in_a_sentence(tmp_path: Path, arguments: tuple[str, ...], stdin: bytes, words: str) -> None:
+    outcome = run_amplifierd(*(it.format(f"sqlite:///{tmp_path}/a.db") for it in arguments), stdin=stdin)
     assert outcome.returncode in (1, 2)
-    assert words in outcome.stderr.decode()
-    assert "Traceback" not in outcome.stderr.decode()
+    assert words in outcome.stderr
+    assert "Traceback" not in outcome.stderr

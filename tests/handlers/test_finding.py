@@ -1,12 +1,10 @@
 """Search and cleanup over a real socket, and on the command line."""
 
-import subprocess
-import sys
-
 import httpx
 import pytest
 
 from daemon import Daemon
+from fork_server import run_amplifierd
 
 SAID = ["The quick brown fox", "A quick one", "needle in <hay>"]
 
@@ -75,9 +73,9 @@ def test_the_command_line_cleans_up(daemon: Daemon, client: httpx.Client) -> Non
     ended = client.post("/sessions").json()["id"]
     client.post(f"/sessions/{ended}/messages", json={"content": "x"})
     client.post(f"/sessions/{ended}/fail", json={"error_message": "x"})
-    command = [sys.executable, "-m", "amplifierd", "cleanup", "--database", daemon.database, "--older-than-days", "0"]
-    would = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    assert would == "1 sessions with 1 messages would be deleted; --no-dry-run deletes them.\n"
-    done = subprocess.run([*command, "--no-dry-run", "--status", "failed"], capture_output=True, text=True, check=True)
+    command = ["cleanup", "--database", daemon.database, "--older-than-days", "0"]
+    would = run_amplifierd(*command)
+    assert would.stdout == "1 sessions with 1 messages would be deleted; --no-dry-run deletes them.\n"
+    done = run_amplifierd(*command, "--no-dry-run", "--status", "failed")
     assert done.stdout == "1 sessions with 1 messages were deleted.\n"
     assert client.get(f"/sessions/{ended}").status_code == 404

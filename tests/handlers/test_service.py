@@ -4,7 +4,6 @@ import json
 import os
 import re
 import subprocess
-import sys
 
 import httpx
 import pytest
@@ -13,6 +12,7 @@ import yaml
 from amplifierd import __version__
 from amplifierd.settings import CONTRACT
 from daemon import Daemon
+from fork_server import run_amplifierd
 
 
 def test_health(client: httpx.Client) -> None:
@@ -43,8 +43,7 @@ def test_a_probe_that_gets_no_answer_fails(url: str) -> None:
 
 
 def probe(*options: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "amplifierd", "health", *options]
-    return subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ | environment)
+    return run_amplifierd("health", *options, env=os.environ | environment)
 
 
 def test_status(daemon: Daemon, client: httpx.Client) -> None:

@@ -16,18 +16,12 @@ import pytest
 
 from conftest import execute
 from daemon import Daemon
+from fork_server import run_amplifierd
 from keys import create_key
 
 
 def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "amplifierd", *arguments],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-        env=os.environ | environment,
-    )
+    return run_amplifierd(*arguments, env=os.environ | environment)
 
 
 def refused(*arguments: str, words: str, **environment: str) -> None:
@@ -43,7 +37,7 @@ def refused(*arguments: str, words: str, **environment: str) -> None:
 
 def test_a_signal_that_comes_early_ends_it_too(tmp_path: Path) -> None:
     for _ in range(5):
-        with Daemon(f"sqlite:///{tmp_path}/a.db") as daemon:
+        with Daemon(f"sqlite:///{tmp_path}/a.db", start="command") as daemon:
             assert daemon.stop() == 0
 
 

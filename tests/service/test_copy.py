@@ -16,16 +16,13 @@ from amplifierd.storage.model.directory_records import NewDirectory
 from amplifierd.storage.model.interface import Storage
 from amplifierd.storage.model.profile_records import ModuleConfig, NewProfile, NewSessionConfig
 from amplifierd.storage.model.records import BatchMessage, Failure, Fork, NewMessages, NewSession, Session, SessionPatch
+from fork_server import run_amplifierd
 
 W = "default"
 
 
-def command(source: str, target: str) -> list[str]:
-    return [sys.executable, "-m", "amplifierd", "copy", "--from", source, "--to", target]
-
-
 def copy(source: str, target: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command(source, target), capture_output=True, text=True, check=False)
+    return run_amplifierd("copy", "--from", source, "--to", target)
 
 
 def copy_until(source: str, target: str, sessions: int) -> None:
@@ -39,7 +36,8 @@ def copy_until(source: str, target: str, sessions: int) -> None:
 
     # What the target needs is there before both want to make it.
     asyncio.run(open_and_close(target))
-    with subprocess.Popen(command(source, target), stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as running:
+    command = [sys.executable, "-m", "amplifierd", "copy", "--from", source, "--to", target]
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as running:
         asyncio.run(wait())
         running.kill()
         assert running.wait() == -signal.SIGKILL

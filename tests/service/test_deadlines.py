@@ -21,7 +21,7 @@ from amplifierd.server.http1.limits import Limits
 from amplifierd.settings import Settings
 from amplifierd.storage import open_storage
 from amplifierd.storage.model.interface import Storage
-from daemon import Daemon
+from daemon import Daemon, http_client
 from raw import Connection, get
 from short_timeouts import serving
 
@@ -41,7 +41,7 @@ def hasty(tmp_path: Path) -> Iterator[tuple[Any, httpx.Client]]:
     # The clients are slow, and the deadline is not theirs.
     with (
         serving(create_app(settings, storage), Limits(body_seconds=10, body_bytes=1)) as port,
-        httpx.Client(base_url=f"http://127.0.0.1:{port}/api/v1", timeout=60) as client,
+        http_client(base_url=f"http://127.0.0.1:{port}/api/v1", timeout=60) as client,
     ):
         yield storage, client
 

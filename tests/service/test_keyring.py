@@ -1,7 +1,5 @@
 """A daemon that has seen keys never serves without one, whatever becomes of them."""
 
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -10,13 +8,13 @@ import apsw
 from amplifierd.auth import TRUSTED_SECONDS
 from conftest import execute
 from daemon import Daemon
+from keys import amplifierd_keys
 
 WAIT_SECONDS = 60
 
 
 def create_key(url: str) -> None:
-    command = [sys.executable, "-m", "amplifierd", "keys", "create", "--name", "x", "--database", url]
-    subprocess.run(command, capture_output=True, check=True)
+    amplifierd_keys("create", "--name", "x", "--database", url)
 
 
 def test_keys_that_vanish_open_no_door(database: str) -> None:

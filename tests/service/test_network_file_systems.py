@@ -5,7 +5,6 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
@@ -14,6 +13,7 @@ from amplifierd.storage.model.errors import DatabaseUnusable
 from amplifierd.storage.sqlite.files.file_system import shared_file_system
 from amplifierd.storage.sqlite.files.machine_lock import lock_for_this_machine
 from daemon import Daemon
+from fork_server import run_amplifierd
 
 # As machines have them: a disk, a container's layers, and what is shared with others.
 MOUNTS = """\
@@ -144,21 +144,16 @@ def fuse(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", str(target)], check=True)
 
 
-def run(*arguments: str) -> Any:
-    command = [sys.executable, "-m", "amplifierd", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
-
-
 def test_daemons_of_two_machines_do_not_serve_one_file(fuse: Path, tmp_path: Path) -> None:
     url = f"sqlite:///{fuse / 'a.db'}"
-    refused = run("serve", "--port", "0", "--database", url)
+    refused = run_amplifierd("serve", "--port", "0", "--database", url)
     assert (refused.returncode, "of type fuse" in refused.stderr) == (1, True)
     assert [*fuse.iterdir()] == []
     another = ["unshare", "--mount", "sh", "-c", ANOTHER, str(boot(tmp_path, "another"))]
     with Daemon(url, "--single-machine", "--workers", "2") as first, Daemon(url, "--single-machine") as second:
         assert httpx.post(f"{first.api}/sessions", timeout=60).status_code == 201
         assert len(httpx.get(f"{second.api}/sessions", timeout=60).json()) == 1
-        assert run("check", "--database", url).returncode == 0
+        assert run_amplifierd("check", "--database", url).returncode == 0
         with pytest.raises(RuntimeError, match="Another machine uses the database"):
             Daemon(url, "--single-machine", within=another)
         second.kill()

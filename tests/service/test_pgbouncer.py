@@ -1,8 +1,6 @@
 """PgBouncer between a daemon and its database, with the usual cure for its refusal of what a connection starts with."""
 
 import asyncio
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +14,7 @@ from amplifierd.storage.model.interface import Storage
 from amplifierd.storage.model.records import NewMessage, NewSession
 from conftest import execute
 from daemon import Daemon
+from keys import amplifierd_keys
 from pgbouncer import pgbouncer
 
 W = "default"
@@ -38,8 +37,7 @@ async def fetch(url: str, statement: str) -> list[Any]:
 
 
 def create_key(url: str) -> str:
-    command = [sys.executable, "-m", "amplifierd", "keys", "create", "--name", "x", "--database", url]
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    return amplifierd_keys("create", "--name", "x", "--database", url).strip()
 
 
 def test_keys_that_are_made_beside_it_are_seen(second_postgres: str) -> None:
@@ -147,7 +145,7 @@ def test_a_password_need_not_be_in_a_command_line(
     tmp_path.chmod(0o755)
     monkeypatch.setenv(variable, "correct horse" if variable == "PGPASSWORD" else str(passwords))
     with pgbouncer(second_postgres, "session", "auth_type = plain", f"auth_file = {_readable(users)}") as url:
-        with Daemon(url) as daemon:
+        with Daemon(url, start="command") as daemon:
             assert httpx.get(f"{daemon.api}/sessions").status_code == 200
             arguments = Path(f"/proc/{daemon.process.pid}/cmdline").read_bytes()
         monkeypatch.delenv(variable)

@@ -14,7 +14,7 @@ import pytest
 
 from amplifierd.server.supervisor import MARGIN_SECONDS
 from amplifierd.settings import Settings
-from daemon import Daemon
+from daemon import Daemon, http_client
 from load import AFRESH, Load
 from raw import Connection, get, post, refused
 from torture import Torture
@@ -107,7 +107,7 @@ def wait_for_two_workers(daemon: Daemon) -> list[int]:
 def test_several_workers_share_one_database(database: str) -> None:
     with (
         Daemon(database, "--workers", "2") as daemon,
-        httpx.Client(base_url=daemon.api, timeout=30, limits=AFRESH) as client,
+        http_client(base_url=daemon.api, limits=AFRESH) as client,
     ):
         session_id = eventually_created(daemon)
         results: list[int] = []
@@ -146,7 +146,8 @@ def test_a_daemon_does_not_answer_before_it_is_ready(database: str) -> None:
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_a_second_signal_ends_it_at_once(database: str, number: int, workers: str) -> None:
     with (
-        Daemon(database, "--workers", workers) as daemon,
+        # Longer than the test waits for its end.
+        Daemon(database, "--workers", workers, "--shutdown-timeout", "300") as daemon,
         Connection(daemon.port) as stream,
         Connection(daemon.port) as hanging,
     ):
@@ -156,9 +157,7 @@ def test_a_second_signal_ends_it_at_once(database: str, number: int, workers: st
         time.sleep(0.3)
         daemon.process.send_signal(number)
         time.sleep(0.3)
-        started = time.monotonic()
         assert daemon.stop(number) == 128 + number
-        assert time.monotonic() - started < 2
     assert "Traceback" not in daemon.log
     with Daemon(database) as daemon, daemon.client() as client:
         assert client.get(f"/sessions/{session_id}").status_code == 200

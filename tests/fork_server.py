@@ -1,0 +1,111 @@
+"""`amplifierd` in processes that are forked from one that has imported it: most of a start is imports.
+
+A test that is about the process itself (its command line, its imports, a signal during them, its workers) starts it as
+a user does.
+"""
+
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from multiprocessing.connection import Connection
+from pathlib import Path
+from pkgutil import walk_packages
+from typing import TextIO
+
+import amplifierd
+
+_CONTEXT = multiprocessing.get_context("forkserver")
+_CONTEXT.set_forkserver_preload(
+    [
+        "uvloop",
+        "uvicorn.loops.uvloop",
+        *(module.name for module in walk_packages(amplifierd.__path__, "amplifierd.") if "pytest" not in module.name),
+    ]
+)
+
+
+class ForkedProcess:
+    """A process that runs `amplifierd` with these arguments: as much of `subprocess.Popen` as tests use."""
+
+    def __init__(self, arguments: list[str], *, env: Mapping[str, str]) -> None:
+        reader, writer = _CONTEXT.Pipe(duplex=False)
+        # A daemonic process does not outlive the test run; it may have no children.
+        self._process = _CONTEXT.Process(
+            target=_serve, args=(arguments, dict(env), str(Path.cwd()), writer), daemon=True
+        )
+        self._process.start()
+        writer.close()
+        assert self._process.pid is not None
+        self.pid: int = self._process.pid
+        self.stderr: TextIO | None = os.fdopen(os.dup(reader.fileno()), encoding="utf-8")
+        reader.close()
+
+    def poll(self) -> int | None:
+        """Its exit code, None while it runs."""
+        return self._process.exitcode
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Wait until it has ended; its exit code. Raises `TimeoutExpired`."""
+        self._process.join(timeout)
+        code = self._process.exitcode
+        if code is None:
+            raise subprocess.TimeoutExpired("amplifierd", timeout or 0)
+        return code
+
+    def send_signal(self, number: int) -> None:
+        """Send it a signal, unless it has ended."""
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        """End it at once."""
+        self.send_signal(signal.SIGKILL)
+
+
+def run_amplifierd(
+    *arguments: str, timeout: float = 120, env: Mapping[str, str] | None = None, stdin: bytes = b""
+) -> subprocess.CompletedProcess[str]:
+    """How `amplifierd` with these arguments ends, and what it writes. Raises `TimeoutExpired`."""
+    with tempfile.TemporaryDirectory() as name:
+        streams = [Path(name, stream) for stream in ("stdin", "stdout", "stderr")]
+        streams[0].write_bytes(stdin)
+        environment = dict(os.environ if env is None else env)
+        process = _CONTEXT.Process(target=_run, args=(list(arguments), environment, str(Path.cwd()), streams))
+        process.start()
+        process.join(timeout)
+        if process.exitcode is None:
+            process.kill()
+            process.join()
+            raise subprocess.TimeoutExpired(["amplifierd", *arguments], timeout)
+        written = [stream.read_text() for stream in streams[1:]]
+        return subprocess.CompletedProcess(["amplifierd", *arguments], process.exitcode, *written)
+
+
+def _serve(arguments: list[str], environment: dict[str, str], folder: str, stderr: Connection) -> None:
+    os.dup2(stderr.fileno(), 2)
+    stderr.close()
+    _main(arguments, environment, folder)
+
+
+def _run(arguments: list[str], environment: dict[str, str], folder: str, streams: list[Path]) -> None:
+    for number, (stream, flags) in enumerate(zip(streams, [os.O_RDONLY, *[os.O_WRONLY | os.O_CREAT] * 2], strict=True)):
+        opened = os.open(stream, flags)
+        os.dup2(opened, number)
+        os.close(opened)
+    # multiprocessing has put another in its place.
+    sys.stdin = os.fdopen(0, closefd=False)
+    _main(arguments, environment, folder)
+
+
+def _main(arguments: list[str], environment: dict[str, str], folder: str) -> None:
+    from amplifierd.__main__ import main
+
+    os.environ.clear()
+    os.environ.update(environment)
+    os.chdir(folder)
+    sys.argv = ["amplifierd", *arguments]
+    main()
