@@ -1,9 +1,12 @@
-"""What files still have of text that was deleted."""
+"""What files of SQLite, and tables of PostgreSQL, still have of text that was deleted."""
 
+import asyncio
 import random
 import string
 import time
 from pathlib import Path
+
+import asyncpg
 
 DEADLINE_SECONDS = 60
 
@@ -22,12 +25,40 @@ def files_with(folder: Path, word: str) -> list[str]:
     return sorted(path.name for path in folder.rglob("*") if path.is_file() and sought in _bytes(path))
 
 
-def wait_until_gone(folder: Path, word: str) -> None:
-    """Wait until no file below a folder has the word."""
+def tables_with(database: str, word: str) -> list[str]:
+    """The names of the tables of a PostgreSQL database that have a word in a row."""
+    return asyncio.run(_tables_with(database, word))
+
+
+def places_with(database: str, word: str) -> list[str]:
+    """Where a database has a word: files beside that of SQLite, tables of PostgreSQL."""
+    if database.startswith("sqlite"):
+        return files_with(Path(database.removeprefix("sqlite:///")).parent, word)
+    return tables_with(database, word)
+
+
+def wait_until_gone(where: Path | str, word: str) -> None:
+    """Wait until no file below a folder, or no place of a database, has the word."""
     deadline = time.monotonic() + DEADLINE_SECONDS
-    while files_with(folder, word):
-        assert time.monotonic() < deadline, files_with(folder, word)
+    while found := files_with(where, word) if isinstance(where, Path) else places_with(where, word):
+        assert time.monotonic() < deadline, found
         time.sleep(0.1)
+
+
+async def _tables_with(database: str, word: str) -> list[str]:
+    connection = await asyncpg.connect(database)
+    tables = await connection.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'amplifierd'")
+    assert tables, "The schema is there."
+    found = [
+        str(name)
+        for (name,) in tables
+        if await connection.fetchval(
+            f"SELECT 1 FROM amplifierd.{name} AS row WHERE CAST(row AS TEXT) LIKE $1 LIMIT 1",  # noqa: S608  # a table
+            f"%{word}%",
+        )
+    ]
+    await connection.close()
+    return found
 
 
 def _bytes(path: Path) -> bytes:

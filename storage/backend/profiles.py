@@ -71,7 +71,7 @@ class TransactionalProfiles(Transactions, Profiles):
         row = await self._rows.row(statements.SESSION_PROFILE, {"workspace": workspace, "id": canonical_id(session_id)})
         if row is None:
             raise SessionNotFound(session_id)
-        name, profile_hash = row
+        name, profile_hash, content = row
         if profile_hash is None and name != profiles.BUILT_IN:
             raise SessionProfileUnknown(session_id, name)
-        return await profiles.settings_of(self._rows, workspace, profile_hash or profiles.BUILT_IN_HASH)
+        return profiles.settings_in(content or profiles.built_in(profile_hash or profiles.BUILT_IN_HASH))

@@ -71,10 +71,12 @@ async def update(change: UnitOfWork, name: str, patch: ProfilePatch) -> Profile:
     if name == BUILT_IN:
         raise ProfileReadOnly(name)
     profile = await read(change.transaction, change.workspace, name)
+    before = await hash_of_profile(change, name)
     content = merged(name, await content_of(change, name), patch)
     settings = _decode(content)
     updated = _profile(settings, profile.is_active, profile.created_at, max(str(profile.updated_at), change.now))
     await change.run(statements.UPDATE_PROFILE, await _keep(change, updated, content))
+    await forget(change, before)
     return updated
 
 
@@ -85,7 +87,9 @@ async def delete(change: UnitOfWork, name: str) -> None:
     profile = await read(change.transaction, change.workspace, name)
     if profile.is_active:
         raise ProfileActive(name)
+    content_hash = await hash_of_profile(change, name)
     await change.run(statements.DELETE_PROFILE, _key(change.workspace, name))
+    await forget(change, content_hash)
 
 
 async def activate(change: UnitOfWork, name: str) -> Profile:
@@ -123,8 +127,13 @@ async def settings_of(rows: Rows, workspace: str, profile_hash: str) -> ProfileS
     content = built_in(profile_hash)
     if content is None:
         row = await rows.row(statements.CONTENT, {"workspace": workspace, "hash": profile_hash})
-        assert row is not None, "A content that a session has stays."
-        content = row[0]
+        content = None if row is None else row[0]
+    return settings_in(content)
+
+
+def settings_in(content: str | None) -> ProfileSettings:
+    """The settings in a content that a profile or a session has."""
+    assert content is not None, "A content stays as long as a profile or a session has it."
     return _decode(content)
 
 
@@ -151,6 +160,12 @@ async def keep(change: UnitOfWork, content: str) -> str:
     if found not in _BUILT_IN_CONTENTS:
         await change.run(statements.INSERT_CONTENT, {"workspace": change.workspace, "hash": found, "content": content})
     return found
+
+
+async def forget(change: UnitOfWork, content_hash: str | None) -> None:
+    """Delete a content that a profile or a session had, if no other has it."""
+    if content_hash is not None and content_hash not in _BUILT_IN_CONTENTS:
+        await change.run(statements.FORGET_CONTENT, {"workspace": change.workspace, "hash": content_hash})
 
 
 async def content_of(change: UnitOfWork, name: str) -> str:

@@ -6,7 +6,7 @@ from msgspec import UNSET, Raw
 from ..model.errors import SessionNotFound, SessionStatusConflict
 from ..model.records import Failure, NewSession, Session, SessionPatch, SessionStatus, Versions
 from ..sql.ports import Bindings, Row
-from ..sql.statements.profiles import SET_SESSION_PROFILE
+from ..sql.statements.profiles import SESSION_PROFILE_HASH, SET_SESSION_PROFILE
 from ..values.clock import DAY_SECONDS, after, later_than
 from ..values.json_text import raw_text
 from ..values.uuid7 import new_session_id
@@ -14,7 +14,7 @@ from .bulk.removal import remove_some
 from .context_patch import PatchedContext, patched_context
 from .directories import normalize_or_not_found
 from .profile_resolution import resolve
-from .profiles import hash_of_profile
+from .profiles import forget, hash_of_profile
 from .unit_of_work import UnitOfWork
 
 # In characters. A longer one is kept apart from the session's counters, so that an append does not write it again.
@@ -93,7 +93,9 @@ async def update(
             return None
         placement = context_columns(context, is_detailed=not is_own)
     if profile_hash is not None:
+        before_hash = await _profile_hash(change, session_id)
         await change.run(SET_SESSION_PROFILE, change.key(session_id) | {"hash": profile_hash})
+        await forget(change, before_hash)
     name = patch.name if isinstance(patch.name, str) else None
     bindings: Bindings = {
         "renamed": patch.name is not UNSET,
@@ -143,8 +145,10 @@ async def delete(change: UnitOfWork, session_id: str, versions: Versions, most: 
     """
     await change.state(session_id, versions)
     key = change.key(session_id)
+    profile_hash = await _profile_hash(change, session_id)
     await change.run(change.statements.LEAVE_DIRECTORY, key)
     await change.run(change.statements.DELETE_SESSION, key)
+    await forget(change, profile_hash)
     await change.run(change.statements.INSERT_DELETION, key)
     await change.run(change.statements.FORGET_DELETIONS, key | {"horizon": after(change.now, -DELETIONS_KEPT_SECONDS)})
     return await remove_some(change.transaction, key, most)
@@ -176,6 +180,12 @@ def session_of(session_id: str, row: Row | None) -> Session:
         UNSET if parent_session_id is None else parent_session_id,
         UNSET if forked_at_sequence is None else forked_at_sequence,
     )
+
+
+async def _profile_hash(change: UnitOfWork, session_id: str) -> str | None:
+    """The hash of what a session's profile was when the session got it; None if that is not known."""
+    row = await change.run(SESSION_PROFILE_HASH, change.key(session_id))
+    return None if row is None else row[0]
 
 
 async def _context(change: UnitOfWork, session_id: str) -> tuple[str, bool]:

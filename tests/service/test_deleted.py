@@ -1,12 +1,12 @@
-"""What was deleted is gone from every file: table, search index, log."""
+"""What was deleted is gone: from every file of SQLite (table, search index, log), from every table of PostgreSQL."""
 
+import asyncio
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import apsw
+import asyncpg
 import httpx
-import pytest
 from click.testing import CliRunner
 
 from amplifierd.commands import cli
@@ -14,20 +14,7 @@ from conftest import execute
 from daemon import Daemon
 from load import Load
 from postgres import PostgresServer
-from remains import canary, files_with, wait_until_gone
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of the database of `daemon`."""
-    return tmp_path_factory.mktemp("deleted")
-
-
-@pytest.fixture(scope="module")
-def daemon(folder: Path) -> Iterator[Daemon]:
-    """A daemon on a SQLite file, shared by this module's tests."""
-    with Daemon(f"sqlite:///{folder / 'amplifierd.db'}") as running:
-        yield running
+from remains import canary, files_with, places_with, tables_with, wait_until_gone
 
 
 def say(client: httpx.Client, *texts: str, **session: object) -> str:
@@ -53,33 +40,63 @@ def search(client: httpx.Client, word: str) -> list[object]:
     return hits
 
 
-def test_a_deleted_session_is_gone(client: httpx.Client, folder: Path) -> None:
+def test_a_deleted_session_is_gone(client: httpx.Client, daemon: Daemon) -> None:
     word = canary()
     say(client, "Others stay.")
     paths = [say(client, f"{number} {word} {word * 300}", context={"a": word}, name=word) for number in range(3)]
     assert len(search(client, word)) == 3
-    assert files_with(folder, word)
+    assert places_with(daemon.database, word)
     for path in paths:
         assert client.delete(path).status_code == 204
-    wait_until_gone(folder, word)
+    wait_until_gone(daemon.database, word)
 
 
-def test_a_context_that_was_replaced_is_gone(client: httpx.Client, folder: Path) -> None:
+def test_a_context_that_was_replaced_is_gone(client: httpx.Client, daemon: Daemon) -> None:
     short, long = canary(), canary()
     path = say(client, context={"short": short})
     client.patch(path, json={"context": {"short": None, "long": long * 100}})
     client.patch(path, json={"context": {"long": None}})
     for word in (short, long):
-        wait_until_gone(folder, word)
+        wait_until_gone(daemon.database, word)
 
 
-def test_what_was_cleaned_up_is_gone(client: httpx.Client, folder: Path) -> None:
+def test_a_profile_is_gone_with_the_last_that_has_it(client: httpx.Client, daemon: Daemon) -> None:
+    changed, word, override = canary(), canary(), canary()
+    client.post("/profiles", json={"name": "secret", "instructions": changed}).raise_for_status()
+    client.patch("/profiles/secret", json={"instructions": word}).raise_for_status()
+    wait_until_gone(daemon.database, changed)
+    path = say(client, profile="secret", settings_overrides={"description": override})
+    others = say(client, profile="secret")
+    client.delete("/profiles/secret").raise_for_status()
+    assert client.get(f"{others}/profile").json()["instructions"] == word
+    assert places_with(daemon.database, word)
+    for session in (path, others):
+        client.delete(session).raise_for_status()
+    for each in (word, override):
+        wait_until_gone(daemon.database, each)
+
+
+def test_what_was_cleaned_up_is_gone(client: httpx.Client, daemon: Daemon) -> None:
     word = canary()
     client.post(f"{say(client, word)}/complete")
     assert len(search(client, word)) == 1
     body = {"older_than_days": 0, "dry_run": False}
     assert client.post("/sessions/cleanup", json=body).json()["sessions"] == 1
-    wait_until_gone(folder, word)
+    wait_until_gone(daemon.database, word)
+
+
+def test_a_recorded_answer_is_gone_after_its_time(database: str, tmp_path: Path) -> None:
+    word, options = canary(), ("--idempotency-ttl", "1")
+    if database.startswith("sqlite"):
+        (tmp_path / "kept").mkdir()
+        database = f"sqlite:///{tmp_path / 'kept' / 'a.db'}"
+    with Daemon(database, *options) as daemon, daemon.client() as client:
+        created = client.post("/sessions", json={"name": word}, headers={"Idempotency-Key": "k"}).json()
+        client.patch(f"/sessions/{created['id']}", json={"name": None}).raise_for_status()
+        assert places_with(database, word)
+    # Nobody asks for anything.
+    with Daemon(database, *options):
+        wait_until_gone(database, word)
 
 
 def test_a_clean_stop_leaves_nothing_of_what_was_deleted(tmp_path: Path) -> None:
@@ -162,6 +179,20 @@ def make_old(path: Path, word: str) -> None:
     connection.close()
 
 
+async def deleted_rows(database: str) -> int:
+    """How many deleted rows the tables have that were not freed, as the last VACUUM of each has counted them."""
+    connection = await asyncpg.connect(database)
+    count = await connection.fetchval(
+        "SELECT SUM(n_dead_tup) FROM pg_stat_user_tables WHERE schemaname = 'amplifierd' AND vacuum_count > 0"
+    )
+    vacuumed = await connection.fetchval(
+        "SELECT bool_and(vacuum_count > 0) FROM pg_stat_user_tables WHERE schemaname = 'amplifierd'"
+    )
+    await connection.close()
+    assert vacuumed
+    return int(count)
+
+
 def test_postgresql_is_compacted_while_it_is_served() -> None:
     kept, gone = canary(), canary()
     # A server of its own, whose files can be read.
@@ -173,6 +204,8 @@ def test_postgresql_is_compacted_while_it_is_served() -> None:
         execute(server.url(), "CHECKPOINT")
         assert files_with(server.data / "base", gone)
         assert re.search(r"took \d+ bytes and takes \d+ now", done("compact", "--database", daemon.database))
+        assert tables_with(server.url(), gone) == []
+        assert asyncio.run(deleted_rows(server.url())) == 0
         assert len(search(client, kept)) == 10
         done("compact", "--full", "--database", daemon.database)
         execute(server.url(), "CHECKPOINT")

@@ -54,6 +54,16 @@ def test_a_post_that_is_sent_again_has_no_second_effect(client: httpx.Client, po
     assert client.get(f"/sessions/{session_id}").text == after
 
 
+def test_a_request_on_a_session_that_is_deleted_is_not_answered_again(client: httpx.Client, path: str) -> None:
+    headers = {"Idempotency-Key": f"deleted{path}"}
+    for _ in range(2):
+        assert client.post(f"{path}/messages", json={"content": "x"}, headers=headers).status_code == 201
+    assert client.delete(path).status_code == 204
+    again = client.post(f"{path}/messages", json={"content": "x"}, headers=headers)
+    assert (again.status_code, again.headers.get("idempotent-replayed")) == (404, None)
+    assert "not found" in again.json()["detail"]
+
+
 def test_another_body_or_path_under_the_key_is_422(client: httpx.Client, path: str) -> None:
     headers = {"Idempotency-Key": f"other-body{path}"}
     assert client.post(f"{path}/messages", json={"content": "x"}, headers=headers).status_code == 201

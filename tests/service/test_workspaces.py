@@ -45,8 +45,7 @@ def test_a_deleted_workspace_is_gone(database: str, tmp_path: Path, is_last: boo
         assert ("Its keys stay, revoked" in deleted.stdout) == is_last
 
         wait_until_gone(daemon.data_path, word)
-        if folder.exists():
-            wait_until_gone(folder, word)
+        wait_until_gone(database, word)
         # A key is believed for half a second.
         while client.get("/sessions", headers=headers).status_code == 200:
             continue

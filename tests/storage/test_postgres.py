@@ -26,7 +26,7 @@ from amplifierd.storage.postgres.binding import bound
 from amplifierd.storage.postgres.pool import connect
 from amplifierd.storage.postgres.search import statements as search_statements
 from amplifierd.storage.postgres.store import DIALECT
-from amplifierd.storage.sql.statements import message_lists
+from amplifierd.storage.sql.statements import message_lists, profiles
 from amplifierd.storage.sql.statements.session_lists import SessionList, session_list
 
 W = "default"
@@ -77,6 +77,7 @@ BINDINGS: dict[str, object] = {
     "scanned": 10,
     "skipped": 10,
     "role": "tool",
+    "hash": "x",
 }
 
 
@@ -126,6 +127,8 @@ def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
         (message_lists.last_of_page(from_end=True), "message_pkey"),
         (search_statements.search(frozenset(), by_words=True), "search_by_lexeme"),
         (search_statements.search(frozenset(), by_words=False), "message_pkey"),
+        (profiles.FORGET_CONTENT, "session_by_profile_content"),
+        (profiles.FORGET_CONTENT, "profile_by_content"),
     ],
 )
 async def test_every_hot_statement_uses_its_index(url: str, statement: str, index: str) -> None:

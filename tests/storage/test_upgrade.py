@@ -8,6 +8,7 @@ import pytest
 from msgspec import UNSET, Raw, UnsetType
 
 from amplifierd.storage import open_maintenance, open_storage
+from amplifierd.storage.backend.storage import TransactionalStorage
 from amplifierd.storage.model.errors import DatabaseOutOfDate, DatabaseUnusable, SessionProfileUnknown
 from amplifierd.storage.model.interface import Storage
 from amplifierd.storage.model.records import NewMessage, SessionQuery, SessionSummary
@@ -50,23 +51,48 @@ VALUES (
 )
 
 
+# A content that a profile has, one that a session has, and one that none has any more.
+CONTENTS = """
+INSERT INTO profile_content (workspace, hash, content)
+VALUES
+    ('default', '1', '{"name":"a"}'),
+    ('default', '2', '{"name":"b"}'),
+    ('default', '3', '{"name":"c"}');
+INSERT INTO profile (workspace, name, hash, summary, created_at, updated_at)
+VALUES ('default', 'a', '1', '{}', '2025-11-21T19:33:19.192107Z', '2025-11-21T19:33:19.192107Z');
+INSERT INTO session (
+    workspace, id, status, profile, amplified_dir, created_at, updated_at, message_count, token_usage, version,
+    changed_version, changed_sequence, revision, created_revision, context, profile_hash
+)
+VALUES (
+    'default', 'x', 'created', 'b', '.', '2025-11-21T19:33:19.192107Z', '2025-11-21T19:33:19.192107Z', 0, 0, 1, 1, 0,
+    1, 1, '{}', '2'
+);
+"""
+
+
 async def first_version(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Make the database as the first version of the program made it, with sessions in it."""
+    await older_version(database, monkeypatch, 1, ROWS)
+
+
+async def older_version(database: str, monkeypatch: pytest.MonkeyPatch, version: int, rows: str) -> None:
+    """Make the database with an older schema, and rows in it."""
     migrations = sqlite_migrations if database.startswith("sqlite") else postgres_migrations
     scripts = migrations._scripts()  # noqa: SLF001  # what the program of that time had
     with monkeypatch.context() as patch:
-        patch.setattr(migrations, "_scripts", lambda: scripts[:1])
+        patch.setattr(migrations, "_scripts", lambda: scripts[:version])
         if database.startswith("sqlite"):
             path = database.removeprefix("sqlite:///")
             connection = apsw.Connection(path)
             sqlite_migrations.migrate(connection, str(Path(path)), upgrade=True)
-            connection.execute(ROWS)
+            connection.execute(rows)
             connection.close()
             return
         opened = await connect(database)
         assert isinstance(opened, asyncpg.Connection)
         await postgres_migrations.migrate(opened, upgrade=True, create=True)
-        await opened.execute(ROWS)
+        await opened.execute(rows)
         await opened.close()
 
 
@@ -101,6 +127,16 @@ async def test_nothing_of_the_first_version_is_lost(empty_database: str, monkeyp
         ] == []
         contents = await open_maintenance(empty_database).contents()
         assert (contents.sessions, contents.messages) == (2, 3)
+
+
+async def test_contents_of_profiles_that_nothing_has_are_deleted_by_an_upgrade(
+    empty_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await older_version(empty_database, monkeypatch, 7, CONTENTS)
+    async with open_storage(empty_database) as storage:
+        assert isinstance(storage, TransactionalStorage)
+        rows = await storage._rows.all("SELECT hash FROM profile_content ORDER BY hash", {})  # noqa: SLF001
+        assert [tuple(row) for row in rows] == [("1",), ("2",)]
 
 
 async def test_only_who_is_to_upgrade_a_database_does(empty_database: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -55,6 +55,26 @@ WHERE workspace = :workspace
     AND hash = :hash
 """
 
+# An index has the sessions whose profile is not the built-in one, which this is the hash of.
+FORGET_CONTENT = """
+DELETE FROM profile_content
+WHERE workspace = :workspace
+    AND hash = :hash
+    AND NOT EXISTS (
+        SELECT 1
+        FROM profile
+        WHERE profile.workspace = profile_content.workspace
+            AND profile.hash = profile_content.hash
+    )
+    AND NOT EXISTS (
+        SELECT 1
+        FROM session
+        WHERE session.workspace = profile_content.workspace
+            AND session.profile_hash = profile_content.hash
+            AND session.profile_hash <> 'ac02bdd358ace233d4e7c1c48af9b0cb1937e8c197742e7f248589273566cc27'
+    )
+"""
+
 ACTIVE = """
 SELECT name
 FROM active_profile
@@ -74,7 +94,17 @@ WHERE workspace = :workspace
 """
 
 SESSION_PROFILE = """
-SELECT profile, profile_hash
+SELECT session.profile, session.profile_hash, profile_content.content
+FROM session
+LEFT JOIN profile_content
+    ON profile_content.workspace = session.workspace
+    AND profile_content.hash = session.profile_hash
+WHERE session.workspace = :workspace
+    AND session.id = :id
+"""
+
+SESSION_PROFILE_HASH = """
+SELECT profile_hash
 FROM session
 WHERE workspace = :workspace
     AND id = :id
