@@ -14,7 +14,8 @@ from ..operations.events.change_notifier import ChangeNotifier
 from ..operations.idempotency import forget, progress, replay, run_once, run_part
 from ..operations.unit_of_work import UnitOfWork
 from ..sql.dialect import Dialect
-from ..sql.ports import Bindings, Reader, Statements, Transaction
+from ..sql.ports import Bindings, Reader, Transaction
+from ..sql.statements.sessions import Statements
 from ..values.clock import Clock
 
 Answer = TypeVar("Answer")

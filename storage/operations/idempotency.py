@@ -12,6 +12,7 @@ from msgspec.json import decode, encode
 from ..model.errors import IdempotencyAnswerNotKept, IdempotencyKeyInUse, IdempotencyKeyReused
 from ..model.records import IdempotentRequest
 from ..sql.ports import Bindings
+from ..sql.statements.recorded_answers import FORGET_ANSWER, FORGET_ANSWERS, RECORD_ANSWER
 from ..values.clock import after
 from .recorded_answers import TextNotKept, keep, read
 from .unit_of_work import UnitOfWork
@@ -119,13 +120,13 @@ async def record(
         "expires_at": after(change.now, keep_seconds),
         "session_id": session_id,
     }
-    await change.run(change.statements.RECORD_ANSWER, bindings)
-    await change.run(change.statements.FORGET_ANSWERS, bindings)
+    await change.run(RECORD_ANSWER, bindings)
+    await change.run(FORGET_ANSWERS, bindings)
 
 
 async def forget(change: UnitOfWork, key: str) -> None:
     """Forget what was recorded under a key."""
-    await change.run(change.statements.FORGET_ANSWER, {"workspace": change.workspace, "key": key})
+    await change.run(FORGET_ANSWER, {"workspace": change.workspace, "key": key})
 
 
 def _key(change: UnitOfWork, once: IdempotentRequest) -> Bindings:

@@ -24,7 +24,7 @@ from ..sql.statements.recorded_answers import (
     RECORDED_MESSAGES,
     RECORDED_TEXT,
 )
-from ..sql.statements.sessions import CONTEXT
+from ..sql.statements.sessions import Statements
 from ..values.clock import after
 from .unit_of_work import UnitOfWork
 
@@ -130,7 +130,7 @@ async def _keep_text(change: UnitOfWork, keep_seconds: float, session_id: str, t
 
 
 async def _text(rows: Rows, key: Bindings, digest: str) -> str:
-    row = await rows.row(RECORDED_TEXT, key | {"digest": digest}) or await rows.row(CONTEXT, key)
+    row = await rows.row(RECORDED_TEXT, key | {"digest": digest}) or await rows.row(Statements.CONTEXT, key)
     if row is None or _digest(row[0].encode()) != digest:
         raise TextNotKept
     text: str = row[0]

@@ -7,7 +7,8 @@ import msgspec
 
 from ..model.errors import SessionNotFound, VersionMismatch
 from ..model.records import Versions
-from ..sql.ports import Bindings, Row, Statements, Transaction
+from ..sql.ports import Bindings, Row, Transaction
+from ..sql.statements.sessions import Statements
 from ..values.uuid7 import canonical_id
 
 

@@ -10,9 +10,9 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from ..model.errors import StorageUnavailable
-from . import statements
 from .errors import as_storage_error
 from .pool import Connection, connect
+from .statements import PostgresStatements
 
 logger = logging.getLogger(__name__)
 
@@ -75,7 +75,7 @@ class Notifications:
             await connection.execute("SELECT 1")
             return
         self._to_tell.clear()
-        await connection.execute(statements.NOTIFY)
+        await connection.execute(PostgresStatements.NOTIFY)
 
     def _hear(self, _connection: object, sender: int, _channel: str, _payload: object) -> None:
         if sender != self._own_pid:

@@ -1,55 +1,15 @@
-"""The statements of the PostgreSQL storage, those of its own and those that every storage has.
+"""The statements that the PostgreSQL storage has in its own SQL.
 
 A list has one column: JSON in bytes.
 """
 
 from ..sql.statements.removals import begin_writing, next_removal, renew_lease, take_removal
-from ..sql.statements.sessions import BEGIN_DETAIL as BEGIN_DETAIL
-from ..sql.statements.sessions import CHANGED_SESSIONS as CHANGED_SESSIONS
-from ..sql.statements.sessions import CONTEXT as CONTEXT
-from ..sql.statements.sessions import COUNT_SESSIONS as COUNT_SESSIONS
-from ..sql.statements.sessions import DELETE_SESSION as DELETE_SESSION
-from ..sql.statements.sessions import FORGET_ANSWER as FORGET_ANSWER
-from ..sql.statements.sessions import FORGET_ANSWERS as FORGET_ANSWERS
-from ..sql.statements.sessions import FORGET_DELETIONS as FORGET_DELETIONS
-from ..sql.statements.sessions import FORK_DETAIL as FORK_DETAIL
-from ..sql.statements.sessions import HAS_WORKSPACE as HAS_WORKSPACE
-from ..sql.statements.sessions import IMPORT_SESSION as IMPORT_SESSION
-from ..sql.statements.sessions import INSERT_DELETION as INSERT_DELETION
-from ..sql.statements.sessions import INSERT_DETAIL as INSERT_DETAIL
-from ..sql.statements.sessions import INSERT_SESSION as INSERT_SESSION
-from ..sql.statements.sessions import LEAVE_DIRECTORY as LEAVE_DIRECTORY
-from ..sql.statements.sessions import MESSAGE_COUNT as MESSAGE_COUNT
-from ..sql.statements.sessions import NEXT_SESSION as NEXT_SESSION
-from ..sql.statements.sessions import SESSION as SESSION
-from ..sql.statements.sessions import SESSION_EXISTS, profile_in_directory
-from ..sql.statements.sessions import SET_CONTEXT as SET_CONTEXT
-from ..sql.statements.sessions import SET_ERROR_DETAILS as SET_ERROR_DETAILS
-from ..sql.statements.sessions import SET_LONG_CONTEXT as SET_LONG_CONTEXT
-from ..sql.statements.sessions import SET_STATUS as SET_STATUS
-from ..sql.statements.sessions import STATE as STATE
-from ..sql.statements.sessions import TAIL_SESSION as TAIL_SESSION
-from ..sql.statements.sessions import TAIL_STATE as TAIL_STATE
-from ..sql.statements.sessions import USE_DIRECTORY as USE_DIRECTORY
-from ..sql.statements.sessions import WORKSPACES as WORKSPACES
+from ..sql.statements.sessions import SESSION_EXISTS, Statements, profile_in_directory
 
 # See `Dialect`.
 STEPS = "json_array_elements_text(CAST({} AS JSON)) WITH ORDINALITY AS step (value, place)"
 
-PROFILE_IN_DIRECTORY = profile_in_directory(STEPS)
-
 CLOCK = "EXTRACT(EPOCH FROM clock_timestamp())"
-
-NEXT_REMOVAL = next_removal(CLOCK)
-
-TAKE_REMOVAL = take_removal(CLOCK)
-
-BEGIN_WRITING = begin_writing(CLOCK)
-
-RENEW_LEASE = renew_lease(CLOCK)
-
-# Of many programs one removes it; the others have none to remove meanwhile.
-LOCK_REMOVAL = f"{NEXT_REMOVAL}FOR UPDATE SKIP LOCKED\n"
 
 # A session as a list shows it.
 SUMMARY = """convert_to(
@@ -77,8 +37,25 @@ JOINED = """CASE
             WHEN COALESCE(MAX(size), 0) < :bytes THEN convert_to(COALESCE(string_agg(record, ','), ''), 'UTF8')
         END"""
 
-# Whether the server only reads; and that the tables are there.
-PING = """
+
+class PostgresStatements(Statements):
+    """The statements of PostgreSQL."""
+
+    PROFILE_IN_DIRECTORY = profile_in_directory(STEPS)
+
+    NEXT_REMOVAL = next_removal(CLOCK)
+
+    TAKE_REMOVAL = take_removal(CLOCK)
+
+    BEGIN_WRITING = begin_writing(CLOCK)
+
+    RENEW_LEASE = renew_lease(CLOCK)
+
+    # Of many programs one removes it; the others have none to remove meanwhile.
+    LOCK_REMOVAL = f"{NEXT_REMOVAL}FOR UPDATE SKIP LOCKED\n"
+
+    # Whether the server only reads; and that the tables are there.
+    PING = """
 SELECT current_setting('transaction_read_only') = 'on', (
     SELECT message_count
     FROM session
@@ -86,13 +63,13 @@ SELECT current_setting('transaction_read_only') = 'on', (
 )
 """
 
-WRITE_NOTHING = """
+    WRITE_NOTHING = """
 UPDATE schema_version
 SET version = version
 """
 
-# Whoever counts on has the workspace to itself until its transaction ends.
-NEXT_REVISION = """
+    # Whoever counts on has the workspace to itself until its transaction ends.
+    NEXT_REVISION = """
 INSERT INTO workspace AS kept (workspace, revision)
 VALUES (:workspace, 1)
 ON CONFLICT (workspace) DO UPDATE
@@ -100,8 +77,8 @@ SET revision = kept.revision + 1
 RETURNING revision
 """
 
-# One look into an index for each workspace.
-LAST_UPDATE = """
+    # One look into an index for each workspace.
+    LAST_UPDATE = """
 SELECT MAX(updated_at)
 FROM workspace
 CROSS JOIN LATERAL (
@@ -112,14 +89,14 @@ CROSS JOIN LATERAL (
 ) AS newest
 """
 
-LAST_REVISION = """
+    LAST_REVISION = """
 SELECT COALESCE(MAX(revision), 0)
 FROM workspace
 WHERE workspace = :workspace
 """
 
-# Sessions that arrived together (see the function in migrations/).
-OPEN_SESSIONS = """
+    # Sessions that arrived together (see the function in migrations/).
+    OPEN_SESSIONS = """
 SELECT opened_id, opened_profile
 FROM open_sessions(
     :workspace, :default_hash, :ids, :names, :folded_names, :profiles, :amplified_dirs, :lineages, :moments, :contexts,
@@ -127,39 +104,7 @@ FROM open_sessions(
 )
 """
 
-UPDATE_SESSION = """
-UPDATE session
-SET name = CASE WHEN CAST(:renamed AS BOOLEAN) THEN :name ELSE name END,
-    folded_name = CASE WHEN CAST(:renamed AS BOOLEAN) THEN :folded_name ELSE folded_name END,
-    profile = COALESCE(:profile, profile),
-    updated_at = GREATEST(updated_at, :now),
-    version = version + 1,
-    changed_version = version + 1,
-    changed_sequence = message_count,
-    revision = :revision
-WHERE workspace = :workspace
-    AND id = :id
-"""
-
-FORK_SESSION = """
-INSERT INTO session (
-    workspace, id, name, folded_name, status, profile, amplified_dir, created_at, updated_at, started_at,
-    parent_session_id, forked_at_sequence, message_count, token_usage, version, changed_version, changed_sequence,
-    revision, created_revision, context, profile_hash
-)
-SELECT
-    workspace, CAST(:fork_id AS TEXT), COALESCE(:name, name), COALESCE(:folded_name, folded_name),
-    CASE CAST(:last AS BIGINT) WHEN 0 THEN 'created' ELSE 'active' END, profile, amplified_dir,
-    CAST(:created_at AS TEXT), GREATEST(updated_at, :now),
-    CASE CAST(:last AS BIGINT) WHEN 0 THEN NULL ELSE CAST(:created_at AS TEXT) END, id, CAST(:last AS BIGINT),
-    CAST(:last AS BIGINT), CAST(:tokens AS BIGINT), 1, 1, CAST(:last AS BIGINT), CAST(:revision AS BIGINT),
-    CAST(:revision AS BIGINT), context, profile_hash
-FROM session
-WHERE workspace = :workspace
-    AND id = :id
-"""
-
-FORK_MESSAGES = """
+    FORK_MESSAGES = """
 WITH copied AS (
     INSERT INTO message (workspace, session_id, sequence, role, token_count, record)
     SELECT workspace, :fork_id, sequence, role, token_count, record
@@ -178,7 +123,7 @@ WHERE workspace = :workspace
     AND sequence <= :last
 """
 
-ANCESTORS = f"""
+    ANCESTORS = f"""
 WITH RECURSIVE ancestor (distance, id) AS (
     SELECT 1, parent_session_id
     FROM session
@@ -200,7 +145,7 @@ JOIN session
 ORDER BY distance
 """  # noqa: S608  # of the text above
 
-CHILDREN = f"""
+    CHILDREN = f"""
 SELECT {SUMMARY}
 FROM session
 WHERE workspace = :workspace
@@ -209,33 +154,8 @@ ORDER BY id
 LIMIT :most
 """  # noqa: S608  # of the text above
 
-# A transcript's times never go back, though the clock may. A sum past what JSON carries stays at that.
-COUNT_MESSAGES = """
-UPDATE session
-SET message_count = message_count + :count,
-    token_usage = LEAST(token_usage + :tokens, :most),
-    updated_at = GREATEST(updated_at, :now),
-    version = version + 1,
-    revision = :revision
-WHERE workspace = :workspace
-    AND id = :id
-    AND status = 'active'
-RETURNING message_count, updated_at
-"""
-
-# The first message does it, whose version and sequence these will be.
-START_WITH_MESSAGES = """
-UPDATE session
-SET status = 'active',
-    started_at = GREATEST(updated_at, :now),
-    changed_version = version + 1,
-    changed_sequence = message_count + :count
-WHERE workspace = :workspace
-    AND id = :id
-"""
-
-# Requests for messages that arrived together (see the function in migrations/).
-APPEND_MESSAGES = """
+    # Requests for messages that arrived together (see the function in migrations/).
+    APPEND_MESSAGES = """
 SELECT last_sequence, appended_at, convert_to(recorded_answer, 'UTF8')
 FROM append_messages_2(
     :workspace, :now, :most, :session_ids, :counts, :tokens, :expected_sequences, :expected_versions,
@@ -244,7 +164,7 @@ FROM append_messages_2(
 )
 """
 
-MESSAGE = f"""
+    MESSAGE = f"""
 SELECT convert_to(record, 'UTF8')
 FROM message
 WHERE workspace = :workspace
@@ -253,7 +173,7 @@ WHERE workspace = :workspace
     AND {SESSION_EXISTS}
 """  # noqa: S608  # of the text above
 
-TAIL_MESSAGES = f"""
+    TAIL_MESSAGES = f"""
 SELECT sequence, convert_to(record, 'UTF8')
 FROM (
     SELECT
@@ -270,7 +190,7 @@ WHERE before < :bytes
 ORDER BY sequence
 """  # noqa: S608  # of the text above
 
-CHANGES = f"""
+    CHANGES = f"""
 SELECT revision, CASE WHEN created_revision > :seen THEN 'created' ELSE 'changed' END, {SUMMARY}
 FROM session
 WHERE workspace = :workspace
@@ -284,7 +204,7 @@ ORDER BY revision
 LIMIT :most
 """  # noqa: S608  # of the text above
 
-RECORDED_ANSWER = """
+    RECORDED_ANSWER = """
 SELECT fingerprint, convert_to(answer, 'UTF8'), session_id
 FROM idempotency
 WHERE workspace = :workspace
@@ -301,17 +221,7 @@ WHERE workspace = :workspace
     )
 """
 
-RECORD_ANSWER = """
-INSERT INTO idempotency (workspace, key, fingerprint, answer, expires_at, session_id)
-VALUES (:workspace, :key, :fingerprint, :answer, :expires_at, :session_id)
-ON CONFLICT (workspace, key) DO UPDATE
-SET fingerprint = EXCLUDED.fingerprint,
-    answer = EXCLUDED.answer,
-    expires_at = EXCLUDED.expires_at,
-    session_id = EXCLUDED.session_id
-"""
-
-OLD_SESSIONS = """
+    OLD_SESSIONS = """
 SELECT updated_at, id, message_count
 FROM session
 WHERE workspace = :workspace
@@ -324,4 +234,4 @@ ORDER BY updated_at, id DESC
 LIMIT :most
 """
 
-NOTIFY = "SELECT pg_notify('amplifierd', '')"
+    NOTIFY = "SELECT pg_notify('amplifierd', '')"

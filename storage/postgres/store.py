@@ -38,7 +38,6 @@ from ..sql.spool import FIRST_BLOCK_BYTES, listing
 from ..sql.temporary_files import TemporaryDisk
 from ..values.clock import Clock
 from ..values.uuid7 import canonical_id
-from . import statements
 from .batching import append as appending
 from .batching import create as opening
 from .batching.append import AppendRequest
@@ -52,6 +51,7 @@ from .pooler import refuse_shared_sessions
 from .probe import Probe
 from .search import find as search
 from .search.tsvector import Tokenizer
+from .statements import JOINED, STEPS, SUMMARY, PostgresStatements
 from .transaction import transaction
 
 # For what no notification told.
@@ -68,17 +68,17 @@ Answer = TypeVar("Answer")
 Appended = tuple[int | None, str, bytes | None]
 
 DIALECT = Dialect(
-    summary=statements.SUMMARY,
+    summary=SUMMARY,
     lines=r"COALESCE(string_agg(summary, '\x0a'), '')",
     record="convert_to(record, 'UTF8')",
     measured="record, SUM(octet_length(record)) OVER () AS size",
-    joined=statements.JOINED,
+    joined=JOINED,
     named="strpos(folded_name, :name) > 0",
     no_limit=None,
     found_by="session",
     as_bytes="convert_to({}, 'UTF8')",
     quoted="to_json({})",
-    steps=statements.STEPS,
+    steps=STEPS,
     as_path='{} COLLATE "C"',
 )
 
@@ -91,7 +91,7 @@ class PostgresStorage(TransactionalStorage):
     """
 
     kind = "postgresql"
-    statements = statements
+    statements = PostgresStatements()
     dialect = DIALECT
 
     def __init__(self, url: str, *, idempotency_ttl: float, clock: Clock, upgrade: bool, create: bool) -> None:
@@ -108,7 +108,7 @@ class PostgresStorage(TransactionalStorage):
         self._tokenizer = Tokenizer()
         self._searches = ConcurrencyLimit(MAX_SEARCHES)
         self._disk = TemporaryDisk()
-        self._changes = ChangeNotifier(self._pool, statements, POLL_SECONDS)
+        self._changes = ChangeNotifier(self._pool, self.statements, POLL_SECONDS)
         self._notifications = Notifications(self.url, self._changes.wake)
         self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._creations = BatchQueue[CreateRequest, str | None](self._open_together, lambda request: request.size)
@@ -139,13 +139,13 @@ class PostgresStorage(TransactionalStorage):
         await self._write_check.check()
 
     async def _look_whether_it_writes(self) -> None:
-        row = await self._probe.row(statements.PING)
+        row = await self._probe.row(PostgresStatements.PING)
         if row is not None and row[0]:
             raise StorageUnavailable("PostgreSQL takes no writes: it is a replica, or was told to only read")
 
     async def _try_to_write(self) -> None:
         await self._look_whether_it_writes()
-        await self._probe.row(statements.WRITE_NOTHING)
+        await self._probe.row(PostgresStatements.WRITE_NOTHING)
 
     async def create_session(
         self, workspace: str, new: NewSession, *, once: IdempotentRequest | None = None
@@ -204,14 +204,14 @@ class PostgresStorage(TransactionalStorage):
         moment = self._clock.now()
         columns = appending.columns(workspace, requests, moment, self._tokenizer, self._idempotency_ttl)
         with self._noting_refusals():
-            rows = await self._pool.all(statements.APPEND_MESSAGES, columns)
+            rows = await self._pool.all(PostgresStatements.APPEND_MESSAGES, columns)
         self._committed()
         return [(row[0], row[1], row[2]) for row in rows]
 
     async def _open_together(self, workspace: str, requests: list[CreateRequest]) -> list[str | None]:
         """The profiles that the sessions got; None for one that can't be opened like that."""
         with self._noting_refusals():
-            rows = await self._pool.all(statements.OPEN_SESSIONS, opening.columns(workspace, requests))
+            rows = await self._pool.all(PostgresStatements.OPEN_SESSIONS, opening.columns(workspace, requests))
         self._committed()
         profiles: dict[str, str] = dict(rows)
         return [profiles.get(request.session.id) for request in requests]
@@ -272,7 +272,7 @@ async def _open_database(url: str, clock: Clock, *, upgrade: bool, create: bool)
         try:
             await refuse_shared_sessions(connection, url)
             await migrate(connection, upgrade=upgrade, create=create)
-            row = await ConnectionRows(connection).row(statements.LAST_UPDATE, {"horizon": clock.horizon()})
+            row = await ConnectionRows(connection).row(PostgresStatements.LAST_UPDATE, {"horizon": clock.horizon()})
             assert row is not None, "An aggregate always has a row."
             clock.catch_up(row[0])
         finally:

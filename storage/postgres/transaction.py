@@ -9,9 +9,9 @@ import msgspec
 from ..model.records import Message
 from ..sql.ports import Bindings, Transaction
 from ..sql.statements.removals import END_REMOVAL, REMOVE_MESSAGES
-from . import statements
 from .pool import Connection, ConnectionRows, Pool
 from .search.tsvector import Tokenizer
+from .statements import PostgresStatements
 
 MESSAGES_AT_ONCE = 1_000
 BYTES_AT_ONCE = 4 * 1024 * 1024
@@ -52,7 +52,7 @@ class ConnectionTransaction(ConnectionRows, Transaction):
         self._tokenizer = tokenizer
 
     async def next_revision(self, workspace: str) -> int:
-        row = await self.row(statements.NEXT_REVISION, {"workspace": workspace})
+        row = await self.row(PostgresStatements.NEXT_REVISION, {"workspace": workspace})
         assert row is not None, "A revision is always counted."
         revision: int = row[0]
         return revision

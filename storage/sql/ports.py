@@ -2,65 +2,13 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
-from typing import Any, Protocol
+from typing import Any
 
 from ..model.records import Message
 
 Bindings = dict[str, str | int | None]
 # What a column holds is known from its statement.
 Row = tuple[Any, ...]
-
-
-class Statements(Protocol):
-    """The statements that every database has in its own SQL, by the same names, with parameters `:name`."""
-
-    SESSION: str
-    STATE: str
-    CONTEXT: str
-    INSERT_SESSION: str
-    INSERT_DETAIL: str
-    PROFILE_IN_DIRECTORY: str
-    USE_DIRECTORY: str
-    LEAVE_DIRECTORY: str
-    SET_STATUS: str
-    SET_ERROR_DETAILS: str
-    UPDATE_SESSION: str
-    SET_CONTEXT: str
-    SET_LONG_CONTEXT: str
-    BEGIN_DETAIL: str
-    DELETE_SESSION: str
-    INSERT_DELETION: str
-    FORGET_DELETIONS: str
-    LAST_REVISION: str
-    FORK_SESSION: str
-    FORK_DETAIL: str
-    FORK_MESSAGES: str
-    ANCESTORS: str
-    CHILDREN: str
-    COUNT_MESSAGES: str
-    START_WITH_MESSAGES: str
-    MESSAGE_COUNT: str
-    MESSAGE: str
-    TAIL_STATE: str
-    TAIL_MESSAGES: str
-    TAIL_SESSION: str
-    COUNT_SESSIONS: str
-    WORKSPACES: str
-    HAS_WORKSPACE: str
-    NEXT_SESSION: str
-    IMPORT_SESSION: str
-    CHANGES: str
-    CHANGED_SESSIONS: str
-    RECORDED_ANSWER: str
-    RECORD_ANSWER: str
-    FORGET_ANSWERS: str
-    FORGET_ANSWER: str
-    OLD_SESSIONS: str
-    NEXT_REMOVAL: str
-    LOCK_REMOVAL: str
-    TAKE_REMOVAL: str
-    BEGIN_WRITING: str
-    RENEW_LEASE: str
 
 
 class Rows(ABC):

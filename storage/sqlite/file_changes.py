@@ -4,10 +4,10 @@ from collections.abc import Iterable
 
 from ..model.errors import StorageUnavailable
 from ..operations.events import change_notifier
-from . import statements
 from .connection import connect_reader
 from .readers import POINT_BUSY_TIMEOUT_MS
 from .rows import ConnectionRows
+from .statements import SQLiteStatements
 
 POLL_SECONDS = 0.1
 
@@ -18,7 +18,7 @@ class ChangeNotifier(change_notifier.ChangeNotifier):
     def __init__(self, path: str) -> None:
         self._connection = connect_reader(path, busy_timeout_ms=POINT_BUSY_TIMEOUT_MS)
         rows = ConnectionRows(self._connection)
-        super().__init__(rows, statements, POLL_SECONDS)
+        super().__init__(rows, SQLiteStatements(), POLL_SECONDS)
         self._rows = rows
         self._data_version: int | None = None
 

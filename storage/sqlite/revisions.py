@@ -3,7 +3,7 @@
 import apsw
 
 from ..values.clock import Clock
-from . import statements
+from .statements import SQLiteStatements
 
 
 class Revisions:
@@ -27,10 +27,10 @@ class Revisions:
             self._last.clear()
             self._seen = seen
         if workspace not in self._last:
-            [(last,)] = self._writer.execute(statements.LAST_REVISION, {"workspace": workspace})
+            [(last,)] = self._writer.execute(SQLiteStatements.LAST_REVISION, {"workspace": workspace})
             self._last[workspace] = last
             bindings = {"workspace": workspace, "horizon": self._clock.horizon()}
-            [(newest,)] = self._writer.execute(statements.LAST_UPDATE, bindings)
+            [(newest,)] = self._writer.execute(SQLiteStatements.LAST_UPDATE, bindings)
             self._clock.catch_up(newest)
         self._last[workspace] += 1
         return self._last[workspace]

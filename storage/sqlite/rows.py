@@ -9,10 +9,10 @@ import msgspec
 from ..model.records import Message
 from ..sql.ports import Bindings, Reader, Row, Transaction, take_until_size
 from ..sql.statements.removals import END_REMOVAL, REMOVE_MESSAGES
-from . import statements
 from .connection import as_storage_error
 from .revisions import Revisions
 from .search import statements as search_statements
+from .statements import SQLiteStatements
 
 Answer = TypeVar("Answer")
 
@@ -75,7 +75,7 @@ class ConnectionTransaction(ConnectionRows, Transaction):
                 "tokens": message.token_count or 0,
                 "record": _encode(message).decode(),
             }
-            await self.row(statements.INSERT_MESSAGE, key | bindings)
+            await self.row(SQLiteStatements.INSERT_MESSAGE, key | bindings)
 
     async def remove_messages(self, key: Bindings, last: int) -> None:
         await self.row(search_statements.REMOVE_ENTRIES, key | {"last": last})

@@ -20,7 +20,6 @@ from ..operations.expiry import Expiry
 from ..sql.dialect import Dialect
 from ..sql.ports import Bindings, Reader
 from ..values.clock import Clock
-from . import statements
 from .checkpointer import Checkpointer
 from .connection import leave_one_file, write_nothing
 from .file_changes import ChangeNotifier
@@ -35,6 +34,7 @@ from .search import find as search
 from .search import statements as search_statements
 from .search.index_merge import HAS_MARKS, IndexMerge
 from .search.indexing import index_some, is_indexed
+from .statements import STEPS, SQLiteStatements
 
 Answer = TypeVar("Answer")
 
@@ -54,7 +54,7 @@ DIALECT = Dialect(
     found_by="session INDEXED BY {}",
     as_bytes="CAST({} AS BLOB)",
     quoted="json_quote({})",
-    steps=statements.STEPS,
+    steps=STEPS,
     as_path="{}",
 )
 
@@ -67,7 +67,7 @@ class SQLiteStorage(TransactionalStorage):
     """
 
     kind = "sqlite"
-    statements = statements
+    statements = SQLiteStatements()
     dialect = DIALECT
 
     def __init__(
@@ -124,7 +124,7 @@ class SQLiteStorage(TransactionalStorage):
 
     async def ping(self) -> None:
         self._readers.check_place()
-        await self._rows.row(statements.PING, {})
+        await self._rows.row(SQLiteStatements.PING, {})
         await self._write_check.check()
 
     async def _look_for_room(self) -> None:

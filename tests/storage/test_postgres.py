@@ -21,10 +21,10 @@ from amplifierd.storage.model.records import (
     NewSession,
     SessionQuery,
 )
-from amplifierd.storage.postgres import statements
 from amplifierd.storage.postgres.binding import bound
 from amplifierd.storage.postgres.pool import connect
 from amplifierd.storage.postgres.search import statements as search_statements
+from amplifierd.storage.postgres.statements import PostgresStatements
 from amplifierd.storage.postgres.store import DIALECT
 from amplifierd.storage.sql.statements import message_lists, profiles
 from amplifierd.storage.sql.statements.session_lists import SessionList, session_list
@@ -95,24 +95,24 @@ def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
 @pytest.mark.parametrize(
     ("statement", "index"),
     [
-        (statements.SESSION, "session_pkey"),
-        (statements.STATE, "session_pkey"),
-        (statements.COUNT_MESSAGES, "session_pkey"),
-        (statements.MESSAGE_COUNT, "session_pkey"),
-        (statements.SET_STATUS, "session_pkey"),
-        (statements.DELETE_SESSION, "session_pkey"),
-        (statements.NEXT_SESSION, "session_pkey"),
-        (statements.TAIL_STATE, "session_pkey"),
-        (statements.MESSAGE, "message_pkey"),
-        (statements.TAIL_MESSAGES, "message_pkey"),
+        (PostgresStatements.SESSION, "session_pkey"),
+        (PostgresStatements.STATE, "session_pkey"),
+        (PostgresStatements.COUNT_MESSAGES, "session_pkey"),
+        (PostgresStatements.MESSAGE_COUNT, "session_pkey"),
+        (PostgresStatements.SET_STATUS, "session_pkey"),
+        (PostgresStatements.DELETE_SESSION, "session_pkey"),
+        (PostgresStatements.NEXT_SESSION, "session_pkey"),
+        (PostgresStatements.TAIL_STATE, "session_pkey"),
+        (PostgresStatements.MESSAGE, "message_pkey"),
+        (PostgresStatements.TAIL_MESSAGES, "message_pkey"),
         (message_lists.joined_messages(DIALECT, "asc"), "message_pkey"),
         (message_lists.messages(DIALECT, "asc"), "message_pkey"),
-        (statements.RECORDED_ANSWER, "idempotency_pkey"),
-        (statements.CHILDREN, "session_by_parent"),
-        (statements.OLD_SESSIONS, "session_by_update"),
-        (statements.LAST_UPDATE, "session_by_update"),
-        (statements.CHANGES, "session_by_revision"),
-        (statements.CHANGED_SESSIONS, "session_by_revision"),
+        (PostgresStatements.RECORDED_ANSWER, "idempotency_pkey"),
+        (PostgresStatements.CHILDREN, "session_by_parent"),
+        (PostgresStatements.OLD_SESSIONS, "session_by_update"),
+        (PostgresStatements.LAST_UPDATE, "session_by_update"),
+        (PostgresStatements.CHANGES, "session_by_revision"),
+        (PostgresStatements.CHANGED_SESSIONS, "session_by_revision"),
         *(
             (statement, index)
             for sort, index in [

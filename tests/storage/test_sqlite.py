@@ -24,9 +24,10 @@ from amplifierd.storage.sql.statements import profiles as profile_statements
 from amplifierd.storage.sql.statements import removals as removal_statements
 from amplifierd.storage.sql.statements import sessions as portable
 from amplifierd.storage.sql.statements.session_lists import SessionList, session_list
-from amplifierd.storage.sqlite import statements
+from amplifierd.storage.sql.statements.sessions import Statements
 from amplifierd.storage.sqlite.readers import Readers
 from amplifierd.storage.sqlite.search import statements as search_statements
+from amplifierd.storage.sqlite.statements import SQLiteStatements
 from amplifierd.storage.sqlite.store import DIALECT
 
 W = "default"
@@ -89,39 +90,39 @@ MESSAGES_BY_KEY = "SEARCH message USING PRIMARY KEY (workspace=? AND session_id=
 @pytest.mark.parametrize(
     ("statement", "plan"),
     [
-        (statements.STATE, SESSION_BY_KEY),
-        (statements.COUNT_MESSAGES, SESSION_BY_KEY),
-        (statements.MESSAGE_COUNT, SESSION_BY_KEY),
-        (statements.SET_STATUS, SESSION_BY_KEY),
-        (statements.DELETE_SESSION, SESSION_BY_KEY),
+        (SQLiteStatements.STATE, SESSION_BY_KEY),
+        (SQLiteStatements.COUNT_MESSAGES, SESSION_BY_KEY),
+        (SQLiteStatements.MESSAGE_COUNT, SESSION_BY_KEY),
+        (SQLiteStatements.SET_STATUS, SESSION_BY_KEY),
+        (SQLiteStatements.DELETE_SESSION, SESSION_BY_KEY),
         (
-            statements.MESSAGE,
+            SQLiteStatements.MESSAGE,
             "SEARCH message USING PRIMARY KEY (workspace=? AND session_id=? AND sequence=?)",
         ),
-        (statements.RECORDED_ANSWER, "SEARCH idempotency USING PRIMARY KEY (workspace=? AND key=?)"),
+        (SQLiteStatements.RECORDED_ANSWER, "SEARCH idempotency USING PRIMARY KEY (workspace=? AND key=?)"),
         (
-            statements.CHILDREN,
+            SQLiteStatements.CHILDREN,
             "SEARCH session USING INDEX session_by_parent (workspace=? AND parent_session_id=?)",
         ),
-        (statements.TAIL_STATE, SESSION_BY_KEY),
-        (statements.TAIL_MESSAGES, MESSAGES_BY_KEY),
-        (statements.NEXT_SESSION, "SEARCH session USING INDEX sqlite_autoindex_session_1 (workspace=? AND id>?)"),
+        (SQLiteStatements.TAIL_STATE, SESSION_BY_KEY),
+        (SQLiteStatements.TAIL_MESSAGES, MESSAGES_BY_KEY),
+        (SQLiteStatements.NEXT_SESSION, "SEARCH session USING INDEX sqlite_autoindex_session_1 (workspace=? AND id>?)"),
         (
-            statements.OLD_SESSIONS,
+            SQLiteStatements.OLD_SESSIONS,
             "SEARCH session USING INDEX session_by_update (workspace=? AND updated_at>? AND updated_at<?)",
         ),
         (
-            statements.LAST_UPDATE,
+            SQLiteStatements.LAST_UPDATE,
             "SEARCH session USING COVERING INDEX session_by_update (workspace=? AND updated_at<?)",
         ),
-        (statements.FORK_MESSAGES, MESSAGES_BY_KEY),
+        (SQLiteStatements.FORK_MESSAGES, MESSAGES_BY_KEY),
         (removal_statements.MESSAGE_SIZES, MESSAGES_BY_KEY),
         (
             removal_statements.REMOVE_MESSAGES,
             "SEARCH message USING PRIMARY KEY (workspace=? AND session_id=? AND sequence<?)",
         ),
-        (statements.CHANGES, "MERGE (UNION ALL)"),
-        (statements.CHANGED_SESSIONS, "MERGE (UNION ALL)"),
+        (SQLiteStatements.CHANGES, "MERGE (UNION ALL)"),
+        (SQLiteStatements.CHANGED_SESSIONS, "MERGE (UNION ALL)"),
         (search_statements.CHANGED_SESSIONS, "MERGE (UNION ALL)"),
         (message_lists.messages(DIALECT, "asc"), MESSAGES_BY_KEY),
         (message_lists.messages(DIALECT, "desc"), MESSAGES_BY_KEY),
@@ -219,9 +220,9 @@ STEPS = ["SCAN json_each VIRTUAL TABLE INDEX 1:"]
 @pytest.mark.parametrize(
     ("statement", "searched", "scanned"),
     [
-        (statements.SESSION, {"session", "session_detail"}, []),
+        (SQLiteStatements.SESSION, {"session", "session_detail"}, []),
         (portable.PROFILE_IN_ROOT, {"directory", "active_profile"}, []),
-        (statements.PROFILE_IN_DIRECTORY, {"above", "active_profile", "directory"}, STEPS),
+        (SQLiteStatements.PROFILE_IN_DIRECTORY, {"above", "active_profile", "directory"}, STEPS),
         (profile_statements.PROFILE, {"profile", "profile_content", "active_profile"}, []),
         (profile_statements.HASH, {"profile"}, []),
         (profile_statements.SESSION_PROFILE, {"session", "profile_content"}, []),
@@ -290,3 +291,8 @@ async def test_a_commit_is_synced(path: Path) -> None:
         assert connection.pragma("journal_mode") == "wal"
         assert connection.pragma("synchronous") == 2
         assert connection.pragma("foreign_keys") == 1
+
+
+def test_statements_class_must_have_every_statement() -> None:
+    with pytest.raises(TypeError, match=r"^Some lacks the statements ANCESTORS, CHANGES, "):
+        type("Some", (Statements,), {})

@@ -3,7 +3,8 @@
 import msgspec
 
 from ...model.records import CleanUp, CleanUpReport
-from ...sql.ports import Bindings, Row, Rows, Statements
+from ...sql.ports import Bindings, Row, Rows
+from ...sql.statements.sessions import Statements
 from ...values.clock import AFTER_LAST_MOMENT, DAY_SECONDS, after
 from .. import sessions
 from ..unit_of_work import UnitOfWork

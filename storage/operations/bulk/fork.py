@@ -6,7 +6,8 @@ from msgspec.structs import replace
 
 from ...model.errors import SessionNotFound, TooFewMessages
 from ...model.records import Fork, Session, Versions
-from ...sql.ports import Bindings, Statements, Transaction
+from ...sql.ports import Bindings, Transaction
+from ...sql.statements.sessions import Statements
 from ...values.json_text import MAX_SAFE_INTEGER
 from ...values.uuid7 import canonical_id, new_session_id
 from ..idempotency import Unfinished

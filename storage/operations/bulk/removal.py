@@ -11,9 +11,10 @@ from contextlib import suppress
 from typing import Any
 
 from ...model.errors import StorageUnavailable
-from ...sql.ports import Bindings, Row, Statements, Transaction, take_until_size
+from ...sql.ports import Bindings, Row, Transaction, take_until_size
 from ...sql.statements.recorded_answers import FORGET_SESSION_TEXT
 from ...sql.statements.removals import FORGET_RECORDS, MESSAGE_SIZES
+from ...sql.statements.sessions import Statements
 from ...values.json_text import MAX_SAFE_INTEGER
 
 logger = logging.getLogger(__name__)

@@ -5,8 +5,9 @@ messages to be removed when the lease has ended (see removal.py).
 """
 
 from ...model.errors import StorageUnavailable
-from ...sql.ports import Bindings, Statements, Transaction
+from ...sql.ports import Bindings, Transaction
 from ...sql.statements.removals import END_WRITING, GIVE_UP_WRITING
+from ...sql.statements.sessions import Statements
 from . import removal
 
 

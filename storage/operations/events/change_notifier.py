@@ -10,7 +10,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 
 from ...model.errors import StorageUnavailable
-from ...sql.ports import Bindings, Row, Rows, Statements
+from ...sql.ports import Bindings, Row, Rows
+from ...sql.statements.sessions import Statements
 from .topics import Topic
 
 logger = logging.getLogger(__name__)

@@ -12,7 +12,8 @@ import msgspec
 
 from ...model.errors import StorageUnavailable
 from ...model.records import Event
-from ...sql.ports import Bindings, Reader, Statements
+from ...sql.ports import Bindings, Reader
+from ...sql.statements.sessions import Statements
 from ..sessions import session_of
 from .change_notifier import ChangeNotifier
 

@@ -7,7 +7,8 @@ import msgspec
 from ...model.errors import SessionNotFound
 from ...model.profile_records import ProfileSettings
 from ...model.records import ExportHeader, ExportLine, Message
-from ...sql.ports import Bindings, Reader, Statements
+from ...sql.ports import Bindings, Reader
+from ...sql.statements.sessions import Statements
 from ..sessions import session_of
 
 MAX_LINES = 1_000

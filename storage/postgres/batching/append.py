@@ -41,7 +41,7 @@ class AppendRequest:
 def columns(
     workspace: str, requests: Sequence[AppendRequest], moment: str, tokenizer: Tokenizer, keep_seconds: float
 ) -> dict[str, object]:
-    """What `statements.APPEND_MESSAGES` is given, at a moment; answers are kept under the keys for so long."""
+    """What `PostgresStatements.APPEND_MESSAGES` is given, at a moment; answers are kept under the keys for so long."""
     new = [message for request in requests for message in request.messages]
     words = [tokenizer.words(message.content) for message in new]
     pieces = [_pieces(message) for message in new]

@@ -24,7 +24,7 @@ class CreateRequest:
 
 
 def columns(workspace: str, requests: Sequence[CreateRequest]) -> dict[str, object]:
-    """What `statements.OPEN_SESSIONS` is given."""
+    """What `PostgresStatements.OPEN_SESSIONS` is given."""
     sessions = [request.session for request in requests]
     names = [session.name if isinstance(session.name, str) else None for session in sessions]
     contexts = [context_columns(raw_text(session.context)) for session in sessions]

@@ -14,12 +14,12 @@ from ...operations.unit_of_work import UnitOfWork
 from ...sql.ports import Bindings, Row
 from ...sql.statements.integrity import CONTENTS, DIRECTORY_TOTALS, PARTS, directory_uses
 from ...values.clock import Clock
-from .. import statements
 from ..errors import as_storage_error, in_sentences
 from ..migrations import refuse_other
 from ..pool import PREFETCHED_ROWS, SCHEMA, Connection, ConnectionRows, connect
 from ..pooler import refuse_shared_sessions
 from ..search.tsvector import Tokenizer
+from ..statements import PostgresStatements
 from ..transaction import ConnectionTransaction
 from . import check_statements
 
@@ -98,7 +98,7 @@ class PostgresMaintenance(Maintenance):
             begun = ConnectionTransaction(connection, self._tokenizer)
             # From here on nobody else writes to the workspace.
             revision = await begun.next_revision(finding.workspace)
-            change = UnitOfWork(begun, statements, finding.workspace, self._clock.now(), revision)
+            change = UnitOfWork(begun, PostgresStatements(), finding.workspace, self._clock.now(), revision)
             if finding.fault == "search":
                 await self._index(begun, change.key(finding.session_id))
                 return "Its messages were put into the search anew."
@@ -135,7 +135,7 @@ class PostgresMaintenance(Maintenance):
         found: list[Row] = [(0, b"")]
         while found:
             bindings = key | {"first": found[-1][0] + 1, "last": 2**53, "most": MESSAGES_AT_ONCE}
-            found = await begun.all(statements.TAIL_MESSAGES, bindings | {"bytes": BYTES_AT_ONCE})
+            found = await begun.all(PostgresStatements.TAIL_MESSAGES, bindings | {"bytes": BYTES_AT_ONCE})
             await begun.row(check_statements.ADD_ENTRIES, {**key, **self._columns(found)})
 
     def _columns(self, found: list[Row]) -> dict[str, object]:

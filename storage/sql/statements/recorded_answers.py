@@ -2,6 +2,34 @@
 
 from .sessions import SESSION_EXISTS
 
+RECORD_ANSWER = """
+INSERT INTO idempotency (workspace, key, fingerprint, answer, expires_at, session_id)
+VALUES (:workspace, :key, :fingerprint, :answer, :expires_at, :session_id)
+ON CONFLICT (workspace, key) DO UPDATE
+SET fingerprint = EXCLUDED.fingerprint,
+    answer = EXCLUDED.answer,
+    expires_at = EXCLUDED.expires_at,
+    session_id = EXCLUDED.session_id
+"""
+
+FORGET_ANSWER = """
+DELETE FROM idempotency
+WHERE workspace = :workspace
+    AND key = :key
+"""
+
+# Two for each that comes, so that what is too old gets less and less.
+FORGET_ANSWERS = """
+DELETE FROM idempotency
+WHERE (workspace, key) IN (
+    SELECT workspace, key
+    FROM idempotency
+    WHERE expires_at < :now
+    ORDER BY expires_at
+    LIMIT 2
+)
+"""
+
 # The messages that a request under a key has appended.
 RECORDED_MESSAGES = f"""
 SELECT record

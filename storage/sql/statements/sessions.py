@@ -1,4 +1,4 @@
-"""The statements that are the same in every SQL that the storages speak. Parameters are `:name`."""
+"""The statements on sessions, their messages and the answers that are recorded. Parameters are `:name`."""
 
 # What is left of a session that was deleted is not seen.
 SESSION_EXISTS = """EXISTS (
@@ -7,24 +7,6 @@ SESSION_EXISTS = """EXISTS (
         WHERE session.workspace = :workspace
             AND session.id = :id
     )"""
-
-INSERT_SESSION = """
-INSERT INTO session (
-    workspace, id, name, folded_name, status, profile, amplified_dir, created_at, updated_at, message_count,
-    token_usage, version, changed_version, changed_sequence, revision, created_revision, context, profile_hash
-)
-VALUES (
-    :workspace, :id, :name, :folded_name, 'created', :profile, :amplified_dir, :now, :now, 0,
-    0, 1, 1, 0, :revision, :revision, :context, :profile_hash
-)
-"""
-
-# Of a session whose own context is NULL.
-INSERT_DETAIL = """
-INSERT INTO session_detail (workspace, session_id, context, error_details)
-VALUES (:workspace, :id, :long_context, :error_details)
-"""
-
 
 # The profile of a session that names none and is in the root.
 PROFILE_IN_ROOT = """
@@ -78,20 +60,63 @@ _SESSIONS = f"""
     parent_session_id, forked_at_sequence
 FROM {_DETAILED}"""
 
-SESSION = f"""
+# A time never goes back, though the clock may.
+_LATER = "CASE WHEN updated_at > :now THEN updated_at ELSE :now END"
+
+
+class Statements:
+    """The statements that are the same in every SQL. A backend adds those that have no value here, in its own.
+
+    A class that lacks one of them raises `TypeError` when it is defined.
+    """
+
+    PROFILE_IN_DIRECTORY: str
+    LAST_REVISION: str
+    FORK_MESSAGES: str
+    ANCESTORS: str
+    CHILDREN: str
+    MESSAGE: str
+    TAIL_MESSAGES: str
+    CHANGES: str
+    RECORDED_ANSWER: str
+    OLD_SESSIONS: str
+    NEXT_REMOVAL: str
+    LOCK_REMOVAL: str
+    TAKE_REMOVAL: str
+    BEGIN_WRITING: str
+    RENEW_LEASE: str
+
+    INSERT_SESSION = """
+INSERT INTO session (
+    workspace, id, name, folded_name, status, profile, amplified_dir, created_at, updated_at, message_count,
+    token_usage, version, changed_version, changed_sequence, revision, created_revision, context, profile_hash
+)
+VALUES (
+    :workspace, :id, :name, :folded_name, 'created', :profile, :amplified_dir, :now, :now, 0,
+    0, 1, 1, 0, :revision, :revision, :context, :profile_hash
+)
+"""
+
+    # Of a session whose own context is NULL.
+    INSERT_DETAIL = """
+INSERT INTO session_detail (workspace, session_id, context, error_details)
+VALUES (:workspace, :id, :long_context, :error_details)
+"""
+
+    SESSION = f"""
 SELECT {_SESSIONS}
     AND session.id = :id
 """
 
-STATE = """
+    STATE = """
 SELECT status, version, message_count, updated_at, created_revision
 FROM session
 WHERE workspace = :workspace
     AND id = :id
 """
 
-# Whatever changes the status comes after the start, or is it.
-SET_STATUS = """
+    # Whatever changes the status comes after the start, or is it.
+    SET_STATUS = """
 UPDATE session
 SET status = :status,
     updated_at = :updated_at,
@@ -106,36 +131,50 @@ WHERE workspace = :workspace
     AND id = :id
 """
 
-SET_ERROR_DETAILS = """
+    UPDATE_SESSION = f"""
+UPDATE session
+SET name = CASE WHEN CAST(:renamed AS BOOLEAN) THEN :name ELSE name END,
+    folded_name = CASE WHEN CAST(:renamed AS BOOLEAN) THEN :folded_name ELSE folded_name END,
+    profile = COALESCE(:profile, profile),
+    updated_at = {_LATER},
+    version = version + 1,
+    changed_version = version + 1,
+    changed_sequence = message_count,
+    revision = :revision
+WHERE workspace = :workspace
+    AND id = :id
+"""  # noqa: S608  # of the text above
+
+    SET_ERROR_DETAILS = """
 UPDATE session_detail
 SET error_details = :error_details
 WHERE workspace = :workspace
     AND session_id = :id
 """
 
-# And whether it is the session's own.
-CONTEXT = f"""
+    # And whether it is the session's own.
+    CONTEXT = f"""
 SELECT COALESCE(session.context, session_detail.context), session.context IS NOT NULL
 FROM {_DETAILED}
     AND session.id = :id
 """  # noqa: S608  # of the text above
 
-SET_CONTEXT = """
+    SET_CONTEXT = """
 UPDATE session
 SET context = :context
 WHERE workspace = :workspace
     AND id = :id
 """
 
-SET_LONG_CONTEXT = """
+    SET_LONG_CONTEXT = """
 UPDATE session_detail
 SET context = :long_context
 WHERE workspace = :workspace
     AND session_id = :id
 """
 
-# The details of a session that has none, for what is not its own any more. (None but a person left some there.)
-BEGIN_DETAIL = """
+    # The details of a session that has none, for what is not its own any more. (None but a person left some there.)
+    BEGIN_DETAIL = """
 INSERT INTO session_detail (workspace, session_id, context)
 SELECT workspace, id, context
 FROM session
@@ -146,8 +185,8 @@ ON CONFLICT (workspace, session_id) DO UPDATE
 SET context = EXCLUDED.context
 """
 
-# The directory has one session more, or the first.
-USE_DIRECTORY = """
+    # The directory has one session more, or the first.
+    USE_DIRECTORY = """
 INSERT INTO directory_use AS kept (workspace, relative_path, session_count, last_used_at)
 VALUES (:workspace, :amplified_dir, 1, :created_at)
 ON CONFLICT (workspace, relative_path) DO UPDATE
@@ -158,7 +197,7 @@ SET session_count = kept.session_count + 1,
     END
 """
 
-LEAVE_DIRECTORY = """
+    LEAVE_DIRECTORY = """
 UPDATE directory_use
 SET session_count = session_count - 1
 WHERE workspace = :workspace
@@ -170,25 +209,19 @@ WHERE workspace = :workspace
     )
 """
 
-DELETE_SESSION = """
+    DELETE_SESSION = """
 DELETE FROM session
 WHERE workspace = :workspace
     AND id = :id
 """
 
-INSERT_DELETION = """
+    INSERT_DELETION = """
 INSERT INTO deletion (workspace, revision, session_id, deleted_at)
 VALUES (:workspace, :revision, :id, :now)
 """
 
-FORGET_ANSWER = """
-DELETE FROM idempotency
-WHERE workspace = :workspace
-    AND key = :key
-"""
-
-# Two for each that comes, so that what is too old gets less and less; the newest stays, and with it its revision.
-FORGET_DELETIONS = """
+    # Two for each that comes, so that what is too old gets less and less; the newest stays, and with it its revision.
+    FORGET_DELETIONS = """
 DELETE FROM deletion
 WHERE workspace = :workspace
     AND deleted_at < :horizon
@@ -201,7 +234,25 @@ WHERE workspace = :workspace
     )
 """
 
-FORK_DETAIL = """
+    FORK_SESSION = f"""
+INSERT INTO session (
+    workspace, id, name, folded_name, status, profile, amplified_dir, created_at, updated_at, started_at,
+    parent_session_id, forked_at_sequence, message_count, token_usage, version, changed_version, changed_sequence,
+    revision, created_revision, context, profile_hash
+)
+SELECT
+    workspace, CAST(:fork_id AS TEXT), COALESCE(:name, name), COALESCE(:folded_name, folded_name),
+    CASE CAST(:last AS BIGINT) WHEN 0 THEN 'created' ELSE 'active' END, profile, amplified_dir,
+    CAST(:created_at AS TEXT), {_LATER},
+    CASE CAST(:last AS BIGINT) WHEN 0 THEN NULL ELSE CAST(:created_at AS TEXT) END, id, CAST(:last AS BIGINT),
+    CAST(:last AS BIGINT), CAST(:tokens AS BIGINT), 1, 1, CAST(:last AS BIGINT), CAST(:revision AS BIGINT),
+    CAST(:revision AS BIGINT), context, profile_hash
+FROM session
+WHERE workspace = :workspace
+    AND id = :id
+"""  # noqa: S608  # of the text above
+
+    FORK_DETAIL = """
 INSERT INTO session_detail (workspace, session_id, context)
 SELECT workspace, :fork_id, context
 FROM session_detail
@@ -209,33 +260,58 @@ WHERE workspace = :workspace
     AND session_id = :id
 """
 
-MESSAGE_COUNT = """
+    # A transcript's times never go back, though the clock may. A sum past what JSON carries stays at that.
+    COUNT_MESSAGES = f"""
+UPDATE session
+SET message_count = message_count + :count,
+    token_usage = CASE WHEN token_usage + :tokens < :most THEN token_usage + :tokens ELSE :most END,
+    updated_at = {_LATER},
+    version = version + 1,
+    revision = :revision
+WHERE workspace = :workspace
+    AND id = :id
+    AND status = 'active'
+RETURNING message_count, updated_at
+"""  # noqa: S608  # of the text above
+
+    # The first message does it, whose version and sequence these will be.
+    START_WITH_MESSAGES = f"""
+UPDATE session
+SET status = 'active',
+    started_at = {_LATER},
+    changed_version = version + 1,
+    changed_sequence = message_count + :count
+WHERE workspace = :workspace
+    AND id = :id
+"""  # noqa: S608  # of the text above
+
+    MESSAGE_COUNT = """
 SELECT message_count
 FROM session
 WHERE workspace = :workspace
     AND id = :id
 """
 
-TAIL_STATE = """
+    TAIL_STATE = """
 SELECT message_count, changed_version, changed_sequence
 FROM session
 WHERE workspace = :workspace
     AND id = :id
 """
 
-TAIL_SESSION = f"""
+    TAIL_SESSION = f"""
 SELECT changed_version, changed_sequence, {_SESSIONS}
     AND session.id = :id
 """
 
-COUNT_SESSIONS = """
+    COUNT_SESSIONS = """
 SELECT COUNT(*)
 FROM session
 WHERE workspace = :workspace
 """
 
-# From one workspace to the next, however many sessions each has.
-WORKSPACES = """
+    # From one workspace to the next, however many sessions each has.
+    WORKSPACES = """
 WITH RECURSIVE found (workspace) AS (
     SELECT MIN(workspace)
     FROM session
@@ -253,7 +329,7 @@ FROM found
 WHERE workspace IS NOT NULL
 """
 
-HAS_WORKSPACE = """
+    HAS_WORKSPACE = """
 SELECT EXISTS (SELECT 1 FROM session WHERE workspace = :workspace)
     OR EXISTS (SELECT 1 FROM deletion WHERE workspace = :workspace)
     OR EXISTS (SELECT 1 FROM profile WHERE workspace = :workspace)
@@ -261,8 +337,8 @@ SELECT EXISTS (SELECT 1 FROM session WHERE workspace = :workspace)
     OR EXISTS (SELECT 1 FROM api_key WHERE workspace = :workspace)
 """
 
-# With what its profile was, where that is neither unknown nor built in.
-NEXT_SESSION = f"""
+    # With what its profile was, where that is neither unknown nor built in.
+    NEXT_SESSION = f"""
 SELECT (
     SELECT content
     FROM profile_content
@@ -274,7 +350,7 @@ ORDER BY session.id
 LIMIT 1
 """  # noqa: S608  # of the text above
 
-IMPORT_SESSION = """
+    IMPORT_SESSION = """
 INSERT INTO session (
     workspace, id, name, folded_name, status, profile, amplified_dir, created_at, updated_at, started_at, ended_at,
     error_message, parent_session_id, forked_at_sequence, message_count, token_usage, version, changed_version,
@@ -287,7 +363,7 @@ VALUES (
 )
 """
 
-CHANGED_SESSIONS = """
+    CHANGED_SESSIONS = """
 SELECT revision, id
 FROM session
 WHERE workspace = :workspace
@@ -301,14 +377,7 @@ ORDER BY revision
 LIMIT :most
 """
 
-# Two for each that comes, so that what is too old gets less and less.
-FORGET_ANSWERS = """
-DELETE FROM idempotency
-WHERE (workspace, key) IN (
-    SELECT workspace, key
-    FROM idempotency
-    WHERE expires_at < :now
-    ORDER BY expires_at
-    LIMIT 2
-)
-"""
+    def __init_subclass__(cls) -> None:
+        missing = sorted(name for name in Statements.__annotations__ if not hasattr(cls, name))
+        if missing:
+            raise TypeError(f"{cls.__name__} lacks the statements {', '.join(missing)}.")

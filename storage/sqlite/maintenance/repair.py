@@ -10,11 +10,11 @@ from ...model.errors import DatabaseDamaged
 from ...model.maintenance import Finding
 from ...operations.unit_of_work import UnitOfWork
 from ...values.clock import Clock
-from .. import statements
 from ..connection import connect_writer, transaction
 from ..revisions import Revisions
 from ..rows import ConnectionTransaction
 from ..search.indexing import index_some
+from ..statements import SQLiteStatements
 from . import check_statements
 from .file_check import faults
 
@@ -48,7 +48,7 @@ class Repairs:
             revisions = Revisions(connection, self._clock)
             revision = revisions.next(finding.workspace)
             begun = ConnectionTransaction(connection, revisions)
-            change = UnitOfWork(begun, statements, finding.workspace, self._clock.now(), revision)
+            change = UnitOfWork(begun, SQLiteStatements(), finding.workspace, self._clock.now(), revision)
             return await repair_session(change, finding)
 
 

@@ -13,7 +13,7 @@ from ...search.query_parser import Term, terms_of
 from ...search.results import Bindings, Filters, Found, best, bindings_of, listing, score_of
 from ...search.tokenizer import tokenizer
 from ...sql.ports import Row
-from .. import statements
+from ..statements import SQLiteStatements
 from . import statements as search_statements
 
 # A text is cut into words in pieces of as many characters, for other threads to go on in between.
@@ -131,7 +131,7 @@ def _contents(connection: apsw.Connection, workspace: str, found: Sequence[Found
 def _record(connection: apsw.Connection, workspace: str, session_id: str, sequence: int) -> bytes:
     """The record of a message; empty if it was deleted meanwhile."""
     bindings = {"workspace": workspace, "id": session_id, "sequence": sequence}
-    row = connection.execute(statements.MESSAGE, bindings).fetchone()
+    row = connection.execute(SQLiteStatements.MESSAGE, bindings).fetchone()
     return b"" if row is None else row[0]
 
 

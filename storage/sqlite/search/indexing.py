@@ -3,7 +3,7 @@
 import apsw
 
 from ...sql.ports import Bindings, Row, Rows
-from .. import statements
+from ..statements import SQLiteStatements
 from . import statements as search_statements
 
 # A step is as much as a write that comes meanwhile can wait for.
@@ -14,7 +14,7 @@ SESSIONS_AT_ONCE = 100
 
 async def is_indexed(rows: Rows, workspace: str) -> bool:
     """Whether every write of the workspace is in the index."""
-    last = await rows.row(statements.LAST_REVISION, {"workspace": workspace})
+    last = await rows.row(SQLiteStatements.LAST_REVISION, {"workspace": workspace})
     progress = await rows.row(search_statements.SEARCH_PROGRESS, {"workspace": workspace})
     # It is ahead where somebody took sessions away by hand: `amplifierd check` says so.
     return last is not None and last[0] <= (progress[0] if progress is not None else 0)
@@ -38,7 +38,7 @@ def index_some(connection: apsw.Connection, workspace: str) -> bool:
 
 def _index(connection: apsw.Connection, key: Bindings) -> int:
     """Take a session's next messages in; how many there were, or all that may be taken where there are more."""
-    counted: list[Row] = connection.execute(statements.MESSAGE_COUNT, key).fetchall()
+    counted: list[Row] = connection.execute(SQLiteStatements.MESSAGE_COUNT, key).fetchall()
     message_count = min(counted[0][0], search_statements.LAST_SEQUENCE)
     connection.execute(search_statements.ADD_SEARCH_SESSION, key)
     entries: list[Row] = connection.execute(search_statements.NEXT_ENTRIES, key).fetchall()
