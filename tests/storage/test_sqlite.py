@@ -294,5 +294,5 @@ async def test_a_commit_is_synced(path: Path) -> None:
 
 
 def test_statements_class_must_have_every_statement() -> None:
-    with pytest.raises(TypeError, match=r"^Some lacks the statements ANCESTORS, CHANGES, "):
+    with pytest.raises(TypeError, match=r"^Some lacks the statements ANCESTORS, BEGIN_WRITING, "):
         type("Some", (Statements,), {})
