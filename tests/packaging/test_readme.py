@@ -90,8 +90,8 @@ def test_every_setting_is_listed() -> None:
 
 
 def test_every_place_of_the_map_is_there() -> None:
-    house = README.partition("## The house")[2]
-    places = re.findall(r"^\| `([^`]+)`", house, re.MULTILINE)
+    code_map = README.partition("## Code map")[2]
+    places = re.findall(r"^\| `([^`]+)`", code_map, re.MULTILINE)
     assert len(places) > 5
     assert [place for place in places if not (ROOT / place).exists()] == []
 
