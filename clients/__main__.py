@@ -3,6 +3,8 @@
 import argparse
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 from .go.recipe import GO
 from .java.recipe import JAVA
@@ -16,9 +18,10 @@ RECIPES = {recipe.language.lower(): recipe for recipe in (TYPESCRIPT, PYTHON, JA
 
 
 def main() -> int:
-    """Try each language; 1 where one failed."""
+    """Try the languages side by side; 1 where one failed."""
     started = time.monotonic()
-    outcomes = [attempt(recipe, _tell) for recipe in _chosen()]
+    with ThreadPoolExecutor() as threads:
+        outcomes = list(threads.map(partial(attempt, tell=_tell), _chosen()))
     for outcome in outcomes:
         if outcome.failure:
             _tell(f"\n{outcome.recipe.language} failed. {outcome.failure}")

@@ -5,6 +5,7 @@ import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from threading import Lock
 
 from .commands import run
 from .places import BUILD, SOURCES
@@ -12,11 +13,14 @@ from .places import BUILD, SOURCES
 GENERATORS = SOURCES / "requirements.txt"
 
 _ENVIRONMENT = BUILD / "venv"
+# Languages that are tried side by side have it in common.
+_INSTALLING = Lock()
 
 
 def install(requirements: Path) -> Path:
     """The folder of the programs of a list of Python packages."""
-    _once(_ENVIRONMENT / f"{requirements.parent.name}.installed", requirements, lambda: _pip_install(requirements))
+    with _INSTALLING:
+        _once(_ENVIRONMENT / f"{requirements.parent.name}.installed", requirements, lambda: _pip_install(requirements))
     return _ENVIRONMENT / "bin"
 
 

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from threading import Lock
 
 from amplifierd.testing.ephemeral_server import daemon
 
@@ -13,6 +14,7 @@ from .oddities import send_oddities
 from .places import SOURCES
 from .recipe import Program, Recipe
 
+_PLAYING = Lock()
 PASSED = "conversation passed"
 
 
@@ -38,7 +40,9 @@ def attempt(recipe: Recipe, tell: Callable[[str], None]) -> Outcome:
         program = recipe.compile()
         compiled = True
         tell(f"{recipe.language}: play")
-        _play(program)
+        # One after the other: they share a database, and look at all that is in it.
+        with _PLAYING:
+            _play(program)
     except CommandFailed as failure:
         return Outcome(recipe, lines, compiled, failure=str(failure))
     return Outcome(recipe, lines, compiled, passed=True)
