@@ -9,16 +9,20 @@ from amplifierd.storage import open_storage
 from amplifierd.storage.model.errors import SessionNotFound, StorageUnavailable
 from amplifierd.storage.model.interface import Storage
 from amplifierd.storage.model.records import Listing, Message, MessageQuery, NewMessage, NewSession
+from amplifierd.storage.sqlite import checkpointer
 from reading import read, records
 
 W = "default"
 
 
+# Together longer than what a list keeps in memory.
+COUNT, LENGTH = 600, 5_000
+
+
 async def long_transcript(storage: Storage) -> str:
     session = await storage.create_session(W, NewSession())
-    await asyncio.gather(
-        *(storage.append_message(W, session.id, NewMessage(content="x" * 1_000)) for _ in range(3_000))
-    )
+    new = NewMessage(content="x" * LENGTH)
+    await asyncio.gather(*(storage.append_message(W, session.id, new) for _ in range(COUNT)))
     return session.id
 
 
@@ -29,25 +33,26 @@ async def listed(storage: Storage, session_id: str) -> Listing:
 
 async def test_readers_that_stall_keep_no_other_from_reading(storage: Storage) -> None:
     session_id = await long_transcript(storage)
-    stalled = [await listed(storage, session_id) for _ in range(300)]
+    stalled = [await listed(storage, session_id) for _ in range(60)]
     assert len(await read(storage, session_id, MessageQuery(limit=1))) == 1
-    assert len(await read(storage, session_id)) == 3_000
-    assert len(await records(stalled[0], Message)) == 3_000
+    assert len(await read(storage, session_id)) == COUNT
+    assert len(await records(stalled[0], Message)) == COUNT
     for listing in stalled:
         assert listing.rest is not None
         await listing.rest.aclose()
 
 
-async def test_a_reader_that_stalls_does_not_let_the_log_grow(tmp_path: Path) -> None:
+async def test_a_reader_that_stalls_does_not_let_the_log_grow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checkpointer, "MAX_LOG_PAGES", 4_800)
     path = tmp_path / "a.db"
     async with open_storage(f"sqlite:///{path}") as storage:
         session_id = await long_transcript(storage)
         stalled = await listed(storage, session_id)
-        for _ in range(8):
-            texts = ("x" * 20_000 for _ in range(2_000))
+        for _ in range(6):
+            texts = ("x" * 20_000 for _ in range(1_000))
             await asyncio.gather(*(storage.append_message(W, session_id, NewMessage(content=text)) for text in texts))
-        assert path.with_name("a.db-wal").stat().st_size < 230 * 1024 * 1024
-        assert len(await records(stalled, Message)) == 3_000
+        assert path.with_name("a.db-wal").stat().st_size < (19 + 42) * 1024 * 1024
+        assert len(await records(stalled, Message)) == COUNT
 
 
 async def test_readers_that_are_done_leave_few_connections(tmp_path: Path) -> None:
@@ -93,6 +98,6 @@ async def test_waiting_lists_have_only_so_much_disk(storage: Storage) -> None:
     with pytest.raises(StorageUnavailable, match="read in pages, by `limit`"):
         await listed(storage, session_id)
     for listing in (first, second):
-        assert len(await records(listing, Message)) == 3_000
+        assert len(await records(listing, Message)) == COUNT
     assert disk.bytes == 0
-    assert len(await records(await listed(storage, session_id), Message)) == 3_000
+    assert len(await records(await listed(storage, session_id), Message)) == COUNT

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import time
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
@@ -31,10 +32,12 @@ from amplifierd.storage.model.records import (
     SessionQuery,
     SessionSummary,
 )
+from amplifierd.storage.operations.bulk import removal
 from exports import export_of, exported
 from reading import read, records
 
 W = "default"
+LONGEST_SECONDS = 60
 
 Write = Callable[[Storage, str, IdempotentRequest], Awaitable[object]]
 
@@ -142,11 +145,21 @@ async def test_a_key_is_its_workspace_s_own(storage: Storage) -> None:
 
 
 async def test_a_key_is_forgotten_when_its_time_is_over(database: str) -> None:
-    async with open_storage(database, idempotency_ttl=0.2) as storage:
+    async with open_storage(database, idempotency_ttl=1) as storage:
+        began = time.monotonic()
         first = await storage.create_session(W, NewSession(), once=once())
-        assert await storage.create_session(W, NewSession(), once=once()) == first
-        await asyncio.sleep(0.3)
-        assert await storage.create_session(W, NewSession(), once=once(fingerprint="g")) != first
+        again = await storage.create_session(W, NewSession(), once=once())
+        # On a machine that is busy its time may be over.
+        assert again == first or time.monotonic() - began >= 1
+        while time.monotonic() - began < LONGEST_SECONDS:
+            try:
+                assert await storage.create_session(W, NewSession(), once=once(fingerprint="g")) != first
+            except IdempotencyKeyReused:
+                await asyncio.sleep(0.05)
+            else:
+                break
+        else:
+            pytest.fail("The key is not forgotten.")
 
 
 async def test_an_import_that_comes_again_has_no_second_effect(storage: Storage) -> None:
@@ -177,9 +190,14 @@ async def test_a_cleanup_that_comes_again_has_no_second_effect(storage: Storage)
     assert (await storage.get_session(W, kept)).status == "active"
 
 
+@pytest.fixture
+def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Imports of a tenth of a piece's bytes: a tenth of the sessions is as many pieces."""
+    monkeypatch.setattr(removal, "BYTES_AT_ONCE", removal.BYTES_AT_ONCE // 10)
+
+
 async def many(storage: Storage, count: int) -> None:
-    for _ in range(0, count, 500):
-        await asyncio.gather(*(storage.create_session(W, NewSession()) for _ in range(500)))
+    await asyncio.gather(*(storage.create_session(W, NewSession()) for _ in range(count)))
 
 
 async def given_up(storage: Storage, work: Coroutine[Any, Any, object]) -> None:
@@ -193,22 +211,24 @@ async def given_up(storage: Storage, work: Coroutine[Any, Any, object]) -> None:
         await task
 
 
+@pytest.mark.usefixtures("small_pieces")
 async def test_an_import_that_was_given_up_goes_on_where_it_was(storage: Storage, database: str) -> None:
-    await many(storage, 4_000)
+    await many(storage, 400)
     lines = await exported(storage)
     await given_up(storage, storage.import_sessions(W, export_of(lines), "new_id", once=once()))
-    assert 4_000 < await storage.count_sessions(W) < 8_000
+    assert 400 < await storage.count_sessions(W) < 800
     async with open_storage(database) as other:
         again = once()
         report = await other.import_sessions(W, export_of(lines), "new_id", once=again)
-        assert report == ImportReport(sessions=4_000, renamed=4_000)
+        assert report == ImportReport(sessions=400, renamed=400)
         assert not again.replayed
     assert await storage.import_sessions(W, export_of(lines), "new_id", once=once()) == report
-    assert await storage.count_sessions(W) == 8_000
+    assert await storage.count_sessions(W) == 800
 
 
+@pytest.mark.usefixtures("small_pieces")
 async def test_an_import_that_fails_on_conflict_goes_on_past_its_own_sessions(storage: Storage) -> None:
-    await many(storage, 3_000)
+    await many(storage, 300)
     lines = await exported(storage)
     await storage.clean_up_sessions(W, CleanUp(older_than_days=0, status=("created",), dry_run=False))
     await given_up(storage, storage.import_sessions(W, export_of(lines), "fail", once=once()))
@@ -216,22 +236,23 @@ async def test_an_import_that_fails_on_conflict_goes_on_past_its_own_sessions(st
         await storage.import_sessions(W, export_of(lines), "fail", once=once(fingerprint="g"))
     with pytest.raises(IdempotencyKeyReused):
         await storage.create_session(W, NewSession(), once=once(fingerprint="another"))
-    assert await storage.import_sessions(W, export_of(lines), "fail", once=once()) == ImportReport(sessions=3_000)
+    assert await storage.import_sessions(W, export_of(lines), "fail", once=once()) == ImportReport(sessions=300)
     assert await exported(storage) == lines
 
 
+@pytest.mark.usefixtures("small_pieces")
 async def test_an_import_that_is_sent_to_two_nodes_has_one_effect(storage: Storage, database: str) -> None:
-    await many(storage, 3_000)
+    await many(storage, 300)
     lines = await exported(storage)
     async with open_storage(database) as other:
         results = await asyncio.gather(
             *(node.import_sessions(W, export_of(lines), "new_id", once=once()) for node in (storage, other)),
             return_exceptions=True,
         )
-    report = ImportReport(sessions=3_000, renamed=3_000)
+    report = ImportReport(sessions=300, renamed=300)
     assert report in results
     assert all(isinstance(it, IdempotencyKeyInUse) or it == report for it in results)
-    assert await storage.count_sessions(W) == 6_000
+    assert await storage.count_sessions(W) == 600
 
 
 async def test_a_cleanup_that_was_given_up_tells_all_that_it_did(storage: Storage) -> None:

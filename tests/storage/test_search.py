@@ -4,7 +4,7 @@ import asyncio
 from dataclasses import replace
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from amplifierd.storage import open_storage
@@ -110,17 +110,25 @@ async def test_what_is_found(storage: Storage, session: Session, text: str, sequ
     assert [(hit.session_id, hit.sequence) for hit in found] == [(session.id, sequence) for sequence in sequences]
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(
-    text=st.text(st.characters(exclude_categories=["Cs"]), max_size=50)
-    | st.text('"*^(){}:+-AND OR NOT\0a', max_size=30)
+ANY_TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=50) | st.text(
+    '"*^(){}:+-AND OR NOT\0a', max_size=30
 )
-def test_any_text_is_a_query(database: str, text: str) -> None:
-    async def search() -> None:
-        async with open_storage(database) as storage:
-            await hits(storage, text)
 
-    asyncio.run(search())
+
+def test_any_text_is_a_query(database: str) -> None:
+    # One loop and one storage for all texts.
+    with asyncio.Runner() as runner:
+        storage = runner.run(open_storage(database).__aenter__())
+
+        @settings(max_examples=200, deadline=None)
+        @given(ANY_TEXT)
+        def search(text: str) -> None:
+            runner.run(hits(storage, text))
+
+        try:
+            search()
+        finally:
+            runner.run(storage.__aexit__(None, None, None))
 
 
 async def test_a_score_is_between_0_and_1_and_falls(storage: Storage, session: Session) -> None:
