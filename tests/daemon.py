@@ -24,9 +24,10 @@ EXERCISED: set[tuple[str, str, str]] = set()
 # Where pytest keeps them from one run to the next.
 EXERCISED_AT = "amplifierd/exercised"
 
-START_SECONDS = 60
-STOP_SECONDS = 40
-SAY_SECONDS = 60
+START_SECONDS = 120
+STOP_SECONDS = 60
+ANSWER_SECONDS = 120
+SAY_SECONDS = 120
 # No test speaks TLS; reading the certificates of a machine takes longer than most tests.
 _NO_CERTIFICATES = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 # Of the log, as much as a test that fails shows.
@@ -35,7 +36,19 @@ LAST_CHARACTERS = 4_000
 
 def http_client(**options: Any) -> httpx.Client:
     """A client of daemons on this machine, whatever proxy it has for others."""
-    return httpx.Client(**{"timeout": 30, **options}, verify=_NO_CERTIFICATES, trust_env=False)
+    return httpx.Client(**{"timeout": ANSWER_SECONDS, **options}, verify=_NO_CERTIFICATES, trust_env=False)
+
+
+def http_get(url: str, **options: Any) -> httpx.Response:
+    """The answer to a GET on a connection of its own."""
+    with http_client() as client:
+        return client.get(url, **options)
+
+
+def http_post(url: str, **options: Any) -> httpx.Response:
+    """The answer to a POST on a connection of its own."""
+    with http_client() as client:
+        return client.post(url, **options)
 
 
 class Daemon:

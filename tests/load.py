@@ -41,7 +41,7 @@ class Load:
     def wait_for_more(self, messages: int) -> None:
         """Wait until so many more are acknowledged."""
         enough = self.count + messages
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 120
         while self.count < enough:
             assert time.monotonic() < deadline, "The load does not go on."
             time.sleep(0.01)
@@ -81,7 +81,7 @@ class Load:
             self.acknowledged[session_id].append(content)
 
     def _send(self, session_id: str, content: str) -> None:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 120
         attempts = 0
         while time.monotonic() < deadline:
             client = self._clients[attempts % len(self._clients)]

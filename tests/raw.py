@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Any, Self
 
-SECONDS = 10
+SECONDS = 120
 
 
 @dataclass(frozen=True)

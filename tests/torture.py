@@ -11,7 +11,7 @@ from typing import Any
 
 import httpx
 
-from daemon import http_client
+from daemon import http_client, http_post
 from load import AGAIN_SECONDS, NOT_NOW
 from writes import WORD, Author, Conversation, Known, Write
 
@@ -140,7 +140,7 @@ class Torture:
 
     def round(self, api: str, end: Callable[[], None]) -> None:
         """Let the clients write until `end` has ended what serves them, at some moment."""
-        session_id = httpx.post(f"{api}/sessions", json={"name": "shared"}, timeout=60).json()["id"]
+        session_id = http_post(f"{api}/sessions", json={"name": "shared"}, timeout=60).json()["id"]
         self._shared[session_id] = Shared()
         stopping = threading.Event()
         with ThreadPoolExecutor(CLIENTS) as threads:

@@ -76,7 +76,7 @@ def _transcript_of_fences(data: Data) -> Ask:
 
 
 def _large_merge_patches(data: Data) -> list[Ask]:
-    members = {f"member {number}": number for number in range(99_000)}
+    members = {f"member {number}": number for number in range(max(20_000, round(99_000 * data.scale)))}
     return [_json("PATCH", f"/sessions/{data.session()}", {"context": members}) for _ in range(32)]
 
 

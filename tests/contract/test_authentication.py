@@ -11,7 +11,7 @@ import pytest
 from amplifierd.contract import load_document
 from amplifierd.settings import CONTRACT
 from conftest import postgres_database
-from daemon import Daemon
+from daemon import Daemon, http_get
 from keys import amplifierd_keys, create_key, try_amplifierd_keys
 from operations import OPERATIONS, send
 
@@ -115,7 +115,7 @@ def test_a_key_is_known_to_its_last_letter(locked: Locked) -> None:
 def test_everybody_may_ask_how_it_is(locked: Locked, operation: tuple[str, str, object]) -> None:
     with locked.client() as client:
         assert send(client, operation, "").status_code == 200
-        assert httpx.get(f"{locked.daemon.url}/openapi.yaml").status_code == 200
+        assert http_get(f"{locked.daemon.url}/openapi.yaml").status_code == 200
 
 
 @pytest.mark.parametrize("operation", CHANGES, ids=name)
@@ -196,7 +196,7 @@ def test_a_revoked_key_opens_nothing_any_more_on_any_process(database: str) -> N
 
         def refused() -> bool:
             # A connection for each request, so that both workers are asked.
-            answers = [httpx.get(f"{daemon.api}/sessions", headers=bearer(key)).status_code for _ in range(10)]
+            answers = [http_get(f"{daemon.api}/sessions", headers=bearer(key)).status_code for _ in range(10)]
             return set(answers) == {401}
 
         until(refused)

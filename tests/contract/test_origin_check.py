@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from daemon import Daemon
+from daemon import Daemon, http_get
 from keys import create_key
 from operations import OPERATIONS, send
 from raw import Connection, exchange, post
@@ -42,7 +42,7 @@ def test_a_name_that_was_made_to_point_here_is_421(client: httpx.Client, operati
 
 @pytest.mark.parametrize("path", ["/", "/docs", "/openapi.yaml", "/nothing"])
 def test_pages_are_not_for_other_names_either(daemon: Daemon, path: str) -> None:
-    assert httpx.get(f"{daemon.url}{path}", headers={"Host": "rebound.example"}).status_code == 421
+    assert http_get(f"{daemon.url}{path}", headers={"Host": "rebound.example"}).status_code == 421
 
 
 @pytest.mark.parametrize("host", ["localhost", "LOCALHOST:1", "127.0.0.1", "[::1]:8420", "localhost.", "[::1]"])
@@ -52,8 +52,8 @@ def test_a_machine_s_own_names_are_taken(client: httpx.Client, host: str) -> Non
 
 @pytest.mark.parametrize("host", ["amp.example", "amp.example:443", "localhost"])
 def test_names_may_be_added(public: Daemon, host: str) -> None:
-    assert httpx.get(f"{public.api}/health", headers={"Host": host}).status_code == 200
-    assert httpx.get(f"{public.api}/health", headers={"Host": "example"}).status_code == 421
+    assert http_get(f"{public.api}/health", headers={"Host": host}).status_code == 200
+    assert http_get(f"{public.api}/health", headers={"Host": "example"}).status_code == 421
 
 
 @pytest.mark.parametrize("hosts", [b"", b"Host: localhost\r\nHost: localhost\r\n", b"Host: localhost\r\nHost: x\r\n"])
@@ -241,10 +241,10 @@ def test_other_machines_find_no_open_door(database: str) -> None:
         assert "amplifierd keys create" in str(refused.value)
         assert "Traceback" not in str(refused.value)
     with Daemon(database, "--host", EVERYWHERE, "--insecure-open") as daemon:
-        assert httpx.get(f"http://127.0.0.1:{daemon.port}/api/v1/sessions").status_code == 200
+        assert http_get(f"http://127.0.0.1:{daemon.port}/api/v1/sessions").status_code == 200
     create_key(database)
     with Daemon(database, "--host", EVERYWHERE) as daemon:
-        asked = httpx.get(f"http://127.0.0.1:{daemon.port}/api/v1/sessions", headers={"Host": "any.example"})
+        asked = http_get(f"http://127.0.0.1:{daemon.port}/api/v1/sessions", headers={"Host": "any.example"})
         assert asked.status_code == 401
 
 

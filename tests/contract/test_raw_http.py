@@ -138,7 +138,7 @@ def test_a_client_of_http_1_0_gets_no_chunks(daemon: Daemon, client: httpx.Clien
 
 def told(daemon: Daemon, request: str) -> bytes:
     """All that comes until the daemon closes the connection."""
-    with socket.create_connection(("127.0.0.1", daemon.port), timeout=10) as connection:
+    with socket.create_connection(("127.0.0.1", daemon.port), timeout=120) as connection:
         connection.sendall(request.encode())
         return connection.makefile("rb").read()
 
@@ -154,7 +154,7 @@ def test_a_client_that_hangs_up_on_answers_is_no_error(tmp_path: Path) -> None:
 
 
 def test_a_stream_has_one_connection_header(daemon: Daemon) -> None:
-    with socket.create_connection(("127.0.0.1", daemon.port), timeout=10) as connection:
+    with socket.create_connection(("127.0.0.1", daemon.port), timeout=120) as connection:
         connection.sendall(b"GET /api/v1/events HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
         head = b"".join(iter(connection.makefile("rb").readline, b"\r\n"))
     assert re.findall(rb"(?i)\nconnection: *(.*)\r", head) == [b"close"]

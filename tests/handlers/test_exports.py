@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from daemon import Daemon
+from daemon import Daemon, http_post
 from fork_server import run_amplifierd
 from keys import create_key
 from raw import Connection
@@ -272,7 +272,7 @@ def test_an_import_that_was_killed_goes_on(tmp_path: Path, database: str, option
 def test_an_export_over_the_database_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "a.db"
     with Daemon(f"sqlite:///{file}") as daemon:
-        httpx.post(f"{daemon.api}/sessions")
+        http_post(f"{daemon.api}/sessions")
     outcome = run_amplifierd("export", "--database", daemon.database, str(file))
     assert outcome.returncode == 1
     assert f"Error: {file} is the database itself; name another file." in outcome.stderr

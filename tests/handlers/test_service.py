@@ -11,7 +11,7 @@ import yaml
 
 from amplifierd import __version__
 from amplifierd.settings import CONTRACT
-from daemon import Daemon
+from daemon import Daemon, http_get
 from fork_server import run_amplifierd
 
 
@@ -57,29 +57,29 @@ def test_status(daemon: Daemon, client: httpx.Client) -> None:
 
 
 def test_the_root_says_what_this_is(daemon: Daemon) -> None:
-    index = httpx.get(daemon.url).json()
+    index = http_get(daemon.url).json()
     assert index.keys() == {"name", "version", "description", "api", "docs", "openapi"}
     assert (index["name"], index["version"]) == ("amplifierd", __version__)
-    assert httpx.get(daemon.url + index["docs"]).status_code == 200
-    assert httpx.get(daemon.url + index["openapi"]).json()["openapi"] == "3.0.3"
+    assert http_get(daemon.url + index["docs"]).status_code == 200
+    assert http_get(daemon.url + index["openapi"]).json()["openapi"] == "3.0.3"
 
 
 def test_the_contract_is_served_as_it_is(daemon: Daemon) -> None:
-    text = httpx.get(f"{daemon.url}/openapi.yaml")
+    text = http_get(f"{daemon.url}/openapi.yaml")
     assert text.headers["content-type"] == "application/yaml"
     assert text.content == CONTRACT.read_bytes()
-    assert httpx.get(f"{daemon.url}/openapi.json").json() == json.loads(json.dumps(yaml.safe_load(text.content)))
+    assert http_get(f"{daemon.url}/openapi.json").json() == json.loads(json.dumps(yaml.safe_load(text.content)))
 
 
 @pytest.mark.parametrize("asset", ["swagger-ui.css", "swagger-ui-bundle.js", "favicon-32x32.png"])
 def test_the_reference_needs_nothing_from_elsewhere(daemon: Daemon, asset: str) -> None:
-    page = httpx.get(f"{daemon.url}/docs").text
+    page = http_get(f"{daemon.url}/docs").text
     assert f'"/docs/{asset}"' in page
     assert "://" not in page
-    assert len(httpx.get(f"{daemon.url}/docs/{asset}").content) > 500
+    assert len(http_get(f"{daemon.url}/docs/{asset}").content) > 500
 
 
 @pytest.mark.parametrize("asset", ["", "index.html", "%2e%2e/app.py", "swagger-ui.js"])
 def test_nothing_else_is_served_beside_the_reference(daemon: Daemon, asset: str) -> None:
     expected = 200 if asset == "" else 404
-    assert httpx.get(f"{daemon.url}/docs/{asset}").status_code == expected
+    assert http_get(f"{daemon.url}/docs/{asset}").status_code == expected

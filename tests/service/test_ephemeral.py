@@ -21,7 +21,7 @@ SERVE = [sys.executable, "-m", "amplifierd", "serve", "--ephemeral"]
 
 
 def wait_until(holds: Callable[[], bool]) -> None:
-    end = time.monotonic() + 10
+    end = time.monotonic() + 120
     while not holds():
         assert time.monotonic() < end
         time.sleep(0.05)
@@ -70,7 +70,7 @@ def test_it_keeps_nothing_where_it_ends_at_once(workers: str) -> None:
         assert process.stdout is not None
         said = json.loads(process.stdout.readline())
         # Workers answer when they have started.
-        assert httpx.get(f"{said['api']}/health", timeout=30).status_code == 200
+        assert httpx.get(f"{said['api']}/health", timeout=120).status_code == 200
         assert made_by(process.pid)
         with Connection(int(said["url"].rpartition(":")[2])) as hanging:
             hanging.send(post("/api/v1/sessions", b"{}")[:-1])
@@ -78,7 +78,7 @@ def test_it_keeps_nothing_where_it_ends_at_once(workers: str) -> None:
             process.terminate()
             time.sleep(0.3)
             process.terminate()
-            assert process.wait(10) == 128 + signal.SIGTERM
+            assert process.wait(120) == 128 + signal.SIGTERM
     assert not made_by(process.pid)
 
 
@@ -96,7 +96,7 @@ def test_it_ends_with_its_parent() -> None:
 
 def test_it_ends_at_its_age() -> None:
     with subprocess.Popen([*SERVE, "--max-age", "0.5"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
-        assert process.wait(10) == 0
+        assert process.wait(120) == 0
 
 
 def test_its_port_can_be_chosen() -> None:

@@ -136,7 +136,7 @@ def test_a_disk_that_can_only_be_read_is_no_place_for_a_database(disk: SmallDisk
         # Root may write into any directory, but not where there is none.
         database = "sqlite:////proc/self/fd/a.db"
     command = [*disk.within, sys.executable, "-m", "amplifierd", "serve", "--port", "0", "--database", database]
-    outcome = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
+    outcome = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
     assert outcome.returncode == 1
     assert "can't be opened for writing" in outcome.stderr
     assert "Traceback" not in outcome.stderr

@@ -6,13 +6,12 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
 import pytest
 
 from amplifierd.storage.model.errors import DatabaseUnusable
 from amplifierd.storage.sqlite.files.file_system import shared_file_system
 from amplifierd.storage.sqlite.files.machine_lock import lock_for_this_machine
-from daemon import Daemon
+from daemon import Daemon, http_get, http_post
 from fork_server import run_amplifierd
 
 # As machines have them: a disk, a container's layers, and what is shared with others.
@@ -151,12 +150,12 @@ def test_daemons_of_two_machines_do_not_serve_one_file(fuse: Path, tmp_path: Pat
     assert [*fuse.iterdir()] == []
     another = ["unshare", "--mount", "sh", "-c", ANOTHER, str(boot(tmp_path, "another"))]
     with Daemon(url, "--single-machine", "--workers", "2") as first, Daemon(url, "--single-machine") as second:
-        assert httpx.post(f"{first.api}/sessions", timeout=60).status_code == 201
-        assert len(httpx.get(f"{second.api}/sessions", timeout=60).json()) == 1
+        assert http_post(f"{first.api}/sessions", timeout=60).status_code == 201
+        assert len(http_get(f"{second.api}/sessions", timeout=60).json()) == 1
         assert run_amplifierd("check", "--database", url).returncode == 0
         with pytest.raises(RuntimeError, match="Another machine uses the database"):
             Daemon(url, "--single-machine", within=another)
         second.kill()
         first.kill()
     with Daemon(url, "--single-machine", within=another) as third:
-        assert len(httpx.get(f"{third.api}/sessions", timeout=60).json()) == 1
+        assert len(http_get(f"{third.api}/sessions", timeout=60).json()) == 1

@@ -13,7 +13,7 @@ from amplifierd.storage.model.errors import DatabaseUnusable
 from amplifierd.storage.model.interface import Storage
 from amplifierd.storage.model.records import NewMessage, NewSession
 from conftest import execute
-from daemon import Daemon
+from daemon import Daemon, http_get
 from keys import amplifierd_keys
 from pgbouncer import pgbouncer
 
@@ -146,7 +146,7 @@ def test_a_password_need_not_be_in_a_command_line(
     monkeypatch.setenv(variable, "correct horse" if variable == "PGPASSWORD" else str(passwords))
     with pgbouncer(second_postgres, "session", "auth_type = plain", f"auth_file = {_readable(users)}") as url:
         with Daemon(url, start="command") as daemon:
-            assert httpx.get(f"{daemon.api}/sessions").status_code == 200
+            assert http_get(f"{daemon.api}/sessions").status_code == 200
             arguments = Path(f"/proc/{daemon.process.pid}/cmdline").read_bytes()
         monkeypatch.delenv(variable)
         with pytest.raises(RuntimeError, match="can't be opened"):

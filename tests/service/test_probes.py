@@ -16,7 +16,7 @@ import pytest
 
 from amplifierd.storage.postgres.migrations import LOCK
 from conftest import execute
-from daemon import Daemon
+from daemon import Daemon, http_get, http_post
 from small_disk import SmallDisk, limit_files, limit_files_no_more
 
 SECONDS = 90
@@ -32,7 +32,7 @@ def until(condition: Callable[[], bool]) -> None:
 
 def answers(api: str, path: str) -> httpx.Response | None:
     try:
-        return httpx.get(f"{api}{path}", timeout=SECONDS)
+        return http_get(f"{api}{path}", timeout=SECONDS)
     except httpx.TransportError:
         return None
 
@@ -76,7 +76,7 @@ def test_while_a_migration_runs_it_lives_and_is_not_ready(second_postgres: str, 
         with migration_held(second_postgres):
             until(lambda: answers_with(api, "/live", 200))
             for path in ("/health", "/status", "/sessions", "/nowhere"):
-                refused = httpx.get(f"{api}{path}", timeout=SECONDS)
+                refused = http_get(f"{api}{path}", timeout=SECONDS)
                 assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
                 assert refused.json()["type"] == "urn:amplifierd:problem:starting"
                 assert refused.json()["detail"].startswith("The daemon starts")
@@ -95,7 +95,7 @@ def test_while_a_migration_runs_it_lives_and_is_not_ready(second_postgres: str, 
             assert outcome.stderr.startswith("Error: The daemon starts")
             assert subprocess.run([*probe, "--live"], stdout=subprocess.PIPE, check=False).returncode == 0
         until(lambda: answers_with(api, "/health", 200))
-        assert httpx.post(f"{api}/sessions", timeout=SECONDS).status_code == 201
+        assert http_post(f"{api}/sessions", timeout=SECONDS).status_code == 201
         process.send_signal(signal.SIGTERM)
         assert process.wait(SECONDS) == 0
 

@@ -14,7 +14,7 @@ import pytest
 
 from amplifierd.server.supervisor import MARGIN_SECONDS
 from amplifierd.settings import Settings
-from daemon import Daemon, http_client
+from daemon import Daemon, http_client, http_get
 from load import AFRESH, Load
 from raw import Connection, get, post, refused
 from torture import Torture
@@ -132,14 +132,14 @@ def test_workers_end_with_their_supervisor(database: str) -> None:
         # This waits for the end of the log, which the workers hold open as long as they live.
         daemon.kill()
         with pytest.raises(httpx.TransportError):
-            httpx.get(f"{daemon.api}/health", timeout=5)
+            http_get(f"{daemon.api}/health", timeout=120)
 
 
 def test_a_daemon_does_not_answer_before_it_is_ready(database: str) -> None:
     with Daemon(database) as daemon:
-        with socket.create_connection(("127.0.0.1", daemon.port), timeout=10):
+        with socket.create_connection(("127.0.0.1", daemon.port), timeout=120):
             pass
-        assert httpx.get(f"{daemon.api}/health").status_code == 200
+        assert http_get(f"{daemon.api}/health").status_code == 200
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

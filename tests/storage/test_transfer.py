@@ -339,7 +339,7 @@ async def test_followers_are_told_of_what_is_imported(storage: Storage) -> None:
     told: list[Event] = []
     async with aclosing(events.batches) as batches:
         while len(told) < 4:
-            told += await asyncio.wait_for(anext(batches), 10)
+            told += await asyncio.wait_for(anext(batches), 120)
     await import_
     assert [event.kind for event in told] == ["created"] * 4
     assert len({event.id for event in told}) == 4
