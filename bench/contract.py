@@ -37,7 +37,7 @@ class NoStorage:
 
     async def append_message(self, _workspace: str, _session_id: str, new: NewMessage, **_options: object) -> Message:
         """The message as it would be stored."""
-        return Message(new.role, new.content, TIMESTAMP, new.metadata, 1)
+        return Message(new.role, new.content or "", TIMESTAMP, new.metadata, 1)
 
 
 class Body(BaseModel):

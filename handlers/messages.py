@@ -54,12 +54,13 @@ async def list_messages(
     before_sequence: int | None,
     role: Role | None,
     order: MessageOrder,
+    open_calls: bool,
     *,
     storage: Storage,
     workspace: str,
 ) -> Transcript:
     """The messages asked for."""
-    query = MessageQuery(limit, after_sequence, before_sequence, role, order)
+    query = MessageQuery(limit, after_sequence, before_sequence, role, order, open_calls)
     return await storage.list_messages(workspace, session_id, query)
 
 

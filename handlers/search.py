@@ -1,7 +1,7 @@
 """Search: messages by what they say."""
 
 from ..storage.model.interface import Storage
-from ..storage.model.records import Listing, Role, SearchQuery
+from ..storage.model.records import Listing, Role, SearchQuery, SearchScope
 
 
 async def search_messages(
@@ -9,6 +9,7 @@ async def search_messages(
     role: Role | None,
     profile: str | None,
     amplified_dir: str | None,
+    in_: SearchScope,
     session_id: str | None,
     limit: int,
     cursor: str | None,
@@ -17,5 +18,5 @@ async def search_messages(
     workspace: str,
 ) -> Listing:
     """The messages that fit, the best first."""
-    query = SearchQuery(q, role, profile, amplified_dir, session_id, limit, cursor)
+    query = SearchQuery(q, role, profile, amplified_dir, session_id, limit, cursor, in_)
     return await storage.search_messages(workspace, query)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from msgspec import UNSET, Raw
+from msgspec import UNSET, Raw, UnsetType
 from msgspec.structs import asdict, replace
 
 from amplifierd.storage.model.errors import (
@@ -41,6 +41,7 @@ from amplifierd.storage.model.records import (
 )
 from exact_json import merged, text_of, tree
 from exports import Transcripts, transcripts
+from model_parts import parts_of, usage, usage_sums
 from model_reading import Conversation, Conversations
 
 MAX_TOKENS = 2**53 - 1
@@ -158,6 +159,7 @@ class Workspace(Conversations):
             updated_at=told.moment(told.answer.updated_at, parent.session.updated_at),
             message_count=last,
             token_usage=_tokens(messages),
+            usage=usage_sums(messages),
             version=1,
             name=parent.session.name if fork.name is None else fork.name,
             started_at=created if messages else UNSET,
@@ -270,6 +272,7 @@ class Workspace(Conversations):
             updated_at=moment,
             message_count=last + len(messages),
             token_usage=_tokens(messages, session.token_usage),
+            usage=usage_sums([*conversation.messages]),
             version=session.version + 1,
         )
         if starts:
@@ -296,13 +299,25 @@ def _about(answer: Any, arguments: tuple[Any, ...]) -> str:
 def _message(new: BatchMessage, timestamp: str, sequence: int) -> Message:
     return Message(
         role=new.role,
-        content=new.content,
+        content=_content(new),
         timestamp=timestamp,
         metadata=new.metadata,
         sequence=sequence,
         agent=UNSET if new.agent is None else new.agent,
         token_count=UNSET if new.token_count is None else new.token_count,
+        parts=new.parts,
+        model=new.model,
+        usage=UNSET if isinstance(new.usage, UnsetType) else usage(new.usage),
     )
+
+
+def _content(new: BatchMessage) -> str:
+    if isinstance(new.parts, UnsetType):
+        assert new.content is not None
+        return new.content
+    said = "\n\n".join(part["text"] for part in parts_of(new.parts) if part["type"] == "text" and "call" not in part)
+    assert new.content in {None, said}
+    return said
 
 
 def _tokens(messages: list[Message], before: int = 0) -> int:

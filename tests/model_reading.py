@@ -19,6 +19,7 @@ from amplifierd.storage.model.records import (
     SessionSummary,
     Versions,
 )
+from model_parts import open_calls
 
 _encode = msgspec.json.Encoder().encode
 
@@ -84,6 +85,9 @@ class Conversations:
             for message in self.find(session_id).messages
             if after < message.sequence < before and query.role in (None, message.role)
         ]
+        if query.open_calls:
+            waiting = open_calls(self.find(session_id).messages)
+            messages = [message for message in messages if message.sequence in waiting]
         if query.limit is not None:
             from_end = query.before_sequence is not None or query.order == "desc"
             messages = messages[-query.limit :] if from_end else messages[: query.limit]

@@ -6,6 +6,7 @@ from itertools import groupby
 
 from amplifierd.storage.model.records import Message, SearchQuery, Session
 from model import Workspace
+from model_parts import searched
 
 # So many words more weigh as much as one match less.
 WORDS_OF_A_MATCH = 50
@@ -47,7 +48,7 @@ def found(workspace: Workspace, terms: list[Term], query: SearchQuery) -> dict[H
     different = {(*words_of(term.words), term.prefix): term for term in terms}.values()
     for session, message in _looked_at(workspace, terms, query):
         wanted = ((query.profile, session.profile), (query.amplified_dir, session.amplified_dir))
-        said = words_of(message.content)
+        said = words_of(" ".join(searched(message, query.scope)))
         counts = [term.count(said) for term in different]
         if query.role in (None, message.role) and all(counts) and all(it in (None, its) for it, its in wanted):
             matches = min(sum(counts), MATCHES_THAT_COUNT)
@@ -63,7 +64,7 @@ def _looked_at(workspace: Workspace, terms: list[Term], query: SearchQuery) -> l
         for session_id, conversation in sorted(workspace.conversations.items(), reverse=True)
         if query.session_id in (None, session_id)
         for message in reversed(conversation.messages)
-        if whole <= {*words_of(message.content)}
+        if whole <= {*words_of(" ".join(searched(message, "all")))}
     ]
     return candidates[:LOOKED_AT]
 

@@ -199,6 +199,7 @@ class History(Comparison):
             before_sequence=st.none() | st.integers(1, 7),
             role=st.none() | strategies.ROLES,
             order=st.sampled_from(["asc", "desc"]),
+            open_calls=st.booleans(),
         ),
     )
     def list_messages(self, place: int, number: int, query: MessageQuery) -> None:
@@ -207,8 +208,8 @@ class History(Comparison):
         async def read() -> list[Message]:
             return await self._messages(place, session_id, query)
 
-        # Pages of a role are read to the end.
-        limit = None if query.role is not None else query.limit
+        # Pages of a filtered list are read to the end.
+        limit = None if query.is_filtered else query.limit
         expected = dataclasses.replace(query, limit=limit)
         self.same(read, lambda: self._models[place].list_messages(session_id, expected))
 
@@ -227,6 +228,7 @@ class History(Comparison):
         within=st.none() | st.none() | NUMBERS,
         filters=st.just({})
         | st.dictionaries(st.just("role"), strategies.ROLES)
+        | st.dictionaries(st.just("scope"), strategies.SCOPES)
         | st.fixed_dictionaries({"profile": strategies.PROFILES, "amplified_dir": strategies.DIRECTORIES}),
     )
     def search_messages(

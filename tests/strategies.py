@@ -5,6 +5,7 @@ import json
 from hypothesis import strategies as st
 from msgspec import UNSET, Raw
 
+from amplifierd.storage.model.part_records import NewUsage
 from amplifierd.storage.model.records import (
     BatchMessage,
     CleanUp,
@@ -17,7 +18,7 @@ from amplifierd.storage.model.records import (
 )
 from model_search import Term
 
-ROLES = st.sampled_from(["user", "assistant", "system", "tool"])
+ROLES = st.sampled_from(["user", "assistant", "system", "developer", "tool"])
 STATUSES = st.sampled_from(["created", "active", "completed", "failed", "terminated"])
 SORTS = st.sampled_from(["-updated_at", "updated_at", "-created_at", "created_at"])
 PROFILE_NAMES = ["a/b", "c-d"]
@@ -83,10 +84,46 @@ FAILURES = st.builds(
     Failure, error_message=TEXTS.map(lambda text: text[:4_096] or "?"), error_details=st.just(UNSET) | OBJECTS
 )
 FORKS = st.builds(Fork, at_sequence=SEQUENCES, name=st.none() | NAMES)
-MESSAGES = st.builds(
-    BatchMessage, content=TEXTS, role=ROLES, metadata=OBJECTS, agent=st.none() | NAMES, token_count=TOKENS
+SCOPES = st.sampled_from(["text", "tools", "all", "all"])
+USAGES = st.builds(
+    NewUsage,
+    **{name: st.just(UNSET) | st.sampled_from([0, 5, 2**31 - 1]) for name in NewUsage.__struct_fields__[:4]},
+    cost=st.just(UNSET) | st.sampled_from(["0", "0.1", "999999.000000001", "12.50"]),
+    currency=st.just(UNSET) | st.sampled_from(["USD", "EUR"]),
 )
-ONE = st.builds(NewMessage, content=TEXTS, role=ROLES, metadata=OBJECTS, agent=st.none() | NAMES, token_count=TOKENS)
+CALLS = st.sampled_from(["call_1", "call_2", "é"])
+
+
+def _part(part_type: str, **fields: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
+    """Parts of a type with these fields, and perhaps with `native`."""
+    members = {name: value.map(json.dumps) for name, value in fields.items()}
+    native = {"native": OBJECTS.map(lambda value: bytes(value).decode())}
+    named = st.fixed_dictionaries({"type": st.just(f'"{part_type}"'), **members}, optional=native)
+    return named.map(_object)
+
+
+PARTS = st.lists(
+    _part("text", text=TEXTS)
+    | _part("text", text=TEXTS, call=CALLS)
+    | _part("reasoning", text=TEXTS)
+    | _part("tool_call", call=CALLS, name=NAMES, input=TEXTS)
+    | _part("tool_result", call=CALLS, output=TEXTS)
+    | _part("tool_result", call=CALLS)
+    | _part("file", media=st.just("image/*"), url=st.just("https://example.com/a"), call=CALLS)
+    | VALUES.map(lambda value: f'{{"type":"data","kind":"x","value":{value}}}'),
+    max_size=4,
+).map(lambda parts: Raw(f"[{','.join(parts)}]".encode()))
+
+_FIELDS = {
+    "role": ROLES,
+    "metadata": OBJECTS,
+    "agent": st.none() | NAMES,
+    "token_count": TOKENS,
+    "model": st.just(UNSET) | NAMES,
+    "usage": st.just(UNSET) | USAGES,
+}
+MESSAGES = st.builds(BatchMessage, content=TEXTS, **_FIELDS) | st.builds(BatchMessage, parts=PARTS, **_FIELDS)
+ONE = st.builds(NewMessage, content=TEXTS, **_FIELDS) | st.builds(NewMessage, parts=PARTS, **_FIELDS)
 MANY_MESSAGES = st.builds(NewMessages, messages=st.lists(MESSAGES, min_size=1, max_size=5))
 CLEAN_UPS = st.builds(
     CleanUp,

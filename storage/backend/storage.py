@@ -193,6 +193,7 @@ class TransactionalStorage(
         versions: Versions = None,
         once: IdempotentRequest | None = None,
     ) -> Message:
+        new = messages.complete(new)
         appended = await self._append_all(workspace, session_id, [new], new.expected_sequence, versions, once)
         return appended.messages[0]
 
@@ -205,6 +206,7 @@ class TransactionalStorage(
         versions: Versions = None,
         once: IdempotentRequest | None = None,
     ) -> Messages:
+        new = messages.complete_all(new)
         return await self._append_all(workspace, session_id, new.messages, new.expected_sequence, versions, once)
 
     def _append_all(
@@ -233,11 +235,11 @@ class TransactionalStorage(
         session_id = canonical_id(session_id)
         bindings = key(workspace, session_id)
         # Where the first messages are does not depend on how many there are.
-        any_count = query.role is None and not query.from_end
+        any_count = not query.is_filtered and not query.from_end
         first, last = sequences(MAX_SAFE_INTEGER if any_count else await self._message_count(bindings), query)
         bindings |= {"first": first, "last": last, "end": first + MAX_JOINED}
-        if query.role is not None:
-            return Transcript(session_id, await self._messages_of_role(query, bindings, first, last))
+        if query.is_filtered:
+            return Transcript(session_id, await self._filtered_messages(query, bindings, first, last))
         return Transcript(session_id, await self._messages(query, bindings))
 
     async def follow_session(self, workspace: str, session_id: str, *, after_event: str | None = None) -> Events:
@@ -287,14 +289,15 @@ class TransactionalStorage(
             await self._message_count(bindings)
         return listed
 
-    async def _messages_of_role(self, query: MessageQuery, bindings: Bindings, first: int, last: int) -> Listing:
+    async def _filtered_messages(self, query: MessageQuery, bindings: Bindings, first: int, last: int) -> Listing:
         next_cursor: str | None = None
-        if query.limit is not None:
-            first, last, next_cursor = await self._read(lambda rows: range_of_page(rows, query, bindings, first, last))
+        limit = query.limit
+        if limit is not None:
+            first, last, next_cursor = await self._read(
+                lambda rows: range_of_page(rows, query, limit, bindings, first, last)
+            )
         bindings |= {"role": query.role, "first": first, "last": last}
-        listed = await self._listing(
-            message_lists.messages_of_role(self.dialect, query.order), bindings, searching=True
-        )
+        listed = await self._listing(message_lists.filtered_messages(self.dialect, query), bindings, searching=True)
         return replace(listed, next_cursor=next_cursor, cursor_name=query.page_after)
 
     async def _message_count(self, bindings: Bindings) -> int:

@@ -30,6 +30,15 @@ class MessageNotFound(StorageError):
         self.sequence = sequence
 
 
+class MessageInvalid(StorageError):
+    """A message to append contradicts itself at `pointer` (RFC 6901), counted from what was sent."""
+
+    def __init__(self, pointer: str, detail: str) -> None:
+        super().__init__(f"The message is invalid: {pointer} {detail}.")
+        self.pointer = pointer
+        self.detail = detail
+
+
 class SessionConflict(StorageError):
     """The session is not in a state for what was asked of it."""
 

@@ -207,7 +207,10 @@ class Storage(Profiles, Directories, Keys, Workspaces):
     ) -> Message:
         """Append a message under the next sequence number; it makes a created session active.
 
-        Raises `SessionEnded`, `SequenceConflict`.
+        Without a content it has that of its parts: their texts, those that belong to no call's result, with an empty
+        line between two. Its parts are kept as they came, its calls are open until their results come, its usage goes
+        into the session's sums.
+        Raises `MessageInvalid` if it has neither, or both and they differ; `SessionEnded`, `SequenceConflict`.
         """
 
     @abstractmethod
@@ -228,7 +231,10 @@ class Storage(Profiles, Directories, Keys, Workspaces):
 
     @abstractmethod
     async def list_messages(self, workspace: str, session_id: str, query: MessageQuery) -> Transcript:
-        """List `Message` records by sequence, from one moment, in constant memory."""
+        """List `Message` records by sequence, from one moment, in constant memory.
+
+        A call is open as long as no message has its result, in the same message or in a later one.
+        """
 
     @abstractmethod
     async def follow_session(self, workspace: str, session_id: str, *, after_event: str | None = None) -> Events:
@@ -285,11 +291,13 @@ class Storage(Profiles, Directories, Keys, Workspaces):
         """List `SearchHit` records of messages that have all words and phrases of a text, the best first.
 
         Of those that are alike the later session's go first, of one session the later message.
+        They are in what a message says, in its tools, or in both as one text, by the query's scope; tools are the names
+        and inputs of calls, the outputs of results, and the texts that belong to those.
         Words are told apart, and compared without case and accents, as Unicode has it. What was written before the call
         is found. A score depends on its message alone: what is written meanwhile shifts no page.
 
         The first 16 different terms are looked for. The latest 10,000 messages that have all words are looked at, of
-        the session if the query names one; its other filters, phrases and beginnings of words choose among them. The
+        the session if the query names one; the scope, filters, phrases and beginnings of words choose among them. The
         latest 2,000 of these are ranked, or fewer with 8 MiB in all; phrases and beginnings are looked for in 8 MiB. Up
         to 1,000 matches of a message count. A page with more than 4 MiB of text ends there, with its cursor. What other
         workspaces have changes nothing.

@@ -11,15 +11,17 @@ from typing import Literal, Protocol
 
 from msgspec import UNSET, Raw, Struct, UnsetType
 
+from .part_records import NewUsage, Usage
 from .profile_records import ProfilePatch, ProfileSettings
 
 EMPTY_OBJECT = Raw(b"{}")
 
-Role = Literal["user", "assistant", "system", "tool"]
+Role = Literal["user", "assistant", "system", "developer", "tool"]
 SessionStatus = Literal["created", "active", "completed", "failed", "terminated"]
 SessionSort = Literal["-updated_at", "updated_at", "-created_at", "created_at"]
 MessageOrder = Literal["asc", "desc"]
 OnConflict = Literal["fail", "skip", "new_id"]
+SearchScope = Literal["text", "tools", "all"]
 EventKind = Literal["message", "session", "created", "changed", "deleted"]
 
 
@@ -36,8 +38,8 @@ class NewSession(Struct, frozen=True, forbid_unknown_fields=True):
 class Session(Struct, frozen=True, rename="camel"):
     """A conversation.
 
-    Times are RFC 3339 in UTC with six digits, `message_count` is the last message's sequence, `token_usage` the sum of
-    the messages' tokens; `version` counts the session's changes, appended messages included.
+    Times are RFC 3339 in UTC with six digits, `message_count` is the last message's sequence, `token_usage` and `usage`
+    are sums over the messages; `version` counts the session's changes, appended messages included.
     """
 
     id: str
@@ -57,6 +59,7 @@ class Session(Struct, frozen=True, rename="camel"):
     error_details: Raw | UnsetType = UNSET
     parent_session_id: str | UnsetType = UNSET
     forked_at_sequence: int | UnsetType = UNSET
+    usage: Usage | UnsetType = UNSET
 
 
 class SessionSummary(Struct, frozen=True, rename="camel"):
@@ -137,13 +140,16 @@ class SessionQuery:
 
 
 class BatchMessage(Struct, frozen=True, forbid_unknown_fields=True):
-    """One of many messages to append."""
+    """One of many messages to append; without a `content` it has `parts`, whose texts that is."""
 
-    content: str
+    content: str | None = None
     role: Role = "user"
     metadata: Raw = EMPTY_OBJECT
     agent: str | None = None
     token_count: int | None = None
+    parts: Raw | UnsetType = UNSET
+    model: str | UnsetType = UNSET
+    usage: NewUsage | UnsetType = UNSET
 
 
 class NewMessage(BatchMessage, frozen=True, forbid_unknown_fields=True):
@@ -169,6 +175,9 @@ class Message(Struct, frozen=True, rename="camel"):
     sequence: int
     agent: str | UnsetType = UNSET
     token_count: int | UnsetType = UNSET
+    parts: Raw | UnsetType = UNSET
+    model: str | UnsetType = UNSET
+    usage: Usage | UnsetType = UNSET
 
 
 class Messages(Struct, frozen=True, rename="camel"):
@@ -182,9 +191,10 @@ class Messages(Struct, frozen=True, rename="camel"):
 class MessageQuery:
     """Which messages of a session a list has, in which order.
 
-    Those with `after_sequence` < sequence < `before_sequence`, of `role` where it is not None; at most `limit` of them
-    (at least 1, None is all): the last ones where `before_sequence` is given or `order` is desc, else the first. With a
-    role and a limit they are those among the last, or the first, 10,000, and the listing leads to the next page.
+    Those with `after_sequence` < sequence < `before_sequence`, of `role` where it is not None, with a call that has no
+    result if only `open_calls` are asked for; at most `limit` of them (at least 1, None is all): the last ones where
+    `before_sequence` is given or `order` is desc, else the first. With a role and a limit they are those among the
+    last, or the first, 10,000, and the listing leads to the next page.
     """
 
     limit: int | None = None
@@ -192,6 +202,12 @@ class MessageQuery:
     before_sequence: int | None = None
     role: Role | None = None
     order: MessageOrder = "asc"
+    open_calls: bool = False
+
+    @property
+    def is_filtered(self) -> bool:
+        """Whether it has to look at messages to tell which it means."""
+        return self.role is not None or self.open_calls
 
     @property
     def from_end(self) -> bool:
@@ -325,7 +341,7 @@ class ImportReport(Struct, frozen=True, rename="camel"):
 
 @dataclass(frozen=True, slots=True)
 class SearchQuery:
-    """What to look for: `text` as a person types it, filters that must hold where they are not None.
+    """What to look for: `text` as a person types it, in the `scope`; filters that must hold where they are not None.
 
     `limit` is at least 1; `cursor` is a listing's `next_cursor`.
     """
@@ -337,6 +353,7 @@ class SearchQuery:
     session_id: str | None = None
     limit: int = 50
     cursor: str | None = None
+    scope: SearchScope = "all"
 
 
 class SearchHit(Struct, frozen=True, rename="camel"):

@@ -1,4 +1,4 @@
-"""Pages of the messages of one role: each looks at a bounded number of messages."""
+"""Pages of the messages that pass filters: each looks at a bounded number of messages."""
 
 from ..model.records import MessageQuery
 from ..sql.ports import Bindings, Reader
@@ -9,23 +9,32 @@ MAX_SCANNED = 10_000
 
 
 async def range_of_page(
-    rows: Reader, query: MessageQuery, key: Bindings, first: int, last: int
+    rows: Reader, query: MessageQuery, limit: int, key: Bindings, first: int, last: int
 ) -> tuple[int, int, str | None]:
     """The first and the last sequence that a page is in, of those from `first` to `last`; where the next begins.
 
-    It has as many messages of the role as its limit says, or as there are among those that were looked at.
+    It has as many messages that pass as its limit says, or as there are among those that were looked at.
     """
+    bindings = key | {"role": query.role, "skipped": limit - 1}
+    start, end = await _looked_at(rows, query, key, first, last)
+    row = await rows.row(message_lists.last_of_page(query), bindings | {"first": start, "last": end})
     if query.from_end:
-        start = max(first, last - MAX_SCANNED + 1)
-        start = await _last_of_page(rows, query, key, start, last) or start
+        start = start if row is None else row[0]
         return start, last, str(start) if start > first else None
-    end = min(last, first + MAX_SCANNED - 1)
-    end = await _last_of_page(rows, query, key, first, end) or end
+    end = end if row is None else row[0]
     return first, end, str(end) if end < last else None
 
 
-async def _last_of_page(rows: Reader, query: MessageQuery, key: Bindings, first: int, last: int) -> int | None:
-    assert query.limit is not None
-    bindings = key | {"role": query.role, "first": first, "last": last, "skipped": query.limit - 1}
-    row = await rows.row(message_lists.last_of_page(from_end=query.from_end), bindings)
-    return None if row is None else row[0]
+async def _looked_at(rows: Reader, query: MessageQuery, key: Bindings, first: int, last: int) -> tuple[int, int]:
+    """The first and the last sequence that are looked at: those with an open call are found by an index."""
+    if not query.open_calls:
+        return (
+            (max(first, last - MAX_SCANNED + 1), last)
+            if query.from_end
+            else (first, min(last, first + MAX_SCANNED - 1))
+        )
+    bindings = key | {"first": first, "last": last, "skipped": MAX_SCANNED - 1}
+    row = await rows.row(message_lists.open_call(from_end=query.from_end), bindings)
+    if row is None:
+        return first, last
+    return (row[0], last) if query.from_end else (first, row[0])

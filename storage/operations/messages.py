@@ -1,15 +1,47 @@
 """What is written of messages."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import TypeVar
 
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
+from msgspec.structs import replace
 
-from ..model.errors import SequenceConflict, SessionEnded
-from ..model.records import BatchMessage, Message, Messages, Versions
+from ..model.errors import MessageInvalid, SequenceConflict, SessionEnded
+from ..model.part_records import MAX_COST, Usage, UsageSum, content_of
+from ..model.records import BatchMessage, Message, Messages, NewMessage, NewMessages, Versions
 from ..sql.ports import Bindings
+from ..sql.statements.parts import ADD_USAGE
 from ..values.json_text import MAX_SAFE_INTEGER
 from ..values.uuid7 import canonical_id
 from .unit_of_work import UnitOfWork
+
+AnyMessage = TypeVar("AnyMessage", BatchMessage, NewMessage)
+
+
+def complete(new: NewMessage) -> NewMessage:
+    """A message with its content. Raises `MessageInvalid`."""
+    return _complete(new, "")
+
+
+def complete_all(new: NewMessages) -> NewMessages:
+    """Messages, each with its content. Raises `MessageInvalid`."""
+    if all(each.parts is UNSET and each.content is not None for each in new.messages):
+        return new
+    messages = [_complete(each, f"/messages/{place}") for place, each in enumerate(new.messages)]
+    return replace(new, messages=messages)
+
+
+def _complete(new: AnyMessage, place: str) -> AnyMessage:
+    if isinstance(new.parts, UnsetType):
+        if new.content is None:
+            raise MessageInvalid(f"{place}/content", "is required unless there are parts")
+        return new
+    content = content_of(new.parts)
+    if new.content is None:
+        return replace(new, content=content)
+    if new.content != content:
+        raise MessageInvalid(f"{place}/content", "is not what the texts of the parts say; leave it out")
+    return new
 
 
 def numbered(new: Sequence[BatchMessage], timestamp: str, last: int) -> list[Message]:
@@ -22,6 +54,15 @@ def tokens_of(new: Sequence[BatchMessage]) -> int:
     return sum(each.token_count or 0 for each in new)
 
 
+def usage_of(new: Iterable[BatchMessage] | Iterable[Message], total: UsageSum | None = None) -> UsageSum | None:
+    """The sums of usage with that of these messages, None if none of them has any."""
+    for each in new:
+        if not isinstance(each.usage, UnsetType):
+            usage = each.usage if isinstance(each.usage, Usage) else Usage.of(each.usage)
+            total = (total or UsageSum()).add(usage)
+    return total
+
+
 async def append(
     change: UnitOfWork, session_id: str, new: Sequence[BatchMessage], expected: int | None, versions: Versions
 ) -> Messages:
@@ -32,6 +73,9 @@ async def append(
     last, timestamp = await _count(change, key, new)
     messages = numbered(new, timestamp, last)
     await change.transaction.insert_messages(key, messages)
+    usage = usage_of(messages)
+    if usage is not None:
+        await change.run(ADD_USAGE, key | usage._asdict() | {"most": MAX_SAFE_INTEGER, "most_cost": MAX_COST})
     return Messages(canonical_id(session_id), messages)
 
 
@@ -62,6 +106,7 @@ async def _start(change: UnitOfWork, counted: Bindings) -> None:
 
 
 def _message(new: BatchMessage, timestamp: str, sequence: int) -> Message:
+    assert new.content is not None, "A message is complete before it is appended."
     return Message(
         new.role,
         new.content,
@@ -70,4 +115,7 @@ def _message(new: BatchMessage, timestamp: str, sequence: int) -> Message:
         sequence,
         UNSET if new.agent is None else new.agent,
         UNSET if new.token_count is None else new.token_count,
+        new.parts,
+        new.model,
+        UNSET if isinstance(new.usage, UnsetType) else Usage.of(new.usage),
     )

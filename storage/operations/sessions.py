@@ -4,6 +4,7 @@ import msgspec
 from msgspec import UNSET, Raw
 
 from ..model.errors import SessionNotFound, SessionStatusConflict
+from ..model.part_records import UsageSum
 from ..model.records import Failure, NewSession, Session, SessionPatch, SessionStatus, Versions
 from ..sql.ports import Bindings, Row
 from ..sql.statements.profiles import SESSION_PROFILE_HASH, SET_SESSION_PROFILE
@@ -160,7 +161,7 @@ def session_of(session_id: str, row: Row | None) -> Session:
         raise SessionNotFound(session_id)
     identity, status, profile, context, amplified_dir, *rest = row
     created_at, updated_at, message_count, token_usage, version, name, *rest = rest
-    started_at, ended_at, error_message, error_details, parent_session_id, forked_at_sequence = rest
+    started_at, ended_at, error_message, error_details, parent_session_id, forked_at_sequence, *usage = rest
     return Session(
         identity,
         status,
@@ -179,6 +180,7 @@ def session_of(session_id: str, row: Row | None) -> Session:
         UNSET if error_details is None else Raw(error_details),
         UNSET if parent_session_id is None else parent_session_id,
         UNSET if forked_at_sequence is None else forked_at_sequence,
+        UNSET if usage[0] is None else UsageSum(*usage).usage,
     )
 
 

@@ -106,8 +106,8 @@ FROM open_sessions(
 
     FORK_MESSAGES = """
 WITH copied AS (
-    INSERT INTO message (workspace, session_id, sequence, role, token_count, record)
-    SELECT workspace, :fork_id, sequence, role, token_count, record
+    INSERT INTO message (workspace, session_id, sequence, role, token_count, record, usage)
+    SELECT workspace, :fork_id, sequence, role, token_count, record, usage
     FROM message
     WHERE workspace = :workspace
         AND session_id = :id
@@ -157,10 +157,12 @@ LIMIT :most
     # Requests for messages that arrived together (see the function in migrations/).
     APPEND_MESSAGES = """
 SELECT last_sequence, appended_at, convert_to(recorded_answer, 'UTF8')
-FROM append_messages_2(
+FROM append_messages_3(
     :workspace, :now, :most, :session_ids, :counts, :tokens, :expected_sequences, :expected_versions,
     :keys, :fingerprints, :expiry,
-    :requests, :places, :roles, :token_counts, :heads, :middles, :tails, :sizes, :texts, :vectors
+    :requests, :places, :roles, :token_counts, :heads, :middles, :tails, :sizes, :texts, :vectors,
+    :usages, :input_sums, :output_sums, :cached_sums, :reasoning_sums, :costs, :currencies, :most_cost,
+    :opened_requests, :opened_places, :opened_calls, :answered_requests, :answered_places, :answered_calls
 )
 """
 

@@ -29,7 +29,7 @@ from ..model.records import (
 )
 from ..operations.events.change_notifier import ChangeNotifier
 from ..operations.expiry import Expiry
-from ..operations.messages import numbered
+from ..operations.messages import complete, complete_all, numbered
 from ..operations.recorded_answers import read_messages
 from ..operations.sessions import opened
 from ..sql.dialect import Dialect
@@ -166,6 +166,7 @@ class PostgresStorage(TransactionalStorage):
         versions: Versions = None,
         once: IdempotentRequest | None = None,
     ) -> Message:
+        new = complete(new)
         request = AppendRequest(canonical_id(session_id), [new], new.expected_sequence, versions, once)
         appended = await self._append(workspace, request)
         if appended is None:
@@ -181,6 +182,7 @@ class PostgresStorage(TransactionalStorage):
         versions: Versions = None,
         once: IdempotentRequest | None = None,
     ) -> Messages:
+        new = complete_all(new)
         request = AppendRequest(canonical_id(session_id), new.messages, new.expected_sequence, versions, once)
         appended = await self._append(workspace, request)
         if appended is None:

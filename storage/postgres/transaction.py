@@ -5,9 +5,12 @@ from contextlib import asynccontextmanager
 from itertools import islice
 
 import msgspec
+from msgspec import UNSET, Raw
 
+from ..model.part_records import calls_of
 from ..model.records import Message
 from ..sql.ports import Bindings, Transaction
+from ..sql.statements.parts import REMOVE_CALLS
 from ..sql.statements.removals import END_REMOVAL, REMOVE_MESSAGES
 from .pool import Connection, ConnectionRows, Pool
 from .search.tsvector import Tokenizer
@@ -21,17 +24,44 @@ WITH new AS (
     SELECT *
     FROM unnest(
         CAST(:sequences AS BIGINT[]), CAST(:roles AS TEXT[]), CAST(:token_counts AS BIGINT[]),
-        CAST(:records AS TEXT[]), CAST(:sizes AS BIGINT[]), CAST(:texts AS TEXT[]), CAST(:vectors AS TEXT[])
-    ) AS new (sequence, role, token_count, record, size, words, vector)
+        CAST(:records AS TEXT[]), CAST(:usages AS TEXT[]), CAST(:sizes AS BIGINT[]), CAST(:texts AS TEXT[]),
+        CAST(:vectors AS TEXT[])
+    ) AS new (sequence, role, token_count, record, usage, size, words, vector)
 ), written AS (
-    INSERT INTO message (workspace, session_id, sequence, role, token_count, record)
-    SELECT :workspace, :id, sequence, role, token_count, record
+    INSERT INTO message (workspace, session_id, sequence, role, token_count, record, usage)
+    SELECT :workspace, :id, sequence, role, token_count, record, usage
     FROM new
 )
 INSERT INTO search (workspace, session_id, sequence, role, size, words, lexemes)
 SELECT :workspace, :id, sequence, role, size, words, CAST(vector AS TSVECTOR)
 FROM new
 WHERE size > 0
+"""
+
+OPEN_CALLS = """
+INSERT INTO tool_call (workspace, session_id, sequence, call)
+SELECT :workspace, :id, sequence, call
+FROM unnest(CAST(:sequences AS BIGINT[]), CAST(:calls AS TEXT[])) AS opened (sequence, call)
+"""
+
+ANSWER_CALLS = """
+UPDATE tool_call
+SET result_sequence = closed.result_sequence
+FROM (
+    SELECT open.sequence, open.call, MIN(answered.sequence) AS result_sequence
+    FROM unnest(CAST(:sequences AS BIGINT[]), CAST(:calls AS TEXT[])) AS answered (sequence, call)
+    JOIN tool_call AS open
+        ON open.workspace = :workspace
+        AND open.session_id = :id
+        AND open.call = answered.call
+        AND open.result_sequence IS NULL
+        AND open.sequence < answered.sequence
+    GROUP BY open.sequence, open.call
+) AS closed
+WHERE tool_call.workspace = :workspace
+    AND tool_call.session_id = :id
+    AND tool_call.sequence = closed.sequence
+    AND tool_call.call = closed.call
 """
 
 REMOVE_ENTRIES = """
@@ -60,20 +90,31 @@ class ConnectionTransaction(ConnectionRows, Transaction):
     async def insert_messages(self, key: Bindings, messages: Iterable[Message]) -> None:
         waiting = iter(messages)
         while some := list(_some(waiting)):
-            words = [self._tokenizer.words(message.content) for message in some]
+            words = [self._tokenizer.words(message.content, message.parts) for message in some]
             columns: dict[str, object] = {
                 "sequences": [message.sequence for message in some],
                 "roles": [message.role for message in some],
                 "token_counts": [message.token_count or 0 for message in some],
                 "records": [_encode(message).decode() for message in some],
+                "usages": [None if it.usage is UNSET else _encode(it.usage).decode() for it in some],
                 "sizes": [each.size for each in words],
                 "texts": [each.text for each in words],
                 "vectors": [each.vector for each in words],
             }
             await self.row(INSERT_MESSAGES, {**key, **columns})
+            calls = [(it.sequence, calls_of(it.parts)) for it in some if isinstance(it.parts, Raw)]
+            await self._keep_calls(OPEN_CALLS, key, [(it, call) for it, each in calls for call in each.opened])
+            await self._keep_calls(ANSWER_CALLS, key, [(it, call) for it, each in calls for call in each.answered])
+
+    async def _keep_calls(self, statement: str, key: Bindings, calls: list[tuple[int, str]]) -> None:
+        if calls:
+            sequences, names = zip(*calls, strict=True)
+            columns: dict[str, object] = {"sequences": [*sequences], "calls": [*names]}
+            await self.row(statement, {**key, **columns})
 
     async def remove_messages(self, key: Bindings, last: int) -> None:
         await self.row(REMOVE_ENTRIES, key | {"last": last})
+        await self.row(REMOVE_CALLS, key | {"last": last})
         await self.row(REMOVE_MESSAGES, key | {"last": last})
 
     async def end_removal(self, key: Bindings) -> None:
@@ -84,7 +125,7 @@ def _some(messages: Iterator[Message]) -> Iterator[Message]:
     size = 0
     for message in islice(messages, MESSAGES_AT_ONCE):
         yield message
-        size += len(message.content)
+        size += len(message.content) + (len(bytes(message.parts)) if isinstance(message.parts, Raw) else 0)
         if size > BYTES_AT_ONCE:
             return
 

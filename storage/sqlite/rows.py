@@ -5,9 +5,12 @@ from typing import Any, TypeVar
 
 import apsw
 import msgspec
+from msgspec import UNSET, Raw
 
+from ..model.part_records import Calls, calls_of
 from ..model.records import Message
 from ..sql.ports import Bindings, Reader, Row, Transaction, take_until_size
+from ..sql.statements.parts import ANSWER_CALL, OPEN_CALL, REMOVE_CALLS
 from ..sql.statements.removals import END_REMOVAL, REMOVE_MESSAGES
 from .connection import as_storage_error
 from .revisions import Revisions
@@ -74,11 +77,21 @@ class ConnectionTransaction(ConnectionRows, Transaction):
                 "role": message.role,
                 "tokens": message.token_count or 0,
                 "record": _encode(message).decode(),
+                "usage": None if message.usage is UNSET else _encode(message.usage).decode(),
             }
             await self.row(SQLiteStatements.INSERT_MESSAGE, key | bindings)
+            if isinstance(message.parts, Raw):
+                await self._keep_calls(key | {"sequence": message.sequence}, calls_of(message.parts))
+
+    async def _keep_calls(self, key: Bindings, calls: Calls) -> None:
+        for call in calls.opened:
+            await self.row(OPEN_CALL, key | {"call": call})
+        for call in calls.answered:
+            await self.row(ANSWER_CALL, key | {"call": call})
 
     async def remove_messages(self, key: Bindings, last: int) -> None:
         await self.row(search_statements.REMOVE_ENTRIES, key | {"last": last})
+        await self.row(REMOVE_CALLS, key | {"last": last})
         await self.row(REMOVE_MESSAGES, key | {"last": last})
 
     async def end_removal(self, key: Bindings) -> None:

@@ -46,8 +46,8 @@ SELECT MAX(
 """
 
     FORK_MESSAGES = """
-INSERT INTO message (workspace, session_id, sequence, role, token_count, record)
-SELECT workspace, :fork_id, sequence, role, token_count, record
+INSERT INTO message (workspace, session_id, sequence, role, token_count, record, usage)
+SELECT workspace, :fork_id, sequence, role, token_count, record, usage
 FROM message
 WHERE workspace = :workspace
     AND session_id = :id
@@ -89,8 +89,8 @@ LIMIT :most
 """
 
     INSERT_MESSAGE = """
-INSERT INTO message (workspace, session_id, sequence, role, token_count, record)
-VALUES (:workspace, :id, :sequence, :role, :tokens, :record)
+INSERT INTO message (workspace, session_id, sequence, role, token_count, record, usage)
+VALUES (:workspace, :id, :sequence, :role, :tokens, :record, :usage)
 """
 
     MESSAGE = f"""

@@ -16,6 +16,7 @@ from amplifierd.storage.model.profile_records import NewProfile
 from amplifierd.storage.model.records import (
     BatchMessage,
     IdempotentRequest,
+    MessageQuery,
     NewMessage,
     NewMessages,
     NewSession,
@@ -78,6 +79,7 @@ BINDINGS: dict[str, object] = {
     "skipped": 10,
     "role": "tool",
     "hash": "x",
+    "call": "call_1",
 }
 
 
@@ -123,10 +125,13 @@ def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
             ]
             for statement in (sessions(sort=sort, limit=5).listed(paged=True), sessions(sort=sort).end())
         ),
-        (message_lists.messages_of_role(DIALECT, "asc"), "message_pkey"),
-        (message_lists.last_of_page(from_end=True), "message_pkey"),
-        (search_statements.search(frozenset(), by_words=True), "search_by_lexeme"),
-        (search_statements.search(frozenset(), by_words=False), "message_pkey"),
+        (message_lists.filtered_messages(DIALECT, MessageQuery(role="user")), "message_pkey"),
+        (message_lists.last_of_page(MessageQuery(role="user", order="desc")), "message_pkey"),
+        (message_lists.filtered_messages(DIALECT, MessageQuery(open_calls=True)), "message_pkey"),
+        (message_lists.open_call(from_end=True), "tool_call_by_result"),
+        (search_statements.search(frozenset(), "all", by_words=True), "search_by_lexeme"),
+        (search_statements.search(frozenset(), "tools", by_words=True), "search_by_lexeme"),
+        (search_statements.search(frozenset(), "all", by_words=False), "message_pkey"),
         (profiles.FORGET_CONTENT, "session_by_profile_content"),
         (profiles.FORGET_CONTENT, "profile_by_content"),
     ],

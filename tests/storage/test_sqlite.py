@@ -17,9 +17,17 @@ import pytest
 
 from amplifierd.storage import open_storage
 from amplifierd.storage.model.errors import StorageUnavailable
-from amplifierd.storage.model.records import NewMessage, NewSession, SearchQuery, SessionQuery, SessionSort
+from amplifierd.storage.model.records import (
+    MessageQuery,
+    NewMessage,
+    NewSession,
+    SearchQuery,
+    SessionQuery,
+    SessionSort,
+)
 from amplifierd.storage.sql.statements import directories as directory_statements
 from amplifierd.storage.sql.statements import message_lists
+from amplifierd.storage.sql.statements import parts as part_statements
 from amplifierd.storage.sql.statements import profiles as profile_statements
 from amplifierd.storage.sql.statements import removals as removal_statements
 from amplifierd.storage.sql.statements import sessions as portable
@@ -85,6 +93,13 @@ async def test_a_message_that_says_something_else_than_the_index_is_not_found(pa
 SESSION_BY_KEY = "SEARCH session USING INDEX sqlite_autoindex_session_1 (workspace=? AND id=?)"
 # Messages are not seen after their session.
 SESSION_EXISTS = "SEARCH session EXISTS USING COVERING INDEX sqlite_autoindex_session_1 (workspace=? AND id=?)"
+OPEN_MESSAGES = "SEARCH message USING PRIMARY KEY (workspace=? AND session_id=? AND sequence=?)"
+CALLS_BY_RESULT = "SEARCH tool_call USING COVERING INDEX tool_call_by_result (workspace=? AND session_id=? AND {})"
+CALLS_BY_CALL = (
+    "SEARCH tool_call USING COVERING INDEX tool_call_by_call "
+    "(workspace=? AND session_id=? AND call=? AND result_sequence=? AND sequence<?)"
+)
+CALLS_BY_KEY = "SEARCH tool_call USING PRIMARY KEY (workspace=? AND session_id=? AND {})"
 MESSAGES_BY_KEY = "SEARCH message USING PRIMARY KEY (workspace=? AND session_id=? AND sequence>? AND sequence<?)"
 
 
@@ -127,8 +142,18 @@ MESSAGES_BY_KEY = "SEARCH message USING PRIMARY KEY (workspace=? AND session_id=
         (search_statements.CHANGED_SESSIONS, "MERGE (UNION ALL)"),
         (message_lists.messages(DIALECT, "asc"), MESSAGES_BY_KEY),
         (message_lists.messages(DIALECT, "desc"), MESSAGES_BY_KEY),
-        (message_lists.messages_of_role(DIALECT, "asc"), MESSAGES_BY_KEY),
-        (message_lists.last_of_page(from_end=True), MESSAGES_BY_KEY),
+        (message_lists.filtered_messages(DIALECT, MessageQuery(role="user")), MESSAGES_BY_KEY),
+        (message_lists.last_of_page(MessageQuery(role="user", order="desc")), MESSAGES_BY_KEY),
+        (message_lists.filtered_messages(DIALECT, MessageQuery(open_calls=True)), OPEN_MESSAGES),
+        (message_lists.last_of_page(MessageQuery(open_calls=True, order="desc")), OPEN_MESSAGES),
+        (
+            message_lists.open_call(from_end=True),
+            CALLS_BY_RESULT.format("result_sequence=? AND sequence>? AND sequence<?"),
+        ),
+        (part_statements.ANSWER_CALL, CALLS_BY_CALL),
+        (part_statements.REMOVE_CALLS, CALLS_BY_KEY.format("sequence<?")),
+        (part_statements.FORK_CALLS, CALLS_BY_KEY.format("sequence>? AND sequence<?")),
+        (part_statements.ANSWER_FORKED_CALLS, CALLS_BY_RESULT.format("result_sequence>? AND result_sequence<?")),
         *(
             (statement, f"SEARCH session USING {covering}INDEX {index} (workspace=? AND {column}>? AND {column}<?)")
             for sort, index, column in [

@@ -1,79 +1,25 @@
 """Transcripts as Markdown (CommonMark, https://spec.commonmark.org/0.31.2/): a heading a message."""
 
-import re
-from collections.abc import Iterator
-from functools import lru_cache
-
 import msgspec
 from msgspec import UNSET
 
 from ..storage.model.records import Message
+from .fences import closed, fenced
+from .part_markdown import parts_of
 
 _decode = msgspec.json.Decoder(Message).decode
 
-# A code fence (section 4.5): three or more of one character, indented by three spaces at most.
-_OPENING = re.compile(r"^ {0,3}(`{3,}(?=[^`\n]*$)|~{3,})", re.MULTILINE)
-_SHORTEST = 3
-# So much is looked through at a time: a call that takes longer would stop everybody else.
-_PIECE_CHARACTERS = 64 * 1024
-
 
 def markdown_of(records: list[msgspec.Raw]) -> bytes:
-    """The messages, each a heading and what it says; a fence that it leaves open is closed."""
+    """The messages, each a heading and what it says, or its parts; a fence that it leaves open is closed."""
     return "".join(_turn(_decode(record)) for record in records).encode()
 
 
 def _turn(message: Message) -> str:
     speaker = message.role if message.agent is UNSET else f"{message.role} ({message.agent})"
     moment = message.timestamp[:19].replace("T", " ")
-    said = _fenced(message.content) if message.role == "tool" else _closed(message.content)
+    if isinstance(message.parts, msgspec.Raw):
+        said = parts_of(message.parts, message.role)
+    else:
+        said = fenced(message.content) if message.role == "tool" else closed(message.content)
     return f"## {message.sequence}. {speaker}, {moment} UTC\n\n{said}\n\n"
-
-
-def _fenced(content: str) -> str:
-    fence = "`" * max(_SHORTEST, _longest_run(content) + 1)
-    return f"{fence}\n{content}\n{fence}"
-
-
-def _longest_run(content: str) -> int:
-    """How many backticks stand side by side at most, found by halving: a list of all runs could be millions."""
-    least, most = 0, 1
-    while "`" * most in content:
-        least, most = most, 2 * most
-    while most - least > 1:
-        middle = (least + most) // 2
-        least, most = (middle, most) if "`" * middle in content else (least, middle)
-    return least
-
-
-def _closed(content: str) -> str:
-    fence = ""
-    for piece in _pieces(content.replace("\r\n", "\n").replace("\r", "\n")):
-        fence = _fence_after(piece, fence)
-    return f"{content}\n{fence}" if fence else content
-
-
-def _pieces(text: str) -> Iterator[str]:
-    """A text in pieces of whole lines."""
-    start = 0
-    while start < len(text):
-        end = text.find("\n", start + _PIECE_CHARACTERS) + 1 or len(text)
-        yield text[start:end]
-        start = end
-
-
-def _fence_after(lines: str, fence: str) -> str:
-    """The fence that is open after some lines, before which `fence` was; an empty one for none."""
-    position = 0
-    while True:
-        found = (_closing(fence) if fence else _OPENING).search(lines, position)
-        if found is None:
-            return fence
-        fence = "" if fence else found[1]
-        position = found.end()
-
-
-@lru_cache(maxsize=16)
-def _closing(fence: str) -> re.Pattern[str]:
-    """What closes a fence: as many of its character, or more, and nothing after them."""
-    return re.compile(rf"^ {{0,3}}{fence[0]}{{{len(fence)},}}[ \t]*$", re.MULTILINE)

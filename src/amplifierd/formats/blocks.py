@@ -24,6 +24,10 @@ _REQUIRED = {
     "file": {"media", "url"},
     "source": set[str](),
 }
+# Content in base64 as a URL (RFC 2397).
+_DATA_URL = re.compile(r"data:([^;,\s/]+/[^;,\s/]+);base64,(.*)", re.DOTALL)
+_MEDIA_TYPE = re.compile(r"[^;,\s/]{1,127}/[^;,\s/]{1,127}")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _KIND = re.compile(r"[A-Za-z0-9._-]{1,100}")
 
 
@@ -73,6 +77,8 @@ def fits(name: str, value: Any) -> bool:
     """Whether a value can be a part's field of that name."""
     if not isinstance(value, str) or (not value and name not in _MAY_BE_EMPTY):
         return False
+    if name == "call" and _CONTROL.search(value):
+        return False
     return len(value) <= _MAX_CHARACTERS.get(name, len(value))
 
 
@@ -118,3 +124,22 @@ def value_of(text: str) -> Any:
         raise ContentNotConvertible(
             f"The text {text[:100]!r} is not JSON ({error}), and this format has JSON in its place."
         ) from error
+
+
+def data_url(media: object, data: object) -> str | None:
+    """The URL of content in base64; None if that is not what these are."""
+    if not isinstance(media, str) or not isinstance(data, str) or not _MEDIA_TYPE.fullmatch(media):
+        return None
+    return f"data:{media};base64,{data}"
+
+
+def content_of(url: str) -> tuple[str, str] | None:
+    """The media type of a data URL, and its content in base64; None for another URL."""
+    found = _DATA_URL.fullmatch(url)
+    return (found[1], found[2]) if found else None
+
+
+def media_of(url: str, otherwise: str) -> str:
+    """The media type that a URL says."""
+    found = content_of(url)
+    return found[0] if found and len(found[0]) <= _MAX_CHARACTERS["media"] else otherwise

@@ -3,9 +3,8 @@
 from typing import Any
 from urllib.parse import quote
 
-from .blocks import BlockShape, data_part, fits, native_of, type_of, with_native
+from .blocks import BlockShape, content_of, data_part, data_url, fits, media_of, native_of, type_of, with_native
 from .content import joined, message_of, read_result, source_of, write_blocks, write_result
-from .data_urls import content_of, data_url, media_of
 from .interface import ContentNotConvertible, Message, Object
 
 NAME = "openai-chat"

@@ -2,11 +2,14 @@
 
 from typing import Self
 
+import msgspec
 from msgspec.structs import replace
 
 from ...model.errors import SessionNotFound, TooFewMessages
+from ...model.part_records import NO_USAGE, Usage, UsageSum
 from ...model.records import Fork, Session, Versions
-from ...sql.ports import Bindings, Transaction
+from ...sql.ports import Bindings, Row, Transaction
+from ...sql.statements.parts import ANSWER_FORKED_CALLS, FORK_CALLS
 from ...sql.statements.sessions import Statements
 from ...values.json_text import MAX_SAFE_INTEGER
 from ...values.uuid7 import canonical_id, new_session_id
@@ -15,6 +18,8 @@ from ..sessions import casefolded, read_session
 from ..unit_of_work import SessionState, UnitOfWork
 from . import removal, staging
 from .removal import next_piece
+
+_decode_usage = msgspec.json.Decoder(Usage).decode
 
 
 class Copy(Unfinished, frozen=True):
@@ -29,6 +34,8 @@ class Copy(Unfinished, frozen=True):
     last: int
     copied: int = 0
     tokens: int = 0
+    # The sums of usage, None if there is none.
+    usage: UsageSum | None = None
 
     @classmethod
     def of(cls, change: UnitOfWork, session_id: str, state: SessionState, last: int) -> Self:
@@ -97,7 +104,17 @@ async def _copy_piece(transaction: Transaction, statements: Statements, copy: Co
     last = piece[-1][0]
     bindings = key | {"fork_id": copy.fork_id, "after": copy.copied, "last": last}
     await transaction.row(statements.FORK_MESSAGES, bindings)
-    return replace(copy, copied=last, tokens=copy.tokens + sum(tokens for _, tokens, _ in piece))
+    await transaction.row(FORK_CALLS, bindings)
+    await transaction.row(ANSWER_FORKED_CALLS, bindings)
+    tokens = copy.tokens + sum(tokens for _, tokens, _, _ in piece)
+    return replace(copy, copied=last, tokens=tokens, usage=_with_usage(copy.usage, piece))
+
+
+def _with_usage(total: UsageSum | None, piece: list[Row]) -> UsageSum | None:
+    for *_, usage in piece:
+        if usage is not None:
+            total = (total or UsageSum()).add(_decode_usage(usage))
+    return total
 
 
 async def _open(change: UnitOfWork, how: Fork, copy: Copy) -> Session:
@@ -109,6 +126,7 @@ async def _open(change: UnitOfWork, how: Fork, copy: Copy) -> Session:
         "last": copy.last,
         "tokens": min(copy.tokens, MAX_SAFE_INTEGER),
     }
+    bindings |= NO_USAGE if copy.usage is None else copy.usage._asdict()
     await change.run(change.statements.FORK_SESSION, bindings)
     await change.run(change.statements.FORK_DETAIL, bindings)
     forked = await read_session(change, copy.fork_id)

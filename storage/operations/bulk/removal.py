@@ -35,7 +35,7 @@ Piece = Callable[[Transaction], Coroutine[Any, Any, bool]]
 async def next_piece(
     transaction: Transaction, key: Bindings, after: int, last: int, most: int
 ) -> tuple[list[Row], bool]:
-    """The sequence, tokens and size of each message of the next piece, and whether these are all up to `last`."""
+    """The sequence, tokens, size and usage of each message of the next piece, and whether they reach to `last`."""
     most = max(0, min(most, MESSAGES_AT_ONCE))
     bindings: Bindings = key | {"after": after, "last": last, "most": most}
     rows = await transaction.all(MESSAGE_SIZES, bindings)

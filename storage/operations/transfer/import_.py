@@ -7,6 +7,7 @@ from msgspec import UNSET, Raw, UnsetType
 from msgspec.structs import replace
 
 from ...model.errors import SessionExists
+from ...model.part_records import NO_USAGE, Usage, UsageSum
 from ...model.profile_records import ProfileSettings
 from ...model.records import ImportReport, OnConflict, Session
 from ...sql.ports import Bindings
@@ -14,6 +15,7 @@ from ...sql.statements.removals import IS_REMOVED
 from ...values.json_text import raw_text
 from ..bulk import removal, staging
 from ..bulk.removal import remove_some
+from ..messages import usage_of
 from ..profiles import keep
 from ..sessions import casefolded, context_columns
 from ..unit_of_work import UnitOfWork
@@ -35,6 +37,8 @@ class Incoming(msgspec.Struct, frozen=True):
     is_skipped: bool = False
     # So many of its messages are written, or skipped.
     passed: int = 0
+    # The sums of their usage.
+    usage: UsageSum | None = None
     # Of its lease, once it has one (see staging.py).
     writer: str | None = None
 
@@ -124,7 +128,8 @@ async def _write(
     messages = upload.messages(min(incoming.left, most), removal.BYTES_AT_ONCE)
     if not incoming.is_skipped:
         await change.transaction.insert_messages(_key(change, incoming), messages)
-    incoming = replace(incoming, passed=incoming.passed + len(messages))
+    usage = usage_of(messages, incoming.usage)
+    incoming = replace(incoming, passed=incoming.passed + len(messages), usage=usage)
     now = replace(now, position=upload.position, incoming=incoming)
     if incoming.left == 0:
         report = _total(now.report, await _finish(change, incoming))
@@ -138,7 +143,8 @@ async def _finish(change: UnitOfWork, incoming: Incoming) -> ImportReport:
     if incoming.writer is not None:
         await staging.finish(change.transaction, _key(change, incoming), incoming.writer)
     profile = incoming.profile
-    await _insert(change, incoming.session, None if profile is None else await keep(change, _encode(profile).decode()))
+    profile_hash = None if profile is None else await keep(change, _encode(profile).decode())
+    await _insert(change, incoming.session, profile_hash, incoming.usage)
     return ImportReport(sessions=1, messages=incoming.session.message_count, renamed=int(incoming.is_renamed))
 
 
@@ -172,14 +178,15 @@ def _parent(session: Session, renames: Renames) -> str | UnsetType:
     return parent if isinstance(parent, UnsetType) else renames.find(parent) or parent
 
 
-async def _insert(change: UnitOfWork, session: Session, profile_hash: str | None) -> None:
+async def _insert(change: UnitOfWork, session: Session, profile_hash: str | None, usage: UsageSum | None) -> None:
     error_message = session.error_message
     error_details = raw_text(session.error_details) if isinstance(session.error_details, Raw) else None
     bindings: Bindings = {
         name: None if value is UNSET else value
         for name, value in msgspec.structs.asdict(session).items()
-        if not isinstance(value, Raw)
+        if not isinstance(value, Raw | Usage)
     }
+    bindings |= NO_USAGE if usage is None else usage._asdict()
     bindings |= change.key(session.id) | {
         "profile_hash": profile_hash,
         "folded_name": casefolded(None if isinstance(session.name, UnsetType) else session.name),

@@ -4,17 +4,19 @@ from contextlib import suppress
 from tempfile import TemporaryFile
 
 import msgspec
-from msgspec import UNSET
+from msgspec import UNSET, Raw
 from msgspec.structs import replace
 
 from ...model.directory_path import MAX_BYTES
 from ...model.errors import ImportInvalid
+from ...model.part_records import UsageSum, content_of
 from ...model.profile_records import ProfileSettings
 from ...model.records import ExportHeader, ExportLine, Message, Session
 from ...sql.temporary_files import spool_errors
 from ...values.clock import is_told
 from ...values.json_text import MAX_SAFE_INTEGER
 from ...values.uuid7 import canonical_id
+from ..messages import usage_of
 from .new_ids import Renames
 
 # So far from the highest that JSON carries that no session gets there.
@@ -38,6 +40,7 @@ class ImportStaging:
         self._has_profile = False
         self._messages = 0
         self._tokens = 0
+        self._usage: UsageSum | None = None
 
     @property
     def position(self) -> int:
@@ -141,7 +144,7 @@ class ImportStaging:
             raise ImportInvalid(
                 self._line, f"session {session.id} is not in the order of ids, each of which is there once"
             )
-        self._session, self._messages, self._tokens = session, 0, 0
+        self._session, self._messages, self._tokens, self._usage = session, 0, 0, None
         self._has_profile = False
 
     def _check_session(self, session: Session) -> None:
@@ -169,10 +172,14 @@ class ImportStaging:
         if message.sequence != self._messages:
             raise ImportInvalid(self._line, f"the sequence is {message.sequence} where {self._messages} comes next")
         self._tokens += message.token_count or 0
+        self._usage = usage_of([message], self._usage)
+        if isinstance(message.parts, Raw) and content_of(message.parts) != message.content:
+            raise ImportInvalid(self._line, "the content is not what the texts of the parts say")
 
     def _end_session(self) -> None:
         if self._session is None:
             return
+        self._check_usage(self._session)
         session_id, expected = self._session.id, self._session.message_count
         if self._messages != expected:
             raise ImportInvalid(self._line, f"session {session_id} has {self._messages} messages, and says {expected}")
@@ -180,6 +187,11 @@ class ImportStaging:
             raise ImportInvalid(
                 self._line, f"session {session_id} has {self._tokens} tokens, and says {self._session.token_usage}"
             )
+
+    def _check_usage(self, session: Session) -> None:
+        usage = UNSET if self._usage is None else self._usage.usage
+        if session.usage != usage:
+            raise ImportInvalid(self._line, f"session {session.id} says another usage than the sum of its messages'")
 
 
 def _canonical(line: ExportLine) -> ExportLine:

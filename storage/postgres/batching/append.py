@@ -4,9 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import msgspec
+from msgspec import UNSET, Raw, UnsetType
 
+from ...model.part_records import MAX_COST, Usage, calls_of
 from ...model.records import BatchMessage, IdempotentRequest, Versions
-from ...operations.messages import tokens_of
+from ...operations.messages import tokens_of, usage_of
 from ...values.clock import after
 from ...values.json_text import MAX_SAFE_INTEGER
 from ..binding import storable
@@ -28,7 +30,10 @@ class AppendRequest:
     @property
     def size(self) -> int:
         """About how many bytes it has."""
-        return sum(len(message.content) for message in self.messages)
+        return sum(
+            len(message.content or "") + (len(bytes(message.parts)) if isinstance(message.parts, Raw) else 0)
+            for message in self.messages
+        )
 
     @property
     def expected_versions(self) -> str | None:
@@ -43,7 +48,8 @@ def columns(
 ) -> dict[str, object]:
     """What `PostgresStatements.APPEND_MESSAGES` is given, at a moment; answers are kept under the keys for so long."""
     new = [message for request in requests for message in request.messages]
-    words = [tokenizer.words(message.content) for message in new]
+    words = [tokenizer.words(message.content or "", message.parts) for message in new]
+    sums = [usage_of(request.messages) for request in requests]
     pieces = [_pieces(message) for message in new]
     return {
         "workspace": workspace,
@@ -67,7 +73,40 @@ def columns(
         "sizes": [each.size for each in words],
         "texts": [each.text for each in words],
         "vectors": [each.vector for each in words],
+        "usages": [None if message.usage is UNSET else _encode(_usage(message)).decode() for message in new],
+        "input_sums": [each and each.input_tokens for each in sums],
+        "output_sums": [each and each.output_tokens for each in sums],
+        "cached_sums": [each and each.cached_tokens for each in sums],
+        "reasoning_sums": [each and each.reasoning_tokens for each in sums],
+        "costs": [each and each.cost for each in sums],
+        "currencies": [each and each.currency for each in sums],
+        "most_cost": MAX_COST,
+    } | _calls(requests)
+
+
+def _calls(requests: Sequence[AppendRequest]) -> dict[str, object]:
+    """The calls that messages open and answer: the number of the request, the message's place in it, the call."""
+    calls = [
+        (number, place, calls_of(message.parts))
+        for number, request in enumerate(requests, 1)
+        for place, message in enumerate(request.messages, 1)
+        if isinstance(message.parts, Raw)
+    ]
+    opened = [(number, place, call) for number, place, each in calls for call in each.opened]
+    answered = [(number, place, call) for number, place, each in calls for call in each.answered]
+    return {
+        "opened_requests": [number for number, _, _ in opened],
+        "opened_places": [place for _, place, _ in opened],
+        "opened_calls": [call for _, _, call in opened],
+        "answered_requests": [number for number, _, _ in answered],
+        "answered_places": [place for _, place, _ in answered],
+        "answered_calls": [call for _, _, call in answered],
     }
+
+
+def _usage(message: BatchMessage) -> Usage:
+    assert not isinstance(message.usage, UnsetType), "The message has a usage."
+    return Usage.of(message.usage)
 
 
 def _pieces(new: BatchMessage) -> tuple[str, str, str]:
@@ -75,8 +114,11 @@ def _pieces(new: BatchMessage) -> tuple[str, str, str]:
     content = _encode(new.content).decode()
     agent = "" if new.agent is None else f',"agent":{_encode(new.agent).decode()}'
     tokens = "" if new.token_count is None else f',"tokenCount":{new.token_count}'
+    parts = f',"parts":{bytes(new.parts).decode()}' if isinstance(new.parts, Raw) else ""
+    model = "" if new.model is UNSET else f',"model":{_encode(new.model).decode()}'
+    usage = "" if new.usage is UNSET else f',"usage":{_encode(_usage(new)).decode()}'
     return (
         f'{{"role":"{new.role}","content":{content},"timestamp":"',
         f'","metadata":{bytes(new.metadata).decode()},"sequence":',
-        f"{agent}{tokens}}}",
+        f"{agent}{tokens}{parts}{model}{usage}}}",
     )

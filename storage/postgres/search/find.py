@@ -5,10 +5,11 @@ from collections.abc import Sequence
 
 import msgspec
 
-from ...model.records import Listing, Message, SearchQuery
+from ...model.records import Listing, Message, SearchQuery, SearchScope
 from ...search import results
 from ...search.query_parser import Term, terms_of
 from ...search.results import Found, best, bindings_of, listing, score_of
+from ...search.searched_text import EVERYWHERE, searched_text
 from ..pool import Pool
 from .statements import RECORDS, search
 from .tsvector import Tokenizer, is_lexeme, lexemes_of
@@ -23,6 +24,8 @@ async def find(pool: Pool, tokenizer: Tokenizer, workspace: str, query: SearchQu
         return Listing(b"")
     bindings, filters = bindings_of(workspace, query)
     whole = [term for term in terms if not term.prefix]
+    # Then what the index finds has the terms, and nothing else has to be looked at.
+    is_by_lexemes = query.scope == EVERYWHERE and all(map(is_lexeme, terms))
     sought = {
         "patterns": [term.pattern for term in terms],
         "repeating": [_overlaps(term.pattern) for term in terms],
@@ -30,15 +33,16 @@ async def find(pool: Pool, tokenizer: Tokenizer, workspace: str, query: SearchQu
         "lexemes": " & ".join(lexemes_of(term) for term in whole),
         "bytes": results.MAX_BYTES,
         "most": results.MAX_MATCHES,
-        "filtered": bindings["ranked"] if all(map(is_lexeme, terms)) else results.MAX_LOOKED_AT,
+        "filtered": bindings["ranked"] if is_by_lexemes else results.MAX_LOOKED_AT,
     }
-    rows = await pool.all(search(frozenset(filters), by_words=bool(whole)), bindings | filters | sought)
+    statement = search(frozenset(filters), query.scope, by_words=bool(whole))
+    rows = await pool.all(statement, bindings | filters | sought)
     found = best(((score_of(row[0], row[1]), *row[2:]) for row in rows), query)
-    contents = await _contents(pool, workspace, found[: query.limit])
+    contents = await _contents(pool, workspace, found[: query.limit], query.scope)
     return await asyncio.to_thread(listing, found, query, contents, terms)
 
 
-async def _contents(pool: Pool, workspace: str, found: Sequence[Found]) -> list[str]:
+async def _contents(pool: Pool, workspace: str, found: Sequence[Found], scope: SearchScope) -> list[str]:
     """What the first of these messages say, as far as that is not too much."""
     bindings: dict[str, object] = {
         "workspace": workspace,
@@ -48,7 +52,7 @@ async def _contents(pool: Pool, workspace: str, found: Sequence[Found]) -> list[
     }
     # It may have been deleted meanwhile.
     rows = await pool.all(RECORDS, bindings)
-    return ["" if record is None else _decode_message(record).content for (record,) in rows]
+    return ["" if record is None else searched_text(_decode_message(record), scope) for (record,) in rows]
 
 
 def _overlaps(pattern: str) -> bool:

@@ -2,6 +2,8 @@
 
 from functools import cache
 
+from ...model.records import SearchScope
+
 RECORDS = """
 SELECT convert_to(record, 'UTF8')
 FROM (
@@ -51,6 +53,14 @@ _MATCHES = """
     ) AS counted"""
 
 
+# The words of what is searched, and how many there are; those of tools come after a separator.
+_WORDS = {
+    "all": "replace(words, chr(1), '')",
+    "text": "split_part(words, chr(1), 1)",
+    "tools": "split_part(words, chr(1), 2)",
+}
+_COUNTED = "(octet_length(scope.words) - octet_length(replace(scope.words, '  ', ''))) / 2 + 1"
+
 _NOT_REMOVED = """
         AND NOT EXISTS (
             SELECT
@@ -61,7 +71,7 @@ _NOT_REMOVED = """
 
 
 @cache
-def search(filters: frozenset[str], *, by_words: bool) -> str:
+def search(filters: frozenset[str], scope: SearchScope, *, by_words: bool) -> str:
     """The statement that finds messages which pass filters, the latest first: matches, words, session, sequence, role.
 
     What it looks at has all :lexemes if it is `by_words`; those that pass filters are searched for :patterns.
@@ -97,19 +107,25 @@ WITH looked_at AS MATERIALIZED (
         ORDER BY filtered.session_id DESC, filtered.sequence DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
     )
 ), hit AS (
-    SELECT measured.session_id, measured.sequence, measured.role, size, words
+    SELECT
+        measured.session_id, measured.sequence, measured.role, {"size" if scope == "all" else _COUNTED} AS size,
+        scope.words
     FROM measured
     JOIN search
         ON search.workspace = :workspace
         AND search.session_id = measured.session_id
         AND search.sequence = measured.sequence
+    CROSS JOIN LATERAL (
+        SELECT {_WORDS[scope]} AS words
+        OFFSET 0
+    ) AS scope
     WHERE bytes_before <= :bytes
         AND NOT EXISTS (
             SELECT
             FROM unnest(CAST(:patterns AS TEXT[])) AS pattern
-            WHERE strpos(words, pattern) = 0
+            WHERE strpos(scope.words, pattern) = 0
         )
-    ORDER BY session_id DESC, sequence DESC
+    ORDER BY measured.session_id DESC, measured.sequence DESC
     LIMIT :ranked
 )
 SELECT ({_MATCHES}

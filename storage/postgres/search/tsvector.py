@@ -3,8 +3,14 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from msgspec import Raw, UnsetType
+
+from ...model.part_records import tools_of
 from ...search.query_parser import Term
 from ...search.tokenizer import tokenizer
+
+# In a text of words before those of tools: no word has it.
+BEFORE_TOOLS = "\x01"
 
 # PostgreSQL takes no lexeme of 2 KiB, and a megabyte of them all in all
 # (https://www.postgresql.org/docs/current/textsearch-limits.html). Words are told apart by `words`, not by these.
@@ -14,7 +20,7 @@ MAX_BYTES = 900_000
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """The words of a text: how many, each between two spaces, and each once as a tsvector has them, without places."""
+    """The words of a message: how many, each between two spaces, and each once as a tsvector has it."""
 
     size: int
     text: str
@@ -32,10 +38,13 @@ class Tokenizer:
     def __init__(self) -> None:
         self._tokens = tokenizer()
 
-    def words(self, text: str) -> Words:
-        """The words of a message."""
-        tokens = self._tokens(text)
-        return Words(len(tokens), _spaced(tokens), _lexemes(tokens))
+    def words(self, content: str, parts: Raw | UnsetType) -> Words:
+        """The words of a message: of what it says, and then of its tools."""
+        said = self._tokens(content)
+        tools = self._tokens(tools_of(parts)) if isinstance(parts, Raw) else []
+        tokens = said + tools
+        text = _spaced(said) + BEFORE_TOOLS + _spaced(tools) if tools else _spaced(said)
+        return Words(len(tokens), text, _lexemes(tokens))
 
     def tokens(self, text: str) -> list[str]:
         """The words of a text, in their order."""

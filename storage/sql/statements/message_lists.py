@@ -2,15 +2,25 @@
 
 from functools import cache
 
-from ...model.records import MessageOrder
+from ...model.records import MessageOrder, MessageQuery
 from ..dialect import Dialect
 from .sessions import SESSION_EXISTS
 
-_OF_ROLE = f"""workspace = :workspace
+_IN_RANGE = """workspace = :workspace
     AND session_id = :id
-    AND sequence BETWEEN :first AND :last
-    AND role = :role
-    AND {SESSION_EXISTS}"""
+    AND sequence BETWEEN :first AND :last"""
+
+_OPEN = f"""{_IN_RANGE}
+    AND result_sequence IS NULL"""
+
+
+def _filtered(query: MessageQuery) -> str:
+    conditions = [_IN_RANGE]
+    if query.open_calls:
+        conditions.append(f"sequence IN (SELECT sequence FROM tool_call WHERE {_OPEN})")
+    if query.role is not None:
+        conditions.append("role = :role")
+    return "\n    AND ".join([*conditions, SESSION_EXISTS])
 
 
 @cache
@@ -46,24 +56,35 @@ WHERE workspace = :workspace
 """
 
 
-@cache
-def messages_of_role(dialect: Dialect, order: MessageOrder) -> str:
-    """The statement that lists the records of :role from :first to :last, all of them."""
+def filtered_messages(dialect: Dialect, query: MessageQuery) -> str:
+    """The statement that lists the records that pass the query's filters, from :first to :last, all of them."""
     return f"""
 SELECT {dialect.record}
 FROM message
-WHERE {_OF_ROLE}
-ORDER BY sequence{_direction(newest_first=order == "desc")}
+WHERE {_filtered(query)}
+ORDER BY sequence{_direction(newest_first=query.order == "desc")}
+"""
+
+
+def last_of_page(query: MessageQuery) -> str:
+    """The statement that finds such a message from :first on, or from :last back, before which :skipped are."""
+    return f"""
+SELECT sequence
+FROM message
+WHERE {_filtered(query)}
+ORDER BY sequence{_direction(newest_first=query.from_end)}
+LIMIT 1
+OFFSET :skipped
 """
 
 
 @cache
-def last_of_page(*, from_end: bool) -> str:
-    """The statement that finds the message of :role from :first on, or from :last back, before which :skipped are."""
+def open_call(*, from_end: bool) -> str:
+    """The statement that finds the message with an open call from :first on, or from :last back, after :skipped."""
     return f"""
-SELECT sequence
-FROM message
-WHERE {_OF_ROLE}
+SELECT DISTINCT sequence
+FROM tool_call
+WHERE {_OPEN}
 ORDER BY sequence{_direction(newest_first=from_end)}
 LIMIT 1
 OFFSET :skipped

@@ -2,7 +2,7 @@
 
 # What a piece is made of (see operations/bulk/removal.py).
 MESSAGE_SIZES = """
-SELECT sequence, token_count, octet_length(record)
+SELECT sequence, token_count, octet_length(record), usage
 FROM message
 WHERE workspace = :workspace
     AND session_id = :id

@@ -57,7 +57,7 @@ WHERE session.workspace = :workspace
 _SESSIONS = f"""
     session.id, status, profile, COALESCE(session.context, session_detail.context), amplified_dir, created_at,
     updated_at, message_count, token_usage, version, name, started_at, ended_at, error_message, error_details,
-    parent_session_id, forked_at_sequence
+    parent_session_id, forked_at_sequence, input_tokens, output_tokens, cached_tokens, reasoning_tokens, cost, currency
 FROM {_DETAILED}"""
 
 # A time never goes back, though the clock may.
@@ -238,7 +238,8 @@ WHERE workspace = :workspace
 INSERT INTO session (
     workspace, id, name, folded_name, status, profile, amplified_dir, created_at, updated_at, started_at,
     parent_session_id, forked_at_sequence, message_count, token_usage, version, changed_version, changed_sequence,
-    revision, created_revision, context, profile_hash
+    revision, created_revision, context, profile_hash, input_tokens, output_tokens, cached_tokens, reasoning_tokens,
+    cost, currency
 )
 SELECT
     workspace, CAST(:fork_id AS TEXT), COALESCE(:name, name), COALESCE(:folded_name, folded_name),
@@ -246,7 +247,8 @@ SELECT
     CAST(:created_at AS TEXT), {_LATER},
     CASE CAST(:last AS BIGINT) WHEN 0 THEN NULL ELSE CAST(:created_at AS TEXT) END, id, CAST(:last AS BIGINT),
     CAST(:last AS BIGINT), CAST(:tokens AS BIGINT), 1, 1, CAST(:last AS BIGINT), CAST(:revision AS BIGINT),
-    CAST(:revision AS BIGINT), context, profile_hash
+    CAST(:revision AS BIGINT), context, profile_hash, CAST(:input_tokens AS BIGINT), CAST(:output_tokens AS BIGINT),
+    CAST(:cached_tokens AS BIGINT), CAST(:reasoning_tokens AS BIGINT), CAST(:cost AS BIGINT), CAST(:currency AS TEXT)
 FROM session
 WHERE workspace = :workspace
     AND id = :id
@@ -354,12 +356,14 @@ LIMIT 1
 INSERT INTO session (
     workspace, id, name, folded_name, status, profile, amplified_dir, created_at, updated_at, started_at, ended_at,
     error_message, parent_session_id, forked_at_sequence, message_count, token_usage, version, changed_version,
-    changed_sequence, revision, created_revision, context, profile_hash
+    changed_sequence, revision, created_revision, context, profile_hash, input_tokens, output_tokens, cached_tokens,
+    reasoning_tokens, cost, currency
 )
 VALUES (
     :workspace, :id, :name, :folded_name, :status, :profile, :amplified_dir, :created_at, :updated_at, :started_at,
     :ended_at, :error_message, :parent_session_id, :forked_at_sequence, :message_count, :token_usage, :version,
-    :version, :message_count, :revision, :revision, :context, :profile_hash
+    :version, :message_count, :revision, :revision, :context, :profile_hash, :input_tokens, :output_tokens,
+    :cached_tokens, :reasoning_tokens, :cost, :currency
 )
 """
 

@@ -12,6 +12,7 @@ import apsw
 
 from ...model.maintenance import Finding
 from ...model.records import Message
+from ...search.searched_text import searched_text
 from ...search.tokenizer import tokenizer
 from ...sql.ports import Row
 from ..search.statements import LAST_SEQUENCE
@@ -46,7 +47,7 @@ class IndexCheck:
         which = number % SUMS
         if self._passing[which]:
             return True
-        tokens = self._tokens(message.content)
+        tokens = self._tokens(searched_text(message))
         place = number << 31 | sequence
         # As WORDS has them.
         said = sum(

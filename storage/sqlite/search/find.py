@@ -7,10 +7,11 @@ from itertools import islice
 import apsw
 import msgspec
 
-from ...model.records import Listing, Message, SearchQuery
+from ...model.records import Listing, Message, SearchQuery, SearchScope
 from ...search import results
 from ...search.query_parser import Term, terms_of
 from ...search.results import Bindings, Filters, Found, best, bindings_of, listing, score_of
+from ...search.searched_text import EVERYWHERE, searched_text
 from ...search.tokenizer import tokenizer
 from ...sql.ports import Row
 from ..statements import SQLiteStatements
@@ -32,12 +33,12 @@ def find(connection: apsw.Connection, workspace: str, query: SearchQuery) -> Lis
         return Listing(b"")
     search = _Search(connection, *bindings_of(workspace, query))
     whole = [term for term in terms if not term.prefix]
-    if len(whole) < len(terms):
-        texts = _in_texts(connection, search.candidates(whole), workspace, terms)
+    if len(whole) < len(terms) or query.scope != EVERYWHERE:
+        texts = _in_texts(connection, search.candidates(whole), workspace, terms, query.scope)
         found = best(islice(texts, results.MAX_RANKED), query)
     else:
         found = best(search.in_index(whole), query)
-    contents = [*_contents(connection, workspace, found[: query.limit])]
+    contents = [*_contents(connection, workspace, found[: query.limit], query.scope)]
     return listing(found, query, contents, terms)
 
 
@@ -82,13 +83,17 @@ def _matching(phrases: Iterable[Sequence[str]]) -> str:
 
 
 def _in_texts(
-    connection: apsw.Connection, candidates: Iterator[Row], workspace: str, terms: Sequence[Term]
+    connection: apsw.Connection,
+    candidates: Iterator[Row],
+    workspace: str,
+    terms: Sequence[Term],
+    scope: SearchScope,
 ) -> Iterator[Found]:
     words_of = tokenizer()
     beginnings = [_beginning(term) for term in terms]
     # All of them first: what follows must not hold on to the statement.
     for _, _, session_id, sequence, role, _ in [*candidates]:
-        content = _content_of(_record(connection, workspace, session_id, sequence))
+        content = _content_of(_record(connection, workspace, session_id, sequence), scope)
         if content.isascii() and not all(it.search(content) for it in beginnings):
             continue
         said = [word for piece in pieces(content) for word in words_of(piece)]
@@ -117,12 +122,12 @@ def pieces(text: str) -> Iterator[str]:
     yield text[start:]
 
 
-def _contents(connection: apsw.Connection, workspace: str, found: Sequence[Found]) -> Iterator[str]:
+def _contents(connection: apsw.Connection, workspace: str, found: Sequence[Found], scope: SearchScope) -> Iterator[str]:
     """What the first of these messages say, up to the bytes of a page."""
     size = 0
     for _, session_id, sequence, _ in found:
         record = _record(connection, workspace, session_id, sequence)
-        yield _content_of(record)
+        yield _content_of(record, scope)
         size += len(record)
         if size > results.MAX_PAGE_BYTES:
             return
@@ -135,8 +140,8 @@ def _record(connection: apsw.Connection, workspace: str, session_id: str, sequen
     return b"" if row is None else row[0]
 
 
-def _content_of(record: bytes) -> str:
-    return _decode_message(record).content if record else ""
+def _content_of(record: bytes, scope: SearchScope) -> str:
+    return searched_text(_decode_message(record), scope) if record else ""
 
 
 def register_counts(connection: apsw.Connection) -> None:

@@ -106,10 +106,28 @@ WHERE workspace = :workspace
     AND session_id = :id
 """
 
-# A record that was damaged says nothing; the others are found all the same.
+# What messages say, and their tools after that (see `searched_text`). A record that was damaged says nothing.
 ADD_ENTRIES = """
 INSERT INTO search (rowid, content)
-SELECT :number << 31 | sequence, iif(json_valid(record), record ->> '$.content', '')
+SELECT :number << 31 | sequence, iif(
+    json_valid(record),
+    record ->> '$.content' || iif(
+        instr(record, '"parts":['),
+        COALESCE((
+            SELECT char(10) || group_concat(said, char(10) ORDER BY place)
+            FROM (
+                SELECT key AS place, CASE value ->> '$.type'
+                    WHEN 'tool_call' THEN (value ->> '$.name') || char(10) || (value ->> '$.input')
+                    WHEN 'tool_result' THEN value ->> '$.output'
+                    WHEN 'text' THEN iif(value ->> '$.call' IS NULL, NULL, value ->> '$.text')
+                END AS said
+                FROM json_each(record, '$.parts')
+            )
+        ), ''),
+        ''
+    ),
+    ''
+)
 FROM message
 WHERE workspace = :workspace
     AND session_id = :id

@@ -84,12 +84,17 @@ def problem_of(error: Exception, statuses: Mapping[type[Exception], int], reques
         detail = f"The server failed on this request; its log tells why, under request id {request_id}."
         return Problem(500, "", detail)
     members: Mapping[str, int] = getattr(error, "members", {})
+    pointer: str | None = getattr(error, "pointer", None)
     headers = {}
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
         headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
     elif status == HTTPStatus.PRECONDITION_FAILED:
         headers["ETag"] = f'"{members["version"]}"'
-    return Problem(status, problem_kind(type(error)), str(error), headers=headers, members=members)
+    kind = problem_kind(type(error))
+    if pointer is None:
+        return Problem(status, kind, str(error), headers=headers, members=members)
+    # A place in the body, as if a schema said so.
+    return Problem(status, "invalid-body", str(error), errors=[Violation(pointer, getattr(error, "detail", kind))])
 
 
 def shorten(text: str, length: int) -> str:

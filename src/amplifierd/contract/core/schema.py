@@ -13,7 +13,7 @@ from jsonschema_rs import ValidationError
 
 from .document import ContractError, Document, Json
 from .problems import Violation
-from .violations import SchemaNode
+from .violations import Node, node_of
 
 # How many places an error lists, and how far it counts them.
 MAX_LISTED = 100
@@ -55,14 +55,14 @@ class Validator:
         compiled = jsonschema_rs.Draft7Validator(schema, validate_formats=True)
         self.is_valid: Callable[[Any], bool] = compiled.is_valid
         self._schema = schema
-        self._root: SchemaNode | None = None
+        self._root: Node | None = None
 
     def violations(self, value: Any, most: int = MAX_LISTED) -> list[Violation]:
         """The first places where `value` breaks the schema, in the order of the schema; `most` of them."""
         if self.is_valid(value):
             return []
         if self._root is None:
-            self._root = SchemaNode(self._schema, self._schema["components"]["schemas"])
+            self._root = node_of(self._schema, self._schema["components"]["schemas"])
         return list(islice(self._root.violations(value, []), most))
 
 

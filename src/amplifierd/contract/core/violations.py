@@ -30,6 +30,34 @@ _INSIDE = ("properties", "additionalProperties", "items")
 Path = list[str | int]
 
 
+class UnionNode:
+    """A schema of several branches (`oneOf`), of which the value of one member, the discriminator, chooses one."""
+
+    def __init__(self, schema: Json, components: Json) -> None:
+        self._components = components
+        self._name: str = schema["discriminator"]["propertyName"]
+        self._references: dict[str, str] = schema["discriminator"]["mapping"]
+        self._branches: dict[str, Node] = {}
+
+    def violations(self, value: Any, path: Path) -> Iterator[Violation]:
+        """The places in a value that stands at `path`, by the branch that it says it is."""
+        steps = [str(step) for step in path]
+        if not isinstance(value, dict):
+            yield violation(pointer_to(steps), _SENTENCES["type"].format("object"))
+        elif self._name not in value:
+            yield violation(pointer_to([*steps, self._name]), "is required")
+        elif not isinstance(value[self._name], str) or value[self._name] not in self._references:
+            words = ", ".join(self._references)
+            yield violation(pointer_to([*steps, self._name]), _SENTENCES["enum"].format(words))
+        else:
+            yield from self._branch(value[self._name]).violations(value, path)
+
+    def _branch(self, name: str) -> "Node":
+        if name not in self._branches:
+            self._branches[name] = node_of({"$ref": self._references[name]}, self._components)
+        return self._branches[name]
+
+
 class SchemaNode:
     """A schema (draft 7, see `schema`) and, once they are needed, those of its members and elements."""
 
@@ -42,8 +70,8 @@ class SchemaNode:
             {"allOf": [own], "components": {"schemas": components if self._is_whole else {}}}, validate_formats=True
         )
         self._schema = schema
-        self._members: dict[str, SchemaNode] = {}
-        self._elements: SchemaNode | None = None
+        self._members: dict[str, Node] = {}
+        self._elements: Node | None = None
 
     def violations(self, value: Any, path: Path) -> Iterator[Violation]:
         """The places in a value that stands at `path`; past what an array or object may hold, nobody looks."""
@@ -57,7 +85,7 @@ class SchemaNode:
             yield from self._in_object(value, path)
         elif isinstance(value, list) and "items" in self._schema:
             if self._elements is None:
-                self._elements = SchemaNode(self._schema["items"], self._components)
+                self._elements = node_of(self._schema["items"], self._components)
             for number, element in enumerate(islice(value, self._schema.get("maxItems"))):
                 yield from self._elements.violations(element, [*path, number])
 
@@ -99,10 +127,21 @@ class SchemaNode:
                 if name not in properties:
                     yield from self._member("", other).violations(value[name], [*path, name])
 
-    def _member(self, name: str, schema: Json) -> "SchemaNode":
+    def _member(self, name: str, schema: Json) -> "Node":
         if name not in self._members:
-            self._members[name] = SchemaNode(schema, self._components)
+            self._members[name] = node_of(schema, self._components)
         return self._members[name]
+
+
+Node = SchemaNode | UnionNode
+
+
+def node_of(schema: Json, components: Json) -> Node:
+    """What finds violations of a schema."""
+    resolved = schema
+    while "$ref" in resolved:
+        resolved = components[resolved["$ref"].removeprefix(_COMPONENTS)]
+    return UnionNode(resolved, components) if "discriminator" in resolved else SchemaNode(schema, components)
 
 
 def _one_more(most: int) -> int:

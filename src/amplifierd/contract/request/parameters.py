@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Mapping
 from functools import lru_cache
+from keyword import iskeyword
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -21,10 +22,11 @@ Arguments = dict[str, Any]
 
 
 class Parameter:
-    """One parameter of an operation."""
+    """One parameter of an operation; its handler knows it by `argument`: `in_` for `in`, a word of Python's own."""
 
     def __init__(self, declared: Json, schema: Json, validator: Validator) -> None:
         self.name: str = declared["name"]
+        self.argument = f"{self.name}_" if iskeyword(self.name) else self.name
         self.required: bool = declared.get("required", False)
         self.default = schema.get("default")
         self._parse = _PARSERS[schema["type"]]
@@ -87,9 +89,9 @@ class QueryParameters:
 
     def __init__(self, parameters: list[Parameter]) -> None:
         self._parameters = {parameter.name: parameter for parameter in parameters}
-        self._defaults = {parameter.name: parameter.default for parameter in parameters}
+        self._defaults = {parameter.argument: parameter.default for parameter in parameters}
         self._required = [parameter.name for parameter in parameters if parameter.required]
-        self.names = list(self._parameters)
+        self.names = list(self._defaults)
         # Who asks again mostly asks the same.
         self._values = lru_cache(maxsize=MAX_REMEMBERED)(self._read)
 
@@ -106,20 +108,18 @@ class QueryParameters:
         for position, (name, text) in enumerate(given):
             if name in (earlier for earlier, _ in given[:position]):
                 raise _bad(f"Query parameter {_quoted(name)} is given more than once; give it once.")
-            values[name] = self._value(name, text)
+            parameter = self._parameter(name)
+            values[parameter.argument] = _read(parameter, text)
         for name in self._required:
             if name not in (present for present, _ in given):
                 raise _bad(f"Query parameter {_quoted(name)} is required.")
         return values
 
-    def _value(self, name: str, text: str) -> Any:
+    def _parameter(self, name: str) -> Parameter:
         parameter = self._parameters.get(name)
         if parameter is None:
             raise _bad(f"Query parameter {_quoted(name)} is unknown; {self._known()}.")
-        try:
-            return parameter.value(text)
-        except ValueError as error:
-            raise _bad(f"Query parameter '{name}' is {_quoted(text)}: it {error}.") from None
+        return parameter
 
     def _known(self) -> str:
         return (
@@ -127,8 +127,15 @@ class QueryParameters:
         )
 
 
+def _read(parameter: Parameter, text: str) -> Any:
+    try:
+        return parameter.value(text)
+    except ValueError as error:
+        raise _bad(f"Query parameter '{parameter.name}' is {_quoted(text)}: it {error}.") from None
+
+
 class Header(Parameter):
-    """A parameter in a header; its handler knows it by `argument`, the name in snake_case."""
+    """A parameter in a header; its `argument` is the name in snake_case."""
 
     def __init__(self, document: Document, schemas: Schemas, operation: Json, declared: Json) -> None:
         super().__init__(declared, _schema(document, operation, declared), schemas.validator(declared["schema"]))

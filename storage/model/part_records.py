@@ -1,0 +1,151 @@
+"""What a message is made of, and what it took of its model.
+
+The parts of a message are kept as the JSON text that came; what the storage has to know of them is read from that.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple, Self
+
+import msgspec
+from msgspec import UNSET, Raw, Struct, UnsetType
+
+from ..values.json_text import MAX_SAFE_INTEGER
+
+# Costs are counted in billionths of their currency: a decimal with nine digits after the point is an integer of these.
+_DIGITS = 9
+# A sum past that stays there; with the largest cost beside it, it is still a 64-bit integer.
+MAX_COST = 8 * 10**18
+DEFAULT_CURRENCY = "USD"
+
+# Between two texts of a content: an empty line.
+_BETWEEN_TEXTS = "\n\n"
+
+
+class NewUsage(Struct, frozen=True, forbid_unknown_fields=True):
+    """What a client says that a message took; `cost` is a decimal number of at most nine digits after its point."""
+
+    input_tokens: int | UnsetType = UNSET
+    output_tokens: int | UnsetType = UNSET
+    cached_tokens: int | UnsetType = UNSET
+    reasoning_tokens: int | UnsetType = UNSET
+    cost: str | UnsetType = UNSET
+    currency: str | UnsetType = UNSET
+
+
+class Usage(Struct, frozen=True, rename="camel"):
+    """What a message took of its model; also the sums of a session."""
+
+    input_tokens: int | UnsetType = UNSET
+    output_tokens: int | UnsetType = UNSET
+    cached_tokens: int | UnsetType = UNSET
+    reasoning_tokens: int | UnsetType = UNSET
+    cost: str | UnsetType = UNSET
+    currency: str | UnsetType = UNSET
+
+    @classmethod
+    def of(cls, new: NewUsage) -> Self:
+        """The usage of a message; a cost without a currency is in US dollars."""
+        currency = DEFAULT_CURRENCY if new.cost and not new.currency else new.currency
+        return cls(new.input_tokens, new.output_tokens, new.cached_tokens, new.reasoning_tokens, new.cost, currency)
+
+
+class UsageSum(NamedTuple):
+    """Sums of usage: tokens, the cost in billionths of its currency, None without one; "" for several currencies."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cached_tokens: int = 0
+    reasoning_tokens: int = 0
+    cost: int | None = None
+    currency: str | None = None
+
+    def add(self, usage: Usage) -> "UsageSum":
+        """The same with the usage of one more message; what it can't hold stays at the most."""
+        cost, currency = self.cost, self.currency
+        if usage.cost:
+            own = usage.currency or DEFAULT_CURRENCY
+            cost = min((cost or 0) + _billionths(usage.cost), MAX_COST)
+            currency = own if currency in {None, own} else ""
+        return UsageSum(
+            min(self.input_tokens + (usage.input_tokens or 0), MAX_SAFE_INTEGER),
+            min(self.output_tokens + (usage.output_tokens or 0), MAX_SAFE_INTEGER),
+            min(self.cached_tokens + (usage.cached_tokens or 0), MAX_SAFE_INTEGER),
+            min(self.reasoning_tokens + (usage.reasoning_tokens or 0), MAX_SAFE_INTEGER),
+            cost,
+            currency,
+        )
+
+    @property
+    def usage(self) -> Usage:
+        """The sums as a session has them."""
+        tokens = self.input_tokens, self.output_tokens, self.cached_tokens, self.reasoning_tokens
+        if self.cost is None or not self.currency:
+            return Usage(*tokens)
+        return Usage(*tokens, _decimal(self.cost), self.currency)
+
+
+# The columns of a session whose messages have none.
+NO_USAGE: dict[str, str | int | None] = dict.fromkeys(UsageSum._fields)
+
+
+class _Part(Struct, frozen=True):
+    """As much of a part as the storage has to know."""
+
+    type: str
+    call: str | None = None
+    text: str = ""
+    name: str | None = None
+    input: str = ""
+    output: str = ""
+
+
+class Calls(NamedTuple):
+    """The ids of a message's tool calls that have no result in it, and of its results for calls before it."""
+
+    opened: list[str]
+    answered: list[str]
+
+
+_decode_parts = msgspec.json.Decoder(list[_Part]).decode
+
+
+def content_of(parts: Raw) -> str:
+    """What parts say: their texts, those that belong to no call's result, with an empty line between two."""
+    return _BETWEEN_TEXTS.join(part.text for part in _decode_parts(parts) if part.type == "text" and part.call is None)
+
+
+def tools_of(parts: Raw) -> str:
+    """What is said to tools and by them: names, inputs, outputs, texts of results, each on lines of its own."""
+    return "\n".join(text for part in _decode_parts(parts) for text in _said_with_tools(part))
+
+
+def calls_of(parts: Raw) -> Calls:
+    """The calls that parts open, and those that they answer."""
+    decoded = _decode_parts(parts)
+    called = _calls(decoded, "tool_call")
+    answered = _calls(decoded, "tool_result")
+    return Calls([call for call in called if call not in answered], [call for call in answered if call not in called])
+
+
+def _calls(parts: Iterable[_Part], part_type: str) -> dict[str, None]:
+    return dict.fromkeys(part.call for part in parts if part.type == part_type and part.call is not None)
+
+
+def _said_with_tools(part: _Part) -> Iterator[str]:
+    if part.type == "tool_call":
+        yield part.name or ""
+        yield part.input
+    elif part.type == "tool_result":
+        yield part.output
+    elif part.type == "text" and part.call is not None:
+        yield part.text
+
+
+def _billionths(cost: str) -> int:
+    whole, _, fraction = cost.partition(".")
+    return int(whole + fraction.ljust(_DIGITS, "0"))
+
+
+def _decimal(cost: int) -> str:
+    whole, fraction = divmod(cost, 10**_DIGITS)
+    return f"{whole}.{fraction:0{_DIGITS}}".rstrip("0").rstrip(".")

@@ -1,0 +1,70 @@
+"""What a storage should know of the parts of messages and of usage: written from the contract's words."""
+
+import json
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any
+
+from msgspec import UNSET, Raw, UnsetType
+from msgspec.structs import replace
+
+from amplifierd.storage.model.part_records import NewUsage, Usage
+from amplifierd.storage.model.records import Message, SearchScope
+
+TOKENS = ("input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens")
+MOST_TOKENS = 2**53 - 1
+
+
+def parts_of(parts: Raw | UnsetType) -> list[dict[str, Any]]:
+    """The parts of a message, none where it has none."""
+    decoded: list[dict[str, Any]] = [] if isinstance(parts, UnsetType) else json.loads(bytes(parts))
+    return decoded
+
+
+def usage(new: NewUsage) -> Usage:
+    """The usage of a message that was sent with this."""
+    currency = "USD" if new.cost is not UNSET and new.currency is UNSET else new.currency
+    return Usage(new.input_tokens, new.output_tokens, new.cached_tokens, new.reasoning_tokens, new.cost, currency)
+
+
+def usage_sums(messages: Sequence[Message]) -> Usage | UnsetType:
+    """The sums of a session with these messages."""
+    used = [message.usage for message in messages if isinstance(message.usage, Usage)]
+    if not used:
+        return UNSET
+    sums = [min(sum(getattr(it, name) or 0 for it in used), MOST_TOKENS) for name in TOKENS]
+    tokens = Usage(sums[0], sums[1], sums[2], sums[3])
+    costs = [(Decimal(it.cost), it.currency) for it in used if isinstance(it.cost, str)]
+    if len({currency for _, currency in costs}) != 1:
+        return tokens
+    total = sum((cost for cost, _ in costs), Decimal(0))
+    text = f"{total:f}"
+    return replace(tokens, cost=text.rstrip("0").rstrip(".") if "." in text else text, currency=costs[0][1])
+
+
+def open_calls(messages: Sequence[Message]) -> set[int]:
+    """The sequences of messages with a call that has no result, there or later."""
+    return {
+        message.sequence
+        for message in messages
+        for part in parts_of(message.parts)
+        if part["type"] == "tool_call"
+        and not any(
+            other["type"] == "tool_result" and other["call"] == part["call"]
+            for later in messages
+            if later.sequence >= message.sequence
+            for other in parts_of(later.parts)
+        )
+    }
+
+
+def searched(message: Message, scope: SearchScope) -> list[str]:
+    """The texts in which a search of this scope looks."""
+    fields = {"tool_call": ("name", "input"), "tool_result": ("output",), "text": ("text",)}
+    tools = [
+        part.get(name, "")
+        for part in parts_of(message.parts)
+        for name in fields.get(part["type"], ())
+        if part["type"] != "text" or "call" in part
+    ]
+    return {"text": [message.content], "tools": tools, "all": [message.content, *tools]}[scope]
