@@ -42,10 +42,10 @@ class PostgresServer:
         self._settings = settings
         self.process: subprocess.Popen[bytes] | None = None
         if standby_of is None:
-            self._run("initdb", "--pgdata", self.data, "--username", "postgres", "--encoding", "UTF8", "--no-sync")
+            _copy(_new_cluster(), self.data)
         else:
             source = ["--host", "127.0.0.1", "--port", str(standby_of.port), "--username", "postgres"]
-            self._run("pg_basebackup", "--pgdata", self.data, *source, "--write-recovery-conf", "--no-sync")
+            _run("pg_basebackup", "--pgdata", self.data, *source, "--write-recovery-conf", "--no-sync")
 
     def start(self) -> None:
         """Start, and wait until it answers."""
@@ -103,11 +103,11 @@ class PostgresServer:
     def check(self) -> None:
         """Hold its tables and indexes against each other (https://www.postgresql.org/docs/current/app-pgamcheck.html)."""
         where = ["--host", "127.0.0.1", "--port", str(self.port), "--username", "postgres"]
-        self._run("pg_amcheck", *where, "--all", "--install-missing", "--heapallindexed", "--rootdescend")
+        _run("pg_amcheck", *where, "--all", "--install-missing", "--heapallindexed", "--rootdescend")
 
     def promote(self) -> None:
         """Make a standby a server that takes writes."""
-        self._run("pg_ctl", "promote", "--pgdata", self.data, "--wait")
+        _run("pg_ctl", "promote", "--pgdata", self.data, "--wait")
 
     def url(self, database: str = "postgres") -> str:
         """The URL of one of its databases."""
@@ -128,11 +128,28 @@ class PostgresServer:
         command = [str(_programs() / "bin/pg_isready"), "--quiet", "--host", "127.0.0.1", "--port", str(self.port)]
         return subprocess.run(command, check=False).returncode == 0
 
-    def _run(self, program: str, *arguments: object) -> None:
-        command = [str(part) for part in (_programs() / "bin" / program, *arguments)]
-        outcome = subprocess.run(command, capture_output=True, text=True, check=False, **_as_another())
-        if outcome.returncode != 0:
-            raise RuntimeError(f"{program} failed: {outcome.stdout}{outcome.stderr}")
+
+def _run(program: str, *arguments: object) -> None:
+    command = [str(part) for part in (_programs() / "bin" / program, *arguments)]
+    outcome = subprocess.run(command, capture_output=True, text=True, check=False, **_as_another())
+    if outcome.returncode != 0:
+        raise RuntimeError(f"{program} failed: {outcome.stdout}{outcome.stderr}")
+
+
+@cache
+def _new_cluster() -> Path:
+    """A cluster that no server has used: a copy of it takes a tenth of the time of a new one."""
+    directory = Path(tempfile.mkdtemp(prefix="amplifierd-postgres-cluster-"))
+    atexit.register(shutil.rmtree, directory)
+    _give(directory)
+    cluster = directory / "data"
+    _run("initdb", "--pgdata", cluster, "--username", "postgres", "--encoding", "UTF8", "--no-sync")
+    return cluster
+
+
+def _copy(cluster: Path, target: Path) -> None:
+    """Copy a cluster with its owner and modes."""
+    subprocess.run(["cp", "-a", str(cluster), str(target)], check=True)
 
 
 def free_port() -> int:

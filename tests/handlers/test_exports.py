@@ -246,26 +246,30 @@ def sessions_of(count: int, messages: int) -> bytes:
     return (HEADER + "".join(sessions)).encode()
 
 
+SMALL_PIECES = str(Path(__file__).parents[1] / "small_pieces.py")
+
+
 @pytest.mark.parametrize("options", [[], ["--on-conflict", "new_id"]], ids=["fail", "new_id"])
 def test_an_import_that_was_killed_goes_on(tmp_path: Path, database: str, options: list[str]) -> None:
     key = create_key(database)
     file = tmp_path / "export.ndjson"
-    file.write_bytes(sessions_of(60, 500))
-    command = [sys.executable, "-m", "amplifierd", "import", "--database", database, *options]
+    file.write_bytes(sessions_of(60, 20))
+    command = ["import", "--database", database, *options]
     with Daemon(database) as daemon, daemon.client() as client:
         client.headers["Authorization"] = f"Bearer {key}"
-        with subprocess.Popen([*command, str(file)], stderr=subprocess.DEVNULL) as importing:
+        program = [sys.executable, SMALL_PIECES, sys.executable, "-m", "amplifierd"]
+        with subprocess.Popen([*program, *command, str(file)], stderr=subprocess.DEVNULL) as importing:
             while len(client.get("/sessions").json()) < 4:
                 assert importing.poll() is None, "The import ended too soon."
             importing.kill()
         assert len(client.get("/sessions").json()) < 60
         # What comes by a pipe is the same, by its content.
-        again = subprocess.run(command, input=file.read_bytes(), capture_output=True, check=False)
+        again = run_amplifierd(*command, stdin=file.read_bytes())
         assert again.returncode == 0, again.stderr
-        assert "Imported 60 sessions with 30000 messages; 0 were skipped" in again.stderr.decode()
+        assert "Imported 60 sessions with 1200 messages; 0 were skipped" in again.stderr
         assert len(client.get("/sessions").json()) == 60
         # That was one import, and this is another.
-        once_more = subprocess.run([*command, str(file)], capture_output=True, check=False)
+        once_more = run_amplifierd(*command, str(file))
         assert (once_more.returncode == 0) is bool(options), once_more.stderr
 
 
