@@ -1,5 +1,6 @@
 """The time as the storage writes it: RFC 3339, UTC, six digits, so that its texts sort by time."""
 
+import re
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -11,8 +12,16 @@ FIRST_MOMENT = "0001-01-01T00:00:00.000000Z"
 LAST_MOMENT = "9999-12-31T23:59:59.999999Z"
 # A leap second, which no clock tells here (see `is_told`): it sorts after every time that is stored.
 AFTER_LAST_MOMENT = "9999-12-31T23:59:60.000000Z"
+# What an offset moves out of the years that are stored, into the year 0: it sorts before every time that is stored.
+BEFORE_FIRST_MOMENT = "0000-12-31T23:59:59.999999Z"
 
 _DIGITS = 6
+_MINUTE = len("2025-11-21T19:33")
+_STORED = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z")
+_RFC_3339 = re.compile(
+    r"(?P<date>[0-9]{4}-[0-9]{2}-[0-9]{2})[Tt](?P<minute>[0-9]{2}:[0-9]{2}):(?P<second>[0-9]{2})"
+    r"(?:\.(?P<fraction>[0-9]+))?(?P<offset>[Zz]|[+-][0-9]{2}:[0-9]{2})"
+)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 # A machine whose clock was put back by more was far ahead by mistake: keeping the order of writes would date all that
@@ -115,7 +124,23 @@ def is_told(moment: str) -> bool:
     return True
 
 
-def completed(moment: str) -> str:
-    """A time in UTC of fewer digits as the storage writes it: `2025-11-21T19:33:19.5Z`, or without a fraction."""
-    whole, _, fraction = moment.removesuffix("Z").partition(".")
-    return f"{whole}.{fraction:0<{_DIGITS}}Z"
+def in_utc(moment: str) -> str:
+    """A time by RFC 3339, which the contract has validated, as the storage writes it; digits past the sixth are cut.
+
+    Times that the offset moves out of the years 1 to 9999 become `BEFORE_FIRST_MOMENT` or `AFTER_LAST_MOMENT`.
+    """
+    if _STORED.fullmatch(moment):
+        return moment
+    parts = _RFC_3339.fullmatch(moment)
+    assert parts is not None, "The contract takes RFC 3339 alone."
+    date, minute, second, fraction, offset = parts.groups(default="")
+    if offset in "Zz":
+        whole = f"{date}T{minute}"
+    elif date < FIRST_MOMENT:
+        return BEFORE_FIRST_MOMENT
+    else:
+        try:
+            whole = text_of(datetime.fromisoformat(f"{date}T{minute}{offset}").astimezone(UTC))[:_MINUTE]
+        except OverflowError:
+            return BEFORE_FIRST_MOMENT if date.startswith("0001") else AFTER_LAST_MOMENT
+    return f"{whole}:{second}.{fraction[:_DIGITS]:0<{_DIGITS}}Z"

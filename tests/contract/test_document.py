@@ -73,7 +73,11 @@ def test_every_schema_is_described_and_bounded(place: str) -> None:
         "array": {"maxItems"},
         "object": {"properties", "maxProperties"},
     }
-    assert bounds[schema["type"]] & schema.keys(), "has no bound"
+    if schema.get("format") == "date-time":
+        # Ruby reads it as a time, which has no length and no pattern.
+        assert not {"minLength", "maxLength", "pattern"} & schema.keys(), "has a bound"
+    else:
+        assert bounds[schema["type"]] & schema.keys(), "has no bound"
 
 
 @pytest.mark.parametrize("name", OPERATIONS)

@@ -1,5 +1,6 @@
 """Lifecycle, patches and preconditions, over a real socket."""
 
+import re
 from typing import Any
 
 import httpx
@@ -9,6 +10,12 @@ from daemon import Daemon
 
 MERGE_PATCH = {"Content-Type": "application/merge-patch+json"}
 TURN = {"messages": [{"content": "a"}, {"content": "b", "role": "assistant", "agent": "x", "token_count": 2}]}
+
+# No day, no second of a day, no offset, no RFC 3339.
+INVALID_TIMES = [
+    {"created_before": time}
+    for time in ("2025-02-30T00:00:00Z", "2025-11-21T12:00:60Z", "2025-11-21T00:00:00", "2025-11-21 00:00:00Z")
+]
 
 Session = dict[str, Any]
 
@@ -231,8 +238,25 @@ def test_lists_are_filtered_and_sorted(client: httpx.Client, session: Session) -
     assert ids == sorted(ids)
     page = client.get("/sessions", params={"name": "talk", "limit": 1})
     assert page.json()[0]["id"] == session["id"]
-    for wrong in ({"sort": "name"}, {"status": "done"}, {"created_after": "yesterday"}, {"name": ""}):
+    for wrong in ({"sort": "name"}, {"status": "done"}, {"created_after": "yesterday"}, {"name": ""}, *INVALID_TIMES):
         assert client.get("/sessions", params=wrong).status_code == 400
+
+
+def test_filters_take_any_rfc_3339_time(client: httpx.Client, session: Session) -> None:
+    moment = session["createdAt"].removesuffix("Z")
+    for time in (f"{moment}Z", f"{moment}z", f"{moment.replace('T', 't')}999+00:00", f"{moment}000-00:00"):
+        for side in ("created_after", "created_before"):
+            listed = client.get("/sessions", params={side: time}).raise_for_status().json()
+            assert session["id"] not in {it["id"] for it in listed}
+
+
+def test_times_have_six_digits(client: httpx.Client, session: Session, path: str) -> None:
+    """What a client reads, compares and sends back as a text has one form."""
+    message = client.post(f"{path}/messages", json={"content": "x"}).json()
+    started = client.post(f"{path}/start").json()
+    ended = client.post(f"{path}/complete").json()
+    times = [session["createdAt"], message["timestamp"], started["startedAt"], ended["endedAt"], ended["updatedAt"]]
+    assert all(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", time) for time in times)
 
 
 def test_messages_are_sorted_and_of_a_role(client: httpx.Client, path: str) -> None:

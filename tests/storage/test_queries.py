@@ -1,6 +1,7 @@
 """What every storage finds: filters and orders of sessions and messages."""
 
 from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta, timezone
 from typing import Any, get_args
 
 import pytest
@@ -80,6 +81,11 @@ async def test_every_order(storage: Storage, sort: SessionSort, order: list[int]
 Filter = Callable[[list[Session]], SessionQuery]
 
 
+def in_zone(moment: str) -> str:
+    """The same time in a zone that is 5:45 ahead."""
+    return datetime.fromisoformat(moment).astimezone(timezone(timedelta(hours=5, minutes=45))).isoformat()
+
+
 @pytest.mark.parametrize(
     ("query", "order"),
     [
@@ -104,6 +110,11 @@ Filter = Callable[[list[Session]], SessionQuery]
         (lambda _: SessionQuery(created_after="1999-12-31T23:59:59Z"), [0, 4, 3, 2, 1]),
         (lambda _: SessionQuery(created_before="2999-12-31T23:59:59.5Z"), [0, 4, 3, 2, 1]),
         (lambda _: SessionQuery(created_after="2999-12-31T23:59:59.5Z"), []),
+        (lambda it: SessionQuery(created_after=it[2].created_at.replace("Z", "999-00:00")), [4, 3]),
+        (lambda it: SessionQuery(created_before=in_zone(it[2].created_at)), [0, 1]),
+        (lambda _: SessionQuery(created_after="0001-01-01t00:00:00+23:59"), [0, 4, 3, 2, 1]),
+        (lambda _: SessionQuery(created_after="0000-01-01T00:00:00+01:00"), [0, 4, 3, 2, 1]),
+        (lambda _: SessionQuery(created_after="9999-12-31T23:59:59-23:59"), []),
     ],
 )
 async def test_every_filter(storage: Storage, query: Filter, order: list[int]) -> None:

@@ -214,6 +214,19 @@ async def test_sessions_of_any_time_are_listed_and_imported_again(storage: Stora
     await storage.import_sessions("copy", export_of(await exported(storage)), "fail")
 
 
+async def test_import_takes_any_rfc_3339_time(storage: Storage) -> None:
+    session = but(SESSION, created_at="2025-11-21t20:33:19+01:00", updated_at="2025-11-21T19:33:19.5Z", message_count=1)
+    message = but(MESSAGE, timestamp="2025-11-21T19:33:49.946976123z")
+    await storage.import_sessions(W, export_of([HEADER, session, message]), "fail")
+    written = await exported(storage)
+    assert [it.session.created_at for it in written if isinstance(it.session, Session)] == [
+        "2025-11-21T19:33:19.000000Z"
+    ]
+    assert [it.message.timestamp for it in written if isinstance(it.message, Message)] == [
+        "2025-11-21T19:33:49.946976Z"
+    ]
+
+
 def family(session: Session) -> list[ExportLine]:
     """A root, forks that come before and after it in an export, a fork of a fork, and one whose parent is elsewhere."""
     ids = [str(UUID(int=number << 64)) for number in range(1, 6)]

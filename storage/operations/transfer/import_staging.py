@@ -13,7 +13,7 @@ from ...model.part_records import UsageSum, content_of
 from ...model.profile_records import ProfileSettings
 from ...model.records import ExportHeader, ExportLine, Message, Session
 from ...sql.temporary_files import spool_errors
-from ...values.clock import is_told
+from ...values.clock import in_utc, is_told
 from ...values.json_text import MAX_SAFE_INTEGER
 from ...values.uuid7 import canonical_id
 from ..messages import usage_of
@@ -195,12 +195,23 @@ class ImportStaging:
 
 
 def _canonical(line: ExportLine) -> ExportLine:
-    """A line whose session has its ids in lower case, by which sessions are compared and sorted."""
-    session = line.session
-    if not isinstance(session, Session):
-        return line
+    """A line with its ids in lower case and its times in UTC, as the storage writes, compares and sorts them."""
+    if isinstance(line.session, Session):
+        return ExportLine(session=_canonical_session(line.session))
+    message = line.message
+    if isinstance(message, Message) and (moment := in_utc(message.timestamp)) != message.timestamp:
+        return ExportLine(message=replace(message, timestamp=moment))
+    return line
+
+
+def _canonical_session(session: Session) -> Session:
     parent = session.parent_session_id
-    if session.id.islower() and (parent is UNSET or parent.islower()):
-        return line
-    parent = UNSET if parent is UNSET else canonical_id(parent)
-    return ExportLine(session=replace(session, id=canonical_id(session.id), parent_session_id=parent))
+    return replace(
+        session,
+        id=canonical_id(session.id),
+        parent_session_id=UNSET if parent is UNSET else canonical_id(parent),
+        created_at=in_utc(session.created_at),
+        updated_at=in_utc(session.updated_at),
+        started_at=UNSET if session.started_at is UNSET else in_utc(session.started_at),
+        ended_at=UNSET if session.ended_at is UNSET else in_utc(session.ended_at),
+    )

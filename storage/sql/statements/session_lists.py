@@ -5,7 +5,7 @@ from functools import lru_cache
 
 from ...model.directory_path import ROOT, normalize_or_keep
 from ...model.records import SessionQuery, SessionSort, SessionSummary
-from ...values.clock import FIRST_MOMENT, LAST_MOMENT, completed
+from ...values.clock import FIRST_MOMENT, LAST_MOMENT, in_utc
 from ...values.uuid7 import canonical_id
 from ..cursors import decode
 from ..dialect import Dialect
@@ -145,7 +145,7 @@ def session_list(dialect: Dialect, workspace: str, query: SessionQuery) -> Sessi
 def filters_of(query: SessionQuery) -> dict[str, str]:
     """The filters that a query has, as their statements take them."""
     filters = {name: value for name in _FILTERED if (value := getattr(query, name)) is not None}
-    filters |= {name: completed(filters[name]) for name in _TIMES if name in filters}
+    filters |= {name: in_utc(filters[name]) for name in _TIMES if name in filters}
     if "parent_session_id" in filters:
         filters["parent_session_id"] = canonical_id(filters["parent_session_id"])
     if "amplified_dir" in filters:

@@ -7,6 +7,8 @@ from ..core.document import Document, Json
 # A character of UTF-8 has four bytes at most, each of which percent-encoding (RFC 3986, section 2.1) makes three.
 _BYTES_OF_CHARACTER = 12
 _BYTES_OF_ASCII = 3
+# A time has no bound in the contract: any number of digits of a second is RFC 3339.
+_TIME_CHARACTERS = 64
 # As a parameter's text is parsed: see parameters.py.
 _NUMBER_CHARACTERS = 66
 # `http://`, a name (RFC 1035, section 2.3.4), a colon and a port, before the path of a target in absolute form.
@@ -36,6 +38,8 @@ def _text_bytes(document: Document, schema: Json) -> int:
     schema = document.resolve(schema)
     if "enum" in schema:
         return _BYTES_OF_CHARACTER * max(len(str(value)) for value in schema["enum"])
+    if schema.get("format") == "date-time":
+        return _BYTES_OF_ASCII * _TIME_CHARACTERS
     if schema["type"] == "string":
         return _BYTES_OF_CHARACTER * int(schema.get("maxLength", 0))
     return _BYTES_OF_ASCII * _NUMBER_CHARACTERS
