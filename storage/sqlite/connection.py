@@ -22,6 +22,8 @@ BUSY_LOOK_SECONDS = 0.002
 # All connections of the process may keep so much of what they have read for the next request.
 KEPT_BYTES = 8 * 1024 * 1024
 CLOSING_ATTEMPTS = 3
+# https://www.sqlite.org/pragma.html#pragma_auto_vacuum
+_INCREMENTAL = 2
 CLOSING_SECONDS = 0.02
 
 _AWAY = (
@@ -52,8 +54,9 @@ def connect_writer(path: str) -> apsw.Connection:
     """
     connection = apsw.Connection(path)
     connection.set_busy_handler(_Waiting())
-    # In a file that has tables already it changes nothing.
-    connection.pragma("auto_vacuum", "incremental")
+    if connection.pragma("auto_vacuum") != _INCREMENTAL:
+        # In a file that has it, setting it would write the first page. In another that has tables it changes nothing.
+        connection.pragma("auto_vacuum", "incremental")
     connection.pragma("secure_delete", True)
     connection.pragma("synchronous", "full")
     connection.pragma("foreign_keys", True)

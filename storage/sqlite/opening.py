@@ -35,13 +35,18 @@ def open_database(path: str, *, upgrade: bool, create: bool) -> apsw.Connection:
             # Setting up a connection that writes would write the first page.
             raise _empty(path)
         connection = connect_writer(path)
-        refuse_another_program_s(connection, path)
-        if not create:
-            _refuse_empty(connection, path)
-        switch_to_wal(connection)
-        _refuse_replaced(connection, path)
-        migrate(connection, path, upgrade=upgrade)
-        _look_into_tables(connection)
+        try:
+            # Nothing is written before this: what is damaged stays as it is, for whoever tries to rescue it.
+            refuse_another_program_s(connection, path)
+            if not create:
+                _refuse_empty(connection, path)
+            _look_into_tables(connection)
+            switch_to_wal(connection)
+            _refuse_replaced(connection, path)
+            migrate(connection, path, upgrade=upgrade)
+        except BaseException:
+            connection.close()
+            raise
     return connection
 
 
@@ -112,13 +117,14 @@ def _in_sentences(path: str, purpose: str) -> Iterator[None]:
 
 def _look_into_tables(connection: apsw.Connection) -> None:
     """Read the first pages of each table: what is damaged there is better said now than by every request."""
-    for (table,) in connection.execute(_TABLES).fetchall():
-        connection.execute(f'SELECT 1 FROM "{table}" NOT INDEXED LIMIT 1').fetchall()  # noqa: S608  # of the schema
+    # From one moment: another process may be making the tables.
+    with connection:
+        for (table,) in connection.execute(_TABLES).fetchall():
+            connection.execute(f'SELECT 1 FROM "{table}" NOT INDEXED LIMIT 1').fetchall()  # noqa: S608  # of the schema
 
 
 def _refuse_replaced(connection: apsw.Connection, path: str) -> None:
     # Who waited for the lock of `amplifierd restore` has the database open that was there before. From now on nobody
     # can replace the file: this connection's lock says that it is in use.
     if has_moved(connection):
-        connection.close()
         raise DatabaseUnusable(f"The database {path} was replaced while it was being opened; start again.")

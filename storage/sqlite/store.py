@@ -1,9 +1,10 @@
 """The storage in one SQLite file: one thread writes, every connection reads."""
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable, Coroutine
-from contextlib import nullcontext, suppress
+from contextlib import AsyncExitStack, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -35,6 +36,8 @@ from .search import statements as search_statements
 from .search.index_merge import HAS_MARKS, IndexMerge
 from .search.indexing import index_some, is_indexed
 from .statements import STEPS, SQLiteStatements
+
+logger = logging.getLogger(__name__)
 
 Answer = TypeVar("Answer")
 
@@ -111,16 +114,16 @@ class SQLiteStorage(TransactionalStorage):
         self._start_removals()
 
     async def close(self) -> None:
-        await self._expiry.close()
-        await self._write_check.close()
-        await self._removals.close()
-        await self._changes.close()
-        self._readers.close()
-        await self._let_go()
-        await self._writer.close()
-        self._checkpointer.close()
-        await asyncio.to_thread(leave_one_file, self.path)
-        self._machine.release()
+        async with AsyncExitStack() as last:
+            # In this order, from the last to the first, also if one of them fails.
+            last.callback(self._machine.release)
+            last.push_async_callback(asyncio.to_thread, leave_one_file, self.path)
+            last.callback(self._checkpointer.close)
+            last.push_async_callback(self._writer.close)
+            last.push_async_callback(self._let_go)
+            last.callback(self._readers.close)
+            for each in (self._changes, self._removals, self._write_check, self._expiry):
+                last.push_async_callback(each.close)
 
     async def ping(self) -> None:
         self._readers.check_place()
@@ -151,10 +154,13 @@ class SQLiteStorage(TransactionalStorage):
     async def _let_go(self) -> None:
         """Remove deleted messages from the search index as far as there is time; the next start does the rest."""
         end = time.monotonic() + CLOSING_SECONDS
-        with suppress(StorageUnavailable, DatabaseDamaged):
+        try:
             while time.monotonic() < end:
                 if not await self._writer.write(partial(self._index_written, resting=False)):
                     return
+        except (StorageUnavailable, DatabaseDamaged, apsw.Error) as error:
+            # Nobody who stops can mend it; the next start, or `amplifierd check`, tells of it again.
+            logger.warning("What was written last is not in the search index yet: %s", error)
 
     async def _forget_some_expired(self) -> bool:
         if await super()._forget_some_expired():
