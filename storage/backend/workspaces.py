@@ -1,18 +1,20 @@
 """Workspaces in storages with transactions and SQL."""
 
 import asyncio
-from abc import abstractmethod
-from typing import get_args
+from collections.abc import Iterable
 
-from ..model.records import CleanUp, CleanUpReport, IdempotentRequest, Progressed, SessionStatus, no_progress
 from ..model.workspaces import WorkspaceContents, Workspaces
+from ..operations import sessions
+from ..operations.bulk import removal
+from ..operations.bulk.cleanup import DELETED_AT_ONCE
 from ..operations.unit_of_work import UnitOfWork
+from ..sql.ports import Bindings
+from ..sql.statements.profiles import FORGET_CONTENTS
+from ..sql.statements.removals import IS_REMOVED
 from .transactions import Transactions
 
 # Messages that are removed in the background are looked for that often.
 POLL_SECONDS = 0.05
-
-_EVERY = CleanUp(older_than_days=0, status=get_args(SessionStatus), dry_run=False)
 
 # Each table but those of sessions is small, or is read by the first column of its key.
 NAMES = """
@@ -48,6 +50,7 @@ WHERE workspace = :workspace
 DELETE_KEYS = """
 DELETE FROM api_key
 WHERE workspace = :workspace
+    AND revoked_at IS NOT NULL
     AND EXISTS (
         SELECT 1
         FROM api_key AS other
@@ -59,6 +62,7 @@ FORGET_NAMES = """
 UPDATE api_key
 SET name = 'deleted'
 WHERE workspace = :workspace
+    AND revoked_at IS NOT NULL
 """
 
 # The newest stays, and with it its revision.
@@ -72,48 +76,61 @@ WHERE workspace = :workspace
     )
 """
 
-HAS_MESSAGES = """
-SELECT 1
-FROM message
+SESSIONS_FROM_BEFORE = """
+SELECT id
+FROM session
 WHERE workspace = :workspace
-LIMIT 1
+    AND id > :after
+    AND created_revision <= :last_revision
+ORDER BY id
+LIMIT :most
 """
 
-_TABLES = (
-    *("profile", "profile_content", "active_profile"),
-    *("directory", "directory_total", "directory_use", "idempotency", "recorded_text"),
-)
+REMOVED_SESSIONS = """
+SELECT session_id
+FROM removal
+WHERE workspace = :workspace
+    AND writer IS NULL
+"""
+
+DELETE_UNUSED_DIRECTORIES = """
+DELETE FROM directory_use
+WHERE workspace = :workspace
+    AND session_count <= 0
+"""
+
+_TABLES = ("profile", "active_profile", "directory", "directory_total", "idempotency", "recorded_text")
 DELETES = [f"DELETE FROM {table}\nWHERE workspace = :workspace" for table in _TABLES]  # noqa: S608  # of the names above
 
 
 class TransactionalWorkspaces(Transactions, Workspaces):
     """Does what there is to do with workspaces."""
 
-    @abstractmethod
-    async def count_sessions(self, workspace: str) -> int: ...
-
-    @abstractmethod
-    async def clean_up_sessions(
-        self,
-        workspace: str,
-        which: CleanUp,
-        *,
-        once: IdempotentRequest | None = None,
-        progressed: Progressed = no_progress,
-    ) -> CleanUpReport: ...
-
     async def workspace_contents(self) -> list[WorkspaceContents]:
         names = [*await self._rows.all(self.statements.WORKSPACES, {}), *await self._rows.all(NAMES, {})]
         return [await self._contents(name) for name in sorted({str(name) for (name,) in names})]
 
-    async def delete_workspace(self, workspace: str) -> None:
-        await self._change(workspace, _revoke_keys)
-        while await self.count_sessions(workspace):
-            await self.clean_up_sessions(workspace, _EVERY)
+    async def delete_workspace(self, workspace: str) -> WorkspaceContents:
+        last_revision = await self._change(workspace, _revoke_keys_and_delete_small)
+        after: str | None = ""
+        while after is not None:
+            after = await self._delete_some(workspace, last_revision, after)
+            self._removals.wake()
         # Of large sessions the last messages are removed in the background.
-        while await self._rows.row(HAS_MESSAGES, {"workspace": workspace}) is not None:  # noqa: ASYNC110  # others do it
+        for (session_id,) in await self._rows.all(REMOVED_SESSIONS, {"workspace": workspace}):
+            await self._wait_until_removed(workspace, session_id)
+        await self._change(workspace, _delete_remainder)
+        return await self._contents(workspace)
+
+    async def _delete_some(self, workspace: str, last_revision: int, after: str) -> str | None:
+        return await self._paced(
+            lambda: self._change(workspace, lambda change: _delete_some(change, last_revision, after))
+        )
+
+    async def _wait_until_removed(self, workspace: str, session_id: str) -> None:
+        key: Bindings = {"workspace": workspace, "id": session_id}
+        while await self._rows.row(IS_REMOVED, key) is not None:  # noqa: ASYNC110  # others do it
             await asyncio.sleep(POLL_SECONDS)
-        await self._change(workspace, _delete_others)
 
     async def _contents(self, workspace: str) -> WorkspaceContents:
         row = await self._rows.row(COUNTS, {"workspace": workspace})
@@ -121,10 +138,29 @@ class TransactionalWorkspaces(Transactions, Workspaces):
         return WorkspaceContents(workspace, *map(int, row))
 
 
-async def _revoke_keys(change: UnitOfWork) -> None:
+async def _revoke_keys_and_delete_small(change: UnitOfWork) -> int:
+    """Delete all but sessions and what they refer to; the revision of the last write that is to be deleted."""
     await change.run(REVOKE_KEYS, {"workspace": change.workspace, "now": change.now})
+    await _run_all(change, DELETES)
+    return change.revision
 
 
-async def _delete_others(change: UnitOfWork) -> None:
-    for statement in (*DELETES, DELETE_DELETIONS, DELETE_KEYS, FORGET_NAMES):
+async def _delete_some(change: UnitOfWork, last_revision: int, after: str) -> str | None:
+    """Delete the next sessions that were created up to this revision; the id of the last, None if there are none."""
+    bindings: Bindings = {"workspace": change.workspace, "last_revision": last_revision, "after": after}
+    found = await change.transaction.all(SESSIONS_FROM_BEFORE, bindings | {"most": DELETED_AT_ONCE})
+    left = removal.MESSAGES_AT_ONCE
+    for (session_id,) in found:
+        left -= await sessions.delete(change, session_id, None, left)
+        change = await change.next()
+    return found[-1][0] if found else None
+
+
+async def _delete_remainder(change: UnitOfWork) -> None:
+    """Delete what deleted sessions and profiles have left, and the keys that were revoked."""
+    await _run_all(change, (FORGET_CONTENTS, DELETE_UNUSED_DIRECTORIES, DELETE_DELETIONS, DELETE_KEYS, FORGET_NAMES))
+
+
+async def _run_all(change: UnitOfWork, statements: Iterable[str]) -> None:
+    for statement in statements:
         await change.run(statement, {"workspace": change.workspace})

@@ -25,10 +25,11 @@ class Workspaces(ABC):
         """Count what each workspace holds, in the order of their names."""
 
     @abstractmethod
-    async def delete_workspace(self, workspace: str) -> None:
-        """Delete all that a workspace holds, its keys first, so that nobody writes to it meanwhile.
+    async def delete_workspace(self, workspace: str) -> WorkspaceContents:
+        """Delete all that a workspace holds, its keys first; what it holds afterwards.
 
-        If there are keys of no other workspace, its own stay, revoked: a database without any key is open to everybody.
+        A daemon that needs no key may write to it meanwhile: what is created after the deletion has begun stays. If
+        there are keys of no other workspace, its own stay, revoked: a database without any key is open to everybody.
         The number of its last write stays, so that no later event has the id of an earlier one. What is left of it
         after an interruption is deleted by another call.
         """

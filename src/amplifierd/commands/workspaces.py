@@ -56,8 +56,14 @@ def delete_workspace(database: str, data_path: Path, name: str, *, yes: bool) ->
         )
         if not yes:
             click.confirm("Delete all of it? No command brings it back.", abort=True)
-        keys = asyncio.run(_delete(database, data_path, name))
+        left, keys = asyncio.run(_delete(database, data_path, name))
     click.echo(f"Workspace {name} was deleted.")
+    if left.sessions or left.profiles or left.directories:
+        click.echo(
+            f"Since the deletion began {left.sessions} sessions with {left.messages} messages, {left.profiles} "
+            f"profiles and {left.directories} directories were created in it. A daemon that needs no key serves it: "
+            "stop its clients, and run the command again."
+        )
     if keys:
         click.echo(
             "Its keys stay, revoked: there are no others, and without any key the database would be open to everybody."
@@ -69,13 +75,13 @@ async def _contents(database: str) -> list[WorkspaceContents]:
         return await storage.workspace_contents()
 
 
-async def _delete(database: str, data_path: Path, name: str) -> int:
-    """Delete a workspace and its markers on the disk; how many of its keys stay."""
+async def _delete(database: str, data_path: Path, name: str) -> tuple[WorkspaceContents, int]:
+    """Delete a workspace and its markers on the disk; what was created meanwhile, and how many of its keys stay."""
     from ..auth import DEFAULT_WORKSPACE
     from ..documents.marker_files import MarkerFiles
 
     async with open_existing(database) as storage:
-        await storage.delete_workspace(name)
-        # Else the next start of a daemon would make directories of them.
+        # First: from those that are left the next start of a daemon would make directories.
         await MarkerFiles(data_path, DEFAULT_WORKSPACE).remove_all(name)
-        return sum(key.workspace == name for key in await storage.list_keys())
+        left = await storage.delete_workspace(name)
+        return left, sum(key.workspace == name for key in await storage.list_keys())

@@ -56,10 +56,9 @@ WHERE workspace = :workspace
 """
 
 # An index has the sessions whose profile is not the built-in one, which this is the hash of.
-FORGET_CONTENT = """
+FORGET_CONTENTS = """
 DELETE FROM profile_content
 WHERE workspace = :workspace
-    AND hash = :hash
     AND NOT EXISTS (
         SELECT 1
         FROM profile
@@ -74,6 +73,8 @@ WHERE workspace = :workspace
             AND session.profile_hash <> 'ac02bdd358ace233d4e7c1c48af9b0cb1937e8c197742e7f248589273566cc27'
     )
 """
+
+FORGET_CONTENT = f"{FORGET_CONTENTS}    AND hash = :hash\n"
 
 ACTIVE = """
 SELECT name

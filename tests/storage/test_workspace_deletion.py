@@ -1,0 +1,47 @@
+"""The deletion of a workspace: what was there when it began is gone, also if others write to it meanwhile."""
+
+import asyncio
+from contextlib import suppress
+
+import pytest
+from msgspec import Raw
+
+from amplifierd.storage.model.errors import SessionNotFound
+from amplifierd.storage.model.interface import Storage
+from amplifierd.storage.model.profile_records import NewProfile, ProfilePatch
+from amplifierd.storage.model.records import NewMessage, NewSession
+
+W = "gone"
+SECONDS = 60
+
+
+async def test_what_is_created_during_the_deletion_stays(storage: Storage, other: Storage) -> None:
+    await storage.create_profile(W, NewProfile("a", version="1"))
+    old = [(await storage.create_session(W, NewSession(profile="a"))).id for _ in range(60)]
+    created: list[str] = []
+    begun = asyncio.Event()
+    overridden = NewSession(settings_overrides=ProfilePatch(version=Raw(b'"2"')))
+
+    async def write() -> None:
+        """Create one session after another, and go on writing to one from before."""
+        while True:
+            created.append((await other.create_session(W, overridden)).id)
+            begun.set()
+            with suppress(SessionNotFound):
+                await other.append_message(W, old[-1], NewMessage("more"))
+
+    writing = asyncio.create_task(write())
+    await begun.wait()
+    before = len(created)
+    left = await asyncio.wait_for(storage.delete_workspace(W), SECONDS)
+    writing.cancel()
+    with suppress(asyncio.CancelledError):
+        await writing
+    assert left.profiles == 0
+    assert 0 < left.sessions <= len(created) - before + 1
+    for session_id in old:
+        with pytest.raises(SessionNotFound):
+            await storage.get_session(W, session_id)
+    assert (await storage.session_profile(W, created[-1])).version == "2"
+    emptied = await storage.delete_workspace(W)
+    assert (emptied.sessions, emptied.messages, emptied.directories, emptied.answers) == (0, 0, 0, 0)
