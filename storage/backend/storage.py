@@ -172,10 +172,9 @@ class TransactionalStorage(
         return await self._write(workspace, once, Session, lambda change: sessions.resume(change, session_id, versions))
 
     async def lineage(self, workspace: str, session_id: str) -> Lineage:
+        await self._message_count(workspace, session_id)
+        bindings = key(workspace, session_id) | {"most": MAX_RELATIVES}
         session_id = canonical_id(session_id)
-        bindings = key(workspace, session_id)
-        await self._message_count(bindings)
-        bindings["most"] = MAX_RELATIVES
         ancestors = await self._rows.all(self.statements.ANCESTORS, bindings)
         children = await self._rows.all(self.statements.CHILDREN, bindings)
         return Lineage(
@@ -227,27 +226,31 @@ class TransactionalStorage(
         bindings = key(workspace, session_id)
         row = await self._rows.row(self.statements.MESSAGE, bindings | {"sequence": sequence})
         if row is None:
-            await self._message_count(bindings)
+            await self._message_count(workspace, session_id)
             raise MessageNotFound(session_id, sequence)
         return _decode_message(row[0])
 
     async def list_messages(self, workspace: str, session_id: str, query: MessageQuery) -> Transcript:
-        session_id = canonical_id(session_id)
-        bindings = key(workspace, session_id)
         # Where the first messages are does not depend on how many there are.
         any_count = not query.is_filtered and not query.from_end
-        first, last = sequences(MAX_SAFE_INTEGER if any_count else await self._message_count(bindings), query)
-        bindings |= {"first": first, "last": last, "end": first + MAX_JOINED}
+        count = MAX_SAFE_INTEGER if any_count else await self._message_count(workspace, session_id)
+        first, last = sequences(count, query)
+        bindings = key(workspace, session_id) | {"first": first, "last": last, "end": first + MAX_JOINED}
         if query.is_filtered:
-            return Transcript(session_id, await self._filtered_messages(query, bindings, first, last))
-        return Transcript(session_id, await self._messages(query, bindings))
+            listed = await self._filtered_messages(query, bindings, first, last)
+        else:
+            listed = await self._messages(query, bindings)
+            if not listed.first:
+                # It has none of these messages, or is not there.
+                await self._message_count(workspace, session_id)
+        return Transcript(canonical_id(session_id), listed)
 
     async def follow_session(self, workspace: str, session_id: str, *, after_event: str | None = None) -> Events:
-        session_id = canonical_id(session_id)
-        tail = await event_feed.session_tail(self._rows, self.statements, workspace, session_id, after_event)
+        canonical = canonical_id(session_id)
+        tail = await event_feed.session_tail(self._rows, self.statements, workspace, canonical, after_event)
         if tail is None:
             raise SessionNotFound(session_id)
-        return Events(event_feed.follow(tail, self._changes, workspace, session_id))
+        return Events(event_feed.follow(tail, self._changes, workspace, canonical))
 
     async def follow_sessions(self, workspace: str, *, after_event: str | None = None) -> Events:
         tail = await event_feed.workspace_tail(self._rows, self.statements, workspace, after_event)
@@ -283,11 +286,7 @@ class TransactionalStorage(
         joined = await self._joined(message_lists.joined_messages(self.dialect, query.order), bindings)
         if joined is not None:
             return Listing(joined)
-        listed = await self._listing(message_lists.messages(self.dialect, query.order), bindings)
-        if not listed.first:
-            # It has none of these messages, or is not there.
-            await self._message_count(bindings)
-        return listed
+        return await self._listing(message_lists.messages(self.dialect, query.order), bindings)
 
     async def _filtered_messages(self, query: MessageQuery, bindings: Bindings, first: int, last: int) -> Listing:
         next_cursor: str | None = None
@@ -300,10 +299,10 @@ class TransactionalStorage(
         listed = await self._listing(message_lists.filtered_messages(self.dialect, query), bindings, searching=True)
         return replace(listed, next_cursor=next_cursor, cursor_name=query.page_after)
 
-    async def _message_count(self, bindings: Bindings) -> int:
-        row = await self._rows.row(self.statements.MESSAGE_COUNT, bindings)
+    async def _message_count(self, workspace: str, session_id: str) -> int:
+        row = await self._rows.row(self.statements.MESSAGE_COUNT, key(workspace, session_id))
         if row is None:
-            raise SessionNotFound(str(bindings["id"]))
+            raise SessionNotFound(session_id)
         count: int = row[0]
         return count
 

@@ -1,5 +1,6 @@
 """Ids of sessions: capitals mean the same as lower case, and an import may bring a UUID of any version (RFC 9562)."""
 
+from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from typing import get_args
 from uuid import UUID, uuid1, uuid4, uuid5
@@ -7,7 +8,7 @@ from uuid import UUID, uuid1, uuid4, uuid5
 import pytest
 from msgspec.structs import replace
 
-from amplifierd.storage.model.errors import ImportInvalid
+from amplifierd.storage.model.errors import ImportInvalid, SessionNotFound
 from amplifierd.storage.model.interface import Storage
 from amplifierd.storage.model.records import (
     BatchMessage,
@@ -60,6 +61,36 @@ async def test_an_id_in_capitals_is_the_same_session(storage: Storage) -> None:
     assert [hit.session_id for hit in await records(hits, SearchHit)] == [session_id]
     await storage.delete_session(W, capitals)
     assert await storage.count_sessions(W) == 1
+
+
+NOBODY = "019AA8A4-7F7C-7c3e-9D2B-5B6F0F4F2A11"
+OPERATIONS: dict[str, Callable[[Storage], Awaitable[object]]] = {
+    "get_session": lambda storage: storage.get_session(W, NOBODY),
+    "update_session": lambda storage: storage.update_session(W, NOBODY, SessionPatch(name="x")),
+    "start_session": lambda storage: storage.start_session(W, NOBODY),
+    "complete_session": lambda storage: storage.complete_session(W, NOBODY),
+    "fail_session": lambda storage: storage.fail_session(W, NOBODY, Failure("x")),
+    "terminate_session": lambda storage: storage.terminate_session(W, NOBODY),
+    "resume_session": lambda storage: storage.resume_session(W, NOBODY),
+    "fork_session": lambda storage: storage.fork_session(W, NOBODY, Fork()),
+    "lineage": lambda storage: storage.lineage(W, NOBODY),
+    "delete_session": lambda storage: storage.delete_session(W, NOBODY),
+    "append_message": lambda storage: storage.append_message(W, NOBODY, NewMessage("x")),
+    "append_messages": lambda storage: storage.append_messages(W, NOBODY, NewMessages([BatchMessage("x")])),
+    "get_message": lambda storage: storage.get_message(W, NOBODY, 1),
+    "list_messages": lambda storage: storage.list_messages(W, NOBODY, MessageQuery()),
+    "list_messages, the last": lambda storage: storage.list_messages(W, NOBODY, MessageQuery(order="desc", limit=1)),
+    "list_messages of a role": lambda storage: storage.list_messages(W, NOBODY, MessageQuery(role="user")),
+    "follow_session": lambda storage: storage.follow_session(W, NOBODY),
+    "session_profile": lambda storage: storage.session_profile(W, NOBODY),
+}
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+async def test_an_error_names_an_unknown_session_as_the_request_did(storage: Storage, operation: str) -> None:
+    with pytest.raises(SessionNotFound) as raised:
+        await OPERATIONS[operation](storage)
+    assert str(raised.value).startswith(f"Session {NOBODY} not found")
 
 
 async def test_whoever_follows_a_session_in_capitals_is_told(storage: Storage) -> None:

@@ -36,12 +36,22 @@ class Copy(Unfinished, frozen=True):
     tokens: int = 0
     # The sums of usage, None if there is none.
     usage: UsageSum | None = None
+    # The id of the session as the request had it; one that was begun by an older program has none.
+    requested_id: str = ""
 
     @classmethod
     def of(cls, change: UnitOfWork, session_id: str, state: SessionState, last: int) -> Self:
         """A fork that begins now."""
         fork_id = new_session_id(change.now)
-        return cls(change.workspace, canonical_id(session_id), state.created_revision, fork_id, change.now, last)
+        return cls(
+            change.workspace,
+            canonical_id(session_id),
+            state.created_revision,
+            fork_id,
+            change.now,
+            last,
+            requested_id=session_id,
+        )
 
     @property
     def key(self) -> Bindings:
@@ -73,10 +83,11 @@ async def go_on(transaction: Transaction, statements: Statements, copy: Copy) ->
 
 async def finish(change: UnitOfWork, how: Fork, versions: Versions, copy: Copy) -> Session | Copy:
     """Open the fork, with the messages that have come meanwhile; if there are more than a piece it is still a copy."""
-    state = await change.state(copy.session_id, versions)
+    session_id = copy.requested_id or copy.session_id
+    state = await change.state(session_id, versions)
     if state.created_revision != copy.created_revision:
-        raise SessionNotFound(copy.session_id)
-    copy = replace(copy, last=_last(copy.session_id, state, how))
+        raise SessionNotFound(session_id)
+    copy = replace(copy, last=_last(session_id, state, how))
     if copy.last - copy.copied > removal.MESSAGES_AT_ONCE:
         return copy
     copy = await _copy_piece(change.transaction, change.statements, copy)
@@ -100,7 +111,7 @@ async def _copy_piece(transaction: Transaction, statements: Statements, copy: Co
     piece, _ = await next_piece(transaction, key, copy.copied, copy.last, removal.MESSAGES_AT_ONCE)
     if not piece:
         # It was deleted meanwhile.
-        raise SessionNotFound(copy.session_id)
+        raise SessionNotFound(copy.requested_id or copy.session_id)
     last = piece[-1][0]
     bindings = key | {"fork_id": copy.fork_id, "after": copy.copied, "last": last}
     await transaction.row(statements.FORK_MESSAGES, bindings)
