@@ -6,6 +6,7 @@ from .model.database_url import without_password
 from .model.errors import DatabaseUnusable
 from .model.interface import Storage
 from .model.maintenance import Maintenance
+from .sql.temporary_files import MAX_TEMPORARY_BYTES
 from .values.clock import DAY_SECONDS, Clock
 
 
@@ -17,6 +18,7 @@ def open_storage(
     upgrade: bool = True,
     create: bool = True,
     single_machine: bool | None = None,
+    temporary_bytes: int = MAX_TEMPORARY_BYTES,
 ) -> Storage:
     """The storage that `url` names, not yet opened: use it with `async with`.
 
@@ -27,7 +29,8 @@ def open_storage(
     `clock`, by default this machine's. A database with an older schema is brought up to date, or refused without
     `upgrade`; one that is not there is created, or refused without `create`. A SQLite file that other
     machines may reach is refused, unless `single_machine` says that none of them uses it; if that is None, what was
-    said before counts. Raises `DatabaseUnusable` for another URL.
+    said before counts. Long lists and imports that are under way have `temporary_bytes` of temporary files together;
+    past that they raise `StorageUnavailable`. Raises `DatabaseUnusable` for another URL.
     """
     # Imported here: whoever uses one database needs not wait for the other's driver.
     path = path_of(url)
@@ -41,10 +44,18 @@ def open_storage(
             upgrade=upgrade,
             create=create,
             single_machine=single_machine,
+            temporary_bytes=temporary_bytes,
         )
     from .postgres.store import PostgresStorage
 
-    return PostgresStorage(url, idempotency_ttl=idempotency_ttl, clock=clock or Clock(), upgrade=upgrade, create=create)
+    return PostgresStorage(
+        url,
+        idempotency_ttl=idempotency_ttl,
+        clock=clock or Clock(),
+        upgrade=upgrade,
+        create=create,
+        temporary_bytes=temporary_bytes,
+    )
 
 
 def open_existing(url: str) -> Storage:

@@ -16,6 +16,7 @@ from ..operations.unit_of_work import UnitOfWork
 from ..sql.dialect import Dialect
 from ..sql.ports import Bindings, Reader, Transaction
 from ..sql.statements.sessions import Statements
+from ..sql.temporary_files import TemporaryDisk
 from ..values.clock import Clock
 
 Answer = TypeVar("Answer")
@@ -32,6 +33,7 @@ class Transactions(ABC):
     dialect: Dialect
     _idempotency_ttl: float
     _clock: Clock
+    _disk: TemporaryDisk
     _rows: Reader
     _changes: ChangeNotifier
     _removals: Removals

@@ -27,7 +27,7 @@ class TransactionalTransfer(Transactions):
     async def import_sessions(
         self, workspace: str, export: Export, on_conflict: OnConflict, *, once: IdempotentRequest | None = None
     ) -> ImportReport:
-        with closing(ImportStaging(token_hex() if once is None else once.key)) as upload:
+        with closing(ImportStaging(token_hex() if once is None else once.key, self._disk)) as upload:
             there: str | None = None
             sessions_before = 0
             async with aclosing(export.batches) as batches:

@@ -94,12 +94,15 @@ class PostgresStorage(TransactionalStorage):
     statements = PostgresStatements()
     dialect = DIALECT
 
-    def __init__(self, url: str, *, idempotency_ttl: float, clock: Clock, upgrade: bool, create: bool) -> None:
+    def __init__(
+        self, url: str, *, idempotency_ttl: float, clock: Clock, upgrade: bool, create: bool, temporary_bytes: int
+    ) -> None:
         self.url = url
         self._upgrade = upgrade
         self._create = create
         self._idempotency_ttl = idempotency_ttl
         self._clock = clock
+        self._disk = TemporaryDisk(temporary_bytes)
 
     async def open(self) -> None:
         self._pool = self._rows = await _open_database(
@@ -107,7 +110,6 @@ class PostgresStorage(TransactionalStorage):
         )
         self._tokenizer = Tokenizer()
         self._searches = ConcurrencyLimit(MAX_SEARCHES)
-        self._disk = TemporaryDisk()
         self._changes = ChangeNotifier(self._pool, self.statements, POLL_SECONDS)
         self._notifications = Notifications(self.url, self._changes.wake)
         self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)

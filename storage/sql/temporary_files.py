@@ -17,13 +17,13 @@ def spool_errors() -> Iterator[None]:
 
 
 # A list of 1,000,000 messages takes some 150 MiB.
-MAX_BYTES = 1024 * 1024 * 1024
+MAX_TEMPORARY_BYTES = 1024 * 1024 * 1024
 
 
 class TemporaryDisk:
-    """How much of the disk all lists that wait for their readers may take together, from whichever thread."""
+    """How much of the disk long lists and imports that are under way may take together, from whichever thread."""
 
-    def __init__(self, most_bytes: int = MAX_BYTES) -> None:
+    def __init__(self, most_bytes: int) -> None:
         self.bytes = 0
         self._most_bytes = most_bytes
         self._lock = threading.Lock()
@@ -33,8 +33,8 @@ class TemporaryDisk:
         with self._lock:
             if self.bytes + size > self._most_bytes:
                 raise StorageUnavailable(
-                    f"lists of {self.bytes} bytes wait for their readers already, and {self._most_bytes} are the most; "
-                    "read in pages, by `limit`"
+                    f"long lists and imports take {self.bytes} bytes of temporary files already, and the limit is "
+                    f"{self._most_bytes}; read lists in pages, by `limit`, and send imports in parts"
                 )
             self.bytes += size
 

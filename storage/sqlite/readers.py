@@ -27,9 +27,9 @@ MAX_WAITING = 256
 
 
 class Readers:
-    """The connections that read from the file at `path`."""
+    """The connections that read from the file at `path`; long lists wait for their readers on `disk`."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, disk: TemporaryDisk) -> None:
         self._path = path
         self._point = connect_reader(path, busy_timeout_ms=POINT_BUSY_TIMEOUT_MS)
         self.points = ConnectionRows(self._point)
@@ -40,7 +40,7 @@ class Readers:
         self._lent: set[apsw.Connection] = set()
         self._free = asyncio.Semaphore(MAX_CONNECTIONS)
         self._waiting = 0
-        self._disk = TemporaryDisk()
+        self._disk = disk
         self._threads = ThreadPoolExecutor(max_workers=4, thread_name_prefix="amplifierd-reader")
 
     def close(self) -> None:

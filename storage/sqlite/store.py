@@ -20,6 +20,7 @@ from ..model.records import Listing, SearchQuery
 from ..operations.expiry import Expiry
 from ..sql.dialect import Dialect
 from ..sql.ports import Bindings, Reader
+from ..sql.temporary_files import TemporaryDisk
 from ..values.clock import Clock
 from .checkpointer import Checkpointer
 from .connection import leave_one_file, write_nothing
@@ -82,6 +83,7 @@ class SQLiteStorage(TransactionalStorage):
         upgrade: bool,
         create: bool,
         single_machine: bool | None,
+        temporary_bytes: int,
     ) -> None:
         self.path = path
         self._single_machine = single_machine
@@ -89,6 +91,7 @@ class SQLiteStorage(TransactionalStorage):
         self._create = create
         self._idempotency_ttl = idempotency_ttl
         self._clock = clock
+        self._disk = TemporaryDisk(temporary_bytes)
 
     async def open(self) -> None:
         self._machine = lock_for_this_machine(Path(self.path), single_machine=self._single_machine)
@@ -106,7 +109,7 @@ class SQLiteStorage(TransactionalStorage):
         self._indexed = [workspace for (workspace,) in connection.execute(search_statements.INDEXED_WORKSPACES)]
         self._changes = ChangeNotifier(self.path)
         self._writer = Writer(connection, asyncio.get_running_loop(), self._changes.wake, self._index_written)
-        self._readers = Readers(self.path)
+        self._readers = Readers(self.path, self._disk)
         self._rows = self._readers.points
         self._write_check = WriteCheck(self._look_for_room, self._try_to_write)
         self._expiry = Expiry(self._forget_some_expired)

@@ -6,10 +6,13 @@ from pathlib import Path
 import pytest
 
 from amplifierd.storage import open_storage
+from amplifierd.storage.backend.storage import TransactionalStorage
 from amplifierd.storage.model.errors import SessionNotFound, StorageUnavailable
 from amplifierd.storage.model.interface import Storage
 from amplifierd.storage.model.records import Listing, Message, MessageQuery, NewMessage, NewSession
+from amplifierd.storage.sql.temporary_files import TemporaryDisk
 from amplifierd.storage.sqlite import checkpointer
+from exports import export_of, exported
 from reading import read, records
 
 W = "default"
@@ -89,10 +92,31 @@ async def test_a_transcript_is_whole_or_not_there(storage: Storage) -> None:
     assert seen <= {2}
 
 
+def disk_of(storage: Storage) -> TemporaryDisk:
+    """The budget of a storage's temporary files."""
+    assert isinstance(storage, TransactionalStorage)
+    return storage._disk  # noqa: SLF001  # no caller can tell
+
+
+async def test_imports_have_only_so_much_disk(storage: Storage) -> None:
+    session_id = await long_transcript(storage)
+    lines = await exported(storage)
+    disk = disk_of(storage)
+    disk._most_bytes = 100_000  # noqa: SLF001
+    with pytest.raises(StorageUnavailable, match="send imports in parts"):
+        await storage.import_sessions("other", export_of(lines), "fail")
+    assert disk.bytes == 0
+    assert await storage.count_sessions("other") == 0
+    disk._most_bytes = 100_000_000  # noqa: SLF001
+    await storage.import_sessions("other", export_of(lines), "fail")
+    assert disk.bytes == 0
+    assert (await storage.get_session("other", session_id)).message_count == 3_000
+
+
 async def test_waiting_lists_have_only_so_much_disk(storage: Storage) -> None:
     session_id = await long_transcript(storage)
     first = await listed(storage, session_id)
-    disk = storage._disk if storage.kind == "postgresql" else storage._readers._disk  # type: ignore[attr-defined]  # noqa: SLF001  # no caller can tell
+    disk = disk_of(storage)
     disk._most_bytes = 2 * disk.bytes  # noqa: SLF001
     second = await listed(storage, session_id)
     with pytest.raises(StorageUnavailable, match="read in pages, by `limit`"):

@@ -33,6 +33,7 @@ from amplifierd.storage.sql.statements import removals as removal_statements
 from amplifierd.storage.sql.statements import sessions as portable
 from amplifierd.storage.sql.statements.session_lists import SessionList, session_list
 from amplifierd.storage.sql.statements.sessions import Statements
+from amplifierd.storage.sql.temporary_files import TemporaryDisk
 from amplifierd.storage.sqlite import checkpointer
 from amplifierd.storage.sqlite.readers import Readers
 from amplifierd.storage.sqlite.search import statements as search_statements
@@ -226,7 +227,7 @@ async def test_what_a_reader_still_reads_at_the_end_is_given_up(path: Path) -> N
         connection.execute(ENDLESS)
 
     async with open_storage(f"sqlite:///{path}"):
-        readers = Readers(str(path))
+        readers = Readers(str(path), TemporaryDisk(0))
         reading = asyncio.create_task(readers.work(read))
         await asyncio.to_thread(begun.wait)
         readers.close()

@@ -16,6 +16,9 @@ from .options import FROM_ENVIRONMENT, database, may_create, sentences, workspac
 # Who imports from the command line has the file already; the bound is against a file that has no lines.
 MAX_LINE = 1024 * 1024 * 1024
 
+# A command has the disk of whoever starts it; the bound is against clients of a daemon.
+UNBOUNDED_BYTES = 2**63
+
 # An import that was broken off goes on within so long.
 RESUMED_SECONDS = 30 * DAY_SECONDS
 
@@ -62,7 +65,13 @@ def import_sessions(
 
     with sentences():
         reader = line_reader(load_document(CONTRACT), MAX_LINE)
-        storage = open_storage(database, upgrade=False, create=may_create, idempotency_ttl=RESUMED_SECONDS)
+        storage = open_storage(
+            database,
+            upgrade=False,
+            create=may_create,
+            idempotency_ttl=RESUMED_SECONDS,
+            temporary_bytes=UNBOUNDED_BYTES,
+        )
         report = asyncio.run(import_from(file, storage, workspace, reader, on_conflict))
     click.echo(
         f"Imported {report.sessions} sessions with {report.messages} messages; "
@@ -111,7 +120,9 @@ def copy_sessions(source: str, target: str) -> None:
     from .copy_database import copy
 
     with sentences():
-        copied = asyncio.run(copy(open_existing(source), open_storage(target, upgrade=False)))
+        copied = asyncio.run(
+            copy(open_existing(source), open_storage(target, upgrade=False, temporary_bytes=UNBOUNDED_BYTES))
+        )
     click.echo(
         f"{copied.sessions} sessions with {copied.messages} messages are the same in both, "
         f"{copied.found} of which were there before; checksum {copied.checksum}."

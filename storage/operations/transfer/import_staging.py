@@ -12,7 +12,7 @@ from ...model.errors import ImportInvalid
 from ...model.part_records import UsageSum, content_of
 from ...model.profile_records import ProfileSettings
 from ...model.records import ExportHeader, ExportLine, Message, Session
-from ...sql.temporary_files import spool_errors
+from ...sql.temporary_files import TemporaryDisk, spool_errors
 from ...values.clock import in_utc, is_told
 from ...values.json_text import MAX_SAFE_INTEGER
 from ...values.uuid7 import canonical_id
@@ -29,11 +29,13 @@ _decode = msgspec.json.Decoder(ExportLine).decode
 class ImportStaging:
     """Sessions with their messages: `add` them all, then `finish`, then `take` each with its `messages`.
 
-    `renames` are those of its sessions that are there already, for who keeps them.
+    `renames` are those of its sessions that are there already, for who keeps them. Its file is on `disk` until `close`.
     """
 
-    def __init__(self, seed: str) -> None:
+    def __init__(self, seed: str, disk: TemporaryDisk) -> None:
         self.renames = Renames(seed)
+        self._disk = disk
+        self._taken = 0
         self._file = TemporaryFile()  # noqa: SIM115  # `close` closes it
         self._line = 0
         self._session: Session | None = None
@@ -57,9 +59,11 @@ class ImportStaging:
         self.renames.close()
         with suppress(OSError):
             self._file.close()
+        self._disk.give_back(self._taken)
+        self._taken = 0
 
     def add(self, lines: list[ExportLine]) -> list[Session]:
-        """Take lines in; the sessions among them. Raises `ImportInvalid`."""
+        """Take lines in; the sessions among them. Raises `ImportInvalid`, `StorageUnavailable` if there is no room."""
         found: list[Session] = []
         lines = [_canonical(line) for line in lines]
         for line in lines:
@@ -73,8 +77,11 @@ class ImportStaging:
                 self._check_profile(line.profile)
             else:
                 self._check_header(line.header)
+        encoded = _encode_lines(lines)
+        self._disk.take(len(encoded))
+        self._taken += len(encoded)
         with spool_errors():
-            self._file.write(_encode_lines(lines))
+            self._file.write(encoded)
         return found
 
     def finish(self) -> None:
