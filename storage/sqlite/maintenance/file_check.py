@@ -21,11 +21,15 @@ _NO_MESSAGE = (None,) * 4
 _OF_WORDS = re.compile("fts5|inverted index", re.IGNORECASE)
 
 
-def faults(connection: apsw.Connection) -> list[str]:
-    """What SQLite finds wrong, the first ten faults: https://www.sqlite.org/pragma.html#pragma_integrity_check."""
+def faults(connection: apsw.Connection, *, is_quick: bool = False) -> list[str]:
+    """What SQLite finds wrong, the first ten faults; if it `is_quick` indexes are not compared with their tables.
+
+    See https://www.sqlite.org/pragma.html#pragma_integrity_check.
+    """
+    check = "quick_check" if is_quick else "integrity_check"
     found: list[str] = []
     try:
-        for (line,) in connection.execute(f"PRAGMA integrity_check({MAX_FAULTS})"):
+        for (line,) in connection.execute(f"PRAGMA {check}({MAX_FAULTS})"):
             found += str(line).splitlines()
     except (apsw.CorruptError, apsw.NotADBError) as error:
         found.append(str(error))
