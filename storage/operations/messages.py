@@ -70,7 +70,7 @@ async def append(
     key = change.key(session_id)
     if versions is not None or expected is not None:
         await _check(change, session_id, expected, versions)
-    last, timestamp = await _count(change, key, new)
+    last, timestamp = await _count(change, session_id, new)
     messages = numbered(new, timestamp, last)
     await change.transaction.insert_messages(key, messages)
     usage = usage_of(messages)
@@ -85,20 +85,19 @@ async def _check(change: UnitOfWork, session_id: str, expected: int | None, vers
         raise SequenceConflict(session_id, expected, next_sequence)
 
 
-async def _count(change: UnitOfWork, key: Bindings, new: Sequence[BatchMessage]) -> tuple[int, str]:
+async def _count(change: UnitOfWork, session_id: str, new: Sequence[BatchMessage]) -> tuple[int, str]:
     """Count messages that come; the last one's sequence, and their time."""
-    counted = key | {"count": len(new), "tokens": tokens_of(new), "most": MAX_SAFE_INTEGER}
+    counted = change.key(session_id) | {"count": len(new), "tokens": tokens_of(new), "most": MAX_SAFE_INTEGER}
     row = await change.run(change.statements.COUNT_MESSAGES, counted)
     if row is None:
-        await _start(change, counted)
+        await _start(change, session_id, counted)
         row = await change.run(change.statements.COUNT_MESSAGES, counted)
         assert row is not None, "A session that was started takes messages."
     sequence, timestamp = row
     return sequence, timestamp
 
 
-async def _start(change: UnitOfWork, counted: Bindings) -> None:
-    session_id = str(counted["id"])
+async def _start(change: UnitOfWork, session_id: str, counted: Bindings) -> None:
     status = (await change.state(session_id, None)).status
     if status != "created":
         raise SessionEnded(session_id, status)
