@@ -110,7 +110,7 @@ async def test_imports_have_only_so_much_disk(storage: Storage) -> None:
     disk._most_bytes = 100_000_000  # noqa: SLF001
     await storage.import_sessions("other", export_of(lines), "fail")
     assert disk.bytes == 0
-    assert (await storage.get_session("other", session_id)).message_count == 3_000
+    assert (await storage.get_session("other", session_id)).message_count == COUNT
 
 
 async def test_waiting_lists_have_only_so_much_disk(storage: Storage) -> None:
@@ -119,7 +119,7 @@ async def test_waiting_lists_have_only_so_much_disk(storage: Storage) -> None:
     disk = disk_of(storage)
     disk._most_bytes = 2 * disk.bytes  # noqa: SLF001
     second = await listed(storage, session_id)
-    with pytest.raises(StorageUnavailable, match="read in pages, by `limit`"):
+    with pytest.raises(StorageUnavailable, match="read lists in pages, by `limit`"):
         await listed(storage, session_id)
     for listing in (first, second):
         assert len(await records(listing, Message)) == COUNT
