@@ -35,6 +35,10 @@ class Data:
         """Append a message."""
         self._answer("POST", f"/sessions/{session_id}/messages", json={"content": content})
 
+    def append_parts(self, session_id: str, parts: list[dict[str, str]]) -> None:
+        """Append a message of parts."""
+        self._answer("POST", f"/sessions/{session_id}/messages", json={"parts": parts})
+
     def of_one_text(self, content: str) -> str:
         """The id of a new session with one message."""
         session_id = self.session()

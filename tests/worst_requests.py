@@ -170,6 +170,43 @@ def _deep_merge_patches(data: Data) -> Ask:
     return Ask("PATCH", f"/sessions/{data.session()}", text.encode(), _JSON)
 
 
+def _many_parts(data: Data) -> Ask:
+    parts = [{"type": "text", "text": ""}] * 100_000
+    return _json("POST", f"/sessions/{data.session()}/messages", {"parts": parts})
+
+
+def _many_calls(data: Data) -> Ask:
+    """As many calls as the values of a body allow, each with the same results in the next message."""
+    calls = [{"type": "tool_call", "call": f"call {number}", "name": "x", "input": ""} for number in range(900)]
+    results = [{"type": "tool_result", "call": f"call {number}"} for number in range(900)]
+    messages = [{"parts": calls}, {"parts": results}] * 12
+    return _json("POST", f"/sessions/{data.session()}/messages/batch", {"messages": messages})
+
+
+def _large_native(data: Data) -> Ask:
+    part = {"type": "text", "text": "", "native": {"x": "x" * (8 * MIB - 1_000)}}
+    return _json("POST", f"/sessions/{data.session()}/messages", {"parts": [part]})
+
+
+def _deep_native(data: Data) -> Ask:
+    text = '{"parts":[{"type":"data","kind":"x","value":' + "[" * 97 + '"' + "x" * (7 * MIB) + '"' + "]" * 97 + "}]}"
+    return Ask("POST", f"/sessions/{data.session()}/messages", text.encode(), _JSON)
+
+
+def _wrong_parts(data: Data) -> Ask:
+    parts = [{"type": "tool_call"}] * 1_000
+    messages = {"messages": [{"parts": parts}] * 40}
+    return _json("POST", f"/sessions/{data.session()}/messages/batch", messages)
+
+
+def _search_in_outputs(data: Data) -> Ask:
+    session_id = data.session()
+    part = {"type": "tool_result", "call": "x", "output": "outword " * (MIB // 8)}
+    for _ in range(8):
+        data.append_parts(session_id, [part])
+    return Ask("GET", f"/search?q=outword&in=tools&session_id={session_id}")
+
+
 def _large_contexts(data: Data) -> Ask:
     session_id = data.session(context={"text": "x" * (7 * MIB)})
     return Ask("GET", f"/sessions/{session_id}")
@@ -213,6 +250,12 @@ TABLE = [
     Row("messages of 8 MiB of escapes", ("sendMessage",), _escapes),
     Row("batches of 40,000 empty objects", ("sendMessages",), _empty_objects),
     Row("merge patches 97 levels deep around 7 MiB", ("updateSession",), _deep_merge_patches),
+    Row("messages of 100,000 parts", ("sendMessage",), _many_parts),
+    Row("batches of 10,800 calls and their results", ("sendMessages",), _many_calls),
+    Row("parts with 8 MiB of native", ("sendMessage",), _large_native),
+    Row("parts 97 levels deep around 7 MiB", ("sendMessage",), _deep_native),
+    Row("batches of 40,000 parts without what they need", ("sendMessages",), _wrong_parts),
+    Row("search in 8 MiB of outputs of tools", ("searchMessages",), _search_in_outputs),
 ]
 
 # Measured, and not yet held to the bounds: who mends one moves it to the table.

@@ -44,6 +44,7 @@ func main() {
 	step("create a session", c.create)
 	step("read it back", c.readBack)
 	step("send three messages", c.sendMessages)
+	step("send parts", c.sendParts)
 	step("list the transcript", c.listTranscript)
 	step("page back through the transcript", c.pageBack)
 	step("list sessions page by page", c.listSessions)
@@ -179,6 +180,50 @@ func (c *conversation) sendMessages() error {
 
 func (c *conversation) send(id string, body amplifierd.SendMessageRequest) (*amplifierd.Message, *http.Response, error) {
 	return c.client.MessagesAPI.SendMessage(background, id).SendMessageRequest(body).Execute()
+}
+
+func (c *conversation) sendParts() error {
+	waiting, err := c.open()
+	if err != nil {
+		return err
+	}
+	text := amplifierd.NewTextPart(amplifierd.TEXTPARTTYPE_TEXT, "Let me look.")
+	call := amplifierd.NewToolCallPart(amplifierd.TOOLCALLPARTTYPE_TOOL_CALL, "call_1", "weather", `{ "city": "Paris" }`)
+	body := amplifierd.NewSendMessageRequest()
+	body.SetRole(amplifierd.ROLE_ASSISTANT)
+	body.SetParts([]amplifierd.Part{amplifierd.TextPartAsPart(text), amplifierd.ToolCallPartAsPart(call)})
+	usage := amplifierd.NewUsageRequest()
+	usage.SetInputTokens(120)
+	usage.SetCost("0.0042")
+	body.SetUsage(*usage)
+	sent, _, err := c.send(waiting.Id, *body)
+	if err != nil {
+		return err
+	}
+	transcript, _, err := c.client.MessagesAPI.ListMessages(background, waiting.Id).OpenCalls(true).Execute()
+	if err != nil {
+		return err
+	}
+	var inputs []string
+	for _, m := range transcript.Messages {
+		for _, part := range m.Parts {
+			if part.ToolCallPart != nil {
+				inputs = append(inputs, part.ToolCallPart.Input)
+			}
+		}
+	}
+	read, _, err := c.client.SessionsAPI.GetSession(background, waiting.Id).Execute()
+	if err != nil {
+		return err
+	}
+	_, err = c.client.SessionsAPI.DeleteSession(background, waiting.Id).Execute()
+	return errors.Join(
+		err,
+		equal(sent.Content, "Let me look."),
+		equal(inputs, []string{call.Input}),
+		equal(read.Usage.InputTokens, int64(120)),
+		equal(read.Usage.GetCost()+read.Usage.GetCurrency(), "0.0042USD"),
+	)
 }
 
 func (c *conversation) listTranscript() error {
@@ -422,7 +467,7 @@ func refused(response *http.Response, err error, status int) (*amplifierd.Proble
 }
 
 func message(content string, role amplifierd.Role, metadata map[string]any) amplifierd.SendMessageRequest {
-	return amplifierd.SendMessageRequest{Content: content, Role: &role, Metadata: metadata}
+	return amplifierd.SendMessageRequest{Content: &content, Role: &role, Metadata: metadata}
 }
 
 func equal(found, expected any) error {

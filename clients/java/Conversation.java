@@ -37,6 +37,7 @@ import amplifierd.client.model.HealthStatus;
 import amplifierd.client.model.LivenessStatus;
 import amplifierd.client.model.Message;
 import amplifierd.client.model.ModuleConfig;
+import amplifierd.client.model.Part;
 import amplifierd.client.model.Problem;
 import amplifierd.client.model.Profile;
 import amplifierd.client.model.ProfileSettings;
@@ -48,7 +49,12 @@ import amplifierd.client.model.ServiceState;
 import amplifierd.client.model.Session;
 import amplifierd.client.model.SessionStatus;
 import amplifierd.client.model.SessionSummary;
+import amplifierd.client.model.TextPart;
+import amplifierd.client.model.TextPartType;
+import amplifierd.client.model.ToolCallPart;
+import amplifierd.client.model.ToolCallPartType;
 import amplifierd.client.model.Transcript;
+import amplifierd.client.model.UsageRequest;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -100,6 +106,7 @@ public final class Conversation {
     step("create a session", () -> conversation.session = conversation.open());
     step("read it back", conversation::readBack);
     step("send three messages", conversation::sendMessages);
+    step("send parts", conversation::sendParts);
     step("list the transcript", conversation::listTranscript);
     step("page back through the transcript", conversation::pageBack);
     step("list sessions page by page", conversation::listSessions);
@@ -169,6 +176,33 @@ public final class Conversation {
       sequences.add(message.getSequence());
     }
     equal(sequences, List.of(1L, 2L, 3L));
+  }
+
+  private void sendParts() throws Exception {
+    Session waiting = open();
+    TextPart text = new TextPart().type(TextPartType.TEXT).text("Let me look.");
+    ToolCallPart call =
+        new ToolCallPart()
+            .type(ToolCallPartType.TOOL_CALL)
+            .call("call_1")
+            .name("weather")
+            .input("{ \"city\": \"Paris\" }");
+    SendMessageRequest body =
+        new SendMessageRequest()
+            .role(Role.ASSISTANT)
+            .parts(List.of(new Part(text), new Part(call)))
+            .usage(new UsageRequest().inputTokens(120).cost("0.0042"));
+    equal(send(waiting, body).getContent(), "Let me look.");
+    Transcript transcript =
+        messages.listMessages(
+            APIListMessagesRequest.newBuilder().sessionId(id(waiting)).openCalls(true).build());
+    List<Part> parts = transcript.getMessages().get(0).getParts();
+    equal(parts.get(0).getTextPart().getText(), text.getText());
+    equal(parts.get(1).getToolCallPart().getInput(), call.getInput());
+    Session read = read(id(waiting));
+    equal(read.getUsage().getInputTokens(), 120L);
+    equal(read.getUsage().getCost() + read.getUsage().getCurrency(), "0.0042USD");
+    remove(id(waiting));
   }
 
   private void listTranscript() throws Exception {

@@ -59,7 +59,13 @@ from amplifierd_client.models import (
     ServiceStatus,
     Session,
     SessionStatus,
+    SessionUsage,
+    TextPart,
+    TextPartType,
+    ToolCallPart,
+    ToolCallPartType,
     Transcript,
+    UsageRequest,
 )
 from amplifierd_client.types import Response
 
@@ -149,6 +155,25 @@ def send_messages(client: Client, session: Session) -> None:
     sent = [answered(send_message.sync(str(session.id), client=client, body=body), Message) for body in MESSAGES]
     equal([message.sequence for message in sent], [1, 2, 3])
     equal([message.metadata for message in sent], [SOURCE, Metadata(), Metadata()])
+
+
+def send_parts(client: Client) -> None:
+    """Send a message of parts, and read it among those with an open call."""
+    session_id = str(open_session(client).id)
+    call = ToolCallPart(ToolCallPartType.TOOL_CALL, "call_1", "weather", '{ "city": "Paris" }')
+    body = SendMessageRequest(
+        role=Role.ASSISTANT,
+        parts=[TextPart(TextPartType.TEXT, "Let me look."), call],
+        usage=UsageRequest(input_tokens=120, cost="0.0042"),
+    )
+    sent = answered(send_message.sync(session_id, client=client, body=body), Message)
+    equal((sent.content, sent.parts), ("Let me look.", body.parts))
+    waiting = answered(list_messages.sync(session_id, client=client, open_calls=True), Transcript)
+    parts = [part for message in waiting.messages for part in message.parts or []]
+    equal([part.input_ for part in parts if isinstance(part, ToolCallPart)], [call.input_])
+    usage = answered(answered(get_session.sync(session_id, client=client), Session).usage, SessionUsage)
+    equal((usage.input_tokens, usage.cost, usage.currency), (120, "0.0042", "USD"))
+    equal(delete_session.sync_detailed(session_id, client=client).status_code, 204)
 
 
 def list_transcript(client: Client, session: Session) -> None:
@@ -276,6 +301,8 @@ def main() -> None:
         equal(read(client, session), session)
     with step("send three messages"):
         send_messages(client, session)
+    with step("send parts"):
+        send_parts(client)
     with step("list the transcript"):
         list_transcript(client, session)
     with step("page back through the transcript"):

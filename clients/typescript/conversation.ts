@@ -85,6 +85,27 @@ async function sendMessages(session: Session): Promise<void> {
   equal(sequences, [1, 2, 3]);
 }
 
+async function sendParts(): Promise<void> {
+  const waiting = await open();
+  const call = { type: "tool_call", call: "call_1", name: "weather", input: '{ "city": "Paris" }' } as const;
+  const body = {
+    role: "assistant" as const,
+    parts: [{ type: "text" as const, text: "Let me look." }, call],
+    usage: { input_tokens: 120, cost: "0.0042" },
+  };
+  const sent = answered(await client.POST("/sessions/{session_id}/messages", { ...at(waiting), body }));
+  equal([sent.content, sent.parts], ["Let me look.", body.parts]);
+  const query = { open_calls: true };
+  const { messages } = answered(
+    await client.GET("/sessions/{session_id}/messages", { params: { ...at(waiting).params, query } }),
+  );
+  const inputs = messages.flatMap(({ parts }) => (parts ?? []).flatMap((it) => (it.type === "tool_call" ? [it.input] : [])));
+  equal(inputs, [call.input]);
+  const read = answered(await client.GET("/sessions/{session_id}", at(waiting)));
+  equal([read.usage?.inputTokens, read.usage?.cost, read.usage?.currency], [120, "0.0042", "USD"]);
+  equal((await client.DELETE("/sessions/{session_id}", at(waiting))).response.status, 204);
+}
+
 async function listTranscript(session: Session): Promise<void> {
   const transcript = answered(await client.GET("/sessions/{session_id}/messages", at(session)));
   equal(transcript.sessionId, session.id);
@@ -207,6 +228,7 @@ await step("create a profile and a directory", prepare);
 const session = await step("create a session", open);
 await step("read it back", () => readBack(session));
 await step("send three messages", () => sendMessages(session));
+await step("send parts", sendParts);
 await step("list the transcript", () => listTranscript(session));
 await step("page back through the transcript", () => pageBack(session));
 await step("list sessions page by page", () => listSessions(session));

@@ -210,6 +210,7 @@ class Storage(Profiles, Directories, Keys, Workspaces):
         Without a content it has that of its parts: their texts, those that belong to no call's result, with an empty
         line between two. Its parts are kept as they came, its calls are open until their results come, its usage goes
         into the session's sums.
+        An empty list of parts beside a content is as none.
         Raises `MessageInvalid` if it has neither, or both and they differ; `SessionEnded`, `SequenceConflict`.
         """
 

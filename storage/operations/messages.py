@@ -15,6 +15,8 @@ from ..values.json_text import MAX_SAFE_INTEGER
 from ..values.uuid7 import canonical_id
 from .unit_of_work import UnitOfWork
 
+NO_PARTS = b"[]"
+
 AnyMessage = TypeVar("AnyMessage", BatchMessage, NewMessage)
 
 
@@ -36,6 +38,9 @@ def _complete(new: AnyMessage, place: str) -> AnyMessage:
         if new.content is None:
             raise MessageInvalid(f"{place}/content", "is required unless there are parts")
         return new
+    if new.content is not None and bytes(new.parts) == NO_PARTS:
+        # Clients in some languages send an empty list where nothing is set.
+        return replace(new, parts=UNSET)
     content = content_of(new.parts)
     if new.content is None:
         return replace(new, content=content)

@@ -8,6 +8,7 @@ from typing import Any
 
 import asyncpg
 import pytest
+from msgspec import Raw
 
 from amplifierd.storage import open_storage
 from amplifierd.storage.model.directory_records import NewDirectory
@@ -88,6 +89,13 @@ def sessions(**query: Any) -> SessionList:
     return session_list(DIALECT, W, SessionQuery(**query))
 
 
+def calls_with_results() -> NewMessages:
+    """Tool calls, a message each, and the results of most."""
+    calls = [f'[{{"type":"tool_call","call":"{number}","name":"x","input":""}}]' for number in range(500)]
+    results = ",".join(f'{{"type":"tool_result","call":"{number}"}}' for number in range(495))
+    return NewMessages([BatchMessage(parts=Raw(each.encode())) for each in [*calls, f"[{results}]"]])
+
+
 def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
     yield plan
     for part in plan.get("Plans", []):
@@ -141,6 +149,7 @@ async def test_every_hot_statement_uses_its_index(url: str, statement: str, inde
         session = await storage.create_session(W, NewSession())
         turn = NewMessages([BatchMessage(content=f"word{number} " * 20) for number in range(500)])
         await storage.append_messages(W, session.id, turn)
+        await storage.append_messages(W, session.id, calls_with_results())
         await asyncio.gather(*(storage.create_session(W, NewSession()) for _ in range(1_000)))
         for number in range(100):
             await storage.resume_session(W, session.id, once=IdempotentRequest(str(number), sha256()))

@@ -90,6 +90,9 @@ async def test_content_is_what_texts_say_that_belong_to_no_result(storage: Stora
     assert (await storage.append_message(W, session.id, NewMessage(parts=said))).content == "A"
     assert (await storage.append_message(W, session.id, NewMessage("A", parts=said))).content == "A"
     assert (await storage.append_message(W, session.id, NewMessage(parts=parts()))).content == ""
+    # As generated Java sends it where no parts are set.
+    empty = await storage.append_message(W, session.id, NewMessage("A", parts=parts()))
+    assert (empty.content, empty.parts) == ("A", UNSET)
 
 
 @pytest.mark.parametrize("new", [NewMessage(), NewMessage("B", parts=parts({"type": "text", "text": "A"}))])
