@@ -136,7 +136,6 @@ def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
         (message_lists.filtered_messages(DIALECT, MessageQuery(role="user")), "message_pkey"),
         (message_lists.last_of_page(MessageQuery(role="user", order="desc")), "message_pkey"),
         (message_lists.filtered_messages(DIALECT, MessageQuery(open_calls=True)), "message_pkey"),
-        (message_lists.open_call(from_end=True), "tool_call_by_result"),
         (search_statements.search(frozenset(), "all", by_words=True), "search_by_lexeme"),
         (search_statements.search(frozenset(), "tools", by_words=True), "search_by_lexeme"),
         (search_statements.search(frozenset(), "all", by_words=False), "message_pkey"),

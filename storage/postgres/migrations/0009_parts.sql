@@ -26,9 +26,14 @@ CREATE TABLE tool_call (
 CREATE INDEX tool_call_by_call
     ON tool_call (workspace, session_id, call, result_sequence);
 
--- Those that are open, and those that a message has the results of.
+CREATE INDEX tool_call_open
+    ON tool_call (workspace, session_id, sequence)
+    WHERE result_sequence IS NULL;
+
+-- Those that a message has the results of.
 CREATE INDEX tool_call_by_result
-    ON tool_call (workspace, session_id, result_sequence, sequence);
+    ON tool_call (workspace, session_id, result_sequence)
+    WHERE result_sequence IS NOT NULL;
 
 -- Requests that arrived together, each of messages to one session, in one transaction and one round trip. The answer
 -- has a row for each request, in order: its last sequence and its time, or what was answered under its key before, or
