@@ -18,7 +18,7 @@ from fastapi import FastAPI
 from pydantic import BaseModel, ConfigDict, Field
 
 from amplifierd.app import BODY_DECODERS, RENDERERS
-from amplifierd.contract import Access, Credential, compile_contract, load_document
+from amplifierd.contract import Access, Credential, ErrorTable, compile_contract, load_document
 from amplifierd.settings import CONTRACT
 from amplifierd.storage.model.records import Message, NewMessage
 
@@ -76,7 +76,7 @@ def ours(*, check_responses: bool) -> App:
         load_document(CONTRACT),
         handlers="amplifierd.handlers",
         provided={"storage": NoStorage(), "version": "", "uptime": time.monotonic, "disk": None},
-        statuses={},
+        errors=ErrorTable({}),
         access=Access(everybody),
         version="",
         max_body=8 * 1024 * 1024,

@@ -8,7 +8,7 @@ from typing import Any
 
 from . import __version__
 from .auth import DEFAULT_WORKSPACE, Keyring
-from .contract import Access, AccessLog, Readiness, access_log, compile_contract, load_document
+from .contract import Access, AccessLog, ErrorTable, Readiness, access_log, compile_contract, load_document
 from .documents.markdown import markdown_of
 from .documents.marker_files import MarkerFiles
 from .documents.profile_file import profile_file, read_profile
@@ -16,9 +16,12 @@ from .settings import Settings
 from .storage.model.errors import (
     ContextTooLarge,
     DirectoryConflict,
+    DirectoryExists,
+    DirectoryInUse,
     DirectoryMetadataRefused,
     DirectoryNotAmplified,
     DirectoryPathRefused,
+    DirectoryUnwritable,
     IdempotencyAnswerNotKept,
     IdempotencyKeyInUse,
     IdempotencyKeyReused,
@@ -26,11 +29,16 @@ from .storage.model.errors import (
     MessageInvalid,
     MessageNotFound,
     NoActiveProfile,
+    ProfileActive,
     ProfileConflict,
+    ProfileExists,
     ProfileInvalid,
     ProfileNameReserved,
     ProfileNotFound,
+    ProfileReadOnly,
     SessionConflict,
+    SessionEnded,
+    SessionExists,
     SessionNotFound,
     SessionProfileUnknown,
     StorageUnavailable,
@@ -63,6 +71,32 @@ STATUSES: dict[type[Exception], int] = {
     IdempotencyAnswerNotKept: 409,
     ImportInvalid: 422,
     StorageUnavailable: 503,
+}
+
+# What a client reads where more helps than the fact: what to do, in the words of the contract.
+DETAILS: dict[type[Exception], str] = {
+    SessionEnded: "{error}; resume it first",
+    SessionExists: "{error}; skip it, or let it have a new id, by on_conflict",
+    SessionProfileUnknown: "{error}; updateSession gives it one that is here",
+    ProfileNotFound: "{error}; create it first (createProfile), or name another",
+    NoActiveProfile: "{error}; sessions get default until one is (activateProfile)",
+    ProfileExists: "{error}; change it (updateProfile), or take another name",
+    ProfileReadOnly: "{error}; change a copy of it (copyProfile)",
+    ProfileActive: "{error}. Deactivate it first.",
+    ProfileNameReserved: "The name {error.name} is reserved; a profile is not called active, nor x/activate or x/copy",
+    DirectoryNotAmplified: "{error}; amplify it first (createAmplifiedDirectory), or name another",
+    DirectoryExists: "{error}; change it (updateAmplifiedDirectory)",
+    DirectoryInUse: "{error}; delete them first, or say force=true",
+    DirectoryUnwritable: "{error}; see to that, or say create_marker=false",
+    IdempotencyKeyReused: "The Idempotency-Key {error.key!r} was used for another request; take a new one for this",
+    IdempotencyKeyInUse: (
+        "A request with the Idempotency-Key {error.key!r} is being handled by another process; wait for its answer, "
+        "then send this one again"
+    ),
+    IdempotencyAnswerNotKept: (
+        "The request with the Idempotency-Key {error.key!r} was done, and has no second effect; its answer is not kept "
+        "any more, for longer ones came since. Read what it has changed"
+    ),
 }
 
 # How an answer is written in a media type, and a body is read in one, by operation.
@@ -110,7 +144,7 @@ def create_app(
             "version": __version__,
             "uptime": lambda: time.monotonic() - started,
         },
-        statuses=STATUSES,
+        errors=ErrorTable(STATUSES, DETAILS),
         access=Access(
             Keyring(storage).credential,
             hosts=settings.hosts,

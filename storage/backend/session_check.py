@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from ..model.errors import DatabaseDamaged
+from ..model.database_errors import DatabaseDamaged
 from ..model.maintenance import Fault, Finding
 from ..model.records import Message
 from ..sql.ports import Row

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from .errors import DatabaseMissing, MaintenanceRefused
+from .database_errors import DatabaseMissing, MaintenanceRefused
 
 # Up to the last @ of the address: a password may have one that is not encoded.
 _PASSWORD = re.compile(r"(?<=://)([^/?#:@]*):[^/?#]*@")

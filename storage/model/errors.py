@@ -1,11 +1,15 @@
-"""What can be wrong with a request to the storage, as facts of the domain that carry the ids."""
+"""What can be wrong with a request to the storage, as facts of the domain that carry the ids.
+
+An error says what is wrong. What to do about it depends on how it was asked: the sentence for a client of the API is
+made in `app`, the one for a terminal in `commands`.
+"""
 
 import asyncio
 from collections.abc import Mapping
 
 
 class StorageError(Exception):
-    """Whatever a storage says no to; its text is a sentence for the person who reads it.
+    """Whatever a storage says no to; its text states the fact, for logs and as the start of other sentences.
 
     `members` are the numbers in that sentence which a program may want, by name.
     """
@@ -57,7 +61,7 @@ class SessionEnded(SessionConflict):
     """A session that has ended takes no messages."""
 
     def __init__(self, session_id: str, status: str) -> None:
-        super().__init__(f"Cannot append to session {session_id}: it is {status}; resume it first")
+        super().__init__(f"Cannot append to session {session_id}: it is {status}")
         self.session_id = session_id
         self.status = status
 
@@ -85,9 +89,7 @@ class SessionExists(SessionConflict):
     """A session that is to be imported is there already."""
 
     def __init__(self, session_id: str) -> None:
-        super().__init__(
-            f"Cannot import session {session_id}: it is there already; skip it, or let it have a new id, by on_conflict"
-        )
+        super().__init__(f"Cannot import session {session_id}: it is there already")
         self.session_id = session_id
 
 
@@ -123,7 +125,7 @@ class ProfileNotFound(StorageError):
     """There is no profile of this name."""
 
     def __init__(self, name: str) -> None:
-        super().__init__(f"Profile {name} not found; create it first (createProfile), or name another")
+        super().__init__(f"Profile {name} not found")
         self.name = name
 
 
@@ -131,16 +133,14 @@ class NoActiveProfile(StorageError):
     """No profile is active."""
 
     def __init__(self) -> None:
-        super().__init__("No profile is active; sessions get default until one is (activateProfile)")
+        super().__init__("No profile is active")
 
 
 class SessionProfileUnknown(StorageError):
     """The session came from elsewhere, without what its profile was."""
 
     def __init__(self, session_id: str, name: str) -> None:
-        super().__init__(
-            f"Session {session_id} came without its profile {name}; updateSession gives it one that is here"
-        )
+        super().__init__(f"Session {session_id} came without its profile {name}")
         self.session_id = session_id
         self.name = name
 
@@ -153,7 +153,7 @@ class ProfileExists(ProfileConflict):
     """There is a profile of this name already."""
 
     def __init__(self, name: str) -> None:
-        super().__init__(f"Profile {name} already exists; change it (updateProfile), or take another name")
+        super().__init__(f"Profile {name} already exists")
         self.name = name
 
 
@@ -161,7 +161,7 @@ class ProfileReadOnly(ProfileConflict):
     """The profile is built in."""
 
     def __init__(self, name: str) -> None:
-        super().__init__(f"Profile {name} is built in, and stays as it is; change a copy of it (copyProfile)")
+        super().__init__(f"Profile {name} is built in, and stays as it is")
         self.name = name
 
 
@@ -169,15 +169,15 @@ class ProfileActive(ProfileConflict):
     """The active profile can't be deleted."""
 
     def __init__(self, name: str) -> None:
-        super().__init__(f"Cannot delete active profile: {name}. Deactivate it first.")
+        super().__init__(f"Cannot delete active profile: {name}")
         self.name = name
 
 
 class ProfileNameReserved(StorageError):
-    """The name would be a path of the API's own."""
+    """No profile may have this name: addresses of profiles, and of what is done to them, have it in them."""
 
     def __init__(self, name: str) -> None:
-        super().__init__(f"The name {name} is reserved; a profile is not called active, nor x/activate or x/copy")
+        super().__init__(f"The profile name {name} is reserved")
         self.name = name
 
 
@@ -193,9 +193,7 @@ class DirectoryNotAmplified(StorageError):
     """There is no amplified directory of this path."""
 
     def __init__(self, relative_path: str) -> None:
-        super().__init__(
-            f"Directory {relative_path} is not amplified; amplify it first (createAmplifiedDirectory), or name another"
-        )
+        super().__init__(f"Directory {relative_path} is not amplified")
         self.relative_path = relative_path
 
 
@@ -207,7 +205,7 @@ class DirectoryExists(DirectoryConflict):
     """The directory is amplified already."""
 
     def __init__(self, relative_path: str) -> None:
-        super().__init__(f"Directory {relative_path} is amplified already; change it (updateAmplifiedDirectory)")
+        super().__init__(f"Directory {relative_path} is amplified already")
         self.relative_path = relative_path
 
 
@@ -216,7 +214,7 @@ class DirectoryInUse(DirectoryConflict):
 
     def __init__(self, relative_path: str, session_count: int) -> None:
         sessions = "1 session" if session_count == 1 else f"{session_count} sessions"
-        super().__init__(f"Directory {relative_path} has {sessions}; delete them first, or say force=true")
+        super().__init__(f"Directory {relative_path} has {sessions}")
         self.relative_path = relative_path
         self.members = {"sessionCount": session_count}
 
@@ -225,9 +223,7 @@ class DirectoryUnwritable(DirectoryConflict):
     """The disk does not let the directory be."""
 
     def __init__(self, relative_path: str, reason: str) -> None:
-        super().__init__(
-            f"Directory {relative_path} can't be on the disk: {reason}; see to that, or say create_marker=false"
-        )
+        super().__init__(f"Directory {relative_path} can't be on the disk: {reason}")
         self.relative_path = relative_path
 
 
@@ -258,7 +254,7 @@ class IdempotencyKeyReused(StorageError):
     """The key was used for another request."""
 
     def __init__(self, key: str) -> None:
-        super().__init__(f"The Idempotency-Key {key!r} was used for another request; take a new one for this")
+        super().__init__(f"The idempotency key {key!r} was used for another request")
         self.key = key
 
 
@@ -266,10 +262,7 @@ class IdempotencyKeyInUse(StorageError):
     """Another process is handling the request."""
 
     def __init__(self, key: str) -> None:
-        super().__init__(
-            f"A request with the Idempotency-Key {key!r} is being handled by another process; wait for its answer, "
-            "then send this one again"
-        )
+        super().__init__(f"A request with the idempotency key {key!r} is being handled by another process")
         self.key = key
 
 
@@ -277,10 +270,7 @@ class IdempotencyAnswerNotKept(StorageError):
     """The request under this key was done, and its answer was too long to be kept beside those of later requests."""
 
     def __init__(self, key: str) -> None:
-        super().__init__(
-            f"The request with the Idempotency-Key {key!r} was done, and has no second effect; its answer is not kept "
-            "any more, for longer ones came since. Read what it has changed"
-        )
+        super().__init__(f"The request with the idempotency key {key!r} was done; its answer is not kept any more")
         self.key = key
 
 
@@ -288,10 +278,7 @@ class WorkspaceNotFound(StorageError):
     """Nothing is kept for the workspace `name`, and no key opens it."""
 
     def __init__(self, name: str) -> None:
-        super().__init__(
-            f"There is no workspace {name}: it has no session, profile, directory or key. "
-            "`amplifierd keys list` tells the workspaces that have keys."
-        )
+        super().__init__(f"There is no workspace {name}: it has no session, profile, directory or key")
         self.name = name
 
 
@@ -299,7 +286,7 @@ class KeyNotFound(StorageError):
     """There is no key of that id."""
 
     def __init__(self, key_id: str) -> None:
-        super().__init__(f"There is no key {key_id!r}; `amplifierd keys list` tells the ids of those that there are.")
+        super().__init__(f"There is no key {key_id!r}")
         self.key_id = key_id
 
 
@@ -319,42 +306,3 @@ class NothingWritten(asyncio.CancelledError):
     """A write was cancelled before it took effect, and takes none any more."""
 
     nothing_written = True
-
-
-class DatabaseDamaged(StorageError):
-    """A part of the database can't be read as what it was; no other try succeeds. The text says what to do."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(
-            f"The database is damaged: {reason}. Run `amplifierd check`, which says how far, and restore a backup with "
-            "`amplifierd restore`."
-        )
-        self.reason = reason
-
-
-class DatabaseUnusable(StorageError):
-    """The database can't be opened at all; the text says why and what to do."""
-
-
-class DatabaseMissing(DatabaseUnusable):
-    """There is no database, and it may not be created; the text says how to create it."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(
-            f"{reason}; name another with --database, or create it: `amplifierd serve` does, and with --create "
-            "`amplifierd import` and `amplifierd keys create` do."
-        )
-
-
-class DatabaseOutOfDate(DatabaseUnusable):
-    """The schema of a database is older than this program's."""
-
-    def __init__(self, version: int, latest: int) -> None:
-        super().__init__(
-            f"The database has schema {version}, this program's is {latest}; `amplifierd serve` brings it up to date, "
-            "once every daemon of the older program is stopped."
-        )
-
-
-class MaintenanceRefused(StorageError):
-    """A backup, or its restoring, that can't be done like that; the text says why and what to do."""

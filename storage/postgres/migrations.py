@@ -2,7 +2,7 @@
 
 from importlib.resources import files
 
-from ..model.errors import DatabaseMissing, DatabaseOutOfDate, DatabaseUnusable
+from ..model.database_errors import DatabaseMissing, DatabaseOutOfDate, DatabaseUnusable
 from ..values.clock import DAY_SECONDS
 from .pool import SCHEMA, Connection
 from .pooler import refuse_another_schema

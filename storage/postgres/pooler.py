@@ -9,7 +9,7 @@ from secrets import token_hex
 
 import asyncpg
 
-from ..model.errors import DatabaseUnusable
+from ..model.database_errors import DatabaseUnusable
 from .pool import SCHEMA, Connection, connect
 
 # A pooler that takes turns may give back the same session once, by chance.

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import apsw
 
-from ..model.errors import DatabaseDamaged, StorageUnavailable
+from ..model.database_errors import DatabaseDamaged
+from ..model.errors import StorageUnavailable
 
 logger = logging.getLogger(__name__)
 

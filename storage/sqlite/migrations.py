@@ -6,7 +6,7 @@ from importlib.resources import files
 
 import apsw
 
-from ..model.errors import DatabaseOutOfDate, DatabaseUnusable
+from ..model.database_errors import DatabaseOutOfDate, DatabaseUnusable
 from .connection import switch_to_wal, transaction
 
 # "ampd" in ASCII tells our files from other programs' (https://www.sqlite.org/fileformat2.html#application_id).

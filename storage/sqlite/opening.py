@@ -6,8 +6,14 @@ from pathlib import Path
 
 import apsw
 
+from ..model.database_errors import (
+    DatabaseFileDamaged,
+    DatabaseFileInvalid,
+    DatabaseMissing,
+    DatabaseOutOfDate,
+    DatabaseUnusable,
+)
 from ..model.database_url import refuse_absent
-from ..model.errors import DatabaseMissing, DatabaseOutOfDate, DatabaseUnusable
 from .connection import connect_reader, connect_writer, has_moved, switch_to_wal
 from .files.database_files import OWN_MODE
 from .migrations import latest, migrate, refuse_another_program_s, refuse_newer
@@ -95,15 +101,9 @@ def _in_sentences(path: str, purpose: str) -> Iterator[None]:
     try:
         yield
     except apsw.NotADBError as error:
-        raise DatabaseUnusable(
-            f"The file {path} is not a SQLite database; name another. If it was amplifierd's it is damaged: restore a "
-            "backup with `amplifierd restore`."
-        ) from error
+        raise DatabaseFileInvalid(path) from error
     except apsw.CorruptError as error:
-        raise DatabaseUnusable(
-            f"The database {path} is damaged: {error}. "
-            "Run `amplifierd check`, which says how far, and restore a backup with `amplifierd restore`."
-        ) from error
+        raise DatabaseFileDamaged(path, str(error)) from error
     except (apsw.BusyError, apsw.LockedError) as error:
         raise DatabaseUnusable(
             f"Another program has locked the database {path}, and may be bringing it up to date; wait, and start again."

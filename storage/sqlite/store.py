@@ -15,7 +15,8 @@ from ..backend.concurrency_limit import ConcurrencyLimit
 from ..backend.storage import TransactionalStorage
 from ..backend.transactions import Effect, Work
 from ..backend.write_check import WriteCheck
-from ..model.errors import DatabaseDamaged, StorageUnavailable
+from ..model.database_errors import DatabaseDamaged
+from ..model.errors import StorageUnavailable
 from ..model.records import Listing, SearchQuery
 from ..operations.expiry import Expiry
 from ..sql.dialect import Dialect

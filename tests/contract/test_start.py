@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from amplifierd.app import BODY_DECODERS, RENDERERS
-from amplifierd.contract import Access, ContractError, Document, compile_contract, load_document
+from amplifierd.contract import Access, ContractError, Document, ErrorTable, compile_contract, load_document
 from amplifierd.settings import CONTRACT
 from amplifierd.storage.model.records import NewMessage, Session
 
@@ -36,7 +36,7 @@ def compile_document(document: Document, handlers: str) -> None:
         document,
         handlers=handlers,
         provided={"storage": None, "version": "", "uptime": None, "disk": None},
-        statuses={},
+        errors=ErrorTable({}),
         access=Access(nobody),
         version="",
         max_body=1,

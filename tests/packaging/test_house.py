@@ -4,6 +4,7 @@ Each list is an order: a folder imports those before it, and none after it. Modu
 """
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -32,6 +33,10 @@ PROGRAM = [
 # What of the storage is seen from outside.
 HANDLERS_SEE = {"interface", "records", "profile_records", "directory_records", "errors"}
 CONTRACT_SEES = {("storage", "model", "records"), ("storage", "values", "json_text")}
+
+# Operations, options, headers and commands: what to do about an error is said where it was asked (`app`, `commands`).
+OPERATIONS = re.findall(r"\boperationId: (\w+)", (Path(__file__).parents[2] / "openapi.yaml").read_text())
+API = re.compile(rf"\b({'|'.join(OPERATIONS)})\b|`amplifierd |(?<!\S)--[a-z]|\w=true|Idempotency-Key|\bserve\b --")
 
 HTTP = {"connexion", "starlette", "sse_starlette", "werkzeug", "jsonschema_rs", "jsonschema"}
 MAX_ENTRIES = 9
@@ -111,6 +116,13 @@ def test_backends_do_not_import_each_other(backend: str) -> None:
 def test_storage_imports_nothing_of_the_program() -> None:
     modules = [path for path in MODULES if name_of(path)[:1] == ("storage",)]
     assert [(path, name) for path in modules for name in imports(path) if name[:1] != ("storage",)] == []
+
+
+@pytest.mark.parametrize("path", [path for path in MODULES if name_of(path)[:1] == ("storage",)], ids=str)
+def test_storage_names_nothing_of_the_api(path: Path) -> None:
+    tree = ast.parse(path.read_text())
+    texts = [node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)]
+    assert [text for text in texts if API.search(text)] == []
 
 
 def test_contract_imports_point_one_way() -> None:

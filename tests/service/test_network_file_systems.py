@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from amplifierd.storage.model.errors import DatabaseUnusable
+from amplifierd.storage.model.database_errors import DatabaseUnusable
 from amplifierd.storage.sqlite.files.file_system import shared_file_system
 from amplifierd.storage.sqlite.files.machine_lock import lock_for_this_machine
 from daemon import Daemon, http_get, http_post
@@ -100,7 +100,7 @@ def test_a_file_on_a_disk_has_no_lock(tmp_path: Path, mounts: Path) -> None:
 
 
 def test_it_is_refused_unless_an_option_says_otherwise(tmp_path: Path, nfs: Path) -> None:
-    with pytest.raises(DatabaseUnusable, match=r"of type nfs4, which other machines .* serve --single-machine"):
+    with pytest.raises(DatabaseUnusable, match=r"of type nfs4, which other machines may write to"):
         lock_for_this_machine(tmp_path / "a.db", single_machine=False, mounts=nfs)
     with pytest.raises(DatabaseUnusable, match="of type nfs4"):
         lock_for_this_machine(tmp_path / "a.db", single_machine=None, mounts=nfs)

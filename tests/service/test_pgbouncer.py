@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from amplifierd.storage import open_storage
-from amplifierd.storage.model.errors import DatabaseUnusable
+from amplifierd.storage.model.database_errors import DatabaseUnusable
 from amplifierd.storage.model.interface import Storage
 from amplifierd.storage.model.records import NewMessage, NewSession
 from conftest import execute

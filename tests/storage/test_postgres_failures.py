@@ -6,7 +6,8 @@ import ssl
 import asyncpg
 import pytest
 
-from amplifierd.storage.model.errors import DatabaseDamaged, StorageUnavailable
+from amplifierd.storage.model.database_errors import DatabaseDamaged
+from amplifierd.storage.model.errors import StorageUnavailable
 from amplifierd.storage.postgres import pool as pool_module
 from amplifierd.storage.postgres.errors import as_storage_error
 from amplifierd.storage.postgres.pool import Pool

@@ -97,7 +97,7 @@ async def test_another_request_under_the_key_is_refused(storage: Storage, write:
     session_id = await active(storage)
     await storage.create_session(W, NewSession(), once=once())
     before = await everything(storage, session_id)
-    with pytest.raises(IdempotencyKeyReused, match="The Idempotency-Key 'k' was used for another request"):
+    with pytest.raises(IdempotencyKeyReused, match="The idempotency key 'k' was used for another request"):
         await WRITES[write](storage, session_id, once(fingerprint="g"))
     assert await everything(storage, session_id) == before
 

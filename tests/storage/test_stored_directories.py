@@ -82,7 +82,7 @@ async def test_the_root_is_always_there(storage: Storage) -> None:
 async def test_what_is_not_there(storage: Storage) -> None:
     await storage.create_directory("other", NewDirectory("a"))
     for path in ("a", "../a", "/a", ".amplified", "a\0", "x" * 2000):
-        with pytest.raises(DirectoryNotAmplified, match="is not amplified; amplify it first"):
+        with pytest.raises(DirectoryNotAmplified, match=r"is not amplified$"):
             await storage.get_directory(W, path)
         with pytest.raises(DirectoryNotAmplified):
             await storage.update_directory(W, path, DirectoryPatch())
@@ -189,7 +189,7 @@ async def test_a_directory_counts_its_sessions(storage: Storage) -> None:
     assert (await used("."))[0] == 20
     await storage.delete_session(W, one.id)
     assert await used("a") == (1, fork.created_at)
-    with pytest.raises(DirectoryInUse, match=r"^Directory a has 1 session; delete them first, or say force=true$"):
+    with pytest.raises(DirectoryInUse, match=r"^Directory a has 1 session$"):
         await storage.delete_directory(W, "a")
     await storage.delete_directory(W, "a", force=True)
     assert (await storage.get_session(W, fork.id)).amplified_dir == "a"

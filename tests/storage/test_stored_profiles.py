@@ -109,7 +109,7 @@ async def test_a_name_that_would_be_another_path_is_refused(storage: Storage, na
 
 async def test_what_is_not_there(storage: Storage) -> None:
     await storage.create_profile("other", NewProfile("a"))
-    with pytest.raises(ProfileNotFound, match=r"^Profile a not found; create it first"):
+    with pytest.raises(ProfileNotFound, match=r"^Profile a not found$"):
         await storage.get_profile(W, "a")
     with pytest.raises(ProfileNotFound):
         await storage.update_profile(W, "a", ProfilePatch())
@@ -192,7 +192,7 @@ async def test_one_profile_is_active_at_most(storage: Storage) -> None:
     assert not (await storage.get_profile(W, "a")).is_active
     with pytest.raises(NoActiveProfile):
         await storage.get_active_profile("other")
-    with pytest.raises(ProfileActive, match=r"^Cannot delete active profile: b\. Deactivate it first\.$"):
+    with pytest.raises(ProfileActive, match=r"^Cannot delete active profile: b$"):
         await storage.delete_profile(W, "b")
     for _ in range(2):
         await storage.deactivate_profile(W)
@@ -330,7 +330,7 @@ async def test_of_sessions_opened_together_each_gets_its_own_answer(storage: Sto
         *(storage.create_session(W, NewSession(profile=profile)) for profile in asked), return_exceptions=True
     )
     profiles = [str(it) if isinstance(it, BaseException) else it.profile for it in answers]
-    missing = "Profile b not found; create it first (createProfile), or name another"
+    missing = "Profile b not found"
     assert profiles == ["a", "default", missing, "default", missing, "a"]
     assert await storage.count_sessions(W) == 4
 

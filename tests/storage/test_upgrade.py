@@ -9,7 +9,8 @@ from msgspec import UNSET, Raw, UnsetType
 
 from amplifierd.storage import open_maintenance, open_storage
 from amplifierd.storage.backend.storage import TransactionalStorage
-from amplifierd.storage.model.errors import DatabaseOutOfDate, DatabaseUnusable, SessionProfileUnknown
+from amplifierd.storage.model.database_errors import DatabaseOutOfDate, DatabaseUnusable
+from amplifierd.storage.model.errors import SessionProfileUnknown
 from amplifierd.storage.model.interface import Storage
 from amplifierd.storage.model.records import NewMessage, SessionQuery, SessionSummary
 from amplifierd.storage.postgres import migrations as postgres_migrations
@@ -142,7 +143,7 @@ async def test_contents_of_profiles_that_nothing_has_are_deleted_by_an_upgrade(
 async def test_only_who_is_to_upgrade_a_database_does(empty_database: str, monkeypatch: pytest.MonkeyPatch) -> None:
     await first_version(empty_database, monkeypatch)
     for _ in range(2):
-        with pytest.raises(DatabaseOutOfDate, match=r"has schema 1, .* `amplifierd serve` brings it up"):
+        with pytest.raises(DatabaseOutOfDate, match=r"has schema 1, this program's is \d+$"):
             await open_and_close(open_storage(empty_database, upgrade=False))
     await open_and_close(open_storage(empty_database))
     await open_and_close(open_storage(empty_database, upgrade=False))

@@ -66,10 +66,13 @@ def sentences() -> Iterator[None]:
     from ..contract import Problem
     from ..storage.model.errors import StorageError
     from .copy_database import CopyDiffers
+    from .error_messages import message_of
 
     try:
         yield
     except Problem as problem:
         raise click.ClickException(problem.detail) from problem
-    except (CopyDiffers, StorageError) as error:
+    except CopyDiffers as error:
         raise click.ClickException(str(error)) from error
+    except StorageError as error:
+        raise click.ClickException(message_of(error)) from error

@@ -216,9 +216,15 @@ def serve(context: click.Context, /, **options: Any) -> None:
     from ..server.daemon import CannotListen
     from ..server.daemon import serve as run
     from ..server.data_path import DataPathUnusable
-    from ..storage.model.errors import DatabaseUnusable
+    from ..storage.model.database_errors import DatabaseUnusable
+    from .error_messages import message_of
 
     try:
         run(Settings(**options, parent=PARENT))
-    except (CannotListen, ContractError, DataPathUnusable, DatabaseUnusable) as error:
+    except CannotListen as error:
+        also = "" if error.database is None else f" And: {message_of(error.database)}"
+        raise click.ClickException(f"{error}{also}") from error
+    except DatabaseUnusable as error:
+        raise click.ClickException(message_of(error)) from error
+    except (ContractError, DataPathUnusable) as error:
         raise click.ClickException(str(error)) from error

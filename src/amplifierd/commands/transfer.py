@@ -37,7 +37,7 @@ def export_sessions(database: str, workspace: str, file: str) -> None:
     with sentences():
         kept_in = path_of(database)
         if kept_in is not None:
-            refuse_itself(Path(kept_in), Path(file))
+            refuse_itself(kept_in, Path(file))
         exported = asyncio.run(export_to(file, open_existing(database), workspace))
     click.echo(f"Exported {exported} sessions.", err=True)
 

@@ -16,7 +16,7 @@ from .access.security import Credential
 from .core.document import ContractError, Document, load_document
 from .core.ijson import NotIJson
 from .core.ijson import decode as decode_ijson
-from .core.problems import Problem, render
+from .core.problems import ErrorTable, Problem, render
 from .request.media_decoders import DecodedBody, DecodeError, LineTree
 from .request.ndjson import LineReader, line_reader
 from .serve.application import Access, compile_contract
@@ -31,6 +31,7 @@ __all__ = [
     "DecodeError",
     "DecodedBody",
     "Document",
+    "ErrorTable",
     "LineReader",
     "LineTree",
     "NotIJson",

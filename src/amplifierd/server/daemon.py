@@ -21,8 +21,8 @@ from ..app import create_app, sync_markers
 from ..contract import Readiness
 from ..settings import Settings
 from ..storage import open_existing, open_storage, path_of
+from ..storage.model.database_errors import DatabaseMissing, DatabaseOutOfDate, DatabaseUnusable
 from ..storage.model.database_url import without_password
-from ..storage.model.errors import DatabaseMissing, DatabaseOutOfDate, DatabaseUnusable
 from ..storage.model.interface import Storage
 from .data_path import check_data_path, refuse_unwritable
 from .ephemeral import ephemeral, forget, limit_life, say_where
@@ -46,7 +46,14 @@ WORKER_SECONDS = 60
 
 
 class CannotListen(Exception):
-    """The address can't be listened on, or should not be; a sentence that says why and what to do."""
+    """The address can't be listened on, or should not be; a sentence that says why and what to do.
+
+    `database` is why the database could not be served either.
+    """
+
+    def __init__(self, sentence: str, database: DatabaseUnusable | None = None) -> None:
+        super().__init__(sentence)
+        self.database = database
 
 
 def serve(settings: Settings) -> None:
@@ -196,7 +203,7 @@ def _listen_or_say_all(settings: Settings) -> socket.socket:
         try:
             asyncio.run(_look_at_database(settings.database))
         except DatabaseUnusable as other:
-            raise CannotListen(f"{error} And: {other}") from error
+            raise CannotListen(str(error), other) from error
         raise
 
 
@@ -211,7 +218,7 @@ async def _look_at_database(url: str) -> None:
     except DatabaseMissing:
         path = path_of(url)
         if path is not None:
-            _refuse_uncreatable(Path(path))
+            _refuse_uncreatable(path)
 
 
 def _refuse_uncreatable(path: Path) -> None:

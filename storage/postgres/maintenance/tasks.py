@@ -7,7 +7,7 @@ from pathlib import Path
 from ...backend.profile_check import CHECKS
 from ...backend.repair import repair_session
 from ...backend.session_check import check_sessions, directory_finding, read_record, total_findings
-from ...model.errors import MaintenanceRefused
+from ...model.database_errors import BackupsElsewhere
 from ...model.maintenance import Compacted, Contents, Finding, Maintenance, Progress, Restored
 from ...model.records import Message
 from ...operations.unit_of_work import UnitOfWork
@@ -39,10 +39,7 @@ FROM pg_catalog.pg_tables
 WHERE schemaname = $1
 """
 
-_OTHERS_DO = (
-    "PostgreSQL has its own backups: `pg_dump` and `pg_restore` for a database, `pg_basebackup` for a server. "
-    "`amplifierd export` writes a workspace to a file, `amplifierd copy` copies all of them into another database."
-)
+_OTHERS_DO = "PostgreSQL has its own backups: `pg_dump` and `pg_restore` for a database, `pg_basebackup` for a server"
 
 
 class PostgresMaintenance(Maintenance):
@@ -55,11 +52,11 @@ class PostgresMaintenance(Maintenance):
 
     async def back_up(self, file: Path, *, replace: bool, progress: Progress) -> Contents:
         del file, replace, progress  # of no use to it
-        raise MaintenanceRefused(_OTHERS_DO)
+        raise BackupsElsewhere(_OTHERS_DO)
 
     async def restore(self, file: Path, *, replace: bool, progress: Progress) -> Restored:
         del file, replace, progress  # of no use to it
-        raise MaintenanceRefused(_OTHERS_DO)
+        raise BackupsElsewhere(_OTHERS_DO)
 
     async def compact(self, *, full: bool, progress: Progress) -> Compacted:
         async with self._connection() as connection:

@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import apsw
 
-from ...model.errors import MaintenanceRefused
+from ...model.database_errors import MaintenanceRefused
 
 # What SQLite keeps beside a database: https://www.sqlite.org/tempfiles.html
 _LOGS = ("-wal", "-journal")

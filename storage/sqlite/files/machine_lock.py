@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from uuid import getnode
 
-from ...model.errors import DatabaseUnusable
+from ...model.database_errors import DatabaseFileShared, DatabaseUnusable
 from .file_system import MOUNTS, shared_file_system
 
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
@@ -54,12 +54,7 @@ def lock_for_this_machine(
         return MachineLock(None)
     beside = path.resolve().with_name(f"{path.resolve().name}-machine")
     if not (beside.exists() if single_machine is None else single_machine):
-        raise DatabaseUnusable(
-            f"The database {path} is on a file system of type {file_system}, which other machines may write to as "
-            "well: SQLite does not see them, and two daemons would lose each other's messages. Keep it on a disk of "
-            "this machine, use PostgreSQL, or say `amplifierd serve --single-machine` if no other machine ever uses "
-            "the file."
-        )
+        raise DatabaseFileShared(path, file_system)
     return _lock(path, beside, file_system, _place(boot_id))
 
 

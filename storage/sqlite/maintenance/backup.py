@@ -4,8 +4,8 @@ from pathlib import Path
 
 import apsw
 
+from ...model.database_errors import DatabaseDamaged, DatabaseUnusable, FileExists, MaintenanceRefused
 from ...model.database_url import refuse_itself
-from ...model.errors import DatabaseDamaged, DatabaseUnusable, MaintenanceRefused
 from ...model.maintenance import Contents, Progress, Restored
 from ...sql.statements.integrity import CONTENTS
 from ..files.database_files import close_log, part_of, put, unused
@@ -103,7 +103,7 @@ def _settle(part: Path, source: str) -> Contents:
 
 def _refuse_existing(file: Path, *, replace: bool) -> None:
     if not replace:
-        raise MaintenanceRefused(f"{file} is there already; name another, or replace it with --force.")
+        raise FileExists(file)
     if not file.is_file():
         raise MaintenanceRefused(f"{file} is no file; name another.")
 

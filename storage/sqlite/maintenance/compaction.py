@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import apsw
 
-from ...model.errors import MaintenanceRefused
+from ...model.database_errors import RebuildNeeded
 from ...model.maintenance import Progress
 from ..connection import connect_writer, switch_to_wal, transaction
 from ..files.database_files import in_use
@@ -34,10 +34,7 @@ def compact(path: Path, progress: Progress) -> None:
     connection = connect_writer(str(path))
     try:
         if connection.pragma("auto_vacuum") != _INCREMENTAL:
-            raise MaintenanceRefused(
-                f"{path} was made by an older amplifierd and cannot become smaller while it is served: "
-                "stop the daemon and run `amplifierd compact --full` once."
-            )
+            raise RebuildNeeded(path)
         _merge_index(connection)
         _free_pages(connection, progress)
         _empty_log(connection)

@@ -8,7 +8,7 @@ import apsw
 
 from ...backend.profile_check import CHECKS
 from ...backend.session_check import check_sessions, directory_finding, total_findings
-from ...model.errors import DatabaseDamaged
+from ...model.database_errors import DatabaseDamaged
 from ...model.maintenance import Finding
 from ...sql.ports import Row
 from ...sql.statements.integrity import DIRECTORY_TOTALS, PARTS, directory_uses

@@ -6,7 +6,7 @@ from pathlib import Path
 import apsw
 
 from ...backend.repair import repair_session
-from ...model.errors import DatabaseDamaged
+from ...model.database_errors import DatabaseDamaged
 from ...model.maintenance import Finding
 from ...operations.unit_of_work import UnitOfWork
 from ...values.clock import Clock

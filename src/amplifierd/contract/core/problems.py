@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from http import HTTPStatus
 
 from msgspec import UNSET, Struct, UnsetType, json
@@ -75,11 +76,32 @@ def problem_kind(error: type[Exception]) -> str:
     return re.sub(r"(?<=.)(?=[A-Z])", "-", error.__name__).lower()
 
 
-def problem_of(error: Exception, statuses: Mapping[type[Exception], int], request_id: str) -> Problem:
-    """The problem that `error` is: itself, a fact of the domain by its status, or a defect that says nothing inward."""
+@dataclass(frozen=True, slots=True)
+class ErrorTable:
+    """How errors of the domain are answered, by their type or one that they inherit: statuses, and details.
+
+    A detail is a format string over the `error`; without one the detail is the error's own text.
+    """
+
+    statuses: Mapping[type[Exception], int]
+    details: Mapping[type[Exception], str] = field(default_factory=dict)
+
+    def status(self, error: Exception) -> int | None:
+        """The status of the response, None if the error is a defect."""
+        return next((self.statuses[kind] for kind in type(error).__mro__ if kind in self.statuses), None)
+
+    def detail(self, error: Exception) -> str:
+        """The sentence that the client reads."""
+        kinds = type(error).__mro__
+        template = next((self.details[kind] for kind in kinds if kind in self.details), "{error}")
+        return template.format(error=error)
+
+
+def problem_of(error: Exception, table: ErrorTable, request_id: str) -> Problem:
+    """The problem that `error` is: itself, a fact of the domain by `table`, or a defect that says nothing inward."""
     if isinstance(error, Problem):
         return error
-    status = next((statuses[kind] for kind in type(error).__mro__ if kind in statuses), None)
+    status = table.status(error)
     if status is None:
         detail = f"The server failed on this request; its log tells why, under request id {request_id}."
         return Problem(500, "", detail)
@@ -92,9 +114,11 @@ def problem_of(error: Exception, statuses: Mapping[type[Exception], int], reques
         headers["ETag"] = f'"{members["version"]}"'
     kind = problem_kind(type(error))
     if pointer is None:
-        return Problem(status, kind, str(error), headers=headers, members=members)
+        return Problem(status, kind, table.detail(error), headers=headers, members=members)
     # A place in the body, as if a schema said so.
-    return Problem(status, "invalid-body", str(error), errors=[Violation(pointer, getattr(error, "detail", kind))])
+    return Problem(
+        status, "invalid-body", table.detail(error), errors=[Violation(pointer, getattr(error, "detail", kind))]
+    )
 
 
 def shorten(text: str, length: int) -> str:

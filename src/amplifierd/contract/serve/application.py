@@ -23,6 +23,7 @@ from ..compile.routing import Operations, Routing
 from ..core.document import ContractError, Document, Json
 from ..core.executor import SerialExecutor
 from ..core.paths import Paths
+from ..core.problems import ErrorTable
 from ..core.request_state import AdmissionLimit
 from ..core.schema import Schemas
 from ..request.media_decoders import BodyDecoder
@@ -66,7 +67,7 @@ def compile_contract(
     *,
     handlers: str,
     provided: Mapping[str, object],
-    statuses: Mapping[type[Exception], int],
+    errors: ErrorTable,
     access: Access,
     version: str,
     max_body: int,
@@ -80,7 +81,7 @@ def compile_contract(
 
     `handlers` is the package with a module for each tag and a function for each operationId, in snake_case;
     `provided` is what handlers may ask for by name besides what the contract gives them, and the `workspace` of the
-    request's credential; `statuses` says which status an error of the domain has; `renderers` write an operation's
+    request's credential; `errors` says how an error of the domain is answered; `renderers` write an operation's
     answer in a media type that is not JSON, `body_decoders` read a body in one; bodies, or their lines, have at most
     `max_body` bytes. With `check_responses` whatever is sent is held against the contract first; `access_log` is told
     of each request. Raises `ContractError` where document and handlers do not fit.
@@ -106,7 +107,7 @@ def compile_contract(
     middlewares: list[Any] = [
         partial(
             ErrorBoundary,
-            statuses=statuses,
+            errors=errors,
             gate=OriginCheck(access.hosts, access.origins),
             capacity=capacity,
             seconds=access.request_seconds,

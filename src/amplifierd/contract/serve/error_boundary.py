@@ -4,7 +4,7 @@ import asyncio
 import logging
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from itertools import count
 
 from starlette.requests import ClientDisconnect
@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ..access.origin_check import OriginCheck
 from ..access.probes import Probes
-from ..core.problems import RETRY_AFTER_SECONDS, Problem, problem_of, render
+from ..core.problems import RETRY_AFTER_SECONDS, ErrorTable, Problem, problem_of, render
 from ..core.request_state import AdmissionLimit, RequestState
 from ..request.header_limits import check_headers
 from ..response.etag import PRECONDITION_FAILED, explain
@@ -31,7 +31,7 @@ _ENDING = Problem(
 
 
 class ErrorBoundary:
-    """Serves `app` to the world, as `gate` lets it in and within `capacity`; `statuses` says which status a fact has.
+    """Serves `app` to the world, as `gate` lets it in and within `capacity`; `errors` says how a fact is answered.
 
     `probes` tells what is served at any load, and while the daemon starts. What is no request, as a server's start and
     end, passes through. A request whose response has not begun after `seconds` is cancelled, and is a 503 problem.
@@ -42,7 +42,7 @@ class ErrorBoundary:
     def __init__(
         self,
         app: ASGIApp,
-        statuses: Mapping[type[Exception], int],
+        errors: ErrorTable,
         gate: OriginCheck,
         capacity: AdmissionLimit,
         seconds: float,
@@ -50,7 +50,7 @@ class ErrorBoundary:
         access_log: AccessLog | None,
     ) -> None:
         self._app = app
-        self._statuses = statuses
+        self._errors = errors
         self._gate = gate
         self._capacity = capacity
         self._deadlines = Deadlines(seconds, self._cancel)
@@ -127,7 +127,7 @@ class ErrorBoundary:
             # Of how it came to its end its client knows already, or is told now.
             await self._answer_overdue(request_state, nothing_written=False)
             return
-        problem = problem_of(error, self._statuses, request_state.request_id)
+        problem = problem_of(error, self._errors, request_state.request_id)
         if problem.status == PRECONDITION_FAILED:
             explain(problem, scope["headers"])
         if problem.status == 500:

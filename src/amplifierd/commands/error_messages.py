@@ -1,0 +1,62 @@
+"""Errors of the storage as sentences for a terminal: the fact, and which command or option helps."""
+
+from ..storage.model.database_errors import (
+    BackupsElsewhere,
+    DatabaseDamaged,
+    DatabaseFileDamaged,
+    DatabaseFileInvalid,
+    DatabaseFileShared,
+    DatabaseMissing,
+    DatabaseOutOfDate,
+    FileExists,
+    HomeMissing,
+    MemoryNotShared,
+    RebuildNeeded,
+)
+from ..storage.model.errors import (
+    IdempotencyAnswerNotKept,
+    KeyNotFound,
+    SessionExists,
+    StorageError,
+    WorkspaceNotFound,
+)
+
+_CHECK = "Run `amplifierd check`, which says how far, and restore a backup with `amplifierd restore`."
+
+# Format strings over the `error`; every other error is its own sentence.
+MESSAGES: dict[type[StorageError], str] = {
+    SessionExists: "{error}; skip it, or let it have a new id, by --on-conflict",
+    IdempotencyAnswerNotKept: "{error}, for longer ones came since",
+    WorkspaceNotFound: "{error}. `amplifierd keys list` tells the workspaces that have keys.",
+    KeyNotFound: "{error}; `amplifierd keys list` tells the ids of those that there are.",
+    DatabaseDamaged: f"{{error}}. {_CHECK}",
+    DatabaseFileDamaged: f"{{error}}. {_CHECK}",
+    DatabaseFileInvalid: (
+        "{error}; name another. If it was amplifierd's it is damaged: restore a backup with `amplifierd restore`."
+    ),
+    DatabaseFileShared: (
+        "{error}. Keep it on a disk of this machine, use PostgreSQL, or say `amplifierd serve --single-machine` if no "
+        "other machine ever uses the file."
+    ),
+    DatabaseMissing: (
+        "{error}; name another with --database, or create it: `amplifierd serve` does, and with --create "
+        "`amplifierd import` and `amplifierd keys create` do."
+    ),
+    DatabaseOutOfDate: (
+        "{error}; `amplifierd serve` brings it up to date, once every daemon of the older program is stopped."
+    ),
+    HomeMissing: "{error}; name another with --database (AMPLIFIERD_DATABASE), or set HOME.",
+    MemoryNotShared: "{error}; use serve --ephemeral.",
+    FileExists: "{error}; name another, or replace it with --force.",
+    RebuildNeeded: "{error}: stop the daemon and run `amplifierd compact --full` once.",
+    BackupsElsewhere: (
+        "{error}. `amplifierd export` writes a workspace to a file, `amplifierd copy` copies all of them into another "
+        "database."
+    ),
+}
+
+
+def message_of(error: StorageError) -> str:
+    """What a person reads who started a command."""
+    template = next((MESSAGES[kind] for kind in type(error).__mro__ if kind in MESSAGES), "{error}")
+    return template.format(error=error)

@@ -1,0 +1,132 @@
+"""What can be wrong with a database as a whole, as facts; `commands` makes the sentences that say what to do."""
+
+from pathlib import Path
+
+from .errors import StorageError
+
+
+class DatabaseDamaged(StorageError):
+    """A part of the database can't be read as what it was; no other try succeeds."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"The database is damaged: {reason}")
+        self.reason = reason
+
+
+class DatabaseUnusable(StorageError):
+    """The database can't be opened at all; the text says why, and what is to be done to the database or its server."""
+
+
+class BackendMissing(DatabaseUnusable):
+    """No backend for the scheme of this URL is installed, only those for `schemes`."""
+
+    def __init__(self, url: str, schemes: tuple[str, ...]) -> None:
+        # An editable installation keeps the entry points of the day on which it was made.
+        installed = f"are for {', '.join(schemes)}" if schemes else "are none: install amplifierd again"
+        super().__init__(
+            f"The database URL {url!r} is not understood; write sqlite:///PATH or postgresql://USER@HOST/DATABASE. "
+            f"The backends that are installed {installed}."
+        )
+        self.url = url
+        self.schemes = schemes
+
+
+class BackendBroken(DatabaseUnusable):
+    """The backend that an entry point names can't be imported."""
+
+    def __init__(self, scheme: str, name: str, reason: str) -> None:
+        super().__init__(f"The backend {name} for {scheme}:// can't be imported: {reason}.")
+        self.scheme = scheme
+
+
+class DatabaseUrlInvalid(DatabaseUnusable):
+    """A URL of this scheme has another `form`."""
+
+    def __init__(self, url: str, form: str) -> None:
+        super().__init__(f"The database URL {url!r} is not understood; write {form}.")
+        self.url = url
+        self.form = form
+
+
+class HomeMissing(DatabaseUnusable):
+    """The path begins with a home directory that is unknown."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(f"The database {url} is in a home directory, and there is none")
+        self.url = url
+
+
+class MemoryNotShared(DatabaseUnusable):
+    """SQLite's own database in memory is one connection's."""
+
+    def __init__(self) -> None:
+        super().__init__("A database in memory can't be shared between connections")
+
+
+class DatabaseMissing(DatabaseUnusable):
+    """There is no database, and it may not be created."""
+
+
+class DatabaseOutOfDate(DatabaseUnusable):
+    """The schema of a database is older than this program's."""
+
+    def __init__(self, version: int, latest: int) -> None:
+        super().__init__(f"The database has schema {version}, this program's is {latest}")
+        self.version = version
+        self.latest = latest
+
+
+class DatabaseFileInvalid(DatabaseUnusable):
+    """The file is not what its database engine writes."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(f"The file {path} is not a SQLite database")
+        self.path = path
+
+
+class DatabaseFileDamaged(DatabaseUnusable):
+    """The file is damaged so far that it can't be opened."""
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(f"The database {path} is damaged: {reason}")
+        self.path = path
+
+
+class DatabaseFileShared(DatabaseUnusable):
+    """The file is where other machines may write to it as well."""
+
+    def __init__(self, path: Path, file_system: str) -> None:
+        super().__init__(
+            f"The database {path} is on a file system of type {file_system}, which other machines may write to as "
+            "well: SQLite does not see them, and two daemons would lose each other's messages"
+        )
+        self.path = path
+        self.file_system = file_system
+
+
+class MaintenanceRefused(StorageError):
+    """What can't be done to the database like that; the text says why, and what to do if that is all the same."""
+
+
+class FileExists(MaintenanceRefused):
+    """The file that is to be written is there already."""
+
+    def __init__(self, file: Path) -> None:
+        super().__init__(f"{file} is there already")
+        self.file = file
+
+
+class RebuildNeeded(MaintenanceRefused):
+    """The file can become smaller only by being written again."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(f"{path} was made by an older amplifierd and cannot become smaller while it is served")
+        self.path = path
+
+
+class BackupsElsewhere(MaintenanceRefused):
+    """Backups of this kind of database are its server's; `how` names its programs."""
+
+    def __init__(self, how: str) -> None:
+        super().__init__(how)
+        self.how = how

@@ -1,0 +1,41 @@
+"""PostgreSQL as a backend: the URLs `postgresql://USER@HOST/DATABASE`, or `postgres://`.
+
+What else a URL may have is libpq's: https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNSTRING-URIS
+"""
+
+from ..model.backend import Backend, StorageOptions
+from ..model.database_errors import DatabaseUrlInvalid
+from ..model.database_url import without_password
+from ..model.interface import Storage
+from ..model.maintenance import Maintenance
+
+
+class PostgresBackend(Backend):
+    """Keeps a database on a server that many machines share."""
+
+    def storage(self, url: str, options: StorageOptions) -> Storage:
+        _check(url)
+        # Imported here: whoever only asks what kind of database it is needs no driver.
+        from .store import PostgresStorage
+
+        return PostgresStorage(
+            url,
+            idempotency_ttl=options.idempotency_ttl,
+            clock=options.clock,
+            upgrade=options.upgrade,
+            create=options.create,
+            temporary_bytes=options.temporary_bytes,
+        )
+
+    def maintenance(self, url: str) -> Maintenance:
+        _check(url)
+        # As above.
+        from .maintenance.tasks import PostgresMaintenance
+
+        return PostgresMaintenance(url)
+
+
+def _check(url: str) -> None:
+    """Raises `DatabaseUrlInvalid` if nothing follows the scheme."""
+    if not url.partition("://")[2]:
+        raise DatabaseUrlInvalid(without_password(url), "postgresql://USER@HOST/DATABASE")

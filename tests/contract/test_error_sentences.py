@@ -1,0 +1,174 @@
+"""What a person reads of an error of the storage: a client in the words of the contract, a terminal in its commands."""
+
+from pathlib import Path
+
+import pytest
+
+from amplifierd.app import DETAILS, STATUSES
+from amplifierd.commands.error_messages import MESSAGES, message_of
+from amplifierd.contract import ErrorTable
+from amplifierd.storage.model.database_errors import (
+    BackupsElsewhere,
+    DatabaseDamaged,
+    DatabaseFileDamaged,
+    DatabaseFileInvalid,
+    DatabaseFileShared,
+    DatabaseMissing,
+    DatabaseOutOfDate,
+    FileExists,
+    HomeMissing,
+    MemoryNotShared,
+    RebuildNeeded,
+)
+from amplifierd.storage.model.errors import (
+    DirectoryExists,
+    DirectoryInUse,
+    DirectoryNotAmplified,
+    DirectoryUnwritable,
+    IdempotencyAnswerNotKept,
+    IdempotencyKeyInUse,
+    IdempotencyKeyReused,
+    KeyNotFound,
+    NoActiveProfile,
+    ProfileActive,
+    ProfileExists,
+    ProfileNameReserved,
+    ProfileNotFound,
+    ProfileReadOnly,
+    SessionEnded,
+    SessionExists,
+    SessionProfileUnknown,
+    StorageError,
+    WorkspaceNotFound,
+)
+
+CLIENT = [
+    (SessionEnded("1", "failed"), "Cannot append to session 1: it is failed; resume it first"),
+    (
+        SessionExists("1"),
+        "Cannot import session 1: it is there already; skip it, or let it have a new id, by on_conflict",
+    ),
+    (
+        SessionProfileUnknown("1", "p"),
+        "Session 1 came without its profile p; updateSession gives it one that is here",
+    ),
+    (ProfileNotFound("p"), "Profile p not found; create it first (createProfile), or name another"),
+    (NoActiveProfile(), "No profile is active; sessions get default until one is (activateProfile)"),
+    (ProfileExists("p"), "Profile p already exists; change it (updateProfile), or take another name"),
+    (ProfileReadOnly("p"), "Profile p is built in, and stays as it is; change a copy of it (copyProfile)"),
+    (ProfileActive("p"), "Cannot delete active profile: p. Deactivate it first."),
+    (
+        ProfileNameReserved("active"),
+        "The name active is reserved; a profile is not called active, nor x/activate or x/copy",
+    ),
+    (
+        DirectoryNotAmplified("{a}"),
+        "Directory {a} is not amplified; amplify it first (createAmplifiedDirectory), or name another",
+    ),
+    (DirectoryExists("a"), "Directory a is amplified already; change it (updateAmplifiedDirectory)"),
+    (DirectoryInUse("a", 2), "Directory a has 2 sessions; delete them first, or say force=true"),
+    (
+        DirectoryUnwritable("a", "no room"),
+        "Directory a can't be on the disk: no room; see to that, or say create_marker=false",
+    ),
+    (
+        IdempotencyKeyReused("k{0}"),
+        "The Idempotency-Key 'k{0}' was used for another request; take a new one for this",
+    ),
+    (
+        IdempotencyKeyInUse("k"),
+        "A request with the Idempotency-Key 'k' is being handled by another process; wait for its answer, then send "
+        "this one again",
+    ),
+    (
+        IdempotencyAnswerNotKept("k"),
+        "The request with the Idempotency-Key 'k' was done, and has no second effect; its answer is not kept any "
+        "more, for longer ones came since. Read what it has changed",
+    ),
+]
+
+TERMINAL = [
+    (
+        SessionExists("1"),
+        "Cannot import session 1: it is there already; skip it, or let it have a new id, by --on-conflict",
+    ),
+    (
+        IdempotencyAnswerNotKept("k"),
+        "The request with the idempotency key 'k' was done; its answer is not kept any more, for longer ones came "
+        "since",
+    ),
+    (
+        WorkspaceNotFound("w"),
+        "There is no workspace w: it has no session, profile, directory or key. `amplifierd keys list` tells the "
+        "workspaces that have keys.",
+    ),
+    (KeyNotFound("k"), "There is no key 'k'; `amplifierd keys list` tells the ids of those that there are."),
+    (
+        DatabaseDamaged("a page"),
+        "The database is damaged: a page. Run `amplifierd check`, which says how far, and restore a backup with "
+        "`amplifierd restore`.",
+    ),
+    (
+        DatabaseFileDamaged("a.db", "a page"),
+        "The database a.db is damaged: a page. Run `amplifierd check`, which says how far, and restore a backup with "
+        "`amplifierd restore`.",
+    ),
+    (
+        DatabaseFileInvalid("a.db"),
+        "The file a.db is not a SQLite database; name another. If it was amplifierd's it is damaged: restore a backup "
+        "with `amplifierd restore`.",
+    ),
+    (
+        DatabaseFileShared(Path("a.db"), "nfs"),
+        "The database a.db is on a file system of type nfs, which other machines may write to as well: SQLite does "
+        "not see them, and two daemons would lose each other's messages. Keep it on a disk of this machine, use "
+        "PostgreSQL, or say `amplifierd serve --single-machine` if no other machine ever uses the file.",
+    ),
+    (
+        DatabaseMissing("There is no database at {a}.db"),
+        "There is no database at {a}.db; name another with --database, or create it: `amplifierd serve` does, and "
+        "with --create `amplifierd import` and `amplifierd keys create` do.",
+    ),
+    (
+        DatabaseOutOfDate(1, 2),
+        "The database has schema 1, this program's is 2; `amplifierd serve` brings it up to date, once every daemon "
+        "of the older program is stopped.",
+    ),
+    (
+        HomeMissing("sqlite:///~/a.db"),
+        "The database sqlite:///~/a.db is in a home directory, and there is none; name another with --database "
+        "(AMPLIFIERD_DATABASE), or set HOME.",
+    ),
+    (
+        MemoryNotShared(),
+        "A database in memory can't be shared between connections; use serve --ephemeral.",
+    ),
+    (FileExists(Path("a.db")), "a.db is there already; name another, or replace it with --force."),
+    (
+        RebuildNeeded(Path("a.db")),
+        "a.db was made by an older amplifierd and cannot become smaller while it is served: stop the daemon and run "
+        "`amplifierd compact --full` once.",
+    ),
+    (
+        BackupsElsewhere("PostgreSQL has its own backups"),
+        "PostgreSQL has its own backups. `amplifierd export` writes a workspace to a file, `amplifierd copy` copies "
+        "all of them into another database.",
+    ),
+]
+
+
+@pytest.mark.parametrize(("error", "sentence"), CLIENT, ids=lambda it: type(it).__name__)
+def test_client_reads_what_to_do(error: StorageError, sentence: str) -> None:
+    table = ErrorTable(STATUSES, DETAILS)
+    assert table.detail(error) == sentence
+    assert table.status(error) is not None
+
+
+@pytest.mark.parametrize(("error", "sentence"), TERMINAL, ids=lambda it: type(it).__name__)
+def test_terminal_says_which_command_helps(error: StorageError, sentence: str) -> None:
+    assert message_of(error) == sentence
+
+
+def test_every_sentence_has_a_case() -> None:
+    assert {type(error) for error, _ in CLIENT} == set(DETAILS)
+    assert {type(error) for error, _ in TERMINAL} == set(MESSAGES)
