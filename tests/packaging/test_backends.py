@@ -1,0 +1,72 @@
+"""Backends are found by the scheme of a URL, also those of other packages, as docs/storage.md shows."""
+
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from amplifierd.storage import open_storage
+from amplifierd.storage.model.database_errors import BackendMissing, DatabaseUrlInvalid
+
+PAGE = (Path(__file__).parents[2] / "docs" / "storage.md").read_text()
+
+CONVERSATION = """
+import asyncio
+from amplifierd.storage import open_maintenance, open_storage, path_of
+from amplifierd.storage.model.records import NewMessage, NewSession
+
+async def converse():
+    async with open_storage("folder://a") as storage:
+        session = await storage.create_session("default", NewSession())
+        await storage.append_message("default", session.id, NewMessage("Hello!"))
+    contents = await open_maintenance("folder://a").contents()
+    assert (contents.sessions, contents.messages) == (1, 1), contents
+    assert path_of("folder://a").exists()
+
+asyncio.run(converse())
+"""
+
+
+def run(program: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    environment = {"PYTHONPATH": str(folder)}
+    command = [sys.executable, "-c", program]
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+
+
+def test_backend_of_the_page_is_found_and_used(tmp_path: Path) -> None:
+    [backend] = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+    [project] = re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)
+    [(name, value)] = tomllib.loads(project)["project"]["entry-points"]["amplifierd.storage"].items()
+    (tmp_path / "folder_backend.py").write_text(backend)
+    metadata = tmp_path / "folder_backend-1.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: folder-backend\nVersion: 1\n")
+    (metadata / "entry_points.txt").write_text(f"[amplifierd.storage]\n{name} = {value}\n")
+    outcome = run(CONVERSATION, tmp_path)
+    assert outcome.returncode == 0, outcome.stderr
+
+
+@pytest.mark.parametrize("url", ["nosuch://a", "nosuch:", ""])
+def test_unknown_scheme_names_those_that_are_installed(url: str) -> None:
+    with pytest.raises(BackendMissing, match=r"is not understood; write .* are for .*postgres, postgresql, sqlite\.$"):
+        open_storage(url)
+
+
+def test_password_of_an_invalid_url_is_not_told() -> None:
+    with pytest.raises(BackendMissing) as refused:
+        open_storage("nosuch://user:secret@host/a")
+    assert "secret" not in str(refused.value)
+
+
+@pytest.mark.parametrize("url", ["sqlite://", "sqlite:///", "postgresql://", "postgres://"])
+def test_url_without_a_place_is_refused(url: str) -> None:
+    with pytest.raises(DatabaseUrlInvalid, match="is not understood; write "):
+        open_storage(url)
+
+
+def test_one_backend_does_not_import_the_driver_of_another(tmp_path: Path) -> None:
+    program = "import sys; from amplifierd.storage import open_storage; open_storage({!r}); print({!r} in sys.modules)"
+    assert run(program.format("sqlite:///a.db", "asyncpg"), tmp_path).stdout == "False\n"
