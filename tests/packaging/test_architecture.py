@@ -1,0 +1,42 @@
+"""docs/architecture.md names files and functions that exist."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs/architecture.md").read_text()
+PLACES = sorted(set(re.findall(r"`([\w/]+\.py(?::[\w.]+)?)`", PAGE)))
+FOLDERS = sorted(set(re.findall(r"`([\w/]+/)`", PAGE)))
+
+
+def definitions(node: ast.AST, prefix: str = "") -> Iterator[str]:
+    """The qualified names of the functions and classes of a module."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            yield prefix + child.name
+            yield from definitions(child, f"{prefix}{child.name}.")
+
+
+def found(path: str) -> Path:
+    """A path of the repository, or of the package."""
+    return ROOT / path if (ROOT / path).exists() else ROOT / "src/amplifierd" / path
+
+
+def test_the_page_names_places() -> None:
+    assert len(PLACES) > 30
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_named_file_and_function_exist(place: str) -> None:
+    path, _, name = place.partition(":")
+    assert found(path).is_file()
+    assert not name or name in set(definitions(ast.parse(found(path).read_text())))
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_named_folder_exists(folder: str) -> None:
+    assert found(folder).is_dir()
