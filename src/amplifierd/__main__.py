@@ -6,9 +6,9 @@ from .server.signals import end_while_starting
 
 
 def main() -> None:
-    """Run the command that the arguments say; what can't be written or read is said in a sentence."""
+    """Run the command in the arguments; report failed reads and writes in a sentence."""
     if sys.argv[1:2] == ["serve"]:
-        # Before what takes long: most of a start is imports.
+        # Before the slow part: most of a start is imports.
         end_while_starting()
     from .commands.output import discard_standard_output, open_closed_streams
 

@@ -255,12 +255,12 @@ def test_keys_are_written_once_and_kept_as_digests(tmp_path: Path) -> None:
     ("arguments", "words"),
     [
         (["create"], "Missing option '--name'"),
-        (["create", "--name", " "], "' ' is no name: write what the key is for, in one line."),
-        (["create", "--name", "a\nb"], "'a\\nb' is no name"),
-        (["create", "--name", "x", "--workspace", "A b"], "'A b' is no name of a workspace"),
+        (["create", "--name", " "], "Invalid name ' ': write what the key is for, in one line."),
+        (["create", "--name", "a\nb"], "Invalid name 'a\\nb'"),
+        (["create", "--name", "x", "--workspace", "A b"], "Invalid workspace name 'A b'"),
         (["create", "--name", "x", "--scope", "root"], "'root' is not one of"),
-        (["create", "--name", "x", "--expires", "soon"], "'soon' is no duration; write 90d"),
-        (["create", "--name", "x", "--expires", "0d"], "'0d' is no duration; write 90d"),
+        (["create", "--name", "x", "--expires", "soon"], "Invalid duration 'soon': write 90d"),
+        (["create", "--name", "x", "--expires", "0d"], "Invalid duration '0d': write 90d"),
         (["revoke", "nobody"], "There is no key 'nobody'; `amplifierd keys list` tells"),
     ],
 )

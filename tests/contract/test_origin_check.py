@@ -163,19 +163,19 @@ def test_each_key_has_its_own_rate(tmp_path: Path) -> None:
 
 def test_what_is_no_rate_is_refused_at_the_start(tmp_path: Path) -> None:
     for rate in ("many", "0/second", "5/fortnight", "5/second;9/minute"):
-        with pytest.raises(RuntimeError, match=f"'{rate}' is no rate: .*Write 100/second"):
+        with pytest.raises(RuntimeError, match=f"Invalid rate '{rate}': .*Write 100/second"):
             Daemon(f"sqlite:///{tmp_path}/a.db", "--rate-limit", rate)
 
 
 def test_what_is_no_origin_is_refused_at_the_start(tmp_path: Path) -> None:
     for origin in ("app.example", "https://app.example/", "https://App.example", "https://*.example"):
-        with pytest.raises(RuntimeError, match=f"'{re.escape(origin)}' is no origin: write https://example.com"):
+        with pytest.raises(RuntimeError, match=f"Invalid origin '{re.escape(origin)}': write https://example.com"):
             Daemon(f"sqlite:///{tmp_path}/a.db", "--cors-origin", origin)
 
 
 def test_what_is_no_host_is_refused_at_the_start(tmp_path: Path) -> None:
     for host in ("a:80", "http://a", "*.a.example"):
-        with pytest.raises(RuntimeError, match=f"'{re.escape(host)}' is no name of a host: write example.com"):
+        with pytest.raises(RuntimeError, match=f"Invalid host '{re.escape(host)}': write example.com"):
             Daemon(f"sqlite:///{tmp_path}/a.db", "--allowed-hosts", host)
 
 

@@ -226,7 +226,7 @@ def test_an_export_replaces_a_file_once_it_is_whole(tmp_path: Path) -> None:
     limit = f"ulimit -f 512; exec {sys.executable} -m amplifierd export --database {database} {file}"
     broken_off = subprocess.run(["bash", "-c", limit], capture_output=True, text=True, check=False)
     assert broken_off.returncode == 1
-    assert f"The export can't be written to {file}: File too large." in broken_off.stderr
+    assert f"Cannot write the export to {file}: File too large." in broken_off.stderr
     assert file.read_text() == "the old one"
     assert run_amplifierd("export", "--database", database, str(link)).returncode == 0
     assert link.is_symlink()
@@ -291,7 +291,7 @@ def test_an_export_onto_a_full_disk_is_told(daemon: Daemon, path: str, target: s
         outcome = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, check=False)
     said = outcome.stderr.decode()
     assert outcome.returncode == 1
-    assert re.search("The export can't be written to (/dev/full|the standard output): No space left on device", said)
+    assert re.search("Cannot write the export to (/dev/full|standard output): No space left on device", said)
     assert "Exported" not in said.splitlines()[-1]
     assert "Traceback" not in said
 

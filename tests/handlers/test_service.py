@@ -39,7 +39,7 @@ def test_a_probe_asks_from_the_command_line(daemon: Daemon) -> None:
 def test_a_probe_that_gets_no_answer_fails(url: str) -> None:
     failed = probe("--url", url)
     assert (failed.returncode, failed.stdout) == (1, "")
-    assert re.fullmatch(f"Error: {url}/api/v1/health does not answer: .*\\.\n", failed.stderr)
+    assert re.fullmatch(f"Error: {url}/api/v1/health does not respond: .*\\.\n", failed.stderr)
 
 
 def probe(*options: str, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -159,7 +159,9 @@ def test_a_closed_output_is_one_sentence(tmp_path: Path, command: str) -> None:
         assert outcome.returncode == 1
         said = outcome.stderr.splitlines()[-1]
         assert re.fullmatch(
-            "Error: The (out|ex)p.* can't be written.*: (Bad file descriptor|No space left on device)[.]", said
+            "Error: (The output can't be written|Cannot write the export).*: "
+            "(Bad file descriptor|No space left on device)[.]",
+            said,
         )
         assert "Traceback" not in outcome.stderr
         assert "Exception ignored" not in outcome.stderr
@@ -247,7 +249,7 @@ def test_another_program_s_file_is_one_sentence(tmp_path: Path) -> None:
         (["serve", "--port", "70000"], "70000 is not in the range"),
         (["serve", "--workers", "0"], "0 is not in the range"),
         (["serve", "--idempotency-ttl", "1e12"], "1000000000000.0 is not in the range"),
-        (["serve", "--idempotency-ttl", "nan"], "nan is no number of seconds"),
+        (["serve", "--idempotency-ttl", "nan"], "nan is not a valid number of seconds"),
         (["serve", "--log-level", "loud"], "'loud' is not one of"),
         (["sevre"], "No such command 'sevre'"),
     ],

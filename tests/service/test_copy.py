@@ -117,7 +117,7 @@ async def test_what_differs_is_said_and_stays(
         await other.create_session(W, NewSession())
     refused = await asyncio.to_thread(copy, database, target)
     assert refused.returncode == 1
-    assert f"Session {filled[5].id} is not the same in both databases" in refused.stderr
+    assert f"Session {filled[5].id} differs between both databases" in refused.stderr
     async with open_storage(target) as other:
         assert (await other.get_session(W, filled[5].id)).name == "changed"
         await other.delete_session(W, filled[5].id)

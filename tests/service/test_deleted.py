@@ -144,7 +144,7 @@ def test_a_served_file_is_compacted(tmp_path: Path) -> None:
             told = done("compact", "--database", daemon.database)
             load.wait_for_more(20)
             load.stop()
-        sizes = re.search(r"took (\d+) bytes and takes (\d+) now", told)
+        sizes = re.search(r"had (\d+) bytes and now has (\d+)", told)
         assert sizes is not None, told
         assert int(sizes[2]) < int(sizes[1]) / 2
         assert "Nothing is wrong" in done("check", "--database", daemon.database)
@@ -203,7 +203,7 @@ def test_postgresql_is_compacted_while_it_is_served() -> None:
         assert len(search(client, kept)) == 10
         execute(server.url(), "CHECKPOINT")
         assert files_with(server.data / "base", gone)
-        assert re.search(r"took \d+ bytes and takes \d+ now", done("compact", "--database", daemon.database))
+        assert re.search(r"had \d+ bytes and now has \d+", done("compact", "--database", daemon.database))
         assert tables_with(server.url(), gone) == []
         assert asyncio.run(deleted_rows(server.url())) == 0
         assert len(search(client, kept)) == 10

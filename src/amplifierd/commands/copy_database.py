@@ -1,4 +1,4 @@
-"""`amplifierd copy`: every session of every workspace of one database into another, then both compared."""
+"""`amplifierd copy`: copy all sessions of all workspaces to another database, then compare both."""
 
 import hashlib
 import sys
@@ -14,7 +14,7 @@ from ..storage.model.interface import Storage
 from ..storage.model.records import Export, ExportHeader, ExportLine, Message, Session
 from .copy_settings import copy_contexts
 
-# An import is so many lines at least: what a copy that is cut off does not have to do again.
+# The minimum number of lines in one import; an interrupted copy does not repeat completed imports.
 LINES_AT_ONCE = 1_000
 
 _encode = msgspec.json.Encoder().encode
@@ -22,12 +22,12 @@ _HEADER = ExportLine(header=ExportHeader())
 
 
 class CopyDiffers(Exception):
-    """A session is not the same in both databases; a sentence that says which."""
+    """A session differs between both databases; the message names it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Copied:
-    """How much both databases have alike, and how many of the sessions were there before."""
+    """What both databases have in common, and how many of the sessions existed in the target before."""
 
     sessions: int
     messages: int
@@ -36,13 +36,13 @@ class Copied:
 
 
 async def copy(source: Storage, target: Storage) -> Copied:
-    """Copy what `target` lacks, keys, profiles and directories first, then compare the sessions. Shows how far it is.
+    """Copy what `target` lacks, keys, profiles and directories first, then compare the sessions. Shows progress.
 
-    A copy that was cut off goes on where it was: each session is there whole or not at all. Nobody may write to the
-    sessions meanwhile. Raises `CopyDiffers`.
+    An interrupted copy continues if it is run again: each session is copied completely or not at all. Nobody may
+    write to the sessions meanwhile. Raises `CopyDiffers`.
     """
     async with source, target:
-        # Before there is anything that they keep to themselves.
+        # Keys come first, so that no data is ever in a target without keys.
         for key in await source.list_keys():
             await target.copy_key(key)
         workspaces = await source.list_workspaces()
@@ -74,7 +74,7 @@ async def _copy(source: Storage, target: Storage, workspace: str, done: Callable
 
 
 class _Part:
-    """Lines from a session on that `target` lacks, to the end of one after so many; `next` is the session after."""
+    """At least `LINES_AT_ONCE` lines of whole sessions that `target` lacks; `next` is the session after them."""
 
     def __init__(
         self, lines: AsyncGenerator[ExportLine, None], first: ExportLine, target: Storage, workspace: str
@@ -133,7 +133,7 @@ async def _compare(source: Storage, target: Storage, workspace: str, done: Calla
     async with aclosing(_sums(source, workspace)) as ours, aclosing(_sums(target, workspace)) as theirs:
         async for ours_id, count, checksum in ours:
             there = await anext(theirs, None)
-            # Those that are only in the target are nobody's concern here.
+            # Sessions that are only in the target are ignored.
             while there is not None and there[0] < ours_id:
                 there = await anext(theirs, None)
             if there != (ours_id, count, checksum):
@@ -152,7 +152,7 @@ def _total(compared: list[Copied], found: int) -> Copied:
 
 
 async def _sums(storage: Storage, workspace: str) -> AsyncGenerator[tuple[str, int, bytes], None]:
-    """The id of each session, how many messages it has, and the SHA-256 of it and of them as they are exported."""
+    """The id of each session, its number of messages, and the SHA-256 of its exported lines."""
     session_id = ""
     messages = 0
     digest = hashlib.sha256()
@@ -170,6 +170,6 @@ async def _sums(storage: Storage, workspace: str) -> AsyncGenerator[tuple[str, i
 
 def _difference(session_id: str) -> str:
     return (
-        f"Session {session_id} is not the same in both databases: it was changed while it was copied, or later. "
-        "Stop what writes to it, delete it from the target, and copy again."
+        f"Session {session_id} differs between both databases: it was changed during the copy, or later. "
+        "Stop all writers, delete the session from the target, and copy again."
     )

@@ -1,4 +1,4 @@
-"""The profiles and directories of one database into another: what sessions that come later are opened in."""
+"""Copy profiles and directories, which future sessions use, from one database to another."""
 
 from collections.abc import AsyncIterator
 from contextlib import suppress
@@ -19,7 +19,7 @@ _directories = msgspec.json.Decoder(list[AmplifiedDirectory]).decode
 
 
 async def copy_contexts(source: Storage, target: Storage, workspace: str) -> None:
-    """Copy the profiles and directories that `target` lacks, and the active profile where it has none."""
+    """Copy the profiles and directories that `target` lacks, and the active profile if it has none."""
     async for name in _names(source, workspace):
         with suppress(ProfileExists):
             await target.create_profile(workspace, _new(await source.get_profile(workspace, name)))

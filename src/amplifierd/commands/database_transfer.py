@@ -1,4 +1,4 @@
-"""`amplifierd export`, `import` and `cleanup`: what the operations of those names do, on a database itself."""
+"""`amplifierd export`, `import` and `cleanup`: the operations of the same names, directly on a database."""
 
 import asyncio
 import hashlib
@@ -35,9 +35,9 @@ _encode_lines = msgspec.json.Encoder().encode_lines
 
 
 async def export_to(path: str, storage: Storage, workspace: str) -> int:
-    """Write every session of a workspace as NDJSON to a file, `-` is the standard output; how many there were.
+    """Write every session of a workspace as NDJSON to a file, or to standard output for `-`. Returns their number.
 
-    Shows how far it is. What it has written is on disk. Raises `click.ClickException` where that can't be, and
+    Shows progress. The output is on disk at the end. Raises `click.ClickException` if it cannot be written, and
     `WorkspaceNotFound`.
     """
     async with storage:
@@ -64,20 +64,20 @@ def _output(path: str) -> Iterator[IO[bytes]]:
         with writing(path) as file:
             yield file
     except BrokenPipeError:
-        # Who read it has enough.
+        # The reader has closed the pipe.
         raise
     except OSError as error:
-        name = "the standard output" if path == STANDARD else path
-        raise click.ClickException(f"The export can't be written to {name}: {error.strerror}.") from error
+        name = "standard output" if path == STANDARD else path
+        raise click.ClickException(f"Cannot write the export to {name}: {error.strerror}.") from error
 
 
 async def import_from(
     file: BinaryIO, storage: Storage, workspace: str, reader: LineReader, on_conflict: OnConflict
 ) -> ImportReport:
-    """Write the sessions of an export. Shows how far reading it is.
+    """Write the sessions of an export. Shows how much is read.
 
-    One that was broken off goes on where it was: what is written is recorded under a key made of the file's content,
-    until all of it is.
+    An interrupted import continues if it is run again: its progress is recorded under a key made of the file's
+    content, until it is complete.
     """
     with _seekable(file) as whole:
         digest = await asyncio.to_thread(_digest, whole)
@@ -87,20 +87,20 @@ async def import_from(
             with click.progressbar(length=size, label="Bytes read", file=sys.stderr) as bar:
                 export = Export(reader.read(_chunks(whole, bar.update)))
                 report = await storage.import_sessions(workspace, export, on_conflict, once=once)
-            # Whoever imports the same again wants what is gone since then.
+            # Importing the same file again must restore what was deleted since.
             await storage.forget_answer(workspace, once.key)
             return report
 
 
 async def clean_up(storage: Storage, workspace: str, which: CleanUp) -> CleanUpReport:
-    """Delete old sessions, or say which they are. Raises `WorkspaceNotFound`."""
+    """Delete old sessions, or report them. Raises `WorkspaceNotFound`."""
     async with storage:
         await _refuse_unknown(storage, workspace)
         return await storage.clean_up_sessions(workspace, which)
 
 
 def _digest(file: IO[bytes]) -> Digest:
-    """What tells the rest of a file from another; it is read again from where it was."""
+    """The SHA-256 of the rest of a file, whose position does not change."""
     start = file.tell()
     digest = hashlib.sha256()
     while chunk := file.read(CHUNK_BYTES):
@@ -111,7 +111,7 @@ def _digest(file: IO[bytes]) -> Digest:
 
 @contextmanager
 def _seekable(file: BinaryIO) -> Iterator[IO[bytes]]:
-    """The file itself, or a temporary one that has what a pipe brought."""
+    """The file itself, or a temporary copy of a pipe."""
     if file.seekable():
         yield file
         return
@@ -122,7 +122,7 @@ def _seekable(file: BinaryIO) -> Iterator[IO[bytes]]:
 
 
 async def _refuse_unknown(storage: Storage, workspace: str) -> None:
-    # The default one is there from the start, and may be empty.
+    # The default workspace always exists, and may be empty.
     if workspace != DEFAULT_WORKSPACE and not await storage.has_workspace(workspace):
         raise WorkspaceNotFound(workspace)
 

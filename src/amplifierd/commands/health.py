@@ -1,4 +1,4 @@
-"""`amplifierd health`: a probe for images that have no other client. It tells what a load balancer would be told."""
+"""`amplifierd health`: a probe for images without another HTTP client. It reports what a load balancer would see."""
 
 import http.client
 from dataclasses import dataclass
@@ -16,14 +16,14 @@ _MAX_BYTES = 64 * 1024
 
 @dataclass(frozen=True, slots=True)
 class HealthReport:
-    """Whether the daemon is well, and what it says."""
+    """Whether the daemon is healthy, and its message."""
 
     is_well: bool
     text: str
 
 
 class _Body(msgspec.Struct):
-    """The body of an answer: that it is well, or why it is not."""
+    """The body of a response: the status, or the problem."""
 
     status: str | int
     detail: str = ""
@@ -32,11 +32,15 @@ class _Body(msgspec.Struct):
 @click.command(context_settings=FROM_ENVIRONMENT)
 @click.option("--host", default="127.0.0.1", show_envvar=True, help="The address that the daemon listens on.")
 @click.option("--port", type=click.IntRange(1, 65535), default=8420, show_envvar=True, help="The port.")
-@click.option("--url", show_envvar=True, help="Where the daemon is, as http://host:8420, in the place of both.")
-@click.option("--live", is_flag=True, help="Ask whether it runs, and not whether it can do its work.")
-@click.option("--timeout", type=click.FloatRange(0.1, 3_600), default=5, help="How many seconds it may take to answer.")
+@click.option(
+    "--url", show_envvar=True, help="The daemon's URL, such as http://host:8420, instead of --host and --port."
+)
+@click.option("--live", is_flag=True, help="Check only whether it is running.")
+@click.option(
+    "--timeout", type=click.FloatRange(0.1, 3_600), default=5, help="How many seconds to wait for a response."
+)
 def health(host: str, port: int, url: str | None, *, live: bool, timeout: float) -> None:
-    """Ask a daemon that runs whether it can do its work.
+    """Check whether a running daemon can do its work.
 
     The exit code is 0 if it can, and 1 otherwise.
     """
@@ -48,7 +52,7 @@ def health(host: str, port: int, url: str | None, *, live: bool, timeout: float)
 
 
 def url_of(host: str, port: int) -> str:
-    """Where a daemon is that listens on an address; one that listens on all of them is asked on this machine's own."""
+    """The URL of a daemon that listens on `host`; for one that listens on all addresses, the loopback address."""
     try:
         address = ip_address(host)
     except ValueError:
@@ -59,7 +63,7 @@ def url_of(host: str, port: int) -> str:
 
 
 def ask(url: str, path: str, seconds: float) -> HealthReport:
-    """What the daemon at `url` answers, by no proxy."""
+    """Ask the daemon at `url` directly, without a proxy."""
     opener = build_opener(ProxyHandler({}))
     target = f"{url.rstrip('/')}/api/v1/{path}"
     try:
@@ -69,12 +73,12 @@ def ask(url: str, path: str, seconds: float) -> HealthReport:
         with error:
             return _said(error.read(_MAX_BYTES), target, is_well=False)
     except (OSError, ValueError, http.client.HTTPException) as error:
-        return HealthReport(False, f"{target} does not answer: {getattr(error, 'reason', None) or error}.")
+        return HealthReport(False, f"{target} does not respond: {getattr(error, 'reason', None) or error}.")
 
 
 def _said(body: bytes, target: str, *, is_well: bool) -> HealthReport:
     try:
         said = msgspec.json.decode(body, type=_Body)
     except msgspec.DecodeError:
-        return HealthReport(False, f"{target} is answered by something else than amplifierd.")
+        return HealthReport(False, f"{target} returned a response that is not amplifierd's.")
     return HealthReport(is_well, said.detail or str(said.status))

@@ -1,4 +1,4 @@
-"""`amplifierd keys`: who may use a database, and for which workspace."""
+"""`amplifierd keys`: access to a database and its workspaces."""
 
 import asyncio
 import re
@@ -20,36 +20,36 @@ def _seconds(_context: click.Context, _option: click.Parameter, duration: str | 
         return None
     match = re.fullmatch(r"([1-9][0-9]{0,5})([smhd])", duration)
     if match is None:
-        raise click.BadParameter(f"{duration!r} is no duration; write 90d, 12h, 30m or 60s.")
+        raise click.BadParameter(f"Invalid duration {duration!r}: write 90d, 12h, 30m or 60s.")
     return float(match[1]) * _UNITS[match[2]]
 
 
 def _check_name(_context: click.Context, _option: click.Parameter, name: str) -> str:
-    # A list of keys has one on a line.
+    # A list of keys has one key on each line.
     if not (name.strip() and name.isprintable()):
-        raise click.BadParameter(f"{name!r} is no name: write what the key is for, in one line.")
+        raise click.BadParameter(f"Invalid name {name!r}: write what the key is for, in one line.")
     return name
 
 
 @click.group()
 def keys() -> None:
-    """Say who may use a database. With the first key, nobody gets in without one."""
+    """Manage the keys of a database. Once it has a key, every request needs one."""
 
 
 @keys.command(context_settings=FROM_ENVIRONMENT)
-@click.option("--name", required=True, callback=_check_name, help="What the key is for, for whoever lists keys.")
+@click.option("--name", required=True, callback=_check_name, help="What the key is for; shown in the list of keys.")
 @workspace
 @click.option(
     "--scope",
     type=click.Choice(get_args(Scope)),
     default="write",
-    help="What it may do: read; write, which is reading and changing; admin, which is also importing and cleaning up.",
+    help="What it allows: read; write, which is reading and changing; admin, which is also importing and cleaning up.",
 )
-@click.option("--expires", callback=_seconds, help="When it ends, from now: 90d, 12h, 30m or 60s. [default: never]")
+@click.option("--expires", callback=_seconds, help="When it expires, from now: 90d, 12h, 30m or 60s. [default: never]")
 @database
 @may_create
 def create(database: str, name: str, workspace: str, scope: Scope, expires: float | None, *, may_create: bool) -> None:
-    """Make a key and write it to the standard output, this once: what is kept of it is its SHA-256."""
+    """Create a key and write it to standard output, only once: the database keeps only its SHA-256."""
     from ..auth import new_key
 
     text, key = new_key(name, workspace, scope, expires)
@@ -69,7 +69,7 @@ def create(database: str, name: str, workspace: str, scope: Scope, expires: floa
 @keys.command("list", context_settings=FROM_ENVIRONMENT)
 @database
 def list_keys(database: str) -> None:
-    """Say which keys there are."""
+    """List all keys."""
 
     async def read() -> list[Key]:
         async with open_existing(database) as storage:
@@ -88,7 +88,7 @@ def list_keys(database: str) -> None:
 @click.argument("key_id", metavar="ID")
 @database
 def revoke(database: str, key_id: str) -> None:
-    """Let the key of this id open nothing any more, within a second, on every process."""
+    """Revoke the key with this id, within a second, on every process."""
 
     async def change() -> Key:
         async with open_existing(database) as storage:

@@ -1,4 +1,4 @@
-"""`amplifierd backup`, `restore`, `compact` and `check`: of a whole database, with all workspaces in it."""
+"""`amplifierd backup`, `restore`, `compact` and `check`: for a whole database with all its workspaces."""
 
 import asyncio
 import sys
@@ -17,10 +17,10 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 
 @click.command("backup", context_settings=FROM_ENVIRONMENT)
 @database
-@click.option("--force", is_flag=True, help="Replace FILE where it is there already.")
+@click.option("--force", is_flag=True, help="Replace FILE if it exists.")
 @click.argument("file", type=_FILE)
 def back_up(database: str, file: Path, *, force: bool) -> None:
-    """Write all of a SQLite database to FILE, a database itself, as it is now; daemons may serve it meanwhile."""
+    """Copy a SQLite database to FILE, which is itself a database; daemons may serve it meanwhile."""
     with sentences(), _pages("Pages copied") as progress:
         contents = asyncio.run(open_maintenance(database).back_up(file, replace=force, progress=progress))
     click.echo(f"{file} has {contents.sessions} sessions with {contents.messages} messages, and is sound.")
@@ -28,36 +28,36 @@ def back_up(database: str, file: Path, *, force: bool) -> None:
 
 @click.command("restore", context_settings=FROM_ENVIRONMENT)
 @database
-@click.option("--force", is_flag=True, help="Replace the database where it is there already; it is kept beside.")
+@click.option("--force", is_flag=True, help="Replace an existing database; it is kept under another name.")
 @click.argument("file", type=_FILE)
 def restore(database: str, file: Path, *, force: bool) -> None:
-    """Put the backup in FILE in the place of a SQLite database that no daemon serves."""
+    """Replace a SQLite database that no daemon serves with the backup in FILE."""
     with sentences(), _pages("Pages copied") as progress:
         restored = asyncio.run(open_maintenance(database).restore(file, replace=force, progress=progress))
     contents = restored.contents
     click.echo(f"Restored {contents.sessions} sessions with {contents.messages} messages.")
     if restored.kept is not None:
-        click.echo(f"The database that was there before is {restored.kept} now.")
+        click.echo(f"The previous database is now {restored.kept}.")
 
 
 @click.command("compact", context_settings=FROM_ENVIRONMENT)
 @database
-@click.option("--full", is_flag=True, help="Write everything again; no daemon may serve the database meanwhile.")
+@click.option("--full", is_flag=True, help="Rewrite everything; no daemon may serve the database meanwhile.")
 def compact(database: str, *, full: bool) -> None:
-    """Give free space back to the disk and remove what is left of deleted text; daemons may serve it meanwhile."""
+    """Free unused space and remove the remains of deleted text; daemons may serve the database meanwhile."""
     with sentences(), _pages("Compacted") as progress:
         compacted = asyncio.run(open_maintenance(database).compact(full=full, progress=progress))
-    click.echo(f"The database took {compacted.before} bytes and takes {compacted.after} now.")
+    click.echo(f"The database had {compacted.before} bytes and now has {compacted.after}.")
 
 
 @click.command("check", context_settings=FROM_ENVIRONMENT)
 @database
-@click.option("--repair", is_flag=True, help="Put right what can be rebuilt from the messages.")
+@click.option("--repair", is_flag=True, help="Repair what can be rebuilt from the messages.")
 @click.pass_context
 def check(context: click.Context, database: str, *, repair: bool) -> None:
-    """Look for damage, gaps, wrong counts and what is not found; daemons may serve the database meanwhile.
+    """Look for damage, gaps, wrong counts and missing index entries; daemons may serve the database meanwhile.
 
-    The exit code is 0 where nothing is wrong, or all of it was repaired, and 1 otherwise.
+    The exit code is 0 if nothing is wrong or everything was repaired, and 1 otherwise.
     """
     with sentences():
         faults = asyncio.run(_check(open_maintenance(database), repair=repair))
@@ -66,7 +66,7 @@ def check(context: click.Context, database: str, *, repair: bool) -> None:
 
 
 async def _check(maintenance: Maintenance, *, repair: bool) -> int:
-    """Say what is wrong and what was done about it; how much of it is left."""
+    """Report faults and their repair. Returns the number of faults that are left."""
     found = repaired = 0
     async with aclosing(maintenance.check()) as findings:
         async for finding in findings:
@@ -84,7 +84,7 @@ async def _check(maintenance: Maintenance, *, repair: bool) -> int:
 
 @contextmanager
 def _pages(label: str) -> Iterator[Progress]:
-    """A bar that shows how many pages are done."""
+    """Show a progress bar of the pages that are done."""
     with click.progressbar(length=1, label=label, file=sys.stderr) as bar:
 
         def show(done: int, total: int) -> None:

@@ -1,4 +1,4 @@
-"""What commands have in common. Every option is also an environment variable: `--port` is `AMPLIFIERD_PORT`."""
+"""Options that commands share. Every option is also an environment variable: `--port` is `AMPLIFIERD_PORT`."""
 
 import math
 import re
@@ -15,7 +15,7 @@ FROM_ENVIRONMENT = {"auto_envvar_prefix": "AMPLIFIERD", "show_default": True}
 
 
 class Seconds(click.FloatRange):
-    """A number of seconds, `least` or more, up to a century: past that there is no year to write."""
+    """A number of seconds from `least` to a century; a longer one could lead past the last valid year."""
 
     name = "seconds"
 
@@ -25,7 +25,7 @@ class Seconds(click.FloatRange):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         seconds = super().convert(value, param, ctx)
         if math.isnan(seconds):
-            self.fail(f"{value} is no number of seconds.", param, ctx)
+            self.fail(f"{value} is not a valid number of seconds.", param, ctx)
         return seconds
 
 
@@ -35,7 +35,7 @@ database = click.option(
     show_default="a file in your data directory",
     show_envvar=True,
     help="Where conversations are kept: sqlite:///relative/path, sqlite:////absolute/path or "
-    "postgresql://user@host/name. A password comes from PGPASSWORD or a password file (PGPASSFILE), so that no list of "
+    "postgresql://user@host/name. Pass the password in PGPASSWORD or a password file (PGPASSFILE), so that no list of "
     "processes shows it.",
 )
 
@@ -44,25 +44,25 @@ may_create = click.option(
     "--create/--no-create",
     "may_create",
     default=False,
-    help="Create the database if there is none: without it a typo is an error.",
+    help="Create the database if it does not exist. By default that is an error, since the name may be mistyped.",
 )
 
 
 def check_workspace(_context: click.Context, _option: click.Parameter, name: str) -> str:
-    """The name of a workspace as it is. Raises `click.BadParameter` where it is none."""
+    """Return the name of a workspace unchanged. Raises `click.BadParameter` if it is invalid."""
     if re.fullmatch(r"[a-z0-9][a-z0-9-]{0,62}", name) is None:
-        raise click.BadParameter(f"{name!r} is no name of a workspace: write lower-case letters, digits and hyphens.")
+        raise click.BadParameter(f"Invalid workspace name {name!r}: use lower-case letters, digits and hyphens.")
     return name
 
 
 workspace = click.option(
-    "--workspace", default="default", callback=check_workspace, show_envvar=True, help="The workspace that is meant."
+    "--workspace", default="default", callback=check_workspace, show_envvar=True, help="The workspace to use."
 )
 
 
 @contextmanager
 def sentences() -> Iterator[None]:
-    """What is wrong with the input or the database is said in a sentence, without a traceback."""
+    """Report errors of the input or the database in a sentence, without a traceback."""
     from ..contract import Problem
     from ..storage.model.errors import StorageError
     from .copy_database import CopyDiffers

@@ -1,4 +1,4 @@
-"""What commands write: a file that is there once it is whole, and streams that may be closed."""
+"""Output of commands: files that appear when they are complete, and standard streams that may be closed."""
 
 import os
 import stat
@@ -14,10 +14,10 @@ STANDARD = "-"
 
 @contextmanager
 def writing(path: str) -> Iterator[IO[bytes]]:
-    """The file at `path` to write to, or the standard output for `-`; what was written is on disk in the end.
+    """Open the file at `path` for writing, or standard output for `-`; its content is on disk at the end.
 
-    A regular file is replaced when the new one is whole, and not before: it can be read by its owner alone. Whatever
-    else has that name, as a device does, is written to as it is. Raises `OSError`.
+    A regular file is replaced only when the new one is complete, and is readable only by its owner. Anything else
+    with that name, such as a device, is written to directly. Raises `OSError`.
     """
     if path == STANDARD:
         with open(sys.stdout.fileno(), "wb", closefd=False) as file:
@@ -37,7 +37,7 @@ def _is_regular(path: Path) -> bool:
 
 @contextmanager
 def _replacing(target: Path) -> Iterator[IO[bytes]]:
-    # A temporary file belongs to its owner alone, whatever the mode of the file that it replaces.
+    # Only the owner can read a temporary file, whatever the mode of the file that it replaces.
     with NamedTemporaryFile(dir=target.parent, prefix=".amplifierd-", suffix=".part", delete=False) as part:
         try:
             yield part.file
@@ -60,15 +60,15 @@ def _sync(file: IO[bytes]) -> None:
 
 
 def open_closed_streams() -> None:
-    """Give each standard stream that is closed a file, so that no database gets its number and is written over.
+    """Open a file for each closed standard stream, so that no database gets its number and is overwritten.
 
-    What is written to a closed standard output fails; who closes the standard error wants to hear nothing.
+    Writing to a closed standard output then fails; a caller that closes standard error wants no messages.
     """
     for number, mode in ((0, os.O_RDONLY), (1, os.O_RDONLY), (2, os.O_WRONLY)):
         try:
             os.fstat(number)
         except OSError:
-            # It gets the lowest number that is free, which is this.
+            # `open` takes the lowest free number, which is this one.
             os.set_inheritable(os.open(os.devnull, mode), True)
     sys.stdin = sys.stdin or open(0, closefd=False, encoding="utf-8")  # noqa: SIM115  # it stays open
     sys.stdout = sys.stdout or open(1, "w", closefd=False, encoding="utf-8")  # noqa: SIM115
@@ -76,5 +76,5 @@ def open_closed_streams() -> None:
 
 
 def discard_standard_output() -> None:
-    """Send what is still to be written to nowhere: the interpreter tries once more at its end, and fails again."""
+    """Discard unwritten output: the interpreter would flush it again at exit, and fail again."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)

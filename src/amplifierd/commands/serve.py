@@ -14,10 +14,10 @@ from ..settings import LogFormat, LogLevel, Settings, default_data_path, default
 from ..storage.values.clock import DAY_SECONDS
 from .options import FROM_ENVIRONMENT, Seconds, database
 
-# Asked as early as can be: a parent that ends while this process starts is one to end with.
+# Read as early as possible: if the parent exits while this process starts, this process exits too.
 PARENT = os.getppid()
 
-# As a browser writes it (RFC 6454, section 6.2): any other is the origin of no page.
+# The form that browsers send (RFC 6454, section 6.2); no page has an origin of another form.
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://([a-z0-9._-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?")
 
 
@@ -28,26 +28,28 @@ def _rate(_context: click.Context, _option: click.Parameter, rate: str | None) -
         try:
             RateLimit(rate)
         except ValueError as error:
-            raise click.BadParameter(f"{rate!r} is no rate: {error}. Write 100/second, or 5000 per 1 hour.") from error
+            raise click.BadParameter(
+                f"Invalid rate {rate!r}: {error}. Write 100/second, or 5000 per 1 hour."
+            ) from error
     return rate
 
 
 def _hosts(_context: click.Context, _option: click.Parameter, hosts: tuple[str, ...]) -> tuple[str, ...]:
     for host in hosts:
         if re.fullmatch(r"\*|[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]", host) is None:
-            raise click.BadParameter(f"{host!r} is no name of a host: write example.com, without a port, or * for any.")
+            raise click.BadParameter(f"Invalid host {host!r}: write example.com, without a port, or * for any.")
     return hosts
 
 
 def _origins(_context: click.Context, _option: click.Parameter, origins: tuple[str, ...]) -> tuple[str, ...]:
     for origin in origins:
         if origin not in ("*", "null") and _ORIGIN.fullmatch(origin) is None:
-            raise click.BadParameter(f"{origin!r} is no origin: write https://example.com, without a path, or *.")
+            raise click.BadParameter(f"Invalid origin {origin!r}: write https://example.com, without a path, or *.")
     return origins
 
 
 class _StartError(click.ClickException):
-    """Why the daemon does not start, as a line of its log in JSON."""
+    """A start error, written as a line of the JSON log."""
 
     def show(self, file: IO[Any] | None = None) -> None:
         del file
@@ -57,13 +59,13 @@ class _StartError(click.ClickException):
 
 
 class _UsageError(_StartError):
-    """The same of options that can't be read."""
+    """A usage error, written as a line of the JSON log."""
 
     exit_code = click.UsageError.exit_code
 
 
 class _Serve(click.Command):
-    """A command whose errors are lines of JSON where its log is that: who reads the log reads all of it."""
+    """A command whose errors are lines of JSON if its log is, so that a log reader can parse every line."""
 
     def make_context(
         self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
@@ -86,7 +88,7 @@ class _Serve(click.Command):
 
 
 def _logs_json(arguments: list[str]) -> bool:
-    """What the log is to be, of arguments that may have mistakes."""
+    """Whether the log format is JSON; the other arguments may have errors."""
     for argument, following in pairwise([*arguments, ""]):
         if argument == "--log-format":
             return following == "json"
@@ -98,14 +100,18 @@ def _logs_json(arguments: list[str]) -> bool:
 @click.command(cls=_Serve, context_settings=FROM_ENVIRONMENT)
 @click.option("--host", default="127.0.0.1", show_envvar=True, help="The address to listen on.")
 @click.option(
-    "--port", type=click.IntRange(0, 65535), default=8420, show_envvar=True, help="The port; 0 takes a free one."
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=8420,
+    show_envvar=True,
+    help="The port to listen on; 0 picks a free one.",
 )
 @database
 @click.option(
     "--single-machine/--no-single-machine",
     default=False,
     show_envvar=True,
-    help="Serve a SQLite file on a network file system: no other machine ever uses it, and one that tries is refused.",
+    help="Serve a SQLite file on a network file system that no other machine uses; a second machine is refused.",
 )
 @click.option(
     "--data-path",
@@ -113,9 +119,11 @@ def _logs_json(arguments: list[str]) -> bool:
     default=default_data_path,
     show_default="a folder in your data directory",
     show_envvar=True,
-    help="Where amplified directories are on the disk.",
+    help="Where amplified directories are on disk.",
 )
-@click.option("--workers", type=click.IntRange(1, 64), default=1, show_envvar=True, help="How many processes serve.")
+@click.option(
+    "--workers", type=click.IntRange(1, 64), default=1, show_envvar=True, help="The number of server processes."
+)
 @click.option(
     "--max-body", type=click.IntRange(1), default=8 * 1024 * 1024, show_envvar=True, help="The largest body, in bytes."
 )
@@ -124,65 +132,73 @@ def _logs_json(arguments: list[str]) -> bool:
     type=Seconds(),
     default=DAY_SECONDS,
     show_envvar=True,
-    help="How many seconds the answer to a request with an Idempotency-Key is kept.",
+    help="How many seconds the response to a request with an Idempotency-Key is kept.",
 )
 @click.option(
-    "--log-level", type=click.Choice(get_args(LogLevel)), default="info", show_envvar=True, help="What is logged."
+    "--log-level",
+    type=click.Choice(get_args(LogLevel)),
+    default="info",
+    show_envvar=True,
+    help="The least severe level to log.",
 )
 @click.option(
-    "--log-format", type=click.Choice(get_args(LogFormat)), default="text", show_envvar=True, help="How it is logged."
+    "--log-format",
+    type=click.Choice(get_args(LogFormat)),
+    default="text",
+    show_envvar=True,
+    help="The format of the log.",
 )
 @click.option(
     "--check-responses/--no-check-responses",
     default=False,
     show_envvar=True,
-    help="Hold every response against the contract; a breach is a 500 that says so.",
+    help="Validate every response against the contract; a violation becomes a 500 that names it.",
 )
 @click.option(
     "--ephemeral/--no-ephemeral",
     default=False,
     show_envvar=True,
-    help="For a test run: data in memory, a free port, one line of JSON that says where, and an end with its parent.",
+    help="For a test run: data in memory, a free port, one line of JSON with its URL, exits with its parent.",
 )
 @click.option(
     "--allowed-hosts",
     multiple=True,
     callback=_hosts,
     show_envvar=True,
-    help="A name that requests may ask for in Host, * for any; give it once for each.",
+    help="A name to accept in the Host header, * for any; repeat for several.",
 )
 @click.option(
     "--cors-origin",
     multiple=True,
     callback=_origins,
     show_envvar=True,
-    help="An origin whose web pages may use the service, as https://example.com; give it once for each.",
+    help="An origin whose web pages may use the service, such as https://example.com; repeat for several.",
 )
 @click.option(
     "--insecure-open/--no-insecure-open",
     default=False,
     show_envvar=True,
-    help="Serve other machines though there are no keys: everybody may read and change everything.",
+    help="Serve other machines even without keys: everybody can read and change everything.",
 )
 @click.option(
     "--rate-limit",
     callback=_rate,
     show_envvar=True,
-    help="How many requests each key, or each address without one, may make: 100/second, 5000 per 1 hour.",
+    help="The request limit of each key, or of each address without a key: 100/second, 5000 per 1 hour.",
 )
 @click.option(
     "--max-requests",
     type=click.IntRange(1),
     default=2_048,
     show_envvar=True,
-    help="How many requests are handled at a time; the next is refused at once.",
+    help="The limit of concurrent requests; further requests are refused at once.",
 )
 @click.option(
     "--request-timeout",
     type=Seconds(least=0.1),
     default=10,
     show_envvar=True,
-    help="How many seconds a request may take until its response begins; past that it is given up.",
+    help="How many seconds a request may take until its response begins; after that it is aborted.",
 )
 @click.option(
     "--keep-alive",
@@ -190,7 +206,7 @@ def _logs_json(arguments: list[str]) -> bool:
     metavar="SECONDS",
     default=75,
     show_envvar=True,
-    help="How many seconds a connection without a request stays open; longer than a proxy keeps one in its pool.",
+    help="How many seconds an idle connection stays open; set it longer than a proxy keeps one in its pool.",
 )
 @click.option(
     "--shutdown-timeout",
@@ -198,18 +214,18 @@ def _logs_json(arguments: list[str]) -> bool:
     metavar="SECONDS",
     default=6,
     show_envvar=True,
-    help="How many seconds requests have to be finished in when the daemon is stopped; others are then answered 503.",
+    help="How many seconds requests have to finish after the daemon is told to stop; the others then get 503.",
 )
-@click.option("--max-age", type=Seconds(), show_envvar=True, help="End after so many seconds.")
+@click.option("--max-age", type=Seconds(), show_envvar=True, help="Exit after this many seconds.")
 @click.pass_context
 def serve(context: click.Context, /, **options: Any) -> None:
     """Serve conversations until Ctrl-C, SIGTERM or SIGHUP."""
     if options["ephemeral"] and context.get_parameter_source("port") is ParameterSource.DEFAULT:
         options["port"] = 0
     if options["ephemeral"] and context.get_parameter_source("database") is ParameterSource.ENVIRONMENT:
-        # That is where conversations are kept, and not for a test run.
+        # The variable names the database of real conversations, not one for a test run.
         options["database"] = default_database()
-    # What is imported and compiled stays: looking through it for garbage would be a tenth of the start.
+    # Imported modules and the compiled contract stay; scanning them for garbage would take a tenth of the start.
     gc.disable()
     # Imported here: `--help` needs no server.
     from ..contract import ContractError

@@ -1,4 +1,4 @@
-"""`amplifierd export`, `import`, `cleanup` and `copy`: on a database itself, whether a daemon serves it or not."""
+"""`amplifierd export`, `import`, `cleanup` and `copy`: directly on a database, with or without a daemon."""
 
 import asyncio
 from pathlib import Path
@@ -13,13 +13,13 @@ from ..storage.model.records import ENDED, CleanUp, OnConflict, SessionStatus
 from ..storage.values.clock import DAY_SECONDS
 from .options import FROM_ENVIRONMENT, database, may_create, sentences, workspace
 
-# Who imports from the command line has the file already; the bound is against a file that has no lines.
+# A file on the command line is on this machine already; the limit is for a file without line breaks.
 MAX_LINE = 1024 * 1024 * 1024
 
-# A command has the disk of whoever starts it; the bound is against clients of a daemon.
+# A command uses the disk of the user who starts it; the limit is for clients of a daemon.
 UNBOUNDED_BYTES = 2**63
 
-# An import that was broken off goes on within so long.
+# How long an interrupted import can be continued.
 RESUMED_SECONDS = 30 * DAY_SECONDS
 
 
@@ -28,7 +28,7 @@ RESUMED_SECONDS = 30 * DAY_SECONDS
 @workspace
 @click.argument("file", type=click.Path(allow_dash=True), default="-")
 def export_sessions(database: str, workspace: str, file: str) -> None:
-    """Write every session with its messages to FILE as NDJSON; to the standard output where FILE is left out.
+    """Write every session with its messages to FILE as NDJSON, or to standard output without FILE.
 
     A daemon may serve the database meanwhile.
     """
@@ -50,15 +50,15 @@ def export_sessions(database: str, workspace: str, file: str) -> None:
     "--on-conflict",
     type=click.Choice(get_args(OnConflict)),
     default="fail",
-    help="What to do with a session whose id is there already.",
+    help="What to do with a session whose id already exists.",
 )
 @click.argument("file", type=click.File("rb"), default="-")
 def import_sessions(
     database: str, workspace: str, on_conflict: OnConflict, file: BinaryIO, *, may_create: bool
 ) -> None:
-    """Take the sessions of an export from FILE; from the standard input where FILE is left out.
+    """Import the sessions of an export from FILE, or from standard input without FILE.
 
-    A daemon may serve the database meanwhile. An import that was broken off goes on where it was: start it again.
+    A daemon may serve the database meanwhile. To continue an interrupted import, run it again.
     """
     from ..contract import line_reader, load_document
     from .database_transfer import import_from
@@ -87,16 +87,16 @@ def import_sessions(
     "--older-than-days",
     type=click.IntRange(0, 36500),
     required=True,
-    help="How many days ago they were last updated, by this machine's clock; 0 is all of them.",
+    help="The minimum number of days since the last update, by this machine's clock; 0 selects all sessions.",
 )
 @click.option(
     "--status",
     type=click.Choice(get_args(SessionStatus)),
     multiple=True,
     default=ENDED,
-    help="The statuses that they have; give it once for each.",
+    help="A status to delete; repeat for several.",
 )
-@click.option("--dry-run/--no-dry-run", default=True, help="Say only what would go.")
+@click.option("--dry-run/--no-dry-run", default=True, help="Only report what would be deleted.")
 def clean_up_sessions(
     database: str, workspace: str, older_than_days: int, status: tuple[SessionStatus, ...], *, dry_run: bool
 ) -> None:
@@ -110,12 +110,12 @@ def clean_up_sessions(
 
 
 @click.command("copy", context_settings=FROM_ENVIRONMENT)
-@click.option("--from", "source", required=True, help="The database whose sessions are copied; see serve --database.")
-@click.option("--to", "target", required=True, help="The database that they are copied into.")
+@click.option("--from", "source", required=True, help="The database to copy from; see serve --database.")
+@click.option("--to", "target", required=True, help="The database to copy to.")
 def copy_sessions(source: str, target: str) -> None:
-    """Copy every session from one database into another, and compare both.
+    """Copy all sessions from one database to another, and compare both.
 
-    Nobody may write to the sessions meanwhile. A copy that was cut off goes on where it was.
+    Stop all writers first. To continue an interrupted copy, run it again.
     """
     from .copy_database import copy
 

@@ -1,4 +1,4 @@
-"""`amplifierd workspaces`: what workspaces a database has, and the deletion of one."""
+"""`amplifierd workspaces`: list the workspaces of a database, delete one."""
 
 import asyncio
 from dataclasses import astuple
@@ -16,13 +16,13 @@ _HEAD = ("workspace", "sessions", "messages", "profiles", "directories", "keys",
 
 @click.group()
 def workspaces() -> None:
-    """List workspaces, or delete one with all that it holds."""
+    """List workspaces, or delete one with everything in it."""
 
 
 @workspaces.command("list", context_settings=FROM_ENVIRONMENT)
 @database
 def list_workspaces(database: str) -> None:
-    """Say which workspaces there are, and how much each holds."""
+    """List all workspaces and how much each holds."""
     with sentences():
         found = asyncio.run(_contents(database))
     rows = [_HEAD, *(tuple(map(str, astuple(contents))) for contents in found)]
@@ -39,12 +39,12 @@ def list_workspaces(database: str) -> None:
     default=default_data_path,
     show_default="a folder in your data directory",
     show_envvar=True,
-    help="Where amplified directories are on the disk.",
+    help="Where amplified directories are on disk.",
 )
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.argument("name", callback=check_workspace)
 def delete_workspace(database: str, data_path: Path, name: str, *, yes: bool) -> None:
-    """Delete the workspace NAME with all that it holds; daemons may serve the database meanwhile."""
+    """Delete the workspace NAME with everything in it; daemons may serve the database meanwhile."""
     with sentences():
         contents = next((it for it in asyncio.run(_contents(database)) if it.workspace == name), None)
         if contents is None:
@@ -52,10 +52,10 @@ def delete_workspace(database: str, data_path: Path, name: str, *, yes: bool) ->
         click.echo(
             f"Workspace {name} has {contents.sessions} sessions with {contents.messages} messages, "
             f"{contents.profiles} profiles, {contents.directories} directories, {contents.keys} keys and "
-            f"{contents.answers} recorded answers."
+            f"{contents.answers} recorded responses."
         )
         if not yes:
-            click.confirm("Delete all of it? No command brings it back.", abort=True)
+            click.confirm("Delete everything? This cannot be undone.", abort=True)
         left, keys = asyncio.run(_delete(database, data_path, name))
     click.echo(f"Workspace {name} was deleted.")
     if left.sessions or left.profiles or left.directories:
@@ -76,12 +76,12 @@ async def _contents(database: str) -> list[WorkspaceContents]:
 
 
 async def _delete(database: str, data_path: Path, name: str) -> tuple[WorkspaceContents, int]:
-    """Delete a workspace and its markers on the disk; what was created meanwhile, and how many of its keys stay."""
+    """Delete a workspace and its markers on disk. Returns what was created meanwhile, and how many of its keys stay."""
     from ..auth import DEFAULT_WORKSPACE
     from ..documents.marker_files import MarkerFiles
 
     async with open_existing(database) as storage:
-        # First: from those that are left the next start of a daemon would make directories.
+        # First, because the next start of a daemon would amplify the directories of remaining markers.
         await MarkerFiles(data_path, DEFAULT_WORKSPACE).remove_all(name)
         left = await storage.delete_workspace(name)
         return left, sum(key.workspace == name for key in await storage.list_keys())
