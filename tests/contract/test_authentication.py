@@ -85,7 +85,7 @@ def test_nobody_gets_in_without_a_key(locked: Locked, operation: tuple[str, str,
 def test_who_shows_a_key_in_another_way_is_told_how(locked: Locked, header: str) -> None:
     with locked.client() as client:
         answered = client.get("/sessions", headers={"Authorization": header})
-        assert answered.json()["detail"] == "Authorization shows no key; send it as Authorization: Bearer amp_…"
+        assert answered.json()["detail"] == "Authorization has no key; send it as Authorization: Bearer amp_…"
 
 
 @pytest.mark.parametrize("header", ["Bearer amp_0", "Basic dXNlcjpwYXNz", "Bearer", "amp_0", "Bearer é"])
@@ -124,7 +124,7 @@ def test_who_may_read_may_not_change(locked: Locked, operation: tuple[str, str, 
         answered = send(client, operation, "x")
         assert answered.status_code == 403
         assert answered.json()["type"] == "urn:amplifierd:problem:scope-too-small"
-        assert answered.json()["detail"].endswith("yours is of scope read.")
+        assert answered.json()["detail"].endswith("yours has scope read.")
         needed = "admin" if operation in FOR_ADMINS else "write"
         assert answered.headers["www-authenticate"].endswith(f'error="insufficient_scope", scope="{needed}"')
 

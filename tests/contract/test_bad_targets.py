@@ -81,7 +81,7 @@ def test_an_operation_without_query_parameters_refuses_them(daemon: Daemon, meth
 )
 def test_a_wrong_method_is_405_with_all_that_are_allowed(daemon: Daemon, method: str, path: str, allow: str) -> None:
     answered = exchange(daemon.port, get(path, method))
-    refused(answered, 405, f"it takes {allow}")
+    refused(answered, 405, f"use {allow}")
     assert answered.headers["allow"] == allow
 
 

@@ -92,10 +92,10 @@ def test_a_preflight_is_told_that_a_private_network_may_be_reached(client: httpx
 
 def test_a_preflight_for_what_is_not_taken_is_a_problem_that_the_page_may_read(daemon: Daemon) -> None:
     for changed, status, words in (
-        ({"Access-Control-Request-Method": "PUT"}, 405, "PUT is not allowed on /api/v1/sessions/x; it takes DELETE"),
+        ({"Access-Control-Request-Method": "PUT"}, 405, "PUT is not allowed on /api/v1/sessions/x; use DELETE"),
         ({"Access-Control-Request-Method": "get"}, 405, "get is not allowed"),
-        ({"Access-Control-Request-Headers": "content-type, x-mine"}, 400, "Header 'x-mine' is not taken from a page"),
-        ({"Host": "rebound.example"}, 421, "This server is not 'rebound.example'"),
+        ({"Access-Control-Request-Headers": "content-type, x-mine"}, 400, "Header 'x-mine' is not allowed from a page"),
+        ({"Host": "rebound.example"}, 421, "This server does not serve host 'rebound.example'"),
     ):
         lines = "".join(f"{name}: {value}\r\n" for name, value in ({"Host": "localhost"} | PREFLIGHT | changed).items())
         with Connection(daemon.port) as connection:

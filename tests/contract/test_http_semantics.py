@@ -191,7 +191,7 @@ def test_other_media_types_are_415_that_names_those_taken(daemon: Daemon, sessio
     def ask(method: str, path: str) -> dict[str, str]:
         request = post(path, b"{}", content_type=b"text/csv").replace(b"POST", method.encode(), 1)
         answered = exchange(daemon.port, request)
-        refused(answered, 415, "'text/csv' is not taken here")
+        refused(answered, 415, "'text/csv' is not supported here")
         return answered.headers
 
     assert ask("POST", "/api/v1/sessions")["accept"] == "application/json"

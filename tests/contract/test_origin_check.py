@@ -145,7 +145,7 @@ def test_one_request_too_many_is_429(tmp_path: Path) -> None:
             assert 1 <= int(answered.headers["retry-after"]) <= 3600
             assert answered.headers["ratelimit"].startswith('"default";r=0;t=')
             assert answered.json()["type"] == "urn:amplifierd:problem:too-many-requests"
-            assert answered.json()["detail"].startswith("You may make 2 per 1 hour requests; wait ")
+            assert answered.json()["detail"].startswith("The rate limit is 2 per 1 hour; wait ")
 
 
 def test_each_key_has_its_own_rate(tmp_path: Path) -> None:

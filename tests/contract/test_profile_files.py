@@ -145,7 +145,7 @@ BOMB = "a: &a [x]\n" + "".join(
         ("[" * 200 + "]" * 200, 1, "nests deeper than 100"),
         ("[" * 5_000, 1, "nest"),
         ("a: &a\n  b: *a", 2, "stands for nothing that ended before it"),
-        ("a: 1\nb:\n  c: 1\n  c: 2", 4, "the key 'c' stands twice"),
+        ("a: 1\nb:\n  c: 1\n  c: 2", 4, "the key 'c' occurs twice"),
         ("a: 1\n[b]: 2", 2, "a key is a text"),
         ("x: !!python/object/apply:os.system [ls]", 1, "is not understood"),
         ("x: !mine 5", 1, "is not understood"),

@@ -96,8 +96,8 @@ def operation(spec: Spec, path: str = "/sessions", method: str = "post") -> Spec
                 .setdefault("parameters", [])
                 .append({"name": "dry_run", "in": "query", "schema": {"type": "boolean"}})
             ),
-            "Operation createSession: amplifierd.handlers.sessions.create_session has no parameter 'dry_run', "
-            "which the contract has.",
+            "Operation createSession: amplifierd.handlers.sessions.create_session lacks the parameter 'dry_run' "
+            "of the contract.",
         ),
         (
             lambda spec: operation(spec, method="get")["parameters"].pop(1),

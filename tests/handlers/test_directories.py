@@ -148,7 +148,7 @@ def test_a_list_says_how_many_there_are_and_leads_on(client: httpx.Client) -> No
         ("POST", "", {"relativePath": "a"}, 422, "/relative_path is required; /relativePath is unknown"),
         ("POST", "", {"relative_path": "x", "metadata": {"amplifierd": 1}}, 422, "the marker's own"),
         ("PATCH", "/.%2F.", {"metadata": {"default_profile": "x"}}, 422, "the marker's own"),
-        ("PUT", "/scan", None, 405, "it takes POST"),
+        ("PUT", "/scan", None, 405, "use POST"),
     ],
 )
 def test_what_is_refused(client: httpx.Client, method: str, url: str, body: object, status: int, detail: str) -> None:

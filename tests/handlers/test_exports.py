@@ -65,7 +65,7 @@ def test_accept_chooses_the_form(client: httpx.Client, path: str, accept: str | 
 def test_a_form_that_there_is_not_is_406(client: httpx.Client, path: str, accept: str) -> None:
     answered = transcript(client, path, accept)
     assert (answered.status_code, answered.headers["vary"]) == (406, "Accept")
-    expected = f"Accept '{accept}' names none of application/json, application/x-ndjson, text/markdown."
+    expected = f"Accept '{accept}' allows none of application/json, application/x-ndjson, text/markdown."
     assert answered.json()["detail"] == expected
 
 

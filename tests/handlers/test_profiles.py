@@ -116,8 +116,8 @@ def test_a_page_leads_to_the_next(client: httpx.Client) -> None:
         ("POST", "/sessions", {"profile": "none"}, 404, "Profile none not found"),
         ("POST", "/sessions", {"settings_overrides": {"temperature": 1}}, 422, "temperature is unknown"),
         ("GET", "/sessions/none/profile", None, 404, "Session none not found"),
-        ("GET", "/profiles/default/activate", None, 405, "it takes POST"),
-        ("PUT", "/profiles/active", None, 405, "it takes DELETE, GET, HEAD"),
+        ("GET", "/profiles/default/activate", None, 405, "use POST"),
+        ("PUT", "/profiles/active", None, 405, "use DELETE, GET, HEAD"),
     ],
 )
 def test_what_is_refused(client: httpx.Client, method: str, url: str, body: object, status: int, detail: str) -> None:
@@ -180,7 +180,7 @@ def test_a_profile_is_a_file_and_comes_back_from_it(client: httpx.Client) -> Non
         ("# No front matter\n", 1, "the file begins with a line ---"),
         ("---\nprofile:\n", 2, "a line --- has to end what began at line 1"),
         ("---\nprofile:\n  name: [\n---\n", 4, "this is not YAML"),
-        ("---\nprofile:\n  name: a\n  name: b\n---\n", 4, "the key 'name' stands twice"),
+        ("---\nprofile:\n  name: a\n  name: b\n---\n", 4, "the key 'name' occurs twice"),
         ("---\nprofile:\n  name: a\n  version: 1\n  schema_version: 1\n---\n", 5, "schema_version is 2"),
         ("---\nprofile:\n  name: a\n  schema_version: 2\n---\n", 2, "profile.version is required"),
         ("---\nprofile: {name: a, version: 1, schema_version: 2}\nextends: b\n---\n", 3, "'extends' is unknown"),

@@ -76,7 +76,7 @@ def test_without_a_database_the_user_s_data_directory_is_used(tmp_path: Path) ->
 def test_a_port_in_use_is_one_sentence(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        refused("--port", str(port), "--database", f"sqlite:///{tmp_path}/a.db", words=rf"Can't listen on .*{port}")
+        refused("--port", str(port), "--database", f"sqlite:///{tmp_path}/a.db", words=rf"Cannot listen on .*{port}")
 
 
 def test_a_port_in_use_hides_no_bad_database(tmp_path: Path) -> None:
@@ -85,11 +85,11 @@ def test_a_port_in_use_hides_no_bad_database(tmp_path: Path) -> None:
         (tmp_path / "text.db").write_text("this is no database, only text" * 100)
         for database, words in (
             ("nosuch:", "'nosuch:' is not understood"),
-            ("sqlite:////proc/a.db", "The database /proc/a.db can't be created"),
+            ("sqlite:////proc/a.db", "Cannot create the database /proc/a.db"),
             (f"sqlite:///{tmp_path}/text.db", "is not a SQLite database"),
             ("postgresql://nobody@127.0.0.1:1/x", "postgresql://nobody@127.0.0.1:1/x can't be opened"),
         ):
-            refused("--port", port, "--database", database, words=rf"Can't listen on .*{port}.* And: .*{words}")
+            refused("--port", port, "--database", database, words=rf"Cannot listen on .*{port}.* And: .*{words}")
         refused("--port", port, "--database", f"sqlite:///{tmp_path}/new.db", words=r"stop what has it\.$")
     assert not (tmp_path / "new.db").exists()
 
@@ -98,7 +98,7 @@ def test_a_data_path_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> N
     database = f"sqlite:///{tmp_path}/a.db"
     (tmp_path / "file").write_text("in the way")
     for path in ("/proc/x/y", "/sys", str(tmp_path / "file/x")):
-        refused("--database", database, "--data-path", path, words=f"Directories can't be made below {path}: ")
+        refused("--database", database, "--data-path", path, words=f"Cannot create directories below {path}: ")
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["file"]
 
 
@@ -206,7 +206,7 @@ def test_what_is_not_there_or_in_the_way_is_one_sentence(tmp_path: Path, argumen
 
 
 def test_an_address_of_another_machine_is_one_sentence(tmp_path: Path) -> None:
-    refused("--host", "192.0.2.1", "--database", f"sqlite:///{tmp_path}/a.db", words="Can't listen on 192.0.2.1")
+    refused("--host", "192.0.2.1", "--database", f"sqlite:///{tmp_path}/a.db", words="Cannot listen on 192.0.2.1")
 
 
 def test_a_database_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
@@ -374,8 +374,8 @@ def test_a_log_in_json_is_that_from_its_first_line_to_its_last(tmp_path: Path) -
         (["--prot", "1"], "No such option", 2),
         (["--database", "nosuch:"], "'nosuch:' is not understood", 1),
         (["--database", "postgresql://nobody@127.0.0.1:1/x", "--workers", "2"], "can't be opened", 1),
-        (["--data-path", "/proc/x"], "Directories can't be made below /proc/x", 1),
-        (["--host", "192.0.2.1"], "Can't listen on 192.0.2.1", 1),
+        (["--data-path", "/proc/x"], "Cannot create directories below /proc/x", 1),
+        (["--host", "192.0.2.1"], "Cannot listen on 192.0.2.1", 1),
     ],
 )
 def test_a_start_that_fails_says_so_in_json(tmp_path: Path, options: list[str], words: str, code: int) -> None:

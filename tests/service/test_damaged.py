@@ -106,7 +106,7 @@ def test_a_page_in_the_midst_is_500_and_the_log_says_what_to_do(path: Path) -> N
         assert {answer.status_code for answer in answers} == {200, 500}
         problem = next(answer for answer in answers if answer.status_code == 500).json()
         assert problem["type"] == "about:blank"
-        assert problem["detail"].startswith("The server failed on this request; its log tells why")
+        assert problem["detail"].startswith("The server failed on this request; see its log")
         # Everyone else is served.
         other = client.post("/sessions").json()["id"]
         assert client.post(f"/sessions/{other}/messages", json={"content": "x"}).status_code == 201

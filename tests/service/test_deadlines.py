@@ -70,7 +70,7 @@ def test_statements_that_do_not_end_leave_room_for_others(
     instead(monkeypatch, storage, "ping", count_forever)
     with ThreadPoolExecutor(20) as threads:
         for answered in threads.map(lambda _: client.get("/health"), range(40)):
-            given_up(answered, "Ask for less at a time, or send it again later.")
+            given_up(answered, "Request less at a time, or retry later.")
     assert client.get("/search", params={"q": "x"}).json() == []
 
 
@@ -97,7 +97,7 @@ def test_a_request_that_does_not_end_is_answered_all_the_same(
         connection.send(HEALTH)
         assert connection.answer().status == 200
         instead(monkeypatch, storage, "create_session", hold_on)
-        given_up(client.post("/sessions", json={}), "It may have been applied, in whole or in part, or not at all.")
+        given_up(client.post("/sessions", json={}), "It may have been applied completely, partly or not at all.")
         storage._writer._loop.call_soon_threadsafe(released.set)
 
 

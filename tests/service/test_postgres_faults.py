@@ -95,7 +95,7 @@ def test_a_worker_that_starts_while_the_server_is_away_is_started_again(server: 
         server.stop()
         for worker in node.workers:
             os.kill(worker, signal.SIGKILL)
-        node.wait_until_it_says("A worker ends, and another tries again: The database")
+        node.wait_until_it_says("A worker exits, and another will retry: The database")
         server.start()
         load.wait_for_more(50)
         load.stop()

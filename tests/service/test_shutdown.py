@@ -182,7 +182,7 @@ def test_clients_that_are_stuck_are_not_waited_for_long(tmp_path: Path, workers:
         started = time.monotonic()
         daemon.process.send_signal(signal.SIGTERM)
         answered = sending.answer()
-        refused(answered, 503, "The server ends. What was asked may be done or not")
+        refused(answered, 503, "The server is shutting down; the request may or may not have been applied")
         assert answered.headers["retry-after"] == "1"
         assert daemon.wait() == 0
         # Of the 40 seconds that a test gives it at most.

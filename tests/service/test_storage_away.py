@@ -79,7 +79,7 @@ def test_a_defect_is_500_without_internals(database: str) -> None:
             assert answered.status_code == 500, operation
             problems.append(answered.json())
             assert problems[-1]["type"] == "about:blank"
-            assert problems[-1]["detail"].startswith("The server failed on this request; its log tells why")
+            assert problems[-1]["detail"].startswith("The server failed on this request; see its log")
             assert "table" not in answered.text
         for table in tables:
             vandalise(database, f"ALTER TABLE hidden_{table} RENAME TO {table}")

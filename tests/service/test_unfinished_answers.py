@@ -53,7 +53,7 @@ def test_no_answer_is_500_without_what_went_wrong(app: Any, caplog: pytest.LogCa
     caplog.set_level(logging.CRITICAL)
     with serving(app) as port:
         answered = exchange(port, get("/"))
-    assert (answered.status, answered.json["detail"]) == (500, "The server failed on this request; its log tells why.")
+    assert (answered.status, answered.json["detail"]) == (500, "The server failed on this request; see its log.")
     assert answered.headers["content-type"] == "application/problem+json"
     assert {"date", "connection"} <= set(answered.headers)
 
@@ -131,7 +131,7 @@ def test_what_is_sent_after_the_answer_is_a_defect_that_its_client_does_not_see(
         for _ in range(2):
             connection.send(get("/"))
             assert connection.answer().body == b"one"
-    assert "The application sent http.response.start; due is nothing." in caplog.text
+    assert "The application sent http.response.start; expected nothing." in caplog.text
 
 
 VARIABLE: ContextVar[int] = ContextVar("VARIABLE", default=0)

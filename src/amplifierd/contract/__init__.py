@@ -1,4 +1,4 @@
-"""openapi.yaml compiled once, at start-up, into an ASGI application.
+"""Compiles openapi.yaml once, at start-up, into an ASGI application.
 
     gate -> routing -> operation: security, parameters, body -> handler -> response
 
@@ -7,7 +7,7 @@ Nothing outside of this package imports Connexion, Starlette or a JSON Schema li
 
 import warnings
 
-# Connexion imports Starlette's test client, which tells whoever starts a daemon what its own tests should install.
+# Connexion imports Starlette's test client, which would warn everyone who starts a daemon about a test dependency.
 warnings.filterwarnings("ignore", "Using `httpx` with `starlette.testclient`")
 
 from .access.probes import Readiness

@@ -1,4 +1,4 @@
-"""The daemon: a socket, a storage that opens, uvicorn in one process or several, its logs and its end.
+"""The daemon: its socket, the opening of its storage, uvicorn in one or several processes, logs, shutdown.
 
 Imports the application and the contract; `commands` starts it.
 """

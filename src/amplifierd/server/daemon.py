@@ -1,4 +1,4 @@
-"""The daemon: a socket, a database that opens, uvicorn in one process or several."""
+"""The daemon: its socket, the opening of its database, uvicorn in one or several processes."""
 
 import asyncio
 import gc
@@ -40,15 +40,15 @@ if sys.platform != "win32":
 logger = logging.getLogger(__name__)
 
 RETRY_SECONDS = 1
-# A worker that answers no ping for so long is killed, and another started. One that starts on a busy machine is not
-# to be among them: the next would take as long.
+# How long a worker may not answer a ping before it is killed and replaced. Long enough for a worker that starts on a
+# busy machine, whose replacement would take as long.
 WORKER_SECONDS = 60
 
 
 class CannotListen(Exception):
-    """The address can't be listened on, or should not be; a sentence that says why and what to do.
+    """The daemon cannot, or should not, listen on the address; the message says why and what to do.
 
-    `database` is why the database could not be served either.
+    `database` is set if the database cannot be served either.
     """
 
     def __init__(self, sentence: str, database: DatabaseUnusable | None = None) -> None:
@@ -59,7 +59,7 @@ class CannotListen(Exception):
 def serve(settings: Settings) -> None:
     """Serve until SIGINT, SIGTERM or SIGHUP; then finish the requests in flight, commit, close and return.
 
-    They have `shutdown_timeout` seconds to be finished in; what is left then is answered 503, or cut.
+    Requests have `shutdown_timeout` seconds to finish; the others then get 503, or their connection is closed.
 
     A second of these signals ends the process at once, with 128 and its number as the exit code.
     Raises `CannotListen`, `DataPathUnusable`, `DatabaseUnusable` or `ContractError` before anything is served.
@@ -87,7 +87,7 @@ def _serve_alone(settings: Settings, listener: socket.socket) -> None:
     storage, readiness = _storage(settings), Readiness()
     config = _configure(settings, create_app(settings, storage, readiness=readiness))
     server = _Server(config, partial(_end_at_once, settings))
-    # From here on a signal may come in the midst of the storage's opening, which is to end in order.
+    # From here on a signal may arrive while the storage opens, which must then close cleanly.
     end_on_signal(server.handle_exit)
     with memory_given_back(), asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
         runner.run(_serve_from(storage, settings, server, listener, readiness))
@@ -96,7 +96,7 @@ def _serve_alone(settings: Settings, listener: socket.socket) -> None:
 async def _serve_from(
     storage: Storage, settings: Settings, server: "_Server", listener: socket.socket, readiness: Readiness
 ) -> None:
-    # Not by the application's lifespan: uvicorn would log with a traceback why the storage can't be opened.
+    # Not in the application's lifespan: uvicorn would log a traceback if the storage cannot be opened.
     async with opened(storage, partial(_prepare, storage, settings), server.another(), listener, readiness):
         _announce(settings)
         _collect_garbage()
@@ -104,7 +104,7 @@ async def _serve_from(
 
 
 def _supervise(settings: Settings, listener: socket.socket) -> None:
-    # Here, and not in a worker, so that what is wrong is said once, in a sentence.
+    # Here and not in a worker, so that an error is reported once, in a sentence.
     asyncio.run(_try(settings, listener))
     _announce(settings)
     _collect_garbage()
@@ -113,14 +113,14 @@ def _supervise(settings: Settings, listener: socket.socket) -> None:
 
 
 class _Server(uvicorn.Server):
-    """Ends at once at a second signal; uvicorn's would wait on, unless that is SIGINT, and a while even then."""
+    """A server that exits at once at a second signal; uvicorn's keeps waiting, except for SIGINT."""
 
     def __init__(self, config: uvicorn.Config, end_at_once: Callable[[int], NoReturn]) -> None:
         super().__init__(config)
         self._end_at_once = end_at_once
 
     def another(self) -> "_Server":
-        """One for the same application, before this."""
+        """A server for the same application that runs before this one."""
         return _Server(self.config, self._end_at_once)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
@@ -130,12 +130,12 @@ class _Server(uvicorn.Server):
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        # They are handled before it serves, and after it: until the storage is closed.
+        # Signals are handled before and after serving, until the storage is closed.
         yield
 
 
 def build_app(settings: Settings) -> Any:
-    """The application of one worker, its logs set up; its lifespan opens the storage. It ends with its supervisor."""
+    """The application of one worker, with logs set up; its lifespan opens the storage. It exits with its supervisor."""
     configure_logging(settings)
     supervisor = parent_process()
     if supervisor is not None:
@@ -146,12 +146,12 @@ def build_app(settings: Settings) -> Any:
 
 @asynccontextmanager
 async def _opened_or_ended(storage: Storage) -> AsyncIterator[None]:
-    # The supervisor has opened it before: what is wrong now may pass, and it starts another worker for one that ends.
-    # But where the lifespan tells uvicorn of an error, that ends the supervisor as well.
+    # The supervisor has opened the storage before, so the error may be temporary; it replaces a worker that exits.
+    # If the lifespan reported the error to uvicorn, the supervisor would exit as well.
     try:
         await storage.open()
     except DatabaseUnusable as error:
-        logger.warning("A worker ends, and another tries again: %s", error)
+        logger.warning("A worker exits, and another will retry: %s", error)
         await asyncio.sleep(RETRY_SECONDS)
         os._exit(1)
     try:
@@ -162,7 +162,7 @@ async def _opened_or_ended(storage: Storage) -> AsyncIterator[None]:
 
 
 def _configure(settings: Settings, app: Any) -> uvicorn.Config:
-    # A worker makes its own application and opens its own storage.
+    # A worker creates its own application and opens its own storage.
     in_workers = settings.workers > 1
     return uvicorn.Config(
         app,
@@ -184,19 +184,19 @@ def _configure(settings: Settings, app: Any) -> uvicorn.Config:
 
 def _listen(settings: Settings) -> socket.socket:
     if not settings.host:
-        raise CannotListen("The address to listen on is empty; --host 127.0.0.1 is this machine alone.")
+        raise CannotListen("The address to listen on is empty; use --host 127.0.0.1 for this machine only.")
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     try:
         return socket.create_server((settings.host, settings.port), family=family, backlog=2048)
     except (OSError, OverflowError) as error:
         raise CannotListen(
-            f"Can't listen on {settings.host}, port {settings.port}: {error}. "
-            "Name another with --host and --port, or stop what has it."
+            f"Cannot listen on {settings.host}, port {settings.port}: {error}. "
+            "Choose another with --host and --port, or stop the program that uses it."
         ) from error
 
 
 def _listen_or_say_all(settings: Settings) -> socket.socket:
-    # Who puts the address right would hear of the database only then.
+    # Otherwise the database's error would appear only after the address is corrected.
     try:
         return _listen(settings)
     except CannotListen as error:
@@ -208,12 +208,12 @@ def _listen_or_say_all(settings: Settings) -> socket.socket:
 
 
 async def _look_at_database(url: str) -> None:
-    """Raises `DatabaseUnusable` if it could not be served; changes nothing in it."""
+    """Raises `DatabaseUnusable` if the database cannot be served; changes nothing in it."""
     try:
         async with open_existing(url):
             pass
     except DatabaseOutOfDate:
-        # It would be brought up to date.
+        # Opening it would migrate it.
         return
     except DatabaseMissing:
         path = path_of(url)
@@ -225,13 +225,13 @@ def _refuse_uncreatable(path: Path) -> None:
     try:
         refuse_unwritable(path.parent)
     except OSError as error:
-        raise DatabaseUnusable(f"The database {path} can't be created: {error.strerror}.") from error
+        raise DatabaseUnusable(f"Cannot create the database {path}: {error.strerror}.") from error
 
 
 def _allow_files() -> None:
-    """Let the process have a file for each connection that may be, and as many more, as far as the system allows that.
+    """Raise the limit of open files to twice the limit of connections, as far as the system allows.
 
-    Many systems' default is 1,024, for programs that can't do with more (`select`); this one can.
+    Many systems' default is 1,024, for programs that use `select`; this one does not.
     """
     if sys.platform != "win32":
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -262,17 +262,17 @@ async def _prepare(storage: Storage, settings: Settings) -> None:
 
 
 async def _check(storage: Storage, settings: Settings) -> None:
-    """Raises `CannotListen` where other machines would find all doors open, `StorageUnavailable` where nothing is."""
+    """Raises `CannotListen` if other machines could connect without a key, `StorageUnavailable` if it is unknown."""
     if await storage.has_keys() or settings.is_local or settings.insecure_open:
         return
     raise CannotListen(
-        f"Whoever reaches {settings.host} could read and change everything: the database has no keys. "
-        "Make one with `amplifierd keys create --name NAME`, listen on 127.0.0.1, or say --insecure-open."
+        f"Anyone who can reach {settings.host} could read and change everything: the database has no keys. "
+        "Create one with `amplifierd keys create --name NAME`, listen on 127.0.0.1, or use --insecure-open."
     )
 
 
 def _collect_garbage() -> None:
-    # Off since the command began (see cli/serve.py). What was made until now stays, and is never looked through.
+    # Off since the command began (see commands/serve.py). Objects created until now stay, and are never scanned.
     gc.freeze()
     gc.enable()
 
@@ -292,7 +292,7 @@ def _exit(_number: int, _frame: FrameType | None) -> None:
 
 
 def _end_at_once(settings: Settings, number: int) -> NoReturn:
-    # What was acknowledged is on disk; whatever still waits, for a client or for the storage, ends here.
+    # Acknowledged writes are on disk; anything that still waits for a client or the storage ends here.
     if settings.ephemeral:
         forget(settings)
     os._exit(128 + number)

@@ -1,20 +1,20 @@
-"""Whether amplified directories can be made where they are to be, asked at the start and not at the first of them."""
+"""Check at the start whether amplified directories can be created, instead of at the first one."""
 
 import errno
 import os
 from pathlib import Path
 from uuid import uuid4
 
-# A daemon whose disk is full still serves what it has.
+# A daemon with a full disk can still serve reads.
 _PASSING = (errno.ENOSPC, errno.EDQUOT)
 
 
 class DataPathUnusable(Exception):
-    """No directory can be made below the data path; a sentence that says why and what to do."""
+    """No directory can be created below the data path; the message says why and what to do."""
 
 
 def check_data_path(path: Path) -> None:
-    """Raises `DataPathUnusable` if no directory can be made below `path`; nothing of what is tried stays there."""
+    """Raises `DataPathUnusable` if no directory can be created below `path`; leaves nothing there."""
     try:
         refuse_unwritable(path.expanduser())
     except RuntimeError as error:
@@ -24,7 +24,7 @@ def check_data_path(path: Path) -> None:
 
 
 def refuse_unwritable(path: Path) -> None:
-    """Raises `OSError` if `path`, or the first folder above it that is there, can't be written to."""
+    """Raises `OSError` if `path`, or its nearest existing parent, is not writable."""
     folder = next(folder for folder in (path, *path.absolute().parents) if os.path.lexists(folder))
     trial = folder / f".amplifierd-{uuid4().hex}"
     try:
@@ -37,6 +37,6 @@ def refuse_unwritable(path: Path) -> None:
 
 def _unusable(path: Path, reason: str) -> DataPathUnusable:
     return DataPathUnusable(
-        f"Directories can't be made below {path}: {reason}. Name another place with --data-path "
-        "(AMPLIFIERD_DATA_PATH), or let this one be written to."
+        f"Cannot create directories below {path}: {reason}. Choose another path with --data-path "
+        "(AMPLIFIERD_DATA_PATH), or make this one writable."
     )

@@ -1,4 +1,4 @@
-"""A daemon for a test run: its data in memory, its port free, its life no longer than its parent's."""
+"""A daemon for a test run: data in memory, a free port, exits with its parent."""
 
 import json
 import os
@@ -15,7 +15,7 @@ from pathlib import Path
 
 from ..settings import Settings
 
-# Files below this folder are in memory, where the system has it; elsewhere they are on the disk.
+# Files below this folder are in memory, if the system has it; otherwise they are on disk.
 MEMORY = Path("/dev/shm")  # noqa: S108  # a folder of our own is made in it
 
 WATCH_SECONDS = 0.2
@@ -23,9 +23,9 @@ WATCH_SECONDS = 0.2
 
 @contextmanager
 def ephemeral(settings: Settings) -> Iterator[Settings]:
-    """`settings` with data of their own, which are gone in the end; a server's database stays as it is.
+    """`settings` with temporary data, deleted at the end; the database of a server is kept as it is.
 
-    They are in a folder `amplifierd-PID-…`, so that whoever finds one can tell whether its process still runs.
+    The data is in a folder `amplifierd-PID-…`, so that the owner of a leftover folder can be identified.
     """
     prefix = f"amplifierd-{os.getpid()}-"
     with tempfile.TemporaryDirectory(prefix=prefix, dir=MEMORY if MEMORY.is_dir() else None) as folder:
@@ -36,7 +36,7 @@ def ephemeral(settings: Settings) -> Iterator[Settings]:
 
 
 def forget(settings: Settings) -> None:
-    """Remove what `ephemeral` has made of `settings`, where the process ends before that can."""
+    """Remove the data of `ephemeral`, if the process exits before that does."""
     if settings.database.startswith("sqlite"):
         shutil.rmtree(Path(settings.database.removeprefix("sqlite:///")).parent, ignore_errors=True)
 
@@ -48,7 +48,7 @@ def say_where(url: str) -> None:
 
 
 def limit_life(parent: int | None, max_age: float | None) -> None:
-    """End this process, as SIGTERM would, when process `parent` is its parent no more, or after `max_age` seconds."""
+    """Stop this process, as SIGTERM would, when `parent` is no longer its parent, or after `max_age` seconds."""
     end = None if max_age is None else time.monotonic() + max_age
     threading.Thread(target=_watch, args=(parent, end), name="amplifierd-watch", daemon=True).start()
 

@@ -1,4 +1,4 @@
-"""Logs to stderr: a line for each request and each event, as text or as JSON; times are UTC (RFC 3339)."""
+"""Logs to stderr: one line for each request and each event, as text or JSON; times are UTC (RFC 3339)."""
 
 import logging
 import sys
@@ -16,7 +16,7 @@ logger = logging.getLogger("amplifierd")
 
 
 def configure_logging(settings: Settings) -> None:
-    """Set up the process's loggers: ours at the settings' level, others' from warnings on."""
+    """Set up the process's loggers: ours at the level of the settings, others at warning."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_json_formatter() if settings.log_format == "json" else _text_formatter())
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
@@ -29,7 +29,7 @@ def configure_logging(settings: Settings) -> None:
 
 
 def announce(log_format: LogFormat, message: str, **facts: str) -> None:
-    """Say that the daemon serves, and where it has what, at any level."""
+    """Log that the daemon is ready, with its URL and paths, at any level."""
     if log_format == "json":
         _write_json("INFO", message, **facts)
     else:
@@ -39,7 +39,7 @@ def announce(log_format: LogFormat, message: str, **facts: str) -> None:
 
 
 def log_start_error(message: str) -> None:
-    """Say in JSON why the daemon does not start."""
+    """Log as JSON why the daemon does not start."""
     _write_json("ERROR", message)
 
 
@@ -49,7 +49,7 @@ def _write_json(level: str, message: str, **facts: str) -> None:
 
 
 def _log_exception(kind: type[BaseException], error: BaseException | None, trace: TracebackType | None) -> None:
-    logger.critical("Something failed that nobody caught", exc_info=(kind, error or kind(), trace))
+    logger.critical("Uncaught error", exc_info=(kind, error or kind(), trace))
 
 
 def _text_formatter() -> logging.Formatter:
@@ -57,7 +57,7 @@ def _text_formatter() -> logging.Formatter:
 
 
 def _json_formatter() -> logging.Formatter:
-    # Imported here: few starts need it.
+    # Imported here, because few starts need it.
     from pythonjsonlogger.json import JsonFormatter
 
     names = {"asctime": "time", "levelname": "level", "name": "logger"}

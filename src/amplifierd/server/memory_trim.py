@@ -1,6 +1,6 @@
-"""Gives memory that large requests have left free back to the system.
+"""Returns memory that large requests have freed to the system.
 
-The C library keeps what is freed below its highest block for as long as the process lives (malloc_trim(3)): eight
+The C library keeps freed memory below its highest block as long as the process lives (malloc_trim(3)): eight
 requests of 8 MiB left 150 MiB.
 """
 
@@ -12,17 +12,17 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-# What is kept is worth less than the time that it would take to get it again.
+# Freed memory that may be kept: trimming it would cost more time than it saves.
 KEPT_BYTES = 16 * 1024 * 1024
 EVERY_SECONDS = 1.0
-# Trims that gave nothing back become rarer: memory is in use then.
+# Trims that returned nothing become less frequent: the memory is in use.
 MAX_SECONDS = 8.0
 _WORTH_BYTES = 1024 * 1024
 
 
 @contextmanager
 def memory_given_back() -> Iterator[None]:
-    """Give memory back within a few seconds after it was freed, from a thread; on Linux with glibc, else nothing."""
+    """Start a thread that returns memory within seconds after it was freed; only on Linux with glibc."""
     trim = _find_trim()
     if trim is None:
         yield
@@ -52,7 +52,7 @@ def _give_back(trim: Callable[[int], int], ended: threading.Event) -> None:
 
 
 def resident_bytes() -> int:
-    """How much of the process is in memory (proc(5), statm)."""
+    """The resident memory of the process (proc(5), statm)."""
     return int(Path("/proc/self/statm").read_text().split()[1]) * mmap.PAGESIZE
 
 

@@ -1,6 +1,6 @@
-"""The signals that end a daemon, from its first line on.
+"""The signals that stop a daemon, handled from its first line on.
 
-The kernel gives the first process of a container no signal that it does not handle: until then a stop is lost.
+The kernel does not deliver unhandled signals to the first process of a container: until then a stop is lost.
 """
 
 import os
@@ -13,9 +13,9 @@ Handler = Callable[[int, FrameType | None], None]
 
 
 def end_on_signal(handler: Handler) -> None:
-    """Have SIGINT, SIGTERM and SIGHUP handled; the last, which a terminal sends as it closes, as if it were SIGTERM.
+    """Handle SIGINT, SIGTERM and SIGHUP; SIGHUP, which a terminal sends when it closes, as SIGTERM.
 
-    A SIGHUP that is ignored, as below `nohup`, stays so.
+    A SIGHUP that is ignored, as under `nohup`, stays ignored.
     """
     signal.signal(signal.SIGINT, handler)
     signal.signal(signal.SIGTERM, handler)
@@ -24,13 +24,13 @@ def end_on_signal(handler: Handler) -> None:
 
 
 def end_while_starting() -> None:
-    """Have such a signal end the process at once, with exit code 0: nothing is open yet."""
+    """Exit at once with code 0 on such a signal: nothing is open yet."""
     end_on_signal(lambda _number, _frame: os._exit(0))
 
 
 @contextmanager
 def terminal_signals_blocked() -> Iterator[None]:
-    """Block what a terminal sends to all processes that it started, for those that are started meanwhile."""
+    """Block the signals that a terminal sends to all its processes, for processes that are started in the context."""
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return

@@ -1,4 +1,4 @@
-"""The opening of a storage, which may take as long as its migration does: who asks meanwhile is answered."""
+"""The opening of a storage, which may include a migration; requests get a response meanwhile."""
 
 import asyncio
 import socket
@@ -10,10 +10,10 @@ import uvicorn
 from ..contract import Readiness
 from ..storage.model.interface import Storage
 
-# A start that is quicker answers nobody before its end: connections wait for it, and clients see no error.
+# During a quicker start connections wait, and clients see no error.
 QUICK_SECONDS = 0.5
 
-_REASON = "The daemon starts: it opens its database, or brings it up to date. Send this again soon."
+_REASON = "The daemon is starting: it opens or migrates its database. Retry soon."
 
 
 @asynccontextmanager
@@ -24,9 +24,9 @@ async def opened(
     listener: socket.socket,
     readiness: Readiness,
 ) -> AsyncIterator[None]:
-    """The storage, open until the end; `prepare` is done before others use it.
+    """Keep the storage open until the end; `prepare` runs before anything else uses it.
 
-    While that takes long `server` answers at `listener` what its application serves without a `readiness`.
+    If that takes long, `server` meanwhile serves at `listener` what its application serves before it is ready.
     """
     opening = asyncio.create_task(_open(storage, prepare))
     await asyncio.wait([opening], timeout=QUICK_SECONDS)
@@ -52,7 +52,7 @@ async def _answer_until(
     opening: asyncio.Task[None], server: uvicorn.Server, listener: socket.socket, readiness: Readiness
 ) -> None:
     readiness.reason = _REASON
-    # A server closes the socket that it is given; connections that wait go on to the next.
+    # A server closes its socket; waiting connections stay in the queue for the next server.
     serving = asyncio.create_task(server.serve(sockets=[listener.dup()]))
     await asyncio.wait([opening, serving], return_when=asyncio.FIRST_COMPLETED)
     await asyncio.wait([opening])

@@ -1,4 +1,4 @@
-"""Several processes that serve, and the one that starts, replaces and ends them."""
+"""The supervisor that starts, replaces and stops several server processes."""
 
 import logging
 import signal
@@ -17,20 +17,20 @@ from .signals import end_on_signal, terminal_signals_blocked
 
 logger = logging.getLogger(__name__)
 
-# What a worker needs to end besides the time that its requests have.
+# What a worker needs to stop, in addition to the time of its requests.
 MARGIN_SECONDS = 1.5
 
 
 class Supervisor(Multiprocess):
-    """Ends its workers in order at a signal, and at once, as itself, at a second one.
+    """Stops its workers cleanly at a signal; at a second signal it kills them and exits at once.
 
-    The workers hear of neither Ctrl-C nor a closed terminal: the supervisor alone ends them.
+    The workers receive neither Ctrl-C nor a closed terminal's signal: only the supervisor stops them.
     """
 
     def __init__(self, config: uvicorn.Config, listener: socket.socket, end_at_once: Callable[[int], NoReturn]) -> None:
         before = {number: signal.getsignal(number) for number in SIGNALS}
         super().__init__(config, sockets=[listener])
-        # uvicorn handles others as well, to start its workers anew, to have more of them or less.
+        # uvicorn also handles others, which restart its workers or change their number.
         for number, handler in before.items():
             signal.signal(number, handler)
         self._end_at_once = end_at_once
@@ -40,27 +40,27 @@ class Supervisor(Multiprocess):
     def init_processes(self) -> None:
         """Start the workers."""
         with terminal_signals_blocked():
-            # It unblocks them as it starts, which is when the first process is started.
+            # Its start unblocks them, which happens when the first process is started.
             resource_tracker.ensure_running()
         self.processes += [self._started() for _ in range(self.processes_num)]
 
     def keep_subprocess_alive(self) -> None:
-        """Start another worker for each that has ended, or answers no more."""
+        """Replace each worker that has exited or no longer answers."""
         for place, process in enumerate(self.processes):
             if process.is_alive(self.config.timeout_worker_healthcheck):
                 continue
             process.kill()
             process.join()
             if process.exitcode == STARTUP_FAILURE:
-                # The next would fail as this has; its own log tells why.
-                logger.error("Worker %s could not start: the daemon ends.", process.pid)
+                # The next would fail in the same way; the worker's log says why.
+                logger.error("Worker %s could not start; the daemon exits.", process.pid)
                 self.should_exit.set()
                 return
-            logger.warning("Worker %s has ended: another is started.", process.pid)
+            logger.warning("Worker %s has exited; starting another.", process.pid)
             self.processes[place] = self._started()
 
     def join_all(self) -> None:
-        """Wait until the workers have ended, and end those that take longer than their requests may."""
+        """Wait until the workers have exited, and kill those that take longer than their requests may."""
         deadline = time.monotonic() + (self.config.timeout_graceful_shutdown or 0) + MARGIN_SECONDS
         for process in self.processes:
             process.process.join(max(0, deadline - time.monotonic()))
@@ -84,12 +84,12 @@ class Supervisor(Multiprocess):
 
 
 class _Worker(Process):
-    """Is looked at without waiting: a supervisor that waits for one hears of no signal."""
+    """A worker whose state is read without waiting: a waiting supervisor would miss signals."""
 
     _asked: float | None = None
 
     def is_alive(self, timeout: float = 5) -> bool:
-        """Whether it runs, and has answered within so many seconds when it was last asked, as far as that is known."""
+        """Whether it is running and answered the last ping within `timeout` seconds, as far as known."""
         if not self.process.is_alive():
             return False
         if self._asked is None:

@@ -1,4 +1,4 @@
-"""Who may ask, from where, and how often: keys, origins, rates, and probes that are always served.
+"""Access control: keys, hosts and origins, rates, and probes that are always served.
 
 Imports `core`.
 """

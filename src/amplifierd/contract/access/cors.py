@@ -1,4 +1,4 @@
-"""Pages of other origins that may read and change (https://fetch.spec.whatwg.org/#http-cors-protocol)."""
+"""Access for web pages of other origins (https://fetch.spec.whatwg.org/#http-cors-protocol)."""
 
 from collections.abc import Collection, Iterable
 
@@ -11,7 +11,7 @@ from ..core.problems import Problem, shorten
 
 MAX_AGE_SECONDS = 600
 
-# Those that every page may send, and those of the contract.
+# The headers that every page may send, and those of the contract.
 _TAKEN = (
     *("Accept", "Accept-Language", "Content-Language", "Content-Type"),
     *("Authorization", "Idempotency-Key", "If-Match", "If-None-Match", "Last-Event-ID"),
@@ -31,9 +31,9 @@ _REQUESTED = "Access-Control-Request-"
 
 
 class Cors(CORSMiddleware):
-    """Tells browsers that pages of `origins` may read what `app` answers, problems too.
+    """Lets browsers give the responses of `app`, including problems, to pages of `origins`.
 
-    The answer to a page depends on its origin: every answer says so to caches, whoever has asked (`Vary`).
+    A response depends on the origin, so every response has `Vary: Origin` for caches.
     """
 
     def __init__(self, app: ASGIApp, origins: Collection[str]) -> None:
@@ -47,12 +47,12 @@ class Cors(CORSMiddleware):
 
 
 class Preflights:
-    """Answers what a browser asks before it sends the request of a page of `origins`; all else is for `app`.
+    """Responds to the preflight requests of pages of `origins`; passes all others to `app`.
 
-    It is told the methods of the path, the headers that are taken, and that the page may reach a machine in a private
-    network (https://wicg.github.io/private-network-access/). What `Cors` adds to every answer is not added here.
+    The response lists the methods of the path and the allowed headers, and allows access to a private
+    network (https://wicg.github.io/private-network-access/). `Cors` adds the headers of every response.
 
-    Raises a problem: 405 for a method that the path does not have, 400 for a header that is not taken.
+    Raises a problem: 405 for a method that the path does not have, 400 for a header that is not allowed.
     """
 
     def __init__(self, app: ASGIApp, paths: Paths, origins: Collection[str]) -> None:
@@ -70,12 +70,12 @@ class Preflights:
         await send({"type": "http.response.body", "body": b""})
 
     def _answer(self, scope: Scope) -> dict[str, str] | None:
-        """The headers of the answer; None for a request that is no preflight, or of a strange page."""
+        """The headers of the response; None if the request is not a preflight, or its origin is not allowed."""
         headers = Headers(scope=scope)
         method = headers.get(f"{_REQUESTED}Method")
         if method is None or not ("*" in self._origins or headers.get("origin") in self._origins):
             return None
-        # What is served beside the contract can be read.
+        # Paths outside the contract can only be read.
         methods = self._paths.operations(scope["raw_path"]) or ("GET", "HEAD")
         if method not in methods:
             raise not_allowed({**scope, "method": shorten(method, 50)}, methods)
@@ -95,5 +95,5 @@ def _check_taken(lines: Iterable[str]) -> None:
     names = [name.strip() for line in lines for name in line.split(",")]
     strange = [name for name in names if name and name.lower() not in _TAKEN_NAMES]
     if strange:
-        detail = f"Header {shorten(strange[0], 200)!r} is not taken from a page; these are: {', '.join(_TAKEN)}."
+        detail = f"Header {shorten(strange[0], 200)!r} is not allowed from a page; allowed are: {', '.join(_TAKEN)}."
         raise Problem(400, "header-not-allowed", detail)

@@ -1,7 +1,7 @@
-"""What a web page in a user's browser may not do to a daemon on the user's machine.
+"""Protects a daemon on the user's machine from web pages in the user's browser.
 
-A page whose name is made to point at this machine (DNS rebinding) shows that name in `Host`; a page that sends its
-user's browser here to change something shows itself in `Origin` (https://fetch.spec.whatwg.org/#origin-header).
+The requests of a page whose name resolves to this machine (DNS rebinding) have that name in `Host`; those of a page
+on another site that tries to change something have its `Origin` (https://fetch.spec.whatwg.org/#origin-header).
 """
 
 import re
@@ -22,9 +22,9 @@ _MAX_PORT = 65_535
 
 
 class OriginCheck:
-    """Lets requests in that are meant for one of the `hosts`, None for any, and come from no page or from one of ours.
+    """Admits requests for one of the `hosts`, None for any, that come from no page or from one of an allowed origin.
 
-    `hosts` are names without ports in lower case; `origins` are those of pages elsewhere that may change something.
+    `hosts` are names without ports in lower case; `origins` are the other origins whose pages may change something.
     """
 
     def __init__(self, hosts: Collection[str] | None, origins: Collection[str]) -> None:
@@ -32,9 +32,9 @@ class OriginCheck:
         self._origins = origins
 
     def check(self, scope: Scope, request_state: RequestState) -> None:
-        """Let a request in.
+        """Admit a request.
 
-        Raises a problem: 400 for one without its one `Host`, 421 for another host's, 403 for a strange page's.
+        Raises a problem: 400 without exactly one valid `Host`, 421 for another host, 403 for another origin.
         """
         hosts = request_state.hosts
         if len(hosts) == 1:
@@ -50,9 +50,9 @@ class OriginCheck:
             return
         shown = shorten(host.decode("latin-1"), 200)
         if name is None:
-            detail = f"Host {shown!r} is not valid; send a name or an address, and a port up to {_MAX_PORT}."
+            detail = f"Invalid Host {shown!r}; send a name or an address, and a port up to {_MAX_PORT}."
             raise Problem(400, "bad-host", detail)
-        detail = f"This server is not {shown!r}; whoever runs it names its hosts with --allowed-hosts."
+        detail = f"This server does not serve host {shown!r}; its operator can allow hosts with --allowed-hosts."
         raise Problem(421, "misdirected-request", detail)
 
     def _check_origin(self, origin: str, host: str) -> None:
@@ -62,7 +62,7 @@ class OriginCheck:
             403,
             "origin-not-allowed",
             f"Pages of {shorten(origin, 200)!r} may not change anything here; "
-            "whoever runs this server lets them with --cors-origin.",
+            "the operator of this server can allow them with --cors-origin.",
         )
 
 

@@ -1,7 +1,7 @@
-"""Operations that are served though others are refused: who watches over the daemon asks them.
+"""Operations that are served even when others are refused, for monitoring.
 
-Plain OpenAPI has no word for those; what they do not declare says it. An operation without 429 is refused by no load
-and no rate, one without 503 is served while the daemon starts as well.
+OpenAPI has no keyword for these; undeclared responses mark them. An operation without 429 is exempt from load and
+rate limits; one without 503 is also served while the daemon starts.
 """
 
 from http import HTTPStatus
@@ -16,14 +16,14 @@ _SERVICE_UNAVAILABLE = str(HTTPStatus.SERVICE_UNAVAILABLE.value)
 
 
 class Readiness:
-    """Whether the daemon does its work; `reason` is a sentence that says why it does not yet, None once it does."""
+    """Whether the daemon is ready; `reason` is a sentence that says why not, or None if it is."""
 
     def __init__(self, reason: str | None = None) -> None:
         self.reason = reason
 
 
 class Probes:
-    """Tells the requests that are served whatever comes from others, which wait until the daemon is ready."""
+    """Identifies the requests that are always served; others wait until the daemon is ready."""
 
     def __init__(self, document: Document, readiness: Readiness) -> None:
         self._readiness = readiness
@@ -31,7 +31,7 @@ class Probes:
         self._always = _paths_without(document, _SERVICE_UNAVAILABLE)
 
     def is_unlimited(self, scope: Scope) -> bool:
-        """Whether a request is served though there are too many."""
+        """Whether a request is served even if there are too many."""
         return _path(scope) in self._unlimited
 
     def check_ready(self, scope: Scope) -> None:
@@ -42,7 +42,7 @@ class Probes:
 
 
 def is_limited(operation: Json) -> bool:
-    """Whether an operation is refused where there are too many requests."""
+    """Whether an operation is refused if there are too many requests."""
     return _TOO_MANY_REQUESTS in operation["responses"]
 
 

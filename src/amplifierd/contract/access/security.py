@@ -1,6 +1,6 @@
-"""Who may do what, with keys that are bearer tokens (RFC 6750).
+"""Authorization by keys, which are bearer tokens (RFC 6750).
 
-Plain OpenAPI 3.0 has no scopes for those: an operation that needs more than the least one says so in the challenge that
+OpenAPI 3.0 has no scopes for these: an operation that needs more than the lowest scope says so in the challenge that
 its 403 declares.
 """
 
@@ -18,7 +18,7 @@ from ..core.request_state import request_state_of
 from .probes import is_limited
 from .rate_limit import RateLimit
 
-# Each may do what those before it may.
+# Each scope includes those before it.
 SCOPES = ("read", "write", "admin")
 
 CHALLENGE = "WWW-Authenticate"
@@ -28,19 +28,19 @@ _REALM = 'Bearer realm="amplifierd"'
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """What a request may do: all that keys of the scope may, in one workspace. It was made with this key, if any."""
+    """The rights of a request: those of a scope in one workspace, and the key of the request, if any."""
 
     workspace: str
     scope: str
     key_id: str | None
 
 
-# What a key opens, None for nothing; or what is open to those who have none.
+# Returns the credential of a key, or that of requests without one; None if it is invalid.
 Authenticate = Callable[[str | None], Awaitable[Credential | None]]
 
 
 class Security:
-    """Lets requests in to one operation, or refuses them."""
+    """Authorizes the requests to one operation."""
 
     def __init__(
         self, document: Document, operation: Json, authenticate: Authenticate, rate_limit: RateLimit | None
@@ -51,14 +51,14 @@ class Security:
 
     @property
     def is_public(self) -> bool:
-        """Whether everybody may do it, and so in no workspace."""
+        """Whether it needs no key, and so has no workspace."""
         return self._needed is None
 
     async def admit(self, scope: Scope) -> Credential | None:
-        """Whose request it is, None where anybody's is served.
+        """The credential of a request, None if the operation needs none.
 
-        Raises a problem: 429 for one too many of a key or an address, 401 without a key that is valid, 403 where the
-        key's scope is too small.
+        Raises a problem: 429 above the rate limit of a key or an address, 401 without a valid key, 403 if the
+        key's scope is insufficient.
         """
         request_state = request_state_of(scope)
         key = _bearer(request_state.credentials) if request_state.credentials else None
@@ -77,7 +77,7 @@ class Security:
     async def while_admitted(
         self, scope: Scope, batches: AsyncGenerator[Sequence[Event], None]
     ) -> AsyncGenerator[Sequence[Event], None]:
-        """The events of a request until it would not be let in any more: its key was revoked, or has expired."""
+        """The events of a request until its key is revoked or expires."""
         credentials = request_state_of(scope).credentials
         key = _bearer(credentials) if credentials else None
         async with aclosing(batches):
@@ -88,7 +88,7 @@ class Security:
 
 
 def _needed(document: Document, operation: Json) -> int | None:
-    """The place in `SCOPES` of the scope that an operation needs, None where it needs no key."""
+    """The index in `SCOPES` of the scope that an operation needs, None if it needs no key."""
     declared = operation if "security" in operation else document.spec
     if not declared.get("security"):
         return None
@@ -108,7 +108,7 @@ def _scope_of(challenge: str) -> str:
 
 
 def _bearer(credentials: list[bytes]) -> str:
-    """The key that a request shows; a text that is no key where it shows something else."""
+    """The key in a request's `Authorization`; an invalid one for any other content."""
     scheme, _, key = credentials[0].decode("latin-1").partition(" ")
     return key.strip() if len(credentials) == 1 and scheme.lower() == "bearer" else ""
 
@@ -120,15 +120,15 @@ def _address(scope: Scope) -> str:
 
 def _unauthorized(key: str | None) -> Problem:
     if key is None:
-        detail = "This server wants a key; send it as Authorization: Bearer amp_…"
+        detail = "This server requires a key; send it as Authorization: Bearer amp_…"
         return Problem(401, "key-required", detail, headers={CHALLENGE: _REALM})
-    detail = "The key is unknown, has expired or was revoked; ask whoever runs this server for another."
+    detail = "The key is unknown, has expired or was revoked; ask the operator of this server for a new one."
     if not key:
-        detail = "Authorization shows no key; send it as Authorization: Bearer amp_…"
+        detail = "Authorization has no key; send it as Authorization: Bearer amp_…"
     return Problem(401, "key-refused", detail, headers={CHALLENGE: f'{_REALM}, error="invalid_token"'})
 
 
 def _forbidden(credential: Credential, needed: int) -> Problem:
-    detail = f"This needs a key of scope {' or '.join(SCOPES[needed:])}; yours is of scope {credential.scope}."
+    detail = f"This needs a key with scope {' or '.join(SCOPES[needed:])}; yours has scope {credential.scope}."
     challenge = f'{_REALM}, error="insufficient_scope", scope="{SCOPES[needed]}"'
     return Problem(403, "scope-too-small", detail, headers={CHALLENGE: challenge})

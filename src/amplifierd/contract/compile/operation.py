@@ -1,4 +1,4 @@
-"""One operation of the contract, compiled: what it takes, the handler that does it, how it answers."""
+"""One compiled operation of the contract: its input, its handler, its response."""
 
 import inspect
 from collections.abc import Awaitable, Callable, Mapping
@@ -26,15 +26,15 @@ from ..response.response import Response
 
 Handler = Callable[..., Awaitable[Any]]
 
-# What a request's credential gives its handler.
+# The handler's argument from the request's credential.
 WORKSPACE = "workspace"
-# A handler that takes it calls it after each part of a long write.
+# A handler with this parameter calls it after each part of a long write.
 PROGRESSED = "progressed"
 
 
 @dataclass(frozen=True, slots=True)
 class Compilation:
-    """What compiling one operation takes besides it: the document, and what the app provides to handlers by name."""
+    """The context of compiling operations: the document, and the app's arguments for handlers by name."""
 
     document: Document
     schemas: Schemas
@@ -53,14 +53,14 @@ class Operation:
     """An ASGI application that serves one operation: decode once, validate once, call, encode once."""
 
     def __init__(self, compilation: Compilation, path: str, method: str, handler: Handler) -> None:
-        """Compile; raises `ContractError` where the handler does not fit the contract."""
+        """Compile the operation. Raises `ContractError` if the handler does not match the contract."""
         document, schemas = compilation.document, compilation.schemas
         operation = document.spec["paths"][path][method]
         self._path, self._query, headers = compile_parameters(document, schemas, path, operation)
         bound = _bound(headers)
         self._headers = HeaderParameters(bound) if bound else None
         preconditions = preconditions_of(document, schemas, path, method, operation)
-        # A read is held to them once it is known what it answers.
+        # For a read they are evaluated against its result.
         self._preconditions = None if method == "get" else preconditions
         self._body = _compile_body(compilation, operation, handler)
         self._handler = handler
@@ -114,7 +114,7 @@ class Operation:
 
 
 def _bound(headers: list[Header]) -> dict[str, Header]:
-    """The headers that a handler is given, by the names of its parameters."""
+    """The headers for a handler, by the names of its parameters."""
     return {
         ARGUMENT if header.name == IDEMPOTENCY_KEY else header.argument: header
         for header in headers
@@ -162,12 +162,12 @@ def _compile_body(compilation: Compilation, operation: Json, handler: Handler) -
 
 
 def _provided(operation: Json, handler: Handler, names: list[str], provided: Mapping[str, object]) -> dict[str, object]:
-    """What the app provides of the handler's parameters, once it is sure that the contract gives all others."""
+    """The handler's parameters from the app; checks that the contract has all others."""
     contracted = {*names, "body"} if "requestBody" in operation else {*names}
     parameters = inspect.signature(handler).parameters
     for name in sorted(contracted - set(parameters)):
         raise ContractError(
-            f"Operation {operation['operationId']}: {_name(handler)} has no parameter '{name}', which the contract has."
+            f"Operation {operation['operationId']}: {_name(handler)} lacks the parameter '{name}' of the contract."
         )
     for name in parameters:
         if name not in contracted and name not in provided:

@@ -1,7 +1,7 @@
 """Routing for Connexion, by a tree of the contract's paths, to operations that are compiled.
 
-Connexion's own asks Starlette's router, which tries one route after another: 8 us a request with nine operations, and
-more with each. Its 405 names the methods of one route only, and it redirects to what `Host` says.
+Connexion's own uses Starlette's router, which tries one route after another: 8 us a request with nine operations, and
+more with each. Its 405 lists the methods of only one route, and it redirects to the `Host` of the request.
 """
 
 from collections.abc import Callable
@@ -20,16 +20,16 @@ CompileOperation = Callable[[str, str, Handler], Operation]
 
 
 class Routing(RoutingMiddleware):
-    """Writes into the scope which operation a request means, for the middlewares after it.
+    """Writes the operation of a request into the scope, for the middlewares after it.
 
-    Raises a 405 problem if the path has other operations, and `Allow` names them all (RFC 9110, section 15.5.6).
+    Raises a 405 problem if the path has only other operations; `Allow` lists them (RFC 9110, section 15.5.6).
     Ends a call that is no HTTP request.
     """
 
     def __init__(self, app: ASGIApp, paths: Paths) -> None:
         super().__init__(app)
         self._paths = paths
-        # By operation; None is a path that the contract does not have.
+        # By operation; None is for paths outside the contract.
         self._contexts: dict[str | None, dict[str, str | None]] = {None: {}}
 
     def add_api(
@@ -39,7 +39,7 @@ class Routing(RoutingMiddleware):
         arguments: dict[str, Any] | None = None,  # noqa: ARG002  # Connexion's signature
         **_options: Any,
     ) -> None:
-        """Prepare what is written for each operation of an API."""
+        """Prepare the routing data of each operation of an API."""
         api_base_path = base_path or specification.base_path
         for item in specification["paths"].values():
             for operation in item.values():

@@ -1,4 +1,4 @@
-"""The contract as a document: what it says, and its bytes as they are served."""
+"""The contract as a document: its content, and its bytes as they are served."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,19 +14,19 @@ Json = dict[str, Any]
 
 
 class ContractError(Exception):
-    """The contract can't be compiled; a sentence that names the file and the line, or the operation and the handler."""
+    """The contract cannot be compiled; the message names the file and the line, or the operation and the handler."""
 
 
 @dataclass(frozen=True)
 class Document:
-    """An OpenAPI document; `yaml` and `json` are its two texts, references kept."""
+    """An OpenAPI document; `yaml` and `json` are its texts, with references kept."""
 
     spec: Json
     yaml: bytes
     json: bytes
 
     def resolve(self, node: Json) -> Json:
-        """`node`, or what its `$ref` names."""
+        """`node`, or the target of its `$ref`."""
         while "$ref" in node:
             node = self._target(node["$ref"])
         return node
@@ -41,28 +41,28 @@ class Document:
         return dict(target)
 
     def operations(self) -> Iterator[tuple[str, str, Json]]:
-        """Each operation: its path, its method in lower case, and what the contract says of it."""
+        """Each operation: its path, its method in lower case, and its declaration."""
         for path, item in self.spec["paths"].items():
             for method, operation in item.items():
                 if method in METHODS:
                     yield path, method, operation
 
     def parameters(self, path: str, operation: Json) -> list[Json]:
-        """The parameters of an operation, its path's before its own."""
+        """The parameters of an operation, those of its path before its own."""
         item = self.spec["paths"][path]
         return [self.resolve(node) for node in [*item.get("parameters", []), *operation.get("parameters", [])]]
 
     @property
     def base_path(self) -> str:
-        """The path below which every operation is."""
+        """The common prefix of all operations."""
         return str(self.spec["servers"][0]["url"]).rstrip("/")
 
 
 def load_document(path: Path) -> Document:
-    """Read the contract from a YAML file. Raises `ContractError` where it can't be read as YAML."""
+    """Read the contract from a YAML file. Raises `ContractError` if it is not valid YAML."""
     text = path.read_bytes()
     try:
-        # The loader in C is as safe as the one in Python, and ten times as fast.
+        # The C loader is as safe as the Python one, and ten times as fast.
         spec = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark

@@ -1,6 +1,6 @@
-"""Work that takes long leaves the event loop: it is done by one thread, one piece after the other.
+"""Runs long work outside the event loop, in one thread, one piece after the other.
 
-Most of it is calls of C that hold Python's lock (the GIL) until they end. More threads would not do it faster, and the
+Most of it is C calls that hold Python's lock (the GIL) until they return. More threads would not be faster, and the
 event loop would wait for each of them in turn.
 """
 
@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import ParamSpec, TypeVar
 
-# What is made of so many bytes of JSON takes 5 ms at the most, and stays on the event loop.
+# JSON of at most this size takes at most 5 ms, and is handled on the event loop.
 INLINE_BYTES = 16 * 1024
 
 _LONG_SECONDS = 0.005
@@ -22,28 +22,28 @@ T = TypeVar("T")
 
 
 class SerialExecutor:
-    """Runs functions one at a time in a thread of its own, in the order in which they come."""
+    """Runs functions one at a time in its own thread, in the order of the calls."""
 
     def __init__(self) -> None:
         self._threads = ThreadPoolExecutor(max_workers=1, thread_name_prefix="amplifierd-cpu")
 
     async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """What the function returns or raises."""
+        """Run the function; return its result or raise its exception."""
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._threads, partial(function, *args, **kwargs))
 
 
 def rest_after(started: float) -> None:
-    """Let the event loop run after a call that began at `started` (`time.perf_counter`) and held the GIL for long.
+    """Let the event loop run after a long call that started at `started` (`time.perf_counter`) and held the GIL.
 
-    Otherwise the next such call begins at the event loop's first system call, which gives the GIL away.
+    Otherwise the next such call starts at the event loop's first system call, which releases the GIL.
     """
     if time.perf_counter() - started > _LONG_SECONDS:
         time.sleep(_REST_SECONDS)
 
 
 def in_turn(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """What the function returns, after a rest if it took long."""
+    """Run the function, and rest afterwards if it took long."""
     started = time.perf_counter()
     result = function(*args, **kwargs)
     rest_after(started)

@@ -1,10 +1,10 @@
-"""I-JSON (RFC 7493): JSON that every reader reads alike.
+"""I-JSON (RFC 7493): JSON that every parser reads in the same way.
 
-Refused are duplicate keys, lone surrogates, NaN and Infinity, numbers past the range of a double, integers included
+Refuses duplicate keys, lone surrogates, NaN and Infinity, numbers outside the range of a double, including integers
 (section 2.2), bytes that are not UTF-8, and, against stack exhaustion, more than 100 levels; each with its place.
-More than 100,000 values are refused before they are taken apart: everybody else waits for that.
+More than 100,000 values are refused before they are decoded, because all other requests wait for that.
 
-Two more bounds are those of the strictest reader known, Jackson's `StreamReadConstraints`: 1,000 characters for a
+Two more limits are those of the strictest known parser, Jackson's `StreamReadConstraints`: 1,000 characters for a
 number, 50,000 for a member's name.
 """
 
@@ -24,23 +24,23 @@ MAX_DEPTH = 100
 MAX_NUMBER_CHARACTERS = 1_000
 MAX_NAME_CHARACTERS = 50_000
 
-# A double reaches 1.8e308; an integer of fewer digits can't be past that.
+# A double reaches 1.8e308; an integer with fewer digits is within its range.
 _MAX_INTEGER_DIGITS = 309
 _MAX_SHOWN = 200
 
 _plain_value = msgspec.json.Decoder().decode
 _plain_text = msgspec.json.Encoder().encode
 
-# In a text without escapes; a string that has no end goes to that of the text, so that none is looked through twice.
+# For a text without escapes; an unterminated string extends to the end of the text, so that none is scanned twice.
 _STRING_OR_BRACKET = re.compile(rb'"[^"]*(?:"|\Z)|[\[{\]}]')
 _DIGITS_ALIKE = bytes(ord("0") if chr(byte) in "0123456789" else ord(" ") for byte in range(256))
 _TOO_MANY_DIGITS = b"0" * _MAX_INTEGER_DIGITS
 
 
 class NotIJson(ValueError):
-    """The text is not I-JSON; says what is wrong, and where.
+    """The text is not I-JSON; the message says what is wrong, and where.
 
-    `pointer` is the place as a JSON Pointer (RFC 6901), None if the text could not be read so far.
+    `pointer` is the place as a JSON Pointer (RFC 6901), None if the text could not be parsed that far.
     """
 
     def __init__(self, reason: str, pointer: str | None = None) -> None:
@@ -51,11 +51,11 @@ class NotIJson(ValueError):
 
 
 class TooManyValues(ValueError):
-    """The text has more values than it may have."""
+    """The text has more values than allowed."""
 
 
 def decode(body: bytes, deepest: int = MAX_DEPTH, most_values: int = MAX_VALUES) -> tuple[Any, bytes]:
-    """The value of `body`, and its text without spaces.
+    """Decode `body`; return its value, and its text without spaces.
 
     Raises `NotIJson`, `TooManyValues`.
     """
@@ -67,10 +67,10 @@ def decode(body: bytes, deepest: int = MAX_DEPTH, most_values: int = MAX_VALUES)
         try:
             value, compact, again = _round_trip(body) if len(body) <= INLINE_BYTES else _long_round_trip(body)
         except (msgspec.DecodeError, UnicodeDecodeError):
-            # What is wrong with it, and where, is found below.
+            # The fault and its place are found below.
             pass
         else:
-            # What comes out again as it went in has no key twice, and nothing else that is refused. Most bodies do, and
+            # A body that is encoded again unchanged has no duplicate key or anything else that is refused. Most are;
             # this takes a third of the time.
             if again == compact:
                 return value, compact
@@ -78,7 +78,7 @@ def decode(body: bytes, deepest: int = MAX_DEPTH, most_values: int = MAX_VALUES)
 
 
 def _round_trip(body: bytes) -> tuple[Any, bytes, bytes]:
-    """The value, its text without spaces, and its text as it is encoded again."""
+    """The value, its text without spaces, and its text when encoded again."""
     value = _plain_value(body)
     return value, msgspec.json.format(body, indent=-1), _plain_text(value)
 
@@ -102,10 +102,10 @@ def _may_have_a_large_integer(body: bytes) -> bool:
 
 
 def _may_have_a_long_name(body: bytes) -> bool:
-    """Whether a colon follows a string that is so long, each of its escapes counted as it is written."""
+    """Whether a colon follows a string of at least this length, with escapes counted as written."""
     if len(body) <= MAX_NAME_CHARACTERS:
         return False
-    # Each piece of odd number is a string, and the next one what follows it.
+    # Each odd piece is a string, and the next one is what follows it.
     pieces = _with_escapes_as_text(body).split(b'"')
     if max(map(len, pieces[1::2]), default=0) <= MAX_NAME_CHARACTERS:
         return False
@@ -114,12 +114,12 @@ def _may_have_a_long_name(body: bytes) -> bool:
 
 
 def _with_escapes_as_text(body: bytes) -> bytes:
-    """A text of the same length in which each quote begins or ends a string."""
+    """A text of the same length in which every quote begins or ends a string."""
     return body.replace(b"\\\\", b"__").replace(b'\\"', b"__")
 
 
 def _examined(body: bytes) -> Any:
-    """The value of `body`, or what is wrong with it, and where."""
+    """The value of `body`, or its fault with the place."""
     try:
         text = body.decode()
     except UnicodeDecodeError as error:
@@ -130,8 +130,8 @@ def _examined(body: bytes) -> Any:
     except json.JSONDecodeError as error:
         raise NotIJson(f"{error.msg} at line {error.lineno}, column {error.colno}") from None
     except RecursionError:
-        # Quotes that open no string can hide brackets from what counts them.
-        raise NotIJson("it nests too deep") from None
+        # Quotes that do not open a string can hide brackets from the count.
+        raise NotIJson("it nests too deeply") from None
     if examination.has_refused:
         _raise_refused(value)
     if "\\ud" in text or "\\uD" in text:
@@ -149,7 +149,7 @@ def _offset_of_level(body: bytes, wanted: int) -> int:
 
 
 class _Refused:
-    """What stands in a value for a part that is refused; `name` is the member of it that is to blame, if any."""
+    """A placeholder for a refused part of a value; `name` is the member that is at fault, if any."""
 
     def __init__(self, reason: str, name: str | None = None) -> None:
         self.reason = reason
@@ -182,7 +182,7 @@ class _Examination:
         value = dict(pairs)
         if len(value) != len(pairs):
             name = _first_double(pairs)
-            return self._refuse(f"the key {json.dumps(shorten(name, _MAX_SHOWN))} stands twice in one object", name)
+            return self._refuse(f"the key {json.dumps(shorten(name, _MAX_SHOWN))} occurs twice in one object", name)
         if self._has_long_text and (longest := max(map(len, value), default=0)) > MAX_NAME_CHARACTERS:
             return self._refuse(f"a key has {longest} characters; the limit is {MAX_NAME_CHARACTERS}")
         return value
@@ -240,7 +240,7 @@ def _has_lone_surrogate(part: Any) -> bool:
 
 
 def _find(value: Any, is_wanted: Callable[[Any], bool]) -> tuple[list[str], Any]:
-    """The path to the first part of a value that is wanted, and the part; a member's name counts as its object's."""
+    """The path to the first refused part of a value, and the part; a member's name counts as part of its object."""
     found = _search(value, is_wanted)
     assert found is not None, "The value has such a part."
     return found
@@ -260,5 +260,5 @@ def _search(value: Any, is_wanted: Callable[[Any], bool]) -> tuple[list[str], An
 
 
 def _readable(pointer: str) -> str:
-    """A pointer without halves of surrogate pairs, which no answer can carry."""
+    """A pointer without halves of surrogate pairs, which no response can contain."""
     return pointer.encode("utf-8", "backslashreplace").decode()

@@ -1,7 +1,7 @@
-"""The contract's paths as a tree of segments: which operations a request's path has, and what its parameters are.
+"""The contract's paths as a tree of segments, which finds the operations and the parameters of a request's path.
 
-A parameter is one segment; one whose pattern takes `a/a` is as many as there are, whether their slashes came
-percent-encoded or not. Literal segments go before a parameter, and few segments of it before many.
+A parameter is one segment; one whose pattern matches `a/a` is any number of segments, whether their slashes are
+percent-encoded or not. Literal segments take precedence over parameters, and fewer segments over more.
 """
 
 import re
@@ -17,7 +17,7 @@ from .problems import Problem
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A path of the contract: the names of its parameters in order, its operations by method."""
+    """A path of the contract: the names of its parameters in order, and its operations by method."""
 
     parameters: tuple[str, ...]
     operations: dict[str, Json]
@@ -31,12 +31,12 @@ class _Node:
     item: Item | None = None
 
     def ends(self, position: int, length: int) -> range:
-        """Where the parameter may end that begins at this position of so many segments."""
+        """The positions where a parameter that begins at this position may end."""
         return range(position + 1, (length if self.spans else position + 1) + 1)
 
 
 class Paths:
-    """Finds a path of the contract in a time that does not grow with their number."""
+    """Finds a path of the contract in time independent of their number."""
 
     def __init__(self, document: Document) -> None:
         self._prefix = f"{document.base_path}/".encode()
@@ -48,14 +48,14 @@ class Paths:
             self._add(path, operations, _spanning(document, path, operations))
 
     def find(self, raw_path: bytes) -> tuple[Item, dict[str, str]] | None:
-        """The item of a request's path, as it was sent, with the values of its parameters; None for an unknown path."""
+        """The item of a request's path, as sent, with the values of its parameters; None for an unknown path."""
         if not raw_path.startswith(self._prefix):
             return None
         path = raw_path[len(self._prefix) :]
         try:
             segments = path.decode("ascii").split("/")
             if b"%" in path:
-                # After it is split: a slash that came encoded separates nothing (RFC 3986, section 2.2).
+                # Decoded after the split: an encoded slash is not a separator (RFC 3986, section 2.2).
                 segments = [unquote(segment, errors="strict") for segment in segments]
         except UnicodeDecodeError:
             return None
@@ -92,14 +92,14 @@ class Paths:
 
 
 def _spanning(document: Document, path: str, operations: dict[str, Json]) -> set[str]:
-    """The path's parameters that may have slashes in them."""
+    """The parameters of a path that can contain slashes."""
     parameters = (it for operation in operations.values() for it in document.parameters(path, operation))
     schemas = {it["name"]: document.resolve(it["schema"]) for it in parameters if it["in"] == "path"}
     return {name for name, schema in schemas.items() if "pattern" in schema and re.search(schema["pattern"], "a/a")}
 
 
 def _straight(node: _Node, segments: list[str]) -> tuple[Item, dict[str, str]] | None:
-    """What `_find` finds first, where nothing has to be tried: for nearly every request."""
+    """The result of `_find` without backtracking, which is enough for nearly every request."""
     values = []
     for segment in segments:
         literal = node.literals.get(segment)
@@ -134,7 +134,7 @@ def _find(node: _Node, segments: list[str], position: int, places: list[slice]) 
 
 
 def not_allowed(scope: Scope, methods: Iterable[str]) -> Problem:
-    """The 405 problem of a path that has other methods."""
+    """The 405 problem for a path with other methods."""
     allowed = ", ".join(sorted(methods))
-    detail = f"{scope['method']} is not allowed on {scope['raw_path'].decode('latin-1')}; it takes {allowed}."
+    detail = f"{scope['method']} is not allowed on {scope['raw_path'].decode('latin-1')}; use {allowed}."
     return Problem(405, "method-not-allowed", detail, headers={"Allow": allowed})

@@ -13,14 +13,14 @@ RETRY_AFTER_SECONDS = 1
 
 _MAX_DETAIL = 4_096
 
-# RFC 9110 renamed these; Python 3.11 still has the old names.
+# RFC 9110 renamed these statuses; Python 3.11 still has the old names.
 _TITLES = {413: "Content Too Large", 414: "URI Too Long", 422: "Unprocessable Content"}
 
 
 class Violation(Struct, frozen=True):
-    """One place where a body breaks its schema: a JSON Pointer (RFC 6901), and what is wrong there.
+    """One place where a body violates its schema: a JSON Pointer (RFC 6901), and what is wrong there.
 
-    `line`, counted from 1, is that of a body which is no JSON.
+    `line`, counted from 1, is set if the body is not JSON.
     """
 
     pointer: str
@@ -29,7 +29,7 @@ class Violation(Struct, frozen=True):
 
 
 class Problem(Exception):
-    """What ends a request: a status, a kind for programs, a sentence for the person who reads it."""
+    """An error that ends a request: a status, a kind for programs, a sentence for people."""
 
     def __init__(
         self,
@@ -51,7 +51,7 @@ class Problem(Exception):
 
 
 def render(problem: Problem, request_id: str) -> tuple[Headers, bytes]:
-    """The headers and the body of the response that tells `problem`."""
+    """The headers and the body of the response for `problem`."""
     members: dict[str, object] = {
         "type": f"urn:amplifierd:problem:{problem.kind}" if problem.kind else "about:blank",
         "title": _TITLES.get(problem.status) or HTTPStatus(problem.status).phrase,
@@ -78,7 +78,7 @@ def problem_kind(error: type[Exception]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class ErrorTable:
-    """How errors of the domain are answered, by their type or one that they inherit: statuses, and details.
+    """The statuses and details of domain errors, by their type or a type that they inherit.
 
     A detail is a format string over the `error`; without one the detail is the error's own text.
     """
@@ -98,12 +98,12 @@ class ErrorTable:
 
 
 def problem_of(error: Exception, table: ErrorTable, request_id: str) -> Problem:
-    """The problem that `error` is: itself, a fact of the domain by `table`, or a defect that says nothing inward."""
+    """The problem for `error`: itself, a domain error by `table`, or a defect that reveals no internals."""
     if isinstance(error, Problem):
         return error
     status = table.status(error)
     if status is None:
-        detail = f"The server failed on this request; its log tells why, under request id {request_id}."
+        detail = f"The server failed on this request; see its log under request id {request_id}."
         return Problem(500, "", detail)
     members: Mapping[str, int] = getattr(error, "members", {})
     pointer: str | None = getattr(error, "pointer", None)
@@ -122,5 +122,5 @@ def problem_of(error: Exception, table: ErrorTable, request_id: str) -> Problem:
 
 
 def shorten(text: str, length: int) -> str:
-    """`text`, its end cut off where it is longer than `length` characters."""
+    """`text`, cut to `length` characters."""
     return text if len(text) <= length else text[: length - 1] + "…"

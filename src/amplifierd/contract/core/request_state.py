@@ -1,4 +1,4 @@
-"""A request and its answer, as far as they are: what those who serve it in turn tell each other, in its ASGI scope."""
+"""Per-request state in the ASGI scope, shared by the layers that handle the request."""
 
 import asyncio
 from collections.abc import Awaitable
@@ -12,21 +12,21 @@ _KEY = "amplifierd.request_state"
 
 
 class Deadline(Protocol):
-    """What bounds the time of requests until their responses begin."""
+    """Limits the time of requests until their responses begin."""
 
     def set(self, request_state: "RequestState") -> None:
-        """Give a request all of its time, from now on."""
+        """Restart the time limit of a request."""
 
     def lift(self, request_state: "RequestState") -> None:
-        """Let a request take as long as it does."""
+        """Remove the time limit of a request."""
 
 
 class RequestState:
-    """One request; `status` is what it was answered with, 0 until then.
+    """One request; `status` is that of its response, 0 until then.
 
-    `hosts`, `origin` and `credentials` are what it says in `Host`, `Origin` and `Authorization`. Its answer gets the
-    `headers` that are there by then besides its own; it holds so many `held_bytes` of memory. Its `task` is cancelled
-    where it `is_overdue`: its `deadline` has passed.
+    `hosts`, `origin` and `credentials` are its `Host`, `Origin` and `Authorization`. The response gets
+    the `headers` in addition to its own; the request holds `held_bytes` of memory. Its `task` is cancelled
+    if it `is_overdue`: its `deadline` has passed.
     """
 
     __slots__ = (
@@ -59,7 +59,7 @@ class RequestState:
         self.headers: Headers = []
         self.held_bytes = 0
         self._send = send
-        # Once for all who ask.
+        # Set once for all readers.
         for name, value in scope["headers"]:
             if name == b"host":
                 self.hosts.append(value)
@@ -71,19 +71,19 @@ class RequestState:
         deadline.set(self)
 
     async def receive(self) -> Message:
-        """The next part of the body; the HTTP layer bounds how long the client takes for it."""
+        """The next part of the body; the HTTP layer limits how long the client takes for it."""
         self._deadline.lift(self)
         message = await self._receive()
         self.progressed()
         return message
 
     def progressed(self) -> None:
-        """Take a part of the work for done: the next has as long."""
+        """Mark a part of the work as done; the next part gets the full time."""
         if not (self.status or self.is_overdue):
             self._deadline.set(self)
 
     def send(self, message: Message) -> Awaitable[None]:
-        """Send a part of the answer."""
+        """Send a part of the response."""
         if message["type"] == "http.response.start":
             self._deadline.lift(self)
             self.status = message["status"]
@@ -92,19 +92,19 @@ class RequestState:
         return self._send(message)
 
     def end(self, scope: Scope) -> None:
-        """Leave the scope, which leads back here: what is in no circle needs no garbage collector."""
+        """Drop the reference to the scope: without a cycle the garbage collector is not needed."""
         self._deadline.lift(self)
         del scope[_KEY]
 
 
 def request_state_of(scope: Scope) -> RequestState:
-    """The exchange that a request belongs to."""
+    """The state of a request."""
     request_state: RequestState = scope[_KEY]
     return request_state
 
 
 class AdmissionLimit:
-    """What requests may take together: at most `most_requests` at a time, and `most_bytes` of memory for bodies."""
+    """Limits for all requests together: `most_requests` at a time, and `most_bytes` of memory for bodies."""
 
     def __init__(self, most_requests: int, most_bytes: int) -> None:
         self._most_requests = most_requests
@@ -113,22 +113,22 @@ class AdmissionLimit:
         self._bytes = 0
 
     def enter(self) -> None:
-        """Begin a request, which ends with `leave`. Raises a 503 problem where there are too many."""
+        """Begin a request, which ends with `leave`. Raises a 503 problem if there are too many."""
         self._requests += 1
         if self._requests > self._most_requests:
-            raise _busy(f"{self._most_requests} requests are being handled already, as many as this server takes")
+            raise _busy(f"The server is already handling {self._most_requests} requests, which is its limit")
 
     def hold(self, request_state: RequestState, size: int) -> None:
-        """Let a request hold `size` bytes more until its end. Raises a 503 problem where that is too much."""
+        """Let a request hold `size` more bytes until its end. Raises a 503 problem if that is too much."""
         if self._bytes + size > self._most_bytes:
             raise _busy(
-                f"Bodies of {self._bytes} bytes are being handled already, and there is no room for {size} more"
+                f"The server is already handling bodies of {self._bytes} bytes, and has no room for {size} more"
             )
         self._bytes += size
         request_state.held_bytes += size
 
     def resize(self, request_state: RequestState, size: int) -> None:
-        """Let a request hold `size` bytes, whatever it held before. Raises a 503 problem where that is too much."""
+        """Let a request hold `size` bytes in place of what it held before. Raises a 503 problem if that is too much."""
         if size > request_state.held_bytes:
             self.hold(request_state, size - request_state.held_bytes)
         else:
@@ -143,4 +143,4 @@ class AdmissionLimit:
 
 def _busy(why: str) -> Problem:
     headers = {"Retry-After": str(RETRY_AFTER_SECONDS)}
-    return Problem(503, "busy", f"{why}; send this one again soon.", headers=headers)
+    return Problem(503, "busy", f"{why}; retry soon.", headers=headers)

@@ -1,4 +1,4 @@
-"""The contract's schemas as validators: OpenAPI 3.0's dialect turned into JSON Schema draft 7.
+"""Compiles the contract's schemas: translates OpenAPI 3.0's dialect to JSON Schema draft 7.
 
 The two differ in `nullable` and in `exclusiveMinimum` and `exclusiveMaximum`, booleans in OpenAPI 3.0
 (https://spec.openapis.org/oas/v3.0.3#schema-object). References stay references, so schemas may be recursive.
@@ -15,7 +15,7 @@ from .document import ContractError, Document, Json
 from .problems import Violation
 from .violations import Node, node_of
 
-# How many places an error lists, and how far it counts them.
+# How many places an error lists, and how many it counts.
 MAX_LISTED = 100
 MAX_COUNTED = 1_000
 _COMPONENTS = "#/components/schemas/"
@@ -28,15 +28,15 @@ class Schemas:
         self._components = _convert(document.spec.get("components", {}).get("schemas", {}))
 
     def validator(self, schema: Json) -> "Validator":
-        """A validator for a schema of the document."""
+        """The validator for a schema of the document."""
         return _compile(self._with_components(schema))
 
     def closed_validator(self, schema: Json) -> "Validator":
-        """One that also refuses properties which the schema does not name: what a server sends is all declared."""
+        """A validator that also refuses undeclared properties: a server sends only declared ones."""
         return _compile(_close(self._with_components(schema)))
 
     def _with_components(self, schema: Json) -> Json:
-        """A schema with those that it refers to: all of them would take a validator a megabyte."""
+        """A schema with those that it refers to; with all schemas a validator would take a megabyte."""
         converted = _convert(schema)
         found: Json = {}
         names = [*_references(converted)]
@@ -49,7 +49,7 @@ class Schemas:
 
 
 class Validator:
-    """Holds values against one schema."""
+    """Validates values against one schema."""
 
     def __init__(self, schema: Json) -> None:
         compiled = jsonschema_rs.Draft7Validator(schema, validate_formats=True)
@@ -58,7 +58,7 @@ class Validator:
         self._root: Node | None = None
 
     def violations(self, value: Any, most: int = MAX_LISTED) -> list[Violation]:
-        """The first places where `value` breaks the schema, in the order of the schema; `most` of them."""
+        """The first `most` places where `value` violates the schema, in the order of the schema."""
         if self.is_valid(value):
             return []
         if self._root is None:
@@ -70,7 +70,7 @@ def _compile(schema: Json) -> Validator:
     try:
         return Validator(schema)
     except (ValidationError, jsonschema_rs.ReferencingError, ValueError) as error:
-        raise ContractError(f"A schema of the contract can't be compiled: {error}") from error
+        raise ContractError(f"Cannot compile a schema of the contract: {error}") from error
 
 
 def _references(node: Any) -> Iterator[str]:

@@ -1,7 +1,7 @@
-"""Where a value breaks its schema, found one place after the other, so that whoever has enough of them can stop.
+"""Finds the places where a value violates its schema one by one, so that the caller can stop at any.
 
-jsonschema-rs makes all errors of a value before it gives the first, at some 40 us for each. So each schema is compiled
-without those of its members and elements, which are looked at in turn.
+jsonschema-rs creates all errors of a value before it returns the first, at about 40 us each. So each schema is compiled
+without those of its members and elements, which are checked in turn.
 """
 
 from collections.abc import Iterator
@@ -18,8 +18,8 @@ from .problems import Violation, shorten
 _COMPONENTS = "#/components/schemas/"
 _MAX_POINTER_CHARACTERS = 1_024
 
-# Those that need no look at what is inside of an object's members or an array's elements. Where there is another
-# keyword, such as `oneOf`, a value is held against its schema whole.
+# Keywords that do not depend on the content of an object's members or an array's elements. With any other
+# keyword, such as `oneOf`, the whole value is validated at once.
 _PLAIN = {
     *("type", "format", "pattern", "enum", "minLength", "maxLength", "required", "minProperties", "maxProperties"),
     *("minItems", "maxItems", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"),
@@ -59,7 +59,7 @@ class UnionNode:
 
 
 class SchemaNode:
-    """A schema (draft 7, see `schema`) and, once they are needed, those of its members and elements."""
+    """A schema (draft 7, see `schema`) and, when they are needed, those of its members and elements."""
 
     def __init__(self, schema: Json, components: Json) -> None:
         self._components = components
@@ -74,7 +74,7 @@ class SchemaNode:
         self._elements: Node | None = None
 
     def violations(self, value: Any, path: Path) -> Iterator[Violation]:
-        """The places in a value that stands at `path`; past what an array or object may hold, nobody looks."""
+        """The violations in a value at `path`; members and elements beyond the limits of the schema are not checked."""
         if value is None and self._is_nullable:
             return
         for error in self._own.iter_errors(value if self._is_whole else self._outline(value)):
@@ -104,7 +104,7 @@ class SchemaNode:
                     return is_nullable, schema
 
     def _outline(self, value: Any) -> Any:
-        """As much of a value as its schema alone has to see: errors are made of copies."""
+        """The part of a value that its own schema needs, because errors copy the value."""
         if isinstance(value, dict):
             names = (name for name in self._schema.get("required", ()) if name in value)
             return dict.fromkeys([*names, *islice(value, _one_more(self._schema.get("maxProperties", 0)))])
@@ -149,7 +149,7 @@ def _one_more(most: int) -> int:
 
 
 def violation(pointer: str, detail: str) -> Violation:
-    """One place; a pointer that is very long is cut."""
+    """One violation; a very long pointer is cut."""
     return Violation(shorten(pointer, _MAX_POINTER_CHARACTERS), detail)
 
 
@@ -183,4 +183,4 @@ _SENTENCES = {
 def _sentence(kind: ValidationErrorKind) -> str:
     value = kind.value
     words = ", ".join(str(item) for item in value) if isinstance(value, list) else str(value)
-    return _SENTENCES.get(kind.name, f"breaks the schema's {kind.name}").format(words)
+    return _SENTENCES.get(kind.name, f"violates the schema's {kind.name}").format(words)

@@ -1,4 +1,4 @@
-"""A request taken apart: its headers bounded, its parameters and body decoded, validated and bound.
+"""Requests: header limits, and parameters and bodies that are decoded, validated and bound.
 
 Imports `core`.
 """

@@ -1,4 +1,4 @@
-"""Request bodies: read within bounds, decoded and validated once, bound to the handler's type."""
+"""Request bodies: read within limits, decoded and validated once, bound to the handler's type."""
 
 from collections.abc import Callable, Collection, Mapping
 from types import MappingProxyType
@@ -22,7 +22,7 @@ JSON = "application/json"
 MERGE_PATCH = "application/merge-patch+json"
 NDJSON = "application/x-ndjson"
 
-# Smaller bodies are not worth counting: there are only so many requests at a time.
+# Smaller bodies are not counted, because the number of concurrent requests is limited.
 UNCOUNTED_BYTES = 64 * 1024
 
 _BODY = "The body"
@@ -38,7 +38,7 @@ def _as_it_is(violation: Violation) -> Violation:
 
 
 class BreaksSchema(ValueError):
-    """The value is I-JSON that its schema does not allow."""
+    """The value is valid I-JSON but violates its schema."""
 
     def __init__(self, value: Any) -> None:
         super().__init__()
@@ -46,22 +46,22 @@ class BreaksSchema(ValueError):
 
 
 class RecordReader:
-    """Reads records of JSON, of so many levels and values at most: each is decoded and validated once."""
+    """Reads JSON records with limits for levels and values; each is decoded and validated once."""
 
     def __init__(
         self, validator: Validator, record: type[Any], deepest: int = MAX_DEPTH, most_values: int = MAX_VALUES
     ) -> None:
         self._validator = validator
-        # JSON Schema takes 1.0 for an integer; what else this decoder would let pass, the validator refuses.
+        # JSON Schema accepts 1.0 as an integer; the validator refuses everything else that this decoder would accept.
         self._decoder = msgspec.json.Decoder(record, strict=False)
         self._deepest = deepest
         self._most_values = most_values
 
     def read(self, text: bytes, what: str, located: Locate = _as_it_is) -> tuple[Any, bytes]:
-        """The record that `text` holds, and its text without spaces; a problem calls it `what`.
+        """Decode the record in `text`; return it and its text without spaces. A problem calls it `what`.
 
-        Raises a problem: 400 not I-JSON, 413 too many values, 422 against the schema, each violation as `located` has
-        it.
+        Raises a problem: 400 not I-JSON, 413 too many values, 422 against the schema, each violation as returned by
+        `located`.
         """
         try:
             return self.read_valid(text, what, located)
@@ -69,13 +69,13 @@ class RecordReader:
             raise self.violations_of(error.value, what, located) from None
 
     def read_valid(self, text: bytes, what: str, located: Locate = _as_it_is) -> tuple[Any, bytes]:
-        """The same, but raises `BreaksSchema` for what breaks its schema: to find out where takes longer."""
+        """The same, but raises `BreaksSchema` for a schema violation, because finding the places takes longer."""
         try:
             value, compact = decode(text, self._deepest, self._most_values)
         except NotIJson as error:
             raise _not_i_json(error, what, located) from None
         except TooManyValues as error:
-            detail = f"{what} has {error}, which are the most that this server takes."
+            detail = f"{what} has {error}, which is the limit."
             raise Problem(413, "body-too-large", detail) from None
         if not self._validator.is_valid(value):
             raise BreaksSchema(value)
@@ -84,19 +84,19 @@ class RecordReader:
         return in_turn(self._decoder.decode, compact), compact
 
     def violations_of(self, value: Any, what: str, located: Locate = _as_it_is) -> Problem:
-        """The problem of a value that breaks its schema: the first 100 places, and how many more there are."""
+        """The problem for a value that violates its schema: the first 100 places, and the number of others."""
         found = self._validator.violations(value, MAX_COUNTED)
         return _invalid([located(it) for it in found[:MAX_LISTED]], len(found), what)
 
     def default(self) -> Any:
-        """The record of which nothing is said."""
+        """The record for an empty body."""
         return self._decoder.decode(b"{}")
 
 
 class Body:
-    """The body of an operation, in one of its media types, which its handler takes as a record.
+    """The body of an operation, in one of its media types, as a record for its handler.
 
-    It is JSON but for those media types that have a reading.
+    It is JSON unless its media type has a decoder.
     """
 
     def __init__(
@@ -119,12 +119,12 @@ class Body:
         self._executor = executor
 
     async def read(self, scope: Scope, receive: Receive) -> tuple[Any, bytes | Digest]:
-        """The record that the body holds, and its text, or what reads that as it comes.
+        """The record in the body, and its text, or an iterator that reads it as it arrives.
 
-        A record of defaults where the body may be left out and is.
+        If an optional body is missing, a record of defaults.
 
-        Raises a problem: 413 too large or of too many values, 415 a content type that is not taken, 400 not I-JSON,
-        422 against the schema, 503 where there is no room for it now.
+        Raises a problem: 413 too large or too many values, 415 an unsupported content type, 400 not I-JSON,
+        422 against the schema, 503 if there is no room for it now.
         """
         content_type = self._check_headers(scope)
         body = await self._whole(scope, receive)
@@ -167,11 +167,11 @@ class Body:
             return
         media_type, *parameters = (part.strip() for part in _text(value).lower().split(";"))
         if media_type not in self._media_types:
-            raise self._not_taken(scope, f"Content-Type {_text(value)!r} is not taken here")
+            raise self._not_taken(scope, f"Content-Type {_text(value)!r} is not supported here")
         for parameter in parameters:
             name, _, charset = parameter.partition("=")
             if name.strip() == "charset" and charset.strip().strip('"') not in ("utf-8", "utf8"):
-                raise _not_json(f"charset {charset!r} is not UTF-8, the only one JSON has")
+                raise _not_json(f"charset {charset!r} is not UTF-8, the only one for JSON")
 
     async def _whole(self, scope: Scope, receive: Receive) -> bytes:
         parts: list[bytes] = []
@@ -189,7 +189,7 @@ class Body:
                 return parts[0] if len(parts) == 1 else b"".join(parts)
 
     def _not_taken(self, scope: Scope, what: str) -> Problem:
-        # Either header names what is taken (RFC 9110, section 15.5.16); for PATCH RFC 5789 (section 2.2) has its own.
+        # Either header lists the accepted types (RFC 9110, section 15.5.16, and RFC 5789, section 2.2).
         taken = ", ".join(self._media_types)
         headers = {"Accept": taken, "Accept-Patch": taken} if scope["method"] == "PATCH" else {"Accept": taken}
         detail = f"{what}; send {' or '.join(self._media_types)}."
@@ -201,9 +201,9 @@ def _media_type(content_type: bytes) -> str:
 
 
 def check_size(size: int, most: int, what: str) -> None:
-    """Raises a 413 problem where `what` has more bytes than it may have."""
+    """Raises a 413 problem if `what` has too many bytes."""
     if size > most:
-        detail = f"{what} is larger than {most} bytes, the most that this server takes."
+        detail = f"{what} is larger than {most} bytes, which is the limit."
         raise Problem(413, "body-too-large", detail)
 
 
@@ -212,8 +212,8 @@ def _not_json(why: str) -> Problem:
 
 
 def _encoded(coding: bytes) -> Problem:
-    detail = f"Content-Encoding {_text(coding)!r} is not supported; send the body as it is."
-    # So a client tells it from another media type (RFC 9110, section 12.5.3).
+    detail = f"Content-Encoding {_text(coding)!r} is not supported; send the body without a coding."
+    # So that clients can tell this from an unsupported media type (RFC 9110, section 12.5.3).
     return Problem(415, "unsupported-content-coding", detail, headers={"Accept-Encoding": "identity"})
 
 

@@ -1,6 +1,6 @@
-"""How long a request's headers may be, before anything reads what they say.
+"""Limits for the length of a request's headers, checked before anything parses them.
 
-What a library makes of a header may take time that grows with the square of its length.
+A library's parser may take time that grows with the square of a header's length.
 """
 
 from ..core.problems import Headers, Problem
@@ -15,7 +15,7 @@ MAX_BYTES = {
     b"origin": 512,
 }
 
-# Most requests have so few bytes in all that no header of theirs is too long.
+# Most requests have so few bytes in total that no header can be too long.
 _UNCHECKED_BYTES = min(MAX_BYTES.values())
 
 

@@ -1,6 +1,6 @@
-"""Requests with an `Idempotency-Key`: told apart by what they ask, and handled one at a time.
+"""Requests with an `Idempotency-Key`: identified by their content, and handled one at a time.
 
-The storage keeps the answers (see `IdempotentRequest`); here is what it can't see: the request as a whole, and that it
+The storage keeps the responses (see `IdempotentRequest`); this module knows the whole request, and whether it
 is being handled (https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header).
 """
 
@@ -17,7 +17,7 @@ from ..core.problems import Problem, shorten
 IDEMPOTENCY_KEY = "Idempotency-Key"
 ARGUMENT = "once"
 
-# The same id in capitals or not (RFC 9562, section 4), so the same request.
+# Ids are case-insensitive (RFC 9562, section 4), so this is the same request.
 _UUID = re.compile(r"(?<=/)[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}(?=/|$)")
 
 InUse = set[tuple[object, str]]
@@ -32,17 +32,17 @@ class Idempotency:
 
     @contextmanager
     def handling(self, key: str, workspace: object, digest: Digest) -> Iterator[IdempotentRequest]:
-        """What the handler is given for a request with this key in a workspace, while it is being handled.
+        """The handler's argument for a request with this key in a workspace, while it is being handled.
 
-        Raises a 409 problem where another with the key is.
+        Raises a 409 problem if another request with the key is being handled.
         """
         held = (workspace, key)
         if held in self._in_use:
             raise Problem(
                 409,
                 "idempotency-key-in-use",
-                f"A request with the {IDEMPOTENCY_KEY} '{shorten(key, 255)}' is being handled; wait for its answer, "
-                "then send this one again.",
+                f"A request with the {IDEMPOTENCY_KEY} '{shorten(key, 255)}' is being handled; wait for its response, "
+                "then retry.",
             )
         self._in_use.add(held)
         try:
@@ -51,7 +51,7 @@ class Idempotency:
             self._in_use.remove(held)
 
     def digest(self, scope: Scope, body: bytes | Digest) -> Digest:
-        """The digest of a request; `body` is its text, or a digest that goes on to read it as it comes."""
+        """The digest of a request; `body` is its text, or a digest that is updated as it arrives."""
         digest: Digest = hashlib.sha256() if isinstance(body, bytes) else body
         path = _UUID.sub(lambda found: found[0].lower(), scope["path"])
         digest.update(b"\0".join((self._operation_id.encode(), path.encode(), scope["query_string"], b"")))

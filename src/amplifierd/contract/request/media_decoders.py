@@ -1,16 +1,16 @@
-"""Bodies that are no JSON, read as the JSON value that they mean."""
+"""Decoders of bodies that are not JSON to JSON values."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from ..core.problems import Problem, Violation, shorten
 
-# What is wrong may name a part of the body, which may be long.
+# The message may quote a part of the body, which may be long.
 _MAX_REASON_CHARACTERS = 500
 
 
 class DecodeError(ValueError):
-    """The text means nothing; says why, and at which line, counted from 1."""
+    """The text is invalid; says why, and at which line, counted from 1."""
 
     def __init__(self, line: int, reason: str) -> None:
         super().__init__(reason)
@@ -19,7 +19,7 @@ class DecodeError(ValueError):
 
 @dataclass(slots=True)
 class LineTree:
-    """The line that a value comes from, and those of its members or elements, by name or number.
+    """The line of a value, and those of its members or elements, by name or number.
 
     A tree, because the JSON Pointers of all places of a text can be many times as long as the text.
     """
@@ -28,7 +28,7 @@ class LineTree:
     below: dict[str, "LineTree"] = field(default_factory=dict)
 
     def nearest(self, *path: str) -> "LineTree":
-        """What is known of the place at the end of a path, or of the nearest around it."""
+        """The lines of the place at the end of a path, or of its nearest known parent."""
         found = self
         for step in path:
             if step not in found.below:
@@ -39,24 +39,24 @@ class LineTree:
 
 @dataclass(frozen=True, slots=True)
 class DecodedBody:
-    """A JSON value as text, and the lines that its places come from."""
+    """A JSON value as text, and the lines of its places."""
 
     json: bytes
     lines: LineTree
 
     def located(self, violation: Violation) -> Violation:
-        """A violation with its line: that of its place, or of the nearest around it."""
+        """A violation with the line of its place, or of its nearest known parent."""
         steps = [step.replace("~1", "/").replace("~0", "~") for step in violation.pointer.split("/")[1:]]
         line = self.lines.nearest(*steps).line
         return Violation(violation.pointer, f"{violation.detail} (line {line})", line)
 
 
-# How a text of some media type is read. Raises `DecodeError`.
+# Decodes a text of some media type. Raises `DecodeError`.
 BodyDecoder = Callable[[str], DecodedBody]
 
 
 def decoded_body(body: bytes, reading: BodyDecoder) -> DecodedBody:
-    """What a body means. Raises a problem: 400 where it is no UTF-8, 422 where it means nothing."""
+    """Decode a body. Raises a problem: 400 if it is not UTF-8, 422 if it is invalid."""
     try:
         return reading(body.decode())
     except UnicodeDecodeError as error:
@@ -65,5 +65,5 @@ def decoded_body(body: bytes, reading: BodyDecoder) -> DecodedBody:
         reason = shorten(str(error), _MAX_REASON_CHARACTERS)
         violation = Violation("", f"{reason} (line {error.line})", error.line)
         raise Problem(
-            422, "invalid-body", f"The body can't be read at line {error.line}: {reason}.", errors=[violation]
+            422, "invalid-body", f"The body is invalid at line {error.line}: {reason}.", errors=[violation]
         ) from None

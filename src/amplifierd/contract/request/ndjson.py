@@ -1,4 +1,4 @@
-"""Bodies of a record a line (NDJSON, https://github.com/ndjson/ndjson-spec), of any length, in constant memory."""
+"""Bodies with one record a line (NDJSON, https://github.com/ndjson/ndjson-spec), of any length, in constant memory."""
 
 import hashlib
 import sys
@@ -17,16 +17,16 @@ from ..core.request_state import AdmissionLimit, request_state_of
 from ..core.schema import Schemas, Validator
 from .body import NDJSON, UNCOUNTED_BYTES, Body, RecordReader, check_size
 
-# A record stands one level deeper in its line than in the body that brought it.
+# A record is one level deeper in its line than in the body that created it.
 _MAX_DEPTH = MAX_DEPTH + 1
-# A session has what two bodies brought, its context and why it failed; and times, names, numbers.
+# A session contains the content of two bodies, its context and its error; and times, names, numbers.
 _BODIES = 2
 _AROUND_BYTES = 64 * 1024
 _AROUND_VALUES = 100
 
 
 class LineReader:
-    """Reads lines, each by `records`; what a line has was in bodies of at most `max_bytes`."""
+    """Reads lines, each with `records`; the content of a line was in bodies of at most `max_bytes`."""
 
     def __init__(self, records: RecordReader, max_bytes: int, executor: SerialExecutor) -> None:
         self._records = records
@@ -36,9 +36,9 @@ class LineReader:
     async def read(
         self, chunks: AsyncIterable[bytes], resize: Callable[[int], None] = lambda _size: None
     ) -> AsyncGenerator[list[ExportLine], None]:
-        """The records of the lines that end in each chunk; empty lines are passed over.
+        """The records of the lines that end in each chunk; empty lines are skipped.
 
-        `resize` is told how many bytes an unfinished line has, if they are many, and may raise a problem.
+        `resize` gets the number of bytes of a large unfinished line, and may raise a problem.
         Raises a problem that names the line: 400 not I-JSON, 413 too large, 422 against the schema.
         """
         number, parts, size = 0, [b""], 0
@@ -82,7 +82,7 @@ class LineBody(Body):
         self._lines = LineReader(records, max_bytes, executor)
 
     async def read(self, scope: Scope, receive: Receive) -> tuple[Export, Digest]:
-        """The body, whose lines are read as they come. Raises a 415 problem, and others out of its batches."""
+        """The body, whose lines are read as they arrive. Raises a 415 problem; its batches raise others."""
         self._check_headers(scope)
         digest = hashlib.sha256()
         request_state = request_state_of(scope)
@@ -91,7 +91,7 @@ class LineBody(Body):
 
 
 def line_reader(document: Document, max_bytes: int) -> LineReader:
-    """A reader of exports by the contract."""
+    """A reader of exports as defined by the contract."""
     validator = Schemas(document).closed_validator({"$ref": "#/components/schemas/ExportLine"})
     return LineReader(_export_lines(validator), max_bytes, SerialExecutor())
 

@@ -1,4 +1,4 @@
-"""Path, query and header parameters: their texts turned into values that the contract allows."""
+"""Path, query and header parameters: texts decoded to values that the contract allows."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -12,7 +12,7 @@ from ..core.problems import Headers, Problem, shorten
 from ..core.schema import Schemas, Validator
 
 MAX_PARAMETERS = 100
-# So many queries of an operation are read once.
+# How many decoded queries of an operation are cached.
 MAX_REMEMBERED = 32
 
 _INTEGER = re.compile(r"-?(0|[1-9][0-9]{0,30})")
@@ -33,7 +33,7 @@ class Parameter:
         self._validator = validator
 
     def value(self, text: str) -> Any:
-        """The value that `text` means. Raises ValueError, whose text says what it must be."""
+        """The value of `text`. Raises ValueError, whose text says what it must be."""
         value = self._parse(text)
         if not self._validator.is_valid(value):
             raise ValueError("; ".join(violation.detail for violation in self._validator.violations(value)))
@@ -74,7 +74,7 @@ class PathParameters:
         self.names = [parameter.name for parameter in parameters]
 
     def bind(self, texts: Mapping[str, str], arguments: Arguments) -> None:
-        """Put each parameter's value into `arguments`. Raises a 404 problem: what has no such name is not there."""
+        """Put each parameter's value into `arguments`. Raises a 404 problem for an invalid value."""
         for parameter in self._parameters:
             text = texts[parameter.name]
             try:
@@ -92,11 +92,11 @@ class QueryParameters:
         self._defaults = {parameter.argument: parameter.default for parameter in parameters}
         self._required = [parameter.name for parameter in parameters if parameter.required]
         self.names = list(self._defaults)
-        # Who asks again mostly asks the same.
+        # Clients mostly repeat the same query.
         self._values = lru_cache(maxsize=MAX_REMEMBERED)(self._read)
 
     def bind(self, query: bytes, arguments: Arguments) -> None:
-        """Put each parameter's value into `arguments`, its default or None where it is left out.
+        """Put each parameter's value into `arguments`, its default or None if it is missing.
 
         Raises a 400 problem, by name, for a parameter that is unknown, repeated, malformed or missing.
         """
@@ -135,7 +135,7 @@ def _read(parameter: Parameter, text: str) -> Any:
 
 
 class Header(Parameter):
-    """A parameter in a header; its `argument` is the name in snake_case."""
+    """A parameter in a header; `argument` is its handler's name for it, in snake_case."""
 
     def __init__(self, document: Document, schemas: Schemas, operation: Json, declared: Json) -> None:
         super().__init__(declared, _schema(document, operation, declared), schemas.validator(declared["schema"]))
@@ -152,14 +152,14 @@ class Header(Parameter):
 
 
 class HeaderParameters:
-    """The header parameters of an operation, by the name that its handler has for them."""
+    """The header parameters of an operation, by the handler's names for them."""
 
     def __init__(self, headers: Mapping[str, Header]) -> None:
         self._headers = {it.field: (name, it) for name, it in headers.items()}
         self._defaults = {name: header.default for name, header in headers.items()}
 
     def bind(self, headers: Headers, arguments: Arguments) -> None:
-        """Put each header's value into `arguments`, its default or None where it is left out.
+        """Put each header's value into `arguments`, its default or None if it is missing.
 
         Raises a 400 problem, by name, for one that is malformed or repeated.
         """
@@ -177,7 +177,7 @@ class HeaderParameters:
 
 def _pairs(query: bytes) -> list[tuple[str, str]]:
     try:
-        # Between two `&` there may be nothing, which is no parameter.
+        # Nothing between two `&` is not a parameter.
         text = re.sub("&+", "&", query.decode("ascii")).strip("&")
         return parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=MAX_PARAMETERS)
     except UnicodeDecodeError:
@@ -199,7 +199,7 @@ def compile_parameters(
 ) -> tuple[PathParameters, QueryParameters, list[Header]]:
     """The parameters of an operation in the contract's order.
 
-    Raises `ContractError` for one that this server can't read: in a cookie, or of a type that is no text.
+    Raises `ContractError` for an unsupported one: in a cookie, or of a type that is not text.
     """
     compiled: dict[str, list[Parameter]] = {"path": [], "query": []}
     headers: list[Header] = []

@@ -1,15 +1,15 @@
-"""How long the target of a request may be: whatever the contract allows has to fit (RFC 9110, section 4.1)."""
+"""The length limit of request targets: whatever the contract allows has to fit (RFC 9110, section 4.1)."""
 
 import re
 
 from ..core.document import Document, Json
 
-# A character of UTF-8 has four bytes at most, each of which percent-encoding (RFC 3986, section 2.1) makes three.
+# A character has at most four bytes in UTF-8, and percent-encoding (RFC 3986, section 2.1) makes three of each.
 _BYTES_OF_CHARACTER = 12
 _BYTES_OF_ASCII = 3
-# A time has no bound in the contract: any number of digits of a second is RFC 3339.
+# The contract does not limit times: RFC 3339 allows any number of fractional digits.
 _TIME_CHARACTERS = 64
-# As a parameter's text is parsed: see parameters.py.
+# As in the parsing of parameters: see parameters.py.
 _NUMBER_CHARACTERS = 66
 # `http://`, a name (RFC 1035, section 2.3.4), a colon and a port, before the path of a target in absolute form.
 _AUTHORITY_BYTES = len("http://:65535") + 255
@@ -18,13 +18,13 @@ _STEP = 1024
 
 
 def longest_target(document: Document) -> int:
-    """The bytes of the longest target that an operation of the contract takes, in whole KiB; 8 KiB at least."""
+    """The bytes of the longest target that an operation of the contract accepts, in whole KiB, at least 8 KiB."""
     longest = max((_target_bytes(document, path, it) for path, _, it in document.operations()), default=0)
     return max(_LEAST, -(-(longest + _AUTHORITY_BYTES) // _STEP) * _STEP)
 
 
 def _target_bytes(document: Document, path: str, operation: Json) -> int:
-    # Literal segments may come percent-encoded as well; a slash may stand at the end, and `?` before the query.
+    # Literal segments can be percent-encoded too; a slash may be at the end, and `?` before the query.
     size = _BYTES_OF_ASCII * len(document.base_path + re.sub(r"\{.*?\}", "", path)) + len("/?")
     for parameter in document.parameters(path, operation):
         if parameter["in"] == "path":

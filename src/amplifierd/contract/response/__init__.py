@@ -1,4 +1,4 @@
-"""A response put together: its representation, its headers, its entity tag, its events.
+"""Responses: representation, headers, entity tag, events.
 
 Imports `core` and `request`.
 """

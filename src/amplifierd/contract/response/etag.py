@@ -1,7 +1,7 @@
-"""Preconditions (RFC 9110, section 13): a record's version as its entity tag, and the tags that a request names.
+"""Preconditions (RFC 9110, section 13): a record's version as its entity tag, and the tags in a request.
 
 Every operation on a resource whose representation has an `ETag`, or below it, evaluates `If-Match` and `If-None-Match`
-by one rule: GET and HEAD against the record that they answer, all others in the transaction of their effect.
+by one rule: GET and HEAD against the record that they return, all others in the transaction of their effect.
 """
 
 import re
@@ -17,7 +17,7 @@ from ..request.parameters import Header
 
 IF_MATCH = "If-Match"
 IF_NONE_MATCH = "If-None-Match"
-# What a handler calls the versions that a request is meant for.
+# The handlers' argument for the versions that a request applies to.
 VERSIONS = "versions"
 
 NOT_MODIFIED = 304
@@ -25,7 +25,7 @@ PRECONDITION_FAILED = 412
 
 _ETAG = "ETag"
 _ANY = "*"
-# What proxies append to a tag as they compress: Apache `-gzip`, Jetty `--gzip`, others `;gzip`.
+# Compressing proxies append these to a tag: Apache `-gzip`, Jetty `--gzip`, others `;gzip`.
 _TAG = re.compile(r'(W/)?"([^"]*)"')
 _VERSION = re.compile(r"[1-9][0-9]{0,15}")
 _ALTERED = re.compile(r'W/"([0-9]+)"|"([0-9]+)(?:--?|;)(?:gzip|br|deflate|zstd)"')
@@ -39,7 +39,7 @@ class Preconditions:
         self._if_none_match = if_none_match
 
     def versions(self, request: Headers) -> Versions:
-        """The versions of the record that a change is meant for, None for any. Raises a 400 problem.
+        """The versions of the record that a change applies to, None for any. Raises a 400 problem.
 
         A weak tag never matches `If-Match` (section 13.1.1); `If-None-Match` compares weakly (section 13.1.2).
         """
@@ -51,13 +51,13 @@ class Preconditions:
         return others if listed is None else tuple(version for version in listed if version in others)
 
     def is_known(self, version: int, request: Headers) -> bool:
-        """Whether the client has the record at this version already, and is answered 304.
+        """Whether the client already has the record at this version, and gets 304.
 
         Raises a problem: 412 for a version that `If-Match` does not name, 400 for a malformed header.
         """
         expected, known = _read(self._if_match, request), _read(self._if_none_match, request)
         if expected not in (None, _ANY) and version not in _versions(expected, weak=False):
-            detail = f"The session is at version {version}, which {IF_MATCH} does not name."
+            detail = f"The session is at version {version}, which is not in {IF_MATCH}."
             headers, members = {_ETAG: f'"{version}"'}, {"version": version}
             raise Problem(PRECONDITION_FAILED, "version-mismatch", detail, headers=headers, members=members)
         return known is not None and (known == _ANY or version in _versions(known, weak=True))
@@ -66,9 +66,9 @@ class Preconditions:
 def preconditions_of(
     document: Document, schemas: Schemas, path: str, method: str, operation: Json
 ) -> Preconditions | None:
-    """The preconditions of an operation, None where its resource has no `ETag`.
+    """The preconditions of an operation, None if its resource has no `ETag`.
 
-    Raises `ContractError` unless an operation that has them declares both headers and what they are answered with.
+    Raises `ContractError` unless an operation that has them declares both headers and their responses.
     """
     declared = {it["name"]: it for it in document.parameters(path, operation) if it["in"] == "header"}
     is_read = method == "get"
@@ -91,12 +91,12 @@ def preconditions_of(
 
 
 def etag_of(record: Any) -> tuple[bytes, bytes]:
-    """The header that tells the record's version."""
+    """The header with the record's version."""
     return b"etag", b'"%d"' % record.version
 
 
 def check_versioned(operation: Json, record: Any) -> None:
-    """Raises `ContractError` unless records of this type have a version to make an entity tag of."""
+    """Raises `ContractError` unless records of this type have a version for an entity tag."""
     names = {field.name for field in msgspec.structs.fields(record)} if isinstance(record, type) else set()
     if "version" not in names:
         raise ContractError(f"Operation {operation['operationId']} declares ETag, but {record} has no version.")
@@ -109,7 +109,7 @@ def explain(problem: Problem, request: Headers) -> None:
     for altered in _ALTERED.finditer(fields):
         if version in altered.groups():
             problem.detail += (
-                f" The tag {altered[0]} is one that a compressing proxy has made of it, and it does not match; "
+                f" The tag {altered[0]} was altered by a compressing proxy, and does not match; "
                 f'send {IF_MATCH}: "{version}".'
             )
             return
@@ -121,7 +121,7 @@ def _has_etag(document: Document, operation: Json) -> bool:
 
 
 def _is_below_etag(document: Document, path: str) -> bool:
-    """Whether a path is that of a GET with an `ETag`, or below it."""
+    """Whether the path, or a parent of it, has a GET with an `ETag`."""
     tagged = (
         it for it, method, operation in document.operations() if method == "get" and _has_etag(document, operation)
     )
@@ -135,6 +135,6 @@ def _read(header: Header, request: Headers) -> Any:
 
 
 def _versions(tags: str, *, weak: bool) -> tuple[int, ...]:
-    """The versions that tags name, weak ones or not; no record has a tag that is no version."""
+    """The versions in tags, with or without weak ones; a tag that is not a version matches no record."""
     found = _TAG.findall(tags)
     return tuple(int(tag) for prefix, tag in found if (weak or not prefix) and _VERSION.fullmatch(tag))

@@ -1,4 +1,4 @@
-"""The forms that a list of records is answered in, and the one that a client asks for (RFC 9110, section 12.5.1)."""
+"""The representations of a list of records, and the one that a client prefers (RFC 9110, section 12.5.1)."""
 
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
@@ -14,12 +14,12 @@ _records = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _encode_lines = msgspec.json.Encoder().encode_lines
 
 Records = list[msgspec.Raw]
-# How records are written in a media type, one after the other.
+# Writes records in a media type, one after the other.
 Renderer = Callable[[Records], bytes]
 
 
 class Representation(NamedTuple):
-    """A form: `block` writes some of the records, which are JSON with commas between them, perhaps one before."""
+    """A representation: `block` writes some records, given as JSON with commas between them, and maybe one before."""
 
     content_type: bytes
     block: Callable[[bytes], bytes]
@@ -31,15 +31,15 @@ JSON_ARRAY = Representation(JSON.encode(), lambda block: block, b"[", b"]")
 
 
 class Representations:
-    """The forms of an operation's answer by their media types, the first of which is that of who asks for none."""
+    """The representations of an operation's response by media type; the first is the default."""
 
     def __init__(self, media_types: list[str], renderers: Mapping[str, Renderer]) -> None:
-        """Raises KeyError for a media type that has no rendering."""
+        """Raises KeyError for a media type without a renderer."""
         self._media_types = media_types
         self._forms = {name: _representation(name, renderers) for name in media_types}
 
     def choose(self, headers: Headers) -> Representation:
-        """The form that a request's `Accept` likes best. Raises a 406 problem where it likes none."""
+        """The representation that a request's `Accept` prefers. Raises a 406 problem if it accepts none."""
         accepts = [value.decode("latin-1") for name, value in headers if name == b"accept" and value]
         if not accepts:
             return self._forms[self._media_types[0]]
@@ -47,13 +47,13 @@ class Representations:
         best = _liked(accept).best_match(self._media_types)
         if best is None:
             names = ", ".join(self._media_types)
-            detail = f"Accept '{shorten(accept, 200)}' names none of {names}."
+            detail = f"Accept '{shorten(accept, 200)}' allows none of {names}."
             raise Problem(406, "not-acceptable", detail, headers={"Vary": "Accept"})
         return self._forms[best]
 
 
 def _liked(accept: str) -> MIMEAccept:
-    """The media types that a client likes, without their parameters: each form has one charset, and no others."""
+    """The media types that a client accepts, without parameters, since each representation has one charset only."""
     return MIMEAccept([(name.partition(";")[0].rstrip(), liking) for name, liking in parse_accept_header(accept)])
 
 

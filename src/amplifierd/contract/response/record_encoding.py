@@ -1,4 +1,4 @@
-"""Records that hold long texts as JSON, in pieces: one call for all of it would hold Python's lock for too long."""
+"""Encodes records with long texts as JSON in pieces: a single call would hold the GIL for too long."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 def is_long(record: Any) -> bool:
-    """Whether it takes long to encode a record: JSON that a record holds is copied, texts have to be escaped."""
+    """Whether encoding a record takes long: JSON in it is copied, texts have to be escaped."""
     if isinstance(record, Message):
         return len(record.content) > INLINE_BYTES
     return isinstance(record, Messages) and sum(len(it.content) for it in record.messages) > INLINE_BYTES

@@ -1,4 +1,4 @@
-"""Success responses: the one status that the contract gives, the handler's value as JSON, the headers declared."""
+"""Success responses: the contract's status, the handler's value as JSON, the declared headers."""
 
 import asyncio
 import re
@@ -22,14 +22,14 @@ from .negotiation import JSON_ARRAY, Renderer, Representation, Representations
 from .record_encoding import encode_long, is_long
 from .sse import EVENT_STREAM, Frames, send_events
 
-# No JSON text holds a NUL byte as it is: it marks the place of a listing's records.
+# JSON text never contains a raw NUL byte, so it marks the place of a listing's records.
 _MARK = b"\0"
 _MARKED = msgspec.Raw(b"[" + _MARK + b"]")
 
-# What a query may hold as it is (RFC 3986, section 3.4), its percent-encoding included.
+# The characters that a query may contain unencoded (RFC 3986, section 3.4), with `%` of encoded ones.
 _QUERY = "%!$&'()*+,;=:@/?"
 
-# A reader that takes nothing of a stream for so long is gone, and its connection is cut.
+# After this long without reading, the reader of a stream counts as gone, and its connection is aborted.
 STALL_SECONDS = 60
 
 _encode = msgspec.json.Encoder().encode
@@ -37,7 +37,7 @@ _encode_lines = msgspec.json.Encoder().encode_lines
 
 
 class Response:
-    """How an operation answers with what its handler returned."""
+    """Turns an operation's result into its response."""
 
     def __init__(
         self,
@@ -68,13 +68,13 @@ class Response:
             )
 
     async def send(self, scope: Scope, receive: Receive, send: Send, result: Any, *, replayed: bool = False) -> None:
-        """Send `result`, `replayed` where it is an earlier request's.
+        """Send `result`; `replayed` if it is that of an earlier request.
 
-        A listing of more than one block is streamed, and events are as long as there are any.
+        A listing of more than one block is streamed, as are events.
         """
         if self._returns is Events:
             if scope["method"] == "HEAD":
-                # No event is sent, so that there is none to wait for.
+                # HEAD sends no events, so it need not wait for one.
                 await result.batches.aclose()
             await send_events(result, self._frames, scope, receive, send, stall_seconds=STALL_SECONDS)
         elif self._returns is Export:
@@ -118,7 +118,7 @@ class Response:
 
     async def _send_lines(self, scope: Scope, send: Send, export: Export) -> None:
         async with aclosing(export.batches) as batches:
-            # Before the status, which may still be that of a problem.
+            # Before the status is sent, which may still be that of a problem.
             lines = await anext(batches)
             await self._start(send, [(b"content-type", NDJSON.encode())])
             if scope["method"] != "HEAD":
@@ -151,7 +151,7 @@ class Response:
                 await listing.rest.aclose()
 
     def _form(self, scope: Scope, result: Any) -> tuple[Representation, Headers]:
-        """How a list is written, and the headers that say on what that depends."""
+        """The representation of a list, and the headers that it depends on."""
         if self._representations is not None:
             return self._representations.choose(scope["headers"]), [(b"vary", b"Accept")]
         if self._listing_name is None:
@@ -178,7 +178,7 @@ async def _send_block(send: Send, block: bytes) -> None:
 
 
 class _Location:
-    """The path of what was created: the first link that leads to a GET, its parameters taken from the record."""
+    """The path of the new resource: the first link to a GET, with parameters from the record."""
 
     def __init__(self, document: Document, operation: Json, declared: Json, returns: Any) -> None:
         gets = {get["operationId"]: path for path, method, get in document.operations() if method == "get"}
@@ -186,7 +186,7 @@ class _Location:
             if link["operationId"] in gets:
                 path = document.base_path + gets[link["operationId"]]
                 names = {name: source.removeprefix("$response.body#/") for name, source in link["parameters"].items()}
-                # "/sessions/", "session_id", "": a text, then a parameter and the text after it, and so on.
+                # "/sessions/", "session_id", "": text and parameters in turn.
                 self._start, *rest = re.split("[{}]", path)
                 self._parts = [
                     (_attribute(returns, names[name]), text) for name, text in zip(rest[::2], rest[1::2], strict=True)
@@ -202,7 +202,7 @@ class _Location:
 
 
 def _attribute(record: Any, name: str) -> str:
-    """What a record calls the field that is `name` on the wire."""
+    """The record's field that is `name` on the wire."""
     return next(field.name for field in msgspec.structs.fields(record) if field.encode_name == name)
 
 
@@ -217,7 +217,7 @@ def _success(document: Document, operation: Json) -> tuple[int, Json]:
 def _representations(
     returns: Any, operation: Json, declared: Json, renderers: Mapping[tuple[str, str], Renderer]
 ) -> Representations | None:
-    """The forms of a list or a record that has several; None where it has one, which is the one that it must be."""
+    """The representations of a list or record with several; None if it has only the expected one."""
     media_types = list(declared.get("content", {}))
     operation_id = operation["operationId"]
     if (returns is Listing and media_types != [JSON]) or (returns not in (Events, Export) and len(media_types) > 1):
@@ -244,7 +244,7 @@ def _next_page(scope: Scope, name: str, cursor: str) -> bytes:
 
 @lru_cache(maxsize=64)
 def _page_at(path: str, query: bytes, name: str) -> str:
-    """The target of a page but for its cursor, the parameter `name`, where `query` is that of another."""
+    """The target of a page without its cursor, the parameter `name`, from another page's `query`."""
     pairs = query.decode("ascii").split("&")
     kept = [pair for pair in pairs if pair and unquote_plus(pair.partition("=")[0]) != name]
     return quote(path) + "?" + quote("&".join([*kept, f"{name}="]), safe=_QUERY)

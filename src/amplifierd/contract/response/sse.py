@@ -12,7 +12,7 @@ from ...storage.model.records import Event, Events
 
 EVENT_STREAM = "text/event-stream"
 PING_SECONDS = 15
-# What takes longer to write as text than an event loop may be held up.
+# Larger events are encoded off the event loop.
 LONG_BYTES = 64 * 1024
 PIECE_BYTES = 64 * 1024
 
@@ -20,14 +20,14 @@ _SEPARATOR = "\n"
 
 
 class Frames:
-    """The text of events, made once for all who are sent the same."""
+    """The text of events, made once for all receivers."""
 
     def __init__(self) -> None:
         self._events: Sequence[Event] = ()
         self._framing: asyncio.Future[bytes] | None = None
 
     async def of(self, events: Sequence[Event]) -> bytes:
-        """The text of events, off the event loop where they are long."""
+        """The text of events, made off the event loop if they are long."""
         if self._framing is None or events is not self._events:
             self._events = events
             if sum(len(event.data) for event in events) > LONG_BYTES:
@@ -42,9 +42,9 @@ class Frames:
 async def send_events(
     events: Events, frames: Frames, scope: Scope, receive: Receive, send: Send, *, stall_seconds: float
 ) -> None:
-    """Send what happens until it ends, the client leaves, or the server is asked to end.
+    """Send events until they end, the client disconnects, or the server shuts down.
 
-    Raises `ClientDisconnect` where the client takes nothing for `stall_seconds`.
+    Raises `ClientDisconnect` if the client reads nothing for `stall_seconds`.
     """
     response = EventSourceResponse(
         _framed(events.batches, frames),
@@ -59,7 +59,7 @@ async def send_events(
         nonlocal complete
         complete = message["type"] == "http.response.body" and not message.get("more_body", False)
         if message["type"] == "http.response.start":
-            # Whether the connection stays open is the server's to say, and not what sse-starlette says of every one.
+            # The server decides whether the connection stays open, not sse-starlette.
             message["headers"] = [(name, value) for name, value in message["headers"] if name != b"connection"]
         await send(message)
 
@@ -68,7 +68,7 @@ async def send_events(
     except SendTimeoutError:
         raise ClientDisconnect from None
     if not complete:
-        # The server is asked to end: the stream ends in order, and its client comes back to where it was.
+        # The server shuts down: the stream ends cleanly, and its client reconnects and continues.
         await send({"type": "http.response.body", "body": b""})
 
 
@@ -76,7 +76,7 @@ async def _framed(batches: AsyncGenerator[Sequence[Event], None], frames: Frames
     try:
         async for events in batches:
             text = await frames.of(events)
-            # Who reads slowly has a piece waiting, and not all of it.
+            # For a slow reader one piece is buffered, not all.
             for start in range(0, len(text), PIECE_BYTES):
                 yield text[start : start + PIECE_BYTES]
     finally:

@@ -1,4 +1,4 @@
-"""The compiled contract as an ASGI application: errors, deadlines, checks of responses, documentation.
+"""The compiled contract as an ASGI application: errors, deadlines, response validation, documentation.
 
-Imports all folders above; the package outside imports `amplifierd.contract` alone.
+Imports all folders above; the rest of the package imports only `amplifierd.contract`.
 """

@@ -1,4 +1,4 @@
-"""The contract as an application: Connexion routes and authenticates, compiled operations do the rest."""
+"""The contract as an application: Connexion routes, compiled operations do the rest."""
 
 import re
 from collections.abc import Callable, Collection, Mapping
@@ -38,12 +38,12 @@ Lifespan = Callable[[Any], AbstractAsyncContextManager[None]]
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """Who is let in, and how much of it.
+    """Access control and limits of an application.
 
-    `authenticate` says what a key opens; requests are served that are meant for one of `hosts`, None for any, and
-    pages of `origins` may use the service. A caller may make requests at the `rate_limit`, None for as many as there
-    come. At most `most_requests` are handled at a time, with bodies of `most_bytes` together. A response begins within
-    `request_seconds`. Until `readiness` has no reason against it nothing is served but what always is.
+    `authenticate` returns the credential of a key. Requests must be for one of `hosts`, None for any;
+    pages of `origins` may use the service. Callers are limited to `rate_limit`, None for no
+    limit. At most `most_requests` are handled at a time, with bodies of `most_bytes` in total. A response begins within
+    `request_seconds`. Until it is ready (`readiness`), only probes are served.
     """
 
     authenticate: Authenticate
@@ -57,7 +57,7 @@ class Access:
 
 
 class ContractApplication(ConnexionMiddleware):
-    """The contract, served; `longest_target` is the bytes of the longest target that it takes."""
+    """The contract as an application; `longest_target` is the size in bytes of the longest target that it accepts."""
 
     longest_target: int
 
@@ -80,11 +80,11 @@ def compile_contract(
     """The ASGI application that serves `document`.
 
     `handlers` is the package with a module for each tag and a function for each operationId, in snake_case;
-    `provided` is what handlers may ask for by name besides what the contract gives them, and the `workspace` of the
-    request's credential; `errors` says how an error of the domain is answered; `renderers` write an operation's
-    answer in a media type that is not JSON, `body_decoders` read a body in one; bodies, or their lines, have at most
-    `max_body` bytes. With `check_responses` whatever is sent is held against the contract first; `access_log` is told
-    of each request. Raises `ContractError` where document and handlers do not fit.
+    `provided` are arguments for handlers by name, besides those of the contract and the `workspace` of the
+    request's credential; `errors` maps domain errors to responses; `renderers` write an operation's
+    response in a media type that is not JSON, `body_decoders` read a body in one; bodies, or their lines, have at most
+    `max_body` bytes. With `check_responses` every response is validated first; `access_log` is called for
+    each request. Raises `ContractError` if the document and the handlers do not match.
     """
     _refuse_double_names(document)
     paths = Paths(document)
@@ -103,7 +103,7 @@ def compile_contract(
         renderers,
         body_decoders,
     )
-    # From the outermost to the innermost. Connexion's type hint names applications; it takes what makes them.
+    # From the outermost to the innermost. Connexion's type hint names applications, but it accepts factories.
     middlewares: list[Any] = [
         partial(
             ErrorBoundary,
@@ -121,7 +121,7 @@ def compile_contract(
     if check_responses:
         middlewares.insert(0, partial(ResponseCheck, document=document, paths=paths, schemas=schemas))
     if access.origins:
-        # Within the boundary, so that a preflight has an id, and what is wrong with it is a problem.
+        # Inside the error boundary, so that a preflight has an id, and its errors are problems.
         middlewares.insert(-3, partial(Preflights, paths=paths, origins=access.origins))
         middlewares.insert(0, partial(Cors, origins=access.origins))
     try:
@@ -136,29 +136,29 @@ def compile_contract(
     except ContractError:
         raise
     except Exception as error:
-        # What Connexion raises for an invalid document depends on the place where its reader fails.
+        # The exception for an invalid document depends on the place where Connexion fails to read it.
         raise ContractError(f"Connexion cannot read the contract: {error!r}") from error
     connexion.longest_target = longest_target(document)
     return connexion
 
 
 def _build(connexion: ConnexionMiddleware) -> None:
-    """Let Connexion build its stack, so that a contract that does not fit the handlers stops the start.
+    """Let Connexion build its stack, so that a contract that does not match the handlers fails the start.
 
-    Connexion does so on its first call, whatever that is. This one is no request: `Routing` ends it.
+    Connexion does so on its first call of any type. This call is not a request, and `Routing` ends it.
     """
     with suppress(StopIteration):
         connexion({"type": "build"}, _no_message, _no_message).send(None)
 
 
 async def _no_message(*_message: Any) -> Any:
-    raise AssertionError("A call that is no request receives and sends nothing.")
+    raise AssertionError("A call that is not a request receives and sends nothing.")
 
 
 def _routes(document: Document) -> Json:
-    """The contract without its schemas, which Connexion would look through and copy though it does no more than route.
+    """The contract without its schemas, which Connexion would scan and copy although it only routes.
 
-    That the whole is OpenAPI is for the tests to see.
+    The tests check that the whole document is valid OpenAPI.
     """
     paths: dict[str, Json] = {}
     for path, method, operation in document.operations():
@@ -170,7 +170,7 @@ def _routes(document: Document) -> Json:
 
 
 def _refuse_double_names(document: Document) -> None:
-    # Connexion would serve the last of them in the place of all.
+    # Connexion would use the last one for all of them.
     places: dict[str, str] = {}
     for path, method, operation in document.operations():
         place = f"{method.upper()} {path}"

@@ -1,4 +1,4 @@
-"""How long a request may take until its response begins: one timer serves all requests, since all have as long."""
+"""The time limit until a response begins: one timer for all requests, since they have the same limit."""
 
 import asyncio
 from collections.abc import Callable
@@ -7,7 +7,7 @@ from itertools import takewhile
 from ..core.problems import RETRY_AFTER_SECONDS, Problem
 from ..core.request_state import RequestState
 
-# A request that is cancelled has this long to say whether it wrote anything; then it is answered without that.
+# How long a cancelled request has to report whether it wrote anything, before the response is sent without that.
 UNWINDING_SECONDS = 1.0
 
 _SAFE = ("GET", "HEAD", "OPTIONS")
@@ -19,12 +19,12 @@ class Deadlines:
     def __init__(self, seconds: float, overdue: Callable[[RequestState], None]) -> None:
         self.seconds = seconds
         self._overdue = overdue
-        # The next to pass is the first: a deadline that is set again goes to the end.
+        # The first deadline is the next to pass, because one that is set again moves to the end.
         self._due: dict[RequestState, float] = {}
         self._timer: asyncio.TimerHandle | None = None
 
     def set(self, request_state: RequestState) -> None:
-        """Give a request all of its time, from now on."""
+        """Restart the time limit of a request."""
         loop = asyncio.get_running_loop()
         self._due.pop(request_state, None)
         self._due[request_state] = due = loop.time() + self.seconds
@@ -32,7 +32,7 @@ class Deadlines:
             self._timer = loop.call_at(due, self._look)
 
     def lift(self, request_state: RequestState) -> None:
-        """Let a request take as long as it does."""
+        """Remove the time limit of a request."""
         self._due.pop(request_state, None)
 
     def _look(self) -> None:
@@ -48,15 +48,15 @@ class Deadlines:
 
 
 def deadline_exceeded(seconds: float, method: str, *, nothing_written: bool) -> Problem:
-    """The problem of a request whose deadline has passed; `nothing_written` where that is known."""
-    late = f"The response did not begin within {seconds:g} seconds, and the request was given up"
+    """The problem for a request whose deadline has passed; `nothing_written` if that is known."""
+    late = f"The response did not begin within {seconds:g} seconds, and the request was aborted"
     if method in _SAFE:
-        detail = f"{late}. Ask for less at a time, or send it again later."
+        detail = f"{late}. Request less at a time, or retry later."
     elif nothing_written:
-        detail = f"{late}; nothing was written. Send it again later."
+        detail = f"{late}; nothing was written. Retry later."
     else:
         detail = (
-            f"{late}. It may have been applied, in whole or in part, or not at all. Send it again with the same "
-            "Idempotency-Key; without one, read first what was written."
+            f"{late}. It may have been applied completely, partly or not at all. Retry it with the same "
+            "Idempotency-Key; without one, check first what was written."
         )
     return Problem(503, "deadline-exceeded", detail, headers={"Retry-After": str(RETRY_AFTER_SECONDS)})

@@ -1,4 +1,4 @@
-"""What is served beside the contract's operations: the contract itself, and a reference to read it by."""
+"""The documentation that is served beside the operations: the contract and an API reference."""
 
 from functools import cache
 from importlib.resources import files
@@ -18,7 +18,7 @@ _ASSETS = {
 
 
 class Pages:
-    """The innermost application: every path that is no operation's. Raises a 404 problem for one that is unknown."""
+    """The innermost application: all paths without an operation. Raises a 404 problem for unknown ones."""
 
     def __init__(self, document: Document, version: str) -> None:
         index = {
@@ -51,12 +51,12 @@ class Pages:
         if path in _ASSETS:
             return _ASSETS[path], _asset(path.rpartition("/")[2])
         sent = scope["raw_path"].decode("latin-1")
-        raise Problem(404, "not-found", f"There is nothing at {sent}; GET / tells what there is.")
+        raise Problem(404, "not-found", f"There is nothing at {sent}; GET / lists what there is.")
 
 
 @cache
 def _asset(name: str) -> bytes:
-    # Imported when the reference is first read, which most daemons never serve.
+    # Imported when the reference is first requested, which is rare.
     from swagger_ui_bundle import swagger_ui_path
 
     return bytes(swagger_ui_path.joinpath(name).read_bytes())

@@ -1,4 +1,4 @@
-"""The outermost application: gives each request an id, logs it, and answers every error with a problem body."""
+"""The outermost application: gives each request an id, logs it, and turns every error into a problem body."""
 
 import asyncio
 import logging
@@ -25,18 +25,19 @@ logger = logging.getLogger("amplifierd")
 _ENDING = Problem(
     503,
     "server-ending",
-    "The server ends. What was asked may be done or not: send it again, with its Idempotency-Key where it has one.",
+    "The server is shutting down; the request may or may not have been applied. "
+    "Retry it with the same Idempotency-Key.",
     headers={"Retry-After": str(RETRY_AFTER_SECONDS)},
 )
 
 
 class ErrorBoundary:
-    """Serves `app` to the world, as `gate` lets it in and within `capacity`; `errors` says how a fact is answered.
+    """Serves `app` to requests that `gate` admits, within `capacity`; `errors` maps domain errors to responses.
 
-    `probes` tells what is served at any load, and while the daemon starts. What is no request, as a server's start and
-    end, passes through. A request whose response has not begun after `seconds` is cancelled, and is a 503 problem.
+    `probes` identifies requests that are served at any load, and during the start. Calls that are not requests, such as
+    lifespan, pass through. A request whose response has not begun after `seconds` is cancelled, with a 503 problem.
 
-    `access_log` is told of each request: its method, path, status, milliseconds and id.
+    `access_log` is called with each request's method, path, status, milliseconds and id.
     """
 
     def __init__(
@@ -84,30 +85,30 @@ class ErrorBoundary:
             request_state.end(scope)
             if self._access_log is not None:
                 milliseconds = (time.perf_counter() - started) * 1e3
-                # The raw path is percent-encoded: nothing that a client sends can begin a line of its own.
+                # The raw path is percent-encoded, so a client cannot inject a line into the log.
                 path = scope["raw_path"].decode("latin-1")
                 self._access_log(scope["method"], path, request_state.status, milliseconds, request_state.request_id)
 
     def _cancel(self, request_state: RequestState) -> None:
         request_state.is_overdue = True
-        assert request_state.task is not None, "A request is served in a task."
+        assert request_state.task is not None, "A request runs in a task."
         request_state.task.cancel()
         request_state.task.get_loop().call_later(UNWINDING_SECONDS, self._answer_uncertain, request_state)
 
     def _answer_uncertain(self, request_state: RequestState) -> None:
-        """Answer a request that does not end though it is cancelled: its database does not react, say."""
+        """Respond to a request that does not end after its cancellation, for example if its database does not react."""
         task = asyncio.get_running_loop().create_task(self._answer_overdue(request_state, nothing_written=False))
         self._answering.add(task)
         task.add_done_callback(self._answering.discard)
 
     async def _answer_cancelled(self, request_state: RequestState, *, nothing_written: bool) -> None:
         if request_state.is_overdue:
-            assert request_state.task is not None, "A request is served in a task."
-            # The task goes on to the next request of its connection.
+            assert request_state.task is not None, "A request runs in a task."
+            # The task continues with the next request of its connection.
             request_state.task.uncancel()
             await self._answer_overdue(request_state, nothing_written=nothing_written)
         elif not request_state.status:
-            # The server ends, and has waited long enough. An answer that has begun is cut, which tells its client.
+            # The server is shutting down and has waited long enough. A response that has begun is aborted.
             await self._answer(_ENDING, request_state)
 
     async def _answer_overdue(self, request_state: RequestState, *, nothing_written: bool) -> None:
@@ -124,7 +125,7 @@ class ErrorBoundary:
 
     async def _answer_error(self, error: Exception, request_state: RequestState, scope: Scope) -> None:
         if request_state.is_overdue:
-            # Of how it came to its end its client knows already, or is told now.
+            # The client already knows why the request ended, or gets the reason now.
             await self._answer_overdue(request_state, nothing_written=False)
             return
         problem = problem_of(error, self._errors, request_state.request_id)
@@ -133,7 +134,7 @@ class ErrorBoundary:
         if problem.status == 500:
             logger.error("Request %s failed", request_state.request_id, exc_info=error)
         if request_state.status:
-            # The status is sent; only a connection cut short still tells the client that something failed.
+            # The status is already sent; only aborting the connection can still signal the failure.
             raise error
         await self._answer(problem, request_state)
 
@@ -144,7 +145,7 @@ class ErrorBoundary:
 
 
 def _release(error: BaseException | None) -> None:
-    """Let go of what the error's traceback holds: a decoded body, say, that would wait for the garbage collector."""
+    """Release what the error's traceback holds, such as a decoded body, without waiting for the garbage collector."""
     while error is not None:
         error.__traceback__ = None
         following, error.__context__ = error.__context__, None
@@ -152,7 +153,7 @@ def _release(error: BaseException | None) -> None:
 
 
 def _without_trailing_slash(scope: Scope) -> Scope:
-    """`scope` with the path as the contract has it: with a slash at its end or without is the same resource."""
+    """`scope` with its path as in the contract: a trailing slash makes no difference."""
     path, raw_path = scope["path"], scope["raw_path"]
     if not raw_path.endswith(b"/") or path == "/":
         return scope

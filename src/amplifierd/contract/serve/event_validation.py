@@ -1,4 +1,4 @@
-"""Events held against the contract as they pass."""
+"""Validates events against the contract as they pass."""
 
 from collections.abc import Callable
 
@@ -9,11 +9,11 @@ from ..response.sse import EVENT_STREAM
 
 
 class BrokenStream(Exception):
-    """A stream breaks the contract, which its client can only be told by an end in the midst of it."""
+    """A stream violates the contract; aborting it is the only way to tell the client."""
 
 
 class EventCheck:
-    """Reads a stream's bytes; `faults` says what is wrong with an event."""
+    """Reads a stream's bytes; `faults` returns the faults of an event."""
 
     def __init__(self, faults: Callable[[Json], list[str]]) -> None:
         self._faults = faults
@@ -25,7 +25,7 @@ class EventCheck:
         for text in whole:
             event = _fields(text.decode())
             if event and (faults := self._faults(event)):
-                raise BrokenStream(f"The event {event} breaks the contract: {'; '.join(faults)}.")
+                raise BrokenStream(f"The event {event} violates the contract: {'; '.join(faults)}.")
 
 
 def is_event_stream(start: Message) -> bool:

@@ -1,4 +1,4 @@
-"""A line in the log for each request, on stderr, as text or as JSON."""
+"""Writes one line to the log for each request, on stderr, as text or JSON."""
 
 import sys
 from contextlib import suppress
@@ -13,9 +13,9 @@ _FAILED = 500
 
 
 def access_log(*, as_json: bool, failed_only: bool) -> AccessLog:
-    """What logs a request: its method, path, status, milliseconds and id; those that the server failed are warnings.
+    """A function that logs a request's method, path, status, milliseconds and id; server errors are warnings.
 
-    It writes its line itself: a record of `logging` takes as long as all else that is done for a small request.
+    It writes the line itself, because a record of `logging` takes as long as all other work for a small request.
     """
     log = _log_json if as_json else _log_text
     return partial(_log_failed, log) if failed_only else log
@@ -49,12 +49,12 @@ def _log_json(method: str, path: str, status: int, milliseconds: float, request_
 
 
 def write_line(line: str) -> None:
-    """Write to stderr what ends with a line feed."""
-    # Whoever read the log may be gone; requests go on, as they do where `logging` can't write.
+    """Write a line to stderr."""
+    # The log's reader may have closed it; requests continue, as with `logging`.
     with suppress(OSError):
         sys.stderr.write(line)
 
 
 def time_now() -> str:
-    """The machine's time: RFC 3339, UTC, milliseconds."""
+    """The current time of the machine: RFC 3339, UTC, milliseconds."""
     return datetime.now(UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"

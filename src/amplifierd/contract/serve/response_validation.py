@@ -1,6 +1,6 @@
-"""Every response held against the contract before it is sent: status, headers, media type, body.
+"""Validates every response against the contract before it is sent: status, headers, media type, body.
 
-Costs a parse and a validation a response, and holds back streams but those of events; for tests, and for
+Costs one parse and one validation for each response, and buffers streams other than event streams; for tests, and for
 `--check-responses`.
 """
 
@@ -23,15 +23,15 @@ from .event_validation import BrokenStream, EventCheck, is_event_stream
 
 logger = logging.getLogger("amplifierd")
 
-# Those of the content and of the connection (RFC 9110, sections 8.3, 8.6 and 7.6.1) are no contract's matter.
+# Headers of the content and the connection (RFC 9110, sections 8.3, 8.6 and 7.6.1) are not part of a contract.
 _OF_EVERY_MESSAGE = {"content-type", "content-length", "connection"}
 
-# How much deeper in an answer a client's own JSON may stand than in the body that brought it.
+# How much deeper a client's own JSON may be in a response than in its request.
 LEVELS_AROUND = 10
 
 
 class ResponseCheck:
-    """Serves `app`; a response that the contract does not allow becomes a 500 that says why."""
+    """Serves `app`; replaces a response that violates the contract with a 500 that says why."""
 
     def __init__(self, app: ASGIApp, document: Document, paths: Paths, schemas: Schemas) -> None:
         self._app = app
@@ -51,7 +51,7 @@ class ResponseCheck:
         async def hold(message: Message) -> None:
             nonlocal events
             if message["type"] == "http.response.start" and is_event_stream(message):
-                # It may never end: each event is held against the contract as it passes.
+                # The stream may never end, so each event is validated as it passes.
                 events = EventCheck(self._event_faults(operation))
                 await self._begin_events(operation, message, send)
             elif events is not None:
@@ -79,7 +79,7 @@ class ResponseCheck:
             logger.debug("Checked response: %s %s %s", *seen)
             return held
         request_id = headers.get("x-request-id", "")
-        detail = f"The response of {operation['operationId']} breaks the contract: {'; '.join(faults)}."
+        detail = f"The response of {operation['operationId']} violates the contract: {'; '.join(faults)}."
         logger.error("Request %s: %s", request_id, detail)
         problem_headers, problem_body = render(Problem(500, "broken-contract", detail), request_id)
         problem_headers.append((b"x-request-id", request_id.encode()))
@@ -148,7 +148,7 @@ class ResponseCheck:
 
 
 def _values(media_type: str, body: bytes) -> list[Any]:
-    """What a body holds that a schema speaks of: a value, a text, or a value a line. Raises `NotIJson`."""
+    """The values in a body to validate: one value, a text, or one value a line. Raises `NotIJson`."""
     if media_type.startswith("text/"):
         return [body.decode()]
     texts = body.splitlines() if media_type == NDJSON else [body]

@@ -1,4 +1,4 @@
-"""What an ASGI application is given, and gives (https://asgi.readthedocs.io/en/latest/specs/main.html)."""
+"""The types of an ASGI application (https://asgi.readthedocs.io/en/latest/specs/main.html)."""
 
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any

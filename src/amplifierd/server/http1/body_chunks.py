@@ -1,6 +1,6 @@
-"""What a client sends, in pieces for the parser; chunked bodies without their extensions, which mean nothing here.
+"""Splits a client's bytes for the parser, and removes the extensions of chunked bodies, which have no meaning here.
 
-A recipient has to take blanks around extensions (RFC 9112, section 7.1.1), and httptools does not.
+A recipient must accept blanks around extensions (RFC 9112, section 7.1.1), and httptools does not.
 """
 
 import re
@@ -14,7 +14,7 @@ _SIZE_LINE = re.compile(rb"([0-9A-Fa-f]++)(?:%b)*+\r\n" % _EXTENSION)
 
 
 class ParseState(IntEnum):
-    """What of a request the parser reads next; IDLE between requests."""
+    """The part of a request that the parser reads next; IDLE between requests."""
 
     IDLE = 0
     HEAD = 1
@@ -26,18 +26,18 @@ _END = b"\r\n\r\n"
 
 
 class ChunkedBody:
-    """One chunked body as it comes: what the parser is given of it, and where it ends."""
+    """One chunked body as it arrives: the bytes for the parser, and where it ends."""
 
     def __init__(self) -> None:
-        # What came of a line with a size; how much of a chunk and of its line end is to come; what came of trailers.
+        # The received part of a size line; the bytes left of a chunk with its line end; the received part of trailers.
         self._line = b""
         self._left = 0
         self._trailers: bytes | None = None
 
     def take(self, data: bytes) -> tuple[bytes, bytes]:
-        """The part of the body that `data` begins with, without extensions, and what comes after the body in it.
+        """The part of the body at the start of `data`, without extensions, and the rest of `data` after the body.
 
-        A line with a size is given when it is whole. One that is invalid is given as it is, for the parser to refuse.
+        A size line is passed on when it is complete. An invalid one is passed on unchanged, for the parser to refuse.
         """
         taken: list[bytes] = []
         while data and self._trailers is None:
@@ -58,7 +58,7 @@ class ChunkedBody:
         self._line += data
         end = self._line.find(_LINE_END, max(0, before - 1))
         if end < 0 and b"\n" in data:
-            # No line end, and nothing that a line has.
+            # Neither a line end nor any character of a line.
             end = len(self._line)
         if end < 0:
             return b"", b""
@@ -71,7 +71,7 @@ class ChunkedBody:
         if size:
             self._left = size + len(_LINE_END)
         else:
-            # The end is an empty line, after this one or after trailers.
+            # The body ends at an empty line, after this one or after trailers.
             self._trailers = _LINE_END
         return found[1] + _LINE_END, rest
 
@@ -87,19 +87,19 @@ class ChunkedBody:
 
 
 class Pieces:
-    """Cuts what a client sends, so that a chunked body begins a piece of its own, and no other piece has a part of one.
+    """Splits a client's bytes so that each chunked body starts a new piece, and no other piece has a part of one.
 
-    `chunks` is the chunked body that is coming, if any; `body_left` is how much is to come of a body with a length.
+    `chunks` is the current chunked body, if any; `body_left` is the number of bytes left of a body with a length.
     """
 
     def __init__(self) -> None:
         self.chunks: ChunkedBody | None = None
         self.body_left = 0
-        # The last that was taken: where a head ends may be between two pieces.
+        # The last bytes of the previous piece: the end of a head may be split between two pieces.
         self._last = b""
 
     def take(self, piece: bytes, state: ParseState) -> tuple[bytes, int]:
-        """What the parser is given of a piece, and how many bytes of the piece that is."""
+        """The bytes of a piece for the parser, and how many bytes of the piece they represent."""
         if state is ParseState.BODY:
             if self.chunks is not None:
                 taken, left = self.chunks.take(piece)
@@ -109,7 +109,7 @@ class Pieces:
             end = (self._last + piece).find(_END)
             size = len(piece) if end < 0 else end + len(_END) - len(self._last)
         else:
-            # A chunked body follows its head, which names it.
+            # A chunked body follows its head, which declares it.
             start = piece.lower().find(b"chunked")
             end = -1 if start < 0 else piece.find(_END, start)
             size = len(piece) if end < 0 else end + len(_END)

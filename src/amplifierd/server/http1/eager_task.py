@@ -1,8 +1,8 @@
-"""Tasks that begin at once: most requests have their answer without waiting.
+"""Tasks that start at once, because most requests finish without waiting.
 
-A task that begins in the next turn of the event loop would take a tenth of their time. Those of Python 3.12 and later
-can begin at once (`eager_start`), and take no longer than what is made here, for Python 3.11, of what asyncio has for
-those who extend it (https://docs.python.org/3/library/asyncio-extending.html).
+A task that starts in the next turn of the event loop would take a tenth of their time. Python 3.12 and later have
+eager tasks (`eager_start`), which are as fast as the task here, for Python 3.11, built on asyncio's documented
+extension points (https://docs.python.org/3/library/asyncio-extending.html).
 """
 
 import asyncio
@@ -18,27 +18,27 @@ Work = Coroutine[Any, Any, None]
 
 
 class EagerTasks(Protocol):
-    """Runs coroutines, each in a copy of `context`, so that what it sets there is gone with it."""
+    """Runs coroutines, each in its own copy of `context`."""
 
     context: Context
 
     def run(self, work: Work) -> bool:
-        """Run `work` until it waits; if it does, go on with it later, in a task that is among the waiting ones then.
+        """Run `work` until it waits; if it does, continue it later, in a task that is in `waiting` meanwhile.
 
-        False where it can't begin now: then it is not begun.
+        Returns False, without starting it, if it cannot start now.
         """
 
     def end(self) -> None:
-        """Run nothing more than what still waits."""
+        """Accept no more work; work that is waiting continues."""
 
 
 def eager_tasks(loop: asyncio.AbstractEventLoop, waiting: set[asyncio.Task[Any]]) -> EagerTasks:
-    """Those that this Python has; tasks are `waiting` while they wait."""
+    """Python's own eager tasks; they are in `waiting` while they wait."""
     return NativeEagerTasks(loop, waiting) if sys.version_info >= (3, 12) else ReusableEagerTask(loop, waiting)
 
 
 class NativeEagerTasks:
-    """A new task of asyncio's for each coroutine."""
+    """Runs each coroutine in a new asyncio task."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, waiting: set[asyncio.Task[Any]]) -> None:
         self._loop = loop
@@ -46,7 +46,7 @@ class NativeEagerTasks:
         self.context = copy_context()
 
     def run(self, work: Work) -> bool:
-        """Run `work` until it waits; False where another task is running: one within the other would grow the stack."""
+        """Run `work` until it waits. Returns False if another task is running: nested tasks would grow the stack."""
         if asyncio.current_task(self._loop) is not None:
             return False
         options: dict[str, Any] = {"loop": self._loop, "context": self.context.copy(), "eager_start": True}
@@ -57,13 +57,13 @@ class NativeEagerTasks:
         return True
 
     def end(self) -> None:
-        """Nothing is left to end."""
+        """Do nothing: there is no task to end."""
 
 
 class ReusableEagerTask:
-    """Runs one coroutine after the other, until `end`; its task is among those `waiting` while one of them waits.
+    """Runs one coroutine after the other, until `end`; its task is in `waiting` while one of them waits.
 
-    Each runs in a copy of `context`, so that what it sets there is gone with it.
+    Each runs in its own copy of `context`.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, waiting: set[asyncio.Task[Any]]) -> None:
@@ -75,9 +75,9 @@ class ReusableEagerTask:
         self._task: asyncio.Task[None] = loop.create_task(self._go_on())
 
     def run(self, work: Work) -> bool:
-        """Run `work` until it waits; where it does, go on with it later.
+        """Run `work` until it waits; if it does, continue it later.
 
-        False where something that was run still waits, or another task is running: then it is not begun.
+        Returns False, without starting it, if earlier work still waits or another task is running.
         """
         if self._rest.done():
             return False
@@ -97,7 +97,7 @@ class ReusableEagerTask:
         return True
 
     def end(self) -> None:
-        """Run nothing more than what still waits."""
+        """Accept no more work; work that is waiting continues."""
         self._ends = True
         if not self._rest.done():
             self._rest.set_result(None)
@@ -118,7 +118,7 @@ class ReusableEagerTask:
         except asyncio.CancelledError:
             if self._rest.cancelled():
                 raise
-            # Work began before the task could go on with it, and is what was to be cancelled.
+            # The cancellation was meant for work that started before the task could continue it.
             self._task.uncancel()
             self._task.cancel()
             return self._rest.result()
@@ -126,7 +126,7 @@ class ReusableEagerTask:
 
 @types.coroutine
 def _rest_of(work: Work, context: Context, waits_for: Any) -> Generator[Any, Any, None]:
-    """Go on with `work` in its context; it waits for this."""
+    """Continue `work` in its context; it waits for this future."""
     while True:
         step: Callable[[], Any]
         try:

@@ -1,4 +1,4 @@
-"""What is refused before it is a request to any operation: the problem, and how it is told."""
+"""Error responses to requests that reach no operation."""
 
 import re
 import secrets
@@ -21,35 +21,35 @@ _KINDS = {
     408: "request-timeout",
     414: "target-too-long",
     431: "headers-too-large",
-    # As the contract's: the title says it all.
+    # As in the contract: the title is enough.
     500: "",
     501: "not-implemented",
     503: "too-many-connections",
     505: "version-not-supported",
 }
 
-_NOT_HTTP = "This is not HTTP/1.1 as RFC 9112 has it."
+_NOT_HTTP = "The request is not valid HTTP/1.1 (RFC 9112)."
 
-# Those of RFC 9110 (section 9) and of RFC 5789; CONNECT is for proxies.
+# The methods of RFC 9110 (section 9) and RFC 5789, without CONNECT, which is for proxies.
 _METHODS = frozenset({b"GET", b"HEAD", b"POST", b"PUT", b"PATCH", b"DELETE", b"OPTIONS", b"TRACE"})
 _METHOD_NAMES = b", ".join(sorted(_METHODS)).decode()
 _VERSIONS = ("1.0", "1.1")
 
-# A method at the beginning of a request, or as much of it as is there (RFC 9110, section 5.6.2); lines before a request
+# A method at the start of a request, or its received part (RFC 9110, section 5.6.2); lines before a request
 # may be empty (RFC 9112, section 2.2).
 _METHOD = re.compile(rb"[\r\n]*[!#$%&'*+.^_`|~0-9A-Za-z-]+(?: |$)")
 
 
 def problem(status: int, detail: str) -> Problem:
-    """The problem of such a status."""
+    """The problem for a status."""
     headers = {"Retry-After": str(RETRY_AFTER_SECONDS)} if status == HTTPStatus.SERVICE_UNAVAILABLE else None
     return Problem(status, _KINDS[status], detail, headers=headers)
 
 
 def unsupported(method: bytes, version: str, codings: list[bytes]) -> Problem | None:
-    """The problem of a request with such a method, version and `Transfer-Encoding` headers; None where it is served.
+    """The problem of a request's method, version and `Transfer-Encoding` headers; None if they are supported.
 
-    505 for another version than HTTP/1.0 and 1.1, 501 for an unknown method, or for a transfer coding besides chunked.
+    505 for a version other than HTTP/1.0 and 1.1, 501 for an unknown method or a transfer coding other than chunked.
     """
     if version not in _VERSIONS:
         return problem(505, f"HTTP/{version} is not supported; send HTTP/1.1.")
@@ -57,19 +57,21 @@ def unsupported(method: bytes, version: str, codings: list[bytes]) -> Problem | 
         return _unknown_method()
     if codings:
         names = [name for name in (it.strip(b" \t").lower() for it in b",".join(codings).split(b",")) if name]
-        # Where the last is another, nobody knows where the body ends: the parser refuses it (RFC 9112, section 6.3).
+        # If the last coding is another, the end of the body is unknown: the parser refuses it (RFC 9112, section 6.3).
         if names[-1:] == [b"chunked"] and len(names) > 1:
             coding = names[0].decode("latin-1")
-            return problem(501, f"The transfer coding {coding!r} is not supported; send the body chunked, or as it is.")
+            return problem(
+                501, f"The transfer coding {coding!r} is not supported; send the body chunked, or without a coding."
+            )
     return None
 
 
 def refusal_of(error: httptools.HttpParserError, piece: bytes, *, is_begun: bool) -> Problem:
-    """The problem that the parser's error on this piece of a request is; the request may have begun before it."""
-    # What a callback raises is the context of the parser's error.
+    """The problem for a parser error in this piece of a request, which may have started in an earlier piece."""
+    # An exception of a callback is the context of the parser's error.
     if isinstance(error.__context__, Problem):
         return error.__context__
-    # The parser knows the methods of many protocols, and refuses others as it reads them.
+    # The parser knows the methods of many protocols, and refuses others while it reads them.
     is_of_method = isinstance(error, httptools.HttpParserInvalidMethodError)
     if is_of_method and _METHOD.match(b"X" + piece if is_begun else piece):
         return _unknown_method()
@@ -81,14 +83,14 @@ def _unknown_method() -> Problem:
 
 
 def response(refused: Problem, default_headers: Sequence[Header]) -> bytes:
-    """The response that tells a problem, the last on its connection."""
+    """The response for a problem, the last on its connection."""
     headers, body = _rendered(refused)
     status_line = STATUS_LINES[refused.status]
     return b"\r\n".join([status_line, *map(b": ".join, default_headers), *map(b": ".join, headers), b"", body])
 
 
 def refusing(refused: Problem) -> Application:
-    """An application that tells a problem, for a request that waits for its turn."""
+    """An application that responds with a problem, for a request that waits for its turn."""
 
     async def refuse(_scope: Scope, _receive: Receive, send: Send) -> None:
         headers, body = _rendered(refused)

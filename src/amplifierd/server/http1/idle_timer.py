@@ -1,6 +1,6 @@
-"""How long a connection waits for its client: one timer, which looks at the time when something is due.
+"""The time limits of a connection, with one timer that checks the deadline when it fires.
 
-Setting that time costs nothing, so that no request pays for a timer of its own.
+Setting the deadline is free, so that no request needs a timer of its own.
 """
 
 import asyncio
@@ -8,9 +8,9 @@ from collections.abc import Callable
 
 
 class IdleTimer:
-    """Calls `overdue` once the time `due` has come, that of the loop's clock; None is never.
+    """Calls `overdue` once the loop's clock has reached `due`; None is never.
 
-    What is due is never due sooner than `seconds` after it was set: so often it looks.
+    The timer checks every `seconds`, so `due` must be at least that far ahead when it is set.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, seconds: float, overdue: Callable[[], None]) -> None:
@@ -21,7 +21,7 @@ class IdleTimer:
         self._timer = loop.call_later(seconds, self._look)
 
     def wait(self, seconds: float) -> None:
-        """Something is due in so many seconds."""
+        """Set the deadline to this many seconds from now."""
         self.due = self._loop.time() + seconds
 
     def end(self) -> None:

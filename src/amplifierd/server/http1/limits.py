@@ -1,15 +1,15 @@
-"""What a connection may ask for, and how long it may take."""
+"""The limits of a connection: sizes and times."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The most that a request may have before its body, in bytes, and how slow a client may be.
+    """Size limits for requests without their bodies, in bytes, and limits for slow clients.
 
-    A target has `target_bytes`, or as many as the longest that the application's contract takes.
-    A head has to be there in `head_seconds`; of a body, `body_bytes` have to come in each `body_seconds` in which the
-    server reads, or its end. Past so many `connections` a new one is refused.
+    A target has at most `target_bytes`, or the length of the longest that the application's contract accepts.
+    A head must arrive in `head_seconds`; of a body, `body_bytes` or its end must arrive in each `body_seconds` in
+    which the server reads. The server refuses more than `connections` connections.
     """
 
     target_bytes: int = 8 * 1024

@@ -1,4 +1,4 @@
-"""HTTP/1.1 on one connection, parsed by httptools, for uvicorn's server: in order, within bounds, at no great cost."""
+"""HTTP/1.1 on one connection, parsed by httptools, for uvicorn's server: in order, within limits, at little cost."""
 
 import asyncio
 from collections import deque
@@ -20,20 +20,20 @@ from .request import Request, scope_of, scope_on
 from .upgrade_stripping import without_offer
 from .write_buffer import WriteBuffer
 
-# So much is parsed at once. Requests that were sent ahead past that wait as the bytes that they are.
+# The most bytes to parse at once. Further pipelined requests wait unparsed.
 PIECE_BYTES = 8 * 1024
-# So much of a body may wait for its application, and of what was sent ahead for its turn. Who does not read does not
-# learn that its client is gone.
+# How much of a body, and of pipelined requests, is buffered. Beyond it the server stops reading, and does not
+# notice when the client disconnects.
 _MAX_HELD_BYTES = 64 * 1024
 
 
 class Protocol(asyncio.Protocol):
-    """Has uvicorn's application answer each request in its turn; refuses what is no HTTP with a problem body.
+    """Passes requests to uvicorn's application in order; refuses invalid HTTP with a problem body.
 
-    A request that asks to upgrade is served as if it had not asked. httptools stops at such headers, and what follows
-    them, the body, would be lost: the headers are given to a new parser without the two that ask.
+    An upgrade request is served as if it had not asked. httptools stops at such headers, and the following body would
+    be lost, so the headers go to a new parser without the two that ask for the upgrade.
 
-    What is refused is the last on its connection: where the next request begins would be a guess.
+    A refused request is the last on its connection, because the start of the next one is unknown.
     """
 
     # See `Connection`.
@@ -63,16 +63,16 @@ class Protocol(asyncio.Protocol):
         self._headers: list[Header] = []
         self._codings: list[bytes] = []
         self._expects_continue = False
-        # The last request whose head is here; the one that is being answered; those that wait for their turn.
+        # The last request with a complete head; the request in progress; the requests that wait for their turn.
         self._last: Request | None = None
         self._answering: Request | None = None
         self._pipelined: deque[Request] = deque()
-        # Something else is coming than before what was parsed last.
+        # The parser state has changed since the last piece.
         self._has_turned = False
-        # What came of a head or of trailers; and of a body, since that was looked at.
+        # Bytes received of a head or of trailers; and of a body since the last check.
         self._head_bytes = 0
         self._body_bytes = 0
-        # What is not parsed yet.
+        # Unparsed bytes.
         self._unparsed: bytes | memoryview = b""
         self._pieces = Pieces()
         self._is_paused = False
@@ -91,12 +91,12 @@ class Protocol(asyncio.Protocol):
         self._idle_timer = IdleTimer(self._loop, least, self._overdue)
         self._idle_timer.wait(self._limits.head_seconds)
         if len(self.server_state.connections) > self._limits.connections:
-            self._refuse(problem(503, f"There are {self._limits.connections} connections, as many as may be."))
+            self._refuse(problem(503, f"The server has reached its limit of {self._limits.connections} connections."))
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  # whatever it was, the client is gone
         self.server_state.connections.discard(self)
         self._idle_timer.end()
-        # They lead back here: what is in no circle needs no garbage collector.
+        # Break reference cycles, so that the garbage collector is not needed.
         del self._parser
         requests, self._pipelined, self._last = [self._answering, *self._pipelined], deque(), None
         self._unparsed, self._is_refused = b"", True
@@ -120,7 +120,7 @@ class Protocol(asyncio.Protocol):
         self._drained.set()
 
     def shutdown(self) -> None:
-        """Hang up once what was asked is answered; uvicorn calls it where the server is to end."""
+        """Close the connection after the pending responses; uvicorn calls this when the server shuts down."""
         if self._last is None or self._last.is_done:
             self.close()
         else:
@@ -138,7 +138,7 @@ class Protocol(asyncio.Protocol):
         self._target += target
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        # Spaces and tabs after a value are none of it (RFC 9112, section 5.1); httptools drops those before it.
+        # Trailing spaces and tabs are not part of a value (RFC 9112, section 5.1); httptools drops leading ones.
         name, value = name.lower(), value.rstrip(b" \t")
         if name == b"expect" and value.lower() == b"100-continue":
             self._expects_continue = True
@@ -161,7 +161,7 @@ class Protocol(asyncio.Protocol):
         self._pieces.chunks = ChunkedBody() if self._codings else None
         self._has_turned = True
         self._head_bytes = 0
-        # Trailers come into another list: they are no headers (RFC 9110, section 6.5.1).
+        # Trailers go into another list, because they are not headers (RFC 9110, section 6.5.1).
         self._headers = []
         if self._answering is None:
             self._answering = request
@@ -186,11 +186,11 @@ class Protocol(asyncio.Protocol):
             self._head_bytes = 0
 
     async def drain(self) -> None:
-        """Wait until little is left to send."""
+        """Wait until the write buffer is almost empty."""
         await self._drained.wait()
 
     def read_on(self) -> None:
-        """Read what the client sends, once all that came is parsed."""
+        """Resume reading once everything received is parsed."""
         if self._unparsed:
             self._loop.call_soon(self._parse)
         elif self._is_paused:
@@ -200,11 +200,11 @@ class Protocol(asyncio.Protocol):
         self._is_paused = False
         self._transport.resume_reading()
         if self._parse_state:
-            # While the server did not read, its client could not send.
+            # The client could not send while the server did not read.
             self._expect()
 
     def answered(self, request: Request) -> None:
-        """Answer the next one, or wait for it."""
+        """Start the next request, or wait for it."""
         self._answering = None
         if not request.keep_alive:
             if self._parse_state or self._unparsed or self._pipelined:
@@ -229,8 +229,8 @@ class Protocol(asyncio.Protocol):
 
     def _new_parser(self) -> httptools.HttpRequestParser:
         parser = httptools.HttpRequestParser(self)
-        # What comes after a request that closes the connection is nobody's, and no reason not to answer that. Versions
-        # are looked at here, to be refused as such.
+        # Bytes after a request that closes the connection are ignored, and do not prevent its response. Versions
+        # are checked here, so that they get their own status.
         parser.set_dangerous_leniencies(lenient_data_after_close=True, lenient_version=True)
         return parser
 
@@ -238,7 +238,7 @@ class Protocol(asyncio.Protocol):
         parser = self._parser
         scope = scope_of(self._scope, parser, self._target, self._headers)
         if scope["http_version"] == "1.0":
-            # Its client could not read that it may go on (RFC 9110, section 10.1.1).
+            # A client of HTTP/1.0 does not know 100 (RFC 9110, section 10.1.1).
             return Request(self._app, scope, self, keep_alive=False, expects_continue=False)
         keep_alive = parser.should_keep_alive()
         return Request(self._app, scope, self, keep_alive=keep_alive, expects_continue=self._expects_continue)
@@ -255,7 +255,7 @@ class Protocol(asyncio.Protocol):
         self._parse_what_is_there()
         request = self._answering
         if request is not None and request is not before and not request.is_cut:
-            # Not sooner, so that what came of its body is there, and nothing is done that is refused.
+            # Only now, so that the received part of the body is there, and a refused request has no effect.
             self._begin(request)
 
     def _begin(self, request: Request) -> None:
@@ -267,7 +267,7 @@ class Protocol(asyncio.Protocol):
             tasks.add(task)
 
     def _parse_what_is_there(self) -> None:
-        """Parse until a request has to wait for the answer to the one before it."""
+        """Parse until a request has to wait for the response to the previous one."""
         piece, is_begun = b"", False
         try:
             while self._unparsed and not self._pipelined:
@@ -291,29 +291,27 @@ class Protocol(asyncio.Protocol):
         except httptools.HttpParserUpgrade as upgrade:
             self._unparsed = b"".join((self._without_offer(), piece[upgrade.args[0] :], self._unparsed))
         if self._parse_state and self._body_bytes == body_bytes:
-            # The parser keeps a header, or a trailer, until it ends.
+            # The parser buffers a header or a trailer until it ends.
             self._head_bytes += size
             self._check_head()
 
     def _check_head(self) -> None:
-        """Raises a problem where the target, the headers or the trailers are more than they may be."""
+        """Raises a problem if the target, the headers or the trailers exceed their limits."""
         limits = self._limits
         if len(self._target) > self._target_bytes:
-            raise problem(414, f"The target has more than {self._target_bytes} bytes, the most that it may have.")
-        # What came in one piece is not large.
+            raise problem(414, f"The target has more than {self._target_bytes} bytes, which is the limit.")
+        # A head that arrived in one piece is not too large.
         if len(self._headers) > limits.headers or (self._head_bytes and self._head_size() > limits.header_bytes):
-            raise problem(
-                431, f"There are more than {limits.headers} headers, or {limits.header_bytes} bytes of them: send less."
-            )
+            raise problem(431, f"The headers exceed {limits.headers} lines or {limits.header_bytes} bytes; send fewer.")
 
     def _head_size(self) -> int:
         whole = sum(len(name) + len(value) + 4 for name, value in self._headers)
         return max(whole, self._head_bytes - len(self._target) - PIECE_BYTES)
 
     def _go_on(self) -> None:
-        """Say what is due next; read it unless there is more to parse."""
+        """Set the next deadline; resume reading unless there is more to parse."""
         if self._last is None:
-            # The first head of a connection is due from the beginning.
+            # The first head of a connection has a deadline from the start.
             return
         if not self._parse_state:
             self._idle_timer.due = None
@@ -323,7 +321,7 @@ class Protocol(asyncio.Protocol):
         if len(self._unparsed) > _MAX_HELD_BYTES:
             self._pause()
         elif self._answering is None:
-            # What comes next, if it comes.
+            # The next request, if any.
             self.read_on()
             if not self._parse_state:
                 self._idle_timer.wait(self._idle_seconds)
@@ -335,7 +333,7 @@ class Protocol(asyncio.Protocol):
         )
 
     def _without_offer(self) -> bytes:
-        """The head of the request that asked to upgrade, for a new parser."""
+        """The head of the upgrade request, for a new parser."""
         parser, self._parser = self._parser, self._new_parser()
         return without_offer(parser.get_method(), self._target, parser.get_http_version(), self._headers)
 
@@ -351,12 +349,12 @@ class Protocol(asyncio.Protocol):
             self._expect()
         elif self._parse_state is ParseState.BODY:
             least, seconds = limits.body_bytes, limits.body_seconds
-            self._refuse(problem(408, f"Less than {least} bytes of the body came within {seconds:g} seconds."))
+            self._refuse(problem(408, f"Less than {least} bytes of the body arrived within {seconds:g} seconds."))
         else:
-            self._refuse(problem(408, f"The head did not come within {limits.head_seconds:g} seconds."))
+            self._refuse(problem(408, f"The head did not arrive within {limits.head_seconds:g} seconds."))
 
     def _refuse(self, refused: Problem) -> None:
-        """Answer what is being received with a problem, in its turn; nothing after it is read."""
+        """Respond to the request being received with a problem, in its turn; read nothing after it."""
         is_in_body = self._parse_state is ParseState.BODY
         self._read_no_more()
         last = self._last
@@ -365,11 +363,11 @@ class Protocol(asyncio.Protocol):
         elif last is None or last.is_done:
             self._answer(refused)
         else:
-            # The answer would be taken for that to the request before, which comes first, and is the last.
+            # The client would take it for the response to the previous request, which comes first, and is the last.
             last.keep_alive = False
 
     def _read_no_more(self) -> None:
-        """Leave what still comes alone, so that the client can send it."""
+        """Discard further bytes, so that the client can finish sending."""
         self._is_refused, self._unparsed = True, b""
         self._parse_state = ParseState.IDLE
         self._idle_timer.due = None
@@ -381,7 +379,7 @@ class Protocol(asyncio.Protocol):
         if request.is_done:
             self.close()
         elif self._pipelined:
-            # It waits for its turn, in which it is refused.
+            # The request waits for its turn, and is then refused.
             request.app = refusing(refused)
         elif not request.has_begun:
             request.abort()

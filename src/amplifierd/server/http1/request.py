@@ -1,6 +1,6 @@
-"""One request as its application has it: a scope, what it receives, what it sends.
+"""One request as an ASGI application sees it: scope, receive, send.
 
-See https://asgi.readthedocs.io/en/latest/specs/www.html, in version 2.3. With uvicorn's own classes a get took a sixth
+See https://asgi.readthedocs.io/en/latest/specs/www.html, version 2.3. With uvicorn's own classes a get took a sixth
 more instructions.
 """
 
@@ -22,35 +22,35 @@ logger = logging.getLogger(__name__)
 
 _WITHOUT_BODY = (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED)
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
-_DEFECT = "The server failed on this request; its log tells why."
+_DEFECT = "The server failed on this request; see its log."
 
 
 class Connection(Protocol):
-    """What a request asks of its connection."""
+    """The connection as a request uses it."""
 
-    # What waits to be sent is so much that an answer of several parts is to wait.
+    # The write buffer is full, so that a response of several parts must wait.
     is_full: bool
-    # Has the headers of every answer.
+    # The headers of every response.
     server_state: ServerState
-    # Sends this after what was written before.
+    # Writes data after earlier data.
     write: Callable[[bytes], None]
-    # Sends what was written, then hangs up.
+    # Closes the connection after sending what was written.
     close: Callable[[], None]
 
     async def drain(self) -> None:
-        """Wait until it `is_full` no more."""
+        """Wait until it is no longer `is_full`."""
 
     def read_on(self) -> None:
-        """Read what the client sends, where that was paused."""
+        """Resume reading, if it was paused."""
 
     def answered(self, request: "Request") -> None:
-        """Go on after the answer to this one."""
+        """Continue after the response to this request."""
 
 
 class Request:
-    """A request that `app` is to answer, on `connection`, which is kept alive after it or not.
+    """A request for `app` on `connection`, which is kept alive after it or not.
 
-    Where it `expects_continue`, its client sends the body once it is told to.
+    If it `expects_continue`, its client sends the body after 100 Continue.
     """
 
     __slots__ = (
@@ -77,53 +77,53 @@ class Request:
         self.app = app
         self.scope = scope
         self.keep_alive = keep_alive
-        # Of its answer: the head is sent; all of it is.
+        # Whether the head of the response is sent, and all of it.
         self.has_begun = False
         self.is_done = False
-        # Its client is gone, or was answered by somebody else.
+        # The client has disconnected, or already got a response.
         self.is_cut = False
-        # Of its body, what was not received yet.
+        # The part of the body that the application has not received.
         self.held_bytes = 0
         self._body: list[bytes] = []
         self._is_whole = False
         self._connection = connection
         self._expects_continue = expects_continue
-        # There is something to receive.
+        # Set if there is something to receive.
         self._news = False
         self._waiting: asyncio.Event | None = None
-        # Of the answer, the bytes that are still to come; None where its head does not say.
+        # The bytes left of the response; None if its head does not declare a length.
         self._left: int | None = None
         self._is_chunked = False
 
     async def run(self) -> None:
-        """Have it answered. What the application leaves open is a 500 problem, or a connection that is cut."""
+        """Run the application. If it does not finish, send a 500 problem or abort the connection."""
         try:
             await self.app(self.scope, self.receive, self.send)
         except asyncio.CancelledError:
-            logger.warning("An answer was given up: the server ends")
+            logger.warning("Response aborted: the server is shutting down")
         except Exception as error:
             logger.exception("The application failed", exc_info=error)
         if not (self.is_done or self.is_cut):
             self._break_off()
 
     def feed(self, body: bytes) -> None:
-        """More of its body came."""
+        """Add a received part of the body."""
         self._body.append(body)
         self.held_bytes += len(body)
         self._tell()
 
     def end(self) -> None:
-        """Its body came to its end."""
+        """Mark the body as complete."""
         self._is_whole = True
         self._tell()
 
     def abort(self) -> None:
-        """Its client takes no answer any more."""
+        """Mark the client as disconnected."""
         self.is_cut = True
         self._tell()
 
     async def receive(self) -> Message:
-        """What came of the body since the last time, or that the client is gone, or answered."""
+        """The part of the body received since the last call, or the disconnection."""
         if self._expects_continue and not self.is_cut:
             self._expects_continue = False
             self._connection.write(_CONTINUE)
@@ -136,10 +136,10 @@ class Request:
         return {"type": "http.request", "body": body, "more_body": not self._is_whole}
 
     async def send(self, message: Message) -> None:
-        """Send the head of the answer, then its body in one or more parts.
+        """Send the head of the response, then its body in one or more parts.
 
-        Raises `RuntimeError` where that is no answer: out of order, of another length than it says, with a transfer
-        coding that is not chunked, or with lines in its headers.
+        Raises `RuntimeError` for an invalid response: out of order, with a wrong length, with a transfer
+        coding other than chunked, or with line ends in its headers.
         """
         if self._connection.is_full:
             await self._connection.drain()
@@ -147,7 +147,9 @@ class Request:
             return
         due = "http.response.body" if self.has_begun else "http.response.start"
         if self.is_done or message["type"] != due:
-            raise RuntimeError(f"The application sent {message['type']}; due is {'nothing' if self.is_done else due}.")
+            raise RuntimeError(
+                f"The application sent {message['type']}; expected {'nothing' if self.is_done else due}."
+            )
         if self.has_begun:
             self._send_body(message.get("body", b""), more=message.get("more_body", False))
         else:
@@ -183,10 +185,10 @@ class Request:
         elif self.scope["http_version"] != "1.0":
             self._is_chunked = True
             lines.append(b"transfer-encoding: chunked")
-        # Clients of HTTP/1.0 know no chunks: it ends with the connection (RFC 9112, section 6.3).
+        # HTTP/1.0 has no chunks: the body ends with the connection (RFC 9112, section 6.3).
         head = b"\r\n".join((*lines, b"", b""))
         if head.count(b"\n") != len(lines) + 1 or head.count(b"\r") != len(lines) + 1:
-            raise RuntimeError(f"A header of the answer has a line end in it: {headers}.")
+            raise RuntimeError(f"A header of the response contains a line end: {headers}.")
         self.has_begun = True
         self._expects_continue = False
         self._connection.write(head)
@@ -210,11 +212,11 @@ class Request:
             return
         self._left -= len(body)
         if self._left < 0 or (self._left and not more):
-            raise RuntimeError(f"The body of the answer and its Content-Length differ by {abs(self._left)} bytes.")
+            raise RuntimeError(f"The body of the response and its Content-Length differ by {abs(self._left)} bytes.")
 
     def _break_off(self) -> None:
         if self.has_begun:
-            logger.warning("An answer was left unfinished: its connection is cut")
+            logger.warning("The response is incomplete: aborting its connection")
         else:
             self._connection.write(response(problem(500, _DEFECT), self._connection.server_state.default_headers))
         self.abort()
@@ -222,18 +224,18 @@ class Request:
 
 
 def _without_coding(headers: list[Header]) -> list[Header]:
-    """Headers without `Transfer-Encoding`: chunks are the server's to make.
+    """Headers without `Transfer-Encoding`, because the server makes the chunks.
 
-    Raises `RuntimeError` for another coding, which the body would have to have.
+    Raises `RuntimeError` for another coding, which the body would need.
     """
     for name, value in headers:
         if name == b"transfer-encoding" and value.lower() != b"chunked":
-            raise RuntimeError(f"The application set Transfer-Encoding {value!r}; the server sends chunks alone.")
+            raise RuntimeError(f"The application set Transfer-Encoding {value!r}; the server supports only chunked.")
     return [(name, value) for name, value in headers if name != b"transfer-encoding"]
 
 
 def scope_on(transport: asyncio.Transport) -> dict[str, Any]:
-    """The scope of a request on a connection, with what all have in common."""
+    """The part of the scope that all requests on a connection share."""
     return {
         "type": "http",
         "asgi": {"version": "3.0", "spec_version": "2.3"},
@@ -248,7 +250,7 @@ def scope_on(transport: asyncio.Transport) -> dict[str, Any]:
 def scope_of(
     connection: dict[str, Any], parser: httptools.HttpRequestParser, target: bytes, headers: list[Header]
 ) -> dict[str, Any]:
-    """The scope of the request whose head was parsed, on a connection that has this scope.
+    """The scope of a request with a parsed head, from the scope of its connection.
 
     Raises `httptools.HttpParserError` for an invalid target.
     """
@@ -257,7 +259,7 @@ def scope_of(
     else:
         raw_path, query, headers = absolute(target, headers)
     path = raw_path.decode("ascii")
-    # A copy whose keys are all there already takes half the time of a new one.
+    # Copying a dict with all keys takes half the time of a new one.
     scope = connection.copy()
     scope["http_version"] = parser.get_http_version()
     scope["method"] = parser.get_method().decode("ascii")

@@ -1,4 +1,4 @@
-"""Requests that ask to speak something else than HTTP/1.1, as if they had not asked.
+"""Removes upgrade headers, so that such requests are served as plain HTTP/1.1.
 
 Java's HttpClient sends `Upgrade: h2c` with every request, and a server may ignore it (RFC 9110, section 7.8).
 """
@@ -11,14 +11,14 @@ _OFFERS = (b"upgrade", b"http2-settings")
 
 
 def without_offer(method: bytes, target: bytes, version: str, headers: Iterable[Header]) -> bytes:
-    """The head of such a request without its asking."""
+    """The head of a request without its upgrade headers."""
     kept = (_without_upgrade(name, value) for name, value in headers)
     lines = b"".join(b"%b: %b\r\n" % header for header in kept if header is not None)
     return b"%b %b HTTP/%b\r\n%b\r\n" % (method, target, version.encode(), lines)
 
 
 def _without_upgrade(name: bytes, value: bytes) -> Header | None:
-    """A header as it is without the offer to upgrade; None where nothing is left of it."""
+    """A header without the offer to upgrade; None if nothing is left."""
     if name in _OFFERS:
         return None
     if name == b"connection":

@@ -1,23 +1,23 @@
-"""A transport that joins what is written in one turn of the event loop.
+"""A transport that joins all writes of one turn of the event loop.
 
-The head of a response is written, then its body. Sent apart, each is a system call and wakes the client: joined,
-a small request takes a fifth less. And what answers the many requests of one turn is sent at its end, not as each is
-done: clients that wake one by one send one by one, and every turn would serve one (gets fall by 40 % then).
+The head of a response is written, then its body. Sent separately, each is a system call and wakes the client: joined,
+a small request takes a fifth less time. The responses to all requests of one turn are sent at its end, not one by
+one: clients that wake one by one send one by one, and every turn would serve only one (40 % fewer gets).
 """
 
 import asyncio
 from typing import Any
 
-# A client that is still sending reads what it was answered before the connection is gone (RFC 9112, section 9.6).
+# Lets a client that is still sending read the response before the connection closes (RFC 9112, section 9.6).
 LINGER_SECONDS = 2
-# What waits is sent at once past this, so that a stream which never waits is held back by its reader.
+# More data than this is sent at once, so that a stream that never waits is throttled by its reader.
 _MAX_WAITING = 64 * 1024
 
 
 class WriteBuffer:
-    """Writes to `transport` at the end of the turn, or before where much is waiting.
+    """Writes to `transport` at the end of the turn, or earlier if much data is buffered.
 
-    Where it `lingers`, `close` says that no more is written, and closes some seconds later, or when it is called again.
+    If it `lingers`, `close` ends writing, and closes some seconds later, or when it is called again.
     """
 
     def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
@@ -58,6 +58,6 @@ class WriteBuffer:
 
     def _flush(self) -> None:
         waiting, self._waiting, self._size = self._waiting, [], 0
-        # A client that is gone has closed it.
+        # The client has already closed it.
         if waiting and not self._transport.is_closing():
             self._transport.write(b"".join(waiting))
