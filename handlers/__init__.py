@@ -1,5 +1,5 @@
-"""What each operation does: a module for each tag of the contract, a function for each operationId.
+"""The operations of the contract: one module for each tag, one function for each operationId.
 
-A handler takes values and returns values. It sees of the storage the interface, the records and the errors, and nothing
+A handler takes values and returns values. It uses the storage's interface, records and errors, and knows nothing
 of HTTP.
 """

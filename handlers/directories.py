@@ -1,4 +1,4 @@
-"""Amplified directories: where sessions work. The storage keeps them; markers on the disk tell people of them."""
+"""Amplified directories: the working directories of sessions. The storage keeps them; markers on disk show them."""
 
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
@@ -18,13 +18,13 @@ class Disk(Protocol):
     """Where markers are."""
 
     def lock(self, workspace: str, relative_path: str) -> AbstractAsyncContextManager[object]:
-        """While it is held nobody else changes the directory and its marker, in this process."""
+        """A lock within this process for changes to the directory and its marker."""
 
     def prepared(self, workspace: str, relative_path: str) -> AbstractAsyncContextManager[object]:
-        """Make a directory; where what is done meanwhile fails, it is as it was."""
+        """Create a directory on disk; undo that if the body of the context fails."""
 
     async def write(self, workspace: str, directory: AmplifiedDirectory, *, overwrite: bool = True) -> None:
-        """Write a marker, or only where there is one, unless it is `overwrite`."""
+        """Write a marker; without `overwrite`, only if one exists."""
 
     async def remove(self, workspace: str, relative_path: str) -> None:
         """Remove a marker."""
@@ -32,7 +32,7 @@ class Disk(Protocol):
     async def sync_from_disk(
         self, storage: Storage, workspace: str, once: IdempotentRequest | None = None
     ) -> ScanReport:
-        """Take up the markers that people have made and edited."""
+        """Store the markers that people have created or edited."""
 
 
 async def create_amplified_directory(
@@ -64,7 +64,7 @@ async def get_amplified_directory(relative_path: str, *, storage: Storage, works
 async def update_amplified_directory(
     relative_path: str, body: DirectoryPatch, *, storage: Storage, disk: Disk, workspace: str
 ) -> AmplifiedDirectory:
-    """Change a directory's default profile and metadata."""
+    """Update a directory's default profile and metadata."""
     async with disk.lock(workspace, relative_path):
         directory = await storage.update_directory(workspace, relative_path, body)
         await disk.write(workspace, directory, overwrite=False)
@@ -74,7 +74,7 @@ async def update_amplified_directory(
 async def delete_amplified_directory(
     relative_path: str, remove_marker: bool, force: bool, *, storage: Storage, disk: Disk, workspace: str
 ) -> None:
-    """Amplify a directory no more."""
+    """Remove a directory from the amplified ones."""
     async with disk.lock(workspace, relative_path):
         await storage.delete_directory(workspace, relative_path, force=force)
         if remove_marker:
@@ -84,5 +84,5 @@ async def delete_amplified_directory(
 async def scan_amplified_directories(
     once: IdempotentRequest | None, *, storage: Storage, disk: Disk, workspace: str
 ) -> ScanReport:
-    """Take up the markers that people have made and edited."""
+    """Store the markers that people have created or edited."""
     return await disk.sync_from_disk(storage, workspace, once)

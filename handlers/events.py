@@ -1,4 +1,4 @@
-"""Events: what happens to sessions, as it happens."""
+"""Events: streams of changes to sessions."""
 
 from ..storage.model.interface import Storage
 from ..storage.model.records import Events
@@ -7,7 +7,7 @@ from ..storage.model.records import Events
 async def stream_session_events(
     session_id: str, after_sequence: int | None, last_event_id: str | None, *, storage: Storage, workspace: str
 ) -> Events:
-    """What happens to one session; an event that was seen goes before a message that was."""
+    """The events of one session; the last event id takes precedence over the message number."""
     after_event = last_event_id
     if after_event is None and after_sequence is not None:
         after_event = str(after_sequence)
@@ -15,5 +15,5 @@ async def stream_session_events(
 
 
 async def stream_events(last_event_id: str | None, *, storage: Storage, workspace: str) -> Events:
-    """What happens to all sessions of the workspace."""
+    """The events of all sessions of the workspace."""
     return await storage.follow_sessions(workspace, after_event=last_event_id)

@@ -1,4 +1,4 @@
-"""Messages: what was said in a session, in order."""
+"""Messages: the transcripts of sessions."""
 
 from ..storage.model.interface import Storage
 from ..storage.model.records import (
@@ -38,7 +38,7 @@ async def send_messages(
     storage: Storage,
     workspace: str,
 ) -> Messages:
-    """Append many messages to a transcript."""
+    """Append several messages to a transcript."""
     return await storage.append_messages(workspace, session_id, body, versions=versions, once=once)
 
 
@@ -59,7 +59,7 @@ async def list_messages(
     storage: Storage,
     workspace: str,
 ) -> Transcript:
-    """The messages asked for."""
+    """The requested messages."""
     query = MessageQuery(limit, after_sequence, before_sequence, role, order, open_calls)
     return await storage.list_messages(workspace, session_id, query)
 

@@ -1,4 +1,4 @@
-"""Profiles: how sessions are run."""
+"""Profiles: the configuration of sessions."""
 
 from ..storage.model.interface import Storage
 from ..storage.model.profile_records import CopyProfile, NewProfile, Profile, ProfilePatch
@@ -23,24 +23,24 @@ async def get_profile(name: str, *, storage: Storage, workspace: str) -> Profile
 
 
 async def update_profile(name: str, body: ProfilePatch, *, storage: Storage, workspace: str) -> Profile:
-    """Change a profile; sessions keep what it was."""
+    """Update a profile; sessions keep it as it was."""
     return await storage.update_profile(workspace, name, body)
 
 
 async def delete_profile(name: str, *, storage: Storage, workspace: str) -> None:
-    """Delete a profile; sessions keep what it was."""
+    """Delete a profile; sessions keep it as it was."""
     await storage.delete_profile(workspace, name)
 
 
 async def copy_profile(
     name: str, body: CopyProfile, once: IdempotentRequest | None, *, storage: Storage, workspace: str
 ) -> Profile:
-    """Keep a profile once more under another name."""
+    """Copy a profile under another name."""
     return await storage.copy_profile(workspace, name, body.new_name, once=once)
 
 
 async def activate_profile(name: str, once: IdempotentRequest | None, *, storage: Storage, workspace: str) -> Profile:
-    """Make a profile that of sessions which name none."""
+    """Make a profile the active one, for sessions that name none."""
     return await storage.activate_profile(workspace, name, once=once)
 
 
@@ -50,5 +50,5 @@ async def get_active_profile(*, storage: Storage, workspace: str) -> Profile:
 
 
 async def deactivate_profile(*, storage: Storage, workspace: str) -> None:
-    """Make no profile the active one."""
+    """Deactivate the active profile."""
     await storage.deactivate_profile(workspace)

@@ -1,4 +1,4 @@
-"""Search: messages by what they say."""
+"""Full-text search in messages."""
 
 from ..storage.model.interface import Storage
 from ..storage.model.records import Listing, Role, SearchQuery, SearchScope
@@ -17,6 +17,6 @@ async def search_messages(
     storage: Storage,
     workspace: str,
 ) -> Listing:
-    """The messages that fit, the best first."""
+    """The matching messages, best first."""
     query = SearchQuery(q, role, profile, amplified_dir, session_id, limit, cursor, in_)
     return await storage.search_messages(workspace, query)

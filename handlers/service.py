@@ -1,4 +1,4 @@
-"""The service itself: does it work, and what is it."""
+"""The daemon's own state: liveness, health, version."""
 
 from collections.abc import Callable
 from typing import Literal
@@ -21,7 +21,7 @@ class Health(Struct, frozen=True):
 
 
 class Status(Struct, frozen=True, rename="camel"):
-    """What is running; `uptime_seconds` since it started."""
+    """The daemon's version and state; `uptime_seconds` counts from its start."""
 
     version: str
     uptime_seconds: float
@@ -30,12 +30,12 @@ class Status(Struct, frozen=True, rename="camel"):
 
 
 async def get_live() -> Liveness:
-    """Alive, as long as anything is answered."""
+    """Alive, as long as the daemon responds."""
     return Liveness()
 
 
 async def get_health(*, storage: Storage) -> Health:
-    """Healthy, once the storage has answered and takes writes."""
+    """Healthy, if the storage responds and accepts writes."""
     await storage.ping()
     return Health()
 

@@ -1,4 +1,4 @@
-"""Sessions: conversations from their opening to their end."""
+"""Sessions: conversations from creation to end."""
 
 from ..storage.model.interface import Storage
 from ..storage.model.profile_records import ProfileSettings
@@ -24,7 +24,7 @@ from ..storage.model.records import (
 async def create_session(
     body: NewSession, *, storage: Storage, workspace: str, once: IdempotentRequest | None
 ) -> Session:
-    """Open a conversation with an empty transcript."""
+    """Create a session with an empty transcript."""
     return await storage.create_session(workspace, body, once=once)
 
 
@@ -46,7 +46,7 @@ async def list_sessions(
     storage: Storage,
     workspace: str,
 ) -> Listing:
-    """The sessions of the workspace that pass every filter."""
+    """The sessions of the workspace that match every filter."""
     query = SessionQuery(
         sort=sort,
         status=status,
@@ -66,24 +66,24 @@ async def list_sessions(
 
 
 async def get_session(session_id: str, *, storage: Storage, workspace: str) -> Session:
-    """One session, its context included."""
+    """One session with its context."""
     return await storage.get_session(workspace, session_id)
 
 
 async def get_session_profile(session_id: str, *, storage: Storage, workspace: str) -> ProfileSettings:
-    """What a session's profile was when the session got it."""
+    """A session's profile as it was when the session got it."""
     return await storage.session_profile(workspace, session_id)
 
 
 async def update_session(
     session_id: str, body: SessionPatch, versions: Versions, *, storage: Storage, workspace: str
 ) -> Session:
-    """Change a session's name, profile and context."""
+    """Update a session's name, profile and context."""
     return await storage.update_session(workspace, session_id, body, versions=versions)
 
 
 async def delete_session(session_id: str, versions: Versions, *, storage: Storage, workspace: str) -> None:
-    """Delete a conversation and all that was said in it."""
+    """Delete a session and its transcript."""
     await storage.delete_session(workspace, session_id, versions=versions)
 
 
@@ -97,7 +97,7 @@ async def start_session(
 async def complete_session(
     session_id: str, versions: Versions, once: IdempotentRequest | None, *, storage: Storage, workspace: str
 ) -> Session:
-    """End a conversation well."""
+    """End a session with success."""
     return await storage.complete_session(workspace, session_id, versions=versions, once=once)
 
 
@@ -110,21 +110,21 @@ async def fail_session(
     storage: Storage,
     workspace: str,
 ) -> Session:
-    """End a conversation with an error."""
+    """End a session with an error."""
     return await storage.fail_session(workspace, session_id, body, versions=versions, once=once)
 
 
 async def terminate_session(
     session_id: str, versions: Versions, once: IdempotentRequest | None, *, storage: Storage, workspace: str
 ) -> Session:
-    """Break a conversation off."""
+    """Abort a session."""
     return await storage.terminate_session(workspace, session_id, versions=versions, once=once)
 
 
 async def resume_session(
     session_id: str, versions: Versions, once: IdempotentRequest | None, *, storage: Storage, workspace: str
 ) -> Session:
-    """Take a conversation up again."""
+    """Make a session active again."""
     return await storage.resume_session(workspace, session_id, versions=versions, once=once)
 
 
@@ -138,17 +138,17 @@ async def fork_session(
     workspace: str,
     progressed: Progressed,
 ) -> Session:
-    """Open a branch of a conversation."""
+    """Create a branch of a session."""
     return await storage.fork_session(workspace, session_id, body, versions=versions, once=once, progressed=progressed)
 
 
 async def get_session_lineage(session_id: str, *, storage: Storage, workspace: str) -> Lineage:
-    """Where a conversation comes from, and its branches."""
+    """The ancestors and branches of a session."""
     return await storage.lineage(workspace, session_id)
 
 
 async def clean_up_sessions(
     body: CleanUp, once: IdempotentRequest | None, *, storage: Storage, workspace: str, progressed: Progressed
 ) -> CleanUpReport:
-    """Delete old conversations, or say which they are."""
+    """Delete old sessions, or report them."""
     return await storage.clean_up_sessions(workspace, body, once=once, progressed=progressed)

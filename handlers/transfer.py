@@ -1,4 +1,4 @@
-"""Transfer: conversations out of one store and into another."""
+"""Export and import of sessions."""
 
 from ..storage.model.interface import Storage
 from ..storage.model.records import Export, IdempotentRequest, ImportReport, OnConflict
@@ -12,5 +12,5 @@ async def export_sessions(*, storage: Storage, workspace: str) -> Export:
 async def import_sessions(
     body: Export, on_conflict: OnConflict, once: IdempotentRequest | None, *, storage: Storage, workspace: str
 ) -> ImportReport:
-    """The sessions of an export, as they were."""
+    """Import the sessions of an export unchanged."""
     return await storage.import_sessions(workspace, body, on_conflict, once=once)

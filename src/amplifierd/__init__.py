@@ -1,7 +1,7 @@
 """A contract-first store for LLM conversations, served over HTTP.
 
-`create_app(settings, storage)` in `app` is where the parts meet; `tests/packaging/test_house.py` has the order in which
-they import each other.
+`create_app(settings, storage)` in `app` assembles the application; `tests/packaging/test_house.py` has the order
+of imports.
 """
 
 __version__ = "0.1.0"

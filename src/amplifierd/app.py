@@ -1,4 +1,4 @@
-"""Where the parts meet: the contract, the handlers, a storage."""
+"""Assembles the application from the contract, the handlers and a storage."""
 
 import logging
 import time
@@ -48,7 +48,7 @@ from .storage.model.interface import Storage
 
 logger = logging.getLogger("amplifierd")
 
-# The status of each error that a handler may raise; every other error is a defect, and 500.
+# The status of each error that a handler may raise; any other error is a defect, and 500.
 STATUSES: dict[type[Exception], int] = {
     SessionNotFound: 404,
     MessageNotFound: 404,
@@ -73,7 +73,7 @@ STATUSES: dict[type[Exception], int] = {
     StorageUnavailable: 503,
 }
 
-# What a client reads where more helps than the fact: what to do, in the words of the contract.
+# The details of errors for which the client also needs to know what to do, in the contract's terms.
 DETAILS: dict[type[Exception], str] = {
     SessionEnded: "{error}; resume it first",
     SessionExists: "{error}; skip it, or let it have a new id, by on_conflict",
@@ -99,18 +99,18 @@ DETAILS: dict[type[Exception], str] = {
     ),
 }
 
-# How an answer is written in a media type, and a body is read in one, by operation.
+# Renderers of responses and decoders of bodies in other media types than JSON, by operation.
 RENDERERS = {("getTranscript", "text/markdown"): markdown_of, ("getProfile", "text/markdown"): profile_file}
 BODY_DECODERS = {("createProfile", "text/markdown"): read_profile}
 
 
 async def sync_markers(settings: Settings, storage: Storage) -> None:
-    """Amplify the directories whose markers people have made, and change those whose markers they have edited."""
+    """Amplify the directories with new markers, and update those with edited ones."""
     disk = MarkerFiles(settings.data_path, DEFAULT_WORKSPACE)
     for workspace in await disk.workspaces():
         report = await disk.sync_from_disk(storage, workspace)
         for refusal in report.refused:
-            logger.warning("The marker of directory %r is not taken up: %s", refusal.relative_path, refusal.detail)
+            logger.warning("The marker of directory %r was refused: %s", refusal.relative_path, refusal.detail)
 
 
 def create_app(
@@ -122,9 +122,9 @@ def create_app(
 ) -> Any:
     """The ASGI application that serves `storage` by the contract.
 
-    Its lifespan opens the storage and closes it, as `opened` does where that is given; a server that does both itself
-    leaves the lifespan out, and says by `readiness` when the storage is open.
-    Raises `ContractError` where the contract can't be read, or does not fit the handlers.
+    Its lifespan opens and closes the storage, or enters `opened` if that is given; a server that does this itself
+    skips the lifespan, and sets `readiness` when the storage is open.
+    Raises `ContractError` if the contract cannot be read, or does not match the handlers.
     """
     started = time.monotonic()
 

@@ -1,4 +1,4 @@
-"""Keys as their owners hold them: `amp_`, the id that the storage finds them by, `_`, and what nobody else knows."""
+"""API keys as their owners have them: `amp_`, the id in the storage, `_`, and a secret."""
 
 import hashlib
 import hmac
@@ -12,10 +12,10 @@ from .storage.model.api_keys import Key, NewKey, Scope
 from .storage.model.interface import Storage
 from .storage.values.clock import Clock
 
-# Everything is kept under a workspace; without keys there is one.
+# All data belongs to a workspace; without keys there is only this one.
 DEFAULT_WORKSPACE = "default"
 
-# A key that is revoked opens nothing any more within so long, on every process.
+# How long a process may still accept a revoked key.
 TRUSTED_SECONDS = 0.5
 MAX_TRUSTED = 10_000
 
@@ -28,7 +28,7 @@ OPEN = Credential(DEFAULT_WORKSPACE, "admin", None)
 
 
 def new_key(name: str, workspace: str, scope: Scope, expires_seconds: float | None) -> tuple[str, NewKey]:
-    """A key for its owner, and what the storage is to know of it."""
+    """A new key for its owner, and its record for the storage."""
     key_id = secrets.token_hex(_ID_BYTES)
     text = f"amp_{key_id}_{secrets.token_urlsafe(_SECRET_BYTES)}"
     return text, NewKey(key_id, workspace, name, scope, _digest(text), expires_seconds)
@@ -36,14 +36,14 @@ def new_key(name: str, workspace: str, scope: Scope, expires_seconds: float | No
 
 @dataclass(frozen=True, slots=True)
 class _Trust:
-    """What was found in the storage, and until when that is believed."""
+    """A credential found in the storage, and how long it is cached."""
 
     credential: Credential | None
     until: float
 
 
 class Keyring:
-    """Tells whose request it is; what `storage` says is believed for half a second, so that requests need not wait."""
+    """Finds the credential of a request; caches results of `storage` for half a second, to spare requests a query."""
 
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
@@ -53,7 +53,7 @@ class Keyring:
         self._has_seen_keys = False
 
     async def credential(self, key: str | None) -> Credential | None:
-        """What a key opens, None for nothing; without any key in the storage everything is open to everybody.
+        """The credential of a key, None if it is invalid; if the storage has no keys, everybody may do everything.
 
         Raises `StorageUnavailable`.
         """
@@ -69,9 +69,9 @@ class Keyring:
         return trusted.credential
 
     async def _without_key(self) -> Credential | None:
-        """What is open to those who have no key: nothing from the first key on that was ever seen.
+        """The credential of requests without a key: None once a key has ever been seen.
 
-        Keys that are out of sight (a database that was restored, replaced, or hides rows) open no door.
+        This holds even if keys are no longer visible: in a database that was restored or replaced, or that hides rows.
         """
         self._has_seen_keys = self._has_seen_keys or await self._storage.has_keys()
         return None if self._has_seen_keys else OPEN
@@ -81,7 +81,7 @@ class Keyring:
         if match is None:
             return None
         key = await self._storage.find_key(match[1])
-        # As long for a key that is not there as for one that is.
+        # Takes the same time for an unknown key as for a known one.
         same = hmac.compare_digest(_digest(text), _NO_DIGEST if key is None else key.digest)
         return _credential(key) if key is not None and same and key.is_valid(self._clock.now()) else None
 

@@ -1,4 +1,4 @@
-"""What a daemon is told at its start; the command line and the environment fill it in (see cli/)."""
+"""The settings of a daemon, from the command line and the environment (see commands/)."""
 
 from dataclasses import dataclass, field
 from ipaddress import ip_address
@@ -12,7 +12,7 @@ from .storage.values.clock import DAY_SECONDS
 LogLevel = Literal["debug", "info", "warning", "error"]
 LogFormat = Literal["text", "json"]
 
-# What a machine calls itself; brackets are a URL's (RFC 3986, section 3.2.2).
+# A machine's names for itself; brackets are those of a URL (RFC 3986, section 3.2.2).
 _OWN_NAMES = ("localhost", "127.0.0.1", "[::1]")
 
 CONTRACT = Path(__file__).with_name("openapi.yaml")
@@ -32,7 +32,7 @@ def _user_data() -> Path:
     try:
         return user_data_path("amplifierd")
     except RuntimeError:
-        # Without a home directory there is none; that is an error once it is used, and not if others are named.
+        # Without a home directory there is no such folder; that is an error only if no other is set.
         return Path("~", "amplifierd")
 
 
@@ -66,7 +66,7 @@ class Settings:
 
     @property
     def is_local(self) -> bool:
-        """Whether it listens to this machine alone."""
+        """Whether the daemon listens only to this machine."""
         if self.host == "localhost":
             return True
         try:
@@ -76,9 +76,9 @@ class Settings:
 
     @property
     def hosts(self) -> frozenset[str] | None:
-        """The names that it is asked by, in lower case and without ports; None for any.
+        """The accepted names in `Host`, in lower case and without ports; None for any.
 
-        Left out, they are this machine's names for itself where it listens to this machine alone, else any.
+        By default they are this machine's names for itself if the daemon listens only to this machine, else any.
         """
         if "*" in self.allowed_hosts or not (self.allowed_hosts or self.is_local):
             return None

@@ -177,11 +177,11 @@ def test_a_profile_is_a_file_and_comes_back_from_it(client: httpx.Client) -> Non
     ("text", "line", "words"),
     [
         ("---\n" + "\n" * 1024 * 1024, 1, "the file has more than 1048576 characters"),
-        ("# No front matter\n", 1, "the file begins with a line ---"),
-        ("---\nprofile:\n", 2, "a line --- has to end what began at line 1"),
-        ("---\nprofile:\n  name: [\n---\n", 4, "this is not YAML"),
+        ("# No front matter\n", 1, "the file must begin with a line ---"),
+        ("---\nprofile:\n", 2, "a line --- must end the section that begins at line 1"),
+        ("---\nprofile:\n  name: [\n---\n", 4, "invalid YAML"),
         ("---\nprofile:\n  name: a\n  name: b\n---\n", 4, "the key 'name' occurs twice"),
-        ("---\nprofile:\n  name: a\n  version: 1\n  schema_version: 1\n---\n", 5, "schema_version is 2"),
+        ("---\nprofile:\n  name: a\n  version: 1\n  schema_version: 1\n---\n", 5, "schema_version must be 2"),
         ("---\nprofile:\n  name: a\n  schema_version: 2\n---\n", 2, "profile.version is required"),
         ("---\nprofile: {name: a, version: 1, schema_version: 2}\nextends: b\n---\n", 3, "'extends' is unknown"),
         (

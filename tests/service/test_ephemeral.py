@@ -105,7 +105,7 @@ def test_its_port_can_be_chosen() -> None:
 
 
 def test_a_start_that_fails_is_told() -> None:
-    with pytest.raises(RuntimeError, match="did not start; it ended with exit code 2"), daemon("--nonsense"):
+    with pytest.raises(RuntimeError, match="did not start; its exit code is 2"), daemon("--nonsense"):
         pass
 
 

@@ -1,4 +1,4 @@
-"""Transcripts as Markdown (CommonMark, https://spec.commonmark.org/0.31.2/): a heading a message."""
+"""Transcripts as Markdown (CommonMark, https://spec.commonmark.org/0.31.2/): one heading for each message."""
 
 import msgspec
 from msgspec import UNSET

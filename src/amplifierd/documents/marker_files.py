@@ -1,9 +1,9 @@
-"""Markers of amplified directories on the disk: `.amplified/metadata.json` in each, below the data root.
+"""Markers of amplified directories on disk: `.amplified/metadata.json` in each, below the data root.
 
-They are for people to read, make and edit; the storage is the truth. A marker is the directory's metadata with two
-members more: `default_profile`, where it has one of its own, and `amplifierd`, which says when it was written.
-One workspace has the data root, any other has a folder below `.workspaces/` in it. No symbolic link below the
-root is followed.
+People can read, create and edit them; the storage is authoritative. A marker is the directory's metadata with two
+more members: `default_profile`, if the directory has its own, and `amplifierd`, which says when it was written.
+One workspace uses the data root, the others use folders below `.workspaces/` in it. Symbolic links below the
+root are not followed.
 """
 
 import asyncio
@@ -41,7 +41,7 @@ _members = msgspec.json.Decoder(dict[str, Raw]).decode
 
 
 class MarkerFiles:
-    """The markers below `root`, which is that of a workspace, and is made when the first is written."""
+    """The markers below a workspace's `root`, which is created with the first marker."""
 
     def __init__(self, root: Path, workspace: str) -> None:
         self._root = root.expanduser()
@@ -49,15 +49,15 @@ class MarkerFiles:
         self._turns: WeakValueDictionary[tuple[str, str], asyncio.Lock] = WeakValueDictionary()
 
     def lock(self, workspace: str, relative_path: str) -> asyncio.Lock:
-        """A directory's lock: who holds it changes the directory and its marker before anybody else does."""
-        # A path that is refused is changed by nobody.
+        """A directory's lock: only its holder changes the directory and its marker."""
+        # Nobody changes a path that is refused.
         with suppress(DirectoryPathRefused):
             relative_path = normalised(relative_path)
         return self._turns.setdefault((workspace, relative_path), asyncio.Lock())
 
     @asynccontextmanager
     async def prepared(self, workspace: str, relative_path: str) -> AsyncIterator[None]:
-        """Make the directory; where what is done meanwhile fails, what was made is removed.
+        """Create the directory; remove it again if the body of the context fails.
 
         Raises `DirectoryPathRefused`, `DirectoryUnwritable`.
         """
@@ -69,27 +69,27 @@ class MarkerFiles:
             raise
 
     async def write(self, workspace: str, directory: AmplifiedDirectory, *, overwrite: bool = True) -> None:
-        """Write a directory's marker, or only where there is one, unless it is `overwrite`.
+        """Write a directory's marker; without `overwrite`, only if one exists.
 
-        The directory is kept already: a disk that fails now is a line in the log, and the marker is an older one.
+        The directory is already stored: if the disk fails now, the failure is logged, and an older marker stays.
         """
         try:
             await asyncio.to_thread(self._write, workspace, directory, overwrite)
         except (OSError, DirectoryUnwritable) as error:
-            logger.warning("The marker of directory %s can't be written: %s", directory.relative_path, error)
+            logger.warning("Cannot write the marker of directory %s: %s", directory.relative_path, error)
 
     async def remove(self, workspace: str, relative_path: str) -> None:
-        """Remove a marker, where there is one; what else is in the directory stays.
+        """Remove a marker, if there is one; everything else in the directory stays.
 
-        Its directory is gone already: a disk that fails now is a line in the log, and the next scan finds the marker.
+        Its directory is already removed: if the disk fails now, the failure is logged, and the next scan finds it.
         """
         try:
             await asyncio.to_thread(self._remove, workspace, normalised(relative_path))
         except (OSError, DirectoryUnwritable) as error:
-            logger.warning("The marker of directory %s can't be removed: %s", relative_path, error)
+            logger.warning("Cannot remove the marker of directory %s: %s", relative_path, error)
 
     async def remove_all(self, workspace: str) -> None:
-        """Remove every marker of a workspace, and its folder if nothing else is in it."""
+        """Remove all markers of a workspace, and its folder if it is then empty."""
         for path in await asyncio.to_thread(
             lambda: [marker.relative_path for marker in _walk(self._folder(workspace))]
         ):
@@ -100,17 +100,17 @@ class MarkerFiles:
     async def sync_from_disk(
         self, storage: Storage, workspace: str, once: IdempotentRequest | None = None
     ) -> ScanReport:
-        """Take up the markers that people have made and edited; one that was edited says anew when it was written."""
+        """Store the markers that people have created or edited; an edited one gets a new time of writing."""
 
         async def write(path: str) -> None:
             async with self.lock(workspace, path):
-                with suppress(DirectoryNotAmplified):  # it is gone already
+                with suppress(DirectoryNotAmplified):  # it is already removed
                     await self.write(workspace, await storage.get_directory(workspace, path), overwrite=False)
 
         return await storage.sync_directories(workspace, Markers(self._batches(workspace)), once=once, changed=write)
 
     async def workspaces(self) -> list[str]:
-        """The workspaces that have a folder, and the one that has the root."""
+        """The workspaces with a folder, and the one that uses the root."""
         return await asyncio.to_thread(self._workspaces)
 
     async def _batches(self, workspace: str) -> AsyncGenerator[list[Marker], None]:
@@ -129,15 +129,15 @@ class MarkerFiles:
         return self._root / _WORKSPACES / quote(workspace, safe="").replace(".", "%2E")
 
     def _marker(self, workspace: str, path: str) -> Path:
-        """Where a directory's marker is. Raises `DirectoryUnwritable` where a symbolic link is on the way."""
+        """The path of a directory's marker. Raises `DirectoryUnwritable` if it contains a symbolic link."""
         root = self._folder(workspace)
         marker = Path(os.path.realpath(root)) / path / _FOLDER / _FILE
         if os.path.realpath(marker) != str(marker):
-            raise DirectoryUnwritable(path, "a symbolic link is on the way")
+            raise DirectoryUnwritable(path, "its path contains a symbolic link")
         return marker
 
     def _prepare(self, workspace: str, path: str) -> list[Path]:
-        """Make the folder of a directory's marker; those that were not there, the innermost first."""
+        """Create the folder of a directory's marker. Returns the new folders, innermost first."""
         try:
             folder = self._marker(workspace, path).parent
             missing = list(takewhile(lambda it: not it.exists(), [folder, *folder.parents]))
@@ -158,12 +158,12 @@ class MarkerFiles:
     def _remove(self, workspace: str, path: str) -> None:
         marker = self._marker(workspace, path)
         marker.unlink(missing_ok=True)
-        with suppress(OSError):  # it is not there, or somebody has something in it
+        with suppress(OSError):  # it does not exist, or is not empty
             marker.parent.rmdir()
 
 
 def _remove_empty(folders: list[Path]) -> None:
-    with suppress(OSError):  # somebody has something in one
+    with suppress(OSError):  # one is not empty
         for folder in folders:
             folder.rmdir()
 
@@ -206,7 +206,7 @@ def _read(path: str, marker: Path) -> Marker:
         with marker.open("rb") as file:
             data = file.read(_MAX_BYTES + 1)
     except OSError as error:
-        return Marker(path, fault=f"a marker that can't be read: {error}")
+        return Marker(path, fault=f"a marker that cannot be read: {error}")
     if len(data) > _MAX_BYTES:
         return Marker(path, fault=f"a marker of more than {_MAX_BYTES} bytes")
     try:
@@ -214,14 +214,14 @@ def _read(path: str, marker: Path) -> Marker:
     except NotIJson as error:
         return Marker(path, fault=f"a marker that is not I-JSON (RFC 7493): {error}")
     if not isinstance(value, dict):
-        return Marker(path, fault="a marker that is no JSON object")
+        return Marker(path, fault="a marker that is not a JSON object")
     return _marker_of(path, value, compact)
 
 
 def _marker_of(path: str, value: dict[str, Any], compact: bytes) -> Marker:
     default_profile = value.get("default_profile")
     if not isinstance(default_profile, str | None):
-        return Marker(path, fault="a default_profile that is no text")
+        return Marker(path, fault="a default_profile that is not a string")
     members = _members(compact)
     metadata = {name: text for name, text in members.items() if name not in MARKER_MEMBERS}
     ours = value.get("amplifierd")

@@ -1,4 +1,4 @@
-"""Profiles as files: YAML between two lines `---`, then the instructions as Markdown.
+"""Profiles as files: YAML between two `---` lines, then the instructions as Markdown.
 
     ---
     profile: {name: foundation/base, version: 1.0.0, schema_version: 2}
@@ -9,8 +9,8 @@
     You are brief.
 
 `session`, `providers`, `tools`, `hooks`, `agents` and `context` are those of a profile; the session's context manager
-is its `context`, and agents or contexts that are a list get names by their numbers. A blank line before the
-instructions is none of them.
+is its `context`, and agents or contexts in a list are named by their numbers. A blank line before the
+instructions is not part of them.
 """
 
 import re
@@ -26,7 +26,7 @@ from ..storage.model.profile_records import ProfileSettings
 from .yaml_json import MAX_CHARACTERS as MAX_YAML_CHARACTERS
 from .yaml_json import json_of
 
-# Of what is no YAML nothing is longer than a profile may be.
+# Upper bound on the size of the whole file.
 MAX_CHARACTERS = 1024 * 1024
 
 _LINE = re.compile(r"[^\n]*\n?")
@@ -45,7 +45,7 @@ Members = dict[str, Raw]
 
 
 def read_profile(text: str) -> DecodedBody:
-    """The body of `createProfile` that a file means. Raises `DecodeError`."""
+    """Convert a file to a body of `createProfile`. Raises `DecodeError`."""
     if len(text) > MAX_CHARACTERS:
         raise DecodeError(1, f"the file has more than {MAX_CHARACTERS} characters")
     front, instructions = _split(text.removeprefix("\ufeff"))
@@ -54,7 +54,7 @@ def read_profile(text: str) -> DecodedBody:
 
 
 def _is_text(path: tuple[str, ...]) -> bool:
-    """Where a word is a text, and `1.0` a version."""
+    """Whether a plain word at this path is a string, such as the version `1.0`."""
     match path:
         case ("profile", "name" | "version" | "description") | ("agents" | "context", _):
             return True
@@ -67,10 +67,10 @@ def _is_text(path: tuple[str, ...]) -> bool:
 def _split(text: str) -> tuple[str, str]:
     lines = [match[0] for match in _LINE.finditer(text)]
     if lines[0].rstrip() != _FENCE:
-        raise DecodeError(1, f"the file begins with a line {_FENCE}")
+        raise DecodeError(1, f"the file must begin with a line {_FENCE}")
     end = next((number for number, line in enumerate(lines[1:], 1) if line.rstrip() == _FENCE), None)
     if end is None:
-        raise DecodeError(len(lines) - (lines[-1] == ""), f"a line {_FENCE} has to end what began at line 1")
+        raise DecodeError(len(lines) - (lines[-1] == ""), f"a line {_FENCE} must end the section that begins at line 1")
     rest = lines[end + 1 :]
     if rest and rest[0] in ("\n", "\r\n"):
         del rest[0]
@@ -78,7 +78,7 @@ def _split(text: str) -> tuple[str, str]:
 
 
 class _Body:
-    """A front matter on its way to a body, each place of which has the line of what it was made of."""
+    """Converts front matter to a body, and keeps the line of each place."""
 
     def __init__(self, front: DecodedBody, instructions: str) -> None:
         self._front = front
@@ -88,7 +88,7 @@ class _Body:
     def meaning(self) -> DecodedBody:
         members = self._object(Raw(self._front.json))
         if "profile" not in members:
-            raise DecodeError(1, "it has no section 'profile'")
+            raise DecodeError(1, "the section 'profile' is missing")
         body = self._header(self._object(members.pop("profile"), "profile"))
         for name, value in members.items():
             if name not in _KEPT:
@@ -107,7 +107,7 @@ class _Body:
     def _header(self, header: Members) -> Members:
         version = header.pop("schema_version", None)
         if version is None or bytes(version) != b"2":
-            raise DecodeError(self._line("profile", "schema_version"), "a profile's schema_version is 2")
+            raise DecodeError(self._line("profile", "schema_version"), "a profile's schema_version must be 2")
         for name in header:
             if name not in ("name", "version", "description"):
                 raise DecodeError(self._line("profile", name), f"profile.{name} is unknown")
@@ -137,7 +137,7 @@ class _Body:
 
     def _object(self, value: Raw, *path: str) -> Members:
         if bytes(memoryview(value)[:1]) != b"{":
-            raise DecodeError(self._line(*path), f"{'/'.join(path) or 'what is here'} has to be a mapping")
+            raise DecodeError(self._line(*path), f"{'/'.join(path) or 'the front matter'} must be a mapping")
         return _members(value)
 
     def _line(self, *path: str) -> int:
@@ -145,7 +145,7 @@ class _Body:
 
 
 def profile_file(records: list[Raw]) -> bytes:
-    """A profile as a file, which `read_profile` reads as the profile."""
+    """Write a profile as a file that `read_profile` reads back."""
     return "".join(_file_of(_decode(record)) for record in records).encode()
 
 
@@ -165,7 +165,7 @@ def _file_of(profile: ProfileSettings) -> str:
     front |= {name: members[name] for name in _KEPT[1:] if bytes(members[name]) not in (b"[]", b"{}")}
     text = _yaml(front)
     if len(text) > MAX_YAML_CHARACTERS:
-        # What is deep may be indented to many times its length.
+        # Deep values could be indented to many times their length.
         text = _yaml(front, flow=True)
     blank = "\n" if profile.instructions else ""
     return f"{_FENCE}\n{text}{_FENCE}\n{blank}{profile.instructions}"
@@ -179,7 +179,7 @@ def _yaml(front: Mapping[str, Any], *, flow: bool = False) -> str:
 
 
 class _Dumper(getattr(yaml, "CSafeDumper", yaml.SafeDumper)):  # type: ignore[misc]  # whichever there is
-    """Writes JSON values as YAML that old readers and new ones read alike: what either would mistake is quoted."""
+    """Writes JSON values as YAML for old and new parsers: values that either would misread are quoted."""
 
     yaml_implicit_resolvers: Mapping[str, Any] = {}
 
@@ -192,14 +192,14 @@ for _tag, _pattern in (
     ("null", r"null"),
     ("bool", r"true|false"),
     ("float", _JSON_NUMBER.pattern),
-    # Whatever else begins like a number, or is a word that some reader takes for another thing.
+    # Anything else that begins like a number, or is a word that some parser reads as another type.
     ("timestamp", rf"[-+.0-9~=<].*|(?i:{_WORDS})|"),
 ):
     _Dumper.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(f"^(?:{_pattern})$", re.DOTALL), None)
 
 
 def _raw(dumper: Any, value: Raw) -> Any:
-    """A JSON value, its digits kept."""
+    """A JSON value with its digits kept."""
     text = bytes(value).decode()
     if text[0] == "{":
         return dumper.represent_dict(_members(value))

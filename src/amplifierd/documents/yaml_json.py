@@ -1,6 +1,6 @@
-"""YAML (https://yaml.org/spec/1.2.2/) as JSON text, by the core schema (section 10.3): `on` is a text, `010` is ten.
+"""YAML (https://yaml.org/spec/1.2.2/) as JSON text, by the core schema (section 10.3): `on` is a string, `010` is ten.
 
-Numbers keep their digits. It is read from the parser's events: no value is made that aliases or depth could blow up.
+Numbers keep their digits. It reads the parser's events, so that aliases or depth cannot create huge values.
 """
 
 import math
@@ -13,10 +13,10 @@ import yaml
 
 from ..contract import DecodedBody, DecodeError, LineTree
 
-# As deep as JSON.
+# The same depth as for JSON.
 MAX_DEPTH = 100
 MAX_CHARACTERS = 512 * 1024
-# Of itself; what aliases stand for counts by its characters, and with all the rest as the JSON that it becomes.
+# For the text itself, for the characters that aliases expand to, and for the resulting JSON.
 MAX_VALUES = 100_000
 
 _TAG = "tag:yaml.org,2002:"
@@ -24,7 +24,7 @@ _NULL = re.compile(r"null|Null|NULL|~|")
 _BOOLEAN = re.compile(r"true|True|TRUE|false|False|FALSE")
 _OTHER_BASE = re.compile(r"0o[0-7]{1,64}|0x[0-9a-fA-F]{1,64}")
 _NUMBER = re.compile(
-    # No digit may be part of two groups: who tries both for each of them needs time that grows with the cube.
+    # No digit may be part of two groups: backtracking over both would take cubic time.
     r"(?P<sign>[-+]?)(?=\.?[0-9])0*(?P<whole>(?:[1-9][0-9]*)?)(?:(?P<point>\.)(?P<fraction>[0-9]*))?"
     r"(?P<exponent>[eE][-+]?[0-9]+)?"
 )
@@ -37,9 +37,9 @@ Path = tuple[str, ...]
 
 
 def json_of(text: str, first_line: int, is_text: Callable[[Path], bool]) -> DecodedBody:
-    """The JSON of a text that is one YAML document and begins at `first_line` of something.
+    """The JSON of a text that is one YAML document and begins at `first_line` of its file.
 
-    Plain words are texts, whatever they look like, at paths of names and numbers of which `is_text` says so.
+    Plain words are strings, whatever they look like, at the paths of names and numbers for which `is_text` is true.
 
     Raises `DecodeError`.
     """
@@ -51,10 +51,10 @@ def json_of(text: str, first_line: int, is_text: Callable[[Path], bool]) -> Deco
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = first_line + (0 if mark is None else mark.line)
-        raise DecodeError(line, f"this is not YAML: {error.problem}") from None
+        raise DecodeError(line, f"invalid YAML: {error.problem}") from None
     except yaml.reader.ReaderError as error:
         line = first_line + text.encode()[: error.position].count(b"\n")
-        raise DecodeError(line, f"this is not YAML: {error.reason}") from None
+        raise DecodeError(line, f"invalid YAML: {error.reason}") from None
     return DecodedBody(value.encode(), reader.lines)
 
 
@@ -108,10 +108,10 @@ class _Reader:
         members: dict[str, str] = {}
         while not isinstance(event := next(self._events), yaml.MappingEndEvent):
             if not isinstance(event, yaml.ScalarEvent):
-                raise DecodeError(self._line(event), "a key is a text")
+                raise DecodeError(self._line(event), "a key must be a string")
             name = event.value
             if name in members:
-                raise DecodeError(self._line(event), f"the key {name[:200]!r} stands twice")
+                raise DecodeError(self._line(event), f"the key {name[:200]!r} occurs twice")
             lines.below[name] = below = LineTree(self._line(event))
             members[name] = self._value(next(self._events), (*path, name), below)
             below.line = self._line(event)
@@ -129,10 +129,10 @@ class _Reader:
     def _alias(self, event: Any) -> str:
         value = self._anchors.get(event.anchor)
         if value is None:
-            raise DecodeError(self._line(event), f"*{event.anchor} stands for nothing that ended before it")
+            raise DecodeError(self._line(event), f"*{event.anchor} refers to no complete earlier value")
         self._copied += len(value)
         if self._copied > MAX_CHARACTERS:
-            raise DecodeError(self._line(event), f"aliases stand for more than {MAX_CHARACTERS} characters")
+            raise DecodeError(self._line(event), f"aliases expand to more than {MAX_CHARACTERS} characters")
         return value
 
     def _scalar(self, event: Any, path: Path) -> str:
@@ -140,7 +140,7 @@ class _Reader:
         if event.tag is not None and event.tag not in ("!", f"{_TAG}str"):
             plain = event.tag in {f"{_TAG}{name}" for name in ("null", "bool", "int", "float")}
             if not plain:
-                raise DecodeError(self._line(event), f"the tag {event.tag!r} is not understood")
+                raise DecodeError(self._line(event), f"the tag {event.tag!r} is not supported")
         if plain and not self._is_text(path):
             return self._plain(event)
         return self._text(event.value, event)
@@ -164,13 +164,13 @@ class _Reader:
 
     def _check_tag(self, event: Any, name: str) -> None:
         if event.tag not in (None, "!", f"{_TAG}{name}"):
-            raise DecodeError(self._line(event), f"the tag {event.tag!r} is not understood")
+            raise DecodeError(self._line(event), f"the tag {event.tag!r} is not supported")
 
     def _text(self, text: str, event: Any) -> str:
         try:
             return _encode(text).decode()
         except UnicodeEncodeError:
-            raise DecodeError(self._line(event), "half of a surrogate pair is no character") from None
+            raise DecodeError(self._line(event), "half of a surrogate pair is not a character") from None
 
     def _line(self, event: Any) -> int:
         line: int = event.start_mark.line

@@ -1,7 +1,7 @@
 """A daemon for tests, from Python (`daemon`, `Server`) and as a pytest plugin.
 
-Imports nothing of the package: it starts the program as anybody would. What it offers is loaded when it is first used,
-because pytest loads the plugin, and so this module, in every run.
+Imports nothing of the package: it starts the program as a user does. Its parts are loaded when they are first used,
+because pytest loads the plugin, and with it this module, in every run.
 """
 
 from importlib import import_module

@@ -1,4 +1,4 @@
-"""A daemon for tests, from Python: `daemon()()` starts one, `Server` fills and empties it by its own API."""
+"""A daemon for tests, from Python: `daemon()()` starts one, `Server` fills and empties it through its API."""
 
 import json
 import os
@@ -17,29 +17,29 @@ SECONDS = 30
 BUILT_IN = "default"
 ROOT = "."
 
-# The daemon is on this machine, whatever proxy there is for others.
+# The daemon is on this machine, so no proxy is used.
 _DIRECT = build_opener(ProxyHandler({}))
 
 
 @contextmanager
 def daemon(*options: str) -> Iterator[str]:
-    """The URL of an ephemeral daemon; `options` are more of `amplifierd serve`. Raises RuntimeError if none starts."""
+    """The URL of an ephemeral daemon; `options` are for `amplifierd serve`. Raises RuntimeError on failure."""
     command = [sys.executable, "-m", "amplifierd", "serve", "--ephemeral", "--log-level", "warning", *options]
-    # What the caller has set for a daemon of theirs is not for this one.
+    # The caller's own settings of a daemon do not apply to this one.
     environment = {name: value for name, value in os.environ.items() if not name.startswith("AMPLIFIERD_")}
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:  # noqa: S603
         try:
             assert process.stdout is not None  # it is a pipe
             line = process.stdout.readline()
             if not line:
-                raise RuntimeError(f"amplifierd did not start; it ended with exit code {process.wait()}.")
+                raise RuntimeError(f"amplifierd did not start; its exit code is {process.wait()}.")
             yield json.loads(line)["url"]
         finally:
             process.terminate()
 
 
 class _Refused(RuntimeError):
-    """What the daemon says of a request that it does not take."""
+    """The daemon's problem body for a refused request."""
 
     def __init__(self, status: int, text: str) -> None:
         super().__init__(text)
@@ -47,7 +47,7 @@ class _Refused(RuntimeError):
 
 
 class Server:
-    """A daemon at `url`; `api` is the base of the contract's paths, `sessions` what it was last seeded with."""
+    """A daemon at `url`; `api` is the base of the contract's paths, `sessions` are those of the last seed."""
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -55,9 +55,9 @@ class Server:
         self.sessions: list[dict[str, Any]] = []
 
     def reset(self, seed: list[dict[str, Any]]) -> None:
-        """Delete all there is, then create the sessions of `seed` (see the fixture `amplifierd_seed`), in order.
+        """Delete everything, then create the sessions of `seed` (see the fixture `amplifierd_seed`), in order.
 
-        What was answered under an `Idempotency-Key` is still answered. Raises RuntimeError where a seed is refused.
+        Responses recorded under an `Idempotency-Key` stay. Raises RuntimeError if a seed is refused.
         """
         for session in self._ask("GET", "/sessions"):
             self._ask("DELETE", f"/sessions/{session['id']}")
@@ -85,7 +85,7 @@ class Server:
         return created
 
     def _prepare(self, path: str, field: str, name: str) -> None:
-        """Create what a session is opened in, where it is not there."""
+        """Create the profile and directory of a session, if they do not exist."""
         if name in (BUILT_IN, ROOT):
             return
         try:

@@ -26,10 +26,10 @@ def amplifierd_process() -> Iterator[str]:
 
 @pytest.fixture
 def amplifierd_seed() -> list[dict[str, Any]]:
-    """What the server holds when a test begins; override it to seed data of your own.
+    """The content of the server when a test begins; override it to seed your own data.
 
-    Each item is a body of `createSession`, with `messages`, a list of bodies of `sendMessage`, besides. A profile or a
-    directory that it names is made, where it is not there.
+    Each item is a body of `createSession`, plus `messages`, a list of bodies of `sendMessage`. A profile or a
+    directory that it names is created if it does not exist.
     """
     greeting = [{"content": "Hello!"}, {"content": "Hello. What shall we build?", "role": "assistant"}]
     return [{"messages": greeting}, {"context": {"task": "nothing yet"}}]
@@ -37,7 +37,7 @@ def amplifierd_seed() -> list[dict[str, Any]]:
 
 @pytest.fixture
 def amplifierd_server(amplifierd_process: str, amplifierd_seed: list[dict[str, Any]]) -> Iterator[Server]:
-    """A server with `url`, `api` and the seeded `sessions`; it holds nothing else, and nothing after the test."""
+    """A server with `url`, `api` and the seeded `sessions`; it contains nothing else, and nothing after the test."""
     from .ephemeral_server import Server
 
     server = Server(amplifierd_process)
