@@ -175,7 +175,7 @@ def operation(spec: Spec, path: str = "/sessions", method: str = "post") -> Spec
             lambda spec: spec["components"]["schemas"]["CreateSessionRequest"]["properties"]["profile"].update(
                 pattern="("
             ),
-            r'A schema of the contract can\'t be compiled: "\(" is not a "regex"',
+            r'Cannot compile a schema of the contract: "\(" is not a "regex"',
         ),
         (lambda spec: spec.update(openapi="3.0.3", info={}), "Connexion cannot read the contract: .*title"),
     ],
