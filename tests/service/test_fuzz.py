@@ -15,7 +15,8 @@ from keys import create_key
 ROOT = Path(__file__).parents[2]
 HOOKS = ROOT / "tests/fuzz_hooks.py"
 CONFIGURATION = ROOT / "schemathesis.toml"
-LEAST_LINKS_COVERED = 0.75
+# By the number of examples: few of them follow fewer of the links.
+MIN_LINKS_COVERED = {50: 0.6, 500: 0.75}
 
 
 def run(daemon: Daemon, directory: Path, seed: int, max_examples: int, *headers: str) -> None:
@@ -39,7 +40,7 @@ def run(daemon: Daemon, directory: Path, seed: int, max_examples: int, *headers:
     selected, total, tested = found(r"Selected: (\d+)/(\d+)\s+Tested: (\d+)", outcome.stdout)
     assert selected == total == tested
     covered, links = found(r"API Links: +(\d+) covered / (\d+) selected", outcome.stdout)
-    assert covered >= links * LEAST_LINKS_COVERED, outcome.stdout
+    assert covered >= links * MIN_LINKS_COVERED[max_examples], outcome.stdout
 
 
 def key_header(daemon: Daemon) -> list[str]:
