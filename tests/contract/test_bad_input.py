@@ -84,21 +84,19 @@ def test_the_place_of_what_is_not_i_json_is_also_for_programs(daemon: Daemon, se
 @pytest.mark.parametrize(
     ("body", "errors"),
     [
-        (b"{}", {"/content": "is required"}),
         (b"[]", {"": "must be of type object"}),
         (b"null", {"": "must be of type object"}),
         (b'"text"', {"": "must be of type object"}),
         (b'{"content":1}', {"/content": "must be of type string"}),
         (b'{"content":null}', {"/content": "must be of type string"}),
-        (b'{"content":"x","role":"robot"}', {"/role": "must be one of user, assistant, system, tool"}),
+        (b'{"content":"x","role":"robot"}', {"/role": "must be one of user, assistant, system, developer, tool"}),
         (b'{"content":"x","metadata":[]}', {"/metadata": "must be of type object"}),
         (b'{"content":"x","a/b~c":1}', {"/a~1b~0c": "is unknown"}),
         (
             b'{"contnet":"x","role":7,"metadata":1}',
             {
-                "/content": "is required",
                 "/contnet": "is unknown",
-                "/role": "must be one of user, assistant, system, tool",
+                "/role": "must be one of user, assistant, system, developer, tool",
                 "/metadata": "must be of type object",
             },
         ),
@@ -137,10 +135,16 @@ def test_the_first_hundred_places_are_listed_and_a_thousand_counted(
     assert len(answered.body) < 256 * 1024
 
 
+def test_a_message_without_content_and_parts_is_422(daemon: Daemon, session_id: str) -> None:
+    answered = exchange(daemon.port, post(MESSAGES.format(session_id), b"{}"))
+    refused(answered, 422, "/content is required unless there are parts")
+    assert answered.json["errors"] == [{"pointer": "/content", "detail": "is required unless there are parts"}]
+
+
 def test_so_it_is_in_a_batch_that_is_too_long(daemon: Daemon, session_id: str) -> None:
     body = b'{"messages":[' + b",".join([b'{"y":1}'] * 40_000) + b"]}"
     answered = exchange(daemon.port, post(f"{MESSAGES.format(session_id)}/batch", body))
-    refused(answered, 422, "/messages must have at most 1000 items; /messages/0/content is required; /messages/0/y")
+    refused(answered, 422, "/messages must have at most 1000 items; /messages/0/y is unknown")
     assert len(answered.json["errors"]) == 100
 
 

@@ -82,7 +82,7 @@ def schema(spec: Spec, name: str) -> Spec:
             "context",
         ),
         (lambda spec: schema(spec, "Message")["required"].remove("sequence"), "sequence"),
-        (lambda spec: schema(spec, "SendMessageRequest")["required"].append("metadata"), "metadata.*required"),
+        (lambda spec: schema(spec, "SendMessageRequest").update(required=["metadata"]), "metadata.*required"),
         (lambda spec: schema(spec, "SendMessageRequest")["properties"].pop("metadata"), "metadata"),
         (lambda spec: schema(spec, "SendMessageRequest")["properties"]["content"].update(maxLength=10), "content.*10"),
         (lambda spec: schema(spec, "Role")["enum"].remove("tool"), "tool"),

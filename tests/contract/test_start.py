@@ -109,7 +109,7 @@ def operation(spec: Spec, path: str = "/sessions", method: str = "post") -> Spec
                 mood={"type": "string"}
             ),
             r"Operation sendMessage: its body has the properties "
-            r"\['agent', 'content', 'expected_sequence', 'metadata', 'mood', ",
+            r"\['agent', 'content', 'expected_sequence', 'metadata', 'model', 'mood', ",
         ),
         (
             lambda spec: operation(spec)["responses"].update({"200": {"description": "x"}}),

@@ -149,7 +149,7 @@ def test_a_restore_keeps_what_was_there(path: Path, tmp_path: Path) -> None:
         # What it has written last is in its log only.
         daemon.kill()
     told = done("restore", "--force", "--database", f"sqlite:///{path}", tmp_path / "b.db")
-    kept = re.search(r"there before is (.*) now\.$", told)
+    kept = re.search(r"previous database is now (.*)\.$", told)
     assert kept is not None, told
     assert said(f"sqlite:///{path}") == ["backed up"]
     assert path.stat().st_mode & 0o777 == 0o600
@@ -167,7 +167,7 @@ def test_a_damaged_database_is_replaced_and_kept_as_it_is(path: Path, tmp_path: 
     (tmp_path / "a.db-wal").write_text("what a program left there")
     before = path.read_bytes()
     told = done("restore", "--force", "--database", f"sqlite:///{path}", tmp_path / "b.db")
-    kept = re.search(r"there before is (.*) now\.$", told)
+    kept = re.search(r"previous database is now (.*)\.$", told)
     assert kept is not None, told
     assert Path(kept[1]).read_bytes() == before
     assert names(tmp_path)[:2] == ["a.db", Path(kept[1]).name]

@@ -35,7 +35,7 @@ MOUNTS = """\
 HOLD = """
 import sys
 from pathlib import Path
-from amplifierd.storage.sqlite.machine_lock import lock_for_this_machine
+from amplifierd.storage.sqlite.files.machine_lock import lock_for_this_machine
 path, mounts, boot_id = map(Path, sys.argv[1:])
 lock = lock_for_this_machine(path, single_machine=True, mounts=mounts, boot_id=boot_id)
 print("held", flush=True)

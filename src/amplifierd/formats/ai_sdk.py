@@ -44,7 +44,7 @@ class AISDK:
 
     def write(self, message: Message, /) -> Object:
         """See `Format`."""
-        source, form = source_of(message, NAME, {"tool": "assistant", "developer": "system"})
+        source, form = source_of(message, NAME)
         return source if form == "none" else {**source, "parts": write_blocks(message["parts"], NAME, _write)}
 
 

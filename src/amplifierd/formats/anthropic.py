@@ -59,7 +59,7 @@ class Anthropic:
 
     def write(self, message: Message, /) -> Object:
         """See `Format`."""
-        source, form = source_of(message, NAME, {"tool": "user", "developer": "system"})
+        source, form = source_of(message, NAME)
         if form == "text":
             source["content"] = joined(message["parts"])
         elif form != "none":

@@ -6,6 +6,12 @@ from typing import Any
 from .blocks import data_part, is_data_of, native_of, with_native
 from .interface import ROLES, Message, Object
 
+# The roles that a format does not have, by the format, and how it writes them.
+_OTHER_ROLES = {
+    "anthropic": {"tool": "user", "developer": "system"},
+    "ai-sdk": {"tool": "assistant", "developer": "system"},
+}
+
 BlockReader = Callable[[Any], Object]
 # The block that the first of these parts begins, and how many of them it takes; none for what a format can't say.
 BlockWriter = Callable[[list[Object]], tuple[list[Any], int]]
@@ -77,7 +83,9 @@ def message_of(source: Object, parts: list[Object], name: str, taken: set[str], 
     own = source.get("role")
     if isinstance(own, str) and own in ROLES:
         role = own
-        rest.pop("role", None)
+        # One that would be written as another is kept as the source has it.
+        if own not in _OTHER_ROLES.get(name, {}):
+            rest.pop("role", None)
     elif "role" not in source:
         kept["role"] = False
     if rest:
@@ -87,10 +95,10 @@ def message_of(source: Object, parts: list[Object], name: str, taken: set[str], 
     return {"role": role, "parts": parts, "metadata": {name: kept}} if kept else {"role": role, "parts": parts}
 
 
-def source_of(message: Message, name: str, roles: dict[str, str]) -> tuple[Object, str]:
+def source_of(message: Message, name: str) -> tuple[Object, str]:
     """What `message_of` kept of a source, with its role, by its name in the format; and the form of its content."""
     kept: Object = message.get("metadata", {}).get(name, {})
     source = dict(kept.get("fields", {}))
     if kept.get("role", True):
-        source.setdefault("role", roles.get(message["role"], message["role"]))
+        source.setdefault("role", _OTHER_ROLES.get(name, {}).get(message["role"], message["role"]))
     return source, str(kept.get("content", ""))

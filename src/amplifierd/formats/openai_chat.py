@@ -53,7 +53,7 @@ class OpenAIChat:
     def write(self, message: Message, /) -> Object:
         """See `Format`."""
         parts = message["parts"]
-        source, form = source_of(message, NAME, {})
+        source, form = source_of(message, NAME)
         if parts and parts[0]["type"] == "tool_result":
             return source | _write_result(parts)
         content = [part for part in parts if not _is_member(part)]

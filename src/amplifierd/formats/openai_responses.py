@@ -51,7 +51,7 @@ class OpenAIResponses:
     def write(self, message: Message, /) -> Object:
         """See `Format`: calls, results and reasoning of another format are each a message of its own."""
         parts = message["parts"]
-        source, form = source_of(message, NAME, {})
+        source, form = source_of(message, NAME)
         if form == "item":
             item: Object = parts[0]["value"]
             return item
