@@ -90,7 +90,7 @@ def test_a_port_in_use_hides_no_bad_database(tmp_path: Path) -> None:
             ("postgresql://nobody@127.0.0.1:1/x", "postgresql://nobody@127.0.0.1:1/x can't be opened"),
         ):
             refused("--port", port, "--database", database, words=rf"Cannot listen on .*{port}.* And: .*{words}")
-        refused("--port", port, "--database", f"sqlite:///{tmp_path}/new.db", words=r"stop what has it\.$")
+        refused("--port", port, "--database", f"sqlite:///{tmp_path}/new.db", words=r"stop the program that uses it\.$")
     assert not (tmp_path / "new.db").exists()
 
 
@@ -123,7 +123,7 @@ def test_without_a_home_directory_places_have_to_be_named(tmp_path: Path, postgr
     for command in (["serve"], ["keys", "list"], ["export"], ["check"], ["cleanup", "--older-than-days", "1"]):
         outcome = run_without_home(*command, cwd=tmp_path)
         assert (outcome.returncode, outcome.stdout) == (1, "")
-        assert re.match("Error: (Directories|The database).* there is no", outcome.stderr), outcome.stderr
+        assert re.match("Error: (Cannot create|The database).* there is no", outcome.stderr), outcome.stderr
         if command != ["serve"]:
             assert run_without_home(*command, "--database", database, cwd=tmp_path).returncode == 0
     served = ["serve", "--port", "0", "--max-age", "0.1"]

@@ -79,7 +79,7 @@ def test_while_a_migration_runs_it_lives_and_is_not_ready(second_postgres: str, 
                 refused = http_get(f"{api}{path}", timeout=SECONDS)
                 assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
                 assert refused.json()["type"] == "urn:amplifierd:problem:starting"
-                assert refused.json()["detail"].startswith("The daemon starts")
+                assert refused.json()["detail"].startswith("The daemon is starting")
             probe = [
                 sys.executable,
                 "-m",
@@ -92,7 +92,7 @@ def test_while_a_migration_runs_it_lives_and_is_not_ready(second_postgres: str, 
             ]
             outcome = subprocess.run(probe, capture_output=True, text=True, check=False)
             assert (outcome.returncode, outcome.stdout) == (1, "")
-            assert outcome.stderr.startswith("Error: The daemon starts")
+            assert outcome.stderr.startswith("Error: The daemon is starting")
             assert subprocess.run([*probe, "--live"], stdout=subprocess.PIPE, check=False).returncode == 0
         until(lambda: answers_with(api, "/health", 200))
         assert http_post(f"{api}/sessions", timeout=SECONDS).status_code == 201
