@@ -352,7 +352,7 @@ def test_a_thousand_connections_are_served(tmp_path: Path) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (1_024, hard))
     try:
-        started = Daemon(f"sqlite:///{tmp_path / 'amplifierd.db'}", check_responses=False)
+        started = Daemon(f"sqlite:///{tmp_path / 'amplifierd.db'}", check_responses=False, start="command")
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 4_096), hard))
     with started as daemon, ExitStack() as stack:
