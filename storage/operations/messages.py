@@ -38,7 +38,7 @@ def _complete(new: AnyMessage, place: str) -> AnyMessage:
         if new.content is None:
             raise MessageInvalid(f"{place}/content", "is required unless there are parts")
         return new
-    if new.content is not None and bytes(new.parts) == NO_PARTS:
+    if new.content and bytes(new.parts) == NO_PARTS:
         # Clients in some languages send an empty list where nothing is set.
         return replace(new, parts=UNSET)
     content = content_of(new.parts)
