@@ -23,8 +23,8 @@ class Disk(Protocol):
     def prepared(self, workspace: str, relative_path: str) -> AbstractAsyncContextManager[object]:
         """Create a directory on disk; undo that if the body of the context fails."""
 
-    async def write(self, workspace: str, directory: AmplifiedDirectory, *, overwrite: bool = True) -> None:
-        """Write a marker; without `overwrite`, only if one exists."""
+    async def write(self, workspace: str, directory: AmplifiedDirectory, *, create: bool = True) -> None:
+        """Write a marker; without `create`, only if one exists."""
 
     async def remove(self, workspace: str, relative_path: str) -> None:
         """Remove a marker."""
@@ -67,7 +67,7 @@ async def update_amplified_directory(
     """Update a directory's default profile and metadata."""
     async with disk.lock(workspace, relative_path):
         directory = await storage.update_directory(workspace, relative_path, body)
-        await disk.write(workspace, directory, overwrite=False)
+        await disk.write(workspace, directory, create=False)
     return directory
 
 

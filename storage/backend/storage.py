@@ -208,7 +208,7 @@ class TransactionalStorage(
         new = messages.complete_all(new)
         return await self._append_all(workspace, session_id, new.messages, new.expected_sequence, versions, once)
 
-    def _append_all(
+    async def _append_all(
         self,
         workspace: str,
         session_id: str,
@@ -216,11 +216,13 @@ class TransactionalStorage(
         expected: int | None,
         versions: Versions,
         once: IdempotentRequest | None,
-    ) -> Coroutine[Any, Any, Messages]:
+    ) -> Messages:
+        """Append messages that are complete."""
+
         def append(change: UnitOfWork) -> Coroutine[Any, Any, Messages]:
             return messages.append(change, session_id, new, expected, versions)
 
-        return self._write(workspace, once, Messages, append)
+        return await self._write(workspace, once, Messages, append)
 
     async def get_message(self, workspace: str, session_id: str, sequence: int) -> Message:
         bindings = key(workspace, session_id)

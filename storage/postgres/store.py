@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import aclosing, contextmanager, nullcontext
 from typing import Any, TypeVar
 
@@ -16,12 +16,10 @@ from ..backend.transactions import Effect, Work
 from ..backend.write_check import WriteCheck
 from ..model.errors import NothingWritten, StorageUnavailable
 from ..model.records import (
+    BatchMessage,
     IdempotentRequest,
     Listing,
-    Message,
     Messages,
-    NewMessage,
-    NewMessages,
     NewSession,
     SearchQuery,
     Session,
@@ -29,7 +27,7 @@ from ..model.records import (
 )
 from ..operations.events.change_notifier import ChangeNotifier
 from ..operations.expiry import Expiry
-from ..operations.messages import complete, complete_all, numbered
+from ..operations.messages import numbered
 from ..operations.recorded_answers import read_messages
 from ..operations.sessions import opened
 from ..sql.dialect import Dialect
@@ -159,36 +157,19 @@ class PostgresStorage(TransactionalStorage):
                 return msgspec.structs.replace(session, profile=profile)
         return await super().create_session(workspace, new, once=once)
 
-    async def append_message(
+    async def _append_all(
         self,
         workspace: str,
         session_id: str,
-        new: NewMessage,
-        *,
-        versions: Versions = None,
-        once: IdempotentRequest | None = None,
-    ) -> Message:
-        new = complete(new)
-        request = AppendRequest(canonical_id(session_id), [new], new.expected_sequence, versions, once)
-        appended = await self._append(workspace, request)
-        if appended is None:
-            return await super().append_message(workspace, session_id, new, versions=versions, once=once)
-        return appended.messages[0]
-
-    async def append_messages(
-        self,
-        workspace: str,
-        session_id: str,
-        new: NewMessages,
-        *,
-        versions: Versions = None,
-        once: IdempotentRequest | None = None,
+        new: Sequence[BatchMessage],
+        expected: int | None,
+        versions: Versions,
+        once: IdempotentRequest | None,
     ) -> Messages:
-        new = complete_all(new)
-        request = AppendRequest(canonical_id(session_id), new.messages, new.expected_sequence, versions, once)
+        request = AppendRequest(canonical_id(session_id), new, expected, versions, once)
         appended = await self._append(workspace, request)
         if appended is None:
-            return await super().append_messages(workspace, session_id, new, versions=versions, once=once)
+            return await super()._append_all(workspace, session_id, new, expected, versions, once)
         return appended
 
     async def search_messages(self, workspace: str, query: SearchQuery) -> Listing:

@@ -68,13 +68,13 @@ class MarkerFiles:
             await asyncio.to_thread(_remove_empty, made)
             raise
 
-    async def write(self, workspace: str, directory: AmplifiedDirectory, *, overwrite: bool = True) -> None:
-        """Write a directory's marker; without `overwrite`, only if one exists.
+    async def write(self, workspace: str, directory: AmplifiedDirectory, *, create: bool = True) -> None:
+        """Write a directory's marker; without `create`, only if one exists.
 
         The directory is already stored: if the disk fails now, the failure is logged, and an older marker stays.
         """
         try:
-            await asyncio.to_thread(self._write, workspace, directory, overwrite)
+            await asyncio.to_thread(self._write, workspace, directory, create)
         except (OSError, DirectoryUnwritable) as error:
             logger.warning("Cannot write the marker of directory %s: %s", directory.relative_path, error)
 
@@ -105,7 +105,7 @@ class MarkerFiles:
         async def write(path: str) -> None:
             async with self.lock(workspace, path):
                 with suppress(DirectoryNotAmplified):  # it is already removed
-                    await self.write(workspace, await storage.get_directory(workspace, path), overwrite=False)
+                    await self.write(workspace, await storage.get_directory(workspace, path), create=False)
 
         return await storage.sync_directories(workspace, Markers(self._batches(workspace)), once=once, changed=write)
 
@@ -146,9 +146,9 @@ class MarkerFiles:
             raise DirectoryUnwritable(path, str(error)) from error
         return missing
 
-    def _write(self, workspace: str, directory: AmplifiedDirectory, overwrite: bool) -> None:
+    def _write(self, workspace: str, directory: AmplifiedDirectory, create: bool) -> None:
         marker = self._marker(workspace, directory.relative_path)
-        if not overwrite and not marker.is_file():
+        if not create and not marker.is_file():
             return
         marker.parent.mkdir(parents=True, exist_ok=True)
         part = marker.with_name(f"{_FILE}.{uuid4().hex}.part")

@@ -50,7 +50,8 @@ def columns(
     new = [message for request in requests for message in request.messages]
     words = [tokenizer.words(message.content or "", message.parts) for message in new]
     sums = [usage_of(request.messages) for request in requests]
-    pieces = [_pieces(message) for message in new]
+    usages = [_usage(message) for message in new]
+    pieces = [_pieces(message, usage) for message, usage in zip(new, usages, strict=True)]
     return {
         "workspace": workspace,
         "now": moment,
@@ -73,7 +74,7 @@ def columns(
         "sizes": [each.size for each in words],
         "texts": [each.text for each in words],
         "vectors": [each.vector for each in words],
-        "usages": [None if message.usage is UNSET else _encode(_usage(message)).decode() for message in new],
+        "usages": usages,
         "input_sums": [each and each.input_tokens for each in sums],
         "output_sums": [each and each.output_tokens for each in sums],
         "cached_sums": [each and each.cached_tokens for each in sums],
@@ -104,21 +105,21 @@ def _calls(requests: Sequence[AppendRequest]) -> dict[str, object]:
     }
 
 
-def _usage(message: BatchMessage) -> Usage:
-    assert not isinstance(message.usage, UnsetType), "The message has a usage."
-    return Usage.of(message.usage)
+def _usage(message: BatchMessage) -> str | None:
+    """The JSON of a message's usage, None if it has none."""
+    return None if isinstance(message.usage, UnsetType) else _encode(Usage.of(message.usage)).decode()
 
 
-def _pieces(new: BatchMessage) -> tuple[str, str, str]:
-    """A message's record but for its time and its sequence, which the database knows."""
+def _pieces(new: BatchMessage, usage: str | None) -> tuple[str, str, str]:
+    """The record of a message with this usage, but for its time and its sequence, which the database knows."""
     content = _encode(new.content).decode()
     agent = "" if new.agent is None else f',"agent":{_encode(new.agent).decode()}'
     tokens = "" if new.token_count is None else f',"tokenCount":{new.token_count}'
     parts = f',"parts":{bytes(new.parts).decode()}' if isinstance(new.parts, Raw) else ""
     model = "" if new.model is UNSET else f',"model":{_encode(new.model).decode()}'
-    usage = "" if new.usage is UNSET else f',"usage":{_encode(_usage(new)).decode()}'
+    took = "" if usage is None else f',"usage":{usage}'
     return (
         f'{{"role":"{new.role}","content":{content},"timestamp":"',
         f'","metadata":{bytes(new.metadata).decode()},"sequence":',
-        f"{agent}{tokens}{parts}{model}{usage}}}",
+        f"{agent}{tokens}{parts}{model}{took}}}",
     )
