@@ -39,6 +39,10 @@ class Data:
         """Append a message of parts."""
         self._answer("POST", f"/sessions/{session_id}/messages", json={"parts": parts})
 
+    def append_batch(self, session_id: str, messages: list[dict[str, Any]]) -> None:
+        """Append messages of parts."""
+        self._answer("POST", f"/sessions/{session_id}/messages/batch", json={"messages": messages})
+
     def of_one_text(self, content: str) -> str:
         """The id of a new session with one message."""
         session_id = self.session()

@@ -183,6 +183,14 @@ def _many_calls(data: Data) -> Ask:
     return _json("POST", f"/sessions/{data.session()}/messages/batch", {"messages": messages})
 
 
+def _open_calls_of_a_rare_role(data: Data) -> Ask:
+    session_id = data.session()
+    for _ in range(10):
+        calls = [{"type": "tool_call", "call": str(number), "name": "x", "input": ""} for number in range(1_000)]
+        data.append_batch(session_id, [{"role": "assistant", "parts": [call]} for call in calls])
+    return Ask("GET", f"/sessions/{session_id}/messages?open_calls=true&role=system&limit=1000")
+
+
 def _large_native(data: Data) -> Ask:
     part = {"type": "text", "text": "", "native": {"x": "x" * (8 * MIB - 1_000)}}
     return _json("POST", f"/sessions/{data.session()}/messages", {"parts": [part]})
@@ -251,6 +259,7 @@ TABLE = [
     Row("batches of 40,000 empty objects", ("sendMessages",), _empty_objects),
     Row("merge patches 97 levels deep around 7 MiB", ("updateSession",), _deep_merge_patches),
     Row("messages of 100,000 parts", ("sendMessage",), _many_parts),
+    Row("open calls of a role that none of 10,000 has", ("listMessages",), _open_calls_of_a_rare_role),
     Row("batches of 10,800 calls and their results", ("sendMessages",), _many_calls),
     Row("batches of 40,000 parts without what they need", ("sendMessages",), _wrong_parts),
 ]
