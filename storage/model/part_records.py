@@ -106,6 +106,17 @@ class Calls(NamedTuple):
     answered: list[str]
 
 
+class CallRows(NamedTuple):
+    """What messages in their order change of the calls of their session.
+
+    `opened` has the sequence of each call, its id, and the sequence of its result if that is among the messages.
+    `answered` has, by the id of each call with a result, the first sequence that has one: it answers earlier calls too.
+    """
+
+    opened: list[tuple[int, str, int | None]]
+    answered: dict[str, int]
+
+
 _decode_parts = msgspec.json.Decoder(list[_Part]).decode
 
 
@@ -125,6 +136,22 @@ def calls_of(parts: Raw) -> Calls:
     called = _calls(decoded, "tool_call")
     answered = _calls(decoded, "tool_result")
     return Calls([call for call in called if call not in answered], [call for call in answered if call not in called])
+
+
+def call_rows(messages: Iterable[tuple[int, Raw]]) -> CallRows:
+    """What messages change of calls, by their sequences and their parts."""
+    opened: dict[tuple[int, str], int | None] = {}
+    answered: dict[str, int] = {}
+    open_calls: dict[str, list[int]] = {}
+    for sequence, parts in messages:
+        calls = calls_of(parts)
+        for call in calls.answered:
+            answered.setdefault(call, sequence)
+            opened.update({(at, call): sequence for at in open_calls.pop(call, ())})
+        for call in calls.opened:
+            opened[sequence, call] = None
+            open_calls.setdefault(call, []).append(sequence)
+    return CallRows([(sequence, call, result) for (sequence, call), result in opened.items()], answered)
 
 
 def _calls(parts: Iterable[_Part], part_type: str) -> dict[str, None]:

@@ -7,7 +7,7 @@ from itertools import islice
 import msgspec
 from msgspec import UNSET, Raw
 
-from ..model.part_records import calls_of
+from ..model.part_records import CallRows, call_rows
 from ..model.records import Message
 from ..sql.ports import Bindings, Transaction
 from ..sql.statements.parts import REMOVE_CALLS
@@ -39,9 +39,10 @@ WHERE size > 0
 """
 
 OPEN_CALLS = """
-INSERT INTO tool_call (workspace, session_id, sequence, call)
-SELECT :workspace, :id, sequence, call
-FROM unnest(CAST(:sequences AS BIGINT[]), CAST(:calls AS TEXT[])) AS opened (sequence, call)
+INSERT INTO tool_call (workspace, session_id, sequence, call, result_sequence)
+SELECT :workspace, :id, sequence, call, result_sequence
+FROM unnest(CAST(:sequences AS BIGINT[]), CAST(:calls AS TEXT[]), CAST(:results AS BIGINT[]))
+    AS opened (sequence, call, result_sequence)
 """
 
 ANSWER_CALLS = """
@@ -102,15 +103,16 @@ class ConnectionTransaction(ConnectionRows, Transaction):
                 "vectors": [each.vector for each in words],
             }
             await self.row(INSERT_MESSAGES, {**key, **columns})
-            calls = [(it.sequence, calls_of(it.parts)) for it in some if isinstance(it.parts, Raw)]
-            await self._keep_calls(OPEN_CALLS, key, [(it, call) for it, each in calls for call in each.opened])
-            await self._keep_calls(ANSWER_CALLS, key, [(it, call) for it, each in calls for call in each.answered])
+            await self._keep_calls(key, call_rows((it.sequence, it.parts) for it in some if isinstance(it.parts, Raw)))
 
-    async def _keep_calls(self, statement: str, key: Bindings, calls: list[tuple[int, str]]) -> None:
-        if calls:
-            sequences, names = zip(*calls, strict=True)
-            columns: dict[str, object] = {"sequences": [*sequences], "calls": [*names]}
-            await self.row(statement, {**key, **columns})
+    async def _keep_calls(self, key: Bindings, calls: CallRows) -> None:
+        if calls.opened:
+            sequences, names, results = zip(*calls.opened, strict=True)
+            opened: dict[str, object] = {"sequences": [*sequences], "calls": [*names], "results": [*results]}
+            await self.row(OPEN_CALLS, {**key, **opened})
+        if calls.answered:
+            answered: dict[str, object] = {"sequences": [*calls.answered.values()], "calls": [*calls.answered]}
+            await self.row(ANSWER_CALLS, {**key, **answered})
 
     async def remove_messages(self, key: Bindings, last: int) -> None:
         await self.row(REMOVE_ENTRIES, key | {"last": last})

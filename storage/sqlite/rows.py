@@ -7,7 +7,7 @@ import apsw
 import msgspec
 from msgspec import UNSET, Raw
 
-from ..model.part_records import Calls, calls_of
+from ..model.part_records import call_rows
 from ..model.records import Message
 from ..sql.ports import Bindings, Reader, Row, Transaction, take_until_size
 from ..sql.statements.parts import ANSWER_CALL, OPEN_CALL, REMOVE_CALLS
@@ -71,6 +71,7 @@ class ConnectionTransaction(ConnectionRows, Transaction):
         return self._revisions.next(workspace)
 
     async def insert_messages(self, key: Bindings, messages: Iterable[Message]) -> None:
+        with_parts: list[tuple[int, Raw]] = []
         for message in messages:
             bindings: Bindings = {
                 "sequence": message.sequence,
@@ -81,13 +82,19 @@ class ConnectionTransaction(ConnectionRows, Transaction):
             }
             await self.row(SQLiteStatements.INSERT_MESSAGE, key | bindings)
             if isinstance(message.parts, Raw):
-                await self._keep_calls(key | {"sequence": message.sequence}, calls_of(message.parts))
+                with_parts.append((message.sequence, message.parts))
+        calls = call_rows(with_parts)
+        self._run_each(
+            OPEN_CALL,
+            ({**key, "sequence": at, "call": call, "result_sequence": result} for at, call, result in calls.opened),
+        )
+        self._run_each(ANSWER_CALL, ({**key, "call": call, "sequence": at} for call, at in calls.answered.items()))
 
-    async def _keep_calls(self, key: Bindings, calls: Calls) -> None:
-        for call in calls.opened:
-            await self.row(OPEN_CALL, key | {"call": call})
-        for call in calls.answered:
-            await self.row(ANSWER_CALL, key | {"call": call})
+    def _run_each(self, statement: str, bindings: Iterable[Bindings]) -> None:
+        try:
+            self._connection.executemany(statement, bindings)
+        except apsw.Error as error:
+            raise as_storage_error(error) from error
 
     async def remove_messages(self, key: Bindings, last: int) -> None:
         await self.row(search_statements.REMOVE_ENTRIES, key | {"last": last})

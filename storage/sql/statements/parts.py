@@ -1,8 +1,8 @@
 """The statements of what messages are made of, tool calls and usage: the same in every SQL."""
 
 OPEN_CALL = """
-INSERT INTO tool_call (workspace, session_id, sequence, call)
-VALUES (:workspace, :id, :sequence, :call)
+INSERT INTO tool_call (workspace, session_id, sequence, call, result_sequence)
+VALUES (:workspace, :id, :sequence, :call, :result_sequence)
 """
 
 ANSWER_CALL = """
