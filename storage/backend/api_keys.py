@@ -5,7 +5,6 @@ from dataclasses import asdict
 from ..model.api_keys import Key, Keys, NewKey
 from ..model.errors import KeyNotFound
 from ..operations.unit_of_work import UnitOfWork
-from ..sql.ports import Bindings
 from ..values.clock import after
 from .transactions import Transactions
 
@@ -34,7 +33,7 @@ LIMIT 1
 
 INSERT_KEY = """
 INSERT INTO api_key (id, workspace, name, scope, digest, created_at, expires_at)
-VALUES (:id, :workspace, :name, :scope, :digest, :now, :expires_at)
+VALUES (:id, :workspace, :name, :scope, :digest, :created_at, :expires_at)
 """
 
 COPY_KEY = """
@@ -56,24 +55,10 @@ class TransactionalKeys(Transactions, Keys):
     """Does what there is to do with keys."""
 
     async def create_key(self, new: NewKey) -> Key:
-        async def create(change: UnitOfWork) -> Key:
-            expires_at = None if new.expires_seconds is None else after(change.now, new.expires_seconds)
-            bindings: Bindings = {
-                "id": new.id,
-                "workspace": new.workspace,
-                "name": new.name,
-                "scope": new.scope,
-                "digest": new.digest,
-                "now": change.now,
-                "expires_at": expires_at,
-            }
-            await change.run(INSERT_KEY, bindings)
-            return Key(new.id, new.workspace, new.name, new.scope, new.digest, change.now, expires_at, None)
-
-        return await self._change(new.workspace, create)
+        return await self._change(new.workspace, _create, new)
 
     async def copy_key(self, key: Key) -> None:
-        await self._change(key.workspace, lambda change: change.run(COPY_KEY, asdict(key)))
+        await self._change(key.workspace, UnitOfWork.run, COPY_KEY, asdict(key))
 
     async def find_key(self, key_id: str) -> Key | None:
         row = await self._rows.row(FIND_KEY, {"id": key_id})
@@ -86,7 +71,7 @@ class TransactionalKeys(Transactions, Keys):
         key = await self.find_key(key_id)
         if key is None:
             raise KeyNotFound(key_id)
-        await self._change(key.workspace, lambda change: change.run(REVOKE_KEY, {"id": key_id, "now": change.now}))
+        await self._change(key.workspace, _revoke, key_id)
         revoked = await self.find_key(key_id)
         assert revoked is not None, "No key is ever deleted."
         return revoked
@@ -98,3 +83,14 @@ class TransactionalKeys(Transactions, Keys):
         """See `Storage`."""
         row = await self._rows.row(self.statements.HAS_WORKSPACE, {"workspace": workspace})
         return row is not None and bool(row[0])
+
+
+async def _create(work: UnitOfWork, new: NewKey) -> Key:
+    expires_at = None if new.expires_seconds is None else after(work.now, new.expires_seconds)
+    key = Key(new.id, new.workspace, new.name, new.scope, new.digest, work.now, expires_at, None)
+    await work.run(INSERT_KEY, asdict(key))
+    return key
+
+
+async def _revoke(work: UnitOfWork, key_id: str) -> None:
+    await work.run(REVOKE_KEY, {"id": key_id, "now": work.now})

@@ -1,6 +1,8 @@
 """Forks and cleanups: as many transactions as they take, between which others write."""
 
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
+from typing import Any
 
 from ..model.errors import StorageUnavailable
 from ..model.interface import Storage
@@ -15,7 +17,7 @@ from ..operations.idempotency import run_once
 from ..operations.unit_of_work import UnitOfWork
 from ..sql.ports import Bindings
 from ..values.uuid7 import canonical_id
-from .transactions import Effect, Transactions
+from .transactions import Arguments, Transactions
 
 
 class TransactionalPieces(Transactions, Storage):
@@ -31,7 +33,7 @@ class TransactionalPieces(Transactions, Storage):
         once: IdempotentRequest | None = None,
         progressed: Progressed = no_progress,
     ) -> Session:
-        begun = await self._fork(workspace, once, lambda change: forking.begin(change, session_id, fork, versions))
+        begun = await self._fork(workspace, once, forking.begin, session_id, fork, versions)
         return await self._fork_on(begun, fork, versions, once, progressed) if isinstance(begun, Copy) else begun
 
     async def _fork_on(
@@ -54,25 +56,28 @@ class TransactionalPieces(Transactions, Storage):
         self, copy: Copy, fork: Fork, versions: Versions, once: IdempotentRequest | None
     ) -> Session | Copy:
         if copy.is_copied:
-            return await self._fork(copy.workspace, once, lambda change: forking.finish(change, fork, versions, copy))
-        return await self._do_piece(lambda transaction: forking.go_on(transaction, self.statements, copy))
+            return await self._fork(copy.workspace, once, forking.finish, fork, versions, copy)
+        return await self._do_piece(forking.go_on, self.statements, copy)
 
     async def _fork(
-        self, workspace: str, once: IdempotentRequest | None, part: Effect[Session | Copy]
+        self,
+        workspace: str,
+        once: IdempotentRequest | None,
+        operation: Callable[[UnitOfWork, *Arguments], Coroutine[Any, Any, Session | Copy]],
+        *arguments: *Arguments,
     ) -> Session | Copy:
         if once is None:
-            return await self._change(workspace, part)
-        seconds = self._idempotency_ttl
-        return await self._change(workspace, lambda change: run_once(change, once, seconds, Session, part))
+            return await self._change(workspace, operation, *arguments)
+        return await self._change(workspace, run_once, once, self._idempotency_ttl, Session, operation, *arguments)
 
     async def delete_session(self, workspace: str, session_id: str, *, versions: Versions = None) -> None:
         most = removal.MESSAGES_AT_DELETION
-        removed = await self._change(workspace, lambda change: sessions.delete(change, session_id, versions, most))
+        removed = await self._change(workspace, sessions.delete, session_id, versions, most)
         if removed == most:
             key: Bindings = {"workspace": workspace, "id": canonical_id(session_id)}
             # It is deleted, whatever becomes of this piece.
             with suppress(StorageUnavailable):
-                await self._do_piece(lambda transaction: remove_more(transaction, self.statements, key))
+                await self._do_piece(remove_more, self.statements, key)
         self._removals.wake()
 
     async def clean_up_sessions(
@@ -119,10 +124,10 @@ class TransactionalPieces(Transactions, Storage):
     async def _clean_up_some(
         self, workspace: str, which: CleanUp, once: IdempotentRequest | None, before: CleanUpProgress
     ) -> CleanUpProgress | None:
-        async def part(change: UnitOfWork) -> CleanUpProgress | None:
+        async def part(work: UnitOfWork) -> CleanUpProgress | None:
             walk = CleanupCursor(workspace, which, before)
-            return walk.progress if await walk.delete(change) else None
+            return walk.progress if await walk.delete(work) else None
 
-        after = await self._paced(lambda: self._do_part(workspace, once, before, before.report, part))
+        after = await self._paced(self._do_part, workspace, once, before, before.report, part)
         self._removals.wake()
         return after

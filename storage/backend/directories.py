@@ -1,6 +1,7 @@
 """Amplified directories in storages with transactions."""
 
 from contextlib import aclosing
+from functools import partial
 
 import msgspec
 
@@ -33,8 +34,8 @@ class TransactionalDirectories(Transactions, Directories):
     async def create_directory(
         self, workspace: str, new: NewDirectory, *, once: IdempotentRequest | None = None
     ) -> AmplifiedDirectory:
-        async def create(change: UnitOfWork) -> AmplifiedDirectory:
-            return await self._directory(change.transaction, workspace, await directories.create(change, new))
+        async def create(work: UnitOfWork) -> AmplifiedDirectory:
+            return await self._directory(work.transaction, workspace, await directories.create(work, new))
 
         return await self._write(workspace, once, AmplifiedDirectory, create)
 
@@ -70,15 +71,15 @@ class TransactionalDirectories(Transactions, Directories):
     async def update_directory(self, workspace: str, relative_path: str, patch: DirectoryPatch) -> AmplifiedDirectory:
         path = directories.normalize_or_not_found(relative_path)
 
-        async def update(change: UnitOfWork) -> AmplifiedDirectory:
-            await directories.update(change, path, patch)
-            return await self._directory(change.transaction, workspace, path)
+        async def update(work: UnitOfWork) -> AmplifiedDirectory:
+            await directories.update(work, path, patch)
+            return await self._directory(work.transaction, workspace, path)
 
         return await self._change(workspace, update)
 
     async def delete_directory(self, workspace: str, relative_path: str, *, force: bool = False) -> None:
         path = directories.normalize_or_not_found(relative_path)
-        await self._change(workspace, lambda change: directories.delete(change, path, force=force))
+        await self._change(workspace, partial(directories.delete, force=force), path)
 
     async def sync_directories(
         self, workspace: str, markers: Markers, *, once: IdempotentRequest | None = None, changed: Changed | None = None
@@ -99,7 +100,7 @@ class TransactionalDirectories(Transactions, Directories):
     async def _sync_from_disk(
         self, workspace: str, markers: list[Marker], report: ScanReport
     ) -> tuple[ScanReport, list[str]]:
-        return await self._change(workspace, lambda change: directories.sync_from_disk(change, markers, report))
+        return await self._change(workspace, directories.sync_from_disk, markers, report)
 
     async def _directory(self, rows: Rows, workspace: str, path: str) -> AmplifiedDirectory:
         statement = statements.record(self.dialect, "= :relative_path")

@@ -24,7 +24,7 @@ class TransactionalProfiles(Transactions, Profiles):
     async def create_profile(
         self, workspace: str, new: NewProfile, *, once: IdempotentRequest | None = None
     ) -> Profile:
-        return await self._write(workspace, once, Profile, lambda change: profiles.create(change, new))
+        return await self._write(workspace, once, Profile, profiles.create, new)
 
     async def get_profile(self, workspace: str, name: str) -> Profile:
         return await profiles.read(self._rows, workspace, name)
@@ -45,18 +45,18 @@ class TransactionalProfiles(Transactions, Profiles):
         return Listing(b",".join(page), next_cursor=next_cursor)
 
     async def update_profile(self, workspace: str, name: str, patch: ProfilePatch) -> Profile:
-        return await self._change(workspace, lambda change: profiles.update(change, name, patch))
+        return await self._change(workspace, profiles.update, name, patch)
 
     async def copy_profile(
         self, workspace: str, name: str, new_name: str, *, once: IdempotentRequest | None = None
     ) -> Profile:
-        return await self._write(workspace, once, Profile, lambda change: profiles.copy(change, name, new_name))
+        return await self._write(workspace, once, Profile, profiles.copy, name, new_name)
 
     async def delete_profile(self, workspace: str, name: str) -> None:
-        await self._change(workspace, lambda change: profiles.delete(change, name))
+        await self._change(workspace, profiles.delete, name)
 
     async def activate_profile(self, workspace: str, name: str, *, once: IdempotentRequest | None = None) -> Profile:
-        return await self._write(workspace, once, Profile, lambda change: profiles.activate(change, name))
+        return await self._write(workspace, once, Profile, profiles.activate, name)
 
     async def get_active_profile(self, workspace: str) -> Profile:
         row = await self._rows.row(statements.ACTIVE, {"workspace": workspace})

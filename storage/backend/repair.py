@@ -13,7 +13,7 @@ from ..values.json_text import MAX_SAFE_INTEGER, raw_text
 RECOVERED = NewSession(profile=BUILT_IN, name="Recovered")
 
 
-async def repair_session(change: UnitOfWork, finding: Finding) -> str | None:
+async def repair_session(work: UnitOfWork, finding: Finding) -> str | None:
     """Put right the counts or the parts of a session, or forget what it has lost of its profile, and say so.
 
     None where it is something else that is wrong.
@@ -21,58 +21,58 @@ async def repair_session(change: UnitOfWork, finding: Finding) -> str | None:
     Counts that are no session's are those of directories.
     """
     if finding.fault == "counts" and not finding.session_id:
-        await _count_directories(change)
+        await _count_directories(work)
         return "The directories of the workspace count the sessions that are there."
     if finding.fault == "counts":
-        await _recount(change, finding.session_id)
+        await _recount(work, finding.session_id)
         return "It counts the messages that are there."
     if finding.fault == "parts":
-        await _complete(change, finding.session_id)
+        await _complete(work, finding.session_id)
         return "It is a session again, with what is left of it."
     if finding.fault == "profile" and finding.session_id:
-        await _forget_profile(change, finding.session_id)
+        await _forget_profile(work, finding.session_id)
         return "What its profile was is not known any more."
     return None
 
 
-async def _count_directories(change: UnitOfWork) -> None:
+async def _count_directories(work: UnitOfWork) -> None:
     for statement in (FORGET_USE, COUNT_USE, COUNT_DIRECTORIES):
-        await change.run(statement, {"workspace": change.workspace})
+        await work.run(statement, {"workspace": work.workspace})
 
 
-async def _recount(change: UnitOfWork, session_id: str) -> None:
-    await change.run(RECOUNT, change.key(session_id) | {"most": MAX_SAFE_INTEGER})
+async def _recount(work: UnitOfWork, session_id: str) -> None:
+    await work.run(RECOUNT, work.key(session_id) | {"most": MAX_SAFE_INTEGER})
 
 
-async def _forget_profile(change: UnitOfWork, session_id: str) -> None:
-    await change.run(SET_SESSION_PROFILE, change.key(session_id) | {"hash": None})
-    await _recount(change, session_id)
+async def _forget_profile(work: UnitOfWork, session_id: str) -> None:
+    await work.run(SET_SESSION_PROFILE, work.key(session_id) | {"hash": None})
+    await _recount(work, session_id)
 
 
-async def _complete(change: UnitOfWork, session_id: str) -> None:
-    key = change.key(session_id)
-    if await change.run(change.statements.STATE, key) is None:
-        await _bring_back(change, session_id)
-    if await change.run(change.statements.CONTEXT, key) is None:
-        await change.run(change.statements.SET_CONTEXT, key | {"context": raw_text(RECOVERED.context)})
-    await _recount(change, session_id)
+async def _complete(work: UnitOfWork, session_id: str) -> None:
+    key = work.key(session_id)
+    if await work.run(work.statements.STATE, key) is None:
+        await _bring_back(work, session_id)
+    if await work.run(work.statements.CONTEXT, key) is None:
+        await work.run(work.statements.SET_CONTEXT, key | {"context": raw_text(RECOVERED.context)})
+    await _recount(work, session_id)
 
 
-async def _bring_back(change: UnitOfWork, session_id: str) -> None:
-    key = change.key(session_id)
+async def _bring_back(work: UnitOfWork, session_id: str) -> None:
+    key = work.key(session_id)
     opened: Bindings = {
         "name": RECOVERED.name,
         "folded_name": casefolded(RECOVERED.name),
         "profile": BUILT_IN,
         "amplified_dir": RECOVERED.amplified_dir,
-        "created_at": change.now,
+        "created_at": work.now,
         # It may be there still.
         "context": None,
         # What its profile was is not known.
         "profile_hash": None,
     }
-    await change.run(change.statements.INSERT_SESSION, key | opened)
-    await change.run(change.statements.USE_DIRECTORY, key | opened)
-    active: Bindings = {"status": "active", "updated_at": change.now, "ended_at": None, "error_message": None}
-    await change.run(change.statements.SET_STATUS, key | active)
-    await change.run(change.statements.SET_ERROR_DETAILS, key | {"error_details": None})
+    await work.run(work.statements.INSERT_SESSION, key | opened)
+    await work.run(work.statements.USE_DIRECTORY, key | opened)
+    active: Bindings = {"status": "active", "updated_at": work.now, "ended_at": None, "error_message": None}
+    await work.run(work.statements.SET_STATUS, key | active)
+    await work.run(work.statements.SET_ERROR_DETAILS, key | {"error_details": None})

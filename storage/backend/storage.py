@@ -1,10 +1,9 @@
 """What storages with transactions and SQL have in common: each operation by its statements, whoever runs them."""
 
 import asyncio
-from collections.abc import Coroutine, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from functools import cached_property
-from typing import Any
+from functools import cached_property, partial
 
 import msgspec
 from msgspec import Raw
@@ -39,7 +38,7 @@ from ..operations.message_pages import range_of_page
 from ..operations.session_pages import by_best_index, filtered_page, page
 from ..operations.unit_of_work import UnitOfWork
 from ..sql.message_range import sequences
-from ..sql.ports import Bindings
+from ..sql.ports import Bindings, Transaction
 from ..sql.statements import message_lists
 from ..sql.statements.recorded_answers import EXPIRED_TEXT, FORGET_TEXTS
 from ..sql.statements.session_lists import session_list
@@ -78,7 +77,7 @@ class TransactionalStorage(
     async def create_session(
         self, workspace: str, new: NewSession, *, once: IdempotentRequest | None = None
     ) -> Session:
-        return await self._write(workspace, once, Session, lambda change: sessions.create(change, new))
+        return await self._write(workspace, once, Session, sessions.create, new)
 
     async def get_session(self, workspace: str, session_id: str) -> Session:
         return sessions.session_of(
@@ -100,7 +99,7 @@ class TransactionalStorage(
     async def update_session(
         self, workspace: str, session_id: str, patch: SessionPatch, *, versions: Versions = None
     ) -> Session:
-        updated = await self._change(workspace, lambda change: sessions.update(change, session_id, patch, versions))
+        updated = await self._change(workspace, sessions.update, session_id, patch, versions)
         if updated is not None:
             return updated
         # One at a time: nobody else of this process makes stale what is prepared.
@@ -110,16 +109,11 @@ class TransactionalStorage(
     async def _update_prepared(
         self, workspace: str, session_id: str, patch: SessionPatch, versions: Versions
     ) -> Session:
-        prepared: PatchedContext | None = None
-        last = False
-
-        def update(change: UnitOfWork) -> Coroutine[Any, Any, Session | None]:
-            return sessions.update(change, session_id, patch, versions, prepared=prepared, last=last)
-
         for attempt in range(1, MAX_PREPARATIONS + 1):
             last = attempt == MAX_PREPARATIONS
             prepared = await self._prepare(workspace, session_id, patch)
-            updated = await self._change(workspace, update)
+            update = partial(sessions.update, prepared=prepared, last=last)
+            updated = await self._change(workspace, update, session_id, patch, versions)
             if updated is not None:
                 break
         assert updated is not None, "The last attempt needs no preparation."
@@ -134,15 +128,12 @@ class TransactionalStorage(
     async def start_session(
         self, workspace: str, session_id: str, *, versions: Versions = None, once: IdempotentRequest | None = None
     ) -> Session:
-        return await self._write(workspace, once, Session, lambda change: sessions.start(change, session_id, versions))
+        return await self._write(workspace, once, Session, sessions.start, session_id, versions)
 
     async def complete_session(
         self, workspace: str, session_id: str, *, versions: Versions = None, once: IdempotentRequest | None = None
     ) -> Session:
-        def complete(change: UnitOfWork) -> Coroutine[Any, Any, Session]:
-            return sessions.end(change, session_id, "complete", "completed", versions)
-
-        return await self._write(workspace, once, Session, complete)
+        return await self._write(workspace, once, Session, sessions.end, session_id, "complete", "completed", versions)
 
     async def fail_session(
         self,
@@ -153,23 +144,21 @@ class TransactionalStorage(
         versions: Versions = None,
         once: IdempotentRequest | None = None,
     ) -> Session:
-        def fail(change: UnitOfWork) -> Coroutine[Any, Any, Session]:
-            return sessions.end(change, session_id, "fail", "failed", versions, failure)
-
-        return await self._write(workspace, once, Session, fail)
+        return await self._write(
+            workspace, once, Session, sessions.end, session_id, "fail", "failed", versions, failure
+        )
 
     async def terminate_session(
         self, workspace: str, session_id: str, *, versions: Versions = None, once: IdempotentRequest | None = None
     ) -> Session:
-        def terminate(change: UnitOfWork) -> Coroutine[Any, Any, Session]:
-            return sessions.end(change, session_id, "terminate", "terminated", versions)
-
-        return await self._write(workspace, once, Session, terminate)
+        return await self._write(
+            workspace, once, Session, sessions.end, session_id, "terminate", "terminated", versions
+        )
 
     async def resume_session(
         self, workspace: str, session_id: str, *, versions: Versions = None, once: IdempotentRequest | None = None
     ) -> Session:
-        return await self._write(workspace, once, Session, lambda change: sessions.resume(change, session_id, versions))
+        return await self._write(workspace, once, Session, sessions.resume, session_id, versions)
 
     async def lineage(self, workspace: str, session_id: str) -> Lineage:
         await self._message_count(workspace, session_id)
@@ -218,11 +207,7 @@ class TransactionalStorage(
         once: IdempotentRequest | None,
     ) -> Messages:
         """Append messages that are complete."""
-
-        def append(change: UnitOfWork) -> Coroutine[Any, Any, Messages]:
-            return messages.append(change, session_id, new, expected, versions)
-
-        return await self._write(workspace, once, Messages, append)
+        return await self._write(workspace, once, Messages, messages.append, session_id, new, expected, versions)
 
     async def get_message(self, workspace: str, session_id: str, sequence: int) -> Message:
         bindings = key(workspace, session_id)
@@ -275,13 +260,13 @@ class TransactionalStorage(
             return await self._forget_expired_texts(bindings)
         workspace = str(row[0])
         bindings["workspace"] = workspace
-        await self._change(workspace, lambda change: change.run(FORGET_EXPIRED_ANSWERS, bindings))
+        await self._change(workspace, UnitOfWork.run, FORGET_EXPIRED_ANSWERS, bindings)
         return True
 
     async def _forget_expired_texts(self, bindings: Bindings) -> bool:
         if await self._rows.row(EXPIRED_TEXT, bindings) is None:
             return False
-        await self._transact(lambda transaction: transaction.row(FORGET_TEXTS, bindings))
+        await self._transact(Transaction.row, FORGET_TEXTS, bindings)
         return True
 
     async def _messages(self, query: MessageQuery, bindings: Bindings) -> Listing:

@@ -4,7 +4,7 @@ import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
-from typing import Any, TypeVar
+from typing import Any, TypeVar, TypeVarTuple
 
 from ..model.errors import NothingWritten, StorageUnavailable
 from ..model.records import IdempotentRequest, Listing
@@ -20,14 +20,16 @@ from ..sql.temporary_files import TemporaryDisk
 from ..values.clock import Clock
 
 Answer = TypeVar("Answer")
-Effect = Callable[[UnitOfWork], Coroutine[Any, Any, Answer]]
+Arguments = TypeVarTuple("Arguments")
 # The id of a session that is being written, and its writer.
 Staged = tuple[str, str]
-Work = Callable[[Transaction], Coroutine[Any, Any, Answer]]
 
 
 class Transactions(ABC):
-    """Runs `statements`: points from `_rows`, long reads by `_read`, writes by `_change`."""
+    """Runs `statements`: points from `_rows`, long reads by `_read`, writes by `_write` and `_change`.
+
+    A write hands an operation and its arguments down to the transaction (see operations/unit_of_work.py).
+    """
 
     statements: Statements
     dialect: Dialect
@@ -45,14 +47,16 @@ class Transactions(ABC):
     async def _is_removal_due(self) -> bool:
         return await self._rows.row(self.statements.NEXT_REMOVAL, {"seconds": removal.LEASE_SECONDS}) is not None
 
-    async def _do_piece(self, work: Work[Answer]) -> Answer:
-        """What `work` answers, after a transaction of its own, as a piece of many."""
-        return await self._paced(lambda: self._transact(work))
+    async def _do_piece(
+        self, operation: Callable[[Transaction, *Arguments], Coroutine[Any, Any, Answer]], *arguments: *Arguments
+    ) -> Answer:
+        """What `operation` returns, after a transaction of its own, as a piece of many."""
+        return await self._paced(self._transact, operation, *arguments)
 
-    async def _paced(self, piece: Callable[[], Awaitable[Answer]]) -> Answer:
-        """What a piece answers: one is done at a time, and others have time for their writes between two."""
+    async def _paced(self, piece: Callable[[*Arguments], Awaitable[Answer]], *arguments: *Arguments) -> Answer:
+        """What a piece returns: one is done at a time, and others have time for their writes between two."""
         async with self._pieces:
-            answer = await piece()
+            answer = await piece(*arguments)
             await asyncio.sleep(removal.PAUSE_SECONDS)
             return answer
 
@@ -63,7 +67,7 @@ class Transactions(ABC):
         session_id, writer = staged
         key: Bindings = {"workspace": workspace, "id": session_id}
         with suppress(StorageUnavailable):
-            await asyncio.shield(self._transact(lambda transaction: staging.give_up(transaction, key, writer)))
+            await asyncio.shield(self._transact(staging.give_up, key, writer))
         self._removals.wake()
 
     @abstractmethod
@@ -79,24 +83,31 @@ class Transactions(ABC):
         """The rows of a list, from one moment, in constant memory; much is read for few where it is `searching`."""
 
     @abstractmethod
-    async def _transact(self, work: Work[Answer]) -> Answer:
-        """What `work` answers, after a transaction that nobody sees: no write of a workspace."""
+    async def _transact(
+        self, operation: Callable[[Transaction, *Arguments], Coroutine[Any, Any, Answer]], *arguments: *Arguments
+    ) -> Answer:
+        """What `operation` returns, after a transaction that nobody sees: no write of a workspace."""
 
     @abstractmethod
-    async def _change(self, workspace: str, effect: Effect[Answer]) -> Answer:
-        """What `effect` answers, after its transaction. It may be called twice, where the first time was undone."""
+    async def _change(
+        self,
+        workspace: str,
+        operation: Callable[[UnitOfWork, *Arguments], Coroutine[Any, Any, Answer]],
+        *arguments: *Arguments,
+    ) -> Answer:
+        """What `operation` returns, once its transaction is committed (see `perform`)."""
 
     async def forget_answer(self, workspace: str, key: str) -> None:
         """See `Storage`."""
-        await self._change(workspace, lambda change: forget(change, key))
+        await self._change(workspace, forget, key)
 
     async def _replay(self, workspace: str, once: IdempotentRequest | None, kind: type[Answer]) -> Answer | None:
         """The answer to a request of many transactions, where it has one already."""
-        return None if once is None else await self._change(workspace, lambda change: replay(change, once, kind))
+        return None if once is None else await self._change(workspace, replay, once, kind)
 
     async def _progress(self, workspace: str, once: IdempotentRequest | None, kind: type[Answer]) -> Answer | None:
         """How far a request of many transactions was when it was given up; None where it was not begun."""
-        return None if once is None else await self._change(workspace, lambda change: progress(change, once, kind))
+        return None if once is None else await self._change(workspace, progress, once, kind)
 
     async def _do_part(
         self,
@@ -104,33 +115,34 @@ class Transactions(ABC):
         once: IdempotentRequest | None,
         before: Answer,
         answer: object,
-        part: Effect[Answer | None],
+        part: Callable[[UnitOfWork], Coroutine[Any, Any, Answer | None]],
     ) -> Answer | None:
         """See `run_part`."""
-        seconds = self._idempotency_ttl
-        effect = part if once is None else lambda change: run_part(change, once, seconds, before, answer, part)
         try:
-            return await self._change(workspace, effect)
+            if once is None:
+                return await self._change(workspace, part)
+            return await self._change(workspace, run_part, once, self._idempotency_ttl, before, answer, part)
         except NothingWritten as cancelled:
             # Of this part; those before it may have been done.
             raise asyncio.CancelledError from cancelled
 
     async def _answer(self, workspace: str, once: IdempotentRequest | None, answer: Answer) -> Answer:
         """What was done without a transaction of its own, recorded."""
-
-        async def done(_change: UnitOfWork) -> Answer:
-            return answer
-
-        return answer if once is None else await self._write(workspace, once, type(answer), done)
+        return answer if once is None else await self._write(workspace, once, type(answer), _done, answer)
 
     def _write(
-        self, workspace: str, once: IdempotentRequest | None, kind: type[Answer], effect: Effect[Answer]
+        self,
+        workspace: str,
+        once: IdempotentRequest | None,
+        kind: type[Answer],
+        operation: Callable[[UnitOfWork, *Arguments], Coroutine[Any, Any, Answer]],
+        *arguments: *Arguments,
     ) -> Coroutine[Any, Any, Answer]:
+        """What `operation` returns, once it is committed; or what was recorded under the key of `once` before."""
         if once is None:
-            return self._change(workspace, effect)
-        return self._change(workspace, lambda change: run_once(change, once, self._idempotency_ttl, kind, effect))
+            return self._change(workspace, operation, *arguments)
+        return self._change(workspace, run_once, once, self._idempotency_ttl, kind, operation, *arguments)
 
-    async def _begin(self, transaction: Transaction, workspace: str, effect: Effect[Answer]) -> Answer:
-        """What `effect` answers in a transaction, as a write that happens now."""
-        revision = await transaction.next_revision(workspace)
-        return await effect(UnitOfWork(transaction, self.statements, workspace, self._clock.now(), revision))
+
+async def _done(_work: UnitOfWork, answer: Answer) -> Answer:
+    return answer

@@ -99,10 +99,10 @@ class TransactionalTransfer(Transactions):
     ) -> import_.Progress | None:
         after: import_.Progress | None = None
 
-        async def part(change: UnitOfWork) -> ImportReport | None:
+        async def part(work: UnitOfWork) -> ImportReport | None:
             nonlocal after
-            after = await import_.import_some(change, upload, on_conflict, before)
+            after = await import_.import_some(work, upload, on_conflict, before)
             return None if after is None else after.report
 
-        await self._paced(lambda: self._do_part(workspace, once, before.report, before.report, part))
+        await self._paced(self._do_part, workspace, once, before.report, before.report, part)
         return after

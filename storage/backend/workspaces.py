@@ -123,9 +123,7 @@ class TransactionalWorkspaces(Transactions, Workspaces):
         return await self._contents(workspace)
 
     async def _delete_some(self, workspace: str, last_revision: int, after: str) -> str | None:
-        return await self._paced(
-            lambda: self._change(workspace, lambda change: _delete_some(change, last_revision, after))
-        )
+        return await self._paced(self._change, workspace, _delete_some, last_revision, after)
 
     async def _wait_until_removed(self, workspace: str, session_id: str) -> None:
         key: Bindings = {"workspace": workspace, "id": session_id}
@@ -138,29 +136,29 @@ class TransactionalWorkspaces(Transactions, Workspaces):
         return WorkspaceContents(workspace, *map(int, row))
 
 
-async def _revoke_keys_and_delete_small(change: UnitOfWork) -> int:
+async def _revoke_keys_and_delete_small(work: UnitOfWork) -> int:
     """Delete all but sessions and what they refer to; the revision of the last write that is to be deleted."""
-    await change.run(REVOKE_KEYS, {"workspace": change.workspace, "now": change.now})
-    await _run_all(change, DELETES)
-    return change.revision
+    await work.run(REVOKE_KEYS, {"workspace": work.workspace, "now": work.now})
+    await _run_all(work, DELETES)
+    return work.revision
 
 
-async def _delete_some(change: UnitOfWork, last_revision: int, after: str) -> str | None:
+async def _delete_some(work: UnitOfWork, last_revision: int, after: str) -> str | None:
     """Delete the next sessions that were created up to this revision; the id of the last, None if there are none."""
-    bindings: Bindings = {"workspace": change.workspace, "last_revision": last_revision, "after": after}
-    found = await change.transaction.all(SESSIONS_FROM_BEFORE, bindings | {"most": DELETED_AT_ONCE})
+    bindings: Bindings = {"workspace": work.workspace, "last_revision": last_revision, "after": after}
+    found = await work.transaction.all(SESSIONS_FROM_BEFORE, bindings | {"most": DELETED_AT_ONCE})
     left = removal.MESSAGES_AT_ONCE
     for (session_id,) in found:
-        left -= await sessions.delete(change, session_id, None, left)
-        change = await change.next()
+        left -= await sessions.delete(work, session_id, None, left)
+        work = await work.next()
     return found[-1][0] if found else None
 
 
-async def _delete_remainder(change: UnitOfWork) -> None:
+async def _delete_remainder(work: UnitOfWork) -> None:
     """Delete what deleted sessions and profiles have left, and the keys that were revoked."""
-    await _run_all(change, (FORGET_CONTENTS, DELETE_UNUSED_DIRECTORIES, DELETE_DELETIONS, DELETE_KEYS, FORGET_NAMES))
+    await _run_all(work, (FORGET_CONTENTS, DELETE_UNUSED_DIRECTORIES, DELETE_DELETIONS, DELETE_KEYS, FORGET_NAMES))
 
 
-async def _run_all(change: UnitOfWork, statements: Iterable[str]) -> None:
+async def _run_all(work: UnitOfWork, statements: Iterable[str]) -> None:
     for statement in statements:
-        await change.run(statement, {"workspace": change.workspace})
+        await work.run(statement, {"workspace": work.workspace})

@@ -40,28 +40,28 @@ def normalize_or_not_found(path: str) -> str:
         raise DirectoryNotAmplified(path) from None
 
 
-async def create(change: UnitOfWork, new: NewDirectory) -> str:
+async def create(work: UnitOfWork, new: NewDirectory) -> str:
     """Amplify a directory; its path."""
     path = normalised(new.relative_path)
     if new.default_profile is not None:
-        await profiles.hash_of_profile(change, new.default_profile)
+        await profiles.hash_of_profile(work, new.default_profile)
     metadata = raw_text(new.metadata)
     _check(path, metadata)
-    if path == ROOT or not await _insert(change, path, new.default_profile, metadata):
+    if path == ROOT or not await _insert(work, path, new.default_profile, metadata):
         raise DirectoryExists(path)
     return path
 
 
-async def create_root(change: UnitOfWork) -> None:
+async def create_root(work: UnitOfWork) -> None:
     """Amplify the root, where it is not."""
-    await _insert(change, ROOT, None, "{}")
+    await _insert(work, ROOT, None, "{}")
 
 
-async def update(change: UnitOfWork, path: str, patch: DirectoryPatch) -> None:
+async def update(work: UnitOfWork, path: str, patch: DirectoryPatch) -> None:
     """Change what the patch names."""
-    default_profile, metadata, updated_at = await _row(change, path)
+    default_profile, metadata, updated_at = await _row(work, path)
     if isinstance(patch.default_profile, str):
-        await profiles.hash_of_profile(change, patch.default_profile)
+        await profiles.hash_of_profile(work, patch.default_profile)
     if not isinstance(patch.default_profile, msgspec.UnsetType):
         default_profile = patch.default_profile
     if isinstance(patch.metadata, Raw):
@@ -70,28 +70,28 @@ async def update(change: UnitOfWork, path: str, patch: DirectoryPatch) -> None:
             raise DirectoryMetadataRefused(path, f"a patch of {size} bytes; the limit is {MAX_PATCH_BYTES}")
         metadata = merge_patch(metadata, raw_text(patch.metadata))
         _check(path, metadata)
-    await _set(change, path, default_profile, metadata, max(updated_at, change.now))
+    await _set(work, path, default_profile, metadata, max(updated_at, work.now))
 
 
-async def delete(change: UnitOfWork, path: str, *, force: bool) -> None:
+async def delete(work: UnitOfWork, path: str, *, force: bool) -> None:
     """Amplify a directory no more."""
     if path == ROOT:
         raise RootDirectory
-    await _row(change, path)
-    used = await change.run(statements.SESSION_COUNT, _key(change, path))
+    await _row(work, path)
+    used = await work.run(statements.SESSION_COUNT, _key(work, path))
     if used is not None and used[0] and not force:
         raise DirectoryInUse(path, used[0])
-    await change.run(statements.DELETE_DIRECTORY, _key(change, path))
-    await change.run(statements.ADD_TO_TOTAL, {"workspace": change.workspace, "more": -1})
+    await work.run(statements.DELETE_DIRECTORY, _key(work, path))
+    await work.run(statements.ADD_TO_TOTAL, {"workspace": work.workspace, "more": -1})
 
 
-async def sync_from_disk(change: UnitOfWork, markers: list[Marker], report: ScanReport) -> tuple[ScanReport, list[str]]:
+async def sync_from_disk(work: UnitOfWork, markers: list[Marker], report: ScanReport) -> tuple[ScanReport, list[str]]:
     """What a report is once these markers are taken up, and the directories whose markers are older than they now."""
     counts = {"created": report.created, "updated": report.updated, "unchanged": report.unchanged}
     refused, older = list(report.refused), []
     for marker in markers:
         try:
-            done = await _sync_from_disk(change, marker)
+            done = await _sync_from_disk(work, marker)
         except (DirectoryPathRefused, DirectoryMetadataRefused) as error:
             refused.append(Refusal(marker.relative_path, str(error)))
             continue
@@ -101,16 +101,16 @@ async def sync_from_disk(change: UnitOfWork, markers: list[Marker], report: Scan
     return ScanReport(**counts, refused=tuple(refused[:MAX_REFUSALS])), older
 
 
-async def _sync_from_disk(change: UnitOfWork, marker: Marker) -> str:
+async def _sync_from_disk(work: UnitOfWork, marker: Marker) -> str:
     path = normalised(marker.relative_path)
     if marker.fault:
         raise DirectoryMetadataRefused(path, marker.fault)
     if marker.default_profile is not None and not profiles.NAME.fullmatch(marker.default_profile):
         raise DirectoryMetadataRefused(path, f"a default_profile {marker.default_profile!r}, which none can be called")
     _check(path, marker.metadata)
-    row = await change.run(statements.DIRECTORY, _key(change, path))
+    row = await work.run(statements.DIRECTORY, _key(work, path))
     if row is None:
-        await _insert(change, path, marker.default_profile, marker.metadata)
+        await _insert(work, path, marker.default_profile, marker.metadata)
         return "created"
     default_profile, metadata, updated_at = row
     is_older = marker.written_at is not None and marker.written_at < updated_at
@@ -118,7 +118,7 @@ async def _sync_from_disk(change: UnitOfWork, marker: Marker) -> str:
     is_same = default_profile == marker.default_profile and _members(metadata) == _members(marker.metadata)
     if is_older or is_same:
         return "unchanged"
-    await _set(change, path, marker.default_profile, marker.metadata, max(updated_at, change.now))
+    await _set(work, path, marker.default_profile, marker.metadata, max(updated_at, work.now))
     return "updated"
 
 
@@ -134,31 +134,31 @@ def _check(path: str, metadata: str) -> None:
         raise DirectoryMetadataRefused(path, f"{size} bytes; the most is {MAX_METADATA_BYTES}")
 
 
-async def _row(change: UnitOfWork, path: str) -> Row:
+async def _row(work: UnitOfWork, path: str) -> Row:
     if path == ROOT:
-        await create_root(change)
-    row = await change.run(statements.DIRECTORY, _key(change, path))
+        await create_root(work)
+    row = await work.run(statements.DIRECTORY, _key(work, path))
     if row is None:
         raise DirectoryNotAmplified(path)
     return row
 
 
-async def _insert(change: UnitOfWork, path: str, default_profile: str | None, metadata: str) -> bool:
+async def _insert(work: UnitOfWork, path: str, default_profile: str | None, metadata: str) -> bool:
     bindings: Bindings = {
         "lineage": lineage_of(path),
         "default_profile": default_profile,
         "metadata": metadata,
     }
-    inserted = await change.run(statements.INSERT_DIRECTORY, _key(change, path) | bindings) is not None
+    inserted = await work.run(statements.INSERT_DIRECTORY, _key(work, path) | bindings) is not None
     if inserted:
-        await change.run(statements.ADD_TO_TOTAL, {"workspace": change.workspace, "more": 1})
+        await work.run(statements.ADD_TO_TOTAL, {"workspace": work.workspace, "more": 1})
     return inserted
 
 
-async def _set(change: UnitOfWork, path: str, default_profile: str | None, metadata: str, updated_at: str) -> None:
+async def _set(work: UnitOfWork, path: str, default_profile: str | None, metadata: str, updated_at: str) -> None:
     bindings: Bindings = {"default_profile": default_profile, "metadata": metadata, "updated_at": updated_at}
-    await change.run(statements.UPDATE_DIRECTORY, _key(change, path) | bindings)
+    await work.run(statements.UPDATE_DIRECTORY, _key(work, path) | bindings)
 
 
-def _key(change: UnitOfWork, path: str) -> Bindings:
-    return {"workspace": change.workspace, "relative_path": path, "now": change.now}
+def _key(work: UnitOfWork, path: str) -> Bindings:
+    return {"workspace": work.workspace, "relative_path": path, "now": work.now}

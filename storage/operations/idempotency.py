@@ -3,8 +3,8 @@
 A record has the session that its answer is about, and goes with it.
 """
 
-from collections.abc import Awaitable, Callable
-from typing import NamedTuple, TypeVar
+from collections.abc import Callable, Coroutine
+from typing import Any, NamedTuple, TypeVar, TypeVarTuple
 
 import msgspec
 from msgspec.json import decode, encode
@@ -18,8 +18,8 @@ from .recorded_answers import TextNotKept, keep, read
 from .unit_of_work import UnitOfWork
 
 Answer = TypeVar("Answer")
+Arguments = TypeVarTuple("Arguments")
 Progress = TypeVar("Progress")
-Pending = TypeVar("Pending", bound="Unfinished")
 
 # Before the fingerprint of a request whose record is how far it is, and not yet its answer.
 UNFINISHED = "unfinished "
@@ -38,69 +38,70 @@ class _Recorded(NamedTuple):
 
 
 async def run_once(
-    change: UnitOfWork,
+    work: UnitOfWork,
     once: IdempotentRequest,
     keep_seconds: float,
-    kind: type[Answer],
-    effect: Callable[[UnitOfWork], Awaitable[Answer | Pending]],
-) -> Answer | Pending:
-    """The recorded answer of `kind`; where there is none, what `effect` answers, which is recorded with it."""
-    recorded = await replay(change, once, kind)
+    kind: type[Any],
+    operation: Callable[[UnitOfWork, *Arguments], Coroutine[Any, Any, Answer]],
+    *arguments: *Arguments,
+) -> Answer:
+    """The recorded answer of `kind`; if there is none, what `operation` returns, which is recorded with its effect."""
+    recorded: Answer | None = await replay(work, once, kind)
     if recorded is not None:
         return recorded
-    answer = await effect(change)
+    answer = await operation(work, *arguments)
     if not isinstance(answer, Unfinished):
-        await record(change, once, keep_seconds, answer)
+        await record(work, once, keep_seconds, answer)
     return answer
 
 
 async def run_part(
-    change: UnitOfWork,
+    work: UnitOfWork,
     once: IdempotentRequest,
     keep_seconds: float,
     before: Progress,
     answer: object,
-    part: Callable[[UnitOfWork], Awaitable[Progress | None]],
+    part: Callable[[UnitOfWork], Coroutine[Any, Any, Progress | None]],
 ) -> Progress | None:
     """How far a request of many transactions is after its next part, which is recorded with it.
 
     `before` is how far it was. Where there is no part left `answer` is recorded, and there is None. Raises
     `IdempotencyKeyInUse` where another is recorded than `before`: somebody else has gone on with it, or is done.
     """
-    recorded = await _recorded(change, once)
+    recorded = await _recorded(work, once)
     if recorded is not None and (recorded.is_answer or decode(recorded.text, type=type(before)) != before):
         raise IdempotencyKeyInUse(once.key)
-    now = await part(change)
+    now = await part(work)
     if now is None:
-        await record(change, once, keep_seconds, answer)
+        await record(work, once, keep_seconds, answer)
     else:
-        await record(change, once, keep_seconds, now, UNFINISHED)
+        await record(work, once, keep_seconds, now, UNFINISHED)
     return now
 
 
-async def progress(change: UnitOfWork, once: IdempotentRequest, kind: type[Answer]) -> Answer | None:
+async def progress(work: UnitOfWork, once: IdempotentRequest, kind: type[Answer]) -> Answer | None:
     """How far a request of many transactions is; None where it is done, or not begun. Raises `IdempotencyKeyReused`."""
-    recorded = await _recorded(change, once)
+    recorded = await _recorded(work, once)
     return None if recorded is None or recorded.is_answer else decode(recorded.text, type=kind)
 
 
-async def replay(change: UnitOfWork, once: IdempotentRequest, kind: type[Answer]) -> Answer | None:
+async def replay(work: UnitOfWork, once: IdempotentRequest, kind: type[Answer]) -> Answer | None:
     """The recorded answer, and `once.replayed` where there is one.
 
     Raises `IdempotencyKeyReused`, `IdempotencyAnswerNotKept`.
     """
-    recorded = await _recorded(change, once)
+    recorded = await _recorded(work, once)
     once.replayed = recorded is not None and recorded.is_answer
     if recorded is None or not recorded.is_answer:
         return None
     try:
-        return await read(change.transaction, change.workspace, recorded.session_id, recorded.text, kind)
+        return await read(work.transaction, work.workspace, recorded.session_id, recorded.text, kind)
     except TextNotKept:
         raise IdempotencyAnswerNotKept(once.key) from None
 
 
-async def _recorded(change: UnitOfWork, once: IdempotentRequest) -> _Recorded | None:
-    row = await change.run(change.statements.RECORDED_ANSWER, _key(change, once))
+async def _recorded(work: UnitOfWork, once: IdempotentRequest) -> _Recorded | None:
+    row = await work.run(work.statements.RECORDED_ANSWER, _key(work, once))
     if row is None:
         return None
     fingerprint, text, session_id = row
@@ -110,24 +111,24 @@ async def _recorded(change: UnitOfWork, once: IdempotentRequest) -> _Recorded | 
 
 
 async def record(
-    change: UnitOfWork, once: IdempotentRequest, keep_seconds: float, answer: object, state: str = ""
+    work: UnitOfWork, once: IdempotentRequest, keep_seconds: float, answer: object, state: str = ""
 ) -> None:
     """Keep an answer for so long; one that is `UNFINISHED` as it is, for another part follows."""
-    session_id, text = (None, encode(answer).decode()) if state else await keep(change, keep_seconds, answer)
-    bindings = _key(change, once) | {
+    session_id, text = (None, encode(answer).decode()) if state else await keep(work, keep_seconds, answer)
+    bindings = _key(work, once) | {
         "fingerprint": state + once.fingerprint,
         "answer": text,
-        "expires_at": after(change.now, keep_seconds),
+        "expires_at": after(work.now, keep_seconds),
         "session_id": session_id,
     }
-    await change.run(RECORD_ANSWER, bindings)
-    await change.run(FORGET_ANSWERS, bindings)
+    await work.run(RECORD_ANSWER, bindings)
+    await work.run(FORGET_ANSWERS, bindings)
 
 
-async def forget(change: UnitOfWork, key: str) -> None:
+async def forget(work: UnitOfWork, key: str) -> None:
     """Forget what was recorded under a key."""
-    await change.run(FORGET_ANSWER, {"workspace": change.workspace, "key": key})
+    await work.run(FORGET_ANSWER, {"workspace": work.workspace, "key": key})
 
 
-def _key(change: UnitOfWork, once: IdempotentRequest) -> Bindings:
-    return {"workspace": change.workspace, "key": once.key, "now": change.now}
+def _key(work: UnitOfWork, once: IdempotentRequest) -> Bindings:
+    return {"workspace": work.workspace, "key": once.key, "now": work.now}

@@ -69,44 +69,44 @@ def usage_of(new: Iterable[BatchMessage] | Iterable[Message], total: UsageSum | 
 
 
 async def append(
-    change: UnitOfWork, session_id: str, new: Sequence[BatchMessage], expected: int | None, versions: Versions
+    work: UnitOfWork, session_id: str, new: Sequence[BatchMessage], expected: int | None, versions: Versions
 ) -> Messages:
     """Append messages in their order."""
-    key = change.key(session_id)
+    key = work.key(session_id)
     if versions is not None or expected is not None:
-        await _check(change, session_id, expected, versions)
-    last, timestamp = await _count(change, session_id, new)
+        await _check(work, session_id, expected, versions)
+    last, timestamp = await _count(work, session_id, new)
     messages = numbered(new, timestamp, last)
-    await change.transaction.insert_messages(key, messages)
+    await work.transaction.insert_messages(key, messages)
     usage = usage_of(messages)
     if usage is not None:
-        await change.run(ADD_USAGE, key | usage._asdict() | {"most": MAX_SAFE_INTEGER, "most_cost": MAX_COST})
+        await work.run(ADD_USAGE, key | usage._asdict() | {"most": MAX_SAFE_INTEGER, "most_cost": MAX_COST})
     return Messages(canonical_id(session_id), messages)
 
 
-async def _check(change: UnitOfWork, session_id: str, expected: int | None, versions: Versions) -> None:
-    next_sequence = (await change.state(session_id, versions)).message_count + 1
+async def _check(work: UnitOfWork, session_id: str, expected: int | None, versions: Versions) -> None:
+    next_sequence = (await work.state(session_id, versions)).message_count + 1
     if expected is not None and expected != next_sequence:
         raise SequenceConflict(session_id, expected, next_sequence)
 
 
-async def _count(change: UnitOfWork, session_id: str, new: Sequence[BatchMessage]) -> tuple[int, str]:
+async def _count(work: UnitOfWork, session_id: str, new: Sequence[BatchMessage]) -> tuple[int, str]:
     """Count messages that come; the last one's sequence, and their time."""
-    counted = change.key(session_id) | {"count": len(new), "tokens": tokens_of(new), "most": MAX_SAFE_INTEGER}
-    row = await change.run(change.statements.COUNT_MESSAGES, counted)
+    counted = work.key(session_id) | {"count": len(new), "tokens": tokens_of(new), "most": MAX_SAFE_INTEGER}
+    row = await work.run(work.statements.COUNT_MESSAGES, counted)
     if row is None:
-        await _start(change, session_id, counted)
-        row = await change.run(change.statements.COUNT_MESSAGES, counted)
+        await _start(work, session_id, counted)
+        row = await work.run(work.statements.COUNT_MESSAGES, counted)
         assert row is not None, "A session that was started takes messages."
     sequence, timestamp = row
     return sequence, timestamp
 
 
-async def _start(change: UnitOfWork, session_id: str, counted: Bindings) -> None:
-    status = (await change.state(session_id, None)).status
+async def _start(work: UnitOfWork, session_id: str, counted: Bindings) -> None:
+    status = (await work.state(session_id, None)).status
     if status != "created":
         raise SessionEnded(session_id, status)
-    await change.run(change.statements.START_WITH_MESSAGES, counted)
+    await work.run(work.statements.START_WITH_MESSAGES, counted)
 
 
 def _message(new: BatchMessage, timestamp: str, sequence: int) -> Message:

@@ -20,27 +20,27 @@ class Context(msgspec.Struct, frozen=True):
     profile_hash: str
 
 
-async def resolve(change: UnitOfWork, new: NewSession) -> Context:
+async def resolve(work: UnitOfWork, new: NewSession) -> Context:
     """Find the context. Raises `DirectoryNotAmplified`, `ProfileNotFound`, `ProfileInvalid`."""
-    profile = await _profile(change, new.profile, normalize_or_not_found(new.amplified_dir))
-    profile_hash = await hash_of_profile(change, profile)
+    profile = await _profile(work, new.profile, normalize_or_not_found(new.amplified_dir))
+    profile_hash = await hash_of_profile(work, profile)
     if isinstance(new.settings_overrides, ProfilePatch):
-        profile_hash = await overridden(change, profile, profile_hash, new.settings_overrides)
+        profile_hash = await overridden(work, profile, profile_hash, new.settings_overrides)
     return Context(profile, profile_hash)
 
 
-async def _profile(change: UnitOfWork, named: str | None, path: str) -> str:
+async def _profile(work: UnitOfWork, named: str | None, path: str) -> str:
     """The profile that a session names, or else inherits from its directory."""
     if path == ROOT:
         # Which is always amplified.
-        return named or await _inherited(change, path, PROFILE_IN_ROOT, {"workspace": change.workspace})
-    bindings: Bindings = {"workspace": change.workspace, "amplified_dir": path, "lineage": lineage_of(path)}
-    inherited = await _inherited(change, path, change.statements.PROFILE_IN_DIRECTORY, bindings)
+        return named or await _inherited(work, path, PROFILE_IN_ROOT, {"workspace": work.workspace})
+    bindings: Bindings = {"workspace": work.workspace, "amplified_dir": path, "lineage": lineage_of(path)}
+    inherited = await _inherited(work, path, work.statements.PROFILE_IN_DIRECTORY, bindings)
     return named or inherited
 
 
-async def _inherited(change: UnitOfWork, path: str, statement: str, bindings: Bindings) -> str:
-    row = await change.run(statement, bindings)
+async def _inherited(work: UnitOfWork, path: str, statement: str, bindings: Bindings) -> str:
+    row = await work.run(statement, bindings)
     if row is None:
         raise DirectoryNotAmplified(path)
     profile: str = row[0]

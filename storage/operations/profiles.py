@@ -54,54 +54,54 @@ BUILT_IN_HASH = hash_of(BUILT_IN_CONTENT)
 _BUILT_IN_CONTENTS: Mapping[str, str] = {BUILT_IN_HASH: BUILT_IN_CONTENT}
 
 
-async def create(change: UnitOfWork, new: NewProfile) -> Profile:
+async def create(work: UnitOfWork, new: NewProfile) -> Profile:
     """Keep a profile."""
     session = SessionConfig(**_fields(new.session)) if isinstance(new.session, NewSessionConfig) else UNSET
-    return await _insert(change, ProfileSettings(**_fields(new) | {"session": session}))
+    return await _insert(work, ProfileSettings(**_fields(new) | {"session": session}))
 
 
-async def copy(change: UnitOfWork, name: str, new_name: str) -> Profile:
+async def copy(work: UnitOfWork, name: str, new_name: str) -> Profile:
     """Keep a profile once more under another name."""
-    content = await content_of(change, name)
-    return await _insert(change, msgspec.structs.replace(_decode(content), name=new_name))
+    content = await content_of(work, name)
+    return await _insert(work, msgspec.structs.replace(_decode(content), name=new_name))
 
 
-async def update(change: UnitOfWork, name: str, patch: ProfilePatch) -> Profile:
+async def update(work: UnitOfWork, name: str, patch: ProfilePatch) -> Profile:
     """Change what the patch names."""
     if name == BUILT_IN:
         raise ProfileReadOnly(name)
-    profile = await read(change.transaction, change.workspace, name)
-    before = await hash_of_profile(change, name)
-    content = merged(name, await content_of(change, name), patch)
+    profile = await read(work.transaction, work.workspace, name)
+    before = await hash_of_profile(work, name)
+    content = merged(name, await content_of(work, name), patch)
     settings = _decode(content)
-    updated = _profile(settings, profile.is_active, profile.created_at, max(str(profile.updated_at), change.now))
-    await change.run(statements.UPDATE_PROFILE, await _keep(change, updated, content))
-    await forget(change, before)
+    updated = _profile(settings, profile.is_active, profile.created_at, max(str(profile.updated_at), work.now))
+    await work.run(statements.UPDATE_PROFILE, await _keep(work, updated, content))
+    await forget(work, before)
     return updated
 
 
-async def delete(change: UnitOfWork, name: str) -> None:
+async def delete(work: UnitOfWork, name: str) -> None:
     """Delete a profile that is not active."""
     if name == BUILT_IN:
         raise ProfileReadOnly(name)
-    profile = await read(change.transaction, change.workspace, name)
+    profile = await read(work.transaction, work.workspace, name)
     if profile.is_active:
         raise ProfileActive(name)
-    content_hash = await hash_of_profile(change, name)
-    await change.run(statements.DELETE_PROFILE, _key(change.workspace, name))
-    await forget(change, content_hash)
+    content_hash = await hash_of_profile(work, name)
+    await work.run(statements.DELETE_PROFILE, _key(work.workspace, name))
+    await forget(work, content_hash)
 
 
-async def activate(change: UnitOfWork, name: str) -> Profile:
+async def activate(work: UnitOfWork, name: str) -> Profile:
     """Make a profile the active one."""
-    profile = await read(change.transaction, change.workspace, name)
-    await change.run(statements.ACTIVATE, _key(change.workspace, name))
+    profile = await read(work.transaction, work.workspace, name)
+    await work.run(statements.ACTIVATE, _key(work.workspace, name))
     return msgspec.structs.replace(profile, is_active=True)
 
 
-async def deactivate(change: UnitOfWork) -> None:
+async def deactivate(work: UnitOfWork) -> None:
     """Make no profile the active one."""
-    await change.run(statements.DEACTIVATE, {"workspace": change.workspace})
+    await work.run(statements.DEACTIVATE, {"workspace": work.workspace})
 
 
 async def read(rows: Rows, workspace: str, name: str) -> Profile:
@@ -137,40 +137,40 @@ def settings_in(content: str | None) -> ProfileSettings:
     return _decode(content)
 
 
-async def hash_of_profile(change: UnitOfWork, name: str) -> str:
+async def hash_of_profile(work: UnitOfWork, name: str) -> str:
     """The hash of what a profile says now. Raises `ProfileNotFound`."""
     if name == BUILT_IN:
         return BUILT_IN_HASH
-    row = await change.run(statements.HASH, _key(change.workspace, name))
+    row = await work.run(statements.HASH, _key(work.workspace, name))
     if row is None:
         raise ProfileNotFound(name)
     found: str = row[0]
     return found
 
 
-async def overridden(change: UnitOfWork, name: str, profile_hash: str, overrides: ProfilePatch) -> str:
+async def overridden(work: UnitOfWork, name: str, profile_hash: str, overrides: ProfilePatch) -> str:
     """The hash of a profile with overrides merged in, which is kept. Raises `ProfileInvalid`."""
-    settings = await settings_of(change.transaction, change.workspace, profile_hash)
-    return await keep(change, merged(name, _encode(settings).decode(), overrides))
+    settings = await settings_of(work.transaction, work.workspace, profile_hash)
+    return await keep(work, merged(name, _encode(settings).decode(), overrides))
 
 
-async def keep(change: UnitOfWork, content: str) -> str:
+async def keep(work: UnitOfWork, content: str) -> str:
     """Keep a content, where it is not kept already; its hash."""
     found = hash_of(content)
     if found not in _BUILT_IN_CONTENTS:
-        await change.run(statements.INSERT_CONTENT, {"workspace": change.workspace, "hash": found, "content": content})
+        await work.run(statements.INSERT_CONTENT, {"workspace": work.workspace, "hash": found, "content": content})
     return found
 
 
-async def forget(change: UnitOfWork, content_hash: str | None) -> None:
+async def forget(work: UnitOfWork, content_hash: str | None) -> None:
     """Delete a content that a profile or a session had, if no other has it."""
     if content_hash is not None and content_hash not in _BUILT_IN_CONTENTS:
-        await change.run(statements.FORGET_CONTENT, {"workspace": change.workspace, "hash": content_hash})
+        await work.run(statements.FORGET_CONTENT, {"workspace": work.workspace, "hash": content_hash})
 
 
-async def content_of(change: UnitOfWork, name: str) -> str:
+async def content_of(work: UnitOfWork, name: str) -> str:
     """What a profile says now, as JSON. Raises `ProfileNotFound`."""
-    settings = await settings_of(change.transaction, change.workspace, await hash_of_profile(change, name))
+    settings = await settings_of(work.transaction, work.workspace, await hash_of_profile(work, name))
     return _encode(settings).decode()
 
 
@@ -204,23 +204,23 @@ def _checked(settings: ProfileSettings) -> str:
     return content
 
 
-async def _insert(change: UnitOfWork, settings: ProfileSettings) -> Profile:
+async def _insert(work: UnitOfWork, settings: ProfileSettings) -> Profile:
     if _RESERVED.fullmatch(settings.name):
         raise ProfileNameReserved(settings.name)
     content = _checked(settings)
-    key = _key(change.workspace, settings.name)
-    if settings.name == BUILT_IN or await change.run(statements.HASH, key) is not None:
+    key = _key(work.workspace, settings.name)
+    if settings.name == BUILT_IN or await work.run(statements.HASH, key) is not None:
         raise ProfileExists(settings.name)
-    profile = _profile(settings, False, change.now, change.now)
-    await change.run(statements.INSERT_PROFILE, await _keep(change, profile, content))
+    profile = _profile(settings, False, work.now, work.now)
+    await work.run(statements.INSERT_PROFILE, await _keep(work, profile, content))
     return profile
 
 
-async def _keep(change: UnitOfWork, profile: Profile, content: str) -> Bindings:
+async def _keep(work: UnitOfWork, profile: Profile, content: str) -> Bindings:
     """Keep a profile's content; what a statement on the profile is given."""
     times = {"created_at": str(profile.created_at), "updated_at": str(profile.updated_at)}
     summary = summary_of(content, ("createdAt", times["created_at"]), ("updatedAt", times["updated_at"]))
-    return _key(change.workspace, profile.name) | times | {"hash": await keep(change, content), "summary": summary}
+    return _key(work.workspace, profile.name) | times | {"hash": await keep(work, content), "summary": summary}
 
 
 def _profile(

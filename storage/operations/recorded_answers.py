@@ -60,7 +60,7 @@ class TextNotKept(Exception):
     """A part is not kept any more."""
 
 
-async def keep(change: UnitOfWork, keep_seconds: float, answer: object) -> tuple[str | None, str]:
+async def keep(work: UnitOfWork, keep_seconds: float, answer: object) -> tuple[str | None, str]:
     """Keep an answer for so long; the session that it is about, and what its record has."""
     if isinstance(answer, Messages):
         kept = Appended((answer.messages[0].sequence, answer.messages[-1].sequence))
@@ -71,7 +71,7 @@ async def keep(change: UnitOfWork, keep_seconds: float, answer: object) -> tuple
         return session_id, text.decode()
     divided, parts = _divided(answer, text)
     for part in parts:
-        await _keep_text(change, keep_seconds, session_id or "", part)
+        await _keep_text(work, keep_seconds, session_id or "", part)
     return session_id, encode(divided).decode()
 
 
@@ -113,20 +113,20 @@ def _digest(text: bytes) -> str:
     return hashlib.sha256(text).hexdigest()
 
 
-async def _keep_text(change: UnitOfWork, keep_seconds: float, session_id: str, text: bytes) -> None:
+async def _keep_text(work: UnitOfWork, keep_seconds: float, session_id: str, text: bytes) -> None:
     bindings: Bindings = {
-        "workspace": change.workspace,
+        "workspace": work.workspace,
         "id": session_id,
         "digest": _digest(text),
-        "now": change.now,
-        "until": after(change.now, keep_seconds),
+        "now": work.now,
+        "until": after(work.now, keep_seconds),
     }
-    if await change.run(HAS_TEXT, bindings) is None:
+    if await work.run(HAS_TEXT, bindings) is None:
         slack = min(keep_seconds, SLACK_SECONDS)
-        bindings |= {"expires_at": after(change.now, keep_seconds + slack), "content": text.decode(), "size": len(text)}
-        await change.run(KEEP_TEXT, bindings)
-        await change.run(BOUND_TEXTS, bindings | {"most": MAX_TEXT_BYTES})
-    await change.run(FORGET_TEXTS, bindings)
+        bindings |= {"expires_at": after(work.now, keep_seconds + slack), "content": text.decode(), "size": len(text)}
+        await work.run(KEEP_TEXT, bindings)
+        await work.run(BOUND_TEXTS, bindings | {"most": MAX_TEXT_BYTES})
+    await work.run(FORGET_TEXTS, bindings)
 
 
 async def _text(rows: Rows, key: Bindings, digest: str) -> str:

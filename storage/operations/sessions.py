@@ -25,11 +25,11 @@ DELETIONS_KEPT_SECONDS = 7 * DAY_SECONDS
 _NO_FAILURE = Failure("")
 
 
-async def create(change: UnitOfWork, new: NewSession) -> Session:
+async def create(work: UnitOfWork, new: NewSession) -> Session:
     """Open a session."""
-    context = await resolve(change, new)
-    session = opened(new, context.profile, change.now)
-    bindings = change.key(session.id) | {
+    context = await resolve(work, new)
+    session = opened(new, context.profile, work.now)
+    bindings = work.key(session.id) | {
         "name": new.name,
         "folded_name": casefolded(new.name),
         "profile": session.profile,
@@ -39,10 +39,10 @@ async def create(change: UnitOfWork, new: NewSession) -> Session:
         "error_details": None,
     }
     bindings |= context_columns(raw_text(new.context))
-    await change.run(change.statements.INSERT_SESSION, bindings)
+    await work.run(work.statements.INSERT_SESSION, bindings)
     if bindings["long_context"] is not None:
-        await change.run(change.statements.INSERT_DETAIL, bindings)
-    await change.run(change.statements.USE_DIRECTORY, bindings)
+        await work.run(work.statements.INSERT_DETAIL, bindings)
+    await work.run(work.statements.USE_DIRECTORY, bindings)
     return session
 
 
@@ -70,7 +70,7 @@ def opened(new: NewSession, profile: str, now: str) -> Session:
 
 
 async def update(
-    change: UnitOfWork,
+    work: UnitOfWork,
     session_id: str,
     patch: SessionPatch,
     versions: Versions,
@@ -82,21 +82,21 @@ async def update(
 
     See `patched_context`.
     """
-    await change.state(session_id, versions)
+    await work.state(session_id, versions)
     if patch == SessionPatch():
-        return await read_session(change, session_id)
-    profile_hash = await hash_of_profile(change, patch.profile) if isinstance(patch.profile, str) else None
+        return await read_session(work, session_id)
+    profile_hash = await hash_of_profile(work, patch.profile) if isinstance(patch.profile, str) else None
     placement: Bindings | None = None
     if isinstance(patch.context, Raw):
-        before, is_own = await _context(change, session_id)
+        before, is_own = await _context(work, session_id)
         context = patched_context(session_id, before, patch.context, prepared, last=last)
         if context is None:
             return None
         placement = context_columns(context, is_detailed=not is_own)
     if profile_hash is not None:
-        before_hash = await _profile_hash(change, session_id)
-        await change.run(SET_SESSION_PROFILE, change.key(session_id) | {"hash": profile_hash})
-        await forget(change, before_hash)
+        before_hash = await _profile_hash(work, session_id)
+        await work.run(SET_SESSION_PROFILE, work.key(session_id) | {"hash": profile_hash})
+        await forget(work, before_hash)
     name = patch.name if isinstance(patch.name, str) else None
     bindings: Bindings = {
         "renamed": patch.name is not UNSET,
@@ -104,22 +104,22 @@ async def update(
         "folded_name": casefolded(name),
         "profile": patch.profile if isinstance(patch.profile, str) else None,
     }
-    await change.run(change.statements.UPDATE_SESSION, change.key(session_id) | bindings)
+    await work.run(work.statements.UPDATE_SESSION, work.key(session_id) | bindings)
     if placement is not None:
-        await _set_context(change, session_id, placement)
-    return await read_session(change, session_id)
+        await _set_context(work, session_id, placement)
+    return await read_session(work, session_id)
 
 
-async def start(change: UnitOfWork, session_id: str, versions: Versions) -> Session:
+async def start(work: UnitOfWork, session_id: str, versions: Versions) -> Session:
     """Make a created session active."""
-    state = await change.state(session_id, versions)
+    state = await work.state(session_id, versions)
     if state.status != "created":
         raise SessionStatusConflict(session_id, "start", state.status)
-    return await _set_status(change, session_id, "active", max(state.updated_at, change.now))
+    return await _set_status(work, session_id, "active", max(state.updated_at, work.now))
 
 
 async def end(
-    change: UnitOfWork,
+    work: UnitOfWork,
     session_id: str,
     action: str,
     status: SessionStatus,
@@ -127,32 +127,32 @@ async def end(
     failure: Failure = _NO_FAILURE,
 ) -> Session:
     """End an active session."""
-    state = await change.state(session_id, versions)
+    state = await work.state(session_id, versions)
     if state.status != "active":
         raise SessionStatusConflict(session_id, action, state.status)
-    return await _set_status(change, session_id, status, max(state.updated_at, change.now), failure)
+    return await _set_status(work, session_id, status, max(state.updated_at, work.now), failure)
 
 
-async def resume(change: UnitOfWork, session_id: str, versions: Versions) -> Session:
+async def resume(work: UnitOfWork, session_id: str, versions: Versions) -> Session:
     """Make a session active, whatever it is."""
-    state = await change.state(session_id, versions)
-    return await _set_status(change, session_id, "active", later_than(state.updated_at, change.now))
+    state = await work.state(session_id, versions)
+    return await _set_status(work, session_id, "active", later_than(state.updated_at, work.now))
 
 
-async def delete(change: UnitOfWork, session_id: str, versions: Versions, most: int) -> int:
+async def delete(work: UnitOfWork, session_id: str, versions: Versions, most: int) -> int:
     """Delete a session and its first messages, `most` at most: how many. The others are left to be removed.
 
     That it was there is remembered for a week.
     """
-    await change.state(session_id, versions)
-    key = change.key(session_id)
-    profile_hash = await _profile_hash(change, session_id)
-    await change.run(change.statements.LEAVE_DIRECTORY, key)
-    await change.run(change.statements.DELETE_SESSION, key)
-    await forget(change, profile_hash)
-    await change.run(change.statements.INSERT_DELETION, key)
-    await change.run(change.statements.FORGET_DELETIONS, key | {"horizon": after(change.now, -DELETIONS_KEPT_SECONDS)})
-    return await remove_some(change.transaction, key, most)
+    await work.state(session_id, versions)
+    key = work.key(session_id)
+    profile_hash = await _profile_hash(work, session_id)
+    await work.run(work.statements.LEAVE_DIRECTORY, key)
+    await work.run(work.statements.DELETE_SESSION, key)
+    await forget(work, profile_hash)
+    await work.run(work.statements.INSERT_DELETION, key)
+    await work.run(work.statements.FORGET_DELETIONS, key | {"horizon": after(work.now, -DELETIONS_KEPT_SECONDS)})
+    return await remove_some(work.transaction, key, most)
 
 
 def session_of(session_id: str, row: Row | None) -> Session:
@@ -184,37 +184,37 @@ def session_of(session_id: str, row: Row | None) -> Session:
     )
 
 
-async def _profile_hash(change: UnitOfWork, session_id: str) -> str | None:
+async def _profile_hash(work: UnitOfWork, session_id: str) -> str | None:
     """The hash of what a session's profile was when the session got it; None if that is not known."""
-    row = await change.run(SESSION_PROFILE_HASH, change.key(session_id))
+    row = await work.run(SESSION_PROFILE_HASH, work.key(session_id))
     return None if row is None else row[0]
 
 
-async def _context(change: UnitOfWork, session_id: str) -> tuple[str, bool]:
+async def _context(work: UnitOfWork, session_id: str) -> tuple[str, bool]:
     """A session's context, and whether it is kept with the session itself."""
-    row = await change.run(change.statements.CONTEXT, change.key(session_id))
+    row = await work.run(work.statements.CONTEXT, work.key(session_id))
     if row is None:
         raise SessionNotFound(session_id)
     return row[0], bool(row[1])
 
 
-async def _set_context(change: UnitOfWork, session_id: str, context: Bindings) -> None:
-    bindings = change.key(session_id) | context
+async def _set_context(work: UnitOfWork, session_id: str, context: Bindings) -> None:
+    bindings = work.key(session_id) | context
     if bindings["long_context"] is None:
-        await change.run(change.statements.SET_CONTEXT, bindings)
+        await work.run(work.statements.SET_CONTEXT, bindings)
     else:
-        await _begin_detail(change, session_id)
-        await change.run(change.statements.SET_LONG_CONTEXT, bindings)
+        await _begin_detail(work, session_id)
+        await work.run(work.statements.SET_LONG_CONTEXT, bindings)
 
 
-async def _begin_detail(change: UnitOfWork, session_id: str) -> None:
+async def _begin_detail(work: UnitOfWork, session_id: str) -> None:
     """Keep a session's context with its details."""
-    await change.run(change.statements.BEGIN_DETAIL, change.key(session_id))
-    await change.run(change.statements.SET_CONTEXT, change.key(session_id) | {"context": None})
+    await work.run(work.statements.BEGIN_DETAIL, work.key(session_id))
+    await work.run(work.statements.SET_CONTEXT, work.key(session_id) | {"context": None})
 
 
 async def _set_status(
-    change: UnitOfWork, session_id: str, status: SessionStatus, updated_at: str, failure: Failure = _NO_FAILURE
+    work: UnitOfWork, session_id: str, status: SessionStatus, updated_at: str, failure: Failure = _NO_FAILURE
 ) -> Session:
     details = failure.error_details
     bindings: Bindings = {
@@ -224,16 +224,16 @@ async def _set_status(
         "error_message": msgspec.json.encode(failure.error_message).decode() if failure.error_message else None,
         "error_details": raw_text(details) if isinstance(details, Raw) else None,
     }
-    await change.run(change.statements.SET_STATUS, change.key(session_id) | bindings)
+    await work.run(work.statements.SET_STATUS, work.key(session_id) | bindings)
     if bindings["error_details"] is not None:
-        await _begin_detail(change, session_id)
-    await change.run(change.statements.SET_ERROR_DETAILS, change.key(session_id) | bindings)
-    return await read_session(change, session_id)
+        await _begin_detail(work, session_id)
+    await work.run(work.statements.SET_ERROR_DETAILS, work.key(session_id) | bindings)
+    return await read_session(work, session_id)
 
 
-async def read_session(change: UnitOfWork, session_id: str) -> Session:
-    """A session as it is in the change. Raises `SessionNotFound`."""
-    return session_of(session_id, await change.run(change.statements.SESSION, change.key(session_id)))
+async def read_session(work: UnitOfWork, session_id: str) -> Session:
+    """A session as the work sees it. Raises `SessionNotFound`."""
+    return session_of(session_id, await work.run(work.statements.SESSION, work.key(session_id)))
 
 
 def casefolded(name: str | None) -> str | None:

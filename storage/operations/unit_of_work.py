@@ -1,7 +1,12 @@
-"""One write: where it writes, and when."""
+"""One write: an operation is a function of a `UnitOfWork`, with arguments, and a coroutine.
 
-from collections.abc import Coroutine
-from typing import Any, Self
+Each backend runs it in a transaction, with `perform`: PostgreSQL in the event loop, where it waits for the server;
+SQLite in the thread that writes, where it waits for nothing and no loop takes part (see `run_sync` in sqlite/rows.py).
+So an operation awaits its unit of work, and nothing else. It may be run again if the transaction was undone.
+"""
+
+from collections.abc import Callable, Coroutine
+from typing import Any, Self, TypeVar, TypeVarTuple
 
 import msgspec
 
@@ -9,7 +14,11 @@ from ..model.errors import SessionNotFound, VersionMismatch
 from ..model.records import Versions
 from ..sql.ports import Bindings, Row, Transaction
 from ..sql.statements.sessions import Statements
+from ..values.clock import Clock
 from ..values.uuid7 import canonical_id
+
+Answer = TypeVar("Answer")
+Arguments = TypeVarTuple("Arguments")
 
 
 class SessionState(msgspec.Struct, frozen=True):
@@ -52,3 +61,17 @@ class UnitOfWork(msgspec.Struct, frozen=True):
     async def next(self) -> Self:
         """The same for another session: a revision of its own."""
         return msgspec.structs.replace(self, revision=await self.transaction.next_revision(self.workspace))
+
+
+async def perform(
+    transaction: Transaction,
+    statements: Statements,
+    clock: Clock,
+    workspace: str,
+    operation: Callable[[UnitOfWork, *Arguments], Coroutine[Any, Any, Answer]],
+    *arguments: *Arguments,
+) -> Answer:
+    """What `operation` returns, as a write of the workspace in `transaction`, under a new revision and at this time."""
+    # First: in PostgreSQL the workspace is locked by it, and times are in the order of revisions.
+    revision = await transaction.next_revision(workspace)
+    return await operation(UnitOfWork(transaction, statements, workspace, clock.now(), revision), *arguments)

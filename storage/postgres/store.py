@@ -5,14 +5,13 @@ import logging
 from collections import defaultdict
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import aclosing, contextmanager, nullcontext
-from typing import Any, TypeVar
+from typing import Any, TypeVar, TypeVarTuple
 
 import msgspec
 from msgspec import UNSET
 
 from ..backend.concurrency_limit import ConcurrencyLimit
 from ..backend.storage import TransactionalStorage
-from ..backend.transactions import Effect, Work
 from ..backend.write_check import WriteCheck
 from ..model.errors import NothingWritten, StorageUnavailable
 from ..model.records import (
@@ -30,8 +29,9 @@ from ..operations.expiry import Expiry
 from ..operations.messages import numbered
 from ..operations.recorded_answers import read_messages
 from ..operations.sessions import opened
+from ..operations.unit_of_work import UnitOfWork, perform
 from ..sql.dialect import Dialect
-from ..sql.ports import Bindings, Reader
+from ..sql.ports import Bindings, Reader, Transaction
 from ..sql.spool import FIRST_BLOCK_BYTES, listing
 from ..sql.temporary_files import TemporaryDisk
 from ..values.clock import Clock
@@ -62,6 +62,7 @@ MAX_SEARCHES = 4
 logger = logging.getLogger(__name__)
 
 Answer = TypeVar("Answer")
+Arguments = TypeVarTuple("Arguments")
 # The last sequence and its time, or the answer recorded before.
 Appended = tuple[int | None, str, bytes | None]
 
@@ -215,17 +216,24 @@ class PostgresStorage(TransactionalStorage):
         ):
             return await listing(records, self._disk)
 
-    async def _transact(self, work: Work[Answer]) -> Answer:
+    async def _transact(
+        self, operation: Callable[[Transaction, *Arguments], Coroutine[Any, Any, Answer]], *arguments: *Arguments
+    ) -> Answer:
         async with transaction(self._pool, self._tokenizer) as begun:
-            return await work(begun)
+            return await operation(begun, *arguments)
 
-    async def _change(self, workspace: str, effect: Effect[Answer]) -> Answer:
+    async def _change(
+        self,
+        workspace: str,
+        operation: Callable[[UnitOfWork, *Arguments], Coroutine[Any, Any, Answer]],
+        *arguments: *Arguments,
+    ) -> Answer:
         is_complete = False
         try:
             # One at a time waits for the workspace in the database; none of the others holds a connection meanwhile.
             async with self._turns[workspace]:
                 async with transaction(self._pool, self._tokenizer) as begun:
-                    answer = await self._begin(begun, workspace, effect)
+                    answer = await perform(begun, self.statements, self._clock, workspace, operation, *arguments)
                     is_complete = True
                 self._committed()
                 return answer

@@ -19,7 +19,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from queue import Empty, SimpleQueue
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, TypeVarTuple
 
 import apsw
 
@@ -29,6 +29,7 @@ from .connection import INTERRUPT_SECONDS, FileMoved, as_storage_error, has_move
 logger = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
+Arguments = TypeVarTuple("Arguments")
 
 MAX_WAITING = 4_096
 MAX_IN_A_GROUP = 256
@@ -52,13 +53,14 @@ class _Progress(Enum):
     DONE = auto()
 
 
-def _nothing(_connection: apsw.Connection) -> None:
+def _nothing(_connection: apsw.Connection, *_: object) -> None:
     return
 
 
 @dataclass(slots=True)
 class _Request(Generic[Result]):
-    work: Callable[[apsw.Connection], Result | None]
+    work: Callable[..., Result | None]
+    arguments: tuple[object, ...]
     answer: asyncio.Future[Result]
     result: Result | None = None
     error: Exception | None = None
@@ -74,6 +76,7 @@ class _Request(Generic[Result]):
                 self.is_cancelled = True
                 # Whatever it brought takes no more room.
                 self.work = _nothing
+                self.arguments = ()
         return self.is_cancelled
 
     def interrupt(self, connection: apsw.Connection) -> bool:
@@ -108,7 +111,7 @@ class _Request(Generic[Result]):
         before = connection.total_changes()
         self.result, self.error = None, None
         try:
-            self.result = self.work(connection)
+            self.result = self.work(connection, *self.arguments)
         except Exception as error:
             self.error = error
             # Some errors (a full disk, a failing one) have ended the whole transaction.
@@ -160,15 +163,15 @@ class Writer:
         self._thread = threading.Thread(target=self._run, name="amplifierd-writer", daemon=True)
         self._thread.start()
 
-    async def write(self, work: Callable[[apsw.Connection], Result]) -> Result:
-        """What `work` returns, once it is committed and on disk; what it raises, once it is undone.
+    async def write(self, work: Callable[[apsw.Connection, *Arguments], Result], *arguments: *Arguments) -> Result:
+        """What `work` of the connection returns, once it is committed and on disk; what it raises, once it is undone.
 
         It may be called twice, where another's failure undid the first time.
         Raises `StorageUnavailable` at once where `MAX_WAITING` requests wait already.
         """
         if self._queue.qsize() >= MAX_WAITING:
             raise StorageUnavailable(f"{MAX_WAITING} writes are waiting already", is_busy=True)
-        request: _Request[Result] = _Request(work, self._loop.create_future())
+        request: _Request[Result] = _Request(work, arguments, self._loop.create_future())
         self._queue.put(request)
         if 0 < self._wanted <= self._queue.qsize():
             self._gathered.set()

@@ -1,7 +1,7 @@
 """Statements on one SQLite connection, which wait for nothing but the file."""
 
-from collections.abc import Coroutine, Iterable
-from typing import Any, TypeVar
+from collections.abc import Callable, Coroutine, Iterable
+from typing import Any, TypeVar, TypeVarTuple
 
 import apsw
 import msgspec
@@ -18,12 +18,17 @@ from .search import statements as search_statements
 from .statements import SQLiteStatements
 
 Answer = TypeVar("Answer")
+Arguments = TypeVarTuple("Arguments")
 
 _encode = msgspec.json.Encoder().encode
 
 
 def run_sync(coroutine: Coroutine[Any, Any, Answer]) -> Answer:
-    """What a coroutine answers that waits for no other, here and now: no event loop takes part."""
+    """What a coroutine returns that never waits, computed here and now: no event loop takes part.
+
+    Operations are coroutines because on PostgreSQL each statement is awaited. On SQLite a statement returns at once,
+    so `await` never suspends, and the first step of the coroutine is its last: in the thread that writes or reads.
+    """
     try:
         coroutine.send(None)
     except StopIteration as end:
@@ -66,6 +71,15 @@ class ConnectionTransaction(ConnectionRows, Transaction):
     def __init__(self, connection: apsw.Connection, revisions: Revisions) -> None:
         super().__init__(connection)
         self._revisions = revisions
+
+    def run(
+        self,
+        _connection: apsw.Connection,
+        operation: Callable[[Transaction, *Arguments], Coroutine[Any, Any, Answer]],
+        *arguments: *Arguments,
+    ) -> Answer:
+        """What `operation` returns: the work that the writer does in its transaction."""
+        return run_sync(operation(self, *arguments))
 
     async def next_revision(self, workspace: str) -> int:
         return self._revisions.next(workspace)

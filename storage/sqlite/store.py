@@ -7,20 +7,20 @@ from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack, nullcontext
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, TypeVarTuple
 
 import apsw
 
 from ..backend.concurrency_limit import ConcurrencyLimit
 from ..backend.storage import TransactionalStorage
-from ..backend.transactions import Effect, Work
 from ..backend.write_check import WriteCheck
 from ..model.database_errors import DatabaseDamaged
 from ..model.errors import StorageUnavailable
 from ..model.records import Listing, SearchQuery
 from ..operations.expiry import Expiry
+from ..operations.unit_of_work import UnitOfWork, perform
 from ..sql.dialect import Dialect
-from ..sql.ports import Bindings, Reader
+from ..sql.ports import Bindings, Reader, Transaction
 from ..sql.temporary_files import TemporaryDisk
 from ..values.clock import Clock
 from .checkpointer import Checkpointer
@@ -42,6 +42,7 @@ from .statements import STEPS, SQLiteStatements
 logger = logging.getLogger(__name__)
 
 Answer = TypeVar("Answer")
+Arguments = TypeVarTuple("Arguments")
 
 # Of the threads that read, searches take so many at most.
 MAX_SEARCHES = 2
@@ -143,7 +144,7 @@ class SQLiteStorage(TransactionalStorage):
 
     async def search_messages(self, workspace: str, query: SearchQuery) -> Listing:
         while not await is_indexed(self._rows, workspace):
-            await self._writer.write(lambda connection: index_some(connection, workspace))
+            await self._writer.write(index_some, workspace)
         async with self._searches.slot():
             return await self._readers.work(lambda connection: search.find(connection, workspace, query))
 
@@ -184,12 +185,19 @@ class SQLiteStorage(TransactionalStorage):
     async def _read(self, read: Callable[[Reader], Coroutine[Any, Any, Answer]]) -> Answer:
         return await self._readers.work(lambda connection: run_sync(read(ConnectionRows(connection))))
 
-    async def _transact(self, work: Work[Answer]) -> Answer:
+    async def _transact(
+        self, operation: Callable[[Transaction, *Arguments], Coroutine[Any, Any, Answer]], *arguments: *Arguments
+    ) -> Answer:
         try:
-            return await self._writer.write(lambda _: run_sync(work(self._transaction)))
+            return await self._writer.write(self._transaction.run, operation, *arguments)
         except StorageUnavailable as error:
             self._write_check.refused(error)
             raise
 
-    def _change(self, workspace: str, effect: Effect[Answer]) -> Coroutine[Any, Any, Answer]:
-        return self._transact(lambda transaction: self._begin(transaction, workspace, effect))
+    def _change(
+        self,
+        workspace: str,
+        operation: Callable[[UnitOfWork, *Arguments], Coroutine[Any, Any, Answer]],
+        *arguments: *Arguments,
+    ) -> Coroutine[Any, Any, Answer]:
+        return self._transact(perform, self.statements, self._clock, workspace, operation, *arguments)

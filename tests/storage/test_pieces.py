@@ -96,12 +96,12 @@ def cut_after(storage: Storage, pieces: int, monkeypatch: pytest.MonkeyPatch) ->
     assert isinstance(storage, TransactionalStorage)
     paced, done = storage._paced, 0  # noqa: SLF001  # where a process may end
 
-    async def cut(piece: Any) -> Any:
+    async def cut(*piece: Any) -> Any:
         nonlocal done
         done += 1
         if done > pieces:
             raise StorageUnavailable("the process ends here")
-        return await paced(piece)
+        return await paced(*piece)
 
     monkeypatch.setattr(storage, "_paced", cut)
 
@@ -133,10 +133,10 @@ async def test_a_session_that_is_deleted_while_it_is_copied_has_no_fork(
     assert isinstance(storage, TransactionalStorage)
     paced = storage._paced  # noqa: SLF001  # between two pieces
 
-    async def delete_first(piece: Any) -> Any:
+    async def delete_first(*piece: Any) -> Any:
         monkeypatch.undo()
         await storage.delete_session(W, session_id)
-        return await paced(piece)
+        return await paced(*piece)
 
     monkeypatch.setattr(storage, "_paced", delete_first)
     with pytest.raises(SessionNotFound):

@@ -51,13 +51,13 @@ class CleanupCursor:
         """Count the next of them; False where there are none."""
         return self._pass(await self._next(rows, statements, SESSIONS_AT_ONCE))
 
-    async def delete(self, change: UnitOfWork) -> bool:
+    async def delete(self, work: UnitOfWork) -> bool:
         """The same, and delete them, each under a revision of its own."""
-        found = await self._next(change.transaction, change.statements, DELETED_AT_ONCE)
+        found = await self._next(work.transaction, work.statements, DELETED_AT_ONCE)
         left = removal.MESSAGES_AT_ONCE
         for _, session_id, _ in found:
-            left -= await sessions.delete(change, session_id, None, left)
-            change = await change.next()
+            left -= await sessions.delete(work, session_id, None, left)
+            work = await work.next()
         return self._pass(found)
 
     async def _next(self, rows: Rows, statements: Statements, most: int) -> list[Row]:

@@ -40,15 +40,15 @@ class Copy(Unfinished, frozen=True):
     requested_id: str = ""
 
     @classmethod
-    def of(cls, change: UnitOfWork, session_id: str, state: SessionState, last: int) -> Self:
+    def of(cls, work: UnitOfWork, session_id: str, state: SessionState, last: int) -> Self:
         """A fork that begins now."""
-        fork_id = new_session_id(change.now)
+        fork_id = new_session_id(work.now)
         return cls(
-            change.workspace,
+            work.workspace,
             canonical_id(session_id),
             state.created_revision,
             fork_id,
-            change.now,
+            work.now,
             last,
             requested_id=session_id,
         )
@@ -64,14 +64,14 @@ class Copy(Unfinished, frozen=True):
         return self.copied == self.last
 
 
-async def begin(change: UnitOfWork, session_id: str, how: Fork, versions: Versions) -> Session | Copy:
+async def begin(work: UnitOfWork, session_id: str, how: Fork, versions: Versions) -> Session | Copy:
     """Fork a session; a long one only as far as its first piece."""
-    state = await change.state(session_id, versions)
-    copy = Copy.of(change, session_id, state, _last(session_id, state, how))
-    copy = await _copy_piece(change.transaction, change.statements, copy)
+    state = await work.state(session_id, versions)
+    copy = Copy.of(work, session_id, state, _last(session_id, state, how))
+    copy = await _copy_piece(work.transaction, work.statements, copy)
     if copy.is_copied:
-        return await _open(change, how, copy)
-    await staging.begin(change.transaction, change.statements, copy.key, copy.fork_id)
+        return await _open(work, how, copy)
+    await staging.begin(work.transaction, work.statements, copy.key, copy.fork_id)
     return copy
 
 
@@ -81,20 +81,20 @@ async def go_on(transaction: Transaction, statements: Statements, copy: Copy) ->
     return await _copy_piece(transaction, statements, copy)
 
 
-async def finish(change: UnitOfWork, how: Fork, versions: Versions, copy: Copy) -> Session | Copy:
+async def finish(work: UnitOfWork, how: Fork, versions: Versions, copy: Copy) -> Session | Copy:
     """Open the fork, with the messages that have come meanwhile; if there are more than a piece it is still a copy."""
     session_id = copy.requested_id or copy.session_id
-    state = await change.state(session_id, versions)
+    state = await work.state(session_id, versions)
     if state.created_revision != copy.created_revision:
         raise SessionNotFound(session_id)
     copy = replace(copy, last=_last(session_id, state, how))
     if copy.last - copy.copied > removal.MESSAGES_AT_ONCE:
         return copy
-    copy = await _copy_piece(change.transaction, change.statements, copy)
+    copy = await _copy_piece(work.transaction, work.statements, copy)
     if not copy.is_copied:
         return copy
-    await staging.finish(change.transaction, copy.key, copy.fork_id)
-    return await _open(change, how, copy)
+    await staging.finish(work.transaction, copy.key, copy.fork_id)
+    return await _open(work, how, copy)
 
 
 def _last(session_id: str, state: SessionState, how: Fork) -> int:
@@ -128,8 +128,8 @@ def _with_usage(total: UsageSum | None, piece: list[Row]) -> UsageSum | None:
     return total
 
 
-async def _open(change: UnitOfWork, how: Fork, copy: Copy) -> Session:
-    bindings = change.key(copy.session_id) | {
+async def _open(work: UnitOfWork, how: Fork, copy: Copy) -> Session:
+    bindings = work.key(copy.session_id) | {
         "fork_id": copy.fork_id,
         "created_at": copy.created_at,
         "name": how.name,
@@ -138,9 +138,9 @@ async def _open(change: UnitOfWork, how: Fork, copy: Copy) -> Session:
         "tokens": min(copy.tokens, MAX_SAFE_INTEGER),
     }
     bindings |= NO_USAGE if copy.usage is None else copy.usage._asdict()
-    await change.run(change.statements.FORK_SESSION, bindings)
-    await change.run(change.statements.FORK_DETAIL, bindings)
-    forked = await read_session(change, copy.fork_id)
+    await work.run(work.statements.FORK_SESSION, bindings)
+    await work.run(work.statements.FORK_DETAIL, bindings)
+    forked = await read_session(work, copy.fork_id)
     directory: Bindings = {"amplified_dir": forked.amplified_dir, "created_at": forked.created_at}
-    await change.run(change.statements.USE_DIRECTORY, change.key(copy.fork_id) | directory)
+    await work.run(work.statements.USE_DIRECTORY, work.key(copy.fork_id) | directory)
     return forked

@@ -29,7 +29,7 @@ LEASE_SECONDS = 15
 # So many seconds between two pieces other processes have for their writes.
 PAUSE_SECONDS = 0.005
 
-Piece = Callable[[Transaction], Coroutine[Any, Any, bool]]
+Piece = Callable[[Transaction, Statements], Coroutine[Any, Any, bool]]
 
 
 async def next_piece(
@@ -80,13 +80,13 @@ async def remove_more(transaction: Transaction, statements: Statements, key: Bin
 class Removals:
     """Removes what is in `removal` in the background: when it is woken, and whenever a lease may have ended.
 
-    `is_due` tells whether there is something to remove; `do` runs a piece of work in a transaction of its own.
+    `is_due` tells whether there is something to remove; `do` runs a piece of work on them in a transaction of its own.
     """
 
     def __init__(
         self,
         is_due: Callable[[], Awaitable[bool]],
-        do: Callable[[Piece], Awaitable[bool]],
+        do: Callable[[Piece, Statements], Awaitable[bool]],
         statements: Statements,
     ) -> None:
         self._is_due = is_due
@@ -121,5 +121,5 @@ class Removals:
 
     async def _remove_all(self) -> None:
         while await self._is_due():
-            if not await self._do(lambda transaction: remove_next(transaction, self._statements)):
+            if not await self._do(remove_next, self._statements):
                 return

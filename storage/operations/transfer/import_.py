@@ -64,39 +64,39 @@ class Progress(msgspec.Struct, frozen=True):
 
 
 async def import_some(
-    change: UnitOfWork, upload: ImportStaging, on_conflict: OnConflict, before: Progress
+    work: UnitOfWork, upload: ImportStaging, on_conflict: OnConflict, before: Progress
 ) -> Progress | None:
     """Write the next sessions, or the next messages of a long one; None if there are no more."""
     upload.position = before.position
     if before.staged is not None:
         session_id, writer = before.staged
-        await staging.renew(change.transaction, change.statements, change.key(session_id), writer)
+        await staging.renew(work.transaction, work.statements, work.key(session_id), writer)
     now = replace(before, waits=False)
     end = before.position + removal.BYTES_AT_ONCE
     left = removal.MESSAGES_AT_ONCE
     while left > 0 and now.position < end and not now.waits:
         upload.position = now.position
         if now.incoming is None:
-            taken, work = await _take(change, upload, on_conflict, now, left)
+            taken, count = await _take(work, upload, on_conflict, now, left)
         else:
-            taken, work = await _write(change, upload, now, now.incoming, left)
-            change = await change.next()
+            taken, count = await _write(work, upload, now, now.incoming, left)
+            work = await work.next()
         if taken is None:
             return None if now.report == before.report and before.incoming is None else now
         now = taken
-        left -= work
-    return await _staged(change, now)
+        left -= count
+    return await _staged(work, now)
 
 
 async def _take(
-    change: UnitOfWork, upload: ImportStaging, on_conflict: OnConflict, now: Progress, most: int
+    work: UnitOfWork, upload: ImportStaging, on_conflict: OnConflict, now: Progress, most: int
 ) -> tuple[Progress | None, int]:
     """Begin the next session; how far the import is then, None if there is none, and how many messages that took."""
     taken = upload.take()
     if taken is None:
         return None, 0
     session, profile = taken
-    there = await change.run(change.statements.STATE, change.key(session.id)) is not None
+    there = await work.run(work.statements.STATE, work.key(session.id)) is not None
     if there and on_conflict == "fail":
         raise SessionExists(session.id)
     if there and on_conflict == "skip":
@@ -107,59 +107,59 @@ async def _take(
         # It came while the import was read.
         renamed = upload.renames.new_id(session)
     session = replace(session, id=renamed or session.id, parent_session_id=_parent(session, upload.renames))
-    if await change.run(IS_REMOVED, change.key(session.id)) is not None:
-        return await _make_room(change, session.id, now, most)
+    if await work.run(IS_REMOVED, work.key(session.id)) is not None:
+        return await _make_room(work, session.id, now, most)
     incoming = Incoming(session, profile, is_renamed=renamed is not None)
     return replace(now, position=upload.position, incoming=incoming), WORK_OF_A_SESSION
 
 
-async def _make_room(change: UnitOfWork, session_id: str, now: Progress, most: int) -> tuple[Progress, int]:
+async def _make_room(work: UnitOfWork, session_id: str, now: Progress, most: int) -> tuple[Progress, int]:
     """Remove messages of a session that had the id, before it is taken again."""
     seconds: Bindings = {"seconds": removal.LEASE_SECONDS}
-    if await change.run(change.statements.TAKE_REMOVAL, change.key(session_id) | seconds) is None:
+    if await work.run(work.statements.TAKE_REMOVAL, work.key(session_id) | seconds) is None:
         return replace(now, waits=True), 0
-    return now, 1 + await remove_some(change.transaction, change.key(session_id), most)
+    return now, 1 + await remove_some(work.transaction, work.key(session_id), most)
 
 
 async def _write(
-    change: UnitOfWork, upload: ImportStaging, now: Progress, incoming: Incoming, most: int
+    work: UnitOfWork, upload: ImportStaging, now: Progress, incoming: Incoming, most: int
 ) -> tuple[Progress, int]:
     """Write the next messages of a session, and the session with the last of them; how many messages that took."""
     messages = upload.messages(min(incoming.left, most), removal.BYTES_AT_ONCE)
     if not incoming.is_skipped:
-        await change.transaction.insert_messages(_key(change, incoming), messages)
+        await work.transaction.insert_messages(_key(work, incoming), messages)
     usage = usage_of(messages, incoming.usage)
     incoming = replace(incoming, passed=incoming.passed + len(messages), usage=usage)
     now = replace(now, position=upload.position, incoming=incoming)
     if incoming.left == 0:
-        report = _total(now.report, await _finish(change, incoming))
+        report = _total(now.report, await _finish(work, incoming))
         now = replace(now, incoming=None, report=report)
     return now, len(messages)
 
 
-async def _finish(change: UnitOfWork, incoming: Incoming) -> ImportReport:
+async def _finish(work: UnitOfWork, incoming: Incoming) -> ImportReport:
     if incoming.is_skipped:
         return ImportReport(skipped=1)
     if incoming.writer is not None:
-        await staging.finish(change.transaction, _key(change, incoming), incoming.writer)
+        await staging.finish(work.transaction, _key(work, incoming), incoming.writer)
     profile = incoming.profile
-    profile_hash = None if profile is None else await keep(change, _encode(profile).decode())
-    await _insert(change, incoming.session, profile_hash, incoming.usage)
+    profile_hash = None if profile is None else await keep(work, _encode(profile).decode())
+    await _insert(work, incoming.session, profile_hash, incoming.usage)
     return ImportReport(sessions=1, messages=incoming.session.message_count, renamed=int(incoming.is_renamed))
 
 
-async def _staged(change: UnitOfWork, now: Progress) -> Progress:
+async def _staged(work: UnitOfWork, now: Progress) -> Progress:
     """The same with a lease for the session that is on its way in."""
     incoming = now.incoming
     if incoming is None or incoming.is_skipped or incoming.writer is not None:
         return now
     writer = str(uuid4())
-    await staging.begin(change.transaction, change.statements, _key(change, incoming), writer)
+    await staging.begin(work.transaction, work.statements, _key(work, incoming), writer)
     return replace(now, incoming=replace(incoming, writer=writer))
 
 
-def _key(change: UnitOfWork, incoming: Incoming) -> Bindings:
-    return change.key(incoming.session.id)
+def _key(work: UnitOfWork, incoming: Incoming) -> Bindings:
+    return work.key(incoming.session.id)
 
 
 def _total(first: ImportReport, second: ImportReport) -> ImportReport:
@@ -178,7 +178,7 @@ def _parent(session: Session, renames: Renames) -> str | UnsetType:
     return parent if isinstance(parent, UnsetType) else renames.find(parent) or parent
 
 
-async def _insert(change: UnitOfWork, session: Session, profile_hash: str | None, usage: UsageSum | None) -> None:
+async def _insert(work: UnitOfWork, session: Session, profile_hash: str | None, usage: UsageSum | None) -> None:
     error_message = session.error_message
     error_details = raw_text(session.error_details) if isinstance(session.error_details, Raw) else None
     bindings: Bindings = {
@@ -187,14 +187,14 @@ async def _insert(change: UnitOfWork, session: Session, profile_hash: str | None
         if not isinstance(value, Raw | Usage)
     }
     bindings |= NO_USAGE if usage is None else usage._asdict()
-    bindings |= change.key(session.id) | {
+    bindings |= work.key(session.id) | {
         "profile_hash": profile_hash,
         "folded_name": casefolded(None if isinstance(session.name, UnsetType) else session.name),
         "error_message": None if error_message is UNSET else _encode(error_message).decode(),
         "error_details": error_details,
     }
     bindings |= context_columns(raw_text(session.context), is_detailed=error_details is not None)
-    await change.run(change.statements.IMPORT_SESSION, bindings)
+    await work.run(work.statements.IMPORT_SESSION, bindings)
     if bindings["long_context"] is not None:
-        await change.run(change.statements.INSERT_DETAIL, bindings)
-    await change.run(change.statements.USE_DIRECTORY, bindings)
+        await work.run(work.statements.INSERT_DETAIL, bindings)
+    await work.run(work.statements.USE_DIRECTORY, bindings)

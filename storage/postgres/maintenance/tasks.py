@@ -10,7 +10,7 @@ from ...backend.session_check import check_sessions, directory_finding, read_rec
 from ...model.database_errors import BackupsElsewhere
 from ...model.maintenance import Compacted, Contents, Finding, Maintenance, Progress, Restored
 from ...model.records import Message
-from ...operations.unit_of_work import UnitOfWork
+from ...operations.unit_of_work import UnitOfWork, perform
 from ...sql.ports import Bindings, Row
 from ...sql.statements.integrity import CONTENTS, DIRECTORY_TOTALS, PARTS, directory_uses
 from ...values.clock import Clock
@@ -94,12 +94,15 @@ class PostgresMaintenance(Maintenance):
         async with self._connection() as connection, connection.transaction():
             begun = ConnectionTransaction(connection, self._tokenizer)
             # From here on nobody else writes to the workspace.
-            revision = await begun.next_revision(finding.workspace)
-            change = UnitOfWork(begun, PostgresStatements(), finding.workspace, self._clock.now(), revision)
-            if finding.fault == "search":
-                await self._index(begun, change.key(finding.session_id))
-                return "Its messages were put into the search anew."
-            return await repair_session(change, finding)
+            return await perform(
+                begun, PostgresStatements(), self._clock, finding.workspace, self._repair, begun, finding
+            )
+
+    async def _repair(self, work: UnitOfWork, begun: ConnectionTransaction, finding: Finding) -> str | None:
+        if finding.fault == "search":
+            await self._index(begun, work.key(finding.session_id))
+            return "Its messages were put into the search anew."
+        return await repair_session(work, finding)
 
     async def contents(self) -> Contents:
         async with self._connection() as connection:

@@ -8,7 +8,7 @@ import apsw
 from ...backend.repair import repair_session
 from ...model.database_errors import DatabaseDamaged
 from ...model.maintenance import Finding
-from ...operations.unit_of_work import UnitOfWork
+from ...operations.unit_of_work import perform
 from ...values.clock import Clock
 from ..connection import connect_writer, transaction
 from ..revisions import Revisions
@@ -46,10 +46,8 @@ class Repairs:
             return "The search was built anew from all messages."
         with transaction(connection):
             revisions = Revisions(connection, self._clock)
-            revision = revisions.next(finding.workspace)
             begun = ConnectionTransaction(connection, revisions)
-            change = UnitOfWork(begun, SQLiteStatements(), finding.workspace, self._clock.now(), revision)
-            return await repair_session(change, finding)
+            return await perform(begun, SQLiteStatements(), self._clock, finding.workspace, repair_session, finding)
 
 
 def _rebuild_indexes(connection: apsw.Connection) -> str | None:
