@@ -9,7 +9,6 @@ from msgspec.structs import replace
 from ..model.errors import MessageInvalid, SequenceConflict, SessionEnded
 from ..model.part_records import MAX_COST, Usage, UsageSum, content_of
 from ..model.records import BatchMessage, Message, Messages, NewMessage, NewMessages, Versions
-from ..sql.ports import Bindings
 from ..sql.statements.parts import ADD_USAGE
 from ..values.json_text import MAX_SAFE_INTEGER
 from ..values.uuid7 import canonical_id
@@ -51,7 +50,7 @@ def _complete(new: AnyMessage, place: str) -> AnyMessage:
 
 def numbered(new: Sequence[BatchMessage], timestamp: str, last: int) -> list[Message]:
     """Messages that were appended together, the last of which got this sequence."""
-    return [_message(each, timestamp, sequence) for sequence, each in enumerate(new, last - len(new) + 1)]
+    return [message_of(each, timestamp, sequence) for sequence, each in enumerate(new, last - len(new) + 1)]
 
 
 def tokens_of(new: Sequence[BatchMessage]) -> int:
@@ -95,21 +94,13 @@ async def _count(work: UnitOfWork, session_id: str, new: Sequence[BatchMessage])
     counted = work.key(session_id) | {"count": len(new), "tokens": tokens_of(new), "most": MAX_SAFE_INTEGER}
     row = await work.run(work.statements.COUNT_MESSAGES, counted)
     if row is None:
-        await _start(work, session_id, counted)
-        row = await work.run(work.statements.COUNT_MESSAGES, counted)
-        assert row is not None, "A session that was started takes messages."
+        raise SessionEnded(session_id, (await work.state(session_id, None)).status)
     sequence, timestamp = row
     return sequence, timestamp
 
 
-async def _start(work: UnitOfWork, session_id: str, counted: Bindings) -> None:
-    status = (await work.state(session_id, None)).status
-    if status != "created":
-        raise SessionEnded(session_id, status)
-    await work.run(work.statements.START_WITH_MESSAGES, counted)
-
-
-def _message(new: BatchMessage, timestamp: str, sequence: int) -> Message:
+def message_of(new: BatchMessage, timestamp: str, sequence: int) -> Message:
+    """A message as it is once it is appended."""
     assert new.content is not None, "A message is complete before it is appended."
     return Message(
         new.role,

@@ -30,3 +30,8 @@ def _by_place(statement: str) -> tuple[str, list[str]]:
 
 def _storable_value(value: object) -> object:
     return storable(value) if isinstance(value, str) else value
+
+
+def with_expressions(statement: str, expressions: Mapping[str, str]) -> str:
+    """The statement with an expression in the place of each parameter, as a function has it."""
+    return _PARAMETER.sub(lambda found: expressions[found[1]], statement)

@@ -1,9 +1,9 @@
 """The schema, brought up to date by numbered SQL files; the table `schema_version` holds the last one applied."""
 
-from importlib.resources import files
-
-from ..model.database_errors import DatabaseMissing, DatabaseOutOfDate, DatabaseUnusable
+from ..model.database_errors import DatabaseMissing, DatabaseUnusable
+from ..sql import migrations
 from ..values.clock import DAY_SECONDS
+from .functions import functions, has_functions
 from .pool import SCHEMA, Connection
 from .pooler import refuse_another_schema
 
@@ -12,9 +12,14 @@ SECONDS = 7 * DAY_SECONDS
 # Any number would do that nobody else takes: "ampd" in ASCII.
 LOCK = 0x616D7064
 
+_DATABASE = "The database"
+
 
 async def migrate(connection: Connection, *, upgrade: bool, create: bool) -> None:
-    """Apply the scripts that the database lacks, all or none; of many programs that start at once one does it.
+    """Apply the scripts that the database lacks, and make the functions of this program, all or none.
+
+    Of many programs that start at once one does it. To functions that are missing nothing else is an obstacle: those of
+    older programs stay, which may go on.
 
     Raises `DatabaseUnusable` where its schema is newer than this program's, or older and it may not `upgrade` that,
     if there is none and it may not `create` it, and if the database is not UTF-8.
@@ -26,7 +31,7 @@ async def migrate(connection: Connection, *, upgrade: bool, create: bool) -> Non
     version = await _version(connection)
     if version:
         await refuse_another_schema(connection)
-    if version == len(scripts):
+    if version == len(scripts) and await has_functions(connection, SCHEMA):
         return
     if version == 0 and not create:
         raise DatabaseMissing("The database has no tables of amplifierd's")
@@ -37,32 +42,21 @@ async def migrate(connection: Connection, *, upgrade: bool, create: bool) -> Non
         await connection.execute("SET LOCAL lock_timeout = 0")
         await connection.execute("SELECT pg_advisory_xact_lock($1)", LOCK, timeout=SECONDS)
         version = await _version(connection)
-        _refuse_newer(version, len(scripts))
+        migrations.refuse_newer(version, len(scripts), _DATABASE)
         if version == 0:
             await _refuse_misplaced(connection)
             await connection.execute(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}")
             await refuse_another_schema(connection)
         for script in scripts[version:]:
             await connection.execute(script, timeout=SECONDS)
+        await connection.execute(functions())
         await connection.execute("DELETE FROM schema_version")
         await connection.execute("INSERT INTO schema_version VALUES ($1)", len(scripts))
 
 
 async def refuse_other(connection: Connection) -> None:
     """Raises `DatabaseUnusable` where the database has not the schema of this program, older or newer."""
-    version = await _version(connection)
-    latest = len(_scripts())
-    _refuse_newer(version, latest)
-    if version < latest:
-        raise DatabaseOutOfDate(version, latest)
-
-
-def _refuse_newer(version: int, latest: int) -> None:
-    if version > latest:
-        raise DatabaseUnusable(
-            f"The database has schema {version}, newer than this program's {latest}; "
-            "start the amplifierd that wrote it, or a later one."
-        )
+    migrations.refuse_other(await _version(connection), len(_scripts()), _DATABASE)
 
 
 _HAS_VERSION = """
@@ -104,6 +98,4 @@ async def _version(connection: Connection) -> int:
 
 
 def _scripts() -> list[str]:
-    folder = files(__package__) / "migrations"
-    names = sorted(entry.name for entry in folder.iterdir() if entry.name.endswith(".sql"))
-    return [(folder / name).read_text(encoding="utf-8") for name in names]
+    return migrations.numbered_scripts(str(__package__))

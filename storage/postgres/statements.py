@@ -3,6 +3,7 @@
 A list has one column: JSON in bytes.
 """
 
+from ..sql.statements.recorded_answers import RECORDED
 from ..sql.statements.removals import begin_writing, next_removal, renew_lease, take_removal
 from ..sql.statements.sessions import SESSION_EXISTS, Statements, profile_in_directory
 
@@ -95,10 +96,10 @@ FROM workspace
 WHERE workspace = :workspace
 """
 
-    # Sessions that arrived together (see the function in migrations/).
+    # Sessions that arrived together (see functions.sql).
     OPEN_SESSIONS = """
 SELECT opened_id, opened_profile
-FROM open_sessions(
+FROM open_sessions_v2(
     :workspace, :default_hash, :ids, :names, :folded_names, :profiles, :amplified_dirs, :lineages, :moments, :contexts,
     :long_contexts
 )
@@ -154,10 +155,10 @@ ORDER BY id
 LIMIT :most
 """  # noqa: S608  # of the text above
 
-    # Requests for messages that arrived together (see the function in migrations/).
+    # Requests for messages that arrived together (see functions.sql).
     APPEND_MESSAGES = """
 SELECT last_sequence, appended_at, convert_to(recorded_answer, 'UTF8')
-FROM append_messages_3(
+FROM append_messages_v4(
     :workspace, :now, :most, :session_ids, :counts, :tokens, :expected_sequences, :expected_versions,
     :keys, :fingerprints, :expiry,
     :requests, :places, :roles, :token_counts, :heads, :middles, :tails, :sizes, :texts, :vectors,
@@ -206,22 +207,10 @@ ORDER BY revision
 LIMIT :most
 """  # noqa: S608  # of the text above
 
-    RECORDED_ANSWER = """
+    RECORDED_ANSWER = f"""
 SELECT fingerprint, convert_to(answer, 'UTF8'), session_id
-FROM idempotency
-WHERE workspace = :workspace
-    AND key = :key
-    AND expires_at > :now
-    AND (
-        session_id IS NULL
-        OR EXISTS (
-            SELECT
-            FROM session
-            WHERE session.workspace = idempotency.workspace
-                AND session.id = idempotency.session_id
-        )
-    )
-"""
+FROM {RECORDED}
+"""  # noqa: S608  # of the text above
 
     OLD_SESSIONS = """
 SELECT updated_at, id, message_count

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from importlib.resources import files
 
 import apsw
 
 from ..model.database_errors import DatabaseOutOfDate, DatabaseUnusable
+from ..sql import migrations
 from .connection import switch_to_wal, transaction
 
 # "ampd" in ASCII tells our files from other programs' (https://www.sqlite.org/fileformat2.html#application_id).
@@ -72,11 +72,7 @@ def _alone(connection: apsw.Connection, path: str) -> Iterator[None]:
 def refuse_newer(connection: apsw.Connection, path: str) -> int:
     """The schema of the database. Raises `DatabaseUnusable` where it is newer than this program's."""
     version: int = connection.pragma("user_version")
-    if version > latest():
-        raise DatabaseUnusable(
-            f"The database {path} has schema {version}, newer than this program's {latest()}; "
-            "start the amplifierd that wrote it, or a later one."
-        )
+    migrations.refuse_newer(version, latest(), f"The database {path}")
     return version
 
 
@@ -100,6 +96,4 @@ FROM pragma_application_id
 
 
 def _scripts() -> list[str]:
-    folder = files(__package__) / "migrations"
-    names = sorted(entry.name for entry in folder.iterdir() if entry.name.endswith(".sql"))
-    return [(folder / name).read_text(encoding="utf-8") for name in names]
+    return migrations.numbered_scripts(str(__package__))

@@ -3,6 +3,7 @@
 A list has one column: JSON in a BLOB.
 """
 
+from ..sql.statements.recorded_answers import RECORDED
 from ..sql.statements.removals import begin_writing, next_removal, renew_lease, take_removal
 from ..sql.statements.sessions import SESSION_EXISTS, Statements, profile_in_directory
 
@@ -127,22 +128,10 @@ ORDER BY revision
 LIMIT :most
 """
 
-    RECORDED_ANSWER = """
+    RECORDED_ANSWER = f"""
 SELECT fingerprint, CAST(answer AS BLOB), session_id
-FROM idempotency
-WHERE workspace = :workspace
-    AND key = :key
-    AND expires_at > :now
-    AND (
-        session_id IS NULL
-        OR EXISTS (
-            SELECT 1
-            FROM session
-            WHERE session.workspace = idempotency.workspace
-                AND session.id = idempotency.session_id
-        )
-    )
-"""
+FROM {RECORDED}
+"""  # noqa: S608  # of the text above
 
     OLD_SESSIONS = """
 SELECT updated_at, id, message_count

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import msgspec
-from msgspec import UNSET, Raw, UnsetType
+from msgspec import Raw, UnsetType
 
 from ...model.part_records import MAX_COST, Usage, calls_of
 from ...model.records import BatchMessage, IdempotentRequest, Versions
-from ...operations.messages import tokens_of, usage_of
+from ...operations.messages import message_of, tokens_of, usage_of
 from ...values.clock import after
 from ...values.json_text import MAX_SAFE_INTEGER
 from ..binding import storable
@@ -50,8 +50,7 @@ def columns(
     new = [message for request in requests for message in request.messages]
     words = [tokenizer.words(message.content or "", message.parts) for message in new]
     sums = [usage_of(request.messages) for request in requests]
-    usages = [_usage(message) for message in new]
-    pieces = [_pieces(message, usage) for message, usage in zip(new, usages, strict=True)]
+    pieces = [_pieces(message) for message in new]
     return {
         "workspace": workspace,
         "now": moment,
@@ -74,7 +73,7 @@ def columns(
         "sizes": [each.size for each in words],
         "texts": [each.text for each in words],
         "vectors": [each.vector for each in words],
-        "usages": usages,
+        "usages": [_usage(message) for message in new],
         "input_sums": [each and each.input_tokens for each in sums],
         "output_sums": [each and each.output_tokens for each in sums],
         "cached_sums": [each and each.cached_tokens for each in sums],
@@ -110,16 +109,10 @@ def _usage(message: BatchMessage) -> str | None:
     return None if isinstance(message.usage, UnsetType) else _encode(Usage.of(message.usage)).decode()
 
 
-def _pieces(new: BatchMessage, usage: str | None) -> tuple[str, str, str]:
-    """The record of a message with this usage, but for its time and its sequence, which the database knows."""
-    content = _encode(new.content).decode()
-    agent = "" if new.agent is None else f',"agent":{_encode(new.agent).decode()}'
-    tokens = "" if new.token_count is None else f',"tokenCount":{new.token_count}'
-    parts = f',"parts":{bytes(new.parts).decode()}' if isinstance(new.parts, Raw) else ""
-    model = "" if new.model is UNSET else f',"model":{_encode(new.model).decode()}'
-    took = "" if usage is None else f',"usage":{usage}'
-    return (
-        f'{{"role":"{new.role}","content":{content},"timestamp":"',
-        f'","metadata":{bytes(new.metadata).decode()},"sequence":',
-        f"{agent}{tokens}{parts}{model}{took}}}",
-    )
+def _pieces(new: BatchMessage) -> tuple[str, str, str]:
+    """A message's record but for its time and its sequence, which the database knows."""
+    record = _encode(message_of(new, "", 0))
+    # In a JSON string a quotation mark has a backslash before it, so this is not in the content.
+    time_at = record.index(b',"timestamp":"') + len(b',"timestamp":"')
+    sequence_at = time_at + len(b'","metadata":') + len(bytes(new.metadata)) + len(b',"sequence":')
+    return record[:time_at].decode(), record[time_at:sequence_at].decode(), record[sequence_at + 1 :].decode()

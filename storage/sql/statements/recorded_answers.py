@@ -2,6 +2,21 @@
 
 from .sessions import SESSION_EXISTS
 
+# What is recorded under a key, until it expires, or the session is gone that it is about.
+RECORDED = """idempotency
+WHERE workspace = :workspace
+    AND key = :key
+    AND expires_at > :now
+    AND (
+        session_id IS NULL
+        OR EXISTS (
+            SELECT 1
+            FROM session
+            WHERE session.workspace = idempotency.workspace
+                AND session.id = idempotency.session_id
+        )
+    )"""
+
 RECORD_ANSWER = """
 INSERT INTO idempotency (workspace, key, fingerprint, answer, expires_at, session_id)
 VALUES (:workspace, :key, :fingerprint, :answer, :expires_at, :session_id)

@@ -18,14 +18,13 @@ SELECT COALESCE(
 """
 
 
-def profile_in_directory(steps: str) -> str:
-    """The statement that finds the profile of a session that names none and is in a directory, where that is amplified.
+def inherited_profile(steps: str) -> str:
+    """The profile of a session that names none and is in a directory, as an expression.
 
     It is that of the directory or of the nearest ancestor that has one, else the active one, else the built-in one;
     `steps` is the session's :lineage (see `Dialect`).
     """
-    return f"""
-SELECT COALESCE(
+    return f"""COALESCE(
     (
         SELECT above.default_profile
         FROM {steps.format(":lineage")}
@@ -36,9 +35,15 @@ SELECT COALESCE(
         ORDER BY step.place
         LIMIT 1
     ),
-    (SELECT name FROM active_profile WHERE workspace = :workspace),
+    (SELECT active_profile.name FROM active_profile WHERE active_profile.workspace = :workspace),
     'default'
-)
+)"""  # noqa: S608  # of the texts above
+
+
+def profile_in_directory(steps: str) -> str:
+    """The statement that finds the `inherited_profile` of a session in a directory, if that is amplified."""
+    return f"""
+SELECT {inherited_profile(steps)}
 FROM directory
 WHERE workspace = :workspace
     AND relative_path = :amplified_dir
@@ -62,6 +67,22 @@ FROM {_DETAILED}"""
 
 # A time never goes back, though the clock may.
 _LATER = "CASE WHEN updated_at > :now THEN updated_at ELSE :now END"
+
+# Counts messages that a session takes; the first starts it, and is the version and sequence at which it changed. A sum
+# past what JSON carries stays at that.
+COUNT_MESSAGES = f"""UPDATE session
+SET message_count = message_count + :count,
+    token_usage = CASE WHEN token_usage + :tokens < :most THEN token_usage + :tokens ELSE :most END,
+    updated_at = {_LATER},
+    version = version + 1,
+    revision = :revision,
+    status = 'active',
+    started_at = CASE status WHEN 'created' THEN {_LATER} ELSE started_at END,
+    changed_version = CASE status WHEN 'created' THEN version + 1 ELSE changed_version END,
+    changed_sequence = CASE status WHEN 'created' THEN message_count + :count ELSE changed_sequence END
+WHERE workspace = :workspace
+    AND id = :id
+    AND status IN ('created', 'active')"""  # noqa: S608  # of the text above
 
 
 class Statements:
@@ -262,30 +283,10 @@ WHERE workspace = :workspace
     AND session_id = :id
 """
 
-    # A transcript's times never go back, though the clock may. A sum past what JSON carries stays at that.
     COUNT_MESSAGES = f"""
-UPDATE session
-SET message_count = message_count + :count,
-    token_usage = CASE WHEN token_usage + :tokens < :most THEN token_usage + :tokens ELSE :most END,
-    updated_at = {_LATER},
-    version = version + 1,
-    revision = :revision
-WHERE workspace = :workspace
-    AND id = :id
-    AND status = 'active'
+{COUNT_MESSAGES}
 RETURNING message_count, updated_at
-"""  # noqa: S608  # of the text above
-
-    # The first message does it, whose version and sequence these will be.
-    START_WITH_MESSAGES = f"""
-UPDATE session
-SET status = 'active',
-    started_at = {_LATER},
-    changed_version = version + 1,
-    changed_sequence = message_count + :count
-WHERE workspace = :workspace
-    AND id = :id
-"""  # noqa: S608  # of the text above
+"""
 
     MESSAGE_COUNT = """
 SELECT message_count

@@ -1,0 +1,59 @@
+"""The functions that the statements of PostgreSQL call (functions.sql), which a database gets when it lacks one."""
+
+import re
+from importlib.resources import files
+
+from ..sql.statements.parts import ADD_USAGE
+from ..sql.statements.recorded_answers import RECORDED
+from ..sql.statements.sessions import COUNT_MESSAGES, inherited_profile
+from .binding import with_expressions
+from .pool import Connection
+from .statements import STEPS
+
+_COUNT_MESSAGES = {
+    "workspace": "of_workspace",
+    "id": "session_ids[request]",
+    "count": "counts[request]",
+    "tokens": "tokens[request]",
+    "most": "most_tokens",
+    "now": "moment",
+    "revision": "before + request",
+}
+_ADD_USAGE = {
+    "workspace": "of_workspace",
+    "id": "session_ids[request]",
+    "input_tokens": "input_sums[request]",
+    "output_tokens": "output_sums[request]",
+    "cached_tokens": "cached_sums[request]",
+    "reasoning_tokens": "reasoning_sums[request]",
+    "cost": "costs[request]",
+    "currency": "currencies[request]",
+    "most": "most_tokens",
+    "most_cost": "most_cost",
+}
+_RECORDED = {"workspace": "of_workspace", "key": "keys[request]", "now": "moment"}
+_INHERITED_PROFILE = {"workspace": "of_workspace", "lineage": "new.lineage"}
+
+_KNOWN = """
+SELECT proname
+FROM pg_catalog.pg_proc
+WHERE pronamespace = (SELECT oid FROM pg_catalog.pg_namespace WHERE nspname = $1)
+    AND proname = ANY ($2)
+"""
+
+
+async def has_functions(connection: Connection, schema: str) -> bool:
+    """Whether every function of this program is in the schema."""
+    names = re.findall(r"^CREATE OR REPLACE FUNCTION (\w+)", functions(), re.MULTILINE)
+    return {str(name) for (name,) in await connection.fetch(_KNOWN, schema, names)} == {*names}
+
+
+def functions() -> str:
+    """The script that makes the functions, with the rules that they share with statements."""
+    script = (files(__package__) / "functions.sql").read_text(encoding="utf-8")
+    return (
+        script.replace("{count_messages}", with_expressions(COUNT_MESSAGES, _COUNT_MESSAGES))
+        .replace("{add_usage}", with_expressions(ADD_USAGE.strip(), _ADD_USAGE))
+        .replace("{recorded}", with_expressions(RECORDED, _RECORDED))
+        .replace("{inherited_profile}", with_expressions(inherited_profile(STEPS), _INHERITED_PROFILE))
+    )
