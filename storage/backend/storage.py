@@ -34,10 +34,9 @@ from ..operations import messages, sessions
 from ..operations.context_patch import MAX_PREPARATIONS, PatchedContext, patch_context
 from ..operations.events import event_feed
 from ..operations.expiry import ANSWERS_AT_ONCE, EXPIRED_WORKSPACE, FORGET_EXPIRED_ANSWERS
-from ..operations.message_pages import range_of_page
+from ..operations.message_pages import range_of_page, sequences
 from ..operations.session_pages import by_best_index, filtered_page, page
 from ..operations.unit_of_work import UnitOfWork
-from ..sql.message_range import sequences
 from ..sql.ports import Bindings, Transaction
 from ..sql.statements import message_lists
 from ..sql.statements.recorded_answers import EXPIRED_TEXT, FORGET_TEXTS

@@ -1,4 +1,4 @@
-"""Pages of the messages that pass filters: each looks at a bounded number of messages."""
+"""Which messages of a session a query means. Filtered pages look at a bounded number of messages."""
 
 from ..model.records import MessageQuery
 from ..sql.ports import Bindings, Reader
@@ -6,6 +6,21 @@ from ..sql.statements import message_lists
 
 # As many messages are looked at for one page.
 MAX_SCANNED = 10_000
+
+
+def sequences(message_count: int, query: MessageQuery) -> tuple[int, int]:
+    """The first and the last sequence of the messages that a query means, none if first > last.
+
+    Sequences have no gaps, so it is arithmetic. With a filter it is the range in which the messages are, without
+    regard to the limit.
+    """
+    first = 1 if query.after_sequence is None else query.after_sequence + 1
+    last = message_count if query.before_sequence is None else min(message_count, query.before_sequence - 1)
+    if query.limit is None or query.is_filtered:
+        return first, last
+    if query.from_end:
+        return max(first, last - query.limit + 1), last
+    return first, min(last, first + query.limit - 1)
 
 
 async def range_of_page(
