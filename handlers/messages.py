@@ -1,12 +1,11 @@
 """Messages: the transcripts of sessions."""
 
 from ..storage.model.interface import Storage
+from ..storage.model.queries import MessageOrder, MessageQuery
 from ..storage.model.records import (
     IdempotentRequest,
     Listing,
     Message,
-    MessageOrder,
-    MessageQuery,
     Messages,
     NewMessage,
     NewMessages,

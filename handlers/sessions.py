@@ -2,6 +2,7 @@
 
 from ..storage.model.interface import Storage
 from ..storage.model.profile_records import ProfileSettings
+from ..storage.model.queries import SessionQuery, SessionSort
 from ..storage.model.records import (
     CleanUp,
     CleanUpReport,
@@ -14,8 +15,6 @@ from ..storage.model.records import (
     Progressed,
     Session,
     SessionPatch,
-    SessionQuery,
-    SessionSort,
     SessionStatus,
     Versions,
 )

@@ -6,6 +6,7 @@ from datetime import datetime
 import msgspec
 
 from amplifierd.storage.model.errors import MessageNotFound, SessionNotFound, VersionMismatch
+from amplifierd.storage.model.queries import MessageQuery, SessionQuery
 from amplifierd.storage.model.records import (
     Event,
     EventKind,
@@ -13,9 +14,7 @@ from amplifierd.storage.model.records import (
     ExportLine,
     Lineage,
     Message,
-    MessageQuery,
     Session,
-    SessionQuery,
     SessionSummary,
     Versions,
 )

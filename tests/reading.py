@@ -5,7 +5,8 @@ from typing import TypeVar
 import msgspec
 
 from amplifierd.storage.model.interface import Storage
-from amplifierd.storage.model.records import Listing, Message, MessageQuery
+from amplifierd.storage.model.queries import MessageQuery
+from amplifierd.storage.model.records import Listing, Message
 
 Record = TypeVar("Record")
 

@@ -10,20 +10,19 @@ from msgspec.structs import replace
 import strategies
 from amplifierd.storage.model.directory_records import NewDirectory
 from amplifierd.storage.model.profile_records import NewProfile
+from amplifierd.storage.model.queries import MessageQuery, SessionQuery
 from amplifierd.storage.model.records import (
     BatchMessage,
     CleanUp,
     Failure,
     Fork,
     Message,
-    MessageQuery,
     NewMessage,
     NewMessages,
     NewSession,
     SearchHit,
     SearchQuery,
     SessionPatch,
-    SessionQuery,
     SessionSummary,
 )
 from exact_json import tree

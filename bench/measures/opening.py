@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 from amplifierd.storage import open_storage
-from amplifierd.storage.model.records import MessageQuery
+from amplifierd.storage.model.queries import MessageQuery
 
 from ..curve import Curve, Point
 from ..fill import fill

@@ -10,6 +10,7 @@ from msgspec import Raw
 
 from ..model.errors import MessageNotFound, SessionNotFound
 from ..model.interface import Storage
+from ..model.queries import MessageQuery, SessionQuery
 from ..model.records import (
     BatchMessage,
     Events,
@@ -18,14 +19,12 @@ from ..model.records import (
     Lineage,
     Listing,
     Message,
-    MessageQuery,
     Messages,
     NewMessage,
     NewMessages,
     NewSession,
     Session,
     SessionPatch,
-    SessionQuery,
     SessionSummary,
     Transcript,
     Versions,

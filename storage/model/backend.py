@@ -4,6 +4,7 @@ A package offers one by an entry point of the group `amplifierd.storage`: its na
 without arguments (https://packaging.python.org/specifications/entry-points/).
 """
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -11,12 +12,14 @@ from importlib.metadata import EntryPoint, PackageNotFoundError, distribution, e
 from pathlib import Path
 
 from ..values.clock import Clock
-from .database_errors import BackendBroken, BackendMissing, MaintenanceRefused
-from .database_url import without_password
+from .database_errors import BackendBroken, BackendMissing, DatabaseMissing, MaintenanceRefused
 from .interface import Storage
 from .maintenance import Maintenance
 
 GROUP = "amplifierd.storage"
+
+# Up to the last @ of the address: a password may have one that is not encoded.
+_PASSWORD = re.compile(r"(?<=://)([^/?#:@]*):[^/?#]*@")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +69,23 @@ def find_backend(url: str) -> Backend:
     except (ImportError, AttributeError) as error:
         raise BackendBroken(scheme, found.value, str(error)) from error
     return backend
+
+
+def without_password(url: str) -> str:
+    """The URL of a database without the password in it."""
+    return re.sub(r"([?&]password=)[^&#]*", r"\1…", _PASSWORD.sub(r"\1:…@", url))
+
+
+def refuse_itself(database: Path, file: Path) -> None:
+    """Raises `MaintenanceRefused` where what is to be written to a file would be written over the database."""
+    if file.exists() and database.exists() and file.samefile(database):
+        raise MaintenanceRefused(f"{file} is the database itself; name another file.")
+
+
+def refuse_absent(path: Path) -> None:
+    """Raises `DatabaseMissing` if there is no file."""
+    if not path.exists():
+        raise DatabaseMissing(f"There is no database at {path}")
 
 
 def _own() -> Iterable[EntryPoint]:

@@ -7,6 +7,7 @@ from typing import ClassVar, Literal, Self
 from .api_keys import Keys
 from .directory_interface import Directories
 from .profile_interface import Profiles
+from .queries import MessageQuery, SessionQuery
 from .records import (
     CleanUp,
     CleanUpReport,
@@ -19,7 +20,6 @@ from .records import (
     Lineage,
     Listing,
     Message,
-    MessageQuery,
     Messages,
     NewMessage,
     NewMessages,
@@ -29,7 +29,6 @@ from .records import (
     SearchQuery,
     Session,
     SessionPatch,
-    SessionQuery,
     Transcript,
     Versions,
     no_progress,

@@ -1,6 +1,6 @@
 """Which messages of a session a query means. Filtered pages look at a bounded number of messages."""
 
-from ..model.records import MessageQuery
+from ..model.queries import MessageQuery
 from ..sql.ports import Bindings, Reader
 from ..sql.statements import message_lists
 

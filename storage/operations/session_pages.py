@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import msgspec
 
-from ..model.records import Listing, SessionQuery, SessionSummary
+from ..model.queries import SessionQuery
+from ..model.records import Listing, SessionSummary
 from ..sql.cursors import encode
 from ..sql.ports import Reader
 from ..sql.statements.session_lists import Position, SessionList

@@ -3,9 +3,8 @@
 What else a URL may have is libpq's: https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNSTRING-URIS
 """
 
-from ..model.backend import Backend, StorageOptions
+from ..model.backend import Backend, StorageOptions, without_password
 from ..model.database_errors import DatabaseUrlInvalid
-from ..model.database_url import without_password
 from ..model.interface import Storage
 from ..model.maintenance import Maintenance
 

@@ -5,8 +5,8 @@ from contextlib import contextmanager
 
 import asyncpg
 
+from ..model.backend import without_password
 from ..model.database_errors import DatabaseDamaged, DatabaseUnusable
-from ..model.database_url import without_password
 from ..model.errors import StorageUnavailable
 
 # The classes and codes that say that the server can't now (https://www.postgresql.org/docs/current/errcodes-appendix.html):

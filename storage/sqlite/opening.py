@@ -6,6 +6,7 @@ from pathlib import Path
 
 import apsw
 
+from ..model.backend import refuse_absent
 from ..model.database_errors import (
     DatabaseFileDamaged,
     DatabaseFileInvalid,
@@ -13,7 +14,6 @@ from ..model.database_errors import (
     DatabaseOutOfDate,
     DatabaseUnusable,
 )
-from ..model.database_url import refuse_absent
 from .connection import connect_reader, connect_writer, has_moved, switch_to_wal
 from .files.database_files import OWN_MODE
 from .migrations import latest, migrate, refuse_another_program_s, refuse_newer

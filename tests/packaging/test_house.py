@@ -31,7 +31,7 @@ PROGRAM = [
 ]
 
 # What of the storage is seen from outside.
-HANDLERS_SEE = {"interface", "records", "profile_records", "directory_records", "errors"}
+HANDLERS_SEE = {"interface", "records", "queries", "profile_records", "directory_records", "errors"}
 CONTRACT_SEES = {("storage", "model", "records"), ("storage", "values", "json_text")}
 
 # Operations, options, headers and commands: what to do about an error is said where it was asked (`app`, `commands`).

@@ -11,7 +11,8 @@ from click.testing import CliRunner
 
 from amplifierd.commands import cli
 from amplifierd.storage import open_storage
-from amplifierd.storage.model.records import SessionQuery, SessionSummary
+from amplifierd.storage.model.queries import SessionQuery
+from amplifierd.storage.model.records import SessionSummary
 from daemon import Daemon
 from load import Load
 from reading import read, records

@@ -3,13 +3,13 @@
 import pytest
 
 from amplifierd.storage.model.interface import Storage
+from amplifierd.storage.model.queries import SessionQuery
 from amplifierd.storage.model.records import (
     BatchMessage,
     CleanUp,
     CleanUpReport,
     NewMessages,
     NewSession,
-    SessionQuery,
     SessionStatus,
     SessionSummary,
 )

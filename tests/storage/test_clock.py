@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from amplifierd.storage import open_storage
 from amplifierd.storage.model.interface import Storage
+from amplifierd.storage.model.queries import SessionQuery
 from amplifierd.storage.model.records import (
     BatchMessage,
     CleanUp,
@@ -19,7 +20,6 @@ from amplifierd.storage.model.records import (
     NewMessage,
     NewMessages,
     NewSession,
-    SessionQuery,
     SessionSummary,
 )
 from amplifierd.storage.values.clock import LAST_MOMENT, Clock, text_at

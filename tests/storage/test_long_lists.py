@@ -9,7 +9,8 @@ from amplifierd.storage import open_storage
 from amplifierd.storage.backend.storage import TransactionalStorage
 from amplifierd.storage.model.errors import SessionNotFound, StorageUnavailable
 from amplifierd.storage.model.interface import Storage
-from amplifierd.storage.model.records import Listing, Message, MessageQuery, NewMessage, NewSession
+from amplifierd.storage.model.queries import MessageQuery
+from amplifierd.storage.model.records import Listing, Message, NewMessage, NewSession
 from amplifierd.storage.sql.temporary_files import TemporaryDisk
 from amplifierd.storage.sqlite import checkpointer
 from exports import export_of, exported

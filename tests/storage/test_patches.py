@@ -21,15 +21,8 @@ from amplifierd.storage.model.errors import (
 )
 from amplifierd.storage.model.interface import Storage
 from amplifierd.storage.model.profile_records import NewProfile, ProfilePatch
-from amplifierd.storage.model.records import (
-    Failure,
-    Fork,
-    NewSession,
-    Session,
-    SessionPatch,
-    SessionQuery,
-    SessionSummary,
-)
+from amplifierd.storage.model.queries import SessionQuery
+from amplifierd.storage.model.records import Failure, Fork, NewSession, Session, SessionPatch, SessionSummary
 from amplifierd.storage.operations import context_patch
 from amplifierd.storage.operations.context_patch import MAX_UNPREPARED_BYTES, patch_context
 from amplifierd.storage.values.merge_patch import merge_patch

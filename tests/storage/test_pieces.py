@@ -11,18 +11,17 @@ from amplifierd.storage import open_maintenance, open_storage
 from amplifierd.storage.backend.storage import TransactionalStorage
 from amplifierd.storage.model.errors import MessageNotFound, SessionNotFound, StorageUnavailable
 from amplifierd.storage.model.interface import Storage
+from amplifierd.storage.model.queries import MessageQuery, SessionQuery
 from amplifierd.storage.model.records import (
     BatchMessage,
     CleanUp,
     Fork,
     IdempotentRequest,
     ImportReport,
-    MessageQuery,
     NewMessage,
     NewMessages,
     NewSession,
     SearchQuery,
-    SessionQuery,
     SessionSummary,
 )
 from amplifierd.storage.operations.bulk import removal

@@ -14,15 +14,8 @@ from amplifierd.storage import open_storage
 from amplifierd.storage.model.database_errors import DatabaseUnusable
 from amplifierd.storage.model.directory_records import NewDirectory
 from amplifierd.storage.model.profile_records import NewProfile
-from amplifierd.storage.model.records import (
-    BatchMessage,
-    IdempotentRequest,
-    MessageQuery,
-    NewMessage,
-    NewMessages,
-    NewSession,
-    SessionQuery,
-)
+from amplifierd.storage.model.queries import MessageQuery, SessionQuery
+from amplifierd.storage.model.records import BatchMessage, IdempotentRequest, NewMessage, NewMessages, NewSession
 from amplifierd.storage.postgres.binding import bound
 from amplifierd.storage.postgres.pool import connect
 from amplifierd.storage.postgres.search import statements as search_statements

@@ -8,19 +8,16 @@ import pytest
 
 from amplifierd.storage.model.errors import MessageNotFound, SessionNotFound
 from amplifierd.storage.model.interface import Storage
+from amplifierd.storage.model.queries import MessageOrder, MessageQuery, SessionQuery, SessionSort
 from amplifierd.storage.model.records import (
     BatchMessage,
     Fork,
     Message,
-    MessageOrder,
-    MessageQuery,
     NewMessage,
     NewMessages,
     NewSession,
     Role,
     Session,
-    SessionQuery,
-    SessionSort,
     SessionSummary,
 )
 from amplifierd.storage.operations import message_pages, session_pages

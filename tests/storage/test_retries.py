@@ -18,6 +18,7 @@ from amplifierd.storage.model.errors import (
     SessionStatusConflict,
 )
 from amplifierd.storage.model.interface import Storage
+from amplifierd.storage.model.queries import SessionQuery
 from amplifierd.storage.model.records import (
     BatchMessage,
     CleanUp,
@@ -29,7 +30,6 @@ from amplifierd.storage.model.records import (
     NewMessages,
     NewSession,
     Session,
-    SessionQuery,
     SessionSummary,
 )
 from amplifierd.storage.operations.bulk import removal

@@ -10,13 +10,13 @@ from msgspec.structs import replace
 
 from amplifierd.storage.model.errors import ImportInvalid, SessionNotFound
 from amplifierd.storage.model.interface import Storage
+from amplifierd.storage.model.queries import MessageQuery, SessionQuery, SessionSort
 from amplifierd.storage.model.records import (
     BatchMessage,
     ExportHeader,
     ExportLine,
     Failure,
     Fork,
-    MessageQuery,
     NewMessage,
     NewMessages,
     NewSession,
@@ -24,8 +24,6 @@ from amplifierd.storage.model.records import (
     SearchQuery,
     Session,
     SessionPatch,
-    SessionQuery,
-    SessionSort,
     SessionSummary,
 )
 from exports import export_of, exported

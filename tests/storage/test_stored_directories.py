@@ -33,7 +33,8 @@ from amplifierd.storage.model.errors import (
 )
 from amplifierd.storage.model.interface import Storage
 from amplifierd.storage.model.profile_records import NewProfile
-from amplifierd.storage.model.records import Fork, NewSession, SessionQuery, SessionSummary
+from amplifierd.storage.model.queries import SessionQuery
+from amplifierd.storage.model.records import Fork, NewSession, SessionSummary
 from reading import records
 
 W = "default"

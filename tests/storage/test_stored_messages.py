@@ -8,7 +8,8 @@ from msgspec import Raw
 
 from amplifierd.storage.model.errors import SessionNotFound
 from amplifierd.storage.model.interface import Storage
-from amplifierd.storage.model.records import Message, MessageQuery, NewMessage, NewSession, Role
+from amplifierd.storage.model.queries import MessageQuery
+from amplifierd.storage.model.records import Message, NewMessage, NewSession, Role
 from reading import read, records
 
 W = "default"

@@ -13,13 +13,13 @@ from amplifierd.storage import open_maintenance, open_storage
 from amplifierd.storage.model.errors import ImportInvalid, MessageInvalid
 from amplifierd.storage.model.interface import Storage
 from amplifierd.storage.model.part_records import NewUsage, Usage
+from amplifierd.storage.model.queries import MessageQuery
 from amplifierd.storage.model.records import (
     BatchMessage,
     ExportLine,
     Fork,
     IdempotentRequest,
     Message,
-    MessageQuery,
     NewMessage,
     NewMessages,
     NewSession,

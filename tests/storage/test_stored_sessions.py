@@ -8,7 +8,8 @@ from msgspec import Raw
 
 from amplifierd.storage.model.errors import SessionNotFound
 from amplifierd.storage.model.interface import Storage
-from amplifierd.storage.model.records import MessageQuery, NewMessage, NewSession, SessionQuery, SessionSummary
+from amplifierd.storage.model.queries import MessageQuery, SessionQuery
+from amplifierd.storage.model.records import NewMessage, NewSession, SessionSummary
 from contexts import create_session
 from reading import read, records
 

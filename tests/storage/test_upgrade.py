@@ -12,7 +12,8 @@ from amplifierd.storage.backend.storage import TransactionalStorage
 from amplifierd.storage.model.database_errors import DatabaseOutOfDate, DatabaseUnusable
 from amplifierd.storage.model.errors import SessionProfileUnknown
 from amplifierd.storage.model.interface import Storage
-from amplifierd.storage.model.records import NewMessage, SessionQuery, SessionSummary
+from amplifierd.storage.model.queries import SessionQuery
+from amplifierd.storage.model.records import NewMessage, SessionSummary
 from amplifierd.storage.postgres import migrations as postgres_migrations
 from amplifierd.storage.postgres.pool import connect
 from amplifierd.storage.sqlite import migrations as sqlite_migrations

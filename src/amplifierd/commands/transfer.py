@@ -8,7 +8,7 @@ import click
 
 from ..settings import CONTRACT
 from ..storage import open_existing, open_storage, path_of
-from ..storage.model.database_url import refuse_itself
+from ..storage.model.backend import refuse_itself
 from ..storage.model.records import ENDED, CleanUp, OnConflict, SessionStatus
 from ..storage.values.clock import DAY_SECONDS
 from .options import FROM_ENVIRONMENT, database, may_create, sentences, workspace

@@ -21,8 +21,8 @@ from ..app import create_app, sync_markers
 from ..contract import Readiness
 from ..settings import Settings
 from ..storage import open_existing, open_storage, path_of
+from ..storage.model.backend import without_password
 from ..storage.model.database_errors import DatabaseMissing, DatabaseOutOfDate, DatabaseUnusable
-from ..storage.model.database_url import without_password
 from ..storage.model.interface import Storage
 from .data_path import check_data_path, refuse_unwritable
 from .ephemeral import ephemeral, forget, limit_life, say_where

@@ -2,7 +2,7 @@
 
 from functools import cache
 
-from ...model.records import MessageOrder, MessageQuery
+from ...model.queries import MessageOrder, MessageQuery
 from ..dialect import Dialect
 from .sessions import SESSION_EXISTS
 

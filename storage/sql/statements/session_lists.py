@@ -4,7 +4,8 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from ...model.directory_path import ROOT, normalize_or_keep
-from ...model.records import SessionQuery, SessionSort, SessionSummary
+from ...model.queries import SessionQuery, SessionSort
+from ...model.records import SessionSummary
 from ...values.clock import FIRST_MOMENT, LAST_MOMENT, in_utc
 from ...values.uuid7 import canonical_id
 from ..cursors import decode

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import apsw
 
+from ...model.backend import refuse_itself
 from ...model.database_errors import DatabaseDamaged, DatabaseUnusable, FileExists, MaintenanceRefused
-from ...model.database_url import refuse_itself
 from ...model.maintenance import Contents, Progress, Restored
 from ...sql.statements.integrity import CONTENTS
 from ..files.database_files import close_log, part_of, put, unused
