@@ -52,6 +52,7 @@ async def list_messages(
     after_sequence: int | None,
     before_sequence: int | None,
     role: Role | None,
+    id_: str | None,
     order: MessageOrder,
     open_calls: bool,
     *,
@@ -59,7 +60,7 @@ async def list_messages(
     workspace: str,
 ) -> Transcript:
     """The requested messages."""
-    query = MessageQuery(limit, after_sequence, before_sequence, role, order, open_calls)
+    query = MessageQuery(limit, after_sequence, before_sequence, role, order, open_calls, id_)
     return await storage.list_messages(workspace, session_id, query)
 
 

@@ -44,6 +44,8 @@ def name_what_is_there(operation: str, body: dict[str, Any]) -> None:
     """Name profiles and directories that there are: made-up ones are 404, and lead nowhere."""
     if operation == "POST /sessions":
         body |= {"profile": "default", "amplified_dir": "."}
+        if "id" in body:
+            body["id"] = str(uuid4())
         # A session's modules have names, which no schema of a patch can ask for.
         overrides = body.get("settings_overrides")
         if isinstance(overrides, dict):
@@ -60,7 +62,12 @@ def name_what_is_there(operation: str, body: dict[str, Any]) -> None:
 
 
 def agree(message: Any) -> None:
-    """Give a message a content, or parts in its place: what both say has to be the same, which no schema tells."""
+    """Give a message a content, or parts in its place: what both say has to be the same, which no schema tells.
+
+    An id that it has becomes one that no other message has.
+    """
+    if isinstance(message, dict) and isinstance(message.get("id"), str):
+        message["id"] = f"{message['id'][:150]}{uuid4()}"
     if isinstance(message, dict) and "parts" in message:
         message.pop("content", None)
     elif isinstance(message, dict):

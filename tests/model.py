@@ -13,9 +13,11 @@ from msgspec.structs import asdict, replace
 from amplifierd.storage.model.errors import (
     ContextTooLarge,
     IdempotencyKeyReused,
+    MessageIdInUse,
     SequenceConflict,
     SessionEnded,
     SessionExists,
+    SessionIdInUse,
     SessionStatusConflict,
     TooFewMessages,
 )
@@ -41,8 +43,8 @@ from amplifierd.storage.model.records import (
 )
 from exact_json import merged, text_of, tree
 from exports import Transcripts, transcripts
-from model_parts import parts_of, usage, usage_sums
-from model_reading import Conversation, Conversations
+from model_parts import OWN_TIMES, parts_of, usage, usage_sums
+from model_reading import Conversation, Conversations, summary
 
 MAX_TOKENS = 2**53 - 1
 MAX_MEMBERS = 1_024
@@ -51,12 +53,16 @@ MAX_NAMED = 1_000
 
 @dataclass(frozen=True)
 class Outcome:
-    """What the storage answered, and between which times; `stored` is what the workspace holds then, by id."""
+    """What the storage answered, and between which times; `stored` is what the workspace holds then, by id.
+
+    `updated_at` is that of a session that got messages.
+    """
 
     answer: Any
     began: str
     ended: str
     stored: Transcripts = field(default_factory=dict)
+    updated_at: str = ""
 
     def moment(self, moment: str, previous: str = "") -> str:
         """A time that the storage gave: that of its clock, but never before the one before."""
@@ -86,14 +92,16 @@ class Workspace(Conversations):
         return answer
 
     def create_session(self, new: NewSession, told: Outcome) -> Session:
-        created = told.moment(told.answer.created_at)
+        if new.id is not None and new.id.lower() in self.conversations:
+            raise SessionIdInUse(summary(self.conversations[new.id.lower()].session))
+        created = told.moment(told.answer.updated_at)
         session = Session(
-            id=told.answer.id,
+            id=told.answer.id if new.id is None else new.id.lower(),
             status="created",
             profile=new.profile or "default",
             context=new.context,
             amplified_dir=new.amplified_dir,
-            created_at=created,
+            created_at=created if new.created_at is None else OWN_TIMES[new.created_at],
             updated_at=created,
             message_count=0,
             token_usage=0,
@@ -258,10 +266,13 @@ class Workspace(Conversations):
         last = len(conversation.messages)
         if expected not in (None, last + 1):
             raise SequenceConflict(session_id, expected, last + 1)
+        there = {message.id: message.sequence for message in conversation.messages if message.id is not UNSET}
+        taken = next((it.id for it in new if it.id in there), None)
+        if taken is not None:
+            raise MessageIdInUse(session_id, taken, there[taken])
         if session.status not in ("created", "active"):
             raise SessionEnded(session_id, session.status)
-        answered = told.answer.messages[0] if isinstance(told.answer, Messages) else told.answer
-        moment = told.moment(answered.timestamp, session.updated_at)
+        moment = told.moment(told.updated_at, session.updated_at)
         messages = [_message(it, moment, sequence) for sequence, it in enumerate(new, last + 1)]
         starts = session.status == "created"
         conversation.messages = [*conversation.messages, *messages]
@@ -300,7 +311,7 @@ def _message(new: BatchMessage, timestamp: str, sequence: int) -> Message:
     return Message(
         role=new.role,
         content=_content(new),
-        timestamp=timestamp,
+        timestamp=timestamp if isinstance(new.timestamp, UnsetType) else OWN_TIMES[new.timestamp],
         metadata=new.metadata,
         sequence=sequence,
         agent=UNSET if new.agent is None else new.agent,
@@ -308,6 +319,7 @@ def _message(new: BatchMessage, timestamp: str, sequence: int) -> Message:
         parts=new.parts,
         model=new.model,
         usage=UNSET if isinstance(new.usage, UnsetType) else usage(new.usage),
+        id=new.id,
     )
 
 

@@ -112,7 +112,7 @@ class Comparison(RuleBasedStateMachine):
         answered = self.outcome(lambda: self._ask(change, once))
         if isinstance(answered, Session) and answered.id not in self._ids:
             self._ids.append(answered.id)
-        told = Outcome(answered, began, self._clock.now(), self._stored(change))
+        told = Outcome(answered, began, self._clock.now(), self._stored(change), self._updated_at(change, answered))
         arguments = (*change.arguments, change.versions) if change.conditional else change.arguments
         expected = outcome_of(lambda: model.change(change.name, arguments, change.once, told))
         agree(plain(answered), plain(expected))
@@ -217,6 +217,13 @@ class Comparison(RuleBasedStateMachine):
         )
         return answer
 
+    def _updated_at(self, change: Change, answered: object) -> str:
+        """When a session was updated that got messages: these may have times of their own."""
+        if not change.name.startswith("append") or isinstance(answered, Refusal):
+            return ""
+        session_id: str = change.arguments[0]
+        return self.run(self._storage.get_session(self._names[change.workspace], session_id)).updated_at
+
     def _stored(self, change: Change) -> Transcripts:
         if change.name != "import_sessions":
             return {}
@@ -229,7 +236,7 @@ class Refusal:
 
     kind: type[StorageError]
     sentence: str
-    members: tuple[tuple[str, int], ...]
+    members: tuple[tuple[str, object], ...]
 
 
 def refusal(error: StorageError) -> Refusal:

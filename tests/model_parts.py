@@ -11,6 +11,14 @@ from msgspec.structs import replace
 from amplifierd.storage.model.part_records import NewUsage, Usage
 from amplifierd.storage.model.records import Message, SearchScope
 
+# Times as clients send them, and as they are stored.
+OWN_TIMES = {
+    "2023-03-01T10:00:00+01:00": "2023-03-01T09:00:00.000000Z",
+    "2016-12-31t23:59:60.25z": "2016-12-31T23:59:59.999999Z",
+    "2031-05-06T07:08:09.123456789Z": "2031-05-06T07:08:09.123456Z",
+    "9999-12-31T23:59:59-23:59": "9999-12-31T23:59:59.999999Z",
+}
+
 TOKENS = ("input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens")
 MOST_TOKENS = 2**53 - 1
 

@@ -82,7 +82,9 @@ class Conversations:
         messages = [
             message
             for message in self.find(session_id).messages
-            if after < message.sequence < before and query.role in (None, message.role)
+            if after < message.sequence < before
+            and query.role in (None, message.role)
+            and query.id in (None, message.id)
         ]
         if query.open_calls:
             waiting = open_calls(self.find(session_id).messages)

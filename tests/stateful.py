@@ -199,6 +199,7 @@ class History(Comparison):
             role=st.none() | strategies.ROLES,
             order=st.sampled_from(["asc", "desc"]),
             open_calls=st.booleans(),
+            id=st.none() | st.none() | strategies.MESSAGE_IDS,
         ),
     )
     def list_messages(self, place: int, number: int, query: MessageQuery) -> None:

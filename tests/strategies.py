@@ -16,6 +16,7 @@ from amplifierd.storage.model.records import (
     NewSession,
     SessionPatch,
 )
+from model_parts import OWN_TIMES
 from model_search import Term
 
 ROLES = st.sampled_from(["user", "assistant", "system", "developer", "tool"])
@@ -69,10 +70,19 @@ OBJECTS = (
     | st.just(1_022).map(lambda many: {f"k{number}": "7" * 30 for number in range(many)})
 ).map(lambda members: Raw(_object(members).encode()))
 
+SESSION_IDS = ["2489e9ad-2ee2-8e00-8ec9-32d5f69181c0", "FFFFFFFF-FFFF-FFFF-FFFF-FFFFFFFFFFFF"]
+MESSAGE_IDS = st.sampled_from(["m-1", "é", "x" * 200])
+OWN_MOMENTS = st.sampled_from([*OWN_TIMES])
 SEQUENCES = st.none() | st.integers(0, 6)
 TOKENS = st.none() | st.sampled_from([0, 7, 2**53 - 1])
 NEW_SESSIONS = st.builds(
-    NewSession, profile=st.none() | PROFILES, context=OBJECTS, amplified_dir=DIRECTORIES, name=st.none() | NAMES
+    NewSession,
+    profile=st.none() | PROFILES,
+    context=OBJECTS,
+    amplified_dir=DIRECTORIES,
+    name=st.none() | NAMES,
+    id=st.none() | st.none() | st.sampled_from(SESSION_IDS),
+    created_at=st.none() | st.none() | OWN_MOMENTS,
 )
 PATCHES = st.builds(
     SessionPatch,
@@ -121,10 +131,14 @@ _FIELDS = {
     "token_count": TOKENS,
     "model": st.just(UNSET) | NAMES,
     "usage": st.just(UNSET) | USAGES,
+    "id": st.just(UNSET) | st.just(UNSET) | MESSAGE_IDS,
+    "timestamp": st.just(UNSET) | st.just(UNSET) | OWN_MOMENTS,
 }
 MESSAGES = st.builds(BatchMessage, content=TEXTS, **_FIELDS) | st.builds(BatchMessage, parts=PARTS, **_FIELDS)
 ONE = st.builds(NewMessage, content=TEXTS, **_FIELDS) | st.builds(NewMessage, parts=PARTS, **_FIELDS)
-MANY_MESSAGES = st.builds(NewMessages, messages=st.lists(MESSAGES, min_size=1, max_size=5))
+MANY_MESSAGES = st.builds(
+    NewMessages, messages=st.lists(MESSAGES, min_size=1, max_size=5, unique_by=lambda it: it.id or id(it))
+)
 CLEAN_UPS = st.builds(
     CleanUp,
     older_than_days=st.sampled_from([40, 40, 1, 36_500, 0]),

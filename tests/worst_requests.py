@@ -170,6 +170,15 @@ def _deep_merge_patches(data: Data) -> Ask:
     return Ask("PATCH", f"/sessions/{data.session()}", text.encode(), _JSON)
 
 
+def _known_ids(data: Data) -> Ask:
+    session_id = data.session()
+    messages = [{"content": "", "id": f"{number:0200}"} for number in range(1_000)]
+    data.append_batch(session_id, messages)
+    # The last of them is the one that is there.
+    again = [{**message, "id": f"-{message['id'][1:]}"} for message in messages[:-1]]
+    return _json("POST", f"/sessions/{session_id}/messages/batch", {"messages": [*again, messages[-1]]})
+
+
 def _many_parts(data: Data) -> Ask:
     parts = [{"type": "text", "text": ""}] * 100_000
     return _json("POST", f"/sessions/{data.session()}/messages", {"parts": parts})
@@ -261,6 +270,7 @@ TABLE = [
     Row("messages of 100,000 parts", ("sendMessage",), _many_parts),
     Row("open calls of a role that none of 10,000 has", ("listMessages",), _open_calls_of_a_rare_role),
     Row("batches of 10,800 calls and their results", ("sendMessages",), _many_calls),
+    Row("batches of 1,000 ids, the last of which is there", ("sendMessages",), _known_ids),
     Row("batches of 40,000 parts without what they need", ("sendMessages",), _wrong_parts),
 ]
 

@@ -26,6 +26,7 @@ from .storage.model.errors import (
     IdempotencyKeyInUse,
     IdempotencyKeyReused,
     ImportInvalid,
+    MessageIdInUse,
     MessageInvalid,
     MessageNotFound,
     NoActiveProfile,
@@ -39,6 +40,7 @@ from .storage.model.errors import (
     SessionConflict,
     SessionEnded,
     SessionExists,
+    SessionIdInUse,
     SessionNotFound,
     SessionProfileUnknown,
     StorageUnavailable,
@@ -76,6 +78,8 @@ STATUSES: dict[type[Exception], int] = {
 # The details of errors for which the client also needs to know what to do, in the contract's terms.
 DETAILS: dict[type[Exception], str] = {
     SessionEnded: "{error}; resume it first",
+    MessageIdInUse: "{error}; read it (getMessage), or give the new message another id",
+    SessionIdInUse: "{error}; read it (getSession), or create one with another id",
     SessionExists: "{error}; skip it, or let it have a new id, by on_conflict",
     SessionProfileUnknown: "{error}; updateSession gives it one that is here",
     ProfileNotFound: "{error}; create it first (createProfile), or name another",

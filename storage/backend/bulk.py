@@ -1,5 +1,6 @@
 """Forks and cleanups: as many transactions as they take, between which others write."""
 
+import asyncio
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import Any
@@ -16,8 +17,10 @@ from ..operations.bulk.removal import remove_more
 from ..operations.idempotency import run_once
 from ..operations.unit_of_work import UnitOfWork
 from ..sql.ports import Bindings
+from ..sql.statements.removals import IS_REMOVED
 from ..values.uuid7 import canonical_id
 from .transactions import Arguments, Transactions
+from .transfer import WAITING_SECONDS
 
 
 class TransactionalPieces(Transactions, Storage):
@@ -69,6 +72,14 @@ class TransactionalPieces(Transactions, Storage):
         if once is None:
             return await self._change(workspace, operation, *arguments)
         return await self._change(workspace, run_once, once, self._idempotency_ttl, Session, operation, *arguments)
+
+    async def _wait_for_removal(self, workspace: str, session_id: str) -> None:
+        """Return when nothing is left of a session that had this id."""
+        key: Bindings = {"workspace": workspace, "id": session_id}
+        while await self._rows.row(IS_REMOVED, key) is not None:
+            if not await self._do_piece(remove_more, self.statements, key):
+                # An import writes one of this id.
+                await asyncio.sleep(WAITING_SECONDS)
 
     async def delete_session(self, workspace: str, session_id: str, *, versions: Versions = None) -> None:
         most = removal.MESSAGES_AT_DELETION

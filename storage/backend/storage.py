@@ -75,6 +75,8 @@ class TransactionalStorage(
     async def create_session(
         self, workspace: str, new: NewSession, *, once: IdempotentRequest | None = None
     ) -> Session:
+        if new.id is not None:
+            await self._wait_for_removal(workspace, canonical_id(new.id))
         return await self._write(workspace, once, Session, sessions.create, new)
 
     async def get_session(self, workspace: str, session_id: str) -> Session:
@@ -220,6 +222,9 @@ class TransactionalStorage(
         any_count = not query.is_filtered and not query.from_end
         count = MAX_SAFE_INTEGER if any_count else await self._message_count(workspace, session_id)
         first, last = sequences(count, query)
+        if query.id is not None:
+            first, last = await self._range_of_id(workspace, session_id, query.id, first, last)
+            query = replace(query, id=None, limit=None)
         bindings = key(workspace, session_id) | {"first": first, "last": last, "end": first + MAX_JOINED}
         if query.is_filtered:
             listed = await self._filtered_messages(query, bindings, first, last)
@@ -283,6 +288,14 @@ class TransactionalStorage(
         bindings |= {"role": query.role, "first": first, "last": last}
         listed = await self._listing(message_lists.filtered_messages(self.dialect, query), bindings, searching=True)
         return replace(listed, next_cursor=next_cursor, cursor_name=query.page_after)
+
+    async def _range_of_id(
+        self, workspace: str, session_id: str, message_id: str, first: int, last: int
+    ) -> tuple[int, int]:
+        """The range of the message that has an id, if it is in a range; one without messages if there is none."""
+        bindings = key(workspace, session_id) | {"message_id": message_id}
+        row = await self._rows.row(message_lists.SEQUENCE_OF_ID, bindings)
+        return (0, 0) if row is None or not first <= row[0] <= last else (row[0], row[0])
 
     async def _message_count(self, workspace: str, session_id: str) -> int:
         row = await self._rows.row(self.statements.MESSAGE_COUNT, key(workspace, session_id))

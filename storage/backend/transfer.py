@@ -13,7 +13,7 @@ from ..operations.unit_of_work import UnitOfWork
 from ..sql.ports import Bindings
 from .transactions import Transactions
 
-# An import looks again after so long whether another has written a session, or has given up.
+# Whoever waits for another that writes a session looks again after so long.
 WAITING_SECONDS = 0.1
 
 

@@ -7,14 +7,16 @@ made in `app`, the one for a terminal in `commands`.
 import asyncio
 from collections.abc import Mapping
 
+from .records import SessionSummary
+
 
 class StorageError(Exception):
     """Whatever a storage says no to; its text states the fact, for logs and as the start of other sentences.
 
-    `members` are the numbers in that sentence which a program may want, by name.
+    `members` are what a program may want of that sentence, by name.
     """
 
-    members: Mapping[str, int] = {}
+    members: Mapping[str, int | SessionSummary] = {}
 
 
 class SessionNotFound(StorageError):
@@ -91,6 +93,23 @@ class SessionExists(SessionConflict):
     def __init__(self, session_id: str) -> None:
         super().__init__(f"Cannot import session {session_id}: it is there already")
         self.session_id = session_id
+
+
+class SessionIdInUse(SessionConflict):
+    """A session that is to be created is `there` already."""
+
+    def __init__(self, there: SessionSummary) -> None:
+        super().__init__(f"Session {there.id} is there already")
+        self.members = {"session": there}
+
+
+class MessageIdInUse(SessionConflict):
+    """The message `sequence` of the session has the id that another is to have."""
+
+    def __init__(self, session_id: str, message_id: str, sequence: int) -> None:
+        super().__init__(f"Message {sequence} of session {session_id} has the id {message_id!r} already")
+        self.session_id = session_id
+        self.members = {"sequence": sequence}
 
 
 class ImportInvalid(StorageError):

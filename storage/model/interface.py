@@ -100,11 +100,13 @@ class Storage(Profiles, Directories, Keys, Workspaces):
     async def create_session(
         self, workspace: str, new: NewSession, *, once: IdempotentRequest | None = None
     ) -> Session:
-        """Open a session with a new id (UUID version 7) and an empty transcript.
+        """Open a session with an empty transcript; without an id of its own it gets a new one (UUID version 7).
 
         Without a profile of its own it gets that of its directory, else the active one, else `default`, with its
         overrides merged in; it keeps that as it is now. Raises `ProfileNotFound`, `DirectoryNotAmplified`,
-        `ProfileInvalid` where the overrides make none of it.
+        `ProfileInvalid` where the overrides make none of it, and `SessionIdInUse`.
+        A time that it brings is its `created_at`, to the microsecond; a leap second is the last microsecond before its
+        end, and what is outside of the years 1 to 9999 is their first or last moment.
         """
 
     @abstractmethod
@@ -210,7 +212,9 @@ class Storage(Profiles, Directories, Keys, Workspaces):
         line between two. Its parts are kept as they came, its calls are open until their results come, its usage goes
         into the session's sums.
         An empty list of parts beside a content is as none.
-        Raises `MessageInvalid` if it has neither, or both and they differ; `SessionEnded`, `SequenceConflict`.
+        A time that it brings is its `timestamp`, as that of a session; an id has one message of a session.
+        Raises `MessageInvalid` if it has neither, or both and they differ; `MessageIdInUse`, `SessionEnded`,
+        `SequenceConflict`.
         """
 
     @abstractmethod
@@ -223,7 +227,10 @@ class Storage(Profiles, Directories, Keys, Workspaces):
         versions: Versions = None,
         once: IdempotentRequest | None = None,
     ) -> Messages:
-        """Append messages in their order, all or none; else as `append_message`."""
+        """Append messages in their order, all or none; else as `append_message`.
+
+        Raises `MessageInvalid` also if two of them have one id.
+        """
 
     @abstractmethod
     async def get_message(self, workspace: str, session_id: str, sequence: int) -> Message:

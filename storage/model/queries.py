@@ -41,9 +41,9 @@ class MessageQuery:
     """Which messages of a session a list has, in which order.
 
     Those with `after_sequence` < sequence < `before_sequence`, of `role` where it is not None, with a call that has no
-    result if only `open_calls` are asked for; at most `limit` of them (at least 1, None is all): the last ones where
-    `before_sequence` is given or `order` is desc, else the first. With a role and a limit they are those among the
-    last, or the first, 10,000, and the listing leads to the next page.
+    result if only `open_calls` are asked for, with the `id` that its client gave it; at most `limit` of them (at least
+    1, None is all): the last ones where `before_sequence` is given or `order` is desc, else the first. With a role and
+    a limit they are those among the last, or the first, 10,000, and the listing leads to the next page.
     """
 
     limit: int | None = None
@@ -52,11 +52,12 @@ class MessageQuery:
     role: Role | None = None
     order: MessageOrder = "asc"
     open_calls: bool = False
+    id: str | None = None
 
     @property
     def is_filtered(self) -> bool:
         """Whether it has to look at messages to tell which it means."""
-        return self.role is not None or self.open_calls
+        return self.role is not None or self.open_calls or self.id is not None
 
     @property
     def from_end(self) -> bool:

@@ -24,20 +24,26 @@ EventKind = Literal["message", "session", "created", "changed", "deleted"]
 
 
 class NewSession(Struct, frozen=True, forbid_unknown_fields=True):
-    """What a client says to open a session; without a `profile` the directory's is taken."""
+    """What a client says to open a session; without a `profile` the directory's is taken.
+
+    It may have an `id` (a UUID) and a time from elsewhere, by RFC 3339.
+    """
 
     profile: str | None = None
     context: Raw = EMPTY_OBJECT
     amplified_dir: str = "."
     name: str | None = None
     settings_overrides: ProfilePatch | UnsetType = UNSET
+    id: str | None = None
+    created_at: str | None = None
 
 
 class Session(Struct, frozen=True, rename="camel"):
     """A conversation.
 
-    Times are RFC 3339 in UTC with six digits, `message_count` is the last message's sequence, `token_usage` and `usage`
-    are sums over the messages; `version` counts the session's changes, appended messages included.
+    Times are RFC 3339 in UTC with six digits; `created_at` is its client's if it sent one. `message_count` is the last
+    message's sequence, `token_usage` and `usage` are sums over the messages; `version` counts the session's changes,
+    appended messages included.
     """
 
     id: str
@@ -111,7 +117,10 @@ class Lineage(Struct, frozen=True, rename="camel"):
 
 
 class BatchMessage(Struct, frozen=True, forbid_unknown_fields=True):
-    """One of many messages to append; without a `content` it has `parts`, whose texts that is."""
+    """One of many messages to append; without a `content` it has `parts`, whose texts that is.
+
+    It may have an `id` and a time from elsewhere, by RFC 3339.
+    """
 
     content: str | None = None
     role: Role = "user"
@@ -121,6 +130,8 @@ class BatchMessage(Struct, frozen=True, forbid_unknown_fields=True):
     parts: Raw | UnsetType = UNSET
     model: str | UnsetType = UNSET
     usage: NewUsage | UnsetType = UNSET
+    id: str | UnsetType = UNSET
+    timestamp: str | UnsetType = UNSET
 
 
 class NewMessage(BatchMessage, frozen=True, forbid_unknown_fields=True):
@@ -137,7 +148,7 @@ class NewMessages(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Message(Struct, frozen=True, rename="camel"):
-    """One message; `sequence` counts from 1 in its session, without gaps."""
+    """One message; `sequence` counts from 1 in its session, without gaps; `id` and `timestamp` may be its client's."""
 
     role: Role
     content: str
@@ -149,6 +160,7 @@ class Message(Struct, frozen=True, rename="camel"):
     parts: Raw | UnsetType = UNSET
     model: str | UnsetType = UNSET
     usage: Usage | UnsetType = UNSET
+    id: str | UnsetType = UNSET
 
 
 class Messages(Struct, frozen=True, rename="camel"):

@@ -3,13 +3,15 @@
 from collections.abc import Iterable, Sequence
 from typing import TypeVar
 
+import msgspec
 from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
 
-from ..model.errors import MessageInvalid, SequenceConflict, SessionEnded
+from ..model.errors import MessageIdInUse, MessageInvalid, SequenceConflict, SessionEnded
 from ..model.part_records import MAX_COST, Usage, UsageSum, content_of
 from ..model.records import BatchMessage, Message, Messages, NewMessage, NewMessages, Versions
 from ..sql.statements.parts import ADD_USAGE
+from ..values.clock import nearest_stored
 from ..values.json_text import MAX_SAFE_INTEGER
 from ..values.uuid7 import canonical_id
 from .unit_of_work import UnitOfWork
@@ -26,10 +28,18 @@ def complete(new: NewMessage) -> NewMessage:
 
 def complete_all(new: NewMessages) -> NewMessages:
     """Messages, each with its content. Raises `MessageInvalid`."""
+    _check_ids_differ(new.messages)
     if all(each.parts is UNSET and each.content is not None for each in new.messages):
         return new
     messages = [_complete(each, f"/messages/{place}") for place, each in enumerate(new.messages)]
     return replace(new, messages=messages)
+
+
+def _check_ids_differ(new: Sequence[BatchMessage]) -> None:
+    places: dict[str, int] = {}
+    for place, each in enumerate(new):
+        if isinstance(each.id, str) and places.setdefault(each.id, place) != place:
+            raise MessageInvalid(f"/messages/{place}/id", f"is that of /messages/{places[each.id]} as well")
 
 
 def _complete(new: AnyMessage, place: str) -> AnyMessage:
@@ -74,6 +84,7 @@ async def append(
     key = work.key(session_id)
     if versions is not None or expected is not None:
         await _check(work, session_id, expected, versions)
+    await _check_ids(work, session_id, new)
     last, timestamp = await _count(work, session_id, new)
     messages = numbered(new, timestamp, last)
     await work.transaction.insert_messages(key, messages)
@@ -87,6 +98,16 @@ async def _check(work: UnitOfWork, session_id: str, expected: int | None, versio
     next_sequence = (await work.state(session_id, versions)).message_count + 1
     if expected is not None and expected != next_sequence:
         raise SequenceConflict(session_id, expected, next_sequence)
+
+
+async def _check_ids(work: UnitOfWork, session_id: str, new: Sequence[BatchMessage]) -> None:
+    ids = [each.id for each in new if isinstance(each.id, str)]
+    if not ids:
+        return
+    ids_as_json = msgspec.json.encode(ids).decode()
+    row = await work.run(work.statements.MESSAGE_WITH_ID, work.key(session_id) | {"ids": ids_as_json})
+    if row is not None:
+        raise MessageIdInUse(session_id, row[0], row[1])
 
 
 async def _count(work: UnitOfWork, session_id: str, new: Sequence[BatchMessage]) -> tuple[int, str]:
@@ -105,7 +126,7 @@ def message_of(new: BatchMessage, timestamp: str, sequence: int) -> Message:
     return Message(
         new.role,
         new.content,
-        timestamp,
+        timestamp if isinstance(new.timestamp, UnsetType) else nearest_stored(new.timestamp),
         new.metadata,
         sequence,
         UNSET if new.agent is None else new.agent,
@@ -113,4 +134,5 @@ def message_of(new: BatchMessage, timestamp: str, sequence: int) -> Message:
         new.parts,
         new.model,
         UNSET if isinstance(new.usage, UnsetType) else Usage.of(new.usage),
+        new.id,
     )

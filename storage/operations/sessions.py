@@ -3,14 +3,15 @@
 import msgspec
 from msgspec import UNSET, Raw
 
-from ..model.errors import SessionNotFound, SessionStatusConflict
+from ..model.errors import SessionIdInUse, SessionNotFound, SessionStatusConflict, StorageUnavailable
 from ..model.part_records import UsageSum
-from ..model.records import Failure, NewSession, Session, SessionPatch, SessionStatus, Versions
+from ..model.records import Failure, NewSession, Session, SessionPatch, SessionStatus, SessionSummary, Versions
 from ..sql.ports import Bindings, Row
 from ..sql.statements.profiles import SESSION_PROFILE_HASH, SET_SESSION_PROFILE
-from ..values.clock import DAY_SECONDS, after, later_than
+from ..sql.statements.removals import IS_REMOVED
+from ..values.clock import DAY_SECONDS, after, later_than, nearest_stored
 from ..values.json_text import raw_text
-from ..values.uuid7 import new_session_id
+from ..values.uuid7 import canonical_id, new_session_id
 from .bulk.removal import remove_some
 from .context_patch import PatchedContext, patched_context
 from .directories import normalize_or_not_found
@@ -24,9 +25,13 @@ DELETIONS_KEPT_SECONDS = 7 * DAY_SECONDS
 
 _NO_FAILURE = Failure("")
 
+_decode_summary = msgspec.json.Decoder(SessionSummary).decode
+
 
 async def create(work: UnitOfWork, new: NewSession) -> Session:
-    """Open a session."""
+    """Open a session. Raises `SessionIdInUse`."""
+    if new.id is not None:
+        await _check_id(work, new.id)
     context = await resolve(work, new)
     session = opened(new, context.profile, work.now)
     bindings = work.key(session.id) | {
@@ -52,15 +57,23 @@ def context_columns(context: str, *, is_detailed: bool = False) -> Bindings:
     return {"context": context if is_own else None, "long_context": None if is_own else context}
 
 
+async def _check_id(work: UnitOfWork, session_id: str) -> None:
+    there = await work.run(work.statements.SESSION_SUMMARY, work.key(session_id))
+    if there is not None:
+        raise SessionIdInUse(_decode_summary(there[0]))
+    if await work.run(IS_REMOVED, work.key(session_id)) is not None:
+        raise StorageUnavailable(f"a session of the id {session_id} is being deleted or written", is_busy=True)
+
+
 def opened(new: NewSession, profile: str, now: str) -> Session:
-    """A session as it is when it is created, with a new id."""
+    """A session as it is when it is created; its id and its time may be its own."""
     return Session(
-        id=new_session_id(now),
+        id=new_session_id(now) if new.id is None else canonical_id(new.id),
         status="created",
         profile=profile,
         context=new.context,
         amplified_dir=normalize_or_not_found(new.amplified_dir),
-        created_at=now,
+        created_at=now if new.created_at is None else nearest_stored(new.created_at),
         updated_at=now,
         message_count=0,
         token_usage=0,

@@ -3,6 +3,7 @@
 A list has one column: JSON in bytes.
 """
 
+from ..sql.statements.message_lists import message_with_id
 from ..sql.statements.recorded_answers import RECORDED
 from ..sql.statements.removals import begin_writing, next_removal, renew_lease, take_removal
 from ..sql.statements.sessions import SESSION_EXISTS, Statements, profile_in_directory
@@ -43,6 +44,15 @@ class PostgresStatements(Statements):
     """The statements of PostgreSQL."""
 
     PROFILE_IN_DIRECTORY = profile_in_directory(STEPS)
+
+    MESSAGE_WITH_ID = message_with_id(STEPS)
+
+    SESSION_SUMMARY = f"""
+SELECT {SUMMARY}
+FROM session
+WHERE workspace = :workspace
+    AND id = :id
+"""  # noqa: S608  # of the text above
 
     NEXT_REMOVAL = next_removal(CLOCK)
 
@@ -107,8 +117,8 @@ FROM open_sessions_v2(
 
     FORK_MESSAGES = """
 WITH copied AS (
-    INSERT INTO message (workspace, session_id, sequence, role, token_count, record, usage)
-    SELECT workspace, :fork_id, sequence, role, token_count, record, usage
+    INSERT INTO message (workspace, session_id, sequence, role, token_count, record, usage, message_id)
+    SELECT workspace, :fork_id, sequence, role, token_count, record, usage, message_id
     FROM message
     WHERE workspace = :workspace
         AND session_id = :id

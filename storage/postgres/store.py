@@ -151,7 +151,8 @@ class PostgresStorage(TransactionalStorage):
     async def create_session(
         self, workspace: str, new: NewSession, *, once: IdempotentRequest | None = None
     ) -> Session:
-        if once is None and new.settings_overrides is UNSET:
+        is_alone = new.settings_overrides is not UNSET or new.id is not None or new.created_at is not None
+        if once is None and not is_alone:
             session = opened(new, "", self._clock.now())
             profile = await self._creations.add(workspace, CreateRequest(session, new.profile))
             if profile is not None:
@@ -167,11 +168,12 @@ class PostgresStorage(TransactionalStorage):
         versions: Versions,
         once: IdempotentRequest | None,
     ) -> Messages:
-        request = AppendRequest(canonical_id(session_id), new, expected, versions, once)
-        appended = await self._append(workspace, request)
-        if appended is None:
-            return await super()._append_all(workspace, session_id, new, expected, versions, once)
-        return appended
+        if all(each.id is UNSET and each.timestamp is UNSET for each in new):
+            request = AppendRequest(canonical_id(session_id), new, expected, versions, once)
+            appended = await self._append(workspace, request)
+            if appended is not None:
+                return appended
+        return await super()._append_all(workspace, session_id, new, expected, versions, once)
 
     async def search_messages(self, workspace: str, query: SearchQuery) -> Listing:
         async with self._searches.slot():

@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from itertools import islice
 
 import msgspec
-from msgspec import UNSET, Raw
+from msgspec import UNSET, Raw, UnsetType
 
 from ..model.part_records import CallRows, call_rows
 from ..model.records import Message
@@ -25,11 +25,11 @@ WITH new AS (
     FROM unnest(
         CAST(:sequences AS BIGINT[]), CAST(:roles AS TEXT[]), CAST(:token_counts AS BIGINT[]),
         CAST(:records AS TEXT[]), CAST(:usages AS TEXT[]), CAST(:sizes AS BIGINT[]), CAST(:texts AS TEXT[]),
-        CAST(:vectors AS TEXT[])
-    ) AS new (sequence, role, token_count, record, usage, size, words, vector)
+        CAST(:vectors AS TEXT[]), CAST(:message_ids AS TEXT[])
+    ) AS new (sequence, role, token_count, record, usage, size, words, vector, message_id)
 ), written AS (
-    INSERT INTO message (workspace, session_id, sequence, role, token_count, record, usage)
-    SELECT :workspace, :id, sequence, role, token_count, record, usage
+    INSERT INTO message (workspace, session_id, sequence, role, token_count, record, usage, message_id)
+    SELECT :workspace, :id, sequence, role, token_count, record, usage, message_id
     FROM new
 )
 INSERT INTO search (workspace, session_id, sequence, role, size, words, lexemes)
@@ -101,6 +101,7 @@ class ConnectionTransaction(ConnectionRows, Transaction):
                 "sizes": [each.size for each in words],
                 "texts": [each.text for each in words],
                 "vectors": [each.vector for each in words],
+                "message_ids": [None if isinstance(it.id, UnsetType) else it.id for it in some],
             }
             await self.row(INSERT_MESSAGES, {**key, **columns})
             await self._keep_calls(key, call_rows((it.sequence, it.parts) for it in some if isinstance(it.parts, Raw)))

@@ -5,7 +5,7 @@ from typing import Any, TypeVar, TypeVarTuple
 
 import apsw
 import msgspec
-from msgspec import UNSET, Raw
+from msgspec import UNSET, Raw, UnsetType
 
 from ..model.part_records import call_rows
 from ..model.records import Message
@@ -93,6 +93,7 @@ class ConnectionTransaction(ConnectionRows, Transaction):
                 "tokens": message.token_count or 0,
                 "record": _encode(message).decode(),
                 "usage": None if message.usage is UNSET else _encode(message.usage).decode(),
+                "message_id": None if isinstance(message.id, UnsetType) else message.id,
             }
             await self.row(SQLiteStatements.INSERT_MESSAGE, key | bindings)
             if isinstance(message.parts, Raw):

@@ -3,6 +3,7 @@
 A list has one column: JSON in a BLOB.
 """
 
+from ..sql.statements.message_lists import message_with_id
 from ..sql.statements.recorded_answers import RECORDED
 from ..sql.statements.removals import begin_writing, next_removal, renew_lease, take_removal
 from ..sql.statements.sessions import SESSION_EXISTS, Statements, profile_in_directory
@@ -17,6 +18,15 @@ class SQLiteStatements(Statements):
     """The statements of SQLite."""
 
     PROFILE_IN_DIRECTORY = profile_in_directory(STEPS)
+
+    MESSAGE_WITH_ID = message_with_id(STEPS)
+
+    SESSION_SUMMARY = """
+SELECT CAST(summary AS BLOB)
+FROM session
+WHERE workspace = :workspace
+    AND id = :id
+"""
 
     NEXT_REMOVAL = LOCK_REMOVAL = next_removal(CLOCK)
 
@@ -47,8 +57,8 @@ SELECT MAX(
 """
 
     FORK_MESSAGES = """
-INSERT INTO message (workspace, session_id, sequence, role, token_count, record, usage)
-SELECT workspace, :fork_id, sequence, role, token_count, record, usage
+INSERT INTO message (workspace, session_id, sequence, role, token_count, record, usage, message_id)
+SELECT workspace, :fork_id, sequence, role, token_count, record, usage, message_id
 FROM message
 WHERE workspace = :workspace
     AND session_id = :id
@@ -90,8 +100,8 @@ LIMIT :most
 """
 
     INSERT_MESSAGE = """
-INSERT INTO message (workspace, session_id, sequence, role, token_count, record, usage)
-VALUES (:workspace, :id, :sequence, :role, :tokens, :record, :usage)
+INSERT INTO message (workspace, session_id, sequence, role, token_count, record, usage, message_id)
+VALUES (:workspace, :id, :sequence, :role, :tokens, :record, :usage, :message_id)
 """
 
     MESSAGE = f"""

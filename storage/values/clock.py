@@ -124,6 +124,17 @@ def is_told(moment: str) -> bool:
     return True
 
 
+def nearest_stored(moment: str) -> str:
+    """A time by RFC 3339 as the storage writes it: a leap second is the last microsecond before it ends.
+
+    What is outside of the years 1 to 9999 in UTC is their first or their last moment.
+    """
+    moment = in_utc(moment)
+    if moment[_MINUTE:].startswith(":60"):
+        moment = f"{moment[:_MINUTE]}:59.999999Z"
+    return min(max(moment, FIRST_MOMENT), LAST_MOMENT)
+
+
 def in_utc(moment: str) -> str:
     """A time by RFC 3339, which the contract has validated, as the storage writes it; digits past the sixth are cut.
 

@@ -29,6 +29,7 @@ from amplifierd.storage.model.errors import (
     IdempotencyKeyInUse,
     IdempotencyKeyReused,
     KeyNotFound,
+    MessageIdInUse,
     NoActiveProfile,
     ProfileActive,
     ProfileExists,
@@ -37,12 +38,24 @@ from amplifierd.storage.model.errors import (
     ProfileReadOnly,
     SessionEnded,
     SessionExists,
+    SessionIdInUse,
     SessionProfileUnknown,
     StorageError,
     WorkspaceNotFound,
 )
+from amplifierd.storage.model.records import SessionSummary
+
+SUMMARY = SessionSummary("1", "created", "default", ".", "", "", 0, 0, 1)
 
 CLIENT = [
+    (
+        SessionIdInUse(SUMMARY),
+        "Session 1 is there already; read it (getSession), or create one with another id",
+    ),
+    (
+        MessageIdInUse("1", "m{0}", 2),
+        "Message 2 of session 1 has the id 'm{0}' already; read it (getMessage), or give the new message another id",
+    ),
     (SessionEnded("1", "failed"), "Cannot append to session 1: it is failed; resume it first"),
     (
         SessionExists("1"),

@@ -74,6 +74,8 @@ BINDINGS: dict[str, object] = {
     "role": "tool",
     "hash": "x",
     "call": "call_1",
+    "ids": '["7"]',
+    "message_id": "7",
 }
 
 
@@ -110,6 +112,8 @@ def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
         (PostgresStatements.TAIL_MESSAGES, "message_pkey"),
         (message_lists.joined_messages(DIALECT, "asc"), "message_pkey"),
         (message_lists.messages(DIALECT, "asc"), "message_pkey"),
+        (PostgresStatements.MESSAGE_WITH_ID, "message_by_id"),
+        (message_lists.SEQUENCE_OF_ID, "message_by_id"),
         (PostgresStatements.RECORDED_ANSWER, "idempotency_pkey"),
         (PostgresStatements.CHILDREN, "session_by_parent"),
         (PostgresStatements.OLD_SESSIONS, "session_by_update"),
@@ -139,7 +143,7 @@ def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
 async def test_every_hot_statement_uses_its_index(url: str, statement: str, index: str) -> None:
     async with open_storage(url) as storage:
         session = await storage.create_session(W, NewSession())
-        turn = NewMessages([BatchMessage(content=f"word{number} " * 20) for number in range(500)])
+        turn = NewMessages([BatchMessage(content=f"word{number} " * 20, id=str(number)) for number in range(500)])
         await storage.append_messages(W, session.id, turn)
         await storage.append_messages(W, session.id, calls_with_results())
         await asyncio.gather(*(storage.create_session(W, NewSession()) for _ in range(1_000)))

@@ -96,6 +96,7 @@ CALLS_BY_CALL = (
     "SEARCH tool_call USING COVERING INDEX tool_call_by_call "
     "(workspace=? AND session_id=? AND call=? AND result_sequence=? AND sequence<?)"
 )
+MESSAGES_BY_ID = "SEARCH message USING COVERING INDEX message_by_id (workspace=? AND session_id=? AND message_id=?)"
 CALLS_BY_KEY = "SEARCH tool_call USING PRIMARY KEY (workspace=? AND session_id=? AND {})"
 MESSAGES_BY_KEY = "SEARCH message USING PRIMARY KEY (workspace=? AND session_id=? AND sequence>? AND sequence<?)"
 
@@ -147,6 +148,7 @@ MESSAGES_BY_KEY = "SEARCH message USING PRIMARY KEY (workspace=? AND session_id=
             message_lists.open_call(from_end=True),
             CALLS_BY_RESULT.format("result_sequence=? AND sequence>? AND sequence<?"),
         ),
+        (message_lists.SEQUENCE_OF_ID, MESSAGES_BY_ID),
         (part_statements.ANSWER_CALL, CALLS_BY_CALL),
         (part_statements.REMOVE_CALLS, CALLS_BY_KEY.format("sequence<?")),
         (part_statements.FORK_CALLS, CALLS_BY_KEY.format("sequence>? AND sequence<?")),
@@ -255,6 +257,7 @@ STEPS = ["SCAN json_each VIRTUAL TABLE INDEX 1:"]
         (directory_statements.TOTAL, {"directory_total"}, []),
         (directory_statements.record(DIALECT, "= :relative_path"), {"directory", "directory_use", "above"}, STEPS),
         (directory_statements.record(DIALECT, "> :after"), {"directory", "directory_use", "above"}, STEPS),
+        (SQLiteStatements.MESSAGE_WITH_ID, {"message"}, STEPS),
         (message_lists.joined_messages(DIALECT, "asc"), {"session", "message"}, []),
         (message_lists.joined_messages(DIALECT, "desc"), {"session", "message"}, []),
         *((sessions(sort=sort, limit=5).listed(paged=True), {"session"}, []) for sort in get_args(SessionSort)),

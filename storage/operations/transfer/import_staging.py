@@ -17,6 +17,7 @@ from ...values.clock import in_utc, is_told
 from ...values.json_text import MAX_SAFE_INTEGER
 from ...values.uuid7 import canonical_id
 from ..messages import usage_of
+from .distinct_ids import DistinctIds
 from .new_ids import Renames
 
 # So far from the highest that JSON carries that no session gets there.
@@ -43,6 +44,7 @@ class ImportStaging:
         self._messages = 0
         self._tokens = 0
         self._usage: UsageSum | None = None
+        self._message_ids = DistinctIds()
 
     @property
     def position(self) -> int:
@@ -153,6 +155,7 @@ class ImportStaging:
             )
         self._session, self._messages, self._tokens, self._usage = session, 0, 0, None
         self._has_profile = False
+        self._message_ids = DistinctIds()
 
     def _check_session(self, session: Session) -> None:
         for moment in (session.created_at, session.updated_at, session.started_at, session.ended_at):
@@ -178,6 +181,8 @@ class ImportStaging:
             raise ImportInvalid(self._line, f"the message has the time {message.timestamp}, which no clock tells")
         if message.sequence != self._messages:
             raise ImportInvalid(self._line, f"the sequence is {message.sequence} where {self._messages} comes next")
+        if isinstance(message.id, str):
+            self._message_ids.add(message.id)
         self._tokens += message.token_count or 0
         self._usage = usage_of([message], self._usage)
         if isinstance(message.parts, Raw) and content_of(message.parts) != message.content:
@@ -190,6 +195,8 @@ class ImportStaging:
         session_id, expected = self._session.id, self._session.message_count
         if self._messages != expected:
             raise ImportInvalid(self._line, f"session {session_id} has {self._messages} messages, and says {expected}")
+        if not self._message_ids.all_distinct():
+            raise ImportInvalid(self._line, f"session {session_id} has two messages of the same id")
         if min(self._tokens, MAX_SAFE_INTEGER) != self._session.token_usage:
             raise ImportInvalid(
                 self._line, f"session {session_id} has {self._tokens} tokens, and says {self._session.token_usage}"

@@ -91,5 +91,28 @@ OFFSET :skipped
 """
 
 
+def message_with_id(steps: str) -> str:
+    """The statement that finds the first of :ids that a message of a session has; `steps` is theirs (see `Dialect`)."""
+    return f"""
+SELECT message_id, sequence
+FROM {steps.format(":ids")}
+CROSS JOIN message
+WHERE workspace = :workspace
+    AND session_id = :id
+    AND message_id = step.value
+ORDER BY step.place
+LIMIT 1
+"""
+
+
+SEQUENCE_OF_ID = """
+SELECT sequence
+FROM message
+WHERE workspace = :workspace
+    AND session_id = :id
+    AND message_id = :message_id
+"""
+
+
 def _direction(*, newest_first: bool) -> str:
     return " DESC" if newest_first else ""

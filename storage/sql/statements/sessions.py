@@ -96,6 +96,8 @@ class Statements:
     FORK_MESSAGES: str
     ANCESTORS: str
     CHILDREN: str
+    SESSION_SUMMARY: str
+    MESSAGE_WITH_ID: str
     MESSAGE: str
     TAIL_MESSAGES: str
     CHANGES: str
@@ -113,7 +115,7 @@ INSERT INTO session (
     token_usage, version, changed_version, changed_sequence, revision, created_revision, context, profile_hash
 )
 VALUES (
-    :workspace, :id, :name, :folded_name, 'created', :profile, :amplified_dir, :now, :now, 0,
+    :workspace, :id, :name, :folded_name, 'created', :profile, :amplified_dir, :created_at, :now, 0,
     0, 1, 1, 0, :revision, :revision, :context, :profile_hash
 )
 """

@@ -39,7 +39,7 @@ class Problem(Exception):
         *,
         errors: Sequence[Violation] = (),
         headers: Mapping[str, str] | None = None,
-        members: Mapping[str, int] | None = None,
+        members: Mapping[str, object] | None = None,
     ) -> None:
         super().__init__(detail)
         self.status = status
@@ -105,7 +105,7 @@ def problem_of(error: Exception, table: ErrorTable, request_id: str) -> Problem:
     if status is None:
         detail = f"The server failed on this request; see its log under request id {request_id}."
         return Problem(500, "", detail)
-    members: Mapping[str, int] = getattr(error, "members", {})
+    members: Mapping[str, object] = getattr(error, "members", {})
     pointer: str | None = getattr(error, "pointer", None)
     headers = {}
     if status == HTTPStatus.SERVICE_UNAVAILABLE:

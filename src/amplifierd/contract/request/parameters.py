@@ -1,5 +1,6 @@
 """Path, query and header parameters: texts decoded to values that the contract allows."""
 
+import builtins
 import re
 from collections.abc import Callable, Mapping
 from functools import lru_cache
@@ -22,11 +23,12 @@ Arguments = dict[str, Any]
 
 
 class Parameter:
-    """One parameter of an operation; its handler knows it by `argument`: `in_` for `in`, a word of Python's own."""
+    """One parameter of an operation; its handler knows it by `argument`: `in_` for `in` and `id_` for `id`."""
 
     def __init__(self, declared: Json, schema: Json, validator: Validator) -> None:
         self.name: str = declared["name"]
-        self.argument = f"{self.name}_" if iskeyword(self.name) else self.name
+        # Python has a meaning of its own for these.
+        self.argument = f"{self.name}_" if iskeyword(self.name) or hasattr(builtins, self.name) else self.name
         self.required: bool = declared.get("required", False)
         self.default = schema.get("default")
         self._parse = _PARSERS[schema["type"]]

@@ -1,0 +1,96 @@
+"""Own ids and times of sessions and messages over HTTP: taken in any spelling, conflicts say what is there."""
+
+from uuid import uuid1, uuid4
+
+import httpx
+import pytest
+
+
+def test_a_session_id_that_is_there_is_a_conflict_with_the_session(client: httpx.Client) -> None:
+    session_id = str(uuid4())
+    created = client.post("/sessions", json={"id": session_id.upper(), "name": "Mine", "context": {"a": 1}})
+    assert (created.status_code, created.json()["id"]) == (201, session_id)
+    assert created.headers["location"] == f"/api/v1/sessions/{session_id}"
+    again = client.post("/sessions", json={"id": session_id})
+    assert again.status_code == 409
+    problem = again.json()
+    assert problem["type"] == "urn:amplifierd:problem:session-id-in-use"
+    assert problem["detail"].startswith(f"Session {session_id} is there already; read it (getSession)")
+    there = created.json()
+    del there["context"]
+    assert problem["session"] == there
+
+
+@pytest.mark.parametrize("session_id", ["x", "", str(uuid1())[:-1], uuid4().hex, 1, f"urn:uuid:{uuid4()}", None])
+def test_a_session_id_that_is_no_uuid_is_refused(client: httpx.Client, session_id: object) -> None:
+    answered = client.post("/sessions", json={"id": session_id})
+    assert (answered.status_code, answered.json()["errors"][0]["pointer"]) == (422, "/id")
+
+
+def test_a_replayed_session_of_an_own_id_is_no_conflict(client: httpx.Client) -> None:
+    body, headers = {"id": str(uuid4())}, {"Idempotency-Key": str(uuid4())}
+    sent = [client.post("/sessions", json=body, headers=headers) for _ in range(2)]
+    assert [each.status_code for each in sent] == [201, 201]
+    assert sent[0].json() == sent[1].json()
+    assert sent[1].headers["idempotent-replayed"] == "true"
+
+
+@pytest.mark.parametrize(
+    ("sent", "stored"),
+    [
+        ("2023-03-01T10:00:00+01:00", "2023-03-01T09:00:00.000000Z"),
+        ("2023-03-01t09:00:00.123456789z", "2023-03-01T09:00:00.123456Z"),
+        ("2016-12-31T23:59:60Z", "2016-12-31T23:59:59.999999Z"),
+    ],
+)
+def test_own_times_are_taken_in_any_spelling(client: httpx.Client, sent: str, stored: str) -> None:
+    session = client.post("/sessions", json={"created_at": sent}).json()
+    assert session["createdAt"] == stored < session["updatedAt"]
+    path = f"/sessions/{session['id']}/messages"
+    message = client.post(path, json={"content": "a", "timestamp": sent})
+    assert (message.status_code, message.json()["timestamp"]) == (201, stored)
+    batch = client.post(f"{path}/batch", json={"messages": [{"content": "b"}, {"content": "c", "timestamp": sent}]})
+    later, own = batch.json()["messages"]
+    assert own["timestamp"] == stored < later["timestamp"]
+
+
+@pytest.mark.parametrize("sent", ["2023-03-01", "2023-03-01T10:00:00", "yesterday", 1, "", None])
+def test_an_own_time_that_is_none_is_refused(client: httpx.Client, sent: object) -> None:
+    answered = client.post("/sessions", json={"created_at": sent})
+    assert (answered.status_code, answered.json()["errors"][0]["pointer"]) == (422, "/created_at")
+    path = f"/sessions/{client.post('/sessions').json()['id']}/messages"
+    answered = client.post(path, json={"content": "a", "timestamp": sent})
+    assert (answered.status_code, answered.json()["errors"][0]["pointer"]) == (422, "/timestamp")
+
+
+def test_a_message_is_found_by_its_own_id(client: httpx.Client) -> None:
+    path = f"/sessions/{client.post('/sessions').json()['id']}/messages"
+    client.post(path, json={"content": "a"})
+    sent = client.post(path, json={"content": "b", "id": "msg & é/1"}).json()
+    assert sent["id"] == "msg & é/1"
+    assert client.get(path, params={"id": "msg & é/1"}).json()["messages"] == [sent]
+    assert client.get(path, params={"id": "msg & é/1", "limit": 1}).json()["messages"] == [sent]
+    assert client.get(path, params={"id": "unknown"}).json()["messages"] == []
+    assert client.get(path, params={"id": ""}).status_code == 400
+    assert client.get(path, params={"id": "x" * 201}).status_code == 400
+
+
+def test_a_message_id_that_is_there_is_a_conflict_with_its_sequence(client: httpx.Client) -> None:
+    session_id = client.post("/sessions").json()["id"]
+    path = f"/sessions/{session_id}/messages"
+    client.post(path, json={"content": "a"})
+    headers = {"Idempotency-Key": str(uuid4())}
+    sent = [client.post(path, json={"content": "b", "id": "m"}, headers=headers) for _ in range(2)]
+    assert [each.status_code for each in sent] == [201, 201]
+    again = client.post(path, json={"content": "b", "id": "m"})
+    assert (again.status_code, again.json()["sequence"]) == (409, 2)
+    assert again.json()["type"] == "urn:amplifierd:problem:message-id-in-use"
+    assert again.json()["detail"].startswith(f"Message 2 of session {session_id} has the id 'm' already; read it")
+    batch = client.post(f"{path}/batch", json={"messages": [{"content": "c", "id": "n"}, {"content": "d", "id": "n"}]})
+    assert (batch.status_code, batch.json()["errors"]) == (
+        422,
+        [{"pointer": "/messages/1/id", "detail": "is that of /messages/0 as well"}],
+    )
+    for invalid in ("", "x" * 201, "a\nb", 1):
+        answered = client.post(path, json={"content": "c", "id": invalid})
+        assert (answered.status_code, answered.json()["errors"][0]["pointer"]) == (422, "/id")
