@@ -16,9 +16,8 @@ from ..operations.bulk.fork import Copy
 from ..operations.bulk.removal import remove_more
 from ..operations.idempotency import run_once
 from ..operations.unit_of_work import UnitOfWork
-from ..sql.ports import Bindings
+from ..sql.ports import session_key
 from ..sql.statements.removals import IS_REMOVED
-from ..values.uuid7 import canonical_id
 from .transactions import Arguments, Transactions
 from .transfer import WAITING_SECONDS
 
@@ -75,7 +74,7 @@ class TransactionalPieces(Transactions, Storage):
 
     async def _wait_for_removal(self, workspace: str, session_id: str) -> None:
         """Return when nothing is left of a session that had this id."""
-        key: Bindings = {"workspace": workspace, "id": session_id}
+        key = session_key(workspace, session_id)
         while await self._rows.row(IS_REMOVED, key) is not None:
             if not await self._do_piece(remove_more, self.statements, key):
                 # An import writes one of this id.
@@ -85,7 +84,7 @@ class TransactionalPieces(Transactions, Storage):
         most = removal.MESSAGES_AT_DELETION
         removed = await self._change(workspace, sessions.delete, session_id, versions, most)
         if removed == most:
-            key: Bindings = {"workspace": workspace, "id": canonical_id(session_id)}
+            key = session_key(workspace, session_id)
             # It is deleted, whatever becomes of this piece.
             with suppress(StorageUnavailable):
                 await self._do_piece(remove_more, self.statements, key)

@@ -17,10 +17,9 @@ from ..model.directory_records import (
     ScanReport,
 )
 from ..model.errors import DirectoryNotAmplified
-from ..model.records import IdempotentRequest, Listing
+from ..model.records import IdempotentRequest
 from ..operations import directories
 from ..operations.unit_of_work import UnitOfWork
-from ..sql.cursors import decode_name, encode_name
 from ..sql.ports import Bindings, Rows
 from ..sql.statements import directories as statements
 from .transactions import Transactions
@@ -53,20 +52,12 @@ class TransactionalDirectories(Transactions, Directories):
         self, workspace: str, *, limit: int | None = None, cursor: str | None = None
     ) -> DirectoryList:
         await self.get_directory(workspace, ROOT)
-        counted = await self._rows.row(statements.TOTAL, {"workspace": workspace})
-        assert counted is not None, "The root is counted."
+        key: Bindings = {"workspace": workspace}
+        # The root is counted.
+        (total,) = await self._rows.one(statements.TOTAL, key)
         statement = statements.record(self.dialect, "> :after")
-        bindings: Bindings = {
-            "workspace": workspace,
-            "after": "" if cursor is None else decode_name(cursor),
-            "limit": self.dialect.no_limit if limit is None else limit + 1,
-        }
-        if limit is None:
-            return DirectoryList(await self._listing(statement, bindings), counted[0])
-        found: list[bytes] = [record for (record,) in await self._rows.all(statement, bindings)]
-        page = found[:limit]
-        next_cursor = encode_name(_decode(page[-1]).relative_path) if len(found) > limit else None
-        return DirectoryList(Listing(b",".join(page), next_cursor=next_cursor), counted[0])
+        listed = await self._list_by_name(statement, key, limit, cursor, lambda record: _decode(record).relative_path)
+        return DirectoryList(listed, total)
 
     async def update_directory(self, workspace: str, relative_path: str, patch: DirectoryPatch) -> AmplifiedDirectory:
         path = directories.normalize_or_not_found(relative_path)

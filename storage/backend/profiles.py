@@ -7,15 +7,13 @@ from ..model.profile_interface import Profiles
 from ..model.profile_records import NewProfile, Profile, ProfilePatch, ProfileSettings
 from ..model.records import IdempotentRequest, Listing
 from ..operations import profiles
-from ..sql.cursors import decode_name, encode_name
-from ..sql.ports import Bindings
+from ..sql.ports import Bindings, session_key
 from ..sql.statements import profiles as statements
-from ..values.uuid7 import canonical_id
 from .transactions import Transactions
 
 _BUILT_IN_SUMMARY = profiles.summary_of(profiles.BUILT_IN_CONTENT)
 
-_name_of = msgspec.json.Decoder(ProfileSettings).decode
+_decode = msgspec.json.Decoder(ProfileSettings).decode
 
 
 class TransactionalProfiles(Transactions, Profiles):
@@ -31,18 +29,8 @@ class TransactionalProfiles(Transactions, Profiles):
 
     async def list_profiles(self, workspace: str, *, limit: int | None = None, cursor: str | None = None) -> Listing:
         statement = statements.listed(self.dialect)
-        bindings: Bindings = {
-            "workspace": workspace,
-            "built_in": _BUILT_IN_SUMMARY,
-            "after": "" if cursor is None else decode_name(cursor),
-            "limit": self.dialect.no_limit if limit is None else limit + 1,
-        }
-        if limit is None:
-            return await self._listing(statement, bindings)
-        found: list[bytes] = [record for (record,) in await self._rows.all(statement, bindings)]
-        page = found[:limit]
-        next_cursor = encode_name(_name_of(page[-1]).name) if len(found) > limit else None
-        return Listing(b",".join(page), next_cursor=next_cursor)
+        key: Bindings = {"workspace": workspace, "built_in": _BUILT_IN_SUMMARY}
+        return await self._list_by_name(statement, key, limit, cursor, lambda record: _decode(record).name)
 
     async def update_profile(self, workspace: str, name: str, patch: ProfilePatch) -> Profile:
         return await self._change(workspace, profiles.update, name, patch)
@@ -68,7 +56,7 @@ class TransactionalProfiles(Transactions, Profiles):
         await self._change(workspace, profiles.deactivate)
 
     async def session_profile(self, workspace: str, session_id: str) -> ProfileSettings:
-        row = await self._rows.row(statements.SESSION_PROFILE, {"workspace": workspace, "id": canonical_id(session_id)})
+        row = await self._rows.row(statements.SESSION_PROFILE, session_key(workspace, session_id))
         if row is None:
             raise SessionNotFound(session_id)
         name, profile_hash, content = row

@@ -36,7 +36,7 @@ from ..operations.expiry import ANSWERS_AT_ONCE, EXPIRED_WORKSPACE, FORGET_EXPIR
 from ..operations.message_pages import range_of_page, sequences
 from ..operations.session_pages import by_best_index, filtered_page, page
 from ..operations.unit_of_work import UnitOfWork
-from ..sql.ports import Bindings, Transaction
+from ..sql.ports import Bindings, Transaction, session_key
 from ..sql.statements import message_lists
 from ..sql.statements.recorded_answers import EXPIRED_TEXT, FORGET_TEXTS
 from ..sql.statements.session_lists import session_list
@@ -81,7 +81,7 @@ class TransactionalStorage(
 
     async def get_session(self, workspace: str, session_id: str) -> Session:
         return sessions.session_of(
-            session_id, await self._rows.row(self.statements.SESSION, key(workspace, session_id))
+            session_id, await self._rows.row(self.statements.SESSION, session_key(workspace, session_id))
         )
 
     async def list_sessions(self, workspace: str, query: SessionQuery) -> Listing:
@@ -120,7 +120,7 @@ class TransactionalStorage(
         return updated
 
     async def _prepare(self, workspace: str, session_id: str, patch: SessionPatch) -> PatchedContext | None:
-        row = await self._read(lambda rows: rows.row(self.statements.CONTEXT, key(workspace, session_id)))
+        row = await self._read(lambda rows: rows.row(self.statements.CONTEXT, session_key(workspace, session_id)))
         if row is None or not isinstance(patch.context, Raw):
             return None
         return await asyncio.to_thread(patch_context, session_id, row[0], patch.context)
@@ -162,7 +162,7 @@ class TransactionalStorage(
 
     async def lineage(self, workspace: str, session_id: str) -> Lineage:
         await self._message_count(workspace, session_id)
-        bindings = key(workspace, session_id) | {"most": MAX_RELATIVES}
+        bindings = session_key(workspace, session_id) | {"most": MAX_RELATIVES}
         session_id = canonical_id(session_id)
         ancestors = await self._rows.all(self.statements.ANCESTORS, bindings)
         children = await self._rows.all(self.statements.CHILDREN, bindings)
@@ -210,7 +210,7 @@ class TransactionalStorage(
         return await self._write(workspace, once, Messages, messages.append, session_id, new, expected, versions)
 
     async def get_message(self, workspace: str, session_id: str, sequence: int) -> Message:
-        bindings = key(workspace, session_id)
+        bindings = session_key(workspace, session_id)
         row = await self._rows.row(self.statements.MESSAGE, bindings | {"sequence": sequence})
         if row is None:
             await self._message_count(workspace, session_id)
@@ -225,7 +225,7 @@ class TransactionalStorage(
         if query.id is not None:
             first, last = await self._range_of_id(workspace, session_id, query.id, first, last)
             query = replace(query, id=None, limit=None)
-        bindings = key(workspace, session_id) | {"first": first, "last": last, "end": first + MAX_JOINED}
+        bindings = session_key(workspace, session_id) | {"first": first, "last": last, "end": first + MAX_JOINED}
         if query.is_filtered:
             listed = await self._filtered_messages(query, bindings, first, last)
         else:
@@ -247,8 +247,7 @@ class TransactionalStorage(
         return Events(event_feed.follow(tail, self._changes, workspace))
 
     async def count_sessions(self, workspace: str) -> int:
-        row = await self._read(lambda rows: rows.row(self.statements.COUNT_SESSIONS, {"workspace": workspace}))
-        assert row is not None, "An aggregate always has a row."
+        row = await self._read(lambda rows: rows.one(self.statements.COUNT_SESSIONS, {"workspace": workspace}))
         counted: int = row[0]
         return counted
 
@@ -293,12 +292,12 @@ class TransactionalStorage(
         self, workspace: str, session_id: str, message_id: str, first: int, last: int
     ) -> tuple[int, int]:
         """The range of the message that has an id, if it is in a range; one without messages if there is none."""
-        bindings = key(workspace, session_id) | {"message_id": message_id}
+        bindings = session_key(workspace, session_id) | {"message_id": message_id}
         row = await self._rows.row(message_lists.SEQUENCE_OF_ID, bindings)
         return (0, 0) if row is None or not first <= row[0] <= last else (row[0], row[0])
 
     async def _message_count(self, workspace: str, session_id: str) -> int:
-        row = await self._rows.row(self.statements.MESSAGE_COUNT, key(workspace, session_id))
+        row = await self._rows.row(self.statements.MESSAGE_COUNT, session_key(workspace, session_id))
         if row is None:
             raise SessionNotFound(session_id)
         count: int = row[0]
@@ -313,8 +312,3 @@ def _without_circle(session_id: str, ancestors: list[SessionSummary]) -> list[Se
             return ancestors[:place]
         seen.add(ancestor.id)
     return ancestors
-
-
-def key(workspace: str, session_id: str) -> Bindings:
-    """What a statement on one session is given."""
-    return {"workspace": workspace, "id": canonical_id(session_id)}

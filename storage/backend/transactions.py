@@ -13,8 +13,9 @@ from ..operations.bulk.removal import Removals
 from ..operations.events.change_notifier import ChangeNotifier
 from ..operations.idempotency import forget, progress, replay, run_once, run_part
 from ..operations.unit_of_work import UnitOfWork
+from ..sql.cursors import decode_name, encode_name
 from ..sql.dialect import Dialect
-from ..sql.ports import Bindings, Reader, Transaction
+from ..sql.ports import Bindings, Reader, Transaction, session_key
 from ..sql.statements.sessions import Statements
 from ..sql.temporary_files import TemporaryDisk
 from ..values.clock import Clock
@@ -65,7 +66,7 @@ class Transactions(ABC):
         if staged is None:
             return
         session_id, writer = staged
-        key: Bindings = {"workspace": workspace, "id": session_id}
+        key = session_key(workspace, session_id)
         with suppress(StorageUnavailable):
             await asyncio.shield(self._transact(staging.give_up, key, writer))
         self._removals.wake()
@@ -81,6 +82,23 @@ class Transactions(ABC):
     @abstractmethod
     async def _listing(self, statement: str, bindings: Bindings, *, searching: bool = False) -> Listing:
         """The rows of a list, from one moment, in constant memory; much is read for few where it is `searching`."""
+
+    async def _list_by_name(
+        self,
+        statement: str,
+        key: Bindings,
+        limit: int | None,
+        cursor: str | None,
+        name_of: Callable[[bytes], str],
+    ) -> Listing:
+        """The page of a list in the order of names, of which the records have one each; without `limit` all of it."""
+        after = "" if cursor is None else decode_name(cursor)
+        if limit is None:
+            return await self._listing(statement, key | {"after": after, "limit": self.dialect.no_limit})
+        rows = await self._rows.all(statement, key | {"after": after, "limit": limit + 1})
+        page: list[bytes] = [record for (record,) in rows[:limit]]
+        next_cursor = encode_name(name_of(page[-1])) if len(rows) > limit else None
+        return Listing(b",".join(page), next_cursor=next_cursor)
 
     @abstractmethod
     async def _transact(

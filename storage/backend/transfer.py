@@ -10,7 +10,7 @@ from ..operations.transfer import import_
 from ..operations.transfer.export import Position, export
 from ..operations.transfer.import_staging import ImportStaging
 from ..operations.unit_of_work import UnitOfWork
-from ..sql.ports import Bindings
+from ..sql.ports import session_key
 from .transactions import Transactions
 
 # Whoever waits for another that writes a session looks again after so long.
@@ -61,7 +61,7 @@ class TransactionalTransfer(Transactions):
                 upload.renames.add(session, number, is_written=is_written)
 
     async def _is_known(self, workspace: str, session_id: str) -> bool:
-        key: Bindings = {"workspace": workspace, "id": session_id}
+        key = session_key(workspace, session_id)
         return await self._rows.row(self.statements.STATE, key) is not None
 
     async def _import(

@@ -8,7 +8,7 @@ from ..operations import sessions
 from ..operations.bulk import removal
 from ..operations.bulk.cleanup import DELETED_AT_ONCE
 from ..operations.unit_of_work import UnitOfWork
-from ..sql.ports import Bindings
+from ..sql.ports import Bindings, session_key
 from ..sql.statements.profiles import FORGET_CONTENTS
 from ..sql.statements.removals import IS_REMOVED
 from .transactions import Transactions
@@ -126,13 +126,12 @@ class TransactionalWorkspaces(Transactions, Workspaces):
         return await self._paced(self._change, workspace, _delete_some, last_revision, after)
 
     async def _wait_until_removed(self, workspace: str, session_id: str) -> None:
-        key: Bindings = {"workspace": workspace, "id": session_id}
+        key = session_key(workspace, session_id)
         while await self._rows.row(IS_REMOVED, key) is not None:  # noqa: ASYNC110  # others do it
             await asyncio.sleep(POLL_SECONDS)
 
     async def _contents(self, workspace: str) -> WorkspaceContents:
-        row = await self._rows.row(COUNTS, {"workspace": workspace})
-        assert row is not None, "An aggregate always has a row."
+        row = await self._rows.one(COUNTS, {"workspace": workspace})
         return WorkspaceContents(workspace, *map(int, row))
 
 

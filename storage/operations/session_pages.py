@@ -21,8 +21,7 @@ _decode_summary = msgspec.json.Decoder(SessionSummary).decode
 async def by_best_index(rows: Reader, sessions: SessionList) -> SessionList:
     """The same list, by an index that finds few sessions if there is one."""
     for found in sessions.indexes():
-        row = await rows.row(found.count(), sessions.bindings | {"most": MAX_SORTED + 1})
-        assert row is not None, "An aggregate always has a row."
+        row = await rows.one(found.count(), sessions.bindings | {"most": MAX_SORTED + 1})
         if row[0] <= MAX_SORTED:
             return found
     return sessions
@@ -43,10 +42,8 @@ async def filtered_page(rows: Reader, sessions: SessionList, query: SessionQuery
 
 async def page(rows: Reader, sessions: SessionList, query: SessionQuery, *, end: Position | None = None) -> Listing:
     """The page of a list; the next begins after its last session, or after `end` if there are no more up to there."""
-    row = await rows.row(sessions.listed(paged=True), sessions.bindings)
-    assert row is not None, "An aggregate always has a row."
+    count, lines = await rows.one(sessions.listed(paged=True), sessions.bindings)
     assert query.limit is not None
-    count, lines = row
     if count <= query.limit:
         return Listing(lines.replace(b"\n", b","), next_cursor=None if end is None else encode(*end))
     listed, _, _ = lines.rpartition(b"\n")

@@ -267,8 +267,7 @@ async def _open_database(url: str, clock: Clock, *, upgrade: bool, create: bool)
         try:
             await refuse_shared_sessions(connection, url)
             await migrate(connection, upgrade=upgrade, create=create)
-            row = await ConnectionRows(connection).row(PostgresStatements.LAST_UPDATE, {"horizon": clock.horizon()})
-            assert row is not None, "An aggregate always has a row."
+            row = await ConnectionRows(connection).one(PostgresStatements.LAST_UPDATE, {"horizon": clock.horizon()})
             clock.catch_up(row[0])
         finally:
             await connection.close()

@@ -83,10 +83,8 @@ class ConnectionTransaction(ConnectionRows, Transaction):
         self._tokenizer = tokenizer
 
     async def next_revision(self, workspace: str) -> int:
-        row = await self.row(PostgresStatements.NEXT_REVISION, {"workspace": workspace})
-        assert row is not None, "A revision is always counted."
-        revision: int = row[0]
-        return revision
+        (revision,) = await self.one(PostgresStatements.NEXT_REVISION, {"workspace": workspace})
+        return int(revision)
 
     async def insert_messages(self, key: Bindings, messages: Iterable[Message]) -> None:
         waiting = iter(messages)

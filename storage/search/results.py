@@ -14,6 +14,7 @@ import msgspec
 
 from ..model.directory_path import normalize_or_keep
 from ..model.records import Listing, Role, SearchHit, SearchQuery
+from ..sql.ports import Bindings
 from ..values.uuid7 import canonical_id
 from .query_parser import Term
 from .snippets import Snippets
@@ -40,7 +41,6 @@ _SINGLE = struct.Struct("f")
 
 # A score, a session, a sequence, a role.
 Found = tuple[float, str, int, Role]
-Bindings = dict[str, str | int | float]
 Filters = dict[str, str]
 
 

@@ -5,10 +5,16 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from ..model.records import Message
+from ..values.uuid7 import canonical_id
 
-Bindings = dict[str, str | int | None]
+Bindings = dict[str, str | int | float | None]
 # What a column holds is known from its statement.
 Row = tuple[Any, ...]
+
+
+def session_key(workspace: str, session_id: str) -> Bindings:
+    """The key of a session, with which statements on it are run."""
+    return {"workspace": workspace, "id": canonical_id(session_id)}
 
 
 class Rows(ABC):
@@ -17,6 +23,12 @@ class Rows(ABC):
     @abstractmethod
     async def row(self, statement: str, bindings: Bindings) -> Row | None:
         """The first row, None where there is none."""
+
+    async def one(self, statement: str, bindings: Bindings) -> Row:
+        """The first row of a statement that always has one, such as an aggregate."""
+        row = await self.row(statement, bindings)
+        assert row is not None, "The statement has no row."
+        return row
 
     @abstractmethod
     async def all(self, statement: str, bindings: Bindings) -> list[Row]:

@@ -27,8 +27,7 @@ class ChangeNotifier(change_notifier.ChangeNotifier):
         self._connection.close()
 
     async def _tell(self, workspaces: Iterable[str]) -> None:
-        row = await self._rows.row("PRAGMA data_version", {})
-        assert row is not None, "The pragma always has a row."
+        row = await self._rows.one("PRAGMA data_version", {})
         workspaces = set(workspaces)
         if row[0] == self._data_version and workspaces <= self._seen.keys():
             return

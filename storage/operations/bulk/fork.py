@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from ...model.errors import SessionNotFound, TooFewMessages
 from ...model.part_records import NO_USAGE, Usage, UsageSum
 from ...model.records import Fork, Session, Versions
-from ...sql.ports import Bindings, Row, Transaction
+from ...sql.ports import Bindings, Row, Transaction, session_key
 from ...sql.statements.parts import ANSWER_FORKED_CALLS, FORK_CALLS
 from ...sql.statements.sessions import Statements
 from ...values.json_text import MAX_SAFE_INTEGER
@@ -56,7 +56,7 @@ class Copy(Unfinished, frozen=True):
     @property
     def key(self) -> Bindings:
         """The key of the fork."""
-        return {"workspace": self.workspace, "id": self.fork_id}
+        return session_key(self.workspace, self.fork_id)
 
     @property
     def is_copied(self) -> bool:
@@ -107,7 +107,7 @@ def _last(session_id: str, state: SessionState, how: Fork) -> int:
 async def _copy_piece(transaction: Transaction, statements: Statements, copy: Copy) -> Copy:
     if copy.is_copied:
         return copy
-    key: Bindings = {"workspace": copy.workspace, "id": copy.session_id}
+    key = session_key(copy.workspace, copy.session_id)
     piece, _ = await next_piece(transaction, key, copy.copied, copy.last, removal.MESSAGES_AT_ONCE)
     if not piece:
         # It was deleted meanwhile.

@@ -11,7 +11,7 @@ from contextlib import suppress
 from typing import Any
 
 from ...model.errors import StorageUnavailable
-from ...sql.ports import Bindings, Row, Transaction, take_until_size
+from ...sql.ports import Bindings, Row, Transaction, session_key, take_until_size
 from ...sql.statements.recorded_answers import FORGET_SESSION_TEXT
 from ...sql.statements.removals import FORGET_RECORDS, MESSAGE_SIZES
 from ...sql.statements.sessions import Statements
@@ -65,7 +65,7 @@ async def remove_next(transaction: Transaction, statements: Statements) -> bool:
     if found is None:
         return False
     workspace, session_id = found
-    return await remove_more(transaction, statements, {"workspace": workspace, "id": session_id})
+    return await remove_more(transaction, statements, session_key(workspace, session_id))
 
 
 async def remove_more(transaction: Transaction, statements: Statements, key: Bindings) -> bool:

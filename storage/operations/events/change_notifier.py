@@ -83,8 +83,7 @@ class ChangeNotifier:
 
     async def _tell_workspace(self, workspace: str) -> None:
         if workspace not in self._seen:
-            row = await self._rows.row(self._statements.LAST_REVISION, {"workspace": workspace})
-            assert row is not None, "An aggregate always has a row."
+            row = await self._rows.one(self._statements.LAST_REVISION, {"workspace": workspace})
             self._seen[workspace] = row[0]
             # What came before that is for each of them to read.
             self._set([key for key in self._watches if key[0] == workspace])

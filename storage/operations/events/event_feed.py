@@ -12,7 +12,7 @@ import msgspec
 
 from ...model.errors import StorageUnavailable
 from ...model.records import Event
-from ...sql.ports import Bindings, Reader
+from ...sql.ports import Bindings, Reader, session_key
 from ...sql.statements.sessions import Statements
 from ..sessions import session_of
 from .change_notifier import ChangeNotifier
@@ -53,7 +53,7 @@ class SessionEventCursor(EventCursor):
 
     @property
     def _key(self) -> Bindings:
-        return {"workspace": self.workspace, "id": self.session_id}
+        return session_key(self.workspace, self.session_id)
 
     async def read(self) -> Step:
         state = await self.rows.row(self.statements.TAIL_STATE, self._key)
@@ -111,7 +111,7 @@ async def session_tail(
     rows: Reader, statements: Statements, workspace: str, session_id: str, after_event: str | None
 ) -> SessionEventCursor | None:
     """The position after an event; None where there is no such session."""
-    state = await rows.row(statements.TAIL_STATE, {"workspace": workspace, "id": session_id})
+    state = await rows.row(statements.TAIL_STATE, session_key(workspace, session_id))
     if state is None:
         return None
     message_count, version, changed_sequence = state
@@ -131,8 +131,7 @@ async def workspace_tail(
     """The position after an event."""
     if after_event is not None:
         return WorkspaceEventCursor(rows, statements, workspace, int(after_event))
-    row = await rows.row(statements.LAST_REVISION, {"workspace": workspace})
-    assert row is not None, "An aggregate always has a row."
+    row = await rows.one(statements.LAST_REVISION, {"workspace": workspace})
     return WorkspaceEventCursor(rows, statements, workspace, row[0])
 
 

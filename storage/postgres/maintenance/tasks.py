@@ -106,8 +106,7 @@ class PostgresMaintenance(Maintenance):
 
     async def contents(self) -> Contents:
         async with self._connection() as connection:
-            row = await ConnectionRows(connection).row(CONTENTS, {})
-            assert row is not None, "An aggregate always has a row."
+            row = await ConnectionRows(connection).one(CONTENTS, {})
             return Contents(row[0], int(row[1]))
 
     @asynccontextmanager

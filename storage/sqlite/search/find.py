@@ -10,10 +10,10 @@ import msgspec
 from ...model.records import Listing, Message, SearchQuery, SearchScope
 from ...search import results
 from ...search.query_parser import Term, terms_of
-from ...search.results import Bindings, Filters, Found, best, bindings_of, listing, score_of
+from ...search.results import Filters, Found, best, bindings_of, listing, score_of
 from ...search.searched_text import EVERYWHERE, searched_text
 from ...search.tokenizer import tokenizer
-from ...sql.ports import Row
+from ...sql.ports import Bindings, Row
 from ..statements import SQLiteStatements
 from . import statements as search_statements
 
