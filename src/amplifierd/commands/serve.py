@@ -11,11 +11,12 @@ import click
 from click.core import ParameterSource
 
 from ..settings import LogFormat, LogLevel, Settings, default_data_path, default_database
-from ..storage.values.clock import DAY_SECONDS
 from .options import FROM_ENVIRONMENT, Seconds, database
 
 # Read as early as possible: if the parent exits while this process starts, this process exits too.
 PARENT = os.getppid()
+
+_DEFAULTS = Settings()
 
 # The form that browsers send (RFC 6454, section 6.2); no page has an origin of another form.
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://([a-z0-9._-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?")
@@ -98,18 +99,18 @@ def _logs_json(arguments: list[str]) -> bool:
 
 
 @click.command(cls=_Serve, context_settings=FROM_ENVIRONMENT)
-@click.option("--host", default="127.0.0.1", show_envvar=True, help="The address to listen on.")
+@click.option("--host", default=_DEFAULTS.host, show_envvar=True, help="The address to listen on.")
 @click.option(
     "--port",
     type=click.IntRange(0, 65535),
-    default=8420,
+    default=_DEFAULTS.port,
     show_envvar=True,
     help="The port to listen on; 0 picks a free one.",
 )
 @database
 @click.option(
     "--single-machine/--no-single-machine",
-    default=False,
+    default=_DEFAULTS.single_machine,
     show_envvar=True,
     help="Serve a SQLite file on a network file system that no other machine uses; a second machine is refused.",
 )
@@ -122,41 +123,49 @@ def _logs_json(arguments: list[str]) -> bool:
     help="Where amplified directories are on disk.",
 )
 @click.option(
-    "--workers", type=click.IntRange(1, 64), default=1, show_envvar=True, help="The number of server processes."
+    "--workers",
+    type=click.IntRange(1, 64),
+    default=_DEFAULTS.workers,
+    show_envvar=True,
+    help="The number of server processes.",
 )
 @click.option(
-    "--max-body", type=click.IntRange(1), default=8 * 1024 * 1024, show_envvar=True, help="The largest body, in bytes."
+    "--max-body",
+    type=click.IntRange(1),
+    default=_DEFAULTS.max_body,
+    show_envvar=True,
+    help="The largest body, in bytes.",
 )
 @click.option(
     "--idempotency-ttl",
     type=Seconds(),
-    default=DAY_SECONDS,
+    default=_DEFAULTS.idempotency_ttl,
     show_envvar=True,
     help="How many seconds the response to a request with an Idempotency-Key is kept.",
 )
 @click.option(
     "--log-level",
     type=click.Choice(get_args(LogLevel)),
-    default="info",
+    default=_DEFAULTS.log_level,
     show_envvar=True,
     help="The least severe level to log.",
 )
 @click.option(
     "--log-format",
     type=click.Choice(get_args(LogFormat)),
-    default="text",
+    default=_DEFAULTS.log_format,
     show_envvar=True,
     help="The format of the log.",
 )
 @click.option(
     "--check-responses/--no-check-responses",
-    default=False,
+    default=_DEFAULTS.check_responses,
     show_envvar=True,
     help="Validate every response against the contract; a violation becomes a 500 that names it.",
 )
 @click.option(
     "--ephemeral/--no-ephemeral",
-    default=False,
+    default=_DEFAULTS.ephemeral,
     show_envvar=True,
     help="For a test run: data in memory, a free port, one line of JSON with its URL, exits with its parent.",
 )
@@ -176,7 +185,7 @@ def _logs_json(arguments: list[str]) -> bool:
 )
 @click.option(
     "--insecure-open/--no-insecure-open",
-    default=False,
+    default=_DEFAULTS.insecure_open,
     show_envvar=True,
     help="Serve other machines even without keys: everybody can read and change everything.",
 )
@@ -189,14 +198,14 @@ def _logs_json(arguments: list[str]) -> bool:
 @click.option(
     "--max-requests",
     type=click.IntRange(1),
-    default=2_048,
+    default=_DEFAULTS.max_requests,
     show_envvar=True,
     help="The limit of concurrent requests; further requests are refused at once.",
 )
 @click.option(
     "--request-timeout",
     type=Seconds(least=0.1),
-    default=10,
+    default=_DEFAULTS.request_timeout,
     show_envvar=True,
     help="How many seconds a request may take until its response begins; after that it is aborted.",
 )
@@ -204,7 +213,7 @@ def _logs_json(arguments: list[str]) -> bool:
     "--keep-alive",
     type=click.IntRange(1, 86_400),
     metavar="SECONDS",
-    default=75,
+    default=_DEFAULTS.keep_alive,
     show_envvar=True,
     help="How many seconds an idle connection stays open; set it longer than a proxy keeps one in its pool.",
 )
@@ -212,7 +221,7 @@ def _logs_json(arguments: list[str]) -> bool:
     "--shutdown-timeout",
     type=click.IntRange(0, 3_600),
     metavar="SECONDS",
-    default=6,
+    default=_DEFAULTS.shutdown_timeout,
     show_envvar=True,
     help="How many seconds requests have to finish after the daemon is told to stop; the others then get 503.",
 )
