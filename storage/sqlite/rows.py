@@ -1,4 +1,4 @@
-"""Statements on one SQLite connection, which wait for nothing but the file."""
+"""Statements on one SQLite connection, which wait for nothing but the file, and the revisions of its writes."""
 
 from collections.abc import Callable, Coroutine, Iterable
 from typing import Any, TypeVar, TypeVarTuple
@@ -12,8 +12,8 @@ from ..model.records import Message
 from ..sql.ports import Bindings, Reader, Row, Transaction, take_until_size
 from ..sql.statements.parts import ANSWER_CALL, OPEN_CALL, REMOVE_CALLS
 from ..sql.statements.removals import END_REMOVAL, REMOVE_MESSAGES
+from ..values.clock import Clock
 from .connection import as_storage_error
-from .revisions import Revisions
 from .search import statements as search_statements
 from .statements import SQLiteStatements
 
@@ -63,6 +63,36 @@ class ConnectionRows(Reader):
         except apsw.Error as error:
             raise as_storage_error(error) from error
         return rows
+
+
+class Revisions:
+    """Numbers the writes of each workspace, after those of other processes; `clock` continues from their times too."""
+
+    def __init__(self, writer: apsw.Connection, clock: Clock) -> None:
+        self._writer = writer
+        self._clock = clock
+        self._last: dict[str, int] = {}
+        self._seen = -1
+
+    def workspaces(self) -> list[str]:
+        """The workspaces that have been written to."""
+        return list(self._last)
+
+    def next(self, workspace: str) -> int:
+        """The revision of a write, within its transaction: higher than each that was committed before."""
+        seen = self._writer.data_version()
+        if seen != self._seen:
+            # Another connection has committed since.
+            self._last.clear()
+            self._seen = seen
+        if workspace not in self._last:
+            [(last,)] = self._writer.execute(SQLiteStatements.LAST_REVISION, {"workspace": workspace})
+            self._last[workspace] = last
+            bindings = {"workspace": workspace, "horizon": self._clock.horizon()}
+            [(newest,)] = self._writer.execute(SQLiteStatements.LAST_UPDATE, bindings)
+            self._clock.catch_up(newest)
+        self._last[workspace] += 1
+        return self._last[workspace]
 
 
 class ConnectionTransaction(ConnectionRows, Transaction):

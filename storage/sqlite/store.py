@@ -31,8 +31,7 @@ from .files.machine_lock import lock_for_this_machine
 from .group_commit import Writer
 from .opening import open_database
 from .readers import Readers
-from .revisions import Revisions
-from .rows import ConnectionRows, ConnectionTransaction, run_sync
+from .rows import ConnectionRows, ConnectionTransaction, Revisions, run_sync
 from .search import find as search
 from .search import statements as search_statements
 from .search.index_merge import HAS_MARKS, IndexMerge

@@ -11,8 +11,7 @@ from ...model.maintenance import Finding
 from ...operations.unit_of_work import perform
 from ...values.clock import Clock
 from ..connection import connect_writer, transaction
-from ..revisions import Revisions
-from ..rows import ConnectionTransaction
+from ..rows import ConnectionTransaction, Revisions
 from ..search.indexing import index_some
 from ..statements import SQLiteStatements
 from . import check_statements
