@@ -18,7 +18,7 @@ from .maintenance import Maintenance
 
 GROUP = "amplifierd.storage"
 
-# Up to the last @ of the address: a password may have one that is not encoded.
+# Up to the last @ of the address: a password may contain one that is not encoded.
 _PASSWORD = re.compile(r"(?<=://)([^/?#:@]*):[^/?#]*@")
 
 
@@ -47,17 +47,17 @@ class Backend(ABC):
 
     def file(self, url: str) -> Path | None:
         """The file of the database, None if the database is not one file."""
-        del url  # most are not
+        del url  # most databases are not one file
         return None
 
 
 def find_backend(url: str) -> Backend:
-    """The backend for the scheme of `url`: one of this program's own, else of another package.
+    """The backend for the scheme of `url`: one of this program's own, else one of another package.
 
-    Raises `BackendMissing` if there is none, `BackendBroken` if its module can't be imported.
+    Raises `BackendMissing` if there is none, `BackendBroken` if its module cannot be imported.
     """
     scheme = url.partition("://")[0]
-    # Whatever else is installed is looked through only if it has to be: that takes tens of milliseconds.
+    # Other packages are searched only if necessary: that takes tens of milliseconds.
     found = next((entry for entry in _own() if entry.name == scheme), None)
     if found is None:
         others = entry_points(group=GROUP)
@@ -77,13 +77,13 @@ def without_password(url: str) -> str:
 
 
 def refuse_itself(database: Path, file: Path) -> None:
-    """Raises `MaintenanceRefused` where what is to be written to a file would be written over the database."""
+    """Raises `MaintenanceRefused` if the file to write is the database itself."""
     if file.exists() and database.exists() and file.samefile(database):
         raise MaintenanceRefused(f"{file} is the database itself; name another file.")
 
 
 def refuse_absent(path: Path) -> None:
-    """Raises `DatabaseMissing` if there is no file."""
+    """Raises `DatabaseMissing` if the file does not exist."""
     if not path.exists():
         raise DatabaseMissing(f"There is no database at {path}")
 

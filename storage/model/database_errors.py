@@ -1,4 +1,4 @@
-"""What can be wrong with a database as a whole, as facts; `commands` makes the sentences that say what to do."""
+"""Errors of a database as a whole, as facts; `commands` adds the sentences that say what to do."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ from .errors import StorageError
 
 
 class DatabaseDamaged(StorageError):
-    """A part of the database can't be read as what it was; no other try succeeds."""
+    """A part of the database cannot be read; retrying does not help."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(f"The database is damaged: {reason}")
@@ -14,7 +14,7 @@ class DatabaseDamaged(StorageError):
 
 
 class DatabaseUnusable(StorageError):
-    """The database can't be opened at all; the text says why, and what is to be done to the database or its server."""
+    """The database cannot be opened; the text says why, and what to do about the database or its server."""
 
 
 class BackendMissing(DatabaseUnusable):
@@ -32,7 +32,7 @@ class BackendMissing(DatabaseUnusable):
 
 
 class BackendBroken(DatabaseUnusable):
-    """The backend that an entry point names can't be imported."""
+    """The backend that an entry point names cannot be imported."""
 
     def __init__(self, scheme: str, name: str, reason: str) -> None:
         super().__init__(f"The backend {name} for {scheme}:// can't be imported: {reason}.")
@@ -40,7 +40,7 @@ class BackendBroken(DatabaseUnusable):
 
 
 class DatabaseUrlInvalid(DatabaseUnusable):
-    """A URL of this scheme has another `form`."""
+    """The URL is invalid for its scheme; `form` is the form that it must have."""
 
     def __init__(self, url: str, form: str) -> None:
         super().__init__(f"The database URL {url!r} is not understood; write {form}.")
@@ -49,7 +49,7 @@ class DatabaseUrlInvalid(DatabaseUnusable):
 
 
 class HomeMissing(DatabaseUnusable):
-    """The path begins with a home directory that is unknown."""
+    """The path begins with an unknown home directory."""
 
     def __init__(self, url: str) -> None:
         super().__init__(f"The database {url} is in a home directory, and there is none")
@@ -57,14 +57,14 @@ class HomeMissing(DatabaseUnusable):
 
 
 class MemoryNotShared(DatabaseUnusable):
-    """SQLite's own database in memory is one connection's."""
+    """SQLite's `:memory:` database belongs to a single connection."""
 
     def __init__(self) -> None:
         super().__init__("A database in memory can't be shared between connections")
 
 
 class DatabaseMissing(DatabaseUnusable):
-    """There is no database, and it may not be created."""
+    """The database does not exist, and may not be created."""
 
 
 class DatabaseOutOfDate(DatabaseUnusable):
@@ -77,7 +77,7 @@ class DatabaseOutOfDate(DatabaseUnusable):
 
 
 class DatabaseFileInvalid(DatabaseUnusable):
-    """The file is not what its database engine writes."""
+    """The file is not a database of this engine."""
 
     def __init__(self, path: str) -> None:
         super().__init__(f"The file {path} is not a SQLite database")
@@ -85,7 +85,7 @@ class DatabaseFileInvalid(DatabaseUnusable):
 
 
 class DatabaseFileDamaged(DatabaseUnusable):
-    """The file is damaged so far that it can't be opened."""
+    """The file is too damaged to be opened."""
 
     def __init__(self, path: str, reason: str) -> None:
         super().__init__(f"The database {path} is damaged: {reason}")
@@ -93,7 +93,7 @@ class DatabaseFileDamaged(DatabaseUnusable):
 
 
 class DatabaseFileShared(DatabaseUnusable):
-    """The file is where other machines may write to it as well."""
+    """Other machines may write to the file as well."""
 
     def __init__(self, path: Path, file_system: str) -> None:
         super().__init__(
@@ -105,11 +105,11 @@ class DatabaseFileShared(DatabaseUnusable):
 
 
 class MaintenanceRefused(StorageError):
-    """What can't be done to the database like that; the text says why, and what to do if that is all the same."""
+    """The maintenance task cannot be done; the text says why, and what to do instead."""
 
 
 class FileExists(MaintenanceRefused):
-    """The file that is to be written is there already."""
+    """The file to write already exists."""
 
     def __init__(self, file: Path) -> None:
         super().__init__(f"{file} is there already")
@@ -117,7 +117,7 @@ class FileExists(MaintenanceRefused):
 
 
 class RebuildNeeded(MaintenanceRefused):
-    """The file can become smaller only by being written again."""
+    """The file can only be made smaller by rewriting it."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(f"{path} was made by an older amplifierd and cannot become smaller while it is served")
@@ -125,7 +125,7 @@ class RebuildNeeded(MaintenanceRefused):
 
 
 class BackupsElsewhere(MaintenanceRefused):
-    """Backups of this kind of database are its server's; `how` names its programs."""
+    """Backups of this kind of database are made with its server's programs; `how` names them."""
 
     def __init__(self, how: str) -> None:
         super().__init__(how)

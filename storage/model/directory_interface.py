@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from .directory_records import AmplifiedDirectory, DirectoryList, DirectoryPatch, Markers, NewDirectory, ScanReport
 from .records import IdempotentRequest
 
-# Is told of a directory by its path.
+# Called with the path of a directory.
 Changed = Callable[[str], Awaitable[None]]
 
 
@@ -34,7 +34,7 @@ class Directories(ABC):
     async def list_directories(
         self, workspace: str, *, limit: int | None = None, cursor: str | None = None
     ) -> DirectoryList:
-        """List directories by path; a cursor is a position among the paths."""
+        """List directories by path; a cursor is a position in the order of paths."""
 
     @abstractmethod
     async def update_directory(self, workspace: str, relative_path: str, patch: DirectoryPatch) -> AmplifiedDirectory:
@@ -42,17 +42,17 @@ class Directories(ABC):
 
     @abstractmethod
     async def delete_directory(self, workspace: str, relative_path: str, *, force: bool = False) -> None:
-        """Amplify a directory no more; those below it stay, and so do its sessions.
+        """Remove a directory from the amplified ones; its subdirectories and its sessions stay.
 
-        Raises `RootDirectory`, and `DirectoryInUse` where it has sessions, unless `force`.
+        Raises `RootDirectory`, and `DirectoryInUse` if it has sessions, unless `force` is set.
         """
 
     @abstractmethod
     async def sync_directories(
         self, workspace: str, markers: Markers, *, once: IdempotentRequest | None = None, changed: Changed | None = None
     ) -> ScanReport:
-        """Amplify the directories that have a marker, and change those whose marker was edited since it was written.
+        """Amplify the directories that have a marker file, and update those whose marker was edited later.
 
-        A marker that is older than its directory is passed over. `changed` is told the path of each that a marker
-        changed which says when it was written: it is older than the directory from now on, unless it is written anew.
+        A marker that is older than its directory is ignored. `changed` is called with the path of each directory that
+        was updated from a marker with a time: that marker is now older than the directory until it is rewritten.
         """

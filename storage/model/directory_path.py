@@ -1,4 +1,4 @@
-"""Paths of amplified directories, relative to the data root: one spelling for each."""
+"""Paths of amplified directories, relative to the data root, in one normal form."""
 
 import re
 
@@ -12,15 +12,15 @@ MAX_BYTES = 1_024
 MAX_SEGMENT_BYTES = 255
 MAX_SEGMENTS = 32
 
-# What a file system takes for something else, or Windows does (https://learn.microsoft.com/windows/win32/fileio/naming-a-file).
+# Names that a file system or Windows treats specially (https://learn.microsoft.com/windows/win32/fileio/naming-a-file).
 _FORBIDDEN = re.compile(r"[\x00-\x1f\x7f\\:]")
 _DEVICE = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECASE)
-# The last word of a path of the API's own.
+# The API uses it as the last segment of its own paths.
 _RESERVED = "scan"
 
 
 def normalised(path: str) -> str:
-    """The one spelling of a path: `a//b/./c` is `a/b/c`, `./.` is the root. Raises `DirectoryPathRefused`."""
+    """The normal form of a path: `a//b/./c` is `a/b/c`, `./.` is the root. Raises `DirectoryPathRefused`."""
     if path == ROOT:
         return ROOT
     if not path or path.startswith("/"):
@@ -41,7 +41,7 @@ def normalised(path: str) -> str:
 
 
 def normalize_or_keep(path: str) -> str:
-    """The one spelling of a path; one that no directory may have stays as it is, and finds what has it."""
+    """The normal form of a path; a path that no directory may have is returned unchanged."""
     try:
         return normalised(path)
     except DirectoryPathRefused:
@@ -49,7 +49,7 @@ def normalize_or_keep(path: str) -> str:
 
 
 def lineage_of(path: str) -> str:
-    """A normalised path and its ancestors as statements take them: `["a/b","a","."]`, the nearest first."""
+    """A normalised path and its ancestors, nearest first, as statements take them: `["a/b","a","."]`."""
     return msgspec.json.encode(_lineage(path)).decode()
 
 

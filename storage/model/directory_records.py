@@ -1,6 +1,6 @@
-"""Amplified directories in the names of the wire: what a client sends is snake_case, what it reads is camelCase.
+"""Amplified directories as on the wire: snake_case in requests, camelCase in responses.
 
-`metadata` is a `msgspec.Raw`, so that it comes back as it was sent. A relative path is below the data root, `.` for the
+`metadata` is a `msgspec.Raw`, so that it is returned as it was sent. A relative path is below the data root; `.` is the
 root itself.
 """
 
@@ -13,7 +13,7 @@ from .records import EMPTY_OBJECT, Listing
 
 
 class NewDirectory(Struct, frozen=True, forbid_unknown_fields=True):
-    """What a client says to amplify a directory; without a `default_profile` it has that of its nearest ancestor."""
+    """A request to amplify a directory; without a `default_profile` it inherits that of its nearest ancestor."""
 
     relative_path: str
     default_profile: str | None = None
@@ -22,7 +22,7 @@ class NewDirectory(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class DirectoryPatch(Struct, frozen=True, forbid_unknown_fields=True):
-    """What a client changes of a directory; `metadata` is merged into the directory's (RFC 7396)."""
+    """A change of a directory; `metadata` is merged into the directory's (RFC 7396)."""
 
     default_profile: str | UnsetType | None = UNSET
     metadata: Raw | UnsetType = UNSET
@@ -31,7 +31,7 @@ class DirectoryPatch(Struct, frozen=True, forbid_unknown_fields=True):
 class AmplifiedDirectory(Struct, frozen=True, rename="camel"):
     """A working directory of sessions.
 
-    `default_profile` is that of the directory `default_profile_from`, itself or its nearest ancestor that has one.
+    `default_profile` is that of the directory `default_profile_from`: itself, or the nearest ancestor that has one.
     """
 
     relative_path: str
@@ -53,9 +53,9 @@ class DirectoryList(Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Marker:
-    """What the disk says of a directory: the text of its metadata, a JSON object, or why that is not one.
+    """A marker file: the text of its metadata, a JSON object, or the `fault` that makes it invalid.
 
-    `written_at` is the directory's `updated_at` when the marker was written, None where a person made it.
+    `written_at` is the directory's `updated_at` when the marker was written, None if a person made it.
     """
 
     relative_path: str
@@ -67,20 +67,20 @@ class Marker:
 
 @dataclass(frozen=True, slots=True)
 class Markers:
-    """What was found on the disk, in batches. Whoever holds it iterates `batches` or closes it."""
+    """The markers found on the disk, in batches. Its owner must iterate `batches` or close it."""
 
     batches: AsyncGenerator[list[Marker], None]
 
 
 class Refusal(Struct, frozen=True, rename="camel"):
-    """A marker that was not taken up, and why."""
+    """A marker that was refused, and why."""
 
     relative_path: str
     detail: str
 
 
 class ScanReport(Struct, frozen=True):
-    """How many directories were taken up from their markers, how many changed by them; the first 1,000 refused."""
+    """How many directories were created, updated or unchanged by their markers, and the first 1,000 refused markers."""
 
     created: int = 0
     updated: int = 0

@@ -1,7 +1,7 @@
-"""What can be wrong with a request to the storage, as facts of the domain that carry the ids.
+"""Errors of requests to the storage, as facts with fields.
 
-An error says what is wrong. What to do about it depends on how it was asked: the sentence for a client of the API is
-made in `app`, the one for a terminal in `commands`.
+An error says what is wrong. What to do about it depends on the caller: the sentence for a client of the API is made in
+`app`, the one for a terminal in `commands`.
 """
 
 import asyncio
@@ -11,16 +11,16 @@ from .records import SessionSummary
 
 
 class StorageError(Exception):
-    """Whatever a storage says no to; its text states the fact, for logs and as the start of other sentences.
+    """A storage refused a request; the text states the fact, for logs and as the start of other sentences.
 
-    `members` are what a program may want of that sentence, by name.
+    `members` are the values in that sentence that a program may need, by name.
     """
 
     members: Mapping[str, int | SessionSummary] = {}
 
 
 class SessionNotFound(StorageError):
-    """There is no session `session_id` in the workspace that was asked."""
+    """The workspace has no session `session_id`."""
 
     def __init__(self, session_id: str) -> None:
         super().__init__(f"Session {session_id} not found")
@@ -28,7 +28,7 @@ class SessionNotFound(StorageError):
 
 
 class MessageNotFound(StorageError):
-    """The session, which is there, has no message `sequence`."""
+    """The session exists and has no message `sequence`."""
 
     def __init__(self, session_id: str, sequence: int) -> None:
         super().__init__(f"Message {sequence} of session {session_id} not found")
@@ -37,7 +37,7 @@ class MessageNotFound(StorageError):
 
 
 class MessageInvalid(StorageError):
-    """A message to append contradicts itself at `pointer` (RFC 6901), counted from what was sent."""
+    """A message to append is invalid at `pointer` (RFC 6901), relative to the request body."""
 
     def __init__(self, pointer: str, detail: str) -> None:
         super().__init__(f"The message is invalid: {pointer} {detail}.")
@@ -46,11 +46,11 @@ class MessageInvalid(StorageError):
 
 
 class SessionConflict(StorageError):
-    """The session is not in a state for what was asked of it."""
+    """The state of the session does not allow the request."""
 
 
 class SessionStatusConflict(SessionConflict):
-    """A session of this `status` can't do `action`."""
+    """A session with this `status` does not allow `action`."""
 
     def __init__(self, session_id: str, action: str, status: str) -> None:
         super().__init__(f"Cannot {action} session {session_id}: it is {status}")
@@ -60,7 +60,7 @@ class SessionStatusConflict(SessionConflict):
 
 
 class SessionEnded(SessionConflict):
-    """A session that has ended takes no messages."""
+    """The session has ended and accepts no messages."""
 
     def __init__(self, session_id: str, status: str) -> None:
         super().__init__(f"Cannot append to session {session_id}: it is {status}")
@@ -69,7 +69,7 @@ class SessionEnded(SessionConflict):
 
 
 class SequenceConflict(SessionConflict):
-    """The next message of the session gets `next_sequence`, which is not the number that was expected."""
+    """The next message of the session gets `next_sequence`, which differs from the expected number."""
 
     def __init__(self, session_id: str, expected: int, next_sequence: int) -> None:
         super().__init__(f"The next message of session {session_id} gets sequence {next_sequence}, not {expected}")
@@ -78,7 +78,7 @@ class SequenceConflict(SessionConflict):
 
 
 class TooFewMessages(SessionConflict):
-    """The session does not have the message up to which it is to be copied."""
+    """The session has fewer messages than were to be copied."""
 
     def __init__(self, session_id: str, at_sequence: int, message_count: int) -> None:
         super().__init__(
@@ -88,7 +88,7 @@ class TooFewMessages(SessionConflict):
 
 
 class SessionExists(SessionConflict):
-    """A session that is to be imported is there already."""
+    """A session to import already exists."""
 
     def __init__(self, session_id: str) -> None:
         super().__init__(f"Cannot import session {session_id}: it is there already")
@@ -96,7 +96,7 @@ class SessionExists(SessionConflict):
 
 
 class SessionIdInUse(SessionConflict):
-    """A session that is to be created is `there` already."""
+    """The session to create already exists: it is `there`."""
 
     def __init__(self, there: SessionSummary) -> None:
         super().__init__(f"Session {there.id} is there already")
@@ -104,7 +104,7 @@ class SessionIdInUse(SessionConflict):
 
 
 class MessageIdInUse(SessionConflict):
-    """The message `sequence` of the session has the id that another is to have."""
+    """The message `sequence` of the session already has the id."""
 
     def __init__(self, session_id: str, message_id: str, sequence: int) -> None:
         super().__init__(f"Message {sequence} of session {session_id} has the id {message_id!r} already")
@@ -113,7 +113,7 @@ class MessageIdInUse(SessionConflict):
 
 
 class ImportInvalid(StorageError):
-    """What is to be imported is no export; `line` counts from 1."""
+    """The import is not a valid export; `line` counts from 1."""
 
     def __init__(self, line: int, reason: str) -> None:
         super().__init__(f"Cannot import line {line}: {reason}")
@@ -121,7 +121,7 @@ class ImportInvalid(StorageError):
 
 
 class VersionMismatch(StorageError):
-    """The session is at `version`, and the request is meant for others."""
+    """The session is at `version`, which is not one of the expected versions."""
 
     def __init__(self, session_id: str, version: int, expected: object) -> None:
         why = "which the request excludes"
@@ -133,7 +133,7 @@ class VersionMismatch(StorageError):
 
 
 class ContextTooLarge(StorageError):
-    """What a patch makes of a session's context is larger than a context may be."""
+    """The patched context of the session would exceed a limit."""
 
     def __init__(self, session_id: str, reason: str) -> None:
         super().__init__(f"The context of session {session_id} would have {reason}")
@@ -141,7 +141,7 @@ class ContextTooLarge(StorageError):
 
 
 class ProfileNotFound(StorageError):
-    """There is no profile of this name."""
+    """The workspace has no profile of this name."""
 
     def __init__(self, name: str) -> None:
         super().__init__(f"Profile {name} not found")
@@ -156,7 +156,7 @@ class NoActiveProfile(StorageError):
 
 
 class SessionProfileUnknown(StorageError):
-    """The session came from elsewhere, without what its profile was."""
+    """The session was imported without its profile."""
 
     def __init__(self, session_id: str, name: str) -> None:
         super().__init__(f"Session {session_id} came without its profile {name}")
@@ -165,11 +165,11 @@ class SessionProfileUnknown(StorageError):
 
 
 class ProfileConflict(StorageError):
-    """The profile is not in a state for what was asked of it."""
+    """The state of the profile does not allow the request."""
 
 
 class ProfileExists(ProfileConflict):
-    """There is a profile of this name already."""
+    """A profile of this name already exists."""
 
     def __init__(self, name: str) -> None:
         super().__init__(f"Profile {name} already exists")
@@ -177,7 +177,7 @@ class ProfileExists(ProfileConflict):
 
 
 class ProfileReadOnly(ProfileConflict):
-    """The profile is built in."""
+    """The profile is built in and cannot be changed."""
 
     def __init__(self, name: str) -> None:
         super().__init__(f"Profile {name} is built in, and stays as it is")
@@ -185,7 +185,7 @@ class ProfileReadOnly(ProfileConflict):
 
 
 class ProfileActive(ProfileConflict):
-    """The active profile can't be deleted."""
+    """The active profile cannot be deleted."""
 
     def __init__(self, name: str) -> None:
         super().__init__(f"Cannot delete active profile: {name}")
@@ -193,7 +193,7 @@ class ProfileActive(ProfileConflict):
 
 
 class ProfileNameReserved(StorageError):
-    """No profile may have this name: addresses of profiles, and of what is done to them, have it in them."""
+    """The name is reserved: it occurs in paths of the API."""
 
     def __init__(self, name: str) -> None:
         super().__init__(f"The profile name {name} is reserved")
@@ -201,7 +201,7 @@ class ProfileNameReserved(StorageError):
 
 
 class ProfileInvalid(StorageError):
-    """What a change makes of a profile is none."""
+    """The change would make the profile invalid."""
 
     def __init__(self, name: str, reason: str) -> None:
         super().__init__(f"Profile {name} would not be one: {reason}")
@@ -209,7 +209,7 @@ class ProfileInvalid(StorageError):
 
 
 class DirectoryNotAmplified(StorageError):
-    """There is no amplified directory of this path."""
+    """No amplified directory has this path."""
 
     def __init__(self, relative_path: str) -> None:
         super().__init__(f"Directory {relative_path} is not amplified")
@@ -217,11 +217,11 @@ class DirectoryNotAmplified(StorageError):
 
 
 class DirectoryConflict(StorageError):
-    """The directory is not in a state for what was asked of it."""
+    """The state of the directory does not allow the request."""
 
 
 class DirectoryExists(DirectoryConflict):
-    """The directory is amplified already."""
+    """The directory is already amplified."""
 
     def __init__(self, relative_path: str) -> None:
         super().__init__(f"Directory {relative_path} is amplified already")
@@ -239,7 +239,7 @@ class DirectoryInUse(DirectoryConflict):
 
 
 class DirectoryUnwritable(DirectoryConflict):
-    """The disk does not let the directory be."""
+    """The directory cannot be created or written on the disk."""
 
     def __init__(self, relative_path: str, reason: str) -> None:
         super().__init__(f"Directory {relative_path} can't be on the disk: {reason}")
@@ -247,14 +247,14 @@ class DirectoryUnwritable(DirectoryConflict):
 
 
 class RootDirectory(DirectoryConflict):
-    """The root is always there."""
+    """The root directory cannot be removed."""
 
     def __init__(self) -> None:
         super().__init__("Directory . is the data root, which is always amplified")
 
 
 class DirectoryPathRefused(StorageError):
-    """No directory may have this path."""
+    """The path is invalid for an amplified directory."""
 
     def __init__(self, relative_path: str, reason: str) -> None:
         super().__init__(f"Directory {relative_path!r} can't be amplified: {reason}")
@@ -262,7 +262,7 @@ class DirectoryPathRefused(StorageError):
 
 
 class DirectoryMetadataRefused(StorageError):
-    """No directory may have this metadata."""
+    """The metadata is invalid for an amplified directory."""
 
     def __init__(self, relative_path: str, reason: str) -> None:
         super().__init__(f"The metadata of directory {relative_path} would have {reason}")
@@ -286,7 +286,7 @@ class IdempotencyKeyInUse(StorageError):
 
 
 class IdempotencyAnswerNotKept(StorageError):
-    """The request under this key was done, and its answer was too long to be kept beside those of later requests."""
+    """The request under this key was applied, but its long answer was dropped in favour of later ones."""
 
     def __init__(self, key: str) -> None:
         super().__init__(f"The request with the idempotency key {key!r} was done; its answer is not kept any more")
@@ -294,7 +294,7 @@ class IdempotencyAnswerNotKept(StorageError):
 
 
 class WorkspaceNotFound(StorageError):
-    """Nothing is kept for the workspace `name`, and no key opens it."""
+    """The workspace `name` is empty and has no key."""
 
     def __init__(self, name: str) -> None:
         super().__init__(f"There is no workspace {name}: it has no session, profile, directory or key")
@@ -302,7 +302,7 @@ class WorkspaceNotFound(StorageError):
 
 
 class KeyNotFound(StorageError):
-    """There is no key of that id."""
+    """There is no key with this id."""
 
     def __init__(self, key_id: str) -> None:
         super().__init__(f"There is no key {key_id!r}")
@@ -310,9 +310,9 @@ class KeyNotFound(StorageError):
 
 
 class StorageUnavailable(StorageError):
-    """The storage can't answer now, and another try may succeed (see interface.py on what was written).
+    """The storage cannot answer now; a retry may succeed (interface.py says what may have been written).
 
-    It `is_busy` if others are all that keeps it from that.
+    `is_busy` is true if only the load of other requests is the cause.
     """
 
     def __init__(self, reason: str, *, is_busy: bool = False) -> None:
@@ -322,6 +322,6 @@ class StorageUnavailable(StorageError):
 
 
 class NothingWritten(asyncio.CancelledError):
-    """A write was cancelled before it took effect, and takes none any more."""
+    """A write was cancelled before it took effect, and will not take effect."""
 
     nothing_written = True

@@ -37,37 +37,38 @@ from .workspaces import Workspaces
 
 
 class Storage(Profiles, Directories, Keys, Workspaces):
-    """Keeps sessions and their messages, profiles and directories, each under a workspace, which is a tenant.
+    """Keeps sessions and their messages, profiles and directories, each in a workspace, which is a tenant.
 
-    It keeps the keys to workspaces, too.
+    It also keeps the API keys of workspaces.
 
-    A workspace sees nothing of another's. A method returns when its effect is durable: on disk, not in a buffer. Two
-    calls that meet are ordered by the storage; a reader sees all of a write or nothing of it. Each write counts the
-    session's version on.
+    Workspaces are isolated from each other. A method returns when its effect is durable: on disk, not in a buffer. The
+    storage orders concurrent calls; a reader sees all of a write or none of it. Each write increments the session's
+    version.
 
-    Sequences depend on no clock. Times come from the storage, and whatever the machine's clock does they never go back
-    within a session; nor do those that one opened storage gives, or gives after what it finds when it is opened, up to
-    a day: a later write has a later time, and a later session an id that sorts after those before. Among several
-    storages on one database that holds as far as their machines' clocks agree.
+    Sequences do not depend on a clock. The storage assigns times. Within a session they never go back, whatever the
+    machine's clock does. The same holds for all times that one opened storage assigns, counted from the latest one that
+    it finds when it is opened, as long as the clock is put back by less than a day: a later write has a later time, and
+    a later session has an id that sorts after earlier ones. Among several storages on one database this holds as far as
+    their machines' clocks agree.
 
-    Every method raises `StorageUnavailable` when the storage can't answer now. Nothing was written then, unless the way
-    to a database server broke in the midst of a commit, or a disk failed in the midst of one and would not be written
-    to any more: that nobody knows, and `once` makes another try safe.
-    Methods of one session raise `SessionNotFound`.
+    Every method raises `StorageUnavailable` when the storage cannot answer now. Nothing was written then, with two
+    exceptions: the connection to a database server broke during a commit, or a disk failed during a commit and accepts
+    no further writes. After these the outcome is unknown; retry with `once`. Methods of one session raise
+    `SessionNotFound`.
 
-    A write that takes many transactions calls `progressed` after each.
+    A write that takes many transactions calls `progressed` after each of them.
 
-    A method that is cancelled lets go at once of what it waits for, and its statement is interrupted. A write of one
-    transaction that has not taken effect by then takes none, and raises `NothingWritten`; any other cancelled write may
-    have been done, or a part of it where it takes many transactions.
+    A method that is cancelled stops waiting at once, and its statement is interrupted. A write of one transaction that
+    has not taken effect by then never will, and raises `NothingWritten`; any other cancelled write may have been
+    applied, in part if it takes many transactions.
 
-    With `versions` a method does its work only where the session is at one of them, and raises `VersionMismatch`
-    otherwise; None is any. With `once` the answer is recorded in the transaction of the effect: a second call with the
-    key, from whatever process, gets that answer and has no effect, or raises `IdempotencyKeyReused` where its
-    fingerprint is another. The record goes with the session that it is about. Of long answers a workspace keeps 64 MiB:
-    for one that is not kept any more the second call raises `IdempotencyAnswerNotKept`. What raises is not recorded.
-    What takes many transactions records in each how far it is: a second call goes on from there, and where both go on
-    at once one raises `IdempotencyKeyInUse`.
+    With `versions` a method applies only if the session is at one of them, and raises `VersionMismatch` otherwise; None
+    allows any. With `once` the answer is recorded in the same transaction as the effect: a second call with the key,
+    from any process, returns that answer and has no effect, or raises `IdempotencyKeyReused` if its fingerprint
+    differs. The record is deleted with the session that it is about. A workspace keeps 64 MiB of long answers: if an
+    answer is not kept any more, the second call raises `IdempotencyAnswerNotKept`. Errors are not recorded. A write
+    that takes many transactions records its progress in each: a second call continues from there, and if two continue
+    at once, one raises `IdempotencyKeyInUse`.
     """
 
     kind: ClassVar[Literal["sqlite", "postgresql"]]
@@ -83,30 +84,31 @@ class Storage(Profiles, Directories, Keys, Workspaces):
 
     @abstractmethod
     async def open(self) -> None:
-        """Make ready for the running event loop: create the database at need, bring its schema up to date.
+        """Prepare for the running event loop: create the database if necessary, and upgrade its schema.
 
-        Raises `DatabaseUnusable` when that can't be done; its text says what to do.
+        Raises `DatabaseUnusable` if that fails; its text says what to do.
         """
 
     @abstractmethod
     async def close(self) -> None:
-        """Finish what is being written, then let go of everything."""
+        """Finish pending writes, then release everything."""
 
     @abstractmethod
     async def ping(self) -> None:
-        """Return when the storage can be read and takes writes, as far as that is known without one."""
+        """Return if the storage can be read and, as far as is known without a write, accepts writes."""
 
     @abstractmethod
     async def create_session(
         self, workspace: str, new: NewSession, *, once: IdempotentRequest | None = None
     ) -> Session:
-        """Open a session with an empty transcript; without an id of its own it gets a new one (UUID version 7).
+        """Create a session with an empty transcript; without an id in the request it gets a new one (UUID version 7).
 
         Without a profile of its own it gets that of its directory, else the active one, else `default`, with its
-        overrides merged in; it keeps that as it is now. Raises `ProfileNotFound`, `DirectoryNotAmplified`,
-        `ProfileInvalid` where the overrides make none of it, and `SessionIdInUse`.
-        A time that it brings is its `created_at`, to the microsecond; a leap second is the last microsecond before its
-        end, and what is outside of the years 1 to 9999 is their first or last moment.
+        overrides merged in; later changes of the profile do not affect it. Raises `ProfileNotFound`,
+        `DirectoryNotAmplified`, `ProfileInvalid` if the overrides make the profile invalid, and `SessionIdInUse`.
+
+        A time in the request becomes its `created_at`, to the microsecond; a leap second becomes the last microsecond
+        before its end, and a time outside the years 1 to 9999 becomes their first or last moment.
         """
 
     @abstractmethod
@@ -115,20 +117,20 @@ class Storage(Profiles, Directories, Keys, Workspaces):
 
     @abstractmethod
     async def list_sessions(self, workspace: str, query: SessionQuery) -> Listing:
-        """List `SessionSummary` records, ties in the sort's order by id; those of one time in the order of their ids.
+        """List `SessionSummary` records in the order of the sort; sessions with equal times are ordered by id.
 
-        A list without a limit is read from one moment, in constant memory. A cursor is a position in the order:
-        sessions that come or move meanwhile shift no page.
+        A list without a limit is read as of one moment, in constant memory. A cursor is a position in the order:
+        sessions that are created or moved meanwhile do not shift pages.
         """
 
     @abstractmethod
     async def update_session(
         self, workspace: str, session_id: str, patch: SessionPatch, *, versions: Versions = None
     ) -> Session:
-        """Change a session; patches that meet are merged one after the other, so that neither loses a key.
+        """Change a session; concurrent patches are merged one after the other, so that neither loses a member.
 
-        A profile that it names the session keeps as it is now. Raises `ProfileNotFound`, and `ContextTooLarge` where
-        the context would have over 1,024 members, 100,000 values or 8 MiB.
+        If the patch names a profile, the session keeps that profile as it is now. Raises `ProfileNotFound`, and
+        `ContextTooLarge` if the context would have over 1,024 members, 100,000 values or 8 MiB.
         """
 
     @abstractmethod
@@ -159,13 +161,13 @@ class Storage(Profiles, Directories, Keys, Workspaces):
     async def terminate_session(
         self, workspace: str, session_id: str, *, versions: Versions = None, once: IdempotentRequest | None = None
     ) -> Session:
-        """Break an active session off. Raises `SessionStatusConflict`."""
+        """Abort an active session. Raises `SessionStatusConflict`."""
 
     @abstractmethod
     async def resume_session(
         self, workspace: str, session_id: str, *, versions: Versions = None, once: IdempotentRequest | None = None
     ) -> Session:
-        """Make a session active, whatever it is, and move its `updated_at` on, to a later time unless there is none."""
+        """Make a session active, whatever its status, and move its `updated_at` forward if there is a later time."""
 
     @abstractmethod
     async def fork_session(
@@ -178,22 +180,22 @@ class Storage(Profiles, Directories, Keys, Workspaces):
         once: IdempotentRequest | None = None,
         progressed: Progressed = no_progress,
     ) -> Session:
-        """Open a session as a copy of another with its messages, whose timestamps are kept.
+        """Create a session as a copy of another with its messages, whose timestamps are kept.
 
-        A long one is copied in pieces, between which others write; it is as the other session is when it is seen.
-        It is created where it has no messages, else active. Raises `TooFewMessages`.
+        A long session is copied in pieces, with other writes between them; the fork equals the other session as it is
+        when the fork becomes visible. It is `created` without messages, else `active`. Raises `TooFewMessages`.
         """
 
     @abstractmethod
     async def lineage(self, workspace: str, session_id: str) -> Lineage:
-        """Read where a session comes from, and its children."""
+        """Read the ancestors and the children of a session."""
 
     @abstractmethod
     async def delete_session(self, workspace: str, session_id: str, *, versions: Versions = None) -> None:
-        """Delete a session, its transcript, and the answers about it that are recorded under keys.
+        """Delete a session, its transcript, and the recorded answers about it.
 
-        Nothing of it is seen from then on. Of many messages the first 1,000 are removed before this returns, the others
-        in the background, by whichever storage is open on the database.
+        It is invisible from then on. The first 1,000 messages are removed before this returns, further ones in the
+        background, by any storage that is open on the database.
         """
 
     @abstractmethod
@@ -206,13 +208,14 @@ class Storage(Profiles, Directories, Keys, Workspaces):
         versions: Versions = None,
         once: IdempotentRequest | None = None,
     ) -> Message:
-        """Append a message under the next sequence number; it makes a created session active.
+        """Append a message with the next sequence number; it makes a created session active.
 
-        Without a content it has that of its parts: their texts, those that belong to no call's result, with an empty
-        line between two. Its parts are kept as they came, its calls are open until their results come, its usage goes
-        into the session's sums.
-        An empty list of parts beside a content is as none.
-        A time that it brings is its `timestamp`, as that of a session; an id has one message of a session.
+        Without a content it gets that of its parts: their texts, except those that belong to a call's result, with an
+        empty line between two. Its parts are stored unchanged, its calls are open until their results are appended, and
+        its usage is added to the session's sums. An empty list of parts with a content counts as no parts.
+
+        A time in the request becomes its `timestamp`, as for a session; an id is unique within the session.
+
         Raises `MessageInvalid` if it has neither, or both and they differ; `MessageIdInUse`, `SessionEnded`,
         `SequenceConflict`.
         """
@@ -227,9 +230,9 @@ class Storage(Profiles, Directories, Keys, Workspaces):
         versions: Versions = None,
         once: IdempotentRequest | None = None,
     ) -> Messages:
-        """Append messages in their order, all or none; else as `append_message`.
+        """Append messages in their order, all or none; otherwise like `append_message`.
 
-        Raises `MessageInvalid` also if two of them have one id.
+        Raises `MessageInvalid` also if two of them have the same id.
         """
 
     @abstractmethod
@@ -238,25 +241,26 @@ class Storage(Profiles, Directories, Keys, Workspaces):
 
     @abstractmethod
     async def list_messages(self, workspace: str, session_id: str, query: MessageQuery) -> Transcript:
-        """List `Message` records by sequence, from one moment, in constant memory.
+        """List `Message` records by sequence, as of one moment, in constant memory.
 
-        A call is open as long as no message has its result, in the same message or in a later one.
+        A call is open as long as no message, the same or a later one, has its result.
         """
 
     @abstractmethod
     async def follow_session(self, workspace: str, session_id: str, *, after_event: str | None = None) -> Events:
-        """Follow a session: each message, what it is after a change, that it is deleted, which ends the stream.
+        """Follow a session: each message, the session after each change, and its deletion, which ends the stream.
 
-        It begins after the event of that id, or after the message of that sequence, None for what comes next. It reads
-        the transcript, so nothing is lost and nothing comes twice; changes that follow each other may come as one.
+        It begins after the event with that id, or after the message with that sequence; None begins with the next
+        event. It reads the transcript, so that nothing is lost or repeated; changes in quick succession may come as
+        one.
         """
 
     @abstractmethod
     async def follow_sessions(self, workspace: str, *, after_event: str | None = None) -> Events:
-        """Follow all sessions: that one was created, changed or deleted, with the session as a list has it.
+        """Follow all sessions: the creation, change or deletion of each, with the session as lists show it.
 
-        It begins after the event of that id, None for what comes next. A session that changed several times meanwhile
-        comes once; deletions are known for a week.
+        It begins after the event with that id; None begins with the next event. A session that changed several times
+        meanwhile comes once; deletions are remembered for a week.
         """
 
     @abstractmethod
@@ -265,50 +269,49 @@ class Storage(Profiles, Directories, Keys, Workspaces):
 
     @abstractmethod
     async def list_workspaces(self) -> list[str]:
-        """The workspaces that have a session, in order."""
+        """The workspaces that have a session, in order of their names."""
 
     @abstractmethod
     async def has_workspace(self, workspace: str) -> bool:
-        """Whether it has a session, a profile, a directory or a key, or had a session within a week."""
+        """Whether it has a session, a profile, a directory or a key, or had a session within the last week."""
 
     @abstractmethod
     async def export_sessions(self, workspace: str) -> Export:
         """Read every session with its messages: a header, then the sessions in the order of their ids.
 
-        Each session is read as it is at one moment, all in constant memory. A session that is deleted while it is being
-        read raises `SessionNotFound` out of the batches.
+        Each session is read as of one moment, all in constant memory. If a session is deleted while it is being read,
+        the iteration of the batches raises `SessionNotFound`.
         """
 
     @abstractmethod
     async def import_sessions(
         self, workspace: str, export: Export, on_conflict: OnConflict, *, once: IdempotentRequest | None = None
     ) -> ImportReport:
-        """Write the sessions of an export as they were, each whole or not at all, in constant memory and in pieces.
+        """Write the sessions of an export unchanged, each as a whole or not at all, in constant memory and in pieces.
 
-        All of it is read and checked before the first is written. Raises `ImportInvalid`, and `SessionExists` where a
-        session is there and `on_conflict` is fail. The answer is recorded with the last session.
+        All of it is read and checked before the first session is written. Raises `ImportInvalid`, and `SessionExists`
+        if a session exists and `on_conflict` is fail. The answer is recorded with the last session.
         """
 
     @abstractmethod
     async def forget_answer(self, workspace: str, key: str) -> None:
-        """Forget what was recorded under a key, if anything was: another call with it has an effect."""
+        """Delete the recorded answer of a key, if there is one: the next call with the key has an effect."""
 
     @abstractmethod
     async def search_messages(self, workspace: str, query: SearchQuery) -> Listing:
-        """List `SearchHit` records of messages that have all words and phrases of a text, the best first.
+        """List `SearchHit` records of messages that contain all words and phrases of a text, best first.
 
-        Of those that are alike the later session's go first, of one session the later message.
-        They are in what a message says, in its tools, or in both as one text, by the query's scope; tools are the names
-        and inputs of calls, the outputs of results, and the texts that belong to those.
-        Words are told apart, and compared without case and accents, as Unicode has it. What was written before the call
-        is found. A score depends on its message alone: what is written meanwhile shifts no page.
+        Hits with equal scores are ordered by session, later ones first, and within a session by message, later ones
+        first. The scope of the query selects the text: what a message says, its tools, or both as one text; tools are
+        the names and inputs of calls, the outputs of results, and the texts that belong to those. Words are separated,
+        and compared without case and accents, as Unicode defines. Everything written before the call is found. A score
+        depends on its message alone: later writes do not shift pages.
 
-        The first 16 different terms are looked for. The latest 10,000 messages that have all words are looked at, of
-        the session if the query names one; the scope, filters, phrases and beginnings of words choose among them. The
-        latest 2,000 of these are ranked, or fewer with 8 MiB in all; phrases and beginnings are looked for in 8 MiB. Up
-        to 1,000 matches of a message count. A page with more than 4 MiB of text ends there, with its cursor. What other
-        workspaces have changes nothing.
-        Raises `StorageUnavailable` if other searches leave it no turn for 5 seconds.
+        The first 16 different terms are used. The latest 10,000 messages that contain all words are candidates, within
+        the session if the query names one; the scope, filters, phrases and prefixes select among them. The latest 2,000
+        of these are ranked, or fewer at 8 MiB in all; phrases and prefixes are matched in 8 MiB. Up to 1,000 matches of
+        a message count. A page ends at 4 MiB of text, with its cursor. Other workspaces have no influence. Raises
+        `StorageUnavailable` if other searches leave it no slot for 5 seconds.
         """
 
     @abstractmethod
@@ -320,8 +323,8 @@ class Storage(Profiles, Directories, Keys, Workspaces):
         once: IdempotentRequest | None = None,
         progressed: Progressed = no_progress,
     ) -> CleanUpReport:
-        """Delete old sessions, some at a time, or with `dry_run` say which would go.
+        """Delete old sessions in batches, or with `dry_run` report which would be deleted.
 
-        Days are counted from the machine's clock; 0 days are all sessions, also those that were updated in the future.
-        The answer is recorded after the last of them.
+        Days are counted from the machine's clock; 0 days means all sessions, even those updated in the future. The
+        answer is recorded after the last batch.
         """

@@ -1,4 +1,4 @@
-"""What is done to a database as a whole, with all workspaces in it, by a command of its own beside the daemons."""
+"""Maintenance of a whole database, with all its workspaces, by commands that run beside the daemons."""
 
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Callable
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Self
 
-# Is told how many pages, or tables, are done, and of how many.
+# Called with the number of pages, or tables, that are done, and their total.
 Progress = Callable[[int, int], None]
 
 # What is wrong: the database's files; messages that are lost; those that can't be read; numbers that are not those of
@@ -17,7 +17,7 @@ Fault = Literal["damage", "gap", "record", "counts", "parts", "search", "profile
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What is wrong, in a sentence, and with which session, where it is one's."""
+    """A fault, as a sentence, and the session that it concerns, if any."""
 
     fault: Fault
     text: str
@@ -26,13 +26,13 @@ class Finding:
 
     @classmethod
     def of(cls, workspace: str, session_id: str, fault: Fault, text: str) -> Self:
-        """What is wrong with a session, whose name the sentence begins with."""
+        """A fault of a session; the sentence begins with its name."""
         return cls(fault, f"Session {session_id} of workspace {workspace} {text}", workspace, session_id)
 
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """How much a database holds, of all workspaces."""
+    """The size of a database, over all workspaces."""
 
     sessions: int
     messages: int
@@ -40,7 +40,7 @@ class Contents:
 
 @dataclass(frozen=True, slots=True)
 class Restored:
-    """What was restored, and where the database is now that was there before; None where there was none."""
+    """The result of a restore, and where the previous database is now; None if there was none."""
 
     contents: Contents
     kept: Path | None
@@ -48,52 +48,52 @@ class Restored:
 
 @dataclass(frozen=True, slots=True)
 class Compacted:
-    """How many bytes a database took on the disk before, and takes now."""
+    """The bytes that a database takes on the disk, before and after."""
 
     before: int
     after: int
 
 
 class Maintenance(ABC):
-    """Backups and checks of one database. Its methods may hold up the event loop: nothing else is to run in it.
+    """Backups and checks of one database. Its methods may block the event loop: run nothing else in it.
 
-    Every method raises `DatabaseUnusable` where the database can't be opened, or is none of amplifierd's.
+    Every method raises `DatabaseUnusable` if the database cannot be opened or is not amplifierd's.
     """
 
     @abstractmethod
     async def back_up(self, file: Path, *, replace: bool, progress: Progress) -> Contents:
-        """Write the database, as it is at one moment, to a file, which is there whole or not at all.
+        """Write the database, as of one moment, to a file, which exists as a whole or not at all.
 
-        Daemons may write meanwhile; everything acknowledged before the call is in it. A file that is there stays,
-        unless it is to be replaced. Raises `MaintenanceRefused`, and `DatabaseDamaged` where the copy is not sound.
+        Daemons may write meanwhile; everything acknowledged before the call is in it. An existing file is kept unless
+        it is to be replaced. Raises `MaintenanceRefused`, and `DatabaseDamaged` if the copy fails its check.
         """
 
     @abstractmethod
     async def restore(self, file: Path, *, replace: bool, progress: Progress) -> Restored:
-        """Put a backup in the place of the database, which is the one or the other at every moment.
+        """Replace the database by a backup; it is one or the other at every moment.
 
-        A database that is there stays, unless it is to be replaced: then it is kept beside. Raises
-        `MaintenanceRefused`, also where a daemon has the database open, and `DatabaseDamaged` where the backup is.
+        An existing database is kept unless it is to be replaced: then it is kept beside the new one. Raises
+        `MaintenanceRefused`, also if a daemon has the database open, and `DatabaseDamaged` if the backup is damaged.
         """
 
     @abstractmethod
     async def compact(self, *, full: bool, progress: Progress) -> Compacted:
-        """Give free space back, and remove what is left of deleted text.
+        """Release free space, and remove remains of deleted text.
 
-        Daemons may serve the database meanwhile, unless it is written again in `full`: on SQLite no program may have it
-        open then, on PostgreSQL whoever reads or writes a table waits for that. Raises `MaintenanceRefused`.
+        Daemons may serve the database meanwhile, unless it is rewritten in `full`: on SQLite no program may have it
+        open then, on PostgreSQL the readers and writers of a table wait. Raises `MaintenanceRefused`.
         """
 
     @abstractmethod
     def check(self) -> AsyncGenerator[Finding, None]:
-        """Look through the database, from one moment, and tell what is wrong; nothing is changed.
+        """Check the database, as of one moment, and report the faults; nothing is changed.
 
-        It takes a time in proportion to what there is, and memory that does not depend on it.
+        It takes time in proportion to the size of the database, and constant memory.
         """
 
     @abstractmethod
     async def repair(self, finding: Finding) -> str | None:
-        """Put right what was found; a sentence that says what was done, None where nothing can be."""
+        """Repair a fault; a sentence that says what was done, None if it cannot be repaired."""
 
     @abstractmethod
     async def contents(self) -> Contents:

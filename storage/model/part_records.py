@@ -1,6 +1,6 @@
-"""What a message is made of, and what it took of its model.
+"""The parts of a message, its tool calls, and its usage of the model.
 
-The parts of a message are kept as the JSON text that came; what the storage has to know of them is read from that.
+The parts of a message are stored as the JSON text that was sent; the storage reads what it needs from that.
 """
 
 from collections.abc import Iterable, Iterator
@@ -13,7 +13,7 @@ from ..values.json_text import MAX_SAFE_INTEGER
 
 # Costs are counted in billionths of their currency: a decimal with nine digits after the point is an integer of these.
 _DIGITS = 9
-# A sum past that stays there; with the largest cost beside it, it is still a 64-bit integer.
+# The cap of a sum; the largest cost added to it is still a 64-bit integer.
 MAX_COST = 8 * 10**18
 DEFAULT_CURRENCY = "USD"
 
@@ -22,7 +22,7 @@ _BETWEEN_TEXTS = "\n\n"
 
 
 class NewUsage(Struct, frozen=True, forbid_unknown_fields=True):
-    """What a client says that a message took; `cost` is a decimal number of at most nine digits after its point."""
+    """The usage of a message in a request; `cost` is a decimal number with at most nine digits after its point."""
 
     input_tokens: int | UnsetType = UNSET
     output_tokens: int | UnsetType = UNSET
@@ -33,7 +33,7 @@ class NewUsage(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Usage(Struct, frozen=True, rename="camel"):
-    """What a message took of its model; also the sums of a session."""
+    """The usage of a message; also the sums of a session."""
 
     input_tokens: int | UnsetType = UNSET
     output_tokens: int | UnsetType = UNSET
@@ -50,7 +50,7 @@ class Usage(Struct, frozen=True, rename="camel"):
 
 
 class UsageSum(NamedTuple):
-    """Sums of usage: tokens, the cost in billionths of its currency, None without one; "" for several currencies."""
+    """Sums of usage: tokens; the cost in billionths of its currency, None without one; "" for several currencies."""
 
     input_tokens: int = 0
     output_tokens: int = 0
@@ -60,7 +60,7 @@ class UsageSum(NamedTuple):
     currency: str | None = None
 
     def add(self, usage: Usage) -> "UsageSum":
-        """The same with the usage of one more message; what it can't hold stays at the most."""
+        """The sums with the usage of another message; each is capped at its limit."""
         cost, currency = self.cost, self.currency
         if usage.cost:
             own = usage.currency or DEFAULT_CURRENCY
@@ -89,7 +89,7 @@ NO_USAGE: dict[str, str | int | None] = dict.fromkeys(UsageSum._fields)
 
 
 class _Part(Struct, frozen=True):
-    """As much of a part as the storage has to know."""
+    """The members of a part that the storage needs."""
 
     type: str
     call: str | None = None
@@ -100,14 +100,14 @@ class _Part(Struct, frozen=True):
 
 
 class Calls(NamedTuple):
-    """The ids of a message's tool calls that have no result in it, and of its results for calls before it."""
+    """The ids of a message's tool calls without a result in it, and of its results for calls in earlier messages."""
 
     opened: list[str]
     answered: list[str]
 
 
 class CallRows(NamedTuple):
-    """What messages in their order change of the calls of their session.
+    """How messages, in their order, change the calls of their session.
 
     `opened` has the sequence of each call, its id, and the sequence of its result if that is among the messages.
     `answered` has, by the id of each call with a result, the first sequence that has one: it answers earlier calls too.
@@ -121,12 +121,12 @@ _decode_parts = msgspec.json.Decoder(list[_Part]).decode
 
 
 def content_of(parts: Raw) -> str:
-    """What parts say: their texts, those that belong to no call's result, with an empty line between two."""
+    """The texts of parts, except those that belong to a call's result, with an empty line between two."""
     return _BETWEEN_TEXTS.join(part.text for part in _decode_parts(parts) if part.type == "text" and part.call is None)
 
 
 def tools_of(parts: Raw) -> str:
-    """What is said to tools and by them: names, inputs, outputs, texts of results, each on lines of its own."""
+    """The text of tools in parts: names, inputs, outputs and texts of results, each on lines of its own."""
     return "\n".join(text for part in _decode_parts(parts) for text in _said_with_tools(part))
 
 
@@ -139,7 +139,7 @@ def calls_of(parts: Raw) -> Calls:
 
 
 def call_rows(messages: Iterable[tuple[int, Raw]]) -> CallRows:
-    """What messages change of calls, by their sequences and their parts."""
+    """The changes of calls by messages, given as sequences and parts."""
     opened: dict[tuple[int, str], int | None] = {}
     answered: dict[str, int] = {}
     open_calls: dict[str, list[int]] = {}

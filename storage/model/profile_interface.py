@@ -7,19 +7,19 @@ from .records import IdempotentRequest, Listing
 
 
 class Profiles(ABC):
-    """Keeps profiles, which say how sessions are run; each is a workspace's own.
+    """Keeps profiles, which configure sessions; each belongs to a workspace.
 
-    The profile `default` is built in: it is always there, and nobody changes it. At most one profile is active.
-    Methods of one profile raise `ProfileNotFound`.
+    The profile `default` is built in: it always exists and cannot be changed. At most one profile is active. Methods of
+    one profile raise `ProfileNotFound`.
     """
 
     @abstractmethod
     async def create_profile(
         self, workspace: str, new: NewProfile, *, once: IdempotentRequest | None = None
     ) -> Profile:
-        """Keep a profile.
+        """Create a profile.
 
-        Raises `ProfileExists`, `ProfileNameReserved`, `ProfileInvalid` where it has more than 256 KiB.
+        Raises `ProfileExists`, `ProfileNameReserved`, `ProfileInvalid` if it has more than 256 KiB.
         """
 
     @abstractmethod
@@ -28,25 +28,25 @@ class Profiles(ABC):
 
     @abstractmethod
     async def list_profiles(self, workspace: str, *, limit: int | None = None, cursor: str | None = None) -> Listing:
-        """List profiles by name, without what their modules are; a cursor is a position among the names."""
+        """List profiles by name, without their modules; a cursor is a position in the order of names."""
 
     @abstractmethod
     async def update_profile(self, workspace: str, name: str, patch: ProfilePatch) -> Profile:
-        """Change a profile; sessions keep what it was. Raises `ProfileReadOnly`, `ProfileInvalid`."""
+        """Change a profile; sessions keep the previous one. Raises `ProfileReadOnly`, `ProfileInvalid`."""
 
     @abstractmethod
     async def copy_profile(
         self, workspace: str, name: str, new_name: str, *, once: IdempotentRequest | None = None
     ) -> Profile:
-        """Keep a profile once more under another name. Raises `ProfileExists`, `ProfileNameReserved`."""
+        """Copy a profile under another name. Raises `ProfileExists`, `ProfileNameReserved`."""
 
     @abstractmethod
     async def delete_profile(self, workspace: str, name: str) -> None:
-        """Delete a profile; sessions keep what it was. Raises `ProfileReadOnly`, `ProfileActive`."""
+        """Delete a profile; sessions keep it. Raises `ProfileReadOnly`, `ProfileActive`."""
 
     @abstractmethod
     async def activate_profile(self, workspace: str, name: str, *, once: IdempotentRequest | None = None) -> Profile:
-        """Make a profile the active one, in the place of any other."""
+        """Make a profile the active one, instead of any other."""
 
     @abstractmethod
     async def get_active_profile(self, workspace: str) -> Profile:
@@ -54,11 +54,11 @@ class Profiles(ABC):
 
     @abstractmethod
     async def deactivate_profile(self, workspace: str) -> None:
-        """Make no profile the active one, whether one was or not."""
+        """Make no profile active, whether one was or not."""
 
     @abstractmethod
     async def session_profile(self, workspace: str, session_id: str) -> ProfileSettings:
-        """Read the profile of a session as it was when the session got it.
+        """Read the profile of a session as it was when the session was created or given it.
 
-        Raises `SessionNotFound`, and `SessionProfileUnknown` where the session came without it.
+        Raises `SessionNotFound`, and `SessionProfileUnknown` if the session was imported without it.
         """

@@ -1,13 +1,13 @@
-"""Profiles in the names of the wire: what a client sends is snake_case, what it reads is camelCase.
+"""Profiles as on the wire: snake_case in requests, camelCase in responses.
 
-A module's `config` is a `msgspec.Raw`, so that it comes back as it was sent.
+A module's `config` is a `msgspec.Raw`, so that it is returned as it was sent.
 """
 
 from msgspec import UNSET, Raw, Struct, UnsetType
 
 
 class ModuleConfig(Struct, frozen=True, forbid_unknown_fields=True):
-    """A module that a session is run with: its name, where it comes from, what it is told."""
+    """A module of a session: its name, its source, its configuration."""
 
     module: str
     source: str | UnsetType = UNSET
@@ -15,7 +15,7 @@ class ModuleConfig(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class SessionConfig(Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
-    """Which modules run a session, and how much they may put into its context, in characters."""
+    """The modules that run a session, and the limit of its context in characters."""
 
     orchestrator: ModuleConfig
     context_manager: ModuleConfig | UnsetType = UNSET
@@ -24,7 +24,7 @@ class SessionConfig(Struct, frozen=True, rename="camel", forbid_unknown_fields=T
 
 
 class NewSessionConfig(Struct, frozen=True, forbid_unknown_fields=True):
-    """The same as a client sends it."""
+    """A `SessionConfig` in a request."""
 
     orchestrator: ModuleConfig
     context_manager: ModuleConfig | UnsetType = UNSET
@@ -33,7 +33,7 @@ class NewSessionConfig(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class NewProfile(Struct, frozen=True, forbid_unknown_fields=True):
-    """What a client says to create a profile; `agents` and `context` are references by name."""
+    """A request to create a profile; `agents` and `context` are references by name."""
 
     name: str
     description: str = ""
@@ -48,7 +48,7 @@ class NewProfile(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ProfilePatch(Struct, frozen=True, forbid_unknown_fields=True):
-    """What a client changes of a profile, each a JSON value that is merged (RFC 7396)."""
+    """A change of a profile; each member is a JSON value that is merged (RFC 7396)."""
 
     description: Raw | UnsetType = UNSET
     version: Raw | UnsetType = UNSET
@@ -62,13 +62,13 @@ class ProfilePatch(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class CopyProfile(Struct, frozen=True, forbid_unknown_fields=True):
-    """How a profile is copied."""
+    """A request to copy a profile."""
 
     new_name: str
 
 
 class ProfileSettings(Struct, frozen=True, rename="camel", kw_only=True):
-    """What a profile says, which a session keeps."""
+    """The content of a profile, which a session keeps."""
 
     name: str
     description: str = ""
@@ -84,7 +84,7 @@ class ProfileSettings(Struct, frozen=True, rename="camel", kw_only=True):
 
 
 class Profile(ProfileSettings, frozen=True, rename="camel", kw_only=True):
-    """A profile; the one that is built in has no times."""
+    """A profile; the built-in one has no times."""
 
     is_active: bool
     created_at: str | UnsetType = UNSET

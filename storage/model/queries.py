@@ -1,4 +1,4 @@
-"""What a list has: which sessions or messages, in which order."""
+"""Queries of lists: which sessions or messages, in which order."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -11,14 +11,14 @@ MessageOrder = Literal["asc", "desc"]
 
 @dataclass(frozen=True, slots=True)
 class SessionQuery:
-    """Which sessions a list has, in which order.
+    """Which sessions to list, in which order.
 
-    Each filter that is not None must hold; `name` is a part of the name, upper and lower case alike; `recursive` takes
-    what is below `amplified_dir` as well. Times have six digits. `limit` is at least 1, None for all; `cursor` is a
+    Each filter that is not None must match; `name` is a part of the name in any case; `recursive` includes
+    subdirectories of `amplified_dir`. Times have six digits. `limit` is at least 1, None for all; `cursor` is a
     listing's `next_cursor`.
 
-    With filters and a limit, 10,000 sessions in the order of the list are looked at for one page: it may have fewer
-    than `limit`, even none, and still lead to the next.
+    With filters and a limit, 10,000 sessions in the order of the list are examined for one page: it may have fewer than
+    `limit`, even none, and still lead to the next.
     """
 
     sort: SessionSort = "-updated_at"
@@ -38,12 +38,12 @@ class SessionQuery:
 
 @dataclass(frozen=True, slots=True)
 class MessageQuery:
-    """Which messages of a session a list has, in which order.
+    """Which messages of a session to list, in which order.
 
-    Those with `after_sequence` < sequence < `before_sequence`, of `role` where it is not None, with a call that has no
-    result if only `open_calls` are asked for, with the `id` that its client gave it; at most `limit` of them (at least
-    1, None is all): the last ones where `before_sequence` is given or `order` is desc, else the first. With a role and
-    a limit they are those among the last, or the first, 10,000, and the listing leads to the next page.
+    Messages with `after_sequence` < sequence < `before_sequence`, of `role` if that is not None, with a call that has
+    no result if `open_calls` is set, with the client's own `id` if that is given; at most `limit` of them (at least 1,
+    None for all): the last ones if `before_sequence` is given or `order` is desc, else the first. With a role and a
+    limit they are found among the last, or the first, 10,000, and the listing leads to the next page.
     """
 
     limit: int | None = None
@@ -56,15 +56,15 @@ class MessageQuery:
 
     @property
     def is_filtered(self) -> bool:
-        """Whether it has to look at messages to tell which it means."""
+        """Whether messages must be examined to find those that match."""
         return self.role is not None or self.open_calls or self.id is not None
 
     @property
     def from_end(self) -> bool:
-        """Is a limited list the last messages rather than the first."""
+        """Whether a limited list has the last messages rather than the first."""
         return self.before_sequence is not None or self.order == "desc"
 
     @property
     def page_after(self) -> str:
-        """Which of its members leads to the next page."""
+        """The name of the member that leads to the next page."""
         return "before_sequence" if self.from_end else "after_sequence"

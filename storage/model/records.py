@@ -1,8 +1,8 @@
-"""What the storage keeps, in the names of the wire: camelCase in answers, snake_case in what a client sends.
+"""The records of the storage as on the wire: camelCase in responses, snake_case in requests.
 
 Every record encodes to JSON with `msgspec.json.encode` as the contract describes it; a field without a value is left
-out. A `msgspec.Raw` holds a JSON value as text, so that it comes back as it was sent: order of keys, `1.0`, integers of
-any size.
+out. A `msgspec.Raw` holds a JSON value as text, so that it is returned as it was sent: order of keys, `1.0`, integers
+of any size.
 """
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
@@ -24,9 +24,9 @@ EventKind = Literal["message", "session", "created", "changed", "deleted"]
 
 
 class NewSession(Struct, frozen=True, forbid_unknown_fields=True):
-    """What a client says to open a session; without a `profile` the directory's is taken.
+    """A request to create a session; without a `profile` the directory's is used.
 
-    It may have an `id` (a UUID) and a time from elsewhere, by RFC 3339.
+    It may have an `id` (a UUID) and a time of its own, by RFC 3339.
     """
 
     profile: str | None = None
@@ -67,7 +67,7 @@ class Session(Struct, frozen=True, rename="camel"):
 
 
 class SessionSummary(Struct, frozen=True, rename="camel"):
-    """A conversation as a list shows it, without its context and the details of an error."""
+    """A conversation as lists show it, without its context and the details of an error."""
 
     id: str
     status: SessionStatus
@@ -87,7 +87,7 @@ class SessionSummary(Struct, frozen=True, rename="camel"):
 
 
 class SessionPatch(Struct, frozen=True, forbid_unknown_fields=True):
-    """What a client changes of a session; `context` is merged into the session's (RFC 7396)."""
+    """A change of a session; `context` is merged into the session's (RFC 7396)."""
 
     name: str | UnsetType | None = UNSET
     profile: str | UnsetType = UNSET
@@ -109,7 +109,7 @@ class Fork(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Lineage(Struct, frozen=True, rename="camel"):
-    """Where a session comes from, its parent first, and its children, the oldest first; at most 1,000 of each."""
+    """The ancestors of a session, its parent first, and its children, oldest first; at most 1,000 of each."""
 
     session_id: str
     ancestors: list[SessionSummary]
@@ -117,9 +117,9 @@ class Lineage(Struct, frozen=True, rename="camel"):
 
 
 class BatchMessage(Struct, frozen=True, forbid_unknown_fields=True):
-    """One of many messages to append; without a `content` it has `parts`, whose texts that is.
+    """One of the messages to append; without a `content` it has `parts`, whose texts are its content.
 
-    It may have an `id` and a time from elsewhere, by RFC 3339.
+    It may have an `id` and a time of its own, by RFC 3339.
     """
 
     content: str | None = None
@@ -135,7 +135,7 @@ class BatchMessage(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class NewMessage(BatchMessage, frozen=True, forbid_unknown_fields=True):
-    """What a client says to append a message, with the sequence that it must get, None for any."""
+    """A request to append a message; `expected_sequence` is the sequence that it must get, None for any."""
 
     expected_sequence: int | None = None
 
@@ -171,7 +171,7 @@ class Messages(Struct, frozen=True, rename="camel"):
 
 
 class Digest(Protocol):
-    """A hash that is being made, as `hashlib` has them."""
+    """A hash in progress, as of `hashlib`."""
 
     def update(self, data: bytes, /) -> None: ...
 
@@ -180,10 +180,10 @@ class Digest(Protocol):
 
 @dataclass(slots=True)
 class IdempotentRequest:
-    """A request that its client may send again under the same key, with one effect and one answer.
+    """A request that its client may retry under the same key, with one effect and one answer.
 
-    `digest` has read the request, as far as that is there, and tells it from another; the storage sets `replayed` where
-    it answers from its record.
+    `digest` has hashed the request, as far as it was received, and identifies it; the storage sets `replayed` if it
+    returns a recorded answer.
     """
 
     key: str
@@ -192,20 +192,20 @@ class IdempotentRequest:
 
     @property
     def fingerprint(self) -> str:
-        """What tells the request from another, once all of it is read."""
+        """The hash that identifies the request, once all of it is received."""
         return self.digest.hexdigest()
 
 
-# Is called after each part of a long write, whose request may take as long again for the next.
+# Called after each part of a long write; the deadline of the request then starts over.
 Progressed = Callable[[], None]
 
 
 def no_progress() -> None:
-    """Tell nobody."""
+    """Ignore progress."""
 
 
 class Blocks(Protocol):
-    """Blocks of a list that is being read; `aclose` gives back what reading them holds."""
+    """Blocks of a list that is being read; `aclose` releases its resources."""
 
     def __aiter__(self) -> AsyncIterator[bytes]: ...
 
@@ -214,10 +214,10 @@ class Blocks(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """A list of records as JSON text: the records, encoded, with commas between them.
+    """A list of records as JSON text: the encoded records, with commas between them.
 
-    `first` begins it. Where `rest` is None it is all of it; otherwise its blocks of some 256 KiB follow, each beginning
-    with its comma, and whoever holds the listing iterates `rest` or closes it. `next_cursor` leads to the next page, as
+    `first` begins it. If `rest` is None it is complete; otherwise blocks of some 256 KiB follow, each beginning with
+    its comma, and the owner of the listing must iterate `rest` or close it. `next_cursor` leads to the next page, as
     the query's `cursor_name`.
     """
 
@@ -236,7 +236,7 @@ class Transcript(Struct, frozen=True, rename="camel"):
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something that happened; `data` is a record in JSON, `id` what a reader goes on after."""
+    """An event; `data` is a record in JSON, `id` is the position after which a reader continues."""
 
     kind: EventKind
     data: bytes
@@ -245,23 +245,23 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Events:
-    """What happens, as it happens: events in their order, those that are there already together.
+    """Events as they happen, in order; those that already exist come together.
 
-    Whoever holds it iterates `batches` or closes it. It ends when nothing more can happen.
+    Its owner must iterate `batches` or close it. It ends when no further event can follow.
     """
 
     batches: AsyncGenerator[Sequence[Event], None]
 
 
 class ExportHeader(Struct, frozen=True):
-    """What an export is."""
+    """The header of an export."""
 
     format: Literal["amplifierd-export"] = "amplifierd-export"
     version: int = 1
 
 
 class ExportLine(Struct, frozen=True):
-    """One record of an export: the header; a session, its profile where that needs saying, its messages."""
+    """One record of an export: the header; a session, its profile if it is not implied, its messages."""
 
     header: ExportHeader | UnsetType = UNSET
     session: Session | UnsetType = UNSET
@@ -271,9 +271,9 @@ class ExportLine(Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Export:
-    """Sessions with their messages, in batches of bounded size. Whoever holds it iterates `batches` or closes it.
+    """Sessions with their messages, in batches of bounded size. Its owner must iterate `batches` or close it.
 
-    Whoever writes it calls `progressed` after each part.
+    The reader calls `progressed` after each part.
     """
 
     batches: AsyncGenerator[list[ExportLine], None]
@@ -281,7 +281,7 @@ class Export:
 
 
 class ImportReport(Struct, frozen=True, rename="camel"):
-    """How many sessions and messages were written, sessions left out, and sessions that got a new id."""
+    """How many sessions and messages were written, sessions skipped, and sessions given a new id."""
 
     sessions: int = 0
     messages: int = 0
@@ -291,7 +291,7 @@ class ImportReport(Struct, frozen=True, rename="camel"):
 
 @dataclass(frozen=True, slots=True)
 class SearchQuery:
-    """What to look for: `text` as a person types it, in the `scope`; filters that must hold where they are not None.
+    """A search: `text` as a person types it, within `scope`; each filter that is not None must match.
 
     `limit` is at least 1; `cursor` is a listing's `next_cursor`.
     """
@@ -307,7 +307,7 @@ class SearchQuery:
 
 
 class SearchHit(Struct, frozen=True, rename="camel"):
-    """A message that was found; `snippet` is HTML with matches in `<mark>`, `score` between 0 and 1."""
+    """A message that was found; `snippet` is HTML with matches in `<mark>`, `score` is between 0 and 1."""
 
     session_id: str
     sequence: int
@@ -320,7 +320,7 @@ ENDED: tuple[SessionStatus, ...] = ("completed", "failed", "terminated")
 
 
 class CleanUp(Struct, frozen=True, forbid_unknown_fields=True):
-    """Which sessions to delete: those of a status that were last updated so many days ago or more."""
+    """Which sessions to delete: those with a status whose last update is that many days ago or more."""
 
     older_than_days: int
     status: tuple[SessionStatus, ...] = ENDED
@@ -328,7 +328,7 @@ class CleanUp(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class CleanUpReport(Struct, frozen=True, rename="camel"):
-    """What went, or with `dry_run` would go; the ids of the first 1,000 sessions."""
+    """What was deleted, or with `dry_run` would be; the ids of the first 1,000 sessions."""
 
     dry_run: bool
     sessions: int = 0
@@ -338,7 +338,7 @@ class CleanUpReport(Struct, frozen=True, rename="camel"):
 
 @dataclass(frozen=True, slots=True)
 class OtherVersions:
-    """All versions but the `excluded`; none at all where these are None."""
+    """All versions except `excluded`; no version at all if that is None."""
 
     excluded: tuple[int, ...] | None
 
@@ -346,5 +346,5 @@ class OtherVersions:
         return self.excluded is not None and version not in self.excluded
 
 
-# The versions at which a session has to be; None for any.
+# The versions that a session may have; None for any.
 Versions = tuple[int, ...] | OtherVersions | None

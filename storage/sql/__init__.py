@@ -1,4 +1,4 @@
-"""What every SQL backend has: how statements are run, long lists on their way, positions in lists.
+"""What every SQL backend has: how statements are run, long lists in temporary files, positions in lists.
 
-Imports `values` and `model`. A statement that all databases share is in `statements/`.
+Imports `values` and `model`. Statements that all databases share are in `statements/`.
 """

@@ -1,7 +1,7 @@
 """Positions in lists as opaque texts. One in the list of sessions is a text of 32 characters (base64url, RFC 4648).
 
-Any such text is a position, so a client that makes one up gets a page and no error: eight bytes of microseconds since
-1970, which are less than none before that, and the sixteen of the session's id.
+Any such text is a valid position, so that a client that invents one gets a page and no error: eight bytes of
+microseconds since 1970, negative for earlier times, and the sixteen bytes of the session's id.
 """
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
@@ -20,19 +20,19 @@ def encode(updated_at: str, session_id: str) -> str:
 
 
 def decode(cursor: str) -> tuple[str, str]:
-    """The `updated_at` and the id of a position; a time past the years 1 to 9999 is the first or the last moment."""
+    """The `updated_at` and the id of a position; a time outside the years 1 to 9999 is the first or the last moment."""
     position = urlsafe_b64decode(cursor)
     microseconds = int.from_bytes(position[:8], "big", signed=True)
     return text_at(max(_FIRST_MICROSECOND, min(microseconds, _LAST_MICROSECOND))), str(UUID(bytes=position[8:]))
 
 
 def encode_name(name: str) -> str:
-    """The position after a name in a list by names, as a text of the same alphabet."""
+    """The position after a name in a list by names, as a text in the same alphabet."""
     return urlsafe_b64encode(name.encode()).decode().rstrip("=")
 
 
 def decode_name(cursor: str) -> str:
-    """The name of a position; any text of the alphabet has one."""
-    # No text of bytes has one character over.
+    """The name of a position; any text in the alphabet has one."""
+    # One character after the last group of four encodes no byte.
     whole = cursor[:-1] if len(cursor) % 4 == 1 else cursor
     return urlsafe_b64decode(whole + "=" * (-len(whole) % 4)).decode(errors="replace")

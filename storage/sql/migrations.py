@@ -1,4 +1,4 @@
-"""What the migrations of every database have in common: numbered SQL files, of which a database has had the first."""
+"""What the migrations of every database share: numbered SQL files, of which a database has had the first ones."""
 
 from importlib.resources import files
 

@@ -1,4 +1,4 @@
-"""How what operations have in common reads and writes a database, whichever it is."""
+"""How operations read and write a database, whichever it is."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
@@ -8,7 +8,7 @@ from ..model.records import Message
 from ..values.uuid7 import canonical_id
 
 Bindings = dict[str, str | int | float | None]
-# What a column holds is known from its statement.
+# The types of the columns follow from the statement.
 Row = tuple[Any, ...]
 
 
@@ -18,11 +18,11 @@ def session_key(workspace: str, session_id: str) -> Bindings:
 
 
 class Rows(ABC):
-    """Something that runs statements. Raises `StorageUnavailable` where the database does not answer."""
+    """Something that runs statements. Raises `StorageUnavailable` if the database does not answer."""
 
     @abstractmethod
     async def row(self, statement: str, bindings: Bindings) -> Row | None:
-        """The first row, None where there is none."""
+        """The first row, None if there is none."""
 
     async def one(self, statement: str, bindings: Bindings) -> Row:
         """The first row of a statement that always has one, such as an aggregate."""
@@ -32,39 +32,39 @@ class Rows(ABC):
 
     @abstractmethod
     async def all(self, statement: str, bindings: Bindings) -> list[Row]:
-        """Every row of a statement that has few."""
+        """All rows of a statement that has few."""
 
 
 class Reader(Rows):
-    """Reads points, and blocks of long lists."""
+    """Reads single rows, and blocks of long lists."""
 
     @abstractmethod
     async def block(self, statement: str, bindings: Bindings, most_bytes: int) -> list[Row]:
-        """The first rows, until their last columns have so many bytes: one at least, where there is one."""
+        """The first rows, until their last columns reach `most_bytes`; at least one, if there is one."""
 
 
 class Transaction(Rows):
-    """Statements of which all take effect, or none."""
+    """Statements that take effect together or not at all."""
 
     @abstractmethod
     async def next_revision(self, workspace: str) -> int:
-        """A number for a write of the workspace: higher than each that was committed before."""
+        """The number of a write to the workspace: higher than each that was committed before."""
 
     @abstractmethod
     async def insert_messages(self, key: Bindings, messages: Iterable[Message]) -> None:
-        """Write messages of the session that has this key; nothing counts them."""
+        """Write messages of the session with this key, without counting them."""
 
     @abstractmethod
     async def remove_messages(self, key: Bindings, last: int) -> None:
-        """Remove messages of a session up to the sequence `last`, and what the search has of them."""
+        """Remove the messages of a session up to the sequence `last`, and their entries in the search index."""
 
     @abstractmethod
     async def end_removal(self, key: Bindings) -> None:
-        """Forget a session in `removal` of which nothing is left."""
+        """Delete the row of a session in `removal` of which nothing is left."""
 
 
 def take_until_size(rows: Iterable[Row], most: int, size: Callable[[Row], int]) -> list[Row]:
-    """The first rows, until their sizes come to `most`; the others are not read."""
+    """The first rows, until their sizes reach `most`; the others are not read."""
     taken: list[Row] = []
     total = 0
     for row in rows:

@@ -1,6 +1,6 @@
-"""Long lists on their way: what does not fit into the first block waits in a temporary file.
+"""Long lists on their way to the client: what follows the first block is kept in a temporary file.
 
-However slow its reader is, it holds no connection, and no moment that the database would have to keep.
+So a slow reader holds neither a connection nor a snapshot of the database.
 """
 
 import asyncio
@@ -12,12 +12,12 @@ from .temporary_files import TemporaryDisk, spool_errors
 
 FIRST_BLOCK_BYTES = 64 * 1024
 BLOCK_BYTES = 256 * 1024
-# A waiting list has so much of it in memory at most; the rest is in the temporary file.
+# The limit of a list in memory, in bytes; the rest is in the temporary file.
 SPOOL_MEMORY_BYTES = 2 * 1024 * 1024
 
 
 class Spool:
-    """The blocks of a list after its first: they are all added, then read by whoever iterates it, or closes it.
+    """The blocks of a list after its first: all are added, then its owner reads or closes it.
 
     They are on `disk` until then.
     """
@@ -29,21 +29,21 @@ class Spool:
         self._lengths: list[int] = []
 
     def add(self, block: bytes) -> None:
-        """Take a block in, with the comma before it. Raises `StorageUnavailable` where there is no room for it."""
+        """Add a block, with the comma before it. Raises `StorageUnavailable` if the disk has no room for it."""
         self._disk.take(len(block) + 1)
         self._taken += len(block) + 1
         with spool_errors():
             self._lengths.append(self._file.write(b"," + block))
 
     def add_all(self, blocks: Iterable[bytes]) -> None:
-        """Take blocks in, but for empty ones, and make ready to be read."""
+        """Add blocks, except empty ones, and make them readable."""
         for block in blocks:
             if block:
                 self.add(block)
         self.finish()
 
     def finish(self) -> "Spool":
-        """Make ready to be read."""
+        """Make the blocks readable."""
         with spool_errors():
             self._file.seek(0)
         self._lengths.reverse()
@@ -56,19 +56,19 @@ class Spool:
         if not self._lengths:
             await self.aclose()
             raise StopAsyncIteration
-        # Writing it in another form takes its time, and a reader that is fast enough would leave none to others.
+        # Encoding a block takes time, and a fast reader would leave none to other requests.
         await asyncio.sleep(0)
         return self._file.read(self._lengths.pop())
 
     async def aclose(self) -> None:
-        """Let go of the file."""
+        """Delete the file."""
         self._file.close()
         self._disk.give_back(self._taken)
         self._taken = 0
 
 
 async def listing(records: AsyncIterator[bytes], disk: TemporaryDisk) -> Listing:
-    """All of these records: in one block where they are few, else in a first one and those that wait."""
+    """A listing of all records: in one block if they are few, else in a first block and a spool."""
     spool = Spool(disk)
     try:
         return await _listing(records, spool)

@@ -1,4 +1,4 @@
-"""Temporary files of what is too long for memory, in the system's directory for them."""
+"""Temporary files for data that is too long for memory, in the system's directory for them."""
 
 import threading
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ from ..model.errors import StorageUnavailable
 
 @contextmanager
 def spool_errors() -> Iterator[None]:
-    """Raises `StorageUnavailable` where a temporary file takes no more: its disk may be full."""
+    """Raises `StorageUnavailable` if a temporary file cannot be written: its disk may be full."""
     try:
         yield
     except OSError as error:
@@ -21,7 +21,7 @@ MAX_TEMPORARY_BYTES = 1024 * 1024 * 1024
 
 
 class TemporaryDisk:
-    """How much of the disk long lists and imports that are under way may take together, from whichever thread."""
+    """The limit of the disk that all current long lists and imports may take together; thread-safe."""
 
     def __init__(self, most_bytes: int) -> None:
         self.bytes = 0
@@ -29,7 +29,7 @@ class TemporaryDisk:
         self._lock = threading.Lock()
 
     def take(self, size: int) -> None:
-        """Take so much more. Raises `StorageUnavailable` where there is no room for it."""
+        """Reserve bytes. Raises `StorageUnavailable` if the limit is exceeded."""
         with self._lock:
             if self.bytes + size > self._most_bytes:
                 raise StorageUnavailable(
@@ -39,6 +39,6 @@ class TemporaryDisk:
             self.bytes += size
 
     def give_back(self, size: int) -> None:
-        """Take so much less."""
+        """Release bytes."""
         with self._lock:
             self.bytes -= size

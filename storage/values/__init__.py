@@ -1,4 +1,4 @@
-"""What the storage reckons with, whatever it keeps: times, ids, sizes and patches of JSON.
+"""Values that the storage computes with: times, ids, sizes and patches of JSON.
 
 Imports nothing of ours; every other folder may import it.
 """

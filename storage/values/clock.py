@@ -24,8 +24,8 @@ _RFC_3339 = re.compile(
 )
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
-# A machine whose clock was put back by more was far ahead by mistake: keeping the order of writes would date all that
-# follows in the future, for as long as the process runs.
+# A clock that was put back by more was far ahead by mistake: keeping the order of writes would date all later writes in
+# the future for as long as the process runs.
 _MAX_AHEAD = DAY_SECONDS * 1_000_000
 
 
@@ -38,25 +38,25 @@ def _steady() -> int:
 
 
 class Clock:
-    """Tells the time of writes, each later than those before. If `machine` goes back it goes on from where it was.
+    """Tells the time of writes, each later than those before. If `machine` goes back, it continues from its last time.
 
     If `machine` goes back by more than a day, the time goes back with it: it is never more than a day ahead of the
-    machine's. `machine` tells microseconds since 1970, and may be set; `steady` tells them since whenever, and never
-    goes back.
+    machine's. `machine` returns microseconds since 1970, and may be set; `steady` returns microseconds since an
+    arbitrary moment, and never goes back.
     """
 
     def __init__(self, machine: Callable[[], int] = _machine, steady: Callable[[], int] = _steady) -> None:
         self._machine = machine
         self._steady = steady
-        # As far as the machine's clock ever was ahead of the steady one.
+        # The furthest that the machine's clock ever was ahead of the steady one.
         self._ahead = machine() - steady()
         self._last = 0
         self._lock = Lock()
 
     def now(self) -> str:
-        """The time: later than any that was told, or caught up with, before."""
+        """The time: later than any that was returned, or caught up with, before."""
         with self._lock:
-            # In this order, so that a pause between the two does not put the time forward.
+            # In this order, so that a pause between the two does not advance the time.
             machine = self._machine()
             steady = self._steady()
             self._ahead = max(self._ahead, machine - steady)
@@ -66,7 +66,7 @@ class Clock:
             return text_at(self._last)
 
     def catch_up(self, moment: str | None) -> None:
-        """Go on from `moment`, a time that was written already, where that is later."""
+        """Continue from `moment`, a time that is already stored, if that is later."""
         if moment is None:
             return
         with self._lock:
@@ -74,33 +74,33 @@ class Clock:
             self._ahead = max(self._ahead, self._last - self._steady())
 
     def machine_time(self) -> str:
-        """The time by the machine's clock, which may be earlier than what was written already."""
+        """The time by the machine's clock, which may be earlier than a stored time."""
         return text_at(self._machine())
 
     def horizon(self) -> str:
-        """A day from now by the machine's clock: a time past that is no storage's own, but came with an import."""
+        """A day from now by the machine's clock: a later time was not assigned by a storage, but imported."""
         return text_at(self._machine() + _MAX_AHEAD)
 
 
 def later_than(earlier: str, moment: str) -> str:
-    """`moment`, or the next microsecond after `earlier` where it is not past that; nothing is past `LAST_MOMENT`."""
+    """`moment`, or the next microsecond after `earlier` if `moment` is not later; `LAST_MOMENT` is the maximum."""
     if earlier >= LAST_MOMENT:
         return LAST_MOMENT
     return max(moment, text_of(datetime.fromisoformat(earlier) + _MICROSECOND))
 
 
 def after(moment: str, seconds: float) -> str:
-    """The time so many seconds after `moment`, or before it where they are negative."""
+    """The time that many seconds after `moment`, or before it if negative."""
     return text_of(datetime.fromisoformat(moment) + timedelta(seconds=seconds))
 
 
 def text_of(moment: datetime) -> str:
-    """`moment`, which is in UTC, as the storage writes it."""
+    """`moment`, which is in UTC, in the form that the storage writes."""
     return moment.isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
 
 
 def text_at(microseconds: int) -> str:
-    """The time so many microseconds after 1970 began."""
+    """The time that many microseconds after the start of 1970."""
     seconds, fraction = divmod(microseconds, 1_000_000)
     return f"{_second_at(seconds)}.{fraction:06}Z"
 
@@ -111,12 +111,12 @@ def _second_at(seconds: int) -> str:
 
 
 def microseconds_of(moment: str) -> int:
-    """How many microseconds after 1970 began `moment` is. Raises ValueError where it `is_told` by no clock."""
+    """The number of microseconds from the start of 1970 to `moment`. Raises ValueError unless `moment` `is_told`."""
     return (datetime.fromisoformat(moment) - _EPOCH) // _MICROSECOND
 
 
 def is_told(moment: str) -> bool:
-    """Whether a clock tells `moment`: none tells second 60 here, or the year 0."""
+    """Whether `moment` is a time that a clock shows: second 60 and the year 0 are not."""
     try:
         microseconds_of(moment)
     except ValueError:
@@ -136,7 +136,7 @@ def nearest_stored(moment: str) -> str:
 
 
 def in_utc(moment: str) -> str:
-    """A time by RFC 3339, which the contract has validated, as the storage writes it; digits past the sixth are cut.
+    """A time by RFC 3339, which the contract has validated, in the form that the storage writes, cut to six digits.
 
     Times that the offset moves out of the years 1 to 9999 become `BEFORE_FIRST_MOMENT` or `AFTER_LAST_MOMENT`.
     """

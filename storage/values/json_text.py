@@ -1,14 +1,14 @@
-"""JSON as text: how many values it has and how deep they nest, without parsing it; the largest integer it carries."""
+"""JSON as text: its number of values and its depth, without parsing it; the largest integer that it carries."""
 
 from array import array
 from itertools import accumulate
 
 from msgspec import Raw
 
-# What JSON carries without loss (RFC 7493, section 2.2). A sum past that stays there.
+# The largest integer that JSON carries without loss (RFC 7493, section 2.2); sums are capped at it.
 MAX_SAFE_INTEGER = 2**53 - 1
 
-# So many are decoded in some tens of milliseconds, for which everybody else waits.
+# Decoding as many takes some tens of milliseconds, during which all other requests wait.
 MAX_VALUES = 100_000
 
 _STEPS = bytes.maketrans(b"[{]}", b"\x01\x01\xff\xff")
@@ -16,7 +16,7 @@ _NO_BRACKETS = bytes(set(range(256)) - set(b"[{]}"))
 
 
 def raw_text(value: Raw) -> str:
-    """The text of a value, as the database holds it."""
+    """The text of a value, as the database stores it."""
     return bytes(value).decode()
 
 
@@ -25,7 +25,7 @@ def has_more_values(text: bytes, most: int) -> bool:
     if text.count(b",") + _openings(text) < most:
         return False
     plain = _without_escapes(text)
-    # A value has a name at most, and is a string at most: four quotes.
+    # A value has at most a name, and is at most a string: four quotes.
     if plain.count(b'"') > 4 * most:
         return True
     outside = _outside_strings(plain).translate(None, b" \t\r\n")
@@ -34,7 +34,7 @@ def has_more_values(text: bytes, most: int) -> bool:
 
 
 def levels_in(text: bytes) -> int:
-    """How deep the arrays and objects of a text nest."""
+    """The depth to which the arrays and objects of a text are nested."""
     brackets = _outside_strings(_without_escapes(text)).translate(_STEPS, _NO_BRACKETS)
     return max(accumulate(array("b", brackets)), default=0)
 
@@ -48,5 +48,5 @@ def _without_escapes(text: bytes) -> bytes:
 
 
 def _outside_strings(plain: bytes) -> bytes:
-    # A string is a nought, so that an array of one is not empty.
+    # A string becomes a zero, so that an array of one is not empty.
     return b"0".join(plain.split(b'"')[::2])

@@ -1,4 +1,4 @@
-"""JSON Merge Patch (RFC 7396) on texts, so that the order of keys and the digits of numbers stay."""
+"""JSON Merge Patch (RFC 7396) on texts, so that the order of keys and the digits of numbers are kept."""
 
 import json
 from typing import Any
@@ -6,8 +6,8 @@ from typing import Any
 import msgspec
 from msgspec import Raw
 
-# Each of the first levels is found by a look at all that is below it; the rest is taken apart at once, so that depth
-# does not multiply with length.
+# Finding each of the first levels scans everything below it; the rest is parsed at once, so that the work is not
+# the product of depth and length.
 _SCANNED_LEVELS = 4
 
 _OBJECT, _NULL = b"{n"
@@ -16,7 +16,7 @@ _members = msgspec.json.Decoder(dict[str, Raw]).decode
 
 
 def merge_patch(target: str, patch: str) -> str:
-    """The text of an object after a patch that is an object, both compact; members that come are put last."""
+    """The text of an object after a patch that is an object, both compact; new members come last."""
     return msgspec.json.encode(merge_members(target, patch)).decode()
 
 
@@ -26,7 +26,7 @@ def merge_members(target: str, patch: str) -> dict[str, Any]:
 
 
 def count_kept(patch: str) -> int:
-    """How many members a patch gives a value: so many at least has whatever it is merged into."""
+    """How many members a patch sets: the merged object has at least as many."""
     return sum(not _is_null(value) for value in _members(patch).values())
 
 
@@ -66,5 +66,5 @@ _decode = json.JSONDecoder(parse_int=_number, parse_float=_number).decode
 
 
 def _tree(value: Any) -> Any:
-    """A value with all that is in it, its numbers as texts; None for what is not there."""
+    """A value with everything in it, its numbers as texts; None if there is no value."""
     return _decode(bytes(value).decode()) if isinstance(value, Raw) else value

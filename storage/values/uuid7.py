@@ -1,8 +1,7 @@
-"""Ids of sessions: UUIDs of version 7 (RFC 9562, section 5.7) that sort as the sessions' times of creation do.
+"""Ids of sessions: UUIDs of version 7 (RFC 9562, section 5.7) that sort in the order of creation.
 
 The twelve bits after the milliseconds hold the microseconds (section 6.2, method 3): the order of ids is the order of
-creation, to the digit in which `created_at` is written. In the place of times before 1970 that year's first moment
-stands.
+creation, to the last digit of `created_at`. Times before 1970 count as its first moment.
 """
 
 import secrets
@@ -11,7 +10,7 @@ from .clock import microseconds_of
 
 
 def canonical_id(session_id: str) -> str:
-    """An id as it is stored: in lower case, for capitals mean the same (RFC 9562, section 4)."""
+    """An id as it is stored: in lower case, because case has no meaning (RFC 9562, section 4)."""
     return session_id.lower()
 
 
@@ -21,7 +20,7 @@ def new_session_id(created_at: str) -> str:
 
 
 def derived_session_id(created_at: str, number: int) -> str:
-    """The id for a session of that time whose last 62 bits are those of a number."""
+    """The id for a session of that time whose last 62 bits are those of `number`."""
     milliseconds, microseconds = divmod(max(0, microseconds_of(created_at)), 1_000)
     time = milliseconds << 16 | 7 << 12 | microseconds * 4_096 // 1_000
     digits = f"{time:016x}{2 << 62 | number & (1 << 62) - 1:016x}"

@@ -1,4 +1,4 @@
-"""The statements on directories, the same in every SQL that the storages speak. Parameters are `:name`."""
+"""The statements on directories, the same for all databases. Parameters are `:name`."""
 
 from ..dialect import Dialect
 
@@ -38,7 +38,7 @@ WHERE workspace = :workspace
     AND relative_path = :relative_path
 """
 
-# Kept, for it is asked for with every page.
+# Stored, because every page needs it.
 TOTAL = """
 SELECT total
 FROM directory_total
@@ -54,15 +54,15 @@ SET total = kept.total + EXCLUDED.total
 
 
 def below(column: str, path: str) -> str:
-    """The clauses by which a column has the path in a parameter, or one below it, in a single range of an index."""
-    # A zero comes after a slash, and nothing is between the two.
+    """The clauses that select paths equal to a parameter, or below it, by a single range of an index."""
+    # `0` is the next character after `/`.
     return f"""{column} >= :{path}
     AND {column} < :{path} || '0'
     AND ({column} = :{path} OR {column} > :{path} || '/')"""
 
 
 def record(dialect: Dialect, condition: str) -> str:
-    """The statement that reads directories as they are answered, where a condition holds."""
+    """The statement that reads directories, as they are returned, under a condition."""
     return f"""
 SELECT {dialect.as_bytes.format(_record(dialect))}
 FROM directory
@@ -77,7 +77,7 @@ LIMIT :limit
 
 
 def _record(dialect: Dialect) -> str:
-    # The default profile is looked up when it is read, so that a change reaches all that inherit it.
+    # The default profile is resolved when it is read, so that a change applies to all that inherit it.
     return f"""'{{"relativePath":' || {dialect.quoted.format("directory.relative_path")}
         || ',"metadata":' || directory.metadata
         || ',"createdAt":"' || directory.created_at

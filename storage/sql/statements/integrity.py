@@ -1,11 +1,11 @@
-"""Statements that look for what is wrong, and put it right, on every storage. They read all there is, once."""
+"""Statements that find and repair faults, the same for all databases. They read all data once."""
 
 CONTENTS = """
 SELECT COUNT(*), COALESCE(SUM(message_count), 0)
 FROM session
 """
 
-# What is left of sessions that are not there, but for what is being removed or written.
+# Remains of sessions that do not exist, except those that are being removed or written.
 PARTS = """
 SELECT workspace, session_id
 FROM message
@@ -32,7 +32,7 @@ WHERE NOT EXISTS (
 )
 """
 
-# Who has seen what was wrong sees that it has changed.
+# Readers of the wrong counts see that they have changed.
 RECOUNT = """
 UPDATE session
 SET message_count = (
@@ -61,7 +61,7 @@ WHERE workspace = :workspace
     AND id = :id
 """
 
-# What directories say of themselves: how many sessions they have, how many directories there are.
+# The counts of directories: their sessions, and the number of directories.
 DIRECTORY_TOTALS = """
 SELECT workspace, total, (
     SELECT COUNT(*)
@@ -76,7 +76,7 @@ SELECT workspace, hash, content
 FROM profile_content
 """
 
-# Profiles without what they say.
+# Profiles without their content.
 EMPTY_PROFILES = """
 SELECT workspace, name
 FROM profile
@@ -88,7 +88,7 @@ WHERE NOT EXISTS (
 )
 """
 
-# Sessions that keep of a profile what is not there, or is the built-in one's.
+# Sessions whose copy of a profile is missing, or is the built-in one's.
 EMPTY_SNAPSHOTS = """
 SELECT workspace, id, profile_hash
 FROM session
@@ -129,7 +129,7 @@ WHERE workspace = :workspace
 
 
 def directory_uses(path: str) -> str:
-    """The statement that finds working directories which count not as many sessions as there are in them.
+    """The statement that finds working directories whose count of sessions is wrong.
 
     `path` is a session's directory in the order of bytes.
     """

@@ -25,7 +25,7 @@ def _filtered(query: MessageQuery) -> str:
 
 @cache
 def messages(dialect: Dialect, order: MessageOrder) -> str:
-    """The statement that lists the records from :first to :last, all of them."""
+    """The statement that lists the records from :first to :last."""
     return _messages(dialect.record, order, f"\n    AND {SESSION_EXISTS}")
 
 
@@ -42,7 +42,7 @@ ORDER BY sequence{_direction(newest_first=order == "desc")}
 
 @cache
 def joined_messages(dialect: Dialect, order: MessageOrder) -> str:
-    """The same joined, in a row that is there if the session is; NULL where they reach to :end, or are long."""
+    """The same records joined, in a row that exists if the session does; NULL if they reach to :end, or are long."""
     return f"""
 SELECT CASE
     WHEN message_count < :end OR CAST(:last AS BIGINT) < :end THEN (
@@ -57,7 +57,7 @@ WHERE workspace = :workspace
 
 
 def filtered_messages(dialect: Dialect, query: MessageQuery) -> str:
-    """The statement that lists the records that pass the query's filters, from :first to :last, all of them."""
+    """The statement that lists the records that match the query's filters, from :first to :last."""
     return f"""
 SELECT {dialect.record}
 FROM message
@@ -67,7 +67,7 @@ ORDER BY sequence{_direction(newest_first=query.order == "desc")}
 
 
 def last_of_page(query: MessageQuery) -> str:
-    """The statement that finds such a message from :first on, or from :last back, before which :skipped are."""
+    """The statement that finds the message from :first on, or from :last back, after :skipped that match."""
     return f"""
 SELECT sequence
 FROM message

@@ -1,4 +1,4 @@
-"""The statements of what messages are made of, tool calls and usage: the same in every SQL."""
+"""The statements on tool calls and usage, the same for all databases."""
 
 OPEN_CALL = """
 INSERT INTO tool_call (workspace, session_id, sequence, call, result_sequence)
@@ -15,7 +15,7 @@ WHERE workspace = :workspace
     AND sequence < :sequence
 """
 
-# Up to a sequence.
+# Those up to a sequence.
 REMOVE_CALLS = """
 DELETE FROM tool_call
 WHERE workspace = :workspace
@@ -23,7 +23,7 @@ WHERE workspace = :workspace
     AND sequence <= :last
 """
 
-# Those of a piece of a fork, as they are after its last message.
+# Those in a piece of a fork, in their state after its last message.
 FORK_CALLS = """
 INSERT INTO tool_call (workspace, session_id, sequence, call, result_sequence)
 SELECT
@@ -36,7 +36,7 @@ WHERE workspace = :workspace
     AND sequence <= :last
 """
 
-# Those of earlier pieces, of which this piece has the results.
+# Those in earlier pieces whose results are in this piece.
 ANSWER_FORKED_CALLS = """
 UPDATE tool_call
 SET result_sequence = answered.result_sequence
@@ -57,12 +57,12 @@ WHERE workspace = :workspace
 
 
 def _sum(column: str) -> str:
-    """A column with :most at most, and what comes to it."""
+    """A column with an amount added, capped at :most."""
     total = f"COALESCE({column}, 0) + CAST(:{column} AS BIGINT)"
     return f"CASE WHEN {total} > CAST(:most AS BIGINT) THEN CAST(:most AS BIGINT) ELSE {total} END"
 
 
-# To the sums of a session those of messages. The currency is empty once there are several.
+# Adds the sums of messages to those of a session. The currency is empty once there are several.
 ADD_USAGE = f"""
 UPDATE session
 SET input_tokens = {_sum("input_tokens")},

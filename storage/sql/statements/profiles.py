@@ -1,4 +1,4 @@
-"""The statements on profiles, the same in every SQL that the storages speak. Parameters are `:name`."""
+"""The statements on profiles, the same for all databases. Parameters are `:name`."""
 
 from ..dialect import Dialect
 
@@ -55,7 +55,7 @@ WHERE workspace = :workspace
     AND hash = :hash
 """
 
-# An index has the sessions whose profile is not the built-in one, which this is the hash of.
+# An index has the sessions whose profile is not the built-in one; this is that one's hash.
 FORGET_CONTENTS = """
 DELETE FROM profile_content
 WHERE workspace = :workspace

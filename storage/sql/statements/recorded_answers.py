@@ -1,8 +1,8 @@
-"""The statements that keep answers (see operations/recorded_answers.py), the same in every SQL."""
+"""The statements on recorded answers (see operations/recorded_answers.py), the same for all databases."""
 
 from .sessions import SESSION_EXISTS
 
-# What is recorded under a key, until it expires, or the session is gone that it is about.
+# The record of a key, until it expires or the session that it is about is deleted.
 RECORDED = """idempotency
 WHERE workspace = :workspace
     AND key = :key
@@ -33,7 +33,7 @@ WHERE workspace = :workspace
     AND key = :key
 """
 
-# Two for each that comes, so that what is too old gets less and less.
+# Deletes two for each new one, so that the expired ones become fewer.
 FORGET_ANSWERS = """
 DELETE FROM idempotency
 WHERE (workspace, key) IN (
@@ -45,7 +45,7 @@ WHERE (workspace, key) IN (
 )
 """
 
-# The messages that a request under a key has appended.
+# The messages that a request under a key appended.
 RECORDED_MESSAGES = f"""
 SELECT record
 FROM message
@@ -82,7 +82,7 @@ SET recorded_at = EXCLUDED.recorded_at,
     expires_at = EXCLUDED.expires_at
 """
 
-# What is past a bound goes, the oldest first.
+# Deletes what exceeds a limit, the oldest first.
 BOUND_TEXTS = """
 DELETE FROM recorded_text
 WHERE workspace = :workspace
@@ -98,7 +98,7 @@ WHERE workspace = :workspace
     )
 """
 
-# Two for each that comes, so that what is too old gets less and less.
+# Deletes two for each new one, so that the expired ones become fewer.
 FORGET_TEXTS = """
 DELETE FROM recorded_text
 WHERE (workspace, session_id, digest) IN (

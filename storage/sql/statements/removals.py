@@ -1,6 +1,6 @@
-"""The statements that write and remove sessions in pieces (see operations/bulk/removal.py), the same in every SQL."""
+"""The statements that write and remove sessions in pieces (see operations/bulk/removal.py), for all databases."""
 
-# What a piece is made of (see operations/bulk/removal.py).
+# The messages of a piece (see operations/bulk/removal.py).
 MESSAGE_SIZES = """
 SELECT sequence, token_count, octet_length(record), usage
 FROM message
@@ -44,7 +44,7 @@ WHERE workspace = :workspace
     AND session_id = :id
 """
 
-# What is written is kept.
+# The written messages are kept.
 END_WRITING = """
 DELETE FROM removal
 WHERE workspace = :workspace
@@ -65,7 +65,7 @@ RETURNING session_id
 
 
 def begin_writing(clock: str) -> str:
-    """The statement that takes a lease of so many :seconds; `clock` tells seconds since 1970."""
+    """The statement that takes a lease for :seconds; `clock` is SQL for the seconds since 1970."""
     return f"""
 INSERT INTO removal (workspace, session_id, writer, lease_until)
 VALUES (:workspace, :id, :writer, {clock} + :seconds)
@@ -73,7 +73,7 @@ VALUES (:workspace, :id, :writer, {clock} + :seconds)
 
 
 def renew_lease(clock: str) -> str:
-    """The statement that renews a lease; it has a row if that has not ended."""
+    """The statement that renews a lease; it returns a row if the lease has not ended."""
     return f"""
 UPDATE removal
 SET lease_until = {clock} + :seconds
@@ -85,7 +85,7 @@ RETURNING writer
 
 
 def next_removal(clock: str) -> str:
-    """The statement that finds a session to remove, which nobody writes; `clock` tells seconds since 1970.
+    """The statement that finds a session to remove that has no writer; `clock` is SQL for the seconds since 1970.
 
     A lease that ends later than one that begins now was given by a clock that has been put back.
     """
@@ -99,7 +99,7 @@ LIMIT 1
 
 
 def take_removal(clock: str) -> str:
-    """The statement that takes a session from its writer, if its lease has ended; it has a row if nobody writes it."""
+    """The statement that takes a session whose lease has ended; it returns a row if there is no writer."""
     return f"""
 UPDATE removal
 SET writer = NULL,

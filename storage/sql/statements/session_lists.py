@@ -1,4 +1,4 @@
-"""Statements of lists of sessions, composed of what a query asks for. A list has one column: JSON in bytes."""
+"""Statements of lists of sessions, composed for a query. A list has one column: JSON in bytes."""
 
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -15,13 +15,13 @@ from .directories import below
 
 Position = tuple[str, str]
 
-# Before and after every id, which is a text of hexadecimal digits.
+# They sort before and after every id, which is a text of hexadecimal digits.
 _BEFORE_IDS, _AFTER_IDS = "", "g"
 
 
 @dataclass(frozen=True, slots=True)
 class Sort:
-    """An order of sessions by the time in `column`, ties by id; `index` has them in it."""
+    """An order of sessions by the time in `column`, ties by id; `index` is in that order."""
 
     column: str
     index: str
@@ -30,12 +30,12 @@ class Sort:
 
     @property
     def order(self) -> str:
-        """The clause ORDER BY."""
+        """The ORDER BY clause."""
         return f"{self.column}{' DESC' if self.newest_first else ''}, id{'' if self.ids_ascend else ' DESC'}"
 
     @property
     def range(self) -> str:
-        """The clauses by which sessions come after (:at, :after_id), and not after (:end_at, :end_id)."""
+        """The clauses that select sessions after (:at, :after_id), and up to (:end_at, :end_id)."""
         time = self.column
         later, earlier = ("<", ">") if self.newest_first else (">", "<")
         later_id, earlier_id = (">", "<") if self.ids_ascend else ("<", ">")
@@ -45,11 +45,11 @@ class Sort:
     AND ({time} {earlier} :end_at OR id {earlier_id}= :end_id)"""
 
     def bounds(self, cursor: Position | None, earliest: str | None, latest: str | None) -> Bindings:
-        """What `range` is given for the sessions after a cursor, later than `earliest` and earlier than `latest`."""
+        """The bindings of `range` for the sessions after a cursor, later than `earliest` and earlier than `latest`."""
         first_id, last_id = (_BEFORE_IDS, _AFTER_IDS) if self.ids_ascend else (_AFTER_IDS, _BEFORE_IDS)
         moments = (latest, earliest) if self.newest_first else (earliest, latest)
         extremes = (LAST_MOMENT, FIRST_MOMENT) if self.newest_first else (FIRST_MOMENT, LAST_MOMENT)
-        # A time is excluded by the last of all ids at the start, by the first at the end.
+        # The last possible id at the start excludes a time, and so does the first possible id at the end.
         start = (extremes[0], first_id) if moments[0] is None else (moments[0], last_id)
         end = (extremes[1], last_id) if moments[1] is None else (moments[1], first_id)
         if cursor is not None and (moments[0] is None or self._is_later(cursor[0], start[0])):
@@ -83,7 +83,7 @@ _FILTERS = {
 _FILTERED = (*_FILTERS, "amplified_dir", "name")
 _TIMES = ("created_after", "created_before", "updated_after", "updated_before")
 
-# Indexes, and the filters by which they find sessions.
+# Indexes, each with the filters by which it finds sessions.
 _INDEXES = {
     "session_by_parent": ("parent_session_id",),
     "session_by_directory": ("amplified_dir",),
@@ -94,9 +94,9 @@ _INDEXES = {
 
 @dataclass(frozen=True, slots=True)
 class SessionList:
-    """The sessions of `sort` that pass `filters`, found by `index`; `bindings` are those of all its statements.
+    """The sessions of `sort` that match `filters`, found by `index`; `bindings` are those of all its statements.
 
-    Filters of the time that it is sorted by are not among `filters`: they are the range that it begins and ends with.
+    Filters on the time that it is sorted by are not among `filters`: they are the ends of the range.
     """
 
     dialect: Dialect
@@ -120,19 +120,19 @@ class SessionList:
         return _count(self.dialect, self.index, tuple(found), recursive=self.recursive)
 
     def end(self) -> str:
-        """The statement that finds the position in the order which is :scanned sessions on."""
+        """The statement that finds the position :scanned sessions further in the order."""
         return _end(self.dialect, self.sort)
 
     def listed(self, *, paged: bool) -> str:
         """The statement that lists `SessionSummary` records.
 
-        Where it is `paged` it has one row: how many they are, and each on a line, which JSON has no breaks in.
+        If `paged` it has one row: their number, and each on a line, because JSON contains no line breaks.
         """
         return _listed(self.dialect, self.sort, self.index, self.filters, recursive=self.recursive, paged=paged)
 
 
 def session_list(dialect: Dialect, workspace: str, query: SessionQuery) -> SessionList:
-    """The list of a query, in its order; one session more than the page has is listed."""
+    """The list of a query, in its order, with one session more than the page has."""
     sort = SORTS[query.sort]
     filters = filters_of(query)
     named = sort.column.removesuffix("_at")
@@ -144,7 +144,7 @@ def session_list(dialect: Dialect, workspace: str, query: SessionQuery) -> Sessi
 
 
 def filters_of(query: SessionQuery) -> dict[str, str]:
-    """The filters that a query has, as their statements take them."""
+    """The filters of a query, as bindings of the statements."""
     filters = {name: value for name in _FILTERED if (value := getattr(query, name)) is not None}
     filters |= {name: in_utc(filters[name]) for name in _TIMES if name in filters}
     if "parent_session_id" in filters:

@@ -1,6 +1,6 @@
-"""The statements on sessions, their messages and the answers that are recorded. Parameters are `:name`."""
+"""The statements on sessions, their messages and recorded answers. Parameters are `:name`."""
 
-# What is left of a session that was deleted is not seen.
+# Remains of a deleted session are invisible.
 SESSION_EXISTS = """EXISTS (
         SELECT 1
         FROM session
@@ -8,7 +8,7 @@ SESSION_EXISTS = """EXISTS (
             AND session.id = :id
     )"""
 
-# The profile of a session that names none and is in the root.
+# The profile of a session in the root directory that names none.
 PROFILE_IN_ROOT = """
 SELECT COALESCE(
     (SELECT default_profile FROM directory WHERE workspace = :workspace AND relative_path = '.'),
@@ -19,7 +19,7 @@ SELECT COALESCE(
 
 
 def inherited_profile(steps: str) -> str:
-    """The profile of a session that names none and is in a directory, as an expression.
+    """The expression for the profile of a session in a directory that names none.
 
     It is that of the directory or of the nearest ancestor that has one, else the active one, else the built-in one;
     `steps` is the session's :lineage (see `Dialect`).
@@ -41,7 +41,7 @@ def inherited_profile(steps: str) -> str:
 
 
 def profile_in_directory(steps: str) -> str:
-    """The statement that finds the `inherited_profile` of a session in a directory, if that is amplified."""
+    """The statement that finds the `inherited_profile` of a session if its directory is amplified."""
     return f"""
 SELECT {inherited_profile(steps)}
 FROM directory
@@ -50,7 +50,7 @@ WHERE workspace = :workspace
 """  # noqa: S608  # of the texts above
 
 
-# Without a context of its own a session has details: only then is there anything to look for.
+# Only a session without a context of its own has details.
 _DETAILED = """session
 LEFT JOIN session_detail
     ON session_detail.workspace = session.workspace
@@ -58,7 +58,7 @@ LEFT JOIN session_detail
 WHERE session.workspace = :workspace
     AND COALESCE(session.context, session_detail.context) IS NOT NULL"""
 
-# What `session_of` takes (see operations/sessions.py), of the sessions of a workspace.
+# The columns that `session_of` takes (see operations/sessions.py).
 _SESSIONS = f"""
     session.id, status, profile, COALESCE(session.context, session_detail.context), amplified_dir, created_at,
     updated_at, message_count, token_usage, version, name, started_at, ended_at, error_message, error_details,
@@ -68,8 +68,8 @@ FROM {_DETAILED}"""
 # A time never goes back, though the clock may.
 _LATER = "CASE WHEN updated_at > :now THEN updated_at ELSE :now END"
 
-# Counts messages that a session takes; the first starts it, and is the version and sequence at which it changed. A sum
-# past what JSON carries stays at that.
+# Counts appended messages; the first one starts the session, which then changed at its version and sequence. Sums are
+# capped at the largest integer that JSON carries.
 COUNT_MESSAGES = f"""UPDATE session
 SET message_count = message_count + :count,
     token_usage = CASE WHEN token_usage + :tokens < :most THEN token_usage + :tokens ELSE :most END,
@@ -86,7 +86,7 @@ WHERE workspace = :workspace
 
 
 class Statements:
-    """The statements that are the same in every SQL. A backend adds those that have no value here, in its own.
+    """The statements that are the same for all databases. A backend adds those that have no value here, in its own SQL.
 
     A class that lacks one of them raises `TypeError` when it is defined.
     """
@@ -120,7 +120,7 @@ VALUES (
 )
 """
 
-    # Of a session whose own context is NULL.
+    # For a session whose own context is NULL.
     INSERT_DETAIL = """
 INSERT INTO session_detail (workspace, session_id, context, error_details)
 VALUES (:workspace, :id, :long_context, :error_details)
@@ -138,7 +138,7 @@ WHERE workspace = :workspace
     AND id = :id
 """
 
-    # Whatever changes the status comes after the start, or is it.
+    # A change of the status is the start, or comes after it.
     SET_STATUS = """
 UPDATE session
 SET status = :status,
@@ -175,7 +175,7 @@ WHERE workspace = :workspace
     AND session_id = :id
 """
 
-    # And whether it is the session's own.
+    # With a column that says whether it is the session's own.
     CONTEXT = f"""
 SELECT COALESCE(session.context, session_detail.context), session.context IS NOT NULL
 FROM {_DETAILED}
@@ -196,7 +196,7 @@ WHERE workspace = :workspace
     AND session_id = :id
 """
 
-    # The details of a session that has none, for what is not its own any more. (None but a person left some there.)
+    # Creates the details of a session that has none. (A conflict is possible only if a person edited the table.)
     BEGIN_DETAIL = """
 INSERT INTO session_detail (workspace, session_id, context)
 SELECT workspace, id, context
@@ -208,7 +208,7 @@ ON CONFLICT (workspace, session_id) DO UPDATE
 SET context = EXCLUDED.context
 """
 
-    # The directory has one session more, or the first.
+    # Counts one more session in the directory.
     USE_DIRECTORY = """
 INSERT INTO directory_use AS kept (workspace, relative_path, session_count, last_used_at)
 VALUES (:workspace, :amplified_dir, 1, :created_at)
@@ -243,7 +243,7 @@ INSERT INTO deletion (workspace, revision, session_id, deleted_at)
 VALUES (:workspace, :revision, :id, :now)
 """
 
-    # Two for each that comes, so that what is too old gets less and less; the newest stays, and with it its revision.
+    # Deletes two for each new one, so that old ones become fewer; the newest stays, and with it its revision.
     FORGET_DELETIONS = """
 DELETE FROM deletion
 WHERE workspace = :workspace
@@ -315,7 +315,7 @@ FROM session
 WHERE workspace = :workspace
 """
 
-    # From one workspace to the next, however many sessions each has.
+    # Steps from one workspace to the next, whatever the number of sessions in each.
     WORKSPACES = """
 WITH RECURSIVE found (workspace) AS (
     SELECT MIN(workspace)
@@ -342,7 +342,7 @@ SELECT EXISTS (SELECT 1 FROM session WHERE workspace = :workspace)
     OR EXISTS (SELECT 1 FROM api_key WHERE workspace = :workspace)
 """
 
-    # With what its profile was, where that is neither unknown nor built in.
+    # With its profile, unless that is unknown or built in.
     NEXT_SESSION = f"""
 SELECT (
     SELECT content
