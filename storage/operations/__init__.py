@@ -1,4 +1,4 @@
-"""What each operation of the interface reads and writes, once for all SQL backends.
+"""The reads and writes of each operation of the interface, once for all SQL backends.
 
-Imports `values`, `model`, `sql` and `search`; knows no database and no driver.
+Imports `values`, `model`, `sql` and `search`; depends on no database and no driver.
 """

@@ -1,4 +1,4 @@
-"""Patches of a session's context. A large one is merged before its transaction, which others wait for."""
+"""Patches of a session's context. A large one is merged before its transaction, for which other writes wait."""
 
 import msgspec
 from msgspec import Raw
@@ -9,14 +9,14 @@ from ..values.merge_patch import count_kept, merge_members
 
 MAX_MEMBERS = 1_024
 MAX_CONTEXT_BYTES = 8 * 1024 * 1024
-# A context and a patch of so many bytes together are merged in a millisecond.
+# Merging a context and a patch of as many bytes in total takes a millisecond.
 MAX_UNPREPARED_BYTES = 16 * 1024
-# So often another process may change the context meanwhile; then it is merged while everybody waits.
+# After as many changes by other processes meanwhile, it is merged while all other writes wait.
 MAX_PREPARATIONS = 5
 
 
 class PatchedContext(msgspec.Struct, frozen=True):
-    """What a patch makes of the context that was `before`."""
+    """The result of a patch of the context `before`."""
 
     before: str
     after: str
@@ -24,7 +24,7 @@ class PatchedContext(msgspec.Struct, frozen=True):
 
 def patch_context(session_id: str, before: str, patch: Raw) -> PatchedContext:
     """Merge a patch (RFC 7396) into a context. Raises `ContextTooLarge`."""
-    # All of them would be there afterwards.
+    # The merged context would have all of them.
     _check_members(session_id, count_kept(raw_text(patch)))
     members = merge_members(before, raw_text(patch))
     _check_members(session_id, len(members))
@@ -44,9 +44,9 @@ def _check_members(session_id: str, members: int) -> None:
 def patched_context(
     session_id: str, before: str, patch: Raw, prepared: PatchedContext | None, *, last: bool
 ) -> str | None:
-    """The context that is written: the `prepared` one, if it was made of the context as it is, or a small one.
+    """The context to write: the `prepared` one, if it was made from the current context, or a small one.
 
-    None if a large one has to be prepared first, unless this is the `last` try. Raises `ContextTooLarge`.
+    None if a large one has to be prepared first, unless this is the `last` attempt. Raises `ContextTooLarge`.
     """
     if prepared is not None and prepared.before == before:
         return prepared.after

@@ -1,4 +1,4 @@
-"""What is written of amplified directories."""
+"""Writes of amplified directories."""
 
 import msgspec
 from msgspec import Raw
@@ -21,19 +21,19 @@ from . import profiles
 from .unit_of_work import UnitOfWork
 
 MAX_METADATA_BYTES = 256 * 1024
-# A patch that replaces each member and one that deletes each take less.
+# A patch that replaces each member, or deletes each, is smaller.
 MAX_PATCH_BYTES = 4 * MAX_METADATA_BYTES
 MAX_MEMBERS = 1_024
 MAX_REFUSALS = 1_000
 
-# Members of a marker that are not a directory's metadata.
+# Members of a marker that do not belong to the directory's metadata.
 MARKER_MEMBERS = ("default_profile", "amplifierd")
 
 _members = msgspec.json.Decoder(dict[str, Raw]).decode
 
 
 def normalize_or_not_found(path: str) -> str:
-    """The one spelling of a path that a directory may have. Raises `DirectoryNotAmplified` where none may."""
+    """The normal form of the path of a directory. Raises `DirectoryNotAmplified` if the path is invalid."""
     try:
         return normalised(path)
     except DirectoryPathRefused:
@@ -53,12 +53,12 @@ async def create(work: UnitOfWork, new: NewDirectory) -> str:
 
 
 async def create_root(work: UnitOfWork) -> None:
-    """Amplify the root, where it is not."""
+    """Amplify the root, if it is not."""
     await _insert(work, ROOT, None, "{}")
 
 
 async def update(work: UnitOfWork, path: str, patch: DirectoryPatch) -> None:
-    """Change what the patch names."""
+    """Apply a patch."""
     default_profile, metadata, updated_at = await _row(work, path)
     if isinstance(patch.default_profile, str):
         await profiles.hash_of_profile(work, patch.default_profile)
@@ -74,7 +74,7 @@ async def update(work: UnitOfWork, path: str, patch: DirectoryPatch) -> None:
 
 
 async def delete(work: UnitOfWork, path: str, *, force: bool) -> None:
-    """Amplify a directory no more."""
+    """Remove a directory from the amplified ones."""
     if path == ROOT:
         raise RootDirectory
     await _row(work, path)
@@ -86,7 +86,7 @@ async def delete(work: UnitOfWork, path: str, *, force: bool) -> None:
 
 
 async def sync_from_disk(work: UnitOfWork, markers: list[Marker], report: ScanReport) -> tuple[ScanReport, list[str]]:
-    """What a report is once these markers are taken up, and the directories whose markers are older than they now."""
+    """Apply these markers; the updated report, and the directories whose markers are now older than they are."""
     counts = {"created": report.created, "updated": report.updated, "unchanged": report.unchanged}
     refused, older = list(report.refused), []
     for marker in markers:
@@ -114,7 +114,7 @@ async def _sync_from_disk(work: UnitOfWork, marker: Marker) -> str:
         return "created"
     default_profile, metadata, updated_at = row
     is_older = marker.written_at is not None and marker.written_at < updated_at
-    # Members are the same in any order, and whichever way their names are escaped.
+    # The order of members and the escapes in their names do not matter.
     is_same = default_profile == marker.default_profile and _members(metadata) == _members(marker.metadata)
     if is_older or is_same:
         return "unchanged"

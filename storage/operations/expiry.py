@@ -1,4 +1,4 @@
-"""Deletes recorded answers whose time is over, also if no other request with a key comes."""
+"""Deletes expired answers, even if no other request with a key arrives."""
 
 import asyncio
 import logging
@@ -11,7 +11,7 @@ logger = logging.getLogger(__name__)
 
 FIRST_SECONDS = 1.0
 EVERY_SECONDS = 30.0
-# A step is as much as another write can wait for.
+# A step takes as long as another write can wait.
 ANSWERS_AT_ONCE = 200
 
 EXPIRED_WORKSPACE = """
@@ -36,14 +36,14 @@ WHERE (workspace, key) IN (
 
 
 class Expiry:
-    """Deletes in the background what has expired; `forget_some` deletes some of it, False if there was none."""
+    """Deletes expired answers in the background; `forget_some` deletes some of them, False if there were none."""
 
     def __init__(self, forget_some: Callable[[], Awaitable[bool]]) -> None:
         self._forget_some = forget_some
         self._task = asyncio.create_task(self._run())
 
     async def close(self) -> None:
-        """Leave what has not expired yet to the next start."""
+        """Stop; the next start deletes the rest."""
         self._task.cancel()
         with suppress(asyncio.CancelledError):
             await self._task
@@ -57,6 +57,6 @@ class Expiry:
             except StorageUnavailable as error:
                 logger.warning("Expired answers can't be deleted now; will retry: %s", error)
             except Exception:
-                # A defect; but nobody sees these answers any more, and the next attempt needs this task.
+                # A defect. The expired answers are invisible already, and the next attempt needs this task.
                 logger.exception("Expired answers could not be deleted; will retry")
             await asyncio.sleep(EVERY_SECONDS)

@@ -1,6 +1,6 @@
-"""Answers kept under a client's key, so that a request that comes again has no second effect.
+"""Answers recorded under a client's key, so that a retried request has no second effect.
 
-A record has the session that its answer is about, and goes with it.
+A record names the session that its answer is about, and is deleted with it.
 """
 
 from collections.abc import Callable, Coroutine
@@ -21,16 +21,16 @@ Answer = TypeVar("Answer")
 Arguments = TypeVarTuple("Arguments")
 Progress = TypeVar("Progress")
 
-# Before the fingerprint of a request whose record is how far it is, and not yet its answer.
+# The prefix of the fingerprint of a request whose record is its progress, not its answer.
 UNFINISHED = "unfinished "
 
 
 class Unfinished(msgspec.Struct, frozen=True):
-    """What is not an answer yet, and is not recorded."""
+    """The state of an operation that has no answer yet; it is not recorded."""
 
 
 class _Recorded(NamedTuple):
-    """The JSON of a request's answer, or of how far it is."""
+    """The JSON of a request's answer, or of its progress."""
 
     is_answer: bool
     text: bytes
@@ -45,7 +45,7 @@ async def run_once(
     operation: Callable[[UnitOfWork, *Arguments], Coroutine[Any, Any, Answer]],
     *arguments: *Arguments,
 ) -> Answer:
-    """The recorded answer of `kind`; if there is none, what `operation` returns, which is recorded with its effect."""
+    """The recorded answer of `kind`; if there is none, that of `operation`, recorded together with its effect."""
     recorded: Answer | None = await replay(work, once, kind)
     if recorded is not None:
         return recorded
@@ -63,10 +63,11 @@ async def run_part(
     answer: object,
     part: Callable[[UnitOfWork], Coroutine[Any, Any, Progress | None]],
 ) -> Progress | None:
-    """How far a request of many transactions is after its next part, which is recorded with it.
+    """The progress of a request of many transactions after its next part, recorded together with the part.
 
-    `before` is how far it was. Where there is no part left `answer` is recorded, and there is None. Raises
-    `IdempotencyKeyInUse` where another is recorded than `before`: somebody else has gone on with it, or is done.
+    `before` is its progress so far. If no part is left, `answer` is recorded, and None returned. Raises
+    `IdempotencyKeyInUse` if the recorded progress differs from `before`: another process has continued the request, or
+    has finished it.
     """
     recorded = await _recorded(work, once)
     if recorded is not None and (recorded.is_answer or decode(recorded.text, type=type(before)) != before):
@@ -80,13 +81,13 @@ async def run_part(
 
 
 async def progress(work: UnitOfWork, once: IdempotentRequest, kind: type[Answer]) -> Answer | None:
-    """How far a request of many transactions is; None where it is done, or not begun. Raises `IdempotencyKeyReused`."""
+    """The progress of a request of many transactions, None if finished or not begun. Raises `IdempotencyKeyReused`."""
     recorded = await _recorded(work, once)
     return None if recorded is None or recorded.is_answer else decode(recorded.text, type=kind)
 
 
 async def replay(work: UnitOfWork, once: IdempotentRequest, kind: type[Answer]) -> Answer | None:
-    """The recorded answer, and `once.replayed` where there is one.
+    """The recorded answer; sets `once.replayed` if there is one.
 
     Raises `IdempotencyKeyReused`, `IdempotencyAnswerNotKept`.
     """
@@ -113,7 +114,7 @@ async def _recorded(work: UnitOfWork, once: IdempotentRequest) -> _Recorded | No
 async def record(
     work: UnitOfWork, once: IdempotentRequest, keep_seconds: float, answer: object, state: str = ""
 ) -> None:
-    """Keep an answer for so long; one that is `UNFINISHED` as it is, for another part follows."""
+    """Record an answer for `keep_seconds`; an `UNFINISHED` one unchanged, because another part follows."""
     session_id, text = (None, encode(answer).decode()) if state else await keep(work, keep_seconds, answer)
     bindings = _key(work, once) | {
         "fingerprint": state + once.fingerprint,
@@ -126,7 +127,7 @@ async def record(
 
 
 async def forget(work: UnitOfWork, key: str) -> None:
-    """Forget what was recorded under a key."""
+    """Delete the recorded answer of a key."""
     await work.run(FORGET_ANSWER, {"workspace": work.workspace, "key": key})
 
 

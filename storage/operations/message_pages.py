@@ -1,10 +1,10 @@
-"""Which messages of a session a query means. Filtered pages look at a bounded number of messages."""
+"""Which messages of a session a query means. Filtered pages examine a bounded number of messages."""
 
 from ..model.queries import MessageQuery
 from ..sql.ports import Bindings, Reader
 from ..sql.statements import message_lists
 
-# As many messages are looked at for one page.
+# As many messages are examined for one page.
 MAX_SCANNED = 10_000
 
 
@@ -26,9 +26,9 @@ def sequences(message_count: int, query: MessageQuery) -> tuple[int, int]:
 async def range_of_page(
     rows: Reader, query: MessageQuery, limit: int, key: Bindings, first: int, last: int
 ) -> tuple[int, int, str | None]:
-    """The first and the last sequence that a page is in, of those from `first` to `last`; where the next begins.
+    """The first and the last sequence of a page, of those from `first` to `last`, and the start of the next page.
 
-    It has as many messages that pass as its limit says, or as there are among those that were looked at.
+    It has as many matching messages as its limit, or as there are among the examined ones.
     """
     bindings = key | {"role": query.role, "skipped": limit - 1}
     start, end = await _looked_at(rows, query, key, first, last)
@@ -41,7 +41,7 @@ async def range_of_page(
 
 
 async def _looked_at(rows: Reader, query: MessageQuery, key: Bindings, first: int, last: int) -> tuple[int, int]:
-    """The first and the last sequence that are looked at: those with an open call are found by an index."""
+    """The first and the last sequence that are examined: those with an open call are found by an index."""
     if not query.open_calls:
         return (
             (max(first, last - MAX_SCANNED + 1), last)

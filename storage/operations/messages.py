@@ -1,4 +1,4 @@
-"""What is written of messages."""
+"""Writes of messages."""
 
 from collections.abc import Iterable, Sequence
 from typing import TypeVar
@@ -22,12 +22,12 @@ AnyMessage = TypeVar("AnyMessage", BatchMessage, NewMessage)
 
 
 def complete(new: NewMessage) -> NewMessage:
-    """A message with its content. Raises `MessageInvalid`."""
+    """A message with its content, derived from its parts if necessary. Raises `MessageInvalid`."""
     return _complete(new, "")
 
 
 def complete_all(new: NewMessages) -> NewMessages:
-    """Messages, each with its content. Raises `MessageInvalid`."""
+    """Messages with their contents, derived from their parts if necessary. Raises `MessageInvalid`."""
     _check_ids_differ(new.messages)
     if all(each.parts is UNSET and each.content is not None for each in new.messages):
         return new
@@ -59,7 +59,7 @@ def _complete(new: AnyMessage, place: str) -> AnyMessage:
 
 
 def numbered(new: Sequence[BatchMessage], timestamp: str, last: int) -> list[Message]:
-    """Messages that were appended together, the last of which got this sequence."""
+    """Messages that were appended together, numbered up to the sequence `last`."""
     return [message_of(each, timestamp, sequence) for sequence, each in enumerate(new, last - len(new) + 1)]
 
 
@@ -69,7 +69,7 @@ def tokens_of(new: Sequence[BatchMessage]) -> int:
 
 
 def usage_of(new: Iterable[BatchMessage] | Iterable[Message], total: UsageSum | None = None) -> UsageSum | None:
-    """The sums of usage with that of these messages, None if none of them has any."""
+    """The sums of usage, with that of these messages; None if there is none."""
     for each in new:
         if not isinstance(each.usage, UnsetType):
             usage = each.usage if isinstance(each.usage, Usage) else Usage.of(each.usage)
@@ -111,7 +111,7 @@ async def _check_ids(work: UnitOfWork, session_id: str, new: Sequence[BatchMessa
 
 
 async def _count(work: UnitOfWork, session_id: str, new: Sequence[BatchMessage]) -> tuple[int, str]:
-    """Count messages that come; the last one's sequence, and their time."""
+    """Count the appended messages; the sequence of the last one, and their time."""
     counted = work.key(session_id) | {"count": len(new), "tokens": tokens_of(new), "most": MAX_SAFE_INTEGER}
     row = await work.run(work.statements.COUNT_MESSAGES, counted)
     if row is None:
@@ -121,7 +121,7 @@ async def _count(work: UnitOfWork, session_id: str, new: Sequence[BatchMessage])
 
 
 def message_of(new: BatchMessage, timestamp: str, sequence: int) -> Message:
-    """A message as it is once it is appended."""
+    """A message as it is stored."""
     assert new.content is not None, "A message is complete before it is appended."
     return Message(
         new.role,

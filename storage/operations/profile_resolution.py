@@ -1,4 +1,4 @@
-"""What a session is opened in: its profile and its directory."""
+"""The profile and the directory of a new session."""
 
 import msgspec
 
@@ -14,14 +14,14 @@ from .unit_of_work import UnitOfWork
 
 
 class Context(msgspec.Struct, frozen=True):
-    """The profile of a session that is to be: its name, and the hash of what it says now."""
+    """The profile of a new session: its name, and the hash of its present content."""
 
     profile: str
     profile_hash: str
 
 
 async def resolve(work: UnitOfWork, new: NewSession) -> Context:
-    """Find the context. Raises `DirectoryNotAmplified`, `ProfileNotFound`, `ProfileInvalid`."""
+    """Find the profile. Raises `DirectoryNotAmplified`, `ProfileNotFound`, `ProfileInvalid`."""
     profile = await _profile(work, new.profile, normalize_or_not_found(new.amplified_dir))
     profile_hash = await hash_of_profile(work, profile)
     if isinstance(new.settings_overrides, ProfilePatch):
@@ -30,9 +30,9 @@ async def resolve(work: UnitOfWork, new: NewSession) -> Context:
 
 
 async def _profile(work: UnitOfWork, named: str | None, path: str) -> str:
-    """The profile that a session names, or else inherits from its directory."""
+    """The profile that a session names, or inherits from its directory."""
     if path == ROOT:
-        # Which is always amplified.
+        # The root is always amplified.
         return named or await _inherited(work, path, PROFILE_IN_ROOT, {"workspace": work.workspace})
     bindings: Bindings = {"workspace": work.workspace, "amplified_dir": path, "lineage": lineage_of(path)}
     inherited = await _inherited(work, path, work.statements.PROFILE_IN_DIRECTORY, bindings)

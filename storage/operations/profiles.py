@@ -1,4 +1,4 @@
-"""What is written of profiles, and what a session keeps of one."""
+"""Writes of profiles, and the copies that sessions keep."""
 
 import hashlib
 import re
@@ -27,22 +27,22 @@ BUILT_IN = "default"
 NAME = re.compile(r"[a-z0-9-]{1,64}(/[a-z0-9-]{1,64})?")
 
 MAX_BYTES = 256 * 1024
-# To replace each member and to delete each takes less.
+# A patch that replaces each member, or deletes each, is smaller.
 MAX_PATCH_CHARACTERS = 4 * MAX_BYTES
 
-# What paths of the API's own end with.
+# Paths of the API end with these.
 _RESERVED = re.compile(r"active|.*/(activate|copy)")
 _IN_A_SUMMARY = ("name", "description", "version", "schemaVersion")
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(ProfileSettings).decode
-# An integer may be written 2.0: the schema of a patch has taken it.
+# An integer may be written 2.0: the schema of a patch accepts it.
 _decode_patched = msgspec.json.Decoder(ProfileSettings, strict=False).decode
 _members = msgspec.json.Decoder(dict[str, Raw]).decode
 
 
 def hash_of(content: str) -> str:
-    """What a content is known by."""
+    """The hash that identifies a content."""
     return hashlib.sha256(content.encode()).hexdigest()
 
 
@@ -50,24 +50,24 @@ BUILT_IN_CONTENT = _encode(
     ProfileSettings(name=BUILT_IN, description="The built-in profile, which leaves all to whoever runs the session.")
 ).decode()
 BUILT_IN_HASH = hash_of(BUILT_IN_CONTENT)
-# A later program that has another keeps this one here, for the sessions that have it.
+# A later version that changes it has to keep this one here, for the sessions that use it.
 _BUILT_IN_CONTENTS: Mapping[str, str] = {BUILT_IN_HASH: BUILT_IN_CONTENT}
 
 
 async def create(work: UnitOfWork, new: NewProfile) -> Profile:
-    """Keep a profile."""
+    """Create a profile."""
     session = SessionConfig(**_fields(new.session)) if isinstance(new.session, NewSessionConfig) else UNSET
     return await _insert(work, ProfileSettings(**_fields(new) | {"session": session}))
 
 
 async def copy(work: UnitOfWork, name: str, new_name: str) -> Profile:
-    """Keep a profile once more under another name."""
+    """Copy a profile under another name."""
     content = await content_of(work, name)
     return await _insert(work, msgspec.structs.replace(_decode(content), name=new_name))
 
 
 async def update(work: UnitOfWork, name: str, patch: ProfilePatch) -> Profile:
-    """Change what the patch names."""
+    """Apply a patch."""
     if name == BUILT_IN:
         raise ProfileReadOnly(name)
     profile = await read(work.transaction, work.workspace, name)
@@ -100,12 +100,12 @@ async def activate(work: UnitOfWork, name: str) -> Profile:
 
 
 async def deactivate(work: UnitOfWork) -> None:
-    """Make no profile the active one."""
+    """Make no profile active."""
     await work.run(statements.DEACTIVATE, {"workspace": work.workspace})
 
 
 async def read(rows: Rows, workspace: str, name: str) -> Profile:
-    """A profile. Raises `ProfileNotFound`."""
+    """Read a profile. Raises `ProfileNotFound`."""
     if name == BUILT_IN:
         active = await rows.row(statements.ACTIVE, {"workspace": workspace})
         is_active = active is not None and active[0] == BUILT_IN
@@ -118,12 +118,12 @@ async def read(rows: Rows, workspace: str, name: str) -> Profile:
 
 
 def built_in(profile_hash: str | None) -> str | None:
-    """The built-in profile's JSON, where this is its hash."""
+    """The JSON of the built-in profile, if that is its hash."""
     return None if profile_hash is None else _BUILT_IN_CONTENTS.get(profile_hash)
 
 
 async def settings_of(rows: Rows, workspace: str, profile_hash: str) -> ProfileSettings:
-    """What a session keeps of a profile."""
+    """The part of a profile that a session keeps."""
     content = built_in(profile_hash)
     if content is None:
         row = await rows.row(statements.CONTENT, {"workspace": workspace, "hash": profile_hash})
@@ -132,13 +132,13 @@ async def settings_of(rows: Rows, workspace: str, profile_hash: str) -> ProfileS
 
 
 def settings_in(content: str | None) -> ProfileSettings:
-    """The settings in a content that a profile or a session has."""
+    """The settings in the content of a profile or a session."""
     assert content is not None, "A content stays as long as a profile or a session has it."
     return _decode(content)
 
 
 async def hash_of_profile(work: UnitOfWork, name: str) -> str:
-    """The hash of what a profile says now. Raises `ProfileNotFound`."""
+    """The hash of the present content of a profile. Raises `ProfileNotFound`."""
     if name == BUILT_IN:
         return BUILT_IN_HASH
     row = await work.run(statements.HASH, _key(work.workspace, name))
@@ -149,13 +149,13 @@ async def hash_of_profile(work: UnitOfWork, name: str) -> str:
 
 
 async def overridden(work: UnitOfWork, name: str, profile_hash: str, overrides: ProfilePatch) -> str:
-    """The hash of a profile with overrides merged in, which is kept. Raises `ProfileInvalid`."""
+    """The hash of a profile with overrides merged in, which is stored. Raises `ProfileInvalid`."""
     settings = await settings_of(work.transaction, work.workspace, profile_hash)
     return await keep(work, merged(name, _encode(settings).decode(), overrides))
 
 
 async def keep(work: UnitOfWork, content: str) -> str:
-    """Keep a content, where it is not kept already; its hash."""
+    """Store a content, if it is not stored yet; its hash."""
     found = hash_of(content)
     if found not in _BUILT_IN_CONTENTS:
         await work.run(statements.INSERT_CONTENT, {"workspace": work.workspace, "hash": found, "content": content})
@@ -163,13 +163,13 @@ async def keep(work: UnitOfWork, content: str) -> str:
 
 
 async def forget(work: UnitOfWork, content_hash: str | None) -> None:
-    """Delete a content that a profile or a session had, if no other has it."""
+    """Delete a content that a profile or a session used, if nothing else uses it."""
     if content_hash is not None and content_hash not in _BUILT_IN_CONTENTS:
         await work.run(statements.FORGET_CONTENT, {"workspace": work.workspace, "hash": content_hash})
 
 
 async def content_of(work: UnitOfWork, name: str) -> str:
-    """What a profile says now, as JSON. Raises `ProfileNotFound`."""
+    """The present content of a profile, as JSON. Raises `ProfileNotFound`."""
     settings = await settings_of(work.transaction, work.workspace, await hash_of_profile(work, name))
     return _encode(settings).decode()
 
@@ -191,7 +191,7 @@ def merged(name: str, content: str, patch: ProfilePatch) -> str:
 
 
 def summary_of(content: str, *times: tuple[str, str]) -> str:
-    """A profile as a list shows it, but for whether it is active."""
+    """A profile as lists show it, except whether it is active."""
     members = _members(content)
     return _encode({name: members[name] for name in _IN_A_SUMMARY} | dict(times)).decode()
 
@@ -217,7 +217,7 @@ async def _insert(work: UnitOfWork, settings: ProfileSettings) -> Profile:
 
 
 async def _keep(work: UnitOfWork, profile: Profile, content: str) -> Bindings:
-    """Keep a profile's content; what a statement on the profile is given."""
+    """Store a profile's content; the bindings of a statement on the profile."""
     times = {"created_at": str(profile.created_at), "updated_at": str(profile.updated_at)}
     summary = summary_of(content, ("createdAt", times["created_at"]), ("updatedAt", times["updated_at"]))
     return _key(work.workspace, profile.name) | times | {"hash": await keep(work, content), "summary": summary}

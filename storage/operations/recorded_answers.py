@@ -1,8 +1,8 @@
-"""What is kept of an answer to give it again: all of a short one, and of a long one what is not kept elsewhere.
+"""The stored form of recorded answers: a short one as a whole, a long one without what is stored elsewhere.
 
-Messages are not kept twice: nothing changes them as long as their session is there. Long texts, such as a session's
-context, are kept apart, each once for its session, and in each workspace up to a bound: the oldest go first. A context
-that the session still has can do without that.
+Messages are not stored twice: they do not change while their session exists. Long texts, such as a session's context,
+are stored separately, once for each session, up to a limit for each workspace: the oldest are deleted first. A context
+that the session still has does not need its copy.
 """
 
 import hashlib
@@ -30,13 +30,13 @@ from .unit_of_work import UnitOfWork
 
 Answer = TypeVar("Answer")
 
-# A longer answer is kept in parts.
+# A longer answer is stored in parts, in bytes.
 MAX_WHOLE_BYTES = 4 * 1024
-# A longer part is kept apart.
+# A longer part is stored separately, in bytes.
 MAX_OWN_BYTES = 1024
-# Of parts a workspace keeps so much, however many requests there are.
+# The limit of parts for each workspace, whatever the number of requests.
 MAX_TEXT_BYTES = 64 * 1024 * 1024
-# A text is kept so much longer than its first record, so that not each new record writes to it.
+# A text is kept longer than its first record by this, so that not every new record has to update it.
 SLACK_SECONDS = 3_600
 
 _PARTS = ("context", "error_details")
@@ -44,24 +44,24 @@ _WHOLE = "answer"
 
 
 class Appended(msgspec.Struct, frozen=True):
-    """What is kept of messages: the first sequence and the last."""
+    """The stored form of messages: the first sequence and the last."""
 
     sequences: tuple[int, int]
 
 
 class Divided(msgspec.Struct, frozen=True):
-    """What is kept of a long answer: its parts by their SHA-256, and the rest of a session."""
+    """The stored form of a long answer: its parts by their SHA-256, and the rest of a session."""
 
     digests: dict[str, str]
     session: Session | None = None
 
 
 class TextNotKept(Exception):
-    """A part is not kept any more."""
+    """A part is not stored any more."""
 
 
 async def keep(work: UnitOfWork, keep_seconds: float, answer: object) -> tuple[str | None, str]:
-    """Keep an answer for so long; the session that it is about, and what its record has."""
+    """Store an answer for `keep_seconds`; the session that it is about, and the text of its record."""
     if isinstance(answer, Messages):
         kept = Appended((answer.messages[0].sequence, answer.messages[-1].sequence))
         return answer.session_id, encode(kept).decode()
@@ -90,7 +90,7 @@ async def read(rows: Rows, workspace: str, session_id: str | None, text: bytes, 
 
 
 async def read_messages(rows: Rows, workspace: str, session_id: str, text: bytes) -> Messages:
-    """The messages of which a record has the sequences. Raises `SessionNotFound` if they were deleted meanwhile."""
+    """The messages whose sequences a record has. Raises `SessionNotFound` if they were deleted meanwhile."""
     first, last = decode(text, type=Appended).sequences
     bindings: Bindings = {"workspace": workspace, "id": session_id, "first": first, "last": last}
     found = [decode(record, type=Message) for (record,) in await rows.all(RECORDED_MESSAGES, bindings)]

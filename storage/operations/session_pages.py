@@ -1,4 +1,4 @@
-"""Reading pages of lists of sessions: each looks at a bounded number of sessions."""
+"""Pages of lists of sessions: each examines a bounded number of sessions."""
 
 from dataclasses import replace
 
@@ -10,16 +10,16 @@ from ..sql.cursors import encode
 from ..sql.ports import Reader
 from ..sql.statements.session_lists import Position, SessionList
 
-# As many sessions as an index finds are sorted for one page.
+# As many sessions that an index finds are sorted for one page.
 MAX_SORTED = 5_000
-# As many sessions, in the order of the list, are looked at for one page.
+# As many sessions, in the order of the list, are examined for one page.
 MAX_SCANNED = 10_000
 
 _decode_summary = msgspec.json.Decoder(SessionSummary).decode
 
 
 async def by_best_index(rows: Reader, sessions: SessionList) -> SessionList:
-    """The same list, by an index that finds few sessions if there is one."""
+    """The same list, by an index that finds few sessions, if there is one."""
     for found in sessions.indexes():
         row = await rows.one(found.count(), sessions.bindings | {"most": MAX_SORTED + 1})
         if row[0] <= MAX_SORTED:
@@ -28,11 +28,11 @@ async def by_best_index(rows: Reader, sessions: SessionList) -> SessionList:
 
 
 async def filtered_page(rows: Reader, sessions: SessionList, query: SessionQuery) -> Listing:
-    """The page of a list that has filters; it ends where enough sessions were looked at, even if it is empty."""
+    """The page of a list with filters; it ends when enough sessions were examined, even if it is empty."""
     found = await by_best_index(rows, sessions)
     if found is not sessions:
         return await page(rows, found, query)
-    # What comes meanwhile before the end is looked at too; what is past it waits for the next page.
+    # Sessions that arrive before the end meanwhile are examined too; later ones are left to the next page.
     end = await rows.row(sessions.end(), sessions.bindings | {"scanned": MAX_SCANNED - 1})
     if end is None:
         return await page(rows, sessions, query)
@@ -41,7 +41,7 @@ async def filtered_page(rows: Reader, sessions: SessionList, query: SessionQuery
 
 
 async def page(rows: Reader, sessions: SessionList, query: SessionQuery, *, end: Position | None = None) -> Listing:
-    """The page of a list; the next begins after its last session, or after `end` if there are no more up to there."""
+    """The page of a list; the next begins after its last session, or after `end` if no more match up to there."""
     count, lines = await rows.one(sessions.listed(paged=True), sessions.bindings)
     assert query.limit is not None
     if count <= query.limit:

@@ -1,4 +1,4 @@
-"""What is written of sessions."""
+"""Writes of sessions."""
 
 import msgspec
 from msgspec import UNSET, Raw
@@ -19,7 +19,7 @@ from .profile_resolution import resolve
 from .profiles import forget, hash_of_profile
 from .unit_of_work import UnitOfWork
 
-# In characters. A longer one is kept apart from the session's counters, so that an append does not write it again.
+# In characters. A longer one is stored separately from the session's counters, so that an append does not rewrite it.
 MAX_OWN_CONTEXT = 256
 DELETIONS_KEPT_SECONDS = 7 * DAY_SECONDS
 
@@ -29,7 +29,7 @@ _decode_summary = msgspec.json.Decoder(SessionSummary).decode
 
 
 async def create(work: UnitOfWork, new: NewSession) -> Session:
-    """Open a session. Raises `SessionIdInUse`."""
+    """Create a session. Raises `SessionIdInUse`."""
     if new.id is not None:
         await _check_id(work, new.id)
     context = await resolve(work, new)
@@ -52,7 +52,7 @@ async def create(work: UnitOfWork, new: NewSession) -> Session:
 
 
 def context_columns(context: str, *, is_detailed: bool = False) -> Bindings:
-    """A context where it is kept: a short one in its session, unless that `is_detailed`, any other apart."""
+    """The columns of a context: a short one is stored with its session, unless `is_detailed`, others separately."""
     is_own = len(context) <= MAX_OWN_CONTEXT and not is_detailed
     return {"context": context if is_own else None, "long_context": None if is_own else context}
 
@@ -66,7 +66,7 @@ async def _check_id(work: UnitOfWork, session_id: str) -> None:
 
 
 def opened(new: NewSession, profile: str, now: str) -> Session:
-    """A session as it is when it is created; its id and its time may be its own."""
+    """A session at its creation, with a new id and time unless it has its own."""
     return Session(
         id=new_session_id(now) if new.id is None else canonical_id(new.id),
         status="created",
@@ -91,7 +91,7 @@ async def update(
     prepared: PatchedContext | None = None,
     last: bool = False,
 ) -> Session | None:
-    """Change what the patch names; None, and nothing is written, if a large context has to be merged before.
+    """Apply a patch; None, without a write, if a large context has to be merged before.
 
     See `patched_context`.
     """
@@ -147,15 +147,15 @@ async def end(
 
 
 async def resume(work: UnitOfWork, session_id: str, versions: Versions) -> Session:
-    """Make a session active, whatever it is."""
+    """Make a session active, whatever its status."""
     state = await work.state(session_id, versions)
     return await _set_status(work, session_id, "active", later_than(state.updated_at, work.now))
 
 
 async def delete(work: UnitOfWork, session_id: str, versions: Versions, most: int) -> int:
-    """Delete a session and its first messages, `most` at most: how many. The others are left to be removed.
+    """Delete a session and at most `most` of its messages; returns how many. The others are left to be removed.
 
-    That it was there is remembered for a week.
+    The deletion is remembered for a week.
     """
     await work.state(session_id, versions)
     key = work.key(session_id)
@@ -198,13 +198,13 @@ def session_of(session_id: str, row: Row | None) -> Session:
 
 
 async def _profile_hash(work: UnitOfWork, session_id: str) -> str | None:
-    """The hash of what a session's profile was when the session got it; None if that is not known."""
+    """The hash of a session's profile when the session got it; None if that is unknown."""
     row = await work.run(SESSION_PROFILE_HASH, work.key(session_id))
     return None if row is None else row[0]
 
 
 async def _context(work: UnitOfWork, session_id: str) -> tuple[str, bool]:
-    """A session's context, and whether it is kept with the session itself."""
+    """A session's context, and whether it is stored with the session."""
     row = await work.run(work.statements.CONTEXT, work.key(session_id))
     if row is None:
         raise SessionNotFound(session_id)
@@ -221,7 +221,7 @@ async def _set_context(work: UnitOfWork, session_id: str, context: Bindings) -> 
 
 
 async def _begin_detail(work: UnitOfWork, session_id: str) -> None:
-    """Keep a session's context with its details."""
+    """Store a session's context with its details."""
     await work.run(work.statements.BEGIN_DETAIL, work.key(session_id))
     await work.run(work.statements.SET_CONTEXT, work.key(session_id) | {"context": None})
 
@@ -245,10 +245,10 @@ async def _set_status(
 
 
 async def read_session(work: UnitOfWork, session_id: str) -> Session:
-    """A session as the work sees it. Raises `SessionNotFound`."""
+    """A session as the transaction sees it. Raises `SessionNotFound`."""
     return session_of(session_id, await work.run(work.statements.SESSION, work.key(session_id)))
 
 
 def casefolded(name: str | None) -> str | None:
-    """A name without upper and lower case."""
+    """A name without the difference between upper and lower case."""
     return None if name is None else name.casefold()

@@ -22,7 +22,7 @@ Arguments = TypeVarTuple("Arguments")
 
 
 class SessionState(msgspec.Struct, frozen=True):
-    """What a session is before a write."""
+    """The state of a session before a write."""
 
     status: str
     version: int
@@ -41,15 +41,15 @@ class UnitOfWork(msgspec.Struct, frozen=True):
     revision: int
 
     def key(self, session_id: str) -> Bindings:
-        """What a statement on one session is given."""
+        """The bindings of a statement on one session."""
         return {"workspace": self.workspace, "id": canonical_id(session_id), "now": self.now, "revision": self.revision}
 
     def run(self, statement: str, bindings: Bindings) -> Coroutine[Any, Any, Row | None]:
-        """Run a statement; its first row, None where it has none."""
+        """Run a statement; its first row, None if there is none."""
         return self.transaction.row(statement, bindings)
 
     async def state(self, session_id: str, versions: Versions) -> SessionState:
-        """The session as it is. Raises `SessionNotFound`, `VersionMismatch`."""
+        """The present state of a session. Raises `SessionNotFound`, `VersionMismatch`."""
         row = await self.run(self.statements.STATE, self.key(session_id))
         if row is None:
             raise SessionNotFound(session_id)
@@ -59,7 +59,7 @@ class UnitOfWork(msgspec.Struct, frozen=True):
         return state
 
     async def next(self) -> Self:
-        """The same for another session: a revision of its own."""
+        """The same for another session: with a revision of its own."""
         return msgspec.structs.replace(self, revision=await self.transaction.next_revision(self.workspace))
 
 
@@ -71,7 +71,7 @@ async def perform(
     operation: Callable[[UnitOfWork, *Arguments], Coroutine[Any, Any, Answer]],
     *arguments: *Arguments,
 ) -> Answer:
-    """What `operation` returns, as a write of the workspace in `transaction`, under a new revision and at this time."""
-    # First: in PostgreSQL the workspace is locked by it, and times are in the order of revisions.
+    """Run `operation` as a write of the workspace in `transaction`, under a new revision and the present time."""
+    # First: on PostgreSQL it locks the workspace, and times are in the order of revisions.
     revision = await transaction.next_revision(workspace)
     return await operation(UnitOfWork(transaction, statements, workspace, clock.now(), revision), *arguments)

@@ -1,1 +1,1 @@
-"""Operations too large for one transaction: each is done in pieces, between which others write."""
+"""Operations too large for one transaction: each is done in pieces, with other writes between them."""

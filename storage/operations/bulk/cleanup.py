@@ -1,4 +1,4 @@
-"""Old sessions: which they are, and their end."""
+"""Old sessions: how they are found and deleted."""
 
 import msgspec
 
@@ -11,15 +11,15 @@ from ..unit_of_work import UnitOfWork
 from . import removal
 
 SESSIONS_AT_ONCE = 100
-# To delete them takes as long as others can wait for.
+# Deleting as many takes as long as other writes can wait.
 DELETED_AT_ONCE = 25
 MAX_NAMED = 1_000
 
 
 class CleanUpProgress(msgspec.Struct, frozen=True):
-    """How far a clean-up is: the last session that was passed, of those from before `cutoff`.
+    """The progress of a clean-up: the last session that was passed, of those older than `cutoff`.
 
-    Sessions that were written after it began have a revision past `last_revision`, and stay.
+    Sessions that were written after it began have a revision above `last_revision`, and are kept.
     """
 
     cutoff: str
@@ -30,9 +30,9 @@ class CleanUpProgress(msgspec.Struct, frozen=True):
 
 
 def first_progress(which: CleanUp, now: str, last_revision: int) -> CleanUpProgress:
-    """That of a clean-up which begins `now`, by the machine's clock, after the write of `last_revision`.
+    """The progress of a clean-up that begins `now`, by the machine's clock, after the write of `last_revision`.
 
-    With 0 days the cutoff is past every time: also a session that was written while the clock was ahead is older.
+    With 0 days the cutoff is later than every time: even a session that was written while the clock was ahead is older.
     """
     days = which.older_than_days
     cutoff = after(now, -days * DAY_SECONDS) if days else AFTER_LAST_MOMENT
@@ -40,7 +40,7 @@ def first_progress(which: CleanUp, now: str, last_revision: int) -> CleanUpProgr
 
 
 class CleanupCursor:
-    """A walk through the old sessions, from the one that was longest not updated; its `progress` goes on from one."""
+    """A cursor over old sessions, in the order of their last update; it continues from a `progress`."""
 
     def __init__(self, workspace: str, which: CleanUp, progress: CleanUpProgress) -> None:
         self.progress = progress
@@ -48,11 +48,11 @@ class CleanupCursor:
         self._statuses = " ".join(which.status)
 
     async def look(self, rows: Rows, statements: Statements) -> bool:
-        """Count the next of them; False where there are none."""
+        """Count the next sessions; False if there are none."""
         return self._pass(await self._next(rows, statements, SESSIONS_AT_ONCE))
 
     async def delete(self, work: UnitOfWork) -> bool:
-        """The same, and delete them, each under a revision of its own."""
+        """Count and delete the next sessions, each under a revision of its own; False if there are none."""
         found = await self._next(work.transaction, work.statements, DELETED_AT_ONCE)
         left = removal.MESSAGES_AT_ONCE
         for _, session_id, _ in found:

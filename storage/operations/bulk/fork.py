@@ -1,4 +1,4 @@
-"""Forks: a session is copied in pieces, and seen when all of it is copied, as the other is at that moment."""
+"""Forks: a session is copied in pieces; the fork becomes visible when it equals the session at that moment."""
 
 from typing import Self
 
@@ -23,11 +23,11 @@ _decode_usage = msgspec.json.Decoder(Usage).decode
 
 
 class Copy(Unfinished, frozen=True):
-    """A fork that is being written: what it copies, and how far it is. It is its own lease's writer."""
+    """A fork that is being written: its source, and its progress. Its id is also the writer of its lease."""
 
     workspace: str
     session_id: str
-    # Tells the session from one that comes under its id later.
+    # Distinguishes the session from a later one with the same id.
     created_revision: int
     fork_id: str
     created_at: str
@@ -36,7 +36,7 @@ class Copy(Unfinished, frozen=True):
     tokens: int = 0
     # The sums of usage, None if there is none.
     usage: UsageSum | None = None
-    # The id of the session as the request had it; one that was begun by an older program has none.
+    # The id of the session as in the request; a fork begun by an older program has none.
     requested_id: str = ""
 
     @classmethod
@@ -60,12 +60,12 @@ class Copy(Unfinished, frozen=True):
 
     @property
     def is_copied(self) -> bool:
-        """Whether every message is there that was to be copied."""
+        """Whether every message to copy has been copied."""
         return self.copied == self.last
 
 
 async def begin(work: UnitOfWork, session_id: str, how: Fork, versions: Versions) -> Session | Copy:
-    """Fork a session; a long one only as far as its first piece."""
+    """Fork a session; of a long one copy only the first piece."""
     state = await work.state(session_id, versions)
     copy = Copy.of(work, session_id, state, _last(session_id, state, how))
     copy = await _copy_piece(work.transaction, work.statements, copy)
@@ -82,7 +82,7 @@ async def go_on(transaction: Transaction, statements: Statements, copy: Copy) ->
 
 
 async def finish(work: UnitOfWork, how: Fork, versions: Versions, copy: Copy) -> Session | Copy:
-    """Open the fork, with the messages that have come meanwhile; if there are more than a piece it is still a copy."""
+    """Make the fork visible, with the messages appended meanwhile; if they are more than a piece it is still a copy."""
     session_id = copy.requested_id or copy.session_id
     state = await work.state(session_id, versions)
     if state.created_revision != copy.created_revision:
@@ -110,7 +110,7 @@ async def _copy_piece(transaction: Transaction, statements: Statements, copy: Co
     key = session_key(copy.workspace, copy.session_id)
     piece, _ = await next_piece(transaction, key, copy.copied, copy.last, removal.MESSAGES_AT_ONCE)
     if not piece:
-        # It was deleted meanwhile.
+        # The session was deleted meanwhile.
         raise SessionNotFound(copy.requested_id or copy.session_id)
     last = piece[-1][0]
     bindings = key | {"fork_id": copy.fork_id, "after": copy.copied, "last": last}

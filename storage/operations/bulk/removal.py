@@ -1,7 +1,7 @@
-"""Removing the messages of sessions that are gone, in pieces, so that no other write waits for long.
+"""Removing the messages of deleted sessions in pieces, so that no other write waits long.
 
-The table `removal` has each session whose messages are there and which is not: it was deleted, or it is being written
-(see staging.py) and becomes visible when all of it is there.
+The table `removal` has each session that does not exist and has messages: it was deleted, or it is being written (see
+staging.py) and becomes visible when it is complete.
 """
 
 import asyncio
@@ -19,14 +19,14 @@ from ...values.json_text import MAX_SAFE_INTEGER
 
 logger = logging.getLogger(__name__)
 
-# A piece is as much as another write can wait for.
+# A piece takes as long as another write can wait.
 MESSAGES_AT_ONCE = 1_000
 BYTES_AT_ONCE = 1024 * 1024
-# So many go with their session, in its transaction: many sessions may be deleted at once.
+# As many are removed in the transaction that deletes the session: many sessions may be deleted at once.
 MESSAGES_AT_DELETION = 100
-# Who writes a session renews its lease with each piece.
+# The writer of a session renews its lease with each piece.
 LEASE_SECONDS = 15
-# So many seconds between two pieces other processes have for their writes.
+# Between two pieces other processes have this time for their writes.
 PAUSE_SECONDS = 0.005
 
 Piece = Callable[[Transaction, Statements], Coroutine[Any, Any, bool]]
@@ -35,7 +35,7 @@ Piece = Callable[[Transaction, Statements], Coroutine[Any, Any, bool]]
 async def next_piece(
     transaction: Transaction, key: Bindings, after: int, last: int, most: int
 ) -> tuple[list[Row], bool]:
-    """The sequence, tokens, size and usage of each message of the next piece, and whether they reach to `last`."""
+    """The sequence, tokens, size and usage of each message of the next piece, and whether they reach `last`."""
     most = max(0, min(most, MESSAGES_AT_ONCE))
     bindings: Bindings = key | {"after": after, "last": last, "most": most}
     rows = await transaction.all(MESSAGE_SIZES, bindings)
@@ -44,9 +44,9 @@ async def next_piece(
 
 
 async def remove_some(transaction: Transaction, key: Bindings, most: int) -> int:
-    """Remove the next messages of a session that is in `removal`, `most` at most, and it from there after the last.
+    """Remove the next messages of a session in `removal`, at most `most`; after the last one, its row in the table.
 
-    How many were removed.
+    Returns how many were removed.
     """
     piece, is_last = await next_piece(transaction, key, 0, MAX_SAFE_INTEGER, most)
     if piece:
@@ -60,7 +60,7 @@ async def remove_some(transaction: Transaction, key: Bindings, most: int) -> int
 
 
 async def remove_next(transaction: Transaction, statements: Statements) -> bool:
-    """Remove a piece of a session that nobody writes; False if there is none, or others remove it."""
+    """Remove a piece of a session without a writer; False if there is none, or another process removes it."""
     found = await transaction.row(statements.LOCK_REMOVAL, {"seconds": LEASE_SECONDS})
     if found is None:
         return False
@@ -69,8 +69,8 @@ async def remove_next(transaction: Transaction, statements: Statements) -> bool:
 
 
 async def remove_more(transaction: Transaction, statements: Statements, key: Bindings) -> bool:
-    """Remove a piece of a session; False if somebody writes one of its id, or it is removed already."""
-    # Its writer can't go on from here.
+    """Remove a piece of a session; False if the session is being written, or already being removed."""
+    # From now on its writer cannot continue.
     if await transaction.row(statements.TAKE_REMOVAL, key | {"seconds": LEASE_SECONDS}) is None:
         return False
     await remove_some(transaction, key, MESSAGES_AT_ONCE)
@@ -78,9 +78,9 @@ async def remove_more(transaction: Transaction, statements: Statements, key: Bin
 
 
 class Removals:
-    """Removes what is in `removal` in the background: when it is woken, and whenever a lease may have ended.
+    """Removes the sessions in `removal` in the background: when woken, and when a lease may have ended.
 
-    `is_due` tells whether there is something to remove; `do` runs a piece of work on them in a transaction of its own.
+    `is_due` returns whether there is something to remove; `do` runs a piece of work in a transaction of its own.
     """
 
     def __init__(
@@ -96,11 +96,11 @@ class Removals:
         self._task = asyncio.create_task(self._run())
 
     def wake(self) -> None:
-        """Look now: something was deleted, or given up."""
+        """Check now: a session was deleted, or its writer gave up."""
         self._woken.set()
 
     async def close(self) -> None:
-        """Leave what is not removed yet to the next start."""
+        """Stop; the next start removes the rest."""
         self._task.cancel()
         with suppress(asyncio.CancelledError):
             await self._task
@@ -113,7 +113,7 @@ class Removals:
             except StorageUnavailable as error:
                 logger.warning("Deleted messages can't be removed now; will retry: %s", error)
             except Exception:
-                # A defect; what it concerns is invisible already, and later removals need this task.
+                # A defect. The deleted messages are invisible already, and later removals need this task.
                 logger.exception("Deleted messages could not be removed; will retry")
             with suppress(TimeoutError):
                 async with asyncio.timeout(LEASE_SECONDS):

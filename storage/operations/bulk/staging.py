@@ -1,7 +1,7 @@
-"""Sessions that are written in pieces: nobody sees their messages before the session itself, which comes last.
+"""Sessions that are written in pieces: their messages are invisible until the session itself is written, at the end.
 
-Meanwhile such a session is in the table `removal`, with a lease that each piece renews. A writer that ends leaves its
-messages to be removed when the lease has ended (see removal.py).
+Meanwhile such a session is in the table `removal`, with a lease that each piece renews. If its writer stops, its
+messages are removed when the lease has ended (see removal.py).
 """
 
 from ...model.errors import StorageUnavailable
@@ -23,16 +23,16 @@ async def renew(transaction: Transaction, statements: Statements, key: Bindings,
 
 
 async def finish(transaction: Transaction, key: Bindings, writer: str) -> None:
-    """Keep what is written: the session is there now. Raises `StorageUnavailable` if the lease has ended."""
+    """Keep the messages: the session is complete. Raises `StorageUnavailable` if the lease has ended."""
     _check(await transaction.row(END_WRITING, key | {"writer": writer}) is not None)
 
 
 async def give_up(transaction: Transaction, key: Bindings, writer: str) -> bool:
-    """Leave what is written to be removed now."""
+    """Let the written messages be removed now."""
     return await transaction.row(GIVE_UP_WRITING, key | {"writer": writer}) is not None
 
 
-def _check(is_held: bool) -> None:  # the condition that is checked
+def _check(is_held: bool) -> None:  # the checked condition
     if not is_held:
         raise StorageUnavailable(
             f"a session was not written on for {removal.LEASE_SECONDS} seconds; send the request again"

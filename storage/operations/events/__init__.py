@@ -1,1 +1,1 @@
-"""Following sessions: who waits for a change, who is told of it, and what a follower reads next."""
+"""Following sessions: waiting for changes, waking the readers, and what a reader reads next."""

@@ -1,6 +1,6 @@
-"""Wakes those who follow sessions when one has changed, in this process or in another on the same database.
+"""Wakes the readers that follow sessions when one has changed, in this process or in another on the same database.
 
-It only says that there is something to read: what is read comes from the tables. It reads nothing while nobody follows.
+It only reports that there is something to read: readers read the tables. It reads nothing while nobody follows.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ from .topics import Topic
 
 logger = logging.getLogger(__name__)
 
-# Many commits that come together are one look.
+# Many commits in quick succession cause one check.
 BETWEEN_LOOKS_SECONDS = 0.005
 MAX_AT_ONCE = 1_000
 
@@ -24,7 +24,7 @@ Key = tuple[str, str | None]
 
 
 class ChangeNotifier:
-    """What has changed in a database: it looks when it is woken, and every `poll_seconds`."""
+    """Detects changes in a database: it checks when it is woken, and every `poll_seconds`."""
 
     def __init__(self, rows: Rows, statements: Statements, poll_seconds: float) -> None:
         self._rows = rows
@@ -36,14 +36,14 @@ class ChangeNotifier:
         self._looking: asyncio.Task[None] | None = None
 
     async def close(self) -> None:
-        """Wake nobody any more."""
+        """Stop waking readers."""
         if self._looking is not None:
             self._looking.cancel()
             with suppress(asyncio.CancelledError):
                 await self._looking
 
     def wake(self) -> None:
-        """Look now: something was committed."""
+        """Check now: something was committed."""
         self._woken.set()
 
     @contextmanager
@@ -63,7 +63,7 @@ class ChangeNotifier:
                 del self._watches[key]
 
     async def _look(self) -> None:
-        # What was seen for those who followed before is too long ago.
+        # The revision that earlier readers saw is too old.
         self._seen.clear()
         while self._watches:
             with suppress(TimeoutError):
@@ -73,7 +73,7 @@ class ChangeNotifier:
             try:
                 await self._tell({workspace for workspace, _ in self._watches})
             except StorageUnavailable as error:
-                logger.warning("What changed can't be read, and is looked for again: %s", error)
+                logger.warning("Cannot read what changed; will retry: %s", error)
             await asyncio.sleep(BETWEEN_LOOKS_SECONDS)
         self._looking = None
 
@@ -85,7 +85,7 @@ class ChangeNotifier:
         if workspace not in self._seen:
             row = await self._rows.one(self._statements.LAST_REVISION, {"workspace": workspace})
             self._seen[workspace] = row[0]
-            # What came before that is for each of them to read.
+            # Readers read earlier changes themselves.
             self._set([key for key in self._watches if key[0] == workspace])
         while changed := await self._changed(workspace):
             self._seen[workspace], _ = changed[-1]

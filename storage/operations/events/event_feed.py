@@ -1,6 +1,6 @@
-"""Following sessions: a reader's position in what is stored, and what there is after it.
+"""Following sessions: a reader's position in the stored events, and the events after it.
 
-A reader that is slow, or comes back, reads from where it was: there is no buffer that it could fall out of.
+A reader that is slow, or reconnects, continues from its position: there is no buffer that could overflow.
 """
 
 import asyncio
@@ -29,12 +29,12 @@ class EventCursor(ABC):
 
     @abstractmethod
     async def read(self) -> "Step":
-        """What comes next; nothing where nothing has come."""
+        """The next events; empty if there are none yet."""
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """Events, and the position `after` them; None when nothing can come any more. Those who are there share it."""
+    """Events, and the position `after` them; None if no further event can follow. Readers at one position share it."""
 
     events: Sequence[Event]
     after: EventCursor | None
@@ -61,7 +61,7 @@ class SessionEventCursor(EventCursor):
             return self._end()
         message_count, version, changed_sequence = state
         changed = version > self.version
-        # A change comes where it was made: after the messages that were there.
+        # A change comes after the messages that preceded it.
         last = changed_sequence if changed else message_count
         if last > self.sequence:
             return await self._messages(last)
@@ -81,7 +81,7 @@ class SessionEventCursor(EventCursor):
             return self._end()
         version, changed_sequence, *columns = row
         if changed_sequence > self.sequence:
-            # It changed again, after more messages.
+            # The session changed again, after more messages.
             return await self._messages(changed_sequence)
         session = session_of(self.session_id, tuple(columns))
         event = Event("session", _encode(session), f"{self.sequence}.{version}")
@@ -110,7 +110,7 @@ class WorkspaceEventCursor(EventCursor):
 async def session_tail(
     rows: Reader, statements: Statements, workspace: str, session_id: str, after_event: str | None
 ) -> SessionEventCursor | None:
-    """The position after an event; None where there is no such session."""
+    """The position after an event; None if there is no such session."""
     state = await rows.row(statements.TAIL_STATE, session_key(workspace, session_id))
     if state is None:
         return None
@@ -120,7 +120,7 @@ async def session_tail(
     sequence, _, seen = after_event.partition(".")
     if seen:
         return SessionEventCursor(rows, statements, workspace, session_id, int(sequence), int(seen))
-    # Who has seen this message has seen every change that was made before it.
+    # A reader of this message has seen every change before it.
     seen_version = version if changed_sequence < int(sequence) else 0
     return SessionEventCursor(rows, statements, workspace, session_id, int(sequence), seen_version)
 
@@ -138,7 +138,7 @@ async def workspace_tail(
 async def follow(
     tail: EventCursor, changes: ChangeNotifier, workspace: str, session_id: str | None = None
 ) -> AsyncGenerator[Sequence[Event], None]:
-    """What comes after a position, until nothing can come any more."""
+    """The events after a position, until no further event can follow."""
     with changes.watch(workspace, session_id) as (topic, changed):
         position: EventCursor | None = tail
         while position is not None:
@@ -146,7 +146,7 @@ async def follow(
             try:
                 step: Step = await topic.read(position, position.read)
             except StorageUnavailable:
-                # The position stays, and with it all that comes after it.
+                # The position is unchanged, and so are the events after it.
                 await asyncio.sleep(RETRY_SECONDS)
                 continue
             position = step.after

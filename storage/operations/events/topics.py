@@ -1,18 +1,18 @@
-"""Those who follow the same: they are woken some at a time, and read once for all of them what they are at."""
+"""Readers of the same topic: they are woken some at a time, and one read at a position serves all of them."""
 
 import asyncio
 from collections.abc import Callable, Coroutine, Hashable, Iterator
 from typing import Any
 
-# So many are woken in one turn of the event loop. The next turn begins with what came meanwhile from others: requests,
-# and new connections.
+# As many are woken in one iteration of the event loop. The next iteration begins with what has arrived meanwhile:
+# requests, and new connections.
 WOKEN_AT_ONCE = 16
 
 
 class Topic:
-    """One session, or a workspace, for those who follow it.
+    """One session, or a workspace, and its readers.
 
-    `Answer` is what is read at a position; it is the same for all who are there, until there is a change.
+    `Answer` is the result of a read at a position; it is the same for all readers there, until there is a change.
     """
 
     def __init__(self) -> None:
@@ -22,7 +22,7 @@ class Topic:
         self._has_changed = False
 
     def change(self) -> None:
-        """Wake all; what they read from now on is read anew."""
+        """Wake all readers; earlier results are not used again."""
         self._reads.clear()
         self._has_changed = True
         if len(self.waiting) <= WOKEN_AT_ONCE:
@@ -32,7 +32,7 @@ class Topic:
             self._waking = asyncio.create_task(self._wake())
 
     async def read(self, position: Hashable, read: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
-        """What is read at a position: by who comes first while many are woken, and by each at any other time."""
+        """Read at a position: the first of many woken readers reads for all; at other times each reads itself."""
         if self._waking is None:
             return await read()
         reading = self._reads.get(position)
@@ -47,10 +47,10 @@ class Topic:
                 for changed in some:
                     changed.set()
                 await asyncio.sleep(0)
-            # Who was woken last reads, and looks once more for what comes after it.
+            # The reader that was woken last reads, and checks once more for later events.
             await asyncio.sleep(0)
             await asyncio.sleep(0)
-        # Not kept for longer: of those who are slow each is somewhere else.
+        # Not kept longer: slow readers are all at different positions.
         self._reads.clear()
         self._waking = None
 

@@ -1,1 +1,1 @@
-"""Export and import: sessions on their way out of a storage and into one, in constant memory."""
+"""Export and import of sessions: all of a workspace, in constant memory and in pieces."""

@@ -1,4 +1,4 @@
-"""Reading every session with its messages, a batch at a time: between two batches nothing is held but a position."""
+"""Reads every session with its messages in batches: between two batches only a position is held."""
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
 
@@ -19,7 +19,7 @@ _decode_message = msgspec.json.Decoder(Message).decode
 
 
 class Position:
-    """How far an export is: a session, and its last message that was read of so many."""
+    """The progress of an export: a session, its number of messages, and the last one that was read."""
 
     def __init__(self, statements: Statements, workspace: str) -> None:
         self._statements = statements
@@ -28,7 +28,7 @@ class Position:
         self._message_count = 0
 
     async def read(self, rows: Reader) -> list[ExportLine]:
-        """The next lines; none after the last session."""
+        """The next lines; empty after the last session."""
         lines: list[ExportLine] = []
         size = 0
         while size < BATCH_BYTES and len(lines) < MAX_LINES:
@@ -66,7 +66,7 @@ class Position:
 
 
 async def export(read: Callable[[], Awaitable[list[ExportLine]]]) -> AsyncGenerator[list[ExportLine], None]:
-    """The header and the first lines that are read, then the others."""
+    """The header and the first lines, then the others."""
     lines = [ExportLine(header=ExportHeader()), *await read()]
     while lines:
         yield lines

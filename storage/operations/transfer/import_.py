@@ -1,4 +1,4 @@
-"""Writing the sessions of an export as they were, in pieces; each is seen when all of it is there."""
+"""Writes the sessions of an export unchanged, in pieces; each becomes visible when it is complete."""
 
 from uuid import uuid4
 
@@ -22,34 +22,37 @@ from ..unit_of_work import UnitOfWork
 from .import_staging import ImportStaging
 from .new_ids import Renames
 
-# A session takes as long as so many messages.
+# A session takes as long as this number of messages.
 WORK_OF_A_SESSION = 10
 
 _encode = msgspec.json.Encoder().encode
 
 
 class Incoming(msgspec.Struct, frozen=True):
-    """A session on its way in, under the id that it gets."""
+    """A session that is being imported, under its final id."""
 
     session: Session
     profile: ProfileSettings | None
     is_renamed: bool = False
     is_skipped: bool = False
-    # So many of its messages are written, or skipped.
+    # The number of its messages that are written, or skipped.
     passed: int = 0
     # The sums of their usage.
     usage: UsageSum | None = None
-    # Of its lease, once it has one (see staging.py).
+    # The writer of its lease, once it has one (see staging.py).
     writer: str | None = None
 
     @property
     def left(self) -> int:
-        """How many of its messages are still to come."""
+        """How many of its messages are still to be written."""
         return self.session.message_count - self.passed
 
 
 class Progress(msgspec.Struct, frozen=True):
-    """How far an import is: what is done, and where the upload goes on; `waits` for another that writes a session."""
+    """The progress of an import: what is done, and the position in the upload.
+
+    It `waits` while another import or fork writes a session with the same id.
+    """
 
     report: ImportReport
     position: int
@@ -91,7 +94,7 @@ async def import_some(
 async def _take(
     work: UnitOfWork, upload: ImportStaging, on_conflict: OnConflict, now: Progress, most: int
 ) -> tuple[Progress | None, int]:
-    """Begin the next session; how far the import is then, None if there is none, and how many messages that took."""
+    """Begin the next session; the progress then, None if there is none, and the cost in messages."""
     taken = upload.take()
     if taken is None:
         return None, 0
@@ -104,7 +107,7 @@ async def _take(
         return replace(now, position=upload.position, incoming=incoming), WORK_OF_A_SESSION
     renamed = upload.renames.find(session.id)
     if there and renamed is None:
-        # It came while the import was read.
+        # It was created while the import was read.
         renamed = upload.renames.new_id(session)
     session = replace(session, id=renamed or session.id, parent_session_id=_parent(session, upload.renames))
     if await work.run(IS_REMOVED, work.key(session.id)) is not None:
@@ -114,7 +117,7 @@ async def _take(
 
 
 async def _make_room(work: UnitOfWork, session_id: str, now: Progress, most: int) -> tuple[Progress, int]:
-    """Remove messages of a session that had the id, before it is taken again."""
+    """Remove messages of an earlier session with the id, before the id is used again."""
     seconds: Bindings = {"seconds": removal.LEASE_SECONDS}
     if await work.run(work.statements.TAKE_REMOVAL, work.key(session_id) | seconds) is None:
         return replace(now, waits=True), 0
@@ -124,7 +127,7 @@ async def _make_room(work: UnitOfWork, session_id: str, now: Progress, most: int
 async def _write(
     work: UnitOfWork, upload: ImportStaging, now: Progress, incoming: Incoming, most: int
 ) -> tuple[Progress, int]:
-    """Write the next messages of a session, and the session with the last of them; how many messages that took."""
+    """Write the next messages of a session, and the session with the last of them; the cost in messages."""
     messages = upload.messages(min(incoming.left, most), removal.BYTES_AT_ONCE)
     if not incoming.is_skipped:
         await work.transaction.insert_messages(_key(work, incoming), messages)
@@ -149,7 +152,7 @@ async def _finish(work: UnitOfWork, incoming: Incoming) -> ImportReport:
 
 
 async def _staged(work: UnitOfWork, now: Progress) -> Progress:
-    """The same with a lease for the session that is on its way in."""
+    """The progress with a lease for the session that is being imported."""
     incoming = now.incoming
     if incoming is None or incoming.is_skipped or incoming.writer is not None:
         return now
@@ -163,7 +166,7 @@ def _key(work: UnitOfWork, incoming: Incoming) -> Bindings:
 
 
 def _total(first: ImportReport, second: ImportReport) -> ImportReport:
-    """Both reports together."""
+    """The sums of both reports."""
     return ImportReport(
         first.sessions + second.sessions,
         first.messages + second.messages,
@@ -173,7 +176,7 @@ def _total(first: ImportReport, second: ImportReport) -> ImportReport:
 
 
 def _parent(session: Session, renames: Renames) -> str | UnsetType:
-    """The parent of a session: the copy of it that the same import makes, if it makes one."""
+    """The parent of a session: its copy from the same import, if there is one."""
     parent = session.parent_session_id
     return parent if isinstance(parent, UnsetType) else renames.find(parent) or parent
 

@@ -1,4 +1,4 @@
-"""An export on its way into a storage: checked as it comes, kept in a temporary file until it is written."""
+"""An export that is being imported: checked as it arrives, and kept in a temporary file until it is written."""
 
 from contextlib import suppress
 from tempfile import TemporaryFile
@@ -20,7 +20,7 @@ from ..messages import usage_of
 from .distinct_ids import DistinctIds
 from .new_ids import Renames
 
-# So far from the highest that JSON carries that no session gets there.
+# So far below the largest integer of JSON that no session reaches it.
 HIGHEST_VERSION = 2**52
 
 _encode_lines = msgspec.json.Encoder().encode_lines
@@ -28,9 +28,9 @@ _decode = msgspec.json.Decoder(ExportLine).decode
 
 
 class ImportStaging:
-    """Sessions with their messages: `add` them all, then `finish`, then `take` each with its `messages`.
+    """Sessions with their messages: `add` all, then `finish`, then `take` each with its `messages`.
 
-    `renames` are those of its sessions that are there already, for who keeps them. Its file is on `disk` until `close`.
+    `renames` are those of its sessions that already exist, if they are to be kept. Its file is on `disk` until `close`.
     """
 
     def __init__(self, seed: str, disk: TemporaryDisk) -> None:
@@ -48,7 +48,7 @@ class ImportStaging:
 
     @property
     def position(self) -> int:
-        """How much has been taken; an earlier one may be set, to take it again."""
+        """How much has been taken; it can be set back, to take it again."""
         return self._file.tell()
 
     @position.setter
@@ -56,8 +56,8 @@ class ImportStaging:
         self._file.seek(position)
 
     def close(self) -> None:
-        """Let go of the file."""
-        # What it still holds back has nowhere to go on a full disk, and need not.
+        """Delete the file."""
+        # On a full disk its buffer cannot be written, and need not be.
         self.renames.close()
         with suppress(OSError):
             self._file.close()
@@ -65,7 +65,7 @@ class ImportStaging:
         self._taken = 0
 
     def add(self, lines: list[ExportLine]) -> list[Session]:
-        """Take lines in; the sessions among them. Raises `ImportInvalid`, `StorageUnavailable` if there is no room."""
+        """Add lines; the sessions among them. Raises `ImportInvalid`, `StorageUnavailable` if there is no room."""
         found: list[Session] = []
         lines = [_canonical(line) for line in lines]
         for line in lines:
@@ -87,7 +87,7 @@ class ImportStaging:
         return found
 
     def finish(self) -> None:
-        """Make ready to be read. Raises `ImportInvalid` where something is missing."""
+        """Make it readable. Raises `ImportInvalid` if something is missing."""
         if self._line == 0:
             raise ImportInvalid(1, "it is missing; an export begins with its header")
         self._end_session()
@@ -96,7 +96,7 @@ class ImportStaging:
         self._file.readline()
 
     def leave_out(self, count: int) -> None:
-        """Pass by the next sessions, which are there already."""
+        """Skip the next sessions, which already exist."""
         for _ in range(count):
             taken = self.take()
             assert taken is not None, "What was taken before is there again."
@@ -104,7 +104,7 @@ class ImportStaging:
                 self._file.readline()
 
     def take(self) -> tuple[Session, ProfileSettings | None] | None:
-        """The next session and its profile, whose messages are read before the next is taken; None at the end."""
+        """The next session and its profile; read its messages before the next is taken. None at the end."""
         line = self._file.readline()
         if not line:
             return None
@@ -113,7 +113,7 @@ class ImportStaging:
         return session, self._profile()
 
     def messages(self, most: int, most_bytes: int) -> list[Message]:
-        """The next messages of the session, until they have so many bytes: one at least."""
+        """The next messages of the session, until they reach `most_bytes`; at least one."""
         messages: list[Message] = []
         end = self.position + most_bytes
         while len(messages) < most and self.position < end:

@@ -1,8 +1,8 @@
 """The new ids of an import: which of its sessions get one, so that its forks follow their parents.
 
-Which they are is found out before the first is written, for a fork may come before its parent, and is kept in a
-temporary file: an import is of any length. A new id follows from the import and the old id, so that an import that goes
-on where it was cut off gives the same ones.
+They are determined before the first session is written, because a fork may come before its parent, and kept in a
+temporary file, because an import has any length. A new id is derived from the import and the old id, so that an import
+that resumes after an interruption gives the same ones.
 """
 
 import hashlib
@@ -15,12 +15,12 @@ from ...model.records import Session
 from ...sql.temporary_files import spool_errors
 from ...values.uuid7 import derived_session_id
 
-# An old id, its new one, its session's place in the import, and whether the session was written with the new id before.
+# An old id, its new one, its session's place in the import, and whether an earlier attempt wrote it with the new id.
 _RECORD = struct.Struct(">16s16sQ?")
 
 
 class Renames:
-    """Old ids with their new ones, added in the order of the old; `seed` is the import's, or of each try to do it."""
+    """Old ids with their new ones, added in the order of the old; `seed` identifies the import, or each attempt."""
 
     def __init__(self, seed: str) -> None:
         self._seed = seed
@@ -29,30 +29,30 @@ class Renames:
         self._written = 0
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Delete the file."""
         with suppress(OSError):
             self._file.close()
 
     def new_id(self, session: Session) -> str:
-        """The id that a session of the import gets if its own is there already."""
+        """The new id of a session of the import whose own already exists."""
         digest = hashlib.sha256(f"{self._seed}\0{session.id}".encode()).digest()
         return derived_session_id(session.created_at, int.from_bytes(digest[:8]))
 
     def add(self, session: Session, place: int, *, is_written: bool) -> None:
-        """Keep that the id of a session is there already; its new one may be from a try before, if it `is_written`."""
+        """Add the id of a session that already exists; its new one is from an earlier attempt if `is_written`."""
         record = _RECORD.pack(UUID(session.id).bytes, UUID(self.new_id(session)).bytes, place, is_written)
         with spool_errors():
             self._file.write(record)
         self._count += 1
 
     def go_on(self, written: int) -> None:
-        """The first sessions of the import were written by a try before, each with the id that it had or got then."""
+        """An earlier attempt wrote the first sessions of the import, each with the id that it had or got then."""
         self._written = written
         with spool_errors():
             self._file.flush()
 
     def find(self, session_id: str) -> str | None:
-        """The new id in the place of an old one, None for one that stays."""
+        """The new id for an old one, None for one that is kept."""
         wanted = UUID(session_id).bytes
         low, high = 0, self._count
         while low < high:
