@@ -1,4 +1,4 @@
-"""Keys in storages with transactions and SQL."""
+"""API keys in storages with transactions and SQL."""
 
 from dataclasses import asdict
 
@@ -43,7 +43,7 @@ ON CONFLICT (id) DO UPDATE
 SET revoked_at = COALESCE(kept.revoked_at, EXCLUDED.revoked_at)
 """
 
-# The first time stays.
+# The first revocation counts.
 REVOKE_KEY = """
 UPDATE api_key
 SET revoked_at = COALESCE(revoked_at, :now)
@@ -52,7 +52,7 @@ WHERE id = :id
 
 
 class TransactionalKeys(Transactions, Keys):
-    """Does what there is to do with keys."""
+    """Implements `Keys`."""
 
     async def create_key(self, new: NewKey) -> Key:
         return await self._change(new.workspace, _create, new)

@@ -1,4 +1,4 @@
-"""Forks and cleanups: as many transactions as they take, between which others write."""
+"""Forks and clean-ups, in as many transactions as they need, with other writes between them."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
@@ -23,7 +23,7 @@ from .transfer import WAITING_SECONDS
 
 
 class TransactionalPieces(Transactions, Storage):
-    """Does large writes in pieces (see removing.py)."""
+    """Implements large writes in pieces (see operations/bulk/)."""
 
     async def fork_session(
         self,
@@ -50,7 +50,7 @@ class TransactionalPieces(Transactions, Storage):
             await self._abandon(begun.workspace, (begun.fork_id, begun.fork_id))
             raise
         if forked.id != begun.fork_id:
-            # It was forked under the same key meanwhile.
+            # A request with the same key finished its fork meanwhile.
             await self._abandon(begun.workspace, (begun.fork_id, begun.fork_id))
         return forked
 
@@ -85,7 +85,7 @@ class TransactionalPieces(Transactions, Storage):
         removed = await self._change(workspace, sessions.delete, session_id, versions, most)
         if removed == most:
             key = session_key(workspace, session_id)
-            # It is deleted, whatever becomes of this piece.
+            # The session is deleted, even if this piece fails.
             with suppress(StorageUnavailable):
                 await self._do_piece(remove_more, self.statements, key)
         self._removals.wake()

@@ -1,4 +1,4 @@
-"""A limit on what is done at a time, lower than what it is done with, so that others need not wait for it."""
+"""A limit on concurrent operations, lower than that of the resources they use, so that others need not wait."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -10,7 +10,7 @@ WAIT_SECONDS = 5.0
 
 
 class ConcurrencyLimit:
-    """At most `most` at a time; the others wait for their turn."""
+    """At most `most` operations at a time; further ones wait."""
 
     def __init__(self, most: int) -> None:
         self._most = most
@@ -18,7 +18,7 @@ class ConcurrencyLimit:
 
     @asynccontextmanager
     async def slot(self) -> AsyncIterator[None]:
-        """A turn. Raises `StorageUnavailable` if none comes in time."""
+        """One of the slots. Raises `StorageUnavailable` if none is free in time."""
         try:
             async with asyncio.timeout(WAIT_SECONDS):
                 await self._free.acquire()

@@ -28,7 +28,7 @@ _decode = msgspec.json.Decoder(AmplifiedDirectory).decode
 
 
 class TransactionalDirectories(Transactions, Directories):
-    """Does each operation on directories."""
+    """Implements `Directories`."""
 
     async def create_directory(
         self, workspace: str, new: NewDirectory, *, once: IdempotentRequest | None = None

@@ -1,4 +1,4 @@
-"""Whether what profiles say is there, for them and for the sessions that keep it, and is what was written."""
+"""Checks that the contents of profiles, and the copies that sessions keep, exist and are unchanged."""
 
 from collections.abc import Callable, Iterator
 
@@ -9,7 +9,7 @@ from ..sql.statements.integrity import EMPTY_PROFILES, EMPTY_SNAPSHOTS, PROFILE_
 
 
 def _content_findings(row: Row) -> Iterator[Finding]:
-    """What is wrong with a row of `PROFILE_CONTENTS`."""
+    """The fault of a row of `PROFILE_CONTENTS`."""
     workspace, content_hash, content = row
     if hash_of(content) != content_hash:
         text = f"Profile content {content_hash} of workspace {workspace} is not as written, which nothing can rebuild."
@@ -17,20 +17,20 @@ def _content_findings(row: Row) -> Iterator[Finding]:
 
 
 def _profile_findings(row: Row) -> Iterator[Finding]:
-    """What is wrong with a profile: a row of `EMPTY_PROFILES`."""
+    """The fault of a profile: a row of `EMPTY_PROFILES`."""
     workspace, name = row
     text = f"Profile {name} of workspace {workspace} has lost what it says, which nothing can rebuild."
     yield Finding("profile", text, workspace)
 
 
 def _snapshot_findings(row: Row) -> Iterator[Finding]:
-    """What is wrong with what a session keeps of a profile: a row of `EMPTY_SNAPSHOTS`."""
+    """The fault of a session's copy of a profile: a row of `EMPTY_SNAPSHOTS`."""
     workspace, session_id, content_hash = row
     if built_in(content_hash) is None:
         yield Finding.of(workspace, session_id, "profile", "has lost what its profile was.")
 
 
-# Statements, and what is wrong with each of their rows.
+# Statements, each with the fault of its rows.
 CHECKS: tuple[tuple[str, Callable[[Row], Iterator[Finding]]], ...] = (
     (PROFILE_CONTENTS, _content_findings),
     (EMPTY_PROFILES, _profile_findings),

@@ -17,7 +17,7 @@ _decode = msgspec.json.Decoder(ProfileSettings).decode
 
 
 class TransactionalProfiles(Transactions, Profiles):
-    """Does each operation on profiles."""
+    """Implements `Profiles`."""
 
     async def create_profile(
         self, workspace: str, new: NewProfile, *, once: IdempotentRequest | None = None

@@ -1,4 +1,4 @@
-"""Putting right what is wrong with a session, from what is left of it."""
+"""Repairs of a session from what is left of it."""
 
 from ..model.maintenance import Finding
 from ..model.records import NewSession
@@ -14,11 +14,9 @@ RECOVERED = NewSession(profile=BUILT_IN, name="Recovered")
 
 
 async def repair_session(work: UnitOfWork, finding: Finding) -> str | None:
-    """Put right the counts or the parts of a session, or forget what it has lost of its profile, and say so.
+    """Repair the counts or the rows of a session, or its lost profile; a sentence that says what was done.
 
-    None where it is something else that is wrong.
-
-    Counts that are no session's are those of directories.
+    None if the fault is another one. Counts without a session are those of directories.
     """
     if finding.fault == "counts" and not finding.session_id:
         await _count_directories(work)
@@ -66,9 +64,9 @@ async def _bring_back(work: UnitOfWork, session_id: str) -> None:
         "profile": BUILT_IN,
         "amplified_dir": RECOVERED.amplified_dir,
         "created_at": work.now,
-        # It may be there still.
+        # Its detail may still exist.
         "context": None,
-        # What its profile was is not known.
+        # Its profile is unknown.
         "profile_hash": None,
     }
     await work.run(work.statements.INSERT_SESSION, key | opened)

@@ -1,4 +1,4 @@
-"""Whether sessions are as they should be: their messages without a gap, their counts, their place in the search."""
+"""Checks of sessions: messages without a gap, correct counts, correct entries in the search index."""
 
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterator
 from dataclasses import dataclass, field
@@ -11,25 +11,24 @@ from ..model.records import Message
 from ..sql.ports import Row
 from ..values.json_text import MAX_SAFE_INTEGER
 
-# So many messages of a session are named.
+# The number of messages of a session that are named.
 MAX_NAMED = 10
 
-# Whether the message of a sequence is in the index of words as it is, as far as it has to be, by the columns of the
-# storage's own.
+# Whether the message of a sequence is correctly indexed, if it has to be, by the columns that the storage adds.
 Indexed = Callable[[int, Message, Row], bool]
 
 _decode = msgspec.json.Decoder(Message).decode
 
 
 class _Numbers:
-    """Numbers of messages, however many: the first of them are named."""
+    """Sequences of messages: the first of them are named, the others counted."""
 
     def __init__(self) -> None:
         self._named: list[str] = []
         self.count = 0
 
     def add(self, first: int, last: int) -> None:
-        """Take in those from `first` to `last`."""
+        """Add the sequences from `first` to `last`."""
         self.count += last - first + 1
         if len(self._named) < MAX_NAMED:
             self._named.append(str(first) if first == last else f"{first} to {last}")
@@ -44,7 +43,7 @@ class _Numbers:
 
 @dataclass(slots=True)
 class _Session:
-    """What the database says of a session, and what its messages say."""
+    """A session as its row says, and as its messages say."""
 
     workspace: str
     id: str
@@ -62,7 +61,7 @@ class _Session:
     damage: DatabaseDamaged | None = None
 
     def count(self, sequence: int, role: str, token_count: int, record: bytes) -> Message | None:
-        """Take a message in, by its columns; what its record says, None where it says nothing."""
+        """Count a message, by its columns; the record, None if it cannot be read."""
         if sequence > self.last + 1:
             self.missing.add(self.last + 1, sequence - 1)
         self.last = max(self.last, sequence)
@@ -73,7 +72,7 @@ class _Session:
         return message
 
     def findings(self) -> Iterator[Finding]:
-        """What is wrong with it."""
+        """The faults of the session."""
         if self.damage is not None:
             yield self._finding("damage", f"can't be read after message {self.last}: {self.damage.reason}.")
             return
@@ -108,25 +107,25 @@ class _Session:
 
 
 def directory_finding(row: Row) -> Finding:
-    """What a directory says that is not so: a row of `directory_uses`."""
+    """A wrong count of a directory: a row of `directory_uses`."""
     workspace, path, counted, there = row
     text = f"Directory {path} of workspace {workspace} counts {counted} sessions; there are {there}."
     return Finding("counts", text, workspace)
 
 
 def total_findings(row: Row) -> Iterator[Finding]:
-    """What a workspace says of its directories that is not so: a row of `DIRECTORY_TOTALS`."""
+    """Wrong counts of a workspace's directories: a row of `DIRECTORY_TOTALS`."""
     workspace, counted, there = row
     if counted != there:
         yield Finding("counts", f"Workspace {workspace} counts {counted} directories; there are {there}.", workspace)
 
 
 async def check_sessions(rows: AsyncIterable[Row | DatabaseDamaged], indexed: Indexed) -> AsyncGenerator[Finding, None]:
-    """What is wrong with sessions.
+    """The faults of sessions.
 
-    A row has the columns of a session, as `_Session` names them, those of one of its messages, in order, all None
-    where there is none (sequence, role, token_count, record), and what `indexed` takes. In the place of messages that
-    can't be read is what is wrong with them.
+    A row has the columns of a session, as `_Session` names them, those of one of its messages, in order, all None if
+    there is none (sequence, role, token_count, record), and the arguments of `indexed`. A finding stands in place of
+    messages that cannot be read.
     """
     session: _Session | None = None
     async for row in rows:
@@ -149,7 +148,7 @@ async def check_sessions(rows: AsyncIterable[Row | DatabaseDamaged], indexed: In
 
 
 def read_record(record: bytes) -> Message | None:
-    """A message; None where its record is none."""
+    """The message of a record; None if the record is invalid."""
     try:
         return _decode(record)
     except msgspec.MsgspecError:

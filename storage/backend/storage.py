@@ -1,4 +1,4 @@
-"""What storages with transactions and SQL have in common: each operation by its statements, whoever runs them."""
+"""The operations that storages with transactions and SQL share, by statements that each backend runs."""
 
 import asyncio
 from collections.abc import Sequence
@@ -50,7 +50,7 @@ from .transfer import TransactionalTransfer
 from .workspaces import TransactionalWorkspaces
 
 MAX_RELATIVES = 1_000
-# More messages than that the database does not join, however short they are.
+# The database joins at most as many messages, however short they are.
 MAX_JOINED = 1_000
 
 _decode_summary = msgspec.json.Decoder(SessionSummary).decode
@@ -66,7 +66,7 @@ class TransactionalStorage(
     TransactionalWorkspaces,
     Storage,
 ):
-    """Does each operation with `statements`."""
+    """Implements `Storage` with `statements`."""
 
     @cached_property
     def _preparing(self) -> asyncio.Lock:
@@ -102,7 +102,7 @@ class TransactionalStorage(
         updated = await self._change(workspace, sessions.update, session_id, patch, versions)
         if updated is not None:
             return updated
-        # One at a time: nobody else of this process makes stale what is prepared.
+        # One at a time: no other request of this process makes the prepared context stale.
         async with self._preparing:
             return await self._update_prepared(workspace, session_id, patch, versions)
 
@@ -206,7 +206,7 @@ class TransactionalStorage(
         versions: Versions,
         once: IdempotentRequest | None,
     ) -> Messages:
-        """Append messages that are complete."""
+        """Append complete messages."""
         return await self._write(workspace, once, Messages, messages.append, session_id, new, expected, versions)
 
     async def get_message(self, workspace: str, session_id: str, sequence: int) -> Message:
@@ -218,7 +218,7 @@ class TransactionalStorage(
         return _decode_message(row[0])
 
     async def list_messages(self, workspace: str, session_id: str, query: MessageQuery) -> Transcript:
-        # Where the first messages are does not depend on how many there are.
+        # The range of the first messages does not depend on their number.
         any_count = not query.is_filtered and not query.from_end
         count = MAX_SAFE_INTEGER if any_count else await self._message_count(workspace, session_id)
         first, last = sequences(count, query)
@@ -231,7 +231,7 @@ class TransactionalStorage(
         else:
             listed = await self._messages(query, bindings)
             if not listed.first:
-                # It has none of these messages, or is not there.
+                # The session has none of these messages, or does not exist.
                 await self._message_count(workspace, session_id)
         return Transcript(canonical_id(session_id), listed)
 
@@ -255,7 +255,7 @@ class TransactionalStorage(
         return [workspace for (workspace,) in await self._rows.all(self.statements.WORKSPACES, {})]
 
     async def _forget_some_expired(self) -> bool:
-        """Delete some answers that have expired; False if there were none."""
+        """Delete some expired answers; False if there were none."""
         bindings: Bindings = {"now": self._clock.now(), "most": ANSWERS_AT_ONCE}
         row = await self._rows.row(EXPIRED_WORKSPACE, {"now": bindings["now"]})
         if row is None:
@@ -305,7 +305,7 @@ class TransactionalStorage(
 
 
 def _without_circle(session_id: str, ancestors: list[SessionSummary]) -> list[SessionSummary]:
-    """The ancestors until one comes again, as imported sessions may have it."""
+    """The ancestors up to a repetition, which imported sessions may have."""
     seen = {session_id}
     for place, ancestor in enumerate(ancestors):
         if ancestor.id in seen:

@@ -1,4 +1,4 @@
-"""What storages with transactions and SQL have: reads, writes, and answers that are recorded with their effect."""
+"""The parts of storages with transactions and SQL: reads, writes, and answers recorded with their effect."""
 
 import asyncio
 from abc import ABC, abstractmethod
@@ -27,9 +27,9 @@ Staged = tuple[str, str]
 
 
 class Transactions(ABC):
-    """Runs `statements`: points from `_rows`, long reads by `_read`, writes by `_write` and `_change`.
+    """Runs `statements`: single rows by `_rows`, long reads by `_read`, writes by `_write` and `_change`.
 
-    A write hands an operation and its arguments down to the transaction (see operations/unit_of_work.py).
+    A write passes an operation and its arguments down to the transaction (see operations/unit_of_work.py).
     """
 
     statements: Statements
@@ -51,18 +51,18 @@ class Transactions(ABC):
     async def _do_piece(
         self, operation: Callable[[Transaction, *Arguments], Coroutine[Any, Any, Answer]], *arguments: *Arguments
     ) -> Answer:
-        """What `operation` returns, after a transaction of its own, as a piece of many."""
+        """Run `operation` in a transaction of its own, as one piece of many."""
         return await self._paced(self._transact, operation, *arguments)
 
     async def _paced(self, piece: Callable[[*Arguments], Awaitable[Answer]], *arguments: *Arguments) -> Answer:
-        """What a piece returns: one is done at a time, and others have time for their writes between two."""
+        """Run a piece: one at a time, with a pause for other writes after it."""
         async with self._pieces:
             answer = await piece(*arguments)
             await asyncio.sleep(removal.PAUSE_SECONDS)
             return answer
 
     async def _abandon(self, workspace: str, staged: Staged | None) -> None:
-        """Let a session that was being written be removed; if that fails its lease ends."""
+        """Let a session that was being written be removed; if that fails, its lease will end."""
         if staged is None:
             return
         session_id, writer = staged
@@ -73,15 +73,15 @@ class Transactions(ABC):
 
     @abstractmethod
     async def _read(self, read: Callable[[Reader], Coroutine[Any, Any, Answer]]) -> Answer:
-        """What `read` reads, for which others need not wait."""
+        """Run a long read off the event loop, or where other requests need not wait for it."""
 
     @abstractmethod
     async def _joined(self, statement: str, bindings: Bindings) -> bytes | None:
-        """The one column of the one row of a list that the database joins; None where it is long, or no row."""
+        """The one column of the one row of a list that the database joins; None if it is long, or without a row."""
 
     @abstractmethod
     async def _listing(self, statement: str, bindings: Bindings, *, searching: bool = False) -> Listing:
-        """The rows of a list, from one moment, in constant memory; much is read for few where it is `searching`."""
+        """The rows of a list, as of one moment, in constant memory; if `searching`, it reads much for few rows."""
 
     async def _list_by_name(
         self,
@@ -91,7 +91,7 @@ class Transactions(ABC):
         cursor: str | None,
         name_of: Callable[[bytes], str],
     ) -> Listing:
-        """The page of a list in the order of names, of which the records have one each; without `limit` all of it."""
+        """A page of a list in the order of names, one for each record; the whole list without `limit`."""
         after = "" if cursor is None else decode_name(cursor)
         if limit is None:
             return await self._listing(statement, key | {"after": after, "limit": self.dialect.no_limit})
@@ -104,7 +104,7 @@ class Transactions(ABC):
     async def _transact(
         self, operation: Callable[[Transaction, *Arguments], Coroutine[Any, Any, Answer]], *arguments: *Arguments
     ) -> Answer:
-        """What `operation` returns, after a transaction that nobody sees: no write of a workspace."""
+        """Run `operation` in a transaction that is invisible to clients: not a write of a workspace."""
 
     @abstractmethod
     async def _change(
@@ -113,18 +113,18 @@ class Transactions(ABC):
         operation: Callable[[UnitOfWork, *Arguments], Coroutine[Any, Any, Answer]],
         *arguments: *Arguments,
     ) -> Answer:
-        """What `operation` returns, once its transaction is committed (see `perform`)."""
+        """Run `operation` as a write and return its result when its transaction is committed (see `perform`)."""
 
     async def forget_answer(self, workspace: str, key: str) -> None:
         """See `Storage`."""
         await self._change(workspace, forget, key)
 
     async def _replay(self, workspace: str, once: IdempotentRequest | None, kind: type[Answer]) -> Answer | None:
-        """The answer to a request of many transactions, where it has one already."""
+        """The recorded answer to a request of many transactions, if it has one."""
         return None if once is None else await self._change(workspace, replay, once, kind)
 
     async def _progress(self, workspace: str, once: IdempotentRequest | None, kind: type[Answer]) -> Answer | None:
-        """How far a request of many transactions was when it was given up; None where it was not begun."""
+        """The recorded progress of a request of many transactions; None if it was not begun."""
         return None if once is None else await self._change(workspace, progress, once, kind)
 
     async def _do_part(
@@ -141,11 +141,11 @@ class Transactions(ABC):
                 return await self._change(workspace, part)
             return await self._change(workspace, run_part, once, self._idempotency_ttl, before, answer, part)
         except NothingWritten as cancelled:
-            # Of this part; those before it may have been done.
+            # It is true of this part; earlier parts may have been written.
             raise asyncio.CancelledError from cancelled
 
     async def _answer(self, workspace: str, once: IdempotentRequest | None, answer: Answer) -> Answer:
-        """What was done without a transaction of its own, recorded."""
+        """Record the answer of a request whose effect had transactions of its own."""
         return answer if once is None else await self._write(workspace, once, type(answer), _done, answer)
 
     def _write(
@@ -156,7 +156,7 @@ class Transactions(ABC):
         operation: Callable[[UnitOfWork, *Arguments], Coroutine[Any, Any, Answer]],
         *arguments: *Arguments,
     ) -> Coroutine[Any, Any, Answer]:
-        """What `operation` returns, once it is committed; or what was recorded under the key of `once` before."""
+        """Run `operation` as a write; with `once`, record its answer, or return the recorded one."""
         if once is None:
             return self._change(workspace, operation, *arguments)
         return self._change(workspace, run_once, once, self._idempotency_ttl, kind, operation, *arguments)

@@ -13,7 +13,7 @@ from ..operations.unit_of_work import UnitOfWork
 from ..sql.ports import session_key
 from .transactions import Transactions
 
-# Whoever waits for another that writes a session looks again after so long.
+# The interval of checks whether another writer of a session has finished, or has given up.
 WAITING_SECONDS = 0.1
 
 
@@ -54,7 +54,7 @@ class TransactionalTransfer(Transactions):
         return None
 
     async def _find_renamed(self, workspace: str, upload: ImportStaging, found: list[Session], place: int) -> None:
-        """Keep which of the sessions get a new id, the first of which is at this place of the import."""
+        """Record which of these sessions get a new id; `place` is that of the first in the import."""
         for number, session in enumerate(found, place):
             if await self._is_known(workspace, session.id):
                 is_written = await self._is_known(workspace, upload.renames.new_id(session))

@@ -13,10 +13,10 @@ from ..sql.statements.profiles import FORGET_CONTENTS
 from ..sql.statements.removals import IS_REMOVED
 from .transactions import Transactions
 
-# Messages that are removed in the background are looked for that often.
+# The interval of checks whether messages were removed in the background.
 POLL_SECONDS = 0.05
 
-# Each table but those of sessions is small, or is read by the first column of its key.
+# All tables except those of sessions are small, or are read by the first column of their key.
 NAMES = """
 SELECT workspace
 FROM api_key
@@ -104,7 +104,7 @@ DELETES = [f"DELETE FROM {table}\nWHERE workspace = :workspace" for table in _TA
 
 
 class TransactionalWorkspaces(Transactions, Workspaces):
-    """Does what there is to do with workspaces."""
+    """Implements `Workspaces`."""
 
     async def workspace_contents(self) -> list[WorkspaceContents]:
         names = [*await self._rows.all(self.statements.WORKSPACES, {}), *await self._rows.all(NAMES, {})]
@@ -116,7 +116,7 @@ class TransactionalWorkspaces(Transactions, Workspaces):
         while after is not None:
             after = await self._delete_some(workspace, last_revision, after)
             self._removals.wake()
-        # Of large sessions the last messages are removed in the background.
+        # The last messages of large sessions are removed in the background.
         for (session_id,) in await self._rows.all(REMOVED_SESSIONS, {"workspace": workspace}):
             await self._wait_until_removed(workspace, session_id)
         await self._change(workspace, _delete_remainder)
@@ -136,14 +136,14 @@ class TransactionalWorkspaces(Transactions, Workspaces):
 
 
 async def _revoke_keys_and_delete_small(work: UnitOfWork) -> int:
-    """Delete all but sessions and what they refer to; the revision of the last write that is to be deleted."""
+    """Delete everything except sessions and their references; the revision of the last write to delete."""
     await work.run(REVOKE_KEYS, {"workspace": work.workspace, "now": work.now})
     await _run_all(work, DELETES)
     return work.revision
 
 
 async def _delete_some(work: UnitOfWork, last_revision: int, after: str) -> str | None:
-    """Delete the next sessions that were created up to this revision; the id of the last, None if there are none."""
+    """Delete the next sessions that were created up to `last_revision`; the id of the last, None if there are none."""
     bindings: Bindings = {"workspace": work.workspace, "last_revision": last_revision, "after": after}
     found = await work.transaction.all(SESSIONS_FROM_BEFORE, bindings | {"most": DELETED_AT_ONCE})
     left = removal.MESSAGES_AT_ONCE
@@ -154,7 +154,7 @@ async def _delete_some(work: UnitOfWork, last_revision: int, after: str) -> str 
 
 
 async def _delete_remainder(work: UnitOfWork) -> None:
-    """Delete what deleted sessions and profiles have left, and the keys that were revoked."""
+    """Delete the remains of deleted sessions and profiles, and the revoked keys."""
     await _run_all(work, (FORGET_CONTENTS, DELETE_UNUSED_DIRECTORIES, DELETE_DELETIONS, DELETE_KEYS, FORGET_NAMES))
 
 

@@ -1,4 +1,4 @@
-"""Whether a storage takes writes, known without one for each who asks: by the last that was refused, and by a trial."""
+"""Whether a storage accepts writes, without a write for each question: by the last refused write, and by a trial."""
 
 import asyncio
 import logging
@@ -9,20 +9,20 @@ from ..model.errors import StorageUnavailable
 
 logger = logging.getLogger(__name__)
 
-# What was found is true for so long; of many who ask within it one is the reason to look.
+# A result is valid for this time; of many questions within it, one causes a check.
 TRUSTED_SECONDS = 1.0
-# Who asks is not kept waiting by a disk, or a server, that does not answer.
+# The caller does not wait longer for a disk, or a server, that does not answer.
 WAIT_SECONDS = 2.0
-# A storage that refuses thousands of writes a second is one warning in so long.
+# A storage that refuses thousands of writes a second causes one warning in this time.
 QUIET_SECONDS = 10.0
 
 Look = Callable[[], Awaitable[None]]
 
 
 class WriteCheck:
-    """Looks whether the storage would take a write; after one was refused, it tries a small one until that succeeds.
+    """Checks whether the storage would accept a write; after a refused write, it tries a small one until that succeeds.
 
-    `look` costs little and writes nothing that stays; `trial` is a write, of nothing. Both raise `StorageUnavailable`.
+    `look` is cheap and writes nothing durable; `trial` writes an empty change. Both raise `StorageUnavailable`.
     """
 
     def __init__(self, look: Look, trial: Look) -> None:
@@ -35,7 +35,7 @@ class WriteCheck:
         self._checking: asyncio.Task[None] | None = None
 
     def refused(self, error: StorageUnavailable) -> None:
-        """Take note of a write that was refused: a reason to try one."""
+        """Note a refused write: a reason for a trial."""
         if error.is_busy:
             return
         now = time.monotonic()
@@ -60,7 +60,7 @@ class WriteCheck:
             raise StorageUnavailable(self._reason)
 
     async def close(self) -> None:
-        """Give up what is being tried."""
+        """Cancel a running trial."""
         if self._checking is not None:
             self._checking.cancel()
             await asyncio.wait([self._checking])

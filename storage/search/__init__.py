@@ -1,4 +1,4 @@
-"""What all backends agree on in a search: the words of a query, the words of a text, snippets, the order of results.
+"""The parts of a search that all backends share: the words of a query and of a text, snippets, the order of results.
 
-Imports `values`, `model` and `sql`; how messages with these words are found is each backend's.
+Imports `values`, `model` and `sql`; each backend finds messages with these words in its own way.
 """

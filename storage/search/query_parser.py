@@ -1,32 +1,32 @@
-"""What a person types into a search as terms: any text is a query."""
+"""The terms of a query as a person types it: any text is valid."""
 
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-# The first of a query's different terms are looked for.
+# As many of a query's different terms are used, the first ones.
 MAX_TERMS = 16
 
-# A quote that is not closed goes to the end.
+# An unclosed quote extends to the end.
 _TERM = re.compile(r'"(?P<phrase>[^"]*)(?:"|$)(?P<more>\*?)|(?P<word>[^\s"]+)')
 
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """Words that stand together, the last of them perhaps only the beginning of one."""
+    """Adjacent words; the last of them may be only the beginning of a word."""
 
     words: tuple[str, ...]
     prefix: bool = False
 
     @property
     def pattern(self) -> str:
-        """The part of a text that it is, if there is a space before and a space after each word of that."""
+        """The term as a part of a text that has a space before and after each word."""
         text = f" {'  '.join(self.words)} "
         return text.removesuffix(" ") if self.prefix else text
 
     def places(self, said: Sequence[str], most: int | None = None) -> list[int]:
-        """Where it begins in these words; the first `most` places."""
+        """The first `most` places where the term begins in these words."""
         *before, last = self.words
         if self.prefix:
             ends = (place for place, word in enumerate(said) if word.startswith(last))
@@ -39,7 +39,7 @@ class Term:
 
 
 def terms_of(text: str, words_of: Callable[[str], list[str]]) -> list[Term]:
-    """The different terms of a query that have a word in them, each of which must be found."""
+    """The different terms of a query that contain a word, all of which must match."""
     found = (_term(term, words_of) for term in _TERM.finditer(text.replace("\0", " ")))
     return list(dict.fromkeys(term for term in found if term.words))[:MAX_TERMS]
 

@@ -1,7 +1,7 @@
-"""Hits of a search, the best first: of those that are alike the later session's, of one session the later message.
+"""The results of a search, best first; equal scores are ordered by session, then by message, later ones first.
 
-A position among them is an opaque text of 32 characters (base64url, RFC 4648), and any such text is a position: a score
-in single precision, the sixteen bytes of a session's id, a sequence.
+A position among them is an opaque text of 32 characters (base64url, RFC 4648), and any such text is valid: a score in
+single precision, the sixteen bytes of a session's id, a sequence.
 """
 
 import struct
@@ -19,17 +19,17 @@ from ..values.uuid7 import canonical_id
 from .query_parser import Term
 from .snippets import Snippets
 
-# As many of the latest messages that have the words are looked at; filters, and beginnings of words, choose among them.
+# As many of the latest messages that contain the words are candidates; filters and prefixes select among them.
 MAX_LOOKED_AT = 10_000
-# As many hits are ranked.
+# As many messages are ranked.
 MAX_RANKED = 2_000
-# Hits are ranked, and beginnings of words looked for, in messages of as many bytes: the last may go past it.
+# Messages are ranked, and prefixes matched, in as many bytes; the last message may exceed it.
 MAX_BYTES = 8 * 1024 * 1024
-# As many matches of a message count.
+# At most as many matches of a message count.
 MAX_MATCHES = 1_000
-# A page is full with so much text.
+# The limit of text on a page.
 MAX_PAGE_BYTES = 4 * 1024 * 1024
-# So many words more weigh as much as one match less.
+# As many more words weigh as much as one match less.
 WORDS_OF_A_MATCH = 50
 
 _POSITION = struct.Struct(">f16sI")
@@ -45,9 +45,9 @@ Filters = dict[str, str]
 
 
 def score_of(matches: int, words: int) -> float:
-    """How well a message of so many words fits, more than 0 and less than 1: the more matches the better.
+    """The score of a message with this number of words, between 0 and 1: the more matches the better.
 
-    It depends on nothing but the message, unlike bm25, so that a page begins where the one before it ended.
+    It depends on the message alone, unlike bm25, so that a page begins where the previous one ended.
     """
     # In the precision that a position has.
     counted = min(matches, MAX_MATCHES)
@@ -56,7 +56,7 @@ def score_of(matches: int, words: int) -> float:
 
 
 def bindings_of(workspace: str, query: SearchQuery) -> tuple[Bindings, Filters]:
-    """What a search is given; and its filters, which it is given as well."""
+    """The bindings of a search; and its filters, which are bindings too."""
     bindings: Bindings = {"workspace": workspace, "looked_at": MAX_LOOKED_AT, "ranked": MAX_RANKED}
     filters = {
         "role": query.role,
@@ -68,19 +68,19 @@ def bindings_of(workspace: str, query: SearchQuery) -> tuple[Bindings, Filters]:
 
 
 def best(found: Iterable[Found], query: SearchQuery) -> list[Found]:
-    """The hits of the page, the best first, and one more if there is a next."""
+    """The results of the page, best first, and one more if there is a next page."""
     position = _FIRST if query.cursor is None else _position(query.cursor)
     return nlargest(query.limit + 1, (hit for hit in found if hit[:3] < position))
 
 
 def listing(found: list[Found], query: SearchQuery, contents: Sequence[str], terms: Sequence[Term]) -> Listing:
-    """The page of what was found by `terms`, as far as `contents` has what the messages say."""
+    """The page of the messages found by `terms`, as far as `contents` has their texts."""
     page = [*zip(found[: query.limit], contents, strict=False)]
     snippets = Snippets(terms)
     hits = [
         SearchHit(session_id, sequence, role, snippet, score)
         for (score, session_id, sequence, role), content in page
-        # An index that is damaged finds what is not there.
+        # A damaged index finds messages that do not match.
         if (snippet := snippets.of(content)) is not None
     ]
     cursor = None if len(found) == len(page) else _cursor(*page[-1][0][:3])

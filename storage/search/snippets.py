@@ -1,4 +1,4 @@
-"""The words around what was found in a text, as HTML."""
+"""The words around matches in a text, as HTML."""
 
 import html
 from collections import Counter
@@ -10,11 +10,11 @@ from .tokenizer import Token, placing_tokenizer
 SNIPPET_WORDS = 24
 SNIPPET_BYTES = 1_000
 LEAD_BYTES = 300
-# Most texts have what was found at their beginning. Of those that have not, more is looked at, of all together so much.
+# Most texts match at their beginning. The others are examined further, up to this limit for all of them.
 FIRST_CHARACTERS = 2_000
 MAX_CHARACTERS = 32_768
 MAX_CHARACTERS_OF_ALL = 512 * 1024
-# So many places of a term are told apart.
+# As many places of a term are used.
 MAX_PLACES = 100
 
 _SPACES = dict.fromkeys((0, 2, 3), " ")
@@ -32,9 +32,9 @@ class Snippets:
         self._left = MAX_CHARACTERS_OF_ALL
 
     def of(self, text: str) -> str | None:
-        """The words around the first matches in a text, or those that it begins with if the matches are far.
+        """The words around the first matches in a text, or its first words if the matches are far.
 
-        None for a text that has not all terms, as far as all of it was looked at.
+        None if a term is missing in a text that was examined as a whole.
         """
         snippet, complete = self._snippet(text, FIRST_CHARACTERS)
         if complete or len(text) <= FIRST_CHARACTERS or self._left <= 0:
@@ -54,13 +54,13 @@ class Snippets:
 
 
 class _Window:
-    """The beginning of a text, cut into words."""
+    """The beginning of a text, split into words."""
 
     def __init__(self, text: str, tokenize: Callable[[bytes], list[Token]], *, whole: bool) -> None:
         self.whole = whole
         self._text = text.translate(_SPACES).encode()
         self._tokens = tokenize(self._text)
-        # A word that was cut may be another.
+        # The last word may be cut.
         if not whole and self._tokens and self._tokens[-1][1] == len(self._text):
             self._tokens.pop()
         self._words = [word for _, _, word in self._tokens]
@@ -70,7 +70,7 @@ class _Window:
         return [(place, place + len(term.words)) for place in term.places(self._words, MAX_PLACES)]
 
     def snippet(self, found: list[list[Match]]) -> str:
-        """The words that have the most terms, each match marked."""
+        """The words with the most terms, each match marked."""
         matches = sorted((match, term) for term, matches in enumerate(found) for match in matches)
         best = _densest(matches)
         lead = max(0, SNIPPET_WORDS - (best[1] - best[0])) // 2
@@ -88,7 +88,7 @@ class _Window:
 
 
 def _densest(matches: list[tuple[Match, int]]) -> Match:
-    """From which word to which the most terms are, in as many words as a snippet has; the first of such places."""
+    """The range of words with the most terms, of the length of a snippet; the first of several."""
     best, most, last = (0, 0), 0, 0
     terms: Counter[int] = Counter()
     for first, ((start, _), term) in enumerate(matches):
@@ -102,7 +102,7 @@ def _densest(matches: list[tuple[Match, int]]) -> Match:
 
 
 def _joined(matches: Iterable[Match]) -> Iterator[Match]:
-    """Matches in their order, those that overlap as one."""
+    """Matches in their order, overlapping ones joined."""
     begun: Match | None = None
     for first, last in matches:
         if begun is not None and first < begun[1]:
@@ -126,5 +126,5 @@ def _marked(text: bytes, start: int, end: int, places: Iterable[Match]) -> Itera
 
 
 def _escaped(text: bytes) -> str:
-    # A letter may have been cut.
+    # The last character may be cut.
     return html.escape(text.decode(errors="ignore"), quote=False)
