@@ -195,14 +195,24 @@ class Writer:
         self._connection.close()
 
     def _run(self) -> None:
-        while (request := self._next()) is not None:
-            group, last = self._group_of(request)
-            began = time.monotonic()
-            self._commit(group)
-            self._loop.call_soon_threadsafe(self._resolve, group)
-            if last:
-                return
+        while self._write_next_group():
+            pass
+
+    def _write_next_group(self) -> bool:
+        """Wait for requests and write them; False when the writer is closed.
+
+        No variable keeps a group, and what its requests brought, while the thread waits for the next one.
+        """
+        request = self._next()
+        if request is None:
+            return False
+        group, last = self._group_of(request)
+        began = time.monotonic()
+        self._commit(group)
+        self._loop.call_soon_threadsafe(self._resolve, group)
+        if not last:
             self._gather(len(group) + self._queue.qsize(), time.monotonic() - began)
+        return not last
 
     def _gather(self, count: int, seconds: float) -> None:
         """Wait until so many requests are there, but no longer than that."""

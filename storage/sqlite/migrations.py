@@ -1,7 +1,10 @@
 """The schema, brought up to date by numbered SQL files; `PRAGMA user_version` holds the last one applied."""
 
+import logging
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from pathlib import Path
 
 import apsw
 
@@ -9,8 +12,12 @@ from ..model.database_errors import DatabaseOutOfDate, DatabaseUnusable
 from ..sql import migrations
 from .connection import switch_to_wal, transaction
 
+logger = logging.getLogger(__name__)
+
 # "ampd" in ASCII tells our files from other programs' (https://www.sqlite.org/fileformat2.html#application_id).
 APPLICATION_ID = 0x616D7064
+# The last script that writes most of the database again.
+REWRITTEN = 11
 
 
 def migrate(connection: apsw.Connection, path: str, *, upgrade: bool) -> None:
@@ -25,12 +32,26 @@ def migrate(connection: apsw.Connection, path: str, *, upgrade: bool) -> None:
     version = refuse_newer(connection, path)
     if version and not upgrade:
         raise DatabaseOutOfDate(version, len(scripts))
+    if 0 < version < REWRITTEN:
+        _refuse_small_disk(connection, path)
+        logger.info("Upgrading the database %s from schema %s to %s, which can take minutes", path, version, latest())
     with _alone(connection, path) if version else nullcontext(), _unreferenced(connection), transaction(connection):
         version = refuse_newer(connection, path)
         for script in scripts[version:]:
             connection.execute(script)
         connection.pragma("application_id", APPLICATION_ID)
         connection.pragma("user_version", len(scripts))
+
+
+def _refuse_small_disk(connection: apsw.Connection, path: str) -> None:
+    """Raise `DatabaseUnusable` if there is no room for the new tables, and for the journal of the old ones."""
+    needed = 2 * connection.pragma("page_count") * connection.pragma("page_size")
+    free = shutil.disk_usage(Path(path).parent).free
+    if free < needed:
+        raise DatabaseUnusable(
+            f"The upgrade of the database {path} to schema {latest()} needs {needed} bytes of free disk space, and "
+            f"there are {free}. Make room, and start again; nothing is changed."
+        )
 
 
 @contextmanager

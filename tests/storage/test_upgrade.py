@@ -1,6 +1,8 @@
 """A database of the first version, brought up to date: its sessions are there, counted, and have a profile."""
 
+import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import apsw
 import asyncpg
@@ -109,6 +111,17 @@ async def test_sessions_of_the_first_version_are_counted_and_have_a_profile(
             await storage.session_profile(W, IDS[1])
         await storage.delete_session(W, IDS[0])
         assert (await storage.get_directory(W, ".")).session_count == 1
+
+
+async def test_upgrade_needs_free_disk_space(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    database = f"sqlite:///{tmp_path / 'a.db'}"
+    await first_version(database, monkeypatch)
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=1000))
+        with pytest.raises(DatabaseUnusable, match=r"needs \d+ bytes of free disk space, and there are 1000"):
+            await open_storage(database).open()
+    async with open_storage(database) as storage:
+        assert (await storage.get_session(W, IDS[0])).message_count == 1
 
 
 async def test_nothing_of_the_first_version_is_lost(empty_database: str, monkeypatch: pytest.MonkeyPatch) -> None:
