@@ -1,7 +1,8 @@
 """Returns memory that large requests have freed to the system.
 
 The C library keeps freed memory below its highest block as long as the process lives (malloc_trim(3)): eight
-requests of 8 MiB left 150 MiB.
+requests of 8 MiB left 150 MiB. A block above a threshold has a mapping of its own, which ends with the block; but the
+threshold becomes the size of the largest block freed so far, up to 32 MiB, unless it is set (mallopt(3)).
 """
 
 import ctypes
@@ -12,6 +13,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+# Large enough that bodies of usual sizes do not pay for a mapping.
+LARGE_BLOCK_BYTES = 1024 * 1024
+_M_MMAP_THRESHOLD = -3
 # Freed memory that may be kept: trimming it would cost more time than it saves.
 KEPT_BYTES = 16 * 1024 * 1024
 EVERY_SECONDS = 1.0
@@ -22,11 +26,13 @@ _WORTH_BYTES = 1024 * 1024
 
 @contextmanager
 def memory_given_back() -> Iterator[None]:
-    """Start a thread that returns memory within seconds after it was freed; only on Linux with glibc."""
-    trim = _find_trim()
-    if trim is None:
+    """Return large blocks when they are freed, and the rest by a thread within seconds; only on Linux with glibc."""
+    library = ctypes.CDLL(None) if sys.platform == "linux" else None
+    trim: Callable[[int], int] | None = getattr(library, "malloc_trim", None)
+    if library is None or trim is None:
         yield
         return
+    library.mallopt(_M_MMAP_THRESHOLD, LARGE_BLOCK_BYTES)
     ended = threading.Event()
     thread = threading.Thread(target=_give_back, args=(trim, ended), name="amplifierd-memory", daemon=True)
     thread.start()
@@ -54,10 +60,3 @@ def _give_back(trim: Callable[[int], int], ended: threading.Event) -> None:
 def resident_bytes() -> int:
     """The resident memory of the process (proc(5), statm)."""
     return int(Path("/proc/self/statm").read_text().split()[1]) * mmap.PAGESIZE
-
-
-def _find_trim() -> Callable[[int], int] | None:
-    if sys.platform != "linux":
-        return None
-    trim: Callable[[int], int] | None = getattr(ctypes.CDLL(None), "malloc_trim", None)
-    return trim
