@@ -3,6 +3,7 @@
 import asyncio
 import http.client
 import logging
+import threading
 from contextvars import ContextVar
 from typing import Any
 
@@ -157,3 +158,23 @@ def test_a_context_variable_is_gone_with_its_request() -> None:
             assert connection.answer().json == seen
         connection.send(get("/waits") + get("/") + get("/waits"))
         assert [connection.answer().json for _ in range(3)] == [[0, 4], [0], [0, 4]]
+
+
+def test_response_without_end_stops_when_its_client_leaves() -> None:
+    ended = threading.Event()
+
+    async def endless(scope: Any, _receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            await send(OK)
+            try:
+                while True:
+                    await send(body(b"x" * 65536, more=True))
+                    await asyncio.sleep(0)
+            except OSError:
+                ended.set()
+                raise
+
+    with serving(endless) as port:
+        with Connection(port) as connection:
+            connection.send(get("/"))
+        assert ended.wait(30)

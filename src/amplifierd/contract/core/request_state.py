@@ -1,9 +1,9 @@
 """Per-request state in the ASGI scope, shared by the layers that handle the request."""
 
 import asyncio
-from collections.abc import Awaitable
 from typing import Protocol
 
+from starlette.requests import ClientDisconnect
 from starlette.types import Message, Receive, Scope, Send
 
 from .problems import RETRY_AFTER_SECONDS, Headers, Problem
@@ -82,14 +82,17 @@ class RequestState:
         if not (self.status or self.is_overdue):
             self._deadline.set(self)
 
-    def send(self, message: Message) -> Awaitable[None]:
-        """Send a part of the response."""
+    async def send(self, message: Message) -> None:
+        """Send a part of the response. Raises `ClientDisconnect` if the client has disconnected."""
         if message["type"] == "http.response.start":
             self._deadline.lift(self)
             self.status = message["status"]
             message["headers"].append((b"x-request-id", self.request_id.encode()))
             message["headers"] += self.headers
-        return self._send(message)
+        try:
+            await self._send(message)
+        except OSError:
+            raise ClientDisconnect from None
 
     def end(self, scope: Scope) -> None:
         """Drop the reference to the scope: without a cycle the garbage collector is not needed."""

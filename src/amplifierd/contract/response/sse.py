@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
+from contextlib import suppress
 
 from sse_starlette import EventSourceResponse, ServerSentEvent
 from sse_starlette.sse import SendTimeoutError
@@ -61,7 +62,9 @@ async def send_events(
         if message["type"] == "http.response.start":
             # The server decides whether the connection stays open, not sse-starlette.
             message["headers"] = [(name, value) for name, value in message["headers"] if name != b"connection"]
-        await send(message)
+        # Whoever listens for the disconnection ends the stream.
+        with suppress(ClientDisconnect):
+            await send(message)
 
     try:
         await response(scope, receive, watched)
@@ -69,7 +72,7 @@ async def send_events(
         raise ClientDisconnect from None
     if not complete:
         # The server shuts down: the stream ends cleanly, and its client reconnects and continues.
-        await send({"type": "http.response.body", "body": b""})
+        await watched({"type": "http.response.body", "body": b""})
 
 
 async def _framed(batches: AsyncGenerator[Sequence[Event], None], frames: Frames) -> AsyncGenerator[bytes, None]:

@@ -1,6 +1,6 @@
 """One request as an ASGI application sees it: scope, receive, send.
 
-See https://asgi.readthedocs.io/en/latest/specs/www.html, version 2.3. With uvicorn's own classes a get took a sixth
+See https://asgi.readthedocs.io/en/latest/specs/www.html, version 2.4. With uvicorn's own classes a get took a sixth
 more instructions.
 """
 
@@ -23,6 +23,10 @@ logger = logging.getLogger(__name__)
 _WITHOUT_BODY = (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED)
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _DEFECT = "The server failed on this request; see its log."
+
+
+class ClientDisconnected(OSError):
+    """A response is sent to a client that has disconnected (ASGI, "Send")."""
 
 
 class Connection(Protocol):
@@ -101,6 +105,8 @@ class Request:
             await self.app(self.scope, self.receive, self.send)
         except asyncio.CancelledError:
             logger.warning("Response aborted: the server is shutting down")
+        except ClientDisconnected:
+            logger.debug("The client has disconnected before the end of the response")
         except Exception as error:
             logger.exception("The application failed", exc_info=error)
         if not (self.is_done or self.is_cut):
@@ -138,13 +144,14 @@ class Request:
     async def send(self, message: Message) -> None:
         """Send the head of the response, then its body in one or more parts.
 
-        Raises `RuntimeError` for an invalid response: out of order, with a wrong length, with a transfer
-        coding other than chunked, or with line ends in its headers.
+        Raises `ClientDisconnected` if nobody reads it, so that a response of many parts ends; and `RuntimeError` for
+        an invalid response: out of order, with a wrong length, with a transfer coding other than chunked, or with line
+        ends in its headers.
         """
         if self._connection.is_full:
             await self._connection.drain()
         if self.is_cut:
-            return
+            raise ClientDisconnected
         due = "http.response.body" if self.has_begun else "http.response.start"
         if self.is_done or message["type"] != due:
             raise RuntimeError(
@@ -238,7 +245,7 @@ def scope_on(transport: asyncio.Transport) -> dict[str, Any]:
     """The part of the scope that all requests on a connection share."""
     return {
         "type": "http",
-        "asgi": {"version": "3.0", "spec_version": "2.3"},
+        "asgi": {"version": "3.0", "spec_version": "2.4"},
         "scheme": "http",
         "server": _address(transport.get_extra_info("sockname")),
         "client": _address(transport.get_extra_info("peername")),
