@@ -13,6 +13,10 @@ CLIENTS = 8
 # Memory is given back within this time.
 SETTLING_SECONDS = 20
 SOCKET_SECONDS = 120
+# A server that is not idle by then has a defect.
+IDLE_SECONDS = 120
+_IDLE_INTERVAL_SECONDS = 0.3
+_IDLE_TICKS = 3
 _PAUSE_SECONDS = 0.02
 _SETTLED_MIB = 25
 _MEBIBYTE = 1024 * 1024
@@ -64,6 +68,22 @@ class Server:
         """MiB of memory: `VmRSS` now, `VmHWM` at most since it was reset."""
         lines = Path(f"/proc/{self.pid}/status").read_text().splitlines()
         return int(next(line for line in lines if line.startswith(field)).split()[1]) / 1024
+
+    def wait_until_idle(self) -> None:
+        """Wait until the server has ended what clients before asked for and did not wait for."""
+        ends = time.monotonic() + IDLE_SECONDS
+        used = self._cpu_ticks()
+        while True:
+            time.sleep(_IDLE_INTERVAL_SECONDS)
+            before, used = used, self._cpu_ticks()
+            if used - before <= _IDLE_TICKS:
+                return
+            assert time.monotonic() < ends, "The server does not become idle."
+
+    def _cpu_ticks(self) -> int:
+        """Hundredths of a second of CPU that its process has used (proc(5), stat)."""
+        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+        return int(fields[11]) + int(fields[12])
 
     def reset_peak(self) -> None:
         """Let the peak begin with what there is now (proc(5), clear_refs)."""

@@ -36,6 +36,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, D
 @pytest.mark.parametrize("row", TABLE, ids=lambda row: row.name)
 def test_others_are_served_meanwhile(served: tuple[Server, Data], row: Row) -> None:
     server, data = served
+    server.wait_until_idle()
     asked = row.ask(data)
     share = measure(server, [asked] * CLIENTS if isinstance(asked, Ask) else list(asked), SECONDS)
     # A machine with other work is slow for everybody.
