@@ -131,7 +131,8 @@ class Daemon:
         """The processes that serve for this one, none where it does that itself."""
         try:
             children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
-        except FileNotFoundError:
+        except (FileNotFoundError, ProcessLookupError):
+            # It has ended: before its directory was opened, or since.
             return []
         return [int(child) for child in children.split() if _is_worker(child)]
 
@@ -169,5 +170,5 @@ class Daemon:
 def _is_worker(process: str) -> bool:
     try:
         return b"spawn_main" in Path(f"/proc/{process}/cmdline").read_bytes()
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):
         return False

@@ -108,7 +108,7 @@ def operation(spec: Spec, path: str = "/sessions", method: str = "post") -> Spec
             lambda spec: spec["components"]["schemas"]["SendMessageRequest"]["properties"].update(
                 mood={"type": "string"}
             ),
-            "Operation sendMessage: its body has the properties .*'mood', .*, amplifierd.handlers.messages.send_message ",
+            "Operation sendMessage: its body has the properties .*'mood', .*, amplifierd.handlers.messages",
         ),
         (
             lambda spec: operation(spec)["responses"].update({"200": {"description": "x"}}),
