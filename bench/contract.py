@@ -80,6 +80,7 @@ def ours(*, check_responses: bool) -> App:
         access=Access(everybody),
         version="",
         max_body=8 * 1024 * 1024,
+        max_file=1,
         check_responses=check_responses,
         lifespan=nothing,
         renderers=RENDERERS,

@@ -32,8 +32,8 @@ def open_storage(
     `clock`, by default this machine's. A database with an older schema is brought up to date, or refused without
     `upgrade`; one that is not there is created, or refused without `create`. A SQLite file that other
     machines may reach is refused, unless `single_machine` says that none of them uses it; if that is None, what was
-    said before counts. Long lists and imports that are under way have `temporary_bytes` of temporary files together;
-    past that they raise `StorageUnavailable`. Raises `DatabaseUnusable` for another URL.
+    said before counts. Long lists, imports and files under way have `temporary_bytes` of temporary files together; past
+    that they raise `StorageUnavailable`. Raises `DatabaseUnusable` for another URL.
     """
     options = StorageOptions(idempotency_ttl, clock or Clock(), upgrade, create, single_machine, temporary_bytes)
     return find_backend(url).storage(url, options)

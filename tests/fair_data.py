@@ -11,6 +11,7 @@ LONG_MESSAGES = 1_000_000
 MANY_SESSIONS = 1_000_000
 _NDJSON = {"Content-Type": "application/x-ndjson"}
 _LINES_AT_ONCE = 1_000
+_PART_BYTES = 64 * 1024
 _MAX_SECONDS = 600
 
 
@@ -68,6 +69,18 @@ class Data:
         ids = [_id(first + number) for number in range(len(lengths))]
         self._answer("POST", "/import", content=_export(ids, lengths), headers=_NDJSON)
         return ids
+
+    def file(self, size: int) -> str:
+        """The path of a file of this size, the same each time."""
+        if "file" not in self._made:
+            parts = max(128, round(size * self.scale) // _PART_BYTES)
+            content = (bytes([number % 256]) * _PART_BYTES for number in range(parts))
+            self._made["file"] = str(self._answer("POST", "/files", content=content)["url"])
+        return self._made["file"]
+
+    def small_file(self, number: int) -> str:
+        """The path of another file."""
+        return str(self._answer("POST", "/files", content=b"%d" % number)["url"])
 
     def _answer(self, method: str, path: str, **options: Any) -> Any:
         answered = httpx.request(method, f"{self._url}{path}", timeout=_MAX_SECONDS, **options)

@@ -42,6 +42,10 @@ OPERATIONS = [
     ("GET", "/search?q=x", None),
     ("POST", "/sessions/cleanup", {"older_than_days": 0}),
     ("POST", "/import", b'{"header":{"format":"amplifierd-export","version":1}}'),
+    ("POST", "/files", b"x"),
+    ("GET", "/files", None),
+    ("GET", f"/files/{'0' * 64}", None),
+    ("DELETE", f"/files/{'0' * 64}", None),
     ("DELETE", "/sessions/{}", None),
     ("GET", "/health", None),
 ]

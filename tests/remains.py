@@ -53,8 +53,9 @@ async def _tables_with(database: str, word: str) -> list[str]:
         str(name)
         for (name,) in tables
         if await connection.fetchval(
-            f"SELECT 1 FROM amplifierd.{name} AS row WHERE CAST(row AS TEXT) LIKE $1 LIMIT 1",  # noqa: S608  # a table
-            f"%{word}%",
+            f"SELECT 1 FROM amplifierd.{name} AS row WHERE CAST(row AS TEXT) LIKE ANY ($1) LIMIT 1",  # noqa: S608  # a table
+            # Of bytes a text has the hexadecimal digits.
+            [f"%{word}%", f"%{word.encode().hex()}%"],
         )
     ]
     await connection.close()

@@ -237,6 +237,38 @@ def _messages_of_a_rare_role(data: Data) -> Ask:
     return Ask("GET", f"/sessions/{data.long_session()}/messages?role=tool&limit=1")
 
 
+def _uploads(data: Data) -> list[Ask]:
+    """Files of the limit, each another, and again and again."""
+    parts = max(128, round(256 * MIB * data.scale) // (64 * KIB))
+    return [Ask("POST", "/files", [b"%d" % number, *[b"x" * (64 * KIB)] * (parts - 1)]) for number in range(8)]
+
+
+def _slow_uploads(_data: Data) -> list[Ask]:
+    body = [b"x" * (64 * KIB)] * 64
+    return [Ask("POST", "/files", body, reads=False, repeats=False) for _ in range(100)]
+
+
+def _downloads(data: Data) -> Ask:
+    return Ask("GET", data.file(256 * MIB))
+
+
+def _unread_downloads(data: Data) -> list[Ask]:
+    return [Ask("GET", data.file(256 * MIB), reads=False, repeats=False) for _ in range(24)]
+
+
+def _ranges(data: Data) -> list[Ask]:
+    """Two bytes of two chunks each."""
+    places = [64 * KIB * (1 + number) - 1 for number in range(32)]
+    return [Ask("GET", data.file(256 * MIB), headers={"Range": f"bytes={at}-{at + 1}"}) for at in places]
+
+
+def _many_files(data: Data) -> Ask:
+    """A batch of messages each of which refers to the same files."""
+    urls = [data.small_file(number) for number in range(40)]
+    parts = [{"type": "file", "media": "image/png", "url": url} for url in urls]
+    return _json("POST", f"/sessions/{data.session()}/messages/batch", {"messages": [{"parts": parts}] * 500})
+
+
 TABLE = [
     Row("Accept of 31,000 tabs", ("getTranscript",), _accept_of_tabs),
     Row("profile in Markdown: a long key over a long list", ("createProfile",), _long_key_over_a_long_list),
@@ -271,6 +303,12 @@ TABLE = [
     Row("open calls of a role that none of 10,000 has", ("listMessages",), _open_calls_of_a_rare_role),
     Row("batches of 10,800 calls and their results", ("sendMessages",), _many_calls),
     Row("batches of 1,000 ids, the last of which is there", ("sendMessages",), _known_ids),
+    Row("uploads of 256 MiB", ("createFile",), _uploads),
+    Row("100 uploads that stop", ("createFile",), _slow_uploads),
+    Row("downloads of 256 MiB", ("getFile",), _downloads),
+    Row("24 unread downloads of 256 MiB", ("getFile",), _unread_downloads),
+    Row("ranges of two bytes", ("getFile",), _ranges),
+    Row("batches of 20,000 references to files", ("sendMessages",), _many_files),
     Row("batches of 40,000 parts without what they need", ("sendMessages",), _wrong_parts),
 ]
 
@@ -304,6 +342,8 @@ HARMLESS = {
     "deleteProfile": _POINT,
     "activateProfile": _POINT,
     "copyProfile": _POINT,
+    "listFiles": _FEW,
+    "deleteFile": "It looks for at most 11 messages by an index; the bytes go in pieces, as those of sessions.",
     "createAmplifiedDirectory": _POINT,
     "listAmplifiedDirectories": _FEW,
     "scanAmplifiedDirectories": "It reads what people have made on the machine's disk, in pieces of 200 markers.",

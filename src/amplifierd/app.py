@@ -15,6 +15,7 @@ from .documents.profile_file import profile_file, read_profile
 from .settings import Settings
 from .storage.model.errors import (
     ContextTooLarge,
+    DataUrlTooLong,
     DirectoryConflict,
     DirectoryExists,
     DirectoryInUse,
@@ -22,6 +23,10 @@ from .storage.model.errors import (
     DirectoryNotAmplified,
     DirectoryPathRefused,
     DirectoryUnwritable,
+    FileConflict,
+    FileInUse,
+    FileNotFound,
+    FileUnknown,
     IdempotencyAnswerNotKept,
     IdempotencyKeyInUse,
     IdempotencyKeyReused,
@@ -58,7 +63,9 @@ STATUSES: dict[type[Exception], int] = {
     NoActiveProfile: 404,
     SessionProfileUnknown: 404,
     DirectoryNotAmplified: 404,
+    FileNotFound: 404,
     SessionConflict: 409,
+    FileConflict: 409,
     ProfileConflict: 409,
     DirectoryConflict: 409,
     VersionMismatch: 412,
@@ -77,6 +84,9 @@ STATUSES: dict[type[Exception], int] = {
 
 # The details of errors for which the client also needs to know what to do, in the contract's terms.
 DETAILS: dict[type[Exception], str] = {
+    DataUrlTooLong: "{error} Upload the file (createFile), and put its url in the part.",
+    FileUnknown: "{error} Upload it first (createFile), and put its url in the part.",
+    FileInUse: "{error}; it goes with the last session that has such a message (deleteSession)",
     SessionEnded: "{error}; resume it first",
     MessageIdInUse: "{error}; read it (getMessage), or give the new message another id",
     SessionIdInUse: "{error}; read it (getSession), or create one with another id",
@@ -162,6 +172,7 @@ def create_app(
         body_decoders=BODY_DECODERS,
         version=__version__,
         max_body=settings.max_body,
+        max_file=settings.max_file,
         check_responses=settings.check_responses,
         lifespan=lifespan,
         access_log=_access_log(settings),

@@ -8,8 +8,8 @@ import time
 from dataclasses import dataclass
 
 from .contract import Credential
-from .storage.model.api_keys import Key, NewKey, Scope
 from .storage.model.interface import Storage
+from .storage.model.workspaces import Key, NewKey, Scope
 from .storage.values.clock import Clock
 
 # All data belongs to a workspace; without keys there is only this one.

@@ -48,6 +48,7 @@ class Settings:
     workers: int = 1
     idempotency_ttl: float = DAY_SECONDS
     max_body: int = 8 * 1024 * 1024
+    max_file: int = 256 * 1024 * 1024
     log_level: LogLevel = "info"
     log_format: LogFormat = "text"
     check_responses: bool = False

@@ -9,6 +9,7 @@ from ..sql.ports import Bindings
 from ..sql.statements.integrity import COUNT_DIRECTORIES, COUNT_USE, FORGET_USE, RECOUNT
 from ..sql.statements.profiles import SET_SESSION_PROFILE
 from ..values.json_text import MAX_SAFE_INTEGER, raw_text
+from .file_check import remove_stray_chunks
 
 RECOVERED = NewSession(profile=BUILT_IN, name="Recovered")
 
@@ -27,6 +28,8 @@ async def repair_session(work: UnitOfWork, finding: Finding) -> str | None:
     if finding.fault == "parts":
         await _complete(work, finding.session_id)
         return "It is a session again, with what is left of it."
+    if finding.fault == "file":
+        return await remove_stray_chunks(work, finding)
     if finding.fault == "profile" and finding.session_id:
         await _forget_profile(work, finding.session_id)
         return "What its profile was is not known any more."

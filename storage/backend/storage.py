@@ -8,7 +8,7 @@ from functools import cached_property, partial
 import msgspec
 from msgspec import Raw
 
-from ..model.errors import MessageNotFound, SessionNotFound
+from ..model.errors import FilesUnknown, MessageNotFound, SessionNotFound
 from ..model.interface import Storage
 from ..model.queries import MessageQuery, SessionQuery
 from ..model.records import (
@@ -45,6 +45,7 @@ from ..values.uuid7 import canonical_id
 from .api_keys import TransactionalKeys
 from .bulk import TransactionalPieces
 from .directories import TransactionalDirectories
+from .files import TransactionalFiles
 from .profiles import TransactionalProfiles
 from .transfer import TransactionalTransfer
 from .workspaces import TransactionalWorkspaces
@@ -62,6 +63,7 @@ class TransactionalStorage(
     TransactionalTransfer,
     TransactionalProfiles,
     TransactionalDirectories,
+    TransactionalFiles,
     TransactionalKeys,
     TransactionalWorkspaces,
     Storage,
@@ -182,7 +184,10 @@ class TransactionalStorage(
         once: IdempotentRequest | None = None,
     ) -> Message:
         new = messages.complete(new)
-        appended = await self._append_all(workspace, session_id, [new], new.expected_sequence, versions, once)
+        try:
+            appended = await self._append_all(workspace, session_id, [new], new.expected_sequence, versions, once)
+        except FilesUnknown as error:
+            raise messages.unknown_file([new], error.ids, is_batch=False) from None
         return appended.messages[0]
 
     async def append_messages(
@@ -195,7 +200,10 @@ class TransactionalStorage(
         once: IdempotentRequest | None = None,
     ) -> Messages:
         new = messages.complete_all(new)
-        return await self._append_all(workspace, session_id, new.messages, new.expected_sequence, versions, once)
+        try:
+            return await self._append_all(workspace, session_id, new.messages, new.expected_sequence, versions, once)
+        except FilesUnknown as error:
+            raise messages.unknown_file(new.messages, error.ids, is_batch=True) from None
 
     async def _append_all(
         self,
@@ -255,11 +263,11 @@ class TransactionalStorage(
         return [workspace for (workspace,) in await self._rows.all(self.statements.WORKSPACES, {})]
 
     async def _forget_some_expired(self) -> bool:
-        """Delete some expired answers; False if there were none."""
+        """Delete some expired answers and files; False if there were none."""
         bindings: Bindings = {"now": self._clock.now(), "most": ANSWERS_AT_ONCE}
         row = await self._rows.row(EXPIRED_WORKSPACE, {"now": bindings["now"]})
         if row is None:
-            return await self._forget_expired_texts(bindings)
+            return await self._forget_expired_texts(bindings) or await self._expire_files(bindings)
         workspace = str(row[0])
         bindings["workspace"] = workspace
         await self._change(workspace, UnitOfWork.run, FORGET_EXPIRED_ANSWERS, bindings)

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Iterable
 
 from ..model.workspaces import WorkspaceContents, Workspaces
-from ..operations import sessions
+from ..operations import files, sessions
 from ..operations.bulk import removal
 from ..operations.bulk.cleanup import DELETED_AT_ONCE
 from ..operations.unit_of_work import UnitOfWork
@@ -29,6 +29,9 @@ FROM directory
 UNION
 SELECT workspace
 FROM idempotency
+UNION
+SELECT workspace
+FROM file
 """
 
 COUNTS = """
@@ -38,6 +41,7 @@ SELECT
     (SELECT COUNT(*) FROM profile WHERE workspace = :workspace),
     (SELECT COUNT(*) FROM directory WHERE workspace = :workspace),
     (SELECT COUNT(*) FROM api_key WHERE workspace = :workspace),
+    (SELECT COUNT(*) FROM file WHERE workspace = :workspace),
     (SELECT COUNT(*) FROM idempotency WHERE workspace = :workspace)
 """
 
@@ -86,7 +90,7 @@ ORDER BY id
 LIMIT :most
 """
 
-REMOVED_SESSIONS = """
+REMOVED = """
 SELECT session_id
 FROM removal
 WHERE workspace = :workspace
@@ -111,35 +115,39 @@ class TransactionalWorkspaces(Transactions, Workspaces):
         return [await self._contents(name) for name in sorted({str(name) for (name,) in names})]
 
     async def delete_workspace(self, workspace: str) -> WorkspaceContents:
-        last_revision = await self._change(workspace, _revoke_keys_and_delete_small)
+        last_revision, moment = await self._change(workspace, _revoke_keys_and_delete_small)
         after: str | None = ""
         while after is not None:
             after = await self._delete_some(workspace, last_revision, after)
             self._removals.wake()
-        # The last messages of large sessions are removed in the background.
-        for (session_id,) in await self._rows.all(REMOVED_SESSIONS, {"workspace": workspace}):
-            await self._wait_until_removed(workspace, session_id)
+        # The last messages of large sessions are removed in the background, and with them the files that they name.
+        await self._wait_until_removed(workspace)
+        while await self._paced(self._change, workspace, files.delete_some, moment):
+            self._removals.wake()
+        await self._wait_until_removed(workspace)
         await self._change(workspace, _delete_remainder)
         return await self._contents(workspace)
 
     async def _delete_some(self, workspace: str, last_revision: int, after: str) -> str | None:
         return await self._paced(self._change, workspace, _delete_some, last_revision, after)
 
-    async def _wait_until_removed(self, workspace: str, session_id: str) -> None:
-        key = session_key(workspace, session_id)
-        while await self._rows.row(IS_REMOVED, key) is not None:  # noqa: ASYNC110  # others do it
-            await asyncio.sleep(POLL_SECONDS)
+    async def _wait_until_removed(self, workspace: str) -> None:
+        """Wait until everything is removed that was deleted before this call."""
+        for (removed_id,) in await self._rows.all(REMOVED, {"workspace": workspace}):
+            key = session_key(workspace, removed_id)
+            while await self._rows.row(IS_REMOVED, key) is not None:  # noqa: ASYNC110  # others do it
+                await asyncio.sleep(POLL_SECONDS)
 
     async def _contents(self, workspace: str) -> WorkspaceContents:
         row = await self._rows.one(COUNTS, {"workspace": workspace})
         return WorkspaceContents(workspace, *map(int, row))
 
 
-async def _revoke_keys_and_delete_small(work: UnitOfWork) -> int:
-    """Delete everything except sessions and their references; the revision of the last write to delete."""
+async def _revoke_keys_and_delete_small(work: UnitOfWork) -> tuple[int, str]:
+    """Delete everything except sessions and their references; the revision and the time of the last write to delete."""
     await work.run(REVOKE_KEYS, {"workspace": work.workspace, "now": work.now})
     await _run_all(work, DELETES)
-    return work.revision
+    return work.revision, work.now
 
 
 async def _delete_some(work: UnitOfWork, last_revision: int, after: str) -> str | None:

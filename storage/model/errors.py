@@ -5,7 +5,7 @@ An error says what is wrong. What to do about it depends on the caller: the sent
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from .records import SessionSummary
 
@@ -43,6 +43,44 @@ class MessageInvalid(StorageError):
         super().__init__(f"The message is invalid: {pointer} {detail}.")
         self.pointer = pointer
         self.detail = detail
+
+
+class DataUrlTooLong(MessageInvalid):
+    """A part brings a file in its URL that is too long for that."""
+
+
+class FileUnknown(MessageInvalid):
+    """A part names a file that is not there."""
+
+
+class FilesUnknown(StorageError):
+    """Of the files that messages name these are not there."""
+
+    def __init__(self, ids: frozenset[str]) -> None:
+        super().__init__(f"Files {', '.join(sorted(ids))} not found")
+        self.ids = ids
+
+
+class FileNotFound(StorageError):
+    """There is no file `file_id` in the workspace that was asked."""
+
+    def __init__(self, file_id: str) -> None:
+        super().__init__(f"File {file_id} not found")
+        self.file_id = file_id
+
+
+class FileConflict(StorageError):
+    """The file is not in a state for what was asked of it."""
+
+
+class FileInUse(FileConflict):
+    """Messages refer to the file: those in `references`, each with its session and its sequence, and perhaps more."""
+
+    def __init__(self, file_id: str, references: Sequence[tuple[str, int]], *, has_more: bool) -> None:
+        named = [f"message {sequence} of session {session_id}" for session_id, sequence in references]
+        more = " and more" if has_more else ""
+        super().__init__(f"Cannot delete file {file_id}: {', '.join(named)}{more} refer to it")
+        self.file_id = file_id
 
 
 class SessionConflict(StorageError):

@@ -4,8 +4,8 @@ from abc import abstractmethod
 from types import TracebackType
 from typing import ClassVar, Literal, Self
 
-from .api_keys import Keys
 from .directory_interface import Directories
+from .files import Files
 from .profile_interface import Profiles
 from .queries import MessageQuery, SessionQuery
 from .records import (
@@ -33,11 +33,11 @@ from .records import (
     Versions,
     no_progress,
 )
-from .workspaces import Workspaces
+from .workspaces import Keys, Workspaces
 
 
-class Storage(Profiles, Directories, Keys, Workspaces):
-    """Keeps sessions and their messages, profiles and directories, each in a workspace, which is a tenant.
+class Storage(Profiles, Directories, Files, Keys, Workspaces):
+    """Keeps sessions and their messages, profiles, directories and files, each in a workspace, which is a tenant.
 
     It also keeps the API keys of workspaces.
 
@@ -216,8 +216,10 @@ class Storage(Profiles, Directories, Keys, Workspaces):
 
         A time in the request becomes its `timestamp`, as for a session; an id is unique within the session.
 
-        Raises `MessageInvalid` if it has neither, or both and they differ; `MessageIdInUse`, `SessionEnded`,
-        `SequenceConflict`.
+        A file that a part names by its relative URL is kept as long as the message.
+
+        Raises `MessageInvalid` if it has neither, or both and they differ, or if the URL of a part is too long or names
+        a file that does not exist; `MessageIdInUse`, `SessionEnded`, `SequenceConflict`.
         """
 
     @abstractmethod
@@ -289,8 +291,9 @@ class Storage(Profiles, Directories, Keys, Workspaces):
     ) -> ImportReport:
         """Write the sessions of an export unchanged, each as a whole or not at all, in constant memory and in pieces.
 
-        All of it is read and checked before the first session is written. Raises `ImportInvalid`, and `SessionExists`
-        if a session exists and `on_conflict` is fail. The answer is recorded with the last session.
+        All of it is read and checked before the first session is written; files that parts name may be created later.
+        Raises `ImportInvalid`, and `SessionExists` if a session exists and `on_conflict` is fail. The answer is
+        recorded with the last session.
         """
 
     @abstractmethod

@@ -11,13 +11,13 @@ Progress = Callable[[int, int], None]
 
 # What is wrong: the database's files; messages that are lost; those that can't be read; numbers that are not those of
 # the messages; a part of a session without the others; the index of words; what a profile says, or a session keeps of
-# one.
-Fault = Literal["damage", "gap", "record", "counts", "parts", "search", "profile"]
+# one; the bytes of a file.
+Fault = Literal["damage", "gap", "record", "counts", "parts", "search", "profile", "file"]
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A fault, as a sentence, and the session that it concerns, if any."""
+    """A fault, as a sentence, and the session that it concerns, if any, or the chunks of a file."""
 
     fault: Fault
     text: str

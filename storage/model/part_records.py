@@ -3,6 +3,7 @@
 The parts of a message are stored as the JSON text that was sent; the storage reads what it needs from that.
 """
 
+import re
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple, Self
 
@@ -16,6 +17,12 @@ _DIGITS = 9
 # The cap of a sum; the largest cost added to it is still a 64-bit integer.
 MAX_COST = 8 * 10**18
 DEFAULT_CURRENCY = "USD"
+
+# A longer file has to be kept as one.
+MAX_URL_CHARACTERS = 64 * 1024
+_FILE_URL = re.compile(r"/files/([0-9a-f]{64})")
+# RFC 3986, section 3.1.
+_ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 
 # Between two texts of a content: an empty line.
 _BETWEEN_TEXTS = "\n\n"
@@ -97,6 +104,14 @@ class _Part(Struct, frozen=True):
     name: str | None = None
     input: str = ""
     output: str = ""
+    url: str = ""
+
+
+class Outline(NamedTuple):
+    """The content that parts have, and the URLs of files among them, by the place of the part."""
+
+    content: str
+    urls: list[tuple[int, str]]
 
 
 class Calls(NamedTuple):
@@ -120,9 +135,36 @@ class CallRows(NamedTuple):
 _decode_parts = msgspec.json.Decoder(list[_Part]).decode
 
 
-def content_of(parts: Raw) -> str:
-    """The texts of parts, except those that belong to a call's result, with an empty line between two."""
-    return _BETWEEN_TEXTS.join(part.text for part in _decode_parts(parts) if part.type == "text" and part.call is None)
+def outline_of(parts: Raw) -> Outline:
+    """The texts of parts, except those of calls' results, with an empty line between two, and the URLs of files."""
+    decoded = _decode_parts(parts)
+    texts = (part.text for part in decoded if part.type == "text" and part.call is None)
+    urls = [(place, part.url) for place, part in enumerate(decoded) if part.type == "file"]
+    return Outline(_BETWEEN_TEXTS.join(texts), urls)
+
+
+def url_fault(url: str) -> str | None:
+    """Why the URL of a file is invalid, None if it is valid: absolute, or that of a stored file."""
+    if len(url) > MAX_URL_CHARACTERS:
+        return f"must have at most {MAX_URL_CHARACTERS} characters, and has {len(url)}"
+    if _ABSOLUTE.match(url) is None and _FILE_URL.fullmatch(url) is None:
+        return "must be absolute, or the url of a file"
+    return None
+
+
+def is_data_url(url: str) -> bool:
+    """Whether a URL contains its file (RFC 2397)."""
+    return url[:5].lower() == "data:"
+
+
+def file_ids_of(parts: Raw) -> list[str]:
+    """The ids of the stored files that parts name, each once."""
+    text = bytes(parts)
+    # Only an escape could hide the word.
+    if b"files" not in text and b"\\u" not in text:
+        return []
+    named = (_FILE_URL.fullmatch(part.url) for part in _decode_parts(parts) if part.type == "file")
+    return list(dict.fromkeys(found[1] for found in named if found is not None))
 
 
 def tools_of(parts: Raw) -> str:

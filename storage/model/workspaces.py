@@ -1,7 +1,72 @@
-"""Workspaces as a whole: the contents of each, and its deletion."""
+"""Workspaces as a whole, and the API keys that open them."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import Literal
+
+# Each includes the permissions of those before it.
+Scope = Literal["read", "write", "admin"]
+
+
+@dataclass(frozen=True, slots=True)
+class NewKey:
+    """A key to store. `digest` is the SHA-256 of its text in hexadecimal; the text itself is not stored.
+
+    It expires after `expires_seconds`, never if that is None.
+    """
+
+    id: str
+    workspace: str
+    name: str
+    scope: Scope
+    digest: str
+    expires_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A stored key; times are RFC 3339 in UTC with six digits."""
+
+    id: str
+    workspace: str
+    name: str
+    scope: Scope
+    digest: str
+    created_at: str
+    expires_at: str | None
+    revoked_at: str | None
+
+    def is_valid(self, moment: str) -> bool:
+        """Whether the key gives access at that moment."""
+        return self.revoked_at is None and (self.expires_at is None or moment < self.expires_at)
+
+
+class Keys(ABC):
+    """The keys of a database. Every method raises `StorageUnavailable` when the storage cannot answer now."""
+
+    @abstractmethod
+    async def create_key(self, new: NewKey) -> Key:
+        """Store a key."""
+
+    @abstractmethod
+    async def copy_key(self, key: Key) -> None:
+        """Store a key of another database unchanged. If it is already here, only its revocation is copied."""
+
+    @abstractmethod
+    async def find_key(self, key_id: str) -> Key | None:
+        """The key with that id, None if there is none."""
+
+    @abstractmethod
+    async def list_keys(self) -> list[Key]:
+        """List the keys of all workspaces, oldest first; at most 10,000."""
+
+    @abstractmethod
+    async def revoke_key(self, key_id: str) -> Key:
+        """Revoke a key, permanently. Raises `KeyNotFound`."""
+
+    @abstractmethod
+    async def has_keys(self) -> bool:
+        """Whether there is any key, even if all are revoked or expired."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,6 +79,7 @@ class WorkspaceContents:
     profiles: int
     directories: int
     keys: int
+    files: int
     answers: int
 
 

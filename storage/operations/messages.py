@@ -4,16 +4,17 @@ from collections.abc import Iterable, Sequence
 from typing import TypeVar
 
 import msgspec
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET, Raw, UnsetType
 from msgspec.structs import replace
 
-from ..model.errors import MessageIdInUse, MessageInvalid, SequenceConflict, SessionEnded
-from ..model.part_records import MAX_COST, Usage, UsageSum, content_of
+from ..model.errors import DataUrlTooLong, FileUnknown, MessageIdInUse, MessageInvalid, SequenceConflict, SessionEnded
+from ..model.part_records import MAX_COST, Usage, UsageSum, is_data_url, outline_of, url_fault
 from ..model.records import BatchMessage, Message, Messages, NewMessage, NewMessages, Versions
 from ..sql.statements.parts import ADD_USAGE
 from ..values.clock import nearest_stored
 from ..values.json_text import MAX_SAFE_INTEGER
 from ..values.uuid7 import canonical_id
+from .files import refer
 from .unit_of_work import UnitOfWork
 
 NO_PARTS = b"[]"
@@ -50,12 +51,31 @@ def _complete(new: AnyMessage, place: str) -> AnyMessage:
     if new.content and bytes(new.parts) == NO_PARTS:
         # Clients in some languages send an empty list where nothing is set.
         return replace(new, parts=UNSET)
-    content = content_of(new.parts)
+    content, urls = outline_of(new.parts)
+    for part, url in urls:
+        _check_url(f"{place}/parts/{part}/url", url)
     if new.content is None:
         return replace(new, content=content)
     if new.content != content:
         raise MessageInvalid(f"{place}/content", "is not what the texts of the parts say; leave it out")
     return new
+
+
+def _check_url(pointer: str, url: str) -> None:
+    fault = url_fault(url)
+    if fault is not None:
+        raise (DataUrlTooLong if is_data_url(url) else MessageInvalid)(pointer, fault)
+
+
+def unknown_file(new: Sequence[BatchMessage], ids: frozenset[str], *, is_batch: bool) -> FileUnknown:
+    """What is wrong with messages that name these files, which are not there: the first of the parts that do."""
+    urls = {f"/files/{file_id}": file_id for file_id in ids}
+    for number, each in enumerate(new):
+        for part, url in outline_of(each.parts).urls if isinstance(each.parts, Raw) else ():
+            if url in urls:
+                place = f"/messages/{number}" if is_batch else ""
+                return FileUnknown(f"{place}/parts/{part}/url", f"names file {urls[url]}, which is not there")
+    raise AssertionError("A message names a file that was looked for.")
 
 
 def numbered(new: Sequence[BatchMessage], timestamp: str, last: int) -> list[Message]:
@@ -88,6 +108,7 @@ async def append(
     last, timestamp = await _count(work, session_id, new)
     messages = numbered(new, timestamp, last)
     await work.transaction.insert_messages(key, messages)
+    await refer(work, key, messages, must_exist=True)
     usage = usage_of(messages)
     if usage is not None:
         await work.run(ADD_USAGE, key | usage._asdict() | {"most": MAX_SAFE_INTEGER, "most_cost": MAX_COST})

@@ -165,7 +165,7 @@ async def delete(work: UnitOfWork, session_id: str, versions: Versions, most: in
     await forget(work, profile_hash)
     await work.run(work.statements.INSERT_DELETION, key)
     await work.run(work.statements.FORGET_DELETIONS, key | {"horizon": after(work.now, -DELETIONS_KEPT_SECONDS)})
-    return await remove_some(work.transaction, key, most)
+    return await remove_some(work.transaction, work.statements, key, most)
 
 
 def session_of(session_id: str, row: Row | None) -> Session:

@@ -3,6 +3,7 @@
 A list has one column: JSON in bytes.
 """
 
+from ..sql.statements.files import delete_unreferenced, insert_references, keep_files, lock_files
 from ..sql.statements.message_lists import message_with_id
 from ..sql.statements.recorded_answers import RECORDED
 from ..sql.statements.removals import begin_writing, next_removal, renew_lease, take_removal
@@ -61,6 +62,15 @@ WHERE workspace = :workspace
     BEGIN_WRITING = begin_writing(CLOCK)
 
     RENEW_LEASE = renew_lease(CLOCK)
+
+    # A piece of a removal does not wait for the workspace, as other writes do.
+    LOCK_FILES = f"{lock_files(STEPS)}FOR UPDATE\n"
+
+    KEEP_FILES = keep_files(STEPS)
+
+    INSERT_REFERENCES = insert_references(STEPS)
+
+    DELETE_UNREFERENCED = delete_unreferenced(STEPS)
 
     # Of many programs one removes it; the others have none to remove meanwhile.
     LOCK_REMOVAL = f"{NEXT_REMOVAL}FOR UPDATE SKIP LOCKED\n"

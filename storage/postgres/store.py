@@ -8,12 +8,13 @@ from contextlib import aclosing, contextmanager, nullcontext
 from typing import Any, TypeVar, TypeVarTuple
 
 import msgspec
-from msgspec import UNSET
+from msgspec import UNSET, Raw
 
 from ..backend.concurrency_limit import ConcurrencyLimit
 from ..backend.storage import TransactionalStorage
 from ..backend.write_check import WriteCheck
 from ..model.errors import NothingWritten, StorageUnavailable
+from ..model.part_records import file_ids_of
 from ..model.records import (
     BatchMessage,
     IdempotentRequest,
@@ -168,7 +169,7 @@ class PostgresStorage(TransactionalStorage):
         versions: Versions,
         once: IdempotentRequest | None,
     ) -> Messages:
-        if all(each.id is UNSET and each.timestamp is UNSET for each in new):
+        if all(each.id is UNSET and each.timestamp is UNSET and not _names_files(each) for each in new):
             request = AppendRequest(canonical_id(session_id), new, expected, versions, once)
             appended = await self._append(workspace, request)
             if appended is not None:
@@ -259,6 +260,11 @@ class PostgresStorage(TransactionalStorage):
     def _committed(self) -> None:
         self._changes.wake()
         self._notifications.tell()
+
+
+def _names_files(new: BatchMessage) -> bool:
+    """Whether a message refers to files, which are locked in its transaction."""
+    return isinstance(new.parts, Raw) and bool(file_ids_of(new.parts))
 
 
 async def _open_database(url: str, clock: Clock, *, upgrade: bool, create: bool) -> Pool:

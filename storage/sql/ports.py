@@ -7,7 +7,7 @@ from typing import Any
 from ..model.records import Message
 from ..values.uuid7 import canonical_id
 
-Bindings = dict[str, str | int | float | None]
+Bindings = dict[str, str | bytes | int | float | None]
 # The types of the columns follow from the statement.
 Row = tuple[Any, ...]
 

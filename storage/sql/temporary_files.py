@@ -21,7 +21,7 @@ MAX_TEMPORARY_BYTES = 1024 * 1024 * 1024
 
 
 class TemporaryDisk:
-    """The limit of the disk that all current long lists and imports may take together; thread-safe."""
+    """The limit of the disk that all current long lists, imports and uploads may take together; thread-safe."""
 
     def __init__(self, most_bytes: int) -> None:
         self.bytes = 0
@@ -33,8 +33,8 @@ class TemporaryDisk:
         with self._lock:
             if self.bytes + size > self._most_bytes:
                 raise StorageUnavailable(
-                    f"long lists and imports take {self.bytes} bytes of temporary files already, and the limit is "
-                    f"{self._most_bytes}; read lists in pages, by `limit`, and send imports in parts"
+                    f"long lists, imports and files take {self.bytes} bytes on the disk already, and the limit is "
+                    f"{self._most_bytes}; read lists in pages, by `limit`, and send imports and files one by one"
                 )
             self.bytes += size
 

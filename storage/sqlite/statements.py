@@ -3,6 +3,7 @@
 A list has one column: JSON in a BLOB.
 """
 
+from ..sql.statements.files import delete_unreferenced, insert_references, keep_files, lock_files
 from ..sql.statements.message_lists import message_with_id
 from ..sql.statements.recorded_answers import RECORDED
 from ..sql.statements.removals import begin_writing, next_removal, renew_lease, take_removal
@@ -35,6 +36,14 @@ WHERE workspace = :workspace
     BEGIN_WRITING = begin_writing(CLOCK)
 
     RENEW_LEASE = renew_lease(CLOCK)
+
+    LOCK_FILES = lock_files(STEPS)
+
+    KEEP_FILES = keep_files(STEPS)
+
+    INSERT_REFERENCES = insert_references(STEPS)
+
+    DELETE_UNREFERENCED = delete_unreferenced(STEPS)
 
     PING = """
 SELECT message_count

@@ -40,6 +40,7 @@ def compile_document(document: Document, handlers: str) -> None:
         access=Access(nobody),
         version="",
         max_body=1,
+        max_file=1,
         check_responses=True,
         lifespan=nothing,
         renderers=RENDERERS,

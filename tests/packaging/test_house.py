@@ -31,8 +31,8 @@ PROGRAM = [
 ]
 
 # What of the storage is seen from outside.
-HANDLERS_SEE = {"interface", "records", "queries", "profile_records", "directory_records", "errors"}
-CONTRACT_SEES = {("storage", "model", "records"), ("storage", "values", "json_text")}
+HANDLERS_SEE = {"interface", "records", "queries", "profile_records", "directory_records", "files", "errors"}
+CONTRACT_SEES = {("storage", "model", "records"), ("storage", "model", "files"), ("storage", "values", "json_text")}
 
 # Operations, options, headers and commands: what to do about an error is said where it was asked (`app`, `commands`).
 OPERATIONS = re.findall(r"\boperationId: (\w+)", (Path(__file__).parents[2] / "openapi.yaml").read_text())

@@ -5,17 +5,29 @@ import re
 import signal
 import subprocess
 import sys
+from collections.abc import AsyncGenerator
 from pathlib import Path
 
 import pytest
 from msgspec import Raw
 
 from amplifierd.storage import open_storage
-from amplifierd.storage.model.api_keys import NewKey
 from amplifierd.storage.model.directory_records import NewDirectory
+from amplifierd.storage.model.errors import FileInUse
+from amplifierd.storage.model.files import NewFile
 from amplifierd.storage.model.interface import Storage
 from amplifierd.storage.model.profile_records import ModuleConfig, NewProfile, NewSessionConfig
-from amplifierd.storage.model.records import BatchMessage, Failure, Fork, NewMessages, NewSession, Session, SessionPatch
+from amplifierd.storage.model.records import (
+    BatchMessage,
+    Failure,
+    Fork,
+    NewMessage,
+    NewMessages,
+    NewSession,
+    Session,
+    SessionPatch,
+)
+from amplifierd.storage.model.workspaces import NewKey
 from fork_server import run_amplifierd
 
 W = "default"
@@ -43,6 +55,10 @@ def copy_until(source: str, target: str, sessions: int) -> None:
         assert running.wait() == -signal.SIGKILL
 
 
+async def chunks(content: bytes) -> AsyncGenerator[bytes, None]:
+    yield content
+
+
 async def open_and_close(url: str) -> None:
     async with open_storage(url):
         pass
@@ -59,6 +75,10 @@ async def test_keys_and_contexts_are_copied_too(storage: Storage, database: str,
     await storage.create_directory(W, NewDirectory("x", "a/b", Raw(b'{"n":1.0}')))
     await storage.create_directory(W, NewDirectory("x/y"))
     session = await storage.create_session(W, NewSession(amplified_dir="x/y"))
+    content = b"0123456789" * 20_000
+    file = await storage.create_file(W, NewFile(chunks(content), "image/png", "a.png"))
+    part = f'[{{"type":"file","media":"image/png","url":"{file.url}"}}]'
+    await storage.append_message(W, session.id, NewMessage(parts=Raw(part.encode())))
     key = await storage.create_key(NewKey("a", "team", "ci", "read", "00" * 32))
     for _ in range(2):
         copied = await asyncio.to_thread(copy, database, second_postgres)
@@ -71,6 +91,11 @@ async def test_keys_and_contexts_are_copied_too(storage: Storage, database: str,
         assert directory.session_count == 1
         assert await other.session_profile(W, session.id) == await storage.session_profile(W, session.id)
         assert (await other.create_session(W, NewSession(amplified_dir="x"))).profile == "a/b"
+        copied_file = await other.read_file(W, file.id)
+        assert (copied_file.file.media, copied_file.file.name) == ("image/png", "a.png")
+        assert b"".join([block async for block in copied_file.read(0, len(content) - 1)]) == content
+        with pytest.raises(FileInUse):
+            await other.delete_file(W, file.id)
 
 
 @pytest.fixture

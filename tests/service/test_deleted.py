@@ -76,6 +76,54 @@ def test_a_profile_is_gone_with_the_last_that_has_it(client: httpx.Client, daemo
         wait_until_gone(daemon.database, each)
 
 
+def uploaded(client: httpx.Client, word: str) -> str:
+    """The path of a file of several pieces that has a word in each."""
+    answered = client.post("/files", content=f"{word} ".encode() * 100_000)
+    assert answered.status_code == 201
+    url: str = answered.json()["url"]
+    return url
+
+
+def show(client: httpx.Client, url: str) -> str:
+    """Open a session with a message that names a file; its path."""
+    path = say(client)
+    part = {"type": "file", "media": "text/plain", "url": url}
+    assert client.post(f"{path}/messages", json={"parts": [part]}).status_code == 201
+    return path
+
+
+def test_a_deleted_file_is_gone(client: httpx.Client, daemon: Daemon) -> None:
+    word = canary()
+    url = uploaded(client, word)
+    assert places_with(daemon.database, word)
+    assert client.delete(url).status_code == 204
+    wait_until_gone(daemon.database, word)
+
+
+def test_a_file_is_gone_with_its_last_session(client: httpx.Client, daemon: Daemon) -> None:
+    word = canary()
+    url = uploaded(client, word)
+    paths = [show(client, url) for _ in range(2)]
+    fork = client.post(f"{paths[0]}/fork").json()["id"]
+    for path in (*paths, f"/sessions/{fork}"):
+        assert client.head(url).status_code == 200
+        assert client.delete(path).status_code == 204
+    assert client.get(url).status_code == 404
+    wait_until_gone(daemon.database, word)
+
+
+def test_files_are_gone_with_their_workspace(database: str, tmp_path: Path) -> None:
+    word = canary()
+    with Daemon(database) as daemon, daemon.client() as client:
+        show(client, uploaded(client, f"used {word}"))
+        uploaded(client, f"unused {word}")
+        told = done(
+            "workspaces", "delete", "default", "--yes", "--database", database, "--data-path", tmp_path / "none"
+        )
+        assert "2 files" in told
+        wait_until_gone(database, word)
+
+
 def test_what_was_cleaned_up_is_gone(client: httpx.Client, daemon: Daemon) -> None:
     word = canary()
     client.post(f"{say(client, word)}/complete")

@@ -104,7 +104,7 @@ async def test_imports_have_only_so_much_disk(storage: Storage) -> None:
     lines = await exported(storage)
     disk = disk_of(storage)
     disk._most_bytes = 100_000  # noqa: SLF001
-    with pytest.raises(StorageUnavailable, match="send imports in parts"):
+    with pytest.raises(StorageUnavailable, match="send imports and files one by one"):
         await storage.import_sessions("other", export_of(lines), "fail")
     assert disk.bytes == 0
     assert await storage.count_sessions("other") == 0

@@ -1,4 +1,4 @@
-"""`amplifierd copy`: copy all sessions of all workspaces to another database, then compare both."""
+"""`amplifierd copy`: copy all sessions and files of all workspaces to another database, then compare the sessions."""
 
 import hashlib
 import sys
@@ -12,7 +12,7 @@ import msgspec
 from ..storage.model.errors import SessionNotFound
 from ..storage.model.interface import Storage
 from ..storage.model.records import Export, ExportHeader, ExportLine, Message, Session
-from .copy_settings import copy_contexts
+from .copy_settings import copy_contexts, copy_files
 
 # The minimum number of lines in one import; an interrupted copy does not repeat completed imports.
 LINES_AT_ONCE = 1_000
@@ -36,7 +36,7 @@ class Copied:
 
 
 async def copy(source: Storage, target: Storage) -> Copied:
-    """Copy what `target` lacks, keys, profiles and directories first, then compare the sessions. Shows progress.
+    """Copy what `target` lacks, keys, profiles, directories and files first, then compare the sessions. Shows progress.
 
     An interrupted copy continues if it is run again: each session is copied completely or not at all. Nobody may
     write to the sessions meanwhile. Raises `CopyDiffers`.
@@ -48,6 +48,7 @@ async def copy(source: Storage, target: Storage) -> Copied:
         workspaces = await source.list_workspaces()
         for workspace in workspaces:
             await copy_contexts(source, target, workspace)
+            await copy_files(source, target, workspace)
         sessions = sum([await source.count_sessions(workspace) for workspace in workspaces])
         with click.progressbar(length=sessions, label="Sessions copied", file=sys.stderr) as bar:
             found = sum([await _copy(source, target, workspace, bar.update) for workspace in workspaces])

@@ -1,4 +1,4 @@
-"""Copy profiles and directories, which future sessions use, from one database to another."""
+"""Copy profiles, directories and files, which sessions use, from one database to another."""
 
 from collections.abc import AsyncIterator
 from contextlib import suppress
@@ -7,7 +7,8 @@ import msgspec
 from msgspec import UNSET
 
 from ..storage.model.directory_records import AmplifiedDirectory, NewDirectory
-from ..storage.model.errors import DirectoryExists, NoActiveProfile, ProfileExists
+from ..storage.model.errors import DirectoryExists, FileNotFound, NoActiveProfile, ProfileExists
+from ..storage.model.files import File, NewFile
 from ..storage.model.interface import Storage
 from ..storage.model.profile_records import NewProfile, NewSessionConfig, Profile, ProfileSettings, SessionConfig
 from ..storage.model.records import Listing
@@ -15,6 +16,7 @@ from ..storage.model.records import Listing
 _AT_ONCE = 500
 
 _summaries = msgspec.json.Decoder(list[ProfileSettings]).decode
+_files = msgspec.json.Decoder(list[File]).decode
 _directories = msgspec.json.Decoder(list[AmplifiedDirectory]).decode
 
 
@@ -35,6 +37,27 @@ async def copy_contexts(source: Storage, target: Storage, workspace: str) -> Non
         with suppress(DirectoryExists):
             new = NewDirectory(directory.relative_path, profile, directory.metadata, create_marker=False)
             await target.create_directory(workspace, new)
+
+
+async def copy_files(source: Storage, target: Storage, workspace: str) -> None:
+    """Copy the files that `target` lacks, before the messages that name them. Their time is that of the copy."""
+    cursor: str | None = None
+    while True:
+        page = await source.list_files(workspace, limit=_AT_ONCE, cursor=cursor)
+        for file in _files(_array(page)):
+            await _copy_file(source, target, workspace, file)
+        cursor = page.next_cursor
+        if cursor is None:
+            return
+
+
+async def _copy_file(source: Storage, target: Storage, workspace: str, file: File) -> None:
+    try:
+        await target.read_file(workspace, file.id)
+    except FileNotFound:
+        content = await source.read_file(workspace, file.id)
+        name = file.name if isinstance(file.name, str) else None
+        await target.create_file(workspace, NewFile(content.read(0, file.size - 1), file.media, name))
 
 
 async def _names(storage: Storage, workspace: str) -> AsyncIterator[str]:

@@ -7,7 +7,7 @@ from typing import get_args
 import click
 
 from ..storage import open_existing, open_storage
-from ..storage.model.api_keys import Key, Scope
+from ..storage.model.workspaces import Key, Scope
 from ..storage.values.clock import Clock
 from .options import FROM_ENVIRONMENT, database, may_create, sentences, workspace
 

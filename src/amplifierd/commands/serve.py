@@ -137,6 +137,13 @@ def _logs_json(arguments: list[str]) -> bool:
     help="The largest body, in bytes.",
 )
 @click.option(
+    "--max-file",
+    type=click.IntRange(1),
+    default=_DEFAULTS.max_file,
+    show_envvar=True,
+    help="The largest file, in bytes.",
+)
+@click.option(
     "--idempotency-ttl",
     type=Seconds(),
     default=_DEFAULTS.idempotency_ttl,

@@ -9,6 +9,7 @@ from ...model.errors import SessionNotFound, TooFewMessages
 from ...model.part_records import NO_USAGE, Usage, UsageSum
 from ...model.records import Fork, Session, Versions
 from ...sql.ports import Bindings, Row, Transaction, session_key
+from ...sql.statements.files import FORK_REFERENCES
 from ...sql.statements.parts import ANSWER_FORKED_CALLS, FORK_CALLS
 from ...sql.statements.sessions import Statements
 from ...values.json_text import MAX_SAFE_INTEGER
@@ -117,6 +118,7 @@ async def _copy_piece(transaction: Transaction, statements: Statements, copy: Co
     await transaction.row(statements.FORK_MESSAGES, bindings)
     await transaction.row(FORK_CALLS, bindings)
     await transaction.row(ANSWER_FORKED_CALLS, bindings)
+    await transaction.row(FORK_REFERENCES, bindings)
     tokens = copy.tokens + sum(tokens for _, tokens, _, _ in piece)
     return replace(copy, copied=last, tokens=tokens, usage=_with_usage(copy.usage, piece))
 

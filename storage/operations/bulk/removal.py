@@ -1,7 +1,7 @@
-"""Removing the messages of deleted sessions in pieces, so that no other write waits long.
+"""Removing the messages of deleted sessions, and the chunks of files, in pieces, so that no other write waits long.
 
 The table `removal` has each session that does not exist and has messages: it was deleted, or it is being written (see
-staging.py) and becomes visible when it is complete.
+staging.py) and becomes visible when it is complete. For a file it has the id of its chunks.
 """
 
 import asyncio
@@ -10,8 +10,11 @@ from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from typing import Any
 
+import msgspec
+
 from ...model.errors import StorageUnavailable
 from ...sql.ports import Bindings, Row, Transaction, session_key, take_until_size
+from ...sql.statements.files import REMOVE_CHUNKS, REMOVE_REFERENCES
 from ...sql.statements.recorded_answers import FORGET_SESSION_TEXT
 from ...sql.statements.removals import FORGET_RECORDS, MESSAGE_SIZES
 from ...sql.statements.sessions import Statements
@@ -22,12 +25,16 @@ logger = logging.getLogger(__name__)
 # A piece takes as long as another write can wait.
 MESSAGES_AT_ONCE = 1_000
 BYTES_AT_ONCE = 1024 * 1024
+# As many chunks of a file have that size.
+CHUNKS_AT_ONCE = 16
 # As many are removed in the transaction that deletes the session: many sessions may be deleted at once.
 MESSAGES_AT_DELETION = 100
 # The writer of a session renews its lease with each piece.
 LEASE_SECONDS = 15
 # Between two pieces other processes have this time for their writes.
 PAUSE_SECONDS = 0.005
+
+_encode = msgspec.json.Encoder().encode
 
 Piece = Callable[[Transaction, Statements], Coroutine[Any, Any, bool]]
 
@@ -43,20 +50,33 @@ async def next_piece(
     return piece, len(piece) == len(rows) < most
 
 
-async def remove_some(transaction: Transaction, key: Bindings, most: int) -> int:
-    """Remove the next messages of a session in `removal`, at most `most`; after the last one, its row in the table.
+async def remove_some(transaction: Transaction, statements: Statements, key: Bindings, most: int) -> int:
+    """Remove the next messages, or chunks, of what is in `removal`; after the last one, its row in the table.
 
-    Returns how many were removed.
+    At most `most` messages. Returns how many were removed.
     """
     piece, is_last = await next_piece(transaction, key, 0, MAX_SAFE_INTEGER, most)
     if piece:
         await transaction.remove_messages(key, piece[-1][0])
+        await _forget_references(transaction, statements, key, piece[-1][0])
     if is_last:
         records = await transaction.all(FORGET_RECORDS, key | {"most": MESSAGES_AT_ONCE})
         texts = await transaction.all(FORGET_SESSION_TEXT, key)
-        if len(records) < MESSAGES_AT_ONCE and not texts:
+        chunks = await transaction.all(REMOVE_CHUNKS, key | {"most": CHUNKS_AT_ONCE})
+        if len(records) < MESSAGES_AT_ONCE and not texts and len(chunks) < CHUNKS_AT_ONCE:
             await transaction.end_removal(key)
     return len(piece)
+
+
+async def _forget_references(transaction: Transaction, statements: Statements, key: Bindings, last: int) -> None:
+    """Forget which files messages up to a sequence refer to, and delete those to which no other does."""
+    rows = await transaction.all(REMOVE_REFERENCES, key | {"last": last})
+    if not rows:
+        return
+    bindings = key | {"files": _encode(sorted({file_id for (file_id,) in rows})).decode()}
+    # Whoever refers to one of them now is done after this.
+    await transaction.all(statements.LOCK_FILES, bindings)
+    await transaction.row(statements.DELETE_UNREFERENCED, bindings)
 
 
 async def remove_next(transaction: Transaction, statements: Statements) -> bool:
@@ -73,7 +93,7 @@ async def remove_more(transaction: Transaction, statements: Statements, key: Bin
     # From now on its writer cannot continue.
     if await transaction.row(statements.TAKE_REMOVAL, key | {"seconds": LEASE_SECONDS}) is None:
         return False
-    await remove_some(transaction, key, MESSAGES_AT_ONCE)
+    await remove_some(transaction, statements, key, MESSAGES_AT_ONCE)
     return True
 
 

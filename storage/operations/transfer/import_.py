@@ -15,6 +15,7 @@ from ...sql.statements.removals import IS_REMOVED
 from ...values.json_text import raw_text
 from ..bulk import removal, staging
 from ..bulk.removal import remove_some
+from ..files import refer
 from ..messages import usage_of
 from ..profiles import keep
 from ..sessions import casefolded, context_columns
@@ -121,7 +122,7 @@ async def _make_room(work: UnitOfWork, session_id: str, now: Progress, most: int
     seconds: Bindings = {"seconds": removal.LEASE_SECONDS}
     if await work.run(work.statements.TAKE_REMOVAL, work.key(session_id) | seconds) is None:
         return replace(now, waits=True), 0
-    return now, 1 + await remove_some(work.transaction, work.key(session_id), most)
+    return now, 1 + await remove_some(work.transaction, work.statements, work.key(session_id), most)
 
 
 async def _write(
@@ -131,6 +132,7 @@ async def _write(
     messages = upload.messages(min(incoming.left, most), removal.BYTES_AT_ONCE)
     if not incoming.is_skipped:
         await work.transaction.insert_messages(_key(work, incoming), messages)
+        await refer(work, _key(work, incoming), messages, must_exist=False)
     usage = usage_of(messages, incoming.usage)
     incoming = replace(incoming, passed=incoming.passed + len(messages), usage=usage)
     now = replace(now, position=upload.position, incoming=incoming)

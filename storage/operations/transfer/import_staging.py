@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from ...model.directory_path import MAX_BYTES
 from ...model.errors import ImportInvalid
-from ...model.part_records import UsageSum, content_of
+from ...model.part_records import UsageSum, outline_of, url_fault
 from ...model.profile_records import ProfileSettings
 from ...model.records import ExportHeader, ExportLine, Message, Session
 from ...sql.temporary_files import TemporaryDisk, spool_errors
@@ -185,8 +185,16 @@ class ImportStaging:
             self._message_ids.add(message.id)
         self._tokens += message.token_count or 0
         self._usage = usage_of([message], self._usage)
-        if isinstance(message.parts, Raw) and content_of(message.parts) != message.content:
+        if isinstance(message.parts, Raw):
+            self._check_parts(message.content, message.parts)
+
+    def _check_parts(self, content: str, parts: Raw) -> None:
+        said, urls = outline_of(parts)
+        if said != content:
             raise ImportInvalid(self._line, "the content is not what the texts of the parts say")
+        for place, url in urls:
+            if (fault := url_fault(url)) is not None:
+                raise ImportInvalid(self._line, f"the url of part {place + 1} {fault}")
 
     def _end_session(self) -> None:
         if self._session is None:

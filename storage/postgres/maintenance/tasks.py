@@ -2,8 +2,10 @@
 
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
+from ...backend.file_check import check_files
 from ...backend.profile_check import CHECKS
 from ...backend.repair import repair_session
 from ...backend.session_check import check_sessions, directory_finding, read_record, total_findings
@@ -14,6 +16,7 @@ from ...operations.unit_of_work import UnitOfWork, perform
 from ...sql.ports import Bindings, Row
 from ...sql.statements.integrity import CONTENTS, DIRECTORY_TOTALS, PARTS, directory_uses
 from ...values.clock import Clock
+from ..binding import bound
 from ..errors import as_storage_error, in_sentences
 from ..migrations import refuse_other
 from ..pool import PREFETCHED_ROWS, SCHEMA, Connection, ConnectionRows, connect
@@ -23,6 +26,7 @@ from ..statements import PostgresStatements
 from ..transaction import ConnectionTransaction
 from . import check_statements
 
+NOTHING: Bindings = {}
 MESSAGES_AT_ONCE = 500
 BYTES_AT_ONCE = 4 * 1024 * 1024
 
@@ -88,6 +92,8 @@ class PostgresMaintenance(Maintenance):
             async for finding in _check_directories(connection):
                 yield finding
             async for finding in _check_profiles(connection):
+                yield finding
+            async for finding in check_files(partial(_rows, connection)):
                 yield finding
 
     async def repair(self, finding: Finding) -> str | None:
@@ -165,6 +171,7 @@ async def _check_profiles(connection: Connection) -> AsyncIterator[Finding]:
                 yield finding
 
 
-async def _rows(connection: Connection, statement: str) -> AsyncIterator[Row]:
-    async for row in connection.cursor(statement, prefetch=PREFETCHED_ROWS):
+async def _rows(connection: Connection, statement: str, bindings: Bindings = NOTHING) -> AsyncIterator[Row]:
+    text, values = bound(statement, bindings)
+    async for row in connection.cursor(text, *values, prefetch=PREFETCHED_ROWS):
         yield tuple(row)

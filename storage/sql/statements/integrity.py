@@ -30,6 +30,21 @@ WHERE NOT EXISTS (
     WHERE session.workspace = session_detail.workspace
         AND session.id = session_detail.session_id
 )
+UNION
+SELECT workspace, session_id
+FROM file_reference
+WHERE NOT EXISTS (
+    SELECT 1
+    FROM session
+    WHERE session.workspace = file_reference.workspace
+        AND session.id = file_reference.session_id
+)
+    AND NOT EXISTS (
+        SELECT 1
+        FROM removal
+        WHERE removal.workspace = file_reference.workspace
+            AND removal.session_id = file_reference.session_id
+    )
 """
 
 # Readers of the wrong counts see that they have changed.

@@ -108,6 +108,10 @@ class Statements:
     TAKE_REMOVAL: str
     BEGIN_WRITING: str
     RENEW_LEASE: str
+    LOCK_FILES: str
+    KEEP_FILES: str
+    INSERT_REFERENCES: str
+    DELETE_UNREFERENCED: str
 
     INSERT_SESSION = """
 INSERT INTO session (
@@ -340,6 +344,7 @@ SELECT EXISTS (SELECT 1 FROM session WHERE workspace = :workspace)
     OR EXISTS (SELECT 1 FROM profile WHERE workspace = :workspace)
     OR EXISTS (SELECT 1 FROM directory WHERE workspace = :workspace)
     OR EXISTS (SELECT 1 FROM api_key WHERE workspace = :workspace)
+    OR EXISTS (SELECT 1 FROM file WHERE workspace = :workspace)
 """
 
     # With its profile, unless that is unknown or built in.

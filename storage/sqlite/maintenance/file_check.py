@@ -6,6 +6,7 @@ from itertools import chain
 
 import apsw
 
+from ...backend.file_check import check_files, in_turn
 from ...backend.profile_check import CHECKS
 from ...backend.session_check import check_sessions, directory_finding, total_findings
 from ...model.database_errors import DatabaseDamaged
@@ -63,6 +64,8 @@ async def _check_tables(connection: apsw.Connection) -> AsyncGenerator[Finding, 
     async for finding in check_sessions(_rows(connection), words.is_indexed):
         yield finding
     for finding in chain(words.findings(), _check_directories(connection), _check_profiles(connection)):
+        yield finding
+    async for finding in check_files(lambda statement, key: in_turn(connection.execute(statement, key))):
         yield finding
     connection.execute("COMMIT")
 

@@ -8,6 +8,7 @@ from typing import Any, get_type_hints
 import msgspec
 from starlette.types import Receive, Scope, Send
 
+from ...storage.model.files import NewFile
 from ...storage.model.records import Digest, Events, Export
 from ..access.rate_limit import RateLimit
 from ..access.security import Authenticate, Security
@@ -16,11 +17,13 @@ from ..core.executor import INLINE_BYTES, SerialExecutor
 from ..core.request_state import AdmissionLimit, request_state_of
 from ..core.schema import Schemas
 from ..request.body import JSON, MERGE_PATCH, NDJSON, Body, RecordReader
+from ..request.file_body import ANY, FileBody
 from ..request.idempotency import ARGUMENT, IDEMPOTENCY_KEY, Idempotency, InUse
 from ..request.media_decoders import BodyDecoder
 from ..request.ndjson import LineBody
 from ..request.parameters import Arguments, Header, HeaderParameters, compile_parameters
 from ..response.etag import IF_MATCH, IF_NONE_MATCH, VERSIONS, preconditions_of
+from ..response.file_response import IF_RANGE, RANGE
 from ..response.negotiation import Renderer
 from ..response.response import Response
 
@@ -44,6 +47,7 @@ class Compilation:
     capacity: AdmissionLimit
     executor: SerialExecutor
     max_body: int
+    max_file: int
     renderers: Mapping[tuple[str, str], Renderer]
     body_decoders: Mapping[tuple[str, str], BodyDecoder]
     keys_in_use: InUse = field(default_factory=set)
@@ -118,11 +122,11 @@ def _bound(headers: list[Header]) -> dict[str, Header]:
     return {
         ARGUMENT if header.name == IDEMPOTENCY_KEY else header.argument: header
         for header in headers
-        if header.name not in (IF_MATCH, IF_NONE_MATCH)
+        if header.name not in (IF_MATCH, IF_NONE_MATCH, RANGE, IF_RANGE)
     }
 
 
-def _compile_body(compilation: Compilation, operation: Json, handler: Handler) -> Body | None:
+def _compile_body(compilation: Compilation, operation: Json, handler: Handler) -> Body | FileBody | None:
     if "requestBody" not in operation:
         return None
     declared = compilation.document.resolve(operation["requestBody"])
@@ -133,12 +137,14 @@ def _compile_body(compilation: Compilation, operation: Json, handler: Handler) -
         content["schema"] for name, content in declared["content"].items() if name not in body_decoders
     ]
     record: Any = get_type_hints(handler).get("body")
-    taken = {NDJSON} if record is Export else {JSON, MERGE_PATCH}
+    taken = {Export: {NDJSON}, NewFile: {ANY}}.get(record, {JSON, MERGE_PATCH})
     if set(media_types) - taken - set(body_decoders) or any(other != schema for other in others):
         raise ContractError(
             f"Operation {operation_id}: a body that is not of one schema, in {' or '.join(sorted(taken))}, "
             "is not supported."
         )
+    if record is NewFile:
+        return FileBody(compilation.max_file)
     if record is Export:
         validator = compilation.schemas.closed_validator(schema)
         return LineBody(validator, compilation.max_body, compilation.capacity, compilation.executor)

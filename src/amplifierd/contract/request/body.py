@@ -93,7 +93,51 @@ class RecordReader:
         return self._decoder.decode(b"{}")
 
 
-class Body:
+class BodyHeaders:
+    """What the headers of a request say of its body, which has at most `max_bytes`."""
+
+    def __init__(self, media_types: Collection[str], *, required: bool, max_bytes: int) -> None:
+        self._media_types = media_types
+        self._required = required
+        self._max_bytes = max_bytes
+
+    def _check_headers(self, scope: Scope) -> bytes | None:
+        """The content type. Raises a problem: 413 too large, 415 a type or a coding that is not supported."""
+        content_type: bytes | None = None
+        for name, value in scope["headers"]:
+            if name == b"content-type":
+                if content_type is not None:
+                    raise self._not_taken(scope, "The body has two Content-Type headers")
+                content_type = value
+                self._check_content_type(scope, value)
+            elif name == b"content-length":
+                check_size(int(value), self._max_bytes, "The body")
+            elif name == b"content-encoding" and value.lower() != b"identity":
+                raise _encoded(value)
+        if content_type is None and self._required:
+            raise self._not_taken(scope, "The body has no Content-Type")
+        return content_type
+
+    def _check_content_type(self, scope: Scope, value: bytes) -> None:
+        if value == b"application/json" and JSON in self._media_types:
+            return
+        media_type, *parameters = (part.strip() for part in _text(value).lower().split(";"))
+        if media_type not in self._media_types:
+            raise self._not_taken(scope, f"Content-Type {_text(value)!r} is not supported here")
+        for parameter in parameters:
+            name, _, charset = parameter.partition("=")
+            if name.strip() == "charset" and charset.strip().strip('"') not in ("utf-8", "utf8"):
+                raise _not_json(f"charset {charset!r} is not UTF-8, the only one for JSON")
+
+    def _not_taken(self, scope: Scope, what: str) -> Problem:
+        # Either header lists the accepted types (RFC 9110, section 15.5.16, and RFC 5789, section 2.2).
+        taken = ", ".join(self._media_types)
+        headers = {"Accept": taken, "Accept-Patch": taken} if scope["method"] == "PATCH" else {"Accept": taken}
+        detail = f"{what}; send {' or '.join(self._media_types)}."
+        return Problem(415, "unsupported-media-type", detail, headers=headers)
+
+
+class Body(BodyHeaders):
     """The body of an operation, in one of its media types, as a record for its handler.
 
     It is JSON unless its media type has a decoder.
@@ -110,11 +154,9 @@ class Body:
         executor: SerialExecutor,
         body_decoders: Mapping[str, BodyDecoder] = MappingProxyType({}),
     ) -> None:
+        super().__init__(media_types, required=required, max_bytes=max_bytes)
         self._records = records
-        self._media_types = media_types
         self._readings = body_decoders
-        self._required = required
-        self._max_bytes = max_bytes
         self._capacity = capacity
         self._executor = executor
 
@@ -146,33 +188,6 @@ class Body:
         meaning = decoded_body(body, reading)
         return self._records.read(meaning.json, _BODY, meaning.located)
 
-    def _check_headers(self, scope: Scope) -> bytes | None:
-        content_type: bytes | None = None
-        for name, value in scope["headers"]:
-            if name == b"content-type":
-                if content_type is not None:
-                    raise self._not_taken(scope, "The body has two Content-Type headers")
-                content_type = value
-                self._check_content_type(scope, value)
-            elif name == b"content-length":
-                check_size(int(value), self._max_bytes, "The body")
-            elif name == b"content-encoding" and value.lower() != b"identity":
-                raise _encoded(value)
-        if content_type is None and self._required:
-            raise self._not_taken(scope, "The body has no Content-Type")
-        return content_type
-
-    def _check_content_type(self, scope: Scope, value: bytes) -> None:
-        if value == b"application/json" and JSON in self._media_types:
-            return
-        media_type, *parameters = (part.strip() for part in _text(value).lower().split(";"))
-        if media_type not in self._media_types:
-            raise self._not_taken(scope, f"Content-Type {_text(value)!r} is not supported here")
-        for parameter in parameters:
-            name, _, charset = parameter.partition("=")
-            if name.strip() == "charset" and charset.strip().strip('"') not in ("utf-8", "utf8"):
-                raise _not_json(f"charset {charset!r} is not UTF-8, the only one for JSON")
-
     async def _whole(self, scope: Scope, receive: Receive) -> bytes:
         parts: list[bytes] = []
         size = 0
@@ -187,13 +202,6 @@ class Body:
                 self._capacity.hold(request_state_of(scope), len(message["body"]))
             if not message["more_body"]:
                 return parts[0] if len(parts) == 1 else b"".join(parts)
-
-    def _not_taken(self, scope: Scope, what: str) -> Problem:
-        # Either header lists the accepted types (RFC 9110, section 15.5.16, and RFC 5789, section 2.2).
-        taken = ", ".join(self._media_types)
-        headers = {"Accept": taken, "Accept-Patch": taken} if scope["method"] == "PATCH" else {"Accept": taken}
-        detail = f"{what}; send {' or '.join(self._media_types)}."
-        return Problem(415, "unsupported-media-type", detail, headers=headers)
 
 
 def _media_type(content_type: bytes) -> str:

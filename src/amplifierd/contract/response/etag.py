@@ -13,6 +13,7 @@ from ...storage.model.records import OtherVersions, Versions
 from ..core.document import ContractError, Document, Json
 from ..core.problems import Headers, Problem
 from ..core.schema import Schemas
+from ..request.body import JSON
 from ..request.parameters import Header
 
 IF_MATCH = "If-Match"
@@ -61,6 +62,14 @@ class Preconditions:
             headers, members = {_ETAG: f'"{version}"'}, {"version": version}
             raise Problem(PRECONDITION_FAILED, "version-mismatch", detail, headers=headers, members=members)
         return known is not None and (known == _ANY or version in _versions(known, weak=True))
+
+    def is_tag_known(self, tag: str, request: Headers) -> bool:
+        """The same for what never changes, by its strong tag."""
+        expected, known = _read(self._if_match, request), _read(self._if_none_match, request)
+        if expected not in (None, _ANY) and ("", tag[1:-1]) not in _TAG.findall(expected):
+            detail = f"{IF_MATCH} does not name {tag}, which is the only tag that this has."
+            raise Problem(PRECONDITION_FAILED, "precondition-failed", detail, headers={_ETAG: tag})
+        return known is not None and (known == _ANY or any(found == tag[1:-1] for _, found in _TAG.findall(known)))
 
 
 def preconditions_of(
@@ -120,10 +129,16 @@ def _has_etag(document: Document, operation: Json) -> bool:
     return any(_ETAG in response.get("headers", {}) for response in responses)
 
 
+def _has_version(document: Document, operation: Json) -> bool:
+    """Whether an operation returns a record whose version is its `ETag`: the bytes of a file have no other version."""
+    responses = (document.resolve(node) for status, node in operation["responses"].items() if status[0] == "2")
+    return _has_etag(document, operation) and all(JSON in response.get("content", {}) for response in responses)
+
+
 def _is_below_etag(document: Document, path: str) -> bool:
-    """Whether the path, or a parent of it, has a GET with an `ETag`."""
+    """Whether the path, or a parent of it, has a GET of a record with an `ETag`."""
     tagged = (
-        it for it, method, operation in document.operations() if method == "get" and _has_etag(document, operation)
+        it for it, method, operation in document.operations() if method == "get" and _has_version(document, operation)
     )
     return any(path == it or path.startswith(f"{it}/") for it in tagged)
 

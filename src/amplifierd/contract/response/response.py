@@ -12,12 +12,15 @@ import msgspec
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
+from ...storage.model.files import FileContent
 from ...storage.model.records import Events, Export, Listing
 from ..core.document import ContractError, Document, Json
 from ..core.executor import INLINE_BYTES, SerialExecutor
 from ..core.problems import Headers
 from ..request.body import JSON, NDJSON
+from ..request.file_body import ANY
 from .etag import NOT_MODIFIED, Preconditions, check_versioned, etag_of
+from .file_response import OK, PARTIAL_CONTENT, send_file
 from .negotiation import JSON_ARRAY, Renderer, Representation, Representations
 from .record_encoding import encode_long, is_long
 from .sse import EVENT_STREAM, Frames, send_events
@@ -57,7 +60,7 @@ class Response:
         headers = declared.get("headers", {})
         self._location = _Location(document, operation, declared, self._returns) if "Location" in headers else None
         self._has_etag = "ETag" in headers
-        if self._has_etag:
+        if self._has_etag and self._returns is not FileContent:
             check_versioned(operation, self._returns)
         self._preconditions = preconditions
         self._links = "Link" in headers
@@ -79,6 +82,9 @@ class Response:
             await send_events(result, self._frames, scope, receive, send, stall_seconds=STALL_SECONDS)
         elif self._returns is Export:
             await self._send_lines(scope, send, result)
+        elif self._returns is FileContent:
+            assert self._preconditions is not None, "The contract declares those of a file."
+            await send_file(scope, send, _send_block, result, self._preconditions)
         elif result is None:
             await self._start(send, [])
             await send({"type": "http.response.body", "body": b""})
@@ -208,6 +214,9 @@ def _attribute(record: Any, name: str) -> str:
 
 def _success(document: Document, operation: Json) -> tuple[int, Json]:
     found = [status for status in operation["responses"] if status.startswith("2")]
+    if found == [str(OK), str(PARTIAL_CONTENT)]:
+        # Which of them it is depends on the request alone.
+        found.pop()
     if len(found) != 1:
         raise ContractError(f"Operation {operation['operationId']} has {len(found)} success responses; it needs one.")
     declared = document.resolve(operation["responses"][found[0]])
@@ -220,13 +229,15 @@ def _representations(
     """The representations of a list or record with several; None if it has only the expected one."""
     media_types = list(declared.get("content", {}))
     operation_id = operation["operationId"]
-    if (returns is Listing and media_types != [JSON]) or (returns not in (Events, Export) and len(media_types) > 1):
+    if (returns is Listing and media_types != [JSON]) or (
+        returns not in (Events, Export, FileContent) and len(media_types) > 1
+    ):
         forms = {media_type: form for (name, media_type), form in renderers.items() if name == operation_id}
         try:
             return Representations(media_types, forms)
         except KeyError as error:
             raise ContractError(f"Operation {operation_id}: nothing writes its response as {error}.") from None
-    expected = {Events: EVENT_STREAM, Export: NDJSON}.get(returns, JSON)
+    expected = {Events: EVENT_STREAM, Export: NDJSON, FileContent: ANY}.get(returns, JSON)
     if set(media_types) - {expected}:
         raise ContractError(f"Operation {operation_id}: its handler's response is {expected} alone.")
     return None

@@ -71,6 +71,7 @@ def compile_contract(
     access: Access,
     version: str,
     max_body: int,
+    max_file: int,
     check_responses: bool,
     lifespan: Lifespan,
     renderers: Mapping[tuple[str, str], Renderer],
@@ -83,8 +84,8 @@ def compile_contract(
     `provided` are arguments for handlers by name, besides those of the contract and the `workspace` of the
     request's credential; `errors` maps domain errors to responses; `renderers` write an operation's
     response in a media type that is not JSON, `body_decoders` read a body in one; bodies, or their lines, have at most
-    `max_body` bytes. With `check_responses` every response is validated first; `access_log` is called for
-    each request. Raises `ContractError` if the document and the handlers do not match.
+    `max_body` bytes, and files `max_file`. With `check_responses` every response is validated first; `access_log` is
+    called for each request. Raises `ContractError` if the document and the handlers do not match.
     """
     _refuse_double_names(document)
     paths = Paths(document)
@@ -100,6 +101,7 @@ def compile_contract(
         capacity,
         SerialExecutor(),
         max_body,
+        max_file,
         renderers,
         body_decoders,
     )

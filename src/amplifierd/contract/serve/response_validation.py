@@ -18,6 +18,7 @@ from ..core.paths import Paths
 from ..core.problems import Problem, render
 from ..core.schema import Schemas, Validator
 from ..request.body import NDJSON
+from ..request.file_body import ANY
 from ..response.sse import EVENT_STREAM
 from .event_validation import BrokenStream, EventCheck, is_event_stream
 
@@ -47,13 +48,20 @@ class ResponseCheck:
             return
         held: list[Message] = []
         events: EventCheck | None = None
+        is_file = False
 
         async def hold(message: Message) -> None:
-            nonlocal events
+            nonlocal events, is_file
             if message["type"] == "http.response.start" and is_event_stream(message):
                 # The stream may never end, so each event is validated as it passes.
                 events = EventCheck(self._event_faults(operation))
-                await self._begin_events(operation, message, send)
+                await self._begin_stream(operation, message, send)
+            elif message["type"] == "http.response.start" and self._is_file(operation, message["status"]):
+                # Of any length, and of any bytes.
+                is_file = True
+                await self._begin_stream(operation, message, send)
+            elif is_file:
+                await send(message)
             elif events is not None:
                 events.check(message["body"])
                 await send(message)
@@ -88,13 +96,17 @@ class ResponseCheck:
             {"type": "http.response.body", "body": problem_body},
         ]
 
-    async def _begin_events(self, operation: Json, start: Message, send: Send) -> None:
+    async def _begin_stream(self, operation: Json, start: Message, send: Send) -> None:
         headers = {name.decode(): value.decode() for name, value in start["headers"]}
         declared = self._document.resolve(operation["responses"][str(start["status"])])
         if faults := self._header_faults(declared.get("headers", {}), headers):
             raise BrokenStream("; ".join(faults))
-        logger.debug("Checked response: %s %s %s", operation["operationId"], start["status"], EVENT_STREAM)
+        [media_type] = declared["content"]
+        logger.debug("Checked response: %s %s %s", operation["operationId"], start["status"], media_type)
         await send(start)
+
+    def _is_file(self, operation: Json, status: int) -> bool:
+        return ANY in self._document.resolve(operation["responses"].get(str(status), {})).get("content", {})
 
     def _event_faults(self, operation: Json) -> Callable[[Json], list[str]]:
         schema = operation["responses"]["200"]["content"][EVENT_STREAM]["schema"]

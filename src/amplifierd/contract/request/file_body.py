@@ -1,0 +1,52 @@
+"""Bodies of any media type and length, which are files: handed on as they arrive, in constant memory."""
+
+import re
+from collections.abc import AsyncGenerator
+
+from starlette.requests import ClientDisconnect
+from starlette.types import Receive, Scope
+
+from ...storage.model.files import UNKNOWN_MEDIA, NewFile
+from ..core.request_state import request_state_of
+from .body import BodyHeaders, check_size
+
+ANY = "*/*"
+# What arrives in smaller parts is gathered.
+BLOCK_BYTES = 64 * 1024
+
+# RFC 9110, section 8.3.1; what comes after a semicolon is kept as it is.
+_MEDIA = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,127}/[!#$%&'*+.^_`|~0-9A-Za-z-]{1,127}[\t ]*(;[\t -~]*)?")
+
+
+class FileBody(BodyHeaders):
+    """The body of an operation whose handler takes a `NewFile`."""
+
+    def __init__(self, max_bytes: int) -> None:
+        super().__init__([ANY], required=False, max_bytes=max_bytes)
+
+    async def read(self, scope: Scope, receive: Receive) -> tuple[NewFile, bytes]:
+        """The body, which is read as it arrives. Raises a 413 or 415 problem; its chunks raise 413."""
+        content_type = self._check_headers(scope)
+        media = UNKNOWN_MEDIA if content_type is None else content_type.decode("ascii")
+        return NewFile(self._chunks(receive), media, progressed=request_state_of(scope).progressed), b""
+
+    def _check_content_type(self, scope: Scope, value: bytes) -> None:
+        if _MEDIA.fullmatch(value) is None:
+            raise self._not_taken(scope, f"Content-Type {value.decode('latin-1')!r} is not a media type")
+
+    async def _chunks(self, receive: Receive) -> AsyncGenerator[bytes, None]:
+        parts: list[bytes] = []
+        size = waiting = 0
+        more = True
+        while more:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                raise ClientDisconnect
+            more = message["more_body"]
+            parts.append(message["body"])
+            waiting += len(message["body"])
+            size += len(message["body"])
+            check_size(size, self._max_bytes, "The file")
+            if waiting >= BLOCK_BYTES or not more:
+                yield b"".join(parts)
+                parts, waiting = [], 0

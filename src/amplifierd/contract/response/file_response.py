@@ -1,0 +1,129 @@
+"""Files: their bytes, or a range of them (RFC 9110, section 14), as nothing that a page could run.
+
+What a browser would run or show as a page of ours it downloads instead: `nosniff` keeps it from guessing, the sandbox
+from running anything in the file, and scripts and styles do not say what they are.
+"""
+
+import re
+from collections.abc import Awaitable, Callable
+from contextlib import aclosing
+from typing import NamedTuple
+from urllib.parse import quote
+
+from starlette.types import Scope, Send
+
+from ...storage.model.files import UNKNOWN_MEDIA, File, FileContent
+from ..core.problems import Headers, Problem
+from .etag import NOT_MODIFIED, Preconditions
+
+# Sends a block; raises `ClientDisconnect` if the client does not read on.
+Write = Callable[[Send, bytes], Awaitable[None]]
+
+OK = 200
+PARTIAL_CONTENT = 206
+RANGE_NOT_SATISFIABLE = 416
+
+RANGE = "Range"
+IF_RANGE = "If-Range"
+
+# The same for every file: the bytes of an id never change.
+_HEADERS: Headers = [
+    (b"accept-ranges", b"bytes"),
+    (b"cache-control", b"private, max-age=31536000, immutable"),
+    (b"content-security-policy", b"default-src 'none'; sandbox"),
+    (b"x-content-type-options", b"nosniff"),
+]
+# A range of bytes (section 14.1.2). Others, and several at once, may be ignored (section 14.2).
+_RANGE = re.compile(r"bytes=[\t ]*(?:([0-9]{1,18})-([0-9]{1,18})?|-([0-9]{1,18}))[\t ]*", re.IGNORECASE)
+# What a browser may include into a page of ours: https://mimesniff.spec.whatwg.org/#javascript-mime-type, and styles.
+_INCLUDED = re.compile(
+    r"(text|application)/(x-)?(java|ecma|j|live)script.*|text/css.*|application/wasm.*", re.IGNORECASE
+)
+# RFC 8187, section 3.2.1.
+_ATTRIBUTE = "!#$&+-.^_`|~"
+_NOT_QUOTED = re.compile(r'[^ -~]|["\\%/]')
+
+
+class Range(NamedTuple):
+    """The first byte and the last."""
+
+    first: int
+    last: int
+
+
+async def send_file(scope: Scope, send: Send, write: Write, content: FileContent, preconditions: Preconditions) -> None:
+    """Send a file, or the range of it that the request asks for.
+
+    Raises a problem: 412 if it is not the file that `If-Match` names, 416 for a range that it does not have.
+    """
+    file = content.file
+    tag = f'"{file.id}"'
+    if preconditions.is_tag_known(tag, scope["headers"]):
+        headers = [(b"etag", tag.encode()), *_HEADERS[1:2]]
+        await send({"type": "http.response.start", "status": NOT_MODIFIED, "headers": headers})
+        await send({"type": "http.response.body", "body": b""})
+        return
+    part = _range_of(scope, file, tag)
+    first, last = part or Range(0, file.size - 1)
+    headers = [
+        (b"content-type", _served_media(file.media).encode()),
+        (b"content-length", b"%d" % (last + 1 - first)),
+        (b"content-disposition", _disposition(file).encode()),
+        (b"etag", tag.encode()),
+        *_HEADERS,
+    ]
+    status = OK if part is None else PARTIAL_CONTENT
+    if part is not None:
+        headers.append((b"content-range", f"bytes {first}-{last}/{file.size}".encode()))
+    start = {"type": "http.response.start", "status": status, "headers": headers}
+    if scope["method"] == "HEAD" or not file.size:
+        await send(start)
+    else:
+        async with aclosing(content.read(first, last)) as blocks:
+            # Before the status is sent, which may still be that of a problem.
+            block: bytes | None = await anext(blocks)
+            await send(start)
+            while block is not None:
+                await write(send, block)
+                block = await anext(blocks, None)
+    await send({"type": "http.response.body", "body": b""})
+
+
+def _range_of(scope: Scope, file: File, tag: str) -> Range | None:
+    """The range that a request asks for, None for all of the file. Raises a 416 problem."""
+    asked = _values(scope, RANGE)
+    # For any other method it has no meaning (section 14.2).
+    if scope["method"] != "GET" or len(asked) != 1 or _values(scope, IF_RANGE) not in ([], [tag]):
+        return None
+    found = _RANGE.fullmatch(asked[0])
+    if found is None:
+        return None
+    begin, end, suffix = found.groups()
+    first = max(0, file.size - int(suffix)) if begin is None else int(begin)
+    last = min(int(end), file.size - 1) if end else file.size - 1
+    if end and int(end) < first:
+        return None
+    if first > last:
+        detail = f"The file has {file.size} bytes, and none of the range {asked[0]}."
+        headers = {"Content-Range": f"bytes */{file.size}"}
+        raise Problem(RANGE_NOT_SATISFIABLE, "range-not-satisfiable", detail, headers=headers)
+    return Range(first, last)
+
+
+def _values(scope: Scope, name: str) -> list[str]:
+    field = name.lower().encode()
+    return [value.decode("latin-1").strip() for header, value in scope["headers"] if header == field]
+
+
+def _served_media(media: str) -> str:
+    return UNKNOWN_MEDIA if _INCLUDED.fullmatch(media) else media
+
+
+def _disposition(file: File) -> str:
+    """The header by which a file is saved under its name (RFC 6266), in ASCII and as it is (RFC 8187)."""
+    if not isinstance(file.name, str):
+        return "attachment"
+    plain = _NOT_QUOTED.sub("_", file.name)
+    if plain == file.name:
+        return f'attachment; filename="{plain}"'
+    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(file.name, safe=_ATTRIBUTE)}"

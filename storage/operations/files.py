@@ -1,0 +1,168 @@
+"""What is written of files: their bytes in chunks, and which messages refer to them.
+
+A file is written in pieces, under an id of its own, as a session is (see bulk/staging.py). It is there once all of it
+is, and its chunks are removed in pieces after it (see bulk/removal.py).
+"""
+
+from collections.abc import Iterable, Sequence
+
+import msgspec
+from msgspec import UNSET, Raw
+
+from ..model.errors import FileInUse, FileNotFound, FilesUnknown
+from ..model.files import File
+from ..model.part_records import file_ids_of
+from ..model.records import Message
+from ..sql.ports import Bindings, Row, Transaction
+from ..sql.statements import files as statements
+from ..sql.statements.sessions import Statements
+from ..values.clock import DAY_SECONDS, after
+from .bulk import staging
+from .unit_of_work import UnitOfWork
+
+# A file to which no message refers is kept for so long.
+HELD_SECONDS = DAY_SECONDS
+CHUNK_BYTES = 64 * 1024
+FILES_AT_ONCE = 100
+# So many messages are named that refer to a file which is to be deleted.
+MAX_NAMED = 10
+
+_encode = msgspec.json.Encoder().encode
+
+
+class Upload(msgspec.Struct, frozen=True):
+    """A file that is being written: all that is known of it, and the id of its chunks, which is also their writer."""
+
+    id: str
+    content_id: str
+    media: str
+    name: str | None
+    size: int
+
+    def key(self, workspace: str) -> Bindings:
+        """The key of its chunks."""
+        return {"workspace": workspace, "id": self.content_id}
+
+
+async def begin(work: UnitOfWork, upload: Upload, chunks: Sequence[bytes]) -> File | None:
+    """Write the first chunks of a file; the file if these are all, or if it is there already."""
+    found = await _hold(work, upload.id)
+    if found is not None:
+        return found
+    await _insert_chunks(work.transaction, upload.key(work.workspace), 0, chunks)
+    if upload.size <= sum(map(len, chunks)):
+        return await _insert(work, upload)
+    await staging.begin(work.transaction, work.statements, upload.key(work.workspace), upload.content_id)
+    return None
+
+
+async def go_on(
+    transaction: Transaction,
+    of_database: Statements,
+    upload: Upload,
+    workspace: str,
+    place: int,
+    chunks: Sequence[bytes],
+) -> None:
+    """Write the next chunks."""
+    await staging.renew(transaction, of_database, upload.key(workspace), upload.content_id)
+    await _insert_chunks(transaction, upload.key(workspace), place, chunks)
+
+
+async def finish(work: UnitOfWork, upload: Upload) -> File:
+    """The file, all of which is written; if it came from elsewhere meanwhile, what was written is removed."""
+    found = await _hold(work, upload.id)
+    if found is not None:
+        await staging.give_up(work.transaction, upload.key(work.workspace), upload.content_id)
+        return found
+    await staging.finish(work.transaction, upload.key(work.workspace), upload.content_id)
+    return await _insert(work, upload)
+
+
+async def delete(work: UnitOfWork, file_id: str) -> None:
+    """Delete a file to which no message refers. Raises `FileNotFound`, `FileInUse`."""
+    key: Bindings = {"workspace": work.workspace, "file_id": file_id}
+    if await work.run(statements.FILE, key) is None:
+        raise FileNotFound(file_id)
+    references = await work.transaction.all(statements.REFERENCES, key | {"most": MAX_NAMED + 1})
+    if references:
+        raise FileInUse(file_id, references[:MAX_NAMED], has_more=len(references) > MAX_NAMED)
+    await work.run(statements.DELETE_FILE, key)
+
+
+async def expire(work: UnitOfWork) -> None:
+    """Delete some of the files that no message has named in time."""
+    bindings: Bindings = {"workspace": work.workspace, "now": work.now, "most": FILES_AT_ONCE}
+    await work.run(statements.KEEP_EXPIRED, bindings)
+    await work.run(statements.DELETE_EXPIRED, bindings)
+
+
+async def delete_some(work: UnitOfWork, moment: str) -> bool:
+    """Delete some of the files that were created until a moment, and that no message names; False if none is left."""
+    bindings: Bindings = {"workspace": work.workspace, "now": moment, "most": FILES_AT_ONCE}
+    return bool(await work.transaction.all(statements.DELETE_FILES, bindings))
+
+
+async def refer(work: UnitOfWork, key: Bindings, messages: Iterable[Message], *, must_exist: bool) -> None:
+    """Keep which files the messages of a session refer to. Raises `FilesUnknown` if one `must_exist` and does not."""
+    found = [
+        (message.sequence, file_id)
+        for message in messages
+        if isinstance(message.parts, Raw)
+        for file_id in file_ids_of(message.parts)
+    ]
+    if not found:
+        return
+    ids = sorted({file_id for _, file_id in found})
+    bindings = key | {
+        "files": _encode(ids).decode(),
+        "references": _encode([f"{file_id}{sequence}" for sequence, file_id in found]).decode(),
+    }
+    # From here on none of them is deleted before this transaction ends.
+    there = {file_id for (file_id,) in await work.transaction.all(work.statements.LOCK_FILES, bindings)}
+    if must_exist and len(there) < len(ids):
+        raise FilesUnknown(frozenset(ids) - there)
+    await work.run(work.statements.KEEP_FILES, bindings)
+    await work.run(work.statements.INSERT_REFERENCES, bindings)
+
+
+def file_of(row: Row) -> File:
+    """The file of a row of `FILE`, without the id of its chunks."""
+    file_id, media, size, created_at, name, expires_at = row
+    return File(
+        file_id,
+        f"/files/{file_id}",
+        media,
+        size,
+        created_at,
+        UNSET if name is None else name,
+        UNSET if expires_at is None else expires_at,
+    )
+
+
+async def _hold(work: UnitOfWork, file_id: str) -> File | None:
+    """The file, kept for another day; None if it is not there."""
+    held: Bindings = {"workspace": work.workspace, "file_id": file_id, "expires_at": after(work.now, HELD_SECONDS)}
+    row = await work.run(statements.HOLD_FILE, held)
+    return None if row is None else file_of(row)
+
+
+async def _insert(work: UnitOfWork, upload: Upload) -> File:
+    expires_at = after(work.now, HELD_SECONDS)
+    bindings: Bindings = {
+        "workspace": work.workspace,
+        "file_id": upload.id,
+        "content_id": upload.content_id,
+        "media": upload.media,
+        "name": upload.name,
+        "size": upload.size,
+        "now": work.now,
+        "expires_at": expires_at,
+    }
+    await work.run(statements.INSERT_FILE, bindings)
+    return file_of((upload.id, upload.media, upload.size, work.now, upload.name, expires_at))
+
+
+async def _insert_chunks(transaction: Transaction, key: Bindings, place: int, chunks: Sequence[bytes]) -> None:
+    for number, chunk in enumerate(chunks, place):
+        await transaction.row(statements.INSERT_CHUNK, key | {"place": number, "bytes": chunk})

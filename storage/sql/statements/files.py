@@ -1,0 +1,217 @@
+"""The statements on files, their chunks and the messages that refer to them."""
+
+from ..dialect import Dialect
+
+FILE = """
+SELECT id, media, size, created_at, name, expires_at, content_id
+FROM file
+WHERE workspace = :workspace
+    AND id = :file_id
+"""
+
+INSERT_FILE = """
+INSERT INTO file (workspace, id, content_id, media, name, size, created_at, expires_at)
+VALUES (:workspace, :file_id, :content_id, :media, :name, :size, :now, :expires_at)
+"""
+
+HOLD_FILE = """
+UPDATE file
+SET expires_at = :expires_at
+WHERE workspace = :workspace
+    AND id = :file_id
+RETURNING id, media, size, created_at, name, expires_at
+"""
+
+DELETE_FILE = """
+DELETE FROM file
+WHERE workspace = :workspace
+    AND id = :file_id
+"""
+
+INSERT_CHUNK = """
+INSERT INTO file_chunk (workspace, content_id, place, bytes)
+VALUES (:workspace, :id, :place, :bytes)
+"""
+
+CHUNKS = """
+SELECT bytes
+FROM file_chunk
+WHERE workspace = :workspace
+    AND content_id = :content_id
+    AND place BETWEEN :first AND :last
+ORDER BY place
+"""
+
+# As many as there are, :most at most.
+REMOVE_CHUNKS = """
+DELETE FROM file_chunk
+WHERE (workspace, content_id, place) IN (
+    SELECT workspace, content_id, place
+    FROM file_chunk
+    WHERE workspace = :workspace
+        AND content_id = :id
+    ORDER BY place
+    LIMIT :most
+)
+RETURNING place
+"""
+
+# The messages that refer to a file, of sessions that are there.
+REFERENCES = """
+SELECT session_id, sequence
+FROM file_reference
+WHERE workspace = :workspace
+    AND file_id = :file_id
+    AND EXISTS (
+        SELECT 1
+        FROM session
+        WHERE session.workspace = file_reference.workspace
+            AND session.id = file_reference.session_id
+    )
+ORDER BY session_id, sequence
+LIMIT :most
+"""
+
+FORK_REFERENCES = """
+INSERT INTO file_reference (workspace, session_id, sequence, file_id)
+SELECT workspace, CAST(:fork_id AS TEXT), sequence, file_id
+FROM file_reference
+WHERE workspace = :workspace
+    AND session_id = :id
+    AND sequence > :after
+    AND sequence <= :last
+"""
+
+# Up to a sequence.
+REMOVE_REFERENCES = """
+DELETE FROM file_reference
+WHERE workspace = :workspace
+    AND session_id = :id
+    AND sequence <= :last
+RETURNING file_id
+"""
+
+EXPIRED_FILE = """
+SELECT workspace
+FROM file
+WHERE expires_at < :now
+ORDER BY expires_at
+LIMIT 1
+"""
+
+_EXPIRED = """(
+    SELECT id
+    FROM file
+    WHERE workspace = :workspace
+        AND expires_at < :now
+    ORDER BY expires_at
+    LIMIT :most
+)"""
+
+# An import may have brought a message that refers to a file before the file came.
+KEEP_EXPIRED = f"""
+UPDATE file
+SET expires_at = NULL
+WHERE workspace = :workspace
+    AND id IN {_EXPIRED}
+    AND EXISTS (
+        SELECT 1
+        FROM file_reference
+        WHERE file_reference.workspace = file.workspace
+            AND file_reference.file_id = file.id
+    )
+"""  # noqa: S608  # of the text above
+
+DELETE_EXPIRED = f"""
+DELETE FROM file
+WHERE workspace = :workspace
+    AND id IN {_EXPIRED}
+"""  # noqa: S608  # of the text above
+
+# Some of the files to which no message refers.
+DELETE_FILES = """
+DELETE FROM file
+WHERE workspace = :workspace
+    AND id IN (
+        SELECT id
+        FROM file
+        WHERE workspace = :workspace
+            AND created_at <= :now
+            AND NOT EXISTS (
+                SELECT 1
+                FROM file_reference
+                WHERE file_reference.workspace = file.workspace
+                    AND file_reference.file_id = file.id
+            )
+        ORDER BY created_at
+        LIMIT :most
+    )
+RETURNING id
+"""
+
+
+def keep_files(steps: str) -> str:
+    """The statement that keeps the files whose ids are in :files, a JSON array, as long as messages refer to them."""
+    return f"""
+UPDATE file
+SET expires_at = NULL
+WHERE workspace = :workspace
+    AND expires_at IS NOT NULL
+    AND id IN (SELECT step.value FROM {steps.format(":files")})
+"""  # noqa: S608  # of the texts above
+
+
+def insert_references(steps: str) -> str:
+    """The statement that keeps who refers to what: :references is a JSON array of file ids, each with a sequence."""
+    return f"""
+INSERT INTO file_reference (workspace, session_id, sequence, file_id)
+SELECT :workspace, :id, CAST(substr(step.value, 65) AS BIGINT), substr(step.value, 1, 64)
+FROM {steps.format(":references")}
+"""  # noqa: S608  # of the texts above
+
+
+def delete_unreferenced(steps: str) -> str:
+    """The statement that deletes those of the :files to which no message refers any more, unless they are held."""
+    return f"""
+DELETE FROM file
+WHERE workspace = :workspace
+    AND expires_at IS NULL
+    AND id IN (SELECT step.value FROM {steps.format(":files")})
+    AND NOT EXISTS (
+        SELECT 1
+        FROM file_reference
+        WHERE file_reference.workspace = file.workspace
+            AND file_reference.file_id = file.id
+    )
+"""  # noqa: S608  # of the texts above
+
+
+def lock_files(steps: str) -> str:
+    """The statement that finds which of the :files are there."""
+    return f"""
+SELECT id
+FROM file
+WHERE workspace = :workspace
+    AND id IN (SELECT step.value FROM {steps.format(":files")})
+ORDER BY id
+"""  # noqa: S608  # of the texts above
+
+
+def file_list(dialect: Dialect) -> str:
+    """The statement that lists files, the newest first, after the one of :file_id that was created at :at."""
+    record = f"""'{{"id":"' || id
+        || '","url":"/files/' || id
+        || '","media":' || {dialect.quoted.format("media")}
+        || ',"size":' || size
+        || ',"createdAt":"' || created_at || '"'
+        || CASE WHEN name IS NULL THEN '' ELSE ',"name":' || {dialect.quoted.format("name")} END
+        || COALESCE(',"expiresAt":"' || expires_at || '"', '')
+        || '}}'"""
+    return f"""
+SELECT {dialect.as_bytes.format(record)}
+FROM file
+WHERE workspace = :workspace
+    AND (created_at, id) < (:at, :file_id)
+ORDER BY created_at DESC, id DESC
+LIMIT :limit
+"""  # noqa: S608  # of the texts above

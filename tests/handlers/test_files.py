@@ -1,0 +1,243 @@
+"""Files over HTTP: uploaded, named by messages, downloaded whole and in ranges, and never run by a browser."""
+
+import hashlib
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from daemon import Daemon
+
+PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 1_000
+ID = hashlib.sha256(PNG).hexdigest()
+CSP = "default-src 'none'; sandbox"
+
+
+def upload(client: httpx.Client, content: Any = PNG, media: str = "image/png", **query: str) -> dict[str, Any]:
+    answered = client.post("/files", content=content, headers={"Content-Type": media}, params=query)
+    assert answered.status_code == 201, answered.text
+    file: dict[str, Any] = answered.json()
+    return file
+
+
+def refer(client: httpx.Client, *urls: str) -> httpx.Response:
+    session_id = client.post("/sessions", json={}).json()["id"]
+    parts = [{"type": "file", "media": "image/png", "url": url} for url in urls]
+    return client.post(f"/sessions/{session_id}/messages", json={"parts": parts})
+
+
+def test_file_is_downloaded_as_it_was_uploaded(client: httpx.Client) -> None:
+    answered = client.post("/files", content=PNG, headers={"Content-Type": "image/png"}, params={"name": "a.png"})
+    file = answered.json()
+    assert (file["id"], file["url"], file["size"]) == (ID, f"/files/{ID}", len(PNG))
+    assert (file["media"], file["name"]) == ("image/png", "a.png")
+    assert answered.headers["Location"] == f"/api/v1/files/{ID}"
+    got = client.get(file["url"])
+    assert got.content == PNG
+    expected = {
+        "Content-Type": "image/png",
+        "Content-Length": str(len(PNG)),
+        "Content-Disposition": 'attachment; filename="a.png"',
+        "Content-Security-Policy": CSP,
+        "X-Content-Type-Options": "nosniff",
+        "Cache-Control": "private, max-age=31536000, immutable",
+        "Accept-Ranges": "bytes",
+        "ETag": f'"{ID}"',
+    }
+    assert {name: got.headers[name] for name in expected} == expected
+    head = client.head(file["url"], headers={"Range": "bytes=0-1"})
+    assert (head.status_code, head.content) == (200, b"")
+    assert {name: head.headers[name] for name in expected} == expected
+
+
+def test_upload_is_streamed(client: httpx.Client) -> None:
+    def parts() -> Iterator[bytes]:
+        for number in range(40):
+            yield bytes([number]) * 50_000
+
+    file = upload(client, parts(), "video/mp4; codecs=avc1")
+    assert file["size"] == 2_000_000
+    got = client.get(file["url"])
+    assert got.content == b"".join(parts())
+    assert got.headers["Content-Type"] == "video/mp4; codecs=avc1"
+
+
+def test_file_may_be_empty(client: httpx.Client) -> None:
+    file = client.post("/files").json()
+    assert (file["size"], file["media"]) == (0, "application/octet-stream")
+    got = client.get(file["url"])
+    assert (got.status_code, got.content) == (200, b"")
+    assert client.get(file["url"], headers={"Range": "bytes=0-"}).status_code == 416
+    assert client.get(file["url"], headers={"Range": "bytes=-1"}).status_code == 416
+
+
+def test_media_type_in_the_query_goes_first(client: httpx.Client) -> None:
+    headers, query = {"Content-Type": "application/octet-stream"}, {"media": "image/webp"}
+    file = client.post("/files", content=b"of the query", headers=headers, params=query).json()
+    assert file["media"] == "image/webp"
+
+
+@pytest.mark.parametrize("media", ["png", "a/b/c", "text/plain\u00e9", "/", "image/"])
+def test_invalid_media_type_is_refused(client: httpx.Client, media: str) -> None:
+    answered = client.post("/files", content=b"x", headers=[(b"Content-Type", media.encode("latin-1"))])
+    assert answered.status_code == 415
+    assert answered.json()["detail"].endswith("is not a media type; send */*.")
+
+
+def test_coded_body_is_refused(client: httpx.Client) -> None:
+    assert client.post("/files", content=b"x", headers={"Content-Encoding": "gzip"}).status_code == 415
+
+
+@pytest.mark.parametrize(
+    ("asked", "first", "last"),
+    [
+        ("bytes=0-0", 0, 0),
+        ("bytes=10-", 10, len(PNG) - 1),
+        ("bytes=-10", len(PNG) - 10, len(PNG) - 1),
+        ("bytes=0-99999999999", 0, len(PNG) - 1),
+        ("bytes=-99999999999", 0, len(PNG) - 1),
+        ("bytes=65530-65545", 65_530, 65_545),
+        ("BYTES= 1-2", 1, 2),
+    ],
+)
+def test_range_is_returned(client: httpx.Client, asked: str, first: int, last: int) -> None:
+    url = upload(client)["url"]
+    got = client.get(url, headers={"Range": asked})
+    assert (got.status_code, got.content) == (206, PNG[first : last + 1])
+    assert got.headers["Content-Range"] == f"bytes {first}-{last}/{len(PNG)}"
+    assert got.headers["Content-Length"] == str(last + 1 - first)
+    assert got.headers["Content-Security-Policy"] == CSP
+
+
+@pytest.mark.parametrize(
+    "asked", ["", "bytes", "bytes=", "bytes=-", "bytes=2-1", "items=0-1", "bytes=0-1,3-4", "bytes=a-b"]
+)
+def test_other_range_is_ignored(client: httpx.Client, asked: str) -> None:
+    got = client.get(upload(client)["url"], headers={"Range": asked})
+    assert (got.status_code, got.content) == (200, PNG)
+
+
+@pytest.mark.parametrize("asked", [f"bytes={len(PNG)}-", "bytes=99999999-", "bytes=-0"])
+def test_range_past_the_end_is_refused(client: httpx.Client, asked: str) -> None:
+    got = client.get(upload(client)["url"], headers={"Range": asked})
+    assert got.status_code == 416
+    assert got.headers["Content-Range"] == f"bytes */{len(PNG)}"
+    assert got.json()["type"] == "urn:amplifierd:problem:range-not-satisfiable"
+
+
+def test_range_of_another_file_is_all_of_this(client: httpx.Client) -> None:
+    url = upload(client)["url"]
+    for tag, status in ((f'"{ID}"', 206), (f'W/"{ID}"', 200), ('"other"', 200), ("Sat, 28 Nov 2026 18:00:00 GMT", 200)):
+        assert client.get(url, headers={"Range": "bytes=0-1", "If-Range": tag}).status_code == status
+
+
+def test_preconditions_of_a_file(client: httpx.Client) -> None:
+    url = upload(client)["url"]
+    for tags, status in (("*", 304), (f'"x", W/"{ID}"', 304), ('"x"', 200)):
+        answered = client.get(url, headers={"If-None-Match": tags})
+        assert answered.status_code == status
+        assert answered.headers["ETag"] == f'"{ID}"'
+    for tags, status in (("*", 200), (f'"x", "{ID}"', 200), (f'W/"{ID}"', 412), ('"x"', 412)):
+        assert client.get(url, headers={"If-Match": tags}).status_code == status
+    assert client.get(url, headers={"If-Match": "x"}).status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("name", "disposition"),
+    [
+        ("a b.png", 'attachment; filename="a b.png"'),
+        ("ä€.png", "attachment; filename=\"__.png\"; filename*=UTF-8''%C3%A4%E2%82%AC.png"),
+        ('"; x="\\', "attachment; filename=\"_; x=__\"; filename*=UTF-8''%22%3B%20x%3D%22%5C"),
+        ("../a%2F", "attachment; filename=\".._a_2F\"; filename*=UTF-8''..%2Fa%252F"),
+    ],
+)
+def test_name_of_a_file(client: httpx.Client, name: str, disposition: str) -> None:
+    url = upload(client, name.encode(), name=name)["url"]
+    assert client.get(url).headers["Content-Disposition"] == disposition
+
+
+@pytest.mark.parametrize("name", ["a\r\nSet-Cookie: x", "\x00", ""])
+def test_invalid_name_is_refused(client: httpx.Client, name: str) -> None:
+    assert client.post("/files", content=b"x", params={"name": name}).status_code == 400
+
+
+@pytest.mark.parametrize(
+    "media",
+    ["text/javascript", "Application/ECMAScript; charset=utf-8", "text/css", "application/wasm", "text/jscript"],
+)
+def test_page_cannot_include_a_file(client: httpx.Client, media: str) -> None:
+    file = upload(client, media.encode(), media)
+    assert file["media"] == media
+    assert client.get(file["url"]).headers["Content-Type"] == "application/octet-stream"
+
+
+@pytest.mark.parametrize("media", ["text/html", "image/svg+xml", "application/xhtml+xml"])
+def test_page_that_is_a_file_runs_nothing(client: httpx.Client, media: str) -> None:
+    got = client.get(upload(client, f"<script>alert(1)</script>{media}".encode(), media)["url"])
+    assert got.headers["Content-Security-Policy"] == CSP
+    assert got.headers["Content-Disposition"].startswith("attachment")
+    assert got.headers["X-Content-Type-Options"] == "nosniff"
+
+
+def test_files_are_listed_in_pages(client: httpx.Client) -> None:
+    made = [upload(client, f"page {number}".encode())["id"] for number in range(3)]
+    first = client.get("/files", params={"limit": 2})
+    assert [file["id"] for file in first.json()] == made[:0:-1]
+    second = client.get(first.links["next"]["url"].removeprefix("/api/v1"))
+    assert second.json()[0]["id"] == made[0]
+    assert {file["id"] for file in client.get("/files").json()} >= {*made}
+
+
+def test_message_keeps_its_file(client: httpx.Client) -> None:
+    file = upload(client, b"kept by a message")
+    assert file["expiresAt"] > file["createdAt"]
+    message = refer(client, file["url"])
+    assert message.status_code == 201
+    refused = client.delete(file["url"])
+    assert refused.status_code == 409
+    assert "message 1 of session" in refused.json()["detail"]
+    assert "deleteSession" in refused.json()["detail"]
+
+
+def test_message_with_an_unknown_file_is_refused(client: httpx.Client) -> None:
+    known, unknown = upload(client)["url"], f"/files/{'0' * 64}"
+    answered = refer(client, known, unknown)
+    assert answered.status_code == 422
+    assert answered.json()["errors"] == [
+        {"pointer": "/parts/1/url", "detail": f"names file {'0' * 64}, which is not there"}
+    ]
+    assert "Upload it first (createFile)" in answered.json()["detail"]
+
+
+def test_long_data_url_is_refused(client: httpx.Client) -> None:
+    assert refer(client, "data:image/png;base64,".ljust(65_536, "A")).status_code == 201
+    answered = refer(client, "data:image/png;base64,".ljust(65_537, "A"))
+    assert answered.status_code == 422
+    assert answered.json()["errors"][0]["pointer"] == "/parts/0/url"
+    assert "Upload the file (createFile), and put its url in the part." in answered.json()["detail"]
+
+
+def test_other_relative_url_is_refused(client: httpx.Client) -> None:
+    answered = refer(client, "/api/v1/sessions")
+    assert answered.json()["errors"] == [
+        {"pointer": "/parts/0/url", "detail": "must be absolute, or the url of a file"}
+    ]
+
+
+def test_deleted_file_is_gone(client: httpx.Client) -> None:
+    url = upload(client, b"gone soon")["url"]
+    assert client.delete(url).status_code == 204
+    for answered in (client.get(url), client.delete(url)):
+        assert answered.status_code == 404
+        assert answered.json()["type"] == "urn:amplifierd:problem:file-not-found"
+    assert client.get("/files/x").status_code == 404
+
+
+def test_largest_file(tmp_path: Any) -> None:
+    with Daemon(f"sqlite:///{tmp_path / 'a.db'}", "--max-file", "1000") as daemon, daemon.client() as client:
+        assert client.post("/files", content=b"x" * 1_000).status_code == 201
+        for content in (b"x" * 1_001, iter([b"x" * 1_001])):
+            refused = client.post("/files", content=content)
+            assert refused.status_code == 413
+            assert "is larger than 1000 bytes, which is the limit" in refused.json()["detail"]

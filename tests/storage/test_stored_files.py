@@ -1,0 +1,453 @@
+"""Files: the same bytes once, in constant memory, as long as a message refers to them."""
+
+import asyncio
+import hashlib
+import json
+from collections.abc import AsyncGenerator
+from datetime import datetime
+
+import pytest
+from msgspec import UNSET, Raw
+from msgspec.structs import replace
+
+from amplifierd.storage import open_maintenance, open_storage
+from amplifierd.storage.backend import files as backend_files
+from amplifierd.storage.backend.storage import TransactionalStorage
+from amplifierd.storage.model.errors import (
+    DataUrlTooLong,
+    FileInUse,
+    FileNotFound,
+    FileUnknown,
+    ImportInvalid,
+    MessageInvalid,
+    StorageUnavailable,
+)
+from amplifierd.storage.model.files import UNKNOWN_MEDIA, File, NewFile
+from amplifierd.storage.model.interface import Storage
+from amplifierd.storage.model.records import BatchMessage, CleanUp, Fork, NewMessage, NewMessages, NewSession
+from amplifierd.storage.operations import expiry, files
+from amplifierd.storage.operations.bulk import removal
+from corrupt import vandalise
+from exports import export_of, exported
+from reading import records
+
+W = "default"
+SECONDS = 60
+# More than a chunk, a block of a read, and a piece of a write.
+LONG = bytes(range(256)) * 4_096 + b"and the end" * 30_000
+
+
+async def pieces(content: bytes, size: int = 100_000) -> AsyncGenerator[bytes, None]:
+    """Bytes as they may come."""
+    for start in range(0, len(content), size):
+        yield content[start : start + size]
+
+
+async def create(storage: Storage, content: bytes, workspace: str = W) -> File:
+    """Keep bytes as a file."""
+    return await storage.create_file(workspace, NewFile(pieces(content)))
+
+
+async def content_of(storage: Storage, file_id: str, first: int = 0, last: int | None = None) -> bytes:
+    """The bytes of a file, from a first to a last."""
+    found = await storage.read_file(W, file_id)
+    end = found.file.size - 1 if last is None else last
+    return b"".join([block async for block in found.read(first, end)])
+
+
+def naming(*found: File, **fields: object) -> Raw:
+    """Parts that refer to files."""
+    parts = [{"type": "file", "media": "image/png", "url": file.url} for file in found]
+    return Raw(json.dumps([{"type": "text", "text": "See", **fields}, *parts]).encode())
+
+
+async def session_with(storage: Storage, *found: File, workspace: str = W) -> str:
+    """A session whose message refers to files."""
+    session = await storage.create_session(workspace, NewSession())
+    await storage.append_message(workspace, session.id, NewMessage(parts=naming(*found)))
+    return session.id
+
+
+async def is_there(storage: Storage, file_id: str, workspace: str = W) -> bool:
+    """Whether a file is there."""
+    try:
+        await storage.read_file(workspace, file_id)
+    except FileNotFound:
+        return False
+    return True
+
+
+async def wait_until_gone(storage: Storage, file_id: str) -> None:
+    """Wait until a file is not there."""
+    async with asyncio.timeout(SECONDS):
+        while await is_there(storage, file_id):  # noqa: ASYNC110  # another task deletes it
+            await asyncio.sleep(0.01)
+
+
+async def count(storage: Storage, table: str) -> int:
+    """How many rows a table has."""
+    assert isinstance(storage, TransactionalStorage)
+    row = await storage._rows.row(f"SELECT COUNT(*) FROM {table}", {})  # noqa: S608, SLF001  # a name
+    assert row is not None
+    return int(row[0])
+
+
+async def wait_until_empty(storage: Storage, table: str) -> None:
+    """Wait until a table is empty."""
+    async with asyncio.timeout(SECONDS):
+        while await count(storage, table):  # noqa: ASYNC110  # another task empties it
+            await asyncio.sleep(0.01)
+
+
+async def findings(database: str) -> list[str]:
+    """What a check says."""
+    return [finding.text async for finding in open_maintenance(database).check()]
+
+
+@pytest.mark.parametrize("content", [b"", b"x", b"\x00\xff" * 32_768, LONG], ids=["none", "one", "a chunk", "many"])
+async def test_file_comes_back_as_it_was(storage: Storage, database: str, content: bytes) -> None:
+    file = await storage.create_file(W, NewFile(pieces(content), "image/png", "ä.png"))
+    digest = hashlib.sha256(content).hexdigest()
+    assert (file.id, file.url, file.media, file.name) == (digest, f"/files/{digest}", "image/png", "ä.png")
+    assert file.size == len(content)
+    assert (await storage.read_file(W, file.id)).file == file
+    assert await records(await storage.list_files(W), File) == [file]
+    if content:
+        assert await content_of(storage, file.id) == content
+    assert await findings(database) == []
+
+
+@pytest.mark.parametrize(
+    ("first", "last"), [(0, 0), (65_535, 65_536), (262_143, 262_144), (1, len(LONG) - 1), (len(LONG) - 1,) * 2]
+)
+async def test_range_of_a_file(storage: Storage, first: int, last: int) -> None:
+    file = await create(storage, LONG)
+    assert await content_of(storage, file.id, first, last) == LONG[first : last + 1]
+
+
+async def test_same_bytes_are_kept_once(storage: Storage, other: Storage) -> None:
+    file = await storage.create_file(W, NewFile(pieces(LONG), "image/png", "a"))
+    chunks = await count(storage, "file_chunk")
+    again = await other.create_file(W, NewFile(pieces(LONG, 7_777), "text/plain", "b"))
+    assert again.expires_at > file.expires_at  # type: ignore[operator]  # both are held
+    assert replace(again, expires_at=file.expires_at) == file
+    assert await count(storage, "file_chunk") == chunks
+
+
+async def test_same_bytes_that_meet_are_kept_once(storage: Storage, other: Storage, database: str) -> None:
+    made = await asyncio.gather(*[create(each, LONG) for each in (storage, other, storage, other)])
+    assert len({file.id for file in made}) == 1
+    await wait_until_empty(storage, "removal")
+    assert await count(storage, "file_chunk") == -(-len(LONG) // files.CHUNK_BYTES)
+    assert await content_of(storage, made[0].id) == LONG
+    assert await findings(database) == []
+
+
+async def test_workspaces_have_files_of_their_own(storage: Storage) -> None:
+    file = await create(storage, b"x", "theirs")
+    assert not await is_there(storage, file.id)
+    with pytest.raises(FileNotFound):
+        await storage.delete_file(W, file.id)
+    with pytest.raises(FileUnknown):
+        await session_with(storage, file)
+    await create(storage, b"x")
+    await storage.delete_file(W, file.id)
+    assert await is_there(storage, file.id, "theirs")
+
+
+async def test_files_are_listed_in_pages(storage: Storage) -> None:
+    made = [await create(storage, bytes([number])) for number in range(5)]
+    found: list[File] = []
+    cursor = None
+    for expected in (2, 2, 1):
+        page = await storage.list_files(W, limit=2, cursor=cursor)
+        found += (records_ := await records(page, File))
+        assert len(records_) == expected
+        cursor = page.next_cursor
+    assert cursor is None
+    assert found == made[::-1]
+    for strange in ("A", "x" * 1_368, "____"):
+        assert len(await records(await storage.list_files(W, limit=2, cursor=strange), File)) <= 2
+
+
+async def test_deleted_file_is_gone(storage: Storage) -> None:
+    file = await create(storage, LONG)
+    reading = (await storage.read_file(W, file.id)).read(0, len(LONG) - 1)
+    assert await anext(reading)
+    await storage.delete_file(W, file.id)
+    await wait_until_empty(storage, "file_chunk")
+    await wait_until_empty(storage, "removal")
+    # It does not end as if that was all.
+    with pytest.raises(FileNotFound):
+        await anext(reading)
+    with pytest.raises(FileNotFound):
+        await storage.delete_file(W, file.id)
+
+
+async def test_upload_that_breaks_off_leaves_nothing(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def broken() -> AsyncGenerator[bytes, None]:
+        yield LONG
+        raise StorageUnavailable("the client is gone")
+
+    with pytest.raises(StorageUnavailable):
+        await storage.create_file(W, NewFile(broken()))
+    monkeypatch.setattr(removal, "LEASE_SECONDS", 0.001)
+    assert isinstance(storage, TransactionalStorage)
+    progress = iter([None, None])
+
+    def fail() -> None:
+        # After the first piece is written.
+        if next(progress, 1) is not None:
+            raise StorageUnavailable("stopped")
+
+    with pytest.raises(StorageUnavailable):
+        await storage.create_file(W, NewFile(pieces(LONG), progressed=fail))
+    await wait_until_empty(storage, "removal")
+    assert await count(storage, "file_chunk") == 0
+    assert await records(await storage.list_files(W), File) == []
+
+
+async def test_uploads_share_the_temporary_disk(database: str) -> None:
+    async with open_storage(database, temporary_bytes=1_000_000) as storage:
+        with pytest.raises(StorageUnavailable, match="and files one by one"):
+            await create(storage, LONG)
+        await create(storage, LONG[:900_000])
+        await create(storage, LONG[:900_001])
+
+
+async def test_upload_takes_constant_memory(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
+    spools: list[backend_files.FileSpool] = []
+    spool_read = backend_files.FileSpool.read
+
+    def read(spool: backend_files.FileSpool) -> list[bytes]:
+        spools.append(spool)
+        chunks = spool_read(spool)
+        assert sum(map(len, chunks)) <= removal.CHUNKS_AT_ONCE * files.CHUNK_BYTES
+        return chunks
+
+    monkeypatch.setattr(backend_files.FileSpool, "read", read)
+    file = await create(storage, LONG * 3)
+    assert len(spools) == 5
+    found = await storage.read_file(W, file.id)
+    blocks = [len(block) async for block in found.read(0, file.size - 1)]
+    assert max(blocks) == backend_files.CHUNKS_READ * files.CHUNK_BYTES
+
+
+async def test_file_goes_with_its_last_session(storage: Storage, database: str) -> None:
+    file = await create(storage, LONG)
+    first, second = [await session_with(storage, file, file) for _ in range(2)]
+    assert (await storage.read_file(W, file.id)).file.expires_at is UNSET
+    await storage.delete_session(W, first)
+    assert await is_there(storage, file.id)
+    await storage.delete_session(W, second)
+    await wait_until_gone(storage, file.id)
+    await wait_until_empty(storage, "file_chunk")
+    assert await count(storage, "file_reference") == 0
+    assert await findings(database) == []
+
+
+async def test_file_goes_with_its_last_fork(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(removal, "MESSAGES_AT_ONCE", 2)
+    early, late = await create(storage, b"early"), await create(storage, b"late")
+    session = await storage.create_session(W, NewSession())
+    for file in (early, late, late, late, late):
+        await storage.append_message(W, session.id, NewMessage(parts=naming(file)))
+    fork = await storage.fork_session(W, session.id, Fork(at_sequence=1))
+    whole = await storage.fork_session(W, session.id, Fork())
+    await storage.delete_session(W, session.id)
+    assert await is_there(storage, late.id)
+    await storage.delete_session(W, whole.id)
+    await wait_until_gone(storage, late.id)
+    assert await is_there(storage, early.id)
+    await storage.delete_session(W, fork.id)
+    await wait_until_gone(storage, early.id)
+
+
+async def test_file_goes_with_what_is_cleaned_up(storage: Storage) -> None:
+    file = await create(storage, b"x")
+    await storage.complete_session(W, await session_with(storage, file))
+    await storage.clean_up_sessions(W, CleanUp(older_than_days=0, status=("completed",), dry_run=False))
+    await wait_until_gone(storage, file.id)
+
+
+async def test_file_that_was_created_again_outlives_its_session(storage: Storage) -> None:
+    file = await create(storage, b"x")
+    session_id = await session_with(storage, file)
+    await create(storage, b"x")
+    await storage.delete_session(W, session_id)
+    assert await is_there(storage, file.id)
+    await session_with(storage, file)
+
+
+async def test_file_in_use_is_not_deleted(storage: Storage) -> None:
+    file = await create(storage, b"x")
+    session_id = await session_with(storage, file)
+    with pytest.raises(FileInUse, match=f"message 1 of session {session_id} refer"):
+        await storage.delete_file(W, file.id)
+    for _ in range(10):
+        await storage.append_message(W, session_id, NewMessage(parts=naming(file)))
+    with pytest.raises(FileInUse, match=f"message 10 of session {session_id} and more refer"):
+        await storage.delete_file(W, file.id)
+    await storage.delete_session(W, session_id)
+    await wait_until_gone(storage, file.id)
+
+
+async def test_unused_files_go_after_a_day(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(expiry, "FIRST_SECONDS", 3_600)
+    monkeypatch.setattr(files, "HELD_SECONDS", 0.001)
+    monkeypatch.setattr(files, "FILES_AT_ONCE", 2)
+    async with open_storage(database) as storage:
+        unused = [await create(storage, bytes([number])) for number in range(5)]
+        used = await create(storage, b"used")
+        await session_with(storage, used)
+        moments = [datetime.fromisoformat(str(it)) for it in (unused[0].created_at, unused[0].expires_at)]
+        assert (moments[1] - moments[0]).total_seconds() == 0.001
+    monkeypatch.setattr(expiry, "FIRST_SECONDS", 0)
+    async with open_storage(database) as storage:
+        for file in unused:
+            await wait_until_gone(storage, file.id)
+        assert await is_there(storage, used.id)
+        await wait_until_empty(storage, "removal")
+
+
+async def test_imported_reference_keeps_a_file_that_comes_later(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(expiry, "FIRST_SECONDS", 3_600)
+    monkeypatch.setattr(files, "HELD_SECONDS", 0.001)
+    async with open_storage(database) as storage:
+        file = await create(storage, b"x")
+        await session_with(storage, file)
+        lines = await exported(storage)
+    async with open_storage(database) as storage:
+        await storage.import_sessions("theirs", export_of(lines), "fail")
+        await create(storage, b"x", "theirs")
+        await create(storage, b"y", "theirs")
+    monkeypatch.setattr(expiry, "FIRST_SECONDS", 0)
+    async with open_storage(database) as storage:
+        async with asyncio.timeout(SECONDS):
+            while len(await records(await storage.list_files("theirs"), File)) > 1:  # noqa: ASYNC110  # another task deletes
+                await asyncio.sleep(0.01)
+        assert await is_there(storage, file.id, "theirs")
+
+
+async def test_message_names_a_file_that_is_not_there(storage: Storage) -> None:
+    session = await storage.create_session(W, NewSession())
+    file = await create(storage, b"x")
+    unknown = replace(file, url=f"/files/{'0' * 64}")
+    with pytest.raises(FileUnknown) as one:
+        await storage.append_message(W, session.id, NewMessage(parts=naming(file, unknown)))
+    assert one.value.pointer == "/parts/2/url"
+    batch = NewMessages([BatchMessage("x"), BatchMessage(parts=naming(unknown))])
+    with pytest.raises(FileUnknown) as many:
+        await storage.append_messages(W, session.id, batch)
+    assert many.value.pointer == "/messages/1/parts/1/url"
+    assert (await storage.get_session(W, session.id)).message_count == 0
+    # It still expires.
+    assert isinstance((await storage.read_file(W, file.id)).file.expires_at, str)
+
+
+@pytest.mark.parametrize("url", ["/files/x", "files/" + "0" * 64, "//example.com/a", "a.png", "/files/" + "A" * 64])
+async def test_relative_url_is_that_of_a_file(storage: Storage, url: str) -> None:
+    session = await storage.create_session(W, NewSession())
+    parts = Raw(json.dumps([{"type": "file", "media": "image/*", "url": url}]).encode())
+    with pytest.raises(MessageInvalid, match="/parts/0/url must be absolute, or the url of a file"):
+        await storage.append_message(W, session.id, NewMessage(parts=parts))
+
+
+async def test_long_url_is_refused(storage: Storage) -> None:
+    session = await storage.create_session(W, NewSession())
+
+    async def append(url: str) -> None:
+        parts = Raw(json.dumps([{"type": "file", "media": "image/*", "url": url}]).encode())
+        await storage.append_message(W, session.id, NewMessage(parts=parts))
+
+    most = "data:image/png;base64,".ljust(65_536, "A")
+    await append(most)
+    with pytest.raises(DataUrlTooLong, match="must have at most 65536 characters, and has 65537"):
+        await append(most + "A")
+    with pytest.raises(MessageInvalid, match="must have at most 65536"):
+        await append("https://example.com/".ljust(65_537, "A"))
+
+
+async def test_escaped_url_is_that_of_a_file(storage: Storage) -> None:
+    file = await create(storage, b"x")
+    session = await storage.create_session(W, NewSession())
+    escaped = "".join(f"\\u{ord(character):04x}" for character in file.url)
+    parts = Raw(f'[{{"type":"\\u0066ile","media":"image/*","url":"{escaped}"}}]'.encode())
+    await storage.append_message(W, session.id, NewMessage(parts=parts))
+    with pytest.raises(FileInUse):
+        await storage.delete_file(W, file.id)
+
+
+async def test_import_refuses_a_long_url(storage: Storage) -> None:
+    session = await storage.create_session(W, NewSession())
+    await storage.append_message(W, session.id, NewMessage("x"))
+    lines = await exported(storage)
+    long = [{"type": "file", "media": "image/*", "url": "data:".ljust(65_537, "A")}]
+    message = replace(lines[-1].message, content="", parts=Raw(json.dumps(long).encode()))  # type: ignore[type-var]  # one
+    with pytest.raises(ImportInvalid, match="the url of part 1 must have at most"):
+        await storage.import_sessions("b", export_of([*lines[:-1], replace(lines[-1], message=message)]), "fail")
+
+
+async def test_append_that_meets_the_last_deletion_is_refused_or_keeps_the_file(
+    storage: Storage, other: Storage
+) -> None:
+    for number in range(10):
+        file = await create(storage, bytes([number]))
+        session_id = await session_with(storage, file)
+        kept = await storage.create_session(W, NewSession())
+        _, refused = await asyncio.gather(
+            storage.delete_session(W, session_id),
+            other.append_message(W, kept.id, NewMessage(parts=naming(file))),
+            return_exceptions=True,
+        )
+        if isinstance(refused, FileUnknown):
+            assert not await is_there(storage, file.id)
+        else:
+            assert not isinstance(refused, BaseException)
+            assert await content_of(storage, file.id) == bytes([number])
+
+
+async def test_workspace_goes_with_its_files(storage: Storage, database: str) -> None:
+    used, _unused, kept = [await create(storage, each, "gone") for each in (b"used", LONG, b"kept")]
+    await session_with(storage, used, kept, workspace="gone")
+    await create(storage, b"kept")
+    assert await storage.has_workspace("gone")
+    contents = {it.workspace: it.files for it in await storage.workspace_contents()}
+    assert contents == {W: 1, "gone": 3}
+    left = await storage.delete_workspace("gone")
+    assert left.files == 0
+    assert await count(storage, "file_chunk") == 1
+    assert await is_there(storage, kept.id)
+    assert await findings(database) == []
+
+
+def content_id(file: File) -> str:
+    """The id of a file's chunks, in SQL."""
+    return f"(SELECT content_id FROM file WHERE id = '{file.id}')"  # noqa: S608  # no client's text
+
+
+async def test_check_finds_what_is_wrong_with_files(storage: Storage, database: str) -> None:
+    lost, altered, stray = [await create(storage, LONG + bytes([number])) for number in range(3)]
+    byte = "x'78'" if database.startswith("sqlite") else "'78'"
+    await asyncio.to_thread(
+        vandalise,
+        database,
+        f"DELETE FROM file_chunk WHERE place = 1 AND content_id = {content_id(lost)}",  # noqa: S608  # no client's text
+        f"UPDATE file_chunk SET bytes = {byte} WHERE place = 0 AND content_id = {content_id(altered)}",  # noqa: S608
+        f"DELETE FROM file WHERE id = '{stray.id}'",  # noqa: S608
+    )
+    found = [finding async for finding in open_maintenance(database).check()]
+    assert sorted(finding.text for finding in found if not finding.session_id) == sorted(
+        f"File {each.id} of workspace {W} is not as written, which nothing can rebuild." for each in (lost, altered)
+    )
+    [chunks] = [finding for finding in found if finding.session_id]
+    assert chunks.text.endswith("of a file that is not there.")
+    assert await open_maintenance(database).repair(chunks) == "They are removed when the database is served next."
+    assert await open_maintenance(database).repair(found[0]) is None
+    async with open_storage(database):
+        await wait_until_empty(storage, "removal")
+    assert len(await findings(database)) == 2
+
+
+def test_unknown_media_is_any_bytes() -> None:
+    assert NewFile(pieces(b"")).media == UNKNOWN_MEDIA
