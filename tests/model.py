@@ -43,6 +43,7 @@ from amplifierd.storage.model.records import (
 )
 from exact_json import merged, text_of, tree
 from exports import Transcripts, transcripts
+from model_files import Files
 from model_parts import OWN_TIMES, parts_of, usage, usage_sums
 from model_reading import Conversation, Conversations, summary
 
@@ -78,6 +79,7 @@ class Workspace(Conversations):
         # With the fingerprint of each, and the session that it is about.
         self.answers: dict[str, tuple[str, Any, str]] = {}
         self.writes = 0
+        self.files = Files()
 
     def change(self, name: str, arguments: tuple[Any, ...], once: IdempotentRequest | None, told: Outcome) -> Any:
         """What a change answers, once where it has a key."""
@@ -87,9 +89,17 @@ class Workspace(Conversations):
                 raise IdempotencyKeyReused(once.key)
             return answer
         answer = getattr(self, name)(*arguments, told)
+        self.files.sweep(self.transcripts())
         if once is not None:
             self.answers[once.key] = (once.fingerprint, answer, _about(answer, arguments))
         return answer
+
+    def delete_file(self, file_id: str) -> None:
+        self.files.delete(file_id, self.transcripts())
+
+    def transcripts(self) -> dict[str, list[Message]]:
+        """The messages of each session."""
+        return {session_id: it.messages for session_id, it in self.conversations.items()}
 
     def create_session(self, new: NewSession, told: Outcome) -> Session:
         if new.id is not None and new.id.lower() in self.conversations:
@@ -183,11 +193,13 @@ class Workspace(Conversations):
         self.answers = {key: kept for key, kept in self.answers.items() if kept[-1] != session_id}
 
     def append_message(self, session_id: str, new: NewMessage, versions: Versions, told: Outcome) -> Message:
-        [message] = self._append(session_id, [new], new.expected_sequence, versions, told)
+        [message] = self._append(session_id, [new], new.expected_sequence, versions, told, is_batch=False)
         return message
 
     def append_messages(self, session_id: str, new: NewMessages, versions: Versions, told: Outcome) -> Messages:
-        return Messages(session_id, self._append(session_id, new.messages, new.expected_sequence, versions, told))
+        return Messages(
+            session_id, self._append(session_id, new.messages, new.expected_sequence, versions, told, is_batch=True)
+        )
 
     def import_sessions(self, lines: list[ExportLine], on_conflict: OnConflict, told: Outcome) -> ImportReport:
         sessions = transcripts(lines)
@@ -203,6 +215,7 @@ class Workspace(Conversations):
             parent = parent if parent is UNSET else renamed.get(parent, parent)
             imported = replace(session, id=renamed.get(session_id, session_id), parent_session_id=parent)
             self._add(imported, said, changed=(len(said), session.version))
+            self.files.refer(said)
             written, messages = written + 1, messages + len(said)
         left = {"skipped": len(known)} if on_conflict == "skip" else {"renamed": len(known)}
         return ImportReport(written, messages, **left)
@@ -259,7 +272,14 @@ class Workspace(Conversations):
         return conversation.session
 
     def _append(
-        self, session_id: str, new: list[Any], expected: int | None, versions: Versions, told: Outcome
+        self,
+        session_id: str,
+        new: list[Any],
+        expected: int | None,
+        versions: Versions,
+        told: Outcome,
+        *,
+        is_batch: bool,
     ) -> list[Message]:
         conversation = self.find(session_id)
         session = conversation.take(versions)
@@ -272,6 +292,7 @@ class Workspace(Conversations):
             raise MessageIdInUse(session_id, taken, there[taken])
         if session.status not in ("created", "active"):
             raise SessionEnded(session_id, session.status)
+        self.files.check(new, is_batch=is_batch)
         moment = told.moment(told.updated_at, session.updated_at)
         messages = [_message(it, moment, sequence) for sequence, it in enumerate(new, last + 1)]
         starts = session.status == "created"
@@ -289,6 +310,7 @@ class Workspace(Conversations):
         if starts:
             conversation.changed = (last + len(messages), session.version + 1)
         conversation.written = self._count()
+        self.files.refer(messages)
         return messages
 
     def _add(self, session: Session, messages: list[Message], changed: tuple[int, int]) -> Session:

@@ -16,6 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine
 from msgspec import UNSET
 
 from amplifierd.storage.model.errors import StorageError
+from amplifierd.storage.model.files import File
 from amplifierd.storage.model.interface import Storage
 from amplifierd.storage.model.records import (
     Event,
@@ -35,6 +36,7 @@ from reading import records
 
 SECONDS = 30
 WITHOUT_KEY = {"update_session", "delete_session"}
+FORGETTING = {"delete_session", "clean_up_sessions"}
 LATEST = 17
 MAX_PAGES = 1_000
 
@@ -117,6 +119,21 @@ class Comparison(RuleBasedStateMachine):
         expected = outcome_of(lambda: model.change(change.name, arguments, change.once, told))
         agree(plain(answered), plain(expected))
         assert isinstance(answered, Refusal) or once is None or once.replayed == replayed
+        if change.name in FORGETTING:
+            self.wait_for_files(change.workspace)
+
+    def wait_for_files(self, place: int) -> None:
+        """Wait until both have the same files: they go with messages, which are removed in the background."""
+
+        async def wait() -> None:
+            while await self._files(place) != sorted(self._models[place].files.held):  # noqa: ASYNC110  # another's task
+                await asyncio.sleep(0.001)
+
+        self.run(wait())
+
+    async def _files(self, place: int) -> list[str]:
+        listing = await self._storage.list_files(self._names[place])
+        return sorted(file.id for file in await records(listing, File))
 
     def exported(self, place: int) -> list[ExportLine]:
         """An export, but for what the profiles of sessions say, which is no part of the model."""

@@ -1,6 +1,7 @@
 """Histories of requests to a storage, at random, in two workspaces: each answer is held against the model's."""
 
 import dataclasses
+from collections.abc import AsyncGenerator
 from typing import Any
 
 from hypothesis import strategies as st
@@ -9,6 +10,7 @@ from msgspec.structs import replace
 
 import strategies
 from amplifierd.storage.model.directory_records import NewDirectory
+from amplifierd.storage.model.files import NewFile
 from amplifierd.storage.model.profile_records import NewProfile
 from amplifierd.storage.model.queries import MessageQuery, SessionQuery
 from amplifierd.storage.model.records import (
@@ -28,6 +30,7 @@ from amplifierd.storage.model.records import (
 from exact_json import tree
 from exports import has_copies, older, transcripts
 from model_compare import Change, Comparison, Near, agree, plain, plain_events
+from model_files import CONTENTS, IDS
 from model_search import Term, found
 from reading import records
 
@@ -36,6 +39,7 @@ NUMBERS = st.integers(0, 19)
 DISTANCES = st.lists(st.integers(-1, 1), max_size=2)
 VERSIONS = st.none() | st.none() | st.just([0]) | DISTANCES | DISTANCES.map(tuple)
 OFF = st.none() | st.just(0) | st.integers(-1, 1)
+FILES = st.integers(0, len(CONTENTS) - 1)
 LIMITS = st.none() | st.integers(1, 4)
 
 
@@ -46,11 +50,44 @@ class History(Comparison):
     def begin(self, sizes: list[list[str]]) -> None:
         for name in self._names:
             self.run(self._prepare(name))
+        for place in range(len(self._names)):
+            self.create_file(place, place)
         for number, texts in enumerate(sizes):
             self.create_session(number % 2, NewSession(), None)
             if texts:
                 new = NewMessages([BatchMessage(text) for text in texts])
                 self.append_messages(number % 2, number // 2, None, new, None, None)
+
+    @rule(place=PLACES, number=FILES)
+    def create_file(self, place: int, number: int) -> None:
+        content = CONTENTS[number]
+
+        async def chunks() -> AsyncGenerator[bytes, None]:
+            yield content
+
+        file = self.run(self._storage.create_file(self._names[place], NewFile(chunks())))
+        assert (file.id, file.size) == (IDS[number], len(content))
+        self._models[place].files.create(file.id)
+        assert self.run(self._files(place)) == sorted(self._models[place].files.held)
+
+    @rule(place=PLACES, number=FILES)
+    def delete_file(self, place: int, number: int) -> None:
+        self.same(
+            lambda: self._storage.delete_file(self._names[place], IDS[number]),
+            lambda: self._models[place].delete_file(IDS[number]),
+        )
+
+    @rule(place=PLACES, number=FILES, first=st.integers(0, 140_000), length=st.integers(0, 140_000))
+    def read_file(self, place: int, number: int, first: int, length: int) -> None:
+        if IDS[number] not in self._models[place].files.held:
+            return
+
+        async def read() -> bytes:
+            content = await self._storage.read_file(self._names[place], IDS[number])
+            last = min(first + length, content.file.size - 1)
+            return b"".join([block async for block in content.read(first, last)]) if first <= last else b""
+
+        assert self.run(read()) == CONTENTS[number][first : first + length + 1]
 
     @rule(place=PLACES, new=strategies.NEW_SESSIONS, key=strategies.KEYS)
     def create_session(self, place: int, new: NewSession, key: str | None) -> None:

@@ -16,6 +16,7 @@ from amplifierd.storage.model.records import (
     NewSession,
     SessionPatch,
 )
+from model_files import URLS
 from model_parts import OWN_TIMES
 from model_search import Term
 
@@ -120,6 +121,7 @@ PARTS = st.lists(
     | _part("tool_result", call=CALLS, output=TEXTS)
     | _part("tool_result", call=CALLS)
     | _part("file", media=st.just("image/*"), url=st.just("https://example.com/a"), call=CALLS)
+    | _part("file", media=st.just("image/*"), url=st.sampled_from(URLS))
     | VALUES.map(lambda value: f'{{"type":"data","kind":"x","value":{value}}}'),
     max_size=4,
 ).map(lambda parts: Raw(f"[{','.join(parts)}]".encode()))

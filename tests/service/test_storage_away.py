@@ -26,6 +26,7 @@ PARAMETERS = {
     "/1": "/{sequence}",
     "profiles/a/b": "profiles/{name}",
     "directories/a/b": "directories/{relative_path}",
+    "0" * 64: "{file_id}",
 }
 
 
