@@ -41,7 +41,7 @@ BEGIN
         FROM pg_class
         WHERE relnamespace = 'amplifierd'::regnamespace
             AND relkind = 'r'
-            AND relname <> 'schema_version'
+            AND relname NOT IN ('schema_version', 'search_pipeline')
     LOOP
         EXECUTE format('DELETE FROM amplifierd.%I', name);
     END LOOP;

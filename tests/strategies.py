@@ -30,7 +30,7 @@ DIRECTORIES = st.sampled_from([".", *DIRECTORY_PATHS])
 NAMES = st.sampled_from(["Atlas", "ATLAS 2", "Straße", "İstanbul", "שלום", "😀", "100%", "a_c", "\ufffe", "x" * 200])
 KEYS = st.none() | st.none() | st.just("k") | st.integers(0, 50).map(str)
 
-WORDS = ["fox", "FÓX", "dog", "re\u0301d", "שלום", "ΑΛΦΆ 日本語 42"]
+WORDS = ["fox", "FÓX", "foxes", "dog", "re\u0301d", "שלום", "ΑΛΦΆ 日本語 42"]
 SEPARATORS = [" ", "\0", "\n", " 😀 ", "\u202e", "-", ", ", "\"'\\", "\x02", " <mark>", "\u2028", "\ufffe"]
 SPECIAL = ["", "\0", "\x01\x1f\x7f", "👩‍👩‍👧‍👦", "\U0010ffff\uffff"]
 LONG = [("x", 70_000), ("😀", 20_000), ("fox ", 3_000)]
@@ -41,7 +41,10 @@ TEXTS = (
     | st.sampled_from(LONG).map(lambda it: it[0] * it[1])
 )
 TERMS = st.lists(
-    st.builds(Term, st.sampled_from(["fox", *WORDS, "fo", "r", "fox fox", "dog fox"]), st.booleans()),
+    st.builds(Term, st.sampled_from(["fox", *WORDS, "fo", "r", "fox fox", "dog fox"]), st.booleans())
+    | st.builds(
+        Term, st.sampled_from(["fox", "FÓX", "foxes", "dog", "fo", "שלום", "42"]), st.booleans(), st.just(True)
+    ),
     min_size=1,
     max_size=2,
 )

@@ -49,7 +49,8 @@ from .pool import ConnectionRows, Pool, connect
 from .pooler import refuse_shared_sessions
 from .probe import Probe
 from .search import find as search
-from .search.tsvector import Tokenizer
+from .search.rebuild import Rebuild
+from .search.tsvector import Tokenizer, words_of
 from .statements import JOINED, STEPS, SUMMARY, PostgresStatements
 from .transaction import transaction
 
@@ -118,9 +119,11 @@ class PostgresStorage(TransactionalStorage):
         self._write_check = WriteCheck(self._look_whether_it_writes, self._try_to_write)
         self._appends = BatchQueue[AppendRequest, Appended](self._append_together, lambda request: request.size)
         self._expiry = Expiry(self._forget_some_expired)
+        self._rebuild = Rebuild(self._pool)
         self._start_removals()
 
     async def close(self) -> None:
+        await self._rebuild.close()
         await self._expiry.close()
         await self._removals.close()
         giving_up = asyncio.get_running_loop().call_later(CLOSING_SECONDS, self._give_up)
@@ -191,7 +194,8 @@ class PostgresStorage(TransactionalStorage):
 
     async def _append_together(self, workspace: str, requests: list[AppendRequest]) -> list[Appended]:
         moment = self._clock.now()
-        columns = appending.columns(workspace, requests, moment, self._tokenizer, self._idempotency_ttl)
+        words = await words_of(self._tokenizer, [message for request in requests for message in request.messages])
+        columns = appending.columns(workspace, requests, moment, words, self._idempotency_ttl)
         with self._noting_refusals():
             rows = await self._pool.all(PostgresStatements.APPEND_MESSAGES, columns)
         self._committed()

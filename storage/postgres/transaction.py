@@ -13,7 +13,7 @@ from ..sql.ports import Bindings, Transaction
 from ..sql.statements.parts import REMOVE_CALLS
 from ..sql.statements.removals import END_REMOVAL, REMOVE_MESSAGES
 from .pool import Connection, ConnectionRows, Pool
-from .search.tsvector import Tokenizer
+from .search.tsvector import Tokenizer, words_of
 from .statements import PostgresStatements
 
 MESSAGES_AT_ONCE = 1_000
@@ -89,7 +89,7 @@ class ConnectionTransaction(ConnectionRows, Transaction):
     async def insert_messages(self, key: Bindings, messages: Iterable[Message]) -> None:
         waiting = iter(messages)
         while some := list(_some(waiting)):
-            words = [self._tokenizer.words(message.content, message.parts) for message in some]
+            words = await words_of(self._tokenizer, some)
             columns: dict[str, object] = {
                 "sequences": [message.sequence for message in some],
                 "roles": [message.role for message in some],

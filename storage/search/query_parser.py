@@ -1,29 +1,62 @@
 """The terms of a query as a person types it: any text is valid."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
+from .tokenizer import Sought
+
 # As many of a query's different terms are used, the first ones.
 MAX_TERMS = 16
+# Shorter prefixes match too many words for an index: they are matched in texts.
+MIN_PREFIX = 3
 
 # An unclosed quote extends to the end.
-_TERM = re.compile(r'"(?P<phrase>[^"]*)(?:"|$)(?P<more>\*?)|(?P<word>[^\s"]+)')
+_TERM = re.compile(
+    r"""(?P<minus>(?<!\S)-(?=[^\W\d_]|"))?(?:"(?P<phrase>[^"]*)(?:"|$)(?P<more>\*?)|(?P<word>[^\s"]+))"""
+)
+
+# A question contains these words, its answer need not.
+_OPTIONAL = """
+a an and are as at be been by can could did do does for from had has have how i if in into is it its me my of on or our
+should that the their them there these they this to was we were what when where which who whom whose why will with would
+you your
+"""
+OPTIONAL_WORDS = frozenset(_OPTIONAL.split())
+
+# Scripts without spaces begin here; their prefixes are never short.
+_FIRST_UNSPACED = chr(0xE00)
 
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """Adjacent words; the last of them may be only the beginning of a word."""
+    """Adjacent words, the last of them perhaps only the beginning of a word; or one of the forms."""
 
     words: tuple[str, ...]
     prefix: bool = False
+    forms: tuple[str, ...] = ()
 
     @property
     def pattern(self) -> str:
         """The term as a part of a text that has a space before and after each word."""
         text = f" {'  '.join(self.words)} "
         return text.removesuffix(" ") if self.prefix else text
+
+    @property
+    def other_forms(self) -> tuple[str, ...]:
+        """Its forms without its own word."""
+        return tuple(form for form in self.forms if (form,) != self.words)
+
+    @property
+    def is_form(self) -> bool:
+        """Whether a form in a text may be its own word, or begin with it."""
+        return self.forms != () and self.words == self.forms[:1]
+
+    @property
+    def is_short_prefix(self) -> bool:
+        """Whether it is a prefix of so few letters that it is matched in texts."""
+        return self.prefix and len(self.words[-1]) < MIN_PREFIX and self.words[-1] < _FIRST_UNSPACED
 
     def places(self, said: Sequence[str], most: int | None = None) -> list[int]:
         """The first `most` places where the term begins in these words."""
@@ -38,13 +71,90 @@ class Term:
         return [*islice(ends, most)]
 
 
-def terms_of(text: str, words_of: Callable[[str], list[str]]) -> list[Term]:
-    """The different terms of a query that contain a word, all of which must match."""
-    found = (_term(term, words_of) for term in _TERM.finditer(text.replace("\0", " ")))
-    return list(dict.fromkeys(term for term in found if term.words))[:MAX_TERMS]
+# Terms of which one must match.
+Group = tuple[Term, ...]
 
 
-def _term(term: re.Match[str], words_of: Callable[[str], list[str]]) -> Term:
-    if term["word"] is None:
-        return Term(tuple(words_of(term["phrase"])), prefix=bool(term["more"]))
-    return Term(tuple(words_of(term["word"])), prefix=term["word"].endswith("*"))
+@dataclass(frozen=True, slots=True)
+class ParsedQuery:
+    """The groups that must all match, and the terms of which none may match."""
+
+    groups: tuple[Group, ...]
+    excluded: tuple[Term, ...]
+
+    @property
+    def terms(self) -> Iterator[Term]:
+        """The terms of all groups."""
+        return (term for group in self.groups for term in group)
+
+    @property
+    def in_index(self) -> tuple[Group, ...]:
+        """The groups that are matched by an index."""
+        return tuple(group for group in self.groups if not any(term.is_short_prefix for term in group))
+
+    @property
+    def is_in_index(self) -> bool:
+        """Whether an index can match all of it."""
+        return not any(term.is_short_prefix for term in (*self.terms, *self.excluded))
+
+
+def parse(text: str, sought: Callable[[str], Sought]) -> ParsedQuery:
+    """The query in a text; `sought` returns the words and forms that a part of it matches."""
+    groups: list[tuple[list[Term], bool]] = []
+    excluded: list[Term] = []
+    alternative = False
+    parts = list(_TERM.finditer(text.replace("\0", " ")))
+    for number, part in enumerate(parts):
+        if part["word"] == "OR" and groups and number + 1 < len(parts):
+            alternative = True
+            continue
+        terms = [*_terms(part, sought)]
+        if part["minus"]:
+            excluded += terms
+        elif alternative and terms:
+            groups[-1] = [*groups[-1][0], *terms[:1]], False
+            groups += [([term], False) for term in terms[1:]]
+        else:
+            groups += [([term], _is_optional(part["word"])) for term in terms]
+        alternative = False
+    return _bounded(groups, excluded)
+
+
+def _bounded(groups: list[tuple[list[Term], bool]], excluded: list[Term]) -> ParsedQuery:
+    required = [terms for terms, optional in groups if not optional] or [terms for terms, _ in groups]
+    left = MAX_TERMS
+    bounded: dict[Group, None] = {}
+    for terms in required:
+        group = tuple(dict.fromkeys(terms))[:left]
+        if group and group not in bounded:
+            bounded[group] = None
+            left -= len(group)
+    return ParsedQuery(tuple(bounded), tuple(dict.fromkeys(excluded))[:left])
+
+
+def _is_optional(word: str | None) -> bool:
+    return word is not None and word.strip(",.?!;:").lower() in OPTIONAL_WORDS
+
+
+def _terms(part: re.Match[str], sought: Callable[[str], Sought]) -> Iterator[Term]:
+    if part["word"] is None:
+        words = sought(part["phrase"]).words
+        if words:
+            yield Term(words, prefix=bool(part["more"]))
+        return
+    # People remember the name or the domain of an address, and not the rest of the name.
+    for piece in part["word"].split("@"):
+        if found := _term(piece, sought):
+            yield found
+
+
+def _term(word: str, sought: Callable[[str], Sought]) -> Term | None:
+    words, forms, unspaced, alone = sought(word)
+    if not words:
+        return None
+    # Without spaces a word may go on anyway.
+    prefix = alone or (word.endswith("*") and not unspaced)
+    if prefix:
+        is_long = alone or len(words[-1]) >= MIN_PREFIX
+        return Term(words, prefix=True, forms=words if is_long and len(words) == 1 else ())
+    return Term(words, forms=forms)

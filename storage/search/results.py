@@ -16,14 +16,14 @@ from ..model.directory_path import normalize_or_keep
 from ..model.records import Listing, Role, SearchHit, SearchQuery
 from ..sql.ports import Bindings
 from ..values.uuid7 import canonical_id
-from .query_parser import Term
+from .query_parser import ParsedQuery
 from .snippets import Snippets
 
-# As many of the latest messages that contain the words are candidates; filters and prefixes select among them.
+# As many of the latest messages that contain the words are candidates; filters and short prefixes select among them.
 MAX_LOOKED_AT = 10_000
 # As many messages are ranked.
 MAX_RANKED = 2_000
-# Messages are ranked, and prefixes matched, in as many bytes; the last message may exceed it.
+# Messages are ranked, and short prefixes matched, in as many bytes; the last message may exceed it.
 MAX_BYTES = 8 * 1024 * 1024
 # At most as many matches of a message count.
 MAX_MATCHES = 1_000
@@ -44,15 +44,19 @@ Found = tuple[float, str, int, Role]
 Filters = dict[str, str]
 
 
-def score_of(matches: int, words: int) -> float:
-    """The score of a message with this number of words, between 0 and 1: the more matches the better.
+def score_of(counts: Sequence[int], words: int) -> float:
+    """The score of a message with this number of words, between 0 and 1, by the exact matches of each group.
 
-    It depends on the message alone, unlike bm25, so that a page begins where the previous one ended.
+    A group that matches by another form alone counts half a match. The share of groups that match exactly comes first,
+    then the number and the density of matches. It depends on the message alone, unlike bm25, so that a page begins
+    where the previous one ended.
     """
+    exact = sum(count > 0 for count in counts)
+    matches = min(sum(counts), MAX_MATCHES) + (len(counts) - exact) / 2
+    score = (exact / len(counts) + matches / (matches + 1 + words / WORDS_OF_A_MATCH)) / 2
     # In the precision that a position has.
-    counted = min(matches, MAX_MATCHES)
-    score: float = _SINGLE.unpack(_SINGLE.pack(counted / (counted + 1 + words / WORDS_OF_A_MATCH)))[0]
-    return score
+    rounded: float = _SINGLE.unpack(_SINGLE.pack(score))[0]
+    return rounded
 
 
 def bindings_of(workspace: str, query: SearchQuery) -> tuple[Bindings, Filters]:
@@ -73,10 +77,10 @@ def best(found: Iterable[Found], query: SearchQuery) -> list[Found]:
     return nlargest(query.limit + 1, (hit for hit in found if hit[:3] < position))
 
 
-def listing(found: list[Found], query: SearchQuery, contents: Sequence[str], terms: Sequence[Term]) -> Listing:
-    """The page of the messages found by `terms`, as far as `contents` has their texts."""
+def listing(found: list[Found], query: SearchQuery, contents: Sequence[str], sought: ParsedQuery) -> Listing:
+    """The page of the messages found by a query, as far as `contents` has their texts."""
     page = [*zip(found[: query.limit], contents, strict=False)]
-    snippets = Snippets(terms)
+    snippets = Snippets(sought.groups)
     hits = [
         SearchHit(session_id, sequence, role, snippet, score)
         for (score, session_id, sequence, role), content in page

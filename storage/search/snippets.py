@@ -2,19 +2,19 @@
 
 import html
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
-from .query_parser import Term
-from .tokenizer import Token, placing_tokenizer
+from .query_parser import Group, Term
+from .tokenizer import Tokenizer
 
 SNIPPET_WORDS = 24
-SNIPPET_BYTES = 1_000
-LEAD_BYTES = 300
+SNIPPET_CHARACTERS = 1_000
+LEAD_CHARACTERS = 300
 # Most texts match at their beginning. The others are examined further, up to this limit for all of them.
 FIRST_CHARACTERS = 2_000
 MAX_CHARACTERS = 32_768
 MAX_CHARACTERS_OF_ALL = 512 * 1024
-# As many places of a term are used.
+# As many places of a group are used.
 MAX_PLACES = 100
 
 _SPACES = dict.fromkeys((0, 2, 3), " ")
@@ -26,15 +26,15 @@ Match = tuple[int, int]
 class Snippets:
     """The snippets of one page."""
 
-    def __init__(self, terms: Sequence[Term]) -> None:
-        self._terms = terms
-        self._tokens = placing_tokenizer()
+    def __init__(self, groups: Sequence[Group]) -> None:
+        self._groups = groups
+        self._tokenizer = Tokenizer()
         self._left = MAX_CHARACTERS_OF_ALL
 
     def of(self, text: str) -> str | None:
         """The words around the first matches in a text, or its first words if the matches are far.
 
-        None if a term is missing in a text that was examined as a whole.
+        None if a group is missing in a text that was examined as a whole.
         """
         snippet, complete = self._snippet(text, FIRST_CHARACTERS)
         if complete or len(text) <= FIRST_CHARACTERS or self._left <= 0:
@@ -45,8 +45,8 @@ class Snippets:
 
     def _snippet(self, text: str, size: int) -> tuple[str | None, bool]:
         """The snippet of the text's beginning, and whether all terms are in it."""
-        window = _Window(text[:size], self._tokens, whole=len(text) <= size)
-        found = [window.matches(term) for term in self._terms]
+        window = _Window(text[:size], self._tokenizer, whole=len(text) <= size)
+        found = [window.matches(group) for group in self._groups]
         complete = all(found)
         if window.whole and not complete:
             return None, False
@@ -56,21 +56,30 @@ class Snippets:
 class _Window:
     """The beginning of a text, split into words."""
 
-    def __init__(self, text: str, tokenize: Callable[[bytes], list[Token]], *, whole: bool) -> None:
+    def __init__(self, text: str, tokenizer: Tokenizer, *, whole: bool) -> None:
         self.whole = whole
-        self._text = text.translate(_SPACES).encode()
-        self._tokens = tokenize(self._text)
+        self._text = text.translate(_SPACES)
+        self._tokens, self._forms = tokenizer.places(self._text)
         # The last word may be cut.
         if not whole and self._tokens and self._tokens[-1][1] == len(self._text):
             self._tokens.pop()
         self._words = [word for _, _, word in self._tokens]
 
-    def matches(self, term: Term) -> list[Match]:
-        """The first matches of a term."""
-        return [(place, place + len(term.words)) for place in term.places(self._words, MAX_PLACES)]
+    def matches(self, group: Group) -> list[Match]:
+        """The first matches of a group."""
+        return sorted({match for term in group for match in self._matches(term)})[:MAX_PLACES]
+
+    def _matches(self, term: Term) -> Iterator[Match]:
+        for place in term.places(self._words, MAX_PLACES):
+            yield place, place + len(term.words)
+        others = term.other_forms
+        yield from ((place, place + 1) for place, word in enumerate(self._words) if word in others)
+        for form in self._forms:
+            if form.last <= len(self._words) and _is_form(form.text, term):
+                yield form.first, form.last
 
     def snippet(self, found: list[list[Match]]) -> str:
-        """The words with the most terms, each match marked."""
+        """The words with the most groups, each match marked."""
         matches = sorted((match, term) for term, matches in enumerate(found) for match in matches)
         best = _densest(matches)
         lead = max(0, SNIPPET_WORDS - (best[1] - best[0])) // 2
@@ -78,17 +87,21 @@ class _Window:
         last = min(first + SNIPPET_WORDS, len(self._tokens))
         start = self._tokens[first][0] if first else 0
         if matches:
-            start = max(start, self._tokens[best[0]][0] - LEAD_BYTES)
+            start = max(start, self._tokens[best[0]][0] - LEAD_CHARACTERS)
         at_end = self.whole and last == len(self._tokens)
         end = len(self._text) if at_end else self._tokens[last - 1][1] if last else 0
-        cut = min(end, start + SNIPPET_BYTES)
+        cut = min(end, start + SNIPPET_CHARACTERS)
         places = [(self._tokens[it[0]][0], self._tokens[it[1] - 1][1]) for it in _joined(it for it, _ in matches)]
         marked = "".join(_marked(self._text, start, cut, places))
         return ("…" if start else "") + marked + ("" if at_end and cut == end else "…")
 
 
+def _is_form(form: str, term: Term) -> bool:
+    return form in term.forms or (term.prefix and term.is_form and form.startswith(term.words[0]))
+
+
 def _densest(matches: list[tuple[Match, int]]) -> Match:
-    """The range of words with the most terms, of the length of a snippet; the first of several."""
+    """The range of words with the most groups, of the length of a snippet; the first of several."""
     best, most, last = (0, 0), 0, 0
     terms: Counter[int] = Counter()
     for first, ((start, _), term) in enumerate(matches):
@@ -115,7 +128,7 @@ def _joined(matches: Iterable[Match]) -> Iterator[Match]:
         yield begun
 
 
-def _marked(text: bytes, start: int, end: int, places: Iterable[Match]) -> Iterator[str]:
+def _marked(text: str, start: int, end: int, places: Iterable[Match]) -> Iterator[str]:
     position = start
     for first, last in places:
         if start <= first < end:
@@ -125,6 +138,5 @@ def _marked(text: bytes, start: int, end: int, places: Iterable[Match]) -> Itera
     yield _escaped(text[position:end])
 
 
-def _escaped(text: bytes) -> str:
-    # The last character may be cut.
-    return html.escape(text.decode(errors="ignore"), quote=False)
+def _escaped(text: str) -> str:
+    return html.escape(text, quote=False)

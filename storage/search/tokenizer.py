@@ -1,40 +1,220 @@
-"""Splits texts into words, as every storage searches them: by FTS5's own tokenizer."""
+"""Splits texts into words, as every storage searches them, and derives other forms of these words.
 
-from collections.abc import Callable
-from typing import cast
+Forms are the stem of an English word, another spelling, the parts of an identifier, and parts written together. The
+contract describes the rules (`GET /search`).
+"""
 
-import apsw
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import chain
+from typing import NamedTuple
 
-# The first byte of a word, the byte after its last, the word without case and accents.
-Token = tuple[int, int, str]
+from .characters import fold
+from .segmentation import MAX_CHUNK, MAX_WORD, Compound, Segments, is_hash, is_plain, segment, words_of
+from .stemming import Stems, spelled_out
+
+# The version of the rules. Increment it with each change of them: indexes of other versions are rebuilt.
+PIPELINE_VERSION = 1
+
+# A compound of more atoms has no forms of several parts.
+MAX_ATOMS = 6
+# A compound of more atoms has no forms at all.
+MAX_COUNTED_ATOMS = 32
+HASH_PREFIX = 7
+# Longer chunks rarely occur twice. As many of the others are cached, in each of two generations.
+CACHED_LENGTH = 64
+CACHED_CHUNKS = 32_768
+# Only as many chunks of a text have forms.
+MAX_CHUNKS_WITH_FORMS = 50_000
+
+# No word and no compound contains one of the first characters, or ends in one of the last.
+_CHUNK = re.compile(
+    r"""[^\s!?()\[\]{}*`<>=|/\\:;&%$^~\uff0c\u3002\u3001\uff01\uff1f\uff1a\uff1b\uff08\uff09\u300c\u300d]+"""
+    r"""(?<![.,'"_-])"""
+)
+_DATE = re.compile(r"(?:1[0-9]|20)[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])")
+_MONTHS = (
+    "january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november",
+    "december",
+)  # fmt: skip
+_SHORT_MONTH = 3
+_FIRST_UNSPACED = chr(0xE00)
+# A version is none without its dots.
+_KEPT = (".", "-")
 
 
-def tokenizer() -> Callable[[str], list[str]]:
-    """Splits a text into words by Unicode, without case and accents. It is for one thread at a time."""
-    tokenize = _tokenizer()
+class Token(NamedTuple):
+    """A word of a text, and its range of characters."""
 
-    def words(text: str) -> list[str]:
-        found = tokenize(
-            text.encode(), apsw.FTS5_TOKENIZE_DOCUMENT, None, include_offsets=False, include_colocated=False
-        )
-        # Without positions it returns a list of words.
-        return cast("list[str]", found)
-
-    return words
+    start: int
+    end: int
+    text: str
 
 
-def placing_tokenizer() -> Callable[[bytes], list[Token]]:
-    """The same with the position of each word in the text in UTF-8."""
-    tokenize = _tokenizer()
+class Form(NamedTuple):
+    """A form in a text, and its range of words."""
 
-    def tokens(text: bytes) -> list[Token]:
-        found = tokenize(text, apsw.FTS5_TOKENIZE_DOCUMENT, None, include_offsets=True, include_colocated=False)
-        # With positions it returns a list of these.
-        return cast("list[Token]", found)
-
-    return tokens
+    text: str
+    first: int
+    last: int
 
 
-def _tokenizer() -> apsw.FTS5Tokenizer:
-    # It belongs to its connection, and has to keep it alive.
-    return apsw.Connection(":memory:").fts5_tokenizer("unicode61", ["remove_diacritics", "2"])
+@dataclass(frozen=True, slots=True)
+class IndexedText:
+    """The entry of a text in an index: its words with two spaces between, their number, each of its forms once."""
+
+    words: str
+    size: int
+    forms: list[str]
+
+
+class Sought(NamedTuple):
+    """The words that a part of a query matches, one after the other, or one of the forms.
+
+    The last word may be in a script without spaces, or a single character of one, `alone`.
+    """
+
+    words: tuple[str, ...]
+    forms: tuple[str, ...]
+    unspaced: bool = False
+    alone: bool = False
+
+
+# The words of a chunk with two spaces between, and its forms.
+_Chunk = tuple[str, tuple[str, ...]]
+
+
+class Tokenizer(dict[str, _Chunk]):
+    """Splits texts into words. It is for one thread at a time, and caches chunks."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._stems = Stems()
+        self._earlier: dict[str, _Chunk] = {}
+
+    def __missing__(self, chunk: str) -> _Chunk:
+        found = self._earlier.pop(chunk, None) or self._analyze(chunk)
+        if len(chunk) <= CACHED_LENGTH:
+            if len(self) >= CACHED_CHUNKS:
+                self._earlier = dict(self)
+                self.clear()
+            self[chunk] = found
+        return found
+
+    def _analyze(self, chunk: str) -> _Chunk:
+        if is_plain(chunk):
+            word = chunk.lower()
+            return word, tuple([stem for stem in self._stems.of(word) if stem != word])
+        if len(chunk) > MAX_CHUNK:
+            return "  ".join(words_of(chunk)), ()
+        segments = segment(chunk)
+        words = "  ".join([word for _, _, word in segments.words])
+        return words, tuple(dict.fromkeys([form for form, _, _ in self._forms(segments)]))
+
+    def indexed(self, text: str) -> IndexedText:
+        """The entry of a text in an index."""
+        chunks = _CHUNK.findall(text)
+        found = [*map(self.__getitem__, chunks[:MAX_CHUNKS_WITH_FORMS])]
+        words = [said for said, _ in found if said]
+        if len(chunks) > MAX_CHUNKS_WITH_FORMS:
+            words += [word for chunk in chunks[MAX_CHUNKS_WITH_FORMS:] for word in words_of(chunk)]
+        said = "  ".join(words)
+        forms = dict.fromkeys(chain.from_iterable([forms for _, forms in found if forms]))
+        return IndexedText(said, said.count("  ") + 1 if said else 0, [*forms])
+
+    def places(self, text: str) -> tuple[list[Token], list[Form]]:
+        """The words of a text and its forms, with their places."""
+        tokens: list[Token] = []
+        forms: list[Form] = []
+        seen: dict[str, tuple[Segments, list[Form]]] = {}
+        for chunk in _CHUNK.finditer(text):
+            known = seen.get(chunk[0])
+            if known is None:
+                segments = segment(chunk[0])
+                known = seen[chunk[0]] = segments, [*self._forms(segments)]
+            begin, first = chunk.start(), len(tokens)
+            forms += [Form(form, start + first, end + first) for form, start, end in known[1]]
+            tokens += [Token(begin + start, begin + end, word) for start, end, word in known[0].words]
+        return tokens, forms
+
+    def sought(self, chunk: str) -> Sought:
+        """The words and forms that a chunk of a query matches."""
+        segments = segment(chunk)
+        words = tuple([word.text for word in segments.words])
+        in_compound = bool(segments.compounds) and segments.compounds[-1].last == len(words)
+        unspaced = bool(words) and not in_compound and words[-1][0] >= _FIRST_UNSPACED and words[-1][0].isalpha()
+        alone = unspaced and len(words) == 1 and not segments.units
+        return Sought(words, tuple(dict.fromkeys(self._sought_forms(segments))), unspaced, alone)
+
+    def _forms(self, segments: Segments) -> Iterator[Form]:
+        for compound in segments.compounds:
+            yield from self._forms_of_words(segments, compound)
+            if len(compound.atoms) > 1:
+                yield from self._forms_of_atoms(segments, compound)
+            yield from (Form(form, compound.first, compound.last) for form in _dates(compound))
+            if not compound.text.isascii():
+                yield from (Form(form, compound.first, compound.last) for form in _spellings(compound))
+        yield from (Form(unit, place, place + 1) for unit, place in segments.units)
+
+    def _forms_of_words(self, segments: Segments, compound: Compound) -> Iterator[Form]:
+        for place in range(compound.first, compound.last):
+            word = segments.words[place].text
+            stems = (stem for stem in (*self._stems.of(word), *self._stems.of_text(word)) if stem != word)
+            yield from (Form(stem, place, place + 1) for stem in stems)
+            if len(word) > HASH_PREFIX and is_hash(word):
+                yield Form(word[:HASH_PREFIX], place, place + 1)
+
+    def _forms_of_atoms(self, segments: Segments, compound: Compound) -> Iterator[Form]:
+        said = {word.text for word in segments.words[compound.first : compound.last]}
+        atoms, words = compound.atoms, compound.words
+        if len(atoms) > MAX_COUNTED_ATOMS:
+            return
+        for number, atom in enumerate(atoms):
+            if atom not in said:
+                yield from (Form(form, words[number], words[number] + 1) for form in (atom, *self._stems.of(atom)))
+        if len(atoms) > MAX_ATOMS or any(map(is_hash, said)):
+            return
+        for number in range(len(atoms) - 1):
+            for last in range(number + 2, len(atoms) + 1):
+                joined = _joined(compound, number, last)
+                if joined not in said:
+                    yield Form(joined, words[number], words[last - 1] + 1)
+        whole = _joined(compound, 0, len(atoms))
+        yield from (Form(stem, compound.first, compound.last) for stem in self._stems.of(whole) if stem != whole)
+
+    def _sought_forms(self, segments: Segments) -> Iterator[str]:
+        if len(segments.words) == 1:
+            word = segments.words[0].text
+            yield from (word, *self._stems.of(word))
+            if len(word) > HASH_PREFIX and is_hash(word):
+                yield word[:HASH_PREFIX]
+        for compound in segments.compounds:
+            if (compound.first, compound.last) != (0, len(segments.words)):
+                return
+            if len(segments.words) > 1 and len(compound.atoms) <= MAX_ATOMS:
+                joined = _joined(compound, 0, len(compound.atoms))
+                yield from (joined, *self._stems.of(joined))
+            if not compound.text.isascii():
+                yield from _spellings(compound)
+
+
+def _joined(compound: Compound, first: int, last: int) -> str:
+    """The atoms from `first` to before `last` as one word: a dot or a hyphen stays between digits."""
+    joined = compound.atoms[first]
+    for atom, separator in zip(compound.atoms[first + 1 : last], compound.separators[first : last - 1], strict=True):
+        joined += f"{separator if joined[-1].isdigit() and atom[0].isdigit() and separator in _KEPT else ''}{atom}"
+    return joined[:MAX_WORD]
+
+
+def _dates(compound: Compound) -> Iterator[str]:
+    """The month and the day of a date of ISO 8601, as people name them."""
+    if date := _DATE.fullmatch(compound.text):
+        month = _MONTHS[int(date[1]) - 1]
+        yield from (month, month[:_SHORT_MONTH], str(int(date[2])))
+
+
+def _spellings(compound: Compound) -> Iterator[str]:
+    spelled = spelled_out(compound.text.lower())
+    if spelled != compound.text.lower() and spelled.isalpha():
+        yield fold(spelled)[:MAX_WORD]

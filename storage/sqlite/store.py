@@ -19,6 +19,7 @@ from ..model.errors import StorageUnavailable
 from ..model.records import Listing, SearchQuery
 from ..operations.expiry import Expiry
 from ..operations.unit_of_work import UnitOfWork, perform
+from ..search.tokenizer import Tokenizer
 from ..sql.dialect import Dialect
 from ..sql.ports import Bindings, Reader, Transaction
 from ..sql.temporary_files import TemporaryDisk
@@ -35,7 +36,7 @@ from .rows import ConnectionRows, ConnectionTransaction, Revisions, run_sync
 from .search import find as search
 from .search import statements as search_statements
 from .search.index_merge import HAS_MARKS, IndexMerge
-from .search.indexing import index_some, is_indexed
+from .search.indexing import begin_again_by_other_rules, index_some, is_indexed
 from .statements import STEPS, SQLiteStatements
 
 logger = logging.getLogger(__name__)
@@ -102,9 +103,12 @@ class SQLiteStorage(TransactionalStorage):
         except BaseException:
             self._machine.release()
             raise
+        begin_again_by_other_rules(connection)
         self._checkpointer = Checkpointer(connection, self.path)
         self._revisions = Revisions(connection, self._clock)
         self._transaction = ConnectionTransaction(connection, self._revisions)
+        # It is the writer's.
+        self._tokenizer = Tokenizer()
         self._index_merge = IndexMerge()
         # Those of which a program that was killed may have left something to do.
         self._indexed = [workspace for (workspace,) in connection.execute(search_statements.INDEXED_WORKSPACES)]
@@ -143,14 +147,14 @@ class SQLiteStorage(TransactionalStorage):
 
     async def search_messages(self, workspace: str, query: SearchQuery) -> Listing:
         while not await is_indexed(self._rows, workspace):
-            await self._writer.write(index_some, workspace)
+            await self._writer.write(index_some, workspace, self._tokenizer)
         async with self._searches.slot():
             return await self._readers.work(lambda connection: search.find(connection, workspace, query))
 
     def _index_written(self, connection: apsw.Connection, *, resting: bool = True) -> bool:
         """Do some of what can wait: index messages, then remove from the index those that were deleted."""
         workspaces = {*self._indexed, *self._revisions.workspaces()}
-        if any(index_some(connection, workspace) for workspace in workspaces):
+        if any(index_some(connection, workspace, self._tokenizer) for workspace in workspaces):
             return True
         self._indexed = []
         return self._index_merge.step(connection, resting=resting)

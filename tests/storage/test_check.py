@@ -184,7 +184,8 @@ async def test_many_faults_of_a_session_are_named_up_to_a_number(storage: Storag
 
 async def test_the_search_is_checked_word_for_word(storage: Storage, database: str, session: Session) -> None:
     done = {
-        "sqlite": "INSERT OR REPLACE INTO search (rowid, content) SELECT number << 31 | 4, 'wörd4 said is'"
+        "sqlite": "INSERT OR REPLACE INTO search (rowid, words, forms)"
+        " SELECT number << 31 | 4, 'word4 said is', 'word 4'"
         " FROM search_session WHERE session_id = '{}'",
         "postgresql": "UPDATE search SET words = ' word4  said  is ' WHERE session_id = '{}' AND sequence = 4",
     }
@@ -237,7 +238,7 @@ async def test_a_search_that_is_ahead_is_found(storage: Storage, database: str, 
 @pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 async def test_words_of_no_message_are_found(storage: Storage, database: str, session: Session) -> None:
     assert await storage.get_session(W, session.id) == session
-    await asyncio.to_thread(vandalise, database, "INSERT INTO search (rowid, content) VALUES (99 << 31 | 1, 'stray')")
+    await asyncio.to_thread(vandalise, database, "INSERT INTO search (rowid, words) VALUES (99 << 31 | 1, 'stray')")
     assert [finding.text for finding in await check(database)] == [
         "The search has words of messages that are not there."
     ]

@@ -12,7 +12,7 @@ from ...operations.messages import message_of, tokens_of, usage_of
 from ...values.clock import after
 from ...values.json_text import MAX_SAFE_INTEGER
 from ..binding import storable
-from ..search.tsvector import Tokenizer
+from ..search.tsvector import Words
 
 _encode = msgspec.json.Encoder().encode
 
@@ -44,11 +44,10 @@ class AppendRequest:
 
 
 def columns(
-    workspace: str, requests: Sequence[AppendRequest], moment: str, tokenizer: Tokenizer, keep_seconds: float
+    workspace: str, requests: Sequence[AppendRequest], moment: str, words: Sequence[Words], keep_seconds: float
 ) -> dict[str, object]:
     """What `PostgresStatements.APPEND_MESSAGES` is given, at a moment; answers are kept under the keys for so long."""
     new = [message for request in requests for message in request.messages]
-    words = [tokenizer.words(message.content or "", message.parts) for message in new]
     sums = [usage_of(request.messages) for request in requests]
     pieces = [_pieces(message) for message in new]
     return {

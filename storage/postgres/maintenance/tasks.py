@@ -129,7 +129,7 @@ class PostgresMaintenance(Maintenance):
             await connection.close()
 
     def _is_indexed(self, _sequence: int, message: Message, row: Row) -> bool:
-        words = self._tokenizer.words(message.content, message.parts)
+        words = self._tokenizer.message(message.content, message.parts)
         role, size, text, lexemes = row
         if words.size == 0:
             return role is None
@@ -146,7 +146,7 @@ class PostgresMaintenance(Maintenance):
     def _columns(self, found: list[Row]) -> dict[str, object]:
         read = [(sequence, read_record(record)) for sequence, record in found]
         messages = [(sequence, message) for sequence, message in read if message is not None]
-        words = [self._tokenizer.words(message.content, message.parts) for _, message in messages]
+        words = [self._tokenizer.message(message.content, message.parts) for _, message in messages]
         return {
             "sequences": [sequence for sequence, _ in messages],
             "roles": [message.role for _, message in messages],

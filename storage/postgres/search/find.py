@@ -1,45 +1,59 @@
 """Finding messages by their words: whole words are lexemes, of which an index tells; texts tell of the rest."""
 
 import asyncio
+import re
 from collections.abc import Sequence
 
 import msgspec
 
 from ...model.records import Listing, Message, SearchQuery, SearchScope
 from ...search import results
-from ...search.query_parser import Term, terms_of
+from ...search.query_parser import ParsedQuery, Term, parse
 from ...search.results import Found, best, bindings_of, listing, score_of
 from ...search.searched_text import EVERYWHERE, searched_text
 from ..pool import Pool
 from .statements import RECORDS, search
-from .tsvector import Tokenizer, is_lexeme, lexemes_of
+from .tsvector import Tokenizer, is_lexeme, patterns, tsquery
 
 _decode_message = msgspec.json.Decoder(Message).decode
 
 
 async def find(pool: Pool, tokenizer: Tokenizer, workspace: str, query: SearchQuery) -> Listing:
     """The hits of one page."""
-    terms = terms_of(query.text, tokenizer.tokens)
-    if not terms:
+    sought = parse(query.text, tokenizer.sought)
+    if not sought.groups:
         return Listing(b"")
     bindings, filters = bindings_of(workspace, query)
-    whole = [term for term in terms if not term.prefix]
     # Then what the index finds has the terms, and nothing else has to be looked at.
-    is_by_lexemes = query.scope == EVERYWHERE and all(map(is_lexeme, terms))
-    sought = {
-        "patterns": [term.pattern for term in terms],
-        "repeating": [_overlaps(term.pattern) for term in terms],
-        "leads": [_lead(term) for term in terms],
-        "lexemes": " & ".join(lexemes_of(term) for term in whole),
+    is_by_lexemes = (
+        query.scope == EVERYWHERE and sought.is_in_index and not sought.excluded and all(map(is_lexeme, sought.terms))
+    )
+    statement = search(frozenset(filters), query.scope, by_words=bool(sought.in_index))
+    limits = {
         "bytes": results.MAX_BYTES,
         "most": results.MAX_MATCHES,
         "filtered": bindings["ranked"] if is_by_lexemes else results.MAX_LOOKED_AT,
     }
-    statement = search(frozenset(filters), query.scope, by_words=bool(whole))
-    rows = await pool.all(statement, bindings | filters | sought)
+    rows = await pool.all(statement, bindings | filters | _columns(sought) | limits)
     found = best(((score_of(row[0], row[1]), *row[2:]) for row in rows), query)
     contents = await _contents(pool, workspace, found[: query.limit], query.scope)
-    return await asyncio.to_thread(listing, found, query, contents, terms)
+    return await asyncio.to_thread(listing, found, query, contents, sought)
+
+
+def _columns(sought: ParsedQuery) -> dict[str, object]:
+    """The patterns of what is sought: those of the terms are counted, those of other forms are enough for a group."""
+    exact = [(number, term) for number, group in enumerate(sought.groups) for term in group]
+    forms = [(number, pattern) for number, term in exact for pattern in patterns(term)]
+    return {
+        "groups": [number for number, _ in exact],
+        "patterns": [term.pattern for _, term in exact],
+        "repeating": [_overlaps(term.pattern) for _, term in exact],
+        "leads": [_lead(term) for _, term in exact],
+        "form_groups": [number for number, _ in forms],
+        "forms": [pattern for _, pattern in forms],
+        "excluded": [pattern for term in sought.excluded for pattern in (term.pattern, *patterns(term))],
+        "lexemes": tsquery(sought.in_index),
+    }
 
 
 async def _contents(pool: Pool, workspace: str, found: Sequence[Found], scope: SearchScope) -> list[str]:
@@ -64,4 +78,4 @@ def _lead(term: Term) -> str:
     """A regular expression that matches the first word of each match of a term."""
     pattern = term.pattern
     first = f" {term.words[0]} "
-    return f"{first}(?={pattern.removeprefix(first)})"
+    return f"{re.escape(first)}(?={re.escape(pattern.removeprefix(first))})"

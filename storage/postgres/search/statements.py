@@ -39,27 +39,55 @@ _BY_WORDS = """
         AND lexemes @@ CAST(CAST(:lexemes AS TEXT) AS TSQUERY)"""
 
 # Matches that may share words are counted by their first words, unless there are enough without those.
-_MATCHES = """
-    SELECT CAST(SUM(
-        CASE
-            WHEN repeating AND apart < :most THEN (SELECT COUNT(*) FROM regexp_matches(words, lead, 'g'))
-            ELSE apart
-        END
-    ) AS BIGINT)
-    FROM unnest(CAST(:patterns AS TEXT[]), CAST(:repeating AS BOOLEAN[]), CAST(:leads AS TEXT[]))
-        AS sought (pattern, repeating, lead)
-    CROSS JOIN LATERAL (
-        SELECT (octet_length(words) - octet_length(replace(words, pattern, ''))) / octet_length(pattern) AS apart
-    ) AS counted"""
+_COUNTS = """
+    SELECT array_agg(matches ORDER BY number)
+    FROM (
+        SELECT number, CAST(SUM(
+            CASE
+                WHEN repeating AND apart < :most THEN (SELECT COUNT(*) FROM regexp_matches(words, lead, 'g'))
+                ELSE apart
+            END
+        ) AS BIGINT) AS matches
+        FROM unnest(
+            CAST(:groups AS INTEGER[]), CAST(:patterns AS TEXT[]), CAST(:repeating AS BOOLEAN[]), CAST(:leads AS TEXT[])
+        ) AS sought (number, pattern, repeating, lead)
+        CROSS JOIN LATERAL (
+            SELECT (octet_length(words) - octet_length(replace(words, pattern, ''))) / octet_length(pattern) AS apart
+        ) AS counted
+        GROUP BY number
+    ) AS said"""
 
+# A group is found by one of its patterns.
+_HAS_GROUPS = """NOT EXISTS (
+            SELECT
+            FROM (
+                SELECT *
+                FROM unnest(CAST(:groups AS INTEGER[]), CAST(:patterns AS TEXT[])) AS sought (number, pattern)
+                UNION ALL
+                SELECT *
+                FROM unnest(CAST(:form_groups AS INTEGER[]), CAST(:forms AS TEXT[])) AS form (number, pattern)
+            ) AS each
+            GROUP BY number
+            HAVING BOOL_AND(strpos(scope.words, pattern) = 0)
+        )
+        AND NOT EXISTS (
+            SELECT
+            FROM unnest(CAST(:excluded AS TEXT[])) AS pattern
+            WHERE strpos(scope.words, pattern) > 0
+        )"""
 
-# The words of what is searched, and how many there are; those of tools come after a separator.
+# The words of what is searched, and after them their forms; those of tools come after a separator.
+_SAID = "split_part(words, chr(2), 1)"
+_FORMS = "split_part(words, chr(2), 2)"
 _WORDS = {
     "all": "replace(words, chr(1), '')",
-    "text": "split_part(words, chr(1), 1)",
-    "tools": "split_part(words, chr(1), 2)",
+    "text": f"split_part({_SAID}, chr(1), 1) || chr(2) || split_part({_FORMS}, chr(1), 1)",
+    "tools": f"split_part({_SAID}, chr(1), 2) || chr(2) || split_part({_FORMS}, chr(1), 2)",
 }
-_COUNTED = "(octet_length(scope.words) - octet_length(replace(scope.words, '  ', ''))) / 2 + 1"
+_COUNTED = (
+    "(SELECT (octet_length(said) - octet_length(replace(said, '  ', ''))) / 2 + 1 "
+    "FROM split_part(scope.words, chr(2), 1) AS said)"
+)
 
 _NOT_REMOVED = """
         AND NOT EXISTS (
@@ -72,9 +100,12 @@ _NOT_REMOVED = """
 
 @cache
 def search(filters: frozenset[str], scope: SearchScope, *, by_words: bool) -> str:
-    """The statement that finds messages which pass filters, the latest first: matches, words, session, sequence, role.
+    """The statement that finds messages which pass filters, the latest first.
 
-    What it looks at has all :lexemes if it is `by_words`; those that pass filters are searched for :patterns.
+    A row is the matches of each group, the number of words, session, sequence, role.
+
+    What it looks at has all :lexemes if it is `by_words`; those that pass filters are searched for the patterns
+    of each of :groups, or for :forms of each of :form_groups, and not for what is :excluded.
     """
     session = _SESSION if filters & {"profile", "amplified_dir"} else ""
     conditions = " AND ".join(_FILTERS[name] for name in sorted(filters) if name in _FILTERS)
@@ -120,15 +151,11 @@ WITH looked_at AS MATERIALIZED (
         OFFSET 0
     ) AS scope
     WHERE bytes_before <= :bytes
-        AND NOT EXISTS (
-            SELECT
-            FROM unnest(CAST(:patterns AS TEXT[])) AS pattern
-            WHERE strpos(scope.words, pattern) = 0
-        )
+        AND {_HAS_GROUPS}
     ORDER BY measured.session_id DESC, measured.sequence DESC
     LIMIT :ranked
 )
-SELECT ({_MATCHES}
+SELECT ({_COUNTS}
 ), size, session_id, sequence, role
 FROM hit
 """  # noqa: S608  # of the texts above

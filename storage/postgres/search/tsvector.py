@@ -1,26 +1,34 @@
-"""What a message says, cut into words as SQLite's storage does it: by FTS5's own tokenizer."""
+"""What a message says, cut into words: a text of them for counting, and each once as a lexeme for finding."""
 
-from collections.abc import Iterable
+import asyncio
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from msgspec import Raw, UnsetType
 
 from ...model.part_records import tools_of
-from ...search.query_parser import Term
-from ...search.tokenizer import tokenizer
+from ...model.records import BatchMessage, Message
+from ...search import tokenizer
+from ...search.query_parser import Group, Term
 
-# In a text of words before those of tools: no word has it.
+# In a text of words before those of tools, and before the forms: no word has it.
 BEFORE_TOOLS = "\x01"
+BEFORE_FORMS = "\x02"
+# A form begins with it, and no word does.
+FORM = "~"
 
-# PostgreSQL takes no lexeme of 2 KiB, and a megabyte of them all in all
-# (https://www.postgresql.org/docs/current/textsearch-limits.html). Words are told apart by `words`, not by these.
-MAX_LEXEME = 200
+# PostgreSQL takes no megabyte of lexemes (https://www.postgresql.org/docs/current/textsearch-limits.html).
 MAX_BYTES = 900_000
+
+# Longer texts take longer than the event loop may be held.
+LONG = 64 * 1024
+
+Said = Message | BatchMessage
 
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """The words of a message: how many, each between two spaces, and each once as a tsvector has it."""
+    """The words of a message: how many, each between two spaces, its forms after them, and each once as a lexeme."""
 
     size: int
     text: str
@@ -32,41 +40,67 @@ class Words:
         return " ".join(f"'{lexeme}'" for lexeme in self.lexemes)
 
 
-class Tokenizer:
-    """Tells words apart as Unicode has it, without case and accents. It is for one thread at a time."""
+class Tokenizer(tokenizer.Tokenizer):
+    """Tells words apart. It is for one thread at a time."""
 
-    def __init__(self) -> None:
-        self._tokens = tokenizer()
-
-    def words(self, content: str, parts: Raw | UnsetType) -> Words:
+    def message(self, content: str, parts: Raw | UnsetType) -> Words:
         """The words of a message: of what it says, and then of its tools."""
-        said = self._tokens(content)
-        tools = self._tokens(tools_of(parts)) if isinstance(parts, Raw) else []
-        tokens = said + tools
-        text = _spaced(said) + BEFORE_TOOLS + _spaced(tools) if tools else _spaced(said)
-        return Words(len(tokens), text, _lexemes(tokens))
+        said = self.indexed(content)
+        tools = self.indexed(tools_of(parts)) if isinstance(parts, Raw) else None
+        if tools is None or not tools.size:
+            text = f" {said.words} {BEFORE_FORMS}{_forms(said.forms)}"
+            return Words(said.size, text, _lexemes(said.words.split(), said.forms))
+        words = f" {said.words} " if said.size else ""
+        text = (
+            f"{words}{BEFORE_TOOLS} {tools.words} {BEFORE_FORMS}{_forms(said.forms)}{BEFORE_TOOLS}{_forms(tools.forms)}"
+        )
+        lexemes = _lexemes(said.words.split() + tools.words.split(), said.forms + tools.forms)
+        return Words(said.size + tools.size, text, lexemes)
 
-    def tokens(self, text: str) -> list[str]:
-        """The words of a text, in their order."""
-        return self._tokens(text)
+
+async def words_of(tokenizer: Tokenizer, messages: Sequence[Said]) -> list[Words]:
+    """The words of messages, off the event loop if they are long."""
+    said = [(message.content or "", message.parts) for message in messages]
+
+    def words() -> list[Words]:
+        return [tokenizer.message(content, parts) for content, parts in said]
+
+    size = sum(len(content) + (len(bytes(parts)) if isinstance(parts, Raw) else 0) for content, parts in said)
+    return words() if size < LONG else await asyncio.to_thread(words)
 
 
-def lexemes_of(term: Term) -> str:
-    """A tsquery for the messages that may have a term."""
-    return " & ".join(f"'{word[:MAX_LEXEME]}'" for word in term.words)
+def tsquery(groups: Iterable[Group]) -> str:
+    """A tsquery for the messages that may have one term of each group."""
+    return " & ".join(f"({' | '.join(map(_query, group))})" for group in groups)
 
 
 def is_lexeme(term: Term) -> bool:
     """Whether the tsquery of a term finds no other messages than those that have it."""
-    return not term.prefix and len(term.words) == 1 and len(term.words[0]) < MAX_LEXEME
+    return len(term.words) == 1
 
 
-def _spaced(tokens: Iterable[str]) -> str:
-    return " " + "  ".join(tokens) + " "
+def patterns(term: Term) -> list[str]:
+    """The parts of a text of words that are a form of a term."""
+    other = [pattern for form in term.other_forms for pattern in (f" {form} ", f" {FORM}{form} ")]
+    own = [f" {FORM}{term.pattern[1:]}"] if term.is_form else []
+    return own + other
 
 
-def _lexemes(tokens: Iterable[str]) -> list[str]:
-    lexemes = dict.fromkeys(token[:MAX_LEXEME] for token in tokens)
+def _query(term: Term) -> str:
+    *before, last = term.words
+    beginning = ":*" if term.prefix else ""
+    exact = " & ".join([*(f"'{word}'" for word in before), f"'{last}'{beginning}"])
+    own = [f"'{FORM}{last}'{beginning}"] if term.is_form else []
+    other = [lexeme for form in term.other_forms for lexeme in (f"'{form}'", f"'{FORM}{form}'")]
+    return " | ".join([f"({exact})", *own, *other])
+
+
+def _forms(forms: Iterable[str]) -> str:
+    return "".join(f" {FORM}{form} " for form in forms)
+
+
+def _lexemes(words: Iterable[str], forms: Iterable[str]) -> list[str]:
+    lexemes = dict.fromkeys(words) | dict.fromkeys(f"{FORM}{form}" for form in forms)
     taken: list[str] = []
     size = 0
     for lexeme in lexemes:

@@ -18,7 +18,7 @@ LEFT JOIN search_progress
 ORDER BY session.workspace, session.id
 """
 
-# With the number of words that the index counts in each.
+# With the numbers of words and forms that the index counts in each.
 MESSAGES = """
 SELECT sequence, role, token_count, CAST(record AS BLOB), sz
 FROM message
@@ -52,9 +52,9 @@ MAKE_WORDS = """
 CREATE VIRTUAL TABLE IF NOT EXISTS temp.search_word USING fts5vocab (main, search, instance)
 """
 
-# Each word at each of its places, and the number of the session that says it. A word may end in the middle of a letter.
+# Each word and form at each of its places, and the number of the session that says it.
 WORDS = """
-SELECT doc >> 31, CAST(term || ' ' || doc || ' ' || "offset" AS BLOB)
+SELECT doc >> 31, CAST(col || ' ' || term || ' ' || doc || ' ' || "offset" AS BLOB)
 FROM temp.search_word
 """
 
@@ -78,16 +78,4 @@ GROUP BY "table", parent
 WORKSPACES = """
 SELECT DISTINCT workspace
 FROM session
-"""
-
-SEARCH_TABLE = """
-SELECT sql
-FROM sqlite_schema
-WHERE name = 'search'
-"""
-
-FORGET_SEARCH = """
-DROP TABLE search;
-DELETE FROM search_session;
-DELETE FROM search_progress
 """

@@ -13,7 +13,7 @@ import apsw
 from ...model.maintenance import Finding
 from ...model.records import Message
 from ...search.searched_text import searched_text
-from ...search.tokenizer import tokenizer
+from ...search.tokenizer import Tokenizer
 from ...sql.ports import Row
 from ..search.statements import LAST_SEQUENCE
 from . import check_statements
@@ -21,8 +21,8 @@ from . import check_statements
 # Sessions whose numbers differ by a multiple of that share a sum: 8 MiB, however many there are.
 SUMS = 2**20
 
-# FTS5 keeps no more of a word (FTS5_MAX_TOKEN_SIZE in https://sqlite.org/src/file/ext/fts5/fts5Int.h).
-MAX_BYTES = 32_768
+# A byte of a varint that is not its last has this bit.
+FIRST_OF_VARINT = 0x80
 
 _MOST = 2**64 - 1
 
@@ -32,7 +32,7 @@ class IndexCheck:
 
     def __init__(self, connection: apsw.Connection) -> None:
         self._connection = connection
-        self._tokens = tokenizer()
+        self._tokenizer = Tokenizer()
         self._sums = array("Q", bytes(8 * SUMS))
         # What of these the index has is not what there is, and needs not be yet.
         self._passing = bytearray(SUMS)
@@ -47,14 +47,11 @@ class IndexCheck:
         which = number % SUMS
         if self._passing[which]:
             return True
-        tokens = self._tokens(searched_text(message))
+        said = self._tokenizer.indexed(searched_text(message))
         place = number << 31 | sequence
-        # As WORDS has them.
-        said = sum(
-            hash(b"%b %d %d" % (token.encode()[:MAX_BYTES], place, offset)) for offset, token in enumerate(tokens)
-        )
-        self._sums[which] = self._sums[which] + said & _MOST
-        return size is not None and len(tokens) == _decoded(size)
+        self._sums[which] = self._sums[which] + _sum("words", said.words.split(), place) & _MOST
+        self._sums[which] = self._sums[which] + _sum("forms", said.forms, place) & _MOST
+        return size is not None and [said.size, len(said.forms)] == _decoded(size)
 
     def findings(self) -> Iterator[Finding]:
         """What the index has that is not in the messages, or has not."""
@@ -87,9 +84,18 @@ class IndexCheck:
             sums[which] = sums[which] - hash(word) & _MOST
 
 
-def _decoded(size: bytes) -> int:
-    """How many words a message has, as FTS5 keeps it: https://www.sqlite.org/fileformat2.html#varint."""
-    words = 0
-    for byte in size:
-        words = words << 7 | byte & 0x7F
-    return words
+def _sum(column: str, words: list[str], place: int) -> int:
+    # As WORDS has them.
+    head = column.encode()
+    return sum(hash(b"%b %b %d %d" % (head, word.encode(), place, offset)) for offset, word in enumerate(words))
+
+
+def _decoded(sizes: bytes) -> list[int]:
+    """How many words a message has, and how many forms: https://www.sqlite.org/fileformat2.html#varint."""
+    decoded, number = [], 0
+    for byte in sizes:
+        number = number << 7 | byte & 0x7F
+        if byte < FIRST_OF_VARINT:
+            decoded.append(number)
+            number = 0
+    return decoded

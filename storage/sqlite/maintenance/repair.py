@@ -9,10 +9,11 @@ from ...backend.repair import repair_session
 from ...model.database_errors import DatabaseDamaged
 from ...model.maintenance import Finding
 from ...operations.unit_of_work import perform
+from ...search.tokenizer import Tokenizer
 from ...values.clock import Clock
 from ..connection import connect_writer, transaction
 from ..rows import ConnectionTransaction, Revisions
-from ..search.indexing import index_some
+from ..search.indexing import begin_again, index_some
 from ..statements import SQLiteStatements
 from . import check_statements
 from .file_check import faults
@@ -56,11 +57,10 @@ def _rebuild_indexes(connection: apsw.Connection) -> str | None:
 
 def _rebuild_search(connection: apsw.Connection) -> None:
     with transaction(connection):
-        [(definition,)] = connection.execute(check_statements.SEARCH_TABLE)
-        connection.execute(check_statements.FORGET_SEARCH)
-        connection.execute(definition)
+        begin_again(connection)
+    tokenizer = Tokenizer()
     for (workspace,) in connection.execute(check_statements.WORKSPACES).fetchall():
         more = True
         while more:
             with transaction(connection):
-                more = index_some(connection, str(workspace))
+                more = index_some(connection, str(workspace), tokenizer)

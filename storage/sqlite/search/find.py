@@ -1,7 +1,7 @@
 """Finding messages by their words: the index finds whole words, texts tell which have the beginnings of words."""
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import islice
 
 import apsw
@@ -9,64 +9,62 @@ import msgspec
 
 from ...model.records import Listing, Message, SearchQuery, SearchScope
 from ...search import results
-from ...search.query_parser import Term, terms_of
+from ...search.query_parser import ParsedQuery, Term, parse
 from ...search.results import Filters, Found, best, bindings_of, listing, score_of
 from ...search.searched_text import EVERYWHERE, searched_text
-from ...search.tokenizer import tokenizer
+from ...search.tokenizer import Tokenizer
 from ...sql.ports import Bindings, Row
 from ..statements import SQLiteStatements
+from . import match
 from . import statements as search_statements
 
-# A text is cut into words in pieces of as many characters, for other threads to go on in between.
-PIECE_CHARACTERS = 64 * 1024
-
+_decode_phrases = msgspec.json.Decoder(list[list[int]]).decode
 _decode_message = msgspec.json.Decoder(Message).decode
-
-# Each is between two words, whatever is beside it.
-_SEPARATORS = re.compile("[ -/\t-\r]")
 
 
 def find(connection: apsw.Connection, workspace: str, query: SearchQuery) -> Listing:
     """The hits of one page."""
-    terms = terms_of(query.text, tokenizer())
-    if not terms:
+    tokenizer = Tokenizer()
+    sought = parse(query.text, tokenizer.sought)
+    if not sought.groups:
         return Listing(b"")
-    search = _Search(connection, *bindings_of(workspace, query))
-    whole = [term for term in terms if not term.prefix]
-    if len(whole) < len(terms) or query.scope != EVERYWHERE:
-        texts = _in_texts(connection, search.candidates(whole), workspace, terms, query.scope)
+    search = _Search(connection, sought, *bindings_of(workspace, query))
+    if query.scope != EVERYWHERE or not sought.is_in_index:
+        texts = _in_texts(connection, search.candidates(), workspace, _InText(sought, tokenizer), query.scope)
         found = best(islice(texts, results.MAX_RANKED), query)
     else:
-        found = best(search.in_index(whole), query)
+        found = best(search.in_index(), query)
     contents = [*_contents(connection, workspace, found[: query.limit], query.scope)]
-    return listing(found, query, contents, terms)
+    return listing(found, query, contents, sought)
 
 
 class _Search:
     """The candidates of one search."""
 
-    def __init__(self, connection: apsw.Connection, bindings: Bindings, filters: Filters) -> None:
+    def __init__(self, connection: apsw.Connection, sought: ParsedQuery, bindings: Bindings, filters: Filters) -> None:
         self._connection = connection
+        self._sought = sought
         self._bindings = bindings | filters | {"oldest": 0}
         self._filters = filters
-        register_counts(connection)
+        register_score(connection)
 
-    def candidates(self, terms: Sequence[Term]) -> Iterator[Row]:
-        """Messages that have all words of these terms, the latest first, up to a number of bytes."""
-        words = _matching((word,) for term in terms for word in term.words)
+    def candidates(self) -> Iterator[Row]:
+        """Messages that have all words of the groups that an index is asked for, the latest first, up to some bytes."""
+        words = match.words(self._sought.in_index)
         bindings = self._bindings | {"ranked": results.MAX_LOOKED_AT}
         if not words:
             return self._rows(search_statements.latest(self._filters), bindings)
-        return self._rows(search_statements.hits(self._filters, counted=False), bindings | {"words": words})
+        return self._rows(search_statements.hits(self._filters, scored=False), bindings | {"words": words})
 
-    def in_index(self, terms: Sequence[Term]) -> Iterator[Found]:
-        """Messages among the candidates that have these terms, of which none is a beginning."""
-        bindings = self._bindings | {"words": _matching(term.words for term in terms)}
-        if any(len(term.words) > 1 for term in terms):
+    def in_index(self) -> Iterator[Found]:
+        """Messages among the candidates that have what is sought, all of which the index tells."""
+        phrases = msgspec.json.encode(match.exact_phrases(self._sought.groups)).decode()
+        bindings = self._bindings | {"words": match.query(self._sought), "phrases": phrases}
+        if self._sought.excluded or any(len(term.words) > 1 for term in self._sought.terms):
             # FTS5 looks through all messages that have the words of a phrase before it finds that none has it.
-            bindings["oldest"] = min((entry for *_, entry in self.candidates(terms)), default=search_statements.NONE)
-        for matches, size, *place, _ in self._rows(search_statements.hits(self._filters, counted=True), bindings):
-            yield score_of(matches, size), *place
+            bindings["oldest"] = min((entry for *_, entry in self.candidates()), default=search_statements.NONE)
+        for score, *place, _ in self._rows(search_statements.hits(self._filters, scored=True), bindings):
+            yield score, *place
 
     def _rows(self, statement: str, bindings: Bindings) -> Iterator[Row]:
         size = 0
@@ -77,49 +75,63 @@ class _Search:
                 return
 
 
-def _matching(phrases: Iterable[Sequence[str]]) -> str:
-    # In quotes nothing is syntax (https://www.sqlite.org/fts5.html#full_text_query_syntax).
-    return " AND ".join(f'"{" ".join(words)}"' for words in phrases)
-
-
 def _in_texts(
-    connection: apsw.Connection,
-    candidates: Iterator[Row],
-    workspace: str,
-    terms: Sequence[Term],
-    scope: SearchScope,
+    connection: apsw.Connection, candidates: Iterator[Row], workspace: str, sought: "_InText", scope: SearchScope
 ) -> Iterator[Found]:
-    words_of = tokenizer()
-    beginnings = [_beginning(term) for term in terms]
     # All of them first: what follows must not hold on to the statement.
-    for _, _, session_id, sequence, role, _ in [*candidates]:
+    for _, session_id, sequence, role, _ in [*candidates]:
         content = _content_of(_record(connection, workspace, session_id, sequence), scope)
-        if content.isascii() and not all(it.search(content) for it in beginnings):
-            continue
-        said = [word for piece in pieces(content) for word in words_of(piece)]
-        spaced = f" {'  '.join(said)} "
-        if all(term.pattern in spaced for term in terms):
-            matches = [_count(term, said, spaced) for term in terms]
-            yield score_of(sum(matches), len(said)), session_id, sequence, role
+        score = sought.score(content)
+        if score is not None:
+            yield score, session_id, sequence, role
 
 
-def _count(term: Term, said: Sequence[str], spaced: str) -> int:
-    """How often a message has a term, up to `MAX_MATCHES` if it has several words: these may overlap."""
-    return spaced.count(term.pattern) if len(term.words) == 1 else len(term.places(said, results.MAX_MATCHES))
+class _InText:
+    """What is sought in a text."""
+
+    def __init__(self, sought: ParsedQuery, tokenizer: Tokenizer) -> None:
+        self._sought = sought
+        self._tokenizer = tokenizer
+        self._beginnings = [
+            _beginning(group[0].words[0])
+            for group in sought.groups
+            if len(group) == 1 and group[0].is_short_prefix and len(group[0].words) == 1 and group[0].words[0].isalpha()
+        ]
+
+    def score(self, text: str) -> float | None:
+        """The score of a text; None if it has not what is sought."""
+        if text.isascii() and not all(it.search(text) for it in self._beginnings):
+            return None
+        said = self._tokenizer.indexed(text)
+        spaced, forms = f" {said.words} ", {*said.forms}
+        counts = [sum(_count(term, spaced) for term in group) for group in self._sought.groups]
+        for count, group in zip(counts, self._sought.groups, strict=True):
+            if not count and not any(_has_form(term, spaced, forms) for term in group):
+                return None
+        if any(_count(term, spaced) or _has_form(term, spaced, forms) for term in self._sought.excluded):
+            return None
+        return score_of(counts, said.size)
 
 
-def _beginning(term: Term) -> re.Pattern[str]:
-    """What a text in ASCII has if it has the last word of a term."""
-    return re.compile(f"(?<![0-9a-z]){re.escape(term.words[-1])}", re.IGNORECASE | re.ASCII)
+def _count(term: Term, spaced: str) -> int:
+    """How often a message has a term exactly, up to `MAX_MATCHES` if it has several words: these may overlap."""
+    if len(term.words) == 1:
+        return spaced.count(term.pattern)
+    if term.pattern not in spaced:
+        return 0
+    return len(term.places(spaced.split(), results.MAX_MATCHES))
 
 
-def pieces(text: str) -> Iterator[str]:
-    """A text cut between words, after each `PIECE_CHARACTERS` or at the next place that there is."""
-    start = 0
-    while separator := _SEPARATORS.search(text, start + PIECE_CHARACTERS):
-        yield text[start : separator.start()]
-        start = separator.start()
-    yield text[start:]
+def _has_form(term: Term, spaced: str, forms: set[str]) -> bool:
+    """Whether a message has a term in another form."""
+    if term.prefix and term.is_form and any(form.startswith(term.words[0]) for form in forms):
+        return True
+    return any(form in forms or f" {form} " in spaced for form in term.forms)
+
+
+def _beginning(word: str) -> re.Pattern[str]:
+    """What a text in ASCII has if one of its words begins with a word."""
+    return re.compile(f"(?<![0-9a-z]){re.escape(word)}", re.IGNORECASE | re.ASCII)
 
 
 def _contents(connection: apsw.Connection, workspace: str, found: Sequence[Found], scope: SearchScope) -> Iterator[str]:
@@ -144,15 +156,15 @@ def _content_of(record: bytes, scope: SearchScope) -> str:
     return searched_text(_decode_message(record), scope) if record else ""
 
 
-def register_counts(connection: apsw.Connection) -> None:
-    """Let the connection count by `matches(search)` and `size(search)`."""
-    connection.register_fts5_function("matches", _matches)
-    connection.register_fts5_function("size", _size)
+def register_score(connection: apsw.Connection) -> None:
+    """Let the connection tell by `score(search, :phrases)` how well a message has what is sought."""
+    connection.register_fts5_function("score", _score)
 
 
-def _matches(api: apsw.FTS5ExtensionApi, *_arguments: object) -> int:
-    return api.inst_count
-
-
-def _size(api: apsw.FTS5ExtensionApi, *_arguments: object) -> int:
-    return api.column_size(-1)
+def _score(api: apsw.FTS5ExtensionApi, *arguments: object) -> float:
+    groups: list[list[int]] | None = api.aux_data
+    if groups is None:
+        [phrases] = arguments
+        groups = api.aux_data = _decode_phrases(str(phrases))
+    counts = [sum([len(api.phrase_locations(phrase)[0]) for phrase in group]) for group in groups]
+    return score_of(counts, api.column_size(0))

@@ -1,8 +1,15 @@
 """Writes what messages say into the index of words, some at a time: between writes, or before a search."""
 
-import apsw
+from collections.abc import Iterator
 
+import apsw
+import msgspec
+
+from ...model.records import Message
+from ...search.searched_text import searched_text
+from ...search.tokenizer import PIPELINE_VERSION, Tokenizer
 from ...sql.ports import Bindings, Row, Rows
+from ..connection import transaction
 from ..statements import SQLiteStatements
 from . import statements as search_statements
 
@@ -10,6 +17,8 @@ from . import statements as search_statements
 MESSAGES_AT_ONCE = 500
 BYTES_AT_ONCE = 1024 * 1024
 SESSIONS_AT_ONCE = 100
+
+_decode_message = msgspec.json.Decoder(Message).decode
 
 
 async def is_indexed(rows: Rows, workspace: str) -> bool:
@@ -20,7 +29,7 @@ async def is_indexed(rows: Rows, workspace: str) -> bool:
     return last is not None and last[0] <= (progress[0] if progress is not None else 0)
 
 
-def index_some(connection: apsw.Connection, workspace: str) -> bool:
+def index_some(connection: apsw.Connection, workspace: str, tokenizer: Tokenizer) -> bool:
     """Take the next messages in, within a transaction; whether there may be more."""
     row: Row | None = connection.execute(search_statements.SEARCH_PROGRESS, {"workspace": workspace}).fetchone()
     bindings: Bindings = {"workspace": workspace, "seen": 0 if row is None else row[0], "most": SESSIONS_AT_ONCE}
@@ -29,14 +38,14 @@ def index_some(connection: apsw.Connection, workspace: str) -> bool:
     for revision, session_id, deleted in changed:
         key: Bindings = {"workspace": workspace, "id": str(session_id), "most": left, "bytes": BYTES_AT_ONCE}
         if not deleted:
-            left -= _index(connection, key)
+            left -= _index(connection, key, tokenizer)
         if left <= 0:
             return True
         connection.execute(search_statements.SET_SEARCH_PROGRESS, {"workspace": workspace, "revision": revision})
     return len(changed) == SESSIONS_AT_ONCE
 
 
-def _index(connection: apsw.Connection, key: Bindings) -> int:
+def _index(connection: apsw.Connection, key: Bindings, tokenizer: Tokenizer) -> int:
     """Take a session's next messages in; how many there were, or all that may be taken where there are more."""
     counted: list[Row] = connection.execute(SQLiteStatements.MESSAGE_COUNT, key).fetchall()
     message_count = min(counted[0][0], search_statements.LAST_SEQUENCE)
@@ -46,7 +55,38 @@ def _index(connection: apsw.Connection, key: Bindings) -> int:
     if last is None or last > message_count:
         return 1
     bindings = key | {"number": number, "first": first, "last": last}
-    connection.execute(search_statements.ADD_ENTRIES, bindings)
+    messages = connection.execute(search_statements.MESSAGES, bindings).fetchall()
+    connection.executemany(search_statements.ADD_ENTRY, _entries(number, messages, tokenizer))
     connection.execute(search_statements.SET_SEARCH_SESSION, bindings)
     taken: int = last - first + 1
     return taken if last == message_count else MESSAGES_AT_ONCE
+
+
+def _entries(number: int, messages: list[Row], tokenizer: Tokenizer) -> Iterator[Bindings]:
+    for sequence, record in messages:
+        said = tokenizer.indexed(_text(record))
+        yield {"number": number, "sequence": sequence, "words": said.words, "forms": " ".join(said.forms)}
+
+
+def _text(record: bytes) -> str:
+    """What a message says, with its tools. A record that was damaged says nothing."""
+    try:
+        return searched_text(_decode_message(record))
+    except msgspec.MsgspecError:
+        return ""
+
+
+def begin_again(connection: apsw.Connection) -> None:
+    """Empty the index, within a transaction: `index_some` writes it anew."""
+    [(definition,)] = connection.execute(search_statements.SEARCH_TABLE)
+    connection.execute(search_statements.FORGET_SEARCH)
+    connection.execute(definition)
+    connection.execute(search_statements.SET_PIPELINE, {"version": PIPELINE_VERSION})
+
+
+def begin_again_by_other_rules(connection: apsw.Connection) -> None:
+    """The same if words were told apart by the rules of another version of the program."""
+    [(version,)] = connection.execute(search_statements.PIPELINE)
+    if version != PIPELINE_VERSION:
+        with transaction(connection):
+            begin_again(connection)

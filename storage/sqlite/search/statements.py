@@ -106,32 +106,45 @@ WHERE workspace = :workspace
     AND session_id = :id
 """
 
-# What messages say, and their tools after that (see `searched_text`). A record that was damaged says nothing.
-ADD_ENTRIES = """
-INSERT INTO search (rowid, content)
-SELECT :number << 31 | sequence, iif(
-    json_valid(record),
-    record ->> '$.content' || iif(
-        instr(record, '"parts":['),
-        COALESCE((
-            SELECT char(10) || group_concat(said, char(10) ORDER BY place)
-            FROM (
-                SELECT key AS place, CASE value ->> '$.type'
-                    WHEN 'tool_call' THEN (value ->> '$.name') || char(10) || (value ->> '$.input')
-                    WHEN 'tool_result' THEN value ->> '$.output'
-                    WHEN 'text' THEN iif(value ->> '$.call' IS NULL, NULL, value ->> '$.text')
-                END AS said
-                FROM json_each(record, '$.parts')
-            )
-        ), ''),
-        ''
-    ),
-    ''
-)
+# Those that may be indexed, as `NEXT_ENTRIES` tells.
+MESSAGES = """
+SELECT sequence, CAST(record AS BLOB)
 FROM message
 WHERE workspace = :workspace
     AND session_id = :id
     AND sequence BETWEEN :first AND :last
+"""
+
+# The words of a message, and their forms.
+ADD_ENTRY = """
+INSERT INTO search (rowid, words, forms)
+VALUES (:number << 31 | :sequence, :words, :forms)
+"""
+
+PIPELINE = """
+SELECT version
+FROM search_pipeline
+"""
+
+SET_PIPELINE = """
+UPDATE search_pipeline
+SET version = :version
+"""
+
+SEARCH_TABLE = """
+SELECT sql
+FROM sqlite_schema
+WHERE name = 'search'
+"""
+
+# Every session is to be indexed from its first message on.
+FORGET_SEARCH = """
+DROP TABLE search;
+DELETE FROM search_session;
+DELETE FROM search_progress;
+INSERT INTO search_progress (workspace, revision)
+SELECT DISTINCT workspace, 0
+FROM session
 """
 
 _FILTERS = {
@@ -151,17 +164,17 @@ _NOT_REMOVED = """
         )"""
 
 
-def hits(filters: Collection[str], *, counted: bool) -> str:
+def hits(filters: Collection[str], *, scored: bool) -> str:
     """The statement that finds messages by their words: of the latest :looked_at those that pass filters.
 
-    None is before the entry :oldest. Matches and words are 0 unless they are `counted`.
+    None is before the entry :oldest. Their score is 0 unless they are `scored`.
     """
-    counts = "matches(search) AS matches, size(search) AS size" if counted else "0 AS matches, 0 AS size"
+    score = "score(search, :phrases)" if scored else "0"
     place = f"\n        AND search.rowid {_OF_SESSION}" if "id" in filters else ""
     return _filtered(
         f"""
     SELECT
-        {counts}, message.session_id, message.sequence, message.role, search.rowid AS entry,
+        {score} AS score, message.session_id, message.sequence, message.role, search.rowid AS entry,
         octet_length(message.record) AS bytes
     FROM search
     CROSS JOIN search_session
@@ -184,7 +197,7 @@ def latest(filters: Collection[str]) -> str:
     place = "\n        AND session_id = :id" if "id" in filters else ""
     return _filtered(
         f"""
-    SELECT 0 AS matches, 0 AS size, session_id, sequence, role, 0 AS entry, octet_length(record) AS bytes
+    SELECT 0 AS score, session_id, sequence, role, 0 AS entry, octet_length(record) AS bytes
     FROM message
     WHERE workspace = :workspace{place}{_NOT_REMOVED}
     ORDER BY session_id DESC, sequence DESC
@@ -200,7 +213,7 @@ CROSS JOIN session
     AND session.id = looked_at.session_id"""
     conditions = " AND ".join(_FILTERS[name] for name in sorted(filters) if name in _FILTERS)
     return f"""
-SELECT matches, size, looked_at.session_id, sequence, looked_at.role, entry, bytes
+SELECT score, looked_at.session_id, sequence, looked_at.role, entry, bytes
 FROM ({candidates}
 ) AS looked_at{session if {"profile", "amplified_dir"} & set(filters) else ""}
 WHERE {conditions or "TRUE"}

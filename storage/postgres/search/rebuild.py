@@ -1,0 +1,164 @@
+"""Writes the words of messages again when the rules for them have changed, in the background, a session at a time.
+
+Until then a message is found by the words that it had by the rules before.
+"""
+
+import asyncio
+import logging
+from contextlib import suppress
+
+import msgspec
+
+from ...model.errors import StorageUnavailable
+from ...model.records import Message
+from ...search.tokenizer import PIPELINE_VERSION
+from ..pool import ConnectionRows, Pool
+from .tsvector import Tokenizer, Words
+
+logger = logging.getLogger(__name__)
+
+# Any number would do that nobody else takes: "ampw" in ASCII.
+LOCK = 0x616D7077
+MESSAGES_AT_ONCE = 200
+BYTES_AT_ONCE = 1024 * 1024
+# Another program may be doing it, or the database may be away.
+RETRY_SECONDS = 60
+
+IS_COMPLETE = """
+SELECT version >= :version
+FROM search_pipeline
+"""
+
+# Of programs that share a database one does it at a time.
+LOCK_REBUILD = f"""
+SELECT pg_try_advisory_xact_lock({LOCK})
+"""  # a constant
+
+# The lock keeps the session from being deleted meanwhile, and no message from being appended.
+NEXT_SESSION = """
+SELECT session.workspace, session.id
+FROM search_pipeline
+CROSS JOIN LATERAL (
+    SELECT workspace, id
+    FROM session
+    WHERE (workspace, id) > (search_pipeline.workspace, search_pipeline.session_id)
+    ORDER BY workspace, id
+    LIMIT 1
+) AS next
+JOIN session
+    ON session.workspace = next.workspace
+    AND session.id = next.id
+FOR KEY SHARE OF session
+"""
+
+NEXT_MESSAGES = """
+SELECT sequence, convert_to(record, 'UTF8')
+FROM (
+    SELECT sequence, record, SUM(octet_length(record)) OVER (ORDER BY sequence) - octet_length(record) AS before
+    FROM message
+    WHERE workspace = :workspace
+        AND session_id = :id
+        AND sequence > :after
+    ORDER BY sequence
+    LIMIT :most
+) AS next
+WHERE before < :bytes
+ORDER BY sequence
+"""
+
+SET_ENTRIES = """
+INSERT INTO search (workspace, session_id, sequence, role, size, words, lexemes)
+SELECT :workspace, :id, sequence, role, size, words, CAST(vector AS TSVECTOR)
+FROM unnest(
+    CAST(:sequences AS BIGINT[]), CAST(:roles AS TEXT[]), CAST(:sizes AS BIGINT[]), CAST(:texts AS TEXT[]),
+    CAST(:vectors AS TEXT[])
+) AS new (sequence, role, size, words, vector)
+WHERE size > 0
+ON CONFLICT (workspace, session_id, sequence) DO UPDATE
+SET size = EXCLUDED.size,
+    words = EXCLUDED.words,
+    lexemes = EXCLUDED.lexemes
+"""
+
+SET_PROGRESS = """
+UPDATE search_pipeline
+SET workspace = :workspace,
+    session_id = :id
+"""
+
+SET_COMPLETE = """
+UPDATE search_pipeline
+SET version = :version,
+    workspace = '',
+    session_id = ''
+"""
+
+_decode_message = msgspec.json.Decoder(Message).decode
+
+
+class Rebuild:
+    """The background task."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+        self._tokenizer = Tokenizer()
+        self._task = asyncio.create_task(self._run())
+
+    async def close(self) -> None:
+        """Leave what is not written again yet to the next start."""
+        self._task.cancel()
+        with suppress(asyncio.CancelledError):
+            await self._task
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                row = await self._pool.row(IS_COMPLETE, {"version": PIPELINE_VERSION})
+                if row is None or row[0]:
+                    return
+                while await self._rebuild_session():
+                    continue
+            except StorageUnavailable as error:
+                logger.warning("The search index can't be written again now; will retry: %s", error)
+            except Exception:
+                # A defect; searches go on, and the next attempt needs this task.
+                logger.exception("The search index could not be written again; will retry")
+            await asyncio.sleep(RETRY_SECONDS)
+
+    async def _rebuild_session(self) -> bool:
+        """Write the next session's words again; False if there is none, or another program is doing it."""
+        async with self._pool.connection() as lent, lent.connection.transaction():
+            rows = ConnectionRows(lent.connection)
+            row = await rows.row(LOCK_REBUILD, {})
+            if row is None or not row[0]:
+                return False
+            session = await rows.row(NEXT_SESSION, {})
+            if session is None:
+                await rows.row(SET_COMPLETE, {"version": PIPELINE_VERSION})
+                return False
+            key = {"workspace": session[0], "id": session[1]}
+            await self._rebuild(rows, key)
+            await rows.row(SET_PROGRESS, key)
+            return True
+
+    async def _rebuild(self, rows: ConnectionRows, key: dict[str, str]) -> None:
+        after, limits = 0, {"most": MESSAGES_AT_ONCE, "bytes": BYTES_AT_ONCE}
+        while found := await rows.all(NEXT_MESSAGES, {**key, "after": after, **limits}):
+            after = found[-1][0]
+            messages = [_decode_message(record) for _, record in found]
+            words = await asyncio.to_thread(self._words, messages)
+            await rows.row(SET_ENTRIES, {**key, **columns(messages, words)})
+
+    def _words(self, messages: list[Message]) -> list[Words]:
+        return [self._tokenizer.message(message.content, message.parts) for message in messages]
+
+
+def columns(messages: list[Message], words: list[Words]) -> dict[str, object]:
+    """What `SET_ENTRIES` is given."""
+    return {
+        "sequences": [message.sequence for message in messages],
+        "roles": [message.role for message in messages],
+        "sizes": [each.size for each in words],
+        "texts": [each.text for each in words],
+        "vectors": [each.vector for each in words],
+    }

@@ -1,0 +1,68 @@
+"""The characters of words, by script (https://www.unicode.org/reports/tr29/ for the words of scripts with spaces)."""
+
+import unicodedata
+from itertools import chain
+
+# Where scripts have their marks: vowel signs and accents.
+_RANGES = chain(range(0x300, 0x1E00), range(0x20D0, 0x20F1), range(0x302A, 0x309B), range(0xA66F, 0xAC00))
+_FOLLOWING_SYLLABLES = "\u1160-\u11ff\uff9e\uff9f"
+
+# They belong to the character before them.
+MARKS = "".join(chr(code) for code in _RANGES if unicodedata.category(chr(code))[0] == "M") + "\ufe20-\ufe2f"
+
+# Joiners and the soft hyphen: nobody types them into a search.
+INVISIBLE = "\u00ad\u200c\u200d"
+
+# Han, Hiragana, Katakana, Bopomofo, Hangul, Thai, Lao, Khmer, Burmese: words without spaces, or with endings.
+UNSPACED = (
+    "\u2e80-\u2fdf\u3005-\u3007\u3021-\u3029\u3038-\u303b\u3041-\u3096\u3099\u309a\u309d-\u309f\u30a1-\u30fa"
+    "\u30fc-\u30ff\u3105-\u312f\u3130-\u318f\u31a0-\u31bf\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
+    "\U00020000-\U0003fffd\u1100-\u11ff\uac00-\ud7a3\u0e01-\u0e3a\u0e40-\u0e4e\u0e81-\u0ecf\u0edc-\u0edf"
+    "\u1000-\u103f\u1050-\u108f\u109a-\u109d\uaa60-\uaa7f\u1780-\u17d3\u17d7\u17dc\u17dd"
+)
+UNSPACED_MARKS = (
+    "\u0e31\u0e34-\u0e3a\u0e47-\u0e4e\u0eb1\u0eb4-\u0ebc\u0ec8-\u0ece\u17b4-\u17d3\u17dd\u102b-\u103e\u1056-\u1059"
+    "\u105e-\u1060\u1062-\u1064\u1067-\u106d\u1071-\u1074\u1082-\u108d\u108f\u109a-\u109d\u3099\u309a"
+)
+
+EMOJI = "\u231a-\u23ff\u25aa-\u25fe\u2600-\u27bf\u2934\u2935\u2b00-\u2bff\U0001f000-\U0001faff"
+SKIN_TONES = "\U0001f3fb-\U0001f3ff"
+FLAG_LETTERS = "\U0001f1e6-\U0001f1ff"
+
+# NFKC would make words of the first ones, and dots of the last.
+_SYMBOLS = dict.fromkeys(map(ord, "™℠…"), " ")
+
+# Letters that are compared as others, though Unicode does not decompose them.
+_LETTERS = str.maketrans({
+    "ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "æ": "ae", "œ": "oe", "\u0131": "i", "ħ": "h", "ŧ": "t",
+    "\u03c2": "\u03c3", "\u0640": None,
+} | dict.fromkeys(INVISIBLE))  # fmt: skip
+
+# Accents of Latin, Greek and Cyrillic, points of Hebrew, vowels of Arabic; not the vowel signs of other scripts.
+_ACCENTS = dict.fromkeys(
+    code
+    for code in chain(
+        range(0x300, 0x370), range(0x483, 0x488), range(0x591, 0x5C8), range(0x610, 0x61B), range(0x64B, 0x660),
+        [0x670], range(0x6D6, 0x6EE), range(0x1AB0, 0x1B00), range(0x1DC0, 0x1E00), range(0x20D0, 0x20F1),
+        range(0xFE20, 0xFE30),
+    )
+    if unicodedata.category(chr(code)) == "Mn"
+)  # fmt: skip
+
+
+def normalize(text: str) -> str:
+    """A text in NFKC, but for symbols that are not words."""
+    return unicodedata.normalize("NFKC", text.translate(_SYMBOLS))
+
+
+def fold(word: str) -> str:
+    """A normalized word without case and accents."""
+    if word.isascii():
+        return word.lower()
+    decomposed = unicodedata.normalize("NFKD", word.casefold()).casefold().translate(_ACCENTS)
+    return unicodedata.normalize("NFC", decomposed.translate(_LETTERS))
+
+
+def following_characters() -> str:
+    """The characters that belong to the one before them, for a character class."""
+    return f"{MARKS}{_FOLLOWING_SYLLABLES}"

@@ -1,0 +1,223 @@
+"""Chunks of a text cut into words; words that are written together are compounds, which consist of atoms.
+
+A chunk has no space in it. Words are those of UAX #29 (https://www.unicode.org/reports/tr29/), but that a hyphen, a
+dot, an apostrophe and an underscore end a word. In scripts without spaces each two characters that stand together are
+one.
+"""
+
+import re
+from collections.abc import Iterator
+from operator import add
+from typing import NamedTuple
+
+from .characters import (
+    EMOJI,
+    FLAG_LETTERS,
+    INVISIBLE,
+    MARKS,
+    SKIN_TONES,
+    UNSPACED,
+    UNSPACED_MARKS,
+    fold,
+    following_characters,
+    normalize,
+)
+
+# As many characters of a word tell it from others.
+MAX_WORD = 128
+# A longer chunk has no compounds.
+MAX_CHUNK = 1_000
+
+_WORD = rf"(?:(?![{UNSPACED}])[^\W_][{MARKS}{INVISIBLE}]*)+"
+_PICTOGRAM = rf"[{EMOJI}][\ufe0f{SKIN_TONES}]*"
+_PIECE = re.compile(
+    rf"""
+    (?P<number>(?<![\w.,])[0-9]{{1,3}}(?:,[0-9]{{3}})+(?![\w,]))
+    |(?P<language>(?<!\w)[A-Za-z](?:\+\+|\#)(?![^\W0-9]|[+\#]))
+    |(?P<unspaced>[{UNSPACED}]+)
+    |(?P<emoji>[{FLAG_LETTERS}]{{2}}|[0-9\#]\ufe0f?\u20e3|{_PICTOGRAM}(?:\u200d{_PICTOGRAM})*)
+    |(?P<word>{_WORD})
+    """,
+    re.VERBOSE,
+)
+# The same of a chunk in ASCII.
+_ASCII_PIECE = re.compile(
+    r"""
+    (?P<number>(?<![\w.,])[0-9]{1,3}(?:,[0-9]{3})+(?![\w,]))
+    |(?P<language>(?<!\w)[A-Za-z](?:\+\+|\#)(?![A-Za-z_+\#]))
+    |(?P<word>[0-9A-Za-z]+)
+    """,
+    re.VERBOSE,
+)
+_UNIT = re.compile(rf"[{UNSPACED}][{UNSPACED_MARKS}]*")
+_HAS_MARK = re.compile(f"[{UNSPACED_MARKS}]")
+_EMOJI_STYLE = re.compile(f"[\ufe0f{SKIN_TONES}]")
+_CLUSTER = re.compile(rf"(?s).[{following_characters()}]*")
+
+# What stands between the words of one compound.
+_CONNECTOR = re.compile(r"""[-.'"\u2019\u2010]|_+""")
+
+# Of "parseJSONResponse2" these are "parse", "JSON", "Response", "2".
+_ATOM = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
+_LETTERS_OR_DIGITS = re.compile(r"\d+|\D+")
+_HASH = re.compile(r"(?=.{0,62}[0-9])(?=.{0,62}[a-f])[0-9a-f]{7,64}")
+
+
+class Word(NamedTuple):
+    """A word as it is compared, and from which character to which it goes."""
+
+    start: int
+    end: int
+    text: str
+
+
+class Compound(NamedTuple):
+    """Words of a chunk that are written together: the first, the one after the last, what they consist of.
+
+    An atom is a word, or a part of one that its capitals or digits tell: `words` has the number of the word for each,
+    `separators` what stands before each but the first.
+    """
+
+    first: int
+    last: int
+    atoms: list[str]
+    words: list[int]
+    separators: list[str]
+    text: str
+
+
+class Segments(NamedTuple):
+    """The words and compounds of a chunk, and `units`: the last character of each run without spaces, with its word."""
+
+    words: list[Word]
+    compounds: list[Compound]
+    units: list[tuple[str, int]]
+
+
+def is_hash(word: str) -> bool:
+    """Whether a word looks like the id of a commit, or the beginning of one."""
+    return len(word) > 6 and _HASH.fullmatch(word) is not None  # as Git shortens them
+
+
+def is_plain(chunk: str) -> bool:
+    """Whether a chunk is one word of English letters, of which only the first may be a capital."""
+    return chunk.isascii() and chunk.isalpha() and (chunk.islower() or chunk.istitle()) and len(chunk) <= MAX_WORD
+
+
+def words_of(chunk: str) -> list[str]:
+    """The words of a chunk, in their order."""
+    if is_plain(chunk):
+        return [chunk.lower()]
+    text = chunk if chunk.isascii() else normalize(chunk)
+    words: list[str] = []
+    for piece in _pieces(text):
+        if piece.lastgroup == "unspaced":
+            words += _pairs(_units(piece[0]))
+        elif word := _word(piece):
+            words.append(word)
+    return words
+
+
+def segment(chunk: str) -> Segments:
+    """Cut a chunk into words with their places, and compounds."""
+    text = chunk if chunk.isascii() else normalize(chunk)
+    if text == chunk:
+        return _segment(text)
+    places = [0]
+    pieces: list[str] = []
+    for cluster in _CLUSTER.finditer(chunk):
+        piece = normalize(cluster[0])
+        pieces.append(piece)
+        places += [*[cluster.start()] * (len(piece) - 1), cluster.end()] if piece else []
+    segments = _segment("".join(pieces))
+    words = [Word(places[start], max(places[end], places[end - 1] + 1), word) for start, end, word in segments.words]
+    return segments._replace(words=words)
+
+
+def _pieces(text: str) -> Iterator[re.Match[str]]:
+    return (_ASCII_PIECE if text.isascii() else _PIECE).finditer(text)
+
+
+def _word(piece: re.Match[str]) -> str:
+    """A word as it is compared; empty if there is nothing of it to compare."""
+    kind = piece.lastgroup
+    if kind == "word":
+        return fold(piece[0])[:MAX_WORD]
+    if kind == "number":
+        return piece[0].replace(",", "")
+    return piece[0].lower() if kind == "language" else _EMOJI_STYLE.sub("", piece[0])
+
+
+def _segment(text: str) -> Segments:
+    segments = Segments([], [], [])
+    together: list[re.Match[str]] = []
+    has_compounds = len(text) <= MAX_CHUNK
+    for piece in _pieces(text):
+        is_word = piece.lastgroup in ("word", "number")
+        if together and not (is_word and _CONNECTOR.fullmatch(text, together[-1].end(), piece.start())):
+            _add_compound(segments, together, text)
+            together = []
+        if is_word and has_compounds:
+            together.append(piece)
+        elif piece.lastgroup == "unspaced":
+            _add_unspaced(segments, piece)
+        elif word := _word(piece):
+            segments.words.append(Word(piece.start(), piece.end(), word))
+    if together:
+        _add_compound(segments, together, text)
+    return segments
+
+
+def _add_compound(segments: Segments, pieces: list[re.Match[str]], text: str) -> None:
+    words = segments.words
+    compound = Compound(len(words), len(words), [], [], [], "")
+    end = pieces[0].start()
+    for piece in pieces:
+        word = _word(piece)
+        if word:
+            atoms = _atoms(piece[0], word)
+            compound.separators.append(text[end : piece.start()])
+            if len(atoms) > 1:
+                compound.separators.extend([""] * (len(atoms) - 1))
+            compound.words.extend([len(words)] * len(atoms))
+            compound.atoms.extend(atoms)
+            end = piece.end()
+            words.append(Word(piece.start(), end, word))
+    if compound.atoms:
+        del compound.separators[0]
+        segments.compounds.append(compound._replace(last=len(words), text=text[pieces[0].start() : end]))
+
+
+def _atoms(said: str, word: str) -> list[str]:
+    """The parts of a word."""
+    if word.isdigit() or (said.isascii() and said.isalpha() and (said.islower() or said.istitle())) or is_hash(word):
+        return [word]
+    atoms = (
+        [it.lower() for it in _ATOM.findall(said[:MAX_WORD])] if said.isascii() else _LETTERS_OR_DIGITS.findall(word)
+    )
+    is_opaque = len(atoms) > 2 and len(word) < 2 * len(atoms)  # "v2" has two
+    return [word] if is_opaque else atoms
+
+
+def _add_unspaced(segments: Segments, run: re.Match[str]) -> None:
+    start, words = run.start(), segments.words
+    units = _units(run[0])
+    places = [start]
+    for unit in units:
+        places.append(places[-1] + len(unit))
+    if len(units) == 1:
+        words.append(Word(start, run.end(), units[0]))
+        return
+    words += [Word(places[number], places[number + 2], pair) for number, pair in enumerate(_pairs(units))]
+    # Every other one begins a word.
+    segments.units.append((units[-1], len(words) - 1))
+
+
+def _units(run: str) -> list[str]:
+    """The characters of scripts without spaces, each with its marks."""
+    return _UNIT.findall(run) if _HAS_MARK.search(run) else [*run]
+
+
+def _pairs(units: list[str]) -> list[str]:
+    """Each two that stand beside each other as one word, or the only one."""
+    return [*map(add, units, units[1:])] if len(units) > 1 else units

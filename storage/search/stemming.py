@@ -1,0 +1,66 @@
+"""Other forms of a word, by which a search finds it as well: stems and spellings."""
+
+import re
+from collections.abc import Callable, Iterator
+
+import Stemmer
+
+# British spellings become American ones, before a stem is taken.
+_SPELLINGS = [
+    (re.compile(pattern), replacement)
+    for pattern, replacement in (
+        (r"(?<=[a-z]{3})our(?=(?:s|ed|ing|ful|able|ite|ites|less|hood|ist|al|ally)?$)", "or"),
+        (r"(?<=[a-z]{3})is(?=(?:e|es|ed|er|ers|ing|ation|ations|ational)$)", "iz"),
+        (r"(?<=[a-z]{2})ys(?=(?:e|es|ed|er|ers|ing)$)", "yz"),
+        (r"(?<=[a-z]{2}[tb])re(?=s?$)", "er"),
+        (r"(?<=[aeiou])([^aeiou]+e)ll(?=(?:ed|ing|er|ers|ation)$)", r"\1l"),
+        (r"(?<=[a-z]{2})ogue(?=s?$)", "og"),
+        (r"(?<=[fc]en)c(?=es?$)", "s"),
+        (r"(?<=gram)me(?=s?$)", ""),
+        (r"(?<=dg)e(?=ments?$)", ""),
+    )
+]
+# No other word has one of these.
+_HAS_SPELLING = re.compile("our|is[ei]|isation|ys[ei]|[tb]re|ell|ogue|enc|gramme|dgement|isers?")
+
+_UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue"})
+
+# What Arabic and Hebrew write together with the word that follows.
+_ARABIC_ARTICLE = re.compile("(?:[وبكف]?ال|لل)(?=.{3})")
+_HEBREW_PREFIX = re.compile("[הובלמשכ](?=[א-ת]{4})")
+
+
+class Stems:
+    """The other forms of words. It is for one thread at a time."""
+
+    def __init__(self) -> None:
+        # The cache of chunks does the same for more.
+        self._stem: Callable[[str], str] = Stemmer.Stemmer("english", 0).stemWord
+
+    def of(self, word: str) -> Iterator[str]:
+        """The forms of a folded word that a text with it is found by, and that a search for it looks for."""
+        if word.isascii():
+            if word.isalpha() and len(word) > 2:  # a stem has two letters at least
+                yield self._stem(_american(word))
+            return
+        if article := _ARABIC_ARTICLE.match(word):
+            yield word[article.end() :]
+
+    @staticmethod
+    def of_text(word: str) -> Iterator[str]:
+        """The forms of a folded word that a text with it is found by, and that no search for it looks for."""
+        if _HEBREW_PREFIX.match(word):
+            yield word[1:]
+
+
+def spelled_out(word: str) -> str:
+    """A word in lower case with its umlauts as two letters."""
+    return word.translate(_UMLAUTS)
+
+
+def _american(word: str) -> str:
+    if not _HAS_SPELLING.search(word):
+        return word
+    for pattern, replacement in _SPELLINGS:
+        word = pattern.sub(replacement, word)
+    return word

@@ -1,0 +1,57 @@
+"""Queries of FTS5 (https://www.sqlite.org/fts5.html#full_text_query_syntax)."""
+
+from collections.abc import Sequence
+
+from ...search.query_parser import Group, ParsedQuery, Term
+
+
+def query(sought: ParsedQuery) -> str:
+    """The query for messages that have what is sought."""
+    found = _all(["(" + " OR ".join(map(_term, group)) + ")" for group in sought.groups])
+    excluded = " OR ".join(_term(term) for term in sought.excluded if not term.is_short_prefix)
+    return f"({found}) NOT ({excluded})" if excluded else found
+
+
+def words(groups: Sequence[Group]) -> str:
+    """The query for messages that have the words of these groups, wherever they are; empty if there are none."""
+    return _all(["(" + " OR ".join(map(_words, group)) + ")" for group in groups])
+
+
+def exact_phrases(groups: Sequence[Group]) -> list[list[int]]:
+    """Which phrases of `query` are the terms of a group themselves."""
+    number = 0
+    phrases = []
+    for group in groups:
+        places = []
+        for term in group:
+            places.append(number)
+            number += 1 + len(term.other_forms)
+        phrases.append(places)
+    return phrases
+
+
+def _all(parts: list[str]) -> str:
+    return " AND ".join(parts)
+
+
+def _term(term: Term) -> str:
+    return " OR ".join([_exactly(term), *map(_quoted, term.other_forms)])
+
+
+def _words(term: Term) -> str:
+    *before, last = term.words
+    if not before:
+        return _term(term)
+    each = [*(_exactly(Term((word,))) for word in before), _exactly(Term((last,), term.prefix))]
+    return " OR ".join(["(" + _all(each) + ")", *map(_quoted, term.other_forms)])
+
+
+def _exactly(term: Term) -> str:
+    beginning = " *" if term.prefix else ""
+    # Forms have no order, and what is in quotes is none of them.
+    return f"{'' if term.is_form else 'words : '}{_quoted(' '.join(term.words))}{beginning}"
+
+
+def _quoted(words: str) -> str:
+    # In quotes nothing is syntax.
+    return f'"{words}"'

@@ -1,0 +1,71 @@
+"""What a person types finds what was meant: recall and precision over `search-cases.json`, on both databases."""
+
+import asyncio
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from amplifierd.storage import open_maintenance, open_storage
+from amplifierd.storage.model.interface import Storage
+from amplifierd.storage.model.records import BatchMessage, NewMessages, NewSession, SearchHit, SearchQuery
+from corrupt import vandalise
+from reading import records
+
+W = "default"
+CASES: dict[str, Any] = json.loads((Path(__file__).parents[1] / "search-cases.json").read_text())
+# What is found of all that should be.
+LEAST_RECALL = 0.95
+
+
+async def _found(storage: Storage, session_id: str, text: str) -> set[int]:
+    query = SearchQuery(text, session_id=session_id, limit=1_000)
+    return {hit.sequence for hit in await records(await storage.search_messages(W, query), SearchHit)}
+
+
+async def _session_of(storage: Storage, messages: list[str]) -> str:
+    session = await storage.create_session(W, NewSession())
+    await storage.append_messages(W, session.id, NewMessages([BatchMessage(content=text) for text in messages]))
+    return session.id
+
+
+async def _wait_until_found(storage: Storage, session_id: str, text: str, expected: set[int]) -> None:
+    end = time.monotonic() + 60
+    found = await _found(storage, session_id, text)
+    while found != expected:
+        assert time.monotonic() < end, found
+        await asyncio.sleep(0.01)
+        found = await _found(storage, session_id, text)
+
+
+@pytest.mark.parametrize("kind", ["english", "other_scripts"])
+async def test_recall(storage: Storage, kind: str) -> None:
+    session_id = await _session_of(storage, [case["message"] for case in CASES[kind]])
+    queries = [(number, text) for number, case in enumerate(CASES[kind], 1) for text in case["queries"]]
+    missed = [text for number, text in queries if number not in await _found(storage, session_id, text)]
+    assert len(missed) <= (1 - LEAST_RECALL) * len(queries), missed
+
+
+async def test_precision(storage: Storage) -> None:
+    cases = CASES["must_not_find"]
+    session_id = await _session_of(storage, [case["message"] for case in cases])
+    queries = [(number, text) for number, case in enumerate(cases, 1) for text in case["queries"]]
+    assert [text for number, text in queries if number in await _found(storage, session_id, text)] == []
+
+
+async def test_index_is_written_again_by_new_rules(database: str) -> None:
+    async with open_storage(database) as storage:
+        session_id = await _session_of(storage, ["Two deployments", "\N{THUMBS UP SIGN}"])
+        assert await _found(storage, session_id, "deployment") == {1}
+    older = {
+        "sqlite": "INSERT OR REPLACE INTO search (rowid, words) SELECT id, 'older' FROM search_docsize",
+        "postgres": "UPDATE search SET words = ' older ', lexemes = 'older'; DELETE FROM search WHERE sequence = 2",
+    }
+    [statement] = [older[kind] for kind in older if database.startswith(kind)]
+    await asyncio.to_thread(vandalise, database, statement, "UPDATE search_pipeline SET version = 0")
+    async with open_storage(database) as storage:
+        await _wait_until_found(storage, session_id, "deployment", {1})
+        await _wait_until_found(storage, session_id, "\N{THUMBS UP SIGN}", {2})
+    assert [finding async for finding in open_maintenance(database).check()] == []
