@@ -1,6 +1,6 @@
 PYTHON ?= .venv/bin/python
 
-.PHONY: bench clients curves databases fair-share fuzz histories operations soak torture
+.PHONY: bench clients curves databases fair-share fuzz histories operations page soak torture
 
 # Measure the service beside two programs of the same API; needs wrk and the `bench` extra.
 bench:
@@ -34,6 +34,11 @@ histories:
 # Write the list of operations that reviews read.
 operations:
 	$(PYTHON) openapi-checks/operations.py > docs/operations.txt
+
+# Check the page's types, test it in a browser, and write the pictures of it that the documentation shows.
+page:
+	cd web && npm install --no-package-lock --no-audit --no-fund --ignore-scripts && npm run check
+	$(PYTHON) -m pytest --screenshots tests/page
 
 # Put full load on the service for ten minutes; needs what `bench` needs.
 soak:

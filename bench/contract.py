@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from importlib.resources import files
 from typing import Any
 
 from fastapi import FastAPI
@@ -83,6 +84,7 @@ def ours(*, check_responses: bool) -> App:
         max_file=1,
         check_responses=check_responses,
         lifespan=nothing,
+        page=files("amplifierd").joinpath("web"),
         renderers=RENDERERS,
         body_decoders=BODY_DECODERS,
     )

@@ -5,10 +5,10 @@ import os
 import random
 import shutil
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit, urlunsplit
 from uuid import uuid4
 
@@ -22,6 +22,9 @@ from daemon import EXERCISED, EXERCISED_AT, Daemon
 from fuzzing import FIXED_SEED, Fuzz
 from pgbouncer import PROGRAM
 from postgres import VARIABLE, PostgresServer
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
 
 # Whatever a test left: a connection may still hold a lock, and a row is deleted faster than a table is truncated.
 EMPTY_POSTGRES = """
@@ -54,6 +57,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """How long to fuzz, and to torture: a quick run of each is in every test run."""
     parser.addoption("--fuzz-seconds", type=int, default=0, help="Fuzz with one new seed after another for so long.")
     parser.addoption("--fuzz-seed", type=int, help="Fuzz with this seed first, as a run before has printed it.")
+    parser.addoption("--screenshots", action="store_true", help="Write the pictures of the page into docs/.")
     parser.addoption("--torture-rounds", type=int, default=3, help="Kill what serves so often, on each storage.")
 
 
@@ -62,6 +66,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     # `.ci/run` installs these programs; the README's command needs nothing but Python.
     if PROGRAM is None:
         items[:] = [item for item in items if item.path.name != "test_pgbouncer.py"]
+    if not config.getoption("--screenshots"):
+        items[:] = [item for item in items if item.path.name != "test_screenshots.py"]
+    if shutil.which("chromium") is None:
+        items[:] = [item for item in items if "browser" not in getattr(item, "fixturenames", ())]
     if shutil.which("bindfs") is None or os.geteuid() != 0:
         items[:] = [item for item in items if "fuse" not in getattr(item, "fixturenames", ())]
     if _is_whole(config):
@@ -201,6 +209,51 @@ def daemon(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     # Its own: the shared one is emptied after each test.
     with postgres_database(request.getfixturevalue("postgres")) as url, Daemon(url) as running:
         yield running
+
+
+@pytest.fixture(scope="module")
+def sqlite_daemon(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
+    """A daemon on SQLite alone, for modules that assign it to `daemon`."""
+    with Daemon(_copy(sqlite_template, tmp_path_factory.mktemp("daemon"))) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def browser(daemon: Daemon) -> Iterator["Browser"]:
+    """A browser for one test after another."""
+    # Another Python has no browser, and no test that needs one.
+    from browser import launched
+
+    # Its event loop runs in this thread as long as it is open: the daemon's database has been made.
+    assert daemon.port
+    with launched() as opened:
+        yield opened
+
+
+@pytest.fixture
+def page(browser: "Browser", daemon: Daemon) -> Iterator["Page"]:
+    """A page of the daemon, in an empty profile; what it must not do fails the test."""
+    from browser import watched
+
+    with watched(browser, daemon) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def new_session(daemon: Daemon) -> Iterator[Callable[..., str]]:
+    """Creates a session with messages, which are texts or bodies; its id."""
+    with daemon.client() as client:
+
+        def create(*messages: dict[str, Any] | str, **fields: Any) -> str:
+            session: str = client.post("/sessions", json=fields).raise_for_status().json()["id"]
+            bodies = [{"content": message} if isinstance(message, str) else message for message in messages]
+            for start in range(0, len(bodies), 1000):
+                client.post(
+                    f"/sessions/{session}/messages/batch", json={"messages": bodies[start : start + 1000]}
+                ).raise_for_status()
+            return session
+
+        yield create
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ import logging
 import time
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from importlib.resources import files
 from typing import Any
 
 from . import __version__
@@ -175,6 +176,7 @@ def create_app(
         max_file=settings.max_file,
         check_responses=settings.check_responses,
         lifespan=lifespan,
+        page=files(__package__).joinpath("web"),
         access_log=_access_log(settings),
     )
 

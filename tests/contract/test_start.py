@@ -6,6 +6,7 @@ import sys
 import types
 from collections.abc import Callable, Iterator
 from contextlib import AbstractAsyncContextManager, nullcontext
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,7 @@ def compile_document(document: Document, handlers: str) -> None:
         max_file=1,
         check_responses=True,
         lifespan=nothing,
+        page=files("amplifierd").joinpath("web"),
         renderers=RENDERERS,
         body_decoders=BODY_DECODERS,
     )

@@ -47,6 +47,7 @@ def test_a_start_says_where_everything_is(tmp_path: Path) -> None:
         assert said[0] == f"amplifierd listens on {daemon.api}"
         assert said[1].split() == ["data", f"sqlite:///{tmp_path}/deep/er/a.db"]
         assert said[2].split() == ["docs", f"{daemon.url}/docs"]
+        assert said[3].split() == ["page", f"{daemon.url}/"]
         assert (tmp_path / "deep/er/a.db").exists()
 
 
@@ -401,4 +402,4 @@ def test_warnings_alone_leave_requests_out(tmp_path: Path) -> None:
     with Daemon(f"sqlite:///{tmp_path}/a.db", "--log-level", "warning") as daemon:
         http_get(f"{daemon.api}/health")
         daemon.stop()
-    assert len(daemon.log.splitlines()) == 3
+    assert len(daemon.log.splitlines()) == 4

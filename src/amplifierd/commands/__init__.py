@@ -9,6 +9,7 @@ from .. import __version__
 from .health import health
 from .keys import keys
 from .maintenance import back_up, check, compact, restore
+from .open_page import open_page
 from .serve import serve
 from .transfer import clean_up_sessions, copy_sessions, export_sessions, import_sessions
 from .workspaces import workspaces
@@ -22,6 +23,7 @@ def cli() -> None:
 
 for command in (
     serve,
+    open_page,
     export_sessions,
     import_sessions,
     clean_up_sessions,

@@ -284,7 +284,7 @@ def _announce(settings: Settings) -> None:
     if settings.ephemeral:
         say_where(url)
         return
-    announce(settings.log_format, f"amplifierd listens on {url}/api/v1", data=data, docs=f"{url}/docs")
+    announce(settings.log_format, f"amplifierd listens on {url}/api/v1", data=data, docs=f"{url}/docs", page=f"{url}/")
 
 
 def _exit(_number: int, _frame: FrameType | None) -> None:

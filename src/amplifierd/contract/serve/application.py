@@ -6,6 +6,7 @@ from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from importlib import import_module
+from importlib.resources.abc import Traversable
 from typing import Any
 
 from connexion.middleware.lifespan import LifespanMiddleware
@@ -32,6 +33,7 @@ from ..response.negotiation import Renderer
 from .docs import Pages
 from .error_boundary import AccessLog, ErrorBoundary
 from .response_validation import ResponseCheck
+from .web_page import WebPage
 
 Lifespan = Callable[[Any], AbstractAsyncContextManager[None]]
 
@@ -74,6 +76,7 @@ def compile_contract(
     max_file: int,
     check_responses: bool,
     lifespan: Lifespan,
+    page: Traversable,
     renderers: Mapping[tuple[str, str], Renderer],
     body_decoders: Mapping[tuple[str, str], BodyDecoder],
     access_log: AccessLog | None = None,
@@ -82,10 +85,12 @@ def compile_contract(
 
     `handlers` is the package with a module for each tag and a function for each operationId, in snake_case;
     `provided` are arguments for handlers by name, besides those of the contract and the `workspace` of the
-    request's credential; `errors` maps domain errors to responses; `renderers` write an operation's
-    response in a media type that is not JSON, `body_decoders` read a body in one; bodies, or their lines, have at most
-    `max_body` bytes, and files `max_file`. With `check_responses` every response is validated first; `access_log` is
-    called for each request. Raises `ContractError` if the document and the handlers do not match.
+    request's credential; `page` is the folder with the files of the page for people; `errors` maps domain errors to
+    responses; `renderers` write an operation's response in a media type that is not JSON, `body_decoders` read a body
+    in one; bodies, or their lines, have at most `max_body` bytes, and files `max_file`. With `check_responses` every
+    response is validated first; `access_log` is called for each request.
+
+    Raises `ContractError` if the document and the handlers do not match.
     """
     _refuse_double_names(document)
     paths = Paths(document)
@@ -128,7 +133,7 @@ def compile_contract(
         middlewares.insert(0, partial(Cors, origins=access.origins))
     try:
         connexion = ContractApplication(
-            Pages(document, version),
+            Pages(document, version, WebPage(page)),
             middlewares=middlewares,
             lifespan=lifespan,
             resolver=_HandlerResolver(handlers, document),

@@ -1,14 +1,16 @@
-"""The documentation that is served beside the operations: the contract and an API reference."""
+"""What is served beside the operations: the contract, an API reference and the page."""
 
 from functools import cache
 from importlib.resources import files
 
 import msgspec
+from starlette.datastructures import Headers
 from starlette.types import Receive, Scope, Send
 
 from ..core.document import Document
 from ..core.paths import not_allowed
 from ..core.problems import Problem
+from .web_page import WebPage
 
 _ASSETS = {
     "/docs/swagger-ui.css": "text/css; charset=utf-8",
@@ -20,7 +22,8 @@ _ASSETS = {
 class Pages:
     """The innermost application: all paths without an operation. Raises a 404 problem for unknown ones."""
 
-    def __init__(self, document: Document, version: str) -> None:
+    def __init__(self, document: Document, version: str, page: WebPage) -> None:
+        self._page = page
         index = {
             "name": "amplifierd",
             "version": version,
@@ -37,19 +40,29 @@ class Pages:
         }
 
     async def __call__(self, scope: Scope, _receive: Receive, send: Send) -> None:
-        content_type, body = self._page(scope)
+        status, headers, body = self._response(scope["path"], scope)
         if scope["method"] not in ("GET", "HEAD"):
             raise not_allowed(scope, ("GET", "HEAD"))
-        headers = [(b"content-type", content_type.encode()), (b"content-length", b"%d" % len(body))]
-        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        if status != 304:
+            headers["content-length"] = str(len(body))
+        encoded = [(name.encode(), value.encode()) for name, value in headers.items()]
+        await send({"type": "http.response.start", "status": status, "headers": encoded})
         await send({"type": "http.response.body", "body": body})
 
-    def _page(self, scope: Scope) -> tuple[str, bytes]:
-        path = scope["path"]
+    def _response(self, path: str, scope: Scope) -> tuple[int, dict[str, str], bytes]:
+        headers = Headers(scope=scope)
+        if path == "/" and self._page.is_wanted(headers):
+            return self._page.start_page(headers)
         if path in self._pages:
-            return self._pages[path]
+            content_type, body = self._pages[path]
+            # Caches must not give browsers the JSON, nor programs the page.
+            vary = {"vary": "Accept"} if path == "/" else {}
+            return 200, {"content-type": content_type, **vary}, body
         if path in _ASSETS:
-            return _ASSETS[path], _asset(path.rpartition("/")[2])
+            return 200, {"content-type": _ASSETS[path]}, _asset(path.rpartition("/")[2])
+        asset = self._page.asset(path, headers)
+        if asset is not None:
+            return asset
         sent = scope["raw_path"].decode("latin-1")
         raise Problem(404, "not-found", f"There is nothing at {sent}; GET / lists what there is.")
 

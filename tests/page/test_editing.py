@@ -1,0 +1,162 @@
+"""What a person changes from the page, and what the page says if somebody else was first."""
+
+import re
+from collections.abc import Callable
+
+import httpx
+from playwright.sync_api import Page, expect
+
+from conftest import sqlite_daemon
+
+daemon = sqlite_daemon
+
+EVENTS = re.compile("/api/v1/.*events")
+
+
+def test_stale_change_is_shown_as_a_conflict(page: Page, client: httpx.Client, new_session: Callable[..., str]) -> None:
+    session = new_session("Hello", name="First name")
+    # The page does not hear of changes, as after a sleep.
+    page.route(EVENTS, lambda route: route.abort())
+    page.goto(f"/?session={session}")
+    expect(page.get_by_text("Hello")).to_be_visible()
+    page.get_by_role("button", name="Rename").click()
+    client.patch(f"/sessions/{session}", json={"name": "Of somebody else"}).raise_for_status()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Name").fill("Mine")
+    dialog.get_by_role("button", name="Save").click()
+    expect(dialog.get_by_role("alert")).to_contain_text("was changed meanwhile")
+    expect(page.get_by_role("heading", name="Of somebody else")).to_be_visible()
+    dialog.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("heading", name="Mine")).to_be_visible()
+
+
+def test_complete_and_resume(page: Page, client: httpx.Client, new_session: Callable[..., str]) -> None:
+    session = new_session("Hello")
+    page.goto(f"/?session={session}")
+    page.get_by_role("button", name="Complete").click()
+    expect(page.locator(".composer")).to_contain_text("This session has ended")
+    assert client.get(f"/sessions/{session}").json()["status"] == "completed"
+    page.get_by_role("button", name="Resume").click()
+    expect(page.get_by_role("textbox", name="Message")).to_be_visible()
+    assert client.get(f"/sessions/{session}").json()["status"] == "active"
+
+
+def test_delete_asks_first(page: Page, client: httpx.Client, new_session: Callable[..., str]) -> None:
+    session = new_session("Hello", "Goodbye", name="To go")
+    page.goto(f"/?session={session}")
+    page.get_by_role("button", name="Delete").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text("The session and its 2 messages are deleted")
+    dialog.get_by_role("button", name="Cancel").click()
+    assert client.get(f"/sessions/{session}").status_code == 200
+    page.get_by_role("button", name="Delete").click()
+    dialog.get_by_role("button", name="Delete").click()
+    expect(page.get_by_role("heading", name="Sessions")).to_be_visible()
+    assert client.get(f"/sessions/{session}").status_code == 404
+
+
+def test_append_and_conflict(page: Page, client: httpx.Client, new_session: Callable[..., str]) -> None:
+    session = new_session("Hello")
+    page.route(EVENTS, lambda route: route.abort())
+    page.goto(f"/?session={session}")
+    field = page.get_by_role("textbox", name="Message")
+    expect(page.get_by_text("Hello")).to_be_visible()
+    client.post(f"/sessions/{session}/messages", json={"content": "First!"}).raise_for_status()
+    field.fill("Mine")
+    field.press("Control+Enter")
+    expect(page.get_by_role("alert")).to_contain_text("Somebody else appended")
+    expect(field).to_have_value("Mine")
+    page.reload()
+    expect(page.get_by_text("First!")).to_be_visible()
+    field.fill("Mine")
+    page.get_by_role("button", name="Send").click()
+    expect(page.locator("[data-sequence='3']")).to_contain_text("Mine")
+    expect(field).to_have_value("")
+    assert [message["content"] for message in client.get(f"/sessions/{session}/messages").json()["messages"]] == [
+        "Hello",
+        "First!",
+        "Mine",
+    ]
+
+
+def test_export_is_markdown(page: Page, new_session: Callable[..., str]) -> None:
+    page.goto(f"/?session={new_session('Hello *there*', name='Notes')}")
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Export").click()
+    assert download.value.suggested_filename == "Notes.md"
+    assert "Hello *there*" in download.value.path().read_text()
+
+
+def test_fork_and_compare(page: Page, client: httpx.Client, new_session: Callable[..., str]) -> None:
+    session = new_session("One", "Two", "Three is here", name="Trunk")
+    page.goto(f"/?session={session}")
+    message = page.locator("[data-sequence='2']")
+    message.hover()
+    message.get_by_role("button", name="Fork from here").click()
+    expect(page.locator(".session-header")).to_contain_text("2 messages")
+    branch = page.url.partition("session=")[2]
+    client.post(f"/sessions/{branch}/messages", json={"content": "Three was there"}).raise_for_status()
+    client.patch(f"/sessions/{branch}", json={"name": "Twig"}).raise_for_status()
+    leaf = client.post(f"/sessions/{branch}/fork", json={"name": "Leaf"}).json()["id"]
+    page.goto(f"/?session={branch}")
+    page.get_by_role("button", name="Branches").click()
+    tree = page.get_by_role("region", name="Branches")
+    expect(tree.locator("a:not(.compare)")).to_have_text(["Trunk", "Leaf"])
+    expect(tree).to_contain_text("this session")
+    tree.get_by_role("link", name="Compare").first.click()
+    expect(page.get_by_role("heading", name="Two branches")).to_be_visible()
+    expect(page.get_by_text("They share their first 2 messages.")).to_be_visible()
+    expect(page.locator(".pair mark")).to_have_text(["was", "there", "is", "here"])
+    page.goto(f"/?view=compare&a={session}&b={leaf}")
+    expect(page.get_by_text("They share their first 2 messages.")).to_be_visible()
+
+
+def test_profile_is_made_from_a_file(page: Page, client: httpx.Client) -> None:
+    page.goto("/?view=profiles")
+    page.get_by_role("button", name="New profile").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Profile as a file").fill("no profile")
+    dialog.get_by_role("button", name="Save").click()
+    expect(dialog.get_by_role("alert")).to_be_visible()
+    dialog.get_by_label("Profile as a file").fill(
+        "---\nprofile: {name: page/brief, version: 1.0.0, schema_version: 2}\n---\n\nBe brief.\n"
+    )
+    dialog.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("heading", name="page/brief")).to_be_visible()
+    expect(page.locator("pre")).to_contain_text("Be brief.")
+    page.get_by_role("button", name="Edit").click()
+    dialog.get_by_label("Instructions").fill("Be long.")
+    dialog.get_by_role("button", name="Save").click()
+    expect(page.locator("pre")).to_contain_text("Be long.")
+    page.get_by_role("button", name="Make active").click()
+    expect(page.locator("h1")).to_contain_text("active")
+    client.delete("/profiles/active").raise_for_status()
+    page.get_by_role("button", name="Delete").click()
+    dialog.get_by_role("button", name="Delete").click()
+    expect(page.get_by_role("heading", name="Profiles")).to_be_visible()
+    assert client.get("/profiles/page/brief").status_code == 404
+
+
+def test_directory_is_made_and_edited(page: Page, client: httpx.Client) -> None:
+    page.goto("/?view=directories")
+    page.get_by_role("button", name="New directory").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Path").fill("projects/page")
+    dialog.get_by_role("button", name="Save").click()
+    row = page.locator("li", has_text="projects/page")
+    row.get_by_role("button", name="Edit").click()
+    dialog.get_by_label("Metadata (JSON)").fill("[]")
+    dialog.get_by_role("button", name="Save").click()
+    expect(dialog.get_by_role("alert")).to_contain_text("not a JSON object")
+    dialog.get_by_label("Metadata (JSON)").fill('{"team": "maps"}')
+    dialog.get_by_label("Default profile").fill("default")
+    dialog.get_by_role("button", name="Save").click()
+    expect(row).to_contain_text("default")
+    directory = client.get("/amplified-directories/projects/page").json()
+    assert (directory["metadata"], directory["defaultProfile"]) == ({"team": "maps"}, "default")
+
+
+def test_status_is_shown(page: Page) -> None:
+    page.goto("/?view=status")
+    expect(page.locator(".facts")).to_contain_text("Healthy")
+    expect(page.locator(".facts")).to_contain_text("SQLite")

@@ -1,0 +1,67 @@
+"""A session that is open follows what is appended to it, also after the daemon was away."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx
+from playwright.sync_api import Browser, Page, expect
+
+from conftest import sqlite_daemon
+from daemon import Daemon
+
+daemon = sqlite_daemon
+
+
+def say(client: httpx.Client, session: str, content: str) -> None:
+    client.post(f"/sessions/{session}/messages", json={"content": content}).raise_for_status()
+
+
+def test_new_messages_appear_at_the_end(page: Page, client: httpx.Client, new_session: Callable[..., str]) -> None:
+    session = new_session(*(f"Message {number}" for number in range(1, 46)))
+    page.goto(f"/?session={session}")
+    expect(page.get_by_text("Message 45", exact=True)).to_be_in_viewport()
+    for number in range(46, 66):
+        say(client, session, f"Message {number}")
+    expect(page.get_by_text("Message 65", exact=True)).to_be_in_viewport()
+    expect(page.locator(".session-header")).to_contain_text("65 messages")
+    shown = page.evaluate("[...document.querySelectorAll('[data-sequence]')].map(row => Number(row.dataset.sequence))")
+    assert shown == list(range(shown[0], 66))
+
+
+def test_reader_above_sees_a_badge(page: Page, client: httpx.Client, new_session: Callable[..., str]) -> None:
+    session = new_session(*(f"Message {number}" for number in range(1, 101)))
+    page.goto(f"/?session={session}#10")
+    expect(page.get_by_text("Message 10", exact=True)).to_be_in_viewport()
+    expect(page.get_by_role("button", name="Go to the end")).to_be_visible()
+    say(client, session, "Message 101")
+    say(client, session, "Message 102")
+    expect(page.get_by_text("Message 10", exact=True)).to_be_in_viewport()
+    page.get_by_role("button", name="2 new messages").click()
+    expect(page.get_by_text("Message 102", exact=True)).to_be_in_viewport()
+    expect(page.locator(".position")).to_have_count(0)
+
+
+def test_stream_is_resumed_after_a_restart(browser: Browser, tmp_path: Path) -> None:
+    database = f"sqlite:///{tmp_path}/restarted.db"
+    with Daemon(database) as first, first.client() as client:
+        session = client.post("/sessions").json()["id"]
+        say(client, session, "Message 1")
+        page = browser.new_page()
+        page.goto(f"{first.url}/?session={session}")
+        say(client, session, "Message 2")
+        expect(page.get_by_text("Message 2", exact=True)).to_be_visible()
+    with Daemon(database, "--port", str(first.port)) as second, second.client() as client:
+        say(client, session, "Message 3")
+        expect(page.get_by_text("Message 3", exact=True)).to_be_visible()
+        expect(page.locator("[data-sequence]")).to_have_count(3)
+        page.close()
+
+
+def test_changes_and_deletion_appear(page: Page, client: httpx.Client, new_session: Callable[..., str]) -> None:
+    session = new_session("Hello", name="Before")
+    page.goto(f"/?session={session}")
+    expect(page.get_by_role("heading", name="Before")).to_be_visible()
+    client.patch(f"/sessions/{session}", json={"name": "After"}).raise_for_status()
+    expect(page.get_by_role("heading", name="After")).to_be_visible()
+    client.delete(f"/sessions/{session}").raise_for_status()
+    expect(page.get_by_role("alert")).to_have_text("This session was deleted.")

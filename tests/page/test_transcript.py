@@ -1,0 +1,176 @@
+"""A transcript of any length: it opens where the address says, and holds few elements wherever the reader goes."""
+
+import json
+import re
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Locator, Page, Route, expect
+
+from conftest import sqlite_daemon
+
+daemon = sqlite_daemon
+
+COUNT = 2_000
+# The elements of the whole page, whatever the length of the transcript: chunks of 20 messages of some 12 elements.
+MAX_NODES = 4_000
+
+CODE = "Look:\n\n```python\nprint('once')\n```\n\n| a | b |\n|---|---|\n| 1 | $x^2$ |\n"
+
+SCROLL_TO_CHUNK = """async number => {
+    for (;;) {
+        const first = document.querySelector("section[data-chunk]");
+        first.querySelector("[data-sequence]").scrollIntoView();
+        if (first.dataset.chunk === number) {
+            return;
+        }
+        await new Promise(requestAnimationFrame);
+    }
+}"""
+
+
+@pytest.fixture(scope="module")
+def long_session(new_session: Callable[..., str]) -> str:
+    """A session with many messages of different heights."""
+    messages = (f"This is message {number}. {'And more. ' * (number % 40)}" for number in range(1, COUNT + 1))
+    session: str = new_session(*messages, name="Long")
+    return session
+
+
+def nodes(page: Page) -> int:
+    """The number of elements."""
+    count: int = page.evaluate("document.querySelectorAll('*').length")
+    return count
+
+
+def row(page: Page, sequence: int) -> Locator:
+    """A message of the transcript."""
+    return page.locator(f"[data-sequence='{sequence}']")
+
+
+def top(page: Page, sequence: int) -> float:
+    """How far below the edge of the transcript a message begins, in pixels."""
+    script = """sequence => document.querySelector(`[data-sequence='${sequence}']`).getBoundingClientRect().top
+        - document.querySelector('.transcript').getBoundingClientRect().top"""
+    pixels: float = page.evaluate(script, sequence)
+    return pixels
+
+
+def test_transcript_opens_at_its_end(page: Page, long_session: str) -> None:
+    page.goto(f"/?session={long_session}")
+    expect(row(page, COUNT)).to_be_in_viewport()
+    assert nodes(page) < MAX_NODES
+
+
+@pytest.mark.parametrize("sequence", [1, 42, 1_000])
+def test_transcript_opens_at_a_message(page: Page, long_session: str, sequence: int) -> None:
+    page.goto(f"/?session={long_session}#{sequence}")
+    expect(row(page, sequence)).to_be_in_viewport()
+    expect(row(page, sequence)).to_have_class(re.compile("is-target"))
+    page.wait_for_function("() => document.querySelectorAll('section[data-chunk]').length >= 2")
+    assert 0 <= top(page, sequence) < 40
+    assert nodes(page) < MAX_NODES
+
+
+def test_address_changes_the_place(page: Page, long_session: str) -> None:
+    page.goto(f"/?session={long_session}#42")
+    expect(row(page, 42)).to_be_in_viewport()
+    page.get_by_label("Go to message").fill("1500")
+    page.keyboard.press("Enter")
+    expect(row(page, 1500)).to_be_in_viewport()
+    expect(page).to_have_url(re.compile("#1500$"))
+    page.get_by_role("button", name="Go to the end").click()
+    expect(row(page, COUNT)).to_be_in_viewport()
+    page.go_back()
+    expect(row(page, 42)).to_be_in_viewport()
+
+
+def test_scrolling_reaches_every_message_with_few_elements(page: Page, long_session: str) -> None:
+    page.goto(f"/?session={long_session}#400")
+    expect(row(page, 400)).to_be_in_viewport()
+    page.mouse.move(700, 500)
+    seen: set[int] = set()
+    last = 400
+    for _ in range(200):
+        page.mouse.wheel(0, 600)
+        page.wait_for_function(
+            "last => Number(document.querySelector('.position input')?.value) > last", arg=last, polling=10
+        )
+        shown = page.evaluate(
+            "[...document.querySelectorAll('[data-sequence]')].map(row => Number(row.dataset.sequence))"
+        )
+        seen |= set(shown)
+        assert shown == list(range(shown[0], shown[-1] + 1))
+        assert nodes(page) < MAX_NODES
+        last = int(page.get_by_label("Go to message").input_value())
+        if last > 520:
+            break
+    assert seen >= set(range(400, 521))
+
+
+def test_reader_stays_while_messages_come_above(page: Page, long_session: str) -> None:
+    page.goto(f"/?session={long_session}#1000")
+    expect(row(page, 1_000)).to_be_in_viewport()
+    # Chunk 49 has the message; 48 and 50 came with it.
+    held: list[Route] = []
+    wanted = re.compile(r"/messages\?after_sequence=940&")
+    # Playwright marks a handler, which it cannot do to a method.
+    page.route(wanted, lambda route: held.append(route))  # noqa: PLW0108
+    with page.expect_request(wanted):
+        page.evaluate(SCROLL_TO_CHUNK, "48")
+    shown = 961
+    before = top(page, shown)
+    held[0].continue_()
+    expect(page.locator("section[data-chunk]").first).to_have_attribute("data-chunk", "47")
+    assert abs(top(page, shown) - before) < 2
+
+
+def test_dragged_bar_shows_what_is_there(page: Page, long_session: str) -> None:
+    page.goto(f"/?session={long_session}")
+    expect(row(page, COUNT)).to_be_in_viewport()
+    page.evaluate("document.querySelector('.transcript').scrollTop = 0")
+    expect(row(page, 1)).to_be_in_viewport()
+    page.evaluate("(view => { view.scrollTop = view.scrollHeight / 2; })(document.querySelector('.transcript'))")
+    page.wait_for_function("() => Math.abs(Number(document.querySelector('.position input').value) - 1000) < 150")
+    assert nodes(page) < MAX_NODES
+
+
+def test_markdown_is_shown(page: Page, new_session: Callable[..., str]) -> None:
+    page.goto(f"/?session={new_session(CODE)}")
+    message = row(page, 1)
+    expect(message.locator("td").last).to_have_text("$x^2$")
+    expect(message.locator("pre .hljs-string")).to_have_text("'once'")
+    message.get_by_role("button", name="Copy").click()
+    expect(message.get_by_role("button", name="Copied")).to_be_visible()
+
+
+def test_tools_and_reasoning_are_folded(page: Page, new_session: Callable[..., str]) -> None:
+    parts = [
+        {"type": "reasoning", "text": "Think first."},
+        {"type": "tool_call", "call": "c1", "name": "weather", "input": '{"city":"Paris"}'},
+        {"type": "tool_result", "call": "c1", "output": "x" * 30_000, "error": True},
+        {"type": "file", "media": "text/plain", "url": "https://example.com/a.txt", "name": "a.txt"},
+        {"type": "source", "url": "https://example.com/rain", "title": "Rain"},
+        {"type": "data", "kind": "app.note", "value": {"a": 1}},
+        {"type": "text", "text": "It *rains*."},
+    ]
+    page.goto(f"/?session={new_session({'role': 'assistant', 'parts': parts})}")
+    message = row(page, 1)
+    expect(message.locator("em")).to_have_text("rains")
+    expect(message.locator(".fold-body")).to_have_count(0)
+    call, result = message.locator(".fold.is-call"), message.locator(".fold.is-result")
+    expect(result.locator("summary")).to_contain_text("weather")
+    expect(result.locator("summary")).to_contain_text("failed")
+    expect(result.locator("summary")).to_contain_text("30 kB")
+    call.locator("summary").click()
+    expect(call.locator("pre")).to_have_text(json.dumps({"city": "Paris"}, indent=2))
+    result.locator("summary").click()
+    expect(result.locator("pre")).to_have_text("x" * 12_000)
+    result.get_by_role("button", name="Show all (30 kB)").click()
+    expect(result.locator("pre")).to_have_text("x" * 30_000)
+    expect(message.get_by_role("link", name="Rain")).to_have_attribute("rel", re.compile("noopener"))
+
+
+def test_unknown_session_says_so(page: Page) -> None:
+    page.goto("/?session=00000000-0000-7000-8000-000000000000")
+    expect(page.get_by_role("alert")).to_contain_text("not found")

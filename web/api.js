@@ -1,0 +1,118 @@
+// Requests to the service, by its contract.
+
+import { authorization, key, keyRefusal, mayWrite } from "./key.js";
+import { TEXTS } from "./texts.js";
+
+// Relative to this file, so that a proxy may serve the page below any path.
+const API = new URL("../api/v1/", import.meta.url);
+// The nil UUID (RFC 9562, section 5.9): no session has it.
+const NO_SESSION = "00000000-0000-0000-0000-000000000000";
+
+/** An error response; `message` is the sentence of its problem. */
+export class ProblemError extends Error {
+  /**
+   * @param {number} status
+   * @param {string} detail
+   */
+  constructor(status, detail) {
+    super(detail);
+    this.status = status;
+  }
+
+  /** Whether somebody else changed the same thing first. */
+  get isConflict() {
+    return this.status === 409 || this.status === 412;
+  }
+}
+
+/**
+ * @typedef {object} Options
+ * @property {string} [method]
+ * @property {Record<string, string | number | boolean | undefined>} [query] Parameters; empty ones are left out.
+ * @property {unknown} [body] A JSON value, or the text of a file.
+ * @property {Record<string, string>} [headers]
+ * @property {AbortSignal | undefined} [signal]
+ */
+
+/**
+ * The response to a request. Throws `ProblemError` for an error response.
+ *
+ * @param {string} path A path of the contract, without its first slash.
+ * @param {Options} [options]
+ */
+export async function request(path, { method = "GET", query = {}, body, headers = {}, signal } = {}) {
+  const url = new URL(path, API);
+  for (const [name, value] of Object.entries(query)) {
+    if (value !== undefined && value !== "") {
+      url.searchParams.set(name, String(value));
+    }
+  }
+  /** @type {RequestInit} */
+  const init = { method, headers: { ...authorization(), ...headers }, signal: signal ?? null };
+  if (body !== undefined) {
+    init.body = typeof body === "string" ? body : JSON.stringify(body);
+    init.headers = { "Content-Type": "application/json", ...init.headers };
+  }
+  const response = await fetch(url, init);
+  if (!response.ok) {
+    throw await problemOf(response);
+  }
+  return response;
+}
+
+/**
+ * The JSON of a response.
+ *
+ * @param {string} path
+ * @param {Options} [options]
+ * @returns {Promise<any>}
+ */
+export async function json(path, options) {
+  return (await request(path, options)).json();
+}
+
+/**
+ * A page of a list, and the cursor of the next one.
+ *
+ * @param {string} path
+ * @param {Options} options
+ * @returns {Promise<{ items: any, cursor: string | undefined }>}
+ */
+export async function page(path, options) {
+  const response = await request(path, options);
+  const next = /<([^>]*)>;\s*rel="next"/.exec(response.headers.get("Link") ?? "");
+  const cursor = next?.[1] ? (new URL(next[1], response.url).searchParams.get("cursor") ?? undefined) : undefined;
+  return { items: await response.json(), cursor };
+}
+
+/** @param {Response} response */
+async function problemOf(response) {
+  const problem = await response.json().catch(() => ({}));
+  const detail = typeof problem.detail === "string" ? problem.detail : `${response.status} ${response.statusText}`;
+  if (response.status === 401) {
+    keyRefusal.value = detail;
+  }
+  return new ProblemError(response.status, detail);
+}
+
+/**
+ * What went wrong, in a sentence.
+ *
+ * @param {unknown} error
+ */
+export function sentenceOf(error) {
+  if (error instanceof ProblemError) {
+    return error.message;
+  }
+  return error instanceof TypeError ? TEXTS.offline : String(error);
+}
+
+/** Find out whether the key may change anything: by a change of a session that cannot exist. */
+export async function learnScope() {
+  if (!key.value) {
+    return;
+  }
+  await request(`sessions/${NO_SESSION}`, { method: "PATCH", body: {} }).catch((error) => {
+    mayWrite.value = !(error instanceof ProblemError && error.status === 403);
+  });
+}

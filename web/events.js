@@ -1,0 +1,103 @@
+// Server-Sent Events by `fetch`, since an `EventSource` cannot send a key.
+// https://html.spec.whatwg.org/multipage/server-sent-events.html
+
+import { ProblemError, request } from "./api.js";
+
+const FIRST_WAIT_MS = 500;
+const LONGEST_WAIT_MS = 15_000;
+
+/**
+ * Follow a stream until `signal` aborts it; it is resumed after its last event whenever it ends.
+ *
+ * @param {string} path
+ * @param {Record<string, number>} query
+ * @param {(kind: string, data: any) => void} onEvent
+ * @param {AbortSignal} signal
+ */
+export async function follow(path, query, onEvent, signal) {
+  let lastId = "";
+  let wait = FIRST_WAIT_MS;
+  while (!signal.aborted) {
+    try {
+      /** @type {Record<string, string>} */
+      const headers = { Accept: "text/event-stream", ...(lastId ? { "Last-Event-ID": lastId } : {}) };
+      const response = await request(path, { query, headers, signal });
+      for await (const { id, kind, data } of eventsOf(response)) {
+        wait = FIRST_WAIT_MS;
+        lastId = id || lastId;
+        onEvent(kind, JSON.parse(data));
+        if (kind === "deleted" && query["after_sequence"] !== undefined) {
+          return;
+        }
+      }
+    } catch (error) {
+      if (signal.aborted || (error instanceof ProblemError && [401, 403, 404].includes(error.status))) {
+        return;
+      }
+    }
+    await pause(wait, signal);
+    wait = Math.min(2 * wait, LONGEST_WAIT_MS);
+  }
+}
+
+/** @param {Response} response */
+async function* eventsOf(response) {
+  const reader = /** @type {ReadableStream<Uint8Array>} */ (response.body).getReader();
+  const decoder = new TextDecoder();
+  let pending = "";
+  try {
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) {
+        return;
+      }
+      const blocks = (pending + decoder.decode(value, { stream: true })).split(/\r?\n\r?\n/);
+      pending = blocks.pop() ?? "";
+      for (const block of blocks) {
+        const event = parse(block);
+        if (event.data) {
+          yield event;
+        }
+      }
+    }
+  } finally {
+    reader.cancel().catch(() => undefined);
+  }
+}
+
+/** @param {string} block */
+function parse(block) {
+  const event = { id: "", kind: "message", data: "" };
+  for (const line of block.split(/\r?\n/)) {
+    const [, name, value] = /^(\w+): ?(.*)$/s.exec(line) ?? [];
+    if (name === "id") {
+      event.id = value ?? "";
+    } else if (name === "event") {
+      event.kind = value ?? "";
+    } else if (name === "data") {
+      event.data += (event.data ? "\n" : "") + (value ?? "");
+    }
+  }
+  return event;
+}
+
+/**
+ * Wait, but not longer than until the machine is back: online, or awake.
+ *
+ * @param {number} milliseconds
+ * @param {AbortSignal} signal
+ */
+function pause(milliseconds, signal) {
+  return new Promise((resolve) => {
+    const end = () => {
+      clearTimeout(timer);
+      window.removeEventListener("online", end);
+      document.removeEventListener("visibilitychange", end);
+      resolve(undefined);
+    };
+    const timer = setTimeout(end, milliseconds);
+    window.addEventListener("online", end);
+    document.addEventListener("visibilitychange", end);
+    signal.addEventListener("abort", end, { once: true });
+  });
+}

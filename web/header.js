@@ -1,0 +1,57 @@
+// The bar above every view.
+
+import { SearchField } from "./fields.js";
+import { keepKey, key, mayWrite } from "./key.js";
+import { SEARCH_ID } from "./keyboard.js";
+import { html, useSignal } from "./preact.js";
+import { address, navigate } from "./route.js";
+import { TEXTS } from "./texts.js";
+import { chooseTheme, theme } from "./theme.js";
+
+const VIEWS = /** @type {const} */ (["sessions", "profiles", "directories", "status"]);
+const TYPING_MS = 150;
+
+/** @param {{ view: string, words: string, onHelp: () => void }} props */
+export function Header({ view, words, onHelp }) {
+  const chosen = useSignal(theme);
+  const hasKey = useSignal(key) !== "";
+  const writes = useSignal(mayWrite);
+  const isCurrent = (/** @type {string} */ name) => view === name || `${view}s` === name;
+  return html`<header class="bar">
+    <a class="brand" href="?">${TEXTS.title}</a>
+    <nav aria-label=${TEXTS.nav.label}>
+      ${VIEWS.map((name) => {
+        const href = address({ view: name === "sessions" ? undefined : name });
+        return html`<a key=${name} href=${href} aria-current=${isCurrent(name) ? "page" : undefined}>${TEXTS.nav[name]}</a>`;
+      })}
+    </nav>
+    <${Search} words=${words} isOpen=${view === "search"} />
+    <div class="tools">
+      ${hasKey &&
+      html`${!writes && html`<span class="faint">${TEXTS.key.readOnly}</span>`}
+        <button class="quiet" onClick=${() => keepKey("")}>${TEXTS.key.forget}</button>`}
+      <select
+        class="quiet" aria-label=${TEXTS.theme.label}
+        onChange=${(/** @type {Event} */ event) =>
+          chooseTheme(/** @type {import("./theme.js").Theme} */ (/** @type {HTMLSelectElement} */ (event.target).value))}
+      >
+        ${/** @type {const} */ (["system", "light", "dark"]).map(
+          (name) => html`<option key=${name} value=${name} selected=${name === chosen}>${TEXTS.theme[name]}</option>`,
+        )}
+      </select>
+      <button class="quiet" aria-label=${TEXTS.keys.open} title=${TEXTS.keys.open} onClick=${onHelp}>?</button>
+    </div>
+  </header>`;
+}
+
+/** @param {{ words: string, isOpen: boolean }} props */
+function Search({ words, isOpen }) {
+  const find = (/** @type {string} */ typed) => {
+    if (typed || isOpen) {
+      navigate(typed ? address({ view: "search", q: typed }) : "?", { replace: isOpen });
+    }
+  };
+  return html`<search>
+    <${SearchField} id=${SEARCH_ID} label=${TEXTS.search.label} value=${words} wait=${TYPING_MS} onTyped=${find} />
+  </search>`;
+}

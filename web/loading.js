@@ -1,0 +1,43 @@
+// Reading for a view: what it waits for, and what is shown meanwhile.
+
+import { sentenceOf } from "./api.js";
+import { html, useEffect, useState } from "./preact.js";
+import { TEXTS } from "./texts.js";
+
+/**
+ * @template T
+ * @typedef {{ value?: T, error?: unknown, reload: () => void }} Loaded
+ */
+
+/**
+ * What `load` returns, read again when `inputs` change; the last value stays until then.
+ *
+ * @template T
+ * @param {(signal: AbortSignal) => Promise<T>} load
+ * @param {unknown[]} inputs
+ * @returns {Loaded<T>}
+ */
+export function useLoaded(load, inputs) {
+  const [count, setCount] = useState(0);
+  const [state, setState] = useState(/** @type {{ value?: T, error?: unknown }} */ ({}));
+  useEffect(() => {
+    const controller = new AbortController();
+    load(controller.signal).then(
+      (value) => !controller.signal.aborted && setState({ value }),
+      (error) => !controller.signal.aborted && setState((last) => ({ ...last, error })),
+    );
+    return () => controller.abort();
+  }, [...inputs, count]);
+  return { ...state, reload: () => setCount((last) => last + 1) };
+}
+
+/** What is shown until a view has its value. @param {{ loaded: Loaded<unknown> }} props */
+export function Waiting({ loaded }) {
+  if (loaded.error !== undefined) {
+    return html`<div class="empty" role="alert">
+      <p>${sentenceOf(loaded.error)}</p>
+      <button onClick=${loaded.reload}>${TEXTS.actions.retry}</button>
+    </div>`;
+  }
+  return html`<p class="empty is-loading" role="status">${TEXTS.loading}</p>`;
+}

@@ -1,0 +1,89 @@
+// The page: a bar, and the view that the address names.
+
+import { learnScope } from "./api.js";
+import { Dialog, Form } from "./dialog.js";
+import { Field } from "./fields.js";
+import { Header } from "./header.js";
+import { keepKey, key, keyRefusal, mayWrite } from "./key.js";
+import { listenToKeys } from "./keyboard.js";
+import { html, render, useEffect, useSignal, useState } from "./preact.js";
+import { listen, route } from "./route.js";
+import { TEXTS } from "./texts.js";
+import { CompareView } from "./views/compare.js";
+import { DirectoriesView } from "./views/directories.js";
+import { ProfilesView, ProfileView } from "./views/profiles.js";
+import { SearchView } from "./views/search.js";
+import { SessionsView } from "./views/sessions.js";
+import { SessionView } from "./views/session.js";
+import { StatusView } from "./views/status.js";
+
+/** @param {import("./route.js").Route} route */
+function viewOf({ view, query, sequence }) {
+  const text = (/** @type {string} */ name) => query.get(name) ?? "";
+  switch (view) {
+    case "session":
+      return html`<${SessionView} key=${text("session")} id=${text("session")} sequence=${sequence} />`;
+    case "search":
+      return html`<${SearchView} words=${text("q")} />`;
+    case "compare":
+      return html`<${CompareView} a=${text("a")} b=${text("b")} from=${Number(text("from")) || 0} />`;
+    case "profiles":
+      return html`<${ProfilesView} />`;
+    case "profile":
+      return html`<${ProfileView} key=${text("name")} name=${text("name")} />`;
+    case "directories":
+      return html`<${DirectoriesView} />`;
+    case "status":
+      return html`<${StatusView} />`;
+    default:
+      return html`<${SessionsView} query=${query} />`;
+  }
+}
+
+function Page() {
+  const current = useSignal(route);
+  const refusal = useSignal(keyRefusal);
+  const used = useSignal(key);
+  const writes = useSignal(mayWrite);
+  const [isHelping, setHelping] = useState(false);
+  useEffect(() => listenToKeys(() => setHelping(true)), []);
+  useEffect(() => void learnScope(), [used]);
+  useEffect(() => {
+    if (current.view !== "session") {
+      document.title = TEXTS.title;
+    }
+  }, [current]);
+  return html`
+    <a class="skip" href="#main">${TEXTS.skip}</a>
+    <${Header} view=${current.view} words=${current.query.get("q") ?? ""} onHelp=${() => setHelping(true)} />
+    <main id="main" class=${`is-${current.view}`} key=${`${used} ${writes}`}>${viewOf(current)}</main>
+    ${isHelping && html`<${Help} onClose=${() => setHelping(false)} />`}
+    ${refusal && html`<${KeyDialog} refusal=${refusal} />`}
+  `;
+}
+
+/** @param {{ onClose: () => void }} props */
+function Help({ onClose }) {
+  return html`<${Dialog} title=${TEXTS.keys.title} onClose=${onClose}>
+    <dl class="keys">
+      ${TEXTS.keys.list.map(([keys, text]) => html`<div key=${keys}><dt><kbd>${keys}</kbd></dt><dd>${text}</dd></div>`)}
+    </dl>
+    <form method="dialog" class="buttons"><button>${TEXTS.actions.close}</button></form>
+  <//>`;
+}
+
+/** @param {{ refusal: string }} props */
+function KeyDialog({ refusal }) {
+  return html`<${Form}
+    title=${TEXTS.key.title} action=${TEXTS.key.open}
+    onSubmit=${async (/** @type {Record<string, string>} */ values) => keepKey((values["key"] ?? "").trim())}
+    onClose=${() => (keyRefusal.value = "")}
+  >
+    <p>${refusal}</p>
+    <${Field} label=${TEXTS.key.label} name="key" type="password" isRequired />
+    <p class="faint">${TEXTS.key.hint}</p>
+  <//>`;
+}
+
+listen();
+render(html`<${Page} />`, /** @type {HTMLElement} */ (document.getElementById("page")));

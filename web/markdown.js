@@ -1,0 +1,134 @@
+// Text of a conversation as elements. It may be hostile: HTML in it is shown as text, and DOMPurify has the last word.
+
+import DOMPurify from "./vendor/dompurify.js";
+import { Marked } from "./vendor/marked.js";
+import { highlight } from "./highlighting.js";
+import { TEXTS } from "./texts.js";
+
+/** More elements than this are not shown as Markdown: a long transcript must stay light. */
+const MAX_ELEMENTS = 600;
+
+const ALLOWED = {
+  ALLOWED_TAGS: [
+    ..."a blockquote br code del div em h3 h4 h5 h6 hr li ol p pre s span strong".split(" "),
+    ..."table tbody td th thead tr ul".split(" "),
+  ],
+  ALLOWED_ATTR: ["align", "class", "href", "start"],
+  ALLOWED_URI_REGEXP: /^(?:https?|mailto):/i,
+  ALLOW_DATA_ATTR: false,
+  ALLOW_ARIA_ATTR: false,
+};
+
+/** @param {string} text */
+function escape(text) {
+  return text.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
+}
+
+const markdown = new Marked({
+  gfm: true,
+  breaks: false,
+  renderer: {
+    html: ({ text }) => escape(text),
+    heading({ tokens, depth }) {
+      // The page and the message have the levels above.
+      const level = Math.min(depth + 2, 6);
+      return `<h${level}>${this.parser.parseInline(tokens)}</h${level}>`;
+    },
+    // Nothing is read from elsewhere because a message says so.
+    image: ({ href, text }) => `<a href="${escape(href)}">${escape(text || href)}</a>`,
+    checkbox: ({ checked }) => (checked ? "☑ " : "☐ "),
+  },
+});
+
+/**
+ * Markdown as elements.
+ *
+ * @param {string} text
+ * @returns {DocumentFragment | null} None if there are too many elements, or they nest too deeply.
+ */
+export function elementsOf(text) {
+  const dirty = htmlOf(text);
+  if (dirty === null) {
+    return null;
+  }
+  const fragment = DOMPurify.sanitize(dirty, { ...ALLOWED, RETURN_DOM_FRAGMENT: true });
+  if (fragment.querySelectorAll("*").length > MAX_ELEMENTS) {
+    return null;
+  }
+  for (const link of fragment.querySelectorAll("a")) {
+    link.target = "_blank";
+    link.rel = "noopener noreferrer nofollow";
+  }
+  for (const table of fragment.querySelectorAll("table")) {
+    frame(table, "table");
+  }
+  for (const block of fragment.querySelectorAll("pre")) {
+    const code = block.querySelector("code");
+    const language = /(?:^| )language-(\S+)/.exec(code?.className ?? "")?.[1] ?? "";
+    frame(block, "code").prepend(bar(language));
+    if (code && language) {
+      highlight(code, language);
+    }
+  }
+  return fragment;
+}
+
+/**
+ * @param {string} text
+ * @returns {string | null}
+ */
+function htmlOf(text) {
+  try {
+    return /** @type {string} */ (markdown.parse(text, { async: false }));
+  } catch {
+    // A text that nests thousands of levels deep: the parser is recursive.
+    return null;
+  }
+}
+
+/**
+ * Put an element that may be wide into one that scrolls.
+ *
+ * @param {Element} element
+ * @param {string} name
+ */
+function frame(element, name) {
+  const outside = document.createElement("div");
+  outside.className = `framed-${name}`;
+  element.replaceWith(outside);
+  element.setAttribute("tabindex", "0");
+  outside.append(element);
+  return outside;
+}
+
+/** @param {string} language */
+function bar(language) {
+  const element = document.createElement("div");
+  element.className = "code-bar";
+  const label = document.createElement("span");
+  label.textContent = language.slice(0, 40);
+  const button = document.createElement("button");
+  button.type = "button";
+  button.className = "copy";
+  button.textContent = TEXTS.message.copy;
+  element.append(label, button);
+  return element;
+}
+
+/**
+ * Copy the code of a block whose button was pressed.
+ *
+ * @param {Event} event
+ */
+export async function copyCode(event) {
+  const button = /** @type {Element} */ (event.target).closest("button.copy");
+  const code = button?.closest(".framed-code")?.querySelector("pre")?.textContent;
+  if (button && code !== undefined && code !== null) {
+    // Missing on plain HTTP from another machine.
+    await navigator.clipboard?.writeText(code);
+    button.textContent = TEXTS.message.copied;
+    setTimeout(() => {
+      button.textContent = TEXTS.message.copy;
+    }, 1500);
+  }
+}

@@ -1,0 +1,109 @@
+// The operations of the contract that the page uses, with the types of the contract.
+
+import { json, page, request } from "./api.js";
+
+/**
+ * @typedef {import("./types.js").Session} Session
+ * @typedef {import("./types.js").Message} Message
+ * @typedef {AbortSignal | undefined} Signal
+ */
+
+/** @param {string} name */
+function segment(name) {
+  return name.split("/").map(encodeURIComponent).join("/");
+}
+
+/** @param {{ version: number }} session */
+function ifMatch({ version }) {
+  return { "If-Match": `"${version}"` };
+}
+
+/**
+ * @param {Record<string, string | number | boolean | undefined>} query
+ * @param {Signal} [signal]
+ * @returns {Promise<{ items: import("./types.js").SessionSummary[], cursor: string | undefined }>}
+ */
+export const listSessions = (query, signal) => page("sessions", { query, signal });
+
+/** @type {(id: string, signal?: Signal) => Promise<Session>} */
+export const getSession = (id, signal) => json(`sessions/${segment(id)}`, { signal });
+
+/** @type {(name: string) => Promise<Session>} */
+export const createSession = (name) => json("sessions", { method: "POST", body: name ? { name } : {} });
+
+/** @type {(session: Session, patch: import("./types.js").SessionPatch) => Promise<Session>} */
+export const updateSession = (session, patch) =>
+  json(`sessions/${session.id}`, { method: "PATCH", body: patch, headers: ifMatch(session) });
+
+/** @type {(session: Session) => Promise<unknown>} */
+export const deleteSession = (session) =>
+  request(`sessions/${session.id}`, { method: "DELETE", headers: ifMatch(session) });
+
+/** @type {(session: Session, change: "complete" | "resume") => Promise<Session>} */
+export const changeStatus = (session, change) =>
+  json(`sessions/${session.id}/${change}`, { method: "POST", headers: ifMatch(session) });
+
+/** @type {(id: string, sequence: number) => Promise<Session>} */
+export const forkSession = (id, sequence) =>
+  json(`sessions/${segment(id)}/fork`, { method: "POST", body: { at_sequence: sequence } });
+
+/** @type {(id: string, signal?: Signal) => Promise<import("./types.js").Lineage>} */
+export const getLineage = (id, signal) => json(`sessions/${segment(id)}/lineage`, { signal });
+
+/** @type {(id: string, after: number, limit: number, signal?: Signal) => Promise<Message[]>} */
+export const listMessages = async (id, after, limit, signal) =>
+  (await json(`sessions/${segment(id)}/messages`, { query: { after_sequence: after, limit }, signal })).messages;
+
+/** @type {(id: string, content: string, expected: number, key: string) => Promise<Message>} */
+export const sendMessage = (id, content, expected, key) =>
+  json(`sessions/${segment(id)}/messages`, {
+    method: "POST",
+    body: { content, expected_sequence: expected },
+    headers: { "Idempotency-Key": key },
+  });
+
+/** @type {(id: string) => Promise<Blob>} */
+export const getMarkdown = async (id) =>
+  (await request(`sessions/${segment(id)}/transcript`, { headers: { Accept: "text/markdown" } })).blob();
+
+/** @type {(query: Record<string, string | number | undefined>, signal?: Signal) => Promise<import("./types.js").SearchHit[]>} */
+export const searchMessages = (query, signal) => json("search", { query, signal });
+
+/** @type {(signal?: Signal) => Promise<import("./types.js").ProfileSummary[]>} */
+export const listProfiles = (signal) => json("profiles", { query: { limit: 1000 }, signal });
+
+/** @type {(name: string, signal?: Signal) => Promise<import("./types.js").Profile>} */
+export const getProfile = (name, signal) => json(`profiles/${segment(name)}`, { signal });
+
+/** @type {(name: string, signal?: Signal) => Promise<string>} */
+export const getProfileFile = async (name, signal) =>
+  (await request(`profiles/${segment(name)}`, { headers: { Accept: "text/markdown" }, signal })).text();
+
+/** @type {(file: string) => Promise<import("./types.js").Profile>} */
+export const createProfile = (file) =>
+  json("profiles", { method: "POST", body: file, headers: { "Content-Type": "text/markdown" } });
+
+/** @type {(name: string, patch: import("./types.js").ProfilePatch) => Promise<import("./types.js").Profile>} */
+export const updateProfile = (name, patch) => json(`profiles/${segment(name)}`, { method: "PATCH", body: patch });
+
+/** @type {(name: string) => Promise<import("./types.js").Profile>} */
+export const activateProfile = (name) => json(`profiles/${segment(name)}/activate`, { method: "POST" });
+
+/** @type {(name: string) => Promise<unknown>} */
+export const deleteProfile = (name) => request(`profiles/${segment(name)}`, { method: "DELETE" });
+
+/** @type {(signal?: Signal) => Promise<import("./types.js").DirectoryList>} */
+export const listDirectories = (signal) => json("amplified-directories", { query: { limit: 1000 }, signal });
+
+/** @type {(body: import("./types.js").CreateDirectoryRequest) => Promise<unknown>} */
+export const createDirectory = (body) => json("amplified-directories", { method: "POST", body });
+
+/** @type {(path: string, patch: import("./types.js").DirectoryPatch) => Promise<unknown>} */
+export const updateDirectory = (path, patch) =>
+  json(`amplified-directories/${segment(path)}`, { method: "PATCH", body: patch });
+
+/** @type {(signal?: Signal) => Promise<import("./types.js").ServiceStatus>} */
+export const getStatus = (signal) => json("status", { signal });
+
+/** @type {(signal?: Signal) => Promise<{ status: string }>} */
+export const getHealth = (signal) => json("health", { signal });

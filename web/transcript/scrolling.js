@@ -1,0 +1,89 @@
+// Where a reader is in a transcript, and keeping the reader there while messages come and go above.
+
+const END_PIXELS = 40;
+/** A message of which less can be seen counts as out of view. */
+const EDGE_PIXELS = 16;
+
+/** @typedef {{ sequence: string, top: number }} Anchor */
+
+/**
+ * The first message that is in view, and where.
+ *
+ * @param {HTMLElement} scroller
+ * @returns {Anchor | null}
+ */
+export function anchorOf(scroller) {
+  const edge = scroller.getBoundingClientRect().top;
+  for (const row of rows(scroller)) {
+    const { top, bottom } = row.getBoundingClientRect();
+    if (bottom > edge + EDGE_PIXELS) {
+      return { sequence: /** @type {string} */ (row.dataset["sequence"]), top: top - edge };
+    }
+  }
+  return null;
+}
+
+/**
+ * Scroll to where the message of `anchor` is again where it was.
+ *
+ * @param {HTMLElement} scroller
+ * @param {Anchor} anchor
+ */
+export function restore(scroller, anchor) {
+  const row = rowOf(scroller, anchor.sequence);
+  if (row) {
+    const moved = row.getBoundingClientRect().top - scroller.getBoundingClientRect().top - anchor.top;
+    if (Math.abs(moved) >= 1) {
+      scroller.scrollTop += moved;
+    }
+  }
+}
+
+/** @param {HTMLElement} scroller */
+export function isAtEnd(scroller) {
+  return scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight < END_PIXELS;
+}
+
+/**
+ * @param {HTMLElement} scroller
+ * @param {number | string} sequence
+ * @returns {HTMLElement | null}
+ */
+export function rowOf(scroller, sequence) {
+  return scroller.querySelector(`[data-sequence="${sequence}"]`);
+}
+
+/**
+ * @param {HTMLElement} scroller
+ * @returns {NodeListOf<HTMLElement>}
+ */
+export function rows(scroller) {
+  return scroller.querySelectorAll("[data-sequence]");
+}
+
+/**
+ * The chunks that are to be shown beside those that are: one more where the reader nears an end, without those far away.
+ *
+ * @param {HTMLElement} scroller
+ * @param {{ first: number, last: number }} range
+ * @param {number} lastChunk
+ * @returns {{ first: number, last: number } | "elsewhere"} The same range if nothing is to change.
+ */
+export function nextRange(scroller, { first, last }, lastChunk) {
+  const view = scroller.getBoundingClientRect();
+  const sections = [...scroller.querySelectorAll("section[data-chunk]")].map((one) => one.getBoundingClientRect());
+  const [top, bottom] = [sections[0]?.top ?? 0, sections.at(-1)?.bottom ?? 0];
+  if (top > view.bottom || bottom < view.top) {
+    return "elsewhere";
+  }
+  const wantsMore = { above: view.top - top < view.height && first > 0, below: bottom - view.bottom < view.height };
+  const range = { first: wantsMore.above ? first - 1 : first, last: wantsMore.below && last < lastChunk ? last + 1 : last };
+  const isFar = (/** @type {number} */ distance) => distance > 2.5 * view.height;
+  if (!wantsMore.above && isFar(view.top - (sections[0]?.bottom ?? view.top)) && first < last) {
+    range.first = first + 1;
+  }
+  if (!wantsMore.below && isFar((sections.at(-1)?.top ?? view.bottom) - view.bottom) && first < last) {
+    range.last = last - 1;
+  }
+  return range;
+}

@@ -1,0 +1,212 @@
+// A transcript of any length: only the chunks around the reader are elements, the others are empty space.
+
+import { copyCode } from "../markdown.js";
+import { Component, html } from "../preact.js";
+import { TEXTS } from "../texts.js";
+import { Chunk } from "./chunk.js";
+import { CHUNK, chunkOf } from "./chunks.js";
+import { anchorOf, isAtEnd, nextRange, restore, rowOf } from "./scrolling.js";
+
+/** The height of a message that has not been seen, and of all of them: browsers have a limit near 33 million pixels. */
+const ROW_PIXELS = 96;
+const MAX_PIXELS = 12_000_000;
+const JUMP_WAIT_MS = 80;
+
+/**
+ * @typedef {import("../types.js").Message} Message
+ * @typedef {{ kind: "end" } | { kind: "stay" } | { kind: "message", sequence: number }} Placement
+ * @typedef {object} Props
+ * @property {import("./chunks.js").Chunks} chunks
+ * @property {number} count Messages of the session; the chunks have the same, at most a moment later.
+ * @property {number | undefined} target The message to open at; without it, the end.
+ * @property {(sequence: number) => void} [onFork]
+ * @property {(state: { isAtEnd: boolean, sequence: number }) => void} onMove Called when the reader moves.
+ * @property {(error: unknown) => void} onError
+ */
+
+/** @extends {Component<Props, { first: number, last: number, shown: Message[][] }>} */
+export class Transcript extends Component {
+  constructor(/** @type {Props} */ props) {
+    super(props);
+    this.state = { first: 0, last: -1, shown: [] };
+    /** @type {HTMLElement | null} */
+    this.scroller = null;
+    /** @type {Placement} */
+    this.placement = { kind: "end" };
+    /** @type {import("./scrolling.js").Anchor | null} */
+    this.anchor = null;
+    this.isStuck = true;
+    this.isBusy = false;
+    this.isGone = false;
+    this.frame = 0;
+    this.timer = 0;
+    this.observer = new ResizeObserver(() => this.place());
+  }
+
+  componentDidMount() {
+    const { scroller } = this;
+    if (scroller) {
+      this.observer.observe(/** @type {Element} */ (scroller.firstElementChild));
+      this.observer.observe(scroller);
+    }
+    this.open();
+  }
+
+  componentWillUnmount() {
+    this.isGone = true;
+    this.observer.disconnect();
+    cancelAnimationFrame(this.frame);
+    clearTimeout(this.timer);
+  }
+
+  /** @param {Props} before */
+  componentDidUpdate(before) {
+    this.place();
+    if (before.target !== this.props.target) {
+      this.open();
+    } else if (before.count !== this.props.count) {
+      void this.grow();
+    }
+  }
+
+  /** Open at the message that the address names, else at the end. */
+  open() {
+    const { target, chunks } = this.props;
+    if (target === undefined) {
+      this.goToEnd();
+    } else {
+      this.goTo(Math.min(target, Math.max(chunks.count, 1)));
+    }
+  }
+
+  goToEnd() {
+    const { last } = this.props.chunks;
+    void this.show(Math.max(last - 1, 0), last, { kind: "end" });
+  }
+
+  /** @param {number} sequence */
+  goTo(sequence) {
+    const chunk = chunkOf(sequence);
+    const last = Math.min(chunk + 1, this.props.chunks.last);
+    void this.show(Math.max(chunk - 1, 0), last, { kind: "message", sequence });
+  }
+
+  /** Show the messages that were appended, if the last ones before them are shown. */
+  async grow() {
+    const { chunks } = this.props;
+    const { first, last } = this.state;
+    if (last >= chunks.last - 1 || this.isStuck) {
+      await this.show(this.isStuck ? Math.max(first, chunks.last - 3) : first, chunks.last, { kind: "stay" });
+    }
+  }
+
+  /**
+   * @param {number} first
+   * @param {number} last
+   * @param {Placement} placement
+   */
+  async show(first, last, placement) {
+    this.isBusy = true;
+    try {
+      const shown = await this.props.chunks.readAll(first, last);
+      if (!this.isGone) {
+        this.placement = placement;
+        if (placement.kind !== "stay") {
+          this.isStuck = placement.kind === "end";
+        }
+        this.setState({ first, last, shown });
+      }
+    } catch (error) {
+      this.props.onError(error);
+    } finally {
+      this.isBusy = false;
+    }
+  }
+
+  /** Scroll to where the reader wants to be, now that the elements are different. */
+  place() {
+    const { scroller, placement } = this;
+    if (!scroller || this.state.last < 0) {
+      return;
+    }
+    if (placement.kind === "message") {
+      const row = rowOf(scroller, placement.sequence);
+      if (row) {
+        scroller.scrollTop += row.getBoundingClientRect().top - scroller.getBoundingClientRect().top - 12;
+      }
+      this.placement = { kind: "stay" };
+      this.anchor = anchorOf(scroller);
+    } else if (this.isStuck) {
+      scroller.scrollTop = scroller.scrollHeight;
+    } else if (this.anchor) {
+      restore(scroller, this.anchor);
+    }
+    this.moved();
+  }
+
+  moved() {
+    if (!this.frame) {
+      this.frame = requestAnimationFrame(() => {
+        this.frame = 0;
+        this.look();
+      });
+    }
+  }
+
+  /** Look where the reader is, and show what will be needed next. */
+  look() {
+    const { scroller, state, props } = this;
+    if (!scroller || state.last < 0) {
+      return;
+    }
+    this.anchor = anchorOf(scroller);
+    this.isStuck = isAtEnd(scroller) && state.last === props.chunks.last;
+    props.onMove({ isAtEnd: this.isStuck, sequence: Number(this.anchor?.sequence ?? 0) });
+    clearTimeout(this.timer);
+    if (this.isBusy) {
+      this.timer = window.setTimeout(() => this.moved(), JUMP_WAIT_MS);
+      return;
+    }
+    const range = nextRange(scroller, state, props.chunks.last);
+    if (range === "elsewhere") {
+      // While the bar is dragged, nothing is read.
+      this.timer = window.setTimeout(() => this.jump(), JUMP_WAIT_MS);
+    } else if (range.first !== state.first || range.last !== state.last) {
+      void this.show(range.first, range.last, { kind: "stay" });
+    }
+  }
+
+  jump() {
+    if (this.scroller) {
+      this.goTo(Math.min(Math.floor(this.scroller.scrollTop / this.rowPixels) + 1, this.props.chunks.count));
+    }
+  }
+
+  get rowPixels() {
+    return Math.min(ROW_PIXELS, MAX_PIXELS / Math.max(this.props.chunks.count, 1));
+  }
+
+  render() {
+    const { chunks, target, onFork } = this.props;
+    const { first, last, shown } = this.state;
+    const below = Math.max(chunks.count - (last + 1) * CHUNK, 0);
+    const size = `--above: ${first * CHUNK * this.rowPixels}px; --below: ${last < 0 ? 0 : below * this.rowPixels}px`;
+    return html`<div
+      class="transcript" role="region" aria-label=${TEXTS.session.transcript} tabindex="0"
+      ref=${(/** @type {HTMLElement | null} */ element) => {
+        this.scroller = element;
+      }}
+      onScroll=${() => this.moved()} onClick=${copyCode}
+    >
+      <div class="transcript-content" style=${size}>
+        ${chunks.count === 0 && html`<p class="empty">${TEXTS.session.empty}</p>`}
+        ${shown.map(
+          (messages, index) => html`<${Chunk}
+            key=${first + index} number=${first + index} messages=${messages} session=${chunks.id}
+            target=${chunkOf(target ?? 1) === first + index ? target : undefined} onFork=${onFork}
+          />`,
+        )}
+      </div>
+    </div>`;
+  }
+}

@@ -1,0 +1,52 @@
+// The filters of the list, which are parts of its address.
+
+import { SearchField } from "../fields.js";
+import { html } from "../preact.js";
+import { address, navigate } from "../route.js";
+import { TEXTS } from "../texts.js";
+
+const NAMES = ["name", "status", "profile", "directory", "sort"];
+const WAIT_MS = 250;
+
+/**
+ * @param {URLSearchParams} query
+ * @returns {Record<string, string>} Those that are set.
+ */
+export function filtersOf(query) {
+  return Object.fromEntries(NAMES.flatMap((name) => (query.get(name) ? [[name, query.get(name) ?? ""]] : [])));
+}
+
+/** @param {{ filters: Record<string, string> }} props */
+export function Filters({ filters }) {
+  const set = (/** @type {string} */ name, /** @type {string} */ value) =>
+    navigate(address({ ...filters, [name]: value }), { replace: true });
+  const chosen = (/** @type {string} */ name) => (/** @type {Event} */ event) =>
+    set(name, /** @type {HTMLSelectElement} */ (event.target).value);
+  return html`<div class="filters" role="group" aria-label=${TEXTS.sessions.filters}>
+    ${["name", "profile", "directory"].map((name) => {
+      const label = TEXTS.sessions[/** @type {"name"} */ (name)];
+      return html`<${SearchField}
+        key=${name} name=${name} label=${label} value=${filters[name] ?? ""} wait=${WAIT_MS}
+        onTyped=${(/** @type {string} */ value) => set(name, value)}
+      />`;
+    })}
+    <select aria-label=${TEXTS.sessions.status} onChange=${chosen("status")}>
+      <option value="" selected=${!filters["status"]}>${TEXTS.sessions.any}</option>
+      ${Object.entries(TEXTS.status).map(([value, text]) => option(value, text, filters["status"]))}
+    </select>
+    <select aria-label=${TEXTS.sessions.sort} onChange=${chosen("sort")}>
+      ${Object.entries(TEXTS.sessions.sorts).map(([value, text]) =>
+        option(value, text, filters["sort"] ?? "-updated_at"),
+      )}
+    </select>
+  </div>`;
+}
+
+/**
+ * @param {string} value
+ * @param {string} text
+ * @param {string | undefined} chosen
+ */
+function option(value, text, chosen) {
+  return html`<option value=${value} selected=${value === chosen}>${text}</option>`;
+}

@@ -1,0 +1,62 @@
+// A session that is followed while it is open.
+
+import { follow } from "../events.js";
+import { getSession } from "../operations.js";
+import { useEffect, useState } from "../preact.js";
+
+const REFRESH_MS = 300;
+
+/** @typedef {import("../types.js").Session} Session */
+
+/**
+ * The session as it is now. Messages that arrive are put into `chunks`, those of a moment together.
+ *
+ * @param {Session} first
+ * @param {import("../transcript/chunks.js").Chunks} chunks
+ */
+export function useLiveSession(first, chunks) {
+  const [session, setSession] = useState(first);
+  const [count, setCount] = useState(first.messageCount);
+  const [isDeleted, setDeleted] = useState(false);
+  useEffect(() => {
+    const controller = new AbortController();
+    /** @type {import("../types.js").Message[]} */
+    let arrived = [];
+    let frame = 0;
+    let timer = 0;
+    const take = () => {
+      frame = 0;
+      chunks.append(arrived);
+      arrived = [];
+      setCount(chunks.count);
+      // Its tokens, its version and its age have changed with its messages.
+      timer ||= window.setTimeout(() => {
+        timer = 0;
+        getSession(first.id, controller.signal).then(setSession, () => undefined);
+      }, REFRESH_MS);
+    };
+    const onEvent = (/** @type {string} */ kind, /** @type {any} */ data) => {
+      if (kind === "message") {
+        arrived.push(data);
+        // A tab in the background has no frames.
+        frame ||= window.setTimeout(take, 16);
+      } else if (kind === "session") {
+        setSession(data);
+      } else if (kind === "deleted") {
+        setDeleted(true);
+      }
+    };
+    void follow(`sessions/${first.id}/events`, { after_sequence: first.messageCount }, onEvent, controller.signal);
+    return () => {
+      controller.abort();
+      clearTimeout(frame);
+      clearTimeout(timer);
+    };
+  }, []);
+  /** Show a message that this page appended, even if the stream is away. @param {import("../types.js").Message} message */
+  const add = (message) => {
+    chunks.append([message]);
+    setCount(chunks.count);
+  };
+  return { session, setSession, count, isDeleted, add };
+}

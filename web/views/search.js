@@ -1,0 +1,100 @@
+// The messages with the words that are typed, by session.
+
+import { SessionName } from "../format.js";
+import { useLoaded, Waiting } from "../loading.js";
+import { getSession, searchMessages } from "../operations.js";
+import { html } from "../preact.js";
+import { address } from "../route.js";
+import { TEXTS } from "../texts.js";
+
+const LIMIT = 40;
+const ENTITIES = new Map([
+  ["&lt;", "<"],
+  ["&gt;", ">"],
+  ["&amp;", "&"],
+  ["&quot;", '"'],
+  ["&#34;", '"'],
+  ["&#39;", "'"],
+  ["&#x27;", "'"],
+]);
+
+/**
+ * @typedef {import("../types.js").SearchHit} SearchHit
+ * @typedef {{ id: string, name?: string, hits: SearchHit[] }} Group
+ */
+
+/** @param {{ words: string }} props */
+export function SearchView({ words }) {
+  const loaded = useLoaded((signal) => find(words, signal), [words]);
+  const groups = loaded.value;
+  return html`<div class="column">
+    <div class="title"><h1>${TEXTS.search.title(words)}</h1></div>
+    <p class="faint" role="status">
+      ${groups?.length
+        ? TEXTS.search.count(groups.reduce((sum, { hits }) => sum + hits.length, 0), groups.length)
+        : TEXTS.search.hint}
+    </p>
+    ${groups === undefined && html`<${Waiting} loaded=${loaded} />`}
+    ${groups?.length === 0 && html`<p class="empty">${TEXTS.search.none}</p>`}
+    ${groups?.map(
+      (group) => html`<section class="hits" key=${group.id}>
+        <h2><a href=${address({ session: group.id })}><${SessionName} session=${group} /></a></h2>
+        <ul class="list">
+          ${group.hits.map((hit) => html`<li key=${hit.sequence}><${Hit} hit=${hit} /></li>`)}
+        </ul>
+      </section>`,
+    )}
+  </div>`;
+}
+
+/** @param {{ hit: SearchHit }} props */
+function Hit({ hit }) {
+  return html`<a class="row" href=${address({ session: hit.sessionId }, hit.sequence)} data-item>
+    <span class="row-main snippet" dir="auto">${marked(hit.snippet)}</span>
+    <span class="row-side">${TEXTS.roles[hit.role]} #${hit.sequence}</span>
+  </a>`;
+}
+
+/**
+ * The hits by session, the session of the best one first.
+ *
+ * @param {string} words
+ * @param {AbortSignal} signal
+ * @returns {Promise<Group[]>}
+ */
+async function find(words, signal) {
+  if (!words) {
+    return [];
+  }
+  const hits = await searchMessages({ q: words, limit: LIMIT }, signal);
+  /** @type {Map<string, SearchHit[]>} */
+  const groups = new Map();
+  for (const hit of hits) {
+    groups.set(hit.sessionId, [...(groups.get(hit.sessionId) ?? []), hit]);
+  }
+  return Promise.all([...groups].map(async ([id, found]) => named(id, found, signal)));
+}
+
+/**
+ * @param {string} id
+ * @param {SearchHit[]} hits
+ * @param {AbortSignal} signal
+ * @returns {Promise<Group>}
+ */
+async function named(id, hits, signal) {
+  // It may have been deleted since.
+  const session = await getSession(id, signal).catch(() => undefined);
+  return session?.name === undefined ? { id, hits } : { id, name: session.name, hits };
+}
+
+/**
+ * A snippet, which is HTML with `<mark>` only, as text and marks: nothing of it is parsed as HTML here.
+ *
+ * @param {string} snippet
+ */
+function marked(snippet) {
+  return snippet.split(/<mark>(.*?)<\/mark>/s).map((piece, index) => {
+    const text = piece.replace(/&[#\w]+;/g, (entity) => ENTITIES.get(entity) ?? entity);
+    return index % 2 ? html`<mark>${text}</mark>` : text;
+  });
+}

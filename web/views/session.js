@@ -1,0 +1,112 @@
+// A session: what it is, its transcript, and what can be done with it.
+
+import { sentenceOf } from "../api.js";
+import { Notice } from "../dialog.js";
+import { useShown } from "../fields.js";
+import { Age, SessionName, Status } from "../format.js";
+import { mayWrite } from "../key.js";
+import { useLoaded, Waiting } from "../loading.js";
+import { forkSession, getSession } from "../operations.js";
+import { html, useEffect, useRef, useState } from "../preact.js";
+import { address, navigate } from "../route.js";
+import { TEXTS } from "../texts.js";
+import { Chunks } from "../transcript/chunks.js";
+import { Transcript } from "../transcript/transcript.js";
+import { SessionActions } from "./actions.js";
+import { Composer } from "./composer.js";
+import { Branches } from "./branches.js";
+import { useLiveSession } from "./live.js";
+
+/** @typedef {import("../types.js").Session} Session */
+
+/** @param {{ id: string, sequence: number | undefined }} props */
+export function SessionView({ id, sequence }) {
+  const loaded = useLoaded((signal) => getSession(id, signal), [id]);
+  return loaded.value
+    ? html`<${Opened} key=${loaded.value.id} first=${loaded.value} sequence=${sequence} />`
+    : html`<${Waiting} loaded=${loaded} />`;
+}
+
+/** @param {{ first: Session, sequence: number | undefined }} props */
+function Opened({ first, sequence }) {
+  const chunks = useRef(new Chunks(first.id, first.messageCount)).current;
+  const { session, setSession, count, isDeleted, add } = useLiveSession(first, chunks);
+  const [notice, setNotice] = useState("");
+  const [showsBranches, setShowsBranches] = useState(false);
+  const [position, setPosition] = useState({ isAtEnd: sequence === undefined, sequence: 0 });
+  const transcript = useRef(/** @type {Transcript | null} */ (null));
+  const failed = (/** @type {unknown} */ error) => setNotice(sentenceOf(error));
+  const fork = (/** @type {number} */ at) =>
+    forkSession(session.id, at).then((branch) => navigate(address({ session: branch.id })), failed);
+  useEffect(() => {
+    document.title = `${session.name ?? TEXTS.session.untitled} · ${TEXTS.title}`;
+  }, [session.name]);
+  return html`<div class="session">
+    <header class="session-header">
+      <div class="session-title">
+        <h1><${SessionName} session=${session} /></h1>
+        <p class="row-details">
+          <${Status} status=${session.status} />
+          <span>${TEXTS.session.messages(count)}</span>
+          ${session.tokenUsage > 0 && html`<span>${TEXTS.session.tokens(session.tokenUsage)}</span>`}
+          <bdi>${session.profile}</bdi>
+          ${session.amplifiedDir !== "." && html`<bdi class="path">${session.amplifiedDir}</bdi>`}
+          <${Age} at=${session.updatedAt} />
+        </p>
+      </div>
+      <${SessionActions}
+        session=${session} onChanged=${setSession} onNotice=${setNotice}
+        onBranches=${() => setShowsBranches(!showsBranches)} showsBranches=${showsBranches}
+      />
+    </header>
+    ${session.errorMessage && html`<p class="failure"><bdi>${session.errorMessage}</bdi></p>`}
+    ${isDeleted && html`<p class="notice" role="alert">${TEXTS.session.deleted}</p>`}
+    ${notice && html`<${Notice} text=${notice} onClose=${() => setNotice("")} />`}
+    ${showsBranches && html`<${Branches} session=${session} />`}
+    <${Transcript}
+      ref=${transcript} chunks=${chunks} count=${count} target=${sequence} onFork=${fork} onError=${failed}
+      onMove=${(/** @type {{ isAtEnd: boolean, sequence: number }} */ moved) =>
+        (moved.isAtEnd !== position.isAtEnd || moved.sequence !== position.sequence) && setPosition(moved)}
+    />
+    <${Position} position=${position} count=${count} onEnd=${() => transcript.current?.goToEnd()}
+      onGo=${(/** @type {number} */ at) => navigate(address({ session: session.id }, at))} />
+    ${mayWrite.value && html`<${Composer} session=${session} count=${count} onSent=${(/** @type {import("../types.js").Message} */ message) => {
+      add(message);
+      transcript.current?.goToEnd();
+    }} />`}
+  </div>`;
+}
+
+/**
+ * Where the reader is, while that is not the end; how many messages came since.
+ *
+ * @param {object} props
+ * @param {{ isAtEnd: boolean, sequence: number }} props.position
+ * @param {number} props.count
+ * @param {() => void} props.onEnd
+ * @param {(sequence: number) => void} props.onGo
+ */
+function Position({ position, count, onEnd, onGo }) {
+  const seen = useRef(count);
+  const field = useShown(String(position.sequence || ""));
+  if (position.isAtEnd) {
+    seen.current = count;
+    return null;
+  }
+  const unseen = count - seen.current;
+  return html`<div class="position">
+    <form
+      onSubmit=${(/** @type {SubmitEvent} */ event) => {
+        event.preventDefault();
+        field.current?.blur();
+        onGo(Math.max(1, Math.min(Number(field.current?.value) || 1, count)));
+      }}
+    >
+      <input ref=${field} inputmode="numeric" aria-label=${TEXTS.session.goTo} />
+      <span>/ ${count.toLocaleString("en")}</span>
+    </form>
+    <button class=${unseen ? "primary" : ""} onClick=${onEnd}>
+      ${unseen ? TEXTS.session.newMessages(unseen) : TEXTS.session.toEnd}
+    </button>
+  </div>`;
+}

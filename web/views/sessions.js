@@ -1,0 +1,118 @@
+// The list of sessions.
+
+import { Form } from "../dialog.js";
+import { follow } from "../events.js";
+import { Field } from "../fields.js";
+import { Age, SessionName, Status } from "../format.js";
+import { mayWrite } from "../key.js";
+import { useLoaded, Waiting } from "../loading.js";
+import { createSession, listSessions } from "../operations.js";
+import { html, useEffect, useState } from "../preact.js";
+import { address, navigate } from "../route.js";
+import { TEXTS } from "../texts.js";
+import { Filters, filtersOf } from "./filters.js";
+
+const PAGE = 50;
+const REFRESH_MS = 300;
+
+/** @typedef {import("../types.js").SessionSummary} SessionSummary */
+
+/** @param {{ query: URLSearchParams }} props */
+export function SessionsView({ query }) {
+  const filters = filtersOf(query);
+  const chosen = JSON.stringify(filters);
+  const [isCreating, setCreating] = useState(false);
+  const [size, setSize] = useState(PAGE);
+  const loaded = useLoaded((signal) => readPages(filters, size, signal), [chosen, size]);
+  useEffect(() => setSize(PAGE), [chosen]);
+  useChanges(loaded.reload);
+  return html`<div class="column">
+    <div class="title">
+      <h1>${TEXTS.sessions.title}</h1>
+      ${mayWrite.value && html`<button class="primary" onClick=${() => setCreating(true)}>${TEXTS.sessions.create}</button>`}
+    </div>
+    <${Filters} filters=${filters} />
+    ${loaded.value
+      ? html`<${List} sessions=${loaded.value.sessions} isFiltered=${chosen !== "{}"} />
+          ${loaded.value.hasMore &&
+          html`<button class="more" onClick=${() => setSize(size + PAGE)}>${TEXTS.sessions.more}</button>`}`
+      : html`<${Waiting} loaded=${loaded} />`}
+    ${isCreating &&
+    html`<${Form}
+      title=${TEXTS.actions.createTitle} action=${TEXTS.sessions.create} onClose=${() => setCreating(false)}
+      onSubmit=${async (/** @type {Record<string, string>} */ values) =>
+        navigate(address({ session: (await createSession(values["name"] ?? "")).id }))}
+    >
+      <${Field} label=${TEXTS.sessions.name} name="name" />
+    <//>`}
+  </div>`;
+}
+
+/**
+ * @param {Record<string, string>} filters
+ * @param {number} size
+ * @param {AbortSignal} signal
+ */
+async function readPages(filters, size, signal) {
+  /** @type {SessionSummary[]} */
+  const sessions = [];
+  let cursor;
+  do {
+    // A page with filters may be short, and still lead to the next.
+    const { directory, ...same } = filters;
+    const query = { ...same, amplified_dir: directory, recursive: directory ? true : undefined };
+    const page = await listSessions({ ...query, limit: Math.min(size - sessions.length, 1000), cursor }, signal);
+    sessions.push(...page.items);
+    cursor = page.cursor;
+  } while (cursor && sessions.length < size);
+  return { sessions, hasMore: cursor !== undefined };
+}
+
+/** Read again, a moment after anything has changed. @param {() => void} reload */
+function useChanges(reload) {
+  useEffect(() => {
+    const controller = new AbortController();
+    let timer = 0;
+    const changed = () => {
+      // The first change of several waits for the others.
+      timer ||= window.setTimeout(() => {
+        timer = 0;
+        reload();
+      }, REFRESH_MS);
+    };
+    void follow("events", {}, changed, controller.signal);
+    return () => {
+      controller.abort();
+      clearTimeout(timer);
+    };
+  }, []);
+}
+
+/** @param {{ sessions: SessionSummary[], isFiltered: boolean }} props */
+function List({ sessions, isFiltered }) {
+  if (sessions.length === 0) {
+    return html`<div class="empty">
+      <p>${isFiltered ? TEXTS.sessions.noMatch : TEXTS.sessions.none}</p>
+      ${!isFiltered && html`<p class="faint">${TEXTS.sessions.noneHint}</p>`}
+    </div>`;
+  }
+  return html`<ul class="list">
+    ${sessions.map((session) => html`<li key=${session.id}><${Row} session=${session} /></li>`)}
+  </ul>`;
+}
+
+/** @param {{ session: SessionSummary }} props */
+function Row({ session }) {
+  const { id, status, profile, amplifiedDir, messageCount, tokenUsage, updatedAt } = session;
+  return html`<a class="row" href=${address({ session: id })} data-item>
+    <span class="row-main"><${SessionName} session=${session} /></span>
+    <span class="row-side"><${Age} at=${updatedAt} /></span>
+    <span class="row-details">
+      <${Status} status=${status} />
+      <span>${TEXTS.session.messages(messageCount)}</span>
+      ${tokenUsage > 0 && html`<span>${TEXTS.session.tokens(tokenUsage)}</span>`}
+      <bdi>${profile}</bdi>
+      ${amplifiedDir !== "." && html`<bdi class="path">${amplifiedDir}</bdi>`}
+    </span>
+  </a>`;
+}

@@ -1,0 +1,38 @@
+// The state of the service.
+
+import { sentenceOf } from "../api.js";
+import { duration } from "../format.js";
+import { useLoaded, Waiting } from "../loading.js";
+import { getHealth, getStatus } from "../operations.js";
+import { html } from "../preact.js";
+import { TEXTS } from "../texts.js";
+
+export function StatusView() {
+  const loaded = useLoaded((signal) => getStatus(signal), []);
+  const health = useLoaded((signal) => getHealth(signal), []);
+  if (!loaded.value) {
+    return html`<${Waiting} loaded=${loaded} />`;
+  }
+  const { version, uptimeSeconds, storage } = loaded.value;
+  const isHealthy = health.error === undefined;
+  /** @type {[string, unknown][]} */
+  const rows = [
+    [TEXTS.service.state, html`<span class="status is-active">${TEXTS.service.running}</span>`],
+    [
+      TEXTS.service.health,
+      html`<span class=${`status is-${isHealthy ? "active" : "failed"}`}>
+        ${isHealthy ? TEXTS.service.healthy : sentenceOf(health.error)}
+      </span>`,
+    ],
+    [TEXTS.service.version, version],
+    [TEXTS.service.uptime, duration(uptimeSeconds)],
+    [TEXTS.service.storage, TEXTS.service.storages[storage]],
+  ];
+  return html`<div class="column">
+    <div class="title"><h1>${TEXTS.service.title}</h1></div>
+    <dl class="facts">
+      ${rows.map(([name, value]) => html`<div key=${name}><dt>${name}</dt><dd>${value}</dd></div>`)}
+    </dl>
+    <p><a href=${new URL("../../docs", import.meta.url).href}>${TEXTS.service.reference}</a></p>
+  </div>`;
+}
