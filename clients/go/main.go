@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"os"
@@ -26,6 +27,7 @@ var (
 	background = context.Background()
 	next       = regexp.MustCompile(`<([^>]*)>; rel="next"`)
 	noMetadata = map[string]any{}
+	picture    = []byte{0x89, 'P', 'N', 'G', 0, 0xff, '\n'}
 	messages   = []amplifierd.SendMessageRequest{
 		message("What does “résumé” mean?", amplifierd.ROLE_USER, map[string]any{"source": "clients"}),
 		message("A summary.", amplifierd.ROLE_ASSISTANT, noMetadata),
@@ -45,6 +47,7 @@ func main() {
 	step("read it back", c.readBack)
 	step("send three messages", c.sendMessages)
 	step("send parts", c.sendParts)
+	step("send a file", c.sendFile)
 	step("list the transcript", c.listTranscript)
 	step("page back through the transcript", c.pageBack)
 	step("list sessions page by page", c.listSessions)
@@ -224,6 +227,67 @@ func (c *conversation) sendParts() error {
 		equal(read.Usage.InputTokens, int64(120)),
 		equal(read.Usage.GetCost()+read.Usage.GetCurrency(), "0.0042USD"),
 	)
+}
+
+func (c *conversation) sendFile() error {
+	upload, err := os.CreateTemp("", "upload")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(upload.Name())
+	if _, err := upload.Write(picture); err != nil {
+		return err
+	}
+	if _, err := upload.Seek(0, io.SeekStart); err != nil {
+		return err
+	}
+	file, _, err := c.client.FilesAPI.CreateFile(background).Media("image/png").Name("a.png").Body(upload).Execute()
+	if err != nil {
+		return err
+	}
+	showing, err := c.open()
+	if err != nil {
+		return err
+	}
+	part := amplifierd.NewFilePart(amplifierd.FILEPARTTYPE_FILE, file.Media, file.Url)
+	body := amplifierd.NewSendMessageRequest()
+	body.SetParts([]amplifierd.Part{amplifierd.FilePartAsPart(part)})
+	if _, _, err := c.send(showing.Id, *body); err != nil {
+		return err
+	}
+	whole, err := downloaded(c.client.FilesAPI.GetFile(background, file.Id))
+	if err != nil {
+		return err
+	}
+	middle, err := downloaded(c.client.FilesAPI.GetFile(background, file.Id).Range_("bytes=1-3"))
+	if err != nil {
+		return err
+	}
+	response, err := c.client.FilesAPI.DeleteFile(background, file.Id).Execute()
+	if _, err := refused(response, err, http.StatusConflict); err != nil {
+		return err
+	}
+	if _, err := c.client.SessionsAPI.DeleteSession(background, showing.Id).Execute(); err != nil {
+		return err
+	}
+	left, _, err := c.client.FilesAPI.ListFiles(background).Execute()
+	return errors.Join(
+		err,
+		equal(file.Size, int64(len(picture))),
+		equal(file.GetName(), "a.png"),
+		equal(whole, picture),
+		equal(middle, picture[1:4]),
+		equal(len(left), 0),
+	)
+}
+
+func downloaded(request amplifierd.ApiGetFileRequest) ([]byte, error) {
+	file, _, err := request.Execute()
+	if err != nil {
+		return nil, err
+	}
+	defer os.Remove(file.Name())
+	return io.ReadAll(file)
 }
 
 func (c *conversation) listTranscript() error {

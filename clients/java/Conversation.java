@@ -5,6 +5,11 @@ import amplifierd.client.api.DirectoriesApi;
 import amplifierd.client.api.DirectoriesApi.APICreateAmplifiedDirectoryRequest;
 import amplifierd.client.api.DirectoriesApi.APIDeleteAmplifiedDirectoryRequest;
 import amplifierd.client.api.DirectoriesApi.APIGetAmplifiedDirectoryRequest;
+import amplifierd.client.api.FilesApi;
+import amplifierd.client.api.FilesApi.APICreateFileRequest;
+import amplifierd.client.api.FilesApi.APIDeleteFileRequest;
+import amplifierd.client.api.FilesApi.APIGetFileRequest;
+import amplifierd.client.api.FilesApi.APIListFilesRequest;
 import amplifierd.client.api.MessagesApi;
 import amplifierd.client.api.MessagesApi.APIListMessagesRequest;
 import amplifierd.client.api.MessagesApi.APISendMessageRequest;
@@ -32,6 +37,8 @@ import amplifierd.client.model.CleanUpRequest;
 import amplifierd.client.model.CreateDirectoryRequest;
 import amplifierd.client.model.CreateProfileRequest;
 import amplifierd.client.model.CreateSessionRequest;
+import amplifierd.client.model.FilePart;
+import amplifierd.client.model.FilePartType;
 import amplifierd.client.model.ForkSessionRequest;
 import amplifierd.client.model.HealthStatus;
 import amplifierd.client.model.LivenessStatus;
@@ -49,17 +56,22 @@ import amplifierd.client.model.ServiceState;
 import amplifierd.client.model.Session;
 import amplifierd.client.model.SessionStatus;
 import amplifierd.client.model.SessionSummary;
+import amplifierd.client.model.StoredFile;
 import amplifierd.client.model.TextPart;
 import amplifierd.client.model.TextPartType;
 import amplifierd.client.model.ToolCallPart;
 import amplifierd.client.model.ToolCallPartType;
 import amplifierd.client.model.Transcript;
 import amplifierd.client.model.UsageRequest;
+import java.io.File;
+import java.net.http.HttpRequest;
+import java.nio.file.Files;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.function.Consumer;
 import java.util.function.Function;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -72,6 +84,7 @@ public final class Conversation {
   private static final String PROFILE = "clients/base";
   private static final String DIRECTORY = "projects/atlas";
   private static final Pattern NEXT = Pattern.compile("<[^>]*[?&]cursor=([^&>]+)[^>]*>; rel=\"next\"");
+  private static final byte[] PICTURE = {(byte) 0x89, 'P', 'N', 'G', 0, (byte) 0xff, '\n'};
   private static final List<SendMessageRequest> MESSAGES =
       List.of(
           new SendMessageRequest().content("What does “résumé” mean?").putMetadataItem("source", "clients"),
@@ -107,6 +120,7 @@ public final class Conversation {
     step("read it back", conversation::readBack);
     step("send three messages", conversation::sendMessages);
     step("send parts", conversation::sendParts);
+    step("send a file", conversation::sendFile);
     step("list the transcript", conversation::listTranscript);
     step("page back through the transcript", conversation::pageBack);
     step("list sessions page by page", conversation::listSessions);
@@ -203,6 +217,39 @@ public final class Conversation {
     equal(read.getUsage().getInputTokens(), 120L);
     equal(read.getUsage().getCost() + read.getUsage().getCurrency(), "0.0042USD");
     remove(id(waiting));
+  }
+
+  private void sendFile() throws Exception {
+    APICreateFileRequest create =
+        APICreateFileRequest.newBuilder().media("image/png").name("a.png").body(new File("a.png")).build();
+    StoredFile file = uploads(PICTURE).createFile(create);
+    equal(List.of(file.getSize(), file.getMedia(), file.getName()), List.of((long) PICTURE.length, "image/png", "a.png"));
+    Session showing = open();
+    FilePart part = new FilePart().type(FilePartType.FILE).media(file.getMedia()).url(file.getUrl());
+    send(showing, new SendMessageRequest().parts(List.of(new Part(part))));
+    FilesApi files = new FilesApi(client);
+    File whole = files.getFile(APIGetFileRequest.newBuilder().fileId(file.getId()).build());
+    check(Arrays.equals(Files.readAllBytes(whole.toPath()), PICTURE), "The file is another.");
+    File range = files.getFile(APIGetFileRequest.newBuilder().fileId(file.getId()).range("bytes=1-3").build());
+    check(Files.readString(range.toPath()).equals("PNG"), "The range is another.");
+    refused(409, () -> files.deleteFile(APIDeleteFileRequest.newBuilder().fileId(file.getId()).build()));
+    remove(id(showing));
+    equal(files.listFiles(APIListFilesRequest.newBuilder().build()), List.of());
+  }
+
+  /** An API that uploads bytes: the generated method would send the path of its file, in JSON. */
+  private FilesApi uploads(byte[] content) {
+    Consumer<HttpRequest.Builder> authorize = client.getRequestInterceptor();
+    client.setRequestInterceptor(
+        request -> {
+          if (authorize != null) {
+            authorize.accept(request);
+          }
+          request.method("POST", HttpRequest.BodyPublishers.ofByteArray(content));
+        });
+    FilesApi uploads = new FilesApi(client);
+    client.setRequestInterceptor(authorize);
+    return uploads;
   }
 
   private void listTranscript() throws Exception {

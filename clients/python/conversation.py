@@ -7,6 +7,7 @@ import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BytesIO
 from typing import Any, TypeVar
 from urllib.parse import parse_qs, urlsplit
 
@@ -17,6 +18,7 @@ from amplifierd_client.api.directories import (
     delete_amplified_directory,
     get_amplified_directory,
 )
+from amplifierd_client.api.files import create_file, delete_file, get_file, list_files
 from amplifierd_client.api.messages import list_messages, send_message
 from amplifierd_client.api.profiles import create_profile, delete_profile, get_profile
 from amplifierd_client.api.search import search_messages
@@ -41,6 +43,8 @@ from amplifierd_client.models import (
     CreateDirectoryRequest,
     CreateProfileRequest,
     CreateSessionRequest,
+    FilePart,
+    FilePartType,
     ForkSessionRequest,
     Health,
     HealthStatus,
@@ -60,6 +64,7 @@ from amplifierd_client.models import (
     Session,
     SessionStatus,
     SessionUsage,
+    StoredFile,
     TextPart,
     TextPartType,
     ToolCallPart,
@@ -67,7 +72,7 @@ from amplifierd_client.models import (
     Transcript,
     UsageRequest,
 )
-from amplifierd_client.types import Response
+from amplifierd_client.types import File, Response
 
 T = TypeVar("T")
 Client = AuthenticatedClient | OpenClient
@@ -75,6 +80,7 @@ Client = AuthenticatedClient | OpenClient
 NOBODY = "non-existent-session-id"
 PROFILE = "clients/base"
 DIRECTORY = "projects/atlas"
+PICTURE = b"\x89PNG\x00\xff\n"
 SOURCE = Metadata.from_dict({"source": "clients"})
 MESSAGES = [
     SendMessageRequest("What does “résumé” mean?", metadata=SOURCE),
@@ -174,6 +180,21 @@ def send_parts(client: Client) -> None:
     usage = answered(answered(get_session.sync(session_id, client=client), Session).usage, SessionUsage)
     equal((usage.input_tokens, usage.cost, usage.currency), (120, "0.0042", "USD"))
     equal(delete_session.sync_detailed(session_id, client=client).status_code, 204)
+
+
+def send_file(client: Client) -> None:
+    """Upload a file, send a message that names it, and download it again; it goes with the session."""
+    body = File(payload=BytesIO(PICTURE), mime_type="image/png")
+    file = answered(create_file.sync(client=client, body=body, media="image/png", name="a.png"), StoredFile)
+    equal((file.size, file.media, file.name), (len(PICTURE), "image/png", "a.png"))
+    session_id = str(open_session(client).id)
+    part = FilePart(FilePartType.FILE, file.media, file.url)
+    answered(send_message.sync(session_id, client=client, body=SendMessageRequest(parts=[part])), Message)
+    equal(get_file.sync_detailed(file.id, client=client).content, PICTURE)
+    equal(get_file.sync_detailed(file.id, client=client, range_="bytes=1-3").content, PICTURE[1:4])
+    equal(delete_file.sync_detailed(file.id, client=client).status_code, 409)
+    equal(delete_session.sync_detailed(session_id, client=client).status_code, 204)
+    equal(list_files.sync(client=client), [])
 
 
 def list_transcript(client: Client, session: Session) -> None:
@@ -303,6 +324,8 @@ def main() -> None:
         send_messages(client, session)
     with step("send parts"):
         send_parts(client)
+    with step("send a file"):
+        send_file(client)
     with step("list the transcript"):
         list_transcript(client, session)
     with step("page back through the transcript"):

@@ -16,6 +16,7 @@ type Answer<T> = { data?: T; error?: Problem; response: Response };
 const NOBODY = "non-existent-session-id";
 const PROFILE = "clients/base";
 const DIRECTORY = "projects/atlas";
+const PICTURE = Uint8Array.of(0x89, 0x50, 0x4e, 0x47, 0x00, 0xff, 0x0a);
 const MESSAGES: SendMessageRequest[] = [
   { content: "What does “résumé” mean?", metadata: { source: "clients" } },
   { content: "A summary.", role: "assistant" },
@@ -104,6 +105,26 @@ async function sendParts(): Promise<void> {
   const read = answered(await client.GET("/sessions/{session_id}", at(waiting)));
   equal([read.usage?.inputTokens, read.usage?.cost, read.usage?.currency], [120, "0.0042", "USD"]);
   equal((await client.DELETE("/sessions/{session_id}", at(waiting))).response.status, 204);
+}
+
+async function sendFile(): Promise<void> {
+  const query = { media: "image/png", name: "a.png" };
+  // The generated types know bytes as a text.
+  const upload = { params: { query }, body: "", bodySerializer: () => PICTURE, headers: { "Content-Type": "image/png" } };
+  const file = answered(await client.POST("/files", upload));
+  equal([file.size, file.media, file.name], [PICTURE.length, "image/png", "a.png"]);
+  const showing = await open();
+  const body = { parts: [{ type: "file" as const, media: file.media, url: file.url }] };
+  answered(await client.POST("/sessions/{session_id}/messages", { ...at(showing), body }));
+  const path = { file_id: file.id };
+  const whole = answered(await client.GET("/files/{file_id}", { params: { path }, parseAs: "arrayBuffer" }));
+  equal(new Uint8Array(whole), PICTURE);
+  const header = { Range: "bytes=1-3" };
+  const range = answered(await client.GET("/files/{file_id}", { params: { path, header }, parseAs: "arrayBuffer" }));
+  equal(new Uint8Array(range), PICTURE.slice(1, 4));
+  refused(await client.DELETE("/files/{file_id}", { params: { path } }), 409);
+  equal((await client.DELETE("/sessions/{session_id}", at(showing))).response.status, 204);
+  equal(answered(await client.GET("/files")), []);
 }
 
 async function listTranscript(session: Session): Promise<void> {
@@ -229,6 +250,7 @@ const session = await step("create a session", open);
 await step("read it back", () => readBack(session));
 await step("send three messages", () => sendMessages(session));
 await step("send parts", sendParts);
+await step("send a file", sendFile);
 await step("list the transcript", () => listTranscript(session));
 await step("page back through the transcript", () => pageBack(session));
 await step("list sessions page by page", () => listSessions(session));

@@ -78,8 +78,8 @@ class FileInUse(FileConflict):
 
     def __init__(self, file_id: str, references: Sequence[tuple[str, int]], *, has_more: bool) -> None:
         named = [f"message {sequence} of session {session_id}" for session_id, sequence in references]
-        more = " and more" if has_more else ""
-        super().__init__(f"Cannot delete file {file_id}: {', '.join(named)}{more} refer to it")
+        more = ", and others" if has_more else ""
+        super().__init__(f"Cannot delete file {file_id}: it is named by {', '.join(named)}{more}")
         self.file_id = file_id
 
 

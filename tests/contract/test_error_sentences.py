@@ -21,10 +21,13 @@ from amplifierd.storage.model.database_errors import (
     RebuildNeeded,
 )
 from amplifierd.storage.model.errors import (
+    DataUrlTooLong,
     DirectoryExists,
     DirectoryInUse,
     DirectoryNotAmplified,
     DirectoryUnwritable,
+    FileInUse,
+    FileUnknown,
     IdempotencyAnswerNotKept,
     IdempotencyKeyInUse,
     IdempotencyKeyReused,
@@ -83,6 +86,20 @@ CLIENT = [
     (
         DirectoryUnwritable("a", "no room"),
         "Directory a can't be on the disk: no room; see to that, or say create_marker=false",
+    ),
+    (
+        DataUrlTooLong("/parts/0/url", "is too long"),
+        "The message is invalid: /parts/0/url is too long. Upload the file (createFile), and put its url in the part.",
+    ),
+    (
+        FileUnknown("/parts/0/url", "names file 1, which is not there"),
+        "The message is invalid: /parts/0/url names file 1, which is not there. Upload it first (createFile), and put "
+        "its url in the part.",
+    ),
+    (
+        FileInUse("1", [("2", 3)], has_more=False),
+        "Cannot delete file 1: it is named by message 3 of session 2; it goes with the last session that has such a "
+        "message (deleteSession)",
     ),
     (
         IdempotencyKeyReused("k{0}"),

@@ -264,7 +264,13 @@ def test_head_is_answered_as_get_is_without_a_body(
         client.post(f"{session.removeprefix('/api/v1')}/messages", json={"content": "x" * 100_000})
     target = f"/{path}"
     if path in GETS:
-        filled = path.format(session_id=session.rpartition("/")[2], sequence=1, name="default", relative_path=".%2F.")
+        filled = path.format(
+            session_id=session.rpartition("/")[2],
+            sequence=1,
+            name="default",
+            relative_path=".%2F.",
+            file_id=client.post("/files", content=b"x" * 100_000).json()["id"],
+        )
         target = f"/api/v1{filled}{'?q=x' if path == '/search' else ''}"
     with Connection(daemon.port) as connection, Connection(daemon.port) as other:
         connection.send(get(target, "HEAD") + get(HEALTH))

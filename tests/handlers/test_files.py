@@ -78,6 +78,10 @@ def test_media_type_in_the_query_goes_first(client: httpx.Client) -> None:
     assert file["media"] == "image/webp"
 
 
+def test_range_of_media_types_is_none(client: httpx.Client) -> None:
+    assert upload(client, b"of a generated client", "*/*")["media"] == "application/octet-stream"
+
+
 @pytest.mark.parametrize("media", ["png", "a/b/c", "text/plain\u00e9", "/", "image/"])
 def test_invalid_media_type_is_refused(client: httpx.Client, media: str) -> None:
     answered = client.post("/files", content=b"x", headers=[(b"Content-Type", media.encode("latin-1"))])

@@ -282,11 +282,11 @@ async def test_file_that_was_created_again_outlives_its_session(storage: Storage
 async def test_file_in_use_is_not_deleted(storage: Storage) -> None:
     file = await create(storage, b"x")
     session_id = await session_with(storage, file)
-    with pytest.raises(FileInUse, match=f"message 1 of session {session_id} refer"):
+    with pytest.raises(FileInUse, match=f"named by message 1 of session {session_id}$"):
         await storage.delete_file(W, file.id)
     for _ in range(10):
         await storage.append_message(W, session_id, NewMessage(parts=naming(file)))
-    with pytest.raises(FileInUse, match=f"message 10 of session {session_id} and more refer"):
+    with pytest.raises(FileInUse, match=f"message 10 of session {session_id}, and others$"):
         await storage.delete_file(W, file.id)
     await storage.delete_session(W, session_id)
     await wait_until_gone(storage, file.id)
