@@ -122,6 +122,10 @@ def test_other_range_is_ignored(client: httpx.Client, asked: str) -> None:
     assert (got.status_code, got.content) == (200, PNG)
 
 
+def test_long_range_is_refused(client: httpx.Client) -> None:
+    assert client.get(upload(client)["url"], headers={"Range": "0" * 1_025}).status_code == 400
+
+
 @pytest.mark.parametrize("asked", [f"bytes={len(PNG)}-", "bytes=99999999-", "bytes=-0"])
 def test_range_past_the_end_is_refused(client: httpx.Client, asked: str) -> None:
     got = client.get(upload(client)["url"], headers={"Range": asked})

@@ -63,6 +63,9 @@ class Operation:
         self._path, self._query, headers = compile_parameters(document, schemas, path, operation)
         bound = _bound(headers)
         self._headers = HeaderParameters(bound) if bound else None
+        # The response reads them, and ignores what is no range; they have limits as others have.
+        ranges = {header.argument: header for header in headers if header.name in (RANGE, IF_RANGE)}
+        self._ranges = HeaderParameters(ranges) if ranges else None
         preconditions = preconditions_of(document, schemas, path, method, operation)
         # For a read they are evaluated against its result.
         self._preconditions = None if method == "get" else preconditions
@@ -96,6 +99,8 @@ class Operation:
         self._query.bind(scope["query_string"], arguments)
         if self._headers is not None:
             self._headers.bind(scope["headers"], arguments)
+        if self._ranges is not None:
+            self._ranges.bind(scope["headers"], {})
         if self._preconditions is not None:
             arguments[VERSIONS] = self._preconditions.versions(scope["headers"])
         text: bytes | Digest = b""
