@@ -2,9 +2,11 @@
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from itertools import islice
+from typing import Any, get_args
 
+from ..model.records import Role, SearchQuery, SearchScope
 from .tokenizer import Sought
 
 # As many of a query's different terms are used, the first ones.
@@ -71,6 +73,13 @@ class Term:
         return [*islice(ends, most)]
 
 
+# The values of filters that a query may name, by the fields of `SearchQuery`.
+Filters = dict[str, Any]
+_FILTERS: dict[str, tuple[str, frozenset[str]]] = {
+    "role": ("role", frozenset(get_args(Role))),
+    "in": ("scope", frozenset(get_args(SearchScope))),
+}
+
 # Terms of which one must match.
 Group = tuple[Term, ...]
 
@@ -81,6 +90,7 @@ class ParsedQuery:
 
     groups: tuple[Group, ...]
     excluded: tuple[Term, ...]
+    filters: Filters = field(default_factory=dict)
 
     @property
     def terms(self) -> Iterator[Term]:
@@ -103,8 +113,12 @@ def parse(text: str, sought: Callable[[str], Sought]) -> ParsedQuery:
     groups: list[tuple[list[Term], bool]] = []
     excluded: list[Term] = []
     alternative = False
+    filters: Filters = {}
     parts = list(_TERM.finditer(text.replace("\0", " ")))
     for number, part in enumerate(parts):
+        if named := _filter(part):
+            filters.setdefault(*named)
+            continue
         if part["word"] == "OR" and groups and number + 1 < len(parts):
             alternative = True
             continue
@@ -117,7 +131,24 @@ def parse(text: str, sought: Callable[[str], Sought]) -> ParsedQuery:
         else:
             groups += [([term], _is_optional(part["word"])) for term in terms]
         alternative = False
-    return _bounded(groups, excluded)
+    return replace(_bounded(groups, excluded), filters=filters)
+
+
+def filtered(query: SearchQuery, sought: ParsedQuery) -> SearchQuery | None:
+    """The query with the filters in its text; None if a parameter asks for another value, so that nothing matches."""
+    narrowed = SearchQuery("")
+    for name, value in sought.filters.items():
+        if getattr(query, name) not in (getattr(narrowed, name), value):
+            return None
+    return replace(query, **sought.filters)
+
+
+def _filter(part: re.Match[str]) -> tuple[str, str] | None:
+    """The filter that a part of a query names, and its value."""
+    name, _, value = (part["word"] or "").partition(":")
+    if part["minus"] or name not in _FILTERS or value not in _FILTERS[name][1]:
+        return None
+    return _FILTERS[name][0], value
 
 
 def _bounded(groups: list[tuple[list[Term], bool]], excluded: list[Term]) -> ParsedQuery:

@@ -3,9 +3,10 @@
 import html
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
 
 from .query_parser import Group, Term
-from .tokenizer import Tokenizer
+from .tokenizer import Form, Tokenizer
 
 SNIPPET_WORDS = 24
 SNIPPET_CHARACTERS = 1_000
@@ -59,24 +60,34 @@ class _Window:
     def __init__(self, text: str, tokenizer: Tokenizer, *, whole: bool) -> None:
         self.whole = whole
         self._text = text.translate(_SPACES)
-        self._tokens, self._forms = tokenizer.places(self._text)
+        self._tokenizer = tokenizer
+        self._tokens = tokenizer.places(self._text)
         # The last word may be cut.
         if not whole and self._tokens and self._tokens[-1][1] == len(self._text):
             self._tokens.pop()
         self._words = [word for _, _, word in self._tokens]
 
     def matches(self, group: Group) -> list[Match]:
-        """The first matches of a group."""
-        return sorted({match for term in group for match in self._matches(term)})[:MAX_PLACES]
+        """The first exact matches of a group, or if it has none those of other forms."""
+        exact = {match for term in group for match in self._exact_matches(term)}
+        found = exact or {match for term in group for match in self._other_matches(term)}
+        return sorted(found)[:MAX_PLACES]
 
-    def _matches(self, term: Term) -> Iterator[Match]:
-        for place in term.places(self._words, MAX_PLACES):
-            yield place, place + len(term.words)
+    def _exact_matches(self, term: Term) -> Iterator[Match]:
+        return ((place, place + len(term.words)) for place in term.places(self._words, MAX_PLACES))
+
+    def _other_matches(self, term: Term) -> Iterator[Match]:
+        if not term.forms:
+            return
         others = term.other_forms
         yield from ((place, place + 1) for place, word in enumerate(self._words) if word in others)
         for form in self._forms:
             if form.last <= len(self._words) and _is_form(form.text, term):
                 yield form.first, form.last
+
+    @cached_property
+    def _forms(self) -> list[Form]:
+        return self._tokenizer.forms(self._text)
 
     def snippet(self, found: list[list[Match]]) -> str:
         """The words with the most groups, each match marked."""

@@ -123,20 +123,30 @@ class Tokenizer(dict[str, _Chunk]):
         forms = dict.fromkeys(chain.from_iterable([forms for _, forms in found if forms]))
         return IndexedText(said, said.count("  ") + 1 if said else 0, [*forms])
 
-    def places(self, text: str) -> tuple[list[Token], list[Form]]:
-        """The words of a text and its forms, with their places."""
+    def places(self, text: str) -> list[Token]:
+        """The words of a text, with their places."""
         tokens: list[Token] = []
-        forms: list[Form] = []
-        seen: dict[str, tuple[Segments, list[Form]]] = {}
         for chunk in _CHUNK.finditer(text):
-            known = seen.get(chunk[0])
+            begin, said = chunk.start(), chunk[0]
+            if is_plain(said):
+                tokens.append(Token(begin, chunk.end(), said.lower()))
+            else:
+                tokens += [Token(begin + start, begin + end, word) for start, end, word in segment(said).words]
+        return tokens
+
+    def forms(self, text: str) -> list[Form]:
+        """The forms in a text, with the places of their words among those of the text."""
+        forms: list[Form] = []
+        first = 0
+        seen: dict[str, tuple[int, list[Form]]] = {}
+        for chunk in _CHUNK.findall(text):
+            known = seen.get(chunk)
             if known is None:
-                segments = segment(chunk[0])
-                known = seen[chunk[0]] = segments, [*self._forms(segments)]
-            begin, first = chunk.start(), len(tokens)
+                segments = segment(chunk)
+                known = seen[chunk] = len(segments.words), [*self._forms(segments)]
             forms += [Form(form, start + first, end + first) for form, start, end in known[1]]
-            tokens += [Token(begin + start, begin + end, word) for start, end, word in known[0].words]
-        return tokens, forms
+            first += known[0]
+        return forms
 
     def sought(self, chunk: str) -> Sought:
         """The words and forms that a chunk of a query matches."""

@@ -221,6 +221,27 @@ async def test_filters_hold(storage: Storage, session: Session, filters: SearchQ
     assert {hit.session_id for hit in await hits(storage, within)} <= {session.id}
 
 
+@pytest.mark.parametrize(
+    ("query", "roles"),
+    [
+        (SearchQuery("hello role:tool"), ["tool"]),
+        (SearchQuery("role:tool hello in:text"), ["tool"]),
+        (SearchQuery("hello in:tools"), []),
+        (SearchQuery("hello role:tool", role="tool"), ["tool"]),
+        (SearchQuery("hello role:tool", role="user"), []),
+        # What is no value of the filter is a word.
+        (SearchQuery("role:robot"), ["user"]),
+        (SearchQuery('"role:tool"'), []),
+        (SearchQuery("role:tool"), []),
+    ],
+)
+async def test_filters_in_the_text_hold(storage: Storage, query: SearchQuery, roles: list[Role]) -> None:
+    session = await storage.create_session(W, NewSession())
+    await storage.append_message(W, session.id, NewMessage(content="hello, role: robot", role="user"))
+    await storage.append_message(W, session.id, NewMessage(content="hello", role="tool"))
+    assert [hit.role for hit in await hits(storage, query)] == roles
+
+
 async def test_another_workspace_s_messages_are_not_found(storage: Storage, session: Session) -> None:
     assert await hits(storage, "fox", "other") == []
     assert await hits(storage, SearchQuery("fox", session_id=session.id), "other") == []
@@ -416,7 +437,7 @@ async def test_matches_far_into_a_long_message_are_not_marked(storage: Storage) 
 def test_words_are_the_same_with_their_places(text: str) -> None:
     tokenizer = Tokenizer()
     indexed = tokenizer.indexed(text)
-    tokens, forms = tokenizer.places(text)
+    tokens, forms = tokenizer.places(text), tokenizer.forms(text)
     assert [token.text for token in tokens] == indexed.words.split()
     assert {form.text for form in forms} == {*indexed.forms}
     assert all(0 <= token.start < token.end <= len(text) for token in tokens)

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import time
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ W = "default"
 CASES: dict[str, Any] = json.loads((Path(__file__).parents[1] / "search-cases.json").read_text())
 # What is found of all that should be.
 LEAST_RECALL = 0.95
+COLUMNS = 3
 
 
 async def _found(storage: Storage, session_id: str, text: str) -> set[int]:
@@ -69,3 +71,18 @@ async def test_index_is_written_again_by_new_rules(database: str) -> None:
         await _wait_until_found(storage, session_id, "deployment", {1})
         await _wait_until_found(storage, session_id, "\N{THUMBS UP SIGN}", {2})
     assert [finding async for finding in open_maintenance(database).check()] == []
+
+
+def _quoted(cell: str) -> list[str]:
+    return re.findall("`([^`]+)`", cell)
+
+
+async def test_examples_of_the_page(storage: Storage) -> None:
+    page = (Path(__file__).parents[2] / "docs/search.md").read_text()
+    rows = [line.strip("| ").split(" | ") for line in page.splitlines() if line.count(" | ") == COLUMNS - 1]
+    examples = [(message, _quoted(found), _quoted(missed)) for message, found, missed in rows[1:]]
+    assert len(examples) > COLUMNS
+    session_id = await _session_of(storage, [message for message, *_ in examples])
+    for number, (message, found, missed) in enumerate(examples, 1):
+        assert [text for text in found if number not in await _found(storage, session_id, text)] == [], message
+        assert [text for text in missed if number in await _found(storage, session_id, text)] == [], message

@@ -8,7 +8,7 @@ import msgspec
 
 from ...model.records import Listing, Message, SearchQuery, SearchScope
 from ...search import results
-from ...search.query_parser import ParsedQuery, Term, parse
+from ...search.query_parser import ParsedQuery, Term, filtered, parse
 from ...search.results import Found, best, bindings_of, listing, score_of
 from ...search.searched_text import EVERYWHERE, searched_text
 from ..pool import Pool
@@ -21,8 +21,10 @@ _decode_message = msgspec.json.Decoder(Message).decode
 async def find(pool: Pool, tokenizer: Tokenizer, workspace: str, query: SearchQuery) -> Listing:
     """The hits of one page."""
     sought = parse(query.text, tokenizer.sought)
-    if not sought.groups:
+    narrowed = filtered(query, sought)
+    if not sought.groups or narrowed is None:
         return Listing(b"")
+    query = narrowed
     bindings, filters = bindings_of(workspace, query)
     # Then what the index finds has the terms, and nothing else has to be looked at.
     is_by_lexemes = (

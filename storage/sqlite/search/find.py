@@ -9,7 +9,7 @@ import msgspec
 
 from ...model.records import Listing, Message, SearchQuery, SearchScope
 from ...search import results
-from ...search.query_parser import ParsedQuery, Term, parse
+from ...search.query_parser import ParsedQuery, Term, filtered, parse
 from ...search.results import Filters, Found, best, bindings_of, listing, score_of
 from ...search.searched_text import EVERYWHERE, searched_text
 from ...search.tokenizer import Tokenizer
@@ -26,8 +26,10 @@ def find(connection: apsw.Connection, workspace: str, query: SearchQuery) -> Lis
     """The hits of one page."""
     tokenizer = Tokenizer()
     sought = parse(query.text, tokenizer.sought)
-    if not sought.groups:
+    narrowed = filtered(query, sought)
+    if not sought.groups or narrowed is None:
         return Listing(b"")
+    query = narrowed
     search = _Search(connection, sought, *bindings_of(workspace, query))
     if query.scope != EVERYWHERE or not sought.is_in_index:
         texts = _in_texts(connection, search.candidates(), workspace, _InText(sought, tokenizer), query.scope)
