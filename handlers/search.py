@@ -11,6 +11,11 @@ async def search_messages(
     amplified_dir: str | None,
     in_: SearchScope,
     session_id: str | None,
+    label: tuple[str, ...] | None,
+    created_after: str | None,
+    created_before: str | None,
+    updated_after: str | None,
+    updated_before: str | None,
     limit: int,
     cursor: str | None,
     *,
@@ -18,5 +23,6 @@ async def search_messages(
     workspace: str,
 ) -> Listing:
     """The matching messages, best first."""
-    query = SearchQuery(q, role, profile, amplified_dir, session_id, limit, cursor, in_)
+    times = (created_after, created_before, updated_after, updated_before)
+    query = SearchQuery(q, role, profile, amplified_dir, session_id, limit, cursor, in_, label or (), *times)
     return await storage.search_messages(workspace, query)

@@ -49,6 +49,7 @@ def name_what_is_there(operation: str, body: dict[str, Any]) -> None:
         body |= {"profile": "default", "amplified_dir": "."}
         if "id" in body:
             body["id"] = str(uuid4())
+        name_labels(body)
         # A session's modules have names, which no schema of a patch can ask for.
         overrides = body.get("settings_overrides")
         if isinstance(overrides, dict):
@@ -58,10 +59,18 @@ def name_what_is_there(operation: str, body: dict[str, Any]) -> None:
     elif operation == "POST /sessions/{session_id}/messages/batch":
         for message in body.get("messages", ()):
             agree(message)
-    elif operation == "PATCH /sessions/{session_id}" and "profile" in body:
-        body["profile"] = "default"
+    elif operation == "PATCH /sessions/{session_id}":
+        name_labels(body)
+        if "profile" in body:
+            body["profile"] = "default"
     elif "amplified-directories" in operation and body.get("default_profile"):
         body["default_profile"] = "default"
+
+
+def name_labels(body: dict[str, Any]) -> None:
+    """Give labels keys that they may have, and few of them: what a key may be no schema tells."""
+    if isinstance(body.get("labels"), dict):
+        body["labels"] = {f"key {place}": value for place, value in enumerate(body["labels"].values()) if place < 8}
 
 
 def agree(message: Any) -> None:

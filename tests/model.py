@@ -45,7 +45,7 @@ from exact_json import merged, text_of, tree
 from exports import Transcripts, transcripts
 from model_files import Files
 from model_parts import OWN_TIMES, parts_of, usage, usage_sums
-from model_reading import Conversation, Conversations, summary
+from model_reading import Conversation, Conversations
 
 MAX_TOKENS = 2**53 - 1
 MAX_MEMBERS = 1_024
@@ -103,7 +103,7 @@ class Workspace(Conversations):
 
     def create_session(self, new: NewSession, told: Outcome) -> Session:
         if new.id is not None and new.id.lower() in self.conversations:
-            raise SessionIdInUse(summary(self.conversations[new.id.lower()].session))
+            raise SessionIdInUse(self.summary(self.find(new.id.lower()).session))
         created = told.moment(told.answer.updated_at)
         session = Session(
             id=told.answer.id if new.id is None else new.id.lower(),
@@ -117,6 +117,9 @@ class Workspace(Conversations):
             token_usage=0,
             version=1,
             name=UNSET if new.name is None else new.name,
+            labels=new.labels or UNSET,
+            archived=new.archived or UNSET,
+            pinned=new.pinned or UNSET,
         )
         return self._add(session, [], changed=(0, 1))
 
@@ -133,6 +136,10 @@ class Workspace(Conversations):
             if len(context) > MAX_MEMBERS:
                 raise ContextTooLarge(session_id, f"{len(context)} members; the most is {MAX_MEMBERS}")
             named["context"] = Raw(text_of(context).encode())
+        if isinstance(patch.labels, dict):
+            labels: dict[str, str | None] = {**(session.labels or {}), **patch.labels}
+            named["labels"] = {key: value for key, value in labels.items() if value is not None} or UNSET
+        named |= {name: named[name] or UNSET for name in ("archived", "pinned") if name in named}
         return self._alter(conversation, told, **named)
 
     def start_session(self, session_id: str, versions: Versions, told: Outcome) -> Session:
@@ -183,6 +190,7 @@ class Workspace(Conversations):
             started_at=created if messages else UNSET,
             parent_session_id=session_id,
             forked_at_sequence=last,
+            labels=parent.session.labels,
         )
         return self._add(session, messages, changed=(last, 1))
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import msgspec
+from msgspec import UNSET
 
 from amplifierd.storage.model.errors import MessageNotFound, SessionNotFound, VersionMismatch
 from amplifierd.storage.model.queries import MessageQuery, SessionQuery
@@ -12,6 +13,7 @@ from amplifierd.storage.model.records import (
     EventKind,
     ExportHeader,
     ExportLine,
+    LastMessage,
     Lineage,
     Message,
     Session,
@@ -60,6 +62,10 @@ class Conversations:
     def ordered(self, sort: str) -> list[Session]:
         """Sessions by a time, the earliest first, with a minus the latest first; ties by id, each way."""
         sessions = [conversation.session for conversation in self.conversations.values()]
+        if sort.endswith("name"):
+            # Those without a name come after all others.
+            by_name = sorted(sessions, key=lambda it: (not it.name, (it.name or "").casefold(), it.id))
+            return by_name[::-1] if sort == "-name" else by_name
         if sort.endswith("created_at"):
             return sorted(sessions, key=lambda it: (it.created_at, it.id), reverse=sort.startswith("-"))
         latest_first = sorted(sorted(sessions, key=lambda it: it.id), key=lambda it: it.updated_at, reverse=True)
@@ -67,7 +73,7 @@ class Conversations:
 
     def list_sessions(self, query: SessionQuery) -> list[SessionSummary]:
         """All that pass every filter."""
-        return [summary(session) for session in self.ordered(query.sort) if _passes(session, query)]
+        return [self.summary(session) for session in self.ordered(query.sort) if _passes(session, query)]
 
     def get_message(self, session_id: str, sequence: int) -> Message:
         """Raises `MessageNotFound`."""
@@ -101,7 +107,7 @@ class Conversations:
         while session is not None and isinstance(session.parent_session_id, str):
             parent = self.conversations.get(session.parent_session_id)
             session = None if parent is None else parent.session
-            ancestors += [] if session is None else [summary(session)]
+            ancestors += [] if session is None else [self.summary(session)]
         children = self.list_sessions(SessionQuery(sort="created_at", parent_session_id=session_id))
         return Lineage(session_id, ancestors, children)
 
@@ -134,6 +140,13 @@ class Conversations:
         conversation = self.find(session_id)
         return f"{len(conversation.messages)}.{conversation.changed[1]}"
 
+    def summary(self, session: Session) -> SessionSummary:
+        """A session as a list has it."""
+        names = [name for name in SessionSummary.__struct_fields__ if name != "last_message"]
+        said = self.conversations[session.id].messages
+        last = LastMessage(said[-1].role, said[-1].timestamp, said[-1].content[:200]) if said else UNSET
+        return SessionSummary(**{name: getattr(session, name) for name in names}, last_message=last)
+
     def version(self, session_id: str) -> int:
         """The version of a session, and of one that is not there 1."""
         return self.find(session_id).session.version if session_id in self.conversations else 1
@@ -141,22 +154,24 @@ class Conversations:
     def workspace_events(self, after: int) -> list[tuple[int, EventKind, bytes]]:
         """What was written after a write of the workspace: each session once, as it is, and what was deleted."""
         events: list[tuple[int, EventKind, bytes]] = [
-            (it.written, "created" if it.created > after else "changed", _encode(summary(it.session)))
+            (it.written, "created" if it.created > after else "changed", _encode(self.summary(it.session)))
             for it in self.conversations.values()
         ]
         events += [(write, "deleted", _encode({"id": session_id})) for write, session_id in self.deletions]
         return sorted(event for event in events if event[0] > after)
 
 
-def summary(session: Session) -> SessionSummary:
-    """A session as a list has it."""
-    return SessionSummary(**{name: getattr(session, name) for name in SessionSummary.__struct_fields__})
-
-
 def _passes(session: Session, query: SessionQuery) -> bool:
-    equal = ("status", "profile", "amplified_dir", "parent_session_id")
+    equal = ("profile", "amplified_dir", "parent_session_id")
+    labels: dict[str, str] = session.labels or {}
     return (
-        all(getattr(query, name) in (None, getattr(session, name)) for name in equal)
+        (not query.status or session.status in query.status)
+        and (not query.ids or session.id in query.ids)
+        and query.archived in (None, session.archived is True)
+        and query.pinned in (None, session.pinned is True)
+        and (not query.roots or session.parent_session_id is UNSET)
+        and all(label in {*labels, *map(":".join, labels.items())} for label in query.labels)
+        and all(getattr(query, name) in (None, getattr(session, name)) for name in equal)
         and (query.name is None or query.name.casefold() in (session.name or "").casefold())
         and _between(session.created_at, query.created_after, query.created_before)
         and _between(session.updated_at, query.updated_after, query.updated_before)

@@ -198,12 +198,18 @@ class History(Comparison):
         filters=st.fixed_dictionaries(
             {},
             optional={
-                "status": strategies.STATUSES,
+                "status": st.lists(strategies.STATUSES, min_size=1, max_size=3, unique=True).map(tuple),
+                "labels": st.lists(strategies.LABEL_FILTERS, min_size=1, max_size=2).map(tuple),
+                "archived": st.booleans(),
+                "pinned": st.booleans(),
+                "roots": st.just(True),
                 "profile": strategies.PROFILES,
                 "amplified_dir": strategies.DIRECTORIES,
             },
         ),
         name=st.none() | strategies.NAMES | st.sampled_from(["a", "SS", "i̇", "%", "_", "\0"]),
+        named=st.just([]) | st.lists(NUMBERS, max_size=3),
+        total=st.booleans(),
         parent=st.none() | NUMBERS,
         times=st.dictionaries(
             st.sampled_from(["created_after", "created_before", "updated_after", "updated_before"]), NUMBERS, max_size=2
@@ -216,14 +222,21 @@ class History(Comparison):
         limit: int | None,
         filters: dict[str, Any],
         name: str | None,
+        named: list[int],
+        total: bool,
         parent: int | None,
         times: dict[str, int],
     ) -> None:
         parent_id = None if parent is None else self.pick(place, parent)
         moments: dict[str, Any] = {which: self.moment(place, number) for which, number in times.items()}
+        filters = {**filters, "ids": tuple(self.pick(place, number) for number in named), "total": total}
         query = SessionQuery(sort, parent_session_id=parent_id, name=name, limit=limit, **filters, **moments)
         listed = self.pages(lambda it: self._storage.list_sessions(self._names[place], it), query, SessionSummary)
-        agree(plain(listed), plain(self._models[place].list_sessions(query)))
+        expected = self._models[place].list_sessions(query)
+        agree(plain(listed), plain(expected))
+        if total:
+            page = self.run(self._storage.list_sessions(self._names[place], query))
+            assert page.total == len(expected)
 
     @rule(
         place=PLACES,

@@ -22,7 +22,7 @@ from model_search import Term
 
 ROLES = st.sampled_from(["user", "assistant", "system", "developer", "tool"])
 STATUSES = st.sampled_from(["created", "active", "completed", "failed", "terminated"])
-SORTS = st.sampled_from(["-updated_at", "updated_at", "-created_at", "created_at"])
+SORTS = st.sampled_from(["-updated_at", "updated_at", "-created_at", "created_at", "name", "-name"])
 PROFILE_NAMES = ["a/b", "c-d"]
 DIRECTORY_PATHS = ["x/y", "é/ü", "a b"]
 PROFILES = st.sampled_from(["default", *PROFILE_NAMES])
@@ -77,6 +77,9 @@ OBJECTS = (
 SESSION_IDS = ["2489e9ad-2ee2-8e00-8ec9-32d5f69181c0", "FFFFFFFF-FFFF-FFFF-FFFF-FFFFFFFFFFFF"]
 MESSAGE_IDS = st.sampled_from(["m-1", "é", "x" * 200])
 OWN_MOMENTS = st.sampled_from([*OWN_TIMES])
+LABEL_KEYS = st.sampled_from(["a", "é 😀", 'q"\\', "x" * 200])
+LABEL_VALUES = st.sampled_from(["1", "1:2", "é 😀", 'q"\\', "v" * 200])
+LABEL_FILTERS = LABEL_KEYS | st.builds("{}:{}".format, LABEL_KEYS, LABEL_VALUES)
 SEQUENCES = st.none() | st.integers(0, 6)
 TOKENS = st.none() | st.sampled_from([0, 7, 2**53 - 1])
 NEW_SESSIONS = st.builds(
@@ -87,12 +90,18 @@ NEW_SESSIONS = st.builds(
     name=st.none() | NAMES,
     id=st.none() | st.none() | st.sampled_from(SESSION_IDS),
     created_at=st.none() | st.none() | OWN_MOMENTS,
+    labels=st.just({}) | st.dictionaries(LABEL_KEYS, LABEL_VALUES, max_size=3),
+    archived=st.booleans(),
+    pinned=st.booleans(),
 )
 PATCHES = st.builds(
     SessionPatch,
     name=st.just(UNSET) | st.none() | NAMES,
     profile=st.just(UNSET) | PROFILES,
     context=st.just(UNSET) | OBJECTS,
+    labels=st.just(UNSET) | st.dictionaries(LABEL_KEYS, st.none() | LABEL_VALUES, max_size=3),
+    archived=st.just(UNSET) | st.booleans(),
+    pinned=st.just(UNSET) | st.booleans(),
 )
 FAILURES = st.builds(
     Failure, error_message=TEXTS.map(lambda text: text[:4_096] or "?"), error_details=st.just(UNSET) | OBJECTS

@@ -143,6 +143,25 @@ def _sessions_where(query: str) -> Callable[[Data], Ask]:
     return ask
 
 
+def _sessions_with(query: str) -> Callable[[Data], Ask]:
+    """Ask for sessions of labels that many have, and of a filter that none of them passes."""
+
+    def ask(data: Data) -> Ask:
+        data.many_sessions()
+        for _ in range(200):
+            data.session(labels={str(number): "x" for number in range(4)})
+        return Ask("GET", f"/sessions?limit=50&label=0&label=1:x&label=2&label=3:x&{query}")
+
+    return ask
+
+
+def _appends_with_labels(data: Data) -> list[Ask]:
+    session_id = data.session(labels={f"{number:0200}": "v" * 200 for number in range(64)})
+    patch = {"labels": {f"{number:0200}": "w" * 200 for number in range(64)}}
+    append = _json("POST", f"/sessions/{session_id}/messages", {"content": "x"})
+    return [append, append, _json("PATCH", f"/sessions/{session_id}", patch)]
+
+
 def _all_sessions(data: Data) -> Ask:
     data.many_sessions()
     return Ask("GET", "/sessions")
@@ -281,6 +300,9 @@ TABLE = [
     Row("search: a message of 8 MiB of one word", ("searchMessages",), _long_message),
     Row("search: t* f* q* o* d* in 1,000,000 messages", ("searchMessages",), _five_prefixes),
     Row("sessions of a name that none has", ("listSessions",), _sessions_where("name=nobody")),
+    Row("sessions of a label and of a name that none has", ("listSessions",), _sessions_with("name=nobody")),
+    Row("total of the sessions of a profile", ("listSessions",), _sessions_where("profile=nobody&total=true")),
+    Row("64 labels of a session, on each append", ("sendMessage", "updateSession"), _appends_with_labels),
     Row("sessions of a profile that none has", ("listSessions",), _sessions_where("profile=nobody")),
     Row("sessions from before all", ("listSessions",), _sessions_where("created_before=2020-01-01T00:00:00Z")),
     Row("1,900 tails of one session", ("streamSessionEvents", "sendMessage"), _tails),

@@ -13,6 +13,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"time"
 
 	"conversation/amplifierd"
 )
@@ -48,6 +49,7 @@ func main() {
 	step("send three messages", c.sendMessages)
 	step("send parts", c.sendParts)
 	step("send a file", c.sendFile)
+	step("keep own ids, times and labels", c.keepOwnFacts)
 	step("list the transcript", c.listTranscript)
 	step("page back through the transcript", c.pageBack)
 	step("list sessions page by page", c.listSessions)
@@ -288,6 +290,52 @@ func downloaded(request amplifierd.ApiGetFileRequest) ([]byte, error) {
 	}
 	defer os.Remove(file.Name())
 	return io.ReadAll(file)
+}
+
+func (c *conversation) keepOwnFacts() error {
+	began := time.Date(2023, 3, 1, 10, 0, 0, 0, time.FixedZone("", 3600))
+	own := amplifierd.NewCreateSessionRequest()
+	own.SetId("2489e9ad-2ee2-4e00-8ec9-32d5f69181c0")
+	own.SetCreatedAt(began)
+	own.SetLabels(map[string]string{"origin": "clients", "topic": "a:b"})
+	kept, _, err := c.client.SessionsAPI.CreateSession(background).CreateSessionRequest(*own).Execute()
+	if err != nil {
+		return err
+	}
+	body := message("Hello!", amplifierd.ROLE_USER, map[string]any{})
+	body.SetId("msg_1")
+	body.SetTimestamp(began)
+	sent, _, err := c.send(kept.Id, body)
+	if err != nil {
+		return err
+	}
+	_, answer, err := c.send(kept.Id, body)
+	problem, err := refused(answer, err, 409)
+	if err != nil {
+		return err
+	}
+	transcript, _, err := c.client.MessagesAPI.ListMessages(background, kept.Id).Id("msg_1").Execute()
+	if err != nil {
+		return err
+	}
+	statuses := []amplifierd.SessionStatus{amplifierd.SESSIONSTATUS_ACTIVE, amplifierd.SESSIONSTATUS_FAILED}
+	listed, response, err := c.client.SessionsAPI.ListSessions(background).
+		Label([]string{"origin:clients", "topic"}).Status(statuses).Archived(false).Total(true).Execute()
+	if err != nil {
+		return err
+	}
+	_, err = c.client.SessionsAPI.DeleteSession(background, kept.Id).Execute()
+	return errors.Join(
+		err,
+		equal(kept.Id, own.GetId()),
+		equal(kept.CreatedAt.Equal(began) && sent.Timestamp.Equal(began), true),
+		equal(kept.GetLabels(), own.GetLabels()),
+		equal(problem.GetSequence(), int64(1)),
+		equal(len(transcript.Messages), 1),
+		equal(len(listed), 1),
+		equal(listed[0].LastMessage.Content, "Hello!"),
+		equal(response.Header.Get("X-Total-Count"), "1"),
+	)
 }
 
 func (c *conversation) listTranscript() error {

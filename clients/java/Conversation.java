@@ -66,12 +66,14 @@ import amplifierd.client.model.UsageRequest;
 import java.io.File;
 import java.net.http.HttpRequest;
 import java.nio.file.Files;
+import java.time.OffsetDateTime;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.function.Consumer;
+import java.util.UUID;
 import java.util.function.Function;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -121,6 +123,7 @@ public final class Conversation {
     step("send three messages", conversation::sendMessages);
     step("send parts", conversation::sendParts);
     step("send a file", conversation::sendFile);
+    step("keep own ids, times and labels", conversation::keepOwnFacts);
     step("list the transcript", conversation::listTranscript);
     step("page back through the transcript", conversation::pageBack);
     step("list sessions page by page", conversation::listSessions);
@@ -250,6 +253,35 @@ public final class Conversation {
     FilesApi uploads = new FilesApi(client);
     client.setRequestInterceptor(authorize);
     return uploads;
+
+  private void keepOwnFacts() throws Exception {
+    OffsetDateTime began = OffsetDateTime.parse("2023-03-01T10:00:00+01:00");
+    CreateSessionRequest own =
+        new CreateSessionRequest()
+            .id(UUID.randomUUID())
+            .createdAt(began)
+            .labels(Map.of("origin", "clients", "topic", "a:b"));
+    Session kept = sessions.createSession(APICreateSessionRequest.newBuilder().createSessionRequest(own).build());
+    equal(kept.getId(), own.getId());
+    equal(kept.getCreatedAt().toInstant(), began.toInstant());
+    equal(kept.getLabels(), own.getLabels());
+    SendMessageRequest body = new SendMessageRequest().content("Hello!").id("msg_1").timestamp(began);
+    equal(send(kept, body).getTimestamp().toInstant(), began.toInstant());
+    equal(refused(409, () -> send(kept, body)).getSequence(), 1L);
+    Transcript transcript =
+        messages.listMessages(APIListMessagesRequest.newBuilder().sessionId(id(kept)).id("msg_1").build());
+    equal(each(transcript.getMessages(), Message::getSequence), List.of(1L));
+    ApiResponse<List<SessionSummary>> listed =
+        sessions.listSessionsWithHttpInfo(
+            APIListSessionsRequest.newBuilder()
+                .label(List.of("origin:clients", "topic"))
+                .status(List.of(SessionStatus.ACTIVE, SessionStatus.FAILED))
+                .archived(false)
+                .total(true)
+                .build());
+    equal(each(listed.getData(), it -> it.getLastMessage().getContent()), List.of("Hello!"));
+    equal(listed.getHeaders().get("x-total-count"), List.of("1"));
+    remove(id(kept));
   }
 
   private void listTranscript() throws Exception {

@@ -7,9 +7,11 @@ import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime, timedelta, timezone
 from io import BytesIO
 from typing import Any, TypeVar
 from urllib.parse import parse_qs, urlsplit
+from uuid import uuid4
 
 from amplifierd_client import AuthenticatedClient
 from amplifierd_client import Client as OpenClient
@@ -48,6 +50,8 @@ from amplifierd_client.models import (
     ForkSessionRequest,
     Health,
     HealthStatus,
+    Labels,
+    LastMessage,
     Lineage,
     Liveness,
     LivenessStatus,
@@ -197,6 +201,27 @@ def send_file(client: Client) -> None:
     equal(list_files.sync(client=client), [])
 
 
+def keep_own_facts(client: Client) -> None:
+    """Create a session with an id, a time and labels of its own, and find it and its message by them."""
+    began = datetime(2023, 3, 1, 10, tzinfo=timezone(timedelta(hours=1)))
+    labels = Labels.from_dict({"origin": "clients", "topic": "a:b"})
+    body = CreateSessionRequest(id=uuid4(), created_at=began, labels=labels, pinned=True)
+    session = answered(create_session.sync(client=client, body=body), Session)
+    equal((session.id, session.created_at, session.labels), (body.id, began, labels))
+    sent = SendMessageRequest("Hello!", id="msg_1", timestamp=began)
+    equal(answered(send_message.sync(str(session.id), client=client, body=sent), Message).timestamp, began)
+    equal(refused(send_message.sync_detailed(str(session.id), client=client, body=sent), 409).sequence, 1)
+    found = answered(list_messages.sync(str(session.id), client=client, id="msg_1"), Transcript)
+    equal([message.sequence for message in found.messages], [1])
+    statuses = [SessionStatus.ACTIVE, SessionStatus.FAILED]
+    label = ["origin:clients", "topic"]
+    response = list_sessions.sync_detailed(client=client, label=label, status=statuses, archived=False, total=True)
+    [summary] = answered(response.parsed, list)
+    equal((summary.id, answered(summary.last_message, LastMessage).content), (session.id, "Hello!"))
+    equal(response.headers["X-Total-Count"], "1")
+    equal(delete_session.sync_detailed(str(session.id), client=client).status_code, 204)
+
+
 def list_transcript(client: Client, session: Session) -> None:
     """Read back what was sent."""
     transcript = answered(list_messages.sync(str(session.id), client=client), Transcript)
@@ -326,6 +351,8 @@ def main() -> None:
         send_parts(client)
     with step("send a file"):
         send_file(client)
+    with step("keep own ids, times and labels"):
+        keep_own_facts(client)
     with step("list the transcript"):
         list_transcript(client, session)
     with step("page back through the transcript"):

@@ -125,6 +125,29 @@ async function sendFile(): Promise<void> {
   refused(await client.DELETE("/files/{file_id}", { params: { path } }), 409);
   equal((await client.DELETE("/sessions/{session_id}", at(showing))).response.status, 204);
   equal(answered(await client.GET("/files")), []);
+
+async function keepOwnFacts(): Promise<void> {
+  const began = "2023-03-01T10:00:00+01:00";
+  const labels = { origin: "clients", topic: "a:b" };
+  const own = { id: crypto.randomUUID(), created_at: began, labels, pinned: true };
+  const kept = answered(await client.POST("/sessions", { body: own }));
+  equal([kept.id, kept.createdAt, kept.labels], [own.id, "2023-03-01T09:00:00.000000Z", labels]);
+  const body = { content: "Hello!", id: "msg_1", timestamp: began };
+  const sent = answered(await client.POST("/sessions/{session_id}/messages", { ...at(kept), body }));
+  equal([sent.id, sent.timestamp], ["msg_1", "2023-03-01T09:00:00.000000Z"]);
+  equal(refused(await client.POST("/sessions/{session_id}/messages", { ...at(kept), body }), 409).sequence, 1);
+  const byId = { params: { ...at(kept).params, query: { id: "msg_1" } } };
+  equal(answered(await client.GET("/sessions/{session_id}/messages", byId)).messages.length, 1);
+  const query = {
+    label: ["origin:clients", "topic"],
+    status: ["active" as const, "failed" as const],
+    archived: false,
+    total: true,
+  };
+  const listed = await client.GET("/sessions", { params: { query } });
+  equal(answered(listed).map(({ id, lastMessage }) => [id, lastMessage?.content]), [[kept.id, "Hello!"]]);
+  equal(listed.response.headers.get("X-Total-Count"), "1");
+  equal((await client.DELETE("/sessions/{session_id}", at(kept))).response.status, 204);
 }
 
 async function listTranscript(session: Session): Promise<void> {
@@ -251,6 +274,7 @@ await step("read it back", () => readBack(session));
 await step("send three messages", () => sendMessages(session));
 await step("send parts", sendParts);
 await step("send a file", sendFile);
+await step("keep own ids, times and labels", keepOwnFacts);
 await step("list the transcript", () => listTranscript(session));
 await step("page back through the transcript", () => pageBack(session));
 await step("list sessions page by page", () => listSessions(session));

@@ -71,6 +71,9 @@ async def _bring_back(work: UnitOfWork, session_id: str) -> None:
         "context": None,
         # Its profile is unknown.
         "profile_hash": None,
+        "labels": None,
+        "archived": False,
+        "pinned": False,
     }
     await work.run(work.statements.INSERT_SESSION, key | opened)
     await work.run(work.statements.USE_DIRECTORY, key | opened)

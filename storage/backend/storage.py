@@ -34,7 +34,7 @@ from ..operations.context_patch import MAX_PREPARATIONS, PatchedContext, patch_c
 from ..operations.events import event_feed
 from ..operations.expiry import ANSWERS_AT_ONCE, EXPIRED_WORKSPACE, FORGET_EXPIRED_ANSWERS
 from ..operations.message_pages import range_of_page, sequences
-from ..operations.session_pages import by_best_index, filtered_page, page
+from ..operations.session_pages import by_any_index, count_all, filtered_page, page
 from ..operations.unit_of_work import UnitOfWork
 from ..sql.ports import Bindings, Transaction, session_key
 from ..sql.statements import message_lists
@@ -87,10 +87,24 @@ class TransactionalStorage(
         )
 
     async def list_sessions(self, workspace: str, query: SessionQuery) -> Listing:
+        listed = await self._list_sessions(workspace, query)
+        if not query.total:
+            return listed
+        whole = session_list(self.dialect, workspace, replace(query, cursor=None))
+        try:
+            async with self._searches.slot():
+                total = await self._read(lambda rows: count_all(rows, whole))
+        except BaseException:
+            if listed.rest is not None:
+                await listed.rest.aclose()
+            raise
+        return replace(listed, total=total)
+
+    async def _list_sessions(self, workspace: str, query: SessionQuery) -> Listing:
         sessions = session_list(self.dialect, workspace, query)
         if query.limit is None:
-            if sessions.indexes():
-                sessions = await self._read(lambda rows: by_best_index(rows, sessions))
+            if sessions.filters:
+                sessions = await self._read(lambda rows: by_any_index(rows, sessions))
             return await self._listing(
                 sessions.listed(paged=False), sessions.bindings, searching=bool(sessions.filters)
             )

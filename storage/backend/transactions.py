@@ -19,6 +19,7 @@ from ..sql.ports import Bindings, Reader, Transaction, session_key
 from ..sql.statements.sessions import Statements
 from ..sql.temporary_files import TemporaryDisk
 from ..values.clock import Clock
+from .concurrency_limit import ConcurrencyLimit
 
 Answer = TypeVar("Answer")
 Arguments = TypeVarTuple("Arguments")
@@ -40,6 +41,7 @@ class Transactions(ABC):
     _rows: Reader
     _changes: ChangeNotifier
     _removals: Removals
+    _searches: ConcurrencyLimit
 
     def _start_removals(self) -> None:
         self._pieces = asyncio.Lock()

@@ -83,6 +83,15 @@ class FileInUse(FileConflict):
         self.file_id = file_id
 
 
+class LabelsInvalid(StorageError):
+    """A session can't have these labels; `pointer` (RFC 6901) says which."""
+
+    def __init__(self, pointer: str, detail: str) -> None:
+        super().__init__(f"The labels are invalid: {pointer} {detail}.")
+        self.pointer = pointer
+        self.detail = detail
+
+
 class SessionConflict(StorageError):
     """The state of the session does not allow the request."""
 

@@ -105,7 +105,9 @@ class Storage(Profiles, Directories, Files, Keys, Workspaces):
 
         Without a profile of its own it gets that of its directory, else the active one, else `default`, with its
         overrides merged in; later changes of the profile do not affect it. Raises `ProfileNotFound`,
-        `DirectoryNotAmplified`, `ProfileInvalid` if the overrides make the profile invalid, and `SessionIdInUse`.
+        `DirectoryNotAmplified`, `ProfileInvalid` if the overrides make the profile invalid, `SessionIdInUse`, and
+        `LabelsInvalid` for a label whose key contains a colon or control characters, is empty, or is longer than 200
+        characters.
 
         A time in the request becomes its `created_at`, to the microsecond; a leap second becomes the last microsecond
         before its end, and a time outside the years 1 to 9999 becomes their first or last moment.
@@ -119,6 +121,8 @@ class Storage(Profiles, Directories, Files, Keys, Workspaces):
     async def list_sessions(self, workspace: str, query: SessionQuery) -> Listing:
         """List `SessionSummary` records in the order of the sort; sessions with equal times are ordered by id.
 
+        An index finds the sessions of a label in the order of their updates.
+
         A list without a limit is read as of one moment, in constant memory. A cursor is a position in the order:
         sessions that are created or moved meanwhile do not shift pages.
         """
@@ -130,7 +134,8 @@ class Storage(Profiles, Directories, Files, Keys, Workspaces):
         """Change a session; concurrent patches are merged one after the other, so that neither loses a member.
 
         If the patch names a profile, the session keeps that profile as it is now. Raises `ProfileNotFound`, and
-        `ContextTooLarge` if the context would have over 1,024 members, 100,000 values or 8 MiB.
+        `ContextTooLarge` if the context would have over 1,024 members, 100,000 values or 8 MiB; `LabelsInvalid`, also
+        if the session would have more than 64 labels.
         """
 
     @abstractmethod
@@ -181,6 +186,8 @@ class Storage(Profiles, Directories, Files, Keys, Workspaces):
         progressed: Progressed = no_progress,
     ) -> Session:
         """Create a session as a copy of another with its messages, whose timestamps are kept.
+
+        Its labels are copied; it is neither archived nor pinned.
 
         A long session is copied in pieces, with other writes between them; the fork equals the other session as it is
         when the fork becomes visible. It is `created` without messages, else `active`. Raises `TooFewMessages`.

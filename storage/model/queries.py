@@ -5,7 +5,7 @@ from typing import Literal
 
 from .records import Role, SessionStatus
 
-SessionSort = Literal["-updated_at", "updated_at", "-created_at", "created_at"]
+SessionSort = Literal["-updated_at", "updated_at", "-created_at", "created_at", "name", "-name"]
 MessageOrder = Literal["asc", "desc"]
 
 
@@ -17,12 +17,18 @@ class SessionQuery:
     subdirectories of `amplified_dir`. Times have six digits. `limit` is at least 1, None for all; `cursor` is a
     listing's `next_cursor`.
 
+    A session passes with one of the statuses and one of the ids, if there are any, and with all of the labels: a key,
+    or a key and a value with a colon between them. `roots` are sessions without a parent. With `total` all that pass
+    are counted, on each page.
+
+    By name sessions are sorted without case, by code points; those without a name are the last, with a minus the first.
+
     With filters and a limit, 10,000 sessions in the order of the list are examined for one page: it may have fewer than
     `limit`, even none, and still lead to the next.
     """
 
     sort: SessionSort = "-updated_at"
-    status: SessionStatus | None = None
+    status: tuple[SessionStatus, ...] = ()
     profile: str | None = None
     amplified_dir: str | None = None
     recursive: bool = False
@@ -32,6 +38,12 @@ class SessionQuery:
     updated_after: str | None = None
     updated_before: str | None = None
     name: str | None = None
+    labels: tuple[str, ...] = ()
+    archived: bool | None = None
+    pinned: bool | None = None
+    roots: bool = False
+    ids: tuple[str, ...] = ()
+    total: bool = False
     limit: int | None = None
     cursor: str | None = None
 

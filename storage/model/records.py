@@ -36,6 +36,17 @@ class NewSession(Struct, frozen=True, forbid_unknown_fields=True):
     settings_overrides: ProfilePatch | UnsetType = UNSET
     id: str | None = None
     created_at: str | None = None
+    labels: dict[str, str] = {}
+    archived: bool = False
+    pinned: bool = False
+
+
+class LastMessage(Struct, frozen=True):
+    """The beginning of a session's last message: 200 characters."""
+
+    role: Role
+    timestamp: str
+    content: str
 
 
 class Session(Struct, frozen=True, rename="camel"):
@@ -64,6 +75,9 @@ class Session(Struct, frozen=True, rename="camel"):
     parent_session_id: str | UnsetType = UNSET
     forked_at_sequence: int | UnsetType = UNSET
     usage: Usage | UnsetType = UNSET
+    labels: dict[str, str] | UnsetType = UNSET
+    archived: bool | UnsetType = UNSET
+    pinned: bool | UnsetType = UNSET
 
 
 class SessionSummary(Struct, frozen=True, rename="camel"):
@@ -84,14 +98,21 @@ class SessionSummary(Struct, frozen=True, rename="camel"):
     error_message: str | UnsetType = UNSET
     parent_session_id: str | UnsetType = UNSET
     forked_at_sequence: int | UnsetType = UNSET
+    labels: dict[str, str] | UnsetType = UNSET
+    archived: bool | UnsetType = UNSET
+    pinned: bool | UnsetType = UNSET
+    last_message: LastMessage | UnsetType = UNSET
 
 
 class SessionPatch(Struct, frozen=True, forbid_unknown_fields=True):
-    """A change of a session; `context` is merged into the session's (RFC 7396)."""
+    """A change of a session; `context` and `labels` are merged into the session's (RFC 7396)."""
 
     name: str | UnsetType | None = UNSET
     profile: str | UnsetType = UNSET
     context: Raw | UnsetType = UNSET
+    labels: dict[str, str | None] | UnsetType = UNSET
+    archived: bool | UnsetType = UNSET
+    pinned: bool | UnsetType = UNSET
 
 
 class Failure(Struct, frozen=True, forbid_unknown_fields=True):
@@ -218,13 +239,14 @@ class Listing:
 
     `first` begins it. If `rest` is None it is complete; otherwise blocks of some 256 KiB follow, each beginning with
     its comma, and the owner of the listing must iterate `rest` or close it. `next_cursor` leads to the next page, as
-    the query's `cursor_name`.
+    the query's `cursor_name`; `total` counts the records of all pages if the query asks for it.
     """
 
     first: bytes
     rest: Blocks | None = None
     next_cursor: str | None = None
     cursor_name: str = "cursor"
+    total: int | None = None
 
 
 class Transcript(Struct, frozen=True, rename="camel"):
@@ -257,7 +279,7 @@ class ExportHeader(Struct, frozen=True):
     """The header of an export."""
 
     format: Literal["amplifierd-export"] = "amplifierd-export"
-    version: int = 1
+    version: int = 2
 
 
 class ExportLine(Struct, frozen=True):
@@ -293,6 +315,8 @@ class ImportReport(Struct, frozen=True, rename="camel"):
 class SearchQuery:
     """A search: `text` as a person types it, within `scope`; each filter that is not None must match.
 
+    `labels` and times are those of the messages' sessions, as in a `SessionQuery`.
+
     `limit` is at least 1; `cursor` is a listing's `next_cursor`.
     """
 
@@ -304,6 +328,11 @@ class SearchQuery:
     limit: int = 50
     cursor: str | None = None
     scope: SearchScope = "all"
+    labels: tuple[str, ...] = ()
+    created_after: str | None = None
+    created_before: str | None = None
+    updated_after: str | None = None
+    updated_before: str | None = None
 
 
 class SearchHit(Struct, frozen=True, rename="camel"):

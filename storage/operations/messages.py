@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from ..model.errors import DataUrlTooLong, FileUnknown, MessageIdInUse, MessageInvalid, SequenceConflict, SessionEnded
 from ..model.part_records import MAX_COST, Usage, UsageSum, is_data_url, outline_of, url_fault
-from ..model.records import BatchMessage, Message, Messages, NewMessage, NewMessages, Versions
+from ..model.records import BatchMessage, LastMessage, Message, Messages, NewMessage, NewMessages, Versions
 from ..sql.statements.parts import ADD_USAGE
 from ..values.clock import nearest_stored
 from ..values.json_text import MAX_SAFE_INTEGER
@@ -18,6 +18,10 @@ from .files import refer
 from .unit_of_work import UnitOfWork
 
 NO_PARTS = b"[]"
+# So many characters of its last message a session shows.
+MAX_SHOWN = 200
+
+_encode = msgspec.json.Encoder().encode
 
 AnyMessage = TypeVar("AnyMessage", BatchMessage, NewMessage)
 
@@ -125,7 +129,7 @@ async def _check_ids(work: UnitOfWork, session_id: str, new: Sequence[BatchMessa
     ids = [each.id for each in new if isinstance(each.id, str)]
     if not ids:
         return
-    ids_as_json = msgspec.json.encode(ids).decode()
+    ids_as_json = _encode(ids).decode()
     row = await work.run(work.statements.MESSAGE_WITH_ID, work.key(session_id) | {"ids": ids_as_json})
     if row is not None:
         raise MessageIdInUse(session_id, row[0], row[1])
@@ -134,11 +138,26 @@ async def _check_ids(work: UnitOfWork, session_id: str, new: Sequence[BatchMessa
 async def _count(work: UnitOfWork, session_id: str, new: Sequence[BatchMessage]) -> tuple[int, str]:
     """Count the appended messages; the sequence of the last one, and their time."""
     counted = work.key(session_id) | {"count": len(new), "tokens": tokens_of(new), "most": MAX_SAFE_INTEGER}
+    counted |= last_message_bindings(new[-1])
     row = await work.run(work.statements.COUNT_MESSAGES, counted)
     if row is None:
         raise SessionEnded(session_id, (await work.state(session_id, None)).status)
     sequence, timestamp = row
     return sequence, timestamp
+
+
+def last_message_bindings(last: BatchMessage) -> dict[str, str | None]:
+    """What a session shows of its last message, whose time the database knows unless it is the message's own."""
+    return {
+        "last_role": last.role,
+        "last_time": None if isinstance(last.timestamp, UnsetType) else nearest_stored(last.timestamp),
+        "last_content": _encode((last.content or "")[:MAX_SHOWN]).decode(),
+    }
+
+
+def last_message_of(message: Message) -> str:
+    """What a session shows of a message, as JSON."""
+    return _encode(LastMessage(message.role, message.timestamp, message.content[:MAX_SHOWN])).decode()
 
 
 def message_of(new: BatchMessage, timestamp: str, sequence: int) -> Message:

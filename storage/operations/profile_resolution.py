@@ -7,7 +7,7 @@ from ..model.errors import DirectoryNotAmplified
 from ..model.profile_records import ProfilePatch
 from ..model.records import NewSession
 from ..sql.ports import Bindings
-from ..sql.statements.sessions import PROFILE_IN_ROOT
+from ..sql.statements.profiles import PROFILE_IN_ROOT
 from .directories import normalize_or_not_found
 from .profiles import hash_of_profile, overridden
 from .unit_of_work import UnitOfWork

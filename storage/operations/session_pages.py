@@ -6,12 +6,16 @@ import msgspec
 
 from ..model.queries import SessionQuery
 from ..model.records import Listing, SessionSummary
-from ..sql.cursors import encode
 from ..sql.ports import Reader
-from ..sql.statements.session_lists import Position, SessionList
+from ..sql.statements.session_lists import SessionList
+from ..sql.statements.session_sorts import Position
 
 # As many sessions that an index finds are sorted for one page.
 MAX_SORTED = 5_000
+# Of several indexes in the order of the list, the shortest is chosen by the first sessions of each.
+MAX_COMPARED = 1_000
+# Most pages are full after so many: to find where more end takes longer.
+FIRST_SCANNED = 500
 # As many sessions, in the order of the list, are examined for one page.
 MAX_SCANNED = 10_000
 
@@ -27,17 +31,51 @@ async def by_best_index(rows: Reader, sessions: SessionList) -> SessionList:
     return sessions
 
 
+async def by_shortest_index(rows: Reader, sessions: SessionList) -> SessionList:
+    """The same list by the index in its order that has the fewest sessions, if there is one."""
+    found = sessions.in_order()
+    if len(found) < 2:  # nothing to compare
+        return found[0] if found else sessions
+    counts = [await rows.row(each.count(), each.bindings | {"most": MAX_COMPARED}) for each in found]
+    sizes = [MAX_COMPARED if row is None else int(row[0]) for row in counts]
+    return found[sizes.index(min(sizes))]
+
+
+async def by_any_index(rows: Reader, sessions: SessionList) -> SessionList:
+    """The same list by the best index for all of it."""
+    found = await by_best_index(rows, sessions)
+    return await by_shortest_index(rows, sessions) if found is sessions else found
+
+
+async def count_all(rows: Reader, sessions: SessionList) -> int:
+    """How many sessions a list has that is not limited."""
+    found = await by_any_index(rows, sessions)
+    row = await rows.row(found.total(), found.bindings)
+    assert row is not None, "An aggregate always has a row."
+    return int(row[0])
+
+
 async def filtered_page(rows: Reader, sessions: SessionList, query: SessionQuery) -> Listing:
     """The page of a list with filters; it ends when enough sessions were examined, even if it is empty."""
     found = await by_best_index(rows, sessions)
     if found is not sessions:
         return await page(rows, found, query)
+    sessions = await by_shortest_index(rows, sessions)
+    listed, is_whole = await _examined_page(rows, sessions, query, min(FIRST_SCANNED, MAX_SCANNED))
+    return listed if is_whole else (await _examined_page(rows, sessions, query, MAX_SCANNED))[0]
+
+
+async def _examined_page(
+    rows: Reader, sessions: SessionList, query: SessionQuery, scanned: int
+) -> tuple[Listing, bool]:
+    """The page among so many sessions, and whether it has all that it can have."""
     # Sessions that arrive before the end meanwhile are examined too; later ones are left to the next page.
-    end = await rows.row(sessions.end(), sessions.bindings | {"scanned": MAX_SCANNED - 1})
+    end = await rows.row(sessions.end(), sessions.bindings | {"scanned": scanned - 1})
     if end is None:
-        return await page(rows, sessions, query)
+        return await page(rows, sessions, query), True
     bindings = sessions.bindings | {"end_at": end[0], "end_id": end[1]}
-    return await page(rows, replace(sessions, bindings=bindings), query, end=(end[0], end[1]))
+    listed = await page(rows, replace(sessions, bindings=bindings), query, end=(end[0], end[1]))
+    return listed, listed.next_cursor != sessions.sort.cursor((end[0], end[1]))
 
 
 async def page(rows: Reader, sessions: SessionList, query: SessionQuery, *, end: Position | None = None) -> Listing:
@@ -45,8 +83,8 @@ async def page(rows: Reader, sessions: SessionList, query: SessionQuery, *, end:
     count, lines = await rows.one(sessions.listed(paged=True), sessions.bindings)
     assert query.limit is not None
     if count <= query.limit:
-        return Listing(lines.replace(b"\n", b","), next_cursor=None if end is None else encode(*end))
+        return Listing(lines.replace(b"\n", b","), next_cursor=None if end is None else sessions.sort.cursor(end))
     listed, _, _ = lines.rpartition(b"\n")
     _, _, last = listed.rpartition(b"\n")
     position = sessions.sort.position(_decode_summary(last))
-    return Listing(listed.replace(b"\n", b","), next_cursor=encode(*position))
+    return Listing(listed.replace(b"\n", b","), next_cursor=sessions.sort.cursor(position))

@@ -1,7 +1,7 @@
 """Writes of sessions."""
 
 import msgspec
-from msgspec import UNSET, Raw
+from msgspec import UNSET, Raw, UnsetType
 
 from ..model.errors import SessionIdInUse, SessionNotFound, SessionStatusConflict, StorageUnavailable
 from ..model.part_records import UsageSum
@@ -9,12 +9,14 @@ from ..model.records import Failure, NewSession, Session, SessionPatch, SessionS
 from ..sql.ports import Bindings, Row
 from ..sql.statements.profiles import SESSION_PROFILE_HASH, SET_SESSION_PROFILE
 from ..sql.statements.removals import IS_REMOVED
+from ..sql.statements.session_filters import LABELS
 from ..values.clock import DAY_SECONDS, after, later_than, nearest_stored
 from ..values.json_text import raw_text
 from ..values.uuid7 import canonical_id, new_session_id
 from .bulk.removal import remove_some
 from .context_patch import PatchedContext, patched_context
 from .directories import normalize_or_not_found
+from .labels import check_labels, labels_as_json, labels_from_json, patch_labels
 from .profile_resolution import resolve
 from .profiles import forget, hash_of_profile
 from .unit_of_work import UnitOfWork
@@ -30,6 +32,7 @@ _decode_summary = msgspec.json.Decoder(SessionSummary).decode
 
 async def create(work: UnitOfWork, new: NewSession) -> Session:
     """Create a session. Raises `SessionIdInUse`."""
+    check_labels(new.labels)
     if new.id is not None:
         await _check_id(work, new.id)
     context = await resolve(work, new)
@@ -42,6 +45,9 @@ async def create(work: UnitOfWork, new: NewSession) -> Session:
         "created_at": session.created_at,
         "profile_hash": context.profile_hash,
         "error_details": None,
+        "labels": labels_as_json(new.labels),
+        "archived": new.archived,
+        "pinned": new.pinned,
     }
     bindings |= context_columns(raw_text(new.context))
     await work.run(work.statements.INSERT_SESSION, bindings)
@@ -79,6 +85,9 @@ def opened(new: NewSession, profile: str, now: str) -> Session:
         token_usage=0,
         version=1,
         name=UNSET if new.name is None else new.name,
+        labels=new.labels or UNSET,
+        archived=new.archived or UNSET,
+        pinned=new.pinned or UNSET,
     )
 
 
@@ -99,6 +108,7 @@ async def update(
     if patch == SessionPatch():
         return await read_session(work, session_id)
     profile_hash = await hash_of_profile(work, patch.profile) if isinstance(patch.profile, str) else None
+    labels = await _patched_labels(work, session_id, patch)
     placement: Bindings | None = None
     if isinstance(patch.context, Raw):
         before, is_own = await _context(work, session_id)
@@ -116,11 +126,24 @@ async def update(
         "name": name,
         "folded_name": casefolded(name),
         "profile": patch.profile if isinstance(patch.profile, str) else None,
+        "relabelled": labels is not UNSET,
+        "labels": labels or None,
+        "archived": patch.archived if isinstance(patch.archived, bool) else None,
+        "pinned": patch.pinned if isinstance(patch.pinned, bool) else None,
     }
     await work.run(work.statements.UPDATE_SESSION, work.key(session_id) | bindings)
     if placement is not None:
         await _set_context(work, session_id, placement)
     return await read_session(work, session_id)
+
+
+async def _patched_labels(work: UnitOfWork, session_id: str, patch: SessionPatch) -> str | UnsetType | None:
+    """What a patch makes of a session's labels, as JSON; UNSET if it has none."""
+    if isinstance(patch.labels, UnsetType):
+        return UNSET
+    row = await work.run(LABELS, work.key(session_id))
+    assert row is not None, "The session is there, as its state told."
+    return patch_labels(row[0], patch.labels)
 
 
 async def start(work: UnitOfWork, session_id: str, versions: Versions) -> Session:
@@ -174,7 +197,8 @@ def session_of(session_id: str, row: Row | None) -> Session:
         raise SessionNotFound(session_id)
     identity, status, profile, context, amplified_dir, *rest = row
     created_at, updated_at, message_count, token_usage, version, name, *rest = rest
-    started_at, ended_at, error_message, error_details, parent_session_id, forked_at_sequence, *usage = rest
+    started_at, ended_at, error_message, error_details, parent_session_id, forked_at_sequence, *rest = rest
+    labels, archived, pinned, *usage = rest
     return Session(
         identity,
         status,
@@ -194,6 +218,9 @@ def session_of(session_id: str, row: Row | None) -> Session:
         UNSET if parent_session_id is None else parent_session_id,
         UNSET if forked_at_sequence is None else forked_at_sequence,
         UNSET if usage[0] is None else UsageSum(*usage).usage,
+        labels_from_json(labels),
+        bool(archived) or UNSET,
+        bool(pinned) or UNSET,
     )
 
 

@@ -18,6 +18,9 @@ _COUNT_MESSAGES = {
     "most": "most_tokens",
     "now": "moment",
     "revision": "before + request",
+    "last_role": "last_roles[request]",
+    "last_time": "last_times[request]",
+    "last_content": "last_contents[request]",
 }
 _ADD_USAGE = {
     "workspace": "of_workspace",

@@ -96,7 +96,7 @@ $$;
 -- nothing where the request can't be done: why is found out by doing it alone.
 -- A message's record is its `head`, its time, its `middle`, its sequence and its `tail`. What is kept under a key is
 -- which messages were appended (see operations/recorded_answers.py). A request whose messages have usage has the sums of that.
-CREATE OR REPLACE FUNCTION append_messages_v4(
+CREATE OR REPLACE FUNCTION append_messages_v5(
     of_workspace TEXT,
     moment TEXT,
     most_tokens BIGINT,
@@ -126,6 +126,9 @@ CREATE OR REPLACE FUNCTION append_messages_v4(
     costs BIGINT[],
     currencies TEXT[],
     most_cost BIGINT,
+    last_roles TEXT[],
+    last_times TEXT[],
+    last_contents TEXT[],
     opened_requests BIGINT[],
     opened_places BIGINT[],
     opened_calls TEXT[],

@@ -31,6 +31,10 @@ SUMMARY = """convert_to(
         || COALESCE(',"errorMessage":' || error_message, '')
         || COALESCE(',"parentSessionId":"' || parent_session_id || '"', '')
         || COALESCE(',"forkedAtSequence":' || forked_at_sequence, '')
+        || COALESCE(',"labels":' || labels, '')
+        || CASE WHEN archived THEN ',"archived":' || 'true' ELSE '' END
+        || CASE WHEN pinned THEN ',"pinned":' || 'true' ELSE '' END
+        || COALESCE(',"lastMessage":' || last_message, '')
         || '}',
         'UTF8'
     )"""
@@ -178,11 +182,12 @@ LIMIT :most
     # Requests for messages that arrived together (see functions.sql).
     APPEND_MESSAGES = """
 SELECT last_sequence, appended_at, convert_to(recorded_answer, 'UTF8')
-FROM append_messages_v4(
+FROM append_messages_v5(
     :workspace, :now, :most, :session_ids, :counts, :tokens, :expected_sequences, :expected_versions,
     :keys, :fingerprints, :expiry,
     :requests, :places, :roles, :token_counts, :heads, :middles, :tails, :sizes, :texts, :vectors,
     :usages, :input_sums, :output_sums, :cached_sums, :reasoning_sums, :costs, :currencies, :most_cost,
+    :last_roles, :last_times, :last_contents,
     :opened_requests, :opened_places, :opened_calls, :answered_requests, :answered_places, :answered_calls
 )
 """

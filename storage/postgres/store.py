@@ -77,6 +77,16 @@ DIALECT = Dialect(
     named="strpos(folded_name, :name) > 0",
     no_limit=None,
     found_by="session",
+    found_by_label="session_label",
+    with_session="""
+CROSS JOIN LATERAL (
+    SELECT *
+    FROM session
+    WHERE session.workspace = session_label.workspace
+        AND session.id = session_label.session_id
+    OFFSET 0
+) AS session""",
+    order_of_name="COALESCE(folded_name, '􏿿') COLLATE \"C\"",
     as_bytes="convert_to({}, 'UTF8')",
     quoted="to_json({})",
     steps=STEPS,
@@ -155,8 +165,9 @@ class PostgresStorage(TransactionalStorage):
     async def create_session(
         self, workspace: str, new: NewSession, *, once: IdempotentRequest | None = None
     ) -> Session:
-        is_alone = new.settings_overrides is not UNSET or new.id is not None or new.created_at is not None
-        if once is None and not is_alone:
+        # What a session can have without a statement of its own.
+        plain = NewSession(new.profile, new.context, new.amplified_dir, new.name)
+        if once is None and new == plain:
             session = opened(new, "", self._clock.now())
             profile = await self._creations.add(workspace, CreateRequest(session, new.profile))
             if profile is not None:

@@ -6,7 +6,7 @@ single precision, the sixteen bytes of a session's id, a sequence.
 
 import struct
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from heapq import nlargest
 from uuid import UUID
 
@@ -15,6 +15,8 @@ import msgspec
 from ..model.directory_path import normalize_or_keep
 from ..model.records import Listing, Role, SearchHit, SearchQuery
 from ..sql.ports import Bindings
+from ..sql.statements.session_filters import TIMES, label_filters, plain_clause
+from ..values.clock import in_utc
 from ..values.uuid7 import canonical_id
 from .query_parser import ParsedQuery
 from .snippets import Snippets
@@ -68,7 +70,18 @@ def bindings_of(workspace: str, query: SearchQuery) -> tuple[Bindings, Filters]:
         "amplified_dir": query.amplified_dir and normalize_or_keep(query.amplified_dir),
         "id": query.session_id and canonical_id(query.session_id),
     }
+    filters |= {name: moment and in_utc(moment) for name in TIMES for moment in [getattr(query, name)]}
+    names, labels = label_filters(query.labels)
+    # A label is a filter by its name, which binds nothing itself.
+    filters |= dict.fromkeys(names, "") | {name: str(value) for name, value in labels.items()}
     return bindings, {name: value for name, value in filters.items() if value is not None}
+
+
+def session_clauses(filters: Collection[str]) -> list[str]:
+    """The clauses of the filters that are about sessions."""
+    own = {"profile": "session.profile = :profile", "amplified_dir": "session.amplified_dir = :amplified_dir"}
+    plain = [plain_clause(name) for name in sorted(filters) if name in TIMES or name.startswith("label/")]
+    return [*(own[name] for name in own if name in filters), *plain]
 
 
 def best(found: Iterable[Found], query: SearchQuery) -> list[Found]:

@@ -11,6 +11,8 @@ from ..values.clock import FIRST_MOMENT, LAST_MOMENT, microseconds_of, text_at
 
 _FIRST_MICROSECOND = microseconds_of(FIRST_MOMENT)
 _LAST_MICROSECOND = microseconds_of(LAST_MOMENT)
+# Of a position by time.
+_LENGTH = 32
 
 
 def encode(updated_at: str, session_id: str) -> str:
@@ -21,9 +23,20 @@ def encode(updated_at: str, session_id: str) -> str:
 
 def decode(cursor: str) -> tuple[str, str]:
     """The `updated_at` and the id of a position; a time outside the years 1 to 9999 is the first or the last moment."""
-    position = urlsafe_b64decode(cursor)
+    position = urlsafe_b64decode(cursor[:_LENGTH])
     microseconds = int.from_bytes(position[:8], "big", signed=True)
     return text_at(max(_FIRST_MICROSECOND, min(microseconds, _LAST_MICROSECOND))), str(UUID(bytes=position[8:]))
+
+
+def encode_session_name(name: str, session_id: str) -> str:
+    """The position of the session of that name in a list by names."""
+    return urlsafe_b64encode(bytes(8) + bytes.fromhex(session_id.replace("-", "")) + name.encode()).decode().rstrip("=")
+
+
+def decode_session_name(cursor: str) -> tuple[str, str]:
+    """The name and the id of a position; any text of the alphabet and of 32 characters or more has both."""
+    position = _decoded(cursor)
+    return position[24:].decode(errors="replace"), str(UUID(bytes=position[8:24]))
 
 
 def encode_name(name: str) -> str:
@@ -33,6 +46,10 @@ def encode_name(name: str) -> str:
 
 def decode_name(cursor: str) -> str:
     """The name of a position; any text in the alphabet has one."""
+    return _decoded(cursor).decode(errors="replace")
+
+
+def _decoded(cursor: str) -> bytes:
     # One character after the last group of four encodes no byte.
     whole = cursor[:-1] if len(cursor) % 4 == 1 else cursor
-    return urlsafe_b64decode(whole + "=" * (-len(whole) % 4)).decode(errors="replace")
+    return urlsafe_b64decode(whole + "=" * (-len(whole) % 4))

@@ -12,9 +12,12 @@ class Dialect:
     line, `joined` is the JSON of the records that `measured` lists, NULL if it is long, `named` is whether the name
     contains :name, and `no_limit` is the limit of a list without one.
 
-    Of the templates, `found_by` is the source of sessions that an index finds, `as_bytes` a text in bytes, `quoted` a
-    text as JSON, `steps` the texts of a JSON array as the table `step` with their `value` and, in their order, `place`,
-    and `as_path` a path in the order of an index.
+    `with_session` joins the session to each row of `session_label`; `order_of_name` is the expression that sessions are
+    sorted by in lists by name.
+
+    Of the templates, `found_by` is the source of sessions that an index finds, `found_by_label` that of labels,
+    `as_bytes` a text in bytes, `quoted` a text as JSON, `steps` the texts of a JSON array as the table `step` with
+    their `value` and, in their order, `place`, and `as_path` a path in the order of an index.
     """
 
     summary: str
@@ -25,6 +28,9 @@ class Dialect:
     named: str
     no_limit: int | None
     found_by: str
+    found_by_label: str
+    with_session: str
+    order_of_name: str
     as_bytes: str
     quoted: str
     steps: str

@@ -23,7 +23,7 @@ class SQLiteStatements(Statements):
     MESSAGE_WITH_ID = message_with_id(STEPS)
 
     SESSION_SUMMARY = """
-SELECT CAST(summary AS BLOB)
+SELECT CAST(listed AS BLOB)
 FROM session
 WHERE workspace = :workspace
     AND id = :id
@@ -90,7 +90,7 @@ WITH RECURSIVE ancestor (distance, id) AS (
         AND session.id = ancestor.id
     WHERE distance < :most
 )
-SELECT CAST(summary AS BLOB)
+SELECT CAST(listed AS BLOB)
 FROM ancestor
 CROSS JOIN session
     ON session.workspace = :workspace
@@ -100,7 +100,7 @@ ORDER BY distance
 
     # Without statistics SQLite takes the primary key, and reads every session.
     CHILDREN = """
-SELECT CAST(summary AS BLOB)
+SELECT CAST(listed AS BLOB)
 FROM session INDEXED BY session_by_parent
 WHERE workspace = :workspace
     AND parent_session_id = :id
@@ -134,7 +134,7 @@ LIMIT :most
 """  # noqa: S608  # of the text above
 
     CHANGES = """
-SELECT revision, iif(created_revision > :seen, 'created', 'changed'), CAST(summary AS BLOB)
+SELECT revision, iif(created_revision > :seen, 'created', 'changed'), CAST(listed AS BLOB)
 FROM session
 WHERE workspace = :workspace
     AND revision > :seen

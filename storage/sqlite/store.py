@@ -50,7 +50,7 @@ MAX_SEARCHES = 2
 CLOSING_SECONDS = 2.0
 
 DIALECT = Dialect(
-    summary="CAST(summary AS BLOB)",
+    summary="CAST(listed AS BLOB)",
     lines="CAST(COALESCE(group_concat(summary, char(10)), '') AS BLOB)",
     record="CAST(record AS BLOB)",
     measured="record",
@@ -58,6 +58,12 @@ DIALECT = Dialect(
     named="instr(folded_name, :name) > 0",
     no_limit=-1,
     found_by="session INDEXED BY {}",
+    found_by_label="session_label INDEXED BY {}",
+    with_session="""
+CROSS JOIN session
+    ON session.workspace = session_label.workspace
+    AND session.id = session_label.session_id""",
+    order_of_name="sort_name",
     as_bytes="CAST({} AS BLOB)",
     quoted="json_quote({})",
     steps=STEPS,

@@ -16,7 +16,7 @@ from keys import create_key
 from raw import Connection
 
 NDJSON = {"Content-Type": "application/x-ndjson"}
-HEADER = '{"header":{"format":"amplifierd-export","version":1}}\n'
+HEADER = '{"header":{"format":"amplifierd-export","version":2}}\n'
 MESSAGES = [
     {"content": "How?\n\n```python\nprint(1)", "role": "user"},
     {"content": "So:\n~~~~\n```\n~~~\n~~~~\nDone.", "role": "assistant", "agent": "planner"},
@@ -162,7 +162,7 @@ def test_the_largest_session_goes_both_ways(client: httpx.Client) -> None:
         (HEADER + session_line(mood="good"), 422, "/session/mood is unknown"),
         (HEADER + session_line(amplifiedDir="../x"), 422, "/session/amplifiedDir"),
         (HEADER + session_line(messageCount=1), 422, "line 2: session 019aa8a4"),
-        (HEADER.replace("1}", "2}"), 422, "/header/version must be at most 1"),
+        (HEADER.replace("2}", "3}"), 422, "/header/version must be at most 2"),
         (HEADER + '{"message":"' + "x" * (17 * 1024 * 1024) + '"}', 413, "Line 2 is larger than"),
     ],
 )

@@ -80,12 +80,27 @@ BINDINGS: dict[str, object] = {
     "call": "call_1",
     "ids": '["7"]',
     "message_id": "7",
+    "last_role": "user",
+    "last_time": None,
+    "last_content": '"x"',
+    "label_key_0": "project",
+    "label_value_0": "atlas",
+    "label_key_1": "topic",
+    "status_0": "failed",
+    "status_1": "completed",
+    "ids_0": "x",
 }
 
 
 def sessions(**query: Any) -> SessionList:
     """The list of a query."""
     return session_list(DIALECT, W, SessionQuery(**query))
+
+
+def in_order(**query: Any) -> str:
+    """The statement that lists sessions by an index in the order of the list."""
+    listed = sessions(**query)
+    return [*listed.in_order(), listed][0].listed(paged=True)
 
 
 def calls_with_results() -> NewMessages:
@@ -118,6 +133,15 @@ def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
         (message_lists.messages(DIALECT, "asc"), "message_pkey"),
         (PostgresStatements.MESSAGE_WITH_ID, "message_by_id"),
         (message_lists.SEQUENCE_OF_ID, "message_by_id"),
+        (in_order(labels=("a",)), "session_label_by_key"),
+        (in_order(labels=("a:b",)), "session_label_by_value"),
+        (in_order(labels=("a:b", "c")), "session_label_by_value"),
+        (in_order(archived=True), "session_archived"),
+        (in_order(pinned=True), "session_pinned"),
+        (in_order(status=("failed",)), "session_by_status"),
+        (in_order(archived=False), "session_by_update"),
+        (in_order(status=("active", "failed")), "session_by_update"),
+        (in_order(roots=True), "session_by_update"),
         (PostgresStatements.RECORDED_ANSWER, "idempotency_pkey"),
         (PostgresStatements.CHILDREN, "session_by_parent"),
         (PostgresStatements.OLD_SESSIONS, "session_by_update"),
@@ -131,6 +155,8 @@ def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
                 ("updated_at", "session_by_update"),
                 ("-created_at", "session_by_creation"),
                 ("created_at", "session_by_creation"),
+                ("name", "session_by_name"),
+                ("-name", "session_by_name"),
             ]
             for statement in (sessions(sort=sort, limit=5).listed(paged=True), sessions(sort=sort).end())
         ),
@@ -151,6 +177,8 @@ async def test_every_hot_statement_uses_its_index(url: str, statement: str, inde
         await storage.append_messages(W, session.id, turn)
         await storage.append_messages(W, session.id, calls_with_results())
         await asyncio.gather(*(storage.create_session(W, NewSession()) for _ in range(1_000)))
+        labelled = [{"a": "b", "c": "d"}, {"a": "e"}]
+        await asyncio.gather(*(storage.create_session(W, NewSession(labels=it)) for it in labelled * 20))
         for number in range(100):
             await storage.resume_session(W, session.id, once=IdempotentRequest(str(number), sha256()))
     connection = await connect(url)

@@ -86,9 +86,9 @@ def in_zone(moment: str) -> str:
 @pytest.mark.parametrize(
     ("query", "order"),
     [
-        (lambda _: SessionQuery(status="active"), [0]),
-        (lambda _: SessionQuery(status="created"), [4, 3, 2, 1]),
-        (lambda _: SessionQuery(status="failed"), []),
+        (lambda _: SessionQuery(status=("active",)), [0]),
+        (lambda _: SessionQuery(status=("created",)), [4, 3, 2, 1]),
+        (lambda _: SessionQuery(status=("failed",)), []),
         (lambda _: SessionQuery(profile="a"), [0, 1]),
         (lambda _: SessionQuery(profile="c"), []),
         (lambda _: SessionQuery(amplified_dir="y"), [4, 3, 1]),

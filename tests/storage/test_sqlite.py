@@ -24,7 +24,6 @@ from amplifierd.storage.sql.statements import message_lists
 from amplifierd.storage.sql.statements import parts as part_statements
 from amplifierd.storage.sql.statements import profiles as profile_statements
 from amplifierd.storage.sql.statements import removals as removal_statements
-from amplifierd.storage.sql.statements import sessions as portable
 from amplifierd.storage.sql.statements.session_lists import SessionList, session_list
 from amplifierd.storage.sql.statements.sessions import Statements
 from amplifierd.storage.sql.temporary_files import TemporaryDisk
@@ -160,6 +159,8 @@ MESSAGES_BY_KEY = "SEARCH message USING PRIMARY KEY (workspace=? AND session_id=
                 ("updated_at", "session_by_update", "updated_at"),
                 ("-created_at", "session_by_creation", "created_at"),
                 ("created_at", "session_by_creation", "created_at"),
+                ("name", "session_by_name", "sort_name"),
+                ("-name", "session_by_name", "sort_name"),
             ]
             for statement, covering in [
                 (sessions(sort=sort).listed(paged=False), ""),
@@ -188,6 +189,10 @@ async def test_every_hot_statement_uses_its_index(path: Path, statement: str, pl
         ({"amplified_dir": "x", "recursive": True}, "session_by_directory", "amplified_dir>? AND amplified_dir<?"),
         ({"created_before": "2025-11-21T19:33:19Z"}, "session_by_creation", "created_at<?"),
         ({"updated_after": "2025-11-21T19:33:19Z", "sort": "created_at"}, "session_by_update", "updated_at>?"),
+        ({"ids": (W, "x")}, "sqlite_autoindex_session_1", "id=?"),
+        ({"status": ("failed", "completed")}, "session_by_status", "status=?"),
+        ({"labels": ("a",), "sort": "name"}, "session_label_by_key", "key=?"),
+        ({"labels": ("a:b",), "sort": "created_at"}, "session_label_by_value", "key=? AND value=?"),
     ],
 )
 async def test_few_sessions_are_found_by_an_index(path: Path, query: dict[str, Any], index: str, columns: str) -> None:
@@ -199,6 +204,42 @@ async def test_few_sessions_are_found_by_an_index(path: Path, query: dict[str, A
             details = [str(it[-1]) for it in connection.execute(f"EXPLAIN QUERY PLAN {statement}", bindings)]
             assert f"INDEX {index} (workspace=? AND {columns}" in " ".join(details)
             assert not [detail for detail in details if "SCAN session" in detail]
+        connection.close()
+
+
+@pytest.mark.parametrize(
+    ("query", "source"),
+    [
+        ({"labels": ("a",)}, "session_label USING COVERING INDEX session_label_by_key (workspace=? AND key=?"),
+        (
+            {"labels": ("a:b",)},
+            "session_label USING COVERING INDEX session_label_by_value (workspace=? AND key=? AND value=?",
+        ),
+        (
+            {"labels": ("a:b", "c")},
+            "session_label USING COVERING INDEX session_label_by_value (workspace=? AND key=? AND value=?",
+        ),
+        ({"archived": True}, "session USING INDEX session_archived (workspace=?"),
+        ({"pinned": True}, "session USING INDEX session_pinned (workspace=?"),
+        ({"status": ("failed",)}, "session USING INDEX session_by_status (workspace=? AND status=?"),
+        ({"archived": False}, "session USING INDEX session_by_update (workspace=?"),
+        ({"pinned": False}, "session USING INDEX session_by_update (workspace=?"),
+        ({"status": ("active", "failed")}, "session USING INDEX session_by_update (workspace=?"),
+        ({"roots": True}, "session USING INDEX session_by_update (workspace=?"),
+        ({"archived": False, "sort": "name"}, "session USING INDEX session_by_name (workspace=?"),
+    ],
+)
+async def test_sessions_that_match_are_in_the_order_of_an_index(path: Path, query: dict[str, Any], source: str) -> None:
+    async with open_storage(f"sqlite:///{path}"):
+        connection = apsw.Connection(str(path))
+        listed = sessions(**query)
+        found = [*listed.in_order(), listed][0]
+        for statement in (found.end(), found.listed(paged=True)):
+            names = dict.fromkeys(re.findall(r":(\w+)", statement))
+            details = [str(it[-1]) for it in connection.execute(f"EXPLAIN QUERY PLAN {statement}", names)]
+            searched = [detail.replace("COVERING ", "") for detail in details if detail.startswith("SEARCH")]
+            assert searched[0].startswith(f"SEARCH {source.replace('COVERING ', '')}")
+            assert not [detail for detail in details if "SCAN session" in detail or "TEMP B-TREE" in detail]
         connection.close()
 
 
@@ -246,7 +287,7 @@ STEPS = ["SCAN json_each VIRTUAL TABLE INDEX 1:"]
     ("statement", "searched", "scanned"),
     [
         (SQLiteStatements.SESSION, {"session", "session_detail"}, []),
-        (portable.PROFILE_IN_ROOT, {"directory", "active_profile"}, []),
+        (profile_statements.PROFILE_IN_ROOT, {"directory", "active_profile"}, []),
         (SQLiteStatements.PROFILE_IN_DIRECTORY, {"above", "active_profile", "directory"}, STEPS),
         (profile_statements.PROFILE, {"profile", "profile_content", "active_profile"}, []),
         (profile_statements.HASH, {"profile"}, []),

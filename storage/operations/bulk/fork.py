@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from ...model.errors import SessionNotFound, TooFewMessages
 from ...model.part_records import NO_USAGE, Usage, UsageSum
-from ...model.records import Fork, Session, Versions
+from ...model.records import Fork, Message, Session, Versions
 from ...sql.ports import Bindings, Row, Transaction, session_key
 from ...sql.statements.files import FORK_REFERENCES
 from ...sql.statements.parts import ANSWER_FORKED_CALLS, FORK_CALLS
@@ -15,11 +15,13 @@ from ...sql.statements.sessions import Statements
 from ...values.json_text import MAX_SAFE_INTEGER
 from ...values.uuid7 import canonical_id, new_session_id
 from ..idempotency import Unfinished
+from ..messages import last_message_of
 from ..sessions import casefolded, read_session
 from ..unit_of_work import SessionState, UnitOfWork
 from . import removal, staging
 from .removal import next_piece
 
+_decode_message = msgspec.json.Decoder(Message).decode
 _decode_usage = msgspec.json.Decoder(Usage).decode
 
 
@@ -130,6 +132,11 @@ def _with_usage(total: UsageSum | None, piece: list[Row]) -> UsageSum | None:
     return total
 
 
+async def _last_message(work: UnitOfWork, copy: Copy) -> str | None:
+    row = await work.run(work.statements.MESSAGE, work.key(copy.session_id) | {"sequence": copy.last})
+    return None if row is None else last_message_of(_decode_message(row[0]))
+
+
 async def _open(work: UnitOfWork, how: Fork, copy: Copy) -> Session:
     bindings = work.key(copy.session_id) | {
         "fork_id": copy.fork_id,
@@ -138,6 +145,7 @@ async def _open(work: UnitOfWork, how: Fork, copy: Copy) -> Session:
         "folded_name": casefolded(how.name),
         "last": copy.last,
         "tokens": min(copy.tokens, MAX_SAFE_INTEGER),
+        "last_message": await _last_message(work, copy),
     }
     bindings |= NO_USAGE if copy.usage is None else copy.usage._asdict()
     await work.run(work.statements.FORK_SESSION, bindings)

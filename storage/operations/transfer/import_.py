@@ -16,7 +16,8 @@ from ...values.json_text import raw_text
 from ..bulk import removal, staging
 from ..bulk.removal import remove_some
 from ..files import refer
-from ..messages import usage_of
+from ..labels import labels_as_json
+from ..messages import last_message_of, usage_of
 from ..profiles import keep
 from ..sessions import casefolded, context_columns
 from ..unit_of_work import UnitOfWork
@@ -40,6 +41,8 @@ class Incoming(msgspec.Struct, frozen=True):
     passed: int = 0
     # The sums of their usage.
     usage: UsageSum | None = None
+    # What the session shows of the last message written.
+    last_message: str | None = None
     # The writer of its lease, once it has one (see staging.py).
     writer: str | None = None
 
@@ -134,7 +137,8 @@ async def _write(
         await work.transaction.insert_messages(_key(work, incoming), messages)
         await refer(work, _key(work, incoming), messages, must_exist=False)
     usage = usage_of(messages, incoming.usage)
-    incoming = replace(incoming, passed=incoming.passed + len(messages), usage=usage)
+    last_message = last_message_of(messages[-1]) if messages else None
+    incoming = replace(incoming, passed=incoming.passed + len(messages), usage=usage, last_message=last_message)
     now = replace(now, position=upload.position, incoming=incoming)
     if incoming.left == 0:
         report = _total(now.report, await _finish(work, incoming))
@@ -149,7 +153,7 @@ async def _finish(work: UnitOfWork, incoming: Incoming) -> ImportReport:
         await staging.finish(work.transaction, _key(work, incoming), incoming.writer)
     profile = incoming.profile
     profile_hash = None if profile is None else await keep(work, _encode(profile).decode())
-    await _insert(work, incoming.session, profile_hash, incoming.usage)
+    await _insert(work, incoming, profile_hash)
     return ImportReport(sessions=1, messages=incoming.session.message_count, renamed=int(incoming.is_renamed))
 
 
@@ -183,13 +187,14 @@ def _parent(session: Session, renames: Renames) -> str | UnsetType:
     return parent if isinstance(parent, UnsetType) else renames.find(parent) or parent
 
 
-async def _insert(work: UnitOfWork, session: Session, profile_hash: str | None, usage: UsageSum | None) -> None:
+async def _insert(work: UnitOfWork, incoming: Incoming, profile_hash: str | None) -> None:
+    session, usage = incoming.session, incoming.usage
     error_message = session.error_message
     error_details = raw_text(session.error_details) if isinstance(session.error_details, Raw) else None
     bindings: Bindings = {
         name: None if value is UNSET else value
         for name, value in msgspec.structs.asdict(session).items()
-        if not isinstance(value, Raw | Usage)
+        if not isinstance(value, Raw | Usage | dict)
     }
     bindings |= NO_USAGE if usage is None else usage._asdict()
     bindings |= work.key(session.id) | {
@@ -197,6 +202,10 @@ async def _insert(work: UnitOfWork, session: Session, profile_hash: str | None, 
         "folded_name": casefolded(None if isinstance(session.name, UnsetType) else session.name),
         "error_message": None if error_message is UNSET else _encode(error_message).decode(),
         "error_details": error_details,
+        "labels": labels_as_json(session.labels),
+        "archived": session.archived is True,
+        "pinned": session.pinned is True,
+        "last_message": incoming.last_message,
     }
     bindings |= context_columns(raw_text(session.context), is_detailed=error_details is not None)
     await work.run(work.statements.IMPORT_SESSION, bindings)

@@ -8,7 +8,7 @@ from msgspec import UNSET, Raw
 from msgspec.structs import replace
 
 from ...model.directory_path import MAX_BYTES
-from ...model.errors import ImportInvalid
+from ...model.errors import ImportInvalid, LabelsInvalid
 from ...model.part_records import UsageSum, outline_of, url_fault
 from ...model.profile_records import ProfileSettings
 from ...model.records import ExportHeader, ExportLine, Message, Session
@@ -16,6 +16,7 @@ from ...sql.temporary_files import TemporaryDisk, spool_errors
 from ...values.clock import in_utc, is_told
 from ...values.json_text import MAX_SAFE_INTEGER
 from ...values.uuid7 import canonical_id
+from ..labels import check_labels
 from ..messages import usage_of
 from .distinct_ids import DistinctIds
 from .new_ids import Renames
@@ -165,6 +166,8 @@ class ImportStaging:
             raise ImportInvalid(
                 self._line, f"session {session.id} is at version {session.version}; past {HIGHEST_VERSION} none is left"
             )
+        if isinstance(session.labels, dict):
+            self._check_labels(session.labels)
         size = len(session.amplified_dir.encode())
         if size > MAX_BYTES:
             raise ImportInvalid(
@@ -172,6 +175,12 @@ class ImportStaging:
             )
         if session.parent_session_id == session.id:
             raise ImportInvalid(self._line, f"session {session.id} is its own parent")
+
+    def _check_labels(self, labels: dict[str, str]) -> None:
+        try:
+            check_labels(labels)
+        except LabelsInvalid as error:
+            raise ImportInvalid(self._line, str(error)) from error
 
     def _count(self, message: Message) -> None:
         if self._session is None:

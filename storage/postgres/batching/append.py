@@ -8,7 +8,7 @@ from msgspec import Raw, UnsetType
 
 from ...model.part_records import MAX_COST, Usage, calls_of
 from ...model.records import BatchMessage, IdempotentRequest, Versions
-from ...operations.messages import message_of, tokens_of, usage_of
+from ...operations.messages import last_message_bindings, message_of, tokens_of, usage_of
 from ...values.clock import after
 from ...values.json_text import MAX_SAFE_INTEGER
 from ..binding import storable
@@ -49,6 +49,7 @@ def columns(
     """What `PostgresStatements.APPEND_MESSAGES` is given, at a moment; answers are kept under the keys for so long."""
     new = [message for request in requests for message in request.messages]
     sums = [usage_of(request.messages) for request in requests]
+    last = [last_message_bindings(request.messages[-1]) for request in requests]
     pieces = [_pieces(message) for message in new]
     return {
         "workspace": workspace,
@@ -80,6 +81,9 @@ def columns(
         "costs": [each and each.cost for each in sums],
         "currencies": [each and each.currency for each in sums],
         "most_cost": MAX_COST,
+        "last_roles": [each["last_role"] for each in last],
+        "last_times": [each["last_time"] for each in last],
+        "last_contents": [each["last_content"] for each in last],
     } | _calls(requests)
 
 

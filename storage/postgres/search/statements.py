@@ -3,6 +3,7 @@
 from functools import cache
 
 from ...model.records import SearchScope
+from ...search.results import session_clauses
 
 RECORDS = """
 SELECT convert_to(record, 'UTF8')
@@ -19,16 +20,10 @@ WHERE size <= :bytes
 ORDER BY place
 """
 
-_FILTERS = {
-    "role": "looked_at.role = :role",
-    "profile": "session.profile = :profile",
-    "amplified_dir": "session.amplified_dir = :amplified_dir",
-}
-
 # OFFSET keeps the planner from reading all of a table in place of a row for each candidate.
 _SESSION = """
     CROSS JOIN LATERAL (
-        SELECT profile, amplified_dir
+        SELECT id, profile, amplified_dir, created_at, updated_at
         FROM session
         WHERE workspace = :workspace
             AND id = looked_at.session_id
@@ -107,8 +102,10 @@ def search(filters: frozenset[str], scope: SearchScope, *, by_words: bool) -> st
     What it looks at has all :lexemes if it is `by_words`; those that pass filters are searched for the patterns
     of each of :groups, or for :forms of each of :form_groups, and not for what is :excluded.
     """
-    session = _SESSION if filters & {"profile", "amplified_dir"} else ""
-    conditions = " AND ".join(_FILTERS[name] for name in sorted(filters) if name in _FILTERS)
+    about_sessions = session_clauses(filters)
+    of_role = ["looked_at.role = :role"] if "role" in filters else []
+    conditions = " AND ".join([*of_role, *about_sessions])
+    session = _SESSION if about_sessions else ""
     of_session = "\n        AND session_id = :id" if "id" in filters else ""
     return f"""
 WITH looked_at AS MATERIALIZED (

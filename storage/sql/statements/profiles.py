@@ -2,6 +2,15 @@
 
 from ..dialect import Dialect
 
+# The profile of a session in the root directory that names none.
+PROFILE_IN_ROOT = """
+SELECT COALESCE(
+    (SELECT default_profile FROM directory WHERE workspace = :workspace AND relative_path = '.'),
+    (SELECT name FROM active_profile WHERE workspace = :workspace),
+    'default'
+)
+"""
+
 INSERT_CONTENT = """
 INSERT INTO profile_content (workspace, hash, content)
 VALUES (:workspace, :hash, :content)

@@ -8,15 +8,6 @@ SESSION_EXISTS = """EXISTS (
             AND session.id = :id
     )"""
 
-# The profile of a session in the root directory that names none.
-PROFILE_IN_ROOT = """
-SELECT COALESCE(
-    (SELECT default_profile FROM directory WHERE workspace = :workspace AND relative_path = '.'),
-    (SELECT name FROM active_profile WHERE workspace = :workspace),
-    'default'
-)
-"""
-
 
 def inherited_profile(steps: str) -> str:
     """The expression for the profile of a session in a directory that names none.
@@ -62,7 +53,8 @@ WHERE session.workspace = :workspace
 _SESSIONS = f"""
     session.id, status, profile, COALESCE(session.context, session_detail.context), amplified_dir, created_at,
     updated_at, message_count, token_usage, version, name, started_at, ended_at, error_message, error_details,
-    parent_session_id, forked_at_sequence, input_tokens, output_tokens, cached_tokens, reasoning_tokens, cost, currency
+    parent_session_id, forked_at_sequence, labels, archived, pinned, input_tokens, output_tokens, cached_tokens,
+    reasoning_tokens, cost, currency
 FROM {_DETAILED}"""
 
 # A time never goes back, though the clock may.
@@ -74,6 +66,9 @@ COUNT_MESSAGES = f"""UPDATE session
 SET message_count = message_count + :count,
     token_usage = CASE WHEN token_usage + :tokens < :most THEN token_usage + :tokens ELSE :most END,
     updated_at = {_LATER},
+    last_message = '{{"role":"' || CAST(:last_role AS TEXT)
+        || '","timestamp":"' || COALESCE(CAST(:last_time AS TEXT), {_LATER})
+        || '","content":' || CAST(:last_content AS TEXT) || '}}',
     version = version + 1,
     revision = :revision,
     status = 'active',
@@ -116,11 +111,12 @@ class Statements:
     INSERT_SESSION = """
 INSERT INTO session (
     workspace, id, name, folded_name, status, profile, amplified_dir, created_at, updated_at, message_count,
-    token_usage, version, changed_version, changed_sequence, revision, created_revision, context, profile_hash
+    token_usage, version, changed_version, changed_sequence, revision, created_revision, context, profile_hash,
+    labels, archived, pinned
 )
 VALUES (
     :workspace, :id, :name, :folded_name, 'created', :profile, :amplified_dir, :created_at, :now, 0,
-    0, 1, 1, 0, :revision, :revision, :context, :profile_hash
+    0, 1, 1, 0, :revision, :revision, :context, :profile_hash, :labels, :archived, :pinned
 )
 """
 
@@ -163,6 +159,9 @@ UPDATE session
 SET name = CASE WHEN CAST(:renamed AS BOOLEAN) THEN :name ELSE name END,
     folded_name = CASE WHEN CAST(:renamed AS BOOLEAN) THEN :folded_name ELSE folded_name END,
     profile = COALESCE(:profile, profile),
+    labels = CASE WHEN CAST(:relabelled AS BOOLEAN) THEN :labels ELSE labels END,
+    archived = COALESCE(:archived, archived),
+    pinned = COALESCE(:pinned, pinned),
     updated_at = {_LATER},
     version = version + 1,
     changed_version = version + 1,
@@ -266,7 +265,7 @@ INSERT INTO session (
     workspace, id, name, folded_name, status, profile, amplified_dir, created_at, updated_at, started_at,
     parent_session_id, forked_at_sequence, message_count, token_usage, version, changed_version, changed_sequence,
     revision, created_revision, context, profile_hash, input_tokens, output_tokens, cached_tokens, reasoning_tokens,
-    cost, currency
+    cost, currency, labels, last_message
 )
 SELECT
     workspace, CAST(:fork_id AS TEXT), COALESCE(:name, name), COALESCE(:folded_name, folded_name),
@@ -275,7 +274,8 @@ SELECT
     CASE CAST(:last AS BIGINT) WHEN 0 THEN NULL ELSE CAST(:created_at AS TEXT) END, id, CAST(:last AS BIGINT),
     CAST(:last AS BIGINT), CAST(:tokens AS BIGINT), 1, 1, CAST(:last AS BIGINT), CAST(:revision AS BIGINT),
     CAST(:revision AS BIGINT), context, profile_hash, CAST(:input_tokens AS BIGINT), CAST(:output_tokens AS BIGINT),
-    CAST(:cached_tokens AS BIGINT), CAST(:reasoning_tokens AS BIGINT), CAST(:cost AS BIGINT), CAST(:currency AS TEXT)
+    CAST(:cached_tokens AS BIGINT), CAST(:reasoning_tokens AS BIGINT), CAST(:cost AS BIGINT), CAST(:currency AS TEXT),
+    labels, CAST(:last_message AS TEXT)
 FROM session
 WHERE workspace = :workspace
     AND id = :id
@@ -365,13 +365,13 @@ INSERT INTO session (
     workspace, id, name, folded_name, status, profile, amplified_dir, created_at, updated_at, started_at, ended_at,
     error_message, parent_session_id, forked_at_sequence, message_count, token_usage, version, changed_version,
     changed_sequence, revision, created_revision, context, profile_hash, input_tokens, output_tokens, cached_tokens,
-    reasoning_tokens, cost, currency
+    reasoning_tokens, cost, currency, labels, archived, pinned, last_message
 )
 VALUES (
     :workspace, :id, :name, :folded_name, :status, :profile, :amplified_dir, :created_at, :updated_at, :started_at,
     :ended_at, :error_message, :parent_session_id, :forked_at_sequence, :message_count, :token_usage, :version,
     :version, :message_count, :revision, :revision, :context, :profile_hash, :input_tokens, :output_tokens,
-    :cached_tokens, :reasoning_tokens, :cost, :currency
+    :cached_tokens, :reasoning_tokens, :cost, :currency, :labels, :archived, :pinned, :last_message
 )
 """
 

@@ -2,6 +2,8 @@
 
 from collections.abc import Collection
 
+from ...search.results import session_clauses
+
 # Messages past that are not found.
 LAST_SEQUENCE = 2**31 - 1
 
@@ -147,12 +149,6 @@ SELECT DISTINCT workspace, 0
 FROM session
 """
 
-_FILTERS = {
-    "role": "looked_at.role = :role",
-    "profile": "session.profile = :profile",
-    "amplified_dir": "session.amplified_dir = :amplified_dir",
-}
-
 
 # Messages of a session that is written or removed in pieces are not found.
 _NOT_REMOVED = """
@@ -211,11 +207,13 @@ def _filtered(candidates: str, filters: Collection[str]) -> str:
 CROSS JOIN session
     ON session.workspace = :workspace
     AND session.id = looked_at.session_id"""
-    conditions = " AND ".join(_FILTERS[name] for name in sorted(filters) if name in _FILTERS)
+    about_sessions = session_clauses(filters)
+    of_role = ["looked_at.role = :role"] if "role" in filters else []
+    conditions = " AND ".join([*of_role, *about_sessions])
     return f"""
 SELECT score, looked_at.session_id, sequence, looked_at.role, entry, bytes
 FROM ({candidates}
-) AS looked_at{session if {"profile", "amplified_dir"} & set(filters) else ""}
+) AS looked_at{session if about_sessions else ""}
 WHERE {conditions or "TRUE"}
 LIMIT :ranked
 """  # noqa: S608  # of the texts above

@@ -26,6 +26,7 @@ _EXPOSED = (
     "RateLimit-Policy",
     "Retry-After",
     "X-Request-Id",
+    "X-Total-Count",
 )
 _REQUESTED = "Access-Control-Request-"
 

@@ -25,18 +25,25 @@ Arguments = dict[str, Any]
 class Parameter:
     """One parameter of an operation; its handler knows it by `argument`: `in_` for `in` and `id_` for `id`."""
 
-    def __init__(self, declared: Json, schema: Json, validator: Validator) -> None:
+    def __init__(self, declared: Json, schema: Json, validator: Validator, item: Json | None = None) -> None:
         self.name: str = declared["name"]
         # Python has a meaning of its own for these.
         self.argument = f"{self.name}_" if iskeyword(self.name) or hasattr(builtins, self.name) else self.name
         self.required: bool = declared.get("required", False)
         self.default = schema.get("default")
-        self._parse = _PARSERS[schema["type"]]
+        self.is_repeated = schema["type"] == "array"
+        self._parse = _PARSERS[schema["type"] if item is None else item["type"]]
         self._validator = validator
 
     def value(self, text: str) -> Any:
         """The value of `text`. Raises ValueError, whose text says what it must be."""
-        value = self._parse(text)
+        return self._checked(self._parse(text))
+
+    def values(self, texts: list[str]) -> tuple[Any, ...]:
+        """The values of a parameter that `is_repeated`, in their order. Raises ValueError."""
+        return tuple(self._checked([self._parse(text) for text in texts]))
+
+    def _checked(self, value: Any) -> Any:
         if not self._validator.is_valid(value):
             raise ValueError("; ".join(violation.detail for violation in self._validator.violations(value)))
         return value
@@ -106,14 +113,17 @@ class QueryParameters:
 
     def _read(self, query: bytes) -> Arguments:
         values = dict(self._defaults)
-        given = _pairs(query) if query else []
-        for position, (name, text) in enumerate(given):
-            if name in (earlier for earlier, _ in given[:position]):
+        given: dict[str, list[str]] = {}
+        for name, text in _pairs(query) if query else []:
+            texts = given.setdefault(name, [])
+            if texts and not self._parameter(name).is_repeated:
                 raise _bad(f"Query parameter {_quoted(name)} is given more than once; give it once.")
+            texts.append(text)
+        for name, texts in given.items():
             parameter = self._parameter(name)
-            values[parameter.argument] = _read(parameter, text)
+            values[parameter.argument] = _read(parameter, texts)
         for name in self._required:
-            if name not in (present for present, _ in given):
+            if name not in given:
                 raise _bad(f"Query parameter {_quoted(name)} is required.")
         return values
 
@@ -129,11 +139,11 @@ class QueryParameters:
         )
 
 
-def _read(parameter: Parameter, text: str) -> Any:
+def _read(parameter: Parameter, texts: list[str]) -> Any:
     try:
-        return parameter.value(text)
+        return parameter.values(texts) if parameter.is_repeated else parameter.value(texts[0])
     except ValueError as error:
-        raise _bad(f"Query parameter '{parameter.name}' is {_quoted(text)}: it {error}.") from None
+        raise _bad(f"Query parameter '{parameter.name}' is {_quoted('&'.join(texts))}: it {error}.") from None
 
 
 class Header(Parameter):
@@ -210,13 +220,17 @@ def compile_parameters(
         if declared["in"] == "header":
             headers.append(Header(document, schemas, operation, declared))
         else:
-            compiled[declared["in"]].append(Parameter(declared, schema, schemas.validator(declared["schema"])))
+            item = document.resolve(schema["items"]) if schema["type"] == "array" else None
+            compiled[declared["in"]].append(Parameter(declared, schema, schemas.validator(declared["schema"]), item))
     return PathParameters(compiled["path"]), QueryParameters(compiled["query"]), headers
 
 
 def _schema(document: Document, operation: Json, declared: Json) -> Json:
     schema = document.resolve(declared["schema"])
-    if declared["in"] not in ("path", "query", "header") or schema.get("type") not in _PARSERS:
+    # A query repeats the name for each item (https://spec.openapis.org/oas/v3.0.3#style-values: form, exploded).
+    is_repeated = declared["in"] == "query" and schema.get("type") == "array"
+    kind = document.resolve(schema["items"]).get("type") if is_repeated else schema.get("type")
+    if declared["in"] not in ("path", "query", "header") or kind not in _PARSERS:
         raise ContractError(
             f"Operation {operation['operationId']}: parameter {declared['name']} in {declared['in']} "
             f"of type {schema.get('type')} is not supported."

@@ -7,6 +7,8 @@ from ..core.document import Document, Json
 # A character has at most four bytes in UTF-8, and percent-encoding (RFC 3986, section 2.1) makes three of each.
 _BYTES_OF_CHARACTER = 12
 _BYTES_OF_ASCII = 3
+# A pattern that begins and ends with the text, and has classes of letters and digits.
+_IN_ASCII = re.compile(r"\^([A-Za-z0-9_{},()-]|\[[A-Za-z0-9_-]+\])+\$")
 # The contract does not limit times: RFC 3339 allows any number of fractional digits.
 _TIME_CHARACTERS = 64
 # As in the parsing of parameters: see parameters.py.
@@ -30,7 +32,9 @@ def _target_bytes(document: Document, path: str, operation: Json) -> int:
         if parameter["in"] == "path":
             size += _text_bytes(document, parameter["schema"])
         elif parameter["in"] == "query":
-            size += _BYTES_OF_ASCII * len(parameter["name"]) + len("=&") + _text_bytes(document, parameter["schema"])
+            schema = document.resolve(parameter["schema"])
+            times, item = (schema["maxItems"], schema["items"]) if schema["type"] == "array" else (1, schema)
+            size += times * (_BYTES_OF_ASCII * len(parameter["name"]) + len("=&") + _text_bytes(document, item))
     return size
 
 
@@ -40,6 +44,8 @@ def _text_bytes(document: Document, schema: Json) -> int:
         return _BYTES_OF_CHARACTER * max(len(str(value)) for value in schema["enum"])
     if schema.get("format") == "date-time":
         return _BYTES_OF_ASCII * _TIME_CHARACTERS
+    if _IN_ASCII.fullmatch(schema.get("pattern", "")):
+        return _BYTES_OF_ASCII * int(schema["maxLength"])
     if schema["type"] == "string":
         return _BYTES_OF_CHARACTER * int(schema.get("maxLength", 0))
     return _BYTES_OF_ASCII * _NUMBER_CHARACTERS

@@ -25,6 +25,8 @@ from .negotiation import JSON_ARRAY, Renderer, Representation, Representations
 from .record_encoding import encode_long, is_long
 from .sse import EVENT_STREAM, Frames, send_events
 
+TOTAL_COUNT = "X-Total-Count"
+
 # JSON text never contains a raw NUL byte, so it marks the place of a listing's records.
 _MARK = b"\0"
 _MARKED = msgspec.Raw(b"[" + _MARK + b"]")
@@ -64,6 +66,7 @@ class Response:
             check_versioned(operation, self._returns)
         self._preconditions = preconditions
         self._links = "Link" in headers
+        self._counts = TOTAL_COUNT in headers
         if (self._returns is type(None)) is ("content" in declared):
             raise ContractError(
                 f"Operation {operation['operationId']}: its handler returns {self._returns}, "
@@ -139,6 +142,8 @@ class Response:
             form, headers = self._form(scope, result)
             if self._links and listing.next_cursor is not None:
                 headers.append((b"link", _next_page(scope, listing.cursor_name, listing.next_cursor)))
+            if self._counts and listing.total is not None:
+                headers.append((TOTAL_COUNT.lower().encode(), b"%d" % listing.total))
             first = await self._written(form, listing.first)
             if listing.rest is None:
                 whole = b"".join((form.before, first, form.after))

@@ -1,0 +1,51 @@
+"""Labels of sessions: which there may be, and what a patch makes of them."""
+
+import re
+from collections.abc import Mapping
+
+import msgspec
+from msgspec import UnsetType
+
+from ..model.errors import LabelsInvalid
+
+MAX_LABELS = 64
+MAX_KEY = 200
+
+_KEY = re.compile(r"[^\x00-\x1f\x7f:]*")
+
+
+def check_labels(labels: Mapping[str, object]) -> None:
+    """Raises `LabelsInvalid` for labels that no session may have, whatever their values are."""
+    for key in labels:
+        if not 1 <= len(key) <= MAX_KEY:
+            raise LabelsInvalid(_pointer(key), f"has a key of {len(key)} characters; it has 1 to {MAX_KEY}")
+        if _KEY.fullmatch(key) is None:
+            raise LabelsInvalid(_pointer(key), "has a key with a colon or a control character")
+    if len(labels) > MAX_LABELS:
+        raise LabelsInvalid("/labels", f"would be {len(labels)}; the limit is {MAX_LABELS}")
+
+
+def patch_labels(before: str | None, patch: Mapping[str, str | None]) -> str | None:
+    """Merge a patch (RFC 7396) into labels as JSON, None for none. Raises `LabelsInvalid`."""
+    labels: dict[str, str] = {} if before is None else msgspec.json.decode(before)
+    for key, value in patch.items():
+        if value is None:
+            labels.pop(key, None)
+        else:
+            labels[key] = value
+    check_labels(labels)
+    return labels_as_json(labels)
+
+
+def labels_as_json(labels: Mapping[str, str] | UnsetType) -> str | None:
+    """Labels as they are kept."""
+    return msgspec.json.encode(labels).decode() if labels else None
+
+
+def labels_from_json(labels: str | None) -> dict[str, str] | UnsetType:
+    """Labels as a session has them."""
+    return msgspec.UNSET if labels is None else msgspec.json.decode(labels, type=dict[str, str])
+
+
+def _pointer(key: str) -> str:
+    return f"/labels/{key.replace('~', '~0').replace('/', '~1')}"
