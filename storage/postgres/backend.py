@@ -1,6 +1,7 @@
 """PostgreSQL as a backend: the URLs `postgresql://USER@HOST/DATABASE`, or `postgres://`.
 
-What else a URL may have is libpq's: https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNSTRING-URIS
+The parameters of a URL are those of libpq:
+https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNSTRING-URIS
 """
 
 from ..model.backend import Backend, StorageOptions, without_password
@@ -14,7 +15,7 @@ class PostgresBackend(Backend):
 
     def storage(self, url: str, options: StorageOptions) -> Storage:
         _check(url)
-        # Imported here: whoever only asks what kind of database it is needs no driver.
+        # Imported here: to find out the kind of a database, no driver is needed.
         from .store import PostgresStorage
 
         return PostgresStorage(

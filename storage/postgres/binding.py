@@ -1,10 +1,10 @@
-"""Statements with parameters by name, as every storage has them, for a driver that takes them by place."""
+"""Statements with named parameters, as every storage has them, for a driver with numbered ones."""
 
 import re
 from collections.abc import Mapping
 from functools import cache
 
-# Not a cast (`::`), and not what stands in a text.
+# Not a cast (`::`), and not in a string.
 _PARAMETER = re.compile(r"(?<![:\w]):([a-z]\w*)")
 
 
@@ -15,9 +15,10 @@ def bound(statement: str, bindings: Mapping[str, object]) -> tuple[str, list[obj
 
 
 def storable(text: str) -> str:
-    """A text without NUL, as PostgreSQL takes it: who looks for one finds none, for nothing that is kept has a control.
+    """A text without NUL, which PostgreSQL refuses.
 
-    (What may have one is kept as JSON, which escapes it.)
+    A search for such a text finds nothing, because no stored name has a control character. (Other texts are stored as
+    JSON, which escapes it.)
     """
     return text.replace("\0", "\x01")
 
@@ -33,5 +34,5 @@ def _storable_value(value: object) -> object:
 
 
 def with_expressions(statement: str, expressions: Mapping[str, str]) -> str:
-    """The statement with an expression in the place of each parameter, as a function has it."""
+    """The statement with expressions in place of its parameters, for use in a function."""
     return _PARAMETER.sub(lambda found: expressions[found[1]], statement)

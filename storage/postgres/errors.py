@@ -1,4 +1,4 @@
-"""Errors of PostgreSQL and of the way to it, as the storage's own."""
+"""Errors of PostgreSQL and of the connection to it, as the storage's own."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +14,7 @@ from ..model.errors import StorageUnavailable
 # resources, a state that passes, an operator's doing, the system; a server that only reads, a transaction that the
 # server ended for its age; a prepared statement that a pooler lost; a privilege that was taken away.
 _AWAY = ("08", "28", "3D", "40", "53", "55", "57", "58", "25006", "25P03", "25P04", "26", "42501")
-# A page, or an index, is not as it was written.
+# A page, or an index, is damaged.
 _DAMAGED = ("XX001", "XX002")
 
 _DRIVER_ERRORS = (asyncpg.InterfaceError, asyncpg.InternalClientError, asyncpg.TargetServerAttributeNotMatched)
@@ -23,13 +23,13 @@ _DRIVER_ERRORS = (asyncpg.InterfaceError, asyncpg.InternalClientError, asyncpg.T
 def as_storage_error(error: Exception) -> Exception:
     """`StorageUnavailable` for an error of the server or the network, `DatabaseDamaged` for one of its files.
 
-    The error itself for any other.
+    Any other error is returned unchanged.
     """
     if isinstance(error, TimeoutError):
         return StorageUnavailable("PostgreSQL did not answer in time")
     if isinstance(error, asyncpg.PostgresError) and error.sqlstate in _DAMAGED:
         return DatabaseDamaged(f"PostgreSQL says: {str(error).rstrip('.')}")
-    # asyncpg reads on until the end of a stream which a server, or a pooler, cut.
+    # asyncpg reads to the end of a stream that a server, or a pooler, has cut.
     if isinstance(error, OSError | EOFError) or _is_away(error):
         return StorageUnavailable(f"PostgreSQL says: {str(error).rstrip('.') or type(error).__name__}")
     return error
@@ -37,11 +37,11 @@ def as_storage_error(error: Exception) -> Exception:
 
 @contextmanager
 def in_sentences(url: str) -> Iterator[None]:
-    """Raises `DatabaseUnusable` where the database at `url` can't be opened."""
+    """Raises `DatabaseUnusable` if the database at `url` cannot be opened."""
     try:
         yield
     except KeyError as error:
-        # The driver asks the system for the name of the process's user, and there may be none.
+        # The driver looks up the name of the process's user, which may not exist.
         raise DatabaseUnusable(
             f"The database {without_password(url)} names no user, and this process has none with a name; write "
             "postgresql://USER@HOST/DATABASE."
@@ -55,8 +55,8 @@ def in_sentences(url: str) -> Iterator[None]:
 
 def _is_away(error: Exception) -> bool:
     if isinstance(error, asyncpg.PostgresError):
-        # A plan made before another node's migration: asyncpg has forgotten it by the next try.
+        # A plan made before another node's migration: asyncpg discards it before the next attempt.
         return isinstance(error, asyncpg.InvalidCachedStatementError) or (error.sqlstate or "").startswith(_AWAY)
-    # Those of the driver itself: a connection that was lost, a pool that closes, servers none of which takes writes.
-    # And its own confusion about a connection that the server closes at the moment at which it is used.
+    # Errors of the driver itself: a lost connection, a closing pool, no server that accepts writes; and its invalid
+    # state if the server closes a connection while it is being used.
     return isinstance(error, _DRIVER_ERRORS) and not isinstance(error, asyncpg.DataError)

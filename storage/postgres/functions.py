@@ -1,4 +1,4 @@
-"""The functions that the statements of PostgreSQL call (functions.sql), which a database gets when it lacks one."""
+"""The functions that the statements of PostgreSQL call (functions.sql), created in a database that lacks one."""
 
 import re
 from importlib.resources import files
@@ -46,13 +46,13 @@ WHERE pronamespace = (SELECT oid FROM pg_catalog.pg_namespace WHERE nspname = $1
 
 
 async def has_functions(connection: Connection, schema: str) -> bool:
-    """Whether every function of this program is in the schema."""
+    """Whether the schema has every function of this program."""
     names = re.findall(r"^CREATE OR REPLACE FUNCTION (\w+)", functions(), re.MULTILINE)
     return {str(name) for (name,) in await connection.fetch(_KNOWN, schema, names)} == {*names}
 
 
 def functions() -> str:
-    """The script that makes the functions, with the rules that they share with statements."""
+    """The script that creates the functions, with the rules that they share with statements."""
     script = (files(__package__) / "functions.sql").read_text(encoding="utf-8")
     return (
         script.replace("{count_messages}", with_expressions(COUNT_MESSAGES, _COUNT_MESSAGES))

@@ -1,4 +1,4 @@
-"""The schema, brought up to date by numbered SQL files; the table `schema_version` holds the last one applied."""
+"""The schema, upgraded by numbered SQL files; the table `schema_version` holds the last one applied."""
 
 from ..model.database_errors import DatabaseMissing, DatabaseUnusable
 from ..sql import migrations
@@ -7,22 +7,22 @@ from .functions import functions, has_functions
 from .pool import SCHEMA, Connection
 from .pooler import refuse_another_schema
 
-# However long it takes to bring a large database up to date, or another to.
+# The upgrade of a large database, by this program or another, may take long.
 SECONDS = 7 * DAY_SECONDS
-# Any number would do that nobody else takes: "ampd" in ASCII.
+# An arbitrary number that no other program uses: "ampd" in ASCII.
 LOCK = 0x616D7064
 
 _DATABASE = "The database"
 
 
 async def migrate(connection: Connection, *, upgrade: bool, create: bool) -> None:
-    """Apply the scripts that the database lacks, and make the functions of this program, all or none.
+    """Apply the scripts that the database lacks, and create the functions of this program, all or none.
 
-    Of many programs that start at once one does it. To functions that are missing nothing else is an obstacle: those of
-    older programs stay, which may go on.
+    Of many programs that start at once, one does it. Missing functions can be added to a current schema at any time:
+    the functions of older programs stay, so that those keep running.
 
-    Raises `DatabaseUnusable` where its schema is newer than this program's, or older and it may not `upgrade` that,
-    if there is none and it may not `create` it, and if the database is not UTF-8.
+    Raises `DatabaseUnusable` if its schema is newer than this program's, if it is older and may not be upgraded, if
+    there is none and it may not be created, and if the database is not UTF-8.
     """
     encoding = await connection.fetchval("SHOW server_encoding")
     if encoding != "UTF8":
@@ -38,7 +38,7 @@ async def migrate(connection: Connection, *, upgrade: bool, create: bool) -> Non
     if version and not upgrade:
         await refuse_other(connection)
     async with connection.transaction():
-        # As long as another migrates: it may take its time.
+        # Wait for the migration of another program, however long it takes.
         await connection.execute("SET LOCAL lock_timeout = 0")
         await connection.execute("SELECT pg_advisory_xact_lock($1)", LOCK, timeout=SECONDS)
         version = await _version(connection)
@@ -55,7 +55,7 @@ async def migrate(connection: Connection, *, upgrade: bool, create: bool) -> Non
 
 
 async def refuse_other(connection: Connection) -> None:
-    """Raises `DatabaseUnusable` where the database has not the schema of this program, older or newer."""
+    """Raises `DatabaseUnusable` if the database does not have the schema of this program."""
     migrations.refuse_other(await _version(connection), len(_scripts()), _DATABASE)
 
 
@@ -81,7 +81,7 @@ LIMIT 1
 async def _refuse_misplaced(connection: Connection) -> None:
     schema = await connection.fetchval(_MISPLACED, SCHEMA)
     if schema is not None:
-        # Beside a new schema all of it would be out of sight, the keys as well.
+        # Beside a new schema all of these tables would be invisible, including the keys.
         raise DatabaseUnusable(
             f"The tables of amplifierd are in the schema {schema}: an earlier version wrote through a pooler that "
             f"ignores search_path. If nothing else is in that schema, do ALTER SCHEMA {schema} RENAME TO {SCHEMA}; "
@@ -90,7 +90,7 @@ async def _refuse_misplaced(connection: Connection) -> None:
 
 
 async def _version(connection: Connection) -> int:
-    # Not by to_regclass, which in a transaction goes by what this connection knew when that began.
+    # Not by to_regclass, which in a transaction uses what this connection knew when it began.
     if await connection.fetchval(_HAS_VERSION, SCHEMA) is None:
         return 0
     version: int = await connection.fetchval(f"SELECT version FROM {SCHEMA}.schema_version")  # noqa: S608  # a constant

@@ -1,7 +1,6 @@
-"""Tells other nodes that something was committed, and hears it from them.
+"""Notifies other nodes of commits, and receives their notifications.
 
-A notification only says that there is something to read. One that is lost delays nobody for longer than followers wait
-before they look unasked.
+A notification only reports that there is something to read. If one is lost, readers wait until their next poll.
 """
 
 import asyncio
@@ -17,14 +16,14 @@ from .statements import PostgresStatements
 logger = logging.getLogger(__name__)
 
 CHANNEL = "amplifierd"
-# Many commits that come together are told at once: a notification holds a lock that all commits of the server share.
+# Many commits share one notification, because a notification takes a lock that all commits of the server share.
 BETWEEN_NOTIFICATIONS_SECONDS = 0.005
 PROBE_SECONDS = 5
 RETRY_SECONDS = 1
 
 
 class Notifications:
-    """A connection to `url` that `heard` is called from when another node has committed."""
+    """A connection to `url` that calls `heard` when another node has committed."""
 
     def __init__(self, url: str, heard: Callable[[], None]) -> None:
         self._url = url
@@ -33,11 +32,11 @@ class Notifications:
         self._task = asyncio.create_task(self._run())
 
     def tell(self) -> None:
-        """Tell the others, soon."""
+        """Notify the others soon."""
         self._to_tell.set()
 
     async def close(self) -> None:
-        """Hear nothing any more."""
+        """Stop listening."""
         self._task.cancel()
         with suppress(asyncio.CancelledError):
             await self._task
@@ -50,16 +49,16 @@ class Notifications:
                 unavailable = as_storage_error(error)
                 if not isinstance(unavailable, StorageUnavailable):
                     raise
-                logger.warning("What other nodes commit is not heard, and looked for unasked: %s", unavailable)
+                logger.warning("LISTEN connection lost; polling instead: %s", unavailable)
             await asyncio.sleep(RETRY_SECONDS)
 
     async def _listen(self) -> None:
         connection = await connect(self._url)
         try:
-            # Not what the connection was told at its start: a pooler makes that up.
+            # Not the process id from the connection's start: a pooler invents that.
             self._own_pid = await connection.fetchval("SELECT pg_backend_pid()")
             await connection.add_listener(CHANNEL, self._hear)
-            # What was told meanwhile was lost.
+            # Notifications sent meanwhile were lost.
             self._heard()
             while True:
                 await self._tell_or_probe(connection)

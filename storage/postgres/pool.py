@@ -1,4 +1,4 @@
-"""Connections to PostgreSQL: few, shared by all requests, made anew where they were lost."""
+"""Connections to PostgreSQL: few, shared by all requests, replaced when they are lost."""
 
 import asyncio
 import logging
@@ -19,17 +19,17 @@ logger = logging.getLogger(__name__)
 SCHEMA = "amplifierd"
 MAX_CONNECTIONS = 10
 MAX_WAITING = 4_096
-# A connection that takes longer to come is none.
+# A connection that takes longer counts as failed.
 CONNECT_SECONDS = 5
 WAIT_SECONDS = 5
 ANSWER_SECONDS = 30
-# So many rows of a long list are in memory at once.
+# The number of rows of a long list that are in memory at once.
 PREFETCHED_ROWS = 100
 
-# Not among the parameters of the connection's start: a pooler refuses those or, worse, ignores them. Tables of others
-# with our names, temporary ones too, are never meant. Rows that a policy hides are an error, for keys that are hidden
-# would leave every door open. A node that stops in a transaction must not hold a workspace for ever. A commit is on the
-# disk when it returns, also if the server's own setting would not wait for that.
+# Not in the connection's start-up parameters: a pooler refuses those or, worse, ignores them. Tables of others with our
+# names, including temporary ones, must never be used. Rows hidden by a policy are an error, because hidden keys would
+# open the database to everybody. A node that stops in a transaction must not lock a workspace for ever. A commit is on
+# the disk when it returns, even if the server's own setting would not wait for that.
 _SET_UP = f"""
 SELECT
     set_config('application_name', 'amplifierd', FALSE),
@@ -48,7 +48,7 @@ Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | PoolConnectionProx
 
 
 async def connect(url: str, answer_seconds: float | None = ANSWER_SECONDS) -> Connection:
-    """A connection of its own; an answer that takes longer is none, however long it takes where that is None."""
+    """A connection of its own; answers time out after `seconds`, never if that is None."""
     connection = await asyncpg.connect(url, timeout=CONNECT_SECONDS, command_timeout=answer_seconds)
     try:
         await set_up(connection)
@@ -59,24 +59,24 @@ async def connect(url: str, answer_seconds: float | None = ANSWER_SECONDS) -> Co
 
 
 async def set_up(connection: Connection) -> None:
-    """Set what every statement here relies on, for as long as the connection lasts."""
+    """Set what every statement here relies on, for the lifetime of the connection."""
     await connection.execute(_SET_UP)
 
 
 async def _leave(_connection: Connection) -> None:
-    # asyncpg would ask the server to reset what no statement here ever sets: a round trip more for each.
+    # asyncpg would reset settings that no statement here changes, with a round trip each time.
     return
 
 
 class ConnectionRows(Rows):
-    """What one connection runs."""
+    """Runs statements on one connection."""
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
 
     async def row(self, statement: str, bindings: Mapping[str, object]) -> Row | None:
         text, values = bound(statement, bindings)
-        # A record is read as a tuple is.
+        # A record behaves like a tuple.
         return cast("Row | None", await self.connection.fetchrow(text, *values))
 
     async def all(self, statement: str, bindings: Mapping[str, object]) -> list[Row]:
@@ -85,11 +85,11 @@ class ConnectionRows(Rows):
 
 
 class Pool(Reader):
-    """Lends connections to `url`: at most ten, each to one at a time."""
+    """Lends connections to `url`: at most ten, each to one user at a time."""
 
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
-        # In asyncpg's own queue who comes goes before who waits, for seconds under load.
+        # asyncpg's own queue lets newcomers overtake waiting requests, for seconds under load.
         self._free = asyncio.Semaphore(MAX_CONNECTIONS)
         self._waiting = 0
 
@@ -108,16 +108,16 @@ class Pool(Reader):
         return cls(pool)
 
     async def close(self) -> None:
-        """Let go of every connection, when it is given back."""
+        """Close every connection when it is returned."""
         await self._pool.close()
 
     def terminate(self) -> None:
-        """Let go of every connection at once."""
+        """Close every connection at once."""
         self._pool.terminate()
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[ConnectionRows]:
-        """A connection for a while. Raises `StorageUnavailable` where none comes in time."""
+        """Borrow a connection. Raises `StorageUnavailable` if none is free in time."""
         if self._waiting >= MAX_WAITING:
             raise StorageUnavailable(f"{MAX_WAITING} requests are waiting for a connection already", is_busy=True)
         self._waiting += 1
@@ -132,8 +132,8 @@ class Pool(Reader):
         except Exception as error:
             unavailable = as_storage_error(error)
             if unavailable is not error:
-                # It may be to a server that is going, or has become a replica: the next is made anew.
-                with suppress(asyncpg.InterfaceError):  # that says that it is gone already
+                # Its server may be stopping, or have become a replica: the next one is a new connection.
+                with suppress(asyncpg.InterfaceError):  # it is already closed
                     lent.terminate()
                 raise unavailable from error
             raise
@@ -147,7 +147,7 @@ class Pool(Reader):
             unavailable = as_storage_error(error)
             if unavailable is error:
                 raise
-            # asyncpg has closed it. What it was lent for is done, or has failed with an error of its own.
+            # asyncpg has closed it. The work on it is done, or has failed with an error of its own.
             logger.warning("A connection to PostgreSQL was closed, because it could not be given back: %s", unavailable)
         finally:
             self._free.release()
@@ -175,7 +175,7 @@ class Pool(Reader):
         )
 
     async def column(self, statement: str, bindings: Bindings) -> AsyncGenerator[bytes, None]:
-        """The bytes of each row of a long list, from one moment; it is read to its end, or closed."""
+        """The bytes of each row of a long list, as of one moment; its owner must read it to its end, or close it."""
         text, values = bound(statement, bindings)
         async with self.connection() as lent, lent.connection.transaction(readonly=True):
             cursor: Any = lent.connection.cursor(text, *values, prefetch=PREFETCHED_ROWS)

@@ -1,6 +1,6 @@
-"""Poolers between a node and its server: one that lends a server for a session is fine, for a transaction is refused.
+"""Poolers between a node and its server: session pooling is accepted, transaction pooling is refused.
 
-What is set on a connection, its prepared statements and what it listens for are the server's session
+A connection's settings, prepared statements and LISTEN registrations belong to the session of the server
 (https://www.pgbouncer.org/features.html). A pooler that gives each transaction another session loses them, and a
 statement may find the tables of another schema.
 """
@@ -12,10 +12,10 @@ import asyncpg
 from ..model.database_errors import DatabaseUnusable
 from .pool import SCHEMA, Connection, connect
 
-# A pooler that takes turns may give back the same session once, by chance.
+# A pooler may return the same session once, by chance.
 _ATTEMPTS = 5
 
-# A prepared statement stayed in another session, or there is one of another connection in this.
+# A prepared statement is missing, or one of another connection exists.
 _LOST_STATEMENTS = (asyncpg.InvalidSQLStatementNameError, asyncpg.DuplicatePreparedStatementError)
 
 _MARK = "SELECT set_config('amplifierd.session', '{}', FALSE)"
@@ -23,9 +23,9 @@ _MARKED = "SELECT current_setting('amplifierd.session', TRUE)"
 
 
 async def refuse_shared_sessions(connection: Connection, url: str) -> None:
-    """Raises `DatabaseUnusable` if `connection`, which leads to `url`, has not a session of the server for itself."""
+    """Raises `DatabaseUnusable` if `connection`, to the database at `url`, does not keep its session of the server."""
     try:
-        # A pooler makes up the process that it names at the connection's start, to which a cancellation would be sent.
+        # A pooler invents the process id at the connection's start, to which a cancellation would be sent.
         is_direct = await connection.fetchval("SELECT pg_backend_pid()") == connection.get_server_pid()
         is_shared = not is_direct and await _is_shared(connection, url)
     except _LOST_STATEMENTS:
@@ -39,7 +39,7 @@ async def refuse_shared_sessions(connection: Connection, url: str) -> None:
 
 
 async def refuse_another_schema(connection: Connection) -> None:
-    """Raises `DatabaseUnusable` if the connection's statements would find, or make, tables outside of our schema."""
+    """Raises `DatabaseUnusable` if statements on the connection would use tables outside of our schema."""
     schema = await connection.fetchval("SELECT current_schema()")
     if schema != SCHEMA:
         raise DatabaseUnusable(

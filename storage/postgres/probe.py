@@ -1,4 +1,4 @@
-"""A connection for who asks whether the server works: no other request keeps them from an answer."""
+"""A connection for health checks: no other request delays them."""
 
 import asyncio
 
@@ -10,7 +10,7 @@ ANSWER_SECONDS = 5
 
 
 class Probe:
-    """Runs statements on a connection of its own to `url`, made when it is needed, and again after it was lost."""
+    """Runs statements on a connection of its own to `url`, opened when needed, and again after it was lost."""
 
     def __init__(self, url: str) -> None:
         self._url = url
@@ -31,7 +31,7 @@ class Probe:
                 raise
 
     def close(self) -> None:
-        """Let go of the connection."""
+        """Close the connection."""
         if self._connection is not None:
             self._connection.terminate()
             self._connection = None

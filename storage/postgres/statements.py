@@ -1,4 +1,4 @@
-"""The statements that the PostgreSQL storage has in its own SQL.
+"""The statements of the PostgreSQL storage in its own SQL.
 
 A list has one column: JSON in bytes.
 """
@@ -14,7 +14,7 @@ STEPS = "json_array_elements_text(CAST({} AS JSON)) WITH ORDINALITY AS step (val
 
 CLOCK = "EXTRACT(EPOCH FROM clock_timestamp())"
 
-# A session as a list shows it.
+# A session as lists show it.
 SUMMARY = """convert_to(
         '{"id":"' || id
         || '","status":"' || status
@@ -39,7 +39,7 @@ SUMMARY = """convert_to(
         'UTF8'
     )"""
 
-# Records as one text, unless that is long.
+# Records joined, unless that is long.
 JOINED = """CASE
             WHEN COALESCE(MAX(size), 0) < :bytes THEN convert_to(COALESCE(string_agg(record, ','), ''), 'UTF8')
         END"""
@@ -76,10 +76,10 @@ WHERE workspace = :workspace
 
     DELETE_UNREFERENCED = delete_unreferenced(STEPS)
 
-    # Of many programs one removes it; the others have none to remove meanwhile.
+    # Only one of many programs removes it; the others skip it meanwhile.
     LOCK_REMOVAL = f"{NEXT_REMOVAL}FOR UPDATE SKIP LOCKED\n"
 
-    # Whether the server only reads; and that the tables are there.
+    # Whether the server is read-only; it fails if the tables are missing.
     PING = """
 SELECT current_setting('transaction_read_only') = 'on', (
     SELECT message_count
@@ -93,7 +93,7 @@ UPDATE schema_version
 SET version = version
 """
 
-    # Whoever counts on has the workspace to itself until its transaction ends.
+    # It locks the workspace until the transaction ends.
     NEXT_REVISION = """
 INSERT INTO workspace AS kept (workspace, revision)
 VALUES (:workspace, 1)
@@ -102,7 +102,7 @@ SET revision = kept.revision + 1
 RETURNING revision
 """
 
-    # One look into an index for each workspace.
+    # One look-up in an index for each workspace.
     LAST_UPDATE = """
 SELECT MAX(updated_at)
 FROM workspace

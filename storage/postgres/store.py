@@ -54,18 +54,18 @@ from .search.tsvector import Tokenizer, words_of
 from .statements import JOINED, STEPS, SUMMARY, PostgresStatements
 from .transaction import transaction
 
-# For what no notification told.
+# The interval of polls for commits without a notification.
 POLL_SECONDS = 1.0
-# A server that is stuck does not keep a daemon from ending.
+# A server that hangs must not keep a daemon from stopping.
 CLOSING_SECONDS = 5
-# Of the connections, searches take so many at most.
+# The number of connections that searches may use.
 MAX_SEARCHES = 4
 
 logger = logging.getLogger(__name__)
 
 Answer = TypeVar("Answer")
 Arguments = TypeVarTuple("Arguments")
-# The last sequence and its time, or the answer recorded before.
+# The last sequence and its time, or the recorded answer.
 Appended = tuple[int | None, str, bytes | None]
 
 DIALECT = Dialect(
@@ -95,10 +95,10 @@ CROSS JOIN LATERAL (
 
 
 class PostgresStorage(TransactionalStorage):
-    """Keeps everything in the schema `amplifierd` of the database at `url`; `open` makes it if allowed to `create`.
+    """Implements `Storage` in the schema `amplifierd` of the database at `url`, created by `open` if `create` is set.
 
-    Answers to requests with a key are kept for `idempotency_ttl` seconds. An older schema is brought up to date where
-    that is to `upgrade` it.
+    Answers to requests with a key are kept for `idempotency_ttl` seconds. An older schema is upgraded if `upgrade` is
+    set.
     """
 
     kind = "postgresql"
@@ -147,7 +147,7 @@ class PostgresStorage(TransactionalStorage):
         giving_up.cancel()
 
     def _give_up(self) -> None:
-        logger.warning("PostgreSQL does not answer; what still waits for it is given up.")
+        logger.warning("PostgreSQL does not answer; pending requests are aborted.")
         self._pool.terminate()
 
     async def ping(self) -> None:
@@ -195,7 +195,7 @@ class PostgresStorage(TransactionalStorage):
             return await search.find(self._pool, self._tokenizer, workspace, query)
 
     async def _append(self, workspace: str, request: AppendRequest) -> Messages | None:
-        """The messages, or what was answered before; None where they can't be appended like that."""
+        """The appended messages, or the recorded answer; None if they have to be appended on their own."""
         last, timestamp, recorded = await self._appends.add(workspace, request)
         if request.once is not None:
             request.once.replayed = recorded is not None
@@ -213,7 +213,7 @@ class PostgresStorage(TransactionalStorage):
         return [(row[0], row[1], row[2]) for row in rows]
 
     async def _open_together(self, workspace: str, requests: list[CreateRequest]) -> list[str | None]:
-        """The profiles that the sessions got; None for one that can't be opened like that."""
+        """The profiles of the created sessions; None for one that has to be created on its own."""
         with self._noting_refusals():
             rows = await self._pool.all(PostgresStatements.OPEN_SESSIONS, opening.columns(workspace, requests))
         self._committed()
@@ -248,7 +248,7 @@ class PostgresStorage(TransactionalStorage):
     ) -> Answer:
         is_complete = False
         try:
-            # One at a time waits for the workspace in the database; none of the others holds a connection meanwhile.
+            # One request at a time waits for the lock of the workspace; the others hold no connection meanwhile.
             async with self._turns[workspace]:
                 async with transaction(self._pool, self._tokenizer) as begun:
                     answer = await perform(begun, self.statements, self._clock, workspace, operation, *arguments)
@@ -257,7 +257,7 @@ class PostgresStorage(TransactionalStorage):
                 return answer
         except asyncio.CancelledError:
             if is_complete:
-                # Whether it was committed nobody knows.
+                # It is unknown whether it was committed.
                 raise
             raise NothingWritten from None
         except StorageUnavailable as error:

@@ -76,7 +76,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 class ConnectionTransaction(ConnectionRows, Transaction):
-    """A transaction on a connection; `tokenizer` tells the words of messages apart."""
+    """A transaction on a connection; `tokenizer` splits messages into words."""
 
     def __init__(self, connection: Connection, tokenizer: Tokenizer) -> None:
         super().__init__(connection)
@@ -133,6 +133,6 @@ def _some(messages: Iterator[Message]) -> Iterator[Message]:
 
 @asynccontextmanager
 async def transaction(pool: Pool, tokenizer: Tokenizer) -> AsyncIterator[ConnectionTransaction]:
-    """A transaction, committed at the end, undone where something is raised."""
+    """A transaction, committed at the end, rolled back if an error is raised."""
     async with pool.connection() as lent, lent.connection.transaction():
         yield ConnectionTransaction(lent.connection, tokenizer)

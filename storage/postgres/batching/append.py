@@ -1,4 +1,4 @@
-"""Messages on their way into PostgreSQL: many requests, one round trip."""
+"""Appends to PostgreSQL in batches: many requests, one round trip."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ _encode = msgspec.json.Encoder().encode
 
 @dataclass(frozen=True, slots=True)
 class AppendRequest:
-    """A request for messages at the end of a session; see `append_messages`."""
+    """A request to append messages to a session; see `append_messages`."""
 
     session_id: str
     messages: Sequence[BatchMessage]
@@ -29,7 +29,7 @@ class AppendRequest:
 
     @property
     def size(self) -> int:
-        """About how many bytes it has."""
+        """Its approximate size in bytes."""
         return sum(
             len(message.content or "") + (len(bytes(message.parts)) if isinstance(message.parts, Raw) else 0)
             for message in self.messages
@@ -37,7 +37,7 @@ class AppendRequest:
 
     @property
     def expected_versions(self) -> str | None:
-        """The versions of which the session has to have one, as an array of PostgreSQL; none for all but some."""
+        """The versions that the session may have, as an array of PostgreSQL; None allows any."""
         if self.versions is None:
             return None
         return f"{{{','.join(map(str, self.versions if isinstance(self.versions, tuple) else ()))}}}"
@@ -46,7 +46,7 @@ class AppendRequest:
 def columns(
     workspace: str, requests: Sequence[AppendRequest], moment: str, words: Sequence[Words], keep_seconds: float
 ) -> dict[str, object]:
-    """What `PostgresStatements.APPEND_MESSAGES` is given, at a moment; answers are kept under the keys for so long."""
+    """The bindings of `PostgresStatements.APPEND_MESSAGES`, at a moment; answers are kept for `keep_seconds`."""
     new = [message for request in requests for message in request.messages]
     sums = [usage_of(request.messages) for request in requests]
     last = [last_message_bindings(request.messages[-1]) for request in requests]
@@ -88,7 +88,7 @@ def columns(
 
 
 def _calls(requests: Sequence[AppendRequest]) -> dict[str, object]:
-    """The calls that messages open and answer: the number of the request, the message's place in it, the call."""
+    """The calls that messages open and answer: the number of the request, the place of the message in it, the call."""
     calls = [
         (number, place, calls_of(message.parts))
         for number, request in enumerate(requests, 1)
@@ -113,9 +113,9 @@ def _usage(message: BatchMessage) -> str | None:
 
 
 def _pieces(new: BatchMessage) -> tuple[str, str, str]:
-    """A message's record but for its time and its sequence, which the database knows."""
+    """A message's record without its time and its sequence, which the database assigns."""
     record = _encode(message_of(new, "", 0))
-    # In a JSON string a quotation mark has a backslash before it, so this is not in the content.
+    # In a JSON string a quotation mark is escaped, so that the content cannot contain this.
     time_at = record.index(b',"timestamp":"') + len(b',"timestamp":"')
     sequence_at = time_at + len(b'","metadata":') + len(bytes(new.metadata)) + len(b',"sequence":')
     return record[:time_at].decode(), record[time_at:sequence_at].decode(), record[sequence_at + 1 :].decode()

@@ -1,4 +1,4 @@
-"""Sessions on their way into PostgreSQL: many requests, one round trip."""
+"""Creations of sessions in PostgreSQL in batches: many requests, one round trip."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,19 +12,19 @@ from ...values.json_text import raw_text
 
 @dataclass(frozen=True, slots=True)
 class CreateRequest:
-    """A request for a session with a profile, None for the one that it gets."""
+    """A request to create a session with a profile; None for the inherited one."""
 
     session: Session
     profile: str | None
 
     @property
     def size(self) -> int:
-        """About how many bytes it has."""
+        """Its approximate size in bytes."""
         return len(bytes(self.session.context))
 
 
 def columns(workspace: str, requests: Sequence[CreateRequest]) -> dict[str, object]:
-    """What `PostgresStatements.OPEN_SESSIONS` is given."""
+    """The bindings of `PostgresStatements.OPEN_SESSIONS`."""
     sessions = [request.session for request in requests]
     names = [session.name if isinstance(session.name, str) else None for session in sessions]
     contexts = [context_columns(raw_text(session.context)) for session in sessions]

@@ -1,7 +1,8 @@
-"""Writes in groups: what arrives for a workspace while one group is being written makes the next.
+"""Writes in batches: the requests for a workspace that arrive while one batch is being written form the next one.
 
-So one round trip and one sync of the disk serve many requests, and a node never waits for itself. A request that is
-cancelled is left out while it waits; the statement of a group is cancelled once nobody waits for it any more.
+So one round trip and one sync of the disk serve many requests, and the requests of a node do not wait for each other's
+locks. A request that is cancelled while it waits is left out; the statement of a batch is cancelled when nobody waits
+for it any more.
 """
 
 import asyncio
@@ -20,7 +21,7 @@ MAX_BYTES = 4 * 1024 * 1024
 
 
 class BatchQueue(Generic[Request, Result]):
-    """Groups of requests, each of which `write` does together, all or none; `size` is a request's, in bytes."""
+    """Batches of requests, each of which `write` applies together, all or none; `size` is the bytes of a request."""
 
     def __init__(
         self, write: Callable[[str, list[Request]], Awaitable[list[Result]]], size: Callable[[Request], int]
@@ -32,7 +33,7 @@ class BatchQueue(Generic[Request, Result]):
         self._writing: dict[str, asyncio.Task[None]] = {}
 
     async def add(self, workspace: str, request: Request) -> Result:
-        """What `write` answers to the request. Raises `StorageUnavailable` at once where too many wait already."""
+        """The result of `write` for the request. Raises `StorageUnavailable` at once if too many are waiting."""
         waiting = self._waiting[workspace]
         if len(waiting) >= MAX_WAITING:
             raise StorageUnavailable(f"{MAX_WAITING} writes are waiting already", is_busy=True)
@@ -52,7 +53,7 @@ class BatchQueue(Generic[Request, Result]):
             raise
 
     async def close(self) -> None:
-        """Write what is waiting."""
+        """Write the waiting requests."""
         await asyncio.gather(*self._writing.values())
 
     async def _write_all(self, workspace: str) -> None:
@@ -87,7 +88,7 @@ class BatchQueue(Generic[Request, Result]):
 
 
 def _is_left(group: list[tuple[Request, asyncio.Future[Result]]]) -> bool:
-    """Whether nobody waits for a group any more."""
+    """Whether nobody waits for a batch any more."""
     return bool(group) and all(answer.done() for _, answer in group)
 
 

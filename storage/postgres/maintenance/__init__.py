@@ -1,1 +1,1 @@
-"""What is done to a PostgreSQL database as a whole: check and repair."""
+"""Maintenance of a PostgreSQL database as a whole: check, repair and compaction."""

@@ -1,6 +1,6 @@
-"""Statements that look for what is wrong in PostgreSQL; `sql/statements/integrity.py` has those of every storage."""
+"""Statements that find faults in PostgreSQL; `sql/statements/integrity.py` has those for all databases."""
 
-# Each session with each of its messages, and what the search has of it.
+# Each session with each of its messages, and its entry in the search index.
 SESSIONS = """
 SELECT
     session.workspace, session.id, message_count, token_usage, version, changed_version, changed_sequence,
@@ -21,7 +21,7 @@ LEFT JOIN search
 ORDER BY session.workspace, session.id, message.sequence
 """
 
-# Sessions of which the search has messages that are not there.
+# Sessions with entries in the search index for missing messages.
 STRAYS = """
 SELECT workspace, session_id
 FROM search

@@ -1,4 +1,4 @@
-"""Checks of a PostgreSQL database; its backups are its server's."""
+"""Maintenance of a PostgreSQL database; backups are made with its server's programs."""
 
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
@@ -47,7 +47,7 @@ _OTHERS_DO = "PostgreSQL has its own backups: `pg_dump` and `pg_restore` for a d
 
 
 class PostgresMaintenance(Maintenance):
-    """What can be done to the database at `url`."""
+    """Implements `Maintenance` for the database at `url`."""
 
     def __init__(self, url: str) -> None:
         self._url = url
@@ -65,14 +65,14 @@ class PostgresMaintenance(Maintenance):
     async def compact(self, *, full: bool, progress: Progress) -> Compacted:
         async with self._connection() as connection:
             if not full:
-                # Nobody waits for what this waits for.
+                # Its locks hold up nobody else.
                 await connection.execute("SET lock_timeout = 0")
             tables = [name for (name,) in await connection.fetch(TABLES, SCHEMA)]
             before: int = await connection.fetchval(SIZE, SCHEMA)
             for done, table in enumerate(tables):
                 progress(done, len(tables) + 1)
                 await connection.execute(f"VACUUM {'(FULL)' if full else ''} {table}")
-            # A GIN index never forgets a word by VACUUM alone. https://www.postgresql.org/docs/current/gin.html
+            # VACUUM alone never removes a word from a GIN index. https://www.postgresql.org/docs/current/gin.html
             progress(len(tables), len(tables) + 1)
             if not full:
                 await connection.execute(f"REINDEX INDEX CONCURRENTLY {SCHEMA}.search_by_lexeme")
@@ -81,7 +81,7 @@ class PostgresMaintenance(Maintenance):
 
     async def check(self) -> AsyncGenerator[Finding, None]:
         async with self._connection() as connection, connection.transaction(isolation="repeatable_read", readonly=True):
-            # The first rows first: no plan that sorts all there is.
+            # Optimises for the first rows: no plan that sorts everything.
             await connection.execute("SET LOCAL cursor_tuple_fraction = 0")
             async for workspace, session_id in _rows(connection, PARTS):
                 yield Finding.of(workspace, session_id, "parts", "is lost but for a part of it.")
@@ -99,7 +99,7 @@ class PostgresMaintenance(Maintenance):
     async def repair(self, finding: Finding) -> str | None:
         async with self._connection() as connection, connection.transaction():
             begun = ConnectionTransaction(connection, self._tokenizer)
-            # From here on nobody else writes to the workspace.
+            # It locks the workspace.
             return await perform(
                 begun, PostgresStatements(), self._clock, finding.workspace, self._repair, begun, finding
             )
