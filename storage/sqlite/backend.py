@@ -13,7 +13,7 @@ class SQLiteBackend(Backend):
 
     def storage(self, url: str, options: StorageOptions) -> Storage:
         path = self.file(url)
-        # Imported here: whoever only asks for the file needs no driver.
+        # Imported here: to find out the path of the file, no driver is needed.
         from .store import SQLiteStorage
 
         return SQLiteStorage(

@@ -1,6 +1,6 @@
 """Moves the write-ahead log into the database beside the writer, so that no commit waits for it, and bounds the log.
 
-It also empties the log: an old page stays in it until then, with what was deleted since.
+It also truncates the log: until then old pages stay in it, with text that has been deleted since.
 """
 
 import logging
@@ -13,27 +13,27 @@ from .connection import connect_writer
 
 logger = logging.getLogger(__name__)
 
-# So much of the log is moved at a time. A page that is written again and again is moved once then, and a sync serves it
-# with many others: moved after each commit, pages would cost a fifth of all writes.
+# The log is moved in portions of this size. A page that is written repeatedly is then moved once, and one sync serves
+# many pages: moving them after each commit would cost a fifth of all writes.
 CHECKPOINT_PAGES = 4_000
-# Under writes without a pause the thread below never reaches the log's end, and the log never starts over: then the
-# writer itself does the rest between two commits. All writes wait for that, some 15 ms: twice as often, it would be a
-# hundredth of all time. 48,000 pages are 188 MiB.
+# Under continuous writes the thread below never reaches the end of the log, and the log never starts over: at this size
+# the writer itself moves the rest between two commits. All writes wait for that, some 15 ms: twice as often, it would
+# take one per cent of the time. 48,000 pages are 188 MiB.
 MAX_LOG_PAGES = 48_000
-# Past so many a program reads on from a moment long ago: nothing in the log is used again before it ends. Each time
-# that the log has twice as many pages the warning is repeated.
+# At this size another program has an old snapshot open: no part of the log is reused until it ends. The warning is
+# repeated each time the log doubles.
 WARNED_LOG_PAGES = 2 * MAX_LOG_PAGES
 _PAGE_BYTES = 4_096
-# The log is emptied after so long without a write, and at the latest after so long with writes.
+# The log is truncated after this time without a write, and at the latest after this time with writes.
 IDLE_SECONDS = 1.0
 MAX_SECONDS = 60.0
-# A reader keeps the log as it is. Writers wait as long as that is looked for, and so it is not looked for all the time.
+# A reader prevents truncation. Writers wait during an attempt, so that attempts are not made all the time.
 RETRY_SECONDS = 2.0
 BUSY_TIMEOUT_MS = 50
 
 
 class Checkpointer:
-    """Watches `writer`'s log; `close` it before the writer's connection."""
+    """Watches the log of `writer`; `close` it before the writer's connection."""
 
     def __init__(self, writer: apsw.Connection, path: str) -> None:
         self._path = path
@@ -42,12 +42,12 @@ class Checkpointer:
         self._connection.set_busy_timeout(BUSY_TIMEOUT_MS)
         self._wanted = threading.Event()
         self._closing = False
-        # Who is at it is waited for: the log would grow on meanwhile.
+        # Wait for a running checkpoint: the log would grow meanwhile.
         self._turn = threading.Lock()
-        # How long the log is, and how much of it, from its start, is in the database, in pages.
+        # The size of the log, and how much of it, from its start, is in the database, in pages.
         self._pages = 0
         self._moved = 0
-        # Whether something was committed since the log was last emptied, and when it is emptied at the latest.
+        # Whether something was committed since the last truncation, and the latest time of the next one.
         self._is_filled = False
         self._committed_at = self._deadline = time.monotonic()
         self._thread = threading.Thread(target=self._run, name="amplifierd-checkpointer", daemon=True)
@@ -55,7 +55,7 @@ class Checkpointer:
         writer.set_wal_hook(self._committed)
 
     def close(self) -> None:
-        """Stop, and empty the log: others may have the file open, and write nothing that would make them do it."""
+        """Stop, and truncate the log: another process that has the file open may never write, and so never do it."""
         self._closing = True
         self._wanted.set()
         self._thread.join()
@@ -67,7 +67,7 @@ class Checkpointer:
         self._committed_at = time.monotonic()
         self._pages = pages
         if pages < self._moved:
-            # The log has begun anew.
+            # The log has started over.
             self._moved = 0
             self._warn_at = WARNED_LOG_PAGES
         if pages >= self._warn_at:
@@ -98,19 +98,19 @@ class Checkpointer:
                 self._checkpoint(self._connection)
             if self._wait_seconds() == 0:
                 self._empty()
-            # What was wanted meanwhile is due when the log has grown again.
+            # A checkpoint requested meanwhile is due when the log has grown again.
             self._wanted.clear()
 
     def _wait_seconds(self) -> float | None:
-        """How long it is until the log is emptied; None if there is nothing in it."""
+        """The time until the log is truncated; None if it is empty."""
         if not self._is_filled:
             return None
         return max(0.0, min(self._committed_at + IDLE_SECONDS, self._deadline) - time.monotonic())
 
     def _empty(self) -> None:
-        """Move all of the log into the database, and cut it off."""
+        """Move the whole log into the database, and truncate it."""
         self._is_filled = False
-        # Of this the writer waits for the last part alone.
+        # The writer waits for the last part of this only.
         self._checkpoint(self._connection)
         if self._checkpoint(self._connection, "TRUNCATE"):
             self._pages = 0
@@ -128,7 +128,7 @@ class Checkpointer:
                 self._moved = moved
                 return True
         except (apsw.BusyError, apsw.LockedError):
-            logger.debug("Another checkpoint is at it; the next commit asks again.")
+            logger.debug("Another checkpoint is running; the next commit will retry.")
         except Exception as error:  # noqa: BLE001  # what left the writer's hook would make the commit before it look failed
             logger.warning("The write-ahead log could not be moved into the database: %s", error)
         return False

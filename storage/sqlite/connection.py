@@ -1,4 +1,4 @@
-"""Connections to the SQLite file, set up so that a commit is on disk when it returns."""
+"""Connections to the SQLite file, configured so that a commit is on disk when it returns."""
 
 import ctypes
 import logging
@@ -16,11 +16,11 @@ from ..model.errors import StorageUnavailable
 logger = logging.getLogger(__name__)
 
 BUSY_TIMEOUT_MS = 5_000
-# Who is to be interrupted may be between two statements, and is interrupted again after so long.
+# The interval of interrupts: the first may fall between two statements.
 INTERRUPT_SECONDS = 0.02
 # Less than half of the pause between two pieces of a large write (see operations/bulk/removal.py).
 BUSY_LOOK_SECONDS = 0.002
-# All connections of the process may keep so much of what they have read for the next request.
+# The limit of page caches that all connections of the process keep for the next request.
 KEPT_BYTES = 8 * 1024 * 1024
 CLOSING_ATTEMPTS = 3
 # https://www.sqlite.org/pragma.html#pragma_auto_vacuum
@@ -36,9 +36,9 @@ _AWAY = (
     apsw.ReadOnlyError,
     apsw.NoMemError,
     apsw.ProtocolError,
-    # What is read is given up where the storage is closed.
+    # Reads are interrupted when the storage is closed.
     apsw.InterruptError,
-    # What apsw says of a file that can't be read, where a search begins with asking for FTS5.
+    # apsw's error for a file that cannot be read, if a search begins with the FTS5 module.
     apsw.NoFTS5Error,
     OSError,
 )
@@ -47,16 +47,16 @@ _DAMAGED = (apsw.CorruptError, apsw.NotADBError)
 
 
 def connect_writer(path: str) -> apsw.Connection:
-    """A connection that writes; it makes the file where there is none.
+    """A connection for writes; it creates the file if there is none.
 
-    `synchronous=FULL` syncs the log on every commit; NORMAL would lose acknowledged writes with the power.
-    `secure_delete` overwrites what is deleted with zeros, in the pages that stay in use and in those that become free.
-    A new file knows who refers to each page, so that it can be made smaller while it is served.
+    `synchronous=FULL` syncs the log on every commit; NORMAL would lose acknowledged writes in a power failure.
+    `secure_delete` overwrites deleted data with zeros, in pages that stay in use and in those that become free. A new
+    file records the parent of each page, so that it can be made smaller while it is served.
     """
     connection = apsw.Connection(path)
     connection.set_busy_handler(_Waiting())
     if connection.pragma("auto_vacuum") != _INCREMENTAL:
-        # In a file that has it, setting it would write the first page. In another that has tables it changes nothing.
+        # If the file has it, setting it would write the first page. In a file with tables it has no effect.
         connection.pragma("auto_vacuum", "incremental")
     connection.pragma("secure_delete", True)
     connection.pragma("synchronous", "full")
@@ -66,16 +66,16 @@ def connect_writer(path: str) -> apsw.Connection:
 
 
 class _Waiting:
-    """Waits for the lock of another writer, and looks for it often.
+    """Waits for the lock of another writer, with frequent attempts.
 
-    SQLite's own time-out looks every 100 ms after a while: it misses the pauses of who writes much for seconds.
+    SQLite's own time-out retries only every 100 ms after a while: it misses the pauses of a long write for seconds.
     """
 
     def __init__(self) -> None:
         self._deadline = 0.0
 
     def __call__(self, looks: int) -> bool:
-        """Wait, and say whether to look again, after so many looks."""
+        """Wait, and return whether to retry, after this number of attempts."""
         now = time.monotonic()
         if looks == 0:
             self._deadline = now + BUSY_TIMEOUT_MS / 1_000
@@ -84,8 +84,8 @@ class _Waiting:
 
 
 def switch_to_wal(connection: apsw.Connection) -> None:
-    """Keep a write-ahead log from now on, whoever opens the file."""
-    # Processes that make the file together meet here in a way that SQLite's own timeout does not wait for.
+    """Switch the file to a write-ahead log, permanently."""
+    # Processes that create the file together conflict here, and SQLite's own time-out does not apply.
     deadline = time.monotonic() + BUSY_TIMEOUT_MS / 1_000
     while True:
         try:
@@ -99,10 +99,10 @@ def switch_to_wal(connection: apsw.Connection) -> None:
 
 
 def leave_one_file(path: str) -> None:
-    """Move the log into the file once more, if one is left though nobody has the file open.
+    """Move the log into the file once more, if one is left although nobody has the file open.
 
     The last connection to close does that (https://www.sqlite.org/wal.html#the_wal_file), but of two that close at the
-    same moment each may take the other for one that goes on.
+    same moment each may assume that the other stays open.
     """
     log = Path(f"{path}-wal")
     for _ in range(CLOSING_ATTEMPTS):
@@ -120,14 +120,14 @@ def leave_one_file(path: str) -> None:
 
 
 class FileMoved(StorageUnavailable):
-    """What would be written could not be found again: the file is not in its place any more."""
+    """The file is not in its place any more: a write to it would be lost."""
 
     def __init__(self) -> None:
         super().__init__("its file was moved, deleted or replaced; put it back, or start the daemon anew")
 
 
 def has_moved(connection: apsw.Connection) -> bool:
-    """Whether its file is not in its place any more: it was moved, deleted or replaced."""
+    """Whether the file was moved, deleted or replaced."""
     moved = ctypes.c_int()
     connection.file_control("main", apsw.SQLITE_FCNTL_HAS_MOVED, ctypes.addressof(moved))
     return bool(moved.value)
@@ -159,27 +159,27 @@ def _undo(connection: apsw.Connection) -> None:
 
 
 def _write_over_failed_commit(connection: apsw.Connection) -> None:
-    """Make sure that nobody who recovers the log finds the commit that has just failed.
+    """Prevent a recovery of the log from applying the commit that has just failed.
 
-    Where only the sync at its end failed, all of it is in the log, whose reader tells a commit by checksums that follow
-    from each other (https://www.sqlite.org/fileformat2.html#walformat). Another commit, of the first page alone, begins
-    where it began, so nothing follows from what is left of it: that is so even where this one's sync fails as well.
+    If only the sync at its end failed, all of it is in the log, whose reader validates commits by chained checksums
+    (https://www.sqlite.org/fileformat2.html#walformat). Another commit, of the first page alone, starts at the same
+    place, so that the remains of the failed one do not follow from it, even if the sync of this one fails as well.
     """
     try:
         write_nothing(connection)
     except apsw.Error as error:
-        # apsw's stubs do not know the attribute.
+        # apsw's stubs lack the attribute.
         if getattr(error, "extendedresult", None) != apsw.SQLITE_IOERR_FSYNC:
-            logger.warning("What could not be committed may be found after a crash before the next write: %s", error)
+            logger.warning("A failed commit may reappear if the machine crashes before the next write: %s", error)
 
 
 def write_nothing(connection: apsw.Connection) -> None:
-    """Write the first page, and change nothing in it."""
+    """Write the first page without a change."""
     connection.pragma("user_version", connection.pragma("user_version"))
 
 
 def connect_reader(path: str, *, busy_timeout_ms: int = BUSY_TIMEOUT_MS) -> apsw.Connection:
-    """A connection that only reads, from a file that is there."""
+    """A connection for reads, of a file that exists."""
     connection = apsw.Connection(path, flags=apsw.SQLITE_OPEN_READWRITE)
     connection.set_busy_timeout(busy_timeout_ms)
     connection.pragma("query_only", True)
@@ -188,13 +188,13 @@ def connect_reader(path: str, *, busy_timeout_ms: int = BUSY_TIMEOUT_MS) -> apsw
 
 
 def _keep_plans(connection: apsw.Connection) -> None:
-    # Without it a SQLite that is built with STAT4, as apsw's is, prepares a cached statement again whenever a value
-    # that is bound to it changes: most of what a point read costs.
+    # Without it a SQLite that is built with STAT4, as apsw's is, prepares a cached statement again whenever a bound
+    # value changes: that is most of the cost of reading one row.
     connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
 
 
 def shrink(connection: apsw.Connection) -> None:
-    """Let go of the pages that a connection has read, if all connections have many."""
+    """Release the page cache of a connection if all connections have many pages."""
     memory, _ = apsw.status(apsw.SQLITE_STATUS_MEMORY_USED)
     if memory > KEPT_BYTES:
         connection.release_memory()
@@ -203,7 +203,7 @@ def shrink(connection: apsw.Connection) -> None:
 def as_storage_error(error: Exception) -> Exception:
     """`StorageUnavailable` for an error of the machine (a lock, a disk), `DatabaseDamaged` for one of the file.
 
-    The error itself for any other.
+    Any other error is returned unchanged.
     """
     if isinstance(error, _DAMAGED):
         return DatabaseDamaged(str(error))

@@ -1,4 +1,4 @@
-"""Looks for changes in the file: those of this process at once, those of others ten times a second."""
+"""Detects changes in the file: those of this process at once, those of others ten times a second."""
 
 from collections.abc import Iterable
 
@@ -13,7 +13,7 @@ POLL_SECONDS = 0.1
 
 
 class ChangeNotifier(change_notifier.ChangeNotifier):
-    """What has changed in the file at `path`."""
+    """Detects changes in the file at `path`."""
 
     def __init__(self, path: str) -> None:
         self._connection = connect_reader(path, busy_timeout_ms=POINT_BUSY_TIMEOUT_MS)

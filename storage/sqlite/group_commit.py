@@ -1,14 +1,14 @@
-"""The one thread that writes: it commits in groups.
+"""The one thread that writes. It commits requests in groups.
 
-What waits when a commit ends goes into the next transaction together, so that a sync of the disk serves many requests.
-Who was answered often asks again at once. The thread waits for that as long as a commit takes: else one of them would
-be committed alone, then all others, and so on, in twice as many commits, and a sixth fewer requests.
+The requests that are waiting when a commit ends form the next transaction, so that one sync of the disk serves many of
+them. Clients often send their next request at once, and the thread waits for them as long as a commit takes: otherwise
+one of them would be committed alone, then all others, and so on, with twice as many commits and a sixth fewer requests.
 
-A request that fails takes no other with it. Nearly all fail before they write, and nothing need be undone; for one that
-fails later the group is done again, each request under a savepoint, which would cost a third of every write otherwise.
+A request that fails does not affect the others. Nearly all failures come before a write, and need no undo; after a
+later failure the group is run again, each request under a savepoint, which would cost every write a third of its time.
 
-A request that is cancelled is left out while it waits. While it runs its statement is interrupted, which undoes the
-transaction, and the group is done again without it. After that it is committed with the others.
+A request that is cancelled while it waits is left out. If it is running, its statement is interrupted, which rolls the
+transaction back, and the group is run again without it. After that it is committed with the others.
 """
 
 import asyncio
@@ -34,7 +34,7 @@ Arguments = TypeVarTuple("Arguments")
 MAX_WAITING = 4_096
 MAX_IN_A_GROUP = 256
 IDLE_SECONDS = 0.05
-# Who does not ask again within that is not waited for, however long a commit takes.
+# The limit of the wait for further requests, however long a commit takes.
 MAX_GATHERING_SECONDS = 0.002
 
 
@@ -49,7 +49,7 @@ class _Interrupted(Exception):
 class _Progress(Enum):
     WAITING = auto()
     RUNNING = auto()
-    # What it wrote is in a transaction, and will be committed.
+    # Its writes are in a transaction that will be committed.
     DONE = auto()
 
 
@@ -66,21 +66,21 @@ class _Request(Generic[Result]):
     error: Exception | None = None
     progress: _Progress = _Progress.WAITING
     is_cancelled: bool = False
-    # The thread that runs it does not go on while another holds this.
+    # The thread that runs it does not proceed while another holds this.
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def cancel(self) -> bool:
-        """Leave the request out; False where that is too late."""
+        """Leave the request out; False if it is too late."""
         with self.lock:
             if self.progress is not _Progress.DONE:
                 self.is_cancelled = True
-                # Whatever it brought takes no more room.
+                # Release the memory of its arguments.
                 self.work = _nothing
                 self.arguments = ()
         return self.is_cancelled
 
     def interrupt(self, connection: apsw.Connection) -> bool:
-        """Interrupt the statement that runs for it, and no other; False where none runs."""
+        """Interrupt the running statement of the request, and no other; False if none is running."""
         with self.lock:
             if self.progress is not _Progress.RUNNING:
                 return False
@@ -88,9 +88,9 @@ class _Request(Generic[Result]):
             return True
 
     def attempt(self, connection: apsw.Connection) -> None:
-        """Do the work, as far as it goes, or nothing where it is cancelled.
+        """Do the work, or nothing if it is cancelled.
 
-        Raises `_PartialWrite` where it failed after it had written, `_Interrupted` where it was cancelled meanwhile.
+        Raises `_PartialWrite` if it failed after it had written, `_Interrupted` if it was cancelled meanwhile.
         """
         with self.lock:
             if self.is_cancelled:
@@ -114,14 +114,14 @@ class _Request(Generic[Result]):
             self.result = self.work(connection, *self.arguments)
         except Exception as error:
             self.error = error
-            # Some errors (a full disk, a failing one) have ended the whole transaction.
+            # Some errors (a full disk, a failing one) end the whole transaction.
             if not connection.in_transaction:
                 raise
             if connection.total_changes() != before:
                 raise _PartialWrite from error
 
     def attempt_alone(self, connection: apsw.Connection) -> None:
-        """Do the work, or nothing of it."""
+        """Do the work as a whole, or none of it."""
         connection.execute("SAVEPOINT request")
         try:
             self.attempt(connection)
@@ -139,10 +139,10 @@ class _Request(Generic[Result]):
 
 
 class Writer:
-    """Runs work on the connection it is given, in the order it came; owns that connection until `close`.
+    """Runs work on a connection, in the order of arrival; it owns the connection until `close`.
 
-    `committed` is called in the event loop after each commit; `idle` does some of what can wait, in a transaction of
-    its own, when nothing was written for a while, and says whether there is more.
+    `committed` is called in the event loop after each commit; `idle` does some background work, in a transaction of its
+    own, when nothing was written for a while, and returns whether there is more.
     """
 
     def __init__(
@@ -157,17 +157,17 @@ class Writer:
         self._committed = committed
         self._idle = idle
         self._queue: SimpleQueue[_Request[Any] | None] = SimpleQueue()
-        # So many requests the thread is waiting for.
+        # The number of requests that the thread is waiting for.
         self._wanted = 0
         self._gathered = threading.Event()
         self._thread = threading.Thread(target=self._run, name="amplifierd-writer", daemon=True)
         self._thread.start()
 
     async def write(self, work: Callable[[apsw.Connection, *Arguments], Result], *arguments: *Arguments) -> Result:
-        """What `work` of the connection returns, once it is committed and on disk; what it raises, once it is undone.
+        """The result of `work`, once it is committed and on disk; its error, once it is rolled back.
 
-        It may be called twice, where another's failure undid the first time.
-        Raises `StorageUnavailable` at once where `MAX_WAITING` requests wait already.
+        It may be called twice, if another request's failure rolled the first call back. Raises `StorageUnavailable` at
+        once if `MAX_WAITING` requests are waiting.
         """
         if self._queue.qsize() >= MAX_WAITING:
             raise StorageUnavailable(f"{MAX_WAITING} writes are waiting already", is_busy=True)
@@ -184,12 +184,12 @@ class Writer:
             raise NothingWritten from None
 
     def _interrupt(self, request: _Request[Any]) -> None:
-        # Once more where it was between two statements.
+        # Again, if the first fell between two statements.
         if request.interrupt(self._connection):
             self._loop.call_later(INTERRUPT_SECONDS, self._interrupt, request)
 
     async def close(self) -> None:
-        """Commit what is waiting, then close the connection."""
+        """Commit the waiting requests, then close the connection."""
         self._queue.put(None)
         await asyncio.to_thread(self._thread.join)
         self._connection.close()
@@ -215,7 +215,7 @@ class Writer:
         return not last
 
     def _gather(self, count: int, seconds: float) -> None:
-        """Wait until so many requests are there, but no longer than that."""
+        """Wait for `wanted` requests, but no longer than `seconds`."""
         self._gathered.clear()
         self._wanted = min(count, MAX_IN_A_GROUP)
         if self._wanted > max(1, self._queue.qsize()):
@@ -237,10 +237,10 @@ class Writer:
             with transaction(self._connection):
                 return self._idle(self._connection)
         except apsw.Error as error:
-            logger.warning("What can wait has to wait: %s", error)
+            logger.warning("Background indexing failed; will retry: %s", error)
         except Exception:
-            # A defect; but whoever writes needs this thread.
-            logger.exception("What can wait has failed, and is tried again after the next write")
+            # A defect, but all writes need this thread.
+            logger.exception("Background indexing failed; will retry after the next write")
         return False
 
     def _group_of(self, first: _Request[Any]) -> tuple[list[_Request[Any]], bool]:
@@ -267,7 +267,7 @@ class Writer:
     def _attempt(
         self, group: list[_Request[Any]], attempt: Callable[[_Request[Any], apsw.Connection], None]
     ) -> Callable[[_Request[Any], apsw.Connection], None] | None:
-        """Do a group, all or nothing of it; where it was nothing, what to do for each request next time."""
+        """Run a group as a whole; if that fails, what to do with each request in the next attempt."""
         try:
             self._do(group, attempt)
         except _PartialWrite:

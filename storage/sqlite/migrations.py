@@ -1,4 +1,4 @@
-"""The schema, brought up to date by numbered SQL files; `PRAGMA user_version` holds the last one applied."""
+"""The schema, upgraded by numbered SQL files; `PRAGMA user_version` holds the last one applied."""
 
 import logging
 import shutil
@@ -23,8 +23,8 @@ REWRITTEN = 11
 def migrate(connection: apsw.Connection, path: str, *, upgrade: bool) -> None:
     """Apply the scripts that the database lacks, all or none, under its write lock.
 
-    Raises `DatabaseUnusable` where its schema is newer than this program's, or older, and it is not to `upgrade` that
-    or another program has the database open.
+    Raises `DatabaseUnusable` if its schema is newer than this program's, or if it is older and may not be upgraded, or
+    another program has the database open.
     """
     scripts = _scripts()
     if (connection.pragma("application_id"), connection.pragma("user_version")) == (APPLICATION_ID, len(scripts)):
@@ -56,7 +56,7 @@ def _refuse_small_disk(connection: apsw.Connection, path: str) -> None:
 
 @contextmanager
 def _unreferenced(connection: apsw.Connection) -> Iterator[None]:
-    """Let tables be built anew: with one that is dropped would go what refers to it.
+    """Suspend foreign keys, so that tables can be rebuilt: dropping one would delete the rows that refer to it.
 
     See https://www.sqlite.org/lang_altertable.html#otheralter
     """
@@ -70,9 +70,10 @@ def _unreferenced(connection: apsw.Connection) -> Iterator[None]:
 
 @contextmanager
 def _alone(connection: apsw.Connection, path: str) -> Iterator[None]:
-    """Have the file for ourselves: what another program has prepared is not for the tables as they are going to be.
+    """Have exclusive use of the file: statements prepared by another program do not fit the new tables.
 
-    A database without a write-ahead log is one program's (https://www.sqlite.org/pragma.html#pragma_locking_mode).
+    A database without a write-ahead log can be locked by one program
+    (https://www.sqlite.org/pragma.html#pragma_locking_mode).
     """
     connection.pragma("locking_mode", "exclusive")
     try:
@@ -91,7 +92,7 @@ def _alone(connection: apsw.Connection, path: str) -> Iterator[None]:
 
 
 def refuse_newer(connection: apsw.Connection, path: str) -> int:
-    """The schema of the database. Raises `DatabaseUnusable` where it is newer than this program's."""
+    """The schema of the database. Raises `DatabaseUnusable` if it is newer than this program's."""
     version: int = connection.pragma("user_version")
     migrations.refuse_newer(version, latest(), f"The database {path}")
     return version
@@ -103,13 +104,13 @@ def latest() -> int:
 
 
 def refuse_another_program_s(connection: apsw.Connection, path: str) -> None:
-    """Raises `DatabaseUnusable` where the file is another program's; nothing is changed in it."""
+    """Raises `DatabaseUnusable` if the file belongs to another program; it is not changed."""
     [(application_id, tables)] = connection.execute(_WHOSE)
     if tables and application_id != APPLICATION_ID:
         raise DatabaseUnusable(f"The file {path} is another program's SQLite database; name a file of amplifierd's.")
 
 
-# One statement, and so one moment: another process may be making the tables.
+# One statement, and so one moment: another process may be creating the tables.
 _WHOSE = """
 SELECT application_id, (SELECT count(*) FROM sqlite_schema)
 FROM pragma_application_id

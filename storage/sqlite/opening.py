@@ -1,4 +1,4 @@
-"""Opening the file: what is no database of ours, or is damaged, is refused with what to do."""
+"""Opening the file: a file that is damaged or not our database is refused, with a sentence that says what to do."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,10 +27,10 @@ WHERE schema = 'main'
 
 
 def open_database(path: str, *, upgrade: bool, create: bool) -> apsw.Connection:
-    """A connection that writes, to a database with this program's schema.
+    """A connection for writes, to a database with this program's schema.
 
-    One that is not there is made if allowed to `create`; an older one is brought up to date if allowed to `upgrade`.
-    Raises `DatabaseUnusable`.
+    A missing database is created if `create` is set; an older one is upgraded if `upgrade` is set. Raises
+    `DatabaseUnusable`.
     """
     with _in_sentences(path, "for writing"):
         if create:
@@ -38,11 +38,11 @@ def open_database(path: str, *, upgrade: bool, create: bool) -> apsw.Connection:
         else:
             refuse_absent(Path(path))
         if not create and Path(path).stat().st_size == 0:
-            # Setting up a connection that writes would write the first page.
+            # Configuring a connection for writes would write the first page.
             raise _empty(path)
         connection = connect_writer(path)
         try:
-            # Nothing is written before this: what is damaged stays as it is, for whoever tries to rescue it.
+            # Nothing is written before this: a damaged file stays unchanged, for attempts to rescue it.
             refuse_another_program_s(connection, path)
             if not create:
                 _refuse_empty(connection, path)
@@ -57,7 +57,7 @@ def open_database(path: str, *, upgrade: bool, create: bool) -> apsw.Connection:
 
 
 def open_to_read(path: Path) -> apsw.Connection:
-    """A connection that reads a database which is there, with a schema of this program's or an older one.
+    """A connection for reads of an existing database, with the schema of this program or an older one.
 
     Raises `DatabaseUnusable`.
     """
@@ -92,7 +92,7 @@ def _empty(path: str) -> DatabaseMissing:
 def _make_room(path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     if not path.exists():
-        # Whoever may read the file reads everything: it is its owner's alone, and so is what SQLite puts beside it.
+        # Readers of the file see everything: only its owner may read it and the files that SQLite puts beside it.
         path.touch(OWN_MODE)
 
 
@@ -116,15 +116,15 @@ def _in_sentences(path: str, purpose: str) -> Iterator[None]:
 
 
 def _look_into_tables(connection: apsw.Connection) -> None:
-    """Read the first pages of each table: what is damaged there is better said now than by every request."""
-    # From one moment: another process may be making the tables.
+    """Read the first pages of each table, to report damage there once instead of in every request."""
+    # As of one moment: another process may be creating the tables.
     with connection:
         for (table,) in connection.execute(_TABLES).fetchall():
             connection.execute(f'SELECT 1 FROM "{table}" NOT INDEXED LIMIT 1').fetchall()  # noqa: S608  # of the schema
 
 
 def _refuse_replaced(connection: apsw.Connection, path: str) -> None:
-    # Who waited for the lock of `amplifierd restore` has the database open that was there before. From now on nobody
-    # can replace the file: this connection's lock says that it is in use.
+    # After waiting for the lock of `amplifierd restore`, this connection has the previous database open. From now on
+    # nobody can replace the file: this connection's lock marks it as in use.
     if has_moved(connection):
         raise DatabaseUnusable(f"The database {path} was replaced while it was being opened; start again.")

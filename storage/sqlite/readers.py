@@ -1,6 +1,6 @@
-"""Reading: points on the event loop, long lists in a thread.
+"""Reading: single rows on the event loop, long lists in a thread.
 
-A list is read at once, in one statement and so from one moment.
+A list is read at once, in one statement and so as of one moment.
 """
 
 import asyncio
@@ -20,21 +20,21 @@ from .rows import ConnectionRows
 
 Answer = TypeVar("Answer")
 
-# A point read happens on the event loop, which a lock must not hold up.
+# Single rows are read on the event loop, which a lock must not block.
 POINT_BUSY_TIMEOUT_MS = 100
 MAX_CONNECTIONS = 8
 MAX_WAITING = 256
 
 
 class Readers:
-    """The connections that read from the file at `path`; long lists wait for their readers on `disk`."""
+    """The connections for reads of the file at `path`; long lists wait for their clients on `disk`."""
 
     def __init__(self, path: str, disk: TemporaryDisk) -> None:
         self._path = path
         self._point = connect_reader(path, busy_timeout_ms=POINT_BUSY_TIMEOUT_MS)
         self.points = ConnectionRows(self._point)
         self._short = connect_reader(path, busy_timeout_ms=POINT_BUSY_TIMEOUT_MS)
-        # SQLite gives up a list that grows longer, or a record that is, as soon as it sees that.
+        # SQLite aborts a longer list, or a longer record, as soon as it reaches this length.
         self._short.limit(apsw.SQLITE_LIMIT_LENGTH, FIRST_BLOCK_BYTES)
         self._idle: list[apsw.Connection] = []
         self._lent: set[apsw.Connection] = set()
@@ -44,7 +44,7 @@ class Readers:
         self._threads = ThreadPoolExecutor(max_workers=4, thread_name_prefix="amplifierd-reader")
 
     def close(self) -> None:
-        """Let go of every connection; what a thread still reads is given up."""
+        """Close every connection; reads in threads are interrupted."""
         for connection in self._lent:
             connection.interrupt()
         self._threads.shutdown()
@@ -52,12 +52,12 @@ class Readers:
             connection.close()
 
     def check_place(self) -> None:
-        """Raises `FileMoved` where the file is not in its place any more."""
+        """Raises `FileMoved` if the file is not in its place any more."""
         if has_moved(self._point):
             raise FileMoved
 
     def joined(self, statement: str, bindings: Bindings) -> bytes | None:
-        """The BLOB of a list that SQLite joins, on the event loop; None where it is too long for that, or no row."""
+        """The BLOB of a list that SQLite joins, on the event loop; None if too long for that, or without a row."""
         try:
             row = self._short.execute(statement, bindings).fetchone()
         except apsw.TooBigError:
@@ -67,7 +67,7 @@ class Readers:
         return None if row is None else row[0]
 
     async def work(self, work: Callable[[apsw.Connection], Answer]) -> Answer:
-        """What `work` reads, in a thread."""
+        """The result of a read in a thread."""
 
         async def read(connection: apsw.Connection) -> Answer:
             return await self._in_thread(connection, lambda: work(connection))
@@ -77,7 +77,7 @@ class Readers:
     async def listing(self, statement: str, bindings: Bindings, *, searching: bool = False) -> Listing:
         """The rows of `statement`, of a BLOB each; it reads the first block on the event loop.
 
-        Or in a thread, where it is `searching`: much may be read for few rows.
+        If it is `searching` it reads in a thread: it may read much for few rows.
         """
         return await self._with_connection(
             lambda connection: self._read(connection, connection.execute(statement, bindings), searching=searching)
@@ -128,7 +128,7 @@ class Readers:
         try:
             return await asyncio.shield(working)
         except asyncio.CancelledError:
-            # Its connection is the thread's until it is done, which is soon; or it waits for a thread yet.
+            # Its connection belongs to the thread until that is done, which is soon; or it still waits for a thread.
             while not (running.cancel() or working.done()):
                 connection.interrupt()
                 await asyncio.wait([working], timeout=INTERRUPT_SECONDS)
@@ -136,7 +136,7 @@ class Readers:
 
 
 def _blocks(rows: Iterable[Row]) -> Generator[bytes, None, None]:
-    """Rows joined by commas: a first block, then greater ones; the last is shorter than its size, perhaps empty."""
+    """Rows joined by commas: a first block, then larger ones; the last is shorter than its size, perhaps empty."""
     taken: list[bytes] = []
     length, size = 0, FIRST_BLOCK_BYTES
     for (row,) in rows:

@@ -24,10 +24,10 @@ _encode = msgspec.json.Encoder().encode
 
 
 def run_sync(coroutine: Coroutine[Any, Any, Answer]) -> Answer:
-    """What a coroutine returns that never waits, computed here and now: no event loop takes part.
+    """Run a coroutine that never waits, and return its result: no event loop takes part.
 
-    Operations are coroutines because on PostgreSQL each statement is awaited. On SQLite a statement returns at once,
-    so `await` never suspends, and the first step of the coroutine is its last: in the thread that writes or reads.
+    Operations are coroutines because on PostgreSQL each statement is awaited. On SQLite a statement returns at once, so
+    `await` never suspends, and the first step of the coroutine is its last: in the thread that writes or reads.
     """
     try:
         coroutine.send(None)
@@ -38,7 +38,7 @@ def run_sync(coroutine: Coroutine[Any, Any, Answer]) -> Answer:
 
 
 class ConnectionRows(Reader):
-    """What `connection` reads."""
+    """Runs statements on `connection`."""
 
     def __init__(self, connection: apsw.Connection) -> None:
         self._connection = connection
@@ -96,7 +96,7 @@ class Revisions:
 
 
 class ConnectionTransaction(ConnectionRows, Transaction):
-    """What the writer's connection does in its transaction."""
+    """The transaction of the writer's connection."""
 
     def __init__(self, connection: apsw.Connection, revisions: Revisions) -> None:
         super().__init__(connection)
@@ -108,7 +108,7 @@ class ConnectionTransaction(ConnectionRows, Transaction):
         operation: Callable[[Transaction, *Arguments], Coroutine[Any, Any, Answer]],
         *arguments: *Arguments,
     ) -> Answer:
-        """What `operation` returns: the work that the writer does in its transaction."""
+        """The result of `operation`: the work of the writer in its transaction."""
         return run_sync(operation(self, *arguments))
 
     async def next_revision(self, workspace: str) -> int:

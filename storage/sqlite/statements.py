@@ -1,4 +1,4 @@
-"""The statements that the SQLite storage has in its own SQL.
+"""The statements of the SQLite storage in its own SQL.
 
 A list has one column: JSON in a BLOB.
 """
@@ -75,7 +75,7 @@ WHERE workspace = :workspace
     AND sequence <= :last
 """
 
-    # A CROSS JOIN is read in the order in which it is written.
+    # SQLite reads a CROSS JOIN in its written order.
     ANCESTORS = """
 WITH RECURSIVE ancestor (distance, id) AS (
     SELECT 1, parent_session_id
@@ -98,7 +98,7 @@ CROSS JOIN session
 ORDER BY distance
 """
 
-    # Without statistics SQLite takes the primary key, and reads every session.
+    # Without statistics SQLite uses the primary key, and reads every session.
     CHILDREN = """
 SELECT CAST(listed AS BLOB)
 FROM session INDEXED BY session_by_parent

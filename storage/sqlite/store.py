@@ -44,9 +44,9 @@ logger = logging.getLogger(__name__)
 Answer = TypeVar("Answer")
 Arguments = TypeVarTuple("Arguments")
 
-# Of the threads that read, searches take so many at most.
+# The number of reading threads that searches may use.
 MAX_SEARCHES = 2
-# How long deleted messages are removed from the search index before the storage is closed.
+# The time for removing deleted messages from the search index before the storage is closed.
 CLOSING_SECONDS = 2.0
 
 DIALECT = Dialect(
@@ -72,10 +72,10 @@ CROSS JOIN session
 
 
 class SQLiteStorage(TransactionalStorage):
-    """Keeps everything in the file at `path`, which processes may share; `open` makes it if allowed to `create`.
+    """Implements `Storage` in the file at `path`, which processes may share; `open` creates it if `create` is set.
 
-    Answers to requests with a key are kept for `idempotency_ttl` seconds. An older schema is brought up to date where
-    that is to `upgrade` it.
+    Answers to requests with a key are kept for `idempotency_ttl` seconds. An older schema is upgraded if `upgrade` is
+    set.
     """
 
     kind = "sqlite"
@@ -104,7 +104,7 @@ class SQLiteStorage(TransactionalStorage):
     async def open(self) -> None:
         self._machine = lock_for_this_machine(Path(self.path), single_machine=self._single_machine)
         try:
-            # In a thread: a migration takes its time.
+            # In a thread: a migration may take long.
             connection = await asyncio.to_thread(open_database, self.path, upgrade=self._upgrade, create=self._create)
         except BaseException:
             self._machine.release()
@@ -116,7 +116,7 @@ class SQLiteStorage(TransactionalStorage):
         # It is the writer's.
         self._tokenizer = Tokenizer()
         self._index_merge = IndexMerge()
-        # Those of which a program that was killed may have left something to do.
+        # A killed program may have left work in these.
         self._indexed = [workspace for (workspace,) in connection.execute(search_statements.INDEXED_WORKSPACES)]
         self._changes = ChangeNotifier(self.path)
         self._writer = Writer(connection, asyncio.get_running_loop(), self._changes.wake, self._index_written)
@@ -129,7 +129,7 @@ class SQLiteStorage(TransactionalStorage):
 
     async def close(self) -> None:
         async with AsyncExitStack() as last:
-            # In this order, from the last to the first, also if one of them fails.
+            # In this order, from the last to the first, even if one of them fails.
             last.callback(self._machine.release)
             last.push_async_callback(asyncio.to_thread, leave_one_file, self.path)
             last.callback(self._checkpointer.close)
@@ -158,7 +158,7 @@ class SQLiteStorage(TransactionalStorage):
             return await self._readers.work(lambda connection: search.find(connection, workspace, query))
 
     def _index_written(self, connection: apsw.Connection, *, resting: bool = True) -> bool:
-        """Do some of what can wait: index messages, then remove from the index those that were deleted."""
+        """Do some background work: index messages, then remove deleted ones from the index."""
         workspaces = {*self._indexed, *self._revisions.workspaces()}
         if any(index_some(connection, workspace, self._tokenizer) for workspace in workspaces):
             return True
@@ -173,14 +173,14 @@ class SQLiteStorage(TransactionalStorage):
                 if not await self._writer.write(partial(self._index_written, resting=False)):
                     return
         except (StorageUnavailable, DatabaseDamaged, apsw.Error) as error:
-            # Nobody who stops can mend it; the next start, or `amplifierd check`, tells of it again.
-            logger.warning("What was written last is not in the search index yet: %s", error)
+            # It cannot be repaired while stopping; the next start, or `amplifierd check`, reports it again.
+            logger.warning("The last writes are not in the search index yet: %s", error)
 
     async def _forget_some_expired(self) -> bool:
         if await super()._forget_some_expired():
             return True
         if await self._rows.row(HAS_MARKS, {}) is not None:
-            # Another program deleted them, or the merge was resting. After a write comes what can wait.
+            # Another program deleted them, or the merge was pausing. Background work follows a write.
             await self._writer.write(lambda _: None)
         return False
 

@@ -70,7 +70,7 @@ async def test_a_list_that_fails_leaves_no_connection_behind(path: Path, caplog:
         vandal.close()
     # It ends though what was written can't be indexed, and says so.
     assert files_open(path) == 0
-    assert "is not in the search index yet: no such table: session" in caplog.text
+    assert "are not in the search index yet: no such table: session" in caplog.text
 
 
 async def test_a_message_that_says_something_else_than_the_index_is_not_found(path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Database files in their places: a new one appears whole, the log of another never meets it."""
+"""Database files in their places: a new one appears as a whole, and never with the log of another."""
 
 import os
 import shutil
@@ -12,16 +12,16 @@ import apsw
 
 from ...model.database_errors import MaintenanceRefused
 
-# What SQLite keeps beside a database: https://www.sqlite.org/tempfiles.html
+# The files that SQLite keeps beside a database: https://www.sqlite.org/tempfiles.html
 _LOGS = ("-wal", "-journal")
 _BESIDE = (*_LOGS, "-shm")
-# Of a database that is new: nobody but its owner reads it.
+# The permissions of a new database: only its owner may read it.
 OWN_MODE = 0o600
 
 
 @contextmanager
 def part_of(target: Path) -> Iterator[Path]:
-    """An empty file beside `target` for what is to become it; what is left there in the end goes."""
+    """An empty file beside `target` that will replace it; it is deleted at the end if it is left."""
     part = target.with_name(f".{target.name}.{uuid4().hex}.part")
     part.touch(OWN_MODE)
     try:
@@ -32,9 +32,9 @@ def part_of(target: Path) -> Iterator[Path]:
 
 
 def put(part: Path, target: Path, *, keep: bool) -> Path | None:
-    """Let a file take the place of `target`, on disk when it returns; the name that the other was kept under, if any.
+    """Replace `target` by a file, on disk when it returns; the name under which the previous file was kept, if any.
 
-    Raises `MaintenanceRefused` where a program has that open.
+    Raises `MaintenanceRefused` if a program has that open.
     """
     _sync(part)
     kept = None
@@ -45,7 +45,7 @@ def put(part: Path, target: Path, *, keep: bool) -> Path | None:
             _forget_logs(target)
             part.replace(target)
     else:
-        # What is there is the log of a database that is gone; SQLite would take it for the new one's.
+        # This is the log of a replaced database; SQLite would apply it to the new one.
         _forget_logs(target)
         part.replace(target)
     _sync(target.parent)
@@ -53,8 +53,8 @@ def put(part: Path, target: Path, *, keep: bool) -> Path | None:
 
 
 def close_log(target: Path) -> None:
-    """Move what is in the log of a database that nobody has open into it, as far as it can be read."""
-    with suppress(apsw.CorruptError, apsw.NotADBError):  # what is damaged is left to be replaced, and is kept as it is
+    """Move the log of a database that nobody has open into it, as far as it can be read."""
+    with suppress(apsw.CorruptError, apsw.NotADBError):  # a damaged database is replaced, and kept unchanged
         connection = apsw.Connection(str(target), flags=apsw.SQLITE_OPEN_READWRITE)
         try:
             connection.pragma("locking_mode", "exclusive")
@@ -67,9 +67,9 @@ def close_log(target: Path) -> None:
 
 @contextmanager
 def unused(target: Path) -> Iterator[None]:
-    """Have a database for ourselves, by SQLite's own locks, whatever is in it. Raises `MaintenanceRefused`.
+    """Have exclusive use of a database, by SQLite's own locks, whatever is in it. Raises `MaintenanceRefused`.
 
-    Who has it open with a write-ahead log holds a lock all the time, also while nothing is done
+    A program that has it open with a write-ahead log always holds a lock, even while idle
     (https://www.sqlite.org/lockingv3.html).
     """
     file = apsw.VFSFile("", str(target), [apsw.SQLITE_OPEN_MAIN_DB | apsw.SQLITE_OPEN_READWRITE, 0])
@@ -86,12 +86,12 @@ def unused(target: Path) -> Iterator[None]:
 
 
 def in_use(target: Path) -> MaintenanceRefused:
-    """What to say of a database that another program has open."""
+    """The sentence for a database that another program has open."""
     return MaintenanceRefused(f"A program has {target} open; stop the daemon that serves it, and try again.")
 
 
 def _take_over(part: Path, target: Path) -> None:
-    """Give a file the permissions of the one that it replaces, and its owner where that is possible."""
+    """Give a file the permissions of the one that it replaces, and its owner if possible."""
     shutil.copymode(target, part)
     there = target.stat()
     if os.name == "posix" and os.geteuid() == 0:
@@ -99,7 +99,7 @@ def _take_over(part: Path, target: Path) -> None:
 
 
 def _keep(target: Path) -> Path:
-    """Give a database, with its log, a second name, so that it is never without one."""
+    """Give a database, with its log, a second name, so that its place is never empty."""
     kept = target.with_name(f"{target.name}.replaced-{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}")
     for suffix in ("", *_LOGS):
         if _beside(target, suffix).exists():

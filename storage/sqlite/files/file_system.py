@@ -1,4 +1,4 @@
-"""The file system that a database is on: whether other machines may write to it, and whether it takes writes."""
+"""The file system of a database: whether other machines may write to it, and whether it accepts writes."""
 
 import ctypes
 import re
@@ -8,7 +8,7 @@ from tempfile import TemporaryFile
 
 from ...model.errors import StorageUnavailable
 
-# What the kernel calls file systems that another machine, or another kernel on this one, may write to as well. SQLite's
+# The kernel's names of file systems that another machine, or another kernel on this one, may write to as well. SQLite's
 # locks and its shared memory do not reach across (https://www.sqlite.org/wal.html, "all processes ... the same host").
 _SHARED = re.compile(
     r"nfs\d*|cifs|smb\d*|smbfs|smbfs2|9p|virtiofs|fuse|fuse\..*|ceph|afs|coda|lustre|gpfs|beegfs|glusterfs|ocfs2|gfs2|"
@@ -22,14 +22,14 @@ _STATFS_BYTES = 4_096
 _FLAGS_AT, _TYPE_AT, _TYPE_BYTES = 64, 72, 16
 _IS_LOCAL = 0x1000
 
-# As much as the log of some small writes.
+# About the size of the log of some small writes.
 TRIAL_BYTES = 64 * 1024
 
 
 def shared_file_system(path: Path, mounts: Path = MOUNTS) -> str | None:
-    """The type of the file system of `path` if other machines may write to it; None if none can, or it is not known.
+    """The type of the file system of `path` if other machines may write to it; None if none can, or if it is unknown.
 
-    `mounts` is what this process sees (https://docs.kernel.org/filesystems/proc.html, /proc/PID/mountinfo).
+    `mounts` are the mounts of this process (https://docs.kernel.org/filesystems/proc.html, /proc/PID/mountinfo).
     """
     if sys.platform == "darwin":
         return _shared_on_macos(path)
@@ -42,7 +42,7 @@ def shared_file_system(path: Path, mounts: Path = MOUNTS) -> str | None:
 
 
 def _type_at(path: Path, mounts: str) -> str | None:
-    """The type of the mount that is nearest above a path; of two at the same place the later hides the other."""
+    """The type of the nearest mount above a path; of two at the same place the later one counts."""
     nearest: tuple[int, str] | None = None
     for line in mounts.splitlines():
         before, _, after = line.partition(" - ")
@@ -64,9 +64,9 @@ def _shared_on_macos(path: Path) -> str | None:
 
 
 def check_room(path: Path) -> None:
-    """Raises `StorageUnavailable` if no file can be made beside the database, or it can't grow.
+    """Raises `StorageUnavailable` if no file can be created beside the database, or it cannot grow.
 
-    A file system keeps the space for what it is given at once, and never writes what was deleted by then.
+    A file system allocates space for a write at once, and never writes data that is deleted before.
     """
     try:
         with TemporaryFile(dir=path.parent, prefix=".amplifierd-") as file:

@@ -1,7 +1,7 @@
-"""A lock on a database that every process of one machine may hold, and no process of another beside them.
+"""A lock on a database that any number of processes of one machine may hold, and no process of another beside them.
 
-It is a shared lock on one byte of a file beside the database, whose place is the machine's; whoever finds a byte of
-another machine locked gives up. The kernel lets go of it when a process ends, however that is.
+It is a shared lock on one byte of a file beside the database, whose offset identifies the machine; a process that finds
+another machine's byte locked gives up. The kernel releases it when a process ends in any way.
 """
 
 import fcntl
@@ -22,7 +22,7 @@ BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _PLACES = 2**30
 _OWN_MODE = 0o600
 
-# Linux has locks of an open file, which another opening of the same process does not release; `struct flock` of each.
+# Locks of Linux that belong to an open file, so that closing another descriptor does not release them; `struct flock`.
 _IS_LINUX = sys.platform == "linux"
 _FLOCK = struct.Struct("hhqqi4x" if _IS_LINUX else "qqihh")
 _SET = getattr(fcntl, "F_OFD_SETLK", fcntl.F_SETLK)
@@ -30,7 +30,7 @@ _GET = getattr(fcntl, "F_OFD_GETLK", fcntl.F_GETLK)
 
 
 class MachineLock:
-    """The lock that this process holds; None of it on a file system that is this machine's alone."""
+    """The lock of this process; without a file on a local file system."""
 
     def __init__(self, file: int | None) -> None:
         self._file = file
@@ -45,9 +45,9 @@ class MachineLock:
 def lock_for_this_machine(
     path: Path, *, single_machine: bool | None, mounts: Path = MOUNTS, boot_id: Path = BOOT_ID
 ) -> MachineLock:
-    """The lock on the database at `path`, if others may reach the file; `single_machine` says that they do not use it.
+    """The lock on the database at `path`, if other machines may reach it; `single_machine` states that none uses it.
 
-    If that is None, what a daemon was told before counts. Raises `DatabaseUnusable`.
+    If that is None, the previous statement of a daemon counts. Raises `DatabaseUnusable`.
     """
     file_system = shared_file_system(path, mounts)
     if file_system is None:
@@ -60,7 +60,7 @@ def lock_for_this_machine(
 
 @contextmanager
 def locked_for_this_machine(path: Path) -> Iterator[None]:
-    """The same lock for a while, by what a daemon was told before."""
+    """The same lock for a while, by the previous statement of a daemon."""
     lock = lock_for_this_machine(path, single_machine=None)
     try:
         yield
@@ -93,7 +93,7 @@ def _lock(path: Path, beside: Path, file_system: str, place: int) -> MachineLock
 
 
 def _is_locked(file: int, start: int, length: int) -> bool:
-    """Whether somebody holds a lock on some of these bytes."""
+    """Whether any process holds a lock on some of these bytes."""
     if length == 0:
         return False
     found = fcntl.fcntl(file, _GET, _flock(fcntl.F_WRLCK, start, length))
@@ -108,7 +108,7 @@ def _flock(kind: int, start: int, length: int) -> bytes:
 
 
 def _place(boot_id: Path) -> int:
-    """The byte of this machine: processes of one kernel have the same, also in containers."""
+    """The byte of this machine: all processes of one kernel have the same, even in containers."""
     try:
         name = boot_id.read_text()
     except OSError:

@@ -1,1 +1,1 @@
-"""What is done to a SQLite file as a whole: backup, check, repair, compaction."""
+"""Maintenance of a SQLite file as a whole: backup, check, repair, compaction."""

@@ -1,4 +1,4 @@
-"""Copies of a database file: taken at one moment, checked, then put in their place."""
+"""Copies of a database file: as of one moment, checked, then moved to their places."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from ..opening import open_to_read
 from .compaction import merge_index
 from .file_check import faults
 
-# After so many steps of SQLite's virtual machine it is shown how far the copy is.
+# The progress is reported after this number of steps of SQLite's virtual machine.
 STEPS_AT_ONCE = 50_000
 
 
@@ -55,14 +55,14 @@ def restore(file: Path, target: Path, *, replace: bool, progress: Progress) -> R
 
 
 def contents(connection: apsw.Connection) -> Contents:
-    """Count what a database holds."""
+    """Count the contents of a database."""
     [(sessions, messages)] = connection.execute(CONTENTS)
     return Contents(sessions, messages)
 
 
 def _copy(source: apsw.Connection, part: Path, progress: Progress) -> Contents:
-    """Copy what a database holds at one moment, without free pages (https://www.sqlite.org/lang_vacuum.html)."""
-    # A copy of the last page of a long text is sound whatever that page says.
+    """Copy a database as of one moment, without free pages (https://www.sqlite.org/lang_vacuum.html)."""
+    # Damage in the last page of a long text does not show in a copy.
     found = faults(source, is_quick=True)
     if found:
         raise DatabaseDamaged(f"SQLite says of {source.filename}: {'; '.join(found)}")
@@ -73,7 +73,7 @@ def _copy(source: apsw.Connection, part: Path, progress: Progress) -> Contents:
         progress(min(part.stat().st_size // page_size, pages), pages)
         return False
 
-    # The copy is what is written; the source is only read.
+    # Errors are those of the copy; the source is only read.
     source.pragma("query_only", False)
     source.set_progress_handler(show, STEPS_AT_ONCE)
     try:
@@ -87,7 +87,7 @@ def _copy(source: apsw.Connection, part: Path, progress: Progress) -> Contents:
 
 
 def _settle(part: Path, source: str) -> Contents:
-    """Make the copy a file that needs none beside it, check it, and count what it has."""
+    """Make the copy a single file, check it, and count its contents."""
     copy = apsw.Connection(str(part))
     try:
         copy.pragma("journal_mode", "delete")

@@ -1,6 +1,6 @@
-"""Statements that look for what is wrong in a SQLite file; `sql/statements/integrity.py` has those of every storage."""
+"""Statements that find faults in a SQLite file; `sql/statements/integrity.py` has those for all databases."""
 
-# Each session, and how far it is in the index of words.
+# Each session, and the extent of its entries in the search index.
 SESSIONS = """
 SELECT
     session.workspace, session.id, message_count, token_usage, version, changed_version, changed_sequence,
@@ -29,7 +29,7 @@ WHERE workspace = :workspace
 ORDER BY sequence
 """
 
-# Sessions that are being removed, from the index as well.
+# Sessions that are being removed, also from the index.
 FORGOTTEN = """
 SELECT number
 FROM removal

@@ -1,4 +1,4 @@
-"""Whether a database file is as it should be, from SQLite's pages to the sessions in them."""
+"""Checks of a database file, from SQLite's pages to the sessions in them."""
 
 import re
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
@@ -18,12 +18,12 @@ from .index_check import IndexCheck
 
 MAX_FAULTS = 10
 _NO_MESSAGE = (None,) * 4
-# What SQLite says of an index of words: https://www.sqlite.org/fts5.html#the_integrity_check_command
+# SQLite's message about a damaged index of words: https://www.sqlite.org/fts5.html#the_integrity_check_command
 _OF_WORDS = re.compile("fts5|inverted index", re.IGNORECASE)
 
 
 def faults(connection: apsw.Connection, *, is_quick: bool = False) -> list[str]:
-    """What SQLite finds wrong, the first ten faults; if it `is_quick` indexes are not compared with their tables.
+    """The first ten faults that SQLite finds; if it `is_quick` indexes are not compared with their tables.
 
     See https://www.sqlite.org/pragma.html#pragma_integrity_check.
     """
@@ -38,7 +38,7 @@ def faults(connection: apsw.Connection, *, is_quick: bool = False) -> list[str]:
 
 
 async def check_file(connection: apsw.Connection) -> AsyncGenerator[Finding, None]:
-    """What is wrong; after its pages all of it is looked at in one transaction, and so from one moment."""
+    """The faults of the file; after its pages everything is checked in one transaction, as of one moment."""
     found = faults(connection)
     for line in found:
         if _OF_WORDS.search(line):
@@ -99,5 +99,5 @@ async def _rows(connection: apsw.Connection) -> AsyncIterator[Row | DatabaseDama
             for *message, size in connection.execute(check_statements.MESSAGES, bindings):
                 yield (*session, *message, number, last, complete, size)
         except (apsw.CorruptError, apsw.NotADBError) as error:
-            # Others may be whole.
+            # Others may be readable.
             yield DatabaseDamaged(str(error))

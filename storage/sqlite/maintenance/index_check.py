@@ -1,8 +1,8 @@
-"""Whether the index has the words of messages as they are, each in its place, and no others.
+"""Checks that the index has the words of all messages, each in its place, and no others.
 
-An index can't be asked what it has of a message. So both are summed up by session, the words of its messages and those
-of the index, in any order, and the sums are compared. What is added up is the hash of a text, SipHash (PEP 456): the
-hashes of tuples that differ a little cancel each other out.
+An index cannot list the words of a message. So the words of the messages and those of the index are summed for each
+session, in any order, and the sums are compared. The summands are hashes of texts, by SipHash (PEP 456): the hashes of
+similar tuples would cancel each other out.
 """
 
 from array import array
@@ -18,7 +18,7 @@ from ...sql.ports import Row
 from ..search.statements import LAST_SEQUENCE
 from . import check_statements
 
-# Sessions whose numbers differ by a multiple of that share a sum: 8 MiB, however many there are.
+# Sessions whose numbers differ by a multiple of this share a sum: 8 MiB, whatever their number.
 SUMS = 2**20
 
 # A byte of a varint that is not its last has this bit.
@@ -28,19 +28,19 @@ _MOST = 2**64 - 1
 
 
 class IndexCheck:
-    """The comparison, from the moment of the connection's transaction: `is_indexed` each message, then `findings`."""
+    """The comparison, as of the connection's transaction: `is_indexed` for each message, then `findings`."""
 
     def __init__(self, connection: apsw.Connection) -> None:
         self._connection = connection
         self._tokenizer = Tokenizer()
         self._sums = array("Q", bytes(8 * SUMS))
-        # What of these the index has is not what there is, and needs not be yet.
+        # The entries of these sessions may still be incomplete.
         self._passing = bytearray(SUMS)
         for (number,) in connection.execute(check_statements.FORGOTTEN):
             self._passing[number % SUMS] = 1
 
     def is_indexed(self, sequence: int, message: Message, row: Row) -> bool:
-        """Whether the index has the message, as far as it can tell of one; its words are summed up."""
+        """Whether the index has the message, as far as it knows single messages; its words are added to the sums."""
         number, last, complete, size = row
         if number is None or sequence > last:
             return size is None and (not complete or sequence > LAST_SEQUENCE)
@@ -54,7 +54,7 @@ class IndexCheck:
         return size is not None and [said.size, len(said.forms)] == _decoded(size)
 
     def findings(self) -> Iterator[Finding]:
-        """What the index has that is not in the messages, or has not."""
+        """The words that only the index has, or that it lacks."""
         self._subtract_index()
         for (workspace,) in self._connection.execute(check_statements.AHEAD):
             yield Finding("search", f"The search of workspace {workspace} is ahead of what was written.", workspace)

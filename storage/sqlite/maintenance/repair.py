@@ -1,4 +1,4 @@
-"""Putting right what is wrong in a SQLite file; daemons may write to it meanwhile."""
+"""Repairs of a SQLite file; daemons may write to it meanwhile."""
 
 from contextlib import closing
 from pathlib import Path
@@ -20,7 +20,7 @@ from .file_check import faults
 
 
 class Repairs:
-    """Repairs of the file at `path`; the indexes are built anew once, whatever is found to be wrong with them."""
+    """Repairs of the file at `path`; the indexes are rebuilt once, whatever their faults."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -33,7 +33,7 @@ class Repairs:
             with closing(connect_writer(str(self._path))) as connection:
                 return await self._repair(connection, finding)
         except (apsw.CorruptError, apsw.NotADBError, DatabaseDamaged):
-            # What is damaged so far can't be written either.
+            # A file with such damage cannot be written either.
             return None
 
     async def _repair(self, connection: apsw.Connection, finding: Finding) -> str | None:

@@ -1,4 +1,4 @@
-"""Backups and checks of a SQLite file."""
+"""Maintenance of a SQLite file."""
 
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import closing, contextmanager
@@ -16,7 +16,7 @@ from .repair import Repairs
 
 
 class SQLiteMaintenance(Maintenance):
-    """What can be done to the file at `path`."""
+    """Implements `Maintenance` for the file at `path`."""
 
     def __init__(self, path: Path) -> None:
         self._path = path

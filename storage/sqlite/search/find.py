@@ -1,4 +1,4 @@
-"""Finding messages by their words: the index finds whole words, texts tell which have the beginnings of words."""
+"""Finding messages by their words: the index finds whole words, texts decide on prefixes."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -137,7 +137,7 @@ def _beginning(word: str) -> re.Pattern[str]:
 
 
 def _contents(connection: apsw.Connection, workspace: str, found: Sequence[Found], scope: SearchScope) -> Iterator[str]:
-    """What the first of these messages say, up to the bytes of a page."""
+    """The texts of the first of these messages, up to the bytes of a page."""
     size = 0
     for _, session_id, sequence, _ in found:
         record = _record(connection, workspace, session_id, sequence)

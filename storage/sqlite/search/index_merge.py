@@ -1,21 +1,22 @@
-"""Removes from the search index what it still has of deleted messages.
+"""Removes the words of deleted messages from the search index.
 
 FTS5 only marks a deleted row of a contentless table: its words stay in the index until the segment that has them is
-merged. FTS5's option 'secure-delete' does nothing for a table with `contentless_delete`, and without that it took some
-hundred times as long to delete a message as to append it (https://www.sqlite.org/fts5.html#the_secure_delete_configuration_option).
-So the segments are merged into one, a few pages at a time: between writes, and before the storage is closed.
+merged. FTS5's option 'secure-delete' has no effect on a table with `contentless_delete`, and without that it took some
+hundred times as long to delete a message as to append it
+(https://www.sqlite.org/fts5.html#the_secure_delete_configuration_option). So the segments are merged into one, a few
+pages at a time: between writes, and before the storage is closed.
 """
 
 import time
 
 import apsw
 
-# A write that comes meanwhile waits for one step.
+# A write that arrives meanwhile waits for one step.
 PAGES_AT_ONCE = 32
-# A merge reads the whole index: the next one begins after ten times as long.
+# A merge reads the whole index: the next one begins after a pause of ten times its duration.
 REST = 10
 
-# Rows of the index with an id from there on are marks of deleted rows (FTS5_TOMBSTONE_ROWID in FTS5's fts5_index.c).
+# Rows of the index from this id on are marks of deleted rows (FTS5_TOMBSTONE_ROWID in FTS5's fts5_index.c).
 FIRST_MARK = 1 << 53
 
 HAS_MARKS = f"""
@@ -31,7 +32,7 @@ INSERT INTO search (search, rank)
 VALUES ('merge', :pages)
 """
 
-# A step that did nothing changes fewer rows than that.
+# A step without effect changes fewer rows.
 _LEAST_CHANGES = 2
 
 
@@ -53,14 +54,14 @@ class IndexMerge:
         return self._merge(connection, now)
 
     def _merge(self, connection: apsw.Connection, now: float) -> bool:
-        # A negative number begins a merge of all segments, a positive one goes on with it.
+        # A negative number begins a merge of all segments, a positive one continues it.
         is_first = self._started_at is None
         pages = -PAGES_AT_ONCE if is_first else PAGES_AT_ONCE
         before = connection.total_changes()
         connection.execute(MERGE, {"pages": pages})
         if connection.total_changes() - before < _LEAST_CHANGES:
             self._end(now)
-            # One that has nothing to begin with would be begun for ever.
+            # A merge without segments would be begun again for ever.
             return not is_first
         if is_first:
             self._started_at = now

@@ -1,4 +1,4 @@
-"""Writes what messages say into the index of words, some at a time: between writes, or before a search."""
+"""Writes the words of messages into the index, some at a time: between writes, or before a search."""
 
 from collections.abc import Iterator
 
@@ -13,7 +13,7 @@ from ..connection import transaction
 from ..statements import SQLiteStatements
 from . import statements as search_statements
 
-# A step is as much as a write that comes meanwhile can wait for.
+# A step takes as long as a write that arrives meanwhile can wait.
 MESSAGES_AT_ONCE = 500
 BYTES_AT_ONCE = 1024 * 1024
 SESSIONS_AT_ONCE = 100
@@ -25,7 +25,7 @@ async def is_indexed(rows: Rows, workspace: str) -> bool:
     """Whether every write of the workspace is in the index."""
     last = await rows.row(SQLiteStatements.LAST_REVISION, {"workspace": workspace})
     progress = await rows.row(search_statements.SEARCH_PROGRESS, {"workspace": workspace})
-    # It is ahead where somebody took sessions away by hand: `amplifierd check` says so.
+    # It is ahead if somebody deleted sessions by hand; `amplifierd check` reports that.
     return last is not None and last[0] <= (progress[0] if progress is not None else 0)
 
 

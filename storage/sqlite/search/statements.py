@@ -7,10 +7,10 @@ from ...search.results import session_clauses
 # Messages past that are not found.
 LAST_SEQUENCE = 2**31 - 1
 
-# No entry is as late.
+# Later than every entry.
 NONE = 2**63 - 1
 
-# Those that were deleted count as seen: what the index has of them goes with their messages.
+# Deleted sessions count as indexed: their entries are removed with their messages.
 CHANGED_SESSIONS = """
 SELECT revision, id, FALSE
 FROM session
@@ -89,7 +89,7 @@ WHERE rowid BETWEEN (
     )
 """
 
-# As many as there may be at once, one at least.
+# As many as are allowed at once, at least one.
 NEXT_ENTRIES = """
 SELECT number, sequence + 1, (
     SELECT COALESCE(MAX(place) FILTER (WHERE size <= :bytes), MIN(place))
@@ -150,7 +150,7 @@ FROM session
 """
 
 
-# Messages of a session that is written or removed in pieces are not found.
+# Messages of sessions that are being written or removed are not found.
 _NOT_REMOVED = """
         AND NOT EXISTS (
             SELECT 1
@@ -189,7 +189,7 @@ def hits(filters: Collection[str], *, scored: bool) -> str:
 
 
 def latest(filters: Collection[str]) -> str:
-    """The statement that finds messages whatever they say: of the latest :looked_at those that pass filters."""
+    """The statement that finds messages with any text: among the latest :looked_at, those that match filters."""
     place = "\n        AND session_id = :id" if "id" in filters else ""
     return _filtered(
         f"""
