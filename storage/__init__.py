@@ -40,7 +40,7 @@ def open_storage(
 
 
 def open_existing(url: str) -> Storage:
-    """The same for one that is there already, with this program's schema; `open` raises `DatabaseUnusable` if not."""
+    """The same for a database that exists, with this program's schema; `open` raises `DatabaseUnusable` if not."""
     return open_storage(url, upgrade=False, create=False)
 
 

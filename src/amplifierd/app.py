@@ -89,30 +89,32 @@ STATUSES: dict[type[Exception], int] = {
 DETAILS: dict[type[Exception], str] = {
     DataUrlTooLong: "{error} Upload the file (createFile), and put its url in the part.",
     FileUnknown: "{error} Upload it first (createFile), and put its url in the part.",
-    FileInUse: "{error}; it goes with the last session that has such a message (deleteSession)",
+    FileInUse: "{error}; it is deleted with the last session that has such a message (deleteSession)",
     SessionEnded: "{error}; resume it first",
     MessageIdInUse: "{error}; read it (getMessage), or give the new message another id",
     SessionIdInUse: "{error}; read it (getSession), or create one with another id",
-    SessionExists: "{error}; skip it, or let it have a new id, by on_conflict",
-    SessionProfileUnknown: "{error}; updateSession gives it one that is here",
+    SessionExists: "{error}; skip it, or import it with a new id, by on_conflict",
+    SessionProfileUnknown: "{error}; give it another (updateSession)",
     ProfileNotFound: "{error}; create it first (createProfile), or name another",
-    NoActiveProfile: "{error}; sessions get default until one is (activateProfile)",
-    ProfileExists: "{error}; change it (updateProfile), or take another name",
+    NoActiveProfile: "{error}; sessions use default until one is activated (activateProfile)",
+    ProfileExists: "{error}; change it (updateProfile), or use another name",
     ProfileReadOnly: "{error}; change a copy of it (copyProfile)",
     ProfileActive: "{error}. Deactivate it first.",
-    ProfileNameReserved: "The name {error.name} is reserved; a profile is not called active, nor x/activate or x/copy",
+    ProfileNameReserved: (
+        "The name {error.name} is reserved: a profile name cannot be 'active', or end in /activate or /copy"
+    ),
     DirectoryNotAmplified: "{error}; amplify it first (createAmplifiedDirectory), or name another",
     DirectoryExists: "{error}; change it (updateAmplifiedDirectory)",
-    DirectoryInUse: "{error}; delete them first, or say force=true",
-    DirectoryUnwritable: "{error}; see to that, or say create_marker=false",
-    IdempotencyKeyReused: "The Idempotency-Key {error.key!r} was used for another request; take a new one for this",
+    DirectoryInUse: "{error}; delete them first, or set force=true",
+    DirectoryUnwritable: "{error}; fix this, or set create_marker=false",
+    IdempotencyKeyReused: "The Idempotency-Key {error.key!r} was used for another request; use a new key for this one",
     IdempotencyKeyInUse: (
         "A request with the Idempotency-Key {error.key!r} is being handled by another process; wait for its answer, "
         "then send this one again"
     ),
     IdempotencyAnswerNotKept: (
-        "The request with the Idempotency-Key {error.key!r} was done, and has no second effect; its answer is not kept "
-        "any more, for longer ones came since. Read what it has changed"
+        "The request with the Idempotency-Key {error.key!r} was applied and has no second effect; its answer is not "
+        "kept any more, because later answers needed the space. Read what it has changed"
     ),
 }
 

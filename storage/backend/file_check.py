@@ -51,7 +51,7 @@ async def check_files(read: Read) -> AsyncGenerator[Finding, None]:
             digest.update(chunk)
             length += len(chunk)
         if (digest.hexdigest(), length) != (file_id, size):
-            text = f"File {file_id} of workspace {workspace} is not as written, which nothing can rebuild."
+            text = f"File {file_id} of workspace {workspace} is damaged and cannot be recovered."
             yield Finding("file", text, workspace)
     async for workspace, content_id in read(STRAY_CHUNKS, {}):
         text = f"Workspace {workspace} has the bytes {content_id} of a file that is not there."

@@ -12,14 +12,14 @@ def _content_findings(row: Row) -> Iterator[Finding]:
     """The fault of a row of `PROFILE_CONTENTS`."""
     workspace, content_hash, content = row
     if hash_of(content) != content_hash:
-        text = f"Profile content {content_hash} of workspace {workspace} is not as written, which nothing can rebuild."
+        text = f"Profile content {content_hash} of workspace {workspace} is damaged and cannot be recovered."
         yield Finding("profile", text, workspace)
 
 
 def _profile_findings(row: Row) -> Iterator[Finding]:
     """The fault of a profile: a row of `EMPTY_PROFILES`."""
     workspace, name = row
-    text = f"Profile {name} of workspace {workspace} has lost what it says, which nothing can rebuild."
+    text = f"Profile {name} of workspace {workspace} has lost its content, which cannot be recovered."
     yield Finding("profile", text, workspace)
 
 
@@ -27,7 +27,7 @@ def _snapshot_findings(row: Row) -> Iterator[Finding]:
     """The fault of a session's copy of a profile: a row of `EMPTY_SNAPSHOTS`."""
     workspace, session_id, content_hash = row
     if built_in(content_hash) is None:
-        yield Finding.of(workspace, session_id, "profile", "has lost what its profile was.")
+        yield Finding.of(workspace, session_id, "profile", "has lost its profile.")
 
 
 # Statements, each with the fault of its rows.

@@ -21,18 +21,18 @@ async def repair_session(work: UnitOfWork, finding: Finding) -> str | None:
     """
     if finding.fault == "counts" and not finding.session_id:
         await _count_directories(work)
-        return "The directories of the workspace count the sessions that are there."
+        return "The counts of the workspace's directories were corrected."
     if finding.fault == "counts":
         await _recount(work, finding.session_id)
-        return "It counts the messages that are there."
+        return "Its counts were corrected."
     if finding.fault == "parts":
         await _complete(work, finding.session_id)
-        return "It is a session again, with what is left of it."
+        return "It was restored with its remaining data."
     if finding.fault == "file":
         return await remove_stray_chunks(work, finding)
     if finding.fault == "profile" and finding.session_id:
         await _forget_profile(work, finding.session_id)
-        return "What its profile was is not known any more."
+        return "Its profile is now recorded as unknown."
     return None
 
 

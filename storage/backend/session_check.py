@@ -77,9 +77,9 @@ class _Session:
             yield self._finding("damage", f"can't be read after message {self.last}: {self.damage.reason}.")
             return
         if self.missing:
-            yield self._finding("gap", f"has lost {self.missing}, which nothing can rebuild.")
+            yield self._finding("gap", f"has lost {self.missing}, which cannot be recovered.")
         if self.unreadable:
-            yield self._finding("record", f"has {self.unreadable} not as written, which nothing can rebuild.")
+            yield self._finding("record", f"has damaged content in {self.unreadable}, which cannot be recovered.")
         if not self.has_context:
             yield self._finding("parts", "has lost its context.")
         if self.message_count > self.last:
@@ -92,8 +92,7 @@ class _Session:
                 f"{self.tokens} tokens in all.",
             )
         if self.unsearchable:
-            were = "it was" if self.unsearchable.count == 1 else "they were"
-            yield self._finding("search", f"has {self.unsearchable} not in the search as {were} said.")
+            yield self._finding("search", f"has wrong entries in the search index for {self.unsearchable}.")
 
     def _counts_agree(self) -> bool:
         return (

@@ -52,7 +52,7 @@ class HomeMissing(DatabaseUnusable):
     """The path begins with an unknown home directory."""
 
     def __init__(self, url: str) -> None:
-        super().__init__(f"The database {url} is in a home directory, and there is none")
+        super().__init__(f"The database {url} is in a home directory that does not exist")
         self.url = url
 
 
@@ -60,7 +60,7 @@ class MemoryNotShared(DatabaseUnusable):
     """SQLite's `:memory:` database belongs to a single connection."""
 
     def __init__(self) -> None:
-        super().__init__("A database in memory can't be shared between connections")
+        super().__init__("A database in memory cannot be shared between connections")
 
 
 class DatabaseMissing(DatabaseUnusable):
@@ -112,7 +112,7 @@ class FileExists(MaintenanceRefused):
     """The file to write already exists."""
 
     def __init__(self, file: Path) -> None:
-        super().__init__(f"{file} is there already")
+        super().__init__(f"{file} already exists")
         self.file = file
 
 

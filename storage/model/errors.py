@@ -46,15 +46,15 @@ class MessageInvalid(StorageError):
 
 
 class DataUrlTooLong(MessageInvalid):
-    """A part brings a file in its URL that is too long for that."""
+    """The `data:` URL of a part is too long."""
 
 
 class FileUnknown(MessageInvalid):
-    """A part names a file that is not there."""
+    """A part refers to a missing file."""
 
 
 class FilesUnknown(StorageError):
-    """Of the files that messages name these are not there."""
+    """Messages refer to missing files."""
 
     def __init__(self, ids: frozenset[str]) -> None:
         super().__init__(f"Files {', '.join(sorted(ids))} not found")
@@ -74,7 +74,7 @@ class FileConflict(StorageError):
 
 
 class FileInUse(FileConflict):
-    """Messages refer to the file: those in `references`, each with its session and its sequence, and perhaps more."""
+    """Messages refer to the file: those in `references`, each as its session and its sequence, and perhaps more."""
 
     def __init__(self, file_id: str, references: Sequence[tuple[str, int]], *, has_more: bool) -> None:
         named = [f"message {sequence} of session {session_id}" for session_id, sequence in references]
@@ -138,7 +138,7 @@ class SessionExists(SessionConflict):
     """A session to import already exists."""
 
     def __init__(self, session_id: str) -> None:
-        super().__init__(f"Cannot import session {session_id}: it is there already")
+        super().__init__(f"Cannot import session {session_id}: it already exists")
         self.session_id = session_id
 
 
@@ -146,7 +146,7 @@ class SessionIdInUse(SessionConflict):
     """The session to create already exists: it is `there`."""
 
     def __init__(self, there: SessionSummary) -> None:
-        super().__init__(f"Session {there.id} is there already")
+        super().__init__(f"Session {there.id} already exists")
         self.members = {"session": there}
 
 
@@ -154,7 +154,7 @@ class MessageIdInUse(SessionConflict):
     """The message `sequence` of the session already has the id."""
 
     def __init__(self, session_id: str, message_id: str, sequence: int) -> None:
-        super().__init__(f"Message {sequence} of session {session_id} has the id {message_id!r} already")
+        super().__init__(f"Message {sequence} of session {session_id} already has the id {message_id!r}")
         self.session_id = session_id
         self.members = {"sequence": sequence}
 
@@ -206,7 +206,7 @@ class SessionProfileUnknown(StorageError):
     """The session was imported without its profile."""
 
     def __init__(self, session_id: str, name: str) -> None:
-        super().__init__(f"Session {session_id} came without its profile {name}")
+        super().__init__(f"Session {session_id} was imported without its profile {name}")
         self.session_id = session_id
         self.name = name
 
@@ -227,7 +227,7 @@ class ProfileReadOnly(ProfileConflict):
     """The profile is built in and cannot be changed."""
 
     def __init__(self, name: str) -> None:
-        super().__init__(f"Profile {name} is built in, and stays as it is")
+        super().__init__(f"Profile {name} is built in and cannot be changed")
         self.name = name
 
 
@@ -251,7 +251,7 @@ class ProfileInvalid(StorageError):
     """The change would make the profile invalid."""
 
     def __init__(self, name: str, reason: str) -> None:
-        super().__init__(f"Profile {name} would not be one: {reason}")
+        super().__init__(f"Profile {name} would be invalid: {reason}")
         self.name = name
 
 
@@ -289,7 +289,7 @@ class DirectoryUnwritable(DirectoryConflict):
     """The directory cannot be created or written on the disk."""
 
     def __init__(self, relative_path: str, reason: str) -> None:
-        super().__init__(f"Directory {relative_path} can't be on the disk: {reason}")
+        super().__init__(f"Directory {relative_path} cannot be created on the disk: {reason}")
         self.relative_path = relative_path
 
 
@@ -336,7 +336,7 @@ class IdempotencyAnswerNotKept(StorageError):
     """The request under this key was applied, but its long answer was dropped in favour of later ones."""
 
     def __init__(self, key: str) -> None:
-        super().__init__(f"The request with the idempotency key {key!r} was done; its answer is not kept any more")
+        super().__init__(f"The request with the idempotency key {key!r} was applied; its answer is not kept any more")
         self.key = key
 
 

@@ -45,7 +45,7 @@ class Upload(msgspec.Struct, frozen=True):
 
 
 async def begin(work: UnitOfWork, upload: Upload, chunks: Sequence[bytes]) -> File | None:
-    """Write the first chunks of a file; the file if these are all, or if it is there already."""
+    """Write the first chunks of a file; the file if these are all, or if it already exists."""
     found = await _hold(work, upload.id)
     if found is not None:
         return found

@@ -123,7 +123,7 @@ class FileMoved(StorageUnavailable):
     """The file is not in its place any more: a write to it would be lost."""
 
     def __init__(self) -> None:
-        super().__init__("its file was moved, deleted or replaced; put it back, or start the daemon anew")
+        super().__init__("its file was moved, deleted or replaced; put it back, or restart the daemon")
 
 
 def has_moved(connection: apsw.Connection) -> bool:

@@ -261,7 +261,7 @@ def test_keys_are_written_once_and_kept_as_digests(tmp_path: Path) -> None:
         (["create", "--name", "x", "--scope", "root"], "'root' is not one of"),
         (["create", "--name", "x", "--expires", "soon"], "Invalid duration 'soon': write 90d"),
         (["create", "--name", "x", "--expires", "0d"], "Invalid duration '0d': write 90d"),
-        (["revoke", "nobody"], "There is no key 'nobody'; `amplifierd keys list` tells"),
+        (["revoke", "nobody"], "There is no key 'nobody'; `amplifierd keys list` lists"),
     ],
 )
 def test_what_is_wrong_is_said_in_a_sentence(tmp_path: Path, arguments: list[str], words: str) -> None:

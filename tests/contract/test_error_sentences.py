@@ -53,39 +53,52 @@ SUMMARY = SessionSummary("1", "created", "default", ".", "", "", 0, 0, 1)
 CLIENT = [
     (
         SessionIdInUse(SUMMARY),
-        "Session 1 is there already; read it (getSession), or create one with another id",
+        "Session 1 already exists; read it (getSession), or create one with another id",
     ),
     (
         MessageIdInUse("1", "m{0}", 2),
-        "Message 2 of session 1 has the id 'm{0}' already; read it (getMessage), or give the new message another id",
+        "Message 2 of session 1 already has the id 'm{0}'; read it (getMessage), or give the new message another id",
+    ),
+    (
+        DataUrlTooLong("/parts/0/url", "is too long"),
+        "The message is invalid: /parts/0/url is too long. Upload the file (createFile), and put its url in the part.",
+    ),
+    (
+        FileUnknown("/parts/0/url", "is unknown"),
+        "The message is invalid: /parts/0/url is unknown. Upload it first (createFile), and put its url in the part.",
+    ),
+    (
+        FileInUse("f", [("1", 2)], has_more=True),
+        "Cannot delete file f: message 2 of session 1 and more refer to it; it is deleted with the last "
+        "session that has such a message (deleteSession)",
     ),
     (SessionEnded("1", "failed"), "Cannot append to session 1: it is failed; resume it first"),
     (
         SessionExists("1"),
-        "Cannot import session 1: it is there already; skip it, or let it have a new id, by on_conflict",
+        "Cannot import session 1: it already exists; skip it, or import it with a new id, by on_conflict",
     ),
     (
         SessionProfileUnknown("1", "p"),
-        "Session 1 came without its profile p; updateSession gives it one that is here",
+        "Session 1 was imported without its profile p; give it another (updateSession)",
     ),
     (ProfileNotFound("p"), "Profile p not found; create it first (createProfile), or name another"),
-    (NoActiveProfile(), "No profile is active; sessions get default until one is (activateProfile)"),
-    (ProfileExists("p"), "Profile p already exists; change it (updateProfile), or take another name"),
-    (ProfileReadOnly("p"), "Profile p is built in, and stays as it is; change a copy of it (copyProfile)"),
+    (NoActiveProfile(), "No profile is active; sessions use default until one is activated (activateProfile)"),
+    (ProfileExists("p"), "Profile p already exists; change it (updateProfile), or use another name"),
+    (ProfileReadOnly("p"), "Profile p is built in and cannot be changed; change a copy of it (copyProfile)"),
     (ProfileActive("p"), "Cannot delete active profile: p. Deactivate it first."),
     (
         ProfileNameReserved("active"),
-        "The name active is reserved; a profile is not called active, nor x/activate or x/copy",
+        "The name active is reserved: a profile name cannot be 'active', or end in /activate or /copy",
     ),
     (
         DirectoryNotAmplified("{a}"),
         "Directory {a} is not amplified; amplify it first (createAmplifiedDirectory), or name another",
     ),
     (DirectoryExists("a"), "Directory a is amplified already; change it (updateAmplifiedDirectory)"),
-    (DirectoryInUse("a", 2), "Directory a has 2 sessions; delete them first, or say force=true"),
+    (DirectoryInUse("a", 2), "Directory a has 2 sessions; delete them first, or set force=true"),
     (
         DirectoryUnwritable("a", "no room"),
-        "Directory a can't be on the disk: no room; see to that, or say create_marker=false",
+        "Directory a cannot be created on the disk: no room; fix this, or set create_marker=false",
     ),
     (
         DataUrlTooLong("/parts/0/url", "is too long"),
@@ -103,7 +116,7 @@ CLIENT = [
     ),
     (
         IdempotencyKeyReused("k{0}"),
-        "The Idempotency-Key 'k{0}' was used for another request; take a new one for this",
+        "The Idempotency-Key 'k{0}' was used for another request; use a new key for this one",
     ),
     (
         IdempotencyKeyInUse("k"),
@@ -112,47 +125,47 @@ CLIENT = [
     ),
     (
         IdempotencyAnswerNotKept("k"),
-        "The request with the Idempotency-Key 'k' was done, and has no second effect; its answer is not kept any "
-        "more, for longer ones came since. Read what it has changed",
+        "The request with the Idempotency-Key 'k' was applied and has no second effect; its answer is not kept any "
+        "more, because later answers needed the space. Read what it has changed",
     ),
 ]
 
 TERMINAL = [
     (
         SessionExists("1"),
-        "Cannot import session 1: it is there already; skip it, or let it have a new id, by --on-conflict",
+        "Cannot import session 1: it already exists; skip it, or import it with a new id, by --on-conflict",
     ),
     (
         IdempotencyAnswerNotKept("k"),
-        "The request with the idempotency key 'k' was done; its answer is not kept any more, for longer ones came "
-        "since",
+        "The request with the idempotency key 'k' was applied; its answer is not kept any more, because later answers "
+        "needed the space",
     ),
     (
         WorkspaceNotFound("w"),
-        "There is no workspace w: it has no session, profile, directory or key. `amplifierd keys list` tells the "
+        "There is no workspace w: it has no session, profile, directory or key. `amplifierd keys list` lists the "
         "workspaces that have keys.",
     ),
-    (KeyNotFound("k"), "There is no key 'k'; `amplifierd keys list` tells the ids of those that there are."),
+    (KeyNotFound("k"), "There is no key 'k'; `amplifierd keys list` lists the ids of all keys."),
     (
         DatabaseDamaged("a page"),
-        "The database is damaged: a page. Run `amplifierd check`, which says how far, and restore a backup with "
+        "The database is damaged: a page. Run `amplifierd check` to see the extent, and restore a backup with "
         "`amplifierd restore`.",
     ),
     (
         DatabaseFileDamaged("a.db", "a page"),
-        "The database a.db is damaged: a page. Run `amplifierd check`, which says how far, and restore a backup with "
+        "The database a.db is damaged: a page. Run `amplifierd check` to see the extent, and restore a backup with "
         "`amplifierd restore`.",
     ),
     (
         DatabaseFileInvalid("a.db"),
-        "The file a.db is not a SQLite database; name another. If it was amplifierd's it is damaged: restore a backup "
-        "with `amplifierd restore`.",
+        "The file a.db is not a SQLite database; name another. If it was an amplifierd file, it is damaged: restore a "
+        "backup with `amplifierd restore`.",
     ),
     (
         DatabaseFileShared(Path("a.db"), "nfs"),
         "The database a.db is on a file system of type nfs, which other machines may write to as well: SQLite does "
         "not see them, and two daemons would lose each other's messages. Keep it on a disk of this machine, use "
-        "PostgreSQL, or say `amplifierd serve --single-machine` if no other machine ever uses the file.",
+        "PostgreSQL, or use `amplifierd serve --single-machine` if no other machine ever uses the file.",
     ),
     (
         DatabaseMissing("There is no database at {a}.db"),
@@ -161,19 +174,19 @@ TERMINAL = [
     ),
     (
         DatabaseOutOfDate(1, 2),
-        "The database has schema 1, this program's is 2; `amplifierd serve` brings it up to date, once every daemon "
-        "of the older program is stopped.",
+        "The database has schema 1, this program's is 2; `amplifierd serve` upgrades it when every daemon of the "
+        "older program is stopped.",
     ),
     (
         HomeMissing("sqlite:///~/a.db"),
-        "The database sqlite:///~/a.db is in a home directory, and there is none; name another with --database "
+        "The database sqlite:///~/a.db is in a home directory that does not exist; name another with --database "
         "(AMPLIFIERD_DATABASE), or set HOME.",
     ),
     (
         MemoryNotShared(),
-        "A database in memory can't be shared between connections; use serve --ephemeral.",
+        "A database in memory cannot be shared between connections; use serve --ephemeral.",
     ),
-    (FileExists(Path("a.db")), "a.db is there already; name another, or replace it with --force."),
+    (FileExists(Path("a.db")), "a.db already exists; name another, or replace it with --force."),
     (
         RebuildNeeded(Path("a.db")),
         "a.db was made by an older amplifierd and cannot become smaller while it is served: stop the daemon and run "

@@ -15,7 +15,7 @@ def test_a_session_id_that_is_there_is_a_conflict_with_the_session(client: httpx
     assert again.status_code == 409
     problem = again.json()
     assert problem["type"] == "urn:amplifierd:problem:session-id-in-use"
-    assert problem["detail"].startswith(f"Session {session_id} is there already; read it (getSession)")
+    assert problem["detail"].startswith(f"Session {session_id} already exists; read it (getSession)")
     there = created.json()
     del there["context"]
     assert problem["session"] == there
@@ -85,7 +85,7 @@ def test_a_message_id_that_is_there_is_a_conflict_with_its_sequence(client: http
     again = client.post(path, json={"content": "b", "id": "m"})
     assert (again.status_code, again.json()["sequence"]) == (409, 2)
     assert again.json()["type"] == "urn:amplifierd:problem:message-id-in-use"
-    assert again.json()["detail"].startswith(f"Message 2 of session {session_id} has the id 'm' already; read it")
+    assert again.json()["detail"].startswith(f"Message 2 of session {session_id} already has the id 'm'; read it")
     batch = client.post(f"{path}/batch", json={"messages": [{"content": "c", "id": "n"}, {"content": "d", "id": "n"}]})
     assert (batch.status_code, batch.json()["errors"]) == (
         422,

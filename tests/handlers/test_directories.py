@@ -163,7 +163,7 @@ def test_a_directory_with_sessions_stays_unless_it_is_forced(client: httpx.Clien
     assert session["amplifiedDir"] == "a"
     refused = client.delete("/amplified-directories/a")
     assert (refused.status_code, refused.json()["sessionCount"]) == (409, 1)
-    assert refused.json()["detail"] == "Directory a has 1 session; delete them first, or say force=true"
+    assert refused.json()["detail"] == "Directory a has 1 session; delete them first, or set force=true"
     directory = client.get("/amplified-directories/a").json()
     assert (directory["sessionCount"], directory["lastUsedAt"]) == (1, session["createdAt"])
     assert client.delete("/amplified-directories/a?force=true").status_code == 204

@@ -112,7 +112,7 @@ def test_an_export_is_imported_and_exported_the_same(database: str, client: http
         assert other.get("/export").content == exported.content
         refused = other.post("/import", content=exported.content, headers=NDJSON)
         assert refused.status_code == 409
-        assert "it is there already" in refused.json()["detail"]
+        assert "it already exists" in refused.json()["detail"]
         skipped = other.post("/import?on_conflict=skip", content=exported.content, headers=NDJSON)
         assert skipped.json() == {"sessions": 0, "messages": 0, "skipped": sessions, "renamed": 0}
         renamed = other.post("/import?on_conflict=new_id", content=exported.content, headers=NDJSON)
@@ -208,7 +208,7 @@ def test_the_command_line_does_the_same(tmp_path: Path, daemon: Daemon, client: 
     assert run_amplifierd("export", "--database", copy).stdout == file.read_text()
     again = run_amplifierd("import", "--database", copy, stdin=file.read_bytes())
     assert again.returncode == 1
-    assert "it is there already" in again.stderr
+    assert "it already exists" in again.stderr
     skipped = run_amplifierd("import", "--database", copy, "--on-conflict", "skip", stdin=file.read_bytes())
     assert f"{sessions} were skipped" in skipped.stderr
 

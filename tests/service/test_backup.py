@@ -104,7 +104,7 @@ def test_a_backup_replaces_a_file_only_when_told(daemon: Daemon, path: Path, tmp
     (tmp_path / "b.db-wal").write_text("a log of what was there")
     file.chmod(0o640)
     say(daemon, "kept")
-    refused("backup", "--database", daemon.database, file, words="is there already; .* replace it with --force")
+    refused("backup", "--database", daemon.database, file, words="already exists; .* replace it with --force")
     assert file.read_text() == "what was there"
     done("backup", "--force", "--database", daemon.database, file)
     assert file.stat().st_mode & 0o777 == 0o640
@@ -135,7 +135,7 @@ def test_a_restored_database_is_the_backup(path: Path, tmp_path: Path) -> None:
     told = done("restore", "--database", database, tmp_path / "b.db")
     assert told == "Restored 1 sessions with 1 messages.\n"
     assert said(database) == ["backed up"]
-    refused("restore", "--database", database, tmp_path / "b.db", words="is there already; .* replace it with --force")
+    refused("restore", "--database", database, tmp_path / "b.db", words="already exists; .* replace it with --force")
 
 
 def test_a_restore_keeps_what_was_there(path: Path, tmp_path: Path) -> None:

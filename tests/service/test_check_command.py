@@ -61,12 +61,12 @@ def test_a_repair_beside_a_daemon_is_seen_by_its_clients(database: str) -> None:
         checked = check(database)
         assert checked.exit_code == 1
         assert checked.stdout.splitlines()[0] == (
-            f"Session {session_id} of workspace default has lost message 2, which nothing can rebuild."
+            f"Session {session_id} of workspace default has lost message 2, which cannot be recovered."
         )
         repaired = check(database, "--repair")
         assert repaired.exit_code == 1
         assert "  It cannot be repaired; a backup may have what is lost.\n" in repaired.stdout
-        assert "  It counts the messages that are there.\n" in repaired.stdout
+        assert "  Its counts were corrected.\n" in repaired.stdout
         after = client.get(f"/sessions/{session_id}", headers={"If-None-Match": before.headers["etag"]})
         assert (after.json()["messageCount"], after.json()["tokenUsage"]) == (5, 8)
         assert client.get("/search?q=a3").json()[0]["sequence"] == 4

@@ -124,7 +124,9 @@ def test_without_a_home_directory_places_have_to_be_named(tmp_path: Path, postgr
     for command in (["serve"], ["keys", "list"], ["export"], ["check"], ["cleanup", "--older-than-days", "1"]):
         outcome = run_without_home(*command, cwd=tmp_path)
         assert (outcome.returncode, outcome.stdout) == (1, "")
-        assert re.match("Error: (Cannot create|The database).* there is no", outcome.stderr), outcome.stderr
+        assert re.match("Error: (Cannot create|The database).* (there is no|does not exist)", outcome.stderr), (
+            outcome.stderr
+        )
         if command != ["serve"]:
             assert run_without_home(*command, "--database", database, cwd=tmp_path).returncode == 0
     served = ["serve", "--port", "0", "--max-age", "0.1"]

@@ -61,7 +61,7 @@ def overwrite_all(file: BinaryIO) -> None:
 @pytest.mark.parametrize(
     ("damage", "words"),
     [
-        (overwrite_header, "is not a SQLite database; name another. If it was amplifierd's it is damaged"),
+        (overwrite_header, "is not a SQLite database; name another. If it was an amplifierd file, it is damaged"),
         (overwrite_schema, "is damaged: .*Run `amplifierd check`"),
         (overwrite_first_pages, "is damaged: .*Run `amplifierd check`"),
         (cut_off, "is damaged: .*Run `amplifierd check`"),
@@ -135,7 +135,7 @@ def test_an_index_that_was_damaged_is_built_anew(path: Path) -> None:
     assert "SQLite finds the file damaged: " in checked.stdout
     assert "session_by_revision" in checked.stdout
     repaired = run("check", "--repair", "--database", f"sqlite:///{path}")
-    assert "The indexes of the tables were built anew" in repaired.stdout
+    assert "The indexes of the tables were rebuilt" in repaired.stdout
     assert repaired.exit_code == 0, repaired.stdout
     assert "Nothing is wrong in 1 sessions with 100 messages." in run("check", "--database", f"sqlite:///{path}").stdout
 
@@ -150,7 +150,7 @@ def test_a_damaged_search_is_built_anew(path: Path) -> None:
     with Daemon(f"sqlite:///{path}") as daemon, daemon.client() as client:
         assert len(client.get("/sessions").json()) == 1
         repaired = run("check", "--repair", "--database", daemon.database)
-        assert "The search was built anew from all messages." in repaired.stdout
+        assert "The search index was rebuilt from all messages." in repaired.stdout
         assert repaired.exit_code == 0, repaired.stdout
         assert [hit["sequence"] for hit in client.get("/search?q=42").json()] == [43]
     assert run("check", "--database", f"sqlite:///{path}").exit_code == 0

@@ -83,7 +83,7 @@ CASES: list[tuple[str, set[Fault], set[Fault], str]] = [
         "DELETE FROM message WHERE session_id = '{}' AND sequence IN (2, 3)",
         {"gap", "counts", "search"},
         {"gap"},
-        "has lost 2 messages: 2 to 3, which nothing can rebuild",
+        "has lost 2 messages: 2 to 3, which cannot be recovered",
     ),
     (
         "DELETE FROM message WHERE session_id = '{}' AND sequence > 3",
@@ -98,13 +98,13 @@ CASES: list[tuple[str, set[Fault], set[Fault], str]] = [
         "UPDATE message SET record = '{{\"role\": 1' WHERE session_id = '{}' AND sequence = 5",
         {"record"},
         {"record"},
-        "has message 5 not as written",
+        "has damaged content in message 5",
     ),
     (
         "UPDATE message SET role = 'tool' WHERE session_id = '{}' AND sequence = 4",
         {"record"},
         {"record"},
-        "has message 4 not as written",
+        "has damaged content in message 4",
     ),
     ("DELETE FROM session_detail WHERE session_id = '{}'", {"parts"}, set(), "has lost its context"),
 ]
@@ -135,7 +135,7 @@ async def test_what_is_left_of_a_session_is_one_again(storage: Storage, database
     before = await read(storage, session.id)
     await asyncio.to_thread(vandalise, database, "DELETE FROM session WHERE token_usage = 15")
     [lost] = [finding for finding in await check(database) if finding.fault == "parts"]
-    assert lost == Finding.of(W, session.id, "parts", "is lost but for a part of it.")
+    assert lost == Finding.of(W, session.id, "parts", "is lost except for a part.")
     await repair(database)
     assert await check(database) == []
     again = await storage.get_session(W, session.id)
@@ -216,7 +216,7 @@ async def test_a_message_that_is_not_in_the_search_is_named(storage: Storage, da
     }
     await asyncio.to_thread(vandalise, database, done[storage.kind].format(session.id))
     texts = [finding.text for finding in await check(database)]
-    assert f"Session {session.id} of workspace default has message 4 not in the search as it was said." in texts
+    assert f"Session {session.id} of workspace default has wrong entries in the search index for message 4." in texts
     await repair(database)
     assert await check(database) == []
     assert await found(storage, "wörd4") == [4]
@@ -227,7 +227,7 @@ async def test_a_search_that_is_ahead_is_found(storage: Storage, database: str, 
     await asyncio.to_thread(vandalise, database, "UPDATE search_progress SET revision = revision + 2")
     assert await found(storage, "wörd4") == [4]
     assert [finding.text for finding in await check(database)] == [
-        "The search of workspace default is ahead of what was written."
+        "The search index of workspace default is ahead of its messages."
     ]
     await repair(database)
     await storage.append_message(W, session.id, NewMessage(content="afterwards"))
@@ -239,9 +239,7 @@ async def test_a_search_that_is_ahead_is_found(storage: Storage, database: str, 
 async def test_words_of_no_message_are_found(storage: Storage, database: str, session: Session) -> None:
     assert await storage.get_session(W, session.id) == session
     await asyncio.to_thread(vandalise, database, "INSERT INTO search (rowid, words) VALUES (99 << 31 | 1, 'stray')")
-    assert [finding.text for finding in await check(database)] == [
-        "The search has words of messages that are not there."
-    ]
+    assert [finding.text for finding in await check(database)] == ["The search index has words of missing messages."]
     await repair(database)
     assert await check(database) == []
 
@@ -252,9 +250,9 @@ async def test_what_a_session_lost_of_its_profile_is_found_and_forgotten(storage
     gone = "UPDATE session SET profile_hash = 'gone' WHERE id = '{}'"
     await asyncio.to_thread(vandalise, database, gone.format(lost.id))
     [finding] = await check(database)
-    text = f"Session {lost.id} of workspace {W} has lost what its profile was."
+    text = f"Session {lost.id} of workspace {W} has lost its profile."
     assert finding == Finding("profile", text, W, lost.id)
-    assert await repair(database) == {"profile": "What its profile was is not known any more."}
+    assert await repair(database) == {"profile": "Its profile is now recorded as unknown."}
     assert await check(database) == []
     with pytest.raises(SessionProfileUnknown):
         await storage.session_profile(W, lost.id)
@@ -273,8 +271,10 @@ async def test_what_a_profile_says_is_checked(storage: Storage, database: str) -
     findings = await check(database)
     assert {finding.fault for finding in findings} == {"profile"}
     lost, altered = sorted(finding.text for finding in findings)
-    assert re.fullmatch("Profile content [0-9a-f]{64} of workspace default is not as written, .*", altered)
-    assert lost == "Profile base of workspace default has lost what it says, which nothing can rebuild."
+    assert re.fullmatch(
+        "Profile content [0-9a-f]{64} of workspace default is damaged and cannot be recovered.", altered
+    )
+    assert lost == "Profile base of workspace default has lost its content, which cannot be recovered."
     assert await repair(database) == {"profile": None}
 
 

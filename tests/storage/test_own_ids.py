@@ -50,7 +50,7 @@ async def test_a_session_keeps_its_own_id_in_lower_case(storage: Storage) -> Non
     created = await storage.create_session(W, NewSession(id=ID.upper(), name="Mine"))
     assert created.id == ID
     assert await storage.get_session(W, ID) == created
-    with pytest.raises(SessionIdInUse, match=f"^Session {ID} is there already$") as refused:
+    with pytest.raises(SessionIdInUse, match=f"^Session {ID} already exists$") as refused:
         await storage.create_session(W, NewSession(id=ID))
     listed = await records(await storage.list_sessions(W, SessionQuery()), SessionSummary)
     assert [refused.value.members["session"]] == listed
@@ -137,7 +137,7 @@ async def test_a_message_of_an_id_that_another_has_is_refused(storage: Storage) 
     await storage.append_messages(W, session.id, NewMessages([BatchMessage("a"), BatchMessage("b", id="m")]))
     await storage.append_message(W, other.id, NewMessage("b", id="m"))
     batch = NewMessages([BatchMessage("c", id="new"), BatchMessage("d", id="m")])
-    with pytest.raises(MessageIdInUse, match=f"^Message 2 of session {session.id} has the id 'm' already$") as refused:
+    with pytest.raises(MessageIdInUse, match=f"^Message 2 of session {session.id} already has the id 'm'$") as refused:
         await storage.append_messages(W, session.id, batch)
     assert refused.value.members == {"sequence": 2}
     with pytest.raises(MessageIdInUse):

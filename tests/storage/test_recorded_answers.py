@@ -104,7 +104,7 @@ async def test_past_the_bound_the_oldest_go_and_have_no_second_effect(
     assert await storage.start_session(W, sessions[0].id, once=once(sessions[0].id)) == started[0]
     for it in (sessions[1], sessions[3]):
         await storage.update_session(W, it.id, SessionPatch(context=OTHER))
-    with pytest.raises(IdempotencyAnswerNotKept, match="was done; its answer is not kept any more"):
+    with pytest.raises(IdempotencyAnswerNotKept, match="was applied; its answer is not kept any more"):
         await storage.start_session(W, sessions[1].id, once=once(sessions[1].id))
     assert (await storage.get_session(W, sessions[1].id)).version == started[1].version + 1
     assert await storage.start_session(W, sessions[3].id, once=once(sessions[3].id)) == started[3]

@@ -438,7 +438,7 @@ async def test_check_finds_what_is_wrong_with_files(storage: Storage, database: 
     )
     found = [finding async for finding in open_maintenance(database).check()]
     assert sorted(finding.text for finding in found if not finding.session_id) == sorted(
-        f"File {each.id} of workspace {W} is not as written, which nothing can rebuild." for each in (lost, altered)
+        f"File {each.id} of workspace {W} is damaged and cannot be recovered." for each in (lost, altered)
     )
     [chunks] = [finding for finding in found if finding.session_id]
     assert chunks.text.endswith("of a file that is not there.")

@@ -166,7 +166,7 @@ async def test_a_patch_is_merged(storage: Storage) -> None:
 )
 async def test_what_makes_no_profile_is_refused(storage: Storage, patch: str, reason: str) -> None:
     await storage.create_profile(W, NewProfile("a"))
-    with pytest.raises(ProfileInvalid, match=f"Profile a would not be one: .*{reason}"):
+    with pytest.raises(ProfileInvalid, match=f"Profile a would be invalid: .*{reason}"):
         await storage.update_profile(W, "a", ProfilePatch(session=raw(patch)))
     with pytest.raises(ProfileInvalid):
         await storage.create_session(W, NewSession(settings_overrides=ProfilePatch(session=raw(patch))))
@@ -372,5 +372,5 @@ async def test_an_export_has_what_sessions_keep(storage: Storage) -> None:
     assert (await storage.get_session("other", session.id)).amplified_dir == "d"
     without = [it for it in lines if it.profile is UNSET]
     await storage.import_sessions("third", export_of(without), "fail")
-    with pytest.raises(SessionProfileUnknown, match=f"Session {session.id} came without its profile foundation/base"):
+    with pytest.raises(SessionProfileUnknown, match="was imported without its profile foundation/base"):
         await storage.session_profile("third", session.id)

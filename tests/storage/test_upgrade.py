@@ -107,7 +107,7 @@ async def test_sessions_of_the_first_version_are_counted_and_have_a_profile(
     async with open_storage(empty_database) as storage:
         assert (await storage.get_directory(W, ".")).session_count == 2
         assert (await storage.session_profile(W, IDS[0])).name == "default"
-        with pytest.raises(SessionProfileUnknown, match="came without its profile foundation/base"):
+        with pytest.raises(SessionProfileUnknown, match="was imported without its profile foundation/base"):
             await storage.session_profile(W, IDS[1])
         await storage.delete_session(W, IDS[0])
         assert (await storage.get_directory(W, ".")).session_count == 1

@@ -21,30 +21,29 @@ from ..storage.model.errors import (
     WorkspaceNotFound,
 )
 
-_CHECK = "Run `amplifierd check`, which says how far, and restore a backup with `amplifierd restore`."
+_CHECK = "Run `amplifierd check` to see the extent, and restore a backup with `amplifierd restore`."
 
 # Format strings over the `error`; every other error is its own sentence.
 MESSAGES: dict[type[StorageError], str] = {
-    SessionExists: "{error}; skip it, or let it have a new id, by --on-conflict",
-    IdempotencyAnswerNotKept: "{error}, for longer ones came since",
-    WorkspaceNotFound: "{error}. `amplifierd keys list` tells the workspaces that have keys.",
-    KeyNotFound: "{error}; `amplifierd keys list` tells the ids of those that there are.",
+    SessionExists: "{error}; skip it, or import it with a new id, by --on-conflict",
+    IdempotencyAnswerNotKept: "{error}, because later answers needed the space",
+    WorkspaceNotFound: "{error}. `amplifierd keys list` lists the workspaces that have keys.",
+    KeyNotFound: "{error}; `amplifierd keys list` lists the ids of all keys.",
     DatabaseDamaged: f"{{error}}. {_CHECK}",
     DatabaseFileDamaged: f"{{error}}. {_CHECK}",
     DatabaseFileInvalid: (
-        "{error}; name another. If it was amplifierd's it is damaged: restore a backup with `amplifierd restore`."
+        "{error}; name another. If it was an amplifierd file, it is damaged: restore a backup with "
+        "`amplifierd restore`."
     ),
     DatabaseFileShared: (
-        "{error}. Keep it on a disk of this machine, use PostgreSQL, or say `amplifierd serve --single-machine` if no "
+        "{error}. Keep it on a disk of this machine, use PostgreSQL, or use `amplifierd serve --single-machine` if no "
         "other machine ever uses the file."
     ),
     DatabaseMissing: (
         "{error}; name another with --database, or create it: `amplifierd serve` does, and with --create "
         "`amplifierd import` and `amplifierd keys create` do."
     ),
-    DatabaseOutOfDate: (
-        "{error}; `amplifierd serve` brings it up to date, once every daemon of the older program is stopped."
-    ),
+    DatabaseOutOfDate: ("{error}; `amplifierd serve` upgrades it when every daemon of the older program is stopped."),
     HomeMissing: "{error}; name another with --database (AMPLIFIERD_DATABASE), or set HOME.",
     MemoryNotShared: "{error}; use serve --ephemeral.",
     FileExists: "{error}; name another, or replace it with --force.",

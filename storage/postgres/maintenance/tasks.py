@@ -84,11 +84,11 @@ class PostgresMaintenance(Maintenance):
             # Optimises for the first rows: no plan that sorts everything.
             await connection.execute("SET LOCAL cursor_tuple_fraction = 0")
             async for workspace, session_id in _rows(connection, PARTS):
-                yield Finding.of(workspace, session_id, "parts", "is lost but for a part of it.")
+                yield Finding.of(workspace, session_id, "parts", "is lost except for a part.")
             async for finding in check_sessions(_rows(connection, check_statements.SESSIONS), self._is_indexed):
                 yield finding
             async for workspace, session_id in _rows(connection, check_statements.STRAYS):
-                yield Finding.of(workspace, session_id, "search", "has messages in the search that are not there.")
+                yield Finding.of(workspace, session_id, "search", "has search entries for missing messages.")
             async for finding in _check_directories(connection):
                 yield finding
             async for finding in _check_profiles(connection):
@@ -107,7 +107,7 @@ class PostgresMaintenance(Maintenance):
     async def _repair(self, work: UnitOfWork, begun: ConnectionTransaction, finding: Finding) -> str | None:
         if finding.fault == "search":
             await self._index(begun, work.key(finding.session_id))
-            return "Its messages were put into the search anew."
+            return "Its messages were indexed again."
         return await repair_session(work, finding)
 
     async def contents(self) -> Contents:

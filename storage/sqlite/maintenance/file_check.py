@@ -72,9 +72,9 @@ async def _check_tables(connection: apsw.Connection) -> AsyncGenerator[Finding, 
 
 def _check_references(connection: apsw.Connection) -> Iterator[Finding]:
     for workspace, session_id in connection.execute(PARTS):
-        yield Finding.of(workspace, session_id, "parts", "is lost but for a part of it.")
+        yield Finding.of(workspace, session_id, "parts", "is lost except for a part.")
     for table, parent, count in connection.execute(check_statements.REFERENCES):
-        yield Finding("damage", f"{count} rows of the table {table} refer to rows of {parent} that are not there.")
+        yield Finding("damage", f"{count} rows of the table {table} refer to missing rows of {parent}.")
 
 
 def _check_directories(connection: apsw.Connection) -> Iterator[Finding]:

@@ -57,10 +57,10 @@ class IndexCheck:
         """The words that only the index has, or that it lacks."""
         self._subtract_index()
         for (workspace,) in self._connection.execute(check_statements.AHEAD):
-            yield Finding("search", f"The search of workspace {workspace} is ahead of what was written.", workspace)
+            yield Finding("search", f"The search index of workspace {workspace} is ahead of its messages.", workspace)
         yield from self._sessions()
         if any(left and not passing for left, passing in zip(self._sums, self._passing, strict=True)):
-            yield Finding("search", "The search has words of messages that are not there.")
+            yield Finding("search", "The search index has words of missing messages.")
 
     def _sessions(self) -> Iterator[Finding]:
         named = array("Q")
@@ -69,9 +69,9 @@ class IndexCheck:
             if self._passing[which]:
                 continue
             if not is_there:
-                yield Finding.of(workspace, session_id, "search", "is in the search, and is not there.")
+                yield Finding.of(workspace, session_id, "search", "is in the search index and does not exist.")
             elif too_far or self._sums[which]:
-                yield Finding.of(workspace, session_id, "search", "has not the words in the search that it says.")
+                yield Finding.of(workspace, session_id, "search", "has search entries that do not match its messages.")
             if self._sums[which]:
                 named.append(which)
         for which in named:

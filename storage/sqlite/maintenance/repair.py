@@ -43,7 +43,7 @@ class Repairs:
             if not self._searchable:
                 _rebuild_search(connection)
                 self._searchable = True
-            return "The search was built anew from all messages."
+            return "The search index was rebuilt from all messages."
         with transaction(connection):
             revisions = Revisions(connection, self._clock)
             begun = ConnectionTransaction(connection, revisions)
@@ -52,7 +52,7 @@ class Repairs:
 
 def _rebuild_indexes(connection: apsw.Connection) -> str | None:
     connection.execute("REINDEX")
-    return None if faults(connection) else "The indexes of the tables were built anew, and SQLite finds no more."
+    return None if faults(connection) else "The indexes of the tables were rebuilt, and SQLite finds no more faults."
 
 
 def _rebuild_search(connection: apsw.Connection) -> None:
