@@ -89,15 +89,16 @@ async def test_a_message_that_says_something_else_than_the_index_is_not_found(pa
 SESSION_BY_KEY = "SEARCH session USING INDEX sqlite_autoindex_session_1 (workspace=? AND id=?)"
 # Messages are not seen after their session.
 SESSION_EXISTS = "SEARCH session EXISTS USING COVERING INDEX sqlite_autoindex_session_1 (workspace=? AND id=?)"
-OPEN_MESSAGES = "SEARCH message USING PRIMARY KEY (workspace=? AND session_id=? AND sequence=?)"
+MESSAGE_BY_KEY = "SEARCH message USING INDEX sqlite_autoindex_message_1 (workspace=? AND session_id=? AND sequence=?)"
+OPEN_MESSAGES = MESSAGE_BY_KEY.replace("USING", "USING COVERING")
 CALLS_BY_RESULT = "SEARCH tool_call USING COVERING INDEX tool_call_by_result (workspace=? AND session_id=? AND {})"
 CALLS_BY_CALL = (
     "SEARCH tool_call USING COVERING INDEX tool_call_by_call "
     "(workspace=? AND session_id=? AND call=? AND result_sequence=? AND sequence<?)"
 )
-MESSAGES_BY_ID = "SEARCH message USING COVERING INDEX message_by_id (workspace=? AND session_id=? AND message_id=?)"
+MESSAGES_BY_ID = "SEARCH message USING INDEX message_by_id (workspace=? AND session_id=? AND message_id=?)"
 CALLS_BY_KEY = "SEARCH tool_call USING PRIMARY KEY (workspace=? AND session_id=? AND {})"
-MESSAGES_BY_KEY = "SEARCH message USING PRIMARY KEY (workspace=? AND session_id=? AND sequence>? AND sequence<?)"
+MESSAGES_BY_KEY = MESSAGE_BY_KEY.replace("sequence=?", "sequence>? AND sequence<?")
 
 
 @pytest.mark.parametrize(
@@ -108,11 +109,11 @@ MESSAGES_BY_KEY = "SEARCH message USING PRIMARY KEY (workspace=? AND session_id=
         (SQLiteStatements.MESSAGE_COUNT, SESSION_BY_KEY),
         (SQLiteStatements.SET_STATUS, SESSION_BY_KEY),
         (SQLiteStatements.DELETE_SESSION, SESSION_BY_KEY),
+        (SQLiteStatements.MESSAGE, MESSAGE_BY_KEY),
         (
-            SQLiteStatements.MESSAGE,
-            "SEARCH message USING PRIMARY KEY (workspace=? AND session_id=? AND sequence=?)",
+            SQLiteStatements.RECORDED_ANSWER,
+            "SEARCH idempotency USING INDEX sqlite_autoindex_idempotency_1 (workspace=? AND key=?)",
         ),
-        (SQLiteStatements.RECORDED_ANSWER, "SEARCH idempotency USING PRIMARY KEY (workspace=? AND key=?)"),
         (
             SQLiteStatements.CHILDREN,
             "SEARCH session USING INDEX session_by_parent (workspace=? AND parent_session_id=?)",
@@ -132,7 +133,7 @@ MESSAGES_BY_KEY = "SEARCH message USING PRIMARY KEY (workspace=? AND session_id=
         (removal_statements.MESSAGE_SIZES, MESSAGES_BY_KEY),
         (
             removal_statements.REMOVE_MESSAGES,
-            "SEARCH message USING PRIMARY KEY (workspace=? AND session_id=? AND sequence<?)",
+            "SEARCH message USING INDEX sqlite_autoindex_message_1 (workspace=? AND session_id=? AND sequence<?)",
         ),
         (SQLiteStatements.CHANGES, "MERGE (UNION ALL)"),
         (SQLiteStatements.CHANGED_SESSIONS, "MERGE (UNION ALL)"),
@@ -141,7 +142,7 @@ MESSAGES_BY_KEY = "SEARCH message USING PRIMARY KEY (workspace=? AND session_id=
         (message_lists.messages(DIALECT, "desc"), MESSAGES_BY_KEY),
         (message_lists.filtered_messages(DIALECT, MessageQuery(role="user")), MESSAGES_BY_KEY),
         (message_lists.last_of_page(MessageQuery(role="user", order="desc")), MESSAGES_BY_KEY),
-        (message_lists.filtered_messages(DIALECT, MessageQuery(open_calls=True)), OPEN_MESSAGES),
+        (message_lists.filtered_messages(DIALECT, MessageQuery(open_calls=True)), MESSAGE_BY_KEY),
         (message_lists.last_of_page(MessageQuery(open_calls=True, order="desc")), OPEN_MESSAGES),
         (
             message_lists.open_call(from_end=True),
