@@ -59,19 +59,6 @@ CLIENT = [
         MessageIdInUse("1", "m{0}", 2),
         "Message 2 of session 1 already has the id 'm{0}'; read it (getMessage), or give the new message another id",
     ),
-    (
-        DataUrlTooLong("/parts/0/url", "is too long"),
-        "The message is invalid: /parts/0/url is too long. Upload the file (createFile), and put its url in the part.",
-    ),
-    (
-        FileUnknown("/parts/0/url", "is unknown"),
-        "The message is invalid: /parts/0/url is unknown. Upload it first (createFile), and put its url in the part.",
-    ),
-    (
-        FileInUse("f", [("1", 2)], has_more=True),
-        "Cannot delete file f: message 2 of session 1 and more refer to it; it is deleted with the last "
-        "session that has such a message (deleteSession)",
-    ),
     (SessionEnded("1", "failed"), "Cannot append to session 1: it is failed; resume it first"),
     (
         SessionExists("1"),
@@ -111,8 +98,8 @@ CLIENT = [
     ),
     (
         FileInUse("1", [("2", 3)], has_more=False),
-        "Cannot delete file 1: it is named by message 3 of session 2; it goes with the last session that has such a "
-        "message (deleteSession)",
+        "Cannot delete file 1: it is named by message 3 of session 2; it is deleted with the last session that has "
+        "such a message (deleteSession)",
     ),
     (
         IdempotencyKeyReused("k{0}"),
