@@ -166,7 +166,7 @@ MESSAGES_BY_KEY = MESSAGE_BY_KEY.replace("sequence=?", "sequence>? AND sequence<
             for statement, covering in [
                 (sessions(sort=sort).listed(paged=False), ""),
                 (sessions(sort=sort, **FILTERS).listed(paged=False), ""),
-                (sessions(sort=sort).end(), "COVERING "),
+                (sessions(sort=sort).end(), "" if column == "sort_name" else "COVERING "),
             ]
         ),
     ],
