@@ -32,7 +32,7 @@ def before_call(_context: Any, case: schemathesis.Case[Any], _kwargs: dict[str, 
         # The same key with another body is refused, as it should be.
         case.headers["Idempotency-Key"] = f"{key[:200]}{uuid4()}"
     if case.meta is not None and case.meta.generation.mode is GenerationMode.POSITIVE:
-        if case.operation.label == "POST /files" and "media" in case.query:
+        if case.operation.label == "POST /files":
             # Of another the bytes would be read as what it says.
             case.query["media"] = "application/octet-stream"
         if isinstance(case.body, dict):

@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 HOOKS = ROOT / "tests/fuzz_hooks.py"
 CONFIGURATION = ROOT / "schemathesis.toml"
 # By the number of examples: few of them follow fewer of the links.
-MIN_LINKS_COVERED = {50: 0.6, 500: 0.75}
+MIN_LINKS_COVERED = {50: 0.5, 500: 0.75}
 
 
 def run(daemon: Daemon, directory: Path, seed: int, max_examples: int, *headers: str) -> None:
