@@ -34,32 +34,39 @@ def index_some(connection: apsw.Connection, workspace: str, tokenizer: Tokenizer
     row: Row | None = connection.execute(search_statements.SEARCH_PROGRESS, {"workspace": workspace}).fetchone()
     bindings: Bindings = {"workspace": workspace, "seen": 0 if row is None else row[0], "most": SESSIONS_AT_ONCE}
     changed = connection.execute(search_statements.CHANGED_SESSIONS, bindings).fetchall()
-    left = MESSAGES_AT_ONCE
+    left, bytes_left = MESSAGES_AT_ONCE, BYTES_AT_ONCE
     for revision, session_id, deleted in changed:
-        key: Bindings = {"workspace": workspace, "id": str(session_id), "most": left, "bytes": BYTES_AT_ONCE}
+        key: Bindings = {"workspace": workspace, "id": str(session_id), "most": left, "bytes": bytes_left}
         if not deleted:
-            left -= _index(connection, key, tokenizer)
+            taken, size = _index(connection, key, tokenizer)
+            left, bytes_left = left - taken, bytes_left - size
         if left <= 0:
             return True
         connection.execute(search_statements.SET_SEARCH_PROGRESS, {"workspace": workspace, "revision": revision})
+        if bytes_left <= 0:
+            return True
     return len(changed) == SESSIONS_AT_ONCE
 
 
-def _index(connection: apsw.Connection, key: Bindings, tokenizer: Tokenizer) -> int:
-    """Take a session's next messages in; how many there were, or all that may be taken where there are more."""
+def _index(connection: apsw.Connection, key: Bindings, tokenizer: Tokenizer) -> tuple[int, int]:
+    """Take a session's next messages in.
+
+    Returns their count, or the most that may be taken if there are more, and their size in bytes.
+    """
     counted: list[Row] = connection.execute(SQLiteStatements.MESSAGE_COUNT, key).fetchall()
     message_count = min(counted[0][0], search_statements.LAST_SEQUENCE)
     connection.execute(search_statements.ADD_SEARCH_SESSION, key)
     entries: list[Row] = connection.execute(search_statements.NEXT_ENTRIES, key).fetchall()
     [(number, first, last)] = entries
     if last is None or last > message_count:
-        return 1
+        return 1, 0
     bindings = key | {"number": number, "first": first, "last": last}
-    messages = connection.execute(search_statements.MESSAGES, bindings).fetchall()
+    messages: list[Row] = connection.execute(search_statements.MESSAGES, bindings).fetchall()
     connection.executemany(search_statements.ADD_ENTRY, _entries(number, messages, tokenizer))
     connection.execute(search_statements.SET_SEARCH_SESSION, bindings)
     taken: int = last - first + 1
-    return taken if last == message_count else MESSAGES_AT_ONCE
+    size = sum(len(record) for _, record in messages)
+    return taken if last == message_count else MESSAGES_AT_ONCE, size
 
 
 def _entries(number: int, messages: list[Row], tokenizer: Tokenizer) -> Iterator[Bindings]:
