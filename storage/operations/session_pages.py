@@ -57,12 +57,14 @@ async def count_all(rows: Reader, sessions: SessionList) -> int:
 
 async def filtered_page(rows: Reader, sessions: SessionList, query: SessionQuery) -> Listing:
     """The page of a list with filters; it ends when enough sessions were examined, even if it is empty."""
+    in_order = await by_shortest_index(rows, sessions)
+    listed, is_whole = await _examined_page(rows, in_order, query, min(FIRST_SCANNED, MAX_SCANNED))
+    if is_whole:
+        return listed
     found = await by_best_index(rows, sessions)
     if found is not sessions:
         return await page(rows, found, query)
-    sessions = await by_shortest_index(rows, sessions)
-    listed, is_whole = await _examined_page(rows, sessions, query, min(FIRST_SCANNED, MAX_SCANNED))
-    return listed if is_whole else (await _examined_page(rows, sessions, query, MAX_SCANNED))[0]
+    return (await _examined_page(rows, in_order, query, MAX_SCANNED))[0]
 
 
 async def _examined_page(

@@ -36,7 +36,7 @@ from amplifierd.storage.sqlite.store import DIALECT
 W = "default"
 
 
-FILTERS = {"status": "active", "profile": "a", "amplified_dir": "x", "parent_session_id": "y", "name": "z"}
+FILTERS = {"status": ("active",), "profile": "a", "amplified_dir": "x", "parent_session_id": "y", "name": "z"}
 
 
 def sessions(**query: Any) -> SessionList:
