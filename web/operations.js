@@ -66,6 +66,9 @@ export const sendMessage = (id, content, expected, key) =>
 export const getMarkdown = async (id) =>
   (await request(`sessions/${segment(id)}/transcript`, { headers: { Accept: "text/markdown" } })).blob();
 
+/** @type {(id: string, signal?: Signal) => Promise<Blob>} */
+export const getFile = async (id, signal) => (await request(`files/${segment(id)}`, { signal })).blob();
+
 /** @type {(query: Record<string, string | number | undefined>, signal?: Signal) => Promise<import("./types.js").SearchHit[]>} */
 export const searchMessages = (query, signal) => json("search", { query, signal });
 

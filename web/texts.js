@@ -67,7 +67,6 @@ export const TEXTS = {
     result: "Result",
     failed: "failed",
     empty: "No text",
-    image: "Image",
     file: "File",
     source: "Source",
     data: "Data",

@@ -1,5 +1,6 @@
 """What clients store stays text: nothing of it runs, and nothing of it is sent or read elsewhere."""
 
+import re
 from collections.abc import Callable, Iterator
 from itertools import product
 
@@ -28,6 +29,8 @@ SCHEMES = [
     "/api/v1/export",
     "ftp://evil.example/a",
 ]
+# The service refuses any other URL of a file.
+ABSOLUTE = [scheme for scheme in SCHEMES if re.fullmatch(r"[A-Za-z][A-Za-z0-9+.-]*:\S+", scheme)]
 LINKS = ["[a]({})", "![a]({})", "<{}>", "[a]: {}\n\n[a]", "<a href='{}'>a</a>", '[a]({} "onmouseover=ran()")']
 ELEMENTS = [
     "<script>ran()</script>",
@@ -160,7 +163,7 @@ def test_parts_stay_text(page: Page, new_session: Callable[..., str]) -> None:
                 {"type": "reasoning", "text": text},
                 {"type": "tool_call", "call": "c", "name": text[:500] or "x", "input": text},
                 {"type": "tool_result", "call": "c", "output": text},
-                {"type": "file", "media": "image/svg+xml", "url": SCHEMES[number % len(SCHEMES)], "name": "a.svg"},
+                {"type": "file", "media": "image/svg+xml", "url": ABSOLUTE[number % len(ABSOLUTE)], "name": "a.svg"},
                 {"type": "file", "media": "image/png", "url": f"{EVIL}/pixel.png", "name": text[:500] or "x"},
                 {"type": "source", "url": SCHEMES[number % len(SCHEMES)], "title": text[:4000]},
                 {"type": "data", "kind": "x", "value": {"__proto__": text, "html": text}},

@@ -2,8 +2,10 @@
 
 import json
 import re
+from base64 import b64decode
 from collections.abc import Callable
 
+import httpx
 import pytest
 from playwright.sync_api import Locator, Page, Route, expect
 
@@ -15,6 +17,8 @@ COUNT = 2_000
 # The elements of the whole page, whatever the length of the transcript: chunks of 20 messages of some 12 elements.
 MAX_NODES = 4_000
 
+# A PNG of one pixel.
+PIXEL = b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAQAAAC1HAwCAAAAC0lEQVR42mNk+A8AAQUBAScY42YAAAAASUVORK5CYII=")
 CODE = "Look:\n\n```python\nprint('once')\n```\n\n| a | b |\n|---|---|\n| 1 | $x^2$ |\n"
 
 SCROLL_TO_CHUNK = """async number => {
@@ -169,6 +173,20 @@ def test_tools_and_reasoning_are_folded(page: Page, new_session: Callable[..., s
     result.get_by_role("button", name="Show all (30 kB)").click()
     expect(result.locator("pre")).to_have_text("x" * 30_000)
     expect(message.get_by_role("link", name="Rain")).to_have_attribute("rel", re.compile("noopener"))
+
+
+def test_kept_files_are_shown(page: Page, client: httpx.Client, new_session: Callable[..., str]) -> None:
+    image = client.post("/files", content=PIXEL, headers={"Content-Type": "image/png"}).json()["url"]
+    text = client.post("/files", content=b"Notes", headers={"Content-Type": "text/plain"}).json()["url"]
+    parts = [
+        {"type": "file", "media": "image/png", "url": image, "name": "pixel"},
+        {"type": "file", "media": "text/plain", "url": text, "name": "notes.txt"},
+    ]
+    page.goto(f"/?session={new_session({'parts': parts})}")
+    page.wait_for_function("() => document.querySelector('.attachment img')?.naturalWidth === 1")
+    with page.expect_download() as download:
+        page.get_by_role("button", name="notes.txt").click()
+    assert (download.value.suggested_filename, download.value.path().read_text()) == ("notes.txt", "Notes")
 
 
 def test_unknown_session_says_so(page: Page) -> None:
