@@ -253,6 +253,7 @@ public final class Conversation {
     FilesApi uploads = new FilesApi(client);
     client.setRequestInterceptor(authorize);
     return uploads;
+  }
 
   private void keepOwnFacts() throws Exception {
     OffsetDateTime began = OffsetDateTime.parse("2023-03-01T10:00:00+01:00");

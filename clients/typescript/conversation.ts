@@ -125,6 +125,7 @@ async function sendFile(): Promise<void> {
   refused(await client.DELETE("/files/{file_id}", { params: { path } }), 409);
   equal((await client.DELETE("/sessions/{session_id}", at(showing))).response.status, 204);
   equal(answered(await client.GET("/files")), []);
+}
 
 async function keepOwnFacts(): Promise<void> {
   const began = "2023-03-01T10:00:00+01:00";
