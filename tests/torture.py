@@ -222,6 +222,9 @@ def _read(http: httpx.Client) -> Found:
             continue
         session, contents = _transcript(http, summary["id"])
         listed = {member: value for member, value in session.items() if member != "context"}
+        if contents:
+            listed["lastMessage"] = summary.get("lastMessage")
+            assert listed["lastMessage"]["content"] == contents[-1][:200], f"A list has {summary} of {session}."
         assert listed == summary, f"A list has {summary} of {session}."
         tag = name.split(maxsplit=1)[0]
         assert tag not in found.known, f"{tag} was made twice."

@@ -238,7 +238,7 @@ def test_lists_are_filtered_and_sorted(client: httpx.Client, session: Session) -
     assert ids == sorted(ids)
     page = client.get("/sessions", params={"name": "talk", "limit": 1})
     assert page.json()[0]["id"] == session["id"]
-    for wrong in ({"sort": "name"}, {"status": "done"}, {"created_after": "yesterday"}, {"name": ""}, *INVALID_TIMES):
+    for wrong in ({"sort": "size"}, {"status": "done"}, {"created_after": "yesterday"}, {"name": ""}, *INVALID_TIMES):
         assert client.get("/sessions", params=wrong).status_code == 400
 
 
