@@ -38,7 +38,7 @@ def test_a_deleted_workspace_is_gone(database: str, tmp_path: Path, is_last: boo
         where = ["--database", database, "--data-path", daemon.data_path]
         refused = run("delete", *where, "gone", answer="n\n")
         assert refused.exit_code == 1
-        assert "has 1 sessions with 1 messages, 1 profiles, 1 directories, 1 keys, 0 files and 1 recorded" in refused.stdout
+        assert "1 messages, 1 profiles, 1 directories, 1 keys, 0 files and 1 recorded" in refused.stdout
         assert client.get("/sessions", headers=headers).status_code == 200
         deleted = run("delete", *where, "gone", answer="y\n")
         assert deleted.exit_code == 0, deleted.output

@@ -453,3 +453,10 @@ async def test_who_waits_too_long_for_a_turn_is_refused(monkeypatch: pytest.Monk
                 pass
     async with limit.slot():
         pass
+
+
+def test_long_line_of_hyphens_is_split_in_linear_time() -> None:
+    # With a quadratic pattern it would take days.
+    for text in ("-" * 8_000_000, "._" * 4_000_000):
+        assert Tokenizer().indexed(text).size == 0
+        assert Tokenizer().places(text) == []
