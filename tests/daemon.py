@@ -160,7 +160,7 @@ class Daemon:
         assert self.process.stderr is not None
         for line in self.process.stderr:
             self._lines.append(line)
-            if checked := re.search(r"Checked response: (\w+) (\d+) ([\w/+-]+)", line):
+            if checked := re.search(r"Checked response: (\w+) (\d+) ([\w/+*-]+)", line):
                 EXERCISED.add((checked[1], checked[2], checked[3]))
             if "docs" in line:
                 self._listening.set()
