@@ -1,7 +1,8 @@
 """Copy profiles, directories and files, which sessions use, from one database to another."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
+from typing import TypeVar
 
 import msgspec
 from msgspec import UNSET
@@ -13,6 +14,8 @@ from ..storage.model.interface import Storage
 from ..storage.model.profile_records import NewProfile, NewSessionConfig, Profile, ProfileSettings, SessionConfig
 from ..storage.model.records import Listing
 
+Record = TypeVar("Record")
+
 _AT_ONCE = 500
 
 _summaries = msgspec.json.Decoder(list[ProfileSettings]).decode
@@ -22,16 +25,22 @@ _directories = msgspec.json.Decoder(list[AmplifiedDirectory]).decode
 
 async def copy_contexts(source: Storage, target: Storage, workspace: str) -> None:
     """Copy the profiles and directories that `target` lacks, and the active profile if it has none."""
-    async for name in _names(source, workspace):
+    async for summary in _all(
+        lambda cursor: source.list_profiles(workspace, limit=_AT_ONCE, cursor=cursor), _summaries
+    ):
         with suppress(ProfileExists):
-            await target.create_profile(workspace, _new(await source.get_profile(workspace, name)))
+            await target.create_profile(workspace, _new(await source.get_profile(workspace, summary.name)))
     with suppress(NoActiveProfile):
         active = await source.get_active_profile(workspace)
         try:
             await target.get_active_profile(workspace)
         except NoActiveProfile:
             await target.activate_profile(workspace, active.name)
-    async for directory in _all_directories(source, workspace):
+
+    async def directories(cursor: str | None) -> Listing:
+        return (await source.list_directories(workspace, limit=_AT_ONCE, cursor=cursor)).directories
+
+    async for directory in _all(directories, _directories):
         own = directory.default_profile if directory.default_profile_from == directory.relative_path else UNSET
         profile = own if isinstance(own, str) else None
         with suppress(DirectoryExists):
@@ -41,14 +50,8 @@ async def copy_contexts(source: Storage, target: Storage, workspace: str) -> Non
 
 async def copy_files(source: Storage, target: Storage, workspace: str) -> None:
     """Copy the files that `target` lacks, before the messages that name them. Their time is that of the copy."""
-    cursor: str | None = None
-    while True:
-        page = await source.list_files(workspace, limit=_AT_ONCE, cursor=cursor)
-        for file in _files(_array(page)):
-            await _copy_file(source, target, workspace, file)
-        cursor = page.next_cursor
-        if cursor is None:
-            return
+    async for file in _all(lambda cursor: source.list_files(workspace, limit=_AT_ONCE, cursor=cursor), _files):
+        await _copy_file(source, target, workspace, file)
 
 
 async def _copy_file(source: Storage, target: Storage, workspace: str, file: File) -> None:
@@ -60,30 +63,18 @@ async def _copy_file(source: Storage, target: Storage, workspace: str, file: Fil
         await target.create_file(workspace, NewFile(content.read(0, file.size - 1), file.media, name))
 
 
-async def _names(storage: Storage, workspace: str) -> AsyncIterator[str]:
+async def _all(
+    list_page: Callable[[str | None], Awaitable[Listing]], decode: Callable[[bytes], list[Record]]
+) -> AsyncIterator[Record]:
+    """The records of all pages; `list_page` returns the page at a cursor."""
     cursor: str | None = None
     while True:
-        page = await storage.list_profiles(workspace, limit=_AT_ONCE, cursor=cursor)
-        for summary in _summaries(_array(page)):
-            yield summary.name
+        page = await list_page(cursor)
+        for record in decode(b"[" + page.first + b"]"):
+            yield record
         cursor = page.next_cursor
         if cursor is None:
             return
-
-
-async def _all_directories(storage: Storage, workspace: str) -> AsyncIterator[AmplifiedDirectory]:
-    cursor: str | None = None
-    while True:
-        page = (await storage.list_directories(workspace, limit=_AT_ONCE, cursor=cursor)).directories
-        for directory in _directories(_array(page)):
-            yield directory
-        cursor = page.next_cursor
-        if cursor is None:
-            return
-
-
-def _array(page: Listing) -> bytes:
-    return b"[" + page.first + b"]"
 
 
 def _new(profile: Profile) -> NewProfile:
