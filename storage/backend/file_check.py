@@ -1,4 +1,4 @@
-"""Whether the bytes of files are what was written, and belong to a file."""
+"""Checks that the bytes of files are those that were written, and that each chunk belongs to a file."""
 
 import hashlib
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable
@@ -7,6 +7,7 @@ from ..model.maintenance import Finding
 from ..operations.unit_of_work import UnitOfWork
 from ..sql.ports import Bindings, Row
 from ..sql.statements.files import CHUNKS
+from ..sql.statements.integrity import STRAY_CHUNKS
 from ..values.json_text import MAX_SAFE_INTEGER
 
 FILES = """
@@ -15,35 +16,17 @@ FROM file
 ORDER BY workspace, id
 """
 
-# Chunks of no file that is there, but for what is being removed or written.
-STRAY_CHUNKS = """
-SELECT DISTINCT workspace, content_id
-FROM file_chunk
-WHERE NOT EXISTS (
-    SELECT 1
-    FROM file
-    WHERE file.workspace = file_chunk.workspace
-        AND file.content_id = file_chunk.content_id
-)
-    AND NOT EXISTS (
-        SELECT 1
-        FROM removal
-        WHERE removal.workspace = file_chunk.workspace
-            AND removal.session_id = file_chunk.content_id
-    )
-"""
-
 REMOVE_LATER = """
 INSERT INTO removal (workspace, session_id, lease_until)
 VALUES (:workspace, :id, 0)
 """
 
-# What a statement with bindings reads, row by row.
+# Runs a statement with bindings, and returns its rows one by one.
 Read = Callable[[str, Bindings], AsyncIterable[Row]]
 
 
 async def check_files(read: Read) -> AsyncGenerator[Finding, None]:
-    """What is wrong with files: each is read, one chunk at a time."""
+    """Faults of files; each file is read, one chunk at a time."""
     async for workspace, file_id, size, content_id in read(FILES, {}):
         digest, length = hashlib.sha256(), 0
         key: Bindings = {"workspace": workspace, "content_id": content_id, "first": 0, "last": MAX_SAFE_INTEGER}
@@ -59,7 +42,7 @@ async def check_files(read: Read) -> AsyncGenerator[Finding, None]:
 
 
 async def remove_stray_chunks(work: UnitOfWork, finding: Finding) -> str | None:
-    """Let the chunks of no file be removed; None if it is something else that is wrong with a file."""
+    """Let chunks without a file be removed; None if the fault of the file is another one."""
     if not finding.session_id:
         return None
     await work.run(REMOVE_LATER, work.key(finding.session_id))
@@ -67,6 +50,6 @@ async def remove_stray_chunks(work: UnitOfWork, finding: Finding) -> str | None:
 
 
 async def in_turn(rows: Iterable[Row]) -> AsyncGenerator[Row, None]:
-    """Rows of a database that waits for nothing, as of one that does."""
+    """Rows as an asynchronous generator, for a database that never waits."""
     for row in rows:
         yield row

@@ -5,47 +5,44 @@ SELECT COUNT(*), COALESCE(SUM(message_count), 0)
 FROM session
 """
 
-# Remains of sessions that do not exist, except those that are being removed or written.
-PARTS = """
+
+def _strays(table: str, key: str, owner: str, owner_key: str) -> str:
+    """The clause that selects the rows of a table that belong to nothing: `key` is the owner's `owner_key`."""
+    return f"""NOT EXISTS (
+    SELECT 1
+    FROM {owner}
+    WHERE {owner}.workspace = {table}.workspace
+        AND {owner}.{owner_key} = {table}.{key}
+)"""  # noqa: S608  # of names of tables
+
+
+def _lasting_strays(table: str, key: str, owner: str, owner_key: str) -> str:
+    """The same, except those that are being removed or written."""
+    return f"""{_strays(table, key, owner, owner_key)}
+    AND {_strays(table, key, "removal", "session_id")}"""
+
+
+# Remains of sessions that do not exist.
+PARTS = f"""
 SELECT workspace, session_id
 FROM message
-WHERE NOT EXISTS (
-    SELECT 1
-    FROM session
-    WHERE session.workspace = message.workspace
-        AND session.id = message.session_id
-)
-    AND NOT EXISTS (
-        SELECT 1
-        FROM removal
-        WHERE removal.workspace = message.workspace
-            AND removal.session_id = message.session_id
-    )
+WHERE {_lasting_strays("message", "session_id", "session", "id")}
 UNION
 SELECT workspace, session_id
 FROM session_detail
-WHERE NOT EXISTS (
-    SELECT 1
-    FROM session
-    WHERE session.workspace = session_detail.workspace
-        AND session.id = session_detail.session_id
-)
+WHERE {_strays("session_detail", "session_id", "session", "id")}
 UNION
 SELECT workspace, session_id
 FROM file_reference
-WHERE NOT EXISTS (
-    SELECT 1
-    FROM session
-    WHERE session.workspace = file_reference.workspace
-        AND session.id = file_reference.session_id
-)
-    AND NOT EXISTS (
-        SELECT 1
-        FROM removal
-        WHERE removal.workspace = file_reference.workspace
-            AND removal.session_id = file_reference.session_id
-    )
-"""
+WHERE {_lasting_strays("file_reference", "session_id", "session", "id")}
+"""  # noqa: S608  # of the texts above
+
+# Chunks of files that do not exist.
+STRAY_CHUNKS = f"""
+SELECT DISTINCT workspace, content_id
+FROM file_chunk
+WHERE {_lasting_strays("file_chunk", "content_id", "file", "content_id")}
+"""  # noqa: S608  # of the text above
 
 # Readers of the wrong counts see that they have changed.
 RECOUNT = """
