@@ -13,7 +13,7 @@ from ..sql.ports import Bindings, Transaction
 from ..sql.statements.parts import REMOVE_CALLS
 from ..sql.statements.removals import END_REMOVAL, REMOVE_MESSAGES
 from .pool import Connection, ConnectionRows, Pool
-from .search.tsvector import Tokenizer, words_of
+from .search.tsvector import Tokenizer, word_columns, words_of
 from .statements import PostgresStatements
 
 MESSAGES_AT_ONCE = 1_000
@@ -96,12 +96,9 @@ class ConnectionTransaction(ConnectionRows, Transaction):
                 "token_counts": [message.token_count or 0 for message in some],
                 "records": [_encode(message).decode() for message in some],
                 "usages": [None if it.usage is UNSET else _encode(it.usage).decode() for it in some],
-                "sizes": [each.size for each in words],
-                "texts": [each.text for each in words],
-                "vectors": [each.vector for each in words],
                 "message_ids": [None if isinstance(it.id, UnsetType) else it.id for it in some],
             }
-            await self.row(INSERT_MESSAGES, {**key, **columns})
+            await self.row(INSERT_MESSAGES, {**key, **columns, **word_columns(words)})
             await self._keep_calls(key, call_rows((it.sequence, it.parts) for it in some if isinstance(it.parts, Raw)))
 
     async def _keep_calls(self, key: Bindings, calls: CallRows) -> None:

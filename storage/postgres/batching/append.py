@@ -12,7 +12,7 @@ from ...operations.messages import last_message_bindings, message_of, tokens_of,
 from ...values.clock import after
 from ...values.json_text import MAX_SAFE_INTEGER
 from ..binding import storable
-from ..search.tsvector import Words
+from ..search.tsvector import Words, word_columns
 
 _encode = msgspec.json.Encoder().encode
 
@@ -70,9 +70,6 @@ def columns(
         "heads": [head for head, _, _ in pieces],
         "middles": [middle for _, middle, _ in pieces],
         "tails": [tail for _, _, tail in pieces],
-        "sizes": [each.size for each in words],
-        "texts": [each.text for each in words],
-        "vectors": [each.vector for each in words],
         "usages": [_usage(message) for message in new],
         "input_sums": [each and each.input_tokens for each in sums],
         "output_sums": [each and each.output_tokens for each in sums],
@@ -84,7 +81,9 @@ def columns(
         "last_roles": [each["last_role"] for each in last],
         "last_times": [each["last_time"] for each in last],
         "last_contents": [each["last_content"] for each in last],
-    } | _calls(requests)
+        **word_columns(words),
+        **_calls(requests),
+    }
 
 
 def _calls(requests: Sequence[AppendRequest]) -> dict[str, object]:

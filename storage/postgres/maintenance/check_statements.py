@@ -40,13 +40,3 @@ DELETE FROM search
 WHERE workspace = :workspace
     AND session_id = :id
 """
-
-ADD_ENTRIES = """
-INSERT INTO search (workspace, session_id, sequence, role, size, words, lexemes)
-SELECT :workspace, :id, sequence, role, size, words, CAST(vector AS TSVECTOR)
-FROM unnest(
-    CAST(:sequences AS BIGINT[]), CAST(:roles AS TEXT[]), CAST(:sizes AS BIGINT[]), CAST(:texts AS TEXT[]),
-    CAST(:vectors AS TEXT[])
-) AS new (sequence, role, size, words, vector)
-WHERE size > 0
-"""

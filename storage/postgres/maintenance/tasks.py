@@ -21,7 +21,8 @@ from ..errors import as_storage_error, in_sentences
 from ..migrations import refuse_other
 from ..pool import PREFETCHED_ROWS, SCHEMA, Connection, ConnectionRows, connect
 from ..pooler import refuse_shared_sessions
-from ..search.tsvector import Tokenizer
+from ..search.statements import ADD_ENTRIES
+from ..search.tsvector import Tokenizer, word_columns
 from ..statements import PostgresStatements
 from ..transaction import ConnectionTransaction
 from . import check_statements
@@ -141,7 +142,7 @@ class PostgresMaintenance(Maintenance):
         while found:
             bindings = key | {"first": found[-1][0] + 1, "last": 2**53, "most": MESSAGES_AT_ONCE}
             found = await begun.all(PostgresStatements.TAIL_MESSAGES, bindings | {"bytes": BYTES_AT_ONCE})
-            await begun.row(check_statements.ADD_ENTRIES, {**key, **self._columns(found)})
+            await begun.row(ADD_ENTRIES, {**key, **self._columns(found)})
 
     def _columns(self, found: list[Row]) -> dict[str, object]:
         read = [(sequence, read_record(record)) for sequence, record in found]
@@ -150,9 +151,7 @@ class PostgresMaintenance(Maintenance):
         return {
             "sequences": [sequence for sequence, _ in messages],
             "roles": [message.role for _, message in messages],
-            "sizes": [each.size for each in words],
-            "texts": [each.text for each in words],
-            "vectors": [each.vector for each in words],
+            **word_columns(words),
         }
 
 

@@ -1,6 +1,6 @@
-"""Writes the words of messages again when the rules for them have changed, in the background, a session at a time.
+"""Rebuilds the search index in the background when the rules for words have changed, a session at a time.
 
-Until then a message is found by the words that it had by the rules before.
+Until then a message is found by its words of the earlier rules.
 """
 
 import asyncio
@@ -13,11 +13,12 @@ from ...model.errors import StorageUnavailable
 from ...model.records import Message
 from ...search.tokenizer import PIPELINE_VERSION
 from ..pool import ConnectionRows, Pool
-from .tsvector import Tokenizer, Words
+from .statements import ADD_ENTRIES
+from .tsvector import Tokenizer, Words, word_columns
 
 logger = logging.getLogger(__name__)
 
-# Any number would do that nobody else takes: "ampw" in ASCII.
+# Any number that no other lock uses: "ampw" in ASCII.
 LOCK = 0x616D7077
 MESSAGES_AT_ONCE = 200
 BYTES_AT_ONCE = 1024 * 1024
@@ -29,12 +30,12 @@ SELECT version >= :version
 FROM search_pipeline
 """
 
-# Of programs that share a database one does it at a time.
+# Only one of the programs that share a database rebuilds at a time.
 LOCK_REBUILD = f"""
 SELECT pg_try_advisory_xact_lock({LOCK})
 """  # a constant
 
-# The lock keeps the session from being deleted meanwhile, and no message from being appended.
+# The lock prevents the deletion of the session meanwhile; messages can still be appended.
 NEXT_SESSION = """
 SELECT session.workspace, session.id
 FROM search_pipeline
@@ -66,15 +67,7 @@ WHERE before < :bytes
 ORDER BY sequence
 """
 
-SET_ENTRIES = """
-INSERT INTO search (workspace, session_id, sequence, role, size, words, lexemes)
-SELECT :workspace, :id, sequence, role, size, words, CAST(vector AS TSVECTOR)
-FROM unnest(
-    CAST(:sequences AS BIGINT[]), CAST(:roles AS TEXT[]), CAST(:sizes AS BIGINT[]), CAST(:texts AS TEXT[]),
-    CAST(:vectors AS TEXT[])
-) AS new (sequence, role, size, words, vector)
-WHERE size > 0
-ON CONFLICT (workspace, session_id, sequence) DO UPDATE
+SET_ENTRIES = f"""{ADD_ENTRIES}ON CONFLICT (workspace, session_id, sequence) DO UPDATE
 SET size = EXCLUDED.size,
     words = EXCLUDED.words,
     lexemes = EXCLUDED.lexemes
@@ -105,7 +98,7 @@ class Rebuild:
         self._task = asyncio.create_task(self._run())
 
     async def close(self) -> None:
-        """Leave what is not written again yet to the next start."""
+        """Stop; the next start continues."""
         self._task.cancel()
         with suppress(asyncio.CancelledError):
             await self._task
@@ -147,18 +140,11 @@ class Rebuild:
             after = found[-1][0]
             messages = [_decode_message(record) for _, record in found]
             words = await asyncio.to_thread(self._words, messages)
-            await rows.row(SET_ENTRIES, {**key, **columns(messages, words)})
+            places = {
+                "sequences": [message.sequence for message in messages],
+                "roles": [message.role for message in messages],
+            }
+            await rows.row(SET_ENTRIES, {**key, **places, **word_columns(words)})
 
     def _words(self, messages: list[Message]) -> list[Words]:
         return [self._tokenizer.message(message.content, message.parts) for message in messages]
-
-
-def columns(messages: list[Message], words: list[Words]) -> dict[str, object]:
-    """What `SET_ENTRIES` is given."""
-    return {
-        "sequences": [message.sequence for message in messages],
-        "roles": [message.role for message in messages],
-        "sizes": [each.size for each in words],
-        "texts": [each.text for each in words],
-        "vectors": [each.vector for each in words],
-    }

@@ -20,6 +20,16 @@ WHERE size <= :bytes
 ORDER BY place
 """
 
+ADD_ENTRIES = """
+INSERT INTO search (workspace, session_id, sequence, role, size, words, lexemes)
+SELECT :workspace, :id, sequence, role, size, words, CAST(vector AS TSVECTOR)
+FROM unnest(
+    CAST(:sequences AS BIGINT[]), CAST(:roles AS TEXT[]), CAST(:sizes AS BIGINT[]), CAST(:texts AS TEXT[]),
+    CAST(:vectors AS TEXT[])
+) AS new (sequence, role, size, words, vector)
+WHERE size > 0
+"""
+
 # OFFSET keeps the planner from reading all of a table in place of a row for each candidate.
 _SESSION = """
     CROSS JOIN LATERAL (

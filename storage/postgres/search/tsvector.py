@@ -1,4 +1,4 @@
-"""What a message says, cut into words: a text of them for counting, and each once as a lexeme for finding."""
+"""The words of a message: as a text for counting, and each once as a lexeme for finding."""
 
 import asyncio
 from collections.abc import Iterable, Sequence
@@ -67,6 +67,15 @@ async def words_of(tokenizer: Tokenizer, messages: Sequence[Said]) -> list[Words
 
     size = sum(len(content) + (len(bytes(parts)) if isinstance(parts, Raw) else 0) for content, parts in said)
     return words() if size < LONG else await asyncio.to_thread(words)
+
+
+def word_columns(words: Sequence[Words]) -> dict[str, object]:
+    """The words of messages as statements bind them: a list for each column."""
+    return {
+        "sizes": [each.size for each in words],
+        "texts": [each.text for each in words],
+        "vectors": [each.vector for each in words],
+    }
 
 
 def tsquery(groups: Iterable[Group]) -> str:
