@@ -14,7 +14,7 @@ from ..sql.statements.session_sorts import Position
 MAX_SORTED = 5_000
 # Of several indexes in the order of the list, the shortest is chosen by the first sessions of each.
 MAX_COMPARED = 1_000
-# Most pages are full after so many: to find where more end takes longer.
+# Most pages are full after this many sessions; finding the end of more takes longer.
 FIRST_SCANNED = 500
 # As many sessions, in the order of the list, are examined for one page.
 MAX_SCANNED = 10_000
@@ -36,9 +36,8 @@ async def by_shortest_index(rows: Reader, sessions: SessionList) -> SessionList:
     found = sessions.in_order()
     if len(found) < 2:  # nothing to compare
         return found[0] if found else sessions
-    counts = [await rows.row(each.count(), each.bindings | {"most": MAX_COMPARED}) for each in found]
-    sizes = [MAX_COMPARED if row is None else int(row[0]) for row in counts]
-    return found[sizes.index(min(sizes))]
+    counts = [await rows.one(each.count(), each.bindings | {"most": MAX_COMPARED}) for each in found]
+    return found[counts.index(min(counts))]
 
 
 async def by_any_index(rows: Reader, sessions: SessionList) -> SessionList:
@@ -50,9 +49,8 @@ async def by_any_index(rows: Reader, sessions: SessionList) -> SessionList:
 async def count_all(rows: Reader, sessions: SessionList) -> int:
     """How many sessions a list has that is not limited."""
     found = await by_any_index(rows, sessions)
-    row = await rows.row(found.total(), found.bindings)
-    assert row is not None, "An aggregate always has a row."
-    return int(row[0])
+    (total,) = await rows.one(found.total(), found.bindings)
+    return int(total)
 
 
 async def filtered_page(rows: Reader, sessions: SessionList, query: SessionQuery) -> Listing:
@@ -70,7 +68,7 @@ async def filtered_page(rows: Reader, sessions: SessionList, query: SessionQuery
 async def _examined_page(
     rows: Reader, sessions: SessionList, query: SessionQuery, scanned: int
 ) -> tuple[Listing, bool]:
-    """The page among so many sessions, and whether it has all that it can have."""
+    """The page among the next `scanned` sessions, and whether more sessions would not change it."""
     # Sessions that arrive before the end meanwhile are examined too; later ones are left to the next page.
     end = await rows.row(sessions.end(), sessions.bindings | {"scanned": scanned - 1})
     if end is None:

@@ -7,9 +7,9 @@ from ..model.errors import SessionIdInUse, SessionNotFound, SessionStatusConflic
 from ..model.part_records import UsageSum
 from ..model.records import Failure, NewSession, Session, SessionPatch, SessionStatus, SessionSummary, Versions
 from ..sql.ports import Bindings, Row
+from ..sql.statements.labels import LABELS
 from ..sql.statements.profiles import SESSION_PROFILE_HASH, SET_SESSION_PROFILE
 from ..sql.statements.removals import IS_REMOVED
-from ..sql.statements.session_filters import LABELS
 from ..values.clock import DAY_SECONDS, after, later_than, nearest_stored
 from ..values.json_text import raw_text
 from ..values.uuid7 import canonical_id, new_session_id
@@ -138,12 +138,11 @@ async def update(
 
 
 async def _patched_labels(work: UnitOfWork, session_id: str, patch: SessionPatch) -> str | UnsetType | None:
-    """What a patch makes of a session's labels, as JSON; UNSET if it has none."""
+    """The labels of a session after a patch, as JSON; UNSET if the patch has none."""
     if isinstance(patch.labels, UnsetType):
         return UNSET
-    row = await work.run(LABELS, work.key(session_id))
-    assert row is not None, "The session is there, as its state told."
-    return patch_labels(row[0], patch.labels)
+    (labels,) = await work.transaction.one(LABELS, work.key(session_id))
+    return patch_labels(labels, patch.labels)
 
 
 async def start(work: UnitOfWork, session_id: str, versions: Versions) -> Session:

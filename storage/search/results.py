@@ -15,7 +15,8 @@ import msgspec
 from ..model.directory_path import normalize_or_keep
 from ..model.records import Listing, Role, SearchHit, SearchQuery
 from ..sql.ports import Bindings
-from ..sql.statements.session_filters import TIMES, label_filters, plain_clause
+from ..sql.statements.labels import label_filters
+from ..sql.statements.session_filters import TIMES, plain_clause
 from ..values.clock import in_utc
 from ..values.uuid7 import canonical_id
 from .query_parser import ParsedQuery

@@ -1,4 +1,4 @@
-"""Filters of sessions, by names such as `status/2` for one of two statuses, and what they bind; labels."""
+"""Filters of sessions, by names such as `status/2` for one of two statuses, and what they bind."""
 
 from ...model.directory_path import ROOT, normalize_or_keep
 from ...model.queries import SessionQuery
@@ -7,13 +7,7 @@ from ...values.uuid7 import canonical_id
 from ..dialect import Dialect
 from ..ports import Bindings
 from .directories import below
-
-LABELS = """
-SELECT labels
-FROM session
-WHERE workspace = :workspace
-    AND id = :id
-"""
+from .labels import label_clause, label_filters
 
 _FILTERS = {
     "profile": "profile = :profile",
@@ -56,19 +50,6 @@ def filters_of(query: SessionQuery) -> tuple[list[str], Bindings]:
     return [*filters, *names], values | labels
 
 
-def label_filters(labels: tuple[str, ...]) -> tuple[list[str], Bindings]:
-    """The filters of labels, and what they bind."""
-    filters: list[str] = []
-    values: Bindings = {}
-    for place, label in enumerate(labels):
-        key, colon, value = label.partition(":")
-        filters.append(f"label/{place}/{'value' if colon else 'key'}")
-        values[f"label_key_{place}"] = key
-        if colon:
-            values[f"label_value_{place}"] = value
-    return filters, values
-
-
 def clause(dialect: Dialect, name: str, *, recursive: bool = False) -> str:
     """The clause of a filter."""
     kind, _, rest = name.partition("/")
@@ -84,24 +65,4 @@ def clause(dialect: Dialect, name: str, *, recursive: bool = False) -> str:
 
 def plain_clause(name: str) -> str:
     """The clause of a filter that is the same in every SQL."""
-    kind, _, rest = name.partition("/")
-    if kind != "label":
-        return _FILTERS[name]
-    return f"""EXISTS (
-        SELECT 1
-        FROM session_label AS other
-        WHERE other.workspace = :workspace
-            AND other.session_id = session.id
-            AND {_label("other", rest)}
-    )"""  # noqa: S608  # of the text below
-
-
-def sessions_with_label(name: str) -> str:
-    """The clauses by which rows of `session_label` are those of a filter."""
-    return f"session_label.workspace = :workspace\n    AND {_label('session_label', name.partition('/')[2])}"
-
-
-def _label(table: str, name: str) -> str:
-    place, _, kind = name.partition("/")
-    key = f"{table}.key = :label_key_{place}"
-    return key if kind == "key" else f"{key}\n    AND {table}.value = :label_value_{place}"
+    return label_clause(name) if name.startswith("label/") else _FILTERS[name]
