@@ -44,7 +44,7 @@ class Representations:
         if not accepts:
             return self._forms[self._media_types[0]]
         accept = ", ".join(accepts)
-        best = _liked(accept).best_match(self._media_types)
+        best = preferred(accept, self._media_types)
         if best is None:
             names = ", ".join(self._media_types)
             detail = f"Accept '{shorten(accept, 200)}' allows none of {names}."
@@ -52,9 +52,13 @@ class Representations:
         return self._forms[best]
 
 
-def _liked(accept: str) -> MIMEAccept:
-    """The media types that a client accepts, without parameters, since each representation has one charset only."""
-    return MIMEAccept([(name.partition(";")[0].rstrip(), liking) for name, liking in parse_accept_header(accept)])
+def preferred(accept: str, media_types: list[str]) -> str | None:
+    """The media type that an `Accept` header prefers, the first of equals; None if it accepts none.
+
+    Parameters do not count, because each representation has only one charset.
+    """
+    ranges = [(name.partition(";")[0].rstrip(), quality) for name, quality in parse_accept_header(accept)]
+    return MIMEAccept(ranges).best_match(media_types)
 
 
 def _representation(media_type: str, renderers: Mapping[str, Renderer]) -> Representation:

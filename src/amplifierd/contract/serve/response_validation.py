@@ -47,23 +47,20 @@ class ResponseCheck:
             await self._app(scope, receive, send)
             return
         held: list[Message] = []
-        events: EventCheck | None = None
-        is_file = False
+        # Checks each part of a response that is sent as it comes.
+        check: Callable[[bytes], None] | None = None
 
         async def hold(message: Message) -> None:
-            nonlocal events, is_file
+            nonlocal check
             if message["type"] == "http.response.start" and is_event_stream(message):
                 # The stream may never end, so each event is validated as it passes.
-                events = EventCheck(self._event_faults(operation))
+                check = EventCheck(self._event_faults(operation)).check
                 await self._begin_stream(operation, message, send)
             elif message["type"] == "http.response.start" and self._is_file(operation, message["status"]):
-                # Of any length, and of any bytes.
-                is_file = True
+                check = _any_bytes
                 await self._begin_stream(operation, message, send)
-            elif is_file:
-                await send(message)
-            elif events is not None:
-                events.check(message["body"])
+            elif check is not None:
+                check(message["body"])
                 await send(message)
             else:
                 held.append(message)
@@ -157,6 +154,10 @@ class ResponseCheck:
         if key not in self._validators:
             self._validators[key] = self._schemas.closed_validator(schema)
         return self._validators[key].violations(value)
+
+
+def _any_bytes(_body: bytes) -> None:
+    """A file has any length and any bytes."""
 
 
 def _values(media_type: str, body: bytes) -> list[Any]:

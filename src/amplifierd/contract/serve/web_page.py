@@ -1,4 +1,4 @@
-"""The page for people: files that browsers run as they are, below `/web/`, and their start page."""
+"""The page for people: its start page, and the files below `/web/` that browsers run without a build."""
 
 import gzip
 from collections.abc import Iterator
@@ -7,8 +7,9 @@ from hashlib import sha256
 from importlib.resources.abc import Traversable
 
 from starlette.datastructures import Headers
-from werkzeug.datastructures import MIMEAccept
-from werkzeug.http import parse_accept_header
+
+from ..request.body import JSON
+from ..response.negotiation import preferred
 
 PREFIX = "/web/"
 
@@ -18,9 +19,9 @@ _CONTENT_TYPES = {
     "js": "text/javascript; charset=utf-8",
     "svg": "image/svg+xml",
 }
-# Scripts and styles are files of this server, text of a conversation never becomes HTML unless DOMPurify made it
-# (https://w3c.github.io/trusted-types/), and nothing is sent to anybody else. An image may be in a message (`data`), or
-# be read with a key (`blob`).
+# Scripts and styles come from this server only, text of a conversation becomes HTML only through DOMPurify
+# (https://w3c.github.io/trusted-types/), and nothing is sent to other servers. An image may be in a message (`data`),
+# or be read with a key (`blob`).
 _SECURITY = {
     "content-security-policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data: blob:; "
@@ -51,15 +52,14 @@ class WebPage:
 
     def is_wanted(self, headers: Headers) -> bool:
         """Whether a client of `/` prefers the page to JSON, as browsers do."""
-        accepted = MIMEAccept(parse_accept_header(headers.get("accept")))
-        return accepted.best_match(["application/json", "text/html"]) == "text/html"
+        return preferred(headers.get("accept", ""), [JSON, "text/html"]) == "text/html"
 
     def start_page(self, headers: Headers) -> tuple[int, dict[str, str], bytes]:
         """The response to a client that prefers the page: status, headers, body."""
         return self._response(f"{PREFIX}index.html", headers)
 
     def asset(self, path: str, headers: Headers) -> tuple[int, dict[str, str], bytes] | None:
-        """The response for a file of the page: status, headers, body. None if there is no such file."""
+        """The response for a file of the page: status, headers, body. None if the file does not exist."""
         return self._response(path, headers) if path in self._files else None
 
     def _response(self, path: str, headers: Headers) -> tuple[int, dict[str, str], bytes]:
