@@ -21,7 +21,9 @@ REQUESTS = 20
 
 def git(*arguments: str) -> bytes:
     """What git answers of this repository."""
-    answered = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, check=False)
+    # The checkout may belong to another user (git-config(1), safe.directory).
+    command = ["git", "-c", "safe.directory=*", *arguments]
+    answered = subprocess.run(command, cwd=ROOT, capture_output=True, check=False)
     assert answered.returncode == 0, f"git {' '.join(arguments)} failed: {answered.stderr.decode()}"
     return answered.stdout
 
