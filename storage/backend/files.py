@@ -23,7 +23,7 @@ from ..sql.temporary_files import TemporaryDisk, spool_errors
 from ..values.clock import AFTER_LAST_MOMENT
 from .transactions import Transactions
 
-# A reader has so many chunks in memory at a time, and a file on its way in so many bytes.
+# The limits in memory: chunks for each reader, and bytes for each upload.
 CHUNKS_READ = 4
 MEMORY_BYTES = 64 * 1024
 
@@ -31,7 +31,7 @@ _decode_file = msgspec.json.Decoder(File).decode
 
 
 class TransactionalFiles(Transactions, Files):
-    """Does each operation on files."""
+    """Implements `Files`."""
 
     async def create_file(self, workspace: str, new: NewFile) -> File:
         with closing(FileSpool(self._disk)) as spool:
@@ -78,7 +78,7 @@ class TransactionalFiles(Transactions, Files):
             bindings = key | {"first": place, "last": min(place + CHUNKS_READ - 1, end)}
             block = await self._read(partial(_chunks, bindings))
             begin = place * CHUNK_BYTES
-            # Between two blocks nothing is held: it may be deleted, its first chunks first.
+            # No lock is held between two blocks: the file may be deleted meanwhile, beginning with its first chunks.
             if len(block) < min(last + 1 - begin, CHUNKS_READ * CHUNK_BYTES):
                 raise FileNotFound(file_id)
             yield block[max(0, first - begin) : last + 1 - begin]
@@ -116,18 +116,18 @@ class TransactionalFiles(Transactions, Files):
 
 
 class FileSpool:
-    """The bytes of a file on their way in: they are all added, then read in chunks."""
+    """The bytes of an upload: first all are added, then they are read in chunks."""
 
     def __init__(self, disk: TemporaryDisk) -> None:
         self.size = 0
-        # So many chunks are read.
+        # The number of chunks read so far.
         self.place = 0
         self._disk = disk
         self._digest = hashlib.sha256()
         self._file = SpooledTemporaryFile[bytes](max_size=MEMORY_BYTES)  # `close` closes it
 
     def add(self, chunk: bytes) -> None:
-        """Take bytes in. Raises `StorageUnavailable` if there is no room for them."""
+        """Add bytes. Raises `StorageUnavailable` if the temporary disk space is used up."""
         self._disk.take(len(chunk))
         self.size += len(chunk)
         self._digest.update(chunk)
@@ -135,7 +135,7 @@ class FileSpool:
             self._file.write(chunk)
 
     def finish(self) -> str:
-        """Make ready to be read; the SHA-256 of all."""
+        """Prepare for reading; the SHA-256 of all bytes."""
         with spool_errors():
             self._file.seek(0)
         return self._digest.hexdigest()
@@ -148,8 +148,8 @@ class FileSpool:
         return chunks
 
     def close(self) -> None:
-        """Let go of the file."""
-        # What it still holds back has nowhere to go on a full disk, and need not.
+        """Close the temporary file."""
+        # On a full disk its buffer cannot be written, and need not be.
         with suppress(OSError):
             self._file.close()
         self._disk.give_back(self.size)

@@ -1,4 +1,4 @@
-"""Files as handlers see them: bytes of any length, which parts of messages name by their SHA-256."""
+"""Files: bytes of any length, to which parts of messages refer by their SHA-256."""
 
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Callable
@@ -8,15 +8,15 @@ from msgspec import UNSET, Struct, UnsetType
 
 from .records import Listing, Progressed, no_progress
 
-# Of a file of which nobody says what it is (RFC 2046, section 4.5.1).
+# The media type of unknown data (RFC 2046, section 4.5.1).
 UNKNOWN_MEDIA = "application/octet-stream"
 
 
 @dataclass(frozen=True, slots=True)
 class NewFile:
-    """A file on its way in. Whoever holds it iterates `chunks`, its bytes in pieces of any size, or closes them.
+    """A new file. Its receiver iterates `chunks`, its bytes in pieces of any size, or closes them.
 
-    Whoever writes it calls `progressed` after each part.
+    The storage calls `progressed` after it has written each part.
     """
 
     chunks: AsyncGenerator[bytes, None]
@@ -26,7 +26,7 @@ class NewFile:
 
 
 class File(Struct, frozen=True, rename="camel"):
-    """A file: `id` is the SHA-256 of its bytes in hexadecimal, `size` their number, `url` what a part names it by.
+    """A file: `id` is the SHA-256 of its bytes in hexadecimal, `size` their number, `url` the reference for a part.
 
     A file to which no message refers is deleted at `expires_at`.
     """
@@ -52,17 +52,17 @@ class FileContent:
 
 
 class Files(ABC):
-    """Keeps files; each is a workspace's own, and the same bytes are kept once in a workspace.
+    """Stores files. Each belongs to a workspace, which stores the same bytes once.
 
-    A file goes with the last message that refers to it: with its session, or the last fork of that. One to which no
-    message refers is kept for a day after it was created, or created again.
+    A file is deleted with the last message that refers to it: with its session, or with the last fork of that session.
+    A file without references is kept for a day after it was created, or created again.
     """
 
     @abstractmethod
     async def create_file(self, workspace: str, new: NewFile) -> File:
-        """Keep a file, in constant memory. One with the same bytes stays as it is, and is kept for another day.
+        """Store a file, in constant memory. A file with the same bytes stays unchanged, and is kept for another day.
 
-        It is in a temporary file until all of it is there. Raises `StorageUnavailable` if there is no room for that.
+        The bytes are in a temporary file until all have arrived. Raises `StorageUnavailable` if that has no room.
         """
 
     @abstractmethod

@@ -18,7 +18,7 @@ _DIGITS = 9
 MAX_COST = 8 * 10**18
 DEFAULT_CURRENCY = "USD"
 
-# A longer file has to be kept as one.
+# A longer file must be uploaded.
 MAX_URL_CHARACTERS = 64 * 1024
 _FILE_URL = re.compile(r"/files/([0-9a-f]{64})")
 # RFC 3986, section 3.1.

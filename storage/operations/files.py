@@ -1,7 +1,7 @@
-"""What is written of files: their bytes in chunks, and which messages refer to them.
+"""Writes of files: their bytes in chunks, and the references from messages.
 
-A file is written in pieces, under an id of its own, as a session is (see bulk/staging.py). It is there once all of it
-is, and its chunks are removed in pieces after it (see bulk/removal.py).
+A file is written in pieces, as a session is, under an id of its content (see bulk/staging.py). It exists when all
+pieces are written; after its deletion its chunks are removed in pieces (see bulk/removal.py).
 """
 
 from collections.abc import Iterable, Sequence
@@ -20,18 +20,18 @@ from ..values.clock import DAY_SECONDS, after
 from .bulk import staging
 from .unit_of_work import UnitOfWork
 
-# A file to which no message refers is kept for so long.
+# How long a file without references is kept.
 HELD_SECONDS = DAY_SECONDS
 CHUNK_BYTES = 64 * 1024
 FILES_AT_ONCE = 100
-# So many messages are named that refer to a file which is to be deleted.
+# The limit of messages that an error names.
 MAX_NAMED = 10
 
 _encode = msgspec.json.Encoder().encode
 
 
 class Upload(msgspec.Struct, frozen=True):
-    """A file that is being written: all that is known of it, and the id of its chunks, which is also their writer."""
+    """A file that is being written, and the id of its chunks, which is also their writer."""
 
     id: str
     content_id: str
@@ -70,7 +70,7 @@ async def go_on(
 
 
 async def finish(work: UnitOfWork, upload: Upload) -> File:
-    """The file, all of which is written; if it came from elsewhere meanwhile, what was written is removed."""
+    """Complete a file; if another request has created it meanwhile, the chunks of this one are removed."""
     found = await _hold(work, upload.id)
     if found is not None:
         await staging.give_up(work.transaction, upload.key(work.workspace), upload.content_id)
@@ -91,20 +91,20 @@ async def delete(work: UnitOfWork, file_id: str) -> None:
 
 
 async def expire(work: UnitOfWork) -> None:
-    """Delete some of the files that no message has named in time."""
+    """Delete some of the files that have expired without a reference."""
     bindings: Bindings = {"workspace": work.workspace, "now": work.now, "most": FILES_AT_ONCE}
     await work.run(statements.KEEP_EXPIRED, bindings)
     await work.run(statements.DELETE_EXPIRED, bindings)
 
 
 async def delete_some(work: UnitOfWork, moment: str) -> bool:
-    """Delete some of the files that were created until a moment, and that no message names; False if none is left."""
+    """Delete some of the files without references that were created up to a moment; False if none is left."""
     bindings: Bindings = {"workspace": work.workspace, "now": moment, "most": FILES_AT_ONCE}
     return bool(await work.transaction.all(statements.DELETE_FILES, bindings))
 
 
 async def refer(work: UnitOfWork, key: Bindings, messages: Iterable[Message], *, must_exist: bool) -> None:
-    """Keep which files the messages of a session refer to. Raises `FilesUnknown` if one `must_exist` and does not."""
+    """Store the references of messages to files. Raises `FilesUnknown` if they `must_exist` and one does not."""
     found = [
         (message.sequence, file_id)
         for message in messages
@@ -141,7 +141,7 @@ def file_of(row: Row) -> File:
 
 
 async def _hold(work: UnitOfWork, file_id: str) -> File | None:
-    """The file, kept for another day; None if it is not there."""
+    """Keep a file for another day; None if it does not exist."""
     held: Bindings = {"workspace": work.workspace, "file_id": file_id, "expires_at": after(work.now, HELD_SECONDS)}
     row = await work.run(statements.HOLD_FILE, held)
     return None if row is None else file_of(row)

@@ -1,4 +1,4 @@
-"""Labels of sessions: which there may be, and what a patch makes of them."""
+"""Labels of sessions: their limits, and patches of them."""
 
 import re
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ _KEY = re.compile(r"[^\x00-\x1f\x7f:]*")
 
 
 def check_labels(labels: Mapping[str, object]) -> None:
-    """Raises `LabelsInvalid` for labels that no session may have, whatever their values are."""
+    """Raises `LabelsInvalid` if there are too many labels, or one has an invalid key."""
     for key in labels:
         if not 1 <= len(key) <= MAX_KEY:
             raise LabelsInvalid(_pointer(key), f"has a key of {len(key)} characters; it has 1 to {MAX_KEY}")
@@ -38,12 +38,12 @@ def patch_labels(before: str | None, patch: Mapping[str, str | None]) -> str | N
 
 
 def labels_as_json(labels: Mapping[str, str] | UnsetType) -> str | None:
-    """Labels as they are kept."""
+    """Labels as they are stored; None for none."""
     return msgspec.json.encode(labels).decode() if labels else None
 
 
 def labels_from_json(labels: str | None) -> dict[str, str] | UnsetType:
-    """Labels as a session has them."""
+    """The labels of a session from their stored form."""
     return msgspec.UNSET if labels is None else msgspec.json.decode(labels, type=dict[str, str])
 
 

@@ -18,7 +18,7 @@ from .files import refer
 from .unit_of_work import UnitOfWork
 
 NO_PARTS = b"[]"
-# So many characters of its last message a session shows.
+# The characters of the last message in a summary.
 MAX_SHOWN = 200
 
 _encode = msgspec.json.Encoder().encode
@@ -72,7 +72,7 @@ def _check_url(pointer: str, url: str) -> None:
 
 
 def unknown_file(new: Sequence[BatchMessage], ids: frozenset[str], *, is_batch: bool) -> FileUnknown:
-    """What is wrong with messages that name these files, which are not there: the first of the parts that do."""
+    """The error of messages that name these files, which do not exist: for the first part that does."""
     urls = {f"/files/{file_id}": file_id for file_id in ids}
     for number, each in enumerate(new):
         for part, url in outline_of(each.parts).urls if isinstance(each.parts, Raw) else ():
@@ -147,7 +147,7 @@ async def _count(work: UnitOfWork, session_id: str, new: Sequence[BatchMessage])
 
 
 def last_message_bindings(last: BatchMessage) -> dict[str, str | None]:
-    """What a session shows of its last message, whose time the database knows unless it is the message's own."""
+    """The bindings for the last message in a summary; the database adds its time unless the message has its own."""
     return {
         "last_role": last.role,
         "last_time": None if isinstance(last.timestamp, UnsetType) else nearest_stored(last.timestamp),
@@ -156,7 +156,7 @@ def last_message_bindings(last: BatchMessage) -> dict[str, str | None]:
 
 
 def last_message_of(message: Message) -> str:
-    """What a session shows of a message, as JSON."""
+    """The last message in a summary, as JSON."""
     return _encode(LastMessage(message.role, message.timestamp, message.content[:MAX_SHOWN])).decode()
 
 

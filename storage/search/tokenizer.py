@@ -25,7 +25,7 @@ HASH_PREFIX = 7
 # Longer chunks rarely occur twice. As many of the others are cached, in each of two generations.
 CACHED_LENGTH = 64
 CACHED_CHUNKS = 32_768
-# Only as many chunks of a text have forms.
+# Only the first chunks of a text have forms.
 MAX_CHUNKS_WITH_FORMS = 50_000
 
 # No word and no compound contains one of these characters, or ends in one of the others. A pattern for both took time

@@ -15,7 +15,7 @@ from .options import FROM_ENVIRONMENT
 _START_SECONDS = 60
 _POLL_SECONDS = 0.1
 _ANSWER_SECONDS = 5
-# As much of the log as says why a daemon did not start.
+# The end of the log, which says why a daemon did not start.
 _LAST_CHARACTERS = 2_000
 
 
@@ -44,7 +44,6 @@ def open_page(host: str, port: int, log_file: Path) -> None:
     if not _is_served(url):
         process = _start(host, port, url, log_file)
         click.echo(f"amplifierd serves {url}/ as process {process}; its log is {log_file}.")
-    # Only a browser without a window returns False, and then there is nothing that it could show.
     if not webbrowser.open(f"{url}/"):
         click.echo(f"No browser was found; open {url}/ in one.")
 
@@ -54,11 +53,11 @@ def _is_served(url: str) -> bool:
 
 
 def _start(host: str, port: int, url: str, log_file: Path) -> int:
-    """The id of the process of a daemon that is ready. Raises `click.ClickException` if none comes."""
+    """Start a daemon and wait until it is ready; its process id. Raises `click.ClickException` if it does not start."""
     command = [sys.executable, "-m", "amplifierd", "serve", "--host", host, "--port", str(port)]
     log_file.parent.mkdir(parents=True, exist_ok=True)
     with log_file.open("wb") as log:
-        # A session of its own: it does not end with this terminal.
+        # In a new session it does not end with this terminal.
         process = subprocess.Popen(  # noqa: S603  # this program itself
             command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
         )

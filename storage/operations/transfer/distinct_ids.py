@@ -1,26 +1,26 @@
-"""Whether ids differ, of however many: eight bytes are kept of each."""
+"""Checks that any number of ids differ; keeps eight bytes of each."""
 
 from array import array
 from hashlib import blake2b
 
-# By their first byte, so that few are compared at once.
+# Ids are grouped by the first byte of their digest, so that few are compared at once.
 _PARTS = 256
 _DIGEST_BYTES = 9
 
 
 class DistinctIds:
-    """Ids of which it is asked in the end whether they are `all_distinct`."""
+    """Collects ids; `all_distinct` reports whether they differ."""
 
     def __init__(self) -> None:
         self._parts: list[array[int]] = []
 
     def add(self, text: str) -> None:
-        """Take an id in."""
+        """Add an id."""
         if not self._parts:
             self._parts = [array("Q") for _ in range(_PARTS)]
         digest = blake2b(text.encode(), digest_size=_DIGEST_BYTES).digest()
         self._parts[digest[0]].append(int.from_bytes(digest[1:]))
 
     def all_distinct(self) -> bool:
-        """Whether none came twice; two that differ count as the same once in 2**72."""
+        """Whether no id was added twice; two different ids count as equal once in 2**72."""
         return all(len(set(part)) == len(part) for part in self._parts)

@@ -42,7 +42,7 @@ WHERE workspace = :workspace
 ORDER BY place
 """
 
-# As many as there are, :most at most.
+# Up to :most chunks.
 REMOVE_CHUNKS = """
 DELETE FROM file_chunk
 WHERE (workspace, content_id, place) IN (
@@ -56,7 +56,7 @@ WHERE (workspace, content_id, place) IN (
 RETURNING place
 """
 
-# The messages that refer to a file, of sessions that are there.
+# The messages of existing sessions that refer to a file.
 REFERENCES = """
 SELECT session_id, sequence
 FROM file_reference
@@ -108,7 +108,7 @@ _EXPIRED = """(
     LIMIT :most
 )"""
 
-# An import may have brought a message that refers to a file before the file came.
+# An import may contain a message that refers to a file uploaded later.
 KEEP_EXPIRED = f"""
 UPDATE file
 SET expires_at = NULL
@@ -151,7 +151,7 @@ RETURNING id
 
 
 def keep_files(steps: str) -> str:
-    """The statement that keeps the files whose ids are in :files, a JSON array, as long as messages refer to them."""
+    """The statement that ends the expiry of the files whose ids are in :files, a JSON array."""
     return f"""
 UPDATE file
 SET expires_at = NULL
@@ -162,7 +162,7 @@ WHERE workspace = :workspace
 
 
 def insert_references(steps: str) -> str:
-    """The statement that keeps who refers to what: :references is a JSON array of file ids, each with a sequence."""
+    """The statement that stores references: :references is a JSON array of file ids, each with a sequence."""
     return f"""
 INSERT INTO file_reference (workspace, session_id, sequence, file_id)
 SELECT :workspace, :id, CAST(substr(step.value, 65) AS BIGINT), substr(step.value, 1, 64)
@@ -187,7 +187,7 @@ WHERE workspace = :workspace
 
 
 def lock_files(steps: str) -> str:
-    """The statement that finds which of the :files are there."""
+    """The statement that finds the existing ones of the :files."""
     return f"""
 SELECT id
 FROM file

@@ -59,7 +59,7 @@ class _Search:
         return self._rows(search_statements.hits(self._filters, scored=False), bindings | {"words": words})
 
     def in_index(self) -> Iterator[Found]:
-        """Messages among the candidates that have what is sought, all of which the index tells."""
+        """The candidates that match the query, as far as the index alone decides."""
         phrases = msgspec.json.encode(match.exact_phrases(self._sought.groups)).decode()
         bindings = self._bindings | {"words": match.query(self._sought), "phrases": phrases}
         if self._sought.excluded or any(len(term.words) > 1 for term in self._sought.terms):
@@ -89,7 +89,7 @@ def _in_texts(
 
 
 class _InText:
-    """What is sought in a text."""
+    """Matches a query against texts."""
 
     def __init__(self, sought: ParsedQuery, tokenizer: Tokenizer) -> None:
         self._sought = sought
@@ -101,7 +101,7 @@ class _InText:
         ]
 
     def score(self, text: str) -> float | None:
-        """The score of a text; None if it has not what is sought."""
+        """The score of a text; None if it does not match."""
         if text.isascii() and not all(it.search(text) for it in self._beginnings):
             return None
         said = self._tokenizer.indexed(text)
@@ -132,7 +132,7 @@ def _has_form(term: Term, spaced: str, forms: set[str]) -> bool:
 
 
 def _beginning(word: str) -> re.Pattern[str]:
-    """What a text in ASCII has if one of its words begins with a word."""
+    """A pattern that an ASCII text matches if one of its words begins with `word`."""
     return re.compile(f"(?<![0-9a-z]){re.escape(word)}", re.IGNORECASE | re.ASCII)
 
 
@@ -159,7 +159,7 @@ def _content_of(record: bytes, scope: SearchScope) -> str:
 
 
 def register_score(connection: apsw.Connection) -> None:
-    """Let the connection tell by `score(search, :phrases)` how well a message has what is sought."""
+    """Register the SQL function `score(search, :phrases)`: how well a message matches the query."""
     connection.register_fts5_function("score", _score)
 
 

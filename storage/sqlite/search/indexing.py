@@ -76,7 +76,7 @@ def _entries(number: int, messages: list[Row], tokenizer: Tokenizer) -> Iterator
 
 
 def _text(record: bytes) -> str:
-    """What a message says, with its tools. A record that was damaged says nothing."""
+    """The text of a message, with its tools; empty for a damaged record."""
     try:
         return searched_text(_decode_message(record))
     except msgspec.MsgspecError:
@@ -84,7 +84,7 @@ def _text(record: bytes) -> str:
 
 
 def begin_again(connection: apsw.Connection) -> None:
-    """Empty the index, within a transaction: `index_some` writes it anew."""
+    """Empty the index, within a transaction; `index_some` then writes it again."""
     [(definition,)] = connection.execute(search_statements.SEARCH_TABLE)
     connection.execute(search_statements.FORGET_SEARCH)
     connection.execute(definition)
@@ -92,7 +92,7 @@ def begin_again(connection: apsw.Connection) -> None:
 
 
 def begin_again_by_other_rules(connection: apsw.Connection) -> None:
-    """The same if words were told apart by the rules of another version of the program."""
+    """The same if another version of the program split words by other rules."""
     [(version,)] = connection.execute(search_statements.PIPELINE)
     if version != PIPELINE_VERSION:
         with transaction(connection):

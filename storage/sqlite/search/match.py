@@ -6,7 +6,7 @@ from ...search.query_parser import Group, ParsedQuery, Term
 
 
 def query(sought: ParsedQuery) -> str:
-    """The query for messages that have what is sought."""
+    """The FTS5 query for messages that match."""
     found = _all(["(" + " OR ".join(map(_term, group)) + ")" for group in sought.groups])
     excluded = " OR ".join(_term(term) for term in sought.excluded if not term.is_short_prefix)
     return f"({found}) NOT ({excluded})" if excluded else found

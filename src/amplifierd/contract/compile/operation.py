@@ -63,7 +63,7 @@ class Operation:
         self._path, self._query, headers = compile_parameters(document, schemas, path, operation)
         bound = _bound(headers)
         self._headers = HeaderParameters(bound) if bound else None
-        # The response reads them, and ignores what is no range; they have limits as others have.
+        # Only their limits are checked here: the response reads them, and ignores an invalid range.
         ranges = {header.argument: header for header in headers if header.name in (RANGE, IF_RANGE)}
         self._ranges = HeaderParameters(ranges) if ranges else None
         preconditions = preconditions_of(document, schemas, path, method, operation)

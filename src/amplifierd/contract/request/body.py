@@ -94,7 +94,7 @@ class RecordReader:
 
 
 class BodyHeaders:
-    """What the headers of a request say of its body, which has at most `max_bytes`."""
+    """Checks the headers of a request about its body, which has at most `max_bytes`."""
 
     def __init__(self, media_types: Collection[str], *, required: bool, max_bytes: int) -> None:
         self._media_types = media_types

@@ -1,4 +1,4 @@
-"""Bodies of any media type and length, which are files: handed on as they arrive, in constant memory."""
+"""Bodies of any media type and length, which are files: passed on as they arrive, in constant memory."""
 
 import re
 from collections.abc import AsyncGenerator
@@ -11,10 +11,10 @@ from ..core.request_state import request_state_of
 from .body import BodyHeaders, check_size
 
 ANY = "*/*"
-# What arrives in smaller parts is gathered.
+# Smaller parts are joined to blocks of this size.
 BLOCK_BYTES = 64 * 1024
 
-# RFC 9110, section 8.3.1; what comes after a semicolon is kept as it is.
+# RFC 9110, section 8.3.1; parameters are kept unchanged.
 _MEDIA = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,127}/[!#$%&'*+.^_`|~0-9A-Za-z-]{1,127}[\t ]*(;[\t -~]*)?")
 
 

@@ -27,7 +27,7 @@ class Parameter:
 
     def __init__(self, declared: Json, schema: Json, validator: Validator, item: Json | None = None) -> None:
         self.name: str = declared["name"]
-        # Python has a meaning of its own for these.
+        # Keywords and names of built-in functions.
         self.argument = f"{self.name}_" if iskeyword(self.name) or hasattr(builtins, self.name) else self.name
         self.required: bool = declared.get("required", False)
         self.default = schema.get("default")

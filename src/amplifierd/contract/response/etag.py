@@ -64,7 +64,7 @@ class Preconditions:
         return known is not None and (known == _ANY or version in _versions(known, weak=True))
 
     def is_tag_known(self, tag: str, request: Headers) -> bool:
-        """The same for what never changes, by its strong tag."""
+        """The same for a representation that never changes, by its strong tag."""
         expected, known = _read(self._if_match, request), _read(self._if_none_match, request)
         if expected not in (None, _ANY) and ("", tag[1:-1]) not in _TAG.findall(expected):
             detail = f"{IF_MATCH} does not name {tag}, which is the only tag that this has."

@@ -1,7 +1,7 @@
-"""Files: their bytes, or a range of them (RFC 9110, section 14), as nothing that a page could run.
+"""Files: their bytes, or a range of them (RFC 9110, section 14), served so that no page can run them.
 
-What a browser would run or show as a page of ours it downloads instead: `nosniff` keeps it from guessing, the sandbox
-from running anything in the file, and scripts and styles do not say what they are.
+Browsers download a file and never show it as a page of this server: `nosniff` prevents that they guess its type, the
+sandbox that they run anything in it, and scripts and styles are served without their media type.
 """
 
 import re
@@ -35,7 +35,7 @@ _HEADERS: Headers = [
 ]
 # A range of bytes (section 14.1.2). Others, and several at once, may be ignored (section 14.2).
 _RANGE = re.compile(r"bytes=[\t ]*(?:([0-9]{1,18})-([0-9]{1,18})?|-([0-9]{1,18}))[\t ]*", re.IGNORECASE)
-# What a browser may include into a page of ours: https://mimesniff.spec.whatwg.org/#javascript-mime-type, and styles.
+# Media types that a page can include: https://mimesniff.spec.whatwg.org/#javascript-mime-type, and styles.
 _INCLUDED = re.compile(
     r"(text|application)/(x-)?(java|ecma|j|live)script.*|text/css.*|application/wasm.*", re.IGNORECASE
 )
@@ -120,7 +120,7 @@ def _served_media(media: str) -> str:
 
 
 def _disposition(file: File) -> str:
-    """The header by which a file is saved under its name (RFC 6266), in ASCII and as it is (RFC 8187)."""
+    """The header with the name for saving a file (RFC 6266), in ASCII and, if necessary, in full (RFC 8187)."""
     if not isinstance(file.name, str):
         return "attachment"
     plain = _NOT_QUOTED.sub("_", file.name)

@@ -62,7 +62,7 @@ async def send_events(
         if message["type"] == "http.response.start":
             # The server decides whether the connection stays open, not sse-starlette.
             message["headers"] = [(name, value) for name, value in message["headers"] if name != b"connection"]
-        # Whoever listens for the disconnection ends the stream.
+        # The task that listens for the disconnection ends the stream.
         with suppress(ClientDisconnect):
             await send(message)
 

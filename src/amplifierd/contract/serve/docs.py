@@ -1,4 +1,4 @@
-"""What is served beside the operations: the contract, an API reference and the page."""
+"""Pages beside the operations: the contract, an API reference and the page for people."""
 
 from functools import cache
 from importlib.resources import files
@@ -55,7 +55,7 @@ class Pages:
             return self._page.start_page(headers)
         if path in self._pages:
             content_type, body = self._pages[path]
-            # Caches must not give browsers the JSON, nor programs the page.
+            # A cache must not mix up the JSON for programs and the page for browsers.
             vary = {"vary": "Accept"} if path == "/" else {}
             return 200, {"content-type": content_type, **vary}, body
         if path in _ASSETS:

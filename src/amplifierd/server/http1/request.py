@@ -144,9 +144,9 @@ class Request:
     async def send(self, message: Message) -> None:
         """Send the head of the response, then its body in one or more parts.
 
-        Raises `ClientDisconnected` if nobody reads it, so that a response of many parts ends; and `RuntimeError` for
-        an invalid response: out of order, with a wrong length, with a transfer coding other than chunked, or with line
-        ends in its headers.
+        Raises `ClientDisconnected` after the client has disconnected, so that long responses end; and `RuntimeError`
+        for an invalid response: out of order, with a wrong length, with a transfer coding other than chunked, or with
+        line ends in its headers.
         """
         if self._connection.is_full:
             await self._connection.drain()
