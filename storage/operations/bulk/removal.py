@@ -5,22 +5,19 @@ staging.py) and becomes visible when it is complete. For a file it has the id of
 """
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from typing import Any
 
 import msgspec
 
-from ...model.errors import StorageUnavailable
 from ...sql.ports import Bindings, Row, Transaction, session_key, take_until_size
 from ...sql.statements.files import REMOVE_CHUNKS, REMOVE_REFERENCES
 from ...sql.statements.recorded_answers import FORGET_SESSION_TEXT
 from ...sql.statements.removals import FORGET_RECORDS, MESSAGE_SIZES
 from ...sql.statements.sessions import Statements
 from ...values.json_text import MAX_SAFE_INTEGER
-
-logger = logging.getLogger(__name__)
+from ..background_task import BackgroundTask
 
 # A piece takes as long as another write can wait.
 MESSAGES_AT_ONCE = 1_000
@@ -97,7 +94,7 @@ async def remove_more(transaction: Transaction, statements: Statements, key: Bin
     return True
 
 
-class Removals:
+class Removals(BackgroundTask):
     """Removes the sessions in `removal` in the background: when woken, and when a lease may have ended.
 
     `is_due` returns whether there is something to remove; `do` runs a piece of work in a transaction of its own.
@@ -113,33 +110,20 @@ class Removals:
         self._do = do
         self._statements = statements
         self._woken = asyncio.Event()
-        self._task = asyncio.create_task(self._run())
+        super().__init__("Deleted messages can't be removed")
 
     def wake(self) -> None:
         """Check now: a session was deleted, or its writer gave up."""
         self._woken.set()
 
-    async def close(self) -> None:
-        """Stop; the next start removes the rest."""
-        self._task.cancel()
-        with suppress(asyncio.CancelledError):
-            await self._task
+    async def _pause(self) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LEASE_SECONDS):
+                await self._woken.wait()
 
-    async def _run(self) -> None:
-        while True:
-            self._woken.clear()
-            try:
-                await self._remove_all()
-            except StorageUnavailable as error:
-                logger.warning("Deleted messages can't be removed now; will retry: %s", error)
-            except Exception:
-                # A defect. The deleted messages are invisible already, and later removals need this task.
-                logger.exception("Deleted messages could not be removed; will retry")
-            with suppress(TimeoutError):
-                async with asyncio.timeout(LEASE_SECONDS):
-                    await self._woken.wait()
-
-    async def _remove_all(self) -> None:
+    async def _work(self) -> bool:
+        self._woken.clear()
         while await self._is_due():
             if not await self._do(remove_next, self._statements):
-                return
+                break
+        return True

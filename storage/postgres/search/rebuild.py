@@ -4,19 +4,15 @@ Until then a message is found by its words of the earlier rules.
 """
 
 import asyncio
-import logging
-from contextlib import suppress
 
 import msgspec
 
-from ...model.errors import StorageUnavailable
 from ...model.records import Message
+from ...operations.background_task import BackgroundTask
 from ...search.tokenizer import PIPELINE_VERSION
 from ..pool import ConnectionRows, Pool
 from .statements import ADD_ENTRIES
 from .tsvector import Tokenizer, Words, word_columns
-
-logger = logging.getLogger(__name__)
 
 # Any number that no other lock uses: "ampw" in ASCII.
 LOCK = 0x616D7077
@@ -89,34 +85,24 @@ SET version = :version,
 _decode_message = msgspec.json.Decoder(Message).decode
 
 
-class Rebuild:
+class Rebuild(BackgroundTask):
     """The background task."""
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
         self._tokenizer = Tokenizer()
-        self._task = asyncio.create_task(self._run())
+        super().__init__("The search index can't be rebuilt")
 
-    async def close(self) -> None:
-        """Stop; the next start continues."""
-        self._task.cancel()
-        with suppress(asyncio.CancelledError):
-            await self._task
+    async def _work(self) -> bool:
+        row = await self._pool.row(IS_COMPLETE, {"version": PIPELINE_VERSION})
+        if row is None or row[0]:
+            return False
+        while await self._rebuild_session():
+            continue
+        return True
 
-    async def _run(self) -> None:
-        while True:
-            try:
-                row = await self._pool.row(IS_COMPLETE, {"version": PIPELINE_VERSION})
-                if row is None or row[0]:
-                    return
-                while await self._rebuild_session():
-                    continue
-            except StorageUnavailable as error:
-                logger.warning("The search index can't be written again now; will retry: %s", error)
-            except Exception:
-                # A defect; searches go on, and the next attempt needs this task.
-                logger.exception("The search index could not be written again; will retry")
-            await asyncio.sleep(RETRY_SECONDS)
+    async def _pause(self) -> None:
+        await asyncio.sleep(RETRY_SECONDS)
 
     async def _rebuild_session(self) -> bool:
         """Write the next session's words again; False if there is none, or another program is doing it."""
