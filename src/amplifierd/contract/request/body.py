@@ -93,6 +93,14 @@ class RecordReader:
         return self._decoder.decode(b"{}")
 
 
+async def next_part(receive: Receive) -> tuple[bytes, bool]:
+    """The next part of a body, and whether more follow. Raises `ClientDisconnect` if the client has disconnected."""
+    message = await receive()
+    if message["type"] == "http.disconnect":
+        raise ClientDisconnect
+    return message["body"], message["more_body"]
+
+
 class BodyHeaders:
     """Checks the headers of a request about its body, which has at most `max_bytes`."""
 
@@ -190,18 +198,15 @@ class Body(BodyHeaders):
 
     async def _whole(self, scope: Scope, receive: Receive) -> bytes:
         parts: list[bytes] = []
-        size = 0
-        while True:
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                raise ClientDisconnect
-            parts.append(message["body"])
-            size += len(message["body"])
+        size, more = 0, True
+        while more:
+            part, more = await next_part(receive)
+            parts.append(part)
+            size += len(part)
             check_size(size, self._max_bytes, "The body")
             if size > UNCOUNTED_BYTES:
-                self._capacity.hold(request_state_of(scope), len(message["body"]))
-            if not message["more_body"]:
-                return parts[0] if len(parts) == 1 else b"".join(parts)
+                self._capacity.hold(request_state_of(scope), len(part))
+        return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
 def _media_type(content_type: bytes) -> str:

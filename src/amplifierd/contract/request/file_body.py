@@ -3,12 +3,11 @@
 import re
 from collections.abc import AsyncGenerator
 
-from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope
 
 from ...storage.model.files import UNKNOWN_MEDIA, NewFile
 from ..core.request_state import request_state_of
-from .body import BodyHeaders, check_size
+from .body import BodyHeaders, check_size, next_part
 
 ANY = "*/*"
 # Smaller parts are joined to blocks of this size.
@@ -41,13 +40,10 @@ class FileBody(BodyHeaders):
         size = waiting = 0
         more = True
         while more:
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                raise ClientDisconnect
-            more = message["more_body"]
-            parts.append(message["body"])
-            waiting += len(message["body"])
-            size += len(message["body"])
+            part, more = await next_part(receive)
+            parts.append(part)
+            waiting += len(part)
+            size += len(part)
             check_size(size, self._max_bytes, "The file")
             if waiting >= BLOCK_BYTES or not more:
                 yield b"".join(parts)

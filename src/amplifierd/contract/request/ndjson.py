@@ -5,7 +5,6 @@ import sys
 from collections.abc import AsyncGenerator, AsyncIterable, Callable
 from functools import partial
 
-from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope
 
 from ...storage.model.records import Digest, Export, ExportLine
@@ -15,7 +14,7 @@ from ..core.executor import INLINE_BYTES, SerialExecutor
 from ..core.ijson import MAX_DEPTH
 from ..core.request_state import AdmissionLimit, request_state_of
 from ..core.schema import Schemas, Validator
-from .body import NDJSON, UNCOUNTED_BYTES, Body, RecordReader, check_size
+from .body import NDJSON, UNCOUNTED_BYTES, Body, RecordReader, check_size, next_part
 
 # A record is one level deeper in its line than in the body that created it.
 _MAX_DEPTH = MAX_DEPTH + 1
@@ -103,9 +102,6 @@ def _export_lines(validator: Validator) -> RecordReader:
 async def _chunks(receive: Receive, digest: Digest) -> AsyncGenerator[bytes, None]:
     more = True
     while more:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise ClientDisconnect
-        more = message["more_body"]
-        digest.update(message["body"])
-        yield message["body"]
+        part, more = await next_part(receive)
+        digest.update(part)
+        yield part
