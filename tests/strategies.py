@@ -20,6 +20,12 @@ from model_files import URLS
 from model_parts import OWN_TIMES
 from model_search import Term
 
+# Texts of every script, and texts with the syntax of searches.
+ANY_TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=50) | st.text(
+    '"*^(){}:+-AND OR NOT\0a', max_size=30
+)
+
+
 ROLES = st.sampled_from(["user", "assistant", "system", "developer", "tool"])
 STATUSES = st.sampled_from(["created", "active", "completed", "failed", "terminated"])
 SORTS = st.sampled_from(["-updated_at", "updated_at", "-created_at", "created_at", "name", "-name"])

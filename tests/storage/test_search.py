@@ -5,7 +5,6 @@ from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from amplifierd.storage import open_storage
 from amplifierd.storage.backend import concurrency_limit
@@ -23,11 +22,11 @@ from amplifierd.storage.model.records import (
     Session,
 )
 from amplifierd.storage.search import results
-from amplifierd.storage.search.tokenizer import Tokenizer
 from contexts import create_session
 from exports import export_of, exported
 from model_search import Term, words_of
 from reading import records
+from strategies import ANY_TEXT
 
 W = "default"
 TEXTS = [
@@ -112,11 +111,6 @@ async def hits(storage: Storage, query: SearchQuery | str, workspace: str = W) -
 async def test_what_is_found(storage: Storage, session: Session, text: str, sequences: list[int]) -> None:
     found = await hits(storage, text)
     assert [(hit.session_id, hit.sequence) for hit in found] == [(session.id, sequence) for sequence in sequences]
-
-
-ANY_TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=50) | st.text(
-    '"*^(){}:+-AND OR NOT\0a', max_size=30
-)
 
 
 def test_any_text_is_a_query(database: str) -> None:
@@ -433,17 +427,6 @@ async def test_matches_far_into_a_long_message_are_not_marked(storage: Storage) 
     assert hit.snippet == " ".join(["word"] * 24) + "…"
 
 
-@given(ANY_TEXT | st.text("aB1-_'.,\u0301数据ก้👍\ufe0f #+\"", max_size=40))
-def test_words_are_the_same_with_their_places(text: str) -> None:
-    tokenizer = Tokenizer()
-    indexed = tokenizer.indexed(text)
-    tokens, forms = tokenizer.places(text), tokenizer.forms(text)
-    assert [token.text for token in tokens] == indexed.words.split()
-    assert {form.text for form in forms} == {*indexed.forms}
-    assert all(0 <= token.start < token.end <= len(text) for token in tokens)
-    assert all(0 <= form.first < form.last <= len(tokens) for form in forms)
-
-
 async def test_who_waits_too_long_for_a_turn_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     limit = concurrency_limit.ConcurrencyLimit(1)
     async with limit.slot():
@@ -453,10 +436,3 @@ async def test_who_waits_too_long_for_a_turn_is_refused(monkeypatch: pytest.Monk
                 pass
     async with limit.slot():
         pass
-
-
-def test_long_line_of_hyphens_is_split_in_linear_time() -> None:
-    # With a quadratic pattern it would take days.
-    for text in ("-" * 8_000_000, "._" * 4_000_000):
-        assert Tokenizer().indexed(text).size == 0
-        assert Tokenizer().places(text) == []

@@ -1,0 +1,25 @@
+"""How texts are split into words."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from amplifierd.storage.search.tokenizer import Tokenizer
+from strategies import ANY_TEXT
+
+
+@given(ANY_TEXT | st.text("aB1-_'.,\u0301数据ก้👍\ufe0f #+\"", max_size=40))
+def test_words_are_the_same_with_their_places(text: str) -> None:
+    tokenizer = Tokenizer()
+    indexed = tokenizer.indexed(text)
+    tokens, forms = tokenizer.places(text), tokenizer.forms(text)
+    assert [token.text for token in tokens] == indexed.words.split()
+    assert {form.text for form in forms} == {*indexed.forms}
+    assert all(0 <= token.start < token.end <= len(text) for token in tokens)
+    assert all(0 <= form.first < form.last <= len(tokens) for form in forms)
+
+
+def test_long_line_of_hyphens_is_split_in_linear_time() -> None:
+    # With a quadratic pattern it would take days.
+    for text in ("-" * 8_000_000, "._" * 4_000_000):
+        assert Tokenizer().indexed(text).size == 0
+        assert Tokenizer().places(text) == []
