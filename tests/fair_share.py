@@ -136,6 +136,8 @@ def measure(server: Server, asks: list[Ask], seconds: float) -> Share:
 
 def _settled(server: Server, before: float) -> float:
     """Its memory, once that is what it was, or does not become it."""
+    # What was acknowledged is indexed afterwards, for as long as the machine takes.
+    server.wait_until_idle()
     ends = time.monotonic() + SETTLING_SECONDS
     while (after := server.memory()) > before + _SETTLED_MIB and time.monotonic() < ends:
         time.sleep(0.2)

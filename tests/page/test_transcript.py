@@ -21,6 +21,17 @@ MAX_NODES = 4_000
 PIXEL = b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAQAAAC1HAwCAAAAC0lEQVR42mNk+A8AAQUBAScY42YAAAAASUVORK5CYII=")
 CODE = "Look:\n\n```python\nprint('once')\n```\n\n| a | b |\n|---|---|\n| 1 | $x^2$ |\n"
 
+# The reader scrolls after messages have come, before the page has drawn them.
+SCROLL_BEFORE_DRAWING = """() => {
+    const fetchFirst = window.fetch;
+    window.fetch = async (...request) => {
+        const response = await fetchFirst(...request);
+        const text = await response.text();
+        document.querySelector(".transcript").scrollBy(0, 300);
+        return new Response(text, response);
+    };
+}"""
+
 SCROLL_TO_CHUNK = """async number => {
     for (;;) {
         const first = document.querySelector("section[data-chunk]");
@@ -92,11 +103,10 @@ def test_address_changes_the_place(page: Page, long_session: str) -> None:
 def test_scrolling_reaches_every_message_with_few_elements(page: Page, long_session: str) -> None:
     page.goto(f"/?session={long_session}#400")
     expect(row(page, 400)).to_be_in_viewport()
-    page.mouse.move(700, 500)
     seen: set[int] = set()
     last = 400
     for _ in range(200):
-        page.mouse.wheel(0, 600)
+        page.evaluate("document.querySelector('.transcript').scrollBy(0, 600)")
         page.wait_for_function(
             "last => Number(document.querySelector('.position input')?.value) > last", arg=last, polling=10
         )
@@ -127,6 +137,15 @@ def test_reader_stays_while_messages_come_above(page: Page, long_session: str) -
     held[0].continue_()
     expect(page.locator("section[data-chunk]").first).to_have_attribute("data-chunk", "47")
     assert abs(top(page, shown) - before) < 2
+
+
+def test_reader_scrolls_while_messages_come_above(page: Page, long_session: str) -> None:
+    page.goto(f"/?session={long_session}#1000")
+    expect(row(page, 1_000)).to_be_in_viewport()
+    page.evaluate(SCROLL_BEFORE_DRAWING)
+    page.evaluate(SCROLL_TO_CHUNK, "48")
+    expect(page.locator("section[data-chunk]").first).to_have_attribute("data-chunk", "47")
+    assert abs(top(page, 961) + 300) < 2
 
 
 def test_dragged_bar_shows_what_is_there(page: Page, long_session: str) -> None:

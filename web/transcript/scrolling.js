@@ -4,7 +4,7 @@ const END_PIXELS = 40;
 /** A message of which less can be seen counts as out of view. */
 const EDGE_PIXELS = 16;
 
-/** @typedef {{ sequence: string, top: number }} Anchor */
+/** @typedef {{ sequence: string, top: number, scrollTop: number }} Anchor */
 
 /**
  * The first message that is in view, and where.
@@ -17,14 +17,14 @@ export function anchorOf(scroller) {
   for (const row of rows(scroller)) {
     const { top, bottom } = row.getBoundingClientRect();
     if (bottom > edge + EDGE_PIXELS) {
-      return { sequence: /** @type {string} */ (row.dataset["sequence"]), top: top - edge };
+      return { sequence: /** @type {string} */ (row.dataset["sequence"]), top: top - edge, scrollTop: scroller.scrollTop };
     }
   }
   return null;
 }
 
 /**
- * Scroll to where the message of `anchor` is again where it was.
+ * Scroll to where the message of `anchor` is again where it was, but for what the reader has scrolled since.
  *
  * @param {HTMLElement} scroller
  * @param {Anchor} anchor
@@ -33,10 +33,23 @@ export function restore(scroller, anchor) {
   const row = rowOf(scroller, anchor.sequence);
   if (row) {
     const moved = row.getBoundingClientRect().top - scroller.getBoundingClientRect().top - anchor.top;
-    if (Math.abs(moved) >= 1) {
-      scroller.scrollTop += moved;
+    const shift = moved + scrolledSince(scroller, anchor);
+    if (Math.abs(shift) >= 1) {
+      scroller.scrollTop += shift;
     }
   }
+}
+
+/**
+ * How far the reader has scrolled since `anchor` was taken.
+ *
+ * @param {HTMLElement} scroller
+ * @param {Anchor} anchor
+ */
+function scrolledSince(scroller, anchor) {
+  // At the very end it is the browser that has scrolled, because there is less to show.
+  const isClamped = scroller.scrollHeight - scroller.clientHeight - scroller.scrollTop < 1;
+  return isClamped ? 0 : scroller.scrollTop - anchor.scrollTop;
 }
 
 /** @param {HTMLElement} scroller */

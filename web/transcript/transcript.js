@@ -140,6 +140,7 @@ export class Transcript extends Component {
       scroller.scrollTop = scroller.scrollHeight;
     } else if (this.anchor) {
       restore(scroller, this.anchor);
+      this.anchor = anchorOf(scroller);
     }
     this.moved();
   }
