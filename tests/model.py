@@ -214,9 +214,12 @@ class Workspace(Conversations):
         known = [session_id for session_id in sessions if session_id in self.conversations]
         if known and on_conflict == "fail":
             raise SessionExists(known[0])
-        written = messages = 0
+        written = messages = extended = 0
         renamed = self._renamed(sessions, known, told) if on_conflict == "new_id" else {}
         for session_id, (session, said) in sessions.items():
+            if session_id in known and on_conflict == "extend":
+                added = self._extend(self.conversations[session_id], session, said)
+                messages, extended = messages + added, extended + (added > 0)
             if session_id in known and session_id not in renamed:
                 continue
             parent = session.parent_session_id
@@ -225,8 +228,36 @@ class Workspace(Conversations):
             self._add(imported, said, changed=(len(said), session.version))
             self.files.refer(said)
             written, messages = written + 1, messages + len(said)
+        if on_conflict == "extend":
+            return ImportReport(written, messages, skipped=len(known) - extended, extended=extended)
         left = {"skipped": len(known)} if on_conflict == "skip" else {"renamed": len(known)}
         return ImportReport(written, messages, **left)
+
+    def _extend(self, conversation: Conversation, imported: Session, said: list[Message]) -> int:
+        """Append the messages that a session does not have; their number."""
+        session, last = conversation.session, len(conversation.messages)
+        there = {message.id for message in conversation.messages if message.id is not UNSET}
+        missing = [it for it in said if (it.sequence > last if it.id is UNSET else it.id not in there)]
+        if not missing:
+            return 0
+        added = [replace(message, sequence=at) for at, message in enumerate(missing, last + 1)]
+        conversation.messages = [*conversation.messages, *added]
+        starts = session.status == "created"
+        conversation.session = replace(
+            session,
+            status="active" if starts else session.status,
+            started_at=imported.updated_at if starts else session.started_at,
+            updated_at=max(session.updated_at, imported.updated_at),
+            message_count=last + len(added),
+            token_usage=_tokens(added, session.token_usage),
+            usage=usage_sums([*conversation.messages]),
+            version=session.version + 1,
+        )
+        if starts:
+            conversation.changed = (last + len(added), session.version + 1)
+        conversation.written = self._count()
+        self.files.refer(added)
+        return len(added)
 
     def _renamed(self, sessions: Transcripts, known: list[str], told: Outcome) -> dict[str, str]:
         """The new ids of sessions that are there already: of those that are stored now, which is alike."""

@@ -156,7 +156,12 @@ class History(Comparison):
         self._exports.append(older(lines) if earlier else lines)
 
     @precondition(lambda self: self._exports)
-    @rule(place=PLACES, number=NUMBERS, on_conflict=st.sampled_from(["fail", "skip", "new_id"]), key=strategies.KEYS)
+    @rule(
+        place=PLACES,
+        number=NUMBERS,
+        on_conflict=st.sampled_from(["fail", "skip", "new_id", "extend"]),
+        key=strategies.KEYS,
+    )
     def import_sessions(self, place: int, number: int, on_conflict: str, key: str | None) -> None:
         lines = self._exports[number % len(self._exports)]
         if has_copies(lines):

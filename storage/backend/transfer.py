@@ -73,8 +73,9 @@ class TransactionalTransfer(Transactions):
         report: ImportReport,
         progressed: Progressed,
     ) -> ImportReport:
-        upload.renames.go_on(report.sessions + report.skipped)
-        await asyncio.to_thread(upload.leave_out, report.sessions + report.skipped)
+        done = report.sessions + report.skipped + report.extended
+        upload.renames.go_on(done)
+        await asyncio.to_thread(upload.leave_out, done)
         progress = import_.Progress(report, upload.position)
         more: import_.Progress | None = progress
         try:

@@ -301,6 +301,11 @@ class Storage(Profiles, Directories, Files, Keys, Workspaces):
         All of it is read and checked before the first session is written; files that parts name may be created later.
         Raises `ImportInvalid`, and `SessionExists` if a session exists and `on_conflict` is fail. The answer is
         recorded with the last session.
+
+        With extend, a session that exists gets those messages that it does not have, in pieces, with the next
+        sequences: a message with an id is the same as one with that id, one without an id as that of its sequence. Its
+        `updated_at` moves forward to that of the import, and a created session becomes active; nothing else changes.
+        Without new messages nothing is written, and it counts as skipped.
         """
 
     @abstractmethod

@@ -18,7 +18,7 @@ EMPTY_OBJECT = Raw(b"{}")
 
 Role = Literal["user", "assistant", "system", "developer", "tool"]
 SessionStatus = Literal["created", "active", "completed", "failed", "terminated"]
-OnConflict = Literal["fail", "skip", "new_id"]
+OnConflict = Literal["fail", "skip", "new_id", "extend"]
 SearchScope = Literal["text", "tools", "all"]
 EventKind = Literal["message", "session", "created", "changed", "deleted"]
 
@@ -303,12 +303,13 @@ class Export:
 
 
 class ImportReport(Struct, frozen=True, rename="camel"):
-    """How many sessions and messages were written, sessions skipped, and sessions given a new id."""
+    """How many sessions and messages were written, sessions skipped, given a new id, and extended by messages."""
 
     sessions: int = 0
     messages: int = 0
     skipped: int = 0
     renamed: int = 0
+    extended: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,7 +87,7 @@ def numbered(new: Sequence[BatchMessage], timestamp: str, last: int) -> list[Mes
     return [message_of(each, timestamp, sequence) for sequence, each in enumerate(new, last - len(new) + 1)]
 
 
-def tokens_of(new: Sequence[BatchMessage]) -> int:
+def tokens_of(new: Iterable[BatchMessage] | Iterable[Message]) -> int:
     """The sum of the messages' tokens."""
     return sum(each.token_count or 0 for each in new)
 
@@ -130,7 +130,7 @@ async def _check_ids(work: UnitOfWork, session_id: str, new: Sequence[BatchMessa
     if not ids:
         return
     ids_as_json = _encode(ids).decode()
-    row = await work.run(work.statements.MESSAGE_WITH_ID, work.key(session_id) | {"ids": ids_as_json})
+    row = await work.run(work.statements.MESSAGES_WITH_IDS, work.key(session_id) | {"ids": ids_as_json, "most": 1})
     if row is not None:
         raise MessageIdInUse(session_id, row[0], row[1])
 

@@ -4,7 +4,7 @@ A list has one column: JSON in a BLOB.
 """
 
 from ..sql.statements.files import delete_unreferenced, insert_references, keep_files, lock_files
-from ..sql.statements.message_lists import message_with_id
+from ..sql.statements.message_lists import messages_with_ids
 from ..sql.statements.recorded_answers import RECORDED
 from ..sql.statements.removals import begin_writing, next_removal, renew_lease, take_removal
 from ..sql.statements.sessions import SESSION_EXISTS, Statements, profile_in_directory
@@ -20,7 +20,7 @@ class SQLiteStatements(Statements):
 
     PROFILE_IN_DIRECTORY = profile_in_directory(STEPS)
 
-    MESSAGE_WITH_ID = message_with_id(STEPS)
+    MESSAGES_WITH_IDS = messages_with_ids(STEPS)
 
     SESSION_SUMMARY = """
 SELECT CAST(listed AS BLOB)

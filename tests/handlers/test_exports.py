@@ -114,7 +114,7 @@ def test_an_export_is_imported_and_exported_the_same(database: str, client: http
         assert refused.status_code == 409
         assert "it already exists" in refused.json()["detail"]
         skipped = other.post("/import?on_conflict=skip", content=exported.content, headers=NDJSON)
-        assert skipped.json() == {"sessions": 0, "messages": 0, "skipped": sessions, "renamed": 0}
+        assert skipped.json() == {"sessions": 0, "messages": 0, "skipped": sessions, "renamed": 0, "extended": 0}
         renamed = other.post("/import?on_conflict=new_id", content=exported.content, headers=NDJSON)
         assert renamed.json()["renamed"] == sessions
         assert len(other.get("/sessions").json()) == 2 * sessions

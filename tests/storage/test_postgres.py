@@ -131,7 +131,7 @@ def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
         (PostgresStatements.TAIL_MESSAGES, "message_pkey"),
         (message_lists.joined_messages(DIALECT, "asc"), "message_pkey"),
         (message_lists.messages(DIALECT, "asc"), "message_pkey"),
-        (PostgresStatements.MESSAGE_WITH_ID, "message_by_id"),
+        (PostgresStatements.MESSAGES_WITH_IDS, "message_by_id"),
         (message_lists.SEQUENCE_OF_ID, "message_by_id"),
         (in_order(labels=("a",)), "session_label_by_key"),
         (in_order(labels=("a:b",)), "session_label_by_value"),

@@ -299,7 +299,7 @@ STEPS = ["SCAN json_each VIRTUAL TABLE INDEX 1:"]
         (directory_statements.TOTAL, {"directory_total"}, []),
         (directory_statements.record(DIALECT, "= :relative_path"), {"directory", "directory_use", "above"}, STEPS),
         (directory_statements.record(DIALECT, "> :after"), {"directory", "directory_use", "above"}, STEPS),
-        (SQLiteStatements.MESSAGE_WITH_ID, {"message"}, STEPS),
+        (SQLiteStatements.MESSAGES_WITH_IDS, {"message"}, STEPS),
         (message_lists.joined_messages(DIALECT, "asc"), {"session", "message"}, []),
         (message_lists.joined_messages(DIALECT, "desc"), {"session", "message"}, []),
         *((sessions(sort=sort, limit=5).listed(paged=True), {"session"}, []) for sort in get_args(SessionSort)),

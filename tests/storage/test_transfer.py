@@ -31,6 +31,8 @@ from amplifierd.storage.model.records import (
     NewMessages,
     NewSession,
     OnConflict,
+    SearchHit,
+    SearchQuery,
     Session,
     SessionPatch,
     SessionSummary,
@@ -136,6 +138,61 @@ async def test_what_is_there_already(storage: Storage, on_conflict: OnConflict) 
         report = await storage.import_sessions(W, export_of(before), on_conflict)
         assert report == ImportReport(sessions=4, messages=24, renamed=3)
         assert await storage.count_sessions(W) == 7
+
+
+async def test_extend_appends_what_is_missing(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(removal, "MESSAGES_AT_ONCE", 3)
+    session = await storage.create_session(W, NewSession(name="Kept"))
+    said = [BatchMessage(content=str(number), id=f"m{number}", token_count=1) for number in range(8)]
+    await storage.append_messages(W, session.id, NewMessages(said))
+    longer = await exported(storage)
+    await storage.delete_session(W, session.id)
+    await storage.create_session(W, NewSession(id=session.id, name="Here"))
+    await storage.append_messages(W, session.id, NewMessages([said[0], BatchMessage(content="mine"), *said[1:3]]))
+    await storage.complete_session(W, session.id)
+    before = await storage.get_session(W, session.id)
+    assert await storage.import_sessions(W, export_of(longer), "extend") == ImportReport(messages=5, extended=1)
+    after = await storage.get_session(W, session.id)
+    assert (after.status, after.name, after.message_count, after.token_usage) == ("completed", "Here", 9, 8)
+    assert (after.updated_at, after.ended_at) == (before.updated_at, before.ended_at)
+    assert after.version > before.version
+    messages = await read(storage, session.id)
+    assert [it.content for it in messages] == ["0", "mine", *map(str, range(1, 8))]
+    assert [it.sequence for it in messages] == [*range(1, 10)]
+    found = await records(await storage.search_messages(W, SearchQuery("7")), SearchHit)
+    assert [(hit.session_id, hit.sequence) for hit in found] == [(session.id, 9)]
+
+
+async def test_extend_writes_nothing_that_is_there(storage: Storage) -> None:
+    await filled(storage)
+    before = await exported(storage)
+    assert await storage.import_sessions(W, export_of(before), "extend") == ImportReport(skipped=4)
+    assert encode_lines(await exported(storage)) == encode_lines(before)
+
+
+async def test_extend_compares_messages_without_ids_by_sequence(storage: Storage) -> None:
+    longer = [HEADER, but(SESSION, message_count=3), *(but(MESSAGE, sequence=number) for number in range(1, 4))]
+    shorter = [HEADER, line(SESSION), line(MESSAGE)]
+    await storage.import_sessions(W, export_of(shorter), "fail")
+    assert await storage.import_sessions(W, export_of(longer), "extend") == ImportReport(messages=2, extended=1)
+    assert [it.sequence for it in await read(storage, SESSION.id)] == [1, 2, 3]
+    assert await storage.import_sessions(W, export_of(shorter), "extend") == ImportReport(skipped=1)
+
+
+async def test_extend_moves_a_session_forward(storage: Storage) -> None:
+    created = but(SESSION, status="created", message_count=0)
+    await storage.import_sessions(W, export_of([HEADER, created]), "fail")
+    follower = await storage.follow_session(W, SESSION.id)
+    later = but(SESSION, updated_at="2025-11-22T00:00:00.000000Z", name="Another")
+    await storage.import_sessions(W, export_of([HEADER, later, line(MESSAGE)]), "extend")
+    session = await storage.get_session(W, SESSION.id)
+    assert (session.status, session.name, session.updated_at) == ("active", UNSET, "2025-11-22T00:00:00.000000Z")
+    assert session.started_at == session.updated_at
+    told: list[Event] = []
+    async with aclosing(follower.batches) as batches:
+        while len(told) < 2:
+            told += await asyncio.wait_for(anext(batches), 60)
+    assert [event.kind for event in told] == ["message", "session"]
 
 
 SESSION = Session(

@@ -75,7 +75,7 @@ def import_sessions(
         report = asyncio.run(import_from(file, storage, workspace, reader, on_conflict))
     click.echo(
         f"Imported {report.sessions} sessions with {report.messages} messages; "
-        f"{report.skipped} were skipped, {report.renamed} got a new id.",
+        f"{report.skipped} were skipped, {report.renamed} got a new id, {report.extended} were extended.",
         err=True,
     )
 

@@ -11,6 +11,7 @@ from ...model.part_records import NO_USAGE, Usage, UsageSum
 from ...model.profile_records import ProfileSettings
 from ...model.records import ImportReport, OnConflict, Session
 from ...sql.ports import Bindings
+from ...sql.statements.imports import IMPORT_SESSION
 from ...sql.statements.removals import IS_REMOVED
 from ...values.json_text import raw_text
 from ..bulk import removal, staging
@@ -21,6 +22,7 @@ from ..messages import last_message_of, usage_of
 from ..profiles import keep
 from ..sessions import casefolded, context_columns
 from ..unit_of_work import UnitOfWork
+from .extension import extend
 from .import_staging import ImportStaging
 from .new_ids import Renames
 
@@ -37,6 +39,10 @@ class Incoming(msgspec.Struct, frozen=True):
     profile: ProfileSettings | None
     is_renamed: bool = False
     is_skipped: bool = False
+    # How many messages the existing session has that is extended; None if none is.
+    extends: int | None = None
+    # How many messages it got.
+    added: int = 0
     # The number of its messages that are written, or skipped.
     passed: int = 0
     # The sums of their usage.
@@ -50,6 +56,11 @@ class Incoming(msgspec.Struct, frozen=True):
     def left(self) -> int:
         """How many of its messages are still to be written."""
         return self.session.message_count - self.passed
+
+    @property
+    def is_new(self) -> bool:
+        """Whether the session itself is written, not only messages."""
+        return not self.is_skipped and self.extends is None
 
 
 class Progress(msgspec.Struct, frozen=True):
@@ -87,7 +98,7 @@ async def import_some(
             taken, count = await _take(work, upload, on_conflict, now, left)
         else:
             taken, count = await _write(work, upload, now, now.incoming, left)
-            work = await work.next()
+            work = await work.next() if now.incoming.is_new else work
         if taken is None:
             return None if now.report == before.report and before.incoming is None else now
         now = taken
@@ -103,11 +114,13 @@ async def _take(
     if taken is None:
         return None, 0
     session, profile = taken
-    there = await work.run(work.statements.STATE, work.key(session.id)) is not None
+    row = await work.run(work.statements.MESSAGE_COUNT, work.key(session.id))
+    there = row is not None
     if there and on_conflict == "fail":
         raise SessionExists(session.id)
-    if there and on_conflict == "skip":
-        incoming = Incoming(session, profile, is_skipped=True)
+    if row is not None and on_conflict in {"skip", "extend"}:
+        extends = int(row[0]) if on_conflict == "extend" else None
+        incoming = Incoming(session, profile, is_skipped=extends is None, extends=extends)
         return replace(now, position=upload.position, incoming=incoming), WORK_OF_A_SESSION
     renamed = upload.renames.find(session.id)
     if there and renamed is None:
@@ -133,7 +146,10 @@ async def _write(
 ) -> tuple[Progress, int]:
     """Write the next messages of a session, and the session with the last of them; the cost in messages."""
     messages = upload.messages(min(incoming.left, most), removal.BYTES_AT_ONCE)
-    if not incoming.is_skipped:
+    if incoming.extends is not None:
+        added = await extend(work, incoming.session, messages, incoming.extends)
+        incoming = replace(incoming, added=incoming.added + added)
+    elif not incoming.is_skipped:
         await work.transaction.insert_messages(_key(work, incoming), messages)
         await refer(work, _key(work, incoming), messages, must_exist=False)
     usage = usage_of(messages, incoming.usage)
@@ -147,7 +163,9 @@ async def _write(
 
 
 async def _finish(work: UnitOfWork, incoming: Incoming) -> ImportReport:
-    if incoming.is_skipped:
+    if incoming.added:
+        return ImportReport(messages=incoming.added, extended=1)
+    if not incoming.is_new:
         return ImportReport(skipped=1)
     if incoming.writer is not None:
         await staging.finish(work.transaction, _key(work, incoming), incoming.writer)
@@ -160,7 +178,7 @@ async def _finish(work: UnitOfWork, incoming: Incoming) -> ImportReport:
 async def _staged(work: UnitOfWork, now: Progress) -> Progress:
     """The progress with a lease for the session that is being imported."""
     incoming = now.incoming
-    if incoming is None or incoming.is_skipped or incoming.writer is not None:
+    if incoming is None or not incoming.is_new or incoming.writer is not None:
         return now
     writer = str(uuid4())
     await staging.begin(work.transaction, work.statements, _key(work, incoming), writer)
@@ -173,12 +191,8 @@ def _key(work: UnitOfWork, incoming: Incoming) -> Bindings:
 
 def _total(first: ImportReport, second: ImportReport) -> ImportReport:
     """The sums of both reports."""
-    return ImportReport(
-        first.sessions + second.sessions,
-        first.messages + second.messages,
-        first.skipped + second.skipped,
-        first.renamed + second.renamed,
-    )
+    sums = zip(msgspec.structs.astuple(first), msgspec.structs.astuple(second), strict=True)
+    return ImportReport(*(one + other for one, other in sums))
 
 
 def _parent(session: Session, renames: Renames) -> str | UnsetType:
@@ -208,7 +222,7 @@ async def _insert(work: UnitOfWork, incoming: Incoming, profile_hash: str | None
         "last_message": incoming.last_message,
     }
     bindings |= context_columns(raw_text(session.context), is_detailed=error_details is not None)
-    await work.run(work.statements.IMPORT_SESSION, bindings)
+    await work.run(IMPORT_SESSION, bindings)
     if bindings["long_context"] is not None:
         await work.run(work.statements.INSERT_DETAIL, bindings)
     await work.run(work.statements.USE_DIRECTORY, bindings)

@@ -91,8 +91,8 @@ OFFSET :skipped
 """
 
 
-def message_with_id(steps: str) -> str:
-    """The statement that finds the first of :ids that a message of a session has; `steps` is theirs (see `Dialect`)."""
+def messages_with_ids(steps: str) -> str:
+    """The statement that finds those of :ids that messages of a session have, in their order; see `Dialect.steps`."""
     return f"""
 SELECT message_id, sequence
 FROM {steps.format(":ids")}
@@ -101,7 +101,7 @@ WHERE workspace = :workspace
     AND session_id = :id
     AND message_id = step.value
 ORDER BY step.place
-LIMIT 1
+LIMIT :most
 """
 
 

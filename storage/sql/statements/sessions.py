@@ -92,7 +92,7 @@ class Statements:
     ANCESTORS: str
     CHILDREN: str
     SESSION_SUMMARY: str
-    MESSAGE_WITH_ID: str
+    MESSAGES_WITH_IDS: str
     MESSAGE: str
     TAIL_MESSAGES: str
     CHANGES: str
@@ -359,21 +359,6 @@ SELECT (
 ORDER BY session.id
 LIMIT 1
 """  # noqa: S608  # of the text above
-
-    IMPORT_SESSION = """
-INSERT INTO session (
-    workspace, id, name, folded_name, status, profile, amplified_dir, created_at, updated_at, started_at, ended_at,
-    error_message, parent_session_id, forked_at_sequence, message_count, token_usage, version, changed_version,
-    changed_sequence, revision, created_revision, context, profile_hash, input_tokens, output_tokens, cached_tokens,
-    reasoning_tokens, cost, currency, labels, archived, pinned, last_message
-)
-VALUES (
-    :workspace, :id, :name, :folded_name, :status, :profile, :amplified_dir, :created_at, :updated_at, :started_at,
-    :ended_at, :error_message, :parent_session_id, :forked_at_sequence, :message_count, :token_usage, :version,
-    :version, :message_count, :revision, :revision, :context, :profile_hash, :input_tokens, :output_tokens,
-    :cached_tokens, :reasoning_tokens, :cost, :currency, :labels, :archived, :pinned, :last_message
-)
-"""
 
     CHANGED_SESSIONS = """
 SELECT revision, id
