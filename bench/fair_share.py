@@ -66,7 +66,7 @@ def _measured(rows: list[Row], database: str, scale: float, seconds: float) -> I
         # What is measured is not what making the data has left.
         with Daemon(database, "--log-level", "error", check_responses=False) as daemon:
             server = Server(daemon.process.pid, daemon.port)
-            share = measure(server, [asked] * CLIENTS if isinstance(asked, Ask) else list(asked), seconds)
+            share = measure(server, [asked] * CLIENTS if isinstance(asked, Ask) else list(asked), seconds, _KEPT_MIB)
         log(" ".join(_row(row, share)))
         yield row, share
 

@@ -38,7 +38,7 @@ def test_others_are_served_meanwhile(served: tuple[Server, Data], row: Row) -> N
     server, data = served
     server.wait_until_idle()
     asked = row.ask(data)
-    share = measure(server, [asked] * CLIENTS if isinstance(asked, Ask) else list(asked), SECONDS)
+    share = measure(server, [asked] * CLIENTS if isinstance(asked, Ask) else list(asked), SECONDS, KEPT_MIB)
     # A machine with other work is slow for everybody.
     slowness = max(1, share.quiet / QUIET_MS)
     assert share.health_median <= HEALTH_MEDIAN_MS * slowness, share
