@@ -4,26 +4,32 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from ..model.errors import StorageUnavailable
+from ..model.errors import NothingWritten, StorageUnavailable
 
 WAIT_SECONDS = 5.0
 
 
 class ConcurrencyLimit:
-    """At most `most` operations at a time; further ones wait."""
+    """At most `most` operations of a kind, such as "searches", at a time; further ones wait."""
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, kind: str) -> None:
         self._most = most
+        self._kind = kind
         self._free = asyncio.Semaphore(most)
 
     @asynccontextmanager
     async def slot(self) -> AsyncIterator[None]:
-        """One of the slots. Raises `StorageUnavailable` if none is free in time."""
+        """One of the slots.
+
+        Raises `StorageUnavailable` if none is free in time, and `NothingWritten` if it is cancelled before.
+        """
         try:
             async with asyncio.timeout(WAIT_SECONDS):
                 await self._free.acquire()
         except TimeoutError:
-            raise StorageUnavailable(f"{self._most} searches are running already") from None
+            raise StorageUnavailable(f"{self._most} {self._kind} are running already", is_busy=True) from None
+        except asyncio.CancelledError:
+            raise NothingWritten from None
         try:
             yield
         finally:

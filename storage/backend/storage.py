@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import replace
 from functools import cached_property, partial
 
@@ -44,6 +45,7 @@ from ..values.json_text import MAX_SAFE_INTEGER
 from ..values.uuid7 import canonical_id
 from .api_keys import TransactionalKeys
 from .bulk import TransactionalPieces
+from .concurrency_limit import ConcurrencyLimit
 from .directories import TransactionalDirectories
 from .files import TransactionalFiles
 from .profiles import TransactionalProfiles
@@ -51,6 +53,8 @@ from .transfer import TransactionalTransfer
 from .workspaces import TransactionalWorkspaces
 
 MAX_RELATIVES = 1_000
+# An append of more characters takes so long to write that others would wait for several of them.
+LARGE_APPEND = 256 * 1024
 # The database joins at most as many messages, however short they are.
 MAX_JOINED = 1_000
 
@@ -73,6 +77,14 @@ class TransactionalStorage(
     @cached_property
     def _preparing(self) -> asyncio.Lock:
         return asyncio.Lock()
+
+    @cached_property
+    def _large_appends(self) -> ConcurrencyLimit:
+        return ConcurrencyLimit(1, "large appends")
+
+    def _turn_of(self, new: Sequence[BatchMessage]) -> AbstractAsyncContextManager[None]:
+        """The turn of an append: large ones are written one after the other."""
+        return self._large_appends.slot() if messages.size_of(new) > LARGE_APPEND else nullcontext()
 
     async def create_session(
         self, workspace: str, new: NewSession, *, once: IdempotentRequest | None = None
@@ -199,7 +211,8 @@ class TransactionalStorage(
     ) -> Message:
         new = messages.complete(new)
         try:
-            appended = await self._append_all(workspace, session_id, [new], new.expected_sequence, versions, once)
+            async with self._turn_of([new]):
+                appended = await self._append_all(workspace, session_id, [new], new.expected_sequence, versions, once)
         except FilesUnknown as error:
             raise messages.unknown_file([new], error.ids, is_batch=False) from None
         return appended.messages[0]
@@ -215,7 +228,10 @@ class TransactionalStorage(
     ) -> Messages:
         new = messages.complete_all(new)
         try:
-            return await self._append_all(workspace, session_id, new.messages, new.expected_sequence, versions, once)
+            async with self._turn_of(new.messages):
+                return await self._append_all(
+                    workspace, session_id, new.messages, new.expected_sequence, versions, once
+                )
         except FilesUnknown as error:
             raise messages.unknown_file(new.messages, error.ids, is_batch=True) from None
 

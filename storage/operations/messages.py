@@ -87,6 +87,11 @@ def numbered(new: Sequence[BatchMessage], timestamp: str, last: int) -> list[Mes
     return [message_of(each, timestamp, sequence) for sequence, each in enumerate(new, last - len(new) + 1)]
 
 
+def size_of(new: Sequence[BatchMessage]) -> int:
+    """The approximate size of messages, in characters."""
+    return sum(len(each.content or "") + (len(bytes(each.parts)) if isinstance(each.parts, Raw) else 0) for each in new)
+
+
 def tokens_of(new: Iterable[BatchMessage] | Iterable[Message]) -> int:
     """The sum of the messages' tokens."""
     return sum(each.token_count or 0 for each in new)

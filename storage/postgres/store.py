@@ -120,7 +120,7 @@ class PostgresStorage(TransactionalStorage):
             self.url, self._clock, upgrade=self._upgrade, create=self._create
         )
         self._tokenizer = Tokenizer()
-        self._searches = ConcurrencyLimit(MAX_SEARCHES)
+        self._searches = ConcurrencyLimit(MAX_SEARCHES, "searches")
         self._changes = ChangeNotifier(self._pool, self.statements, POLL_SECONDS)
         self._notifications = Notifications(self.url, self._changes.wake)
         self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)

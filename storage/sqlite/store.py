@@ -124,7 +124,7 @@ class SQLiteStorage(TransactionalStorage):
         self._rows = self._readers.points
         self._write_check = WriteCheck(self._look_for_room, self._try_to_write)
         self._expiry = Expiry(self._forget_some_expired)
-        self._searches = ConcurrencyLimit(MAX_SEARCHES)
+        self._searches = ConcurrencyLimit(MAX_SEARCHES, "searches")
         self._start_removals()
 
     async def close(self) -> None:

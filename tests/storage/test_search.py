@@ -428,7 +428,7 @@ async def test_matches_far_into_a_long_message_are_not_marked(storage: Storage) 
 
 
 async def test_who_waits_too_long_for_a_turn_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    limit = concurrency_limit.ConcurrencyLimit(1)
+    limit = concurrency_limit.ConcurrencyLimit(1, "searches")
     async with limit.slot():
         monkeypatch.setattr(concurrency_limit, "WAIT_SECONDS", 0.01)
         with pytest.raises(StorageUnavailable, match="searches are running already"):

@@ -8,7 +8,7 @@ from msgspec import Raw, UnsetType
 
 from ...model.part_records import MAX_COST, Usage, calls_of
 from ...model.records import BatchMessage, IdempotentRequest, Versions
-from ...operations.messages import last_message_bindings, message_of, tokens_of, usage_of
+from ...operations.messages import last_message_bindings, message_of, size_of, tokens_of, usage_of
 from ...values.clock import after
 from ...values.json_text import MAX_SAFE_INTEGER
 from ..binding import storable
@@ -30,10 +30,7 @@ class AppendRequest:
     @property
     def size(self) -> int:
         """Its approximate size in bytes."""
-        return sum(
-            len(message.content or "") + (len(bytes(message.parts)) if isinstance(message.parts, Raw) else 0)
-            for message in self.messages
-        )
+        return size_of(self.messages)
 
     @property
     def expected_versions(self) -> str | None:
