@@ -28,6 +28,12 @@ def default_data_path() -> Path:
     return _user_data() / "directories"
 
 
+def ledger_folder() -> Path | None:
+    """A folder in the user's data directory for what was imported from files of this machine; None without a home."""
+    folder = _user_data()
+    return folder / "imports" if folder.is_absolute() else None
+
+
 def _user_data() -> Path:
     try:
         return user_data_path("amplifierd")

@@ -3,12 +3,10 @@
 import asyncio
 import hashlib
 import os
-import shutil
 import sys
 from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import aclosing, contextmanager
-from tempfile import TemporaryFile
-from typing import IO, BinaryIO
+from typing import IO
 
 import click
 import msgspec
@@ -71,25 +69,23 @@ def _output(path: str) -> Iterator[IO[bytes]]:
         raise click.ClickException(f"Cannot write the export to {name}: {error.strerror}.") from error
 
 
-async def import_from(
-    file: BinaryIO, storage: Storage, workspace: str, reader: LineReader, on_conflict: OnConflict
+async def import_export(
+    file: IO[bytes], storage: Storage, workspace: str, reader: LineReader, on_conflict: OnConflict
 ) -> ImportReport:
-    """Write the sessions of an export. Shows how much is read.
+    """Write the sessions of an export into an open storage. Shows how much is read.
 
     An interrupted import continues if it is run again: its progress is recorded under a key made of the file's
     content, until it is complete.
     """
-    with _seekable(file) as whole:
-        digest = await asyncio.to_thread(_digest, whole)
-        once = IdempotentRequest(f"import {on_conflict} {digest.hexdigest()}", digest)
-        size = os.fstat(whole.fileno()).st_size - whole.tell()
-        async with storage:
-            with click.progressbar(length=size, label="Bytes read", file=sys.stderr) as bar:
-                export = Export(reader.read(_chunks(whole, bar.update)))
-                report = await storage.import_sessions(workspace, export, on_conflict, once=once)
-            # Importing the same file again must restore what was deleted since.
-            await storage.forget_answer(workspace, once.key)
-            return report
+    digest = await asyncio.to_thread(_digest, file)
+    once = IdempotentRequest(f"import {on_conflict} {digest.hexdigest()}", digest)
+    size = os.fstat(file.fileno()).st_size - file.tell()
+    with click.progressbar(length=size, label="Bytes read", file=sys.stderr) as bar:
+        export = Export(reader.read(_chunks(file, bar.update)))
+        report = await storage.import_sessions(workspace, export, on_conflict, once=once)
+    # Importing the same file again must restore what was deleted since.
+    await storage.forget_answer(workspace, once.key)
+    return report
 
 
 async def clean_up(storage: Storage, workspace: str, which: CleanUp) -> CleanUpReport:
@@ -107,18 +103,6 @@ def _digest(file: IO[bytes]) -> Digest:
         digest.update(chunk)
     file.seek(start)
     return digest
-
-
-@contextmanager
-def _seekable(file: BinaryIO) -> Iterator[IO[bytes]]:
-    """The file itself, or a temporary copy of a pipe."""
-    if file.seekable():
-        yield file
-        return
-    with TemporaryFile() as copied:
-        shutil.copyfileobj(file, copied)
-        copied.seek(0)
-        yield copied
 
 
 async def _refuse_unknown(storage: Storage, workspace: str) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 from pathlib import Path
-from typing import BinaryIO, get_args
+from typing import get_args
 
 import click
 
@@ -50,18 +50,32 @@ def export_sessions(database: str, workspace: str, file: str) -> None:
     "--on-conflict",
     type=click.Choice(get_args(OnConflict)),
     default="fail",
-    help="What to do with a session whose id already exists.",
+    help="What to do with a session of an export whose id already exists. Those of other tools are extended.",
 )
-@click.argument("file", type=click.File("rb"), default="-")
+@click.option(
+    "--format",
+    "format_name",
+    default="auto",
+    help="The format of the files; auto recognizes it by their content. docs/history.md has all names.",
+)
+@click.argument("paths", type=click.Path(allow_dash=True), nargs=-1)
 def import_sessions(
-    database: str, workspace: str, on_conflict: OnConflict, file: BinaryIO, *, may_create: bool
+    database: str,
+    workspace: str,
+    on_conflict: OnConflict,
+    format_name: str,
+    paths: tuple[str, ...],
+    *,
+    may_create: bool,
 ) -> None:
-    """Import the sessions of an export from FILE, or from standard input without FILE.
+    """Import sessions from PATHS, or from standard input without PATHS.
 
-    A daemon may serve the database meanwhile. To continue an interrupted import, run it again.
+    A path is an export of amplifierd, a file of another tool, a zip archive or a directory of such files. What was
+    imported before is extended by what is new. A daemon may serve the database meanwhile. To continue an interrupted
+    import, run it again.
     """
     from ..contract import line_reader, load_document
-    from .database_transfer import import_from
+    from .history.paths import ImportPaths, import_paths
 
     with sentences():
         reader = line_reader(load_document(CONTRACT), MAX_LINE)
@@ -72,12 +86,10 @@ def import_sessions(
             idempotency_ttl=RESUMED_SECONDS,
             temporary_bytes=UNBOUNDED_BYTES,
         )
-        report = asyncio.run(import_from(file, storage, workspace, reader, on_conflict))
-    click.echo(
-        f"Imported {report.sessions} sessions with {report.messages} messages; "
-        f"{report.skipped} were skipped, {report.renamed} got a new id, {report.extended} were extended.",
-        err=True,
-    )
+        what = ImportPaths(paths or ("-",), format_name, database, workspace, on_conflict)
+        is_clean = asyncio.run(import_paths(what, storage, reader))
+    if not is_clean:
+        raise click.exceptions.Exit(1)
 
 
 @click.command("cleanup", context_settings=FROM_ENVIRONMENT)

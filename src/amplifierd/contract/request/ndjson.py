@@ -60,11 +60,10 @@ class LineReader:
         return await self._executor.run(self._read_lines, lines, before)
 
     def _read_lines(self, lines: list[bytes], before: int) -> list[ExportLine]:
-        return [
-            self._read_line(line, f"Line {number}") for number, line in enumerate(lines, before + 1) if line.strip()
-        ]
+        return [self.read_line(line, f"Line {number}") for number, line in enumerate(lines, before + 1) if line.strip()]
 
-    def _read_line(self, line: bytes, what: str) -> ExportLine:
+    def read_line(self, line: bytes, what: str) -> ExportLine:
+        """The record of one line, which problems call `what`; see `read`."""
         check_size(len(line), self._max_bytes, what)
         record: ExportLine = self._records.read(line, what)[0]
         return record

@@ -1,0 +1,76 @@
+"""Which files were imported, so that an unchanged one is not read again.
+
+It is a file of this machine beside the user's data, one for each database and workspace: paths and inodes say nothing
+on another machine. An entry counts only as long as its sessions are in the database: one that was deleted or lost is
+imported again, as by a first import.
+"""
+
+import hashlib
+import os
+from pathlib import Path
+
+import msgspec
+
+from ...formats.history import Fault
+from ..output import writing
+from .sources import Source, Stamp
+
+# Increase it when a format reads more than before: every file is then read again.
+VERSION = 1
+# Of a file with more faults these are repeated by later imports.
+MAX_FAULTS = 100
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """What the last import of a file found."""
+
+    stamp: Stamp
+    format: str
+    sessions: list[str]
+    faults: list[Fault] = []
+
+
+class _Ledger(msgspec.Struct):
+    version: int = VERSION
+    files: dict[str, Entry] = {}
+
+
+class Ledger:
+    """The entries of one database and workspace; `save` after each change."""
+
+    def __init__(self, folder: Path | None, database: str, workspace: str) -> None:
+        # The name shows nothing of a database's address.
+        name = hashlib.sha256(f"{database}\0{workspace}".encode()).hexdigest()[:32]
+        self._path = None if folder is None else folder / f"{name}.json"
+        self._files = {} if self._path is None else _load(self._path)
+        self._is_changed = False
+
+    def entry_of(self, source: Source, format_name: str | None) -> Entry | None:
+        """The entry of a file that did not change since; it is to have the format, if one is given."""
+        entry = self._files.get(str(source.path)) if source.path is not None else None
+        if entry is None or entry.stamp != source.stamp or format_name not in {None, entry.format}:
+            return None
+        return entry
+
+    def record(self, source: Source, format_name: str, sessions: list[str], faults: list[Fault]) -> None:
+        """Remember what was imported of a file; it is on disk after `save`."""
+        if source.path is not None and source.stamp is not None:
+            self._files[str(source.path)] = Entry(source.stamp, format_name, sessions, faults[:MAX_FAULTS])
+            self._is_changed = True
+
+    def save(self) -> None:
+        """Write the entries to disk. Raises `OSError`."""
+        if self._is_changed and self._path is not None:
+            self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            with writing(os.fspath(self._path)) as file:
+                file.write(msgspec.json.encode(_Ledger(files=self._files)))
+            self._is_changed = False
+
+
+def _load(path: Path) -> dict[str, Entry]:
+    try:
+        ledger = msgspec.json.decode(path.read_bytes(), type=_Ledger)
+    except (OSError, msgspec.DecodeError):
+        # Without it every file is read again.
+        return {}
+    return ledger.files if ledger.version == VERSION else {}

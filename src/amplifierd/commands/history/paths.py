@@ -1,0 +1,98 @@
+"""`amplifierd import`: exports of amplifierd as they are, and the files of other tools."""
+
+import sys
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+import click
+
+from ...contract import LineReader
+from ...formats.history import Head, history_formats, read_head
+from ...settings import ledger_folder
+from ...storage.model.interface import Storage
+from ...storage.model.records import ImportReport, OnConflict
+from ..database_transfer import import_export
+from .importing import HistoryImport
+from .ledger import Ledger
+from .report import Report
+from .sources import Source, find_sources
+
+AUTO = "auto"
+AMPLIFIERD = "amplifierd"
+# The members of the lines of an export.
+_LINES = frozenset({"header", "session", "profile", "message"})
+
+
+@dataclass(frozen=True, slots=True)
+class ImportPaths:
+    """What is imported: paths, in which format, into which database and workspace; exports by `on_conflict`."""
+
+    paths: tuple[str, ...]
+    format_name: str
+    database: str
+    workspace: str
+    on_conflict: OnConflict
+
+
+async def import_paths(what: ImportPaths, storage: Storage, reader: LineReader) -> bool:
+    """Import them, and print a report. Returns whether everything was understood.
+
+    Raises `click.ClickException` if a path cannot be read, or a name is that of no format.
+    """
+    formats = history_formats()
+    if what.format_name not in {AUTO, AMPLIFIERD, *formats}:
+        known = ", ".join([AUTO, AMPLIFIERD, *formats])
+        raise click.ClickException(f"No format is called {what.format_name!r}; known are {known}.")
+    with ExitStack() as close:
+        async with storage:
+            name = None if what.format_name == AUTO else what.format_name
+            ledger = Ledger(ledger_folder(), what.database, what.workspace)
+            run = HistoryImport(storage, what.workspace, reader, formats, ledger, name)
+            found = [*find_sources(what.paths, close)]
+            histories = [each for each in found if not await _import_export(each, what, storage, reader)]
+            if histories or not found:
+                await _import_histories(run, histories)
+                return _show(run.report, has_exports=len(histories) < len(found))
+            return True
+
+
+async def _import_histories(run: HistoryImport, sources: list[Source]) -> None:
+    changed = [source for source in sources if not await run.unchanged(source)]
+    size = sum(source.size for source in changed)
+    with click.progressbar(length=size, label="Bytes read", file=sys.stderr) as bar:
+        await run.run(changed, bar.update)
+
+
+def _show(report: Report, *, has_exports: bool) -> bool:
+    for sentence in report.sentences():
+        click.echo(sentence, err=True)
+    if report.is_empty and not has_exports:
+        raise click.ClickException("No file was recognized.")
+    return report.is_clean
+
+
+async def _import_export(source: Source, what: ImportPaths, storage: Storage, reader: LineReader) -> bool:
+    """Import a source if it is an export of amplifierd; whether it is one."""
+    if what.format_name not in {AUTO, AMPLIFIERD}:
+        return False
+    try:
+        with source.open() as file:
+            if what.format_name == AUTO and not _is_export(read_head(file)):
+                return False
+            show(await import_export(file, storage, what.workspace, reader, what.on_conflict))
+            return True
+    except OSError as error:
+        raise click.ClickException(f"Cannot read {source.name}: {error.strerror or error}.") from error
+
+
+def _is_export(head: Head) -> bool:
+    return bool(head.records) and head.records[0].keys() <= _LINES
+
+
+def show(report: ImportReport) -> None:
+    """Print the report of an export."""
+    click.echo(
+        f"Imported {report.sessions} sessions with {report.messages} messages; "
+        f"{report.skipped} were skipped, {report.renamed} got a new id, {report.extended} were extended.",
+        err=True,
+    )

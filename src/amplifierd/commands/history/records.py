@@ -1,0 +1,122 @@
+"""Messages of a source as records of the contract, and the files that they need.
+
+What the contract does not take, such as a text of 43 MB, is stored whole as a file, to which the message refers.
+"""
+
+import base64
+import binascii
+import hashlib
+from collections.abc import AsyncGenerator
+from contextlib import suppress
+from tempfile import TemporaryFile
+from typing import Any, NamedTuple, get_args
+
+import msgspec
+
+from ...contract import LineReader, Problem
+from ...formats.history import Object, time_of
+from ...storage.model.files import NewFile
+from ...storage.model.interface import Storage
+from ...storage.model.part_records import MAX_URL_CHARACTERS
+from ...storage.model.records import Message, Role
+
+_CHUNK_BYTES = 256 * 1024
+_JSON = "application/json"
+_ROLES = frozenset(get_args(Role))
+_NO_TIME = "1970-01-01T00:00:00.000000Z"
+
+_encode = msgspec.json.Encoder().encode
+
+
+class _Stored(NamedTuple):
+    offset: int
+    size: int
+    media: str
+
+
+class Records:
+    """Makes records of messages by the contract; `store_files` then stores the files to which they refer."""
+
+    def __init__(self, reader: LineReader) -> None:
+        self._reader = reader
+        self._file = TemporaryFile()  # noqa: SIM115  # `close` closes it
+        self._size = 0
+        self._stored: dict[str, _Stored] = {}
+
+    def close(self) -> None:
+        """Delete the files that were not stored."""
+        # On a full disk the buffer cannot be written, and need not be.
+        with suppress(OSError):
+            self._file.close()
+
+    def accept(self, message: Object) -> tuple[Message, str | None]:
+        """The record of a message, and a sentence if the contract did not take it as it is."""
+        message = {**message, "parts": [self._with_file(part) for part in message["parts"]]}
+        try:
+            return self._read(message), None
+        except Problem as problem:
+            refused = f"{problem.detail} It is kept as a file."
+        slim = {**message, "metadata": {}}
+        with suppress(Problem):
+            # A message with another metadata can still be read and searched.
+            return self._read(self._with_record(slim, message["metadata"], "metadata.json")), refused
+        return self._read(self._with_record(_least_of(message), message, "message.json")), refused
+
+    async def store_files(self, storage: Storage, workspace: str) -> None:
+        """Store all files, each of which is then kept for a day, and as long as a message refers to it."""
+        for stored in self._stored.values():
+            await storage.create_file(workspace, NewFile(self._chunks(stored), stored.media))
+        self._stored = {}
+        self._file.seek(0)
+        self._file.truncate()
+        self._size = 0
+
+    async def _chunks(self, stored: _Stored) -> AsyncGenerator[bytes, None]:
+        for start in range(0, stored.size, _CHUNK_BYTES):
+            self._file.seek(stored.offset + start)
+            yield self._file.read(min(_CHUNK_BYTES, stored.size - start))
+
+    def _read(self, message: Object) -> Message:
+        record = self._reader.read_line(_encode({"message": message}), "The message").message
+        assert isinstance(record, Message), "The line has a message."
+        return record
+
+    def _with_file(self, part: Object) -> Object:
+        """A part whose long data is in a file."""
+        url: Any = part.get("url") if part.get("type") == "file" else None
+        if not isinstance(url, str) or len(url) <= MAX_URL_CHARACTERS or not url.startswith("data:"):
+            return part
+        head, _, data = url.partition(",")
+        try:
+            content = base64.b64decode(data, validate=True)
+        except binascii.Error:
+            return part
+        return {**part, "url": self._keep(content, head[len("data:") :].partition(";")[0])}
+
+    def _with_record(self, message: Object, value: Any, name: str) -> Object:
+        part = {"type": "file", "media": _JSON, "url": self._keep(_encode(value), _JSON), "name": name}
+        return {**message, "parts": [*message["parts"], part]}
+
+    def _keep(self, content: bytes, media: str) -> str:
+        """Keep the content of a file; its URL."""
+        file_id = hashlib.sha256(content).hexdigest()
+        if file_id not in self._stored:
+            self._file.seek(self._size)
+            self._file.write(content)
+            self._stored[file_id] = _Stored(self._size, len(content), media)
+            self._size += len(content)
+        return f"/files/{file_id}"
+
+
+def _least_of(message: Object) -> Object:
+    """A message without content, and with those members alone that are needed."""
+    role, timestamp = message.get("role"), message.get("timestamp")
+    return {
+        "role": role if role in _ROLES else "assistant",
+        "content": "",
+        "timestamp": timestamp if isinstance(timestamp, str) and time_of(timestamp) is not None else _NO_TIME,
+        "metadata": {},
+        "sequence": 1,
+        "id": message["id"],
+        "parts": [],
+    }

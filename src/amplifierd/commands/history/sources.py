@@ -1,0 +1,131 @@
+"""Where histories are: files, all files below a directory, those in a zip archive, standard input."""
+
+import os
+import stat
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from shutil import copyfileobj
+from tempfile import TemporaryFile
+from typing import IO, NamedTuple
+from zipfile import BadZipFile, ZipFile, ZipInfo
+
+import click
+
+from ..output import STANDARD
+
+_ZIP = b"PK\x03\x04"
+
+
+class Stamp(NamedTuple):
+    """What differs after a file was written: a file with the same values is taken as unchanged."""
+
+    size: int
+    modified: int
+    inode: int
+
+
+class Source(NamedTuple):
+    """A file to read. `stamp` is that of a file on disk; `is_named` if it was asked for by its name."""
+
+    name: str
+    path: Path | None = None
+    copied: IO[bytes] | None = None
+    stamp: Stamp | None = None
+    archive: Path | None = None
+    member: ZipInfo | None = None
+    is_named: bool = True
+
+    @property
+    def size(self) -> int:
+        """How many bytes it has, as far as is known."""
+        return self.member.file_size if self.member else self.stamp.size if self.stamp else 0
+
+    @contextmanager
+    def open(self) -> Iterator[IO[bytes]]:
+        """Open it for reading from its beginning; it can be sought. Raises `OSError`."""
+        if self.copied is not None:
+            self.copied.seek(0)
+            yield self.copied
+        elif self.archive is not None and self.member is not None:
+            with _member(self.archive, self.member) as file:
+                yield file
+        elif self.path is not None:
+            with self.path.open("rb") as file:
+                yield file
+
+
+def find_sources(paths: Iterable[str], close: ExitStack) -> Iterator[Source]:
+    """The files of paths, those of a directory in the order of their names. Raises `click.ClickException`.
+
+    What cannot be sought, such as a pipe, is copied to a temporary file, which `close` deletes.
+    """
+    for name in paths:
+        path = Path(name)
+        if name == STANDARD:
+            yield _copy("standard input", sys.stdin.buffer, close)
+        elif path.is_dir():
+            yield from _below(path)
+        elif path.is_file() or not path.exists():
+            yield from _file(path, is_named=True)
+        else:
+            with path.open("rb") as pipe:
+                yield _copy(name, pipe, close)
+
+
+def _copy(name: str, pipe: IO[bytes], close: ExitStack) -> Source:
+    copied = close.enter_context(TemporaryFile())  # noqa: SIM115  # it stays open until `close`
+    copyfileobj(pipe, copied)
+    return Source(name, copied=copied, stamp=Stamp(copied.tell(), 0, 0))
+
+
+def _below(folder: Path) -> Iterator[Source]:
+    for parent, folders, names in os.walk(folder):
+        folders.sort()
+        for name in sorted(names):
+            yield from _file(Path(parent, name), is_named=False)
+
+
+def _file(path: Path, *, is_named: bool) -> Iterator[Source]:
+    try:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            return
+        is_archive = _begins_as_archive(path)
+    except OSError as error:
+        if is_named:
+            raise click.ClickException(f"Cannot read {path}: {error.strerror}.") from error
+        # It disappeared, or belongs to another user.
+        return
+    if is_archive:
+        yield from _members(path)
+    else:
+        stamp = Stamp(status.st_size, status.st_mtime_ns, status.st_ino)
+        yield Source(str(path), path.absolute(), stamp=stamp, is_named=is_named)
+
+
+def _begins_as_archive(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(len(_ZIP)) == _ZIP
+
+
+def _members(path: Path) -> Iterator[Source]:
+    try:
+        with ZipFile(path) as archive:
+            members = [each for each in archive.infolist() if not each.is_dir()]
+    except (BadZipFile, OSError) as error:
+        raise click.ClickException(f"Cannot read the archive {path}: {error}.") from error
+    for member in members:
+        yield Source(f"{path}/{member.filename}", archive=path, member=member, is_named=False)
+
+
+@contextmanager
+def _member(path: Path, member: ZipInfo) -> Iterator[IO[bytes]]:
+    try:
+        with ZipFile(path) as archive, archive.open(member) as packed, TemporaryFile() as copied:
+            copyfileobj(packed, copied)
+            copied.seek(0)
+            yield copied
+    except (BadZipFile, RuntimeError, NotImplementedError, EOFError) as error:
+        raise OSError(0, f"the archive cannot be unpacked: {error}") from error

@@ -1,0 +1,56 @@
+"""Conversations that other tools keep in files: one module for each format.
+
+They are found by the entry point group `amplifierd.formats`, also those of other packages.
+"""
+
+from importlib.metadata import entry_points
+
+from .branches import Branch, Layout, connect
+from .conversations import Collection, Conversation
+from .interface import Aside, Chat, Fault, Head, HistoryFormat, NotRecognized, Object, Place, Step, Title, Turn
+from .json_records import Record, read_head, read_records
+from .values import time_of
+
+GROUP = "amplifierd.formats"
+
+
+def history_formats() -> dict[str, HistoryFormat]:
+    """The formats that are installed, by name. Of two with one name the first in the order of packages is taken."""
+    found: dict[str, HistoryFormat] = {}
+    for point in sorted(entry_points(group=GROUP), key=lambda point: (point.name, point.value)):
+        found.setdefault(point.name, point.load()())
+    return found
+
+
+def recognize(formats: dict[str, HistoryFormat], head: Head) -> HistoryFormat:
+    """The format of a source that begins so. Raises `NotRecognized`."""
+    for each in formats.values():
+        if each.recognizes(head):
+            return each
+    raise NotRecognized(f"No format recognizes it; known are {', '.join(formats)}")
+
+
+__all__ = [
+    "Aside",
+    "Branch",
+    "Chat",
+    "Collection",
+    "Conversation",
+    "Fault",
+    "Head",
+    "HistoryFormat",
+    "Layout",
+    "NotRecognized",
+    "Object",
+    "Place",
+    "Record",
+    "Step",
+    "Title",
+    "Turn",
+    "connect",
+    "history_formats",
+    "read_head",
+    "read_records",
+    "recognize",
+    "time_of",
+]

@@ -1,0 +1,204 @@
+"""A conversation with branches as sessions: one is the conversation, and the others are its forks.
+
+At a message that two follow, the first of these continues its session, and each later one begins a fork. So a source
+that grew has the same sessions as before, each with the same messages first. If the source says at which message the
+conversation continues, the path to that is its session; unless the session was stored with another path before.
+"""
+
+from collections.abc import Iterator
+from itertools import pairwise
+
+import msgspec
+from msgspec import UNSET, Raw
+
+from ...storage.model.part_records import UsageSum
+from ...storage.model.records import Message, Session
+from .conversations import Collection, Conversation, Node
+from .interface import Fault, Place
+from .values import line_of, session_id_of
+
+# What one conversation may become: each fork stores the messages that it shares.
+MAX_BRANCHES = 1_000
+MAX_SHARED = 1_000_000
+
+_encode = msgspec.json.Encoder().encode
+
+
+class Branch:
+    """A session of a conversation: the path to a message, of which the first `shared` are its parent's."""
+
+    def __init__(self, collection: Collection, conversation: Conversation, session: Session, leaf: int) -> None:
+        self.session = session
+        self._collection = collection
+        self._conversation = conversation
+        self._leaf = leaf
+
+    def messages(self) -> Iterator[Message]:
+        """Its messages, in order."""
+        for sequence, place in enumerate(path_to(self._conversation, self._leaf), 1):
+            yield self._collection.message(self._conversation.nodes[place], sequence)
+
+
+def path_to(conversation: Conversation, leaf: int) -> list[int]:
+    """The places of the messages from the first one to `leaf`."""
+    path = []
+    while leaf >= 0:
+        path.append(leaf)
+        leaf = conversation.nodes[leaf].parent
+    return path[::-1]
+
+
+def connect(conversation: Conversation) -> Iterator[Fault]:
+    """Find the parent of each message. A parent that is missing, or a cycle, is a fault."""
+    nodes = conversation.nodes
+    for place, node in enumerate(nodes):
+        if node.parent_key is Place.PREVIOUS:
+            node.parent = place - 1
+        elif isinstance(node.parent_key, str):
+            found = conversation.place_of(node.parent_key)
+            if found is None:
+                sentence = f"The message before {node.key}, {node.parent_key}, is missing; it follows the one above it."
+                yield Fault(kind="missing parent", line=node.line, sentence=sentence)
+            node.parent = place - 1 if found is None else found
+    yield from _cut_cycles(nodes)
+
+
+def _cut_cycles(nodes: list[Node]) -> Iterator[Fault]:
+    """Count the depth of each message, from 1; a message that follows itself becomes a first one."""
+    for start in range(len(nodes)):
+        path: list[int] = []
+        seen: set[int] = set()
+        place = start
+        while place >= 0 and nodes[place].depth == 0 and place not in seen:
+            seen.add(place)
+            path.append(place)
+            place = nodes[place].parent
+        if place in seen:
+            first = min(path[path.index(place) :])
+            nodes[first].parent = -1
+            sentence = f"The message {nodes[first].key} comes after itself; it is taken as a first one."
+            yield Fault(kind="cycle", line=nodes[first].line, sentence=sentence)
+            path = path_of_cut(nodes, start)
+            place = -1
+        depth = nodes[place].depth if place >= 0 else 0
+        for number, each in enumerate(reversed(path), depth + 1):
+            nodes[each].depth = number
+
+
+def path_of_cut(nodes: list[Node], start: int) -> list[int]:
+    """The messages from `start` to its first one, after a cycle was cut."""
+    path = [start]
+    while (parent := nodes[path[-1]].parent) >= 0:
+        path.append(parent)
+    return path
+
+
+class Layout:
+    """Divides a connected conversation into branches."""
+
+    def __init__(self, collection: Collection, conversation: Conversation) -> None:
+        self._collection = collection
+        self._conversation = conversation
+        self._nodes = conversation.nodes
+        self._children: dict[int, list[int]] = {}
+        for place, node in enumerate(self._nodes):
+            self._children.setdefault(node.parent, []).append(place)
+        self._name = line_of(conversation.chat.name)
+
+    @property
+    def session_id(self) -> str:
+        """The id of the conversation's session."""
+        return session_id_of(self._collection.format_name, self._conversation.chat.key)
+
+    @property
+    def has_choice(self) -> bool:
+        """Whether the path of the session depends on what was stored before."""
+        return self._conversation.chat.current is not None and any(len(each) > 1 for each in self._children.values())
+
+    def branches(self, stored_last: str | None = None) -> Iterator[Branch | Fault]:
+        """The session, then its forks; `stored_last` is the id of the stored session's last message."""
+        if not self._nodes:
+            return
+        shared = 0
+        todo: list[tuple[int, str | None]] = [(self._main_leaf(stored_last), None)]
+        for count, (start, parent_id) in enumerate(todo):
+            if count > MAX_BRANCHES or shared > MAX_SHARED:
+                sentence = f"The conversation has too many branches; at least {len(todo) - count} are left out."
+                yield Fault(kind="too many branches", line=self._nodes[start].line, sentence=sentence)
+                return
+            leaf = start if parent_id is None else self._continued(start)
+            path = path_to(self._conversation, leaf)
+            begins = 0 if parent_id is None else self._nodes[start].depth - 1
+            shared += begins
+            session = self._session(path, begins, parent_id)
+            todo += [(each, session.id) for each in self._leaving(path, begins, is_main=parent_id is None)]
+            yield Branch(self._collection, self._conversation, session, leaf)
+
+    def _main_leaf(self, stored_last: str | None) -> int:
+        find = self._conversation.place_of
+        current = find(self._conversation.chat.current or "")
+        stored = find(stored_last or "")
+        leaf = self._continued(self._children[-1][0] if current is None else current)
+        if stored is not None and stored not in path_to(self._conversation, leaf):
+            return self._continued(stored)
+        return leaf
+
+    def _continued(self, place: int) -> int:
+        """The end of the branch that goes on after a message."""
+        while place in self._children:
+            place = self._children[place][0]
+        return place
+
+    def _leaving(self, path: list[int], begins: int, *, is_main: bool) -> Iterator[int]:
+        """The first messages of forks that leave a path after its shared part."""
+        if is_main:
+            yield from (each for each in self._children[-1] if each != path[0])
+        for here, following in pairwise([*path[begins:], -1]):
+            yield from (each for each in self._children.get(here, []) if each != following)
+
+    def _session(self, path: list[int], begins: int, parent_id: str | None) -> Session:
+        chat = self._conversation.chat
+        nodes = [self._nodes[place] for place in path]
+        usage = _sum_of(nodes)
+        own_id = self.session_id
+        parent = session_id_of(self._collection.format_name, chat.parent) if chat.parent is not None else None
+        if parent_id is not None:
+            own_id, parent = session_id_of(self._collection.format_name, chat.key, nodes[begins].key), parent_id
+        created_at = chat.created_at or nodes[0].timestamp
+        known = self._conversation.titles
+        titles = [known[node.key] for node in nodes[begins:] if node.key in known]
+        name = line_of(titles[-1]) if titles else self._name
+        context = dict(chat.context)
+        if parent_id is None and self._conversation.asides:
+            context["after"] = self._conversation.asides
+        labels = {"source": self._collection.format_name, **chat.labels}
+        if own_id != chat.key.lower() and (key := line_of(chat.key)):
+            labels["source-id"] = key
+        return Session(
+            id=own_id,
+            status="active",
+            profile="default",
+            context=Raw(_encode(context)),
+            amplified_dir=".",
+            created_at=created_at,
+            updated_at=max(created_at, nodes[-1].timestamp),
+            message_count=len(nodes),
+            token_usage=0,
+            version=len(nodes) + 1,
+            name=name or UNSET,
+            started_at=created_at,
+            parent_session_id=parent if parent is not None and parent != own_id else UNSET,
+            forked_at_sequence=UNSET if parent_id is None else begins,
+            usage=UNSET if usage is None else usage.usage,
+            labels=labels,
+            archived=chat.archived or UNSET,
+            pinned=chat.pinned or UNSET,
+        )
+
+
+def _sum_of(nodes: list[Node]) -> UsageSum | None:
+    total = None
+    for node in nodes:
+        if node.usage is not UNSET:
+            total = (total or UsageSum()).add(node.usage)
+    return total

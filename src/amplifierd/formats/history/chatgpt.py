@@ -1,0 +1,173 @@
+"""ChatGPT's export (`conversations.json`, also in several files): a tree of messages for each conversation."""
+
+from collections.abc import Iterator
+from typing import IO, Any
+
+from .interface import Aside, Chat, Fault, Head, Object, Step, Turn
+from .json_records import Record, read_records
+from .values import labels_of, line_of, list_of, object_of, text_part, texts_of, time_of, without
+
+NAME = "chatgpt"
+
+_ROLES = frozenset({"user", "assistant", "system", "tool"})
+# What a conversation begins with, before its first message.
+_INSTRUCTIONS = frozenset({"user_editable_context", "model_editable_context"})
+# Types of content that are one text, and the part and the member that it is.
+_TEXTS = {
+    "code": ("text", "text"),
+    "execution_output": ("text", "text"),
+    "tether_quote": ("text", "text"),
+    "tether_browsing_display": ("text", "result"),
+    "system_error": ("text", "text"),
+    "reasoning_recap": ("reasoning", "content"),
+}
+
+
+class ChatGPT:
+    """A session for each conversation; each edit and each other answer is a branch."""
+
+    name = NAME
+
+    def recognizes(self, head: Head, /) -> bool:
+        """See `HistoryFormat`."""
+        return any(_is_own(record) for record in head.records)
+
+    def read(self, source: IO[bytes], /) -> Iterator[Step]:
+        """See `HistoryFormat`."""
+        for record in read_records(source):
+            yield from [record] if isinstance(record, Fault) else _conversation(record)
+
+
+def _is_own(record: Object) -> bool:
+    nodes = [*object_of(record.get("mapping")).values()][:1]
+    return bool(nodes) and {"parent", "children"} <= object_of(nodes[0]).keys()
+
+
+def _conversation(record: Record) -> Iterator[Step]:
+    value = record.value
+    conversation_id, own_id = texts_of(value, "conversation_id", "id")
+    key = conversation_id or own_id
+    mapping = object_of(value.get("mapping"))
+    if key is None or not mapping:
+        what = "id" if mapping else "messages"
+        yield Fault(kind="no conversation", line=record.line, sentence=f"The record has no {what} of a conversation.")
+        return
+    yield Chat(
+        key=key,
+        name=line_of(value.get("title")),
+        created_at=time_of(value.get("create_time")),
+        labels=labels_of(gizmo=value.get("gizmo_id")),
+        context={NAME: without(value, "mapping", "title")},
+        current=_message_before(mapping, value.get("current_node")),
+        archived=value.get("is_archived") is True,
+        pinned=value.get("is_starred") is True,
+    )
+    for node_key in _in_order(mapping):
+        yield from _node(key, node_key, mapping, record.line)
+
+
+def _in_order(mapping: Object) -> list[str]:
+    """The nodes by the time of their messages, so that what is added later comes last."""
+    times = {
+        key: _number(object_of(object_of(node).get("message")).get("create_time")) for key, node in mapping.items()
+    }
+    return sorted(mapping, key=lambda key: times[key])
+
+
+def _number(value: Any) -> float:
+    return value if isinstance(value, int | float) else 0
+
+
+def _is_message(node: Any) -> bool:
+    """Whether a node is a message that a reader sees: what a conversation begins with, such as instructions, is not."""
+    message = object_of(object_of(node).get("message"))
+    content = object_of(message.get("content"))
+    if not message or texts_of(content, "content_type")[0] in _INSTRUCTIONS:
+        return False
+    return object_of(message.get("author")).get("role") != "system" and content.get("parts") != [""]
+
+
+def _message_before(mapping: Object, key: Any) -> str | None:
+    """The node itself if it has a message, else the nearest one above it."""
+    seen: set[str] = set()
+    while isinstance(key, str) and key in mapping and key not in seen:
+        seen.add(key)
+        node = object_of(mapping[key])
+        if _is_message(node):
+            return key
+        key = node.get("parent")
+    # What is missing, or a cycle, is found and told with the message.
+    return key if isinstance(key, str) else None
+
+
+def _node(chat: str, key: str, mapping: Object, line: int) -> Iterator[Step]:
+    node = object_of(mapping[key])
+    message = node.get("message")
+    if not isinstance(message, dict) and (message is not None or not node):
+        yield Fault(kind="no message", line=line, sentence=f"The node {key} has no message that is an object.")
+    if not isinstance(message, dict) or not _is_message(node):
+        if message is not None or not node:
+            yield Aside(chat=chat, record={key: mapping[key]})
+        return
+    parent = _message_before(mapping, node.get("parent"))
+    yield Turn(chat=chat, key=key, parent=parent, line=line, message=_message(message))
+
+
+def _message(source: Object) -> Object:
+    author = object_of(source.get("author"))
+    [own_role] = texts_of(author, "role")
+    role = own_role if own_role in _ROLES else "assistant"
+    content = object_of(source.get("content"))
+    parts, rest = _parts(content)
+    own = without(source, "content", "id") | ({"content": rest} if rest else {})
+    message: Object = {
+        "role": role,
+        "parts": parts,
+        "metadata": {NAME: own},
+        "timestamp": time_of(source.get("create_time")),
+    }
+    model = line_of(object_of(source.get("metadata")).get("model_slug"))
+    if model is not None and role != "user":
+        message["model"] = model
+    if (name := line_of(author.get("name"))) is not None:
+        message["agent"] = name
+    return message
+
+
+def _parts(content: Object) -> tuple[list[Object], Object]:
+    """The parts of a content, and its members that they do not have."""
+    [kind] = texts_of(content, "content_type")
+    if kind in {"text", "multimodal_text"} and isinstance(content.get("parts"), list):
+        texts = [_part(each) for each in content["parts"] if each != ""]
+        return texts, without(content, "parts")
+    if kind == "thoughts":
+        return [_thought(each) for each in list_of(content.get("thoughts"))], without(content, "thoughts")
+    part_type, member = _TEXTS.get(str(kind), ("", ""))
+    if isinstance(content.get(member), str):
+        return [{"type": part_type, "text": content[member]}], without(content, member)
+    return ([_data(str(kind), content)], {}) if content else ([], {})
+
+
+def _part(value: Any) -> Object:
+    if isinstance(value, str):
+        return text_part(value)
+    kind, pointer, text = texts_of(value, "content_type", "asset_pointer", "text")
+    if pointer is not None and ":" in pointer:
+        media = "image/*" if kind == "image_asset_pointer" else "application/octet-stream"
+        native = {NAME: without(object_of(value), "asset_pointer")}
+        return {"type": "file", "media": media, "url": pointer, "native": native}
+    if kind == "audio_transcription" and text is not None:
+        return {**text_part(text), "native": {NAME: without(object_of(value), "text")}}
+    return _data(kind or "part", value)
+
+
+def _thought(value: Any) -> Object:
+    [text] = texts_of(value, "content")
+    if text is None:
+        return _data("thought", value)
+    return {"type": "reasoning", "text": text, "native": {NAME: without(object_of(value), "content")}}
+
+
+def _data(kind: str, value: Any) -> Object:
+    safe = "".join(each if each.isascii() and (each.isalnum() or each in "._-") else "-" for each in kind)[:100]
+    return {"type": "data", "kind": f"{NAME}.{safe}", "value": value}

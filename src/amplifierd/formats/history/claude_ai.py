@@ -1,0 +1,85 @@
+"""Claude.ai's export (`conversations.json`): messages with blocks, attachments and files for each conversation."""
+
+from collections.abc import Iterator
+from typing import IO, Any
+
+from ..anthropic import Anthropic
+from .interface import Chat, Fault, Head, Object, Place, Step, Turn
+from .json_records import Record, read_records
+from .values import labels_of, line_of, list_of, object_of, text_part, texts_of, time_of, without
+
+NAME = "claude-ai"
+
+_ROLES = {"human": "user", "assistant": "assistant"}
+# The parent of a first message.
+_NO_PARENT = "00000000-0000-4000-8000-000000000000"
+_ANTHROPIC = Anthropic()
+
+
+class ClaudeAI:
+    """A session for each conversation; an edit is a branch if the export names the messages' parents."""
+
+    name = NAME
+
+    def recognizes(self, head: Head, /) -> bool:
+        """See `HistoryFormat`."""
+        return any("uuid" in record and isinstance(record.get("chat_messages"), list) for record in head.records)
+
+    def read(self, source: IO[bytes], /) -> Iterator[Step]:
+        """See `HistoryFormat`."""
+        for record in read_records(source):
+            yield from [record] if isinstance(record, Fault) else _conversation(record)
+
+
+def _conversation(record: Record) -> Iterator[Step]:
+    value = record.value
+    key, current = texts_of(value, "uuid", "current_leaf_message_uuid")
+    messages = value.get("chat_messages")
+    if key is None or not isinstance(messages, list):
+        sentence = "The record has no id or no messages of a conversation."
+        yield Fault(kind="no conversation", line=record.line, sentence=sentence)
+        return
+    yield Chat(
+        key=key,
+        name=line_of(value.get("name")),
+        created_at=time_of(value.get("created_at")),
+        labels=labels_of(project=object_of(value.get("project")).get("name")),
+        context={NAME: without(value, "chat_messages", "name")},
+        current=current,
+        pinned=value.get("is_starred") is True,
+    )
+    for number, message in enumerate(messages, 1):
+        if isinstance(message, dict):
+            yield _turn(key, number, message, record.line)
+        else:
+            sentence = f"Message {number} of the conversation {key} is not an object."
+            yield Fault(kind="no message", line=record.line, sentence=sentence)
+
+
+def _turn(chat: str, number: int, source: Object, line: int) -> Turn:
+    uuid, parent, sender = texts_of(source, "uuid", "parent_message_uuid", "sender")
+    content = source.get("content")
+    read = _ANTHROPIC.read({"content": content}) if isinstance(content, list) and content else None
+    parts: list[Object] = read["parts"] if read is not None else _text_of(source)
+    taken = ["uuid", "content", "attachments", *([] if read is not None else ["text"])]
+    message = {
+        "role": _ROLES.get(sender or "", "assistant"),
+        "parts": [*parts, *(_attachment(each) for each in list_of(source.get("attachments")))],
+        "metadata": {NAME: without(source, *taken)},
+        "timestamp": time_of(source.get("created_at")),
+    }
+    place: str | Place | None = Place.PREVIOUS if parent is None else None if parent == _NO_PARENT else parent
+    return Turn(chat=chat, key=uuid or f"{number}", parent=place, line=line, message=message)
+
+
+def _text_of(source: Object) -> list[Object]:
+    [text] = texts_of(source, "text")
+    return [] if text is None else [text_part(text)]
+
+
+def _attachment(value: Any) -> Object:
+    """An attached text, which the export has whole."""
+    [text] = texts_of(value, "extracted_content")
+    if text is None:
+        return {"type": "data", "kind": f"{NAME}.attachment", "value": value}
+    return {**text_part(text), "native": {NAME: without(object_of(value), "extracted_content")}}

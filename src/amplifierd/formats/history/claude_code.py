@@ -1,0 +1,268 @@
+"""Claude Code's transcripts (`~/.claude/projects/**/*.jsonl`): a line for each message, block or event.
+
+A response of the model is a line for each of its blocks, and the results of parallel calls each follow the line of
+their call: they form a tree in the file, and one path in the conversation.
+"""
+
+from collections.abc import Iterator
+from typing import IO, Any
+
+from ..anthropic import Anthropic
+from ..blocks import type_of
+from .interface import Aside, Chat, Fault, Head, Object, Place, Step, Title, Turn
+from .json_records import Record, read_records
+from .values import labels_of, line_of, list_of, object_of, text_part, texts_of, time_of, usage_of, without
+
+NAME = "claude-code"
+
+_MESSAGES = frozenset({"user", "assistant"})
+# The record and its member that name a session.
+_TITLES = {"custom-title": "customTitle", "ai-title": "aiTitle"}
+_EVENTS = frozenset({"system", "attachment", "progress", "summary", "file-history-snapshot", "queue-operation"})
+_ANTHROPIC = Anthropic()
+
+
+class ClaudeCode:
+    """A session for each `sessionId`, and one for each agent that it called (a sidechain)."""
+
+    name = NAME
+
+    def recognizes(self, head: Head, /) -> bool:
+        """See `HistoryFormat`."""
+        return any(_is_own(record) for record in head.records)
+
+    def read(self, source: IO[bytes], /) -> Iterator[Step]:
+        """See `HistoryFormat`."""
+        reader = _Reader()
+        for record in read_records(source):
+            if isinstance(record, Fault):
+                yield record
+            else:
+                yield from reader.read(record)
+        yield from reader.end()
+
+
+def _is_own(record: Object) -> bool:
+    kind = type_of(record)
+    if kind in _MESSAGES:
+        return "uuid" in record and "sessionId" in record and isinstance(record.get("message"), dict)
+    if kind == "summary":
+        return "leafUuid" in record
+    return kind in _EVENTS | _TITLES.keys() and ("sessionId" in record or "messageId" in record)
+
+
+class _Response:
+    """The lines of a response of the model with the results of its calls, which are one path: `tip` is its end."""
+
+    def __init__(self, message_id: Any, tip: str) -> None:
+        self.message_id = message_id
+        self.tip = tip
+        self.calls: set[str] = set()
+        self.is_followed = False
+        self.usage: Object = {}
+
+
+class _Reader:
+    def __init__(self) -> None:
+        self._chat = ""
+        # By the id of a line: the message that follows it comes after which message of which conversation.
+        self._stands_for: dict[str, str | None] = {}
+        self._chat_of: dict[str, str] = {}
+        self._responses: dict[str, _Response] = {}
+        self._waiting: list[tuple[str | None, Any]] = []
+        self._summaries: list[Object] = []
+        self._said: set[str] = set()
+
+    def read(self, record: Record) -> Iterator[Step]:
+        value = record.value
+        kind = type_of(value)
+        if kind == "summary":
+            self._summaries.append(value)
+            return
+        session, uuid = texts_of(value, "sessionId", "uuid")
+        text = _typed_text(value)
+        if uuid is not None and session is not None and (kind in _MESSAGES or text is not None):
+            yield from self._message(record, session, uuid, text)
+        elif kind in _TITLES and session is not None:
+            yield Chat(key=session, name=line_of(value.get(_TITLES[kind])))
+        else:
+            yield from self._event(value, uuid, session)
+            if not kind:
+                sentence = "The record has no type that is known; it is kept with its session."
+                yield Fault(kind="unknown record", line=record.line, sentence=sentence)
+
+    def end(self) -> Iterator[Step]:
+        """What can be said only when all lines are known."""
+        for summary in self._summaries:
+            leaf, title = texts_of(summary, "leafUuid", "summary")
+            place = self._place_of(leaf)
+            if place is not None and title is not None:
+                yield Title(chat=self._chat_of[place], key=place, name=title)
+            elif self._chat:
+                yield Aside(chat=self._chat, record=summary)
+        if not self._chat:
+            sentence = "The file has records of a session, and no message."
+            yield Fault(kind="no messages", line=1, sentence=sentence)
+        for chat, record in self._waiting:
+            if self._chat:
+                yield Aside(chat=chat or self._chat, record=record)
+
+    def _event(self, value: Object, uuid: str | None, session: str | None) -> Iterator[Step]:
+        """A record that is no message: those that follow it follow the message before it."""
+        if uuid is not None:
+            self._stands_for[uuid] = self._before(value)
+        if not self._chat:
+            self._waiting.append((session, value))
+        else:
+            place = self._stands_for.get(uuid or "")
+            yield Aside(chat=self._chat_of[place] if place else self._chat, record=value)
+
+    def _before(self, value: Object) -> str | None:
+        """The message before a record, as far as the source says."""
+        parent, logical = texts_of(value, "parentUuid", "logicalParentUuid")
+        return self._place_of(parent) if parent is not None else self._place_of(logical)
+
+    def _place_of(self, uuid: str | None) -> str | None:
+        """The message for which an id of a line stands."""
+        return self._stands_for.get(uuid) if uuid is not None else None
+
+    def _message(self, record: Record, session: str, uuid: str, text: str | None) -> Iterator[Step]:
+        value = record.value
+        is_repeated = uuid in self._chat_of
+        chat = self._chat_of[uuid] if is_repeated else self._conversation_of(value, session)
+        self._chat = chat
+        yield from self._about(chat, value, session)
+        yield from self._release(chat)
+        parent = self._parent_of(value, uuid, chat) if not is_repeated else None
+        self._stands_for[uuid] = uuid
+        self._chat_of[uuid] = chat
+        message = _message_of(value, text)
+        if usage := self._usage(value, uuid):
+            message["usage"] = usage
+        yield Turn(chat=chat, key=uuid, parent=parent, line=record.line, message=message)
+
+    def _conversation_of(self, value: Object, session: str) -> str:
+        """The session, or that of an agent that it called."""
+        if value.get("isSidechain") is not True:
+            return session
+        [agent] = texts_of(value, "agentId")
+        if agent is not None:
+            return f"{session}/{agent}"
+        before = self._before(value)
+        if before is not None and self._chat_of[before] != session:
+            return self._chat_of[before]
+        return f"{session}/{value['uuid']}"
+
+    def _release(self, chat: str) -> Iterator[Step]:
+        """The records before the first message."""
+        for _, record in self._waiting:
+            yield Aside(chat=chat, record=record)
+        self._waiting = []
+
+    def _about(self, chat: str, value: Object, session: str) -> Iterator[Step]:
+        """What a line says of its conversation, if it is new."""
+        if chat in self._said:
+            return
+        self._said.add(chat)
+        cwd, branch = texts_of(value, "cwd", "gitBranch")
+        labels = labels_of(directory=cwd, git_branch=branch)
+        if chat == session:
+            yield Chat(key=chat, created_at=time_of(value.get("timestamp")), labels=labels)
+        else:
+            labels |= labels_of(sidechain=chat.rpartition("/")[2])
+            yield Chat(key=chat, created_at=time_of(value.get("timestamp")), labels=labels, parent=session)
+
+    def _parent_of(self, value: Object, uuid: str, chat: str) -> str | Place | None:
+        parent, logical = texts_of(value, "parentUuid", "logicalParentUuid")
+        if parent is None and logical is None:
+            # After its context was compacted a conversation goes on.
+            return Place.PREVIOUS if value.get("isCompactSummary") is True else self._first(value, uuid)
+        before = self._before(value)
+        if before is None:
+            known = parent in self._stands_for or logical in self._stands_for
+            return self._first(value, uuid, is_first=known, missing=parent or logical)
+        if self._chat_of[before] != chat:
+            return self._first(value, uuid)
+        return self._follow(value, uuid, before)
+
+    def _first(
+        self, value: Object, uuid: str, *, is_first: bool = True, missing: str | None = None
+    ) -> str | Place | None:
+        """A message that follows none, or one that is missing."""
+        self._respond(value, uuid)
+        return None if is_first else missing
+
+    def _respond(self, value: Object, uuid: str) -> None:
+        if value.get("type") == "assistant":
+            message = object_of(value.get("message"))
+            self._responses[uuid] = response = _Response(message.get("id"), uuid)
+            response.calls |= _calls(message, "tool_use", "id")
+
+    def _follow(self, value: Object, uuid: str, before: str) -> str | Place | None:
+        response = self._responses.get(before)
+        if response is None:
+            self._respond(value, uuid)
+            return before
+        message = object_of(value.get("message"))
+        is_result = bool(_calls(message, "tool_result", "tool_use_id") & response.calls)
+        is_more = value.get("type") == "assistant" and message.get("id") == response.message_id is not None
+        if not (is_result or is_more):
+            response.is_followed = True
+            self._respond(value, uuid)
+            return response.tip
+        response.calls |= _calls(message, "tool_use", "id")
+        if response.is_followed:
+            # A result that came late: the conversation has gone on.
+            return Place.PREVIOUS
+        self._responses[uuid] = response
+        parent, response.tip = response.tip, uuid
+        return parent
+
+    def _usage(self, value: Object, uuid: str) -> Object:
+        """The usage of a line: each of a response has the sums so far, of which only the increase counts."""
+        response = self._responses.get(uuid)
+        if value.get("type") != "assistant" or response is None:
+            return {}
+        counted = _usage_of(object_of(object_of(value.get("message")).get("usage")))
+        before, response.usage = response.usage, counted or response.usage
+        return {name: max(0, count - before.get(name, 0)) for name, count in counted.items()}
+
+
+def _usage_of(usage: Object) -> Object:
+    read = usage_of(
+        input=usage.get("input_tokens"),
+        written=usage.get("cache_creation_input_tokens"),
+        cached=usage.get("cache_read_input_tokens"),
+        output=usage.get("output_tokens"),
+    )
+    if not read:
+        return {}
+    given = usage_of(inputTokens=sum(read.get(name, 0) for name in ("input", "written", "cached")))
+    return given | usage_of(outputTokens=read.get("output"), cachedTokens=read.get("cached"))
+
+
+def _calls(message: Object, block_type: str, key: str) -> set[str]:
+    blocks = [block for block in list_of(message.get("content")) if isinstance(block, dict)]
+    return {str(block.get(key)) for block in blocks if block.get("type") == block_type}
+
+
+def _typed_text(value: Object) -> str | None:
+    """A prompt that was typed while the model worked."""
+    attachment = object_of(value.get("attachment"))
+    if value.get("type") != "attachment" or attachment.get("type") != "queued_command":
+        return None
+    return texts_of(attachment, "prompt")[0]
+
+
+def _message_of(value: Object, text: str | None) -> Object:
+    own = without(value, "message", "timestamp", "uuid", "sessionId")
+    if text is not None:
+        message: Object = {"role": "user", "parts": [text_part(text)], "metadata": {}}
+    else:
+        source = object_of(value.get("message"))
+        message = dict(_ANTHROPIC.read(source))
+        message.setdefault("metadata", {})
+        message["role"] = value["type"]
+    message["metadata"] = {**message["metadata"], NAME: own}
+    message["timestamp"] = time_of(value.get("timestamp"))
+    return message

@@ -1,0 +1,144 @@
+"""Codex's rollouts (`~/.codex/sessions/**/*.jsonl`): items of OpenAI's Responses API, with the events around them.
+
+Since 2025-09 a line has a `type` and a `payload`; before, the first line is of the session, and each other is an item.
+"""
+
+from collections.abc import Iterator
+from typing import IO
+
+from ..blocks import type_of
+from ..openai_responses import OpenAIResponses
+from .interface import Aside, Chat, Fault, Head, Object, Step, Turn
+from .json_records import Record, read_records
+from .values import labels_of, object_of, texts_of, time_of, usage_of
+
+NAME = "codex"
+
+_LINE_TYPES = frozenset({"session_meta", "response_item", "event_msg", "turn_context", "compacted"})
+_ITEM_TYPES = frozenset(
+    {
+        "message",
+        "reasoning",
+        "function_call",
+        "function_call_output",
+        "custom_tool_call",
+        "custom_tool_call_output",
+        "local_shell_call",
+        "web_search_call",
+        "image_generation_call",
+    }
+)
+_RESPONSES = OpenAIResponses()
+
+
+class Codex:
+    """A session for each rollout, and a message for each item."""
+
+    name = NAME
+
+    def recognizes(self, head: Head, /) -> bool:
+        """See `HistoryFormat`."""
+        return any(_is_own(record) for record in head.records)
+
+    def read(self, source: IO[bytes], /) -> Iterator[Step]:
+        """See `HistoryFormat`."""
+        reader = _Reader()
+        for record in read_records(source):
+            if isinstance(record, Fault):
+                yield record
+            else:
+                yield from reader.read(record)
+        yield from reader.end()
+
+
+def _is_own(record: Object) -> bool:
+    if isinstance(record.get("payload"), dict):
+        return type_of(record) in _LINE_TYPES and "timestamp" in record
+    return _is_old_session(record)
+
+
+def _is_old_session(record: Object) -> bool:
+    return "type" not in record and {"id", "timestamp", "instructions"} <= record.keys()
+
+
+class _Reader:
+    def __init__(self) -> None:
+        self._chat = ""
+        self._count = 0
+        self._model: str | None = None
+        # A message waits for the usage that is counted after it.
+        self._turn: Turn | None = None
+        self._is_answer = False
+        self._waiting: list[Object] = []
+
+    def read(self, record: Record) -> Iterator[Step]:
+        value = record.value
+        payload = object_of(value.get("payload"))
+        kind = type_of(value)
+        if kind == "session_meta" and not self._chat:
+            yield self._session(payload, value)
+        elif not self._chat and _is_old_session(value):
+            yield self._session(value, value)
+        elif kind == "response_item" and payload:
+            yield from self._item(record.line, payload, value)
+        elif kind in _ITEM_TYPES and "payload" not in value:
+            yield from self._item(record.line, value, value)
+        else:
+            yield from self._event(value, payload)
+            if kind not in _LINE_TYPES and "record_type" not in value:
+                sentence = "The record has no type that is known; it is kept with the next message."
+                yield Fault(kind="unknown record", line=record.line, sentence=sentence)
+
+    def end(self) -> Iterator[Step]:
+        """The last message."""
+        if self._turn is not None:
+            yield self._turn
+        if not self._chat:
+            yield Fault(kind="no session", line=1, sentence="The file does not say of which session it is.")
+        for aside in self._waiting:
+            if self._chat:
+                yield Aside(chat=self._chat, record=aside)
+
+    def _session(self, meta: Object, value: Object) -> Step:
+        session, cwd, parent = texts_of(meta, "id", "cwd", "forked_from_id")
+        git = object_of(meta.get("git"))
+        labels = labels_of(directory=cwd, git_branch=git.get("branch"))
+        self._chat = session or "unknown"
+        time = time_of(meta.get("timestamp")) or time_of(value.get("timestamp"))
+        return Chat(key=self._chat, created_at=time, labels=labels, parent=parent, context={NAME: meta})
+
+    def _item(self, line: int, item: Object, value: Object) -> Iterator[Step]:
+        if not self._chat:
+            self._chat = "unknown"
+            yield Fault(kind="no session", line=line, sentence="The file does not say of which session it is.")
+        if self._turn is not None:
+            yield self._turn
+        for aside in self._waiting:
+            yield Aside(chat=self._chat, record=aside)
+        self._waiting = []
+        message: Object = {**_RESPONSES.read(item), "timestamp": time_of(value.get("timestamp"))}
+        self._is_answer = message["role"] == "assistant"
+        if self._is_answer and self._model is not None:
+            message.setdefault("model", self._model)
+        self._count += 1
+        self._turn = Turn(chat=self._chat, key=f"{self._count}", line=line, message=message)
+
+    def _event(self, value: Object, payload: Object) -> Iterator[Step]:
+        """A record that is no message; what follows it comes first if no message waits."""
+        if value.get("type") == "turn_context":
+            self._model = texts_of(payload, "model")[0] or self._model
+        usage = _usage_of(payload) if payload.get("type") == "token_count" else {}
+        if usage and self._turn is not None and self._is_answer and "usage" not in self._turn.message:
+            self._turn.message["usage"] = usage
+        self._waiting.append(value)
+        yield from ()
+
+
+def _usage_of(payload: Object) -> Object:
+    last = object_of(object_of(payload.get("info")).get("last_token_usage"))
+    return usage_of(
+        inputTokens=last.get("input_tokens"),
+        outputTokens=last.get("output_tokens"),
+        cachedTokens=last.get("cached_input_tokens"),
+        reasoningTokens=last.get("reasoning_output_tokens"),
+    )

@@ -1,0 +1,173 @@
+"""The steps of a source, collected: its messages in a temporary file, and how they follow each other in memory.
+
+Of each message some hundred bytes stay in memory, whatever its length.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from tempfile import TemporaryFile
+from typing import Any
+
+import msgspec
+from msgspec.structs import replace
+
+from ...storage.model.records import Message
+from .interface import Aside, Chat, Fault, Object, Place, Step, Title, Turn
+from .values import message_id_of
+
+# Before any source began to be written: for messages of sources that have no time at all.
+_NO_TIME = "1970-01-01T00:00:00.000000Z"
+
+_encode = msgspec.json.Encoder().encode
+_decode_message = msgspec.json.Decoder(Message).decode
+
+# A message with the members of the contract's, as a record that the contract takes; and what was wrong with it.
+Accept = Callable[[Object], tuple[Message, str | None]]
+
+
+class Node(msgspec.Struct):
+    """A message of a conversation: where it is in the temporary file, and after which other one it comes."""
+
+    key: str
+    parent_key: str | Place | None
+    line: int
+    offset: int
+    timestamp: str
+    usage: Any
+    parent: int = -1
+    depth: int = 0
+
+
+class Conversation:
+    """The messages of one conversation, in the order of the source."""
+
+    def __init__(self, chat: Chat) -> None:
+        self.chat = chat
+        self.nodes: list[Node] = []
+        self.titles: dict[str, str] = {}
+        self.asides: list[Any] = []
+        self._places: dict[str, int] = {}
+
+    def place_of(self, key: str) -> int | None:
+        """The place of the message with a key among `nodes`."""
+        return self._places.get(key)
+
+    def add(self, node: Node) -> None:
+        """Add the next message."""
+        self._places[node.key] = len(self.nodes)
+        self.nodes.append(node)
+
+    def amend(self, chat: Chat) -> None:
+        """Add what a source says of the conversation later."""
+        own = self.chat
+        self.chat = replace(
+            chat,
+            name=chat.name or own.name,
+            created_at=own.created_at or chat.created_at,
+            labels=own.labels | chat.labels,
+            context=own.context | chat.context,
+            current=chat.current or own.current,
+            parent=chat.parent or own.parent,
+            archived=chat.archived or own.archived,
+            pinned=chat.pinned or own.pinned,
+        )
+
+    def take_asides(self) -> list[Any]:
+        """The records since the message before."""
+        found, self.asides = self.asides, []
+        return found
+
+
+class Collection:
+    """The conversations of one source of a format, whose messages `accept` makes records of."""
+
+    def __init__(self, format_name: str, accept: Accept) -> None:
+        self.format_name = format_name
+        self.conversations: dict[str, Conversation] = {}
+        self._accept = accept
+        self._file = TemporaryFile()  # noqa: SIM115  # `close` closes it
+        self._size = 0
+        self._is_read = False
+
+    def close(self) -> None:
+        """Delete the temporary file."""
+        # On a full disk its buffer cannot be written, and need not be.
+        with suppress(OSError):
+            self._file.close()
+
+    def collect(self, steps: Iterable[Step]) -> Iterator[Fault]:
+        """Add all steps; what was not understood in them."""
+        for step in steps:
+            match step:
+                case Fault():
+                    yield step
+                case Turn():
+                    yield from self._add_turn(step)
+                case Chat():
+                    self._add_chat(step)
+                case Aside():
+                    self._of(step.chat).asides.append(step.record)
+                case Title():
+                    self._of(step.chat).titles[step.key] = step.name
+
+    def message(self, node: Node, sequence: int) -> Message:
+        """A message, read back."""
+        self._is_read = True
+        self._file.seek(node.offset)
+        return replace(_decode_message(self._file.readline()), sequence=sequence)
+
+    def _of(self, key: str) -> Conversation:
+        if key not in self.conversations:
+            self.conversations[key] = Conversation(Chat(key=key))
+        return self.conversations[key]
+
+    def _add_chat(self, chat: Chat) -> None:
+        if chat.key in self.conversations:
+            self.conversations[chat.key].amend(chat)
+        else:
+            self.conversations[chat.key] = Conversation(chat)
+
+    def _add_turn(self, turn: Turn) -> Iterator[Fault]:
+        conversation = self._of(turn.chat)
+        if conversation.place_of(turn.key) is not None:
+            yield from self._repeated(conversation, turn)
+            return
+        message, refused = self._accept(self._completed(conversation, turn))
+        if refused is not None:
+            yield Fault(kind="kept as a file", line=turn.line, sentence=refused)
+        text = _encode(message) + b"\n"
+        node = Node(turn.key, turn.parent, turn.line, self._size, message.timestamp, message.usage)
+        if self._is_read:
+            self._file.seek(self._size)
+            self._is_read = False
+        self._file.write(text)
+        self._size += len(text)
+        conversation.add(node)
+
+    def _completed(self, conversation: Conversation, turn: Turn) -> Object:
+        message = {"role": "assistant", "metadata": {}, "parts": [], **turn.message}
+        message |= {"content": _content_of(message["parts"]), "sequence": 1, "id": message_id_of(turn.key)}
+        if message.get("timestamp") is None:
+            before = conversation.nodes[-1].timestamp if conversation.nodes else conversation.chat.created_at
+            message["timestamp"] = before or _NO_TIME
+        if asides := conversation.take_asides():
+            own = message["metadata"].get(self.format_name, {})
+            message["metadata"] = {**message["metadata"], self.format_name: {**own, "before": asides}}
+        return message
+
+    def _repeated(self, conversation: Conversation, turn: Turn) -> Iterator[Fault]:
+        """A key that was there before: tools write some records twice, which says nothing new."""
+        place = conversation.place_of(turn.key)
+        assert place is not None, "The key was there before."
+        before = self.message(conversation.nodes[place], 1)
+        if [before.role, msgspec.json.decode(before.parts or b"[]")] != [
+            turn.message.get("role"),
+            turn.message.get("parts", []),
+        ]:
+            sentence = f"The message {turn.key} was there before with another content; the first one is kept."
+            yield Fault(kind="same id twice", line=turn.line, sentence=sentence)
+
+
+def _content_of(parts: list[Object]) -> str:
+    """The text of a message, as the contract derives it from its parts."""
+    return "\n\n".join(part["text"] for part in parts if part["type"] == "text" and "call" not in part)

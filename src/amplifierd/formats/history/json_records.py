@@ -1,0 +1,209 @@
+"""The JSON values of a file: one a line, the elements of an array, or one value; each is read on its own.
+
+A value that is not JSON is a fault of its line, and the next one is read.
+"""
+
+import json
+import re
+from collections.abc import Iterator
+from itertools import islice
+from typing import IO, Any, NamedTuple
+
+import msgspec
+
+from .interface import Fault, Head, JsonKind, Object
+
+# A longer value is not decoded, so that memory stays bounded.
+MAX_BYTES = 64 * 1024 * 1024
+CHUNK_BYTES = 256 * 1024
+_HEAD_RECORDS = 20
+_BOM = b"\xef\xbb\xbf"
+_SPACE = b" \t\r\n"
+
+_OUTSIDE = re.compile(rb'["\[\]{}]')
+_IN_STRING = re.compile(rb'["\\]')
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_decode = msgspec.json.Decoder().decode
+
+
+class Record(NamedTuple):
+    """A JSON object and the line on which it begins, from 1."""
+
+    line: int
+    value: Object
+
+
+class _Raw(NamedTuple):
+    line: int
+    text: bytes
+    size: int
+
+
+def read_head(source: IO[bytes]) -> Head:
+    """The beginning of a source, whose position is set back."""
+    start = source.read(CHUNK_BYTES)
+    source.seek(0)
+    found = (each.value for each in read_records(source) if isinstance(each, Record))
+    records = [] if start.startswith(b"SQLite format 3\0") else [*islice(found, _HEAD_RECORDS)]
+    source.seek(0)
+    return Head(start, records)
+
+
+def read_records(source: IO[bytes]) -> Iterator[Record | Fault]:
+    """The objects of a source, in its order, and what is none."""
+    for raw in _raw_values(source):
+        if raw.size > MAX_BYTES:
+            sentence = f"The record has {raw.size} bytes; the limit is {MAX_BYTES}."
+            yield Fault(kind="too large", line=raw.line, sentence=sentence)
+            continue
+        yield from _read(raw)
+
+
+def _read(raw: _Raw) -> Iterator[Record | Fault]:
+    try:
+        value, note = decode(raw.text)
+    except ValueError as error:
+        yield Fault(kind="not JSON", line=raw.line, sentence=f"The record is not JSON: {error}.")
+        return
+    if note is not None:
+        yield Fault(kind="text replaced", line=raw.line, sentence=note)
+    if isinstance(value, dict):
+        yield Record(raw.line, value)
+    else:
+        yield Fault(kind="not an object", line=raw.line, sentence=f"The record is a {type(value).__name__}.")
+
+
+def decode(text: bytes) -> tuple[Any, str | None]:
+    """The value of a JSON text, and a sentence about what was replaced in it. Raises `ValueError`."""
+    try:
+        return _decode(text), None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        # What is wrong, and whether it can be read nevertheless, is found below.
+        pass
+    note = None
+    try:
+        decoded = text.decode()
+    except UnicodeDecodeError as error:
+        note = f"Byte {error.start} of the record is not UTF-8, and was replaced by U+FFFD."
+        decoded = text.decode(errors="replace")
+    try:
+        value = json.loads(decoded, parse_constant=str)
+        plain = json.dumps(value, ensure_ascii=False)
+    except RecursionError:
+        raise ValueError("it nests too deeply") from None
+    if _SURROGATE.search(plain):
+        note = "Half of a surrogate pair was replaced by U+FFFD."
+        value = json.loads(_SURROGATE.sub("\ufffd", plain))
+    return value, note
+
+
+def _raw_values(source: IO[bytes]) -> Iterator[_Raw]:
+    kind, first = _kind_of(source)
+    if kind == "lines":
+        yield from _lines(source)
+    else:
+        yield from _values(source, 1 if first == b"[" else 0)
+
+
+def _kind_of(source: IO[bytes]) -> tuple[JsonKind, bytes]:
+    """How the values of a source are separated, and its first byte; its position is set back."""
+    first, kind = b"", "values"
+    for _ in range(_HEAD_RECORDS):
+        line = source.readline(MAX_BYTES).removeprefix(_BOM)
+        if not first:
+            first = line.lstrip(_SPACE)[:1]
+        if first == b"[" or not line:
+            break
+        # In a text with indentation no object is alone on a line that it begins.
+        if line.startswith(b"{") and _is_json(line):
+            kind = "lines"
+            break
+    source.seek(0)
+    return ("lines" if kind == "lines" else "values"), first
+
+
+def _is_json(line: bytes) -> bool:
+    try:
+        decode(line)
+    except ValueError:
+        return False
+    return True
+
+
+def _lines(source: IO[bytes]) -> Iterator[_Raw]:
+    number = 0
+    while line := source.readline(MAX_BYTES + 1):
+        number += 1
+        size = len(line)
+        while not line.endswith(b"\n") and (more := source.readline(CHUNK_BYTES)):
+            size += len(more)
+            line = more
+        text = (line.removeprefix(_BOM) if number == 1 else line).strip(_SPACE)
+        if text:
+            yield _Raw(number, text, size)
+
+
+def _values(source: IO[bytes], level: int) -> Iterator[_Raw]:
+    """The values at a level of nesting: 0 for those of the source, 1 for the elements of its array."""
+    splitter = _Splitter(level)
+    while chunk := source.read(CHUNK_BYTES):
+        yield from splitter.feed(chunk)
+    yield from splitter.end()
+
+
+class _Splitter:
+    """Finds where the objects at a level begin and end."""
+
+    def __init__(self, level: int) -> None:
+        self._level = level
+        self._depth = 0
+        self._in_string = False
+        self._is_escaped = False
+        self._line = 1
+        self._begun: int | None = None
+        self._parts: list[bytes] = []
+        self._size = 0
+
+    def feed(self, chunk: bytes) -> Iterator[_Raw]:
+        """The objects that end in a chunk."""
+        place = 1 if self._is_escaped else 0
+        self._is_escaped = False
+        start = 0 if self._begun is not None else None
+        counted = 0
+        while found := (_IN_STRING if self._in_string else _OUTSIDE).search(chunk, place):
+            place, byte = found.end(), found[0]
+            if byte == b"\\":
+                self._is_escaped = place == len(chunk)
+                place += 1
+            elif byte == b'"':
+                self._in_string = not self._in_string
+            elif byte in b"[{":
+                if self._depth == self._level and byte == b"{":
+                    self._line += chunk.count(b"\n", counted, found.start())
+                    start, counted = found.start(), found.start()
+                    self._begun = self._line
+                self._depth += 1
+            else:
+                self._depth = max(0, self._depth - 1)
+                if self._depth == self._level and self._begun is not None:
+                    yield self._finished(chunk[start:place])
+                    start = None
+        self._line += chunk.count(b"\n", counted)
+        if start is not None:
+            self._keep(chunk[start:])
+
+    def end(self) -> Iterator[_Raw]:
+        """What was not complete at the end of the source."""
+        if self._begun is not None:
+            yield self._finished(b"")
+
+    def _keep(self, part: bytes) -> None:
+        self._size += len(part)
+        if self._size <= MAX_BYTES:
+            self._parts.append(part)
+
+    def _finished(self, last: bytes) -> _Raw:
+        self._keep(last)
+        raw = _Raw(self._begun or 1, b"".join(self._parts), self._size)
+        self._begun, self._parts, self._size = None, [], 0
+        return raw

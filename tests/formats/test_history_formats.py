@@ -1,0 +1,370 @@
+"""Files of other tools are read as sessions and messages; whatever they hold, nothing but faults comes out."""
+
+import io
+import json
+from collections.abc import Iterator
+from contextlib import closing
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from amplifierd.commands.history.records import Records
+from amplifierd.contract import line_reader, load_document
+from amplifierd.formats.history import (
+    Branch,
+    Collection,
+    Layout,
+    NotRecognized,
+    connect,
+    history_formats,
+    read_head,
+    recognize,
+)
+from amplifierd.settings import CONTRACT
+from amplifierd.storage.model.records import ExportLine
+from histories import (
+    CHATGPT,
+    CHATGPT_ID,
+    CLAUDE_AI_ID,
+    CLAUDE_CODE,
+    CODEX_ID,
+    LIBRECHAT_ID,
+    SAMPLES,
+    SESSION,
+    WEBUI_ID,
+    answer,
+    code_line,
+    gpt_node,
+    gpt_text,
+    lines,
+    llm_log,
+    text,
+    user,
+)
+
+Object = dict[str, Any]
+
+FORMATS = history_formats()
+READER = line_reader(load_document(CONTRACT), 2**30)
+SLOW_MACHINE = [HealthCheck.too_slow]
+
+
+class Read:
+    """What a source is: its sessions with their messages, and its faults by kind and line."""
+
+    def __init__(self, source: bytes, name: str | None = None, stored_last: str | None = None) -> None:
+        file = io.BytesIO(source)
+        self.format = FORMATS[name] if name else recognize(FORMATS, read_head(file))
+        self.sessions: list[Object] = []
+        self.messages: dict[str, list[Object]] = {}
+        with closing(Records(READER)) as records, closing(Collection(self.format.name, records.accept)) as collection:
+            faults = [*collection.collect(self.format.read(file))]
+            for conversation in collection.conversations.values():
+                faults += connect(conversation)
+                for each in Layout(collection, conversation).branches(stored_last):
+                    if isinstance(each, Branch):
+                        self._add(each)
+                    else:
+                        faults.append(each)
+        self.faults = [(fault.kind, fault.line) for fault in faults]
+
+    def _add(self, branch: Branch) -> None:
+        """The contract takes each line."""
+        found = [*branch.messages()]
+        for line in (ExportLine(session=branch.session), *(ExportLine(message=each) for each in found)):
+            READER.read_line(msgspec.json.encode(line), "The line")
+        assert branch.session.message_count == len(found)
+        self.sessions.append(json.loads(msgspec.json.encode(branch.session)))
+        self.messages[branch.session.id] = [json.loads(msgspec.json.encode(message)) for message in found]
+
+    def ids(self, place: int = 0) -> list[str]:
+        """The ids of a session's messages."""
+        return [message["id"] for message in self.messages[self.sessions[place]["id"]]]
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_sample_is_recognized_and_understood(name: str) -> None:
+    read = Read(SAMPLES[name]())
+    assert read.format.name == name
+    assert read.faults == []
+    assert {session["labels"]["source"] for session in read.sessions} == {name}
+
+
+def test_claude_code_is_one_path_with_forks() -> None:
+    read = Read(lines(*CLAUDE_CODE))
+    main, fork, agent = read.sessions
+    assert read.ids(0) == ["u1", "a1", "a2", "a3", "r1", "r2", "a4", "u2", "a5"]
+    assert read.ids(1) == ["u1", "a1", "a2", "a3", "r1", "r2", "a4", "u3", "a6"]
+    assert read.ids(2) == ["x1", "x2"]
+    assert (main["id"], main["name"]) == (SESSION, "Files of Ada")
+    assert (fork["parentSessionId"], fork["forkedAtSequence"], fork["name"]) == (SESSION, 7, "Another file")
+    assert agent["parentSessionId"] == SESSION
+    assert agent["labels"]["sidechain"] == "ab12"
+    assert main["labels"] == {"source": "claude-code", "directory": "/home/ada/atlas", "git-branch": "main"}
+
+
+def test_claude_code_keeps_thinking_results_and_usage() -> None:
+    messages = Read(lines(*CLAUDE_CODE)).messages[SESSION]
+    thought = {"type": "reasoning", "text": "Two files.", "signature": "c2ln"}
+    assert messages[1]["parts"] == [thought]
+    assert messages[4]["parts"] == [{"type": "tool_result", "call": "c1", "output": "one"}]
+    assert messages[4]["metadata"]["claude-code"]["toolUseResult"] == {"file": {"content": "one"}}
+    # Three lines of one response say its usage so far.
+    usage = [message.get("usage", {}) for message in messages[1:4]]
+    assert [each["inputTokens"] for each in usage] == [113, 0, 0]
+    assert [each["outputTokens"] for each in usage] == [1, 19, 10]
+    assert messages[1]["model"] == "claude-sonnet-4-5"
+    assert messages[1]["timestamp"] == "2026-03-01T10:00:00.123000Z"
+
+
+def test_claude_code_keeps_other_records_with_the_next_message() -> None:
+    messages = Read(lines(*CLAUDE_CODE)).messages[SESSION]
+    assert messages[0]["metadata"]["claude-code"]["before"] == [CLAUDE_CODE[0]]
+    assert messages[6]["metadata"]["claude-code"]["before"] == [CLAUDE_CODE[7]]
+
+
+def test_codex_keeps_items_with_model_and_usage() -> None:
+    read = Read(SAMPLES["codex"]())
+    [session] = read.sessions
+    messages = read.messages[CODEX_ID]
+    assert session["labels"]["git-branch"] == "topic"
+    assert [message["role"] for message in messages] == ["user", "assistant", "assistant", "tool", "assistant"]
+    assert messages[1]["parts"][0]["signature"] == "gAAAA"
+    usage = {"inputTokens": 200, "outputTokens": 40, "cachedTokens": 150, "reasoningTokens": 30}
+    assert (messages[2]["model"], messages[2]["usage"]) == ("gpt-5-codex", usage)
+    assert session["context"]["after"][0]["payload"]["type"] == "agent_message"
+
+
+def test_chatgpt_follows_the_current_node() -> None:
+    read = Read(SAMPLES["chatgpt"]())
+    main, fork = read.sessions
+    assert (main["id"], main["name"], main["archived"]) == (CHATGPT_ID, "Rolling back", True)
+    assert main["createdAt"] == "2025-08-24T01:46:40.250000Z"
+    assert read.ids(0) == ["question-1", "thoughts-second", "answer---second-x", "question-2-with-image"]
+    assert read.ids(1) == ["question-1", "answer---first"]
+    assert (fork["parentSessionId"], fork["forkedAtSequence"]) == (CHATGPT_ID, 1)
+    image = read.messages[CHATGPT_ID][3]["parts"][0]
+    assert (image["type"], image["url"]) == ("file", "file-service://file-1")
+    assert read.messages[CHATGPT_ID][1]["parts"][0]["text"] == "Use helm."
+    assert read.messages[CHATGPT_ID][2]["model"] == "o4"
+
+
+def test_chatgpt_keeps_the_path_that_was_stored() -> None:
+    """Another branch is current by now: the session still has its messages, and the new ones are the fork's."""
+    read = Read(SAMPLES["chatgpt"](), stored_last="answer---first")
+    assert read.ids(0) == ["question-1", "answer---first"]
+    assert read.ids(1) == ["question-1", "thoughts-second", "answer---second-x", "question-2-with-image"]
+
+
+def test_claude_ai_keeps_attachments_and_thoughts() -> None:
+    read = Read(SAMPLES["claude-ai"]())
+    [session] = read.sessions
+    first, second = read.messages[CLAUDE_AI_ID]
+    assert (session["id"], session["name"]) == (CLAUDE_AI_ID, "Rain")
+    assert [part["text"] for part in first["parts"]] == ["Why does it rain?", "Wet."]
+    assert first["metadata"]["claude-ai"]["files"] == [{"file_name": "cloud.png"}]
+    assert [part["type"] for part in second["parts"]] == ["reasoning", "text"]
+
+
+@pytest.mark.parametrize("name", ["claude-code", "codex"])
+def test_source_that_grows_keeps_what_it_had(name: str) -> None:
+    whole = SAMPLES[name]().splitlines(keepends=True)
+    sessions: dict[str, list[str]] = {}
+    for count in range(1, len(whole) + 1):
+        read = Read(b"".join(whole[:count]), name)
+        for session_id, before in sessions.items():
+            assert [message["id"] for message in read.messages[session_id]][: len(before)] == before
+        sessions = {key: [message["id"] for message in found] for key, found in read.messages.items()}
+
+
+@pytest.mark.parametrize(
+    ("source", "kind", "line"),
+    [
+        (lines(CLAUDE_CODE[1]) + b"{broken\n" + lines(CLAUDE_CODE[2]), "not JSON", 2),
+        (lines(CLAUDE_CODE[1]) + b"[1]\n" + lines(CLAUDE_CODE[2]), "not an object", 2),
+        (lines(CLAUDE_CODE[1], CLAUDE_CODE[4]), "missing parent", 2),
+        (lines(code_line("u1", "u2", user("a")), code_line("u2", "u1", user("b"))), "cycle", 1),
+        (lines(CLAUDE_CODE[1], code_line("u1", None, user("Else"))), "same id twice", 2),
+        (lines(CLAUDE_CODE[1], {"what": 1}), "unknown record", 2),
+        (lines(code_line("u1", None, user("half \ud83d emoji"))), "text replaced", 1),
+        (b'\xff\xfe{"a":1}\n' + lines(*CLAUDE_CODE[:2]), "not JSON", 1),
+        (lines(code_line("u1", None, user("a\xff"))).replace(b"\\u00ff", b"\xff"), "text replaced", 1),
+        (lines({"type": "summary", "summary": "a", "leafUuid": "b"}), "no messages", 1),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_fault_is_told_with_its_line_and_the_rest_is_read(source: bytes, kind: str, line: int) -> None:
+    read = Read(source, "claude-code")
+    assert (kind, line) in read.faults
+    assert len(read.sessions) == (kind != "no messages")
+
+
+def test_byte_order_mark_is_skipped() -> None:
+    assert Read(b"\xef\xbb\xbf" + SAMPLES["claude-ai"]()).faults == []
+    assert Read(b"\xef\xbb\xbf" + SAMPLES["codex"]()).faults == []
+
+
+def test_record_that_the_contract_does_not_take_is_kept_as_a_file() -> None:
+    long = "x" * (8 * 1024 * 1024 + 1)
+    read = Read(lines(code_line("u1", None, user(long)), CLAUDE_CODE[2]))
+    assert read.faults == [("kept as a file", 1)]
+    first, second = read.messages[SESSION]
+    assert [part["type"] for part in first["parts"]] == ["file"]
+    assert second["id"] == "a1"
+
+
+def test_conversations_beside_a_broken_one_are_read() -> None:
+    other = {**CHATGPT[0], "conversation_id": "other", "mapping": 5}
+    read = Read(json.dumps([other, *CHATGPT, 7]).encode())
+    assert read.faults == [("no conversation", 1)]
+    assert len(read.sessions) == 2
+
+
+def test_file_that_ends_early_is_told() -> None:
+    whole = json.dumps([*CHATGPT, *CHATGPT], indent=1).encode()
+    read = Read(whole[:-40])
+    [(kind, line)] = read.faults
+    assert kind == "not JSON"
+    assert line == whole[: whole.rindex(b"\n {")].count(b"\n") + 2
+    assert len(read.sessions) == 2
+
+
+def test_many_branches_are_bounded() -> None:
+    nodes = [gpt_node("root", None), gpt_node("question", "root", "user", gpt_text("?"))]
+    nodes += [gpt_node(f"answer-{number}", "question", "assistant", gpt_text("!")) for number in range(1_100)]
+    chat = {**CHATGPT[0], "mapping": dict(nodes), "current_node": "answer-0"}
+    read = Read(json.dumps([chat]).encode())
+    assert read.faults == [("too many branches", 1)]
+    assert len(read.sessions) == 1_001
+
+
+def test_late_result_of_a_tool_is_no_branch() -> None:
+    late = code_line("r9", "a3", {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "c2"}]})
+    read = Read(lines(*CLAUDE_CODE[:11], late))
+    assert len(read.sessions) == 1
+    assert read.ids()[-1] == "r9"
+
+
+def test_conversation_goes_on_after_it_was_compacted() -> None:
+    boundary = code_line("b1", None, subtype="compact_boundary", logicalParentUuid="a5")
+    after = [
+        code_line("u9", "b1", user("Summary"), isCompactSummary=True),
+        code_line("a9", "u9", answer("m9", text("!"))),
+    ]
+    read = Read(lines(*CLAUDE_CODE[:11], boundary, *after))
+    assert len(read.sessions) == 1
+    assert read.ids()[-2:] == ["u9", "a9"]
+
+
+def test_openai_messages_keep_calls_and_results() -> None:
+    read = Read(SAMPLES["openai-messages"]())
+    first, second = read.sessions
+    messages = read.messages[first["id"]]
+    assert [message["role"] for message in messages] == ["system", "user", "assistant", "tool", "assistant"]
+    assert [part["type"] for message in messages[2:4] for part in message["parts"]] == ["tool_call", "tool_result"]
+    assert first["context"] == {"openai-messages": {"tools": []}}
+    assert len(read.messages[second["id"]]) == 1
+
+
+def test_sharegpt_names_its_speakers() -> None:
+    read = Read(SAMPLES["sharegpt"]())
+    [session] = read.sessions
+    messages = read.messages[session["id"]]
+    assert session["labels"]["source-id"] == "identity_0"
+    assert [(message["role"], message["content"]) for message in messages] == [
+        ("user", "Who are you?"),
+        ("assistant", "A model."),
+    ]
+
+
+def test_open_webui_reads_the_items_of_a_response() -> None:
+    read = Read(SAMPLES["open-webui"]())
+    assert (read.ids(0), read.ids(1)) == (["w1", "w3"], ["w1", "w2"])
+    said = read.messages[WEBUI_ID][1]
+    assert ([part["type"] for part in said["parts"]], said["content"]) == (["reasoning", "text"], "255")
+    assert (said["model"], said["usage"]) == ("deepseek-r1", {"inputTokens": 7, "outputTokens": 9})
+    assert read.sessions[0]["pinned"] is True
+
+
+def test_librechat_is_a_tree() -> None:
+    read = Read(SAMPLES["librechat"]())
+    assert (read.ids(0), read.ids(1)) == (["l1", "l2"], ["l1", "l3"])
+    question, said = read.messages[LIBRECHAT_ID]
+    assert (question["role"], question["content"]) == ("user", "How much fuel?")
+    assert [part["type"] for part in said["parts"]] == ["reasoning", "tool_call", "tool_result", "text"]
+
+
+@pytest.mark.parametrize("is_old", [False, True])
+def test_llm_s_log_is_read_in_both_schemas(*, is_old: bool) -> None:
+    read = Read(llm_log(is_old=is_old))
+    assert (read.format.name, read.faults) == ("llm", [])
+    [session] = read.sessions
+    messages = read.messages[session["id"]]
+    assert [message["content"] for message in messages][:3] == ["Be short.", "Ten names?", "Ada."]
+    assert len(messages) == (5 if is_old else 3)
+    if not is_old:
+        assert session["name"] == "Names"
+        assert messages[2]["usage"] == {"inputTokens": 12, "outputTokens": 3}
+        assert messages[2]["metadata"]["llm"]["options_json"] == {"temperature": 1}
+
+
+@pytest.mark.parametrize(
+    "source", [b"", b"\n\n", b"{}", b'{"a": 1}\n{"b": 2}', b"hello", b"\x89PNG\r\n", b"[[[[", b"[1, 2]"]
+)
+def test_unknown_source_is_not_recognized(source: bytes) -> None:
+    with pytest.raises(NotRecognized, match="known are"):
+        Read(source)
+
+
+OTHER_VALUES = [None, True, 5, -1e300, "", "u1", [], {}, [None], {"type": "text"}, "\x00\x1f", "9" * 300, "root"]
+Path = tuple[str | int, ...]
+
+
+def paths_in(value: Any, path: Path = ()) -> Iterator[Path]:
+    """The places of all values in a value."""
+    yield path
+    below = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for step, each in below:
+        yield from paths_in(each, (*path, step))
+
+
+def with_other(value: Any, changes: dict[Path, Any], path: Path = ()) -> Any:
+    """A value with other values at some places."""
+    if path in changes:
+        return changes[path]
+    if isinstance(value, dict):
+        return {step: with_other(each, changes, (*path, step)) for step, each in value.items()}
+    if isinstance(value, list):
+        return [with_other(each, changes, (*path, step)) for step, each in enumerate(value)]
+    return value
+
+
+def mutated(name: str) -> st.SearchStrategy[bytes]:
+    """A sample with some of its bytes replaced, or some of its values."""
+    sample = SAMPLES[name]()
+    place = st.integers(0, len(sample))
+    cut = st.builds(
+        lambda a, b, new: sample[: min(a, b)] + new + sample[max(a, b) :], place, place, st.binary(max_size=9)
+    )
+    if sample[:1] not in b"[{":
+        return cut
+    is_lines = sample[:2] == b'{"'
+    records = [json.loads(line) for line in sample.splitlines()] if is_lines else json.loads(sample)
+    changes = st.dictionaries(st.sampled_from([*paths_in(records)][1:]), st.sampled_from(OTHER_VALUES), max_size=4)
+    return cut | changes.map(lambda each: lines_or_array(with_other(records, each), is_lines=is_lines))
+
+
+def lines_or_array(found: Any, *, is_lines: bool) -> bytes:
+    """Records as a sample has them."""
+    return lines(*found) if is_lines else json.dumps(found).encode()
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+@settings(max_examples=40, deadline=None, suppress_health_check=SLOW_MACHINE)
+@given(data=st.data())
+def test_whatever_comes_is_read_or_a_fault(name: str, data: st.DataObject) -> None:
+    read = Read(data.draw(st.binary(max_size=200) | mutated(name)), name)
+    assert all(line >= 1 for _, line in read.faults)

@@ -1,0 +1,39 @@
+"""Formats of histories are found by an entry point, also those of other packages, as docs/history.md shows."""
+
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+from amplifierd.formats.history import history_formats
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "history.md").read_text()
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+NAMES = set(PROJECT["entry-points"]["amplifierd.formats"])
+
+
+def test_formats_are_those_of_the_table() -> None:
+    formats = history_formats()
+    assert {name: each.name for name, each in formats.items()} == {name: name for name in NAMES}
+    assert set(re.findall(r"^\| `([a-z-]+)` \|", PAGE, re.MULTILINE)) == NAMES | {"amplifierd"}
+
+
+def test_format_of_the_page_is_found_and_used(tmp_path: Path) -> None:
+    [format_] = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+    [project] = re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)
+    [(name, value)] = tomllib.loads(project)["project"]["entry-points"]["amplifierd.formats"].items()
+    (tmp_path / "diary_format.py").write_text(format_)
+    metadata = tmp_path / "diary_format-1.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: diary-format\nVersion: 1\n")
+    (metadata / "entry_points.txt").write_text(f"[amplifierd.formats]\n{name} = {value}\n")
+    source = tmp_path / "source"
+    source.write_text('{"diary": "1", "id": "a", "text": "Rain."}\n{"diary": "1", "id": "b", "text": "Sun."}\n')
+    command = [sys.executable, "-m", "amplifierd", "import", "--create", "--database", f"sqlite:///{tmp_path}/a.db"]
+    environment = os.environ | {"PYTHONPATH": str(tmp_path), "XDG_DATA_HOME": str(tmp_path / "data")}
+    outcome = subprocess.run([*command, str(source)], env=environment, capture_output=True, text=True, check=False)
+    assert outcome.returncode == 0, outcome.stderr
+    assert "Imported 1 sessions, extended 0, with 2 messages in all; 0 branches." in outcome.stderr

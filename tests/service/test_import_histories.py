@@ -1,0 +1,185 @@
+"""`amplifierd import` of other tools' files: what is new is written, and what is wrong is told."""
+
+import json
+import os
+import re
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from daemon import Daemon
+from fork_server import run_amplifierd
+from histories import CHATGPT, CHATGPT_ID, CLAUDE_CODE, CODEX_ID, SAMPLES, SESSION, answer, code_line, lines, text, user
+
+Object = dict[str, Any]
+Import = Callable[..., tuple[int, str]]
+Exported = Callable[[], list[Object]]
+
+
+@pytest.fixture(scope="module")
+def daemon(sqlite_daemon: Daemon) -> Daemon:
+    return sqlite_daemon
+
+
+@pytest.fixture
+def workspace(request: pytest.FixtureRequest) -> str:
+    return re.sub("[^a-z0-9]+", "-", request.node.name.lower())[-60:].strip("-")
+
+
+@pytest.fixture
+def import_(tmp_path: Path, daemon: Daemon, workspace: str) -> Import:
+    """Imports paths into a workspace of the test's own; the exit status and what was printed."""
+
+    def imported(*paths: str | Path, **environment: str) -> tuple[int, str]:
+        env = os.environ | {"XDG_DATA_HOME": str(tmp_path / "data")} | environment
+        arguments = ["--database", daemon.database, "--workspace", workspace, *map(str, paths)]
+        outcome = run_amplifierd("import", *arguments, env=env)
+        return outcome.returncode, outcome.stderr
+
+    return imported
+
+
+@pytest.fixture
+def exported(daemon: Daemon, workspace: str) -> Exported:
+    """The lines of an export of the workspace, but for its header."""
+
+    def read() -> list[Object]:
+        outcome = run_amplifierd("export", "--database", daemon.database, "--workspace", workspace)
+        assert outcome.returncode == 0, outcome.stderr
+        return [json.loads(line) for line in outcome.stdout.splitlines()[1:]]
+
+    return read
+
+
+def sessions_in(found: list[Object]) -> list[Object]:
+    """The sessions of an export."""
+    return [line["session"] for line in found if "session" in line]
+
+
+def test_directory_is_imported_and_changes_nothing_again(tmp_path: Path, import_: Import, exported: Exported) -> None:
+    folder = tmp_path / "projects"
+    for name, sample in SAMPLES.items():
+        (folder / name).mkdir(parents=True)
+        (folder / name / "any-name").write_bytes(sample())
+    (folder / "notes.md").write_text("Not a conversation.")
+    status, said = import_(folder)
+    assert status == 0, said
+    files = len(SAMPLES)
+    assert re.search(rf"^Read {files} files \(.*1 of claude-code.*\); 0 unchanged\.$", said, re.MULTILINE)
+    assert "No format recognizes 1 other files: " in said
+    assert "4 branches" in said
+    before = exported()
+    assert len({session["id"] for session in sessions_in(before)} & {SESSION, CODEX_ID, CHATGPT_ID}) == 3
+    status, said = import_(folder)
+    assert (status, f"Read 0 files; {files} unchanged." in said) == (0, True)
+    # Without what was remembered, too.
+    status, said = import_(folder, XDG_DATA_HOME=str(tmp_path / "other"))
+    assert (status, "Imported 0 sessions, extended 0, with 0 messages" in said) == (0, True)
+    assert exported() == before
+
+
+def test_file_that_grew_extends_its_sessions(tmp_path: Path, import_: Import, exported: Exported) -> None:
+    file = tmp_path / "a.jsonl"
+    file.write_bytes(lines(*CLAUDE_CODE[:9]))
+    assert import_(file)[0] == 0
+    before = exported()
+    assert "name" not in before[0]["session"]
+    file.write_bytes(lines(*CLAUDE_CODE))
+    status, said = import_(file)
+    assert status == 0, said
+    assert "Imported 2 sessions, extended 1, with 13 messages in all; 1 branches." in said
+    after = exported()
+    found = {session["id"]: session for session in sessions_in(after)}
+    assert found[SESSION]["messageCount"] == 9
+    assert found[SESSION]["name"] == "Files of Ada"
+    assert found[SESSION]["createdAt"] == before[0]["session"]["createdAt"]
+    assert all(line in after for line in before[1:])
+
+
+def test_deleted_session_is_imported_again(
+    tmp_path: Path, import_: Import, exported: Exported, daemon: Daemon, workspace: str
+) -> None:
+    file = tmp_path / "a.json"
+    file.write_bytes(SAMPLES["claude-ai"]())
+    assert import_(file)[0] == 0
+    before = exported()
+    arguments = ["--older-than-days", "0", "--status", "active", "--no-dry-run"]
+    run_amplifierd("cleanup", "--database", daemon.database, "--workspace", workspace, *arguments)
+    assert exported() == []
+    assert import_(file)[0] == 0
+    assert exported() == before
+
+
+def test_current_branch_that_changed_leaves_the_session(tmp_path: Path, import_: Import, exported: Exported) -> None:
+    file = tmp_path / "conversations.json"
+    file.write_text(json.dumps([CHATGPT[0] | {"current_node": "answer---first"}]))
+    assert import_(file)[0] == 0
+    before = sessions_in(exported())
+    file.write_text(json.dumps(CHATGPT))
+    status, said = import_(file)
+    assert (status, "Imported 0 sessions, extended 0, with 0 messages" in said) == (0, True), said
+    assert sessions_in(exported()) == before
+
+
+def test_archive_and_standard_input_are_imported(tmp_path: Path, import_: Import, exported: Exported) -> None:
+    path = tmp_path / "export.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("conversations-000.json", SAMPLES["chatgpt"]())
+        archive.writestr("chat.html", "<html>")
+    status, said = import_(path)
+    assert (status, "chat.html" in said) == (0, True), said
+    assert len(sessions_in(exported())) == 2
+
+
+def test_long_image_becomes_a_stored_file(tmp_path: Path, import_: Import, exported: Exported) -> None:
+    image = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "iVBO" * 30_000}}
+    file = tmp_path / "a.jsonl"
+    file.write_bytes(lines(code_line("u1", None, {"role": "user", "content": [image]})))
+    status, said = import_(file)
+    assert status == 0, said
+    [part] = exported()[1]["message"]["parts"]
+    assert re.fullmatch("/files/[0-9a-f]{64}", part["url"])
+    assert part["media"] == "image/png"
+
+
+def test_faults_are_told_with_file_and_line(tmp_path: Path, import_: Import, exported: Exported) -> None:
+    file = tmp_path / "a.jsonl"
+    file.write_bytes(lines(*CLAUDE_CODE[:3]) + b"{broken\n" + lines(code_line("u9", "gone", user("!"))))
+    for _ in range(2):
+        status, said = import_(file)
+        assert status == 1
+        assert f"{file}:4: The record is not JSON" in said
+        assert f"{file}:5: The message before u9, gone, is missing" in said
+    assert exported()[0]["session"]["messageCount"] == 3
+
+
+@pytest.mark.parametrize("content", [b"", b"hello", b'{"a": 1}', b"PK\x03\x04 cut"])
+def test_file_that_is_not_recognized_is_an_error(tmp_path: Path, import_: Import, content: bytes) -> None:
+    file = tmp_path / "a"
+    file.write_bytes(content)
+    status, said = import_(file)
+    assert status == 1
+    assert said.splitlines()[-1].startswith("Error: ")
+    assert str(file) in said
+
+
+def test_unknown_format_is_named(tmp_path: Path, import_: Import) -> None:
+    file = tmp_path / "a"
+    file.write_bytes(SAMPLES["codex"]())
+    status, said = import_("--format", "codes", file)
+    assert (status, "No format is called 'codes'; known are auto, amplifierd, chatgpt," in said) == (1, True)
+    assert import_("--format", "codex", file)[0] == 0
+
+
+def test_session_of_an_agent_belongs_to_its_caller(tmp_path: Path, import_: Import, exported: Exported) -> None:
+    for name, records in (("main", CLAUDE_CODE[:13]), ("agent", CLAUDE_CODE[13:15])):
+        (tmp_path / f"{name}.jsonl").write_bytes(lines(*records))
+    late = code_line("x3", "x2", answer("m6", text("More.")), isSidechain=True, agentId="ab12")
+    assert import_(tmp_path / "agent.jsonl", tmp_path / "main.jsonl")[0] == 0
+    (tmp_path / "agent.jsonl").write_bytes(lines(*CLAUDE_CODE[13:15], late))
+    assert import_(tmp_path / "agent.jsonl", tmp_path / "main.jsonl")[0] == 0
+    [agent] = [session for session in sessions_in(exported()) if "sidechain" in session["labels"]]
+    assert (agent["parentSessionId"], agent["messageCount"]) == (SESSION, 3)
