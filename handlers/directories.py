@@ -72,12 +72,12 @@ async def update_amplified_directory(
 
 
 async def delete_amplified_directory(
-    relative_path: str, remove_marker: bool, force: bool, *, storage: Storage, disk: Disk, workspace: str
+    relative_path: str, remove_marker: bool | None, force: bool | None, *, storage: Storage, disk: Disk, workspace: str
 ) -> None:
     """Remove a directory from the amplified ones."""
     async with disk.lock(workspace, relative_path):
-        await storage.delete_directory(workspace, relative_path, force=force)
-        if remove_marker:
+        await storage.delete_directory(workspace, relative_path, force=bool(force))
+        if remove_marker is not False:
             await disk.remove(workspace, relative_path)
 
 

@@ -54,13 +54,13 @@ async def list_messages(
     role: Role | None,
     id_: str | None,
     order: MessageOrder,
-    open_calls: bool,
+    open_calls: bool | None,
     *,
     storage: Storage,
     workspace: str,
 ) -> Transcript:
     """The requested messages."""
-    query = MessageQuery(limit, after_sequence, before_sequence, role, order, open_calls, id_)
+    query = MessageQuery(limit, after_sequence, before_sequence, role, order, bool(open_calls), id_)
     return await storage.list_messages(workspace, session_id, query)
 
 

@@ -259,7 +259,7 @@ public final class Conversation {
     OffsetDateTime began = OffsetDateTime.parse("2023-03-01T10:00:00+01:00");
     CreateSessionRequest own =
         new CreateSessionRequest()
-            .id(UUID.randomUUID())
+            .id(UUID.randomUUID().toString())
             .createdAt(began)
             .labels(Map.of("origin", "clients", "topic", "a:b"));
     Session kept = sessions.createSession(APICreateSessionRequest.newBuilder().createSessionRequest(own).build());

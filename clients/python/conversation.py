@@ -205,7 +205,7 @@ def keep_own_facts(client: Client) -> None:
     """Create a session with an id, a time and labels of its own, and find it and its message by them."""
     began = datetime(2023, 3, 1, 10, tzinfo=timezone(timedelta(hours=1)))
     labels = Labels.from_dict({"origin": "clients", "topic": "a:b"})
-    body = CreateSessionRequest(id=uuid4(), created_at=began, labels=labels, pinned=True)
+    body = CreateSessionRequest(id=str(uuid4()), created_at=began, labels=labels, pinned=True)
     session = answered(create_session.sync(client=client, body=body), Session)
     equal((session.id, session.created_at, session.labels), (body.id, began, labels))
     sent = SendMessageRequest("Hello!", id="msg_1", timestamp=began)

@@ -94,17 +94,18 @@ def _needed(document: Document, operation: Json) -> int | None:
         return None
     forbidden = document.resolve(operation["responses"].get("403", {}))
     challenge = document.resolve(forbidden.get("headers", {}).get(CHALLENGE, {}))
-    [scope] = {_scope_of(text) for text in challenge.get("schema", {}).get("enum", [""])}
+    scope = _scope_of(challenge["schema"].get("pattern", "")) if challenge else SCOPES[0]
     if scope not in SCOPES:
         raise ContractError(
-            f"Operation {operation['operationId']}: its 403 asks for the scope {scope}; there are {', '.join(SCOPES)}."
+            f"Operation {operation['operationId']}: its 403 asks for the scope {scope!r}; "
+            f"there are {', '.join(SCOPES)}."
         )
     return SCOPES.index(scope)
 
 
 def _scope_of(challenge: str) -> str:
-    found = re.search('scope="(.*)"', challenge)
-    return SCOPES[0] if found is None else found[1]
+    found = re.search('scope="([^"]*)"', challenge)
+    return "" if found is None else found[1]
 
 
 def _bearer(credentials: list[bytes]) -> str:
