@@ -18,6 +18,9 @@ LONG_BYTES = 64 * 1024
 PIECE_BYTES = 64 * 1024
 
 _SEPARATOR = "\n"
+_EVENT_END = b"\n\n"
+# Without the blank line that ends an event: some readers, such as httpx-sse, make an empty message of it.
+_HEARTBEAT = b": still here\n"
 
 
 class Frames:
@@ -51,13 +54,21 @@ async def send_events(
         _framed(events.batches, frames),
         sep=_SEPARATOR,
         ping=PING_SECONDS,
-        ping_message_factory=lambda: ServerSentEvent(comment="still here", sep=_SEPARATOR),
+        # It sends bytes as they are.
+        ping_message_factory=lambda: _HEARTBEAT,  # type: ignore[arg-type,return-value]
         send_timeout=stall_seconds,
     )
-    complete = False
+    complete, last, between_events = False, _EVENT_END, True
 
     async def watched(message: Message) -> None:
-        nonlocal complete
+        nonlocal complete, last, between_events
+        body = message.get("body", b"")
+        if body == _HEARTBEAT:
+            if not between_events:
+                # A slow reader still receives a long event, whose pieces keep the connection open.
+                return
+        elif body:
+            between_events, last = False, (last + body)[-len(_EVENT_END) :]
         complete = message["type"] == "http.response.body" and not message.get("more_body", False)
         if message["type"] == "http.response.start":
             # The server decides whether the connection stays open, not sse-starlette.
@@ -65,6 +76,7 @@ async def send_events(
         # The task that listens for the disconnection ends the stream.
         with suppress(ClientDisconnect):
             await send(message)
+        between_events = last == _EVENT_END
 
     try:
         await response(scope, receive, watched)
