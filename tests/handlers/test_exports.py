@@ -300,8 +300,8 @@ def test_an_export_onto_a_full_disk_is_told(daemon: Daemon, path: str, target: s
     ("arguments", "stdin", "words"),
     [
         (("export", "--database", "nosuch:"), b"", "'nosuch:' is not understood"),
-        (("import", "--create", "--database", "{}"), b"hello", "Line 1 is not I-JSON"),
-        (("import", "--create", "--database", "{}"), b"", "line 1: it is missing"),
+        (("import", "--create", "--database", "{}"), b"hello", "standard input:1: No format recognizes it"),
+        (("import", "--create", "--database", "{}"), b"", "standard input:1: No format recognizes it"),
         (("import", "--create", "--database", "{}", "nosuch.ndjson"), b"", "nosuch.ndjson"),
     ],
 )
