@@ -15,6 +15,7 @@ from uuid import uuid4
 import asyncpg
 import httpx
 import pytest
+from hypothesis import HealthCheck, settings
 
 from amplifierd.storage import open_storage
 from amplifierd.storage.model.interface import Storage
@@ -51,6 +52,11 @@ BEGIN
 END
 $$
 """
+
+
+# No test depends on how fast the machine is.
+settings.register_profile("any-machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any-machine")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

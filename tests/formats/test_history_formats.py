@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from amplifierd.commands.history.records import Records
@@ -49,7 +49,6 @@ Object = dict[str, Any]
 
 FORMATS = history_formats()
 READER = line_reader(load_document(CONTRACT), 2**30)
-SLOW_MACHINE = [HealthCheck.too_slow]
 
 
 class Read:
@@ -363,7 +362,7 @@ def lines_or_array(found: Any, *, is_lines: bool) -> bytes:
 
 
 @pytest.mark.parametrize("name", SAMPLES)
-@settings(max_examples=40, deadline=None, suppress_health_check=SLOW_MACHINE)
+@settings(max_examples=40)
 @given(data=st.data())
 def test_whatever_comes_is_read_or_a_fault(name: str, data: st.DataObject) -> None:
     read = Read(data.draw(st.binary(max_size=200) | mutated(name)), name)

@@ -6,14 +6,12 @@ from itertools import chain
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from amplifierd.formats import AISDK, FORMATS, Anthropic, ContentNotConvertible, Format, OpenAIChat, OpenAIResponses
 from published_blocks import AI_SDK_PARTS, ANTHROPIC_BLOCKS, OPENAI_RESPONSES, PUBLISHED
 
-# Drawing may take long beside other programs.
-SLOW_MACHINE = [HealthCheck.too_slow]
 CASES = [(each, source) for each in FORMATS for source in PUBLISHED[each.name]]
 IDS = [f"{each.name}-{number}" for each in FORMATS for number, _ in enumerate(PUBLISHED[each.name])]
 
@@ -189,7 +187,7 @@ def mutations(source: dict[str, Any]) -> st.SearchStrategy[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("each", FORMATS, ids=lambda each: str(each.name))
-@settings(max_examples=50, suppress_health_check=SLOW_MACHINE)
+@settings(max_examples=50)
 @given(data=st.data())
 def test_any_object_comes_back_as_it_was(each: Format, data: st.DataObject) -> None:
     source = data.draw(st.one_of(SOURCES, st.sampled_from(PUBLISHED[each.name]).flatmap(mutations)))
@@ -198,7 +196,7 @@ def test_any_object_comes_back_as_it_was(each: Format, data: st.DataObject) -> N
 
 
 @pytest.mark.parametrize("each", FORMATS, ids=lambda each: str(each.name))
-@settings(max_examples=50, suppress_health_check=SLOW_MACHINE)
+@settings(max_examples=50)
 @given(data=st.data())
 def test_any_block_comes_back_as_it_was(each: Format, data: st.DataObject) -> None:
     blocks = [
