@@ -1,8 +1,9 @@
-"""`amplifierd import` of other tools' files: what is new is written, and what is wrong is told."""
+"""`amplifierd import` of other tools' files: it writes what is new, and reports what is wrong."""
 
 import json
 import os
 import re
+import shutil
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from daemon import Daemon
+from daemon import Daemon, http_get
 from fork_server import run_amplifierd
 from histories import CHATGPT, CHATGPT_ID, CLAUDE_CODE, CODEX_ID, SAMPLES, SESSION, answer, code_line, lines, text, user
 
@@ -143,6 +144,42 @@ def test_long_image_becomes_a_stored_file(tmp_path: Path, import_: Import, expor
     [part] = exported()[1]["message"]["parts"]
     assert re.fullmatch("/files/[0-9a-f]{64}", part["url"])
     assert part["media"] == "image/png"
+
+
+FILES = {
+    "not base64": (f"data:image/png;base64,\u00e9{'A' * 70_000}", "text/plain"),
+    "percent-encoded": (f"data:image/svg+xml,{'%3Cg/%3E' * 10_000}", "image/svg+xml"),
+    "without a media type": (f"data:,{'a' * 70_000}", "text/plain"),
+    "a media type with a line break": (f"data:image/png\r\nSet-Cookie: a=b,{'b' * 70_000}", "application/octet-stream"),
+}
+
+
+def test_long_data_urls_become_stored_files(tmp_path: Path, sqlite_template: Path) -> None:
+    database = f"sqlite:///{shutil.copy(sqlite_template, tmp_path / 'a.db')}"
+    content = [{"type": "image_url", "image_url": {"url": url}} for url, _ in FILES.values()]
+    source = tmp_path / "a.jsonl"
+    source.write_bytes(lines({"messages": [{"role": "user", "content": content}]}))
+    outcome = run_amplifierd("import", "--database", database, str(source))
+    assert outcome.returncode == 0, outcome.stderr
+    with Daemon(database) as daemon:
+        [session] = http_get(f"{daemon.api}/sessions").json()
+        [message] = http_get(f"{daemon.api}/sessions/{session['id']}/messages").json()["messages"]
+        responses = [http_get(f"{daemon.api}{part['url']}") for part in message["parts"]]
+    assert [response.headers["Content-Type"] for response in responses] == [media for _, media in FILES.values()]
+    assert not any("Set-Cookie" in response.headers for response in responses)
+
+
+@pytest.mark.parametrize("url", ["a.png", f"/files/{'0' * 64}", f"https://example.com/{'a' * 70_000}"])
+def test_file_that_cannot_be_named_is_reported(url: str, tmp_path: Path, import_: Import, exported: Exported) -> None:
+    content = [{"type": "text", "text": "Look"}, {"type": "image_url", "image_url": {"url": url}}]
+    source = tmp_path / "a.jsonl"
+    source.write_bytes(lines({"messages": [{"role": "user", "content": content}]}))
+    status, said = import_(source)
+    assert "The url of a file must" in said
+    assert status == 1
+    message = exported()[1]["message"]
+    assert message["content"] == "Look"
+    assert message["parts"][-1]["name"] == "message.json"
 
 
 def test_faults_are_told_with_file_and_line(tmp_path: Path, import_: Import, exported: Exported) -> None:

@@ -4,26 +4,25 @@ What the contract does not take, such as a text of 43 MB, is stored whole as a f
 """
 
 import base64
-import binascii
 import hashlib
 from collections.abc import AsyncGenerator
 from contextlib import suppress
 from tempfile import TemporaryFile
 from typing import Any, NamedTuple, get_args
+from urllib.parse import unquote_to_bytes
 
 import msgspec
 
 from ...contract import LineReader, Problem
-from ...formats.history import Object, time_of
-from ...storage.model.files import NewFile
+from ...formats.history import NO_TIME, Object, time_of
+from ...storage.model.files import UNKNOWN_MEDIA, NewFile, is_media_type
 from ...storage.model.interface import Storage
-from ...storage.model.part_records import MAX_URL_CHARACTERS
+from ...storage.model.part_records import MAX_URL_CHARACTERS, is_data_url, url_fault
 from ...storage.model.records import Message, Role
 
 _CHUNK_BYTES = 256 * 1024
 _JSON = "application/json"
 _ROLES = frozenset(get_args(Role))
-_NO_TIME = "1970-01-01T00:00:00.000000Z"
 
 _encode = msgspec.json.Encoder().encode
 
@@ -51,9 +50,12 @@ class Records:
 
     def accept(self, message: Object) -> tuple[Message, str | None]:
         """The record of a message, and a sentence if the contract did not take it as it is."""
-        message = {**message, "parts": [self._with_file(part) for part in message["parts"]]}
+        fault, valid = _split(message["parts"])
+        original, message = message, {**message, "parts": [self._with_file(part) for part in valid]}
+        if fault is not None:
+            message = self._with_record(message, original, "message.json")
         try:
-            return self._read(message), None
+            return self._read(message), fault
         except Problem as problem:
             refused = f"{problem.detail} It is kept as a file."
         slim = {**message, "metadata": {}}
@@ -84,14 +86,9 @@ class Records:
     def _with_file(self, part: Object) -> Object:
         """A part whose long data is in a file."""
         url: Any = part.get("url") if part.get("type") == "file" else None
-        if not isinstance(url, str) or len(url) <= MAX_URL_CHARACTERS or not url.startswith("data:"):
+        if not isinstance(url, str) or len(url) <= MAX_URL_CHARACTERS or not is_data_url(url):
             return part
-        head, _, data = url.partition(",")
-        try:
-            content = base64.b64decode(data, validate=True)
-        except binascii.Error:
-            return part
-        return {**part, "url": self._keep(content, head[len("data:") :].partition(";")[0])}
+        return {**part, "url": self._keep(*_file_in(url))}
 
     def _with_record(self, message: Object, value: Any, name: str) -> Object:
         part = {"type": "file", "media": _JSON, "url": self._keep(_encode(value), _JSON), "name": name}
@@ -108,13 +105,42 @@ class Records:
         return f"/files/{file_id}"
 
 
+def _file_in(url: str) -> tuple[bytes, str]:
+    """The bytes of a data URL, which are its text if they cannot be decoded, and their media type (RFC 2397)."""
+    head, _, data = url[len("data:") :].partition(",")
+    media, *parameters = head.split(";")
+    if not is_media_type(media):
+        media = UNKNOWN_MEDIA if media else "text/plain"
+    if "base64" not in parameters:
+        return unquote_to_bytes(data), media
+    try:
+        return base64.b64decode(data, validate=True), media
+    except ValueError:
+        return data.encode(), "text/plain"
+
+
+def _split(parts: list[Object]) -> tuple[str | None, list[Object]]:
+    """A sentence if the storage does not take a part, and the parts that it takes."""
+    faults = [_fault_of(part) for part in parts]
+    fault = next(filter(None, faults), None)
+    return fault, [part for part, fault in zip(parts, faults, strict=True) if fault is None]
+
+
+def _fault_of(part: Object) -> str | None:
+    url: Any = part.get("url") if part.get("type") == "file" else None
+    if not isinstance(url, str) or is_data_url(url):
+        return None
+    fault = "must be absolute" if url.startswith("/") else url_fault(url)
+    return f"The url of a file {fault}. The message is also kept as a file." if fault is not None else None
+
+
 def _least_of(message: Object) -> Object:
     """A message without content, and with those members alone that are needed."""
     role, timestamp = message.get("role"), message.get("timestamp")
     return {
         "role": role if role in _ROLES else "assistant",
         "content": "",
-        "timestamp": timestamp if isinstance(timestamp, str) and time_of(timestamp) is not None else _NO_TIME,
+        "timestamp": timestamp if isinstance(timestamp, str) and time_of(timestamp) is not None else NO_TIME,
         "metadata": {},
         "sequence": 1,
         "id": message["id"],

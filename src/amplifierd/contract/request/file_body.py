@@ -1,20 +1,16 @@
 """Bodies of any media type and length, which are files: passed on as they arrive, in constant memory."""
 
-import re
 from collections.abc import AsyncGenerator
 
 from starlette.types import Receive, Scope
 
-from ...storage.model.files import UNKNOWN_MEDIA, NewFile
+from ...storage.model.files import UNKNOWN_MEDIA, NewFile, is_media_type
 from ..core.request_state import request_state_of
 from .body import BodyHeaders, check_size, next_part
 
 ANY = "*/*"
 # Smaller parts are joined to blocks of this size.
 BLOCK_BYTES = 64 * 1024
-
-# RFC 9110, section 8.3.1; parameters are kept unchanged.
-_MEDIA = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,127}/[!#$%&'*+.^_`|~0-9A-Za-z-]{1,127}[\t ]*(;[\t -~]*)?")
 
 
 class FileBody(BodyHeaders):
@@ -32,7 +28,7 @@ class FileBody(BodyHeaders):
         return NewFile(self._chunks(receive), media, progressed=request_state_of(scope).progressed), b""
 
     def _check_content_type(self, scope: Scope, value: bytes) -> None:
-        if _MEDIA.fullmatch(value) is None:
+        if not is_media_type(value.decode("latin-1")):
             raise self._not_taken(scope, f"Content-Type {value.decode('latin-1')!r} is not a media type")
 
     async def _chunks(self, receive: Receive) -> AsyncGenerator[bytes, None]:
