@@ -27,7 +27,9 @@ class ConcurrencyLimit:
             async with asyncio.timeout(WAIT_SECONDS):
                 await self._free.acquire()
         except TimeoutError:
-            raise StorageUnavailable(f"{self._most} {self._kind} are running already", is_busy=True) from None
+            raise StorageUnavailable(
+                f"{self._kind} are running already, at most {self._most} at a time", is_busy=True
+            ) from None
         except asyncio.CancelledError:
             raise NothingWritten from None
         try:

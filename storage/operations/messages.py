@@ -89,7 +89,10 @@ def numbered(new: Sequence[BatchMessage], timestamp: str, last: int) -> list[Mes
 
 def size_of(new: Sequence[BatchMessage]) -> int:
     """The approximate size of messages, in characters."""
-    return sum(len(each.content or "") + (len(bytes(each.parts)) if isinstance(each.parts, Raw) else 0) for each in new)
+    # A view: the bytes of parts would be a copy.
+    return sum(
+        len(each.content or "") + (len(memoryview(each.parts)) if isinstance(each.parts, Raw) else 0) for each in new
+    )
 
 
 def tokens_of(new: Iterable[BatchMessage] | Iterable[Message]) -> int:

@@ -20,7 +20,9 @@ from amplifierd.formats.history import (
     NotRecognized,
     connect,
     history_formats,
+    json_records,
     read_head,
+    read_records,
     recognize,
 )
 from amplifierd.settings import CONTRACT
@@ -40,10 +42,10 @@ from histories import (
     gpt_node,
     gpt_text,
     lines,
-    llm_log,
     text,
     user,
 )
+from llm_log import llm_log
 
 Object = dict[str, Any]
 
@@ -199,6 +201,16 @@ def test_fault_is_told_with_its_line_and_the_rest_is_read(source: bytes, kind: s
     read = Read(source, "claude-code")
     assert (kind, line) in read.faults
     assert len(read.sessions) == (kind != "no messages")
+
+
+def test_long_line_is_a_fault_whatever_its_length(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(json_records, "MAX_BYTES", 100)
+    monkeypatch.setattr(json_records, "CHUNK_BYTES", 50)
+    for length in range(101, 260):
+        source = b'{"a": 1}\n' + b"x" * length + b"\n" + b'{"a": 2}\n'
+        [first, fault, last] = read_records(io.BytesIO(source))
+        assert (fault.line, getattr(fault, "kind", None)) == (2, "too large"), length
+        assert (first.line, last.line) == (1, 3)
 
 
 def test_byte_order_mark_is_skipped() -> None:

@@ -1,15 +1,14 @@
 """Backends are found by the scheme of a URL, also those of other packages, as docs/storage.md shows."""
 
-import re
 import subprocess
 import sys
-import tomllib
 from pathlib import Path
 
 import pytest
 
 from amplifierd.storage import open_storage
 from amplifierd.storage.model.database_errors import BackendMissing, DatabaseUrlInvalid
+from packages import install_from_page
 
 PAGE = (Path(__file__).parents[2] / "docs" / "storage.md").read_text()
 
@@ -37,14 +36,7 @@ def run(program: str, folder: Path) -> subprocess.CompletedProcess[str]:
 
 
 def test_backend_of_the_page_is_found_and_used(tmp_path: Path) -> None:
-    [backend] = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
-    [project] = re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)
-    [(name, value)] = tomllib.loads(project)["project"]["entry-points"]["amplifierd.storage"].items()
-    (tmp_path / "folder_backend.py").write_text(backend)
-    metadata = tmp_path / "folder_backend-1.dist-info"
-    metadata.mkdir()
-    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: folder-backend\nVersion: 1\n")
-    (metadata / "entry_points.txt").write_text(f"[amplifierd.storage]\n{name} = {value}\n")
+    install_from_page(PAGE, "amplifierd.storage", tmp_path)
     outcome = run(CONVERSATION, tmp_path)
     assert outcome.returncode == 0, outcome.stderr
 

@@ -8,6 +8,7 @@ import tomllib
 from pathlib import Path
 
 from amplifierd.formats.history import history_formats
+from packages import install_from_page
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "history.md").read_text()
@@ -22,14 +23,7 @@ def test_formats_are_those_of_the_table() -> None:
 
 
 def test_format_of_the_page_is_found_and_used(tmp_path: Path) -> None:
-    [format_] = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
-    [project] = re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)
-    [(name, value)] = tomllib.loads(project)["project"]["entry-points"]["amplifierd.formats"].items()
-    (tmp_path / "diary_format.py").write_text(format_)
-    metadata = tmp_path / "diary_format-1.dist-info"
-    metadata.mkdir()
-    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: diary-format\nVersion: 1\n")
-    (metadata / "entry_points.txt").write_text(f"[amplifierd.formats]\n{name} = {value}\n")
+    install_from_page(PAGE, "amplifierd.formats", tmp_path)
     source = tmp_path / "source"
     source.write_text('{"diary": "1", "id": "a", "text": "Rain."}\n{"diary": "1", "id": "b", "text": "Sun."}\n')
     command = [sys.executable, "-m", "amplifierd", "import", "--create", "--database", f"sqlite:///{tmp_path}/a.db"]

@@ -28,7 +28,7 @@ from .records import Records
 from .report import Report
 from .sources import Source
 
-# After so many steps the progress is shown.
+# The progress is shown after each of this number of steps.
 _SHOWN_STEPS = 200
 
 Progress = Callable[[int], None]

@@ -37,7 +37,7 @@ class ImportPaths:
 async def import_paths(what: ImportPaths, storage: Storage, reader: LineReader) -> bool:
     """Import them, and print a report. Returns whether everything was understood.
 
-    Raises `click.ClickException` if a path cannot be read, or a name is that of no format.
+    Raises `click.ClickException` if a path cannot be read, or no format has the name.
     """
     formats = history_formats()
     if what.format_name not in {AUTO, AMPLIFIERD, *formats}:
@@ -49,18 +49,19 @@ async def import_paths(what: ImportPaths, storage: Storage, reader: LineReader) 
             ledger = Ledger(ledger_folder(), what.database, what.workspace)
             run = HistoryImport(storage, what.workspace, reader, formats, ledger, name)
             found = [*find_sources(what.paths, close)]
-            histories = [each for each in found if not await _import_export(each, what, storage, reader)]
-            if histories or not found:
-                await _import_histories(run, histories)
-                return _show(run.report, has_exports=len(histories) < len(found))
-            return True
+            changed = [each for each in found if not await run.unchanged(each)]
+            histories = [each for each in changed if not await _import_export(each, what, storage, reader)]
+            exports = len(changed) - len(histories)
+            if found and exports == len(found):
+                return True
+            await _import_histories(run, histories)
+            return _show(run.report, has_exports=exports > 0)
 
 
 async def _import_histories(run: HistoryImport, sources: list[Source]) -> None:
-    changed = [source for source in sources if not await run.unchanged(source)]
-    size = sum(source.size for source in changed)
+    size = sum(source.size for source in sources)
     with click.progressbar(length=size, label="Bytes read", file=sys.stderr) as bar:
-        await run.run(changed, bar.update)
+        await run.run(sources, bar.update)
 
 
 def _show(report: Report, *, has_exports: bool) -> bool:

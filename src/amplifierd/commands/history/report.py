@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from ...formats.history import Fault
 from ...storage.model.records import ImportReport
 
-# Of each kind so many places are shown.
+# The number of places that are shown of each kind.
 MAX_PLACES = 10
 
 

@@ -54,8 +54,7 @@ async def send_events(
         _framed(events.batches, frames),
         sep=_SEPARATOR,
         ping=PING_SECONDS,
-        # It sends bytes as they are.
-        ping_message_factory=lambda: _HEARTBEAT,  # type: ignore[arg-type,return-value]
+        ping_message_factory=lambda: _HEARTBEAT,  # type: ignore[arg-type,return-value]  # it sends bytes unchanged
         send_timeout=stall_seconds,
     )
     complete, last, between_events = False, _EVENT_END, True
@@ -68,7 +67,7 @@ async def send_events(
                 # A slow reader still receives a long event, whose pieces keep the connection open.
                 return
         elif body:
-            between_events, last = False, (last + body)[-len(_EVENT_END) :]
+            between_events, last = False, (last + body[-len(_EVENT_END) :])[-len(_EVENT_END) :]
         complete = message["type"] == "http.response.body" and not message.get("more_body", False)
         if message["type"] == "http.response.start":
             # The server decides whether the connection stays open, not sse-starlette.

@@ -8,8 +8,8 @@ from importlib.metadata import entry_points
 from .branches import Branch, Layout, connect
 from .conversations import Collection, Conversation
 from .interface import Aside, Chat, Fault, Head, HistoryFormat, NotRecognized, Object, Place, Step, Title, Turn
-from .json_records import Record, read_head, read_records
-from .values import time_of
+from .json_records import Record, read_head, read_records, read_steps
+from .values import NO_TIME, time_of
 
 GROUP = "amplifierd.formats"
 
@@ -31,6 +31,7 @@ def recognize(formats: dict[str, HistoryFormat], head: Head) -> HistoryFormat:
 
 
 __all__ = [
+    "NO_TIME",
     "Aside",
     "Branch",
     "Chat",
@@ -51,6 +52,7 @@ __all__ = [
     "history_formats",
     "read_head",
     "read_records",
+    "read_steps",
     "recognize",
     "time_of",
 ]

@@ -10,7 +10,7 @@ from typing import IO, Any
 from ..anthropic import Anthropic
 from ..blocks import type_of
 from .interface import Aside, Chat, Fault, Head, Object, Place, Step, Title, Turn
-from .json_records import Record, read_records
+from .json_records import Record, read_steps
 from .values import labels_of, line_of, list_of, object_of, text_part, texts_of, time_of, usage_of, without
 
 NAME = "claude-code"
@@ -34,11 +34,7 @@ class ClaudeCode:
     def read(self, source: IO[bytes], /) -> Iterator[Step]:
         """See `HistoryFormat`."""
         reader = _Reader()
-        for record in read_records(source):
-            if isinstance(record, Fault):
-                yield record
-            else:
-                yield from reader.read(record)
+        yield from read_steps(source, reader.read)
         yield from reader.end()
 
 
@@ -108,7 +104,7 @@ class _Reader:
                 yield Aside(chat=chat or self._chat, record=record)
 
     def _event(self, value: Object, uuid: str | None, session: str | None) -> Iterator[Step]:
-        """A record that is no message: those that follow it follow the message before it."""
+        """A record that is not a message: those that follow it follow the message before it."""
         if uuid is not None:
             self._stands_for[uuid] = self._before(value)
         if not self._chat:

@@ -9,7 +9,7 @@ from typing import IO
 from ..blocks import type_of
 from ..openai_responses import OpenAIResponses
 from .interface import Aside, Chat, Fault, Head, Object, Step, Turn
-from .json_records import Record, read_records
+from .json_records import Record, read_steps
 from .values import labels_of, object_of, texts_of, time_of, usage_of
 
 NAME = "codex"
@@ -43,11 +43,7 @@ class Codex:
     def read(self, source: IO[bytes], /) -> Iterator[Step]:
         """See `HistoryFormat`."""
         reader = _Reader()
-        for record in read_records(source):
-            if isinstance(record, Fault):
-                yield record
-            else:
-                yield from reader.read(record)
+        yield from read_steps(source, reader.read)
         yield from reader.end()
 
 
@@ -84,7 +80,7 @@ class _Reader:
         elif kind in _ITEM_TYPES and "payload" not in value:
             yield from self._item(record.line, value, value)
         else:
-            yield from self._event(value, payload)
+            self._event(value, payload)
             if kind not in _LINE_TYPES and "record_type" not in value:
                 sentence = "The record has no type that is known; it is kept with the next message."
                 yield Fault(kind="unknown record", line=record.line, sentence=sentence)
@@ -123,15 +119,14 @@ class _Reader:
         self._count += 1
         self._turn = Turn(chat=self._chat, key=f"{self._count}", line=line, message=message)
 
-    def _event(self, value: Object, payload: Object) -> Iterator[Step]:
-        """A record that is no message; what follows it comes first if no message waits."""
+    def _event(self, value: Object, payload: Object) -> None:
+        """Keep a record that is not a message until the next message; a count of tokens is added to the last answer."""
         if value.get("type") == "turn_context":
             self._model = texts_of(payload, "model")[0] or self._model
         usage = _usage_of(payload) if payload.get("type") == "token_count" else {}
         if usage and self._turn is not None and self._is_answer and "usage" not in self._turn.message:
             self._turn.message["usage"] = usage
         self._waiting.append(value)
-        yield from ()
 
 
 def _usage_of(payload: Object) -> Object:

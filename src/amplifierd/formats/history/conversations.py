@@ -13,10 +13,7 @@ from msgspec.structs import replace
 
 from ...storage.model.records import Message
 from .interface import Aside, Chat, Fault, Object, Place, Step, Title, Turn
-from .values import message_id_of
-
-# Before any source began to be written: for messages of sources that have no time at all.
-_NO_TIME = "1970-01-01T00:00:00.000000Z"
+from .values import NO_TIME, message_id_of
 
 _encode = msgspec.json.Encoder().encode
 _decode_message = msgspec.json.Decoder(Message).decode
@@ -149,7 +146,7 @@ class Collection:
         message |= {"content": _content_of(message["parts"]), "sequence": 1, "id": message_id_of(turn.key)}
         if message.get("timestamp") is None:
             before = conversation.nodes[-1].timestamp if conversation.nodes else conversation.chat.created_at
-            message["timestamp"] = before or _NO_TIME
+            message["timestamp"] = before or NO_TIME
         if asides := conversation.take_asides():
             own = message["metadata"].get(self.format_name, {})
             message["metadata"] = {**message["metadata"], self.format_name: {**own, "before": asides}}

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from enum import Enum
-from typing import IO, Any, Literal, NamedTuple, Protocol
+from typing import IO, Any, NamedTuple, Protocol
 
 from msgspec import Struct
 
@@ -50,7 +50,7 @@ class Turn(Struct, frozen=True, kw_only=True):
 
 
 class Aside(Struct, frozen=True, kw_only=True):
-    """A record of a conversation that is no message: it is kept with the next message, else with the session."""
+    """A record of a conversation that is not a message: it is kept with the next message, else with the session."""
 
     chat: str
     record: Any
@@ -103,6 +103,3 @@ class HistoryFormat(Protocol):
 
     def read(self, source: IO[bytes], /) -> Iterator[Step]:
         """The steps of a source, from its beginning; it can be sought."""
-
-
-JsonKind = Literal["lines", "values"]

@@ -5,13 +5,13 @@ A value that is not JSON is a fault of its line, and the next one is read.
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import IO, Any, NamedTuple
 
 import msgspec
 
-from .interface import Fault, Head, JsonKind, Object
+from .interface import Fault, Head, Object, Step
 
 # A longer value is not decoded, so that memory stays bounded.
 MAX_BYTES = 64 * 1024 * 1024
@@ -50,13 +50,22 @@ def read_head(source: IO[bytes]) -> Head:
 
 
 def read_records(source: IO[bytes]) -> Iterator[Record | Fault]:
-    """The objects of a source, in its order, and what is none."""
+    """The objects of a source, in its order, and a fault for each other value."""
     for raw in _raw_values(source):
         if raw.size > MAX_BYTES:
             sentence = f"The record has {raw.size} bytes; the limit is {MAX_BYTES}."
             yield Fault(kind="too large", line=raw.line, sentence=sentence)
             continue
         yield from _read(raw)
+
+
+def read_steps(source: IO[bytes], read: Callable[[Record], Iterator[Step]]) -> Iterator[Step]:
+    """The steps that `read` makes of each object of a source, and the faults of the other values."""
+    for record in read_records(source):
+        if isinstance(record, Fault):
+            yield record
+        else:
+            yield from read(record)
 
 
 def _read(raw: _Raw) -> Iterator[Record | Fault]:
@@ -98,28 +107,27 @@ def decode(text: bytes) -> tuple[Any, str | None]:
 
 
 def _raw_values(source: IO[bytes]) -> Iterator[_Raw]:
-    kind, first = _kind_of(source)
-    if kind == "lines":
+    has_lines, first = _layout_of(source)
+    if has_lines:
         yield from _lines(source)
     else:
         yield from _values(source, 1 if first == b"[" else 0)
 
 
-def _kind_of(source: IO[bytes]) -> tuple[JsonKind, bytes]:
-    """How the values of a source are separated, and its first byte; its position is set back."""
-    first, kind = b"", "values"
+def _layout_of(source: IO[bytes]) -> tuple[bool, bytes]:
+    """Whether each line of a source is a value, and the first byte of the source; its position is set back."""
+    has_lines, first = False, b""
     for _ in range(_HEAD_RECORDS):
         line = source.readline(MAX_BYTES).removeprefix(_BOM)
-        if not first:
-            first = line.lstrip(_SPACE)[:1]
+        first = first or line.lstrip(_SPACE)[:1]
         if first == b"[" or not line:
             break
-        # In a text with indentation no object is alone on a line that it begins.
+        # In a text with indentation, no object is alone on the line on which it begins.
         if line.startswith(b"{") and _is_json(line):
-            kind = "lines"
+            has_lines = True
             break
     source.seek(0)
-    return ("lines" if kind == "lines" else "values"), first
+    return has_lines, first
 
 
 def _is_json(line: bytes) -> bool:
@@ -139,7 +147,7 @@ def _lines(source: IO[bytes]) -> Iterator[_Raw]:
             size += len(more)
             line = more
         text = (line.removeprefix(_BOM) if number == 1 else line).strip(_SPACE)
-        if text:
+        if text or size > MAX_BYTES:
             yield _Raw(number, text, size)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import IO, Any
 
 from .interface import Chat, Fault, Head, Object, Place, Step, Turn
-from .json_records import Record, read_records
+from .json_records import Record, read_steps
 from .values import labels_of, line_of, list_of, object_of, text_part, texts_of, time_of, without
 
 NAME = "librechat"
@@ -25,8 +25,7 @@ class LibreChat:
 
     def read(self, source: IO[bytes], /) -> Iterator[Step]:
         """See `HistoryFormat`."""
-        for record in read_records(source):
-            yield from [record] if isinstance(record, Fault) else _conversation(record)
+        return read_steps(source, _conversation)
 
 
 def _is_own(record: Object) -> bool:

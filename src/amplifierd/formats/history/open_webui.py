@@ -5,7 +5,7 @@ from typing import IO, Any
 
 from ..openai_responses import OpenAIResponses
 from .interface import Chat, Fault, Head, Object, Step, Turn
-from .json_records import Record, read_records
+from .json_records import Record, read_steps
 from .values import labels_of, line_of, list_of, object_of, text_part, texts_of, time_of, usage_of, without
 
 NAME = "open-webui"
@@ -25,8 +25,7 @@ class OpenWebUI:
 
     def read(self, source: IO[bytes], /) -> Iterator[Step]:
         """See `HistoryFormat`."""
-        for record in read_records(source):
-            yield from [record] if isinstance(record, Fault) else _chat(record)
+        return read_steps(source, _chat)
 
 
 def _history(record: Object) -> Object:

@@ -10,6 +10,9 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 from ...storage.values.clock import in_utc, is_told
 from .interface import Object
 
+# The time of a message if its source has no time at all.
+NO_TIME = "1970-01-01T00:00:00.000000Z"
+
 _NAMESPACE = uuid5(NAMESPACE_URL, "urn:amplifierd:history")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # Times as numbers past this one are in milliseconds: it is the year 5138 in seconds.
@@ -50,7 +53,7 @@ def labels_of(**values: Any) -> dict[str, str]:
 
 
 def time_of(value: Any) -> str | None:
-    """A time of a source, in RFC 3339; None if it is none. Numbers are seconds or milliseconds since 1970."""
+    """A time of a source, in RFC 3339; None if it is not a time. Numbers are seconds or milliseconds since 1970."""
     if isinstance(value, str):
         return _time_of_text(value.strip())
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
