@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 
 from ...storage.values.json_text import MAX_VALUES, has_more_values, levels_in
-from .executor import INLINE_BYTES, in_turn
+from .executor import in_turn
 from .problems import shorten
 
 MAX_DEPTH = 100
@@ -27,6 +27,8 @@ MAX_NAME_CHARACTERS = 50_000
 # A double reaches 1.8e308; an integer with fewer digits is within its range.
 _MAX_INTEGER_DIGITS = 309
 _MAX_SHOWN = 200
+# Up to this size, comparing a body with its value encoded again is the fastest examination, unless it has escapes.
+_SHORT_BYTES = 4 * 1024
 
 _plain_value = msgspec.json.Decoder().decode
 _plain_text = msgspec.json.Encoder().encode
@@ -63,29 +65,22 @@ def decode(body: bytes, deepest: int = MAX_DEPTH, most_values: int = MAX_VALUES)
         raise TooManyValues(f"more than {most_values} values")
     if body.count(b"[") + body.count(b"{") > deepest and levels_in(body) > deepest:
         raise NotIJson(f"it nests deeper than {deepest} levels at byte {_offset_of_level(body, deepest + 1)}")
-    if not (_may_have_a_large_integer(body) or _may_have_a_long_name(body)):
-        try:
-            value, compact, again = _round_trip(body) if len(body) <= INLINE_BYTES else _long_round_trip(body)
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            # The fault and its place are found below.
-            pass
-        else:
-            # A body that is encoded again unchanged has no duplicate key or anything else that is refused. Most are;
-            # this takes a third of the time.
-            if again == compact:
-                return value, compact
-    return _examined(body), in_turn(_compact, body)
+    try:
+        return _strictly_decoded(body)
+    except (_NotStrict, msgspec.DecodeError, ValueError, RecursionError):
+        # The fault and its place, or a rare number that is in range.
+        return _examined(body), in_turn(_compact, body)
 
 
-def _round_trip(body: bytes) -> tuple[Any, bytes, bytes]:
-    """The value, its text without spaces, and its text when encoded again."""
-    value = _plain_value(body)
-    return value, msgspec.json.format(body, indent=-1), _plain_text(value)
-
-
-def _long_round_trip(body: bytes) -> tuple[Any, bytes, bytes]:
-    value = in_turn(_plain_value, body)
-    return value, in_turn(_compact, body), in_turn(_plain_text, value)
+def _strictly_decoded(body: bytes) -> tuple[Any, bytes]:
+    """The value of a body, and its text without spaces. Raises without the place of the fault."""
+    if len(body) <= _SHORT_BYTES and b"\\u" not in body and not _may_have_a_large_integer(body):
+        value, compact = _plain_value(body), _compact(body)
+        # A body that is encoded again unchanged has no duplicate key or anything else that is refused.
+        if _plain_text(value) == compact:
+            return value, compact
+    # The second refuses halves of surrogate pairs, the first everything else.
+    return in_turn(_strict_value, body.decode()), in_turn(_compact, body)
 
 
 def pointer_to(path: list[str]) -> str:
@@ -98,24 +93,52 @@ def _compact(body: bytes) -> bytes:
 
 
 def _may_have_a_large_integer(body: bytes) -> bool:
-    return len(body) > _MAX_INTEGER_DIGITS and _TOO_MANY_DIGITS in body.translate(_DIGITS_ALIKE)
-
-
-def _may_have_a_long_name(body: bytes) -> bool:
-    """Whether a colon follows a string of at least this length, with escapes counted as written."""
-    if len(body) <= MAX_NAME_CHARACTERS:
-        return False
-    # Each odd piece is a string, and the next one is what follows it.
-    pieces = _with_escapes_as_text(body).split(b'"')
-    if max(map(len, pieces[1::2]), default=0) <= MAX_NAME_CHARACTERS:
-        return False
-    long = (number for number in range(1, len(pieces) - 1, 2) if len(pieces[number]) > MAX_NAME_CHARACTERS)
-    return any(pieces[number + 1].lstrip().startswith(b":") for number in long)
+    return len(body) >= _MAX_INTEGER_DIGITS and _TOO_MANY_DIGITS in body.translate(_DIGITS_ALIKE)
 
 
 def _with_escapes_as_text(body: bytes) -> bytes:
     """A text of the same length in which every quote begins or ends a string."""
     return body.replace(b"\\\\", b"__").replace(b'\\"', b"__")
+
+
+class _NotStrict(Exception):
+    """A value is refused; `_examined` finds which, and its place."""
+
+
+def _strict_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    if len(value) != len(pairs) or _has_long_name(value):
+        raise _NotStrict
+    return value
+
+
+def _strict_integer(digits: str) -> int:
+    if len(digits) >= _MAX_INTEGER_DIGITS:
+        raise _NotStrict
+    return int(digits)
+
+
+def _strict_float(digits: str) -> float:
+    value = float(digits)
+    if len(digits) > MAX_NUMBER_CHARACTERS or math.isinf(value):
+        raise _NotStrict
+    return value
+
+
+def _refuse_constant(_name: str) -> None:
+    raise _NotStrict
+
+
+_strict_value = json.JSONDecoder(
+    object_pairs_hook=_strict_object,
+    parse_int=_strict_integer,
+    parse_float=_strict_float,
+    parse_constant=_refuse_constant,
+).decode
+
+
+def _has_long_name(value: dict[str, Any]) -> bool:
+    return max(map(len, value), default=0) > MAX_NAME_CHARACTERS
 
 
 def _examined(body: bytes) -> Any:
@@ -161,7 +184,6 @@ class _Examination:
 
     def __init__(self) -> None:
         self.has_refused = False
-        self._has_long_text = False
         self._decoder = json.JSONDecoder(
             object_pairs_hook=self._object,
             parse_int=self._integer,
@@ -171,7 +193,6 @@ class _Examination:
 
     def value_of(self, text: str) -> Any:
         """The value of a text. Raises `json.JSONDecodeError`, `RecursionError`."""
-        self._has_long_text = len(text) > MAX_NAME_CHARACTERS
         return self._decoder.decode(text)
 
     def _refuse(self, reason: str, name: str | None = None) -> _Refused:
@@ -183,7 +204,8 @@ class _Examination:
         if len(value) != len(pairs):
             name = _first_double(pairs)
             return self._refuse(f"the key {json.dumps(shorten(name, _MAX_SHOWN))} occurs twice in one object", name)
-        if self._has_long_text and (longest := max(map(len, value), default=0)) > MAX_NAME_CHARACTERS:
+        if _has_long_name(value):
+            longest = max(map(len, value))
             return self._refuse(f"a key has {longest} characters; the limit is {MAX_NAME_CHARACTERS}")
         return value
 
