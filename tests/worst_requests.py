@@ -9,6 +9,7 @@ add a `Row`.
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Any
 from urllib.parse import quote
 
@@ -262,6 +263,12 @@ def _large_message_read(data: Data) -> Ask:
     return Ask("GET", f"/sessions/{data.of_one_text('x' * (7 * MIB))}/messages/1")
 
 
+def _large_message_compressed(data: Data) -> Ask:
+    # Text that gzip takes longest for.
+    session_id = data.of_one_text("".join(sha256(b"%d" % number).hexdigest() for number in range(7 * MIB // 64)))
+    return Ask("GET", f"/sessions/{session_id}/messages/1", headers={"Accept-Encoding": "gzip"})
+
+
 def _messages_of_a_rare_role(data: Data) -> Ask:
     return Ask("GET", f"/sessions/{data.long_session()}/messages?role=tool&limit=1")
 
@@ -344,6 +351,7 @@ TABLE = [
     Row("batches of 20,000 references to files", ("sendMessages",), _many_files),
     Row("batches of 40,000 parts without what they need", ("sendMessages",), _wrong_parts),
     Row("a message of 7 MiB", ("getMessage",), _large_message_read),
+    Row("a message of 7 MiB, compressed", ("getMessage",), _large_message_compressed),
     Row("parts with 8 MiB of native", ("sendMessage",), _large_native),
     Row("parts 97 levels deep around 7 MiB", ("sendMessage",), _deep_native),
     Row("search in 8 MiB of outputs of tools", ("searchMessages",), _search_in_outputs),

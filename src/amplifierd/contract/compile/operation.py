@@ -22,6 +22,7 @@ from ..request.idempotency import ARGUMENT, IDEMPOTENCY_KEY, Idempotency, InUse
 from ..request.media_decoders import BodyDecoder
 from ..request.ndjson import LineBody
 from ..request.parameters import Arguments, Header, HeaderParameters, compile_parameters
+from ..response.content_coding import Compression
 from ..response.etag import IF_MATCH, IF_NONE_MATCH, VERSIONS, preconditions_of
 from ..response.file_response import IF_RANGE, RANGE
 from ..response.negotiation import Renderer
@@ -46,6 +47,7 @@ class Compilation:
     rate_limit: RateLimit | None
     capacity: AdmissionLimit
     executor: SerialExecutor
+    compression: Compression
     max_body: int
     max_file: int
     renderers: Mapping[tuple[str, str], Renderer]
@@ -86,6 +88,7 @@ class Operation:
             compilation.renderers,
             preconditions if method == "get" else None,
             compilation.executor,
+            compilation.compression,
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

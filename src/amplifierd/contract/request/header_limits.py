@@ -8,6 +8,7 @@ from ..core.problems import Headers, Problem
 # In bytes, of all lines of the name together. The contract has the limits of those that are its parameters.
 MAX_BYTES = {
     b"accept": 1024,
+    b"accept-encoding": 1024,
     b"authorization": 1024,
     b"content-type": 256,
     b"content-encoding": 256,

@@ -15,6 +15,7 @@ from ..core.problems import Headers, Problem
 from ..core.schema import Schemas
 from ..request.body import JSON
 from ..request.parameters import Header
+from .content_coding import CODINGS
 
 IF_MATCH = "If-Match"
 IF_NONE_MATCH = "If-None-Match"
@@ -26,10 +27,11 @@ PRECONDITION_FAILED = 412
 
 _ETAG = "ETag"
 _ANY = "*"
-# Compressing proxies append these to a tag: Apache `-gzip`, Jetty `--gzip`, others `;gzip`.
 _TAG = re.compile(r'(W/)?"([^"]*)"')
-_VERSION = re.compile(r"[1-9][0-9]{0,15}")
-_ALTERED = re.compile(r'W/"([0-9]+)"|"([0-9]+)(?:--?|;)(?:gzip|br|deflate|zstd)"')
+# The tags of a version in all codings, see `content_coding.py`.
+_VERSION = re.compile(rf"([1-9][0-9]{{0,15}})(?:-(?:{'|'.join(coding.name for coding in CODINGS)}))?")
+# Compressing proxies append these to a tag: Apache `-br`, Jetty `--gzip`, others `;gzip`.
+_ALTERED = re.compile(r'W/"([0-9]+)(?:-gzip|-zstd)?"|"([0-9]+)(?:--?|;)(?:gzip|br|deflate|zstd)"')
 
 
 class Preconditions:
@@ -152,4 +154,5 @@ def _read(header: Header, request: Headers) -> Any:
 def _versions(tags: str, *, weak: bool) -> tuple[int, ...]:
     """The versions in tags, with or without weak ones; a tag that is not a version matches no record."""
     found = _TAG.findall(tags)
-    return tuple(int(tag) for prefix, tag in found if (weak or not prefix) and _VERSION.fullmatch(tag))
+    named = [_VERSION.fullmatch(tag) for prefix, tag in found if weak or not prefix]
+    return tuple(int(it[1]) for it in named if it is not None)

@@ -19,6 +19,7 @@ from ..core.executor import INLINE_BYTES, SerialExecutor
 from ..core.problems import Headers
 from ..request.body import JSON, NDJSON
 from ..request.file_body import ANY
+from .content_coding import Compression
 from .etag import NOT_MODIFIED, Preconditions, check_versioned, etag_of
 from .file_response import OK, PARTIAL_CONTENT, send_file
 from .negotiation import JSON_ARRAY, Renderer, Representation, Representations
@@ -52,8 +53,10 @@ class Response:
         renderers: Mapping[tuple[str, str], Renderer],
         preconditions: Preconditions | None,
         executor: SerialExecutor,
+        compression: Compression,
     ) -> None:
         self._executor = executor
+        self._compression = compression
         self._returns: Any = get_type_hints(handler)["return"]
         self.status, declared = _success(document, operation)
         self._representations = _representations(self._returns, operation, declared, renderers)
@@ -94,13 +97,14 @@ class Response:
         elif self._returns is Listing or self._listing_name:
             await self._send_listing(scope, send, result)
         elif self._preconditions is not None and self._preconditions.is_known(result.version, scope["headers"]):
-            await send({"type": "http.response.start", "status": NOT_MODIFIED, "headers": [etag_of(result)]})
+            headers = self._compression.validators(scope, [etag_of(result)], len(_encode(result)))
+            await send({"type": "http.response.start", "status": NOT_MODIFIED, "headers": headers})
             await send({"type": "http.response.body", "body": b""})
         elif self._representations is not None:
             await self._send_form(scope, send, self._headers(result, replayed=replayed), _encode(result))
         else:
             encoded = await self._executor.run(encode_long, result) if is_long(result) else _encode(result)
-            await self._send_whole(send, self._headers(result, replayed=replayed), encoded)
+            await self._send_whole(scope, send, self._headers(result, replayed=replayed), encoded)
 
     def _headers(self, result: Any, *, replayed: bool) -> Headers:
         headers: Headers = []
@@ -113,8 +117,9 @@ class Response:
         return headers
 
     async def _send_whole(
-        self, send: Send, headers: Headers, body: bytes, content_type: bytes = b"application/json"
+        self, scope: Scope, send: Send, headers: Headers, body: bytes, content_type: bytes = b"application/json"
     ) -> None:
+        headers, body = await self._compression.compress(scope, headers, body)
         length = (b"content-length", b"%d" % len(body))
         await self._start(send, [(b"content-type", content_type), length, *headers])
         await send({"type": "http.response.body", "body": body})
@@ -123,18 +128,19 @@ class Response:
         assert self._representations is not None
         form = self._representations.choose(scope["headers"])
         block = await self._written(form, record)
-        await self._send_whole(send, [*headers, (b"vary", b"Accept")], block, form.content_type)
+        await self._send_whole(scope, send, [*headers, (b"vary", b"Accept")], block, form.content_type)
 
     async def _send_lines(self, scope: Scope, send: Send, export: Export) -> None:
         async with aclosing(export.batches) as batches:
             # Before the status is sent, which may still be that of a problem.
             lines = await anext(batches)
-            await self._start(send, [(b"content-type", NDJSON.encode())])
+            stream = self._compression.stream(scope)
+            await self._start(send, stream.headers([(b"content-type", NDJSON.encode())]))
             if scope["method"] != "HEAD":
-                await _send_block(send, _encode_lines(lines))
+                await _send_block(send, await stream.block(_encode_lines(lines)))
                 async for lines in batches:
-                    await _send_block(send, _encode_lines(lines))
-            await send({"type": "http.response.body", "body": b""})
+                    await _send_block(send, await stream.block(_encode_lines(lines)))
+            await send({"type": "http.response.body", "body": await stream.block(b"", last=True)})
 
     async def _send_listing(self, scope: Scope, send: Send, result: Any) -> None:
         listing: Listing = result if self._listing_name is None else getattr(result, self._listing_name)
@@ -147,16 +153,17 @@ class Response:
             first = await self._written(form, listing.first)
             if listing.rest is None:
                 whole = b"".join((form.before, first, form.after))
-                await self._send_whole(send, headers, whole, form.content_type)
+                await self._send_whole(scope, send, headers, whole, form.content_type)
                 return
-            await self._start(send, [(b"content-type", form.content_type), *headers])
+            stream = self._compression.stream(scope)
+            await self._start(send, stream.headers([(b"content-type", form.content_type), *headers]))
             if scope["method"] == "HEAD":
                 await send({"type": "http.response.body", "body": b""})
                 return
-            await _send_block(send, form.before + first)
+            await _send_block(send, await stream.block(form.before + first))
             async for block in listing.rest:
-                await _send_block(send, await self._written(form, block))
-            await send({"type": "http.response.body", "body": form.after})
+                await _send_block(send, await stream.block(await self._written(form, block)))
+            await send({"type": "http.response.body", "body": await stream.block(form.after, last=True)})
         finally:
             if listing.rest is not None:
                 await listing.rest.aclose()

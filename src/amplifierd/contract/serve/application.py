@@ -29,6 +29,7 @@ from ..core.request_state import AdmissionLimit
 from ..core.schema import Schemas
 from ..request.media_decoders import BodyDecoder
 from ..request.target_limit import longest_target
+from ..response.content_coding import Compression
 from ..response.negotiation import Renderer
 from .docs import Pages
 from .error_boundary import AccessLog, ErrorBoundary
@@ -97,6 +98,7 @@ def compile_contract(
     schemas = Schemas(document)
     capacity = AdmissionLimit(access.most_requests, access.most_bytes)
     rate_limit = None if access.rate_limit is None else RateLimit(access.rate_limit)
+    executor = SerialExecutor()
     compilation = Compilation(
         document,
         schemas,
@@ -104,7 +106,8 @@ def compile_contract(
         access.authenticate,
         rate_limit,
         capacity,
-        SerialExecutor(),
+        executor,
+        Compression(executor),
         max_body,
         max_file,
         renderers,

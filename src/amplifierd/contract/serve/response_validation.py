@@ -19,13 +19,15 @@ from ..core.problems import Problem, render
 from ..core.schema import Schemas, Validator
 from ..request.body import NDJSON
 from ..request.file_body import ANY
+from ..response.content_coding import decompress
 from ..response.sse import EVENT_STREAM
 from .event_validation import BrokenStream, EventCheck, is_event_stream
 
 logger = logging.getLogger("amplifierd")
 
-# Headers of the content and the connection (RFC 9110, sections 8.3, 8.6 and 7.6.1) are not part of a contract.
-_OF_EVERY_MESSAGE = {"content-type", "content-length", "connection"}
+# Headers of the content, its coding and the connection (RFC 9110, sections 8.3, 8.6, 8.4, 12.5.5 and 7.6.1) are not
+# declared by operations.
+_OF_EVERY_MESSAGE = {"content-type", "content-length", "content-encoding", "vary", "connection"}
 
 # How much deeper a client's own JSON may be in a response than in its request.
 LEVELS_AROUND = 10
@@ -78,6 +80,8 @@ class ResponseCheck:
         start, *bodies = held
         headers = {name.decode(): value.decode() for name, value in start["headers"]}
         body = b"".join(message.get("body", b"") for message in bodies)
+        if body and "content-encoding" in headers:
+            body = decompress(headers["content-encoding"], body)
         faults = self._faults(operation, start["status"], headers, None if method == "HEAD" else body)
         if not faults:
             seen = (operation["operationId"], start["status"], headers.get("content-type", "-").partition(";")[0])

@@ -9,6 +9,7 @@ from importlib.resources.abc import Traversable
 from starlette.datastructures import Headers
 
 from ..request.body import JSON
+from ..response.content_coding import accepts
 from ..response.negotiation import preferred
 
 PREFIX = "/web/"
@@ -70,7 +71,7 @@ class WebPage:
         if asset.etag in headers.get("if-none-match", ""):
             return 304, common, b""
         common["content-type"] = asset.content_type
-        if "gzip" in headers.get("accept-encoding", ""):
+        if accepts("gzip", ", ".join(headers.getlist("accept-encoding"))):
             return 200, {**common, "content-encoding": "gzip"}, asset.compressed
         return 200, common, asset.body
 
