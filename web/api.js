@@ -104,7 +104,10 @@ export function sentenceOf(error) {
   if (error instanceof ProblemError) {
     return error.message;
   }
-  return error instanceof TypeError ? TEXTS.offline : String(error);
+  if (error instanceof TypeError) {
+    return TEXTS.offline;
+  }
+  return error instanceof Error ? error.message : String(error);
 }
 
 /** Find out whether the key may change anything: by a change of a session that cannot exist. */

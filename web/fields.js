@@ -27,15 +27,14 @@ export function useShown(value) {
  * @param {number} props.wait Milliseconds.
  * @param {(value: string) => void} props.onTyped
  * @param {string} [props.id]
- * @param {string} [props.name]
  */
-export function SearchField({ label, value, wait, onTyped, id, name }) {
+export function SearchField({ label, value, wait, onTyped, id }) {
   const field = useShown(value);
   const timer = useRef(0);
   const typed = () => onTyped(field.current?.value.trim() ?? "");
   useEffect(() => () => clearTimeout(timer.current), []);
   return html`<input
-    type="search" ref=${field} id=${id} class=${name && `filter-${name}`} aria-label=${label} placeholder=${label}
+    type="search" ref=${field} id=${id} aria-label=${label} placeholder=${label}
     maxlength="1000" autocomplete="off" spellcheck=${false}
     onInput=${() => {
       clearTimeout(timer.current);

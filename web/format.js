@@ -65,6 +65,28 @@ export function Status({ status }) {
   return html`<span class=${`status is-${status}`}>${TEXTS.status[status]}</span>`;
 }
 
+/** That a session is pinned, or archived. @param {{ session: { pinned?: boolean, archived?: boolean } }} props */
+export function Marks({ session }) {
+  return html`
+    ${session.pinned && html`<span class="sign">${TEXTS.session.pinned}</span>`}
+    ${session.archived && html`<span class="sign">${TEXTS.session.archived}</span>`}
+  `;
+}
+
+/**
+ * The labels of a session; each a link to the sessions with it, unless they are in a link themselves.
+ *
+ * @param {{ labels: Record<string, string>, hrefOf?: (label: string) => string }} props
+ */
+export function Labels({ labels, hrefOf }) {
+  return Object.entries(labels).map(([key, value]) => {
+    const text = html`<bdi>${key}: ${value}</bdi>`;
+    return hrefOf
+      ? html`<a key=${key} class="label" href=${hrefOf(`${key}:${value}`)}>${text}</a>`
+      : html`<span key=${key} class="label">${text}</span>`;
+  });
+}
+
 /** A key for a POST that is retried. `crypto.randomUUID` is missing on plain HTTP. */
 export function randomKey() {
   return [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");

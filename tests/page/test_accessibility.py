@@ -32,6 +32,8 @@ def views(daemon: Daemon, new_session: Callable[..., str]) -> dict[str, str]:
         {"role": "assistant", "parts": PARTS, "model": "m", "token_count": 3},
         name="Talk",
         amplified_dir="a/b",
+        labels={"team": "maps"},
+        pinned=True,
     )
     new_session()
     return {
@@ -71,7 +73,7 @@ def test_dialogs_have_no_violations(page: Page, views: dict[str, str]) -> None:
     page.get_by_role("button", name="Branches").click()
     expect(page.get_by_role("region", name="Branches")).to_be_visible()
     assert violations(page) == []
-    for button in ("Rename", "Delete"):
+    for button in ("Rename", "Labels", "Delete"):
         page.get_by_role("button", name=button).click()
         assert violations(page) == []
         page.keyboard.press("Escape")

@@ -30,6 +30,57 @@ def test_stale_change_is_shown_as_a_conflict(page: Page, client: httpx.Client, n
     expect(page.get_by_role("heading", name="Mine")).to_be_visible()
 
 
+def test_pin_archive_and_label(page: Page, client: httpx.Client, new_session: Callable[..., str]) -> None:
+    session = new_session("Hello", name="To sort", labels={"team": "maps", "old": "yes"})
+    page.goto(f"/?session={session}")
+    header = page.locator(".session-header")
+    for name, back, sign in (("Pin", "Unpin", "Pinned"), ("Archive", "Unarchive", "Archived")):
+        page.get_by_role("button", name=name, exact=True).click()
+        expect(header.locator(".sign", has_text=sign)).to_be_visible()
+        assert client.get(f"/sessions/{session}").json()[sign.lower()] is True
+        page.get_by_role("button", name=back).click()
+        expect(page.get_by_role("button", name=name, exact=True)).to_be_visible()
+    page.get_by_role("button", name="Labels").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Labels").fill("nothing")
+    dialog.get_by_role("button", name="Save").click()
+    expect(dialog.get_by_role("alert")).to_have_text("“nothing” is not a label: write a key, a colon and a value.")
+    dialog.get_by_label("Labels").fill("team: tides\nurl: http://a")
+    dialog.get_by_role("button", name="Save").click()
+    expect(header.locator(".label")).to_have_text(["team: tides", "url: http://a"])
+    assert client.get(f"/sessions/{session}").json()["labels"] == {"team": "tides", "url": "http://a"}
+    header.get_by_role("link", name="team: tides").click()
+    expect(page.get_by_role("link", name="To sort")).to_be_visible()
+
+
+def test_conflict_keeps_labels_of_others(page: Page, client: httpx.Client, new_session: Callable[..., str]) -> None:
+    session = new_session("Hello", labels={"mine": "1"})
+    page.route(EVENTS, lambda route: route.abort())
+    page.goto(f"/?session={session}")
+    expect(page.get_by_text("Hello")).to_be_visible()
+    page.get_by_role("button", name="Labels").click()
+    client.patch(f"/sessions/{session}", json={"labels": {"yours": "2"}}).raise_for_status()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Labels").fill("new: 3")
+    dialog.get_by_role("button", name="Save").click()
+    expect(dialog.get_by_role("alert")).to_have_text(re.compile("^The session was changed meanwhile"))
+    dialog.get_by_role("button", name="Save").click()
+    expect(dialog).to_have_count(0)
+    assert client.get(f"/sessions/{session}").json()["labels"] == {"yours": "2", "new": "3"}
+
+
+def test_stale_pin_is_shown_as_a_conflict(page: Page, client: httpx.Client, new_session: Callable[..., str]) -> None:
+    session = new_session("Hello")
+    page.route(EVENTS, lambda route: route.abort())
+    page.goto(f"/?session={session}")
+    expect(page.get_by_text("Hello")).to_be_visible()
+    client.patch(f"/sessions/{session}", json={"archived": True}).raise_for_status()
+    page.get_by_role("button", name="Pin", exact=True).click()
+    expect(page.get_by_role("alert")).to_contain_text("was changed meanwhile")
+    expect(page.get_by_role("button", name="Unarchive")).to_be_visible()
+    assert "pinned" not in client.get(f"/sessions/{session}").json()
+
+
 def test_complete_and_resume(page: Page, client: httpx.Client, new_session: Callable[..., str]) -> None:
     session = new_session("Hello")
     page.goto(f"/?session={session}")

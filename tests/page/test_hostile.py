@@ -188,7 +188,8 @@ def test_fields_stay_text(page: Page, client: httpx.Client, new_session: Callabl
         path = "".join(character for character in line if character not in '/\\:"<>|?*.')[:100].strip() or "x"
         body = {"relative_path": path, "metadata": {line: line}, "create_marker": False}
         client.post("/amplified-directories", json=body).raise_for_status()
-        session = new_session("quince", name=line[:200], amplified_dir=path)
+        labels = {line.replace(":", "")[:200] or "x": line[:200]}
+        session = new_session(f"quince {line}", name=line[:200], amplified_dir=path, labels=labels)
         client.post(f"/sessions/{session}/fail", json={"error_message": line}).raise_for_status()
     addresses = [
         "/",

@@ -45,6 +45,45 @@ def test_filters_are_in_the_address(page: Page, client: httpx.Client, named: dic
     expect(page.get_by_text("No session matches these filters.")).to_be_visible()
 
 
+def test_row_shows_what_a_session_is_about(page: Page, client: httpx.Client, new_session: Callable[..., str]) -> None:
+    said = {"role": "assistant", "content": "The river rises."}
+    session = new_session("Why?", said, name="Marked", labels={"team": "maps"}, pinned=True)
+    page.goto("/?name=marked")
+    row = page.get_by_role("link", name="Marked")
+    for text in ("Assistant The river rises.", "team: maps", "Pinned", "Active"):
+        expect(row).to_contain_text(text)
+    client.post(f"/sessions/{session}/messages", json={"content": "It falls."}).raise_for_status()
+    expect(row).to_contain_text("User It falls.")
+
+
+def test_lists_by_label_and_marks(page: Page, client: httpx.Client, new_session: Callable[..., str]) -> None:
+    new_session(name="Sorted plain")
+    new_session(name="Sorted pinned", labels={"team": "maps"}, pinned=True)
+    archived = new_session(name="Sorted away", labels={"team": "tides"}, archived=True)
+    names = page.locator(".list .name")
+    page.goto("/?name=sorted&sort=name")
+    expect(names).to_have_text(["Sorted pinned", "Sorted plain"])
+    page.get_by_label("Pinned", exact=True).select_option("Pinned")
+    expect(names).to_have_text(["Sorted pinned"])
+    expect(page).to_have_url(re.compile("pinned=true"))
+    page.goto("/?name=sorted&sort=name&archived=any")
+    expect(names).to_have_text(["Sorted away", "Sorted pinned", "Sorted plain"])
+    page.get_by_role("searchbox", name="Label").fill("team")
+    expect(names).to_have_text(["Sorted away", "Sorted pinned"])
+    page.get_by_role("searchbox", name="Label").fill("team:tides")
+    expect(names).to_have_text(["Sorted away"])
+    expect(page).to_have_url(re.compile("label=team%3Atides"))
+    page.get_by_label("Archived", exact=True).select_option("Not archived")
+    expect(page.get_by_text("No session matches these filters.")).to_be_visible()
+    client.patch(f"/sessions/{archived}", json={"archived": False}).raise_for_status()
+    expect(names).to_have_text(["Sorted away"])
+
+
+def test_filter_that_is_refused_says_so(page: Page) -> None:
+    page.goto("/?label=a%3A%00")
+    expect(page.get_by_role("alert")).to_contain_text("label")
+
+
 def test_new_session_appears(page: Page, new_session: Callable[..., str]) -> None:
     page.goto("/?name=arrives")
     expect(page.get_by_text("No session matches these filters.")).to_be_visible()

@@ -2,12 +2,12 @@
 
 import { ProblemError, sentenceOf } from "../api.js";
 import { Form } from "../dialog.js";
-import { Field } from "../fields.js";
 import { mayWrite } from "../key.js";
 import { changeStatus, deleteSession, getMarkdown, getSession, updateSession } from "../operations.js";
 import { html, useState } from "../preact.js";
 import { navigate } from "../route.js";
 import { TEXTS } from "../texts.js";
+import { LabelsForm, RenameForm } from "./forms.js";
 
 const ENDED = ["completed", "failed", "terminated"];
 
@@ -36,30 +36,32 @@ export function SessionActions({ session, onChanged, onNotice, onBranches, shows
       throw error;
     }
   };
-  const notify = (/** @type {unknown} */ error) =>
-    onNotice(error instanceof Error && error.cause ? error.message : sentenceOf(error));
-  const move = (/** @type {"complete" | "resume"} */ change) =>
-    attempt(async () => onChanged(await changeStatus(session, change))).catch(notify);
+  const change = (/** @type {import("../types.js").SessionPatch} */ patch) =>
+    attempt(async () => onChanged(await updateSession(session, patch)));
+  const notify = (/** @type {unknown} */ error) => onNotice(sentenceOf(error));
+  const move = (/** @type {"complete" | "resume"} */ to) =>
+    attempt(async () => onChanged(await changeStatus(session, to))).catch(notify);
+  const button = (/** @type {string} */ text, /** @type {() => void} */ onClick) =>
+    html`<button onClick=${onClick}>${text}</button>`;
   const isEnded = ENDED.includes(session.status);
   return html`<div class="actions">
     <button aria-expanded=${showsBranches} onClick=${onBranches}>${TEXTS.actions.branches}</button>
     <button onClick=${() => download(session).catch(notify)}>${TEXTS.actions.export}</button>
     ${mayWrite.value &&
     html`
-      <button onClick=${() => setDialog("rename")}>${TEXTS.actions.rename}</button>
-      ${isEnded
-        ? html`<button onClick=${() => move("resume")}>${TEXTS.actions.resume}</button>`
-        : html`<button onClick=${() => move("complete")}>${TEXTS.actions.complete}</button>`}
+      ${button(TEXTS.actions.rename, () => setDialog("rename"))}
+      ${button(TEXTS.actions.labels, () => setDialog("labels"))}
+      ${button(session.pinned ? TEXTS.actions.unpin : TEXTS.actions.pin, () =>
+        change({ pinned: !session.pinned }).catch(notify),
+      )}
+      ${button(session.archived ? TEXTS.actions.unarchive : TEXTS.actions.archive, () =>
+        change({ archived: !session.archived }).catch(notify),
+      )}
+      ${isEnded ? button(TEXTS.actions.resume, () => move("resume")) : button(TEXTS.actions.complete, () => move("complete"))}
       <button class="dangerous" onClick=${() => setDialog("remove")}>${TEXTS.actions.remove}</button>
     `}
-    ${dialog === "rename" &&
-    html`<${Form}
-      title=${TEXTS.actions.rename} action=${TEXTS.actions.save} onClose=${close}
-      onSubmit=${(/** @type {Record<string, string>} */ { name }) =>
-        attempt(async () => onChanged(await updateSession(session, { name: name || null })))}
-    >
-      <${Field} label=${TEXTS.sessions.name} name="name" value=${session.name ?? ""} />
-    <//>`}
+    ${dialog === "rename" && html`<${RenameForm} session=${session} onChange=${change} onClose=${close} />`}
+    ${dialog === "labels" && html`<${LabelsForm} session=${session} onChange=${change} onClose=${close} />`}
     ${dialog === "remove" &&
     html`<${Form}
       title=${TEXTS.actions.removeTitle} action=${TEXTS.actions.remove} isDangerous onClose=${close}

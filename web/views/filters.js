@@ -5,7 +5,9 @@ import { html } from "../preact.js";
 import { address, navigate } from "../route.js";
 import { TEXTS } from "../texts.js";
 
-const NAMES = ["name", "status", "profile", "directory", "sort"];
+const TYPED = /** @type {const} */ (["name", "label", "profile", "directory"]);
+const CHOSEN = /** @type {const} */ (["pinned", "archived"]);
+const NAMES = [...TYPED, ...CHOSEN, "status", "sort"];
 const WAIT_MS = 250;
 
 /**
@@ -16,6 +18,22 @@ export function filtersOf(query) {
   return Object.fromEntries(NAMES.flatMap((name) => (query.get(name) ? [[name, query.get(name) ?? ""]] : [])));
 }
 
+/**
+ * What the list is asked for. Archived sessions are left out unless the address asks for them.
+ *
+ * @param {Record<string, string>} filters
+ */
+export function queryOf({ directory, label, archived = "false", ...same }) {
+  return {
+    ...same,
+    // While the colon is typed, and nothing after it.
+    label: label?.replace(/:$/, ""),
+    archived: archived === "any" ? undefined : archived,
+    amplified_dir: directory,
+    recursive: directory ? true : undefined,
+  };
+}
+
 /** @param {{ filters: Record<string, string> }} props */
 export function Filters({ filters }) {
   const set = (/** @type {string} */ name, /** @type {string} */ value) =>
@@ -23,17 +41,21 @@ export function Filters({ filters }) {
   const chosen = (/** @type {string} */ name) => (/** @type {Event} */ event) =>
     set(name, /** @type {HTMLSelectElement} */ (event.target).value);
   return html`<div class="filters" role="group" aria-label=${TEXTS.sessions.filters}>
-    ${["name", "profile", "directory"].map((name) => {
-      const label = TEXTS.sessions[/** @type {"name"} */ (name)];
-      return html`<${SearchField}
-        key=${name} name=${name} label=${label} value=${filters[name] ?? ""} wait=${WAIT_MS}
+    ${TYPED.map(
+      (name) => html`<${SearchField}
+        key=${name} label=${TEXTS.sessions[name]} value=${filters[name] ?? ""} wait=${WAIT_MS}
         onTyped=${(/** @type {string} */ value) => set(name, value)}
-      />`;
-    })}
+      />`,
+    )}
     <select aria-label=${TEXTS.sessions.status} onChange=${chosen("status")}>
       <option value="" selected=${!filters["status"]}>${TEXTS.sessions.any}</option>
       ${Object.entries(TEXTS.status).map(([value, text]) => option(value, text, filters["status"]))}
     </select>
+    ${CHOSEN.map(
+      (name) => html`<select key=${name} aria-label=${TEXTS.sessions[name]} onChange=${chosen(name)}>
+        ${Object.entries(TEXTS.sessions.choices[name]).map(([value, text]) => option(value, text, filters[name] ?? ""))}
+      </select>`,
+    )}
     <select aria-label=${TEXTS.sessions.sort} onChange=${chosen("sort")}>
       ${Object.entries(TEXTS.sessions.sorts).map(([value, text]) =>
         option(value, text, filters["sort"] ?? "-updated_at"),

@@ -3,7 +3,7 @@
 import { sentenceOf } from "../api.js";
 import { Notice } from "../dialog.js";
 import { useShown } from "../fields.js";
-import { Age, SessionName, Status } from "../format.js";
+import { Age, Labels, Marks, SessionName, Status } from "../format.js";
 import { mayWrite } from "../key.js";
 import { useLoaded, Waiting } from "../loading.js";
 import { forkSession, getSession } from "../operations.js";
@@ -47,11 +47,13 @@ function Opened({ first, sequence }) {
         <h1><${SessionName} session=${session} /></h1>
         <p class="row-details">
           <${Status} status=${session.status} />
+          <${Marks} session=${session} />
           <span>${TEXTS.session.messages(count)}</span>
           ${session.tokenUsage > 0 && html`<span>${TEXTS.session.tokens(session.tokenUsage)}</span>`}
           <bdi>${session.profile}</bdi>
           ${session.amplifiedDir !== "." && html`<bdi class="path">${session.amplifiedDir}</bdi>`}
           <${Age} at=${session.updatedAt} />
+          <${Labels} labels=${session.labels ?? {}} hrefOf=${(/** @type {string} */ label) => address({ label })} />
         </p>
       </div>
       <${SessionActions}

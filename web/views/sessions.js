@@ -3,14 +3,14 @@
 import { Form } from "../dialog.js";
 import { follow } from "../events.js";
 import { Field } from "../fields.js";
-import { Age, SessionName, Status } from "../format.js";
+import { Age, Labels, Marks, SessionName, Status } from "../format.js";
 import { mayWrite } from "../key.js";
 import { useLoaded, Waiting } from "../loading.js";
 import { createSession, listSessions } from "../operations.js";
 import { html, useEffect, useState } from "../preact.js";
 import { address, navigate } from "../route.js";
 import { TEXTS } from "../texts.js";
-import { Filters, filtersOf } from "./filters.js";
+import { Filters, filtersOf, queryOf } from "./filters.js";
 
 const PAGE = 50;
 const REFRESH_MS = 300;
@@ -32,6 +32,7 @@ export function SessionsView({ query }) {
       ${mayWrite.value && html`<button class="primary" onClick=${() => setCreating(true)}>${TEXTS.sessions.create}</button>`}
     </div>
     <${Filters} filters=${filters} />
+    ${loaded.value && loaded.error !== undefined && html`<${Waiting} loaded=${loaded} />`}
     ${loaded.value
       ? html`<${List} sessions=${loaded.value.sessions} isFiltered=${chosen !== "{}"} />
           ${loaded.value.hasMore &&
@@ -59,9 +60,7 @@ async function readPages(filters, size, signal) {
   let cursor;
   do {
     // A page with filters may be short, and still lead to the next.
-    const { directory, ...same } = filters;
-    const query = { ...same, amplified_dir: directory, recursive: directory ? true : undefined };
-    const page = await listSessions({ ...query, limit: Math.min(size - sessions.length, 1000), cursor }, signal);
+    const page = await listSessions({ ...queryOf(filters), limit: Math.min(size - sessions.length, 1000), cursor }, signal);
     sessions.push(...page.items);
     cursor = page.cursor;
   } while (cursor && sessions.length < size);
@@ -103,16 +102,20 @@ function List({ sessions, isFiltered }) {
 
 /** @param {{ session: SessionSummary }} props */
 function Row({ session }) {
-  const { id, status, profile, amplifiedDir, messageCount, tokenUsage, updatedAt } = session;
+  const { id, status, profile, amplifiedDir, messageCount, tokenUsage, updatedAt, lastMessage } = session;
   return html`<a class="row" href=${address({ session: id })} data-item>
     <span class="row-main"><${SessionName} session=${session} /></span>
     <span class="row-side"><${Age} at=${updatedAt} /></span>
+    ${lastMessage &&
+    html`<span class="row-last"><span class="last-role">${TEXTS.roles[lastMessage.role]}</span> <bdi>${lastMessage.content}</bdi></span>`}
     <span class="row-details">
       <${Status} status=${status} />
+      <${Marks} session=${session} />
       <span>${TEXTS.session.messages(messageCount)}</span>
       ${tokenUsage > 0 && html`<span>${TEXTS.session.tokens(tokenUsage)}</span>`}
       <bdi>${profile}</bdi>
       ${amplifiedDir !== "." && html`<bdi class="path">${amplifiedDir}</bdi>`}
+      <${Labels} labels=${session.labels ?? {}} />
     </span>
   </a>`;
 }
