@@ -1,6 +1,6 @@
 """The data that is measured on, put in by way of each program's own HTTP API."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -9,11 +9,15 @@ from pathlib import Path
 
 import msgspec
 
+from .corpus import bodies
 from .programs import PROGRAMS, BenchmarkFailed, Server, serve
 
 SESSIONS = "/api/v1/sessions"
 NEW_SESSION = '{"profile":"default","context":{"task":"API testing","user":"developer"},"amplified_dir":"."}'
 NEW_MESSAGE = f'{{"content":"{"The quick brown fox jumps over the lazy dog. " * 2:.80}"}}'
+
+# Bodies of messages as people and tools write them.
+CORPUS = bodies(1_000)
 
 LISTED = 10_000
 APPENDED_TO = 1_000
@@ -41,6 +45,11 @@ class Prepared:
         return self.listed[0]
 
     @property
+    def corpus_transcript(self) -> str:
+        """The session of 50 messages of the corpus."""
+        return self.listed[2]
+
+    @property
     def long_transcript(self) -> str:
         """The session of 10,000 messages."""
         return self.listed[1]
@@ -60,10 +69,11 @@ def prepared(folder: Path) -> Iterator[list[Prepared]]:
 
 def _fill(servers: list[Server]) -> Prepared:
     read, written = servers
-    listed = post(read, SESSIONS, NEW_SESSION, LISTED)
-    post(read, messages_of(listed[0]), NEW_MESSAGE, SHORT_TRANSCRIPT)
-    post(read, messages_of(listed[1]), NEW_MESSAGE, LONG_TRANSCRIPT)
-    return Prepared(read, written, listed, post(written, SESSIONS, NEW_SESSION, APPENDED_TO))
+    listed = post(read, SESSIONS, [NEW_SESSION] * LISTED)
+    post(read, messages_of(listed[0]), [NEW_MESSAGE] * SHORT_TRANSCRIPT)
+    post(read, messages_of(listed[1]), [NEW_MESSAGE] * LONG_TRANSCRIPT)
+    post(read, messages_of(listed[2]), CORPUS[:SHORT_TRANSCRIPT])
+    return Prepared(read, written, listed, post(written, SESSIONS, [NEW_SESSION] * APPENDED_TO))
 
 
 def messages_of(session_id: str) -> str:
@@ -71,12 +81,12 @@ def messages_of(session_id: str) -> str:
     return f"{SESSIONS}/{session_id}/messages"
 
 
-def post(server: Server, path: str, body: str, times: int) -> list[str]:
-    """POST `body` again and again; the ids of what was created, empty where it has none."""
+def post(server: Server, path: str, bodies: Iterable[str]) -> list[str]:
+    """POST each body; the ids of what was created, empty if it has none."""
     connection = HTTPConnection("127.0.0.1", server.port, timeout=60)
     ids = []
-    for _ in range(times):
-        connection.request("POST", path, body, {"Content-Type": "application/json"})
+    for body in bodies:
+        connection.request("POST", path, body.encode(), {"Content-Type": "application/json"})
         response = connection.getresponse()
         answer = response.read()
         if response.status != 201:

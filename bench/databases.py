@@ -49,7 +49,9 @@ class _Data:
     def loads(self, clients: int) -> dict[str, Load]:
         transcript = messages_of(self.sessions[0])
         return {
-            "append": Load("POST", [messages_of(session_id) for session_id in self.sessions[1:]], NEW_MESSAGE, clients),
+            "append": Load(
+                "POST", [messages_of(session_id) for session_id in self.sessions[1:]], [NEW_MESSAGE], clients
+            ),
             "get session": Load("GET", [f"{SESSIONS}/{session_id}" for session_id in self.sessions], clients=clients),
             "page of 50 sessions": Load("GET", [f"{SESSIONS}?limit=50"], clients=clients),
             "transcript of 50": Load("GET", [transcript], clients=clients),
@@ -179,8 +181,8 @@ async def _fill(url: str) -> list[str]:
 
 
 def _filled(server: Server) -> list[str]:
-    sessions = post(server, SESSIONS, NEW_SESSION, _SESSIONS)
-    post(server, messages_of(sessions[0]), f'{{"content":"{_CONTENT}"}}', _TRANSCRIPT)
+    sessions = post(server, SESSIONS, [NEW_SESSION] * _SESSIONS)
+    post(server, messages_of(sessions[0]), [f'{{"content":"{_CONTENT}"}}'] * _TRANSCRIPT)
     return sessions
 
 

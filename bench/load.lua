@@ -1,14 +1,24 @@
--- Sends one kind of request along a list of paths, round and round, and tells the outcome as a line of JSON.
--- Arguments after `--`: the method, the body ("-" for none), a file with a path a line.
+-- Sends one kind of request along lists of paths and of bodies, round and round, and prints the outcome as JSON.
+-- Arguments after `--`: the method, a file with a path a line, a file with a body a line, which can be empty.
 
 local requests = {}
 local position = 0
 
+local function lines_of(name)
+  local lines = {}
+  for line in io.lines(name) do
+    lines[#lines + 1] = line
+  end
+  return lines
+end
+
 function init(args)
-  local body = args[2] ~= "-" and args[2] or nil
-  local headers = body and {["Content-Type"] = "application/json"} or {}
-  for path in io.lines(args[3]) do
-    requests[#requests + 1] = wrk.format(args[1], path, headers, body)
+  local paths, bodies = lines_of(args[2]), lines_of(args[3])
+  local headers = #bodies > 0 and {["Content-Type"] = "application/json"} or {}
+  for number = 1, math.max(#paths, #bodies) do
+    local path = paths[(number - 1) % #paths + 1]
+    -- The remainder of a division by zero is no number, at which there is no body.
+    requests[number] = wrk.format(args[1], path, headers, bodies[(number - 1) % #bodies + 1])
   end
 end
 

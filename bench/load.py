@@ -21,11 +21,11 @@ _SCRIPT = Path(__file__).with_name("load.lua")
 
 @dataclass(frozen=True)
 class Load:
-    """One kind of request, from so many clients at once on `cores`, round and round along `paths`."""
+    """One kind of request, from this number of clients at once on `cores`, round and round along paths and bodies."""
 
     method: str
     paths: Sequence[str]
-    body: str = "-"
+    bodies: Sequence[str] = ()
     clients: int = 16
     cores: str = LOAD_CORE
 
@@ -89,18 +89,22 @@ def _rate(load: Load, outcome: _Outcome, answered: int) -> float:
 
 
 def _generate(load: Load, server: Server, seconds: int) -> _Outcome:
-    with tempfile.NamedTemporaryFile("w", suffix=".paths") as paths:
-        paths.write("\n".join(load.paths))
-        paths.flush()
+    with tempfile.TemporaryDirectory() as folder:
         command: list[Any] = [
             *("taskset", "--cpu-list", load.cores, "wrk", "--threads", 1, "--connections", load.clients),
             *("--duration", f"{seconds}s", "--timeout", "30s", "--script", _SCRIPT, server.url),
-            *("--", load.method, load.body, paths.name),
+            *("--", load.method, _listed(folder, "paths", load.paths), _listed(folder, "bodies", load.bodies)),
         ]
         ended = subprocess.run([str(word) for word in command], capture_output=True, text=True, check=False)  # noqa: S603
     if ended.returncode != 0:
         raise BenchmarkFailed(f"The load generator ended with {ended.returncode}: {ended.stdout}{ended.stderr}")
     return msgspec.json.decode(ended.stdout.splitlines()[-1], type=_Outcome)
+
+
+def _listed(folder: str, name: str, lines: Sequence[str]) -> Path:
+    path = Path(folder, name)
+    path.write_text("\n".join(lines))
+    return path
 
 
 def _foreign_seconds(servers: Sequence[Server]) -> float:

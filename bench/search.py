@@ -26,6 +26,7 @@ from amplifierd.storage import open_storage
 from amplifierd.storage.model.interface import Storage
 from amplifierd.storage.model.records import BatchMessage, NewMessages, NewSession, SearchHit, SearchQuery
 
+from .corpus import vocabulary
 from .report import table
 
 _CASES: dict[str, list[dict[str, Any]]] = json.loads(
@@ -35,8 +36,6 @@ _KINDS = ("english", "other_scripts", "must_not_find")
 _BATCH = 500
 _WORDS_OF_A_MESSAGE, _CHARACTERS_OF_A_MESSAGE = 50, 110
 _FIFTH = 0.2
-_VOCABULARY = 50_000
-_SYLLABLES = [consonant + vowel for consonant in "bcdfghklmnprstvz" for vowel in "aeiou"]
 _TIMED = {
     "common word": "bababa",
     "rare word": "zusuci",
@@ -64,8 +63,8 @@ class _Texts:
 
 def _texts(number: int) -> _Texts:
     chance = random.Random(1)  # noqa: S311  # it keeps no secret
-    words = [_word(rank) for rank in range(_VOCABULARY)]
-    weights = [1 / (rank + 1) for rank in range(_VOCABULARY)]
+    words = vocabulary()
+    weights = [1 / (rank + 1) for rank in range(len(words))]
     characters = [chr(0x4E00 + rank) for rank in range(3_000)]
     filling = [
         "".join(chance.choices(characters, weights[: len(characters)], k=_CHARACTERS_OF_A_MESSAGE))
@@ -74,11 +73,6 @@ def _texts(number: int) -> _Texts:
         for _ in range(number)
     ]
     return _Texts(filling, [case["message"] for kind in _KINDS for case in _CASES[kind]])
-
-
-def _word(rank: int) -> str:
-    """Letters that no other number has."""
-    return "".join(_SYLLABLES[rank // len(_SYLLABLES) ** place % len(_SYLLABLES)] for place in range(3))
 
 
 def _row(name: str, find: Find, seconds: float, share: float) -> tuple[str, ...]:

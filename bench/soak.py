@@ -60,7 +60,7 @@ def _measured(minutes: int) -> list[_Window]:
     with tempfile.TemporaryDirectory(prefix=".data-", dir=_HERE) as folder:
         database = Path(folder) / "a.db"
         long, followed, *others = fill(database, [_TRANSCRIPT, *[1] * _SESSIONS])
-        load = Load("POST", [messages_of(each) for each in (followed, *others)], NEW_MESSAGE)
+        load = Load("POST", [messages_of(each) for each in (followed, *others)], [NEW_MESSAGE])
         with (
             serve(OURS, database, cores=BOTH_CORES) as server,
             crowd(server, Crowd(_CONNECTIONS, _TAILS, followed, long)),

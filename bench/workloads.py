@@ -1,29 +1,29 @@
 """What is asked of each program, and what amplifierd is to reach beside the others."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from .data import APPENDED_TO, NEW_MESSAGE, NEW_SESSION, SESSIONS, Prepared, messages_of
+from .data import APPENDED_TO, CORPUS, NEW_MESSAGE, NEW_SESSION, SESSIONS, Prepared, messages_of
 from .load import Load
 from .programs import Server
 
 
 @dataclass(frozen=True)
 class Workload:
-    """One kind of request, from so many clients at once, round and round along `paths`."""
+    """One kind of request, from this number of clients at once, round and round along `paths` and `bodies`."""
 
     name: str
     method: str
     server: Callable[[Prepared], Server]
     paths: Callable[[Prepared], list[str]]
     times_baseline: float
-    body: str = "-"
+    bodies: Sequence[str] = ()
     clients: int = 16
     of_limit: float = 0.75
 
     def load(self, data: Prepared) -> Load:
         """The requests to a program with its data."""
-        return Load(self.method, self.paths(data), self.body, self.clients)
+        return Load(self.method, self.paths(data), self.bodies, self.clients)
 
 
 def _read(data: Prepared) -> Server:
@@ -34,18 +34,19 @@ def _written(data: Prepared) -> Server:
     return data.written
 
 
+def _appended_to(data: Prepared) -> list[str]:
+    return [messages_of(session_id) for session_id in data.appended_to]
+
+
 WORKLOADS = (
-    Workload("create session", "POST", _written, lambda _: [SESSIONS], 8, NEW_SESSION),
+    Workload("create session", "POST", _written, lambda _: [SESSIONS], 8, [NEW_SESSION]),
+    Workload("append to 1,000 sessions", "POST", _written, _appended_to, 15, [NEW_MESSAGE]),
     Workload(
-        "append over 1,000 sessions",
-        "POST",
-        _written,
-        lambda data: [messages_of(session_id) for session_id in data.appended_to],
-        15,
-        NEW_MESSAGE,
+        "append to one session", "POST", _written, lambda data: [messages_of(data.appended_to[0])], 20, [NEW_MESSAGE]
     ),
+    Workload("append to 1,000 sessions, corpus", "POST", _written, _appended_to, 20, CORPUS),
     Workload(
-        "append to one session", "POST", _written, lambda data: [messages_of(data.appended_to[0])], 20, NEW_MESSAGE
+        "append to one session, corpus", "POST", _written, lambda data: [messages_of(data.appended_to[0])], 20, CORPUS
     ),
     Workload(
         "get session",
@@ -55,6 +56,14 @@ WORKLOADS = (
         15,
     ),
     Workload("transcript of 50", "GET", _read, lambda data: [messages_of(data.short_transcript)], 20),
+    Workload(
+        "transcript of 50, corpus",
+        "GET",
+        _read,
+        lambda data: [messages_of(data.corpus_transcript)],
+        20,
+        of_limit=0.85,
+    ),
     Workload("transcript of 10,000", "GET", _read, lambda data: [messages_of(data.long_transcript)], 25, clients=1),
     Workload("page of 50 sessions", "GET", _read, lambda _: [f"{SESSIONS}?limit=50"], 8),
     Workload("all 10,000 sessions", "GET", _read, lambda _: [SESSIONS], 10, clients=1),

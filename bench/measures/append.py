@@ -42,7 +42,7 @@ _NOTE = (
 
 
 def _loads(batches: Sequence[Sequence[str]]) -> Iterator[Load]:
-    return cycle(Load("POST", [messages_of(each) for each in ids], NEW_MESSAGE, CLIENTS) for ids in batches)
+    return cycle(Load("POST", [messages_of(each) for each in ids], [NEW_MESSAGE], CLIENTS) for ids in batches)
 
 
 def _label(size: int) -> str:

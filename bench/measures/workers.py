@@ -28,7 +28,7 @@ def measure(scale: Scale, folder: Path) -> list[Curve]:
             database = folder / f"workers-{place}.db"
             ids = fill(database, [1] * _SESSIONS)
             server = stack.enter_context(serve(program, database, cores=BOTH_CORES))
-            append = Load("POST", [*map(messages_of, ids)], NEW_MESSAGE, _CLIENTS, BOTH_CORES)
+            append = Load("POST", [*map(messages_of, ids)], [NEW_MESSAGE], _CLIENTS, BOTH_CORES)
             get = Load("GET", [f"{SESSIONS}/{each}" for each in ids], clients=_CLIENTS, cores=BOTH_CORES)
             appends[name], gets[name] = Entry(server, repeat(append)), Entry(server, repeat(get))
         contests = [Contest("append with workers", appends), Contest("get a session with workers", gets)]
