@@ -24,7 +24,8 @@ import msgspec
 
 from amplifierd.storage import open_storage
 from amplifierd.storage.model.interface import Storage
-from amplifierd.storage.model.records import BatchMessage, NewMessages, NewSession, SearchHit, SearchQuery
+from amplifierd.storage.model.queries import SearchHit, SearchQuery
+from amplifierd.storage.model.records import BatchMessage, NewMessages, NewSession
 
 from .corpus import vocabulary
 from .report import table

@@ -1,7 +1,8 @@
 """Full-text search in messages."""
 
 from ..storage.model.interface import Storage
-from ..storage.model.records import Listing, Role, SearchQuery, SearchScope
+from ..storage.model.queries import SearchQuery, SearchScope
+from ..storage.model.records import Listing, Role
 
 
 async def search_messages(

@@ -9,7 +9,8 @@ from msgspec import UNSET, Raw, UnsetType
 from msgspec.structs import replace
 
 from amplifierd.storage.model.part_records import NewUsage, Usage
-from amplifierd.storage.model.records import Message, SearchScope
+from amplifierd.storage.model.queries import SearchScope
+from amplifierd.storage.model.records import Message
 
 # Times as clients send them, and as they are stored.
 OWN_TIMES = {

@@ -4,7 +4,8 @@ import unicodedata
 from dataclasses import dataclass
 from itertools import groupby
 
-from amplifierd.storage.model.records import Message, SearchQuery, Session
+from amplifierd.storage.model.queries import SearchQuery
+from amplifierd.storage.model.records import Message, Session
 from model import Workspace
 from model_parts import searched
 

@@ -12,7 +12,7 @@ import strategies
 from amplifierd.storage.model.directory_records import NewDirectory
 from amplifierd.storage.model.files import NewFile
 from amplifierd.storage.model.profile_records import NewProfile
-from amplifierd.storage.model.queries import MessageQuery, SessionQuery
+from amplifierd.storage.model.queries import MessageQuery, SearchHit, SearchQuery, SessionQuery
 from amplifierd.storage.model.records import (
     BatchMessage,
     CleanUp,
@@ -22,8 +22,6 @@ from amplifierd.storage.model.records import (
     NewMessage,
     NewMessages,
     NewSession,
-    SearchHit,
-    SearchQuery,
     SessionPatch,
     SessionSummary,
 )

@@ -7,7 +7,7 @@ from typing import ClassVar, Literal, Self
 from .directory_interface import Directories
 from .files import Files
 from .profile_interface import Profiles
-from .queries import MessageQuery, SessionQuery
+from .queries import MessageQuery, SearchQuery, SessionQuery
 from .records import (
     CleanUp,
     CleanUpReport,
@@ -26,7 +26,6 @@ from .records import (
     NewSession,
     OnConflict,
     Progressed,
-    SearchQuery,
     Session,
     SessionPatch,
     Transcript,

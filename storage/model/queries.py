@@ -1,12 +1,15 @@
-"""Queries of lists: which sessions or messages, in which order."""
+"""Queries of lists and searches: which sessions or messages, in which order."""
 
 from dataclasses import dataclass
 from typing import Literal
+
+from msgspec import Struct
 
 from .records import Role, SessionStatus
 
 SessionSort = Literal["-updated_at", "updated_at", "-created_at", "created_at", "name", "-name"]
 MessageOrder = Literal["asc", "desc"]
+SearchScope = Literal["text", "tools", "all"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,3 +83,37 @@ class MessageQuery:
     def page_after(self) -> str:
         """The name of the member that leads to the next page."""
         return "before_sequence" if self.from_end else "after_sequence"
+
+
+@dataclass(frozen=True, slots=True)
+class SearchQuery:
+    """A search: `text` as a person types it, within `scope`; each filter that is not None must match.
+
+    `labels` and times are those of the messages' sessions, as in a `SessionQuery`.
+
+    `limit` is at least 1; `cursor` is a listing's `next_cursor`.
+    """
+
+    text: str
+    role: Role | None = None
+    profile: str | None = None
+    amplified_dir: str | None = None
+    session_id: str | None = None
+    limit: int = 50
+    cursor: str | None = None
+    scope: SearchScope = "all"
+    labels: tuple[str, ...] = ()
+    created_after: str | None = None
+    created_before: str | None = None
+    updated_after: str | None = None
+    updated_before: str | None = None
+
+
+class SearchHit(Struct, frozen=True, rename="camel"):
+    """A message that was found; `snippet` is HTML with matches in `<mark>`, `score` is between 0 and 1."""
+
+    session_id: str
+    sequence: int
+    role: Role
+    snippet: str
+    score: float

@@ -19,7 +19,6 @@ EMPTY_OBJECT = Raw(b"{}")
 Role = Literal["user", "assistant", "system", "developer", "tool"]
 SessionStatus = Literal["created", "active", "completed", "failed", "terminated"]
 OnConflict = Literal["fail", "skip", "new_id", "extend"]
-SearchScope = Literal["text", "tools", "all"]
 EventKind = Literal["message", "session", "created", "changed", "deleted"]
 
 
@@ -310,40 +309,6 @@ class ImportReport(Struct, frozen=True, rename="camel"):
     skipped: int = 0
     renamed: int = 0
     extended: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class SearchQuery:
-    """A search: `text` as a person types it, within `scope`; each filter that is not None must match.
-
-    `labels` and times are those of the messages' sessions, as in a `SessionQuery`.
-
-    `limit` is at least 1; `cursor` is a listing's `next_cursor`.
-    """
-
-    text: str
-    role: Role | None = None
-    profile: str | None = None
-    amplified_dir: str | None = None
-    session_id: str | None = None
-    limit: int = 50
-    cursor: str | None = None
-    scope: SearchScope = "all"
-    labels: tuple[str, ...] = ()
-    created_after: str | None = None
-    created_before: str | None = None
-    updated_after: str | None = None
-    updated_before: str | None = None
-
-
-class SearchHit(Struct, frozen=True, rename="camel"):
-    """A message that was found; `snippet` is HTML with matches in `<mark>`, `score` is between 0 and 1."""
-
-    session_id: str
-    sequence: int
-    role: Role
-    snippet: str
-    score: float
 
 
 ENDED: tuple[SessionStatus, ...] = ("completed", "failed", "terminated")

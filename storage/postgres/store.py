@@ -15,16 +15,8 @@ from ..backend.storage import TransactionalStorage
 from ..backend.write_check import WriteCheck
 from ..model.errors import NothingWritten, StorageUnavailable
 from ..model.part_records import file_ids_of
-from ..model.records import (
-    BatchMessage,
-    IdempotentRequest,
-    Listing,
-    Messages,
-    NewSession,
-    SearchQuery,
-    Session,
-    Versions,
-)
+from ..model.queries import SearchQuery
+from ..model.records import BatchMessage, IdempotentRequest, Listing, Messages, NewSession, Session, Versions
 from ..operations.events.change_notifier import ChangeNotifier
 from ..operations.expiry import Expiry
 from ..operations.messages import numbered

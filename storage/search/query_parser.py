@@ -6,7 +6,8 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any, get_args
 
-from ..model.records import Role, SearchQuery, SearchScope
+from ..model.queries import SearchQuery, SearchScope
+from ..model.records import Role
 from .tokenizer import Sought
 
 # As many of a query's different terms are used, the first ones.

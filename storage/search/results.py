@@ -13,7 +13,8 @@ from uuid import UUID
 import msgspec
 
 from ..model.directory_path import normalize_or_keep
-from ..model.records import Listing, Role, SearchHit, SearchQuery
+from ..model.queries import SearchHit, SearchQuery
+from ..model.records import Listing, Role
 from ..sql.ports import Bindings
 from ..sql.statements.labels import label_filters
 from ..sql.statements.session_filters import TIMES, plain_clause

@@ -3,7 +3,8 @@
 from msgspec import Raw
 
 from ..model.part_records import tools_of
-from ..model.records import Message, SearchScope
+from ..model.queries import SearchScope
+from ..model.records import Message
 
 # The scope of the index of words.
 EVERYWHERE: SearchScope = "all"

@@ -16,7 +16,8 @@ from ..backend.storage import TransactionalStorage
 from ..backend.write_check import WriteCheck
 from ..model.database_errors import DatabaseDamaged
 from ..model.errors import StorageUnavailable
-from ..model.records import Listing, SearchQuery
+from ..model.queries import SearchQuery
+from ..model.records import Listing
 from ..operations.expiry import Expiry
 from ..operations.unit_of_work import UnitOfWork, perform
 from ..search.tokenizer import Tokenizer

@@ -12,6 +12,7 @@ from amplifierd.storage.model.errors import SessionProfileUnknown
 from amplifierd.storage.model.interface import Storage
 from amplifierd.storage.model.maintenance import Fault, Finding
 from amplifierd.storage.model.profile_records import NewProfile
+from amplifierd.storage.model.queries import SearchHit, SearchQuery
 from amplifierd.storage.model.records import (
     BatchMessage,
     Failure,
@@ -19,8 +20,6 @@ from amplifierd.storage.model.records import (
     NewMessage,
     NewMessages,
     NewSession,
-    SearchHit,
-    SearchQuery,
     Session,
     SessionPatch,
 )

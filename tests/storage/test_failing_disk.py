@@ -12,7 +12,8 @@ import pytest
 from amplifierd.storage import open_storage
 from amplifierd.storage.model.errors import StorageUnavailable
 from amplifierd.storage.model.interface import Storage
-from amplifierd.storage.model.records import NewMessage, NewSession, SearchHit, SearchQuery, SessionPatch
+from amplifierd.storage.model.queries import SearchHit, SearchQuery
+from amplifierd.storage.model.records import NewMessage, NewSession, SessionPatch
 from amplifierd.storage.sqlite.connection import connect_writer
 from amplifierd.storage.sqlite.group_commit import Writer
 from failing_disk import FailingDisk, Fault

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from amplifierd.storage.model.errors import ImportInvalid, LabelsInvalid
 from amplifierd.storage.model.interface import Storage
-from amplifierd.storage.model.queries import SessionQuery
+from amplifierd.storage.model.queries import SearchHit, SearchQuery, SessionQuery
 from amplifierd.storage.model.records import (
     BatchMessage,
     ExportLine,
@@ -17,8 +17,6 @@ from amplifierd.storage.model.records import (
     NewMessage,
     NewMessages,
     NewSession,
-    SearchHit,
-    SearchQuery,
     Session,
     SessionPatch,
     SessionSummary,

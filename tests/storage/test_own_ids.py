@@ -16,7 +16,7 @@ from amplifierd.storage.model.errors import (
     SessionIdInUse,
 )
 from amplifierd.storage.model.interface import Storage
-from amplifierd.storage.model.queries import MessageQuery, SessionQuery
+from amplifierd.storage.model.queries import MessageQuery, SearchHit, SearchQuery, SessionQuery
 from amplifierd.storage.model.records import (
     BatchMessage,
     ExportLine,
@@ -26,8 +26,6 @@ from amplifierd.storage.model.records import (
     NewMessage,
     NewMessages,
     NewSession,
-    SearchHit,
-    SearchQuery,
     SessionSummary,
 )
 from amplifierd.storage.operations.bulk import removal, staging

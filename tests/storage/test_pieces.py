@@ -11,7 +11,7 @@ from amplifierd.storage import open_maintenance, open_storage
 from amplifierd.storage.backend.storage import TransactionalStorage
 from amplifierd.storage.model.errors import MessageNotFound, SessionNotFound, StorageUnavailable
 from amplifierd.storage.model.interface import Storage
-from amplifierd.storage.model.queries import MessageQuery, SessionQuery
+from amplifierd.storage.model.queries import MessageQuery, SearchQuery, SessionQuery
 from amplifierd.storage.model.records import (
     BatchMessage,
     CleanUp,
@@ -21,7 +21,6 @@ from amplifierd.storage.model.records import (
     NewMessage,
     NewMessages,
     NewSession,
-    SearchQuery,
     SessionSummary,
 )
 from amplifierd.storage.operations.bulk import removal

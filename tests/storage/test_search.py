@@ -10,17 +10,8 @@ from amplifierd.storage import open_storage
 from amplifierd.storage.backend import concurrency_limit
 from amplifierd.storage.model.errors import StorageUnavailable
 from amplifierd.storage.model.interface import Storage
-from amplifierd.storage.model.records import (
-    BatchMessage,
-    Fork,
-    NewMessage,
-    NewMessages,
-    NewSession,
-    Role,
-    SearchHit,
-    SearchQuery,
-    Session,
-)
+from amplifierd.storage.model.queries import SearchHit, SearchQuery
+from amplifierd.storage.model.records import BatchMessage, Fork, NewMessage, NewMessages, NewSession, Role, Session
 from amplifierd.storage.search import results
 from contexts import create_session
 from exports import export_of, exported

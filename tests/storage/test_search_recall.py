@@ -11,7 +11,8 @@ import pytest
 
 from amplifierd.storage import open_maintenance, open_storage
 from amplifierd.storage.model.interface import Storage
-from amplifierd.storage.model.records import BatchMessage, NewMessages, NewSession, SearchHit, SearchQuery
+from amplifierd.storage.model.queries import SearchHit, SearchQuery
+from amplifierd.storage.model.records import BatchMessage, NewMessages, NewSession
 from corrupt import vandalise
 from reading import records
 

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from amplifierd.storage.model.errors import ImportInvalid, SessionNotFound
 from amplifierd.storage.model.interface import Storage
-from amplifierd.storage.model.queries import MessageQuery, SessionQuery, SessionSort
+from amplifierd.storage.model.queries import MessageQuery, SearchHit, SearchQuery, SessionQuery, SessionSort
 from amplifierd.storage.model.records import (
     BatchMessage,
     ExportHeader,
@@ -20,8 +20,6 @@ from amplifierd.storage.model.records import (
     NewMessage,
     NewMessages,
     NewSession,
-    SearchHit,
-    SearchQuery,
     Session,
     SessionPatch,
     SessionSummary,

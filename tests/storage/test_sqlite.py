@@ -17,8 +17,8 @@ import pytest
 
 from amplifierd.storage import open_storage
 from amplifierd.storage.model.errors import StorageUnavailable
-from amplifierd.storage.model.queries import MessageQuery, SessionQuery, SessionSort
-from amplifierd.storage.model.records import NewMessage, NewSession, SearchQuery
+from amplifierd.storage.model.queries import MessageQuery, SearchQuery, SessionQuery, SessionSort
+from amplifierd.storage.model.records import NewMessage, NewSession
 from amplifierd.storage.sql.statements import directories as directory_statements
 from amplifierd.storage.sql.statements import message_lists
 from amplifierd.storage.sql.statements import parts as part_statements

@@ -13,7 +13,7 @@ from amplifierd.storage import open_maintenance, open_storage
 from amplifierd.storage.model.errors import ImportInvalid, MessageInvalid
 from amplifierd.storage.model.interface import Storage
 from amplifierd.storage.model.part_records import NewUsage, Usage
-from amplifierd.storage.model.queries import MessageQuery
+from amplifierd.storage.model.queries import MessageQuery, SearchHit, SearchQuery, SearchScope
 from amplifierd.storage.model.records import (
     BatchMessage,
     ExportLine,
@@ -23,9 +23,6 @@ from amplifierd.storage.model.records import (
     NewMessage,
     NewMessages,
     NewSession,
-    SearchHit,
-    SearchQuery,
-    SearchScope,
 )
 from exports import export_of, exported
 from reading import read, records

@@ -16,7 +16,7 @@ from amplifierd.storage import open_storage
 from amplifierd.storage.model.errors import ImportInvalid, SessionExists, SessionNotFound, StorageUnavailable
 from amplifierd.storage.model.interface import Storage
 from amplifierd.storage.model.profile_records import ProfileSettings
-from amplifierd.storage.model.queries import SessionQuery, SessionSort
+from amplifierd.storage.model.queries import SearchHit, SearchQuery, SessionQuery, SessionSort
 from amplifierd.storage.model.records import (
     BatchMessage,
     Event,
@@ -31,8 +31,6 @@ from amplifierd.storage.model.records import (
     NewMessages,
     NewSession,
     OnConflict,
-    SearchHit,
-    SearchQuery,
     Session,
     SessionPatch,
     SessionSummary,

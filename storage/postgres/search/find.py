@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import msgspec
 
-from ...model.records import Listing, Message, SearchQuery, SearchScope
+from ...model.queries import SearchQuery, SearchScope
+from ...model.records import Listing, Message
 from ...search import results
 from ...search.query_parser import ParsedQuery, Term, filtered, parse
 from ...search.results import Found, best, bindings_of, listing, score_of

@@ -2,7 +2,7 @@
 
 from functools import cache
 
-from ...model.records import SearchScope
+from ...model.queries import SearchScope
 from ...search.results import session_clauses
 
 RECORDS = """

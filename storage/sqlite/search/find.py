@@ -7,7 +7,8 @@ from itertools import islice
 import apsw
 import msgspec
 
-from ...model.records import Listing, Message, SearchQuery, SearchScope
+from ...model.queries import SearchQuery, SearchScope
+from ...model.records import Listing, Message
 from ...search import results
 from ...search.query_parser import ParsedQuery, Term, filtered, parse
 from ...search.results import Filters, Found, best, bindings_of, listing, score_of
