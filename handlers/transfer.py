@@ -4,9 +4,14 @@ from ..storage.model.interface import Storage
 from ..storage.model.records import Export, IdempotentRequest, ImportReport, OnConflict
 
 
-async def export_sessions(*, storage: Storage, workspace: str) -> Export:
+async def export_sessions(files: bool | None, *, storage: Storage, workspace: str) -> Export:
     """Every session of the workspace with its messages."""
-    return await storage.export_sessions(workspace)
+    return await storage.export_sessions(workspace, files=bool(files))
+
+
+async def export_session(session_id: str, files: bool | None, *, storage: Storage, workspace: str) -> Export:
+    """One session with its messages."""
+    return await storage.export_session(workspace, session_id, files=bool(files))
 
 
 async def import_sessions(

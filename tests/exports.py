@@ -63,7 +63,7 @@ def older(lines: list[ExportLine]) -> list[ExportLine]:
         earlier = replace(session, id=new_session_id(times["created_at"]), **times)
         moved.append((earlier, [ExportLine(message=replace(it, timestamp=_before(it.timestamp))) for it in messages]))
     moved.sort(key=lambda each: each[0].id)
-    return [lines[0], *(line for session, said in moved for line in (ExportLine(session=session), *said))]
+    return [lines[0], *(line for session, said in moved for line in (ExportLine(session=session), *said)), lines[-1]]
 
 
 def _before(moment: Any) -> Any:

@@ -11,6 +11,7 @@ from amplifierd.storage.model.queries import MessageQuery, SessionQuery
 from amplifierd.storage.model.records import (
     Event,
     EventKind,
+    ExportEnd,
     ExportHeader,
     ExportLine,
     LastMessage,
@@ -117,7 +118,8 @@ class Conversations:
         for _, conversation in sorted(self.conversations.items()):
             lines.append(ExportLine(session=conversation.session))
             lines += [ExportLine(message=message) for message in conversation.messages]
-        return lines
+        messages = sum(len(conversation.messages) for conversation in self.conversations.values())
+        return [*lines, ExportLine(end=ExportEnd(len(self.conversations), messages, 0))]
 
     def session_events(self, session_id: str, after: str) -> list[Event]:
         """What there is after an event: messages, and between them the session where it changed last."""

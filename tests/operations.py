@@ -39,6 +39,7 @@ OPERATIONS = [
     ("GET", "/events", None),
     ("GET", "/sessions/{}/transcript", None),
     ("GET", "/export", None),
+    ("GET", "/sessions/{}/export", None),
     ("GET", "/search?q=x", None),
     ("POST", "/sessions/cleanup", {"older_than_days": 0}),
     ("POST", "/import", b'{"header":{"format":"amplifierd-export","version":1}}'),

@@ -115,6 +115,14 @@ def _lines_without_end(_data: Data) -> list[Ask]:
     return [Ask("POST", "/import", body, _NDJSON, reads=False, repeats=False) for _ in range(100)]
 
 
+def _file_without_end(_data: Data) -> list[Ask]:
+    file = {"id": "0" * 64, "media": "text/plain", "size": 2**53 - 1}
+    lines = [{"header": {"format": "amplifierd-export", "version": 2}}, {"file": file}]
+    beginning = "".join(json.dumps(line) + "\n" for line in lines).encode()
+    body = [beginning, *[b'{"chunk":{"data":"' + b"A" * 87_384 + b'"}}\n'] * 200]
+    return [Ask("POST", "/import", body, _NDJSON, reads=False, repeats=False) for _ in range(32)]
+
+
 def _unread_lists(data: Data) -> list[Ask]:
     target = f"/sessions/{data.long_session()}/messages"
     return [Ask("GET", target, reads=False, repeats=False) for _ in range(24)]
@@ -123,6 +131,11 @@ def _unread_lists(data: Data) -> list[Ask]:
 def _unread_exports(data: Data) -> list[Ask]:
     data.long_session()
     return [Ask("GET", "/export", reads=False, repeats=False) for _ in range(24)]
+
+
+def _unread_exports_of_a_session(data: Data) -> list[Ask]:
+    target = f"/sessions/{data.long_session()}/export?files=true"
+    return [Ask("GET", target, reads=False, repeats=False) for _ in range(24)]
 
 
 def _keyed_writes_of_a_large_context(data: Data) -> list[Ask]:
@@ -334,6 +347,8 @@ TABLE = [
     Row("100 imports whose line never ends", ("importSessions",), _lines_without_end),
     Row("24 unread lists of 1,000,000 messages", ("listMessages",), _unread_lists),
     Row("24 unread exports of 1,000,000 messages", ("exportSessions",), _unread_exports),
+    Row("24 unread exports of a session of 1,000,000", ("exportSession",), _unread_exports_of_a_session),
+    Row("32 imports whose file never ends", ("importSessions",), _file_without_end),
     Row("20 keyed POSTs on a context of 7 MiB", ("startSession",), _keyed_writes_of_a_large_context),
     Row("transcript in Markdown: 8 MiB of fences", ("getTranscript",), _transcript_of_fences),
     Row("messages of 8 MiB of escapes", ("sendMessage",), _escapes),

@@ -6,13 +6,14 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing, closing, suppress
 from functools import partial
 from tempfile import SpooledTemporaryFile
+from typing import Protocol
 from uuid import uuid4
 
 import msgspec
 
 from ..model.errors import FileNotFound
 from ..model.files import File, FileContent, Files, NewFile
-from ..model.records import Listing
+from ..model.records import Listing, Progressed
 from ..operations import files
 from ..operations.bulk.removal import CHUNKS_AT_ONCE
 from ..operations.files import CHUNK_BYTES, Upload
@@ -39,14 +40,14 @@ class TransactionalFiles(Transactions, Files):
                 async for chunk in chunks:
                     await asyncio.to_thread(spool.add, chunk)
             new.progressed()
-            return await self._write_file(workspace, new, spool)
+            upload = Upload(spool.finish(), str(uuid4()), new.media, new.name, spool.size)
+            return await self._write_file(workspace, upload, spool, new.progressed)
 
-    async def _write_file(self, workspace: str, new: NewFile, spool: "FileSpool") -> File:
-        upload = Upload(spool.finish(), str(uuid4()), new.media, new.name, spool.size)
+    async def _write_file(self, workspace: str, upload: Upload, spool: "FileChunks", progressed: Progressed) -> File:
         file = await self._paced(self._begin_file, workspace, upload, spool)
         try:
             while file is None:
-                new.progressed()
+                progressed()
                 file = await self._paced(self._write_more, workspace, upload, spool)
         except BaseException:
             await self._abandon(workspace, (upload.content_id, upload.content_id))
@@ -54,10 +55,10 @@ class TransactionalFiles(Transactions, Files):
         self._removals.wake()
         return file
 
-    async def _begin_file(self, workspace: str, upload: Upload, spool: "FileSpool") -> File | None:
+    async def _begin_file(self, workspace: str, upload: Upload, spool: "FileChunks") -> File | None:
         return await self._change(workspace, files.begin, upload, await asyncio.to_thread(spool.read))
 
-    async def _write_more(self, workspace: str, upload: Upload, spool: "FileSpool") -> File | None:
+    async def _write_more(self, workspace: str, upload: Upload, spool: "FileChunks") -> File | None:
         place = spool.place
         chunks = await asyncio.to_thread(spool.read)
         if not chunks:
@@ -113,6 +114,17 @@ class TransactionalFiles(Transactions, Files):
         await self._change(str(row[0]), files.expire)
         self._removals.wake()
         return True
+
+
+class FileChunks(Protocol):
+    """The bytes of a file that is written, read in chunks."""
+
+    @property
+    def place(self) -> int:
+        """The number of chunks read so far."""
+
+    def read(self) -> list[bytes]:
+        """The next chunks, none at the end."""
 
 
 class FileSpool:

@@ -2,27 +2,41 @@
 
 import asyncio
 from contextlib import aclosing, closing
+from functools import partial
 from secrets import token_hex
+from uuid import uuid4
+
+from msgspec import UnsetType
 
 from ..model.errors import SessionExists
 from ..model.records import Export, IdempotentRequest, ImportReport, OnConflict, Progressed, Session
+from ..operations.files import Upload
 from ..operations.transfer import import_
-from ..operations.transfer.export import Position, export
+from ..operations.transfer.export import FilePosition, SessionPosition, export
 from ..operations.transfer.import_staging import ImportStaging
 from ..operations.unit_of_work import UnitOfWork
 from ..sql.ports import session_key
-from .transactions import Transactions
+from ..values.uuid7 import canonical_id
+from .files import TransactionalFiles
 
 # The interval of checks whether another writer of a session has finished, or has given up.
 WAITING_SECONDS = 0.1
 
 
-class TransactionalTransfer(Transactions):
-    """Reads and writes all sessions of a workspace."""
+class TransactionalTransfer(TransactionalFiles):
+    """Reads and writes sessions with their messages and files."""
 
-    async def export_sessions(self, workspace: str) -> Export:
-        position = Position(self.statements, workspace)
-        return Export(export(lambda: self._read(position.read)))
+    async def export_sessions(self, workspace: str, *, files: bool = False) -> Export:
+        return self._export(workspace, None, files=files)
+
+    async def export_session(self, workspace: str, session_id: str, *, files: bool = False) -> Export:
+        return self._export(workspace, canonical_id(session_id), files=files)
+
+    def _export(self, workspace: str, session_id: str | None, *, files: bool) -> Export:
+        reads = [SessionPosition(self.statements, workspace, session_id).read]
+        if files:
+            reads.append(FilePosition(workspace, session_id).read)
+        return Export(export(*(partial(self._read, read) for read in reads)))
 
     async def import_sessions(
         self, workspace: str, export: Export, on_conflict: OnConflict, *, once: IdempotentRequest | None = None
@@ -38,14 +52,26 @@ class TransactionalTransfer(Transactions):
                     if on_conflict == "new_id":
                         await self._find_renamed(workspace, upload, found, sessions_before)
                     sessions_before += len(found)
-            upload.finish()
+            await asyncio.to_thread(upload.finish)
             recalled = await self._replay(workspace, once, ImportReport)
             if recalled is not None:
                 return recalled
             begun = await self._progress(workspace, once, ImportReport)
             if begun is None and there is not None:
                 raise SessionExists(there)
-            return await self._import(workspace, upload, on_conflict, once, begun or ImportReport(), export.progressed)
+            await self._import_files(workspace, upload, export.progressed)
+            begun = begun or ImportReport(files=upload.files.count)
+            return await self._import(workspace, upload, on_conflict, once, begun, export.progressed)
+
+    async def _import_files(self, workspace: str, upload: ImportStaging, progressed: Progressed) -> None:
+        """Write the files of an import; those that exist stay unchanged, so that it can be done again."""
+        for staged in upload.files.read():
+            file = staged.file
+            name = None if isinstance(file.name, UnsetType) else file.name
+            await self._write_file(
+                workspace, Upload(file.id, str(uuid4()), file.media, name, file.size), staged, progressed
+            )
+            progressed()
 
     async def _first_known(self, workspace: str, found: list[Session]) -> str | None:
         for session in found:
@@ -59,6 +85,7 @@ class TransactionalTransfer(Transactions):
             if await self._is_known(workspace, session.id):
                 is_written = await self._is_known(workspace, upload.renames.new_id(session))
                 upload.renames.add(session, number, is_written=is_written)
+        await asyncio.to_thread(upload.renames.spill)
 
     async def _is_known(self, workspace: str, session_id: str) -> bool:
         key = session_key(workspace, session_id)
@@ -74,8 +101,7 @@ class TransactionalTransfer(Transactions):
         progressed: Progressed,
     ) -> ImportReport:
         done = report.sessions + report.skipped + report.extended
-        upload.renames.go_on(done)
-        await asyncio.to_thread(upload.leave_out, done)
+        await asyncio.to_thread(upload.go_on, done)
         progress = import_.Progress(report, upload.position)
         more: import_.Progress | None = progress
         try:

@@ -11,13 +11,14 @@ from .records import Listing, Progressed, no_progress
 
 # The media type of unknown data (RFC 2046, section 4.5.1).
 UNKNOWN_MEDIA = "application/octet-stream"
+MAX_MEDIA_LENGTH = 255
 # RFC 9110, section 8.3.1; parameters are kept unchanged.
 _MEDIA = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,127}/[!#$%&'*+.^_`|~0-9A-Za-z-]{1,127}[\t ]*(;[\t -~]*)?")
 
 
 def is_media_type(value: str) -> bool:
     """Whether a text is a media type that a response can have, with or without parameters."""
-    return _MEDIA.fullmatch(value) is not None
+    return len(value) <= MAX_MEDIA_LENGTH and _MEDIA.fullmatch(value) is not None
 
 
 @dataclass(frozen=True, slots=True)

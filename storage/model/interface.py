@@ -284,11 +284,19 @@ class Storage(Profiles, Directories, Files, Keys, Workspaces):
         """Whether it has a session, a profile, a directory or a key, or had a session within the last week."""
 
     @abstractmethod
-    async def export_sessions(self, workspace: str) -> Export:
-        """Read every session with its messages: a header, then the sessions in the order of their ids.
+    async def export_sessions(self, workspace: str, *, files: bool = False) -> Export:
+        """Read every session with its messages: a header, the sessions in the order of their ids, and an end.
 
         Each session is read as of one moment, all in constant memory. If a session is deleted while it is being read,
-        the iteration of the batches raises `SessionNotFound`.
+        the iteration of the batches raises `SessionNotFound`. With `files` the files to which messages refer follow the
+        sessions, each once; if one is deleted while it is being read, the iteration raises `FileNotFound`.
+        """
+
+    @abstractmethod
+    async def export_session(self, workspace: str, session_id: str, *, files: bool = False) -> Export:
+        """Read one session with its messages, and with its `files`, as `export_sessions` does.
+
+        The iteration of the batches raises `SessionNotFound`.
         """
 
     @abstractmethod
@@ -297,7 +305,9 @@ class Storage(Profiles, Directories, Files, Keys, Workspaces):
     ) -> ImportReport:
         """Write the sessions of an export unchanged, each as a whole or not at all, in constant memory and in pieces.
 
-        All of it is read and checked before the first session is written; files that parts name may be created later.
+        All of it is read and checked before anything is written: an export of version 2 without its end is incomplete.
+        Sessions come in any order; a parent may come after its forks, or never. Files are written before the sessions;
+        those that parts name and that are not in the export may be created later.
         Raises `ImportInvalid`, and `SessionExists` if a session exists and `on_conflict` is fail. The answer is
         recorded with the last session.
 

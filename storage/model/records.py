@@ -281,20 +281,49 @@ class ExportHeader(Struct, frozen=True):
     version: int = 2
 
 
+class ExportFile(Struct, frozen=True):
+    """A file of an export; its bytes follow in chunks."""
+
+    id: str
+    media: str
+    size: int
+    name: str | UnsetType = UNSET
+
+
+class ExportChunk(Struct, frozen=True):
+    """The next bytes of a file: at most 64 KiB."""
+
+    data: bytes
+
+
+class ExportEnd(Struct, frozen=True):
+    """The end of an export, with the numbers of what is before it."""
+
+    sessions: int
+    messages: int
+    files: int
+
+
 class ExportLine(Struct, frozen=True):
-    """One record of an export: the header; a session, its profile if it is not implied, its messages."""
+    """One record of an export.
+
+    The header; a session, its profile if it is not implied, its messages; a file, its chunks; the end.
+    """
 
     header: ExportHeader | UnsetType = UNSET
     session: Session | UnsetType = UNSET
     profile: ProfileSettings | UnsetType = UNSET
     message: Message | UnsetType = UNSET
+    file: ExportFile | UnsetType = UNSET
+    chunk: ExportChunk | UnsetType = UNSET
+    end: ExportEnd | UnsetType = UNSET
 
 
 @dataclass(frozen=True, slots=True)
 class Export:
-    """Sessions with their messages, in batches of bounded size. Its owner must iterate `batches` or close it.
+    """Sessions with their messages, maybe with files, in batches of bounded size.
 
-    The reader calls `progressed` after each part.
+    Its owner must iterate `batches` or close it. The reader calls `progressed` after each part.
     """
 
     batches: AsyncGenerator[list[ExportLine], None]
@@ -302,13 +331,14 @@ class Export:
 
 
 class ImportReport(Struct, frozen=True, rename="camel"):
-    """How many sessions and messages were written, sessions skipped, given a new id, and extended by messages."""
+    """How many sessions and messages were written, sessions skipped, given a new id or extended, and files written."""
 
     sessions: int = 0
     messages: int = 0
     skipped: int = 0
     renamed: int = 0
     extended: int = 0
+    files: int = 0
 
 
 ENDED: tuple[SessionStatus, ...] = ("completed", "failed", "terminated")

@@ -168,7 +168,10 @@ def test_nothing_of_another_workspace_is_listed_found_or_exported(locked: Locked
     with locked.client(locked.stranger) as stranger:
         assert stranger.get("/sessions").json() == []
         assert stranger.get("/search?q=confidential").json() == []
-        assert stranger.get("/export").text.splitlines() == ['{"header":{"format":"amplifierd-export","version":2}}']
+        assert stranger.get("/export").text.splitlines() == [
+            '{"header":{"format":"amplifierd-export","version":2}}',
+            '{"end":{"sessions":0,"messages":0,"files":0}}',
+        ]
         with stranger.stream("GET", "/events") as stream, locked.client(locked.admin) as client:
             client.post(f"/sessions/{session_id}/messages", json={"content": "confidential"})
             own = stranger.post("/sessions").json()["id"]

@@ -12,7 +12,7 @@ from fork_server import run_amplifierd
 HUGE = "7" * 5000
 NUMBER = "the number 777"
 PLACE = "is out of the range of a double, at "
-HEADER = '{"header":{"format":"amplifierd-export","version":2}}\n'
+HEADER = '{"header":{"format":"amplifierd-export","version":1}}\n'
 FRONT = "---\nprofile: {name: way/in, version: 1.0.0, schema_version: 2}\n"
 PATCH = {"Content-Type": "application/merge-patch+json"}
 JSON = {"Content-Type": "application/json"}

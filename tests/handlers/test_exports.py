@@ -114,10 +114,58 @@ def test_an_export_is_imported_and_exported_the_same(database: str, client: http
         assert refused.status_code == 409
         assert "it already exists" in refused.json()["detail"]
         skipped = other.post("/import?on_conflict=skip", content=exported.content, headers=NDJSON)
-        assert skipped.json() == {"sessions": 0, "messages": 0, "skipped": sessions, "renamed": 0, "extended": 0}
+        assert skipped.json() == {
+            "sessions": 0,
+            "messages": 0,
+            "skipped": sessions,
+            "renamed": 0,
+            "extended": 0,
+            "files": 0,
+        }
         renamed = other.post("/import?on_conflict=new_id", content=exported.content, headers=NDJSON)
         assert renamed.json()["renamed"] == sessions
         assert len(other.get("/sessions").json()) == 2 * sessions
+
+
+def test_a_session_is_exported_with_its_files(database: str, client: httpx.Client, path: str) -> None:
+    content = bytes(range(256)) * 1_000
+    file = client.post("/files", content=content, params={"media": "image/png", "name": "a.png"}).json()
+    client.post("/files", content=b"of no message")
+    parts = [{"type": "file", "url": file["url"], "media": "image/png"}]
+    for _ in range(2):
+        assert client.post(f"{path}/messages", json={"parts": parts}).status_code == 201
+    exported = client.get(f"{path}/export?files=true")
+    assert exported.headers["content-type"] == "application/x-ndjson"
+    assert json.loads(exported.text.splitlines()[-1]) == {"end": {"sessions": 1, "messages": 5, "files": 1}}
+    without = client.get(f"{path}/export").text
+    assert json.loads(without.splitlines()[-1]) == {"end": {"sessions": 1, "messages": 5, "files": 0}}
+    with Daemon(database) as daemon, daemon.client() as other:
+        imported = other.post("/import", content=exported.content, headers=NDJSON)
+        assert imported.status_code == 200, imported.text
+        assert (imported.json()["sessions"], imported.json()["files"]) == (1, 1)
+        assert other.get(f"{path}/export?files=true").content == exported.content
+        assert other.get("/export?files=true").content == exported.content
+        assert other.get(file["url"]).content == content
+        assert [(it["name"], it["media"], "expiresAt" in it) for it in other.get("/files").json()] == [
+            ("a.png", "image/png", False)
+        ]
+    client.delete(path)
+
+
+def test_export_of_an_unknown_session_is_404(client: httpx.Client) -> None:
+    refused = client.get("/sessions/nobody/export")
+    assert (refused.status_code, refused.json()["detail"]) == (404, "Session nobody not found")
+
+
+def test_import_refuses_a_cut_export(client: httpx.Client, path: str) -> None:
+    lines = client.get(f"{path}/export").text.splitlines(keepends=True)
+    client.delete(path)
+    for kept in range(1, len(lines)):
+        refused = client.post("/import", content="".join(lines[:kept]), headers=NDJSON)
+        assert refused.status_code == 422
+        assert client.get(path).status_code == 404
+    assert "the end is missing; the export is incomplete" in refused.json()["detail"]
+    assert client.post("/import", content="".join(lines), headers=NDJSON).status_code == 200
 
 
 def session_line(**members: Any) -> str:
@@ -231,7 +279,7 @@ def test_an_export_replaces_a_file_once_it_is_whole(tmp_path: Path) -> None:
     assert run_amplifierd("export", "--database", database, str(link)).returncode == 0
     assert link.is_symlink()
     assert file.stat().st_mode & 0o777 == 0o600
-    assert len(file.read_bytes().splitlines()) == 3
+    assert len(file.read_bytes().splitlines()) == 4
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["a.db", "export.ndjson", "link.ndjson"]
 
 
@@ -243,7 +291,7 @@ def sessions_of(count: int, messages: int) -> bytes:
         session_line(id=f"01a20a2c-0e7b-744d-a181-{number:012x}", messageCount=messages) + lines
         for number in range(count)
     ]
-    return (HEADER + "".join(sessions)).encode()
+    return (HEADER.replace("2}", "1}") + "".join(sessions)).encode()
 
 
 SMALL_PIECES = str(Path(__file__).parents[1] / "small_pieces.py")

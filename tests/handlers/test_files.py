@@ -1,6 +1,7 @@
 """Files over HTTP: uploaded, named by messages, downloaded whole and in ranges, and never run by a browser."""
 
 import hashlib
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -82,11 +83,11 @@ def test_range_of_media_types_is_none(client: httpx.Client) -> None:
     assert upload(client, b"of a generated client", "*/*")["media"] == "application/octet-stream"
 
 
-@pytest.mark.parametrize("media", ["png", "a/b/c", "text/plain\u00e9", "/", "image/"])
+@pytest.mark.parametrize("media", ["png", "a/b/c", "text/plain\u00e9", "/", "image/", "a/b;" + 252 * "c"])
 def test_invalid_media_type_is_refused(client: httpx.Client, media: str) -> None:
     answered = client.post("/files", content=b"x", headers=[(b"Content-Type", media.encode("latin-1"))])
     assert answered.status_code == 415
-    assert answered.json()["detail"].endswith("is not a media type; send */*.")
+    assert answered.json()["detail"].endswith("is not a media type of at most 255 characters; send */*.")
 
 
 def test_coded_body_is_refused(client: httpx.Client) -> None:
@@ -249,3 +250,12 @@ def test_largest_file(tmp_path: Any) -> None:
             refused = client.post("/files", content=content)
             assert refused.status_code == 413
             assert "is larger than 1000 bytes, which is the limit" in refused.json()["detail"]
+        lines = [
+            {"header": {"format": "amplifierd-export", "version": 2}},
+            {"file": {"id": "0" * 64, "media": "text/plain", "size": 1_001}},
+        ]
+        export = "".join(json.dumps(line) + "\n" for line in lines)
+        refused = client.post("/import", content=export, headers={"Content-Type": "application/x-ndjson"})
+        assert refused.status_code == 413
+        detail = f"Line 2: file {'0' * 64} is larger than 1000 bytes, which is the limit."
+        assert refused.json()["detail"] == detail

@@ -45,12 +45,12 @@ def import_(tmp_path: Path, daemon: Daemon, workspace: str) -> Import:
 
 @pytest.fixture
 def exported(daemon: Daemon, workspace: str) -> Exported:
-    """The lines of an export of the workspace, but for its header."""
+    """The lines of an export of the workspace, but for its header and its end."""
 
     def read() -> list[Object]:
         outcome = run_amplifierd("export", "--database", daemon.database, "--workspace", workspace)
         assert outcome.returncode == 0, outcome.stderr
-        return [json.loads(line) for line in outcome.stdout.splitlines()[1:]]
+        return [json.loads(line) for line in outcome.stdout.splitlines()[1:-1]]
 
     return read
 

@@ -135,7 +135,7 @@ async def test_a_cleanup_of_0_days_takes_a_session_of_the_last_moment_there_is(s
     session = replace(session, status="completed", updated_at=LAST_MOMENT)
 
     async def batches() -> AsyncGenerator[list[ExportLine], None]:
-        yield [ExportLine(header=ExportHeader()), ExportLine(session=session)]
+        yield [ExportLine(header=ExportHeader(version=1)), ExportLine(session=session)]
 
     await storage.import_sessions(W, Export(batches()), "fail")
     assert (await storage.clean_up_sessions(W, CleanUp(older_than_days=0))).session_ids == (session.id,)
@@ -145,7 +145,7 @@ async def test_a_session_of_the_last_moment_there_is_goes_on_at_it(storage: Stor
     session = replace(await storage.create_session("elsewhere", NewSession()), updated_at=LAST_MOMENT)
 
     async def batches() -> AsyncGenerator[list[ExportLine], None]:
-        yield [ExportLine(header=ExportHeader()), ExportLine(session=session)]
+        yield [ExportLine(header=ExportHeader(version=1)), ExportLine(session=session)]
 
     await storage.import_sessions(W, Export(batches()), "fail")
     resumed = await storage.resume_session(W, session.id)

@@ -21,7 +21,7 @@ from amplifierd.storage.postgres.pool import connect
 from amplifierd.storage.postgres.search import statements as search_statements
 from amplifierd.storage.postgres.statements import PostgresStatements
 from amplifierd.storage.postgres.store import DIALECT
-from amplifierd.storage.sql.statements import message_lists, profiles
+from amplifierd.storage.sql.statements import files, message_lists, profiles
 from amplifierd.storage.sql.statements.session_lists import SessionList, session_list
 
 W = "default"
@@ -38,6 +38,7 @@ BINDINGS: dict[str, object] = {
     "now": "2",
     "revision": 1,
     "sequence": 1,
+    "file_id": "x",
     "first": 1,
     "last": 2,
     "most": 1,
@@ -126,6 +127,10 @@ def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
         (PostgresStatements.SET_STATUS, "session_pkey"),
         (PostgresStatements.DELETE_SESSION, "session_pkey"),
         (PostgresStatements.NEXT_SESSION, "session_pkey"),
+        (PostgresStatements.EXPORTED_SESSION, "session_pkey"),
+        (files.EXPORTED_FILES, "file_pkey"),
+        (files.EXPORTED_FILES_OF_SESSION, "file_reference_pkey"),
+        (files.EXPORTED_FILES_OF_SESSION, "file_reference_by_file"),
         (PostgresStatements.TAIL_STATE, "session_pkey"),
         (PostgresStatements.MESSAGE, "message_pkey"),
         (PostgresStatements.TAIL_MESSAGES, "message_pkey"),

@@ -28,7 +28,7 @@ from exports import export_of, exported
 from reading import records
 
 W = "default"
-HEADER = ExportLine(header=ExportHeader())
+HEADER = ExportLine(header=ExportHeader(version=1))
 NIL, MAX = UUID(int=0), UUID(int=2**128 - 1)
 VERSIONS = sorted(map(str, (NIL, uuid1(), uuid4(), uuid5(NIL, "x"), UUID("2489e9ad-2ee2-8e00-8ec9-32d5f69181c0"), MAX)))
 
@@ -126,5 +126,5 @@ async def test_an_id_in_both_cases_is_there_twice(storage: Storage) -> None:
     session = await storage.create_session("elsewhere", NewSession())
     again = replace(session, id=session.id.upper())
     lines = [HEADER, ExportLine(session=session), ExportLine(session=again)]
-    with pytest.raises(ImportInvalid, match="each of which is there once"):
+    with pytest.raises(ImportInvalid, match="two sessions have the same id"):
         await storage.import_sessions(W, export_of(lines), "fail")

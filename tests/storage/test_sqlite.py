@@ -20,6 +20,7 @@ from amplifierd.storage.model.errors import StorageUnavailable
 from amplifierd.storage.model.queries import MessageQuery, SearchQuery, SessionQuery, SessionSort
 from amplifierd.storage.model.records import NewMessage, NewSession
 from amplifierd.storage.sql.statements import directories as directory_statements
+from amplifierd.storage.sql.statements import files as file_statements
 from amplifierd.storage.sql.statements import message_lists
 from amplifierd.storage.sql.statements import parts as part_statements
 from amplifierd.storage.sql.statements import profiles as profile_statements
@@ -121,6 +122,8 @@ MESSAGES_BY_KEY = MESSAGE_BY_KEY.replace("sequence=?", "sequence>? AND sequence<
         (SQLiteStatements.TAIL_STATE, SESSION_BY_KEY),
         (SQLiteStatements.TAIL_MESSAGES, MESSAGES_BY_KEY),
         (SQLiteStatements.NEXT_SESSION, "SEARCH session USING INDEX sqlite_autoindex_session_1 (workspace=? AND id>?)"),
+        (SQLiteStatements.EXPORTED_SESSION, SESSION_BY_KEY),
+        (file_statements.EXPORTED_FILES, "SEARCH file USING PRIMARY KEY (workspace=? AND id>?)"),
         (
             SQLiteStatements.OLD_SESSIONS,
             "SEARCH session USING INDEX session_by_update (workspace=? AND updated_at>? AND updated_at<?)",
@@ -300,6 +303,8 @@ STEPS = ["SCAN json_each VIRTUAL TABLE INDEX 1:"]
         (directory_statements.record(DIALECT, "= :relative_path"), {"directory", "directory_use", "above"}, STEPS),
         (directory_statements.record(DIALECT, "> :after"), {"directory", "directory_use", "above"}, STEPS),
         (SQLiteStatements.MESSAGES_WITH_IDS, {"message"}, STEPS),
+        (file_statements.EXPORTED_FILES, {"file", "file_reference"}, []),
+        (file_statements.EXPORTED_FILES_OF_SESSION, {"reference", "file", "earlier"}, []),
         (message_lists.joined_messages(DIALECT, "asc"), {"session", "message"}, []),
         (message_lists.joined_messages(DIALECT, "desc"), {"session", "message"}, []),
         *((sessions(sort=sort, limit=5).listed(paged=True), {"session"}, []) for sort in get_args(SessionSort)),

@@ -6,6 +6,7 @@ import json
 from collections.abc import AsyncGenerator
 from datetime import datetime
 
+import msgspec
 import pytest
 from msgspec import UNSET, Raw
 from msgspec.structs import replace
@@ -24,9 +25,22 @@ from amplifierd.storage.model.errors import (
 )
 from amplifierd.storage.model.files import UNKNOWN_MEDIA, File, NewFile
 from amplifierd.storage.model.interface import Storage
-from amplifierd.storage.model.records import BatchMessage, CleanUp, Fork, NewMessage, NewMessages, NewSession
+from amplifierd.storage.model.records import (
+    BatchMessage,
+    CleanUp,
+    Export,
+    ExportChunk,
+    ExportEnd,
+    ExportFile,
+    ExportLine,
+    Fork,
+    NewMessage,
+    NewMessages,
+    NewSession,
+)
 from amplifierd.storage.operations import expiry, files
 from amplifierd.storage.operations.bulk import removal
+from amplifierd.storage.operations.transfer import export as transfer_export
 from corrupt import vandalise
 from exports import export_of, exported
 from reading import records
@@ -383,9 +397,11 @@ async def test_import_refuses_a_long_url(storage: Storage) -> None:
     await storage.append_message(W, session.id, NewMessage("x"))
     lines = await exported(storage)
     long = [{"type": "file", "media": "image/*", "url": "data:".ljust(65_537, "A")}]
-    message = replace(lines[-1].message, content="", parts=Raw(json.dumps(long).encode()))  # type: ignore[type-var]  # one
+    message = replace(lines[-2].message, content="", parts=Raw(json.dumps(long).encode()))  # type: ignore[type-var]  # one
     with pytest.raises(ImportInvalid, match="the url of part 1 must have at most"):
-        await storage.import_sessions("b", export_of([*lines[:-1], replace(lines[-1], message=message)]), "fail")
+        await storage.import_sessions(
+            "b", export_of([*lines[:-2], replace(lines[-2], message=message), lines[-1]]), "fail"
+        )
 
 
 async def test_append_that_meets_the_last_deletion_is_refused_or_keeps_the_file(
@@ -451,3 +467,60 @@ async def test_check_finds_what_is_wrong_with_files(storage: Storage, database: 
 
 def test_unknown_media_is_any_bytes() -> None:
     assert NewFile(pieces(b"")).media == UNKNOWN_MEDIA
+
+
+async def test_export_finds_few_files_among_many(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transfer_export, "FILES_AT_ONCE", 2)
+    made = [await create(storage, b"%d" % number) for number in range(9)]
+    session_id = await session_with(storage, made[3])
+    lines = msgspec.json.decode(
+        msgspec.json.encode(await exported(storage)).replace(made[3].id.encode(), b"0" * 64), type=list[ExportLine]
+    )
+    await storage.delete_session(W, session_id)
+    await storage.import_sessions(W, export_of(lines), "fail")
+    for found in ([made[1]], [made[7], made[1]], [made[1]], [made[1]], [made[5]]):
+        await storage.append_message(W, session_id, NewMessage(parts=naming(*found)))
+    other_id = await session_with(storage, made[8], made[1])
+    expected = {session_id: [1, 7, 5], other_id: [8, 1]}
+    for of_session, numbers in expected.items():
+        export = await storage.export_session(W, of_session, files=True)
+        assert sorted(await file_ids(export)) == sorted(made[number].id for number in numbers)
+    everything = await file_ids(await storage.export_sessions(W, files=True))
+    assert everything == sorted(made[number].id for number in (1, 5, 7, 8))
+    assert await file_ids(await storage.export_sessions(W)) == []
+
+
+async def file_ids(export: Export) -> list[str]:
+    """The ids of the files in an export, which its end counts."""
+    lines = [line async for batch in export.batches for line in batch]
+    found = [line.file.id for line in lines if isinstance(line.file, ExportFile)]
+    end = lines[-1].end
+    assert isinstance(end, ExportEnd)
+    assert end.files == len(found)
+    return found
+
+
+async def test_export_of_a_file_that_is_deleted_has_no_end(storage: Storage) -> None:
+    session_id = await session_with(storage, await create(storage, LONG))
+    batches = (await storage.export_session(W, session_id, files=True)).batches
+    async for batch in batches:
+        if isinstance(batch[-1].chunk, ExportChunk):
+            break
+    await storage.delete_session(W, session_id)
+    await wait_until_empty(storage, "file_chunk")
+    with pytest.raises(FileNotFound):
+        await anext(batches)
+
+
+async def test_import_keeps_a_file_that_exists(storage: Storage) -> None:
+    file = await storage.create_file(W, NewFile(pieces(LONG), "image/png", "a.png"))
+    session_id = await session_with(storage, file)
+    export = await storage.export_session(W, session_id, files=True)
+    lines = [line async for batch in export.batches for line in batch]
+    assert (await storage.import_sessions(W, export_of(lines), "skip")).files == 1
+    kept = (await storage.read_file(W, file.id)).file
+    assert (kept.media, kept.name, kept.created_at) == ("image/png", "a.png", file.created_at)
+    assert await content_of(storage, file.id) == LONG
+    await storage.delete_session(W, session_id)
+    await storage.import_sessions(W, export_of(lines), "fail")
+    assert await content_of(storage, file.id) == LONG

@@ -11,14 +11,15 @@ import msgspec
 
 from ..storage.model.errors import SessionNotFound
 from ..storage.model.interface import Storage
-from ..storage.model.records import Export, ExportHeader, ExportLine, Message, Session
+from ..storage.model.records import Export, ExportEnd, ExportHeader, ExportLine, Message, Session
 from .copy_settings import copy_contexts, copy_files
 
 # The minimum number of lines in one import; an interrupted copy does not repeat completed imports.
 LINES_AT_ONCE = 1_000
 
 _encode = msgspec.json.Encoder().encode
-_HEADER = ExportLine(header=ExportHeader())
+# Each part of a copy is an export without an end, as version 1 was.
+_HEADER = ExportLine(header=ExportHeader(version=1))
 
 
 class CopyDiffers(Exception):
@@ -106,7 +107,7 @@ async def _lines(storage: Storage, workspace: str) -> AsyncGenerator[ExportLine,
     async with aclosing(export.batches) as batches:
         async for batch in batches:
             for line in batch:
-                if not isinstance(line.header, ExportHeader):
+                if not isinstance(line.header, ExportHeader) and not isinstance(line.end, ExportEnd):
                     yield line
 
 

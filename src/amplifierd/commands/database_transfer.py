@@ -32,7 +32,7 @@ CHUNK_BYTES = 64 * 1024
 _encode_lines = msgspec.json.Encoder().encode_lines
 
 
-async def export_to(path: str, storage: Storage, workspace: str) -> int:
+async def export_to(path: str, storage: Storage, workspace: str, *, files: bool) -> int:
     """Write every session of a workspace as NDJSON to a file, or to standard output for `-`. Returns their number.
 
     Shows progress. The output is on disk at the end. Raises `click.ClickException` if it cannot be written, and
@@ -41,7 +41,7 @@ async def export_to(path: str, storage: Storage, workspace: str) -> int:
     async with storage:
         await _refuse_unknown(storage, workspace)
         sessions = await storage.count_sessions(workspace)
-        export = await storage.export_sessions(workspace)
+        export = await storage.export_sessions(workspace, files=files)
         exported = 0
         with (
             click.progressbar(length=sessions, label="Sessions exported", file=sys.stderr) as bar,

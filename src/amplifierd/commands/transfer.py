@@ -26,8 +26,9 @@ RESUMED_SECONDS = 30 * DAY_SECONDS
 @click.command("export", context_settings=FROM_ENVIRONMENT)
 @database
 @workspace
+@click.option("--files", is_flag=True, help="Include the files to which messages refer.")
 @click.argument("file", type=click.Path(allow_dash=True), default="-")
-def export_sessions(database: str, workspace: str, file: str) -> None:
+def export_sessions(database: str, workspace: str, file: str, *, files: bool) -> None:
     """Write every session with its messages to FILE as NDJSON, or to standard output without FILE.
 
     A daemon may serve the database meanwhile.
@@ -38,7 +39,7 @@ def export_sessions(database: str, workspace: str, file: str) -> None:
         kept_in = path_of(database)
         if kept_in is not None:
             refuse_itself(kept_in, Path(file))
-        exported = asyncio.run(export_to(file, open_existing(database), workspace))
+        exported = asyncio.run(export_to(file, open_existing(database), workspace, files=files))
     click.echo(f"Exported {exported} sessions.", err=True)
 
 

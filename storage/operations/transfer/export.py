@@ -1,34 +1,47 @@
-"""Reads every session with its messages in batches: between two batches only a position is held."""
+"""Reads sessions with their messages and files in batches: between two batches only a position is held."""
 
+from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable
 
 import msgspec
+from msgspec import UNSET
 
-from ...model.errors import SessionNotFound
+from ...model.errors import FileNotFound, SessionNotFound
 from ...model.profile_records import ProfileSettings
-from ...model.records import ExportHeader, ExportLine, Message
-from ...sql.ports import Bindings, Reader
+from ...model.records import ExportChunk, ExportEnd, ExportFile, ExportHeader, ExportLine, Message, Session
+from ...sql.ports import Bindings, Reader, Row
+from ...sql.statements.files import CHUNKS, EXPORTED_FILES, EXPORTED_FILES_OF_SESSION
 from ...sql.statements.sessions import Statements
+from ..files import CHUNK_BYTES
 from ..sessions import session_of
 
 MAX_LINES = 1_000
 BATCH_BYTES = 256 * 1024
+CHUNKS_AT_ONCE = 4
+# The limit of files, or references to them, that one read examines.
+FILES_AT_ONCE = 500
 
 _decode_profile = msgspec.json.Decoder(ProfileSettings).decode
 _decode_message = msgspec.json.Decoder(Message).decode
 
 
-class Position:
-    """The progress of an export: a session, its number of messages, and the last one that was read."""
+class SessionPosition:
+    """The progress through sessions: one, its number of messages, and the last message that was read.
 
-    def __init__(self, statements: Statements, workspace: str) -> None:
+    Through all sessions of a workspace, or with `session_id` through that one.
+    """
+
+    def __init__(self, statements: Statements, workspace: str, session_id: str | None = None) -> None:
         self._statements = statements
-        self._key: Bindings = {"workspace": workspace, "id": ""}
+        self._next = statements.NEXT_SESSION if session_id is None else statements.EXPORTED_SESSION
+        self._key: Bindings = {"workspace": workspace, "id": session_id or ""}
+        self._only = session_id
+        self._is_begun = False
         self._sequence = 0
         self._message_count = 0
 
-    async def read(self, rows: Reader) -> list[ExportLine]:
-        """The next lines; empty after the last session."""
+    async def read(self, rows: Reader) -> list[ExportLine] | None:
+        """The next lines; None after the last session. Raises `SessionNotFound`."""
         lines: list[ExportLine] = []
         size = 0
         while size < BATCH_BYTES and len(lines) < MAX_LINES:
@@ -40,10 +53,15 @@ class Position:
             if not taken:
                 break
             size += taken
-        return lines
+        return lines or None
 
     async def _session(self, rows: Reader, lines: list[ExportLine]) -> int:
-        row = await rows.row(self._statements.NEXT_SESSION, self._key)
+        if self._only is not None and self._is_begun:
+            return 0
+        self._is_begun = True
+        row = await rows.row(self._next, self._key)
+        if row is None and self._only is not None:
+            raise SessionNotFound(self._only)
         if row is None:
             return 0
         profile, *columns = row
@@ -65,9 +83,61 @@ class Position:
         return sum(len(record) for _, record in found)
 
 
-async def export(read: Callable[[], Awaitable[list[ExportLine]]]) -> AsyncGenerator[list[ExportLine], None]:
-    """The header and the first lines, then the others."""
-    lines = [ExportLine(header=ExportHeader()), *await read()]
-    while lines:
-        yield lines
-        lines = await read()
+class FilePosition:
+    """The progress through the files to which messages refer, and through the chunks of one.
+
+    Through all of a workspace, or with `session_id` through those of that session. Each file comes once.
+    """
+
+    def __init__(self, workspace: str, session_id: str | None = None) -> None:
+        self._next = EXPORTED_FILES if session_id is None else EXPORTED_FILES_OF_SESSION
+        self._key: Bindings = {"workspace": workspace, "id": session_id or "", "most": FILES_AT_ONCE}
+        self._last: Bindings = {"sequence": 0, "file_id": ""}
+        self._found: deque[Row] = deque()
+        self._file_id = self._content_id = ""
+        self._place = self._left = 0
+
+    async def read(self, rows: Reader) -> list[ExportLine] | None:
+        """The next file, or some chunks of it, or nothing yet; None after the last file. Raises `FileNotFound`."""
+        if self._left:
+            return await self._chunks(rows)
+        if self._found:
+            self._file_id, media, size, name, self._content_id = self._found.popleft()
+            self._place, self._left = 0, size
+            return [ExportLine(file=ExportFile(self._file_id, media, size, UNSET if name is None else name))]
+        examined = await rows.all(self._next, self._key | self._last)
+        if not examined:
+            return None
+        self._last = {"sequence": examined[-1][-2], "file_id": examined[-1][0]}
+        self._found.extend(row[:-2] for row in examined if row[-1])
+        return []
+
+    async def _chunks(self, rows: Reader) -> list[ExportLine]:
+        place = {"first": self._place, "last": self._place + CHUNKS_AT_ONCE - 1}
+        found = await rows.all(CHUNKS, self._key | {"content_id": self._content_id} | place)
+        size = sum(len(chunk) for (chunk,) in found)
+        if size < min(self._left, CHUNKS_AT_ONCE * CHUNK_BYTES):
+            # It was deleted meanwhile.
+            raise FileNotFound(self._file_id)
+        self._place += len(found)
+        self._left -= size
+        return [ExportLine(chunk=ExportChunk(chunk)) for (chunk,) in found]
+
+
+Read = Callable[[], Awaitable[list[ExportLine] | None]]
+
+
+async def export(*reads: Read) -> AsyncGenerator[list[ExportLine], None]:
+    """The header, what each of the `reads` returns before it returns None, and the end."""
+    lines = [ExportLine(header=ExportHeader())]
+    sessions = messages = files = 0
+    for read in reads:
+        while (more := await read()) is not None:
+            lines += more
+            sessions += sum(isinstance(line.session, Session) for line in more)
+            messages += sum(isinstance(line.message, Message) for line in more)
+            files += sum(isinstance(line.file, ExportFile) for line in more)
+            if lines:
+                yield lines
+            lines = []
+    yield [*lines, ExportLine(end=ExportEnd(sessions, messages, files))]

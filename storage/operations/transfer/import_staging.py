@@ -11,7 +11,7 @@ from ...model.directory_path import MAX_BYTES
 from ...model.errors import ImportInvalid, LabelsInvalid
 from ...model.part_records import UsageSum, outline_of, url_fault
 from ...model.profile_records import ProfileSettings
-from ...model.records import ExportHeader, ExportLine, Message, Session
+from ...model.records import ExportChunk, ExportEnd, ExportFile, ExportHeader, ExportLine, Message, Session
 from ...sql.temporary_files import TemporaryDisk, spool_errors
 from ...values.clock import in_utc, is_told
 from ...values.json_text import MAX_SAFE_INTEGER
@@ -19,6 +19,7 @@ from ...values.uuid7 import canonical_id
 from ..labels import check_labels
 from ..messages import usage_of
 from .distinct_ids import DistinctIds
+from .import_files import StagedFiles
 from .new_ids import Renames
 
 # So far below the largest integer of JSON that no session reaches it.
@@ -31,11 +32,13 @@ _decode = msgspec.json.Decoder(ExportLine).decode
 class ImportStaging:
     """Sessions with their messages: `add` all, then `finish`, then `take` each with its `messages`.
 
-    `renames` are those of its sessions that already exist, if they are to be kept. Its file is on `disk` until `close`.
+    `renames` are those of its sessions that already exist, if they are to be kept; `files` are its files. Both it and
+    they are on `disk` until `close`.
     """
 
     def __init__(self, seed: str, disk: TemporaryDisk) -> None:
         self.renames = Renames(seed)
+        self.files = StagedFiles(disk)
         self._disk = disk
         self._taken = 0
         self._file = TemporaryFile()  # noqa: SIM115  # `close` closes it
@@ -46,6 +49,10 @@ class ImportStaging:
         self._tokens = 0
         self._usage: UsageSum | None = None
         self._message_ids = DistinctIds()
+        # The whole export.
+        self._sessions = self._all_messages = 0
+        self._session_ids = DistinctIds()
+        self._has_end = self._is_ended = False
 
     @property
     def position(self) -> int:
@@ -60,6 +67,7 @@ class ImportStaging:
         """Delete the file."""
         # On a full disk its buffer cannot be written, and need not be.
         self.renames.close()
+        self.files.close()
         with suppress(OSError):
             self._file.close()
         self._disk.give_back(self._taken)
@@ -67,38 +75,54 @@ class ImportStaging:
 
     def add(self, lines: list[ExportLine]) -> list[Session]:
         """Add lines; the sessions among them. Raises `ImportInvalid`, `StorageUnavailable` if there is no room."""
-        found: list[Session] = []
         lines = [_canonical(line) for line in lines]
         for line in lines:
             self._line += 1
-            if isinstance(line.session, Session):
-                self._begin(line.session)
-                found.append(line.session)
-            elif isinstance(line.message, Message):
-                self._count(line.message)
-            elif isinstance(line.profile, ProfileSettings):
-                self._check_profile(line.profile)
-            else:
-                self._check_header(line.header)
-        encoded = _encode_lines(lines)
+            self._add(line)
+        encoded = _encode_lines([line for line in lines if not _is_outside_sessions(line)])
         self._disk.take(len(encoded))
         self._taken += len(encoded)
         with spool_errors():
             self._file.write(encoded)
-        return found
+        return [line.session for line in lines if isinstance(line.session, Session)]
+
+    def _add(self, line: ExportLine) -> None:
+        if self._line == 1 or isinstance(line.header, ExportHeader):
+            self._check_header(line.header)
+        elif self._is_ended:
+            raise ImportInvalid(self._line, "nothing comes after the end")
+        elif isinstance(line.session, Session):
+            self._begin(line.session)
+        elif isinstance(line.message, Message):
+            self._count(line.message)
+        elif isinstance(line.profile, ProfileSettings):
+            self._check_profile(line.profile)
+        elif isinstance(line.chunk, ExportChunk):
+            self.files.add(line.chunk.data, self._line)
+        else:
+            self._end_record()
+            if isinstance(line.file, ExportFile):
+                self.files.begin(line.file)
+            elif isinstance(line.end, ExportEnd):
+                self._check_end(line.end)
 
     def finish(self) -> None:
         """Make it readable. Raises `ImportInvalid` if something is missing."""
         if self._line == 0:
             raise ImportInvalid(1, "it is missing; an export begins with its header")
-        self._end_session()
+        self._end_record()
+        if self._has_end and not self._is_ended:
+            raise ImportInvalid(self._line + 1, "the end is missing; the export is incomplete")
+        if not self._session_ids.all_distinct():
+            raise ImportInvalid(self._line, "two sessions have the same id")
         with spool_errors():
             self._file.seek(0)
         self._file.readline()
 
-    def leave_out(self, count: int) -> None:
-        """Skip the next sessions, which already exist."""
-        for _ in range(count):
+    def go_on(self, written: int) -> None:
+        """Skip the first sessions, which an earlier attempt wrote."""
+        self.renames.go_on(written)
+        for _ in range(written):
             taken = self.take()
             assert taken is not None, "What was taken before is there again."
             for _message in range(taken[0].message_count):
@@ -133,8 +157,17 @@ class ImportStaging:
         return None
 
     def _check_header(self, header: object) -> None:
-        if not isinstance(header, ExportHeader) or self._line > 1:
+        if not isinstance(header, ExportHeader):
+            raise ImportInvalid(1, "an export begins with its header")
+        if self._line > 1:
             raise ImportInvalid(self._line, "a header is the first line, and only that")
+        self._has_end = header.version > 1
+
+    def _check_end(self, end: ExportEnd) -> None:
+        found = ExportEnd(self._sessions, self._all_messages, self.files.count)
+        if end != found:
+            raise ImportInvalid(self._line, f"the end says {_counts(end)}, and there are {_counts(found)}")
+        self._is_ended = True
 
     def _check_profile(self, profile: ProfileSettings) -> None:
         if self._session is None or self._messages or self._has_profile:
@@ -146,14 +179,10 @@ class ImportStaging:
         self._has_profile = True
 
     def _begin(self, session: Session) -> None:
-        if self._line == 1:
-            raise ImportInvalid(1, "an export begins with its header")
-        self._end_session()
+        self._end_record()
         self._check_session(session)
-        if self._session is not None and session.id <= self._session.id:
-            raise ImportInvalid(
-                self._line, f"session {session.id} is not in the order of ids, each of which is there once"
-            )
+        self._sessions += 1
+        self._session_ids.add(session.id)
         self._session, self._messages, self._tokens, self._usage = session, 0, 0, None
         self._has_profile = False
         self._message_ids = DistinctIds()
@@ -186,6 +215,7 @@ class ImportStaging:
         if self._session is None:
             raise ImportInvalid(self._line, "a message comes after its session")
         self._messages += 1
+        self._all_messages += 1
         if not is_told(message.timestamp):
             raise ImportInvalid(self._line, f"the message has the time {message.timestamp}, which no clock tells")
         if message.sequence != self._messages:
@@ -205,24 +235,38 @@ class ImportStaging:
             if (fault := url_fault(url)) is not None:
                 raise ImportInvalid(self._line, f"the url of part {place + 1} {fault}")
 
-    def _end_session(self) -> None:
-        if self._session is None:
-            return
-        self._check_usage(self._session)
-        session_id, expected = self._session.id, self._session.message_count
+    def _end_record(self) -> None:
+        """End the session or the file before this line."""
+        self.files.end(self._line)
+        if self._session is not None:
+            self._end_session(self._session)
+            self._session = None
+
+    def _end_session(self, session: Session) -> None:
+        self._check_usage(session)
+        session_id, expected = session.id, session.message_count
         if self._messages != expected:
             raise ImportInvalid(self._line, f"session {session_id} has {self._messages} messages, and says {expected}")
         if not self._message_ids.all_distinct():
             raise ImportInvalid(self._line, f"session {session_id} has two messages of the same id")
-        if min(self._tokens, MAX_SAFE_INTEGER) != self._session.token_usage:
+        if min(self._tokens, MAX_SAFE_INTEGER) != session.token_usage:
             raise ImportInvalid(
-                self._line, f"session {session_id} has {self._tokens} tokens, and says {self._session.token_usage}"
+                self._line, f"session {session_id} has {self._tokens} tokens, and says {session.token_usage}"
             )
 
     def _check_usage(self, session: Session) -> None:
         usage = UNSET if self._usage is None else self._usage.usage
         if session.usage != usage:
             raise ImportInvalid(self._line, f"session {session.id} says another usage than the sum of its messages'")
+
+
+def _is_outside_sessions(line: ExportLine) -> bool:
+    """Whether a line is not among those of the sessions."""
+    return not (line.file is UNSET and line.chunk is UNSET and line.end is UNSET)
+
+
+def _counts(end: ExportEnd) -> str:
+    return f"{end.sessions} sessions, {end.messages} messages and {end.files} files"
 
 
 def _canonical(line: ExportLine) -> ExportLine:

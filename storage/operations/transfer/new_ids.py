@@ -8,6 +8,7 @@ that resumes after an interruption gives the same ones.
 import hashlib
 import struct
 from contextlib import suppress
+from os import SEEK_END
 from tempfile import TemporaryFile
 from uuid import UUID
 
@@ -17,15 +18,20 @@ from ...values.uuid7 import derived_session_id
 
 # An old id, its new one, its session's place in the import, and whether an earlier attempt wrote it with the new id.
 _RECORD = struct.Struct(">16s16sQ?")
+# How many records are kept in memory before they become a run in the file; each run is searched for an id.
+RUN_RECORDS = 50_000
 
 
 class Renames:
-    """Old ids with their new ones, added in the order of the old; `seed` identifies the import, or each attempt."""
+    """Old ids with their new ones, in sorted runs; `seed` identifies the import, or each attempt."""
 
     def __init__(self, seed: str) -> None:
         self._seed = seed
         self._file = TemporaryFile()  # noqa: SIM115  # `close` closes it
-        self._count = 0
+        self._unsorted: list[bytes] = []
+        # The lengths of the runs in the file, and its last record.
+        self._runs: list[int] = []
+        self._last = b""
         self._written = 0
 
     def close(self) -> None:
@@ -41,25 +47,48 @@ class Renames:
     def add(self, session: Session, place: int, *, is_written: bool) -> None:
         """Add the id of a session that already exists; its new one is from an earlier attempt if `is_written`."""
         record = _RECORD.pack(UUID(session.id).bytes, UUID(self.new_id(session)).bytes, place, is_written)
-        with spool_errors():
-            self._file.write(record)
-        self._count += 1
+        self._unsorted.append(record)
+
+    def spill(self) -> None:
+        """Write the records in memory to the file, if they reach their limit."""
+        if len(self._unsorted) >= RUN_RECORDS:
+            self._write_run()
 
     def go_on(self, written: int) -> None:
         """An earlier attempt wrote the first sessions of the import, each with the id that it had or got then."""
         self._written = written
+        self._write_run()
+
+    def _write_run(self) -> None:
+        run = sorted(self._unsorted)
+        if not run:
+            return
         with spool_errors():
+            self._file.seek(0, SEEK_END)
+            self._file.write(b"".join(run))
             self._file.flush()
+        # Exports are in the order of ids, so that all of it is one run.
+        before = self._runs.pop() if self._runs and self._last < run[0] else 0
+        self._runs.append(before + len(run))
+        self._unsorted, self._last = [], run[-1]
 
     def find(self, session_id: str) -> str | None:
         """The new id for an old one, None for one that is kept."""
-        wanted = UUID(session_id).bytes
-        low, high = 0, self._count
+        wanted, start = UUID(session_id).bytes, 0
+        for count in self._runs:
+            record = self._search(wanted, start, start + count)
+            if record is not None:
+                _, new, place, is_written = record
+                return str(UUID(bytes=new)) if is_written or place >= self._written else None
+            start += count
+        return None
+
+    def _search(self, wanted: bytes, low: int, high: int) -> tuple[bytes, bytes, int, bool] | None:
         while low < high:
             middle = (low + high) // 2
             self._file.seek(middle * _RECORD.size)
-            old, new, place, is_written = _RECORD.unpack(self._file.read(_RECORD.size))
-            if old == wanted:
-                return str(UUID(bytes=new)) if is_written or place >= self._written else None
-            low, high = (middle + 1, high) if old < wanted else (low, middle)
+            record = _RECORD.unpack(self._file.read(_RECORD.size))
+            if record[0] == wanted:
+                return record
+            low, high = (middle + 1, high) if record[0] < wanted else (low, middle)
         return None

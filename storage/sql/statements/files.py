@@ -72,6 +72,42 @@ ORDER BY session_id, sequence
 LIMIT :most
 """
 
+# The next files of a workspace, and whether a message refers to each.
+EXPORTED_FILES = """
+SELECT id, media, size, name, content_id, 0, EXISTS (
+    SELECT 1
+    FROM file_reference
+    WHERE file_reference.workspace = file.workspace
+        AND file_reference.file_id = file.id
+)
+FROM file
+WHERE workspace = :workspace
+    AND id > :file_id
+ORDER BY id
+LIMIT :most
+"""
+
+# The next references of a session, and whether each is the first one to an existing file.
+EXPORTED_FILES_OF_SESSION = """
+SELECT reference.file_id, media, size, name, content_id, reference.sequence, file.id IS NOT NULL AND NOT EXISTS (
+    SELECT 1
+    FROM file_reference AS earlier
+    WHERE earlier.workspace = reference.workspace
+        AND earlier.file_id = reference.file_id
+        AND earlier.session_id = reference.session_id
+        AND earlier.sequence < reference.sequence
+)
+FROM file_reference AS reference
+LEFT JOIN file
+    ON file.workspace = reference.workspace
+    AND file.id = reference.file_id
+WHERE reference.workspace = :workspace
+    AND reference.session_id = :id
+    AND (reference.sequence, reference.file_id) > (:sequence, :file_id)
+ORDER BY reference.sequence, reference.file_id
+LIMIT :most
+"""
+
 FORK_REFERENCES = """
 INSERT INTO file_reference (workspace, session_id, sequence, file_id)
 SELECT workspace, CAST(:fork_id AS TEXT), sequence, file_id

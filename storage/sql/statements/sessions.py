@@ -348,17 +348,23 @@ SELECT EXISTS (SELECT 1 FROM session WHERE workspace = :workspace)
 """
 
     # With its profile, unless that is unknown or built in.
-    NEXT_SESSION = f"""
+    _EXPORTED = f"""
 SELECT (
     SELECT content
     FROM profile_content
     WHERE profile_content.workspace = session.workspace
         AND hash = profile_hash
-), {_SESSIONS}
+), {_SESSIONS}"""  # noqa: S608  # of the text above
+
+    EXPORTED_SESSION = f"""{_EXPORTED}
+    AND session.id = :id
+"""
+
+    NEXT_SESSION = f"""{_EXPORTED}
     AND session.id > :id
 ORDER BY session.id
 LIMIT 1
-"""  # noqa: S608  # of the text above
+"""
 
     CHANGED_SESSIONS = """
 SELECT revision, id

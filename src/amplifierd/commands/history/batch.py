@@ -42,7 +42,8 @@ class Batch:
 
     async def lines(self) -> AsyncGenerator[list[ExportLine], None]:
         """The lines of the export."""
-        yield [ExportLine(header=ExportHeader())]
+        # Version 1 has no end: these lines are complete once the generator ends.
+        yield [ExportLine(header=ExportHeader(version=1))]
         lines: list[ExportLine] = []
         size = 0
         for line, length in self._lines():

@@ -155,7 +155,8 @@ def _compile_body(compilation: Compilation, operation: Json, handler: Handler) -
         return FileBody(compilation.max_file)
     if record is Export:
         validator = compilation.schemas.closed_validator(schema)
-        return LineBody(validator, compilation.max_body, compilation.capacity, compilation.executor)
+        limits = (compilation.max_body, compilation.max_file)
+        return LineBody(validator, *limits, compilation.capacity, compilation.executor)
     properties = set(compilation.document.resolve(schema).get("properties", {}))
     fields = {it.encode_name for it in msgspec.structs.fields(record)} if _is_struct(record) else set()
     if properties != fields:

@@ -4,7 +4,7 @@ from collections.abc import AsyncGenerator
 
 from starlette.types import Receive, Scope
 
-from ...storage.model.files import UNKNOWN_MEDIA, NewFile, is_media_type
+from ...storage.model.files import MAX_MEDIA_LENGTH, UNKNOWN_MEDIA, NewFile, is_media_type
 from ..core.request_state import request_state_of
 from .body import BodyHeaders, check_size, next_part
 
@@ -29,7 +29,8 @@ class FileBody(BodyHeaders):
 
     def _check_content_type(self, scope: Scope, value: bytes) -> None:
         if not is_media_type(value.decode("latin-1")):
-            raise self._not_taken(scope, f"Content-Type {value.decode('latin-1')!r} is not a media type")
+            what = f"a media type of at most {MAX_MEDIA_LENGTH} characters"
+            raise self._not_taken(scope, f"Content-Type {value.decode('latin-1')!r} is not {what}")
 
     async def _chunks(self, receive: Receive) -> AsyncGenerator[bytes, None]:
         parts: list[bytes] = []

@@ -7,7 +7,7 @@ from functools import partial
 
 from starlette.types import Receive, Scope
 
-from ...storage.model.records import Digest, Export, ExportLine
+from ...storage.model.records import Digest, Export, ExportFile, ExportLine
 from ...storage.values.json_text import MAX_VALUES
 from ..core.document import Document
 from ..core.executor import INLINE_BYTES, SerialExecutor
@@ -20,17 +20,22 @@ from .body import NDJSON, UNCOUNTED_BYTES, Body, RecordReader, check_size, next_
 _MAX_DEPTH = MAX_DEPTH + 1
 # A session contains the content of two bodies, its context and its error; and times, names, numbers.
 _BODIES = 2
-_AROUND_BYTES = 64 * 1024
+# A chunk of a file has 86 KiB, whatever the limit of bodies is.
+_AROUND_BYTES = 96 * 1024
 _AROUND_VALUES = 100
 
 
 class LineReader:
-    """Reads lines, each with `records`; the content of a line was in bodies of at most `max_bytes`."""
+    """Reads lines, each with `records`.
 
-    def __init__(self, records: RecordReader, max_bytes: int, executor: SerialExecutor) -> None:
+    The content of a line was in bodies of at most `max_bytes`, and a file has at most `max_file` bytes.
+    """
+
+    def __init__(self, records: RecordReader, max_bytes: int, max_file: int, executor: SerialExecutor) -> None:
         self._records = records
         self._executor = executor
         self._max_bytes = _BODIES * max_bytes + _AROUND_BYTES
+        self._max_file = max_file
 
     async def read(
         self, chunks: AsyncIterable[bytes], resize: Callable[[int], None] = lambda _size: None
@@ -66,6 +71,8 @@ class LineReader:
         """The record of one line, which problems call `what`; see `read`."""
         check_size(len(line), self._max_bytes, what)
         record: ExportLine = self._records.read(line, what)[0]
+        if isinstance(record.file, ExportFile):
+            check_size(record.file.size, self._max_file, f"{what}: file {record.file.id}")
         return record
 
 
@@ -73,11 +80,11 @@ class LineBody(Body):
     """The body of an operation whose handler takes an `Export`."""
 
     def __init__(
-        self, validator: Validator, max_bytes: int, capacity: AdmissionLimit, executor: SerialExecutor
+        self, validator: Validator, max_bytes: int, max_file: int, capacity: AdmissionLimit, executor: SerialExecutor
     ) -> None:
         records = _export_lines(validator)
         super().__init__(records, [NDJSON], required=True, max_bytes=sys.maxsize, capacity=capacity, executor=executor)
-        self._lines = LineReader(records, max_bytes, executor)
+        self._lines = LineReader(records, max_bytes, max_file, executor)
 
     async def read(self, scope: Scope, receive: Receive) -> tuple[Export, Digest]:
         """The body, whose lines are read as they arrive. Raises a 415 problem; its batches raise others."""
@@ -89,9 +96,9 @@ class LineBody(Body):
 
 
 def line_reader(document: Document, max_bytes: int) -> LineReader:
-    """A reader of exports as defined by the contract."""
+    """A reader of exports as defined by the contract, with files of any size."""
     validator = Schemas(document).closed_validator({"$ref": "#/components/schemas/ExportLine"})
-    return LineReader(_export_lines(validator), max_bytes, SerialExecutor())
+    return LineReader(_export_lines(validator), max_bytes, sys.maxsize, SerialExecutor())
 
 
 def _export_lines(validator: Validator) -> RecordReader:

@@ -1,0 +1,105 @@
+"""The files of an import: checked as they arrive, and kept in a temporary file until they are written."""
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import suppress
+from tempfile import TemporaryFile
+from typing import IO
+
+import msgspec
+
+from ...model.errors import ImportInvalid
+from ...model.records import ExportFile
+from ...sql.temporary_files import TemporaryDisk, spool_errors
+from ..bulk.removal import CHUNKS_AT_ONCE
+from ..files import CHUNK_BYTES
+
+_encode_lines = msgspec.json.Encoder().encode_lines
+_decode = msgspec.json.Decoder(ExportFile).decode
+
+
+class StagedFile:
+    """A file of an import, read in chunks."""
+
+    def __init__(self, file: ExportFile, spool: IO[bytes]) -> None:
+        self.file = file
+        # The number of chunks read so far.
+        self.place = 0
+        self._spool = spool
+        self._left = file.size
+
+    def read(self) -> list[bytes]:
+        """The next chunks, none at the end."""
+        piece = self._spool.read(min(self._left, CHUNKS_AT_ONCE * CHUNK_BYTES))
+        self._left -= len(piece)
+        chunks = [piece[start : start + CHUNK_BYTES] for start in range(0, len(piece), CHUNK_BYTES)]
+        self.place += len(chunks)
+        return chunks
+
+
+class StagedFiles:
+    """Files: each `begin`s, gets its bytes by `add`, and `end`s; then `read` all, in the same order.
+
+    They are on `disk` until `close`.
+    """
+
+    def __init__(self, disk: TemporaryDisk) -> None:
+        self.count = 0
+        self._disk = disk
+        self._taken = 0
+        self._spool = TemporaryFile()  # noqa: SIM115  # `close` closes it
+        self._file: ExportFile | None = None
+        self._left = 0
+        self._digest = hashlib.sha256()
+
+    def begin(self, file: ExportFile) -> None:
+        """Begin a file."""
+        self.count += 1
+        self._file, self._left, self._digest = file, file.size, hashlib.sha256()
+        self._write(_encode_lines([file]))
+
+    def add(self, data: bytes, line: int) -> None:
+        """Add bytes to the file. Raises `ImportInvalid`."""
+        if self._file is None:
+            raise ImportInvalid(line, "a chunk comes after its file")
+        self._left -= len(data)
+        if self._left < 0:
+            raise ImportInvalid(line, f"file {self._file.id} has more bytes than the {self._file.size} that it says")
+        self._digest.update(data)
+        self._write(data)
+
+    def end(self, line: int) -> None:
+        """End the file, if one has begun. Raises `ImportInvalid` if these are not its bytes."""
+        if self._file is None:
+            return
+        if self._left:
+            has = self._file.size - self._left
+            raise ImportInvalid(line, f"file {self._file.id} has {has} bytes, and says {self._file.size}")
+        if self._digest.hexdigest() != self._file.id:
+            raise ImportInvalid(line, f"file {self._file.id} has other bytes than those of its id")
+        self._file = None
+
+    def read(self) -> Iterator[StagedFile]:
+        """Each file; read its chunks before the next is taken, or none of them."""
+        position = 0
+        with spool_errors():
+            self._spool.flush()
+        for _ in range(self.count):
+            self._spool.seek(position)
+            file = _decode(self._spool.readline())
+            position = self._spool.tell() + file.size
+            yield StagedFile(file, self._spool)
+
+    def close(self) -> None:
+        """Delete the temporary file."""
+        # On a full disk its buffer cannot be written, and need not be.
+        with suppress(OSError):
+            self._spool.close()
+        self._disk.give_back(self._taken)
+        self._taken = 0
+
+    def _write(self, data: bytes) -> None:
+        self._disk.take(len(data))
+        self._taken += len(data)
+        with spool_errors():
+            self._spool.write(data)
