@@ -14,7 +14,7 @@ from pathlib import Path
 from statistics import median
 
 from amplifierd.storage import open_storage
-from amplifierd.storage.model.directory_records import NewDirectory
+from amplifierd.storage.model.directories import NewDirectory
 from amplifierd.storage.model.profile_records import NewProfile
 from amplifierd.storage.model.records import NewSession
 

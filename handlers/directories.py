@@ -3,7 +3,7 @@
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
-from ..storage.model.directory_records import (
+from ..storage.model.directories import (
     AmplifiedDirectory,
     DirectoryList,
     DirectoryPatch,

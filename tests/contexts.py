@@ -2,7 +2,7 @@
 
 from contextlib import suppress
 
-from amplifierd.storage.model.directory_records import NewDirectory
+from amplifierd.storage.model.directories import NewDirectory
 from amplifierd.storage.model.errors import DirectoryExists, ProfileExists
 from amplifierd.storage.model.interface import Storage
 from amplifierd.storage.model.profile_records import NewProfile

@@ -9,7 +9,7 @@ from hypothesis.stateful import initialize, invariant, precondition, rule
 from msgspec.structs import replace
 
 import strategies
-from amplifierd.storage.model.directory_records import NewDirectory
+from amplifierd.storage.model.directories import NewDirectory
 from amplifierd.storage.model.files import NewFile
 from amplifierd.storage.model.profile_records import NewProfile
 from amplifierd.storage.model.queries import MessageQuery, SearchHit, SearchQuery, SessionQuery

@@ -5,9 +5,9 @@ from functools import partial
 
 import msgspec
 
-from ..model.directory_interface import Changed, Directories
+from ..model.directories import Changed, Directories
 from ..model.directory_path import ROOT
-from ..model.directory_records import (
+from ..model.directories import (
     AmplifiedDirectory,
     DirectoryList,
     DirectoryPatch,

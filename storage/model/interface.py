@@ -4,7 +4,7 @@ from abc import abstractmethod
 from types import TracebackType
 from typing import ClassVar, Literal, Self
 
-from .directory_interface import Directories
+from .directories import Directories
 from .files import Files
 from .profile_interface import Profiles
 from .queries import MessageQuery, SearchQuery, SessionQuery

@@ -4,7 +4,7 @@ import msgspec
 from msgspec import Raw
 
 from ..model.directory_path import ROOT, lineage_of, normalised
-from ..model.directory_records import DirectoryPatch, Marker, NewDirectory, Refusal, ScanReport
+from ..model.directories import DirectoryPatch, Marker, NewDirectory, Refusal, ScanReport
 from ..model.errors import (
     DirectoryExists,
     DirectoryInUse,

@@ -12,7 +12,7 @@ import pytest
 from msgspec import Raw
 
 from amplifierd.storage import open_storage
-from amplifierd.storage.model.directory_records import NewDirectory
+from amplifierd.storage.model.directories import NewDirectory
 from amplifierd.storage.model.errors import FileInUse
 from amplifierd.storage.model.files import NewFile
 from amplifierd.storage.model.interface import Storage

@@ -7,7 +7,7 @@ import pytest
 from msgspec import UNSET, Raw
 
 from amplifierd.storage import open_maintenance
-from amplifierd.storage.model.directory_records import NewDirectory
+from amplifierd.storage.model.directories import NewDirectory
 from amplifierd.storage.model.errors import SessionProfileUnknown
 from amplifierd.storage.model.interface import Storage
 from amplifierd.storage.model.maintenance import Fault, Finding

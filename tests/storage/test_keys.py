@@ -3,7 +3,7 @@
 import pytest
 
 from amplifierd.storage import open_storage
-from amplifierd.storage.model.directory_records import NewDirectory
+from amplifierd.storage.model.directories import NewDirectory
 from amplifierd.storage.model.errors import KeyNotFound
 from amplifierd.storage.model.interface import Storage
 from amplifierd.storage.model.profile_records import NewProfile

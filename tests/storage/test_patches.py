@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from msgspec import UNSET, Raw
 
 from amplifierd.storage import open_storage
-from amplifierd.storage.model.directory_records import DirectoryPatch, NewDirectory
+from amplifierd.storage.model.directories import DirectoryPatch, NewDirectory
 from amplifierd.storage.model.errors import (
     ContextTooLarge,
     DirectoryMetadataRefused,

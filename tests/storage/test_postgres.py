@@ -12,7 +12,7 @@ from msgspec import Raw
 
 from amplifierd.storage import open_storage
 from amplifierd.storage.model.database_errors import DatabaseUnusable
-from amplifierd.storage.model.directory_records import NewDirectory
+from amplifierd.storage.model.directories import NewDirectory
 from amplifierd.storage.model.profile_records import NewProfile
 from amplifierd.storage.model.queries import MessageQuery, SessionQuery
 from amplifierd.storage.model.records import BatchMessage, IdempotentRequest, NewMessage, NewMessages, NewSession

@@ -13,7 +13,7 @@ from msgspec import UNSET, Raw
 
 from amplifierd.storage.model import directory_path
 from amplifierd.storage.model.directory_path import normalised
-from amplifierd.storage.model.directory_records import (
+from amplifierd.storage.model.directories import (
     AmplifiedDirectory,
     DirectoryPatch,
     Marker,

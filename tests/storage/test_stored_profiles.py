@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from msgspec import UNSET, Raw
 
 from amplifierd.storage.backend.storage import TransactionalStorage
-from amplifierd.storage.model.directory_records import NewDirectory
+from amplifierd.storage.model.directories import NewDirectory
 from amplifierd.storage.model.errors import (
     NoActiveProfile,
     ProfileActive,

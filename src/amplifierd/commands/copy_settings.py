@@ -7,7 +7,7 @@ from typing import TypeVar
 import msgspec
 from msgspec import UNSET
 
-from ..storage.model.directory_records import AmplifiedDirectory, NewDirectory
+from ..storage.model.directories import AmplifiedDirectory, NewDirectory
 from ..storage.model.errors import DirectoryExists, FileNotFound, NoActiveProfile, ProfileExists
 from ..storage.model.files import File, NewFile
 from ..storage.model.interface import Storage

@@ -23,7 +23,7 @@ from msgspec import Raw
 
 from ..contract import NotIJson, decode_ijson
 from ..storage.model.directory_path import MAX_SEGMENTS, ROOT, normalised
-from ..storage.model.directory_records import AmplifiedDirectory, Marker, Markers, ScanReport
+from ..storage.model.directories import AmplifiedDirectory, Marker, Markers, ScanReport
 from ..storage.model.errors import DirectoryNotAmplified, DirectoryPathRefused, DirectoryUnwritable
 from ..storage.model.interface import Storage
 from ..storage.model.records import IdempotentRequest
