@@ -76,7 +76,7 @@ def ours(*, check_responses: bool) -> App:
     return compile_contract(
         load_document(CONTRACT),
         handlers="amplifierd.handlers",
-        provided={"storage": NoStorage(), "version": "", "uptime": time.monotonic, "disk": None},
+        provided={"storage": NoStorage(), "version": "", "uptime": time.monotonic, "disk": None, "sources": None},
         errors=ErrorTable({}),
         access=Access(everybody),
         version="",

@@ -380,6 +380,11 @@ PENDING = [
 _POINT = "It reads or writes one record of bounded size, by its key."
 _FEW = "It answers a page of at most 1,000 small records from an index."
 
+_SYNC = (
+    "Only an operator's folders and hosts are read, one at a time, one file after the other in a thread; "
+    "tests/service/test_collection_sync.py holds requests beside a sync of 10,000 files to a bound."
+)
+
 # The operations that need no row, each with the reason.
 HARMLESS = {
     "getHealth": "It is what the others are held to.",
@@ -399,6 +404,12 @@ HARMLESS = {
     "deleteProfile": _POINT,
     "activateProfile": _POINT,
     "copyProfile": _POINT,
+    "createCollection": _SYNC,
+    "syncCollection": _SYNC,
+    "syncCollections": _SYNC,
+    "getCollection": "It reads one record of at most some MiB, by its key.",
+    "listCollections": _FEW,
+    "deleteCollection": "It deletes at most 200 profiles, by an index.",
     "listFiles": _FEW,
     "deleteFile": "It looks for at most 11 messages by an index; the bytes go in pieces, as those of sessions.",
     "createAmplifiedDirectory": _POINT,

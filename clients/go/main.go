@@ -44,6 +44,7 @@ type conversation struct {
 func main() {
 	c := conversation{client: connect(os.Args[1], os.Args[2:])}
 	step("create a profile and a directory", c.prepare)
+	step("read collections", c.readCollections)
 	step("create a session", c.create)
 	step("read it back", c.readBack)
 	step("send three messages", c.sendMessages)
@@ -107,6 +108,27 @@ func (c *conversation) prepare() error {
 		equal(directory.GetDefaultProfileFrom(), directoryPath),
 		equal(found, directory),
 	)
+}
+
+func (c *conversation) readCollections() error {
+	found, _, err := c.client.CollectionsAPI.ListCollections(background).Execute()
+	if err != nil {
+		return err
+	}
+	body := amplifierd.NewCreateCollectionRequest("clients/collection", "/srv/collection")
+	_, response, err := c.client.CollectionsAPI.CreateCollection(background).CreateCollectionRequest(*body).Execute()
+	problem, err := refused(response, err, http.StatusUnprocessableEntity)
+	if err != nil {
+		return err
+	}
+	if !strings.Contains(problem.Detail, "--collections-path") {
+		return errors.New(problem.Detail)
+	}
+	_, response, err = c.client.CollectionsAPI.GetCollection(background, body.Identifier).Execute()
+	if _, err := refused(response, err, http.StatusNotFound); err != nil {
+		return err
+	}
+	return equal(len(found), 0)
 }
 
 func (c *conversation) tidyUp() error {

@@ -1,6 +1,10 @@
 import amplifierd.client.ApiClient;
 import amplifierd.client.ApiException;
 import amplifierd.client.ApiResponse;
+import amplifierd.client.api.CollectionsApi;
+import amplifierd.client.api.CollectionsApi.APICreateCollectionRequest;
+import amplifierd.client.api.CollectionsApi.APIGetCollectionRequest;
+import amplifierd.client.api.CollectionsApi.APIListCollectionsRequest;
 import amplifierd.client.api.DirectoriesApi;
 import amplifierd.client.api.DirectoriesApi.APICreateAmplifiedDirectoryRequest;
 import amplifierd.client.api.DirectoriesApi.APIDeleteAmplifiedDirectoryRequest;
@@ -34,6 +38,7 @@ import amplifierd.client.api.SessionsApi.APIResumeSessionRequest;
 import amplifierd.client.model.AmplifiedDirectory;
 import amplifierd.client.model.CleanUpReport;
 import amplifierd.client.model.CleanUpRequest;
+import amplifierd.client.model.CreateCollectionRequest;
 import amplifierd.client.model.CreateDirectoryRequest;
 import amplifierd.client.model.CreateProfileRequest;
 import amplifierd.client.model.CreateSessionRequest;
@@ -94,6 +99,7 @@ public final class Conversation {
           new SendMessageRequest().content("{\"found\": true}").role(Role.TOOL));
 
   private final ApiClient client = new ApiClient();
+  private final CollectionsApi collections;
   private final ProfilesApi profiles;
   private final DirectoriesApi directories;
   private final SessionsApi sessions;
@@ -108,6 +114,7 @@ public final class Conversation {
       client.setRequestInterceptor(request -> request.header("Authorization", "Bearer " + key));
     }
     profiles = new ProfilesApi(client);
+    collections = new CollectionsApi(client);
     directories = new DirectoriesApi(client);
     sessions = new SessionsApi(client);
     messages = new MessagesApi(client);
@@ -118,6 +125,7 @@ public final class Conversation {
   public static void main(String[] arguments) {
     Conversation conversation = new Conversation(arguments[0], Arrays.copyOfRange(arguments, 1, arguments.length));
     step("create a profile and a directory", conversation::prepare);
+    step("read collections", conversation::readCollections);
     step("create a session", () -> conversation.session = conversation.open());
     step("read it back", conversation::readBack);
     step("send three messages", conversation::sendMessages);
@@ -157,6 +165,24 @@ public final class Conversation {
         directories.getAmplifiedDirectory(
             APIGetAmplifiedDirectoryRequest.newBuilder().relativePath(DIRECTORY).build()),
         directory);
+  }
+
+  private void readCollections() throws Exception {
+    equal(collections.listCollections(APIListCollectionsRequest.newBuilder().build()), List.of());
+    CreateCollectionRequest body =
+        new CreateCollectionRequest().identifier("clients/collection").source("/srv/collection");
+    Problem problem =
+        refused(
+            422,
+            () ->
+                collections.createCollection(
+                    APICreateCollectionRequest.newBuilder().createCollectionRequest(body).build()));
+    check(problem.getDetail().contains("--collections-path"), problem.getDetail());
+    refused(
+        404,
+        () ->
+            collections.getCollection(
+                APIGetCollectionRequest.newBuilder().identifier(body.getIdentifier()).build()));
   }
 
   private void tidyUp() throws Exception {

@@ -15,6 +15,7 @@ from uuid import uuid4
 
 from amplifierd_client import AuthenticatedClient
 from amplifierd_client import Client as OpenClient
+from amplifierd_client.api.collections import create_collection, delete_collection, get_collection, list_collections
 from amplifierd_client.api.directories import (
     create_amplified_directory,
     delete_amplified_directory,
@@ -42,6 +43,7 @@ from amplifierd_client.models import (
     CleanUpReport,
     CleanUpRequest,
     Context,
+    CreateCollectionRequest,
     CreateDirectoryRequest,
     CreateProfileRequest,
     CreateSessionRequest,
@@ -142,6 +144,16 @@ def tidy_up(client: Client) -> None:
     equal(delete_profile.sync_detailed(PROFILE, client=client).status_code, 204)
     problem = refused(get_profile.sync_detailed(PROFILE, client=client), 404)
     check(problem.detail, that=problem.detail.startswith(f"Profile {PROFILE} not found"))
+
+
+def read_collections(client: Client) -> None:
+    """There are none, and this daemon allows no source of one."""
+    equal(list_collections.sync(client=client), [])
+    body = CreateCollectionRequest("clients/collection", "/srv/collection")
+    problem = refused(create_collection.sync_detailed(client=client, body=body), 422)
+    check(problem.detail, that="--collections-path" in problem.detail)
+    refused(get_collection.sync_detailed("clients/collection", client=client), 404)
+    refused(delete_collection.sync_detailed("clients/collection", client=client), 404)
 
 
 def open_session(client: Client) -> Session:
@@ -341,6 +353,8 @@ def main() -> None:
     client = AuthenticatedClient(base_url, token=keys[0]) if keys else OpenClient(base_url)
     with step("create a profile and a directory"):
         prepare(client)
+    with step("read collections"):
+        read_collections(client)
     with step("create a session"):
         session = open_session(client)
     with step("read it back"):

@@ -61,6 +61,16 @@ async function prepare(): Promise<void> {
   equal(answered(await client.GET("/amplified-directories/{relative_path}", { params })), directory);
 }
 
+async function readCollections(): Promise<void> {
+  equal(answered(await client.GET("/collections")), []);
+  const body = { identifier: "clients/collection", source: "/srv/collection" };
+  const problem = refused(await client.POST("/collections", { body }), 422);
+  ok(problem.detail.includes("--collections-path"), problem.detail);
+  const missing = { params: { path: { identifier: body.identifier } } };
+  refused(await client.GET("/collections/{identifier}", missing), 404);
+  refused(await client.DELETE("/collections/{identifier}", missing), 404);
+}
+
 async function open(): Promise<Session> {
   const body = { context: { task: "clients" }, amplified_dir: DIRECTORY };
   const session = answered(await client.POST("/sessions", { body }));
@@ -270,6 +280,7 @@ async function step<T>(name: string, play: () => Promise<T>): Promise<T> {
 }
 
 await step("create a profile and a directory", prepare);
+await step("read collections", readCollections);
 const session = await step("create a session", open);
 await step("read it back", () => readBack(session));
 await step("send three messages", () => sendMessages(session));

@@ -10,10 +10,18 @@ from typing import Any
 from . import __version__
 from .auth import DEFAULT_WORKSPACE, Keyring
 from .contract import Access, AccessLog, ErrorTable, Readiness, access_log, compile_contract, load_document
+from .documents.collections.sync import CollectionSources
 from .documents.markdown import markdown_of
 from .documents.marker_files import MarkerFiles
 from .documents.profile_file import profile_file, read_profile
 from .settings import Settings
+from .storage.model.collections import (
+    CollectionExists,
+    CollectionIdentifierReserved,
+    CollectionNotFound,
+    CollectionSourceInvalid,
+    ProfileOfCollection,
+)
 from .storage.model.errors import (
     ContextTooLarge,
     DataUrlTooLong,
@@ -66,6 +74,11 @@ STATUSES: dict[type[Exception], int] = {
     SessionProfileUnknown: 404,
     DirectoryNotAmplified: 404,
     FileNotFound: 404,
+    CollectionNotFound: 404,
+    ProfileOfCollection: 403,
+    CollectionExists: 409,
+    CollectionIdentifierReserved: 422,
+    CollectionSourceInvalid: 422,
     SessionConflict: 409,
     FileConflict: 409,
     ProfileConflict: 409,
@@ -99,6 +112,12 @@ DETAILS: dict[type[Exception], str] = {
     NoActiveProfile: "{error}; sessions use default until one is activated (activateProfile)",
     ProfileExists: "{error}; change it (updateProfile), or use another name",
     ProfileReadOnly: "{error}; change a copy of it (copyProfile)",
+    ProfileOfCollection: "{error}; change a copy of it (copyProfile)",
+    CollectionNotFound: "{error}; add it first (createCollection), or name another",
+    CollectionExists: "{error}; read it again (syncCollection), or delete it first (deleteCollection)",
+    CollectionIdentifierReserved: (
+        "The identifier {error.identifier} is reserved: the last segment of an identifier cannot be 'sync'"
+    ),
     ProfileActive: "{error}. Deactivate it first.",
     ProfileNameReserved: (
         "The name {error.name} is reserved: a profile name cannot be 'active', or end in /activate or /copy"
@@ -154,12 +173,14 @@ def create_app(
                 await sync_markers(settings, storage)
             yield
 
+    document = load_document(settings.contract)
     return compile_contract(
-        load_document(settings.contract),
+        document,
         handlers="amplifierd.handlers",
         provided={
             "storage": storage,
             "disk": MarkerFiles(settings.data_path, DEFAULT_WORKSPACE),
+            "sources": CollectionSources(document, settings.collections_path, settings.collection_host),
             "version": __version__,
             "uptime": lambda: time.monotonic() - started,
         },

@@ -51,6 +51,8 @@ class Settings:
     database: str = field(default_factory=default_database)
     single_machine: bool = False
     data_path: Path = field(default_factory=default_data_path)
+    collections_path: tuple[Path, ...] = ()
+    collection_host: tuple[str, ...] = ()
     workers: int = 1
     idempotency_ttl: float = DAY_SECONDS
     max_body: int = 8 * 1024 * 1024

@@ -5,10 +5,10 @@ from functools import partial
 
 import msgspec
 
-from ..model.directories import Changed, Directories
-from ..model.directory_path import ROOT
 from ..model.directories import (
     AmplifiedDirectory,
+    Changed,
+    Directories,
     DirectoryList,
     DirectoryPatch,
     Marker,
@@ -16,6 +16,7 @@ from ..model.directories import (
     NewDirectory,
     ScanReport,
 )
+from ..model.directory_path import ROOT
 from ..model.errors import DirectoryNotAmplified
 from ..model.records import IdempotentRequest
 from ..operations import directories

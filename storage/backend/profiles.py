@@ -1,19 +1,23 @@
-"""Profiles in storages with transactions."""
+"""Profiles, and the collections that bring some of them, in storages with transactions."""
 
 import msgspec
 
+from ..model.collections import Collection, CollectionContent, Collections, CollectionSummary, ReadCollection
 from ..model.errors import NoActiveProfile, SessionNotFound, SessionProfileUnknown
 from ..model.profile_interface import Profiles
 from ..model.profile_records import NewProfile, Profile, ProfilePatch, ProfileSettings
 from ..model.records import IdempotentRequest, Listing
 from ..operations import profiles
+from ..operations.bulk import collections
 from ..sql.ports import Bindings, session_key
+from ..sql.statements import collections as collection_statements
 from ..sql.statements import profiles as statements
 from .transactions import Transactions
 
 _BUILT_IN_SUMMARY = profiles.summary_of(profiles.BUILT_IN_CONTENT)
 
 _decode = msgspec.json.Decoder(ProfileSettings).decode
+_decode_collection = msgspec.json.Decoder(CollectionSummary).decode
 
 
 class TransactionalProfiles(Transactions, Profiles):
@@ -63,3 +67,38 @@ class TransactionalProfiles(Transactions, Profiles):
         if profile_hash is None and name != profiles.BUILT_IN:
             raise SessionProfileUnknown(session_id, name)
         return profiles.settings_in(content or profiles.built_in(profile_hash or profiles.BUILT_IN_HASH))
+
+
+class TransactionalCollections(Transactions, Collections):
+    """Implements `Collections`."""
+
+    async def create_collection(
+        self, workspace: str, identifier: str, read: ReadCollection, *, once: IdempotentRequest | None = None
+    ) -> Collection:
+        recalled = await self._replay(workspace, once, Collection)
+        if recalled is not None:
+            return recalled
+        await collections.check_new(self._rows, workspace, identifier)
+        return await self._write(workspace, once, Collection, collections.create, await read())
+
+    async def get_collection(self, workspace: str, identifier: str) -> Collection:
+        return await collections.read(self._rows, workspace, identifier)
+
+    async def list_collections(self, workspace: str, *, limit: int | None = None, cursor: str | None = None) -> Listing:
+        statement = collection_statements.listed(self.dialect)
+        return await self._list_by_name(
+            statement, {"workspace": workspace}, limit, cursor, lambda record: _decode_collection(record).identifier
+        )
+
+    async def replace_collection(
+        self, workspace: str, content: CollectionContent, *, once: IdempotentRequest | None = None
+    ) -> Collection:
+        return await self._write(workspace, once, Collection, collections.replace, content)
+
+    async def fail_collection(
+        self, workspace: str, identifier: str, detail: str, *, once: IdempotentRequest | None = None
+    ) -> Collection:
+        return await self._write(workspace, once, Collection, collections.fail, identifier, detail)
+
+    async def delete_collection(self, workspace: str, identifier: str) -> None:
+        await self._change(workspace, collections.delete, identifier)

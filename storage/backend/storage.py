@@ -48,7 +48,7 @@ from .bulk import TransactionalPieces
 from .concurrency_limit import ConcurrencyLimit
 from .directories import TransactionalDirectories
 from .files import TransactionalFiles
-from .profiles import TransactionalProfiles
+from .profiles import TransactionalCollections, TransactionalProfiles
 from .transfer import TransactionalTransfer
 from .workspaces import TransactionalWorkspaces
 
@@ -66,6 +66,7 @@ class TransactionalStorage(
     TransactionalPieces,
     TransactionalTransfer,
     TransactionalProfiles,
+    TransactionalCollections,
     TransactionalDirectories,
     TransactionalFiles,
     TransactionalKeys,

@@ -25,6 +25,9 @@ SELECT workspace
 FROM profile
 UNION
 SELECT workspace
+FROM collection
+UNION
+SELECT workspace
 FROM directory
 UNION
 SELECT workspace
@@ -103,7 +106,7 @@ WHERE workspace = :workspace
     AND session_count <= 0
 """
 
-_TABLES = ("profile", "active_profile", "directory", "directory_total", "idempotency", "recorded_text")
+_TABLES = ("collection", "profile", "active_profile", "directory", "directory_total", "idempotency", "recorded_text")
 DELETES = [f"DELETE FROM {table}\nWHERE workspace = :workspace" for table in _TABLES]  # noqa: S608  # of the names above
 
 

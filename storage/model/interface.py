@@ -4,6 +4,7 @@ from abc import abstractmethod
 from types import TracebackType
 from typing import ClassVar, Literal, Self
 
+from .collections import Collections
 from .directories import Directories
 from .files import Files
 from .profile_interface import Profiles
@@ -35,10 +36,10 @@ from .records import (
 from .workspaces import Keys, Workspaces
 
 
-class Storage(Profiles, Directories, Files, Keys, Workspaces):
-    """Keeps sessions and their messages, profiles, directories and files, each in a workspace, which is a tenant.
+class Storage(Profiles, Collections, Directories, Files, Keys, Workspaces):
+    """Keeps sessions and their messages, profiles, collections, directories and files, each in a workspace.
 
-    It also keeps the API keys of workspaces.
+    A workspace is a tenant. It also keeps the API keys of workspaces.
 
     Workspaces are isolated from each other. A method returns when its effect is durable: on disk, not in a buffer. The
     storage orders concurrent calls; a reader sees all of a write or none of it. Each write increments the session's

@@ -32,7 +32,10 @@ class Profiles(ABC):
 
     @abstractmethod
     async def update_profile(self, workspace: str, name: str, patch: ProfilePatch) -> Profile:
-        """Change a profile; sessions keep the previous one. Raises `ProfileReadOnly`, `ProfileInvalid`."""
+        """Change a profile; sessions keep the previous one.
+
+        Raises `ProfileReadOnly`, `ProfileOfCollection`, `ProfileInvalid`.
+        """
 
     @abstractmethod
     async def copy_profile(
@@ -42,7 +45,7 @@ class Profiles(ABC):
 
     @abstractmethod
     async def delete_profile(self, workspace: str, name: str) -> None:
-        """Delete a profile; sessions keep it. Raises `ProfileReadOnly`, `ProfileActive`."""
+        """Delete a profile; sessions keep it. Raises `ProfileReadOnly`, `ProfileOfCollection`, `ProfileActive`."""
 
     @abstractmethod
     async def activate_profile(self, workspace: str, name: str, *, once: IdempotentRequest | None = None) -> Profile:

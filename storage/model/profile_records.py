@@ -84,8 +84,9 @@ class ProfileSettings(Struct, frozen=True, rename="camel", kw_only=True):
 
 
 class Profile(ProfileSettings, frozen=True, rename="camel", kw_only=True):
-    """A profile; the built-in one has no times."""
+    """A profile; the built-in one has no times, and `source` is the collection that it belongs to."""
 
     is_active: bool
+    source: str | UnsetType = UNSET
     created_at: str | UnsetType = UNSET
     updated_at: str | UnsetType = UNSET

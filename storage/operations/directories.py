@@ -3,8 +3,8 @@
 import msgspec
 from msgspec import Raw
 
-from ..model.directory_path import ROOT, lineage_of, normalised
 from ..model.directories import DirectoryPatch, Marker, NewDirectory, Refusal, ScanReport
+from ..model.directory_path import ROOT, lineage_of, normalised
 from ..model.errors import (
     DirectoryExists,
     DirectoryInUse,

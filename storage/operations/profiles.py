@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 from msgspec import UNSET, Raw
 
+from ..model.collections import ProfileOfCollection
 from ..model.errors import (
     ProfileActive,
     ProfileExists,
@@ -56,8 +57,7 @@ _BUILT_IN_CONTENTS: Mapping[str, str] = {BUILT_IN_HASH: BUILT_IN_CONTENT}
 
 async def create(work: UnitOfWork, new: NewProfile) -> Profile:
     """Create a profile."""
-    session = SessionConfig(**_fields(new.session)) if isinstance(new.session, NewSessionConfig) else UNSET
-    return await _insert(work, ProfileSettings(**_fields(new) | {"session": session}))
+    return await _insert(work, settings_from(new, new.name))
 
 
 async def copy(work: UnitOfWork, name: str, new_name: str) -> Profile:
@@ -68,9 +68,7 @@ async def copy(work: UnitOfWork, name: str, new_name: str) -> Profile:
 
 async def update(work: UnitOfWork, name: str, patch: ProfilePatch) -> Profile:
     """Apply a patch."""
-    if name == BUILT_IN:
-        raise ProfileReadOnly(name)
-    profile = await read(work.transaction, work.workspace, name)
+    profile = await _own(work, name)
     before = await hash_of_profile(work, name)
     content = merged(name, await content_of(work, name), patch)
     settings = _decode(content)
@@ -82,9 +80,7 @@ async def update(work: UnitOfWork, name: str, patch: ProfilePatch) -> Profile:
 
 async def delete(work: UnitOfWork, name: str) -> None:
     """Delete a profile that is not active."""
-    if name == BUILT_IN:
-        raise ProfileReadOnly(name)
-    profile = await read(work.transaction, work.workspace, name)
+    profile = await _own(work, name)
     if profile.is_active:
         raise ProfileActive(name)
     content_hash = await hash_of_profile(work, name)
@@ -104,6 +100,16 @@ async def deactivate(work: UnitOfWork) -> None:
     await work.run(statements.DEACTIVATE, {"workspace": work.workspace})
 
 
+async def _own(work: UnitOfWork, name: str) -> Profile:
+    """Read a profile to change. Raises `ProfileReadOnly`, `ProfileOfCollection`."""
+    if name == BUILT_IN:
+        raise ProfileReadOnly(name)
+    profile = await read(work.transaction, work.workspace, name)
+    if isinstance(profile.source, str):
+        raise ProfileOfCollection(name, profile.source)
+    return profile
+
+
 async def read(rows: Rows, workspace: str, name: str) -> Profile:
     """Read a profile. Raises `ProfileNotFound`."""
     if name == BUILT_IN:
@@ -113,8 +119,9 @@ async def read(rows: Rows, workspace: str, name: str) -> Profile:
     row = await rows.row(statements.PROFILE, _key(workspace, name))
     if row is None:
         raise ProfileNotFound(name)
-    content, created_at, updated_at, active_name = row
-    return _profile(_decode(content), active_name is not None, created_at, updated_at)
+    content, created_at, updated_at, active_name, collection = row
+    profile = _profile(_decode(content), active_name is not None, created_at, updated_at)
+    return profile if collection is None else msgspec.structs.replace(profile, source=collection)
 
 
 def built_in(profile_hash: str | None) -> str | None:
@@ -187,16 +194,23 @@ def merged(name: str, content: str, patch: ProfilePatch) -> str:
         settings = _decode_patched(merge_patch(content, encoded))
     except msgspec.ValidationError as error:
         raise ProfileInvalid(name, str(error)) from None
-    return _checked(settings)
+    return checked(settings)
 
 
-def summary_of(content: str, *times: tuple[str, str]) -> str:
+def summary_of(content: str, *others: tuple[str, str]) -> str:
     """A profile as lists show it, except whether it is active."""
     members = _members(content)
-    return _encode({name: members[name] for name in _IN_A_SUMMARY} | dict(times)).decode()
+    return _encode({name: members[name] for name in _IN_A_SUMMARY} | dict(others)).decode()
 
 
-def _checked(settings: ProfileSettings) -> str:
+def settings_from(new: NewProfile, name: str) -> ProfileSettings:
+    """The content of a profile to create, under a name."""
+    session = SessionConfig(**_fields(new.session)) if isinstance(new.session, NewSessionConfig) else UNSET
+    return ProfileSettings(**_fields(new) | {"name": name, "session": session})
+
+
+def checked(settings: ProfileSettings) -> str:
+    """The JSON of a profile. Raises `ProfileInvalid` if it is too long."""
     content = _encode(settings).decode()
     size = len(content.encode())
     if size > MAX_BYTES:
@@ -207,7 +221,7 @@ def _checked(settings: ProfileSettings) -> str:
 async def _insert(work: UnitOfWork, settings: ProfileSettings) -> Profile:
     if _RESERVED.fullmatch(settings.name):
         raise ProfileNameReserved(settings.name)
-    content = _checked(settings)
+    content = checked(settings)
     key = _key(work.workspace, settings.name)
     if settings.name == BUILT_IN or await work.run(statements.HASH, key) is not None:
         raise ProfileExists(settings.name)

@@ -7,6 +7,12 @@ import pytest
 from amplifierd.app import DETAILS, STATUSES
 from amplifierd.commands.error_messages import MESSAGES, message_of
 from amplifierd.contract import ErrorTable
+from amplifierd.storage.model.collections import (
+    CollectionExists,
+    CollectionIdentifierReserved,
+    CollectionNotFound,
+    ProfileOfCollection,
+)
 from amplifierd.storage.model.database_errors import (
     BackupsElsewhere,
     DatabaseDamaged,
@@ -72,6 +78,20 @@ CLIENT = [
     (NoActiveProfile(), "No profile is active; sessions use default until one is activated (activateProfile)"),
     (ProfileExists("p"), "Profile p already exists; change it (updateProfile), or use another name"),
     (ProfileReadOnly("p"), "Profile p is built in and cannot be changed; change a copy of it (copyProfile)"),
+    (
+        ProfileOfCollection("c/p", "c"),
+        "Profile c/p belongs to collection c and cannot be changed; change a copy of it (copyProfile)",
+    ),
+    (CollectionNotFound("c"), "Collection c not found; add it first (createCollection), or name another"),
+    (
+        CollectionExists("a/c", "c"),
+        "Collection a/c already exists: c has the same last segment; read it again (syncCollection), or delete it "
+        "first (deleteCollection)",
+    ),
+    (
+        CollectionIdentifierReserved("sync"),
+        "The identifier sync is reserved: the last segment of an identifier cannot be 'sync'",
+    ),
     (ProfileActive("p"), "Cannot delete active profile: p. Deactivate it first."),
     (
         ProfileNameReserved("active"),

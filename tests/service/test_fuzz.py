@@ -4,10 +4,13 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from collection_folders import make, profile
+from conftest import postgres_database
 from daemon import Daemon
 from fuzzing import Fuzz
 from keys import create_key
@@ -19,7 +22,25 @@ CONFIGURATION = ROOT / "schemathesis.toml"
 MIN_LINKS_COVERED = {50: 0.5, 500: 0.75}
 
 
-def run(daemon: Daemon, directory: Path, seed: int, max_examples: int, *headers: str) -> None:
+@pytest.fixture(scope="module")
+def collection(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A collection with a profile."""
+    return make(tmp_path_factory.mktemp("collections") / "a", {"base.md": profile("base")})
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def daemon(request: pytest.FixtureRequest, collection: Path) -> Iterator[Daemon]:
+    """A daemon on each kind of database that may read the collection."""
+    options = ["--collections-path", str(collection)]
+    if request.param == "sqlite":
+        with Daemon(f"sqlite:///{collection.parent / 'a.db'}", *options) as running:
+            yield running
+        return
+    with postgres_database(request.getfixturevalue("postgres")) as url, Daemon(url, *options) as running:
+        yield running
+
+
+def run(daemon: Daemon, directory: Path, collection: Path, seed: int, max_examples: int, *headers: str) -> None:
     """One run; every case must pass, every operation be tested, and most links be followed."""
     command = [
         *(
@@ -34,7 +55,7 @@ def run(daemon: Daemon, directory: Path, seed: int, max_examples: int, *headers:
         *("--url", daemon.api, "--seed", str(seed), "--max-examples", str(max_examples)),
         *(part for header in headers for part in ("--header", header)),
     ]
-    env = os.environ | {"SCHEMATHESIS_HOOKS": str(HOOKS)}
+    env = os.environ | {"SCHEMATHESIS_HOOKS": str(HOOKS), "FUZZ_COLLECTION": str(collection)}
     outcome = subprocess.run(command, capture_output=True, text=True, cwd=directory, env=env, check=False)
     assert outcome.returncode == 0, outcome.stdout + outcome.stderr
     selected, total, tested = found(r"Selected: (\d+)/(\d+)\s+Tested: (\d+)", outcome.stdout)
@@ -57,12 +78,12 @@ def found(pattern: str, text: str) -> list[int]:
 
 
 @pytest.mark.timeout(0)
-def test_fuzzing_finds_nothing(daemon: Daemon, tmp_path: Path, fuzz: Fuzz) -> None:
+def test_fuzzing_finds_nothing(daemon: Daemon, tmp_path: Path, collection: Path, fuzz: Fuzz) -> None:
     headers = key_header(daemon)
     max_examples = 500 if fuzz.is_long else 50
     seeds = 0
     for seed in fuzz.seeds():
-        run(daemon, tmp_path, seed, max_examples, *headers)
+        run(daemon, tmp_path, collection, seed, max_examples, *headers)
         seeds += 1
     assert re.search(r" 5\d\d [\d.]+ ms", daemon.log) is None
     requests = len(re.findall(r"\d ms ", daemon.log))

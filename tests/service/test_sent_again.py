@@ -5,6 +5,7 @@ import sqlite3
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import asyncpg
@@ -143,15 +144,23 @@ def test_profiles_and_directories_are_sent_again_without_a_second_effect(client:
         assert client.post(other, json=changed, headers=headers).status_code == 422
 
 
-def test_of_profiles_and_directories_too_one_that_is_still_handled_is_409(database: str) -> None:
-    with Daemon(database) as daemon, daemon.client() as client, ThreadPoolExecutor(10) as threads:
+def test_of_profiles_and_directories_too_one_that_is_still_handled_is_409(database: str, tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    folders = [("/collections", {"identifier": name, "source": f"{tmp_path}/a"}) for name in ("a", "b")]
+    posts = [*CONTEXTS, folders[1], ("/collections/a/sync", None)]
+    with (
+        Daemon(database, "--collections-path", str(tmp_path)) as daemon,
+        daemon.client() as client,
+        ThreadPoolExecutor(2 * len(posts)) as threads,
+    ):
+        client.post(folders[0][0], json=folders[0][1]).raise_for_status()
 
         def send(post: tuple[str, Any]) -> int:
             return client.post(post[0], json=post[1], headers={"Idempotency-Key": post[0]}).status_code
 
         with writes_held_up(database):
             waiting = []
-            for post in CONTEXTS:
+            for post in posts:
                 [refused], [other] = wait([threads.submit(send, post) for _ in range(2)], return_when=FIRST_COMPLETED)
                 assert refused.result() == 409
                 waiting.append(other)

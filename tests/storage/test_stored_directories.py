@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from msgspec import UNSET, Raw
 
 from amplifierd.storage.model import directory_path
-from amplifierd.storage.model.directory_path import normalised
 from amplifierd.storage.model.directories import (
     AmplifiedDirectory,
     DirectoryPatch,
@@ -22,6 +21,7 @@ from amplifierd.storage.model.directories import (
     Refusal,
     ScanReport,
 )
+from amplifierd.storage.model.directory_path import normalised
 from amplifierd.storage.model.errors import (
     DirectoryExists,
     DirectoryInUse,

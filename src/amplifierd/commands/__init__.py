@@ -6,6 +6,7 @@ Imports what it needs when a command runs, so that each starts fast.
 import click
 
 from .. import __version__
+from .collections import collections
 from .health import health
 from .keys import keys
 from .maintenance import back_up, check, compact, restore
@@ -35,5 +36,6 @@ for command in (
     health,
     keys,
     workspaces,
+    collections,
 ):
     cli.add_command(command)

@@ -37,7 +37,9 @@ class Copied:
 
 
 async def copy(source: Storage, target: Storage) -> Copied:
-    """Copy what `target` lacks, keys, profiles, directories and files first, then compare the sessions. Shows progress.
+    """Copy what `target` lacks, keys, profiles, collections, directories and files first, then compare the sessions.
+
+    Shows progress.
 
     An interrupted copy continues if it is run again: each session is copied completely or not at all. Nobody may
     write to the sessions meanwhile. Raises `CopyDiffers`.

@@ -1,12 +1,14 @@
-"""Copy profiles, directories and files, which sessions use, from one database to another."""
+"""Copy profiles, collections, directories and files, which sessions use, from one database to another."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
+from functools import partial
 from typing import TypeVar
 
 import msgspec
 from msgspec import UNSET
 
+from ..storage.model.collections import CollectionContent, CollectionExists, CollectionSummary
 from ..storage.model.directories import AmplifiedDirectory, NewDirectory
 from ..storage.model.errors import DirectoryExists, FileNotFound, NoActiveProfile, ProfileExists
 from ..storage.model.files import File, NewFile
@@ -19,17 +21,21 @@ Record = TypeVar("Record")
 _AT_ONCE = 500
 
 _summaries = msgspec.json.Decoder(list[ProfileSettings]).decode
+_collections = msgspec.json.Decoder(list[CollectionSummary]).decode
 _files = msgspec.json.Decoder(list[File]).decode
 _directories = msgspec.json.Decoder(list[AmplifiedDirectory]).decode
 
 
 async def copy_contexts(source: Storage, target: Storage, workspace: str) -> None:
-    """Copy the profiles and directories that `target` lacks, and the active profile if it has none."""
+    """Copy the profiles, collections and directories that `target` lacks, and the active profile if it has none."""
     async for summary in _all(
         lambda cursor: source.list_profiles(workspace, limit=_AT_ONCE, cursor=cursor), _summaries
     ):
-        with suppress(ProfileExists):
-            await target.create_profile(workspace, _new(await source.get_profile(workspace, summary.name)))
+        stored = await source.get_profile(workspace, summary.name)
+        if stored.source is UNSET:
+            with suppress(ProfileExists):
+                await target.create_profile(workspace, _new(stored))
+    await _copy_collections(source, target, workspace)
     with suppress(NoActiveProfile):
         active = await source.get_active_profile(workspace)
         try:
@@ -46,6 +52,32 @@ async def copy_contexts(source: Storage, target: Storage, workspace: str) -> Non
         with suppress(DirectoryExists):
             new = NewDirectory(directory.relative_path, profile, directory.metadata, create_marker=False)
             await target.create_directory(workspace, new)
+
+
+async def _copy_collections(source: Storage, target: Storage, workspace: str) -> None:
+    """Copy the collections that `target` lacks, with their profiles as they are; nothing is read from their sources."""
+    async for summary in _all(
+        lambda cursor: source.list_collections(workspace, limit=_AT_ONCE, cursor=cursor), _collections
+    ):
+        with suppress(CollectionExists):
+            read = partial(_content, source, workspace, summary.identifier)
+            await target.create_collection(workspace, summary.identifier, read)
+
+
+async def _content(source: Storage, workspace: str, identifier: str) -> CollectionContent:
+    collection = await source.get_collection(workspace, identifier)
+    profiles = [_new(await source.get_profile(workspace, name)) for name in collection.profiles]
+    return CollectionContent(
+        identifier=identifier,
+        source=collection.source,
+        kind=collection.kind,
+        commit=collection.commit if isinstance(collection.commit, str) else None,
+        profiles=[msgspec.structs.replace(profile, name=profile.name.partition("/")[2]) for profile in profiles],
+        agents=collection.agents,
+        context=collection.context,
+        modules=collection.modules,
+        problems=collection.problems,
+    )
 
 
 async def copy_files(source: Storage, target: Storage, workspace: str) -> None:

@@ -4,6 +4,7 @@ import math
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import click
@@ -39,6 +40,29 @@ database = click.option(
     "processes shows it.",
 )
 
+
+def _check_hosts(_context: click.Context, _option: click.Parameter, hosts: tuple[str, ...]) -> tuple[str, ...]:
+    for host in hosts:
+        if re.fullmatch(r"[A-Za-z0-9._-]+(:[1-9][0-9]{0,4})?", host) is None:
+            raise click.BadParameter(f"Invalid host {host!r}: write github.com, or git.example.com:8443.")
+    return hosts
+
+
+collections_path = click.option(
+    "--collections-path",
+    type=click.Path(file_okay=False, path_type=Path),
+    multiple=True,
+    show_envvar=True,
+    help="A folder below which collections may be, and git repositories of them; repeat for several.",
+)
+
+collection_host = click.option(
+    "--collection-host",
+    multiple=True,
+    callback=_check_hosts,
+    show_envvar=True,
+    help="A host from which collections may be fetched by git over HTTPS; repeat for several.",
+)
 
 may_create = click.option(
     "--create/--no-create",

@@ -11,7 +11,7 @@ import click
 from click.core import ParameterSource
 
 from ..settings import LogFormat, LogLevel, Settings, default_data_path, default_database
-from .options import FROM_ENVIRONMENT, Seconds, database
+from .options import FROM_ENVIRONMENT, Seconds, collection_host, collections_path, database
 
 # Read as early as possible: if the parent exits while this process starts, this process exits too.
 PARENT = os.getppid()
@@ -122,6 +122,8 @@ def _logs_json(arguments: list[str]) -> bool:
     show_envvar=True,
     help="Where amplified directories are on disk.",
 )
+@collections_path
+@collection_host
 @click.option(
     "--workers",
     type=click.IntRange(1, 64),

@@ -17,6 +17,7 @@ from .core.document import ContractError, Document, load_document
 from .core.ijson import NotIJson
 from .core.ijson import decode as decode_ijson
 from .core.problems import ErrorTable, Problem, render
+from .request.body import RecordReader, record_reader
 from .request.media_decoders import DecodedBody, DecodeError, LineTree
 from .request.ndjson import LineReader, line_reader
 from .serve.application import Access, compile_contract
@@ -38,11 +39,13 @@ __all__ = [
     "Problem",
     "RateLimit",
     "Readiness",
+    "RecordReader",
     "access_log",
     "compile_contract",
     "decode_ijson",
     "line_reader",
     "load_document",
+    "record_reader",
     "render",
     "time_now",
     "write_line",

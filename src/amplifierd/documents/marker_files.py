@@ -22,8 +22,8 @@ import msgspec
 from msgspec import Raw
 
 from ..contract import NotIJson, decode_ijson
-from ..storage.model.directory_path import MAX_SEGMENTS, ROOT, normalised
 from ..storage.model.directories import AmplifiedDirectory, Marker, Markers, ScanReport
+from ..storage.model.directory_path import MAX_SEGMENTS, ROOT, normalised
 from ..storage.model.errors import DirectoryNotAmplified, DirectoryPathRefused, DirectoryUnwritable
 from ..storage.model.interface import Storage
 from ..storage.model.records import IdempotentRequest

@@ -100,6 +100,14 @@ WHERE NOT EXISTS (
 )
 """
 
+# Profiles of collections that do not exist.
+STRAY_PROFILES = f"""
+SELECT workspace, name, collection
+FROM profile
+WHERE collection IS NOT NULL
+    AND {_strays("profile", "collection", "collection", "identifier")}
+"""  # noqa: S608  # of the text above
+
 # Sessions whose copy of a profile is missing, or is the built-in one's.
 EMPTY_SNAPSHOTS = """
 SELECT workspace, id, profile_hash

@@ -38,7 +38,12 @@ WHERE workspace = :workspace
 """
 
 PROFILE = """
-SELECT profile_content.content, profile.created_at, profile.updated_at, active_profile.name
+SELECT
+    profile_content.content,
+    profile.created_at,
+    profile.updated_at,
+    active_profile.name,
+    profile.collection
 FROM profile
 JOIN profile_content
     ON profile_content.workspace = profile.workspace

@@ -342,6 +342,7 @@ WHERE workspace IS NOT NULL
 SELECT EXISTS (SELECT 1 FROM session WHERE workspace = :workspace)
     OR EXISTS (SELECT 1 FROM deletion WHERE workspace = :workspace)
     OR EXISTS (SELECT 1 FROM profile WHERE workspace = :workspace)
+    OR EXISTS (SELECT 1 FROM collection WHERE workspace = :workspace)
     OR EXISTS (SELECT 1 FROM directory WHERE workspace = :workspace)
     OR EXISTS (SELECT 1 FROM api_key WHERE workspace = :workspace)
     OR EXISTS (SELECT 1 FROM file WHERE workspace = :workspace)

@@ -10,11 +10,12 @@ from starlette.types import Receive, Scope
 
 from ...storage.model.records import Digest
 from ...storage.values.json_text import MAX_VALUES
+from ..core.document import Document
 from ..core.executor import INLINE_BYTES, SerialExecutor, in_turn
 from ..core.ijson import MAX_DEPTH, NotIJson, TooManyValues, decode
 from ..core.problems import Problem, Violation, shorten
 from ..core.request_state import AdmissionLimit, request_state_of
-from ..core.schema import MAX_COUNTED, MAX_LISTED, Validator
+from ..core.schema import MAX_COUNTED, MAX_LISTED, Schemas, Validator
 from ..core.violations import violation
 from .media_decoders import BodyDecoder, decoded_body
 
@@ -91,6 +92,11 @@ class RecordReader:
     def default(self) -> Any:
         """The record for an empty body."""
         return self._decoder.decode(b"{}")
+
+
+def record_reader(document: Document, schema: str, record: type[Any]) -> RecordReader:
+    """A reader of records as a schema of the contract defines them."""
+    return RecordReader(Schemas(document).validator({"$ref": f"#/components/schemas/{schema}"}), record)
 
 
 async def next_part(receive: Receive) -> tuple[bytes, bool]:

@@ -1,0 +1,159 @@
+"""`amplifierd collections`: add, list, sync and remove the collections of a workspace."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import click
+import msgspec
+
+from ..settings import CONTRACT
+from ..storage import open_existing
+from ..storage.model.collections import Collection, CollectionSummary, NewCollection
+from ..storage.model.interface import Storage
+from .options import FROM_ENVIRONMENT, collection_host, collections_path, database, sentences, workspace
+
+if TYPE_CHECKING:
+    from ..documents.collections.sync import CollectionSources
+
+Answer = TypeVar("Answer")
+
+_summaries = msgspec.json.Decoder(list[CollectionSummary]).decode
+
+
+@click.group()
+def collections() -> None:
+    """Manage collections: folders and git repositories that bring profiles."""
+
+
+@collections.command(context_settings=FROM_ENVIRONMENT)
+@database
+@workspace
+@collections_path
+@collection_host
+@click.argument("identifier")
+@click.argument("source")
+def add(
+    database: str,
+    workspace: str,
+    collections_path: tuple[Path, ...],
+    collection_host: tuple[str, ...],
+    identifier: str,
+    source: str,
+) -> None:
+    """Add the collection IDENTIFIER from SOURCE, a folder or git+https://host/owner/name@ref#subdirectory=path."""
+    new = NewCollection(identifier, source)
+
+    async def create(storage: Storage) -> Collection:
+        sources = _sources(collections_path, collection_host)
+        _check(new)
+        return await storage.create_collection(workspace, identifier, partial(sources.read, new, _no_progress))
+
+    _report(_run(database, create))
+
+
+@collections.command("list", context_settings=FROM_ENVIRONMENT)
+@database
+@workspace
+def list_collections(database: str, workspace: str) -> None:
+    """List the collections of a workspace."""
+
+    async def read(storage: Storage) -> list[CollectionSummary]:
+        return await _all(storage, workspace)
+
+    for collection in _run(database, read):
+        click.echo(f"{collection.identifier}  {collection.status}  {collection.synced_at}  {collection.source}")
+
+
+@collections.command(context_settings=FROM_ENVIRONMENT)
+@database
+@workspace
+@collections_path
+@collection_host
+@click.argument("identifier", required=False)
+def sync(
+    database: str,
+    workspace: str,
+    collections_path: tuple[Path, ...],
+    collection_host: tuple[str, ...],
+    identifier: str | None,
+) -> None:
+    """Read the collection IDENTIFIER again, or all of them. The exit code is 1 if one could not be read."""
+
+    async def read(storage: Storage) -> list[Collection]:
+        sources = _sources(collections_path, collection_host)
+        if identifier is None:
+            return await sources.sync_all(storage, workspace, _no_progress)
+        return [await sources.sync(storage, workspace, identifier, _no_progress)]
+
+    synced = _run(database, read)
+    for collection in synced:
+        _report(collection)
+    if any(collection.status == "failed" for collection in synced):
+        raise click.exceptions.Exit(1)
+
+
+@collections.command(context_settings=FROM_ENVIRONMENT)
+@database
+@workspace
+@click.argument("identifier")
+def remove(database: str, workspace: str, identifier: str) -> None:
+    """Remove the collection IDENTIFIER with its profiles; sessions keep them, and the source stays."""
+
+    async def delete(storage: Storage) -> None:
+        await storage.delete_collection(workspace, identifier)
+
+    _run(database, delete)
+    click.echo(f"Collection {identifier} was removed.")
+
+
+def _run(database: str, use: Callable[[Storage], Awaitable[Answer]]) -> Answer:
+    async def run() -> Answer:
+        async with open_existing(database) as storage:
+            return await use(storage)
+
+    with sentences():
+        return asyncio.run(run())
+
+
+def _sources(roots: tuple[Path, ...], hosts: tuple[str, ...]) -> "CollectionSources":
+    from ..contract import load_document
+    from ..documents.collections.sync import CollectionSources
+
+    return CollectionSources(load_document(CONTRACT), roots, hosts)
+
+
+def _check(new: NewCollection) -> None:
+    from ..contract import load_document, record_reader
+
+    records = record_reader(load_document(CONTRACT), "CreateCollectionRequest", NewCollection)
+    records.read(msgspec.json.encode(new), "The collection")
+
+
+async def _all(storage: Storage, workspace: str) -> list[CollectionSummary]:
+    found: list[CollectionSummary] = []
+    cursor: str | None = None
+    while True:
+        page = await storage.list_collections(workspace, limit=500, cursor=cursor)
+        found += _summaries(b"[" + page.first + b"]")
+        cursor = page.next_cursor
+        if cursor is None:
+            return found
+
+
+def _report(collection: Collection) -> None:
+    click.echo(
+        f"{collection.identifier}: {collection.status}; profiles: {len(collection.profiles)}, "
+        f"agents: {len(collection.agents)}, context: {len(collection.context)}, modules: {len(collection.modules)}"
+    )
+    for problem in collection.problems:
+        place = f"{problem.file}: " if isinstance(problem.file, str) else ""
+        if isinstance(problem.line, int):
+            place = f"{problem.file}:{problem.line}: "
+        click.echo(f"  {place}{problem.detail}")
+
+
+def _no_progress() -> None:
+    """Nobody waits for a response."""

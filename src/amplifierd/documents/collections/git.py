@@ -1,0 +1,137 @@
+"""Fetches one commit of a git repository with the installed `git`, in a process of its own.
+
+Not with dulwich: it would decompress and resolve the objects in Python, beside the event loop, and has no limit that
+stops it. A process can be killed at a limit, and its memory is not ours. Nothing that a user or a machine has
+configured takes part: no credentials, no hooks, no filters, no submodules, no redirects, no other protocol.
+"""
+
+import asyncio
+import os
+import shutil
+import signal
+import stat
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from .source import GitSource
+
+MAX_SECONDS = 60.0
+# Of the fetched objects and the files together.
+MAX_BYTES = 256 * 1024 * 1024
+_POLL_SECONDS = 0.2
+_MAX_REASON_CHARACTERS = 500
+
+_OPTIONS = {
+    "core.hooksPath": "/dev/null",
+    "core.fsmonitor": "false",
+    "core.askPass": "",
+    "credential.helper": "",
+    "protocol.allow": "never",
+    "http.followRedirects": "false",
+    "submodule.recurse": "false",
+    "fetch.recurseSubmodules": "false",
+    "gc.auto": "0",
+    "maintenance.auto": "false",
+    "init.defaultBranch": "main",
+    "advice.detachedHead": "false",
+}
+
+
+class FetchError(Exception):
+    """The repository could not be fetched; the text says why."""
+
+
+async def fetch(source: GitSource, folder: Path, progressed: Callable[[], None]) -> tuple[Path, str]:
+    """Fetch a commit into an empty folder: where its files are, and its hash. Raises `FetchError`.
+
+    It calls `progressed` all the time. Its processes end with it, even if it is cancelled.
+    """
+    program = shutil.which("git")
+    if program is None:
+        raise FetchError("git is not installed on the server")
+    run = _Git(program, folder, source.url.partition(":")[0], progressed)
+    await run("init", "--quiet", "--template=", "files")
+    await run("-C", "files", "fetch", "--quiet", "--depth=1", "--no-tags", "--", source.url, source.reference)
+    await run("-C", "files", "checkout", "--quiet", "--detach", "FETCH_HEAD")
+    commit = await asyncio.to_thread((folder / "files" / ".git" / "HEAD").read_text)
+    return folder / "files", commit.strip()
+
+
+class _Git:
+    """Runs commands of git in a folder, all of them within the limits of time and size."""
+
+    def __init__(self, program: str, folder: Path, protocol: str, progressed: Callable[[], None]) -> None:
+        options = _OPTIONS | {f"protocol.{protocol}.allow": "always"}
+        self._command = [program, *(text for item in options.items() for text in ("-c", "=".join(item)))]
+        self._folder = folder
+        self._progressed = progressed
+        self._ends = time.monotonic() + MAX_SECONDS
+        self._environment = {
+            "PATH": os.environ.get("PATH", os.defpath),
+            "HOME": str(folder),
+            "LC_ALL": "C",
+            "GIT_CONFIG_NOSYSTEM": "1",
+            "GIT_CONFIG_GLOBAL": os.devnull,
+            "GIT_ATTR_NOSYSTEM": "1",
+            "GIT_TERMINAL_PROMPT": "0",
+            "GIT_OPTIONAL_LOCKS": "0",
+        }
+
+    async def __call__(self, *arguments: str) -> None:
+        # In the folder, so that a server that talks without end reaches the limit of size.
+        log = self._folder / "log"
+        with log.open("wb") as file:
+            process = await asyncio.create_subprocess_exec(
+                *self._command,
+                *arguments,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=file,
+                stderr=file,
+                cwd=self._folder,
+                env=self._environment,
+                start_new_session=True,
+            )
+        try:
+            await self._wait(process)
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            await process.wait()
+        if process.returncode != 0:
+            raise FetchError(_reason(await asyncio.to_thread(log.read_bytes), self._folder))
+
+    async def _wait(self, process: asyncio.subprocess.Process) -> None:
+        ended = asyncio.ensure_future(process.wait())
+        try:
+            while not (await asyncio.wait([ended], timeout=_POLL_SECONDS))[0]:
+                self._progressed()
+                if time.monotonic() > self._ends:
+                    raise FetchError(f"fetching it took more than {MAX_SECONDS:g} seconds, which is the limit")
+                await self._check_size()
+            await self._check_size()
+        finally:
+            ended.cancel()
+
+    async def _check_size(self) -> None:
+        if await asyncio.to_thread(_size, self._folder) > MAX_BYTES:
+            raise FetchError(f"the repository has more than {MAX_BYTES} bytes, which is the limit")
+
+
+def _size(folder: Path) -> int:
+    """The bytes of all files of a folder, as long as they stay there."""
+    total = 0
+    for path, _, names in os.walk(folder):
+        for name in names:
+            with suppress(FileNotFoundError):
+                found = os.lstat(os.path.join(path, name))  # noqa: PTH118  # there may be many
+                total += found.st_size if stat.S_ISREG(found.st_mode) else 0
+    return total
+
+
+def _reason(log: bytes, folder: Path) -> str:
+    lines = [line for line in log.decode(errors="replace").splitlines() if line.strip()]
+    told = next((line for line in lines if line.startswith(("fatal:", "error:"))), lines[-1] if lines else "it failed")
+    printable = "".join(character for character in told.replace(str(folder), "") if character.isprintable())
+    return f"git says: {printable[:_MAX_REASON_CHARACTERS].rstrip('.')}"

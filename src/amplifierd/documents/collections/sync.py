@@ -1,0 +1,126 @@
+"""Reads collections from their sources, and stores what was read."""
+
+import asyncio
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import msgspec
+
+from ...contract import Document, RecordReader, record_reader
+from ...storage.model.collections import (
+    Collection,
+    CollectionContent,
+    CollectionKind,
+    CollectionNotFound,
+    CollectionSourceInvalid,
+    CollectionSummary,
+    NewCollection,
+)
+from ...storage.model.interface import Storage
+from ...storage.model.profile_records import NewProfile
+from ...storage.model.records import IdempotentRequest
+from .folder import FolderError
+from .git import FetchError, fetch
+from .reader import Contents, read_contents
+from .source import AllowedSources, FolderSource, GitSource
+
+_AT_ONCE = 100
+
+_summaries = msgspec.json.Decoder(list[CollectionSummary]).decode
+
+
+class CollectionSources:
+    """Reads collections below `roots` and from `hosts`, one at a time in this process."""
+
+    def __init__(self, document: Document, roots: Iterable[Path], hosts: Iterable[str]) -> None:
+        self._records: RecordReader = record_reader(document, "CreateProfileRequest", NewProfile)
+        self._allowed = AllowedSources(roots, hosts)
+        self._turn = asyncio.Lock()
+
+    async def read(self, new: NewCollection, progressed: Callable[[], None]) -> CollectionContent:
+        """Read a collection. Raises `CollectionSourceInvalid`."""
+        async with self._turn:
+            try:
+                return await self._read(new, progressed)
+            except (FetchError, FolderError) as error:
+                raise CollectionSourceInvalid(new.source, str(error)) from None
+            except OSError as error:
+                raise CollectionSourceInvalid(new.source, error.strerror or str(error)) from None
+
+    async def sync(
+        self,
+        storage: Storage,
+        workspace: str,
+        identifier: str,
+        progressed: Callable[[], None],
+        once: IdempotentRequest | None = None,
+    ) -> Collection:
+        """Read a collection again and store it; if that fails, record why. Raises `CollectionNotFound`."""
+        stored = await storage.get_collection(workspace, identifier)
+        try:
+            content = await self.read(NewCollection(identifier, stored.source), progressed)
+        except CollectionSourceInvalid as error:
+            return await storage.fail_collection(workspace, identifier, str(error), once=once)
+        return await storage.replace_collection(workspace, content, once=once)
+
+    async def sync_all(self, storage: Storage, workspace: str, progressed: Callable[[], None]) -> list[Collection]:
+        """Sync each collection of a workspace, in the order of their identifiers."""
+        synced = []
+        cursor: str | None = None
+        while True:
+            page = await storage.list_collections(workspace, limit=_AT_ONCE, cursor=cursor)
+            for summary in _summaries(b"[" + page.first + b"]"):
+                try:
+                    synced.append(await self.sync(storage, workspace, summary.identifier, progressed))
+                except CollectionNotFound:
+                    continue
+            cursor = page.next_cursor
+            if cursor is None:
+                return synced
+
+    async def _read(self, new: NewCollection, progressed: Callable[[], None]) -> CollectionContent:
+        source = await asyncio.to_thread(self._allowed.check, new.source)
+        name = new.identifier.rpartition("/")[2]
+        if isinstance(source, FolderSource):
+            contents = await read_contents(source.path, name, self._records, progressed)
+            return _content(new, "folder", None, contents)
+        async with _temporary_folder() as folder:
+            files, commit = await fetch(source, folder, progressed)
+            root = await asyncio.to_thread(_subdirectory, files, source)
+            contents = await read_contents(root, name, self._records, progressed)
+            return _content(new, "git", commit, contents)
+
+
+@asynccontextmanager
+async def _temporary_folder() -> AsyncIterator[Path]:
+    folder = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="amplifierd-collection-"))
+    try:
+        yield folder
+    finally:
+        await asyncio.shield(asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True))
+
+
+def _subdirectory(files: Path, source: GitSource) -> Path:
+    path = (files / source.subdirectory).resolve()
+    if not path.is_relative_to(files.resolve()):
+        raise FolderError("the subdirectory leads out of the repository")
+    if not path.is_dir():
+        raise FolderError(f"the repository has no subdirectory {source.subdirectory!r}")
+    return path
+
+
+def _content(new: NewCollection, kind: CollectionKind, commit: str | None, contents: Contents) -> CollectionContent:
+    return CollectionContent(
+        identifier=new.identifier,
+        source=new.source,
+        kind=kind,
+        commit=commit,
+        profiles=contents.profiles,
+        agents=contents.agents,
+        context=contents.context,
+        modules=contents.modules,
+        problems=contents.problems,
+    )

@@ -1,0 +1,39 @@
+"""Folders and repositories of collections, made for tests."""
+
+import os
+import subprocess
+from pathlib import Path
+
+
+def profile(name: str, version: str = "1.0.0", more: str = "") -> str:
+    """The file of a profile."""
+    return f"---\nprofile: {{name: {name}, version: {version}, schema_version: 2}}\n{more}---\n"
+
+
+def make(folder: Path, files: dict[str, str]) -> Path:
+    """Write files below a folder."""
+    for path, text in files.items():
+        file = folder / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+    return folder
+
+
+def git(folder: Path, *arguments: str) -> str:
+    """Run git in a folder, as nobody in particular."""
+    nobody = {f"GIT_{who}_{what}": "x@y" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
+    environment = os.environ | nobody | {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
+    ended = subprocess.run(
+        ["git", *arguments], cwd=folder, env=environment, capture_output=True, text=True, check=True, timeout=120
+    )
+    return ended.stdout.strip()
+
+
+def commit(folder: Path, files: dict[str, str]) -> str:
+    """Commit files to the repository in a folder, which is made if there is none; the hash of the commit."""
+    make(folder, files)
+    if not (folder / ".git").exists():
+        git(folder, "init", "--quiet", "--initial-branch=main")
+    git(folder, "add", "--all")
+    git(folder, "commit", "--quiet", "--message", "x")
+    return git(folder, "rev-parse", "HEAD")

@@ -1,0 +1,180 @@
+"""Collections beside other requests, under limits, through crashes, from the command line, in copies."""
+
+import asyncio
+import re
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from amplifierd.documents.collections import git
+from amplifierd.documents.collections.folder import FolderError, scan
+from amplifierd.documents.collections.git import FetchError, fetch
+from amplifierd.documents.collections.source import GitSource
+from collection_folders import commit, make, profile
+from daemon import Daemon
+from fork_server import run_amplifierd
+
+FILES = 10_000
+# Health beside a sync, in seconds: the bound of the table of worst requests.
+HEALTH_WORST = 2.5
+KILLS = 3
+PROFILES = 100
+
+
+def body(folder: Path) -> dict[str, str]:
+    return {"identifier": "foundation", "source": str(folder)}
+
+
+def version_of(folder: Path, version: str) -> None:
+    make(folder, {f"p{number}.md": profile(f"p{number}", version) for number in range(PROFILES)})
+
+
+def nothing() -> None:
+    """Nobody waits."""
+
+
+@pytest.fixture
+def silent_host() -> Iterator[str]:
+    """A host that takes connections and never answers."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield f"127.0.0.1:{listener.getsockname()[1]}"
+
+
+def test_sync_of_many_files_holds_nobody_up(tmp_path: Path) -> None:
+    folder = make(tmp_path / "c", {f"context/{number % 100}/{number}.md": "x" for number in range(FILES)})
+    version_of(folder, "1.0.0")
+    with (
+        Daemon(f"sqlite:///{tmp_path}/a.db", "--collections-path", str(tmp_path)) as daemon,
+        daemon.client() as client,
+        daemon.client() as another,
+    ):
+        ended = threading.Event()
+        answers = []
+
+        def sync() -> None:
+            answers.append(another.post("/collections", json=body(folder)))
+            answers.append(another.post("/collections/foundation/sync"))
+            ended.set()
+
+        thread = threading.Thread(target=sync)
+        thread.start()
+        waits: list[float] = []
+        while not ended.is_set() or not waits:
+            started = time.perf_counter()
+            assert client.get("/health").status_code == 200
+            waits.append(time.perf_counter() - started)
+        thread.join()
+        assert [answered.status_code for answered in answers] == [201, 200]
+        assert len(answers[1].json()["context"]) == FILES
+        assert len(answers[1].json()["profiles"]) == PROFILES
+    assert max(waits) < HEALTH_WORST * max(1, min(waits) / 0.005), f"{len(waits)} requests, {max(waits):.3f} s"
+
+
+@pytest.mark.timeout(600)
+def test_killed_daemon_leaves_a_whole_collection(database: str, tmp_path: Path) -> None:
+    folder = tmp_path / "c"
+    options = ["--collections-path", str(tmp_path)]
+    version_of(folder, "0")
+    with Daemon(database, *options) as daemon, daemon.client() as client:
+        client.post("/collections", json=body(folder)).raise_for_status()
+    for kill in range(1, KILLS + 1):
+        version_of(folder, str(kill))
+        daemon = Daemon(database, *options)
+        threading.Timer(0.05 * kill, daemon.kill).start()
+        subprocess.run(
+            ["curl", "-s", "-X", "POST", f"{daemon.api}/collections/foundation/sync"], check=False, capture_output=True
+        )
+        daemon.process.wait(60)
+        with Daemon(database, *options) as again, again.client() as client:
+            versions = {it["version"] for it in client.get("/profiles").json() if it["name"] != "default"}
+            assert len(versions) == 1
+            assert len(client.get("/collections/foundation").json()["profiles"]) == PROFILES
+
+
+async def test_fetch_has_a_time_limit(tmp_path: Path, silent_host: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(git, "MAX_SECONDS", 0.5)
+    with pytest.raises(FetchError, match=r"more than 0\.5 seconds"):
+        await fetch(GitSource(f"https://{silent_host}/a", "HEAD", ""), tmp_path, nothing)
+
+
+async def test_fetch_that_is_cancelled_ends_its_processes(tmp_path: Path, silent_host: str) -> None:
+    begun = asyncio.Event()
+    fetching = asyncio.create_task(fetch(GitSource(f"https://{silent_host}/a", "HEAD", ""), tmp_path, begun.set))
+    await asyncio.wait_for(begun.wait(), 60)
+    fetching.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await fetching
+    commands = [path.read_bytes() for path in processes()]
+    assert [command for command in commands if silent_host.encode() in command] == []
+
+
+def processes() -> Iterator[Path]:
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        if path.exists():
+            yield path
+
+
+async def test_fetch_has_a_size_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    commit(tmp_path / "repository", {"large": "x" * 2_000_000})
+    monkeypatch.setattr(git, "MAX_BYTES", 1_000_000)
+    target = tmp_path / "target"
+    target.mkdir()
+    with pytest.raises(FetchError, match="more than 1000000 bytes"):
+        await fetch(GitSource(f"file://{tmp_path}/repository", "HEAD", ""), target, nothing)
+
+
+@pytest.mark.parametrize(
+    ("name", "limit", "reason"),
+    [("MAX_ENTRIES", 2, "more than 2 files"), ("MAX_DEPTH", 1, "deeper than 1"), ("MAX_PATH_CHARACTERS", 9, "than 9")],
+)
+def test_folder_has_limits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, limit: int, reason: str) -> None:
+    make(tmp_path, {"a/b/c.md": "", "a/b/d.md": "", "a/e.md": ""})
+    monkeypatch.setattr(f"amplifierd.documents.collections.folder.{name}", limit)
+    with pytest.raises(FolderError, match=reason):
+        scan(tmp_path)
+
+
+def test_commands_add_list_sync_and_remove(database: str, tmp_path: Path) -> None:
+    folder = make(tmp_path / "c", {"a.md": profile("a")})
+    of_database = ["--database", database]
+    allowed = [*of_database, "--collections-path", str(tmp_path)]
+    refused = run_amplifierd("collections", "add", *of_database, "foundation", str(folder))
+    assert (refused.returncode, "names one with --collections-path" in refused.stderr) == (1, True)
+    invalid = run_amplifierd("collections", "add", *allowed, "Foundation", str(folder))
+    assert (invalid.returncode, "/identifier" in invalid.stderr) == (1, True)
+    added = run_amplifierd("collections", "add", *allowed, "foundation", str(folder))
+    assert added.stdout == "foundation: synced; profiles: 1, agents: 0, context: 0, modules: 0\n"
+    make(folder, {"b.md": "---\n"})
+    synced = run_amplifierd("collections", "sync", *allowed, "foundation")
+    assert (synced.returncode, "  b.md:1: A line --- must end" in synced.stdout) == (0, True)
+    listed = run_amplifierd("collections", "list", *of_database).stdout
+    assert re.fullmatch(rf"foundation  synced  \S+Z  {folder}\n", listed)
+    failed = run_amplifierd("collections", "sync", *of_database)
+    assert (failed.returncode, "foundation: failed" in failed.stdout) == (1, True)
+    missing = run_amplifierd("collections", "remove", *of_database, "nobody")
+    assert (missing.returncode, missing.stderr) == (1, "Error: Collection nobody not found\n")
+    removed = run_amplifierd("collections", "remove", *of_database, "foundation")
+    assert removed.stdout == "Collection foundation was removed.\n"
+
+
+def test_copy_takes_collections_along(database: str, second_postgres: str, tmp_path: Path) -> None:
+    folder = make(tmp_path / "c", {"a.md": profile("a"), "b.md": "---\n"})
+    options = ["--collections-path", str(tmp_path)]
+    with Daemon(database, *options) as daemon, daemon.client() as client:
+        before = client.post("/collections", json=body(folder)).json()
+        client.post("/profiles/foundation/a/activate").raise_for_status()
+        client.post("/sessions", json={"profile": "foundation/a"}).raise_for_status()
+    for _ in range(2):
+        copied = run_amplifierd("copy", "--from", database, "--to", second_postgres)
+        assert copied.returncode == 0, copied.stderr
+    with Daemon(second_postgres, *options) as daemon, daemon.client() as client:
+        after = client.get("/collections/foundation").json()
+        times = {"createdAt", "syncedAt"}
+        assert {k: v for k, v in after.items() if k not in times} == {k: v for k, v in before.items() if k not in times}
+        assert client.get("/profiles/active").json()["source"] == "foundation"
+        assert client.post("/collections/foundation/sync").json()["status"] == "synced"
