@@ -1,6 +1,6 @@
 """Collections: folders and repositories that bring profiles. The storage keeps what was read from them."""
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from functools import partial
 from typing import Protocol
 
@@ -25,7 +25,7 @@ class Sources(Protocol):
     ) -> Collection:
         """Read a collection again and store it; if that fails, record why."""
 
-    async def sync_all(self, storage: Storage, workspace: str, progressed: Callable[[], None]) -> list[Collection]:
+    def sync_all(self, storage: Storage, workspace: str, progressed: Callable[[], None]) -> AsyncIterator[Collection]:
         """Sync each collection of a workspace."""
 
 
@@ -75,5 +75,6 @@ async def sync_collections(
     *, storage: Storage, sources: Sources, workspace: str, progressed: Callable[[], None]
 ) -> Listing:
     """Read all collections again."""
-    await sources.sync_all(storage, workspace, progressed)
+    async for _ in sources.sync_all(storage, workspace, progressed):
+        pass
     return await storage.list_collections(workspace)

@@ -19,12 +19,19 @@ def make(folder: Path, files: dict[str, str]) -> Path:
     return folder
 
 
-def git(folder: Path, *arguments: str) -> str:
-    """Run git in a folder, as nobody in particular."""
+def git(folder: Path, *arguments: str, entries: str = "") -> str:
+    """Run git in a folder, as nobody in particular; it reads `entries`."""
     nobody = {f"GIT_{who}_{what}": "x@y" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
     environment = os.environ | nobody | {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
     ended = subprocess.run(
-        ["git", *arguments], cwd=folder, env=environment, capture_output=True, text=True, check=True, timeout=120
+        ["git", *arguments],
+        cwd=folder,
+        env=environment,
+        input=entries,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
     )
     return ended.stdout.strip()
 

@@ -152,6 +152,7 @@ class Collections(ABC):
     ) -> Collection:
         """Replace the content of a collection as a whole; sessions keep the profiles that they got before.
 
+        Raises `CollectionNotFound` also if it was deleted meanwhile and added with another source.
         A profile that is active stays, with a problem, if the new content lacks it.
         """
 

@@ -224,6 +224,8 @@ def test_two_profiles_of_one_name_are_a_problem(client: httpx.Client, folder: Pa
         ("git+https://127.0.0.1:9/a/../b", "write git+https://host/owner/name@ref"),
         ("git+https://127.0.0.1:9/a/b#subdirectory=../x", "the subdirectory leads out of the repository."),
         ("git+https://[::1/a/b", "Invalid IPv6 URL"),
+        ("git+https://127.0.0.1:9\n/a/b", "it has characters that cannot be printed."),
+        ("git+ext::sh -c x", "write git+https://host/owner/name@ref"),
         ("git+ssh://127.0.0.1:9/a/b", "is at git+https://… or git+file://…"),
         ("git+file:///etc", "names one with --collections-path."),
         ("git+https://127.0.0.1:9/a/b", "git says: fatal: unable to access"),
@@ -307,6 +309,31 @@ def test_repository_is_read_at_a_commit(client: httpx.Client, folder: Path, tmp_
         assert (refused.status_code, reason in refused.json()["detail"]) == (422, True), refused.text
 
 
+def test_repository_outside_of_the_root_is_not_read(client: httpx.Client, folder: Path, tmp_path: Path) -> None:
+    commit(tmp_path / "secret", {"secret.md": profile("secret")})
+    secret = tmp_path / "secret/.git"
+    for name in ("link", "file", "guessed"):
+        (folder / name).mkdir()
+    (folder / "link/.git").symlink_to(secret)
+    (folder / "file/.git").write_text(f"gitdir: {secret}\n")
+    (folder / "guessed.git").symlink_to(secret)
+    for name, reason in (
+        ("link", "is not below a folder for collections"),
+        ("file", "its .git is a file"),
+        ("guessed", "is not a git repository"),
+        ("guessed.git", "is not below a folder for collections"),
+    ):
+        refused = add(client, "foundation", f"git+file://{folder}/{name}")
+        assert (refused.status_code, reason in refused.json()["detail"]) == (422, True), refused.text
+
+
+def test_path_of_a_repository_is_not_decoded(client: httpx.Client, folder: Path) -> None:
+    commit(folder / "decoded", {"decoded.md": profile("decoded")})
+    commit(folder / "%64ecoded", {"encoded.md": profile("encoded")})
+    (folder / "link").symlink_to(folder / "%64ecoded")
+    assert added(client, "foundation", f"git+file://{folder}/link")["profiles"] == ["foundation/encoded"]
+
+
 def test_sync_follows_a_branch_and_outlives_its_repository(client: httpx.Client, folder: Path) -> None:
     commit(folder, {"base.md": profile("base")})
     added(client, "foundation", f"git+file://{folder}@main")
@@ -315,7 +342,7 @@ def test_sync_follows_a_branch_and_outlives_its_repository(client: httpx.Client,
     (folder / ".git/HEAD").unlink()
     failed = client.post("/collections/foundation/sync").json()
     assert (failed["status"], failed["commit"], failed["profiles"]) == ("failed", second, ["foundation/base"])
-    assert "git says: fatal: " in failed["problems"][0]["detail"]
+    assert "the folder is not a git repository" in failed["problems"][0]["detail"]
 
 
 def test_submodules_are_not_fetched(client: httpx.Client, folder: Path) -> None:

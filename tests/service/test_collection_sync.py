@@ -16,6 +16,7 @@ from amplifierd.documents.collections.folder import FolderError, scan
 from amplifierd.documents.collections.git import FetchError, fetch
 from amplifierd.documents.collections.source import GitSource
 from collection_folders import commit, make, profile
+from collection_folders import git as git_in
 from daemon import Daemon
 from fork_server import run_amplifierd
 
@@ -125,7 +126,48 @@ async def test_fetch_has_a_size_limit(tmp_path: Path, monkeypatch: pytest.Monkey
     target = tmp_path / "target"
     target.mkdir()
     with pytest.raises(FetchError, match="more than 1000000 bytes"):
-        await fetch(GitSource(f"file://{tmp_path}/repository", "HEAD", ""), target, nothing)
+        await fetch(GitSource(f"file://{tmp_path}/repository/.git", "HEAD", ""), target, nothing)
+
+
+async def test_fetch_limits_each_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    commit(tmp_path / "repository", {"large": "x" * 64_000_000})
+    monkeypatch.setattr(git, "MAX_BYTES", 1_000_000)
+    monkeypatch.setattr(git, "_size", lambda _: 0)
+    target = tmp_path / "target"
+    target.mkdir()
+    with pytest.raises(FetchError, match="more than 1000000 bytes"):
+        await fetch(GitSource(f"file://{tmp_path}/repository/.git", "HEAD", ""), target, nothing)
+    assert max(path.stat().st_size for path in target.rglob("*") if path.is_file()) <= 1_001_024
+
+
+async def test_fetch_counts_empty_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    commit(tmp_path / "repository", {f"{number}": "" for number in range(1_000)})
+    monkeypatch.setattr(git, "MAX_BYTES", 1_000_000)
+    target = tmp_path / "target"
+    target.mkdir()
+    with pytest.raises(FetchError, match="more than 1000000 bytes"):
+        await fetch(GitSource(f"file://{tmp_path}/repository/.git", "HEAD", ""), target, nothing)
+
+
+async def test_fetch_limits_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    repository = tmp_path / "repository"
+    commit(repository, {"x": ""})
+    tree = nest(repository, levels=9)
+    git_in(repository, "update-ref", "HEAD", git_in(repository, "commit-tree", "-m", "x", tree))
+    monkeypatch.setattr(git, "_MAX_MEMORY_KIB", 64 * 1024)
+    target = tmp_path / "target"
+    target.mkdir()
+    with pytest.raises(FetchError, match=r"Out of memory|mmap failed"):
+        await fetch(GitSource(f"file://{repository}/.git", "HEAD", ""), target, nothing)
+
+
+def nest(repository: Path, levels: int) -> str:
+    """A tree that names ten of the tree below it, and so on."""
+    tree = git_in(repository, "rev-parse", "HEAD^{tree}")
+    for _ in range(levels):
+        entries = "".join(f"040000 tree {tree}\td{number}\n" for number in range(10))
+        tree = git_in(repository, "mktree", entries=entries)
+    return tree
 
 
 @pytest.mark.parametrize(

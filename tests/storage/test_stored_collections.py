@@ -1,6 +1,7 @@
 """What every storage does with collections, and with the profiles that belong to them."""
 
 import asyncio
+import dataclasses
 import hashlib
 from collections.abc import Sequence
 
@@ -132,6 +133,13 @@ async def test_sync_replaces_profiles_and_sessions_keep_theirs(storage: Storage)
     assert (changed.created_at, changed.updated_at) == (before.created_at, synced.synced_at)
     with pytest.raises(CollectionNotFound):
         await storage.replace_collection(W, content(identifier="nobody"))
+
+
+async def test_sync_of_another_source_is_not_stored(storage: Storage) -> None:
+    read_before = content(NewProfile("a"))
+    await create(storage, dataclasses.replace(read_before, source="/srv/other"))
+    with pytest.raises(CollectionNotFound):
+        await storage.replace_collection(W, read_before)
 
 
 async def test_sync_leaves_profiles_of_others_alone(storage: Storage) -> None:

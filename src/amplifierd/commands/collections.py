@@ -82,16 +82,13 @@ def sync(
 ) -> None:
     """Read the collection IDENTIFIER again, or all of them. The exit code is 1 if one could not be read."""
 
-    async def read(storage: Storage) -> list[Collection]:
+    async def read(storage: Storage) -> bool:
         sources = _sources(collections_path, collection_host)
-        if identifier is None:
-            return await sources.sync_all(storage, workspace, _no_progress)
-        return [await sources.sync(storage, workspace, identifier, _no_progress)]
+        if identifier is not None:
+            return _report(await sources.sync(storage, workspace, identifier, _no_progress))
+        return all([_report(synced) async for synced in sources.sync_all(storage, workspace, _no_progress)])
 
-    synced = _run(database, read)
-    for collection in synced:
-        _report(collection)
-    if any(collection.status == "failed" for collection in synced):
+    if not _run(database, read):
         raise click.exceptions.Exit(1)
 
 
@@ -143,7 +140,8 @@ async def _all(storage: Storage, workspace: str) -> list[CollectionSummary]:
             return found
 
 
-def _report(collection: Collection) -> None:
+def _report(collection: Collection) -> bool:
+    """Show what was read, and whether its source could be read."""
     click.echo(
         f"{collection.identifier}: {collection.status}; profiles: {len(collection.profiles)}, "
         f"agents: {len(collection.agents)}, context: {len(collection.context)}, modules: {len(collection.modules)}"
@@ -153,6 +151,7 @@ def _report(collection: Collection) -> None:
         if isinstance(problem.line, int):
             place = f"{problem.file}:{problem.line}: "
         click.echo(f"  {place}{problem.detail}")
+    return collection.status == "synced"
 
 
 def _no_progress() -> None:

@@ -67,8 +67,10 @@ async def create(work: UnitOfWork, content: CollectionContent) -> Collection:
 
 
 async def replace(work: UnitOfWork, content: CollectionContent) -> Collection:
-    """Replace the content of a collection."""
+    """Replace the content of a collection, unless it has another source by now."""
     before = await read(work.transaction, work.workspace, content.identifier)
+    if before.source != content.source:
+        raise CollectionNotFound(content.identifier)
     return await _update(work, await _synced(work, content, before.created_at))
 
 

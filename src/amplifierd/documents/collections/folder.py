@@ -43,8 +43,7 @@ class Folder:
         if not resolved.is_relative_to(self.root):
             raise FolderError("It leads out of the collection")
         try:
-            # A pipe would be waited for without end.
-            number = os.open(resolved, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+            number = _open(self.root, resolved.relative_to(self.root))
         except OSError as error:
             raise FolderError(f"It cannot be read: {error.strerror}") from None
         with os.fdopen(number, "rb") as file:
@@ -81,6 +80,21 @@ def scan(path: Path) -> Folder:
     _Scan(folder).add("", 0)
     folder.files.sort()
     return folder
+
+
+def _open(root: Path, path: Path) -> int:
+    """Open a file for reading, without links on the way: one could be put there meanwhile, and lead out."""
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
+    folder = os.open(root, flags | os.O_DIRECTORY)
+    try:
+        for name in path.parts[:-1]:
+            inner = os.open(name, flags | os.O_DIRECTORY, dir_fd=folder)
+            os.close(folder)
+            folder = inner
+        # A pipe would be waited for without end.
+        return os.open(path.name or ".", flags | os.O_NONBLOCK, dir_fd=folder)
+    finally:
+        os.close(folder)
 
 
 class _Scan:

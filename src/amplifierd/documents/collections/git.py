@@ -18,10 +18,20 @@ from pathlib import Path
 from .source import GitSource
 
 MAX_SECONDS = 60.0
-# Of the fetched objects and the files together.
+# Of the fetched objects and the files together, each of which counts as a block at least: a few small trees can name
+# any number of empty files.
 MAX_BYTES = 256 * 1024 * 1024
+_BLOCK_BYTES = 4096
+# Of each process; git holds the list of all files.
+_MAX_MEMORY_KIB = 1024 * 1024
 _POLL_SECONDS = 0.2
 _MAX_REASON_CHARACTERS = 500
+_TOO_LARGE = "the repository has more than {} bytes, which is the limit"
+
+# A file is stopped at the limit even between two looks at the folder. Not every system can limit memory.
+_LIMITED = 'ulimit -f "$1"; ulimit -v "$2" 2>/dev/null || true; shift 2; exec "$@"'
+# It does not guess other paths.
+_UPLOAD_PACK = "git upload-pack --strict"
 
 _OPTIONS = {
     "core.hooksPath": "/dev/null",
@@ -34,6 +44,9 @@ _OPTIONS = {
     "fetch.recurseSubmodules": "false",
     "gc.auto": "0",
     "maintenance.auto": "false",
+    # Each thread reserves memory.
+    "pack.threads": "1",
+    "index.threads": "false",
     "init.defaultBranch": "main",
     "advice.detachedHead": "false",
 }
@@ -53,7 +66,8 @@ async def fetch(source: GitSource, folder: Path, progressed: Callable[[], None])
         raise FetchError("git is not installed on the server")
     run = _Git(program, folder, source.url.partition(":")[0], progressed)
     await run("init", "--quiet", "--template=", "files")
-    await run("-C", "files", "fetch", "--quiet", "--depth=1", "--no-tags", "--", source.url, source.reference)
+    options = ("--quiet", "--depth=1", "--no-tags", f"--upload-pack={_UPLOAD_PACK}")
+    await run("-C", "files", "fetch", *options, "--", source.url, source.reference)
     await run("-C", "files", "checkout", "--quiet", "--detach", "FETCH_HEAD")
     commit = await asyncio.to_thread((folder / "files" / ".git" / "HEAD").read_text)
     return folder / "files", commit.strip()
@@ -64,7 +78,9 @@ class _Git:
 
     def __init__(self, program: str, folder: Path, protocol: str, progressed: Callable[[], None]) -> None:
         options = _OPTIONS | {f"protocol.{protocol}.allow": "always"}
-        self._command = [program, *(text for item in options.items() for text in ("-c", "=".join(item)))]
+        limits = (str(MAX_BYTES // 512 + 1), str(_MAX_MEMORY_KIB))
+        configured = (text for item in options.items() for text in ("-c", "=".join(item)))
+        self._command = ["/bin/sh", "-c", _LIMITED, "sh", *limits, program, *configured]
         self._folder = folder
         self._progressed = progressed
         self._ends = time.monotonic() + MAX_SECONDS
@@ -77,6 +93,7 @@ class _Git:
             "GIT_ATTR_NOSYSTEM": "1",
             "GIT_TERMINAL_PROMPT": "0",
             "GIT_OPTIONAL_LOCKS": "0",
+            "GIT_NO_LAZY_FETCH": "1",
         }
 
     async def __call__(self, *arguments: str) -> None:
@@ -99,6 +116,8 @@ class _Git:
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             await process.wait()
+        if process.returncode == -signal.SIGXFSZ:
+            raise FetchError(_TOO_LARGE.format(MAX_BYTES))
         if process.returncode != 0:
             raise FetchError(_reason(await asyncio.to_thread(log.read_bytes), self._folder))
 
@@ -116,17 +135,20 @@ class _Git:
 
     async def _check_size(self) -> None:
         if await asyncio.to_thread(_size, self._folder) > MAX_BYTES:
-            raise FetchError(f"the repository has more than {MAX_BYTES} bytes, which is the limit")
+            raise FetchError(_TOO_LARGE.format(MAX_BYTES))
 
 
 def _size(folder: Path) -> int:
-    """The bytes of all files of a folder, as long as they stay there."""
+    """The bytes of all files of a folder, as long as they stay there, until they are more than the limit."""
     total = 0
-    for path, _, names in os.walk(folder):
+    for path, folders, names in os.walk(folder):
+        total += _BLOCK_BYTES * len(folders)
         for name in names:
             with suppress(FileNotFoundError):
                 found = os.lstat(os.path.join(path, name))  # noqa: PTH118  # there may be many
-                total += found.st_size if stat.S_ISREG(found.st_mode) else 0
+                total += max(_BLOCK_BYTES, found.st_size if stat.S_ISREG(found.st_mode) else 0)
+        if total > MAX_BYTES:
+            break
     return total
 
 

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from ...storage.model.collections import CollectionSourceInvalid
 
@@ -47,6 +47,8 @@ class AllowedSources:
     def check(self, source: str) -> FolderSource | GitSource:
         """What a source means; it looks at the disk. Raises `CollectionSourceInvalid` if it is not allowed."""
         try:
+            if not source.isprintable():
+                raise ValueError("it has characters that cannot be printed")
             if source.startswith(_GIT):
                 return self._git(source)
             if not source.startswith("/"):
@@ -71,7 +73,7 @@ class AllowedSources:
 
     def _url(self, origin: str, path: str) -> str:
         if origin.lower() == "file://":
-            return f"file://{self._below_a_root(path)}"
+            return f"file://{quote(str(self._git_folder(path)))}"
         parts = urlsplit(origin)
         if parts.scheme != "https" or not parts.hostname:
             raise ValueError("a git repository is at git+https://… or git+file://…")
@@ -84,9 +86,18 @@ class AllowedSources:
             )
         return f"https://{host}{path}"
 
+    def _git_folder(self, path: str) -> Path:
+        """Where a repository keeps its objects, which a file or a link in its place could put elsewhere."""
+        folder = self._below_a_root(path)
+        inner = folder / ".git"
+        if inner.is_file():
+            raise ValueError("its .git is a file; name the repository to which it leads")
+        found = self._below_a_root(str(inner)) if inner.exists() else folder
+        if not (found / "HEAD").exists():
+            raise ValueError("the folder is not a git repository")
+        return found
+
     def _below_a_root(self, path: str) -> Path:
-        if "\0" in path:
-            raise ValueError("a path has no NUL")
         resolved = Path(path).resolve()
         if not any(resolved.is_relative_to(root.resolve()) for root in self._roots):
             raise ValueError(

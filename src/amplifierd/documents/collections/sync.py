@@ -66,20 +66,21 @@ class CollectionSources:
             return await storage.fail_collection(workspace, identifier, str(error), once=once)
         return await storage.replace_collection(workspace, content, once=once)
 
-    async def sync_all(self, storage: Storage, workspace: str, progressed: Callable[[], None]) -> list[Collection]:
+    async def sync_all(
+        self, storage: Storage, workspace: str, progressed: Callable[[], None]
+    ) -> AsyncIterator[Collection]:
         """Sync each collection of a workspace, in the order of their identifiers."""
-        synced = []
         cursor: str | None = None
         while True:
             page = await storage.list_collections(workspace, limit=_AT_ONCE, cursor=cursor)
             for summary in _summaries(b"[" + page.first + b"]"):
                 try:
-                    synced.append(await self.sync(storage, workspace, summary.identifier, progressed))
+                    yield await self.sync(storage, workspace, summary.identifier, progressed)
                 except CollectionNotFound:
                     continue
             cursor = page.next_cursor
             if cursor is None:
-                return synced
+                return
 
     async def _read(self, new: NewCollection, progressed: Callable[[], None]) -> CollectionContent:
         source = await asyncio.to_thread(self._allowed.check, new.source)
