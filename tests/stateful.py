@@ -27,10 +27,11 @@ from amplifierd.storage.model.records import (
 )
 from exact_json import tree
 from exports import has_copies, older, transcripts
-from model_compare import Change, Comparison, Near, agree, plain, plain_events
+from model_compare import Change, Near, agree, plain, plain_events
 from model_files import CONTENTS, IDS
 from model_search import Term, found
 from reading import records
+from stateful_collections import CollectionHistory
 
 PLACES = st.integers(0, 1)
 NUMBERS = st.integers(0, 19)
@@ -41,7 +42,7 @@ FILES = st.integers(0, len(CONTENTS) - 1)
 LIMITS = st.none() | st.integers(1, 4)
 
 
-class History(Comparison):
+class History(CollectionHistory):
     """One history: requests in any order, and in the end all that is kept."""
 
     @initialize(sizes=st.lists(st.lists(strategies.TEXTS, max_size=3), min_size=3, max_size=5))
