@@ -10,6 +10,7 @@ import schemathesis
 from schemathesis.generation import GenerationMode
 
 KEY = re.compile(r"[!-~]{1,255}")
+EMPTY_END = {"end": {"sessions": 0, "messages": 0, "files": 0}}
 ALPHANUMERIC = re.compile(r"[A-Za-z0-9]+")
 
 
@@ -96,8 +97,9 @@ def agree(message: Any) -> None:
 
 @schemathesis.serializer("application/x-ndjson")
 def ndjson(_context: Any, value: Any) -> bytes:
-    """A body of one line."""
-    return json.dumps(value).encode()
+    """A body of one line, and of the end after a header, which an import without it lacks."""
+    lines = [value, EMPTY_END] if isinstance(value, dict) and "header" in value else [value]
+    return "\n".join(map(json.dumps, lines)).encode()
 
 
 @schemathesis.deserializer("application/x-ndjson")
