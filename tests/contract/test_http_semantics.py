@@ -268,6 +268,7 @@ def test_head_is_answered_as_get_is_without_a_body(
             session_id=session.rpartition("/")[2],
             sequence=1,
             name="default",
+            identifier="a",
             relative_path=".%2F.",
             file_id=client.post("/files", content=b"x" * 100_000).json()["id"],
         )

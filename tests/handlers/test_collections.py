@@ -280,6 +280,18 @@ def test_keys_of_requests_have_one_effect(client: httpx.Client, folder: Path, ro
         assert add(client, "other", root, **headers).status_code == 422
 
 
+def test_sync_refuses_the_key_of_another(client: httpx.Client, folder: Path, root: Path) -> None:
+    headers = {"Idempotency-Key": f"sync-{folder.name}"}
+    for identifier, source, status in (("foundation", folder, 200), ("other", root, 422)):
+        added(client, identifier, source)
+        assert client.post(f"/collections/{identifier}/sync", headers=headers).status_code == status
+
+
+def test_large_body_is_refused(client: httpx.Client) -> None:
+    headers = {"Content-Type": "application/json"}
+    assert client.post("/collections", content=b" " * (8 * 1024 * 1024 + 1), headers=headers).status_code == 413
+
+
 def test_repository_is_read_at_a_commit(client: httpx.Client, folder: Path, tmp_path: Path) -> None:
     first = commit(folder, {"sub/base.md": profile("base", "1.0.0")})
     git(folder, "tag", "v1")
