@@ -282,6 +282,27 @@ def _large_message_compressed(data: Data) -> Ask:
     return Ask("GET", f"/sessions/{session_id}/messages/1", headers={"Accept-Encoding": "gzip"})
 
 
+def _unchanged_contexts(data: Data) -> Ask:
+    session_id = data.session(context={"text": "x" * (7 * MIB)})
+    return Ask("GET", f"/sessions/{session_id}", headers={"Accept-Encoding": "gzip", "If-None-Match": "*"})
+
+
+def _large_file_export(data: Data) -> str:
+    """The export of a session whose message refers to a file of 256 MiB; compression takes longest for its text."""
+    session_id = data.session()
+    url = data.file(256 * MIB)
+    data.append_parts(session_id, [{"type": "file", "media": "application/octet-stream", "url": url}])
+    return f"/sessions/{session_id}/export?files=true"
+
+
+def _exports_of_a_large_file(data: Data) -> Ask:
+    return Ask("GET", _large_file_export(data), headers={"Accept-Encoding": "gzip"})
+
+
+def _unread_exports_of_a_large_file(data: Data) -> list[Ask]:
+    return [Ask("GET", _large_file_export(data), reads=False, repeats=False) for _ in range(24)]
+
+
 def _messages_of_a_rare_role(data: Data) -> Ask:
     return Ask("GET", f"/sessions/{data.long_session()}/messages?role=tool&limit=1")
 
@@ -339,6 +360,7 @@ TABLE = [
     Row("1,900 tails of one session", ("streamSessionEvents", "sendMessage"), _tails),
     Row("50 tails of a workspace", ("streamEvents",), _workspace_tails),
     Row("a context of 7 MiB", ("getSession",), _large_contexts),
+    Row("a context of 7 MiB that the client has", ("getSession",), _unchanged_contexts),
     Row("merge patches of 99,000 members, 32 at once", ("updateSession",), _large_merge_patches),
     Row("100,000 unknown members", ("createSession",), _unknown_members),
     Row("fork of 1,000,000 messages", ("forkSession",), _forks),
@@ -348,6 +370,8 @@ TABLE = [
     Row("24 unread lists of 1,000,000 messages", ("listMessages",), _unread_lists),
     Row("24 unread exports of 1,000,000 messages", ("exportSessions",), _unread_exports),
     Row("24 unread exports of a session of 1,000,000", ("exportSession",), _unread_exports_of_a_session),
+    Row("exports of a file of 256 MiB, compressed", ("exportSession",), _exports_of_a_large_file),
+    Row("24 unread exports of a file of 256 MiB", ("exportSession",), _unread_exports_of_a_large_file),
     Row("32 imports whose file never ends", ("importSessions",), _file_without_end),
     Row("20 keyed POSTs on a context of 7 MiB", ("startSession",), _keyed_writes_of_a_large_context),
     Row("transcript in Markdown: 8 MiB of fences", ("getTranscript",), _transcript_of_fences),

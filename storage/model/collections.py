@@ -5,14 +5,16 @@ A collection is a folder or a git repository that brings profiles, agents, conte
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import Literal
 
+import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
 from .errors import StorageError
 from .profile_records import NewProfile
+from .queries import all_records
 from .records import IdempotentRequest, Listing
 
 CollectionKind = Literal["folder", "git"]
@@ -121,6 +123,11 @@ class ProfileOfCollection(StorageError):
         self.identifier = identifier
 
 
+_AT_ONCE = 100
+
+_summaries = msgspec.json.Decoder(list[CollectionSummary]).decode
+
+
 class Collections(ABC):
     """Keeps collections, each in a workspace: what they contained when they were last read.
 
@@ -165,3 +172,8 @@ class Collections(ABC):
     @abstractmethod
     async def delete_collection(self, workspace: str, identifier: str) -> None:
         """Delete a collection with its profiles; sessions keep them. Raises `ProfileActive`."""
+
+
+def all_collections(stored: Collections, workspace: str) -> AsyncIterator[CollectionSummary]:
+    """All collections of a workspace, in the order of their identifiers, read in pages."""
+    return all_records(lambda cursor: stored.list_collections(workspace, limit=_AT_ONCE, cursor=cursor), _summaries)

@@ -1,15 +1,17 @@
 """Queries of lists and searches: which sessions or messages, in which order."""
 
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeVar
 
 from msgspec import Struct
 
-from .records import Role, SessionStatus
+from .records import Listing, Role, SessionStatus
 
 SessionSort = Literal["-updated_at", "updated_at", "-created_at", "created_at", "name", "-name"]
 MessageOrder = Literal["asc", "desc"]
 SearchScope = Literal["text", "tools", "all"]
+Record = TypeVar("Record")
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,3 +119,17 @@ class SearchHit(Struct, frozen=True, rename="camel"):
     role: Role
     snippet: str
     score: float
+
+
+async def all_records(
+    list_page: Callable[[str | None], Awaitable[Listing]], decode: Callable[[bytes], list[Record]]
+) -> AsyncIterator[Record]:
+    """The records of all pages; `list_page` returns the page at a cursor."""
+    cursor: str | None = None
+    while True:
+        page = await list_page(cursor)
+        for record in decode(b"[" + page.first + b"]"):
+            yield record
+        cursor = page.next_cursor
+        if cursor is None:
+            return

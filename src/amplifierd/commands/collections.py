@@ -11,16 +11,15 @@ import msgspec
 
 from ..settings import CONTRACT
 from ..storage import open_existing
-from ..storage.model.collections import Collection, CollectionSummary, NewCollection
+from ..storage.model.collections import Collection, CollectionSummary, NewCollection, all_collections
 from ..storage.model.interface import Storage
 from .options import FROM_ENVIRONMENT, collection_host, collections_path, database, sentences, workspace
 
 if TYPE_CHECKING:
+    from ..contract import Document
     from ..documents.collections.sync import CollectionSources
 
 Answer = TypeVar("Answer")
-
-_summaries = msgspec.json.Decoder(list[CollectionSummary]).decode
 
 
 @click.group()
@@ -47,8 +46,9 @@ def add(
     new = NewCollection(identifier, source)
 
     async def create(storage: Storage) -> Collection:
-        sources = _sources(collections_path, collection_host)
-        _check(new)
+        document = _contract()
+        sources = _sources(document, collections_path, collection_host)
+        _check(document, new)
         return await storage.create_collection(workspace, identifier, partial(sources.read, new, _no_progress))
 
     _report(_run(database, create))
@@ -61,7 +61,7 @@ def list_collections(database: str, workspace: str) -> None:
     """List the collections of a workspace."""
 
     async def read(storage: Storage) -> list[CollectionSummary]:
-        return await _all(storage, workspace)
+        return [summary async for summary in all_collections(storage, workspace)]
 
     for collection in _run(database, read):
         click.echo(f"{collection.identifier}  {collection.status}  {collection.synced_at}  {collection.source}")
@@ -83,7 +83,7 @@ def sync(
     """Read the collection IDENTIFIER again, or all of them. The exit code is 1 if one could not be read."""
 
     async def read(storage: Storage) -> bool:
-        sources = _sources(collections_path, collection_host)
+        sources = _sources(_contract(), collections_path, collection_host)
         if identifier is not None:
             return _report(await sources.sync(storage, workspace, identifier, _no_progress))
         return all([_report(synced) async for synced in sources.sync_all(storage, workspace, _no_progress)])
@@ -115,29 +115,23 @@ def _run(database: str, use: Callable[[Storage], Awaitable[Answer]]) -> Answer:
         return asyncio.run(run())
 
 
-def _sources(roots: tuple[Path, ...], hosts: tuple[str, ...]) -> "CollectionSources":
-    from ..contract import load_document
+def _sources(document: "Document", roots: tuple[Path, ...], hosts: tuple[str, ...]) -> "CollectionSources":
     from ..documents.collections.sync import CollectionSources
 
-    return CollectionSources(load_document(CONTRACT), roots, hosts)
+    return CollectionSources(document, roots, hosts)
 
 
-def _check(new: NewCollection) -> None:
-    from ..contract import load_document, record_reader
+def _contract() -> "Document":
+    from ..contract import load_document
 
-    records = record_reader(load_document(CONTRACT), "CreateCollectionRequest", NewCollection)
+    return load_document(CONTRACT)
+
+
+def _check(document: "Document", new: NewCollection) -> None:
+    from ..contract import record_reader
+
+    records = record_reader(document, "CreateCollectionRequest", NewCollection)
     records.read(msgspec.json.encode(new), "The collection")
-
-
-async def _all(storage: Storage, workspace: str) -> list[CollectionSummary]:
-    found: list[CollectionSummary] = []
-    cursor: str | None = None
-    while True:
-        page = await storage.list_collections(workspace, limit=500, cursor=cursor)
-        found += _summaries(b"[" + page.first + b"]")
-        cursor = page.next_cursor
-        if cursor is None:
-            return found
 
 
 def _report(collection: Collection) -> bool:

@@ -1,34 +1,30 @@
 """Copy profiles, collections, directories and files, which sessions use, from one database to another."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from functools import partial
-from typing import TypeVar
 
 import msgspec
 from msgspec import UNSET
 
-from ..storage.model.collections import CollectionContent, CollectionExists, CollectionSummary
+from ..storage.model.collections import CollectionContent, CollectionExists, all_collections
 from ..storage.model.directories import AmplifiedDirectory, NewDirectory
 from ..storage.model.errors import DirectoryExists, FileNotFound, NoActiveProfile, ProfileExists
 from ..storage.model.files import File, NewFile
 from ..storage.model.interface import Storage
 from ..storage.model.profile_records import NewProfile, NewSessionConfig, Profile, ProfileSettings, SessionConfig
+from ..storage.model.queries import all_records
 from ..storage.model.records import Listing
-
-Record = TypeVar("Record")
 
 _AT_ONCE = 500
 
 _summaries = msgspec.json.Decoder(list[ProfileSettings]).decode
-_collections = msgspec.json.Decoder(list[CollectionSummary]).decode
 _files = msgspec.json.Decoder(list[File]).decode
 _directories = msgspec.json.Decoder(list[AmplifiedDirectory]).decode
 
 
 async def copy_contexts(source: Storage, target: Storage, workspace: str) -> None:
     """Copy the profiles, collections and directories that `target` lacks, and the active profile if it has none."""
-    async for summary in _all(
+    async for summary in all_records(
         lambda cursor: source.list_profiles(workspace, limit=_AT_ONCE, cursor=cursor), _summaries
     ):
         stored = await source.get_profile(workspace, summary.name)
@@ -46,7 +42,7 @@ async def copy_contexts(source: Storage, target: Storage, workspace: str) -> Non
     async def directories(cursor: str | None) -> Listing:
         return (await source.list_directories(workspace, limit=_AT_ONCE, cursor=cursor)).directories
 
-    async for directory in _all(directories, _directories):
+    async for directory in all_records(directories, _directories):
         own = directory.default_profile if directory.default_profile_from == directory.relative_path else UNSET
         profile = own if isinstance(own, str) else None
         with suppress(DirectoryExists):
@@ -56,9 +52,7 @@ async def copy_contexts(source: Storage, target: Storage, workspace: str) -> Non
 
 async def _copy_collections(source: Storage, target: Storage, workspace: str) -> None:
     """Copy the collections that `target` lacks, with their profiles as they are; nothing is read from their sources."""
-    async for summary in _all(
-        lambda cursor: source.list_collections(workspace, limit=_AT_ONCE, cursor=cursor), _collections
-    ):
+    async for summary in all_collections(source, workspace):
         with suppress(CollectionExists):
             read = partial(_content, source, workspace, summary.identifier)
             await target.create_collection(workspace, summary.identifier, read)
@@ -82,7 +76,7 @@ async def _content(source: Storage, workspace: str, identifier: str) -> Collecti
 
 async def copy_files(source: Storage, target: Storage, workspace: str) -> None:
     """Copy the files that `target` lacks, before the messages that name them. Their time is that of the copy."""
-    async for file in _all(lambda cursor: source.list_files(workspace, limit=_AT_ONCE, cursor=cursor), _files):
+    async for file in all_records(lambda cursor: source.list_files(workspace, limit=_AT_ONCE, cursor=cursor), _files):
         await _copy_file(source, target, workspace, file)
 
 
@@ -93,20 +87,6 @@ async def _copy_file(source: Storage, target: Storage, workspace: str, file: Fil
         content = await source.read_file(workspace, file.id)
         name = file.name if isinstance(file.name, str) else None
         await target.create_file(workspace, NewFile(content.read(0, file.size - 1), file.media, name))
-
-
-async def _all(
-    list_page: Callable[[str | None], Awaitable[Listing]], decode: Callable[[bytes], list[Record]]
-) -> AsyncIterator[Record]:
-    """The records of all pages; `list_page` returns the page at a cursor."""
-    cursor: str | None = None
-    while True:
-        page = await list_page(cursor)
-        for record in decode(b"[" + page.first + b"]"):
-            yield record
-        cursor = page.next_cursor
-        if cursor is None:
-            return
 
 
 def _new(profile: Profile) -> NewProfile:

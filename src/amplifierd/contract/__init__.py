@@ -14,6 +14,7 @@ from .access.probes import Readiness
 from .access.rate_limit import RateLimit
 from .access.security import Credential
 from .core.document import ContractError, Document, load_document
+from .core.executor import rest_after
 from .core.ijson import NotIJson
 from .core.ijson import decode as decode_ijson
 from .core.problems import ErrorTable, Problem, render
@@ -47,6 +48,7 @@ __all__ = [
     "load_document",
     "record_reader",
     "render",
+    "rest_after",
     "time_now",
     "write_line",
 ]

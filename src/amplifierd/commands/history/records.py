@@ -85,8 +85,8 @@ class Records:
 
     def _with_file(self, part: Object) -> Object:
         """A part whose long data is in a file."""
-        url: Any = part.get("url") if part.get("type") == "file" else None
-        if not isinstance(url, str) or len(url) <= MAX_URL_CHARACTERS or not is_data_url(url):
+        url = _file_url(part)
+        if url is None or len(url) <= MAX_URL_CHARACTERS or not is_data_url(url):
             return part
         return {**part, "url": self._keep(*_file_in(url))}
 
@@ -126,9 +126,14 @@ def _split(parts: list[Object]) -> tuple[str | None, list[Object]]:
     return fault, [part for part, fault in zip(parts, faults, strict=True) if fault is None]
 
 
-def _fault_of(part: Object) -> str | None:
+def _file_url(part: Object) -> str | None:
     url: Any = part.get("url") if part.get("type") == "file" else None
-    if not isinstance(url, str) or is_data_url(url):
+    return url if isinstance(url, str) else None
+
+
+def _fault_of(part: Object) -> str | None:
+    url = _file_url(part)
+    if url is None or is_data_url(url):
         return None
     fault = "must be absolute" if url.startswith("/") else url_fault(url)
     return f"The url of a file {fault}. The message is also kept as a file." if fault is not None else None

@@ -67,8 +67,8 @@ def decode(body: bytes, deepest: int = MAX_DEPTH, most_values: int = MAX_VALUES)
         raise NotIJson(f"it nests deeper than {deepest} levels at byte {_offset_of_level(body, deepest + 1)}")
     try:
         return _strictly_decoded(body)
-    except (_NotStrict, msgspec.DecodeError, ValueError, RecursionError):
-        # The fault and its place, or a rare number that is in range.
+    except (_Refused, msgspec.DecodeError, ValueError, RecursionError):
+        # Its place is found below.
         return _examined(body), in_turn(_compact, body)
 
 
@@ -101,44 +101,59 @@ def _with_escapes_as_text(body: bytes) -> bytes:
     return body.replace(b"\\\\", b"__").replace(b'\\"', b"__")
 
 
-class _NotStrict(Exception):
-    """A value is refused; `_examined` finds which, and its place."""
+class _Refused(Exception):
+    """A part of a value is refused; `name` is the member that is at fault, if any."""
+
+    def __init__(self, reason: str, name: str | None = None) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.name = name
 
 
-def _strict_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     value = dict(pairs)
-    if len(value) != len(pairs) or _has_long_name(value):
-        raise _NotStrict
+    if len(value) != len(pairs):
+        name = _first_double(pairs)
+        raise _Refused(f"the key {json.dumps(shorten(name, _MAX_SHOWN))} occurs twice in one object", name)
+    longest = max(map(len, value), default=0)
+    if longest > MAX_NAME_CHARACTERS:
+        raise _Refused(f"a key has {longest} characters; the limit is {MAX_NAME_CHARACTERS}")
     return value
 
 
-def _strict_integer(digits: str) -> int:
-    if len(digits) >= _MAX_INTEGER_DIGITS:
-        raise _NotStrict
-    return int(digits)
+def _integer(text: str) -> int:
+    digits = len(text.removeprefix("-"))
+    if digits > _MAX_INTEGER_DIGITS or (digits == _MAX_INTEGER_DIGITS and math.isinf(float(text))):
+        raise _Refused(_past_a_double(text))
+    return int(text)
 
 
-def _strict_float(digits: str) -> float:
-    value = float(digits)
-    if len(digits) > MAX_NUMBER_CHARACTERS or math.isinf(value):
-        raise _NotStrict
+def _float(text: str) -> float:
+    if len(text) > MAX_NUMBER_CHARACTERS:
+        raise _Refused(f"a number has {len(text)} characters; the limit is {MAX_NUMBER_CHARACTERS}")
+    value = float(text)
+    if math.isinf(value):
+        raise _Refused(_past_a_double(text))
     return value
 
 
-def _refuse_constant(_name: str) -> None:
-    raise _NotStrict
+def _constant(name: str) -> Any:
+    raise _Refused(f"{name} is not a JSON value")
 
 
-_strict_value = json.JSONDecoder(
-    object_pairs_hook=_strict_object,
-    parse_int=_strict_integer,
-    parse_float=_strict_float,
-    parse_constant=_refuse_constant,
-).decode
+Hook = Callable[[Any], Any]
 
 
-def _has_long_name(value: dict[str, Any]) -> bool:
-    return max(map(len, value), default=0) > MAX_NAME_CHARACTERS
+def _decoder(adapted: Callable[[Hook], Hook]) -> json.JSONDecoder:
+    return json.JSONDecoder(
+        object_pairs_hook=adapted(_object),
+        parse_int=adapted(_integer),
+        parse_float=adapted(_float),
+        parse_constant=adapted(_constant),
+    )
+
+
+_strict_value = _decoder(lambda hook: hook).decode
 
 
 def _examined(body: bytes) -> Any:
@@ -171,55 +186,29 @@ def _offset_of_level(body: bytes, wanted: int) -> int:
     return len(body)
 
 
-class _Refused:
-    """A placeholder for a refused part of a value; `name` is the member that is at fault, if any."""
-
-    def __init__(self, reason: str, name: str | None = None) -> None:
-        self.reason = reason
-        self.name = name
-
-
 class _Examination:
     """Decodes a text; `has_refused` says whether anything in its value is a `_Refused`."""
 
     def __init__(self) -> None:
         self.has_refused = False
-        self._decoder = json.JSONDecoder(
-            object_pairs_hook=self._object,
-            parse_int=self._integer,
-            parse_float=self._float,
-            parse_constant=lambda name: self._refuse(f"{name} is not a JSON value"),
-        )
+        self._decoder = _decoder(self._kept)
 
     def value_of(self, text: str) -> Any:
         """The value of a text. Raises `json.JSONDecodeError`, `RecursionError`."""
         return self._decoder.decode(text)
 
-    def _refuse(self, reason: str, name: str | None = None) -> _Refused:
-        self.has_refused = True
-        return _Refused(reason, name)
+    def _kept(self, hook: Hook) -> Hook:
+        """The hook, which returns what is refused, so that its place is found."""
 
-    def _object(self, pairs: list[tuple[str, Any]]) -> dict[str, Any] | _Refused:
-        value = dict(pairs)
-        if len(value) != len(pairs):
-            name = _first_double(pairs)
-            return self._refuse(f"the key {json.dumps(shorten(name, _MAX_SHOWN))} occurs twice in one object", name)
-        if _has_long_name(value):
-            longest = max(map(len, value))
-            return self._refuse(f"a key has {longest} characters; the limit is {MAX_NAME_CHARACTERS}")
-        return value
+        def kept(part: Any) -> Any:
+            try:
+                return hook(part)
+            except _Refused as refused:
+                self.has_refused = True
+                # There may be thousands, and each would keep its frames.
+                return refused.with_traceback(None)
 
-    def _integer(self, text: str) -> int | _Refused:
-        digits = len(text.removeprefix("-"))
-        if digits > _MAX_INTEGER_DIGITS or (digits == _MAX_INTEGER_DIGITS and math.isinf(float(text))):
-            return self._refuse(_past_a_double(text))
-        return int(text)
-
-    def _float(self, text: str) -> float | _Refused:
-        if len(text) > MAX_NUMBER_CHARACTERS:
-            return self._refuse(f"a number has {len(text)} characters; the limit is {MAX_NUMBER_CHARACTERS}")
-        value = float(text)
-        return self._refuse(_past_a_double(text)) if math.isinf(value) else value
+        return kept
 
 
 def _past_a_double(text: str) -> str:

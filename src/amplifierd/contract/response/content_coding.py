@@ -50,7 +50,7 @@ class Compressor(Protocol):
 
 
 class Coding(NamedTuple):
-    """A content coding; `start` makes a compressor of so many bytes."""
+    """A content coding; `start` makes a compressor for a body of this number of bytes."""
 
     name: str
     start: Callable[[int], Compressor]

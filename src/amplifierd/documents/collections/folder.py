@@ -38,7 +38,7 @@ class Folder:
             self.problems.append(CollectionProblem(f"{detail}.", file, **place))
 
     def read(self, path: str, most_bytes: int) -> bytes:
-        """The bytes of a file. Raises `FolderError` if it is too long, is no longer there, or leads out."""
+        """The bytes of a file. Raises `FolderError` if it is too long, was deleted, or leads out."""
         resolved = (self.root / path).resolve()
         if not resolved.is_relative_to(self.root):
             raise FolderError("It leads out of the collection")

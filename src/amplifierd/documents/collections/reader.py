@@ -18,7 +18,7 @@ from pathlib import Path
 import msgspec
 from msgspec import UNSET
 
-from ...contract import DecodedBody, DecodeError, Problem, RecordReader
+from ...contract import DecodedBody, DecodeError, Problem, RecordReader, rest_after
 from ...storage.model.collections import CollectionProblem
 from ...storage.model.profile_records import ModuleConfig, NewProfile, NewSessionConfig
 from ..profile_file import MAX_CHARACTERS, read_profile
@@ -42,7 +42,6 @@ _AGENT = re.compile(r"agents/[^/]+\.md")
 _CONTEXT = re.compile(r"context/.+\.md")
 _MODULE = re.compile(rf"({'|'.join(MODULE_TYPES)})/([A-Za-z0-9][A-Za-z0-9._-]{{0,63}})/module\.yaml")
 _FENCE = b"---"
-_REST_SECONDS = 0.005
 _MAX_DETAIL_CHARACTERS = 1_000
 
 
@@ -110,9 +109,7 @@ class _ProfileReader:
         except _Unusable as error:
             self._folder.add_problem(str(error)[:_MAX_DETAIL_CHARACTERS], file, error.line)
         finally:
-            # The event loop waits for Python's lock meanwhile.
-            if time.perf_counter() - started > _REST_SECONDS:
-                time.sleep(_REST_SECONDS)
+            rest_after(started)
         return None
 
     def _read(self, file: str) -> NewProfile | None:

@@ -4,10 +4,8 @@ import asyncio
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
-
-import msgspec
 
 from ...contract import Document, RecordReader, record_reader
 from ...storage.model.collections import (
@@ -16,8 +14,8 @@ from ...storage.model.collections import (
     CollectionKind,
     CollectionNotFound,
     CollectionSourceInvalid,
-    CollectionSummary,
     NewCollection,
+    all_collections,
 )
 from ...storage.model.interface import Storage
 from ...storage.model.profile_records import NewProfile
@@ -26,10 +24,6 @@ from .folder import FolderError
 from .git import FetchError, fetch
 from .reader import Contents, read_contents
 from .source import AllowedSources, FolderSource, GitSource
-
-_AT_ONCE = 100
-
-_summaries = msgspec.json.Decoder(list[CollectionSummary]).decode
 
 
 class CollectionSources:
@@ -70,17 +64,9 @@ class CollectionSources:
         self, storage: Storage, workspace: str, progressed: Callable[[], None]
     ) -> AsyncIterator[Collection]:
         """Sync each collection of a workspace, in the order of their identifiers."""
-        cursor: str | None = None
-        while True:
-            page = await storage.list_collections(workspace, limit=_AT_ONCE, cursor=cursor)
-            for summary in _summaries(b"[" + page.first + b"]"):
-                try:
-                    yield await self.sync(storage, workspace, summary.identifier, progressed)
-                except CollectionNotFound:
-                    continue
-            cursor = page.next_cursor
-            if cursor is None:
-                return
+        async for summary in all_collections(storage, workspace):
+            with suppress(CollectionNotFound):
+                yield await self.sync(storage, workspace, summary.identifier, progressed)
 
     async def _read(self, new: NewCollection, progressed: Callable[[], None]) -> CollectionContent:
         source = await asyncio.to_thread(self._allowed.check, new.source)
