@@ -201,6 +201,9 @@ class _Examination:
         """The hook, which returns what is refused, so that its place is found."""
 
         def kept(part: Any) -> Any:
+            # The first is reported, and no number leads to it.
+            if self.has_refused and isinstance(part, str):
+                return None
             try:
                 return hook(part)
             except _Refused as refused:
