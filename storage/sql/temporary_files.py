@@ -2,7 +2,8 @@
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from tempfile import TemporaryFile
 
 from ..model.errors import StorageUnavailable
 
@@ -42,3 +43,27 @@ class TemporaryDisk:
         """Release bytes."""
         with self._lock:
             self.bytes -= size
+
+
+class LimitedFile:
+    """A temporary file, which takes its bytes from `disk` until `close`; `file` is open for reading and writing."""
+
+    def __init__(self, disk: TemporaryDisk) -> None:
+        self.file = TemporaryFile()  # noqa: SIM115  # `close` closes it
+        self._disk = disk
+        self._taken = 0
+
+    def write(self, data: bytes) -> None:
+        """Write bytes. Raises `StorageUnavailable` if there is no room."""
+        self._disk.take(len(data))
+        self._taken += len(data)
+        with spool_errors():
+            self.file.write(data)
+
+    def close(self) -> None:
+        """Delete the file."""
+        # On a full disk its buffer cannot be written, and need not be.
+        with suppress(OSError):
+            self.file.close()
+        self._disk.give_back(self._taken)
+        self._taken = 0

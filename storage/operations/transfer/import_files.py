@@ -2,15 +2,13 @@
 
 import hashlib
 from collections.abc import Iterator
-from contextlib import suppress
-from tempfile import TemporaryFile
 from typing import IO
 
 import msgspec
 
 from ...model.errors import ImportInvalid
 from ...model.records import ExportFile
-from ...sql.temporary_files import TemporaryDisk, spool_errors
+from ...sql.temporary_files import LimitedFile, TemporaryDisk, spool_errors
 from ..bulk.removal import CHUNKS_AT_ONCE
 from ..files import CHUNK_BYTES
 
@@ -45,9 +43,8 @@ class StagedFiles:
 
     def __init__(self, disk: TemporaryDisk) -> None:
         self.count = 0
-        self._disk = disk
-        self._taken = 0
-        self._spool = TemporaryFile()  # noqa: SIM115  # `close` closes it
+        self._written = LimitedFile(disk)
+        self._spool = self._written.file
         self._file: ExportFile | None = None
         self._left = 0
         self._digest = hashlib.sha256()
@@ -56,7 +53,7 @@ class StagedFiles:
         """Begin a file."""
         self.count += 1
         self._file, self._left, self._digest = file, file.size, hashlib.sha256()
-        self._write(_encode_lines([file]))
+        self._written.write(_encode_lines([file]))
 
     def add(self, data: bytes, line: int) -> None:
         """Add bytes to the file. Raises `ImportInvalid`."""
@@ -66,7 +63,7 @@ class StagedFiles:
         if self._left < 0:
             raise ImportInvalid(line, f"file {self._file.id} has more bytes than the {self._file.size} that it says")
         self._digest.update(data)
-        self._write(data)
+        self._written.write(data)
 
     def end(self, line: int) -> None:
         """End the file, if one has begun. Raises `ImportInvalid` if these are not its bytes."""
@@ -92,14 +89,4 @@ class StagedFiles:
 
     def close(self) -> None:
         """Delete the temporary file."""
-        # On a full disk its buffer cannot be written, and need not be.
-        with suppress(OSError):
-            self._spool.close()
-        self._disk.give_back(self._taken)
-        self._taken = 0
-
-    def _write(self, data: bytes) -> None:
-        self._disk.take(len(data))
-        self._taken += len(data)
-        with spool_errors():
-            self._spool.write(data)
+        self._written.close()

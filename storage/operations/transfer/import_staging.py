@@ -1,8 +1,5 @@
 """An export that is being imported: checked as it arrives, and kept in a temporary file until it is written."""
 
-from contextlib import suppress
-from tempfile import TemporaryFile
-
 import msgspec
 from msgspec import UNSET, Raw
 from msgspec.structs import replace
@@ -12,7 +9,7 @@ from ...model.errors import ImportInvalid, LabelsInvalid
 from ...model.part_records import UsageSum, outline_of, url_fault
 from ...model.profile_records import ProfileSettings
 from ...model.records import ExportChunk, ExportEnd, ExportFile, ExportHeader, ExportLine, Message, Session
-from ...sql.temporary_files import TemporaryDisk, spool_errors
+from ...sql.temporary_files import LimitedFile, TemporaryDisk, spool_errors
 from ...values.clock import in_utc, is_told
 from ...values.json_text import MAX_SAFE_INTEGER
 from ...values.uuid7 import canonical_id
@@ -39,9 +36,8 @@ class ImportStaging:
     def __init__(self, seed: str, disk: TemporaryDisk) -> None:
         self.renames = Renames(seed)
         self.files = StagedFiles(disk)
-        self._disk = disk
-        self._taken = 0
-        self._file = TemporaryFile()  # noqa: SIM115  # `close` closes it
+        self._written = LimitedFile(disk)
+        self._file = self._written.file
         self._line = 0
         self._session: Session | None = None
         self._has_profile = False
@@ -65,13 +61,9 @@ class ImportStaging:
 
     def close(self) -> None:
         """Delete the file."""
-        # On a full disk its buffer cannot be written, and need not be.
         self.renames.close()
         self.files.close()
-        with suppress(OSError):
-            self._file.close()
-        self._disk.give_back(self._taken)
-        self._taken = 0
+        self._written.close()
 
     def add(self, lines: list[ExportLine]) -> list[Session]:
         """Add lines; the sessions among them. Raises `ImportInvalid`, `StorageUnavailable` if there is no room."""
@@ -79,11 +71,7 @@ class ImportStaging:
         for line in lines:
             self._line += 1
             self._add(line)
-        encoded = _encode_lines([line for line in lines if not _is_outside_sessions(line)])
-        self._disk.take(len(encoded))
-        self._taken += len(encoded)
-        with spool_errors():
-            self._file.write(encoded)
+        self._written.write(_encode_lines([line for line in lines if not _is_outside_sessions(line)]))
         return [line.session for line in lines if isinstance(line.session, Session)]
 
     def _add(self, line: ExportLine) -> None:
