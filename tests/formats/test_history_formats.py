@@ -11,7 +11,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from amplifierd.commands.history.records import Records
 from amplifierd.contract import line_reader, load_document
 from amplifierd.formats.history import (
     Branch,
@@ -25,6 +24,7 @@ from amplifierd.formats.history import (
     read_records,
     recognize,
 )
+from amplifierd.formats.imports import Records
 from amplifierd.settings import CONTRACT
 from amplifierd.storage.model.records import ExportLine
 from histories import (

@@ -19,13 +19,11 @@ from ...formats.history import (
     read_head,
     recognize,
 )
+from ...formats.imports import Batch, Records, Report
 from ...storage.model.errors import SessionNotFound
 from ...storage.model.interface import Storage
 from ...storage.model.records import Export, Session, SessionPatch
-from .batch import Batch
 from .ledger import Entry, Ledger
-from .records import Records
-from .report import Report
 from .sources import Source
 
 # The progress is shown after each of this number of steps.

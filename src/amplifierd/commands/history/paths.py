@@ -8,13 +8,13 @@ import click
 
 from ...contract import LineReader
 from ...formats.history import Head, history_formats, read_head
+from ...formats.imports import Report
 from ...settings import ledger_folder
 from ...storage.model.interface import Storage
 from ...storage.model.records import ImportReport, OnConflict
 from ..database_transfer import import_export
 from .importing import HistoryImport
 from .ledger import Ledger
-from .report import Report
 from .sources import Source, find_sources
 
 AUTO = "auto"

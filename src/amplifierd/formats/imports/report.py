@@ -3,8 +3,8 @@
 from collections import Counter
 from collections.abc import Iterator
 
-from ...formats.history import Fault
 from ...storage.model.records import ImportReport
+from ..history import Fault
 
 # The number of places that are shown of each kind.
 MAX_PLACES = 10

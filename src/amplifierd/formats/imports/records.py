@@ -14,11 +14,11 @@ from urllib.parse import unquote_to_bytes
 import msgspec
 
 from ...contract import LineReader, Problem
-from ...formats.history import NO_TIME, Object, time_of
 from ...storage.model.files import UNKNOWN_MEDIA, NewFile, is_media_type
 from ...storage.model.interface import Storage
 from ...storage.model.part_records import MAX_URL_CHARACTERS, is_data_url, url_fault
 from ...storage.model.records import Message, Role
+from ..history import NO_TIME, Object, time_of
 
 _CHUNK_BYTES = 256 * 1024
 _JSON = "application/json"

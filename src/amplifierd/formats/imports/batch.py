@@ -2,8 +2,8 @@
 
 from collections.abc import AsyncGenerator, Iterator
 
-from ...formats.history import Branch, Collection
 from ...storage.model.records import ExportHeader, ExportLine
+from ..history import Branch, Collection
 
 MAX_SESSIONS = 2_000
 MAX_MESSAGES = 200_000
