@@ -3,11 +3,12 @@
 import json
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from amplifierd.contract.core.ijson import NotIJson, decode
+from amplifierd.contract.core.ijson import MAX_DEPTH, NotIJson, decode, is_surely_i_json
 
 # What is mistaken for the syntax around it, and what clients escape.
 CHARACTERS = [":", '"', "\\", ",", "{", "a", "b", "/", "<", "\n", "\x1f", "\x7f", "é", "中", "😀"]
@@ -114,3 +115,19 @@ def test_duplicate_key_is_refused(text: str) -> None:
 def test_half_of_a_surrogate_pair_is_refused(text: str) -> None:
     with pytest.raises(NotIJson, match="half of a surrogate pair"):
         decode(text.encode())
+
+
+@given(TEXTS)
+@example("[" * MAX_DEPTH + "]" * MAX_DEPTH)
+@example("[" * (MAX_DEPTH + 1) + "]" * (MAX_DEPTH + 1))
+@example(f"[{'9' * 308}, {'9' * 309}]")
+@example(f'{{"{"a" * 50_001}": 1}}')
+@example("[" + "1," * 100_000 + "1]")
+def test_decoded_value_is_only_trusted_if_its_text_is_taken(text: str) -> None:
+    try:
+        again = msgspec.json.encode(json.loads(text))
+    except UnicodeEncodeError:
+        # The encoder refuses halves of surrogate pairs.
+        return
+    if is_surely_i_json(again):
+        assert decode(again)[1] == again

@@ -213,6 +213,13 @@ def test_long_line_is_a_fault_whatever_its_length(monkeypatch: pytest.MonkeyPatc
         assert (first.line, last.line) == (1, 3)
 
 
+def test_number_out_of_range_is_kept_as_a_text() -> None:
+    source = lines(code_line("u1", None, user("Hello"), cost=0)).replace(b'"cost": 0', b'"cost": 1e999')
+    read = Read(source)
+    assert read.faults == []
+    assert read.messages[SESSION][0]["metadata"]["claude-code"]["cost"] == "1e999"
+
+
 def test_byte_order_mark_is_skipped() -> None:
     assert Read(b"\xef\xbb\xbf" + SAMPLES["claude-ai"]()).faults == []
     assert Read(b"\xef\xbb\xbf" + SAMPLES["codex"]()).faults == []

@@ -1,6 +1,7 @@
 """`amplifierd export`, `import`, `cleanup` and `copy`: directly on a database, with or without a daemon."""
 
 import asyncio
+import gc
 from pathlib import Path
 from typing import get_args
 
@@ -87,6 +88,8 @@ def import_sessions(
             idempotency_ttl=RESUMED_SECONDS,
             temporary_bytes=UNBOUNDED_BYTES,
         )
+        # What is loaded by now stays: the garbage collector need not look at it again and again.
+        gc.freeze()
         what = ImportPaths(paths or ("-",), format_name, database, workspace, on_conflict)
         is_clean = asyncio.run(import_paths(what, storage, reader))
     if not is_clean:

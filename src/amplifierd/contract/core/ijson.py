@@ -72,6 +72,19 @@ def decode(body: bytes, deepest: int = MAX_DEPTH, most_values: int = MAX_VALUES)
         return _examined(body), in_turn(_compact, body)
 
 
+def is_surely_i_json(text: bytes, deepest: int = MAX_DEPTH, most_values: int = MAX_VALUES) -> bool:
+    """Whether a text that msgspec's encoder wrote is I-JSON within the limits; if unsure, False.
+
+    Such a text has no spaces, no duplicate keys, no lone surrogates, and of numbers out of range integers alone.
+    """
+    return (
+        len(text) < MAX_NAME_CHARACTERS
+        and text.count(b"[") + text.count(b"{") <= deepest
+        and (len(text) <= most_values or not has_more_values(text, most_values))
+        and not _may_have_a_large_integer(text)
+    )
+
+
 def _strictly_decoded(body: bytes) -> tuple[Any, bytes]:
     """The value of a body, and its text without spaces. Raises without the place of the fault."""
     if len(body) <= _SHORT_BYTES and b"\\u" not in body and not _may_have_a_large_integer(body):

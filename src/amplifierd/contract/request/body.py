@@ -12,7 +12,7 @@ from ...storage.model.records import Digest
 from ...storage.values.json_text import MAX_VALUES
 from ..core.document import Document
 from ..core.executor import INLINE_BYTES, SerialExecutor, in_turn
-from ..core.ijson import MAX_DEPTH, NotIJson, TooManyValues, decode
+from ..core.ijson import MAX_DEPTH, NotIJson, TooManyValues, decode, is_surely_i_json
 from ..core.problems import Problem, Violation, shorten
 from ..core.request_state import AdmissionLimit, request_state_of
 from ..core.schema import MAX_COUNTED, MAX_LISTED, Schemas, Validator
@@ -83,6 +83,13 @@ class RecordReader:
         if len(compact) <= INLINE_BYTES:
             return self._decoder.decode(compact), compact
         return in_turn(self._decoder.decode, compact), compact
+
+    def read_value(self, value: Any, what: str) -> tuple[Any, bytes]:
+        """The same for a value that was decoded from JSON: its text is examined only if it may be refused."""
+        text = msgspec.json.encode(value)
+        if is_surely_i_json(text, self._deepest, self._most_values) and self._validator.is_valid(value):
+            return self._decoder.decode(text), text
+        return self.read(text, what)
 
     def violations_of(self, value: Any, what: str, located: Locate = _as_it_is) -> Problem:
         """The problem for a value that violates its schema: the first 100 places, and the number of others."""

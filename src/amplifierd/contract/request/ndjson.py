@@ -4,6 +4,7 @@ import hashlib
 import sys
 from collections.abc import AsyncGenerator, AsyncIterable, Callable
 from functools import partial
+from typing import Any
 
 from starlette.types import Receive, Scope
 
@@ -70,7 +71,15 @@ class LineReader:
     def read_line(self, line: bytes, what: str) -> ExportLine:
         """The record of one line, which problems call `what`; see `read`."""
         check_size(len(line), self._max_bytes, what)
-        record: ExportLine = self._records.read(line, what)[0]
+        return self._with_size(self._records.read(line, what)[0], what)
+
+    def read_value(self, value: Any, what: str) -> ExportLine:
+        """The record of a line whose value is decoded already; see `read`."""
+        record, line = self._records.read_value(value, what)
+        check_size(len(line), self._max_bytes, what)
+        return self._with_size(record, what)
+
+    def _with_size(self, record: ExportLine, what: str) -> ExportLine:
         if isinstance(record.file, ExportFile):
             check_size(record.file.size, self._max_file, f"{what}: file {record.file.id}")
         return record

@@ -4,6 +4,7 @@ A value that is not JSON is a fault of its line, and the next one is read.
 """
 
 import json
+import math
 import re
 from collections.abc import Callable, Iterator
 from itertools import islice
@@ -96,7 +97,7 @@ def decode(text: bytes) -> tuple[Any, str | None]:
         note = f"Byte {error.start} of the record is not UTF-8, and was replaced by U+FFFD."
         decoded = text.decode(errors="replace")
     try:
-        value = json.loads(decoded, parse_constant=str)
+        value = json.loads(decoded, parse_constant=str, parse_float=_float)
         plain = json.dumps(value, ensure_ascii=False)
     except RecursionError:
         raise ValueError("it nests too deeply") from None
@@ -104,6 +105,12 @@ def decode(text: bytes) -> tuple[Any, str | None]:
         note = "Half of a surrogate pair was replaced by U+FFFD."
         value = json.loads(_SURROGATE.sub("\ufffd", plain))
     return value, note
+
+
+def _float(text: str) -> float | str:
+    """A number; one that is out of the range of a double stays a text."""
+    value = float(text)
+    return value if math.isfinite(value) else text
 
 
 def _raw_values(source: IO[bytes]) -> Iterator[_Raw]:

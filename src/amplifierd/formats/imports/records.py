@@ -79,7 +79,7 @@ class Records:
             yield self._file.read(min(_CHUNK_BYTES, stored.size - start))
 
     def _read(self, message: Object) -> Message:
-        record = self._reader.read_line(_encode({"message": message}), "The message").message
+        record = self._reader.read_value({"message": message}, "The message").message
         assert isinstance(record, Message), "The line has a message."
         return record
 
