@@ -1,10 +1,10 @@
 // Requests to the service, by its contract.
 
-import { authorization, key, keyRefusal, mayWrite } from "./key.js";
+import { urlOf } from "./address.js";
+import { authorizationOf, takeEarly } from "./early.js";
+import { key, keyRefusal, mayWrite } from "./key.js";
 import { TEXTS } from "./texts.js";
 
-// Relative to this file, so that a proxy may serve the page below any path.
-const API = new URL("../api/v1/", import.meta.url);
 // The nil UUID (RFC 9562, section 5.9): no session has it.
 const NO_SESSION = "00000000-0000-0000-0000-000000000000";
 
@@ -28,7 +28,7 @@ export class ProblemError extends Error {
 /**
  * @typedef {object} Options
  * @property {string} [method]
- * @property {Record<string, string | number | boolean | undefined>} [query] Parameters; empty ones are left out.
+ * @property {import("./address.js").Query} [query]
  * @property {unknown} [body] A JSON value, or the text of a file.
  * @property {Record<string, string>} [headers]
  * @property {AbortSignal | undefined} [signal]
@@ -40,20 +40,15 @@ export class ProblemError extends Error {
  * @param {string} path A path of the contract, without its first slash.
  * @param {Options} [options]
  */
-export async function request(path, { method = "GET", query = {}, body, headers = {}, signal } = {}) {
-  const url = new URL(path, API);
-  for (const [name, value] of Object.entries(query)) {
-    if (value !== undefined && value !== "") {
-      url.searchParams.set(name, String(value));
-    }
-  }
+export async function request(path, { method = "GET", query, body, headers = {}, signal } = {}) {
   /** @type {RequestInit} */
-  const init = { method, headers: { ...authorization(), ...headers }, signal: signal ?? null };
+  const init = { method, headers: { ...authorizationOf(key.value), ...headers }, signal: signal ?? null };
   if (body !== undefined) {
     init.body = typeof body === "string" ? body : JSON.stringify(body);
     init.headers = { "Content-Type": "application/json", ...init.headers };
   }
-  const response = await fetch(url, init);
+  const url = urlOf(path, query);
+  const response = await ((method === "GET" && takeEarly(url)) || fetch(url, init));
   if (!response.ok) {
     throw await problemOf(response);
   }

@@ -1,15 +1,40 @@
-// The bar above every view.
+// The bar above every view; light or dark, as the system says unless a person chose otherwise.
 
-import { SearchField } from "./fields.js";
+import { address } from "./address.js";
+import { SearchField } from "./forms.js";
 import { keepKey, key, mayWrite } from "./key.js";
 import { SEARCH_ID } from "./keyboard.js";
-import { html, useSignal } from "./preact.js";
-import { address, navigate } from "./route.js";
+import { html, signal, useSignal } from "./preact.js";
+import { navigate } from "./route.js";
 import { TEXTS } from "./texts.js";
-import { chooseTheme, theme } from "./theme.js";
 
 const VIEWS = /** @type {const} */ (["sessions", "profiles", "directories", "status"]);
 const TYPING_MS = 150;
+
+const THEME = "amplifierd-theme";
+
+/** @typedef {"system" | "light" | "dark"} Theme */
+
+/** @returns {Theme} */
+function kept() {
+  const value = localStorage.getItem(THEME);
+  return value === "light" || value === "dark" ? value : "system";
+}
+
+const theme = signal(kept());
+show(theme.value);
+
+/** @param {Theme} value */
+function chooseTheme(value) {
+  localStorage.setItem(THEME, value);
+  theme.value = value;
+  show(value);
+}
+
+/** @param {Theme} value */
+function show(value) {
+  document.documentElement.dataset["theme"] = value;
+}
 
 /** @param {{ view: string, words: string, onHelp: () => void }} props */
 export function Header({ view, words, onHelp }) {
@@ -33,7 +58,7 @@ export function Header({ view, words, onHelp }) {
       <select
         class="quiet" aria-label=${TEXTS.theme.label}
         onChange=${(/** @type {Event} */ event) =>
-          chooseTheme(/** @type {import("./theme.js").Theme} */ (/** @type {HTMLSelectElement} */ (event.target).value))}
+          chooseTheme(/** @type {Theme} */ (/** @type {HTMLSelectElement} */ (event.target).value))}
       >
         ${/** @type {const} */ (["system", "light", "dark"]).map(
           (name) => html`<option key=${name} value=${name} selected=${name === chosen}>${TEXTS.theme[name]}</option>`,

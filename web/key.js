@@ -1,10 +1,9 @@
 // The key of a server that wants one: asked for, and kept for the tab.
 
+import { forgetEarly, KEY_NAME } from "./early.js";
 import { signal } from "./preact.js";
 
-const NAME = "amplifierd-key";
-
-export const key = signal(sessionStorage.getItem(NAME) ?? "");
+export const key = signal(sessionStorage.getItem(KEY_NAME) ?? "");
 /** Why a key is asked for, in a sentence of the server; empty if none is. */
 export const keyRefusal = signal("");
 /** Whether the key may change anything. */
@@ -13,16 +12,12 @@ export const mayWrite = signal(true);
 /** @param {string} value The key, or nothing to forget it. */
 export function keepKey(value) {
   if (value) {
-    sessionStorage.setItem(NAME, value);
+    sessionStorage.setItem(KEY_NAME, value);
   } else {
-    sessionStorage.removeItem(NAME);
+    sessionStorage.removeItem(KEY_NAME);
   }
+  forgetEarly();
   keyRefusal.value = "";
   mayWrite.value = true;
   key.value = value;
-}
-
-/** @returns {Record<string, string>} */
-export function authorization() {
-  return key.value ? { Authorization: `Bearer ${key.value}` } : {};
 }

@@ -41,3 +41,14 @@ export function Waiting({ loaded }) {
   }
   return html`<p class="empty is-loading" role="status">${TEXTS.loading}</p>`;
 }
+
+/**
+ * A component whose module is read when it is first shown.
+ *
+ * @param {{ load: () => Promise<(props: any) => unknown> } & Record<string, unknown>} props `load`, always the same one, and
+ *   what the component gets.
+ */
+export function Lazy({ load, ...props }) {
+  const loaded = useLoaded(load, [load]);
+  return loaded.value ? html`<${loaded.value} ...${props} />` : html`<${Waiting} loaded=${loaded} />`;
+}

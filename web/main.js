@@ -1,40 +1,43 @@
 // The page: a bar, and the view that the address names.
 
 import { learnScope } from "./api.js";
-import { Dialog, Form } from "./dialog.js";
-import { Field } from "./fields.js";
+import { Dialog, Field, Form } from "./forms.js";
 import { Header } from "./header.js";
 import { keepKey, key, keyRefusal, mayWrite } from "./key.js";
 import { listenToKeys } from "./keyboard.js";
+import { Lazy } from "./loading.js";
 import { html, render, useEffect, useSignal, useState } from "./preact.js";
 import { listen, route } from "./route.js";
 import { TEXTS } from "./texts.js";
-import { CompareView } from "./views/compare.js";
-import { DirectoriesView } from "./views/directories.js";
-import { ProfilesView, ProfileView } from "./views/profiles.js";
-import { SearchView } from "./views/search.js";
 import { SessionsView } from "./views/sessions.js";
 import { SessionView } from "./views/session.js";
-import { StatusView } from "./views/status.js";
 
-/** @param {import("./route.js").Route} route */
+// What is not read before it is asked for: the others are what people open.
+const search = async () => (await import("./views/search.js")).SearchView;
+const compare = async () => (await import("./views/compare.js")).CompareView;
+const profiles = async () => (await import("./views/profiles.js")).ProfilesView;
+const profile = async () => (await import("./views/profiles.js")).ProfileView;
+const directories = async () => (await import("./views/directories.js")).DirectoriesView;
+const status = async () => (await import("./views/status.js")).StatusView;
+
+/** @param {import("./address.js").Route} route */
 function viewOf({ view, query, sequence }) {
   const text = (/** @type {string} */ name) => query.get(name) ?? "";
   switch (view) {
     case "session":
       return html`<${SessionView} key=${text("session")} id=${text("session")} sequence=${sequence} />`;
     case "search":
-      return html`<${SearchView} words=${text("q")} />`;
+      return html`<${Lazy} key=search load=${search} words=${text("q")} />`;
     case "compare":
-      return html`<${CompareView} a=${text("a")} b=${text("b")} from=${Number(text("from")) || 0} />`;
+      return html`<${Lazy} key=compare load=${compare} a=${text("a")} b=${text("b")} from=${Number(text("from")) || 0} />`;
     case "profiles":
-      return html`<${ProfilesView} />`;
+      return html`<${Lazy} key=profiles load=${profiles} />`;
     case "profile":
-      return html`<${ProfileView} key=${text("name")} name=${text("name")} />`;
+      return html`<${Lazy} key=${text("name")} load=${profile} name=${text("name")} />`;
     case "directories":
-      return html`<${DirectoriesView} />`;
+      return html`<${Lazy} key=directories load=${directories} />`;
     case "status":
-      return html`<${StatusView} />`;
+      return html`<${Lazy} key=status load=${status} />`;
     default:
       return html`<${SessionsView} query=${query} />`;
   }

@@ -2,7 +2,6 @@
 
 import DOMPurify from "./vendor/dompurify.js";
 import { Marked } from "./vendor/marked.js";
-import { highlight } from "./highlighting.js";
 import { TEXTS } from "./texts.js";
 
 /** More elements than this are not shown as Markdown: a long transcript must stay light. */
@@ -40,13 +39,22 @@ const markdown = new Marked({
   },
 });
 
+/** A text of one line without anything that Markdown gives a meaning to: most messages of people, and some of models. */
+const PLAIN = /^(?![\s#>+=*-]|\d+[.)])[^\n\\`*_[\]<>&~|@]+$/;
+const LINK = /:\/\/|www\./i;
+
 /**
  * Markdown as elements.
  *
  * @param {string} text
- * @returns {DocumentFragment | null} None if there are too many elements, or they nest too deeply.
+ * @returns {Node | null} None if there are too many elements, or they nest too deeply.
  */
 export function elementsOf(text) {
+  if (PLAIN.test(text) && !LINK.test(text)) {
+    const paragraph = document.createElement("p");
+    paragraph.textContent = text;
+    return paragraph;
+  }
   const dirty = htmlOf(text);
   if (dirty === null) {
     return null;
@@ -67,7 +75,7 @@ export function elementsOf(text) {
     const language = /(?:^| )language-(\S+)/.exec(code?.className ?? "")?.[1] ?? "";
     frame(block, "code").prepend(bar(language));
     if (code && language) {
-      highlight(code, language);
+      whenIdle(() => void highlight(code, language));
     }
   }
   return fragment;
@@ -130,5 +138,25 @@ export async function copyCode(event) {
     setTimeout(() => {
       button.textContent = TEXTS.message.copy;
     }, 1500);
+  }
+}
+
+/**
+ * Colour code. The highlighter is read when the first code is seen.
+ *
+ * @param {HTMLElement} code
+ * @param {string} language
+ */
+async function highlight(code, language) {
+  const { colour } = await import("./highlighting.js");
+  colour(code, language);
+}
+
+/** @param {() => void} work */
+function whenIdle(work) {
+  if ("requestIdleCallback" in window) {
+    requestIdleCallback(work, { timeout: 1000 });
+  } else {
+    setTimeout(work, 50);
   }
 }

@@ -1,5 +1,6 @@
 // The operations of the contract that the page uses, with the types of the contract.
 
+import { segment } from "./address.js";
 import { json, page, request } from "./api.js";
 
 /**
@@ -7,11 +8,6 @@ import { json, page, request } from "./api.js";
  * @typedef {import("./types.js").Message} Message
  * @typedef {AbortSignal | undefined} Signal
  */
-
-/** @param {string} name */
-function segment(name) {
-  return name.split("/").map(encodeURIComponent).join("/");
-}
 
 /** @param {{ version: number }} session */
 function ifMatch({ version }) {
@@ -50,9 +46,9 @@ export const forkSession = (id, sequence) =>
 /** @type {(id: string, signal?: Signal) => Promise<import("./types.js").Lineage>} */
 export const getLineage = (id, signal) => json(`sessions/${segment(id)}/lineage`, { signal });
 
-/** @type {(id: string, after: number, limit: number, signal?: Signal) => Promise<Message[]>} */
-export const listMessages = async (id, after, limit, signal) =>
-  (await json(`sessions/${segment(id)}/messages`, { query: { after_sequence: after, limit }, signal })).messages;
+/** @type {(id: string, query: import("./address.js").Query, signal?: Signal) => Promise<Message[]>} */
+export const listMessages = async (id, query, signal) =>
+  (await json(`sessions/${segment(id)}/messages`, { query, signal })).messages;
 
 /** @type {(id: string, content: string, expected: number, key: string) => Promise<Message>} */
 export const sendMessage = (id, content, expected, key) =>

@@ -31,7 +31,7 @@ def test_the_wheel_serves(tmp_path: Path) -> None:
             assert address is not None, said + process.stderr.read()
             assert httpx.post(f"{address[0]}/sessions").status_code == 201
             assert httpx.get(f"{address[0]}/../../docs").status_code == 200
-            assert "web/main.js" in httpx.get(f"{address[0]}/../../", headers={"Accept": "text/html"}).text
+            assert "/main.js" in httpx.get(f"{address[0]}/../../", headers={"Accept": "text/html"}).text
             assert httpx.get(f"{address[0]}/../../web/main.js").status_code == 200
         finally:
             process.terminate()

@@ -32,6 +32,12 @@ SCROLL_BEFORE_DRAWING = """() => {
     };
 }"""
 
+IS_AT_TOP = """sequence => {
+    const top = document.querySelector(`[data-sequence='${sequence}']`).getBoundingClientRect().top
+        - document.querySelector('.transcript').getBoundingClientRect().top;
+    return top >= 0 && top < 40;
+}"""
+
 SCROLL_TO_CHUNK = """async number => {
     for (;;) {
         const first = document.querySelector("section[data-chunk]");
@@ -77,13 +83,24 @@ def test_transcript_opens_at_its_end(page: Page, long_session: str) -> None:
     assert nodes(page) < MAX_NODES
 
 
+@pytest.mark.parametrize(("place", "shown"), [("", COUNT), ("#1000", 1_000)])
+def test_transcript_opens_with_two_requests(page: Page, long_session: str, place: str, shown: int) -> None:
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url.partition("/api/v1/")[2]))
+    page.goto(f"/?session={long_session}{place}")
+    expect(row(page, shown)).to_be_in_viewport()
+    session, messages, *others = [address for address in asked if address]
+    assert session == f"sessions/{long_session}"
+    assert messages.startswith(f"sessions/{long_session}/messages?")
+    assert [address for address in others if "after_sequence" in address and "events" not in address] == []
+
+
 @pytest.mark.parametrize("sequence", [1, 42, 1_000])
 def test_transcript_opens_at_a_message(page: Page, long_session: str, sequence: int) -> None:
     page.goto(f"/?session={long_session}#{sequence}")
     expect(row(page, sequence)).to_be_in_viewport()
     expect(row(page, sequence)).to_have_class(re.compile("is-target"))
-    page.wait_for_function("() => document.querySelectorAll('section[data-chunk]').length >= 2")
-    assert 0 <= top(page, sequence) < 40
+    page.wait_for_function(IS_AT_TOP, arg=sequence)
     assert nodes(page) < MAX_NODES
 
 

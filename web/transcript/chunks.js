@@ -1,17 +1,11 @@
 // The messages of a session in chunks, of which a few are kept.
 
 import { listMessages } from "../operations.js";
+import { CHUNK, chunkOf, openingQuery } from "./opening.js";
 
-/** Messages in a chunk. Chunk 0 has the messages 1 to 20. */
-export const CHUNK = 20;
 const MAX_KEPT = 24;
 
 /** @typedef {import("../types.js").Message} Message */
-
-/** @param {number} sequence */
-export function chunkOf(sequence) {
-  return Math.floor((Math.max(sequence, 1) - 1) / CHUNK);
-}
 
 export class Chunks {
   /**
@@ -30,13 +24,32 @@ export class Chunks {
   }
 
   /**
+   * Read what a reader sees first by one request, which the page has sent early.
+   *
+   * @param {number | undefined} sequence The message to open at; without it, the end.
+   */
+  async open(sequence) {
+    const found = await listMessages(this.id, openingQuery(sequence));
+    const numbers = new Set(found.map((message) => chunkOf(message.sequence)));
+    for (const number of numbers) {
+      const messages = found
+        .filter((message) => chunkOf(message.sequence) === number && message.sequence <= this.count)
+        .sort((one, other) => one.sequence - other.sequence);
+      // A chunk of which others have come meanwhile is read when it is drawn.
+      if (messages.length === Math.min(CHUNK, this.count - number * CHUNK)) {
+        this._kept.set(number, Promise.resolve(messages));
+      }
+    }
+  }
+
+  /**
    * The messages of a chunk.
    *
    * @param {number} number
    * @returns {Promise<Message[]>}
    */
   read(number) {
-    const kept = this._kept.get(number) ?? listMessages(this.id, number * CHUNK, CHUNK);
+    const kept = this._kept.get(number) ?? listMessages(this.id, { after_sequence: number * CHUNK, limit: CHUNK });
     // The chunk that was asked for last is the last to go.
     this._kept.delete(number);
     this._kept.set(number, kept);

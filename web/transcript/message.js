@@ -1,12 +1,40 @@
-// One message.
+// Messages after each other.
 
+import { address } from "../address.js";
 import { Clock } from "../format.js";
 import { mayWrite } from "../key.js";
-import { html } from "../preact.js";
-import { address } from "../route.js";
+import { Component, html } from "../preact.js";
 import { TEXTS } from "../texts.js";
-import { Parts } from "./parts.js";
-import { Text } from "./text.js";
+import { Parts, Text } from "./parts.js";
+
+/**
+ * @typedef {object} Props
+ * @property {number} number
+ * @property {import("../types.js").Message[]} messages
+ * @property {string} session
+ * @property {number | undefined} target The message that the address names, if it is one of these.
+ * @property {(sequence: number) => void} [onFork]
+ */
+
+/** Some messages, which are drawn again only if they have changed. @extends {Component<Props, {}>} */
+export class Chunk extends Component {
+  /** @param {Props} next */
+  shouldComponentUpdate(next) {
+    return next.messages !== this.props.messages || next.target !== this.props.target;
+  }
+
+  render() {
+    const { number, messages, session, target, onFork } = this.props;
+    return html`<section data-chunk=${number}>
+      ${messages.map(
+        (message) => html`<${MessageRow}
+          key=${message.sequence} message=${message} session=${session}
+          isTarget=${message.sequence === target} onFork=${onFork}
+        />`,
+      )}
+    </section>`;
+  }
+}
 
 /**
  * @param {object} props
@@ -15,7 +43,7 @@ import { Text } from "./text.js";
  * @param {boolean} props.isTarget Whether the address names it.
  * @param {((sequence: number) => void) | undefined} props.onFork
  */
-export function MessageRow({ message, session, isTarget, onFork }) {
+function MessageRow({ message, session, isTarget, onFork }) {
   const { sequence, role, agent, model, usage, tokenCount } = message;
   const tokens = usage?.outputTokens ?? tokenCount;
   return html`<article

@@ -1,12 +1,13 @@
-// The parts of a message: texts in full; reasoning, tools and data folded to one line each.
+// The parts of a message: texts as Markdown; reasoning, tools and data folded to one line each.
 
 import { size } from "../format.js";
-import { html, useState } from "../preact.js";
+import { elementsOf } from "../markdown.js";
+import { html, useLayoutEffect, useRef, useState } from "../preact.js";
 import { TEXTS } from "../texts.js";
 import { Attachment, SourceLink } from "./attachments.js";
-import { Text } from "./text.js";
 
 const MAX_PARTS = 40;
+const MAX_CHARACTERS = 12_000;
 
 /**
  * @typedef {import("../types.js").Part} Part
@@ -100,4 +101,39 @@ function indented(text) {
   } catch {
     return text;
   }
+}
+
+/**
+ * A text: as Markdown if it is short enough, else as it is, and never more of it than a person asked for.
+ *
+ * @param {object} props
+ * @param {string} props.text
+ * @param {boolean} [props.isPlain] Whether it is not Markdown, such as the output of a tool.
+ */
+export function Text({ text, isPlain = false }) {
+  const [isWhole, setWhole] = useState(false);
+  const isLong = text.length > MAX_CHARACTERS;
+  const shown = isLong && !isWhole ? text.slice(0, MAX_CHARACTERS) : text;
+  return html`
+    ${isPlain || (isLong && isWhole) ? html`<pre class="plain" tabindex="0">${shown}</pre>` : html`<${Markdown} text=${shown} />`}
+    ${isLong && !isWhole && html`<button onClick=${() => setWhole(true)}>${TEXTS.message.showAll(size(text.length))}</button>`}
+  `;
+}
+
+/** @param {{ text: string }} props */
+function Markdown({ text }) {
+  const element = useRef(/** @type {HTMLElement | null} */ (null));
+  useLayoutEffect(() => {
+    element.current?.replaceChildren(elementsOf(text) ?? plain(text));
+  }, [text]);
+  return html`<div class="markdown" ref=${element}></div>`;
+}
+
+/** @param {string} text */
+function plain(text) {
+  const element = document.createElement("pre");
+  element.className = "plain";
+  element.tabIndex = 0;
+  element.textContent = text;
+  return element;
 }

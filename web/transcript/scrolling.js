@@ -1,8 +1,13 @@
 // Where a reader is in a transcript, and keeping the reader there while messages come and go above.
 
+import { CHUNK } from "./opening.js";
+
 const END_PIXELS = 40;
 /** A message of which less can be seen counts as out of view. */
 const EDGE_PIXELS = 16;
+/** The height of a message that has not been seen, and of all of them: browsers have a limit near 33 million pixels. */
+const ROW_PIXELS = 96;
+const MAX_PIXELS = 12_000_000;
 
 /** @typedef {{ sequence: string, top: number, scrollTop: number }} Anchor */
 
@@ -99,4 +104,30 @@ export function nextRange(scroller, { first, last }, lastChunk) {
     range.last = last - 1;
   }
   return range;
+}
+
+/**
+ * The space of the messages that are no elements, as a style.
+ *
+ * @param {{ first: number, last: number }} chunks Those that are elements; none if `last` is negative.
+ * @param {number} count Messages of the session.
+ */
+export function emptySpace({ first, last }, count) {
+  const below = last < 0 ? 0 : Math.max(count - (last + 1) * CHUNK, 0);
+  return `--above: ${first * CHUNK * rowPixels(count)}px; --below: ${below * rowPixels(count)}px`;
+}
+
+/**
+ * The message at a place that is empty space.
+ *
+ * @param {number} pixels
+ * @param {number} count Messages of the session.
+ */
+export function rowAt(pixels, count) {
+  return Math.min(Math.floor(pixels / rowPixels(count)) + 1, count);
+}
+
+/** @param {number} count */
+function rowPixels(count) {
+  return Math.min(ROW_PIXELS, MAX_PIXELS / Math.max(count, 1));
 }

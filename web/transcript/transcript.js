@@ -3,17 +3,13 @@
 import { copyCode } from "../markdown.js";
 import { Component, html } from "../preact.js";
 import { TEXTS } from "../texts.js";
-import { Chunk } from "./chunk.js";
-import { CHUNK, chunkOf } from "./chunks.js";
-import { anchorOf, isAtEnd, nextRange, restore, rowOf } from "./scrolling.js";
+import { Chunk } from "./message.js";
+import { chunkOf, chunksAbove, chunksBelow } from "./opening.js";
+import { anchorOf, emptySpace, isAtEnd, nextRange, restore, rowAt, rowOf } from "./scrolling.js";
 
-/** The height of a message that has not been seen, and of all of them: browsers have a limit near 33 million pixels. */
-const ROW_PIXELS = 96;
-const MAX_PIXELS = 12_000_000;
 const JUMP_WAIT_MS = 80;
 
 /**
- * @typedef {import("../types.js").Message} Message
  * @typedef {{ kind: "end" } | { kind: "stay" } | { kind: "message", sequence: number }} Placement
  * @typedef {object} Props
  * @property {import("./chunks.js").Chunks} chunks
@@ -24,7 +20,7 @@ const JUMP_WAIT_MS = 80;
  * @property {(error: unknown) => void} onError
  */
 
-/** @extends {Component<Props, { first: number, last: number, shown: Message[][] }>} */
+/** @extends {Component<Props, { first: number, last: number, shown: import("../types.js").Message[][] }>} */
 export class Transcript extends Component {
   constructor(/** @type {Props} */ props) {
     super(props);
@@ -37,7 +33,6 @@ export class Transcript extends Component {
     this.anchor = null;
     this.isStuck = true;
     this.isBusy = false;
-    this.isGone = false;
     this.frame = 0;
     this.timer = 0;
     this.observer = new ResizeObserver(() => this.place());
@@ -49,11 +44,10 @@ export class Transcript extends Component {
       this.observer.observe(/** @type {Element} */ (scroller.firstElementChild));
       this.observer.observe(scroller);
     }
-    this.open();
+    void this.open();
   }
 
   componentWillUnmount() {
-    this.isGone = true;
     this.observer.disconnect();
     cancelAnimationFrame(this.frame);
     clearTimeout(this.timer);
@@ -63,15 +57,17 @@ export class Transcript extends Component {
   componentDidUpdate(before) {
     this.place();
     if (before.target !== this.props.target) {
-      this.open();
+      void this.open();
     } else if (before.count !== this.props.count) {
       void this.grow();
     }
   }
 
   /** Open at the message that the address names, else at the end. */
-  open() {
+  async open() {
     const { target, chunks } = this.props;
+    // What could not be read is read again, and said if it fails again.
+    await chunks.open(target).catch(() => undefined);
     if (target === undefined) {
       this.goToEnd();
     } else {
@@ -80,15 +76,14 @@ export class Transcript extends Component {
   }
 
   goToEnd() {
-    const { last } = this.props.chunks;
-    void this.show(Math.max(last - 1, 0), last, { kind: "end" });
+    const { first, last } = chunksAbove(this.props.chunks.count);
+    void this.show(first, last, { kind: "end" });
   }
 
   /** @param {number} sequence */
   goTo(sequence) {
-    const chunk = chunkOf(sequence);
-    const last = Math.min(chunk + 1, this.props.chunks.last);
-    void this.show(Math.max(chunk - 1, 0), last, { kind: "message", sequence });
+    const { first, last } = chunksBelow(sequence);
+    void this.show(first, Math.min(last, this.props.chunks.last), { kind: "message", sequence });
   }
 
   /** Show the messages that were appended, if the last ones before them are shown. */
@@ -109,7 +104,7 @@ export class Transcript extends Component {
     this.isBusy = true;
     try {
       const shown = await this.props.chunks.readAll(first, last);
-      if (!this.isGone) {
+      if (this.scroller) {
         this.placement = placement;
         if (placement.kind !== "stay") {
           this.isStuck = placement.kind === "end";
@@ -179,27 +174,19 @@ export class Transcript extends Component {
 
   jump() {
     if (this.scroller) {
-      this.goTo(Math.min(Math.floor(this.scroller.scrollTop / this.rowPixels) + 1, this.props.chunks.count));
+      this.goTo(rowAt(this.scroller.scrollTop, this.props.chunks.count));
     }
-  }
-
-  get rowPixels() {
-    return Math.min(ROW_PIXELS, MAX_PIXELS / Math.max(this.props.chunks.count, 1));
   }
 
   render() {
     const { chunks, target, onFork } = this.props;
-    const { first, last, shown } = this.state;
-    const below = Math.max(chunks.count - (last + 1) * CHUNK, 0);
-    const size = `--above: ${first * CHUNK * this.rowPixels}px; --below: ${last < 0 ? 0 : below * this.rowPixels}px`;
+    const { first, shown } = this.state;
     return html`<div
       class="transcript" role="region" aria-label=${TEXTS.session.transcript} tabindex="0"
-      ref=${(/** @type {HTMLElement | null} */ element) => {
-        this.scroller = element;
-      }}
+      ref=${(/** @type {HTMLElement | null} */ element) => (this.scroller = element)}
       onScroll=${() => this.moved()} onClick=${copyCode}
     >
-      <div class="transcript-content" style=${size}>
+      <div class="transcript-content" style=${emptySpace(this.state, chunks.count)}>
         ${chunks.count === 0 && html`<p class="empty">${TEXTS.session.empty}</p>`}
         ${shown.map(
           (messages, index) => html`<${Chunk}

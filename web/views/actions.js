@@ -1,13 +1,12 @@
 // What can be done with a session. Each change names the version that the person saw.
 
 import { ProblemError, sentenceOf } from "../api.js";
-import { Form } from "../dialog.js";
+import { Field, Form } from "../forms.js";
 import { mayWrite } from "../key.js";
 import { changeStatus, deleteSession, getMarkdown, getSession, updateSession } from "../operations.js";
-import { html, useState } from "../preact.js";
+import { html, useRef, useState } from "../preact.js";
 import { navigate } from "../route.js";
 import { TEXTS } from "../texts.js";
-import { LabelsForm, RenameForm } from "./forms.js";
 
 const ENDED = ["completed", "failed", "terminated"];
 
@@ -83,4 +82,65 @@ async function download(session) {
   link.download = `${session.name ?? session.id}.md`;
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+}
+
+/**
+ * @typedef {object} FormProps
+ * @property {import("../types.js").Session} session
+ * @property {(patch: import("../types.js").SessionPatch) => Promise<void>} onChange Throws if the change is refused.
+ * @property {() => void} onClose
+ */
+
+/** @param {FormProps} props */
+function RenameForm({ session, onChange, onClose }) {
+  return html`<${Form}
+    title=${TEXTS.actions.rename} action=${TEXTS.actions.save} onClose=${onClose}
+    onSubmit=${(/** @type {Record<string, string>} */ { name }) => onChange({ name: name || null })}
+  >
+    <${Field} label=${TEXTS.sessions.name} name="name" value=${session.name ?? ""} />
+  <//>`;
+}
+
+/** @param {FormProps} props */
+function LabelsForm({ session, onChange, onClose }) {
+  // What the person began with: what somebody else has added since stays.
+  const labels = useRef(session.labels ?? {}).current;
+  const text = Object.entries(labels).map(([key, value]) => `${key}: ${value}`);
+  return html`<${Form}
+    title=${TEXTS.actions.labels} action=${TEXTS.actions.save} onClose=${onClose}
+    onSubmit=${async (/** @type {Record<string, string>} */ values) =>
+      onChange({ labels: patchOf(labels, labelsOf(values["labels"] ?? "")) })}
+  >
+    <${Field} label=${TEXTS.session.labels} name="labels" rows=${6} value=${text.join("\n")} />
+    <p class="faint">${TEXTS.actions.labelsHint}</p>
+  <//>`;
+}
+
+/**
+ * @param {string} text
+ * @returns {Map<string, string>}
+ */
+function labelsOf(text) {
+  const lines = text.split("\n").map((line) => line.trim());
+  return new Map(
+    lines.filter(Boolean).map((line) => {
+      const [, key, value] = /^([^:]*[^:\s])\s*:\s*(.+)$/.exec(line) ?? [];
+      if (key === undefined || value === undefined) {
+        throw new Error(TEXTS.actions.badLabel(line));
+      }
+      return [key, value];
+    }),
+  );
+}
+
+/**
+ * The changes that make `after` of `before` (RFC 7396): null removes a label.
+ *
+ * @param {Record<string, string>} before
+ * @param {Map<string, string>} after
+ * @returns {Record<string, string | null>}
+ */
+function patchOf(before, after) {
+  const removed = Object.keys(before).filter((key) => !after.has(key));
+  return Object.fromEntries([...removed.map((key) => /** @type {const} */ ([key, null])), ...after]);
 }

@@ -1,10 +1,10 @@
 // The lineage of a session as a tree: its ancestors, itself, its branches.
 
+import { address } from "../address.js";
 import { Age, SessionName } from "../format.js";
 import { useLoaded, Waiting } from "../loading.js";
 import { getLineage } from "../operations.js";
 import { html } from "../preact.js";
-import { address } from "../route.js";
 import { TEXTS } from "../texts.js";
 
 /** @typedef {import("../types.js").SessionSummary} SessionSummary */

@@ -1,10 +1,10 @@
 // Two branches side by side, from where they part.
 
+import { address } from "../address.js";
 import { SessionName } from "../format.js";
 import { useLoaded, Waiting } from "../loading.js";
 import { getLineage, getSession, listMessages } from "../operations.js";
 import { html } from "../preact.js";
-import { address } from "../route.js";
 import { TEXTS } from "../texts.js";
 import { differences } from "./differences.js";
 
@@ -49,7 +49,8 @@ async function read(a, b, from, signal) {
   const sessions = await Promise.all([getSession(a, signal), getSession(b, signal)]);
   const shared = await sharedMessages(sessions, signal);
   const start = Math.max(from, shared);
-  const [left, right] = await Promise.all([listMessages(a, start, PAGE, signal), listMessages(b, start, PAGE, signal)]);
+  const query = { after_sequence: start, limit: PAGE };
+  const [left, right] = await Promise.all([listMessages(a, query, signal), listMessages(b, query, signal)]);
   const length = Math.max(left.length, right.length);
   /** @type {[Message | undefined, Message | undefined][]} */
   const pairs = Array.from({ length }, (_, index) => [left[index], right[index]]);

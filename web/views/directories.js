@@ -1,12 +1,11 @@
 // The directories that sessions work in.
 
-import { Form } from "../dialog.js";
-import { Field } from "../fields.js";
+import { address } from "../address.js";
+import { Field, Form } from "../forms.js";
 import { mayWrite } from "../key.js";
 import { useLoaded, Waiting } from "../loading.js";
 import { createDirectory, listDirectories, updateDirectory } from "../operations.js";
 import { html, useState } from "../preact.js";
-import { address } from "../route.js";
 import { TEXTS } from "../texts.js";
 
 /** @typedef {import("../types.js").AmplifiedDirectory} AmplifiedDirectory */

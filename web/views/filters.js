@@ -1,8 +1,9 @@
 // The filters of the list, which are parts of its address.
 
-import { SearchField } from "../fields.js";
+import { address } from "../address.js";
+import { SearchField } from "../forms.js";
 import { html } from "../preact.js";
-import { address, navigate } from "../route.js";
+import { navigate } from "../route.js";
 import { TEXTS } from "../texts.js";
 
 const TYPED = /** @type {const} */ (["name", "label", "profile", "directory"]);

@@ -1,8 +1,8 @@
 // Profiles: the list, and each as the file that it is.
 
+import { address } from "../address.js";
 import { sentenceOf } from "../api.js";
-import { Form, Notice } from "../dialog.js";
-import { Field } from "../fields.js";
+import { Field, Form, Notice } from "../forms.js";
 import { Age } from "../format.js";
 import { mayWrite } from "../key.js";
 import { useLoaded, Waiting } from "../loading.js";
@@ -16,7 +16,7 @@ import {
   updateProfile,
 } from "../operations.js";
 import { html, useState } from "../preact.js";
-import { address, navigate } from "../route.js";
+import { navigate } from "../route.js";
 import { TEXTS } from "../texts.js";
 
 /** @typedef {import("../types.js").ProfileSummary} ProfileSummary */

@@ -1,10 +1,10 @@
 // The messages with the words that are typed, by session.
 
+import { address } from "../address.js";
 import { SessionName } from "../format.js";
 import { useLoaded, Waiting } from "../loading.js";
 import { getSession, searchMessages } from "../operations.js";
 import { html } from "../preact.js";
-import { address } from "../route.js";
 import { TEXTS } from "../texts.js";
 
 const LIMIT = 40;

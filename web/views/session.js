@@ -1,23 +1,24 @@
 // A session: what it is, its transcript, and what can be done with it.
 
+import { address } from "../address.js";
 import { sentenceOf } from "../api.js";
-import { Notice } from "../dialog.js";
-import { useShown } from "../fields.js";
+import { Notice, useShown } from "../forms.js";
 import { Age, Labels, Marks, SessionName, Status } from "../format.js";
 import { mayWrite } from "../key.js";
-import { useLoaded, Waiting } from "../loading.js";
+import { Lazy, useLoaded, Waiting } from "../loading.js";
 import { forkSession, getSession } from "../operations.js";
 import { html, useEffect, useRef, useState } from "../preact.js";
-import { address, navigate } from "../route.js";
+import { navigate } from "../route.js";
 import { TEXTS } from "../texts.js";
 import { Chunks } from "../transcript/chunks.js";
 import { Transcript } from "../transcript/transcript.js";
 import { SessionActions } from "./actions.js";
 import { Composer } from "./composer.js";
-import { Branches } from "./branches.js";
 import { useLiveSession } from "./live.js";
 
 /** @typedef {import("../types.js").Session} Session */
+
+const branches = async () => (await import("./branches.js")).Branches;
 
 /** @param {{ id: string, sequence: number | undefined }} props */
 export function SessionView({ id, sequence }) {
@@ -64,7 +65,7 @@ function Opened({ first, sequence }) {
     ${session.errorMessage && html`<p class="failure"><bdi>${session.errorMessage}</bdi></p>`}
     ${isDeleted && html`<p class="notice" role="alert">${TEXTS.session.deleted}</p>`}
     ${notice && html`<${Notice} text=${notice} onClose=${() => setNotice("")} />`}
-    ${showsBranches && html`<${Branches} session=${session} />`}
+    ${showsBranches && html`<${Lazy} load=${branches} session=${session} />`}
     <${Transcript}
       ref=${transcript} chunks=${chunks} count=${count} target=${sequence} onFork=${fork} onError=${failed}
       onMove=${(/** @type {{ isAtEnd: boolean, sequence: number }} */ moved) =>

@@ -1,14 +1,14 @@
 // The list of sessions.
 
-import { Form } from "../dialog.js";
+import { address } from "../address.js";
+import { Field, Form } from "../forms.js";
 import { follow } from "../events.js";
-import { Field } from "../fields.js";
 import { Age, Labels, Marks, SessionName, Status } from "../format.js";
 import { mayWrite } from "../key.js";
 import { useLoaded, Waiting } from "../loading.js";
 import { createSession, listSessions } from "../operations.js";
 import { html, useEffect, useState } from "../preact.js";
-import { address, navigate } from "../route.js";
+import { navigate } from "../route.js";
 import { TEXTS } from "../texts.js";
 import { Filters, filtersOf, queryOf } from "./filters.js";
 

@@ -33,6 +33,6 @@ export function StatusView() {
     <dl class="facts">
       ${rows.map(([name, value]) => html`<div key=${name}><dt>${name}</dt><dd>${value}</dd></div>`)}
     </dl>
-    <p><a href=${new URL("../../docs", import.meta.url).href}>${TEXTS.service.reference}</a></p>
+    <p><a href="docs">${TEXTS.service.reference}</a></p>
   </div>`;
 }

@@ -1,8 +1,14 @@
-"""The page for people: its start page, and the files below `/web/` that browsers run without a build."""
+"""The page for people: its start page, and the files below `/web/` that browsers run without a build.
+
+The start page names each file by `/web/VERSION/`, where the version is a digest of all files: a browser keeps what it
+has read, and reads it again only after a change.
+"""
 
 import gzip
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from hashlib import sha256
 from importlib.resources.abc import Traversable
 
@@ -13,6 +19,9 @@ from ..response.content_coding import accepts
 from ..response.negotiation import preferred
 
 PREFIX = "/web/"
+_START = f"{PREFIX}index.html"
+_VERSIONED = re.compile(f"{PREFIX}([0-9a-f]{{16}})/(.+)")
+_FOREVER = "public, max-age=31536000, immutable"
 
 _CONTENT_TYPES = {
     "css": "text/css; charset=utf-8",
@@ -44,7 +53,7 @@ class _Asset:
 
 
 class WebPage:
-    """The files of `folder` that a browser reads. A file is read, and compressed, when it is first requested."""
+    """The files of `folder` that a browser reads; each is read, and compressed, when it is first requested."""
 
     def __init__(self, folder: Traversable) -> None:
         # A path is looked up, never opened.
@@ -57,23 +66,36 @@ class WebPage:
 
     def start_page(self, headers: Headers) -> tuple[int, dict[str, str], bytes]:
         """The response to a client that prefers the page: status, headers, body."""
-        return self._response(f"{PREFIX}index.html", headers)
+        return _response(self._start, headers, "no-cache")
 
     def asset(self, path: str, headers: Headers) -> tuple[int, dict[str, str], bytes] | None:
-        """The response for a file of the page: status, headers, body. None if the file does not exist."""
-        return self._response(path, headers) if path in self._files else None
+        """The response for a file, with or without a version: status, headers, body. None if the file does not exist.
 
-    def _response(self, path: str, headers: Headers) -> tuple[int, dict[str, str], bytes]:
-        asset = self._assets.get(path)
-        if asset is None:
-            asset = self._assets[path] = _read(self._files[path])
-        common = {**_SECURITY, "cache-control": "no-cache", "etag": asset.etag, "vary": "Accept, Accept-Encoding"}
-        if asset.etag in headers.get("if-none-match", ""):
-            return 304, common, b""
-        common["content-type"] = asset.content_type
-        if accepts("gzip", ", ".join(headers.getlist("accept-encoding"))):
-            return 200, {**common, "content-encoding": "gzip"}, asset.compressed
-        return 200, common, asset.body
+        A browser may keep it only at the current version. A page that was opened before the daemon was updated asks for
+        an older one, and gets the current file.
+        """
+        versioned = _VERSIONED.fullmatch(path)
+        name = f"{PREFIX}{versioned[2]}" if versioned else path
+        if name not in self._files:
+            return None
+        if name not in self._assets:
+            self._assets[name] = _asset(name, self._files[name].read_bytes())
+        is_present = versioned is not None and versioned[1] == self._version
+        return _response(self._assets[name], headers, _FOREVER if is_present else "no-cache")
+
+    @cached_property
+    def _version(self) -> str:
+        digest = sha256()
+        for path in sorted(self._files):
+            body = self._files[path].read_bytes()
+            digest.update(f"{path} {len(body)}\n".encode() + body)
+        return digest.hexdigest()[:16]
+
+    @cached_property
+    def _start(self) -> _Asset:
+        # Addresses are relative, so that a proxy may serve the page below any path.
+        plain = self._files[_START].read_bytes()
+        return _asset(_START, plain.replace(b'="web/', f'="web/{self._version}/'.encode()))
 
 
 def _files(folder: Traversable, prefix: str) -> Iterator[tuple[str, Traversable]]:
@@ -85,9 +107,18 @@ def _files(folder: Traversable, prefix: str) -> Iterator[tuple[str, Traversable]
             yield f"{prefix}{entry.name}", entry
 
 
-def _read(file: Traversable) -> _Asset:
-    body = file.read_bytes()
+def _asset(path: str, body: bytes) -> _Asset:
     # The same bytes in every process: the time of compression is not in them.
     compressed = gzip.compress(body, 6, mtime=0)
     etag = f'W/"{sha256(body).hexdigest()[:16]}"'
-    return _Asset(_CONTENT_TYPES[file.name.rpartition(".")[2]], body, compressed, etag)
+    return _Asset(_CONTENT_TYPES[path.rpartition(".")[2]], body, compressed, etag)
+
+
+def _response(asset: _Asset, headers: Headers, cache_control: str) -> tuple[int, dict[str, str], bytes]:
+    common = {**_SECURITY, "cache-control": cache_control, "etag": asset.etag, "vary": "Accept, Accept-Encoding"}
+    if asset.etag in headers.get("if-none-match", ""):
+        return 304, common, b""
+    common["content-type"] = asset.content_type
+    if accepts("gzip", ", ".join(headers.getlist("accept-encoding"))):
+        return 200, {**common, "content-encoding": "gzip"}, asset.compressed
+    return 200, common, asset.body
