@@ -363,11 +363,30 @@ LIBRECHAT = {
 }
 
 
+ANTHROPIC: list[Object] = [
+    {
+        "system": "Be brief.",
+        "messages": [
+            {"role": "user", "content": "What is in a.txt?"},
+            {
+                "role": "assistant",
+                "content": [
+                    {"type": "thinking", "thinking": "Read it.", "signature": "c2ln"},
+                    {"type": "tool_use", "id": "c1", "name": "read", "input": {"file": "a.txt"}},
+                ],
+            },
+            {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "c1", "content": "one"}]},
+        ],
+        "max_tokens": 100,
+    }
+]
+
 SAMPLES: dict[str, Callable[[], bytes]] = {
     "claude-code": lambda: lines(*CLAUDE_CODE),
     "codex": lambda: lines(*CODEX),
     "chatgpt": lambda: json.dumps(CHATGPT, indent=1).encode(),
     "claude-ai": lambda: json.dumps(CLAUDE_AI).encode(),
+    "anthropic-messages": lambda: lines(*ANTHROPIC),
     "openai-messages": lambda: lines(*OPENAI),
     "sharegpt": lambda: json.dumps(SHAREGPT).encode(),
     "open-webui": lambda: json.dumps(OPEN_WEBUI, indent=2).encode(),

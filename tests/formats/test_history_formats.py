@@ -287,6 +287,27 @@ def test_openai_messages_keep_calls_and_results() -> None:
     assert len(read.messages[second["id"]]) == 1
 
 
+def test_anthropic_messages_begin_with_the_system_s() -> None:
+    read = Read(SAMPLES["anthropic-messages"]())
+    [session] = read.sessions
+    messages = read.messages[session["id"]]
+    assert [message["role"] for message in messages] == ["system", "user", "assistant", "user"]
+    assert messages[2]["parts"][0]["signature"] == "c2ln"
+    assert session["context"] == {"anthropic-messages": {"max_tokens": 100}}
+
+
+def test_edited_messages_count_in_an_export() -> None:
+    kept = {"session": {"id": SESSION}, "messages": [{"timestamp": "2026-01-01T00:00:00Z", "agent": "Ada"}]}
+    edited = {"role": "user", "content": "Edited"}
+    record = {"messages": [edited], "amplifierd": kept}
+    [message] = Read(lines(record)).messages[SESSION]
+    assert (message["content"], message["agent"]) == ("Edited", "Ada")
+    # Of another number of messages nothing is known.
+    read = Read(lines({**record, "messages": [edited, edited]}))
+    assert [message.get("agent") for message in read.messages[SESSION]] == [None, None]
+    assert read.faults == [("other messages", 1)]
+
+
 def test_sharegpt_names_its_speakers() -> None:
     read = Read(SAMPLES["sharegpt"]())
     [session] = read.sessions

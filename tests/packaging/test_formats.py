@@ -7,6 +7,7 @@ import sys
 import tomllib
 from pathlib import Path
 
+from amplifierd.formats.exports import export_formats
 from amplifierd.formats.history import history_formats
 from packages import install_from_page
 
@@ -14,12 +15,25 @@ ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "history.md").read_text()
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 NAMES = set(PROJECT["entry-points"]["amplifierd.formats"])
+EXPORTS = set(PROJECT["entry-points"]["amplifierd.exports"])
+IN, OUT = PAGE.split("## Exports\n")
 
 
 def test_formats_are_those_of_the_table() -> None:
     formats = history_formats()
     assert {name: each.name for name, each in formats.items()} == {name: name for name in NAMES}
-    assert set(re.findall(r"^\| `([a-z-]+)` \|", PAGE, re.MULTILINE)) == NAMES | {"amplifierd"}
+    assert names_of(IN) == NAMES | {"amplifierd"}
+
+
+def names_of(page: str) -> set[str]:
+    """The names of a table of formats."""
+    return set(re.findall(r"^\| `([a-z-]+)` \|", page, re.MULTILINE))
+
+
+def test_exports_are_those_of_the_table() -> None:
+    formats = export_formats()
+    assert {name: each.name for name, each in formats.items()} == {name: name for name in EXPORTS}
+    assert names_of(OUT) == EXPORTS | {"amplifierd"}
 
 
 def test_format_of_the_page_is_found_and_used(tmp_path: Path) -> None:

@@ -207,7 +207,7 @@ def test_unknown_format_is_named(tmp_path: Path, import_: Import) -> None:
     file = tmp_path / "a"
     file.write_bytes(SAMPLES["codex"]())
     status, said = import_("--format", "codes", file)
-    assert (status, "No format is called 'codes'; known are auto, amplifierd, chatgpt," in said) == (1, True)
+    assert (status, "No format is called 'codes'; known are auto, amplifierd, anthropic-messages," in said) == (1, True)
     assert import_("--format", "codex", file)[0] == 0
 
 

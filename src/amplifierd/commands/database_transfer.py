@@ -1,15 +1,13 @@
-"""`amplifierd export`, `import` and `cleanup`: the operations of the same names, directly on a database."""
+"""`amplifierd import` and `cleanup`: the operations of the same names, directly on a database."""
 
 import asyncio
 import hashlib
 import os
 import sys
-from collections.abc import AsyncGenerator, Callable, Iterator
-from contextlib import aclosing, contextmanager
+from collections.abc import AsyncGenerator, Callable
 from typing import IO
 
 import click
-import msgspec
 
 from ..auth import DEFAULT_WORKSPACE
 from ..contract import LineReader
@@ -23,50 +21,9 @@ from ..storage.model.records import (
     IdempotentRequest,
     ImportReport,
     OnConflict,
-    Session,
 )
-from .output import STANDARD, writing
 
 CHUNK_BYTES = 64 * 1024
-
-_encode_lines = msgspec.json.Encoder().encode_lines
-
-
-async def export_to(path: str, storage: Storage, workspace: str, *, files: bool) -> int:
-    """Write every session of a workspace as NDJSON to a file, or to standard output for `-`. Returns their number.
-
-    Shows progress. The output is on disk at the end. Raises `click.ClickException` if it cannot be written, and
-    `WorkspaceNotFound`.
-    """
-    async with storage:
-        await _refuse_unknown(storage, workspace)
-        sessions = await storage.count_sessions(workspace)
-        export = await storage.export_sessions(workspace, files=files)
-        exported = 0
-        with (
-            click.progressbar(length=sessions, label="Sessions exported", file=sys.stderr) as bar,
-            _output(path) as file,
-        ):
-            async with aclosing(export.batches) as batches:
-                async for lines in batches:
-                    await asyncio.to_thread(file.write, _encode_lines(lines))
-                    found = sum(isinstance(line.session, Session) for line in lines)
-                    exported += found
-                    bar.update(found)
-        return exported
-
-
-@contextmanager
-def _output(path: str) -> Iterator[IO[bytes]]:
-    try:
-        with writing(path) as file:
-            yield file
-    except BrokenPipeError:
-        # The reader has closed the pipe.
-        raise
-    except OSError as error:
-        name = "standard output" if path == STANDARD else path
-        raise click.ClickException(f"Cannot write the export to {name}: {error.strerror}.") from error
 
 
 async def import_export(
@@ -91,7 +48,7 @@ async def import_export(
 async def clean_up(storage: Storage, workspace: str, which: CleanUp) -> CleanUpReport:
     """Delete old sessions, or report them. Raises `WorkspaceNotFound`."""
     async with storage:
-        await _refuse_unknown(storage, workspace)
+        await refuse_unknown(storage, workspace)
         return await storage.clean_up_sessions(workspace, which)
 
 
@@ -105,7 +62,8 @@ def _digest(file: IO[bytes]) -> Digest:
     return digest
 
 
-async def _refuse_unknown(storage: Storage, workspace: str) -> None:
+async def refuse_unknown(storage: Storage, workspace: str) -> None:
+    """Raises `WorkspaceNotFound`."""
     # The default workspace always exists, and may be empty.
     if workspace != DEFAULT_WORKSPACE and not await storage.has_workspace(workspace):
         raise WorkspaceNotFound(workspace)

@@ -3,7 +3,7 @@
 import asyncio
 import gc
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import click
 
@@ -12,6 +12,7 @@ from ..storage import open_existing, open_storage, path_of
 from ..storage.model.backend import refuse_itself
 from ..storage.model.records import ENDED, CleanUp, OnConflict, SessionStatus
 from ..storage.values.clock import DAY_SECONDS
+from .exports.filters import check_session_id, query_of, session_filters
 from .options import FROM_ENVIRONMENT, database, may_create, sentences, workspace
 
 # A file on the command line is on this machine already; the limit is for a file without line breaks.
@@ -27,20 +28,44 @@ RESUMED_SECONDS = 30 * DAY_SECONDS
 @click.command("export", context_settings=FROM_ENVIRONMENT)
 @database
 @workspace
+@click.option(
+    "--format",
+    "format_name",
+    default="amplifierd",
+    help="amplifierd, which an import restores; openai, anthropic, sharegpt: a session a line; markdown.",
+)
+@click.option("--session", callback=check_session_id, help="Only the session with this id.")
+@session_filters
 @click.option("--files", is_flag=True, help="Include the files to which messages refer.")
+@click.option(
+    "--output",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="A folder to write a file for each session into: markdown and html.",
+)
 @click.argument("file", type=click.Path(allow_dash=True), default="-")
-def export_sessions(database: str, workspace: str, file: str, *, files: bool) -> None:
-    """Write every session with its messages to FILE as NDJSON, or to standard output without FILE.
+def export_sessions(
+    database: str,
+    workspace: str,
+    format_name: str,
+    session: str | None,
+    file: str,
+    output: Path | None,
+    *,
+    files: bool,
+    **filters: Any,
+) -> None:
+    """Write sessions with their messages to FILE, or to standard output without FILE; all of them without a filter.
 
-    A daemon may serve the database meanwhile.
+    A daemon may serve the database meanwhile. What a format cannot say is reported at the end.
     """
-    from .database_transfer import export_to
+    from .exports.writing import ExportTarget, export_to
 
     with sentences():
         kept_in = path_of(database)
-        if kept_in is not None:
+        if kept_in is not None and output is None:
             refuse_itself(kept_in, Path(file))
-        exported = asyncio.run(export_to(file, open_existing(database), workspace, files=files))
+        target = ExportTarget(format_name, session, query_of(**filters), files, file, output)
+        exported = asyncio.run(export_to(target, open_existing(database), workspace))
     click.echo(f"Exported {exported} sessions.", err=True)
 
 

@@ -12,10 +12,11 @@ _decode = msgspec.json.Decoder(Message).decode
 
 def markdown_of(records: list[msgspec.Raw]) -> bytes:
     """The messages, each a heading and what it says, or its parts; a fence that it leaves open is closed."""
-    return "".join(_turn(_decode(record)) for record in records).encode()
+    return "".join(turn_of(_decode(record)) for record in records).encode()
 
 
-def _turn(message: Message) -> str:
+def turn_of(message: Message) -> str:
+    """A message: a heading and what it says, and an empty line."""
     speaker = message.role if message.agent is UNSET else f"{message.role} ({message.agent})"
     moment = message.timestamp[:19].replace("T", " ")
     if isinstance(message.parts, msgspec.Raw):

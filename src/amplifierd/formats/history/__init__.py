@@ -8,8 +8,8 @@ from importlib.metadata import entry_points
 from .branches import Branch, Layout, connect
 from .conversations import Collection, Conversation
 from .interface import Aside, Chat, Fault, Head, HistoryFormat, NotRecognized, Object, Place, Step, Title, Turn
-from .json_records import Record, read_head, read_records, read_steps
-from .values import NO_TIME, time_of
+from .json_records import MAX_BYTES, Record, read_head, read_records, read_steps
+from .values import NO_TIME, line_of, time_of, without
 
 GROUP = "amplifierd.formats"
 
@@ -31,6 +31,7 @@ def recognize(formats: dict[str, HistoryFormat], head: Head) -> HistoryFormat:
 
 
 __all__ = [
+    "MAX_BYTES",
     "NO_TIME",
     "Aside",
     "Branch",
@@ -50,9 +51,11 @@ __all__ = [
     "Turn",
     "connect",
     "history_formats",
+    "line_of",
     "read_head",
     "read_records",
     "read_steps",
     "recognize",
     "time_of",
+    "without",
 ]

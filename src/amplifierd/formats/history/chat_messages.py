@@ -1,16 +1,20 @@
-"""Conversations as lists of messages: OpenAI's `messages`, as for fine-tuning, and ShareGPT's `conversations`."""
+"""Conversations as lists of messages: OpenAI's and Anthropic's `messages`, and ShareGPT's `conversations`."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from hashlib import sha256
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 import msgspec
 
-from ..interface import ROLES
+from ..anthropic import NAME as ANTHROPIC
+from ..anthropic import Anthropic
+from ..interface import ROLES, Message
+from ..kept import EXPORT_MEMBER, labels_in, restored, session_in
+from ..openai_chat import NAME as OPENAI_CHAT
 from ..openai_chat import OpenAIChat
 from .interface import Chat, Fault, Head, Object, Step, Turn
 from .json_records import Record, read_records
-from .values import labels_of, line_of, text_part, texts_of, time_of, without
+from .values import labels_of, line_of, object_of, text_part, texts_of, time_of, without
 
 _ROLES = {
     "human": "user",
@@ -30,6 +34,11 @@ _ROLES = {
 # The first messages tell which conversation it is.
 _TELLING = 2
 _CHAT = OpenAIChat()
+_ANTHROPIC = Anthropic()
+# Types of blocks that messages of chat completions do not have.
+_ANTHROPIC_BLOCKS = frozenset(
+    {"tool_use", "tool_result", "thinking", "redacted_thinking", "image", "document", "server_tool_use"}
+)
 
 
 class OpenAIMessages:
@@ -39,13 +48,25 @@ class OpenAIMessages:
 
     def recognizes(self, head: Head, /) -> bool:
         """See `HistoryFormat`."""
-        return any(
-            "role" in message for record in head.records for message in _objects(record.get("messages"))[:1]
-        ) and not any("type" in record or "sessionId" in record for record in head.records)
+        return _have_messages(head)
 
     def read(self, source: IO[bytes], /) -> Iterator[Step]:
         """See `HistoryFormat`."""
-        yield from _sessions(source, self.name, "messages")
+        yield from _sessions(source, _Messages(self.name, "messages", read_openai_message))
+
+
+class AnthropicMessages:
+    """A session for each record with `messages`, as a request of the Messages API has them, and maybe `system`."""
+
+    name = "anthropic-messages"
+
+    def recognizes(self, head: Head, /) -> bool:
+        """See `HistoryFormat`. Messages that are texts alone are the same in both formats, and taken as OpenAI's."""
+        return _have_messages(head) and any(_is_anthropic(record) for record in head.records)
+
+    def read(self, source: IO[bytes], /) -> Iterator[Step]:
+        """See `HistoryFormat`."""
+        yield from _sessions(source, _Messages(self.name, "messages", read_anthropic_message, "system"))
 
 
 class ShareGPT:
@@ -59,65 +80,132 @@ class ShareGPT:
 
     def read(self, source: IO[bytes], /) -> Iterator[Step]:
         """See `HistoryFormat`."""
-        yield from _sessions(source, self.name, "conversations")
+        yield from _sessions(source, _Messages(self.name, "conversations", read_sharegpt_message))
 
 
-def _sessions(source: IO[bytes], name: str, member: str) -> Iterator[Step]:
+class _Messages(NamedTuple):
+    """Where a record of a format has its messages, and how each is read; `first` has the content of the first one."""
+
+    name: str
+    member: str
+    read: Callable[[Object], Object]
+    first: str | None = None
+
+
+def _have_messages(head: Head) -> bool:
+    return any(
+        "role" in message for record in head.records for message in _objects(record.get("messages"))[:1]
+    ) and not any("type" in record or "sessionId" in record for record in head.records)
+
+
+def _is_anthropic(record: Object) -> bool:
+    contents = [message.get("content") for message in _objects(record.get("messages"))]
+    blocks = [block for content in contents for block in _objects(content)]
+    return isinstance(record.get("system"), str | list) or any(
+        block.get("type") in _ANTHROPIC_BLOCKS for block in blocks
+    )
+
+
+def _sessions(source: IO[bytes], form: _Messages) -> Iterator[Step]:
     for number, record in enumerate(read_records(source), 1):
         if isinstance(record, Fault):
             yield record
         else:
-            yield from _session(record, number, name, member)
+            yield from _session(record, number, form)
 
 
-def _session(record: Record, number: int, name: str, member: str) -> Iterator[Step]:
+def _session(record: Record, number: int, form: _Messages) -> Iterator[Step]:
     value = record.value
-    messages = value.get(member)
+    messages = value.get(form.member)
     if not isinstance(messages, list):
-        sentence = f"The record has no list {member}."
+        sentence = f"The record has no list {form.member}."
         yield Fault(kind="no conversation", line=record.line, sentence=sentence)
         return
     key = _key_of(value, messages, number)
-    context = without(value, member, "title")
-    yield Chat(
-        key=key,
-        name=line_of(value.get("title")),
-        created_at=time_of(value.get("created_at")) or time_of(value.get("create_time")),
-        labels=labels_of(model=value.get("model")),
-        context={name: context} if context else {},
-    )
+    yield _chat_of(value, key, form)
     for place, message in enumerate(messages, 1):
         if not isinstance(message, dict):
             sentence = f"Message {place} of the conversation is not an object."
             yield Fault(kind="no message", line=record.line, sentence=sentence)
-            continue
-        read = _openai_message(message) if member == "messages" else _share_gpt_message(message, name)
+    first = _first_of(value, form)
+    sources = [*first, *_objects(messages)]
+    found = [form.read(each) for each in first] + [_in_list(form, each) for each in _objects(messages)]
+    kept = restored(value, sources, found)
+    if kept is None:
+        sentence = f"Its messages are not those of which the member {EXPORT_MEMBER} tells; that is not used."
+        yield Fault(kind="other messages", line=record.line, sentence=sentence)
+    for place, read in enumerate(found if kept is None else kept, 1):
         yield Turn(chat=key, key=f"{place}", line=record.line, message=read)
+
+
+def _chat_of(value: Object, key: str, form: _Messages) -> Chat:
+    session = session_in(value)
+    title = value.get("title")
+    taken = (form.member, EXPORT_MEMBER, *(["title"] if isinstance(title, str) and line_of(title) == title else []))
+    context = without(value, *taken, *([form.first] if form.first and _first_of(value, form) else []))
+    [parent] = texts_of(session, "parentSessionId")
+    return Chat(
+        key=key,
+        name=line_of(title),
+        created_at=time_of(session.get("createdAt") or value.get("created_at") or value.get("create_time")),
+        labels=labels_of(model=value.get("model")) | labels_in(session),
+        context=({form.name: context} if context else {}) | object_of(session.get("context")),
+        parent=parent,
+        archived=session.get("archived") is True,
+        pinned=session.get("pinned") is True,
+    )
 
 
 def _key_of(value: Object, messages: list[Any], number: int) -> str:
     """The id of a conversation; one without an id is known by its place and its first messages."""
-    [own] = texts_of(value, "id")
+    own = texts_of(session_in(value), "id")[0] or texts_of(value, "id")[0]
     if own is not None:
         return own
     return f"{number}-{sha256(msgspec.json.encode(messages[:_TELLING])).hexdigest()[:32]}"
 
 
-def _openai_message(source: Object) -> Object:
-    message: Object = {**_CHAT.read(source)}
+def _first_of(value: Object, form: _Messages) -> list[Object]:
+    """The message that is a member of the record."""
+    content = value.get(form.first) if form.first else None
+    return [{"role": "system", "content": content}] if isinstance(content, str | list) else []
+
+
+def _in_list(form: _Messages, source: Object) -> Object:
+    """A message of the list; a system message there is another one than the member."""
+    read = form.read(source)
+    if form.first is None or read["role"] != "system":
+        return read
+    return {**read, "metadata": {**read["metadata"], form.name: {"in": form.member}}}
+
+
+def read_openai_message(source: Object) -> Object:
+    """A message of chat completions, with a time if it has one."""
+    message = _as_list(_CHAT.read(source), OPENAI_CHAT)
     for member in ("created_at", "create_time", "timestamp"):
         message["timestamp"] = message.get("timestamp") or time_of(source.get(member))
     return message
 
 
-def _share_gpt_message(source: Object, name: str) -> Object:
+def read_anthropic_message(source: Object) -> Object:
+    """A message of the Messages API."""
+    return _as_list(_ANTHROPIC.read(source), ANTHROPIC)
+
+
+def _as_list(message: Message, name: str) -> Object:
+    """A message that says it is one of the format, so that an export writes its list of blocks as that."""
+    metadata = message.get("metadata", {})
+    return {**message, "metadata": metadata if name in metadata else {**metadata, name: {"content": "list"}}}
+
+
+def read_sharegpt_message(source: Object) -> Object:
+    """A turn of ShareGPT."""
     sender, said = texts_of(source, "from", "value")
     role = _ROLES.get((sender or "").lower(), "assistant")
     part = text_part(said or "")
     if not isinstance(source.get("value"), str) and "value" in source:
-        part = {"type": "data", "kind": f"{name}.value", "value": source["value"]}
+        part = {"type": "data", "kind": "sharegpt.value", "value": source["value"]}
     own = without(source, "value")
-    return {"role": role if role in ROLES else "assistant", "parts": [part], "metadata": {name: own}}
+    return {"role": role if role in ROLES else "assistant", "parts": [part], "metadata": {"sharegpt": own}}
 
 
 def _objects(value: Any) -> list[Object]:

@@ -143,7 +143,9 @@ class Collection:
 
     def _completed(self, conversation: Conversation, turn: Turn) -> Object:
         message = {"role": "assistant", "metadata": {}, "parts": [], **turn.message}
-        message |= {"content": _content_of(message["parts"]), "sequence": 1, "id": message_id_of(turn.key)}
+        message |= {"content": _content_of(message["parts"]), "sequence": 1}
+        if message.setdefault("id", message_id_of(turn.key)) is None:
+            del message["id"]
         if message.get("timestamp") is None:
             before = conversation.nodes[-1].timestamp if conversation.nodes else conversation.chat.created_at
             message["timestamp"] = before or NO_TIME

@@ -39,7 +39,8 @@ class Turn(Struct, frozen=True, kw_only=True):
 
     `key` is its id in the source, unique in its conversation; `parent` is the key of the message before it, None for
     the first one, and may come later. Two messages with one parent are branches. `message` has the members of the
-    contract's `Message`, but `sequence` and `id`; without a `timestamp` it gets that of the message before it.
+    contract's `Message`, but `sequence`; without a `timestamp` it gets that of the message before it. Its `id` is the
+    key, unless it has another; None for no id.
     """
 
     chat: str

@@ -148,6 +148,6 @@ def _least_of(message: Object) -> Object:
         "timestamp": timestamp if isinstance(timestamp, str) and time_of(timestamp) is not None else NO_TIME,
         "metadata": {},
         "sequence": 1,
-        "id": message["id"],
         "parts": [],
+        **({"id": message["id"]} if "id" in message else {}),
     }

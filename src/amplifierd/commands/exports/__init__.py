@@ -1,0 +1,1 @@
+"""`amplifierd export`: which sessions, in which format, and where they are written."""

@@ -1,0 +1,180 @@
+"""A session as one JSON object a line: a list of messages, and beside it what these cannot say.
+
+The member `amplifierd` has what an import would not get back from the messages: the session, and for each message the
+members that differ, with the number of the messages that it became, if that is not 1. `kept.py` reads it.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any, Protocol
+
+import msgspec
+from msgspec import UNSET
+
+from ...storage.model.records import Message, Session
+from ..history import MAX_BYTES, line_of, without
+from ..interface import Object
+from ..kept import EXPORT_MEMBER, digest_of, same
+from .interface import Losses
+
+# A stored file is named by this in place of its relative URL, which means nothing elsewhere.
+FILE_URN = "urn:amplifierd:file:"
+_FILES = "/files/"
+# Members of a message of which messages of other formats have nothing.
+_BESIDE = ("id", "agent", "tokenCount", "usage", "editedAt")
+
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.decode
+
+
+class ChatMessages(Protocol):
+    """How a message is one or more messages of a format, and how these are read."""
+
+    @property
+    def history(self) -> str:
+        """The name of the history format that reads the records."""
+
+    @property
+    def member(self) -> str:
+        """The member of a record that has the messages."""
+
+    @property
+    def own(self) -> str:
+        """The member of a message's metadata that only this format understands."""
+
+    def write(self, message: Object, /) -> list[Any]:
+        """The messages."""
+
+    def read(self, written: Any, /) -> Object:
+        """What an import makes of one of them."""
+
+
+class ChatRecordWriter:
+    """Writes one session as a record; see `SessionWriter`."""
+
+    is_read_twice = True
+
+    def __init__(self, chat: ChatMessages, losses: Losses) -> None:
+        self._chat = chat
+        self._losses = losses
+        self._is_first = True
+        self._size = 0
+        self._session: Object = {}
+
+    def begin(self, session: Session, /) -> bytes:
+        """See `SessionWriter`."""
+        self._session = _decode(_encode(session))
+        record = _record_of(session, self._chat)
+        return self._counted(_encode(record)[:-1] + (b"," if record else b"") + self._opening())
+
+    def add(self, message: Message, /) -> bytes:
+        """See `SessionWriter`."""
+        source = object_of(message)
+        if "deletedAt" in source:
+            self._losses.left_out["deleted messages"] += 1
+            return b""
+        written = self._chat.write(source)
+        self._count(source, written)
+        return self._counted(b"".join(self._separated(_encode(each)) for each in written))
+
+    def turn(self) -> bytes:
+        """See `SessionWriter`."""
+        session = self._session | {"context": without(self._session["context"], self._chat.history)}
+        self._is_first = True
+        beside = b'],"%s":{"session":%s,"messages":[' % (EXPORT_MEMBER.encode(), _encode(session))
+        return self._counted(beside)
+
+    def add_again(self, message: Message, /) -> bytes:
+        """See `SessionWriter`."""
+        source = object_of(message)
+        written = [] if "deletedAt" in source else self._chat.write(source)
+        return self._counted(self._separated(_encode(self._rest_of(source, written))))
+
+    def end(self) -> bytes:
+        """See `SessionWriter`."""
+        text = self._counted(b"]}}\n")
+        if self._size > MAX_BYTES:
+            self._losses.left_out[f"lines of over {MAX_BYTES} bytes, which an import does not read"] += 1
+        return text
+
+    def _opening(self) -> bytes:
+        return b'"%s":[' % self._chat.member.encode()
+
+    def _rest_of(self, source: Object, written: list[Any]) -> Object:
+        """The members of a message that an import would not get from what was written."""
+        back = self._chat.read(written[0]) if len(written) == 1 else {}
+        return rest_of(source, back, written, self._chat.own)
+
+    def _separated(self, text: bytes) -> bytes:
+        before = b"" if self._is_first else b","
+        self._is_first = False
+        return before + text
+
+    def _counted(self, text: bytes) -> bytes:
+        self._size += len(text)
+        return text
+
+    def _count(self, source: Object, written: list[Any]) -> None:
+        found = [part for each in written for part in self._chat.read(each)["parts"]]
+        for kind in _missing(source["parts"], found):
+            self._losses.kept[f"parts of the type {kind}"] += 1
+
+
+def rest_of(source: Object, back: Object, written: list[Any], own: str) -> Object:
+    """The members of a message that differ from what is read `back` of what was `written`."""
+    rest: Object = {"timestamp": source["timestamp"]}
+    rest |= {name: source[name] for name in _BESIDE if name in source}
+    if source.get("model") != back.get("model"):
+        rest["model"] = source.get("model")
+    if not same(_metadata_of(source, source, own), _metadata_of(back, source, own)):
+        rest["metadata"] = source["metadata"]
+    if source["role"] != back.get("role") or not same(source["parts"], back.get("parts")):
+        rest |= {"role": source["role"], "parts": source["parts"], "digest": digest_of(written)}
+    if "deletedAt" in source:
+        rest["deletedAt"] = source["deletedAt"]
+    return rest if len(written) == 1 else {**rest, "count": len(written)}
+
+
+def object_of(message: Message) -> Object:
+    """A message as JSON, always with parts; stored files have URLs that are absolute."""
+    source: Object = _decode(_encode(message))
+    parts = source.get("parts", [{"type": "text", "text": message.content}])
+    source["parts"] = [_absolute(part) for part in parts]
+    return source
+
+
+def _absolute(part: Object) -> Object:
+    if part["type"] == "file" and part["url"].startswith(_FILES):
+        return {**part, "url": FILE_URN + part["url"].removeprefix(_FILES)}
+    return part
+
+
+def _missing(parts: list[Object], found: list[Object]) -> Iterator[str]:
+    """The types of the parts that were not found as they are."""
+    left = Counter(_encode(_said(part)) for part in found)
+    for part in parts:
+        text = _encode(_said(part))
+        if left[text]:
+            left[text] -= 1
+        else:
+            yield part["type"]
+
+
+def _said(part: Object) -> Object:
+    """A part without what only says how a format wrote it, in one order."""
+    return {key: part[key] for key in sorted(part) if key not in {"native", "id"}}
+
+
+def _record_of(session: Session, chat: ChatMessages) -> Object:
+    """The members of a record that an import kept in the context; with the name as its title."""
+    context = _decode(bytes(session.context)).get(chat.history)
+    record = without(context, chat.member, EXPORT_MEMBER) if isinstance(context, dict) else {}
+    if session.name is not UNSET and line_of(record.get("title")) != session.name:
+        record["title"] = session.name
+    return record
+
+
+def _metadata_of(message: Object, source: Object, own: str) -> Object:
+    """The metadata of a message; without what a format adds, if its source has none of it."""
+    metadata: Object = message.get("metadata", {})
+    return metadata if own in source["metadata"] else without(metadata, own)

@@ -1,0 +1,86 @@
+"""What a format of exports is: sessions with their messages, written one after the other, and what that loses."""
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Protocol
+
+from ...storage.model.records import Message, Session
+
+
+class Losses:
+    """What exports could not say in their format, counted by kind.
+
+    `kept` is beside the messages, in a member that an import reads; `left_out` is not in the export.
+    """
+
+    def __init__(self) -> None:
+        self.kept: Counter[str] = Counter()
+        self.left_out: Counter[str] = Counter()
+
+    def sentences(self) -> Iterator[str]:
+        """The counts, line by line; none if nothing was lost."""
+        if self.kept:
+            yield f"The format has no place for these; the member amplifierd has them: {_listed(self.kept)}."
+        if self.left_out:
+            yield f"Left out: {_listed(self.left_out)}."
+
+
+def _listed(counts: Counter[str]) -> str:
+    return ", ".join(f"{count} {kind}" for kind, count in sorted(counts.items()))
+
+
+class SessionWriter(Protocol):
+    """Writes one session, in constant memory: `begin`, `add` for each message, `turn`, `add_again`, and `end`.
+
+    If `is_read_twice` is set, each message comes a second time between `turn` and `end`.
+    """
+
+    @property
+    def is_read_twice(self) -> bool:
+        """Whether the messages are read a second time."""
+
+    def begin(self, session: Session, /) -> bytes:
+        """The beginning of the session."""
+
+    def add(self, message: Message, /) -> bytes:
+        """The next message; a file that it refers to may have a `data:` URL, or a relative path."""
+
+    def turn(self) -> bytes:
+        """What follows the last message."""
+
+    def add_again(self, message: Message, /) -> bytes:
+        """What is said of a message after all of them."""
+
+    def end(self) -> bytes:
+        """The end of the session."""
+
+
+class ExportFormat(Protocol):
+    """One format of exports: `suffix` is that of its files, and `media` their media type.
+
+    If `is_document` is set each session is a file of its own; otherwise they follow each other in one file. Its stored
+    files are beside it if `has_files_beside` is set, and in it otherwise.
+    """
+
+    @property
+    def name(self) -> str:
+        """What the format is called: lower case, digits, `-`."""
+
+    @property
+    def suffix(self) -> str:
+        """The suffix of its files, with a dot."""
+
+    @property
+    def media(self) -> str:
+        """The media type of its files."""
+
+    @property
+    def is_document(self) -> bool:
+        """Whether each session is a file of its own."""
+
+    @property
+    def has_files_beside(self) -> bool:
+        """Whether it names files by relative paths."""
+
+    def writer(self, losses: Losses, /) -> SessionWriter:
+        """A writer of one session, which counts in `losses` what it cannot write."""

@@ -1,0 +1,81 @@
+"""A message in the terms of one format: its parts in groups, and what the format can hold of them."""
+
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+from ..interface import Format, Object
+from ..kept import same
+from .chat_records import FILE_URN
+
+
+class Group(NamedTuple):
+    """Parts of a message that belong together: a call's result with what belongs to it, or all parts until one."""
+
+    is_result: bool
+    parts: list[Object]
+
+
+def groups_of(parts: list[Object], is_result: Callable[[Object], bool]) -> list[Group]:
+    """The groups of parts, in their order; at least one."""
+    groups: list[Group] = []
+    for part in parts:
+        last = groups[-1] if groups else None
+        if is_result(part):
+            groups.append(Group(True, [part]))
+        elif last is not None and (not last.is_result or _belongs(part, last)):
+            last.parts.append(part)
+        else:
+            groups.append(Group(False, [part]))
+    return groups or [Group(False, [])]
+
+
+def _belongs(part: Object, result: Group) -> bool:
+    head = result.parts[0]
+    return bool(head["type"] == "tool_result" and part["type"] != "tool_call" and part.get("call") == head["call"])
+
+
+def write_with(form: Format, message: Object) -> list[Any]:
+    """The message of a format that these parts are, as far as it can hold them; none if it can hold none."""
+    held = {**message, "parts": [part for part in message["parts"] if not _is_stored(part)]}
+    for attempt in _attempts(form, held):
+        written = _try(form, attempt)
+        if written is not None:
+            is_empty = bool(message["parts"]) and not form.read(written)["parts"]
+            return [] if is_empty else [written]
+    return []
+
+
+def write_own(form: Format, message: Object) -> Object | None:
+    """The message of a format that a message was read from; None if it is another one's, or was changed since."""
+    if form.name not in message["metadata"] or any(map(_is_stored, message["parts"])):
+        return None
+    written = _try(form, message)
+    if written is None or not same(form.read(written)["parts"], message["parts"]):
+        return None
+    return written
+
+
+def _attempts(form: Format, message: Object) -> Iterator[Object]:
+    yield message
+    # What only the format understands can have any shape: a client sent it.
+    bare = [{key: value for key, value in part.items() if key != "native"} for part in message["parts"]]
+    plain = {**message, "metadata": {}, "parts": bare}
+    yield plain
+    yield {**plain, "parts": [part for part in bare if _try(form, {**plain, "parts": [part]}) is not None]}
+
+
+def _try(form: Format, message: Object) -> Object | None:
+    try:
+        return form.write(message)  # type: ignore[arg-type]  # it has the members of a `Message`
+    except (AttributeError, KeyError, TypeError, ValueError):
+        return None
+
+
+def _is_stored(part: Object) -> bool:
+    """Whether a part is a file that nobody else can read."""
+    return part["type"] == "file" and str(part["url"]).startswith(FILE_URN)
+
+
+def with_form(form: Format, message: Object, content: str) -> Object:
+    """A message whose content is written so: as `text`, as a `list`, or with `none`."""
+    return {**message, "metadata": {form.name: {"content": content}}}

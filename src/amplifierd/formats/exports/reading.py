@@ -1,0 +1,125 @@
+"""Reads a session from a storage, and writes it in a format, in constant memory."""
+
+import base64
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
+from typing import Any
+
+import msgspec
+from msgspec import UNSET, Raw
+from msgspec.structs import replace
+
+from ...storage.model.errors import FileNotFound
+from ...storage.model.files import FileContent
+from ...storage.model.interface import Storage
+from ...storage.model.records import ExportLine, Message, Session
+from .interface import ExportFormat, Losses, SessionWriter
+
+# Of one message, so much is put into it.
+MAX_EMBEDDED_BYTES = 16 * 1024 * 1024
+_FILES = b'"/files/'
+
+_decode = msgspec.json.decode
+_encode = msgspec.json.Encoder().encode
+
+# Puts the files of a message elsewhere; returns the URLs by which it then names them, by their own.
+Place = Callable[[list[str]], Awaitable[dict[str, str]]]
+# Runs a function that takes long in another thread.
+Run = Callable[..., Awaitable[Any]]
+
+
+async def write_session(
+    form: ExportFormat, storage: Storage, workspace: str, session_id: str, losses: Losses, place: Place, run: Run
+) -> AsyncGenerator[bytes, None]:
+    """A session in a format, in blocks. Raises `SessionNotFound`."""
+    writer = form.writer(losses)
+    count = 0
+    async for lines in _lines(storage, workspace, session_id):
+        placed = await _placed(lines, place, losses)
+        count += sum(isinstance(line.message, Message) for line in placed)
+        yield await run(_add, writer, placed)
+    yield writer.turn()
+    if writer.is_read_twice:
+        # What was appended meanwhile is not in the first part.
+        async for lines in _lines(storage, workspace, session_id):
+            placed = await _placed([line for line in lines if line.message is not UNSET][:count], place, Losses())
+            count -= len(placed)
+            yield await run(_add_again, writer, placed)
+    yield writer.end()
+
+
+async def _lines(storage: Storage, workspace: str, session_id: str) -> AsyncGenerator[list[ExportLine], None]:
+    export = await storage.export_session(workspace, session_id)
+    async with aclosing(export.batches) as batches:
+        async for lines in batches:
+            yield lines
+
+
+def _add(writer: SessionWriter, lines: list[ExportLine]) -> bytes:
+    written = []
+    for line in lines:
+        if isinstance(line.session, Session):
+            written.append(writer.begin(line.session))
+        elif isinstance(line.message, Message):
+            written.append(writer.add(line.message))
+    return b"".join(written)
+
+
+def _add_again(writer: SessionWriter, lines: list[ExportLine]) -> bytes:
+    return b"".join(writer.add_again(line.message) for line in lines if isinstance(line.message, Message))
+
+
+async def _placed(lines: list[ExportLine], place: Place, losses: Losses) -> list[ExportLine]:
+    """The lines, with the URLs that files get elsewhere."""
+    return [await _placed_line(line, place, losses) if _names_files(line) else line for line in lines]
+
+
+def _names_files(line: ExportLine) -> bool:
+    return isinstance(line.message, Message) and _FILES in bytes(line.message.parts or b"")
+
+
+async def _placed_line(line: ExportLine, place: Place, losses: Losses) -> ExportLine:
+    message = line.message
+    assert isinstance(message, Message), "It names files."
+    assert isinstance(message.parts, Raw), "It names files."
+    parts = _decode(bytes(message.parts))
+    stored = [part["url"] for part in parts if part["type"] == "file" and part["url"].startswith("/files/")]
+    urls = await place(stored)
+    if missing := sum(url not in urls for url in stored):
+        losses.left_out["files"] += missing
+    named = [part | {"url": urls.get(part["url"], part["url"])} if part["type"] == "file" else part for part in parts]
+    return ExportLine(message=replace(message, parts=Raw(_encode(named))))
+
+
+async def leave_files(_urls: list[str]) -> dict[str, str]:
+    """Put no files elsewhere."""
+    return {}
+
+
+async def read_whole(content: FileContent) -> bytes:
+    """The bytes of a file. Raises `FileNotFound`."""
+    if content.file.size == 0:
+        return b""
+    async with aclosing(content.read(0, content.file.size - 1)) as blocks:
+        return b"".join([block async for block in blocks])
+
+
+def embed_files(storage: Storage, workspace: str) -> Place:
+    """Put files into messages, as `data:` URLs, as long as they are short enough."""
+
+    async def embed(urls: list[str]) -> dict[str, str]:
+        found: dict[str, str] = {}
+        left = MAX_EMBEDDED_BYTES
+        for url in dict.fromkeys(urls):
+            try:
+                content = await storage.read_file(workspace, url.removeprefix("/files/"))
+                if (left := left - content.file.size) < 0:
+                    break
+                data = await read_whole(content)
+            except FileNotFound:
+                continue
+            media = content.file.media.partition(";")[0].strip()
+            found[url] = f"data:{media};base64,{base64.b64encode(data).decode()}"
+        return found
+
+    return embed

@@ -1,0 +1,104 @@
+"""The member `amplifierd` of a record that is an export of amplifierd: what the messages of its format cannot say."""
+
+from collections.abc import Iterator
+from hashlib import sha256
+from typing import Any
+
+import msgspec
+
+from .history.values import line_of, list_of, message_id_of, object_of, time_of
+from .interface import ROLES, Object
+
+EXPORT_MEMBER = "amplifierd"
+# A session has 64 labels, two of which an import adds.
+_MAX_LABELS = 62
+# Members that replace what the messages say.
+_REPLACED = ("agent", "tokenCount", "usage", "model")
+
+_sorted = msgspec.json.Encoder(order="sorted").encode
+
+
+def same(first: Any, second: Any) -> bool:
+    """Whether two values are the same JSON: `1` is not `1.0`."""
+    return first == second and _sorted(first) == _sorted(second)
+
+
+def digest_of(written: list[Any]) -> str:
+    """A digest of messages, by which an import sees whether they were edited since."""
+    return sha256(_sorted(written)).hexdigest()[:16]
+
+
+def session_in(record: Object) -> Object:
+    """The session of a record; an empty object if it is not an export."""
+    return object_of(object_of(record.get(EXPORT_MEMBER)).get("session"))
+
+
+def labels_in(session: Object) -> dict[str, str]:
+    """The labels of a session that the contract takes."""
+    found = object_of(session.get("labels")).items()
+    valid = [(key, line_of(value)) for key, value in found if line_of(key) == key and ":" not in key]
+    return {key: value for key, value in valid[:_MAX_LABELS] if value is not None}
+
+
+def restored(record: Object, sources: list[Object], found: list[Object]) -> list[Object] | None:
+    """Messages with what was kept of each; `found` is what was read of `sources`.
+
+    As they are, if the record is not an export; None if it is one of other messages.
+    """
+    member = object_of(record.get(EXPORT_MEMBER))
+    if "messages" not in member:
+        return found
+    rests = [object_of(rest) for rest in list_of(member["messages"])]
+    counts = [_count(rest) for rest in rests]
+    if sum(counts) != len(found):
+        return None
+    return [*_restored(sources, found, rests, counts)]
+
+
+def _restored(sources: list[Object], found: list[Object], rests: list[Object], counts: list[int]) -> Iterator[Object]:
+    place = 0
+    ids: set[str] = set()
+    for rest, count in zip(rests, counts, strict=True):
+        group, written = found[place : place + count], sources[place : place + count]
+        place += count
+        if "deletedAt" in rest:
+            continue
+        messages = [_with(group, rest)] if _is_unchanged(rest, written) else group
+        for message in messages:
+            identity = rest.get("id")
+            message_id = message_id_of(identity) if isinstance(identity, str) else None
+            yield {**message, "id": None if message_id in ids else message_id}
+            ids.update([message_id] if message_id else [])
+
+
+def _count(rest: Object) -> int:
+    count = rest.get("count", 1)
+    return count if isinstance(count, int) and not isinstance(count, bool) and count >= 0 else 1
+
+
+def _is_unchanged(rest: Object, written: list[Object]) -> bool:
+    """Whether the messages are those of the export; a message that became one needs a digest if its parts differ."""
+    if "digest" in rest:
+        return bool(rest["digest"] == digest_of(written))
+    return len(written) == 1
+
+
+def _with(group: list[Object], rest: Object) -> Object:
+    read = group[0] if group else {"role": "assistant", "parts": [], "metadata": {}}
+    message = {**read, **{name: rest[name] for name in _REPLACED if name in rest}}
+    message["timestamp"] = time_of(rest.get("timestamp")) or read.get("timestamp")
+    if rest.get("role") in ROLES and _are_parts(rest.get("parts")):
+        message |= {"role": rest["role"], "parts": rest["parts"]}
+    if isinstance(rest.get("metadata"), dict):
+        message["metadata"] = rest["metadata"]
+    return {name: value for name, value in message.items() if value is not None or name == "timestamp"}
+
+
+def _are_parts(value: Any) -> bool:
+    return isinstance(value, list) and all(
+        isinstance(part, dict)
+        and isinstance(part.get("type"), str)
+        and isinstance(part.get("text", ""), str)
+        and (part["type"] != "text" or "text" in part)
+        for part in value
+    )

@@ -1,0 +1,237 @@
+"""Sessions become records of other programs and come back: what a record cannot say is kept beside its messages."""
+
+import io
+import json
+from contextlib import closing
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from msgspec import UNSET, Raw
+
+from amplifierd.contract import line_reader, load_document
+from amplifierd.formats import FORMATS
+from amplifierd.formats.exports import Losses, export_formats
+from amplifierd.formats.history import Branch, Collection, Layout, connect, history_formats
+from amplifierd.formats.imports import Records
+from amplifierd.settings import CONTRACT
+from amplifierd.storage.model.records import Message, Session
+from published_blocks import OPENAI_CHAT, PUBLISHED
+
+Object = dict[str, Any]
+
+READER = line_reader(load_document(CONTRACT), 2**30)
+EXPORTS = export_formats()
+HISTORIES = history_formats()
+READ_AS = {"openai": "openai-messages", "anthropic": "anthropic-messages", "sharegpt": "sharegpt"}
+SESSION_ID = "2489e9ad-2ee2-4e00-8ec9-32d5f69181c0"
+TIME = "2026-03-01T10:00:00.000000Z"
+
+
+def imported(source: bytes, name: str) -> tuple[list[tuple[Session, list[Message]]], list[str]]:
+    """The sessions of a source with their messages, and the kinds of its faults."""
+    each = HISTORIES[name]
+    with closing(Records(READER)) as records, closing(Collection(name, records.accept)) as collection:
+        faults = [*collection.collect(each.read(io.BytesIO(source)))]
+        found: list[tuple[Session, list[Message]]] = []
+        for conversation in collection.conversations.values():
+            faults += connect(conversation)
+            branches = Layout(collection, conversation).branches()
+            found += [(one.session, [*one.messages()]) for one in branches if isinstance(one, Branch)]
+        return found, [fault.kind for fault in faults]
+
+
+def exported(session: Session, messages: list[Message], name: str, losses: Losses | None = None) -> bytes:
+    """A session in a format."""
+    writer = EXPORTS[name].writer(losses or Losses())
+    written = [writer.begin(session), *map(writer.add, messages), writer.turn()]
+    if writer.is_read_twice:
+        written += map(writer.add_again, messages)
+    return b"".join([*written, writer.end()])
+
+
+def session_of(count: int, **members: Any) -> Session:
+    """A session with that many messages."""
+    fixed: Object = {
+        "id": SESSION_ID,
+        "status": "active",
+        "profile": "default",
+        "context": Raw(b"{}"),
+        "amplified_dir": ".",
+        "created_at": TIME,
+        "updated_at": TIME,
+        "message_count": count,
+        "token_usage": 0,
+        "version": count + 1,
+    }
+    return Session(**{**fixed, **members})
+
+
+def message_of(sequence: int, role: str, parts: list[Object] | None, **members: Any) -> Message:
+    """A message; `parts` in place of a text."""
+    texts = [part["text"] for part in parts or [] if part["type"] == "text" and "call" not in part]
+    content = members.pop("content", "\n\n".join(texts))
+    fixed: Object = {"metadata": Raw(b"{}"), "parts": UNSET if parts is None else Raw(json.dumps(parts).encode())}
+    return Message(role=role, content=content, timestamp=TIME, sequence=sequence, **{**fixed, **members})  # type: ignore[arg-type]  # a role is one of the contract's
+
+
+def without_member(record: Object) -> Object:
+    """A record without what is kept beside its messages."""
+    assert set(record["amplifierd"]) == {"session", "messages"}
+    return {name: value for name, value in record.items() if name != "amplifierd"}
+
+
+def plain(message: Message) -> Object:
+    """A message as JSON; a text is the same as a part that has it."""
+    found: Object = msgspec.json.decode(msgspec.json.encode(message))
+    if found.get("parts") == [{"type": "text", "text": message.content}]:
+        del found["parts"]
+    for name in ("openai-chat", "anthropic", "sharegpt"):
+        found["metadata"].pop(name, None)
+    return found
+
+
+ANTHROPIC_RECORDS: list[Object] = [
+    {"system": "Be brief.", "messages": [{"role": "user", "content": "Hello!"}], "max_tokens": 5, "title": None},
+    {"system": [{"type": "text", "text": "Be brief.", "cache_control": {"type": "ephemeral"}}], "messages": []},
+    {"system": "", "messages": PUBLISHED["anthropic"]},
+    {"id": "abc", "title": " Tides ", "messages": [{"role": "system", "content": "Odd."}], "system": None},
+    {"messages": [{"role": "system", "content": [{"type": "text", "text": "Odd."}]}], "system": [5]},
+]
+OPENAI_RECORDS: list[Object] = [
+    {"messages": OPENAI_CHAT, "tools": [], "id": "conv-1", "model": "gpt-5"},
+    {"messages": [{"role": "user", "content": "Hello!", "created_at": 1_700_000_000}], "title": "Tides"},
+    {"messages": [{"role": "user", "content": []}], "created_at": "2024-01-01T00:00:00Z", "title": ""},
+]
+RECORDS = {"openai": OPENAI_RECORDS, "anthropic": ANTHROPIC_RECORDS}
+
+
+@pytest.mark.parametrize(
+    ("name", "record"),
+    [(name, each) for name, found in RECORDS.items() for each in found],
+    ids=lambda it: it if isinstance(it, str) else "",
+)
+def test_record_comes_out_as_it_went_in(name: str, record: Object) -> None:
+    found, faults = imported(json.dumps(record).encode(), READ_AS[name])
+    assert faults == []
+    for session, messages in found:
+        assert without_member(json.loads(exported(session, messages, name))) == record
+    assert len(found) == bool(record["messages"] or record.get("system"))
+
+
+@pytest.mark.parametrize("name", READ_AS)
+def test_published_messages_come_back_from_any_format(name: str) -> None:
+    for each in FORMATS:
+        sources = [each.read(source) for source in PUBLISHED[each.name]]
+        accepted = [
+            message_of(place, read["role"], read["parts"], metadata=Raw(json.dumps(read.get("metadata", {})).encode()))
+            for place, read in enumerate(sources, 1)
+        ]
+        check_comes_back(name, accepted)
+
+
+def check_comes_back(name: str, messages: list[Message]) -> None:
+    """An import of an export has the same session and messages."""
+    session = session_of(len(messages), name="Tides", labels={"topic": "sea"}, context=Raw(b'{"task":"docs"}'))
+    text = exported(session, messages, name)
+    assert text.endswith(b"}\n")
+    assert text.count(b"\n") == 1
+    [(back, found)], faults = imported(text, READ_AS[name])
+    assert faults == []
+    assert (back.id, back.name, back.created_at) == (SESSION_ID, "Tides", TIME)
+    assert json.loads(bytes(back.context)) == {"task": "docs"}
+    assert back.labels == {"topic": "sea", "source": READ_AS[name]}
+    assert [plain(message) for message in found] == [plain(message) for message in messages]
+
+
+@pytest.mark.parametrize("name", READ_AS)
+def test_messages_of_a_client_come_back(name: str) -> None:
+    call = {"type": "tool_call", "call": "c1", "name": "weather", "input": "not JSON"}
+    result = {"type": "tool_result", "call": "c1", "output": "15"}
+    image = {"type": "file", "media": "image/png", "url": "data:image/png;base64,AA=="}
+    check_comes_back(
+        name,
+        [
+            message_of(1, "system", None, content="Be brief."),
+            message_of(2, "developer", None, content="Be brief.", id="m-2"),
+            message_of(3, "user", [{"type": "text", "text": "Rain?"}, image], agent="Ada", token_count=5),
+            message_of(4, "assistant", [{"type": "reasoning", "text": "Hm", "signature": "x"}, call], model="m-1"),
+            message_of(5, "user", [result, {**result, "call": "c2"}, {"type": "text", "text": "And?"}]),
+            message_of(6, "assistant", [call, result, {"type": "text", "text": "15 degrees", "call": "c1"}, call]),
+            message_of(7, "tool", None, content="No call."),
+            message_of(8, "system", None, content="Late."),
+            message_of(9, "assistant", [{"type": "data", "kind": "a.b", "value": {"x": 1.0}}]),
+            message_of(10, "assistant", [{"type": "source", "url": "https://example.com"}]),
+            message_of(11, "user", [], content="", metadata=Raw(b'{"x":1.0}')),
+        ],
+    )
+
+
+OTHER = [None, 5, "", "text", "none", [], {}, ["x"], {"type": 5}, {"type": "custom"}, {"content": "text"}]
+VALUES = st.sampled_from(OTHER) | st.dictionaries(
+    st.sampled_from(["type", "fields", "content", "role", "rest", "own", "url", "source"]), st.sampled_from(OTHER)
+)
+NATIVE = st.dictionaries(st.sampled_from(["openai-chat", "anthropic", "openai-messages", "anthropic-messages"]), VALUES)
+CALLS = st.sampled_from(["c1", "c2"])
+TEXTS = st.text(st.characters(codec="utf-8"), max_size=5) | st.sampled_from(['{"a": 1.0}', "[", "\0"])
+PARTS = st.one_of(
+    st.fixed_dictionaries({"type": st.just("text"), "text": TEXTS}, optional={"call": CALLS}),
+    st.fixed_dictionaries({"type": st.just("reasoning"), "text": TEXTS}, optional={"signature": TEXTS}),
+    st.fixed_dictionaries({"type": st.just("tool_call"), "call": CALLS, "name": CALLS, "input": TEXTS}),
+    st.fixed_dictionaries({"type": st.just("tool_result"), "call": CALLS}, optional={"output": TEXTS}),
+    st.fixed_dictionaries(
+        {
+            "type": st.just("file"),
+            "media": st.sampled_from(["image/png", "text/plain"]),
+            "url": st.sampled_from(["data:image/png;base64,AA==", "https://example.com/a", "urn:x:y"]),
+        },
+        optional={"name": CALLS},
+    ),
+    st.fixed_dictionaries({"type": st.just("source"), "url": st.just("https://example.com")}),
+    st.fixed_dictionaries(
+        {"type": st.just("data"), "kind": st.sampled_from(["anthropic.x", "sharegpt.value"]), "value": VALUES}
+    ),
+)
+MESSAGES = st.builds(
+    lambda role, parts, natives, metadata, own: message_of(
+        1,
+        role,
+        [{**part, "native": native} if native else part for part, native in zip(parts, natives, strict=False)],
+        metadata=Raw(json.dumps(metadata).encode()),
+        **own,
+    ),
+    st.sampled_from(["user", "assistant", "system", "developer", "tool"]),
+    st.lists(PARTS, max_size=4),
+    st.lists(st.just({}) | NATIVE, min_size=4, max_size=4),
+    st.just({}) | NATIVE,
+    st.sampled_from([{}, {"id": "m-1"}, {"model": "m"}, {"agent": "a"}]),
+)
+
+
+@pytest.mark.parametrize("name", READ_AS)
+@settings(max_examples=60)
+@given(messages=st.lists(MESSAGES, min_size=1, max_size=4))
+def test_whatever_a_client_sent_comes_back(name: str, messages: list[Message]) -> None:
+    session = session_of(len(messages))
+    numbered = [
+        msgspec.structs.replace(message, sequence=place, id=message.id if message.id is UNSET else f"m-{place}")
+        for place, message in enumerate(messages, 1)
+    ]
+    [(_, found)], faults = imported(exported(session, numbered, name), READ_AS[name])
+    assert faults == []
+    assert [without_form(message, name) for message in found] == [without_form(each, name) for each in numbered]
+
+
+def without_form(message: Message, name: str) -> Object:
+    """A message without what says how it was written, if that is all that it has of the format."""
+    found: Object = msgspec.json.decode(msgspec.json.encode(message))
+    own = {"openai": "openai-chat", "anthropic": "anthropic", "sharegpt": "sharegpt"}[name]
+    if found.get("parts") == []:
+        del found["parts"]
+    if found["metadata"].get(own) in [{"content": form} for form in ("text", "list", "none")]:
+        del found["metadata"][own]
+    if name == "sharegpt":
+        found["metadata"].pop("sharegpt", None)
+    return found
