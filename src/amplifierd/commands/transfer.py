@@ -85,6 +85,12 @@ def export_sessions(
     default="auto",
     help="The format of the files; auto recognizes it by their content. docs/history.md has all names.",
 )
+@click.option(
+    "--watch",
+    "is_watching",
+    is_flag=True,
+    help="Follow PATHS and import what other tools write there, until SIGINT or SIGTERM.",
+)
 @click.argument("paths", type=click.Path(allow_dash=True), nargs=-1)
 def import_sessions(
     database: str,
@@ -94,6 +100,7 @@ def import_sessions(
     paths: tuple[str, ...],
     *,
     may_create: bool,
+    is_watching: bool,
 ) -> None:
     """Import sessions from PATHS, or from standard input without PATHS.
 
@@ -103,6 +110,7 @@ def import_sessions(
     """
     from ..contract import line_reader, load_document
     from .history.paths import ImportPaths, import_paths
+    from .history.watching import watch_paths
 
     with sentences():
         reader = line_reader(load_document(CONTRACT), MAX_LINE)
@@ -116,7 +124,7 @@ def import_sessions(
         # What is loaded by now stays: the garbage collector need not look at it again and again.
         gc.freeze()
         what = ImportPaths(paths or ("-",), format_name, database, workspace, on_conflict)
-        is_clean = asyncio.run(import_paths(what, storage, reader))
+        is_clean = asyncio.run((watch_paths if is_watching else import_paths)(what, storage, reader))
     if not is_clean:
         raise click.exceptions.Exit(1)
 

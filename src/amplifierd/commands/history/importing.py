@@ -51,8 +51,9 @@ class HistoryImport:
         formats: dict[str, HistoryFormat],
         ledger: Ledger,
         format_name: str | None = None,
+        report: Report | None = None,
     ) -> None:
-        self.report = Report()
+        self.report = Report() if report is None else report
         self._storage = storage
         self._workspace = workspace
         self._formats = formats

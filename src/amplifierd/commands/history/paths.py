@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import click
 
 from ...contract import LineReader
-from ...formats.history import Head, history_formats, read_head
+from ...formats.history import Head, HistoryFormat, history_formats, read_head
 from ...formats.imports import Report
 from ...settings import ledger_folder
 from ...storage.model.interface import Storage
@@ -39,10 +39,7 @@ async def import_paths(what: ImportPaths, storage: Storage, reader: LineReader) 
 
     Raises `click.ClickException` if a path cannot be read, or no format has the name.
     """
-    formats = history_formats()
-    if what.format_name not in {AUTO, AMPLIFIERD, *formats}:
-        known = ", ".join([AUTO, AMPLIFIERD, *formats])
-        raise click.ClickException(f"No format is called {what.format_name!r}; known are {known}.")
+    formats = formats_for(what.format_name)
     with ExitStack() as close:
         async with storage:
             name = None if what.format_name == AUTO else what.format_name
@@ -56,6 +53,15 @@ async def import_paths(what: ImportPaths, storage: Storage, reader: LineReader) 
                 return True
             await _import_histories(run, histories)
             return _show(run.report, has_exports=exports > 0)
+
+
+def formats_for(name: str) -> dict[str, HistoryFormat]:
+    """All formats. Raises `click.ClickException` if none has that name."""
+    formats = history_formats()
+    if name not in {AUTO, AMPLIFIERD, *formats}:
+        known = ", ".join([AUTO, AMPLIFIERD, *formats])
+        raise click.ClickException(f"No format is called {name!r}; known are {known}.")
+    return formats
 
 
 async def _import_histories(run: HistoryImport, sources: list[Source]) -> None:

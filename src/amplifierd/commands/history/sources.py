@@ -14,6 +14,7 @@ from zipfile import BadZipFile, ZipFile, ZipInfo
 import click
 
 from ..output import STANDARD
+from .growing import whole_lines
 
 _ZIP = b"PK\x03\x04"
 
@@ -27,7 +28,10 @@ class Stamp(NamedTuple):
 
 
 class Source(NamedTuple):
-    """A file to read. `stamp` is that of a file on disk; `is_named` if it was asked for by its name."""
+    """A file to read. `stamp` is that of a file on disk, also that of an archive.
+
+    `is_named` if it was asked for by its name; `is_growing` if a last line that is not whole is not to be read yet.
+    """
 
     name: str
     path: Path | None = None
@@ -36,6 +40,7 @@ class Source(NamedTuple):
     archive: Path | None = None
     member: ZipInfo | None = None
     is_named: bool = True
+    is_growing: bool = False
 
     @property
     def size(self) -> int:
@@ -53,7 +58,7 @@ class Source(NamedTuple):
                 yield file
         elif self.path is not None:
             with self.path.open("rb") as file:
-                yield file
+                yield whole_lines(file) if self.is_growing else file
 
 
 def find_sources(paths: Iterable[str], close: ExitStack) -> Iterator[Source]:
@@ -66,9 +71,10 @@ def find_sources(paths: Iterable[str], close: ExitStack) -> Iterator[Source]:
         if name == STANDARD:
             yield _copy("standard input", sys.stdin.buffer, close)
         elif path.is_dir():
-            yield from _below(path)
+            for each in paths_below(path):
+                yield from file_at(each, is_named=False)
         elif path.is_file() or not path.exists():
-            yield from _file(path, is_named=True)
+            yield from file_at(path, is_named=True)
         else:
             with path.open("rb") as pipe:
                 yield _copy(name, pipe, close)
@@ -80,14 +86,15 @@ def _copy(name: str, pipe: IO[bytes], close: ExitStack) -> Source:
     return Source(name, copied=copied, stamp=Stamp(copied.tell(), 0, 0))
 
 
-def _below(folder: Path) -> Iterator[Source]:
+def paths_below(folder: Path) -> Iterator[Path]:
+    """The paths of all files below a directory, in the order of their names."""
     for parent, folders, names in os.walk(folder):
         folders.sort()
-        for name in sorted(names):
-            yield from _file(Path(parent, name), is_named=False)
+        yield from (Path(parent, name) for name in sorted(names))
 
 
-def _file(path: Path, *, is_named: bool) -> Iterator[Source]:
+def file_at(path: Path, *, is_named: bool) -> Iterator[Source]:
+    """A file, or those of an archive; none if it is not a regular one. Raises `click.ClickException`."""
     try:
         status = path.stat()
         if not stat.S_ISREG(status.st_mode):
@@ -98,10 +105,10 @@ def _file(path: Path, *, is_named: bool) -> Iterator[Source]:
             raise click.ClickException(f"Cannot read {path}: {error.strerror}.") from error
         # It disappeared, or belongs to another user.
         return
+    stamp = Stamp(status.st_size, status.st_mtime_ns, status.st_ino)
     if is_archive:
-        yield from _members(path)
+        yield from _members(path, stamp)
     else:
-        stamp = Stamp(status.st_size, status.st_mtime_ns, status.st_ino)
         yield Source(str(path), path.absolute(), stamp=stamp, is_named=is_named)
 
 
@@ -110,14 +117,15 @@ def _begins_as_archive(path: Path) -> bool:
         return file.read(len(_ZIP)) == _ZIP
 
 
-def _members(path: Path) -> Iterator[Source]:
+def _members(path: Path, stamp: Stamp) -> Iterator[Source]:
     try:
         with ZipFile(path) as archive:
             members = [each for each in archive.infolist() if not each.is_dir()]
     except (BadZipFile, OSError) as error:
         raise click.ClickException(f"Cannot read the archive {path}: {error}.") from error
     for member in members:
-        yield Source(f"{path}/{member.filename}", archive=path, member=member, is_named=False)
+        name = f"{path}/{member.filename}"
+        yield Source(name, stamp=stamp, archive=path, member=member, is_named=False)
 
 
 @contextmanager

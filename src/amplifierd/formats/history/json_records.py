@@ -114,8 +114,8 @@ def _float(text: str) -> float | str:
 
 
 def _raw_values(source: IO[bytes]) -> Iterator[_Raw]:
-    has_lines, first = _layout_of(source)
-    if has_lines:
+    is_lines, first = _layout_of(source)
+    if is_lines:
         yield from _lines(source)
     else:
         yield from _values(source, 1 if first == b"[" else 0)
@@ -123,21 +123,28 @@ def _raw_values(source: IO[bytes]) -> Iterator[_Raw]:
 
 def _layout_of(source: IO[bytes]) -> tuple[bool, bytes]:
     """Whether each line of a source is a value, and the first byte of the source; its position is set back."""
-    has_lines, first = False, b""
+    is_lines, first = False, b""
     for _ in range(_HEAD_RECORDS):
         line = source.readline(MAX_BYTES).removeprefix(_BOM)
         first = first or line.lstrip(_SPACE)[:1]
         if first == b"[" or not line:
             break
         # In a text with indentation, no object is alone on the line on which it begins.
-        if line.startswith(b"{") and _is_json(line):
-            has_lines = True
+        if line.startswith(b"{") and is_json(line):
+            is_lines = True
             break
     source.seek(0)
-    return has_lines, first
+    return is_lines, first
 
 
-def _is_json(line: bytes) -> bool:
+def has_lines(source: IO[bytes]) -> bool:
+    """Whether each line of a source is a value; its position is set to the beginning."""
+    source.seek(0)
+    return _layout_of(source)[0]
+
+
+def is_json(line: bytes) -> bool:
+    """Whether a line is a value."""
     try:
         decode(line)
     except ValueError:

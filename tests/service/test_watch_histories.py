@@ -1,0 +1,199 @@
+"""`amplifierd import --watch`: what other tools write is in the database while they write it."""
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from uuid import NAMESPACE_URL, uuid5
+
+import pytest
+
+from daemon import Daemon, http_get
+from fork_server import ForkedProcess, run_amplifierd
+from histories import code_line, lines, user
+
+# Longer than any machine takes.
+DEADLINE_SECONDS = 60
+
+
+def eventually(check: Callable[[], bool], told: Callable[[], str]) -> None:
+    """Wait until a condition is met."""
+    deadline = time.monotonic() + DEADLINE_SECONDS
+    while not check():
+        assert time.monotonic() < deadline, told()
+        time.sleep(0.05)
+
+
+class Watch:
+    """`amplifierd import --watch` in a process; `said` is what it has printed."""
+
+    def __init__(self, database: str, data: Path, *paths: Path) -> None:
+        arguments = ["import", "--watch", "--database", database, *map(str, paths)]
+        self._process = ForkedProcess(arguments, env=os.environ | {"XDG_DATA_HOME": str(data)})
+        self._lines: list[str] = []
+        self._reader = threading.Thread(target=self._read)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self._process.stderr is not None
+        with self._process.stderr as stderr:
+            self._lines.extend(iter(stderr.readline, ""))
+
+    @property
+    def said(self) -> str:
+        """What it has printed."""
+        return "".join(self._lines)
+
+    def wait_until_it_says(self, words: str) -> None:
+        """Wait until it has printed these words."""
+        eventually(lambda: words in self.said, lambda: self.said)
+
+    def stop(self, number: int = signal.SIGTERM) -> int:
+        """Its exit status after a signal."""
+        self._process.send_signal(number)
+        status = self._process.wait(DEADLINE_SECONDS)
+        self._reader.join()
+        return status
+
+    def close(self) -> None:
+        """End it, unless it has ended."""
+        self._process.kill()
+        self._process.wait(DEADLINE_SECONDS)
+        self._reader.join()
+
+
+def session_of(name: str) -> str:
+    """The id of a session of a test's own."""
+    return str(uuid5(NAMESPACE_URL, name))
+
+
+def said_in(session: str, *texts: str) -> bytes:
+    """A transcript of Claude Code."""
+    keys = [None, *(f"{session}-{number}" for number in range(len(texts)))]
+    found = [
+        code_line(key, before, user(text), sessionId=session)
+        for before, key, text in zip(keys, keys[1:], texts, strict=False)
+        if key is not None
+    ]
+    return lines(*found)
+
+
+@pytest.fixture
+def session(request: pytest.FixtureRequest) -> str:
+    return session_of(request.node.name)
+
+
+@pytest.fixture
+def contents(daemon: Daemon) -> Callable[[str], list[str]]:
+    """The texts of a session's messages, as the daemon has them by now."""
+
+    def read(session: str) -> list[str]:
+        response = http_get(f"{daemon.api}/sessions/{session}/messages")
+        return [message["content"] for message in response.json()["messages"]] if response.status_code == 200 else []
+
+    return read
+
+
+Contents = Callable[[str], list[str]]
+Start = Callable[..., Watch]
+
+
+@pytest.fixture
+def start(daemon: Daemon, tmp_path: Path) -> Iterator[Start]:
+    """Follows paths; it has imported what is there."""
+    with ExitStack() as close:
+
+        def started(*paths: Path) -> Watch:
+            watch = Watch(daemon.database, tmp_path / "data", *paths)
+            close.callback(watch.close)
+            watch.wait_until_it_says("Watching ")
+            return watch
+
+        yield started
+
+
+def test_watch_imports_lines_when_they_are_whole(
+    tmp_path: Path, start: Start, contents: Contents, session: str
+) -> None:
+    file = tmp_path / "projects" / "a" / "b.jsonl"
+    file.parent.mkdir(parents=True)
+    whole = said_in(session, "one", "two", "three")
+    two = len(said_in(session, "one", "two"))
+    file.write_bytes(whole[: two - 20])
+    watch = start(tmp_path / "projects")
+    assert contents(session) == ["one"]
+    with file.open("ab") as opened:
+        opened.write(whole[two - 20 : two + 20])
+        opened.flush()
+        eventually(lambda: contents(session) == ["one", "two"], lambda: watch.said)
+        opened.write(whole[two + 20 :])
+    eventually(lambda: contents(session) == ["one", "two", "three"], lambda: watch.said)
+    assert (watch.stop(), "Not understood" in watch.said) == (0, False), watch.said
+    assert "Imported 1 sessions, extended 2, with 3 messages in all; 0 branches." in watch.said
+
+
+def test_watch_waits_for_directories(tmp_path: Path, start: Start, contents: Contents, session: str) -> None:
+    folder, file = tmp_path / "later", tmp_path / "named.jsonl"
+    watch = start(folder, file)
+    folder.mkdir()
+    (folder / "a.jsonl").write_bytes(said_in(session, "one"))
+    eventually(lambda: contents(session) == ["one"], lambda: watch.said)
+    folder.rename(tmp_path / "earlier")
+    folder.mkdir()
+    (folder / "a.jsonl").write_bytes(said_in(session, "one", "two"))
+    eventually(lambda: contents(session) == ["one", "two"], lambda: watch.said)
+    (folder / "a.jsonl").write_bytes(said_in(session, "one", "two", "three"))
+    eventually(lambda: contents(session) == ["one", "two", "three"], lambda: watch.said)
+    other = session_of(f"{session}-named")
+    file.write_bytes(said_in(other, "four"))
+    eventually(lambda: contents(other) == ["four"], lambda: watch.said)
+    assert watch.stop(signal.SIGINT) == 0, watch.said
+
+
+def test_watch_goes_on_after_faults(tmp_path: Path, start: Start, contents: Contents, session: str) -> None:
+    folder = tmp_path / "projects"
+    folder.mkdir()
+    (folder / "a.zip").write_bytes(b"PK\x03\x04 cut")
+    broken = said_in(session, "one") + b"{broken\n"
+    (folder / "b.jsonl").write_bytes(broken)
+    watch = start(folder)
+    assert contents(session) == ["one"]
+    (folder / "c.jsonl").write_bytes(said_in(other := session_of(f"{session}-c"), "two"))
+    eventually(lambda: contents(other) == ["two"], lambda: watch.said)
+    assert watch.stop() == 1
+    assert f"{folder}/b.jsonl:2: The record is not JSON" in watch.said
+    assert f"Cannot read the archive {folder}/a.zip" in watch.said
+
+
+def test_watch_forgets_a_fault_that_was_mended(tmp_path: Path, start: Start, contents: Contents, session: str) -> None:
+    file = tmp_path / "projects" / "a.jsonl"
+    file.parent.mkdir()
+    file.write_bytes(said_in(session, "one") + b"{broken\n")
+    watch = start(file.parent)
+    file.write_bytes(said_in(session, "one", "two"))
+    eventually(lambda: contents(session) == ["one", "two"], lambda: watch.said)
+    assert (watch.stop(), "Not understood" in watch.said) == (0, False), watch.said
+
+
+def test_watch_takes_many_files_at_once(tmp_path: Path, start: Start, contents: Contents, session: str) -> None:
+    folder, other = tmp_path / "projects", tmp_path / "other"
+    folder.mkdir()
+    other.mkdir()
+    watch = start(folder)
+    found = [session_of(f"{session}-{number}") for number in range(300)]
+    for number, each in enumerate(found):
+        (other / f"{number}.jsonl").write_bytes(said_in(each, "one"))
+    # Of the files in it, the system says nothing.
+    other.rename(folder / "moved")
+    eventually(lambda: all(map(contents, reversed(found))), lambda: watch.said)
+    assert watch.stop() == 0
+    assert "Imported 300 sessions, extended 0, with 300 messages in all" in watch.said
+
+
+@pytest.mark.parametrize("arguments", [["-"], ["--format", "amplifierd", "a"], ["--format", "other", "a"]], ids=str)
+def test_watch_refuses_what_it_cannot_follow(arguments: list[str], daemon: Daemon) -> None:
+    outcome = run_amplifierd("import", "--watch", "--database", daemon.database, *arguments)
+    assert (outcome.returncode, outcome.stderr[:7]) == (1, "Error: ")
