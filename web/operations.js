@@ -62,6 +62,10 @@ export const sendMessage = (id, content, expected, key) =>
 export const getMarkdown = async (id) =>
   (await request(`sessions/${segment(id)}/transcript`, { headers: { Accept: "text/markdown" } })).blob();
 
+/** @type {(id: string, files: boolean) => Promise<Blob>} */
+export const exportSession = async (id, files) =>
+  (await request(`sessions/${segment(id)}/export`, { query: { files: files || undefined } })).blob();
+
 /** @type {(id: string, signal?: Signal) => Promise<Blob>} */
 export const getFile = async (id, signal) => (await request(`files/${segment(id)}`, { signal })).blob();
 
@@ -106,3 +110,17 @@ export const getStatus = (signal) => json("status", { signal });
 
 /** @type {(signal?: Signal) => Promise<{ status: string }>} */
 export const getHealth = (signal) => json("health", { signal });
+
+/**
+ * Let the browser save what was read: with the key, which an address cannot hold.
+ *
+ * @param {string} name
+ * @param {Blob} content
+ */
+export function saveFile(name, content) {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(content);
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+}

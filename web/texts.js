@@ -110,6 +110,13 @@ export const TEXTS = {
     close: "Close",
     retry: "Try again",
     conflict: "The session was changed meanwhile; the page now shows it as it is. Try again if you still want to.",
+    exportTitle: "Export this session",
+    exportMarkdown: "Transcript",
+    exportMarkdownHint: "Markdown, to read and to share.",
+    exportLines: "Session",
+    exportLinesHint: "NDJSON, with all fields: another amplifierd can import it.",
+    exportFiles: "Session with files",
+    exportFilesHint: "The same, with the files that its messages refer to.",
     removeTitle: "Delete this session?",
     removeText: (/** @type {number} */ count) =>
       `The session and its ${plural(count, "message")} are deleted for good. Its branches stay.`,

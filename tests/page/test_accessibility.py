@@ -73,8 +73,9 @@ def test_dialogs_have_no_violations(page: Page, views: dict[str, str]) -> None:
     page.get_by_role("button", name="Branches").click()
     expect(page.get_by_role("region", name="Branches")).to_be_visible()
     assert violations(page) == []
-    for button in ("Rename", "Labels", "Delete"):
+    for button in ("Export", "Rename", "Labels", "Delete"):
         page.get_by_role("button", name=button).click()
+        expect(page.get_by_role("dialog")).to_be_visible()
         assert violations(page) == []
         page.keyboard.press("Escape")
 

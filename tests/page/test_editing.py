@@ -130,12 +130,24 @@ def test_append_and_conflict(page: Page, client: httpx.Client, new_session: Call
     ]
 
 
-def test_export_is_markdown(page: Page, new_session: Callable[..., str]) -> None:
-    page.goto(f"/?session={new_session('Hello *there*', name='Notes')}")
-    with page.expect_download() as download:
+def test_exports_as_markdown_and_as_lines(page: Page, client: httpx.Client, new_session: Callable[..., str]) -> None:
+    file = client.post("/files", content=b"Tides", headers={"Content-Type": "text/plain"}).json()["url"]
+    parts = [{"type": "text", "text": "Hello *there*"}, {"type": "file", "media": "text/plain", "url": file}]
+    session = new_session({"parts": parts}, name="Notes")
+    page.goto(f"/?session={session}")
+    saved = {}
+    for choice in ("Transcript", "Session NDJSON", "Session with files"):
         page.get_by_role("button", name="Export").click()
-    assert download.value.suggested_filename == "Notes.md"
-    assert "Hello *there*" in download.value.path().read_text()
+        dialog = page.get_by_role("dialog")
+        dialog.get_by_role("radio", name=choice).check()
+        with page.expect_download() as download:
+            dialog.get_by_role("button", name="Export").click()
+        expect(dialog).to_have_count(0)
+        saved[choice] = (download.value.suggested_filename, download.value.path().read_text())
+    assert saved["Transcript"][0] == "Notes.md"
+    assert "Hello *there*" in saved["Transcript"][1]
+    assert saved["Session NDJSON"] == ("Notes.ndjson", client.get(f"/sessions/{session}/export").text)
+    assert len(saved["Session with files"][1].splitlines()) > len(saved["Session NDJSON"][1].splitlines())
 
 
 def test_fork_and_compare(page: Page, client: httpx.Client, new_session: Callable[..., str]) -> None:

@@ -1,7 +1,7 @@
 // Files and sources: images that are kept here are shown, everything else is a link that a person may follow.
 
 import { sentenceOf } from "../api.js";
-import { getFile } from "../operations.js";
+import { getFile, saveFile } from "../operations.js";
 import { html, useEffect, useRef, useState } from "../preact.js";
 import { TEXTS } from "../texts.js";
 
@@ -62,13 +62,7 @@ function KeptImage({ id, name }) {
 /** @param {{ id: string, name: string }} props */
 function KeptFile({ id, name }) {
   const [error, setError] = useState("");
-  const save = async () => {
-    const link = document.createElement("a");
-    link.href = URL.createObjectURL(await getFile(id));
-    link.download = name;
-    link.click();
-    setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
-  };
+  const save = async () => saveFile(name, await getFile(id));
   return html`<p class="reference">
     <span class="fold-label">${TEXTS.message.file}</span>
     <button onClick=${() => save().catch((problem) => setError(sentenceOf(problem)))}><bdi>${shortened(name)}</bdi></button>

@@ -3,7 +3,8 @@
 import { ProblemError, sentenceOf } from "../api.js";
 import { Field, Form } from "../forms.js";
 import { mayWrite } from "../key.js";
-import { changeStatus, deleteSession, getMarkdown, getSession, updateSession } from "../operations.js";
+import { Lazy } from "../loading.js";
+import { changeStatus, deleteSession, getSession, updateSession } from "../operations.js";
 import { html, useRef, useState } from "../preact.js";
 import { navigate } from "../route.js";
 import { TEXTS } from "../texts.js";
@@ -11,6 +12,8 @@ import { TEXTS } from "../texts.js";
 const ENDED = ["completed", "failed", "terminated"];
 
 /** @typedef {import("../types.js").Session} Session */
+
+const exporting = async () => (await import("./export.js")).ExportForm;
 
 /**
  * @param {object} props
@@ -45,7 +48,7 @@ export function SessionActions({ session, onChanged, onNotice, onBranches, shows
   const isEnded = ENDED.includes(session.status);
   return html`<div class="actions">
     <button aria-expanded=${showsBranches} onClick=${onBranches}>${TEXTS.actions.branches}</button>
-    <button onClick=${() => download(session).catch(notify)}>${TEXTS.actions.export}</button>
+    ${button(TEXTS.actions.export, () => setDialog("export"))}
     ${mayWrite.value &&
     html`
       ${button(TEXTS.actions.rename, () => setDialog("rename"))}
@@ -59,6 +62,7 @@ export function SessionActions({ session, onChanged, onNotice, onBranches, shows
       ${isEnded ? button(TEXTS.actions.resume, () => move("resume")) : button(TEXTS.actions.complete, () => move("complete"))}
       <button class="dangerous" onClick=${() => setDialog("remove")}>${TEXTS.actions.remove}</button>
     `}
+    ${dialog === "export" && html`<${Lazy} load=${exporting} session=${session} onClose=${close} />`}
     ${dialog === "rename" && html`<${RenameForm} session=${session} onChange=${change} onClose=${close} />`}
     ${dialog === "labels" && html`<${LabelsForm} session=${session} onChange=${change} onClose=${close} />`}
     ${dialog === "remove" &&
@@ -73,15 +77,6 @@ export function SessionActions({ session, onChanged, onNotice, onBranches, shows
       <p>${TEXTS.actions.removeText(session.messageCount)}</p>
     <//>`}
   </div>`;
-}
-
-/** Save the transcript as Markdown. @param {Session} session */
-async function download(session) {
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(await getMarkdown(session.id));
-  link.download = `${session.name ?? session.id}.md`;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
 }
 
 /**
