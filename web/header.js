@@ -8,7 +8,7 @@ import { html, signal, useSignal } from "./preact.js";
 import { navigate } from "./route.js";
 import { TEXTS } from "./texts.js";
 
-const VIEWS = /** @type {const} */ (["sessions", "profiles", "directories", "status"]);
+const VIEWS = /** @type {const} */ (["sessions", "profiles", "collections", "directories", "status"]);
 const TYPING_MS = 150;
 
 const THEME = "amplifierd-theme";

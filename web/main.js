@@ -17,6 +17,8 @@ const search = async () => (await import("./views/search.js")).SearchView;
 const compare = async () => (await import("./views/compare.js")).CompareView;
 const profiles = async () => (await import("./views/profiles.js")).ProfilesView;
 const profile = async () => (await import("./views/profiles.js")).ProfileView;
+const collections = async () => (await import("./views/collections.js")).CollectionsView;
+const collection = async () => (await import("./views/collections.js")).CollectionView;
 const directories = async () => (await import("./views/directories.js")).DirectoriesView;
 const status = async () => (await import("./views/status.js")).StatusView;
 
@@ -34,6 +36,10 @@ function viewOf({ view, query, sequence }) {
       return html`<${Lazy} key=profiles load=${profiles} />`;
     case "profile":
       return html`<${Lazy} key=${text("name")} load=${profile} name=${text("name")} />`;
+    case "collections":
+      return html`<${Lazy} key=collections load=${collections} />`;
+    case "collection":
+      return html`<${Lazy} key=${text("id")} load=${collection} id=${text("id")} />`;
     case "directories":
       return html`<${Lazy} key=directories load=${directories} />`;
     case "status":

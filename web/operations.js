@@ -95,6 +95,12 @@ export const activateProfile = (name) => json(`profiles/${segment(name)}/activat
 /** @type {(name: string) => Promise<unknown>} */
 export const deleteProfile = (name) => request(`profiles/${segment(name)}`, { method: "DELETE" });
 
+/** @type {(signal?: Signal) => Promise<import("./types.js").CollectionSummary[]>} */
+export const listCollections = (signal) => json("collections", { query: { limit: 1000 }, signal });
+
+/** @type {(identifier: string, signal?: Signal) => Promise<import("./types.js").Collection>} */
+export const getCollection = (identifier, signal) => json(`collections/${segment(identifier)}`, { signal });
+
 /** @type {(signal?: Signal) => Promise<import("./types.js").DirectoryList>} */
 export const listDirectories = (signal) => json("amplified-directories", { query: { limit: 1000 }, signal });
 

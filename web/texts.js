@@ -3,7 +3,7 @@
 export const TEXTS = {
   title: "amplifierd",
   skip: "Skip to content",
-  nav: { label: "Views", sessions: "Sessions", profiles: "Profiles", directories: "Directories", status: "Status" },
+  nav: { label: "Views", sessions: "Sessions", profiles: "Profiles", collections: "Collections", directories: "Directories", status: "Status" },
   search: {
     label: "Search messages",
     title: (/** @type {string} */ words) => `Messages with “${words}”`,
@@ -144,6 +144,7 @@ export const TEXTS = {
     title: "Profiles",
     active: "active",
     builtIn: "built in",
+    from: (/** @type {string} */ collection) => `from ${collection}`,
     create: "New profile",
     file: "Profile as a file",
     createHint: "YAML between two --- lines, then the instructions as Markdown.",
@@ -156,6 +157,20 @@ export const TEXTS = {
     template:
       "---\nprofile: {name: example/brief, version: 1.0.0, schema_version: 2}\nsession:\n  orchestrator: " +
       "{module: loop-basic}\n---\n\nBe brief.\n",
+  },
+  collections: {
+    title: "Collections",
+    none: "No collection yet. It is a folder or a git repository that brings profiles; an operator adds it.",
+    statuses: { synced: "Synced", failed: "Failed" },
+    kinds: { folder: "Folder", git: "Git repository" },
+    source: "Source",
+    commit: "Commit",
+    syncedAt: "Read",
+    problems: "Problems",
+    line: (/** @type {number} */ line) => `line ${number(line)}`,
+    contents: { profiles: "Profiles", agents: "Agents", context: "Context", modules: "Modules" },
+    empty: "It contains nothing that can be used.",
+    showAll: (/** @type {number} */ count) => `Show all ${number(count)}`,
   },
   directories: {
     title: "Directories",

@@ -45,6 +45,7 @@ def views(daemon: Daemon, new_session: Callable[..., str]) -> dict[str, str]:
         "compare": f"/?view=compare&a={session}&b={session}",
         "profiles": "/?view=profiles",
         "profile": "/?view=profile&name=default",
+        "collections": "/?view=collections",
         "directories": "/?view=directories",
         "status": "/?view=status",
     }

@@ -46,13 +46,14 @@ export function ProfilesView() {
 
 /** @param {{ profile: ProfileSummary }} props */
 function Row({ profile }) {
-  const { name, description, version, isActive, updatedAt } = profile;
+  const { name, description, version, isActive, updatedAt, source } = profile;
   return html`<a class="row" href=${address({ view: "profile", name })} data-item>
     <span class="row-main"><bdi class="name">${name}</bdi></span>
     <span class="row-side">${updatedAt ? html`<${Age} at=${updatedAt} />` : TEXTS.profiles.builtIn}</span>
     <span class="row-details">
       ${isActive && html`<span class="status is-active">${TEXTS.profiles.active}</span>`}
       <bdi>${version}</bdi>
+      ${source && html`<bdi>${TEXTS.profiles.from(source)}</bdi>`}
       ${description && html`<bdi>${description}</bdi>`}
     </span>
   </a>`;
@@ -87,10 +88,13 @@ export function ProfileView({ name }) {
       html`<div class="actions">
         ${!profile.isActive && html`<button onClick=${activate}>${TEXTS.profiles.activate}</button>`}
         ${profile.updatedAt &&
+        !profile.source &&
         html`<button onClick=${() => setDialog("edit")}>${TEXTS.profiles.edit}</button>
           <button class="dangerous" onClick=${() => setDialog("remove")}>${TEXTS.actions.remove}</button>`}
       </div>`}
     </div>
+    ${profile.source &&
+    html`<p><a href=${address({ view: "collection", id: profile.source })}><bdi>${TEXTS.profiles.from(profile.source)}</bdi></a></p>`}
     ${profile.description && html`<p><bdi>${profile.description}</bdi></p>`}
     ${notice && html`<${Notice} text=${notice} onClose=${() => setNotice("")} />`}
     <pre class="file" tabindex="0" aria-label=${TEXTS.profiles.file}>${file}</pre>
