@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+from agent_histories import GEMINI
 from llm_log import llm_log
 
 SESSION = "5c2f6a54-7b0e-4d55-9f6e-0d7a3a4f1c11"
@@ -392,4 +393,5 @@ SAMPLES: dict[str, Callable[[], bytes]] = {
     "open-webui": lambda: json.dumps(OPEN_WEBUI, indent=2).encode(),
     "librechat": lambda: json.dumps(LIBRECHAT, indent=2).encode(),
     "llm": llm_log,
+    "gemini-cli": lambda: lines(*GEMINI),
 }

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from agent_histories import GEMINI, GEMINI_ID, GEMINI_OLD
 from amplifierd.contract import line_reader, load_document
 from amplifierd.formats.history import (
     Branch,
@@ -170,7 +171,42 @@ def test_claude_ai_keeps_attachments_and_thoughts() -> None:
     assert [part["type"] for part in second["parts"]] == ["reasoning", "text"]
 
 
-@pytest.mark.parametrize("name", ["claude-code", "codex"])
+def test_gemini_cli_keeps_calls_results_and_rewinds() -> None:
+    read = Read(SAMPLES["gemini-cli"]())
+    main, fork = read.sessions
+    assert read.ids(0) == ["g1", "g2", "g2/read-1", "g2/read-1/result", "g4"]
+    assert read.ids(1) == ["g1", "g2", "g2/read-1", "g2/read-1/result", "g5"]
+    assert (main["id"], main["name"], fork["forkedAtSequence"]) == (GEMINI_ID, "A file", 4)
+    labels = {"source": "gemini-cli", "directory": "/home/ada/atlas", "project": "4f2a", "kind": "main"}
+    assert main["labels"] == labels
+    messages = read.messages[GEMINI_ID]
+    assert [part["type"] for part in messages[1]["parts"]] == ["reasoning", "text"]
+    usage = {"inputTokens": 200, "outputTokens": 40, "cachedTokens": 150, "reasoningTokens": 30}
+    assert (messages[1]["model"], messages[1]["usage"]) == ("gemini-3-pro", usage)
+    assert messages[2]["parts"][0]["input"] == '{"path":"a.txt"}'
+    assert messages[3]["parts"] == [{"type": "tool_result", "call": "read-1", "output": "one"}]
+    assert messages[3]["metadata"]["gemini-cli"]["displayName"] == "ReadFile"
+    assert messages[4]["metadata"]["gemini-cli"]["before"] == [GEMINI[7]]
+
+
+def test_gemini_cli_reads_recordings_of_one_object() -> None:
+    read = Read(json.dumps(GEMINI_OLD, indent=2).encode())
+    assert (read.format.name, read.faults) == ("gemini-cli", [])
+    assert (read.ids(), read.sessions[0]["name"]) == (
+        ["g1", "g2", "g2/read-1", "g2/read-1/result", "g4"],
+        "A file",
+    )
+
+
+def test_gemini_cli_goes_on_after_its_history_was_shortened() -> None:
+    shortened = {"$set": {"messages": [{**GEMINI[1], "id": "g9", "content": "Summary"}, GEMINI[8]]}}
+    after = {**GEMINI[1], "id": "g10"}
+    read = Read(lines(*GEMINI[:9], shortened, after))
+    assert len(read.sessions) == 1
+    assert read.ids()[-3:] == ["g4", "g9", "g10"]
+
+
+@pytest.mark.parametrize("name", ["claude-code", "codex", "gemini-cli"])
 def test_source_that_grows_keeps_what_it_had(name: str) -> None:
     whole = SAMPLES[name]().splitlines(keepends=True)
     sessions: dict[str, list[str]] = {}

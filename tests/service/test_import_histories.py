@@ -71,7 +71,7 @@ def test_directory_is_imported_and_changes_nothing_again(tmp_path: Path, import_
     files = len(SAMPLES)
     assert re.search(rf"^Read {files} files \(.*1 of claude-code.*\); 0 unchanged\.$", said, re.MULTILINE)
     assert "No format recognizes 1 other files: " in said
-    assert "4 branches" in said
+    assert "5 branches" in said
     before = exported()
     assert len({session["id"] for session in sessions_in(before)} & {SESSION, CODEX_ID, CHATGPT_ID}) == 3
     status, said = import_(folder)
