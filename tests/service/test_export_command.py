@@ -240,6 +240,18 @@ def test_markdown_is_a_folder_of_files(tmp_path: Path, filled: Run) -> None:
     assert text == (folder / names[0]).read_text()
 
 
+def test_page_is_one_file(tmp_path: Path, filled: Run) -> None:
+    folder = tmp_path / "pages"
+    status, _, said = filled("export", "--format", "html", "--output", folder)
+    assert (status, "Exported 3 sessions." in said) == (0, True), said
+    pages = {path.name: path.read_text() for path in folder.iterdir()}
+    assert f"CON-a-b-c-é-{IDS[0]}.html" in pages
+    assert len(pages) == 3
+    status, page, _ = filled("export", "--format", "html", "--session", IDS[0])
+    assert (status, page) == (0, pages[f"CON-a-b-c-é-{IDS[0]}.html"])
+    assert "<p>Rain?</p>" in page
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [

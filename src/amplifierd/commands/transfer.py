@@ -32,7 +32,7 @@ RESUMED_SECONDS = 30 * DAY_SECONDS
     "--format",
     "format_name",
     default="amplifierd",
-    help="amplifierd, which an import restores; openai, anthropic, sharegpt: a session a line; markdown.",
+    help="amplifierd, which an import restores; openai, anthropic, sharegpt: a session a line; markdown; html.",
 )
 @click.option("--session", callback=check_session_id, help="Only the session with this id.")
 @session_filters
