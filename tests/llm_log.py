@@ -5,6 +5,42 @@ import tempfile
 from contextlib import closing
 from pathlib import Path
 
+_BESIDE = """
+    CREATE TABLE [attachments] ([id] TEXT PRIMARY KEY, [type] TEXT, [path] TEXT, [url] TEXT, [content] BLOB);
+    CREATE TABLE [prompt_attachments] ([response_id] TEXT, [attachment_id] TEXT, [order] INTEGER,
+        PRIMARY KEY ([response_id], [attachment_id]));
+    CREATE TABLE [fragments] ([id] INTEGER PRIMARY KEY, [hash] TEXT, [content] TEXT, [datetime_utc] TEXT,
+        [source] TEXT);
+    CREATE TABLE [prompt_fragments] ([response_id] TEXT, [fragment_id] INTEGER, [order] INTEGER,
+        PRIMARY KEY ([response_id], [fragment_id], [order]));
+    CREATE TABLE [system_fragments] ([response_id] TEXT, [fragment_id] INTEGER, [order] INTEGER,
+        PRIMARY KEY ([response_id], [fragment_id], [order]));
+    CREATE TABLE [tools] ([id] INTEGER PRIMARY KEY, [hash] TEXT, [name] TEXT, [description] TEXT, [input_schema] TEXT,
+        [plugin] TEXT);
+    CREATE TABLE [tool_responses] ([tool_id] INTEGER, [response_id] TEXT, PRIMARY KEY ([tool_id], [response_id]));
+    CREATE TABLE [tool_calls] ([id] INTEGER PRIMARY KEY, [response_id] TEXT, [tool_id] INTEGER, [name] TEXT,
+        [arguments] TEXT, [tool_call_id] TEXT);
+    CREATE TABLE [tool_results] ([id] INTEGER PRIMARY KEY, [response_id] TEXT, [tool_id] INTEGER, [name] TEXT,
+        [output] TEXT, [tool_call_id] TEXT, [instance_id] INTEGER, [exception] TEXT);
+    CREATE TABLE [tool_results_attachments] ([tool_result_id] INTEGER, [attachment_id] TEXT, [order] INTEGER,
+        PRIMARY KEY ([tool_result_id], [attachment_id]));
+    INSERT INTO responses VALUES ('01h53zma8', 'gpt-4o', 'How long is it?', NULL, NULL, NULL, '', NULL,
+        '01h53zma5txeby33t1kbe3xk8q', 900, '2026-07-01T10:01:00', 20, 5, NULL);
+    INSERT INTO responses VALUES ('01h53zma9', 'gpt-4o', '', NULL, NULL, NULL, 'Three.', NULL,
+        '01h53zma5txeby33t1kbe3xk8q', 800, '2026-07-01T10:02:00', 30, 2, NULL);
+    INSERT INTO fragments VALUES (1, 'aa', 'Ada', NULL, 'name.txt'), (2, 'bb', 'Count letters.', NULL, NULL);
+    INSERT INTO prompt_fragments VALUES ('01h53zma8', 1, 0);
+    INSERT INTO system_fragments VALUES ('01h53zma8', 2, 0);
+    INSERT INTO attachments VALUES ('a1', 'image/png', NULL, NULL, x'89504e47'), ('a2', 'text/plain', '/tmp/é', NULL,
+        NULL);
+    INSERT INTO prompt_attachments VALUES ('01h53zma8', 'a1', 0);
+    INSERT INTO tools VALUES (1, 'cc', 'count', 'Count letters', '{}', NULL);
+    INSERT INTO tool_responses VALUES (1, '01h53zma8');
+    INSERT INTO tool_calls VALUES (1, '01h53zma8', 1, 'count', '{"text": "Ada"}', 'c1');
+    INSERT INTO tool_results VALUES (1, '01h53zma9', 1, 'count', '3', 'c1', NULL, NULL);
+    INSERT INTO tool_results_attachments VALUES (1, 'a2', 0);
+"""
+
 
 def llm_log(*, is_old: bool = False) -> bytes:
     """The database of `llm`."""
@@ -33,5 +69,6 @@ def llm_log(*, is_old: bool = False) -> bytes:
                     '2026-07-01T10:00:00.000001', 12, 3, NULL);
                 """
             )
+            database.executescript(_BESIDE)
         database.commit()
         return Path(folder, "logs.db").read_bytes()

@@ -379,11 +379,26 @@ def test_llm_s_log_is_read_in_both_schemas(*, is_old: bool) -> None:
     [session] = read.sessions
     messages = read.messages[session["id"]]
     assert [message["content"] for message in messages][:3] == ["Be short.", "Ten names?", "Ada."]
-    assert len(messages) == (5 if is_old else 3)
+    assert len(messages) == (5 if is_old else 8)
     if not is_old:
         assert session["name"] == "Names"
         assert messages[2]["usage"] == {"inputTokens": 12, "outputTokens": 3}
         assert messages[2]["metadata"]["llm"]["options_json"] == {"temperature": 1}
+
+
+def test_llm_s_fragments_attachments_and_tools_are_read() -> None:
+    read = Read(llm_log())
+    messages = read.messages[read.sessions[0]["id"]][3:]
+    assert [message["role"] for message in messages] == ["system", "user", "assistant", "tool", "assistant"]
+    system, prompt, calls, results, last = messages
+    assert (system["content"], prompt["content"]) == ("Count letters.", "Ada\n\nHow long is it?")
+    assert prompt["parts"][0]["native"]["llm"]["fragment"] == {"id": 1, "hash": "aa", "source": "name.txt"}
+    assert prompt["parts"][2]["url"] == "data:image/png;base64,iVBORw=="
+    assert [(part["type"], part["call"]) for part in calls["parts"]] == [("tool_call", "c1")]
+    assert [tool["name"] for tool in calls["metadata"]["llm"]["tools"]] == ["count"]
+    assert results["parts"][0]["output"] == "3"
+    assert results["parts"][1]["url"] == "file:///tmp/%C3%A9"
+    assert last["content"] == "Three."
 
 
 @pytest.mark.parametrize(

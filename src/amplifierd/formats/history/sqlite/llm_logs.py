@@ -1,0 +1,206 @@
+"""The log of `llm` (`logs.db`): prompts and responses of conversations in SQLite tables, or before in one table.
+
+Fragments, attachments and tools are in tables of their own (https://llm.datasette.io/en/stable/logging.html).
+"""
+
+from base64 import b64encode
+from collections.abc import Iterator
+from typing import IO, Any
+from urllib.parse import quote
+
+from ...blocks import fits, with_native
+from ..interface import Chat, Fault, Head, Object, Step, Turn
+from ..values import labels_of, line_of, text_part, texts_of, time_of, usage_of, without
+from .rows import SQLITE, Database, json_of, plain, read_database
+
+NAME = "llm"
+
+_CONVERSATIONS = "SELECT * FROM conversations ORDER BY rowid"
+_RESPONSES = "SELECT * FROM responses ORDER BY datetime_utc, rowid"
+# Before version 0.5 a row had its prompt, response and chat.
+_LOG = "SELECT rowid AS number, * FROM log ORDER BY rowid"
+_PROMPT_FRAGMENTS = """
+    SELECT fragments.*
+    FROM prompt_fragments JOIN fragments ON fragments.id = fragment_id
+    WHERE response_id = ?
+    ORDER BY "order"
+"""
+_SYSTEM_FRAGMENTS = _PROMPT_FRAGMENTS.replace("prompt_fragments", "system_fragments")
+_ATTACHMENTS = """
+    SELECT attachments.*
+    FROM prompt_attachments JOIN attachments ON attachments.id = attachment_id
+    WHERE response_id = ?
+    ORDER BY "order"
+"""
+_RESULT_ATTACHMENTS = _ATTACHMENTS.replace("prompt_attachments", "tool_results_attachments").replace(
+    "response_id", "tool_result_id"
+)
+_CALLS = "SELECT * FROM tool_calls WHERE response_id = ? ORDER BY id"
+_RESULTS = "SELECT * FROM tool_results WHERE response_id = ? ORDER BY id"
+_TOOLS = """
+    SELECT tools.*
+    FROM tool_responses JOIN tools ON tools.id = tool_id
+    WHERE response_id = ?
+    ORDER BY tools.id
+"""
+_SCHEMA = "SELECT content FROM schemas WHERE id = ?"
+_TEXTS = ("system", "prompt", "response", "reasoning")
+
+
+class LLMLogs:
+    """A session for each conversation, and two messages for each response: the prompt, and the answer."""
+
+    name = NAME
+
+    def recognizes(self, head: Head, /) -> bool:
+        """See `HistoryFormat`."""
+        return head.start.startswith(SQLITE) and (
+            (b"conversations" in head.start and b"datetime_utc" in head.start) or b"[log]" in head.start
+        )
+
+    def read(self, source: IO[bytes], /) -> Iterator[Step]:
+        """See `HistoryFormat`."""
+        return read_database(source, _steps)
+
+
+def _steps(database: Database) -> Iterator[Step]:
+    if not database.tables & {"responses", "log"}:
+        yield Fault(kind="no conversation", line=1, sentence="The database has no table responses or log.")
+    if "conversations" in database.tables:
+        for row in database.rows(_CONVERSATIONS):
+            key = f"{row.get('id')}"
+            yield Chat(key=key, name=line_of(row.get("name")), labels=labels_of(model=row.get("model")))
+    if "responses" in database.tables:
+        for table in ("tool_calls", "tool_results"):
+            database.index(table, "response_id")
+        for row in database.rows(_RESPONSES):
+            yield from _response(database, row)
+    if "log" in database.tables:
+        for old in database.rows(_LOG):
+            chat = old.get("chat_id") or old["number"]
+            row = old | {"id": f"log-{old['number']}", "conversation_id": f"log-{chat}"}
+            yield from _response(database, row)
+
+
+def _response(database: Database, row: Object) -> Iterator[Step]:
+    key, chat = f"{row.get('id')}", f"{row.get('conversation_id') or row.get('id')}"
+    beside = _Beside(database, row.get("id"))
+    time = time_of(row.get("datetime_utc")) or time_of(row.get("timestamp_utc"))
+    texts = dict(zip(_TEXTS, texts_of(row, *_TEXTS), strict=True))
+    if system := [*beside.fragments("system_fragments", _SYSTEM_FRAGMENTS), *_text(texts["system"])]:
+        yield _turn(chat, f"{key}-system", "system", system, time)
+    prompt = [*beside.fragments("prompt_fragments", _PROMPT_FRAGMENTS), *_text(texts["prompt"]), *beside.attachments()]
+    results = beside.results()
+    if prompt or not results:
+        yield _turn(chat, f"{key}-prompt", "user", prompt or [text_part("")], time)
+    if results:
+        yield _turn(chat, f"{key}-results", "tool", results, time)
+    thought = [{"type": "reasoning", "text": texts["reasoning"]}] if texts["reasoning"] else []
+    calls = beside.calls()
+    said = _text(texts["response"])
+    answer = _turn(chat, key, "assistant", [*thought, *(said or ([] if calls else [text_part("")])), *calls], time)
+    answer.message["metadata"] = {NAME: _own(row, texts) | beside.settings(row.get("schema_id"))}
+    model = line_of(row.get("model"))
+    usage = usage_of(inputTokens=row.get("input_tokens"), outputTokens=row.get("output_tokens"))
+    answer.message.update({"model": model} if model else {}, **({"usage": usage} if usage else {}))
+    yield answer
+
+
+def _own(row: Object, texts: dict[str, str | None]) -> Object:
+    """The other columns of a response."""
+    others = without(row, *(name for name, text in texts.items() if text is not None), "id", "conversation_id")
+    return {
+        name: json_of(value) if name.endswith(("_json", "token_details")) else plain(value)
+        for name, value in others.items()
+        if value is not None
+    }
+
+
+def _text(text: str | None) -> list[Object]:
+    return [text_part(text)] if text else []
+
+
+def _turn(chat: str, key: str, role: str, parts: list[Object], time: str | None) -> Turn:
+    message: Object = {"role": role, "parts": parts, "metadata": {}, "timestamp": time}
+    return Turn(chat=chat, key=key, line=1, message=message)
+
+
+class _Beside:
+    """What other tables have of a response; older databases lack some of them."""
+
+    def __init__(self, database: Database, response_id: Any) -> None:
+        self._database = database
+        self._id = response_id
+
+    def fragments(self, table: str, statement: str) -> list[Object]:
+        """The texts before a prompt, as parts."""
+        return [
+            with_native(text_part(f"{row.get('content') or ''}"), NAME, {"fragment": _known(row, "content")})
+            for row in self._rows(table, statement)
+        ]
+
+    def attachments(self) -> list[Object]:
+        """The files of a prompt, as parts."""
+        return [_file(row) for row in self._rows("prompt_attachments", _ATTACHMENTS)]
+
+    def calls(self) -> list[Object]:
+        """The calls of tools of an answer, as parts."""
+        return [_call(row) for row in self._rows("tool_calls", _CALLS)]
+
+    def results(self) -> list[Object]:
+        """The results of tools that come with a prompt, as parts."""
+        found: list[Object] = []
+        for row in self._rows("tool_results", _RESULTS):
+            found.append(_result(row))
+            if "tool_results_attachments" in self._database.tables:
+                found += map(_file, self._database.rows(_RESULT_ATTACHMENTS, row.get("id")))
+        return found
+
+    def settings(self, schema_id: Any) -> Object:
+        """The tools that a prompt offered, and the schema of its answer."""
+        tools = [_known(row) for row in self._rows("tool_responses", _TOOLS)]
+        found: Object = {"tools": tools} if tools else {}
+        if schema_id is not None and "schemas" in self._database.tables:
+            for row in self._database.rows(_SCHEMA, schema_id):
+                found["schema"] = json_of(row["content"])
+        return found
+
+    def _rows(self, table: str, statement: str) -> Iterator[Object]:
+        return self._database.rows(statement, self._id) if table in self._database.tables else iter(())
+
+
+def _known(row: Object, *taken: str) -> Object:
+    """The columns of a row that have a value, but for some."""
+    return {name: plain(value) for name, value in without(row, *taken).items() if value is not None}
+
+
+def _file(row: Object) -> Object:
+    media, path, url = texts_of(row, "type", "path", "url")
+    content = row.get("content")
+    if isinstance(content, bytes):
+        media = media if media is not None and fits("media", media) else "application/octet-stream"
+        url = f"data:{media};base64,{b64encode(content).decode()}"
+    elif path is not None:
+        url = f"file://{quote(path)}"
+    if url is None:
+        return {"type": "data", "kind": f"{NAME}.attachment", "value": _known(row)}
+    native = {"attachment": _known(row, "content", "url")}
+    return {"type": "file", "media": media or "application/octet-stream", "url": url, "native": {NAME: native}}
+
+
+def _call(row: Object) -> Object:
+    call, name, arguments = row.get("tool_call_id") or f"{row.get('id')}", row.get("name"), row.get("arguments")
+    if not fits("call", call) or not fits("name", name):
+        return {"type": "data", "kind": f"{NAME}.tool_call", "value": _known(row)}
+    part = {"type": "tool_call", "call": call, "name": name, "input": f"{arguments or ''}"}
+    return with_native(part, NAME, _known(row, "tool_call_id", "name", "arguments", "response_id"))
+
+
+def _result(row: Object) -> Object:
+    call = row.get("tool_call_id") or f"{row.get('id')}"
+    if not fits("call", call):
+        return {"type": "data", "kind": f"{NAME}.tool_result", "value": _known(row)}
+    part: Object = {"type": "tool_result", "call": call, "output": f"{plain(row.get('output')) or ''}"}
+    if row.get("exception") is not None:
+        part["error"] = True
+    return with_native(part, NAME, _known(row, "tool_call_id", "output", "response_id"))
