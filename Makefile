@@ -35,9 +35,10 @@ histories:
 operations:
 	$(PYTHON) openapi-checks/operations.py > docs/operations.txt
 
-# Check the page's types, test it in a browser, and write the pictures of it that the documentation shows.
+# Check the page's types, test it in two browsers, and write the pictures of it that the documentation shows.
 page:
 	cd web && npm install --no-package-lock --no-audit --no-fund --ignore-scripts && npm run check
+	$(PYTHON) tests/firefox.py
 	$(PYTHON) -m pytest --screenshots tests/page
 
 # Put full load on the service for ten minutes; needs what `bench` needs.
