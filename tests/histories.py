@@ -6,6 +6,7 @@ from typing import Any
 
 from agent_histories import GEMINI
 from llm_log import llm_log
+from opencode_database import opencode_database
 
 SESSION = "5c2f6a54-7b0e-4d55-9f6e-0d7a3a4f1c11"
 
@@ -394,4 +395,5 @@ SAMPLES: dict[str, Callable[[], bytes]] = {
     "librechat": lambda: json.dumps(LIBRECHAT, indent=2).encode(),
     "llm": llm_log,
     "gemini-cli": lambda: lines(*GEMINI),
+    "opencode": opencode_database,
 }

@@ -4,6 +4,7 @@ import io
 import json
 from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path as FilePath
 from typing import Any
 
 import msgspec
@@ -47,6 +48,7 @@ from histories import (
     user,
 )
 from llm_log import llm_log
+from opencode_database import ANSWER, TIME, add_message, fill_opencode, opencode_database
 
 Object = dict[str, Any]
 
@@ -399,6 +401,36 @@ def test_llm_s_fragments_attachments_and_tools_are_read() -> None:
     assert results["parts"][0]["output"] == "3"
     assert results["parts"][1]["url"] == "file:///tmp/%C3%A9"
     assert last["content"] == "Three."
+
+
+def test_opencode_keeps_parts_results_and_usage() -> None:
+    read = Read(opencode_database())
+    main, agent = read.sessions
+    assert (main["name"], main["labels"]["source-id"], agent["parentSessionId"]) == (
+        "Files of ses_1",
+        "ses_1",
+        main["id"],
+    )
+    assert (main["labels"]["directory"], agent["archived"]) == ("/home/ada/atlas", True)
+    question, answered, results = read.messages[main["id"]]
+    assert (question["role"], question["content"], question["id"]) == ("user", "What is in a.txt?", "msg_1")
+    assert [part["type"] for part in answered["parts"]] == ["data", "reasoning", "tool_call", "text"]
+    assert answered["parts"][3]["native"]["opencode"] == {"id": "prt_2_3"}
+    usage = {"inputTokens": 150, "outputTokens": 10, "cachedTokens": 100, "reasoningTokens": 4}
+    assert (answered["model"], answered["usage"]) == ("claude-sonnet-4-5", usage)
+    assert (results["role"], results["id"]) == ("tool", "msg_2/results")
+    result, image = results["parts"]
+    assert (result["call"], result["output"], image["media"]) == ("call_1", "one", "image/png")
+    assert result["native"]["opencode"]["state"]["metadata"] == {"lines": 1}
+
+
+def test_opencode_waits_for_an_answer_to_be_complete(tmp_path: FilePath) -> None:
+    path = tmp_path / "opencode.db"
+    with closing(fill_opencode(path)) as database:
+        add_message(database, 4, {**ANSWER, "time": {"created": TIME}}, {"type": "text", "text": "I"})
+    read = Read(path.read_bytes())
+    assert (read.faults, len(read.messages[read.sessions[0]["id"]])) == ([("not complete", 1)], 3)
+    assert read.sessions[0]["context"]["after"][0]["parts"][0]["data"]["text"] == "I"
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 from uuid import NAMESPACE_URL, uuid5
 
@@ -14,6 +14,7 @@ import pytest
 from daemon import Daemon, http_get
 from fork_server import ForkedProcess, run_amplifierd
 from histories import code_line, lines, user
+from opencode_database import add_message, fill_opencode
 
 # Longer than any machine takes.
 DEADLINE_SECONDS = 60
@@ -191,6 +192,21 @@ def test_watch_takes_many_files_at_once(tmp_path: Path, start: Start, contents: 
     eventually(lambda: all(map(contents, reversed(found))), lambda: watch.said)
     assert watch.stop() == 0
     assert "Imported 300 sessions, extended 0, with 300 messages in all" in watch.said
+
+
+def test_watch_reads_a_database_that_is_open(tmp_path: Path, start: Start, contents: Contents, session: str) -> None:
+    path = tmp_path / "opencode" / "opencode.db"
+    path.parent.mkdir()
+    with closing(fill_opencode(path, journal="wal")) as database:
+        # The id of a session is derived from its own, which is that of the test.
+        for table in ("message", "part"):
+            database.execute(f"UPDATE {table} SET session_id = ? WHERE session_id = 'ses_1'", (session,))  # noqa: S608
+        database.execute("UPDATE session SET id = ? WHERE id = 'ses_1'", (session,))
+        watch = start(path.parent)
+        assert contents(session) == ["What is in a.txt?", "One.", ""]
+        add_message(database, 5, {"role": "user"}, {"type": "text", "text": "And b.txt?"}, session=session)
+        eventually(lambda: contents(session)[3:] == ["And b.txt?"], lambda: watch.said)
+        assert watch.stop() == 0, watch.said
 
 
 @pytest.mark.parametrize("arguments", [["-"], ["--format", "amplifierd", "a"], ["--format", "other", "a"]], ids=str)

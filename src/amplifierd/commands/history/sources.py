@@ -14,6 +14,7 @@ from zipfile import BadZipFile, ZipFile, ZipInfo
 import click
 
 from ..output import STANDARD
+from .database_files import database_of, log_stamp, open_with_log
 from .growing import whole_lines
 
 _ZIP = b"PK\x03\x04"
@@ -57,7 +58,7 @@ class Source(NamedTuple):
             with _member(self.archive, self.member) as file:
                 yield file
         elif self.path is not None:
-            with self.path.open("rb") as file:
+            with open_with_log(self.path) as file:
                 yield whole_lines(file) if self.is_growing else file
 
 
@@ -90,7 +91,8 @@ def paths_below(folder: Path) -> Iterator[Path]:
     """The paths of all files below a directory, in the order of their names."""
     for parent, folders, names in os.walk(folder):
         folders.sort()
-        yield from (Path(parent, name) for name in sorted(names))
+        paths = (Path(parent, name) for name in sorted(names))
+        yield from (path for path in paths if database_of(path) == path)
 
 
 def file_at(path: Path, *, is_named: bool) -> Iterator[Source]:
@@ -105,7 +107,8 @@ def file_at(path: Path, *, is_named: bool) -> Iterator[Source]:
             raise click.ClickException(f"Cannot read {path}: {error.strerror}.") from error
         # It disappeared, or belongs to another user.
         return
-    stamp = Stamp(status.st_size, status.st_mtime_ns, status.st_ino)
+    log_size, log_modified = log_stamp(path)
+    stamp = Stamp(status.st_size + log_size, max(status.st_mtime_ns, log_modified), status.st_ino)
     if is_archive:
         yield from _members(path, stamp)
     else:

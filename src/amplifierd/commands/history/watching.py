@@ -20,6 +20,7 @@ from ...storage.model.interface import Storage
 from ..error_messages import message_of
 from ..output import STANDARD
 from .changes import changed_paths, wait_for
+from .database_files import database_of
 from .importing import HistoryImport
 from .ledger import MAX_FAULTS, Ledger
 from .paths import AMPLIFIERD, AUTO, ImportPaths, formats_for
@@ -160,7 +161,7 @@ class _Watch:
                     yield source
 
     def _sources(self, changed: set[Path]) -> Iterator[Source]:
-        for path in sorted(changed):
+        for path in sorted({database_of(path) for path in changed}):
             for each in paths_below(path) if path.is_dir() else (path,):
                 # What was deleted stays in the database.
                 if each.exists():
