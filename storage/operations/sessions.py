@@ -7,9 +7,9 @@ from ..model.errors import SessionIdInUse, SessionNotFound, SessionStatusConflic
 from ..model.part_records import UsageSum
 from ..model.records import Failure, NewSession, Session, SessionPatch, SessionStatus, SessionSummary, Versions
 from ..sql.ports import Bindings, Row
-from ..sql.statements.labels import LABELS
 from ..sql.statements.profiles import SESSION_PROFILE_HASH, SET_SESSION_PROFILE
 from ..sql.statements.removals import IS_REMOVED
+from ..sql.statements.sessions import LABELS
 from ..values.clock import DAY_SECONDS, after, later_than, nearest_stored
 from ..values.json_text import raw_text
 from ..values.uuid7 import canonical_id, new_session_id

@@ -16,8 +16,7 @@ from ..model.directory_path import normalize_or_keep
 from ..model.queries import SearchHit, SearchQuery
 from ..model.records import Listing, Role
 from ..sql.ports import Bindings
-from ..sql.statements.labels import label_filters
-from ..sql.statements.session_filters import TIMES, plain_clause
+from ..sql.statements.session_filters import TIMES, label_filters, plain_clause
 from ..values.clock import in_utc
 from ..values.uuid7 import canonical_id
 from .query_parser import ParsedQuery

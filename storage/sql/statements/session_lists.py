@@ -7,8 +7,7 @@ from functools import lru_cache
 from ...model.queries import SessionQuery
 from ..dialect import Dialect
 from ..ports import Bindings
-from .labels import sessions_with_label
-from .session_filters import clause, filters_of
+from .session_filters import clause, filters_of, sessions_with_label
 from .session_sorts import SORTS, Sort
 
 # Indexes, each with the filters by which it finds sessions: in an order of its own, or in that of updates.

@@ -57,6 +57,13 @@ _SESSIONS = f"""
     reasoning_tokens, cost, currency
 FROM {_DETAILED}"""
 
+LABELS = """
+SELECT labels
+FROM session
+WHERE workspace = :workspace
+    AND id = :id
+"""
+
 # A time never goes back, though the clock may.
 _LATER = "CASE WHEN updated_at > :now THEN updated_at ELSE :now END"
 
