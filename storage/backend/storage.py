@@ -1,15 +1,16 @@
 """The operations that storages with transactions and SQL share, by statements that each backend runs."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import replace
 from functools import cached_property, partial
+from typing import Any, TypeVar
 
 import msgspec
 from msgspec import Raw
 
-from ..model.errors import FilesUnknown, MessageNotFound, SessionNotFound
+from ..model.errors import ContextTooLarge, FilesUnknown, MessageNotFound, SessionNotFound
 from ..model.interface import Storage
 from ..model.queries import MessageQuery, SessionQuery
 from ..model.records import (
@@ -31,10 +32,10 @@ from ..model.records import (
     Versions,
 )
 from ..operations import messages, sessions
-from ..operations.context_patch import MAX_PREPARATIONS, PatchedContext, patch_context
 from ..operations.events import event_feed
 from ..operations.expiry import ANSWERS_AT_ONCE, EXPIRED_WORKSPACE, FORGET_EXPIRED_ANSWERS
 from ..operations.message_pages import range_of_page, sequences
+from ..operations.patches.context_patch import MAX_PREPARATIONS, PatchedContext, patch_context
 from ..operations.session_pages import by_any_index, count_all, filtered_page, page
 from ..operations.unit_of_work import UnitOfWork
 from ..sql.ports import Bindings, Transaction, session_key
@@ -57,6 +58,8 @@ MAX_RELATIVES = 1_000
 LARGE_APPEND = 256 * 1024
 # The database joins at most as many messages, however short they are.
 MAX_JOINED = 1_000
+
+Answer = TypeVar("Answer")
 
 _decode_summary = msgspec.json.Decoder(SessionSummary).decode
 _decode_message = msgspec.json.Decoder(Message).decode
@@ -128,31 +131,36 @@ class TransactionalStorage(
     async def update_session(
         self, workspace: str, session_id: str, patch: SessionPatch, *, versions: Versions = None
     ) -> Session:
-        updated = await self._change(workspace, sessions.update, session_id, patch, versions)
-        if updated is not None:
-            return updated
-        # One at a time: no other request of this process makes the prepared context stale.
+        prepare = partial(self._prepare_session, workspace, session_id, patch)
+        return await self._merge(workspace, sessions.update, prepare, session_id, patch, versions)
+
+    async def _merge(
+        self,
+        workspace: str,
+        operation: Callable[..., Coroutine[Any, Any, Answer | None]],
+        prepare: Callable[[], Awaitable[PatchedContext | None]],
+        *arguments: object,
+    ) -> Answer:
+        """Run an operation that merges a patch; one that returns None has to be prepared (see `patched_context`)."""
+        written = await self._change(workspace, operation, *arguments)
+        if written is not None:
+            return written
+        # One at a time: no other request of this process makes the prepared object stale.
         async with self._preparing:
-            return await self._update_prepared(workspace, session_id, patch, versions)
+            for attempt in range(1, MAX_PREPARATIONS + 1):
+                last = attempt == MAX_PREPARATIONS
+                prepared = partial(operation, prepared=await prepare(), last=last)
+                written = await self._change(workspace, prepared, *arguments)
+                if written is not None:
+                    break
+        assert written is not None, "The last attempt needs no preparation."
+        return written
 
-    async def _update_prepared(
-        self, workspace: str, session_id: str, patch: SessionPatch, versions: Versions
-    ) -> Session:
-        for attempt in range(1, MAX_PREPARATIONS + 1):
-            last = attempt == MAX_PREPARATIONS
-            prepared = await self._prepare(workspace, session_id, patch)
-            update = partial(sessions.update, prepared=prepared, last=last)
-            updated = await self._change(workspace, update, session_id, patch, versions)
-            if updated is not None:
-                break
-        assert updated is not None, "The last attempt needs no preparation."
-        return updated
-
-    async def _prepare(self, workspace: str, session_id: str, patch: SessionPatch) -> PatchedContext | None:
+    async def _prepare_session(self, workspace: str, session_id: str, patch: SessionPatch) -> PatchedContext | None:
         row = await self._read(lambda rows: rows.row(self.statements.CONTEXT, session_key(workspace, session_id)))
         if row is None or not isinstance(patch.context, Raw):
             return None
-        return await asyncio.to_thread(patch_context, session_id, row[0], patch.context)
+        return await asyncio.to_thread(patch_context, partial(ContextTooLarge, session_id), row[0], patch.context)
 
     async def start_session(
         self, workspace: str, session_id: str, *, versions: Versions = None, once: IdempotentRequest | None = None

@@ -1,9 +1,11 @@
 """Writes of sessions."""
 
+from functools import partial
+
 import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
-from ..model.errors import SessionIdInUse, SessionNotFound, SessionStatusConflict, StorageUnavailable
+from ..model.errors import ContextTooLarge, SessionIdInUse, SessionNotFound, SessionStatusConflict, StorageUnavailable
 from ..model.part_records import UsageSum
 from ..model.records import Failure, NewSession, Session, SessionPatch, SessionStatus, SessionSummary, Versions
 from ..sql.ports import Bindings, Row
@@ -14,9 +16,9 @@ from ..values.clock import DAY_SECONDS, after, later_than, nearest_stored
 from ..values.json_text import raw_text
 from ..values.uuid7 import canonical_id, new_session_id
 from .bulk.removal import remove_some
-from .context_patch import PatchedContext, patched_context
 from .directories import normalize_or_not_found
 from .labels import check_labels, labels_as_json, labels_from_json, patch_labels
+from .patches.context_patch import PatchedContext, patched_context
 from .profile_resolution import resolve
 from .profiles import forget, hash_of_profile
 from .unit_of_work import UnitOfWork
@@ -112,7 +114,7 @@ async def update(
     placement: Bindings | None = None
     if isinstance(patch.context, Raw):
         before, is_own = await _context(work, session_id)
-        context = patched_context(session_id, before, patch.context, prepared, last=last)
+        context = patched_context(partial(ContextTooLarge, session_id), before, patch.context, prepared, last=last)
         if context is None:
             return None
         placement = context_columns(context, is_detailed=not is_own)

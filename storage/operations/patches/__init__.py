@@ -1,0 +1,1 @@
+"""Patches: how a session's context is merged."""
