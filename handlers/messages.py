@@ -6,6 +6,7 @@ from ..storage.model.records import (
     IdempotentRequest,
     Listing,
     Message,
+    MessagePatch,
     Messages,
     NewMessage,
     NewMessages,
@@ -44,6 +45,20 @@ async def send_messages(
 async def get_message(session_id: str, sequence: int, *, storage: Storage, workspace: str) -> Message:
     """One message of a transcript."""
     return await storage.get_message(workspace, session_id, sequence)
+
+
+async def update_message(
+    session_id: str, sequence: int, body: MessagePatch, versions: Versions, *, storage: Storage, workspace: str
+) -> Message:
+    """Correct a message."""
+    return await storage.update_message(workspace, session_id, sequence, body, versions=versions)
+
+
+async def delete_message(
+    session_id: str, sequence: int, versions: Versions, *, storage: Storage, workspace: str
+) -> Message:
+    """Delete what a message says."""
+    return await storage.delete_message(workspace, session_id, sequence, versions=versions)
 
 
 async def list_messages(

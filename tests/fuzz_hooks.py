@@ -65,10 +65,11 @@ def name_what_is_there(operation: str, body: dict[str, Any]) -> None:
         if isinstance(overrides, dict):
             overrides.pop("session", None)
     elif operation.startswith("POST") and "/messages" in operation:
-        for message in body.get("messages", [body]):
-            agree(message)
+        agree_all(body)
     elif operation == "POST /import":
         limit_file(body)
+    elif operation == "PATCH /sessions/{session_id}/messages/{sequence}":
+        agree_with_parts(body)
     elif operation == "PATCH /sessions/{session_id}":
         name_labels(body)
         if "profile" in body:
@@ -87,6 +88,20 @@ def name_labels(body: dict[str, Any]) -> None:
     """Give labels keys that they may have, and few of them: what a key may be no schema tells."""
     if isinstance(body.get("labels"), dict):
         body["labels"] = {f"key {place}": value for place, value in enumerate(body["labels"].values()) if place < 8}
+
+
+def agree_all(body: dict[str, Any]) -> None:
+    """Make each message of a body, or the body as the only one, agree with itself."""
+    for message in body.get("messages", [body]):
+        agree(message)
+
+
+def agree_with_parts(patch: dict[str, Any]) -> None:
+    """Make a patch agree with itself, and with a message that may have parts."""
+    if "parts" in patch:
+        agree(patch)
+    elif "content" in patch:
+        patch["parts"] = []
 
 
 def agree(message: Any) -> None:

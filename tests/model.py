@@ -13,7 +13,9 @@ from msgspec.structs import asdict, replace
 from amplifierd.storage.model.errors import (
     ContextTooLarge,
     IdempotencyKeyReused,
+    MessageDeleted,
     MessageIdInUse,
+    MessageVersionMismatch,
     SequenceConflict,
     SessionEnded,
     SessionExists,
@@ -31,6 +33,7 @@ from amplifierd.storage.model.records import (
     IdempotentRequest,
     ImportReport,
     Message,
+    MessagePatch,
     Messages,
     NewMessage,
     NewMessages,
@@ -43,8 +46,8 @@ from amplifierd.storage.model.records import (
 )
 from exact_json import merged, text_of, tree
 from exports import Transcripts, transcripts
-from model_files import Files
-from model_parts import OWN_TIMES, parts_of, usage, usage_sums
+from model_files import Files, named
+from model_parts import OWN_TIMES, replaced, said_by, usage, usage_sums
 from model_reading import Conversation, Conversations
 
 MAX_TOKENS = 2**53 - 1
@@ -209,6 +212,51 @@ class Workspace(Conversations):
             session_id, self._append(session_id, new.messages, new.expected_sequence, versions, told, is_batch=True)
         )
 
+    def update_message(
+        self, session_id: str, sequence: int, patch: MessagePatch, versions: Versions, told: Outcome
+    ) -> Message:
+        before = self._corrected(session_id, sequence, versions)
+        if before.deleted_at is not UNSET:
+            raise MessageDeleted(session_id, sequence)
+        if patch == MessagePatch():
+            return before
+        after = replaced(session_id, before, patch)
+        refers = {file_id for _, file_id in named(before)} != {file_id for _, file_id in named(after)}
+        if refers:
+            self.files.check([after], is_batch=False)
+        moment = self._correct(session_id, after, told)
+        after = replace(after, edited_at=before.edited_at if _keeps_text(patch) else moment)
+        self.find(session_id).messages[sequence - 1] = after
+        if refers:
+            self.files.refer([after])
+        return after
+
+    def delete_message(self, session_id: str, sequence: int, versions: Versions, told: Outcome) -> Message:
+        before = self._corrected(session_id, sequence, versions)
+        if before.deleted_at is not UNSET:
+            return before
+        nothing = dict.fromkeys(("parts", "agent", "model", "edited_at"), UNSET)
+        after = replace(before, content="", metadata=Raw(b"{}"), version=before.version + 1, **nothing)
+        after = replace(after, deleted_at=self._correct(session_id, after, told))
+        self.find(session_id).messages[sequence - 1] = after
+        return after
+
+    def _corrected(self, session_id: str, sequence: int, versions: Versions) -> Message:
+        message = self.get_message(session_id, sequence)
+        if versions is not None and message.version not in versions:
+            raise MessageVersionMismatch(session_id, sequence, message.version, versions)
+        return message
+
+    def _correct(self, session_id: str, after: Message, told: Outcome) -> str:
+        conversation = self.find(session_id)
+        session = conversation.session
+        moment = told.moment(told.updated_at, session.updated_at)
+        conversation.session = replace(session, version=session.version + 1, updated_at=moment)
+        conversation.messages = [*conversation.messages]
+        conversation.corrected[after.sequence] = (session.message_count, session.version + 1)
+        conversation.written = self._count()
+        return moment
+
     def import_sessions(self, lines: list[ExportLine], on_conflict: OnConflict, told: Outcome) -> ImportReport:
         sessions = transcripts(lines)
         known = [session_id for session_id in sessions if session_id in self.conversations]
@@ -363,6 +411,10 @@ class Workspace(Conversations):
         return self.writes
 
 
+def _keeps_text(patch: MessagePatch) -> bool:
+    return patch.content is None and patch.parts is UNSET
+
+
 def _about(answer: Any, arguments: tuple[Any, ...]) -> str:
     """The session that an answer is about; of other answers something that is no id."""
     return answer.id if isinstance(answer, Session) else str(arguments[0])
@@ -388,7 +440,7 @@ def _content(new: BatchMessage) -> str:
     if isinstance(new.parts, UnsetType):
         assert new.content is not None
         return new.content
-    said = "\n\n".join(part["text"] for part in parts_of(new.parts) if part["type"] == "text" and "call" not in part)
+    said = said_by(new.parts)
     assert new.content in {None, said}
     return said
 

@@ -35,7 +35,7 @@ from model import Outcome, Workspace
 from reading import records
 
 SECONDS = 30
-WITHOUT_KEY = {"update_session", "delete_session"}
+WITHOUT_KEY = {"update_session", "delete_session", "update_message", "delete_message"}
 FORGETTING = {"delete_session", "clean_up_sessions"}
 LATEST = 17
 MAX_PAGES = 1_000
@@ -236,7 +236,7 @@ class Comparison(RuleBasedStateMachine):
 
     def _updated_at(self, change: Change, answered: object) -> str:
         """When a session was updated that got messages: these may have times of their own."""
-        if not change.name.startswith("append") or isinstance(answered, Refusal):
+        if not change.name.endswith(("_message", "_messages")) or isinstance(answered, Refusal):
             return ""
         session_id: str = change.arguments[0]
         return self.run(self._storage.get_session(self._names[change.workspace], session_id)).updated_at

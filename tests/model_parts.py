@@ -8,9 +8,11 @@ from typing import Any
 from msgspec import UNSET, Raw, UnsetType
 from msgspec.structs import replace
 
+from amplifierd.storage.model.errors import MessageInvalid, MetadataTooLarge
 from amplifierd.storage.model.part_records import NewUsage, Usage
 from amplifierd.storage.model.queries import SearchScope
-from amplifierd.storage.model.records import Message
+from amplifierd.storage.model.records import Message, MessagePatch
+from exact_json import merged, text_of, tree
 
 # Times as clients send them, and as they are stored.
 OWN_TIMES = {
@@ -22,12 +24,37 @@ OWN_TIMES = {
 
 TOKENS = ("input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens")
 MOST_TOKENS = 2**53 - 1
+MAX_MEMBERS = 1_024
 
 
 def parts_of(parts: Raw | UnsetType) -> list[dict[str, Any]]:
     """The parts of a message, none where it has none."""
     decoded: list[dict[str, Any]] = [] if isinstance(parts, UnsetType) else json.loads(bytes(parts))
     return decoded
+
+
+def said_by(parts: Raw | UnsetType) -> str:
+    """What parts say together."""
+    return "\n\n".join(part["text"] for part in parts_of(parts) if part["type"] == "text" and "call" not in part)
+
+
+def replaced(session_id: str, before: Message, patch: MessagePatch) -> Message:
+    """A message with what a patch says, and its metadata merged."""
+    content, parts = before.content, before.parts
+    if isinstance(patch.parts, Raw):
+        content, parts = said_by(patch.parts), patch.parts
+    elif patch.content is not None:
+        if isinstance(parts, Raw) and patch.content != content:
+            detail = "is not what the texts of the parts say; send the parts as well, or an empty list for none"
+            raise MessageInvalid("/content", detail)
+        content = patch.content
+    metadata = before.metadata
+    if isinstance(patch.metadata, Raw):
+        members = merged(tree(bytes(metadata)), tree(bytes(patch.metadata)))
+        if len(members) > MAX_MEMBERS:
+            raise MetadataTooLarge(session_id, before.sequence, f"{len(members)} members; the most is {MAX_MEMBERS}")
+        metadata = Raw(text_of(members).encode())
+    return replace(before, content=content, parts=parts, metadata=metadata, version=before.version + 1)
 
 
 def usage(new: NewUsage) -> Usage:

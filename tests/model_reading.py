@@ -1,6 +1,6 @@
 """What a storage should answer of what it keeps: written from the contract's words, with dicts and lists."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 import msgspec
@@ -39,6 +39,8 @@ class Conversation:
     changed: tuple[int, int]
     created: int
     written: int
+    # The last message and the version at the last correction of each message.
+    corrected: dict[int, tuple[int, int]] = field(default_factory=dict)
 
     def take(self, versions: Versions) -> Session:
         """The session, which must be at one of these versions."""
@@ -122,25 +124,29 @@ class Conversations:
         return [*lines, ExportLine(end=ExportEnd(len(self.conversations), messages, 0))]
 
     def session_events(self, session_id: str, after: str) -> list[Event]:
-        """What there is after an event: messages, and between them the session where it changed last."""
+        """What there is after an event: messages, their corrections, and the session where it changed last."""
         conversation = self.find(session_id)
         sequence, _, version = after.partition(".")
-        last, changed = conversation.changed
-        due = changed > int(version) if version else last >= int(sequence)
-        said = [
-            Event("message", _encode(message), str(message.sequence))
-            for message in conversation.messages[int(sequence) :]
-        ]
-        if not due:
-            return said
-        place = max(last - int(sequence), 0)
-        session = Event("session", _encode(conversation.session), f"{last}.{changed}")
-        return [*said[:place], session, *said[place:]]
+        changes = [(*conversation.changed, 0)]
+        changes += [(*when, corrected) for corrected, when in conversation.corrected.items()]
+        due = [it for it in changes if (it[1] > int(version) if version else it[0] >= int(sequence))]
+        events, told = [], int(sequence)
+        for last, changed, corrected in sorted(due, key=lambda it: it[1]):
+            events += [_said(message) for message in conversation.messages[told:last]]
+            told = max(told, last)
+            event_id = f"{told}.{changed}"
+            if corrected:
+                message = conversation.messages[corrected - 1]
+                kind: EventKind = "message_updated" if message.deleted_at is UNSET else "message_deleted"
+                events.append(Event(kind, _encode(message), event_id))
+            else:
+                events.append(Event("session", _encode(conversation.session), event_id))
+        return events + [_said(message) for message in conversation.messages[told:]]
 
     def last_event(self, session_id: str) -> str:
         """The id of what was told last to who has followed a session so far."""
         conversation = self.find(session_id)
-        return f"{len(conversation.messages)}.{conversation.changed[1]}"
+        return f"{len(conversation.messages)}.{conversation.session.version}"
 
     def summary(self, session: Session) -> SessionSummary:
         """A session as a list has it."""
@@ -161,6 +167,10 @@ class Conversations:
         ]
         events += [(write, "deleted", _encode({"id": session_id})) for write, session_id in self.deletions]
         return sorted(event for event in events if event[0] > after)
+
+
+def _said(message: Message) -> Event:
+    return Event("message", _encode(message), str(message.sequence))
 
 
 def _passes(session: Session, query: SessionQuery) -> bool:

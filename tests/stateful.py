@@ -19,11 +19,13 @@ from amplifierd.storage.model.records import (
     Failure,
     Fork,
     Message,
+    MessagePatch,
     NewMessage,
     NewMessages,
     NewSession,
     SessionPatch,
     SessionSummary,
+    Versions,
 )
 from exact_json import tree
 from exports import has_copies, older, transcripts
@@ -39,6 +41,8 @@ DISTANCES = st.lists(st.integers(-1, 1), max_size=2)
 VERSIONS = st.none() | st.none() | st.just([0]) | DISTANCES | DISTANCES.map(tuple)
 OFF = st.none() | st.just(0) | st.integers(-1, 1)
 FILES = st.integers(0, len(CONTENTS) - 1)
+SEQUENCES = st.integers(1, 4)
+MESSAGE_VERSIONS = st.none() | st.none() | st.sampled_from([(1,), (2,), (1, 3), ()])
 LIMITS = st.none() | st.integers(1, 4)
 
 
@@ -138,6 +142,16 @@ class History(CollectionHistory):
     ) -> None:
         expected = self.expected_sequence(place, number, off)
         self.change_session("append_messages", place, number, near, replace(new, expected_sequence=expected), key=key)
+
+    @rule(place=PLACES, number=NUMBERS, sequence=SEQUENCES, near=MESSAGE_VERSIONS, patch=strategies.MESSAGE_PATCHES)
+    def update_message(self, place: int, number: int, sequence: int, near: Versions, patch: MessagePatch) -> None:
+        session_id = self.pick(place, number)
+        self.change(Change("update_message", place, (session_id, sequence, patch), near, conditional=True))
+
+    @rule(place=PLACES, number=NUMBERS, sequence=SEQUENCES, near=MESSAGE_VERSIONS)
+    def delete_message(self, place: int, number: int, sequence: int, near: Versions) -> None:
+        session_id = self.pick(place, number)
+        self.change(Change("delete_message", place, (session_id, sequence), near, conditional=True))
 
     @precondition(lambda self: self._sent)
     @rule(number=NUMBERS)

@@ -11,6 +11,7 @@ from amplifierd.storage.model.records import (
     CleanUp,
     Failure,
     Fork,
+    MessagePatch,
     NewMessage,
     NewMessages,
     NewSession,
@@ -156,6 +157,9 @@ _FIELDS = {
 }
 MESSAGES = st.builds(BatchMessage, content=TEXTS, **_FIELDS) | st.builds(BatchMessage, parts=PARTS, **_FIELDS)
 ONE = st.builds(NewMessage, content=TEXTS, **_FIELDS) | st.builds(NewMessage, parts=PARTS, **_FIELDS)
+MESSAGE_PATCHES = st.builds(MessagePatch, metadata=st.just(UNSET) | OBJECTS, content=st.none() | TEXTS) | st.builds(
+    MessagePatch, metadata=st.just(UNSET) | OBJECTS, parts=PARTS
+)
 MANY_MESSAGES = st.builds(
     NewMessages, messages=st.lists(MESSAGES, min_size=1, max_size=5, unique_by=lambda it: it.id or id(it))
 )

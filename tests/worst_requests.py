@@ -99,6 +99,31 @@ def _forks(data: Data) -> Ask:
     return _json("POST", f"/sessions/{data.long_session()}/fork", {})
 
 
+def _long_corrections(data: Data) -> list[Ask]:
+    content = "longword " * ((8 * MIB - 1_000) // 9)
+    ids = [data.of_one_text("x") for _ in range(8)]
+    return [_json("PATCH", f"/sessions/{session_id}/messages/1", {"content": content}) for session_id in ids]
+
+
+def _corrections_of_calls(data: Data) -> list[Ask]:
+    session_id = data.session()
+    data.append_batch(session_id, [{"content": "x"}, *[{"parts": [_answer(number)]} for number in range(999)]])
+    calls = [{"type": "tool_call", "call": f"c{number}", "name": "n", "input": ""} for number in range(999)]
+    return [_json("PATCH", f"/sessions/{session_id}/messages/1", {"parts": calls[place % 2 :]}) for place in range(8)]
+
+
+def _answer(number: int) -> dict[str, str]:
+    return {"type": "tool_result", "call": f"c{number}", "output": ""}
+
+
+def _deletions_of_answers(data: Data) -> list[Ask]:
+    session_id = data.session()
+    calls = [{"type": "tool_call", "call": f"c{number}", "name": "n", "input": ""} for number in range(999)]
+    data.append_parts(session_id, calls)
+    data.append_batch(session_id, [{"parts": list(map(_answer, range(999)))} for _ in range(24)])
+    return [Ask("DELETE", f"/sessions/{session_id}/messages/{sequence}") for sequence in range(2, 26)]
+
+
 def _deletions(data: Data) -> list[Ask]:
     ids = data.imported([round(125_000 * data.scale)] * 8)
     return [Ask("DELETE", f"/sessions/{session_id}", repeats=False) for session_id in ids]
@@ -364,6 +389,9 @@ TABLE = [
     Row("merge patches of 99,000 members, 32 at once", ("updateSession",), _large_merge_patches),
     Row("100,000 unknown members", ("createSession",), _unknown_members),
     Row("fork of 1,000,000 messages", ("forkSession",), _forks),
+    Row("corrections of 8 MiB", ("updateMessage",), _long_corrections),
+    Row("corrections of 999 calls with results in as many messages", ("updateMessage",), _corrections_of_calls),
+    Row("deletions of 24 messages, each with 999 results", ("deleteMessage",), _deletions_of_answers),
     Row("deletion of 8 sessions of 125,000 messages", ("deleteSession",), _deletions),
     Row("cleanup of 1,000,000 messages, dry", ("cleanUpSessions",), _cleanups),
     Row("100 imports whose line never ends", ("importSessions",), _lines_without_end),

@@ -1,6 +1,7 @@
 """The operations that storages with transactions and SQL share, by statements that each backend runs."""
 
 import asyncio
+from abc import abstractmethod
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import replace
@@ -10,7 +11,7 @@ from typing import Any, TypeVar
 import msgspec
 from msgspec import Raw
 
-from ..model.errors import ContextTooLarge, FilesUnknown, MessageNotFound, SessionNotFound
+from ..model.errors import ContextTooLarge, FilesUnknown, MessageNotFound, MetadataTooLarge, SessionNotFound
 from ..model.interface import Storage
 from ..model.queries import MessageQuery, SessionQuery
 from ..model.records import (
@@ -21,6 +22,7 @@ from ..model.records import (
     Lineage,
     Listing,
     Message,
+    MessagePatch,
     Messages,
     NewMessage,
     NewMessages,
@@ -35,6 +37,7 @@ from ..operations import messages, sessions
 from ..operations.events import event_feed
 from ..operations.expiry import ANSWERS_AT_ONCE, EXPIRED_WORKSPACE, FORGET_EXPIRED_ANSWERS
 from ..operations.message_pages import range_of_page, sequences
+from ..operations.patches import corrections
 from ..operations.patches.context_patch import MAX_PREPARATIONS, PatchedContext, patch_context
 from ..operations.session_pages import by_any_index, count_all, filtered_page, page
 from ..operations.unit_of_work import UnitOfWork
@@ -42,7 +45,7 @@ from ..sql.ports import Bindings, Transaction, session_key
 from ..sql.statements import message_lists
 from ..sql.statements.recorded_answers import EXPIRED_TEXT, FORGET_TEXTS
 from ..sql.statements.session_lists import session_list
-from ..values.json_text import MAX_SAFE_INTEGER
+from ..values.json_text import MAX_SAFE_INTEGER, raw_text
 from ..values.uuid7 import canonical_id
 from .api_keys import TransactionalKeys
 from .bulk import TransactionalPieces
@@ -86,7 +89,7 @@ class TransactionalStorage(
     def _large_appends(self) -> ConcurrencyLimit:
         return ConcurrencyLimit(1, "large appends")
 
-    def _turn_of(self, new: Sequence[BatchMessage]) -> AbstractAsyncContextManager[None]:
+    def _turn_of(self, new: Sequence[BatchMessage | MessagePatch]) -> AbstractAsyncContextManager[None]:
         """The turn of an append: large ones are written one after the other."""
         return self._large_appends.slot() if messages.size_of(new) > LARGE_APPEND else nullcontext()
 
@@ -263,6 +266,40 @@ class TransactionalStorage(
             await self._message_count(workspace, session_id)
             raise MessageNotFound(session_id, sequence)
         return _decode_message(row[0])
+
+    async def update_message(
+        self, workspace: str, session_id: str, sequence: int, patch: MessagePatch, *, versions: Versions = None
+    ) -> Message:
+        patch = messages.complete_patch(patch)
+        prepare = partial(self._prepare_message, workspace, session_id, sequence, patch)
+        try:
+            async with self._turn_of([patch]):
+                update = partial(corrections.update, words=await asyncio.to_thread(self._words, patch))
+                updated = await self._merge(workspace, update, prepare, session_id, sequence, patch, versions)
+        except FilesUnknown as error:
+            raise messages.unknown_file([patch], error.ids, is_batch=False) from None
+        self._removals.wake()
+        return updated
+
+    @abstractmethod
+    def _words(self, patch: MessagePatch) -> object:
+        """The words of a complete patch, as `replace_message` takes them: no write waits for those of a long text."""
+
+    async def _prepare_message(
+        self, workspace: str, session_id: str, sequence: int, patch: MessagePatch
+    ) -> PatchedContext | None:
+        if not isinstance(patch.metadata, Raw):
+            return None
+        before = (await self.get_message(workspace, session_id, sequence)).metadata
+        too_large = partial(MetadataTooLarge, session_id, sequence)
+        return await asyncio.to_thread(patch_context, too_large, raw_text(before), patch.metadata)
+
+    async def delete_message(
+        self, workspace: str, session_id: str, sequence: int, *, versions: Versions = None
+    ) -> Message:
+        deleted = await self._change(workspace, corrections.delete, session_id, sequence, versions)
+        self._removals.wake()
+        return deleted
 
     async def list_messages(self, workspace: str, session_id: str, query: MessageQuery) -> Transcript:
         # The range of the first messages does not depend on their number.

@@ -115,6 +115,15 @@ class SessionEnded(SessionConflict):
         self.status = status
 
 
+class MessageDeleted(SessionConflict):
+    """The message has been deleted."""
+
+    def __init__(self, session_id: str, sequence: int) -> None:
+        super().__init__(f"Cannot change message {sequence} of session {session_id}: it is deleted")
+        self.session_id = session_id
+        self.sequence = sequence
+
+
 class SequenceConflict(SessionConflict):
     """The next message of the session gets `next_sequence`, which differs from the expected number."""
 
@@ -170,13 +179,21 @@ class ImportInvalid(StorageError):
 class VersionMismatch(StorageError):
     """The session is at `version`, which is not one of the expected versions."""
 
-    def __init__(self, session_id: str, version: int, expected: object) -> None:
+    def __init__(self, session_id: str, version: int, expected: object, subject: str | None = None) -> None:
         why = "which the request excludes"
         if isinstance(expected, tuple):
             why = f"not at {' or '.join(str(each) for each in sorted(expected)) or 'one that it can have'}"
-        super().__init__(f"Session {session_id} is at version {version}, {why}.")
+        super().__init__(f"{subject or f'Session {session_id}'} is at version {version}, {why}.")
         self.session_id = session_id
         self.members = {"version": version}
+
+
+class MessageVersionMismatch(VersionMismatch):
+    """The message is at `version`, which is not one of the expected versions."""
+
+    def __init__(self, session_id: str, sequence: int, version: int, expected: object) -> None:
+        super().__init__(session_id, version, expected, f"Message {sequence} of session {session_id}")
+        self.sequence = sequence
 
 
 class ContextTooLarge(StorageError):
@@ -185,6 +202,15 @@ class ContextTooLarge(StorageError):
     def __init__(self, session_id: str, reason: str) -> None:
         super().__init__(f"The context of session {session_id} would have {reason}")
         self.session_id = session_id
+
+
+class MetadataTooLarge(StorageError):
+    """The patched metadata of the message would exceed a limit."""
+
+    def __init__(self, session_id: str, sequence: int, reason: str) -> None:
+        super().__init__(f"The metadata of message {sequence} of session {session_id} would have {reason}")
+        self.session_id = session_id
+        self.sequence = sequence
 
 
 class ProfileNotFound(StorageError):

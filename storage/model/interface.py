@@ -21,6 +21,7 @@ from .records import (
     Lineage,
     Listing,
     Message,
+    MessagePatch,
     Messages,
     NewMessage,
     NewMessages,
@@ -249,6 +250,30 @@ class Storage(Profiles, Collections, Directories, Files, Keys, Workspaces):
         """Read one message. Raises `MessageNotFound`."""
 
     @abstractmethod
+    async def update_message(
+        self, workspace: str, session_id: str, sequence: int, patch: MessagePatch, *, versions: Versions = None
+    ) -> Message:
+        """Correct a message, whatever the status of its session; forks keep what they have copied.
+
+        The rules for a content and parts, and their errors, are those of `append_message`. The search index, the files
+        that the message refers to, open calls and the session's last message follow. A result that is removed leaves
+        its call open, unless one of the next 1,000 messages, or 1 MiB of them, has a result for it as well.
+
+        `versions` are the message's. Raises `MessageNotFound`, `MessageDeleted`, `MessageVersionMismatch`, and
+        `MetadataTooLarge` if the metadata would have over 1,024 members, 100,000 values or 8 MiB.
+        """
+
+    @abstractmethod
+    async def delete_message(
+        self, workspace: str, session_id: str, sequence: int, *, versions: Versions = None
+    ) -> Message:
+        """Delete what a message says, and leave its number: without content, parts, metadata, agent and model.
+
+        What it has used stays in the sums of the session. Files to which no other message refers are deleted. A message
+        that is deleted already stays as it is. Raises `MessageNotFound`, `MessageVersionMismatch`.
+        """
+
+    @abstractmethod
     async def list_messages(self, workspace: str, session_id: str, query: MessageQuery) -> Transcript:
         """List `Message` records by sequence, as of one moment, in constant memory.
 
@@ -257,7 +282,9 @@ class Storage(Profiles, Collections, Directories, Files, Keys, Workspaces):
 
     @abstractmethod
     async def follow_session(self, workspace: str, session_id: str, *, after_event: str | None = None) -> Events:
-        """Follow a session: each message, the session after each change, and its deletion, which ends the stream.
+        """Follow a session: each message, its corrections, the session after each change, and its deletion.
+
+        The deletion of the session ends the stream; the correction of a message is no change of the session.
 
         It begins after the event with that id, or after the message with that sequence; None begins with the next
         event. It reads the transcript, so that nothing is lost or repeated; changes in quick succession may come as

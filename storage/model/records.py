@@ -19,7 +19,7 @@ EMPTY_OBJECT = Raw(b"{}")
 Role = Literal["user", "assistant", "system", "developer", "tool"]
 SessionStatus = Literal["created", "active", "completed", "failed", "terminated"]
 OnConflict = Literal["fail", "skip", "new_id", "extend"]
-EventKind = Literal["message", "session", "created", "changed", "deleted"]
+EventKind = Literal["message", "message_updated", "message_deleted", "session", "created", "changed", "deleted"]
 
 
 class NewSession(Struct, frozen=True, forbid_unknown_fields=True):
@@ -167,8 +167,24 @@ class NewMessages(Struct, frozen=True, forbid_unknown_fields=True):
     expected_sequence: int | None = None
 
 
-class Message(Struct, frozen=True, rename="camel"):
-    """One message; `sequence` counts from 1 in its session, without gaps; `id` and `timestamp` may be its client's."""
+class MessagePatch(Struct, frozen=True, forbid_unknown_fields=True):
+    """A correction of a message: `metadata` is merged into the message's (RFC 7396), the others replace its own.
+
+    Parts without a content replace the content as well, with that of their texts; an empty list of parts with a content
+    leaves no parts.
+    """
+
+    metadata: Raw | UnsetType = UNSET
+    content: str | None = None
+    parts: Raw | UnsetType = UNSET
+
+
+class Message(Struct, frozen=True, rename="camel", omit_defaults=True):
+    """One message; `sequence` counts from 1 in its session, without gaps; `id` and `timestamp` may be its client's.
+
+    `version` counts its writes, from 1; `edited_at` is when its content or parts were last replaced. A deleted message
+    has a `deleted_at`, no text, and its number, role, time, id, tokens and usage.
+    """
 
     role: Role
     content: str
@@ -181,6 +197,9 @@ class Message(Struct, frozen=True, rename="camel"):
     model: str | UnsetType = UNSET
     usage: Usage | UnsetType = UNSET
     id: str | UnsetType = UNSET
+    version: int = 1
+    edited_at: str | UnsetType = UNSET
+    deleted_at: str | UnsetType = UNSET
 
 
 class Messages(Struct, frozen=True, rename="camel"):

@@ -9,7 +9,16 @@ from msgspec.structs import replace
 
 from ..model.errors import DataUrlTooLong, FileUnknown, MessageIdInUse, MessageInvalid, SequenceConflict, SessionEnded
 from ..model.part_records import MAX_COST, Usage, UsageSum, is_data_url, outline_of, url_fault
-from ..model.records import BatchMessage, LastMessage, Message, Messages, NewMessage, NewMessages, Versions
+from ..model.records import (
+    BatchMessage,
+    LastMessage,
+    Message,
+    MessagePatch,
+    Messages,
+    NewMessage,
+    NewMessages,
+    Versions,
+)
 from ..sql.statements.parts import ADD_USAGE
 from ..values.clock import nearest_stored
 from ..values.json_text import MAX_SAFE_INTEGER
@@ -23,7 +32,7 @@ MAX_SHOWN = 200
 
 _encode = msgspec.json.Encoder().encode
 
-AnyMessage = TypeVar("AnyMessage", BatchMessage, NewMessage)
+AnyMessage = TypeVar("AnyMessage", BatchMessage, NewMessage, MessagePatch)
 
 
 def complete(new: NewMessage) -> NewMessage:
@@ -38,6 +47,13 @@ def complete_all(new: NewMessages) -> NewMessages:
         return new
     messages = [_complete(each, f"/messages/{place}") for place, each in enumerate(new.messages)]
     return replace(new, messages=messages)
+
+
+def complete_patch(patch: MessagePatch) -> MessagePatch:
+    """A patch with the content of its parts, except an empty list beside a content. Raises `MessageInvalid`."""
+    if isinstance(patch.parts, UnsetType) or (patch.content and bytes(patch.parts) == NO_PARTS):
+        return patch
+    return _complete(patch, "")
 
 
 def _check_ids_differ(new: Sequence[BatchMessage]) -> None:
@@ -71,7 +87,7 @@ def _check_url(pointer: str, url: str) -> None:
         raise (DataUrlTooLong if is_data_url(url) else MessageInvalid)(pointer, fault)
 
 
-def unknown_file(new: Sequence[BatchMessage], ids: frozenset[str], *, is_batch: bool) -> FileUnknown:
+def unknown_file(new: Sequence[BatchMessage | MessagePatch], ids: frozenset[str], *, is_batch: bool) -> FileUnknown:
     """The error of messages that name these files, which do not exist: for the first part that does."""
     urls = {f"/files/{file_id}": file_id for file_id in ids}
     for number, each in enumerate(new):
@@ -87,7 +103,7 @@ def numbered(new: Sequence[BatchMessage], timestamp: str, last: int) -> list[Mes
     return [message_of(each, timestamp, sequence) for sequence, each in enumerate(new, last - len(new) + 1)]
 
 
-def size_of(new: Sequence[BatchMessage]) -> int:
+def size_of(new: Sequence[BatchMessage | MessagePatch]) -> int:
     """The approximate size of messages, in characters."""
     # A view: the bytes of parts would be a copy.
     return sum(

@@ -1,8 +1,8 @@
 """The stored form of recorded answers: a short one as a whole, a long one without what is stored elsewhere.
 
-Messages are not stored twice: they do not change while their session exists. Long texts, such as a session's context,
-are stored separately, once for each session, up to a limit for each workspace: the oldest are deleted first. A context
-that the session still has does not need its copy.
+Messages are not stored twice: the answer has them as they are now, corrected or deleted. Long texts, such as a
+session's context, are stored separately, once for each session, up to a limit for each workspace: the oldest are
+deleted first. A context that the session still has does not need its copy.
 """
 
 import hashlib

@@ -3,6 +3,7 @@
 A list has one column: JSON in bytes.
 """
 
+from ..sql.statements.corrections import answer_calls, close_calls, open_calls, reopen_calls
 from ..sql.statements.files import delete_unreferenced, insert_references, keep_files, lock_files
 from ..sql.statements.message_lists import messages_with_ids
 from ..sql.statements.recorded_answers import RECORDED
@@ -75,6 +76,14 @@ WHERE workspace = :workspace
     INSERT_REFERENCES = insert_references(STEPS)
 
     DELETE_UNREFERENCED = delete_unreferenced(STEPS)
+
+    CLOSE_CALLS = close_calls(STEPS)
+
+    OPEN_CALLS = open_calls(STEPS)
+
+    REOPEN_CALLS = reopen_calls(STEPS)
+
+    ANSWER_CALLS = answer_calls(STEPS)
 
     # Only one of many programs removes it; the others skip it meanwhile.
     LOCK_REMOVAL = f"{NEXT_REMOVAL}FOR UPDATE SKIP LOCKED\n"
@@ -216,6 +225,32 @@ FROM (
 ) AS next
 WHERE before < :bytes
 ORDER BY sequence
+"""  # noqa: S608  # of the text above
+
+    # Those of messages that a reader has, up to a version.
+    TAIL_CORRECTIONS = f"""
+SELECT version, is_deleted, convert_to(record, 'UTF8')
+FROM (
+    SELECT
+        version, is_deleted, record,
+        SUM(octet_length(record)) OVER (ORDER BY version) - octet_length(record) AS before
+    FROM (
+        SELECT *
+        FROM correction
+        WHERE workspace = :workspace
+            AND session_id = :id
+            AND version > :version
+            AND version < :before
+            AND after_sequence <= :sequence
+            AND {SESSION_EXISTS}
+        ORDER BY version
+        LIMIT :most
+    ) AS corrected
+    JOIN message
+        USING (workspace, session_id, sequence)
+) AS next
+WHERE before < :bytes
+ORDER BY version
 """  # noqa: S608  # of the text above
 
     CHANGES = f"""

@@ -16,7 +16,16 @@ from ..backend.write_check import WriteCheck
 from ..model.errors import NothingWritten, StorageUnavailable
 from ..model.part_records import file_ids_of
 from ..model.queries import SearchQuery
-from ..model.records import BatchMessage, IdempotentRequest, Listing, Messages, NewSession, Session, Versions
+from ..model.records import (
+    BatchMessage,
+    IdempotentRequest,
+    Listing,
+    MessagePatch,
+    Messages,
+    NewSession,
+    Session,
+    Versions,
+)
 from ..operations.events.change_notifier import ChangeNotifier
 from ..operations.expiry import Expiry
 from ..operations.messages import numbered
@@ -211,6 +220,10 @@ class PostgresStorage(TransactionalStorage):
         self._committed()
         profiles: dict[str, str] = dict(rows)
         return [profiles.get(request.session.id) for request in requests]
+
+    def _words(self, patch: MessagePatch) -> object:
+        # The other tokenizer is the event loop's.
+        return None if patch.content is None else Tokenizer().message(patch.content, patch.parts)
 
     async def _read(self, read: Callable[[Reader], Coroutine[Any, Any, Answer]]) -> Answer:
         return await read(self._pool)

@@ -10,10 +10,12 @@ from msgspec import UNSET, Raw, UnsetType
 from ..model.part_records import CallRows, call_rows
 from ..model.records import Message
 from ..sql.ports import Bindings, Transaction
+from ..sql.statements.corrections import REMOVE_CORRECTIONS, REPLACE_RECORD
 from ..sql.statements.parts import REMOVE_CALLS
 from ..sql.statements.removals import END_REMOVAL, REMOVE_MESSAGES
 from .pool import Connection, ConnectionRows, Pool
-from .search.tsvector import Tokenizer, word_columns, words_of
+from .search.statements import ADD_ENTRIES
+from .search.tsvector import Tokenizer, Words, word_columns, words_of
 from .statements import PostgresStatements
 
 MESSAGES_AT_ONCE = 1_000
@@ -72,6 +74,21 @@ WHERE workspace = :workspace
     AND sequence <= :last
 """
 
+REMOVE_ENTRY = """
+DELETE FROM search
+WHERE workspace = :workspace
+    AND session_id = :id
+    AND sequence = :sequence
+"""
+
+LOCK_SESSION = """
+SELECT 1
+FROM session
+WHERE workspace = :workspace
+    AND id = :id
+FOR UPDATE
+"""
+
 _encode = msgspec.json.Encoder().encode
 
 
@@ -110,7 +127,19 @@ class ConnectionTransaction(ConnectionRows, Transaction):
             answered: dict[str, object] = {"sequences": [*calls.answered.values()], "calls": [*calls.answered]}
             await self.row(ANSWER_CALLS, {**key, **answered})
 
+    async def replace_message(self, key: Bindings, message: Message, *, is_indexed: bool, words: object = None) -> None:
+        place: Bindings = {"sequence": message.sequence, "record": _encode(message).decode()}
+        await self.row(REPLACE_RECORD, key | place)
+        if not is_indexed:
+            # A rebuild of the index reads a session's messages under another lock of it.
+            await self.row(LOCK_SESSION, key)
+            await self.row(REMOVE_ENTRY, key | place)
+            entry = [words] if isinstance(words, Words) else await words_of(self._tokenizer, [message])
+            columns: dict[str, object] = {"sequences": [message.sequence], "roles": [message.role]}
+            await self.row(ADD_ENTRIES, {**key, **columns, **word_columns(entry)})
+
     async def remove_messages(self, key: Bindings, last: int) -> None:
+        await self.row(REMOVE_CORRECTIONS, key | {"last": last})
         await self.row(REMOVE_ENTRIES, key | {"last": last})
         await self.row(REMOVE_CALLS, key | {"last": last})
         await self.row(REMOVE_MESSAGES, key | {"last": last})

@@ -55,6 +55,13 @@ class Transaction(Rows):
         """Write messages of the session with this key, without counting them."""
 
     @abstractmethod
+    async def replace_message(self, key: Bindings, message: Message, *, is_indexed: bool, words: object = None) -> None:
+        """Replace the record of a message, and its entry in the search index unless that `is_indexed` already.
+
+        `words` are those of the message as the index of the database has them; None if they are not known yet.
+        """
+
+    @abstractmethod
     async def remove_messages(self, key: Bindings, last: int) -> None:
         """Remove the messages of a session up to the sequence `last`, and their entries in the search index."""
 

@@ -9,12 +9,15 @@ from msgspec import UNSET, Raw, UnsetType
 
 from ..model.part_records import call_rows
 from ..model.records import Message
+from ..search.tokenizer import Tokenizer
 from ..sql.ports import Bindings, Reader, Row, Transaction, take_until_size
+from ..sql.statements.corrections import REMOVE_CORRECTIONS, REPLACE_RECORD
 from ..sql.statements.parts import ANSWER_CALL, OPEN_CALL, REMOVE_CALLS
 from ..sql.statements.removals import END_REMOVAL, REMOVE_MESSAGES
 from ..values.clock import Clock
 from .connection import as_storage_error
 from .search import statements as search_statements
+from .search.indexing import reindex
 from .statements import SQLiteStatements
 
 Answer = TypeVar("Answer")
@@ -98,9 +101,10 @@ class Revisions:
 class ConnectionTransaction(ConnectionRows, Transaction):
     """The transaction of the writer's connection."""
 
-    def __init__(self, connection: apsw.Connection, revisions: Revisions) -> None:
+    def __init__(self, connection: apsw.Connection, revisions: Revisions, tokenizer: Tokenizer) -> None:
         super().__init__(connection)
         self._revisions = revisions
+        self._tokenizer = tokenizer
 
     def run(
         self,
@@ -141,7 +145,17 @@ class ConnectionTransaction(ConnectionRows, Transaction):
         except apsw.Error as error:
             raise as_storage_error(error) from error
 
+    async def replace_message(self, key: Bindings, message: Message, *, is_indexed: bool, words: object = None) -> None:
+        bindings: Bindings = {"sequence": message.sequence, "record": _encode(message).decode()}
+        await self.row(REPLACE_RECORD, key | bindings)
+        if not is_indexed:
+            try:
+                reindex(self._connection, key, message, words, self._tokenizer)
+            except apsw.Error as error:
+                raise as_storage_error(error) from error
+
     async def remove_messages(self, key: Bindings, last: int) -> None:
+        await self.row(REMOVE_CORRECTIONS, key | {"last": last})
         await self.row(search_statements.REMOVE_ENTRIES, key | {"last": last})
         await self.row(REMOVE_CALLS, key | {"last": last})
         await self.row(REMOVE_MESSAGES, key | {"last": last})

@@ -3,6 +3,7 @@
 A list has one column: JSON in a BLOB.
 """
 
+from ..sql.statements.corrections import answer_calls, close_calls, open_calls, reopen_calls
 from ..sql.statements.files import delete_unreferenced, insert_references, keep_files, lock_files
 from ..sql.statements.message_lists import messages_with_ids
 from ..sql.statements.recorded_answers import RECORDED
@@ -44,6 +45,14 @@ WHERE workspace = :workspace
     INSERT_REFERENCES = insert_references(STEPS)
 
     DELETE_UNREFERENCED = delete_unreferenced(STEPS)
+
+    CLOSE_CALLS = close_calls(STEPS)
+
+    OPEN_CALLS = open_calls(STEPS)
+
+    REOPEN_CALLS = reopen_calls(STEPS)
+
+    ANSWER_CALLS = answer_calls(STEPS)
 
     PING = """
 SELECT message_count
@@ -130,6 +139,24 @@ WHERE workspace = :workspace
     AND sequence BETWEEN :first AND :last
     AND {SESSION_EXISTS}
 ORDER BY sequence
+LIMIT :most
+"""  # noqa: S608  # of the text above
+
+    # Those of messages that a reader has, up to a version.
+    TAIL_CORRECTIONS = f"""
+SELECT version, is_deleted, CAST(record AS BLOB)
+FROM correction
+CROSS JOIN message
+    ON message.workspace = correction.workspace
+    AND message.session_id = correction.session_id
+    AND message.sequence = correction.sequence
+WHERE correction.workspace = :workspace
+    AND correction.session_id = :id
+    AND version > :version
+    AND version < :before
+    AND after_sequence <= :sequence
+    AND {SESSION_EXISTS}
+ORDER BY version
 LIMIT :most
 """  # noqa: S608  # of the text above
 

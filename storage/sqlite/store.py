@@ -17,9 +17,10 @@ from ..backend.write_check import WriteCheck
 from ..model.database_errors import DatabaseDamaged
 from ..model.errors import StorageUnavailable
 from ..model.queries import SearchQuery
-from ..model.records import Listing
+from ..model.records import EMPTY_OBJECT, Listing, Message, MessagePatch
 from ..operations.expiry import Expiry
 from ..operations.unit_of_work import UnitOfWork, perform
+from ..search.searched_text import searched_text
 from ..search.tokenizer import Tokenizer
 from ..sql.dialect import Dialect
 from ..sql.ports import Bindings, Reader, Transaction
@@ -113,9 +114,9 @@ class SQLiteStorage(TransactionalStorage):
         begin_again_by_other_rules(connection)
         self._checkpointer = Checkpointer(connection, self.path)
         self._revisions = Revisions(connection, self._clock)
-        self._transaction = ConnectionTransaction(connection, self._revisions)
         # It is the writer's.
         self._tokenizer = Tokenizer()
+        self._transaction = ConnectionTransaction(connection, self._revisions, self._tokenizer)
         self._index_merge = IndexMerge()
         # A killed program may have left work in these.
         self._indexed = [workspace for (workspace,) in connection.execute(search_statements.INDEXED_WORKSPACES)]
@@ -184,6 +185,13 @@ class SQLiteStorage(TransactionalStorage):
             # Another program deleted them, or the merge was pausing. Background work follows a write.
             await self._writer.write(lambda _: None)
         return False
+
+    def _words(self, patch: MessagePatch) -> object:
+        if patch.content is None:
+            return None
+        message = Message("user", patch.content, "", EMPTY_OBJECT, 1, parts=patch.parts)
+        # The other tokenizer is the writer's.
+        return Tokenizer().indexed(searched_text(message))
 
     async def _joined(self, statement: str, bindings: Bindings) -> bytes | None:
         return self._readers.joined(statement, bindings)

@@ -18,8 +18,12 @@ OPENAPI = ROOT / "openapi.yaml"
 RULES = ROOT / "openapi-checks"
 RELEASED = max(RULES.glob("released/*.yaml"), key=lambda path: [int(part) for part in path.stem.split(".")])
 
-# A message has this role only where a client sent it: who sends no other roles than before reads no other.
-ACCEPTED = "added the new `developer` enum value"
+# A client meets these values only if a client uses what is new: messages of this role, corrections of messages.
+ACCEPTED = (
+    "added the new `developer` enum value",
+    "added the new `message_updated` enum value",
+    "added the new `message_deleted` enum value",
+)
 
 # The differ's level of a change that breaks clients.
 ERROR = 3
@@ -54,7 +58,7 @@ def changes(tools: Path, base: Path, revision: Path) -> list[str]:
 
 
 def test_the_contract_breaks_nothing_that_was_released(tools: Path) -> None:
-    broken = [change for change in changes(tools, RELEASED, OPENAPI) if ACCEPTED not in change]
+    broken = [each for each in changes(tools, RELEASED, OPENAPI) if not any(accepted in each for accepted in ACCEPTED)]
     assert broken == [], f"Clients of {RELEASED.stem} break; keep what they use, or begin a new major version."
 
 

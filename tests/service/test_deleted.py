@@ -51,6 +51,26 @@ def test_a_deleted_session_is_gone(client: httpx.Client, daemon: Daemon) -> None
     wait_until_gone(daemon.database, word)
 
 
+def test_a_corrected_message_is_gone(client: httpx.Client, daemon: Daemon) -> None:
+    word, other, file_word = canary(), canary(), canary()
+    url = uploaded(client, file_word)
+    path = say(client, "Others stay.")
+    parts = [
+        {"type": "text", "text": f"{word} {word * 300}"},
+        {"type": "tool_call", "call": "a", "name": "b", "input": word, "native": {"a": word}},
+        {"type": "file", "media": "text/plain", "url": url},
+    ]
+    for number, body in enumerate(({"parts": parts, "metadata": {"a": word}, "agent": word}, {"content": other})):
+        headers = {"Idempotency-Key": f"{word[:8]}-{number}"}
+        client.post(f"{path}/messages", json=body, headers=headers).raise_for_status()
+    assert (len(search(client, word)), len(search(client, other))) == (1, 1)
+    client.delete(f"{path}/messages/2").raise_for_status()
+    client.patch(f"{path}/messages/3", json={"content": "It is replaced."}).raise_for_status()
+    for each in (word, other, file_word):
+        assert search(client, each) == []
+        wait_until_gone(daemon.database, each)
+
+
 def test_a_context_that_was_replaced_is_gone(client: httpx.Client, daemon: Daemon) -> None:
     short, long = canary(), canary()
     path = say(client, context={"short": short})

@@ -16,6 +16,7 @@ from amplifierd.storage.model.records import (
     Events,
     Fork,
     Message,
+    MessagePatch,
     NewMessage,
     NewMessages,
     NewSession,
@@ -250,3 +251,35 @@ async def test_many_follow_and_each_gets_all(storage: Storage, session: Session)
     for number in range(100):
         await say(storage, session.id, str(number))
     assert set(await asyncio.gather(*counting)) == {100}
+
+
+async def test_corrections_are_told(storage: Storage) -> None:
+    session = await storage.create_session(W, NewSession())
+    await say(storage, session.id, "one", "two", "three")
+    async with following(storage, session.id) as live, following(storage, session.id, "2") as late:
+        await storage.update_message(W, session.id, 1, MessagePatch(content="changed"))
+        await storage.delete_message(W, session.id, 2)
+        await say(storage, session.id, "four")
+        await storage.update_session(W, session.id, SessionPatch(name="x"))
+        version = (await storage.get_session(W, session.id)).version
+        kinds = ["message_updated", "message_deleted", "message", "session"]
+        told = await live.upto(f"4.{version}")
+        assert [event.kind for event in told] == kinds
+        assert msgspec.json.decode(told[0].data, type=Message).content == "changed"
+        assert [event.kind for event in await late.upto(f"4.{version}")] == ["message", *kinds]
+    for place, event in enumerate(told[:-1]):
+        async with following(storage, session.id, event.id) as resumed:
+            assert await resumed.upto(f"4.{version}") == told[place + 1 :]
+
+
+async def test_corrections_seen_before_are_not_told_again(storage: Storage) -> None:
+    session = await storage.create_session(W, NewSession())
+    await say(storage, session.id, "one")
+    await storage.update_message(W, session.id, 1, MessagePatch(content="changed"))
+    await say(storage, session.id, "two")
+    async with following(storage, session.id, "2") as follower:
+        await storage.delete_message(W, session.id, 2)
+        assert (await follower.next()).kind == "message_deleted"
+    async with following(storage, session.id, "0") as follower:
+        kinds = [(await follower.next()).kind for _ in range(5)]
+        assert kinds == ["message", "session", "message_updated", "message", "message_deleted"]

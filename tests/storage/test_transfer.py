@@ -327,6 +327,9 @@ async def test_extend_moves_a_session_forward(storage: Storage) -> None:
             "line 3: .* has the profile default, not b",
         ),
         ([HEADER, line(SESSION), but(MESSAGE, timestamp="0000-01-01T00:00:00.000000Z")], "line 3: .* no clock tells"),
+        ([HEADER, line(SESSION), but(MESSAGE, edited_at="0000-01-01T00:00:00.000000Z")], "line 3: .* no clock tells"),
+        ([HEADER, line(SESSION), but(MESSAGE, deleted_at=SESSION.updated_at)], "line 3: .* deleted, and has a content"),
+        ([HEADER, line(SESSION), but(MESSAGE, version=2**53 - 1)], "line 3: .* at version 9007199254740991; past"),
     ],
 )
 async def test_what_is_no_export_is_refused_whole(storage: Storage, lines: list[ExportLine], words: str) -> None:
@@ -359,14 +362,14 @@ async def test_sessions_of_any_time_are_listed_and_imported_again(storage: Stora
 
 async def test_import_takes_any_rfc_3339_time(storage: Storage) -> None:
     session = but(SESSION, created_at="2025-11-21t20:33:19+01:00", updated_at="2025-11-21T19:33:19.5Z", message_count=1)
-    message = but(MESSAGE, timestamp="2025-11-21T19:33:49.946976123z")
+    message = but(MESSAGE, timestamp="2025-11-21T19:33:49.946976123z", edited_at="2025-11-21t20:33:19+01:00")
     await storage.import_sessions(W, export_of([HEADER, session, message]), "fail")
     written = await exported(storage)
     assert [it.session.created_at for it in written if isinstance(it.session, Session)] == [
         "2025-11-21T19:33:19.000000Z"
     ]
-    assert [it.message.timestamp for it in written if isinstance(it.message, Message)] == [
-        "2025-11-21T19:33:49.946976Z"
+    assert [(it.message.timestamp, it.message.edited_at) for it in written if isinstance(it.message, Message)] == [
+        ("2025-11-21T19:33:49.946976Z", "2025-11-21T19:33:19.000000Z")
     ]
 
 

@@ -19,8 +19,11 @@ def turn_of(message: Message) -> str:
     """A message: a heading and what it says, and an empty line."""
     speaker = message.role if message.agent is UNSET else f"{message.role} ({message.agent})"
     moment = message.timestamp[:19].replace("T", " ")
-    if isinstance(message.parts, msgspec.Raw):
+    if message.deleted_at is not UNSET:
+        said = "*This message was deleted.*"
+    elif isinstance(message.parts, msgspec.Raw):
         said = parts_of(message.parts, message.role)
     else:
         said = fenced(message.content) if message.role == "tool" else closed(message.content)
-    return f"## {message.sequence}. {speaker}, {moment} UTC\n\n{said}\n\n"
+    edited = "" if message.edited_at is UNSET else ", edited"
+    return f"## {message.sequence}. {speaker}, {moment} UTC{edited}\n\n{said}\n\n"

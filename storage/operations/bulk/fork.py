@@ -9,6 +9,7 @@ from ...model.errors import SessionNotFound, TooFewMessages
 from ...model.part_records import NO_USAGE, Usage, UsageSum
 from ...model.records import Fork, Message, Session, Versions
 from ...sql.ports import Bindings, Row, Transaction, session_key
+from ...sql.statements.corrections import CORRECTED_SINCE
 from ...sql.statements.files import FORK_REFERENCES
 from ...sql.statements.parts import ANSWER_FORKED_CALLS, FORK_CALLS
 from ...sql.statements.sessions import Statements
@@ -16,10 +17,14 @@ from ...values.json_text import MAX_SAFE_INTEGER
 from ...values.uuid7 import canonical_id, new_session_id
 from ..idempotency import Unfinished
 from ..messages import last_message_of
+from ..patches import corrections
 from ..sessions import casefolded, read_session
 from ..unit_of_work import SessionState, UnitOfWork
 from . import removal, staging
 from .removal import next_piece
+
+# Copying as many takes as long as other writes can wait.
+CORRECTIONS_AT_ONCE = 50
 
 _decode_message = msgspec.json.Decoder(Message).decode
 _decode_usage = msgspec.json.Decoder(Usage).decode
@@ -39,6 +44,8 @@ class Copy(Unfinished, frozen=True):
     tokens: int = 0
     # The sums of usage, None if there is none.
     usage: UsageSum | None = None
+    # The version of the session up to which its corrections are copied.
+    version: int = 0
     # The id of the session as in the request; a fork begun by an older program has none.
     requested_id: str = ""
 
@@ -53,6 +60,7 @@ class Copy(Unfinished, frozen=True):
             fork_id,
             work.now,
             last,
+            version=state.version,
             requested_id=session_id,
         )
 
@@ -94,7 +102,8 @@ async def finish(work: UnitOfWork, how: Fork, versions: Versions, copy: Copy) ->
     if copy.last - copy.copied > removal.MESSAGES_AT_ONCE:
         return copy
     copy = await _copy_piece(work.transaction, work.statements, copy)
-    if not copy.is_copied:
+    copy, is_current = await _copy_corrections(work, copy)
+    if not copy.is_copied or not is_current:
         return copy
     await staging.finish(work.transaction, copy.key, copy.fork_id)
     return await _open(work, how, copy)
@@ -123,6 +132,21 @@ async def _copy_piece(transaction: Transaction, statements: Statements, copy: Co
     await transaction.row(FORK_REFERENCES, bindings)
     tokens = copy.tokens + sum(tokens for _, tokens, _, _ in piece)
     return replace(copy, copied=last, tokens=tokens, usage=_with_usage(copy.usage, piece))
+
+
+async def _copy_corrections(work: UnitOfWork, copy: Copy) -> tuple[Copy, bool]:
+    """Copy messages that were corrected since they were copied, some of them; and whether these were all."""
+    key = session_key(copy.workspace, copy.session_id)
+    bindings: Bindings = {"version": copy.version, "last": copy.copied, "most": CORRECTIONS_AT_ONCE}
+    rows = await work.transaction.all(CORRECTED_SINCE, key | bindings)
+    for version, sequence in rows:
+        before = await corrections.stored(work, copy.key, sequence)
+        after = await corrections.stored(work, key, sequence)
+        assert before is not None, "It is copied."
+        assert after is not None, "It is corrected."
+        await corrections.write(work, copy.key, before, after, must_exist=False)
+        copy = replace(copy, version=version)
+    return copy, len(rows) < CORRECTIONS_AT_ONCE
 
 
 def _with_usage(total: UsageSum | None, piece: list[Row]) -> UsageSum | None:

@@ -5,7 +5,7 @@ staging.py) and becomes visible when it is complete. For a file it has the id of
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Collection, Coroutine
 from contextlib import suppress
 from typing import Any
 
@@ -68,9 +68,14 @@ async def remove_some(transaction: Transaction, statements: Statements, key: Bin
 async def _forget_references(transaction: Transaction, statements: Statements, key: Bindings, last: int) -> None:
     """Forget which files messages up to a sequence refer to, and delete those to which no other does."""
     rows = await transaction.all(REMOVE_REFERENCES, key | {"last": last})
-    if not rows:
+    await forget_files(transaction, statements, key, {file_id for (file_id,) in rows})
+
+
+async def forget_files(transaction: Transaction, statements: Statements, key: Bindings, ids: Collection[str]) -> None:
+    """Delete those of some files to which no message refers any more."""
+    if not ids:
         return
-    bindings = key | {"files": _encode(sorted({file_id for (file_id,) in rows})).decode()}
+    bindings = key | {"files": _encode(sorted(ids)).decode()}
     # Whoever refers to one of them now is done after this.
     await transaction.all(statements.LOCK_FILES, bindings)
     await transaction.row(statements.DELETE_UNREFERENCED, bindings)

@@ -12,7 +12,8 @@ import msgspec
 
 from ...model.errors import StorageUnavailable
 from ...model.records import Event
-from ...sql.ports import Bindings, Reader, session_key
+from ...sql.ports import Bindings, Reader, Row, session_key
+from ...sql.statements.corrections import NEXT_CORRECTION, SEEN_CORRECTION
 from ...sql.statements.sessions import Statements
 from ..sessions import session_of
 from .change_notifier import ChangeNotifier
@@ -42,7 +43,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class SessionEventCursor(EventCursor):
-    """The position in one session: its last message, and the version of its last change."""
+    """The position in one session: its last message, and the version of its last change or correction."""
 
     rows: Reader
     statements: Statements
@@ -59,13 +60,19 @@ class SessionEventCursor(EventCursor):
         state = await self.rows.row(self.statements.TAIL_STATE, self._key)
         if state is None:
             return self._end()
-        message_count, version, changed_sequence = state
+        message_count, version, changed_sequence, latest = state
         changed = version > self.version
+        correction = None if latest <= self.version else await self._next_correction()
+        if correction is not None and not (changed and version < correction[0]):
+            return await self._corrections(correction[1], version if changed else latest + 1)
         # A change comes after the messages that preceded it.
         last = changed_sequence if changed else message_count
         if last > self.sequence:
             return await self._messages(last)
         return await self._session() if changed else Step((), self)
+
+    async def _next_correction(self) -> Row | None:
+        return await self.rows.row(NEXT_CORRECTION, self._key | {"version": self.version})
 
     async def _messages(self, last: int) -> Step:
         bindings = self._key | {"first": self.sequence + 1, "last": last, "most": MAX_EVENTS}
@@ -74,6 +81,20 @@ class SessionEventCursor(EventCursor):
             return self._end()
         events = tuple(Event("message", record, str(sequence)) for sequence, record in rows)
         return Step(events, replace(self, sequence=rows[-1][0]))
+
+    async def _corrections(self, after_sequence: int, before: int) -> Step:
+        """The corrections that follow the messages up to a sequence, and precede a version; or first those messages."""
+        if after_sequence > self.sequence:
+            return await self._messages(after_sequence)
+        bindings = self._key | {"version": self.version, "before": before, "sequence": self.sequence}
+        rows = await self.rows.block(self.statements.TAIL_CORRECTIONS, bindings | {"most": MAX_EVENTS}, BLOCK_BYTES)
+        if not rows:
+            return self._end()
+        events = tuple(
+            Event("message_deleted" if is_deleted else "message_updated", record, f"{self.sequence}.{version}")
+            for version, is_deleted, record in rows
+        )
+        return Step(events, replace(self, version=rows[-1][0]))
 
     async def _session(self) -> Step:
         row = await self.rows.row(self.statements.TAIL_SESSION, self._key)
@@ -111,17 +132,21 @@ async def session_tail(
     rows: Reader, statements: Statements, workspace: str, session_id: str, after_event: str | None
 ) -> SessionEventCursor | None:
     """The position after an event; None if there is no such session."""
-    state = await rows.row(statements.TAIL_STATE, session_key(workspace, session_id))
+    key = session_key(workspace, session_id)
+    state = await rows.row(statements.TAIL_STATE, key)
     if state is None:
         return None
-    message_count, version, changed_sequence = state
+    message_count, version, changed_sequence, latest = state
     if after_event is None:
-        return SessionEventCursor(rows, statements, workspace, session_id, message_count, version)
+        return SessionEventCursor(rows, statements, workspace, session_id, message_count, latest)
     sequence, _, seen = after_event.partition(".")
     if seen:
         return SessionEventCursor(rows, statements, workspace, session_id, int(sequence), int(seen))
     # A reader of this message has seen every change before it.
     seen_version = version if changed_sequence < int(sequence) else 0
+    seen_correction = await rows.row(SEEN_CORRECTION, key | {"sequence": int(sequence)})
+    if seen_correction is not None:
+        seen_version = max(seen_version, seen_correction[0])
     return SessionEventCursor(rows, statements, workspace, session_id, int(sequence), seen_version)
 
 

@@ -1,7 +1,7 @@
 """An export that is being imported: checked as it arrives, and kept in a temporary file until it is written."""
 
 import msgspec
-from msgspec import UNSET, Raw
+from msgspec import UNSET, Raw, UnsetType
 from msgspec.structs import replace
 
 from ...model.directory_path import MAX_BYTES
@@ -204,8 +204,10 @@ class ImportStaging:
             raise ImportInvalid(self._line, "a message comes after its session")
         self._messages += 1
         self._all_messages += 1
-        if not is_told(message.timestamp):
-            raise ImportInvalid(self._line, f"the message has the time {message.timestamp}, which no clock tells")
+        for moment in (message.timestamp, message.edited_at, message.deleted_at):
+            if isinstance(moment, str) and not is_told(moment):
+                raise ImportInvalid(self._line, f"the message has the time {moment}, which no clock tells")
+        self._check_correction(message)
         if message.sequence != self._messages:
             raise ImportInvalid(self._line, f"the sequence is {message.sequence} where {self._messages} comes next")
         if isinstance(message.id, str):
@@ -214,6 +216,14 @@ class ImportStaging:
         self._usage = usage_of([message], self._usage)
         if isinstance(message.parts, Raw):
             self._check_parts(message.content, message.parts)
+
+    def _check_correction(self, message: Message) -> None:
+        if message.version > HIGHEST_VERSION:
+            raise ImportInvalid(
+                self._line, f"the message is at version {message.version}; past {HIGHEST_VERSION} none is left"
+            )
+        if isinstance(message.deleted_at, str) and (message.content or message.parts is not UNSET):
+            raise ImportInvalid(self._line, "the message is deleted, and has a content or parts")
 
     def _check_parts(self, content: str, parts: Raw) -> None:
         said, urls = outline_of(parts)
@@ -262,9 +272,17 @@ def _canonical(line: ExportLine) -> ExportLine:
     if isinstance(line.session, Session):
         return ExportLine(session=_canonical_session(line.session))
     message = line.message
-    if isinstance(message, Message) and (moment := in_utc(message.timestamp)) != message.timestamp:
-        return ExportLine(message=replace(message, timestamp=moment))
-    return line
+    if not isinstance(message, Message):
+        return line
+    if (message.edited_at, message.deleted_at) != (UNSET, UNSET):
+        message = replace(message, edited_at=_in_utc(message.edited_at), deleted_at=_in_utc(message.deleted_at))
+    if (moment := in_utc(message.timestamp)) != message.timestamp:
+        message = replace(message, timestamp=moment)
+    return line if message is line.message else ExportLine(message=message)
+
+
+def _in_utc(moment: str | UnsetType) -> str | UnsetType:
+    return UNSET if isinstance(moment, UnsetType) else in_utc(moment)
 
 
 def _canonical_session(session: Session) -> Session:
@@ -275,6 +293,6 @@ def _canonical_session(session: Session) -> Session:
         parent_session_id=UNSET if parent is UNSET else canonical_id(parent),
         created_at=in_utc(session.created_at),
         updated_at=in_utc(session.updated_at),
-        started_at=UNSET if session.started_at is UNSET else in_utc(session.started_at),
-        ended_at=UNSET if session.ended_at is UNSET else in_utc(session.ended_at),
+        started_at=_in_utc(session.started_at),
+        ended_at=_in_utc(session.ended_at),
     )

@@ -65,21 +65,21 @@ WHERE workspace = :workspace
 """
 
 # A time never goes back, though the clock may.
-_LATER = "CASE WHEN updated_at > :now THEN updated_at ELSE :now END"
+LATER = "CASE WHEN updated_at > :now THEN updated_at ELSE :now END"
 
 # Counts appended messages; the first one starts the session, which then changed at its version and sequence. Sums are
 # capped at the largest integer that JSON carries.
 COUNT_MESSAGES = f"""UPDATE session
 SET message_count = message_count + :count,
     token_usage = CASE WHEN token_usage + :tokens < :most THEN token_usage + :tokens ELSE :most END,
-    updated_at = {_LATER},
+    updated_at = {LATER},
     last_message = '{{"role":"' || CAST(:last_role AS TEXT)
-        || '","timestamp":"' || COALESCE(CAST(:last_time AS TEXT), {_LATER})
+        || '","timestamp":"' || COALESCE(CAST(:last_time AS TEXT), {LATER})
         || '","content":' || CAST(:last_content AS TEXT) || '}}',
     version = version + 1,
     revision = :revision,
     status = 'active',
-    started_at = CASE status WHEN 'created' THEN {_LATER} ELSE started_at END,
+    started_at = CASE status WHEN 'created' THEN {LATER} ELSE started_at END,
     changed_version = CASE status WHEN 'created' THEN version + 1 ELSE changed_version END,
     changed_sequence = CASE status WHEN 'created' THEN message_count + :count ELSE changed_sequence END
 WHERE workspace = :workspace
@@ -102,6 +102,7 @@ class Statements:
     MESSAGES_WITH_IDS: str
     MESSAGE: str
     TAIL_MESSAGES: str
+    TAIL_CORRECTIONS: str
     CHANGES: str
     RECORDED_ANSWER: str
     OLD_SESSIONS: str
@@ -114,6 +115,10 @@ class Statements:
     KEEP_FILES: str
     INSERT_REFERENCES: str
     DELETE_UNREFERENCED: str
+    CLOSE_CALLS: str
+    OPEN_CALLS: str
+    REOPEN_CALLS: str
+    ANSWER_CALLS: str
 
     INSERT_SESSION = """
 INSERT INTO session (
@@ -169,7 +174,7 @@ SET name = CASE WHEN CAST(:renamed AS BOOLEAN) THEN :name ELSE name END,
     labels = CASE WHEN CAST(:relabelled AS BOOLEAN) THEN :labels ELSE labels END,
     archived = COALESCE(:archived, archived),
     pinned = COALESCE(:pinned, pinned),
-    updated_at = {_LATER},
+    updated_at = {LATER},
     version = version + 1,
     changed_version = version + 1,
     changed_sequence = message_count,
@@ -277,7 +282,7 @@ INSERT INTO session (
 SELECT
     workspace, CAST(:fork_id AS TEXT), COALESCE(:name, name), COALESCE(:folded_name, folded_name),
     CASE CAST(:last AS BIGINT) WHEN 0 THEN 'created' ELSE 'active' END, profile, amplified_dir,
-    CAST(:created_at AS TEXT), {_LATER},
+    CAST(:created_at AS TEXT), {LATER},
     CASE CAST(:last AS BIGINT) WHEN 0 THEN NULL ELSE CAST(:created_at AS TEXT) END, id, CAST(:last AS BIGINT),
     CAST(:last AS BIGINT), CAST(:tokens AS BIGINT), 1, 1, CAST(:last AS BIGINT), CAST(:revision AS BIGINT),
     CAST(:revision AS BIGINT), context, profile_hash, CAST(:input_tokens AS BIGINT), CAST(:output_tokens AS BIGINT),
@@ -309,7 +314,7 @@ WHERE workspace = :workspace
 """
 
     TAIL_STATE = """
-SELECT message_count, changed_version, changed_sequence
+SELECT message_count, changed_version, changed_sequence, version
 FROM session
 WHERE workspace = :workspace
     AND id = :id

@@ -46,7 +46,7 @@ class Repairs:
             return "The search index was rebuilt from all messages."
         with transaction(connection):
             revisions = Revisions(connection, self._clock)
-            begun = ConnectionTransaction(connection, revisions)
+            begun = ConnectionTransaction(connection, revisions, Tokenizer())
             return await perform(begun, SQLiteStatements(), self._clock, finding.workspace, repair_session, finding)
 
 

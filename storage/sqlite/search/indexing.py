@@ -7,7 +7,7 @@ import msgspec
 
 from ...model.records import Message
 from ...search.searched_text import searched_text
-from ...search.tokenizer import PIPELINE_VERSION, Tokenizer
+from ...search.tokenizer import PIPELINE_VERSION, IndexedText, Tokenizer
 from ...sql.ports import Bindings, Row, Rows
 from ..connection import transaction
 from ..statements import SQLiteStatements
@@ -48,6 +48,17 @@ def index_some(connection: apsw.Connection, workspace: str, tokenizer: Tokenizer
     return len(changed) == SESSIONS_AT_ONCE
 
 
+def reindex(connection: apsw.Connection, key: Bindings, message: Message, words: object, tokenizer: Tokenizer) -> None:
+    """Replace the words of a message that are in the index, within a transaction, by these or those that it has."""
+    sequence: Bindings = {"sequence": message.sequence}
+    row: Row | None = connection.execute(search_statements.NUMBER_OF_INDEXED, {**key, **sequence}).fetchone()
+    if row is None:
+        return
+    said = words if isinstance(words, IndexedText) else tokenizer.indexed(searched_text(message))
+    connection.execute(search_statements.REMOVE_ENTRY, {"number": row[0], **sequence})
+    connection.execute(search_statements.ADD_ENTRY, _entry(row[0], message.sequence, said))
+
+
 def _index(connection: apsw.Connection, key: Bindings, tokenizer: Tokenizer) -> tuple[int, int]:
     """Take a session's next messages in.
 
@@ -71,8 +82,11 @@ def _index(connection: apsw.Connection, key: Bindings, tokenizer: Tokenizer) -> 
 
 def _entries(number: int, messages: list[Row], tokenizer: Tokenizer) -> Iterator[Bindings]:
     for sequence, record in messages:
-        said = tokenizer.indexed(_text(record))
-        yield {"number": number, "sequence": sequence, "words": said.words, "forms": " ".join(said.forms)}
+        yield _entry(number, sequence, tokenizer.indexed(_text(record)))
+
+
+def _entry(number: int, sequence: int, said: IndexedText) -> Bindings:
+    return {"number": number, "sequence": sequence, "words": said.words, "forms": " ".join(said.forms)}
 
 
 def _text(record: bytes) -> str:

@@ -89,6 +89,20 @@ WHERE rowid BETWEEN (
     )
 """
 
+# The number of a session whose message :sequence is in the index.
+NUMBER_OF_INDEXED = """
+SELECT number
+FROM search_session
+WHERE workspace = :workspace
+    AND session_id = :id
+    AND sequence >= :sequence
+"""
+
+REMOVE_ENTRY = """
+DELETE FROM search
+WHERE rowid = :number << 31 | :sequence
+"""
+
 # As many as are allowed at once, at least one.
 NEXT_ENTRIES = """
 SELECT number, sequence + 1, (

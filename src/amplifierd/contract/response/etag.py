@@ -53,14 +53,15 @@ class Preconditions:
         others = OtherVersions(None if excluded == _ANY else _versions(excluded, weak=True))
         return others if listed is None else tuple(version for version in listed if version in others)
 
-    def is_known(self, version: int, request: Headers) -> bool:
+    def is_known(self, record: Any, request: Headers) -> bool:
         """Whether the client already has the record at this version, and gets 304.
 
         Raises a problem: 412 for a version that `If-Match` does not name, 400 for a malformed header.
         """
         expected, known = _read(self._if_match, request), _read(self._if_none_match, request)
+        version, name = record.version, type(record).__name__.lower()
         if expected not in (None, _ANY) and version not in _versions(expected, weak=False):
-            detail = f"The session is at version {version}, which is not in {IF_MATCH}."
+            detail = f"The {name} is at version {version}, which is not in {IF_MATCH}."
             headers, members = {_ETAG: f'"{version}"'}, {"version": version}
             raise Problem(PRECONDITION_FAILED, "version-mismatch", detail, headers=headers, members=members)
         return known is not None and (known == _ANY or version in _versions(known, weak=True))

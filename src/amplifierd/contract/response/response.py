@@ -96,7 +96,7 @@ class Response:
             await send({"type": "http.response.body", "body": b""})
         elif self._returns is Listing or self._listing_name:
             await self._send_listing(scope, send, result)
-        elif self._preconditions is not None and self._preconditions.is_known(result.version, scope["headers"]):
+        elif self._preconditions is not None and self._preconditions.is_known(result, scope["headers"]):
             headers = self._compression.validators(scope, [etag_of(result)], len(_encode(result)))
             await send({"type": "http.response.start", "status": NOT_MODIFIED, "headers": headers})
             await send({"type": "http.response.body", "body": b""})

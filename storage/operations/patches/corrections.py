@@ -1,0 +1,186 @@
+"""Corrections of messages: what one says is replaced or deleted, and what depends on it follows."""
+
+from functools import partial
+from typing import Any
+
+import msgspec
+from msgspec import UNSET, Raw, UnsetType
+from msgspec.structs import replace
+
+from ...model.errors import MessageDeleted, MessageInvalid, MessageNotFound, MessageVersionMismatch, MetadataTooLarge
+from ...model.part_records import Calls, calls_of, file_ids_of
+from ...model.records import EMPTY_OBJECT, Message, MessagePatch, Versions
+from ...sql.ports import Bindings, take_until_size
+from ...sql.statements import corrections as statements
+from ...sql.statements.recorded_answers import RECORDED_MESSAGES
+from ...sql.statements.removals import MESSAGE_SIZES
+from ...values.json_text import MAX_SAFE_INTEGER, raw_text
+from ..bulk import removal
+from ..files import refer
+from ..messages import NO_PARTS, last_message_of
+from ..unit_of_work import UnitOfWork
+from .context_patch import PatchedContext, patched_context
+
+# The results of calls that are open again are looked for in as many messages.
+MAX_SCANNED = 1_000
+
+_NO_CALLS = Calls([], [])
+
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(Message).decode
+
+
+async def update(
+    work: UnitOfWork,
+    session_id: str,
+    sequence: int,
+    patch: MessagePatch,
+    versions: Versions,
+    *,
+    words: object = None,
+    prepared: PatchedContext | None = None,
+    last: bool = False,
+) -> Message | None:
+    """Apply a complete patch; None, without a write, if large metadata has to be merged before.
+
+    See `patched_context`. `words` are those of the new text, if they are known already (see `replace_message`).
+    """
+    before = await _message(work, session_id, sequence, versions)
+    if before.deleted_at is not UNSET:
+        raise MessageDeleted(session_id, sequence)
+    if patch == MessagePatch():
+        return before
+    after = _replaced(before, patch)
+    if isinstance(patch.metadata, Raw):
+        too_large = partial(MetadataTooLarge, session_id, sequence)
+        merged = patched_context(too_large, raw_text(before.metadata), patch.metadata, prepared, last=last)
+        if merged is None:
+            return None
+        after = replace(after, metadata=Raw(merged.encode()))
+    moment = await _count(work, session_id, after)
+    if patch.content is not None:
+        after = replace(after, edited_at=moment)
+    await write(work, work.key(session_id), before, after, must_exist=True, words=words)
+    return after
+
+
+async def delete(work: UnitOfWork, session_id: str, sequence: int, versions: Versions) -> Message:
+    """Leave of a message what is no text of it."""
+    before = await _message(work, session_id, sequence, versions)
+    if before.deleted_at is not UNSET:
+        return before
+    after = replace(
+        before,
+        content="",
+        metadata=EMPTY_OBJECT,
+        parts=UNSET,
+        agent=UNSET,
+        model=UNSET,
+        version=before.version + 1,
+        edited_at=UNSET,
+    )
+    moment = await _count(work, session_id, after, is_deleted=True)
+    after = replace(after, deleted_at=moment)
+    await write(work, work.key(session_id), before, after, must_exist=True)
+    return after
+
+
+async def write(
+    work: UnitOfWork, key: Bindings, before: Message, after: Message, *, must_exist: bool, words: object = None
+) -> None:
+    """Replace a message in the session of a key. Raises `FilesUnknown` if its files `must_exist` and one does not."""
+    differs = (before.content, before.parts) != (after.content, after.parts)
+    await work.transaction.replace_message(key, after, is_indexed=not differs, words=words)
+    if differs:
+        await _replace_calls(work, key | {"sequence": after.sequence}, _calls(before), _calls(after))
+        if _files(before) != _files(after):
+            await _replace_references(work, key, after, must_exist=must_exist)
+
+
+async def stored(work: UnitOfWork, key: Bindings, sequence: int) -> Message | None:
+    """A message of the session of a key, whether or not that is visible."""
+    row = await work.run(statements.MESSAGE_RECORD, key | {"sequence": sequence})
+    return None if row is None else _decode(row[0])
+
+
+async def _message(work: UnitOfWork, session_id: str, sequence: int, versions: Versions) -> Message:
+    await work.state(session_id, None)
+    message = await stored(work, work.key(session_id), sequence)
+    if message is None:
+        raise MessageNotFound(session_id, sequence)
+    if versions is not None and message.version not in versions:
+        raise MessageVersionMismatch(session_id, sequence, message.version, versions)
+    return message
+
+
+def _replaced(before: Message, patch: MessagePatch) -> Message:
+    """The message with the content and the parts of a patch. Raises `MessageInvalid`."""
+    content, parts = before.content, before.parts
+    if isinstance(patch.parts, Raw):
+        content = patch.content or ""
+        parts = UNSET if content and bytes(patch.parts) == NO_PARTS else patch.parts
+    elif patch.content is not None:
+        content = patch.content
+        if isinstance(parts, Raw) and content != before.content:
+            detail = "is not what the texts of the parts say; send the parts as well, or an empty list for none"
+            raise MessageInvalid("/content", detail)
+    return replace(before, content=content, parts=parts, version=before.version + 1)
+
+
+async def _count(work: UnitOfWork, session_id: str, after: Message, *, is_deleted: bool = False) -> str:
+    """Count a correction; the time of it."""
+    key = work.key(session_id) | {"sequence": after.sequence}
+    counted = await work.transaction.one(statements.COUNT_CORRECTION, key | {"last_message": last_message_of(after)})
+    version, message_count, moment = counted
+    kept: Bindings = {"version": version, "after_sequence": message_count, "is_deleted": is_deleted}
+    await work.run(statements.KEEP_CORRECTION, key | kept)
+    return str(moment)
+
+
+def _calls(message: Message) -> Calls:
+    return _NO_CALLS if isinstance(message.parts, UnsetType) else calls_of(message.parts)
+
+
+def _files(message: Message) -> set[str]:
+    return set() if isinstance(message.parts, UnsetType) else set(file_ids_of(message.parts))
+
+
+async def _replace_references(work: UnitOfWork, key: Bindings, after: Message, *, must_exist: bool) -> None:
+    sequence: Bindings = {"sequence": after.sequence}
+    rows = await work.transaction.all(statements.REMOVE_MESSAGE_REFERENCES, key | sequence)
+    await refer(work, key, [after], must_exist=must_exist)
+    await removal.forget_files(work.transaction, work.statements, key, {file_id for (file_id,) in rows})
+
+
+async def _replace_calls(work: UnitOfWork, key: Bindings, before: Calls, after: Calls) -> None:
+    """Open and answer the calls of a message, given by its key, as it now is."""
+    if before == after:
+        return
+    opened = [call for call in after.opened if call not in before.opened]
+    reopened = [call for call in before.answered if call not in after.answered]
+    changes = [
+        (work.statements.CLOSE_CALLS, after.opened, before.opened),
+        (work.statements.REOPEN_CALLS, reopened, reopened),
+        (work.statements.ANSWER_CALLS, after.answered, after.answered),
+        (work.statements.OPEN_CALLS, opened, opened),
+    ]
+    for statement, calls, needed in changes:
+        if needed:
+            await work.run(statement, key | {"calls": _encode(calls).decode()})
+    if opened or reopened:
+        await _answer_later(work, key, {*opened, *reopened})
+
+
+async def _answer_later(work: UnitOfWork, key: Bindings, calls: set[str]) -> None:
+    """Find the results of calls in the messages after one, given by its key."""
+    first: Any = key["sequence"]
+    later: Bindings = {"after": first, "last": MAX_SAFE_INTEGER, "most": MAX_SCANNED}
+    sizes = await work.transaction.all(MESSAGE_SIZES, key | later)
+    piece = take_until_size(sizes, removal.BYTES_AT_ONCE, lambda row: int(row[2]))
+    bindings = key | {"first": first + 1, "last": piece[-1][0] if piece else first}
+    for (record,) in await work.transaction.all(RECORDED_MESSAGES, bindings):
+        message = _decode(record)
+        answered = [call for call in _calls(message).answered if call in calls]
+        if answered:
+            found: Bindings = {"sequence": message.sequence, "calls": _encode(answered).decode()}
+            await work.run(work.statements.ANSWER_CALLS, key | found)

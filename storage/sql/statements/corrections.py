@@ -1,0 +1,139 @@
+"""The statements on corrections of messages, the same for all databases.
+
+The table `correction` has each message that was replaced or deleted: the version of its session at that time, and the
+last message then.
+"""
+
+from .sessions import LATER
+
+# Whether or not there is its session: a fork is written before that.
+MESSAGE_RECORD = """
+SELECT record
+FROM message
+WHERE workspace = :workspace
+    AND session_id = :id
+    AND sequence = :sequence
+"""
+
+# A correction is no change of the session itself, which a tail tells apart.
+COUNT_CORRECTION = f"""
+UPDATE session
+SET updated_at = {LATER},
+    version = version + 1,
+    revision = :revision,
+    last_message = CASE message_count WHEN :sequence THEN :last_message ELSE last_message END
+WHERE workspace = :workspace
+    AND id = :id
+RETURNING version, message_count, updated_at
+"""  # noqa: S608  # of the text above
+
+KEEP_CORRECTION = """
+INSERT INTO correction (workspace, session_id, sequence, version, after_sequence, is_deleted)
+VALUES (:workspace, :id, :sequence, :version, :after_sequence, :is_deleted)
+ON CONFLICT (workspace, session_id, sequence) DO UPDATE
+SET version = EXCLUDED.version,
+    after_sequence = EXCLUDED.after_sequence,
+    is_deleted = EXCLUDED.is_deleted
+"""
+
+# Those up to a sequence.
+REMOVE_CORRECTIONS = """
+DELETE FROM correction
+WHERE workspace = :workspace
+    AND session_id = :id
+    AND sequence <= :last
+"""
+
+# Those after a version of the session.
+CORRECTED_SINCE = """
+SELECT version, sequence
+FROM correction
+WHERE workspace = :workspace
+    AND session_id = :id
+    AND version > :version
+    AND sequence <= :last
+ORDER BY version
+LIMIT :most
+"""
+
+# The last one that a reader of message :sequence has seen.
+SEEN_CORRECTION = """
+SELECT version
+FROM correction
+WHERE workspace = :workspace
+    AND session_id = :id
+    AND after_sequence < :sequence
+ORDER BY after_sequence DESC, version DESC
+LIMIT 1
+"""
+
+NEXT_CORRECTION = """
+SELECT version, after_sequence
+FROM correction
+WHERE workspace = :workspace
+    AND session_id = :id
+    AND version > :version
+ORDER BY version
+LIMIT 1
+"""
+
+REPLACE_RECORD = """
+UPDATE message
+SET record = :record
+WHERE workspace = :workspace
+    AND session_id = :id
+    AND sequence = :sequence
+"""
+
+REMOVE_MESSAGE_REFERENCES = """
+DELETE FROM file_reference
+WHERE workspace = :workspace
+    AND session_id = :id
+    AND sequence = :sequence
+RETURNING file_id
+"""
+
+
+def close_calls(steps: str) -> str:
+    """The statement that removes the calls of message :sequence, except :calls, a JSON array (see `Dialect`)."""
+    return f"""
+DELETE FROM tool_call
+WHERE workspace = :workspace
+    AND session_id = :id
+    AND sequence = :sequence
+    AND call NOT IN (SELECT step.value FROM {steps.format(":calls")})
+"""  # noqa: S608  # of the texts above
+
+
+def open_calls(steps: str) -> str:
+    """The statement that adds :calls of message :sequence, without results."""
+    return f"""
+INSERT INTO tool_call (workspace, session_id, sequence, call)
+SELECT :workspace, :id, :sequence, step.value
+FROM {steps.format(":calls")}
+"""  # noqa: S608  # of the texts above
+
+
+def reopen_calls(steps: str) -> str:
+    """The statement that takes from :calls the result in message :sequence."""
+    return f"""
+UPDATE tool_call
+SET result_sequence = NULL
+WHERE workspace = :workspace
+    AND session_id = :id
+    AND result_sequence = :sequence
+    AND call IN (SELECT step.value FROM {steps.format(":calls")})
+"""  # noqa: S608  # of the texts above
+
+
+def answer_calls(steps: str) -> str:
+    """The statement that gives earlier :calls a result in message :sequence, unless they have an earlier one."""
+    return f"""
+UPDATE tool_call
+SET result_sequence = :sequence
+WHERE workspace = :workspace
+    AND session_id = :id
+    AND sequence < :sequence
+    AND (result_sequence IS NULL OR result_sequence > :sequence)
+    AND call IN (SELECT step.value FROM {steps.format(":calls")})
+"""  # noqa: S608  # of the texts above
