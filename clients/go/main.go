@@ -49,6 +49,7 @@ func main() {
 	step("read it back", c.readBack)
 	step("send three messages", c.sendMessages)
 	step("send parts", c.sendParts)
+	step("correct and delete a message", c.correctMessage)
 	step("send a file", c.sendFile)
 	step("keep own ids, times and labels", c.keepOwnFacts)
 	step("list the transcript", c.listTranscript)
@@ -250,6 +251,45 @@ func (c *conversation) sendParts() error {
 		equal(inputs, []string{call.Input}),
 		equal(read.Usage.InputTokens, int64(120)),
 		equal(read.Usage.GetCost()+read.Usage.GetCurrency(), "0.0042USD"),
+	)
+}
+
+func (c *conversation) correctMessage() error {
+	draft, err := c.open()
+	if err != nil {
+		return err
+	}
+	if _, _, err := c.send(draft.Id, message("Helo!", amplifierd.ROLE_USER, map[string]any{"kept": true})); err != nil {
+		return err
+	}
+	patch := amplifierd.NewMessagePatch()
+	patch.SetContent("Hello!")
+	patch.SetMetadata(map[string]any{"rating": 5})
+	edited, _, err := c.client.MessagesAPI.UpdateMessage(background, draft.Id, 1).MessagePatch(*patch).Execute()
+	if err != nil {
+		return err
+	}
+	_, response, err := c.client.MessagesAPI.DeleteMessage(background, draft.Id, 1).IfMatch(`"1"`).Execute()
+	stale, err := refused(response, err, http.StatusPreconditionFailed)
+	if err != nil {
+		return err
+	}
+	left, _, err := c.client.MessagesAPI.DeleteMessage(background, draft.Id, 1).Execute()
+	if err != nil {
+		return err
+	}
+	_, err = c.client.SessionsAPI.DeleteSession(background, draft.Id).Execute()
+	return errors.Join(
+		err,
+		equal(edited.Content, "Hello!"),
+		equal(edited.GetVersion(), int64(2)),
+		equal(edited.Metadata, map[string]any{"kept": true, "rating": float64(5)}),
+		equal(edited.HasEditedAt(), true),
+		equal(stale.GetVersion(), int64(2)),
+		equal(left.Content, ""),
+		equal(left.GetVersion(), int64(3)),
+		equal(left.Metadata, noMetadata),
+		equal(left.HasDeletedAt(), true),
 	)
 }
 

@@ -15,8 +15,10 @@ import amplifierd.client.api.FilesApi.APIDeleteFileRequest;
 import amplifierd.client.api.FilesApi.APIGetFileRequest;
 import amplifierd.client.api.FilesApi.APIListFilesRequest;
 import amplifierd.client.api.MessagesApi;
+import amplifierd.client.api.MessagesApi.APIDeleteMessageRequest;
 import amplifierd.client.api.MessagesApi.APIListMessagesRequest;
 import amplifierd.client.api.MessagesApi.APISendMessageRequest;
+import amplifierd.client.api.MessagesApi.APIUpdateMessageRequest;
 import amplifierd.client.api.ProfilesApi;
 import amplifierd.client.api.ProfilesApi.APICreateProfileRequest;
 import amplifierd.client.api.ProfilesApi.APIDeleteProfileRequest;
@@ -48,6 +50,7 @@ import amplifierd.client.model.ForkSessionRequest;
 import amplifierd.client.model.HealthStatus;
 import amplifierd.client.model.LivenessStatus;
 import amplifierd.client.model.Message;
+import amplifierd.client.model.MessagePatch;
 import amplifierd.client.model.ModuleConfig;
 import amplifierd.client.model.Part;
 import amplifierd.client.model.Problem;
@@ -130,6 +133,7 @@ public final class Conversation {
     step("read it back", conversation::readBack);
     step("send three messages", conversation::sendMessages);
     step("send parts", conversation::sendParts);
+    step("correct and delete a message", conversation::correctMessage);
     step("send a file", conversation::sendFile);
     step("keep own ids, times and labels", conversation::keepOwnFacts);
     step("list the transcript", conversation::listTranscript);
@@ -246,6 +250,25 @@ public final class Conversation {
     equal(read.getUsage().getInputTokens(), 120L);
     equal(read.getUsage().getCost() + read.getUsage().getCurrency(), "0.0042USD");
     remove(id(waiting));
+  }
+
+  private void correctMessage() throws Exception {
+    String draft = id(open());
+    SendMessageRequest body = new SendMessageRequest().content("Helo!").putMetadataItem("kept", true);
+    messages.sendMessage(APISendMessageRequest.newBuilder().sessionId(draft).sendMessageRequest(body).build());
+    MessagePatch patch = new MessagePatch().content("Hello!").putMetadataItem("rating", 5);
+    Message edited =
+        messages.updateMessage(
+            APIUpdateMessageRequest.newBuilder().sessionId(draft).sequence(1L).messagePatch(patch).build());
+    equal(List.of(edited.getContent(), edited.getVersion()), List.of("Hello!", 2L));
+    equal(edited.getMetadata(), Map.of("kept", true, "rating", 5));
+    check(edited.getEditedAt() != null, "The message is not marked as edited.");
+    APIDeleteMessageRequest.Builder delete = APIDeleteMessageRequest.newBuilder().sessionId(draft).sequence(1L);
+    equal(refused(412, () -> messages.deleteMessage(delete.ifMatch("\"1\"").build())).getVersion(), 2L);
+    Message left = messages.deleteMessage(delete.ifMatch("\"2\"").build());
+    equal(List.of(left.getContent(), left.getVersion(), left.getMetadata()), List.of("", 3L, Map.of()));
+    check(left.getDeletedAt() != null, "The message is not marked as deleted.");
+    remove(draft);
   }
 
   private void sendFile() throws Exception {

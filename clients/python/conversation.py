@@ -22,7 +22,7 @@ from amplifierd_client.api.directories import (
     get_amplified_directory,
 )
 from amplifierd_client.api.files import create_file, delete_file, get_file, list_files
-from amplifierd_client.api.messages import list_messages, send_message
+from amplifierd_client.api.messages import delete_message, list_messages, send_message, update_message
 from amplifierd_client.api.profiles import create_profile, delete_profile, get_profile
 from amplifierd_client.api.search import search_messages
 from amplifierd_client.api.service import get_health, get_live, get_status
@@ -58,6 +58,7 @@ from amplifierd_client.models import (
     Liveness,
     LivenessStatus,
     Message,
+    MessagePatch,
     Metadata,
     ModuleConfig,
     Problem,
@@ -195,6 +196,23 @@ def send_parts(client: Client) -> None:
     equal([part.input_ for part in parts if isinstance(part, ToolCallPart)], [call.input_])
     usage = answered(answered(get_session.sync(session_id, client=client), Session).usage, SessionUsage)
     equal((usage.input_tokens, usage.cost, usage.currency), (120, "0.0042", "USD"))
+    equal(delete_session.sync_detailed(session_id, client=client).status_code, 204)
+
+
+def correct_message(client: Client) -> None:
+    """Correct a message, which has another version then, and delete it."""
+    session_id = str(open_session(client).id)
+    body = SendMessageRequest("Helo!", metadata=Metadata.from_dict({"kept": True}))
+    answered(send_message.sync(session_id, client=client, body=body), Message)
+    patch = MessagePatch.from_dict({"content": "Hello!", "metadata": {"rating": 5}})
+    edited = answered(update_message.sync(session_id, 1, client=client, body=patch), Message)
+    equal((edited.content, edited.version, edited.metadata.to_dict()), ("Hello!", 2, {"kept": True, "rating": 5}))
+    check("The message is not marked as edited.", that=isinstance(edited.edited_at, datetime))
+    stale = delete_message.sync_detailed(session_id, 1, client=client, if_match='"1"')
+    equal(refused(stale, 412).version, 2)
+    left = answered(delete_message.sync(session_id, 1, client=client), Message)
+    equal((left.content, left.version, left.metadata.to_dict()), ("", 3, {}))
+    check("The message is not marked as deleted.", that=isinstance(left.deleted_at, datetime))
     equal(delete_session.sync_detailed(session_id, client=client).status_code, 204)
 
 
@@ -363,6 +381,8 @@ def main() -> None:
         send_messages(client, session)
     with step("send parts"):
         send_parts(client)
+    with step("correct and delete a message"):
+        correct_message(client)
     with step("send a file"):
         send_file(client)
     with step("keep own ids, times and labels"):

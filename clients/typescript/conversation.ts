@@ -117,6 +117,25 @@ async function sendParts(): Promise<void> {
   equal((await client.DELETE("/sessions/{session_id}", at(waiting))).response.status, 204);
 }
 
+async function correctMessage(): Promise<void> {
+  const draft = await open();
+  const body = { content: "Helo!", metadata: { kept: true } };
+  answered(await client.POST("/sessions/{session_id}/messages", { ...at(draft), body }));
+  const path = { session_id: draft.id, sequence: 1 };
+  const patch = { content: "Hello!", metadata: { rating: 5 } };
+  const edited = answered(
+    await client.PATCH("/sessions/{session_id}/messages/{sequence}", { params: { path }, body: patch }),
+  );
+  equal([edited.content, edited.version, edited.metadata], ["Hello!", 2, { kept: true, rating: 5 }]);
+  ok(edited.editedAt, "The message is not marked as edited.");
+  const stale = { params: { path, header: { "If-Match": '"1"' } } };
+  equal(refused(await client.DELETE("/sessions/{session_id}/messages/{sequence}", stale), 412).version, 2);
+  const left = answered(await client.DELETE("/sessions/{session_id}/messages/{sequence}", { params: { path } }));
+  equal([left.content, left.version, left.metadata], ["", 3, {}]);
+  ok(left.deletedAt, "The message is not marked as deleted.");
+  equal((await client.DELETE("/sessions/{session_id}", at(draft))).response.status, 204);
+}
+
 async function sendFile(): Promise<void> {
   const query = { media: "image/png", name: "a.png" };
   // The generated types know bytes as a text.
@@ -285,6 +304,7 @@ const session = await step("create a session", open);
 await step("read it back", () => readBack(session));
 await step("send three messages", () => sendMessages(session));
 await step("send parts", sendParts);
+await step("correct and delete a message", correctMessage);
 await step("send a file", sendFile);
 await step("keep own ids, times and labels", keepOwnFacts);
 await step("list the transcript", () => listTranscript(session));
