@@ -41,6 +41,8 @@ OPERATIONS = [
     ("POST", "/sessions/{}/messages/batch", {"messages": [{"content": "x"}]}),
     ("GET", "/sessions/{}/messages", None),
     ("GET", "/sessions/{}/messages/1", None),
+    ("PATCH", "/sessions/{}/messages/1", {"content": "x"}),
+    ("DELETE", "/sessions/{}/messages/1", None),
     ("GET", "/sessions/{}/events", None),
     ("GET", "/events", None),
     ("GET", "/sessions/{}/transcript", None),

@@ -207,10 +207,11 @@ def test_every_operation_with_a_body_is_as_strict(daemon: Daemon, session_id: st
     refused(exchange(daemon.port, post(url, b" " * (8 * 1024 * 1024 + 1))), 413, "larger than 8388608 bytes")
 
 
-def test_a_patch_is_as_strict(client: httpx.Client, session_id: str) -> None:
+@pytest.mark.parametrize("path", ["", "/messages/1"])
+def test_a_patch_is_as_strict(client: httpx.Client, session_id: str, path: str) -> None:
     for content, status in ((b"{", 400), (b"7", 422), (b" " * (8 * 1024 * 1024 + 1), 413)):
         kind = {"Content-Type": "application/merge-patch+json"}
-        assert client.patch(f"/sessions/{session_id}", content=content, headers=kind).status_code == status
+        assert client.patch(f"/sessions/{session_id}{path}", content=content, headers=kind).status_code == status
 
 
 @pytest.mark.parametrize("path", ["/profiles/a/b", "/amplified-directories/a%2Fb"])

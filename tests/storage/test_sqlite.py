@@ -368,5 +368,5 @@ async def test_a_commit_is_synced(path: Path) -> None:
 
 
 def test_statements_class_must_have_every_statement() -> None:
-    with pytest.raises(TypeError, match=r"^Some lacks the statements ANCESTORS, BEGIN_WRITING, "):
+    with pytest.raises(TypeError, match=r"^Some lacks the statements ANCESTORS, ANSWER_CALLS, "):
         type("Some", (Statements,), {})
