@@ -2,10 +2,10 @@
 
 from ..storage.model.interface import Storage
 from ..storage.model.profile_records import ProfileSettings
-from ..storage.model.queries import SessionQuery, SessionSort
+from ..storage.model.queries import SessionDeletion, SessionQuery, SessionSort
 from ..storage.model.records import (
     CleanUp,
-    CleanUpReport,
+    DeletionReport,
     Failure,
     Fork,
     IdempotentRequest,
@@ -158,8 +158,15 @@ async def get_session_lineage(session_id: str, *, storage: Storage, workspace: s
     return await storage.lineage(workspace, session_id)
 
 
+async def delete_sessions(
+    body: SessionDeletion, once: IdempotentRequest | None, *, storage: Storage, workspace: str, progressed: Progressed
+) -> DeletionReport:
+    """Delete the sessions that pass a filter, or report them."""
+    return await storage.delete_sessions(workspace, body, once=once, progressed=progressed)
+
+
 async def clean_up_sessions(
     body: CleanUp, once: IdempotentRequest | None, *, storage: Storage, workspace: str, progressed: Progressed
-) -> CleanUpReport:
+) -> DeletionReport:
     """Delete old sessions, or report them."""
     return await storage.clean_up_sessions(workspace, body, once=once, progressed=progressed)

@@ -56,16 +56,12 @@ def before_call(_context: Any, case: schemathesis.Case[Any], _kwargs: dict[str, 
 def name_what_is_there(operation: str, body: dict[str, Any]) -> None:
     """Name profiles and directories that there are: made-up ones are 404, and lead nowhere."""
     if operation == "POST /sessions":
-        body |= {"profile": "default", "amplified_dir": "."}
-        if "id" in body:
-            body["id"] = str(uuid4())
-        name_labels(body)
-        # A session's modules have names, which no schema of a patch can ask for.
-        overrides = body.get("settings_overrides")
-        if isinstance(overrides, dict):
-            overrides.pop("session", None)
+        name_context(body)
     elif operation.startswith("POST") and "/messages" in operation:
         agree_all(body)
+    elif operation == "POST /sessions/delete":
+        # Other tests need the sessions.
+        body["filter"] |= {"ids": [str(uuid4())]}
     elif operation == "POST /import":
         limit_file(body)
     elif operation == "PATCH /sessions/{session_id}/messages/{sequence}":
@@ -76,6 +72,18 @@ def name_what_is_there(operation: str, body: dict[str, Any]) -> None:
             body["profile"] = "default"
     elif "amplified-directories" in operation and body.get("default_profile"):
         body["default_profile"] = "default"
+
+
+def name_context(session: dict[str, Any]) -> None:
+    """Give a new session an id of its own, and a profile and a directory that there are."""
+    session |= {"profile": "default", "amplified_dir": "."}
+    if "id" in session:
+        session["id"] = str(uuid4())
+    name_labels(session)
+    # A session's modules have names, which no schema of a patch can ask for.
+    overrides = session.get("settings_overrides")
+    if isinstance(overrides, dict):
+        overrides.pop("session", None)
 
 
 def limit_file(line: dict[str, Any]) -> None:

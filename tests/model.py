@@ -23,10 +23,11 @@ from amplifierd.storage.model.errors import (
     SessionStatusConflict,
     TooFewMessages,
 )
+from amplifierd.storage.model.queries import SessionDeletion
 from amplifierd.storage.model.records import (
     BatchMessage,
     CleanUp,
-    CleanUpReport,
+    DeletionReport,
     ExportLine,
     Failure,
     Fork,
@@ -317,7 +318,7 @@ class Workspace(Conversations):
             del new[copy]
         return renamed
 
-    def clean_up_sessions(self, which: CleanUp, told: Outcome) -> CleanUpReport:
+    def clean_up_sessions(self, which: CleanUp, told: Outcome) -> DeletionReport:
         ended = datetime.fromisoformat(told.ended).replace(tzinfo=UTC)
         days = which.older_than_days
         # 0 days are all, also those that an import brought from the future.
@@ -327,11 +328,18 @@ class Workspace(Conversations):
             for session in self.ordered("updated_at")
             if session.status in which.status and datetime.fromisoformat(session.updated_at) <= cutoff
         ]
-        if not which.dry_run:
-            for session in old:
+        return self._delete_all(old, told, dry_run=which.dry_run)
+
+    def delete_sessions(self, which: SessionDeletion, told: Outcome) -> DeletionReport:
+        found = self.filtered(which.filter, "updated_at")
+        return self._delete_all(found, told, dry_run=which.dry_run)
+
+    def _delete_all(self, sessions: list[Session], told: Outcome, *, dry_run: bool) -> DeletionReport:
+        if not dry_run:
+            for session in sessions:
                 self.delete_session(session.id, None, told)
-        named = tuple(session.id for session in old[:MAX_NAMED])
-        return CleanUpReport(which.dry_run, len(old), sum(session.message_count for session in old), named)
+        named = tuple(session.id for session in sessions[:MAX_NAMED])
+        return DeletionReport(dry_run, len(sessions), sum(session.message_count for session in sessions), named)
 
     def _end(
         self, session_id: str, action: str, status: SessionStatus, versions: Versions, told: Outcome, **why: Any

@@ -36,7 +36,7 @@ from reading import records
 
 SECONDS = 30
 WITHOUT_KEY = {"update_session", "delete_session", "update_message", "delete_message"}
-FORGETTING = {"delete_session", "clean_up_sessions"}
+FORGETTING = {"delete_session", "delete_sessions", "clean_up_sessions"}
 LATEST = 17
 MAX_PAGES = 1_000
 

@@ -7,7 +7,7 @@ import msgspec
 from msgspec import UNSET
 
 from amplifierd.storage.model.errors import MessageNotFound, SessionNotFound, VersionMismatch
-from amplifierd.storage.model.queries import MessageQuery, SessionQuery
+from amplifierd.storage.model.queries import MessageQuery, SessionFilter, SessionQuery, SessionSort
 from amplifierd.storage.model.records import (
     Event,
     EventKind,
@@ -76,7 +76,11 @@ class Conversations:
 
     def list_sessions(self, query: SessionQuery) -> list[SessionSummary]:
         """All that pass every filter."""
-        return [self.summary(session) for session in self.ordered(query.sort) if _passes(session, query)]
+        return [self.summary(session) for session in self.filtered(query, query.sort)]
+
+    def filtered(self, which: SessionFilter, sort: SessionSort) -> list[Session]:
+        """All sessions that pass a filter."""
+        return [session for session in self.ordered(sort) if _passes(session, which)]
 
     def get_message(self, session_id: str, sequence: int) -> Message:
         """Raises `MessageNotFound`."""
@@ -173,7 +177,7 @@ def _said(message: Message) -> Event:
     return Event("message", _encode(message), str(message.sequence))
 
 
-def _passes(session: Session, query: SessionQuery) -> bool:
+def _passes(session: Session, query: SessionFilter) -> bool:
     equal = ("profile", "amplified_dir", "parent_session_id")
     labels: dict[str, str] = session.labels or {}
     return (

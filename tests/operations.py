@@ -50,6 +50,7 @@ OPERATIONS = [
     ("GET", "/sessions/{}/export", None),
     ("GET", "/search?q=x", None),
     ("POST", "/sessions/cleanup", {"older_than_days": 0}),
+    ("POST", "/sessions/delete", {"filter": {"archived": True}}),
     ("POST", "/import", b'{"header":{"format":"amplifierd-export","version":1}}'),
     ("POST", "/files", b"x"),
     ("GET", "/files", None),

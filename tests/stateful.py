@@ -12,7 +12,14 @@ import strategies
 from amplifierd.storage.model.directories import NewDirectory
 from amplifierd.storage.model.files import NewFile
 from amplifierd.storage.model.profile_records import NewProfile
-from amplifierd.storage.model.queries import MessageQuery, SearchHit, SearchQuery, SessionQuery
+from amplifierd.storage.model.queries import (
+    MessageQuery,
+    SearchHit,
+    SearchQuery,
+    SessionDeletion,
+    SessionFilter,
+    SessionQuery,
+)
 from amplifierd.storage.model.records import (
     BatchMessage,
     CleanUp,
@@ -162,6 +169,20 @@ class History(CollectionHistory):
     def clean_up_sessions(self, place: int, which: CleanUp, key: str | None) -> None:
         self.change(Change("clean_up_sessions", place, (which,), key=key))
 
+    @rule(
+        place=PLACES,
+        filters=strategies.SESSION_FILTERS,
+        named=st.lists(NUMBERS, min_size=1, max_size=3),
+        dry_run=st.booleans(),
+        key=strategies.KEYS,
+    )
+    def delete_sessions(
+        self, place: int, filters: dict[str, Any], named: list[int], dry_run: bool, key: str | None
+    ) -> None:
+        ids = tuple(self.pick(place, number) for number in named)
+        which = SessionDeletion(SessionFilter(ids=ids, **filters), dry_run)
+        self.change(Change("delete_sessions", place, (which,), key=key))
+
     @rule(place=PLACES, earlier=st.booleans())
     def export_sessions(self, place: int, earlier: bool) -> None:
         lines = self.exported(place)
@@ -213,18 +234,7 @@ class History(CollectionHistory):
         place=PLACES,
         sort=strategies.SORTS,
         limit=LIMITS,
-        filters=st.fixed_dictionaries(
-            {},
-            optional={
-                "status": st.lists(strategies.STATUSES, min_size=1, max_size=3, unique=True).map(tuple),
-                "labels": st.lists(strategies.LABEL_FILTERS, min_size=1, max_size=2).map(tuple),
-                "archived": st.booleans(),
-                "pinned": st.booleans(),
-                "roots": st.just(True),
-                "profile": strategies.PROFILES,
-                "amplified_dir": strategies.DIRECTORIES,
-            },
-        ),
+        filters=strategies.SESSION_FILTERS,
         name=st.none() | strategies.NAMES | st.sampled_from(["a", "SS", "i̇", "%", "_", "\0"]),
         named=st.just([]) | st.lists(NUMBERS, max_size=3),
         total=st.booleans(),
@@ -248,7 +258,7 @@ class History(CollectionHistory):
         parent_id = None if parent is None else self.pick(place, parent)
         moments: dict[str, Any] = {which: self.moment(place, number) for which, number in times.items()}
         filters = {**filters, "ids": tuple(self.pick(place, number) for number in named), "total": total}
-        query = SessionQuery(sort, parent_session_id=parent_id, name=name, limit=limit, **filters, **moments)
+        query = SessionQuery(sort=sort, parent_session_id=parent_id, name=name, limit=limit, **filters, **moments)
         listed = self.pages(lambda it: self._storage.list_sessions(self._names[place], it), query, SessionSummary)
         expected = self._models[place].list_sessions(query)
         agree(plain(listed), plain(expected))

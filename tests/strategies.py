@@ -163,6 +163,18 @@ MESSAGE_PATCHES = st.builds(MessagePatch, metadata=st.just(UNSET) | OBJECTS, con
 MANY_MESSAGES = st.builds(
     NewMessages, messages=st.lists(MESSAGES, min_size=1, max_size=5, unique_by=lambda it: it.id or id(it))
 )
+SESSION_FILTERS = st.fixed_dictionaries(
+    {},
+    optional={
+        "status": st.lists(STATUSES, min_size=1, max_size=3, unique=True).map(tuple),
+        "labels": st.lists(LABEL_FILTERS, min_size=1, max_size=2).map(tuple),
+        "archived": st.booleans(),
+        "pinned": st.booleans(),
+        "roots": st.just(True),
+        "profile": PROFILES,
+        "amplified_dir": DIRECTORIES,
+    },
+)
 CLEAN_UPS = st.builds(
     CleanUp,
     older_than_days=st.sampled_from([40, 40, 1, 36_500, 0]),

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 from urllib.parse import quote
+from uuid import UUID
 
 from fair_clients import Ask
 from fair_data import Data
@@ -132,6 +133,16 @@ def _deletions(data: Data) -> list[Ask]:
 def _cleanups(data: Data) -> Ask:
     data.imported([round(125_000 * data.scale)] * 8)
     return _json("POST", "/sessions/cleanup", {"older_than_days": 0, "status": ["active"], "dry_run": True})
+
+
+def _deletions_by_filter(data: Data) -> Ask:
+    data.imported([round(125_000 * data.scale)] * 8)
+    return _json("POST", "/sessions/delete", {"filter": {"name": "nobody", "roots": True}, "dry_run": False})
+
+
+def _deletions_by_ids(_data: Data) -> Ask:
+    ids = [str(UUID(int=number)) for number in range(1_000)]
+    return _json("POST", "/sessions/delete", {"filter": {"ids": ids}, "dry_run": False})
 
 
 def _lines_without_end(_data: Data) -> list[Ask]:
@@ -307,6 +318,11 @@ def _large_message_compressed(data: Data) -> Ask:
     return Ask("GET", f"/sessions/{session_id}/messages/1", headers={"Accept-Encoding": "gzip"})
 
 
+def _unchanged_messages(data: Data) -> Ask:
+    url = f"/sessions/{data.of_one_text('x' * (7 * MIB))}/messages/1"
+    return Ask("GET", url, headers={"Accept-Encoding": "gzip", "If-None-Match": "*"})
+
+
 def _unchanged_contexts(data: Data) -> Ask:
     session_id = data.session(context={"text": "x" * (7 * MIB)})
     return Ask("GET", f"/sessions/{session_id}", headers={"Accept-Encoding": "gzip", "If-None-Match": "*"})
@@ -394,6 +410,8 @@ TABLE = [
     Row("deletions of 24 messages, each with 999 results", ("deleteMessage",), _deletions_of_answers),
     Row("deletion of 8 sessions of 125,000 messages", ("deleteSession",), _deletions),
     Row("cleanup of 1,000,000 messages, dry", ("cleanUpSessions",), _cleanups),
+    Row("deletions by a name that none has", ("deleteSessions",), _deletions_by_filter),
+    Row("deletions by 1,000 ids that none has", ("deleteSessions",), _deletions_by_ids),
     Row("100 imports whose line never ends", ("importSessions",), _lines_without_end),
     Row("24 unread lists of 1,000,000 messages", ("listMessages",), _unread_lists),
     Row("24 unread exports of 1,000,000 messages", ("exportSessions",), _unread_exports),
@@ -419,6 +437,7 @@ TABLE = [
     Row("batches of 40,000 parts without what they need", ("sendMessages",), _wrong_parts),
     Row("a message of 7 MiB", ("getMessage",), _large_message_read),
     Row("a message of 7 MiB, compressed", ("getMessage",), _large_message_compressed),
+    Row("a message of 7 MiB that the client has", ("getMessage",), _unchanged_messages),
     Row("parts with 8 MiB of native", ("sendMessage",), _large_native),
     Row("parts 97 levels deep around 7 MiB", ("sendMessage",), _deep_native),
     Row("search in 8 MiB of outputs of tools", ("searchMessages",), _search_in_outputs),

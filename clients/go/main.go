@@ -499,7 +499,20 @@ func (c *conversation) search() error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(equal(old.DryRun, true), equal(old.Sessions, int64(0)))
+	filter := amplifierd.NewSessionFilter()
+	filter.SetIds([]string{c.session.Id})
+	filter.SetRoots(true)
+	selected := amplifierd.NewSessionDeletion(*filter)
+	found, _, err := c.client.SessionsAPI.DeleteSessions(background).SessionDeletion(*selected).Execute()
+	if err != nil {
+		return err
+	}
+	return errors.Join(
+		equal(old.DryRun, true),
+		equal(old.Sessions, int64(0)),
+		equal(found.DryRun, true),
+		equal(strings.Join(found.SessionIds, " "), c.session.Id),
+	)
 }
 
 func (c *conversation) fork() error {

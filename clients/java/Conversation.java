@@ -31,6 +31,7 @@ import amplifierd.client.api.SessionsApi.APICleanUpSessionsRequest;
 import amplifierd.client.api.SessionsApi.APICompleteSessionRequest;
 import amplifierd.client.api.SessionsApi.APICreateSessionRequest;
 import amplifierd.client.api.SessionsApi.APIDeleteSessionRequest;
+import amplifierd.client.api.SessionsApi.APIDeleteSessionsRequest;
 import amplifierd.client.api.SessionsApi.APIForkSessionRequest;
 import amplifierd.client.api.SessionsApi.APIGetSessionLineageRequest;
 import amplifierd.client.api.SessionsApi.APIGetSessionProfileRequest;
@@ -38,12 +39,12 @@ import amplifierd.client.api.SessionsApi.APIGetSessionRequest;
 import amplifierd.client.api.SessionsApi.APIListSessionsRequest;
 import amplifierd.client.api.SessionsApi.APIResumeSessionRequest;
 import amplifierd.client.model.AmplifiedDirectory;
-import amplifierd.client.model.CleanUpReport;
 import amplifierd.client.model.CleanUpRequest;
 import amplifierd.client.model.CreateCollectionRequest;
 import amplifierd.client.model.CreateDirectoryRequest;
 import amplifierd.client.model.CreateProfileRequest;
 import amplifierd.client.model.CreateSessionRequest;
+import amplifierd.client.model.DeletionReport;
 import amplifierd.client.model.FilePart;
 import amplifierd.client.model.FilePartType;
 import amplifierd.client.model.ForkSessionRequest;
@@ -62,6 +63,8 @@ import amplifierd.client.model.SearchHit;
 import amplifierd.client.model.SendMessageRequest;
 import amplifierd.client.model.ServiceState;
 import amplifierd.client.model.Session;
+import amplifierd.client.model.SessionDeletion;
+import amplifierd.client.model.SessionFilter;
 import amplifierd.client.model.SessionStatus;
 import amplifierd.client.model.SessionSummary;
 import amplifierd.client.model.StoredFile;
@@ -380,9 +383,14 @@ public final class Conversation {
     equal(each(hits, SearchHit::getSequence), List.of(1L));
     check(hits.get(0).getSnippet().contains("<mark>résumé</mark>"), hits.get(0).getSnippet());
     CleanUpRequest body = new CleanUpRequest().olderThanDays(1).status(List.of(SessionStatus.ACTIVE));
-    CleanUpReport old =
+    DeletionReport old =
         sessions.cleanUpSessions(APICleanUpSessionsRequest.newBuilder().cleanUpRequest(body).build());
     equal(List.of(old.getDryRun(), old.getSessions()), List.of(true, 0L));
+    SessionFilter filter = new SessionFilter().ids(List.of(session.getId())).roots(true);
+    DeletionReport found =
+        sessions.deleteSessions(
+            APIDeleteSessionsRequest.newBuilder().sessionDeletion(new SessionDeletion().filter(filter)).build());
+    equal(List.of(found.getDryRun(), found.getSessionIds()), List.of(true, List.of(session.getId())));
   }
 
   private void fork() throws Exception {

@@ -31,6 +31,7 @@ from amplifierd_client.api.sessions import (
     complete_session,
     create_session,
     delete_session,
+    delete_sessions,
     fork_session,
     get_session,
     get_session_lineage,
@@ -40,13 +41,13 @@ from amplifierd_client.api.sessions import (
 )
 from amplifierd_client.models import (
     AmplifiedDirectory,
-    CleanUpReport,
     CleanUpRequest,
     Context,
     CreateCollectionRequest,
     CreateDirectoryRequest,
     CreateProfileRequest,
     CreateSessionRequest,
+    DeletionReport,
     FilePart,
     FilePartType,
     ForkSessionRequest,
@@ -69,6 +70,8 @@ from amplifierd_client.models import (
     ServiceState,
     ServiceStatus,
     Session,
+    SessionDeletion,
+    SessionFilter,
     SessionStatus,
     SessionUsage,
     StoredFile,
@@ -298,8 +301,11 @@ def search(client: Client, session: Session) -> None:
     equal([hit.sequence for hit in hits], [1])
     check(hits[0].snippet, that="<mark>résumé</mark>" in hits[0].snippet)
     body = CleanUpRequest(older_than_days=1, status=[SessionStatus.ACTIVE])
-    old = answered(clean_up_sessions.sync(client=client, body=body), CleanUpReport)
+    old = answered(clean_up_sessions.sync(client=client, body=body), DeletionReport)
     equal((old.dry_run, old.sessions), (True, 0))
+    selected = SessionDeletion(filter_=SessionFilter(ids=[str(session.id)], roots=True))
+    found = answered(delete_sessions.sync(client=client, body=selected), DeletionReport)
+    equal((found.dry_run, found.session_ids), (True, [str(session.id)]))
 
 
 def fork(client: Client, session: Session) -> None:

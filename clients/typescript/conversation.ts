@@ -225,6 +225,9 @@ async function search(session: Session): Promise<void> {
   ok(hits[0]?.snippet.includes("<mark>résumé</mark>"), "The snippet marks nothing.");
   const old = answered(await client.POST("/sessions/cleanup", { body: { older_than_days: 1, status: ["active"] } }));
   equal([old.dryRun, old.sessions], [true, 0]);
+  const filter = { ids: [session.id], roots: true };
+  const found = answered(await client.POST("/sessions/delete", { body: { filter, dry_run: true } }));
+  equal([found.dryRun, ...found.sessionIds], [true, session.id]);
 }
 
 async function fork(session: Session): Promise<void> {

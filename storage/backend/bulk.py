@@ -1,17 +1,27 @@
-"""Forks and clean-ups, in as many transactions as they need, with other writes between them."""
+"""Forks and deletions, in as many transactions as they need, with other writes between them."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from ..model.errors import StorageUnavailable
 from ..model.interface import Storage
-from ..model.records import CleanUp, CleanUpReport, Fork, IdempotentRequest, Progressed, Session, Versions, no_progress
+from ..model.queries import SessionDeletion
+from ..model.records import CleanUp, DeletionReport, Fork, IdempotentRequest, Progressed, Session, Versions, no_progress
 from ..operations import sessions
 from ..operations.bulk import fork as forking
 from ..operations.bulk import removal
-from ..operations.bulk.cleanup import CleanupCursor, CleanUpProgress, first_progress
+from ..operations.bulk.deletion import (
+    DeletionProgress,
+    SessionPage,
+    delete_page,
+    first_progress,
+    next_page,
+    old_sessions,
+    passed,
+)
 from ..operations.bulk.fork import Copy
 from ..operations.bulk.removal import remove_more
 from ..operations.idempotency import run_once
@@ -90,6 +100,16 @@ class TransactionalPieces(Transactions, Storage):
                 await self._do_piece(remove_more, self.statements, key)
         self._removals.wake()
 
+    async def delete_sessions(
+        self,
+        workspace: str,
+        which: SessionDeletion,
+        *,
+        once: IdempotentRequest | None = None,
+        progressed: Progressed = no_progress,
+    ) -> DeletionReport:
+        return await self._delete_all(workspace, which, once, progressed)
+
     async def clean_up_sessions(
         self,
         workspace: str,
@@ -97,47 +117,37 @@ class TransactionalPieces(Transactions, Storage):
         *,
         once: IdempotentRequest | None = None,
         progressed: Progressed = no_progress,
-    ) -> CleanUpReport:
-        recalled = await self._replay(workspace, once, CleanUpReport)
+    ) -> DeletionReport:
+        return await self._delete_all(workspace, old_sessions(which, self._clock.machine_time()), once, progressed)
+
+    async def _delete_all(
+        self, workspace: str, which: SessionDeletion, once: IdempotentRequest | None, progressed: Progressed
+    ) -> DeletionReport:
+        """Delete sessions, or report them. An interrupted request continues if it is sent again."""
+        recalled = await self._replay(workspace, once, DeletionReport)
         if recalled is not None:
             return recalled
-        begun = await self._progress(workspace, once, CleanUpProgress)
-        progress = begun or await self._first_progress(workspace, which)
-        if which.dry_run:
-            return await self._count_old(workspace, which, once, progress, progressed)
-        more: CleanUpProgress | None = progress
-        while more is not None:
-            progress = more
-            more = await self._clean_up_some(workspace, which, once, progress)
+        begun = await self._progress(workspace, once, DeletionProgress)
+        progress = begun or first_progress(which, await self._last_revision(workspace))
+        while not progress.is_whole:
+            page = await self._read(partial(next_page, dialect=self.dialect, workspace=workspace, query=progress.query))
+            if which.dry_run or not page.sessions:
+                progress = passed(progress, page, page.sessions)
+            else:
+                progress = await self._delete_page(workspace, once, progress, page)
             progressed()
-        return progress.report
+        return await self._answer(workspace, once, progress.report)
 
-    async def _first_progress(self, workspace: str, which: CleanUp) -> CleanUpProgress:
-        row = await self._rows.row(self.statements.LAST_REVISION, {"workspace": workspace})
-        # A workspace without any write has no sessions either.
-        last_revision: int = 0 if row is None else row[0]
-        return first_progress(which, self._clock.machine_time(), last_revision)
-
-    async def _count_old(
-        self,
-        workspace: str,
-        which: CleanUp,
-        once: IdempotentRequest | None,
-        progress: CleanUpProgress,
-        progressed: Progressed,
-    ) -> CleanUpReport:
-        walk = CleanupCursor(workspace, which, progress)
-        while await self._read(lambda rows: walk.look(rows, self.statements)):
-            progressed()
-        return await self._answer(workspace, once, walk.progress.report)
-
-    async def _clean_up_some(
-        self, workspace: str, which: CleanUp, once: IdempotentRequest | None, before: CleanUpProgress
-    ) -> CleanUpProgress | None:
-        async def part(work: UnitOfWork) -> CleanUpProgress | None:
-            walk = CleanupCursor(workspace, which, before)
-            return walk.progress if await walk.delete(work) else None
-
-        after = await self._paced(self._do_part, workspace, once, before, before.report, part)
+    async def _delete_page(
+        self, workspace: str, once: IdempotentRequest | None, before: DeletionProgress, page: SessionPage
+    ) -> DeletionProgress:
+        delete = partial(delete_page, before=before, page=page)
+        after = await self._paced(self._do_part, workspace, once, before, before.report, delete)
+        assert after is not None, "A page always has a progress."
         self._removals.wake()
         return after
+
+    async def _last_revision(self, workspace: str) -> int:
+        row = await self._rows.row(self.statements.LAST_REVISION, {"workspace": workspace})
+        # A workspace without any write has no sessions either.
+        return 0 if row is None else int(row[0])

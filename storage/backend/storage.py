@@ -109,7 +109,7 @@ class TransactionalStorage(
         listed = await self._list_sessions(workspace, query)
         if not query.total:
             return listed
-        whole = session_list(self.dialect, workspace, replace(query, cursor=None))
+        whole = session_list(self.dialect, workspace, msgspec.structs.replace(query, cursor=None))
         try:
             async with self._searches.slot():
                 total = await self._read(lambda rows: count_all(rows, whole))

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from ..model.workspaces import WorkspaceContents, Workspaces
 from ..operations import files, sessions
 from ..operations.bulk import removal
-from ..operations.bulk.cleanup import DELETED_AT_ONCE
+from ..operations.bulk.deletion import DELETED_AT_ONCE
 from ..operations.unit_of_work import UnitOfWork
 from ..sql.ports import Bindings, session_key
 from ..sql.statements.profiles import FORGET_CONTENTS

@@ -8,10 +8,10 @@ from .collections import Collections
 from .directories import Directories
 from .files import Files
 from .profile_interface import Profiles
-from .queries import MessageQuery, SearchQuery, SessionQuery
+from .queries import MessageQuery, SearchQuery, SessionDeletion, SessionQuery
 from .records import (
     CleanUp,
-    CleanUpReport,
+    DeletionReport,
     Events,
     Export,
     Failure,
@@ -369,6 +369,20 @@ class Storage(Profiles, Collections, Directories, Files, Keys, Workspaces):
         """
 
     @abstractmethod
+    async def delete_sessions(
+        self,
+        workspace: str,
+        which: SessionDeletion,
+        *,
+        once: IdempotentRequest | None = None,
+        progressed: Progressed = no_progress,
+    ) -> DeletionReport:
+        """Delete sessions in batches, or with `dry_run` report which would be deleted.
+
+        Sessions that are written meanwhile are kept. The answer is recorded after the last batch.
+        """
+
+    @abstractmethod
     async def clean_up_sessions(
         self,
         workspace: str,
@@ -376,7 +390,7 @@ class Storage(Profiles, Collections, Directories, Files, Keys, Workspaces):
         *,
         once: IdempotentRequest | None = None,
         progressed: Progressed = no_progress,
-    ) -> CleanUpReport:
+    ) -> DeletionReport:
         """Delete old sessions in batches, or with `dry_run` report which would be deleted.
 
         Days are counted from the machine's clock; 0 days means all sessions, even those updated in the future. The

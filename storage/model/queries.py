@@ -14,25 +14,14 @@ SearchScope = Literal["text", "tools", "all"]
 Record = TypeVar("Record")
 
 
-@dataclass(frozen=True, slots=True)
-class SessionQuery:
-    """Which sessions to list, in which order.
+class SessionFilter(Struct, frozen=True, forbid_unknown_fields=True, rename={"labels": "label"}):
+    """Which sessions to select: those that pass each filter that is not None.
 
-    Each filter that is not None must match; `name` is a part of the name in any case; `recursive` includes
-    subdirectories of `amplified_dir`. Times have six digits. `limit` is at least 1, None for all; `cursor` is a
-    listing's `next_cursor`.
-
-    A session passes with one of the statuses and one of the ids, if there are any, and with all of the labels: a key,
-    or a key and a value with a colon between them. `roots` are sessions without a parent. With `total` all that pass
-    are counted, on each page.
-
-    By name sessions are sorted without case, by code points; those without a name are the last, with a minus the first.
-
-    With filters and a limit, 10,000 sessions in the order of the list are examined for one page: it may have fewer than
-    `limit`, even none, and still lead to the next.
+    `name` is a part of the name in any case; `recursive` includes subdirectories of `amplified_dir`. Times have six
+    digits. A session passes with one of the statuses and one of the ids, if there are any, and with all of the labels:
+    a key, or a key and a value with a colon between them. `roots` are sessions without a parent.
     """
 
-    sort: SessionSort = "-updated_at"
     status: tuple[SessionStatus, ...] = ()
     profile: str | None = None
     amplified_dir: str | None = None
@@ -48,9 +37,32 @@ class SessionQuery:
     pinned: bool | None = None
     roots: bool = False
     ids: tuple[str, ...] = ()
+
+
+class SessionQuery(SessionFilter, frozen=True):
+    """Which sessions to list, in which order.
+
+    `limit` is at least 1, None for all; `cursor` is a listing's `next_cursor`. With `total` all that pass are counted,
+    on each page. Sessions that were written after the revision `last_revision` are left out, unless that is None.
+
+    By name sessions are sorted without case, by code points; those without a name are the last, with a minus the first.
+
+    With filters and a limit, 10,000 sessions in the order of the list are examined for one page: it may have fewer than
+    `limit`, even none, and still lead to the next.
+    """
+
+    sort: SessionSort = "-updated_at"
     total: bool = False
     limit: int | None = None
     cursor: str | None = None
+    last_revision: int | None = None
+
+
+class SessionDeletion(Struct, frozen=True, forbid_unknown_fields=True):
+    """Which sessions to delete, or with `dry_run` to report."""
+
+    filter: SessionFilter
+    dry_run: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -371,7 +371,7 @@ class CleanUp(Struct, frozen=True, forbid_unknown_fields=True):
     dry_run: bool = True
 
 
-class CleanUpReport(Struct, frozen=True, rename="camel"):
+class DeletionReport(Struct, frozen=True, rename="camel"):
     """What was deleted, or with `dry_run` would be; the ids of the first 1,000 sessions."""
 
     dry_run: bool

@@ -272,17 +272,4 @@ SELECT fingerprint, convert_to(answer, 'UTF8'), session_id
 FROM {RECORDED}
 """  # noqa: S608  # of the text above
 
-    OLD_SESSIONS = """
-SELECT updated_at, id, message_count
-FROM session
-WHERE workspace = :workspace
-    AND updated_at < :cutoff
-    AND revision + 0 <= :last_revision -- not the index of revisions: few are old
-    AND updated_at >= :at
-    AND (updated_at > :at OR id < :after_id)
-    AND strpos(:statuses, status) > 0
-ORDER BY updated_at, id DESC
-LIMIT :most
-"""
-
     NOTIFY = "SELECT pg_notify('amplifierd', '')"

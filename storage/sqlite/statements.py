@@ -178,16 +178,3 @@ LIMIT :most
 SELECT fingerprint, CAST(answer AS BLOB), session_id
 FROM {RECORDED}
 """  # noqa: S608  # of the text above
-
-    OLD_SESSIONS = """
-SELECT updated_at, id, message_count
-FROM session
-WHERE workspace = :workspace
-    AND updated_at < :cutoff
-    AND revision <= :last_revision
-    AND updated_at >= :at
-    AND (updated_at > :at OR id < :after_id)
-    AND instr(:statuses, status) > 0
-ORDER BY updated_at, id DESC
-LIMIT :most
-"""

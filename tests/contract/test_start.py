@@ -153,7 +153,7 @@ def operation(spec: Spec, path: str = "/sessions", method: str = "post") -> Spec
             lambda spec: operation(spec, "/sessions/cleanup")["responses"]["200"]["headers"].update(
                 ETag={"$ref": "#/components/headers/ETag"}
             ),
-            "Operation cleanUpSessions declares ETag, but .*CleanUpReport.* has no version.",
+            "Operation cleanUpSessions declares ETag, but .*DeletionReport.* has no version.",
         ),
         (
             lambda spec: operation(spec, "/sessions/{session_id}", "patch")["requestBody"]["content"].update(

@@ -1,5 +1,7 @@
 """Search and cleanup over a real socket, and on the command line."""
 
+from uuid import uuid4
+
 import httpx
 import pytest
 
@@ -58,6 +60,31 @@ def test_old_sessions_are_cleaned_up(client: httpx.Client, session_id: str) -> N
     assert done == would | {"dryRun": False}
     assert client.get(f"/sessions/{ended}").status_code == 404
     assert client.get(f"/sessions/{session_id}").status_code == 200
+
+
+def test_sessions_are_deleted_by_filters(client: httpx.Client, session_id: str) -> None:
+    archived = [client.post("/sessions", json={"archived": True}).json()["id"] for _ in range(3)]
+    body: dict[str, object] = {"filter": {"archived": True, "ids": [*archived[:2], session_id, str(uuid4())]}}
+    would = client.post("/sessions/delete", json=body).json()
+    assert would == {"dryRun": True, "sessions": 2, "messages": 0, "sessionIds": archived[:2]}
+    done = client.post("/sessions/delete", json=body | {"dry_run": False}).json()
+    assert done == would | {"dryRun": False}
+    assert [client.get(f"/sessions/{it}").status_code for it in (*archived, session_id)] == [404, 404, 200, 200]
+
+
+@pytest.mark.parametrize(
+    ("body", "pointer"),
+    [
+        ({}, "/filter"),
+        ({"filter": {}}, "/filter"),
+        ({"filter": {"id": "a"}}, "/filter/id"),
+        ({"filter": {"ids": ["a"]}}, "/filter/ids/0"),
+        ({"filter": {"created_after": "yesterday"}}, "/filter/created_after"),
+    ],
+)
+def test_deletion_needs_a_filter(client: httpx.Client, body: dict[str, object], pointer: str) -> None:
+    refused = client.post("/sessions/delete", json=body)
+    assert (refused.status_code, refused.json()["errors"][0]["pointer"]) == (422, pointer)
 
 
 @pytest.mark.parametrize(

@@ -152,9 +152,9 @@ async def test_sessions_are_sorted_by_name_without_case(storage: Storage) -> Non
     expected = sorted(made, key=lambda it: (made[it] is None, (made[it] or "").casefold(), it))
     assert ascending == expected
     assert await ids(storage, sort="-name") == expected[::-1]
-    page = await storage.list_sessions(W, SessionQuery("name", limit=2))
+    page = await storage.list_sessions(W, SessionQuery(sort="name", limit=2))
     await storage.delete_session(W, ascending[1])
-    rest = await storage.list_sessions(W, SessionQuery("name", cursor=page.next_cursor))
+    rest = await storage.list_sessions(W, SessionQuery(sort="name", cursor=page.next_cursor))
     assert [each.id for each in await records(rest, SessionSummary)] == ascending[2:]
 
 
@@ -162,7 +162,7 @@ async def test_sessions_are_sorted_by_name_without_case(storage: Storage) -> Non
 async def test_any_text_is_a_position_among_names(storage: Storage, cursor: str) -> None:
     session = await storage.create_session(W, NewSession(name="a"))
     for sort in ("name", "-name", "-updated_at"):
-        page = await storage.list_sessions(W, SessionQuery(sort, cursor=cursor, limit=1))
+        page = await storage.list_sessions(W, SessionQuery(sort=sort, cursor=cursor, limit=1))
         assert {each.id for each in await records(page, SessionSummary)} <= {session.id}
 
 

@@ -74,7 +74,7 @@ async def test_a_session_keeps_its_own_time(storage: Storage, sent: str) -> None
     assert created.updated_at > before.updated_at
     latest = await records(await storage.list_sessions(W, SessionQuery(limit=1)), SessionSummary)
     assert [each.id for each in latest] == [created.id]
-    oldest_first = await records(await storage.list_sessions(W, SessionQuery("created_at")), SessionSummary)
+    oldest_first = await records(await storage.list_sessions(W, SessionQuery(sort="created_at")), SessionSummary)
     assert [each.created_at for each in oldest_first] == sorted([before.created_at, created.created_at])
 
 

@@ -21,7 +21,7 @@ from amplifierd.storage.postgres.pool import connect
 from amplifierd.storage.postgres.search import statements as search_statements
 from amplifierd.storage.postgres.statements import PostgresStatements
 from amplifierd.storage.postgres.store import DIALECT
-from amplifierd.storage.sql.statements import files, message_lists, profiles
+from amplifierd.storage.sql.statements import files, message_lists, profiles, removals
 from amplifierd.storage.sql.statements.session_lists import SessionList, session_list
 
 W = "default"
@@ -149,7 +149,8 @@ def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
         (in_order(roots=True), "session_by_update"),
         (PostgresStatements.RECORDED_ANSWER, "idempotency_pkey"),
         (PostgresStatements.CHILDREN, "session_by_parent"),
-        (PostgresStatements.OLD_SESSIONS, "session_by_update"),
+        (removals.IS_UNCHANGED, "session_pkey"),
+        (in_order(sort="updated_at", last_revision=5), "session_by_update"),
         (PostgresStatements.LAST_UPDATE, "session_by_update"),
         (PostgresStatements.CHANGES, "session_by_revision"),
         (PostgresStatements.CHANGED_SESSIONS, "session_by_revision"),

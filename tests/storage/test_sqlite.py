@@ -124,10 +124,7 @@ MESSAGES_BY_KEY = MESSAGE_BY_KEY.replace("sequence=?", "sequence>? AND sequence<
         (SQLiteStatements.NEXT_SESSION, "SEARCH session USING INDEX sqlite_autoindex_session_1 (workspace=? AND id>?)"),
         (SQLiteStatements.EXPORTED_SESSION, SESSION_BY_KEY),
         (file_statements.EXPORTED_FILES, "SEARCH file USING PRIMARY KEY (workspace=? AND id>?)"),
-        (
-            SQLiteStatements.OLD_SESSIONS,
-            "SEARCH session USING INDEX session_by_update (workspace=? AND updated_at>? AND updated_at<?)",
-        ),
+        (removal_statements.IS_UNCHANGED, SESSION_BY_KEY),
         (
             SQLiteStatements.LAST_UPDATE,
             "SEARCH session USING COVERING INDEX session_by_update (workspace=? AND updated_at<?)",

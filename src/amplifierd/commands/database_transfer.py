@@ -15,7 +15,7 @@ from ..storage.model.errors import WorkspaceNotFound
 from ..storage.model.interface import Storage
 from ..storage.model.records import (
     CleanUp,
-    CleanUpReport,
+    DeletionReport,
     Digest,
     Export,
     IdempotentRequest,
@@ -45,7 +45,7 @@ async def import_export(
     return report
 
 
-async def clean_up(storage: Storage, workspace: str, which: CleanUp) -> CleanUpReport:
+async def clean_up(storage: Storage, workspace: str, which: CleanUp) -> DeletionReport:
     """Delete old sessions, or report them. Raises `WorkspaceNotFound`."""
     async with storage:
         await refuse_unknown(storage, workspace)

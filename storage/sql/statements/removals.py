@@ -31,6 +31,14 @@ WHERE (workspace, key) IN (
 RETURNING key
 """
 
+IS_UNCHANGED = """
+SELECT 1
+FROM session
+WHERE workspace = :workspace
+    AND id = :id
+    AND revision + 0 <= :last_revision
+"""
+
 IS_REMOVED = """
 SELECT 1
 FROM removal

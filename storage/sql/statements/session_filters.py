@@ -23,9 +23,11 @@ _FILTERS = {
     "pinned/true": "pinned = TRUE",
     "pinned/false": "pinned = FALSE",
     "roots": "is_root = TRUE",
+    # Not by the index of revisions: most sessions are old.
+    "last_revision": "revision + 0 <= :last_revision",
 }
 TIMES = ("created_after", "created_before", "updated_after", "updated_before")
-_VALUES = (*TIMES, "profile", "parent_session_id", "amplified_dir", "name")
+_VALUES = (*TIMES, "profile", "parent_session_id", "amplified_dir", "name", "last_revision")
 _COLUMNS = {"status": "status", "ids": "session.id"}
 
 

@@ -105,7 +105,6 @@ class Statements:
     TAIL_CORRECTIONS: str
     CHANGES: str
     RECORDED_ANSWER: str
-    OLD_SESSIONS: str
     NEXT_REMOVAL: str
     LOCK_REMOVAL: str
     TAKE_REMOVAL: str

@@ -11,7 +11,7 @@ import struct
 import zlib
 from collections.abc import Callable
 from functools import lru_cache
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import zstandard
 from starlette.types import Scope
@@ -19,6 +19,7 @@ from werkzeug.http import parse_accept_header
 
 from ..core.executor import INLINE_BYTES, SerialExecutor
 from ..core.problems import Headers
+from .record_encoding import is_larger
 
 # A smaller body fits into one packet anyway.
 MIN_BYTES = 1024
@@ -77,9 +78,9 @@ class Compression:
         self._executor = executor
         self._running = asyncio.Semaphore(MAX_RUNNING)
 
-    def validators(self, scope: Scope, headers: Headers, size: int) -> Headers:
-        """The `headers` of a 304 in place of a body of `size` bytes."""
-        return headers if size <= MIN_BYTES else _validators(headers, _accepted(scope))
+    def validators(self, scope: Scope, headers: Headers, record: Any) -> Headers:
+        """The `headers` of a 304 in place of the JSON of a record."""
+        return _validators(headers, _accepted(scope)) if is_larger(record, MIN_BYTES) else headers
 
     async def compress(self, scope: Scope, headers: Headers, body: bytes) -> tuple[Headers, bytes]:
         """The `headers` and the body to send for a whole body."""

@@ -20,6 +20,18 @@ def is_long(record: Any) -> bool:
     return isinstance(record, Messages) and sum(len(it.content) for it in record.messages) > INLINE_BYTES
 
 
+def is_larger(record: Any, size: int) -> bool:
+    """Whether the JSON of a record has more than `size` bytes; it is encoded only if none of its texts has."""
+    fields = (getattr(record, name) for name in record.__struct_fields__)
+    return any(_length(field) > size for field in fields) or len(_encode(record)) > size
+
+
+def _length(field: Any) -> int:
+    if isinstance(field, str):
+        return len(field)
+    return memoryview(field).nbytes if isinstance(field, Raw) else 0
+
+
 def encode_long(record: Any) -> bytes:
     """The JSON of a record that `is_long`."""
     if isinstance(record, Messages):

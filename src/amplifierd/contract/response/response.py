@@ -97,7 +97,7 @@ class Response:
         elif self._returns is Listing or self._listing_name:
             await self._send_listing(scope, send, result)
         elif self._preconditions is not None and self._preconditions.is_known(result, scope["headers"]):
-            headers = self._compression.validators(scope, [etag_of(result)], len(_encode(result)))
+            headers = self._compression.validators(scope, [etag_of(result)], result)
             await send({"type": "http.response.start", "status": NOT_MODIFIED, "headers": headers})
             await send({"type": "http.response.body", "body": b""})
         elif self._representations is not None:

@@ -1,13 +1,20 @@
-"""What every storage does with old sessions."""
+"""What every storage does with old sessions, and with those that pass a filter."""
+
+import asyncio
+from hashlib import sha256
 
 import pytest
+from msgspec.structs import replace
 
 from amplifierd.storage.model.interface import Storage
-from amplifierd.storage.model.queries import SessionQuery
+from amplifierd.storage.model.queries import SessionDeletion, SessionFilter, SessionQuery
 from amplifierd.storage.model.records import (
     BatchMessage,
     CleanUp,
-    CleanUpReport,
+    DeletionReport,
+    IdempotentRequest,
+    Message,
+    NewMessage,
     NewMessages,
     NewSession,
     SessionStatus,
@@ -38,14 +45,14 @@ async def left(storage: Storage) -> list[str]:
 async def test_it_says_what_would_go(storage: Storage) -> None:
     ids = [await session_of(storage, status) for status in ("created", "active", "completed", "terminated")]
     report = await storage.clean_up_sessions(W, CleanUp(older_than_days=0))
-    assert report == CleanUpReport(dry_run=True, sessions=2, messages=6, session_ids=(ids[2], ids[3]))
+    assert report == DeletionReport(dry_run=True, sessions=2, messages=6, session_ids=(ids[2], ids[3]))
     assert await left(storage) == ids
 
 
 async def test_it_deletes_what_it_said(storage: Storage) -> None:
     ids = [await session_of(storage, status) for status in ("created", "active", "completed", "terminated")]
     report = await storage.clean_up_sessions(W, CleanUp(older_than_days=0, dry_run=False))
-    assert report == CleanUpReport(dry_run=False, sessions=2, messages=6, session_ids=(ids[2], ids[3]))
+    assert report == DeletionReport(dry_run=False, sessions=2, messages=6, session_ids=(ids[2], ids[3]))
     assert await left(storage) == ids[:2]
 
 
@@ -53,7 +60,7 @@ async def test_it_deletes_what_it_said(storage: Storage) -> None:
 async def test_what_is_young_stays(storage: Storage, *, dry_run: bool) -> None:
     await session_of(storage, "completed")
     which = CleanUp(older_than_days=1, status=("completed", "active"), dry_run=dry_run)
-    assert await storage.clean_up_sessions(W, which) == CleanUpReport(dry_run)
+    assert await storage.clean_up_sessions(W, which) == DeletionReport(dry_run)
     assert len(await left(storage)) == 1
 
 
@@ -83,3 +90,52 @@ async def test_many_go(storage: Storage) -> None:
     await events.batches.aclose()
     assert [event.kind for event in told] == ["deleted"] * 250
     assert len({event.id for event in told}) == 250
+
+
+async def test_deletion_reports_and_deletes_by_filter(storage: Storage) -> None:
+    ids = [await session_of(storage, status) for status in ("created", "active", "completed", "terminated")]
+    which = SessionFilter(status=("active", "terminated"))
+    would = await storage.delete_sessions(W, SessionDeletion(which))
+    assert would == DeletionReport(dry_run=True, sessions=2, messages=6, session_ids=(ids[1], ids[3]))
+    assert await left(storage) == ids
+    done = await storage.delete_sessions(W, SessionDeletion(which, dry_run=False))
+    assert done == replace(would, dry_run=False)
+    assert await left(storage) == [ids[0], ids[2]]
+
+
+async def test_deletion_takes_any_number_of_sessions(storage: Storage) -> None:
+    ids = [(await storage.create_session(W, NewSession(labels={"old": ""}))).id for _ in range(120)]
+    kept = await session_of(storage, "active")
+    which = SessionDeletion(SessionFilter(labels=("old",)), dry_run=False)
+    report = await storage.delete_sessions(W, which)
+    assert (report.sessions, set(report.session_ids)) == (120, set(ids))
+    assert await left(storage) == [kept]
+    assert (await storage.delete_sessions(W, which)).sessions == 0
+
+
+async def test_deletion_is_replayed_under_its_key(storage: Storage) -> None:
+    await session_of(storage, "active")
+    which = SessionDeletion(SessionFilter(roots=True), dry_run=False)
+    first, second = [IdempotentRequest("k", sha256(b"x")) for _ in range(2)]
+    report = await storage.delete_sessions(W, which, once=first)
+    later = await session_of(storage, "active")
+    assert await storage.delete_sessions(W, which, once=second) == report
+    assert second.replayed
+    assert await left(storage) == [later]
+
+
+async def test_deletion_keeps_what_is_written_meanwhile(storage: Storage) -> None:
+    """Each piece is reported before the next: there the session after the next 25 gets a message."""
+    ids = [(await storage.create_session(W, NewSession())).id for _ in range(60)]
+    loop = asyncio.get_running_loop()
+    writes: list[asyncio.Task[Message]] = []
+
+    def write() -> None:
+        if not writes:
+            writes.append(loop.create_task(storage.append_message(W, ids[-1], NewMessage(content="x"))))
+
+    which = SessionDeletion(SessionFilter(status=("created", "active")), dry_run=False)
+    report = await storage.delete_sessions(W, which, progressed=write)
+    await asyncio.gather(*writes)
+    assert report.sessions == 59
+    assert await left(storage) == [ids[-1]]
