@@ -13,6 +13,7 @@ from starlette.types import Scope
 from amplifierd.contract.core.executor import SerialExecutor
 from amplifierd.contract.response import content_coding
 from amplifierd.contract.response.content_coding import MAX_RUNNING, MIN_BYTES, Compression, accepts, decompress
+from amplifierd.storage.model.records import NewMessage
 from daemon import Daemon, http_client
 
 IDENTITY = "identity"
@@ -110,6 +111,23 @@ def test_each_coding_has_its_own_tag(client: httpx.Client, path: str, coding: st
         assert (unchanged.status_code, unchanged.headers["etag"]) == (304, tag)
         assert (unchanged.headers["vary"], nothing) == ("Accept-Encoding", b"")
         assert "content-encoding" not in unchanged.headers
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"content": "short"},
+        {"content": "x" * 2_000},
+        {"parts": [{"type": "data", "kind": "a", "value": "x" * 2_000}]},
+        {"content": "x" * 400, "metadata": {"a": "y" * 400}, "agent": "z" * 200},
+    ],
+)
+def test_unchanged_message_has_the_tag_of_its_coding(client: httpx.Client, message: dict[str, object]) -> None:
+    messages = f"/sessions/{client.post('/sessions').json()['id']}/messages"
+    assert client.post(messages, json=message).status_code == 201
+    read, _ = get(client, f"{messages}/1", "gzip")
+    unchanged, _ = get(client, f"{messages}/1", "gzip", **{"If-None-Match": "*"})
+    assert (unchanged.status_code, unchanged.headers["etag"]) == (304, read.headers["etag"])
 
 
 def test_preconditions_take_the_tag_of_any_coding(client: httpx.Client) -> None:
@@ -230,7 +248,8 @@ async def test_coding_does_not_depend_on_load() -> None:
     for body, (headers, compressed) in zip(bodies, done, strict=True):
         assert decompress("zstd", compressed) == body
         assert (b"etag", b'"7-zstd"') in headers
-        assert compression.validators(scope, [TAG], len(body)) == headers[:-1]
+        record = NewMessage(content=body.decode())
+        assert compression.validators(scope, [TAG], record) == headers[:-1]
 
 
 async def test_compression_of_long_responses_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
