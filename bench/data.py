@@ -1,5 +1,6 @@
 """The data that is measured on, put in by way of each program's own HTTP API."""
 
+import json
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -15,6 +16,20 @@ from .programs import PROGRAMS, BenchmarkFailed, Server, serve
 SESSIONS = "/api/v1/sessions"
 NEW_SESSION = '{"profile":"default","context":{"task":"API testing","user":"developer"},"amplified_dir":"."}'
 NEW_MESSAGE = f'{{"content":"{"The quick brown fox jumps over the lazy dog. " * 2:.80}"}}'
+
+# An answer of an assistant as tools report it.
+NEW_PARTS = json.dumps(
+    {
+        "role": "assistant",
+        "parts": [
+            {"type": "reasoning", "text": "The file has to be read first."},
+            {"type": "text", "text": "I look at the file."},
+            {"type": "tool_call", "call": "call_1", "name": "read_file", "input": '{"path":"src/main.py"}'},
+            {"type": "tool_result", "call": "call_1", "output": "import sys\n\nprint(sys.argv)\n"},
+            {"type": "text", "text": "It prints its arguments."},
+        ],
+    }
+)
 
 # Bodies of messages as people and tools write them.
 CORPUS = bodies(1_000)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from .data import APPENDED_TO, CORPUS, NEW_MESSAGE, NEW_SESSION, SESSIONS, Prepared, messages_of
+from .data import APPENDED_TO, CORPUS, NEW_MESSAGE, NEW_PARTS, NEW_SESSION, SESSIONS, Prepared, messages_of
 from .load import Load
 from .programs import Server
 
@@ -48,6 +48,7 @@ WORKLOADS = (
     Workload(
         "append to one session, corpus", "POST", _written, lambda data: [messages_of(data.appended_to[0])], 20, CORPUS
     ),
+    Workload("append of five parts", "POST", _written, _appended_to, 12, [NEW_PARTS]),
     Workload(
         "get session",
         "GET",

@@ -32,7 +32,7 @@ def _switch_to_wal(connection: Any, _record: object) -> None:
 
 
 class Table(DeclarativeBase):
-    type_annotation_map = {dict[str, Any]: JSON, datetime: DateTime(timezone=True)}  # noqa: RUF012  # as SQLAlchemy documents it
+    type_annotation_map = {dict[str, Any]: JSON, list[dict[str, Any]]: JSON, datetime: DateTime(timezone=True)}  # noqa: RUF012  # as SQLAlchemy documents it
 
 
 class Session(Table):
@@ -60,6 +60,7 @@ class Message(Table):
     timestamp: Mapped[datetime]
     # A declarative class has a `metadata` of its own.
     details: Mapped[dict[str, Any]] = mapped_column("metadata")
+    parts: Mapped[list[dict[str, Any]] | None]
 
 
 class NewSession(BaseModel):
@@ -71,7 +72,8 @@ class NewSession(BaseModel):
 
 class NewMessage(BaseModel):
     model_config = ConfigDict(extra="forbid")
-    content: str
+    content: str = ""
+    parts: list[dict[str, Any]] | None = None
     role: Literal["user", "assistant", "system", "tool"] = "user"
     metadata: dict[str, Any] = {}
 
@@ -102,6 +104,7 @@ class MessageAnswer(Answer):
     content: str
     timestamp: datetime
     metadata: dict[str, Any] = Field(validation_alias="details")
+    parts: list[dict[str, Any]] | None = None
     sequence: int
 
 
@@ -162,7 +165,12 @@ async def list_sessions(
     return sessions
 
 
-@app.post("/api/v1/sessions/{session_id}/messages", status_code=201, response_model=MessageAnswer)
+@app.post(
+    "/api/v1/sessions/{session_id}/messages",
+    status_code=201,
+    response_model=MessageAnswer,
+    response_model_exclude_none=True,
+)
 async def send_message(session_id: str, new: NewMessage, database: Database) -> Message:
     moment = datetime.now(UTC)
     counted = await database.execute(
@@ -187,13 +195,14 @@ async def send_message(session_id: str, new: NewMessage, database: Database) -> 
         content=new.content,
         timestamp=moment,
         details=new.metadata,
+        parts=new.parts,
     )
     database.add(message)
     await database.commit()
     return message
 
 
-@app.get("/api/v1/sessions/{session_id}/messages", response_model=Transcript)
+@app.get("/api/v1/sessions/{session_id}/messages", response_model=Transcript, response_model_exclude_none=True)
 async def list_messages(session_id: str, database: Database, limit: Limit = None, after_sequence: int = 0) -> Any:
     if await database.get(Session, session_id) is None:
         raise HTTPException(404, f"Session {session_id} not found")

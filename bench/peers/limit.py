@@ -58,7 +58,8 @@ class NewSession(msgspec.Struct):
 
 
 class NewMessage(msgspec.Struct):
-    content: str
+    content: str = ""
+    parts: msgspec.Raw = msgspec.Raw(b"")
     role: str = "user"
     metadata: msgspec.Raw = msgspec.Raw(b"{}")
 
@@ -172,7 +173,8 @@ async def create_session(body: bytes) -> bytes:
 
 async def send_message(session_id: str, body: bytes) -> bytes | None:
     new = decode_message(body)
-    head = f'{{"role":"{new.role}","content":{encode(new.content).decode()}'
+    parts = f',"parts":{bytes(new.parts).decode()}' if bytes(new.parts) else ""
+    head = f'{{"role":"{new.role}","content":{encode(new.content).decode()}{parts}'
     tail = f'","metadata":{bytes(new.metadata).decode()},"sequence":'
     answer: bytes | None = await app.writer.add(append, session_id, head, tail)
     return answer

@@ -51,7 +51,8 @@ def test_the_operations_are_all_that_use_the_storage() -> None:
 
 def test_every_operation_is_503_while_the_database_is_locked(tmp_path: Path) -> None:
     path = tmp_path / "a.db"
-    with Daemon(f"sqlite:///{path}") as daemon, daemon.client() as client:
+    # Each read waits five seconds for the lock, and some wait for those before them.
+    with Daemon(f"sqlite:///{path}", "--request-timeout", "60") as daemon, daemon.client() as client:
         session = client.post("/sessions").json()
 
         def ask(operation: tuple[str, str, object]) -> httpx.Response:
