@@ -3,6 +3,7 @@
 import sqlite3
 import tempfile
 from contextlib import closing
+from functools import cache
 from pathlib import Path
 
 _BESIDE = """
@@ -42,6 +43,7 @@ _BESIDE = """
 """
 
 
+@cache
 def llm_log(*, is_old: bool = False) -> bytes:
     """The database of `llm`."""
     with tempfile.TemporaryDirectory() as folder, closing(sqlite3.connect(f"{folder}/logs.db")) as database:

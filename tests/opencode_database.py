@@ -3,6 +3,7 @@
 import json
 import sqlite3
 from contextlib import closing
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -74,6 +75,7 @@ def fill_opencode(path: Path, *, journal: str = "delete") -> sqlite3.Connection:
     return database
 
 
+@cache
 def opencode_database() -> bytes:
     """The database."""
     with TemporaryDirectory() as folder:

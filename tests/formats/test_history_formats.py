@@ -4,6 +4,7 @@ import io
 import json
 from collections.abc import Iterator
 from contextlib import closing
+from itertools import product
 from pathlib import Path as FilePath
 from typing import Any
 
@@ -25,6 +26,7 @@ from amplifierd.formats.history import (
     read_head,
     read_records,
     recognize,
+    time_of,
 )
 from amplifierd.formats.imports import Records
 from amplifierd.settings import CONTRACT
@@ -48,7 +50,7 @@ from histories import (
     user,
 )
 from llm_log import llm_log
-from opencode_database import ANSWER, TIME, add_message, fill_opencode, opencode_database
+from opencode_database import ANSWER, READ, TIME, add_message, fill_opencode, opencode_database
 
 Object = dict[str, Any]
 
@@ -473,8 +475,7 @@ def mutated(name: str) -> st.SearchStrategy[bytes]:
     )
     if sample[:1] not in b"[{":
         return cut
-    is_lines = sample[:2] == b'{"'
-    records = [json.loads(line) for line in sample.splitlines()] if is_lines else json.loads(sample)
+    records, is_lines = records_in(sample)
     changes = st.dictionaries(st.sampled_from([*paths_in(records)][1:]), st.sampled_from(OTHER_VALUES), max_size=4)
     return cut | changes.map(lambda each: lines_or_array(with_other(records, each), is_lines=is_lines))
 
@@ -490,3 +491,59 @@ def lines_or_array(found: Any, *, is_lines: bool) -> bytes:
 def test_whatever_comes_is_read_or_a_fault(name: str, data: st.DataObject) -> None:
     read = Read(data.draw(st.binary(max_size=200) | mutated(name)), name)
     assert all(line >= 1 for _, line in read.faults)
+
+
+JSON_SAMPLES = [name for name, sample in SAMPLES.items() if sample()[:1] in b"[{"]
+# Types of records and blocks that have other names here, a root that is no message, and a state that another followed.
+OTHER_WORDS = {"summary", "thinking", "think", "tool_use", "function", "response_item", "session_meta", "summary_text"}
+OTHER_WORDS |= {"00000000-0000-0000-0000-000000000000", "executing"}
+
+
+def records_in(sample: bytes) -> tuple[list[Any] | Object, bool]:
+    """The records of a sample, and whether each is a line."""
+    is_lines = sample[:2] == b'{"'
+    return [json.loads(line) for line in sample.splitlines()] if is_lines else json.loads(sample), is_lines
+
+
+def texts_in(value: Any) -> Iterator[str]:
+    """All texts in a value."""
+    if isinstance(value, str):
+        yield value
+    below = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    for each in below:
+        yield from texts_in(each)
+
+
+@pytest.mark.parametrize("name", JSON_SAMPLES)
+def test_every_text_of_a_sample_is_kept(name: str) -> None:
+    records, _ = records_in(SAMPLES[name]())
+    read = Read(SAMPLES[name](), name)
+    kept = json.dumps([read.sessions, read.messages])
+    missing = {each for each in texts_in(records) if json.dumps(time_of(each) or each)[1:-1] not in kept}
+    assert {each for each in missing if json.dumps(each)[1:-1] not in kept} <= OTHER_WORDS
+
+
+@pytest.mark.parametrize("name", JSON_SAMPLES)
+def test_array_in_any_place_is_read_or_a_fault(name: str) -> None:
+    records, is_lines = records_in(SAMPLES[name]())
+    # What follows has the same shapes.
+    records = records[:8] if isinstance(records, list) else records
+    for place in [*paths_in(records)][1:]:
+        Read(lines_or_array(with_other(records, {place: []}), is_lines=is_lines), name)
+
+
+def test_opencode_reads_whatever_its_columns_hold(tmp_path: FilePath) -> None:
+    path = tmp_path / "opencode.db"
+    places = [place for place in paths_in([ANSWER, READ]) if place]
+    with closing(fill_opencode(path)) as database:
+        database.execute("BEGIN")
+        for number, (place, value) in enumerate(product(places, OTHER_VALUES), 10):
+            message, part = with_other([ANSWER, READ], {place: value})
+            add_message(database, number, message, part)
+        database.execute("INSERT INTO message VALUES ('odd', 'ses_1', 'x', x'00', x'ff')")
+        database.execute("INSERT INTO part VALUES (x'ff', 'msg_1', 'ses_1', 'x', x'00', '{broken')")
+        database.execute("INSERT INTO session VALUES ('ses_3', x'ff', 5, x'00', '', '', '', '[]', 'x', -1, x'00')")
+        database.execute("COMMIT")
+    read = Read(path.read_bytes())
+    assert {kind for kind, _ in read.faults} <= {"no message", "kept as a file"}
+    assert len(read.messages[read.sessions[0]["id"]]) > len(places)

@@ -145,12 +145,16 @@ def _messages_of(value: Object) -> Iterator[tuple[str, Object]]:
         time = time_of(call.get("timestamp")) or time_of(value.get("timestamp"))
         yield f"{key}/{_id_of(call, number)}", message | {"timestamp": time} | ({"model": model} if model else {})
     for number, call in calls:
-        if fits("call", call.get("id")) and (call.get("result") is not None or call.get("status") in _ENDED):
+        if fits("call", call.get("id")) and (call.get("result") is not None or _status(call) in _ENDED):
             yield f"{key}/{_id_of(call, number)}/result", _result(call, value)
 
 
 def _id_of(call: Object, number: int) -> str:
     return texts_of(call, "id")[0] or f"{number}"
+
+
+def _status(call: Object) -> str | None:
+    return texts_of(call, "status")[0]
 
 
 def _said(value: Object) -> Object:
@@ -207,7 +211,7 @@ def _call(call: Object) -> Object:
 
 def _result(call: Object, value: Object) -> Object:
     part: Object = {"type": "tool_result", "call": call["id"], "output": _output(call)}
-    if call.get("status") in _FAILED:
+    if _status(call) in _FAILED:
         part["error"] = True
     return {
         "role": "tool",

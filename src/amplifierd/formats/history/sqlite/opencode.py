@@ -156,11 +156,11 @@ def _part(source: Any) -> Object:
 def _results(source: Any) -> Iterator[Object]:
     """The result of a call that has ended, with its files."""
     state = object_of(object_of(source).get("state"))
-    if type_of(source) != "tool" or state.get("status") not in _ENDED or not fits("call", source.get("callID")):
+    status, output, error = texts_of(state, "status", "output", "error")
+    if type_of(source) != "tool" or status not in _ENDED or not fits("call", source.get("callID")):
         return
-    output, error = texts_of(state, "output", "error")
     part: Object = {"type": "tool_result", "call": source["callID"], "output": error or output or ""}
-    if state["status"] == "error":
+    if status == "error":
         part["error"] = True
     # Whatever is not a text stays as it is.
     taken = ["input", "attachments", *(name for name in ("output", "error") if isinstance(state.get(name), str))]
