@@ -1,17 +1,18 @@
 """`python -m bench.page`: what the page costs in a browser, with a transcript of 100,000 messages. Needs Chromium.
 
-Prints bytes of the first load, the time to the first paint, the time until a session is shown at its end and at a
-message, the time of frames while scrolling, the elements of the document, and the memory before and after a live tail.
+Prints the table of docs/page.md: bytes of the first load, the time to the first paint, the time until a session is
+shown at its end, at a search hit and at a message, the time of frames while scrolling, the elements of the document,
+and the memory before and after a live tail. Of several times it prints the median and the shortest. An address opens
+in a new process of the browser, which is all that an empty document needs.
 """
 
 import json
 import shutil
 import statistics
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
 
 import httpx
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
 
 from amplifierd.testing import daemon
 
@@ -19,9 +20,12 @@ MESSAGES = 100_000
 FRAMES = 600
 FRAME_PIXELS = 60
 TAIL = 2_000
-ROUNDS = 5
+ROUNDS = 9
 SESSION = "01a20a2c-0e7b-744d-a181-2eb29709db54"
 WAIT_MS = 60_000
+VIEWPORT: ViewportSize = {"width": 1400, "height": 900}
+# The one message with this word.
+WORD, HIT = "quinces", 60_001
 TIME = "2025-11-21T19:33:19.192107Z"
 FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 MARKDOWN = "An **answer** with `code`:\n\n```python\nprint('once')\n```\n\n- one\n- two\n"
@@ -35,6 +39,19 @@ SHOWN = """sequence => new Promise(resolve => {
     };
     look();
 })"""
+# The same since a link was pressed.
+PRESSED = """([link, sequence]) => new Promise(resolve => {
+    const start = performance.now();
+    link.click();
+    const look = () => {
+        const row = document.querySelector(`[data-sequence='${sequence}']`);
+        const box = row && row.getBoundingClientRect();
+        box && box.bottom > 0 && box.top < innerHeight
+            ? resolve(performance.now() - start) : requestAnimationFrame(look);
+    };
+    look();
+})"""
+FRAME = "new Promise(resolve => requestAnimationFrame(() => resolve(performance.now())))"
 SCROLL = """([frames, pixels]) => new Promise(resolve => {
     const view = document.querySelector('.transcript');
     const times = [], nodes = [];
@@ -62,15 +79,41 @@ def lines() -> Iterator[bytes]:
     yield json.dumps({"session": {**session, **counts}}).encode() + b"\n"
     for sequence in range(1, MESSAGES + 1):
         content = MARKDOWN if sequence % 5 == 0 else f"Message {sequence}. " + "It goes on. " * (sequence % 40)
+        if sequence == HIT:
+            content = f"About {WORD}."
         message = {"role": "user" if sequence % 2 else "assistant", "content": content, "timestamp": TIME}
         yield json.dumps({"message": {**message, "metadata": {}, "sequence": sequence}}).encode() + b"\n"
 
 
 def shown(page: Page, address: str, sequence: int) -> float:
-    """How long a session takes until a message is in view."""
+    """How long a session takes until a message is in view, in a new process of the browser."""
     page.goto("about:blank")
     page.goto(address, wait_until="commit")
     milliseconds: float = page.evaluate(SHOWN, sequence)
+    return milliseconds
+
+
+def shown_first(browser: Browser, address: str, sequence: int) -> float:
+    """The same in a browser that has read nothing before."""
+    context = browser.new_context(viewport=VIEWPORT)
+    milliseconds = shown(context.new_page(), address, sequence)
+    context.close()
+    return milliseconds
+
+
+def empty(page: Page, url: str) -> float:
+    """How long a document takes that has nothing."""
+    page.goto("about:blank")
+    page.goto(f"{url}/web/icon.svg", wait_until="commit")
+    milliseconds: float = page.evaluate(FRAME)
+    return milliseconds
+
+
+def pressed(page: Page, view: str, link: str, sequence: int) -> float:
+    """How long a session takes until a message is in view, after a link to it is pressed in another view."""
+    page.goto(view)
+    element = page.wait_for_selector(link)
+    milliseconds: float = page.evaluate(PRESSED, [element, sequence])
     return milliseconds
 
 
@@ -82,31 +125,47 @@ def heap(page: Page) -> float:
     return size / 1e6
 
 
-def measure(browser: Browser, url: str, client: httpx.Client) -> dict[str, Any]:
-    """All figures by name."""
-    page = browser.new_page(viewport={"width": 1400, "height": 900})
+def opening(browser: Browser, page: Page, url: str) -> dict[str, list[float]]:
+    """How long a session takes to open, by how it is opened."""
+    session, hit = f"{url}/?session={SESSION}", f"a[data-item][href='?session={SESSION}#{HIT}']"
+    ways: dict[str, Callable[[], float]] = {
+        "from the list, at its end, ms": lambda: pressed(page, url, f"a[href='?session={SESSION}']", MESSAGES),
+        "from a search, at the hit, ms": lambda: pressed(page, f"{url}/?view=search&q={WORD}", hit, HIT),
+        "by its address, at its end, ms": lambda: shown(page, session, MESSAGES),
+        "by its address, at #42, ms": lambda: shown(page, f"{session}#42", 42),
+        "by its address, nothing read before, ms": lambda: shown_first(browser, session, MESSAGES),
+        "an empty document by its address, ms": lambda: empty(page, url),
+    }
+    return {name: [way() for _ in range(ROUNDS)] for name, way in ways.items()}
+
+
+def measure(browser: Browser, url: str, client: httpx.Client) -> dict[str, list[float]]:
+    """All figures by name; several times of what is done several times."""
+    page = browser.new_page(viewport=VIEWPORT)
     page.set_default_timeout(WAIT_MS)
     session = f"{url}/?session={SESSION}"
     page.goto(url)
     page.wait_for_selector(".list")
-    figures: dict[str, Any] = {"first load, bytes": page.evaluate(BYTES), "first paint, ms": page.evaluate(PAINT)}
-    figures["open at the end, ms"] = statistics.median(shown(page, session, MESSAGES) for _ in range(ROUNDS))
-    figures["open at #42, ms"] = statistics.median(shown(page, f"{session}#42", 42) for _ in range(ROUNDS))
+    figures = {"first load, bytes": [page.evaluate(BYTES)], "first paint, ms": [page.evaluate(PAINT)]}
+    figures |= opening(browser, page, url)
+    shown(page, f"{session}#42", 42)
     times, nodes = page.evaluate(SCROLL, [FRAMES, FRAME_PIXELS])
-    ordered = sorted(times)
-    figures["frame, median ms"], figures["frame, 99th percentile ms"] = (
-        statistics.median(times),
-        ordered[-FRAMES // 100],
-    )
-    figures["elements, most"] = max(nodes)
+    figures["frame while scrolling, median, ms"] = [statistics.median(times)]
+    figures["frame while scrolling, 99th percentile, ms"] = [sorted(times)[-FRAMES // 100]]
+    figures["elements, most"] = [max(nodes)]
     shown(page, session, MESSAGES)
-    figures["memory before, MB"] = heap(page)
+    figures["memory at the end, MB"] = [heap(page)]
     for start in range(0, TAIL, 100):
         body = {"messages": [{"content": f"Tail {number}"} for number in range(start, start + 100)]}
         client.post(f"/sessions/{SESSION}/messages/batch", json=body).raise_for_status()
     page.evaluate(SHOWN, MESSAGES + TAIL)
-    figures[f"memory after {TAIL} live messages, MB"] = heap(page)
+    figures[f"memory after {TAIL:,} live messages, MB"] = [heap(page)]
     return figures
+
+
+def rounded(value: float) -> str:
+    """A figure as people read it."""
+    return f"{value:,.{0 if value >= 50 else 1}f}"
 
 
 def main() -> None:
@@ -116,8 +175,9 @@ def main() -> None:
         client.post("/import", content=lines(), headers=headers).raise_for_status()
         with sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
-            for name, figure in measure(browser, url, client).items():
-                print(f"{name}: {figure:,.1f}")  # noqa: T201  # it is a program
+            for name, values in measure(browser, url, client).items():
+                shown_values = dict.fromkeys((statistics.median(values), min(values)))
+                print(f"| {name} | {' | '.join(map(rounded, shown_values))} |")  # noqa: T201  # it is a program
             browser.close()
 
 

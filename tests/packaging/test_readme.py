@@ -127,3 +127,23 @@ def test_every_table_has_its_place_on_a_shard() -> None:
     tables = {name for script in scripts for name in re.findall(r"CREATE TABLE (\w+)", script.read_text())}
     page = (ROOT / "docs/scale.md").read_text()
     assert set(re.findall(r"create_(?:reference|distributed)_table\('(\w+)'", page)) == tables
+
+
+def test_figures_are_measured() -> None:
+    results = (ROOT / "bench" / "RESULTS.md").read_text()
+    rows = [
+        [cell.strip() for cell in line.strip("|").split("|")] for line in results.splitlines() if line.startswith("|")
+    ]
+    rates = {name: float(rate.replace(",", "")) for name, program, rate, *_ in rows if program == "amplifierd"}
+    ratios = {name: float(ratio) for name, clients, ratio, *_ in rows if clients == "16"}
+    appends, reads, times = re.findall(
+        r"appends ([\d,]+) messages a second to 1,000 sessions and reads ([\d,]+) sessions a\s+second: (\d+) times",
+        README,
+    )[0]
+    for said, measured in [
+        (appends, rates["append over 1,000 sessions"]),
+        (reads, rates["get session"]),
+        (times, min(ratios["append over 1,000 sessions"], ratios["get session"])),
+    ]:
+        # Rounded down.
+        assert 0.9 * measured <= float(said.replace(",", "")) <= measured
