@@ -9,8 +9,8 @@ import { json, page, request } from "./api.js";
  * @typedef {AbortSignal | undefined} Signal
  */
 
-/** @param {{ version: number }} session */
-function ifMatch({ version }) {
+/** @param {{ version?: number }} record A message has a version once it was changed. */
+function ifMatch({ version = 1 }) {
   return { "If-Match": `"${version}"` };
 }
 
@@ -57,6 +57,17 @@ export const sendMessage = (id, content, expected, key) =>
     body: { content, expected_sequence: expected },
     headers: { "Idempotency-Key": key },
   });
+
+/** @type {(id: string, sequence: number) => Promise<Message>} */
+export const getMessage = (id, sequence) => json(`sessions/${segment(id)}/messages/${sequence}`);
+
+/** @type {(id: string, message: Message, patch: import("./types.js").MessagePatch) => Promise<Message>} */
+export const updateMessage = (id, message, patch) =>
+  json(`sessions/${segment(id)}/messages/${message.sequence}`, { method: "PATCH", body: patch, headers: ifMatch(message) });
+
+/** @type {(id: string, message: Message) => Promise<Message>} What is left of it. */
+export const deleteMessage = (id, message) =>
+  json(`sessions/${segment(id)}/messages/${message.sequence}`, { method: "DELETE", headers: ifMatch(message) });
 
 /** @type {(id: string) => Promise<Blob>} */
 export const getMarkdown = async (id) =>

@@ -8,6 +8,7 @@ export type SessionStatus = Schemas["SessionStatus"];
 export type SessionPatch = Schemas["SessionPatch"];
 export type Lineage = Schemas["Lineage"];
 export type Message = Schemas["Message"];
+export type MessagePatch = Schemas["MessagePatch"];
 export type Part = Schemas["Part"];
 export type ToolCallPart = Schemas["ToolCallPart"];
 export type ToolResultPart = Schemas["ToolResultPart"];

@@ -63,7 +63,8 @@ def test_reader_sees_nothing_to_press(page: Page, daemon: Daemon, session: str) 
     give(page, create_key(daemon.database, "--scope", "read"))
     expect(page.get_by_text("Quinces")).to_be_visible()
     expect(page.get_by_text("Read only")).to_be_visible()
-    for name in ("Rename", "Labels", "Pin", "Archive", "Complete", "Delete", "Send", "Fork from here"):
+    page.locator(".message").first.hover()
+    for name in ("Rename", "Labels", "Pin", "Archive", "Complete", "Delete", "Send", "Edit", "Fork from here"):
         expect(page.get_by_role("button", name=name)).to_have_count(0)
     for view, name in (("", "New session"), ("profiles", "New profile"), ("directories", "New directory")):
         page.goto(f"/?view={view}")

@@ -214,3 +214,20 @@ def test_snippets_stay_text(page: Page, new_session: Callable[..., str]) -> None
     page.goto("/?view=search&q=medlar")
     expect(page.locator("main mark").first).to_have_text("medlar")
     expect(page.get_by_text("onerror=ran()").first).to_be_visible()
+
+
+def test_corrected_messages_stay_text(page: Page, client: httpx.Client, new_session: Callable[..., str]) -> None:
+    session = new_session({"role": "assistant", "content": "medlar"})
+    page.goto(f"/?session={session}")
+    row = page.locator("[data-sequence='1']")
+    expect(row).to_contain_text("medlar")
+    for content in ELEMENTS:
+        patch = {"content": f"quince {content}", "metadata": {"feedback": content, content: content}}
+        client.patch(f"/sessions/{session}/messages/1", json=patch).raise_for_status()
+    client.patch(f"/sessions/{session}/messages/1", json={"content": f"{ELEMENTS[1]} damson"}).raise_for_status()
+    expect(row).to_contain_text("damson")
+    row.hover()
+    row.get_by_role("button", name="Edit").click()
+    expect(page.get_by_role("dialog").get_by_label("Text")).to_have_value(f"{ELEMENTS[1]} damson")
+    client.delete(f"/sessions/{session}/messages/1").raise_for_status()
+    expect(row).to_contain_text("This message was deleted.")

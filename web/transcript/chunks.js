@@ -87,6 +87,21 @@ export class Chunks {
       }
     }
   }
+
+  /**
+   * Put messages that were corrected in place of those that are here.
+   *
+   * @param {Message[]} messages
+   */
+  replace(messages) {
+    for (const message of messages) {
+      const number = chunkOf(message.sequence);
+      const kept = this._kept.get(number);
+      if (kept) {
+        this._kept.set(number, kept.then((before) => before.map((one) => newer(one, message))));
+      }
+    }
+  }
 }
 
 /**
@@ -95,4 +110,12 @@ export class Chunks {
  */
 function with_(messages, message) {
   return messages.some(({ sequence }) => sequence === message.sequence) ? messages : [...messages, message];
+}
+
+/**
+ * @param {Message} one
+ * @param {Message} other
+ */
+function newer(one, other) {
+  return one.sequence === other.sequence && (other.version ?? 1) > (one.version ?? 1) ? other : one;
 }

@@ -1,10 +1,11 @@
 // Messages after each other.
 
 import { address } from "../address.js";
-import { Clock } from "../format.js";
+import { Age, Clock } from "../format.js";
 import { mayWrite } from "../key.js";
-import { Component, html } from "../preact.js";
+import { Component, html, useState } from "../preact.js";
 import { TEXTS } from "../texts.js";
+import { Corrections, feedbackOf } from "./corrections.js";
 import { Parts, Text } from "./parts.js";
 
 /**
@@ -13,7 +14,7 @@ import { Parts, Text } from "./parts.js";
  * @property {import("../types.js").Message[]} messages
  * @property {string} session
  * @property {number | undefined} target The message that the address names, if it is one of these.
- * @property {(sequence: number) => void} [onFork]
+ * @property {import("./corrections.js").Changes} changes
  */
 
 /** Some messages, which are drawn again only if they have changed. @extends {Component<Props, {}>} */
@@ -24,12 +25,12 @@ export class Chunk extends Component {
   }
 
   render() {
-    const { number, messages, session, target, onFork } = this.props;
+    const { number, messages, session, target, changes } = this.props;
     return html`<section data-chunk=${number}>
       ${messages.map(
         (message) => html`<${MessageRow}
           key=${message.sequence} message=${message} session=${session}
-          isTarget=${message.sequence === target} onFork=${onFork}
+          isTarget=${message.sequence === target} changes=${changes}
         />`,
       )}
     </section>`;
@@ -41,32 +42,50 @@ export class Chunk extends Component {
  * @param {import("../types.js").Message} props.message
  * @param {string} props.session
  * @param {boolean} props.isTarget Whether the address names it.
- * @param {((sequence: number) => void) | undefined} props.onFork
+ * @param {import("./corrections.js").Changes} props.changes
  */
-function MessageRow({ message, session, isTarget, onFork }) {
+function MessageRow({ message, session, isTarget, changes }) {
   const { sequence, role, agent, model, usage, tokenCount } = message;
+  // What can be done with it is drawn for who comes near it: most messages are only read.
+  const [isNear, setNear] = useState(false);
   const tokens = usage?.outputTokens ?? tokenCount;
   return html`<article
     class=${`message is-${role} ${isTarget ? "is-target" : ""}`}
     data-sequence=${sequence}
     aria-label=${`${TEXTS.roles[role]}, ${sequence}`}
+    onPointerEnter=${() => setNear(true)} onFocusIn=${() => setNear(true)}
   >
     <header>
       <h2 class="role">${TEXTS.roles[role]}</h2>
       ${agent && html`<bdi class="agent">${agent}</bdi>`}
       ${model && html`<bdi class="model">${model}</bdi>`}
       ${tokens !== undefined && html`<span class="tokens">${TEXTS.session.tokens(tokens)}</span>`}
+      <${Marks} message=${message} />
       <span class="gap"></span>
-      ${onFork && mayWrite.value && html`<button class="quiet" onClick=${() => onFork(sequence)}>${TEXTS.message.fork}</button>`}
       <${Clock} at=${message.timestamp} />
       <a class="sequence" href=${address({ session }, sequence)} aria-label=${TEXTS.message.link(sequence)}>#${sequence}</a>
     </header>
+    ${isNear && mayWrite.value && html`<${Corrections} message=${message} session=${session} changes=${changes} />`}
     <div class="body" dir="auto">${body(message)}</div>
   </article>`;
 }
 
+/** That a message was edited, and what a person thinks of it. @param {{ message: import("../types.js").Message }} props */
+function Marks({ message }) {
+  const { editedAt } = message;
+  const feedback = feedbackOf(message);
+  return html`
+    ${editedAt && html`<span class="edited">${TEXTS.message.edited} <${Age} at=${editedAt} /></span>`}
+    ${feedback === "up" && html`<span class="sign">${TEXTS.message.good}</span>`}
+    ${feedback === "down" && html`<span class="sign">${TEXTS.message.bad}</span>`}
+  `;
+}
+
 /** @param {import("../types.js").Message} message */
-function body({ role, content, parts }) {
+function body({ role, content, parts, deletedAt }) {
+  if (deletedAt) {
+    return html`<p class="is-absent">${TEXTS.message.deleted} <${Age} at=${deletedAt} /></p>`;
+  }
   if (parts?.length) {
     return html`<${Parts} parts=${parts} />`;
   }

@@ -15,7 +15,8 @@ const JUMP_WAIT_MS = 80;
  * @property {import("./chunks.js").Chunks} chunks
  * @property {number} count Messages of the session; the chunks have the same, at most a moment later.
  * @property {number | undefined} target The message to open at; without it, the end.
- * @property {(sequence: number) => void} [onFork]
+ * @property {number} revision Another one if a message that may be shown was corrected.
+ * @property {import("./corrections.js").Changes} changes
  * @property {(state: { isAtEnd: boolean, sequence: number }) => void} onMove Called when the reader moves.
  * @property {(error: unknown) => void} onError
  */
@@ -60,6 +61,8 @@ export class Transcript extends Component {
       void this.open();
     } else if (before.count !== this.props.count) {
       void this.grow();
+    } else if (before.revision !== this.props.revision && this.state.last >= 0) {
+      void this.show(this.state.first, this.state.last, { kind: "stay" });
     }
   }
 
@@ -166,20 +169,14 @@ export class Transcript extends Component {
     const range = nextRange(scroller, state, props.chunks.last);
     if (range === "elsewhere") {
       // While the bar is dragged, nothing is read.
-      this.timer = window.setTimeout(() => this.jump(), JUMP_WAIT_MS);
+      this.timer = window.setTimeout(() => this.goTo(rowAt(scroller.scrollTop, props.chunks.count)), JUMP_WAIT_MS);
     } else if (range.first !== state.first || range.last !== state.last) {
       void this.show(range.first, range.last, { kind: "stay" });
     }
   }
 
-  jump() {
-    if (this.scroller) {
-      this.goTo(rowAt(this.scroller.scrollTop, this.props.chunks.count));
-    }
-  }
-
   render() {
-    const { chunks, target, onFork } = this.props;
+    const { chunks, target, changes } = this.props;
     const { first, shown } = this.state;
     return html`<div
       class="transcript" role="region" aria-label=${TEXTS.session.transcript} tabindex="0"
@@ -191,7 +188,7 @@ export class Transcript extends Component {
         ${shown.map(
           (messages, index) => html`<${Chunk}
             key=${first + index} number=${first + index} messages=${messages} session=${chunks.id}
-            target=${chunkOf(target ?? 1) === first + index ? target : undefined} onFork=${onFork}
+            target=${chunkOf(target ?? 1) === first + index ? target : undefined} changes=${changes}
           />`,
         )}
       </div>

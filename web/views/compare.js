@@ -127,5 +127,6 @@ function textOf(message) {
         ? [`${TEXTS.message.result} ${part.output ?? ""}`]
         : [],
   );
-  return [message?.content ?? "", ...lines].filter(Boolean).join("\n").slice(0, MAX_CHARACTERS);
+  const text = message?.deletedAt ? TEXTS.message.deleted : message?.content;
+  return [text ?? "", ...lines].filter(Boolean).join("\n").slice(0, MAX_CHARACTERS);
 }

@@ -18,17 +18,28 @@ export function useLiveSession(first, chunks) {
   const [session, setSession] = useState(first);
   const [count, setCount] = useState(first.messageCount);
   const [isDeleted, setDeleted] = useState(false);
+  const [revision, setRevision] = useState(0);
+  /** Show messages as they are now. @param {import("../types.js").Message[]} messages */
+  const replace = (messages) => {
+    chunks.replace(messages);
+    setRevision((last) => last + 1);
+  };
   useEffect(() => {
     const controller = new AbortController();
     /** @type {import("../types.js").Message[]} */
     let arrived = [];
+    /** @type {import("../types.js").Message[]} */
+    let corrected = [];
     let frame = 0;
     let timer = 0;
     const take = () => {
       frame = 0;
       chunks.append(arrived);
-      arrived = [];
       setCount(chunks.count);
+      if (corrected.length > 0) {
+        replace(corrected);
+      }
+      [arrived, corrected] = [[], []];
       // Its tokens, its version and its age have changed with its messages.
       timer ||= window.setTimeout(() => {
         timer = 0;
@@ -36,8 +47,8 @@ export function useLiveSession(first, chunks) {
       }, REFRESH_MS);
     };
     const onEvent = (/** @type {string} */ kind, /** @type {any} */ data) => {
-      if (kind === "message") {
-        arrived.push(data);
+      if (kind === "message" || kind === "message_updated" || kind === "message_deleted") {
+        (kind === "message" ? arrived : corrected).push(data);
         // A tab in the background has no frames.
         frame ||= window.setTimeout(take, 16);
       } else if (kind === "session") {
@@ -58,5 +69,5 @@ export function useLiveSession(first, chunks) {
     chunks.append([message]);
     setCount(chunks.count);
   };
-  return { session, setSession, count, isDeleted, add };
+  return { session, setSession, count, revision, isDeleted, add, replace };
 }

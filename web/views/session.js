@@ -31,14 +31,18 @@ export function SessionView({ id, sequence }) {
 /** @param {{ first: Session, sequence: number | undefined }} props */
 function Opened({ first, sequence }) {
   const chunks = useRef(new Chunks(first.id, first.messageCount)).current;
-  const { session, setSession, count, isDeleted, add } = useLiveSession(first, chunks);
+  const { session, setSession, count, revision, isDeleted, add, replace } = useLiveSession(first, chunks);
   const [notice, setNotice] = useState("");
   const [showsBranches, setShowsBranches] = useState(false);
   const [position, setPosition] = useState({ isAtEnd: sequence === undefined, sequence: 0 });
   const transcript = useRef(/** @type {Transcript | null} */ (null));
   const failed = (/** @type {unknown} */ error) => setNotice(sentenceOf(error));
-  const fork = (/** @type {number} */ at) =>
-    forkSession(session.id, at).then((branch) => navigate(address({ session: branch.id })), failed);
+  const changes = useRef({
+    onChanged: (/** @type {import("../types.js").Message} */ message) => replace([message]),
+    onFork: (/** @type {number} */ at) =>
+      forkSession(first.id, at).then((branch) => navigate(address({ session: branch.id })), failed),
+    onNotice: setNotice,
+  }).current;
   useEffect(() => {
     document.title = `${session.name ?? TEXTS.session.untitled} · ${TEXTS.title}`;
   }, [session.name]);
@@ -67,7 +71,8 @@ function Opened({ first, sequence }) {
     ${notice && html`<${Notice} text=${notice} onClose=${() => setNotice("")} />`}
     ${showsBranches && html`<${Lazy} load=${branches} session=${session} />`}
     <${Transcript}
-      ref=${transcript} chunks=${chunks} count=${count} target=${sequence} onFork=${fork} onError=${failed}
+      ref=${transcript} chunks=${chunks} count=${count} revision=${revision} target=${sequence}
+      changes=${changes} onError=${failed}
       onMove=${(/** @type {{ isAtEnd: boolean, sequence: number }} */ moved) =>
         (moved.isAtEnd !== position.isAtEnd || moved.sequence !== position.sequence) && setPosition(moved)}
     />
