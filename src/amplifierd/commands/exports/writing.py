@@ -4,12 +4,13 @@ import asyncio
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import aclosing, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
 import click
 import msgspec
+from msgspec.structs import replace
 
 from ...formats.exports import ExportFormat, Losses, export_formats
 from ...formats.exports.reading import Place, embed_files, leave_files, write_session
