@@ -28,6 +28,7 @@ from amplifierd.formats.history import (
     recognize,
     time_of,
 )
+from amplifierd.formats.history.sqlite import rows
 from amplifierd.formats.imports import Records
 from amplifierd.settings import CONTRACT
 from amplifierd.storage.model.records import ExportLine
@@ -530,6 +531,16 @@ def test_array_in_any_place_is_read_or_a_fault(name: str) -> None:
     records = records[:8] if isinstance(records, list) else records
     for place in [*paths_in(records)][1:]:
         Read(lines_or_array(with_other(records, {place: []}), is_lines=is_lines), name)
+
+
+def test_long_value_of_a_database_is_a_fault(tmp_path: FilePath, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rows, "MAX_BYTES", 10_000)
+    path = tmp_path / "opencode.db"
+    with closing(fill_opencode(path)) as database:
+        add_message(database, 4, {"role": "user"}, {"type": "text", "text": "x" * 10_001})
+    read = Read(path.read_bytes())
+    assert read.faults == [("not SQLite", 1)]
+    assert len(read.messages[read.sessions[0]["id"]]) == 3
 
 
 def test_opencode_reads_whatever_its_columns_hold(tmp_path: FilePath) -> None:

@@ -8,7 +8,7 @@ from tempfile import NamedTemporaryFile
 from typing import IO, Any
 
 from ..interface import Fault, Object, Step
-from ..json_records import decode
+from ..json_records import MAX_BYTES, decode
 
 SQLITE = b"SQLite format 3\0"
 
@@ -40,6 +40,9 @@ def read_database(source: IO[bytes], read: Callable[[Database], Iterator[Step]])
         copied.flush()
         try:
             with closing(sqlite3.connect(copied.name)) as connection:
+                # Of a longer value nothing is read, so that memory stays bounded.
+                connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, MAX_BYTES)
+                connection.execute("PRAGMA trusted_schema = OFF")
                 connection.row_factory = sqlite3.Row
                 connection.text_factory = lambda text: text.decode(errors="replace")
                 yield from read(Database(connection))
