@@ -9,6 +9,7 @@ in a new process of the browser, which is all that an empty document needs.
 import json
 import shutil
 import statistics
+import time
 from collections.abc import Callable, Iterator
 
 import httpx
@@ -23,6 +24,7 @@ TAIL = 2_000
 ROUNDS = 9
 SESSION = "01a20a2c-0e7b-744d-a181-2eb29709db54"
 WAIT_MS = 60_000
+INDEX_SECONDS = 120
 VIEWPORT: ViewportSize = {"width": 1400, "height": 900}
 # The one message with this word.
 WORD, HIT = "quinces", 60_001
@@ -139,6 +141,15 @@ def opening(browser: Browser, page: Page, url: str) -> dict[str, list[float]]:
     return {name: [way() for _ in range(ROUNDS)] for name, way in ways.items()}
 
 
+def wait_for_index(client: httpx.Client) -> None:
+    """Return when the search finds what was imported."""
+    for _ in range(INDEX_SECONDS):
+        if client.get("/search", params={"q": WORD}).is_success:
+            return
+        time.sleep(1)
+    raise RuntimeError("The search index is not complete.")
+
+
 def measure(browser: Browser, url: str, client: httpx.Client) -> dict[str, list[float]]:
     """All figures by name; several times of what is done several times."""
     page = browser.new_page(viewport=VIEWPORT)
@@ -173,6 +184,7 @@ def main() -> None:
     with daemon() as url, httpx.Client(base_url=f"{url}/api/v1", timeout=300, trust_env=False) as client:
         headers = {"Content-Type": "application/x-ndjson"}
         client.post("/import", content=lines(), headers=headers).raise_for_status()
+        wait_for_index(client)
         with sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
             for name, values in measure(browser, url, client).items():

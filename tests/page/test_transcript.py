@@ -113,8 +113,10 @@ def test_address_changes_the_place(page: Page, long_session: str) -> None:
     expect(page).to_have_url(re.compile("#1500$"))
     page.get_by_role("button", name="Go to the end").click()
     expect(row(page, COUNT)).to_be_in_viewport()
+    expect(page.locator(".position")).to_have_count(0)
     page.go_back()
     expect(row(page, 42)).to_be_in_viewport()
+    expect(page.get_by_label("Go to message")).to_have_value("42")
 
 
 def test_scrolling_reaches_every_message_with_few_elements(page: Page, long_session: str) -> None:

@@ -96,25 +96,30 @@ function Opened({ first, sequence }) {
  */
 function Position({ position, count, onEnd, onGo }) {
   const seen = useRef(count);
-  const field = useShown(String(position.sequence || ""));
   if (position.isAtEnd) {
     seen.current = count;
     return null;
   }
   const unseen = count - seen.current;
   return html`<div class="position">
-    <form
-      onSubmit=${(/** @type {SubmitEvent} */ event) => {
-        event.preventDefault();
-        field.current?.blur();
-        onGo(Math.max(1, Math.min(Number(field.current?.value) || 1, count)));
-      }}
-    >
-      <input ref=${field} inputmode="numeric" aria-label=${TEXTS.session.goTo} />
-      <span>/ ${count.toLocaleString("en")}</span>
-    </form>
+    <${GoTo} sequence=${position.sequence} count=${count} onGo=${onGo} />
     <button class=${unseen ? "primary" : ""} onClick=${onEnd}>
       ${unseen ? TEXTS.session.newMessages(unseen) : TEXTS.session.toEnd}
     </button>
   </div>`;
+}
+
+/** The message in view, and another one to go to. @param {{ sequence: number, count: number, onGo: (sequence: number) => void }} props */
+function GoTo({ sequence, count, onGo }) {
+  const field = useShown(String(sequence || ""));
+  return html`<form
+    onSubmit=${(/** @type {SubmitEvent} */ event) => {
+      event.preventDefault();
+      field.current?.blur();
+      onGo(Math.max(1, Math.min(Number(field.current?.value) || 1, count)));
+    }}
+  >
+    <input ref=${field} inputmode="numeric" aria-label=${TEXTS.session.goTo} />
+    <span>/ ${count.toLocaleString("en")}</span>
+  </form>`;
 }
