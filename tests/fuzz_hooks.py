@@ -157,7 +157,7 @@ def octets(_context: Any, response: Any) -> str:
     return str(response.content.decode("latin-1"))
 
 
-@schemathesis.deserializer("text/markdown")
+@schemathesis.deserializer("text/markdown", "text/html")
 def text(_context: Any, response: Any) -> str:
     """All of it."""
     return str(response.content.decode())

@@ -48,6 +48,8 @@ OPERATIONS = [
     ("GET", "/sessions/{}/transcript", None),
     ("GET", "/export", None),
     ("GET", "/sessions/{}/export", None),
+    ("GET", "/sessions/{}/export?format=openai", None),
+    ("GET", "/sessions/{}/export?format=html", None),
     ("GET", "/search?q=x", None),
     ("POST", "/sessions/cleanup", {"older_than_days": 0}),
     ("POST", "/sessions/delete", {"filter": {"archived": True}}),

@@ -169,6 +169,16 @@ def _unread_exports(data: Data) -> list[Ask]:
     return [Ask("GET", "/export", reads=False, repeats=False) for _ in range(24)]
 
 
+def _pages_of_brackets(data: Data) -> Ask:
+    """Each piece of such a text takes a time that grows with the square of its length."""
+    return Ask("GET", f"/sessions/{data.of_one_text('![' * (32 * KIB - 1))}/export?format=html")
+
+
+def _unread_records_of_a_session(data: Data) -> list[Ask]:
+    target = f"/sessions/{data.long_session()}/export?format=anthropic"
+    return [Ask("GET", target, reads=False, repeats=False) for _ in range(24)]
+
+
 def _unread_exports_of_a_session(data: Data) -> list[Ask]:
     target = f"/sessions/{data.long_session()}/export?files=true"
     return [Ask("GET", target, reads=False, repeats=False) for _ in range(24)]
@@ -416,6 +426,8 @@ TABLE = [
     Row("24 unread lists of 1,000,000 messages", ("listMessages",), _unread_lists),
     Row("24 unread exports of 1,000,000 messages", ("exportSessions",), _unread_exports),
     Row("24 unread exports of a session of 1,000,000", ("exportSession",), _unread_exports_of_a_session),
+    Row("24 unread records of a session of 1,000,000", ("exportSession",), _unread_records_of_a_session),
+    Row("pages of 64 KiB of brackets", ("exportSession",), _pages_of_brackets),
     Row("exports of a file of 256 MiB, compressed", ("exportSession",), _exports_of_a_large_file),
     Row("24 unread exports of a file of 256 MiB", ("exportSession",), _unread_exports_of_a_large_file),
     Row("32 imports whose file never ends", ("importSessions",), _file_without_end),

@@ -14,6 +14,7 @@ from .documents.collections.sync import CollectionSources
 from .documents.markdown import markdown_of
 from .documents.marker_files import MarkerFiles
 from .documents.profile_file import profile_file, read_profile
+from .formats.exports.downloads import Downloads
 from .settings import Settings
 from .storage.model.collections import (
     CollectionExists,
@@ -183,6 +184,7 @@ def create_app(
             "storage": storage,
             "disk": MarkerFiles(settings.data_path, DEFAULT_WORKSPACE),
             "sources": CollectionSources(document, settings.collections_path, settings.collection_host),
+            "exports": Downloads(),
             "version": __version__,
             "uptime": lambda: time.monotonic() - started,
         },

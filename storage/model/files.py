@@ -60,6 +60,15 @@ class FileContent:
     read: Callable[[int, int], AsyncGenerator[bytes, None]]
 
 
+@dataclass(frozen=True, slots=True)
+class Download:
+    """A text for a file called `name`, of the media type `media`, in blocks; its owner must iterate or close them."""
+
+    blocks: AsyncGenerator[bytes, None]
+    media: str
+    name: str
+
+
 class Files(ABC):
     """Stores files. Each belongs to a workspace, which stores the same bytes once.
 

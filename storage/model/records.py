@@ -20,6 +20,7 @@ Role = Literal["user", "assistant", "system", "developer", "tool"]
 SessionStatus = Literal["created", "active", "completed", "failed", "terminated"]
 OnConflict = Literal["fail", "skip", "new_id", "extend"]
 EventKind = Literal["message", "message_updated", "message_deleted", "session", "created", "changed", "deleted"]
+SessionFormat = Literal["amplifierd", "openai", "anthropic", "sharegpt", "markdown", "html"]
 
 
 class NewSession(Struct, frozen=True, forbid_unknown_fields=True):

@@ -169,6 +169,24 @@ def test_messages_of_a_client_come_back(name: str) -> None:
     )
 
 
+@pytest.mark.parametrize("name", READ_AS)
+def test_deleted_message_is_left_out(name: str) -> None:
+    deleted = message_of(1, "system", None, content="", deleted_at=TIME)
+    messages = [
+        deleted,
+        message_of(2, "user", None, content="Rain?", edited_at=TIME),
+        msgspec.structs.replace(deleted, sequence=3, role="assistant"),
+    ]
+    losses = Losses()
+    text = exported(session_of(3), messages, name, losses)
+    assert dict(losses.left_out) == {"deleted messages": 2}
+    record = json.loads(text)
+    assert len(record.get("messages", record.get("conversations"))) == 1
+    assert "system" not in record
+    [(_, found)], faults = imported(text, READ_AS[name])
+    assert (faults, [message.content for message in found]) == ([], ["Rain?"])
+
+
 OTHER = [None, 5, "", "text", "none", [], {}, ["x"], {"type": 5}, {"type": "custom"}, {"content": "text"}]
 VALUES = st.sampled_from(OTHER) | st.dictionaries(
     st.sampled_from(["type", "fields", "content", "role", "rest", "own", "url", "source"]), st.sampled_from(OTHER)

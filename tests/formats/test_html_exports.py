@@ -158,6 +158,14 @@ def test_url_that_may_run_something_is_no_link(url: str) -> None:
     assert not [attributes for tag, attributes in page.elements if tag == "img"]
 
 
+def test_deleted_and_edited_messages_are_marked() -> None:
+    edited = message_of("Again.", edited_at=TIME)
+    text = page_of(edited, message_of("", deleted_at=TIME))
+    check_inert(text)
+    assert " UTC</time> · edited</p></header>" in text
+    assert '<p class="note">This message was deleted.</p>' in text
+
+
 def test_image_is_shown_if_it_is_in_the_message() -> None:
     inline = "data:image/png;base64,AA=="
     parts: list[Object] = [

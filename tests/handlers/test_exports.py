@@ -152,9 +152,48 @@ def test_a_session_is_exported_with_its_files(database: str, client: httpx.Clien
     client.delete(path)
 
 
-def test_export_of_an_unknown_session_is_404(client: httpx.Client) -> None:
-    refused = client.get("/sessions/nobody/export")
+@pytest.mark.parametrize(
+    ("form", "media", "suffix", "content"),
+    [
+        ("amplifierd", "application/x-ndjson", "ndjson", '"messageCount":3'),
+        ("openai", "application/json", "json", '"messages":[{"role":"user","content":"How?'),
+        ("anthropic", "application/json", "json", '"messages":[{"role":"user","content":"How?'),
+        ("sharegpt", "application/json", "json", '"conversations":[{"from":"human","value":"How?'),
+        ("markdown", "text/markdown; charset=utf-8", "md", "\n---\n\n## 1. user, "),
+        ("html", "text/html; charset=utf-8", "html", "<p>How?</p>"),
+    ],
+)
+def test_session_is_exported_in_each_format(
+    client: httpx.Client, path: str, form: str, media: str, suffix: str, content: str
+) -> None:
+    session_id = path.rpartition("/")[2]
+    exported = client.get(f"/sessions/{session_id.upper()}/export?format={form}")
+    assert (exported.status_code, exported.headers["content-type"]) == (200, media)
+    assert exported.headers["content-disposition"] == f'attachment; filename="{session_id}.{suffix}"'
+    assert exported.headers["content-security-policy"] == "default-src 'none'; sandbox"
+    assert exported.headers["x-content-type-options"] == "nosniff"
+    assert content in exported.text
+    head = client.head(f"{path}/export?format={form}")
+    assert (head.status_code, head.headers["content-type"]) == (200, media)
+    refused = client.get(f"/sessions/nobody/export?format={form}")
     assert (refused.status_code, refused.json()["detail"]) == (404, "Session nobody not found")
+    client.delete(path)
+
+
+def test_files_are_in_an_export_if_asked_for(client: httpx.Client, path: str) -> None:
+    file = client.post("/files", content=b"png", params={"media": "image/png"}).json()
+    part = {"type": "file", "url": file["url"], "media": "image/png"}
+    assert client.post(f"{path}/messages", json={"parts": [part]}).status_code == 201
+    for form in ("openai", "anthropic", "html"):
+        assert "cG5n" not in client.get(f"{path}/export?format={form}").text
+        assert "cG5n" in client.get(f"{path}/export?files=true&format={form}").text
+    client.delete(path)
+
+
+def test_export_in_an_unknown_format_is_400(client: httpx.Client, path: str) -> None:
+    refused = client.get(f"{path}/export?format=docx")
+    assert refused.status_code == 400
+    assert "format" in refused.json()["detail"]
 
 
 def test_import_refuses_a_cut_export(client: httpx.Client, path: str) -> None:

@@ -14,7 +14,7 @@ from .access.probes import Readiness
 from .access.rate_limit import RateLimit
 from .access.security import Credential
 from .core.document import ContractError, Document, load_document
-from .core.executor import rest_after
+from .core.executor import SerialExecutor, rest_after
 from .core.ijson import NotIJson
 from .core.ijson import decode as decode_ijson
 from .core.problems import ErrorTable, Problem, render
@@ -41,6 +41,7 @@ __all__ = [
     "RateLimit",
     "Readiness",
     "RecordReader",
+    "SerialExecutor",
     "access_log",
     "compile_contract",
     "decode_ijson",

@@ -12,7 +12,7 @@ import msgspec
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
-from ...storage.model.files import FileContent
+from ...storage.model.files import Download, FileContent
 from ...storage.model.records import Events, Export, Listing
 from ..core.document import ContractError, Document, Json
 from ..core.executor import INLINE_BYTES, SerialExecutor
@@ -20,6 +20,7 @@ from ..core.problems import Headers
 from ..request.body import JSON, NDJSON
 from ..request.file_body import ANY
 from .content_coding import Compression
+from .download import send_download
 from .etag import NOT_MODIFIED, Preconditions, check_versioned, etag_of
 from .file_response import OK, PARTIAL_CONTENT, send_file
 from .negotiation import JSON_ARRAY, Renderer, Representation, Representations
@@ -88,6 +89,8 @@ class Response:
             await send_events(result, self._frames, scope, receive, send, stall_seconds=STALL_SECONDS)
         elif self._returns is Export:
             await self._send_lines(scope, send, result)
+        elif self._returns is Download:
+            await send_download(scope, send, _send_block, self._compression, result)
         elif self._returns is FileContent:
             assert self._preconditions is not None, "The contract declares those of a file."
             await send_file(scope, send, _send_block, result, self._preconditions)
@@ -242,13 +245,15 @@ def _representations(
     media_types = list(declared.get("content", {}))
     operation_id = operation["operationId"]
     if (returns is Listing and media_types != [JSON]) or (
-        returns not in (Events, Export, FileContent) and len(media_types) > 1
+        returns not in (Events, Export, FileContent, Download) and len(media_types) > 1
     ):
         forms = {media_type: form for (name, media_type), form in renderers.items() if name == operation_id}
         try:
             return Representations(media_types, forms)
         except KeyError as error:
             raise ContractError(f"Operation {operation_id}: nothing writes its response as {error}.") from None
+    if returns is Download:
+        return None
     expected = {Events: EVENT_STREAM, Export: NDJSON, FileContent: ANY}.get(returns, JSON)
     if set(media_types) - {expected}:
         raise ContractError(f"Operation {operation_id}: its handler's response is {expected} alone.")

@@ -15,7 +15,7 @@ from markdown_it.token import Token
 
 # Some texts take a time that grows with the square of their length: a longer one is divided between its blocks, and a
 # longer block is shown as it is.
-MAX_CHARACTERS = 8 * 1024
+MAX_CHARACTERS = 4 * 1024
 _FENCE = re.compile(r" {0,3}(```|~~~)")
 _LINK = re.compile(r"(https?|mailto):", re.IGNORECASE)
 _IMAGE = re.compile(r"data:image/(png|gif|jpeg|webp|avif);base64,[A-Za-z0-9+/=]*", re.IGNORECASE)

@@ -5,7 +5,7 @@ from html import escape
 from typing import Any
 
 import msgspec
-from msgspec import Raw
+from msgspec import UNSET, Raw
 
 from ...storage.model.records import Message
 from .html_markdown import html_of, image, link
@@ -13,21 +13,26 @@ from .html_markdown import html_of, image, link
 Part = dict[str, Any]
 
 MAX_NAME_CHARACTERS = 200
+# Of a longer message no text is read as Markdown, which takes up to a tenth of a millisecond for a character.
+MAX_RENDERED_CHARACTERS = 64 * 1024
 
 _decode = msgspec.json.Decoder(list[Part]).decode
 
 
 def message_html(message: Message) -> str:
     """A message: its heading, and what it says or its parts."""
-    if isinstance(message.parts, Raw):
-        parts = _decode(message.parts)
+    if message.deleted_at is not UNSET:
+        said = '<p class="note">This message was deleted.</p>'
+    elif isinstance(message.parts, Raw):
+        parts = _bounded(_decode(message.parts))
         said = "\n".join(_WRITERS[part["type"]](part, message.role) for part in parts)
     else:
-        said = _text({"text": message.content}, message.role)
+        said = "".join(_text(part, message.role) for part in _bounded([{"type": "text", "text": message.content}]))
     who = message.role + (f" ({message.agent})" if isinstance(message.agent, str) else "")
     about = [f'<time datetime="{escape(message.timestamp)}">{escape(spoken_time(message.timestamp))}</time>']
     about += [escape(message.model)] if isinstance(message.model, str) else []
     about += [f"{message.token_count} tokens"] if isinstance(message.token_count, int) else []
+    about += [] if message.edited_at is UNSET else ["edited"]
     heading = f"<h2>{escape(shortened(who))}</h2><p>#{message.sequence} · {' · '.join(about)}</p>"
     return (
         f'<article class="{message.role}" id="m{message.sequence}" dir="auto">'
@@ -45,16 +50,27 @@ def shortened(text: str) -> str:
     return " ".join(text[:MAX_NAME_CHARACTERS].split())
 
 
+def _bounded(parts: list[Part]) -> list[Part]:
+    """The parts; those of a long message are to be shown as they are."""
+    if sum(len(part.get("text", "")) for part in parts) <= MAX_RENDERED_CHARACTERS:
+        return parts
+    return [{**part, "is_plain": True} for part in parts]
+
+
+def _markdown(part: Part) -> str:
+    return _plain(part["text"]) if "is_plain" in part else html_of(part["text"])
+
+
 def _text(part: Part, role: str) -> str:
     if role == "tool" or "call" in part:
         return _plain(part["text"])
-    return f'<div class="text">{html_of(part["text"])}</div>'
+    return f'<div class="text">{_markdown(part)}</div>'
 
 
 def _reasoning(part: Part, _role: str) -> str:
     if not part["text"]:
         return '<p class="note">Reasoning that the provider keeps</p>'
-    return _folded("Reasoning", html_of(part["text"]))
+    return _folded("Reasoning", _markdown(part))
 
 
 def _call(part: Part, _role: str) -> str:

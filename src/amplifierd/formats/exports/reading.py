@@ -1,7 +1,7 @@
 """Reads a session from a storage, and writes it in a format, in constant memory."""
 
 import base64
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from contextlib import aclosing
 from typing import Any
 
@@ -18,6 +18,8 @@ from .interface import ExportFormat, Losses, SessionWriter
 # Of one message, so much is put into it.
 MAX_EMBEDDED_BYTES = 16 * 1024 * 1024
 _FILES = b'"/files/'
+_PIECE_BYTES = 32 * 1024
+_PIECE_LINES = 50
 
 _decode = msgspec.json.decode
 _encode = msgspec.json.Encoder().encode
@@ -35,16 +37,18 @@ async def write_session(
     writer = form.writer(losses)
     count = 0
     async for lines in _lines(storage, workspace, session_id):
-        placed = await _placed(lines, place, losses)
-        count += sum(isinstance(line.message, Message) for line in placed)
-        yield await run(_add, writer, placed)
+        for some in _pieces(lines):
+            placed = await _placed(some, place, losses)
+            count += sum(isinstance(line.message, Message) for line in placed)
+            yield await run(_add, writer, placed)
     yield writer.turn()
     if writer.is_read_twice:
         # What was appended meanwhile is not in the first part.
         async for lines in _lines(storage, workspace, session_id):
-            placed = await _placed([line for line in lines if line.message is not UNSET][:count], place, Losses())
-            count -= len(placed)
-            yield await run(_add_again, writer, placed)
+            for some in _pieces([line for line in lines if line.message is not UNSET][:count]):
+                placed = await _placed(some, place, Losses())
+                count -= len(placed)
+                yield await run(_add_again, writer, placed)
     yield writer.end()
 
 
@@ -53,6 +57,21 @@ async def _lines(storage: Storage, workspace: str, session_id: str) -> AsyncGene
     async with aclosing(export.batches) as batches:
         async for lines in batches:
             yield lines
+
+
+def _pieces(lines: list[ExportLine]) -> Iterator[list[ExportLine]]:
+    """Lines, as many at a time as are written in some milliseconds."""
+    some: list[ExportLine] = []
+    size = 0
+    for line in lines:
+        some.append(line)
+        if isinstance(line.message, Message):
+            size += len(line.message.content) + len(bytes(line.message.parts or b""))
+        if size >= _PIECE_BYTES or len(some) >= _PIECE_LINES:
+            yield some
+            some, size = [], 0
+    if some:
+        yield some
 
 
 def _add(writer: SessionWriter, lines: list[ExportLine]) -> bytes:
