@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from msgspec import UNSET, Raw
 
@@ -212,6 +212,12 @@ PARTS = st.one_of(
         {"type": st.just("data"), "kind": st.sampled_from(["anthropic.x", "sharegpt.value"]), "value": VALUES}
     ),
 )
+# A text beside a result is a message of its own; what a client sent as its `native` names no type.
+BESIDE_A_RESULT: list[Object] = [
+    {"type": "text", "text": "a", "native": {"openai-chat": {"type": None}}},
+    {"type": "tool_result", "call": "c1", "output": "b"},
+    {"type": "text", "text": "c", "native": {"openai-chat": {"type": 5}}},
+]
 MESSAGES = st.builds(
     lambda role, parts, natives, metadata, own: message_of(
         1,
@@ -231,6 +237,7 @@ MESSAGES = st.builds(
 @pytest.mark.parametrize("name", READ_AS)
 @settings(max_examples=60)
 @given(messages=st.lists(MESSAGES, min_size=1, max_size=4))
+@example(messages=[message_of(1, "user", BESIDE_A_RESULT)])
 def test_whatever_a_client_sent_comes_back(name: str, messages: list[Message]) -> None:
     session = session_of(len(messages))
     numbered = [

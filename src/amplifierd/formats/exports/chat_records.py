@@ -102,7 +102,7 @@ class ChatRecordWriter:
 
     def _rest_of(self, source: Object, written: list[Any]) -> Object:
         """The members of a message that an import would not get from what was written."""
-        back = self._chat.read(written[0]) if len(written) == 1 else {}
+        back = self._chat.read(written[0]) if written else {}
         return rest_of(source, back, written, self._chat.own)
 
     def _separated(self, text: bytes) -> bytes:
@@ -121,18 +121,19 @@ class ChatRecordWriter:
 
 
 def rest_of(source: Object, back: Object, written: list[Any], own: str) -> Object:
-    """The members of a message that differ from what is read `back` of what was `written`."""
+    """The members of a message that differ from what is read `back` of the first message that was `written`."""
     rest: Object = {"timestamp": source["timestamp"]}
     rest |= {name: source[name] for name in _BESIDE if name in source}
     if source.get("model") != back.get("model"):
         rest["model"] = source.get("model")
     if not same(_metadata_of(source, source, own), _metadata_of(back, source, own)):
         rest["metadata"] = source["metadata"]
-    if source["role"] != back.get("role") or not same(source["parts"], back.get("parts")):
+    is_one = len(written) == 1
+    if not is_one or source["role"] != back.get("role") or not same(source["parts"], back.get("parts")):
         rest |= {"role": source["role"], "parts": source["parts"], "digest": digest_of(written)}
     if "deletedAt" in source:
         rest["deletedAt"] = source["deletedAt"]
-    return rest if len(written) == 1 else {**rest, "count": len(written)}
+    return rest if is_one else {**rest, "count": len(written)}
 
 
 def object_of(message: Message) -> Object:
@@ -175,6 +176,7 @@ def _record_of(session: Session, chat: ChatMessages) -> Object:
 
 
 def _metadata_of(message: Object, source: Object, own: str) -> Object:
-    """The metadata of a message; without what a format adds, if its source has none of it."""
+    """The metadata of a message; without how a format writes its content, if its source does not say that."""
     metadata: Object = message.get("metadata", {})
-    return metadata if own in source["metadata"] else without(metadata, own)
+    is_kept = own in source["metadata"] or "fields" in (metadata.get(own) or {})
+    return metadata if is_kept else without(metadata, own)
