@@ -73,9 +73,9 @@ export const deleteMessage = (id, message) =>
 export const getMarkdown = async (id) =>
   (await request(`sessions/${segment(id)}/transcript`, { headers: { Accept: "text/markdown" } })).blob();
 
-/** @type {(id: string, files: boolean) => Promise<Blob>} */
-export const exportSession = async (id, files) =>
-  (await request(`sessions/${segment(id)}/export`, { query: { files: files || undefined } })).blob();
+/** @type {(id: string, query: { format?: string, files?: boolean }) => Promise<Blob>} */
+export const exportSession = async (id, query) =>
+  (await request(`sessions/${segment(id)}/export`, { query })).blob();
 
 /** @type {(id: string, signal?: Signal) => Promise<Blob>} */
 export const getFile = async (id, signal) => (await request(`files/${segment(id)}`, { signal })).blob();

@@ -104,6 +104,14 @@ export const TEXTS = {
     ended: "This session has ended; resume it to append messages.",
     conflict: "Somebody else appended a message first. Read it, then send yours again.",
   },
+  exports: {
+    markdown: { label: "Transcript", hint: "Markdown, to read and to share." },
+    html: { label: "Web page", hint: "One HTML file that any browser shows." },
+    lines: { label: "Session", hint: "NDJSON, with all fields: another amplifierd can import it." },
+    files: { label: "Session with files", hint: "The same, with the files that its messages refer to." },
+    openai: { label: "OpenAI messages", hint: "JSON, as chat completions take it." },
+    anthropic: { label: "Anthropic messages", hint: "JSON, as the Messages API takes it." },
+  },
   actions: {
     rename: "Rename",
     pin: "Pin",
@@ -124,12 +132,6 @@ export const TEXTS = {
     retry: "Try again",
     conflict: "The session was changed meanwhile; the page now shows it as it is. Try again if you still want to.",
     exportTitle: "Export this session",
-    exportMarkdown: "Transcript",
-    exportMarkdownHint: "Markdown, to read and to share.",
-    exportLines: "Session",
-    exportLinesHint: "NDJSON, with all fields: another amplifierd can import it.",
-    exportFiles: "Session with files",
-    exportFilesHint: "The same, with the files that its messages refer to.",
     removeTitle: "Delete this session?",
     removeText: (/** @type {number} */ count) =>
       `The session and its ${plural(count, "message")} are deleted for good. Its branches stay.`,

@@ -130,13 +130,14 @@ def test_append_and_conflict(page: Page, client: httpx.Client, new_session: Call
     ]
 
 
-def test_exports_as_markdown_and_as_lines(page: Page, client: httpx.Client, new_session: Callable[..., str]) -> None:
+def test_exports_in_each_form(page: Page, client: httpx.Client, new_session: Callable[..., str]) -> None:
     file = client.post("/files", content=b"Tides", headers={"Content-Type": "text/plain"}).json()["url"]
     parts = [{"type": "text", "text": "Hello *there*"}, {"type": "file", "media": "text/plain", "url": file}]
     session = new_session({"parts": parts}, name="Notes")
     page.goto(f"/?session={session}")
     saved = {}
-    for choice in ("Transcript", "Session NDJSON", "Session with files"):
+    formats = {"Web page": "html", "OpenAI messages": "openai", "Anthropic messages": "anthropic"}
+    for choice in ("Transcript", "Session NDJSON", "Session with files", *formats):
         page.get_by_role("button", name="Export").click()
         dialog = page.get_by_role("dialog")
         dialog.get_by_role("radio", name=choice).check()
@@ -147,6 +148,9 @@ def test_exports_as_markdown_and_as_lines(page: Page, client: httpx.Client, new_
     assert saved["Transcript"][0] == "Notes.md"
     assert "Hello *there*" in saved["Transcript"][1]
     assert saved["Session NDJSON"] == ("Notes.ndjson", client.get(f"/sessions/{session}/export").text)
+    for choice, name in formats.items():
+        exported = client.get(f"/sessions/{session}/export", params={"format": name})
+        assert saved[choice] == (f"Notes.{'html' if name == 'html' else 'json'}", exported.text)
     assert len(saved["Session with files"][1].splitlines()) > len(saved["Session NDJSON"][1].splitlines())
 
 
