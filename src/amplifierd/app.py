@@ -24,6 +24,7 @@ from .storage.model.collections import (
     ProfileOfCollection,
 )
 from .storage.model.errors import (
+    BodyInvalid,
     ContextTooLarge,
     DataUrlTooLong,
     DirectoryConflict,
@@ -41,9 +42,7 @@ from .storage.model.errors import (
     IdempotencyKeyInUse,
     IdempotencyKeyReused,
     ImportInvalid,
-    LabelsInvalid,
     MessageIdInUse,
-    MessageInvalid,
     MessageNotFound,
     MetadataTooLarge,
     NoActiveProfile,
@@ -86,8 +85,7 @@ STATUSES: dict[type[Exception], int] = {
     ProfileConflict: 409,
     DirectoryConflict: 409,
     VersionMismatch: 412,
-    MessageInvalid: 422,
-    LabelsInvalid: 422,
+    BodyInvalid: 422,
     ContextTooLarge: 422,
     MetadataTooLarge: 422,
     ProfileNameReserved: 422,

@@ -2,8 +2,7 @@
 
 from dataclasses import asdict
 
-from ..model.errors import KeyNotFound
-from ..model.workspaces import Key, Keys, NewKey
+from ..model.workspaces import Key, KeyNotFound, Keys, NewKey
 from ..operations.unit_of_work import UnitOfWork
 from ..values.clock import after
 from .transactions import Transactions

@@ -16,6 +16,7 @@ from ..operations.bulk import removal
 from ..operations.bulk.deletion import (
     DeletionProgress,
     SessionPage,
+    check_filter,
     delete_page,
     first_progress,
     next_page,
@@ -108,6 +109,7 @@ class TransactionalPieces(Transactions, Storage):
         once: IdempotentRequest | None = None,
         progressed: Progressed = no_progress,
     ) -> DeletionReport:
+        check_filter(which.filter)
         return await self._delete_all(workspace, which, once, progressed)
 
     async def clean_up_sessions(

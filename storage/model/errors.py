@@ -36,13 +36,27 @@ class MessageNotFound(StorageError):
         self.sequence = sequence
 
 
-class MessageInvalid(StorageError):
-    """A message to append is invalid at `pointer` (RFC 6901), relative to the request body."""
+class BodyInvalid(StorageError):
+    """What a client sent is invalid at `pointer` (RFC 6901), relative to the request body."""
+
+    subject = "body is"
 
     def __init__(self, pointer: str, detail: str) -> None:
-        super().__init__(f"The message is invalid: {pointer} {detail}.")
+        super().__init__(f"The {self.subject} invalid: {pointer} {detail}.")
         self.pointer = pointer
         self.detail = detail
+
+
+class MessageInvalid(BodyInvalid):
+    """A message to append is invalid."""
+
+    subject = "message is"
+
+
+class LabelsInvalid(BodyInvalid):
+    """A session can't have these labels."""
+
+    subject = "labels are"
 
 
 class DataUrlTooLong(MessageInvalid):
@@ -81,15 +95,6 @@ class FileInUse(FileConflict):
         more = ", and others" if has_more else ""
         super().__init__(f"Cannot delete file {file_id}: it is named by {', '.join(named)}{more}")
         self.file_id = file_id
-
-
-class LabelsInvalid(StorageError):
-    """A session can't have these labels; `pointer` (RFC 6901) says which."""
-
-    def __init__(self, pointer: str, detail: str) -> None:
-        super().__init__(f"The labels are invalid: {pointer} {detail}.")
-        self.pointer = pointer
-        self.detail = detail
 
 
 class SessionConflict(StorageError):
@@ -372,14 +377,6 @@ class WorkspaceNotFound(StorageError):
     def __init__(self, name: str) -> None:
         super().__init__(f"There is no workspace {name}: it has no session, profile, directory or key")
         self.name = name
-
-
-class KeyNotFound(StorageError):
-    """There is no key with this id."""
-
-    def __init__(self, key_id: str) -> None:
-        super().__init__(f"There is no key {key_id!r}")
-        self.key_id = key_id
 
 
 class StorageUnavailable(StorageError):

@@ -379,7 +379,8 @@ class Storage(Profiles, Collections, Directories, Files, Keys, Workspaces):
     ) -> DeletionReport:
         """Delete sessions in batches, or with `dry_run` report which would be deleted.
 
-        Sessions that are written meanwhile are kept. The answer is recorded after the last batch.
+        Sessions that are written meanwhile are kept. The answer is recorded after the last batch. Raises `BodyInvalid`
+        if the filter selects every session.
         """
 
     @abstractmethod

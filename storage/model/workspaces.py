@@ -4,8 +4,18 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Literal
 
+from .errors import StorageError
+
 # Each includes the permissions of those before it.
 Scope = Literal["read", "write", "admin"]
+
+
+class KeyNotFound(StorageError):
+    """There is no key with that id."""
+
+    def __init__(self, key_id: str) -> None:
+        super().__init__(f"There is no key {key_id!r}")
+        self.key_id = key_id
 
 
 @dataclass(frozen=True, slots=True)

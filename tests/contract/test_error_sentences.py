@@ -37,7 +37,6 @@ from amplifierd.storage.model.errors import (
     IdempotencyAnswerNotKept,
     IdempotencyKeyInUse,
     IdempotencyKeyReused,
-    KeyNotFound,
     MessageIdInUse,
     NoActiveProfile,
     ProfileActive,
@@ -53,6 +52,7 @@ from amplifierd.storage.model.errors import (
     WorkspaceNotFound,
 )
 from amplifierd.storage.model.records import SessionSummary
+from amplifierd.storage.model.workspaces import KeyNotFound
 
 SUMMARY = SessionSummary("1", "created", "default", ".", "", "", 0, 0, 1)
 

@@ -77,6 +77,8 @@ def test_sessions_are_deleted_by_filters(client: httpx.Client, session_id: str) 
     [
         ({}, "/filter"),
         ({"filter": {}}, "/filter"),
+        ({"filter": {"status": [], "label": [], "ids": []}}, "/filter"),
+        ({"filter": {"roots": False, "recursive": True}, "dry_run": False}, "/filter"),
         ({"filter": {"id": "a"}}, "/filter/id"),
         ({"filter": {"ids": ["a"]}}, "/filter/ids/0"),
         ({"filter": {"created_after": "yesterday"}}, "/filter/created_after"),

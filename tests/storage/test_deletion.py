@@ -2,10 +2,12 @@
 
 import asyncio
 from hashlib import sha256
+from typing import get_args
 
 import pytest
 from msgspec.structs import replace
 
+from amplifierd.storage.model.errors import BodyInvalid
 from amplifierd.storage.model.interface import Storage
 from amplifierd.storage.model.queries import SessionDeletion, SessionFilter, SessionQuery
 from amplifierd.storage.model.records import (
@@ -111,6 +113,16 @@ async def test_deletion_takes_any_number_of_sessions(storage: Storage) -> None:
     assert (report.sessions, set(report.session_ids)) == (120, set(ids))
     assert await left(storage) == [kept]
     assert (await storage.delete_sessions(W, which)).sessions == 0
+
+
+async def test_deletion_rejects_a_filter_that_selects_all(storage: Storage) -> None:
+    kept = await session_of(storage, "active")
+    for which in (SessionFilter(), SessionFilter(roots=False), SessionFilter(amplified_dir=".", recursive=True)):
+        with pytest.raises(BodyInvalid, match="The body is invalid: /filter selects every session"):
+            await storage.delete_sessions(W, SessionDeletion(which, dry_run=False))
+    assert await left(storage) == [kept]
+    every = SessionDeletion(SessionFilter(status=get_args(SessionStatus)), dry_run=False)
+    assert (await storage.delete_sessions(W, every)).session_ids == (kept,)
 
 
 async def test_deletion_is_replayed_under_its_key(storage: Storage) -> None:

@@ -4,11 +4,10 @@ import pytest
 
 from amplifierd.storage import open_storage
 from amplifierd.storage.model.directories import NewDirectory
-from amplifierd.storage.model.errors import KeyNotFound
 from amplifierd.storage.model.interface import Storage
 from amplifierd.storage.model.profile_records import NewProfile
 from amplifierd.storage.model.records import NewSession
-from amplifierd.storage.model.workspaces import Key, NewKey
+from amplifierd.storage.model.workspaces import Key, KeyNotFound, NewKey
 
 CI = NewKey("0a1b2c3d4e5f", "team", "ci", "write", "00" * 32)
 

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
-from dataclasses import replace
 from pathlib import PurePosixPath
 
 import msgspec
@@ -232,7 +231,9 @@ async def test_sessions_of_a_subtree(storage: Storage, most_sorted: int, monkeyp
     async def names(path: str, *, recursive: bool) -> list[object]:
         query = SessionQuery(sort="created_at", amplified_dir=path, recursive=recursive, limit=50)
         found = await records(await storage.list_sessions(W, query), SessionSummary)
-        assert found == await records(await storage.list_sessions(W, replace(query, limit=None)), SessionSummary)
+        assert found == await records(
+            await storage.list_sessions(W, msgspec.structs.replace(query, limit=None)), SessionSummary
+        )
         return [it.name for it in found]
 
     assert await names("a", recursive=False) == ["a"]

@@ -15,11 +15,11 @@ from ..storage.model.database_errors import (
 )
 from ..storage.model.errors import (
     IdempotencyAnswerNotKept,
-    KeyNotFound,
     SessionExists,
     StorageError,
     WorkspaceNotFound,
 )
+from ..storage.model.workspaces import KeyNotFound
 
 _CHECK = "Run `amplifierd check` to see the extent, and restore a backup with `amplifierd restore`."
 

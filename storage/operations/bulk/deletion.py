@@ -6,11 +6,13 @@ from typing import NamedTuple
 import msgspec
 from msgspec.structs import replace
 
+from ...model.errors import BodyInvalid
 from ...model.queries import SessionDeletion, SessionFilter, SessionQuery
 from ...model.records import CleanUp, DeletionReport, SessionSummary
 from ...sql.dialect import Dialect
 from ...sql.ports import Reader
 from ...sql.statements.removals import IS_UNCHANGED
+from ...sql.statements.session_filters import filters_of
 from ...sql.statements.session_lists import session_list
 from ...values.clock import DAY_SECONDS, after
 from .. import sessions
@@ -52,6 +54,13 @@ def old_sessions(which: CleanUp, now: str) -> SessionDeletion:
     days = which.older_than_days
     cutoff = after(now, -days * DAY_SECONDS) if days else None
     return SessionDeletion(SessionFilter(status=which.status, updated_before=cutoff), which.dry_run)
+
+
+def check_filter(which: SessionFilter) -> None:
+    """Raises `BodyInvalid` if every session passes: a client that forgot its filters must not delete all."""
+    names, _ = filters_of(SessionQuery(**msgspec.structs.asdict(which)))
+    if not names:
+        raise BodyInvalid("/filter", "selects every session; to select all, name all statuses")
 
 
 def first_progress(which: SessionDeletion, last_revision: int) -> DeletionProgress:
