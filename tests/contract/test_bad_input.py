@@ -242,6 +242,7 @@ def test_so_it_is_where_there_is_no_session(client: httpx.Client, path: str) -> 
 
 
 SENT = [
+    "/sessions/delete",
     "/sessions/cleanup",
     "/import",
     "/sessions",
@@ -262,7 +263,15 @@ def test_so_it_is_where_something_is_deleted(client: httpx.Client, path: str) ->
 
 
 @pytest.mark.parametrize(
-    "path", ["/sessions/cleanup", "/sessions", "/profiles", "/profiles/default/copy", "/amplified-directories"]
+    "path",
+    [
+        "/sessions/delete",
+        "/sessions/cleanup",
+        "/sessions",
+        "/profiles",
+        "/profiles/default/copy",
+        "/amplified-directories",
+    ],
 )
 def test_every_operation_with_a_body_and_no_session_is_as_strict(daemon: Daemon, path: str) -> None:
     url = f"/api/v1{path}"

@@ -33,6 +33,7 @@ POSTS: list[tuple[str, Any]] = [
     ("/{}/fork", None),
     ("/{}/messages", {"content": "x", "metadata": {"a": 1.0}}),
     ("/{}/messages/batch", {"messages": [{"content": "x"}, {"content": "y"}]}),
+    ("/delete", {"filter": {"archived": True}}),
     ("/cleanup", {"older_than_days": 10}),
 ]
 
