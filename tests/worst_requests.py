@@ -8,7 +8,7 @@ add a `Row`.
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Any
 from urllib.parse import quote
@@ -136,8 +136,14 @@ def _cleanups(data: Data) -> Ask:
 
 
 def _deletions_by_filter(data: Data) -> Ask:
-    data.imported([round(125_000 * data.scale)] * 8)
+    data.many_sessions()
     return _json("POST", "/sessions/delete", {"filter": {"name": "nobody", "roots": True}, "dry_run": False})
+
+
+def _deletions_of_messages_by_filter(data: Data) -> list[Ask]:
+    ids = data.imported([round(125_000 * data.scale)] * 8)
+    bodies = [{"filter": {"ids": [session_id]}, "dry_run": False} for session_id in ids]
+    return [replace(_json("POST", "/sessions/delete", body), repeats=False) for body in bodies]
 
 
 def _deletions_by_ids(_data: Data) -> Ask:
@@ -421,6 +427,7 @@ TABLE = [
     Row("deletion of 8 sessions of 125,000 messages", ("deleteSession",), _deletions),
     Row("cleanup of 1,000,000 messages, dry", ("cleanUpSessions",), _cleanups),
     Row("deletions by a name that none has", ("deleteSessions",), _deletions_by_filter),
+    Row("deletion by filter of 8 sessions of 125,000 messages", ("deleteSessions",), _deletions_of_messages_by_filter),
     Row("deletions by 1,000 ids that none has", ("deleteSessions",), _deletions_by_ids),
     Row("100 imports whose line never ends", ("importSessions",), _lines_without_end),
     Row("24 unread lists of 1,000,000 messages", ("listMessages",), _unread_lists),
