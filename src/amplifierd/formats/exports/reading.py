@@ -1,8 +1,8 @@
 """Reads a session from a storage, and writes it in a format, in constant memory."""
 
 import base64
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import aclosing, asynccontextmanager
 from typing import Any
 
 import msgspec
@@ -36,27 +36,32 @@ async def write_session(
     """A session in a format, in blocks. Raises `SessionNotFound`."""
     writer = form.writer(losses)
     count = 0
-    async for lines in _lines(storage, workspace, session_id):
-        for some in _pieces(lines):
-            placed = await _placed(some, place, losses)
-            count += sum(isinstance(line.message, Message) for line in placed)
-            yield await run(_add, writer, placed)
+    async with _batches(storage, workspace, session_id) as batches:
+        async for lines in batches:
+            for some in _pieces(lines):
+                placed = await _placed(some, place, losses)
+                count += sum(isinstance(line.message, Message) for line in placed)
+                yield await run(_add, writer, placed)
     yield writer.turn()
     if writer.is_read_twice:
         # What was appended meanwhile is not in the first part.
-        async for lines in _lines(storage, workspace, session_id):
-            for some in _pieces([line for line in lines if line.message is not UNSET][:count]):
-                placed = await _placed(some, place, Losses())
-                count -= len(placed)
-                yield await run(_add_again, writer, placed)
+        async with _batches(storage, workspace, session_id) as batches:
+            async for lines in batches:
+                for some in _pieces([line for line in lines if line.message is not UNSET][:count]):
+                    placed = await _placed(some, place, Losses())
+                    count -= len(placed)
+                    yield await run(_add_again, writer, placed)
     yield writer.end()
 
 
-async def _lines(storage: Storage, workspace: str, session_id: str) -> AsyncGenerator[list[ExportLine], None]:
+@asynccontextmanager
+async def _batches(
+    storage: Storage, workspace: str, session_id: str
+) -> AsyncIterator[AsyncGenerator[list[ExportLine], None]]:
+    """The lines of a session, which are closed at once if its reader has gone."""
     export = await storage.export_session(workspace, session_id)
     async with aclosing(export.batches) as batches:
-        async for lines in batches:
-            yield lines
+        yield batches
 
 
 def _pieces(lines: list[ExportLine]) -> Iterator[list[ExportLine]]:
