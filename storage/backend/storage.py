@@ -38,7 +38,7 @@ from ..operations.events import event_feed
 from ..operations.expiry import ANSWERS_AT_ONCE, EXPIRED_WORKSPACE, FORGET_EXPIRED_ANSWERS
 from ..operations.message_pages import range_of_page, sequences
 from ..operations.patches import corrections
-from ..operations.patches.context_patch import MAX_PREPARATIONS, PatchedContext, patch_context
+from ..operations.patches.object_patch import MAX_PREPARATIONS, PatchedObject, patch_object
 from ..operations.session_pages import by_any_index, count_all, filtered_page, page
 from ..operations.unit_of_work import UnitOfWork
 from ..sql.ports import Bindings, Transaction, session_key
@@ -141,10 +141,10 @@ class TransactionalStorage(
         self,
         workspace: str,
         operation: Callable[..., Coroutine[Any, Any, Answer | None]],
-        prepare: Callable[[], Awaitable[PatchedContext | None]],
+        prepare: Callable[[], Awaitable[PatchedObject | None]],
         *arguments: object,
     ) -> Answer:
-        """Run an operation that merges a patch; one that returns None has to be prepared (see `patched_context`)."""
+        """Run an operation that merges a patch; one that returns None has to be prepared (see `patched_object`)."""
         written = await self._change(workspace, operation, *arguments)
         if written is not None:
             return written
@@ -159,11 +159,11 @@ class TransactionalStorage(
         assert written is not None, "The last attempt needs no preparation."
         return written
 
-    async def _prepare_session(self, workspace: str, session_id: str, patch: SessionPatch) -> PatchedContext | None:
+    async def _prepare_session(self, workspace: str, session_id: str, patch: SessionPatch) -> PatchedObject | None:
         row = await self._read(lambda rows: rows.row(self.statements.CONTEXT, session_key(workspace, session_id)))
         if row is None or not isinstance(patch.context, Raw):
             return None
-        return await asyncio.to_thread(patch_context, partial(ContextTooLarge, session_id), row[0], patch.context)
+        return await asyncio.to_thread(patch_object, partial(ContextTooLarge, session_id), row[0], patch.context)
 
     async def start_session(
         self, workspace: str, session_id: str, *, versions: Versions = None, once: IdempotentRequest | None = None
@@ -287,12 +287,12 @@ class TransactionalStorage(
 
     async def _prepare_message(
         self, workspace: str, session_id: str, sequence: int, patch: MessagePatch
-    ) -> PatchedContext | None:
+    ) -> PatchedObject | None:
         if not isinstance(patch.metadata, Raw):
             return None
         before = (await self.get_message(workspace, session_id, sequence)).metadata
         too_large = partial(MetadataTooLarge, session_id, sequence)
-        return await asyncio.to_thread(patch_context, too_large, raw_text(before), patch.metadata)
+        return await asyncio.to_thread(patch_object, too_large, raw_text(before), patch.metadata)
 
     async def delete_message(
         self, workspace: str, session_id: str, sequence: int, *, versions: Versions = None

@@ -284,7 +284,8 @@ class Storage(Profiles, Collections, Directories, Files, Keys, Workspaces):
     async def follow_session(self, workspace: str, session_id: str, *, after_event: str | None = None) -> Events:
         """Follow a session: each message, its corrections, the session after each change, and its deletion.
 
-        The deletion of the session ends the stream; the correction of a message is no change of the session.
+        The deletion of the session ends the stream. The correction of a message is reported as such alone, not as a
+        change of the session.
 
         It begins after the event with that id, or after the message with that sequence; None begins with the next
         event. It reads the transcript, so that nothing is lost or repeated; changes in quick succession may come as

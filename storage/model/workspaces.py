@@ -11,7 +11,7 @@ Scope = Literal["read", "write", "admin"]
 
 
 class KeyNotFound(StorageError):
-    """There is no key with that id."""
+    """No key has this id."""
 
     def __init__(self, key_id: str) -> None:
         super().__init__(f"There is no key {key_id!r}")

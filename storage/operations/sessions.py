@@ -18,7 +18,7 @@ from ..values.uuid7 import canonical_id, new_session_id
 from .bulk.removal import remove_some
 from .directories import normalize_or_not_found
 from .labels import check_labels, labels_as_json, labels_from_json, patch_labels
-from .patches.context_patch import PatchedContext, patched_context
+from .patches.object_patch import PatchedObject, patched_object
 from .profile_resolution import resolve
 from .profiles import forget, hash_of_profile
 from .unit_of_work import UnitOfWork
@@ -99,12 +99,12 @@ async def update(
     patch: SessionPatch,
     versions: Versions,
     *,
-    prepared: PatchedContext | None = None,
+    prepared: PatchedObject | None = None,
     last: bool = False,
 ) -> Session | None:
     """Apply a patch; None, without a write, if a large context has to be merged before.
 
-    See `patched_context`.
+    See `patched_object`.
     """
     await work.state(session_id, versions)
     if patch == SessionPatch():
@@ -114,7 +114,7 @@ async def update(
     placement: Bindings | None = None
     if isinstance(patch.context, Raw):
         before, is_own = await _context(work, session_id)
-        context = patched_context(partial(ContextTooLarge, session_id), before, patch.context, prepared, last=last)
+        context = patched_object(partial(ContextTooLarge, session_id), before, patch.context, prepared, last=last)
         if context is None:
             return None
         placement = context_columns(context, is_detailed=not is_own)

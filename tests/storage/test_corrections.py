@@ -36,7 +36,7 @@ from amplifierd.storage.model.records import (
 )
 from amplifierd.storage.operations.bulk import fork as forking
 from amplifierd.storage.operations.bulk import removal
-from amplifierd.storage.operations.patches.context_patch import MAX_UNPREPARED_BYTES
+from amplifierd.storage.operations.patches.object_patch import MAX_UNPREPARED_BYTES
 from exports import export_of, exported
 from reading import read, records
 

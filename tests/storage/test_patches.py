@@ -23,8 +23,8 @@ from amplifierd.storage.model.interface import Storage
 from amplifierd.storage.model.profile_records import NewProfile, ProfilePatch
 from amplifierd.storage.model.queries import SessionQuery
 from amplifierd.storage.model.records import Failure, Fork, NewSession, Session, SessionPatch, SessionSummary
-from amplifierd.storage.operations.patches import context_patch
-from amplifierd.storage.operations.patches.context_patch import MAX_UNPREPARED_BYTES, patch_context
+from amplifierd.storage.operations.patches import object_patch
+from amplifierd.storage.operations.patches.object_patch import MAX_UNPREPARED_BYTES, patch_object
 from amplifierd.storage.values.merge_patch import merge_patch
 from contexts import create_session
 from exports import export_of, exported
@@ -196,12 +196,12 @@ async def test_large_patches_are_merged_before_their_transactions(
     session = await storage.create_session(W, NewSession(context=raw({"text": "x" * MAX_UNPREPARED_BYTES})))
     sizes: list[int] = []
 
-    def measured(too_large: context_patch.TooLarge, before: str, patch: Raw) -> context_patch.PatchedContext:
+    def measured(too_large: object_patch.TooLarge, before: str, patch: Raw) -> object_patch.PatchedObject:
         sizes.append(len(before) + len(bytes(patch)))
-        return patch_context(too_large, before, patch)
+        return patch_object(too_large, before, patch)
 
     # This name is the one that a transaction calls.
-    monkeypatch.setattr(context_patch, "patch_context", measured)
+    monkeypatch.setattr(object_patch, "patch_object", measured)
     for number in range(3):
         await storage.update_session(W, session.id, SessionPatch(context=raw({str(number): number})))
     small = await storage.update_session(W, session.id, SessionPatch(context=raw({"text": None})))

@@ -19,7 +19,7 @@ from ..bulk import removal
 from ..files import refer
 from ..messages import NO_PARTS, last_message_of
 from ..unit_of_work import UnitOfWork
-from .context_patch import PatchedContext, patched_context
+from .object_patch import PatchedObject, patched_object
 
 # The results of calls that are open again are looked for in as many messages.
 MAX_SCANNED = 1_000
@@ -38,12 +38,12 @@ async def update(
     versions: Versions,
     *,
     words: object = None,
-    prepared: PatchedContext | None = None,
+    prepared: PatchedObject | None = None,
     last: bool = False,
 ) -> Message | None:
     """Apply a complete patch; None, without a write, if large metadata has to be merged before.
 
-    See `patched_context`. `words` are those of the new text, if they are known already (see `replace_message`).
+    See `patched_object`. `words` are those of the new text, if they are known already (see `replace_message`).
     """
     before = await _message(work, session_id, sequence, versions)
     if before.deleted_at is not UNSET:
@@ -53,7 +53,7 @@ async def update(
     after = _replaced(before, patch)
     if isinstance(patch.metadata, Raw):
         too_large = partial(MetadataTooLarge, session_id, sequence)
-        merged = patched_context(too_large, raw_text(before.metadata), patch.metadata, prepared, last=last)
+        merged = patched_object(too_large, raw_text(before.metadata), patch.metadata, prepared, last=last)
         if merged is None:
             return None
         after = replace(after, metadata=Raw(merged.encode()))

@@ -6,7 +6,7 @@ last message then.
 
 from .sessions import LATER
 
-# Whether or not there is its session: a fork is written before that.
+# Also without a row of the session: the messages of a fork are written before it.
 MESSAGE_RECORD = """
 SELECT record
 FROM message
@@ -15,7 +15,7 @@ WHERE workspace = :workspace
     AND sequence = :sequence
 """
 
-# A correction is no change of the session itself, which a tail tells apart.
+# A correction does not set changed_version: a tail reports it as an event of the message, not of the session.
 COUNT_CORRECTION = f"""
 UPDATE session
 SET updated_at = {LATER},
@@ -36,7 +36,7 @@ SET version = EXCLUDED.version,
     is_deleted = EXCLUDED.is_deleted
 """
 
-# Those up to a sequence.
+# The corrections of the messages up to a sequence.
 REMOVE_CORRECTIONS = """
 DELETE FROM correction
 WHERE workspace = :workspace
@@ -44,7 +44,7 @@ WHERE workspace = :workspace
     AND sequence <= :last
 """
 
-# Those after a version of the session.
+# The corrections after a version of the session.
 CORRECTED_SINCE = """
 SELECT version, sequence
 FROM correction

@@ -31,6 +31,7 @@ WHERE (workspace, key) IN (
 RETURNING key
 """
 
+# By the key of the session, not by the index of revisions.
 IS_UNCHANGED = """
 SELECT 1
 FROM session

@@ -66,7 +66,7 @@ def session_filters(command: Command) -> Command:
 
 
 def query_of(label: tuple[str, ...], **filters: Any) -> SessionQuery | None:
-    """The query of the options, the oldest sessions first; None if there is no filter.
+    """The query for the options, oldest sessions first; None without any filter.
 
     Raises `click.UsageError`.
     """

@@ -28,7 +28,7 @@ from .sources import Source, Stamp, file_at, paths_below
 
 # The time between two attempts to reach the database.
 _RETRY_SECONDS = 5
-# An import is followed by a pause of so many times its length, so that it takes a quarter of a core at most.
+# The pause after an import, as a multiple of its length: imports take at most a quarter of a core.
 _PAUSES = 3
 _MAX_PAUSE_SECONDS = 60
 

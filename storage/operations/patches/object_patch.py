@@ -10,36 +10,35 @@ from ...values.json_text import MAX_VALUES, has_more_values, raw_text
 from ...values.merge_patch import count_kept, merge_members
 
 MAX_MEMBERS = 1_024
-MAX_CONTEXT_BYTES = 8 * 1024 * 1024
-# Merging a context and a patch of as many bytes in total takes a millisecond.
+MAX_OBJECT_BYTES = 8 * 1024 * 1024
+# Merging an object and a patch of as many bytes in total takes a millisecond.
 MAX_UNPREPARED_BYTES = 16 * 1024
 # After as many changes by other processes meanwhile, it is merged while all other writes wait.
 MAX_PREPARATIONS = 5
-
 
 # Makes the error that says which limit was exceeded.
 TooLarge = Callable[[str], StorageError]
 
 
-class PatchedContext(msgspec.Struct, frozen=True):
+class PatchedObject(msgspec.Struct, frozen=True):
     """The result of a patch of the object `before`."""
 
     before: str
     after: str
 
 
-def patch_context(too_large: TooLarge, before: str, patch: Raw) -> PatchedContext:
+def patch_object(too_large: TooLarge, before: str, patch: Raw) -> PatchedObject:
     """Merge a patch (RFC 7396) into an object. Raises the error `too_large`."""
     # The merged context would have all of them.
     _check_members(too_large, count_kept(raw_text(patch)))
     members = merge_members(before, raw_text(patch))
     _check_members(too_large, len(members))
     merged = msgspec.json.encode(members)
-    if len(merged) > MAX_CONTEXT_BYTES:
-        raise too_large(f"{len(merged)} bytes; the most is {MAX_CONTEXT_BYTES}")
+    if len(merged) > MAX_OBJECT_BYTES:
+        raise too_large(f"{len(merged)} bytes; the most is {MAX_OBJECT_BYTES}")
     if has_more_values(merged, MAX_VALUES):
         raise too_large(f"more than {MAX_VALUES} values, which are the most")
-    return PatchedContext(before, merged.decode())
+    return PatchedObject(before, merged.decode())
 
 
 def _check_members(too_large: TooLarge, members: int) -> None:
@@ -47,8 +46,8 @@ def _check_members(too_large: TooLarge, members: int) -> None:
         raise too_large(f"{members} members; the most is {MAX_MEMBERS}")
 
 
-def patched_context(
-    too_large: TooLarge, before: str, patch: Raw, prepared: PatchedContext | None, *, last: bool
+def patched_object(
+    too_large: TooLarge, before: str, patch: Raw, prepared: PatchedObject | None, *, last: bool
 ) -> str | None:
     """The object to write: the `prepared` one, if it was made from the current object, or a small one.
 
@@ -58,4 +57,4 @@ def patched_context(
         return prepared.after
     if not last and len(before) + len(bytes(patch)) > MAX_UNPREPARED_BYTES:
         return None
-    return patch_context(too_large, before, patch).after
+    return patch_object(too_large, before, patch).after
