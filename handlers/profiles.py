@@ -1,15 +1,38 @@
 """Profiles: the configuration of sessions."""
 
+from typing import Protocol
+
+from msgspec import UNSET
+from msgspec.structs import replace
+
 from ..storage.model.interface import Storage
-from ..storage.model.profile_records import CopyProfile, NewProfile, Profile, ProfilePatch
+from ..storage.model.profile_records import (
+    CopyProfile,
+    NewProfile,
+    Profile,
+    ProfilePatch,
+    ProfileSettings,
+    ProfileWarning,
+)
 from ..storage.model.records import IdempotentRequest, Listing
 
 
+class Checks(Protocol):
+    """Checks the configurations of modules."""
+
+    async def check(
+        self, storage: Storage, workspace: str, profile: NewProfile | ProfileSettings
+    ) -> list[ProfileWarning]:
+        """Check those in a profile; the modules that are not known."""
+
+
 async def create_profile(
-    body: NewProfile, once: IdempotentRequest | None, *, storage: Storage, workspace: str
+    body: NewProfile, once: IdempotentRequest | None, *, storage: Storage, catalog: Checks, workspace: str
 ) -> Profile:
-    """Keep a profile."""
-    return await storage.create_profile(workspace, body, once=once)
+    """Keep a profile whose modules are configured as they ask."""
+    warnings = await catalog.check(storage, workspace, body)
+    profile = await storage.create_profile(workspace, body, once=once)
+    return replace(profile, warnings=warnings or UNSET)
 
 
 async def list_profiles(limit: int | None, cursor: str | None, *, storage: Storage, workspace: str) -> Listing:
@@ -22,9 +45,14 @@ async def get_profile(name: str, *, storage: Storage, workspace: str) -> Profile
     return await storage.get_profile(workspace, name)
 
 
-async def update_profile(name: str, body: ProfilePatch, *, storage: Storage, workspace: str) -> Profile:
-    """Update a profile; sessions keep it as it was."""
-    return await storage.update_profile(workspace, name, body)
+async def update_profile(
+    name: str, body: ProfilePatch, *, storage: Storage, catalog: Checks, workspace: str
+) -> Profile:
+    """Update a profile, and check the modules that it then has; sessions keep it as it was."""
+    merged = await storage.merged_profile(workspace, name, body)
+    warnings = await catalog.check(storage, workspace, merged)
+    profile = await storage.update_profile(workspace, name, body)
+    return replace(profile, warnings=warnings or UNSET)
 
 
 async def delete_profile(name: str, *, storage: Storage, workspace: str) -> None:

@@ -20,10 +20,8 @@ def before_load_schema(_context: Any, raw_schema: dict[str, Any]) -> None:
     rows = re.findall(r"^\| (\d{3}) \| (.+?) \|$", raw_schema["info"]["description"], re.MULTILINE)
     content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
     # No slash is made in a path, and fuzzing gives up if most of what a pattern allows has one.
-    raw_schema["components"]["parameters"]["CollectionIdentifier"]["schema"] |= {
-        "pattern": "^[a-z0-9-]{1,64}$",
-        "maxLength": 64,
-    }
+    for name in ("CollectionIdentifier", "ModuleId"):
+        raw_schema["components"]["parameters"][name]["schema"] |= {"pattern": "^[a-z0-9-]{1,64}$", "maxLength": 64}
     for item in raw_schema["paths"].values():
         for operation in item.values():
             if isinstance(operation, dict):

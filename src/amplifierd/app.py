@@ -13,6 +13,7 @@ from .contract import Access, AccessLog, ErrorTable, Readiness, access_log, comp
 from .documents.collections.sync import CollectionSources
 from .documents.markdown import markdown_of
 from .documents.marker_files import MarkerFiles
+from .documents.modules.catalog import ModuleCatalog
 from .documents.profile_file import profile_file, read_profile
 from .formats.exports.downloads import Downloads
 from .settings import Settings
@@ -63,6 +64,7 @@ from .storage.model.errors import (
     VersionMismatch,
 )
 from .storage.model.interface import Storage
+from .storage.model.modules import ModuleNotFound
 
 logger = logging.getLogger("amplifierd")
 
@@ -76,6 +78,7 @@ STATUSES: dict[type[Exception], int] = {
     DirectoryNotAmplified: 404,
     FileNotFound: 404,
     CollectionNotFound: 404,
+    ModuleNotFound: 404,
     ProfileOfCollection: 403,
     CollectionExists: 409,
     CollectionIdentifierReserved: 422,
@@ -115,9 +118,11 @@ DETAILS: dict[type[Exception], str] = {
     ProfileReadOnly: "{error}; change a copy of it (copyProfile)",
     ProfileOfCollection: "{error}; change a copy of it (copyProfile)",
     CollectionNotFound: "{error}; add it first (createCollection), or name another",
+    ModuleNotFound: "{error}; add the collection that brings it (createCollection), or name another (listModules)",
     CollectionExists: "{error}; read it again (syncCollection), or delete it first (deleteCollection)",
     CollectionIdentifierReserved: (
-        "The identifier {error.identifier} is reserved: the last segment of an identifier cannot be 'sync'"
+        "The identifier {error.identifier} is reserved: the last segment of an identifier cannot be 'sync' or "
+        "'installed'"
     ),
     ProfileActive: "{error}. Deactivate it first.",
     ProfileNameReserved: (
@@ -182,6 +187,7 @@ def create_app(
             "storage": storage,
             "disk": MarkerFiles(settings.data_path, DEFAULT_WORKSPACE),
             "sources": CollectionSources(document, settings.collections_path, settings.collection_host),
+            "catalog": ModuleCatalog(),
             "exports": Downloads(),
             "version": __version__,
             "uptime": lambda: time.monotonic() - started,

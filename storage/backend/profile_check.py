@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from ..model.maintenance import Finding
 from ..operations.profiles import built_in, hash_of
 from ..sql.ports import Row
-from ..sql.statements.integrity import EMPTY_PROFILES, EMPTY_SNAPSHOTS, PROFILE_CONTENTS, STRAY_PROFILES
+from ..sql.statements.integrity import EMPTY_PROFILES, EMPTY_SNAPSHOTS, PROFILE_CONTENTS, STRAY_MODULES, STRAY_PROFILES
 
 
 def _content_findings(row: Row) -> Iterator[Finding]:
@@ -30,6 +30,13 @@ def _stray_findings(row: Row) -> Iterator[Finding]:
     yield Finding("profile", text, workspace)
 
 
+def _module_findings(row: Row) -> Iterator[Finding]:
+    """The fault of a module: a row of `STRAY_MODULES`."""
+    workspace, module_id, identifier = row
+    text = f"Module {module_id} of workspace {workspace} belongs to collection {identifier}, which is lost."
+    yield Finding("profile", text, workspace)
+
+
 def _snapshot_findings(row: Row) -> Iterator[Finding]:
     """The fault of a session's copy of a profile: a row of `EMPTY_SNAPSHOTS`."""
     workspace, session_id, content_hash = row
@@ -42,5 +49,6 @@ CHECKS: tuple[tuple[str, Callable[[Row], Iterator[Finding]]], ...] = (
     (PROFILE_CONTENTS, _content_findings),
     (EMPTY_PROFILES, _profile_findings),
     (STRAY_PROFILES, _stray_findings),
+    (STRAY_MODULES, _module_findings),
     (EMPTY_SNAPSHOTS, _snapshot_findings),
 )

@@ -1,13 +1,17 @@
-"""Profiles, and the collections that bring some of them, in storages with transactions."""
+"""Profiles, and the collections and modules that they are made of, in storages with transactions."""
+
+import asyncio
+from collections.abc import Sequence
 
 import msgspec
 
 from ..model.collections import Collection, CollectionContent, Collections, CollectionSummary, ReadCollection
 from ..model.errors import NoActiveProfile, SessionNotFound, SessionProfileUnknown
+from ..model.modules import Module, Modules, ModuleSummary, ModuleType
 from ..model.profile_interface import Profiles
 from ..model.profile_records import NewProfile, Profile, ProfilePatch, ProfileSettings
 from ..model.records import IdempotentRequest, Listing
-from ..operations import profiles
+from ..operations import modules, profiles
 from ..operations.bulk import collections
 from ..sql.ports import Bindings, session_key
 from ..sql.statements import collections as collection_statements
@@ -18,6 +22,7 @@ _BUILT_IN_SUMMARY = profiles.summary_of(profiles.BUILT_IN_CONTENT)
 
 _decode = msgspec.json.Decoder(ProfileSettings).decode
 _decode_collection = msgspec.json.Decoder(CollectionSummary).decode
+_decode_module = msgspec.json.Decoder(ModuleSummary).decode
 
 
 class TransactionalProfiles(Transactions, Profiles):
@@ -38,6 +43,10 @@ class TransactionalProfiles(Transactions, Profiles):
 
     async def update_profile(self, workspace: str, name: str, patch: ProfilePatch) -> Profile:
         return await self._change(workspace, profiles.update, name, patch)
+
+    async def merged_profile(self, workspace: str, name: str, patch: ProfilePatch) -> ProfileSettings:
+        profile = await profiles.read(self._rows, workspace, name)
+        return await asyncio.to_thread(profiles.patched, profile, patch)
 
     async def copy_profile(
         self, workspace: str, name: str, new_name: str, *, once: IdempotentRequest | None = None
@@ -102,3 +111,33 @@ class TransactionalCollections(Transactions, Collections):
 
     async def delete_collection(self, workspace: str, identifier: str) -> None:
         await self._change(workspace, collections.delete, identifier)
+
+
+class TransactionalModules(Transactions, Modules):
+    """Implements `Modules`."""
+
+    async def list_modules(
+        self,
+        workspace: str,
+        module_type: ModuleType | None = None,
+        *,
+        installed: Sequence[ModuleSummary] = (),
+        limit: int | None = None,
+        cursor: str | None = None,
+    ) -> Listing:
+        others = [module for module in installed if module_type in (None, module.type)]
+        statement = collection_statements.listed_modules(
+            self.dialect, of_type=module_type is not None, installed=len(others)
+        )
+        key: Bindings = {"workspace": workspace}
+        if module_type is not None:
+            key["type"] = module_type
+        for number, module in enumerate(others):
+            key |= {f"id_{number}": module.id, f"summary_{number}": modules.summary_of(module)}
+        return await self._list_by_name(statement, key, limit, cursor, lambda record: _decode_module(record).id)
+
+    async def get_module(self, workspace: str, module_id: str) -> Module:
+        return await modules.read(self._rows, workspace, module_id)
+
+    async def find_modules(self, workspace: str, ids: Sequence[str]) -> dict[str, Module]:
+        return await modules.find(self._rows, self.statements, workspace, ids)

@@ -52,7 +52,7 @@ from .bulk import TransactionalPieces
 from .concurrency_limit import ConcurrencyLimit
 from .directories import TransactionalDirectories
 from .files import TransactionalFiles
-from .profiles import TransactionalCollections, TransactionalProfiles
+from .profiles import TransactionalCollections, TransactionalModules, TransactionalProfiles
 from .transfer import TransactionalTransfer
 from .workspaces import TransactionalWorkspaces
 
@@ -73,6 +73,7 @@ class TransactionalStorage(
     TransactionalTransfer,
     TransactionalProfiles,
     TransactionalCollections,
+    TransactionalModules,
     TransactionalDirectories,
     TransactionalFiles,
     TransactionalKeys,

@@ -106,7 +106,10 @@ WHERE workspace = :workspace
     AND session_count <= 0
 """
 
-_TABLES = ("collection", "profile", "active_profile", "directory", "directory_total", "idempotency", "recorded_text")
+_TABLES = (
+    *("collection", "module", "profile", "active_profile"),
+    *("directory", "directory_total", "idempotency", "recorded_text"),
+)
 DELETES = [f"DELETE FROM {table}\nWHERE workspace = :workspace" for table in _TABLES]  # noqa: S608  # of the names above
 
 

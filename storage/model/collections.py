@@ -13,6 +13,7 @@ import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
 from .errors import StorageError
+from .modules import Module
 from .profile_records import NewProfile
 from .queries import all_records
 from .records import IdempotentRequest, Listing
@@ -60,7 +61,10 @@ class Collection(CollectionSummary, frozen=True, rename="camel", kw_only=True):
 
 @dataclass(frozen=True, slots=True)
 class CollectionContent:
-    """What was read from a source. The names of its profiles are those in the collection, without its own."""
+    """What was read from a source. The names of its profiles are those in the collection, without its own.
+
+    The ids of its modules begin with its name.
+    """
 
     identifier: str
     source: str
@@ -69,7 +73,7 @@ class CollectionContent:
     profiles: list[NewProfile]
     agents: list[str]
     context: list[str]
-    modules: list[str]
+    modules: list[Module]
     problems: list[CollectionProblem]
 
 

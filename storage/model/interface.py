@@ -7,6 +7,7 @@ from typing import ClassVar, Literal, Self
 from .collections import Collections
 from .directories import Directories
 from .files import Files
+from .modules import Modules
 from .profile_interface import Profiles
 from .queries import MessageQuery, SearchQuery, SessionDeletion, SessionQuery
 from .records import (
@@ -37,14 +38,13 @@ from .records import (
 from .workspaces import Keys, Workspaces
 
 
-class Storage(Profiles, Collections, Directories, Files, Keys, Workspaces):
-    """Keeps sessions and their messages, profiles, collections, directories and files, each in a workspace.
+class Storage(Profiles, Collections, Modules, Directories, Files, Keys, Workspaces):
+    """Keeps sessions and their messages, profiles, collections, modules, directories and files, by workspace.
 
     A workspace is a tenant. It also keeps the API keys of workspaces.
 
     Workspaces are isolated from each other. A method returns when its effect is durable: on disk, not in a buffer. The
-    storage orders concurrent calls; a reader sees all of a write or none of it. Each write increments the session's
-    version.
+    storage orders concurrent calls; a reader sees all of a write or none. Each write increments the session's version.
 
     Sequences do not depend on a clock. The storage assigns times. Within a session they never go back, whatever the
     machine's clock does. The same holds for all times that one opened storage assigns, counted from the latest one that

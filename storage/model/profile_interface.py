@@ -38,6 +38,10 @@ class Profiles(ABC):
         """
 
     @abstractmethod
+    async def merged_profile(self, workspace: str, name: str, patch: ProfilePatch) -> ProfileSettings:
+        """Read a profile as a patch would change it. Raises `ProfileInvalid`."""
+
+    @abstractmethod
     async def copy_profile(
         self, workspace: str, name: str, new_name: str, *, once: IdempotentRequest | None = None
     ) -> Profile:

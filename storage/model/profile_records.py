@@ -83,10 +83,21 @@ class ProfileSettings(Struct, frozen=True, rename="camel", kw_only=True):
     instructions: str = ""
 
 
+class ProfileWarning(Struct, frozen=True):
+    """What is doubtful at a place of a profile, which was stored nevertheless; the place is a JSON Pointer."""
+
+    pointer: str
+    detail: str
+
+
 class Profile(ProfileSettings, frozen=True, rename="camel", kw_only=True):
-    """A profile; the built-in one has no times, and `source` is the collection that it belongs to."""
+    """A profile; the built-in one has no times, and `source` is the collection that it belongs to.
+
+    It has `warnings` when it was created or updated, if there are any; they are not stored.
+    """
 
     is_active: bool
     source: str | UnsetType = UNSET
     created_at: str | UnsetType = UNSET
     updated_at: str | UnsetType = UNSET
+    warnings: list[ProfileWarning] | UnsetType = UNSET

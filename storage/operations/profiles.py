@@ -197,6 +197,13 @@ def merged(name: str, content: str, patch: ProfilePatch) -> str:
     return checked(settings)
 
 
+def patched(profile: Profile, patch: ProfilePatch) -> ProfileSettings:
+    """The settings of a profile with a patch merged in. Raises `ProfileInvalid`."""
+    names = ProfileSettings.__struct_fields__
+    settings = ProfileSettings(**{name: getattr(profile, name) for name in names})
+    return _decode(merged(profile.name, _encode(settings).decode(), patch))
+
+
 def summary_of(content: str, *others: tuple[str, str]) -> str:
     """A profile as lists show it, except whether it is active."""
     members = _members(content)

@@ -3,6 +3,7 @@
 A list has one column: JSON in a BLOB.
 """
 
+from ..sql.statements.collections import modules_with_ids
 from ..sql.statements.corrections import answer_calls, close_calls, open_calls, reopen_calls
 from ..sql.statements.files import delete_unreferenced, insert_references, keep_files, lock_files
 from ..sql.statements.message_lists import messages_with_ids
@@ -22,6 +23,8 @@ class SQLiteStatements(Statements):
     PROFILE_IN_DIRECTORY = profile_in_directory(STEPS)
 
     MESSAGES_WITH_IDS = messages_with_ids(STEPS)
+
+    MODULES_WITH_IDS = modules_with_ids(STEPS)
 
     SESSION_SUMMARY = """
 SELECT CAST(listed AS BLOB)

@@ -234,7 +234,8 @@ def test_an_unknown_parameter_is_refused_by_name(client: httpx.Client, session_i
     "path",
     [
         *("/export", "/events", "/search", "/health", "/live", "/status", "/sessions", "/profiles", "/profiles/active"),
-        *("/profiles/default", "/amplified-directories", "/amplified-directories/."),
+        *("/profiles/default", "/amplified-directories", "/amplified-directories/.", "/modules", "/modules/a/tool/b"),
+        *("/modules/providers", "/modules/tools", "/modules/hooks", "/modules/orchestrators", "/modules/contexts"),
     ],
 )
 def test_so_it_is_where_there_is_no_session(client: httpx.Client, path: str) -> None:

@@ -51,6 +51,7 @@ from amplifierd.storage.model.errors import (
     StorageError,
     WorkspaceNotFound,
 )
+from amplifierd.storage.model.modules import ModuleNotFound
 from amplifierd.storage.model.records import SessionSummary
 from amplifierd.storage.model.workspaces import KeyNotFound
 
@@ -84,13 +85,18 @@ CLIENT = [
     ),
     (CollectionNotFound("c"), "Collection c not found; add it first (createCollection), or name another"),
     (
+        ModuleNotFound("c/tool/m"),
+        "Module c/tool/m not found; add the collection that brings it (createCollection), or name another "
+        "(listModules)",
+    ),
+    (
         CollectionExists("a/c", "c"),
         "Collection a/c already exists: c has the same last segment; read it again (syncCollection), or delete it "
         "first (deleteCollection)",
     ),
     (
         CollectionIdentifierReserved("sync"),
-        "The identifier sync is reserved: the last segment of an identifier cannot be 'sync'",
+        "The identifier sync is reserved: the last segment of an identifier cannot be 'sync' or 'installed'",
     ),
     (ProfileActive("p"), "Cannot delete active profile: p. Deactivate it first."),
     (

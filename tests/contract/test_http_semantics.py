@@ -269,6 +269,7 @@ def test_head_is_answered_as_get_is_without_a_body(
             sequence=1,
             name="default",
             identifier="a",
+            module_id="a/tool/b",
             relative_path=".%2F.",
             file_id=client.post("/files", content=b"x" * 100_000).json()["id"],
         )

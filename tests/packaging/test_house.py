@@ -31,7 +31,9 @@ PROGRAM = [
 ]
 
 # What of the storage is seen from outside.
-HANDLERS_SEE = {"interface", "records", "queries", "profile_records", "collections", "directories", "files", "errors"}
+HANDLERS_SEE = {
+    *("interface", "records", "queries", "profile_records", "collections", "modules", "directories", "files", "errors"),
+}
 CONTRACT_SEES = {("storage", "model", "records"), ("storage", "model", "files"), ("storage", "values", "json_text")}
 
 # Operations, options, headers and commands: what to do about an error is said where it was asked (`app`, `commands`).

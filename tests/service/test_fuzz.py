@@ -27,8 +27,9 @@ MIN_LINKS_COVERED = {FEW_EXAMPLES: 0.4, MANY_EXAMPLES: 0.75}
 
 @pytest.fixture(scope="module")
 def collection(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A collection with a profile."""
-    return make(tmp_path_factory.mktemp("collections") / "a", {"base.md": profile("base")})
+    """A collection with a profile and a module."""
+    files = {"base.md": profile("base", more="tools: [{module: bash}]\n"), "tools/bash/module.yaml": "name: bash\n"}
+    return make(tmp_path_factory.mktemp("collections") / "a", files)
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])

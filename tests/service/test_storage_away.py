@@ -26,6 +26,7 @@ PARAMETERS = {
     "/1": "/{sequence}",
     "profiles/a/b": "profiles/{name}",
     "collections/x": "collections/{identifier}",
+    "modules/a/tool/b": "modules/{module_id}",
     "directories/a/b": "directories/{relative_path}",
     "0" * 64: "{file_id}",
 }
@@ -72,7 +73,7 @@ def test_every_operation_is_503_while_the_database_is_locked(tmp_path: Path) -> 
 def test_a_defect_is_500_without_internals(database: str) -> None:
     with Daemon(database) as daemon, daemon.client() as client:
         session_id = client.post("/sessions").json()["id"]
-        tables = ["session", "profile", "collection", "active_profile", "directory", "file"]
+        tables = ["session", "profile", "collection", "module", "active_profile", "directory", "file"]
         tables += [] if database.startswith("sqlite") else ["search", "workspace"]
         for table in tables:
             vandalise(database, f"ALTER TABLE {table} RENAME TO hidden_{table}")

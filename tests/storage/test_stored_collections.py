@@ -22,12 +22,17 @@ from amplifierd.storage.model.collections import (
 )
 from amplifierd.storage.model.errors import ProfileActive, ProfileExists, ProfileNotFound
 from amplifierd.storage.model.interface import Storage
+from amplifierd.storage.model.modules import Module
 from amplifierd.storage.model.profile_records import ModuleConfig, NewProfile, ProfilePatch, ProfileSettings
 from amplifierd.storage.model.records import IdempotentRequest, NewSession
 from corrupt import vandalise
 from reading import records
 
 W = "default"
+
+
+def module(module_id: str, version: str = "1.0.0") -> Module:
+    return Module(id=module_id, type="tool", name="tool-bash", version=version, location="file:///srv/bash")
 
 
 def content(*profiles: NewProfile, identifier: str = "foundation", commit: str | None = None) -> CollectionContent:
@@ -39,7 +44,7 @@ def content(*profiles: NewProfile, identifier: str = "foundation", commit: str |
         profiles=list(profiles),
         agents=["agents/zen.md"],
         context=["context/a/b.md"],
-        modules=["foundation/tool/bash"],
+        modules=[module(f"{identifier.rpartition('/')[2]}/tool/bash")],
         problems=[CollectionProblem("It is broken.", "x.md", 3)],
     )
 
@@ -98,7 +103,7 @@ async def test_names_of_collections_differ(storage: Storage) -> None:
         await create(storage, content())
     with pytest.raises(CollectionExists, match="foundation has the same last segment"):
         await create(storage, content(identifier="teams/foundation"))
-    for reserved in ("sync", "teams/sync"):
+    for reserved in ("sync", "teams/sync", "installed"):
         with pytest.raises(CollectionIdentifierReserved):
             await create(storage, content(identifier=reserved))
     await create(storage, content(), "other")
@@ -224,8 +229,10 @@ async def test_check_names_profiles_without_their_collection(storage: Storage, d
     await create(storage, content(NewProfile("a")))
     assert [finding async for finding in open_maintenance(database).check()] == []
     await asyncio.to_thread(vandalise, database, "DELETE FROM collection")
-    [finding] = [finding async for finding in open_maintenance(database).check()]
-    assert finding.text == "Profile foundation/a of workspace default belongs to collection foundation, which is lost."
+    assert [finding.text async for finding in open_maintenance(database).check()] == [
+        "Profile foundation/a of workspace default belongs to collection foundation, which is lost.",
+        "Module foundation/tool/bash of workspace default belongs to collection foundation, which is lost.",
+    ]
     # Adding it again is the repair.
     await create(storage, content(NewProfile("a")))
     assert [finding async for finding in open_maintenance(database).check()] == []

@@ -10,6 +10,7 @@ from .collections import collections
 from .health import health
 from .keys import keys
 from .maintenance import back_up, check, compact, restore
+from .modules import modules
 from .open_page import open_page
 from .serve import serve
 from .transfer import clean_up_sessions, copy_sessions, export_sessions, import_sessions
@@ -37,5 +38,6 @@ for command in (
     keys,
     workspaces,
     collections,
+    modules,
 ):
     cli.add_command(command)

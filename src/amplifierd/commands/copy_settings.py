@@ -11,6 +11,7 @@ from ..storage.model.directories import AmplifiedDirectory, NewDirectory
 from ..storage.model.errors import DirectoryExists, FileNotFound, NoActiveProfile, ProfileExists
 from ..storage.model.files import File, NewFile
 from ..storage.model.interface import Storage
+from ..storage.model.modules import Module, ModuleNotFound
 from ..storage.model.profile_records import NewProfile, NewSessionConfig, Profile, ProfileSettings, SessionConfig
 from ..storage.model.queries import all_records
 from ..storage.model.records import Listing
@@ -61,6 +62,11 @@ async def _copy_collections(source: Storage, target: Storage, workspace: str) ->
 async def _content(source: Storage, workspace: str, identifier: str) -> CollectionContent:
     collection = await source.get_collection(workspace, identifier)
     profiles = [_new(await source.get_profile(workspace, name)) for name in collection.profiles]
+    modules: list[Module] = []
+    for module_id in collection.modules:
+        # An older program kept the ids alone.
+        with suppress(ModuleNotFound):
+            modules.append(await source.get_module(workspace, module_id))
     return CollectionContent(
         identifier=identifier,
         source=collection.source,
@@ -69,7 +75,7 @@ async def _content(source: Storage, workspace: str, identifier: str) -> Collecti
         profiles=[msgspec.structs.replace(profile, name=profile.name.partition("/")[2]) for profile in profiles],
         agents=collection.agents,
         context=collection.context,
-        modules=collection.modules,
+        modules=modules,
         problems=collection.problems,
     )
 

@@ -13,11 +13,12 @@ warnings.filterwarnings("ignore", "Using `httpx` with `starlette.testclient`")
 from .access.probes import Readiness
 from .access.rate_limit import RateLimit
 from .access.security import Credential
+from .core.config_schema import MAX_STEPS, ConfigSchema, SchemaRefused, Steps, TooManySteps, config_schema
 from .core.document import ContractError, Document, load_document
 from .core.executor import SerialExecutor, rest_after
 from .core.ijson import NotIJson
 from .core.ijson import decode as decode_ijson
-from .core.problems import ErrorTable, Problem, render
+from .core.problems import ErrorTable, Problem, Violation, render
 from .request.body import RecordReader, record_reader
 from .request.media_decoders import DecodedBody, DecodeError, LineTree
 from .request.ndjson import LineReader, line_reader
@@ -26,8 +27,10 @@ from .serve.error_boundary import AccessLog
 from .serve.request_log import access_log, time_now, write_line
 
 __all__ = [
+    "MAX_STEPS",
     "Access",
     "AccessLog",
+    "ConfigSchema",
     "ContractError",
     "Credential",
     "DecodeError",
@@ -41,9 +44,14 @@ __all__ = [
     "RateLimit",
     "Readiness",
     "RecordReader",
+    "SchemaRefused",
     "SerialExecutor",
+    "Steps",
+    "TooManySteps",
+    "Violation",
     "access_log",
     "compile_contract",
+    "config_schema",
     "decode_ijson",
     "line_reader",
     "load_document",

@@ -19,15 +19,16 @@ from ...model.collections import (
     CollectionSummary,
 )
 from ...model.errors import ProfileActive, ProfileInvalid
+from ...model.modules import INSTALLED
 from ...model.profile_records import NewProfile, ProfileSettings
 from ...sql.ports import Bindings, Row, Rows
 from ...sql.statements import collections as statements
 from ...sql.statements.profiles import ACTIVE, DELETE_PROFILE
-from .. import profiles
+from .. import modules, profiles
 from ..unit_of_work import UnitOfWork
 
-# Paths of the API end with this.
-_RESERVED = re.compile(r"(.*/)?sync")
+# Paths of the API end with the first; the second begins the ids of other modules.
+_RESERVED = re.compile(rf"(.*/)?(sync|{INSTALLED})")
 
 
 class _Stored(NamedTuple):
@@ -91,6 +92,7 @@ async def delete(work: UnitOfWork, identifier: str) -> None:
             if profile.name == active:
                 raise ProfileActive(profile.name)
             await _delete_profile(work, profile)
+    await modules.delete_all(work, name_of(identifier))
     await work.run(statements.DELETE_COLLECTION, _key(work.workspace, identifier))
 
 
@@ -115,9 +117,10 @@ async def _synced(work: UnitOfWork, content: CollectionContent, created_at: str)
         profiles=[],
         agents=content.agents,
         context=content.context,
-        modules=content.modules,
+        modules=sorted(module.id for module in content.modules),
         problems=[*content.problems],
     )
+    await modules.replace_all(work, content.identifier, name_of(content.identifier), content.modules)
     await _write_profiles(work, collection, content.profiles)
     return collection
 

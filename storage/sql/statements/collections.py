@@ -1,4 +1,4 @@
-"""The statements on collections and their profiles, the same for all databases. Parameters are `:name`."""
+"""The statements on collections, their profiles and modules, the same for all databases. Parameters are `:name`."""
 
 from ..dialect import Dialect
 
@@ -54,6 +54,38 @@ SET hash = EXCLUDED.hash,
     updated_at = EXCLUDED.updated_at
 """
 
+MODULE = """
+SELECT record
+FROM module
+WHERE workspace = :workspace
+    AND id = :id
+"""
+
+# Those of a collection: their ids begin with its name.
+MODULES = """
+SELECT id, record
+FROM module
+WHERE workspace = :workspace
+    AND id > :first
+    AND id < :last
+ORDER BY id
+"""
+
+WRITE_MODULE = """
+INSERT INTO module (workspace, id, type, collection, summary, record)
+VALUES (:workspace, :id, :type, :collection, :summary, :record)
+ON CONFLICT (workspace, id) DO UPDATE
+SET summary = EXCLUDED.summary,
+    record = EXCLUDED.record,
+    collection = EXCLUDED.collection
+"""
+
+DELETE_MODULE = """
+DELETE FROM module
+WHERE workspace = :workspace
+    AND id = :id
+"""
+
 
 def listed(dialect: Dialect) -> str:
     """The statement that lists collections after :after by identifier."""
@@ -65,3 +97,42 @@ WHERE workspace = :workspace
 ORDER BY identifier
 LIMIT :limit
 """  # noqa: S608  # of the text above
+
+
+def modules_with_ids(steps: str) -> str:
+    """The statement that finds the modules whose ids are in the JSON array :ids; see `Dialect.steps`."""
+    return f"""
+SELECT module.id, module.record
+FROM {steps.format(":ids")}
+JOIN module
+    ON module.workspace = :workspace
+    AND module.id = step.value
+"""  # noqa: S608  # of the texts above
+
+
+def listed_modules(dialect: Dialect, *, of_type: bool, installed: int) -> str:
+    """The statement that lists modules after :after by id, and so many others: :id_0 with its :summary_0, ..."""
+    only = "\n            AND type = :type" if of_type else ""
+    others = "".join(
+        f"""
+    UNION ALL
+    SELECT CAST(:id_{number} AS TEXT), CAST(:summary_{number} AS TEXT)
+    WHERE CAST(:after AS TEXT) < CAST(:id_{number} AS TEXT)"""
+        for number in range(installed)
+    )
+    return f"""
+SELECT {dialect.as_bytes.format("listed.summary")}
+FROM (
+    SELECT id, summary
+    FROM (
+        SELECT id, summary
+        FROM module
+        WHERE workspace = :workspace
+            AND id > :after{only}
+        ORDER BY id
+        LIMIT :limit
+    ) AS stored{others}
+) AS listed
+ORDER BY listed.id
+LIMIT :limit
+"""  # noqa: S608  # of the texts above

@@ -108,6 +108,13 @@ WHERE collection IS NOT NULL
     AND {_strays("profile", "collection", "collection", "identifier")}
 """  # noqa: S608  # of the text above
 
+# Modules of collections that do not exist.
+STRAY_MODULES = f"""
+SELECT workspace, id, collection
+FROM module
+WHERE {_strays("module", "collection", "collection", "identifier")}
+"""  # noqa: S608  # of the text above
+
 # Sessions whose copy of a profile is missing, or is the built-in one's.
 EMPTY_SNAPSHOTS = """
 SELECT workspace, id, profile_hash

@@ -100,6 +100,7 @@ class Statements:
     CHILDREN: str
     SESSION_SUMMARY: str
     MESSAGES_WITH_IDS: str
+    MODULES_WITH_IDS: str
     MESSAGE: str
     TAIL_MESSAGES: str
     TAIL_CORRECTIONS: str

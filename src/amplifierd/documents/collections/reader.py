@@ -11,7 +11,7 @@ A file that cannot be used is a problem, and the others are used.
 import asyncio
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,27 +20,24 @@ from msgspec import UNSET
 
 from ...contract import DecodedBody, DecodeError, Problem, RecordReader, rest_after
 from ...storage.model.collections import CollectionProblem
+from ...storage.model.modules import Module
 from ...storage.model.profile_records import ModuleConfig, NewProfile, NewSessionConfig
+from ..modules.configurations import check_configurations
+from ..modules.module_file import MAX_BYTES as MAX_MODULE_BYTES
+from ..modules.module_file import TYPES, read_module
 from ..profile_file import MAX_CHARACTERS, read_profile
 from .folder import Folder, FolderError, scan
 
 MAX_PROFILES = 200
+MAX_MODULES = 500
 # Of all profiles together: each is parsed.
 MAX_PROFILE_BYTES = 4 * 1024 * 1024
-# The types of modules by their folders.
-MODULE_TYPES = {
-    "providers": "provider",
-    "tools": "tool",
-    "hooks": "hook",
-    "orchestrators": "orchestrator",
-    "contexts": "context",
-}
 
 _SEGMENT = re.compile(r"[a-z0-9-]{1,64}")
 _RESERVED = ("activate", "copy")
 _AGENT = re.compile(r"agents/[^/]+\.md")
 _CONTEXT = re.compile(r"context/.+\.md")
-_MODULE = re.compile(rf"({'|'.join(MODULE_TYPES)})/([A-Za-z0-9][A-Za-z0-9._-]{{0,63}})/module\.yaml")
+_MODULE = re.compile(rf"({'|'.join(TYPES)})/([A-Za-z0-9][A-Za-z0-9._-]{{0,63}})/module\.yaml")
 _FENCE = b"---"
 _MAX_DETAIL_CHARACTERS = 1_000
 
@@ -52,7 +49,8 @@ class Contents:
     profiles: list[NewProfile] = field(default_factory=list)
     agents: list[str] = field(default_factory=list)
     context: list[str] = field(default_factory=list)
-    modules: list[str] = field(default_factory=list)
+    # Their locations are paths in the collection.
+    modules: list[Module] = field(default_factory=list)
     problems: list[CollectionProblem] = field(default_factory=list)
 
 
@@ -74,12 +72,14 @@ async def read_contents(path: Path, name: str, records: RecordReader, progressed
     contents = Contents(
         agents=[file for file in folder.files if _AGENT.fullmatch(file)],
         context=[file for file in folder.files if _CONTEXT.fullmatch(file)],
-        modules=sorted(
-            f"{name}/{MODULE_TYPES[found[1]]}/{found[2]}" for found in map(_MODULE.fullmatch, folder.files) if found
-        ),
         problems=folder.problems,
     )
-    reader = _ProfileReader(folder, name, records)
+    for file in filter(_MODULE.fullmatch, folder.files):
+        module = await asyncio.to_thread(_read_module, folder, name, file, len(contents.modules))
+        progressed()
+        if module is not None:
+            contents.modules.append(module)
+    reader = _ProfileReader(folder, name, records, {module.id: module for module in contents.modules})
     for file in folder.files:
         if "/" not in file and file.endswith(".md"):
             profile = await asyncio.to_thread(reader.read, file)
@@ -89,11 +89,34 @@ async def read_contents(path: Path, name: str, records: RecordReader, progressed
     return contents
 
 
+def _read_module(folder: Folder, name: str, file: str, count: int) -> Module | None:
+    """The module in a file; None if it cannot be used, which is a problem."""
+    started = time.perf_counter()
+    kind, own = file.split("/")[:2]
+    try:
+        if count >= MAX_MODULES:
+            raise _Unusable(f"The collection has more than {MAX_MODULES} modules")
+        text = folder.read(file, MAX_MODULE_BYTES).decode()
+        return read_module(text, f"{name}/{TYPES[kind]}/{own}", TYPES[kind], f"{kind}/{own}")
+    except FolderError as error:
+        folder.add_problem(str(error), file)
+    except UnicodeDecodeError as error:
+        folder.add_problem(f"It is not UTF-8 at byte {error.start}", file)
+    except DecodeError as error:
+        folder.add_problem(_sentence(str(error))[:_MAX_DETAIL_CHARACTERS], file, error.line)
+    except _Unusable as error:
+        folder.add_problem(str(error), file)
+    finally:
+        rest_after(started)
+    return None
+
+
 class _ProfileReader:
     """Reads profiles of a folder one after the other, within limits for all of them."""
 
-    def __init__(self, folder: Folder, name: str, records: RecordReader) -> None:
+    def __init__(self, folder: Folder, name: str, records: RecordReader, modules: Mapping[str, Module]) -> None:
         self._folder = folder
+        self._modules = modules
         self._name = name
         self._records = records
         self._bytes = 0
@@ -145,8 +168,17 @@ class _ProfileReader:
             fault = self._folder.fault_of(reference)
             if fault is not None:
                 raise _Unusable(f"{'/'.join(path)}: {fault}", decoded.lines.nearest(*path).line)
+        self._check_configurations(profile, decoded)
         self._files[name] = file
         return msgspec.structs.replace(profile, name=name)
+
+    def _check_configurations(self, profile: NewProfile, decoded: DecodedBody) -> None:
+        # Of modules of others a runtime finds out.
+        try:
+            check_configurations(profile, lambda use: use.among(self._modules, self._name))
+        except Problem as problem:
+            line = decoded.located(problem.errors[0]).line
+            raise _Unusable(problem.detail.rstrip("."), line if isinstance(line, int) else None) from None
 
 
 def _references(profile: NewProfile) -> Iterator[tuple[tuple[str, ...], str]]:

@@ -6,6 +6,9 @@ import tempfile
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+from urllib.parse import quote
+
+import msgspec
 
 from ...contract import Document, RecordReader, record_reader
 from ...storage.model.collections import (
@@ -18,6 +21,7 @@ from ...storage.model.collections import (
     all_collections,
 )
 from ...storage.model.interface import Storage
+from ...storage.model.modules import Module
 from ...storage.model.profile_records import NewProfile
 from ...storage.model.records import IdempotentRequest
 from .folder import FolderError
@@ -73,12 +77,12 @@ class CollectionSources:
         name = new.identifier.rpartition("/")[2]
         if isinstance(source, FolderSource):
             contents = await read_contents(source.path, name, self._records, progressed)
-            return _content(new, "folder", None, contents)
+            return _content(new, "folder", None, contents, f"file://{quote(str(source.path))}/{{}}")
         async with _temporary_folder() as folder:
             files, commit = await fetch(source, folder, progressed)
             root = await asyncio.to_thread(_subdirectory, files, source)
             contents = await read_contents(root, name, self._records, progressed)
-            return _content(new, "git", commit, contents)
+            return _content(new, "git", commit, contents, _location(source, commit))
 
 
 @asynccontextmanager
@@ -99,7 +103,18 @@ def _subdirectory(files: Path, source: GitSource) -> Path:
     return path
 
 
-def _content(new: NewCollection, kind: CollectionKind, commit: str | None, contents: Contents) -> CollectionContent:
+def _location(source: GitSource, commit: str) -> str:
+    """Where a folder of a repository is, for a path in the collection in place of the braces."""
+    folder = f"{quote(source.subdirectory)}/" if source.subdirectory else ""
+    return f"git+{source.url}@{commit}#subdirectory={folder}{{}}"
+
+
+def _content(
+    new: NewCollection, kind: CollectionKind, commit: str | None, contents: Contents, location: str
+) -> CollectionContent:
+    def located(module: Module) -> Module:
+        return msgspec.structs.replace(module, location=location.replace("{}", module.location))
+
     return CollectionContent(
         identifier=new.identifier,
         source=new.source,
@@ -108,6 +123,6 @@ def _content(new: NewCollection, kind: CollectionKind, commit: str | None, conte
         profiles=contents.profiles,
         agents=contents.agents,
         context=contents.context,
-        modules=contents.modules,
+        modules=[located(module) for module in contents.modules],
         problems=contents.problems,
     )

@@ -1,0 +1,54 @@
+"""What is known of modules: those of collections, from the storage, and those of installed packages."""
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+
+from ...contract import SerialExecutor
+from ...storage.model.interface import Storage
+from ...storage.model.modules import INSTALLED, Module, ModuleNotFound, ModuleSummary
+from ...storage.model.profile_records import NewProfile, ProfileSettings, ProfileWarning
+from .configurations import Use, check_configurations, uses_in
+from .installed import installed_modules
+
+
+class ModuleCatalog:
+    """Finds modules, and checks the configurations that profiles give them."""
+
+    def __init__(self) -> None:
+        self._executor = SerialExecutor()
+
+    @cached_property
+    def _installed(self) -> Mapping[str, Module]:
+        # Late, because few daemons are asked for modules.
+        return installed_modules()
+
+    @property
+    def installed(self) -> Sequence[ModuleSummary]:
+        """The modules of installed packages, in the order of their ids."""
+        return [*self._installed.values()]
+
+    async def get(self, storage: Storage, workspace: str, module_id: str) -> Module:
+        """A module. Raises `ModuleNotFound`."""
+        if not module_id.startswith(f"{INSTALLED}/"):
+            return await storage.get_module(workspace, module_id)
+        if module_id not in self._installed:
+            raise ModuleNotFound(module_id)
+        return self._installed[module_id]
+
+    async def check(
+        self, storage: Storage, workspace: str, profile: NewProfile | ProfileSettings
+    ) -> list[ProfileWarning]:
+        """Check the configurations in a profile; the modules that nobody has.
+
+        Raises a problem, 422, if a configuration does not fit the schema of its module.
+        """
+        ids = {module_id for use in uses_in(profile) for module_id in use.ids()}
+        if not ids:
+            return []
+        modules = {**self._installed, **await storage.find_modules(workspace, sorted(ids))}
+        unknown = await self._executor.run(check_configurations, profile, lambda use: use.among(modules))
+        return [ProfileWarning(use.pointer, _unknown(use)) for use in unknown]
+
+
+def _unknown(use: Use) -> str:
+    return f"No collection and no installed package has the {use.type} {use.module.module}; its config is not checked."

@@ -1,0 +1,67 @@
+"""Modules that collections bring, as they were when their collections were last read."""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from ..model.modules import Module, ModuleNotFound, ModuleSummary
+from ..sql.ports import Bindings, Rows
+from ..sql.statements import collections as statements
+from ..sql.statements.sessions import Statements
+from .unit_of_work import UnitOfWork
+
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(Module).decode
+
+
+async def read(rows: Rows, workspace: str, module_id: str) -> Module:
+    """Read a module. Raises `ModuleNotFound`."""
+    row = await rows.row(statements.MODULE, {"workspace": workspace, "id": module_id})
+    if row is None:
+        raise ModuleNotFound(module_id)
+    return _decode(row[0])
+
+
+async def find(rows: Rows, sql: Statements, workspace: str, ids: Sequence[str]) -> dict[str, Module]:
+    """The modules of these ids that exist, by id."""
+    if not ids:
+        return {}
+    found = await rows.all(sql.MODULES_WITH_IDS, {"workspace": workspace, "ids": _encode(ids).decode()})
+    return {module_id: _decode(record) for module_id, record in found}
+
+
+def summary_of(module: ModuleSummary) -> str:
+    """A module as a list shows it."""
+    summary = ModuleSummary(**{name: getattr(module, name) for name in ModuleSummary.__struct_fields__})
+    return _encode(summary).decode()
+
+
+async def replace_all(work: UnitOfWork, identifier: str, name: str, modules: Sequence[Module]) -> None:
+    """Replace the modules of a collection; those that are the same are left alone."""
+    stored = dict(await _stored(work, name))
+    for module in modules:
+        own = msgspec.structs.replace(module, collection=identifier)
+        record = _encode(own).decode()
+        if stored.pop(module.id, None) != record:
+            texts: Bindings = {"collection": identifier, "summary": summary_of(own), "record": record}
+            await work.run(statements.WRITE_MODULE, _key(work, module.id) | {"type": module.type} | texts)
+    for module_id in stored:
+        await work.run(statements.DELETE_MODULE, _key(work, module_id))
+
+
+async def delete_all(work: UnitOfWork, name: str) -> None:
+    """Delete the modules of a collection."""
+    for module_id, _ in await _stored(work, name):
+        await work.run(statements.DELETE_MODULE, _key(work, module_id))
+
+
+async def _stored(work: UnitOfWork, name: str) -> list[tuple[str, str]]:
+    # The character after the slash is the zero.
+    found = await work.transaction.all(
+        statements.MODULES, {"workspace": work.workspace, "first": f"{name}/", "last": f"{name}0"}
+    )
+    return [(module_id, record) for module_id, record in found]
+
+
+def _key(work: UnitOfWork, module_id: str) -> Bindings:
+    return {"workspace": work.workspace, "id": module_id}

@@ -1,0 +1,105 @@
+"""What every storage does with the modules that collections bring."""
+
+import dataclasses
+from collections.abc import Sequence
+
+import msgspec
+import pytest
+from msgspec import UNSET, Raw
+
+from amplifierd.storage.model.collections import CollectionContent
+from amplifierd.storage.model.interface import Storage
+from amplifierd.storage.model.modules import Module, ModuleNotFound, ModuleSummary, ModuleType
+from reading import records
+
+W = "default"
+SCHEMA = Raw(b'{"b": 1.0, "a": [2]}')
+
+
+def module(module_id: str, version: str = "1.0.0", schema: Raw | msgspec.UnsetType = UNSET) -> Module:
+    kinds: dict[str, ModuleType] = {"tool": "tool", "provider": "provider"}
+    return Module(
+        id=module_id,
+        type=kinds[module_id.split("/")[1]],
+        name=module_id.split("/")[2],
+        version=version,
+        location="file:///x",
+        config_schema=schema,
+    )
+
+
+def content(identifier: str, *modules: Module) -> CollectionContent:
+    return CollectionContent(
+        identifier=identifier,
+        source="/x",
+        kind="folder",
+        commit=None,
+        profiles=[],
+        agents=[],
+        context=[],
+        modules=list(modules),
+        problems=[],
+    )
+
+
+async def create(storage: Storage, new: CollectionContent, workspace: str = W) -> Sequence[str]:
+    async def read() -> CollectionContent:
+        return new
+
+    return (await storage.create_collection(workspace, new.identifier, read)).modules
+
+
+async def listed(storage: Storage, workspace: str = W, kind: ModuleType | None = None) -> list[str]:
+    return [it.id for it in await records(await storage.list_modules(workspace, kind), ModuleSummary)]
+
+
+async def test_module_is_kept_as_it_was_read(storage: Storage, other: Storage) -> None:
+    assert await create(storage, content("x/a", module("a/tool/t", schema=SCHEMA))) == ["a/tool/t"]
+    found = await other.get_module(W, "a/tool/t")
+    assert (found.collection, found.type, found.config_schema) == ("x/a", "tool", SCHEMA)
+    assert await other.find_modules(W, ["a/tool/t", "a/tool/u"]) == {"a/tool/t": found}
+    assert await other.find_modules("other", ["a/tool/t"]) == await other.find_modules(W, []) == {}
+    for workspace, module_id in (("other", "a/tool/t"), (W, "a/tool"), (W, "a/tool/T")):
+        with pytest.raises(ModuleNotFound):
+            await storage.get_module(workspace, module_id)
+
+
+async def test_list_is_in_order_of_id_and_paged(storage: Storage) -> None:
+    await create(storage, content("b", module("b/tool/t"), module("b/provider/p")))
+    await create(storage, content("z", module("z/tool/t")))
+    assert await listed(storage) == ["b/provider/p", "b/tool/t", "z/tool/t"]
+    assert await listed(storage, kind="provider") == ["b/provider/p"]
+    assert await listed(storage, "other") == await listed(storage, kind="hook") == []
+    installed = [module("installed/tool/i"), module("installed/provider/j")]
+    whole = await storage.list_modules(W, "tool", installed=installed)
+    assert [it.id for it in await records(whole, ModuleSummary)] == ["b/tool/t", "installed/tool/i", "z/tool/t"]
+    found, cursor = [], None
+    for _ in range(4):
+        page = await storage.list_modules(W, "tool", installed=installed, limit=1, cursor=cursor)
+        found += [it.id for it in await records(page, ModuleSummary)]
+        cursor = page.next_cursor
+        if cursor is None:
+            break
+    assert found == ["b/tool/t", "installed/tool/i", "z/tool/t"]
+
+
+async def test_sync_replaces_modules(storage: Storage) -> None:
+    await create(storage, content("a", module("a/tool/old"), module("a/tool/same"), module("a/tool/new")))
+    await create(storage, content("a0", module("a0/tool/t")))
+    await storage.replace_collection(W, content("a", module("a/tool/same"), module("a/tool/new", "2.0.0")))
+    assert await listed(storage) == ["a/tool/new", "a/tool/same", "a0/tool/t"]
+    assert (await storage.get_module(W, "a/tool/new")).version == "2.0.0"
+    await storage.fail_collection(W, "a", "It is away.")
+    assert await listed(storage) == ["a/tool/new", "a/tool/same", "a0/tool/t"]
+    await storage.delete_collection(W, "a")
+    assert await listed(storage) == ["a0/tool/t"]
+    await storage.delete_workspace(W)
+    assert await listed(storage) == []
+
+
+async def test_same_modules_of_another_identifier_are_its_own(storage: Storage) -> None:
+    same = content("x/a", module("a/tool/t"))
+    await create(storage, same)
+    await storage.delete_collection(W, "x/a")
+    await create(storage, dataclasses.replace(same, identifier="y/a"))
+    assert (await storage.get_module(W, "a/tool/t")).collection == "y/a"
