@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from ..storage.model.interface import Storage
-from ..storage.model.modules import Module, ModuleSummary, ModuleType
-from ..storage.model.records import Listing
+from ..storage.model.modules import Module, ModuleScope, ModuleSource, ModuleSummary, ModuleType, NewModuleSource
+from ..storage.model.records import IdempotentRequest, Listing
 
 
 class Catalog(Protocol):
@@ -71,3 +71,30 @@ async def list_contexts(
 async def get_module(module_id: str, *, storage: Storage, catalog: Catalog, workspace: str) -> Module:
     """One module with its schema."""
     return await catalog.get(storage, workspace, module_id)
+
+
+async def create_module_source(
+    module_id: str,
+    body: NewModuleSource,
+    once: IdempotentRequest | None,
+    *,
+    storage: Storage,
+    catalog: Catalog,
+    workspace: str,
+) -> ModuleSource:
+    """Set a source of a module that has none in that scope."""
+    await catalog.get(storage, workspace, module_id)
+    return await storage.create_module_source(workspace, module_id, body, once=once)
+
+
+async def replace_module_source(
+    module_id: str, body: NewModuleSource, *, storage: Storage, catalog: Catalog, workspace: str
+) -> ModuleSource:
+    """Set a source of a module."""
+    await catalog.get(storage, workspace, module_id)
+    return await storage.replace_module_source(workspace, module_id, body)
+
+
+async def delete_module_source(module_id: str, scope: ModuleScope, *, storage: Storage, workspace: str) -> None:
+    """Remove a source of a module, which may be gone itself."""
+    await storage.delete_module_source(workspace, module_id, scope)

@@ -64,7 +64,7 @@ from .storage.model.errors import (
     VersionMismatch,
 )
 from .storage.model.interface import Storage
-from .storage.model.modules import ModuleNotFound
+from .storage.model.modules import ModuleNotFound, ModuleSourceExists, ModuleSourceNotFound
 
 logger = logging.getLogger("amplifierd")
 
@@ -79,6 +79,8 @@ STATUSES: dict[type[Exception], int] = {
     FileNotFound: 404,
     CollectionNotFound: 404,
     ModuleNotFound: 404,
+    ModuleSourceNotFound: 404,
+    ModuleSourceExists: 409,
     ProfileOfCollection: 403,
     CollectionExists: 409,
     CollectionIdentifierReserved: 422,
@@ -119,6 +121,8 @@ DETAILS: dict[type[Exception], str] = {
     ProfileOfCollection: "{error}; change a copy of it (copyProfile)",
     CollectionNotFound: "{error}; add it first (createCollection), or name another",
     ModuleNotFound: "{error}; add the collection that brings it (createCollection), or name another (listModules)",
+    ModuleSourceExists: "{error}; replace it (replaceModuleSource), or name another scope",
+    ModuleSourceNotFound: "{error}; set one first (createModuleSource), or name another scope",
     CollectionExists: "{error}; read it again (syncCollection), or delete it first (deleteCollection)",
     CollectionIdentifierReserved: (
         "The identifier {error.identifier} is reserved: the last segment of an identifier cannot be 'sync' or "

@@ -7,7 +7,15 @@ import msgspec
 
 from ..model.collections import Collection, CollectionContent, Collections, CollectionSummary, ReadCollection
 from ..model.errors import NoActiveProfile, SessionNotFound, SessionProfileUnknown
-from ..model.modules import Module, Modules, ModuleSummary, ModuleType
+from ..model.modules import (
+    Module,
+    Modules,
+    ModuleScope,
+    ModuleSource,
+    ModuleSummary,
+    ModuleType,
+    NewModuleSource,
+)
 from ..model.profile_interface import Profiles
 from ..model.profile_records import NewProfile, Profile, ProfilePatch, ProfileSettings
 from ..model.records import IdempotentRequest, Listing
@@ -138,6 +146,20 @@ class TransactionalModules(Transactions, Modules):
 
     async def get_module(self, workspace: str, module_id: str) -> Module:
         return await modules.read(self._rows, workspace, module_id)
+
+    async def module_sources(self, workspace: str, module_id: str) -> list[ModuleSource]:
+        return await modules.sources(self._rows, workspace, module_id)
+
+    async def create_module_source(
+        self, workspace: str, module_id: str, new: NewModuleSource, *, once: IdempotentRequest | None = None
+    ) -> ModuleSource:
+        return await self._write(workspace, once, ModuleSource, modules.create_source, module_id, new)
+
+    async def replace_module_source(self, workspace: str, module_id: str, new: NewModuleSource) -> ModuleSource:
+        return await self._change(workspace, modules.replace_source, module_id, new)
+
+    async def delete_module_source(self, workspace: str, module_id: str, scope: ModuleScope) -> None:
+        await self._change(workspace, modules.delete_source, module_id, scope)
 
     async def find_modules(self, workspace: str, ids: Sequence[str]) -> dict[str, Module]:
         return await modules.find(self._rows, self.statements, workspace, ids)

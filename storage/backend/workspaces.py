@@ -107,7 +107,7 @@ WHERE workspace = :workspace
 """
 
 _TABLES = (
-    *("collection", "module", "profile", "active_profile"),
+    *("collection", "module", "module_source", "profile", "active_profile"),
     *("directory", "directory_total", "idempotency", "recorded_text"),
 )
 DELETES = [f"DELETE FROM {table}\nWHERE workspace = :workspace" for table in _TABLES]  # noqa: S608  # of the names above

@@ -4,7 +4,17 @@ from collections.abc import Sequence
 
 import msgspec
 
-from ..model.modules import Module, ModuleNotFound, ModuleSummary
+from ..model.modules import (
+    SCOPES,
+    Module,
+    ModuleNotFound,
+    ModuleScope,
+    ModuleSource,
+    ModuleSourceExists,
+    ModuleSourceNotFound,
+    ModuleSummary,
+    NewModuleSource,
+)
 from ..sql.ports import Bindings, Rows
 from ..sql.statements import collections as statements
 from ..sql.statements.sessions import Statements
@@ -50,17 +60,46 @@ async def replace_all(work: UnitOfWork, identifier: str, name: str, modules: Seq
 
 
 async def delete_all(work: UnitOfWork, name: str) -> None:
-    """Delete the modules of a collection."""
+    """Delete the modules of a collection, and the sources that are set for them."""
     for module_id, _ in await _stored(work, name):
         await work.run(statements.DELETE_MODULE, _key(work, module_id))
+    await work.run(statements.DELETE_SOURCES, _range(work, name))
+
+
+async def sources(rows: Rows, workspace: str, module_id: str) -> list[ModuleSource]:
+    """The sources that are set for a module, the one that is used first."""
+    found: dict[str, str] = dict(await rows.all(statements.SOURCES, {"workspace": workspace, "id": module_id}))
+    return [ModuleSource(module_id, scope, found[scope]) for scope in SCOPES if scope in found]
+
+
+async def create_source(work: UnitOfWork, module_id: str, new: NewModuleSource) -> ModuleSource:
+    """Set a source. Raises `ModuleSourceExists`."""
+    if any(it.scope == new.scope for it in await sources(work.transaction, work.workspace, module_id)):
+        raise ModuleSourceExists(module_id, new.scope)
+    return await replace_source(work, module_id, new)
+
+
+async def replace_source(work: UnitOfWork, module_id: str, new: NewModuleSource) -> ModuleSource:
+    """Set a source in place of another, if there is one."""
+    await work.run(statements.WRITE_SOURCE, _key(work, module_id) | {"scope": new.scope, "source": new.source})
+    return ModuleSource(module_id, new.scope, new.source)
+
+
+async def delete_source(work: UnitOfWork, module_id: str, scope: ModuleScope) -> None:
+    """Remove a source. Raises `ModuleSourceNotFound`."""
+    if await work.run(statements.DELETE_SOURCE, _key(work, module_id) | {"scope": scope}) is None:
+        raise ModuleSourceNotFound(module_id, scope)
 
 
 async def _stored(work: UnitOfWork, name: str) -> list[tuple[str, str]]:
-    # The character after the slash is the zero.
-    found = await work.transaction.all(
-        statements.MODULES, {"workspace": work.workspace, "first": f"{name}/", "last": f"{name}0"}
-    )
+    found = await work.transaction.all(statements.MODULES, _range(work, name))
     return [(module_id, record) for module_id, record in found]
+
+
+def _range(work: UnitOfWork, name: str) -> Bindings:
+    """The ids that begin with the name of a collection."""
+    # The character after the slash is the zero.
+    return {"workspace": work.workspace, "first": f"{name}/", "last": f"{name}0"}
 
 
 def _key(work: UnitOfWork, module_id: str) -> Bindings:

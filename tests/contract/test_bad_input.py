@@ -253,12 +253,16 @@ SENT = [
 ]
 
 
-@pytest.mark.parametrize("path", [*SENT, "/amplified-directories", "/amplified-directories/scan"])
+@pytest.mark.parametrize(
+    "path", [*SENT, "/amplified-directories", "/amplified-directories/scan", "/modules/a/tool/b/sources"]
+)
 def test_so_it_is_where_something_is_sent(client: httpx.Client, path: str) -> None:
     assert client.post(f"{path}?x=1", json={}).status_code == 400
 
 
-@pytest.mark.parametrize("path", ["/profiles/active", "/profiles/a/b", "/amplified-directories/a/b"])
+@pytest.mark.parametrize(
+    "path", ["/profiles/active", "/profiles/a/b", "/amplified-directories/a/b", "/modules/a/tool/b/sources"]
+)
 def test_so_it_is_where_something_is_deleted(client: httpx.Client, path: str) -> None:
     assert client.delete(f"{path}?x=1").status_code == 400
 
@@ -272,6 +276,7 @@ def test_so_it_is_where_something_is_deleted(client: httpx.Client, path: str) ->
         "/profiles",
         "/profiles/default/copy",
         "/amplified-directories",
+        "/modules/a/tool/b/sources",
     ],
 )
 def test_every_operation_with_a_body_and_no_session_is_as_strict(daemon: Daemon, path: str) -> None:

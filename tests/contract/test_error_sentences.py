@@ -51,7 +51,7 @@ from amplifierd.storage.model.errors import (
     StorageError,
     WorkspaceNotFound,
 )
-from amplifierd.storage.model.modules import ModuleNotFound
+from amplifierd.storage.model.modules import ModuleNotFound, ModuleSourceExists, ModuleSourceNotFound
 from amplifierd.storage.model.records import SessionSummary
 from amplifierd.storage.model.workspaces import KeyNotFound
 
@@ -88,6 +88,15 @@ CLIENT = [
         ModuleNotFound("c/tool/m"),
         "Module c/tool/m not found; add the collection that brings it (createCollection), or name another "
         "(listModules)",
+    ),
+    (
+        ModuleSourceExists("c/tool/m", "local"),
+        "Module c/tool/m already has a source in the scope local; replace it (replaceModuleSource), or name another "
+        "scope",
+    ),
+    (
+        ModuleSourceNotFound("c/tool/m", "user"),
+        "Module c/tool/m has no source in the scope user; set one first (createModuleSource), or name another scope",
     ),
     (
         CollectionExists("a/c", "c"),

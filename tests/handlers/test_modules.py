@@ -270,3 +270,32 @@ def test_profile_of_a_collection_that_fits_no_schema_is_a_problem(client: httpx.
         problem["detail"]
         == "The configuration of a module does not fit its schema: /tools/0/config/shell must be of type string."
     )
+
+
+def test_sources_of_a_module(client: httpx.Client, folder: Path) -> None:
+    assert folder.exists()
+    for module_id in ("foundation/tool/bash", "installed/tool/one"):
+        url = f"/modules/{module_id}/sources"
+        headers = {"Idempotency-Key": module_id}
+        first, again = (client.post(url, json={"source": "git+https://x"}, headers=headers) for _ in range(2))
+        assert (first.status_code, again.text, again.headers["idempotent-replayed"]) == (201, first.text, "true")
+        assert first.json() == {"moduleId": module_id, "scope": "project", "source": "git+https://x"}
+        conflict = client.post(url, json={"source": "y"})
+        assert (conflict.status_code, "replaceModuleSource" in conflict.json()["detail"]) == (409, True)
+        assert client.put(url, json={"source": "y"}).json()["source"] == "y"
+        local = client.put(
+            quote(url.removesuffix("/sources"), safe="/") + "/sources", json={"source": "z", "scope": "local"}
+        )
+        assert local.status_code == 200
+        sources = client.get(f"/modules/{module_id}").json()["sources"]
+        assert [(it["scope"], it["source"]) for it in sources] == [("local", "z"), ("project", "y")]
+        assert client.delete(f"{url}?scope=local").status_code == client.delete(url).status_code == 204
+        missing = client.delete(url)
+        assert missing.status_code == 404
+        assert missing.json()["detail"].startswith(f"Module {module_id} has no source in the scope project; ")
+        assert "sources" not in client.get(f"/modules/{module_id}").json()
+    for method in ("POST", "PUT"):
+        assert client.request(method, "/modules/a/tool/b/sources", json={"source": "x"}).status_code == 404
+        for body in ({"source": ""}, {"source": "x", "scope": "all"}, {}):
+            assert client.request(method, "/modules/installed/tool/one/sources", json=body).status_code == 422
+    assert client.delete("/modules/installed/tool/one/sources?scope=all").status_code == 400

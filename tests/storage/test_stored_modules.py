@@ -9,7 +9,16 @@ from msgspec import UNSET, Raw
 
 from amplifierd.storage.model.collections import CollectionContent
 from amplifierd.storage.model.interface import Storage
-from amplifierd.storage.model.modules import Module, ModuleNotFound, ModuleSummary, ModuleType
+from amplifierd.storage.model.modules import (
+    Module,
+    ModuleNotFound,
+    ModuleSource,
+    ModuleSourceExists,
+    ModuleSourceNotFound,
+    ModuleSummary,
+    ModuleType,
+    NewModuleSource,
+)
 from reading import records
 
 W = "default"
@@ -103,3 +112,27 @@ async def test_same_modules_of_another_identifier_are_its_own(storage: Storage) 
     await storage.delete_collection(W, "x/a")
     await create(storage, dataclasses.replace(same, identifier="y/a"))
     assert (await storage.get_module(W, "a/tool/t")).collection == "y/a"
+
+
+async def test_source_of_the_nearest_scope_is_first(storage: Storage, other: Storage) -> None:
+    await create(storage, content("a", module("a/tool/t")))
+    user = await storage.create_module_source(W, "a/tool/t", NewModuleSource("u", "user"))
+    assert user == ModuleSource("a/tool/t", "user", "u")
+    await storage.create_module_source(W, "a/tool/t", NewModuleSource("p"))
+    await storage.replace_module_source(W, "a/tool/t", NewModuleSource("l", "local"))
+    await storage.create_module_source(W, "installed/tool/i", NewModuleSource("i"))
+    with pytest.raises(ModuleSourceExists):
+        await storage.create_module_source(W, "a/tool/t", NewModuleSource("x"))
+    await storage.replace_module_source(W, "a/tool/t", NewModuleSource("q"))
+    assert [it.source for it in await other.module_sources(W, "a/tool/t")] == ["l", "q", "u"]
+    assert await other.module_sources("other", "a/tool/t") == []
+    await storage.delete_module_source(W, "a/tool/t", "local")
+    with pytest.raises(ModuleSourceNotFound):
+        await storage.delete_module_source(W, "a/tool/t", "local")
+    await storage.replace_collection(W, content("a"))
+    assert [it.source for it in await other.module_sources(W, "a/tool/t")] == ["q", "u"]
+    await storage.delete_collection(W, "a")
+    assert await other.module_sources(W, "a/tool/t") == []
+    assert [it.source for it in await other.module_sources(W, "installed/tool/i")] == ["i"]
+    await storage.delete_workspace(W)
+    assert await other.module_sources(W, "installed/tool/i") == []

@@ -11,9 +11,13 @@ from typing import Literal
 from msgspec import UNSET, Raw, Struct, UnsetType
 
 from ..errors import StorageError
-from ..records import Listing
+from ..records import IdempotentRequest, Listing
 
 ModuleType = Literal["provider", "tool", "hook", "orchestrator", "context"]
+
+ModuleScope = Literal["user", "project", "local"]
+# The first that is set is used.
+SCOPES: tuple[ModuleScope, ...] = ("local", "project", "user")
 
 # The first segment of the ids of modules that no collection brings.
 INSTALLED = "installed"
@@ -31,11 +35,30 @@ class ModuleSummary(Struct, frozen=True, rename="camel", kw_only=True):
     collection: str | UnsetType = UNSET
 
 
+class ModuleSource(Struct, frozen=True, rename="camel"):
+    """A source of a module that is used in place of its location, set in one of three scopes."""
+
+    module_id: str
+    scope: ModuleScope
+    source: str
+
+
+class NewModuleSource(Struct, frozen=True, forbid_unknown_fields=True):
+    """A request to set a source of a module."""
+
+    source: str
+    scope: ModuleScope = "project"
+
+
 class Module(ModuleSummary, frozen=True, rename="camel", kw_only=True):
-    """A module; its schema (JSON Schema 2020-12) is returned as it was written."""
+    """A module; its schema (JSON Schema 2020-12) is returned as it was written.
+
+    The first of its `sources` is used in place of its location, if it has any.
+    """
 
     entry_point: str | UnsetType = UNSET
     config_schema: Raw | UnsetType = UNSET
+    sources: list[ModuleSource] | UnsetType = UNSET
 
 
 class ModuleNotFound(StorageError):
@@ -46,8 +69,29 @@ class ModuleNotFound(StorageError):
         self.module_id = module_id
 
 
+class ModuleSourceExists(StorageError):
+    """The module has a source in this scope already."""
+
+    def __init__(self, module_id: str, scope: ModuleScope) -> None:
+        super().__init__(f"Module {module_id} already has a source in the scope {scope}")
+        self.module_id = module_id
+        self.scope = scope
+
+
+class ModuleSourceNotFound(StorageError):
+    """The module has no source in this scope."""
+
+    def __init__(self, module_id: str, scope: ModuleScope) -> None:
+        super().__init__(f"Module {module_id} has no source in the scope {scope}")
+        self.module_id = module_id
+        self.scope = scope
+
+
 class Modules(ABC):
-    """Keeps the modules that collections bring, each in a workspace, as they were when they were last read."""
+    """Keeps the modules that collections bring, each in a workspace, as they were when they were last read.
+
+    It also keeps the sources that are set for any module. Those of a collection's go with the collection.
+    """
 
     @abstractmethod
     async def list_modules(
@@ -67,6 +111,24 @@ class Modules(ABC):
     @abstractmethod
     async def get_module(self, workspace: str, module_id: str) -> Module:
         """Read a module. Raises `ModuleNotFound`."""
+
+    @abstractmethod
+    async def module_sources(self, workspace: str, module_id: str) -> list[ModuleSource]:
+        """Read the sources that are set for a module, the one that is used first; none if there is no such module."""
+
+    @abstractmethod
+    async def create_module_source(
+        self, workspace: str, module_id: str, new: NewModuleSource, *, once: IdempotentRequest | None = None
+    ) -> ModuleSource:
+        """Set a source of a module, which the caller knows to exist. Raises `ModuleSourceExists`."""
+
+    @abstractmethod
+    async def replace_module_source(self, workspace: str, module_id: str, new: NewModuleSource) -> ModuleSource:
+        """Set a source of a module, whether it has one in that scope or not."""
+
+    @abstractmethod
+    async def delete_module_source(self, workspace: str, module_id: str, scope: ModuleScope) -> None:
+        """Remove a source of a module. Raises `ModuleSourceNotFound`."""
 
     @abstractmethod
     async def find_modules(self, workspace: str, ids: Sequence[str]) -> dict[str, Module]:

@@ -86,6 +86,36 @@ WHERE workspace = :workspace
     AND id = :id
 """
 
+SOURCES = """
+SELECT scope, source
+FROM module_source
+WHERE workspace = :workspace
+    AND module = :id
+"""
+
+WRITE_SOURCE = """
+INSERT INTO module_source (workspace, module, scope, source)
+VALUES (:workspace, :id, :scope, :source)
+ON CONFLICT (workspace, module, scope) DO UPDATE
+SET source = EXCLUDED.source
+"""
+
+DELETE_SOURCE = """
+DELETE FROM module_source
+WHERE workspace = :workspace
+    AND module = :id
+    AND scope = :scope
+RETURNING scope
+"""
+
+# Those of a collection's modules.
+DELETE_SOURCES = """
+DELETE FROM module_source
+WHERE workspace = :workspace
+    AND module > :first
+    AND module < :last
+"""
+
 
 def listed(dialect: Dialect) -> str:
     """The statement that lists collections after :after by identifier."""

@@ -3,6 +3,9 @@
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 
+from msgspec import UNSET
+from msgspec.structs import replace
+
 from ...contract import SerialExecutor
 from ...storage.model.interface import Storage
 from ...storage.model.modules import INSTALLED, Module, ModuleNotFound, ModuleSummary
@@ -28,7 +31,12 @@ class ModuleCatalog:
         return [*self._installed.values()]
 
     async def get(self, storage: Storage, workspace: str, module_id: str) -> Module:
-        """A module. Raises `ModuleNotFound`."""
+        """A module, with the sources that are set for it. Raises `ModuleNotFound`."""
+        module = await self._get(storage, workspace, module_id)
+        sources = await storage.module_sources(workspace, module_id)
+        return replace(module, sources=sources or UNSET)
+
+    async def _get(self, storage: Storage, workspace: str, module_id: str) -> Module:
         if not module_id.startswith(f"{INSTALLED}/"):
             return await storage.get_module(workspace, module_id)
         if module_id not in self._installed:

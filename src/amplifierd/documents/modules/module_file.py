@@ -56,8 +56,16 @@ def read_module(text: str, module_id: str, module_type: ModuleType, location: st
     schema = found.get(_SCHEMA, UNSET)
     if isinstance(schema, Raw):
         _check_schema(schema, decoded)
-    texts.setdefault("version", "0.0.0")
-    return Module(id=module_id, type=module_type, location=location, config_schema=schema, **texts)
+    return Module(
+        id=module_id,
+        type=module_type,
+        name=texts["name"],
+        version=texts.get("version", "0.0.0"),
+        location=location,
+        description=texts.get("description", ""),
+        entry_point=texts.get("entry_point", UNSET),
+        config_schema=schema,
+    )
 
 
 def _text(value: Raw, name: str, decoded: DecodedBody) -> str:
