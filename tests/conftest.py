@@ -191,6 +191,11 @@ def _copy(template: Path, folder: Path) -> str:
 
 
 @pytest.fixture
+def new_database() -> None:
+    """Every test has a database in which nothing has been before, or that is as if."""
+
+
+@pytest.fixture
 async def storage(database: str) -> AsyncIterator[Storage]:
     """An open storage of each kind."""
     async with open_storage(database) as opened:

@@ -45,8 +45,8 @@ from amplifierd.storage.model.records import (
     SessionStatus,
     Versions,
 )
+from amplifierd.testing.storage.exports import Transcripts, transcripts
 from exact_json import merged, text_of, tree
-from exports import Transcripts, transcripts
 from model_files import Files, named
 from model_parts import OWN_TIMES, replaced, said_by, usage, usage_sums
 from model_reading import Conversation, Conversations

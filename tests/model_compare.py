@@ -29,10 +29,10 @@ from amplifierd.storage.model.records import (
     Versions,
 )
 from amplifierd.storage.values.clock import Clock
+from amplifierd.testing.storage.exports import Transcripts, export_of, exported, transcripts
+from amplifierd.testing.storage.steps import records
 from exact_json import tree
-from exports import Transcripts, export_of, exported, transcripts
 from model import Outcome, Workspace
-from reading import records
 
 SECONDS = 30
 WITHOUT_KEY = {"update_session", "delete_session", "update_message", "delete_message"}

@@ -34,12 +34,12 @@ from amplifierd.storage.model.records import (
     SessionSummary,
     Versions,
 )
+from amplifierd.testing.storage.exports import has_copies, older, transcripts
+from amplifierd.testing.storage.steps import records
 from exact_json import tree
-from exports import has_copies, older, transcripts
 from model_compare import Change, Near, agree, plain, plain_events
 from model_files import CONTENTS, IDS
 from model_search import Term, found
-from reading import records
 from stateful_collections import CollectionHistory
 
 PLACES = st.integers(0, 1)

@@ -8,10 +8,10 @@ from hypothesis.stateful import rule
 from amplifierd.storage.model.collections import CollectionContent
 from amplifierd.storage.model.profile_records import NewProfile, ProfileSettings
 from amplifierd.storage.model.records import NewSession
+from amplifierd.testing.storage.steps import records
 from model_collections import Collections, Shown, shown
 from model_compare import Change, Comparison, agree
 from model_reading import Conversation
-from reading import records
 
 PLACES = st.integers(0, 1)
 IDENTIFIERS = st.sampled_from(["one", "x/one", "two"])

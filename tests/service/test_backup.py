@@ -13,9 +13,9 @@ from amplifierd.commands import cli
 from amplifierd.storage import open_storage
 from amplifierd.storage.model.queries import SessionQuery
 from amplifierd.storage.model.records import SessionSummary
+from amplifierd.testing.storage.steps import read, records
 from daemon import Daemon
 from load import Load
-from reading import read, records
 
 # Of a damaged backup: whichever page it is.
 DAMAGED = r"SQLite says of |is damaged: "

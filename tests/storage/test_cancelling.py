@@ -17,7 +17,7 @@ from amplifierd.storage.model.errors import NothingWritten
 from amplifierd.storage.model.interface import Storage
 from amplifierd.storage.model.records import NewMessage, NewSession
 from amplifierd.storage.sqlite.group_commit import Writer
-from reading import read
+from amplifierd.testing.storage.steps import read
 
 W = "default"
 SECONDS = 30

@@ -23,8 +23,9 @@ from amplifierd.storage.model.records import (
     Session,
     SessionPatch,
 )
+from amplifierd.testing.storage.steps import read, records
+from amplifierd.testing.storage.workspaces import test_collections as collections
 from corrupt import vandalise
-from reading import read, records
 
 W = "default"
 TURN = NewMessages([BatchMessage(content=f"wörd{number} is said", token_count=number) for number in range(1, 6)])
@@ -294,3 +295,16 @@ async def test_what_directories_count_is_checked(storage: Storage, database: str
     ]
     await repair(database)
     assert await check(database) == []
+
+
+async def test_check_names_profiles_without_their_collection(storage: Storage, database: str) -> None:
+    await collections.create(storage, collections.content(NewProfile("a")))
+    assert [finding async for finding in open_maintenance(database).check()] == []
+    await asyncio.to_thread(vandalise, database, "DELETE FROM collection")
+    assert [finding.text async for finding in open_maintenance(database).check()] == [
+        "Profile foundation/a of workspace default belongs to collection foundation, which is lost.",
+        "Module foundation/tool/bash of workspace default belongs to collection foundation, which is lost.",
+    ]
+    # Adding it again is the repair.
+    await collections.create(storage, collections.content(NewProfile("a")))
+    assert [finding async for finding in open_maintenance(database).check()] == []

@@ -16,8 +16,8 @@ from amplifierd.storage.model.queries import SearchHit, SearchQuery
 from amplifierd.storage.model.records import NewMessage, NewSession, SessionPatch
 from amplifierd.storage.sqlite.connection import connect_writer
 from amplifierd.storage.sqlite.group_commit import Writer
+from amplifierd.testing.storage.steps import read, records
 from failing_disk import FailingDisk, Fault
-from reading import read, records
 
 W = "default"
 LATER = 10

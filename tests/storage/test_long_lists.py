@@ -13,8 +13,8 @@ from amplifierd.storage.model.queries import MessageQuery
 from amplifierd.storage.model.records import Listing, Message, NewMessage, NewSession
 from amplifierd.storage.sql.temporary_files import TemporaryDisk
 from amplifierd.storage.sqlite import checkpointer
-from exports import export_of, exported
-from reading import read, records
+from amplifierd.testing.storage.exports import export_of, exported
+from amplifierd.testing.storage.steps import read, records
 
 W = "default"
 

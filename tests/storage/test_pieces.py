@@ -9,7 +9,11 @@ import pytest
 
 from amplifierd.storage import open_maintenance, open_storage
 from amplifierd.storage.backend.storage import TransactionalStorage
-from amplifierd.storage.model.errors import MessageNotFound, SessionNotFound, StorageUnavailable
+from amplifierd.storage.model.errors import (
+    MessageNotFound,
+    SessionNotFound,
+    StorageUnavailable,
+)
 from amplifierd.storage.model.interface import Storage
 from amplifierd.storage.model.queries import MessageQuery, SearchQuery, SessionQuery
 from amplifierd.storage.model.records import (
@@ -23,9 +27,13 @@ from amplifierd.storage.model.records import (
     NewSession,
     SessionSummary,
 )
-from amplifierd.storage.operations.bulk import removal
-from exports import export_of, exported, transcripts
-from reading import read, records
+from amplifierd.storage.operations.bulk import fork as forking
+from amplifierd.storage.operations.bulk import removal, staging
+from amplifierd.storage.sql.ports import Bindings
+from amplifierd.testing.storage.exports import export_of, exported, transcripts
+from amplifierd.testing.storage.messages.test_corrections import call, session_with, waiting
+from amplifierd.testing.storage.messages.test_own_ids import ID
+from amplifierd.testing.storage.steps import read, records
 
 W = "default"
 COUNT = 50
@@ -276,3 +284,32 @@ async def test_a_message_of_a_deleted_session_is_no_answer_to_a_key(storage: Sto
     with pytest.raises((SessionNotFound, MessageNotFound)):
         await storage.get_message(W, session_id, 1)
     assert not again.replayed
+
+
+async def test_fork_has_corrections_made_meanwhile(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(removal, "MESSAGES_AT_ONCE", 2)
+    monkeypatch.setattr(forking, "CORRECTIONS_AT_ONCE", 2)
+    session_id = await session_with(storage, *[[call(str(number))] for number in range(9)])
+    assert isinstance(storage, TransactionalStorage)
+    copied, left = storage._fork_some, [1, 2, 3]  # noqa: SLF001  # between two pieces
+
+    async def fork_some(*piece: Any) -> Any:
+        if left:
+            await storage.delete_message(W, session_id, left.pop())
+        return await copied(*piece)
+
+    monkeypatch.setattr(storage, "_fork_some", fork_some)
+    fork = await storage.fork_session(W, session_id, Fork())
+    assert await read(storage, fork.id) == await read(storage, session_id)
+    assert await waiting(storage, fork.id) == await waiting(storage, session_id) == [4, 5, 6, 7, 8, 9]
+
+
+async def test_a_session_waits_for_an_import_that_writes_its_id(storage: Storage) -> None:
+    assert isinstance(storage, TransactionalStorage)
+    key: Bindings = {"workspace": W, "id": ID}
+    await storage._transact(staging.begin, storage.statements, key, "import")  # noqa: SLF001
+    creating = asyncio.create_task(storage.create_session(W, NewSession(id=ID)))
+    done, _ = await asyncio.wait([creating], timeout=0.3)
+    assert not done
+    await storage._abandon(W, (ID, "import"))  # noqa: SLF001
+    assert (await creating).id == ID

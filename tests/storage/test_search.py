@@ -13,10 +13,9 @@ from amplifierd.storage.model.interface import Storage
 from amplifierd.storage.model.queries import SearchHit, SearchQuery
 from amplifierd.storage.model.records import BatchMessage, Fork, NewMessage, NewMessages, NewSession, Role, Session
 from amplifierd.storage.search import results
-from contexts import create_session
-from exports import export_of, exported
+from amplifierd.testing.storage.exports import export_of, exported
+from amplifierd.testing.storage.steps import create_session, records
 from model_search import Term, words_of
-from reading import records
 from strategies import ANY_TEXT
 
 W = "default"

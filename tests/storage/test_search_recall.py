@@ -13,8 +13,8 @@ from amplifierd.storage import open_maintenance, open_storage
 from amplifierd.storage.model.interface import Storage
 from amplifierd.storage.model.queries import SearchHit, SearchQuery
 from amplifierd.storage.model.records import BatchMessage, NewMessages, NewSession
+from amplifierd.testing.storage.steps import records
 from corrupt import vandalise
-from reading import records
 
 W = "default"
 CASES: dict[str, Any] = json.loads((Path(__file__).parents[1] / "search-cases.json").read_text())

@@ -19,7 +19,7 @@ from amplifierd.storage.model.records import NewMessage, SessionSummary
 from amplifierd.storage.postgres import migrations as postgres_migrations
 from amplifierd.storage.postgres.pool import connect
 from amplifierd.storage.sqlite import migrations as sqlite_migrations
-from reading import read, records
+from amplifierd.testing.storage.steps import read, records
 
 W = "default"
 

@@ -1,7 +1,7 @@
-"""A daemon for tests, from Python (`daemon`, `Server`) and as a pytest plugin.
+"""A daemon for tests, from Python (`daemon`, `Server`) and as a pytest plugin; `storage` has the tests of a storage.
 
-Imports nothing of the package: it starts the program as a user does. Its parts are loaded when they are first used,
-because pytest loads the plugin, and with it this module, in every run.
+Apart from `storage` it imports nothing of the package: it starts the program as a user does. Its parts are loaded when
+they are first used, because pytest loads the plugin, and with it this module, in every run.
 """
 
 from importlib import import_module

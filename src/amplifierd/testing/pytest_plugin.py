@@ -1,6 +1,7 @@
-"""A pytest plugin: `amplifierd_server`, a daemon to run contract tests against.
+"""A pytest plugin: `amplifierd_server`, a daemon to run contract tests against, and the tests of a storage.
 
-pytest imports this module in every run, so it imports nothing else before a test asks for the fixture.
+pytest imports this module in every run, so it imports nothing else before a test asks for the fixture, or the command
+line names the tests of a storage.
 """
 
 from __future__ import annotations
@@ -13,6 +14,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from .ephemeral_server import Server
+
+# The package of the tests of a storage, and the module of their options and fixtures.
+STORAGE_TESTS = "amplifierd.testing.storage"
+FIXTURES = f"{STORAGE_TESTS}.fixtures"
+
+
+def pytest_load_initial_conftests(early_config: pytest.Config, args: list[str]) -> None:
+    """Add the options and the fixtures of the tests of a storage, if these are to run."""
+    if "--pyargs" in args and any(argument.startswith(STORAGE_TESTS) for argument in args):
+        early_config.pluginmanager.import_plugin(FIXTURES)
 
 
 @pytest.fixture(scope="session")

@@ -7,10 +7,10 @@ import msgspec
 from msgspec import UNSET
 from msgspec.structs import replace
 
-from amplifierd.storage.model.interface import Storage
-from amplifierd.storage.model.records import Export, ExportLine, Message, Session
-from amplifierd.storage.values.clock import DAY_SECONDS, after
-from amplifierd.storage.values.uuid7 import new_session_id
+from ...storage.model.interface import Storage
+from ...storage.model.records import Export, ExportLine, Message, Session
+from ...storage.values.clock import DAY_SECONDS, after
+from ...storage.values.uuid7 import new_session_id
 
 Transcripts = dict[str, tuple[Session, list[Message]]]
 

@@ -4,16 +4,12 @@ import asyncio
 import hashlib
 import json
 from collections.abc import AsyncGenerator
-from datetime import datetime
 
 import msgspec
 import pytest
 from msgspec import UNSET, Raw
 from msgspec.structs import replace
 
-from amplifierd.storage import open_maintenance, open_storage
-from amplifierd.storage.backend import files as backend_files
-from amplifierd.storage.backend.storage import TransactionalStorage
 from amplifierd.storage.model.errors import (
     DataUrlTooLong,
     FileInUse,
@@ -29,7 +25,6 @@ from amplifierd.storage.model.records import (
     BatchMessage,
     CleanUp,
     Export,
-    ExportChunk,
     ExportEnd,
     ExportFile,
     ExportLine,
@@ -38,12 +33,8 @@ from amplifierd.storage.model.records import (
     NewMessages,
     NewSession,
 )
-from amplifierd.storage.operations import expiry, files
-from amplifierd.storage.operations.bulk import removal
-from amplifierd.storage.operations.transfer import export as transfer_export
-from corrupt import vandalise
-from exports import export_of, exported
-from reading import records
+from amplifierd.testing.storage.exports import export_of, exported
+from amplifierd.testing.storage.steps import records
 
 W = "default"
 SECONDS = 60
@@ -98,28 +89,8 @@ async def wait_until_gone(storage: Storage, file_id: str) -> None:
             await asyncio.sleep(0.01)
 
 
-async def count(storage: Storage, table: str) -> int:
-    """How many rows a table has."""
-    assert isinstance(storage, TransactionalStorage)
-    row = await storage._rows.row(f"SELECT COUNT(*) FROM {table}", {})  # noqa: S608, SLF001  # a name
-    assert row is not None
-    return int(row[0])
-
-
-async def wait_until_empty(storage: Storage, table: str) -> None:
-    """Wait until a table is empty."""
-    async with asyncio.timeout(SECONDS):
-        while await count(storage, table):  # noqa: ASYNC110  # another task empties it
-            await asyncio.sleep(0.01)
-
-
-async def findings(database: str) -> list[str]:
-    """What a check says."""
-    return [finding.text async for finding in open_maintenance(database).check()]
-
-
 @pytest.mark.parametrize("content", [b"", b"x", b"\x00\xff" * 32_768, LONG], ids=["none", "one", "a chunk", "many"])
-async def test_file_comes_back_as_it_was(storage: Storage, database: str, content: bytes) -> None:
+async def test_file_comes_back_as_it_was(storage: Storage, content: bytes) -> None:
     file = await storage.create_file(W, NewFile(pieces(content), "image/png", "ä.png"))
     digest = hashlib.sha256(content).hexdigest()
     assert (file.id, file.url, file.media, file.name) == (digest, f"/files/{digest}", "image/png", "ä.png")
@@ -128,7 +99,6 @@ async def test_file_comes_back_as_it_was(storage: Storage, database: str, conten
     assert await records(await storage.list_files(W), File) == [file]
     if content:
         assert await content_of(storage, file.id) == content
-    assert await findings(database) == []
 
 
 @pytest.mark.parametrize(
@@ -141,20 +111,34 @@ async def test_range_of_a_file(storage: Storage, first: int, last: int) -> None:
 
 async def test_same_bytes_are_kept_once(storage: Storage, other: Storage) -> None:
     file = await storage.create_file(W, NewFile(pieces(LONG), "image/png", "a"))
-    chunks = await count(storage, "file_chunk")
     again = await other.create_file(W, NewFile(pieces(LONG, 7_777), "text/plain", "b"))
     assert again.expires_at > file.expires_at  # type: ignore[operator]  # both are held
     assert replace(again, expires_at=file.expires_at) == file
-    assert await count(storage, "file_chunk") == chunks
 
 
-async def test_same_bytes_that_meet_are_kept_once(storage: Storage, other: Storage, database: str) -> None:
+async def test_same_bytes_that_meet_are_kept_once(storage: Storage, other: Storage) -> None:
     made = await asyncio.gather(*[create(each, LONG) for each in (storage, other, storage, other)])
     assert len({file.id for file in made}) == 1
-    await wait_until_empty(storage, "removal")
-    assert await count(storage, "file_chunk") == -(-len(LONG) // files.CHUNK_BYTES)
+    assert len(await records(await storage.list_files(W), File)) == 1
     assert await content_of(storage, made[0].id) == LONG
-    assert await findings(database) == []
+
+
+async def test_deleted_file_is_not_there(storage: Storage) -> None:
+    file = await create(storage, LONG)
+    await storage.delete_file(W, file.id)
+    for refused in (storage.read_file(W, file.id), storage.delete_file(W, file.id)):
+        with pytest.raises(FileNotFound):
+            await refused
+
+
+async def test_upload_that_breaks_off_is_no_file(storage: Storage) -> None:
+    async def broken() -> AsyncGenerator[bytes, None]:
+        yield LONG
+        raise StorageUnavailable("the client is gone")
+
+    with pytest.raises(StorageUnavailable):
+        await storage.create_file(W, NewFile(broken()))
+    assert await records(await storage.list_files(W), File) == []
 
 
 async def test_workspaces_have_files_of_their_own(storage: Storage) -> None:
@@ -184,70 +168,7 @@ async def test_files_are_listed_in_pages(storage: Storage) -> None:
         assert len(await records(await storage.list_files(W, limit=2, cursor=strange), File)) <= 2
 
 
-async def test_deleted_file_is_gone(storage: Storage) -> None:
-    file = await create(storage, LONG)
-    reading = (await storage.read_file(W, file.id)).read(0, len(LONG) - 1)
-    assert await anext(reading)
-    await storage.delete_file(W, file.id)
-    await wait_until_empty(storage, "file_chunk")
-    await wait_until_empty(storage, "removal")
-    # It does not end as if that was all.
-    with pytest.raises(FileNotFound):
-        await anext(reading)
-    with pytest.raises(FileNotFound):
-        await storage.delete_file(W, file.id)
-
-
-async def test_upload_that_breaks_off_leaves_nothing(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def broken() -> AsyncGenerator[bytes, None]:
-        yield LONG
-        raise StorageUnavailable("the client is gone")
-
-    with pytest.raises(StorageUnavailable):
-        await storage.create_file(W, NewFile(broken()))
-    monkeypatch.setattr(removal, "LEASE_SECONDS", 0.001)
-    assert isinstance(storage, TransactionalStorage)
-    progress = iter([None, None])
-
-    def fail() -> None:
-        # After the first piece is written.
-        if next(progress, 1) is not None:
-            raise StorageUnavailable("stopped")
-
-    with pytest.raises(StorageUnavailable):
-        await storage.create_file(W, NewFile(pieces(LONG), progressed=fail))
-    await wait_until_empty(storage, "removal")
-    assert await count(storage, "file_chunk") == 0
-    assert await records(await storage.list_files(W), File) == []
-
-
-async def test_uploads_share_the_temporary_disk(database: str) -> None:
-    async with open_storage(database, temporary_bytes=1_000_000) as storage:
-        with pytest.raises(StorageUnavailable, match="and files one by one"):
-            await create(storage, LONG)
-        await create(storage, LONG[:900_000])
-        await create(storage, LONG[:900_001])
-
-
-async def test_upload_takes_constant_memory(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
-    spools: list[backend_files.FileSpool] = []
-    spool_read = backend_files.FileSpool.read
-
-    def read(spool: backend_files.FileSpool) -> list[bytes]:
-        spools.append(spool)
-        chunks = spool_read(spool)
-        assert sum(map(len, chunks)) <= removal.CHUNKS_AT_ONCE * files.CHUNK_BYTES
-        return chunks
-
-    monkeypatch.setattr(backend_files.FileSpool, "read", read)
-    file = await create(storage, LONG * 3)
-    assert len(spools) == 5
-    found = await storage.read_file(W, file.id)
-    blocks = [len(block) async for block in found.read(0, file.size - 1)]
-    assert max(blocks) == backend_files.CHUNKS_READ * files.CHUNK_BYTES
-
-
-async def test_file_goes_with_its_last_session(storage: Storage, database: str) -> None:
+async def test_file_goes_with_its_last_session(storage: Storage) -> None:
     file = await create(storage, LONG)
     first, second = [await session_with(storage, file, file) for _ in range(2)]
     assert (await storage.read_file(W, file.id)).file.expires_at is UNSET
@@ -255,13 +176,9 @@ async def test_file_goes_with_its_last_session(storage: Storage, database: str) 
     assert await is_there(storage, file.id)
     await storage.delete_session(W, second)
     await wait_until_gone(storage, file.id)
-    await wait_until_empty(storage, "file_chunk")
-    assert await count(storage, "file_reference") == 0
-    assert await findings(database) == []
 
 
-async def test_file_goes_with_its_last_fork(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(removal, "MESSAGES_AT_ONCE", 2)
+async def test_file_goes_with_its_last_fork(storage: Storage) -> None:
     early, late = await create(storage, b"early"), await create(storage, b"late")
     session = await storage.create_session(W, NewSession())
     for file in (early, late, late, late, late):
@@ -304,43 +221,6 @@ async def test_file_in_use_is_not_deleted(storage: Storage) -> None:
         await storage.delete_file(W, file.id)
     await storage.delete_session(W, session_id)
     await wait_until_gone(storage, file.id)
-
-
-async def test_unused_files_go_after_a_day(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(expiry, "FIRST_SECONDS", 3_600)
-    monkeypatch.setattr(files, "HELD_SECONDS", 0.001)
-    monkeypatch.setattr(files, "FILES_AT_ONCE", 2)
-    async with open_storage(database) as storage:
-        unused = [await create(storage, bytes([number])) for number in range(5)]
-        used = await create(storage, b"used")
-        await session_with(storage, used)
-        moments = [datetime.fromisoformat(str(it)) for it in (unused[0].created_at, unused[0].expires_at)]
-        assert (moments[1] - moments[0]).total_seconds() == 0.001
-    monkeypatch.setattr(expiry, "FIRST_SECONDS", 0)
-    async with open_storage(database) as storage:
-        for file in unused:
-            await wait_until_gone(storage, file.id)
-        assert await is_there(storage, used.id)
-        await wait_until_empty(storage, "removal")
-
-
-async def test_imported_reference_keeps_a_file_that_comes_later(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(expiry, "FIRST_SECONDS", 3_600)
-    monkeypatch.setattr(files, "HELD_SECONDS", 0.001)
-    async with open_storage(database) as storage:
-        file = await create(storage, b"x")
-        await session_with(storage, file)
-        lines = await exported(storage)
-    async with open_storage(database) as storage:
-        await storage.import_sessions("theirs", export_of(lines), "fail")
-        await create(storage, b"x", "theirs")
-        await create(storage, b"y", "theirs")
-    monkeypatch.setattr(expiry, "FIRST_SECONDS", 0)
-    async with open_storage(database) as storage:
-        async with asyncio.timeout(SECONDS):
-            while len(await records(await storage.list_files("theirs"), File)) > 1:  # noqa: ASYNC110  # another task deletes
-                await asyncio.sleep(0.01)
-        assert await is_there(storage, file.id, "theirs")
 
 
 async def test_message_names_a_file_that_is_not_there(storage: Storage) -> None:
@@ -423,7 +303,7 @@ async def test_append_that_meets_the_last_deletion_is_refused_or_keeps_the_file(
             assert await content_of(storage, file.id) == bytes([number])
 
 
-async def test_workspace_goes_with_its_files(storage: Storage, database: str) -> None:
+async def test_workspace_goes_with_its_files(storage: Storage) -> None:
     used, _unused, kept = [await create(storage, each, "gone") for each in (b"used", LONG, b"kept")]
     await session_with(storage, used, kept, workspace="gone")
     await create(storage, b"kept")
@@ -432,45 +312,14 @@ async def test_workspace_goes_with_its_files(storage: Storage, database: str) ->
     assert contents == {W: 1, "gone": 3}
     left = await storage.delete_workspace("gone")
     assert left.files == 0
-    assert await count(storage, "file_chunk") == 1
     assert await is_there(storage, kept.id)
-    assert await findings(database) == []
-
-
-def content_id(file: File) -> str:
-    """The id of a file's chunks, in SQL."""
-    return f"(SELECT content_id FROM file WHERE id = '{file.id}')"  # noqa: S608  # no client's text
-
-
-async def test_check_finds_what_is_wrong_with_files(storage: Storage, database: str) -> None:
-    lost, altered, stray = [await create(storage, LONG + bytes([number])) for number in range(3)]
-    byte = "x'78'" if database.startswith("sqlite") else "'78'"
-    await asyncio.to_thread(
-        vandalise,
-        database,
-        f"DELETE FROM file_chunk WHERE place = 1 AND content_id = {content_id(lost)}",  # noqa: S608  # no client's text
-        f"UPDATE file_chunk SET bytes = {byte} WHERE place = 0 AND content_id = {content_id(altered)}",  # noqa: S608
-        f"DELETE FROM file WHERE id = '{stray.id}'",  # noqa: S608
-    )
-    found = [finding async for finding in open_maintenance(database).check()]
-    assert sorted(finding.text for finding in found if not finding.session_id) == sorted(
-        f"File {each.id} of workspace {W} is damaged and cannot be recovered." for each in (lost, altered)
-    )
-    [chunks] = [finding for finding in found if finding.session_id]
-    assert chunks.text.endswith("of a file that is not there.")
-    assert await open_maintenance(database).repair(chunks) == "They are removed when the database is served next."
-    assert await open_maintenance(database).repair(found[0]) is None
-    async with open_storage(database):
-        await wait_until_empty(storage, "removal")
-    assert len(await findings(database)) == 2
 
 
 def test_unknown_media_is_any_bytes() -> None:
     assert NewFile(pieces(b"")).media == UNKNOWN_MEDIA
 
 
-async def test_export_finds_few_files_among_many(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(transfer_export, "FILES_AT_ONCE", 2)
+async def test_export_finds_few_files_among_many(storage: Storage) -> None:
     made = [await create(storage, b"%d" % number) for number in range(9)]
     session_id = await session_with(storage, made[3])
     lines = msgspec.json.decode(
@@ -498,18 +347,6 @@ async def file_ids(export: Export) -> list[str]:
     assert isinstance(end, ExportEnd)
     assert end.files == len(found)
     return found
-
-
-async def test_export_of_a_file_that_is_deleted_has_no_end(storage: Storage) -> None:
-    session_id = await session_with(storage, await create(storage, LONG))
-    batches = (await storage.export_session(W, session_id, files=True)).batches
-    async for batch in batches:
-        if isinstance(batch[-1].chunk, ExportChunk):
-            break
-    await storage.delete_session(W, session_id)
-    await wait_until_empty(storage, "file_chunk")
-    with pytest.raises(FileNotFound):
-        await anext(batches)
 
 
 async def test_import_keeps_a_file_that_exists(storage: Storage) -> None:

@@ -23,7 +23,7 @@ from amplifierd.storage.model.records import (
     Session,
     SessionPatch,
 )
-from reading import read
+from amplifierd.testing.storage.steps import read
 
 W = "default"
 SECONDS = 10

@@ -9,8 +9,8 @@ from msgspec import Raw
 from amplifierd.storage.model.errors import SessionNotFound
 from amplifierd.storage.model.interface import Storage
 from amplifierd.storage.model.queries import MessageQuery
-from amplifierd.storage.model.records import BatchMessage, Message, NewMessage, NewMessages, NewSession, Role
-from reading import read, records
+from amplifierd.storage.model.records import Message, NewMessage, NewSession, Role
+from amplifierd.testing.storage.steps import read, records
 
 W = "default"
 
@@ -57,25 +57,6 @@ async def test_appending_counts_and_moves_the_session(storage: Storage) -> None:
         session = await storage.get_session(W, session_id)
         assert message.sequence == session.message_count == expected
         assert session.updated_at == message.timestamp >= session.created_at
-
-
-async def test_short_append_waits_for_one_large_append_at_most(storage: Storage) -> None:
-    session_id, other_id = await opened(storage), await opened(storage)
-    ended: list[str] = []
-
-    async def append(name: str, session_id: str, new: NewMessages) -> None:
-        await storage.append_messages(W, session_id, new)
-        ended.append(name)
-
-    calls = [{"type": "tool_call", "call": str(number), "name": "x", "input": ""} for number in range(900)]
-    message = BatchMessage(role="assistant", parts=Raw(msgspec.json.encode(calls)))
-    async with asyncio.TaskGroup() as tasks:
-        for _ in range(8):
-            tasks.create_task(append("large", session_id, NewMessages([message] * 8)))
-        # The first of them is running, the others wait.
-        await asyncio.sleep(0)
-        tasks.create_task(append("short", other_id, NewMessages([BatchMessage("hello")])))
-    assert ended.index("short") <= 2
 
 
 async def test_concurrent_appends_leave_no_gap(storage: Storage) -> None:

@@ -7,8 +7,6 @@ import pytest
 from msgspec import UNSET
 from msgspec.structs import replace
 
-from amplifierd.storage import open_maintenance
-from amplifierd.storage.backend.storage import TransactionalStorage
 from amplifierd.storage.model.errors import (
     ImportInvalid,
     MessageIdInUse,
@@ -28,10 +26,8 @@ from amplifierd.storage.model.records import (
     NewSession,
     SessionSummary,
 )
-from amplifierd.storage.operations.bulk import removal, staging
-from amplifierd.storage.sql.ports import Bindings
-from exports import export_of, exported
-from reading import read, records
+from amplifierd.testing.storage.exports import export_of, exported
+from amplifierd.testing.storage.steps import read, records
 
 W = "default"
 ID = "2489e9ad-2ee2-4e00-8ec9-32d5f69181c0"
@@ -78,11 +74,7 @@ async def test_a_session_keeps_its_own_time(storage: Storage, sent: str) -> None
     assert [each.created_at for each in oldest_first] == sorted([before.created_at, created.created_at])
 
 
-async def test_a_session_of_the_id_of_one_that_was_deleted_has_nothing_of_it(
-    storage: Storage, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(removal, "MESSAGES_AT_ONCE", 2)
-    monkeypatch.setattr(removal, "MESSAGES_AT_DELETION", 1)
+async def test_a_session_of_the_id_of_one_that_was_deleted_has_nothing_of_it(storage: Storage) -> None:
     await storage.create_session(W, NewSession(id=ID))
     old = [BatchMessage(content=f"old {number}", id=str(number)) for number in range(9)]
     await storage.append_messages(W, ID, NewMessages(old))
@@ -92,17 +84,6 @@ async def test_a_session_of_the_id_of_one_that_was_deleted_has_nothing_of_it(
     await storage.append_message(W, ID, NewMessage(content="new", id="0"))
     assert [message.content for message in await read(storage, ID)] == ["new"]
     assert await records(await storage.search_messages(W, SearchQuery("old")), SearchHit) == []
-
-
-async def test_a_session_waits_for_an_import_that_writes_its_id(storage: Storage) -> None:
-    assert isinstance(storage, TransactionalStorage)
-    key: Bindings = {"workspace": W, "id": ID}
-    await storage._transact(staging.begin, storage.statements, key, "import")  # noqa: SLF001
-    creating = asyncio.create_task(storage.create_session(W, NewSession(id=ID)))
-    done, _ = await asyncio.wait([creating], timeout=0.3)
-    assert not done
-    await storage._abandon(W, (ID, "import"))  # noqa: SLF001
-    assert (await creating).id == ID
 
 
 async def test_a_message_keeps_its_own_id_and_is_found_by_it(storage: Storage) -> None:
@@ -188,7 +169,7 @@ async def test_a_fork_has_the_ids_of_its_messages(storage: Storage) -> None:
         await storage.append_message(W, fork.id, NewMessage("b", id="m"))
 
 
-async def test_own_ids_and_times_are_exported_and_imported(storage: Storage, database: str) -> None:
+async def test_own_ids_and_times_are_exported_and_imported(storage: Storage) -> None:
     session = await storage.create_session(W, NewSession(id=ID, created_at="2023-03-01T09:00:00Z"))
     await storage.append_message(W, session.id, NewMessage("a", id="m", timestamp="2022-03-01T09:00:00Z"))
     lines = await exported(storage)
@@ -196,7 +177,6 @@ async def test_own_ids_and_times_are_exported_and_imported(storage: Storage, dat
     assert await exported(storage, "elsewhere") == lines
     with pytest.raises(MessageIdInUse):
         await storage.append_message("elsewhere", session.id, NewMessage("b", id="m"))
-    assert [finding.text async for finding in open_maintenance(database).check()] == []
 
 
 async def test_an_import_of_two_messages_of_one_id_is_refused(storage: Storage) -> None:

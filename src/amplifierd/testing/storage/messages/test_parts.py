@@ -9,7 +9,6 @@ import pytest
 from msgspec import UNSET, Raw
 from msgspec.json import decode, encode
 
-from amplifierd.storage import open_maintenance, open_storage
 from amplifierd.storage.model.errors import ImportInvalid, MessageInvalid
 from amplifierd.storage.model.interface import Storage
 from amplifierd.storage.model.part_records import NewUsage, Usage
@@ -25,8 +24,8 @@ from amplifierd.storage.model.records import (
     NewMessages,
     NewSession,
 )
-from exports import export_of, exported
-from reading import read, records
+from amplifierd.testing.storage.exports import export_of, exported
+from amplifierd.testing.storage.steps import read, records
 
 W = "default"
 
@@ -168,8 +167,7 @@ async def test_a_fork_has_the_calls_and_the_usage_of_its_messages(storage: Stora
     ]
 
 
-async def test_calls_are_forked_in_pieces(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("amplifierd.storage.operations.bulk.removal.MESSAGES_AT_ONCE", 2)
+async def test_calls_are_forked(storage: Storage) -> None:
     said = [[call("c1")], [call("c2")], [call("c3")], [result("c2")], [call("c4")], [result("c1")], [result("c4")]]
     session_id = await session_with(storage, *said)
     fork = await storage.fork_session(W, session_id, Fork())
@@ -272,10 +270,3 @@ async def test_a_search_looks_in_texts_or_tools(
     hits = await records(found, SearchHit)
     assert sorted(hit.sequence for hit in hits) == expected
     assert all("<mark>" in hit.snippet for hit in hits)
-
-
-async def test_an_index_of_tools_is_whole(database: str) -> None:
-    async with open_storage(database) as storage:
-        await session_with(storage, [call("c1"), result("c1", "nul \0 and umlaut ä"), {"type": "text", "text": "x"}])
-        assert await records(await storage.search_messages(W, SearchQuery("umlaut and")), SearchHit)
-    assert [finding async for finding in open_maintenance(database).check()] == []

@@ -23,7 +23,7 @@ from amplifierd.storage.model.records import (
     SessionSummary,
 )
 from amplifierd.storage.values.clock import LAST_MOMENT, Clock, text_at
-from reading import read, records
+from amplifierd.testing.storage.steps import read, records
 
 W = "default"
 HOUR = 3_600_000_000
@@ -153,31 +153,3 @@ async def test_a_session_of_the_last_moment_there_is_goes_on_at_it(storage: Stor
     message = await storage.append_message(W, session.id, NewMessage(content="x"))
     assert message.timestamp == LAST_MOMENT
     assert (await storage.create_session(W, NewSession())).created_at < LAST_MOMENT
-
-
-def test_time_goes_on_at_its_pace_after_the_machine_s_clock_was_set_back() -> None:
-    machine, steady = Machine(), Machine(0)
-    clock = Clock(machine, steady)
-    before = clock.now()
-    machine.microseconds -= HOUR
-    steady.microseconds += HOUR
-    assert clock.now() > text_at(NOON + HOUR)
-    machine.microseconds = NOON + 5 * HOUR
-    assert before < text_at(NOON + HOUR) < text_at(NOON + 5 * HOUR) < clock.now()
-
-
-def test_the_clock_is_never_more_than_a_day_ahead_of_the_machine_s() -> None:
-    machine, steady = Machine(), Machine(0)
-    clock = Clock(machine, steady)
-    machine.microseconds += 400 * 24 * HOUR
-    ahead = clock.now()
-    machine.microseconds -= 400 * 24 * HOUR
-    back = clock.now()
-    assert text_at(NOON) < back < text_at(NOON + HOUR) < ahead
-    assert back < clock.now() < text_at(NOON + HOUR)
-
-
-def test_each_time_is_later_than_the_one_before() -> None:
-    clock = Clock(lambda: NOON, lambda: 0)
-    times = [clock.now() for _ in range(10)]
-    assert times == sorted(set(times))

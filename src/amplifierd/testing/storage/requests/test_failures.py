@@ -17,7 +17,7 @@ from amplifierd.storage.model.records import (
     Session,
     SessionPatch,
 )
-from reading import read
+from amplifierd.testing.storage.steps import read
 
 W = "default"
 TOO_MANY = SessionPatch(context=Raw(b"{" + b",".join(b'"%d":0' % number for number in range(1_025)) + b"}"))

@@ -3,15 +3,13 @@
 import asyncio
 import hashlib
 import time
-from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any
+from collections.abc import Awaitable, Callable
 
 import pytest
 from msgspec import Raw
 
 from amplifierd.storage import open_storage
 from amplifierd.storage.model.errors import (
-    IdempotencyKeyInUse,
     IdempotencyKeyReused,
     SessionExists,
     SessionNotFound,
@@ -32,9 +30,7 @@ from amplifierd.storage.model.records import (
     Session,
     SessionSummary,
 )
-from amplifierd.storage.operations.bulk import removal
-from exports import export_of, exported
-from reading import read, records
+from amplifierd.testing.storage.steps import read, records
 
 W = "default"
 LONGEST_SECONDS = 60
@@ -188,79 +184,3 @@ async def test_a_cleanup_that_comes_again_has_no_second_effect(storage: Storage)
     assert await storage.clean_up_sessions(W, which, once=again) == first
     assert again.replayed
     assert (await storage.get_session(W, kept)).status == "active"
-
-
-@pytest.fixture
-def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Imports of a tenth of a piece's bytes: a tenth of the sessions is as many pieces."""
-    monkeypatch.setattr(removal, "BYTES_AT_ONCE", removal.BYTES_AT_ONCE // 10)
-
-
-async def many(storage: Storage, count: int) -> None:
-    await asyncio.gather(*(storage.create_session(W, NewSession()) for _ in range(count)))
-
-
-async def given_up(storage: Storage, work: Coroutine[Any, Any, object]) -> None:
-    """Do some of it, as far as that is seen, and no more."""
-    before = await storage.count_sessions(W)
-    task = asyncio.create_task(work)
-    while await storage.count_sessions(W) == before:
-        continue
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
-
-
-@pytest.mark.usefixtures("small_pieces")
-async def test_an_import_that_was_given_up_goes_on_where_it_was(storage: Storage, database: str) -> None:
-    await many(storage, 400)
-    lines = await exported(storage)
-    await given_up(storage, storage.import_sessions(W, export_of(lines), "new_id", once=once()))
-    assert 400 < await storage.count_sessions(W) < 800
-    async with open_storage(database) as other:
-        again = once()
-        report = await other.import_sessions(W, export_of(lines), "new_id", once=again)
-        assert report == ImportReport(sessions=400, renamed=400)
-        assert not again.replayed
-    assert await storage.import_sessions(W, export_of(lines), "new_id", once=once()) == report
-    assert await storage.count_sessions(W) == 800
-
-
-@pytest.mark.usefixtures("small_pieces")
-async def test_an_import_that_fails_on_conflict_goes_on_past_its_own_sessions(storage: Storage) -> None:
-    await many(storage, 300)
-    lines = await exported(storage)
-    await storage.clean_up_sessions(W, CleanUp(older_than_days=0, status=("created",), dry_run=False))
-    await given_up(storage, storage.import_sessions(W, export_of(lines), "fail", once=once()))
-    with pytest.raises(IdempotencyKeyReused):
-        await storage.import_sessions(W, export_of(lines), "fail", once=once(fingerprint="g"))
-    with pytest.raises(IdempotencyKeyReused):
-        await storage.create_session(W, NewSession(), once=once(fingerprint="another"))
-    assert await storage.import_sessions(W, export_of(lines), "fail", once=once()) == ImportReport(sessions=300)
-    assert await exported(storage) == lines
-
-
-@pytest.mark.usefixtures("small_pieces")
-async def test_an_import_that_is_sent_to_two_nodes_has_one_effect(storage: Storage, database: str) -> None:
-    await many(storage, 300)
-    lines = await exported(storage)
-    async with open_storage(database) as other:
-        results = await asyncio.gather(
-            *(node.import_sessions(W, export_of(lines), "new_id", once=once()) for node in (storage, other)),
-            return_exceptions=True,
-        )
-    report = ImportReport(sessions=300, renamed=300)
-    assert report in results
-    assert all(isinstance(it, IdempotencyKeyInUse) or it == report for it in results)
-    assert await storage.count_sessions(W) == 600
-
-
-async def test_a_cleanup_that_was_given_up_tells_all_that_it_did(storage: Storage) -> None:
-    await many(storage, 1_500)
-    which = CleanUp(older_than_days=0, status=("created",), dry_run=False)
-    await given_up(storage, storage.clean_up_sessions(W, which, once=once()))
-    assert 0 < await storage.count_sessions(W) < 1_500
-    later = await storage.create_session(W, NewSession())
-    report = await storage.clean_up_sessions(W, which, once=once())
-    assert (report.sessions, len(set(report.session_ids))) == (1_500, 1_000)
-    assert [session.id for session in await sessions(storage)] == [later.id]

@@ -2,10 +2,9 @@
 
 import asyncio
 
-from amplifierd.storage import open_storage
 from amplifierd.storage.model.interface import Storage
 from amplifierd.storage.model.records import NewMessage, NewSession
-from reading import read
+from amplifierd.testing.storage.steps import read
 
 W = "default"
 
@@ -28,13 +27,3 @@ async def test_both_write_to_one_session_without_a_gap(storage: Storage, other: 
     await asyncio.gather(*(write(node) for node in (storage, other) for _ in range(4)))
     assert [message.sequence for message in await read(other, session.id)] == list(range(1, 401))
     assert (await storage.get_session(W, session.id)).message_count == 400
-
-
-async def test_many_open_an_empty_database_at_once(empty_database: str) -> None:
-    storages = [open_storage(empty_database) for _ in range(10)]
-    await asyncio.gather(*(asyncio.to_thread(asyncio.run, open_and_close(node)) for node in storages))
-
-
-async def open_and_close(node: Storage) -> None:
-    async with node:
-        await node.create_session(W, NewSession())

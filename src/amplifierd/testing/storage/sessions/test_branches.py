@@ -6,9 +6,8 @@ from msgspec import UNSET, Raw, structs
 from amplifierd.storage.model.errors import SessionNotFound, TooFewMessages
 from amplifierd.storage.model.interface import Storage
 from amplifierd.storage.model.records import Fork, NewMessage, NewSession, Session
-from contexts import create_session
-from exports import export_of, exported
-from reading import read
+from amplifierd.testing.storage.exports import export_of, exported
+from amplifierd.testing.storage.steps import create_session, read
 
 W = "default"
 

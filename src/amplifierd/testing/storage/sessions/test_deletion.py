@@ -22,7 +22,7 @@ from amplifierd.storage.model.records import (
     SessionStatus,
     SessionSummary,
 )
-from reading import records
+from amplifierd.testing.storage.steps import records
 
 W = "default"
 TURN = NewMessages([BatchMessage(content="x")] * 3)

@@ -26,7 +26,7 @@ from amplifierd.storage.model.records import (
     SessionStatus,
     Versions,
 )
-from reading import read
+from amplifierd.testing.storage.steps import read
 
 W = "default"
 FAILURE = Failure("It broke\0.", Raw(b'{"b":1.0,"a":[]}'))

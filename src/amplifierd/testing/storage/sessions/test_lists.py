@@ -2,7 +2,6 @@
 
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta, timezone
-from typing import Any, get_args
 
 import pytest
 
@@ -12,7 +11,6 @@ from amplifierd.storage.model.queries import MessageOrder, MessageQuery, Session
 from amplifierd.storage.model.records import (
     BatchMessage,
     Fork,
-    Message,
     NewMessage,
     NewMessages,
     NewSession,
@@ -20,9 +18,7 @@ from amplifierd.storage.model.records import (
     Session,
     SessionSummary,
 )
-from amplifierd.storage.operations import message_pages, session_pages
-from contexts import create_session
-from reading import read, records
+from amplifierd.testing.storage.steps import create_session, read, records
 
 W = "default"
 
@@ -123,45 +119,6 @@ async def test_every_filter(storage: Storage, query: Filter, order: list[int]) -
 async def test_a_filtered_list_is_paged(storage: Storage) -> None:
     sessions = await five(storage)
     assert await paged(storage, amplified_dir="y") == [sessions[number].id for number in (4, 3, 1)]
-
-
-@pytest.mark.parametrize("sort", get_args(SessionSort))
-@pytest.mark.parametrize(
-    "filters",
-    [
-        {"profile": "b"},
-        {"name": "straße", "status": ("created", "active")},
-        {"amplified_dir": "y"},
-        {"amplified_dir": "y", "recursive": True},
-        {"created_before": "2999-12-31T23:59:59Z", "profile": "a"},
-        {"updated_after": "1999-12-31T23:59:59Z", "created_after": "1999-12-31T23:59:59Z", "name": "t"},
-        {"profile": "c"},
-    ],
-)
-async def test_a_page_looks_at_a_bounded_number_of_sessions(
-    storage: Storage, monkeypatch: pytest.MonkeyPatch, sort: SessionSort, filters: dict[str, Any]
-) -> None:
-    await five(storage)
-    expected = await found(storage, SessionQuery(sort=sort, **filters))
-    monkeypatch.setattr(session_pages, "MAX_SCANNED", 2)
-    monkeypatch.setattr(session_pages, "MAX_SORTED", 1)
-    page = await storage.list_sessions(W, SessionQuery(sort=sort, limit=5, **filters))
-    assert len(await records(page, SessionSummary)) <= 2
-    assert page.next_cursor is not None
-    assert await paged(storage, sort=sort, **filters) == expected
-
-
-async def test_pages_of_a_role_look_at_a_bounded_number_of_messages(
-    storage: Storage, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    session_id = await conversation(storage)
-    monkeypatch.setattr(message_pages, "MAX_SCANNED", 3)
-    query, listed = MessageQuery(limit=2, role="user"), []
-    for _ in range(3):
-        page = (await storage.list_messages(W, session_id, query)).messages
-        listed.append(([message.sequence for message in await records(page, Message)], page.next_cursor))
-        query = MessageQuery(limit=2, role="user", after_sequence=int(page.next_cursor or 0))
-    assert listed == [([2], "3"), ([4], "6"), ([7], None)]
 
 
 async def test_the_children_of_a_session(storage: Storage) -> None:

@@ -23,14 +23,11 @@ from amplifierd.storage.model.interface import Storage
 from amplifierd.storage.model.profile_records import NewProfile, ProfilePatch
 from amplifierd.storage.model.queries import SessionQuery
 from amplifierd.storage.model.records import Failure, Fork, NewSession, Session, SessionPatch, SessionSummary
-from amplifierd.storage.operations.patches import object_patch
-from amplifierd.storage.operations.patches.object_patch import MAX_UNPREPARED_BYTES, patch_object
-from amplifierd.storage.values.merge_patch import merge_patch
-from contexts import create_session
-from exports import export_of, exported
-from reading import records
+from amplifierd.testing.storage.exports import export_of, exported
+from amplifierd.testing.storage.steps import create_session, records
 
 W = "default"
+LONG = 20_000
 
 
 def raw(value: Any) -> Raw:
@@ -179,40 +176,8 @@ async def test_a_context_does_not_grow_without_bound(storage: Storage) -> None:
     assert (await storage.get_session(W, session.id)).version == 1
 
 
-@pytest.mark.parametrize("depth", [3, 4, 5, 90])
-def test_depth_is_merged_like_the_rest(depth: int) -> None:
-    def around(inner: str) -> str:
-        return '{"a":' * depth + inner + "}" * depth
-
-    target = around('{"keep":[1.0,{"x":null}],"go":1,"as_text":1,"-":-0}')
-    patch = around('{"go":null,"as_text":{"new":1E5,"gone":null},"list":[null,12345678901234567890123]}')
-    expected = around('{"keep":[1.0,{"x":null}],"as_text":{"new":1E5},"-":-0,"list":[null,12345678901234567890123]}')
-    assert merge_patch(target, patch) == expected
-
-
-async def test_large_patches_are_merged_before_their_transactions(
-    storage: Storage, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    session = await storage.create_session(W, NewSession(context=raw({"text": "x" * MAX_UNPREPARED_BYTES})))
-    sizes: list[int] = []
-
-    def measured(too_large: object_patch.TooLarge, before: str, patch: Raw) -> object_patch.PatchedObject:
-        sizes.append(len(before) + len(bytes(patch)))
-        return patch_object(too_large, before, patch)
-
-    # This name is the one that a transaction calls.
-    monkeypatch.setattr(object_patch, "patch_object", measured)
-    for number in range(3):
-        await storage.update_session(W, session.id, SessionPatch(context=raw({str(number): number})))
-    small = await storage.update_session(W, session.id, SessionPatch(context=raw({"text": None})))
-    assert sizes == []
-    assert json.loads(bytes(small.context)) == {"0": 0, "1": 1, "2": 2}
-    await storage.update_session(W, session.id, SessionPatch(context=raw({"3": 3})))
-    assert len(sizes) == 1
-
-
 async def test_large_patches_that_meet_lose_no_key(storage: Storage, other: Storage) -> None:
-    session = await storage.create_session(W, NewSession(context=raw({"text": "x" * MAX_UNPREPARED_BYTES})))
+    session = await storage.create_session(W, NewSession(context=raw({"text": "x" * LONG})))
     patches = [SessionPatch(context=raw({str(number): number})) for number in range(40)]
     nodes = (storage, other)
     await asyncio.gather(
@@ -223,7 +188,7 @@ async def test_large_patches_that_meet_lose_no_key(storage: Storage, other: Stor
 
 
 async def test_a_large_patch_that_is_not_made_changes_nothing(storage: Storage) -> None:
-    session = await storage.create_session(W, NewSession(context=raw({"text": "x" * MAX_UNPREPARED_BYTES})))
+    session = await storage.create_session(W, NewSession(context=raw({"text": "x" * LONG})))
     too_many = SessionPatch(name="new", context=raw({str(number): number for number in range(99_000)}))
     with pytest.raises(ContextTooLarge, match="99000 members"):
         await storage.update_session(W, session.id, too_many)

@@ -10,8 +10,7 @@ from amplifierd.storage.model.errors import SessionNotFound
 from amplifierd.storage.model.interface import Storage
 from amplifierd.storage.model.queries import MessageQuery, SessionQuery
 from amplifierd.storage.model.records import NewMessage, NewSession, SessionSummary
-from contexts import create_session
-from reading import read, records
+from amplifierd.testing.storage.steps import create_session, read, records
 
 W = "default"
 EVERY_SESSION = SessionQuery()

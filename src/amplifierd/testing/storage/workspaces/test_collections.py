@@ -1,6 +1,5 @@
 """What every storage does with collections, and with the profiles that belong to them."""
 
-import asyncio
 import dataclasses
 import hashlib
 from collections.abc import Sequence
@@ -9,7 +8,6 @@ import msgspec
 import pytest
 from msgspec import UNSET
 
-from amplifierd.storage import open_maintenance
 from amplifierd.storage.model.collections import (
     Collection,
     CollectionContent,
@@ -25,8 +23,7 @@ from amplifierd.storage.model.interface import Storage
 from amplifierd.storage.model.modules import Module
 from amplifierd.storage.model.profile_records import ModuleConfig, NewProfile, ProfilePatch, ProfileSettings
 from amplifierd.storage.model.records import IdempotentRequest, NewSession
-from corrupt import vandalise
-from reading import records
+from amplifierd.testing.storage.steps import records
 
 W = "default"
 
@@ -223,16 +220,3 @@ async def test_source_is_not_read_for_an_identifier_that_exists(storage: Storage
     await create(storage, content())
     with pytest.raises(CollectionExists):
         await storage.create_collection(W, "foundation", nobody_reads)
-
-
-async def test_check_names_profiles_without_their_collection(storage: Storage, database: str) -> None:
-    await create(storage, content(NewProfile("a")))
-    assert [finding async for finding in open_maintenance(database).check()] == []
-    await asyncio.to_thread(vandalise, database, "DELETE FROM collection")
-    assert [finding.text async for finding in open_maintenance(database).check()] == [
-        "Profile foundation/a of workspace default belongs to collection foundation, which is lost.",
-        "Module foundation/tool/bash of workspace default belongs to collection foundation, which is lost.",
-    ]
-    # Adding it again is the repair.
-    await create(storage, content(NewProfile("a")))
-    assert [finding async for finding in open_maintenance(database).check()] == []

@@ -2,15 +2,11 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
-from pathlib import PurePosixPath
 
 import msgspec
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from msgspec import UNSET, Raw
 
-from amplifierd.storage.model import directory_path
 from amplifierd.storage.model.directories import (
     AmplifiedDirectory,
     DirectoryPatch,
@@ -20,13 +16,11 @@ from amplifierd.storage.model.directories import (
     Refusal,
     ScanReport,
 )
-from amplifierd.storage.model.directory_path import normalised
 from amplifierd.storage.model.errors import (
     DirectoryExists,
     DirectoryInUse,
     DirectoryMetadataRefused,
     DirectoryNotAmplified,
-    DirectoryPathRefused,
     ProfileNotFound,
     RootDirectory,
 )
@@ -34,7 +28,7 @@ from amplifierd.storage.model.interface import Storage
 from amplifierd.storage.model.profile_records import NewProfile
 from amplifierd.storage.model.queries import SessionQuery
 from amplifierd.storage.model.records import Fork, NewSession, SessionSummary
-from reading import records
+from amplifierd.testing.storage.steps import records
 
 W = "default"
 
@@ -220,9 +214,7 @@ async def test_pages_are_the_list(storage: Storage, limit: int) -> None:
     assert paged == whole
 
 
-@pytest.mark.parametrize("most_sorted", [0, 5_000])
-async def test_sessions_of_a_subtree(storage: Storage, most_sorted: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("amplifierd.storage.operations.session_pages.MAX_SORTED", most_sorted)
+async def test_sessions_of_a_subtree(storage: Storage) -> None:
     paths = ["a", "a/b", "a/b/c", "a-b", "a0", "ab", "é/a"]
     await amplified(storage, *paths)
     for path in [*paths, "."]:
@@ -297,56 +289,3 @@ async def test_a_marker_that_was_edited_changes_its_directory(storage: Storage) 
     by_hand = Marker("a", None, '{"n":9}')
     assert await storage.sync_directories(W, found(by_hand)) == ScanReport(updated=1)
     assert bytes((await storage.get_directory(W, "a")).metadata) == b'{"n":9}'
-
-
-SEGMENT = st.one_of(
-    st.sampled_from([".", "..", "", "a", "b c", "é", ".x", "a.", "a ", "con", "COM1.txt", "scan", "a:b", "x" * 256]),
-    st.text(st.characters(exclude_categories=["Cs"], exclude_characters="/"), max_size=12),
-)
-
-
-@given(st.lists(SEGMENT, max_size=8).map("/".join))
-@settings(max_examples=1_000, deadline=None)
-def test_normalising_is_pathlib_s_and_what_could_leave_the_root_is_refused(path: str) -> None:
-    try:
-        whole = normalised(path)
-    except DirectoryPathRefused:
-        pure = PurePosixPath(path)
-        assert (
-            not path
-            or pure.is_absolute()
-            or str(pure) == "scan"
-            or any(part[0] == "." or part[-1] in ". " or not harmless(part) for part in pure.parts)
-        )
-        return
-    pure = PurePosixPath(path)
-    assert whole == str(pure)
-    assert not pure.is_absolute()
-    assert all(not part.startswith(".") and harmless(part) for part in pure.parts)
-    assert normalised(whole) == whole
-    assert PurePosixPath("/root").joinpath(whole).is_relative_to("/root")
-
-
-def harmless(part: str) -> bool:
-    """Whether every file system takes the name for what it is, Windows' too."""
-    device = part.partition(".")[0].lower()
-    return (
-        not any(character < " " or character in "\x7f\\:" for character in part)
-        and device not in {"con", "prn", "aux", "nul", *(f"{name}{n}" for name in ("com", "lpt") for n in range(10))}
-        and len(part.encode()) <= directory_path.MAX_SEGMENT_BYTES
-    )
-
-
-@pytest.mark.parametrize(
-    "path", ["a/" * 33, "/".join(["x" * 250] * 5), "a\0b", "a\nb", "..", "a/../b", "~/.ssh", "C:\\x"]
-)
-def test_a_path_that_is_refused(path: str) -> None:
-    with pytest.raises(DirectoryPathRefused):
-        normalised(path)
-
-
-@pytest.mark.parametrize(
-    ("path", "lineage"), [(".", ["."]), ("a", ["a", "."]), ('a/"b"/c', ['a/"b"/c', 'a/"b"', "a", "."])]
-)
-def test_a_lineage_leads_to_the_root(path: str, lineage: list[str]) -> None:
-    assert msgspec.json.decode(directory_path.lineage_of(path)) == lineage

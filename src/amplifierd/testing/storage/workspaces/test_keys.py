@@ -1,13 +1,16 @@
 """What every storage does with keys, and with the workspaces that they are for."""
 
+from dataclasses import replace
+
 import pytest
 
-from amplifierd.storage import open_storage
 from amplifierd.storage.model.directories import NewDirectory
 from amplifierd.storage.model.interface import Storage
 from amplifierd.storage.model.profile_records import NewProfile
 from amplifierd.storage.model.records import NewSession
 from amplifierd.storage.model.workspaces import Key, KeyNotFound, NewKey
+
+pytestmark = pytest.mark.usefixtures("new_database")
 
 CI = NewKey("0a1b2c3d4e5f", "team", "ci", "write", "00" * 32)
 
@@ -51,17 +54,17 @@ async def test_keys_are_listed_and_known_to_be_there(storage: Storage) -> None:
     assert await storage.has_keys()
 
 
-async def test_a_key_is_copied_as_it_is(storage: Storage, second_postgres: str) -> None:
-    key = await storage.create_key(NewKey("a", "team", "ci", "read", "00" * 32, expires_seconds=60))
-    async with open_storage(second_postgres) as target:
-        await target.copy_key(key)
-        assert await target.list_keys() == [key]
-        revoked = await storage.revoke_key(key.id)
-        await target.copy_key(revoked)
-        assert await target.list_keys() == [revoked]
-        # What was revoked stays so.
-        await target.copy_key(key)
-        assert await target.list_keys() == [revoked]
+async def test_a_key_is_copied_as_it_is(storage: Storage) -> None:
+    moment = "2025-11-21T19:33:19.192107Z"
+    key = Key("a", "team", "ci", "read", "00" * 32, moment, "2025-12-21T19:33:19.192107Z", None)
+    await storage.copy_key(key)
+    assert await storage.list_keys() == [key]
+    revoked = replace(key, revoked_at=moment)
+    await storage.copy_key(revoked)
+    assert await storage.list_keys() == [revoked]
+    # What was revoked stays so.
+    await storage.copy_key(key)
+    assert await storage.list_keys() == [revoked]
 
 
 async def test_workspaces_are_those_with_sessions(storage: Storage) -> None:

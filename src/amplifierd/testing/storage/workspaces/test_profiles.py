@@ -4,11 +4,8 @@ import asyncio
 
 import msgspec
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 from msgspec import UNSET, Raw
 
-from amplifierd.storage.backend.storage import TransactionalStorage
 from amplifierd.storage.model.directories import NewDirectory
 from amplifierd.storage.model.errors import (
     NoActiveProfile,
@@ -31,9 +28,8 @@ from amplifierd.storage.model.profile_records import (
     ProfileSettings,
     SessionConfig,
 )
-from amplifierd.storage.model.records import CleanUp, Fork, IdempotentRequest, Listing, NewSession, SessionPatch
-from amplifierd.storage.sql.cursors import decode_name, encode_name
-from exports import export_of, exported
+from amplifierd.storage.model.records import Fork, IdempotentRequest, Listing, NewSession, SessionPatch
+from amplifierd.testing.storage.exports import export_of, exported
 
 W = "default"
 NOBODY = "019aa8a4-7f7c-7c3e-9d2b-5b6f0f4f2a11"
@@ -229,17 +225,6 @@ async def test_pages_are_the_list(storage: Storage, limit: int) -> None:
     assert paged == whole
 
 
-@given(st.text("ABCabc019_-", min_size=1))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_any_cursor_is_a_position(cursor: str) -> None:
-    assert isinstance(decode_name(cursor), str)
-
-
-@given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1))
-def test_a_cursor_is_the_name_it_was_made_of(name: str) -> None:
-    assert decode_name(encode_name(name)) == name
-
-
 async def test_a_request_that_comes_again_has_one_effect(storage: Storage) -> None:
     def once() -> IdempotentRequest:
         return IdempotentRequest("key", Digest())
@@ -264,36 +249,6 @@ async def test_a_session_keeps_its_profile_as_it_was(storage: Storage) -> None:
     assert await storage.session_profile(W, fork.id) == before
     assert (await storage.session_profile(W, later.id)).version == "3.0"
     assert (await storage.get_session(W, session.id)).profile == WHOLE.name
-
-
-async def kept_versions(storage: Storage) -> list[str]:
-    """The versions of the contents that are kept, sorted."""
-    assert isinstance(storage, TransactionalStorage)
-    statement = "SELECT content FROM profile_content WHERE workspace = :workspace"
-    rows = await storage._rows.all(statement, {"workspace": W})  # noqa: SLF001  # what no operation shows
-    return sorted(msgspec.json.decode(content)["version"] for (content,) in rows)
-
-
-async def test_a_content_is_deleted_with_the_last_that_has_it(storage: Storage) -> None:
-    await storage.create_profile(W, NewProfile("a", version="1"))
-    await storage.update_profile(W, "a", ProfilePatch(version=raw('"2"')))
-    assert await kept_versions(storage) == ["2"]
-    session = await storage.create_session(W, NewSession(profile="a"))
-    fork = await storage.fork_session(W, session.id, Fork())
-    await storage.update_profile(W, "a", ProfilePatch(version=raw('"3"')))
-    overridden = NewSession(profile="a", settings_overrides=ProfilePatch(version=raw('"4"')))
-    deleted = [await storage.create_session(W, overridden) for _ in range(2)]
-    assert await kept_versions(storage) == ["2", "3", "4"]
-    await storage.delete_profile(W, "a")
-    await storage.delete_session(W, deleted[0].id)
-    assert await kept_versions(storage) == ["2", "4"]
-    await storage.delete_session(W, deleted[1].id)
-    await storage.update_session(W, session.id, SessionPatch(profile="default"))
-    assert (await storage.session_profile(W, fork.id)).version == "2"
-    assert await kept_versions(storage) == ["2"]
-    await storage.complete_session(W, (await storage.start_session(W, fork.id)).id)
-    await storage.clean_up_sessions(W, CleanUp(older_than_days=0, status=("completed",), dry_run=False))
-    assert await kept_versions(storage) == []
 
 
 async def get(storage: Storage, name: str) -> Profile:

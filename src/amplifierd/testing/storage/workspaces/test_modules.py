@@ -19,7 +19,7 @@ from amplifierd.storage.model.modules import (
     ModuleType,
     NewModuleSource,
 )
-from reading import records
+from amplifierd.testing.storage.steps import records
 
 W = "default"
 SCHEMA = Raw(b'{"b": 1.0, "a": [2]}')

@@ -1,0 +1,32 @@
+"""The clock of a storage, which never goes back, and is never more than a day ahead of the machine's."""
+
+from amplifierd.storage.values.clock import Clock, text_at
+from amplifierd.testing.storage.requests.test_clock import HOUR, NOON, Machine
+
+
+def test_time_goes_on_at_its_pace_after_the_machine_s_clock_was_set_back() -> None:
+    machine, steady = Machine(), Machine(0)
+    clock = Clock(machine, steady)
+    before = clock.now()
+    machine.microseconds -= HOUR
+    steady.microseconds += HOUR
+    assert clock.now() > text_at(NOON + HOUR)
+    machine.microseconds = NOON + 5 * HOUR
+    assert before < text_at(NOON + HOUR) < text_at(NOON + 5 * HOUR) < clock.now()
+
+
+def test_the_clock_is_never_more_than_a_day_ahead_of_the_machine_s() -> None:
+    machine, steady = Machine(), Machine(0)
+    clock = Clock(machine, steady)
+    machine.microseconds += 400 * 24 * HOUR
+    ahead = clock.now()
+    machine.microseconds -= 400 * 24 * HOUR
+    back = clock.now()
+    assert text_at(NOON) < back < text_at(NOON + HOUR) < ahead
+    assert back < clock.now() < text_at(NOON + HOUR)
+
+
+def test_each_time_is_later_than_the_one_before() -> None:
+    clock = Clock(lambda: NOON, lambda: 0)
+    times = [clock.now() for _ in range(10)]
+    assert times == sorted(set(times))

@@ -1,0 +1,131 @@
+"""Requests of many transactions that are interrupted, and continued when they are sent again."""
+
+import asyncio
+from collections.abc import Coroutine
+from hashlib import sha256
+from typing import Any
+
+import pytest
+
+from amplifierd.storage import open_storage
+from amplifierd.storage.model.errors import (
+    IdempotencyKeyInUse,
+    IdempotencyKeyReused,
+    StorageUnavailable,
+)
+from amplifierd.storage.model.interface import Storage
+from amplifierd.storage.model.records import (
+    CleanUp,
+    IdempotentRequest,
+    ImportReport,
+    NewSession,
+)
+from amplifierd.storage.operations.bulk import removal
+from amplifierd.storage.operations.transfer import import_
+from amplifierd.testing.storage.exports import export_of, exported
+from amplifierd.testing.storage.requests.test_retries import once, sessions
+from amplifierd.testing.storage.requests.test_transfer import family, parents_by_name
+
+W = "default"
+
+
+@pytest.fixture
+def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Imports of a tenth of a piece's bytes: a tenth of the sessions is as many pieces."""
+    monkeypatch.setattr(removal, "BYTES_AT_ONCE", removal.BYTES_AT_ONCE // 10)
+
+
+async def many(storage: Storage, count: int) -> None:
+    await asyncio.gather(*(storage.create_session(W, NewSession()) for _ in range(count)))
+
+
+async def given_up(storage: Storage, work: Coroutine[Any, Any, object]) -> None:
+    """Do some of it, as far as that is seen, and no more."""
+    before = await storage.count_sessions(W)
+    task = asyncio.create_task(work)
+    while await storage.count_sessions(W) == before:
+        continue
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+@pytest.mark.usefixtures("small_pieces")
+async def test_an_import_that_was_given_up_goes_on_where_it_was(storage: Storage, database: str) -> None:
+    await many(storage, 400)
+    lines = await exported(storage)
+    await given_up(storage, storage.import_sessions(W, export_of(lines), "new_id", once=once()))
+    assert 400 < await storage.count_sessions(W) < 800
+    async with open_storage(database) as other:
+        again = once()
+        report = await other.import_sessions(W, export_of(lines), "new_id", once=again)
+        assert report == ImportReport(sessions=400, renamed=400)
+        assert not again.replayed
+    assert await storage.import_sessions(W, export_of(lines), "new_id", once=once()) == report
+    assert await storage.count_sessions(W) == 800
+
+
+@pytest.mark.usefixtures("small_pieces")
+async def test_an_import_that_fails_on_conflict_goes_on_past_its_own_sessions(storage: Storage) -> None:
+    await many(storage, 300)
+    lines = await exported(storage)
+    await storage.clean_up_sessions(W, CleanUp(older_than_days=0, status=("created",), dry_run=False))
+    await given_up(storage, storage.import_sessions(W, export_of(lines), "fail", once=once()))
+    with pytest.raises(IdempotencyKeyReused):
+        await storage.import_sessions(W, export_of(lines), "fail", once=once(fingerprint="g"))
+    with pytest.raises(IdempotencyKeyReused):
+        await storage.create_session(W, NewSession(), once=once(fingerprint="another"))
+    assert await storage.import_sessions(W, export_of(lines), "fail", once=once()) == ImportReport(sessions=300)
+    assert await exported(storage) == lines
+
+
+@pytest.mark.usefixtures("small_pieces")
+async def test_an_import_that_is_sent_to_two_nodes_has_one_effect(storage: Storage, database: str) -> None:
+    await many(storage, 300)
+    lines = await exported(storage)
+    async with open_storage(database) as other:
+        results = await asyncio.gather(
+            *(node.import_sessions(W, export_of(lines), "new_id", once=once()) for node in (storage, other)),
+            return_exceptions=True,
+        )
+    report = ImportReport(sessions=300, renamed=300)
+    assert report in results
+    assert all(isinstance(it, IdempotencyKeyInUse) or it == report for it in results)
+    assert await storage.count_sessions(W) == 600
+
+
+async def test_a_cleanup_that_was_given_up_tells_all_that_it_did(storage: Storage) -> None:
+    await many(storage, 1_500)
+    which = CleanUp(older_than_days=0, status=("created",), dry_run=False)
+    await given_up(storage, storage.clean_up_sessions(W, which, once=once()))
+    assert 0 < await storage.count_sessions(W) < 1_500
+    later = await storage.create_session(W, NewSession())
+    report = await storage.clean_up_sessions(W, which, once=once())
+    assert (report.sessions, len(set(report.session_ids))) == (1_500, 1_000)
+    assert [session.id for session in await sessions(storage)] == [later.id]
+
+
+async def test_an_import_that_goes_on_gives_the_same_new_ids(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = family(await storage.create_session("elsewhere", NewSession()))
+    await storage.import_sessions(W, export_of(lines), "fail")
+    monkeypatch.setattr(removal, "MESSAGES_AT_ONCE", 1)
+    written = import_.import_some
+    # A piece each to begin with a session, and to write it.
+    tries = iter(range(2 * 3))
+
+    async def cut_off(*arguments: Any) -> import_.Progress | None:
+        if next(tries, None) is None:
+            raise StorageUnavailable("it was cut off")
+        return await written(*arguments)
+
+    monkeypatch.setattr(import_, "import_some", cut_off)
+    with pytest.raises(StorageUnavailable):
+        await storage.import_sessions(W, export_of(lines), "new_id", once=IdempotentRequest("k", sha256(b"x")))
+    monkeypatch.setattr(import_, "import_some", written)
+    report = await storage.import_sessions(W, export_of(lines), "new_id", once=IdempotentRequest("k", sha256(b"x")))
+    assert (report.sessions, report.renamed) == (5, 5)
+    there = await parents_by_name(storage)
+    copies = {name: next(it for it in both if it[0] != name) for name, both in there.items()}
+    before, root, after, grandchild, _ = sorted(there)
+    assert copies[before][1] == copies[after][1] == copies[root][0]
+    assert copies[grandchild][1] == copies[before][0]
