@@ -72,7 +72,7 @@ class Storage(Profiles, Collections, Modules, Directories, Files, Keys, Workspac
     at once, one raises `IdempotencyKeyInUse`.
     """
 
-    kind: ClassVar[Literal["sqlite", "postgresql"]]
+    kind: ClassVar[Literal["sqlite", "postgresql", "memory"]]
 
     async def __aenter__(self) -> Self:
         await self.open()

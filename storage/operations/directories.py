@@ -46,7 +46,7 @@ async def create(work: UnitOfWork, new: NewDirectory) -> str:
     if new.default_profile is not None:
         await profiles.hash_of_profile(work, new.default_profile)
     metadata = raw_text(new.metadata)
-    _check(path, metadata)
+    check_metadata(path, metadata)
     if path == ROOT or not await _insert(work, path, new.default_profile, metadata):
         raise DirectoryExists(path)
     return path
@@ -65,11 +65,7 @@ async def update(work: UnitOfWork, path: str, patch: DirectoryPatch) -> None:
     if not isinstance(patch.default_profile, msgspec.UnsetType):
         default_profile = patch.default_profile
     if isinstance(patch.metadata, Raw):
-        if len(bytes(patch.metadata)) > MAX_PATCH_BYTES:
-            size = len(bytes(patch.metadata))
-            raise DirectoryMetadataRefused(path, f"a patch of {size} bytes; the limit is {MAX_PATCH_BYTES}")
-        metadata = merge_patch(metadata, raw_text(patch.metadata))
-        _check(path, metadata)
+        metadata = patched_metadata(path, metadata, patch.metadata)
     await _set(work, path, default_profile, metadata, max(updated_at, work.now))
 
 
@@ -102,27 +98,47 @@ async def sync_from_disk(work: UnitOfWork, markers: list[Marker], report: ScanRe
 
 
 async def _sync_from_disk(work: UnitOfWork, marker: Marker) -> str:
-    path = normalised(marker.relative_path)
-    if marker.fault:
-        raise DirectoryMetadataRefused(path, marker.fault)
-    if marker.default_profile is not None and not profiles.NAME.fullmatch(marker.default_profile):
-        raise DirectoryMetadataRefused(path, f"a default_profile {marker.default_profile!r}, which none can be called")
-    _check(path, marker.metadata)
+    path = checked_marker(marker)
     row = await work.run(statements.DIRECTORY, _key(work, path))
     if row is None:
         await _insert(work, path, marker.default_profile, marker.metadata)
         return "created"
     default_profile, metadata, updated_at = row
     is_older = marker.written_at is not None and marker.written_at < updated_at
-    # The order of members and the escapes in their names do not matter.
-    is_same = default_profile == marker.default_profile and _members(metadata) == _members(marker.metadata)
-    if is_older or is_same:
+    if is_older or is_same(marker, default_profile, metadata):
         return "unchanged"
     await _set(work, path, marker.default_profile, marker.metadata, max(updated_at, work.now))
     return "updated"
 
 
-def _check(path: str, metadata: str) -> None:
+def checked_marker(marker: Marker) -> str:
+    """The normal form of a marker's path. Raises `DirectoryPathRefused`, `DirectoryMetadataRefused`."""
+    path = normalised(marker.relative_path)
+    if marker.fault:
+        raise DirectoryMetadataRefused(path, marker.fault)
+    if marker.default_profile is not None and not profiles.NAME.fullmatch(marker.default_profile):
+        raise DirectoryMetadataRefused(path, f"a default_profile {marker.default_profile!r}, which none can be called")
+    check_metadata(path, marker.metadata)
+    return path
+
+
+def is_same(marker: Marker, default_profile: str | None, metadata: str) -> bool:
+    """Whether a marker has what a directory has; the order of members and the escapes in their names do not matter."""
+    return default_profile == marker.default_profile and _members(metadata) == _members(marker.metadata)
+
+
+def patched_metadata(path: str, metadata: str, patch: Raw) -> str:
+    """The metadata of a directory with a patch merged in. Raises `DirectoryMetadataRefused`."""
+    size = len(bytes(patch))
+    if size > MAX_PATCH_BYTES:
+        raise DirectoryMetadataRefused(path, f"a patch of {size} bytes; the limit is {MAX_PATCH_BYTES}")
+    merged = merge_patch(metadata, raw_text(patch))
+    check_metadata(path, merged)
+    return merged
+
+
+def check_metadata(path: str, metadata: str) -> None:
+    """Raises `DirectoryMetadataRefused` for metadata that no directory may have."""
     members = _members(metadata)
     for name in MARKER_MEMBERS:
         if name in members:

@@ -225,9 +225,14 @@ def checked(settings: ProfileSettings) -> str:
     return content
 
 
+def refuse_reserved(name: str) -> None:
+    """Raises `ProfileNameReserved` for a name that occurs in paths of the API."""
+    if _RESERVED.fullmatch(name):
+        raise ProfileNameReserved(name)
+
+
 async def _insert(work: UnitOfWork, settings: ProfileSettings) -> Profile:
-    if _RESERVED.fullmatch(settings.name):
-        raise ProfileNameReserved(settings.name)
+    refuse_reserved(settings.name)
     content = checked(settings)
     key = _key(work.workspace, settings.name)
     if settings.name == BUILT_IN or await work.run(statements.HASH, key) is not None:

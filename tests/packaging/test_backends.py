@@ -1,5 +1,7 @@
-"""Backends are found by the scheme of a URL, also those of other packages, as docs/storage.md shows."""
+"""Backends are found by the scheme of a URL, as docs/storage.md shows, and pass the tests that it names."""
 
+import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -41,9 +43,51 @@ def test_backend_of_the_page_is_found_and_used(tmp_path: Path) -> None:
     assert outcome.returncode == 0, outcome.stderr
 
 
+def suite(folder: Path, *arguments: str) -> str:
+    """What the tests of a storage report; they run in `folder`."""
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--pyargs", *arguments]
+    outcome = subprocess.run(
+        command, cwd=folder, env={"PYTHONPATH": str(folder)}, capture_output=True, text=True, check=False
+    )
+    assert outcome.returncode == 0, outcome.stdout + outcome.stderr
+    return outcome.stdout
+
+
+def test_backend_of_the_page_passes_the_suite(tmp_path: Path) -> None:
+    install_from_page(PAGE, "amplifierd.storage", tmp_path)
+    [command] = re.findall(r"^pytest --pyargs (.*)$", PAGE, re.MULTILINE)
+    package, *options = shlex.split(command)
+    # A part of it: this backend is SQLite, which passes all of it in tests/storage/.
+    assert " passed" in suite(tmp_path, f"{package}.workspaces", *options)
+
+
+def test_memory_passes_the_suite(tmp_path: Path) -> None:
+    assert "skipped" not in suite(tmp_path, "amplifierd.testing.storage", "--storage", "memory://{name}")
+
+
+def test_suite_empties_a_database_that_all_its_tests_use(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/a.db"
+    for _ in range(2):
+        assert "skipped" in suite(tmp_path, "amplifierd.testing.storage.workspaces", "--storage", url)
+
+
+def test_suite_refuses_a_database_in_use(tmp_path: Path) -> None:
+    install_from_page(PAGE, "amplifierd.storage", tmp_path)
+    run(CONVERSATION, tmp_path)
+    with pytest.raises(AssertionError, match=r"is not empty: it has the workspaces \['default'\]"):
+        suite(tmp_path, "amplifierd.testing.storage.workspaces", "-x", "--storage", "folder://a")
+
+
+def test_suite_needs_a_database(tmp_path: Path) -> None:
+    with pytest.raises(AssertionError, match="Name the database to test: --storage URL"):
+        suite(tmp_path, "amplifierd.testing.storage")
+
+
 @pytest.mark.parametrize("url", ["nosuch://a", "nosuch:", ""])
 def test_unknown_scheme_names_those_that_are_installed(url: str) -> None:
-    with pytest.raises(BackendMissing, match=r"is not understood; write .* are for .*postgres, postgresql, sqlite\.$"):
+    with pytest.raises(
+        BackendMissing, match=r"not understood; write .* are for .*memory, postgres, postgresql, sqlite\.$"
+    ):
         open_storage(url)
 
 

@@ -12,7 +12,7 @@ import pytest
 
 # Where conversations are kept. Backends stand beside each other at the end, and none imports another.
 STORAGE = ["values", "model", "sql", "search", "operations", "backend"]
-BACKENDS = ["sqlite", "postgres"]
+BACKENDS = ["sqlite", "postgres", "memory"]
 # The contract, from what its parts have in common to what serves it.
 CONTRACT = ["core", "request", "response", "access", "compile", "serve"]
 # The program, from what it stands on to how it is started.

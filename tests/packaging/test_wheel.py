@@ -1,4 +1,4 @@
-"""The wheel, installed into an empty environment away from the checkout, serves a request."""
+"""The wheel, installed into an empty environment away from the checkout, serves a request and tests a storage."""
 
 import re
 import subprocess
@@ -19,8 +19,14 @@ def test_the_wheel_serves(tmp_path: Path) -> None:
     venv.create(environment, with_pip=True)
     python = str(environment / "bin/python")
     subprocess.run(
-        [python, "-m", "pip", "install", "--quiet", str(wheel)], check=True, capture_output=True, cwd=tmp_path
+        [python, "-m", "pip", "install", "--quiet", f"{wheel}[storage-test]"],
+        check=True,
+        capture_output=True,
+        cwd=tmp_path,
     )
+    suite = ["--pyargs", "amplifierd.testing.storage.sessions", "--storage", "memory://{name}"]
+    tested = subprocess.run([python, "-m", "pytest", "-q", *suite], capture_output=True, text=True, check=False)
+    assert tested.returncode == 0, tested.stdout
     serve = [str(environment / "bin/amplifierd"), "serve", "--port", "0", "--database", f"sqlite:///{tmp_path}/a.db"]
     with subprocess.Popen(serve, stderr=subprocess.PIPE, text=True, cwd=tmp_path) as process:
         assert process.stderr is not None

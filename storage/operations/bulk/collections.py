@@ -49,10 +49,15 @@ def name_of(identifier: str) -> str:
     return identifier.rpartition("/")[2]
 
 
-async def check_new(rows: Rows, workspace: str, identifier: str) -> None:
-    """Check the identifier of a new one. Raises `CollectionExists`, `CollectionIdentifierReserved`."""
+def refuse_reserved(identifier: str) -> None:
+    """Raises `CollectionIdentifierReserved` for an identifier that occurs in paths of the API."""
     if _RESERVED.fullmatch(identifier):
         raise CollectionIdentifierReserved(identifier)
+
+
+async def check_new(rows: Rows, workspace: str, identifier: str) -> None:
+    """Check the identifier of a new one. Raises `CollectionExists`, `CollectionIdentifierReserved`."""
+    refuse_reserved(identifier)
     row = await rows.row(statements.SAME_NAME, {"workspace": workspace, "name": name_of(identifier)})
     if row is not None:
         raise CollectionExists(identifier, row[0])

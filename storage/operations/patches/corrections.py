@@ -50,7 +50,7 @@ async def update(
         raise MessageDeleted(session_id, sequence)
     if patch == MessagePatch():
         return before
-    after = _replaced(before, patch)
+    after = replaced(before, patch)
     if isinstance(patch.metadata, Raw):
         too_large = partial(MetadataTooLarge, session_id, sequence)
         merged = patched_object(too_large, raw_text(before.metadata), patch.metadata, prepared, last=last)
@@ -113,7 +113,7 @@ async def _message(work: UnitOfWork, session_id: str, sequence: int, versions: V
     return message
 
 
-def _replaced(before: Message, patch: MessagePatch) -> Message:
+def replaced(before: Message, patch: MessagePatch) -> Message:
     """The message with the content and the parts of a patch. Raises `MessageInvalid`."""
     content, parts = before.content, before.parts
     if isinstance(patch.parts, Raw):

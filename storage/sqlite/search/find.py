@@ -1,6 +1,5 @@
 """Finding messages by their words: the index finds whole words, texts decide on prefixes."""
 
-import re
 from collections.abc import Iterator, Sequence
 from itertools import islice
 
@@ -10,9 +9,10 @@ import msgspec
 from ...model.queries import SearchQuery, SearchScope
 from ...model.records import Listing, Message
 from ...search import results
-from ...search.query_parser import ParsedQuery, Term, filtered, parse
+from ...search.query_parser import ParsedQuery, filtered, parse
 from ...search.results import Filters, Found, best, bindings_of, listing, score_of
 from ...search.searched_text import EVERYWHERE, searched_text
+from ...search.text_match import TextMatch
 from ...search.tokenizer import Tokenizer
 from ...sql.ports import Bindings, Row
 from ..statements import SQLiteStatements
@@ -33,7 +33,7 @@ def find(connection: apsw.Connection, workspace: str, query: SearchQuery) -> Lis
     query = narrowed
     search = _Search(connection, sought, *bindings_of(workspace, query))
     if query.scope != EVERYWHERE or not sought.is_in_index:
-        texts = _in_texts(connection, search.candidates(), workspace, _InText(sought, tokenizer), query.scope)
+        texts = _in_texts(connection, search.candidates(), workspace, TextMatch(sought, tokenizer), query.scope)
         found = best(islice(texts, results.MAX_RANKED), query)
     else:
         found = best(search.in_index(), query)
@@ -79,7 +79,7 @@ class _Search:
 
 
 def _in_texts(
-    connection: apsw.Connection, candidates: Iterator[Row], workspace: str, sought: "_InText", scope: SearchScope
+    connection: apsw.Connection, candidates: Iterator[Row], workspace: str, sought: TextMatch, scope: SearchScope
 ) -> Iterator[Found]:
     # All of them first: what follows must not hold on to the statement.
     for _, session_id, sequence, role, _ in [*candidates]:
@@ -87,54 +87,6 @@ def _in_texts(
         score = sought.score(content)
         if score is not None:
             yield score, session_id, sequence, role
-
-
-class _InText:
-    """Matches a query against texts."""
-
-    def __init__(self, sought: ParsedQuery, tokenizer: Tokenizer) -> None:
-        self._sought = sought
-        self._tokenizer = tokenizer
-        self._beginnings = [
-            _beginning(group[0].words[0])
-            for group in sought.groups
-            if len(group) == 1 and group[0].is_short_prefix and len(group[0].words) == 1 and group[0].words[0].isalpha()
-        ]
-
-    def score(self, text: str) -> float | None:
-        """The score of a text; None if it does not match."""
-        if text.isascii() and not all(it.search(text) for it in self._beginnings):
-            return None
-        said = self._tokenizer.indexed(text)
-        spaced, forms = f" {said.words} ", {*said.forms}
-        counts = [sum(_count(term, spaced) for term in group) for group in self._sought.groups]
-        for count, group in zip(counts, self._sought.groups, strict=True):
-            if not count and not any(_has_form(term, spaced, forms) for term in group):
-                return None
-        if any(_count(term, spaced) or _has_form(term, spaced, forms) for term in self._sought.excluded):
-            return None
-        return score_of(counts, said.size)
-
-
-def _count(term: Term, spaced: str) -> int:
-    """How often a message has a term exactly, up to `MAX_MATCHES` if it has several words: these may overlap."""
-    if len(term.words) == 1:
-        return spaced.count(term.pattern)
-    if term.pattern not in spaced:
-        return 0
-    return len(term.places(spaced.split(), results.MAX_MATCHES))
-
-
-def _has_form(term: Term, spaced: str, forms: set[str]) -> bool:
-    """Whether a message has a term in another form."""
-    if term.prefix and term.is_form and any(form.startswith(term.words[0]) for form in forms):
-        return True
-    return any(form in forms or f" {form} " in spaced for form in term.forms)
-
-
-def _beginning(word: str) -> re.Pattern[str]:
-    """A pattern that an ASCII text matches if one of its words begins with `word`."""
-    return re.compile(f"(?<![0-9a-z]){re.escape(word)}", re.IGNORECASE | re.ASCII)
 
 
 def _contents(connection: apsw.Connection, workspace: str, found: Sequence[Found], scope: SearchScope) -> Iterator[str]:

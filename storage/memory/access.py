@@ -1,0 +1,208 @@
+"""How the operations reach what is stored: each write takes effect as a whole, once under a key, at a later time."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Iterable
+from typing import TypeVar, cast
+
+import msgspec
+from msgspec import UNSET
+from msgspec.structs import replace
+
+from ..model.backend import StorageOptions
+from ..model.errors import IdempotencyKeyInUse, IdempotencyKeyReused, StorageUnavailable
+from ..model.records import IdempotentRequest, Listing, Messages, Session
+from ..operations.sessions import DELETIONS_KEPT_SECONDS
+from ..sql.cursors import decode_name, encode_name
+from ..values.clock import Clock, after
+from .contents import Database, Deletion, RecordedAnswer, Workspace
+
+FIRST_BLOCK_BYTES = 64 * 1024
+BLOCK_BYTES = 256 * 1024
+
+Answer = TypeVar("Answer")
+
+encode = msgspec.json.Encoder().encode
+
+
+class Work:
+    """One write of a workspace: its time, and the number of the write."""
+
+    def __init__(self, workspace: Workspace, now: str) -> None:
+        self.workspace = workspace
+        self.now = now
+
+    @property
+    def revision(self) -> int:
+        """The number of this write."""
+        return self.workspace.revision
+
+    def next_revision(self) -> int:
+        """The number of the next write, at the same time: each session that is written by one has its own."""
+        self.workspace.revision += 1
+        return self.workspace.revision
+
+
+class MemoryAccess:
+    """Gives access to the workspaces of a database, one operation at a time."""
+
+    def __init__(self, database: Database, options: StorageOptions) -> None:
+        self._database = database
+        self._options = options
+        self._is_open = False
+
+    @property
+    def _clock(self) -> Clock:
+        return self._options.clock
+
+    async def _workspace(self, name: str) -> Workspace:
+        """A workspace. Other tasks have their turn first, as they have while a database reads."""
+        await asyncio.sleep(0)
+        if not self._is_open:
+            raise StorageUnavailable("it is closed")
+        workspace = self._database.workspaces.get(name)
+        if workspace is None:
+            return Workspace()
+        forget_expired(workspace, self._clock.machine_time())
+        return workspace
+
+    async def _write(
+        self,
+        name: str,
+        once: IdempotentRequest | None,
+        operation: Callable[[Work], Answer],
+    ) -> Answer:
+        """Run an operation as a write, and return its result; with `once` record it, or return the recorded one.
+
+        It changes nothing if it raises an error.
+        """
+        await self._workspace(name)
+        workspace = self._database.workspaces.setdefault(name, Workspace())
+        recorded = None if once is None else replay(workspace, once)
+        if recorded is not None:
+            return cast("Answer", recorded)
+        work = Work(workspace, self._next_time())
+        workspace.revision += 1
+        answer = operation(work)
+        if once is not None:
+            self._record(work, once, answer)
+        self._written(work)
+        return answer
+
+    def _next_time(self) -> str:
+        """The time of a write: later than those of other storages, unless a clock was ahead by mistake."""
+        last = self._database.last
+        if last is not None and last <= self._clock.horizon():
+            self._clock.catch_up(last)
+        self._database.last = self._clock.now()
+        return self._database.last
+
+    def _record(self, work: Work, once: IdempotentRequest, answer: object, *, is_whole: bool = True) -> None:
+        expires_at = after(work.now, self._options.idempotency_ttl)
+        recorded = RecordedAnswer(once.fingerprint, expires_at, answer, is_whole)
+        if isinstance(answer, Session):
+            recorded.session_id = answer.id
+        if isinstance(answer, Messages):
+            recorded.session_id = answer.session_id
+            recorded.messages = answer.messages[0].sequence, answer.messages[-1].sequence
+        work.workspace.answers[once.key] = recorded
+
+    def _written(self, work: Work) -> None:
+        """Delete what nothing refers to any more, and wake those who follow."""
+        delete_unused_files(work.workspace)
+        for follower in work.workspace.followers:
+            follower.set()
+
+
+def replay(workspace: Workspace, once: IdempotentRequest) -> object | None:
+    """The recorded answer to a request; None if there is none, or only its progress. Raises `IdempotencyKeyReused`."""
+    recorded = recorded_answer(workspace, once)
+    once.replayed = recorded is not None and recorded.is_whole
+    if recorded is None or not recorded.is_whole:
+        return None
+    if recorded.messages is None or recorded.session_id is None:
+        return recorded.answer
+    first, last = recorded.messages
+    return Messages(recorded.session_id, workspace.find(recorded.session_id).messages[first - 1 : last])
+
+
+def recorded_answer(workspace: Workspace, once: IdempotentRequest) -> RecordedAnswer | None:
+    """The record of a request, None if there is none. Raises `IdempotencyKeyReused`."""
+    recorded = workspace.answers.get(once.key)
+    if recorded is not None and recorded.fingerprint != once.fingerprint:
+        raise IdempotencyKeyReused(once.key)
+    return recorded
+
+
+def refuse_other_progress(workspace: Workspace, once: IdempotentRequest, before: object) -> None:
+    """Raises `IdempotencyKeyInUse` if another call has continued the request since it had the progress `before`."""
+    recorded = recorded_answer(workspace, once)
+    if recorded is not None and (recorded.is_whole or recorded.answer != before):
+        raise IdempotencyKeyInUse(once.key)
+
+
+def delete_session(work: Work, session_id: str) -> None:
+    """Delete a session and the answers about it, as a write of its own."""
+    workspace = work.workspace
+    del workspace.conversations[session_id]
+    workspace.deletions.append(Deletion(work.revision, session_id, work.now))
+    workspace.answers = {key: it for key, it in workspace.answers.items() if it.session_id != session_id}
+
+
+def forget_expired(workspace: Workspace, now: str) -> None:
+    """Delete answers, files and memories of deletions whose time is over."""
+    workspace.answers = {key: it for key, it in workspace.answers.items() if it.expires_at > now}
+    horizon = after(now, -DELETIONS_KEPT_SECONDS)
+    workspace.deletions = [it for it in workspace.deletions if it.moment > horizon]
+    for file in workspace.files.values():
+        if isinstance(file.record.expires_at, str) and file.record.expires_at < now:
+            file.record = replace(file.record, expires_at=UNSET)
+    delete_unused_files(workspace)
+
+
+def delete_unused_files(workspace: Workspace) -> None:
+    """Delete the files to which no message refers, unless they are kept for some time."""
+    if workspace.files:
+        used = workspace.references()
+        workspace.files = {
+            file_id: file
+            for file_id, file in workspace.files.items()
+            if file_id in used or isinstance(file.record.expires_at, str)
+        }
+
+
+def listing(records: Iterable[object]) -> Listing:
+    """A listing of all records, as they are now: a long one in blocks."""
+    blocks = [*_blocks([encode(record) for record in records])]
+    if len(blocks) <= 1:
+        return Listing(b"".join(blocks))
+
+    async def rest() -> AsyncGenerator[bytes, None]:
+        for block in blocks[1:]:
+            yield b"," + block
+
+    return Listing(blocks[0], rest())
+
+
+def _blocks(records: list[bytes]) -> Iterable[bytes]:
+    """The records with commas between them, in a short block and longer ones."""
+    taken: list[bytes] = []
+    size, most = 0, FIRST_BLOCK_BYTES
+    for record in records:
+        taken.append(record)
+        size += len(record)
+        if size >= most:
+            yield b",".join(taken)
+            taken, size, most = [], 0, BLOCK_BYTES
+    if taken:
+        yield b",".join(taken)
+
+
+def named_page(records: dict[str, object], limit: int | None, cursor: str | None) -> Listing:
+    """A page of records in the order of their names, after the name of a cursor; all of them without `limit`."""
+    after_name = "" if cursor is None else decode_name(cursor)
+    names = sorted(name for name in records if name > after_name)
+    if limit is None:
+        return listing(records[name] for name in names)
+    page = names[:limit]
+    next_cursor = encode_name(page[-1]) if len(names) > limit else None
+    return Listing(b",".join(encode(records[name]) for name in page), next_cursor=next_cursor)

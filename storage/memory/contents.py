@@ -1,0 +1,203 @@
+"""What is stored: the databases, their workspaces, and what is in them."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from msgspec import UNSET, Raw
+
+from ..model.collections import Collection
+from ..model.errors import FileInUse, FileNotFound, MessageNotFound, SessionNotFound, VersionMismatch
+from ..model.files import File
+from ..model.modules import Module
+from ..model.part_records import UsageSum, calls_of, file_ids_of
+from ..model.profile_records import ProfileSettings
+from ..model.records import LastMessage, Message, Session, SessionSummary, Versions
+from ..model.workspaces import Key
+from ..operations.files import MAX_NAMED
+from ..operations.messages import MAX_SHOWN
+from ..values.uuid7 import canonical_id
+
+_SUMMARY = [name for name in SessionSummary.__struct_fields__ if name != "last_message"]
+
+
+class Correction(NamedTuple):
+    """The last correction of a message: the session's version and its last message then."""
+
+    version: int
+    after_sequence: int
+    is_deleted: bool
+
+
+@dataclass
+class Conversation:
+    """A session with its transcript, its sums of usage, and its profile, None if that is unknown.
+
+    `changed_version` and `changed_sequence` are the version and the last message when something else than the
+    transcript last changed; `created` and `written` are the revisions that created it and wrote it last.
+    """
+
+    session: Session
+    profile: ProfileSettings | None
+    created: int
+    written: int
+    changed_version: int
+    changed_sequence: int
+    messages: list[Message] = field(default_factory=list)
+    usage: UsageSum | None = None
+    corrected: dict[int, Correction] = field(default_factory=dict)
+
+    @property
+    def summary(self) -> SessionSummary:
+        """The session as lists show it."""
+        last = self.messages[-1] if self.messages else None
+        shown = UNSET if last is None else LastMessage(last.role, last.timestamp, last.content[:MAX_SHOWN])
+        return SessionSummary(**{name: getattr(self.session, name) for name in _SUMMARY}, last_message=shown)
+
+    def message(self, session_id: str, sequence: int) -> Message:
+        """A message. Raises `MessageNotFound`, which names the session as the request did."""
+        if not 1 <= sequence <= len(self.messages):
+            raise MessageNotFound(session_id, sequence)
+        return self.messages[sequence - 1]
+
+    def with_open_calls(self) -> set[int]:
+        """The sequences of the messages with a call whose result is neither in them nor in a later one."""
+        answered: set[str] = set()
+        found: set[int] = set()
+        for message in reversed(self.messages):
+            if isinstance(message.parts, Raw):
+                calls = calls_of(message.parts)
+                if not answered.issuperset(calls.opened):
+                    found.add(message.sequence)
+                answered.update(calls.answered)
+        return found
+
+
+@dataclass
+class StoredProfile:
+    """A profile, and the collection that it belongs to, if any."""
+
+    settings: ProfileSettings
+    created_at: str
+    updated_at: str
+    collection: str | None = None
+
+
+@dataclass
+class StoredDirectory:
+    """An amplified directory; `metadata` is the text of an object."""
+
+    default_profile: str | None
+    metadata: str
+    created_at: str
+    updated_at: str
+
+
+@dataclass
+class StoredFile:
+    """A file with its bytes; its record has an `expires_at` as long as it is kept without references."""
+
+    record: File
+    content: bytes
+
+
+@dataclass
+class RecordedAnswer:
+    """The answer to a request with a key, or its progress if `is_whole` is not set.
+
+    `messages` are the first and the last sequence of an answer that has messages: it has them as they are now.
+    """
+
+    fingerprint: str
+    expires_at: str
+    answer: object
+    is_whole: bool = True
+    session_id: str | None = None
+    messages: tuple[int, int] | None = None
+
+
+class Deletion(NamedTuple):
+    """The deletion of a session, by which write and when."""
+
+    revision: int
+    session_id: str
+    moment: str
+
+
+@dataclass
+class Workspace:
+    """Everything in a workspace; `revision` numbers its writes, and never goes back."""
+
+    revision: int = 0
+    conversations: dict[str, Conversation] = field(default_factory=dict)
+    deletions: list[Deletion] = field(default_factory=list)
+    answers: dict[str, RecordedAnswer] = field(default_factory=dict)
+    profiles: dict[str, StoredProfile] = field(default_factory=dict)
+    active: str | None = None
+    collections: dict[str, Collection] = field(default_factory=dict)
+    modules: dict[str, Module] = field(default_factory=dict)
+    directories: dict[str, StoredDirectory] = field(default_factory=dict)
+    # When a session was last created in each directory.
+    last_used: dict[str, str] = field(default_factory=dict)
+    files: dict[str, StoredFile] = field(default_factory=dict)
+    # Those who wait for the next write.
+    followers: set[asyncio.Event] = field(default_factory=set)
+
+    def find(self, session_id: str) -> Conversation:
+        """A session. Raises `SessionNotFound`, which names it as the request did."""
+        found = self.conversations.get(canonical_id(session_id))
+        if found is None:
+            raise SessionNotFound(session_id)
+        return found
+
+    def take(self, session_id: str, versions: Versions) -> Conversation:
+        """A session to change. Raises `SessionNotFound`, `VersionMismatch`."""
+        found = self.find(session_id)
+        version = found.session.version
+        if versions is not None and version not in versions:
+            raise VersionMismatch(session_id, version, versions)
+        return found
+
+    def file(self, file_id: str) -> StoredFile:
+        """A file. Raises `FileNotFound`."""
+        if file_id not in self.files:
+            raise FileNotFound(file_id)
+        return self.files[file_id]
+
+    def references(self) -> dict[str, list[tuple[str, int]]]:
+        """The messages that refer to each file, as sessions and sequences, in this order."""
+        found: dict[str, list[tuple[str, int]]] = {}
+        for session_id, conversation in sorted(self.conversations.items()):
+            for message in conversation.messages:
+                for file_id in named_files([message]):
+                    found.setdefault(file_id, []).append((session_id, message.sequence))
+        return found
+
+    def refuse_in_use(self, file_id: str) -> None:
+        """Raises `FileInUse` if a message refers to the file."""
+        found = self.references().get(file_id)
+        if found:
+            raise FileInUse(file_id, found[:MAX_NAMED], has_more=len(found) > MAX_NAMED)
+
+    @property
+    def is_known(self) -> bool:
+        """Whether it has anything, or had a session lately."""
+        return bool(
+            self.conversations or self.deletions or self.profiles or self.collections or self.directories or self.files
+        )
+
+
+@dataclass
+class Database:
+    """Workspaces by name, and the keys of all of them by id; `last` is the time of the last write."""
+
+    workspaces: dict[str, Workspace] = field(default_factory=dict)
+    keys: dict[str, Key] = field(default_factory=dict)
+    last: str | None = None
+
+
+def named_files(messages: Sequence[Message]) -> list[str]:
+    """The ids of the files to which messages refer, each once, in their order."""
+    named = (file_ids_of(message.parts) for message in messages if isinstance(message.parts, Raw))
+    return list(dict.fromkeys(file_id for ids in named for file_id in ids))

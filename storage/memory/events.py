@@ -1,0 +1,133 @@
+"""Following sessions: the events after a position, as soon as they happen."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Iterator, Sequence
+from typing import NamedTuple, TypeVar
+
+from ..model.interface import Storage
+from ..model.records import Event, EventKind, Events
+from .access import BLOCK_BYTES, MemoryAccess, encode
+from .contents import Conversation, Workspace
+
+MAX_EVENTS = 500
+
+Position = TypeVar("Position")
+
+
+class _Seen(NamedTuple):
+    """The last message that a reader of a session has seen, and the version of the last change."""
+
+    sequence: int
+    version: int
+
+
+class MemoryEvents(MemoryAccess, Storage):
+    """Implements the streams of events."""
+
+    async def follow_session(self, workspace: str, session_id: str, *, after_event: str | None = None) -> Events:
+        stored = await self._workspace(workspace)
+        conversation = stored.find(session_id)
+        return Events(_follow_session(stored, conversation, _seen(conversation, after_event)))
+
+    async def follow_sessions(self, workspace: str, *, after_event: str | None = None) -> Events:
+        await self._workspace(workspace)
+        stored = self._database.workspaces.setdefault(workspace, Workspace())
+        return Events(_follow_sessions(stored, stored.revision if after_event is None else int(after_event)))
+
+
+async def _follow_session(
+    workspace: Workspace, conversation: Conversation, seen: _Seen
+) -> AsyncGenerator[Sequence[Event], None]:
+    session_id = conversation.session.id
+    while workspace.conversations.get(session_id) is conversation:
+        found = _bounded(_session_events(conversation, seen))
+        if found:
+            seen = found[-1][1]
+            yield [event for event, _ in found]
+        else:
+            await _next_write(workspace)
+    yield [Event("deleted", encode({"id": session_id}))]
+
+
+async def _follow_sessions(workspace: Workspace, revision: int) -> AsyncGenerator[Sequence[Event], None]:
+    while True:
+        found = _bounded(_workspace_events(workspace, revision))
+        if found:
+            revision = found[-1][1]
+            yield [event for event, _ in found]
+        else:
+            await _next_write(workspace)
+
+
+async def _next_write(workspace: Workspace) -> None:
+    written = asyncio.Event()
+    workspace.followers.add(written)
+    try:
+        await written.wait()
+    finally:
+        workspace.followers.discard(written)
+
+
+def _bounded(found: Iterator[tuple[Event, Position]]) -> list[tuple[Event, Position]]:
+    """The first events, each with the position after it."""
+    taken: list[tuple[Event, Position]] = []
+    size = 0
+    for event, position in found:
+        taken.append((event, position))
+        size += len(event.data)
+        if len(taken) == MAX_EVENTS or size >= BLOCK_BYTES:
+            break
+    return taken
+
+
+def _changes(conversation: Conversation) -> list[tuple[int, int, int | None]]:
+    """The version of each change, in their order, the last message then, and which message was corrected, if one."""
+    own = (conversation.changed_version, conversation.changed_sequence, None)
+    corrected = [(it.version, it.after_sequence, sequence) for sequence, it in conversation.corrected.items()]
+    return sorted([own, *corrected], key=lambda change: change[0])
+
+
+def _seen(conversation: Conversation, after_event: str | None) -> _Seen:
+    """The position after an event; None means after all that happened so far."""
+    if after_event is None:
+        return _Seen(conversation.session.message_count, conversation.session.version)
+    sequence, _, version = after_event.partition(".")
+    if version:
+        return _Seen(int(sequence), int(version))
+    # A reader of this message has seen every change before it.
+    before = [changed for changed, last, _ in _changes(conversation) if last < int(sequence)]
+    return _Seen(int(sequence), max(before, default=0))
+
+
+def _session_events(conversation: Conversation, seen: _Seen) -> Iterator[tuple[Event, _Seen]]:
+    """The events after a position, each change after the messages that preceded it."""
+    told, version = seen
+    for changed, last, corrected in _changes(conversation):
+        if changed <= version:
+            continue
+        for message in conversation.messages[told:last]:
+            told = message.sequence
+            yield Event("message", encode(message), str(told)), _Seen(told, version)
+        version = changed
+        event_id = f"{told}.{version}"
+        if corrected is None:
+            yield Event("session", encode(conversation.session), event_id), _Seen(told, version)
+        else:
+            is_deleted = conversation.corrected[corrected].is_deleted
+            kind: EventKind = "message_deleted" if is_deleted else "message_updated"
+            yield Event(kind, encode(conversation.messages[corrected - 1]), event_id), _Seen(told, version)
+    for message in conversation.messages[told:]:
+        yield Event("message", encode(message), str(message.sequence)), _Seen(message.sequence, version)
+
+
+def _workspace_events(workspace: Workspace, revision: int) -> Iterator[tuple[Event, int]]:
+    """What was written after a revision: each session once, as it is, or its deletion."""
+    written = [(it.written, it) for it in workspace.conversations.values() if it.written > revision]
+    deleted = [(it.revision, it.session_id) for it in workspace.deletions if it.revision > revision]
+    changes: list[tuple[int, Conversation | str]] = [*written, *deleted]
+    for number, changed in sorted(changes, key=lambda change: change[0]):
+        if isinstance(changed, str):
+            yield Event("deleted", encode({"id": changed}), str(number)), number
+        else:
+            kind: EventKind = "created" if changed.created > revision else "changed"
+            yield Event(kind, encode(changed.summary), str(number)), number

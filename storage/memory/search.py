@@ -1,0 +1,67 @@
+"""Search: the latest messages that have all words are matched and ranked, each by its own text."""
+
+from collections.abc import Iterator
+from itertools import islice
+
+from ..model.directory_path import normalize_or_keep
+from ..model.interface import Storage
+from ..model.queries import SearchQuery
+from ..model.records import Listing, Message, Session
+from ..search import results
+from ..search.query_parser import filtered, parse
+from ..search.results import Found, best, listing
+from ..search.searched_text import searched_text
+from ..search.text_match import TextMatch
+from ..search.tokenizer import Tokenizer
+from ..values.uuid7 import canonical_id
+from .access import MemoryAccess
+from .contents import Workspace
+from .session_lists import has_labels, is_between
+
+
+class MemorySearch(MemoryAccess, Storage):
+    """Implements the search."""
+
+    async def search_messages(self, workspace: str, query: SearchQuery) -> Listing:
+        stored = await self._workspace(workspace)
+        tokenizer = Tokenizer()
+        sought = parse(query.text, tokenizer.sought)
+        narrowed = filtered(query, sought)
+        if not sought.groups or narrowed is None:
+            return Listing(b"")
+        match = TextMatch(sought, tokenizer)
+        found = best(islice(_found(stored, narrowed, match), results.MAX_RANKED), narrowed)
+        contents = []
+        size = 0
+        for _, session_id, sequence, _ in found[: narrowed.limit]:
+            message = stored.find(session_id).message(session_id, sequence)
+            contents.append(searched_text(message, narrowed.scope))
+            size += len(contents[-1])
+            if size > results.MAX_PAGE_BYTES:
+                break
+        return listing(found, narrowed, contents, sought)
+
+
+def _found(workspace: Workspace, query: SearchQuery, match: TextMatch) -> Iterator[Found]:
+    """The matching messages among the latest that have the words, the latest first."""
+    candidates = (each for each in _messages(workspace, query) if match.has_words(searched_text(each[1])))
+    for session, message in islice(candidates, results.MAX_LOOKED_AT):
+        score = match.score(searched_text(message, query.scope))
+        if score is not None and query.role in (None, message.role) and _passes(session, query):
+            yield score, session.id, message.sequence, message.role
+
+
+def _messages(workspace: Workspace, query: SearchQuery) -> Iterator[tuple[Session, Message]]:
+    for session_id, conversation in sorted(workspace.conversations.items(), reverse=True):
+        if query.session_id is None or canonical_id(query.session_id) == session_id:
+            yield from ((conversation.session, message) for message in reversed(conversation.messages))
+
+
+def _passes(session: Session, query: SearchQuery) -> bool:
+    return (
+        query.profile in (None, session.profile)
+        and (query.amplified_dir is None or session.amplified_dir == normalize_or_keep(query.amplified_dir))
+        and has_labels(session.labels or {}, query.labels)
+        and is_between(session.created_at, query.created_after, query.created_before)
+        and is_between(session.updated_at, query.updated_after, query.updated_before)
+    )

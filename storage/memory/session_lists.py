@@ -1,0 +1,102 @@
+"""Lists of sessions: which pass a filter, in which order, and from which position on."""
+
+from collections.abc import Iterable
+
+from msgspec import UNSET
+
+from ..model.directory_path import ROOT, normalize_or_keep
+from ..model.queries import SessionFilter, SessionQuery
+from ..model.records import Listing, Session
+from ..sql.cursors import decode, decode_session_name, encode, encode_session_name
+from ..values.clock import in_utc
+from ..values.uuid7 import canonical_id
+from .access import encode as encode_json
+from .access import listing
+from .contents import Conversation
+
+# Takes the place of a missing name: it sorts after every name.
+_NO_NAME = "\U0010ffff"
+# By updates the latest session is the first, and of several of one time the one with the smallest id.
+_IDS_ASCEND = ("-updated_at", "created_at", "name")
+
+
+def list_sessions(conversations: Iterable[Conversation], query: SessionQuery) -> Listing:
+    """The page of a query."""
+    found = [each for each in conversations if passes(each, query)]
+    total = len(found) if query.total else None
+    after = [each for each in ordered(found, query.sort) if query.cursor is None or _is_after(each, query)]
+    if query.limit is None:
+        whole = listing(each.summary for each in after)
+        return Listing(whole.first, whole.rest, total=total)
+    page = after[: query.limit]
+    cursor = _cursor(page[-1], query.sort) if len(after) > query.limit else None
+    return Listing(b",".join(encode_json(each.summary) for each in page), next_cursor=cursor, total=total)
+
+
+def ordered(conversations: Iterable[Conversation], sort: str) -> list[Conversation]:
+    """Sessions in an order."""
+    by_id = sorted(conversations, key=lambda each: each.session.id, reverse=sort not in _IDS_ASCEND)
+    return sorted(by_id, key=lambda each: _place(each.session, sort)[0], reverse=sort.startswith("-"))
+
+
+def passes(conversation: Conversation, which: SessionFilter) -> bool:
+    """Whether a session passes each filter."""
+    session = conversation.session
+    labels: dict[str, str] = session.labels or {}
+    last_revision = which.last_revision if isinstance(which, SessionQuery) else None
+    return (
+        (not which.status or session.status in which.status)
+        and which.profile in (None, session.profile)
+        and (which.amplified_dir is None or _is_in(session, which.amplified_dir, recursive=which.recursive))
+        and (which.parent_session_id is None or session.parent_session_id == canonical_id(which.parent_session_id))
+        and is_between(session.created_at, which.created_after, which.created_before)
+        and is_between(session.updated_at, which.updated_after, which.updated_before)
+        and (which.name is None or which.name.casefold() in (session.name or "").casefold())
+        and has_labels(labels, which.labels)
+        and which.archived in (None, session.archived is True)
+        and which.pinned in (None, session.pinned is True)
+        and (not which.roots or session.parent_session_id is UNSET)
+        and (not which.ids or session.id in map(canonical_id, which.ids))
+        and (last_revision is None or conversation.written <= last_revision)
+    )
+
+
+def is_between(moment: str, after: str | None, before: str | None) -> bool:
+    """Whether a time is after the one and before the other, as far as they are given."""
+    return (after is None or moment > in_utc(after)) and (before is None or moment < in_utc(before))
+
+
+def has_labels(labels: dict[str, str], wanted: Iterable[str]) -> bool:
+    """Whether each of the wanted labels, a key or a key and a value, is among the labels."""
+    there = {*labels, *map(":".join, labels.items())}
+    return all(label in there for label in wanted)
+
+
+def _is_in(session: Session, path: str, *, recursive: bool) -> bool:
+    path = normalize_or_keep(path)
+    if not recursive:
+        return session.amplified_dir == path
+    return path == ROOT or f"{session.amplified_dir}/".startswith(f"{path}/")
+
+
+def _place(session: Session, sort: str) -> tuple[str, str]:
+    """The time or the name that a session is sorted by, and its id."""
+    if sort.endswith("name"):
+        return session.name.casefold() if isinstance(session.name, str) else _NO_NAME, session.id
+    moment: str = getattr(session, sort.removeprefix("-"))
+    return moment, session.id
+
+
+def _is_after(conversation: Conversation, query: SessionQuery) -> bool:
+    """Whether a session comes after the position of the query's cursor."""
+    assert query.cursor is not None, "Only a cursor is a position."
+    position = decode_session_name(query.cursor) if query.sort.endswith("name") else decode(query.cursor)
+    place = _place(conversation.session, query.sort)
+    if place[0] != position[0]:
+        return (place[0] < position[0]) == query.sort.startswith("-")
+    return place[1] > position[1] if query.sort in _IDS_ASCEND else place[1] < position[1]
+
+
+def _cursor(conversation: Conversation, sort: str) -> str:
+    place = _place(conversation.session, sort)
+    return encode_session_name(*place) if sort.endswith("name") else encode(*place)

@@ -1,0 +1,45 @@
+"""The storage in memory: all parts of the interface."""
+
+from ..model.errors import StorageUnavailable
+from .deletion import MemoryDeletion
+from .directories import MemoryDirectories
+from .events import MemoryEvents
+from .files import MemoryFiles
+from .messages import MemoryMessages
+from .profiles import MemoryCollections, MemoryModules, MemoryProfiles
+from .search import MemorySearch
+from .sessions import MemorySessions
+from .transfer import MemoryTransfer
+from .workspaces import MemoryWorkspaces
+
+
+class MemoryStorage(
+    MemorySessions,
+    MemoryMessages,
+    MemoryEvents,
+    MemorySearch,
+    MemoryDeletion,
+    MemoryTransfer,
+    MemoryProfiles,
+    MemoryCollections,
+    MemoryModules,
+    MemoryDirectories,
+    MemoryFiles,
+    MemoryWorkspaces,
+):
+    """Implements `Storage`. All storages on one database are used by one event loop at a time."""
+
+    kind = "memory"
+
+    async def open(self) -> None:
+        self._is_open = True
+
+    async def close(self) -> None:
+        self._is_open = False
+
+    async def ping(self) -> None:
+        if not self._is_open:
+            raise StorageUnavailable("it is closed")
+
+    async def forget_answer(self, workspace: str, key: str) -> None:
+        (await self._workspace(workspace)).answers.pop(key, None)

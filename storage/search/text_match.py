@@ -1,0 +1,71 @@
+"""Matches a query against the texts of messages, where no index decides."""
+
+import re
+
+from . import results
+from .query_parser import ParsedQuery, Term
+from .results import score_of
+from .tokenizer import Tokenizer
+
+
+class TextMatch:
+    """Matches one query against texts."""
+
+    def __init__(self, sought: ParsedQuery, tokenizer: Tokenizer) -> None:
+        self._sought = sought
+        self._tokenizer = tokenizer
+        self._beginnings = [
+            _beginning(group[0].words[0])
+            for group in sought.groups
+            if len(group) == 1 and group[0].is_short_prefix and len(group[0].words) == 1 and group[0].words[0].isalpha()
+        ]
+
+    def has_words(self, text: str) -> bool:
+        """Whether a text has the words, or forms of them, that an index is asked for."""
+        said = self._tokenizer.indexed(text)
+        spaced, forms = f" {said.words} ", {*said.forms}
+        return all(
+            any(_has_each_word(term, spaced) or _has_form(term, spaced, forms) for term in group)
+            for group in self._sought.in_index
+        )
+
+    def score(self, text: str) -> float | None:
+        """The score of a text; None if it does not match."""
+        if text.isascii() and not all(it.search(text) for it in self._beginnings):
+            return None
+        said = self._tokenizer.indexed(text)
+        spaced, forms = f" {said.words} ", {*said.forms}
+        counts = [sum(_count(term, spaced) for term in group) for group in self._sought.groups]
+        for count, group in zip(counts, self._sought.groups, strict=True):
+            if not count and not any(_has_form(term, spaced, forms) for term in group):
+                return None
+        if any(_count(term, spaced) or _has_form(term, spaced, forms) for term in self._sought.excluded):
+            return None
+        return score_of(counts, said.size)
+
+
+def _has_each_word(term: Term, spaced: str) -> bool:
+    """Whether a message has the words of a term, maybe apart from each other."""
+    *before, last = term.words
+    return all(f" {word} " in spaced for word in before) and (f" {last}" if term.prefix else f" {last} ") in spaced
+
+
+def _count(term: Term, spaced: str) -> int:
+    """How often a message has a term exactly, up to `MAX_MATCHES` if it has several words: these may overlap."""
+    if len(term.words) == 1:
+        return spaced.count(term.pattern)
+    if term.pattern not in spaced:
+        return 0
+    return len(term.places(spaced.split(), results.MAX_MATCHES))
+
+
+def _has_form(term: Term, spaced: str, forms: set[str]) -> bool:
+    """Whether a message has a term in another form."""
+    if term.prefix and term.is_form and any(form.startswith(term.words[0]) for form in forms):
+        return True
+    return any(form in forms or f" {form} " in spaced for form in term.forms)
+
+
+def _beginning(word: str) -> re.Pattern[str]:
+    """A pattern that an ASCII text matches if one of its words begins with `word`."""
+    return re.compile(f"(?<![0-9a-z]){re.escape(word)}", re.IGNORECASE | re.ASCII)

@@ -1,0 +1,22 @@
+"""A daemon whose database is in memory: it serves the contract, and what it keeps ends with it."""
+
+from daemon import Daemon
+
+
+def test_memory_is_served() -> None:
+    with Daemon("memory://") as daemon, daemon.client() as client:
+        assert client.get("/status").json()["storage"] == "memory"
+        session = client.post("/sessions", json={"name": "Atlas"}).raise_for_status().json()
+        path = f"/sessions/{session['id']}"
+        headers = {"Idempotency-Key": "k"}
+        sent = [client.post(f"{path}/messages", json={"content": "red fox"}, headers=headers) for _ in range(2)]
+        assert [answer.status_code for answer in sent] == [201, 201]
+        assert sent[0].json() == sent[1].json()
+        assert len(client.get(f"{path}/messages").json()["messages"]) == 1
+        assert [hit["sessionId"] for hit in client.get("/search?q=fox").json()] == [session["id"]]
+        with client.stream("GET", f"{path}/events", headers={"Last-Event-ID": "0"}) as events:
+            assert "red fox" in next(line for line in events.iter_lines() if line.startswith("data:"))
+        assert client.delete(path).status_code == 204
+        assert client.get(path).status_code == 404
+    with Daemon("memory://") as daemon, daemon.client() as client:
+        assert client.get("/sessions").json() == []
