@@ -27,7 +27,7 @@ fuzz:
 	$(PYTHON) -m pytest --fuzz-seconds 600 -s tests/service/test_fuzz.py tests/service/test_chunked_bodies.py \
 		tests/contract/test_raw_http.py
 
-# Hold each storage against a model in memory for twenty minutes, one new seed of random histories after another.
+# Hold each database to the storage in memory for twenty minutes, one new seed of random histories after another.
 histories:
 	$(PYTHON) -m pytest --fuzz-seconds 1200 -s tests/storage/test_histories.py
 

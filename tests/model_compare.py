@@ -1,20 +1,21 @@
-"""A storage beside its model: each request is made of both, and what they answer is compared."""
+"""A storage beside the one in memory: each request is made of both, and what they answer is compared."""
 
 import asyncio
-import dataclasses
 import hashlib
 from collections import defaultdict
 from collections.abc import Callable, Coroutine
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import zip_longest
 from typing import Any, TypeVar
 from uuid import uuid4
 
 import msgspec
 from hypothesis.stateful import RuleBasedStateMachine
-from msgspec import UNSET
 
+from amplifierd.storage.memory.contents import Conversation, Database, Workspace
+from amplifierd.storage.memory.store import MemoryStorage
+from amplifierd.storage.model.backend import StorageOptions
 from amplifierd.storage.model.errors import StorageError
 from amplifierd.storage.model.files import File
 from amplifierd.storage.model.interface import Storage
@@ -28,13 +29,14 @@ from amplifierd.storage.model.records import (
     Session,
     Versions,
 )
-from amplifierd.storage.values.clock import Clock
-from amplifierd.testing.storage.exports import Transcripts, export_of, exported, transcripts
+from amplifierd.storage.values.clock import DAY_SECONDS, Clock, text_at
+from amplifierd.testing.storage.exports import export_of, exported
 from amplifierd.testing.storage.steps import records
 from exact_json import tree
-from model import Outcome, Workspace
 
 SECONDS = 30
+BEGIN = 1_763_726_400_000_000
+SECOND = 1_000_000
 WITHOUT_KEY = {"update_session", "delete_session", "update_message", "delete_message"}
 FORGETTING = {"delete_session", "delete_sessions", "clean_up_sessions"}
 LATEST = 17
@@ -45,6 +47,48 @@ Near = list[int] | tuple[int, ...] | None
 
 Record = TypeVar("Record")
 Answer = TypeVar("Answer")
+# A request, made of either storage.
+Ask = Callable[[Storage], Coroutine[Any, Any, Answer]]
+
+
+class StepClock(Clock):
+    """One time for all that happens in a step, so that both storages give the same; each step is a second later."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.microseconds = BEGIN
+
+    def now(self) -> str:
+        return text_at(self.microseconds)
+
+    def catch_up(self, moment: str | None) -> None:
+        """It is the same for all storages."""
+
+    def machine_time(self) -> str:
+        return self.now()
+
+    def horizon(self) -> str:
+        return text_at(self.microseconds + DAY_SECONDS * SECOND)
+
+
+class Model(MemoryStorage):
+    """The storage in memory; a new session gets the id that the other storage gave it."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.database = Database()
+        options = StorageOptions(
+            idempotency_ttl=DAY_SECONDS,
+            clock=clock,
+            upgrade=True,
+            create=True,
+            single_machine=None,
+            temporary_bytes=2**30,
+        )
+        super().__init__(self.database, options)
+        self.next_id = ""
+
+    def _new_session_id(self, now: str) -> str:
+        return self.next_id or super()._new_session_id(now)
 
 
 @dataclass
@@ -73,31 +117,41 @@ class Change:
 
 
 class Comparison(RuleBasedStateMachine):
-    """A storage and its model in two workspaces; a session is named by a number, which is one of the workspace's."""
+    """Both storages in two workspaces; a session is named by a number, which is one of the workspace's."""
 
     def __init__(
-        self, run: Callable[[Coroutine[Any, Any, Any]], Any], storage: Storage, clock: Clock, tally: Tally
+        self, run: Callable[[Coroutine[Any, Any, Any]], Any], storage: Storage, clock: StepClock, tally: Tally
     ) -> None:
         super().__init__()
         self._run = run
         self._storage = storage
         self._clock = clock
         self._tally = tally
+        self._model = Model(clock)
         self._names = [f"{letter}-{uuid4()}" for letter in "ab"]
-        self._models = [Workspace(), Workspace()]
         self._ids = ["nobody", "a\0b"]
         self._sent: list[Change] = []
         self._exports: list[list[ExportLine]] = []
-        self._told: defaultdict[tuple[int, str], list[tuple[int, int]]] = defaultdict(list)
-        self._seen: list[list[tuple[str, int]]] = [[("0", 0)], [("0", 0)]]
+        self._seen: list[list[tuple[str, str]]] = [[("0", "0")], [("0", "0")]]
+        self._told: defaultdict[tuple[int, str], list[str]] = defaultdict(list)
+        self.run(self._model.open())
         tally.histories += 1
+
+    def contents(self, place: int) -> Workspace:
+        """What a workspace has."""
+        return self._model.database.workspaces.get(self._names[place], Workspace())
+
+    def conversation(self, place: int, session_id: str) -> Conversation | None:
+        """A session as the model has it."""
+        return self.contents(place).conversations.get(session_id)
 
     def change_session(
         self, name: str, place: int, number: int, near: Near, *said: Any, key: str | None = None
     ) -> None:
         """Change one session, where it is near its version if that is given; where it is not, if that is a tuple."""
         session_id = self.pick(place, number)
-        version = self._models[place].version(session_id)
+        conversation = self.conversation(place, session_id)
+        version = 1 if conversation is None else conversation.session.version
         distant = tuple(version + distance for distance in near or ())
         versions: Versions = None if near is None else distant
         if isinstance(near, tuple):
@@ -108,17 +162,17 @@ class Comparison(RuleBasedStateMachine):
         """Make a change in both, and compare what they answer."""
         if change.key is not None:
             self._sent.append(change)
-        model = self._models[change.workspace]
-        replayed = change.key in model.answers
-        once, began = change.once, self._clock.now()
-        answered = self.outcome(lambda: self._ask(change, once))
-        if isinstance(answered, Session) and answered.id not in self._ids:
-            self._ids.append(answered.id)
-        told = Outcome(answered, began, self._clock.now(), self._stored(change), self._updated_at(change, answered))
-        arguments = (*change.arguments, change.versions) if change.conditional else change.arguments
-        expected = outcome_of(lambda: model.change(change.name, arguments, change.once, told))
+        self._clock.microseconds += SECOND
+        first, second = change.once, change.once
+        answered = self.outcome(lambda: self._ask(self._storage, change, first))
+        self._model.next_id = ""
+        if isinstance(answered, Session):
+            self._model.next_id = answered.id
+            self._ids += [] if answered.id in self._ids else [answered.id]
+        expected = self.outcome(lambda: self._ask(self._model, change, second))
         agree(plain(answered), plain(expected))
-        assert isinstance(answered, Refusal) or once is None or once.replayed == replayed
+        if first is not None and second is not None:
+            assert isinstance(answered, Refusal) or first.replayed == second.replayed
         if change.name in FORGETTING:
             self.wait_for_files(change.workspace)
 
@@ -126,85 +180,83 @@ class Comparison(RuleBasedStateMachine):
         """Wait until both have the same files: they go with messages, which are removed in the background."""
 
         async def wait() -> None:
-            while await self._files(place) != sorted(self._models[place].files.held):  # noqa: ASYNC110  # another's task
+            while await self.files(self._storage, place) != await self.files(self._model, place):  # noqa: ASYNC110
                 await asyncio.sleep(0.001)
 
         self.run(wait())
 
-    async def _files(self, place: int) -> list[str]:
-        listing = await self._storage.list_files(self._names[place])
-        return sorted(file.id for file in await records(listing, File))
+    async def files(self, storage: Storage, place: int) -> list[File]:
+        """All files of a workspace."""
+        return await records(await storage.list_files(self._names[place]), File)
 
     def exported(self, place: int) -> list[ExportLine]:
-        """An export, but for what the profiles of sessions say, which is no part of the model."""
-        return [line for line in self.run(exported(self._storage, self._names[place])) if line.profile is UNSET]
+        """An export, which is the same from both."""
+        lines: list[ExportLine] = self.run(exported(self._storage, self._names[place]))
+        agree(plain(lines), plain(self.run(exported(self._model, self._names[place]))))
+        return lines
 
-    def same(self, ask: Callable[[], Coroutine[Any, Any, Answer]], expected: Callable[[], object]) -> Answer | None:
-        """What the storage answers, which must be what the model does; None where it is refused, as it must be."""
-        answered, due = self.outcome(ask), outcome_of(expected)
-        if isinstance(answered, Refusal):
-            agree(answered, due)
+    def same(self, ask: Ask[Answer]) -> Answer | None:
+        """What both answer; None if both refuse."""
+        answered, expected = self.outcome(lambda: ask(self._storage)), self.outcome(lambda: ask(self._model))
+        agree(plain(answered), plain(expected))
+        return None if isinstance(answered, Refusal) else answered
+
+    def both(self, ask: Ask[Events]) -> tuple[Events, Events] | None:
+        """The streams of both; None if both refuse."""
+        answered, expected = self.outcome(lambda: ask(self._storage)), self.outcome(lambda: ask(self._model))
+        if isinstance(answered, Refusal) or isinstance(expected, Refusal):
+            agree(answered, expected)
             return None
-        if isinstance(answered, Events):
-            assert not isinstance(due, Refusal)
-        else:
-            agree(plain(answered), plain(due))
-        return answered
+        return answered, expected
 
     def outcome(self, ask: Callable[[], Coroutine[Any, Any, Answer]]) -> "Answer | Refusal":
-        """What the storage answers, or why it refuses."""
+        """What a storage answers, or why it refuses."""
         try:
             return self.run(ask())
         except StorageError as error:
-            return refusal(error)
+            return Refusal(type(error), str(error), plain(list(error.members.items())))
 
     def run(self, coroutine: Coroutine[Any, Any, Answer]) -> Answer:
         answered: Answer = self._run(asyncio.wait_for(coroutine, SECONDS))
         return answered
 
-    def pages(self, ask: Callable[[Any], Coroutine[Any, Any, Listing]], query: Any, kind: type[Record]) -> list[Record]:
+    async def pages(
+        self, ask: Callable[[Any], Coroutine[Any, Any, Listing]], query: Any, kind: type[Record]
+    ) -> list[Record]:
         """A list read page by page to its end; a page may have fewer than its limit, but no more."""
         listed: list[Record] = []
         for _ in range(MAX_PAGES):
-            listing = self.run(ask(query))
-            page = self.run(records(listing, kind))
+            listing = await ask(query)
+            page = await records(listing, kind)
             assert query.limit is None or len(page) <= query.limit
             listed += page
             if listing.next_cursor is None:
                 return listed
-            query = dataclasses.replace(query, **{listing.cursor_name: listing.next_cursor})
+            query = _changed(query, {listing.cursor_name: listing.next_cursor})
         raise AssertionError(f"The list has no end: {query}")
 
-    def read(self, events: Events, last: Callable[[Event], bool]) -> list[Event]:
-        """Events up to the last."""
-
-        async def read() -> list[Event]:
-            told: list[Event] = []
-            async with aclosing(events.batches) as batches:
-                async for batch in batches:
-                    told += batch
-                    if last(batch[-1]):
-                        break
-            return told
-
-        return self.run(read())
+    def told(self, streams: tuple[Events, Events]) -> tuple[list[Event], list[Event]]:
+        """The events that the model has, and as many of the other storage; without their ids they are the same."""
+        expected = self.run(_first(streams[1], 1))
+        answered = self.run(_first(streams[0], len(expected)))
+        agree([(it.kind, tree(it.data)) for it in answered], [(it.kind, tree(it.data)) for it in expected])
+        return answered, expected
 
     def pick(self, place: int, number: int) -> str:
         """A session of the workspace; for the last numbers one of the latest that ever were, here or there."""
-        # Not by id: which of two copies has the lower one is chance.
-        there = sorted(self._models[place].conversations.values(), key=lambda it: (it.session.created_at, it.written))
+        there = sorted(self.contents(place).conversations.values(), key=lambda it: (it.session.created_at, it.written))
         if number < LATEST and there:
             return there[number % len(there)].session.id
         return self._ids[-1 - number % len(self._ids)]
 
     def expected_sequence(self, place: int, number: int, off: int | None) -> int | None:
         """A number near that of the next message."""
-        conversation = self._models[place].conversations.get(self.pick(place, number))
+        conversation = self.conversation(place, self.pick(place, number))
         return None if off is None else max(1 + off + (len(conversation.messages) if conversation else 0), 1)
 
     def moment(self, place: int, number: int) -> str:
         """A time of a session, perhaps with fewer digits, or the time that it is."""
-        conversation = self._models[place].conversations.get(self.pick(place, number))
+        conversation = self.conversation(place, self.pick(place, number))
         if conversation is None:
             return self._clock.now()
         moment = conversation.session.updated_at if number % 2 else conversation.session.created_at
@@ -212,15 +264,15 @@ class Comparison(RuleBasedStateMachine):
 
     def event(self, place: int, session_id: str, seen: int) -> str:
         """The id of an event of the session that was seen."""
-        conversation = self._models[place].conversations.get(session_id)
+        conversation = self.conversation(place, session_id)
         if conversation is None:
             return "0"
-        last, version = conversation.changed
+        last, version = conversation.changed_sequence, conversation.changed_version
         events = [*map(str, range(len(conversation.messages) + 1)), f"{last}.{version}"]
-        events += [f"{it[0]}.{it[1]}" for it in self._told[place, session_id] if it[0] <= last and it[1] <= version]
+        events += [it for it in self._told[place, session_id] if tuple(map(int, it.split("."))) <= (last, version)]
         return events[seen % len(events)]
 
-    def _ask(self, change: Change, once: IdempotentRequest | None) -> Coroutine[Any, Any, Any]:
+    def _ask(self, storage: Storage, change: Change, once: IdempotentRequest | None) -> Coroutine[Any, Any, Any]:
         arguments = list(change.arguments)
         options: dict[str, object] = {}
         if change.name == "import_sessions":
@@ -229,43 +281,34 @@ class Comparison(RuleBasedStateMachine):
             options["versions"] = change.versions
         if change.name not in WITHOUT_KEY:
             options["once"] = once
-        answer: Coroutine[Any, Any, Any] = getattr(self._storage, change.name)(
+        answer: Coroutine[Any, Any, Any] = getattr(storage, change.name)(
             self._names[change.workspace], *arguments, **options
         )
         return answer
 
-    def _updated_at(self, change: Change, answered: object) -> str:
-        """When a session was updated that got messages: these may have times of their own."""
-        if not change.name.endswith(("_message", "_messages")) or isinstance(answered, Refusal):
-            return ""
-        session_id: str = change.arguments[0]
-        return self.run(self._storage.get_session(self._names[change.workspace], session_id)).updated_at
-
-    def _stored(self, change: Change) -> Transcripts:
-        if change.name != "import_sessions":
-            return {}
-        return transcripts(self.exported(change.workspace))
-
 
 @dataclass(frozen=True)
 class Refusal:
-    """An error: its kind, its sentence, the numbers in it."""
+    """An error: its kind, its sentence, what is in it."""
 
     kind: type[StorageError]
     sentence: str
-    members: tuple[tuple[str, object], ...]
+    members: Any
 
 
-def refusal(error: StorageError) -> Refusal:
-    return Refusal(type(error), str(error), tuple(error.members.items()))
+async def _first(events: Events, count: int) -> list[Event]:
+    """At least the first events of a stream."""
+    found: list[Event] = []
+    async with aclosing(events.batches) as batches:
+        async for batch in batches:
+            found += batch
+            if len(found) >= count:
+                break
+    return found
 
 
-def outcome_of(expected: Callable[[], Any]) -> Any:
-    """What the model answers, or why it refuses."""
-    try:
-        return expected()
-    except StorageError as error:
-        return refusal(error)
+def _changed(query: Any, values: dict[str, Any]) -> Any:
+    return msgspec.structs.replace(query, **values) if isinstance(query, msgspec.Struct) else replace(query, **values)
 
 
 def agree(answered: Any, expected: Any) -> None:
@@ -279,8 +322,3 @@ def agree(answered: Any, expected: Any) -> None:
 def plain(answer: Any) -> Any:
     """An answer as its JSON says it, to the letter."""
     return answer if isinstance(answer, Refusal) else tree(msgspec.json.encode(answer))
-
-
-def plain_events(events: list[Event]) -> list[tuple[str, Any, str | None]]:
-    """Events, the data of each as its JSON says it."""
-    return [(event.kind, tree(event.data), event.id) for event in events]

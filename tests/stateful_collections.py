@@ -6,12 +6,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import rule
 
 from amplifierd.storage.model.collections import CollectionContent
-from amplifierd.storage.model.profile_records import NewProfile, ProfileSettings
+from amplifierd.storage.model.interface import Storage
+from amplifierd.storage.model.profile_records import NewProfile
 from amplifierd.storage.model.records import NewSession
 from amplifierd.testing.storage.steps import records
-from model_collections import Collections, Shown, shown
-from model_compare import Change, Comparison, agree
-from model_reading import Conversation
+from model_compare import SECOND, Change, Comparison
 
 PLACES = st.integers(0, 1)
 IDENTIFIERS = st.sampled_from(["one", "x/one", "two"])
@@ -37,79 +36,43 @@ CONTENTS = st.builds(
 class CollectionHistory(Comparison):
     """Collections in two workspaces, and sessions with their profiles."""
 
-    def __init__(self, *arguments: Any) -> None:
-        super().__init__(*arguments)
-        self._collections = [Collections(), Collections()]
-        self._kept: list[list[tuple[Conversation, str, str]]] = [[], []]
-
     @rule(place=PLACES, content=CONTENTS)
     def create_collection(self, place: int, content: CollectionContent) -> None:
         async def read() -> CollectionContent:
             return content
 
-        async def create() -> Shown:
-            return shown(await self._storage.create_collection(self._names[place], content.identifier, read))
-
-        self.same(create, lambda: self._collections[place].create(content))
+        self.same(lambda storage: storage.create_collection(self._names[place], content.identifier, read))
         self.same_profiles(place)
 
     @rule(place=PLACES, content=CONTENTS)
     def replace_collection(self, place: int, content: CollectionContent) -> None:
-        async def replace() -> Shown:
-            return shown(await self._storage.replace_collection(self._names[place], content))
-
-        self.same(replace, lambda: self._collections[place].replace(content))
+        self._clock.microseconds += SECOND
+        self.same(lambda storage: storage.replace_collection(self._names[place], content))
         self.same_profiles(place)
 
     @rule(place=PLACES, identifier=IDENTIFIERS)
     def fail_collection(self, place: int, identifier: str) -> None:
-        async def fail() -> Shown:
-            return shown(await self._storage.fail_collection(self._names[place], identifier, "It is away."))
-
-        self.same(fail, lambda: self._collections[place].fail(identifier, "It is away."))
+        self.same(lambda storage: storage.fail_collection(self._names[place], identifier, "It is away."))
 
     @rule(place=PLACES, identifier=IDENTIFIERS)
     def delete_collection(self, place: int, identifier: str) -> None:
-        self.same(
-            lambda: self._storage.delete_collection(self._names[place], identifier),
-            lambda: self._collections[place].delete(identifier),
-        )
+        self.same(lambda storage: storage.delete_collection(self._names[place], identifier))
         self.same_profiles(place)
 
     @rule(place=PLACES, identifier=IDENTIFIERS)
     def get_collection(self, place: int, identifier: str) -> None:
-        async def get() -> Shown:
-            return shown(await self._storage.get_collection(self._names[place], identifier))
-
-        self.same(get, lambda: self._collections[place].find(identifier))
+        self.same(lambda storage: storage.get_collection(self._names[place], identifier))
 
     @rule(place=PLACES, number=st.integers(0, 5))
     def create_session_of_collection(self, place: int, number: int) -> None:
-        profiles = sorted(self._collections[place].profiles.items())
-        if not profiles:
-            return
-        name, description = profiles[number % len(profiles)]
-        self.change(Change("create_session", place, (NewSession(profile=name),)))
-        session = list(self._models[place].conversations.values())[-1]
-        self._kept[place].append((session, name, description))
-
-    @rule(place=PLACES, number=st.integers(0, 5))
-    def read_kept_profile(self, place: int, number: int) -> None:
-        # Not of those that were deleted, even if they were imported again, or have another profile.
-        kept = [
-            (it.session.id, description)
-            for it, name, description in self._kept[place]
-            if self._models[place].conversations.get(it.session.id) is it and it.session.profile == name
-        ]
-        if not kept:
-            return
-        session_id, description = kept[number % len(kept)]
-        profile = self.run(self._storage.session_profile(self._names[place], session_id))
-        assert profile.description == description
+        profiles = sorted(name for name, it in self.contents(place).profiles.items() if it.collection is not None)
+        if profiles:
+            self.change(Change("create_session", place, (NewSession(profile=profiles[number % len(profiles)]),)))
 
     def same_profiles(self, place: int) -> None:
-        """The profiles of collections are those of the model."""
-        listing = self.run(self._storage.list_profiles(self._names[place]))
-        profiles = self.run(records(listing, ProfileSettings))
-        found = {it.name: it.description for it in profiles if it.name.startswith(("one/", "two/"))}
-        agree(found, self._collections[place].profiles)
+        """Both have the same profiles."""
+
+        async def profiles(storage: Storage) -> list[Any]:
+            return await records(await storage.list_profiles(self._names[place]), dict[str, Any])
+
+        self.same(profiles)

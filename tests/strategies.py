@@ -1,6 +1,7 @@
 """What clients say, as Hypothesis strategies: texts and JSON of every kind that the contract allows."""
 
 import json
+from hashlib import sha256
 
 from hypothesis import strategies as st
 from msgspec import UNSET, Raw
@@ -17,9 +18,7 @@ from amplifierd.storage.model.records import (
     NewSession,
     SessionPatch,
 )
-from model_files import URLS
-from model_parts import OWN_TIMES
-from model_search import Term
+from search_terms import Term
 
 # Texts of every script, and texts with the syntax of searches.
 ANY_TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=50) | st.text(
@@ -83,7 +82,17 @@ OBJECTS = (
 
 SESSION_IDS = ["2489e9ad-2ee2-8e00-8ec9-32d5f69181c0", "FFFFFFFF-FFFF-FFFF-FFFF-FFFFFFFFFFFF"]
 MESSAGE_IDS = st.sampled_from(["m-1", "é", "x" * 200])
-OWN_MOMENTS = st.sampled_from([*OWN_TIMES])
+OWN_MOMENTS = st.sampled_from(
+    [
+        "2023-03-01T10:00:00+01:00",
+        "2016-12-31t23:59:60.25z",
+        "2031-05-06T07:08:09.123456789Z",
+        "9999-12-31T23:59:59-23:59",
+    ]
+)
+CONTENTS = [b"", b"one", b"two" * 50_000]
+FILE_IDS = [sha256(content).hexdigest() for content in CONTENTS]
+URLS = [f"/files/{file_id}" for file_id in FILE_IDS]
 LABEL_KEYS = st.sampled_from(["a", "é 😀", 'q"\\', "x" * 200])
 LABEL_VALUES = st.sampled_from(["1", "1:2", "é 😀", 'q"\\', "v" * 200])
 LABEL_FILTERS = LABEL_KEYS | st.builds("{}:{}".format, LABEL_KEYS, LABEL_VALUES)

@@ -14,6 +14,7 @@ from ..model.records import IdempotentRequest, Listing, Messages, Session
 from ..operations.sessions import DELETIONS_KEPT_SECONDS
 from ..sql.cursors import decode_name, encode_name
 from ..values.clock import Clock, after
+from ..values.uuid7 import new_session_id
 from .contents import Database, Deletion, RecordedAnswer, Workspace
 
 FIRST_BLOCK_BYTES = 64 * 1024
@@ -27,9 +28,11 @@ encode = msgspec.json.Encoder().encode
 class Work:
     """One write of a workspace: its time, and the number of the write."""
 
-    def __init__(self, workspace: Workspace, now: str) -> None:
+    def __init__(self, workspace: Workspace, now: str, new_session_id: str) -> None:
         self.workspace = workspace
         self.now = now
+        # The id of a session that it creates.
+        self.new_session_id = new_session_id
 
     @property
     def revision(self) -> int:
@@ -80,13 +83,17 @@ class MemoryAccess:
         recorded = None if once is None else replay(workspace, once)
         if recorded is not None:
             return cast("Answer", recorded)
-        work = Work(workspace, self._next_time())
+        now = self._next_time()
+        work = Work(workspace, now, self._new_session_id(now))
         workspace.revision += 1
         answer = operation(work)
         if once is not None:
             self._record(work, once, answer)
         self._written(work)
         return answer
+
+    def _new_session_id(self, now: str) -> str:
+        return new_session_id(now)
 
     def _next_time(self) -> str:
         """The time of a write: later than those of other storages, unless a clock was ahead by mistake."""

@@ -41,7 +41,7 @@ from ..operations.messages import tokens_of, usage_of
 from ..operations.patches.object_patch import patch_object
 from ..values.clock import later_than
 from ..values.json_text import MAX_SAFE_INTEGER, raw_text
-from ..values.uuid7 import canonical_id, new_session_id
+from ..values.uuid7 import canonical_id
 from .access import MemoryAccess, Work
 from .contents import Conversation, Workspace
 from .directories import default_profile_of
@@ -155,7 +155,7 @@ def _create(work: Work, new: NewSession) -> Session:
     if there is not None:
         raise SessionIdInUse(there.summary)
     name, settings = _profile(work.workspace, new)
-    session = sessions.opened(new, name, work.now)
+    session = sessions.opened(replace(new, id=new.id or work.new_session_id), name, work.now)
     add(work, Conversation(session, settings, work.revision, work.revision, 1, 0))
     return session
 
@@ -257,7 +257,7 @@ def _fork(work: Work, session_id: str, fork: Fork, versions: Versions) -> Sessio
     messages = parent.messages[:last]
     usage = usage_of(messages)
     session = Session(
-        id=new_session_id(work.now),
+        id=work.new_session_id,
         status="active" if messages else "created",
         profile=parent.session.profile,
         context=parent.session.context,

@@ -25,8 +25,9 @@ def test_the_wheel_serves(tmp_path: Path) -> None:
         cwd=tmp_path,
     )
     suite = ["--pyargs", "amplifierd.testing.storage.sessions", "--storage", "memory://{name}"]
-    tested = subprocess.run([python, "-m", "pytest", "-q", *suite], capture_output=True, text=True, check=False)
-    assert tested.returncode == 0, tested.stdout
+    command = [python, "-m", "pytest", "-q", *suite]
+    tested = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert tested.returncode == 0, tested.stdout + tested.stderr
     serve = [str(environment / "bin/amplifierd"), "serve", "--port", "0", "--database", f"sqlite:///{tmp_path}/a.db"]
     with subprocess.Popen(serve, stderr=subprocess.PIPE, text=True, cwd=tmp_path) as process:
         assert process.stderr is not None

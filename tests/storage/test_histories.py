@@ -1,4 +1,4 @@
-"""Every storage against a model in memory: random histories, equal answers, the same errors with the same sentences."""
+"""Each database against the storage in memory: random histories have equal answers, errors and times."""
 
 import asyncio
 from collections.abc import Callable
@@ -12,9 +12,8 @@ from hypothesis.stateful import run_state_machine_as_test
 from amplifierd.storage import open_storage
 from amplifierd.storage.operations import message_pages, session_pages
 from amplifierd.storage.operations.bulk import removal
-from amplifierd.storage.values.clock import Clock
 from fuzzing import Fuzz
-from model_compare import Tally
+from model_compare import StepClock, Tally
 from stateful import History
 
 SHORT = settings(
@@ -52,7 +51,7 @@ def test_a_storage_does_what_the_model_does(database: str, fuzz: Fuzz, monkeypat
     monkeypatch.setattr(removal, "PAUSE_SECONDS", 0)
     how = LONG if fuzz.is_long else SHORT
     tally = Tally()
-    clock = Clock()
+    clock = StepClock()
     storage = open_storage(database, clock=clock)
     with asyncio.Runner() as runner:
         runner.run(storage.open())

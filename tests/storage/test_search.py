@@ -15,7 +15,7 @@ from amplifierd.storage.model.records import BatchMessage, Fork, NewMessage, New
 from amplifierd.storage.search import results
 from amplifierd.testing.storage.exports import export_of, exported
 from amplifierd.testing.storage.steps import create_session, records
-from model_search import Term, words_of
+from search_terms import Term, words_of
 from strategies import ANY_TEXT
 
 W = "default"

@@ -3,7 +3,6 @@
 from collections.abc import AsyncGenerator
 from typing import Any
 
-import msgspec
 from msgspec import UNSET
 from msgspec.structs import replace
 
@@ -44,15 +43,6 @@ def transcripts(lines: list[ExportLine]) -> Transcripts:
         elif isinstance(line.message, Message):
             messages.append(line.message)
     return found
-
-
-def has_copies(lines: list[ExportLine]) -> bool:
-    """Are two sessions alike but for their ids and their parents."""
-    alike = [
-        msgspec.json.encode((replace(session, id="", parent_session_id=UNSET), said))
-        for session, said in transcripts(lines).values()
-    ]
-    return len(set(alike)) < len(alike)
 
 
 def older(lines: list[ExportLine]) -> list[ExportLine]:

@@ -1,0 +1,55 @@
+"""Terms of searches, and the words of texts, without upper and lower case and accents."""
+
+import unicodedata
+from dataclasses import dataclass
+from itertools import groupby
+
+PICTURES = "😀"
+
+
+@dataclass(frozen=True)
+class Term:
+    """Words that stand together, the last of them perhaps only the beginning of one.
+
+    One without quotes is `loose`: a text with another form of it, or with a part of a word that is it, has it as well.
+    """
+
+    words: str
+    prefix: bool = False
+    loose: bool = False
+
+    @property
+    def text(self) -> str:
+        """The term as a person types it."""
+        return f"{self.words}{'*' * self.prefix}" if self.loose else f'"{self.words}"' + "*" * self.prefix
+
+    def count(self, said: list[str]) -> int:
+        """How often it is in these words."""
+        sought = words_of(self.words)
+        places = range(len(said) - len(sought) + 1) if sought else range(0)
+        return sum(self._matches(said[place : place + len(sought)], sought) for place in places)
+
+    def _matches(self, said: list[str], sought: list[str]) -> bool:
+        *first, last = sought
+        return said[:-1] == first and (said[-1].startswith(last) if self.prefix else said[-1] == last)
+
+
+def words_of(text: str) -> list[str]:
+    """Runs of letters and digits, in lower case and without accents; of Chinese ones each pair, and each picture."""
+    plain = [it for it in unicodedata.normalize("NFD", text.lower()) if unicodedata.category(it) != "Mn"]
+    runs = [(kind, "".join(run)) for kind, run in groupby(plain, _kind)]
+    return [word for kind, run in runs for word in _words(kind, run)]
+
+
+def _kind(character: str) -> str:
+    if character in PICTURES:
+        return "picture"
+    if "CJK" in unicodedata.name(character, ""):
+        return "chinese"
+    return "word" if character.isalnum() else ""
+
+
+def _words(kind: str, run: str) -> list[str]:
+    if kind == "chinese":
+        return [run[place : place + 2] for place in range(max(1, len(run) - 1))]
+    return {"": [], "word": [run], "picture": [*run]}[kind]
