@@ -10,7 +10,7 @@ from msgspec import UNSET, Raw
 from ..model.collections import Collection
 from ..model.errors import FileInUse, FileNotFound, MessageNotFound, SessionNotFound, VersionMismatch
 from ..model.files import File
-from ..model.modules import Module
+from ..model.modules import Module, ModuleScope
 from ..model.part_records import UsageSum, calls_of, file_ids_of
 from ..model.profile_records import ProfileSettings
 from ..model.records import LastMessage, Message, Session, SessionSummary, Versions
@@ -137,6 +137,8 @@ class Workspace:
     active: str | None = None
     collections: dict[str, Collection] = field(default_factory=dict)
     modules: dict[str, Module] = field(default_factory=dict)
+    # By the id of the module and the scope.
+    module_sources: dict[tuple[str, ModuleScope], str] = field(default_factory=dict)
     directories: dict[str, StoredDirectory] = field(default_factory=dict)
     # When a session was last created in each directory.
     last_used: dict[str, str] = field(default_factory=dict)

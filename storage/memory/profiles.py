@@ -27,7 +27,19 @@ from ..model.errors import (
     ProfileNotFound,
     ProfileReadOnly,
 )
-from ..model.modules import Module, ModuleNotFound, Modules, ModuleSummary, ModuleType
+from ..model.modules import (
+    SCOPES,
+    Module,
+    ModuleNotFound,
+    Modules,
+    ModuleScope,
+    ModuleSource,
+    ModuleSourceExists,
+    ModuleSourceNotFound,
+    ModuleSummary,
+    ModuleType,
+    NewModuleSource,
+)
 from ..model.profile_interface import Profiles
 from ..model.profile_records import NewProfile, Profile, ProfilePatch, ProfileSettings
 from ..model.records import IdempotentRequest, Listing
@@ -211,6 +223,10 @@ class MemoryCollections(MemoryAccess, Collections):
             for name in _names_of(stored, identifier):
                 del stored.profiles[name]
             write_modules(stored, identifier, [])
+            prefix = f"{name_of(identifier)}/"
+            stored.module_sources = {
+                key: source for key, source in stored.module_sources.items() if not key[0].startswith(prefix)
+            }
             del stored.collections[identifier]
 
         await self._write(workspace, None, delete)
@@ -319,6 +335,36 @@ class MemoryModules(MemoryAccess, Modules):
     async def find_modules(self, workspace: str, ids: Sequence[str]) -> dict[str, Module]:
         modules = (await self._workspace(workspace)).modules
         return {module_id: modules[module_id] for module_id in ids if module_id in modules}
+
+    async def module_sources(self, workspace: str, module_id: str) -> list[ModuleSource]:
+        stored = (await self._workspace(workspace)).module_sources
+        found = {scope: stored.get((module_id, scope)) for scope in SCOPES}
+        return [ModuleSource(module_id, scope, source) for scope, source in found.items() if source is not None]
+
+    async def create_module_source(
+        self, workspace: str, module_id: str, new: NewModuleSource, *, once: IdempotentRequest | None = None
+    ) -> ModuleSource:
+        def create(work: Work) -> ModuleSource:
+            if (module_id, new.scope) in work.workspace.module_sources:
+                raise ModuleSourceExists(module_id, new.scope)
+            return _set_source(work, module_id, new)
+
+        return await self._write(workspace, once, create)
+
+    async def replace_module_source(self, workspace: str, module_id: str, new: NewModuleSource) -> ModuleSource:
+        return await self._write(workspace, None, partial(_set_source, module_id=module_id, new=new))
+
+    async def delete_module_source(self, workspace: str, module_id: str, scope: ModuleScope) -> None:
+        def delete(work: Work) -> None:
+            if work.workspace.module_sources.pop((module_id, scope), None) is None:
+                raise ModuleSourceNotFound(module_id, scope)
+
+        await self._write(workspace, None, delete)
+
+
+def _set_source(work: Work, module_id: str, new: NewModuleSource) -> ModuleSource:
+    work.workspace.module_sources[module_id, new.scope] = new.source
+    return ModuleSource(module_id, new.scope, new.source)
 
 
 def write_modules(workspace: Workspace, identifier: str, modules: Sequence[Module]) -> None:

@@ -121,7 +121,7 @@ class MemoryWorkspaces(MemoryAccess, Keys, Workspaces):
 
 def _delete_small(workspace: Workspace) -> None:
     """Delete everything except sessions and files."""
-    workspace.collections, workspace.modules = {}, {}
+    workspace.collections, workspace.modules, workspace.module_sources = {}, {}, {}
     workspace.profiles, workspace.active = {}, None
     workspace.directories, workspace.answers = {}, {}
 
