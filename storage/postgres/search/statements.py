@@ -103,6 +103,23 @@ _NOT_REMOVED = """
         )"""
 
 
+# Messages that pass the filters, each with the bytes of those before it.
+_MEASURED = """
+    SELECT filtered.*, COALESCE(SUM(bytes) OVER before, 0) AS bytes_before
+    FROM filtered
+    CROSS JOIN LATERAL (
+        SELECT octet_length(record) AS bytes
+        FROM message
+        WHERE workspace = :workspace
+            AND session_id = filtered.session_id
+            AND sequence = filtered.sequence
+        OFFSET 0
+    ) AS said
+    WINDOW before AS (
+        ORDER BY filtered.session_id DESC, filtered.sequence DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+    )"""
+
+
 @cache
 def search(filters: frozenset[str], scope: SearchScope, *, by_words: bool) -> str:
     """The statement that finds messages which pass filters, the latest first.
@@ -130,20 +147,7 @@ WITH looked_at AS MATERIALIZED (
     WHERE {conditions or "TRUE"}
     ORDER BY looked_at.session_id DESC, sequence DESC
     LIMIT :filtered
-), measured AS MATERIALIZED (
-    SELECT filtered.*, COALESCE(SUM(bytes) OVER before, 0) AS bytes_before
-    FROM filtered
-    CROSS JOIN LATERAL (
-        SELECT octet_length(record) AS bytes
-        FROM message
-        WHERE workspace = :workspace
-            AND session_id = filtered.session_id
-            AND sequence = filtered.sequence
-        OFFSET 0
-    ) AS said
-    WINDOW before AS (
-        ORDER BY filtered.session_id DESC, filtered.sequence DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
-    )
+), measured AS MATERIALIZED ({_MEASURED}
 ), hit AS (
     SELECT
         measured.session_id, measured.sequence, measured.role, {"size" if scope == "all" else _COUNTED} AS size,

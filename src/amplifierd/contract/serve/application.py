@@ -113,21 +113,7 @@ def compile_contract(
         renderers,
         body_decoders,
     )
-    # From the outermost to the innermost. Connexion's type hint names applications, but it accepts factories.
-    middlewares: list[Any] = [
-        partial(
-            ErrorBoundary,
-            errors=errors,
-            gate=OriginCheck(access.hosts, access.origins),
-            capacity=capacity,
-            seconds=access.request_seconds,
-            probes=Probes(document, access.readiness),
-            access_log=access_log,
-        ),
-        LifespanMiddleware,
-        partial(Routing, paths=paths),
-        Operations,
-    ]
+    middlewares = _middlewares(document, paths, errors, access, capacity, access_log)
     if check_responses:
         middlewares.insert(0, partial(ResponseCheck, document=document, paths=paths, schemas=schemas))
     if access.origins:
@@ -150,6 +136,32 @@ def compile_contract(
         raise ContractError(f"Connexion cannot read the contract: {error!r}") from error
     connexion.longest_target = longest_target(document)
     return connexion
+
+
+def _middlewares(
+    document: Document,
+    paths: Paths,
+    errors: ErrorTable,
+    access: Access,
+    capacity: AdmissionLimit,
+    access_log: AccessLog | None,
+) -> list[Any]:
+    """The middlewares of every application, from the outermost to the innermost."""
+    # Connexion's type hint names applications, but it accepts factories.
+    return [
+        partial(
+            ErrorBoundary,
+            errors=errors,
+            gate=OriginCheck(access.hosts, access.origins),
+            capacity=capacity,
+            seconds=access.request_seconds,
+            probes=Probes(document, access.readiness),
+            access_log=access_log,
+        ),
+        LifespanMiddleware,
+        partial(Routing, paths=paths),
+        Operations,
+    ]
 
 
 def _build(connexion: ConnexionMiddleware) -> None:
