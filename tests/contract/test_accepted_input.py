@@ -36,7 +36,7 @@ def test_json_by_any_of_its_names(daemon: Daemon, session_id: str, content_type:
     assert refused.status == 422
 
 
-def test_a_chunked_body(daemon: Daemon, session_id: str) -> None:
+def test_chunked_body(daemon: Daemon, session_id: str) -> None:
     head = (
         f"POST {MESSAGES.format(session_id)} HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked\r\n"
         "Content-Type: application/json\r\n\r\n"
@@ -47,7 +47,7 @@ def test_a_chunked_body(daemon: Daemon, session_id: str) -> None:
     assert answered.json["content"] == "x"
 
 
-def test_a_body_after_100_continue(daemon: Daemon, session_id: str) -> None:
+def test_body_after_100_continue(daemon: Daemon, session_id: str) -> None:
     head, _, body = post(MESSAGES.format(session_id), b'{"content":"x"}', b"Expect: 100-continue").partition(
         b"\r\n\r\n"
     )
@@ -59,7 +59,7 @@ def test_a_body_after_100_continue(daemon: Daemon, session_id: str) -> None:
 
 
 @pytest.mark.parametrize("pieces", [1, 2, 7, 300])
-def test_a_client_that_would_upgrade_to_http_2(daemon: Daemon, session_id: str, pieces: int) -> None:
+def test_client_that_would_upgrade_to_http_2(daemon: Daemon, session_id: str, pieces: int) -> None:
     offer = (
         b"Connection: Upgrade, HTTP2-Settings",
         b"Upgrade: h2c",
@@ -83,12 +83,12 @@ def test_many_offers_to_upgrade_that_are_sent_ahead(daemon: Daemon) -> None:
         assert {connection.answer().status for _ in range(1_500)} == {200}
 
 
-def test_a_client_that_would_upgrade_a_get(daemon: Daemon) -> None:
+def test_client_that_would_upgrade_a_get(daemon: Daemon) -> None:
     request = get("/api/v1/health")[:-2] + b"Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
     assert exchange(daemon.port, request).json == {"status": "healthy"}
 
 
-def test_what_else_the_connection_header_says_is_kept(daemon: Daemon) -> None:
+def test_connection_header_keeps_other_options(daemon: Daemon) -> None:
     for request in (
         get("/api/v1/health")[:-2] + b"Connection: close, Upgrade\r\nUpgrade: h2c\r\n\r\n",
         get("/api/v1/health").replace(b"1.1", b"1.0", 1)[:-2] + b"Connection: Upgrade\r\nUpgrade: h2c\r\n\r\n",
@@ -159,12 +159,12 @@ def test_any_text_is_content(client: httpx.Client, session_id: str, content: str
         b'{"a":"' + b'\\"' * 500_000 + b'"}',
     ],
 )
-def test_as_many_values_as_may_be(daemon: Daemon, session_id: str, metadata: bytes) -> None:
+def test_largest_number_of_values_is_accepted(daemon: Daemon, session_id: str, metadata: bytes) -> None:
     body = b'{"content":"x","metadata":' + metadata + b"}"
     assert exchange(daemon.port, post(MESSAGES.format(session_id), body)).status == 201
 
 
-def test_a_hundred_levels_come_back_in_a_transcript(daemon: Daemon, session_id: str) -> None:
+def test_hundred_levels_come_back_in_a_transcript(daemon: Daemon, session_id: str) -> None:
     body = b'{"content":"x","metadata":{"a":' + b"[" * 98 + b"]" * 98 + b"}}"
     assert exchange(daemon.port, post(MESSAGES.format(session_id), body)).status == 201
     assert exchange(daemon.port, get(MESSAGES.format(session_id))).status == 200
@@ -184,7 +184,7 @@ def test_a_hundred_levels_come_back_in_a_transcript(daemon: Daemon, session_id: 
         ("~", "~"),
     ],
 )
-def test_a_session_s_directory_is_kept_in_its_one_spelling(client: httpx.Client, directory: str, kept: str) -> None:
+def test_session_s_directory_is_kept_in_its_one_spelling(client: httpx.Client, directory: str, kept: str) -> None:
     if kept != ".":
         assert client.post("/amplified-directories", json={"relative_path": directory}).status_code == 201
     created = client.post("/sessions", json={"amplified_dir": directory})
@@ -193,14 +193,14 @@ def test_a_session_s_directory_is_kept_in_its_one_spelling(client: httpx.Client,
 
 
 @pytest.mark.parametrize("directory", [".a", "...", "..a/b..", "nobody/knows"])
-def test_a_session_in_a_directory_that_is_not_amplified_is_404(client: httpx.Client, directory: str) -> None:
+def test_session_in_a_directory_that_is_not_amplified_is_404(client: httpx.Client, directory: str) -> None:
     answered = client.post("/sessions", json={"amplified_dir": directory})
     assert answered.status_code == 404
     assert answered.json()["detail"].startswith(f"Directory {directory} is not amplified; amplify it first")
 
 
 @pytest.mark.parametrize("path", ["/live", "/health", "/status", "/sessions"])
-def test_a_trailing_slash_is_the_same_resource(client: httpx.Client, path: str) -> None:
+def test_trailing_slash_is_the_same_resource(client: httpx.Client, path: str) -> None:
     assert client.get(path).status_code == client.get(path + "/").status_code == 200
 
 

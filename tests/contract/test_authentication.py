@@ -77,7 +77,7 @@ def test_these_are_the_operations_that_need_no_key() -> None:
 
 
 @pytest.mark.parametrize("operation", PROTECTED, ids=name)
-def test_nobody_gets_in_without_a_key(locked: Locked, operation: tuple[str, str, object]) -> None:
+def test_request_without_a_key_is_401(locked: Locked, operation: tuple[str, str, object]) -> None:
     with locked.client() as client:
         answered = send(client, operation, "x")
         assert answered.status_code == 401
@@ -87,14 +87,14 @@ def test_nobody_gets_in_without_a_key(locked: Locked, operation: tuple[str, str,
 
 
 @pytest.mark.parametrize("header", ["amp_0", "Basic dXNlcjpwYXNz", "Bearer"])
-def test_who_shows_a_key_in_another_way_is_told_how(locked: Locked, header: str) -> None:
+def test_key_sent_in_another_way_is_explained(locked: Locked, header: str) -> None:
     with locked.client() as client:
         answered = client.get("/sessions", headers={"Authorization": header})
         assert answered.json()["detail"] == "Authorization has no key; send it as Authorization: Bearer amp_…"
 
 
 @pytest.mark.parametrize("header", ["Bearer amp_0", "Basic dXNlcjpwYXNz", "Bearer", "amp_0", "Bearer é"])
-def test_what_is_no_key_opens_nothing(locked: Locked, header: str) -> None:
+def test_invalid_key_opens_nothing(locked: Locked, header: str) -> None:
     with locked.client() as client:
         answered = client.get("/sessions", headers={b"Authorization": header.encode()})
         assert answered.status_code == 401
@@ -102,7 +102,7 @@ def test_what_is_no_key_opens_nothing(locked: Locked, header: str) -> None:
         assert answered.json()["type"] == "urn:amplifierd:problem:key-refused"
 
 
-def test_a_key_is_known_to_its_last_letter(locked: Locked) -> None:
+def test_key_is_known_to_its_last_letter(locked: Locked) -> None:
     with locked.client() as client:
         for key in (
             locked.write[:-1] + ("A" if locked.write[-1] != "A" else "B"),
@@ -124,7 +124,7 @@ def test_everybody_may_ask_how_it_is(locked: Locked, operation: tuple[str, str, 
 
 
 @pytest.mark.parametrize("operation", CHANGES, ids=name)
-def test_who_may_read_may_not_change(locked: Locked, operation: tuple[str, str, object]) -> None:
+def test_read_key_may_not_write(locked: Locked, operation: tuple[str, str, object]) -> None:
     with locked.client(locked.read) as client:
         answered = send(client, operation, "x")
         assert answered.status_code == 403
@@ -135,7 +135,7 @@ def test_who_may_read_may_not_change(locked: Locked, operation: tuple[str, str, 
 
 
 @pytest.mark.parametrize("operation", FOR_ADMINS, ids=name)
-def test_some_things_are_for_admins(locked: Locked, operation: tuple[str, str, object]) -> None:
+def test_admin_operations_need_an_admin_key(locked: Locked, operation: tuple[str, str, object]) -> None:
     with locked.client(locked.write) as client:
         assert send(client, operation, "x").status_code == 403
     with locked.client(locked.admin) as client:
@@ -152,7 +152,7 @@ def test_each_scope_does_what_it_may(locked: Locked) -> None:
 
 
 @pytest.mark.parametrize("operation", OF_A_SESSION, ids=name)
-def test_a_session_of_another_workspace_does_not_exist(locked: Locked, operation: tuple[str, str, object]) -> None:
+def test_session_of_another_workspace_does_not_exist(locked: Locked, operation: tuple[str, str, object]) -> None:
     with locked.client(locked.admin) as client:
         session_id = client.post("/sessions", json={"context": {"secret": "word"}}).json()["id"]
         client.post(f"/sessions/{session_id}/messages", json={"content": "confidential"})
@@ -165,7 +165,7 @@ def test_a_session_of_another_workspace_does_not_exist(locked: Locked, operation
         assert client.get(f"/sessions/{session_id}").json() == before
 
 
-def test_nothing_of_another_workspace_is_listed_found_or_exported(locked: Locked) -> None:
+def test_workspaces_are_not_listed_found_or_exported_by_others(locked: Locked) -> None:
     with locked.client(locked.admin) as client:
         session_id = client.post("/sessions").json()["id"]
         client.post(f"/sessions/{session_id}/messages", json={"content": "confidential"})
@@ -185,7 +185,7 @@ def test_nothing_of_another_workspace_is_listed_found_or_exported(locked: Locked
         stranger.delete(f"/sessions/{own}")
 
 
-def test_a_key_of_a_request_is_its_workspace_s(locked: Locked) -> None:
+def test_key_of_a_request_is_its_workspace_s(locked: Locked) -> None:
     headers = {"Idempotency-Key": "the-same"}
     with locked.client(locked.admin) as client, locked.client(locked.stranger) as stranger:
         ours = client.post("/sessions", headers=headers)
@@ -195,7 +195,7 @@ def test_a_key_of_a_request_is_its_workspace_s(locked: Locked) -> None:
         stranger.delete(f"/sessions/{theirs.json()['id']}")
 
 
-def test_a_revoked_key_opens_nothing_any_more_on_any_process(database: str) -> None:
+def test_revoked_key_opens_nothing_any_more_on_any_process(database: str) -> None:
     key = create_key(database)
     with Daemon(database, "--workers", "2") as daemon, daemon.client() as client:
         assert client.get("/sessions", headers=bearer(key)).status_code == 200
@@ -210,7 +210,7 @@ def test_a_revoked_key_opens_nothing_any_more_on_any_process(database: str) -> N
         until(refused)
 
 
-def test_a_stream_ends_when_its_key_is_revoked(database: str) -> None:
+def test_stream_ends_when_its_key_is_revoked(database: str) -> None:
     admin, key = create_key(database, "--scope", "admin"), create_key(database, "--scope", "read")
     with Daemon(database) as daemon, daemon.client() as client:
         client.headers.update(bearer(admin))
@@ -226,7 +226,7 @@ def test_a_stream_ends_when_its_key_is_revoked(database: str) -> None:
                 assert not [line for line in stream.iter_lines() if line.startswith(("event", "data"))]
 
 
-def test_an_expired_key_opens_nothing_any_more(tmp_path: Path) -> None:
+def test_expired_key_opens_nothing_any_more(tmp_path: Path) -> None:
     database = f"sqlite:///{tmp_path}/a.db"
     key = create_key(database, "--expires", "2s")
     with Daemon(database) as daemon, daemon.client() as client:
@@ -234,7 +234,7 @@ def test_an_expired_key_opens_nothing_any_more(tmp_path: Path) -> None:
         assert "expired" in amplifierd_keys("list", "--database", database)
 
 
-def test_the_first_key_closes_an_open_daemon(database: str) -> None:
+def test_first_key_closes_an_open_daemon(database: str) -> None:
     with Daemon(database) as daemon, daemon.client() as client:
         client.headers.update(bearer("amp_of another server"))
         session = client.post("/sessions").json()
@@ -272,7 +272,7 @@ def test_keys_are_written_once_and_kept_as_digests(tmp_path: Path) -> None:
         (["revoke", "nobody"], "There is no key 'nobody'; `amplifierd keys list` lists"),
     ],
 )
-def test_what_is_wrong_is_said_in_a_sentence(tmp_path: Path, arguments: list[str], words: str) -> None:
+def test_fault_is_reported_in_a_sentence(tmp_path: Path, arguments: list[str], words: str) -> None:
     create_key(f"sqlite:///{tmp_path}/a.db")
     outcome = try_amplifierd_keys(*arguments, "--database", f"sqlite:///{tmp_path}/a.db")
     assert outcome.returncode != 0

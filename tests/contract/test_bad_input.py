@@ -69,11 +69,11 @@ def session_id(client: httpx.Client) -> Iterator[str]:
         (b"[" * 90_000, "deeper than 100 levels"),
     ],
 )
-def test_what_is_not_i_json_is_400(daemon: Daemon, session_id: str, body: bytes, words: str) -> None:
+def test_body_that_is_no_i_json_is_400(daemon: Daemon, session_id: str, body: bytes, words: str) -> None:
     refused(exchange(daemon.port, post(MESSAGES.format(session_id), body)), 400, words)
 
 
-def test_the_place_of_what_is_not_i_json_is_also_for_programs(daemon: Daemon, session_id: str) -> None:
+def test_place_of_what_is_not_i_json_is_also_for_programs(daemon: Daemon, session_id: str) -> None:
     request = post(MESSAGES.format(session_id), b'{"content":"x","metadata":{"a":[1e400]}}')
     answered = exchange(daemon.port, request)
     refused(answered, 400, "/metadata/a/0")
@@ -106,7 +106,7 @@ def test_the_place_of_what_is_not_i_json_is_also_for_programs(daemon: Daemon, se
         ),
     ],
 )
-def test_what_breaks_the_schema_is_422_with_every_place(
+def test_body_against_the_schema_is_422_with_every_place(
     daemon: Daemon, session_id: str, body: bytes, errors: dict[str, str]
 ) -> None:
     answered = exchange(daemon.port, post(MESSAGES.format(session_id), body))
@@ -125,9 +125,7 @@ def test_what_breaks_the_schema_is_422_with_every_place(
     ],
     ids=["short", "long"],
 )
-def test_the_first_hundred_places_are_listed_and_a_thousand_counted(
-    daemon: Daemon, session_id: str, body: bytes
-) -> None:
+def test_first_hundred_places_are_listed_and_a_thousand_counted(daemon: Daemon, session_id: str, body: bytes) -> None:
     answered = exchange(daemon.port, post(MESSAGES.format(session_id), body))
     refused(answered, 422, "The body breaks its schema in 1000 places or more: ")
     refused(answered, 422, "; and 995 more")
@@ -135,13 +133,13 @@ def test_the_first_hundred_places_are_listed_and_a_thousand_counted(
     assert len(answered.body) < 256 * 1024
 
 
-def test_a_message_without_content_and_parts_is_422(daemon: Daemon, session_id: str) -> None:
+def test_message_without_content_and_parts_is_422(daemon: Daemon, session_id: str) -> None:
     answered = exchange(daemon.port, post(MESSAGES.format(session_id), b"{}"))
     refused(answered, 422, "/content is required unless there are parts")
     assert answered.json["errors"] == [{"pointer": "/content", "detail": "is required unless there are parts"}]
 
 
-def test_so_it_is_in_a_batch_that_is_too_long(daemon: Daemon, session_id: str) -> None:
+def test_refusal_names_the_body_of_a_long_batch(daemon: Daemon, session_id: str) -> None:
     body = b'{"messages":[' + b",".join([b'{"y":1}'] * 40_000) + b"]}"
     answered = exchange(daemon.port, post(f"{MESSAGES.format(session_id)}/batch", body))
     refused(answered, 422, "/messages must have at most 1000 items; /messages/0/y is unknown")
@@ -152,7 +150,7 @@ def test_so_it_is_in_a_batch_that_is_too_long(daemon: Daemon, session_id: str) -
     "directory",
     ["", "/", "/etc", "..", "../x", "a/..", "a/../b", "./..", "a\0b", "a\nb", "a\\b", "C:/x", "a\x7f", "x" * 1025],
 )
-def test_a_directory_outside_of_the_data_root_is_422(client: httpx.Client, directory: str) -> None:
+def test_directory_outside_of_the_data_root_is_422(client: httpx.Client, directory: str) -> None:
     answered = client.post("/sessions", json={"amplified_dir": directory})
     assert answered.status_code == 422
     assert answered.json()["errors"][0]["pointer"] == "/amplified_dir"
@@ -161,7 +159,7 @@ def test_a_directory_outside_of_the_data_root_is_422(client: httpx.Client, direc
 @pytest.mark.parametrize(
     "profile", ["", " ", "a/b/c", "/a", "a/", "../a", "a b", "é", "a\0", ".a", "x" * 65, "a/" + "x" * 65]
 )
-def test_a_profile_of_another_form_is_422(client: httpx.Client, profile: str) -> None:
+def test_profile_of_another_form_is_422(client: httpx.Client, profile: str) -> None:
     answered = client.post("/sessions", json={"profile": profile})
     assert answered.status_code == 422
     assert answered.json()["errors"][0]["pointer"] == "/profile"
@@ -184,7 +182,7 @@ def test_another_content_type_is_415(daemon: Daemon, session_id: str, content_ty
     refused(exchange(daemon.port, request), 415, words)
 
 
-def test_an_optional_body_needs_a_content_type_as_well(daemon: Daemon) -> None:
+def test_optional_body_needs_a_content_type_as_well(daemon: Daemon) -> None:
     refused(exchange(daemon.port, post("/api/v1/sessions", b"{}", content_type=None)), 415, "no Content-Type")
 
 
@@ -208,7 +206,7 @@ def test_every_operation_with_a_body_is_as_strict(daemon: Daemon, session_id: st
 
 
 @pytest.mark.parametrize("path", ["", "/messages/1"])
-def test_a_patch_is_as_strict(client: httpx.Client, session_id: str, path: str) -> None:
+def test_patch_is_as_strict(client: httpx.Client, session_id: str, path: str) -> None:
     for content, status in ((b"{", 400), (b"7", 422), (b" " * (8 * 1024 * 1024 + 1), 413)):
         kind = {"Content-Type": "application/merge-patch+json"}
         assert client.patch(f"/sessions/{session_id}{path}", content=content, headers=kind).status_code == status
@@ -224,7 +222,7 @@ def test_other_patches_are_as_strict(client: httpx.Client, path: str) -> None:
 
 
 @pytest.mark.parametrize("path", ["", "/lineage", "/profile", "/messages", "/messages/1", "/transcript", "/events"])
-def test_an_unknown_parameter_is_refused_by_name(client: httpx.Client, session_id: str, path: str) -> None:
+def test_unknown_parameter_is_refused_by_name(client: httpx.Client, session_id: str, path: str) -> None:
     refused = client.get(f"/sessions/{session_id}{path}", params={"limt": "1"})
     assert refused.status_code == 400
     assert "limt" in refused.json()["detail"]
@@ -238,7 +236,7 @@ def test_an_unknown_parameter_is_refused_by_name(client: httpx.Client, session_i
         *("/modules/providers", "/modules/tools", "/modules/hooks", "/modules/orchestrators", "/modules/contexts"),
     ],
 )
-def test_so_it_is_where_there_is_no_session(client: httpx.Client, path: str) -> None:
+def test_refusal_names_the_body_without_a_session(client: httpx.Client, path: str) -> None:
     assert client.get(path, params={"q": "x", "limt": "1"}).status_code == 400
 
 
@@ -256,14 +254,14 @@ SENT = [
 @pytest.mark.parametrize(
     "path", [*SENT, "/amplified-directories", "/amplified-directories/scan", "/modules/a/tool/b/sources"]
 )
-def test_so_it_is_where_something_is_sent(client: httpx.Client, path: str) -> None:
+def test_refusal_names_the_body_of_a_message(client: httpx.Client, path: str) -> None:
     assert client.post(f"{path}?x=1", json={}).status_code == 400
 
 
 @pytest.mark.parametrize(
     "path", ["/profiles/active", "/profiles/a/b", "/amplified-directories/a/b", "/modules/a/tool/b/sources"]
 )
-def test_so_it_is_where_something_is_deleted(client: httpx.Client, path: str) -> None:
+def test_refusal_names_the_body_of_a_deletion(client: httpx.Client, path: str) -> None:
     assert client.delete(f"{path}?x=1").status_code == 400
 
 
@@ -322,12 +320,12 @@ def test_others_are_served_while_such_bodies_come(daemon: Daemon, session_id: st
     assert max(waits) < 2
 
 
-def test_a_body_over_8_mib_is_413_that_the_client_reads(daemon: Daemon, session_id: str) -> None:
+def test_body_over_8_mib_is_413_that_the_client_reads(daemon: Daemon, session_id: str) -> None:
     body = b'{"content":"' + b"x" * (20 * 1024 * 1024) + b'"}'
     refused(exchange(daemon.port, post(MESSAGES.format(session_id), body)), 413, "larger than 8388608 bytes")
 
 
-def test_a_chunked_body_over_8_mib_is_413_that_the_client_reads(daemon: Daemon, session_id: str) -> None:
+def test_chunked_body_over_8_mib_is_413_that_the_client_reads(daemon: Daemon, session_id: str) -> None:
     head = (
         f"POST {MESSAGES.format(session_id)} HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked\r\n"
         "Content-Type: application/json\r\n\r\n"
@@ -336,13 +334,13 @@ def test_a_chunked_body_over_8_mib_is_413_that_the_client_reads(daemon: Daemon, 
     refused(exchange(daemon.port, head.encode(), *[chunk] * 12, b"0\r\n\r\n"), 413, "larger than")
 
 
-def test_a_client_that_waits_for_100_continue_is_told_413_first(daemon: Daemon, session_id: str) -> None:
+def test_client_that_waits_for_100_continue_is_told_413_first(daemon: Daemon, session_id: str) -> None:
     path = MESSAGES.format(session_id)
     head = post(path, b"", b"Expect: 100-continue").replace(b"Content-Length: 0", b"Content-Length: 99999999")
     refused(exchange(daemon.port, head), 413, "larger than")
 
 
-def test_a_body_that_breaks_off_is_not_written(daemon: Daemon, session_id: str) -> None:
+def test_body_that_breaks_off_is_not_written(daemon: Daemon, session_id: str) -> None:
     request = post(MESSAGES.format(session_id), b'{"content":"x"}').replace(b"Length: 15", b"Length: 16")
     with Connection(daemon.port) as connection:
         connection.send(request)
@@ -357,14 +355,14 @@ def test_a_body_that_breaks_off_is_not_written(daemon: Daemon, session_id: str) 
         b"GET /\xc3\xa9 HTTP/1.1",
     ],
 )
-def test_what_is_not_http_is_400(daemon: Daemon, request_line: bytes) -> None:
+def test_invalid_http_is_400(daemon: Daemon, request_line: bytes) -> None:
     answered = exchange(daemon.port, request_line + b"\r\nHost: 127.0.0.1\r\n\r\n")
     assert answered.status == 400
     assert answered.json["title"] == "Bad Request"
     assert answered.json["requestId"] == answered.headers["x-request-id"]
 
 
-def test_what_is_not_http_does_not_answer_for_the_request_before(daemon: Daemon) -> None:
+def test_invalid_http_does_not_answer_the_request_before(daemon: Daemon) -> None:
     with Connection(daemon.port) as connection:
         connection.send(post("/api/v1/sessions", b"{}") + b"\x00garbage\r\n\r\n")
         assert connection.answer().status == 201
@@ -389,7 +387,7 @@ def test_lengths_that_contradict_are_400(daemon: Daemon, lengths: bytes) -> None
     assert exchange(daemon.port, request).status == 400
 
 
-def test_a_connection_serves_on_after_an_error(daemon: Daemon) -> None:
+def test_connection_serves_on_after_an_error(daemon: Daemon) -> None:
     with Connection(daemon.port) as connection:
         for request, status in [
             (post("/api/v1/sessions", b"{"), 400),
@@ -402,7 +400,7 @@ def test_a_connection_serves_on_after_an_error(daemon: Daemon) -> None:
 
 
 @pytest.mark.parametrize("body", [DEEP])
-def test_a_hundred_levels_are_taken(daemon: Daemon, client: httpx.Client, body: bytes) -> None:
+def test_hundred_levels_are_taken(daemon: Daemon, client: httpx.Client, body: bytes) -> None:
     created = client.post("/sessions", json={}).json()["id"]
     answered = exchange(daemon.port, post(MESSAGES.format(created), body))
     assert answered.status == 201

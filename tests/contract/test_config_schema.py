@@ -160,7 +160,7 @@ def asked() -> Iterator[tuple[str, list[str]]]:
 
 
 @pytest.mark.parametrize("keyword", ["$ref", "$schema", "$id", "$dynamicRef"])
-def test_nothing_is_fetched(asked: tuple[str, list[str]], keyword: str) -> None:
+def test_page_fetches_nothing(asked: tuple[str, list[str]], keyword: str) -> None:
     address, paths = asked
     for schema in (
         {keyword: f"{address}/a"},

@@ -28,7 +28,7 @@ def listed(text: str) -> set[str]:
     return {name.strip().lower() for name in text.split(",")}
 
 
-def test_a_page_that_is_allowed_may_read_and_change(client: httpx.Client) -> None:
+def test_page_that_is_allowed_may_read_and_change(client: httpx.Client) -> None:
     client.headers["Origin"] = ORIGIN
     created = client.post("/sessions")
     assert created.status_code == 201
@@ -65,7 +65,7 @@ def test_every_answer_varies_by_origin(daemon: Daemon, client: httpx.Client, ori
         ("/nothing", {"get", "head"}),
     ],
 )
-def test_a_preflight_is_told_what_the_path_takes(client: httpx.Client, path: str, methods: set[str]) -> None:
+def test_preflight_is_told_what_the_path_takes(client: httpx.Client, path: str, methods: set[str]) -> None:
     for method in methods:
         asked = PREFLIGHT | {"Access-Control-Request-Method": method.upper()}
         allowed = client.options(path, headers=asked)
@@ -79,7 +79,7 @@ def test_a_preflight_is_told_what_the_path_takes(client: httpx.Client, path: str
         assert "access-control-allow-private-network" not in allowed.headers
 
 
-def test_a_preflight_is_told_that_a_private_network_may_be_reached(client: httpx.Client) -> None:
+def test_preflight_is_told_that_a_private_network_may_be_reached(client: httpx.Client) -> None:
     asked = PREFLIGHT | {"Access-Control-Request-Private-Network": "true"}
     allowed = client.options("/sessions/x", headers=asked)
     assert (allowed.status_code, allowed.headers["access-control-allow-private-network"]) == (204, "true")
@@ -90,7 +90,7 @@ def test_a_preflight_is_told_that_a_private_network_may_be_reached(client: httpx
         assert not [name for name in strange.headers if name.startswith("access-control-allow-")]
 
 
-def test_a_preflight_for_what_is_not_taken_is_a_problem_that_the_page_may_read(daemon: Daemon) -> None:
+def test_refused_preflight_is_a_readable_problem(daemon: Daemon) -> None:
     for changed, status, words in (
         ({"Access-Control-Request-Method": "PUT"}, 405, "PUT is not allowed on /api/v1/sessions/x; use DELETE"),
         ({"Access-Control-Request-Method": "get"}, 405, "get is not allowed"),
@@ -105,7 +105,7 @@ def test_a_preflight_for_what_is_not_taken_is_a_problem_that_the_page_may_read(d
             assert answered.headers["access-control-allow-origin"] == ORIGIN
 
 
-def test_a_strange_page_changes_nothing(client: httpx.Client) -> None:
+def test_strange_page_changes_nothing(client: httpx.Client) -> None:
     for origin in STRANGE:
         assert client.post("/sessions", headers={"Origin": origin}).status_code == 403
 

@@ -80,7 +80,7 @@ def test_every_example_validates(place: str) -> None:
     assert Schemas(DOCUMENT).closed_validator(schema).violations(value) == []
 
 
-def test_there_are_examples() -> None:
+def test_document_has_examples() -> None:
     assert len(EXAMPLES) > 40
 
 

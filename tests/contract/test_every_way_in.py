@@ -43,7 +43,7 @@ TOOLS = f'"tools":[{{"module":"m","config":{MEMBER}}}]'
         ("PATCH", "/amplified-directories/way", f'{{"metadata":{MEMBER}}}', "/metadata/a"),
     ],
 )
-def test_a_body(client: httpx.Client, session_id: str, method: str, path: str, body: str, place: str) -> None:
+def test_body(client: httpx.Client, session_id: str, method: str, path: str, body: str, place: str) -> None:
     headers = PATCH if method == "PATCH" else JSON
     answered = client.request(method, path.format(session_id), content=body, headers=headers)
     assert answered.status_code == 400, answered.text
@@ -52,7 +52,7 @@ def test_a_body(client: httpx.Client, session_id: str, method: str, path: str, b
     assert [error["pointer"] for error in answered.json()["errors"]] == [place]
 
 
-def test_a_line_of_an_import(client: httpx.Client, session_id: str) -> None:
+def test_line_of_an_import(client: httpx.Client, session_id: str) -> None:
     content = HEADER + exported(client, session_id)
     answered = client.post("/import", content=content, headers={"Content-Type": "application/x-ndjson"})
     assert answered.status_code == 400
@@ -60,7 +60,7 @@ def test_a_line_of_an_import(client: httpx.Client, session_id: str) -> None:
     assert answered.json()["detail"].endswith(f"{PLACE}/session/context/a.")
 
 
-def test_a_line_of_an_import_from_the_command_line(client: httpx.Client, session_id: str, tmp_path: Path) -> None:
+def test_line_of_an_import_from_the_command_line(client: httpx.Client, session_id: str, tmp_path: Path) -> None:
     export = tmp_path / "export.ndjson"
     export.write_text(HEADER + exported(client, session_id))
     database = f"sqlite:///{tmp_path / 'empty.db'}"
@@ -77,7 +77,7 @@ def exported(client: httpx.Client, session_id: str) -> str:
 
 
 @pytest.mark.parametrize("number", [HUGE, f"-{HUGE}", f"+{HUGE}", f"0x{'f' * 64}{'0' * 400}", "1e309", f"1{'0' * 309}"])
-def test_a_profile_in_yaml(client: httpx.Client, number: str) -> None:
+def test_profile_in_yaml(client: httpx.Client, number: str) -> None:
     text = f"{FRONT}tools:\n- module: m\n  config:\n    a: {number}\n---\n"
     answered = client.post("/profiles", content=text, headers={"Content-Type": "text/markdown"})
     if number.startswith("0x"):
@@ -91,7 +91,7 @@ def test_a_profile_in_yaml(client: httpx.Client, number: str) -> None:
     assert "is out of the range of a double" in error["detail"]
 
 
-def test_a_marker_on_the_disk(daemon: Daemon, client: httpx.Client) -> None:
+def test_marker_on_the_disk(daemon: Daemon, client: httpx.Client) -> None:
     folder = daemon.data_path / "marked" / ".amplified"
     folder.mkdir(parents=True)
     (folder / "metadata.json").write_text(f'{{"a":{HUGE}}}')

@@ -12,7 +12,7 @@ LIMITS = sorted(MAX_BYTES.items())
 
 
 @pytest.mark.parametrize(("name", "limit"), LIMITS)
-def test_a_header_has_a_limit(name: bytes, limit: int) -> None:
+def test_header_has_a_limit(name: bytes, limit: int) -> None:
     check_headers([(name, b"x" * limit), (b"x-other", b"x" * 30_000)])
     for headers in ([(name, b"x" * (limit + 1))], [(name, b"x" * 128)] * (limit // 128 + 1)):
         with pytest.raises(Problem, match=f"bytes; the limit is {limit}"):
@@ -20,14 +20,14 @@ def test_a_header_has_a_limit(name: bytes, limit: int) -> None:
 
 
 @pytest.mark.parametrize("lines", [[b"\t" * 31_000 + b"x"], [b"a" + b"\t" * 300 + b"x"] * 90])
-def test_an_accept_that_takes_long_to_parse_is_400(daemon: Daemon, lines: list[bytes]) -> None:
+def test_accept_that_takes_long_to_parse_is_400(daemon: Daemon, lines: list[bytes]) -> None:
     # The parser takes 2.8 s for the first.
     path = "/api/v1/sessions/x/transcript"
     request = get(path)[:-2] + b"".join(b"Accept: a,%b\r\n" % line for line in lines) + b"\r\n"
     refused(exchange(daemon.port, request), 400, "Header 'Accept' has ")
 
 
-def test_the_contract_says_the_limits() -> None:
+def test_contract_says_the_limits() -> None:
     said = " ".join(CONTRACT.read_text().split())
     for name, limit in LIMITS:
         assert f"`{name.decode().title()}`" in said

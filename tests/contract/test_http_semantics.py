@@ -82,7 +82,7 @@ def test_invalid_hosts_are_400(daemon: Daemon, open_daemon: Daemon, host: bytes,
     assert answered.json["type"] == "urn:amplifierd:problem:bad-host"
 
 
-def test_one_host_is_named_where_any_is_served(open_daemon: Daemon) -> None:
+def test_address_names_one_host_if_any_is_served(open_daemon: Daemon) -> None:
     for hosts in ([b"X: x"], [b"Host: a", b"Host: a"]):
         refused(exchange(open_daemon.port, health(*hosts)), 400, "Host headers; send one")
     assert exchange(open_daemon.port, health(b"Host: any.example")).status == 200
@@ -95,7 +95,7 @@ def test_other_versions_are_505(daemon: Daemon, version: bytes) -> None:
     assert answered.headers["connection"] == "close"
 
 
-def test_a_request_line_without_a_version_is_505_or_400(daemon: Daemon) -> None:
+def test_request_line_without_a_version_is_505_or_400(daemon: Daemon) -> None:
     refused(exchange(daemon.port, b"GET /api/v1/health\r\n\r\n"), 505, "HTTP/0.9")
 
 
@@ -223,18 +223,18 @@ for path, method, operation in DOCUMENT.operations():
 
 
 @pytest.mark.parametrize("name", TARGETS)
-def test_the_longest_target_of_every_operation_fits(daemon: Daemon, name: str) -> None:
+def test_longest_target_of_every_operation_fits(daemon: Daemon, name: str) -> None:
     method, target = TARGETS[name]
     answered = exchange(daemon.port, get(target, method))
     assert answered.status in (200, 201, 204, 400, 404, 415, 422), answered
 
 
-def test_a_word_of_1000_characters_is_searched_for(daemon: Daemon) -> None:
+def test_word_of_1000_characters_is_searched_for(daemon: Daemon) -> None:
     answered = exchange(daemon.port, get("/api/v1/search?q=" + "%E3%81%82" * 1_000))
     assert (answered.status, answered.json) == (200, [])
 
 
-def test_a_path_of_1024_characters_is_looked_for(daemon: Daemon) -> None:
+def test_path_of_1024_characters_is_looked_for(daemon: Daemon) -> None:
     answered = exchange(daemon.port, get("/api/v1/amplified-directories/" + "%E3%81%82" * 1_024))
     refused(answered, 404, "ああ")
 
@@ -245,7 +245,7 @@ def declared_at_http() -> dict[int, str]:
     return {int(status): reason for status, reason in rows}
 
 
-def test_the_contract_tells_what_is_answered_before_an_operation() -> None:
+def test_contract_tells_what_is_answered_before_an_operation() -> None:
     # A 500 is declared by every operation.
     assert set(declared_at_http()) == set(_KINDS) - {500}
     longest = longest_target(DOCUMENT)

@@ -50,7 +50,7 @@ def test_json(body: bytes) -> None:
     "text",
     ["0" * 500_000 + "x", "9" * 500_000 + "x", "1." + "0" * 500_000 + "x", "1e" + "0" * 500_000 + "x", "x " * 250_000],
 )
-def test_a_word_of_yaml(text: str) -> None:
+def test_word_of_yaml(text: str) -> None:
     assert json_of(text, 1, lambda _path: False).json == msgspec.json.encode(text.rstrip())
 
 
@@ -59,7 +59,7 @@ def test_yaml_of_too_many_values() -> None:
         json_of(f"[{'a,' * MAX_VALUES}]", 1, lambda _path: False)
 
 
-def test_a_long_key_over_many_elements_takes_memory_for_each_once() -> None:
+def test_long_key_over_many_elements_takes_memory_for_each_once() -> None:
     front = "---\nprofile: {name: a/b, version: 1.0.0, schema_version: 2}\ntools:\n- module: m\n  config:\n"
     text = f"{front}    ? {'k' * 200_000}\n    : [{'a,' * 60_000}]\n---\n"
     meaning = decoded_body(text.encode(), read_profile)
@@ -67,7 +67,7 @@ def test_a_long_key_over_many_elements_takes_memory_for_each_once() -> None:
     assert meaning.lines.nearest("tools", "0", "config", "k" * 200_000, "59999").line == 7
 
 
-def test_what_is_wrong_is_told_in_short() -> None:
+def test_fault_is_reported_in_short() -> None:
     with pytest.raises(Problem) as raised:
         decoded_body(f"---\n!{'x' * 500_000} a\n---\n".encode(), read_profile)
     assert len(raised.value.detail) < 1_000
@@ -104,13 +104,13 @@ def test_fences(content: str, fence: str) -> None:
         (["````", "```", "`````x"], "````"),
     ],
 )
-def test_a_fence_is_closed_wherever_pieces_end(lines: list[str], fence: str, ending: str) -> None:
+def test_fence_is_closed_wherever_pieces_end(lines: list[str], fence: str, ending: str) -> None:
     for padding in ("", "x\n" * 40_000):
         content = padding + ending.join(lines)
         assert said(content) == content + (f"\n{fence}" if fence else "") + "\n\n"
 
 
-def test_a_tool_s_answer_is_fenced_by_more_than_it_has() -> None:
+def test_tool_s_answer_is_fenced_by_more_than_it_has() -> None:
     for content in ("", "`", "a `` b", "```", "`" * 1_000 + " " + "`" * 999, "` " * 4 * MIB):
         runs = [len(run) for run in re.findall("`+", content)] if len(content) < MIB else [1]
         fence = "`" * max(3, 1 + max(runs, default=0))
@@ -127,7 +127,7 @@ def test_long_texts_are_encoded_in_pieces(content: str) -> None:
     assert encode_long(together) == msgspec.json.encode(together)
 
 
-def test_the_lines_of_a_profile_go_up() -> None:
+def test_lines_of_a_profile_go_up() -> None:
     text = "---\nprofile: {name: a/b, version: 1.0.0, schema_version: 2}\ntools:\n- module: a\n- module: b\n---\n"
     tools = decoded_body(text.encode(), read_profile).lines.nearest("tools")
     assert all(first.line < second.line for first, second in pairwise(tools.below.values()))

@@ -32,7 +32,7 @@ def public(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
 
 
 @pytest.mark.parametrize("operation", ALL, ids=name)
-def test_a_name_that_was_made_to_point_here_is_421(client: httpx.Client, operation: tuple[str, str, object]) -> None:
+def test_name_that_was_made_to_point_here_is_421(client: httpx.Client, operation: tuple[str, str, object]) -> None:
     client.headers["Host"] = "rebound.example:8420"
     answered = send(client, operation, "x")
     assert answered.status_code == 421
@@ -46,7 +46,7 @@ def test_pages_are_not_for_other_names_either(daemon: Daemon, path: str) -> None
 
 
 @pytest.mark.parametrize("host", ["localhost", "LOCALHOST:1", "127.0.0.1", "[::1]:8420", "localhost.", "[::1]"])
-def test_a_machine_s_own_names_are_taken(client: httpx.Client, host: str) -> None:
+def test_machine_s_own_names_are_taken(client: httpx.Client, host: str) -> None:
     assert client.get("/health", headers={"Host": host}).status_code == 200
 
 
@@ -57,14 +57,14 @@ def test_names_may_be_added(public: Daemon, host: str) -> None:
 
 
 @pytest.mark.parametrize("hosts", [b"", b"Host: localhost\r\nHost: localhost\r\n", b"Host: localhost\r\nHost: x\r\n"])
-def test_a_request_names_one_host(daemon: Daemon, hosts: bytes) -> None:
+def test_request_names_one_host(daemon: Daemon, hosts: bytes) -> None:
     answered = exchange(daemon.port, b"GET /api/v1/health HTTP/1.1\r\n" + hosts + b"\r\n")
     assert answered.status == 400
     assert answered.json["type"] == "urn:amplifierd:problem:bad-host"
 
 
 @pytest.mark.parametrize("authority", [b"localhost", b"LOCALHOST:1", b"[::1]:8420", b"user:password@127.0.0.1"])
-def test_a_target_names_the_host_before_the_header_does(daemon: Daemon, authority: bytes) -> None:
+def test_target_names_the_host_before_the_header_does(daemon: Daemon, authority: bytes) -> None:
     def ask(authority: bytes, header: bytes) -> int:
         head = b"GET http://%b/api/v1/health HTTP/1.1\r\nHost: %b\r\n\r\n" % (authority, header)
         return exchange(daemon.port, head).status
@@ -73,7 +73,7 @@ def test_a_target_names_the_host_before_the_header_does(daemon: Daemon, authorit
     assert ask(b"rebound.example", authority) == 421
 
 
-def test_a_target_that_names_the_host_alone_is_the_root(daemon: Daemon) -> None:
+def test_target_that_names_the_host_alone_is_the_root(daemon: Daemon) -> None:
     def ask(target: bytes) -> object:
         return exchange(daemon.port, b"GET %b HTTP/1.1\r\nHost: localhost\r\n\r\n" % target).json
 
@@ -86,7 +86,7 @@ def test_http_1_0_has_no_host(daemon: Daemon) -> None:
 
 @pytest.mark.parametrize("operation", CHANGES, ids=name)
 @pytest.mark.parametrize("origin", ["https://evil.example", "null"])
-def test_a_strange_page_changes_nothing(client: httpx.Client, operation: tuple[str, str, object], origin: str) -> None:
+def test_strange_page_changes_nothing(client: httpx.Client, operation: tuple[str, str, object], origin: str) -> None:
     before = client.get("/sessions").json()
     client.headers["Origin"] = origin
     answered = send(client, operation, "x")
@@ -103,14 +103,14 @@ def test_our_own_pages_may_change_and_no_header_lets_others_read(daemon: Daemon,
     assert not [header for header in answered.headers if header.startswith("access-control-")]
 
 
-def test_what_a_form_can_send_is_no_body(client: httpx.Client) -> None:
+def test_form_media_types_are_no_body(client: httpx.Client) -> None:
     for content_type in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"):
         answered = client.post("/sessions", content=b"{}", headers={"Content-Type": content_type})
         assert answered.status_code == 415
 
 
 @pytest.mark.parametrize("path", ["/sessions/%2e%2e", "/sessions/..", "/sessions/%2e%2e%2f%2e%2e", "/sessions/%00"])
-def test_an_id_is_no_path(daemon: Daemon, path: str) -> None:
+def test_id_is_no_path(daemon: Daemon, path: str) -> None:
     with daemon.client() as client:
         client.post("/sessions")
         before = client.get("/sessions").json()
@@ -121,14 +121,14 @@ def test_an_id_is_no_path(daemon: Daemon, path: str) -> None:
 
 
 @pytest.mark.parametrize("operation", ALL, ids=name)
-def test_a_query_parameter_that_nobody_knows_is_400(client: httpx.Client, operation: tuple[str, str, object]) -> None:
+def test_query_parameter_that_nobody_knows_is_400(client: httpx.Client, operation: tuple[str, str, object]) -> None:
     method, path, body = operation
     answered = send(client, (method, f"{path}{'&' if '?' in path else '?'}nonsense=1", body), "x")
     assert answered.status_code == 400
     assert answered.json()["detail"].startswith("Query parameter 'nonsense' is unknown; ")
 
 
-def test_one_request_too_many_is_429(tmp_path: Path) -> None:
+def test_requests_past_the_rate_are_429(tmp_path: Path) -> None:
     with Daemon(f"sqlite:///{tmp_path}/a.db", "--rate-limit", "2/hour") as daemon, daemon.client() as client:
         taken = [client.get("/status") for _ in range(2)]
         assert [answered.status_code for answered in taken] == [200, 200]
@@ -161,25 +161,25 @@ def test_each_key_has_its_own_rate(tmp_path: Path) -> None:
         assert ask(second) == 200
 
 
-def test_what_is_no_rate_is_refused_at_the_start(tmp_path: Path) -> None:
+def test_invalid_rate_is_refused_at_the_start(tmp_path: Path) -> None:
     for rate in ("many", "0/second", "5/fortnight", "5/second;9/minute"):
         with pytest.raises(RuntimeError, match=f"Invalid rate '{rate}': .*Write 100/second"):
             Daemon(f"sqlite:///{tmp_path}/a.db", "--rate-limit", rate)
 
 
-def test_what_is_no_origin_is_refused_at_the_start(tmp_path: Path) -> None:
+def test_invalid_origin_is_refused_at_the_start(tmp_path: Path) -> None:
     for origin in ("app.example", "https://app.example/", "https://App.example", "https://*.example"):
         with pytest.raises(RuntimeError, match=f"Invalid origin '{re.escape(origin)}': write https://example.com"):
             Daemon(f"sqlite:///{tmp_path}/a.db", "--cors-origin", origin)
 
 
-def test_what_is_no_host_is_refused_at_the_start(tmp_path: Path) -> None:
+def test_invalid_host_is_refused_at_the_start(tmp_path: Path) -> None:
     for host in ("a:80", "http://a", "*.a.example"):
         with pytest.raises(RuntimeError, match=f"Invalid host '{re.escape(host)}': write example.com"):
             Daemon(f"sqlite:///{tmp_path}/a.db", "--allowed-hosts", host)
 
 
-def test_past_the_most_requests_all_are_503_at_once(tmp_path: Path) -> None:
+def test_requests_past_the_limit_are_503_at_once(tmp_path: Path) -> None:
     with Daemon(f"sqlite:///{tmp_path}/a.db", "--max-requests", "1") as daemon, daemon.client() as client:
         with client.stream("GET", "/events"):
             for path in PROBES:

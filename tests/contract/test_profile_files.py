@@ -65,7 +65,7 @@ PROFILE = st.builds(
 
 @given(PROFILE)
 @settings(max_examples=300, deadline=None)
-def test_a_profile_comes_back_from_its_file(profile: ProfileSettings) -> None:
+def test_profile_comes_back_from_its_file(profile: ProfileSettings) -> None:
     file = profile_file([Raw(msgspec.json.encode(profile))]).decode()
     read = json.loads(read_profile(file).json, parse_float=str, parse_int=str)
     said = json.loads(msgspec.json.encode(profile), parse_float=str, parse_int=str)
@@ -90,7 +90,7 @@ def value_of(text: str) -> Any:
         b'{"a":' * 97 + b"0" + b"}" * 97,
     ],
 )
-def test_a_large_profile_comes_back_from_its_file(config: bytes) -> None:
+def test_large_profile_comes_back_from_its_file(config: bytes) -> None:
     profile = ProfileSettings(name="a/b", tools=[ModuleConfig("m", config=Raw(config))])
     file = profile_file([Raw(msgspec.json.encode(profile))]).decode()
     assert json.loads(read_profile(file).json)["tools"] == [{"module": "m", "config": json.loads(config)}]
@@ -157,7 +157,7 @@ BOMB = "a: &a [x]\n" + "".join(
         ("x" * (512 * 1024 + 1), 1, "more than 524288 characters"),
     ],
 )
-def test_what_is_no_yaml_or_too_much_of_it_is_told_with_its_line(text: str, line: int, words: str) -> None:
+def test_invalid_yaml_is_reported_with_its_line(text: str, line: int, words: str) -> None:
     with pytest.raises(DecodeError, match=words) as raised:
         json_of(text, 1, lambda _: False)
     assert raised.value.line == line

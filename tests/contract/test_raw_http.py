@@ -98,7 +98,7 @@ def short_timeouts(tmp_path: Path) -> Iterator[int]:
         bytes.fromhex("16030100c8010000c40303") + b"x" * 190,
     ],
 )
-def test_what_is_broken_or_ambiguous_is_400_and_the_last(daemon: Daemon, request_: bytes) -> None:
+def test_ambiguous_request_is_400_and_closes(daemon: Daemon, request_: bytes) -> None:
     refused_as_the_last(daemon, request_, 400)
 
 
@@ -111,7 +111,7 @@ def test_what_is_broken_or_ambiguous_is_400_and_the_last(daemon: Daemon, request
         (JSON + b"Transfer-Encoding: gzip, chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n", 501),
     ],
 )
-def test_what_is_not_supported_is_refused_as_such_and_the_last(daemon: Daemon, request_: bytes, status: int) -> None:
+def test_unsupported_request_is_refused_and_closes(daemon: Daemon, request_: bytes, status: int) -> None:
     refused_as_the_last(daemon, request_, status)
 
 
@@ -122,7 +122,7 @@ def refused_as_the_last(daemon: Daemon, request: bytes, status: int) -> None:
     assert answered.json["requestId"] == answered.headers["x-request-id"]
 
 
-def test_a_client_of_http_1_0_gets_no_chunks(daemon: Daemon, client: httpx.Client) -> None:
+def test_client_of_http_1_0_gets_no_chunks(daemon: Daemon, client: httpx.Client) -> None:
     session_id = client.post("/sessions").json()["id"]
     for _ in range(3):
         messages = [{"content": "x" * 1_000}] * 400
@@ -143,7 +143,7 @@ def told(daemon: Daemon, request: str) -> bytes:
         return connection.makefile("rb").read()
 
 
-def test_a_client_that_hangs_up_on_answers_is_no_error(tmp_path: Path) -> None:
+def test_client_that_hangs_up_on_answers_is_no_error(tmp_path: Path) -> None:
     with Daemon(f"sqlite:///{tmp_path}/a.db") as daemon:
         for _ in range(50):
             with socket.create_connection(("127.0.0.1", daemon.port)) as connection:
@@ -153,7 +153,7 @@ def test_a_client_that_hangs_up_on_answers_is_no_error(tmp_path: Path) -> None:
     assert "Traceback" not in daemon.log
 
 
-def test_a_stream_has_one_connection_header(daemon: Daemon) -> None:
+def test_stream_has_one_connection_header(daemon: Daemon) -> None:
     with socket.create_connection(("127.0.0.1", daemon.port), timeout=120) as connection:
         connection.sendall(b"GET /api/v1/events HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
         head = b"".join(iter(connection.makefile("rb").readline, b"\r\n"))
@@ -182,7 +182,7 @@ def test_a_stream_has_one_connection_header(daemon: Daemon) -> None:
         (get("/api/v1/sessions?name=%ff"), 400),
     ],
 )
-def test_what_is_odd_is_one_request(daemon: Daemon, request_: bytes, status: int) -> None:
+def test_unusual_request_is_one_request(daemon: Daemon, request_: bytes, status: int) -> None:
     with Connection(daemon.port) as connection:
         connection.send(request_ + NEXT)
         assert connection.answer().status == status
@@ -191,7 +191,7 @@ def test_what_is_odd_is_one_request(daemon: Daemon, request_: bytes, status: int
         assert connection.answer().status == 200
 
 
-def test_a_client_of_http_1_0_is_told_nothing_before_the_answer(daemon: Daemon) -> None:
+def test_client_of_http_1_0_is_told_nothing_before_the_answer(daemon: Daemon) -> None:
     request = (
         JSON.replace(b"1.1", b"1.0") + b"Expect: 100-continue\r\nContent-Length: 2\r\nConnection: keep-alive\r\n\r\n"
     )
@@ -199,7 +199,7 @@ def test_a_client_of_http_1_0_is_told_nothing_before_the_answer(daemon: Daemon) 
     assert answered.status == 201
 
 
-def test_a_client_that_asks_first_and_then_sends_no_http_is_told_that_alone(
+def test_client_that_sends_no_http_after_100_gets_one_400(
     short_timeouts: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     request = OF_CHUNKS + b"Expect: 100-continue\r\n\r\nno chunk\r\n"
@@ -209,13 +209,13 @@ def test_a_client_that_asks_first_and_then_sends_no_http_is_told_that_alone(
     assert [record for record in caplog.records if record.levelno >= logging.ERROR] == []
 
 
-def test_an_answer_arrives_whole_though_what_is_sent_after_its_request_is_no_http(short_timeouts: int) -> None:
+def test_answer_arrives_whole_before_invalid_http(short_timeouts: int) -> None:
     for _ in range(10):
         [answered] = until_closed(short_timeouts, get("/openapi.json") + b"no HTTP\r\n" * 100_000)
         assert answered.status == 200
 
 
-def test_requests_that_are_sent_ahead_are_answered_in_order_however_they_are_cut(daemon: Daemon) -> None:
+def test_pipelined_requests_are_answered_in_order(daemon: Daemon) -> None:
     paths = [f"/api/v1/sessions/{number}" for number in range(200)]
     requests = b"".join(get(path) if number % 3 else post(f"{path}/resume", b"") for number, path in enumerate(paths))
     for size in (1, 7, 1_000, 10_000, len(requests)):
@@ -237,9 +237,7 @@ def test_half_a_request_is_408_and_nothing_is_done(short_timeouts: int, request_
 
 
 @pytest.mark.timeout(0)
-def test_whatever_is_sent_is_answered_or_closed(
-    short_timeouts: int, fuzz: Fuzz, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_server_answers_or_closes(short_timeouts: int, fuzz: Fuzz, caplog: pytest.LogCaptureFixture) -> None:
     sent = 0
     for seed in fuzz.seeds():
         requests = mutations(seed)

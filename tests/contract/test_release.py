@@ -57,7 +57,7 @@ def changes(tools: Path, base: Path, revision: Path) -> list[str]:
     ]
 
 
-def test_the_contract_breaks_nothing_that_was_released(tools: Path) -> None:
+def test_contract_breaks_nothing_that_was_released(tools: Path) -> None:
     broken = [each for each in changes(tools, RELEASED, OPENAPI) if not any(accepted in each for accepted in ACCEPTED)]
     assert broken == [], f"Clients of {RELEASED.stem} break; keep what they use, or begin a new major version."
 
@@ -110,7 +110,7 @@ def schema(spec: Spec, name: str) -> Spec:
         ),
     ],
 )
-def test_a_breaking_change_is_a_sentence(
+def test_breaking_change_is_a_sentence(
     tools: Path, tmp_path: Path, change: Callable[[Spec], object], sentence: str
 ) -> None:
     found = changes(tools, OPENAPI, changed(tmp_path, change))
@@ -134,7 +134,7 @@ def test_a_breaking_change_is_a_sentence(
         lambda spec: schema(spec, "SendMessageRequest")["properties"]["content"].update(maxLength=10**9),
     ],
 )
-def test_an_addition_breaks_nothing(tools: Path, tmp_path: Path, change: Callable[[Spec], object]) -> None:
+def test_addition_breaks_nothing(tools: Path, tmp_path: Path, change: Callable[[Spec], object]) -> None:
     assert changes(tools, OPENAPI, changed(tmp_path, change)) == []
 
 
@@ -151,18 +151,18 @@ def lint(tools: Path, path: Path) -> Any:
     return run(tools / "redocly", "lint", path, "--config", RULES / "redocly.yaml", "--format", "stylish")
 
 
-def test_the_linter_finds_nothing(tools: Path) -> None:
+def test_linter_finds_nothing(tools: Path) -> None:
     outcome = lint(tools, OPENAPI)
     assert outcome.returncode == 0, outcome.stdout + outcome.stderr
 
 
-def test_the_linter_finds_what_it_should(tools: Path, tmp_path: Path) -> None:
+def test_linter_finds_what_it_should(tools: Path, tmp_path: Path) -> None:
     outcome = lint(tools, changed(tmp_path, lambda spec: operation(spec, "/health", "get").pop("description")))
     assert outcome.returncode != 0
     assert "operation-description" in outcome.stdout
 
 
-def test_the_list_of_operations_is_the_one_reviewed() -> None:
+def test_list_of_operations_is_the_one_reviewed() -> None:
     generated = subprocess.run(
         [sys.executable, RULES / "operations.py"], capture_output=True, text=True, check=True
     ).stdout

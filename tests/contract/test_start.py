@@ -65,11 +65,11 @@ def changed(tmp_path: Path) -> Callable[[Callable[[Spec], object]], Path]:
     return change
 
 
-def test_the_contract_fits() -> None:
+def test_contract_fits() -> None:
     start(CONTRACT)
 
 
-def test_the_document_stays_as_it_was_written() -> None:
+def test_document_stays_as_it_was_written() -> None:
     document = load_document(CONTRACT)
     before = copy.deepcopy(document.spec)
     compile_document(document, "amplifierd.handlers")
@@ -183,7 +183,7 @@ def operation(spec: Spec, path: str = "/sessions", method: str = "post") -> Spec
         (lambda spec: spec.update(openapi="3.0.3", info={}), "Connexion cannot read the contract: .*title"),
     ],
 )
-def test_a_contract_that_does_not_fit_stops_the_start(
+def test_contract_that_does_not_fit_stops_the_start(
     changed: Callable[[Callable[[Spec], object]], Path], change: Callable[[Spec], object], sentence: str
 ) -> None:
     with pytest.raises(ContractError, match=sentence):
@@ -199,7 +199,7 @@ def test_a_contract_that_does_not_fit_stops_the_start(
         ("", "openapi.yaml is not an OpenAPI document"),
     ],
 )
-def test_a_document_that_cannot_be_read_is_named(tmp_path: Path, text: str, sentence: str) -> None:
+def test_document_that_cannot_be_read_is_named(tmp_path: Path, text: str, sentence: str) -> None:
     path = tmp_path / "openapi.yaml"
     path.write_text(text)
     with pytest.raises(ContractError, match=f"(?s){sentence}"):
@@ -215,7 +215,7 @@ def handlers() -> Iterator[types.ModuleType]:
     del sys.modules["odd_handlers"], sys.modules["odd_handlers.sessions"]
 
 
-def test_a_handler_for_another_body_is_named(
+def test_handler_for_another_body_is_named(
     changed: Callable[[Callable[[Spec], object]], Path], handlers: types.ModuleType
 ) -> None:
     async def create_session(body: NewMessage) -> Session:

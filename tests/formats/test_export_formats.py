@@ -238,7 +238,7 @@ MESSAGES = st.builds(
 @settings(max_examples=60)
 @given(messages=st.lists(MESSAGES, min_size=1, max_size=4))
 @example(messages=[message_of(1, "user", BESIDE_A_RESULT)])
-def test_whatever_a_client_sent_comes_back(name: str, messages: list[Message]) -> None:
+def test_answer_returns_what_the_client_sent(name: str, messages: list[Message]) -> None:
     session = session_of(len(messages))
     numbered = [
         msgspec.structs.replace(message, sequence=place, id=message.id if message.id is UNSET else f"m-{place}")

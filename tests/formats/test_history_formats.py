@@ -266,7 +266,7 @@ def test_byte_order_mark_is_skipped() -> None:
     assert Read(b"\xef\xbb\xbf" + SAMPLES["codex"]()).faults == []
 
 
-def test_record_that_the_contract_does_not_take_is_kept_as_a_file() -> None:
+def test_record_against_the_contract_is_kept_as_a_file() -> None:
     long = "x" * (8 * 1024 * 1024 + 1)
     read = Read(lines(code_line("u1", None, user(long)), CLAUDE_CODE[2]))
     assert read.faults == [("kept as a file", 1)]
@@ -489,7 +489,7 @@ def lines_or_array(found: Any, *, is_lines: bool) -> bytes:
 @pytest.mark.parametrize("name", SAMPLES)
 @settings(max_examples=40)
 @given(data=st.data())
-def test_whatever_comes_is_read_or_a_fault(name: str, data: st.DataObject) -> None:
+def test_reader_reads_or_reports_a_fault(name: str, data: st.DataObject) -> None:
     read = Read(data.draw(st.binary(max_size=200) | mutated(name)), name)
     assert all(line >= 1 for _, line in read.faults)
 

@@ -22,7 +22,7 @@ def same(first: Any, second: Any) -> bool:
 
 
 @pytest.mark.parametrize(("each", "source"), CASES, ids=IDS)
-def test_a_published_message_comes_back_as_it_was(each: Format, source: dict[str, Any]) -> None:
+def test_published_message_comes_back_as_it_was(each: Format, source: dict[str, Any]) -> None:
     before = copy.deepcopy(source)
     message = each.read(source)
     assert same(each.write(message), before)
@@ -58,7 +58,7 @@ def test_anthropic_s_thinking_and_calls_are_parts() -> None:
     ]
 
 
-def test_an_item_with_its_result_is_two_parts() -> None:
+def test_item_with_its_result_is_two_parts() -> None:
     item = next(each for each in OPENAI_RESPONSES if each.get("type") == "code_interpreter_call")
     parts = OpenAIResponses().read(item)["parts"]
     assert parts == [
@@ -67,7 +67,7 @@ def test_an_item_with_its_result_is_two_parts() -> None:
     ]
 
 
-def test_a_tool_of_the_ai_sdk_is_a_call_and_its_result() -> None:
+def test_tool_of_the_ai_sdk_is_a_call_and_its_result() -> None:
     tool = next(each for each in AI_SDK_PARTS if each.get("state") == "output-error")
     call, result = AISDK().read({"id": "m1", "role": "assistant", "parts": [tool]})["parts"]
     assert (call["type"], call["call"], call["name"]) == ("tool_call", "call_1", "weather")
@@ -107,13 +107,11 @@ def test_a_tool_of_the_ai_sdk_is_a_call_and_its_result() -> None:
         ),
     ],
 )  # fmt: skip
-def test_what_both_can_say_goes_from_one_format_to_another(
-    source: dict[str, Any], target: Format, expected: dict[str, Any]
-) -> None:
+def test_formats_exchange_what_both_can_say(source: dict[str, Any], target: Format, expected: dict[str, Any]) -> None:
     assert target.write(OpenAIChat().read(source)) == expected
 
 
-def test_what_a_format_has_no_place_for_is_refused() -> None:
+def test_format_refuses_what_it_cannot_hold() -> None:
     call = {"id": "call_1", "type": "function", "function": {"name": "now", "arguments": "not JSON"}}
     message = OpenAIChat().read({"role": "assistant", "content": "Hi.", "tool_calls": [call]})
     with pytest.raises(ContentNotConvertible, match="not JSON"):

@@ -33,7 +33,7 @@ def path(session: Session) -> str:
     return f"/sessions/{session['id']}"
 
 
-def test_a_session_from_start_to_end(client: httpx.Client, session: Session, path: str) -> None:
+def test_session_from_start_to_end(client: httpx.Client, session: Session, path: str) -> None:
     assert (session["status"], session["version"], session["tokenUsage"]) == ("created", 1, 0)
     started = client.post(f"{path}/start")
     assert (started.status_code, started.json()["status"], started.headers["etag"]) == (200, "active", '"2"')
@@ -56,7 +56,7 @@ def test_a_session_from_start_to_end(client: httpx.Client, session: Session, pat
         ("fork", 201, None),
     ],
 )
-def test_what_does_not_fit_is_409(
+def test_conflicting_request_is_409(
     client: httpx.Client, session: Session, path: str, step: str, status: int, detail: str | None
 ) -> None:
     answered = client.post(f"{path}/{step}")
@@ -73,7 +73,7 @@ def test_starting_twice_is_409(client: httpx.Client, path: str) -> None:
     assert client.post(f"{path}/fork", json={"at_sequence": 1}).status_code == 409
 
 
-def test_an_ended_session_says_to_resume_it(client: httpx.Client, path: str) -> None:
+def test_ended_session_says_to_resume_it(client: httpx.Client, path: str) -> None:
     client.post(f"{path}/messages", json={"content": "x"})
     client.post(f"{path}/complete")
     refused = client.post(f"{path}/messages", json={"content": "x"})
@@ -82,7 +82,7 @@ def test_an_ended_session_says_to_resume_it(client: httpx.Client, path: str) -> 
     assert client.post(f"{path}/fail", json={"error_message": "x"}).status_code == 409
 
 
-def test_a_batch_is_a_transcript_s_end(client: httpx.Client, path: str) -> None:
+def test_batch_is_a_transcript_s_end(client: httpx.Client, path: str) -> None:
     client.post(f"{path}/messages", json={"content": "first", "token_count": 5})
     sent = client.post(f"{path}/messages/batch", json=TURN)
     assert sent.status_code == 201
@@ -95,7 +95,7 @@ def test_a_batch_is_a_transcript_s_end(client: httpx.Client, path: str) -> None:
     assert client.get(path).json()["tokenUsage"] == 7
 
 
-def test_a_batch_with_a_bad_message_is_refused_whole(client: httpx.Client, path: str) -> None:
+def test_batch_with_a_bad_message_is_refused_whole(client: httpx.Client, path: str) -> None:
     refused = client.post(f"{path}/messages/batch", json={"messages": [{"content": "a"}, {"content": 1}]})
     assert refused.status_code == 422
     assert refused.json()["errors"] == [{"pointer": "/messages/1/content", "detail": "must be of type string"}]
@@ -104,13 +104,13 @@ def test_a_batch_with_a_bad_message_is_refused_whole(client: httpx.Client, path:
 
 
 @pytest.mark.parametrize("sequence", ["2", "0", "x", "-1", "1.0", "99999999999999999999"])
-def test_a_message_that_is_not_there_is_404(client: httpx.Client, path: str, sequence: str) -> None:
+def test_message_that_is_not_there_is_404(client: httpx.Client, path: str, sequence: str) -> None:
     client.post(f"{path}/messages", json={"content": "x"})
     assert client.get(f"{path}/messages/{sequence}").status_code == 404
 
 
 @pytest.mark.parametrize("headers", [MERGE_PATCH, {"Content-Type": "application/json"}])
-def test_a_patch_is_merged(client: httpx.Client, path: str, headers: dict[str, str]) -> None:
+def test_patch_is_merged(client: httpx.Client, path: str, headers: dict[str, str]) -> None:
     patch = '{"name": null, "context": {"a": null, "b": {"c": 1.0}}}'
     changed = client.patch(path, content=patch, headers=headers)
     assert changed.status_code == 200
@@ -119,7 +119,7 @@ def test_a_patch_is_merged(client: httpx.Client, path: str, headers: dict[str, s
     assert client.get(path).text == changed.text
 
 
-def test_a_patch_is_refused_where_it_is_wrong(client: httpx.Client, path: str) -> None:
+def test_patch_is_refused_where_it_is_wrong(client: httpx.Client, path: str) -> None:
     assert client.patch(path, content="{}", headers={"Content-Type": "text/plain"}).status_code == 415
     refused = client.patch(path, json={"status": "active", "profile": None, "context": None})
     assert refused.status_code == 422
@@ -129,13 +129,13 @@ def test_a_patch_is_refused_where_it_is_wrong(client: httpx.Client, path: str) -
     assert (refused.status_code, refused.json()["detail"].endswith("1025 members; the most is 1024")) == (422, True)
 
 
-def test_a_number_with_a_fraction_of_nothing_is_an_integer(client: httpx.Client, path: str) -> None:
+def test_number_with_a_fraction_of_nothing_is_an_integer(client: httpx.Client, path: str) -> None:
     body = '{"content": "x", "expected_sequence": 1.0, "token_count": 1e1}'
     sent = client.post(f"{path}/messages", content=body, headers={"Content-Type": "application/json"})
     assert (sent.status_code, sent.json()["tokenCount"]) == (201, 10)
 
 
-def test_a_session_is_not_sent_again(client: httpx.Client, path: str) -> None:
+def test_session_is_not_sent_again(client: httpx.Client, path: str) -> None:
     etag = client.get(path).headers["etag"]
     for known in (etag, f"W/{etag}", f'"x", {etag}', "*"):
         unchanged = client.get(path, headers={"If-None-Match": known})
@@ -161,7 +161,7 @@ def test_a_session_is_not_sent_again(client: httpx.Client, path: str) -> None:
         ("POST", "/fork", {}),
     ],
 )
-def test_a_change_for_another_version_is_412(
+def test_change_for_another_version_is_412(
     client: httpx.Client, path: str, method: str, step: str, body: object
 ) -> None:
     if step != "/start":
@@ -184,7 +184,7 @@ def test_a_change_for_another_version_is_412(
     assert client.request(method, path + step, json=body, headers=lines).is_success
 
 
-def test_a_read_for_another_version_is_412(client: httpx.Client, path: str) -> None:
+def test_read_for_another_version_is_412(client: httpx.Client, path: str) -> None:
     etag = client.get(path).headers["etag"]
     for method in ("GET", "HEAD"):
         for other in ('"7"', f"W/{etag}", '"x", "y"', ","):
@@ -199,7 +199,7 @@ def test_a_read_for_another_version_is_412(client: httpx.Client, path: str) -> N
     assert client.get("/sessions/nobody", headers={"If-Match": '"7"'}).status_code == 404
 
 
-def test_a_tag_that_a_proxy_altered_is_412_that_says_so(client: httpx.Client, path: str) -> None:
+def test_tag_that_a_proxy_altered_is_412_that_says_so(client: httpx.Client, path: str) -> None:
     for altered in ('W/"1"', 'W/"1-gzip"', '"1-br"', '"1--gzip"', '"1;br"'):
         for method, body in (("PATCH", {}), ("GET", None)):
             refused = client.request(method, path, json=body, headers={"If-Match": f'"7", {altered}'})
@@ -212,13 +212,13 @@ def test_a_tag_that_a_proxy_altered_is_412_that_says_so(client: httpx.Client, pa
 
 
 @pytest.mark.parametrize("name", ["If-Match", "If-None-Match"])
-def test_a_precondition_holds_for_what_is_there(client: httpx.Client, name: str) -> None:
+def test_precondition_holds_for_what_is_there(client: httpx.Client, name: str) -> None:
     for method, step in (("PATCH", ""), ("DELETE", ""), ("POST", "/fork"), ("POST", "/resume")):
         refused = client.request(method, f"/sessions/nobody{step}", json={}, headers={name: "*"})
         assert refused.status_code == 404
 
 
-def test_a_fork_says_where_it_is(client: httpx.Client, session: Session, path: str) -> None:
+def test_fork_says_where_it_is(client: httpx.Client, session: Session, path: str) -> None:
     client.post(f"{path}/messages/batch", json=TURN)
     fork = client.post(f"{path}/fork", json={"at_sequence": 1, "name": "Other"})
     assert fork.status_code == 201

@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 
-def test_a_session_id_that_is_there_is_a_conflict_with_the_session(client: httpx.Client) -> None:
+def test_session_id_that_is_there_is_a_conflict_with_the_session(client: httpx.Client) -> None:
     session_id = str(uuid4())
     created = client.post("/sessions", json={"id": session_id.upper(), "name": "Mine", "context": {"a": 1}})
     assert (created.status_code, created.json()["id"]) == (201, session_id)
@@ -33,12 +33,12 @@ def test_a_session_id_that_is_there_is_a_conflict_with_the_session(client: httpx
         None,
     ],
 )
-def test_a_session_id_that_is_no_uuid_is_refused(client: httpx.Client, session_id: object) -> None:
+def test_session_id_that_is_no_uuid_is_refused(client: httpx.Client, session_id: object) -> None:
     answered = client.post("/sessions", json={"id": session_id})
     assert (answered.status_code, answered.json()["errors"][0]["pointer"]) == (422, "/id")
 
 
-def test_a_replayed_session_of_an_own_id_is_no_conflict(client: httpx.Client) -> None:
+def test_replayed_session_of_an_own_id_is_no_conflict(client: httpx.Client) -> None:
     body, headers = {"id": str(uuid4())}, {"Idempotency-Key": str(uuid4())}
     sent = [client.post("/sessions", json=body, headers=headers) for _ in range(2)]
     assert [each.status_code for each in sent] == [201, 201]
@@ -66,7 +66,7 @@ def test_own_times_are_taken_in_any_spelling(client: httpx.Client, sent: str, st
 
 
 @pytest.mark.parametrize("sent", ["2023-03-01", "2023-03-01T10:00:00", "yesterday", 1, "", None])
-def test_an_own_time_that_is_none_is_refused(client: httpx.Client, sent: object) -> None:
+def test_own_time_that_is_none_is_refused(client: httpx.Client, sent: object) -> None:
     answered = client.post("/sessions", json={"created_at": sent})
     assert (answered.status_code, answered.json()["errors"][0]["pointer"]) == (422, "/created_at")
     path = f"/sessions/{client.post('/sessions').json()['id']}/messages"
@@ -74,7 +74,7 @@ def test_an_own_time_that_is_none_is_refused(client: httpx.Client, sent: object)
     assert (answered.status_code, answered.json()["errors"][0]["pointer"]) == (422, "/timestamp")
 
 
-def test_a_message_is_found_by_its_own_id(client: httpx.Client) -> None:
+def test_message_is_found_by_its_own_id(client: httpx.Client) -> None:
     path = f"/sessions/{client.post('/sessions').json()['id']}/messages"
     client.post(path, json={"content": "a"})
     sent = client.post(path, json={"content": "b", "id": "msg & é/1"}).json()
@@ -86,7 +86,7 @@ def test_a_message_is_found_by_its_own_id(client: httpx.Client) -> None:
     assert client.get(path, params={"id": "x" * 201}).status_code == 400
 
 
-def test_a_message_id_that_is_there_is_a_conflict_with_its_sequence(client: httpx.Client) -> None:
+def test_message_id_in_use_is_409_with_its_sequence(client: httpx.Client) -> None:
     session_id = client.post("/sessions").json()["id"]
     path = f"/sessions/{session_id}/messages"
     client.post(path, json={"content": "a"})

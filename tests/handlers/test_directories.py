@@ -30,7 +30,7 @@ def _nothing(client: httpx.Client) -> None:
             client.delete(f"/amplified-directories/{directory['relativePath']}?force=true")
 
 
-def test_a_directory_is_amplified_read_changed_and_amplified_no_more(client: httpx.Client, daemon: Daemon) -> None:
+def test_directory_is_created_read_updated_and_deleted(client: httpx.Client, daemon: Daemon) -> None:
     created = amplify(client, "a//b/./c d", metadata={"n": 1}, default_profile="default")
     assert created.status_code == 201
     assert created.headers["location"] == "/api/v1/amplified-directories/a%2Fb%2Fc%20d"
@@ -51,7 +51,7 @@ def test_a_directory_is_amplified_read_changed_and_amplified_no_more(client: htt
     assert client.get("/amplified-directories/a/b/c d").status_code == 404
 
 
-def test_a_directory_that_is_refused_leaves_nothing_on_the_disk(client: httpx.Client, daemon: Daemon) -> None:
+def test_directory_that_is_refused_leaves_nothing_on_the_disk(client: httpx.Client, daemon: Daemon) -> None:
     assert amplify(client, "kept").status_code == 201
     for path in ("refused/a/b", "kept/refused"):
         assert amplify(client, path, default_profile="nobody").status_code == 404
@@ -62,7 +62,7 @@ def test_a_directory_that_is_refused_leaves_nothing_on_the_disk(client: httpx.Cl
     assert marker(daemon, "kept").is_file()
 
 
-def test_the_longest_path_is_found_by_its_location_and_leads_on(client: httpx.Client, daemon: Daemon) -> None:
+def test_longest_path_is_found_by_its_location_and_leads_on(client: httpx.Client, daemon: Daemon) -> None:
     path = "/".join(["目" * 80] * 4)
     created = amplify(client, path)
     assert created.status_code == 201
@@ -92,7 +92,7 @@ def test_markers_of_changes_at_once_say_what_the_last_did(client: httpx.Client, 
     assert "Cannot write the marker" not in daemon.log
 
 
-def test_what_the_server_wrote_itself_is_no_edit(client: httpx.Client, daemon: Daemon) -> None:
+def test_marker_written_by_the_server_is_no_edit(client: httpx.Client, daemon: Daemon) -> None:
     escaped = b'{"relative_path":"konto","metadata":{"gr\\u00f6\\u00dfe":1,"b":"\\u00e9"}}'
     headers = {"Content-Type": "application/json"}
     assert client.post("/amplified-directories", content=escaped, headers=headers).status_code == 201
@@ -109,12 +109,12 @@ def test_what_the_server_wrote_itself_is_no_edit(client: httpx.Client, daemon: D
 
 
 @pytest.mark.parametrize("path", [".", "%2E", ".%2F.", "./"])
-def test_the_root_is_there(daemon: Daemon, path: str) -> None:
+def test_root_is_there(daemon: Daemon, path: str) -> None:
     answered = exchange(daemon.port, get(f"/api/v1/amplified-directories/{path}"))
     assert (answered.status, answered.json["relativePath"]) == (200, ".")
 
 
-def test_a_list_says_how_many_there_are_and_leads_on(client: httpx.Client) -> None:
+def test_list_says_how_many_there_are_and_leads_on(client: httpx.Client) -> None:
     for path in ("z", "a/b", "a"):
         amplify(client, path)
     found, url = [], "/amplified-directories?limit=3"
@@ -151,13 +151,15 @@ def test_a_list_says_how_many_there_are_and_leads_on(client: httpx.Client) -> No
         ("PUT", "/scan", None, 405, "use POST"),
     ],
 )
-def test_what_is_refused(client: httpx.Client, method: str, url: str, body: object, status: int, detail: str) -> None:
+def test_invalid_request_is_refused(
+    client: httpx.Client, method: str, url: str, body: object, status: int, detail: str
+) -> None:
     answered = client.request(method, f"/amplified-directories{url}", json=body)
     assert answered.status_code == status
     assert detail in answered.json()["detail"]
 
 
-def test_a_directory_with_sessions_stays_unless_it_is_forced(client: httpx.Client) -> None:
+def test_directory_with_sessions_stays_unless_it_is_forced(client: httpx.Client) -> None:
     amplify(client, "a")
     session = client.post("/sessions", json={"amplified_dir": "a/"}).json()
     assert session["amplifiedDir"] == "a"
@@ -183,14 +185,14 @@ def test_sessions_are_listed_by_directory(client: httpx.Client) -> None:
     assert names(amplified_dir="p//", recursive="true") == ["p", "p/q"]
 
 
-def test_without_a_marker_the_disk_is_left_alone(client: httpx.Client, daemon: Daemon) -> None:
+def test_directory_without_a_marker_leaves_the_disk_alone(client: httpx.Client, daemon: Daemon) -> None:
     assert amplify(client, "unmarked", create_marker=False).status_code == 201
     client.patch("/amplified-directories/unmarked", json={"metadata": {"x": 1}})
     assert not (daemon.data_path / "unmarked").exists()
     assert client.delete("/amplified-directories/unmarked").status_code == 204
 
 
-def test_a_marker_that_stays_is_taken_up_again(client: httpx.Client) -> None:
+def test_marker_that_stays_is_taken_up_again(client: httpx.Client) -> None:
     amplify(client, "back", metadata={"x": 1})
     assert client.delete("/amplified-directories/back?remove_marker=false").status_code == 204
     assert client.post("/amplified-directories/scan").json()["created"] == 1
@@ -229,7 +231,7 @@ def test_markers_by_hand_are_taken_up(client: httpx.Client, daemon: Daemon, tmp_
     }
 
 
-def test_a_disk_that_can_t_be_written_is_a_sentence(client: httpx.Client, daemon: Daemon, tmp_path: Path) -> None:
+def test_disk_that_can_t_be_written_is_a_sentence(client: httpx.Client, daemon: Daemon, tmp_path: Path) -> None:
     daemon.data_path.mkdir(exist_ok=True)
     (daemon.data_path / "file").touch()
     refused = amplify(client, "file/below")
@@ -243,9 +245,7 @@ def test_a_disk_that_can_t_be_written_is_a_sentence(client: httpx.Client, daemon
     assert client.get("/amplified-directories/out").status_code == 404
 
 
-def test_a_marker_that_can_t_be_written_any_more_is_a_line_in_the_log(
-    client: httpx.Client, daemon: Daemon, tmp_path: Path
-) -> None:
+def test_unwritable_marker_is_logged(client: httpx.Client, daemon: Daemon, tmp_path: Path) -> None:
     amplify(client, "moved")
     (daemon.data_path / "moved").rename(tmp_path / "moved")
     (daemon.data_path / "moved").symlink_to(tmp_path / "moved")

@@ -53,7 +53,7 @@ def say(client: httpx.Client, path: str, *contents: str) -> None:
         assert client.post(f"{path}/messages", json={"content": content}).status_code == 201
 
 
-def test_a_conversation_is_followed(daemon: Daemon, client: httpx.Client, path: str) -> None:
+def test_conversation_is_followed(daemon: Daemon, client: httpx.Client, path: str) -> None:
     with following(daemon, f"{path}/events") as events:
         say(client, path, "Zeile\r\neins\n\nid: 7", "two")
         first, session, second = (next(events) for _ in range(3))
@@ -67,7 +67,7 @@ def test_a_conversation_is_followed(daemon: Daemon, client: httpx.Client, path: 
         assert next(events, None) is None
 
 
-def test_a_transcript_is_followed_from_its_beginning(daemon: Daemon, client: httpx.Client, path: str) -> None:
+def test_transcript_is_followed_from_its_beginning(daemon: Daemon, client: httpx.Client, path: str) -> None:
     say(client, path, "one", "two")
     with following(daemon, f"{path}/events?after_sequence=0") as events:
         assert [next(events)["id"] for _ in range(3)] == ["1", "1.2", "2"]
@@ -98,11 +98,11 @@ def test_all_sessions_are_followed(daemon: Daemon, client: httpx.Client, path: s
         ("", {"Last-Event-ID": "1.2.3"}),
     ],
 )
-def test_a_position_that_is_none_is_400(client: httpx.Client, path: str, query: str, headers: dict[str, str]) -> None:
+def test_position_that_is_none_is_400(client: httpx.Client, path: str, query: str, headers: dict[str, str]) -> None:
     assert client.get(f"{path}/events?{query}", headers=headers).status_code == 400
 
 
-def test_what_is_not_there_is_404(client: httpx.Client) -> None:
+def test_missing_record_is_404(client: httpx.Client) -> None:
     assert client.get("/sessions/nobody/events").status_code == 404
     assert client.get("/events", headers={"Last-Event-ID": "1.2"}).status_code == 400
 
@@ -114,7 +114,7 @@ def test_head_does_not_wait(client: httpx.Client, path: str) -> None:
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
-def test_a_shutdown_ends_streams_in_order(database: str, workers: str) -> None:
+def test_shutdown_ends_streams_in_order(database: str, workers: str) -> None:
     with Daemon(database, "--workers", workers, check_responses=False) as daemon:
         with daemon.client() as client:
             path = f"/sessions/{client.post('/sessions').json()['id']}"
@@ -134,7 +134,7 @@ def test_a_shutdown_ends_streams_in_order(database: str, workers: str) -> None:
     assert "ERROR" not in daemon.log
 
 
-def test_a_reader_on_another_worker_gets_it_too(database: str) -> None:
+def test_reader_on_another_worker_gets_it_too(database: str) -> None:
     with Daemon(database, "--workers", "2", check_responses=False) as daemon, daemon.client() as client:
         path = f"/sessions/{client.post('/sessions').json()['id']}"
 
@@ -149,7 +149,7 @@ def test_a_reader_on_another_worker_gets_it_too(database: str) -> None:
             assert [answer["id"] for answer in answers] == ["1"] * 8
 
 
-def test_a_reader_that_leaves_is_forgotten(daemon: Daemon, client: httpx.Client, path: str) -> None:
+def test_reader_that_leaves_is_forgotten(daemon: Daemon, client: httpx.Client, path: str) -> None:
     with Connection(daemon.port) as connection:
         connection.send(get(f"/api/v1{path}/events"))
         time.sleep(0.3)
@@ -163,7 +163,7 @@ def resident_mebibytes(daemon: Daemon) -> int:
     return int(resident) // 1024
 
 
-def test_a_reader_that_does_not_read_costs_little_memory(database: str) -> None:
+def test_reader_that_does_not_read_costs_little_memory(database: str) -> None:
     with Daemon(database, check_responses=False) as daemon, daemon.client() as client, ExitStack() as connections:
         path = f"/sessions/{client.post('/sessions').json()['id']}"
         for _ in range(5):

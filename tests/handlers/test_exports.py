@@ -62,7 +62,7 @@ def test_accept_chooses_the_form(client: httpx.Client, path: str, accept: str | 
 
 
 @pytest.mark.parametrize("accept", ["text/html", "application/xml;q=0.9, image/*", "application/json;q=0"])
-def test_a_form_that_there_is_not_is_406(client: httpx.Client, path: str, accept: str) -> None:
+def test_form_that_there_is_not_is_406(client: httpx.Client, path: str, accept: str) -> None:
     answered = transcript(client, path, accept)
     assert (answered.status_code, answered.headers["vary"]) == (406, "Accept")
     expected = f"Accept '{accept}' allows none of application/json, application/x-ndjson, text/markdown."
@@ -87,7 +87,7 @@ def test_markdown_keeps_fences_closed(client: httpx.Client, path: str) -> None:
     )
 
 
-def test_an_empty_and_a_long_transcript(client: httpx.Client) -> None:
+def test_empty_and_a_long_transcript(client: httpx.Client) -> None:
     path = f"/sessions/{client.post('/sessions').json()['id']}"
     forms = {"application/json": "[]", "application/x-ndjson": "", "text/markdown": ""}
     for accept, expected in forms.items():
@@ -99,7 +99,7 @@ def test_an_empty_and_a_long_transcript(client: httpx.Client) -> None:
     assert transcript(client, path, "text/markdown").text.count("\n## ") == 2999
 
 
-def test_an_export_is_imported_and_exported_the_same(database: str, client: httpx.Client, path: str) -> None:
+def test_export_is_imported_and_exported_the_same(database: str, client: httpx.Client, path: str) -> None:
     client.post(f"{path}/fork", json={"at_sequence": 1})
     exported = client.get("/export")
     assert exported.headers["content-type"] == "application/x-ndjson"
@@ -127,7 +127,7 @@ def test_an_export_is_imported_and_exported_the_same(database: str, client: http
         assert len(other.get("/sessions").json()) == 2 * sessions
 
 
-def test_a_session_is_exported_with_its_files(database: str, client: httpx.Client, path: str) -> None:
+def test_session_is_exported_with_its_files(database: str, client: httpx.Client, path: str) -> None:
     content = bytes(range(256)) * 1_000
     file = client.post("/files", content=content, params={"media": "image/png", "name": "a.png"}).json()
     client.post("/files", content=b"of no message")
@@ -223,7 +223,7 @@ def session_line(**members: Any) -> str:
     return json.dumps({"session": session | members}) + "\n"
 
 
-def test_the_largest_session_goes_both_ways(client: httpx.Client) -> None:
+def test_largest_session_goes_both_ways(client: httpx.Client) -> None:
     large = {"a": ["x" * 1_000_000] * 7, "b": [0] * 99_900}
     created = client.post("/sessions", json={"context": large}).json()["id"]
     client.post(f"/sessions/{created}/start")
@@ -253,7 +253,7 @@ def test_the_largest_session_goes_both_ways(client: httpx.Client) -> None:
         (HEADER + '{"message":"' + "x" * (17 * 1024 * 1024) + '"}', 413, "Line 2 is larger than"),
     ],
 )
-def test_what_is_no_export_is_refused(client: httpx.Client, body: str, status: int, words: str) -> None:
+def test_invalid_export_is_refused(client: httpx.Client, body: str, status: int, words: str) -> None:
     before = client.get("/sessions").json()
     refused = client.post("/import", content=body, headers=NDJSON)
     assert refused.status_code == status, refused.text
@@ -261,14 +261,14 @@ def test_what_is_no_export_is_refused(client: httpx.Client, body: str, status: i
     assert client.get("/sessions").json() == before
 
 
-def test_an_import_needs_its_content_type(client: httpx.Client) -> None:
+def test_import_needs_its_content_type(client: httpx.Client) -> None:
     for content_type in ("application/json", "text/plain"):
         refused = client.post("/import", content=HEADER, headers={"Content-Type": content_type})
         assert (refused.status_code, "application/x-ndjson" in refused.json()["detail"]) == (415, True)
     assert client.post("/import?on_conflict=merge", content=HEADER, headers=NDJSON).status_code == 400
 
 
-def test_an_import_that_breaks_off_writes_nothing(daemon: Daemon, client: httpx.Client) -> None:
+def test_import_that_breaks_off_writes_nothing(daemon: Daemon, client: httpx.Client) -> None:
     before = client.get("/sessions").json()
     body = (HEADER + session_line()).encode()
     head = (
@@ -280,7 +280,7 @@ def test_an_import_that_breaks_off_writes_nothing(daemon: Daemon, client: httpx.
     assert client.get("/sessions").json() == before
 
 
-def test_the_command_line_does_the_same(tmp_path: Path, daemon: Daemon, client: httpx.Client, path: str) -> None:
+def test_command_line_does_the_same(tmp_path: Path, daemon: Daemon, client: httpx.Client, path: str) -> None:
     assert path
     file = tmp_path / "sessions.ndjson"
     exported = run_amplifierd("export", "--database", daemon.database, str(file))
@@ -300,7 +300,7 @@ def test_the_command_line_does_the_same(tmp_path: Path, daemon: Daemon, client: 
     assert f"{sessions} were skipped" in skipped.stderr
 
 
-def test_an_export_replaces_a_file_once_it_is_whole(tmp_path: Path) -> None:
+def test_export_replaces_a_file_once_it_is_whole(tmp_path: Path) -> None:
     database = f"sqlite:///{tmp_path}/a.db"
     with Daemon(database) as daemon, daemon.client() as client:
         session_id = client.post("/sessions").json()["id"]
@@ -337,7 +337,7 @@ SMALL_PIECES = str(Path(__file__).parents[1] / "small_pieces.py")
 
 
 @pytest.mark.parametrize("options", [[], ["--on-conflict", "new_id"]], ids=["fail", "new_id"])
-def test_an_import_that_was_killed_goes_on(tmp_path: Path, database: str, options: list[str]) -> None:
+def test_import_that_was_killed_goes_on(tmp_path: Path, database: str, options: list[str]) -> None:
     key = create_key(database)
     file = tmp_path / "export.ndjson"
     file.write_bytes(sessions_of(60, 20))
@@ -360,7 +360,7 @@ def test_an_import_that_was_killed_goes_on(tmp_path: Path, database: str, option
         assert (once_more.returncode == 0) is bool(options), once_more.stderr
 
 
-def test_an_export_over_the_database_is_refused(tmp_path: Path) -> None:
+def test_export_over_the_database_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "a.db"
     with Daemon(f"sqlite:///{file}") as daemon:
         http_post(f"{daemon.api}/sessions")
@@ -371,7 +371,7 @@ def test_an_export_over_the_database_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("target", ["/dev/full", "-"])
-def test_an_export_onto_a_full_disk_is_told(daemon: Daemon, path: str, target: str) -> None:
+def test_export_onto_a_full_disk_is_told(daemon: Daemon, path: str, target: str) -> None:
     assert path
     command = [sys.executable, "-m", "amplifierd", "export", "--database", daemon.database, target]
     with Path("/dev/full").open("wb") as full:
@@ -392,7 +392,7 @@ def test_an_export_onto_a_full_disk_is_told(daemon: Daemon, path: str, target: s
         (("import", "--create", "--database", "{}", "nosuch.ndjson"), b"", "nosuch.ndjson"),
     ],
 )
-def test_a_mistake_is_told_in_a_sentence(tmp_path: Path, arguments: tuple[str, ...], stdin: bytes, words: str) -> None:
+def test_mistake_is_told_in_a_sentence(tmp_path: Path, arguments: tuple[str, ...], stdin: bytes, words: str) -> None:
     outcome = run_amplifierd(*(it.format(f"sqlite:///{tmp_path}/a.db") for it in arguments), stdin=stdin)
     assert outcome.returncode in (1, 2)
     assert words in outcome.stderr

@@ -37,11 +37,11 @@ def test_hits_are_paged(daemon: Daemon, client: httpx.Client, session_id: str) -
 
 
 @pytest.mark.parametrize("q", ['"', "*", "'", "a AND", "(", "\\", "%00", "NEAR(a b, 2)", "-x", "🙂", "x" * 1000])
-def test_whatever_a_person_types_is_answered(client: httpx.Client, q: str) -> None:
+def test_search_answers_whatever_a_person_types(client: httpx.Client, q: str) -> None:
     assert client.get("/search", params={"q": q}).status_code == 200
 
 
-def test_a_query_needs_a_text(client: httpx.Client) -> None:
+def test_query_needs_a_text(client: httpx.Client) -> None:
     assert client.get("/search").json()["detail"] == "Query parameter 'q' is required."
     assert client.get("/search", params={"q": ""}).status_code == 400
     assert client.get("/search", params={"q": "x" * 1001}).status_code == 400
@@ -93,12 +93,12 @@ def test_deletion_needs_a_filter(client: httpx.Client, body: dict[str, object], 
     "body",
     [{}, {"older_than_days": -1}, {"older_than_days": 0, "status": []}, {"older_than_days": 0, "status": ["old"]}],
 )
-def test_a_cleanup_says_how_old(client: httpx.Client, body: dict[str, object]) -> None:
+def test_cleanup_says_how_old(client: httpx.Client, body: dict[str, object]) -> None:
     assert client.post("/sessions/cleanup", json=body).status_code == 422
     assert client.get("/sessions/cleanup").status_code == 405
 
 
-def test_the_command_line_cleans_up(daemon: Daemon, client: httpx.Client) -> None:
+def test_command_line_cleans_up(daemon: Daemon, client: httpx.Client) -> None:
     ended = client.post("/sessions").json()["id"]
     client.post(f"/sessions/{ended}/messages", json={"content": "x"})
     client.post(f"/sessions/{ended}/fail", json={"error_message": "x"})

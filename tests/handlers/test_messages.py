@@ -20,21 +20,21 @@ def sequences(answered: httpx.Response) -> list[int]:
     return [message["sequence"] for message in answered.json()["messages"]]
 
 
-def test_a_transcript_can_be_read_forward(client: httpx.Client, messages: str) -> None:
+def test_transcript_can_be_read_forward(client: httpx.Client, messages: str) -> None:
     read: list[int] = []
     while part := sequences(client.get(messages, params={"limit": 4, "after_sequence": len(read)})):
         read += part
     assert read == list(range(1, 11))
 
 
-def test_a_transcript_can_be_paged_back(client: httpx.Client, messages: str) -> None:
+def test_transcript_can_be_paged_back(client: httpx.Client, messages: str) -> None:
     read = sequences(client.get(messages, params={"limit": 4, "before_sequence": 11}))
     while part := sequences(client.get(messages, params={"limit": 4, "before_sequence": read[0]})):
         read = part + read
     assert read == list(range(1, 11))
 
 
-def test_a_long_transcript_is_streamed_whole(client: httpx.Client) -> None:
+def test_long_transcript_is_streamed_whole(client: httpx.Client) -> None:
     path = f"/sessions/{client.post('/sessions').json()['id']}/messages"
     for _ in range(40):
         client.post(path, json={"content": "x" * 20_000})

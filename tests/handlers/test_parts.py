@@ -24,7 +24,7 @@ def violations(answer: httpx.Response) -> list[tuple[str, str]]:
 
 
 @pytest.mark.parametrize("each", FORMATS, ids=lambda each: str(each.name))
-def test_what_formats_read_is_taken_and_comes_back(client: httpx.Client, path: str, each: Format) -> None:
+def test_formats_take_and_return_messages(client: httpx.Client, path: str, each: Format) -> None:
     sources = PUBLISHED[each.name]
     answer = client.post(f"{path}/messages/batch", json={"messages": [each.read(source) for source in sources]})
     assert answer.status_code == 201, answer.text
@@ -55,7 +55,7 @@ def test_what_formats_read_is_taken_and_comes_back(client: httpx.Client, path: s
         ({"type": "data", "kind": "a b", "value": 1}, "/parts/1/kind", "must match ^[A-Za-z0-9._-]+$"),
     ],
 )  # fmt: skip
-def test_an_error_names_the_place_in_the_part_that_has_it(
+def test_error_names_the_place_in_the_part_that_has_it(
     client: httpx.Client, path: str, part: Any, pointer: str, detail: str
 ) -> None:
     parts = [{"type": "text", "text": "x"}, part]
@@ -96,7 +96,7 @@ def test_parts_come_back_digit_for_digit(client: httpx.Client, path: str) -> Non
 
 
 @pytest.mark.parametrize("value", ["1e400", '"\\ud800"', '{"a":1,"a":2}', "NaN", "[" * 101 + "]" * 101])
-def test_what_is_no_i_json_is_refused_within_parts(client: httpx.Client, path: str, value: str) -> None:
+def test_parts_that_are_no_i_json_are_refused(client: httpx.Client, path: str, value: str) -> None:
     body = f'{{"parts":[{{"type":"data","kind":"x","value":{value}}}]}}'
     sent = client.post(f"{path}/messages", content=body, headers={"Content-Type": "application/json"})
     assert sent.status_code == 400
@@ -129,7 +129,7 @@ def test_open_calls_are_listed(client: httpx.Client, path: str) -> None:
     assert [it["sequence"] for it in first] == [1]
 
 
-def test_a_search_has_a_scope(client: httpx.Client, path: str) -> None:
+def test_search_has_a_scope(client: httpx.Client, path: str) -> None:
     client.post(f"{path}/messages", json={"parts": [{"type": "text", "text": "scopeword"}, CALL]})
     result = {"type": "tool_result", "call": "c1", "output": "scopeword"}
     client.post(f"{path}/messages", json={"role": "tool", "parts": [result]})
@@ -145,7 +145,7 @@ def test_a_search_has_a_scope(client: httpx.Client, path: str) -> None:
     assert client.get(f"{query}&in=x").status_code == 400
 
 
-def test_a_transcript_shows_parts(client: httpx.Client, path: str) -> None:
+def test_transcript_shows_parts(client: httpx.Client, path: str) -> None:
     parts = [
         {"type": "reasoning", "text": "Think.\n```"},
         {"type": "reasoning", "text": "", "signature": "x"},

@@ -52,7 +52,7 @@ def camel(session: dict[str, Any]) -> dict[str, Any]:
     return {names.get(name, name): value for name, value in session.items()}
 
 
-def test_a_profile_is_created_read_changed_and_deleted(client: httpx.Client) -> None:
+def test_profile_is_created_read_changed_and_deleted(client: httpx.Client) -> None:
     created = client.post("/profiles", json=WHOLE)
     assert created.status_code == 201
     assert created.headers["location"] == "/api/v1/profiles/foundation%2Fwhole"
@@ -80,7 +80,7 @@ def test_a_profile_is_created_read_changed_and_deleted(client: httpx.Client) -> 
     assert client.get("/profiles/copy").json()["version"] == "2"
 
 
-def test_a_page_leads_to_the_next(client: httpx.Client) -> None:
+def test_page_leads_to_the_next(client: httpx.Client) -> None:
     for name in ("a", "b/c", "z"):
         client.post("/profiles", json={"name": name})
     names, url = [], "/profiles?limit=3"
@@ -122,13 +122,15 @@ def test_a_page_leads_to_the_next(client: httpx.Client) -> None:
         ("PUT", "/profiles/active", None, 405, "use DELETE, GET, HEAD"),
     ],
 )
-def test_what_is_refused(client: httpx.Client, method: str, url: str, body: object, status: int, detail: str) -> None:
+def test_invalid_request_is_refused(
+    client: httpx.Client, method: str, url: str, body: object, status: int, detail: str
+) -> None:
     answered = client.request(method, url, json=body)
     assert answered.status_code == status
     assert detail in answered.json()["detail"]
 
 
-def test_the_active_profile(client: httpx.Client) -> None:
+def test_active_profile(client: httpx.Client) -> None:
     client.post("/profiles", json={"name": "a/b"})
     activated = client.post("/profiles/a/b/activate")
     assert (activated.status_code, activated.json()["isActive"]) == (200, True)
@@ -147,7 +149,7 @@ def test_the_active_profile(client: httpx.Client) -> None:
     assert client.post("/sessions").json()["profile"] == "default"
 
 
-def test_a_session_gets_overrides_and_another_profile(client: httpx.Client) -> None:
+def test_session_gets_overrides_and_another_profile(client: httpx.Client) -> None:
     client.post("/profiles", json=WHOLE)
     overrides = {"session": {"context_manager": None, "orchestrator": {"config": {"n": 2.50}}}, "tools": []}
     session = client.post("/sessions", json={"profile": WHOLE["name"], "settings_overrides": overrides}).json()
@@ -160,7 +162,7 @@ def test_a_session_gets_overrides_and_another_profile(client: httpx.Client) -> N
     assert client.get(f"{path}/profile").json()["name"] == "default"
 
 
-def test_a_profile_is_a_file_and_comes_back_from_it(client: httpx.Client) -> None:
+def test_profile_is_a_file_and_comes_back_from_it(client: httpx.Client) -> None:
     profile = client.post("/profiles", json=WHOLE).json()
     written = client.get("/profiles/foundation/whole", headers={"Accept": "text/markdown"})
     assert written.headers["content-type"] == "text/markdown; charset=utf-8"
@@ -198,14 +200,14 @@ def test_a_profile_is_a_file_and_comes_back_from_it(client: httpx.Client) -> Non
         ),
     ],
 )
-def test_what_is_wrong_in_a_file_is_told_with_its_line(client: httpx.Client, text: str, line: int, words: str) -> None:
+def test_fault_of_a_file_is_reported_with_its_line(client: httpx.Client, text: str, line: int, words: str) -> None:
     answered = client.post("/profiles", content=text, headers=MARKDOWN)
     assert answered.status_code == 422
     assert words in answered.json()["detail"]
     assert line in [error["line"] for error in answered.json()["errors"]]
 
 
-def test_a_file_is_utf_8(client: httpx.Client) -> None:
+def test_file_is_utf_8(client: httpx.Client) -> None:
     answered = client.post("/profiles", content="---\né".encode("latin-1"), headers=MARKDOWN)
     assert (answered.status_code, answered.json()["detail"]) == (400, "The body is not UTF-8 at byte 4.")
 
@@ -213,6 +215,6 @@ def test_a_file_is_utf_8(client: httpx.Client) -> None:
 @pytest.mark.parametrize(
     "path", ["/profiles//", "/profiles//a", "/profiles/a//b", "/profiles/" + "a/" * 3_000, "/profiles/%00"]
 )
-def test_a_path_that_no_profile_has_is_404(daemon: Daemon, path: str) -> None:
+def test_path_that_no_profile_has_is_404(daemon: Daemon, path: str) -> None:
     answered = exchange(daemon.port, get(f"/api/v1{path}"))
     assert answered.status == 404, answered.json

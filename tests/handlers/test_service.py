@@ -23,7 +23,7 @@ def test_live(client: httpx.Client) -> None:
     assert client.get("/live").json() == {"status": "alive"}
 
 
-def test_a_probe_asks_from_the_command_line(daemon: Daemon) -> None:
+def test_probe_asks_from_the_command_line(daemon: Daemon) -> None:
     well = probe("--port", str(daemon.port))
     assert (well.returncode, well.stdout) == (0, "healthy\n")
     alive = probe("--url", f"{daemon.url}/", "--live", http_proxy="http://127.0.0.1:1")
@@ -36,7 +36,7 @@ def test_a_probe_asks_from_the_command_line(daemon: Daemon) -> None:
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:1", "nonsense", "ftp://127.0.0.1:1", "http://nosuch.invalid"])
-def test_a_probe_that_gets_no_answer_fails(url: str) -> None:
+def test_probe_that_gets_no_answer_fails(url: str) -> None:
     failed = probe("--url", url)
     assert (failed.returncode, failed.stdout) == (1, "")
     assert re.fullmatch(f"Error: {url}/api/v1/health does not respond: .*\\.\n", failed.stderr)
@@ -56,7 +56,7 @@ def test_status(daemon: Daemon, client: httpx.Client) -> None:
     assert client.get("/status").json()["uptimeSeconds"] >= first["uptimeSeconds"] > 0
 
 
-def test_the_root_says_what_this_is(daemon: Daemon) -> None:
+def test_root_says_what_this_is(daemon: Daemon) -> None:
     index = http_get(daemon.url).json()
     assert index.keys() == {"name", "version", "description", "api", "docs", "openapi"}
     assert (index["name"], index["version"]) == ("amplifierd", __version__)
@@ -64,7 +64,7 @@ def test_the_root_says_what_this_is(daemon: Daemon) -> None:
     assert http_get(daemon.url + index["openapi"]).json()["openapi"] == "3.0.3"
 
 
-def test_the_contract_is_served_as_it_is(daemon: Daemon) -> None:
+def test_contract_is_served_as_it_is(daemon: Daemon) -> None:
     text = http_get(f"{daemon.url}/openapi.yaml")
     assert text.headers["content-type"] == "application/yaml"
     assert text.content == CONTRACT.read_bytes()
@@ -72,7 +72,7 @@ def test_the_contract_is_served_as_it_is(daemon: Daemon) -> None:
 
 
 @pytest.mark.parametrize("asset", ["swagger-ui.css", "swagger-ui-bundle.js", "favicon-32x32.png"])
-def test_the_reference_needs_nothing_from_elsewhere(daemon: Daemon, asset: str) -> None:
+def test_reference_needs_nothing_from_elsewhere(daemon: Daemon, asset: str) -> None:
     page = http_get(f"{daemon.url}/docs").text
     assert f'"/docs/{asset}"' in page
     assert "://" not in page
@@ -80,6 +80,6 @@ def test_the_reference_needs_nothing_from_elsewhere(daemon: Daemon, asset: str) 
 
 
 @pytest.mark.parametrize("asset", ["", "index.html", "%2e%2e/app.py", "swagger-ui.js"])
-def test_nothing_else_is_served_beside_the_reference(daemon: Daemon, asset: str) -> None:
+def test_reference_serves_nothing_else(daemon: Daemon, asset: str) -> None:
     expected = 200 if asset == "" else 404
     assert http_get(f"{daemon.url}/docs/{asset}").status_code == expected

@@ -85,7 +85,7 @@ def test_sessions_are_listed_by_repeated_parameters(client: httpx.Client, projec
     assert found(client, label=project, sort="name") == [second, first, *sorted([third, fork])]
 
 
-def test_a_total_is_counted_on_request(client: httpx.Client, project: str) -> None:
+def test_total_is_counted_on_request(client: httpx.Client, project: str) -> None:
     for _ in range(3):
         create(client, project)
     answered = client.get("/sessions", params={"label": project, "limit": 1, "total": "true"})
@@ -114,13 +114,13 @@ def test_a_total_is_counted_on_request(client: httpx.Client, project: str) -> No
         f"ids={'&ids='.join(str(uuid4()) for _ in range(51))}",
     ],
 )
-def test_a_filter_that_is_none_is_refused(client: httpx.Client, query: str) -> None:
+def test_filter_that_is_none_is_refused(client: httpx.Client, query: str) -> None:
     answered = client.get(f"/sessions?{query}")
     assert answered.status_code == 400
     assert answered.json()["detail"].startswith(f"Query parameter '{query.partition('=')[0]}' is ")
 
 
-def test_a_list_has_the_last_message(client: httpx.Client, project: str) -> None:
+def test_list_has_the_last_message(client: httpx.Client, project: str) -> None:
     session = create(client, project)
     path = f"/sessions/{session['id']}/messages"
     sent = client.post(path, json={"content": "😀" * 300, "role": "assistant"}).json()
@@ -129,7 +129,7 @@ def test_a_list_has_the_last_message(client: httpx.Client, project: str) -> None
     assert listed["lastMessage"] == shown
 
 
-def test_a_search_is_filtered_by_labels_and_times(client: httpx.Client, project: str) -> None:
+def test_search_is_filtered_by_labels_and_times(client: httpx.Client, project: str) -> None:
     old = create(client, project, labels={"topic": "x"}, created_at="2020-01-01T00:00:00Z")
     sessions = [create(client, project), old]
     for session in sessions:

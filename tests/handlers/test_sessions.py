@@ -38,7 +38,7 @@ def test_pages_lead_on_by_their_link(client: httpx.Client) -> None:
     assert len(whole) >= 7
 
 
-def test_a_whole_list_has_no_link(client: httpx.Client) -> None:
+def test_whole_list_has_no_link(client: httpx.Client) -> None:
     assert "link" not in client.get("/sessions").headers
 
 
@@ -77,7 +77,7 @@ def test_resuming_moves_the_session_to_the_front(client: httpx.Client) -> None:
     assert client.get("/sessions", params={"limit": 1}).json()[0]["id"] == first["id"]
 
 
-def test_an_id_in_capitals_is_the_same_session_also_for_a_request_sent_again(client: httpx.Client) -> None:
+def test_id_in_capitals_is_the_same_when_sent_again(client: httpx.Client) -> None:
     session_id = client.post("/sessions").json()["id"]
     capitals = session_id.upper()
     headers = {"Idempotency-Key": f"capitals-{session_id}"}
@@ -95,7 +95,7 @@ def test_an_id_in_capitals_is_the_same_session_also_for_a_request_sent_again(cli
     assert client.get(f"/sessions/{session_id}").status_code == 404
 
 
-def test_an_import_takes_ids_of_any_version_and_in_capitals(client: httpx.Client) -> None:
+def test_import_takes_ids_of_any_version_and_in_capitals(client: httpx.Client) -> None:
     session_id = client.post("/sessions").json()["id"]
     other = str(uuid4())
     body = client.get(f"/sessions/{session_id}/export").text.replace(session_id, other.upper())

@@ -26,7 +26,7 @@ def found(path: str) -> Path:
     return ROOT / path if (ROOT / path).exists() else ROOT / "src/amplifierd" / path
 
 
-def test_the_page_names_places() -> None:
+def test_page_names_places() -> None:
     assert len(PLACES) > 30
 
 

@@ -103,6 +103,6 @@ def test_url_without_a_place_is_refused(url: str) -> None:
         open_storage(url)
 
 
-def test_one_backend_does_not_import_the_driver_of_another(tmp_path: Path) -> None:
+def test_backend_does_not_import_the_driver_of_another(tmp_path: Path) -> None:
     program = "import sys; from amplifierd.storage import open_storage; open_storage({!r}); print({!r} in sys.modules)"
     assert run(program.format("sqlite:///a.db", "asyncpg"), tmp_path).stdout == "False\n"

@@ -11,6 +11,6 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
 
 @pytest.mark.parametrize("line", PROJECT["dependencies"])
-def test_a_dependency_is_bounded_below_and_above(line: str) -> None:
+def test_dependency_is_bounded_below_and_above(line: str) -> None:
     operators = {specifier.operator for specifier in Requirement(line).specifier}
     assert operators == {">=", "<"}

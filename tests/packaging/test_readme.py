@@ -46,7 +46,7 @@ def steps(page: str) -> Iterator[tuple[str, str]]:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_the_commands_of_a_page_give_the_output_it_shows(page: Path, tmp_path: Path) -> None:
+def test_commands_of_a_page_give_the_output_it_shows(page: Path, tmp_path: Path) -> None:
     shown = list(steps(page.read_text()))
     assert shown
     with Daemon(f"sqlite:///{tmp_path}/a.db") as daemon:
@@ -71,7 +71,7 @@ def test_the_commands_of_a_page_give_the_output_it_shows(page: Path, tmp_path: P
         assert settled(output) == settled(expected), command
 
 
-def test_the_example_for_pytest_passes(tmp_path: Path) -> None:
+def test_example_for_pytest_passes(tmp_path: Path) -> None:
     page = (ROOT / "docs/contract-tests.md").read_text()
     [example] = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
     (tmp_path / "test_example.py").write_text(example)

@@ -11,7 +11,7 @@ import httpx
 ROOT = Path(__file__).parents[2]
 
 
-def test_the_wheel_serves(tmp_path: Path) -> None:
+def test_wheel_serves(tmp_path: Path) -> None:
     build = [sys.executable, "-m", "build", "--outdir", str(tmp_path / "dist"), str(ROOT)]
     subprocess.run(build, check=True, capture_output=True)
     [wheel] = (tmp_path / "dist").glob("*.whl")

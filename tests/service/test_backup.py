@@ -70,7 +70,7 @@ def daemon(path: Path) -> Iterator[Daemon]:
         yield running
 
 
-def test_a_backup_has_all_that_was_acknowledged_before_it(daemon: Daemon, tmp_path: Path) -> None:
+def test_backup_has_all_that_was_acknowledged_before_it(daemon: Daemon, tmp_path: Path) -> None:
     with Load([daemon.api]) as load:
         load.wait_for_more(40)
         before = {session_id: [*contents] for session_id, contents in load.acknowledged.items()}
@@ -86,7 +86,7 @@ def test_a_backup_has_all_that_was_acknowledged_before_it(daemon: Daemon, tmp_pa
     assert "Nothing is wrong" in done("check", "--database", f"sqlite:///{tmp_path}/b.db")
 
 
-def test_a_backup_is_a_database_in_one_file(daemon: Daemon, tmp_path: Path) -> None:
+def test_backup_is_a_database_in_one_file(daemon: Daemon, tmp_path: Path) -> None:
     say(daemon, "kept")
     before = names(tmp_path)
     done("backup", "--database", daemon.database, tmp_path / "b.db")
@@ -98,7 +98,7 @@ def test_a_backup_is_a_database_in_one_file(daemon: Daemon, tmp_path: Path) -> N
     assert said(f"sqlite:///{tmp_path}/b.db") == ["kept"]
 
 
-def test_a_backup_replaces_a_file_only_when_told(daemon: Daemon, path: Path, tmp_path: Path) -> None:
+def test_backup_replaces_a_file_only_when_told(daemon: Daemon, path: Path, tmp_path: Path) -> None:
     file = tmp_path / "b.db"
     file.write_text("what was there")
     (tmp_path / "b.db-wal").write_text("a log of what was there")
@@ -115,7 +115,7 @@ def test_a_backup_replaces_a_file_only_when_told(daemon: Daemon, path: Path, tmp
     assert [name for name in names(tmp_path) if name.endswith("part")] == []
 
 
-def test_a_backup_that_cannot_be_made_leaves_nothing(daemon: Daemon, tmp_path: Path) -> None:
+def test_backup_that_cannot_be_made_leaves_nothing(daemon: Daemon, tmp_path: Path) -> None:
     before = names(tmp_path)
     refused("backup", "--database", daemon.database, tmp_path / "no/b.db", words="can't be written: .*Check the path")
     refused("backup", "--database", daemon.database, "/proc/b.db", words="can't be written")
@@ -126,7 +126,7 @@ def test_a_backup_that_cannot_be_made_leaves_nothing(daemon: Daemon, tmp_path: P
     assert names(tmp_path) == before
 
 
-def test_a_restored_database_is_the_backup(path: Path, tmp_path: Path) -> None:
+def test_restored_database_is_the_backup(path: Path, tmp_path: Path) -> None:
     with Daemon(f"sqlite:///{path}") as daemon:
         say(daemon, "backed up")
         done("backup", "--database", daemon.database, tmp_path / "b.db")
@@ -138,7 +138,7 @@ def test_a_restored_database_is_the_backup(path: Path, tmp_path: Path) -> None:
     refused("restore", "--database", database, tmp_path / "b.db", words="already exists; .* replace it with --force")
 
 
-def test_a_restore_keeps_what_was_there(path: Path, tmp_path: Path) -> None:
+def test_restore_keeps_what_was_there(path: Path, tmp_path: Path) -> None:
     with Daemon(f"sqlite:///{path}") as daemon:
         say(daemon, "backed up")
         done("backup", "--database", daemon.database, tmp_path / "b.db")
@@ -158,7 +158,7 @@ def test_a_restore_keeps_what_was_there(path: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("at", [0, 100, 4096])
-def test_a_damaged_database_is_replaced_and_kept_as_it_is(path: Path, tmp_path: Path, at: int) -> None:
+def test_damaged_database_is_replaced_and_kept_as_it_is(path: Path, tmp_path: Path, at: int) -> None:
     with Daemon(f"sqlite:///{path}") as daemon:
         say(daemon, "backed up")
         done("backup", "--database", daemon.database, tmp_path / "b.db")
@@ -176,7 +176,7 @@ def test_a_damaged_database_is_replaced_and_kept_as_it_is(path: Path, tmp_path: 
     assert said(f"sqlite:///{path}") == ["backed up"]
 
 
-def test_a_backup_that_is_not_sound_is_not_restored(path: Path, tmp_path: Path) -> None:
+def test_backup_that_is_not_sound_is_not_restored(path: Path, tmp_path: Path) -> None:
     with Daemon(f"sqlite:///{path}") as daemon:
         for number in range(30):
             say(daemon, f"{number} " * 1_000)
@@ -196,7 +196,7 @@ def test_a_backup_that_is_not_sound_is_not_restored(path: Path, tmp_path: Path) 
     assert names(tmp_path) == ["a.db", "b.db", "text.db"]
 
 
-def test_no_damaged_page_of_a_backup_is_restored(path: Path, tmp_path: Path) -> None:
+def test_damaged_backup_is_not_restored(path: Path, tmp_path: Path) -> None:
     texts = [f"{number} " * 2_500 for number in range(10)]
     with Daemon(f"sqlite:///{path}") as daemon, daemon.client() as client:
         session_id = say(daemon, texts[0])

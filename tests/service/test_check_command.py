@@ -41,7 +41,7 @@ def comings_and_goings(daemon: Daemon) -> Iterator[None]:
         running.join()
 
 
-def test_nothing_is_wrong_while_everything_changes(database: str) -> None:
+def test_check_finds_nothing_while_everything_changes(database: str) -> None:
     with Daemon(database) as daemon, Load([daemon.api]) as load, comings_and_goings(daemon):
         for _ in range(4):
             load.wait_for_more(10)
@@ -51,7 +51,7 @@ def test_nothing_is_wrong_while_everything_changes(database: str) -> None:
         load.stop()
 
 
-def test_a_repair_beside_a_daemon_is_seen_by_its_clients(database: str) -> None:
+def test_repair_beside_a_daemon_is_seen_by_its_clients(database: str) -> None:
     with Daemon(database) as daemon, daemon.client() as client:
         session_id = client.post("/sessions").json()["id"]
         messages = [{"content": f"a{number}", "token_count": 2} for number in range(5)]
@@ -77,7 +77,7 @@ def test_a_repair_beside_a_daemon_is_seen_by_its_clients(database: str) -> None:
         assert check(database).stdout.count("\n") == 3
 
 
-def test_what_is_no_database_is_said() -> None:
+def test_file_of_another_program_is_reported() -> None:
     for database, words in [
         ("sqlite:////nowhere/a.db", "There is no database at /nowhere/a.db"),
         ("postgresql://nobody:secret@127.0.0.1:1/x", "can't be opened: "),
@@ -89,7 +89,7 @@ def test_what_is_no_database_is_said() -> None:
         assert "secret" not in refused.output
 
 
-def test_a_database_without_a_schema_is_brought_up_to_date_first(empty_database: str) -> None:
+def test_database_without_a_schema_is_brought_up_to_date_first(empty_database: str) -> None:
     refused = check(empty_database)
     assert refused.exit_code == 1
     with Daemon(empty_database):

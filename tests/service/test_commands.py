@@ -35,13 +35,13 @@ def refused(*arguments: str, words: str, **environment: str) -> None:
     assert outcome.stdout == ""
 
 
-def test_a_signal_that_comes_early_ends_it_too(tmp_path: Path) -> None:
+def test_signal_that_comes_early_ends_it_too(tmp_path: Path) -> None:
     for _ in range(5):
         with Daemon(f"sqlite:///{tmp_path}/a.db", start="command") as daemon:
             assert daemon.stop() == 0
 
 
-def test_a_start_says_where_everything_is(tmp_path: Path) -> None:
+def test_start_says_where_everything_is(tmp_path: Path) -> None:
     with Daemon(f"sqlite:///{tmp_path}/deep/er/a.db") as daemon:
         said = daemon.log.splitlines()
         assert said[0] == f"amplifierd listens on {daemon.api}"
@@ -58,7 +58,7 @@ def test_options_are_environment_variables_too(tmp_path: Path, monkeypatch: pyte
     assert "AMPLIFIERD_DATABASE" in run("serve", "--help").stdout
 
 
-def test_without_a_database_the_user_s_data_directory_is_used(tmp_path: Path) -> None:
+def test_default_database_is_in_the_user_s_data_directory(tmp_path: Path) -> None:
     process = subprocess.Popen(
         [sys.executable, "-m", "amplifierd", "serve", "--port", "0"],
         stderr=subprocess.PIPE,
@@ -74,13 +74,13 @@ def test_without_a_database_the_user_s_data_directory_is_used(tmp_path: Path) ->
         assert process.wait(120) == 0
 
 
-def test_a_port_in_use_is_one_sentence(tmp_path: Path) -> None:
+def test_port_in_use_is_one_sentence(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         refused("--port", str(port), "--database", f"sqlite:///{tmp_path}/a.db", words=rf"Cannot listen on .*{port}")
 
 
-def test_a_port_in_use_hides_no_bad_database(tmp_path: Path) -> None:
+def test_port_in_use_hides_no_bad_database(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         (tmp_path / "text.db").write_text("this is no database, only text" * 100)
@@ -95,7 +95,7 @@ def test_a_port_in_use_hides_no_bad_database(tmp_path: Path) -> None:
     assert not (tmp_path / "new.db").exists()
 
 
-def test_a_data_path_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
+def test_data_path_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
     database = f"sqlite:///{tmp_path}/a.db"
     (tmp_path / "file").write_text("in the way")
     for path in ("/proc/x/y", "/sys", str(tmp_path / "file/x")):
@@ -118,7 +118,7 @@ def run_without_home(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[
     return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, env={}, cwd=cwd)
 
 
-def test_without_a_home_directory_places_have_to_be_named(tmp_path: Path, postgres: str) -> None:
+def test_places_have_to_be_named_without_a_home_directory(tmp_path: Path, postgres: str) -> None:
     database = f"sqlite:///{tmp_path}/a.db"
     create_key(database)
     for command in (["serve"], ["keys", "list"], ["export"], ["check"], ["cleanup", "--older-than-days", "1"]):
@@ -137,7 +137,7 @@ def test_without_a_home_directory_places_have_to_be_named(tmp_path: Path, postgr
     assert not (tmp_path / "~").exists()
 
 
-def test_a_user_without_a_name_is_told_to_say_who_it_is(tmp_path: Path) -> None:
+def test_user_without_a_name_is_told_to_say_who_it_is(tmp_path: Path) -> None:
     options = ["--database", "postgresql://127.0.0.1:1/x", "--data-path", str(tmp_path)]
     outcome = run_without_home("serve", "--port", "0", *options, cwd=tmp_path)
     assert outcome.returncode == 1
@@ -147,7 +147,7 @@ def test_a_user_without_a_name_is_told_to_say_who_it_is(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("command", ["keys list", "check", "cleanup --older-than-days 1", "export", "--help"])
-def test_a_closed_output_is_one_sentence(tmp_path: Path, command: str) -> None:
+def test_closed_output_is_one_sentence(tmp_path: Path, command: str) -> None:
     path = tmp_path / "a.db"
     create_key(f"sqlite:///{path}")
     line = f"exec {sys.executable} -m amplifierd {command}"
@@ -171,7 +171,7 @@ def test_a_closed_output_is_one_sentence(tmp_path: Path, command: str) -> None:
     assert run("check", "--database", f"sqlite:///{path}").returncode == 0
 
 
-def test_nothing_is_said_to_a_closed_error_output(tmp_path: Path) -> None:
+def test_closed_error_output_gets_nothing(tmp_path: Path) -> None:
     database = f"sqlite:///{tmp_path}/a.db"
     for command in ("keys create --name x --create", "export", "serve --port 0 --max-age 0.1"):
         line = f"exec {sys.executable} -m amplifierd {command} --database {database} 2>&-"
@@ -198,7 +198,7 @@ def test_nothing_is_said_to_a_closed_error_output(tmp_path: Path) -> None:
         ["keys", "revoke", "nobody"],
     ],
 )
-def test_what_is_not_there_or_in_the_way_is_one_sentence(tmp_path: Path, arguments: list[str]) -> None:
+def test_missing_or_blocking_file_is_one_sentence(tmp_path: Path, arguments: list[str]) -> None:
     create_key(f"sqlite:///{tmp_path}/a.db")
     command = [argument.format(tmp_path) for argument in arguments]
     outcome = run(*command, AMPLIFIERD_DATABASE=f"sqlite:///{tmp_path}/a.db")
@@ -208,11 +208,11 @@ def test_what_is_not_there_or_in_the_way_is_one_sentence(tmp_path: Path, argumen
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["a.db"]
 
 
-def test_an_address_of_another_machine_is_one_sentence(tmp_path: Path) -> None:
+def test_address_of_another_machine_is_one_sentence(tmp_path: Path) -> None:
     refused("--host", "192.0.2.1", "--database", f"sqlite:///{tmp_path}/a.db", words="Cannot listen on 192.0.2.1")
 
 
-def test_a_database_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
+def test_database_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     refused("--database", f"sqlite:///{tmp_path}/file/a.db", words="can't be opened for writing")
     refused("--database", f"sqlite:///{tmp_path}", words="can't be opened for writing")
@@ -220,7 +220,7 @@ def test_a_database_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> No
     refused("--database", "sqlite:////proc/a.db", "--workers", "2", words="can't be opened for writing")
 
 
-def test_a_newer_schema_is_one_sentence(tmp_path: Path) -> None:
+def test_newer_schema_is_one_sentence(tmp_path: Path) -> None:
     path = tmp_path / "a.db"
     with Daemon(f"sqlite:///{path}") as daemon:
         daemon.stop()
@@ -257,7 +257,7 @@ def test_another_program_s_file_is_one_sentence(tmp_path: Path) -> None:
         (["sevre"], "No such command 'sevre'"),
     ],
 )
-def test_a_typo_is_named(arguments: list[str], words: str) -> None:
+def test_typo_is_named(arguments: list[str], words: str) -> None:
     outcome = run(*arguments)
     assert outcome.returncode == 2
     assert words in outcome.stderr
@@ -276,7 +276,7 @@ def test_a_typo_is_named(arguments: list[str], words: str) -> None:
         ["check", "--database"],
     ],
 )
-def test_a_database_that_is_not_there_is_not_made(tmp_path: Path, arguments: list[str]) -> None:
+def test_database_that_is_not_there_is_not_made(tmp_path: Path, arguments: list[str]) -> None:
     path = tmp_path / "typo.db"
     outcome = run(*(it.format(tmp_path) for it in arguments), f"sqlite:///{path}")
     assert outcome.returncode == 1
@@ -291,7 +291,7 @@ def test_a_database_that_is_not_there_is_not_made(tmp_path: Path, arguments: lis
     [["export"], ["import", os.devnull], ["cleanup", "--older-than-days", "1"], ["keys", "create", "--name", "ci"]],
     ids=lambda arguments: arguments[0],
 )
-def test_an_empty_database_is_left_as_it_is(tmp_path: Path, second_postgres: str, arguments: list[str]) -> None:
+def test_empty_database_is_left_as_it_is(tmp_path: Path, second_postgres: str, arguments: list[str]) -> None:
     path = tmp_path / "empty.db"
     path.touch()
     outcome = run(*arguments, "--database", f"sqlite:///{path}")
@@ -303,7 +303,7 @@ def test_an_empty_database_is_left_as_it_is(tmp_path: Path, second_postgres: str
     execute(second_postgres, "CREATE SCHEMA amplifierd")
 
 
-def test_a_workspace_that_is_not_there_is_an_error(tmp_path: Path) -> None:
+def test_workspace_that_is_not_there_is_an_error(tmp_path: Path) -> None:
     database = f"sqlite:///{tmp_path}/a.db"
     create_key(database, "--workspace", "team")
     file = tmp_path / "export.ndjson"
@@ -350,7 +350,7 @@ def json_lines(text: str) -> list[dict[str, Any]]:
     return lines
 
 
-def test_a_log_in_json_is_that_from_its_first_line_to_its_last(tmp_path: Path) -> None:
+def test_log_in_json_is_that_from_its_first_line_to_its_last(tmp_path: Path) -> None:
     options = ["--log-format", "json", "--workers", "2"]
     with Daemon(f"sqlite:///{tmp_path}/a.db", *options, check_responses=False) as daemon:
         http_get(f"{daemon.api}/health", timeout=60)
@@ -381,7 +381,7 @@ def test_a_log_in_json_is_that_from_its_first_line_to_its_last(tmp_path: Path) -
         (["--host", "192.0.2.1"], "Cannot listen on 192.0.2.1", 1),
     ],
 )
-def test_a_start_that_fails_says_so_in_json(tmp_path: Path, options: list[str], words: str, code: int) -> None:
+def test_start_that_fails_says_so_in_json(tmp_path: Path, options: list[str], words: str, code: int) -> None:
     places = {"AMPLIFIERD_DATABASE": f"sqlite:///{tmp_path}/a.db", "AMPLIFIERD_DATA_PATH": str(tmp_path)}
     outcome = run("serve", *options, AMPLIFIERD_PORT="0", AMPLIFIERD_LOG_FORMAT="json", **places)
     [line] = json_lines(outcome.stderr)

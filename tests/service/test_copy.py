@@ -120,7 +120,7 @@ def target(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return url
 
 
-async def test_a_copy_has_all(storage: Storage, filled: list[Session], database: str, target: str) -> None:
+async def test_copy_has_all(storage: Storage, filled: list[Session], database: str, target: str) -> None:
     copied = await asyncio.to_thread(copy, database, target)
     assert copied.returncode == 0, copied.stderr
     assert re.search(r"^32 sessions with 2403 messages are the same in both, 0 of", copied.stdout)
@@ -133,7 +133,7 @@ async def test_a_copy_has_all(storage: Storage, filled: list[Session], database:
     assert "32 sessions with 2403 messages are the same in both, 31 of" in again.stdout
 
 
-async def test_what_differs_is_said_and_stays(
+async def test_differences_are_reported_and_stay(
     storage: Storage, filled: list[Session], database: str, target: str
 ) -> None:
     assert (await asyncio.to_thread(copy, database, target)).returncode == 0
@@ -150,7 +150,7 @@ async def test_what_differs_is_said_and_stays(
     assert await storage.count_sessions(W) == 32
 
 
-async def test_a_copy_that_was_killed_goes_on(storage: Storage, database: str, target: str) -> None:
+async def test_copy_that_was_killed_goes_on(storage: Storage, database: str, target: str) -> None:
     turn = NewMessages([BatchMessage(content="What is asked and what is answered.")] * 250)
     for _ in range(120):
         session = await storage.create_session(W, NewSession())

@@ -68,7 +68,7 @@ def overwrite_all(file: BinaryIO) -> None:
         (overwrite_all, "is not a SQLite database"),
     ],
 )
-def test_a_damaged_file_is_refused_at_the_start(path: Path, damage: Callable[[BinaryIO], None], words: str) -> None:
+def test_damaged_file_is_refused_at_the_start(path: Path, damage: Callable[[BinaryIO], None], words: str) -> None:
     with path.open("r+b") as file:
         damage(file)
     before = path.read_bytes()
@@ -84,7 +84,7 @@ def test_a_damaged_file_is_refused_at_the_start(path: Path, damage: Callable[[Bi
     assert re.search("damaged", checked.output)
 
 
-def test_a_damaged_file_without_a_log_is_refused_as_it_is(path: Path) -> None:
+def test_damaged_file_without_a_log_is_refused_as_it_is(path: Path) -> None:
     connection = apsw.Connection(str(path))
     connection.pragma("journal_mode", "delete")
     connection.close()
@@ -96,7 +96,7 @@ def test_a_damaged_file_without_a_log_is_refused_as_it_is(path: Path) -> None:
     assert path.read_bytes() == before
 
 
-def test_a_page_in_the_midst_is_500_and_the_log_says_what_to_do(path: Path) -> None:
+def test_page_in_the_midst_is_500_and_the_log_says_what_to_do(path: Path) -> None:
     with path.open("r+b") as file:
         file.seek(path.read_bytes().index(b"50 50 50") // PAGE * PAGE)
         file.write(b"\xff" * PAGE)
@@ -123,7 +123,7 @@ def test_a_page_in_the_midst_is_500_and_the_log_says_what_to_do(path: Path) -> N
     assert "It cannot be repaired; a backup may have what is lost." in repaired.stdout
 
 
-def test_an_index_that_was_damaged_is_built_anew(path: Path) -> None:
+def test_index_that_was_damaged_is_built_anew(path: Path) -> None:
     vandal = apsw.Connection(str(path))
     # What no other program can do: rows leave a table whose index they stay in.
     [(root,)] = vandal.execute("SELECT rootpage FROM sqlite_schema WHERE name = 'session_by_revision'")
@@ -140,7 +140,7 @@ def test_an_index_that_was_damaged_is_built_anew(path: Path) -> None:
     assert "Nothing is wrong in 1 sessions with 100 messages." in run("check", "--database", f"sqlite:///{path}").stdout
 
 
-def test_a_damaged_search_is_built_anew(path: Path) -> None:
+def test_damaged_search_is_built_anew(path: Path) -> None:
     vandal = apsw.Connection(str(path))
     vandal.execute("UPDATE search_data SET block = zeroblob(length(block)) WHERE id > 10")
     vandal.close()
@@ -156,7 +156,7 @@ def test_a_damaged_search_is_built_anew(path: Path) -> None:
     assert run("check", "--database", f"sqlite:///{path}").exit_code == 0
 
 
-def test_a_damaged_page_of_postgresql_is_said_as_well() -> None:
+def test_damaged_page_of_postgresql_is_said_as_well() -> None:
     with PostgresServer("fsync=off") as server:
         with Daemon(server.url(), check_responses=False) as daemon, daemon.client() as client:
             session_id = client.post("/sessions").json()["id"]
@@ -186,7 +186,7 @@ async def fetch(url: str, statement: str) -> str:
         await connection.close()
 
 
-def test_a_file_that_is_replaced_while_it_is_opened_is_refused(path: Path, tmp_path: Path) -> None:
+def test_file_that_is_replaced_while_it_is_opened_is_refused(path: Path, tmp_path: Path) -> None:
     run("backup", "--database", f"sqlite:///{path}", tmp_path / "b.db")
     held = apsw.VFSFile("", str(path), [apsw.SQLITE_OPEN_MAIN_DB | apsw.SQLITE_OPEN_READWRITE, 0])
     held.xLock(apsw.SQLITE_LOCK_SHARED)

@@ -74,7 +74,7 @@ def test_statements_that_do_not_end_leave_room_for_others(
     assert client.get("/search", params={"q": "x"}).json() == []
 
 
-def test_a_request_that_does_not_end_is_answered_all_the_same(
+def test_request_that_does_not_end_is_answered_all_the_same(
     hasty: tuple[Any, httpx.Client], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     storage, client = hasty
@@ -101,7 +101,7 @@ def test_a_request_that_does_not_end_is_answered_all_the_same(
         storage._writer._loop.call_soon_threadsafe(released.set)
 
 
-def test_a_connection_goes_on_after_requests_that_were_given_up(
+def test_connection_goes_on_after_requests_that_were_given_up(
     hasty: tuple[Any, httpx.Client], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     storage, client = hasty
@@ -156,7 +156,7 @@ def locked(database: str) -> Iterator[None]:
         runner.run(lent.close())
 
 
-def test_a_write_that_waits_is_withdrawn(database: str) -> None:
+def test_write_that_waits_is_withdrawn(database: str) -> None:
     with Daemon(database, "--request-timeout", "1") as daemon, daemon.client() as client:
         path = f"/sessions/{client.post('/sessions').json()['id']}"
         # Whether PostgreSQL has the append already depends on what came first.

@@ -40,7 +40,7 @@ def search(client: httpx.Client, word: str) -> list[object]:
     return hits
 
 
-def test_a_deleted_session_is_gone(client: httpx.Client, daemon: Daemon) -> None:
+def test_deleted_session_is_gone(client: httpx.Client, daemon: Daemon) -> None:
     word = canary()
     say(client, "Others stay.")
     paths = [say(client, f"{number} {word} {word * 300}", context={"a": word}, name=word) for number in range(3)]
@@ -51,7 +51,7 @@ def test_a_deleted_session_is_gone(client: httpx.Client, daemon: Daemon) -> None
     wait_until_gone(daemon.database, word)
 
 
-def test_a_corrected_message_is_gone(client: httpx.Client, daemon: Daemon) -> None:
+def test_corrected_message_is_gone(client: httpx.Client, daemon: Daemon) -> None:
     word, other, file_word = canary(), canary(), canary()
     url = uploaded(client, file_word)
     path = say(client, "Others stay.")
@@ -71,7 +71,7 @@ def test_a_corrected_message_is_gone(client: httpx.Client, daemon: Daemon) -> No
         wait_until_gone(daemon.database, each)
 
 
-def test_a_context_that_was_replaced_is_gone(client: httpx.Client, daemon: Daemon) -> None:
+def test_context_that_was_replaced_is_gone(client: httpx.Client, daemon: Daemon) -> None:
     short, long = canary(), canary()
     path = say(client, context={"short": short})
     client.patch(path, json={"context": {"short": None, "long": long * 100}})
@@ -80,7 +80,7 @@ def test_a_context_that_was_replaced_is_gone(client: httpx.Client, daemon: Daemo
         wait_until_gone(daemon.database, word)
 
 
-def test_a_profile_is_gone_with_the_last_that_has_it(client: httpx.Client, daemon: Daemon) -> None:
+def test_profile_is_gone_with_the_last_that_has_it(client: httpx.Client, daemon: Daemon) -> None:
     changed, word, override = canary(), canary(), canary()
     client.post("/profiles", json={"name": "secret", "instructions": changed}).raise_for_status()
     client.patch("/profiles/secret", json={"instructions": word}).raise_for_status()
@@ -112,7 +112,7 @@ def show(client: httpx.Client, url: str) -> str:
     return path
 
 
-def test_a_deleted_file_is_gone(client: httpx.Client, daemon: Daemon) -> None:
+def test_deleted_file_is_gone(client: httpx.Client, daemon: Daemon) -> None:
     word = canary()
     url = uploaded(client, word)
     assert places_with(daemon.database, word)
@@ -120,7 +120,7 @@ def test_a_deleted_file_is_gone(client: httpx.Client, daemon: Daemon) -> None:
     wait_until_gone(daemon.database, word)
 
 
-def test_a_file_is_gone_with_its_last_session(client: httpx.Client, daemon: Daemon) -> None:
+def test_file_is_gone_with_its_last_session(client: httpx.Client, daemon: Daemon) -> None:
     word = canary()
     url = uploaded(client, word)
     paths = [show(client, url) for _ in range(2)]
@@ -144,7 +144,7 @@ def test_files_are_gone_with_their_workspace(database: str, tmp_path: Path) -> N
         wait_until_gone(database, word)
 
 
-def test_what_was_cleaned_up_is_gone(client: httpx.Client, daemon: Daemon) -> None:
+def test_cleaned_up_session_is_gone(client: httpx.Client, daemon: Daemon) -> None:
     word = canary()
     client.post(f"{say(client, word)}/complete")
     assert len(search(client, word)) == 1
@@ -153,7 +153,7 @@ def test_what_was_cleaned_up_is_gone(client: httpx.Client, daemon: Daemon) -> No
     wait_until_gone(daemon.database, word)
 
 
-def test_a_recorded_answer_is_gone_after_its_time(database: str, tmp_path: Path) -> None:
+def test_recorded_answer_is_gone_after_its_time(database: str, tmp_path: Path) -> None:
     word, options = canary(), ("--idempotency-ttl", "1")
     if database.startswith("sqlite"):
         (tmp_path / "kept").mkdir()
@@ -167,7 +167,7 @@ def test_a_recorded_answer_is_gone_after_its_time(database: str, tmp_path: Path)
         wait_until_gone(database, word)
 
 
-def test_a_clean_stop_leaves_nothing_of_what_was_deleted(tmp_path: Path) -> None:
+def test_clean_stop_leaves_nothing_of_what_was_deleted(tmp_path: Path) -> None:
     word = canary()
     with Daemon(f"sqlite:///{tmp_path / 'amplifierd.db'}") as daemon, daemon.client() as client:
         path = say(client, word, context={"a": word})
@@ -177,7 +177,7 @@ def test_a_clean_stop_leaves_nothing_of_what_was_deleted(tmp_path: Path) -> None
     assert files_with(tmp_path, word) == []
 
 
-def test_what_a_killed_daemon_left_is_gone_after_the_next_start(tmp_path: Path) -> None:
+def test_next_start_removes_what_a_killed_daemon_left(tmp_path: Path) -> None:
     word = canary()
     with Daemon(f"sqlite:///{tmp_path / 'amplifierd.db'}") as daemon, daemon.client() as client:
         path = say(client, word)
@@ -188,7 +188,7 @@ def test_what_a_killed_daemon_left_is_gone_after_the_next_start(tmp_path: Path) 
         wait_until_gone(tmp_path, word)
 
 
-def test_a_backup_has_no_free_pages(tmp_path: Path) -> None:
+def test_backup_has_no_free_pages(tmp_path: Path) -> None:
     word = canary()
     with Daemon(f"sqlite:///{tmp_path / 'a.db'}") as daemon, daemon.client() as client:
         paths = [say(client, f"{word} {word * 4000}") for _ in range(20)]
@@ -201,7 +201,7 @@ def test_a_backup_has_no_free_pages(tmp_path: Path) -> None:
     assert (tmp_path / "backups" / "b.db").stat().st_size < 400_000
 
 
-def test_a_served_file_is_compacted(tmp_path: Path) -> None:
+def test_served_file_is_compacted(tmp_path: Path) -> None:
     path = tmp_path / "a.db"
     with Daemon(f"sqlite:///{path}") as daemon, daemon.client() as client:
         sessions = [say(client, f"{number} " * 100_000) for number in range(30)]
@@ -218,7 +218,7 @@ def test_a_served_file_is_compacted(tmp_path: Path) -> None:
         assert "Nothing is wrong" in done("check", "--database", daemon.database)
 
 
-def test_a_file_of_an_older_version_is_compacted_in_full(tmp_path: Path) -> None:
+def test_file_of_an_older_version_is_compacted_in_full(tmp_path: Path) -> None:
     word, path = canary(), tmp_path / "a.db"
     with Daemon(f"sqlite:///{path}") as daemon, daemon.client() as client:
         say(client, "Others stay.")

@@ -26,7 +26,7 @@ async def from_the_loop(eager: EagerTasks, work: Callable[[], Any]) -> None:
 
 
 @EITHER
-async def test_what_need_not_wait_is_done_at_once(make: Make) -> None:
+async def test_task_that_need_not_wait_is_done_at_once(make: Make) -> None:
     waiting: set[asyncio.Task[Any]] = set()
     eager = make(asyncio.get_running_loop(), waiting)
     tasks: list[asyncio.Task[Any] | None] = []
@@ -43,7 +43,7 @@ async def test_what_need_not_wait_is_done_at_once(make: Make) -> None:
 
 
 @EITHER
-async def test_what_waits_goes_on_in_the_same_task_and_nothing_else_runs_there(make: Make) -> None:
+async def test_waiting_task_resumes_in_the_same_task(make: Make) -> None:
     waiting: set[asyncio.Task[Any]] = set()
     eager = make(asyncio.get_running_loop(), waiting)
     gate = asyncio.Event()
@@ -68,7 +68,7 @@ async def test_what_waits_goes_on_in_the_same_task_and_nothing_else_runs_there(m
 
 
 @EITHER
-async def test_a_timeout_that_begins_at_once_ends_what_waits(make: Make) -> None:
+async def test_timeout_that_begins_at_once_ends_what_waits(make: Make) -> None:
     eager = make(asyncio.get_running_loop(), set())
     done = []
 
@@ -87,7 +87,7 @@ async def test_a_timeout_that_begins_at_once_ends_what_waits(make: Make) -> None
     eager.end()
 
 
-async def test_what_is_cancelled_before_its_task_goes_on_is_given_up_and_the_next_runs() -> None:
+async def test_task_cancelled_before_it_resumes_is_given_up() -> None:
     waiting: set[asyncio.Task[Any]] = set()
     loop = asyncio.get_running_loop()
     eager = ReusableEagerTask(loop, waiting)

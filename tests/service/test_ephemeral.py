@@ -34,7 +34,7 @@ def is_gone(pid: int) -> bool:
         return True
 
 
-def test_it_says_where_it_is_in_a_line_of_json() -> None:
+def test_daemon_prints_its_address_as_json() -> None:
     with subprocess.Popen(SERVE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
         assert process.stdout is not None
         said = json.loads(process.stdout.readline())
@@ -51,7 +51,7 @@ def made_by(pid: int) -> list[Path]:
     return list(MEMORY.glob(f"amplifierd-{pid}-*"))
 
 
-def test_it_keeps_nothing() -> None:
+def test_daemon_keeps_nothing() -> None:
     with subprocess.Popen(SERVE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
         assert process.stdout is not None
         said = json.loads(process.stdout.readline())
@@ -64,7 +64,7 @@ def test_it_keeps_nothing() -> None:
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
-def test_it_keeps_nothing_where_it_ends_at_once(workers: str) -> None:
+def test_daemon_that_ends_at_once_keeps_nothing(workers: str) -> None:
     command = [*SERVE, "--workers", workers]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
         assert process.stdout is not None
@@ -82,7 +82,7 @@ def test_it_keeps_nothing_where_it_ends_at_once(workers: str) -> None:
     assert not made_by(process.pid)
 
 
-def test_it_ends_with_its_parent() -> None:
+def test_daemon_ends_with_its_parent() -> None:
     parent = "import subprocess, sys, os; subprocess.Popen(sys.argv[1:]); input()"
     with subprocess.Popen(
         [sys.executable, "-c", parent, *SERVE], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
@@ -94,7 +94,7 @@ def test_it_ends_with_its_parent() -> None:
     wait_until(lambda: is_gone(said["pid"]))
 
 
-def test_it_ends_at_its_age() -> None:
+def test_daemon_ends_at_its_age() -> None:
     with subprocess.Popen([*SERVE, "--max-age", "0.5"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
         assert process.wait(120) == 0
 
@@ -104,12 +104,12 @@ def test_its_port_can_be_chosen() -> None:
         assert httpx.get(f"{url}/api/v1/health").status_code == 200
 
 
-def test_a_start_that_fails_is_told() -> None:
+def test_start_that_fails_is_told() -> None:
     with pytest.raises(RuntimeError, match="did not start; its exit code is 2"), daemon("--nonsense"):
         pass
 
 
-def test_it_leaves_the_database_of_the_environment_alone(tmp_path: Path) -> None:
+def test_daemon_leaves_the_database_of_the_environment_alone(tmp_path: Path) -> None:
     environment = os.environ | {"AMPLIFIERD_DATABASE": "postgresql://nobody@127.0.0.1:9/production"}
     with subprocess.Popen(SERVE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment) as process:
         assert process.stdout is not None
@@ -119,26 +119,26 @@ def test_it_leaves_the_database_of_the_environment_alone(tmp_path: Path) -> None
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_seed_that_is_refused_is_told(amplifierd_server: Server) -> None:
+def test_seed_that_is_refused_is_told(amplifierd_server: Server) -> None:
     with pytest.raises(RuntimeError, match=r"POST /sessions/.*/messages: The body .* /contnt is unknown"):
         amplifierd_server.reset([{"messages": [{"contnt": "x"}]}])
 
 
-def test_the_fixture_gives_what_was_seeded(amplifierd_server: Server) -> None:
+def test_fixture_gives_what_was_seeded(amplifierd_server: Server) -> None:
     assert [session["messageCount"] for session in amplifierd_server.sessions] == [2, 0]
     listed = httpx.get(f"{amplifierd_server.api}/sessions").json()
     assert [session["id"] for session in listed] == [session["id"] for session in amplifierd_server.sessions[::-1]]
     httpx.post(f"{amplifierd_server.api}/sessions")
 
 
-def test_a_proxy_for_others_is_not_asked(amplifierd_server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_proxy_for_others_is_not_asked(amplifierd_server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
     monkeypatch.setenv("AMPLIFIERD_PORT", amplifierd_server.url.rpartition(":")[2])
     with daemon() as url:
         Server(url).reset([{}])
 
 
-def test_the_fixture_is_reset_between_tests(amplifierd_server: Server) -> None:
+def test_fixture_is_reset_between_tests(amplifierd_server: Server) -> None:
     assert len(httpx.get(f"{amplifierd_server.api}/sessions").json()) == 2
 
 

@@ -48,7 +48,7 @@ def test_others_are_served_meanwhile(served: tuple[Server, Data], row: Row) -> N
     assert share.after - share.before <= KEPT_MIB, share
 
 
-def test_each_operation_is_in_the_table_or_is_known_to_be_harmless() -> None:
+def test_operations_are_in_the_table_or_harmless() -> None:
     declared = {operation["operationId"] for _, _, operation in load_document(CONTRACT).operations()}
     named = {operation for row in (*TABLE, *PENDING) for operation in row.operations}
     assert named & set(HARMLESS) == set()

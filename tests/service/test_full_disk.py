@@ -43,7 +43,7 @@ class Shortage:
 
 
 @pytest.mark.parametrize("of_space", [True, False], ids=["no space", "no growth of files"])
-def test_what_is_refused_is_not_there_and_all_else_is(disk: SmallDisk, *, of_space: bool) -> None:
+def test_refused_request_leaves_nothing_and_others_stay(disk: SmallDisk, *, of_space: bool) -> None:
     database = f"sqlite:///{disk.directory}/a.db"
     with Daemon(database, within=disk.within) as daemon, daemon.client() as client, Load([daemon.api]) as load:
         session_id = client.post("/sessions").json()["id"]
@@ -126,7 +126,7 @@ def refused(answered: httpx.Response) -> None:
     assert "The storage is not available: " in answered.json()["detail"]
 
 
-def test_a_disk_that_can_only_be_read_is_no_place_for_a_database(disk: SmallDisk) -> None:
+def test_disk_that_can_only_be_read_is_no_place_for_a_database(disk: SmallDisk) -> None:
     database = f"sqlite:///{disk.directory}/a.db"
     with Daemon(database, within=disk.within) as daemon, daemon.client() as client:
         client.post("/sessions")

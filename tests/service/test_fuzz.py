@@ -95,7 +95,7 @@ def test_fuzzing_finds_nothing(daemon: Daemon, tmp_path: Path, collection: Path,
     fuzz.tell(f"Fuzzed with {seeds} seeds, {requests} requests.")
 
 
-def test_no_check_is_off() -> None:
+def test_checks_are_on() -> None:
     text = CONFIGURATION.read_text()
     assert re.search(r"\[checks\]\s+enabled = true", text)
     assert not re.search(r"^\w+(\.enabled)? = false", text, re.MULTILINE)

@@ -62,7 +62,7 @@ def with_headers(headers: int, size: int) -> bytes:
 
 
 @pytest.mark.parametrize("piece", [100, 8_192, 1_000_000])
-def test_a_target_is_no_longer_than_the_contract_s_longest(daemon: Daemon, piece: int) -> None:
+def test_target_is_no_longer_than_the_contract_s_longest(daemon: Daemon, piece: int) -> None:
     most = longest_target(load_document(CONTRACT))
     for length, status in ((most, 400), (most + 1, 414)):
         request = get(f"{HEALTH}?{'x' * (length - len(HEALTH) - 1)}")
@@ -95,30 +95,28 @@ def test_headers_are_100_or_32_kib(daemon: Daemon, headers: int, size: int, piec
         (CHUNKED + b"1;", b"x", 431),
     ],
 )
-def test_what_never_ends_is_refused_before_it_is_large(
-    daemon: Daemon, beginning: bytes, more: bytes, status: int
-) -> None:
+def test_endless_body_is_refused_before_it_is_large(daemon: Daemon, beginning: bytes, more: bytes, status: int) -> None:
     with Connection(daemon.port) as connection:
         connection.send(beginning, more * (60_000 // len(more)))
         refused_for_good(connection.answer(), status, "more than" if status == 414 else "exceed")
         assert is_over(connection)
 
 
-def test_a_trailer_is_no_header(daemon: Daemon, client: httpx.Client) -> None:
+def test_trailer_is_no_header(daemon: Daemon, client: httpx.Client) -> None:
     session_id = client.post("/sessions", json={}).json()["id"]
     request = CHUNKED.replace(SESSIONS.encode(), f"{SESSIONS}/{session_id}/messages".encode())
     answered = exchange(daemon.port, request + b'e\r\n{"content":""}\r\n0\r\nIf-Match: "7"\r\n\r\n')
     assert answered.status == 201
 
 
-def test_a_head_that_does_not_come_is_408(short_timeouts: int) -> None:
+def test_head_that_does_not_come_is_408(short_timeouts: int) -> None:
     with Connection(short_timeouts) as connection:
         connection.send(get(HEALTH)[:-3])
         refused_for_good(connection.answer(), 408, "within 0.5 seconds")
         assert is_over(connection)
 
 
-def test_so_is_the_next_one_on_a_connection(short_timeouts: int) -> None:
+def test_next_request_on_a_connection_is_bounded_too(short_timeouts: int) -> None:
     with Connection(short_timeouts) as connection:
         connection.send(get(HEALTH))
         assert connection.answer().status == 200
@@ -127,14 +125,14 @@ def test_so_is_the_next_one_on_a_connection(short_timeouts: int) -> None:
 
 
 @pytest.mark.parametrize("nothing", [b"", b"\r\n", b"\r\n\r\n\n\n"])
-def test_a_connection_without_a_request_is_closed(short_timeouts: int, nothing: bytes) -> None:
+def test_connection_without_a_request_is_closed(short_timeouts: int, nothing: bytes) -> None:
     with Connection(short_timeouts) as connection:
         connection.send(nothing)
         assert is_over(connection)
 
 
 @pytest.mark.parametrize("trickle", [False, True])
-def test_a_body_that_does_not_come_is_408(short_timeouts: int, trickle: bool) -> None:
+def test_body_that_does_not_come_is_408(short_timeouts: int, trickle: bool) -> None:
     with Connection(short_timeouts) as connection:
         connection.send(post(SESSIONS, b" " * 10_000)[:-9_000])
         stopped = threading.Event()
@@ -150,7 +148,7 @@ def test_a_body_that_does_not_come_is_408(short_timeouts: int, trickle: bool) ->
         thread.join()
 
 
-def test_a_body_that_keeps_coming_is_taken(short_timeouts: int) -> None:
+def test_body_that_keeps_coming_is_taken(short_timeouts: int) -> None:
     body = b'{"context":{"a":"' + b"x" * 5_000 + b'"}}'
     request = post(SESSIONS, body)
     with Connection(short_timeouts) as connection:
@@ -162,7 +160,7 @@ def test_a_body_that_keeps_coming_is_taken(short_timeouts: int) -> None:
         assert connection.answer().status == 200
 
 
-def test_nobody_waits_for_a_server_that_does_not_read() -> None:
+def test_client_does_not_wait_for_a_server_that_does_not_read() -> None:
     received = 0
 
     async def app(scope: Any, receive: Receive, send: Send) -> None:
@@ -181,7 +179,7 @@ def test_nobody_waits_for_a_server_that_does_not_read() -> None:
     assert received == 1_000_000
 
 
-def test_a_stream_goes_on(short_timeouts: int) -> None:
+def test_stream_goes_on(short_timeouts: int) -> None:
     session_id = exchange(short_timeouts, post(SESSIONS, b"{}")).json["id"]
     with Connection(short_timeouts) as connection:
         connection.send(get(f"{SESSIONS}/{session_id}/events"))
@@ -200,7 +198,7 @@ def test_a_stream_goes_on(short_timeouts: int) -> None:
         (CHUNKED + b"x\r\n", 400),
     ],
 )
-def test_an_answer_comes_whole_before_a_refusal(next_request: bytes, status: int | None) -> None:
+def test_answer_comes_whole_before_a_refusal(next_request: bytes, status: int | None) -> None:
     async def app(scope: Any, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
             while (await receive())["more_body"]:
@@ -220,21 +218,21 @@ def test_an_answer_comes_whole_before_a_refusal(next_request: bytes, status: int
 
 
 @pytest.mark.parametrize("chunk", [b"x\r\n", b"2\r\n{}}\r\n", b"ffffffffffffffffff\r\n", b"-1\r\n", b"2\n{}"])
-def test_a_chunk_that_is_none_is_400(daemon: Daemon, chunk: bytes) -> None:
+def test_chunk_that_is_none_is_400(daemon: Daemon, chunk: bytes) -> None:
     with Connection(daemon.port) as connection:
         connection.send(CHUNKED, chunk)
         refused_for_good(connection.answer(), 400, "RFC 9112")
         assert is_over(connection)
 
 
-def test_nothing_is_done_of_what_is_refused(daemon: Daemon, client: httpx.Client) -> None:
+def test_refused_request_has_no_effect(daemon: Daemon, client: httpx.Client) -> None:
     session_id = client.post("/sessions", json={}).json()["id"]
     request = CHUNKED.replace(SESSIONS.encode(), f"{SESSIONS}/{session_id}/start".encode())
     refused_for_good(exchange(daemon.port, request + b"x\r\n"), 400, "RFC 9112")
     assert client.get(f"/sessions/{session_id}").json()["status"] == "created"
 
 
-def test_requests_that_are_sent_ahead_wait_as_long_as_the_answers_take() -> None:
+def test_pipelined_requests_wait_for_the_answers() -> None:
     async def app(scope: Any, _receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
             await asyncio.sleep(0.8)
@@ -249,7 +247,7 @@ def test_requests_that_are_sent_ahead_wait_as_long_as_the_answers_take() -> None
         assert [connection.answer().status for _ in range(2)] == [204, 204]
 
 
-def test_an_answer_that_has_begun_is_not_cut_short_by_a_body() -> None:
+def test_answer_that_has_begun_is_not_cut_short_by_a_body() -> None:
     async def app(scope: Any, _receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
             await send({"type": "http.response.start", "status": 200, "headers": []})
@@ -264,7 +262,7 @@ def test_an_answer_that_has_begun_is_not_cut_short_by_a_body() -> None:
         assert is_over(connection)
 
 
-def test_a_request_is_told_that_its_client_is_gone_though_another_waits_behind_it() -> None:
+def test_request_learns_that_its_client_is_gone() -> None:
     told = threading.Event()
 
     async def app(scope: Any, receive: Receive, send: Send) -> None:
@@ -286,7 +284,7 @@ def test_a_request_is_told_that_its_client_is_gone_though_another_waits_behind_i
         assert told.wait(120)
 
 
-def test_a_client_that_is_answered_in_the_midst_of_its_last_body_may_send_it_all(daemon: Daemon) -> None:
+def test_client_answered_early_may_send_its_body(daemon: Daemon) -> None:
     request = post(HEALTH, b" " * 40_000, b"Connection: close")
     with Connection(daemon.port) as connection:
         for start in range(0, len(request), 5_000):
@@ -296,7 +294,7 @@ def test_a_client_that_is_answered_in_the_midst_of_its_last_body_may_send_it_all
         assert is_over(connection)
 
 
-def test_a_client_that_hangs_up_is_gone_at_once_though_another_request_waits() -> None:
+def test_client_that_hangs_up_is_gone_with_a_request_waiting() -> None:
     told = threading.Event()
 
     async def app(scope: Any, receive: Receive, send: Send) -> None:
@@ -316,7 +314,7 @@ def test_a_client_that_hangs_up_is_gone_at_once_though_another_request_waits() -
         assert told.wait(2)
 
 
-def test_a_request_that_waits_for_its_turn_has_time_for_its_body_then() -> None:
+def test_request_that_waited_has_time_for_its_body() -> None:
     async def app(scope: Any, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
             while (await receive())["more_body"]:
@@ -335,7 +333,7 @@ def test_a_request_that_waits_for_its_turn_has_time_for_its_body_then() -> None:
         assert connection.answer().status == 204
 
 
-def test_past_so_many_connections_a_new_one_is_503(short_timeouts: int) -> None:
+def test_connections_past_the_limit_are_503(short_timeouts: int) -> None:
     with ExitStack() as stack:
         connections = [stack.enter_context(Connection(short_timeouts)) for _ in range(8)]
         for connection in connections:
@@ -348,7 +346,7 @@ def test_past_so_many_connections_a_new_one_is_503(short_timeouts: int) -> None:
             assert is_over(one_more)
 
 
-def test_a_thousand_connections_are_served(tmp_path: Path) -> None:
+def test_thousand_connections_are_served(tmp_path: Path) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (1_024, hard))
     try:

@@ -86,20 +86,20 @@ def boot(tmp_path: Path, name: str) -> Path:
         ("/mnt/hidden/a.db", "nfs4"),
     ],
 )
-def test_the_file_system_of_a_path_is_known(mounts: Path, path: str, found: str | None) -> None:
+def test_file_system_of_a_path_is_known(mounts: Path, path: str, found: str | None) -> None:
     assert shared_file_system(Path(path), mounts) == found
 
 
-def test_a_machine_that_does_not_say_is_trusted(tmp_path: Path) -> None:
+def test_machine_that_does_not_say_is_trusted(tmp_path: Path) -> None:
     assert shared_file_system(tmp_path, tmp_path / "nothing") is None
 
 
-def test_a_file_on_a_disk_has_no_lock(tmp_path: Path, mounts: Path) -> None:
+def test_file_on_a_disk_has_no_lock(tmp_path: Path, mounts: Path) -> None:
     lock_for_this_machine(tmp_path / "a.db", single_machine=False, mounts=mounts).release()
     assert not (tmp_path / "a.db-machine").exists()
 
 
-def test_it_is_refused_unless_an_option_says_otherwise(tmp_path: Path, nfs: Path) -> None:
+def test_file_is_refused_unless_an_option_allows_it(tmp_path: Path, nfs: Path) -> None:
     with pytest.raises(DatabaseUnusable, match=r"of type nfs4, which other machines may write to"):
         lock_for_this_machine(tmp_path / "a.db", single_machine=False, mounts=nfs)
     with pytest.raises(DatabaseUnusable, match="of type nfs4"):
@@ -111,7 +111,7 @@ def test_it_is_refused_unless_an_option_says_otherwise(tmp_path: Path, nfs: Path
         lock_for_this_machine(tmp_path / "a.db", single_machine=False, mounts=nfs)
 
 
-def test_another_machine_meets_the_lock_and_another_process_does_not(tmp_path: Path, nfs: Path) -> None:
+def test_lock_excludes_machines_and_not_processes(tmp_path: Path, nfs: Path) -> None:
     path, here, there = tmp_path / "a.db", boot(tmp_path, "here"), boot(tmp_path, "there")
     command = [sys.executable, "-c", HOLD, str(path), str(nfs), str(here)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:

@@ -81,7 +81,7 @@ async def test_another_session_for_each_transaction_is_refused(second_postgres: 
     assert await fetch(second_postgres, OUTSIDE) == []
 
 
-async def test_another_session_for_each_transaction_is_refused_while_others_use_it(second_postgres: str) -> None:
+async def test_transaction_pooling_is_refused(second_postgres: str) -> None:
     with pgbouncer(second_postgres, "transaction") as url:
         busy = [asyncio.create_task(_keep_busy(url)) for _ in range(5)]
         try:
@@ -103,7 +103,7 @@ async def _keep_busy(url: str) -> None:
         connection.terminate()
 
 
-async def test_tables_that_an_earlier_version_put_elsewhere_are_not_passed_over(second_postgres: str) -> None:
+async def test_tables_in_another_schema_are_found(second_postgres: str) -> None:
     async with open_storage(second_postgres) as storage:
         await storage.create_session(W, NewSession())
     await _execute(second_postgres, "DROP SCHEMA public; ALTER SCHEMA amplifierd RENAME TO public")
@@ -135,7 +135,7 @@ async def _execute(url: str, statement: str) -> None:
 
 
 @pytest.mark.parametrize("variable", ["PGPASSWORD", "PGPASSFILE"])
-def test_a_password_need_not_be_in_a_command_line(
+def test_password_need_not_be_in_a_command_line(
     second_postgres: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str
 ) -> None:
     users, passwords = tmp_path / "users", tmp_path / "passwords"

@@ -66,7 +66,7 @@ def test_every_operation_is_503_while_the_server_is_away(server: PostgresServer,
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGQUIT], ids=["in order", "in a crash"])
-def test_a_restart_under_load_loses_and_doubles_nothing(server: PostgresServer, node: Daemon, how: int) -> None:
+def test_restart_under_load_loses_and_doubles_nothing(server: PostgresServer, node: Daemon, how: int) -> None:
     with Load([node.api]) as load:
         for _ in range(2):
             load.wait_for_more(50)
@@ -89,7 +89,7 @@ def test_connections_that_are_killed_lose_and_double_nothing(server: PostgresSer
         load.check(node.api)
 
 
-def test_a_worker_that_starts_while_the_server_is_away_is_started_again(server: PostgresServer) -> None:
+def test_worker_that_starts_without_a_server_is_restarted(server: PostgresServer) -> None:
     with Daemon(server.url(), "--workers", "2") as node, Load([node.api]) as load:
         load.wait_for_more(10)
         server.stop()
@@ -103,7 +103,7 @@ def test_a_worker_that_starts_while_the_server_is_away_is_started_again(server: 
         assert node.stop() == 0
 
 
-def test_a_pool_without_a_free_connection_is_503_in_bounded_time(server: PostgresServer, node: Daemon) -> None:
+def test_pool_without_a_free_connection_is_503_in_bounded_time(server: PostgresServer, node: Daemon) -> None:
     with node.client() as client:
         url = f"/sessions/{client.post('/sessions').json()['id']}"
 
@@ -127,7 +127,7 @@ def test_a_pool_without_a_free_connection_is_503_in_bounded_time(server: Postgre
         assert ask(0) == 200
 
 
-def test_a_standby_that_is_promoted_has_all_that_was_acknowledged() -> None:
+def test_standby_that_is_promoted_has_all_that_was_acknowledged() -> None:
     # Every commit waits for a standby; there is none while it is being made.
     with PostgresServer() as primary:
         asyncio.run(execute(primary.url(), "SELECT pg_create_physical_replication_slot('standby')"))
@@ -146,7 +146,7 @@ def test_a_standby_that_is_promoted_has_all_that_was_acknowledged() -> None:
                 load.check(node.api)
 
 
-def test_a_node_that_is_killed_takes_nothing_with_it(server: PostgresServer, node: Daemon) -> None:
+def test_node_that_is_killed_takes_nothing_with_it(server: PostgresServer, node: Daemon) -> None:
     other = Daemon(server.url())
     with Load([other.api, node.api]) as load:
         load.wait_for_more(50)
@@ -200,7 +200,7 @@ class Tail:
             return
 
 
-def test_a_server_that_is_stuck_does_not_keep_a_node_from_ending(server: PostgresServer) -> None:
+def test_server_that_is_stuck_does_not_keep_a_node_from_ending(server: PostgresServer) -> None:
     with Daemon(server.url()) as node, ThreadPoolExecutor() as pool:
         assert http_post(f"{node.api}/sessions").status_code == 201
         with server.stuck():

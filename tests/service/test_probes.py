@@ -101,7 +101,7 @@ def test_while_a_migration_runs_it_lives_and_is_not_ready(second_postgres: str, 
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
-def test_a_start_that_fails_while_it_is_asked_ends_with_a_sentence(
+def test_start_that_fails_while_it_is_asked_ends_with_a_sentence(
     second_postgres: str, tmp_path: Path, workers: str
 ) -> None:
     with starting(second_postgres, tmp_path, "--workers", workers) as (process, api):
@@ -136,7 +136,7 @@ def is_unwritable(answered: httpx.Response | None) -> bool:
 
 @pytest.mark.parametrize("writes", [True, False], ids=["under writes", "idle"])
 @pytest.mark.parametrize("of_space", [True, False], ids=["no space", "no growth of files"])
-def test_a_disk_that_takes_no_writes_is_not_healthy(disk: SmallDisk, *, of_space: bool, writes: bool) -> None:
+def test_disk_that_takes_no_writes_is_not_healthy(disk: SmallDisk, *, of_space: bool, writes: bool) -> None:
     with Daemon(f"sqlite:///{disk.directory}/a.db", within=disk.within) as daemon, daemon.client() as client:
         assert client.get("/health").status_code == 200
         if of_space and disk.is_mounted:
@@ -160,7 +160,7 @@ def test_a_disk_that_takes_no_writes_is_not_healthy(disk: SmallDisk, *, of_space
             daemon.wait_until_it_says("The storage takes writes again")
 
 
-def test_a_server_that_only_reads_is_not_healthy(second_postgres: str) -> None:
+def test_server_that_only_reads_is_not_healthy(second_postgres: str) -> None:
     name = second_postgres.rpartition("/")[2].partition("?")[0]
     with Daemon(second_postgres) as daemon, daemon.client() as client:
         assert client.get("/health").status_code == 200

@@ -24,7 +24,7 @@ def created(api: str, **body: Any) -> dict[str, Any]:
     return session
 
 
-def test_a_session_from_its_opening_to_its_end(api: str) -> None:
+def test_session_from_its_opening_to_its_end(api: str) -> None:
     context = {"task": "API testing", "user": "developer"}
     session = created(api, profile="default", context=context)
     assert session.keys() >= SESSION
@@ -69,13 +69,13 @@ def test_a_session_from_its_opening_to_its_end(api: str) -> None:
     assert requests.get(f"{url}/messages", timeout=120).status_code == 404
 
 
-def test_a_session_that_is_not_there(api: str) -> None:
+def test_session_that_is_not_there(api: str) -> None:
     answered = requests.get(f"{api}/sessions/non-existent-session-id", timeout=120)
     assert (answered.status_code, answered.reason) == (404, "Not Found")
     assert answered.json()["detail"] == "Session non-existent-session-id not found"
 
 
-def test_a_session_in_a_directory(api: str) -> None:
+def test_session_in_a_directory(api: str) -> None:
     amplified = requests.post(f"{api}/amplified-directories", json={"relative_path": "projects/atlas"}, timeout=120)
     assert amplified.status_code == 201
     assert created(api, profile="default", amplified_dir="projects/atlas")["amplifiedDir"] == "projects/atlas"

@@ -39,7 +39,7 @@ POSTS: list[tuple[str, Any]] = [
 
 
 @pytest.mark.parametrize(("post", "body"), POSTS)
-def test_a_post_that_is_sent_again_has_no_second_effect(client: httpx.Client, post: str, body: Any) -> None:
+def test_post_that_is_sent_again_has_no_second_effect(client: httpx.Client, post: str, body: Any) -> None:
     session_id = client.post("/sessions").json()["id"]
     if "start" not in post:
         client.post(f"/sessions/{session_id}/start")
@@ -56,7 +56,7 @@ def test_a_post_that_is_sent_again_has_no_second_effect(client: httpx.Client, po
     assert client.get(f"/sessions/{session_id}").text == after
 
 
-def test_a_request_on_a_session_that_is_deleted_is_not_answered_again(client: httpx.Client, path: str) -> None:
+def test_answers_about_a_deleted_session_are_not_repeated(client: httpx.Client, path: str) -> None:
     headers = {"Idempotency-Key": f"deleted{path}"}
     for _ in range(2):
         assert client.post(f"{path}/messages", json={"content": "x"}, headers=headers).status_code == 201
@@ -83,7 +83,7 @@ def test_another_body_or_path_under_the_key_is_422(client: httpx.Client, path: s
 
 
 @pytest.mark.parametrize("key", ["", "a b", "é", "x" * 256])
-def test_a_key_is_visible_ascii(client: httpx.Client, path: str, key: str) -> None:
+def test_key_is_visible_ascii(client: httpx.Client, path: str, key: str) -> None:
     refused = client.post(f"{path}/messages", json={"content": "x"}, headers={"Idempotency-Key": key.encode()})  # type: ignore[arg-type]  # httpx takes bytes
     assert refused.status_code == 400
     assert refused.json()["detail"].startswith("Header 'Idempotency-Key' is ")
@@ -106,7 +106,7 @@ def writes_held_up(database: str) -> Iterator[None]:
 
 
 @pytest.mark.parametrize(("post", "body"), POSTS)
-def test_a_request_that_is_still_handled_is_409(database: str, post: str, body: Any) -> None:
+def test_request_that_is_still_handled_is_409(database: str, post: str, body: Any) -> None:
     with Daemon(database) as daemon, daemon.client() as client, ThreadPoolExecutor() as threads:
         session_id = client.post("/sessions").json()["id"]
         if "start" not in post:
@@ -145,7 +145,7 @@ def test_profiles_and_directories_are_sent_again_without_a_second_effect(client:
         assert client.post(other, json=changed, headers=headers).status_code == 422
 
 
-def test_of_profiles_and_directories_too_one_that_is_still_handled_is_409(database: str, tmp_path: Path) -> None:
+def test_key_of_a_profile_or_directory_in_progress_is_409(database: str, tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     folders = [("/collections", {"identifier": name, "source": f"{tmp_path}/a"}) for name in ("a", "b")]
     posts = [*CONTEXTS, folders[1], ("/collections/a/sync", None)]
@@ -168,7 +168,7 @@ def test_of_profiles_and_directories_too_one_that_is_still_handled_is_409(databa
         assert {each.result() for each in waiting} <= {200, 201}
 
 
-def test_an_import_that_is_sent_again_has_no_second_effect(database: str, client: httpx.Client, path: str) -> None:
+def test_import_that_is_sent_again_has_no_second_effect(database: str, client: httpx.Client, path: str) -> None:
     assert path
     exported = client.get("/export").text
     with Daemon(database) as daemon, daemon.client() as other:
@@ -183,7 +183,7 @@ def test_an_import_that_is_sent_again_has_no_second_effect(database: str, client
         assert "was used for another request" in changed.json()["detail"]
 
 
-def test_a_key_outlives_a_crash_and_reaches_another_process(database: str) -> None:
+def test_key_outlives_a_crash_and_reaches_another_process(database: str) -> None:
     headers = {"Idempotency-Key": "k"}
     first = Daemon(database)
     with first.client() as client:
@@ -199,7 +199,7 @@ def test_a_key_outlives_a_crash_and_reaches_another_process(database: str) -> No
         assert len(client.get(url).json()["messages"]) == 1
 
 
-def test_a_key_is_kept_as_long_as_the_daemon_is_told(database: str) -> None:
+def test_key_is_kept_as_long_as_the_daemon_is_told(database: str) -> None:
     with Daemon(database, "--idempotency-ttl", "0") as daemon, daemon.client() as client:
         ids = {client.post("/sessions", headers={"Idempotency-Key": "k"}).json()["id"] for _ in range(3)}
         assert len(ids) == 3

@@ -24,7 +24,7 @@ SEED = 20251121
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("workers", ["1", "2"])
-def test_a_signal_ends_it_with_exit_code_0(database: str, number: int, workers: str) -> None:
+def test_signal_ends_it_with_exit_code_0(database: str, number: int, workers: str) -> None:
     with Daemon(database, "--workers", workers) as daemon:
         session_id = eventually_created(daemon)
         assert daemon.stop(number) == 0
@@ -34,7 +34,7 @@ def test_a_signal_ends_it_with_exit_code_0(database: str, number: int, workers: 
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
-def test_an_end_leaves_one_file(tmp_path: Path, workers: str) -> None:
+def test_end_leaves_one_file(tmp_path: Path, workers: str) -> None:
     with Daemon(f"sqlite:///{tmp_path}/a.db", "--workers", workers) as daemon:
         eventually_created(daemon)
         assert daemon.stop() == 0
@@ -47,7 +47,7 @@ def eventually_created(daemon: Daemon) -> str:
         return created
 
 
-def test_a_request_in_flight_is_finished(database: str) -> None:
+def test_request_in_flight_is_finished(database: str) -> None:
     with Daemon(database) as daemon, Connection(daemon.port) as connection:
         request = post("/api/v1/sessions", b"{}")
         connection.send(request[:-1])
@@ -59,7 +59,7 @@ def test_a_request_in_flight_is_finished(database: str) -> None:
         assert daemon.wait() == 0
 
 
-def test_an_idle_connection_does_not_hold_it_up(database: str) -> None:
+def test_idle_connection_does_not_hold_it_up(database: str) -> None:
     with Daemon(database) as daemon, Connection(daemon.port) as connection:
         connection.send(get("/api/v1/health"))
         assert connection.answer().status == 200
@@ -69,7 +69,7 @@ def test_an_idle_connection_does_not_hold_it_up(database: str) -> None:
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
-def test_under_load_it_answers_what_it_has_taken_and_takes_no_more(database: str, workers: str) -> None:
+def test_admitted_requests_are_answered_under_load(database: str, workers: str) -> None:
     torture = Torture(SEED)
 
     def end() -> None:
@@ -82,7 +82,7 @@ def test_under_load_it_answers_what_it_has_taken_and_takes_no_more(database: str
         torture.check(daemon.api, all_answered=True)
 
 
-def test_a_worker_that_dies_is_replaced(database: str) -> None:
+def test_worker_that_dies_is_replaced(database: str) -> None:
     with Daemon(database, "--workers", "2", check_responses=False) as daemon, Load([daemon.api]) as load:
         load.wait_for_more(50)
         dead = wait_for_two_workers(daemon)[0]
@@ -135,7 +135,7 @@ def test_workers_end_with_their_supervisor(database: str) -> None:
             http_get(f"{daemon.api}/health", timeout=120)
 
 
-def test_a_daemon_does_not_answer_before_it_is_ready(database: str) -> None:
+def test_daemon_does_not_answer_before_it_is_ready(database: str) -> None:
     with Daemon(database) as daemon:
         with socket.create_connection(("127.0.0.1", daemon.port), timeout=120):
             pass
@@ -144,7 +144,7 @@ def test_a_daemon_does_not_answer_before_it_is_ready(database: str) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("workers", ["1", "2"])
-def test_a_second_signal_ends_it_at_once(database: str, number: int, workers: str) -> None:
+def test_second_signal_ends_it_at_once(database: str, number: int, workers: str) -> None:
     with (
         # Longer than the test waits for its end.
         Daemon(database, "--workers", workers, "--shutdown-timeout", "300") as daemon,
@@ -190,7 +190,7 @@ def test_clients_that_are_stuck_are_not_waited_for_long(tmp_path: Path, workers:
     assert "Traceback" not in daemon.log
 
 
-def test_a_stop_leaves_docker_time_to_spare() -> None:
+def test_stop_leaves_docker_time_to_spare() -> None:
     # It kills after ten seconds.
     assert Settings(database="").shutdown_timeout + MARGIN_SECONDS < 8
 
@@ -198,9 +198,7 @@ def test_a_stop_leaves_docker_time_to_spare() -> None:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
 @pytest.mark.parametrize("workers", ["1", "2"])
 @pytest.mark.parametrize("is_ready", [False, True])
-def test_what_a_terminal_sends_to_all_its_processes_ends_them_in_order(
-    tmp_path: Path, number: int, workers: str, is_ready: bool
-) -> None:
+def test_signal_to_all_processes_ends_them_in_order(tmp_path: Path, number: int, workers: str, is_ready: bool) -> None:
     # A session of its own, as that of a terminal.
     with Daemon(f"sqlite:///{tmp_path}/a.db", "--workers", workers, within=["setsid"]) as daemon:
         if workers == "2":
@@ -213,7 +211,7 @@ def test_what_a_terminal_sends_to_all_its_processes_ends_them_in_order(
     assert "Aborted" not in daemon.log
 
 
-def test_a_daemon_below_nohup_outlives_its_terminal(tmp_path: Path) -> None:
+def test_daemon_below_nohup_outlives_its_terminal(tmp_path: Path) -> None:
     with Daemon(f"sqlite:///{tmp_path}/a.db", within=["nohup"]) as daemon:
         daemon.process.send_signal(signal.SIGHUP)
         eventually_created(daemon)
@@ -222,7 +220,7 @@ def test_a_daemon_below_nohup_outlives_its_terminal(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("module", ["click", "uvicorn"])
-def test_a_signal_ends_it_though_it_has_hardly_begun(tmp_path: Path, number: int, module: str) -> None:
+def test_signal_ends_it_though_it_has_hardly_begun(tmp_path: Path, number: int, module: str) -> None:
     # What is handled this early is heard by the first process of a container, too.
     command = [sys.executable, "-X", "importtime", "-m", "amplifierd", "serve", "--port", "0"]
     command += ["--database", f"sqlite:///{tmp_path}/a.db", "--data-path", str(tmp_path)]

@@ -41,7 +41,7 @@ def held_by_another(path: Path) -> Iterator[None]:
         yield
 
 
-def test_the_operations_are_all_that_use_the_storage() -> None:
+def test_operations_are_all_that_use_the_storage() -> None:
     declared = {(method.upper(), path) for path, method, _ in load_document(CONTRACT).operations()}
     tried = {
         (method, re.sub("|".join(PARAMETERS), lambda found: PARAMETERS[found[0]], path.partition("?")[0]))
@@ -70,7 +70,7 @@ def test_every_operation_is_503_while_the_database_is_locked(tmp_path: Path) -> 
         assert client.post(f"/sessions/{session['id']}/messages", json={"content": "x"}).json()["sequence"] == 1
 
 
-def test_a_defect_is_500_without_internals(database: str) -> None:
+def test_defect_is_500_without_internals(database: str) -> None:
     with Daemon(database) as daemon, daemon.client() as client:
         session_id = client.post("/sessions").json()["id"]
         tables = ["session", "profile", "collection", "module", "active_profile", "directory", "file"]
@@ -97,7 +97,7 @@ def test_a_defect_is_500_without_internals(database: str) -> None:
 
 
 @pytest.mark.parametrize("how", ["moved", "deleted", "replaced"])
-def test_a_database_that_is_not_in_its_place_takes_no_writes(tmp_path: Path, how: str) -> None:
+def test_database_that_is_not_in_its_place_takes_no_writes(tmp_path: Path, how: str) -> None:
     path = tmp_path / "a.db"
     with Daemon(f"sqlite:///{path}") as daemon, daemon.client() as client:
         session_id = client.post("/sessions").json()["id"]

@@ -50,7 +50,7 @@ def answering(*messages: dict[str, Any], error: Exception | None = None) -> Any:
         answering(start((b"content-length", b"one")), body(b"")),
     ],
 )
-def test_no_answer_is_500_without_what_went_wrong(app: Any, caplog: pytest.LogCaptureFixture) -> None:
+def test_answers_of_500_say_what_went_wrong(app: Any, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.CRITICAL)
     with serving(app) as port:
         answered = exchange(port, get("/"))
@@ -71,7 +71,7 @@ def test_no_answer_is_500_without_what_went_wrong(app: Any, caplog: pytest.LogCa
         answering(OK, body(b"four", more=True)),
     ],
 )
-def test_an_answer_of_another_length_or_without_end_is_cut(app: Any, caplog: pytest.LogCaptureFixture) -> None:
+def test_answer_of_another_length_or_without_end_is_cut(app: Any, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.CRITICAL)
     with serving(app) as port:
         client = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
@@ -82,7 +82,7 @@ def test_an_answer_of_another_length_or_without_end_is_cut(app: Any, caplog: pyt
 
 
 @pytest.mark.parametrize(("version", "closes"), [(b"1.1", False), (b"1.0", True)])
-def test_what_has_no_length_is_in_chunks_or_ends_with_the_connection(version: bytes, closes: bool) -> None:
+def test_response_without_a_length_is_chunked_or_ends_the_connection(version: bytes, closes: bool) -> None:
     app = answering(OK, body(b"one, ", more=True), body(b"two"))
     with serving(app) as port, Connection(port) as connection:
         connection.send(get("/").replace(b"1.1", version))
@@ -96,7 +96,7 @@ def test_what_has_no_length_is_in_chunks_or_ends_with_the_connection(version: by
             assert connection.answer().body == b"one, two"
 
 
-def test_an_application_s_own_chunked_is_the_server_s() -> None:
+def test_application_s_own_chunked_is_the_server_s() -> None:
     for headers in ([], [(b"content-length", b"3")]):
         app = answering(start((b"transfer-encoding", b"chunked"), *headers), body(b"one"))
         with serving(app) as port, Connection(port) as connection:
@@ -123,7 +123,7 @@ def test_headers_may_be_an_iterator() -> None:
             assert (answered.headers["x-name"], answered.body) == ("a", b"one")
 
 
-def test_what_is_sent_after_the_answer_is_a_defect_that_its_client_does_not_see(
+def test_messages_after_the_response_are_a_hidden_defect(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     app = answering(start((b"content-length", b"3")), body(b"one"), OK, body(b"two"))
@@ -138,7 +138,7 @@ def test_what_is_sent_after_the_answer_is_a_defect_that_its_client_does_not_see(
 VARIABLE: ContextVar[int] = ContextVar("VARIABLE", default=0)
 
 
-def test_a_context_variable_is_gone_with_its_request() -> None:
+def test_context_variable_is_gone_with_its_request() -> None:
     async def app(scope: Any, _receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
             seen = [VARIABLE.get()]

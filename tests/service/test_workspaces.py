@@ -17,7 +17,7 @@ def run(*arguments: object, answer: str = "") -> Result:
 
 
 @pytest.mark.parametrize("is_last", [False, True])
-def test_a_deleted_workspace_is_gone(database: str, tmp_path: Path, is_last: bool) -> None:
+def test_deleted_workspace_is_gone(database: str, tmp_path: Path, is_last: bool) -> None:
     word, folder = canary(), tmp_path / "database"
     if database.startswith("sqlite"):
         folder.mkdir()

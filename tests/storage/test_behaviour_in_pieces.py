@@ -14,7 +14,7 @@ from amplifierd.testing.storage.requests import test_transfer as transfer
 
 TESTS: list[Callable[[Storage], Awaitable[None]]] = [
     parts.test_calls_are_forked,
-    own_ids.test_a_session_of_the_id_of_one_that_was_deleted_has_nothing_of_it,
+    own_ids.test_session_with_the_id_of_a_deleted_one_is_new,
     files.test_file_goes_with_its_last_fork,
     files.test_export_finds_few_files_among_many,
     transfer.test_extend_appends_what_is_missing,

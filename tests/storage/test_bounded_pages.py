@@ -32,7 +32,7 @@ W = "default"
         {"profile": "c"},
     ],
 )
-async def test_a_page_looks_at_a_bounded_number_of_sessions(
+async def test_page_looks_at_a_bounded_number_of_sessions(
     storage: Storage, monkeypatch: pytest.MonkeyPatch, sort: SessionSort, filters: dict[str, Any]
 ) -> None:
     await five(storage)

@@ -64,7 +64,7 @@ def never_ending(begun: list[str]) -> Callable[[apsw.Connection], object]:
     return work
 
 
-async def test_a_read_of_sqlite_is_interrupted_and_frees_its_thread(sqlite: Any) -> None:
+async def test_read_of_sqlite_is_interrupted_and_frees_its_thread(sqlite: Any) -> None:
     for _ in range(3):
         begun: list[str] = []
         reads = [started(sqlite._readers.work(never_ending(begun))) for _ in range(20)]
@@ -74,7 +74,7 @@ async def test_a_read_of_sqlite_is_interrupted_and_frees_its_thread(sqlite: Any)
     assert await sqlite._readers.work(lambda connection: connection.execute("SELECT 1").fetchall()) == [(1,)]
 
 
-async def test_a_list_of_sqlite_that_is_read_is_interrupted(sqlite: Any) -> None:
+async def test_list_of_sqlite_that_is_read_is_interrupted(sqlite: Any) -> None:
     endless = (
         "WITH RECURSIVE number (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM number) "
         "SELECT CAST('x' AS BLOB) FROM number WHERE n < 100000 OR n < 0"
@@ -87,7 +87,7 @@ async def test_a_list_of_sqlite_that_is_read_is_interrupted(sqlite: Any) -> None
     assert not sqlite._readers._lent
 
 
-async def test_a_write_of_sqlite_that_has_not_begun_is_withdrawn(sqlite: Any) -> None:
+async def test_write_of_sqlite_that_has_not_begun_is_withdrawn(sqlite: Any) -> None:
     session = await sqlite.create_session(W, NewSession())
     begun: list[str] = []
     running = started(sqlite._writer.write(never_ending(begun)))
@@ -104,7 +104,7 @@ async def test_a_write_of_sqlite_that_has_not_begun_is_withdrawn(sqlite: Any) ->
     assert [message.content for message in await read(sqlite, session.id)] == ["yes"]
 
 
-async def test_a_write_of_sqlite_that_runs_is_interrupted_and_its_group_is_done_without_it(sqlite: Any) -> None:
+async def test_running_write_of_sqlite_is_interrupted(sqlite: Any) -> None:
     session = await sqlite.create_session(W, NewSession())
     writer: Writer = sqlite._writer
     begun: list[str] = []
@@ -133,7 +133,7 @@ async def test_a_write_of_sqlite_that_runs_is_interrupted_and_its_group_is_done_
     assert (await sqlite.get_session(W, session.id)).name == session.name
 
 
-async def test_a_statement_of_postgresql_is_cancelled(postgresql: Any) -> None:
+async def test_statement_of_postgresql_is_cancelled(postgresql: Any) -> None:
     async def sleep(change: Any) -> None:
         await change.transaction.connection.execute("SELECT pg_sleep(300)")
 
@@ -149,7 +149,7 @@ async def test_a_statement_of_postgresql_is_cancelled(postgresql: Any) -> None:
     await postgresql.ping()
 
 
-async def test_a_write_of_postgresql_that_is_cancelled_before_its_commit_is_undone(postgresql: Any) -> None:
+async def test_cancelled_write_of_postgresql_is_undone(postgresql: Any) -> None:
     async def sleep(change: Any) -> None:
         await change.transaction.connection.execute("SELECT pg_sleep(300)")
 
@@ -160,7 +160,7 @@ async def test_a_write_of_postgresql_that_is_cancelled_before_its_commit_is_undo
         await sleeping
 
 
-async def test_a_group_of_postgresql_is_cancelled_once_nobody_waits(postgresql: Any) -> None:
+async def test_group_of_postgresql_is_cancelled_once_nobody_waits(postgresql: Any) -> None:
     session = await postgresql.create_session(W, NewSession())
 
     def append(content: str) -> "asyncio.Task[Any]":

@@ -63,7 +63,7 @@ async def session(storage: Storage) -> Session:
     return await storage.get_session(W, opened.id)
 
 
-async def test_a_sound_database_has_no_faults(storage: Storage, database: str, session: Session) -> None:
+async def test_sound_database_has_no_faults(storage: Storage, database: str, session: Session) -> None:
     assert await check(database) == []
     await storage.delete_session(W, session.id)
     await storage.append_message(W, (await storage.create_session(W, NewSession())).id, NewMessage(content="more"))
@@ -72,7 +72,7 @@ async def test_a_sound_database_has_no_faults(storage: Storage, database: str, s
     assert (contents.sessions, contents.messages) == (4, 4)
 
 
-async def test_a_database_that_is_new_has_no_faults(storage: Storage, database: str) -> None:
+async def test_database_that_is_new_has_no_faults(storage: Storage, database: str) -> None:
     assert await storage.count_sessions(W) == 0
     assert await check(database) == []
 
@@ -111,7 +111,7 @@ CASES: list[tuple[str, set[Fault], set[Fault], str]] = [
 
 
 @pytest.mark.parametrize(("done", "faults", "lasting", "words"), CASES)
-async def test_what_somebody_did_is_found_and_repaired(
+async def test_damage_is_found_and_repaired(
     storage: Storage, database: str, session: Session, done: str, faults: set[Fault], lasting: set[Fault], words: str
 ) -> None:
     await asyncio.to_thread(vandalise, database, done.format(session.id))
@@ -131,7 +131,7 @@ async def test_what_somebody_did_is_found_and_repaired(
     assert await found(storage, "afterwards") == [appended.sequence]
 
 
-async def test_what_is_left_of_a_session_is_one_again(storage: Storage, database: str, session: Session) -> None:
+async def test_remains_of_a_session_are_repaired(storage: Storage, database: str, session: Session) -> None:
     before = await read(storage, session.id)
     await asyncio.to_thread(vandalise, database, "DELETE FROM session WHERE token_usage = 15")
     [lost] = [finding for finding in await check(database) if finding.fault == "parts"]
@@ -145,7 +145,7 @@ async def test_what_is_left_of_a_session_is_one_again(storage: Storage, database
     assert await found(storage, "wörd4") == [4]
 
 
-async def test_a_failed_session_is_one_again_without_the_details_of_its_error(storage: Storage, database: str) -> None:
+async def test_failed_session_is_repaired_without_error_details(storage: Storage, database: str) -> None:
     session = await storage.create_session(W, NewSession(context=Raw(b'{"a":1}')))
     await storage.append_messages(W, session.id, TURN)
     await storage.fail_session(W, session.id, Failure("It broke.", Raw(b'{"b":1}')))
@@ -163,7 +163,7 @@ async def test_details_that_somebody_left_are_no_obstacle(storage: Storage, data
     assert patched.context == LONG
 
 
-async def test_a_short_context_is_lost_with_its_session(storage: Storage, database: str) -> None:
+async def test_short_context_is_lost_with_its_session(storage: Storage, database: str) -> None:
     session = await storage.create_session(W, NewSession(context=Raw(b'{"a":1}')))
     await storage.append_messages(W, session.id, TURN)
     before = await read(storage, session.id)
@@ -182,7 +182,7 @@ async def test_many_faults_of_a_session_are_named_up_to_a_number(storage: Storag
     assert "has lost 50 messages: 1, 3, 5, 7, 9, 11, 13, 15, 17, 19 …, which" in lost
 
 
-async def test_the_search_is_checked_word_for_word(storage: Storage, database: str, session: Session) -> None:
+async def test_search_is_checked_word_for_word(storage: Storage, database: str, session: Session) -> None:
     done = {
         "sqlite": "INSERT OR REPLACE INTO search (rowid, words, forms)"
         " SELECT number << 31 | 4, 'word4 said is', 'word 4'"
@@ -208,7 +208,7 @@ async def test_words_longer_than_an_index_keeps_are_no_fault(storage: Storage, d
     assert await check(database) == []
 
 
-async def test_a_message_that_is_not_in_the_search_is_named(storage: Storage, database: str, session: Session) -> None:
+async def test_message_that_is_not_in_the_search_is_named(storage: Storage, database: str, session: Session) -> None:
     done = {
         "sqlite": "DELETE FROM search WHERE rowid IN ("
         "SELECT number << 31 | 4 FROM search_session WHERE session_id = '{}')",
@@ -223,7 +223,7 @@ async def test_a_message_that_is_not_in_the_search_is_named(storage: Storage, da
 
 
 @pytest.mark.parametrize("database", ["sqlite"], indirect=True)
-async def test_a_search_that_is_ahead_is_found(storage: Storage, database: str, session: Session) -> None:
+async def test_search_that_is_ahead_is_found(storage: Storage, database: str, session: Session) -> None:
     await asyncio.to_thread(vandalise, database, "UPDATE search_progress SET revision = revision + 2")
     assert await found(storage, "wörd4") == [4]
     assert [finding.text for finding in await check(database)] == [
@@ -244,7 +244,7 @@ async def test_words_of_no_message_are_found(storage: Storage, database: str, se
     assert await check(database) == []
 
 
-async def test_what_a_session_lost_of_its_profile_is_found_and_forgotten(storage: Storage, database: str) -> None:
+async def test_lost_profile_of_a_session_is_found_and_forgotten(storage: Storage, database: str) -> None:
     await storage.create_profile(W, NewProfile(name="base"))
     kept, lost = [await storage.create_session(W, NewSession(profile="base")) for _ in range(2)]
     gone = "UPDATE session SET profile_hash = 'gone' WHERE id = '{}'"
@@ -260,7 +260,7 @@ async def test_what_a_session_lost_of_its_profile_is_found_and_forgotten(storage
     assert (await storage.get_session(W, lost.id)).version > lost.version
 
 
-async def test_what_a_profile_says_is_checked(storage: Storage, database: str) -> None:
+async def test_profile_contents_are_checked(storage: Storage, database: str) -> None:
     for name in ("base", "other"):
         await storage.create_profile(W, NewProfile(name=name))
     done = [
@@ -278,7 +278,7 @@ async def test_what_a_profile_says_is_checked(storage: Storage, database: str) -
     assert await repair(database) == {"profile": None}
 
 
-async def test_what_directories_count_is_checked(storage: Storage, database: str, session: Session) -> None:
+async def test_directory_counts_are_checked(storage: Storage, database: str, session: Session) -> None:
     assert session.amplified_dir == "."
     done = [
         "UPDATE directory_use SET session_count = 9 WHERE workspace = 'default'",

@@ -4,7 +4,7 @@ from amplifierd.storage.values.clock import Clock, text_at
 from amplifierd.testing.storage.requests.test_clock import HOUR, NOON, Machine
 
 
-def test_time_goes_on_at_its_pace_after_the_machine_s_clock_was_set_back() -> None:
+def test_time_continues_after_the_clock_is_set_back() -> None:
     machine, steady = Machine(), Machine(0)
     clock = Clock(machine, steady)
     before = clock.now()
@@ -15,7 +15,7 @@ def test_time_goes_on_at_its_pace_after_the_machine_s_clock_was_set_back() -> No
     assert before < text_at(NOON + HOUR) < text_at(NOON + 5 * HOUR) < clock.now()
 
 
-def test_the_clock_is_never_more_than_a_day_ahead_of_the_machine_s() -> None:
+def test_clock_is_never_more_than_a_day_ahead_of_the_machine_s() -> None:
     machine, steady = Machine(), Machine(0)
     clock = Clock(machine, steady)
     machine.microseconds += 400 * 24 * HOUR

@@ -51,7 +51,7 @@ async def given_up(storage: Storage, work: Coroutine[Any, Any, object]) -> None:
 
 
 @pytest.mark.usefixtures("small_pieces")
-async def test_an_import_that_was_given_up_goes_on_where_it_was(storage: Storage, database: str) -> None:
+async def test_import_that_was_given_up_goes_on_where_it_was(storage: Storage, database: str) -> None:
     await many(storage, 400)
     lines = await exported(storage)
     await given_up(storage, storage.import_sessions(W, export_of(lines), "new_id", once=once()))
@@ -66,7 +66,7 @@ async def test_an_import_that_was_given_up_goes_on_where_it_was(storage: Storage
 
 
 @pytest.mark.usefixtures("small_pieces")
-async def test_an_import_that_fails_on_conflict_goes_on_past_its_own_sessions(storage: Storage) -> None:
+async def test_failing_import_continues_past_its_own_sessions(storage: Storage) -> None:
     await many(storage, 300)
     lines = await exported(storage)
     await storage.clean_up_sessions(W, CleanUp(older_than_days=0, status=("created",), dry_run=False))
@@ -80,7 +80,7 @@ async def test_an_import_that_fails_on_conflict_goes_on_past_its_own_sessions(st
 
 
 @pytest.mark.usefixtures("small_pieces")
-async def test_an_import_that_is_sent_to_two_nodes_has_one_effect(storage: Storage, database: str) -> None:
+async def test_import_that_is_sent_to_two_nodes_has_one_effect(storage: Storage, database: str) -> None:
     await many(storage, 300)
     lines = await exported(storage)
     async with open_storage(database) as other:
@@ -94,7 +94,7 @@ async def test_an_import_that_is_sent_to_two_nodes_has_one_effect(storage: Stora
     assert await storage.count_sessions(W) == 600
 
 
-async def test_a_cleanup_that_was_given_up_tells_all_that_it_did(storage: Storage) -> None:
+async def test_cleanup_that_was_given_up_tells_all_that_it_did(storage: Storage) -> None:
     await many(storage, 1_500)
     which = CleanUp(older_than_days=0, status=("created",), dry_run=False)
     await given_up(storage, storage.clean_up_sessions(W, which, once=once()))
@@ -105,7 +105,7 @@ async def test_a_cleanup_that_was_given_up_tells_all_that_it_did(storage: Storag
     assert [session.id for session in await sessions(storage)] == [later.id]
 
 
-async def test_an_import_that_goes_on_gives_the_same_new_ids(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_import_that_goes_on_gives_the_same_new_ids(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
     lines = family(await storage.create_session("elsewhere", NewSession()))
     await storage.import_sessions(W, export_of(lines), "fail")
     monkeypatch.setattr(removal, "MESSAGES_AT_ONCE", 1)

@@ -21,7 +21,7 @@ SEGMENT = st.one_of(
 
 @given(st.lists(SEGMENT, max_size=8).map("/".join))
 @settings(max_examples=1_000, deadline=None)
-def test_normalising_is_pathlib_s_and_what_could_leave_the_root_is_refused(path: str) -> None:
+def test_normalised_paths_stay_below_the_root(path: str) -> None:
     try:
         whole = normalised(path)
     except DirectoryPathRefused:
@@ -54,7 +54,7 @@ def harmless(part: str) -> bool:
 @pytest.mark.parametrize(
     "path", ["a/" * 33, "/".join(["x" * 250] * 5), "a\0b", "a\nb", "..", "a/../b", "~/.ssh", "C:\\x"]
 )
-def test_a_path_that_is_refused(path: str) -> None:
+def test_path_that_is_refused(path: str) -> None:
     with pytest.raises(DirectoryPathRefused):
         normalised(path)
 
@@ -62,5 +62,5 @@ def test_a_path_that_is_refused(path: str) -> None:
 @pytest.mark.parametrize(
     ("path", "lineage"), [(".", ["."]), ("a", ["a", "."]), ('a/"b"/c', ['a/"b"/c', 'a/"b"', "a", "."])]
 )
-def test_a_lineage_leads_to_the_root(path: str, lineage: list[str]) -> None:
+def test_lineage_leads_to_the_root(path: str, lineage: list[str]) -> None:
     assert msgspec.json.decode(directory_path.lineage_of(path)) == lineage

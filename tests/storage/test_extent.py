@@ -36,5 +36,5 @@ def test_values_and_levels_are_told(value: Any, indent: int | None, ascii_only: 
 
 
 @pytest.mark.parametrize("text", [b"[" * 100, b"," * 100, b'{"":"",' * 100])
-def test_what_is_no_json_has_many_as_well(text: bytes) -> None:
+def test_invalid_json_may_have_many_values(text: bytes) -> None:
     assert has_more_values(text, 20)

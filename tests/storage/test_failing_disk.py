@@ -62,7 +62,7 @@ async def found_after_a_crash(disk: FailingDisk, target: Path, session_id: str) 
 
 
 @pytest.mark.parametrize("fault", ["write", "torn write", "sync", "space", "read-only"])
-async def test_what_a_failing_disk_refuses_is_refused_for_good(disk: FailingDisk, tmp_path: Path, fault: Fault) -> None:
+async def test_failing_disk_refuses_writes_for_good(disk: FailingDisk, tmp_path: Path, fault: Fault) -> None:
     async with storage_on(disk) as storage:
         session = await storage.create_session(W, NewSession(name="as it was"))
         await append(storage, session.id, "before")
@@ -89,7 +89,7 @@ async def test_what_a_failing_disk_refuses_is_refused_for_good(disk: FailingDisk
     check_integrity(disk.folder / "a.db")
 
 
-async def test_a_log_that_can_t_be_moved_into_the_database_holds_nothing_up(disk: FailingDisk, tmp_path: Path) -> None:
+async def test_log_that_cannot_be_checkpointed_blocks_nothing(disk: FailingDisk, tmp_path: Path) -> None:
     database = disk.folder / "a.db"
     async with storage_on(disk) as storage:
         session = await storage.create_session(W, NewSession())
@@ -107,7 +107,7 @@ async def test_a_log_that_can_t_be_moved_into_the_database_holds_nothing_up(disk
             await append(storage, session.id, "again")
 
 
-async def test_the_writer_outlives_whatever_goes_wrong_in_it(tmp_path: Path) -> None:
+async def test_writer_outlives_whatever_goes_wrong_in_it(tmp_path: Path) -> None:
     tried = asyncio.Event()
     loop = asyncio.get_running_loop()
 
@@ -137,7 +137,7 @@ def log_of(path: Path) -> Path:
 
 @pytest.mark.parametrize("cut", [1, 2_000, 4_096 + 23])
 @pytest.mark.parametrize("rest", [b"", b"\0" * 10_000, os.urandom(10_000)], ids=["cut off", "zeros", "garbage"])
-async def test_a_torn_end_of_the_log_is_left_out(disk: FailingDisk, tmp_path: Path, cut: int, rest: bytes) -> None:
+async def test_torn_end_of_the_log_is_left_out(disk: FailingDisk, tmp_path: Path, cut: int, rest: bytes) -> None:
     async with storage_on(disk) as storage:
         session = await storage.create_session(W, NewSession())
         for number in range(5):
@@ -157,9 +157,7 @@ async def test_a_torn_end_of_the_log_is_left_out(disk: FailingDisk, tmp_path: Pa
         check_integrity(path)
 
 
-async def test_pages_that_were_torn_as_the_log_was_moved_are_made_whole_by_it(
-    disk: FailingDisk, tmp_path: Path
-) -> None:
+async def test_torn_pages_are_restored_from_the_log(disk: FailingDisk, tmp_path: Path) -> None:
     async with storage_on(disk) as storage:
         session = await storage.create_session(W, NewSession())
         for number in range(5):

@@ -41,7 +41,7 @@ def try_histories(history: Callable[[], History], number: int, how: settings) ->
 
 
 @pytest.mark.timeout(0)
-def test_a_storage_does_what_the_model_does(database: str, fuzz: Fuzz, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_storage_does_what_the_model_does(database: str, fuzz: Fuzz, monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (session_pages, message_pages):
         monkeypatch.setattr(module, "MAX_SCANNED", 3)
     monkeypatch.setattr(session_pages, "MAX_SORTED", 2)

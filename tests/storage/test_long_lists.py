@@ -46,7 +46,7 @@ async def test_readers_that_stall_keep_no_other_from_reading(storage: Storage) -
         await listing.rest.aclose()
 
 
-async def test_a_reader_that_stalls_does_not_let_the_log_grow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_reader_that_stalls_does_not_let_the_log_grow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(checkpointer, "MAX_LOG_PAGES", 4_800)
     path = tmp_path / "a.db"
     async with open_storage(f"sqlite:///{path}") as storage:
@@ -76,7 +76,7 @@ def times_open(path: Path) -> int:
     return [link.resolve().name for link in Path("/proc/self/fd").iterdir()].count(path.name)
 
 
-async def test_a_transcript_is_whole_or_not_there(storage: Storage) -> None:
+async def test_transcript_is_whole_or_not_there(storage: Storage) -> None:
     seen: set[int] = set()
     for _ in range(300):
         session = await storage.create_session(W, NewSession())

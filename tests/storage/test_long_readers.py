@@ -15,7 +15,7 @@ W = "default"
 WAIT_SECONDS = 60
 
 
-async def test_a_log_that_a_reader_keeps_is_warned_of_and_shrinks_afterwards(
+async def test_log_kept_by_a_reader_is_reported_and_shrinks(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(checkpointer, "MAX_LOG_PAGES", 100)

@@ -34,7 +34,7 @@ async def test_each_of_many_followers_gets_all_in_order(storage: Storage) -> Non
     assert ids == [[str(number + 1) for number in range(MESSAGES)]] * FOLLOWERS
 
 
-async def test_what_many_are_at_is_read_once_and_others_have_their_turns() -> None:
+async def test_topic_reads_once_for_many_and_lets_others_run() -> None:
     topic, reads, woken = Topic(), 0, 0
     turns: list[int] = []
 
@@ -64,7 +64,7 @@ async def test_what_many_are_at_is_read_once_and_others_have_their_turns() -> No
     assert max(after - before for before, after in pairwise(turns)) <= 2 * WOKEN_AT_ONCE
 
 
-async def test_after_a_change_it_is_read_anew() -> None:
+async def test_topic_is_read_again_after_a_change() -> None:
     topic, value, seen = Topic(), 1, set[int]()
 
     async def read() -> int:

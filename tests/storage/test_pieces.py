@@ -112,7 +112,7 @@ def cut_after(storage: Storage, pieces: int, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(storage, "_paced", cut)
 
 
-async def test_a_fork_in_pieces_is_as_the_session_is_at_its_end(storage: Storage, session_id: str) -> None:
+async def test_fork_in_pieces_is_as_the_session_is_at_its_end(storage: Storage, session_id: str) -> None:
     forked = await storage.fork_session(W, session_id, Fork())
     assert (forked.message_count, forked.token_usage) == (COUNT, COUNT)
     assert await read(storage, forked.id) == await read(storage, session_id)
@@ -122,7 +122,7 @@ async def test_a_fork_in_pieces_is_as_the_session_is_at_its_end(storage: Storage
     assert len(await read(storage, part.id)) == 20
 
 
-async def test_a_fork_has_what_was_appended_while_it_was_copied(storage: Storage, session_id: str) -> None:
+async def test_fork_has_what_was_appended_while_it_was_copied(storage: Storage, session_id: str) -> None:
     forking = asyncio.create_task(storage.fork_session(W, session_id, Fork()))
     appended = 0
     while not forking.done():
@@ -133,7 +133,7 @@ async def test_a_fork_has_what_was_appended_while_it_was_copied(storage: Storage
     assert await read(storage, forked.id) == (await read(storage, session_id))[: forked.message_count]
 
 
-async def test_a_session_that_is_deleted_while_it_is_copied_has_no_fork(
+async def test_session_that_is_deleted_while_it_is_copied_has_no_fork(
     storage: Storage, session_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert isinstance(storage, TransactionalStorage)
@@ -151,7 +151,7 @@ async def test_a_session_that_is_deleted_while_it_is_copied_has_no_fork(
     assert await number(storage, "SELECT COUNT(*) FROM message WHERE workspace = :workspace") == 0
 
 
-async def test_a_fork_that_ends_in_its_midst_leaves_nothing(
+async def test_fork_that_ends_in_its_midst_leaves_nothing(
     storage: Storage, session_id: str, monkeypatch: pytest.MonkeyPatch, database: str
 ) -> None:
     with monkeypatch.context() as patch:
@@ -166,7 +166,7 @@ async def test_a_fork_that_ends_in_its_midst_leaves_nothing(
     assert not again.replayed
 
 
-async def test_what_a_killed_process_has_written_is_removed_when_its_lease_has_ended(
+async def test_pieces_of_a_killed_process_are_removed_after_its_lease(
     storage: Storage, session_id: str, monkeypatch: pytest.MonkeyPatch, database: str
 ) -> None:
     assert isinstance(storage, TransactionalStorage)
@@ -193,7 +193,7 @@ async def test_what_a_killed_process_has_written_is_removed_when_its_lease_has_e
         assert await number(other, messages) == COUNT
 
 
-async def test_a_deleted_session_is_gone_before_its_messages_are(
+async def test_deleted_session_is_gone_before_its_messages_are(
     storage: Storage, session_id: str, monkeypatch: pytest.MonkeyPatch, database: str
 ) -> None:
     await storage.search_messages(W, SearchQuery("fox"))
@@ -218,7 +218,7 @@ async def test_a_deleted_session_is_gone_before_its_messages_are(
     assert await findings(database) == []
 
 
-async def test_a_session_comes_back_while_its_messages_are_being_removed(
+async def test_session_comes_back_while_its_messages_are_being_removed(
     storage: Storage, session_id: str, monkeypatch: pytest.MonkeyPatch, database: str
 ) -> None:
     lines = await exported(storage)
@@ -236,7 +236,7 @@ async def test_a_session_comes_back_while_its_messages_are_being_removed(
     assert await findings(database) == []
 
 
-async def test_an_import_in_pieces_is_seen_when_it_is_whole(
+async def test_import_in_pieces_is_seen_when_it_is_whole(
     storage: Storage, session_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lines = await exported(storage)
@@ -252,9 +252,7 @@ async def test_an_import_in_pieces_is_seen_when_it_is_whole(
     assert await exported(storage, "copy") == lines
 
 
-async def test_an_import_waits_for_another_of_the_same_session(
-    storage: Storage, session_id: str, other: Storage
-) -> None:
+async def test_import_waits_for_another_of_the_same_session(storage: Storage, session_id: str, other: Storage) -> None:
     lines = await exported(storage)
     reports = await asyncio.gather(
         *(node.import_sessions("copy", export_of(lines), "skip") for node in (storage, other))
@@ -264,7 +262,7 @@ async def test_an_import_waits_for_another_of_the_same_session(
     assert session_id
 
 
-async def test_a_cleanup_takes_all_and_leaves_nothing(storage: Storage, session_id: str, database: str) -> None:
+async def test_cleanup_takes_all_and_leaves_nothing(storage: Storage, session_id: str, database: str) -> None:
     for _ in range(5):
         await storage.fork_session(W, session_id, Fork())
     report = await storage.clean_up_sessions(W, CleanUp(older_than_days=0, status=("active",), dry_run=False))
@@ -275,7 +273,7 @@ async def test_a_cleanup_takes_all_and_leaves_nothing(storage: Storage, session_
     assert await findings(database) == []
 
 
-async def test_a_message_of_a_deleted_session_is_no_answer_to_a_key(storage: Storage, session_id: str) -> None:
+async def test_message_of_a_deleted_session_is_no_answer_to_a_key(storage: Storage, session_id: str) -> None:
     await storage.append_message(W, session_id, NewMessage("said"), once=once())
     await storage.delete_session(W, session_id)
     again = once()
@@ -304,7 +302,7 @@ async def test_fork_has_corrections_made_meanwhile(storage: Storage, monkeypatch
     assert await waiting(storage, fork.id) == await waiting(storage, session_id) == [4, 5, 6, 7, 8, 9]
 
 
-async def test_a_session_waits_for_an_import_that_writes_its_id(storage: Storage) -> None:
+async def test_session_waits_for_an_import_that_writes_its_id(storage: Storage) -> None:
     assert isinstance(storage, TransactionalStorage)
     key: Bindings = {"workspace": W, "id": ID}
     await storage._transact(staging.begin, storage.statements, key, "import")  # noqa: SLF001

@@ -200,7 +200,7 @@ async def test_every_hot_statement_uses_its_index(url: str, statement: str, inde
     assert not [node for node in used if node["Node Type"] == "Seq Scan"]
 
 
-async def test_no_reader_goes_before_those_who_wait(url: str) -> None:
+async def test_reader_does_not_overtake_those_who_wait(url: str) -> None:
     async with open_storage(url) as storage:
         session = await storage.create_session(W, NewSession())
         done = [0] * 64
@@ -217,7 +217,7 @@ async def test_no_reader_goes_before_those_who_wait(url: str) -> None:
     assert first[0] >= 50
 
 
-async def test_a_commit_is_synced_where_the_server_s_default_would_not(url: str) -> None:
+async def test_commit_is_synced_where_the_server_s_default_would_not(url: str) -> None:
     name = url.rpartition("/")[2]
     connection = await asyncpg.connect(url)
     await connection.execute(f"ALTER DATABASE {name} SET synchronous_commit = off")
@@ -228,7 +228,7 @@ async def test_a_commit_is_synced_where_the_server_s_default_would_not(url: str)
             assert await lent.connection.fetchval("SHOW synchronous_commit") == "on"
 
 
-async def test_a_node_that_stops_in_a_transaction_holds_nobody_up_for_ever(url: str) -> None:
+async def test_node_that_stops_in_a_transaction_is_cut_off(url: str) -> None:
     async with open_storage(url) as storage:
         pool = storage._pool  # type: ignore[attr-defined]  # noqa: SLF001  # what no other can tell
         async with pool.connection() as lent:
@@ -236,7 +236,7 @@ async def test_a_node_that_stops_in_a_transaction_holds_nobody_up_for_ever(url: 
             assert await lent.connection.fetchval("SHOW lock_timeout") == "5s"
 
 
-async def test_a_newer_schema_is_refused(url: str) -> None:
+async def test_newer_schema_is_refused(url: str) -> None:
     async with open_storage(url):
         pass
     connection = await connect(url)
@@ -253,7 +253,7 @@ async def test_a_newer_schema_is_refused(url: str) -> None:
         ("{}_not", "does not exist"),
     ],
 )
-async def test_what_can_t_be_opened_is_said_without_the_password(url: str, wrong: str, words: str) -> None:
+async def test_opening_error_does_not_tell_the_password(url: str, wrong: str, words: str) -> None:
     with pytest.raises(DatabaseUnusable, match=words) as refused:
         await open_storage(wrong.format(url)).open()
     assert "secret" not in str(refused.value)
@@ -266,7 +266,7 @@ async def transactions(url: str) -> int:
     return counted
 
 
-async def test_one_append_is_one_transaction_of_many_requests(url: str) -> None:
+async def test_appends_of_many_requests_share_a_transaction(url: str) -> None:
     async with open_storage(url) as storage:
         session = await storage.create_session(W, NewSession())
         before = await transactions(url)
@@ -276,7 +276,7 @@ async def test_one_append_is_one_transaction_of_many_requests(url: str) -> None:
         assert await transactions(url) - before <= 4
 
 
-async def test_sessions_with_profiles_and_directories_are_as_few_transactions(url: str) -> None:
+async def test_creates_with_profiles_share_transactions(url: str) -> None:
     async with open_storage(url) as storage:
         await storage.create_profile(W, NewProfile("a/b"))
         await storage.create_directory(W, NewDirectory("x", "a/b"))
@@ -288,7 +288,7 @@ async def test_sessions_with_profiles_and_directories_are_as_few_transactions(ur
         assert (await storage.get_directory(W, "x")).session_count == 60
 
 
-async def test_appends_with_keys_and_conditions_are_as_few_transactions(url: str) -> None:
+async def test_appends_with_keys_share_transactions(url: str) -> None:
     async with open_storage(url) as storage:
         session = await storage.create_session(W, NewSession())
 
@@ -304,7 +304,7 @@ async def test_appends_with_keys_and_conditions_are_as_few_transactions(url: str
         assert await transactions(url) - before <= 4
 
 
-async def test_one_key_many_times_at_once_has_one_effect(url: str) -> None:
+async def test_key_sent_many_times_at_once_has_one_effect(url: str) -> None:
     async with open_storage(url) as storage:
         session = await storage.create_session(W, NewSession())
         new = NewMessages([BatchMessage(content='a"b\0', agent="x"), BatchMessage(content="ß", token_count=3)])

@@ -56,22 +56,22 @@ OWN = [
 
 
 @pytest.mark.parametrize("error", AWAY, ids=lambda error: type(error).__name__)
-def test_what_may_pass_is_a_storage_that_is_not_available(error: Exception) -> None:
+def test_passing_error_is_an_unavailable_storage(error: Exception) -> None:
     assert isinstance(as_storage_error(error), StorageUnavailable)
     # The reason is never empty.
     assert "says: ." not in str(as_storage_error(error))
 
 
 @pytest.mark.parametrize("error", OWN, ids=lambda error: type(error).__name__)
-def test_a_defect_stays_what_it_is(error: Exception) -> None:
+def test_defect_stays_what_it_is(error: Exception) -> None:
     assert as_storage_error(error) is error
 
 
-def test_a_page_that_is_damaged_is_named_as_that() -> None:
+def test_page_that_is_damaged_is_named_as_that() -> None:
     assert isinstance(as_storage_error(asyncpg.DataCorruptedError("invalid page")), DatabaseDamaged)
 
 
-async def test_a_connection_that_can_t_be_given_back_fails_no_request(
+async def test_connection_that_can_t_be_given_back_fails_no_request(
     second_postgres: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(pool_module, "WAIT_SECONDS", 0.2)

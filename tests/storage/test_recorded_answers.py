@@ -63,7 +63,7 @@ async def with_context(storage: Storage) -> Session:
     return await storage.create_session(W, NewSession(context=CONTEXT))
 
 
-async def test_a_long_context_is_kept_once_for_all_answers(storage: Storage) -> None:
+async def test_long_context_is_kept_once_for_all_answers(storage: Storage) -> None:
     session = await with_context(storage)
     answers = [await write(storage, session.id, once(f"k{number}")) for number, write in enumerate(WRITES)]
     forked = await storage.fork_session(W, session.id, Fork(), once=once("fork"))
@@ -93,7 +93,7 @@ async def test_long_messages_are_not_kept_twice(storage: Storage) -> None:
     assert await storage.append_message(W, session.id, NewMessage("c" * 50_000), once=once("one")) == message
 
 
-async def test_past_the_bound_the_oldest_go_and_have_no_second_effect(
+async def test_oldest_answers_past_the_limit_have_no_second_effect(
     storage: Storage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(recorded_answers, "MAX_TEXT_BYTES", 250_000)

@@ -98,7 +98,9 @@ async def hits(storage: Storage, query: SearchQuery | str, workspace: str = W) -
         ("fox\0dog", [1]),
     ],
 )
-async def test_what_is_found(storage: Storage, session: Session, text: str, sequences: list[int]) -> None:
+async def test_search_finds_words_phrases_and_prefixes(
+    storage: Storage, session: Session, text: str, sequences: list[int]
+) -> None:
     found = await hits(storage, text)
     assert [(hit.session_id, hit.sequence) for hit in found] == [(session.id, sequence) for sequence in sequences]
 
@@ -119,7 +121,7 @@ def test_any_text_is_a_query(database: str) -> None:
             runner.run(storage.__aexit__(None, None, None))
 
 
-async def test_a_score_is_between_0_and_1_and_falls(storage: Storage, session: Session) -> None:
+async def test_score_is_between_0_and_1_and_falls(storage: Storage, session: Session) -> None:
     assert session.id
     scores = [hit.score for hit in await hits(storage, "quick")]
     assert scores == sorted(scores, reverse=True)
@@ -146,13 +148,13 @@ async def test_each_place_counts(storage: Storage, text: str, matches: int) -> N
         ("mark", "zero byte  <mark>mark</mark> "),
     ],
 )
-async def test_a_snippet_is_safe_html(storage: Storage, session: Session, text: str, snippet: str) -> None:
+async def test_snippet_is_safe_html(storage: Storage, session: Session, text: str, snippet: str) -> None:
     assert session.id
     [hit] = await hits(storage, text)
     assert hit.snippet == snippet
 
 
-async def test_a_snippet_is_short(storage: Storage, session: Session) -> None:
+async def test_snippet_is_short(storage: Storage, session: Session) -> None:
     await storage.append_message(W, session.id, NewMessage(content="word " * 5_000 + "needle" + " word" * 5_000))
     [hit] = await hits(storage, "needle")
     assert "<mark>needle</mark>" in hit.snippet
@@ -174,7 +176,7 @@ async def test_a_snippet_is_short(storage: Storage, session: Session) -> None:
     ],
     ids=["often", "far", "border", "apart", "spread", "cut", "without spaces"],
 )
-async def test_a_snippet_of_a_long_message(storage: Storage, content: str, text: str, snippet: str) -> None:
+async def test_snippet_of_a_long_message(storage: Storage, content: str, text: str, snippet: str) -> None:
     session = await storage.create_session(W, NewSession())
     await storage.append_message(W, session.id, NewMessage(content=content))
     [hit] = await hits(storage, text)
@@ -231,14 +233,14 @@ async def test_another_workspace_s_messages_are_not_found(storage: Storage, sess
     assert await hits(storage, SearchQuery("fox", session_id=session.id), "other") == []
 
 
-async def test_what_is_deleted_is_not_found(storage: Storage, session: Session) -> None:
+async def test_search_does_not_find_deleted_sessions(storage: Storage, session: Session) -> None:
     fork = await storage.fork_session(W, session.id, Fork())
     assert len(await hits(storage, "dog")) == 2
     await storage.delete_session(W, session.id)
     assert [hit.session_id for hit in await hits(storage, "dog")] == [fork.id]
 
 
-async def test_of_a_session_that_comes_back_as_it_was_only_that_is_found(storage: Storage) -> None:
+async def test_search_finds_only_the_messages_of_a_session_imported_again(storage: Storage) -> None:
     session = await storage.create_session(W, NewSession())
     await storage.append_message(W, session.id, NewMessage(content="before"))
     earlier = await exported(storage)
@@ -286,7 +288,7 @@ async def test_pages_follow_each_other_whatever_is_written(storage: Storage, ses
     assert order == sorted(order, reverse=True)
 
 
-async def test_of_hits_that_are_alike_the_later_session_s_last_message_goes_first(storage: Storage) -> None:
+async def test_equal_hits_are_ordered_by_session_and_message(storage: Storage) -> None:
     sessions = [await storage.create_session(W, NewSession()) for _ in range(3)]
     for session in (sessions[1], sessions[2], sessions[0], sessions[2]):
         await storage.append_message(W, session.id, NewMessage(content="needle"))
@@ -297,18 +299,18 @@ async def test_of_hits_that_are_alike_the_later_session_s_last_message_goes_firs
     assert {hit.score for hit in found} == {0.7475247383117676}
 
 
-async def test_a_cursor_that_is_made_up_is_a_position(storage: Storage, session: Session) -> None:
+async def test_cursor_that_is_made_up_is_a_position(storage: Storage, session: Session) -> None:
     assert session.id
     for cursor in ("A" * 32, "_" * 32, "f_8AAAAAAAAAAAAAAAAAAAAAAAAAAAAA"):
         await hits(storage, SearchQuery("fox", cursor=cursor))
 
 
-async def test_a_term_counts_once(storage: Storage, session: Session) -> None:
+async def test_term_counts_once(storage: Storage, session: Session) -> None:
     assert session.id
     assert await hits(storage, "fox FOX fóx fox") == await hits(storage, "fox")
 
 
-async def test_the_first_16_terms_are_looked_for(storage: Storage) -> None:
+async def test_first_16_terms_are_looked_for(storage: Storage) -> None:
     session = await storage.create_session(W, NewSession())
     words = [f"word{number}" for number in range(16)]
     await storage.append_message(W, session.id, NewMessage(content=" ".join(words)))
@@ -388,7 +390,7 @@ async def test_beginnings_are_those_of_words(storage: Storage, text: str) -> Non
     assert sorted(hit.sequence for hit in await hits(storage, text)) == expected
 
 
-async def test_of_many_hits_the_latest_are_ranked(
+async def test_latest_of_many_hits_are_ranked(
     storage: Storage, session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for number in range(5):
@@ -397,7 +399,7 @@ async def test_of_many_hits_the_latest_are_ranked(
     assert [hit.sequence for hit in await hits(storage, "needle")] == [10, 11, 12]
 
 
-async def test_a_page_ends_after_much_text(storage: Storage, session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_page_ends_after_much_text(storage: Storage, session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
     for _ in range(5):
         await storage.append_message(W, session.id, NewMessage(content="needle " * 20))
     monkeypatch.setattr(results, "MAX_PAGE_BYTES", 300)
@@ -417,7 +419,7 @@ async def test_matches_far_into_a_long_message_are_not_marked(storage: Storage) 
     assert hit.snippet == " ".join(["word"] * 24) + "…"
 
 
-async def test_who_waits_too_long_for_a_turn_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_search_that_waits_too_long_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     limit = concurrency_limit.ConcurrencyLimit(1, "searches")
     async with limit.slot():
         monkeypatch.setattr(concurrency_limit, "WAIT_SECONDS", 0.01)

@@ -16,7 +16,7 @@ from amplifierd.testing.storage.steps import records
 W = "default"
 
 
-async def test_an_index_of_tools_is_whole(database: str) -> None:
+async def test_index_of_tools_is_whole(database: str) -> None:
     async with open_storage(database) as storage:
         await session_with(storage, [call("c1"), result("c1", "nul \0 and umlaut ä"), {"type": "text", "text": "x"}])
         assert await records(await storage.search_messages(W, SearchQuery("umlaut and")), SearchHit)

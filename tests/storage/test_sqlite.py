@@ -56,7 +56,7 @@ def files_open(path: Path) -> int:
     return sum(link.resolve().name.startswith(path.name) for link in links)
 
 
-async def test_a_list_that_fails_leaves_no_connection_behind(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+async def test_list_that_fails_leaves_no_connection_behind(path: Path, caplog: pytest.LogCaptureFixture) -> None:
     async with open_storage(f"sqlite:///{path}") as storage:
         await storage.create_session(W, NewSession())
         vandal = apsw.Connection(str(path))
@@ -74,7 +74,7 @@ async def test_a_list_that_fails_leaves_no_connection_behind(path: Path, caplog:
     assert "are not in the search index yet: no such table: session" in caplog.text
 
 
-async def test_a_message_that_says_something_else_than_the_index_is_not_found(path: Path) -> None:
+async def test_message_that_differs_from_the_index_is_not_found(path: Path) -> None:
     async with open_storage(f"sqlite:///{path}") as storage:
         session = await storage.create_session(W, NewSession())
         for text in ("apples", "more apples"):
@@ -257,7 +257,7 @@ FROM number
 """
 
 
-async def test_what_a_reader_still_reads_at_the_end_is_given_up(path: Path) -> None:
+async def test_reader_is_given_up_at_the_end(path: Path) -> None:
     begun = threading.Event()
 
     def read(connection: apsw.Connection) -> None:
@@ -273,7 +273,7 @@ async def test_what_a_reader_still_reads_at_the_end_is_given_up(path: Path) -> N
             await reading
 
 
-async def test_a_new_database_is_its_owner_s_alone(path: Path) -> None:
+async def test_new_database_is_its_owner_s_alone(path: Path) -> None:
     async with open_storage(f"sqlite:///{path}") as storage:
         await storage.create_session(W, NewSession())
         files = [path, *path.parent.glob(f"{path.name}-*")]
@@ -307,7 +307,7 @@ STEPS = ["SCAN json_each VIRTUAL TABLE INDEX 1:"]
         *((sessions(sort=sort, limit=5).listed(paged=True), {"session"}, []) for sort in get_args(SessionSort)),
     ],
 )
-async def test_what_several_tables_tell_is_found_by_keys(
+async def test_statements_on_several_tables_use_keys(
     path: Path, statement: str, searched: set[str], scanned: list[str]
 ) -> None:
     async with open_storage(f"sqlite:///{path}"):
@@ -334,7 +334,7 @@ def busy(programs: int) -> Iterator[None]:
             program.wait()
 
 
-async def test_the_log_stays_bounded_under_load_on_a_busy_machine(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_log_stays_bounded_under_load_on_a_busy_machine(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(checkpointer, "MAX_LOG_PAGES", 4_800)
     with busy(2 * (os.cpu_count() or 1)):
         log = await log_after_appending(path)
@@ -355,7 +355,7 @@ async def log_after_appending(path: Path) -> int:
         return path.with_name(path.name + "-wal").stat().st_size
 
 
-async def test_a_commit_is_synced(path: Path) -> None:
+async def test_commit_is_synced(path: Path) -> None:
     async with open_storage(f"sqlite:///{path}") as storage:
         await storage.create_session(W, NewSession())
         connection = storage._writer._connection  # type: ignore[attr-defined]  # noqa: SLF001  # what no other can tell

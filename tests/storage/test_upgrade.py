@@ -100,7 +100,7 @@ async def older_version(database: str, monkeypatch: pytest.MonkeyPatch, version:
         await opened.close()
 
 
-async def test_sessions_of_the_first_version_are_counted_and_have_a_profile(
+async def test_upgrade_counts_sessions_and_gives_them_profiles(
     empty_database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await first_version(empty_database, monkeypatch)
@@ -124,7 +124,9 @@ async def test_upgrade_needs_free_disk_space(tmp_path: Path, monkeypatch: pytest
         assert (await storage.get_session(W, IDS[0])).message_count == 1
 
 
-async def test_nothing_of_the_first_version_is_lost(empty_database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_upgrade_keeps_everything_of_the_first_version(
+    empty_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     await first_version(empty_database, monkeypatch)
     async with open_storage(empty_database) as storage:
         listed = await records(await storage.list_sessions(W, SessionQuery(sort="created_at")), SessionSummary)
@@ -144,7 +146,7 @@ async def test_nothing_of_the_first_version_is_lost(empty_database: str, monkeyp
         assert (contents.sessions, contents.messages) == (2, 3)
 
 
-async def test_contents_of_profiles_that_nothing_has_are_deleted_by_an_upgrade(
+async def test_upgrade_deletes_unused_contents_of_profiles(
     empty_database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await older_version(empty_database, monkeypatch, 7, CONTENTS)
@@ -154,7 +156,7 @@ async def test_contents_of_profiles_that_nothing_has_are_deleted_by_an_upgrade(
         assert [tuple(row) for row in rows] == [("1",), ("2",)]
 
 
-async def test_only_who_is_to_upgrade_a_database_does(empty_database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_upgrade_happens_only_if_allowed(empty_database: str, monkeypatch: pytest.MonkeyPatch) -> None:
     await first_version(empty_database, monkeypatch)
     for _ in range(2):
         with pytest.raises(DatabaseOutOfDate, match=r"has schema 1, this program's is \d+$"):
@@ -175,7 +177,7 @@ async def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "a.db"
 
 
-async def test_a_file_that_another_program_has_open_is_not_upgraded(file: Path) -> None:
+async def test_file_that_another_program_has_open_is_not_upgraded(file: Path) -> None:
     database = f"sqlite:///{file}"
     older = apsw.Connection(str(file))
     older.pragma("journal_mode", "wal")
@@ -191,7 +193,7 @@ async def test_a_file_that_another_program_has_open_is_not_upgraded(file: Path) 
         await open_and_close(open_storage(database))
 
 
-async def test_what_is_left_of_a_lost_session_is_left_by_an_upgrade(file: Path) -> None:
+async def test_upgrade_leaves_what_is_left_of_a_lost_session(file: Path) -> None:
     database = f"sqlite:///{file}"
     connection = apsw.Connection(str(file))
     connection.execute("DELETE FROM session WHERE id = ?", (IDS[0],))

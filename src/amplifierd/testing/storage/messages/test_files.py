@@ -284,9 +284,7 @@ async def test_import_refuses_a_long_url(storage: Storage) -> None:
         )
 
 
-async def test_append_that_meets_the_last_deletion_is_refused_or_keeps_the_file(
-    storage: Storage, other: Storage
-) -> None:
+async def test_append_beside_the_last_deletion_keeps_the_file_or_fails(storage: Storage, other: Storage) -> None:
     for number in range(10):
         file = await create(storage, bytes([number]))
         session_id = await session_with(storage, file)

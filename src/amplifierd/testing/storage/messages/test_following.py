@@ -82,7 +82,7 @@ async def session(storage: Storage) -> Session:
     return await storage.create_session(W, NewSession(context=Raw(b'{"b":1.0,"a":2}')))
 
 
-async def test_what_is_said_arrives(storage: Storage, session: Session) -> None:
+async def test_follower_gets_messages(storage: Storage, session: Session) -> None:
     async with following(storage, session.id) as follower:
         await say(storage, session.id, "one", "two")
         events = await follower.upto("2")
@@ -91,20 +91,20 @@ async def test_what_is_said_arrives(storage: Storage, session: Session) -> None:
     assert messages == await read(storage, session.id)
 
 
-async def test_what_is_said_on_another_node_arrives(storage: Storage, other: Storage, session: Session) -> None:
+async def test_follower_gets_messages_of_another_node(storage: Storage, other: Storage, session: Session) -> None:
     async with following(storage, session.id) as follower:
         await say(other, session.id, "one", "two")
         assert [kind for kind, _ in told(await follower.upto("2"))] == ["message", "session", "message"]
 
 
-async def test_what_was_there_before_does_not_come(storage: Storage, session: Session) -> None:
+async def test_follower_gets_no_earlier_messages(storage: Storage, session: Session) -> None:
     await say(storage, session.id, "one")
     async with following(storage, session.id) as follower:
         await say(storage, session.id, "two")
         assert told([await follower.next()]) == [("message", "2")]
 
 
-async def test_a_session_comes_as_it_is(storage: Storage, session: Session) -> None:
+async def test_session_comes_as_it_is(storage: Storage, session: Session) -> None:
     async with following(storage, session.id) as follower:
         await storage.update_session(W, session.id, SessionPatch(name="Talk"))
         changed = await follower.next()
@@ -123,7 +123,7 @@ async def test_a_session_comes_as_it_is(storage: Storage, session: Session) -> N
         ("3", []),
     ],
 )
-async def test_who_comes_back_goes_on_where_it_was(
+async def test_follower_that_returns_continues_where_it_was(
     storage: Storage, session: Session, after: str, expected: list[tuple[str, str]]
 ) -> None:
     await say(storage, session.id, "one", "two")
@@ -134,14 +134,14 @@ async def test_who_comes_back_goes_on_where_it_was(
         assert told(await follower.upto("4")) == [*expected, ("message", "4")]
 
 
-async def test_who_is_ahead_waits_until_it_is_not(storage: Storage, session: Session) -> None:
+async def test_follower_that_is_ahead_waits(storage: Storage, session: Session) -> None:
     await say(storage, session.id, "one")
     async with following(storage, session.id, "2") as follower:
         await say(storage, session.id, "two", "three")
         assert told([await follower.next()]) == [("message", "3")]
 
 
-async def test_who_comes_back_again_and_again_gets_each_message_once(storage: Storage, session: Session) -> None:
+async def test_follower_that_returns_often_gets_each_message_once(storage: Storage, session: Session) -> None:
     async def talk() -> None:
         for number in range(200):
             await say(storage, session.id, str(number))
@@ -161,14 +161,14 @@ async def test_who_comes_back_again_and_again_gets_each_message_once(storage: St
     assert seen == [str(number) for number in range(1, 201)]
 
 
-async def test_a_long_transcript_comes_whole(storage: Storage, session: Session) -> None:
+async def test_long_transcript_comes_whole(storage: Storage, session: Session) -> None:
     await storage.append_messages(W, session.id, NewMessages([BatchMessage(content="x" * 5_000)] * 1_000))
     async with following(storage, session.id, "0") as follower:
         events = await follower.upto("1000.2")
     assert told(events) == [*(("message", str(number)) for number in range(1, 1_001)), ("session", "1000.2")]
 
 
-async def test_a_batch_of_events_is_bounded(storage: Storage, session: Session) -> None:
+async def test_batch_of_events_is_bounded(storage: Storage, session: Session) -> None:
     for _ in range(3):
         await storage.append_messages(W, session.id, NewMessages([BatchMessage(content="x" * 50_000)] * 40))
     events = await storage.follow_session(W, session.id, after_event="0")
@@ -177,7 +177,7 @@ async def test_a_batch_of_events_is_bounded(storage: Storage, session: Session) 
     assert sum(len(event.data) for event in batch) < 512 * 1024
 
 
-async def test_a_deletion_is_the_end(storage: Storage, session: Session) -> None:
+async def test_deletion_is_the_end(storage: Storage, session: Session) -> None:
     async with following(storage, session.id) as follower:
         await storage.delete_session(W, session.id)
         gone = await follower.next()
@@ -195,7 +195,7 @@ async def test_another_session_s_events_do_not_come(storage: Storage, session: S
 
 
 @pytest.mark.parametrize("workspace", [W, "other"])
-async def test_who_is_not_there_can_t_be_followed(storage: Storage, session: Session, workspace: str) -> None:
+async def test_unknown_session_cannot_be_followed(storage: Storage, session: Session, workspace: str) -> None:
     session_id = session.id if workspace == "other" else "nobody"
     with pytest.raises(SessionNotFound):
         await storage.follow_session(workspace, session_id)
@@ -220,7 +220,7 @@ async def test_all_sessions_are_followed(storage: Storage, other: Storage, sessi
     assert numbers == sorted(set(numbers))
 
 
-async def test_who_comes_back_is_told_of_each_session_once(storage: Storage, session: Session) -> None:
+async def test_follower_that_returns_gets_each_session_once(storage: Storage, session: Session) -> None:
     async with following_all(storage) as follower:
         await say(storage, session.id, "one")
         seen = (await follower.next()).id

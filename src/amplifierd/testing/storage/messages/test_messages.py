@@ -23,7 +23,7 @@ async def opened(storage: Storage, messages: int = 0) -> str:
     return session.id
 
 
-async def test_a_message_comes_back_as_it_was_appended(storage: Storage) -> None:
+async def test_message_comes_back_as_it_was_appended(storage: Storage) -> None:
     session_id = await opened(storage)
     new = NewMessage(content="hello", role="assistant", metadata=Raw(b'{"z":1.0,"a":"\\u0000"}'))
     appended = await storage.append_message(W, session_id, new)
@@ -76,7 +76,7 @@ async def test_concurrent_appends_leave_no_gap(storage: Storage) -> None:
         assert (await storage.get_session(W, session_id)).message_count == 200
 
 
-async def test_a_request_that_fails_takes_no_other_with_it(storage: Storage) -> None:
+async def test_request_that_fails_takes_no_other_with_it(storage: Storage) -> None:
     session_id = await opened(storage)
     outcomes = await asyncio.gather(
         *(
@@ -89,7 +89,7 @@ async def test_a_request_that_fails_takes_no_other_with_it(storage: Storage) -> 
     assert [message.content for message in await read(storage, session_id)] == [str(n) for n in range(1, 100, 2)]
 
 
-async def test_a_transcript_s_times_never_go_back(storage: Storage) -> None:
+async def test_transcript_s_times_never_go_back(storage: Storage) -> None:
     session_id = await opened(storage, messages=50)
     times = [message.timestamp for message in await read(storage, session_id)]
     assert times == sorted(times)
@@ -117,7 +117,7 @@ async def test_a_transcript_s_times_never_go_back(storage: Storage) -> None:
         (1000, 0, None, range(1, 11)),
     ],
 )
-async def test_a_part_of_a_transcript(
+async def test_part_of_a_transcript(
     storage: Storage, limit: int | None, after: int | None, before: int | None, expected: range
 ) -> None:
     session_id = await opened(storage, messages=10)
@@ -125,11 +125,11 @@ async def test_a_part_of_a_transcript(
     assert [message.sequence for message in messages] == list(expected)
 
 
-async def test_an_empty_transcript_is_empty(storage: Storage) -> None:
+async def test_empty_transcript_is_empty(storage: Storage) -> None:
     assert await read(storage, await opened(storage)) == []
 
 
-async def test_a_long_transcript_comes_in_blocks(storage: Storage) -> None:
+async def test_long_transcript_comes_in_blocks(storage: Storage) -> None:
     session_id = await opened(storage)
     await asyncio.gather(
         *(storage.append_message(W, session_id, NewMessage(content=f"{n} " + "x" * 1_000)) for n in range(2_000))
@@ -141,7 +141,7 @@ async def test_a_long_transcript_comes_in_blocks(storage: Storage) -> None:
     assert [message.sequence for message in messages] == list(range(1, 2_001))
 
 
-async def test_a_transcript_that_is_deleted_while_it_is_read_is_read_whole(storage: Storage) -> None:
+async def test_transcript_deleted_while_read_is_read_whole(storage: Storage) -> None:
     session_id = await opened(storage)
     await asyncio.gather(
         *(storage.append_message(W, session_id, NewMessage(content="x" * 1_000)) for _ in range(1_000))

@@ -40,7 +40,7 @@ MOMENTS = {
 }
 
 
-async def test_a_session_keeps_its_own_id_in_lower_case(storage: Storage) -> None:
+async def test_session_keeps_its_own_id_in_lower_case(storage: Storage) -> None:
     created = await storage.create_session(W, NewSession(id=ID.upper(), name="Mine"))
     assert created.id == ID
     assert await storage.get_session(W, ID) == created
@@ -52,7 +52,7 @@ async def test_a_session_keeps_its_own_id_in_lower_case(storage: Storage) -> Non
     assert (await storage.create_session("elsewhere", NewSession(id=ID))).id == ID
 
 
-async def test_a_session_of_an_own_id_is_created_once_under_a_key(storage: Storage) -> None:
+async def test_session_of_an_own_id_is_created_once_under_a_key(storage: Storage) -> None:
     first = await storage.create_session(W, NewSession(id=ID), once=IdempotentRequest("k", sha256(b"a")))
     again = IdempotentRequest("k", sha256(b"a"))
     assert await storage.create_session(W, NewSession(id=ID), once=again) == first
@@ -60,7 +60,7 @@ async def test_a_session_of_an_own_id_is_created_once_under_a_key(storage: Stora
 
 
 @pytest.mark.parametrize("sent", MOMENTS)
-async def test_a_session_keeps_its_own_time(storage: Storage, sent: str) -> None:
+async def test_session_keeps_its_own_time(storage: Storage, sent: str) -> None:
     before = await storage.create_session(W, NewSession())
     created = await storage.create_session(W, NewSession(created_at=sent))
     assert created.created_at == MOMENTS[sent]
@@ -74,7 +74,7 @@ async def test_a_session_keeps_its_own_time(storage: Storage, sent: str) -> None
     assert [each.created_at for each in oldest_first] == sorted([before.created_at, created.created_at])
 
 
-async def test_a_session_of_the_id_of_one_that_was_deleted_has_nothing_of_it(storage: Storage) -> None:
+async def test_session_with_the_id_of_a_deleted_one_is_new(storage: Storage) -> None:
     await storage.create_session(W, NewSession(id=ID))
     old = [BatchMessage(content=f"old {number}", id=str(number)) for number in range(9)]
     await storage.append_messages(W, ID, NewMessages(old))
@@ -86,7 +86,7 @@ async def test_a_session_of_the_id_of_one_that_was_deleted_has_nothing_of_it(sto
     assert await records(await storage.search_messages(W, SearchQuery("old")), SearchHit) == []
 
 
-async def test_a_message_keeps_its_own_id_and_is_found_by_it(storage: Storage) -> None:
+async def test_message_keeps_its_own_id_and_is_found_by_it(storage: Storage) -> None:
     session = await storage.create_session(W, NewSession())
     sent = await storage.append_message(W, session.id, NewMessage(content="a", id="msg_é"))
     await storage.append_messages(W, session.id, NewMessages([BatchMessage("b"), BatchMessage("c", id="x" * 200)]))
@@ -110,7 +110,7 @@ async def test_a_message_keeps_its_own_id_and_is_found_by_it(storage: Storage) -
         assert [message.sequence for message in await records(listed.messages, Message)] == found, query
 
 
-async def test_a_message_of_an_id_that_another_has_is_refused(storage: Storage) -> None:
+async def test_message_of_an_id_that_another_has_is_refused(storage: Storage) -> None:
     session = await storage.create_session(W, NewSession())
     other = await storage.create_session(W, NewSession())
     await storage.append_messages(W, session.id, NewMessages([BatchMessage("a"), BatchMessage("b", id="m")]))
@@ -140,7 +140,7 @@ async def test_messages_of_one_id_at_the_same_time_are_one(storage: Storage) -> 
     assert sum(isinstance(each, MessageIdInUse) for each in done) == 19
 
 
-async def test_a_message_of_an_own_id_is_appended_once_under_a_key(storage: Storage) -> None:
+async def test_message_of_an_own_id_is_appended_once_under_a_key(storage: Storage) -> None:
     session = await storage.create_session(W, NewSession())
     new = NewMessage("a", id="m", timestamp="2023-03-01T09:00:00Z")
     first = await storage.append_message(W, session.id, new, once=IdempotentRequest("k", sha256(b"a")))
@@ -150,7 +150,7 @@ async def test_a_message_of_an_own_id_is_appended_once_under_a_key(storage: Stor
 
 
 @pytest.mark.parametrize("sent", MOMENTS)
-async def test_a_message_keeps_its_own_time_and_moves_nothing(storage: Storage, sent: str) -> None:
+async def test_message_keeps_its_own_time_and_moves_nothing(storage: Storage, sent: str) -> None:
     session = await storage.create_session(W, NewSession())
     first = await storage.append_message(W, session.id, NewMessage("a"))
     own = await storage.append_message(W, session.id, NewMessage("b", timestamp=sent))
@@ -160,7 +160,7 @@ async def test_a_message_keeps_its_own_time_and_moves_nothing(storage: Storage, 
     assert (await storage.get_session(W, session.id)).updated_at == last.timestamp > first.timestamp
 
 
-async def test_a_fork_has_the_ids_of_its_messages(storage: Storage) -> None:
+async def test_fork_has_the_ids_of_its_messages(storage: Storage) -> None:
     session = await storage.create_session(W, NewSession())
     await storage.append_message(W, session.id, NewMessage("a", id="m", timestamp="2023-03-01T09:00:00Z"))
     fork = await storage.fork_session(W, session.id, Fork())
@@ -179,7 +179,7 @@ async def test_own_ids_and_times_are_exported_and_imported(storage: Storage) -> 
         await storage.append_message("elsewhere", session.id, NewMessage("b", id="m"))
 
 
-async def test_an_import_of_two_messages_of_one_id_is_refused(storage: Storage) -> None:
+async def test_import_of_two_messages_of_one_id_is_refused(storage: Storage) -> None:
     session = await storage.create_session(W, NewSession())
     new = [BatchMessage(str(number), id=str(number)) for number in range(600)]
     await storage.append_messages(W, session.id, NewMessages(new))

@@ -72,7 +72,7 @@ async def test_parts_come_back_as_they_were_sent(storage: Storage) -> None:
     assert kept.content == "Let me look.\n\nOne moment."
 
 
-async def test_an_answer_under_a_key_has_its_parts(storage: Storage) -> None:
+async def test_answer_under_a_key_has_its_parts(storage: Storage) -> None:
     session = await storage.create_session(W, NewSession())
     new = NewMessage(parts=TURN, usage=NewUsage(input_tokens=1))
     first = await storage.append_message(W, session.id, new, once=IdempotentRequest("k", sha256(b"a")))
@@ -122,7 +122,7 @@ async def test_calls_without_results_are_open(storage: Storage) -> None:
     assert await open_calls(storage, session_id) == []
 
 
-async def test_a_call_of_the_same_id_is_open_again(storage: Storage) -> None:
+async def test_call_of_the_same_id_is_open_again(storage: Storage) -> None:
     session_id = await session_with(storage, [call("c1")], [result("c1")], [call("c1")])
     assert await open_calls(storage, session_id) == [3]
     await storage.append_message(W, session_id, NewMessage(parts=parts(result("c1"))))
@@ -152,7 +152,7 @@ async def test_open_calls_are_paged(storage: Storage) -> None:
     assert await open_calls(storage, session_id, limit=2, role="user") == [1, 2]
 
 
-async def test_a_fork_has_the_calls_and_the_usage_of_its_messages(storage: Storage) -> None:
+async def test_fork_has_the_calls_and_the_usage_of_its_messages(storage: Storage) -> None:
     session_id = await session_with(storage, [call("c1")], [call("c2")], [result("c1")])
     used = NewUsage(10, 2, 3, 1, "0.1", "EUR")
     await storage.append_message(W, session_id, NewMessage("x", usage=used))
@@ -177,7 +177,7 @@ async def test_calls_are_forked(storage: Storage) -> None:
     assert await open_calls(storage, session_id) == [3]
 
 
-async def test_a_session_sums_usage_up(storage: Storage) -> None:
+async def test_session_sums_usage_up(storage: Storage) -> None:
     session = await storage.create_session(W, NewSession())
     assert session.usage is UNSET
     used = NewUsage(10, 2, 3, 1, "0.10", "EUR")
@@ -217,7 +217,7 @@ async def test_parts_and_usage_are_exported_and_imported(storage: Storage) -> No
     assert (await storage.get_session("other", session_id)).usage == Usage(2, 0, 0, 0, "4", "EUR")
 
 
-async def test_an_import_whose_sums_or_contents_contradict_its_messages_is_refused(storage: Storage) -> None:
+async def test_import_refuses_contradictory_sums_and_contents(storage: Storage) -> None:
     session_id = await session_with(storage, [{"type": "text", "text": "A"}])
     await storage.append_message(W, session_id, NewMessage("x", usage=NewUsage(1)))
     text = b"\n".join([encode(line) for line in await exported(storage)])
@@ -227,7 +227,7 @@ async def test_an_import_whose_sums_or_contents_contradict_its_messages_is_refus
             await storage.import_sessions("other", export_of(lines), "fail")
 
 
-async def test_a_deleted_session_leaves_no_calls(storage: Storage) -> None:
+async def test_deleted_session_leaves_no_calls(storage: Storage) -> None:
     session_id = await session_with(storage, [call("c1")])
     lines = await exported(storage)
     await storage.delete_session(W, session_id)
@@ -253,7 +253,7 @@ async def test_a_deleted_session_leaves_no_calls(storage: Storage) -> None:
         ("thought", "all", []),
     ],
 )
-async def test_a_search_looks_in_texts_or_tools(
+async def test_search_looks_in_texts_or_tools(
     storage: Storage, text: str, scope: SearchScope, expected: list[int]
 ) -> None:
     await session_with(

@@ -51,7 +51,7 @@ async def ids(storage: Storage, query: SessionQuery) -> list[str]:
 
 
 @pytest.mark.parametrize("restarted", [False, True])
-async def test_sessions_keep_the_order_in_which_they_were_made_and_written(database: str, *, restarted: bool) -> None:
+async def test_sessions_keep_their_order_when_the_clock_goes_back(database: str, *, restarted: bool) -> None:
     machine = Machine()
     storage = opened(database, machine)
     await storage.open()
@@ -75,7 +75,7 @@ async def test_sessions_keep_the_order_in_which_they_were_made_and_written(datab
     await storage.close()
 
 
-async def test_the_times_of_a_transcript_do_not_go_back(database: str) -> None:
+async def test_times_of_a_transcript_do_not_go_back(database: str) -> None:
     machine = Machine()
     async with opened(database, machine) as storage:
         session = await storage.create_session(W, NewSession())
@@ -97,7 +97,7 @@ async def test_storages_that_share_a_database_go_on_from_each_other(database: st
     assert before.updated_at < after.updated_at
 
 
-async def test_what_was_imported_from_the_future_is_not_gone_on_from(database: str) -> None:
+async def test_clock_ignores_times_imported_from_the_future(database: str) -> None:
     machine = Machine(NOON + 400 * 24 * HOUR)
     async with opened(database, machine) as storage:
         await storage.create_session(W, NewSession())
@@ -114,7 +114,7 @@ async def completed_session(storage: Storage) -> str:
     return session.id
 
 
-async def test_a_cleanup_counts_from_the_machine_s_clock_after_it_was_400_days_ahead(database: str) -> None:
+async def test_cleanup_counts_days_by_the_machine_s_clock(database: str) -> None:
     machine = Machine()
     async with opened(database, machine) as storage:
         old = await completed_session(storage)
@@ -130,7 +130,7 @@ async def test_a_cleanup_counts_from_the_machine_s_clock_after_it_was_400_days_a
         assert set(everything.session_ids) == {old, young, ahead}
 
 
-async def test_a_cleanup_of_0_days_takes_a_session_of_the_last_moment_there_is(storage: Storage) -> None:
+async def test_cleanup_of_0_days_takes_the_last_moment(storage: Storage) -> None:
     session = await storage.create_session("elsewhere", NewSession())
     session = replace(session, status="completed", updated_at=LAST_MOMENT)
 
@@ -141,7 +141,7 @@ async def test_a_cleanup_of_0_days_takes_a_session_of_the_last_moment_there_is(s
     assert (await storage.clean_up_sessions(W, CleanUp(older_than_days=0))).session_ids == (session.id,)
 
 
-async def test_a_session_of_the_last_moment_there_is_goes_on_at_it(storage: Storage) -> None:
+async def test_session_of_the_last_moment_there_is_goes_on_at_it(storage: Storage) -> None:
     session = replace(await storage.create_session("elsewhere", NewSession()), updated_at=LAST_MOMENT)
 
     async def batches() -> AsyncGenerator[list[ExportLine], None]:

@@ -113,7 +113,9 @@ async def test_import_takes_files_and_sessions_in_any_order(storage: Storage) ->
         ([HEADER, line(SESSION), but(MESSAGE, version=2**53 - 1)], "line 3: .* at version 9007199254740991; past"),
     ],
 )
-async def test_what_is_no_export_is_refused_whole(storage: Storage, lines: list[ExportLine], words: str) -> None:
+async def test_import_refuses_an_invalid_export_as_a_whole(
+    storage: Storage, lines: list[ExportLine], words: str
+) -> None:
     first = but(SESSION, id="019aa8a4-7f7c-7c3e-9d2b-000000000000", message_count=0)
     whole = [HEADER, first, *lines[1:]] if lines[2:] else lines
     words = words.replace("line 4", "line 5").replace("line 3", "line 4") if whole != lines else words

@@ -74,7 +74,7 @@ async def everything(storage: Storage, session_id: str) -> tuple[object, ...]:
 
 
 @pytest.mark.parametrize("write", WRITES)
-async def test_the_same_request_has_one_effect_and_one_answer(storage: Storage, database: str, write: str) -> None:
+async def test_same_request_has_one_effect_and_one_answer(storage: Storage, database: str, write: str) -> None:
     session_id = await active(storage)
     first = once()
     answer = await WRITES[write](storage, session_id, first)
@@ -108,7 +108,7 @@ async def test_requests_that_meet_have_one_effect(storage: Storage) -> None:
     assert len(await read(storage, session_id)) == 2
 
 
-async def test_what_failed_may_be_tried_again(storage: Storage) -> None:
+async def test_failed_request_may_be_sent_again(storage: Storage) -> None:
     session = await storage.create_session(W, NewSession())
     with pytest.raises(SessionStatusConflict):
         await storage.complete_session(W, session.id, once=once())
@@ -119,7 +119,7 @@ async def test_what_failed_may_be_tried_again(storage: Storage) -> None:
 
 
 @pytest.mark.parametrize("write", WRITES)
-async def test_the_answer_goes_with_the_session_that_it_is_about(storage: Storage, write: str) -> None:
+async def test_answer_goes_with_the_session_that_it_is_about(storage: Storage, write: str) -> None:
     session_id = await active(storage)
     first = once()
     answer = await WRITES[write](storage, session_id, first)
@@ -134,13 +134,13 @@ async def test_the_answer_goes_with_the_session_that_it_is_about(storage: Storag
     assert not again.replayed
 
 
-async def test_a_key_is_its_workspace_s_own(storage: Storage) -> None:
+async def test_key_is_its_workspace_s_own(storage: Storage) -> None:
     mine = await storage.create_session("mine", NewSession(), once=once())
     theirs = await storage.create_session("theirs", NewSession(), once=once(fingerprint="g"))
     assert mine.id != theirs.id
 
 
-async def test_a_key_is_forgotten_when_its_time_is_over(database: str) -> None:
+async def test_key_is_forgotten_when_its_time_is_over(database: str) -> None:
     async with open_storage(database, idempotency_ttl=1) as storage:
         began = time.monotonic()
         first = await storage.create_session(W, NewSession(), once=once())
@@ -158,7 +158,7 @@ async def test_a_key_is_forgotten_when_its_time_is_over(database: str) -> None:
             pytest.fail("The key is not forgotten.")
 
 
-async def test_an_import_that_comes_again_has_no_second_effect(storage: Storage) -> None:
+async def test_import_that_comes_again_has_no_second_effect(storage: Storage) -> None:
     await active(storage)
 
     async def imported(*, key: IdempotentRequest, workspace: str = "copy") -> ImportReport:
@@ -174,7 +174,7 @@ async def test_an_import_that_comes_again_has_no_second_effect(storage: Storage)
         await imported(key=once(fingerprint="g"))
 
 
-async def test_a_cleanup_that_comes_again_has_no_second_effect(storage: Storage) -> None:
+async def test_cleanup_that_comes_again_has_no_second_effect(storage: Storage) -> None:
     which = CleanUp(older_than_days=0, status=("active",), dry_run=False)
     gone = await active(storage)
     first = await storage.clean_up_sessions(W, which, once=once())

@@ -66,14 +66,14 @@ async def emptied(storage: Storage) -> None:
             await storage.delete_session(W, line.session.id)
 
 
-async def test_an_empty_store_exports_a_header(storage: Storage) -> None:
+async def test_empty_store_exports_a_header(storage: Storage) -> None:
     lines = [ExportLine(header=ExportHeader()), ExportLine(end=ExportEnd(0, 0, 0))]
     assert await exported(storage) == lines
     assert await storage.import_sessions(W, export_of(lines), "fail") == ImportReport()
     assert await storage.import_sessions(W, export_of([HEADER]), "fail") == ImportReport()
 
 
-async def test_an_export_has_all(storage: Storage) -> None:
+async def test_export_has_all(storage: Storage) -> None:
     await filled(storage)
     lines = await exported(storage)
     assert (lines[0], lines[-1]) == (ExportLine(header=ExportHeader()), ExportLine(end=ExportEnd(4, 24, 0)))
@@ -86,7 +86,7 @@ async def test_an_export_has_all(storage: Storage) -> None:
     assert messages == [message for session in sessions for message in await read(storage, session.id)]
 
 
-async def test_what_is_imported_is_what_was_exported(storage: Storage) -> None:
+async def test_import_writes_what_was_exported(storage: Storage) -> None:
     await filled(storage)
     before = await exported(storage)
     await emptied(storage)
@@ -95,7 +95,7 @@ async def test_what_is_imported_is_what_was_exported(storage: Storage) -> None:
     assert encode_lines(await exported(storage)) == encode_lines(before)
 
 
-async def test_what_was_imported_goes_on(storage: Storage) -> None:
+async def test_imported_session_continues(storage: Storage) -> None:
     await filled(storage)
     before = await exported(storage)
     await emptied(storage)
@@ -118,7 +118,7 @@ async def test_another_workspace_s_sessions_stay_there(storage: Storage) -> None
 
 
 @pytest.mark.parametrize("on_conflict", ["fail", "skip", "new_id"])
-async def test_what_is_there_already(storage: Storage, on_conflict: OnConflict) -> None:
+async def test_import_resolves_conflicts(storage: Storage, on_conflict: OnConflict) -> None:
     await filled(storage)
     before = await exported(storage)
     assert isinstance(before[1].session, Session)
@@ -279,7 +279,7 @@ async def parents_by_name(storage: Storage) -> dict[str, list[tuple[str, object]
     return found
 
 
-async def test_a_fork_follows_the_new_id_of_its_parent(storage: Storage) -> None:
+async def test_fork_follows_the_new_id_of_its_parent(storage: Storage) -> None:
     lines = family(await storage.create_session("elsewhere", NewSession()))
     assert (await storage.import_sessions(W, export_of(lines), "fail")).sessions == 5
     # One that is not there keeps its id, and follows its parent all the same.
@@ -301,7 +301,7 @@ async def test_a_fork_follows_the_new_id_of_its_parent(storage: Storage) -> None
     assert {name: dict(there[name])[name] for name in (after, grandchild)} == {after: root, grandchild: kept.id}
 
 
-async def test_a_long_transcript_goes_both_ways(storage: Storage) -> None:
+async def test_long_transcript_goes_both_ways(storage: Storage) -> None:
     session = await storage.create_session(W, NewSession())
     for _ in range(3):
         await storage.append_messages(W, session.id, NewMessages([BatchMessage(content="x" * 700)] * 1_000))
@@ -311,7 +311,7 @@ async def test_a_long_transcript_goes_both_ways(storage: Storage) -> None:
     assert encode_lines(await exported(storage)) == encode_lines(before)
 
 
-async def test_an_export_in_the_midst_of_writing_can_be_imported(storage: Storage, database: str) -> None:
+async def test_export_in_the_midst_of_writing_can_be_imported(storage: Storage, database: str) -> None:
     session = await storage.create_session(W, NewSession())
 
     async def write() -> None:
@@ -332,7 +332,7 @@ async def test_an_export_in_the_midst_of_writing_can_be_imported(storage: Storag
         )
 
 
-async def test_a_session_that_is_deleted_meanwhile_cuts_the_export_off(storage: Storage) -> None:
+async def test_session_that_is_deleted_meanwhile_cuts_the_export_off(storage: Storage) -> None:
     session = await storage.create_session(W, NewSession())
     for _ in range(3):
         await storage.append_messages(W, session.id, NewMessages([BatchMessage(content="x" * 1_000)] * 500))
@@ -343,7 +343,7 @@ async def test_a_session_that_is_deleted_meanwhile_cuts_the_export_off(storage: 
         [batch async for batch in export.batches]
 
 
-async def test_an_import_tells_that_it_goes_on(storage: Storage) -> None:
+async def test_import_tells_that_it_goes_on(storage: Storage) -> None:
     for _ in range(3):
         session = await storage.create_session(W, NewSession())
         await storage.append_messages(W, session.id, NewMessages([BatchMessage(content="x")] * 1_000))

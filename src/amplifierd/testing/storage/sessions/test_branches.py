@@ -21,7 +21,7 @@ async def talk(storage: Storage, messages: int) -> Session:
 
 
 @pytest.mark.parametrize(("at_sequence", "copied"), [(None, 4), (4, 4), (2, 2), (0, 0)])
-async def test_a_fork_begins_as_a_copy(storage: Storage, at_sequence: int | None, copied: int) -> None:
+async def test_fork_begins_as_a_copy(storage: Storage, at_sequence: int | None, copied: int) -> None:
     parent = await talk(storage, 4)
     fork = await storage.fork_session(W, parent.id, Fork(at_sequence))
     assert fork == await storage.get_session(W, fork.id)
@@ -33,7 +33,7 @@ async def test_a_fork_begins_as_a_copy(storage: Storage, at_sequence: int | None
     assert await read(storage, fork.id) == (await read(storage, parent.id))[:copied]
 
 
-async def test_the_two_go_their_own_ways(storage: Storage) -> None:
+async def test_two_go_their_own_ways(storage: Storage) -> None:
     parent = await talk(storage, 2)
     fork = await storage.fork_session(W, parent.id, Fork(1, "Other"))
     assert fork.name == "Other"
@@ -44,7 +44,7 @@ async def test_the_two_go_their_own_ways(storage: Storage) -> None:
     assert len(await read(storage, fork.id)) == 2
 
 
-async def test_a_fork_of_an_ended_session_goes_on(storage: Storage) -> None:
+async def test_fork_of_an_ended_session_goes_on(storage: Storage) -> None:
     parent = await talk(storage, 2)
     await storage.complete_session(W, parent.id)
     fork = await storage.fork_session(W, parent.id, Fork())
@@ -52,19 +52,19 @@ async def test_a_fork_of_an_ended_session_goes_on(storage: Storage) -> None:
     await storage.append_message(W, fork.id, NewMessage(content="x"))
 
 
-async def test_a_fork_needs_the_message(storage: Storage) -> None:
+async def test_fork_needs_the_message(storage: Storage) -> None:
     parent = await talk(storage, 2)
     with pytest.raises(TooFewMessages, match=f"Cannot fork session {parent.id} at message 3: its last message is 2"):
         await storage.fork_session(W, parent.id, Fork(3))
 
 
-async def test_a_long_session_is_forked_whole(storage: Storage) -> None:
+async def test_long_session_is_forked_whole(storage: Storage) -> None:
     parent = await talk(storage, 300)
     fork = await storage.fork_session(W, parent.id, Fork(299))
     assert [message.sequence for message in await read(storage, fork.id)] == list(range(1, 300))
 
 
-async def test_a_lineage_leads_up_and_one_step_down(storage: Storage) -> None:
+async def test_lineage_leads_up_and_one_step_down(storage: Storage) -> None:
     first = await talk(storage, 1)
     second = await storage.fork_session(W, first.id, Fork())
     third = await storage.fork_session(W, second.id, Fork())
@@ -77,7 +77,7 @@ async def test_a_lineage_leads_up_and_one_step_down(storage: Storage) -> None:
     assert [session.id for session in (await storage.lineage(W, first.id)).children] == [second.id]
 
 
-async def test_a_lineage_ends_where_a_parent_is_gone(storage: Storage) -> None:
+async def test_lineage_ends_where_a_parent_is_gone(storage: Storage) -> None:
     first = await talk(storage, 1)
     second = await storage.fork_session(W, first.id, Fork())
     third = await storage.fork_session(W, second.id, Fork())
@@ -88,7 +88,7 @@ async def test_a_lineage_ends_where_a_parent_is_gone(storage: Storage) -> None:
     assert (await storage.get_session(W, third.id)).parent_session_id == second.id
 
 
-async def test_a_lineage_ends_where_imported_parents_go_round(storage: Storage) -> None:
+async def test_lineage_ends_where_imported_parents_go_round(storage: Storage) -> None:
     ids = [(await talk(storage, 0)).id for _ in range(3)]
     parents = dict(zip(ids, [ids[2], ids[0], ids[1]], strict=True))
     lines = [

@@ -44,14 +44,14 @@ async def left(storage: Storage) -> list[str]:
     return [summary.id for summary in await records(listing, SessionSummary)]
 
 
-async def test_it_says_what_would_go(storage: Storage) -> None:
+async def test_cleanup_reports_what_it_would_delete(storage: Storage) -> None:
     ids = [await session_of(storage, status) for status in ("created", "active", "completed", "terminated")]
     report = await storage.clean_up_sessions(W, CleanUp(older_than_days=0))
     assert report == DeletionReport(dry_run=True, sessions=2, messages=6, session_ids=(ids[2], ids[3]))
     assert await left(storage) == ids
 
 
-async def test_it_deletes_what_it_said(storage: Storage) -> None:
+async def test_cleanup_deletes_what_it_reported(storage: Storage) -> None:
     ids = [await session_of(storage, status) for status in ("created", "active", "completed", "terminated")]
     report = await storage.clean_up_sessions(W, CleanUp(older_than_days=0, dry_run=False))
     assert report == DeletionReport(dry_run=False, sessions=2, messages=6, session_ids=(ids[2], ids[3]))
@@ -59,7 +59,7 @@ async def test_it_deletes_what_it_said(storage: Storage) -> None:
 
 
 @pytest.mark.parametrize("dry_run", [True, False])
-async def test_what_is_young_stays(storage: Storage, *, dry_run: bool) -> None:
+async def test_cleanup_keeps_young_sessions(storage: Storage, *, dry_run: bool) -> None:
     await session_of(storage, "completed")
     which = CleanUp(older_than_days=1, status=("completed", "active"), dry_run=dry_run)
     assert await storage.clean_up_sessions(W, which) == DeletionReport(dry_run)

@@ -33,7 +33,7 @@ NIL, MAX = UUID(int=0), UUID(int=2**128 - 1)
 VERSIONS = sorted(map(str, (NIL, uuid1(), uuid4(), uuid5(NIL, "x"), UUID("2489e9ad-2ee2-8e00-8ec9-32d5f69181c0"), MAX)))
 
 
-async def test_an_id_in_capitals_is_the_same_session(storage: Storage) -> None:
+async def test_id_in_capitals_is_the_same_session(storage: Storage) -> None:
     session_id = (await storage.create_session(W, NewSession())).id
     capitals = session_id.upper()
     await storage.start_session(W, capitals)
@@ -83,13 +83,13 @@ OPERATIONS: dict[str, Callable[[Storage], Awaitable[object]]] = {
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)
-async def test_an_error_names_an_unknown_session_as_the_request_did(storage: Storage, operation: str) -> None:
+async def test_error_names_an_unknown_session_as_the_request_did(storage: Storage, operation: str) -> None:
     with pytest.raises(SessionNotFound) as raised:
         await OPERATIONS[operation](storage)
     assert str(raised.value).startswith(f"Session {NOBODY} not found")
 
 
-async def test_whoever_follows_a_session_in_capitals_is_told(storage: Storage) -> None:
+async def test_follower_of_an_id_in_capitals_gets_events(storage: Storage) -> None:
     session_id = (await storage.create_session(W, NewSession())).id
     events = await storage.follow_session(W, session_id.upper())
     async with aclosing(events.batches) as batches:
@@ -98,7 +98,7 @@ async def test_whoever_follows_a_session_in_capitals_is_told(storage: Storage) -
 
 
 @pytest.mark.parametrize("capitals", [False, True])
-async def test_an_import_takes_ids_of_any_version(storage: Storage, *, capitals: bool) -> None:
+async def test_import_takes_ids_of_any_version(storage: Storage, *, capitals: bool) -> None:
     session = await storage.create_session("elsewhere", NewSession())
     imported = [
         ExportLine(session=replace(session, id=each, parent_session_id=VERSIONS[0]))
@@ -122,7 +122,7 @@ async def test_an_import_takes_ids_of_any_version(storage: Storage, *, capitals:
     assert (await storage.import_sessions(W, export_of(lines), "skip")).skipped == len(VERSIONS)
 
 
-async def test_an_id_in_both_cases_is_there_twice(storage: Storage) -> None:
+async def test_id_in_both_cases_is_there_twice(storage: Storage) -> None:
     session = await storage.create_session("elsewhere", NewSession())
     again = replace(session, id=session.id.upper())
     lines = [HEADER, ExportLine(session=session), ExportLine(session=again)]

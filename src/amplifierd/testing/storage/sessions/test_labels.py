@@ -59,7 +59,7 @@ async def test_labels_are_merged(storage: Storage) -> None:
     assert await ids(storage, labels=("project",)) == []
 
 
-async def test_a_session_is_archived_and_pinned(storage: Storage) -> None:
+async def test_session_is_archived_and_pinned(storage: Storage) -> None:
     session = await storage.create_session(W, NewSession(pinned=True))
     assert (session.archived, session.pinned) == (UNSET, True)
     session = await storage.update_session(W, session.id, SessionPatch(archived=True, pinned=False))
@@ -160,7 +160,7 @@ async def test_any_text_is_a_position_among_names(storage: Storage, cursor: str)
         assert {each.id for each in await records(page, SessionSummary)} <= {session.id}
 
 
-async def test_a_summary_has_the_last_message(storage: Storage) -> None:
+async def test_summary_has_the_last_message(storage: Storage) -> None:
     session = await storage.create_session(W, NewSession(labels={"p": "1"}))
     assert (await listed(storage))[0].last_message is UNSET
     text = '"\\\0é😀' * 100
@@ -181,7 +181,7 @@ async def test_a_summary_has_the_last_message(storage: Storage) -> None:
     assert [each.last_message for each in await listed(storage, ids=(empty.id,))] == [UNSET]
 
 
-async def test_a_fork_has_the_labels_and_is_not_pinned(storage: Storage) -> None:
+async def test_fork_has_the_labels_and_is_not_pinned(storage: Storage) -> None:
     session = await storage.create_session(W, NewSession(labels={"p": "1"}, pinned=True, archived=True))
     fork = await storage.fork_session(W, session.id, Fork())
     assert (fork.labels, fork.pinned, fork.archived) == ({"p": "1"}, UNSET, UNSET)
@@ -207,7 +207,7 @@ async def test_labels_and_last_messages_are_imported(storage: Storage) -> None:
         await storage.import_sessions("third", export_of(wrong), "fail")
 
 
-async def test_a_search_is_filtered_by_what_is_said_of_sessions(storage: Storage) -> None:
+async def test_search_is_filtered_by_what_is_said_of_sessions(storage: Storage) -> None:
     first = await storage.create_session(W, NewSession(labels={"p": "1"}, created_at="2023-03-01T10:00:00Z"))
     second = await storage.create_session(W, NewSession(labels={"p": "2", "q": "x"}))
     for session in (first, second):

@@ -66,7 +66,7 @@ async def brought_to(storage: Storage, status: SessionStatus) -> Session:
 
 @pytest.mark.parametrize("status", WAYS)
 @pytest.mark.parametrize("action", ["start", *ENDS])
-async def test_a_step_is_taken_where_it_fits(storage: Storage, status: SessionStatus, action: str) -> None:
+async def test_step_is_taken_where_it_fits(storage: Storage, status: SessionStatus, action: str) -> None:
     before = await brought_to(storage, status)
     if (status, action) == ("created", "start") or (status == "active" and action in ENDS):
         await STEPS[action](storage, before.id, None)
@@ -91,7 +91,7 @@ async def test_any_session_is_resumed(storage: Storage, status: SessionStatus) -
 
 
 @pytest.mark.parametrize("action", ENDS)
-async def test_an_end_says_when(storage: Storage, action: str) -> None:
+async def test_end_says_when(storage: Storage, action: str) -> None:
     before = await brought_to(storage, "active")
     await STEPS[action](storage, before.id, None)
     after = await storage.get_session(W, before.id)
@@ -99,14 +99,14 @@ async def test_an_end_says_when(storage: Storage, action: str) -> None:
     assert after.started_at == before.started_at != UNSET
 
 
-async def test_a_failure_says_why(storage: Storage) -> None:
+async def test_failure_says_why(storage: Storage) -> None:
     failed = await brought_to(storage, "failed")
     assert failed.error_message == FAILURE.error_message
     assert isinstance(failed.error_details, Raw)
     assert bytes(failed.error_details) == b'{"b":1.0,"a":[]}'
 
 
-async def test_the_first_message_starts_a_session(storage: Storage) -> None:
+async def test_first_message_starts_a_session(storage: Storage) -> None:
     session = await storage.create_session(W, NewSession())
     message = await storage.append_message(W, session.id, NewMessage(content="x"))
     started = await storage.get_session(W, session.id)
@@ -115,7 +115,7 @@ async def test_the_first_message_starts_a_session(storage: Storage) -> None:
 
 @pytest.mark.parametrize("status", ["completed", "failed", "terminated"])
 @pytest.mark.parametrize("action", ["append", "batch"])
-async def test_an_ended_session_takes_no_message(storage: Storage, status: SessionStatus, action: str) -> None:
+async def test_ended_session_takes_no_message(storage: Storage, status: SessionStatus, action: str) -> None:
     before = await brought_to(storage, status)
     with pytest.raises(SessionEnded, match=f"it is {status}$"):
         await STEPS[action](storage, before.id, None)
@@ -126,7 +126,7 @@ async def test_an_ended_session_takes_no_message(storage: Storage, status: Sessi
 
 
 @pytest.mark.parametrize("action", STEPS)
-async def test_a_change_for_another_version_is_refused(storage: Storage, action: str) -> None:
+async def test_change_for_another_version_is_refused(storage: Storage, action: str) -> None:
     before = await brought_to(storage, "created" if action == "start" else "active")
     for versions in ((before.version - 1,), (), (before.version + 1, before.version + 7)):
         with pytest.raises(VersionMismatch, match=f"is at version {before.version}, not at ") as refused:
@@ -140,7 +140,7 @@ async def test_a_change_for_another_version_is_refused(storage: Storage, action:
 
 
 @pytest.mark.parametrize("action", STEPS)
-async def test_a_change_is_made_at_a_version_that_is_not_excluded(storage: Storage, action: str) -> None:
+async def test_change_is_made_at_a_version_that_is_not_excluded(storage: Storage, action: str) -> None:
     before = await brought_to(storage, "created" if action == "start" else "active")
     await STEPS[action](storage, before.id, OtherVersions((before.version + 1,)))
     with pytest.raises((VersionMismatch, SessionNotFound)):
@@ -157,7 +157,7 @@ async def test_every_change_is_a_version(storage: Storage) -> None:
 
 
 @pytest.mark.parametrize("expected", [1, 3, 7])
-async def test_a_message_gets_the_expected_sequence_or_none(storage: Storage, expected: int) -> None:
+async def test_message_gets_the_expected_sequence_or_none(storage: Storage, expected: int) -> None:
     session = await storage.create_session(W, NewSession())
     await storage.append_message(W, session.id, NewMessage(content="1", expected_sequence=1))
     sentence = f"The next message of session {session.id} gets sequence 2, not {expected}"

@@ -116,12 +116,12 @@ async def test_every_filter(storage: Storage, query: Filter, order: list[int]) -
     assert await found(storage, query(sessions)) == expected
 
 
-async def test_a_filtered_list_is_paged(storage: Storage) -> None:
+async def test_filtered_list_is_paged(storage: Storage) -> None:
     sessions = await five(storage)
     assert await paged(storage, amplified_dir="y") == [sessions[number].id for number in (4, 3, 1)]
 
 
-async def test_the_children_of_a_session(storage: Storage) -> None:
+async def test_children_of_a_session(storage: Storage) -> None:
     parent, *_ = await five(storage)
     children = [(await storage.fork_session(W, parent.id, Fork())).id for _ in range(3)]
     assert await found(storage, SessionQuery(parent_session_id=parent.id)) == children[::-1]
@@ -162,7 +162,7 @@ async def test_messages_by_role_and_order(
     assert [message.sequence for message in messages] == (expected[::-1] if order == "desc" else expected)
 
 
-async def test_a_long_transcript_backwards_and_by_role(storage: Storage) -> None:
+async def test_long_transcript_backwards_and_by_role(storage: Storage) -> None:
     session = await storage.create_session(W, NewSession())
     for _ in range(3):
         batch = [BatchMessage("x" * 200, "user" if number % 2 else "tool") for number in range(400)]
@@ -172,7 +172,7 @@ async def test_a_long_transcript_backwards_and_by_role(storage: Storage) -> None
     assert len(await read(storage, session.id, MessageQuery(role="tool"))) == 600
 
 
-async def test_one_message(storage: Storage) -> None:
+async def test_message_is_read_by_its_sequence(storage: Storage) -> None:
     session_id = await conversation(storage)
     assert (await storage.get_message(W, session_id, 3)).role == "assistant"
     with pytest.raises(MessageNotFound, match=f"Message 8 of session {session_id} not found"):
@@ -186,7 +186,7 @@ async def test_one_message(storage: Storage) -> None:
 Append = Callable[[Storage, str], Awaitable[object]]
 
 
-async def test_a_batch_is_all_or_none(storage: Storage) -> None:
+async def test_batch_is_all_or_none(storage: Storage) -> None:
     session = await storage.create_session(W, NewSession())
     batch = [BatchMessage(str(number), agent="a" if number else None) for number in range(1000)]
     sent = await storage.append_messages(W, session.id, NewMessages(batch))

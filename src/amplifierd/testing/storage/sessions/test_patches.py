@@ -34,7 +34,7 @@ def raw(value: Any) -> Raw:
     return Raw(json.dumps(value, separators=(",", ":")).encode())
 
 
-async def test_what_is_not_named_stays(storage: Storage) -> None:
+async def test_update_leaves_other_fields(storage: Storage) -> None:
     await storage.create_profile(W, NewProfile("q"))
     session = await create_session(storage, NewSession(name="a", profile="p", context=raw({"k": 1})))
     patched = await storage.update_session(W, session.id, SessionPatch(profile="q"))
@@ -43,7 +43,7 @@ async def test_what_is_not_named_stays(storage: Storage) -> None:
     assert patched.version == 2
 
 
-async def test_a_name_is_given_and_taken_away(storage: Storage) -> None:
+async def test_name_is_given_and_taken_away(storage: Storage) -> None:
     session = await storage.create_session(W, NewSession())
     assert (await storage.update_session(W, session.id, SessionPatch(name="Straße"))).name == "Straße"
     assert [it.name for it in await found(storage, name="STRASSE")] == ["Straße"]
@@ -55,12 +55,12 @@ async def found(storage: Storage, name: str) -> list[SessionSummary]:
     return await records(await storage.list_sessions(W, SessionQuery(name=name)), SessionSummary)
 
 
-async def test_a_patch_that_names_nothing_changes_nothing(storage: Storage) -> None:
+async def test_patch_that_names_nothing_changes_nothing(storage: Storage) -> None:
     session = await storage.create_session(W, NewSession())
     assert await storage.update_session(W, session.id, SessionPatch()) == session
 
 
-async def test_a_context_keeps_its_order_and_its_digits(storage: Storage) -> None:
+async def test_context_keeps_its_order_and_its_digits(storage: Storage) -> None:
     context = Raw(b'{"b":1.0,"a":123456789012345678901234567890,"c":"\\u0000","d":{"y":1,"x":2}}')
     session = await storage.create_session(W, NewSession(context=context))
     patch = SessionPatch(context=Raw(b'{"e":1E5,"a":null,"d":{"x":2.50,"z":[null]}}'))
@@ -123,7 +123,7 @@ async def test_patches_that_meet_lose_no_key(storage: Storage) -> None:
     assert context == {f"k{n}": n for n in range(50)}
 
 
-async def test_a_context_is_itself_however_long_it_gets(storage: Storage) -> None:
+async def test_context_is_itself_however_long_it_gets(storage: Storage) -> None:
     session = await storage.create_session(W, NewSession(context=raw({"a": 1})))
     await storage.start_session(W, session.id)
     for length in (10, 300, 1, 1_000, 20):
@@ -137,7 +137,7 @@ async def test_a_context_is_itself_however_long_it_gets(storage: Storage) -> Non
 
 
 @pytest.mark.parametrize("length", [1, 300])
-async def test_a_context_is_beside_the_details_of_an_error(storage: Storage, length: int) -> None:
+async def test_context_is_beside_the_details_of_an_error(storage: Storage, length: int) -> None:
     context = raw({"a": "x" * length})
     session = await storage.create_session(W, NewSession(context=context))
     await storage.start_session(W, session.id)
@@ -153,7 +153,7 @@ async def test_a_context_is_beside_the_details_of_an_error(storage: Storage, len
     ] * 2
 
 
-async def test_a_context_has_no_more_members_than_it_could_be_created_with(storage: Storage) -> None:
+async def test_context_members_are_limited(storage: Storage) -> None:
     session = await storage.create_session(W, NewSession(context=raw({f"a{n}": n for n in range(1000)})))
     with pytest.raises(ContextTooLarge, match="would have 1025 members; the most is 1024"):
         await storage.update_session(W, session.id, SessionPatch(context=raw({f"b{n}": n for n in range(25)})))
@@ -161,7 +161,7 @@ async def test_a_context_has_no_more_members_than_it_could_be_created_with(stora
     await storage.update_session(W, session.id, SessionPatch(context=raw({f"b{n}": n for n in range(24)})))
 
 
-async def test_a_context_has_no_more_values_than_it_could_be_created_with(storage: Storage) -> None:
+async def test_context_values_are_limited(storage: Storage) -> None:
     session = await storage.create_session(W, NewSession(context=raw({"a": [0] * 60_000})))
     with pytest.raises(ContextTooLarge, match="would have more than 100000 values"):
         await storage.update_session(W, session.id, SessionPatch(context=raw({"b": [[]] * 40_000})))
@@ -169,7 +169,7 @@ async def test_a_context_has_no_more_values_than_it_could_be_created_with(storag
     await storage.update_session(W, session.id, SessionPatch(context=raw({"b": ["[,]"] * 39_997})))
 
 
-async def test_a_context_does_not_grow_without_bound(storage: Storage) -> None:
+async def test_context_does_not_grow_without_bound(storage: Storage) -> None:
     session = await storage.create_session(W, NewSession(context=raw({"a": "x" * 5_000_000})))
     with pytest.raises(ContextTooLarge, match=r"would have 100000\d\d bytes"):
         await storage.update_session(W, session.id, SessionPatch(context=raw({"b": "x" * 5_000_000})))
@@ -187,7 +187,7 @@ async def test_large_patches_that_meet_lose_no_key(storage: Storage, other: Stor
     assert {name for name in merged if name != "text"} == {str(number) for number in range(40)}
 
 
-async def test_a_large_patch_that_is_not_made_changes_nothing(storage: Storage) -> None:
+async def test_large_patch_that_is_not_made_changes_nothing(storage: Storage) -> None:
     session = await storage.create_session(W, NewSession(context=raw({"text": "x" * LONG})))
     too_many = SessionPatch(name="new", context=raw({str(number): number for number in range(99_000)}))
     with pytest.raises(ContextTooLarge, match="99000 members"):
@@ -199,7 +199,7 @@ async def test_a_large_patch_that_is_not_made_changes_nothing(storage: Storage) 
     assert await storage.get_session(W, session.id) == session
 
 
-async def test_a_patch_is_not_much_larger_than_what_it_patches(storage: Storage) -> None:
+async def test_patch_is_not_much_larger_than_what_it_patches(storage: Storage) -> None:
     names = raw({f"{'x' * 1_000}{number}": None for number in range(1_100)})
     await storage.create_directory(W, NewDirectory("a"))
     with pytest.raises(DirectoryMetadataRefused, match="a patch of"):

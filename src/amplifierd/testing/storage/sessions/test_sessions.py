@@ -26,7 +26,7 @@ async def ids(storage: Storage) -> list[str]:
     return [session.id for session in await sessions(storage)]
 
 
-async def test_a_session_comes_back_as_it_was_created(storage: Storage) -> None:
+async def test_session_comes_back_as_it_was_created(storage: Storage) -> None:
     new = NewSession(profile="foundation/base", context=Raw(b'{"b":1,"a":[]}'), amplified_dir='a "b"/c')
     created = await create_session(storage, new)
     assert UUID_7.fullmatch(created.id)
@@ -47,7 +47,7 @@ async def test_a_session_comes_back_as_it_was_created(storage: Storage) -> None:
         '{"nul":"a\\u0000b","é":"💬","quote":"\\"\\\\"}'.encode(),
     ],
 )
-async def test_a_context_keeps_its_text(storage: Storage, text: bytes) -> None:
+async def test_context_keeps_its_text(storage: Storage, text: bytes) -> None:
     created = await storage.create_session(W, NewSession(context=Raw(text)))
     assert bytes((await storage.get_session(W, created.id)).context) == text
 
@@ -58,7 +58,7 @@ async def test_ids_sort_by_creation(storage: Storage) -> None:
     assert len(set(created)) == 20
 
 
-async def test_a_list_has_the_last_updated_first(storage: Storage) -> None:
+async def test_list_has_the_last_updated_first(storage: Storage) -> None:
     first, second, third = [(await storage.create_session(W, NewSession())).id for _ in range(3)]
     assert await ids(storage) == [third, second, first]
     await storage.append_message(W, first, NewMessage(content="x"))
@@ -67,7 +67,7 @@ async def test_a_list_has_the_last_updated_first(storage: Storage) -> None:
     assert await ids(storage) == [second, first, third]
 
 
-async def test_a_summary_is_the_session_without_its_context(storage: Storage) -> None:
+async def test_summary_is_the_session_without_its_context(storage: Storage) -> None:
     new = NewSession(profile="p", context=Raw(b'{"a":1}'), amplified_dir='quote"and é')
     session = await create_session(storage, new)
     [summary] = await sessions(storage)
@@ -93,7 +93,7 @@ async def test_pages_hold_every_session_once(storage: Storage) -> None:
     assert [name for page in pages for name in page] == created[::-1]
 
 
-async def test_a_full_last_page_has_no_next(storage: Storage) -> None:
+async def test_full_last_page_has_no_next(storage: Storage) -> None:
     for _ in range(4):
         await storage.create_session(W, NewSession())
     first = await storage.list_sessions(W, SessionQuery(limit=2))
@@ -102,7 +102,7 @@ async def test_a_full_last_page_has_no_next(storage: Storage) -> None:
     assert len(await records(last, SessionSummary)) == 2
 
 
-async def test_what_a_name_holds_divides_no_page(storage: Storage) -> None:
+async def test_names_do_not_divide_pages(storage: Storage) -> None:
     names = ["a\nb", "\n", '},\n{"id":"', "\u2028\r\n\x85", "c\\n,\\"]
     for name in names:
         await storage.create_session(W, NewSession(name=name))
@@ -116,7 +116,7 @@ async def test_what_a_name_holds_divides_no_page(storage: Storage) -> None:
         assert [session.name for session in listed] == names
 
 
-async def test_a_page_of_no_session_is_empty(storage: Storage) -> None:
+async def test_page_of_no_session_is_empty(storage: Storage) -> None:
     listing = await storage.list_sessions(W, SessionQuery(limit=5))
     assert (await records(listing, SessionSummary), listing.next_cursor) == ([], None)
 
@@ -135,7 +135,7 @@ async def test_any_position_is_a_cursor(storage: Storage, cursor: str) -> None:
     assert len(await sessions(storage, SessionQuery(limit=5, cursor=cursor))) in (0, 1)
 
 
-async def test_a_whole_list_is_from_one_moment(storage: Storage) -> None:
+async def test_whole_list_is_from_one_moment(storage: Storage) -> None:
     created = [(await storage.create_session(W, NewSession())).id for _ in range(600)]
     listing = await storage.list_sessions(W, SessionQuery())
     assert listing.rest is not None
@@ -145,7 +145,7 @@ async def test_a_whole_list_is_from_one_moment(storage: Storage) -> None:
     assert [session.id for session in await records(listing, SessionSummary)] == created[::-1]
 
 
-async def test_a_list_that_is_given_up_holds_nothing_up(storage: Storage) -> None:
+async def test_list_that_is_given_up_holds_nothing_up(storage: Storage) -> None:
     for _ in range(600):
         await storage.create_session(W, NewSession())
     for _ in range(400):
@@ -184,7 +184,7 @@ async def test_deleting_takes_the_transcript_along(storage: Storage) -> None:
 
 
 @pytest.mark.parametrize("unknown", ["x", "", "019aa8a4-7f7c-7c3e-9d2b-5b6f0f4f2a11", "é\0'", "..", "A" * 300])
-async def test_an_unknown_session_is_said_to_be_unknown(storage: Storage, unknown: str) -> None:
+async def test_unknown_session_is_said_to_be_unknown(storage: Storage, unknown: str) -> None:
     calls = [
         storage.get_session(W, unknown),
         storage.resume_session(W, unknown),
@@ -197,7 +197,7 @@ async def test_an_unknown_session_is_said_to_be_unknown(storage: Storage, unknow
             await call
 
 
-async def test_a_workspace_sees_nothing_of_another(storage: Storage) -> None:
+async def test_workspace_sees_nothing_of_another(storage: Storage) -> None:
     mine = await storage.create_session("mine", NewSession())
     theirs = await storage.create_session("theirs", NewSession())
     listed = await records(await storage.list_sessions("mine", SessionQuery()), SessionSummary)

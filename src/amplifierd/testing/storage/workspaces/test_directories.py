@@ -45,7 +45,7 @@ async def listed(storage: Storage, workspace: str = W) -> list[AmplifiedDirector
     return directories
 
 
-async def test_a_directory_comes_back_as_it_was_sent(storage: Storage) -> None:
+async def test_directory_comes_back_as_it_was_sent(storage: Storage) -> None:
     await storage.create_profile(W, NewProfile("a/b"))
     metadata = Raw(b'{"z":1.0,"name":"\\"\xc3\xa9\\u0000","n":123456789012345678901234567890}')
     created = await storage.create_directory(W, NewDirectory("x//y/./z", "a/b", metadata))
@@ -59,7 +59,7 @@ async def test_a_directory_comes_back_as_it_was_sent(storage: Storage) -> None:
     await storage.create_directory("other", NewDirectory("x/y/z"))
 
 
-async def test_the_root_is_always_there(storage: Storage) -> None:
+async def test_root_is_always_there(storage: Storage) -> None:
     root = await storage.get_directory(W, ".")
     assert (root.relative_path, bytes(root.metadata), root.default_profile) == (".", b"{}", UNSET)
     assert await storage.get_directory(W, "./.") == root
@@ -73,7 +73,7 @@ async def test_the_root_is_always_there(storage: Storage) -> None:
     assert patched == await storage.get_directory("third", ".")
 
 
-async def test_what_is_not_there(storage: Storage) -> None:
+async def test_missing_record_is_not_found(storage: Storage) -> None:
     await storage.create_directory("other", NewDirectory("a"))
     for path in ("a", "../a", "/a", ".amplified", "a\0", "x" * 2000):
         with pytest.raises(DirectoryNotAmplified, match=r"is not amplified$"):
@@ -90,7 +90,7 @@ async def test_what_is_not_there(storage: Storage) -> None:
     assert await storage.count_sessions(W) == 0
 
 
-async def test_a_default_profile_is_inherited_and_follows_what_it_comes_from(storage: Storage) -> None:
+async def test_default_profile_is_inherited(storage: Storage) -> None:
     for name in ("one", "two", "three"):
         await storage.create_profile(W, NewProfile(name))
     await amplified(storage, "a/b/c/d", "ab", "a/b", "a")
@@ -118,7 +118,7 @@ async def test_a_default_profile_is_inherited_and_follows_what_it_comes_from(sto
     assert named.profile == "two"
 
 
-async def test_a_directory_goes_before_the_active_profile(storage: Storage) -> None:
+async def test_directory_goes_before_the_active_profile(storage: Storage) -> None:
     for name in ("active-one", "of-the-directory"):
         await storage.create_profile(W, NewProfile(name))
     await storage.activate_profile(W, "active-one")
@@ -127,7 +127,7 @@ async def test_a_directory_goes_before_the_active_profile(storage: Storage) -> N
     assert (await storage.create_session(W, NewSession())).profile == "active-one"
 
 
-async def test_a_default_profile_that_has_gone_is_named(storage: Storage) -> None:
+async def test_default_profile_that_has_gone_is_named(storage: Storage) -> None:
     await storage.create_profile(W, NewProfile("a"))
     await storage.create_directory(W, NewDirectory("d", "a"))
     await storage.delete_profile(W, "a")
@@ -136,7 +136,7 @@ async def test_a_default_profile_that_has_gone_is_named(storage: Storage) -> Non
         await storage.create_session(W, NewSession(amplified_dir="d"))
 
 
-async def test_a_patch_is_merged(storage: Storage) -> None:
+async def test_patch_is_merged(storage: Storage) -> None:
     created = await storage.create_directory(W, NewDirectory("a", metadata=Raw(b'{"keep":1.0,"drop":1,"in":{"x":1}}')))
     patched = await storage.update_directory(
         W, "a", DirectoryPatch(metadata=Raw(b'{"drop":null,"in":{"y":2},"new":[1e2]}'))
@@ -166,7 +166,7 @@ async def test_metadata_that_is_refused(storage: Storage, metadata: str, reason:
     assert [it.relative_path for it in await listed(storage)] == ["."]
 
 
-async def test_a_directory_counts_its_sessions(storage: Storage) -> None:
+async def test_directory_counts_its_sessions(storage: Storage) -> None:
     await amplified(storage, "a", "a/b")
 
     async def used(path: str) -> tuple[int, object]:
@@ -193,7 +193,7 @@ async def test_a_directory_counts_its_sessions(storage: Storage) -> None:
     await storage.delete_directory(W, "a")
 
 
-async def test_a_list_is_by_path(storage: Storage) -> None:
+async def test_list_is_by_path(storage: Storage) -> None:
     await amplified(storage, "b", "a/c", "a", "a-b", "é", "a/b/c")
     assert [it.relative_path for it in await listed(storage)] == [".", "a", "a-b", "a/b/c", "a/c", "b", "é"]
     assert [it.relative_path for it in await listed(storage, "other")] == ["."]
@@ -276,7 +276,7 @@ async def test_markers_are_taken_up(storage: Storage) -> None:
     assert (await storage.get_directory(W, "later")).default_profile == "not-here-yet"
 
 
-async def test_a_marker_that_was_edited_changes_its_directory(storage: Storage) -> None:
+async def test_marker_that_was_edited_changes_its_directory(storage: Storage) -> None:
     first = await storage.create_directory(W, NewDirectory("a", metadata=Raw(b'{"n":1}')))
     second = await storage.update_directory(W, "a", DirectoryPatch(metadata=Raw(b'{"n":2}')))
     # It was never written anew, and is what a person would have made of an older one.

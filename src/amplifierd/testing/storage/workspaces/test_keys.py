@@ -15,7 +15,7 @@ pytestmark = pytest.mark.usefixtures("new_database")
 CI = NewKey("0a1b2c3d4e5f", "team", "ci", "write", "00" * 32)
 
 
-async def test_a_key_is_found_by_its_id(storage: Storage) -> None:
+async def test_key_is_found_by_its_id(storage: Storage) -> None:
     created = await storage.create_key(CI)
     expected = Key("0a1b2c3d4e5f", "team", "ci", "write", "00" * 32, created.created_at, None, None)
     assert created == expected == await storage.find_key("0a1b2c3d4e5f")
@@ -23,14 +23,14 @@ async def test_a_key_is_found_by_its_id(storage: Storage) -> None:
     assert await storage.find_key("\0") is None
 
 
-async def test_a_key_is_valid_until_it_expires(storage: Storage) -> None:
+async def test_key_is_valid_until_it_expires(storage: Storage) -> None:
     created = await storage.create_key(NewKey("a", "team", "ci", "read", "00" * 32, expires_seconds=60))
     assert created.expires_at is not None
     assert created.is_valid(created.created_at)
     assert not created.is_valid(created.expires_at)
 
 
-async def test_a_revoked_key_stays_revoked(storage: Storage, other: Storage) -> None:
+async def test_revoked_key_stays_revoked(storage: Storage, other: Storage) -> None:
     created = await storage.create_key(CI)
     revoked = await other.revoke_key(created.id)
     assert revoked.revoked_at is not None
@@ -38,7 +38,7 @@ async def test_a_revoked_key_stays_revoked(storage: Storage, other: Storage) -> 
     assert await storage.revoke_key(created.id) == revoked == await storage.find_key(created.id)
 
 
-async def test_a_key_that_is_not_there_is_not_revoked(storage: Storage) -> None:
+async def test_key_that_is_not_there_is_not_revoked(storage: Storage) -> None:
     with pytest.raises(KeyNotFound, match="There is no key 'nobody'"):
         await storage.revoke_key("nobody")
 
@@ -54,7 +54,7 @@ async def test_keys_are_listed_and_known_to_be_there(storage: Storage) -> None:
     assert await storage.has_keys()
 
 
-async def test_a_key_is_copied_as_it_is(storage: Storage) -> None:
+async def test_key_is_copied_as_it_is(storage: Storage) -> None:
     moment = "2025-11-21T19:33:19.192107Z"
     key = Key("a", "team", "ci", "read", "00" * 32, moment, "2025-12-21T19:33:19.192107Z", None)
     await storage.copy_key(key)
@@ -75,7 +75,7 @@ async def test_workspaces_are_those_with_sessions(storage: Storage) -> None:
     assert await storage.list_workspaces() == ["another", "default", "team"]
 
 
-async def test_a_workspace_is_there_by_what_it_has_or_had(storage: Storage) -> None:
+async def test_workspace_is_there_by_what_it_has_or_had(storage: Storage) -> None:
     assert not await storage.has_workspace("team")
     await storage.create_key(CI)
     assert await storage.has_workspace("team")

@@ -71,7 +71,7 @@ async def names(storage: Storage, **query: int | str) -> list[str]:
     return [each["name"] for each in msgspec.json.decode(b"[" + listing.first + b"]")]
 
 
-async def test_a_profile_comes_back_as_it_was_sent(storage: Storage) -> None:
+async def test_profile_comes_back_as_it_was_sent(storage: Storage) -> None:
     created = await storage.create_profile(W, WHOLE)
     assert created == await storage.get_profile(W, "foundation/base")
     sent, got = msgspec.json.decode(msgspec.json.encode(WHOLE)), msgspec.json.decode(msgspec.json.encode(created))
@@ -85,7 +85,7 @@ async def test_a_profile_comes_back_as_it_was_sent(storage: Storage) -> None:
     assert bytes(created.session.orchestrator.config) == b'{"z":1.0,"a":123456789012345678901234567890}'  # type: ignore[arg-type]  # it has one
 
 
-async def test_a_name_is_taken_once(storage: Storage) -> None:
+async def test_name_is_taken_once(storage: Storage) -> None:
     await storage.create_profile(W, NewProfile("a"))
     for name in ("a", "default"):
         with pytest.raises(ProfileExists, match=f"Profile {name} already exists"):
@@ -96,14 +96,14 @@ async def test_a_name_is_taken_once(storage: Storage) -> None:
 
 
 @pytest.mark.parametrize("name", ["active", "x/activate", "x/copy"])
-async def test_a_name_that_would_be_another_path_is_refused(storage: Storage, name: str) -> None:
+async def test_name_that_would_be_another_path_is_refused(storage: Storage, name: str) -> None:
     with pytest.raises(ProfileNameReserved, match=name):
         await storage.create_profile(W, NewProfile(name))
     with pytest.raises(ProfileNameReserved):
         await storage.copy_profile(W, "default", name)
 
 
-async def test_what_is_not_there(storage: Storage) -> None:
+async def test_missing_record_is_not_found(storage: Storage) -> None:
     await storage.create_profile("other", NewProfile("a"))
     with pytest.raises(ProfileNotFound, match=r"^Profile a not found$"):
         await storage.get_profile(W, "a")
@@ -120,7 +120,7 @@ async def test_what_is_not_there(storage: Storage) -> None:
     assert await names(storage) == ["default"]
 
 
-async def test_the_built_in_profile_stays_as_it_is(storage: Storage) -> None:
+async def test_built_in_profile_stays_as_it_is(storage: Storage) -> None:
     built_in = await storage.get_profile(W, "default")
     assert (built_in.created_at, built_in.is_active, built_in.providers) == (UNSET, False, [])
     with pytest.raises(ProfileReadOnly, match="Profile default is built in"):
@@ -133,7 +133,7 @@ async def test_the_built_in_profile_stays_as_it_is(storage: Storage) -> None:
     assert (copied.name, copied.description) == ("mine", built_in.description)
 
 
-async def test_a_patch_is_merged(storage: Storage) -> None:
+async def test_patch_is_merged(storage: Storage) -> None:
     created = await storage.create_profile(W, WHOLE)
     patch = ProfilePatch(
         description=raw('"New"'),
@@ -160,7 +160,7 @@ async def test_a_patch_is_merged(storage: Storage) -> None:
         ('{"orchestrator":{"source":"x"}}', "missing required field `module`"),
     ],
 )
-async def test_what_makes_no_profile_is_refused(storage: Storage, patch: str, reason: str) -> None:
+async def test_profile_refuses_an_invalid_patch(storage: Storage, patch: str, reason: str) -> None:
     await storage.create_profile(W, NewProfile("a"))
     with pytest.raises(ProfileInvalid, match=f"Profile a would be invalid: .*{reason}"):
         await storage.update_profile(W, "a", ProfilePatch(session=raw(patch)))
@@ -169,7 +169,7 @@ async def test_what_makes_no_profile_is_refused(storage: Storage, patch: str, re
     assert await storage.count_sessions(W) == 0
 
 
-async def test_a_profile_has_256_kib_at_most(storage: Storage) -> None:
+async def test_profile_has_256_kib_at_most(storage: Storage) -> None:
     with pytest.raises(ProfileInvalid, match="the most is 262144"):
         await storage.create_profile(W, NewProfile("a", instructions="é" * 131_072))
     await storage.create_profile(W, NewProfile("a", instructions="x" * 200_000))
@@ -177,7 +177,7 @@ async def test_a_profile_has_256_kib_at_most(storage: Storage) -> None:
         await storage.update_profile(W, "a", ProfilePatch(context=raw(f'{{"x":"{"x" * 100_000}"}}')))
 
 
-async def test_one_profile_is_active_at_most(storage: Storage) -> None:
+async def test_profile_is_active_alone(storage: Storage) -> None:
     for name in ("a", "b"):
         await storage.create_profile(W, NewProfile(name))
     with pytest.raises(NoActiveProfile, match="No profile is active"):
@@ -196,7 +196,7 @@ async def test_one_profile_is_active_at_most(storage: Storage) -> None:
     assert await names(storage) == ["a", "default"]
 
 
-async def test_a_list_is_by_name_and_says_which_is_active(storage: Storage) -> None:
+async def test_list_is_by_name_and_says_which_is_active(storage: Storage) -> None:
     for name in ("z", "e/b", "e", "a", "e-a"):
         await storage.create_profile(W, NewProfile(name, description='"é'))
     await storage.activate_profile(W, "e")
@@ -225,7 +225,7 @@ async def test_pages_are_the_list(storage: Storage, limit: int) -> None:
     assert paged == whole
 
 
-async def test_a_request_that_comes_again_has_one_effect(storage: Storage) -> None:
+async def test_request_that_comes_again_has_one_effect(storage: Storage) -> None:
     def once() -> IdempotentRequest:
         return IdempotentRequest("key", Digest())
 
@@ -235,7 +235,7 @@ async def test_a_request_that_comes_again_has_one_effect(storage: Storage) -> No
     assert again.replayed
 
 
-async def test_a_session_keeps_its_profile_as_it_was(storage: Storage) -> None:
+async def test_session_keeps_its_profile_as_it_was(storage: Storage) -> None:
     await storage.create_profile(W, WHOLE)
     session = await storage.create_session(W, NewSession(profile=WHOLE.name))
     before = await storage.session_profile(W, session.id)
@@ -255,7 +255,7 @@ async def get(storage: Storage, name: str) -> Profile:
     return await storage.get_profile(W, name)
 
 
-async def test_without_a_profile_a_session_gets_the_active_one_or_the_built_in_one(storage: Storage) -> None:
+async def test_session_without_a_profile_gets_the_active_or_built_in_one(storage: Storage) -> None:
     await storage.create_profile(W, NewProfile("a", version="7"))
     first = await storage.create_session(W, NewSession())
     await storage.activate_profile(W, "a")
@@ -268,7 +268,7 @@ async def test_without_a_profile_a_session_gets_the_active_one_or_the_built_in_o
     assert (await storage.session_profile("other", elsewhere.id)).name == "default"
 
 
-async def test_a_session_of_a_profile_that_is_not_there_is_not_opened(storage: Storage) -> None:
+async def test_session_of_a_profile_that_is_not_there_is_not_opened(storage: Storage) -> None:
     with pytest.raises(ProfileNotFound, match=r"^Profile a/b not found"):
         await storage.create_session(W, NewSession(profile="a/b"))
     session = await storage.create_session(W, NewSession())
@@ -278,7 +278,7 @@ async def test_a_session_of_a_profile_that_is_not_there_is_not_opened(storage: S
     assert await storage.count_sessions(W) == 1
 
 
-async def test_of_sessions_opened_together_each_gets_its_own_answer(storage: Storage) -> None:
+async def test_sessions_created_together_get_their_own_answers(storage: Storage) -> None:
     await storage.create_profile(W, NewProfile("a"))
     asked = ["a", None, "b", "default", "b", "a"]
     answers = await asyncio.gather(
@@ -290,7 +290,7 @@ async def test_of_sessions_opened_together_each_gets_its_own_answer(storage: Sto
     assert await storage.count_sessions(W) == 4
 
 
-async def test_a_session_that_gets_another_profile_keeps_that(storage: Storage) -> None:
+async def test_session_that_gets_another_profile_keeps_that(storage: Storage) -> None:
     await storage.create_profile(W, NewProfile("a", version="7"))
     session = await storage.create_session(W, NewSession())
     patched = await storage.update_session(W, session.id, SessionPatch(profile="a"))
@@ -313,7 +313,7 @@ async def test_overrides_are_merged_into_what_a_session_keeps(storage: Storage) 
     assert (await storage.session_profile(W, plain.id)).version == "9"
 
 
-async def test_an_export_has_what_sessions_keep(storage: Storage) -> None:
+async def test_export_has_what_sessions_keep(storage: Storage) -> None:
     await storage.create_profile(W, WHOLE)
     await storage.create_directory(W, NewDirectory("d"))
     session = await storage.create_session(W, NewSession(profile=WHOLE.name, amplified_dir="d"))
