@@ -1,37 +1,12 @@
 """Many who follow the same: nothing is lost to any of them, it is read once for all, and others go on in between."""
 
 import asyncio
-from contextlib import AsyncExitStack, aclosing
+from contextlib import AsyncExitStack
 from itertools import pairwise
 
-from amplifierd.storage.model.interface import Storage
-from amplifierd.storage.model.records import NewMessage, NewSession
 from amplifierd.storage.operations.events.topics import WOKEN_AT_ONCE, Topic
 
-W = "default"
 FOLLOWERS = 10 * WOKEN_AT_ONCE
-MESSAGES = 20
-
-
-async def test_each_of_many_followers_gets_all_in_order(storage: Storage) -> None:
-    session = await storage.create_session(W, NewSession())
-    ids: list[list[str]] = []
-
-    async def follow(number: int) -> None:
-        events = await storage.follow_session(W, session.id, after_event="0")
-        async with aclosing(events.batches):
-            async for batch in events.batches:
-                ids[number] += [event.id or "" for event in batch if event.kind == "message"]
-                if len(ids[number]) == MESSAGES:
-                    return
-
-    ids += [[] for _ in range(FOLLOWERS)]
-    followers = [asyncio.create_task(follow(number)) for number in range(FOLLOWERS)]
-    for number in range(MESSAGES):
-        await storage.append_message(W, session.id, NewMessage(str(number)))
-    async with asyncio.timeout(60):
-        await asyncio.gather(*followers)
-    assert ids == [[str(number + 1) for number in range(MESSAGES)]] * FOLLOWERS
 
 
 async def test_topic_reads_once_for_many_and_lets_others_run() -> None:

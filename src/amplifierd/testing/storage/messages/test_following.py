@@ -27,6 +27,8 @@ from amplifierd.testing.storage.steps import read
 
 W = "default"
 SECONDS = 10
+FOLLOWERS = 160
+MESSAGES = 20
 
 
 class Follower:
@@ -283,3 +285,24 @@ async def test_corrections_seen_before_are_not_told_again(storage: Storage) -> N
     async with following(storage, session.id, "0") as follower:
         kinds = [(await follower.next()).kind for _ in range(5)]
         assert kinds == ["message", "session", "message_updated", "message", "message_deleted"]
+
+
+async def test_each_of_many_followers_gets_all_in_order(storage: Storage) -> None:
+    session = await storage.create_session(W, NewSession())
+    ids: list[list[str]] = []
+
+    async def follow(number: int) -> None:
+        events = await storage.follow_session(W, session.id, after_event="0")
+        async with aclosing(events.batches):
+            async for batch in events.batches:
+                ids[number] += [event.id or "" for event in batch if event.kind == "message"]
+                if len(ids[number]) == MESSAGES:
+                    return
+
+    ids += [[] for _ in range(FOLLOWERS)]
+    followers = [asyncio.create_task(follow(number)) for number in range(FOLLOWERS)]
+    for number in range(MESSAGES):
+        await storage.append_message(W, session.id, NewMessage(str(number)))
+    async with asyncio.timeout(60):
+        await asyncio.gather(*followers)
+    assert ids == [[str(number + 1) for number in range(MESSAGES)]] * FOLLOWERS

@@ -1,0 +1,157 @@
+"""Limits of searches: how many messages they examine and rank, how much text a page has, and who has to wait."""
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+
+from amplifierd.storage import open_storage
+from amplifierd.storage.backend import concurrency_limit
+from amplifierd.storage.model.errors import StorageUnavailable
+from amplifierd.storage.model.interface import Storage
+from amplifierd.storage.model.queries import SearchHit, SearchQuery
+from amplifierd.storage.model.records import BatchMessage, NewMessage, NewMessages, NewSession, Role, Session
+from amplifierd.storage.search import results
+from amplifierd.testing.storage.messages.test_search import filled, hits
+from amplifierd.testing.storage.steps import records
+from search_terms import Term, words_of
+from strategies import ANY_TEXT
+
+W = "default"
+
+
+# The terms of texts.
+TERMS = {
+    "t*": [("t", True)],
+    "x*": [("x", True)],
+    '"x t"*': [("x t", True)],
+    "n* é*": [("n", True), ("e", True)],
+    "résumé na*": [("resume", False), ("na", True)],
+}
+
+
+@pytest.fixture
+async def session(storage: Storage) -> Session:
+    return await filled(storage)
+
+
+def test_any_text_is_a_query(database: str) -> None:
+    # One loop and one storage for all texts.
+    with asyncio.Runner() as runner:
+        storage = runner.run(open_storage(database).__aenter__())
+
+        @settings(max_examples=200, deadline=None)
+        @given(ANY_TEXT)
+        def search(text: str) -> None:
+            runner.run(hits(storage, text))
+
+        try:
+            search()
+        finally:
+            runner.run(storage.__aexit__(None, None, None))
+
+
+@pytest.mark.parametrize(
+    ("text", "sequences"),
+    [
+        ("needle", [11, 12]),
+        ("needle tool", [10, 12]),
+        ("need*", [11, 12]),
+        ("needle t*", [12]),
+        ("u*", [11]),
+        ('"needle tool"', [12, 10]),
+        ('"needle needle"', [11]),
+    ],
+)
+async def test_filters_choose_among_the_latest_messages_with_the_words(
+    storage: Storage, session: Session, monkeypatch: pytest.MonkeyPatch, text: str, sequences: list[int]
+) -> None:
+    roles: list[Role] = ["tool", "tool", "tool", "user", "tool"]
+    for number, role in enumerate(roles):
+        await storage.append_message(W, session.id, NewMessage(content="needle " * (5 - number) + role, role=role))
+    monkeypatch.setattr(results, "MAX_LOOKED_AT", 2)
+    assert [hit.sequence for hit in await hits(storage, text)] == sequences
+    for filters in (SearchQuery(text, role="system"), SearchQuery(text, profile="nobody")):
+        assert await hits(storage, filters) == []
+    of_role = await hits(storage, SearchQuery(text, role="tool"))
+    assert [hit.sequence for hit in of_role] == [it for it in sequences if it != 11]
+
+
+@pytest.mark.parametrize("text", ["needle", "need*", "needle ne*", '"needle needle"'])
+async def test_another_workspace_does_not_change_what_is_found(
+    storage: Storage, session: Session, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    for number in range(5):
+        await storage.append_message(W, session.id, NewMessage(content="needle " * (5 - number)))
+    for name, most in (("MAX_LOOKED_AT", 3), ("MAX_RANKED", 2)):
+        monkeypatch.setattr(results, name, most)
+    found = await hits(storage, text)
+    other = await storage.create_session("other", NewSession())
+    messages = [BatchMessage(content=f"needle needle needle{number} {number}") for number in range(400)]
+    await storage.append_messages("other", other.id, NewMessages(messages))
+    assert await hits(storage, text) == found
+
+
+@pytest.mark.parametrize(("text", "sequences"), [("needle", [11, 12]), ("need*", [11, 12]), ("needle ne*", [11, 12])])
+async def test_messages_are_looked_at_up_to_a_number_of_bytes(
+    storage: Storage, session: Session, monkeypatch: pytest.MonkeyPatch, text: str, sequences: list[int]
+) -> None:
+    for number in range(5):
+        await storage.append_message(W, session.id, NewMessage(content="needle " * (5 - number)))
+    monkeypatch.setattr(results, "MAX_BYTES", 150)
+    assert [hit.sequence for hit in await hits(storage, text)] == sequences
+
+
+@pytest.mark.parametrize("text", ["no", '"no no"', '"no no no"', "n*", '"no n"*', "no yes"])
+async def test_matches_count_up_to_a_number(storage: Storage, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    session = await storage.create_session(W, NewSession())
+    await storage.append_message(W, session.id, NewMessage(content="no " * 19 + "yes"))
+    monkeypatch.setattr(results, "MAX_MATCHES", 4)
+    [hit] = await hits(storage, text)
+    assert hit.score == pytest.approx((1 + 4 / (4 + 1 + 20 / 50)) / 2)
+
+
+@pytest.mark.parametrize("text", ["t*", "x*", '"x t"*', "n* é*", "résumé na*"])
+async def test_beginnings_are_those_of_words(storage: Storage, text: str) -> None:
+    session = await storage.create_session(W, NewSession())
+    texts = ["at xt", "A T_x", "x-T", "(t)x", "9t x", "ex t\u0301", "naïve resume", "na\u00efve Résumé", "x\nt"]
+    await storage.append_messages(W, session.id, NewMessages([BatchMessage(content=it) for it in texts]))
+    sought = [Term(*term) for term in TERMS[text]]
+    expected = [
+        number for number, content in enumerate(texts, 1) if all(term.count(words_of(content)) for term in sought)
+    ]
+    assert sorted(hit.sequence for hit in await hits(storage, text)) == expected
+
+
+async def test_latest_of_many_hits_are_ranked(
+    storage: Storage, session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(5):
+        await storage.append_message(W, session.id, NewMessage(content="needle " * (5 - number)))
+    monkeypatch.setattr(results, "MAX_RANKED", 3)
+    assert [hit.sequence for hit in await hits(storage, "needle")] == [10, 11, 12]
+
+
+async def test_page_ends_after_much_text(storage: Storage, session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    for _ in range(5):
+        await storage.append_message(W, session.id, NewMessage(content="needle " * 20))
+    monkeypatch.setattr(results, "MAX_PAGE_BYTES", 300)
+    pages: list[list[int]] = []
+    query = SearchQuery("needle", limit=4)
+    while query.cursor is not None or not pages:
+        listing = await storage.search_messages(W, query)
+        pages.append([hit.sequence for hit in await records(listing, SearchHit)])
+        query = replace(query, cursor=listing.next_cursor)
+    assert pages == [[12, 11], [10, 9], [8]]
+
+
+async def test_search_that_waits_too_long_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    limit = concurrency_limit.ConcurrencyLimit(1, "searches")
+    async with limit.slot():
+        monkeypatch.setattr(concurrency_limit, "WAIT_SECONDS", 0.01)
+        with pytest.raises(StorageUnavailable, match="searches are running already"):
+            async with limit.slot():
+                pass
+    async with limit.slot():
+        pass
