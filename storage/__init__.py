@@ -6,6 +6,7 @@ Import `open_storage` and its companions from here, records and errors from `mod
 from pathlib import Path
 
 from .model.backend import StorageOptions, find_backend
+from .model.database_errors import DatabaseNotShared
 from .model.interface import Storage
 from .model.maintenance import Maintenance
 from .sql.temporary_files import MAX_TEMPORARY_BYTES
@@ -50,6 +51,12 @@ def open_maintenance(url: str) -> Maintenance:
     Raises `DatabaseUnusable` as `open_storage` does, and `MaintenanceRefused` if its backend has no maintenance.
     """
     return find_backend(url).maintenance(url)
+
+
+def refuse_several_processes(url: str) -> None:
+    """Raises `DatabaseNotShared` if processes cannot share the database that `url` names."""
+    if find_backend(url).is_of_one_process:
+        raise DatabaseNotShared(url)
 
 
 def path_of(url: str) -> Path | None:

@@ -16,6 +16,8 @@ _databases: dict[str, Database] = {}
 class MemoryBackend(Backend):
     """Keeps databases in memory: one without a name for one storage, others for all of the process that name them."""
 
+    is_of_one_process = True
+
     def storage(self, url: str, options: StorageOptions) -> Storage:
         name = url.partition("://")[2]
         if not _NAME.fullmatch(name):

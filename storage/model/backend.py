@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, PackageNotFoundError, distribution, entry_points
 from pathlib import Path
+from typing import ClassVar
 
 from ..values.clock import Clock
 from .database_errors import BackendBroken, BackendMissing, DatabaseMissing, MaintenanceRefused
@@ -35,7 +36,12 @@ class StorageOptions:
 
 
 class Backend(ABC):
-    """A kind of database. Its methods connect to nothing; each raises `DatabaseUnusable` for an invalid URL."""
+    """A kind of database. Its methods connect to nothing; each raises `DatabaseUnusable` for an invalid URL.
+
+    `is_of_one_process` is set if other processes do not see what a process writes.
+    """
+
+    is_of_one_process: ClassVar[bool] = False
 
     @abstractmethod
     def storage(self, url: str, options: StorageOptions) -> Storage:

@@ -63,6 +63,14 @@ class MemoryNotShared(DatabaseUnusable):
         super().__init__("A database in memory cannot be shared between connections")
 
 
+class DatabaseNotShared(DatabaseUnusable):
+    """Each process would have a database of its own."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(f"The database {url} is in the memory of one process, which workers cannot share")
+        self.url = url
+
+
 class DatabaseMissing(DatabaseUnusable):
     """The database does not exist, and may not be created."""
 

@@ -1,5 +1,8 @@
 """A daemon whose database is in memory: it serves the contract, and what it keeps ends with it."""
 
+import subprocess
+import sys
+
 from daemon import Daemon
 
 
@@ -20,3 +23,11 @@ def test_memory_is_served() -> None:
         assert client.get(path).status_code == 404
     with Daemon("memory://") as daemon, daemon.client() as client:
         assert client.get("/sessions").json() == []
+
+
+def test_memory_is_not_shared_by_workers() -> None:
+    command = [sys.executable, "-m", "amplifierd", "serve", "--database", "memory://", "--workers", "2", "--port", "0"]
+    outcome = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert outcome.returncode == 1
+    assert "The database memory:// is in the memory of one process" in outcome.stderr
+    assert "serve with one worker" in outcome.stderr

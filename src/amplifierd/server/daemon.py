@@ -20,7 +20,7 @@ import uvicorn
 from ..app import create_app, sync_markers
 from ..contract import Readiness
 from ..settings import Settings
-from ..storage import open_existing, open_storage, path_of
+from ..storage import open_existing, open_storage, path_of, refuse_several_processes
 from ..storage.model.backend import without_password
 from ..storage.model.database_errors import DatabaseMissing, DatabaseOutOfDate, DatabaseUnusable
 from ..storage.model.interface import Storage
@@ -105,6 +105,7 @@ async def _serve_from(
 
 def _supervise(settings: Settings, listener: socket.socket) -> None:
     # Here and not in a worker, so that an error is reported once, in a sentence.
+    refuse_several_processes(settings.database)
     asyncio.run(_try(settings, listener))
     _announce(settings)
     _collect_garbage()
