@@ -41,6 +41,8 @@ OPERATIONS = [
     ("POST", "/modules/a/tool/b/sources", {"source": "x"}),
     ("PUT", "/modules/a/tool/b/sources", {"source": "x"}),
     ("DELETE", "/modules/a/tool/b/sources", None),
+    ("POST", "/mount-plans/generate", {"profile_id": "x"}),
+    ("GET", "/sessions/{}/mount-plan", None),
     ("POST", "/amplified-directories", {"relative_path": "x"}),
     ("GET", "/amplified-directories", None),
     ("POST", "/amplified-directories/scan", None),

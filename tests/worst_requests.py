@@ -470,6 +470,8 @@ PENDING = [
 _POINT = "It reads or writes one record of bounded size, by its key."
 _FEW = "It answers a page of at most 1,000 small records from an index."
 
+_PLAN = "It reads at most 1 MiB of a profile and its texts, by their keys, and puts them together in a thread."
+
 _SYNC = (
     "Only an operator's folders and hosts are read, one at a time, one file after the other in a thread; "
     "tests/service/test_collection_sync.py holds requests beside a sync of 10,000 files to a bound."
@@ -507,6 +509,8 @@ HARMLESS = {
     "listOrchestrators": _FEW,
     "listContexts": _FEW,
     "getModule": _POINT,
+    "generateMountPlan": _PLAN,
+    "getSessionMountPlan": _PLAN,
     "createModuleSource": _POINT,
     "replaceModuleSource": _POINT,
     "deleteModuleSource": _POINT,

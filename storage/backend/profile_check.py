@@ -5,15 +5,38 @@ from collections.abc import Callable, Iterator
 from ..model.maintenance import Finding
 from ..operations.profiles import built_in, hash_of
 from ..sql.ports import Row
-from ..sql.statements.integrity import EMPTY_PROFILES, EMPTY_SNAPSHOTS, PROFILE_CONTENTS, STRAY_MODULES, STRAY_PROFILES
+from ..sql.statements.integrity import (
+    EMPTY_PROFILES,
+    EMPTY_SNAPSHOTS,
+    LOST_TEXTS,
+    PROFILE_CONTENTS,
+    PROFILE_TEXTS,
+    STRAY_MODULES,
+    STRAY_PROFILES,
+)
 
 
 def _content_findings(row: Row) -> Iterator[Finding]:
     """The fault of a row of `PROFILE_CONTENTS`."""
-    workspace, content_hash, content = row
-    if hash_of(content) != content_hash:
+    workspace, content_hash, content, texts = row
+    if hash_of(content, texts) != content_hash:
         text = f"Profile content {content_hash} of workspace {workspace} is damaged and cannot be recovered."
         yield Finding("profile", text, workspace)
+
+
+def _text_findings(row: Row) -> Iterator[Finding]:
+    """The fault of a row of `PROFILE_TEXTS`."""
+    workspace, text_hash, content = row
+    if hash_of(content) != text_hash:
+        text = f"Profile texts {text_hash} of workspace {workspace} are damaged and cannot be recovered."
+        yield Finding("profile", text, workspace)
+
+
+def _lost_text_findings(row: Row) -> Iterator[Finding]:
+    """The fault of a row of `LOST_TEXTS`."""
+    workspace, content_hash, _ = row
+    text = f"Profile content {content_hash} of workspace {workspace} has lost its texts."
+    yield Finding("profile", text, workspace)
 
 
 def _profile_findings(row: Row) -> Iterator[Finding]:
@@ -47,6 +70,8 @@ def _snapshot_findings(row: Row) -> Iterator[Finding]:
 # Statements, each with the fault of its rows.
 CHECKS: tuple[tuple[str, Callable[[Row], Iterator[Finding]]], ...] = (
     (PROFILE_CONTENTS, _content_findings),
+    (PROFILE_TEXTS, _text_findings),
+    (LOST_TEXTS, _lost_text_findings),
     (EMPTY_PROFILES, _profile_findings),
     (STRAY_PROFILES, _stray_findings),
     (STRAY_MODULES, _module_findings),

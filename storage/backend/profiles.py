@@ -4,9 +4,10 @@ import asyncio
 from collections.abc import Sequence
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from ..model.collections import Collection, CollectionContent, Collections, CollectionSummary, ReadCollection
-from ..model.errors import NoActiveProfile, SessionNotFound, SessionProfileUnknown
+from ..model.errors import NoActiveProfile, ProfileNotFound, SessionNotFound, SessionProfileUnknown
 from ..model.modules import (
     Module,
     Modules,
@@ -14,12 +15,14 @@ from ..model.modules import (
     ModuleSource,
     ModuleSummary,
     ModuleType,
+    MountPlans,
     NewModuleSource,
+    PlanSources,
 )
 from ..model.profile_interface import Profiles
 from ..model.profile_records import NewProfile, Profile, ProfilePatch, ProfileSettings
 from ..model.records import IdempotentRequest, Listing
-from ..operations import modules, profiles
+from ..operations import modules, profile_resolution, profiles
 from ..operations.bulk import collections
 from ..sql.ports import Bindings, session_key
 from ..sql.statements import collections as collection_statements
@@ -80,7 +83,7 @@ class TransactionalProfiles(Transactions, Profiles):
         row = await self._rows.row(statements.SESSION_PROFILE, session_key(workspace, session_id))
         if row is None:
             raise SessionNotFound(session_id)
-        name, profile_hash, content = row
+        name, profile_hash, content, _ = row
         if profile_hash is None and name != profiles.BUILT_IN:
             raise SessionProfileUnknown(session_id, name)
         return profiles.settings_in(content or profiles.built_in(profile_hash or profiles.BUILT_IN_HASH))
@@ -163,3 +166,42 @@ class TransactionalModules(Transactions, Modules):
 
     async def find_modules(self, workspace: str, ids: Sequence[str]) -> dict[str, Module]:
         return await modules.find(self._rows, self.statements, workspace, ids)
+
+
+class TransactionalMountPlans(Transactions, MountPlans):
+    """Implements `MountPlans`."""
+
+    async def profile_plan(self, workspace: str, name: str, overrides: ProfilePatch | UnsetType = UNSET) -> PlanSources:
+        kept = await self._kept(workspace, name)
+        if isinstance(overrides, ProfilePatch):
+            settings = await asyncio.to_thread(profiles.patched, kept.settings, overrides)
+            kept = kept._replace(settings=settings)
+        mounted = await profile_resolution.mounted_now(self._rows, self.statements, workspace, kept)
+        return PlanSources(kept.settings, mounted, await profiles.texts_of(self._rows, workspace, kept.texts))
+
+    async def session_plan(self, workspace: str, session_id: str) -> PlanSources:
+        row = await self._rows.row(statements.SESSION_PROFILE, session_key(workspace, session_id))
+        if row is None:
+            raise SessionNotFound(session_id)
+        name, profile_hash, content, texts = row
+        if profile_hash is None and name != profiles.BUILT_IN:
+            raise SessionProfileUnknown(session_id, name)
+        content = content or profiles.built_in(profile_hash or profiles.BUILT_IN_HASH) or profiles.BUILT_IN_CONTENT
+        return PlanSources(
+            profiles.settings_in(content),
+            profiles.mounted_in(content),
+            await profiles.texts_of(self._rows, workspace, texts),
+        )
+
+    async def profile_texts(self, workspace: str, name: str) -> dict[str, str]:
+        return await profiles.texts_of(self._rows, workspace, (await self._kept(workspace, name)).texts)
+
+    async def _kept(self, workspace: str, name: str) -> profiles.Kept:
+        """What is kept of a profile. Raises `ProfileNotFound`."""
+        if name == profiles.BUILT_IN:
+            return await profiles.kept_of(self._rows, workspace, profiles.BUILT_IN_HASH)
+        row = await self._rows.row(statements.KEPT_PROFILE, {"workspace": workspace, "name": name})
+        if row is None:
+            raise ProfileNotFound(name)
+        content, texts = row
+        return profiles.Kept(profiles.settings_in(content), profiles.mounted_in(content), texts)

@@ -52,7 +52,7 @@ from .bulk import TransactionalPieces
 from .concurrency_limit import ConcurrencyLimit
 from .directories import TransactionalDirectories
 from .files import TransactionalFiles
-from .profiles import TransactionalCollections, TransactionalModules, TransactionalProfiles
+from .profiles import TransactionalCollections, TransactionalModules, TransactionalMountPlans, TransactionalProfiles
 from .transfer import TransactionalTransfer
 from .workspaces import TransactionalWorkspaces
 
@@ -74,6 +74,7 @@ class TransactionalStorage(
     TransactionalProfiles,
     TransactionalCollections,
     TransactionalModules,
+    TransactionalMountPlans,
     TransactionalDirectories,
     TransactionalFiles,
     TransactionalKeys,

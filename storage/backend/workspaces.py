@@ -9,7 +9,7 @@ from ..operations.bulk import removal
 from ..operations.bulk.deletion import DELETED_AT_ONCE
 from ..operations.unit_of_work import UnitOfWork
 from ..sql.ports import Bindings, session_key
-from ..sql.statements.profiles import FORGET_CONTENTS
+from ..sql.statements.profiles import FORGET_CONTENTS, FORGET_TEXTS
 from ..sql.statements.removals import IS_REMOVED
 from .transactions import Transactions
 
@@ -169,7 +169,9 @@ async def _delete_some(work: UnitOfWork, last_revision: int, after: str) -> str 
 
 async def _delete_remainder(work: UnitOfWork) -> None:
     """Delete the remains of deleted sessions and profiles, and the revoked keys."""
-    await _run_all(work, (FORGET_CONTENTS, DELETE_UNUSED_DIRECTORIES, DELETE_DELETIONS, DELETE_KEYS, FORGET_NAMES))
+    await _run_all(
+        work, (FORGET_CONTENTS, FORGET_TEXTS, DELETE_UNUSED_DIRECTORIES, DELETE_DELETIONS, DELETE_KEYS, FORGET_NAMES)
+    )
 
 
 async def _run_all(work: UnitOfWork, statements: Iterable[str]) -> None:

@@ -5,8 +5,8 @@ A collection is a folder or a git repository that brings profiles, agents, conte
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 import msgspec
@@ -63,7 +63,8 @@ class Collection(CollectionSummary, frozen=True, rename="camel", kw_only=True):
 class CollectionContent:
     """What was read from a source. The names of its profiles are those in the collection, without its own.
 
-    The ids of its modules begin with its name.
+    The ids of its modules begin with its name. `texts` are those that the agents and the context of a profile refer to,
+    by the name of the profile and their paths.
     """
 
     identifier: str
@@ -75,6 +76,7 @@ class CollectionContent:
     context: list[str]
     modules: list[Module]
     problems: list[CollectionProblem]
+    texts: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
 # Reads a source.

@@ -7,7 +7,7 @@ from typing import ClassVar, Literal, Self
 from .collections import Collections
 from .directories import Directories
 from .files import Files
-from .modules import Modules
+from .modules import Modules, MountPlans
 from .profile_interface import Profiles
 from .queries import MessageQuery, SearchQuery, SessionDeletion, SessionQuery
 from .records import (
@@ -38,7 +38,7 @@ from .records import (
 from .workspaces import Keys, Workspaces
 
 
-class Storage(Profiles, Collections, Modules, Directories, Files, Keys, Workspaces):
+class Storage(Profiles, Collections, Modules, MountPlans, Directories, Files, Keys, Workspaces):
     """Keeps sessions and their messages, profiles, collections, modules, directories and files, by workspace.
 
     A workspace is a tenant. It also keeps the API keys of workspaces.

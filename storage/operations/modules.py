@@ -17,6 +17,7 @@ from ..model.modules import (
 )
 from ..sql.ports import Bindings, Rows
 from ..sql.statements import collections as statements
+from ..sql.statements.profiles import OUTDATE_PROFILES
 from ..sql.statements.sessions import Statements
 from .unit_of_work import UnitOfWork
 
@@ -82,6 +83,7 @@ async def create_source(work: UnitOfWork, module_id: str, new: NewModuleSource) 
 async def replace_source(work: UnitOfWork, module_id: str, new: NewModuleSource) -> ModuleSource:
     """Set a source in place of another, if there is one."""
     await work.run(statements.WRITE_SOURCE, _key(work, module_id) | {"scope": new.scope, "source": new.source})
+    await work.run(OUTDATE_PROFILES, {"workspace": work.workspace})
     return ModuleSource(module_id, new.scope, new.source)
 
 
@@ -89,6 +91,7 @@ async def delete_source(work: UnitOfWork, module_id: str, scope: ModuleScope) ->
     """Remove a source. Raises `ModuleSourceNotFound`."""
     if await work.run(statements.DELETE_SOURCE, _key(work, module_id) | {"scope": scope}) is None:
         raise ModuleSourceNotFound(module_id, scope)
+    await work.run(OUTDATE_PROFILES, {"workspace": work.workspace})
 
 
 async def _stored(work: UnitOfWork, name: str) -> list[tuple[str, str]]:

@@ -1,16 +1,24 @@
-"""The profile and the directory of a new session."""
+"""The profile and the directory of a new session, and what the references of the profile lead to now."""
+
+from collections.abc import Sequence
 
 import msgspec
 
 from ..model.directory_path import ROOT, lineage_of
 from ..model.errors import DirectoryNotAmplified
-from ..model.profile_records import ProfilePatch
+from ..model.modules import SCOPES, Module, Mounted, MountedModule, uses_in
+from ..model.profile_records import ProfilePatch, ProfileSettings
 from ..model.records import NewSession
-from ..sql.ports import Bindings
-from ..sql.statements.profiles import PROFILE_IN_ROOT
+from ..sql.ports import Bindings, Rows
+from ..sql.statements.profiles import HASH, PROFILE_IN_ROOT, REFRESH_PROFILE
+from ..sql.statements.sessions import Statements
+from . import profiles
 from .directories import normalize_or_not_found
-from .profiles import hash_of_profile, overridden
+from .modules import find
 from .unit_of_work import UnitOfWork
+
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(ProfileSettings).decode
 
 
 class Context(msgspec.Struct, frozen=True):
@@ -23,10 +31,79 @@ class Context(msgspec.Struct, frozen=True):
 async def resolve(work: UnitOfWork, new: NewSession) -> Context:
     """Find the profile. Raises `DirectoryNotAmplified`, `ProfileNotFound`, `ProfileInvalid`."""
     profile = await _profile(work, new.profile, normalize_or_not_found(new.amplified_dir))
-    profile_hash = await hash_of_profile(work, profile)
+    profile_hash = await current_hash(work, profile)
     if isinstance(new.settings_overrides, ProfilePatch):
-        profile_hash = await overridden(work, profile, profile_hash, new.settings_overrides)
+        profile_hash = await _overridden(work, profile, profile_hash, new.settings_overrides)
     return Context(profile, profile_hash)
+
+
+async def current_hash(work: UnitOfWork, name: str) -> str:
+    """The hash of the content of a profile, in which its modules are those that there are now.
+
+    Raises `ProfileNotFound`.
+    """
+    found = await profiles.hash_of_profile(work, name)
+    if name == profiles.BUILT_IN:
+        return found
+    key: Bindings = {"workspace": work.workspace, "name": name}
+    _, stale = await work.transaction.one(HASH, key)
+    if not stale:
+        return found
+    kept = await profiles.kept_of(work.transaction, work.workspace, found)
+    current = await _keep(work, kept.settings, kept)
+    await work.run(REFRESH_PROFILE, key | {"hash": current})
+    if current != found:
+        await profiles.forget(work, found)
+    return current
+
+
+async def mounted_now(rows: Rows, sql: Statements, workspace: str, kept: profiles.Kept) -> Mounted:
+    """What the references of a profile lead to now."""
+    collection = kept.mounted.collection
+    own = collection if isinstance(collection, str) else None
+    uses = [*uses_in(kept.settings)]
+    ids = sorted({module_id for use in uses for module_id in use.ids(own)})
+    modules = await find(rows, sql, workspace, ids)
+    found = {use.key: use.among(modules, own) for use in uses}
+    return Mounted(
+        collection,
+        {key: _mounted(module) for key, module in sorted(found.items()) if module is not None},
+        await _sources(rows, sql, workspace, ids),
+    )
+
+
+def _mounted(module: Module) -> MountedModule:
+    return MountedModule(
+        id=module.id,
+        name=module.name,
+        version=module.version,
+        location=module.location,
+        entry_point=module.entry_point,
+    )
+
+
+async def _sources(rows: Rows, sql: Statements, workspace: str, ids: Sequence[str]) -> dict[str, str]:
+    """The sources that are used in place of the locations of modules, by id."""
+    if not ids:
+        return {}
+    bindings: Bindings = {"workspace": workspace, "ids": _encode(ids).decode()}
+    found = await rows.all(sql.MODULE_SOURCES_WITH_IDS, bindings)
+    by_scope = sorted(found, key=lambda row: (row[0], -SCOPES.index(row[1])))
+    return {module_id: source for module_id, _, source in by_scope}
+
+
+async def _keep(work: UnitOfWork, settings: ProfileSettings, kept: profiles.Kept) -> str:
+    """Store settings with what their references lead to now, as what was `kept` of a profile; the hash."""
+    mounted = await mounted_now(work.transaction, work.statements, work.workspace, kept._replace(settings=settings))
+    content = profiles.with_mounted(_encode(settings).decode(), mounted)
+    return await profiles.keep(work, content, kept.texts)
+
+
+async def _overridden(work: UnitOfWork, name: str, profile_hash: str, overrides: ProfilePatch) -> str:
+    """The hash of a profile with overrides merged in, which is stored. Raises `ProfileInvalid`."""
+    kept = await profiles.kept_of(work.transaction, work.workspace, profile_hash)
+    merged = _decode(profiles.merged(name, _encode(kept.settings).decode(), overrides))
+    return await _keep(work, merged, kept)
 
 
 async def _profile(work: UnitOfWork, named: str | None, path: str) -> str:

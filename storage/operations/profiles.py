@@ -3,7 +3,7 @@
 import hashlib
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from msgspec import UNSET, Raw
@@ -17,6 +17,7 @@ from ..model.errors import (
     ProfileNotFound,
     ProfileReadOnly,
 )
+from ..model.modules import Mounted
 from ..model.profile_records import NewProfile, NewSessionConfig, Profile, ProfilePatch, ProfileSettings, SessionConfig
 from ..sql.ports import Bindings, Rows
 from ..sql.statements import profiles as statements
@@ -40,11 +41,29 @@ _decode = msgspec.json.Decoder(ProfileSettings).decode
 # An integer may be written 2.0: the schema of a patch accepts it.
 _decode_patched = msgspec.json.Decoder(ProfileSettings, strict=False).decode
 _members = msgspec.json.Decoder(dict[str, Raw]).decode
+_decode_texts = msgspec.json.Decoder(dict[str, str]).decode
 
 
-def hash_of(content: str) -> str:
-    """The hash that identifies a content."""
-    return hashlib.sha256(content.encode()).hexdigest()
+class _Content(msgspec.Struct, frozen=True):
+    mounted: Mounted = Mounted()
+
+
+class Kept(NamedTuple):
+    """What is kept of a profile: its settings, what its references led to, and the hash of its texts."""
+
+    settings: ProfileSettings
+    mounted: Mounted
+    texts: str | None
+
+
+_NOTHING = Mounted()
+_decode_mounted = msgspec.json.Decoder(_Content).decode
+
+
+def hash_of(content: str, texts: str | None = None) -> str:
+    """The hash that identifies a content, with the hash of the texts that it refers to."""
+    whole = content if texts is None else f"{content}\n{texts}"
+    return hashlib.sha256(whole.encode()).hexdigest()
 
 
 BUILT_IN_CONTENT = _encode(
@@ -62,18 +81,21 @@ async def create(work: UnitOfWork, new: NewProfile) -> Profile:
 
 async def copy(work: UnitOfWork, name: str, new_name: str) -> Profile:
     """Copy a profile under another name."""
-    content = await content_of(work, name)
-    return await _insert(work, msgspec.structs.replace(_decode(content), name=new_name))
+    kept = await kept_of(work.transaction, work.workspace, await hash_of_profile(work, name))
+    settings = msgspec.structs.replace(kept.settings, name=new_name)
+    return await _insert(work, settings, Mounted(kept.mounted.collection), kept.texts)
 
 
 async def update(work: UnitOfWork, name: str, patch: ProfilePatch) -> Profile:
     """Apply a patch."""
     profile = await _own(work, name)
     before = await hash_of_profile(work, name)
-    content = merged(name, await content_of(work, name), patch)
+    kept = await kept_of(work.transaction, work.workspace, before)
+    content = merged(name, _encode(kept.settings).decode(), patch)
     settings = _decode(content)
     updated = _profile(settings, profile.is_active, profile.created_at, max(str(profile.updated_at), work.now))
-    await work.run(statements.UPDATE_PROFILE, await _keep(work, updated, content))
+    content = with_mounted(content, Mounted(kept.mounted.collection))
+    await work.run(statements.UPDATE_PROFILE, await _keep(work, updated, content, kept.texts))
     await forget(work, before)
     return updated
 
@@ -129,13 +151,14 @@ def built_in(profile_hash: str | None) -> str | None:
     return None if profile_hash is None else _BUILT_IN_CONTENTS.get(profile_hash)
 
 
-async def settings_of(rows: Rows, workspace: str, profile_hash: str) -> ProfileSettings:
-    """The part of a profile that a session keeps."""
-    content = built_in(profile_hash)
+async def kept_of(rows: Rows, workspace: str, profile_hash: str) -> Kept:
+    """What is kept of a profile under a hash."""
+    content, texts = built_in(profile_hash), None
     if content is None:
         row = await rows.row(statements.CONTENT, {"workspace": workspace, "hash": profile_hash})
-        content = None if row is None else row[0]
-    return settings_in(content)
+        assert row is not None, "A content stays as long as a profile or a session has it."
+        content, texts = row
+    return Kept(_decode(content), mounted_in(content), texts)
 
 
 def settings_in(content: str | None) -> ProfileSettings:
@@ -155,30 +178,47 @@ async def hash_of_profile(work: UnitOfWork, name: str) -> str:
     return found
 
 
-async def overridden(work: UnitOfWork, name: str, profile_hash: str, overrides: ProfilePatch) -> str:
-    """The hash of a profile with overrides merged in, which is stored. Raises `ProfileInvalid`."""
-    settings = await settings_of(work.transaction, work.workspace, profile_hash)
-    return await keep(work, merged(name, _encode(settings).decode(), overrides))
-
-
-async def keep(work: UnitOfWork, content: str) -> str:
-    """Store a content, if it is not stored yet; its hash."""
-    found = hash_of(content)
+async def keep(work: UnitOfWork, content: str, texts: str | None = None) -> str:
+    """Store a content with the hash of its texts, if it is not stored yet; its hash."""
+    found = hash_of(content, texts)
     if found not in _BUILT_IN_CONTENTS:
-        await work.run(statements.INSERT_CONTENT, {"workspace": work.workspace, "hash": found, "content": content})
+        bindings: Bindings = {"workspace": work.workspace, "hash": found, "content": content, "texts": texts}
+        await work.run(statements.INSERT_CONTENT, bindings)
     return found
+
+
+async def keep_texts(work: UnitOfWork, texts: Mapping[str, str]) -> str | None:
+    """Store the texts of files by their paths, if they are not stored yet; their hash, None if there are none."""
+    if not texts:
+        return None
+    content = _encode(dict(sorted(texts.items()))).decode()
+    found = hash_of(content)
+    await work.run(statements.INSERT_TEXT, {"workspace": work.workspace, "hash": found, "content": content})
+    return found
+
+
+async def texts_of(rows: Rows, workspace: str, texts: str | None) -> dict[str, str]:
+    """The texts of files by their paths, from their hash."""
+    row = None if texts is None else await rows.row(statements.TEXTS, {"workspace": workspace, "hash": texts})
+    return {} if row is None else _decode_texts(row[0])
 
 
 async def forget(work: UnitOfWork, content_hash: str | None) -> None:
     """Delete a content that a profile or a session used, if nothing else uses it."""
     if content_hash is not None and content_hash not in _BUILT_IN_CONTENTS:
-        await work.run(statements.FORGET_CONTENT, {"workspace": work.workspace, "hash": content_hash})
+        row = await work.run(statements.FORGET_CONTENT, {"workspace": work.workspace, "hash": content_hash})
+        if row is not None and row[0] is not None:
+            await work.run(statements.FORGET_TEXT, {"workspace": work.workspace, "hash": row[0]})
 
 
-async def content_of(work: UnitOfWork, name: str) -> str:
-    """The present content of a profile, as JSON. Raises `ProfileNotFound`."""
-    settings = await settings_of(work.transaction, work.workspace, await hash_of_profile(work, name))
-    return _encode(settings).decode()
+def with_mounted(content: str, mounted: Mounted) -> str:
+    """The content of a profile with what its references led to."""
+    return content if mounted == _NOTHING else f'{content[:-1]},"mounted":{_encode(mounted).decode()}}}'
+
+
+def mounted_in(content: str) -> Mounted:
+    """What the references of a profile led to, as its content has it."""
+    return _decode_mounted(content).mounted
 
 
 def merged(name: str, content: str, patch: ProfilePatch) -> str:
@@ -197,7 +237,7 @@ def merged(name: str, content: str, patch: ProfilePatch) -> str:
     return checked(settings)
 
 
-def patched(profile: Profile, patch: ProfilePatch) -> ProfileSettings:
+def patched(profile: ProfileSettings, patch: ProfilePatch) -> ProfileSettings:
     """The settings of a profile with a patch merged in. Raises `ProfileInvalid`."""
     names = ProfileSettings.__struct_fields__
     settings = ProfileSettings(**{name: getattr(profile, name) for name in names})
@@ -231,22 +271,31 @@ def refuse_reserved(name: str) -> None:
         raise ProfileNameReserved(name)
 
 
-async def _insert(work: UnitOfWork, settings: ProfileSettings) -> Profile:
+async def _insert(
+    work: UnitOfWork, settings: ProfileSettings, mounted: Mounted = _NOTHING, texts: str | None = None
+) -> Profile:
     refuse_reserved(settings.name)
-    content = checked(settings)
+    content = with_mounted(checked(settings), mounted)
     key = _key(work.workspace, settings.name)
     if settings.name == BUILT_IN or await work.run(statements.HASH, key) is not None:
         raise ProfileExists(settings.name)
     profile = _profile(settings, False, work.now, work.now)
-    await work.run(statements.INSERT_PROFILE, await _keep(work, profile, content))
+    await work.run(statements.INSERT_PROFILE, await _keep(work, profile, content, texts))
     return profile
 
 
-async def _keep(work: UnitOfWork, profile: Profile, content: str) -> Bindings:
+async def _keep(work: UnitOfWork, profile: Profile, content: str, texts: str | None) -> Bindings:
     """Store a profile's content; the bindings of a statement on the profile."""
     times = {"created_at": str(profile.created_at), "updated_at": str(profile.updated_at)}
     summary = summary_of(content, ("createdAt", times["created_at"]), ("updatedAt", times["updated_at"]))
-    return _key(work.workspace, profile.name) | times | {"hash": await keep(work, content), "summary": summary}
+    return (
+        _key(work.workspace, profile.name)
+        | times
+        | {
+            "hash": await keep(work, content, texts),
+            "summary": summary,
+        }
+    )
 
 
 def _profile(

@@ -19,8 +19,8 @@ from .bulk.removal import remove_some
 from .directories import normalize_or_not_found
 from .labels import check_labels, labels_as_json, labels_from_json, patch_labels
 from .patches.object_patch import PatchedObject, patched_object
-from .profile_resolution import resolve
-from .profiles import forget, hash_of_profile
+from .profile_resolution import current_hash, resolve
+from .profiles import forget
 from .unit_of_work import UnitOfWork
 
 # In characters. A longer one is stored separately from the session's counters, so that an append does not rewrite it.
@@ -109,7 +109,7 @@ async def update(
     await work.state(session_id, versions)
     if patch == SessionPatch():
         return await read_session(work, session_id)
-    profile_hash = await hash_of_profile(work, patch.profile) if isinstance(patch.profile, str) else None
+    profile_hash = await current_hash(work, patch.profile) if isinstance(patch.profile, str) else None
     labels = await _patched_labels(work, session_id, patch)
     placement: Bindings | None = None
     if isinstance(patch.context, Raw):

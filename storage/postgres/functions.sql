@@ -4,15 +4,15 @@
 --
 -- During a rolling upgrade programs of two versions are on one database. So each name has a version: a function that
 -- changes gets a new name, and the older programs keep the one they know. A migration drops that one release later.
--- (`append_messages`, `append_messages_2`, `append_messages_3` and `open_sessions` are of older programs: migrations made
--- them.)
+-- (`append_messages`, `append_messages_2`, `append_messages_3`, `open_sessions` and `open_sessions_v2` are of older
+-- programs.)
 --
 -- What is in braces is a rule that the statements of every database have; see functions.py.
 
 -- Sessions that arrived together, in one transaction and one round trip: what is looked up is what there is once the
 -- workspace is ours. `default_hash` is that of the built-in profile. The answer has each session that was opened, and its
 -- profile; why another was not is found out by opening it alone.
-CREATE OR REPLACE FUNCTION open_sessions_v2(
+CREATE OR REPLACE FUNCTION open_sessions_v3(
     of_workspace TEXT,
     default_hash TEXT,
     ids TEXT[],
@@ -60,8 +60,9 @@ BEGIN
         LEFT JOIN profile
             ON profile.workspace = of_workspace
             AND profile.name = asked.chosen
+        -- A profile whose modules have to be looked up is not for here.
         WHERE asked.chosen = 'default'
-            OR profile.hash IS NOT NULL
+            OR profile.stale = 0
     ), opened AS (
         INSERT INTO session (
             workspace, id, name, folded_name, status, profile, amplified_dir, created_at, updated_at, message_count,

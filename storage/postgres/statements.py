@@ -3,7 +3,7 @@
 A list has one column: JSON in bytes.
 """
 
-from ..sql.statements.collections import modules_with_ids
+from ..sql.statements.collections import module_sources_with_ids, modules_with_ids
 from ..sql.statements.corrections import answer_calls, close_calls, open_calls, reopen_calls
 from ..sql.statements.files import delete_unreferenced, insert_references, keep_files, lock_files
 from ..sql.statements.message_lists import messages_with_ids
@@ -55,6 +55,8 @@ class PostgresStatements(Statements):
     MESSAGES_WITH_IDS = messages_with_ids(STEPS)
 
     MODULES_WITH_IDS = modules_with_ids(STEPS)
+
+    MODULE_SOURCES_WITH_IDS = module_sources_with_ids(STEPS)
 
     SESSION_SUMMARY = f"""
 SELECT {SUMMARY}
@@ -135,7 +137,7 @@ WHERE workspace = :workspace
     # Sessions that arrived together (see functions.sql).
     OPEN_SESSIONS = """
 SELECT opened_id, opened_profile
-FROM open_sessions_v2(
+FROM open_sessions_v3(
     :workspace, :default_hash, :ids, :names, :folded_names, :profiles, :amplified_dirs, :lineages, :moments, :contexts,
     :long_contexts
 )

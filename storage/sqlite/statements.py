@@ -3,7 +3,7 @@
 A list has one column: JSON in a BLOB.
 """
 
-from ..sql.statements.collections import modules_with_ids
+from ..sql.statements.collections import module_sources_with_ids, modules_with_ids
 from ..sql.statements.corrections import answer_calls, close_calls, open_calls, reopen_calls
 from ..sql.statements.files import delete_unreferenced, insert_references, keep_files, lock_files
 from ..sql.statements.message_lists import messages_with_ids
@@ -25,6 +25,8 @@ class SQLiteStatements(Statements):
     MESSAGES_WITH_IDS = messages_with_ids(STEPS)
 
     MODULES_WITH_IDS = modules_with_ids(STEPS)
+
+    MODULE_SOURCES_WITH_IDS = module_sources_with_ids(STEPS)
 
     SESSION_SUMMARY = """
 SELECT CAST(listed AS BLOB)

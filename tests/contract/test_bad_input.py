@@ -221,7 +221,9 @@ def test_other_patches_are_as_strict(client: httpx.Client, path: str) -> None:
     assert client.patch(path, content=b"{}", headers={"Content-Type": "text/plain"}).status_code == 415
 
 
-@pytest.mark.parametrize("path", ["", "/lineage", "/profile", "/messages", "/messages/1", "/transcript", "/events"])
+@pytest.mark.parametrize(
+    "path", ["", "/lineage", "/profile", "/mount-plan", "/messages", "/messages/1", "/transcript", "/events"]
+)
 def test_unknown_parameter_is_refused_by_name(client: httpx.Client, session_id: str, path: str) -> None:
     refused = client.get(f"/sessions/{session_id}{path}", params={"limt": "1"})
     assert refused.status_code == 400
@@ -252,7 +254,14 @@ SENT = [
 
 
 @pytest.mark.parametrize(
-    "path", [*SENT, "/amplified-directories", "/amplified-directories/scan", "/modules/a/tool/b/sources"]
+    "path",
+    [
+        *SENT,
+        "/amplified-directories",
+        "/amplified-directories/scan",
+        "/modules/a/tool/b/sources",
+        "/mount-plans/generate",
+    ],
 )
 def test_refusal_names_the_body_of_a_message(client: httpx.Client, path: str) -> None:
     assert client.post(f"{path}?x=1", json={}).status_code == 400
@@ -275,6 +284,7 @@ def test_refusal_names_the_body_of_a_deletion(client: httpx.Client, path: str) -
         "/profiles/default/copy",
         "/amplified-directories",
         "/modules/a/tool/b/sources",
+        "/mount-plans/generate",
     ],
 )
 def test_every_operation_with_a_body_and_no_session_is_as_strict(daemon: Daemon, path: str) -> None:

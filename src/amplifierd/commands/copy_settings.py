@@ -77,6 +77,7 @@ async def _content(source: Storage, workspace: str, identifier: str) -> Collecti
         context=collection.context,
         modules=modules,
         problems=collection.problems,
+        texts={name.partition("/")[2]: await source.profile_texts(workspace, name) for name in collection.profiles},
     )
 
 

@@ -1,5 +1,21 @@
 """Modules, which profiles name: providers, tools, hooks, orchestrators and context managers, as handlers see them."""
 
+from .mount_plan import (
+    KernelAgent,
+    KernelModule,
+    KernelPlan,
+    KernelSession,
+    KernelSettings,
+    Mount,
+    Mounted,
+    MountedModule,
+    MountPlan,
+    MountPlans,
+    NewMountPlan,
+    PlanForm,
+    PlanSession,
+    PlanSources,
+)
 from .records import (
     INSTALLED,
     SCOPES,
@@ -14,10 +30,16 @@ from .records import (
     ModuleType,
     NewModuleSource,
 )
+from .uses import Use, uses_in
 
 __all__ = [
     "INSTALLED",
     "SCOPES",
+    "KernelAgent",
+    "KernelModule",
+    "KernelPlan",
+    "KernelSession",
+    "KernelSettings",
     "Module",
     "ModuleNotFound",
     "ModuleScope",
@@ -27,5 +49,16 @@ __all__ = [
     "ModuleSummary",
     "ModuleType",
     "Modules",
+    "Mount",
+    "MountPlan",
+    "MountPlans",
+    "Mounted",
+    "MountedModule",
     "NewModuleSource",
+    "NewMountPlan",
+    "PlanForm",
+    "PlanSession",
+    "PlanSources",
+    "Use",
+    "uses_in",
 ]

@@ -4,7 +4,7 @@ They are few and small (see documents/collections/), and only those that differ 
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 import msgspec
@@ -19,11 +19,11 @@ from ...model.collections import (
     CollectionSummary,
 )
 from ...model.errors import ProfileActive, ProfileInvalid
-from ...model.modules import INSTALLED
-from ...model.profile_records import NewProfile, ProfileSettings
+from ...model.modules import INSTALLED, Mounted
+from ...model.profile_records import ProfileSettings
 from ...sql.ports import Bindings, Row, Rows
 from ...sql.statements import collections as statements
-from ...sql.statements.profiles import ACTIVE, DELETE_PROFILE
+from ...sql.statements.profiles import ACTIVE, DELETE_PROFILE, OUTDATE_PROFILES
 from .. import modules, profiles
 from ..unit_of_work import UnitOfWork
 
@@ -98,6 +98,7 @@ async def delete(work: UnitOfWork, identifier: str) -> None:
                 raise ProfileActive(profile.name)
             await _delete_profile(work, profile)
     await modules.delete_all(work, name_of(identifier))
+    await work.run(OUTDATE_PROFILES, {"workspace": work.workspace})
     await work.run(statements.DELETE_COLLECTION, _key(work.workspace, identifier))
 
 
@@ -126,15 +127,16 @@ async def _synced(work: UnitOfWork, content: CollectionContent, created_at: str)
         problems=[*content.problems],
     )
     await modules.replace_all(work, content.identifier, name_of(content.identifier), content.modules)
-    await _write_profiles(work, collection, content.profiles)
+    await _write_profiles(work, collection, content)
+    await work.run(OUTDATE_PROFILES, {"workspace": work.workspace})
     return collection
 
 
-async def _write_profiles(work: UnitOfWork, collection: Collection, new: list[NewProfile]) -> None:
+async def _write_profiles(work: UnitOfWork, collection: Collection, content: CollectionContent) -> None:
     """Replace the profiles of a collection, and add their names and problems to it."""
     identifier, prefix = collection.identifier, f"{name_of(collection.identifier)}/"
     stored = {row[0]: _Stored(*row) for row in await _profiles_of(work, identifier)}
-    for profile in new:
+    for profile in content.profiles:
         name = f"{prefix}{profile.name}"
         before = stored.get(name)
         try:
@@ -142,7 +144,8 @@ async def _write_profiles(work: UnitOfWork, collection: Collection, new: list[Ne
                 detail = f"The profile {name} exists and is not of this collection; delete it, or copy it first."
                 collection.problems.append(CollectionProblem(detail))
                 continue
-            await _write_profile(work, identifier, profiles.settings_from(profile, name), before)
+            texts = content.texts.get(profile.name, {})
+            await _write_profile(work, identifier, profiles.settings_from(profile, name), texts, before)
         except ProfileInvalid as error:
             collection.problems.append(CollectionProblem(str(error)))
             continue
@@ -164,16 +167,25 @@ async def _delete_others(work: UnitOfWork, collection: Collection, stored: Itera
             await _delete_profile(work, profile)
 
 
-async def _write_profile(work: UnitOfWork, identifier: str, settings: ProfileSettings, before: _Stored | None) -> None:
+async def _write_profile(
+    work: UnitOfWork,
+    identifier: str,
+    settings: ProfileSettings,
+    texts: Mapping[str, str],
+    before: _Stored | None,
+) -> None:
     content = profiles.checked(settings)
-    if before is not None and profiles.hash_of(content) == before.hash:
-        return
+    texts_hash = await profiles.keep_texts(work, texts)
+    if before is not None:
+        kept = await profiles.kept_of(work.transaction, work.workspace, before.hash)
+        if (profiles.checked(kept.settings), kept.texts) == (content, texts_hash):
+            return
     created_at = work.now if before is None else before.created_at
     members = (("createdAt", created_at), ("updatedAt", work.now), ("source", identifier))
     bindings: Bindings = {
         "workspace": work.workspace,
         "name": settings.name,
-        "hash": await profiles.keep(work, content),
+        "hash": await profiles.keep(work, profiles.with_mounted(content, Mounted(name_of(identifier))), texts_hash),
         "summary": profiles.summary_of(content, *members),
         "now": work.now,
         "collection": identifier,

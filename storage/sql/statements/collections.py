@@ -50,6 +50,7 @@ INSERT INTO profile (workspace, name, hash, summary, created_at, updated_at, col
 VALUES (:workspace, :name, :hash, :summary, :now, :now, :collection)
 ON CONFLICT (workspace, name) DO UPDATE
 SET hash = EXCLUDED.hash,
+    stale = 1,
     summary = EXCLUDED.summary,
     updated_at = EXCLUDED.updated_at
 """
@@ -115,6 +116,17 @@ WHERE workspace = :workspace
     AND module > :first
     AND module < :last
 """
+
+
+def module_sources_with_ids(steps: str) -> str:
+    """The statement that finds the sources of the modules whose ids are in the JSON array :ids."""
+    return f"""
+SELECT module_source.module, module_source.scope, module_source.source
+FROM {steps.format(":ids")}
+JOIN module_source
+    ON module_source.workspace = :workspace
+    AND module_source.module = step.value
+"""  # noqa: S608  # of the texts above
 
 
 def listed(dialect: Dialect) -> str:

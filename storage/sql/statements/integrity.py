@@ -84,8 +84,26 @@ FROM directory_total
 """
 
 PROFILE_CONTENTS = """
-SELECT workspace, hash, content
+SELECT workspace, hash, content, texts
 FROM profile_content
+"""
+
+# Texts of profiles that were lost.
+LOST_TEXTS = """
+SELECT workspace, hash, texts
+FROM profile_content
+WHERE texts IS NOT NULL
+    AND NOT EXISTS (
+        SELECT 1
+        FROM profile_text
+        WHERE profile_text.workspace = profile_content.workspace
+            AND profile_text.hash = profile_content.texts
+    )
+"""
+
+PROFILE_TEXTS = """
+SELECT workspace, hash, content
+FROM profile_text
 """
 
 # Profiles without their content.

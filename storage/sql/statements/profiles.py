@@ -12,8 +12,8 @@ SELECT COALESCE(
 """
 
 INSERT_CONTENT = """
-INSERT INTO profile_content (workspace, hash, content)
-VALUES (:workspace, :hash, :content)
+INSERT INTO profile_content (workspace, hash, content, texts)
+VALUES (:workspace, :hash, :content, :texts)
 ON CONFLICT (workspace, hash) DO NOTHING
 """
 
@@ -22,9 +22,16 @@ INSERT INTO profile (workspace, name, hash, summary, created_at, updated_at)
 VALUES (:workspace, :name, :hash, :summary, :created_at, :updated_at)
 """
 
+INSERT_TEXT = """
+INSERT INTO profile_text (workspace, hash, content)
+VALUES (:workspace, :hash, :content)
+ON CONFLICT (workspace, hash) DO NOTHING
+"""
+
 UPDATE_PROFILE = """
 UPDATE profile
 SET hash = :hash,
+    stale = 1,
     summary = :summary,
     updated_at = :updated_at
 WHERE workspace = :workspace
@@ -55,15 +62,42 @@ WHERE profile.workspace = :workspace
     AND profile.name = :name
 """
 
+KEPT_PROFILE = """
+SELECT profile_content.content, profile_content.texts
+FROM profile
+JOIN profile_content
+    ON profile_content.workspace = profile.workspace
+    AND profile_content.hash = profile.hash
+WHERE profile.workspace = :workspace
+    AND profile.name = :name
+"""
+
+# Its modules are those that there are now.
+REFRESH_PROFILE = """
+UPDATE profile
+SET hash = :hash,
+    stale = 0
+WHERE workspace = :workspace
+    AND name = :name
+"""
+
+# Some modules have changed.
+OUTDATE_PROFILES = """
+UPDATE profile
+SET stale = 1
+WHERE workspace = :workspace
+    AND stale = 0
+"""
+
 HASH = """
-SELECT hash
+SELECT hash, stale
 FROM profile
 WHERE workspace = :workspace
     AND name = :name
 """
 
 CONTENT = """
-SELECT content
+SELECT content, texts
 FROM profile_content
 WHERE workspace = :workspace
     AND hash = :hash
@@ -88,7 +122,27 @@ WHERE workspace = :workspace
     )
 """
 
-FORGET_CONTENT = f"{FORGET_CONTENTS}    AND hash = :hash\n"
+FORGET_CONTENT = f"{FORGET_CONTENTS}    AND hash = :hash\nRETURNING texts\n"
+
+FORGET_TEXTS = """
+DELETE FROM profile_text
+WHERE workspace = :workspace
+    AND NOT EXISTS (
+        SELECT 1
+        FROM profile_content
+        WHERE profile_content.workspace = profile_text.workspace
+            AND profile_content.texts = profile_text.hash
+    )
+"""
+
+FORGET_TEXT = f"{FORGET_TEXTS}    AND hash = :hash\n"
+
+TEXTS = """
+SELECT content
+FROM profile_text
+WHERE workspace = :workspace
+    AND hash = :hash
+"""
 
 ACTIVE = """
 SELECT name
@@ -109,7 +163,7 @@ WHERE workspace = :workspace
 """
 
 SESSION_PROFILE = """
-SELECT session.profile, session.profile_hash, profile_content.content
+SELECT session.profile, session.profile_hash, profile_content.content, profile_content.texts
 FROM session
 LEFT JOIN profile_content
     ON profile_content.workspace = session.workspace

@@ -101,6 +101,7 @@ class Statements:
     SESSION_SUMMARY: str
     MESSAGES_WITH_IDS: str
     MODULES_WITH_IDS: str
+    MODULE_SOURCES_WITH_IDS: str
     MESSAGE: str
     TAIL_MESSAGES: str
     TAIL_CORRECTIONS: str

@@ -27,6 +27,7 @@ from ..modules.module_file import MAX_BYTES as MAX_MODULE_BYTES
 from ..modules.module_file import TYPES, read_module
 from ..profile_file import MAX_CHARACTERS, read_profile
 from .folder import Folder, FolderError, scan
+from .texts import ReferredTexts
 
 MAX_PROFILES = 200
 MAX_MODULES = 500
@@ -52,6 +53,8 @@ class Contents:
     # Their locations are paths in the collection.
     modules: list[Module] = field(default_factory=list)
     problems: list[CollectionProblem] = field(default_factory=list)
+    # The texts that profiles refer to, by the name of the profile and their paths.
+    texts: dict[str, dict[str, str]] = field(default_factory=dict)
 
 
 class _Unusable(Exception):
@@ -86,6 +89,7 @@ async def read_contents(path: Path, name: str, records: RecordReader, progressed
             progressed()
             if profile is not None:
                 contents.profiles.append(profile)
+                contents.texts[profile.name] = reader.texts
     return contents
 
 
@@ -119,6 +123,9 @@ class _ProfileReader:
         self._modules = modules
         self._name = name
         self._records = records
+        self._texts = ReferredTexts(folder)
+        # Those of the last profile.
+        self.texts: dict[str, str] = {}
         self._bytes = 0
         self._files: dict[str, str] = {}
 
@@ -169,6 +176,7 @@ class _ProfileReader:
             if fault is not None:
                 raise _Unusable(f"{'/'.join(path)}: {fault}", decoded.lines.nearest(*path).line)
         self._check_configurations(profile, decoded)
+        self.texts = self._texts.of(profile)
         self._files[name] = file
         return msgspec.structs.replace(profile, name=name)
 

@@ -125,4 +125,5 @@ def _content(
         context=contents.context,
         modules=[located(module) for module in contents.modules],
         problems=contents.problems,
+        texts=contents.texts,
     )

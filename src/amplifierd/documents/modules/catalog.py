@@ -8,10 +8,23 @@ from msgspec.structs import replace
 
 from ...contract import SerialExecutor
 from ...storage.model.interface import Storage
-from ...storage.model.modules import INSTALLED, Module, ModuleNotFound, ModuleSummary
+from ...storage.model.modules import (
+    INSTALLED,
+    KernelPlan,
+    Module,
+    ModuleNotFound,
+    ModuleSummary,
+    MountPlan,
+    PlanForm,
+    PlanSession,
+    PlanSources,
+    Use,
+    uses_in,
+)
 from ...storage.model.profile_records import NewProfile, ProfileSettings, ProfileWarning
-from .configurations import Use, check_configurations, uses_in
+from .configurations import check_configurations
 from .installed import installed_modules
+from .mount_plan import kernel_plan, mount_plan
 
 
 class ModuleCatalog:
@@ -56,6 +69,13 @@ class ModuleCatalog:
         modules = {**self._installed, **await storage.find_modules(workspace, sorted(ids))}
         unknown = await self._executor.run(check_configurations, profile, lambda use: use.among(modules))
         return [ProfileWarning(use.pointer, _unknown(use)) for use in unknown]
+
+    async def plan(
+        self, sources: PlanSources, session: PlanSession, overlay: Mapping[str, str], form: PlanForm
+    ) -> MountPlan | KernelPlan:
+        """The mount plan of a session, in a form."""
+        plan = await self._executor.run(mount_plan, sources, session, self._installed, overlay)
+        return plan if form == "mounts" else await self._executor.run(kernel_plan, plan)
 
 
 def _unknown(use: Use) -> str:

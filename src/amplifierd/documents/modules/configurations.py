@@ -1,62 +1,19 @@
-"""The modules that a profile names, and whether the configurations that it gives them fit their schemas.
+"""Whether the configurations that a profile gives its modules fit their schemas."""
 
-A profile names a module by its id, or by a name alone: that of a module of its own collection, or of an installed one.
-"""
-
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 
 import msgspec
-from msgspec import Raw, UnsetType
+from msgspec import Raw
 
 from ...contract import Problem, SchemaRefused, Steps, TooManySteps, Violation, config_schema
-from ...storage.model.modules import INSTALLED, Module, ModuleType
-from ...storage.model.profile_records import ModuleConfig, NewProfile, ProfileSettings
+from ...storage.model.modules import Module, Use, uses_in
+from ...storage.model.profile_records import NewProfile, ProfileSettings
 
 # For all modules of a profile together.
 _MAX_STEPS = 65_536
 _MAX_LISTED = 100
 
 _decode = msgspec.json.decode
-
-
-@dataclass(frozen=True, slots=True)
-class Use:
-    """A module that a profile names, and where, as a JSON Pointer."""
-
-    pointer: str
-    type: ModuleType
-    module: ModuleConfig
-
-    def ids(self, collection: str | None = None) -> list[str]:
-        """What may be its id in a profile of a collection, the first that exists is meant."""
-        name = self.module.module
-        if "/" in name:
-            return [name]
-        own = [] if collection is None else [f"{collection}/{self.type}/{name}"]
-        return [*own, f"{INSTALLED}/{self.type}/{name}"]
-
-    def among(self, modules: Mapping[str, Module], collection: str | None = None) -> Module | None:
-        """The module, if it is there and of the type that its place asks for."""
-        found = next((modules[it] for it in self.ids(collection) if it in modules), None)
-        return found if found is not None and found.type == self.type else None
-
-
-def uses_in(profile: NewProfile | ProfileSettings) -> Iterator[Use]:
-    """The modules that a profile names, in its order."""
-    session = profile.session
-    if not isinstance(session, UnsetType):
-        yield Use("/session/orchestrator", "orchestrator", session.orchestrator)
-        if isinstance(session.context_manager, ModuleConfig):
-            yield Use("/session/context_manager", "context", session.context_manager)
-    lists: tuple[tuple[str, ModuleType, list[ModuleConfig]], ...] = (
-        ("providers", "provider", profile.providers),
-        ("tools", "tool", profile.tools),
-        ("hooks", "hook", profile.hooks),
-    )
-    for name, module_type, modules in lists:
-        for number, module in enumerate(modules):
-            yield Use(f"/{name}/{number}", module_type, module)
 
 
 def check_configurations(profile: NewProfile | ProfileSettings, found: Callable[[Use], Module | None]) -> list[Use]:

@@ -1,0 +1,197 @@
+"""Mount plans: made from a profile and what its references led to, the same whenever they are made.
+
+A plan names each part that a session runs with: its modules with their sources and configurations, and the texts of its
+agents and its context. The kernel's form is what a session of `amplifier-core` is made from.
+"""
+
+import posixpath
+import re
+from collections.abc import Iterator, Mapping
+
+import msgspec
+from msgspec import UNSET, Raw, UnsetType
+
+from ...storage.model.modules import (
+    INSTALLED,
+    KernelAgent,
+    KernelModule,
+    KernelPlan,
+    KernelSession,
+    KernelSettings,
+    Module,
+    Mount,
+    MountedModule,
+    MountPlan,
+    PlanSession,
+    PlanSources,
+    Use,
+    uses_in,
+)
+from ...storage.model.profile_records import SessionConfig
+
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
+_SUFFIX = ".md"
+_NO_CONFIG = Raw(b"{}")
+
+
+def mount_plan(
+    sources: PlanSources, session: PlanSession, installed: Mapping[str, Module], overlay: Mapping[str, str]
+) -> MountPlan:
+    """The plan of a session: its modules are those of the sources, else those of installed packages.
+
+    `overlay` has the texts of agents by name; each is added, or replaces the agent of that name.
+    """
+    profile = sources.profile
+    names = _Names(profile.name)
+    agents = [*_texts(sources, profile.agents, "agent", names, overlay)]
+    context = [*_texts(sources, profile.context, "context", names, {})]
+    modules = [(use, _module(sources, use, installed, names)) for use in uses_in(profile)]
+    by_type = {kind: [mount for use, mount in modules if use.type == kind] for kind in ("provider", "tool", "hook")}
+    own = {use.pointer: mount for use, mount in modules}
+    config = profile.session if isinstance(profile.session, SessionConfig) else None
+    return MountPlan(
+        session=msgspec.structs.replace(
+            session,
+            injection_size_limit=UNSET if config is None else config.injection_size_limit,
+            injection_budget_per_turn=UNSET if config is None else config.injection_budget_per_turn,
+        ),
+        instructions=profile.instructions,
+        mount_points=[*agents, *context, *by_type["provider"], *by_type["tool"], *by_type["hook"]],
+        orchestrator=own.get("/session/orchestrator", UNSET),
+        context_manager=own.get("/session/context_manager", UNSET),
+        agents=_by_id(agents),
+        context=_by_id(context),
+        providers=_by_id(by_type["provider"]),
+        tools=_by_id(by_type["tool"]),
+        hooks=_by_id(by_type["hook"]),
+    )
+
+
+def kernel_plan(plan: MountPlan) -> KernelPlan:
+    """The same in the kernel's form; parts that have no text are left out of its agents and context."""
+    session = plan.session
+    return KernelPlan(
+        session=KernelSession(
+            orchestrator=_kernel_module(plan.orchestrator) if isinstance(plan.orchestrator, Mount) else UNSET,
+            context=_kernel_module(plan.context_manager) if isinstance(plan.context_manager, Mount) else UNSET,
+            injection_size_limit=session.injection_size_limit,
+            injection_budget_per_turn=session.injection_budget_per_turn,
+            settings=KernelSettings(
+                amplified_dir=session.amplified_dir,
+                profile_name=session.profile_id,
+                profile_version=session.profile_version,
+            ),
+        ),
+        providers=[_kernel_module(mount) for mount in plan.providers.values()],
+        tools=[_kernel_module(mount) for mount in plan.tools.values()],
+        hooks=[_kernel_module(mount) for mount in plan.hooks.values()],
+        agents=_kernel_texts(plan.agents),
+        context=_kernel_texts(plan.context),
+        instructions=plan.instructions,
+    )
+
+
+class _Names:
+    """Ids of mounts, of which no two are the same: a second one gets a number."""
+
+    def __init__(self, profile: str) -> None:
+        self._profile = profile
+        self._taken: set[str] = set()
+
+    def of_text(self, kind: str, name: str) -> str:
+        """The id of a text of a kind."""
+        return self.distinct(f"{self._profile}.{kind}.{name}")
+
+    def distinct(self, wanted: str) -> str:
+        """An id that no other mount has."""
+        number, found = 1, wanted
+        while found in self._taken:
+            number += 1
+            found = f"{wanted}.{number}"
+        self._taken.add(found)
+        return found
+
+
+def _texts(
+    sources: PlanSources, references: Mapping[str, str], kind: str, names: _Names, overlay: Mapping[str, str]
+) -> Iterator[Mount]:
+    """The mounts of references in the order of their names: several for a folder, one without a text for others."""
+    for name in sorted({*references, *overlay}):
+        if name in overlay:
+            yield _text(names, kind, name, overlay[name], UNSET)
+            continue
+        for text_name, content, source in _files(sources.texts, name, references[name]):
+            yield _text(names, kind, text_name, content, source)
+
+
+def _text(names: _Names, kind: str, name: str, content: str | UnsetType, source: str | UnsetType) -> Mount:
+    is_known = isinstance(content, str)
+    return Mount(
+        mount_type="embedded" if is_known else "referenced",
+        module_id=names.of_text(kind, name),
+        module_type=kind,
+        name=name,
+        resolved=is_known,
+        content=content,
+        source=source,
+    )
+
+
+def _files(
+    texts: Mapping[str, str], name: str, reference: str
+) -> Iterator[tuple[str, str | UnsetType, str | UnsetType]]:
+    """The names, texts and places of what a reference leads to."""
+    path = reference if _URL.match(reference) else posixpath.normpath(reference)
+    if path in texts:
+        yield name, texts[path], path
+        return
+    below = "" if path == "." else f"{path}/"
+    found = [file for file in sorted(texts) if file.startswith(below)]
+    for file in found:
+        inner = file.removeprefix(below).removesuffix(_SUFFIX).replace("/", ".")
+        yield f"{name}.{inner}", texts[file], file
+    if not found:
+        yield name, UNSET, reference
+
+
+def _module(sources: PlanSources, use: Use, installed: Mapping[str, Module], names: _Names) -> Mount:
+    found = sources.mounted.modules.get(use.key) or _installed(use, installed)
+    source = use.module.source
+    if found is not None:
+        source = sources.mounted.sources.get(found.id) or (source if isinstance(source, str) else found.location)
+    return Mount(
+        mount_type="referenced",
+        module_id=names.distinct(use.module.module if found is None else found.id),
+        module_type=use.type,
+        name=use.module.module if found is None else found.name,
+        resolved=found is not None,
+        source=source,
+        version=UNSET if found is None else found.version,
+        entry_point=UNSET if found is None else found.entry_point,
+        config=use.module.config,
+    )
+
+
+def _installed(use: Use, installed: Mapping[str, Module]) -> MountedModule | None:
+    ids = (module_id for module_id in use.ids() if module_id.startswith(f"{INSTALLED}/"))
+    module = next((installed[it] for it in ids if it in installed and installed[it].type == use.type), None)
+    if module is None:
+        return None
+    return MountedModule(**{name: getattr(module, name) for name in MountedModule.__struct_fields__})
+
+
+def _by_id(mounts: list[Mount]) -> dict[str, Mount]:
+    return {mount.module_id: mount for mount in mounts}
+
+
+def _kernel_module(mount: Mount) -> KernelModule:
+    config = mount.config if isinstance(mount.config, Raw) else _NO_CONFIG
+    return KernelModule(mount.name, mount.source, config)
+
+
+def _kernel_texts(mounts: Mapping[str, Mount]) -> dict[str, KernelAgent]:
+    return {
+        mount.name: KernelAgent(mount.content, {"source": mount.source if isinstance(mount.source, str) else ""})
+        for mount in mounts.values()
+        if isinstance(mount.content, str)
+    }

@@ -1,0 +1,166 @@
+"""Mount plans: which modules, with which configuration, and which texts a session runs with."""
+
+from abc import ABC, abstractmethod
+from typing import Literal
+
+from msgspec import UNSET, Raw, Struct, UnsetType, field
+
+from ..profile_records import ProfilePatch, ProfileSettings
+
+PlanForm = Literal["mounts", "kernel"]
+MountType = Literal["embedded", "referenced"]
+FORMAT_VERSION = "1.0"
+
+
+class MountedModule(Struct, frozen=True, rename="camel", kw_only=True):
+    """A module as it was when a session got its profile."""
+
+    id: str
+    name: str
+    version: str
+    location: str
+    entry_point: str | UnsetType = UNSET
+
+
+class Mounted(Struct, frozen=True, rename="camel"):
+    """What the references of a profile led to.
+
+    `collection` is the name of the collection that the profile is, or was copied, from. The keys of `modules` are
+    the type and the name of a module as the profile has it, `tool/bash`. `sources` are those that were set for modules
+    in place of their locations, by id.
+    """
+
+    collection: str | UnsetType = UNSET
+    modules: dict[str, MountedModule] = {}
+    sources: dict[str, str] = {}
+
+
+class PlanSources(Struct, frozen=True):
+    """What a mount plan is made from: a profile, what its references led to, and the texts of files by their paths."""
+
+    profile: ProfileSettings
+    mounted: Mounted
+    texts: dict[str, str]
+
+
+class NewMountPlan(Struct, frozen=True, forbid_unknown_fields=True):
+    """A request to make a mount plan; nothing is stored."""
+
+    profile_id: str
+    session_id: str | UnsetType = UNSET
+    parent_session_id: str | UnsetType = UNSET
+    settings_overrides: ProfilePatch | UnsetType = UNSET
+    agent_overlay: dict[str, str] = {}
+    amplified_dir: str = "."
+
+
+class Mount(Struct, frozen=True, rename="camel", kw_only=True):
+    """A part of a plan: a text that is in it, or a module that a runtime gets from its source."""
+
+    mount_type: MountType
+    module_id: str
+    module_type: str
+    name: str
+    resolved: bool
+    content: str | UnsetType = UNSET
+    source: str | UnsetType = UNSET
+    version: str | UnsetType = UNSET
+    entry_point: str | UnsetType = UNSET
+    config: Raw | UnsetType = UNSET
+
+
+class PlanSession(Struct, frozen=True, rename="camel", kw_only=True):
+    """For whom a plan is; without a session it has no times."""
+
+    profile_id: str
+    profile_version: str
+    session_id: str | UnsetType = UNSET
+    parent_session_id: str | UnsetType = UNSET
+    amplified_dir: str = "."
+    settings: Raw | UnsetType = UNSET
+    created_at: str | UnsetType = UNSET
+    injection_size_limit: int | UnsetType = UNSET
+    injection_budget_per_turn: int | UnsetType = UNSET
+
+
+class MountPlan(Struct, frozen=True, rename="camel", kw_only=True):
+    """The mounts, in order, and the same by kind and id."""
+
+    form: Literal["mounts"] = "mounts"
+    format_version: str = FORMAT_VERSION
+    session: PlanSession
+    instructions: str
+    mount_points: list[Mount]
+    orchestrator: Mount | UnsetType = UNSET
+    context_manager: Mount | UnsetType = UNSET
+    agents: dict[str, Mount]
+    context: dict[str, Mount]
+    providers: dict[str, Mount]
+    tools: dict[str, Mount]
+    hooks: dict[str, Mount]
+
+
+class KernelModule(Struct, frozen=True):
+    """A module as the kernel mounts it."""
+
+    module: str
+    source: str | UnsetType = UNSET
+    config: Raw = Raw(b"{}")
+
+
+class KernelSettings(Struct, frozen=True, kw_only=True):
+    """What the kernel hands on to modules."""
+
+    amplified_dir: str
+    profile_name: str
+    profile_version: str
+
+
+class KernelSession(Struct, frozen=True, kw_only=True):
+    """The modules that run a session in the kernel; it starts only with both."""
+
+    orchestrator: KernelModule | UnsetType = UNSET
+    context: KernelModule | UnsetType = UNSET
+    injection_size_limit: int | UnsetType = UNSET
+    injection_budget_per_turn: int | UnsetType = UNSET
+    settings: KernelSettings
+
+
+class KernelAgent(Struct, frozen=True):
+    """The text of an agent, and where it is from."""
+
+    content: str
+    metadata: dict[str, str]
+
+
+class KernelPlan(Struct, frozen=True, kw_only=True):
+    """A plan in the form that a session of the kernel is made from; `context` is texts by name."""
+
+    form: Literal["kernel"] = "kernel"
+    format_version: str = field(default=FORMAT_VERSION, name="formatVersion")
+    session: KernelSession
+    providers: list[KernelModule]
+    tools: list[KernelModule]
+    hooks: list[KernelModule]
+    agents: dict[str, KernelAgent]
+    context: dict[str, KernelAgent]
+    instructions: str
+
+
+class MountPlans(ABC):
+    """Reads what mount plans are made from."""
+
+    @abstractmethod
+    async def profile_plan(self, workspace: str, name: str, overrides: ProfilePatch | UnsetType = UNSET) -> PlanSources:
+        """What a session would get that is created with a profile now. Raises `ProfileNotFound`, `ProfileInvalid`."""
+
+    @abstractmethod
+    async def session_plan(self, workspace: str, session_id: str) -> PlanSources:
+        """What a session got with its profile, whatever became of it since.
+
+        Raises `SessionNotFound`, and `SessionProfileUnknown` if the session was imported without its profile.
+        """
+
+    @abstractmethod
+    async def profile_texts(self, workspace: str, name: str) -> dict[str, str]:
+        """The texts of the files that a profile of a collection refers to, by their paths. Raises `ProfileNotFound`."""

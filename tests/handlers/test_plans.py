@@ -1,0 +1,228 @@
+"""Mount plans over HTTP: what a session runs with, in two forms."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from collection_folders import make
+from conftest import postgres_database
+from daemon import Daemon
+
+BASE = """\
+---
+profile: {name: base, version: 1.0.0, schema_version: 2}
+session:
+  orchestrator: {module: loop, config: {max_turns: 3}}
+  context: {module: simple}
+  injection_size_limit: 10
+providers:
+- {module: mock, config: {key: "${env:KEY}"}}
+tools:
+- module: bash
+- {module: bash, source: "git+https://example.com/b", config: {n: 1.0, a: 2}}
+- {module: gone, source: "git+https://example.com/gone"}
+agents:
+  zen: agents/zen.md
+  far: https://example.com/far.md
+context:
+  docs: context
+---
+
+Be brief.
+"""
+FILES = {
+    "base.md": BASE,
+    "agents/zen.md": "Be calm.",
+    "context/b.md": "B",
+    "context/a/c.md": "C",
+    "context/a/d.txt": "D",
+    "tools/bash/module.yaml": "name: tool-bash\nversion: 1.2.0\nentry_point: amplifier_module_tool_bash\n",
+    "providers/mock/module.yaml": "name: provider-mock\n",
+    "orchestrators/loop/module.yaml": "name: loop-basic\n",
+    "contexts/simple/module.yaml": "name: context-simple\n",
+}
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder below which collections may be."""
+    return make(tmp_path_factory.mktemp("root") / "collections", {"x": ""})
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def daemon(request: pytest.FixtureRequest, root: Path) -> Iterator[Daemon]:
+    """A daemon that may read collections, on each kind of database."""
+    options = ["--collections-path", str(root)]
+    if request.param == "sqlite":
+        with Daemon(f"sqlite:///{root.parent / 'a.db'}", *options) as running:
+            yield running
+        return
+    with postgres_database(request.getfixturevalue("postgres")) as url, Daemon(url, *options) as running:
+        yield running
+
+
+@pytest.fixture
+def folder(client: httpx.Client, root: Path) -> Iterator[Path]:
+    """The folder of the collection `foundation`, which is added."""
+    path = make(root / f"folder-{len([*root.iterdir()])}", FILES)
+    added = client.post("/collections", json={"identifier": "foundation", "source": str(path)})
+    assert added.json()["problems"] == [], added.text
+    yield path
+    assert client.delete("/collections/foundation").status_code == 204
+
+
+def generate(client: httpx.Client, form: str = "mounts", **body: Any) -> dict[str, Any]:
+    answered = client.post(f"/mount-plans/generate?form={form}", json={"profile_id": "foundation/base"} | body)
+    assert answered.status_code == 200, answered.text
+    plan: dict[str, Any] = answered.json()
+    return plan
+
+
+def test_plan_names_every_part(client: httpx.Client, folder: Path) -> None:
+    plan = generate(client)
+    assert (plan["form"], plan["formatVersion"], plan["instructions"]) == ("mounts", "1.0", "Be brief.\n")
+    assert plan["session"] == {
+        "profileId": "foundation/base",
+        "profileVersion": "1.0.0",
+        "amplifiedDir": ".",
+        "injectionSizeLimit": 10,
+    }
+    assert [(it["moduleId"], it["resolved"]) for it in plan["mountPoints"]] == [
+        ("foundation/base.agent.far", False),
+        ("foundation/base.agent.zen", True),
+        ("foundation/base.context.docs.a.c", True),
+        ("foundation/base.context.docs.b", True),
+        ("foundation/provider/mock", True),
+        ("foundation/tool/bash", True),
+        ("foundation/tool/bash.2", True),
+        ("gone", False),
+    ]
+    by_id = {it["moduleId"]: it for it in plan["mountPoints"]}
+    kinds = ("agents", "context", "providers", "tools", "hooks")
+    assert by_id == {key: it for kind in kinds for key, it in plan[kind].items()}
+    assert by_id["foundation/base.agent.zen"] == {
+        "mountType": "embedded",
+        "moduleId": "foundation/base.agent.zen",
+        "moduleType": "agent",
+        "name": "zen",
+        "resolved": True,
+        "content": "Be calm.",
+        "source": "agents/zen.md",
+    }
+    assert by_id["foundation/tool/bash"] == {
+        "mountType": "referenced",
+        "moduleId": "foundation/tool/bash",
+        "moduleType": "tool",
+        "name": "tool-bash",
+        "resolved": True,
+        "source": f"file://{folder}/tools/bash",
+        "version": "1.2.0",
+        "entryPoint": "amplifier_module_tool_bash",
+    }
+    assert by_id["foundation/tool/bash.2"]["source"] == "git+https://example.com/b"
+    assert by_id["foundation/provider/mock"]["config"] == {"key": "${env:KEY}"}
+    assert (plan["orchestrator"]["name"], plan["contextManager"]["name"]) == ("loop-basic", "context-simple")
+
+
+def test_plan_is_the_same_whenever_it_is_made(client: httpx.Client, folder: Path) -> None:
+    assert folder.exists()
+    for form in ("mounts", "kernel"):
+        path = f"/mount-plans/generate?form={form}"
+        first, again = (client.post(path, json={"profile_id": "foundation/base"}) for _ in range(2))
+        assert first.content == again.content
+    client.post("/collections/foundation/sync").raise_for_status()
+    assert client.post(path, json={"profile_id": "foundation/base"}).content == first.content
+    assert b'"config":{"n":1.0,"a":2}' in first.content
+
+
+def test_kernel_has_its_own_form(client: httpx.Client, folder: Path) -> None:
+    plan = generate(client, "kernel")
+    location = f"file://{folder}"
+    assert plan["session"] == {
+        "orchestrator": {
+            "module": "loop-basic",
+            "source": f"{location}/orchestrators/loop",
+            "config": {"max_turns": 3},
+        },
+        "context": {"module": "context-simple", "source": f"{location}/contexts/simple", "config": {}},
+        "injection_size_limit": 10,
+        "settings": {"amplified_dir": ".", "profile_name": "foundation/base", "profile_version": "1.0.0"},
+    }
+    assert [it["module"] for it in plan["tools"]] == ["tool-bash", "tool-bash", "gone"]
+    assert plan["tools"][2]["source"] == "git+https://example.com/gone"
+    assert plan["agents"] == {"zen": {"content": "Be calm.", "metadata": {"source": "agents/zen.md"}}}
+    assert [*plan["context"]] == ["docs.a.c", "docs.b"]
+
+
+def test_plan_is_made_as_it_was_asked_for(client: httpx.Client, folder: Path) -> None:
+    assert folder.exists()
+    assert client.post("/amplified-directories", json={"relative_path": "a/b"}).status_code == 201
+    plan = generate(
+        client,
+        session_id="s",
+        parent_session_id="p",
+        settings_overrides={"version": "2", "tools": None},
+        agent_overlay={"zen": "Be quick.", "new": "You are new."},
+        amplified_dir="a/b",
+    )
+    assert plan["session"] == {
+        "profileId": "foundation/base",
+        "profileVersion": "2",
+        "sessionId": "s",
+        "parentSessionId": "p",
+        "amplifiedDir": "a/b",
+        "settings": {"version": "2", "tools": None},
+        "injectionSizeLimit": 10,
+    }
+    assert plan["tools"] == {}
+    contents = {it["name"]: it.get("content") for it in plan["agents"].values()}
+    assert contents == {"far": None, "new": "You are new.", "zen": "Be quick."}
+    assert client.delete("/amplified-directories/a%2Fb").status_code == 204
+    for body, status in (
+        ({"profile_id": "nobody"}, 404),
+        ({"profile_id": "default", "amplified_dir": "nowhere"}, 404),
+        ({"profile_id": "default", "amplified_dir": "../x"}, 404),
+        ({"profile_id": "default", "settings_overrides": {"session": {"orchestrator": {}}}}, 422),
+        ({}, 422),
+    ):
+        assert client.post("/mount-plans/generate", json=body).status_code == status, body
+    assert client.post("/mount-plans/generate?form=x", json={"profile_id": "default"}).status_code == 400
+
+
+def test_session_keeps_its_plan(client: httpx.Client, folder: Path) -> None:
+    session = client.post("/sessions", json={"profile": "foundation/base"}).json()
+    url = f"/sessions/{session['id']}/mount-plan"
+    before = client.get(url).json()
+    assert (before["session"]["sessionId"], before["session"]["createdAt"]) == (session["id"], session["createdAt"])
+    generated = generate(client, session_id=session["id"])
+    assert generated == before | {"session": generated["session"]}
+    make(folder, {"agents/zen.md": "Be loud.", "tools/bash/module.yaml": "name: other\nversion: 2.0.0\n"})
+    client.post("/collections/foundation/sync").raise_for_status()
+    client.put("/modules/foundation/tool/bash/sources", json={"source": "git+https://example.com/fork"})
+    later = client.post("/sessions", json={"profile": "foundation/base"}).json()
+    assert client.get(url).json() == before
+    after = client.get(f"/sessions/{later['id']}/mount-plan").json()
+    assert after["agents"]["foundation/base.agent.zen"]["content"] == "Be loud."
+    tool = after["tools"]["foundation/tool/bash"]
+    assert (tool["name"], tool["version"], tool["source"]) == ("other", "2.0.0", "git+https://example.com/fork")
+    assert client.get(f"{url}?form=kernel").json()["tools"][0]["module"] == "tool-bash"
+    missing = client.get("/sessions/nobody/mount-plan")
+    assert (missing.status_code, missing.json()["detail"]) == (404, "Session nobody not found")
+
+
+def test_plan_of_the_built_in_profile_is_empty(client: httpx.Client) -> None:
+    session = client.post("/sessions").json()
+    plan = client.get(f"/sessions/{session['id']}/mount-plan").json()
+    assert (plan["mountPoints"], plan["session"]["profileId"]) == ([], "default")
+    assert "orchestrator" not in plan
+
+
+def test_texts_have_a_limit(client: httpx.Client, folder: Path) -> None:
+    make(folder, {"context/long.md": "x" * 600_000})
+    synced = client.post("/collections/foundation/sync").json()
+    assert synced["profiles"] == []
+    [problem] = synced["problems"]
+    assert (problem["file"], "which is the limit" in problem["detail"]) == ("base.md", True)

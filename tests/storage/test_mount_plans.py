@@ -1,0 +1,167 @@
+"""What every storage keeps for the mount plans of profiles and sessions."""
+
+import sqlite3
+from collections.abc import Mapping
+
+import pytest
+from msgspec import UNSET, Raw
+
+from amplifierd.storage import open_maintenance
+from amplifierd.storage.model.collections import CollectionContent
+from amplifierd.storage.model.errors import ProfileInvalid, ProfileNotFound, SessionNotFound
+from amplifierd.storage.model.interface import Storage
+from amplifierd.storage.model.modules import Module, NewModuleSource, PlanSources
+from amplifierd.storage.model.profile_records import ModuleConfig, NewProfile, ProfilePatch
+from amplifierd.storage.model.records import Fork, NewSession, SessionPatch
+
+W = "default"
+TOOLS = [ModuleConfig("bash"), ModuleConfig("other/tool/x"), ModuleConfig("gone")]
+
+
+def module(module_id: str, version: str = "1.0.0") -> Module:
+    return Module(id=module_id, type="tool", name="tool-x", version=version, location=f"file:///{module_id}")
+
+
+def content(
+    version: str = "1.0.0", texts: Mapping[str, str] | None = None, *, identifier: str = "foundation"
+) -> CollectionContent:
+    name = "x" if identifier == "other" else "bash"
+    return CollectionContent(
+        identifier=identifier,
+        source="/x",
+        kind="folder",
+        commit=None,
+        profiles=[NewProfile("base", tools=TOOLS, agents={"zen": "agents/zen.md"})],
+        agents=[],
+        context=[],
+        modules=[module(f"{identifier}/tool/{name}", version)],
+        problems=[],
+        texts={"base": {"agents/zen.md": "Be calm."} if texts is None else texts},
+    )
+
+
+async def add(storage: Storage, new: CollectionContent) -> None:
+    async def read() -> CollectionContent:
+        return new
+
+    await storage.create_collection(W, new.identifier, read)
+
+
+async def opened(storage: Storage, profile: str = "foundation/base") -> str:
+    return (await storage.create_session(W, NewSession(profile=profile))).id
+
+
+def versions(sources: PlanSources) -> dict[str, str]:
+    return {key: it.version for key, it in sources.mounted.modules.items()}
+
+
+async def test_plan_of_a_profile_is_what_a_session_would_get(storage: Storage, other: Storage) -> None:
+    await add(storage, content())
+    await add(storage, content("3.0.0", identifier="other"))
+    plan = await other.profile_plan(W, "foundation/base")
+    assert versions(plan) == {"tool/bash": "1.0.0", "tool/other/tool/x": "3.0.0"}
+    assert (plan.mounted.collection, plan.texts) == ("foundation", {"agents/zen.md": "Be calm."})
+    assert await storage.session_plan(W, await opened(storage)) == plan
+    overrides = ProfilePatch(tools=Raw(b'[{"module":"other/tool/x"}]'))
+    assert versions(await storage.profile_plan(W, "foundation/base", overrides)) == {"tool/other/tool/x": "3.0.0"}
+    session = await storage.create_session(W, NewSession(profile="foundation/base", settings_overrides=overrides))
+    overridden = await storage.session_plan(W, session.id)
+    assert (versions(overridden), overridden.texts) == ({"tool/other/tool/x": "3.0.0"}, plan.texts)
+    with pytest.raises(ProfileInvalid):
+        await storage.profile_plan(W, "foundation/base", ProfilePatch(session=Raw(b'{"orchestrator":{}}')))
+    with pytest.raises(ProfileNotFound):
+        await storage.profile_plan(W, "nobody")
+    with pytest.raises(SessionNotFound):
+        await storage.session_plan(W, "nobody")
+
+
+async def test_sync_changes_later_sessions_only(storage: Storage) -> None:
+    await add(storage, content())
+    before = await opened(storage)
+    await storage.replace_collection(W, content("2.0.0", {"agents/zen.md": "Be brisk."}))
+    after = await opened(storage)
+    await storage.delete_collection(W, "foundation")
+    old, new = [await storage.session_plan(W, each) for each in (before, after)]
+    assert (versions(old), old.texts) == ({"tool/bash": "1.0.0"}, {"agents/zen.md": "Be calm."})
+    assert (versions(new), new.texts) == ({"tool/bash": "2.0.0"}, {"agents/zen.md": "Be brisk."})
+
+
+async def test_update_of_a_profile_and_of_another_collection_change_later_sessions_only(storage: Storage) -> None:
+    await add(storage, content(identifier="other"))
+    await storage.create_profile(W, NewProfile("mine", tools=TOOLS))
+    first = await opened(storage, "mine")
+    await storage.update_profile(W, "mine", ProfilePatch(instructions=Raw(b'"New."')))
+    second = await opened(storage, "mine")
+    await storage.replace_collection(W, content("2.0.0", identifier="other"))
+    third = await opened(storage, "mine")
+    fourth = await opened(storage, "mine")
+    plans = [await storage.session_plan(W, each) for each in (first, second, third, fourth)]
+    assert [(it.profile.instructions, versions(it)) for it in plans] == [
+        ("", {"tool/other/tool/x": "1.0.0"}),
+        ("New.", {"tool/other/tool/x": "1.0.0"}),
+        ("New.", {"tool/other/tool/x": "2.0.0"}),
+        ("New.", {"tool/other/tool/x": "2.0.0"}),
+    ]
+
+
+async def test_source_of_a_module_changes_later_sessions_only(storage: Storage) -> None:
+    await add(storage, content())
+    before = await opened(storage)
+    await storage.create_module_source(W, "foundation/tool/bash", NewModuleSource("user", "user"))
+    await storage.create_module_source(W, "foundation/tool/bash", NewModuleSource("project"))
+    await storage.create_module_source(W, "installed/tool/gone", NewModuleSource("installed"))
+    after = await opened(storage)
+    await storage.delete_module_source(W, "foundation/tool/bash", "project")
+    last = await opened(storage)
+    found = [(await storage.session_plan(W, each)).mounted.sources for each in (before, after, last)]
+    installed = {"installed/tool/gone": "installed"}
+    assert found == [{}, {"foundation/tool/bash": "project"} | installed, {"foundation/tool/bash": "user"} | installed]
+
+
+async def test_copy_and_fork_and_another_profile_keep_what_they_had(storage: Storage) -> None:
+    await add(storage, content())
+    await storage.copy_profile(W, "foundation/base", "mine")
+    await storage.update_profile(W, "mine", ProfilePatch(version=Raw(b'"2"')))
+    copied = await opened(storage, "mine")
+    fork = await storage.fork_session(W, await opened(storage), Fork())
+    moved = await opened(storage, "default")
+    await storage.update_session(W, moved, SessionPatch(profile="foundation/base"))
+    await storage.delete_collection(W, "foundation")
+    for each in (copied, fork.id, moved):
+        plan = await storage.session_plan(W, each)
+        assert (versions(plan), plan.texts) == ({"tool/bash": "1.0.0"}, {"agents/zen.md": "Be calm."})
+    # What is copied from a collection that is gone finds its modules no more.
+    assert versions(await storage.profile_plan(W, "mine")) == {}
+
+
+async def test_unchanged_profile_stays_as_it_is(storage: Storage) -> None:
+    await add(storage, content())
+    before = await storage.get_profile(W, "foundation/base")
+    await opened(storage)
+    await storage.replace_collection(W, content("2.0.0"))
+    assert await storage.get_profile(W, "foundation/base") == before
+    await storage.replace_collection(W, content("2.0.0", {"agents/zen.md": "x"}))
+    assert str((await storage.get_profile(W, "foundation/base")).updated_at) > str(before.updated_at)
+
+
+async def test_plan_of_the_built_in_profile_is_empty(storage: Storage) -> None:
+    plan = await storage.session_plan(W, await opened(storage, "default"))
+    assert (plan.profile.name, plan.mounted.modules, plan.mounted.collection, plan.texts) == ("default", {}, UNSET, {})
+    assert plan == await storage.profile_plan(W, "default")
+
+
+async def test_nothing_stays_of_what_is_deleted(storage: Storage, database: str) -> None:
+    await add(storage, content(texts={"agents/zen.md": "secret-1"}))
+    session = await opened(storage)
+    await storage.replace_collection(W, content("2.0.0", {"agents/zen.md": "secret-2"}))
+    later = await opened(storage)
+    await storage.delete_session(W, session)
+    assert [finding async for finding in open_maintenance(database).check()] == []
+    await storage.delete_collection(W, "foundation")
+    assert (await storage.session_plan(W, later)).texts == {"agents/zen.md": "secret-2"}
+    await storage.delete_session(W, later)
+    if database.startswith("sqlite"):
+        with sqlite3.connect(database.removeprefix("sqlite:///")) as connection:
+            for table in ("profile_text", "profile_content", "module"):
+                assert connection.execute(f"SELECT COUNT(*) FROM {table}").fetchone() == (0,)  # noqa: S608
+    assert [finding async for finding in open_maintenance(database).check()] == []
