@@ -60,6 +60,8 @@ def name_what_is_there(operation: str, body: dict[str, Any]) -> None:
     elif operation == "POST /sessions/delete":
         # Other tests need the sessions.
         body["filter"] |= {"ids": [str(uuid4())]}
+    elif operation == "POST /mount-plans/generate":
+        name_plan(body)
     elif operation == "POST /import":
         limit_file(body)
     elif operation == "PATCH /sessions/{session_id}/messages/{sequence}":
@@ -78,8 +80,18 @@ def name_context(session: dict[str, Any]) -> None:
     if "id" in session:
         session["id"] = str(uuid4())
     name_labels(session)
-    # A session's modules have names, which no schema of a patch can ask for.
-    overrides = session.get("settings_overrides")
+    leave_session_out(session)
+
+
+def name_plan(plan: dict[str, Any]) -> None:
+    """Ask for the plan of a profile and in a directory that there are."""
+    plan |= {"profile_id": "default", "amplified_dir": "."}
+    leave_session_out(plan)
+
+
+def leave_session_out(body: dict[str, Any]) -> None:
+    """Override no modules of a session: they have names, which no schema of a patch can ask for."""
+    overrides = body.get("settings_overrides")
     if isinstance(overrides, dict):
         overrides.pop("session", None)
 
