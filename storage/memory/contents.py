@@ -1,7 +1,7 @@
 """What is stored: the databases, their workspaces, and what is in them."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -10,7 +10,7 @@ from msgspec import UNSET, Raw
 from ..model.collections import Collection
 from ..model.errors import FileInUse, FileNotFound, MessageNotFound, SessionNotFound, VersionMismatch
 from ..model.files import File
-from ..model.modules import Module, ModuleScope
+from ..model.modules import Module, ModuleScope, Mounted
 from ..model.part_records import UsageSum, calls_of, file_ids_of
 from ..model.profile_records import ProfileSettings
 from ..model.records import LastMessage, Message, Session, SessionSummary, Versions
@@ -34,6 +34,8 @@ class Correction(NamedTuple):
 class Conversation:
     """A session with its transcript, its sums of usage, and its profile, None if that is unknown.
 
+    `mounted` and `texts` are what the references of the profile led to when the session got it.
+
     `changed_version` and `changed_sequence` are the version and the last message when something else than the
     transcript last changed; `created` and `written` are the revisions that created it and wrote it last.
     """
@@ -47,6 +49,8 @@ class Conversation:
     messages: list[Message] = field(default_factory=list)
     usage: UsageSum | None = None
     corrected: dict[int, Correction] = field(default_factory=dict)
+    mounted: Mounted = field(default_factory=Mounted)
+    texts: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def summary(self) -> SessionSummary:
@@ -76,12 +80,17 @@ class Conversation:
 
 @dataclass
 class StoredProfile:
-    """A profile, and the collection that it belongs to, if any."""
+    """A profile, and the collection that it belongs to, if any.
+
+    `origin` is the name of the collection that it is, or was copied, from, and `texts` are those of its files.
+    """
 
     settings: ProfileSettings
     created_at: str
     updated_at: str
     collection: str | None = None
+    origin: str | None = None
+    texts: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass

@@ -1,6 +1,6 @@
 """Profiles, and the collections and modules that they are made of."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -86,7 +86,11 @@ class MemoryProfiles(MemoryAccess, Profiles):
         self, workspace: str, name: str, new_name: str, *, once: IdempotentRequest | None = None
     ) -> Profile:
         def copy(work: Work) -> Profile:
-            return _insert(work, replace(settings_of(work.workspace, name), name=new_name))
+            settings = replace(settings_of(work.workspace, name), name=new_name)
+            source = work.workspace.profiles.get(name)
+            if source is None:
+                return _insert(work, settings)
+            return _insert(work, settings, source.origin, source.texts)
 
         return await self._write(workspace, once, copy)
 
@@ -158,12 +162,16 @@ def _own(workspace: Workspace, name: str) -> StoredProfile:
     return profile
 
 
-def _insert(work: Work, settings: ProfileSettings) -> Profile:
+def _insert(
+    work: Work, settings: ProfileSettings, origin: str | None = None, texts: Mapping[str, str] | None = None
+) -> Profile:
     operations.refuse_reserved(settings.name)
     operations.checked(settings)
     if settings.name == operations.BUILT_IN or settings.name in work.workspace.profiles:
         raise ProfileExists(settings.name)
-    work.workspace.profiles[settings.name] = StoredProfile(settings, work.now, work.now)
+    work.workspace.profiles[settings.name] = StoredProfile(
+        settings, work.now, work.now, origin=origin, texts=texts or {}
+    )
     return profile_of(work.workspace, settings.name)
 
 
@@ -264,7 +272,7 @@ def _synced(work: Work, content: CollectionContent, created_at: str) -> Collecti
     for new in content.profiles:
         try:
             name = f"{name_of(identifier)}/{new.name}"
-            _write_profile(work, identifier, operations.settings_from(new, name))
+            _write_profile(work, identifier, operations.settings_from(new, name), content.texts.get(new.name, {}))
         except (ProfileExists, ProfileInvalid) as error:
             detail = f"The profile {name} exists and is not of this collection; delete it, or copy it first."
             problems.append(CollectionProblem(detail if isinstance(error, ProfileExists) else str(error)))
@@ -298,16 +306,18 @@ def _synced(work: Work, content: CollectionContent, created_at: str) -> Collecti
     return collection
 
 
-def _write_profile(work: Work, identifier: str, settings: ProfileSettings) -> None:
+def _write_profile(work: Work, identifier: str, settings: ProfileSettings, texts: Mapping[str, str]) -> None:
     """Write a profile of a collection, unless it is as before. Raises `ProfileExists` for one that is not of it."""
     before = work.workspace.profiles.get(settings.name)
     if before is not None and before.collection != identifier:
         raise ProfileExists(settings.name)
     content = operations.checked(settings)
-    if before is not None and operations.checked(before.settings) == content:
+    if before is not None and (operations.checked(before.settings), before.texts) == (content, texts):
         return
     created_at = work.now if before is None else before.created_at
-    work.workspace.profiles[settings.name] = StoredProfile(settings, created_at, work.now, identifier)
+    work.workspace.profiles[settings.name] = StoredProfile(
+        settings, created_at, work.now, identifier, name_of(identifier), texts
+    )
 
 
 class MemoryModules(MemoryAccess, Modules):

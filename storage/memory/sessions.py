@@ -45,6 +45,7 @@ from ..values.uuid7 import canonical_id
 from .access import MemoryAccess, Work
 from .contents import Conversation, Workspace
 from .directories import default_profile_of
+from .modules.mount_plans import sources_of
 from .profiles import profile_of, settings_of
 from .session_lists import list_sessions, ordered
 
@@ -156,7 +157,10 @@ def _create(work: Work, new: NewSession) -> Session:
         raise SessionIdInUse(there.summary)
     name, settings = _profile(work.workspace, new)
     session = sessions.opened(replace(new, id=new.id or work.new_session_id), name, work.now)
-    add(work, Conversation(session, settings, work.revision, work.revision, 1, 0))
+    got = sources_of(work.workspace, name, settings)
+    conversation = Conversation(session, settings, work.revision, work.revision, 1, 0)
+    conversation.mounted, conversation.texts = got.mounted, got.texts
+    add(work, conversation)
     return session
 
 
@@ -187,9 +191,10 @@ def _update(work: Work, session_id: str, patch: SessionPatch, versions: Versions
     if patch == SessionPatch():
         return session
     changes: dict[str, Any] = {}
-    profile = conversation.profile
+    profile, got = conversation.profile, None
     if isinstance(patch.profile, str):
         profile = settings_of(work.workspace, patch.profile)
+        got = sources_of(work.workspace, patch.profile, profile)
         changes["profile"] = patch.profile
     if isinstance(patch.labels, dict):
         labels: dict[str, str | None] = {**(session.labels or {}), **patch.labels}
@@ -206,6 +211,8 @@ def _update(work: Work, session_id: str, patch: SessionPatch, versions: Versions
     if patch.pinned is not UNSET:
         changes["pinned"] = patch.pinned or UNSET
     conversation.profile = profile
+    if got is not None:
+        conversation.mounted, conversation.texts = got.mounted, got.texts
     return _change(work, conversation, max(session.updated_at, work.now), **changes)
 
 
@@ -274,7 +281,9 @@ def _fork(work: Work, session_id: str, fork: Fork, versions: Versions) -> Sessio
         usage=UNSET if usage is None else usage.usage,
         labels=parent.session.labels,
     )
-    add(work, Conversation(session, parent.profile, work.revision, work.revision, 1, last, messages, usage))
+    conversation = Conversation(session, parent.profile, work.revision, work.revision, 1, last, messages, usage)
+    conversation.mounted, conversation.texts = parent.mounted, parent.texts
+    add(work, conversation)
     return session
 
 

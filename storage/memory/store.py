@@ -6,6 +6,7 @@ from .directories import MemoryDirectories
 from .events import MemoryEvents
 from .files import MemoryFiles
 from .messages import MemoryMessages
+from .modules.mount_plans import MemoryMountPlans
 from .profiles import MemoryCollections, MemoryModules, MemoryProfiles
 from .search import MemorySearch
 from .sessions import MemorySessions
@@ -23,6 +24,7 @@ class MemoryStorage(
     MemoryProfiles,
     MemoryCollections,
     MemoryModules,
+    MemoryMountPlans,
     MemoryDirectories,
     MemoryFiles,
     MemoryWorkspaces,

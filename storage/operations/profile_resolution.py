@@ -1,15 +1,16 @@
 """The profile and the directory of a new session, and what the references of the profile lead to now."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
+from msgspec import UNSET
 
 from ..model.directory_path import ROOT, lineage_of
 from ..model.errors import DirectoryNotAmplified
 from ..model.modules import SCOPES, Module, Mounted, MountedModule, uses_in
 from ..model.profile_records import ProfilePatch, ProfileSettings
 from ..model.records import NewSession
-from ..sql.ports import Bindings, Rows
+from ..sql.ports import Bindings, Row, Rows
 from ..sql.statements.profiles import HASH, PROFILE_IN_ROOT, REFRESH_PROFILE
 from ..sql.statements.sessions import Statements
 from . import profiles
@@ -64,11 +65,19 @@ async def mounted_now(rows: Rows, sql: Statements, workspace: str, kept: profile
     uses = [*uses_in(kept.settings)]
     ids = sorted({module_id for use in uses for module_id in use.ids(own)})
     modules = await find(rows, sql, workspace, ids)
-    found = {use.key: use.among(modules, own) for use in uses}
+    return mounted_of(kept.settings, own, modules, await _sources(rows, sql, workspace, ids))
+
+
+def mounted_of(
+    settings: ProfileSettings, collection: str | None, modules: Mapping[str, Module], sources: Iterable[Row]
+) -> Mounted:
+    """What the references of a profile lead to among `modules`, by id; `sources` are ids, scopes and sources."""
+    found = {use.key: use.among(modules, collection) for use in uses_in(settings)}
+    by_scope = sorted(sources, key=lambda row: (row[0], -SCOPES.index(row[1])))
     return Mounted(
-        collection,
+        UNSET if collection is None else collection,
         {key: _mounted(module) for key, module in sorted(found.items()) if module is not None},
-        await _sources(rows, sql, workspace, ids),
+        {module_id: source for module_id, _, source in by_scope},
     )
 
 
@@ -82,14 +91,12 @@ def _mounted(module: Module) -> MountedModule:
     )
 
 
-async def _sources(rows: Rows, sql: Statements, workspace: str, ids: Sequence[str]) -> dict[str, str]:
-    """The sources that are used in place of the locations of modules, by id."""
+async def _sources(rows: Rows, sql: Statements, workspace: str, ids: Sequence[str]) -> list[Row]:
+    """The sources that are set for modules: their ids, their scopes, the sources."""
     if not ids:
-        return {}
+        return []
     bindings: Bindings = {"workspace": workspace, "ids": _encode(ids).decode()}
-    found = await rows.all(sql.MODULE_SOURCES_WITH_IDS, bindings)
-    by_scope = sorted(found, key=lambda row: (row[0], -SCOPES.index(row[1])))
-    return {module_id: source for module_id, _, source in by_scope}
+    return await rows.all(sql.MODULE_SOURCES_WITH_IDS, bindings)
 
 
 async def _keep(work: UnitOfWork, settings: ProfileSettings, kept: profiles.Kept) -> str:

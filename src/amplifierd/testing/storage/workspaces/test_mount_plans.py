@@ -1,12 +1,10 @@
 """What every storage keeps for the mount plans of profiles and sessions."""
 
-import sqlite3
 from collections.abc import Mapping
 
 import pytest
 from msgspec import UNSET, Raw
 
-from amplifierd.storage import open_maintenance
 from amplifierd.storage.model.collections import CollectionContent
 from amplifierd.storage.model.errors import ProfileInvalid, ProfileNotFound, SessionNotFound
 from amplifierd.storage.model.interface import Storage
@@ -148,20 +146,3 @@ async def test_plan_of_the_built_in_profile_is_empty(storage: Storage) -> None:
     plan = await storage.session_plan(W, await opened(storage, "default"))
     assert (plan.profile.name, plan.mounted.modules, plan.mounted.collection, plan.texts) == ("default", {}, UNSET, {})
     assert plan == await storage.profile_plan(W, "default")
-
-
-async def test_nothing_stays_of_what_is_deleted(storage: Storage, database: str) -> None:
-    await add(storage, content(texts={"agents/zen.md": "secret-1"}))
-    session = await opened(storage)
-    await storage.replace_collection(W, content("2.0.0", {"agents/zen.md": "secret-2"}))
-    later = await opened(storage)
-    await storage.delete_session(W, session)
-    assert [finding async for finding in open_maintenance(database).check()] == []
-    await storage.delete_collection(W, "foundation")
-    assert (await storage.session_plan(W, later)).texts == {"agents/zen.md": "secret-2"}
-    await storage.delete_session(W, later)
-    if database.startswith("sqlite"):
-        with sqlite3.connect(database.removeprefix("sqlite:///")) as connection:
-            for table in ("profile_text", "profile_content", "module"):
-                assert connection.execute(f"SELECT COUNT(*) FROM {table}").fetchone() == (0,)  # noqa: S608
-    assert [finding async for finding in open_maintenance(database).check()] == []

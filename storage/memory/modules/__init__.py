@@ -1,0 +1,1 @@
+"""What the modules that profiles name are for: the mount plans of profiles and of sessions."""

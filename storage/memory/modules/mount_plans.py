@@ -1,0 +1,45 @@
+"""What mount plans are made from: what the references of profiles lead to, now or when a session got its profile."""
+
+from msgspec import UNSET, UnsetType
+
+from ...model.errors import SessionProfileUnknown
+from ...model.modules import MountPlans, PlanSources, uses_in
+from ...model.profile_records import ProfilePatch, ProfileSettings
+from ...operations import profiles as operations
+from ...operations.profile_resolution import mounted_of
+from ..access import MemoryAccess
+from ..contents import Workspace
+from ..profiles import profile_of, settings_of
+
+
+class MemoryMountPlans(MemoryAccess, MountPlans):
+    """Implements `MountPlans`."""
+
+    async def profile_plan(self, workspace: str, name: str, overrides: ProfilePatch | UnsetType = UNSET) -> PlanSources:
+        stored = await self._workspace(workspace)
+        settings = settings_of(stored, name)
+        if isinstance(overrides, ProfilePatch):
+            settings = operations.patched(profile_of(stored, name), overrides)
+        return sources_of(stored, name, settings)
+
+    async def session_plan(self, workspace: str, session_id: str) -> PlanSources:
+        conversation = (await self._workspace(workspace)).find(session_id)
+        name = conversation.session.profile
+        if conversation.profile is None and name != operations.BUILT_IN:
+            raise SessionProfileUnknown(session_id, name)
+        settings = conversation.profile or operations.settings_in(operations.BUILT_IN_CONTENT)
+        return PlanSources(settings, conversation.mounted, dict(conversation.texts))
+
+    async def profile_texts(self, workspace: str, name: str) -> dict[str, str]:
+        stored = await self._workspace(workspace)
+        return sources_of(stored, name, settings_of(stored, name)).texts
+
+
+def sources_of(workspace: Workspace, name: str, settings: ProfileSettings) -> PlanSources:
+    """What a session gets that has settings made of a profile."""
+    profile = workspace.profiles.get(name)
+    origin = None if profile is None else profile.origin
+    ids = {module_id for use in uses_in(settings) for module_id in use.ids(origin)}
+    sources = [(*key, source) for key, source in workspace.module_sources.items() if key[0] in ids]
+    mounted = mounted_of(settings, origin, workspace.modules, sources)
+    return PlanSources(settings, mounted, {} if profile is None else dict(sorted(profile.texts.items())))
