@@ -2,9 +2,12 @@
 
 from typing import Protocol
 
-from ..storage.model.files import Download
+from ..storage.model.files import Download, ImportFile
 from ..storage.model.interface import Storage
 from ..storage.model.records import Export, IdempotentRequest, ImportReport, OnConflict, SessionFormat
+
+# The format of exports.
+OWN = "amplifierd"
 
 
 class Exports(Protocol):
@@ -14,6 +17,21 @@ class Exports(Protocol):
         self, storage: Storage, workspace: str, session_id: str, form: SessionFormat, *, files: bool
     ) -> Download:
         """A session in a format."""
+
+
+class Imports(Protocol):
+    """Imports files in formats of other programs."""
+
+    async def import_file(
+        self,
+        storage: Storage,
+        workspace: str,
+        file: ImportFile,
+        format_name: str,
+        on_conflict: OnConflict,
+        once: IdempotentRequest | None,
+    ) -> ImportReport:
+        """Import a file of a format, or of the one that is recognized."""
 
 
 async def export_sessions(files: bool | None, *, storage: Storage, workspace: str) -> Export:
@@ -35,7 +53,16 @@ async def export_session(
 
 
 async def import_sessions(
-    body: Export, on_conflict: OnConflict, once: IdempotentRequest | None, *, storage: Storage, workspace: str
+    body: ImportFile,
+    on_conflict: OnConflict,
+    format_: str,
+    once: IdempotentRequest | None,
+    *,
+    storage: Storage,
+    imports: Imports,
+    workspace: str,
 ) -> ImportReport:
-    """Import the sessions of an export unchanged."""
-    return await storage.import_sessions(workspace, body, on_conflict, once=once)
+    """Import the sessions of an export unchanged, or those that a file of another program becomes."""
+    if format_ == OWN:
+        return await storage.import_sessions(workspace, body.export, on_conflict, once=once)
+    return await imports.import_file(storage, workspace, body, format_, on_conflict, once)

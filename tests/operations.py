@@ -66,6 +66,7 @@ OPERATIONS = [
     ("POST", "/sessions/cleanup", {"older_than_days": 0}),
     ("POST", "/sessions/delete", {"filter": {"archived": True}}),
     ("POST", "/import", b'{"header":{"format":"amplifierd-export","version":1}}'),
+    ("POST", "/import?format=openai-messages", b'{"messages":[{"role":"user","content":"x"}]}'),
     ("POST", "/files", b"x"),
     ("GET", "/files", None),
     ("GET", f"/files/{'0' * 64}", None),

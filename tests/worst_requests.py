@@ -6,10 +6,16 @@ with a row of its own, or with a reason in `HARMLESS`: write a function that tak
 add a `Row`.
 """
 
+import io
 import json
+import sqlite3
+import tempfile
+import zipfile
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 from uuid import UUID
@@ -19,6 +25,7 @@ from fair_data import Data
 
 _JSON = {"Content-Type": "application/json"}
 _NDJSON = {"Content-Type": "application/x-ndjson"}
+_OCTETS = {"Content-Type": "application/octet-stream"}
 KIB = 1024
 MIB = 1024 * KIB
 
@@ -163,6 +170,52 @@ def _file_without_end(_data: Data) -> list[Ask]:
     beginning = "".join(json.dumps(line) + "\n" for line in lines).encode()
     body = [beginning, *[b'{"chunk":{"data":"' + b"A" * 87_384 + b'"}}\n'] * 200]
     return [Ask("POST", "/import", body, _NDJSON, reads=False, repeats=False) for _ in range(32)]
+
+
+def _bomb(_data: Data) -> Ask:
+    """An archive of 255 MiB of brackets, in 256 KiB."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive, archive.open("a.json", "w") as file:
+        for _ in range(255):
+            file.write(b"[" * MIB)
+    return Ask("POST", "/import?format=chatgpt", packed.getvalue(), _OCTETS)
+
+
+def _history_in_one_line(_data: Data) -> Ask:
+    body = [b'{"messages":[{"role":"user","content":"', *[b"x" * (64 * KIB)] * (43 * 16), b'"}]}']
+    return Ask("POST", "/import?format=auto", body, _OCTETS)
+
+
+def _history_of_small_values(_data: Data) -> Ask:
+    """Values that take some hundred times their length in memory."""
+    return Ask("POST", "/import?format=auto", b'{"messages":[' + b"[[]]," * (6 * MIB) + b"0]}", _OCTETS)
+
+
+def _history_of_branches(_data: Data) -> Ask:
+    """A conversation of 900 branches that share 900 messages: a million lines of an export."""
+    lines = [_code_line(f"a{number}", f"a{number - 1}" if number else None) for number in range(900)]
+    lines += [_code_line(f"b{number}", "a899") for number in range(900)]
+    return Ask("POST", "/import?format=auto", "\n".join(map(json.dumps, lines)).encode(), _OCTETS)
+
+
+def _code_line(uuid: str, parent: str | None) -> dict[str, Any]:
+    message = {"role": "user", "content": "x"}
+    return {"type": "user", "uuid": uuid, "parentUuid": parent, "sessionId": "s", "message": message}
+
+
+def _hostile_database(_data: Data) -> Ask:
+    """A log of llm whose rows have 60 MB each, which SQLite computes and sorts."""
+    with tempfile.TemporaryDirectory() as folder, closing(sqlite3.connect(f"{folder}/a.db")) as database:
+        database.executescript(
+            """
+            CREATE TABLE conversations (id TEXT, name TEXT, model TEXT);
+            CREATE TABLE responses (id, conversation_id, datetime_utc, response TEXT AS (hex(zeroblob(30000000))));
+            WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 1000)
+            INSERT INTO responses (id) SELECT i FROM n;
+            """
+        )
+        database.commit()
+        return Ask("POST", "/import?format=auto", Path(folder, "a.db").read_bytes(), _OCTETS)
 
 
 def _unread_lists(data: Data) -> list[Ask]:
@@ -438,6 +491,11 @@ TABLE = [
     Row("exports of a file of 256 MiB, compressed", ("exportSession",), _exports_of_a_large_file),
     Row("24 unread exports of a file of 256 MiB", ("exportSession",), _unread_exports_of_a_large_file),
     Row("32 imports whose file never ends", ("importSessions",), _file_without_end),
+    Row("imports of an archive of 255 MiB of brackets", ("importSessions",), _bomb),
+    Row("imports of a history of 43 MiB in a line", ("importSessions",), _history_in_one_line),
+    Row("imports of a history of 12,000,000 small values", ("importSessions",), _history_of_small_values),
+    Row("imports of a history of 900 branches", ("importSessions",), _history_of_branches),
+    Row("imports of a database of computed values", ("importSessions",), _hostile_database),
     Row("20 keyed POSTs on a context of 7 MiB", ("startSession",), _keyed_writes_of_a_large_context),
     Row("transcript in Markdown: 8 MiB of fences", ("getTranscript",), _transcript_of_fences),
     Row("messages of 8 MiB of escapes", ("sendMessage",), _escapes),

@@ -39,6 +39,7 @@ from amplifierd_client.api.sessions import (
     list_sessions,
     resume_session,
 )
+from amplifierd_client.api.transfer import import_sessions
 from amplifierd_client.models import (
     AmplifiedDirectory,
     CleanUpRequest,
@@ -53,6 +54,7 @@ from amplifierd_client.models import (
     ForkSessionRequest,
     Health,
     HealthStatus,
+    ImportReport,
     Labels,
     LastMessage,
     Lineage,
@@ -82,7 +84,7 @@ from amplifierd_client.models import (
     Transcript,
     UsageRequest,
 )
-from amplifierd_client.types import File, Response
+from amplifierd_client.types import File, Response, Unset
 
 T = TypeVar("T")
 Client = AuthenticatedClient | OpenClient
@@ -232,6 +234,23 @@ def send_file(client: Client) -> None:
     equal(delete_file.sync_detailed(file.id, client=client).status_code, 409)
     equal(delete_session.sync_detailed(session_id, client=client).status_code, 204)
     equal(list_files.sync(client=client), [])
+
+
+def import_history(client: Client) -> None:
+    """Import a file of another program; again, it changes nothing."""
+    payload = b'{"id": "tides", "messages": [{"role": "user", "content": "Why tides?"}]}\n{broken\n'
+    for sessions in (1, 0):
+        body = File(payload=BytesIO(payload))
+        report = answered(import_sessions.sync(client=client, body=body, format_="auto"), ImportReport)
+        equal((report.sessions, report.messages), (sessions, sessions))
+        history = report.history
+        check("The report has what was read.", that=not isinstance(history, Unset))
+        if not isinstance(history, Unset):
+            equal([(each.format_, each.files) for each in history.formats], [("openai-messages", 1)])
+            equal([(each.kind, each.places[0].line) for each in history.not_understood], [("not JSON", 2)])
+    refused(import_sessions.sync_detailed(client=client, body=File(payload=BytesIO(b"x")), format_="auto"), 422)
+    [imported] = answered(list_sessions.sync(client=client, label=["source-id:tides"]), list)
+    equal(delete_session.sync_detailed(str(imported.id), client=client).status_code, 204)
 
 
 def keep_own_facts(client: Client) -> None:
@@ -391,6 +410,8 @@ def main() -> None:
         correct_message(client)
     with step("send a file"):
         send_file(client)
+    with step("import a history"):
+        import_history(client)
     with step("keep own ids, times and labels"):
         keep_own_facts(client)
     with step("list the transcript"):

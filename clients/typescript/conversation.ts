@@ -156,6 +156,25 @@ async function sendFile(): Promise<void> {
   equal(answered(await client.GET("/files")), []);
 }
 
+async function importHistory(): Promise<void> {
+  const file = `{"id": "tides", "messages": [{"role": "user", "content": "Why tides?"}]}\n{broken\n`;
+  const headers = { "Content-Type": "application/octet-stream" };
+  const send = (content: string) =>
+    client.POST("/import", { params: { query: { format: "auto" } }, body: content, bodySerializer: () => content, headers });
+  for (const sessions of [1, 0]) {
+    const report = answered(await send(file));
+    equal([report.sessions, report.messages], [sessions, sessions]);
+    equal(report.history?.formats, [{ format: "openai-messages", files: 1 }]);
+    equal(report.history?.notUnderstood.map(({ kind, places }) => [kind, places[0]?.line]), [["not JSON", 2]]);
+  }
+  refused(await send("x"), 422);
+  const query = { label: ["source-id:tides"] };
+  for (const imported of answered(await client.GET("/sessions", { params: { query } }))) {
+    const path = { session_id: imported.id };
+    equal((await client.DELETE("/sessions/{session_id}", { params: { path } })).response.status, 204);
+  }
+}
+
 async function keepOwnFacts(): Promise<void> {
   const began = "2023-03-01T10:00:00+01:00";
   const labels = { origin: "clients", topic: "a:b" };
@@ -309,6 +328,7 @@ await step("send three messages", () => sendMessages(session));
 await step("send parts", sendParts);
 await step("correct and delete a message", correctMessage);
 await step("send a file", sendFile);
+await step("import a history", importHistory);
 await step("keep own ids, times and labels", keepOwnFacts);
 await step("list the transcript", () => listTranscript(session));
 await step("page back through the transcript", () => pageBack(session));

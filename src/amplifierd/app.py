@@ -16,6 +16,8 @@ from .documents.marker_files import MarkerFiles
 from .documents.modules.catalog import ModuleCatalog
 from .documents.profile_file import profile_file, read_profile
 from .formats.exports.downloads import Downloads
+from .formats.imports.process.protocol import HistoryTooLarge, HistoryUnreadable
+from .formats.imports.uploads import FormatUnknown, Uploads
 from .settings import Settings
 from .storage.model.collections import (
     CollectionExists,
@@ -101,6 +103,9 @@ STATUSES: dict[type[Exception], int] = {
     IdempotencyKeyInUse: 409,
     IdempotencyAnswerNotKept: 409,
     ImportInvalid: 422,
+    FormatUnknown: 400,
+    HistoryUnreadable: 422,
+    HistoryTooLarge: 413,
     StorageUnavailable: 503,
 }
 
@@ -128,6 +133,8 @@ DETAILS: dict[type[Exception], str] = {
         "The identifier {error.identifier} is reserved: the last segment of an identifier cannot be 'sync' or "
         "'installed'"
     ),
+    FormatUnknown: "Query parameter 'format': {error}",
+    HistoryTooLarge: "{error}; import it on the daemon's machine (`amplifierd import`)",
     ProfileActive: "{error}. Deactivate it first.",
     ProfileNameReserved: (
         "The name {error.name} is reserved: a profile name cannot be 'active', or end in /activate or /copy"
@@ -193,6 +200,7 @@ def create_app(
             "sources": CollectionSources(document, settings.collections_path, settings.collection_host),
             "catalog": ModuleCatalog(),
             "exports": Downloads(),
+            "imports": Uploads(settings.contract, settings.max_body, settings.max_file),
             "version": __version__,
             "uptime": lambda: time.monotonic() - started,
         },

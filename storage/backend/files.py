@@ -12,7 +12,7 @@ from uuid import uuid4
 import msgspec
 
 from ..model.errors import FileNotFound
-from ..model.files import File, FileContent, Files, NewFile
+from ..model.files import File, FileContent, Files, NewFile, TemporarySpace
 from ..model.records import Listing, Progressed
 from ..operations import files
 from ..operations.bulk.removal import CHUNKS_AT_ONCE
@@ -33,6 +33,10 @@ _decode_file = msgspec.json.Decoder(File).decode
 
 class TransactionalFiles(Transactions, Files):
     """Implements `Files`."""
+
+    @property
+    def temporary_space(self) -> TemporarySpace:
+        return self._disk
 
     async def create_file(self, workspace: str, new: NewFile) -> File:
         with closing(FileSpool(self._disk)) as spool:

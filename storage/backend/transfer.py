@@ -10,7 +10,8 @@ from msgspec import UnsetType
 
 from ..model.errors import SessionExists
 from ..model.records import Export, IdempotentRequest, ImportReport, OnConflict, Progressed, Session
-from ..operations.files import Upload
+from ..operations.bulk.removal import CHUNKS_AT_ONCE
+from ..operations.files import CHUNK_BYTES, FILES_AT_ONCE, Upload, begin_all
 from ..operations.transfer import import_
 from ..operations.transfer.export import FilePosition, SessionPosition, export
 from ..operations.transfer.import_staging import ImportStaging
@@ -64,14 +65,29 @@ class TransactionalTransfer(TransactionalFiles):
             return await self._import(workspace, upload, on_conflict, once, begun, export.progressed)
 
     async def _import_files(self, workspace: str, upload: ImportStaging, progressed: Progressed) -> None:
-        """Write the files of an import; those that exist stay unchanged, so that it can be done again."""
+        """Write the files of an import, short ones together.
+
+        Those that exist stay unchanged, so that it can be done again.
+        """
+        few: list[tuple[Upload, list[bytes]]] = []
         for staged in upload.files.read():
             file = staged.file
             name = None if isinstance(file.name, UnsetType) else file.name
-            await self._write_file(
-                workspace, Upload(file.id, str(uuid4()), file.media, name, file.size), staged, progressed
-            )
-            progressed()
+            new = Upload(file.id, str(uuid4()), file.media, name, file.size)
+            if file.size > CHUNK_BYTES:
+                await self._write_file(workspace, new, staged, progressed)
+                progressed()
+                continue
+            few.append((new, await asyncio.to_thread(staged.read)))
+            if len(few) >= FILES_AT_ONCE or sum(each.size for each, _ in few) >= CHUNKS_AT_ONCE * CHUNK_BYTES:
+                await self._write_few(workspace, few)
+                few = []
+                progressed()
+        if few:
+            await self._write_few(workspace, few)
+
+    async def _write_few(self, workspace: str, few: list[tuple[Upload, list[bytes]]]) -> None:
+        await self._paced(self._change, workspace, begin_all, few)
 
     async def _first_known(self, workspace: str, found: list[Session]) -> str | None:
         for session in found:

@@ -13,6 +13,7 @@ from ..model.errors import IdempotencyKeyInUse, IdempotencyKeyReused, StorageUna
 from ..model.records import IdempotentRequest, Listing, Messages, Session
 from ..operations.sessions import DELETIONS_KEPT_SECONDS
 from ..sql.cursors import decode_name, encode_name
+from ..sql.temporary_files import TemporaryDisk
 from ..values.clock import Clock, after
 from ..values.uuid7 import new_session_id
 from .contents import Database, Deletion, RecordedAnswer, Workspace
@@ -51,6 +52,7 @@ class MemoryAccess:
     def __init__(self, database: Database, options: StorageOptions) -> None:
         self._database = database
         self._options = options
+        self._disk = TemporaryDisk(options.temporary_bytes)
         self._is_open = False
 
     @property

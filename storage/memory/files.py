@@ -8,7 +8,7 @@ from msgspec import UNSET
 from msgspec.structs import replace
 
 from ..model.errors import FileNotFound
-from ..model.files import File, FileContent, Files, NewFile
+from ..model.files import File, FileContent, Files, NewFile, TemporarySpace
 from ..model.records import Listing
 from ..operations.files import HELD_SECONDS
 from ..sql.cursors import decode_name, encode_name
@@ -19,6 +19,10 @@ from .contents import StoredFile, Workspace
 
 class MemoryFiles(MemoryAccess, Files):
     """Implements `Files`."""
+
+    @property
+    def temporary_space(self) -> TemporarySpace:
+        return self._disk
 
     async def create_file(self, workspace: str, new: NewFile) -> File:
         async with aclosing(new.chunks) as chunks:

@@ -29,7 +29,6 @@ from ..operations.files import CHUNK_BYTES
 from ..operations.messages import usage_of
 from ..operations.transfer.export import BATCH_BYTES, MAX_LINES
 from ..operations.transfer.import_staging import ImportStaging
-from ..sql.temporary_files import TemporaryDisk
 from ..values.uuid7 import canonical_id
 from .access import MemoryAccess, Work, encode, replay
 from .contents import Conversation, Workspace, named_files
@@ -51,8 +50,7 @@ class MemoryTransfer(MemoryAccess, Storage):
     async def import_sessions(
         self, workspace: str, export: Export, on_conflict: OnConflict, *, once: IdempotentRequest | None = None
     ) -> ImportReport:
-        disk = TemporaryDisk(self._options.temporary_bytes)
-        with closing(ImportStaging(token_hex() if once is None else once.key, disk)) as upload:
+        with closing(ImportStaging(token_hex() if once is None else once.key, self._disk)) as upload:
             found: list[Session] = []
             async with aclosing(export.batches) as batches:
                 async for lines in batches:

@@ -2,12 +2,13 @@
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, AsyncIterable, Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 from msgspec import UNSET, Struct, UnsetType
 
-from .records import Listing, Progressed, no_progress
+from .records import Export, ExportLine, Listing, Progressed, no_progress
 
 # The media type of unknown data (RFC 2046, section 4.5.1).
 UNKNOWN_MEDIA = "application/octet-stream"
@@ -69,12 +70,44 @@ class Download:
     name: str
 
 
+@dataclass(frozen=True, slots=True)
+class ImportFile:
+    """A file to import, of any format. Its receiver iterates `chunks`, its bytes in pieces of any size, or closes them.
+
+    `read_lines` reads bytes as the lines of an export, in batches. The receiver calls `progressed` after each part.
+    """
+
+    chunks: AsyncGenerator[bytes, None]
+    read_lines: Callable[[AsyncIterable[bytes]], AsyncGenerator[list[ExportLine], None]]
+    progressed: Progressed = no_progress
+
+    @property
+    def export(self) -> Export:
+        """The file, read as an export."""
+        return Export(self.read_lines(self.chunks), self.progressed)
+
+
+class TemporarySpace(Protocol):
+    """The limit of temporary files; thread-safe."""
+
+    def take(self, size: int, /) -> None:
+        """Reserve bytes. Raises `StorageUnavailable` if the limit is exceeded."""
+
+    def give_back(self, size: int, /) -> None:
+        """Release bytes."""
+
+
 class Files(ABC):
     """Stores files. Each belongs to a workspace, which stores the same bytes once.
 
     A file is deleted with the last message that refers to it: with its session, or with the last fork of that session.
     A file without references is kept for a day after it was created, or created again.
     """
+
+    @property
+    @abstractmethod
+    def temporary_space(self) -> TemporarySpace:
+        """What its long lists, imports and uploads have together for temporary files, and its caller for its own."""
 
     @abstractmethod
     async def create_file(self, workspace: str, new: NewFile) -> File:

@@ -56,6 +56,12 @@ async def begin(work: UnitOfWork, upload: Upload, chunks: Sequence[bytes]) -> Fi
     return None
 
 
+async def begin_all(work: UnitOfWork, uploads: Sequence[tuple[Upload, Sequence[bytes]]]) -> None:
+    """Write short files, each with all of its chunks."""
+    for upload, chunks in uploads:
+        await begin(work, upload, chunks)
+
+
 async def go_on(
     transaction: Transaction,
     of_database: Statements,

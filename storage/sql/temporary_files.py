@@ -6,6 +6,7 @@ from contextlib import contextmanager, suppress
 from tempfile import TemporaryFile
 
 from ..model.errors import StorageUnavailable
+from ..model.files import TemporarySpace
 
 
 @contextmanager
@@ -45,10 +46,20 @@ class TemporaryDisk:
             self.bytes -= size
 
 
+class Unlimited:
+    """No limit, for a command that uses the disk of the user who starts it; see `TemporarySpace`."""
+
+    def take(self, size: int) -> None:
+        """Reserve bytes."""
+
+    def give_back(self, size: int) -> None:
+        """Release bytes."""
+
+
 class LimitedFile:
     """A temporary file, which takes its bytes from `disk` until `close`; `file` is open for reading and writing."""
 
-    def __init__(self, disk: TemporaryDisk) -> None:
+    def __init__(self, disk: TemporarySpace) -> None:
         self.file = TemporaryFile()  # noqa: SIM115  # `close` closes it
         self._disk = disk
         self._taken = 0

@@ -7,6 +7,8 @@ import pytest
 from amplifierd.app import DETAILS, STATUSES
 from amplifierd.commands.error_messages import MESSAGES, message_of
 from amplifierd.contract import ErrorTable
+from amplifierd.formats.imports.process.protocol import HistoryTooLarge
+from amplifierd.formats.imports.uploads import FormatUnknown
 from amplifierd.storage.model.collections import (
     CollectionExists,
     CollectionIdentifierReserved,
@@ -106,6 +108,14 @@ CLIENT = [
     (
         CollectionIdentifierReserved("sync"),
         "The identifier sync is reserved: the last segment of an identifier cannot be 'sync' or 'installed'",
+    ),
+    (
+        FormatUnknown("x", ["auto", "chatgpt"]),
+        "Query parameter 'format': no format is called 'x'; known are auto, chatgpt",
+    ),
+    (
+        HistoryTooLarge("The file has more than 7 bytes, which is the limit"),
+        "The file has more than 7 bytes, which is the limit; import it on the daemon's machine (`amplifierd import`)",
     ),
     (ProfileActive("p"), "Cannot delete active profile: p. Deactivate it first."),
     (

@@ -195,7 +195,7 @@ def test_other_media_types_are_415_that_names_those_taken(daemon: Daemon, sessio
         return answered.headers
 
     assert ask("POST", "/api/v1/sessions")["accept"] == "application/json"
-    assert ask("POST", "/api/v1/import")["accept"] == "application/x-ndjson"
+    assert ask("POST", "/api/v1/import")["accept"] == "application/x-ndjson, application/octet-stream"
     assert ask("POST", "/api/v1/profiles")["accept"] == "application/json, text/markdown"
     assert "accept-encoding" not in ask("POST", "/api/v1/sessions")
     patched = ask("PATCH", session)

@@ -36,7 +36,7 @@ def compile_document(document: Document, handlers: str) -> None:
     compile_contract(
         document,
         handlers=handlers,
-        provided=dict.fromkeys(("storage", "version", "uptime", "disk", "exports", "sources", "catalog")),
+        provided=dict.fromkeys(("storage", "version", "uptime", "disk", "exports", "imports", "sources", "catalog")),
         errors=ErrorTable({}),
         access=Access(nobody),
         version="",
@@ -105,8 +105,8 @@ def operation(spec: Spec, path: str = "/sessions", method: str = "post") -> Spec
         (
             lambda spec: operation(spec, method="get")["parameters"].pop(1),
             "Operation listSessions: amplifierd.handlers.sessions.list_sessions has a parameter 'cursor' that neither "
-            "the contract nor the app has; the app has catalog, disk, exports, progressed, sources, storage, uptime, "
-            "version, workspace.",
+            "the contract nor the app has; the app has catalog, disk, exports, imports, progressed, sources, storage, "
+            "uptime, version, workspace.",
         ),
         (
             lambda spec: spec["components"]["schemas"]["SendMessageRequest"]["properties"].update(

@@ -14,10 +14,11 @@ from msgspec import UNSET, Raw
 from amplifierd.contract import line_reader, load_document
 from amplifierd.formats import FORMATS
 from amplifierd.formats.exports import Losses, export_formats
-from amplifierd.formats.history import Branch, Collection, Layout, connect, history_formats
+from amplifierd.formats.history import Branch, Collection, Layout, MessageFile, connect, history_formats
 from amplifierd.formats.imports import Records
 from amplifierd.settings import CONTRACT
 from amplifierd.storage.model.records import Message, Session
+from amplifierd.storage.sql.temporary_files import Unlimited
 from published_blocks import OPENAI_CHAT, PUBLISHED
 
 Object = dict[str, Any]
@@ -33,7 +34,8 @@ TIME = "2026-03-01T10:00:00.000000Z"
 def imported(source: bytes, name: str) -> tuple[list[tuple[Session, list[Message]]], list[str]]:
     """The sessions of a source with their messages, and the kinds of its faults."""
     each = HISTORIES[name]
-    with closing(Records(READER)) as records, closing(Collection(name, records.accept)) as collection:
+    with closing(Records(READER, Unlimited())) as records, closing(MessageFile(Unlimited())) as kept:
+        collection = Collection(name, records.accept, kept)
         faults = [*collection.collect(each.read(io.BytesIO(source)))]
         found: list[tuple[Session, list[Message]]] = []
         for conversation in collection.conversations.values():

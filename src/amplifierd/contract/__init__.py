@@ -6,13 +6,12 @@ Nothing outside of this package imports Connexion, Starlette or a JSON Schema li
 """
 
 import warnings
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 # Connexion imports Starlette's test client, which would warn everyone who starts a daemon about a test dependency.
 warnings.filterwarnings("ignore", "Using `httpx` with `starlette.testclient`")
 
-from .access.probes import Readiness
-from .access.rate_limit import RateLimit
-from .access.security import Credential
 from .core.config_schema import MAX_STEPS, ConfigSchema, SchemaRefused, Steps, TooManySteps, config_schema
 from .core.document import ContractError, Document, load_document
 from .core.executor import SerialExecutor, rest_after
@@ -22,9 +21,35 @@ from .core.problems import ErrorTable, Problem, Violation, render
 from .request.body import RecordReader, record_reader
 from .request.media_decoders import DecodedBody, DecodeError, LineTree
 from .request.ndjson import LineReader, line_reader
-from .serve.application import Access, compile_contract
-from .serve.error_boundary import AccessLog
-from .serve.request_log import access_log, time_now, write_line
+
+if TYPE_CHECKING:
+    from .access.probes import Readiness
+    from .access.rate_limit import RateLimit
+    from .access.security import Credential
+    from .serve.application import Access, compile_contract
+    from .serve.error_boundary import AccessLog
+    from .serve.request_log import access_log, time_now, write_line
+
+# Only who serves the contract needs these, and Connexion, whose import takes the better part of a second.
+_LATE = {
+    "Access": "serve.application",
+    "AccessLog": "serve.error_boundary",
+    "Credential": "access.security",
+    "RateLimit": "access.rate_limit",
+    "Readiness": "access.probes",
+    "access_log": "serve.request_log",
+    "compile_contract": "serve.application",
+    "time_now": "serve.request_log",
+    "write_line": "serve.request_log",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """What is imported when it is used first."""
+    if name not in _LATE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f".{_LATE[name]}", __name__), name)
+
 
 __all__ = [
     "MAX_STEPS",

@@ -2,27 +2,27 @@
 
 import asyncio
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from typing import IO, NamedTuple
 
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 
 from ...contract import LineReader
 from ...formats.history import (
-    Branch,
-    Collection,
     Fault,
     HistoryFormat,
-    Layout,
+    NameElsewhere,
     NotRecognized,
     Step,
-    connect,
+    line_of,
     read_head,
     recognize,
 )
-from ...formats.imports import Batch, Records, Report
+from ...formats.imports import Batch, Conversion, Records, Report
 from ...storage.model.errors import SessionNotFound
 from ...storage.model.interface import Storage
 from ...storage.model.records import Export, Session, SessionPatch
+from ...storage.sql.temporary_files import Unlimited
 from .ledger import Entry, Ledger
 from .sources import Source
 
@@ -32,12 +32,12 @@ _SHOWN_STEPS = 200
 Progress = Callable[[int], None]
 
 
-class _Read(NamedTuple):
-    """What was read of a source."""
+class _Named(NamedTuple):
+    """A name of a session of another source, and the source that has it."""
 
     source: Source
-    collection: Collection
-    faults: list[Fault]
+    read: Conversion
+    name: NameElsewhere
 
 
 class HistoryImport:
@@ -59,10 +59,13 @@ class HistoryImport:
         self._formats = formats
         self._format_name = format_name
         self._ledger = ledger
-        self._records = Records(reader)
-        self._batch = Batch()
-        self._read: list[tuple[_Read, list[str]]] = []
+        self._records = Records(reader, Unlimited())
+        self._batch = Batch(Unlimited())
+        self._read: list[tuple[Source, Conversion]] = []
         self._names: list[tuple[str, str]] = []
+        self._named: list[_Named] = []
+        # The sessions of this import by the ids of their last messages.
+        self._by_last_message: dict[tuple[str, str], str] = {}
 
     async def run(self, sources: Iterable[Source], progress: Progress) -> None:
         """Import sources; `progress` gets the number of bytes that were read since it was called before."""
@@ -70,6 +73,7 @@ class HistoryImport:
             for source in sources:
                 await self._import(source, progress)
             await self._flush()
+            await self._name_others()
         finally:
             self._batch.close()
             self._records.close()
@@ -94,37 +98,36 @@ class HistoryImport:
         read = await asyncio.to_thread(self._collect, source, progress)
         if read is None:
             return
-        branches = await self._branches(read)
+        await self._lay_out(read)
         for fault in read.faults:
             self.report.add_fault(source.name, fault)
-        if self._batch.has_any(branches):
-            await self._flush()
-        self._batch.add(read.collection, branches)
-        self._read.append((read, [branch.session.id for branch in branches]))
-        self.report.files[read.collection.format_name] += 1
-        self.report.branches += sum(branch.session.forked_at_sequence is not UNSET for branch in branches)
+        self._batch.add(read.branches)
+        self._read.append((source, read))
+        self._named += [_Named(source, read, name) for name in read.names]
+        self._by_last_message |= {
+            (read.format_name, last): session_id for session_id, last in read.sessions.items() if last is not None
+        }
+        self.report.files[read.format_name] += 1
+        self.report.branches += sum(branch.session.forked_at_sequence is not UNSET for branch in read.branches)
         if self._batch.is_full:
             await self._flush()
 
-    def _collect(self, source: Source, progress: Progress) -> _Read | None:
-        collection: Collection | None = None
+    def _collect(self, source: Source, progress: Progress) -> Conversion | None:
         try:
             with source.open() as file:
-                each = self._format_of(file)
-                collection = Collection(each.name, self._records.accept)
-                faults = [*collection.collect(_counted(each.read(file), file, progress))]
+                form = self._format_of(file)
+                read = Conversion(form.name, self._records, self._batch.messages)
+                read.collect(_counted(form.read(file), file, progress))
                 progress(max(0, source.size - file.tell()))
         except NotRecognized as error:
             progress(source.size)
             self._refuse(source, str(error))
             return None
         except OSError as error:
-            if collection is not None:
-                collection.close()
             fault = Fault(kind="not readable", line=1, sentence=f"It cannot be read: {error.strerror or error}.")
             self.report.add_fault(source.name, fault)
             return None
-        return _Read(source, collection, faults)
+        return read
 
     def _format_of(self, file: IO[bytes]) -> HistoryFormat:
         if self._format_name is not None:
@@ -137,36 +140,20 @@ class HistoryImport:
         else:
             self.report.not_recognized.append(source.name)
 
-    async def _branches(self, read: _Read) -> list[Branch]:
-        found: list[Branch] = []
-        seen: set[str] = set()
-        for conversation in read.collection.conversations.values():
-            read.faults.extend(connect(conversation))
-            layout = Layout(read.collection, conversation)
-            last = await self._last_stored(layout.session_id) if layout.has_choice else None
-            for each in layout.branches(last):
-                if isinstance(each, Fault):
-                    read.faults.append(each)
-                elif each.session.id in seen:
-                    sentence = f"Two conversations have the id {each.session.id}; the first one is imported."
-                    read.faults.append(Fault(kind="same session twice", line=1, sentence=sentence))
-                else:
-                    seen.add(each.session.id)
-                    found.append(each)
-        if not found:
-            sentence = "No message was found in it."
-            read.faults.append(Fault(kind="no messages", line=1, sentence=sentence))
-        for branch in found:
-            await self._note_name(branch.session)
-        return found
+    async def _lay_out(self, read: Conversion) -> None:
+        for layout in read.layouts():
+            read.add(layout, await self._last_stored(layout.session_id) if layout.has_choice else None)
+        read.finish()
+        for branch in read.branches:
+            await self._note_name(branch.session.id, branch.session.name)
 
-    async def _note_name(self, session: Session) -> None:
+    async def _note_name(self, session_id: str, name: str | UnsetType) -> None:
         """A session that was imported before it had a name gets the one that it has by now."""
-        if session.name is UNSET:
+        if isinstance(name, UnsetType):
             return
-        stored = await self._stored(session.id)
+        stored = await self._stored(session_id)
         if stored is not None and stored.name is UNSET:
-            self._names.append((session.id, session.name))
+            self._names.append((session_id, name))
 
     async def _stored(self, session_id: str) -> Session | None:
         try:
@@ -186,19 +173,54 @@ class HistoryImport:
         """Write the batch, and remember its files."""
         if not self._read:
             return
-        await self._records.store_files(self._storage, self._workspace)
-        written = await self._storage.import_sessions(self._workspace, Export(self._batch.lines()), "extend")
-        self.report.add_written(written)
+        if self._batch.branches:
+            export = Export(self._batch.batches(self._records))
+            self.report.add_written(await self._storage.import_sessions(self._workspace, export, "extend"))
+            self._records.clear()
+        await self._name()
+        for source, read in self._read:
+            # Others are remembered once it is known whether the sessions that they name are there.
+            if all(name.is_kept for name in read.names):
+                self._ledger.record(source, read.format_name, read.sessions, read.faults)
+        await self._save()
+        self._batch.close()
+        self._batch, self._read = Batch(Unlimited()), []
+
+    async def _name(self) -> None:
+        """Give sessions the names that they have by now."""
         for session_id, name in self._names:
-            await self._storage.update_session(self._workspace, session_id, SessionPatch(name=name))
-        for read, sessions in self._read:
-            self._ledger.record(read.source, read.collection.format_name, sessions, read.faults)
+            # It may have been deleted meanwhile.
+            with suppress(SessionNotFound):
+                await self._storage.update_session(self._workspace, session_id, SessionPatch(name=name))
+        self._names = []
+
+    async def _name_others(self) -> None:
+        """Name the sessions of which another source has the name."""
+        missing: set[str] = set()
+        for source, read, name in self._named:
+            place = read.format_name, name.key
+            session_id = self._by_last_message.get(place) or self._ledger.session_with(*place)
+            if session_id is not None:
+                await self._note_name(session_id, line_of(name.name) or UNSET)
+            elif not name.is_kept:
+                missing.add(source.name)
+                self.report.add_fault(source.name, _nameless(name))
+        await self._name()
+        for source, read, name in self._named:
+            if not name.is_kept and source.name not in missing:
+                self._ledger.record(source, read.format_name, read.sessions, read.faults)
+        await self._save()
+
+    async def _save(self) -> None:
         try:
             await asyncio.to_thread(self._ledger.save)
         except OSError as error:
             self.report.notes.append(f"Which files were imported cannot be remembered: {error}. They are read again.")
-        self._batch.close()
-        self._batch, self._read, self._names = Batch(), [], []
+
+
+def _nameless(name: NameElsewhere) -> Fault:
+    sentence = f"No session that was imported ends with the message {name.key}, of which this is the summary."
+    return Fault(kind="name of no session", line=name.line, sentence=sentence)
 
 
 def _counted(steps: Iterator[Step], file: IO[bytes], progress: Progress) -> Iterator[Step]:

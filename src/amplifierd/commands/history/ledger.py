@@ -16,17 +16,17 @@ from ..output import writing
 from .sources import Source, Stamp
 
 # Increase it when a format reads more than before: every file is then read again.
-VERSION = 1
+VERSION = 2
 # Of a file with more faults these are repeated by later imports.
 MAX_FAULTS = 100
 
 
 class Entry(msgspec.Struct, frozen=True):
-    """What the last import of a file found."""
+    """What the last import of a file found: its sessions, each with the id of its last message, and its faults."""
 
     stamp: Stamp
     format: str
-    sessions: list[str]
+    sessions: dict[str, str | None]
     faults: list[Fault] = []
 
 
@@ -44,6 +44,7 @@ class Ledger:
         self._path = None if folder is None else folder / f"{name}.json"
         self._files = {} if self._path is None else _load(self._path)
         self._is_changed = False
+        self._by_last_message: dict[tuple[str, str], str] = {}
 
     def entry_of(self, source: Source, format_name: str | None) -> Entry | None:
         """The entry of a file that did not change since; it is to have the format, if one is given."""
@@ -52,11 +53,23 @@ class Ledger:
             return None
         return entry
 
-    def record(self, source: Source, format_name: str, sessions: list[str], faults: list[Fault]) -> None:
+    def session_with(self, format_name: str, message_id: str) -> str | None:
+        """The id of a session of a format whose last message has an id, if one was imported."""
+        if not self._by_last_message:
+            self._by_last_message = {
+                (entry.format, last): session_id
+                for entry in self._files.values()
+                for session_id, last in entry.sessions.items()
+                if last is not None
+            }
+        return self._by_last_message.get((format_name, message_id))
+
+    def record(self, source: Source, format_name: str, sessions: dict[str, str | None], faults: list[Fault]) -> None:
         """Remember what was imported of a file; it is on disk after `save`."""
         if source.path is not None and source.stamp is not None:
             self._files[str(source.path)] = Entry(source.stamp, format_name, sessions, faults[:MAX_FAULTS])
             self._is_changed = True
+            self._by_last_message = {}
 
     def save(self) -> None:
         """Write the entries to disk. Raises `OSError`."""

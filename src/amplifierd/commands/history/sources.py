@@ -9,15 +9,16 @@ from pathlib import Path
 from shutil import copyfileobj
 from tempfile import TemporaryFile
 from typing import IO, NamedTuple
-from zipfile import BadZipFile, ZipFile, ZipInfo
+from zipfile import ZipInfo
 
 import click
 
+from ...formats.imports import Archive
+from ...formats.imports.archive import MAGIC
+from ...storage.sql.temporary_files import Unlimited
 from ..output import STANDARD
 from .database_files import database_of, log_stamp, open_with_log
 from .growing import whole_lines
-
-_ZIP = b"PK\x03\x04"
 
 
 class Stamp(NamedTuple):
@@ -38,7 +39,8 @@ class Source(NamedTuple):
     path: Path | None = None
     copied: IO[bytes] | None = None
     stamp: Stamp | None = None
-    archive: Path | None = None
+    archive_path: Path | None = None
+    archive: Archive | None = None
     member: ZipInfo | None = None
     is_named: bool = True
     is_growing: bool = False
@@ -55,7 +57,7 @@ class Source(NamedTuple):
             self.copied.seek(0)
             yield self.copied
         elif self.archive is not None and self.member is not None:
-            with _member(self.archive, self.member) as file:
+            with self.archive.open(self.member, Unlimited()) as file:
                 yield file
         elif self.path is not None:
             with open_with_log(self.path) as file:
@@ -117,26 +119,14 @@ def file_at(path: Path, *, is_named: bool) -> Iterator[Source]:
 
 def _begins_as_archive(path: Path) -> bool:
     with path.open("rb") as file:
-        return file.read(len(_ZIP)) == _ZIP
+        return file.read(len(MAGIC)) == MAGIC
 
 
 def _members(path: Path, stamp: Stamp) -> Iterator[Source]:
     try:
-        with ZipFile(path) as archive:
-            members = [each for each in archive.infolist() if not each.is_dir()]
-    except (BadZipFile, OSError) as error:
-        raise click.ClickException(f"Cannot read the archive {path}: {error}.") from error
-    for member in members:
+        archive = Archive(path)
+    except OSError as error:
+        raise click.ClickException(f"Cannot read the archive {path}: {error.strerror or error}.") from error
+    for member in archive.members:
         name = f"{path}/{member.filename}"
-        yield Source(name, stamp=stamp, archive=path, member=member, is_named=False)
-
-
-@contextmanager
-def _member(path: Path, member: ZipInfo) -> Iterator[IO[bytes]]:
-    try:
-        with ZipFile(path) as archive, archive.open(member) as packed, TemporaryFile() as copied:
-            copyfileobj(packed, copied)
-            copied.seek(0)
-            yield copied
-    except (BadZipFile, RuntimeError, NotImplementedError, EOFError) as error:
-        raise OSError(0, f"the archive cannot be unpacked: {error}") from error
+        yield Source(name, stamp=stamp, archive_path=path, archive=archive, member=member, is_named=False)

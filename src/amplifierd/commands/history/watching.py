@@ -150,7 +150,7 @@ class _Watch:
     ) -> AsyncIterator[Source]:
         """The sources that are to be read, whose stamps are added to `stamps`."""
         for source in self._sources(changed):
-            path = source.path or source.archive
+            path = source.path or source.archive_path
             if path is None or source.stamp is None or self._stamps.get(path) == source.stamp:
                 continue
             is_repeated = source.path is not None and path in stamps

@@ -8,19 +8,19 @@ from typing import Any, get_type_hints
 import msgspec
 from starlette.types import Receive, Scope, Send
 
-from ...storage.model.files import NewFile
-from ...storage.model.records import Digest, Events, Export
+from ...storage.model.files import ImportFile, NewFile
+from ...storage.model.records import Digest, Events
 from ..access.rate_limit import RateLimit
 from ..access.security import Authenticate, Security
 from ..core.document import ContractError, Document, Json
 from ..core.executor import INLINE_BYTES, SerialExecutor
 from ..core.request_state import AdmissionLimit, request_state_of
 from ..core.schema import Schemas
-from ..request.body import JSON, MERGE_PATCH, NDJSON, Body, RecordReader
+from ..request.body import JSON, MERGE_PATCH, NDJSON, OCTETS, Body, RecordReader
 from ..request.file_body import ANY, FileBody
 from ..request.idempotency import ARGUMENT, IDEMPOTENCY_KEY, Idempotency, InUse
 from ..request.media_decoders import BodyDecoder
-from ..request.ndjson import LineBody
+from ..request.ndjson import ImportBody
 from ..request.parameters import Arguments, Header, HeaderParameters, compile_parameters
 from ..response.content_coding import Compression
 from ..response.etag import IF_MATCH, IF_NONE_MATCH, VERSIONS, preconditions_of
@@ -134,18 +134,19 @@ def _bound(headers: list[Header]) -> dict[str, Header]:
     }
 
 
-def _compile_body(compilation: Compilation, operation: Json, handler: Handler) -> Body | FileBody | None:
+def _compile_body(compilation: Compilation, operation: Json, handler: Handler) -> Body | FileBody | ImportBody | None:
     if "requestBody" not in operation:
         return None
     declared = compilation.document.resolve(operation["requestBody"])
     media_types = list(declared["content"])
     operation_id = operation["operationId"]
     body_decoders = {name: reading for (of, name), reading in compilation.body_decoders.items() if of == operation_id}
-    [schema, *others] = [
-        content["schema"] for name, content in declared["content"].items() if name not in body_decoders
-    ]
     record: Any = get_type_hints(handler).get("body")
-    taken = {Export: {NDJSON}, NewFile: {ANY}}.get(record, {JSON, MERGE_PATCH})
+    taken = {ImportFile: {NDJSON, OCTETS}, NewFile: {ANY}}.get(record, {JSON, MERGE_PATCH})
+    # What a file of any kind has is in no schema.
+    [schema, *others] = [
+        content["schema"] for name, content in declared["content"].items() if name not in {OCTETS, *body_decoders}
+    ]
     if set(media_types) - taken - set(body_decoders) or any(other != schema for other in others):
         raise ContractError(
             f"Operation {operation_id}: a body that is not of one schema, in {' or '.join(sorted(taken))}, "
@@ -153,10 +154,10 @@ def _compile_body(compilation: Compilation, operation: Json, handler: Handler) -
         )
     if record is NewFile:
         return FileBody(compilation.max_file)
-    if record is Export:
+    if record is ImportFile:
         validator = compilation.schemas.closed_validator(schema)
         limits = (compilation.max_body, compilation.max_file)
-        return LineBody(validator, *limits, compilation.capacity, compilation.executor)
+        return ImportBody(validator, *limits, compilation.capacity, compilation.executor)
     properties = set(compilation.document.resolve(schema).get("properties", {}))
     fields = {it.encode_name for it in msgspec.structs.fields(record)} if _is_struct(record) else set()
     if properties != fields:

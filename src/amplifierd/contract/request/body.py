@@ -22,6 +22,7 @@ from .media_decoders import BodyDecoder, decoded_body
 JSON = "application/json"
 MERGE_PATCH = "application/merge-patch+json"
 NDJSON = "application/x-ndjson"
+OCTETS = "application/octet-stream"
 
 # Smaller bodies are not counted, because the number of concurrent requests is limited.
 UNCOUNTED_BYTES = 64 * 1024

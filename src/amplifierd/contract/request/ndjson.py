@@ -8,14 +8,15 @@ from typing import Any
 
 from starlette.types import Receive, Scope
 
-from ...storage.model.records import Digest, Export, ExportFile, ExportLine
+from ...storage.model.files import ImportFile
+from ...storage.model.records import Digest, ExportFile, ExportLine
 from ...storage.values.json_text import MAX_VALUES
 from ..core.document import Document
 from ..core.executor import INLINE_BYTES, SerialExecutor
 from ..core.ijson import MAX_DEPTH
 from ..core.request_state import AdmissionLimit, request_state_of
 from ..core.schema import Schemas, Validator
-from .body import NDJSON, UNCOUNTED_BYTES, Body, RecordReader, check_size, next_part
+from .body import NDJSON, OCTETS, UNCOUNTED_BYTES, BodyHeaders, RecordReader, check_size, next_part
 
 # A record is one level deeper in its line than in the body that created it.
 _MAX_DEPTH = MAX_DEPTH + 1
@@ -85,23 +86,23 @@ class LineReader:
         return record
 
 
-class LineBody(Body):
-    """The body of an operation whose handler takes an `Export`."""
+class ImportBody(BodyHeaders):
+    """The body of an operation whose handler takes an `ImportFile`: lines, or the bytes of any file."""
 
     def __init__(
         self, validator: Validator, max_bytes: int, max_file: int, capacity: AdmissionLimit, executor: SerialExecutor
     ) -> None:
-        records = _export_lines(validator)
-        super().__init__(records, [NDJSON], required=True, max_bytes=sys.maxsize, capacity=capacity, executor=executor)
-        self._lines = LineReader(records, max_bytes, max_file, executor)
+        super().__init__([NDJSON, OCTETS], required=True, max_bytes=sys.maxsize)
+        self._capacity = capacity
+        self._lines = LineReader(_export_lines(validator), max_bytes, max_file, executor)
 
-    async def read(self, scope: Scope, receive: Receive) -> tuple[Export, Digest]:
-        """The body, whose lines are read as they arrive. Raises a 415 problem; its batches raise others."""
+    async def read(self, scope: Scope, receive: Receive) -> tuple[ImportFile, Digest]:
+        """The body, which is read as it arrives. Raises a 415 problem; its batches of lines raise others."""
         self._check_headers(scope)
         digest = hashlib.sha256()
         request_state = request_state_of(scope)
-        batches = self._lines.read(_chunks(receive, digest), partial(self._capacity.resize, request_state))
-        return Export(batches, request_state.progressed), digest
+        read_lines = partial(self._lines.read, resize=partial(self._capacity.resize, request_state))
+        return ImportFile(_chunks(receive, digest), read_lines, request_state.progressed), digest
 
 
 def line_reader(document: Document, max_bytes: int) -> LineReader:

@@ -5,9 +5,22 @@ They are found by the entry point group `amplifierd.formats`, also those of othe
 
 from importlib.metadata import entry_points
 
-from .branches import Branch, Layout, connect
-from .conversations import Collection, Conversation
-from .interface import Aside, Chat, Fault, Head, HistoryFormat, NotRecognized, Object, Place, Step, Title, Turn
+from .branches import Branch, Layout, connect, usage_of_nodes
+from .conversations import Collection, Conversation, MessageFile, Node
+from .interface import (
+    Aside,
+    Chat,
+    Fault,
+    Head,
+    HistoryFormat,
+    NameElsewhere,
+    NotRecognized,
+    Object,
+    Place,
+    Step,
+    Title,
+    Turn,
+)
 from .json_records import MAX_BYTES, Record, read_head, read_records, read_steps
 from .values import NO_TIME, line_of, time_of, without
 
@@ -42,6 +55,9 @@ __all__ = [
     "Head",
     "HistoryFormat",
     "Layout",
+    "MessageFile",
+    "NameElsewhere",
+    "Node",
     "NotRecognized",
     "Object",
     "Place",
@@ -57,5 +73,6 @@ __all__ = [
     "read_steps",
     "recognize",
     "time_of",
+    "usage_of_nodes",
     "without",
 ]

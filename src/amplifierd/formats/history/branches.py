@@ -33,10 +33,23 @@ class Branch:
         self._conversation = conversation
         self._leaf = leaf
 
+    @property
+    def last_id(self) -> str | None:
+        """The id of its last message, if it has one."""
+        return self._conversation.nodes[self._leaf].message_id
+
+    def nodes(self) -> list[Node]:
+        """What is known of its messages, in order."""
+        return [self._conversation.nodes[place] for place in path_to(self._conversation, self._leaf)]
+
+    def message(self, node: Node, sequence: int) -> Message:
+        """One of its messages."""
+        return self._collection.message(node, sequence)
+
     def messages(self) -> Iterator[Message]:
         """Its messages, in order."""
-        for sequence, place in enumerate(path_to(self._conversation, self._leaf), 1):
-            yield self._collection.message(self._conversation.nodes[place], sequence)
+        for sequence, node in enumerate(self.nodes(), 1):
+            yield self.message(node, sequence)
 
 
 def path_to(conversation: Conversation, leaf: int) -> list[int]:
@@ -159,7 +172,7 @@ class Layout:
     def _session(self, path: list[int], begins: int, parent_id: str | None) -> Session:
         chat = self._conversation.chat
         nodes = [self._nodes[place] for place in path]
-        usage = _sum_of(nodes)
+        usage = usage_of_nodes(nodes)
         own_id = self.session_id
         parent = session_id_of(self._collection.format_name, chat.parent) if chat.parent is not None else None
         if parent_id is not None:
@@ -196,7 +209,8 @@ class Layout:
         )
 
 
-def _sum_of(nodes: list[Node]) -> UsageSum | None:
+def usage_of_nodes(nodes: list[Node]) -> UsageSum | None:
+    """The sum of the usage of messages; None if none has any."""
     total = None
     for node in nodes:
         if node.usage is not UNSET:

@@ -9,7 +9,7 @@ from typing import IO, Any
 
 from ..anthropic import Anthropic
 from ..blocks import type_of
-from .interface import Aside, Chat, Fault, Head, Object, Place, Step, Title, Turn
+from .interface import Aside, Chat, Fault, Head, NameElsewhere, Object, Place, Step, Title, Turn
 from .json_records import Record, read_steps
 from .values import labels_of, line_of, list_of, object_of, text_part, texts_of, time_of, usage_of, without
 
@@ -66,14 +66,16 @@ class _Reader:
         self._chat_of: dict[str, str] = {}
         self._responses: dict[str, _Response] = {}
         self._waiting: list[tuple[str | None, Any]] = []
-        self._summaries: list[Object] = []
+        self._summaries: list[Record] = []
         self._said: set[str] = set()
+        # Whether the file has names of sessions of other files.
+        self._is_named = False
 
     def read(self, record: Record) -> Iterator[Step]:
         value = record.value
         kind = type_of(value)
         if kind == "summary":
-            self._summaries.append(value)
+            self._summaries.append(record)
             return
         session, uuid = texts_of(value, "sessionId", "uuid")
         text = _typed_text(value)
@@ -90,18 +92,26 @@ class _Reader:
     def end(self) -> Iterator[Step]:
         """What can be said only when all lines are known."""
         for summary in self._summaries:
-            leaf, title = texts_of(summary, "leafUuid", "summary")
-            place = self._place_of(leaf)
-            if place is not None and title is not None:
-                yield Title(chat=self._chat_of[place], key=place, name=title)
-            elif self._chat:
-                yield Aside(chat=self._chat, record=summary)
-        if not self._chat:
+            yield from self._summary(summary)
+        if not self._chat and not self._is_named:
             sentence = "The file has records of a session, and no message."
             yield Fault(kind="no messages", line=1, sentence=sentence)
         for chat, record in self._waiting:
             if self._chat:
                 yield Aside(chat=chat or self._chat, record=record)
+
+    def _summary(self, record: Record) -> Iterator[Step]:
+        """The name of the branch that has a message: of this file, or of another."""
+        leaf, title = texts_of(record.value, "leafUuid", "summary")
+        place = self._place_of(leaf)
+        if place is not None and title is not None:
+            yield Title(chat=self._chat_of[place], key=place, name=title)
+            return
+        if self._chat:
+            yield Aside(chat=self._chat, record=record.value)
+        if leaf is not None and title is not None:
+            self._is_named = True
+            yield NameElsewhere(key=leaf, name=title, line=record.line, is_kept=bool(self._chat))
 
     def _event(self, value: Object, uuid: str | None, session: str | None) -> Iterator[Step]:
         """A record that is not a message: those that follow it follow the message before it."""

@@ -4,15 +4,16 @@ Of each message some hundred bytes stay in memory, whatever its length.
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
-from tempfile import TemporaryFile
 from typing import Any
 
 import msgspec
+from msgspec import UNSET
 from msgspec.structs import replace
 
+from ...storage.model.files import TemporarySpace
 from ...storage.model.records import Message
-from .interface import Aside, Chat, Fault, Object, Place, Step, Title, Turn
+from ...storage.sql.temporary_files import LimitedFile, spool_errors
+from .interface import Aside, Chat, Fault, NameElsewhere, Object, Place, Step, Title, Turn
 from .values import NO_TIME, message_id_of
 
 _encode = msgspec.json.Encoder().encode
@@ -29,6 +30,7 @@ class Node(msgspec.Struct):
     parent_key: str | Place | None
     line: int
     offset: int
+    message_id: str | None
     timestamp: str
     usage: Any
     parent: int = -1
@@ -75,22 +77,52 @@ class Conversation:
         return found
 
 
-class Collection:
-    """The conversations of one source of a format, whose messages `accept` makes records of."""
+class MessageFile:
+    """The messages of several collections, in one temporary file, which takes its bytes from `space` until `close`.
 
-    def __init__(self, format_name: str, accept: Accept) -> None:
-        self.format_name = format_name
-        self.conversations: dict[str, Conversation] = {}
-        self._accept = accept
-        self._file = TemporaryFile()  # noqa: SIM115  # `close` closes it
+    Raises `StorageUnavailable` if there is no room.
+    """
+
+    def __init__(self, space: TemporarySpace) -> None:
+        self._written = LimitedFile(space)
+        self._file = self._written.file
         self._size = 0
         self._is_read = False
 
     def close(self) -> None:
-        """Delete the temporary file."""
-        # On a full disk its buffer cannot be written, and need not be.
-        with suppress(OSError):
-            self._file.close()
+        """Delete the file."""
+        self._written.close()
+
+    def add(self, message: Message) -> int:
+        """Add a message; its place in the file."""
+        text = _encode(message) + b"\n"
+        if self._is_read:
+            self._file.seek(self._size)
+            self._is_read = False
+        self._written.write(text)
+        self._size += len(text)
+        return self._size - len(text)
+
+    def read(self, place: int) -> Message:
+        """The message at a place."""
+        self._is_read = True
+        with spool_errors():
+            self._file.seek(place)
+        return _decode_message(self._file.readline())
+
+
+class Collection:
+    """The conversations of one source of a format.
+
+    `accept` makes records of their messages, which are kept in `messages`. `names` are those of sessions of others.
+    """
+
+    def __init__(self, format_name: str, accept: Accept, messages: MessageFile) -> None:
+        self.format_name = format_name
+        self.conversations: dict[str, Conversation] = {}
+        self.names: list[NameElsewhere] = []
+        self._accept = accept
+        self._messages = messages
 
     def collect(self, steps: Iterable[Step]) -> Iterator[Fault]:
         """Add all steps; what was not understood in them."""
@@ -106,12 +138,12 @@ class Collection:
                     self._of(step.chat).asides.append(step.record)
                 case Title():
                     self._of(step.chat).titles[step.key] = step.name
+                case NameElsewhere():
+                    self.names.append(step)
 
     def message(self, node: Node, sequence: int) -> Message:
         """A message, read back."""
-        self._is_read = True
-        self._file.seek(node.offset)
-        return replace(_decode_message(self._file.readline()), sequence=sequence)
+        return replace(self._messages.read(node.offset), sequence=sequence)
 
     def _of(self, key: str) -> Conversation:
         if key not in self.conversations:
@@ -132,14 +164,9 @@ class Collection:
         message, refused = self._accept(self._completed(conversation, turn))
         if refused is not None:
             yield Fault(kind="kept as a file", line=turn.line, sentence=refused)
-        text = _encode(message) + b"\n"
-        node = Node(turn.key, turn.parent, turn.line, self._size, message.timestamp, message.usage)
-        if self._is_read:
-            self._file.seek(self._size)
-            self._is_read = False
-        self._file.write(text)
-        self._size += len(text)
-        conversation.add(node)
+        place = self._messages.add(message)
+        message_id = None if message.id is UNSET else message.id
+        conversation.add(Node(turn.key, turn.parent, turn.line, place, message_id, message.timestamp, message.usage))
 
     def _completed(self, conversation: Conversation, turn: Turn) -> Object:
         message = {"role": "assistant", "metadata": {}, "parts": [], **turn.message}

@@ -65,6 +65,18 @@ class Title(Struct, frozen=True, kw_only=True):
     name: str
 
 
+class NameElsewhere(Struct, frozen=True, kw_only=True):
+    """The name of a session that has the message `key`, which is in another source of the same format.
+
+    `is_kept` if the record is kept anyway; otherwise it is a fault if there is no such session.
+    """
+
+    key: str
+    name: str
+    line: int
+    is_kept: bool
+
+
 class Fault(Struct, frozen=True, kw_only=True):
     """What was not understood, or was changed: its kind in few words, its line from 1, and a sentence."""
 
@@ -73,7 +85,7 @@ class Fault(Struct, frozen=True, kw_only=True):
     sentence: str
 
 
-Step = Chat | Turn | Aside | Title | Fault
+Step = Chat | Turn | Aside | Title | NameElsewhere | Fault
 
 
 class Head(NamedTuple):

@@ -1,7 +1,9 @@
 """What every import of histories needs: records of the contract, batches of sessions, and the report."""
 
+from .archive import Archive
 from .batch import Batch
+from .conversion import Conversion
 from .records import Records
 from .report import Report
 
-__all__ = ["Batch", "Records", "Report"]
+__all__ = ["Archive", "Batch", "Conversion", "Records", "Report"]

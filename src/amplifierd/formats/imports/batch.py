@@ -2,8 +2,11 @@
 
 from collections.abc import AsyncGenerator, Iterator
 
-from ...storage.model.records import ExportHeader, ExportLine
-from ..history import Branch, Collection
+from ...storage.model.files import TemporarySpace
+from ...storage.model.records import ExportChunk, ExportEnd, ExportHeader, ExportLine, Message, Session
+from ..history import Branch, MessageFile
+from .merging import merged
+from .records import Records
 
 MAX_SESSIONS = 2_000
 MAX_MESSAGES = 200_000
@@ -12,51 +15,57 @@ _BYTES = 256 * 1024
 
 
 class Batch:
-    """Branches to write, each session once; `close` deletes the temporary files of their collections."""
+    """Branches to write; those of one session become one. `close` deletes their `messages`."""
 
-    def __init__(self) -> None:
-        self._branches: dict[str, Branch] = {}
-        self._collections: list[Collection] = []
-        self._messages = 0
+    def __init__(self, space: TemporarySpace) -> None:
+        self.messages = MessageFile(space)
+        self.branches: dict[str, list[Branch]] = {}
+        self._count = 0
 
     def close(self) -> None:
         """Delete what was collected."""
-        for each in self._collections:
-            each.close()
+        self.messages.close()
 
     @property
     def is_full(self) -> bool:
         """Whether it is to be written before more is added."""
-        return len(self._branches) >= MAX_SESSIONS or self._messages >= MAX_MESSAGES
+        return len(self.branches) >= MAX_SESSIONS or self._count >= MAX_MESSAGES
 
-    def has_any(self, branches: list[Branch]) -> bool:
-        """Whether it has another branch of one of the sessions: they must be written one after the other."""
-        return any(branch.session.id in self._branches for branch in branches)
-
-    def add(self, collection: Collection, branches: list[Branch]) -> None:
-        """Add the branches of a collection, which is then closed with the batch."""
-        self._collections.append(collection)
+    def add(self, branches: list[Branch]) -> None:
+        """Add the branches of a source."""
         for branch in branches:
-            self._branches[branch.session.id] = branch
-            self._messages += branch.session.message_count
+            self.branches.setdefault(branch.session.id, []).append(branch)
+            self._count += branch.session.message_count
 
-    async def lines(self) -> AsyncGenerator[list[ExportLine], None]:
-        """The lines of the export."""
-        # Version 1 has no end: these lines are complete once the generator ends.
-        yield [ExportLine(header=ExportHeader(version=1))]
+    async def batches(self, records: Records) -> AsyncGenerator[list[ExportLine], None]:
+        """The lines of the export, some at a time."""
         lines: list[ExportLine] = []
         size = 0
-        for line, length in self._lines():
+        for line in self.lines(records):
             lines.append(line)
-            size += length
+            size += _size_of(line)
             if len(lines) >= _LINES or size >= _BYTES:
                 yield lines
                 lines, size = [], 0
         yield lines
 
-    def _lines(self) -> Iterator[tuple[ExportLine, int]]:
-        for _, branch in sorted(self._branches.items()):
-            yield ExportLine(session=branch.session), len(bytes(branch.session.context))
-            for message in branch.messages():
-                parts = message.parts or b""
-                yield ExportLine(message=message), len(bytes(parts)) + len(bytes(message.metadata))
+    def lines(self, records: Records) -> Iterator[ExportLine]:
+        """The lines of the export, with the files of `records`."""
+        sessions = messages = 0
+        yield ExportLine(header=ExportHeader())
+        for each in merged(self.branches):
+            sessions += 1
+            messages += each.session.message_count
+            yield ExportLine(session=each.session)
+            for message in each.messages():
+                yield ExportLine(message=message)
+        yield from records.file_lines()
+        yield ExportLine(end=ExportEnd(sessions, messages, records.file_count))
+
+
+def _size_of(line: ExportLine) -> int:
+    if isinstance(line.session, Session):
+        return len(bytes(line.session.context))
+    if isinstance(line.message, Message):
+        return len(bytes(line.message.parts or b"")) + len(bytes(line.message.metadata))
+    return len(line.chunk.data) if isinstance(line.chunk, ExportChunk) else 0

@@ -5,22 +5,23 @@ What the contract does not take, such as a text of 43 MB, is stored whole as a f
 
 import base64
 import hashlib
-from collections.abc import AsyncGenerator
+from collections.abc import Iterator
 from contextlib import suppress
-from tempfile import TemporaryFile
 from typing import Any, NamedTuple, get_args
 from urllib.parse import unquote_to_bytes
 
 import msgspec
+from msgspec import Raw
+from msgspec.structs import replace
 
 from ...contract import LineReader, Problem
-from ...storage.model.files import UNKNOWN_MEDIA, NewFile, is_media_type
-from ...storage.model.interface import Storage
+from ...storage.model.files import UNKNOWN_MEDIA, TemporarySpace, is_media_type
 from ...storage.model.part_records import MAX_URL_CHARACTERS, is_data_url, url_fault
-from ...storage.model.records import Message, Role
+from ...storage.model.records import ExportChunk, ExportFile, ExportLine, Message, Role, Session
+from ...storage.sql.temporary_files import LimitedFile
 from ..history import NO_TIME, Object, time_of
 
-_CHUNK_BYTES = 256 * 1024
+_EXPORTED_BYTES = 64 * 1024
 _JSON = "application/json"
 _ROLES = frozenset(get_args(Role))
 
@@ -34,19 +35,40 @@ class _Stored(NamedTuple):
 
 
 class Records:
-    """Makes records of messages by the contract; `store_files` then stores the files to which they refer."""
+    """Makes records of messages by the contract.
 
-    def __init__(self, reader: LineReader) -> None:
+    The files to which they refer are in a temporary file, which takes its bytes from `space`; `file_lines` are theirs
+    in an export.
+    """
+
+    def __init__(self, reader: LineReader, space: TemporarySpace) -> None:
         self._reader = reader
-        self._file = TemporaryFile()  # noqa: SIM115  # `close` closes it
+        self._space = space
+        self._new_file()
+
+    def _new_file(self) -> None:
+        self._written = LimitedFile(self._space)
+        self._file = self._written.file
         self._size = 0
         self._stored: dict[str, _Stored] = {}
 
     def close(self) -> None:
-        """Delete the files that were not stored."""
-        # On a full disk the buffer cannot be written, and need not be.
-        with suppress(OSError):
-            self._file.close()
+        """Delete the files."""
+        self._written.close()
+
+    @property
+    def file_count(self) -> int:
+        """The number of the files."""
+        return len(self._stored)
+
+    def accept_session(self, session: Session) -> tuple[Session, str | None]:
+        """A session that the contract takes, and a sentence about what was left out for that."""
+        try:
+            self._reader.read_line(_encode(ExportLine(session=session)), "The session")
+        except Problem as problem:
+            sentence = f"{problem.detail} What the session {session.id} has beside its messages is left out."
+            return replace(session, context=Raw(b"{}")), sentence
+        return session, None
 
     def accept(self, message: Object) -> tuple[Message, str | None]:
         """The record of a message, and a sentence if the contract did not take it as it is."""
@@ -61,22 +83,22 @@ class Records:
         slim = {**message, "metadata": {}}
         with suppress(Problem):
             # A message with another metadata can still be read and searched.
+            self._read(slim)
             return self._read(self._with_record(slim, message["metadata"], "metadata.json")), refused
         return self._read(self._with_record(_least_of(message), message, "message.json")), refused
 
-    async def store_files(self, storage: Storage, workspace: str) -> None:
-        """Store all files, each of which is then kept for a day, and as long as a message refers to it."""
-        for stored in self._stored.values():
-            await storage.create_file(workspace, NewFile(self._chunks(stored), stored.media))
-        self._stored = {}
-        self._file.seek(0)
-        self._file.truncate()
-        self._size = 0
+    def clear(self) -> None:
+        """Forget the files, which are stored."""
+        self._written.close()
+        self._new_file()
 
-    async def _chunks(self, stored: _Stored) -> AsyncGenerator[bytes, None]:
-        for start in range(0, stored.size, _CHUNK_BYTES):
-            self._file.seek(stored.offset + start)
-            yield self._file.read(min(_CHUNK_BYTES, stored.size - start))
+    def file_lines(self) -> Iterator[ExportLine]:
+        """The files as lines of an export."""
+        for file_id, stored in self._stored.items():
+            yield ExportLine(file=ExportFile(file_id, stored.media, stored.size))
+            for start in range(0, stored.size, _EXPORTED_BYTES):
+                self._file.seek(stored.offset + start)
+                yield ExportLine(chunk=ExportChunk(self._file.read(min(_EXPORTED_BYTES, stored.size - start))))
 
     def _read(self, message: Object) -> Message:
         record = self._reader.read_value({"message": message}, "The message").message
@@ -99,7 +121,7 @@ class Records:
         file_id = hashlib.sha256(content).hexdigest()
         if file_id not in self._stored:
             self._file.seek(self._size)
-            self._file.write(content)
+            self._written.write(content)
             self._stored[file_id] = _Stored(self._size, len(content), media)
             self._size += len(content)
         return f"/files/{file_id}"

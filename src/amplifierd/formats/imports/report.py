@@ -3,11 +3,57 @@
 from collections import Counter
 from collections.abc import Iterator
 
+from msgspec import UNSET, Struct, UnsetType
+
 from ...storage.model.records import ImportReport
-from ..history import Fault
+from ..history import Fault, line_of
 
 # The number of places that are shown of each kind.
 MAX_PLACES = 10
+# How long the sentence of a place is in a record.
+MAX_CHARACTERS = 500
+
+
+class SourceFormat(Struct, frozen=True):
+    """How many files of a format were read."""
+
+    format: str
+    files: int
+
+
+class FaultPlace(Struct, frozen=True):
+    """Where something was not understood: a line, counted from 1, of a `file` of the archive if it is one."""
+
+    line: int
+    detail: str
+    file: str | UnsetType = UNSET
+
+
+class NotUnderstood(Struct, frozen=True):
+    """What was not understood of one kind: how often, and its first places."""
+
+    kind: str
+    count: int
+    places: list[FaultPlace]
+
+
+class HistoryReport(Struct, frozen=True, rename="camel"):
+    """What was read of another program's files: `branches` became forks.
+
+    Of `unrecognized` files no format is known; the first of them are named.
+    """
+
+    formats: list[SourceFormat]
+    branches: int
+    unrecognized: int
+    unrecognized_files: list[str]
+    not_understood: list[NotUnderstood]
+
+
+class HistoryImportReport(ImportReport, frozen=True, rename="camel"):
+    """The report of an import, with that of the files of another program."""
+
+    history: HistoryReport | UnsetType = UNSET
 
 
 class Report:
@@ -22,8 +68,8 @@ class Report:
         self.branches = 0
         self.not_recognized: list[str] = []
         self.notes: list[str] = []
-        self._kinds: Counter[str] = Counter()
-        self._places: dict[str, list[str]] = {}
+        self.kinds: Counter[str] = Counter()
+        self.places: dict[str, list[tuple[str, Fault]]] = {}
 
     @property
     def is_empty(self) -> bool:
@@ -33,14 +79,14 @@ class Report:
     @property
     def is_clean(self) -> bool:
         """Whether everything was understood."""
-        return not self._kinds
+        return not self.kinds
 
     def add_fault(self, name: str, fault: Fault) -> None:
         """Count a fault of a file."""
-        self._kinds[fault.kind] += 1
-        places = self._places.setdefault(fault.kind, [])
+        self.kinds[fault.kind] += 1
+        places = self.places.setdefault(fault.kind, [])
         if len(places) < MAX_PLACES:
-            places.append(f"{name}:{fault.line}: {fault.sentence}")
+            places.append((name, fault))
 
     def add_written(self, written: ImportReport) -> None:
         """Count what was written."""
@@ -61,8 +107,26 @@ class Report:
             more = "" if len(self.not_recognized) <= MAX_PLACES else ", ..."
             yield f"No format recognizes {len(self.not_recognized)} other files: {shown}{more}."
         yield from self.notes
-        for kind, count in self._kinds.most_common():
+        for kind, count in self.kinds.most_common():
+            places = self.places[kind]
             yield f"Not understood, {kind}: {count}"
-            yield from (f"  {place}" for place in self._places[kind])
-            if count > len(self._places[kind]):
-                yield f"  and {count - len(self._places[kind])} more."
+            yield from (f"  {name}:{fault.line}: {fault.sentence}" for name, fault in places)
+            if count > len(places):
+                yield f"  and {count - len(places)} more."
+
+    def record(self) -> HistoryReport:
+        """The report of what was read, as a record."""
+        return HistoryReport(
+            formats=[SourceFormat(name, count) for name, count in sorted(self.files.items())],
+            branches=self.branches,
+            unrecognized=len(self.not_recognized),
+            unrecognized_files=[line_of(name) or "?" for name in self.not_recognized[:MAX_PLACES]],
+            not_understood=[
+                NotUnderstood(kind, count, [_place(name, fault) for name, fault in self.places[kind]])
+                for kind, count in self.kinds.most_common()
+            ],
+        )
+
+
+def _place(name: str, fault: Fault) -> FaultPlace:
+    return FaultPlace(fault.line, fault.sentence[:MAX_CHARACTERS], line_of(name) or UNSET)

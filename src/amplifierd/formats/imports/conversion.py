@@ -1,0 +1,75 @@
+"""One source as sessions: read whole, its messages in a temporary file, then laid out as branches."""
+
+from collections.abc import Iterator
+
+from ..history import (
+    Branch,
+    Collection,
+    Fault,
+    Layout,
+    MessageFile,
+    NameElsewhere,
+    Step,
+    connect,
+)
+from .records import Records
+
+
+class Conversion:
+    """A source of a format: first `collect`, then `add` each of its `layouts`, then `finish`.
+
+    Its messages are in `messages`, the files to which they refer in `records`.
+    """
+
+    def __init__(self, format_name: str, records: Records, messages: MessageFile) -> None:
+        self.format_name = format_name
+        self.branches: list[Branch] = []
+        self.faults: list[Fault] = []
+        self._records = records
+        self._collection = Collection(format_name, records.accept, messages)
+        self._session_ids: set[str] = set()
+
+    @property
+    def names(self) -> list[NameElsewhere]:
+        """The names of sessions of other sources."""
+        return self._collection.names
+
+    @property
+    def sessions(self) -> dict[str, str | None]:
+        """The id of the last message of each session, by the session's."""
+        return {branch.session.id: branch.last_id for branch in self.branches}
+
+    def collect(self, steps: Iterator[Step]) -> None:
+        """Read all steps. Raises `OSError`, and `StorageUnavailable` if the temporary files have no room."""
+        self.faults += self._collection.collect(steps)
+
+    def layouts(self) -> Iterator[Layout]:
+        """The conversations, connected."""
+        for conversation in self._collection.conversations.values():
+            self.faults += connect(conversation)
+            yield Layout(self._collection, conversation)
+
+    def add(self, layout: Layout, stored_last: str | None) -> None:
+        """Add the branches of a conversation; `stored_last` is the id of the stored session's last message."""
+        for each in layout.branches(stored_last):
+            if isinstance(each, Fault):
+                self.faults.append(each)
+            elif each.session.id in self._session_ids:
+                sentence = f"Two conversations have the id {each.session.id}; the first one is imported."
+                self.faults.append(Fault(kind="same session twice", line=1, sentence=sentence))
+            else:
+                self._session_ids.add(each.session.id)
+                self._fit(each)
+                self.branches.append(each)
+
+    def finish(self) -> None:
+        """Say so if nothing was found."""
+        if not self.branches and not self.names:
+            self.faults.append(Fault(kind="no messages", line=1, sentence="No message was found in it."))
+
+    def _fit(self, branch: Branch) -> None:
+        """Leave out what the contract does not take of a session."""
+        session, fault = self._records.accept_session(branch.session)
+        branch.session = session
+        if fault is not None:
+            self.faults.append(Fault(kind="left out", line=1, sentence=fault))

@@ -1,0 +1,88 @@
+"""The process: `python -m amplifierd.formats.imports.process TASK`, with `Task` in JSON."""
+
+import gc
+import os
+import resource
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+import msgspec
+
+from ....storage.model.errors import StorageUnavailable
+from .protocol import (
+    DONE,
+    FAILED,
+    NO_ROOM,
+    TOO_LARGE,
+    UNREADABLE,
+    Channel,
+    Failure,
+    HistoryTooLarge,
+    HistoryUnreadable,
+    Task,
+    too_much,
+)
+
+# Other requests come first.
+_NICENESS = 10
+# If the machine has no memory left, this process is ended, and not the daemon (proc(5), oom_score_adj).
+_OOM_SCORE = b"1000"
+# A database is copied, and gets indexes.
+_COPIES = 2
+
+
+def main() -> None:
+    """Convert what the task says."""
+    task = msgspec.json.decode(sys.argv[1], type=Task)
+    channel = Channel(sys.stdin.buffer, sys.stdout.buffer)
+    _limit(task)
+    failure = _run(task, channel)
+    if failure is None:
+        channel.send(DONE)
+    else:
+        channel.send(FAILED, failure)
+    # The parent may be gone.
+    with suppress(OSError):
+        channel.close()
+
+
+def _run(task: Task, channel: Channel) -> Failure | None:
+    try:
+        # Within the limits.
+        from .reading import read_file
+
+        gc.freeze()
+        os.lseek(task.file, 0, os.SEEK_SET)
+        with os.fdopen(task.file, "rb") as file:
+            read_file(task, file, channel)
+    except HistoryUnreadable as error:
+        return Failure(UNREADABLE, f"{error}")
+    except HistoryTooLarge as error:
+        return Failure(TOO_LARGE, f"{error}")
+    except StorageUnavailable as error:
+        return Failure(NO_ROOM, error.reason)
+    except MemoryError:
+        return Failure(UNREADABLE, too_much(f"{task.memory_bytes} bytes of memory"))
+    return None
+
+
+def _limit(task: Task) -> None:
+    os.nice(_NICENESS)
+    with suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_bytes(_OOM_SCORE)
+    for kind, most, hard in (
+        # At the soft limit comes a signal that says so, at the hard one SIGKILL.
+        (resource.RLIMIT_CPU, task.cpu_seconds, task.cpu_seconds + 1),
+        (resource.RLIMIT_AS, task.memory_bytes, task.memory_bytes),
+        # Of SQLite's own temporary files; others are counted as they grow.
+        (resource.RLIMIT_FSIZE, _COPIES * task.max_file, _COPIES * task.max_file),
+        (resource.RLIMIT_CORE, 0, 0),
+    ):
+        # A limit that is lower stays.
+        with suppress(ValueError, OSError):
+            resource.setrlimit(kind, (most, hard))
+
+
+if __name__ == "__main__":
+    main()

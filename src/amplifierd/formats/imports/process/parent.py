@@ -1,0 +1,115 @@
+"""The parent's end: starts the process, and reads what it sends."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from typing import IO, Any, NamedTuple
+
+import msgspec
+
+from ....contract import rest_after
+from ....storage.model.errors import StorageUnavailable
+from ....storage.model.records import ExportLine
+from .protocol import FAILED, LINE, NO_ROOM, TOO_LARGE, Failure, HistoryTooLarge, HistoryUnreadable, Task, too_much
+
+_BYTES = 256 * 1024
+_LINES = 500
+# Nothing else of the daemon's environment is its business, least of all passwords.
+_ENVIRONMENT = ("PATH", "PYTHONPATH", "PYTHONHOME", "LD_LIBRARY_PATH", "LANG", "LC_ALL", "TMPDIR", "TEMP", "TMP")
+
+_encode = msgspec.json.Encoder().encode
+_decode_line = msgspec.json.Decoder(ExportLine).decode
+
+
+class Received(NamedTuple):
+    """Lines of the export, and what came after them, if that was something else: its kind and its content."""
+
+    lines: list[ExportLine]
+    kind: bytes | None = None
+    content: Any = None
+
+
+class ConversionProcess:
+    """A process that converts a file; all its functions block."""
+
+    def __init__(self, task: Task) -> None:
+        self._task = task
+        # The arguments are ours: an interpreter, a module and JSON.
+        self._process = subprocess.Popen(  # noqa: S603
+            [sys.executable, "-P", "-m", __package__, _encode(task).decode()],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            pass_fds=(task.file,),
+            env={name: os.environ[name] for name in _ENVIRONMENT if name in os.environ},
+            # A terminal's signals are for the daemon.
+            start_new_session=True,
+        )
+        self._input, self._output = _opened(self._process.stdin), _opened(self._process.stdout)
+
+    def receive(self) -> Received:
+        """What comes next.
+
+        Raises `HistoryUnreadable`, `HistoryTooLarge` and `StorageUnavailable` if nothing can be imported.
+        """
+        lines: list[ExportLine] = []
+        size = 0
+        while size < _BYTES and len(lines) < _LINES:
+            text = self._output.readline()
+            kind, content = text[:1], text[1:]
+            if kind != LINE:
+                return Received(lines, kind, self._content(kind, content))
+            started = time.perf_counter()
+            lines.append(_decode_line(content))
+            rest_after(started)
+            size += len(content)
+        return Received(lines)
+
+    def answer(self, content: Any) -> None:
+        """Answer a question."""
+        # Why it ended is told by `receive`.
+        with suppress(BrokenPipeError):
+            self._input.write(_encode(content) + b"\n")
+            self._input.flush()
+
+    def kill(self) -> None:
+        """End the process, whatever it does."""
+        self._process.kill()
+
+    def close(self) -> None:
+        """Wait for the end of a process that was killed, or is done."""
+        self._process.wait()
+        self._output.close()
+        with suppress(BrokenPipeError):
+            self._input.close()
+
+    def _content(self, kind: bytes, content: bytes) -> Any:
+        if not kind:
+            raise self._ended()
+        if kind == FAILED:
+            raise _error_of(msgspec.json.decode(content, type=Failure))
+        return msgspec.json.decode(content)
+
+    def _ended(self) -> Exception:
+        """Why the process ended too early."""
+        status = self._process.wait()
+        if status == -signal.SIGXCPU:
+            return HistoryUnreadable(too_much(f"{self._task.cpu_seconds} seconds of CPU"))
+        if status in {-signal.SIGKILL, -signal.SIGSEGV, -signal.SIGABRT}:
+            return HistoryUnreadable(too_much(f"{self._task.memory_bytes} bytes of memory"))
+        return RuntimeError(f"The process that converts files ended with status {status}.")
+
+
+def _opened(pipe: IO[bytes] | None) -> IO[bytes]:
+    assert pipe is not None, "It was asked for."
+    return pipe
+
+
+def _error_of(failure: Failure) -> Exception:
+    if failure.kind == NO_ROOM:
+        return StorageUnavailable(failure.sentence)
+    if failure.kind == TOO_LARGE:
+        return HistoryTooLarge(failure.sentence)
+    return HistoryUnreadable(failure.sentence)

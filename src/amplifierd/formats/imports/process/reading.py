@@ -1,0 +1,164 @@
+"""What the process does: reads the file, or the files of the archive, and sends what they become."""
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
+from pathlib import Path
+from typing import IO
+
+from msgspec import UNSET, UnsetType
+from msgspec.structs import replace
+
+from ....contract import line_reader, load_document
+from ....storage.model.errors import StorageUnavailable
+from ...history import Fault, NameElsewhere, NotRecognized, history_formats, line_of, read_head, recognize
+from ..archive import MAGIC, Archive
+from ..batch import Batch
+from ..conversion import Conversion
+from ..records import Records
+from ..report import MAX_CHARACTERS, HistoryReport, Report
+from .protocol import LAST_STORED, LINE, REPORT, ROOM, Channel, HistoryTooLarge, HistoryUnreadable, Task
+
+_SQLITE = b"SQLite format 3\0"
+# A database is copied, and gets indexes.
+_COPIES = 2
+_PIECE_BYTES = 8 * 1024 * 1024
+_MAX_SHOWN = 3
+
+
+class GrantedSpace:
+    """The temporary disk that the parent grants, piece by piece; see `TemporarySpace`."""
+
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+        self._granted = self._used = 0
+
+    def take(self, size: int) -> None:
+        """Reserve bytes. Raises `StorageUnavailable`."""
+        self._used += size
+        while self._used > self._granted:
+            if self._channel.ask(ROOM, _PIECE_BYTES) is not True:
+                raise StorageUnavailable("the temporary disk has no room")
+            self._granted += _PIECE_BYTES
+
+    def give_back(self, size: int) -> None:
+        """Release bytes."""
+        self._used -= size
+
+
+def read_file(task: Task, file: IO[bytes], channel: Channel) -> None:
+    """Read a file, and send what it becomes.
+
+    Raises `HistoryUnreadable` if nothing is found in it, `HistoryTooLarge` and `StorageUnavailable`.
+    """
+    space = GrantedSpace(channel)
+    reader = line_reader(load_document(Path(task.contract)), task.max_body)
+    with closing(Records(reader, space)) as records, closing(Batch(space)) as batch:
+        reading = _Reading(task, channel, space, records, batch)
+        for name, opened in _sources(file, space, task.max_file):
+            reading.read(name, opened)
+        channel.send(REPORT, reading.finish())
+        for line in batch.lines(records):
+            channel.send(LINE, line)
+
+
+class _Reading:
+    def __init__(self, task: Task, channel: Channel, space: GrantedSpace, records: Records, batch: Batch) -> None:
+        self._formats = history_formats()
+        self._format_name = task.format
+        self._channel = channel
+        self._space = space
+        self._records = records
+        self._batch = batch
+        self._report = Report()
+        self._names: list[tuple[str, Conversion, NameElsewhere]] = []
+        self._last: dict[tuple[str, str], str] = {}
+
+    def read(self, name: str, opened: AbstractContextManager[IO[bytes]]) -> None:
+        """Read one file."""
+        try:
+            with opened as source:
+                read = self._collected(source)
+        except NotRecognized:
+            self._report.not_recognized.append(name)
+        except OSError as error:
+            fault = Fault(kind="not readable", line=1, sentence=f"It cannot be read: {error.strerror or error}.")
+            self._report.add_fault(name, fault)
+        else:
+            self._add(name, read)
+
+    def _collected(self, source: IO[bytes]) -> Conversion:
+        form = self._formats[self._format_name] if self._format_name else recognize(self._formats, read_head(source))
+        read = Conversion(form.name, self._records, self._batch.messages)
+        with self._room_for(source):
+            read.collect(form.read(source))
+        return read
+
+    def _add(self, name: str, read: Conversion) -> None:
+        for layout in read.layouts():
+            read.add(layout, self._last_stored(layout.session_id) if layout.has_choice else None)
+        read.finish()
+        for fault in read.faults:
+            self._report.add_fault(name, fault)
+        self._batch.add(read.branches)
+        self._names += [(name, read, each) for each in read.names]
+        self._last |= {(read.format_name, last): session for session, last in read.sessions.items() if last is not None}
+        self._report.files[read.format_name] += 1
+        self._report.branches += sum(branch.session.forked_at_sequence is not UNSET for branch in read.branches)
+
+    def finish(self) -> HistoryReport:
+        """Name the sessions of which another file has the name; the report. Raises `HistoryUnreadable`."""
+        for name, read, each in self._names:
+            session_id = self._last.get((read.format_name, each.key))
+            if session_id is not None:
+                self._name(session_id, line_of(each.name) or UNSET)
+            elif not each.is_kept:
+                sentence = f"No session in it ends with the message {each.key}, of which this is the summary."
+                self._report.add_fault(name, Fault(kind="name of no session", line=each.line, sentence=sentence))
+        if not self._report.files:
+            raise HistoryUnreadable(f"No format recognizes it; known are {', '.join(self._formats)}")
+        if not self._batch.branches:
+            raise HistoryUnreadable(f"No conversation was found in it: {self._shown()}")
+        return self._report.record()
+
+    def _last_stored(self, session_id: str) -> str | None:
+        stored = self._channel.ask(LAST_STORED, session_id)
+        return stored if isinstance(stored, str) else None
+
+    @contextmanager
+    def _room_for(self, source: IO[bytes]) -> Iterator[None]:
+        """Room for the copy of a database."""
+        size = 0
+        if source.read(len(_SQLITE)) == _SQLITE:
+            size = _COPIES * source.seek(0, 2)
+        source.seek(0)
+        self._space.take(size)
+        yield
+        self._space.give_back(size)
+
+    def _name(self, session_id: str, name: str | UnsetType) -> None:
+        for branch in self._batch.branches[session_id]:
+            if branch.session.name is UNSET:
+                branch.session = replace(branch.session, name=name)
+
+    def _shown(self) -> str:
+        found = [(name, fault) for places in self._report.places.values() for name, fault in places]
+        return " ".join(f"{name}:{fault.line}: {fault.sentence}"[:MAX_CHARACTERS] for name, fault in found[:_MAX_SHOWN])
+
+
+def _sources(
+    file: IO[bytes], space: GrantedSpace, most: int
+) -> Iterator[tuple[str, AbstractContextManager[IO[bytes]]]]:
+    """The file, under no name, or those of an archive. Raises `HistoryUnreadable` and `HistoryTooLarge`."""
+    start = file.read(len(MAGIC))
+    file.seek(0)
+    if start != MAGIC:
+        yield "", nullcontext(file)
+        return
+    try:
+        archive = Archive(file)
+    except OSError as error:
+        raise HistoryUnreadable(f"It cannot be read: {error.strerror or error}") from error
+    if sum(member.file_size for member in archive.members) > most:
+        raise HistoryTooLarge(f"The archive has more than {most} bytes unpacked, which is the limit")
+    for member in archive.members:
+        yield member.filename, archive.open(member, space)

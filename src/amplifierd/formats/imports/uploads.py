@@ -1,0 +1,226 @@
+"""Files of other programs that clients send: kept in a temporary file, then converted by a process of their own."""
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator
+from contextlib import aclosing, closing, suppress
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from msgspec import UNSET
+from msgspec.structs import asdict
+
+from ...storage.backend.concurrency_limit import ConcurrencyLimit
+from ...storage.model.errors import SessionNotFound, StorageUnavailable
+from ...storage.model.files import ImportFile, TemporarySpace
+from ...storage.model.interface import Storage
+from ...storage.model.records import (
+    Export,
+    ExportLine,
+    IdempotentRequest,
+    ImportReport,
+    OnConflict,
+    Session,
+    SessionPatch,
+)
+from ...storage.sql.temporary_files import LimitedFile, spool_errors
+from ..history import HistoryFormat, history_formats
+from .process.parent import ConversionProcess, Received
+from .process.protocol import DONE, LAST_STORED, REPORT, ROOM, HistoryTooLarge, Task
+from .report import HistoryImportReport, HistoryReport
+
+AUTO = "auto"
+# What converting a file takes at most. 256 MiB of Claude Code's lines take some 45 s.
+CPU_SECONDS = 180
+MEMORY_BYTES = 1024 * 1024 * 1024
+# A process that gets no CPU is not waited for.
+SECONDS = 900
+_TICK_SECONDS = 1
+_CHUNK_BYTES = 256 * 1024
+
+
+class FormatUnknown(Exception):
+    """No format has this name; the text names those that are known."""
+
+    def __init__(self, name: str, known: list[str]) -> None:
+        super().__init__(f"no format is called {name!r}; known are {', '.join(known)}")
+
+
+class Uploads:
+    """Imports files: one conversion at a time, because each may take all that one is allowed."""
+
+    def __init__(self, contract: Path, max_body: int, max_file: int) -> None:
+        self._contract = contract
+        self._max_body = max_body
+        self._max_file = max_file
+        self._conversions = ConcurrencyLimit(1, "conversions of files")
+
+    @cached_property
+    def _formats(self) -> dict[str, HistoryFormat]:
+        # Late, because a daemon starts faster without it.
+        return history_formats()
+
+    async def import_file(
+        self,
+        storage: Storage,
+        workspace: str,
+        file: ImportFile,
+        format_name: str,
+        on_conflict: OnConflict,
+        once: IdempotentRequest | None,
+    ) -> ImportReport:
+        """Import a file of a format, or of the one that is recognized.
+
+        Raises `FormatUnknown`, `HistoryUnreadable`, `HistoryTooLarge`, and what an import of an export raises.
+        """
+        if format_name not in {AUTO, *self._formats}:
+            raise FormatUnknown(format_name, ["amplifierd", AUTO, *self._formats])
+        space = storage.temporary_space
+        with closing(LimitedFile(space)) as kept:
+            await self._keep(file, kept)
+            if format_name == AUTO and await asyncio.to_thread(_is_export, kept):
+                export = Export(file.read_lines(_chunks(kept)), file.progressed)
+                return await storage.import_sessions(workspace, export, on_conflict, once=once)
+            run = _Import(storage, workspace, file, self._conversions)
+            return await run.run(self._task(kept, format_name), once)
+
+    async def _keep(self, file: ImportFile, kept: LimitedFile) -> None:
+        size = 0
+        async with aclosing(file.chunks) as chunks:
+            async for chunk in chunks:
+                size += len(chunk)
+                if size > self._max_file:
+                    raise HistoryTooLarge(f"The file has more than {self._max_file} bytes, which is the limit")
+                await asyncio.to_thread(kept.write, chunk)
+        file.progressed()
+        with spool_errors():
+            kept.file.seek(0)
+
+    def _task(self, kept: LimitedFile, format_name: str) -> Task:
+        return Task(
+            kept.file.fileno(),
+            str(self._contract),
+            self._max_body,
+            self._max_file,
+            CPU_SECONDS,
+            MEMORY_BYTES,
+            None if format_name == AUTO else format_name,
+        )
+
+
+class _Import:
+    """The import of one file."""
+
+    def __init__(self, storage: Storage, workspace: str, file: ImportFile, conversions: ConcurrencyLimit) -> None:
+        self._storage = storage
+        self._workspace = workspace
+        self._progressed = file.progressed
+        self._conversions = conversions
+        self._space: TemporarySpace = storage.temporary_space
+        self._granted = 0
+        self._history: HistoryReport | None = None
+        self._names: list[tuple[str, str]] = []
+
+    async def run(self, task: Task, once: IdempotentRequest | None) -> HistoryImportReport:
+        """Convert and import it."""
+        export = Export(self._batches(task), self._progressed)
+        written = await self._storage.import_sessions(self._workspace, export, "extend", once=once)
+        for session_id, name in self._names:
+            # It may have been deleted meanwhile.
+            with suppress(SessionNotFound):
+                await self._storage.update_session(self._workspace, session_id, SessionPatch(name=name))
+            self._progressed()
+        return HistoryImportReport(**asdict(written), history=self._history or UNSET)
+
+    async def _batches(self, task: Task) -> AsyncGenerator[list[ExportLine], None]:
+        """The lines of the export that the process sends."""
+        async with self._conversions.slot():
+            process = await asyncio.to_thread(ConversionProcess, task)
+            try:
+                async for lines in self._received(process):
+                    await self._note_names(lines)
+                    yield lines
+            finally:
+                process.kill()
+                await asyncio.to_thread(process.close)
+                self._space.give_back(self._granted)
+                self._granted = 0
+
+    async def _received(self, process: ConversionProcess) -> AsyncGenerator[list[ExportLine], None]:
+        begun = time.monotonic()
+        while True:
+            received = await self._receive(process, begun + SECONDS)
+            if received.lines:
+                yield received.lines
+            if received.kind == DONE:
+                return
+            if received.kind is not None:
+                await self._answer(process, received.kind, received.content)
+
+    async def _receive(self, process: ConversionProcess, ends: float) -> Received:
+        waiting = asyncio.ensure_future(asyncio.to_thread(process.receive))
+        try:
+            while not (await asyncio.wait({waiting}, timeout=_TICK_SECONDS))[0]:
+                # It is limited by the CPU that it may use.
+                self._progressed()
+                if time.monotonic() > ends:
+                    raise StorageUnavailable("the machine has no time to convert a file", is_busy=True)
+            self._progressed()
+            return waiting.result()
+        finally:
+            waiting.cancel()
+
+    async def _answer(self, process: ConversionProcess, kind: bytes, content: Any) -> None:
+        if kind == REPORT:
+            self._history = msgspec.convert(content, HistoryReport)
+        elif kind == LAST_STORED:
+            process.answer(await self._last_stored(content))
+        elif kind == ROOM:
+            process.answer(self._grant(content))
+
+    def _grant(self, size: int) -> bool:
+        try:
+            self._space.take(size)
+        except StorageUnavailable:
+            return False
+        self._granted += size
+        return True
+
+    async def _note_names(self, lines: list[ExportLine]) -> None:
+        """A session that was imported before it had a name gets the one that it has by now."""
+        for line in lines:
+            if isinstance(line.session, Session) and isinstance(line.session.name, str):
+                stored = await self._stored(line.session.id)
+                if stored is not None and stored.name is UNSET:
+                    self._names.append((line.session.id, line.session.name))
+
+    async def _last_stored(self, session_id: str) -> str | None:
+        """The id of a stored session's last message."""
+        stored = await self._stored(session_id)
+        if stored is None or stored.message_count == 0:
+            return None
+        last = await self._storage.get_message(self._workspace, session_id, stored.message_count)
+        return None if last.id is UNSET else last.id
+
+    async def _stored(self, session_id: str) -> Session | None:
+        try:
+            return await self._storage.get_session(self._workspace, session_id)
+        except SessionNotFound:
+            return None
+
+
+def _is_export(kept: LimitedFile) -> bool:
+    """Whether a file begins as an export of ours; its position is set back."""
+    first = kept.file.readline(_CHUNK_BYTES)
+    kept.file.seek(0)
+    try:
+        return msgspec.json.decode(first, type=dict[str, Any]).keys() == {"header"}
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return False
+
+
+async def _chunks(kept: LimitedFile) -> AsyncGenerator[bytes, None]:
+    while chunk := await asyncio.to_thread(kept.file.read, _CHUNK_BYTES):
+        yield chunk

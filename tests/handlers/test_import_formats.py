@@ -1,0 +1,291 @@
+"""`POST /import?format=`: files of other programs become sessions, and whatever they hold hurts nobody else."""
+
+import io
+import json
+import sqlite3
+import tempfile
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from amplifierd.formats.imports.process.parent import ConversionProcess
+from amplifierd.formats.imports.process.protocol import DONE, ROOM, HistoryUnreadable, Task
+from amplifierd.settings import CONTRACT
+from daemon import Daemon
+from histories import CHATGPT, CHATGPT_ID, CLAUDE_CODE, SAMPLES, SESSION, answer, code_line, lines, text, user
+
+Object = dict[str, Any]
+OCTETS = {"Content-Type": "application/octet-stream"}
+MIB = 1024 * 1024
+
+_numbers = count(1)
+
+
+def send(client: httpx.Client, content: bytes, query: str = "format=auto", **headers: str) -> httpx.Response:
+    return client.post(f"/import?{query}", content=content, headers=OCTETS | headers, timeout=120)
+
+
+def imported(client: httpx.Client, content: bytes, query: str = "format=auto") -> Object:
+    answered = send(client, content, query)
+    assert answered.status_code == 200, answered.text
+    report: Object = answered.json()
+    return report
+
+
+def archive_of(**files: bytes) -> bytes:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return packed.getvalue()
+
+
+def kinds(report: Object) -> dict[str, int]:
+    return {found["kind"]: found["count"] for found in report["history"]["notUnderstood"]}
+
+
+@pytest.fixture
+def conversation() -> list[Object]:
+    """Lines of Claude Code of a session of its own."""
+    session = f"5c2f6a54-0000-4000-8000-{next(_numbers):012x}"
+    return [line | {"sessionId": session} for line in CLAUDE_CODE if line.get("type") != "summary"]
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_sample_of_each_format_is_imported(client: httpx.Client, name: str) -> None:
+    report = imported(client, SAMPLES[name]())
+    assert report["history"]["formats"] == [{"format": name, "files": 1}]
+    assert report["history"]["notUnderstood"] == []
+    assert (report["sessions"] + report["extended"] + report["skipped"], report["renamed"]) >= (1, 0)
+    # By its name as well, and it is there already.
+    again = imported(client, SAMPLES[name](), f"format={name}")
+    assert (again["sessions"], again["extended"], again["messages"]) == (0, 0, 0)
+    assert again["history"] == report["history"]
+
+
+def test_file_that_grew_extends_its_sessions(client: httpx.Client, conversation: list[Object]) -> None:
+    session_id = conversation[-1]["sessionId"]
+    first = imported(client, lines(*conversation[:3]))
+    assert first["sessions"] == 1
+    before = client.get(f"/sessions/{session_id}/messages").json()["messages"]
+    grown = imported(client, lines(*conversation))
+    assert grown["extended"] == 1
+    after = client.get(f"/sessions/{session_id}/messages").json()["messages"]
+    assert after[: len(before)] == before
+    unchanged = client.get(f"/sessions/{session_id}").json()
+    assert imported(client, lines(*conversation))["messages"] == 0
+    assert client.get(f"/sessions/{session_id}").json() == unchanged
+
+
+def test_name_that_came_later_is_given(client: httpx.Client) -> None:
+    session = f"5c2f6a54-1111-4000-8000-{next(_numbers):012x}"
+    said = code_line(f"n{session}", None, user("Hello"), sessionId=session)
+    imported(client, lines(said))
+    assert "name" not in client.get(f"/sessions/{session}").json()
+    imported(client, lines(said, {"type": "custom-title", "customTitle": "Greeting", "sessionId": session}))
+    assert client.get(f"/sessions/{session}").json()["name"] == "Greeting"
+
+
+def test_current_branch_that_changed_leaves_the_session(client: httpx.Client) -> None:
+    other = json.loads(json.dumps(CHATGPT[0]).replace(CHATGPT_ID, f"6b0f0d9c-2222-4000-8000-{next(_numbers):012x}"))
+    imported(client, json.dumps([other | {"current_node": "answer---first"}]).encode())
+    again = imported(client, json.dumps([other]).encode())
+    assert (again["sessions"], again["extended"]) == (0, 0)
+
+
+def test_branches_become_forks(client: httpx.Client) -> None:
+    report = imported(client, lines(*CLAUDE_CODE))
+    assert report["history"]["branches"] == 1
+    children = client.get(f"/sessions/{SESSION}/lineage").json()["children"]
+    assert {child.get("forkedAtSequence") for child in children} >= {7}
+
+
+def test_archive_is_read_file_by_file(client: httpx.Client, conversation: list[Object]) -> None:
+    # The same session in two files, and a summary in a third.
+    last = conversation[-1]["uuid"] if "uuid" in conversation[-1] else conversation[-2]["uuid"]
+    named = {"type": "summary", "summary": "In another file", "leafUuid": last}
+    files = {"a.jsonl": lines(*conversation[:3]), "b.jsonl": lines(*conversation), "chat.html": b"<html>"}
+    report = imported(client, archive_of(**files, **{"s.jsonl": lines(named)}))
+    assert report["history"]["formats"] == [{"format": "claude-code", "files": 3}]
+    assert (report["history"]["unrecognized"], report["history"]["unrecognizedFiles"]) == (1, ["chat.html"])
+    assert report["history"]["notUnderstood"] == []
+    assert report["sessions"] >= 1
+
+
+def test_broken_lines_are_in_the_report_and_the_rest_is_imported(
+    client: httpx.Client, conversation: list[Object]
+) -> None:
+    content = lines(conversation[0]) + b'{"type": "user"\n' + lines(*conversation[1:3])
+    report = imported(client, archive_of(**{"x/a.jsonl": content}))
+    [found] = report["history"]["notUnderstood"]
+    assert (found["kind"], found["count"]) == ("not JSON", 1)
+    [place] = found["places"]
+    assert (place["line"], place["file"]) == (2, "x/a.jsonl")
+    assert report["sessions"] == 1
+    place = imported(client, content)["history"]["notUnderstood"][0]["places"][0]
+    assert (place["line"], "file" in place) == (2, False)
+
+
+def test_export_of_ours_is_recognized(client: httpx.Client) -> None:
+    session_id = client.post("/sessions").json()["id"]
+    exported = client.get(f"/sessions/{session_id}/export").content
+    refused = send(client, exported)
+    assert (refused.status_code, "on_conflict" in refused.json()["detail"]) == (409, True)
+    report = imported(client, exported, "format=auto&on_conflict=skip")
+    assert (report["skipped"], "history" in report) == (1, False)
+    report = imported(client, exported, "format=amplifierd&on_conflict=skip")
+    assert report["skipped"] == 1
+
+
+def test_import_that_is_sent_again_has_no_second_effect(client: httpx.Client, conversation: list[Object]) -> None:
+    key = {"Idempotency-Key": f"import-{next(_numbers)}"}
+    first = send(client, lines(*conversation), **key)
+    again = send(client, lines(*conversation), **key)
+    assert (first.status_code, "idempotent-replayed" in first.headers) == (200, False)
+    assert (again.text, again.headers["idempotent-replayed"]) == (first.text, "true")
+    other = send(client, lines(*conversation[:3]), **key)
+    assert (other.status_code, "was used for another request" in other.text) == (422, True)
+
+
+def test_unknown_format_is_400_that_names_those_known(client: httpx.Client) -> None:
+    refused = send(client, b"{}", "format=chat-gpt")
+    assert refused.status_code == 400
+    assert "no format is called 'chat-gpt'; known are amplifierd, auto, anthropic-messages, chatgpt," in refused.text
+    for wrong in ("format=", "format=A", f"format={'x' * 65}", "format=auto&format=auto"):
+        assert send(client, b"{}", wrong).status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("content", "query", "words"),
+    [
+        (b"", "format=auto", "No format recognizes it; known are "),
+        (b"# Notes\n", "format=auto", "No format recognizes it; known are "),
+        (b"# Notes\n", "format=chatgpt", "No conversation was found in it: "),
+        (b"[]", "format=claude-ai", "No conversation was found in it: "),
+        (b"PK\x03\x04", "format=auto", "archive cannot be unpacked"),
+        (archive_of(**{"a.txt": b"x"}), "format=auto", "No format recognizes it; known are "),
+        (b"SQLite format 3\0responses datetime_utc conversations", "format=auto", "No conversation was found in it: "),
+        (lines({"type": "summary", "summary": "x", "leafUuid": "y"}), "format=auto", "No conversation was found in it"),
+        (b'{"role":' * 100_000, "format=auto", "No format recognizes it"),
+        (b"[" * 100_000, "format=chatgpt", "No conversation was found in it: "),
+    ],
+)
+def test_file_in_which_nothing_is_found_is_422(client: httpx.Client, content: bytes, query: str, words: str) -> None:
+    before = client.get("/sessions").json()
+    refused = send(client, content, query)
+    assert refused.status_code == 422, refused.text
+    assert words in refused.json()["detail"]
+    assert client.get("/sessions").json() == before
+
+
+def test_cycles_deep_values_and_long_lines_are_told(client: httpx.Client) -> None:
+    session = f"5c2f6a54-3333-4000-8000-{next(_numbers):012x}"
+    said = [
+        code_line("c1", "c2", user("One"), sessionId=session),
+        code_line("c2", "c1", answer("m", text("Two")), sessionId=session),
+        code_line("c3", "c2", user("x" * (43 * MIB)), sessionId=session),
+        code_line("c4", "c3", user("Four"), sessionId=session),
+    ]
+    deep = b'{"type":"user","uuid":"d","sessionId":"s","message":' + b"[" * 100_000 + b"]" * 100_000 + b"}\n"
+    report = imported(client, lines(*said[:2]) + deep + lines(*said[2:]))
+    assert kinds(report) == {"cycle": 1, "not JSON": 1, "kept as a file": 1}
+    assert (report["sessions"], report["messages"], report["files"]) == (1, 4, 1)
+    messages = client.get(f"/sessions/{session}/messages").json()["messages"]
+    assert messages[2]["parts"][-1]["url"].startswith("/files/")
+
+
+def bomb(size: int) -> bytes:
+    """An archive of a file of so many zeros."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive, archive.open("a.json", "w") as file:
+        for _ in range(size // MIB):
+            file.write(bytes(MIB))
+    return packed.getvalue()
+
+
+def test_archive_bomb_is_413(client: httpx.Client) -> None:
+    refused = send(client, bomb(257 * MIB))
+    assert (refused.status_code, "The archive has more than" in refused.text) == (413, True), refused.text
+    # One that fits is read, and nothing is in it.
+    assert send(client, bomb(16 * MIB)).status_code == 422
+
+
+def test_archive_that_says_less_than_it_has_is_not_read_further(client: httpx.Client) -> None:
+    packed = bytearray(bomb(8 * MIB))
+    for size in (packed.index((8 * MIB).to_bytes(4, "little")), packed.rindex((8 * MIB).to_bytes(4, "little"))):
+        packed[size : size + 4] = (1000).to_bytes(4, "little")
+    assert send(client, bytes(packed)).status_code == 422
+
+
+def hostile_database() -> bytes:
+    """A log of llm whose rows are computed: 5 of 6 MB each."""
+    with tempfile.TemporaryDirectory() as folder, closing(sqlite3.connect(f"{folder}/a.db")) as database:
+        database.executescript(
+            """
+            CREATE TABLE conversations (id TEXT, name TEXT, model TEXT);
+            CREATE TABLE responses (
+                id TEXT, model TEXT, prompt TEXT, conversation_id TEXT, datetime_utc TEXT,
+                response TEXT AS (hex(zeroblob(3000000)))
+            );
+            CREATE VIEW tool_calls AS WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i FROM n;
+            WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 5)
+            INSERT INTO responses (id, conversation_id, prompt) SELECT i, 'b', 'c' FROM n;
+            """
+        )
+        database.commit()
+        return Path(folder, "a.db").read_bytes()
+
+
+MESSAGE = b'{"messages":[{"role":"user","content":"x"}]}\n'
+HOSTILE: dict[str, tuple[Callable[[], bytes], str]] = {
+    "many values": (lambda: b'{"messages":[' + b"[[[]]]," * (8 * MIB) + b"0]}", "bytes of memory"),
+    "many messages": (lambda: MESSAGE * 30_000, "seconds of CPU"),
+}
+
+
+def test_hostile_database_is_read_within_limits(client: httpx.Client) -> None:
+    answered = send(client, hostile_database())
+    assert answered.status_code in (200, 422), answered.text
+    assert client.get("/health").status_code == 200
+
+
+def drain(process: ConversionProcess) -> None:
+    """Read all that a process sends, and give it all the room that it asks for."""
+    while (received := process.receive()).kind != DONE:
+        if received.kind == ROOM:
+            process.answer(content=True)
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_file_that_takes_too_much_is_unreadable(tmp_path: Path, name: str) -> None:
+    made, words = HOSTILE[name]
+    path = tmp_path / "a"
+    path.write_bytes(made())
+    with path.open("rb") as file:
+        task = Task(file.fileno(), str(CONTRACT), 8 * MIB, 256 * MIB, 1 if "CPU" in words else 60, 512 * MIB)
+        process = ConversionProcess(task)
+        try:
+            with pytest.raises(HistoryUnreadable, match=words):
+                drain(process)
+        finally:
+            process.kill()
+            process.close()
+
+
+def test_upload_that_breaks_off_writes_nothing_and_leaves_no_process(sqlite_daemon: Daemon) -> None:
+    with sqlite_daemon.client() as client:
+        before = client.get("/sessions").json()
+
+        def body() -> Iterator[bytes]:
+            yield lines(*CLAUDE_CODE)
+            raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            client.post("/import?format=auto", content=body(), headers=OCTETS)
+        assert client.get("/sessions").json() == before
