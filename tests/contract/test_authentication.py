@@ -17,7 +17,9 @@ from operations import OPERATIONS, send
 
 PUBLIC = [("GET", "/live", None), ("GET", "/health", None), ("GET", "/status", None)]
 PROTECTED = [operation for operation in OPERATIONS if operation not in PUBLIC]
-CHANGES = [operation for operation in PROTECTED if operation[0] != "GET"]
+# A plan is made of what is there, and nothing is stored.
+READS = ("/mount-plans/generate",)
+CHANGES = [operation for operation in PROTECTED if operation[0] != "GET" and operation[1] not in READS]
 FOR_ADMINS = [
     operation
     for operation in CHANGES
