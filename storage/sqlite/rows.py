@@ -132,6 +132,10 @@ class ConnectionTransaction(ConnectionRows, Transaction):
             await self.row(SQLiteStatements.INSERT_MESSAGE, key | bindings)
             if isinstance(message.parts, Raw):
                 with_parts.append((message.sequence, message.parts))
+        if with_parts:
+            self._record_calls(key, with_parts)
+
+    def _record_calls(self, key: Bindings, with_parts: list[tuple[int, Raw]]) -> None:
         calls = call_rows(with_parts)
         self._run_each(
             OPEN_CALL,

@@ -88,10 +88,11 @@ def is_surely_i_json(text: bytes, deepest: int = MAX_DEPTH, most_values: int = M
 def _strictly_decoded(body: bytes) -> tuple[Any, bytes]:
     """The value of a body, and its text without spaces. Raises without the place of the fault."""
     if len(body) <= _SHORT_BYTES and b"\\u" not in body and not _may_have_a_large_integer(body):
-        value, compact = _plain_value(body), _compact(body)
+        value = _plain_value(body)
+        text = _plain_text(value)
         # A body that is encoded again unchanged has no duplicate key or anything else that is refused.
-        if _plain_text(value) == compact:
-            return value, compact
+        if text in (body, _compact(body)):
+            return value, text
     # The second refuses halves of surrogate pairs, the first everything else.
     return in_turn(_strict_value, body.decode()), in_turn(_compact, body)
 
