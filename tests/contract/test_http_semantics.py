@@ -256,7 +256,7 @@ def test_contract_tells_what_is_answered_before_an_operation() -> None:
 GETS = [path for path, method, _ in DOCUMENT.operations() if method == "get"]
 
 
-@pytest.mark.parametrize("path", [*GETS, "openapi.yaml", "docs", "docs/swagger-ui.css", "nothing"])
+@pytest.mark.parametrize("path", [*GETS, "openapi.yaml", "docs", "docs/reference.js", "nothing"])
 def test_head_is_answered_as_get_is_without_a_body(
     daemon: Daemon, client: httpx.Client, session: str, path: str
 ) -> None:

@@ -222,7 +222,7 @@ def test_fork_says_where_it_is(client: httpx.Client, session: Session, path: str
     client.post(f"{path}/messages/batch", json=TURN)
     fork = client.post(f"{path}/fork", json={"at_sequence": 1, "name": "Other"})
     assert fork.status_code == 201
-    assert fork.headers["location"] == f"/api/v1/sessions/{fork.json()['id']}"
+    assert fork.headers["location"] == f"../../sessions/{fork.json()['id']}"
     assert (fork.json()["parentSessionId"], fork.json()["forkedAtSequence"]) == (session["id"], 1)
     lineage = client.get(f"/sessions/{fork.json()['id']}/lineage").json()
     assert [it["id"] for it in lineage["ancestors"]] == [session["id"]]

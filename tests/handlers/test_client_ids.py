@@ -10,7 +10,7 @@ def test_session_id_that_is_there_is_a_conflict_with_the_session(client: httpx.C
     session_id = str(uuid4())
     created = client.post("/sessions", json={"id": session_id.upper(), "name": "Mine", "context": {"a": 1}})
     assert (created.status_code, created.json()["id"]) == (201, session_id)
-    assert created.headers["location"] == f"/api/v1/sessions/{session_id}"
+    assert created.headers["location"] == f"sessions/{session_id}"
     again = client.post("/sessions", json={"id": session_id})
     assert again.status_code == 409
     problem = again.json()

@@ -74,12 +74,12 @@ WHOLE = {
 }
 
 
-def test_collection_brings_profiles(client: httpx.Client, daemon: Daemon, folder: Path) -> None:
+def test_collection_brings_profiles(client: httpx.Client, folder: Path) -> None:
     make(folder, WHOLE)
     answered = add(client, "teams/foundation", folder)
     assert answered.status_code == 201, answered.text
     collection = answered.json()
-    assert client.get(f"{daemon.url}{answered.headers['location']}").json() == collection
+    assert client.get(answered.url.join(answered.headers["location"])).json() == collection
     assert {name: collection[name] for name in ("profiles", "agents", "context", "modules", "problems")} == {
         "profiles": ["foundation/base"],
         "agents": ["agents/zen.md"],

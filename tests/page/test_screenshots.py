@@ -1,4 +1,4 @@
-"""Pictures of four views for the documentation: `make page`."""
+"""Pictures of four views and of the API reference for the documentation: `make page`."""
 
 import json
 from collections.abc import Callable
@@ -52,6 +52,10 @@ def test_screenshots(page: Page, daemon: Daemon, new_session: Callable[..., str]
         if name == "search":
             expect(page.locator("mark").first).to_be_visible()
         page.screenshot(path=DOCS / f"page-{name}.png")
+    page.emulate_media(color_scheme="light")
+    page.goto("/docs#tag/sessions/POST/sessions")
+    expect(page.get_by_role("tab", name="201").first).to_be_visible()
+    page.screenshot(path=DOCS / "reference.png")
 
 
 def _fill(daemon: Daemon, new_session: Callable[..., str]) -> tuple[str, str]:

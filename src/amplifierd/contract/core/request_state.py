@@ -9,6 +9,7 @@ from starlette.types import Message, Receive, Scope, Send
 from .problems import RETRY_AFTER_SECONDS, Headers, Problem
 
 _KEY = "amplifierd.request_state"
+_SENT_PATH = "amplifierd.sent_path"
 
 
 class Deadline(Protocol):
@@ -104,6 +105,20 @@ def request_state_of(scope: Scope) -> RequestState:
     """The state of a request."""
     request_state: RequestState = scope[_KEY]
     return request_state
+
+
+def without_trailing_slash(scope: Scope) -> Scope:
+    """`scope` with its path as in the contract: a trailing slash makes no difference."""
+    path, raw_path = scope["path"], scope["raw_path"]
+    if not raw_path.endswith(b"/") or path == "/":
+        return scope
+    return {**scope, "path": path[:-1], "raw_path": raw_path[:-1], _SENT_PATH: raw_path}
+
+
+def sent_path(scope: Scope) -> bytes:
+    """The path as the client sent it, with a trailing slash if it has one: relative references start from there."""
+    sent: bytes = scope.get(_SENT_PATH) or scope["raw_path"]
+    return sent
 
 
 class AdmissionLimit:

@@ -17,6 +17,7 @@ from ...storage.model.records import Events, Export, Listing
 from ..core.document import ContractError, Document, Json
 from ..core.executor import INLINE_BYTES, SerialExecutor
 from ..core.problems import Headers
+from ..core.request_state import sent_path
 from ..request.body import JSON, NDJSON
 from ..request.file_body import ANY
 from .content_coding import Compression
@@ -104,15 +105,15 @@ class Response:
             await send({"type": "http.response.start", "status": NOT_MODIFIED, "headers": headers})
             await send({"type": "http.response.body", "body": b""})
         elif self._representations is not None:
-            await self._send_form(scope, send, self._headers(result, replayed=replayed), _encode(result))
+            await self._send_form(scope, send, self._headers(scope, result, replayed=replayed), _encode(result))
         else:
             encoded = await self._executor.run(encode_long, result) if is_long(result) else _encode(result)
-            await self._send_whole(scope, send, self._headers(result, replayed=replayed), encoded)
+            await self._send_whole(scope, send, self._headers(scope, result, replayed=replayed), encoded)
 
-    def _headers(self, result: Any, *, replayed: bool) -> Headers:
+    def _headers(self, scope: Scope, result: Any, *, replayed: bool) -> Headers:
         headers: Headers = []
         if self._location is not None:
-            headers.append((b"location", self._location.of(result)))
+            headers.append((b"location", self._location.of(result, scope)))
         if self._has_etag:
             headers.append(etag_of(result))
         if replayed:
@@ -150,7 +151,7 @@ class Response:
         try:
             form, headers = self._form(scope, result)
             if self._links and listing.next_cursor is not None:
-                headers.append((b"link", _next_page(scope, listing.cursor_name, listing.next_cursor)))
+                headers.append((b"link", _next_page(scope["query_string"], listing.cursor_name, listing.next_cursor)))
             if self._counts and listing.total is not None:
                 headers.append((TOTAL_COUNT.lower().encode(), b"%d" % listing.total))
             first = await self._written(form, listing.first)
@@ -199,13 +200,17 @@ async def _send_block(send: Send, block: bytes) -> None:
 
 
 class _Location:
-    """The path of the new resource: the first link to a GET, with parameters from the record."""
+    """The new resource: the first link to a GET, with parameters from the record.
+
+    The reference is relative to the target of the request (RFC 3986, section 4.2): a proxy may have removed a prefix.
+    """
 
     def __init__(self, document: Document, operation: Json, declared: Json, returns: Any) -> None:
         gets = {get["operationId"]: path for path, method, get in document.operations() if method == "get"}
         for link in declared.get("links", {}).values():
             if link["operationId"] in gets:
-                path = document.base_path + gets[link["operationId"]]
+                path = gets[link["operationId"]].removeprefix("/")
+                self._base = document.base_path.encode()
                 names = {name: source.removeprefix("$response.body#/") for name, source in link["parameters"].items()}
                 # "/sessions/", "session_id", "": text and parameters in turn.
                 self._start, *rest = re.split("[{}]", path)
@@ -215,8 +220,9 @@ class _Location:
                 return
         raise ContractError(f"Operation {operation['operationId']} declares Location but has no link to a GET.")
 
-    def of(self, record: Any) -> bytes:
-        location = self._start
+    def of(self, record: Any, scope: Scope) -> bytes:
+        depth = sent_path(scope).removeprefix(self._base).count(b"/") - 1
+        location = "../" * depth + self._start
         for name, text in self._parts:
             location += quote(getattr(record, name), safe="") + text
         return location.encode()
@@ -266,13 +272,16 @@ def _listing_name(returns: Any) -> str | None:
     return next((field.name for field in msgspec.structs.fields(returns) if field.type is Listing), None)
 
 
-def _next_page(scope: Scope, name: str, cursor: str) -> bytes:
-    return f'<{_page_at(scope["path"], scope["query_string"], name)}{cursor}>; rel="next"'.encode()
+def _next_page(query: bytes, name: str, cursor: str) -> bytes:
+    return f'<{_page_after(query, name)}{cursor}>; rel="next"'.encode()
 
 
 @lru_cache(maxsize=64)
-def _page_at(path: str, query: bytes, name: str) -> str:
-    """The target of a page without its cursor, the parameter `name`, from another page's `query`."""
+def _page_after(query: bytes, name: str) -> str:
+    """The reference to a page from another page's `query`, without its cursor, which is the parameter `name`.
+
+    It is relative, a query alone (RFC 3986, section 4.2): a proxy may have removed a prefix of the path.
+    """
     pairs = query.decode("ascii").split("&")
     kept = [pair for pair in pairs if pair and unquote_plus(pair.partition("=")[0]) != name]
-    return quote(path) + "?" + quote("&".join([*kept, f"{name}="]), safe=_QUERY)
+    return "?" + quote("&".join([*kept, f"{name}="]), safe=_QUERY)

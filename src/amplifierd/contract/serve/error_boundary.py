@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from ..access.origin_check import OriginCheck
 from ..access.probes import Probes
 from ..core.problems import RETRY_AFTER_SECONDS, ErrorTable, Problem, problem_of, render
-from ..core.request_state import AdmissionLimit, RequestState
+from ..core.request_state import AdmissionLimit, RequestState, without_trailing_slash
 from ..request.header_limits import check_headers
 from ..response.etag import PRECONDITION_FAILED, explain
 from .deadline import UNWINDING_SECONDS, Deadlines, deadline_exceeded
@@ -72,7 +72,7 @@ class ErrorBoundary:
             check_headers(scope["headers"])
             self._gate.check(scope, request_state)
             self._probes.check_ready(scope)
-            await self._app(_without_trailing_slash(scope), request_state.receive, request_state.send)
+            await self._app(without_trailing_slash(scope), request_state.receive, request_state.send)
         except ClientDisconnect:
             request_state.status = 499
         except asyncio.CancelledError as cancelled:
@@ -150,11 +150,3 @@ def _release(error: BaseException | None) -> None:
         error.__traceback__ = None
         following, error.__context__ = error.__context__, None
         error = following
-
-
-def _without_trailing_slash(scope: Scope) -> Scope:
-    """`scope` with its path as in the contract: a trailing slash makes no difference."""
-    path, raw_path = scope["path"], scope["raw_path"]
-    if not raw_path.endswith(b"/") or path == "/":
-        return scope
-    return {**scope, "path": path[:-1], "raw_path": raw_path[:-1]}

@@ -1,0 +1,41 @@
+"""The API reference: it folds responses, asks no other server, and sends requests that work."""
+
+import re
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from conftest import sqlite_daemon
+from daemon import Daemon, http_get
+
+daemon = sqlite_daemon
+
+OPERATION = "/docs#tag/sessions/POST/sessions"
+# Before, its responses one below the other took 6,500.
+MOST_PIXELS = 3_500
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_operation_shows_one_response_at_a_time(page: Page, scheme: str) -> None:
+    page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
+    page.goto(OPERATION)
+    operation = page.locator("[id='api-1/tag/sessions/POST/sessions']")
+    expect(operation.get_by_role("tab", name="201")).to_be_visible()
+    box = operation.bounding_box()
+    assert box is not None
+    assert box["height"] < MOST_PIXELS
+    assert (page.evaluate("document.body.classList.contains('dark-mode')")) is (scheme == "dark")
+
+
+def test_same_request_twice_makes_two_sessions(page: Page, daemon: Daemon) -> None:
+    page.goto(OPERATION)
+    operation = page.locator("[id='api-1/tag/sessions/POST/sessions']")
+    operation.get_by_role("button", name=re.compile("Test Request")).click()
+    for count in (1, 2):
+        page.get_by_role("button", name=re.compile("^Send")).first.click()
+        expect(page.get_by_text("201 Created").first).to_be_visible()
+        page.wait_for_function(
+            "async ([url, count]) => (await (await fetch(url)).json()).length === count",
+            arg=[f"{daemon.api}/sessions", count],
+        )
+    assert len({it["id"] for it in http_get(f"{daemon.api}/sessions").json()}) == 2
