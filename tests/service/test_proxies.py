@@ -38,7 +38,8 @@ def created(client: httpx.Client) -> httpx.URL:
 
 def test_location_leads_to_the_session(client: httpx.Client) -> None:
     url = created(client)
-    assert client.get(url).json()["name"] == "Behind a proxy"
+    answered = client.get(url)
+    assert answered.json().get("name") == "Behind a proxy", (url, answered.text)
     forked = client.post(f"{url}/fork/")
     again = client.get(forked.url.join(forked.headers["location"]))
     assert again.json()["id"] == forked.json()["id"] != url.path.rpartition("/")[2]
