@@ -22,6 +22,7 @@ from amplifierd.storage.model.database_errors import (
     DatabaseFileInvalid,
     DatabaseFileShared,
     DatabaseMissing,
+    DatabaseNotShared,
     DatabaseOutOfDate,
     FileExists,
     HomeMissing,
@@ -213,6 +214,11 @@ TERMINAL = [
         HomeMissing("sqlite:///~/a.db"),
         "The database sqlite:///~/a.db is in a home directory that does not exist; name another with --database "
         "(AMPLIFIERD_DATABASE), or set HOME.",
+    ),
+    (
+        DatabaseNotShared("memory://"),
+        "The database memory:// is in the memory of one process, which workers cannot share; serve with one worker, or "
+        "name another database with --database.",
     ),
     (
         MemoryNotShared(),
