@@ -70,7 +70,7 @@ class TransactionalPieces(Transactions, Storage):
     ) -> Session | Copy:
         if copy.is_copied:
             return await self._fork(copy.workspace, once, forking.finish, fork, versions, copy)
-        return await self._do_piece(forking.go_on, self.statements, copy)
+        return await self._do_piece(forking.copy_next, self.statements, copy)
 
     async def _fork(
         self,

@@ -67,7 +67,7 @@ class TransactionalFiles(Transactions, Files):
         chunks = await asyncio.to_thread(spool.read)
         if not chunks:
             return await self._change(workspace, files.finish, upload)
-        await self._transact(files.go_on, self.statements, upload, workspace, place, chunks)
+        await self._transact(files.write_chunks, self.statements, upload, workspace, place, chunks)
         return None
 
     async def read_file(self, workspace: str, file_id: str) -> FileContent:
@@ -168,7 +168,7 @@ class FileSpool:
         # On a full disk its buffer cannot be written, and need not be.
         with suppress(OSError):
             self._file.close()
-        self._disk.give_back(self.size)
+        self._disk.release(self.size)
         self.size = 0
 
 

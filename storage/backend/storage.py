@@ -91,7 +91,7 @@ class TransactionalStorage(
     def _large_appends(self) -> ConcurrencyLimit:
         return ConcurrencyLimit(1, "large appends")
 
-    def _turn_of(self, new: Sequence[BatchMessage | MessagePatch]) -> AbstractAsyncContextManager[None]:
+    def _append_slot(self, new: Sequence[BatchMessage | MessagePatch]) -> AbstractAsyncContextManager[None]:
         """The turn of an append: large ones are written one after the other."""
         return self._large_appends.slot() if messages.size_of(new) > LARGE_APPEND else nullcontext()
 
@@ -225,7 +225,7 @@ class TransactionalStorage(
     ) -> Message:
         new = messages.complete(new)
         try:
-            async with self._turn_of([new]):
+            async with self._append_slot([new]):
                 appended = await self._append_all(workspace, session_id, [new], new.expected_sequence, versions, once)
         except FilesUnknown as error:
             raise messages.unknown_file([new], error.ids, is_batch=False) from None
@@ -242,7 +242,7 @@ class TransactionalStorage(
     ) -> Messages:
         new = messages.complete_all(new)
         try:
-            async with self._turn_of(new.messages):
+            async with self._append_slot(new.messages):
                 return await self._append_all(
                     workspace, session_id, new.messages, new.expected_sequence, versions, once
                 )
@@ -275,7 +275,7 @@ class TransactionalStorage(
         patch = messages.complete_patch(patch)
         prepare = partial(self._prepare_message, workspace, session_id, sequence, patch)
         try:
-            async with self._turn_of([patch]):
+            async with self._append_slot([patch]):
                 update = partial(corrections.update, words=await asyncio.to_thread(self._words, patch))
                 updated = await self._merge(workspace, update, prepare, session_id, sequence, patch, versions)
         except FilesUnknown as error:

@@ -117,7 +117,7 @@ class TransactionalTransfer(TransactionalFiles):
         progressed: Progressed,
     ) -> ImportReport:
         done = report.sessions + report.skipped + report.extended
-        await asyncio.to_thread(upload.go_on, done)
+        await asyncio.to_thread(upload.resume_after, done)
         progress = import_.Progress(report, upload.position)
         more: import_.Progress | None = progress
         try:

@@ -134,7 +134,7 @@ def _import(
         for place, session in enumerate(found):
             if session.id in known:
                 upload.renames.add(session, place, is_written=False)
-    upload.go_on(0)
+    upload.resume_after(0)
     report = ImportReport(files=upload.files.count)
     for staged in upload.files.read():
         content = b"".join(chunk for chunks in iter(staged.read, []) for chunk in chunks)

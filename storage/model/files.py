@@ -93,7 +93,7 @@ class TemporarySpace(Protocol):
     def take(self, size: int, /) -> None:
         """Reserve bytes. Raises `StorageUnavailable` if the limit is exceeded."""
 
-    def give_back(self, size: int, /) -> None:
+    def release(self, size: int, /) -> None:
         """Release bytes."""
 
 

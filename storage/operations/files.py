@@ -62,7 +62,7 @@ async def begin_all(work: UnitOfWork, uploads: Sequence[tuple[Upload, Sequence[b
         await begin(work, upload, chunks)
 
 
-async def go_on(
+async def write_chunks(
     transaction: Transaction,
     of_database: Statements,
     upload: Upload,

@@ -49,7 +49,7 @@ class Appended(msgspec.Struct, frozen=True):
     sequences: tuple[int, int]
 
 
-class Divided(msgspec.Struct, frozen=True):
+class SplitAnswer(msgspec.Struct, frozen=True):
     """The stored form of a long answer: its parts by their SHA-256, and the rest of a session."""
 
     digests: dict[str, str]
@@ -69,7 +69,7 @@ async def keep(work: UnitOfWork, keep_seconds: float, answer: object) -> tuple[s
     text = encode(answer)
     if len(text) <= MAX_WHOLE_BYTES:
         return session_id, text.decode()
-    divided, parts = _divided(answer, text)
+    divided, parts = _split(answer, text)
     for part in parts:
         await _keep_text(work, keep_seconds, session_id or "", part)
     return session_id, encode(divided).decode()
@@ -81,7 +81,7 @@ async def read(rows: Rows, workspace: str, session_id: str | None, text: bytes, 
         return cast("Answer", await read_messages(rows, workspace, session_id, text))
     if not text.startswith(b'{"digests":'):
         return decode(text, type=kind)
-    divided = decode(text, type=Divided)
+    divided = decode(text, type=SplitAnswer)
     key: Bindings = {"workspace": workspace, "id": session_id or ""}
     texts = {name: await _text(rows, key, digest) for name, digest in divided.digests.items()}
     if divided.session is None:
@@ -99,14 +99,14 @@ async def read_messages(rows: Rows, workspace: str, session_id: str, text: bytes
     return Messages(session_id, found)
 
 
-def _divided(answer: object, text: bytes) -> tuple[Divided, list[bytes]]:
+def _split(answer: object, text: bytes) -> tuple[SplitAnswer, list[bytes]]:
     if not isinstance(answer, Session):
-        return Divided({_WHOLE: _digest(text)}), [text]
+        return SplitAnswer({_WHOLE: _digest(text)}), [text]
     values = [(name, getattr(answer, name)) for name in _PARTS]
     parts = {name: bytes(value) for name, value in values if isinstance(value, Raw)}
     parts = {name: part for name, part in parts.items() if len(part) > MAX_OWN_BYTES}
     rest = replace(answer, **dict.fromkeys(parts, Raw(b"{}")))
-    return Divided({name: _digest(part) for name, part in parts.items()}, rest), list(parts.values())
+    return SplitAnswer({name: _digest(part) for name, part in parts.items()}, rest), list(parts.values())
 
 
 def _digest(text: bytes) -> str:

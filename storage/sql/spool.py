@@ -63,7 +63,7 @@ class Spool:
     async def aclose(self) -> None:
         """Delete the file."""
         self._file.close()
-        self._disk.give_back(self._taken)
+        self._disk.release(self._taken)
         self._taken = 0
 
 

@@ -40,7 +40,7 @@ class TemporaryDisk:
                 )
             self.bytes += size
 
-    def give_back(self, size: int) -> None:
+    def release(self, size: int) -> None:
         """Release bytes."""
         with self._lock:
             self.bytes -= size
@@ -52,7 +52,7 @@ class Unlimited:
     def take(self, size: int) -> None:
         """Reserve bytes."""
 
-    def give_back(self, size: int) -> None:
+    def release(self, size: int) -> None:
         """Release bytes."""
 
 
@@ -76,5 +76,5 @@ class LimitedFile:
         # On a full disk its buffer cannot be written, and need not be.
         with suppress(OSError):
             self.file.close()
-        self._disk.give_back(self._taken)
+        self._disk.release(self._taken)
         self._taken = 0

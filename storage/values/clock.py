@@ -10,7 +10,7 @@ from threading import Lock
 DAY_SECONDS = 24 * 3_600
 FIRST_MOMENT = "0001-01-01T00:00:00.000000Z"
 LAST_MOMENT = "9999-12-31T23:59:59.999999Z"
-# A leap second, which no clock tells here (see `is_told`): it sorts after every time that is stored.
+# A leap second, which no clock tells here (see `is_clock_time`): it sorts after every time that is stored.
 AFTER_LAST_MOMENT = "9999-12-31T23:59:60.000000Z"
 # What an offset moves out of the years that are stored, into the year 0: it sorts before every time that is stored.
 BEFORE_FIRST_MOMENT = "0000-12-31T23:59:59.999999Z"
@@ -111,11 +111,11 @@ def _second_at(seconds: int) -> str:
 
 
 def microseconds_of(moment: str) -> int:
-    """The number of microseconds from the start of 1970 to `moment`. Raises ValueError unless `moment` `is_told`."""
+    """The number of microseconds from the start of 1970 to `moment`. Raises ValueError unless it `is_clock_time`."""
     return (datetime.fromisoformat(moment) - _EPOCH) // _MICROSECOND
 
 
-def is_told(moment: str) -> bool:
+def is_clock_time(moment: str) -> bool:
     """Whether `moment` is a time that a clock shows: second 60 and the year 0 are not."""
     try:
         microseconds_of(moment)

@@ -86,7 +86,7 @@ async def begin(work: UnitOfWork, session_id: str, how: Fork, versions: Versions
     return copy
 
 
-async def go_on(transaction: Transaction, statements: Statements, copy: Copy) -> Copy:
+async def copy_next(transaction: Transaction, statements: Statements, copy: Copy) -> Copy:
     """Copy the next piece."""
     await staging.renew(transaction, statements, copy.key, copy.fork_id)
     return await _copy_piece(transaction, statements, copy)

@@ -10,7 +10,7 @@ from ...model.part_records import UsageSum, outline_of, url_fault
 from ...model.profile_records import ProfileSettings
 from ...model.records import ExportChunk, ExportEnd, ExportFile, ExportHeader, ExportLine, Message, Session
 from ...sql.temporary_files import LimitedFile, TemporaryDisk, spool_errors
-from ...values.clock import in_utc, is_told
+from ...values.clock import in_utc, is_clock_time
 from ...values.json_text import MAX_SAFE_INTEGER
 from ...values.uuid7 import canonical_id
 from ..labels import check_labels
@@ -107,9 +107,9 @@ class ImportStaging:
             self._file.seek(0)
         self._file.readline()
 
-    def go_on(self, written: int) -> None:
+    def resume_after(self, written: int) -> None:
         """Skip the first sessions, which an earlier attempt wrote."""
-        self.renames.go_on(written)
+        self.renames.resume_after(written)
         for _ in range(written):
             taken = self.take()
             assert taken is not None, "What was taken before is there again."
@@ -177,7 +177,7 @@ class ImportStaging:
 
     def _check_session(self, session: Session) -> None:
         for moment in (session.created_at, session.updated_at, session.started_at, session.ended_at):
-            if isinstance(moment, str) and not is_told(moment):
+            if isinstance(moment, str) and not is_clock_time(moment):
                 raise ImportInvalid(self._line, f"session {session.id} has the time {moment}, which no clock tells")
         if session.version > HIGHEST_VERSION:
             raise ImportInvalid(
@@ -205,7 +205,7 @@ class ImportStaging:
         self._messages += 1
         self._all_messages += 1
         for moment in (message.timestamp, message.edited_at, message.deleted_at):
-            if isinstance(moment, str) and not is_told(moment):
+            if isinstance(moment, str) and not is_clock_time(moment):
                 raise ImportInvalid(self._line, f"the message has the time {moment}, which no clock tells")
         self._check_correction(message)
         if message.sequence != self._messages:

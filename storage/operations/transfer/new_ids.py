@@ -54,7 +54,7 @@ class Renames:
         if len(self._unsorted) >= RUN_RECORDS:
             self._write_run()
 
-    def go_on(self, written: int) -> None:
+    def resume_after(self, written: int) -> None:
         """An earlier attempt wrote the first sessions of the import, each with the id that it had or got then."""
         self._written = written
         self._write_run()

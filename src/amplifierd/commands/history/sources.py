@@ -18,7 +18,7 @@ from ...formats.imports.archive import MAGIC
 from ...storage.sql.temporary_files import Unlimited
 from ..output import STANDARD
 from .database_files import database_of, log_stamp, open_with_log
-from .growing import whole_lines
+from .whole_lines import whole_lines
 
 
 class Stamp(NamedTuple):

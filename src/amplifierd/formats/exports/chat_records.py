@@ -1,7 +1,7 @@
 """A session as one JSON object a line: a list of messages, and beside it what these cannot say.
 
 The member `amplifierd` has what an import would not get back from the messages: the session, and for each message the
-members that differ, with the number of the messages that it became, if that is not 1. `kept.py` reads it.
+members that differ, with the number of the messages that it became, if that is not 1. `export_member.py` reads it.
 """
 
 from collections import Counter
@@ -12,9 +12,9 @@ import msgspec
 from msgspec import UNSET
 
 from ...storage.model.records import Message, Session
+from ..export_member import EXPORT_MEMBER, digest_of, same
 from ..history import MAX_BYTES, line_of, without
 from ..interface import Object
-from ..kept import EXPORT_MEMBER, digest_of, same
 from .interface import Losses
 
 # A stored file is named by this in place of its relative URL, which means nothing elsewhere.

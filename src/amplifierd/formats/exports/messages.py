@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
+from ..export_member import same
 from ..interface import Format, Object
-from ..kept import same
 from .chat_records import FILE_URN
 
 

@@ -8,7 +8,7 @@ from importlib.metadata import entry_points
 from .branches import Branch, Layout, connect, usage_of_nodes
 from .conversations import Collection, Conversation, MessageFile, Node
 from .interface import (
-    Aside,
+    AttachedRecord,
     Chat,
     Fault,
     Head,
@@ -46,7 +46,7 @@ def recognize(formats: dict[str, HistoryFormat], head: Head) -> HistoryFormat:
 __all__ = [
     "MAX_BYTES",
     "NO_TIME",
-    "Aside",
+    "AttachedRecord",
     "Branch",
     "Chat",
     "Collection",

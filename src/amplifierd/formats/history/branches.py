@@ -91,14 +91,14 @@ def _cut_cycles(nodes: list[Node]) -> Iterator[Fault]:
             nodes[first].parent = -1
             sentence = f"The message {nodes[first].key} comes after itself; it is taken as a first one."
             yield Fault(kind="cycle", line=nodes[first].line, sentence=sentence)
-            path = path_of_cut(nodes, start)
+            path = path_to_first(nodes, start)
             place = -1
         depth = nodes[place].depth if place >= 0 else 0
         for number, each in enumerate(reversed(path), depth + 1):
             nodes[each].depth = number
 
 
-def path_of_cut(nodes: list[Node], start: int) -> list[int]:
+def path_to_first(nodes: list[Node], start: int) -> list[int]:
     """The messages from `start` to its first one, after a cycle was cut."""
     path = [start]
     while (parent := nodes[path[-1]].parent) >= 0:

@@ -8,8 +8,8 @@ import msgspec
 
 from ..anthropic import NAME as ANTHROPIC
 from ..anthropic import Anthropic
+from ..export_member import EXPORT_MEMBER, labels_in, restored, session_in
 from ..interface import ROLES, Message
-from ..kept import EXPORT_MEMBER, labels_in, restored, session_in
 from ..openai_chat import NAME as OPENAI_CHAT
 from ..openai_chat import OpenAIChat
 from .interface import Chat, Fault, Head, Object, Step, Turn

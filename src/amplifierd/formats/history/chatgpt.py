@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import IO, Any
 
-from .interface import Aside, Chat, Fault, Head, Object, Step, Turn
+from .interface import AttachedRecord, Chat, Fault, Head, Object, Step, Turn
 from .json_records import Record, read_steps
 from .values import labels_of, line_of, list_of, object_of, text_part, texts_of, time_of, without
 
@@ -106,7 +106,7 @@ def _node(chat: str, key: str, mapping: Object, line: int) -> Iterator[Step]:
         yield Fault(kind="no message", line=line, sentence=f"The node {key} has no message that is an object.")
     if not isinstance(message, dict) or not _is_message(node):
         if message is not None or not node:
-            yield Aside(chat=chat, record={key: mapping[key]})
+            yield AttachedRecord(chat=chat, record={key: mapping[key]})
         return
     parent = _message_before(mapping, node.get("parent"))
     yield Turn(chat=chat, key=key, parent=parent, line=line, message=_message(message))

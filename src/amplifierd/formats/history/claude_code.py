@@ -9,7 +9,7 @@ from typing import IO, Any
 
 from ..anthropic import Anthropic
 from ..blocks import type_of
-from .interface import Aside, Chat, Fault, Head, NameElsewhere, Object, Place, Step, Title, Turn
+from .interface import AttachedRecord, Chat, Fault, Head, NameElsewhere, Object, Place, Step, Title, Turn
 from .json_records import Record, read_steps
 from .values import labels_of, line_of, list_of, object_of, text_part, texts_of, time_of, usage_of, without
 
@@ -98,7 +98,7 @@ class _Reader:
             yield Fault(kind="no messages", line=1, sentence=sentence)
         for chat, record in self._waiting:
             if self._chat:
-                yield Aside(chat=chat or self._chat, record=record)
+                yield AttachedRecord(chat=chat or self._chat, record=record)
 
     def _summary(self, record: Record) -> Iterator[Step]:
         """The name of the branch that has a message: of this file, or of another."""
@@ -108,7 +108,7 @@ class _Reader:
             yield Title(chat=self._chat_of[place], key=place, name=title)
             return
         if self._chat:
-            yield Aside(chat=self._chat, record=record.value)
+            yield AttachedRecord(chat=self._chat, record=record.value)
         if leaf is not None and title is not None:
             self._is_named = True
             yield NameElsewhere(key=leaf, name=title, line=record.line, is_kept=bool(self._chat))
@@ -121,7 +121,7 @@ class _Reader:
             self._waiting.append((session, value))
         else:
             place = self._stands_for.get(uuid or "")
-            yield Aside(chat=self._chat_of[place] if place else self._chat, record=value)
+            yield AttachedRecord(chat=self._chat_of[place] if place else self._chat, record=value)
 
     def _before(self, value: Object) -> str | None:
         """The message before a record, as far as the source says."""
@@ -162,7 +162,7 @@ class _Reader:
     def _release(self, chat: str) -> Iterator[Step]:
         """The records before the first message."""
         for _, record in self._waiting:
-            yield Aside(chat=chat, record=record)
+            yield AttachedRecord(chat=chat, record=record)
         self._waiting = []
 
     def _about(self, chat: str, value: Object, session: str) -> Iterator[Step]:

@@ -8,7 +8,7 @@ from typing import IO
 
 from ..blocks import type_of
 from ..openai_responses import OpenAIResponses
-from .interface import Aside, Chat, Fault, Head, Object, Step, Turn
+from .interface import AttachedRecord, Chat, Fault, Head, Object, Step, Turn
 from .json_records import Record, read_steps
 from .values import labels_of, object_of, texts_of, time_of, usage_of
 
@@ -93,7 +93,7 @@ class _Reader:
             yield Fault(kind="no session", line=1, sentence="The file does not say of which session it is.")
         for aside in self._waiting:
             if self._chat:
-                yield Aside(chat=self._chat, record=aside)
+                yield AttachedRecord(chat=self._chat, record=aside)
 
     def _session(self, meta: Object, value: Object) -> Step:
         session, cwd, parent = texts_of(meta, "id", "cwd", "forked_from_id")
@@ -110,7 +110,7 @@ class _Reader:
         if self._turn is not None:
             yield self._turn
         for aside in self._waiting:
-            yield Aside(chat=self._chat, record=aside)
+            yield AttachedRecord(chat=self._chat, record=aside)
         self._waiting = []
         message: Object = {**_RESPONSES.read(item), "timestamp": time_of(value.get("timestamp"))}
         self._is_answer = message["role"] == "assistant"

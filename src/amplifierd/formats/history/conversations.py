@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from ...storage.model.files import TemporarySpace
 from ...storage.model.records import Message
 from ...storage.sql.temporary_files import LimitedFile, spool_errors
-from .interface import Aside, Chat, Fault, NameElsewhere, Object, Place, Step, Title, Turn
+from .interface import AttachedRecord, Chat, Fault, NameElsewhere, Object, Place, Step, Title, Turn
 from .values import NO_TIME, message_id_of
 
 _encode = msgspec.json.Encoder().encode
@@ -134,7 +134,7 @@ class Collection:
                     yield from self._add_turn(step)
                 case Chat():
                     self._add_chat(step)
-                case Aside():
+                case AttachedRecord():
                     self._of(step.chat).asides.append(step.record)
                 case Title():
                     self._of(step.chat).titles[step.key] = step.name

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import IO, Any
 
 from ..blocks import data_part, fits, text_of, type_of, with_native
-from .interface import Aside, Chat, Fault, Head, Object, Step, Turn
+from .interface import AttachedRecord, Chat, Fault, Head, Object, Step, Turn
 from .json_records import Record, read_steps
 from .values import labels_of, line_of, list_of, object_of, text_part, texts_of, time_of, usage_of, without
 
@@ -102,14 +102,14 @@ class _Reader:
         elif rewound is not None:
             yield from self._release()
             self._tip = self._before.get(rewound)
-            yield Aside(chat=self._chat, record=value)
+            yield AttachedRecord(chat=self._chat, record=value)
         elif key is not None and type_of(value) in _ROLES:
             if self._waiting is None or self._waiting[1]["id"] != key:
                 yield from self._release()
             self._waiting = line, value
         else:
             yield from self._release()
-            yield Aside(chat=self._chat, record=value)
+            yield AttachedRecord(chat=self._chat, record=value)
             if type_of(value) not in _NOTICES:
                 sentence = "The record has no type that is known; it is kept with the next message."
                 yield Fault(kind="unknown record", line=line, sentence=sentence)
@@ -118,7 +118,7 @@ class _Reader:
         """What is said of the session later, or, after the conversation was shortened, its messages."""
         yield self._about(value, {})
         if rest := without(value, "messages", "lastUpdated", "sessionId", "summary"):
-            yield Aside(chat=self._chat, record={"$set": rest})
+            yield AttachedRecord(chat=self._chat, record={"$set": rest})
         yield from self._messages(value.get("messages"), line)
 
     def _release(self) -> Iterator[Step]:

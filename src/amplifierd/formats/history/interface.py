@@ -50,7 +50,7 @@ class Turn(Struct, frozen=True, kw_only=True):
     parent: str | Place | None = Place.PREVIOUS
 
 
-class Aside(Struct, frozen=True, kw_only=True):
+class AttachedRecord(Struct, frozen=True, kw_only=True):
     """A record of a conversation that is not a message: it is kept with the next message, else with the session."""
 
     chat: str
@@ -85,7 +85,7 @@ class Fault(Struct, frozen=True, kw_only=True):
     sentence: str
 
 
-Step = Chat | Turn | Aside | Title | NameElsewhere | Fault
+Step = Chat | Turn | AttachedRecord | Title | NameElsewhere | Fault
 
 
 class Head(NamedTuple):

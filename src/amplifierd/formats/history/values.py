@@ -7,7 +7,7 @@ from hashlib import sha256
 from typing import Any
 from uuid import NAMESPACE_URL, UUID, uuid5
 
-from ...storage.values.clock import in_utc, is_told
+from ...storage.values.clock import in_utc, is_clock_time
 from .interface import Object
 
 # The time of a message if its source has no time at all.
@@ -69,7 +69,7 @@ def time_of(value: Any) -> str | None:
 def _time_of_text(text: str) -> str | None:
     if bare := _WITHOUT_ZONE.fullmatch(text):
         text = f"{bare[1]}T{bare[2]}Z"
-    if not _RFC_3339.fullmatch(text) or not is_told(text):
+    if not _RFC_3339.fullmatch(text) or not is_clock_time(text):
         return None
     return in_utc(text)
 

@@ -145,7 +145,7 @@ class _Import:
             finally:
                 process.kill()
                 await asyncio.to_thread(process.close)
-                self._space.give_back(self._granted)
+                self._space.release(self._granted)
                 self._granted = 0
 
     async def _received(self, process: ConversionProcess) -> AsyncGenerator[list[ExportLine], None]:

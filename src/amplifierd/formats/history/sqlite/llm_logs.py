@@ -84,22 +84,26 @@ def _steps(database: Database) -> Iterator[Step]:
 
 def _response(database: Database, row: Object) -> Iterator[Step]:
     key, chat = f"{row.get('id')}", f"{row.get('conversation_id') or row.get('id')}"
-    beside = _Beside(database, row.get("id"))
+    related = _RelatedRows(database, row.get("id"))
     time = time_of(row.get("datetime_utc")) or time_of(row.get("timestamp_utc"))
     texts = dict(zip(_TEXTS, texts_of(row, *_TEXTS), strict=True))
-    if system := [*beside.fragments("system_fragments", _SYSTEM_FRAGMENTS), *_text(texts["system"])]:
+    if system := [*related.fragments("system_fragments", _SYSTEM_FRAGMENTS), *_text(texts["system"])]:
         yield _turn(chat, f"{key}-system", "system", system, time)
-    prompt = [*beside.fragments("prompt_fragments", _PROMPT_FRAGMENTS), *_text(texts["prompt"]), *beside.attachments()]
-    results = beside.results()
+    prompt = [
+        *related.fragments("prompt_fragments", _PROMPT_FRAGMENTS),
+        *_text(texts["prompt"]),
+        *related.attachments(),
+    ]
+    results = related.results()
     if prompt or not results:
         yield _turn(chat, f"{key}-prompt", "user", prompt or [text_part("")], time)
     if results:
         yield _turn(chat, f"{key}-results", "tool", results, time)
     thought = [{"type": "reasoning", "text": texts["reasoning"]}] if texts["reasoning"] else []
-    calls = beside.calls()
+    calls = related.calls()
     said = _text(texts["response"])
     answer = _turn(chat, key, "assistant", [*thought, *(said or ([] if calls else [text_part("")])), *calls], time)
-    answer.message["metadata"] = {NAME: _own(row, texts) | beside.settings(row.get("schema_id"))}
+    answer.message["metadata"] = {NAME: _own(row, texts) | related.settings(row.get("schema_id"))}
     model = line_of(row.get("model"))
     usage = usage_of(inputTokens=row.get("input_tokens"), outputTokens=row.get("output_tokens"))
     answer.message.update({"model": model} if model else {}, **({"usage": usage} if usage else {}))
@@ -125,7 +129,7 @@ def _turn(chat: str, key: str, role: str, parts: list[Object], time: str | None)
     return Turn(chat=chat, key=key, line=1, message=message)
 
 
-class _Beside:
+class _RelatedRows:
     """What other tables have of a response; older databases lack some of them."""
 
     def __init__(self, database: Database, response_id: Any) -> None:

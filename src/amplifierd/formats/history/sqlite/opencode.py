@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import IO, Any
 
 from ...blocks import data_part, fits, text_of, type_of, with_native
-from ..interface import Aside, Chat, Fault, Head, Object, Step, Turn
+from ..interface import AttachedRecord, Chat, Fault, Head, Object, Step, Turn
 from ..values import labels_of, line_of, list_of, object_of, texts_of, time_of, usage_of, without
 from .rows import SQLITE, Database, json_of, plain, read_database
 
@@ -71,7 +71,7 @@ def _messages(database: Database, session_id: Any) -> Iterator[Step]:
     if waiting is not None and _is_complete(object_of(json_of(waiting["data"]))):
         yield from _turns(database, f"{session_id}", waiting)
     elif waiting is not None:
-        yield Aside(chat=f"{session_id}", record={**_plain(waiting), "parts": _parts_of(database, waiting)})
+        yield AttachedRecord(chat=f"{session_id}", record={**_plain(waiting), "parts": _parts_of(database, waiting)})
         sentence = f"The message {waiting['id']} is not complete; it is read as a message when it is."
         yield Fault(kind="not complete", line=1, sentence=sentence)
 

@@ -40,7 +40,7 @@ class GrantedSpace:
                 raise StorageUnavailable("the temporary disk has no room")
             self._granted += _PIECE_BYTES
 
-    def give_back(self, size: int) -> None:
+    def release(self, size: int) -> None:
         """Release bytes."""
         self._used -= size
 
@@ -133,7 +133,7 @@ class _Reading:
         source.seek(0)
         self._space.take(size)
         yield
-        self._space.give_back(size)
+        self._space.release(size)
 
     def _name(self, session_id: str, name: str | UnsetType) -> None:
         for branch in self._batch.branches[session_id]:
