@@ -208,7 +208,7 @@ export const TEXTS = {
     version: "Version",
     uptime: "Running for",
     storage: "Storage",
-    storages: { sqlite: "SQLite", postgresql: "PostgreSQL" },
+    storages: { sqlite: "SQLite", postgresql: "PostgreSQL", memory: "Memory" },
     reference: "API reference",
   },
   key: {
