@@ -23,8 +23,8 @@ CHANGES = [operation for operation in PROTECTED if operation[0] != "GET" and ope
 FOR_ADMINS = [
     operation
     for operation in CHANGES
-    if operation[1] in ("/sessions/cleanup", "/sessions/delete", "/import")
-    or operation[1].startswith(("/collections", "/modules"))
+    if operation[1] in ("/sessions/cleanup", "/sessions/delete")
+    or operation[1].startswith(("/collections", "/import", "/modules"))
 ]
 OF_A_SESSION = [operation for operation in PROTECTED if "{}" in operation[1]]
 

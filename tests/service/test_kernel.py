@@ -163,3 +163,6 @@ if __name__ == "__main__":
 
     asked = json.load(sys.stdin)
     sys.stdout.write("\n" + json.dumps(asyncio.run(run(asked["plan"], asked["session_id"], asked["prompt"]))) + "\n")
+    sys.stdout.flush()
+    # The kernel's own threads may abort an interpreter that ends in order.
+    os._exit(0)

@@ -280,6 +280,8 @@ async def test_creates_with_profiles_share_transactions(url: str) -> None:
     async with open_storage(url) as storage:
         await storage.create_profile(W, NewProfile("a/b"))
         await storage.create_directory(W, NewDirectory("x", "a/b"))
+        # The first session of a new profile looks its modules up.
+        await storage.create_session(W, NewSession(profile="a/b"))
         before = await transactions(url)
         asked = [NewSession(), NewSession(profile="a/b"), NewSession(amplified_dir="x")] * 60
         opened = await asyncio.gather(*(storage.create_session(W, new) for new in asked))
