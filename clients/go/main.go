@@ -85,6 +85,9 @@ func (c *conversation) prepare() error {
 	if err != nil {
 		return err
 	}
+	// Nothing brings the module; only the response to a write says so.
+	warnings := profile.Warnings
+	profile.Warnings = nil
 	read, _, err := c.client.ProfilesAPI.GetProfile(background, profileName).Execute()
 	if err != nil {
 		return err
@@ -102,6 +105,7 @@ func (c *conversation) prepare() error {
 	}
 	return errors.Join(
 		equal(profile.Name, profileName),
+		equal(len(warnings), 1),
 		equal(profile.SchemaVersion, int32(2)),
 		equal(profile.Providers, body.Providers),
 		equal(read, profile),

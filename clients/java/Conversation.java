@@ -161,6 +161,9 @@ public final class Conversation {
     equal(profile.getName(), PROFILE);
     equal(profile.getSchemaVersion(), 2);
     equal(profile.getProviders(), List.of(provider));
+    // Nothing brings the module; only the response to a write says so.
+    equal(profile.getWarnings().get(0).getPointer(), "/providers/0");
+    profile.setWarnings(List.of());
     equal(profiles.getProfile(APIGetProfileRequest.newBuilder().name(PROFILE).build()), profile);
     CreateDirectoryRequest amplify = new CreateDirectoryRequest().relativePath(DIRECTORY).defaultProfile(PROFILE);
     AmplifiedDirectory directory =

@@ -84,7 +84,7 @@ from amplifierd_client.models import (
     Transcript,
     UsageRequest,
 )
-from amplifierd_client.types import File, Response, Unset
+from amplifierd_client.types import UNSET, File, Response, Unset
 
 T = TypeVar("T")
 Client = AuthenticatedClient | OpenClient
@@ -137,6 +137,9 @@ def prepare(client: Client) -> None:
     profile = answered(create_profile.sync(client=client, body=body), Profile)
     equal((profile.name, profile.schema_version, profile.is_active), (PROFILE, 2, False))
     equal(profile.providers, body.providers)
+    # Nothing brings the module; only the response to a write says so.
+    equal([warning.pointer for warning in answered(profile.warnings, list)], ["/providers/0"])
+    profile.warnings = UNSET
     equal(get_profile.sync(PROFILE, client=client), profile)
     amplify = CreateDirectoryRequest(DIRECTORY, default_profile=PROFILE)
     directory = answered(create_amplified_directory.sync(client=client, body=amplify), AmplifiedDirectory)
