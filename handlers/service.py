@@ -1,11 +1,13 @@
 """The daemon's own state: liveness, health, version."""
 
 from collections.abc import Callable
-from typing import Literal
+from typing import Literal, Self
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
+from ..storage.model.errors import StorageUnavailable
 from ..storage.model.interface import Storage
+from ..storage.model.queries import IndexProgress
 
 
 class Liveness(Struct, frozen=True):
@@ -20,12 +22,26 @@ class Health(Struct, frozen=True):
     status: Literal["healthy"] = "healthy"
 
 
+class SearchIndex(Struct, frozen=True, rename="camel"):
+    """How far the search index of the caller's workspace is; it `is_ready` as long as searches are not refused."""
+
+    is_ready: bool
+    indexed_messages: int
+    waiting_messages: int
+
+    @classmethod
+    def of(cls, progress: IndexProgress) -> Self:
+        """The index with this progress."""
+        return cls(progress.is_ready, progress.indexed, progress.waiting)
+
+
 class Status(Struct, frozen=True, rename="camel"):
     """The daemon's version and state; `uptime_seconds` counts from its start."""
 
     version: str
     uptime_seconds: float
     storage: str
+    search_index: SearchIndex | UnsetType = UNSET
     status: Literal["running"] = "running"
 
 
@@ -40,6 +56,14 @@ async def get_health(*, storage: Storage) -> Health:
     return Health()
 
 
-async def get_status(*, storage: Storage, version: str, uptime: Callable[[], float]) -> Status:
-    """What is running."""
-    return Status(version=version, uptime_seconds=round(uptime(), 3), storage=storage.kind)
+async def get_status(*, storage: Storage, workspace: str | None, version: str, uptime: Callable[[], float]) -> Status:
+    """What is running; without the search index if the caller has no workspace, or the storage does not respond."""
+    index = UNSET if workspace is None else await _search_index(storage, workspace)
+    return Status(version=version, uptime_seconds=round(uptime(), 3), storage=storage.kind, search_index=index)
+
+
+async def _search_index(storage: Storage, workspace: str) -> SearchIndex | UnsetType:
+    try:
+        return SearchIndex.of(await storage.search_progress(workspace))
+    except StorageUnavailable:
+        return UNSET

@@ -208,7 +208,10 @@ export const TEXTS = {
     version: "Version",
     uptime: "Running for",
     storage: "Storage",
-    storages: { sqlite: "SQLite", postgresql: "PostgreSQL" },
+    storages: { sqlite: "SQLite", postgresql: "PostgreSQL", memory: "In memory" },
+    index: "Search index",
+    indexed: (/** @type {number} */ indexed, /** @type {number} */ waiting) =>
+      waiting === 0 ? plural(indexed, "message") : `${number(indexed)} of ${plural(indexed + waiting, "message")}`,
     reference: "API reference",
   },
   key: {

@@ -626,6 +626,7 @@ func (c *conversation) askDaemon() error {
 		equal(live.Status, amplifierd.LIVENESSSTATUS_ALIVE),
 		equal(health.Status, amplifierd.HEALTHSTATUS_HEALTHY),
 		equal(status.Status, amplifierd.SERVICESTATE_RUNNING),
+		equal(status.GetSearchIndex().IsReady, true),
 	)
 }
 

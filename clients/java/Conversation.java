@@ -62,6 +62,7 @@ import amplifierd.client.model.SchemaViolation;
 import amplifierd.client.model.SearchHit;
 import amplifierd.client.model.SendMessageRequest;
 import amplifierd.client.model.ServiceState;
+import amplifierd.client.model.ServiceStatus;
 import amplifierd.client.model.Session;
 import amplifierd.client.model.SessionDeletion;
 import amplifierd.client.model.SessionFilter;
@@ -462,7 +463,9 @@ public final class Conversation {
   private void askDaemon() throws Exception {
     equal(service.getLive().getStatus(), LivenessStatus.ALIVE);
     equal(service.getHealth().getStatus(), HealthStatus.HEALTHY);
-    equal(service.getStatus().getStatus(), ServiceState.RUNNING);
+    ServiceStatus status = service.getStatus();
+    equal(status.getStatus(), ServiceState.RUNNING);
+    equal(status.getSearchIndex().getIsReady(), true);
   }
 
   private Problem refused(int status, Play play) throws Exception {

@@ -67,6 +67,7 @@ from amplifierd_client.models import (
     ProfileSettings,
     Role,
     SendMessageRequest,
+    SearchIndex,
     ServiceState,
     ServiceStatus,
     Session,
@@ -359,7 +360,9 @@ def ask_daemon(client: Client) -> None:
     """Ask for health and status."""
     equal(answered(get_live.sync(client=client), Liveness).status, LivenessStatus.ALIVE)
     equal(answered(get_health.sync(client=client), Health).status, HealthStatus.HEALTHY)
-    equal(answered(get_status.sync(client=client), ServiceStatus).status, ServiceState.RUNNING)
+    status = answered(get_status.sync(client=client), ServiceStatus)
+    equal(status.status, ServiceState.RUNNING)
+    equal(answered(status.search_index, SearchIndex).is_ready, True)
 
 
 @contextmanager

@@ -290,6 +290,7 @@ async function askDaemon(): Promise<void> {
   const status = answered(await client.GET("/status"));
   equal(status.status, "running");
   ok(status.version, "The daemon has no version.");
+  equal(status.searchIndex?.isReady, true);
 }
 
 async function step<T>(name: string, play: () => Promise<T>): Promise<T> {

@@ -5,7 +5,7 @@ from itertools import islice
 
 from ..model.directory_path import normalize_or_keep
 from ..model.interface import Storage
-from ..model.queries import SearchQuery
+from ..model.queries import IndexProgress, SearchQuery
 from ..model.records import Listing, Message, Session
 from ..search import results
 from ..search.query_parser import filtered, parse
@@ -40,6 +40,10 @@ class MemorySearch(MemoryAccess, Storage):
             if size > results.MAX_PAGE_BYTES:
                 break
         return listing(found, narrowed, contents, sought)
+
+    async def search_progress(self, workspace: str) -> IndexProgress:
+        stored = await self._workspace(workspace)
+        return IndexProgress(sum(len(each.messages) for each in stored.conversations.values()), 0)
 
 
 def _found(workspace: Workspace, query: SearchQuery, match: TextMatch) -> Iterator[Found]:

@@ -15,7 +15,7 @@ from ..backend.storage import TransactionalStorage
 from ..backend.write_check import WriteCheck
 from ..model.errors import NothingWritten, StorageUnavailable
 from ..model.part_records import file_ids_of
-from ..model.queries import SearchQuery
+from ..model.queries import IndexProgress, SearchQuery
 from ..model.records import (
     BatchMessage,
     IdempotentRequest,
@@ -32,6 +32,7 @@ from ..operations.messages import numbered
 from ..operations.recorded_answers import read_messages
 from ..operations.sessions import opened
 from ..operations.unit_of_work import UnitOfWork, perform
+from ..search.index_counts import IndexCounts
 from ..sql.dialect import Dialect
 from ..sql.ports import Bindings, Reader, Transaction
 from ..sql.spool import FIRST_BLOCK_BYTES, listing
@@ -51,6 +52,7 @@ from .pooler import refuse_shared_sessions
 from .probe import Probe
 from .search import find as search
 from .search.rebuild import Rebuild
+from .search.statements import COUNT_INDEXED
 from .search.tsvector import Tokenizer, words_of
 from .statements import JOINED, STEPS, SUMMARY, PostgresStatements
 from .transaction import transaction
@@ -122,6 +124,7 @@ class PostgresStorage(TransactionalStorage):
         )
         self._tokenizer = Tokenizer()
         self._searches = ConcurrencyLimit(MAX_SEARCHES, "searches")
+        self._index_counts = IndexCounts(self._count_indexed)
         self._changes = ChangeNotifier(self._pool, self.statements, POLL_SECONDS)
         self._notifications = Notifications(self.url, self._changes.wake)
         self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
@@ -135,6 +138,7 @@ class PostgresStorage(TransactionalStorage):
 
     async def close(self) -> None:
         await self._rebuild.close()
+        await self._index_counts.close()
         await self._expiry.close()
         await self._removals.close()
         giving_up = asyncio.get_running_loop().call_later(CLOSING_SECONDS, self._give_up)
@@ -194,6 +198,14 @@ class PostgresStorage(TransactionalStorage):
     async def search_messages(self, workspace: str, query: SearchQuery) -> Listing:
         async with self._searches.slot():
             return await search.find(self._pool, self._tokenizer, workspace, query)
+
+    async def search_progress(self, workspace: str) -> IndexProgress:
+        return await self._index_counts.of(workspace)
+
+    async def _count_indexed(self, workspace: str) -> IndexProgress:
+        # Words are written with their messages: none waits.
+        row = await self._pool.one(COUNT_INDEXED, {"workspace": workspace})
+        return IndexProgress(row[0], 0)
 
     async def _append(self, workspace: str, request: AppendRequest) -> Messages | None:
         """The appended messages, or the recorded answer; None if they have to be appended on their own."""

@@ -27,12 +27,19 @@ CACHED_LENGTH = 64
 CACHED_CHUNKS = 32_768
 # Only the first chunks of a text have forms.
 MAX_CHUNKS_WITH_FORMS = 50_000
+# A long text has several entries, of about this size: each is written in a few milliseconds. All but the last end with
+# the first words of the next one, so that adjacent words are in one of them. To change these is to change the rules.
+PIECE_BYTES = 64 * 1024
+OVERLAP = 128
+# As many characters are analyzed at once, and as many words of a chunk that is longer.
+_PART_CHARACTERS = 4 * 1024
+_PART_WORDS = 4 * 1024
 
 # No word and no compound contains one of these characters, or ends in one of the others. A pattern for both took time
 # that grew with the square of a line of hyphens.
-_RUN = re.compile(
-    r"""[^\s!?()\[\]{}*`<>=|/\\:;&%$^~\uff0c\u3002\u3001\uff01\uff1f\uff1a\uff1b\uff08\uff09\u300c\u300d]+"""
-)
+_SEPARATORS = r"""\s!?()\[\]{}*`<>=|/\\:;&%$^~\uff0c\u3002\u3001\uff01\uff1f\uff1a\uff1b\uff08\uff09\u300c\u300d"""
+_RUN = re.compile(f"[^{_SEPARATORS}]+")
+_SEPARATOR = re.compile(f"[{_SEPARATORS}]")
 _ENDS = """.,'"_-"""
 _DATE = re.compile(r"(?:1[0-9]|20)[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])")
 _MONTHS = (
@@ -69,6 +76,11 @@ class IndexedText:
     size: int
     forms: list[str]
 
+    @property
+    def bytes(self) -> int:
+        """The bytes that an index has to take in."""
+        return len(self.words.encode()) + sum(map(len, map(str.encode, self.forms)))
+
 
 class Sought(NamedTuple):
     """The words that a part of a query matches, one after the other, or one of the forms.
@@ -84,6 +96,8 @@ class Sought(NamedTuple):
 
 # The words of a chunk with two spaces between, and its forms.
 _Chunk = tuple[str, tuple[str, ...]]
+# Words of a text, and forms.
+_Part = tuple[list[str], list[str]]
 
 
 class Tokenizer(dict[str, _Chunk]):
@@ -115,14 +129,59 @@ class Tokenizer(dict[str, _Chunk]):
 
     def indexed(self, text: str) -> IndexedText:
         """The entry of a text in an index."""
-        chunks = _chunks(text)
-        found = [*map(self.__getitem__, chunks[:MAX_CHUNKS_WITH_FORMS])]
+        said, forms = self._said(_chunks(text), MAX_CHUNKS_WITH_FORMS)
+        return IndexedText(said, said.count("  ") + 1 if said else 0, forms)
+
+    def pieces(self, text: str) -> Iterator[IndexedText]:
+        """The entries of a long text in an index, in order; at least one. None has a form twice."""
+        before: _Part | None = None
+        for words, forms in self._blocks(text):
+            if before is not None:
+                yield _entry([*before[0], *words[:OVERLAP]], before[1])
+            before = words, forms
+        yield _entry(*(before or ([], [])))
+
+    def _blocks(self, text: str) -> Iterator[_Part]:
+        """The words and forms of a text in blocks of `PIECE_BYTES`, each with at least `OVERLAP` words."""
+        words: list[str] = []
+        forms: dict[str, None] = {}
+        complete: _Part | None = None
+        size = 0
+        for part_words, part_forms in self._parts(text):
+            words += part_words
+            forms.update(dict.fromkeys(part_forms))
+            size += sum(map(len, map(str.encode, chain(part_words, part_forms)))) + 2 * len(part_words)
+            if size >= PIECE_BYTES and len(words) >= OVERLAP:
+                if complete is not None:
+                    yield complete
+                complete = words, [*forms]
+                words, forms, size = [], {}, 0
+        if complete is not None and len(words) < OVERLAP:
+            yield [*complete[0], *words], [*dict.fromkeys([*complete[1], *forms])]
+            return
+        if complete is not None:
+            yield complete
+        yield words, [*forms]
+
+    def _parts(self, text: str) -> Iterator[_Part]:
+        """The words and forms of one part of a text after the other."""
+        left = MAX_CHUNKS_WITH_FORMS
+        for part in _slices(text):
+            chunks = _chunks(part)
+            said, forms = self._said(chunks, left)
+            left = max(0, left - len(chunks))
+            words = said.split("  ") if said else []
+            for start in range(0, max(1, len(words)), _PART_WORDS):
+                yield words[start : start + _PART_WORDS], forms
+                forms = []
+
+    def _said(self, chunks: list[str], most: int) -> tuple[str, list[str]]:
+        """The words of chunks with two spaces between, and each form of the first `most` of them."""
+        found = [*map(self.__getitem__, chunks[:most])]
         words = [said for said, _ in found if said]
-        if len(chunks) > MAX_CHUNKS_WITH_FORMS:
-            words += [word for chunk in chunks[MAX_CHUNKS_WITH_FORMS:] for word in words_of(chunk)]
-        said = "  ".join(words)
-        forms = dict.fromkeys(chain.from_iterable([forms for _, forms in found if forms]))
-        return IndexedText(said, said.count("  ") + 1 if said else 0, [*forms])
+        if len(chunks) > most:
+            words += [word for chunk in chunks[most:] for word in words_of(chunk)]
+        return "  ".join(words), [*dict.fromkeys(chain.from_iterable([forms for _, forms in found if forms]))]
 
     def places(self, text: str) -> list[Token]:
         """The words of a text, with their places."""
@@ -212,6 +271,20 @@ class Tokenizer(dict[str, _Chunk]):
 
 def _chunks(text: str) -> list[str]:
     return [chunk for run in _RUN.findall(text) if (chunk := run.rstrip(_ENDS))]
+
+
+def _slices(text: str) -> Iterator[str]:
+    """A text in parts of at least `_PART_CHARACTERS` that divide no chunk."""
+    start = 0
+    while start < len(text):
+        separator = _SEPARATOR.search(text, start + _PART_CHARACTERS)
+        end = len(text) if separator is None else separator.end()
+        yield text[start:end]
+        start = end
+
+
+def _entry(words: list[str], forms: list[str]) -> IndexedText:
+    return IndexedText("  ".join(words), len(words), forms)
 
 
 def _joined(compound: Compound, first: int, last: int) -> str:

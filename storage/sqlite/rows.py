@@ -1,6 +1,7 @@
 """Statements on one SQLite connection, which wait for nothing but the file, and the revisions of its writes."""
 
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar, TypeVarTuple
 
 import apsw
@@ -9,15 +10,13 @@ from msgspec import UNSET, Raw, UnsetType
 
 from ..model.part_records import call_rows
 from ..model.records import Message
-from ..search.tokenizer import Tokenizer
 from ..sql.ports import Bindings, Reader, Row, Transaction, take_until_size
 from ..sql.statements.corrections import REMOVE_CORRECTIONS, REPLACE_RECORD
 from ..sql.statements.parts import ANSWER_CALL, OPEN_CALL, REMOVE_CALLS
 from ..sql.statements.removals import END_REMOVAL, REMOVE_MESSAGES
 from ..values.clock import Clock
 from .connection import as_storage_error
-from .search import statements as search_statements
-from .search.indexing import reindex
+from .search.indexing import forget_session, reindex, remove_entries
 from .statements import SQLiteStatements
 
 Answer = TypeVar("Answer")
@@ -68,6 +67,14 @@ class ConnectionRows(Reader):
         return rows
 
 
+@contextmanager
+def _errors() -> Iterator[None]:
+    try:
+        yield
+    except apsw.Error as error:
+        raise as_storage_error(error) from error
+
+
 class Revisions:
     """Numbers the writes of each workspace, after those of other processes; `clock` continues from their times too."""
 
@@ -76,10 +83,12 @@ class Revisions:
         self._clock = clock
         self._last: dict[str, int] = {}
         self._seen = -1
+        self._written: set[str] = set()
 
-    def workspaces(self) -> list[str]:
-        """The workspaces that have been written to."""
-        return list(self._last)
+    def written(self) -> set[str]:
+        """The workspaces that have been written to since the last call."""
+        written, self._written = self._written, set()
+        return written
 
     def next(self, workspace: str) -> int:
         """The revision of a write, within its transaction: higher than each that was committed before."""
@@ -95,16 +104,16 @@ class Revisions:
             [(newest,)] = self._writer.execute(SQLiteStatements.LAST_UPDATE, bindings)
             self._clock.catch_up(newest)
         self._last[workspace] += 1
+        self._written.add(workspace)
         return self._last[workspace]
 
 
 class ConnectionTransaction(ConnectionRows, Transaction):
     """The transaction of the writer's connection."""
 
-    def __init__(self, connection: apsw.Connection, revisions: Revisions, tokenizer: Tokenizer) -> None:
+    def __init__(self, connection: apsw.Connection, revisions: Revisions) -> None:
         super().__init__(connection)
         self._revisions = revisions
-        self._tokenizer = tokenizer
 
     def run(
         self,
@@ -140,26 +149,24 @@ class ConnectionTransaction(ConnectionRows, Transaction):
         self._run_each(ANSWER_CALL, ({**key, "call": call, "sequence": at} for call, at in calls.answered.items()))
 
     def _run_each(self, statement: str, bindings: Iterable[Bindings]) -> None:
-        try:
+        with _errors():
             self._connection.executemany(statement, bindings)
-        except apsw.Error as error:
-            raise as_storage_error(error) from error
 
     async def replace_message(self, key: Bindings, message: Message, *, is_indexed: bool, words: object = None) -> None:
         bindings: Bindings = {"sequence": message.sequence, "record": _encode(message).decode()}
         await self.row(REPLACE_RECORD, key | bindings)
         if not is_indexed:
-            try:
-                reindex(self._connection, key, message, words, self._tokenizer)
-            except apsw.Error as error:
-                raise as_storage_error(error) from error
+            with _errors():
+                reindex(self._connection, key, message, words)
 
     async def remove_messages(self, key: Bindings, last: int) -> None:
         await self.row(REMOVE_CORRECTIONS, key | {"last": last})
-        await self.row(search_statements.REMOVE_ENTRIES, key | {"last": last})
+        with _errors():
+            remove_entries(self._connection, key, last)
         await self.row(REMOVE_CALLS, key | {"last": last})
         await self.row(REMOVE_MESSAGES, key | {"last": last})
 
     async def end_removal(self, key: Bindings) -> None:
-        await self.row(search_statements.FORGET_SEARCH_SESSION, key)
+        with _errors():
+            forget_session(self._connection, key)
         await self.row(END_REMOVAL, key)

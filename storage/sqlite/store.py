@@ -16,12 +16,11 @@ from ..backend.storage import TransactionalStorage
 from ..backend.write_check import WriteCheck
 from ..model.database_errors import DatabaseDamaged
 from ..model.errors import StorageUnavailable
-from ..model.queries import SearchQuery
+from ..model.queries import IndexProgress, SearchQuery
 from ..model.records import EMPTY_OBJECT, Listing, Message, MessagePatch
 from ..operations.expiry import Expiry
 from ..operations.unit_of_work import UnitOfWork, perform
 from ..search.searched_text import searched_text
-from ..search.tokenizer import Tokenizer
 from ..sql.dialect import Dialect
 from ..sql.ports import Bindings, Reader, Transaction
 from ..sql.temporary_files import TemporaryDisk
@@ -36,9 +35,9 @@ from .opening import open_database
 from .readers import Readers
 from .rows import ConnectionRows, ConnectionTransaction, Revisions, run_sync
 from .search import find as search
-from .search import statements as search_statements
 from .search.index_merge import HAS_MARKS, IndexMerge
-from .search.indexing import begin_again_by_other_rules, index_some, is_indexed
+from .search.indexer import Indexer
+from .search.indexing import begin_again_by_other_rules, short_words
 from .statements import STEPS, SQLiteStatements
 
 logger = logging.getLogger(__name__)
@@ -48,7 +47,7 @@ Arguments = TypeVarTuple("Arguments")
 
 # The number of reading threads that searches may use.
 MAX_SEARCHES = 2
-# The time for removing deleted messages from the search index before the storage is closed.
+# The time for indexing messages, and for removing deleted ones from the index, before the storage is closed.
 CLOSING_SECONDS = 2.0
 
 DIALECT = Dialect(
@@ -114,19 +113,16 @@ class SQLiteStorage(TransactionalStorage):
         begin_again_by_other_rules(connection)
         self._checkpointer = Checkpointer(connection, self.path)
         self._revisions = Revisions(connection, self._clock)
-        # It is the writer's.
-        self._tokenizer = Tokenizer()
-        self._transaction = ConnectionTransaction(connection, self._revisions, self._tokenizer)
+        self._transaction = ConnectionTransaction(connection, self._revisions)
         self._index_merge = IndexMerge()
-        # A killed program may have left work in these.
-        self._indexed = [workspace for (workspace,) in connection.execute(search_statements.INDEXED_WORKSPACES)]
         self._changes = ChangeNotifier(self.path)
-        self._writer = Writer(connection, asyncio.get_running_loop(), self._changes.wake, self._index_written)
+        self._writer = Writer(connection, asyncio.get_running_loop(), self._changes.wake, self._index_merge.step)
         self._readers = Readers(self.path, self._disk)
         self._rows = self._readers.points
         self._write_check = WriteCheck(self._look_for_room, self._try_to_write)
         self._expiry = Expiry(self._forget_some_expired)
         self._searches = ConcurrencyLimit(MAX_SEARCHES, "searches")
+        self._indexer = Indexer(self._rows, self._readers.work, self._writer.write, self._revisions.written)
         self._start_removals()
 
     async def close(self) -> None:
@@ -136,9 +132,9 @@ class SQLiteStorage(TransactionalStorage):
             last.push_async_callback(asyncio.to_thread, leave_one_file, self.path)
             last.callback(self._checkpointer.close)
             last.push_async_callback(self._writer.close)
-            last.push_async_callback(self._let_go)
             last.callback(self._readers.close)
-            for each in (self._changes, self._removals, self._write_check, self._expiry):
+            last.push_async_callback(self._let_go)
+            for each in (self._indexer, self._changes, self._removals, self._write_check, self._expiry):
                 last.push_async_callback(each.close)
 
     async def ping(self) -> None:
@@ -154,25 +150,20 @@ class SQLiteStorage(TransactionalStorage):
         await self._writer.write(write_nothing)
 
     async def search_messages(self, workspace: str, query: SearchQuery) -> Listing:
-        while not await is_indexed(self._rows, workspace):
-            await self._writer.write(index_some, workspace, self._tokenizer)
+        await self._indexer.catch_up(workspace)
         async with self._searches.slot():
             return await self._readers.work(lambda connection: search.find(connection, workspace, query))
 
-    def _index_written(self, connection: apsw.Connection, *, resting: bool = True) -> bool:
-        """Do some background work: index messages, then remove deleted ones from the index."""
-        workspaces = {*self._indexed, *self._revisions.workspaces()}
-        if any(index_some(connection, workspace, self._tokenizer) for workspace in workspaces):
-            return True
-        self._indexed = []
-        return self._index_merge.step(connection, resting=resting)
+    async def search_progress(self, workspace: str) -> IndexProgress:
+        return await self._indexer.counts.of(workspace)
 
     async def _let_go(self) -> None:
-        """Remove deleted messages from the search index as far as there is time; the next start does the rest."""
+        """Index messages, and remove deleted ones, as far as there is time; the next start does the rest."""
         end = time.monotonic() + CLOSING_SECONDS
         try:
+            await self._indexer.finish(CLOSING_SECONDS)
             while time.monotonic() < end:
-                if not await self._writer.write(partial(self._index_written, resting=False)):
+                if not await self._writer.write(partial(self._index_merge.step, resting=False)):
                     return
         except (StorageUnavailable, DatabaseDamaged, apsw.Error) as error:
             # It cannot be repaired while stopping; the next start, or `amplifierd check`, reports it again.
@@ -189,9 +180,7 @@ class SQLiteStorage(TransactionalStorage):
     def _words(self, patch: MessagePatch) -> object:
         if patch.content is None:
             return None
-        message = Message("user", patch.content, "", EMPTY_OBJECT, 1, parts=patch.parts)
-        # The other tokenizer is the writer's.
-        return Tokenizer().indexed(searched_text(message))
+        return short_words(searched_text(Message("user", patch.content, "", EMPTY_OBJECT, 1, parts=patch.parts)))
 
     async def _joined(self, statement: str, bindings: Bindings) -> bytes | None:
         return self._readers.joined(statement, bindings)
@@ -211,6 +200,8 @@ class SQLiteStorage(TransactionalStorage):
         except StorageUnavailable as error:
             self._write_check.refused(error)
             raise
+        finally:
+            self._indexer.wake()
 
     def _change(
         self,

@@ -30,7 +30,7 @@ from amplifierd.storage.sql.statements.sessions import Statements
 from amplifierd.storage.sql.temporary_files import TemporaryDisk
 from amplifierd.storage.sqlite import checkpointer
 from amplifierd.storage.sqlite.readers import Readers
-from amplifierd.storage.sqlite.search import statements as search_statements
+from amplifierd.storage.sqlite.search import index_statements
 from amplifierd.storage.sqlite.statements import SQLiteStatements
 from amplifierd.storage.sqlite.store import DIALECT
 
@@ -137,7 +137,14 @@ MESSAGES_BY_KEY = MESSAGE_BY_KEY.replace("sequence=?", "sequence>? AND sequence<
         ),
         (SQLiteStatements.CHANGES, "MERGE (UNION ALL)"),
         (SQLiteStatements.CHANGED_SESSIONS, "MERGE (UNION ALL)"),
-        (search_statements.CHANGED_SESSIONS, "MERGE (UNION ALL)"),
+        (
+            index_statements.CHANGED_SESSIONS,
+            "SEARCH session USING INDEX session_by_revision (workspace=? AND revision>?)",
+        ),
+        (
+            index_statements.NEXT_LONG,
+            "SEARCH search_long USING INDEX search_long_waiting (workspace=? AND number>? AND number<?)",
+        ),
         (message_lists.messages(DIALECT, "asc"), MESSAGES_BY_KEY),
         (message_lists.messages(DIALECT, "desc"), MESSAGES_BY_KEY),
         (message_lists.filtered_messages(DIALECT, MessageQuery(role="user")), MESSAGES_BY_KEY),

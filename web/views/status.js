@@ -13,7 +13,7 @@ export function StatusView() {
   if (!loaded.value) {
     return html`<${Waiting} loaded=${loaded} />`;
   }
-  const { version, uptimeSeconds, storage } = loaded.value;
+  const { version, uptimeSeconds, storage, searchIndex } = loaded.value;
   const isHealthy = health.error === undefined;
   /** @type {[string, unknown][]} */
   const rows = [
@@ -28,6 +28,9 @@ export function StatusView() {
     [TEXTS.service.uptime, duration(uptimeSeconds)],
     [TEXTS.service.storage, TEXTS.service.storages[storage]],
   ];
+  if (searchIndex) {
+    rows.push([TEXTS.service.index, TEXTS.service.indexed(searchIndex.indexedMessages, searchIndex.waitingMessages)]);
+  }
   return html`<div class="column">
     <div class="title"><h1>${TEXTS.service.title}</h1></div>
     <dl class="facts">

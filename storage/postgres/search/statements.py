@@ -20,6 +20,13 @@ WHERE size <= :bytes
 ORDER BY place
 """
 
+# Every message is.
+COUNT_INDEXED = """
+SELECT CAST(COALESCE(SUM(message_count), 0) AS BIGINT)
+FROM session
+WHERE workspace = :workspace
+"""
+
 ADD_ENTRIES = """
 INSERT INTO search (workspace, session_id, sequence, role, size, words, lexemes)
 SELECT :workspace, :id, sequence, role, size, words, CAST(vector AS TSVECTOR)

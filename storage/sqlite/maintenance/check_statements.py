@@ -18,32 +18,53 @@ LEFT JOIN search_progress
 ORDER BY session.workspace, session.id
 """
 
-# With the numbers of words and forms that the index counts in each.
+# With the numbers of words and forms that the index counts in each; of one in pieces its number and its words.
 MESSAGES = """
-SELECT sequence, role, token_count, CAST(record AS BLOB), sz
+SELECT
+    message.sequence, role, token_count, CAST(record AS BLOB), sz, search_long.number, search_long.words
 FROM message
 LEFT JOIN search_docsize
-    ON search_docsize.id = :number << 31 | sequence
-WHERE workspace = :workspace
-    AND session_id = :id
-ORDER BY sequence
+    ON search_docsize.id = :number << 31 | message.sequence
+LEFT JOIN search_long
+    ON search_long.workspace = message.workspace
+    AND search_long.session_id = message.session_id
+    AND search_long.sequence = message.sequence
+WHERE message.workspace = :workspace
+    AND message.session_id = :id
+ORDER BY message.sequence
 """
 
-# Sessions that are being removed, also from the index.
+# Sessions that are being removed, also from the index; and long messages that are, or that are not whole.
 FORGOTTEN = """
 SELECT number
 FROM removal
 CROSS JOIN search_session
     ON search_session.workspace = removal.workspace
     AND search_session.session_id = removal.session_id
+UNION ALL
+SELECT number
+FROM search_long
+WHERE words IS NULL
+    OR EXISTS (
+        SELECT 1
+        FROM removal
+        WHERE removal.workspace = search_long.workspace
+            AND removal.session_id = search_long.session_id
+    )
 """
 
 INDEXED = """
-SELECT number, search_session.workspace, search_session.session_id, session.id IS NOT NULL, sequence > message_count
-FROM search_session
+SELECT number, indexed.workspace, indexed.session_id, session.id IS NOT NULL, sequence > message_count
+FROM (
+    SELECT number, workspace, session_id, sequence
+    FROM search_session
+    UNION ALL
+    SELECT number, workspace, session_id, sequence
+    FROM search_long
+) AS indexed
 LEFT JOIN session
-    ON session.workspace = search_session.workspace
-    AND session.id = search_session.session_id
+    ON session.workspace = indexed.workspace
+    AND session.id = indexed.session_id
 ORDER BY number
 """
 

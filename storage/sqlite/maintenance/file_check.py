@@ -96,8 +96,8 @@ async def _rows(connection: apsw.Connection) -> AsyncIterator[Row | DatabaseDama
         workspace, session_id, *_ = session
         bindings = {"workspace": workspace, "id": session_id, "number": number}
         try:
-            for *message, size in connection.execute(check_statements.MESSAGES, bindings):
-                yield (*session, *message, number, last, complete, size)
+            for *message, size, long, words in connection.execute(check_statements.MESSAGES, bindings):
+                yield (*session, *message, number, last, complete, size, long, words)
         except (apsw.CorruptError, apsw.NotADBError) as error:
             # Others may be readable.
             yield DatabaseDamaged(str(error))

@@ -13,9 +13,10 @@ import apsw
 from ...model.maintenance import Finding
 from ...model.records import Message
 from ...search.searched_text import searched_text
-from ...search.tokenizer import Tokenizer
+from ...search.tokenizer import IndexedText, Tokenizer
 from ...sql.ports import Row
-from ..search.statements import LAST_SEQUENCE
+from ..search.index_statements import LAST_SEQUENCE
+from ..search.indexing import words_in
 from . import check_statements
 
 # Sessions whose numbers differ by a multiple of this share a sum: 8 MiB, whatever their number.
@@ -34,24 +35,38 @@ class IndexCheck:
         self._connection = connection
         self._tokenizer = Tokenizer()
         self._sums = array("Q", bytes(8 * SUMS))
-        # The entries of these sessions may still be incomplete.
+        # The entries of these sessions, and long messages, may still be incomplete.
         self._passing = bytearray(SUMS)
         for (number,) in connection.execute(check_statements.FORGOTTEN):
             self._passing[number % SUMS] = 1
 
     def is_indexed(self, sequence: int, message: Message, row: Row) -> bool:
         """Whether the index has the message, as far as it knows single messages; its words are added to the sums."""
-        number, last, complete, size = row
+        number, last, complete, size, long, words = row
         if number is None or sequence > last:
-            return size is None and (not complete or sequence > LAST_SEQUENCE)
-        which = number % SUMS
-        if self._passing[which]:
+            return size is None and long is None and (not complete or sequence > LAST_SEQUENCE)
+        if long is not None:
+            return size is None and self._is_in_pieces(long, words, message)
+        if self._passing[number % SUMS]:
             return True
         said = self._tokenizer.indexed(searched_text(message))
-        place = number << 31 | sequence
-        self._sums[which] = self._sums[which] + _sum("words", said.words.split(), place) & _MOST
-        self._sums[which] = self._sums[which] + _sum("forms", said.forms, place) & _MOST
+        self._add(number, sequence, said)
         return size is not None and [said.size, len(said.forms)] == _decoded(size)
+
+    def _is_in_pieces(self, number: int, words: int | None, message: Message) -> bool:
+        """Whether the index has a long message, as far as it knows single ones; the words of its pieces are added."""
+        if self._passing[number % SUMS]:
+            return True
+        sizes = []
+        for place, said in enumerate(self._tokenizer.pieces(searched_text(message))):
+            self._add(number, place, said)
+            sizes.append(said.size)
+        return words == words_in(len(sizes), sum(sizes))
+
+    def _add(self, number: int, place: int, said: IndexedText) -> None:
+        which, entry = number % SUMS, number << 31 | place
+        added = _sum("words", said.words.split(), entry) + _sum("forms", said.forms, entry)
+        self._sums[which] = self._sums[which] + added & _MOST
 
     def findings(self) -> Iterator[Finding]:
         """The words that only the index has, or that it lacks."""

@@ -9,11 +9,10 @@ from ...backend.repair import repair_session
 from ...model.database_errors import DatabaseDamaged
 from ...model.maintenance import Finding
 from ...operations.unit_of_work import perform
-from ...search.tokenizer import Tokenizer
 from ...values.clock import Clock
 from ..connection import connect_writer, transaction
 from ..rows import ConnectionTransaction, Revisions
-from ..search.indexing import begin_again, index_some
+from ..search.indexing import begin_again, index_all
 from ..statements import SQLiteStatements
 from . import check_statements
 from .file_check import faults
@@ -46,7 +45,7 @@ class Repairs:
             return "The search index was rebuilt from all messages."
         with transaction(connection):
             revisions = Revisions(connection, self._clock)
-            begun = ConnectionTransaction(connection, revisions, Tokenizer())
+            begun = ConnectionTransaction(connection, revisions)
             return await perform(begun, SQLiteStatements(), self._clock, finding.workspace, repair_session, finding)
 
 
@@ -58,9 +57,5 @@ def _rebuild_indexes(connection: apsw.Connection) -> str | None:
 def _rebuild_search(connection: apsw.Connection) -> None:
     with transaction(connection):
         begin_again(connection)
-    tokenizer = Tokenizer()
     for (workspace,) in connection.execute(check_statements.WORKSPACES).fetchall():
-        more = True
-        while more:
-            with transaction(connection):
-                more = index_some(connection, str(workspace), tokenizer)
+        index_all(connection, str(workspace))

@@ -1,6 +1,6 @@
 """Finding messages by their words: the index finds whole words, texts decide on prefixes."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 
 import apsw
@@ -18,6 +18,8 @@ from ...sql.ports import Bindings, Row
 from ..statements import SQLiteStatements
 from . import match
 from . import statements as search_statements
+from .find_long import LongMessages, fits_overlap, latest_first
+from .waiting import snapshot
 
 _decode_phrases = msgspec.json.Decoder(list[list[int]]).decode
 _decode_message = msgspec.json.Decoder(Message).decode
@@ -30,15 +32,23 @@ def find(connection: apsw.Connection, workspace: str, query: SearchQuery) -> Lis
     narrowed = filtered(query, sought)
     if not sought.groups or narrowed is None:
         return Listing(b"")
-    query = narrowed
+    # A message that is corrected meanwhile changes its place in the index.
+    with snapshot(connection):
+        found, contents = _found(connection, workspace, narrowed, sought, tokenizer)
+    return listing(found, narrowed, contents, sought)
+
+
+def _found(
+    connection: apsw.Connection, workspace: str, query: SearchQuery, sought: ParsedQuery, tokenizer: Tokenizer
+) -> tuple[list[Found], list[str]]:
+    """The messages of a page, and their texts."""
     search = _Search(connection, sought, *bindings_of(workspace, query))
-    if query.scope != EVERYWHERE or not sought.is_in_index:
+    if query.scope == EVERYWHERE and search.is_in_index():
+        found = best(search.in_index(), query)
+    else:
         texts = _in_texts(connection, search.candidates(), workspace, TextMatch(sought, tokenizer), query.scope)
         found = best(islice(texts, results.MAX_RANKED), query)
-    else:
-        found = best(search.in_index(), query)
-    contents = [*_contents(connection, workspace, found[: query.limit], query.scope)]
-    return listing(found, query, contents, sought)
+    return found, [*_contents(connection, workspace, found[: query.limit], query.scope)]
 
 
 class _Search:
@@ -50,14 +60,20 @@ class _Search:
         self._bindings = bindings | filters | {"oldest": 0}
         self._filters = filters
         register_score(connection)
+        self._long = LongMessages(connection, self._bindings, filters)
+        self._has_long = self._long.exist()
+
+    def is_in_index(self) -> bool:
+        """Whether the index decides which messages match."""
+        return self._sought.is_in_index and (not self._has_long or fits_overlap(self._sought))
 
     def candidates(self) -> Iterator[Row]:
         """Messages that have all words of the groups that an index is asked for, the latest first, up to some bytes."""
-        words = match.words(self._sought.in_index)
+        groups = self._sought.in_index
         bindings = self._bindings | {"ranked": results.MAX_LOOKED_AT}
-        if not words:
-            return self._rows(search_statements.latest(self._filters), bindings)
-        return self._rows(search_statements.hits(self._filters, scored=False), bindings | {"words": words})
+        if not groups:
+            return _bounded(self._connection.execute(search_statements.latest(self._filters), bindings))
+        return _bounded(latest_first(self._short(bindings), self._long.with_words(groups) if self._has_long else []))
 
     def in_index(self) -> Iterator[Found]:
         """The candidates that match the query, as far as the index alone decides."""
@@ -65,17 +81,29 @@ class _Search:
         bindings = self._bindings | {"words": match.query(self._sought), "phrases": phrases}
         if self._sought.excluded or any(len(term.words) > 1 for term in self._sought.terms):
             # FTS5 looks through all messages that have the words of a phrase before it finds that none has it.
-            bindings["oldest"] = min((entry for *_, entry in self.candidates()), default=search_statements.NONE)
-        for score, *place, _ in self._rows(search_statements.hits(self._filters, scored=True), bindings):
+            looked_at = _bounded(self._short(self._bindings | {"ranked": results.MAX_LOOKED_AT}))
+            bindings["oldest"] = min((entry for *_, entry in looked_at), default=search_statements.NONE)
+        long = self._long.matching(self._sought) if self._has_long else []
+        short = self._connection.execute(search_statements.hits(self._filters, scored=True), bindings)
+        for score, *place, _ in islice(_bounded(latest_first(short, long)), results.MAX_RANKED):
             yield score, *place
 
-    def _rows(self, statement: str, bindings: Bindings) -> Iterator[Row]:
-        size = 0
-        for *row, length in self._connection.execute(statement, bindings):
-            yield tuple(row)
-            size += length
-            if size > results.MAX_BYTES:
-                return
+    def _short(self, bindings: Bindings) -> Iterable[Row]:
+        """The rows of candidates that are not long."""
+        words = match.words(self._sought.in_index)
+        return self._connection.execute(
+            search_statements.hits(self._filters, scored=False), bindings | {"words": words}
+        )
+
+
+def _bounded(rows: Iterable[Row]) -> Iterator[Row]:
+    """Candidates without their sizes, up to some bytes."""
+    size = 0
+    for *row, length in rows:
+        yield tuple(row)
+        size += length
+        if size > results.MAX_BYTES:
+            return
 
 
 def _in_texts(

@@ -7,23 +7,28 @@ from ...search.query_parser import Group, ParsedQuery, Term
 
 def query(sought: ParsedQuery) -> str:
     """The FTS5 query for messages that match."""
-    found = _all(["(" + " OR ".join(map(_term, group)) + ")" for group in sought.groups])
-    excluded = " OR ".join(_term(term) for term in sought.excluded if not term.is_short_prefix)
+    found = _all([f"({group(terms)})" for terms in sought.groups])
+    excluded = group([term for term in sought.excluded if not term.is_short_prefix])
     return f"({found}) NOT ({excluded})" if excluded else found
+
+
+def group(terms: Sequence[Term]) -> str:
+    """The query for messages that match one of these terms."""
+    return " OR ".join(map(_term, terms))
 
 
 def words(groups: Sequence[Group]) -> str:
     """The query for messages that have the words of these groups, wherever they are; empty if there are none."""
-    return _all(["(" + " OR ".join(map(_words, group)) + ")" for group in groups])
+    return _all(["(" + " OR ".join(map(_words, terms)) + ")" for terms in groups])
 
 
 def exact_phrases(groups: Sequence[Group]) -> list[list[int]]:
     """Which phrases of `query` are the terms of a group themselves."""
     number = 0
     phrases = []
-    for group in groups:
+    for terms in groups:
         places = []
-        for term in group:
+        for term in terms:
             places.append(number)
             number += 1 + len(term.other_forms)
         phrases.append(places)

@@ -1,62 +1,12 @@
-"""The statements of the index of words. A row's id is the number of a session, shifted by 31 bits, and a sequence."""
+"""The statements that find messages by the index of words (see `index_statements` for the ids of its rows)."""
 
 from collections.abc import Collection
 
 from ...search.results import session_clauses
-
-# Messages past that are not found.
-LAST_SEQUENCE = 2**31 - 1
+from .index_statements import FIRST_PIECE, LAST_SEQUENCE
 
 # Later than every entry.
 NONE = 2**63 - 1
-
-# Deleted sessions count as indexed: their entries are removed with their messages.
-CHANGED_SESSIONS = """
-SELECT revision, id, FALSE
-FROM session
-WHERE workspace = :workspace
-    AND revision > :seen
-UNION ALL
-SELECT revision, session_id, TRUE
-FROM deletion
-WHERE workspace = :workspace
-    AND revision > :seen
-ORDER BY revision
-LIMIT :most
-"""
-
-SEARCH_PROGRESS = """
-SELECT revision
-FROM search_progress
-WHERE workspace = :workspace
-"""
-
-SET_SEARCH_PROGRESS = """
-INSERT OR REPLACE INTO search_progress (workspace, revision)
-VALUES (:workspace, :revision)
-"""
-
-INDEXED_WORKSPACES = """
-SELECT workspace
-FROM search_progress
-"""
-
-ADD_SEARCH_SESSION = """
-INSERT OR IGNORE INTO search_session (workspace, session_id, sequence)
-VALUES (:workspace, :id, 0)
-"""
-
-SET_SEARCH_SESSION = """
-UPDATE search_session
-SET sequence = :last
-WHERE number = :number
-"""
-
-FORGET_SEARCH_SESSION = """
-DELETE FROM search_session
-WHERE workspace = :workspace
-    AND session_id = :id
-"""
 
 _OF_SESSION = """BETWEEN (
         SELECT number << 31
@@ -72,97 +22,12 @@ _OF_SESSION = """BETWEEN (
     )
 """
 
-# Up to a sequence.
-REMOVE_ENTRIES = """
-DELETE FROM search
-WHERE rowid BETWEEN (
-        SELECT number << 31
-        FROM search_session
-        WHERE workspace = :workspace
-            AND session_id = :id
-    )
-    AND (
-        SELECT number << 31 | :last
-        FROM search_session
-        WHERE workspace = :workspace
-            AND session_id = :id
-    )
-"""
-
-# The number of a session whose message :sequence is in the index.
-NUMBER_OF_INDEXED = """
-SELECT number
-FROM search_session
+HAS_LONG = """
+SELECT 1
+FROM search_long
 WHERE workspace = :workspace
-    AND session_id = :id
-    AND sequence >= :sequence
+LIMIT 1
 """
-
-REMOVE_ENTRY = """
-DELETE FROM search
-WHERE rowid = :number << 31 | :sequence
-"""
-
-# As many as are allowed at once, at least one.
-NEXT_ENTRIES = """
-SELECT number, sequence + 1, (
-    SELECT COALESCE(MAX(place) FILTER (WHERE size <= :bytes), MIN(place))
-    FROM (
-        SELECT message.sequence AS place, SUM(octet_length(record)) OVER (ORDER BY message.sequence) AS size
-        FROM message
-        WHERE message.workspace = :workspace
-            AND message.session_id = :id
-            AND message.sequence > search_session.sequence
-        ORDER BY message.sequence
-        LIMIT :most
-    )
-)
-FROM search_session
-WHERE workspace = :workspace
-    AND session_id = :id
-"""
-
-# Those that may be indexed, as `NEXT_ENTRIES` tells.
-MESSAGES = """
-SELECT sequence, CAST(record AS BLOB)
-FROM message
-WHERE workspace = :workspace
-    AND session_id = :id
-    AND sequence BETWEEN :first AND :last
-"""
-
-# The words of a message, and their forms.
-ADD_ENTRY = """
-INSERT INTO search (rowid, words, forms)
-VALUES (:number << 31 | :sequence, :words, :forms)
-"""
-
-PIPELINE = """
-SELECT version
-FROM search_pipeline
-"""
-
-SET_PIPELINE = """
-UPDATE search_pipeline
-SET version = :version
-"""
-
-SEARCH_TABLE = """
-SELECT sql
-FROM sqlite_schema
-WHERE name = 'search'
-"""
-
-# Every session is to be indexed from its first message on.
-FORGET_SEARCH = """
-DROP TABLE search;
-DELETE FROM search_session;
-DELETE FROM search_progress;
-INSERT INTO search_progress (workspace, revision)
-SELECT DISTINCT workspace, 0
-FROM session
-"""
-
 
 # Messages of sessions that are being written or removed are not found.
 _NOT_REMOVED = """
@@ -194,11 +59,59 @@ def hits(filters: Collection[str], *, scored: bool) -> str:
         AND message.session_id = search_session.session_id
         AND message.sequence = search.rowid & {LAST_SEQUENCE}
     WHERE search MATCH :words
-        AND search.rowid >= :oldest
+        AND search.rowid BETWEEN :oldest AND {FIRST_PIECE - 1}
         AND search_session.workspace = :workspace{place}{_NOT_REMOVED}
     ORDER BY search.rowid DESC
     LIMIT :looked_at""",  # noqa: S608  # of the texts above
         filters,
+    )
+
+
+def pieces(filters: Collection[str]) -> str:
+    """The statement that finds the pieces of long messages by their words: the latest :looked_at of whole messages.
+
+    A row is the number of a message, whether the piece is its last, and the places of :phrases in it.
+    """
+    place = "\n    AND search_long.session_id = :id" if "id" in filters else ""
+    return f"""
+SELECT number, search.rowid & {LAST_SEQUENCE} = pieces - 1, places(search, :phrases)
+FROM search
+CROSS JOIN search_long
+    ON search_long.number = search.rowid >> 31
+WHERE search MATCH :words
+    AND search.rowid >= {FIRST_PIECE}
+    AND search_long.words IS NOT NULL
+    AND search_long.workspace = :workspace{place}
+ORDER BY search.rowid DESC
+LIMIT :looked_at
+"""  # noqa: S608  # of the texts above
+
+
+def long_messages(filters: Collection[str]) -> str:
+    """The statement that finds those of the long messages :numbers, a JSON array, that pass filters, the latest first.
+
+    A row is the number of a message, then that of `hits` without the score, then how many words the message has.
+    """
+    return _filtered(
+        f"""
+    SELECT
+        search_long.number AS score, message.session_id, message.sequence, message.role,
+        search_session.number << 31 | message.sequence AS entry, octet_length(message.record) AS bytes,
+        search_long.words
+    FROM json_each(:numbers) AS long
+    CROSS JOIN search_long
+        ON search_long.number = long.value
+    CROSS JOIN search_session
+        ON search_session.workspace = search_long.workspace
+        AND search_session.session_id = search_long.session_id
+    CROSS JOIN message
+        ON message.workspace = search_long.workspace
+        AND message.session_id = search_long.session_id
+        AND message.sequence = search_long.sequence
+    WHERE TRUE{_NOT_REMOVED}
+    ORDER BY entry DESC""",  # noqa: S608  # of the texts above
+        filters,
+        ", words",
     )
 
 
@@ -216,7 +129,7 @@ def latest(filters: Collection[str]) -> str:
     )
 
 
-def _filtered(candidates: str, filters: Collection[str]) -> str:
+def _filtered(candidates: str, filters: Collection[str], columns: str = "") -> str:
     session = """
 CROSS JOIN session
     ON session.workspace = :workspace
@@ -225,7 +138,7 @@ CROSS JOIN session
     of_role = ["looked_at.role = :role"] if "role" in filters else []
     conditions = " AND ".join([*of_role, *about_sessions])
     return f"""
-SELECT score, looked_at.session_id, sequence, looked_at.role, entry, bytes
+SELECT score, looked_at.session_id, sequence, looked_at.role, entry, bytes{columns}
 FROM ({candidates}
 ) AS looked_at{session if about_sessions else ""}
 WHERE {conditions or "TRUE"}

@@ -4,6 +4,7 @@ OpenAPI 3.0 has no scopes for these: an operation that needs more than the lowes
 its 403 declares.
 """
 
+import asyncio
 import re
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
@@ -22,6 +23,9 @@ from .rate_limit import RateLimit
 SCOPES = ("read", "write", "admin")
 
 CHALLENGE = "WWW-Authenticate"
+
+# Where a key is optional, nobody waits longer to learn whose it is.
+OPTIONAL_SECONDS = 1.0
 
 _REALM = 'Bearer realm="amplifierd"'
 
@@ -46,33 +50,43 @@ class Security:
         self, document: Document, operation: Json, authenticate: Authenticate, rate_limit: RateLimit | None
     ) -> None:
         self._needed: int | None = _needed(document, operation)
+        self._is_optional = {} in _declared(document, operation)
         self._authenticate = authenticate
         self._rate_limit = rate_limit if is_limited(operation) else None
 
     @property
     def is_public(self) -> bool:
-        """Whether it needs no key, and so has no workspace."""
+        """Whether no key is read, so that there is no workspace."""
         return self._needed is None
 
     async def admit(self, scope: Scope) -> Credential | None:
-        """The credential of a request, None if the operation needs none.
+        """The credential of a request, None if the operation needs none and the request has none.
 
         Raises a problem: 429 above the rate limit of a key or an address, 401 without a valid key, 403 if the
         key's scope is insufficient.
         """
         request_state = request_state_of(scope)
         key = _bearer(request_state.credentials) if request_state.credentials else None
-        credential = None if self._needed is None else await self._authenticate(key)
+        credential = None if self._needed is None else await self._credential(key)
         if self._rate_limit is not None:
             caller = None if credential is None else credential.key_id
             request_state.headers += self._rate_limit.take(caller or _address(scope))
-        if self._needed is None:
+        if self._needed is None or (self._is_optional and credential is None):
             return None
         if credential is None:
             raise _unauthorized(key)
         if SCOPES.index(credential.scope) < self._needed:
             raise _forbidden(credential, self._needed)
         return credential
+
+    async def _credential(self, key: str | None) -> Credential | None:
+        if not self._is_optional:
+            return await self._authenticate(key)
+        try:
+            async with asyncio.timeout(OPTIONAL_SECONDS):
+                return await self._authenticate(key)
+        except Exception:  # noqa: BLE001  # the operation is served without one, whatever the reason
+            return None
 
     async def while_admitted(
         self, scope: Scope, batches: AsyncGenerator[Sequence[Event], None]
@@ -89,8 +103,7 @@ class Security:
 
 def _needed(document: Document, operation: Json) -> int | None:
     """The index in `SCOPES` of the scope that an operation needs, None if it needs no key."""
-    declared = operation if "security" in operation else document.spec
-    if not declared.get("security"):
+    if not _declared(document, operation):
         return None
     forbidden = document.resolve(operation["responses"].get("403", {}))
     challenge = document.resolve(forbidden.get("headers", {}).get(CHALLENGE, {}))
@@ -101,6 +114,13 @@ def _needed(document: Document, operation: Json) -> int | None:
             f"there are {', '.join(SCOPES)}."
         )
     return SCOPES.index(scope)
+
+
+def _declared(document: Document, operation: Json) -> list[Json]:
+    """The ways in: one of them is enough, and an empty one needs nothing."""
+    declared = operation if "security" in operation else document.spec
+    security: list[Json] = declared.get("security", [])
+    return security
 
 
 def _scope_of(challenge: str) -> str:
