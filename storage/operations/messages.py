@@ -136,9 +136,7 @@ async def append(
     last, timestamp = await _count(work, session_id, new)
     messages = numbered(new, timestamp, last)
     await work.transaction.insert_messages(key, messages)
-    with_parts = [each for each in messages if isinstance(each.parts, Raw)]
-    if with_parts:
-        await refer(work, key, with_parts, must_exist=True)
+    await refer(work, key, messages, must_exist=True)
     usage = usage_of(messages)
     if usage is not None:
         await work.run(ADD_USAGE, key | usage._asdict() | {"most": MAX_SAFE_INTEGER, "most_cost": MAX_COST})

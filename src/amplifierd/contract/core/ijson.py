@@ -91,7 +91,7 @@ def _strictly_decoded(body: bytes) -> tuple[Any, bytes]:
         value = _plain_value(body)
         text = _plain_text(value)
         # A body that is encoded again unchanged has no duplicate key or anything else that is refused.
-        if text in (body, _compact(body)):
+        if text == body or text == _compact(body):  # most are compact already, and need no second text
             return value, text
     # The second refuses halves of surrogate pairs, the first everything else.
     return in_turn(_strict_value, body.decode()), in_turn(_compact, body)

@@ -37,9 +37,7 @@ class Parameter:
 
     def value(self, text: str) -> Any:
         """The value of `text`. Raises ValueError, whose text says what it must be."""
-        value = self._parse(text)
-        # Most values are valid: a request has many, and a call more for each is what it would notice.
-        return value if self._validator.is_valid(value) else self._checked(value)
+        return self._checked(self._parse(text))
 
     def values(self, texts: list[str]) -> tuple[Any, ...]:
         """The values of a parameter that `is_repeated`, in their order. Raises ValueError."""

@@ -164,8 +164,7 @@ def _is_gzip_accepted(scope: Scope) -> bool:
 
 
 def _accept_encoding(scope: Scope) -> str:
-    fields = [value for name, value in scope["headers"] if name == b"accept-encoding"]
-    return b", ".join(fields).decode("latin-1")
+    return b", ".join(value for name, value in scope["headers"] if name == b"accept-encoding").decode("latin-1")
 
 
 @lru_cache(maxsize=64)
@@ -191,8 +190,6 @@ def _coded(headers: Headers, coding: Coding | None) -> Headers:
 
 def _validators(headers: Headers, coding: Coding | None) -> Headers:
     """The headers, with `Vary` and the entity tag of the coding."""
-    if not headers:
-        return [(b"vary", b"Accept-Encoding")]
     vary, changed = b"Accept-Encoding", []
     for name, value in headers:
         if name == b"vary":
