@@ -1,8 +1,6 @@
 """Pages beside the operations: the contract, an API reference and the page for people."""
 
 import asyncio
-import gzip
-from functools import cache
 from importlib.metadata import distribution
 from importlib.resources import files
 from pathlib import Path
@@ -15,11 +13,11 @@ from ..core.document import Document
 from ..core.paths import not_allowed
 from ..core.problems import Problem
 from ..core.request_state import sent_path
-from ..response.content_coding import accepts
+from .static_file import ASK_EACH_TIME, Answer, StaticFile
 from .web_page import WebPage
 
-_HTML = "text/html; charset=utf-8"
-_JAVASCRIPT = "text/javascript; charset=utf-8"
+# The program that shows the reference, Scalar: https://github.com/scalar/scalar.
+_PROGRAM = "/docs/scalar.js"
 # The reference makes style elements as it runs. It reads, and sends requests to, this server alone.
 _SECURITY = {
     "content-security-policy": (
@@ -29,10 +27,6 @@ _SECURITY = {
     "referrer-policy": "no-referrer",
     "x-content-type-options": "nosniff",
 }
-
-
-# Status, headers, body.
-_Answer = tuple[int, dict[str, str], bytes]
 
 
 class Pages:
@@ -52,14 +46,18 @@ class Pages:
             "/": ("application/json", msgspec.json.encode(index)),
             "/openapi.yaml": ("application/yaml", document.yaml),
             "/openapi.json": ("application/json", document.json),
-            "/docs": (_HTML, files(__package__).joinpath("docs.html").read_bytes()),
-            "/docs/reference.js": (_JAVASCRIPT, files(__package__).joinpath("reference.js").read_bytes()),
+        }
+        own = files(__package__)
+        self._reference = {
+            "/docs": StaticFile.of("docs.html", own.joinpath("docs.html").read_bytes()),
+            "/docs/reference.js": StaticFile.of("reference.js", own.joinpath("reference.js").read_bytes()),
         }
 
     async def __call__(self, scope: Scope, _receive: Receive, send: Send) -> None:
-        is_program = scope["path"] == "/docs/scalar.js"
-        # Compressing it takes longer than others should wait.
-        status, headers, body = await asyncio.to_thread(_program, scope) if is_program else self._response(scope)
+        if scope["path"] == _PROGRAM and _PROGRAM not in self._reference:
+            # Compressing it takes longer than others should wait.
+            self._reference[_PROGRAM] = await asyncio.to_thread(_program)
+        status, headers, body = self._response(scope)
         if scope["method"] not in ("GET", "HEAD"):
             raise not_allowed(scope, ("GET", "HEAD"))
         if status != 304:
@@ -68,7 +66,7 @@ class Pages:
         await send({"type": "http.response.start", "status": status, "headers": encoded})
         await send({"type": "http.response.body", "body": body})
 
-    def _response(self, scope: Scope) -> _Answer:
+    def _response(self, scope: Scope) -> Answer:
         path, headers = scope["path"], Headers(scope=scope)
         if path == "/" and self._page.is_wanted(headers):
             return self._page.start_page(headers)
@@ -76,11 +74,12 @@ class Pages:
             content_type, body = self._pages[path]
             # A cache must not mix up the JSON for programs and the page for browsers.
             vary = {"vary": "Accept"} if path == "/" else {}
-            security = _SECURITY if path.startswith("/docs") else {}
+            return 200, {"content-type": content_type, **vary}, body
+        if path in self._reference:
             if path == "/docs" and sent_path(scope).endswith(b"/"):
                 # The page's addresses are relative to /docs.
                 return 308, {"location": "../docs"}, b""
-            return 200, {"content-type": content_type, **vary, **security}, body
+            return self._reference[path].response(headers, _SECURITY, ASK_EACH_TIME)
         asset = self._page.asset(path, headers)
         if asset is not None:
             return asset
@@ -88,19 +87,7 @@ class Pages:
         raise Problem(404, "not-found", f"There is nothing at {sent}; GET / lists what there is.")
 
 
-def _program(scope: Scope) -> _Answer:
-    """The response with the program that shows the reference, Scalar: https://github.com/scalar/scalar."""
-    headers = {"content-type": _JAVASCRIPT, "vary": "Accept-Encoding", **_SECURITY}
-    if accepts("gzip", ", ".join(Headers(scope=scope).getlist("accept-encoding"))):
-        return 200, {**headers, "content-encoding": "gzip"}, _compressed()
-    return 200, headers, _scalar()
-
-
-def _scalar() -> bytes:
+def _program() -> StaticFile:
     # The package is not imported, because then it reads all its files.
-    return Path(str(distribution("offapi").locate_file("offapi/scalar.js"))).read_bytes()
-
-
-@cache
-def _compressed() -> bytes:
-    return gzip.compress(_scalar(), 6, mtime=0)
+    path = Path(str(distribution("offapi").locate_file("offapi/scalar.js")))
+    return StaticFile.of(path.name, path.read_bytes())
