@@ -24,7 +24,7 @@ from ..model.profile_records import NewProfile, Profile, ProfilePatch, ProfileSe
 from ..model.records import IdempotentRequest, Listing
 from ..operations import modules, profile_resolution, profiles
 from ..operations.bulk import collections
-from ..sql.ports import Bindings, session_key
+from ..sql.ports import Bindings, Rows, session_key
 from ..sql.statements import collections as collection_statements
 from ..sql.statements import profiles as statements
 from .transactions import Transactions
@@ -80,13 +80,8 @@ class TransactionalProfiles(Transactions, Profiles):
         await self._change(workspace, profiles.deactivate)
 
     async def session_profile(self, workspace: str, session_id: str) -> ProfileSettings:
-        row = await self._rows.row(statements.SESSION_PROFILE, session_key(workspace, session_id))
-        if row is None:
-            raise SessionNotFound(session_id)
-        name, profile_hash, content, _ = row
-        if profile_hash is None and name != profiles.BUILT_IN:
-            raise SessionProfileUnknown(session_id, name)
-        return profiles.settings_in(content or profiles.built_in(profile_hash or profiles.BUILT_IN_HASH))
+        content, _ = await _content_of_session(self._rows, workspace, session_id)
+        return profiles.settings_in(content)
 
 
 class TransactionalCollections(Transactions, Collections):
@@ -180,13 +175,7 @@ class TransactionalMountPlans(Transactions, MountPlans):
         return PlanSources(kept.settings, mounted, await profiles.texts_of(self._rows, workspace, kept.texts))
 
     async def session_plan(self, workspace: str, session_id: str) -> PlanSources:
-        row = await self._rows.row(statements.SESSION_PROFILE, session_key(workspace, session_id))
-        if row is None:
-            raise SessionNotFound(session_id)
-        name, profile_hash, content, texts = row
-        if profile_hash is None and name != profiles.BUILT_IN:
-            raise SessionProfileUnknown(session_id, name)
-        content = content or profiles.built_in(profile_hash or profiles.BUILT_IN_HASH) or profiles.BUILT_IN_CONTENT
+        content, texts = await _content_of_session(self._rows, workspace, session_id)
         return PlanSources(
             profiles.settings_in(content),
             profiles.mounted_in(content),
@@ -205,3 +194,19 @@ class TransactionalMountPlans(Transactions, MountPlans):
             raise ProfileNotFound(name)
         content, texts = row
         return profiles.Kept(profiles.settings_in(content), profiles.mounted_in(content), texts)
+
+
+async def _content_of_session(rows: Rows, workspace: str, session_id: str) -> tuple[str, str | None]:
+    """The content of a session's profile, and the hash of its texts.
+
+    Raises `SessionNotFound`, and `SessionProfileUnknown` if the session was imported without its profile.
+    """
+    row = await rows.row(statements.SESSION_PROFILE, session_key(workspace, session_id))
+    if row is None:
+        raise SessionNotFound(session_id)
+    name, profile_hash, stored, texts = row
+    if profile_hash is None and name != profiles.BUILT_IN:
+        raise SessionProfileUnknown(session_id, name)
+    content = stored or profiles.built_in(profile_hash or profiles.BUILT_IN_HASH)
+    assert content is not None, "A content stays as long as a profile or a session has it."
+    return content, texts

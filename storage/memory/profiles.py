@@ -334,7 +334,7 @@ class MemoryModules(MemoryAccess, Modules):
     ) -> Listing:
         stored = (await self._workspace(workspace)).modules.values()
         found = [each for each in (*installed, *stored) if module_type in (None, each.type)]
-        return named_page({each.id: _module_summary(each) for each in found}, limit, cursor)
+        return named_page({each.id: each.summary() for each in found}, limit, cursor)
 
     async def get_module(self, workspace: str, module_id: str) -> Module:
         modules = (await self._workspace(workspace)).modules
@@ -381,7 +381,3 @@ def write_modules(workspace: Workspace, identifier: str, modules: Sequence[Modul
     """Replace the modules of a collection."""
     others = {module_id: it for module_id, it in workspace.modules.items() if it.collection != identifier}
     workspace.modules = others | {it.id: replace(it, collection=identifier) for it in modules}
-
-
-def _module_summary(module: ModuleSummary) -> ModuleSummary:
-    return ModuleSummary(**{name: getattr(module, name) for name in ModuleSummary.__struct_fields__})

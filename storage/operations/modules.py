@@ -42,9 +42,8 @@ async def find(rows: Rows, sql: Statements, workspace: str, ids: Sequence[str]) 
 
 
 def summary_of(module: ModuleSummary) -> str:
-    """A module as a list shows it."""
-    summary = ModuleSummary(**{name: getattr(module, name) for name in ModuleSummary.__struct_fields__})
-    return _encode(summary).decode()
+    """A module as a list shows it, as JSON."""
+    return _encode(module.summary()).decode()
 
 
 async def replace_all(work: UnitOfWork, identifier: str, name: str, modules: Sequence[Module]) -> None:

@@ -11,7 +11,7 @@ from ..model.modules import SCOPES, Module, Mounted, MountedModule, uses_in
 from ..model.profile_records import ProfilePatch, ProfileSettings
 from ..model.records import NewSession
 from ..sql.ports import Bindings, Row, Rows
-from ..sql.statements.profiles import HASH, PROFILE_IN_ROOT, REFRESH_PROFILE
+from ..sql.statements.profiles import PROFILE_IN_ROOT, REFRESH_PROFILE
 from ..sql.statements.sessions import Statements
 from . import profiles
 from .directories import normalize_or_not_found
@@ -19,7 +19,6 @@ from .modules import find
 from .unit_of_work import UnitOfWork
 
 _encode = msgspec.json.Encoder().encode
-_decode = msgspec.json.Decoder(ProfileSettings).decode
 
 
 class Context(msgspec.Struct, frozen=True):
@@ -34,7 +33,7 @@ async def resolve(work: UnitOfWork, new: NewSession) -> Context:
     profile = await _profile(work, new.profile, normalize_or_not_found(new.amplified_dir))
     profile_hash = await current_hash(work, profile)
     if isinstance(new.settings_overrides, ProfilePatch):
-        profile_hash = await _overridden(work, profile, profile_hash, new.settings_overrides)
+        profile_hash = await _overridden(work, profile_hash, new.settings_overrides)
     return Context(profile, profile_hash)
 
 
@@ -43,16 +42,12 @@ async def current_hash(work: UnitOfWork, name: str) -> str:
 
     Raises `ProfileNotFound`.
     """
-    found = await profiles.hash_of_profile(work, name)
-    if name == profiles.BUILT_IN:
-        return found
-    key: Bindings = {"workspace": work.workspace, "name": name}
-    _, stale = await work.transaction.one(HASH, key)
-    if not stale:
+    found, is_stale = await profiles.stored_hash(work, name)
+    if not is_stale:
         return found
     kept = await profiles.kept_of(work.transaction, work.workspace, found)
     current = await _keep(work, kept.settings, kept)
-    await work.run(REFRESH_PROFILE, key | {"hash": current})
+    await work.run(REFRESH_PROFILE, {"workspace": work.workspace, "name": name, "hash": current})
     if current != found:
         await profiles.forget(work, found)
     return current
@@ -106,11 +101,10 @@ async def _keep(work: UnitOfWork, settings: ProfileSettings, kept: profiles.Kept
     return await profiles.keep(work, content, kept.texts)
 
 
-async def _overridden(work: UnitOfWork, name: str, profile_hash: str, overrides: ProfilePatch) -> str:
+async def _overridden(work: UnitOfWork, profile_hash: str, overrides: ProfilePatch) -> str:
     """The hash of a profile with overrides merged in, which is stored. Raises `ProfileInvalid`."""
     kept = await profiles.kept_of(work.transaction, work.workspace, profile_hash)
-    merged = _decode(profiles.merged(name, _encode(kept.settings).decode(), overrides))
-    return await _keep(work, merged, kept)
+    return await _keep(work, profiles.patched(kept.settings, overrides), kept)
 
 
 async def _profile(work: UnitOfWork, named: str | None, path: str) -> str:

@@ -169,13 +169,19 @@ def settings_in(content: str | None) -> ProfileSettings:
 
 async def hash_of_profile(work: UnitOfWork, name: str) -> str:
     """The hash of the present content of a profile. Raises `ProfileNotFound`."""
+    found, _ = await stored_hash(work, name)
+    return found
+
+
+async def stored_hash(work: UnitOfWork, name: str) -> tuple[str, bool]:
+    """The same, and whether its modules have to be looked up again."""
     if name == BUILT_IN:
-        return BUILT_IN_HASH
+        return BUILT_IN_HASH, False
     row = await work.run(statements.HASH, _key(work.workspace, name))
     if row is None:
         raise ProfileNotFound(name)
-    found: str = row[0]
-    return found
+    found, stale = row
+    return found, bool(stale)
 
 
 async def keep(work: UnitOfWork, content: str, texts: str | None = None) -> str:
@@ -288,14 +294,8 @@ async def _keep(work: UnitOfWork, profile: Profile, content: str, texts: str | N
     """Store a profile's content; the bindings of a statement on the profile."""
     times = {"created_at": str(profile.created_at), "updated_at": str(profile.updated_at)}
     summary = summary_of(content, ("createdAt", times["created_at"]), ("updatedAt", times["updated_at"]))
-    return (
-        _key(work.workspace, profile.name)
-        | times
-        | {
-            "hash": await keep(work, content, texts),
-            "summary": summary,
-        }
-    )
+    kept: Bindings = {"hash": await keep(work, content, texts), "summary": summary}
+    return _key(work.workspace, profile.name) | times | kept
 
 
 def _profile(

@@ -34,6 +34,10 @@ class ModuleSummary(Struct, frozen=True, rename="camel", kw_only=True):
     description: str = ""
     collection: str | UnsetType = UNSET
 
+    def summary(self) -> "ModuleSummary":
+        """The module as in a list."""
+        return ModuleSummary(**{name: getattr(self, name) for name in ModuleSummary.__struct_fields__})
+
 
 class ModuleSource(Struct, frozen=True, rename="camel"):
     """A source of a module that is used in place of its location, set in one of three scopes."""

@@ -11,6 +11,7 @@ import msgspec
 
 from ....storage.model.errors import StorageUnavailable
 from .protocol import (
+    COPIES,
     DONE,
     FAILED,
     NO_ROOM,
@@ -28,8 +29,6 @@ from .protocol import (
 _NICENESS = 10
 # If the machine has no memory left, this process is ended, and not the daemon (proc(5), oom_score_adj).
 _OOM_SCORE = b"1000"
-# A database is copied, and gets indexes.
-_COPIES = 2
 
 
 def main() -> None:
@@ -76,7 +75,7 @@ def _limit(task: Task) -> None:
         (resource.RLIMIT_CPU, task.cpu_seconds, task.cpu_seconds + 1),
         (resource.RLIMIT_AS, task.memory_bytes, task.memory_bytes),
         # Of SQLite's own temporary files; others are counted as they grow.
-        (resource.RLIMIT_FSIZE, _COPIES * task.max_file, _COPIES * task.max_file),
+        (resource.RLIMIT_FSIZE, COPIES * task.max_file, COPIES * task.max_file),
         (resource.RLIMIT_CORE, 0, 0),
     ):
         # A limit that is lower stays.

@@ -14,6 +14,9 @@ FAILED = b"F"
 LAST_STORED = b"S"
 ROOM = b"M"
 
+# How much of the temporary disk a database takes, by its size: it is copied, and gets indexes.
+COPIES = 2
+
 # How the process fails.
 UNREADABLE = "unreadable"
 TOO_LARGE = "too large"

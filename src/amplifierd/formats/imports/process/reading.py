@@ -16,11 +16,9 @@ from ..batch import Batch
 from ..conversion import Conversion
 from ..records import Records
 from ..report import MAX_CHARACTERS, HistoryReport, Report
-from .protocol import LAST_STORED, LINE, REPORT, ROOM, Channel, HistoryTooLarge, HistoryUnreadable, Task
+from .protocol import COPIES, LAST_STORED, LINE, REPORT, ROOM, Channel, HistoryTooLarge, HistoryUnreadable, Task
 
 _SQLITE = b"SQLite format 3\0"
-# A database is copied, and gets indexes.
-_COPIES = 2
 _PIECE_BYTES = 8 * 1024 * 1024
 _MAX_SHOWN = 3
 
@@ -129,7 +127,7 @@ class _Reading:
         """Room for the copy of a database."""
         size = 0
         if source.read(len(_SQLITE)) == _SQLITE:
-            size = _COPIES * source.seek(0, 2)
+            size = COPIES * source.seek(0, 2)
         source.seek(0)
         self._space.take(size)
         yield
