@@ -99,6 +99,12 @@ def _large_merge_patches(data: Data) -> list[Ask]:
     return [_json("PATCH", f"/sessions/{data.session()}", {"context": members}) for _ in range(32)]
 
 
+def _plans_of_long_texts(_data: Data) -> Ask:
+    # A line break is two bytes in JSON, and each text is in the plan twice.
+    overlay = {f"a{number}": "\n" * 500_000 for number in range(7)}
+    return _json("POST", "/mount-plans/generate", {"profile_id": "default", "agent_overlay": overlay})
+
+
 def _unknown_members(_data: Data) -> Ask:
     return _json("POST", "/sessions", {f"unknown {number}": number for number in range(100_000)})
 
@@ -500,6 +506,7 @@ TABLE = [
     Row("transcript in Markdown: 8 MiB of fences", ("getTranscript",), _transcript_of_fences),
     Row("messages of 8 MiB of escapes", ("sendMessage",), _escapes),
     Row("batches of 40,000 empty objects", ("sendMessages",), _empty_objects),
+    Row("mount plans with 7 MiB of texts", ("generateMountPlan",), _plans_of_long_texts),
     Row("merge patches 97 levels deep around 7 MiB", ("updateSession",), _deep_merge_patches),
     Row("messages of 100,000 parts", ("sendMessage",), _many_parts),
     Row("open calls of a role that none of 10,000 has", ("listMessages",), _open_calls_of_a_rare_role),
@@ -567,7 +574,6 @@ HARMLESS = {
     "listOrchestrators": _FEW,
     "listContexts": _FEW,
     "getModule": _POINT,
-    "generateMountPlan": _PLAN,
     "getSessionMountPlan": _PLAN,
     "createModuleSource": _POINT,
     "replaceModuleSource": _POINT,

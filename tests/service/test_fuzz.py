@@ -21,8 +21,8 @@ CONFIGURATION = ROOT / "schemathesis.toml"
 # Those of the configuration, which has more for the stateful phase.
 FEW_EXAMPLES = 50
 MANY_EXAMPLES = 500
-# How many links few examples follow depends on chance: a third to a half of them in most runs.
-MIN_LINKS_COVERED = {FEW_EXAMPLES: 0.2, MANY_EXAMPLES: 0.75}
+# Few examples follow fewer of the links; which ones, depends on the seed.
+MIN_LINKS_COVERED = {FEW_EXAMPLES: 0.4, MANY_EXAMPLES: 0.75}
 
 
 @pytest.fixture(scope="module")
