@@ -87,6 +87,13 @@ export function Labels({ labels, hrefOf }) {
   });
 }
 
+/** Names and their values, one a line. @param {{ facts: [string, unknown][] }} props */
+export function Facts({ facts }) {
+  return html`<dl class="facts">
+    ${facts.map(([name, value]) => html`<div key=${name}><dt>${name}</dt><dd>${value}</dd></div>`)}
+  </dl>`;
+}
+
 /** A key for a POST that is retried. `crypto.randomUUID` is missing on plain HTTP. */
 export function randomKey() {
   return [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");

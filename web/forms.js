@@ -132,3 +132,24 @@ export function Field({ label, name, value = "", rows, type = "text", isRequired
       : html`<input ref=${field} name=${name} type=${type} required=${isRequired} autocomplete="off" spellcheck=${false} />`}
   </label>`;
 }
+
+/**
+ * One of several choices.
+ *
+ * @param {object} props
+ * @param {string} props.label
+ * @param {string} props.value
+ * @param {Record<string, string>} props.choices The text of each value, in order.
+ * @param {(value: string) => void} props.onChosen
+ * @param {boolean} [props.isQuiet] Whether it looks like the text around it.
+ */
+export function Select({ label, value, choices, onChosen, isQuiet = false }) {
+  return html`<select
+    class=${isQuiet ? "quiet" : ""} aria-label=${label}
+    onChange=${(/** @type {Event} */ event) => onChosen(/** @type {HTMLSelectElement} */ (event.target).value)}
+  >
+    ${Object.entries(choices).map(
+      ([choice, text]) => html`<option key=${choice} value=${choice} selected=${choice === value}>${text}</option>`,
+    )}
+  </select>`;
+}

@@ -1,14 +1,14 @@
 // The bar above every view; light or dark, as the system says unless a person chose otherwise.
 
 import { address } from "./address.js";
-import { SearchField } from "./forms.js";
+import { SearchField, Select } from "./forms.js";
 import { keepKey, key, mayWrite } from "./key.js";
 import { SEARCH_ID } from "./keyboard.js";
 import { html, signal, useSignal } from "./preact.js";
 import { navigate } from "./route.js";
 import { TEXTS } from "./texts.js";
 
-const VIEWS = /** @type {const} */ (["sessions", "profiles", "collections", "directories", "status"]);
+const VIEWS = /** @type {const} */ (["sessions", "profiles", "collections", "modules", "directories", "status"]);
 const TYPING_MS = 150;
 
 const THEME = "amplifierd-theme";
@@ -55,15 +55,10 @@ export function Header({ view, words, onHelp }) {
       ${hasKey &&
       html`${!writes && html`<span class="faint">${TEXTS.key.readOnly}</span>`}
         <button class="quiet" onClick=${() => keepKey("")}>${TEXTS.key.forget}</button>`}
-      <select
-        class="quiet" aria-label=${TEXTS.theme.label}
-        onChange=${(/** @type {Event} */ event) =>
-          chooseTheme(/** @type {Theme} */ (/** @type {HTMLSelectElement} */ (event.target).value))}
-      >
-        ${/** @type {const} */ (["system", "light", "dark"]).map(
-          (name) => html`<option key=${name} value=${name} selected=${name === chosen}>${TEXTS.theme[name]}</option>`,
-        )}
-      </select>
+      <${Select}
+        label=${TEXTS.theme.label} value=${chosen} choices=${TEXTS.theme.choices} isQuiet
+        onChosen=${(/** @type {string} */ value) => chooseTheme(/** @type {Theme} */ (value))}
+      />
       <button class="quiet" aria-label=${TEXTS.keys.open} title=${TEXTS.keys.open} onClick=${onHelp}>?</button>
     </div>
   </header>`;

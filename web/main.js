@@ -19,6 +19,9 @@ const profiles = async () => (await import("./views/profiles.js")).ProfilesView;
 const profile = async () => (await import("./views/profiles.js")).ProfileView;
 const collections = async () => (await import("./views/collections.js")).CollectionsView;
 const collection = async () => (await import("./views/collections.js")).CollectionView;
+const modules = async () => (await import("./views/modules.js")).ModulesView;
+const module = async () => (await import("./views/modules.js")).ModuleView;
+const plan = async () => (await import("./views/plan.js")).PlanView;
 const directories = async () => (await import("./views/directories.js")).DirectoriesView;
 const status = async () => (await import("./views/status.js")).StatusView;
 
@@ -40,6 +43,12 @@ function viewOf({ view, query, sequence }) {
       return html`<${Lazy} key=collections load=${collections} />`;
     case "collection":
       return html`<${Lazy} key=${text("id")} load=${collection} id=${text("id")} />`;
+    case "modules":
+      return html`<${Lazy} key=modules load=${modules} type=${text("type")} />`;
+    case "module":
+      return html`<${Lazy} key=${text("id")} load=${module} id=${text("id")} />`;
+    case "plan":
+      return html`<${Lazy} key=${text("session")} load=${plan} session=${text("session")} />`;
     case "directories":
       return html`<${Lazy} key=directories load=${directories} />`;
     case "status":

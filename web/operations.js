@@ -112,6 +112,15 @@ export const listCollections = (signal) => json("collections", { query: { limit:
 /** @type {(identifier: string, signal?: Signal) => Promise<import("./types.js").Collection>} */
 export const getCollection = (identifier, signal) => json(`collections/${segment(identifier)}`, { signal });
 
+/** @type {(type: string, signal?: Signal) => Promise<import("./types.js").ModuleSummary[]>} */
+export const listModules = (type, signal) => json("modules", { query: { type, limit: 1000 }, signal });
+
+/** @type {(id: string, signal?: Signal) => Promise<import("./types.js").Module>} */
+export const getModule = (id, signal) => json(`modules/${segment(id)}`, { signal });
+
+/** @type {(session: string, signal?: Signal) => Promise<import("./types.js").MountPlan>} */
+export const getMountPlan = (session, signal) => json(`sessions/${segment(session)}/mount-plan`, { signal });
+
 /** @type {(signal?: Signal) => Promise<import("./types.js").DirectoryList>} */
 export const listDirectories = (signal) => json("amplified-directories", { query: { limit: 1000 }, signal });
 

@@ -46,6 +46,8 @@ def views(daemon: Daemon, new_session: Callable[..., str]) -> dict[str, str]:
         "profiles": "/?view=profiles",
         "profile": "/?view=profile&name=default",
         "collections": "/?view=collections",
+        "modules": "/?view=modules",
+        "plan": f"/?view=plan&session={session}",
         "directories": "/?view=directories",
         "status": "/?view=status",
     }

@@ -6,7 +6,8 @@ import { mayWrite } from "../key.js";
 import { Component, html, useState } from "../preact.js";
 import { TEXTS } from "../texts.js";
 import { Corrections, feedbackOf } from "./corrections.js";
-import { Parts, Text } from "./parts.js";
+import { Text } from "../text.js";
+import { Parts } from "./parts.js";
 
 /**
  * @typedef {object} Props

@@ -1,13 +1,12 @@
 // The parts of a message: texts as Markdown; reasoning, tools and data folded to one line each.
 
-import { size } from "../format.js";
-import { elementsOf } from "../markdown.js";
-import { html, useLayoutEffect, useRef, useState } from "../preact.js";
+import { Fold } from "../fold.js";
+import { html, useState } from "../preact.js";
+import { indented, Text } from "../text.js";
 import { TEXTS } from "../texts.js";
 import { Attachment, SourceLink } from "./attachments.js";
 
 const MAX_PARTS = 40;
-const MAX_CHARACTERS = 12_000;
 
 /**
  * @typedef {import("../types.js").Part} Part
@@ -44,14 +43,14 @@ function OnePart({ part, names, failures }) {
     case "tool_call":
       return html`<${Fold}
         kind="call" label=${TEXTS.message.call} name=${part.name} length=${part.input.length}
-        hasFailed=${failures.get(part.call) === true}
+        failure=${failures.get(part.call) ? TEXTS.message.failed : ""}
       >
         ${() => html`<${Text} text=${indented(part.input)} isPlain />`}
       <//>`;
     case "tool_result":
       return html`<${Fold}
         kind="result" label=${TEXTS.message.result} name=${names.get(part.call) ?? part.call}
-        length=${part.output?.length ?? 0} hasFailed=${part.error === true}
+        length=${part.output?.length ?? 0} failure=${part.error ? TEXTS.message.failed : ""}
       >
         ${() => html`<${Text} text=${indented(part.output ?? TEXTS.message.empty)} isPlain />`}
       <//>`;
@@ -64,76 +63,4 @@ function OnePart({ part, names, failures }) {
         ${() => html`<${Text} text=${JSON.stringify(part.value, null, 2)} isPlain />`}
       <//>`;
   }
-}
-
-/**
- * One line, with more below it that is made when it is opened.
- *
- * @param {object} props
- * @param {string} props.kind
- * @param {string} props.label
- * @param {string} [props.name]
- * @param {number} [props.length] Characters of what is below.
- * @param {boolean} [props.hasFailed]
- * @param {() => unknown} props.children
- */
-function Fold({ kind, label, name, length = 0, hasFailed = false, children }) {
-  const [isOpen, setOpen] = useState(false);
-  const toggled = (/** @type {Event} */ event) => setOpen(/** @type {HTMLDetailsElement} */ (event.target).open);
-  return html`<details class=${`fold is-${kind}`} onToggle=${toggled}>
-    <summary>
-      <span class="fold-label">${label}</span>
-      ${name && html`<bdi class="fold-name">${name}</bdi>`}
-      ${hasFailed && html`<span class="fold-failed">${TEXTS.message.failed}</span>`}
-      ${length > 0 && html`<span class="fold-size">${size(length)}</span>`}
-    </summary>
-    ${isOpen && html`<div class="fold-body">${children()}</div>`}
-  </details>`;
-}
-
-/** JSON on several lines, any other text as it is. @param {string} text */
-function indented(text) {
-  if (!/^\s*[[{]/.test(text) || text.length > 100_000) {
-    return text;
-  }
-  try {
-    return JSON.stringify(JSON.parse(text), null, 2);
-  } catch {
-    return text;
-  }
-}
-
-/**
- * A text: as Markdown if it is short enough, else as it is, and never more of it than a person asked for.
- *
- * @param {object} props
- * @param {string} props.text
- * @param {boolean} [props.isPlain] Whether it is not Markdown, such as the output of a tool.
- */
-export function Text({ text, isPlain = false }) {
-  const [isWhole, setWhole] = useState(false);
-  const isLong = text.length > MAX_CHARACTERS;
-  const shown = isLong && !isWhole ? text.slice(0, MAX_CHARACTERS) : text;
-  return html`
-    ${isPlain || (isLong && isWhole) ? html`<pre class="plain" tabindex="0">${shown}</pre>` : html`<${Markdown} text=${shown} />`}
-    ${isLong && !isWhole && html`<button onClick=${() => setWhole(true)}>${TEXTS.message.showAll(size(text.length))}</button>`}
-  `;
-}
-
-/** @param {{ text: string }} props */
-function Markdown({ text }) {
-  const element = useRef(/** @type {HTMLElement | null} */ (null));
-  useLayoutEffect(() => {
-    element.current?.replaceChildren(elementsOf(text) ?? plain(text));
-  }, [text]);
-  return html`<div class="markdown" ref=${element}></div>`;
-}
-
-/** @param {string} text */
-function plain(text) {
-  const element = document.createElement("pre");
-  element.className = "plain";
-  element.tabIndex = 0;
-  element.textContent = text;
-  return element;
 }

@@ -1,5 +1,6 @@
 // What can be done with a session. Each change names the version that the person saw.
 
+import { address } from "../address.js";
 import { ProblemError, sentenceOf } from "../api.js";
 import { Field, Form } from "../forms.js";
 import { mayWrite } from "../key.js";
@@ -48,6 +49,7 @@ export function SessionActions({ session, onChanged, onNotice, onBranches, shows
   const isEnded = ENDED.includes(session.status);
   return html`<div class="actions">
     <button aria-expanded=${showsBranches} onClick=${onBranches}>${TEXTS.actions.branches}</button>
+    <a class="button" href=${address({ view: "plan", session: session.id })}>${TEXTS.actions.plan}</a>
     ${button(TEXTS.actions.export, () => setDialog("export"))}
     ${mayWrite.value &&
     html`

@@ -1,14 +1,19 @@
 // Collections: the list, and what each brings, with what could not be used.
 
 import { address } from "../address.js";
-import { Age } from "../format.js";
+import { Age, Facts } from "../format.js";
 import { useLoaded, Waiting } from "../loading.js";
+import { LongList } from "../long_list.js";
 import { getCollection, listCollections } from "../operations.js";
-import { html, useState } from "../preact.js";
+import { html } from "../preact.js";
 import { TEXTS } from "../texts.js";
 
-const MAX_NAMES = 200;
 const CONTENTS = /** @type {const} */ (["profiles", "agents", "context", "modules"]);
+/** @type {Partial<Record<typeof CONTENTS[number], (name: string) => Record<string, string>>>} */
+const VIEWS = {
+  profiles: (name) => ({ view: "profile", name }),
+  modules: (id) => ({ view: "module", id }),
+};
 
 /**
  * @typedef {import("../types.js").CollectionSummary} CollectionSummary
@@ -69,9 +74,7 @@ export function CollectionView({ id }) {
       <h1><bdi>${identifier}</bdi> <${SyncStatus} status=${status} /></h1>
       <span class="faint">${TEXTS.collections.kinds[kind]}</span>
     </div>
-    <dl class="facts">
-      ${facts.map(([name, value]) => html`<div key=${name}><dt>${name}</dt><dd>${value}</dd></div>`)}
-    </dl>
+    <${Facts} facts=${facts} />
     ${problems.length > 0 && html`<${Problems} problems=${problems} />`}
     ${isEmpty && html`<p class="empty">${TEXTS.collections.empty}</p>`}
     ${CONTENTS.map((name) => collection[name].length > 0 && html`<${Contents} key=${name} kind=${name} names=${collection[name]} />`)}
@@ -96,19 +99,12 @@ function Problems({ problems }) {
 
 /** @param {{ kind: typeof CONTENTS[number], names: string[] }} props */
 function Contents({ kind, names }) {
-  const [isWhole, setWhole] = useState(false);
-  const shown = isWhole ? names : names.slice(0, MAX_NAMES);
-  return html`<section class="contents">
-    <h2>${TEXTS.collections.contents[kind]} <span class="faint">${names.length}</span></h2>
-    <ul class="list">
-      ${shown.map((name) => {
-        const href = address({ view: "profile", name });
-        return kind === "profiles"
-          ? html`<li key=${name}><a class="row" href=${href} data-item><bdi class="name">${name}</bdi></a></li>`
-          : html`<li key=${name} class="row"><bdi class="path">${name}</bdi></li>`;
-      })}
-    </ul>
-    ${shown.length < names.length &&
-    html`<button class="more" onClick=${() => setWhole(true)}>${TEXTS.collections.showAll(names.length)}</button>`}
-  </section>`;
+  return html`<${LongList} title=${TEXTS.collections.contents[kind]} items=${names}>
+    ${(/** @type {string} */ name) => {
+      const view = VIEWS[kind];
+      return view
+        ? html`<li key=${name}><a class="row" href=${address(view(name))} data-item><bdi class="name">${name}</bdi></a></li>`
+        : html`<li key=${name} class="row"><bdi class="path">${name}</bdi></li>`;
+    }}
+  <//>`;
 }

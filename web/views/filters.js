@@ -1,7 +1,7 @@
 // The filters of the list, which are parts of its address.
 
 import { address } from "../address.js";
-import { SearchField } from "../forms.js";
+import { SearchField, Select } from "../forms.js";
 import { html } from "../preact.js";
 import { navigate } from "../route.js";
 import { TEXTS } from "../texts.js";
@@ -39,8 +39,11 @@ export function queryOf({ directory, label, archived = "false", ...same }) {
 export function Filters({ filters }) {
   const set = (/** @type {string} */ name, /** @type {string} */ value) =>
     navigate(address({ ...filters, [name]: value }), { replace: true });
-  const chosen = (/** @type {string} */ name) => (/** @type {Event} */ event) =>
-    set(name, /** @type {HTMLSelectElement} */ (event.target).value);
+  const select = (/** @type {string} */ name, /** @type {string} */ label, /** @type {Record<string, string>} */ choices) =>
+    html`<${Select}
+      key=${name} label=${label} choices=${choices} value=${filters[name] ?? Object.keys(choices)[0]}
+      onChosen=${(/** @type {string} */ value) => set(name, value)}
+    />`;
   return html`<div class="filters" role="group" aria-label=${TEXTS.sessions.filters}>
     ${TYPED.map(
       (name) => html`<${SearchField}
@@ -48,28 +51,8 @@ export function Filters({ filters }) {
         onTyped=${(/** @type {string} */ value) => set(name, value)}
       />`,
     )}
-    <select aria-label=${TEXTS.sessions.status} onChange=${chosen("status")}>
-      <option value="" selected=${!filters["status"]}>${TEXTS.sessions.any}</option>
-      ${Object.entries(TEXTS.status).map(([value, text]) => option(value, text, filters["status"]))}
-    </select>
-    ${CHOSEN.map(
-      (name) => html`<select key=${name} aria-label=${TEXTS.sessions[name]} onChange=${chosen(name)}>
-        ${Object.entries(TEXTS.sessions.choices[name]).map(([value, text]) => option(value, text, filters[name] ?? ""))}
-      </select>`,
-    )}
-    <select aria-label=${TEXTS.sessions.sort} onChange=${chosen("sort")}>
-      ${Object.entries(TEXTS.sessions.sorts).map(([value, text]) =>
-        option(value, text, filters["sort"] ?? "-updated_at"),
-      )}
-    </select>
+    ${select("status", TEXTS.sessions.status, { "": TEXTS.sessions.any, ...TEXTS.status })}
+    ${CHOSEN.map((name) => select(name, TEXTS.sessions[name], TEXTS.sessions.choices[name]))}
+    ${select("sort", TEXTS.sessions.sort, TEXTS.sessions.sorts)}
   </div>`;
-}
-
-/**
- * @param {string} value
- * @param {string} text
- * @param {string | undefined} chosen
- */
-function option(value, text, chosen) {
-  return html`<option value=${value} selected=${value === chosen}>${text}</option>`;
 }

@@ -1,7 +1,7 @@
 // The state of the service.
 
 import { sentenceOf } from "../api.js";
-import { duration } from "../format.js";
+import { duration, Facts } from "../format.js";
 import { useLoaded, Waiting } from "../loading.js";
 import { getHealth, getStatus } from "../operations.js";
 import { html } from "../preact.js";
@@ -16,7 +16,7 @@ export function StatusView() {
   const { version, uptimeSeconds, storage } = loaded.value;
   const isHealthy = health.error === undefined;
   /** @type {[string, unknown][]} */
-  const rows = [
+  const facts = [
     [TEXTS.service.state, html`<span class="status is-active">${TEXTS.service.running}</span>`],
     [
       TEXTS.service.health,
@@ -30,9 +30,7 @@ export function StatusView() {
   ];
   return html`<div class="column">
     <div class="title"><h1>${TEXTS.service.title}</h1></div>
-    <dl class="facts">
-      ${rows.map(([name, value]) => html`<div key=${name}><dt>${name}</dt><dd>${value}</dd></div>`)}
-    </dl>
+    <${Facts} facts=${facts} />
     <p><a href="docs">${TEXTS.service.reference}</a></p>
   </div>`;
 }

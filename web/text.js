@@ -1,0 +1,55 @@
+// A text of any length: as Markdown, or as it is.
+
+import { size } from "./format.js";
+import { elementsOf } from "./markdown.js";
+import { html, useLayoutEffect, useRef, useState } from "./preact.js";
+import { TEXTS } from "./texts.js";
+
+const MAX_CHARACTERS = 12_000;
+
+/** JSON on several lines, any other text as it is. @param {string} text */
+export function indented(text) {
+  if (!/^\s*[[{]/.test(text) || text.length > 100_000) {
+    return text;
+  }
+  try {
+    return JSON.stringify(JSON.parse(text), null, 2);
+  } catch {
+    return text;
+  }
+}
+
+/**
+ * A text: as Markdown if it is short enough, else as it is, and never more of it than a person asked for.
+ *
+ * @param {object} props
+ * @param {string} props.text
+ * @param {boolean} [props.isPlain] Whether it is not Markdown, such as the output of a tool.
+ */
+export function Text({ text, isPlain = false }) {
+  const [isWhole, setWhole] = useState(false);
+  const isLong = text.length > MAX_CHARACTERS;
+  const shown = isLong && !isWhole ? text.slice(0, MAX_CHARACTERS) : text;
+  return html`
+    ${isPlain || (isLong && isWhole) ? html`<pre class="plain" tabindex="0">${shown}</pre>` : html`<${Markdown} text=${shown} />`}
+    ${isLong && !isWhole && html`<button onClick=${() => setWhole(true)}>${TEXTS.message.showAll(size(text.length))}</button>`}
+  `;
+}
+
+/** @param {{ text: string }} props */
+function Markdown({ text }) {
+  const element = useRef(/** @type {HTMLElement | null} */ (null));
+  useLayoutEffect(() => {
+    element.current?.replaceChildren(elementsOf(text) ?? plain(text));
+  }, [text]);
+  return html`<div class="markdown" ref=${element}></div>`;
+}
+
+/** @param {string} text */
+function plain(text) {
+  const element = document.createElement("pre");
+  element.className = "plain";
+  element.tabIndex = 0;
+  element.textContent = text;
+  return element;
+}
