@@ -8,9 +8,10 @@ from ..model.interface import Storage
 from ..model.queries import SearchQuery
 from ..model.records import Listing, Message, Session
 from ..search import results
-from ..search.query_parser import filtered, parse
+from ..search.query_parser import parse
 from ..search.results import Found, best, listing
 from ..search.searched_text import searched_text
+from ..search.text_filters import with_filters
 from ..search.text_match import TextMatch
 from ..search.tokenizer import Tokenizer
 from ..values.uuid7 import canonical_id
@@ -26,7 +27,7 @@ class MemorySearch(MemoryAccess, Storage):
         stored = await self._workspace(workspace)
         tokenizer = Tokenizer()
         sought = parse(query.text, tokenizer.sought)
-        narrowed = filtered(query, sought)
+        narrowed = with_filters(query, sought.filters)
         if not sought.groups or narrowed is None:
             return Listing(b"")
         match = TextMatch(sought, tokenizer)

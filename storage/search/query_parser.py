@@ -2,12 +2,10 @@
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from itertools import islice
-from typing import Any, get_args
 
-from ..model.queries import SearchQuery, SearchScope
-from ..model.records import Role
+from .text_filters import TextFilter
 from .tokenizer import Sought
 
 # As many of a query's different terms are used, the first ones.
@@ -15,8 +13,9 @@ MAX_TERMS = 16
 # Shorter prefixes match too many words for an index: they are matched in texts.
 MIN_PREFIX = 3
 
-# An unclosed quote extends to the end.
-_TERM = re.compile(
+# A filter, or a term; an unclosed quote extends to the end.
+_PART = re.compile(
+    r"""(?<!\S)(?P<name>role|in|label|after|before):(?:"(?P<quoted>[^"]*)"|(?P<value>[^\s"]+))(?!\S)|"""
     r"""(?P<minus>(?<!\S)-(?=[^\W\d_]|"))?(?:"(?P<phrase>[^"]*)(?:"|$)(?P<more>\*?)|(?P<word>[^\s"]+))"""
 )
 
@@ -74,13 +73,6 @@ class Term:
         return [*islice(ends, most)]
 
 
-# The values of filters that a query may name, by the fields of `SearchQuery`.
-Filters = dict[str, Any]
-_FILTERS: dict[str, tuple[str, frozenset[str]]] = {
-    "role": ("role", frozenset(get_args(Role))),
-    "in": ("scope", frozenset(get_args(SearchScope))),
-}
-
 # Terms of which one must match.
 Group = tuple[Term, ...]
 
@@ -91,7 +83,7 @@ class ParsedQuery:
 
     groups: tuple[Group, ...]
     excluded: tuple[Term, ...]
-    filters: Filters = field(default_factory=dict)
+    filters: tuple[TextFilter, ...] = ()
 
     @property
     def terms(self) -> Iterator[Term]:
@@ -114,11 +106,11 @@ def parse(text: str, sought: Callable[[str], Sought]) -> ParsedQuery:
     groups: list[tuple[list[Term], bool]] = []
     excluded: list[Term] = []
     alternative = False
-    filters: Filters = {}
-    parts = list(_TERM.finditer(text.replace("\0", " ")))
+    filters: list[TextFilter] = []
+    parts = list(_PART.finditer(text.replace("\0", " ")))
     for number, part in enumerate(parts):
-        if named := _filter(part):
-            filters.setdefault(*named)
+        if (added := _filter(part)) is not None:
+            filters.append(added)
             continue
         if part["word"] == "OR" and groups and number + 1 < len(parts):
             alternative = True
@@ -132,24 +124,14 @@ def parse(text: str, sought: Callable[[str], Sought]) -> ParsedQuery:
         else:
             groups += [([term], _is_optional(part["word"])) for term in terms]
         alternative = False
-    return replace(_bounded(groups, excluded), filters=filters)
+    return replace(_bounded(groups, excluded), filters=tuple(filters))
 
 
-def filtered(query: SearchQuery, sought: ParsedQuery) -> SearchQuery | None:
-    """The query with the filters in its text; None if a parameter asks for another value, so that nothing matches."""
-    narrowed = SearchQuery("")
-    for name, value in sought.filters.items():
-        if getattr(query, name) not in (getattr(narrowed, name), value):
-            return None
-    return replace(query, **sought.filters)
-
-
-def _filter(part: re.Match[str]) -> tuple[str, str] | None:
-    """The filter that a part of a query names, and its value."""
-    name, _, value = (part["word"] or "").partition(":")
-    if part["minus"] or name not in _FILTERS or value not in _FILTERS[name][1]:
+def _filter(part: re.Match[str]) -> TextFilter | None:
+    if part["name"] is None:
         return None
-    return _FILTERS[name][0], value
+    added = TextFilter(part["name"], part["quoted"] if part["value"] is None else part["value"])
+    return added if added.is_valid else None
 
 
 def _bounded(groups: list[tuple[list[Term], bool]], excluded: list[Term]) -> ParsedQuery:
@@ -169,13 +151,14 @@ def _is_optional(word: str | None) -> bool:
 
 
 def _terms(part: re.Match[str], sought: Callable[[str], Sought]) -> Iterator[Term]:
-    if part["word"] is None:
+    # What is no filter is words.
+    if part["phrase"] is not None:
         words = sought(part["phrase"]).words
         if words:
             yield Term(words, prefix=bool(part["more"]))
         return
     # People remember the name or the domain of an address, and not the rest of the name.
-    for piece in part["word"].split("@"):
+    for piece in (part["word"] or part[0]).split("@"):
         if found := _term(piece, sought):
             yield found
 

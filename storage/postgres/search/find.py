@@ -9,9 +9,10 @@ import msgspec
 from ...model.queries import SearchQuery, SearchScope
 from ...model.records import Listing, Message
 from ...search import results
-from ...search.query_parser import ParsedQuery, Term, filtered, parse
+from ...search.query_parser import ParsedQuery, Term, parse
 from ...search.results import Found, best, bindings_of, listing, score_of
 from ...search.searched_text import EVERYWHERE, searched_text
+from ...search.text_filters import with_filters
 from ..pool import Pool
 from .statements import RECORDS, search
 from .tsvector import Tokenizer, is_lexeme, patterns, tsquery
@@ -22,7 +23,7 @@ _decode_message = msgspec.json.Decoder(Message).decode
 async def find(pool: Pool, tokenizer: Tokenizer, workspace: str, query: SearchQuery) -> Listing:
     """The hits of one page."""
     sought = parse(query.text, tokenizer.sought)
-    narrowed = filtered(query, sought)
+    narrowed = with_filters(query, sought.filters)
     if not sought.groups or narrowed is None:
         return Listing(b"")
     query = narrowed

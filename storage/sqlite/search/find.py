@@ -9,9 +9,10 @@ import msgspec
 from ...model.queries import SearchQuery, SearchScope
 from ...model.records import Listing, Message
 from ...search import results
-from ...search.query_parser import ParsedQuery, filtered, parse
+from ...search.query_parser import ParsedQuery, parse
 from ...search.results import Filters, Found, best, bindings_of, listing, score_of
 from ...search.searched_text import EVERYWHERE, searched_text
+from ...search.text_filters import with_filters
 from ...search.text_match import TextMatch
 from ...search.tokenizer import Tokenizer
 from ...sql.ports import Bindings, Row
@@ -27,7 +28,7 @@ def find(connection: apsw.Connection, workspace: str, query: SearchQuery) -> Lis
     """The hits of one page."""
     tokenizer = Tokenizer()
     sought = parse(query.text, tokenizer.sought)
-    narrowed = filtered(query, sought)
+    narrowed = with_filters(query, sought.filters)
     if not sought.groups or narrowed is None:
         return Listing(b"")
     query = narrowed

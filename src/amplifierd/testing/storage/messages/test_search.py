@@ -201,6 +201,36 @@ async def test_filters_in_the_text_hold(storage: Storage, query: SearchQuery, ro
     assert [hit.role for hit in await hits(storage, query)] == roles
 
 
+@pytest.mark.parametrize(
+    ("query", "is_found"),
+    [
+        (SearchQuery("hello label:team"), True),
+        (SearchQuery("label:team:maps hello label:road"), True),
+        (SearchQuery('hello label:"road:x y"'), True),
+        (SearchQuery("hello label:team:other"), False),
+        (SearchQuery("hello label:team", labels=("team:other",)), False),
+        (SearchQuery("hello after:2001-02-03"), True),
+        (SearchQuery("hello after:9998-12-31"), False),
+        (SearchQuery("hello after:2001-02-03", updated_after="9998-12-31T00:00:00Z"), False),
+        (SearchQuery("hello after:9998-12-31", updated_after="2001-02-03T00:00:00Z"), False),
+        (SearchQuery("hello before:2001-02-04"), True),
+        (SearchQuery("hello before:2001-02-03"), False),
+        (SearchQuery("hello before:2001-02-04", created_before="2001-02-03T00:00:00+00:00"), False),
+        (SearchQuery("hello before:2001-02-04 before:2001-02-03"), False),
+        (SearchQuery("hello role:user role:tool"), False),
+        # These days do not exist, so that they are words.
+        (SearchQuery("hello after:2001-02-30"), False),
+        (SearchQuery("hello before:yesterday"), False),
+        (SearchQuery('"label:team hello"'), False),
+    ],
+)
+async def test_filters_of_sessions_in_the_text_hold(storage: Storage, query: SearchQuery, is_found: bool) -> None:
+    labels = {"team": "maps", "road": "x y"}
+    session = await storage.create_session(W, NewSession(labels=labels, created_at="2001-02-03T04:05:06Z"))
+    await storage.append_message(W, session.id, NewMessage(content="hello", role="user"))
+    assert bool(await hits(storage, query)) == is_found
+
+
 async def test_another_workspace_s_messages_are_not_found(storage: Storage, session: Session) -> None:
     assert await hits(storage, "fox", "other") == []
     assert await hits(storage, SearchQuery("fox", session_id=session.id), "other") == []

@@ -1,0 +1,83 @@
+"""Filters in the text of a query, as a person types them.
+
+They are `role:user`, `in:text`, `label:team:maps`, `after:2026-11-01` and `before:2026-12-01`.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import date
+from typing import Any, NamedTuple, get_args
+
+from ..model.queries import SearchQuery, SearchScope
+from ..model.records import Role
+from ..values.clock import in_utc
+
+# As many labels are filters, those of parameters included.
+MAX_LABELS = 8
+
+_FIELDS = {"role": "role", "in": "scope"}
+_VALUES = {"role": frozenset(get_args(Role)), "in": frozenset(get_args(SearchScope))}
+# As the contract has them.
+_LABEL = re.compile(r"[^\x00-\x1f\x7f:]{1,200}(:[^\x00-\x1f\x7f]{1,200})?")
+_DATE = re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_NO_FILTERS = SearchQuery("")
+
+
+class TextFilter(NamedTuple):
+    """The name and the value of a filter, without the quotes in which a value with blanks is."""
+
+    name: str
+    value: str
+
+    @property
+    def is_valid(self) -> bool:
+        """Whether there is such a value; otherwise the text is words."""
+        if self.name in _VALUES:
+            return self.value in _VALUES[self.name]
+        if self.name == "label":
+            return _LABEL.fullmatch(self.value) is not None
+        return _is_date(self.value)
+
+
+def with_filters(query: SearchQuery, filters: Sequence[TextFilter]) -> SearchQuery | None:
+    """The query with these filters; None if two ask for different values, so that nothing matches."""
+    for each in filters:
+        changed = _with_filter(query, each)
+        if changed is None:
+            return None
+        query = changed
+    return query
+
+
+def _with_filter(query: SearchQuery, added: TextFilter) -> SearchQuery | None:
+    name, value = added
+    match name:
+        case "label":
+            labels = dict.fromkeys((*query.labels, value))
+            return replace(query, labels=tuple(labels)[:MAX_LABELS])
+        case "after":
+            return replace(query, updated_after=max(_times(query.updated_after, value)))
+        case "before":
+            return replace(query, created_before=min(_times(query.created_before, value)))
+    field = _FIELDS[name]
+    if getattr(query, field) not in (getattr(_NO_FILTERS, field), value):
+        return None
+    changed: dict[str, Any] = {field: value}
+    return replace(query, **changed)
+
+
+def _times(given: str | None, day: str) -> list[str]:
+    """The time of a parameter, if there is one, and the beginning of a day, both in UTC."""
+    midnight = in_utc(f"{day}T00:00:00Z")
+    return [midnight] if given is None else [midnight, in_utc(given)]
+
+
+def _is_date(text: str) -> bool:
+    if not _DATE.fullmatch(text):
+        return False
+    try:
+        date.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
