@@ -55,6 +55,15 @@ async def update_profile(
     return replace(profile, warnings=warnings or UNSET)
 
 
+async def replace_profile(
+    name: str, body: NewProfile, *, storage: Storage, catalog: Checks, workspace: str
+) -> Profile:
+    """Replace a profile whose modules are configured as they ask; sessions keep it as it was."""
+    warnings = await catalog.check(storage, workspace, body)
+    profile = await storage.replace_profile(workspace, name, body)
+    return replace(profile, warnings=warnings or UNSET)
+
+
 async def delete_profile(name: str, *, storage: Storage, workspace: str) -> None:
     """Delete a profile; sessions keep it as it was."""
     await storage.delete_profile(workspace, name)

@@ -22,6 +22,7 @@ OPERATIONS = [
     ("DELETE", "/profiles/active", None),
     ("GET", "/profiles/a/b", None),
     ("PATCH", "/profiles/a/b", {"version": "2"}),
+    ("PUT", "/profiles/a/b", {"name": "a/b"}),
     ("DELETE", "/profiles/a/b", None),
     ("POST", "/profiles/a/b/activate", None),
     ("POST", "/profiles/a/b/copy", {"new_name": "y"}),

@@ -82,9 +82,10 @@ def _accept_of_tabs(data: Data) -> Ask:
     return Ask("GET", f"/sessions/{session_id}/transcript", headers={"Accept": "application/json," + "\t" * 31_000})
 
 
-def _long_key_over_a_long_list(_data: Data) -> Ask:
+def _long_key_over_a_long_list(_data: Data) -> list[Ask]:
     text = "---\n? " + "k" * 200_000 + "\n: [" + ",".join(["1"] * 50_000) + "]\n---\nx"
-    return Ask("POST", "/profiles", text.encode(), {"Content-Type": "text/markdown"})
+    places = [("POST", "/profiles"), ("PUT", "/profiles/a")]
+    return [Ask(*place, text.encode(), {"Content-Type": "text/markdown"}) for place in places]
 
 
 def _transcript_of_fences(data: Data) -> Ask:
@@ -457,7 +458,11 @@ def _many_files(data: Data) -> Ask:
 
 TABLE = [
     Row("Accept of 31,000 tabs", ("getTranscript",), _accept_of_tabs),
-    Row("profile in Markdown: a long key over a long list", ("createProfile",), _long_key_over_a_long_list),
+    Row(
+        "profile in Markdown: a long key over a long list",
+        ("createProfile", "replaceProfile"),
+        _long_key_over_a_long_list,
+    ),
     Row("all of 1,000,000 sessions", ("listSessions",), _all_sessions),
     Row("batches of 8 MiB", ("sendMessages",), _large_batches),
     Row("messages of 8 MiB", ("sendMessage",), _large_messages),

@@ -97,8 +97,9 @@ export const getProfileFile = async (name, signal) =>
 export const createProfile = (file) =>
   json("profiles", { method: "POST", body: file, headers: { "Content-Type": "text/markdown" } });
 
-/** @type {(name: string, patch: import("./types.js").ProfilePatch) => Promise<import("./types.js").Profile>} */
-export const updateProfile = (name, patch) => json(`profiles/${segment(name)}`, { method: "PATCH", body: patch });
+/** @type {(name: string, file: string) => Promise<import("./types.js").Profile>} */
+export const replaceProfile = (name, file) =>
+  json(`profiles/${segment(name)}`, { method: "PUT", body: file, headers: { "Content-Type": "text/markdown" } });
 
 /** @type {(name: string) => Promise<import("./types.js").Profile>} */
 export const activateProfile = (name) => json(`profiles/${segment(name)}/activate`, { method: "POST" });

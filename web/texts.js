@@ -167,8 +167,6 @@ export const TEXTS = {
     file: "Profile as a file",
     createHint: "YAML between two --- lines, then the instructions as Markdown.",
     edit: "Edit",
-    description: "Description",
-    instructions: "Instructions",
     activate: "Make active",
     removeTitle: "Delete this profile?",
     removeText: "Sessions that have it keep their copy.",

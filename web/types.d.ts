@@ -16,7 +16,6 @@ export type Transcript = Schemas["Transcript"];
 export type SearchHit = Schemas["SearchHit"];
 export type Profile = Schemas["Profile"];
 export type ProfileSummary = Schemas["ProfileSummary"];
-export type ProfilePatch = Schemas["ProfilePatch"];
 export type Collection = Schemas["StoredCollection"];
 export type CollectionSummary = Schemas["CollectionSummary"];
 export type CollectionProblem = Schemas["CollectionProblem"];

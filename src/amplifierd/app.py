@@ -156,7 +156,7 @@ DETAILS: dict[type[Exception], str] = {
 
 # Renderers of responses and decoders of bodies in other media types than JSON, by operation.
 RENDERERS = {("getTranscript", "text/markdown"): markdown_of, ("getProfile", "text/markdown"): profile_file}
-BODY_DECODERS = {("createProfile", "text/markdown"): read_profile}
+BODY_DECODERS = {(operation, "text/markdown"): read_profile for operation in ("createProfile", "replaceProfile")}
 
 
 async def sync_markers(settings: Settings, storage: Storage) -> None:

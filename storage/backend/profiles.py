@@ -55,6 +55,9 @@ class TransactionalProfiles(Transactions, Profiles):
     async def update_profile(self, workspace: str, name: str, patch: ProfilePatch) -> Profile:
         return await self._change(workspace, profiles.update, name, patch)
 
+    async def replace_profile(self, workspace: str, name: str, new: NewProfile) -> Profile:
+        return await self._change(workspace, profiles.replace, name, new)
+
     async def merged_profile(self, workspace: str, name: str, patch: ProfilePatch) -> ProfileSettings:
         profile = await profiles.read(self._rows, workspace, name)
         return await asyncio.to_thread(profiles.patched, profile, patch)

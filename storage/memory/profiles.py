@@ -1,6 +1,6 @@
 """Profiles, and the collections and modules that they are made of."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -72,12 +72,15 @@ class MemoryProfiles(MemoryAccess, Profiles):
 
     async def update_profile(self, workspace: str, name: str, patch: ProfilePatch) -> Profile:
         def update(work: Work) -> Profile:
-            profile = _own(work.workspace, name)
-            profile.settings = operations.patched(profile_of(work.workspace, name), patch)
-            profile.updated_at = max(profile.updated_at, work.now)
-            return profile_of(work.workspace, name)
+            return _change(work, name, lambda: operations.patched(profile_of(work.workspace, name), patch))
 
         return await self._write(workspace, None, update)
+
+    async def replace_profile(self, workspace: str, name: str, new: NewProfile) -> Profile:
+        def replace_content(work: Work) -> Profile:
+            return _change(work, name, lambda: operations.settings_in(operations.replacement(name, new)))
+
+        return await self._write(workspace, None, replace_content)
 
     async def merged_profile(self, workspace: str, name: str, patch: ProfilePatch) -> ProfileSettings:
         return operations.patched(profile_of(await self._workspace(workspace), name), patch)
@@ -160,6 +163,13 @@ def _own(workspace: Workspace, name: str) -> StoredProfile:
     if profile.collection is not None:
         raise ProfileOfCollection(name, profile.collection)
     return profile
+
+
+def _change(work: Work, name: str, change: Callable[[], ProfileSettings]) -> Profile:
+    profile = _own(work.workspace, name)
+    profile.settings = change()
+    profile.updated_at = max(profile.updated_at, work.now)
+    return profile_of(work.workspace, name)
 
 
 def _insert(

@@ -38,6 +38,13 @@ class Profiles(ABC):
         """
 
     @abstractmethod
+    async def replace_profile(self, workspace: str, name: str, new: NewProfile) -> Profile:
+        """Replace a profile with one of the same name; sessions keep the previous one.
+
+        Raises `ProfileReadOnly`, `ProfileOfCollection`, `ProfileInvalid` if it has another name or more than 256 KiB.
+        """
+
+    @abstractmethod
     async def merged_profile(self, workspace: str, name: str, patch: ProfilePatch) -> ProfileSettings:
         """Read a profile as a patch would change it. Raises `ProfileInvalid`."""
 

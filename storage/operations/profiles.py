@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import msgspec
@@ -88,10 +88,20 @@ async def copy(work: UnitOfWork, name: str, new_name: str) -> Profile:
 
 async def update(work: UnitOfWork, name: str, patch: ProfilePatch) -> Profile:
     """Apply a patch."""
+    return await _change(work, name, lambda settings: merged(name, _encode(settings).decode(), patch))
+
+
+async def replace(work: UnitOfWork, name: str, new: NewProfile) -> Profile:
+    """Replace a profile with one of the same name."""
+    return await _change(work, name, lambda _: replacement(name, new))
+
+
+async def _change(work: UnitOfWork, name: str, change: Callable[[ProfileSettings], str]) -> Profile:
+    """Change the content of a profile; `change` returns the JSON that its settings become."""
     profile = await _own(work, name)
     before = await hash_of_profile(work, name)
     kept = await kept_of(work.transaction, work.workspace, before)
-    content = merged(name, _encode(kept.settings).decode(), patch)
+    content = change(kept.settings)
     settings = _decode(content)
     updated = _profile(settings, profile.is_active, profile.created_at, max(str(profile.updated_at), work.now))
     content = with_mounted(content, Mounted(kept.mounted.collection))
@@ -260,6 +270,13 @@ def settings_from(new: NewProfile, name: str) -> ProfileSettings:
     """The content of a profile to create, under a name."""
     session = SessionConfig(**_fields(new.session)) if isinstance(new.session, NewSessionConfig) else UNSET
     return ProfileSettings(**_fields(new) | {"name": name, "session": session})
+
+
+def replacement(name: str, new: NewProfile) -> str:
+    """The JSON of a profile that replaces the one with a name. Raises `ProfileInvalid` if it has another name."""
+    if new.name != name:
+        raise ProfileInvalid(name, f"its name is {new.name}; to rename a profile, copy it and delete the first one")
+    return checked(settings_from(new, name))
 
 
 def checked(settings: ProfileSettings) -> str:

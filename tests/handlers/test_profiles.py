@@ -178,6 +178,29 @@ def test_profile_is_a_file_and_comes_back_from_it(client: httpx.Client) -> None:
     assert refused.status_code == 406
 
 
+def test_profile_is_replaced_by_its_file(client: httpx.Client) -> None:
+    client.post("/profiles", json=WHOLE).raise_for_status()
+    path = "/profiles/foundation/whole"
+    file = client.get(path, headers={"Accept": "text/markdown"}).text
+    edited = client.put(path, content=f"{file}\nOne more line.\n", headers=MARKDOWN)
+    assert edited.status_code == 200, edited.text
+    assert edited.json()["instructions"].endswith("One more line.\n")
+    stored = client.get(path).json()
+    assert edited.json() == {**stored, "warnings": edited.json()["warnings"]}
+    for refused in (
+        client.put(path, content=file.replace("foundation/whole", "foundation/other"), headers=MARKDOWN),
+        client.put(path, json={"name": "foundation/other"}),
+    ):
+        assert (refused.status_code, "its name is foundation/other" in refused.json()["detail"]) == (422, True)
+    assert client.put(path, content="# No front matter\n", headers=MARKDOWN).status_code == 422
+    assert client.put("/profiles/none", json={"name": "none"}).status_code == 404
+    assert client.put("/profiles/default", json={"name": "default"}).status_code == 409
+    assert client.get(path).json() == stored
+    # Without the other members, they have their defaults.
+    replaced = client.put(path, json={"name": WHOLE["name"]}).json()
+    assert (replaced["tools"], replaced["instructions"], replaced["version"]) == ([], "", "1.0.0")
+
+
 @pytest.mark.parametrize(
     ("text", "line", "words"),
     [

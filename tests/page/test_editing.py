@@ -192,9 +192,11 @@ def test_profile_is_made_from_a_file(page: Page, client: httpx.Client) -> None:
     expect(page.get_by_role("heading", name="page/brief")).to_be_visible()
     expect(page.locator("pre")).to_contain_text("Be brief.")
     page.get_by_role("button", name="Edit").click()
-    dialog.get_by_label("Instructions").fill("Be long.")
+    file = dialog.get_by_label("Profile as a file").input_value()
+    dialog.get_by_label("Profile as a file").fill(file.replace("1.0.0", "2.0.0").replace("Be brief.", "Be long."))
     dialog.get_by_role("button", name="Save").click()
     expect(page.locator("pre")).to_contain_text("Be long.")
+    assert client.get("/profiles/page/brief").json()["version"] == "2.0.0"
     page.get_by_role("button", name="Make active").click()
     expect(page.locator("h1")).to_contain_text("active")
     client.delete("/profiles/active").raise_for_status()

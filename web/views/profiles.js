@@ -13,7 +13,7 @@ import {
   getProfile,
   getProfileFile,
   listProfiles,
-  updateProfile,
+  replaceProfile,
 } from "../operations.js";
 import { html, useState } from "../preact.js";
 import { navigate } from "../route.js";
@@ -73,8 +73,8 @@ export function ProfileView({ name }) {
   }
   const { profile, file } = loaded.value;
   const activate = () => activateProfile(name).then(loaded.reload, (error) => setNotice(sentenceOf(error)));
-  const save = async (/** @type {Record<string, string>} */ { description = "", instructions = "" }) => {
-    await updateProfile(name, { description, instructions });
+  const save = async (/** @type {Record<string, string>} */ values) => {
+    await replaceProfile(name, values["file"] ?? "");
     loaded.reload();
   };
   const remove = async () => {
@@ -100,8 +100,7 @@ export function ProfileView({ name }) {
     <pre class="file" tabindex="0" aria-label=${TEXTS.profiles.file}>${file}</pre>
     ${dialog === "edit" &&
     html`<${Form} title=${profile.name} action=${TEXTS.actions.save} onSubmit=${save} onClose=${close}>
-      <${Field} label=${TEXTS.profiles.description} name="description" value=${profile.description} />
-      <${Field} label=${TEXTS.profiles.instructions} name="instructions" rows=${12} value=${profile.instructions} />
+      <${Field} label=${TEXTS.profiles.file} name="file" rows=${18} value=${file} isRequired />
     <//>`}
     ${dialog === "remove" &&
     html`<${Form}

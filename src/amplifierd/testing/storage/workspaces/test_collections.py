@@ -111,6 +111,8 @@ async def test_profile_of_a_collection_is_read_only(storage: Storage) -> None:
     with pytest.raises(ProfileOfCollection, match="foundation/a belongs to collection foundation"):
         await storage.update_profile(W, "foundation/a", ProfilePatch())
     with pytest.raises(ProfileOfCollection):
+        await storage.replace_profile(W, "foundation/a", NewProfile("foundation/a"))
+    with pytest.raises(ProfileOfCollection):
         await storage.delete_profile(W, "foundation/a")
     with pytest.raises(ProfileExists):
         await storage.create_profile(W, NewProfile("foundation/a"))

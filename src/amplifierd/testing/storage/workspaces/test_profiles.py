@@ -169,6 +169,34 @@ async def test_profile_refuses_an_invalid_patch(storage: Storage, patch: str, re
     assert await storage.count_sessions(W) == 0
 
 
+async def test_replaced_profile_has_nothing_of_the_previous_one(storage: Storage) -> None:
+    created = await storage.create_profile(W, WHOLE)
+    await storage.activate_profile(W, WHOLE.name)
+    session = await storage.create_session(W, NewSession())
+    new = NewProfile(WHOLE.name, instructions="New", tools=[ModuleConfig("other")])
+    replaced = await storage.replace_profile(W, WHOLE.name, new)
+    assert replaced == await storage.get_profile(W, WHOLE.name)
+    assert (replaced.instructions, replaced.tools, replaced.agents) == ("New", [ModuleConfig("other")], {})
+    assert (replaced.session, replaced.providers, replaced.description) == (UNSET, [], "")
+    assert (replaced.is_active, replaced.created_at) == (True, created.created_at)
+    assert str(replaced.updated_at) > str(created.updated_at)
+    assert (await storage.session_profile(W, session.id)).instructions == WHOLE.instructions
+    later = await storage.create_session(W, NewSession())
+    assert (await storage.session_profile(W, later.id)).instructions == "New"
+
+
+async def test_profile_is_not_replaced_by_one_of_another_name(storage: Storage) -> None:
+    await storage.create_profile(W, NewProfile("a"))
+    with pytest.raises(ProfileInvalid, match="Profile a would be invalid: its name is b"):
+        await storage.replace_profile(W, "a", NewProfile("b"))
+    with pytest.raises(ProfileInvalid, match="the most is 262144"):
+        await storage.replace_profile(W, "a", NewProfile("a", instructions="é" * 131_072))
+    with pytest.raises(ProfileNotFound):
+        await storage.replace_profile(W, "b", NewProfile("b"))
+    with pytest.raises(ProfileReadOnly):
+        await storage.replace_profile(W, "default", NewProfile("default"))
+
+
 async def test_profile_has_256_kib_at_most(storage: Storage) -> None:
     with pytest.raises(ProfileInvalid, match="the most is 262144"):
         await storage.create_profile(W, NewProfile("a", instructions="é" * 131_072))
