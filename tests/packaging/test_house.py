@@ -6,6 +6,7 @@ Each list is an order: a folder imports those before it, and none after it. Modu
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -60,10 +61,21 @@ def name_of(path: Path) -> tuple[str, ...]:
     return parts[:-1] if parts[-1] == "__init__" else parts
 
 
-def imports(path: Path) -> Iterator[tuple[str, ...]]:
+@cache
+def parsed(path: Path) -> ast.Module:
+    """What a module is written as, read once for all tests."""
+    return ast.parse(path.read_text())
+
+
+@cache
+def imports(path: Path) -> list[tuple[str, ...]]:
     """The modules of ours that a module imports, by their names below `amplifierd`, in parts."""
+    return [*_imports(path)]
+
+
+def _imports(path: Path) -> Iterator[tuple[str, ...]]:
     package = name_of(path) if path.name == "__init__.py" else name_of(path)[:-1]
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(parsed(path)):
         if isinstance(node, ast.ImportFrom) and node.level:
             parent = (*package[: len(package) - node.level + 1], *(node.module or "").split("."))
             module = tuple(part for part in parent if part)
@@ -74,7 +86,7 @@ def imports(path: Path) -> Iterator[tuple[str, ...]]:
 
 def third_party_imports(path: Path) -> set[str]:
     """The packages of others that a module imports."""
-    tree = ast.parse(path.read_text())
+    tree = parsed(path)
     plain = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
     named = {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and not node.level}
     return {name.partition(".")[0] for name in plain | named}
@@ -122,7 +134,7 @@ def test_storage_imports_nothing_of_the_program() -> None:
 
 @pytest.mark.parametrize("path", [path for path in MODULES if name_of(path)[:1] == ("storage",)], ids=str)
 def test_storage_names_nothing_of_the_api(path: Path) -> None:
-    tree = ast.parse(path.read_text())
+    tree = parsed(path)
     texts = [node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)]
     assert [text for text in texts if API.search(text)] == []
 
@@ -174,7 +186,7 @@ def test_folders_hold_few_modules() -> None:
 
 def test_folders_say_what_they_hold() -> None:
     packages = [path for path in MODULES if path.name == "__init__.py"]
-    silent = [path for path in packages if len((ast.get_docstring(ast.parse(path.read_text())) or "").split()) < 10]
+    silent = [path for path in packages if len((ast.get_docstring(parsed(path)) or "").split()) < 10]
     assert [str(path.relative_to(ROOT)) for path in silent] == []
 
 
