@@ -1,4 +1,4 @@
-"""`amplifierd` in processes that are forked from one that has imported it: most of a start is imports.
+"""`amplifierd` in processes that are forked from one that has imported it, and parsed the contract: most of a start.
 
 A test that is about the process itself (its command line, its imports, a signal during them, its workers) starts it as
 a user does.
@@ -11,7 +11,9 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
+from functools import cache
 from multiprocessing.connection import Connection
+from multiprocessing.forkserver import ensure_running
 from pathlib import Path
 from pkgutil import walk_packages
 from typing import TextIO
@@ -23,6 +25,7 @@ _CONTEXT.set_forkserver_preload(
     [
         "uvloop",
         "uvicorn.loops.uvloop",
+        "contract_once",
         *(module.name for module in walk_packages(amplifierd.__path__, "amplifierd.") if "pytest" not in module.name),
     ]
 )
@@ -32,6 +35,7 @@ class ForkedProcess:
     """A process that runs `amplifierd` with these arguments: as much of `subprocess.Popen` as tests use."""
 
     def __init__(self, arguments: list[str], *, env: Mapping[str, str]) -> None:
+        _start_server()
         reader, writer = _CONTEXT.Pipe(duplex=False)
         # A daemonic process does not outlive the test run; it may have no children.
         self._process = _CONTEXT.Process(
@@ -70,6 +74,7 @@ def run_amplifierd(
     *arguments: str, timeout: float = 120, env: Mapping[str, str] | None = None, stdin: bytes = b""
 ) -> subprocess.CompletedProcess[str]:
     """How `amplifierd` with these arguments ends, and what it writes. Raises `TimeoutExpired`."""
+    _start_server()
     with tempfile.TemporaryDirectory() as name:
         streams = [Path(name, stream) for stream in ("stdin", "stdout", "stderr")]
         streams[0].write_bytes(stdin)
@@ -83,6 +88,19 @@ def run_amplifierd(
             raise subprocess.TimeoutExpired(["amplifierd", *arguments], timeout)
         written = [stream.read_text() for stream in streams[1:]]
         return subprocess.CompletedProcess(["amplifierd", *arguments], process.exitcode, *written)
+
+
+@cache
+def _start_server() -> None:
+    """Start the process that others are forked from where it finds the modules of this folder too."""
+    before = os.environ.get("PYTHONPATH")
+    os.environ["PYTHONPATH"] = os.pathsep.join([str(Path(__file__).parent), *([before] if before else [])])
+    try:
+        ensure_running()
+    finally:
+        del os.environ["PYTHONPATH"]
+        if before is not None:
+            os.environ["PYTHONPATH"] = before
 
 
 def _serve(arguments: list[str], environment: dict[str, str], folder: str, stderr: Connection) -> None:

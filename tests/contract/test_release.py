@@ -141,7 +141,7 @@ def test_addition_breaks_nothing(tools: Path, tmp_path: Path, change: Callable[[
 
 
 def changed(folder: Path, change: Callable[[Spec], object]) -> Path:
-    spec = load_document(OPENAPI).spec
+    spec = json.loads(load_document(OPENAPI).json)
     change(spec)
     path = folder / "openapi.yaml"
     # JSON is YAML that is written and read in no time.

@@ -55,7 +55,7 @@ def changed(tmp_path: Path) -> Callable[[Callable[[Spec], object]], Path]:
     """The contract with a change."""
 
     def change(by: Callable[[Spec], object]) -> Path:
-        spec = load_document(CONTRACT).spec
+        spec = json.loads(load_document(CONTRACT).json)
         by(spec)
         path = tmp_path / "openapi.yaml"
         # JSON is YAML that is written and read in no time.
