@@ -4,6 +4,7 @@ import asyncio
 import os
 import random
 import shutil
+import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
@@ -65,6 +66,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--fuzz-seed", type=int, help="Fuzz with this seed first, as a run before has printed it.")
     parser.addoption("--screenshots", action="store_true", help="Write the pictures of the page into docs/.")
     parser.addoption("--torture-rounds", type=int, default=3, help="Kill what serves so often, on each storage.")
+
+
+def pytest_configure() -> None:
+    """Keep what is compiled, whatever the environment says: hundreds of programs of ours start in a run."""
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    sys.dont_write_bytecode = False
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
