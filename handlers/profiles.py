@@ -55,9 +55,7 @@ async def update_profile(
     return replace(profile, warnings=warnings or UNSET)
 
 
-async def replace_profile(
-    name: str, body: NewProfile, *, storage: Storage, catalog: Checks, workspace: str
-) -> Profile:
+async def replace_profile(name: str, body: NewProfile, *, storage: Storage, catalog: Checks, workspace: str) -> Profile:
     """Replace a profile whose modules are configured as they ask; sessions keep it as it was."""
     warnings = await catalog.check(storage, workspace, body)
     profile = await storage.replace_profile(workspace, name, body)
