@@ -40,6 +40,12 @@ def texts(number: int, seed: int = _SEED) -> list[str]:
     return [_text(chance) for _ in range(number)]
 
 
+def texts_of(length: int, number: int, seed: int = _SEED) -> list[str]:
+    """That many texts of as many ASCII characters."""
+    chance = random.Random(seed)  # noqa: S311  # it keeps no secret
+    return [_markdown(chance, 2 * length + 100)[:length] for _ in range(number)]
+
+
 def bodies(number: int, seed: int = _SEED) -> list[str]:
     """The same as bodies of requests; half of those that are not ASCII have escapes, as Python's `json.dumps` has."""
     chance = random.Random(seed + 1)  # noqa: S311  # it keeps no secret
