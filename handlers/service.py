@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Literal
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from ..storage.model.interface import Storage
 
@@ -20,12 +20,19 @@ class Health(Struct, frozen=True):
     status: Literal["healthy"] = "healthy"
 
 
+class SearchIndex(Struct, frozen=True, rename="camel"):
+    """How far the search index is."""
+
+    waiting_messages: int
+
+
 class Status(Struct, frozen=True, rename="camel"):
     """The daemon's version and state; `uptime_seconds` counts from its start."""
 
     version: str
     uptime_seconds: float
     storage: str
+    search_index: SearchIndex | UnsetType = UNSET
     status: Literal["running"] = "running"
 
 
@@ -41,5 +48,7 @@ async def get_health(*, storage: Storage) -> Health:
 
 
 async def get_status(*, storage: Storage, version: str, uptime: Callable[[], float]) -> Status:
-    """What is running."""
-    return Status(version=version, uptime_seconds=round(uptime(), 3), storage=storage.kind)
+    """What is running; without the search index if the storage does not respond."""
+    waiting = await storage.waiting_messages()
+    index = UNSET if waiting is None else SearchIndex(waiting)
+    return Status(version=version, uptime_seconds=round(uptime(), 3), storage=storage.kind, search_index=index)

@@ -550,7 +550,7 @@ _SYNC = (
 # The operations that need no row, each with the reason.
 HARMLESS = {
     "getHealth": "It is what the others are held to.",
-    "getStatus": "It reads nothing.",
+    "getStatus": "It counts what waits to be indexed in a reader: once a second, 100,000 sessions of a workspace.",
     "getLive": "It reads nothing.",
     "completeSession": "It is startSession with another status.",
     "failSession": "It is startSession with another status.",

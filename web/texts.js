@@ -249,6 +249,9 @@ export const TEXTS = {
     uptime: "Running for",
     storage: "Storage",
     storages: { sqlite: "SQLite", postgresql: "PostgreSQL", memory: "Memory" },
+    index: "Search index",
+    indexed: (/** @type {number} */ waiting) =>
+      waiting === 0 ? "Up to date" : `${plural(waiting, "message")} to index`,
     reference: "API reference",
   },
   key: {

@@ -42,6 +42,10 @@ class MemorySearch(MemoryAccess, Storage):
                 break
         return listing(found, narrowed, contents, sought)
 
+    async def waiting_messages(self) -> int | None:
+        # There is no index.
+        return 0
+
 
 def _found(workspace: Workspace, query: SearchQuery, match: TextMatch) -> Iterator[Found]:
     """The matching messages among the latest that have the words, the latest first."""

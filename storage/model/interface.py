@@ -9,7 +9,7 @@ from .directories import Directories
 from .files import Files
 from .modules import Modules, MountPlans
 from .profile_interface import Profiles
-from .queries import MessageQuery, SearchQuery, SessionDeletion, SessionQuery
+from .queries import MessageQuery, Search, SessionDeletion, SessionQuery
 from .records import (
     CleanUp,
     DeletionReport,
@@ -38,7 +38,7 @@ from .records import (
 from .workspaces import Keys, Workspaces
 
 
-class Storage(Profiles, Collections, Modules, MountPlans, Directories, Files, Keys, Workspaces):
+class Storage(Search, Profiles, Collections, Modules, MountPlans, Directories, Files, Keys, Workspaces):
     """Keeps sessions and their messages, profiles, collections, modules, directories and files, by workspace.
 
     A workspace is a tenant. It also keeps the API keys of workspaces.
@@ -349,25 +349,6 @@ class Storage(Profiles, Collections, Modules, MountPlans, Directories, Files, Ke
     @abstractmethod
     async def forget_answer(self, workspace: str, key: str) -> None:
         """Delete the recorded answer of a key, if there is one: the next call with the key has an effect."""
-
-    @abstractmethod
-    async def search_messages(self, workspace: str, query: SearchQuery) -> Listing:
-        """List `SearchHit` records of messages that contain all words and phrases of a text, best first.
-
-        Hits with equal scores are ordered by session, later ones first, and within a session by message, later ones
-        first. The scope of the query selects the text: what a message says, its tools, or both as one text; tools are
-        the names and inputs of calls, the outputs of results, and the texts that belong to those. Words are separated,
-        and compared without case and accents, as Unicode defines; without quotes other forms of a word match as well,
-        and rank below it (see `search/tokenizer.py`). Everything written before the call is found. A score depends on
-        its message alone: later writes do not shift pages.
-
-        The first 16 different terms are used. The latest 10,000 messages that contain all words are candidates, within
-        the session if the query names one; the scope, filters, phrases, excluded words and prefixes of 1 or 2 letters
-        select among them. The latest 2,000 of these are ranked, or fewer at 8 MiB in all; phrases, excluded words and
-        such prefixes are matched in 8 MiB. Up to 1,000 matches of a message count. A page ends at 4 MiB of text, with
-        its cursor. Other workspaces have no influence. Raises `StorageUnavailable` if other searches leave it no slot
-        for 5 seconds.
-        """
 
     @abstractmethod
     async def delete_sessions(

@@ -1,17 +1,24 @@
 """Queries of lists and searches: which sessions or messages, in which order."""
 
+from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import Literal, TypeVar
 
 from msgspec import Struct
 
+from .errors import StorageUnavailable
 from .records import Listing, Role, SessionStatus
 
 SessionSort = Literal["-updated_at", "updated_at", "-created_at", "created_at", "name", "-name"]
 MessageOrder = Literal["asc", "desc"]
 SearchScope = Literal["text", "tools", "all"]
 Record = TypeVar("Record")
+
+
+# When a search that was refused may be tried again.
+INDEXED_A_SECOND = 2_000
+MAX_RETRY_SECONDS = 60
 
 
 class SessionFilter(Struct, frozen=True, forbid_unknown_fields=True, rename={"labels": "label"}):
@@ -131,6 +138,52 @@ class SearchHit(Struct, frozen=True, rename="camel"):
     role: Role
     snippet: str
     score: float
+
+
+class SearchIndexNotReady(StorageUnavailable):
+    """More messages wait to be indexed than a search waits for: `waiting` or more.
+
+    In `retry_after` seconds it may be ready.
+    """
+
+    def __init__(self, waiting: int) -> None:
+        super().__init__("messages wait to be indexed", is_busy=True)
+        self.args = (f"The search index is not ready: {waiting} messages wait to be indexed",)
+        self.members = {"waitingMessages": waiting}
+        self.retry_after = min(MAX_RETRY_SECONDS, 1 + waiting // INDEXED_A_SECOND)
+
+
+class Search(ABC):
+    """Searches the messages of a workspace; see `Storage` for what all methods have in common."""
+
+    @abstractmethod
+    async def search_messages(self, workspace: str, query: SearchQuery) -> Listing:
+        """List `SearchHit` records of messages that contain all words and phrases of a text, best first.
+
+        Hits with equal scores are ordered by session, later ones first, and within a session by message, later ones
+        first. The scope of the query selects the text: what a message says, its tools, or both as one text; tools are
+        the names and inputs of calls, the outputs of results, and the texts that belong to those. Words are separated,
+        and compared without case and accents, as Unicode defines; without quotes other forms of a word match as well,
+        and rank below it (see `search/tokenizer.py`). Everything written before the call is found. A score depends on
+        its message alone: later writes do not shift pages.
+
+        The first 16 different terms are used. The latest 10,000 messages that contain all words are candidates, within
+        the session if the query names one; the scope, filters, phrases, excluded words and prefixes of 1 or 2 letters
+        select among them. The latest 2,000 of these are ranked, or fewer at 8 MiB in all; phrases, excluded words and
+        such prefixes are matched in 8 MiB. Up to 1,000 matches of a message count. A page ends at 4 MiB of text, with
+        its cursor. Other workspaces have no influence.
+
+        Raises `SearchIndexNotReady` within a second if more than 10,000 messages of the workspace, or more than 16 MiB,
+        wait to be indexed, and `StorageUnavailable` if other searches leave it no slot for 5 seconds.
+        """
+
+    @abstractmethod
+    async def waiting_messages(self) -> int | None:
+        """How many messages of all workspaces wait to be indexed, as of the last seconds.
+
+        At most 100,000 changed sessions of each workspace are counted. It is None if the database does not answer
+        within a second.
+        """
 
 
 async def all_records(

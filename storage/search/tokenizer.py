@@ -5,7 +5,7 @@ contract describes the rules (`GET /search`).
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import chain
 from typing import NamedTuple
@@ -27,12 +27,14 @@ CACHED_LENGTH = 64
 CACHED_CHUNKS = 32_768
 # Only the first chunks of a text have forms.
 MAX_CHUNKS_WITH_FORMS = 50_000
+# As many characters are split at once, in about a millisecond.
+_PART_CHARACTERS = 4 * 1024
 
 # No word and no compound contains one of these characters, or ends in one of the others. A pattern for both took time
 # that grew with the square of a line of hyphens.
-_RUN = re.compile(
-    r"""[^\s!?()\[\]{}*`<>=|/\\:;&%$^~\uff0c\u3002\u3001\uff01\uff1f\uff1a\uff1b\uff08\uff09\u300c\u300d]+"""
-)
+_SEPARATORS = r"""\s!?()\[\]{}*`<>=|/\\:;&%$^~\uff0c\u3002\u3001\uff01\uff1f\uff1a\uff1b\uff08\uff09\u300c\u300d"""
+_RUN = re.compile(f"[^{_SEPARATORS}]+")
+_SEPARATOR = re.compile(f"[{_SEPARATORS}]")
 _ENDS = """.,'"_-"""
 _DATE = re.compile(r"(?:1[0-9]|20)[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])")
 _MONTHS = (
@@ -86,6 +88,10 @@ class Sought(NamedTuple):
 _Chunk = tuple[str, tuple[str, ...]]
 
 
+def _go_on() -> None:
+    return
+
+
 class Tokenizer(dict[str, _Chunk]):
     """Splits texts into words. It is for one thread at a time, and caches chunks."""
 
@@ -113,15 +119,20 @@ class Tokenizer(dict[str, _Chunk]):
         words = "  ".join([word for _, _, word in segments.words])
         return words, tuple(dict.fromkeys([form for form, _, _ in self._forms(segments)]))
 
-    def indexed(self, text: str) -> IndexedText:
-        """The entry of a text in an index."""
-        chunks = _chunks(text)
-        found = [*map(self.__getitem__, chunks[:MAX_CHUNKS_WITH_FORMS])]
-        words = [said for said, _ in found if said]
-        if len(chunks) > MAX_CHUNKS_WITH_FORMS:
-            words += [word for chunk in chunks[MAX_CHUNKS_WITH_FORMS:] for word in words_of(chunk)]
+    def indexed(self, text: str, pause: Callable[[], None] = _go_on) -> IndexedText:
+        """The entry of a text in an index; `pause` is called after each few milliseconds."""
+        words: list[str] = []
+        forms: dict[str, None] = {}
+        left = MAX_CHUNKS_WITH_FORMS
+        for part in _parts(text):
+            chunks = _chunks(part)
+            found = [*map(self.__getitem__, chunks[:left])]
+            words += [said for said, _ in found if said]
+            forms.update(dict.fromkeys(chain.from_iterable([of_chunk for _, of_chunk in found if of_chunk])))
+            words += [word for chunk in chunks[left:] for word in words_of(chunk)]
+            left = max(0, left - len(chunks))
+            pause()
         said = "  ".join(words)
-        forms = dict.fromkeys(chain.from_iterable([forms for _, forms in found if forms]))
         return IndexedText(said, said.count("  ") + 1 if said else 0, [*forms])
 
     def places(self, text: str) -> list[Token]:
@@ -212,6 +223,16 @@ class Tokenizer(dict[str, _Chunk]):
 
 def _chunks(text: str) -> list[str]:
     return [chunk for run in _RUN.findall(text) if (chunk := run.rstrip(_ENDS))]
+
+
+def _parts(text: str) -> Iterator[str]:
+    """A text in parts of at least `_PART_CHARACTERS`, between its chunks."""
+    start = 0
+    while start < len(text):
+        separator = _SEPARATOR.search(text, start + _PART_CHARACTERS)
+        end = len(text) if separator is None else separator.end()
+        yield text[start:end]
+        start = end
 
 
 def _joined(compound: Compound, first: int, last: int) -> str:

@@ -34,6 +34,10 @@ Arguments = TypeVarTuple("Arguments")
 MAX_WAITING = 4_096
 MAX_IN_A_GROUP = 256
 IDLE_SECONDS = 0.05
+# While others write without a pause, idle work is done after this time: it must not wait for ever.
+BUSY_SECONDS = 1.0
+# After it failed, because of the disk or of a lock.
+RETRY_SECONDS = 5.0
 # The limit of the wait for further requests, however long a commit takes.
 MAX_GATHERING_SECONDS = 0.002
 
@@ -142,7 +146,7 @@ class Writer:
     """Runs work on a connection, in the order of arrival; it owns the connection until `close`.
 
     `committed` is called in the event loop after each commit; `idle` does some background work, in a transaction of its
-    own, when nothing was written for a while, and returns whether there is more.
+    own, when nothing was written for a while, and returns after how many seconds there is more; None if there is none.
     """
 
     def __init__(
@@ -150,12 +154,14 @@ class Writer:
         connection: apsw.Connection,
         loop: asyncio.AbstractEventLoop,
         committed: Callable[[], None],
-        idle: Callable[[apsw.Connection], bool],
+        idle: Callable[[apsw.Connection], float | None],
     ) -> None:
         self._connection = connection
         self._loop = loop
         self._committed = committed
         self._idle = idle
+        self._idle_work_due = time.monotonic() + BUSY_SECONDS
+        self._urgent_until = 0.0
         self._queue: SimpleQueue[_Request[Any] | None] = SimpleQueue()
         # The number of requests that the thread is waiting for.
         self._wanted = 0
@@ -187,6 +193,14 @@ class Writer:
         # Again, if the first fell between two statements.
         if request.interrupt(self._connection):
             self._loop.call_later(INTERRUPT_SECONDS, self._interrupt, request)
+
+    def urge(self, seconds: float) -> None:
+        """Do idle work now, and for some seconds after each write."""
+        self._urgent_until = time.monotonic() + seconds
+        request: _Request[None] = _Request(_nothing, (), self._loop.create_future())
+        # Nobody waits for it.
+        request.answer.add_done_callback(lambda answer: answer.exception())
+        self._queue.put(request)
 
     async def close(self) -> None:
         """Commit the waiting requests, then close the connection."""
@@ -223,25 +237,32 @@ class Writer:
         self._wanted = 0
 
     def _next(self) -> _Request[Any] | None:
-        more = True
-        while more:
+        delay: float | None = IDLE_SECONDS
+        if time.monotonic() >= self._idle_work_due or time.monotonic() < self._urgent_until:
+            delay = self._do_idle_work() or IDLE_SECONDS
+        while delay is not None:
             try:
-                return self._queue.get(timeout=IDLE_SECONDS)
+                return self._queue.get(timeout=delay)
             except Empty:
-                more = self._do_idle_work()
+                delay = self._do_idle_work()
         shrink(self._connection)
-        return self._queue.get()
+        request = self._queue.get()
+        self._idle_work_due = time.monotonic() + BUSY_SECONDS
+        return request
 
-    def _do_idle_work(self) -> bool:
+    def _do_idle_work(self) -> float | None:
         try:
             with transaction(self._connection):
                 return self._idle(self._connection)
         except apsw.Error as error:
             logger.warning("Background indexing failed; will retry: %s", error)
+            return RETRY_SECONDS
         except Exception:
             # A defect, but all writes need this thread.
             logger.exception("Background indexing failed; will retry after the next write")
-        return False
+        finally:
+            self._idle_work_due = time.monotonic() + BUSY_SECONDS
+        return None
 
     def _group_of(self, first: _Request[Any]) -> tuple[list[_Request[Any]], bool]:
         group = [first]

@@ -76,10 +76,12 @@ class Revisions:
         self._clock = clock
         self._last: dict[str, int] = {}
         self._seen = -1
+        self._written: set[str] = set()
 
-    def workspaces(self) -> list[str]:
-        """The workspaces that have been written to."""
-        return list(self._last)
+    def written(self) -> set[str]:
+        """The workspaces that have been written to since the last call."""
+        written, self._written = self._written, set()
+        return written
 
     def next(self, workspace: str) -> int:
         """The revision of a write, within its transaction: higher than each that was committed before."""
@@ -95,6 +97,7 @@ class Revisions:
             [(newest,)] = self._writer.execute(SQLiteStatements.LAST_UPDATE, bindings)
             self._clock.catch_up(newest)
         self._last[workspace] += 1
+        self._written.add(workspace)
         return self._last[workspace]
 
 

@@ -16,7 +16,7 @@ from ..backend.storage import TransactionalStorage
 from ..backend.write_check import WriteCheck
 from ..model.database_errors import DatabaseDamaged
 from ..model.errors import StorageUnavailable
-from ..model.queries import SearchQuery
+from ..model.queries import SearchIndexNotReady, SearchQuery
 from ..model.records import EMPTY_OBJECT, Listing, Message, MessagePatch
 from ..operations.expiry import Expiry
 from ..operations.unit_of_work import UnitOfWork, perform
@@ -36,9 +36,11 @@ from .opening import open_database
 from .readers import Readers
 from .rows import ConnectionRows, ConnectionTransaction, Revisions, run_sync
 from .search import find as search
-from .search import statements as search_statements
-from .search.index_merge import HAS_MARKS, IndexMerge
-from .search.indexing import begin_again_by_other_rules, index_some, is_indexed
+from .search.background import IndexWork
+from .search.index_merge import HAS_MARKS
+from .search.indexing import Indexer, Outcome, begin_again_by_other_rules
+from .search.long_texts import LongTexts
+from .search.waiting import WaitingCount, count_waiting, is_indexed, waiting
 from .statements import STEPS, SQLiteStatements
 
 logger = logging.getLogger(__name__)
@@ -50,6 +52,8 @@ Arguments = TypeVarTuple("Arguments")
 MAX_SEARCHES = 2
 # The time for removing deleted messages from the search index before the storage is closed.
 CLOSING_SECONDS = 2.0
+# A search that was refused comes again: for this time the index does not wait until the storage is idle.
+URGENT_SECONDS = 10.0
 
 DIALECT = Dialect(
     summary="CAST(listed AS BLOB)",
@@ -115,14 +119,17 @@ class SQLiteStorage(TransactionalStorage):
         self._checkpointer = Checkpointer(connection, self.path)
         self._revisions = Revisions(connection, self._clock)
         # It is the writer's.
-        self._tokenizer = Tokenizer()
-        self._transaction = ConnectionTransaction(connection, self._revisions, self._tokenizer)
-        self._index_merge = IndexMerge()
-        # A killed program may have left work in these.
-        self._indexed = [workspace for (workspace,) in connection.execute(search_statements.INDEXED_WORKSPACES)]
+        tokenizer = Tokenizer()
+        self._transaction = ConnectionTransaction(connection, self._revisions, tokenizer)
+        self._long_texts = LongTexts()
+        self._indexer = Indexer(tokenizer, self._long_texts)
+        # A killed program may have left work in any.
+        left = {str(workspace) for (workspace,) in connection.execute(SQLiteStatements.WORKSPACES)}
+        self._index_work = IndexWork(self._indexer, self._revisions.written, left)
         self._changes = ChangeNotifier(self.path)
-        self._writer = Writer(connection, asyncio.get_running_loop(), self._changes.wake, self._index_written)
+        self._writer = Writer(connection, asyncio.get_running_loop(), self._changes.wake, self._index_work.step)
         self._readers = Readers(self.path, self._disk)
+        self._waiting_count = WaitingCount(lambda: self._readers.work(count_waiting))
         self._rows = self._readers.points
         self._write_check = WriteCheck(self._look_for_room, self._try_to_write)
         self._expiry = Expiry(self._forget_some_expired)
@@ -135,10 +142,11 @@ class SQLiteStorage(TransactionalStorage):
             last.callback(self._machine.release)
             last.push_async_callback(asyncio.to_thread, leave_one_file, self.path)
             last.callback(self._checkpointer.close)
+            last.callback(self._long_texts.close)
             last.push_async_callback(self._writer.close)
             last.push_async_callback(self._let_go)
             last.callback(self._readers.close)
-            for each in (self._changes, self._removals, self._write_check, self._expiry):
+            for each in (self._changes, self._removals, self._write_check, self._expiry, self._waiting_count):
                 last.push_async_callback(each.close)
 
     async def ping(self) -> None:
@@ -154,26 +162,38 @@ class SQLiteStorage(TransactionalStorage):
         await self._writer.write(write_nothing)
 
     async def search_messages(self, workspace: str, query: SearchQuery) -> Listing:
-        while not await is_indexed(self._rows, workspace):
-            await self._writer.write(index_some, workspace, self._tokenizer)
+        if not await is_indexed(self._rows, workspace):
+            await self._index_waiting(workspace)
         async with self._searches.slot():
             return await self._readers.work(lambda connection: search.find(connection, workspace, query))
 
-    def _index_written(self, connection: apsw.Connection, *, resting: bool = True) -> bool:
-        """Do some background work: index messages, then remove deleted ones from the index."""
-        workspaces = {*self._indexed, *self._revisions.workspaces()}
-        if any(index_some(connection, workspace, self._tokenizer) for workspace in workspaces):
-            return True
-        self._indexed = []
-        return self._index_merge.step(connection, resting=resting)
+    async def _index_waiting(self, workspace: str) -> None:
+        """Index what was written before the call."""
+        found = await self._readers.work(lambda connection: waiting(connection, workspace))
+        if found.is_too_much:
+            self._index_work.begin(workspace)
+            self._writer.urge(URGENT_SECONDS)
+            count = await self._readers.work(lambda connection: count_waiting(connection, workspace))
+            raise SearchIndexNotReady(max(count, found.messages))
+        position, outcome = 0, Outcome.MORE
+        while outcome is not Outcome.DONE:
+            step = self._indexer.index_waiting
+            position, outcome = await self._writer.write(step, workspace, found, position)
+            if outcome is Outcome.BLOCKED:
+                await self._long_texts.wait()
+
+    async def waiting_messages(self) -> int | None:
+        return await self._waiting_count.get()
 
     async def _let_go(self) -> None:
-        """Remove deleted messages from the search index as far as there is time; the next start does the rest."""
+        """Write the index, without deleted messages, as far as there is time; the next start does the rest."""
         end = time.monotonic() + CLOSING_SECONDS
         try:
             while time.monotonic() < end:
-                if not await self._writer.write(partial(self._index_written, resting=False)):
+                delay = await self._writer.write(partial(self._index_work.step, resting=False))
+                if delay is None:
                     return
+                await asyncio.sleep(delay)
         except (StorageUnavailable, DatabaseDamaged, apsw.Error) as error:
             # It cannot be repaired while stopping; the next start, or `amplifierd check`, reports it again.
             logger.warning("The last writes are not in the search index yet: %s", error)

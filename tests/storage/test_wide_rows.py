@@ -1,6 +1,5 @@
 """A long message or context costs the client that asks for it, and nobody else."""
 
-from itertools import pairwise
 from pathlib import Path
 
 import apsw
@@ -9,9 +8,6 @@ from msgspec import Raw
 
 from amplifierd.storage import open_storage
 from amplifierd.storage.model.records import NewMessage, NewSession
-from amplifierd.storage.search.tokenizer import Tokenizer
-from amplifierd.storage.sqlite.connection import connect_writer, transaction
-from amplifierd.storage.sqlite.search.indexing import BYTES_AT_ONCE, begin_again, index_some
 
 W = "default"
 LONG = "x" * (4 * 1024 * 1024)
@@ -53,22 +49,3 @@ async def test_lookup_does_not_read_long_neighbours(tmp_path: Path, table: str) 
             content = LONG if is_long and table == "message" else "x"
             await storage.append_message(W, ids[-1], NewMessage(role="user", content=content))
     assert max(bytes_read_by(path, LOOKUPS[table], session_id) for session_id in ids) < MAX_BYTES
-
-
-async def test_index_step_takes_a_bounded_size_of_many_sessions(tmp_path: Path) -> None:
-    async with open_storage(f"sqlite:///{tmp_path / 'a.db'}") as storage:
-        for _ in range(4):
-            session = await storage.create_session(W, NewSession())
-            await storage.append_message(W, session.id, NewMessage(content="x " * (BYTES_AT_ONCE // 3)))
-    connection = connect_writer(str(tmp_path / "a.db"))
-    with transaction(connection):
-        begin_again(connection)
-    indexed, has_more = [0], True
-    while has_more:
-        with transaction(connection):
-            has_more = index_some(connection, W, Tokenizer())
-        [(count,)] = connection.execute("SELECT count(*) FROM search_session")
-        indexed.append(count)
-    connection.close()
-    assert max(b - a for a, b in pairwise(indexed)) == 2
-    assert indexed[-1] == 4

@@ -13,7 +13,7 @@ export function StatusView() {
   if (!loaded.value) {
     return html`<${Waiting} loaded=${loaded} />`;
   }
-  const { version, uptimeSeconds, storage } = loaded.value;
+  const { version, uptimeSeconds, storage, searchIndex } = loaded.value;
   const isHealthy = health.error === undefined;
   /** @type {[string, unknown][]} */
   const facts = [
@@ -28,6 +28,9 @@ export function StatusView() {
     [TEXTS.service.uptime, duration(uptimeSeconds)],
     [TEXTS.service.storage, TEXTS.service.storages[storage]],
   ];
+  if (searchIndex) {
+    facts.push([TEXTS.service.index, TEXTS.service.indexed(searchIndex.waitingMessages)]);
+  }
   return html`<div class="column">
     <div class="title"><h1>${TEXTS.service.title}</h1></div>
     <${Facts} facts=${facts} />

@@ -1,5 +1,6 @@
 """Repairs of a SQLite file; daemons may write to it meanwhile."""
 
+import time
 from contextlib import closing
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from ...search.tokenizer import Tokenizer
 from ...values.clock import Clock
 from ..connection import connect_writer, transaction
 from ..rows import ConnectionTransaction, Revisions
-from ..search.indexing import begin_again, index_some
+from ..search.indexing import STEP_SECONDS, Indexer, Outcome, begin_again
 from ..statements import SQLiteStatements
 from . import check_statements
 from .file_check import faults
@@ -58,9 +59,9 @@ def _rebuild_indexes(connection: apsw.Connection) -> str | None:
 def _rebuild_search(connection: apsw.Connection) -> None:
     with transaction(connection):
         begin_again(connection)
-    tokenizer = Tokenizer()
+    indexer = Indexer(Tokenizer())
     for (workspace,) in connection.execute(check_statements.WORKSPACES).fetchall():
-        more = True
-        while more:
+        outcome = Outcome.MORE
+        while outcome is not Outcome.DONE:
             with transaction(connection):
-                more = index_some(connection, str(workspace), tokenizer)
+                outcome = indexer.index_some(connection, str(workspace), time.thread_time() + STEP_SECONDS)

@@ -12,7 +12,7 @@ import time
 import apsw
 
 # A write that arrives meanwhile waits for one step.
-PAGES_AT_ONCE = 32
+PAGES_AT_ONCE = 16
 # A merge reads the whole index: the next one begins after a pause of ten times its duration.
 REST = 10
 
@@ -36,6 +36,13 @@ VALUES ('merge', :pages)
 _LEAST_CHANGES = 2
 
 
+def merge_some(connection: apsw.Connection, pages: int = PAGES_AT_ONCE) -> bool:
+    """Merge segments of about the same size, within a transaction; whether there was anything to merge."""
+    before = connection.total_changes()
+    connection.execute(MERGE, {"pages": pages})
+    return connection.total_changes() - before >= _LEAST_CHANGES
+
+
 class IndexMerge:
     """Merges the segments of the search index as long as one of them has words of deleted messages."""
 
@@ -56,10 +63,7 @@ class IndexMerge:
     def _merge(self, connection: apsw.Connection, now: float) -> bool:
         # A negative number begins a merge of all segments, a positive one continues it.
         is_first = self._started_at is None
-        pages = -PAGES_AT_ONCE if is_first else PAGES_AT_ONCE
-        before = connection.total_changes()
-        connection.execute(MERGE, {"pages": pages})
-        if connection.total_changes() - before < _LEAST_CHANGES:
+        if not merge_some(connection, -PAGES_AT_ONCE if is_first else PAGES_AT_ONCE):
             self._end(now)
             # A merge without segments would be begun again for ever.
             return not is_first

@@ -1,51 +1,121 @@
-"""Writes the words of messages into the index, some at a time: between writes, or before a search."""
+"""Writes the words of messages into the index, in steps that are short enough for other writes to wait for them."""
 
-from collections.abc import Iterator
+import time
+from enum import Enum, auto
 
 import apsw
-import msgspec
 
 from ...model.records import Message
 from ...search.searched_text import searched_text
 from ...search.tokenizer import PIPELINE_VERSION, IndexedText, Tokenizer
-from ...sql.ports import Bindings, Row, Rows
+from ...sql.ports import Bindings, Row
 from ..connection import transaction
-from ..statements import SQLiteStatements
 from . import statements as search_statements
+from .long_texts import LongTexts, text_of
+from .waiting import Waiting
 
-# A step takes as long as a write that arrives meanwhile can wait.
-MESSAGES_AT_ONCE = 500
-BYTES_AT_ONCE = 1024 * 1024
+# A step ends with the message during which this CPU time is over: less than twice as much. Other work of the
+# machine makes no step shorter: each is followed by a sync of the disk.
+STEP_SECONDS = 0.008
 SESSIONS_AT_ONCE = 100
-
-_decode_message = msgspec.json.Decoder(Message).decode
-
-
-async def is_indexed(rows: Rows, workspace: str) -> bool:
-    """Whether every write of the workspace is in the index."""
-    last = await rows.row(SQLiteStatements.LAST_REVISION, {"workspace": workspace})
-    progress = await rows.row(search_statements.SEARCH_PROGRESS, {"workspace": workspace})
-    # It is ahead if somebody deleted sessions by hand; `amplifierd check` reports that.
-    return last is not None and last[0] <= (progress[0] if progress is not None else 0)
+# The words of longer records are split elsewhere. Those of this one are split and written in about 5 ms.
+LONG_BYTES = 32 * 1024
 
 
-def index_some(connection: apsw.Connection, workspace: str, tokenizer: Tokenizer) -> bool:
-    """Take the next messages in, within a transaction; whether there may be more."""
-    row: Row | None = connection.execute(search_statements.SEARCH_PROGRESS, {"workspace": workspace}).fetchone()
-    bindings: Bindings = {"workspace": workspace, "seen": 0 if row is None else row[0], "most": SESSIONS_AT_ONCE}
-    changed = connection.execute(search_statements.CHANGED_SESSIONS, bindings).fetchall()
-    left, bytes_left = MESSAGES_AT_ONCE, BYTES_AT_ONCE
-    for revision, session_id, deleted in changed:
-        key: Bindings = {"workspace": workspace, "id": str(session_id), "most": left, "bytes": bytes_left}
-        if not deleted:
-            taken, size = _index(connection, key, tokenizer)
-            left, bytes_left = left - taken, bytes_left - size
-        if left <= 0:
-            return True
-        connection.execute(search_statements.SET_SEARCH_PROGRESS, {"workspace": workspace, "revision": revision})
-        if bytes_left <= 0:
-            return True
-    return len(changed) == SESSIONS_AT_ONCE
+class Outcome(Enum):
+    """What a step of indexing leaves: nothing, more, or a message whose words are not known yet."""
+
+    DONE = auto()
+    MORE = auto()
+    BLOCKED = auto()
+
+
+class Indexer:
+    """Indexes some messages at a time, each time within a transaction of the writer.
+
+    It splits long messages itself if there are no `long_texts`. It is for one thread.
+    """
+
+    def __init__(self, tokenizer: Tokenizer, long_texts: LongTexts | None = None) -> None:
+        self._tokenizer = tokenizer
+        self._long_texts = long_texts
+
+    def index_some(self, connection: apsw.Connection, workspace: str, until: float) -> Outcome:
+        """Take the next messages of a workspace in, up to a CPU time of the thread."""
+        row: Row | None = connection.execute(search_statements.SEARCH_PROGRESS, {"workspace": workspace}).fetchone()
+        bindings: Bindings = {"workspace": workspace, "seen": 0 if row is None else row[0], "most": SESSIONS_AT_ONCE}
+        changed = connection.execute(search_statements.CHANGED_SESSIONS, bindings).fetchall()
+        for revision, session_id, deleted in changed:
+            if not deleted:
+                outcome = self._index(connection, {"workspace": workspace, "id": str(session_id)}, until)
+                if outcome is not Outcome.DONE:
+                    return outcome
+            connection.execute(search_statements.SET_SEARCH_PROGRESS, {"workspace": workspace, "revision": revision})
+            if time.thread_time() >= until:
+                return Outcome.MORE
+        return Outcome.MORE if len(changed) == SESSIONS_AT_ONCE else Outcome.DONE
+
+    def index_waiting(
+        self, connection: apsw.Connection, workspace: str, waiting: Waiting, position: int
+    ) -> tuple[int, Outcome]:
+        """Take the next messages in that a search waits for, from the session at `position` on; the next position."""
+        until = time.thread_time() + STEP_SECONDS
+        while position < len(waiting.sessions):
+            session_id, last = waiting.sessions[position]
+            outcome = self._index(connection, {"workspace": workspace, "id": session_id}, until, last)
+            if outcome is not Outcome.DONE:
+                return position, outcome
+            position += 1
+            if time.thread_time() >= until:
+                return position, Outcome.MORE
+        bindings: Bindings = {"workspace": workspace, "revision": waiting.revision}
+        connection.execute(search_statements.SET_PROGRESS_IF_INDEXED, bindings)
+        return position, Outcome.DONE
+
+    def _index(
+        self, connection: apsw.Connection, key: Bindings, until: float, most: int = search_statements.LAST_SEQUENCE
+    ) -> Outcome:
+        """Take a session's next messages in, none after the sequence `most`."""
+        row: Row | None = connection.execute(search_statements.SESSION_TO_INDEX, key).fetchone()
+        if row is None:
+            return Outcome.DONE
+        message_count, number, after = row
+        last = min(message_count, most)
+        if after >= last:
+            return Outcome.DONE
+        if number is None:
+            connection.execute(search_statements.ADD_SEARCH_SESSION, key)
+            number = connection.last_insert_rowid()
+        outcome, after = self._add(connection, key, number, (after, last), until)
+        connection.execute(search_statements.SET_SEARCH_SESSION, {"number": number, "last": after})
+        return outcome
+
+    def _add(
+        self, connection: apsw.Connection, key: Bindings, number: int, waiting: tuple[int, int], until: float
+    ) -> tuple[Outcome, int]:
+        """Add the entries of messages after one and up to another, up to a CPU time; the last one that was added."""
+        after, last = waiting
+        bindings: Bindings = {**key, "after": after, "last": last, "long": LONG_BYTES}
+        for sequence, record in connection.execute(search_statements.MESSAGES, bindings):
+            said = self._long(connection, key, sequence) if record is None else self._tokenizer.indexed(text_of(record))
+            if said is None:
+                return Outcome.BLOCKED, after
+            connection.execute(search_statements.ADD_ENTRY, _entry(number, sequence, said))
+            after = sequence
+            if time.thread_time() >= until:
+                return Outcome.MORE, after
+        # Messages may be missing at the end of a damaged session.
+        return Outcome.DONE, last
+
+    def _long(self, connection: apsw.Connection, key: Bindings, sequence: int) -> IndexedText | None:
+        """The words of a long message; None if they are not known yet."""
+        place = str(key["workspace"]), str(key["id"]), sequence
+        if self._long_texts is not None and self._long_texts.is_running(place):
+            return None
+        [(record,)] = connection.execute(search_statements.RECORD, {**key, "sequence": sequence})
+        if self._long_texts is None:
+            return self._tokenizer.indexed(text_of(record))
+        return self._long_texts.take(place, record)
 
 
 def reindex(connection: apsw.Connection, key: Bindings, message: Message, words: object, tokenizer: Tokenizer) -> None:
@@ -59,49 +129,16 @@ def reindex(connection: apsw.Connection, key: Bindings, message: Message, words:
     connection.execute(search_statements.ADD_ENTRY, _entry(row[0], message.sequence, said))
 
 
-def _index(connection: apsw.Connection, key: Bindings, tokenizer: Tokenizer) -> tuple[int, int]:
-    """Take a session's next messages in.
-
-    Returns their count, or the most that may be taken if there are more, and their size in bytes.
-    """
-    counted: list[Row] = connection.execute(SQLiteStatements.MESSAGE_COUNT, key).fetchall()
-    message_count = min(counted[0][0], search_statements.LAST_SEQUENCE)
-    connection.execute(search_statements.ADD_SEARCH_SESSION, key)
-    entries: list[Row] = connection.execute(search_statements.NEXT_ENTRIES, key).fetchall()
-    [(number, first, last)] = entries
-    if last is None or last > message_count:
-        return 1, 0
-    bindings = key | {"number": number, "first": first, "last": last}
-    messages: list[Row] = connection.execute(search_statements.MESSAGES, bindings).fetchall()
-    connection.executemany(search_statements.ADD_ENTRY, _entries(number, messages, tokenizer))
-    connection.execute(search_statements.SET_SEARCH_SESSION, bindings)
-    taken: int = last - first + 1
-    size = sum(len(record) for _, record in messages)
-    return taken if last == message_count else MESSAGES_AT_ONCE, size
-
-
-def _entries(number: int, messages: list[Row], tokenizer: Tokenizer) -> Iterator[Bindings]:
-    for sequence, record in messages:
-        yield _entry(number, sequence, tokenizer.indexed(_text(record)))
-
-
 def _entry(number: int, sequence: int, said: IndexedText) -> Bindings:
     return {"number": number, "sequence": sequence, "words": said.words, "forms": " ".join(said.forms)}
 
 
-def _text(record: bytes) -> str:
-    """The text of a message, with its tools; empty for a damaged record."""
-    try:
-        return searched_text(_decode_message(record))
-    except msgspec.MsgspecError:
-        return ""
-
-
 def begin_again(connection: apsw.Connection) -> None:
-    """Empty the index, within a transaction; `index_some` then writes it again."""
+    """Empty the index, within a transaction; an `Indexer` then writes it again."""
     [(definition,)] = connection.execute(search_statements.SEARCH_TABLE)
     connection.execute(search_statements.FORGET_SEARCH)
     connection.execute(definition)
+    connection.execute(search_statements.SET_MERGES)
     connection.execute(search_statements.SET_PIPELINE, {"version": PIPELINE_VERSION})
 
 

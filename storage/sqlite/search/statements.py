@@ -36,13 +36,70 @@ INSERT OR REPLACE INTO search_progress (workspace, revision)
 VALUES (:workspace, :revision)
 """
 
-INDEXED_WORKSPACES = """
-SELECT workspace
-FROM search_progress
+# Of the sessions that were written after the progress: the last message of each, and the last one that is in the index.
+_CHANGED = f"""
+SELECT session.id, session.revision, MIN(message_count, {LAST_SEQUENCE}) AS last, COALESCE(sequence, 0) AS indexed
+FROM session
+LEFT JOIN search_session
+    ON search_session.workspace = session.workspace
+    AND search_session.session_id = session.id
+WHERE session.workspace = :workspace
+    AND session.revision > COALESCE((SELECT revision FROM search_progress WHERE workspace = :workspace), 0)"""  # noqa: S608  # of the number above
+
+# Sessions with messages that are not in the index, in the order in which they were written.
+WAITING_SESSIONS = f"""
+SELECT id, last, indexed
+FROM ({_CHANGED}
+)
+WHERE last > indexed
+ORDER BY revision
+LIMIT :most
+"""  # noqa: S608  # of the text above
+
+COUNT_WAITING = f"""
+SELECT COALESCE(SUM(MAX(0, last - indexed)), 0)
+FROM ({_CHANGED}
+    ORDER BY session.revision
+    LIMIT :most
+)
+"""  # noqa: S608  # of the text above
+
+# Each session that was written up to :revision is in the index, unless it was written again.
+SET_PROGRESS_IF_INDEXED = f"""
+INSERT INTO search_progress (workspace, revision)
+SELECT :workspace, :revision
+WHERE NOT EXISTS (
+    SELECT 1
+    FROM ({_CHANGED}
+        AND session.revision <= :revision
+    )
+    WHERE last > indexed
+)
+ON CONFLICT (workspace) DO UPDATE
+SET revision = MAX(revision, EXCLUDED.revision)
+"""  # noqa: S608  # of the text above
+
+WAITING_BYTES = """
+SELECT COALESCE(SUM(octet_length(record)), 0)
+FROM message
+WHERE workspace = :workspace
+    AND session_id = :id
+    AND sequence > :after
+    AND sequence <= :last
 """
 
+SESSION_TO_INDEX = f"""
+SELECT MIN(message_count, {LAST_SEQUENCE}), number, COALESCE(sequence, 0)
+FROM session
+LEFT JOIN search_session
+    ON search_session.workspace = session.workspace
+    AND search_session.session_id = session.id
+WHERE session.workspace = :workspace
+    AND session.id = :id
+"""  # noqa: S608  # of the number above
+
 ADD_SEARCH_SESSION = """
-INSERT OR IGNORE INTO search_session (workspace, session_id, sequence)
+INSERT INTO search_session (workspace, session_id, sequence)
 VALUES (:workspace, :id, 0)
 """
 
@@ -103,32 +160,23 @@ DELETE FROM search
 WHERE rowid = :number << 31 | :sequence
 """
 
-# As many as are allowed at once, at least one.
-NEXT_ENTRIES = """
-SELECT number, sequence + 1, (
-    SELECT COALESCE(MAX(place) FILTER (WHERE size <= :bytes), MIN(place))
-    FROM (
-        SELECT message.sequence AS place, SUM(octet_length(record)) OVER (ORDER BY message.sequence) AS size
-        FROM message
-        WHERE message.workspace = :workspace
-            AND message.session_id = :id
-            AND message.sequence > search_session.sequence
-        ORDER BY message.sequence
-        LIMIT :most
-    )
-)
-FROM search_session
-WHERE workspace = :workspace
-    AND session_id = :id
-"""
-
-# Those that may be indexed, as `NEXT_ENTRIES` tells.
+# Without the records of long messages.
 MESSAGES = """
-SELECT sequence, CAST(record AS BLOB)
+SELECT sequence, iif(octet_length(record) <= :long, CAST(record AS BLOB), NULL)
 FROM message
 WHERE workspace = :workspace
     AND session_id = :id
-    AND sequence BETWEEN :first AND :last
+    AND sequence > :after
+    AND sequence <= :last
+ORDER BY sequence
+"""
+
+RECORD = """
+SELECT CAST(record AS BLOB)
+FROM message
+WHERE workspace = :workspace
+    AND session_id = :id
+    AND sequence = :sequence
 """
 
 # The words of a message, and their forms.
@@ -151,6 +199,12 @@ SEARCH_TABLE = """
 SELECT sql
 FROM sqlite_schema
 WHERE name = 'search'
+"""
+
+# See migrations/0020_search_merges.sql.
+SET_MERGES = """
+INSERT INTO search (search, rank)
+VALUES ('automerge', 0), ('crisismerge', 1000)
 """
 
 # Every session is to be indexed from its first message on.

@@ -109,7 +109,7 @@ def problem_of(error: Exception, table: ErrorTable, request_id: str) -> Problem:
     pointer: str | None = getattr(error, "pointer", None)
     headers = {}
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
-        headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
+        headers["Retry-After"] = str(getattr(error, "retry_after", RETRY_AFTER_SECONDS))
     elif status == HTTPStatus.PRECONDITION_FAILED:
         headers["ETag"] = f'"{members["version"]}"'
     kind = problem_kind(type(error))

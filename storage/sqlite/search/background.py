@@ -1,0 +1,68 @@
+"""What the writer does with the index while nothing else is written, in short steps."""
+
+import time
+from collections.abc import Callable
+
+import apsw
+
+from .index_merge import IndexMerge, merge_some
+from .indexing import STEP_SECONDS, Indexer, Outcome
+
+# Between two steps others write.
+PAUSE_SECONDS = 0.002
+# A long message is being split.
+BLOCKED_SECONDS = 0.02
+# Each step adds a segment to the index; a search reads all of them.
+STEPS_BEFORE_MERGE = 8
+
+
+class IndexWork:
+    """Indexes messages, merges the segments of the index, and removes words of deleted messages from it.
+
+    `written` returns the workspaces that were written to since the last call; `left` are others that may have messages
+    to index.
+    """
+
+    def __init__(self, indexer: Indexer, written: Callable[[], set[str]], left: set[str]) -> None:
+        self._indexer = indexer
+        self._written = written
+        self._left = left
+        self._merge = IndexMerge()
+        # An earlier program may have left some.
+        self._unmerged = STEPS_BEFORE_MERGE
+
+    def begin(self, workspace: str) -> None:
+        """Index this workspace, whoever wrote to it."""
+        self._left.add(workspace)
+
+    def step(self, connection: apsw.Connection, *, resting: bool = True) -> float | None:
+        """Do some of it, within a transaction; after how many seconds there is more to do, None if there is not."""
+        if self._unmerged >= STEPS_BEFORE_MERGE:
+            if merge_some(connection):
+                return PAUSE_SECONDS
+            self._unmerged = 0
+        delay = self._index(connection)
+        if delay is not None:
+            self._unmerged += 1
+            return delay
+        if merge_some(connection) or self._merge.step(connection, resting=resting):
+            return PAUSE_SECONDS
+        return None
+
+    def _index(self, connection: apsw.Connection) -> float | None:
+        self._left |= self._written()
+        until = time.thread_time() + STEP_SECONDS
+        delay = None
+        for workspace in [*self._left]:
+            if time.thread_time() >= until:
+                return PAUSE_SECONDS
+            before = connection.total_changes()
+            outcome = self._indexer.index_some(connection, workspace, until)
+            if outcome is Outcome.BLOCKED:
+                delay = BLOCKED_SECONDS
+            elif outcome is Outcome.MORE or connection.total_changes() > before:
+                # The next step finds out whether this one was committed.
+                return PAUSE_SECONDS
+            else:
+                self._left.discard(workspace)
+        return delay

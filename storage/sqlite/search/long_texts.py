@@ -1,0 +1,89 @@
+"""Splits long messages into words in a thread of their own: no write waits for that, and no event loop."""
+
+import asyncio
+import threading
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import msgspec
+
+from ...model.records import Message
+from ...search.searched_text import searched_text
+from ...search.tokenizer import IndexedText, Tokenizer
+
+# A message has at most 8 MiB, and its words take some times as much.
+MAX_TEXTS = 4
+# Whoever needed them may be gone.
+KEPT_SECONDS = 10.0
+# Between two parts of a text others get Python's global lock.
+PAUSE_SECONDS = 0.0005
+# Another text may be in the way.
+WAIT_SECONDS = 0.05
+
+Place = tuple[str, str, int]
+
+_decode_message = msgspec.json.Decoder(Message).decode
+
+
+class LongTexts:
+    """The words of the long messages that are to be indexed next, each by its workspace, session and sequence."""
+
+    def __init__(self) -> None:
+        self._thread = ThreadPoolExecutor(1, "amplifierd-long-texts")
+        # It is the thread's.
+        self._tokenizer = Tokenizer()
+        self._lock = threading.Lock()
+        self._texts: dict[Place, tuple[bytes, Future[tuple[IndexedText, float]]]] = {}
+        self._is_closed = False
+
+    def close(self) -> None:
+        """Stop splitting."""
+        self._is_closed = True
+        self._thread.shutdown(cancel_futures=True)
+
+    def is_running(self, place: Place) -> bool:
+        """Whether the words of this message are not known yet, but will be."""
+        with self._lock:
+            return place in self._texts and not self._texts[place][1].done()
+
+    def take(self, place: Place, record: bytes) -> IndexedText | None:
+        """The words of a message, once; None if they are not known yet: ask again after `wait`."""
+        with self._lock:
+            self._forget_old()
+            begun = self._texts.get(place)
+            if begun is not None and begun[0] == record:
+                if not begun[1].done():
+                    return None
+                del self._texts[place]
+                return begun[1].result()[0]
+            if begun is not None or len(self._texts) < MAX_TEXTS:
+                self._texts[place] = record, self._thread.submit(self._split, record)
+            return None
+
+    async def wait(self) -> None:
+        """Wait until the words of some message are known, or for a short time."""
+        running = [asyncio.wrap_future(text) for _, text in [*self._texts.values()] if not text.done()]
+        if running:
+            await asyncio.wait(running, timeout=WAIT_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+
+    def _forget_old(self) -> None:
+        oldest = time.monotonic() - KEPT_SECONDS
+        for place, (_, text) in [*self._texts.items()]:
+            if text.done() and (text.cancelled() or text.exception() or text.result()[1] < oldest):
+                del self._texts[place]
+
+    def _split(self, record: bytes) -> tuple[IndexedText, float]:
+        return self._tokenizer.indexed(text_of(record), self._pause), time.monotonic()
+
+    def _pause(self) -> None:
+        if self._is_closed:
+            raise RuntimeError("The storage is closed.")
+        time.sleep(PAUSE_SECONDS)
+
+
+def text_of(record: bytes) -> str:
+    """The text of a message, with its tools; empty for a damaged record."""
+    try:
+        return searched_text(_decode_message(record))
+    except msgspec.MsgspecError:
+        return ""

@@ -1,0 +1,109 @@
+"""What waits to be indexed, as readers see it."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+import apsw
+
+from ...model.errors import StorageUnavailable
+from ...sql.ports import Row, Rows
+from ..statements import SQLiteStatements
+from . import statements as search_statements
+
+# A search waits until as many messages are indexed, and as many bytes of records.
+MAX_MESSAGES = 10_000
+MAX_BYTES = 16 * 1024 * 1024
+# As many changed sessions are counted, in a fraction of a second.
+MAX_COUNTED_SESSIONS = 100_000
+# A count is as old as that, or as ten times the time that it took.
+COUNTED_SECONDS = 1.0
+REST = 10
+# Who asks does not wait longer for a database that does not answer.
+WAIT_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """The sessions with messages that wait, each with its last one: all that were written up to a revision.
+
+    It is too much for a search to wait for if it `is_too_much`; then sessions may be missing.
+    """
+
+    revision: int
+    sessions: list[tuple[str, int]]
+    messages: int
+    is_too_much: bool
+
+
+async def is_indexed(rows: Rows, workspace: str) -> bool:
+    """Whether every write of the workspace is in the index."""
+    last = await rows.row(SQLiteStatements.LAST_REVISION, {"workspace": workspace})
+    progress = await rows.row(search_statements.SEARCH_PROGRESS, {"workspace": workspace})
+    # It is ahead if somebody deleted sessions by hand; `amplifierd check` reports that.
+    return last is not None and last[0] <= (progress[0] if progress is not None else 0)
+
+
+def waiting(connection: apsw.Connection, workspace: str) -> Waiting:
+    """What a search of a workspace has to wait for."""
+    # The revision first: what is written meanwhile has a later one.
+    [(revision,)] = connection.execute(SQLiteStatements.LAST_REVISION, {"workspace": workspace})
+    bindings = {"workspace": workspace, "most": MAX_MESSAGES + 1}
+    rows: list[Row] = connection.execute(search_statements.WAITING_SESSIONS, bindings).fetchall()
+    messages = sum(last - indexed for _, last, indexed in rows)
+    size = 0
+    for session_id, last, indexed in rows if messages <= MAX_MESSAGES else ():
+        place = {"workspace": workspace, "id": session_id, "after": indexed, "last": last}
+        [(length,)] = connection.execute(search_statements.WAITING_BYTES, place)
+        size += length
+        if size > MAX_BYTES:
+            break
+    is_too_much = messages > MAX_MESSAGES or size > MAX_BYTES
+    return Waiting(revision, [(session_id, last) for session_id, last, _ in rows], messages, is_too_much)
+
+
+def count_waiting(connection: apsw.Connection, workspace: str | None = None) -> int:
+    """How many messages of a workspace, or of all of them, wait to be indexed."""
+    workspaces = [(workspace,)] if workspace else connection.execute(SQLiteStatements.WORKSPACES).fetchall()
+    counted = 0
+    for (each,) in workspaces:
+        bindings = {"workspace": each, "most": MAX_COUNTED_SESSIONS}
+        [(count,)] = connection.execute(search_statements.COUNT_WAITING, bindings)
+        counted += count
+    return counted
+
+
+class WaitingCount:
+    """The last count of what waits, made once for all who ask at about the same time."""
+
+    def __init__(self, count: Callable[[], Awaitable[int]]) -> None:
+        self._count = count
+        self._counted: int | None = None
+        self._valid_until = 0.0
+        self._counting: asyncio.Task[None] | None = None
+
+    async def close(self) -> None:
+        """Stop counting."""
+        if self._counting is not None:
+            self._counting.cancel()
+            await asyncio.wait([self._counting])
+
+    async def get(self) -> int | None:
+        """A recent count; None if the database does not answer."""
+        if self._counting is None and time.monotonic() >= self._valid_until:
+            self._counting = asyncio.create_task(self._renew())
+        if self._counting is not None:
+            await asyncio.wait([self._counting], timeout=WAIT_SECONDS)
+        return self._counted if self._counting is None else None
+
+    async def _renew(self) -> None:
+        began = time.monotonic()
+        try:
+            self._counted = await self._count()
+        except StorageUnavailable:
+            self._counted = None
+        finally:
+            now = time.monotonic()
+            self._valid_until = now + max(COUNTED_SECONDS, REST * (now - began))
+            self._counting = None

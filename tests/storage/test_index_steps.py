@@ -1,0 +1,166 @@
+"""SQLite's index is written in short steps, and a search waits for a bounded number of messages."""
+
+import asyncio
+import time
+from itertools import pairwise
+from pathlib import Path
+
+import apsw
+import pytest
+
+from amplifierd.storage import open_maintenance, open_storage
+from amplifierd.storage.model.interface import Storage
+from amplifierd.storage.model.queries import SearchHit, SearchIndexNotReady, SearchQuery
+from amplifierd.storage.model.records import BatchMessage, MessagePatch, NewMessages, NewSession
+from amplifierd.storage.search.tokenizer import Tokenizer
+from amplifierd.storage.sqlite import group_commit
+from amplifierd.storage.sqlite.connection import connect_writer, transaction
+from amplifierd.storage.sqlite.search import waiting
+from amplifierd.storage.sqlite.search.index_merge import merge_some
+from amplifierd.storage.sqlite.search.indexing import LONG_BYTES, Indexer, Outcome, begin_again
+from amplifierd.storage.sqlite.search.long_texts import LongTexts
+from amplifierd.testing.storage.steps import records
+
+W = "default"
+LONG = "needle " + "x " * LONG_BYTES
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "a.db"
+
+
+async def session_with(storage: Storage, *texts: str) -> str:
+    """A session with these messages."""
+    session = await storage.create_session(W, NewSession())
+    await storage.append_messages(W, session.id, NewMessages([BatchMessage(content=text) for text in texts]))
+    return session.id
+
+
+async def found(storage: Storage, text: str) -> list[tuple[str, int]]:
+    """Where the hits are, in order."""
+    hits = await records(await storage.search_messages(W, SearchQuery(text, limit=1_000)), SearchHit)
+    return sorted((hit.session_id, hit.sequence) for hit in hits)
+
+
+def without_index(path: Path) -> apsw.Connection:
+    """A connection to a database of which nothing is indexed."""
+    connection = connect_writer(str(path))
+    with transaction(connection):
+        begin_again(connection)
+    return connection
+
+
+def index_entries(connection: apsw.Connection) -> int:
+    [(count,)] = connection.execute("SELECT count(*) FROM search_docsize")
+    return int(count)
+
+
+async def test_step_without_time_indexes_one_message(path: Path) -> None:
+    async with open_storage(f"sqlite:///{path}") as storage:
+        for _ in range(3):
+            await session_with(storage, "one", "two")
+    connection = without_index(path)
+    counts = [0]
+    outcome = Outcome.MORE
+    while outcome is not Outcome.DONE:
+        with transaction(connection):
+            outcome = Indexer(Tokenizer()).index_some(connection, W, until=0)
+        counts.append(index_entries(connection))
+    assert counts[-1] == 6
+    assert max(after - before for before, after in pairwise(counts)) == 1
+    connection.close()
+
+
+async def test_step_does_not_split_a_long_message(path: Path) -> None:
+    async with open_storage(f"sqlite:///{path}") as storage:
+        await session_with(storage, "one", LONG, "three")
+    connection = without_index(path)
+    long_texts = LongTexts()
+    indexer = Indexer(Tokenizer(), long_texts)
+    outcomes = []
+    while Outcome.DONE not in outcomes:
+        with transaction(connection):
+            outcomes.append(indexer.index_some(connection, W, time.thread_time() + 60))
+        if len(outcomes) == 1:
+            assert index_entries(connection) == 1
+        await long_texts.wait()
+    assert outcomes[0] is Outcome.BLOCKED
+    assert index_entries(connection) == 3
+    long_texts.close()
+    connection.close()
+
+
+async def test_long_messages_are_found_as_they_are_now(path: Path) -> None:
+    """Words that were split before a correction or a deletion are not indexed after it."""
+    async with open_storage(f"sqlite:///{path}") as storage:
+        ids = [await session_with(storage, "short", f"{LONG} old", LONG) for _ in range(6)]
+        searching = [asyncio.create_task(found(storage, "old")) for _ in range(3)]
+        for number, session_id in enumerate(ids):
+            await asyncio.sleep(0.01)
+            if number % 3 == 0:
+                await storage.update_message(W, session_id, 2, MessagePatch(content=f"{LONG} new"))
+            elif number % 3 == 1:
+                await storage.delete_message(W, session_id, 2)
+            else:
+                await storage.delete_session(W, session_id)
+        await asyncio.gather(*searching)
+        assert await found(storage, "old") == []
+        assert await found(storage, "new") == sorted((session_id, 2) for session_id in ids[::3])
+        assert len(await found(storage, "needle")) == 6
+    assert [finding async for finding in open_maintenance(f"sqlite:///{path}").check()] == []
+
+
+async def test_search_that_would_wait_long_is_refused(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(group_commit, "IDLE_SECONDS", 60)
+    monkeypatch.setattr(group_commit, "BUSY_SECONDS", 60)
+    async with open_storage(f"sqlite:///{path}") as storage:
+        await session_with(storage, "one", "two")
+        assert len(await found(storage, "two")) == 1
+        monkeypatch.setattr(waiting, "MAX_MESSAGES", 3)
+        await session_with(storage, *["three"] * 3)
+        assert await storage.waiting_messages() == 3
+        assert len(await found(storage, "three")) == 3
+        session_id = await session_with(storage, *["four"] * 4)
+        with pytest.raises(SearchIndexNotReady, match="not ready: 4 messages wait to be indexed"):
+            await found(storage, "four")
+        # The refusal begins the work.
+        while (left := await storage.waiting_messages()) != 0:
+            assert left is not None
+            await asyncio.sleep(0.05)
+        assert await found(storage, "four") == [(session_id, sequence) for sequence in range(1, 5)]
+        monkeypatch.setattr(waiting, "MAX_BYTES", 100)
+        await session_with(storage, "five" * 100)
+        with pytest.raises(SearchIndexNotReady):
+            await found(storage, "five")
+
+
+async def test_index_is_written_while_others_write_without_a_pause(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(group_commit, "BUSY_SECONDS", 0.01)
+    async with open_storage(f"sqlite:///{path}") as storage:
+        session = await storage.create_session(W, NewSession())
+        reader = connect_writer(str(path))
+        while not index_entries(reader):
+            await storage.append_messages(W, session.id, NewMessages([BatchMessage(content="x")]))
+        reader.close()
+
+
+async def test_segments_of_the_index_are_merged(path: Path) -> None:
+    async with open_storage(f"sqlite:///{path}") as storage:
+        for number in range(200):
+            session_id = await session_with(storage, f"word{number}")
+            assert await found(storage, f"word{number}") == [(session_id, 1)]
+        connection = connect_writer(str(path))
+        # It is idle.
+        while True:
+            if segments(connection) <= 16:
+                break
+            await asyncio.sleep(0.05)
+    with transaction(connection):
+        assert not merge_some(connection)
+    connection.close()
+
+
+def segments(connection: apsw.Connection) -> int:
+    [(count,)] = connection.execute("SELECT count(DISTINCT segid) FROM search_idx")
+    return int(count)
