@@ -70,7 +70,7 @@ class Settings:
     request_timeout: float = 10
     keep_alive: int = 75
     shutdown_timeout: int = 6
-    parent: int = 0
+    parent: int | None = 0
     contract: Path = CONTRACT
 
     @property

@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
-from amplifierd.server.ephemeral import MEMORY
+from amplifierd.server.ephemeral import MEMORY, WATCH_SECONDS
 from amplifierd.testing.ephemeral_server import Server, daemon
 from raw import Connection, post
 
@@ -91,6 +91,20 @@ def test_daemon_ends_with_its_parent() -> None:
         said = json.loads(process.stdout.readline())
         assert httpx.get(f"{said['api']}/health").status_code == 200
         process.kill()
+    wait_until(lambda: is_gone(said["pid"]))
+
+
+def test_daemon_without_a_parent_outlives_who_started_it() -> None:
+    parent = "import subprocess, sys; subprocess.Popen(sys.argv[1:]); input()"
+    command = [sys.executable, "-c", parent, *SERVE, "--parent", "none", "--max-age", "600"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+        assert process.stdout is not None
+        said = json.loads(process.stdout.readline())
+        process.kill()
+        process.wait()
+    time.sleep(5 * WATCH_SECONDS)
+    assert httpx.get(f"{said['api']}/health").status_code == 200
+    os.kill(said["pid"], signal.SIGTERM)
     wait_until(lambda: is_gone(said["pid"]))
 
 

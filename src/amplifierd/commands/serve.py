@@ -179,6 +179,13 @@ def _logs_json(arguments: list[str]) -> bool:
     help="For a test run: data in memory, a free port, one line of JSON with its URL, exits with its parent.",
 )
 @click.option(
+    "--parent",
+    type=click.Choice(("own", "none")),
+    default="own",
+    show_envvar=True,
+    help="With --ephemeral: own to exit with the process that started the daemon, none to outlive it.",
+)
+@click.option(
     "--allowed-hosts",
     multiple=True,
     callback=_hosts,
@@ -254,7 +261,7 @@ def serve(context: click.Context, /, **options: Any) -> None:
     from .error_messages import message_of
 
     try:
-        run(Settings(**options, parent=PARENT))
+        run(Settings(**options | {"parent": PARENT if options["parent"] == "own" else None}))
     except CannotListen as error:
         also = "" if error.database is None else f" And: {message_of(error.database)}"
         raise click.ClickException(f"{error}{also}") from error
