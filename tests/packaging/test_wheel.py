@@ -15,6 +15,11 @@ def test_wheel_serves(tmp_path: Path) -> None:
     build = [sys.executable, "-m", "build", "--outdir", str(tmp_path / "dist"), str(ROOT)]
     subprocess.run(build, check=True, capture_output=True)
     [wheel] = (tmp_path / "dist").glob("*.whl")
+    built = [str(file) for file in (tmp_path / "dist").iterdir()]
+    checked = subprocess.run(
+        [sys.executable, "-m", "twine", "check", "--strict", *built], capture_output=True, text=True, check=False
+    )
+    assert (len(built), checked.returncode) == (2, 0), checked.stdout
     environment = tmp_path / "venv"
     # Our own pip fills it, which need not be installed first; what is never imported need not be compiled.
     venv.create(environment, with_pip=False)
