@@ -25,8 +25,20 @@ def before_load_schema(_context: Any, raw_schema: dict[str, Any]) -> None:
     for item in raw_schema["paths"].values():
         for operation in item.values():
             if isinstance(operation, dict):
+                make_lines(raw_schema, operation)
                 for status, reason in rows:
                     operation["responses"].setdefault(status, {"description": reason, "content": content})
+
+
+def make_lines(raw_schema: dict[str, Any], operation: dict[str, Any]) -> None:
+    """Let the schema of NDJSON be that of one line: a text of any letters would never be accepted."""
+    for node in (operation.get("requestBody", {}), *operation["responses"].values()):
+        lines = node.get("content", {}).get("application/x-ndjson")
+        if lines is not None:
+            text = raw_schema["components"]["schemas"][lines["schema"]["$ref"].rpartition("/")[2]]
+            lines["schema"] = text["x-line-schema"]
+            for example in lines.get("examples", {}).values():
+                example["value"] = json.loads(example["value"])
 
 
 @schemathesis.hook

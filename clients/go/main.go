@@ -2,6 +2,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -54,6 +55,7 @@ func main() {
 	step("keep own ids, times and labels", c.keepOwnFacts)
 	step("list the transcript", c.listTranscript)
 	step("page back through the transcript", c.pageBack)
+	step("export the session and import it", c.exportAndImport)
 	step("list sessions page by page", c.listSessions)
 	step("resume the session", c.resume)
 	step("search, and look for old sessions", c.search)
@@ -298,17 +300,11 @@ func (c *conversation) correctMessage() error {
 }
 
 func (c *conversation) sendFile() error {
-	upload, err := os.CreateTemp("", "upload")
+	upload, err := uploaded(picture)
 	if err != nil {
 		return err
 	}
 	defer os.Remove(upload.Name())
-	if _, err := upload.Write(picture); err != nil {
-		return err
-	}
-	if _, err := upload.Seek(0, io.SeekStart); err != nil {
-		return err
-	}
 	file, _, err := c.client.FilesAPI.CreateFile(background).Media("image/png").Name("a.png").Body(upload).Execute()
 	if err != nil {
 		return err
@@ -349,7 +345,9 @@ func (c *conversation) sendFile() error {
 	)
 }
 
-func downloaded(request amplifierd.ApiGetFileRequest) ([]byte, error) {
+func downloaded(request interface {
+	Execute() (*os.File, *http.Response, error)
+}) ([]byte, error) {
 	file, _, err := request.Execute()
 	if err != nil {
 		return nil, err
@@ -414,6 +412,50 @@ func (c *conversation) listTranscript() error {
 		read = append(read, message(m.Content, m.Role, m.Metadata))
 	}
 	return errors.Join(equal(transcript.SessionId, c.session.Id), equal(read, messages))
+}
+
+func (c *conversation) exportAndImport() error {
+	exported, err := downloaded(c.client.TransferAPI.ExportSession(background, c.session.Id))
+	if err != nil {
+		return err
+	}
+	report, _, err := c.imported(exported)
+	if err != nil {
+		return err
+	}
+	broken := bytes.Replace(exported, []byte(`"sequence":2`), []byte(`"sequence":"2"`), 1)
+	_, response, err := c.imported(broken)
+	problem, err := refused(response, err, http.StatusUnprocessableEntity)
+	if err != nil {
+		return err
+	}
+	return errors.Join(
+		equal(report.Sessions, int64(0)),
+		equal(report.Skipped, int64(1)),
+		equal(problem.Errors[0].Pointer, "/message/sequence"),
+	)
+}
+
+func (c *conversation) imported(content []byte) (*amplifierd.ImportReport, *http.Response, error) {
+	upload, err := uploaded(content)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer os.Remove(upload.Name())
+	return c.client.TransferAPI.ImportSessions(background).OnConflict(amplifierd.ONCONFLICT_SKIP).Body(upload).Execute()
+}
+
+// uploaded is a file with this content, at its beginning.
+func uploaded(content []byte) (*os.File, error) {
+	file, err := os.CreateTemp("", "upload")
+	if err != nil {
+		return nil, err
+	}
+	_, err = file.Write(content)
+	if err == nil {
+		_, err = file.Seek(0, io.SeekStart)
+	}
+	return file, err
 }
 
 func (c *conversation) pageBack() error {

@@ -1,3 +1,5 @@
+import static java.nio.charset.StandardCharsets.UTF_8;
+
 import amplifierd.client.ApiClient;
 import amplifierd.client.ApiException;
 import amplifierd.client.ApiResponse;
@@ -38,6 +40,9 @@ import amplifierd.client.api.SessionsApi.APIGetSessionProfileRequest;
 import amplifierd.client.api.SessionsApi.APIGetSessionRequest;
 import amplifierd.client.api.SessionsApi.APIListSessionsRequest;
 import amplifierd.client.api.SessionsApi.APIResumeSessionRequest;
+import amplifierd.client.api.TransferApi;
+import amplifierd.client.api.TransferApi.APIExportSessionRequest;
+import amplifierd.client.api.TransferApi.APIImportSessionsRequest;
 import amplifierd.client.model.AmplifiedDirectory;
 import amplifierd.client.model.CleanUpRequest;
 import amplifierd.client.model.CreateCollectionRequest;
@@ -49,10 +54,12 @@ import amplifierd.client.model.FilePart;
 import amplifierd.client.model.FilePartType;
 import amplifierd.client.model.ForkSessionRequest;
 import amplifierd.client.model.HealthStatus;
+import amplifierd.client.model.ImportReport;
 import amplifierd.client.model.LivenessStatus;
 import amplifierd.client.model.Message;
 import amplifierd.client.model.MessagePatch;
 import amplifierd.client.model.ModuleConfig;
+import amplifierd.client.model.OnConflict;
 import amplifierd.client.model.Part;
 import amplifierd.client.model.Problem;
 import amplifierd.client.model.Profile;
@@ -141,6 +148,7 @@ public final class Conversation {
     step("keep own ids, times and labels", conversation::keepOwnFacts);
     step("list the transcript", conversation::listTranscript);
     step("page back through the transcript", conversation::pageBack);
+    step("export the session and import it", conversation::exportAndImport);
     step("list sessions page by page", conversation::listSessions);
     step("resume the session", conversation::resume);
     step("search, and look for old sessions", conversation::search);
@@ -280,7 +288,7 @@ public final class Conversation {
   private void sendFile() throws Exception {
     APICreateFileRequest create =
         APICreateFileRequest.newBuilder().media("image/png").name("a.png").body(new File("a.png")).build();
-    StoredFile file = uploads(PICTURE).createFile(create);
+    StoredFile file = uploading(PICTURE, FilesApi::new).createFile(create);
     equal(List.of(file.getSize(), file.getMedia(), file.getName()), List.of((long) PICTURE.length, "image/png", "a.png"));
     Session showing = open();
     FilePart part = new FilePart().type(FilePartType.FILE).media(file.getMedia()).url(file.getUrl());
@@ -296,7 +304,7 @@ public final class Conversation {
   }
 
   /** An API that uploads bytes: the generated method would send the path of its file, in JSON. */
-  private FilesApi uploads(byte[] content) {
+  private <T> T uploading(byte[] content, Function<ApiClient, T> api) {
     Consumer<HttpRequest.Builder> authorize = client.getRequestInterceptor();
     client.setRequestInterceptor(
         request -> {
@@ -305,9 +313,21 @@ public final class Conversation {
           }
           request.method("POST", HttpRequest.BodyPublishers.ofByteArray(content));
         });
-    FilesApi uploads = new FilesApi(client);
+    T uploads = api.apply(client);
     client.setRequestInterceptor(authorize);
     return uploads;
+  }
+
+  private void exportAndImport() throws Exception {
+    APIExportSessionRequest export = APIExportSessionRequest.newBuilder().sessionId(id(session)).build();
+    String exported = Files.readString(new TransferApi(client).exportSession(export).toPath());
+    APIImportSessionsRequest skipping =
+        APIImportSessionsRequest.newBuilder().body(new File("lines")).onConflict(OnConflict.SKIP).build();
+    ImportReport report = uploading(exported.getBytes(UTF_8), TransferApi::new).importSessions(skipping);
+    equal(List.of(report.getSessions(), report.getSkipped()), List.of(0L, 1L));
+    byte[] broken = exported.replace("\"sequence\":2", "\"sequence\":\"2\"").getBytes(UTF_8);
+    Problem problem = refused(422, () -> uploading(broken, TransferApi::new).importSessions(skipping));
+    equal(problem.getErrors().get(0).getPointer(), "/message/sequence");
   }
 
   private void keepOwnFacts() throws Exception {

@@ -3,6 +3,7 @@
 Its base URL is the first argument, the key to it, where it has keys, the second.
 """
 
+import json
 import re
 import sys
 from collections.abc import Iterator
@@ -39,7 +40,7 @@ from amplifierd_client.api.sessions import (
     list_sessions,
     resume_session,
 )
-from amplifierd_client.api.transfer import import_sessions
+from amplifierd_client.api.transfer import export_session, import_sessions
 from amplifierd_client.models import (
     AmplifiedDirectory,
     CleanUpRequest,
@@ -64,6 +65,7 @@ from amplifierd_client.models import (
     MessagePatch,
     Metadata,
     ModuleConfig,
+    OnConflict,
     Problem,
     Profile,
     ProfileSettings,
@@ -256,6 +258,19 @@ def import_history(client: Client) -> None:
     equal(delete_session.sync_detailed(str(imported.id), client=client).status_code, 204)
 
 
+def export_and_import(client: Client, session: Session) -> None:
+    """Export the session; imported again, it is there already, and a broken line is named."""
+    exported = answered(export_session.sync(str(session.id), client=client), File).payload.read()
+    equal(next(iter(json.loads(exported.splitlines()[1]))), "session")
+    body = File(payload=BytesIO(exported))
+    report = answered(import_sessions.sync(client=client, body=body, on_conflict=OnConflict.SKIP), ImportReport)
+    equal((report.sessions, report.skipped), (0, 1))
+    broken = File(payload=BytesIO(exported.replace(b'"sequence":2', b'"sequence":"2"')))
+    answer = import_sessions.sync_detailed(client=client, body=broken, on_conflict=OnConflict.SKIP)
+    problem = refused(answer, 422)
+    check(problem.detail, that="/message/sequence" in [error.pointer for error in problem.errors or []])
+
+
 def keep_own_facts(client: Client) -> None:
     """Create a session with an id, a time and labels of its own, and find it and its message by them."""
     began = datetime(2023, 3, 1, 10, tzinfo=timezone(timedelta(hours=1)))
@@ -421,6 +436,8 @@ def main() -> None:
         list_transcript(client, session)
     with step("page back through the transcript"):
         page_back(client, session)
+    with step("export the session and import it"):
+        export_and_import(client, session)
     with step("list sessions page by page"):
         page_through_sessions(client, session)
     with step("resume the session"):

@@ -177,6 +177,24 @@ async function importHistory(): Promise<void> {
   }
 }
 
+async function exportAndImport(session: Session): Promise<void> {
+  const exported = await client.GET("/sessions/{session_id}/export", { ...at(session), parseAs: "text" });
+  const lines = answered(exported);
+  ok(typeof lines === "string" && lines.endsWith("}\n"), "The export is not a text of lines.");
+  equal(lines.trimEnd().split("\n").flatMap((line) => Object.keys(JSON.parse(line))).slice(0, 2), ["header", "session"]);
+  const send = (body: string) =>
+    client.POST("/import", {
+      params: { query: { on_conflict: "skip" } },
+      body,
+      bodySerializer: () => body,
+      headers: { "Content-Type": "application/x-ndjson" },
+    });
+  const report = answered(await send(lines));
+  equal([report.sessions, report.skipped], [0, 1]);
+  const problem = refused(await send(lines.replace('"sequence":2', '"sequence":"2"')), 422);
+  ok(problem.errors?.some(({ pointer }) => pointer === "/message/sequence"), problem.detail);
+}
+
 async function keepOwnFacts(): Promise<void> {
   const began = "2023-03-01T10:00:00+01:00";
   const labels = { origin: "clients", topic: "a:b" };
@@ -334,6 +352,7 @@ await step("import a history", importHistory);
 await step("keep own ids, times and labels", keepOwnFacts);
 await step("list the transcript", () => listTranscript(session));
 await step("page back through the transcript", () => pageBack(session));
+await step("export the session and import it", () => exportAndImport(session));
 await step("list sessions page by page", () => listSessions(session));
 await step("resume the session", () => resume(session));
 await step("search, and look for old sessions", () => search(session));

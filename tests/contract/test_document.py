@@ -1,11 +1,13 @@
 """openapi.yaml says what it means: examples validate, links lead somewhere, names and bounds are there."""
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from amplifierd.contract import load_document
+from amplifierd.contract.core.document import LINE_SCHEMA
 from amplifierd.contract.core.schema import Schemas
 from amplifierd.settings import CONTRACT
 
@@ -78,6 +80,30 @@ EXAMPLES = {place: (schema, value) for place, schema, value in examples({"": DOC
 def test_every_example_validates(place: str) -> None:
     schema, value = EXAMPLES[place]
     assert Schemas(DOCUMENT).closed_validator(schema).violations(value) == []
+
+
+def test_every_line_of_an_example_validates() -> None:
+    lines = [
+        (DOCUMENT.line_schema(schema), json.loads(line))
+        for schema, value in EXAMPLES.values()
+        if LINE_SCHEMA in DOCUMENT.resolve(schema)
+        for line in value.splitlines()
+    ]
+    assert len(lines) >= 4
+    assert [Schemas(DOCUMENT).closed_validator(schema).violations(value) for schema, value in lines] == [[]] * len(
+        lines
+    )
+
+
+def test_ndjson_is_a_text_to_clients() -> None:
+    contents = [
+        content["application/x-ndjson"]["schema"]
+        for _, _, operation in OPERATIONS.values()
+        for node in (operation.get("requestBody", {}), *operation["responses"].values())
+        if "application/x-ndjson" in (content := DOCUMENT.resolve(node).get("content", {}))
+    ]
+    assert len(contents) == 4
+    assert [DOCUMENT.resolve(schema)["type"] for schema in contents] == ["string"] * 4
 
 
 def test_document_has_examples() -> None:

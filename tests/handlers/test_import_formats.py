@@ -57,6 +57,14 @@ def conversation() -> list[Object]:
     return [line | {"sessionId": session} for line in CLAUDE_CODE if line.get("type") != "summary"]
 
 
+def test_body_without_a_type_is_a_file_of_any_kind(client: httpx.Client) -> None:
+    content = json.dumps({"id": "without-type", "messages": [{"role": "user", "content": "Hello!"}]}).encode()
+    answered = client.post("/import?format=auto", content=content)
+    assert "Content-Type" not in answered.request.headers
+    assert answered.status_code == 200, answered.text
+    assert answered.json()["sessions"] == 1
+
+
 @pytest.mark.parametrize("name", SAMPLES)
 def test_sample_of_each_format_is_imported(client: httpx.Client, name: str) -> None:
     report = imported(client, SAMPLES[name]())

@@ -155,7 +155,7 @@ def _compile_body(compilation: Compilation, operation: Json, handler: Handler) -
     if record is NewFile:
         return FileBody(compilation.max_file)
     if record is ImportFile:
-        validator = compilation.schemas.closed_validator(schema)
+        validator = compilation.schemas.closed_validator(compilation.document.line_schema(schema))
         limits = (compilation.max_body, compilation.max_file)
         return ImportBody(validator, *limits, compilation.capacity, compilation.executor)
     properties = set(compilation.document.resolve(schema).get("properties", {}))

@@ -11,6 +11,9 @@ import yaml
 
 METHODS = frozenset({"get", "put", "post", "delete", "options", "head", "patch", "trace"})
 
+# OpenAPI 3.0 has no type for texts of one record a line: to clients they are strings, whose lines have this schema.
+LINE_SCHEMA = "x-line-schema"
+
 Json = dict[str, Any]
 
 
@@ -31,6 +34,13 @@ class Document:
         while "$ref" in node:
             node = self._target(node["$ref"])
         return node
+
+    def line_schema(self, schema: Json) -> Json:
+        """The schema of each line of a text in NDJSON. Raises `ContractError` if the text's schema names none."""
+        try:
+            return dict(self.resolve(schema)[LINE_SCHEMA])
+        except KeyError:
+            raise ContractError(f"The schema {schema} of NDJSON lacks {LINE_SCHEMA}, the schema of a line.") from None
 
     def _target(self, reference: str) -> Json:
         target: Any = self.spec

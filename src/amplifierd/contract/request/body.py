@@ -136,7 +136,8 @@ class BodyHeaders:
                 check_size(int(value), self._max_bytes, "The body")
             elif name == b"content-encoding" and value.lower() != b"identity":
                 raise _encoded(value)
-        if content_type is None and self._required:
+        # Without a type a body is bytes (RFC 9110, section 8.3), as some clients send a file.
+        if content_type is None and self._required and OCTETS not in self._media_types:
             raise self._not_taken(scope, "The body has no Content-Type")
         return content_type
 

@@ -151,6 +151,8 @@ class ResponseCheck:
         except NotIJson as error:
             return [f"the body is not I-JSON: {error}"]
         schema = content[media_type]["schema"]
+        if media_type == NDJSON:
+            schema = self._document.line_schema(schema)
         return [f"{it.pointer or 'the body'} {it.detail}" for value in values for it in self._violations(schema, value)]
 
     def _violations(self, schema: Json, value: Any) -> list[Any]:
