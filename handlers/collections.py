@@ -1,4 +1,4 @@
-"""Collections: folders and repositories that bring profiles. The storage keeps what was read from them."""
+"""Collections: folders and repositories that provide profiles. The storage keeps what was read from them."""
 
 from collections.abc import AsyncIterator, Callable
 from functools import partial
@@ -38,7 +38,7 @@ async def create_collection(
     workspace: str,
     progressed: Callable[[], None],
 ) -> Collection:
-    """Read a collection and keep it."""
+    """Read a collection and store it."""
     read = partial(sources.read, body, progressed)
     return await storage.create_collection(workspace, body.identifier, read, once=once)
 

@@ -1,4 +1,4 @@
-"""Files: what parts of messages refer to."""
+"""Files to which parts of messages refer."""
 
 from dataclasses import replace
 
@@ -8,7 +8,7 @@ from ..storage.model.records import Listing
 
 
 async def create_file(body: NewFile, media: str | None, name: str | None, *, storage: Storage, workspace: str) -> File:
-    """Keep a file."""
+    """Store a file."""
     return await storage.create_file(workspace, replace(body, media=media or body.media, name=name))
 
 

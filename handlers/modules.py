@@ -9,7 +9,7 @@ from ..storage.model.records import IdempotentRequest, Listing
 
 
 class Catalog(Protocol):
-    """What is known of modules."""
+    """Looks up modules."""
 
     @property
     def installed(self) -> Sequence[ModuleSummary]:
@@ -96,5 +96,5 @@ async def replace_module_source(
 
 
 async def delete_module_source(module_id: str, scope: ModuleScope, *, storage: Storage, workspace: str) -> None:
-    """Remove a source of a module, which may be gone itself."""
+    """Remove a source of a module, even if the module no longer exists."""
     await storage.delete_module_source(workspace, module_id, scope)

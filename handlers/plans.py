@@ -43,7 +43,7 @@ async def generate_mount_plan(
 async def get_session_mount_plan(
     session_id: str, form: PlanForm, *, storage: Storage, catalog: Plans, workspace: str
 ) -> MountPlan | KernelPlan:
-    """The plan of a session, as its profile was when it got it."""
+    """The plan of a session, made from its profile as it was when the session got it."""
     stored = await storage.get_session(workspace, session_id)
     sources = await storage.session_plan(workspace, session_id)
     session = PlanSession(

@@ -23,13 +23,13 @@ class Checks(Protocol):
     async def check(
         self, storage: Storage, workspace: str, profile: NewProfile | ProfileSettings
     ) -> list[ProfileWarning]:
-        """Check those in a profile; the modules that are not known."""
+        """Check the configurations in a profile. Returns the modules that were not found."""
 
 
 async def create_profile(
     body: NewProfile, once: IdempotentRequest | None, *, storage: Storage, catalog: Checks, workspace: str
 ) -> Profile:
-    """Keep a profile whose modules are configured as they ask."""
+    """Store a profile whose module configurations match their schemas."""
     warnings = await catalog.check(storage, workspace, body)
     profile = await storage.create_profile(workspace, body, once=once)
     return replace(profile, warnings=warnings or UNSET)
@@ -48,7 +48,7 @@ async def get_profile(name: str, *, storage: Storage, workspace: str) -> Profile
 async def update_profile(
     name: str, body: ProfilePatch, *, storage: Storage, catalog: Checks, workspace: str
 ) -> Profile:
-    """Update a profile, and check the modules that it then has; sessions keep it as it was."""
+    """Update a profile and check its modules afterwards; sessions keep the profile as it was."""
     merged = await storage.merged_profile(workspace, name, body)
     warnings = await catalog.check(storage, workspace, merged)
     profile = await storage.update_profile(workspace, name, body)
@@ -56,7 +56,7 @@ async def update_profile(
 
 
 async def replace_profile(name: str, body: NewProfile, *, storage: Storage, catalog: Checks, workspace: str) -> Profile:
-    """Replace a profile whose modules are configured as they ask; sessions keep it as it was."""
+    """Replace a profile if its module configurations match their schemas; sessions keep the profile as it was."""
     warnings = await catalog.check(storage, workspace, body)
     profile = await storage.replace_profile(workspace, name, body)
     return replace(profile, warnings=warnings or UNSET)

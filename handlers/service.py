@@ -9,7 +9,7 @@ from ..storage.model.interface import Storage
 
 
 class Liveness(Struct, frozen=True):
-    """The daemon runs."""
+    """The daemon is running."""
 
     status: Literal["alive"] = "alive"
 

@@ -108,7 +108,7 @@ async def start_session(
 async def complete_session(
     session_id: str, versions: Versions, once: IdempotentRequest | None, *, storage: Storage, workspace: str
 ) -> Session:
-    """End a session with success."""
+    """End a session successfully."""
     return await storage.complete_session(workspace, session_id, versions=versions, once=once)
 
 

@@ -31,7 +31,7 @@ class Imports(Protocol):
         on_conflict: OnConflict,
         once: IdempotentRequest | None,
     ) -> ImportReport:
-        """Import a file of a format, or of the one that is recognized."""
+        """Import a file in a given format, or in the format that its content shows."""
 
 
 async def export_sessions(files: bool | None, *, storage: Storage, workspace: str) -> Export:
@@ -62,7 +62,7 @@ async def import_sessions(
     imports: Imports,
     workspace: str,
 ) -> ImportReport:
-    """Import the sessions of an export unchanged, or those that a file of another program becomes."""
+    """Import the sessions of an export unchanged, or convert those of another program's file."""
     if format_ == OWN:
         return await storage.import_sessions(workspace, body.export, on_conflict, once=once)
     return await imports.import_file(storage, workspace, body, format_, on_conflict, once)

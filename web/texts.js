@@ -1,4 +1,4 @@
-// Every text of the page that a person reads, in one place.
+// All texts of the page that a person reads.
 
 export const TEXTS = {
   title: "amplifierd",
@@ -37,7 +37,7 @@ export const TEXTS = {
     any: "Any status",
     sorts: {
       "-updated_at": "Last updated",
-      updated_at: "Longest unchanged",
+      updated_at: "Least recently updated",
       "-created_at": "Newest",
       created_at: "Oldest",
       name: "Name, A to Z",
@@ -81,15 +81,15 @@ export const TEXTS = {
     textOf: (/** @type {number} */ place) => `Text ${place}`,
     remove: "Delete",
     removeTitle: (/** @type {number} */ sequence) => `Delete message ${sequence}?`,
-    removeText: "What it says is deleted for good; its number stays. Branches keep what they have copied.",
+    removeText: "Its content is permanently deleted; its number stays. Branches keep their copies.",
     deleted: "This message was deleted.",
-    conflict: "The message was changed meanwhile; the page now shows it as it is. Try again if you still want to.",
+    conflict: "The message has changed in the meantime; the page now shows the current version. Try again if you still want to.",
     copy: "Copy",
     copied: "Copied",
     showAll: (/** @type {string} */ size) => `Show all (${size})`,
     showParts: (/** @type {number} */ count) => `Show all ${number(count)} parts`,
     reasoning: "Reasoning",
-    hiddenReasoning: "The provider keeps this reasoning to itself.",
+    hiddenReasoning: "The provider does not disclose this reasoning.",
     call: "Call",
     result: "Result",
     failed: "failed",
@@ -108,11 +108,11 @@ export const TEXTS = {
   },
   exports: {
     markdown: { label: "Transcript", hint: "Markdown, to read and to share." },
-    html: { label: "Web page", hint: "One HTML file that any browser shows." },
-    lines: { label: "Session", hint: "NDJSON, with all fields: another amplifierd can import it." },
+    html: { label: "Web page", hint: "One HTML file for any browser." },
+    lines: { label: "Session", hint: "NDJSON with all fields, which another amplifierd can import." },
     files: { label: "Session with files", hint: "The same, with the files that its messages refer to." },
-    openai: { label: "OpenAI messages", hint: "JSON, as chat completions take it." },
-    anthropic: { label: "Anthropic messages", hint: "JSON, as the Messages API takes it." },
+    openai: { label: "OpenAI messages", hint: "JSON in the form of chat completions." },
+    anthropic: { label: "Anthropic messages", hint: "JSON in the form of the Messages API." },
   },
   actions: {
     rename: "Rename",
@@ -121,7 +121,7 @@ export const TEXTS = {
     archive: "Archive",
     unarchive: "Unarchive",
     labels: "Labels",
-    labelsHint: "One label a line, as key: value.",
+    labelsHint: "One label on each line, as key: value.",
     badLabel: (/** @type {string} */ line) => `“${line}” is not a label: write a key, a colon and a value.`,
     complete: "Complete",
     resume: "Resume",
@@ -133,16 +133,16 @@ export const TEXTS = {
     cancel: "Cancel",
     close: "Close",
     retry: "Try again",
-    conflict: "The session was changed meanwhile; the page now shows it as it is. Try again if you still want to.",
+    conflict: "The session has changed in the meantime; the page now shows the current version. Try again if you still want to.",
     exportTitle: "Export this session",
     removeTitle: "Delete this session?",
     removeText: (/** @type {number} */ count) =>
-      `The session and its ${plural(count, "message")} are deleted for good. Its branches stay.`,
+      `The session and its ${plural(count, "message")} are permanently deleted. Its branches stay.`,
     createTitle: "New session",
   },
   branches: {
     title: "Branches",
-    none: "This session is not a branch, and has none. Fork it from any message.",
+    none: "This session is not a branch and has no branches. Fork it from any message.",
     at: (/** @type {number} */ sequence) => `forked after message ${number(sequence)}`,
     here: "this session",
     compare: "Compare",
@@ -176,7 +176,7 @@ export const TEXTS = {
   },
   collections: {
     title: "Collections",
-    none: "No collection yet. It is a folder or a git repository that brings profiles; an operator adds it.",
+    none: "No collections yet. A collection is a folder or a git repository with profiles and modules; an operator adds it.",
     statuses: { synced: "Synced", failed: "Failed" },
     kinds: { folder: "Folder", git: "Git repository" },
     source: "Source",
@@ -185,12 +185,12 @@ export const TEXTS = {
     problems: "Problems",
     line: (/** @type {number} */ line) => `line ${number(line)}`,
     contents: { profiles: "Profiles", agents: "Agents", context: "Context", modules: "Modules" },
-    empty: "It contains nothing that can be used.",
+    empty: "This collection contains nothing usable.",
   },
   moduleTypes: { provider: "Provider", tool: "Tool", hook: "Hook", orchestrator: "Orchestrator", context: "Context manager" },
   modules: {
     title: "Modules",
-    none: "No module. Collections and installed packages bring modules.",
+    none: "No modules. Collections and installed packages provide modules.",
     type: "Type",
     types: {
       "": "Any type",
@@ -210,7 +210,7 @@ export const TEXTS = {
   },
   plan: {
     title: "Mount plan",
-    of: "What the session runs with, as its profile was when the session got it.",
+    of: "What the session runs with. It does not change when the profile changes later.",
     profile: "Profile",
     directory: "Directory",
     instructions: "Instructions",

@@ -125,7 +125,7 @@ DETAILS: dict[type[Exception], str] = {
     ProfileReadOnly: "{error}; change a copy of it (copyProfile)",
     ProfileOfCollection: "{error}; change a copy of it (copyProfile)",
     CollectionNotFound: "{error}; add it first (createCollection), or name another",
-    ModuleNotFound: "{error}; add the collection that brings it (createCollection), or name another (listModules)",
+    ModuleNotFound: "{error}; add the collection that contains it (createCollection), or name another (listModules)",
     ModuleSourceExists: "{error}; replace it (replaceModuleSource), or name another scope",
     ModuleSourceNotFound: "{error}; set one first (createModuleSource), or name another scope",
     CollectionExists: "{error}; read it again (syncCollection), or delete it first (deleteCollection)",
@@ -175,7 +175,7 @@ def create_app(
     opened: AbstractAsyncContextManager[object] | None = None,
     readiness: Readiness | None = None,
 ) -> Any:
-    """The ASGI application that serves `storage` by the contract.
+    """The ASGI application that serves `storage` according to the contract.
 
     Its lifespan opens and closes the storage, or enters `opened` if that is given; a server that does this itself
     skips the lifespan, and sets `readiness` when the storage is open.

@@ -1,4 +1,4 @@
-"""API keys as their owners have them: `amp_`, the id in the storage, `_`, and a secret."""
+"""API keys in the form that clients send: `amp_`, the id in the storage, `_`, and a secret."""
 
 import hashlib
 import hmac

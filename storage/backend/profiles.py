@@ -189,7 +189,7 @@ class TransactionalMountPlans(Transactions, MountPlans):
         return await profiles.texts_of(self._rows, workspace, (await self._kept(workspace, name)).texts)
 
     async def _kept(self, workspace: str, name: str) -> profiles.Kept:
-        """What is kept of a profile. Raises `ProfileNotFound`."""
+        """The stored content of a profile. Raises `ProfileNotFound`."""
         if name == profiles.BUILT_IN:
             return await profiles.kept_of(self._rows, workspace, profiles.BUILT_IN_HASH)
         row = await self._rows.row(statements.KEPT_PROFILE, {"workspace": workspace, "name": name})

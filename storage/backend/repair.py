@@ -1,4 +1,4 @@
-"""Repairs of a session from what is left of it."""
+"""Repairs a session from its remaining rows."""
 
 from ..model.maintenance import Finding
 from ..model.records import NewSession

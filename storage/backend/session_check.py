@@ -43,7 +43,7 @@ class _Numbers:
 
 @dataclass(slots=True)
 class _Session:
-    """A session as its row says, and as its messages say."""
+    """A session according to its row, and according to its messages."""
 
     workspace: str
     id: str

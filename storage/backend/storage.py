@@ -391,7 +391,7 @@ class TransactionalStorage(
 
 
 def _without_circle(session_id: str, ancestors: list[SessionSummary]) -> list[SessionSummary]:
-    """The ancestors up to a repetition, which imported sessions may have."""
+    """The ancestors up to the first repetition; imported sessions may form a cycle."""
     seen = {session_id}
     for place, ancestor in enumerate(ancestors):
         if ancestor.id in seen:

@@ -60,7 +60,7 @@ class MemoryAccess:
         return self._options.clock
 
     async def _workspace(self, name: str) -> Workspace:
-        """A workspace. Other tasks have their turn first, as they have while a database reads."""
+        """A workspace. Other tasks run first, as they do while a database reads."""
         await asyncio.sleep(0)
         if not self._is_open:
             raise StorageUnavailable("it is closed")
@@ -116,7 +116,7 @@ class MemoryAccess:
         work.workspace.answers[once.key] = recorded
 
     def _written(self, work: Work) -> None:
-        """Delete what nothing refers to any more, and wake those who follow."""
+        """Delete what nothing refers to any more, and wake the followers."""
         delete_unused_files(work.workspace)
         for follower in work.workspace.followers:
             follower.set()
@@ -158,7 +158,7 @@ def delete_session(work: Work, session_id: str) -> None:
 
 
 def forget_expired(workspace: Workspace, now: str) -> None:
-    """Delete answers, files and memories of deletions whose time is over."""
+    """Delete answers, files and records of deletions that have expired."""
     workspace.answers = {key: it for key, it in workspace.answers.items() if it.expires_at > now}
     horizon = after(now, -DELETIONS_KEPT_SECONDS)
     workspace.deletions = [it for it in workspace.deletions if it.moment > horizon]

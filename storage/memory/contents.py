@@ -193,7 +193,7 @@ class Workspace:
 
     @property
     def is_known(self) -> bool:
-        """Whether it has anything, or had a session lately."""
+        """Whether the workspace has anything, or had a session recently."""
         return bool(
             self.conversations or self.deletions or self.profiles or self.collections or self.directories or self.files
         )

@@ -121,7 +121,7 @@ def _session_events(conversation: Conversation, seen: _Seen) -> Iterator[tuple[E
 
 
 def _workspace_events(workspace: Workspace, revision: int) -> Iterator[tuple[Event, int]]:
-    """What was written after a revision: each session once, as it is, or its deletion."""
+    """The changes after a revision: each session once, in its present state, or its deletion."""
     written = [(it.written, it) for it in workspace.conversations.values() if it.written > revision]
     deleted = [(it.revision, it.session_id) for it in workspace.deletions if it.revision > revision]
     changes: list[tuple[int, Conversation | str]] = [*written, *deleted]

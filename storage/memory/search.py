@@ -1,4 +1,4 @@
-"""Search: the latest messages that have all words are matched and ranked, each by its own text."""
+"""Search: matches and ranks the latest messages that have all words, each by its own text."""
 
 from collections.abc import Iterator
 from itertools import islice

@@ -53,7 +53,7 @@ MAX_RELATIVES = 1_000
 
 
 class MemorySessions(MemoryAccess, Storage):
-    """Implements the operations on sessions, but for their deletion."""
+    """Implements the operations on sessions, except their deletion."""
 
     async def create_session(
         self, workspace: str, new: NewSession, *, once: IdempotentRequest | None = None
@@ -246,7 +246,7 @@ def _set_status(
 
 
 def _change(work: Work, conversation: Conversation, moment: str, **changes: Any) -> Session:
-    """Change something else of a session than its transcript."""
+    """Change something other than the transcript of a session."""
     session = conversation.session
     session = replace(session, updated_at=moment, version=session.version + 1, **changes)
     conversation.session = session
@@ -288,7 +288,7 @@ def _fork(work: Work, session_id: str, fork: Fork, versions: Versions) -> Sessio
 
 
 def _ancestors(workspace: Workspace, session: Session) -> list[SessionSummary]:
-    """The ancestors of a session, its parent first, up to a repetition, which imported sessions may have."""
+    """The ancestors of a session, its parent first, up to the first repetition; imports may form a cycle."""
     found: dict[str, SessionSummary] = {}
     parent_id = session.parent_session_id
     while isinstance(parent_id, str) and parent_id not in {session.id, *found} and len(found) < MAX_RELATIVES:

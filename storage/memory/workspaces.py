@@ -1,4 +1,4 @@
-"""Workspaces as a whole, and the keys that open them."""
+"""Workspaces as a whole, and the keys that give access to them."""
 
 from dataclasses import replace
 
@@ -137,7 +137,7 @@ def _delete_some(work: Work, last_revision: int) -> bool:
 
 
 def _delete_remainder(workspace: Workspace, moment: str) -> None:
-    """Delete files without references from before a moment, and what is remembered of deleted sessions."""
+    """Delete older files without references, and the records of deleted sessions."""
     used = workspace.references()
     workspace.files = {
         file_id: file for file_id, file in workspace.files.items() if file_id in used or file.record.created_at > moment

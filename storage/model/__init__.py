@@ -1,4 +1,4 @@
-"""The storage as its users see it: the interface, the records that go in and out, the errors that it raises.
+"""The interface of the storage: its methods, their records, and the errors that they raise.
 
 Imports `values`. Handlers and the contract see this folder of the storage, and no other.
 """

@@ -25,7 +25,7 @@ _PASSWORD = re.compile(r"(?<=://)([^/?#:@]*):[^/?#]*@")
 
 @dataclass(frozen=True, slots=True)
 class StorageOptions:
-    """How a storage is opened, see `open_storage`; a backend ignores what does not concern its kind of database."""
+    """Options for opening a storage, see `open_storage`; a backend ignores those that do not apply to it."""
 
     idempotency_ttl: float
     clock: Clock

@@ -30,7 +30,7 @@ class NewCollection(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class CollectionProblem(Struct, frozen=True):
-    """What is wrong with a file of a collection, or with the whole of it; lines count from 1."""
+    """A fault in a file of a collection, or in the whole collection; lines count from 1."""
 
     detail: str
     file: str | UnsetType = UNSET
@@ -173,7 +173,7 @@ class Collections(ABC):
     async def fail_collection(
         self, workspace: str, identifier: str, detail: str, *, once: IdempotentRequest | None = None
     ) -> Collection:
-        """Record why a collection could not be read again; it keeps its content, with this as its only problem."""
+        """Record why a sync failed. The collection keeps its content, and the reason is its only problem."""
 
     @abstractmethod
     async def delete_collection(self, workspace: str, identifier: str) -> None:

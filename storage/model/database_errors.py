@@ -64,7 +64,7 @@ class MemoryNotShared(DatabaseUnusable):
 
 
 class DatabaseNotShared(DatabaseUnusable):
-    """Each process would have a database of its own."""
+    """Each process would have its own database."""
 
     def __init__(self, url: str) -> None:
         super().__init__(f"The database {url} is in the memory of one process, which workers cannot share")

@@ -81,7 +81,7 @@ class Refusal(Struct, frozen=True, rename="camel"):
 
 
 class ScanReport(Struct, frozen=True):
-    """How many directories were created, updated or unchanged by their markers, and the first 1,000 refused markers."""
+    """How many directories a scan created, updated and left unchanged, and the first 1,000 refused markers."""
 
     created: int = 0
     updated: int = 0

@@ -37,7 +37,7 @@ class MessageNotFound(StorageError):
 
 
 class BodyInvalid(StorageError):
-    """What a client sent is invalid at `pointer` (RFC 6901), relative to the request body."""
+    """The request body is invalid at `pointer` (RFC 6901)."""
 
     subject = "body is"
 
@@ -84,7 +84,7 @@ class FileNotFound(StorageError):
 
 
 class FileConflict(StorageError):
-    """The file is not in a state for what was asked of it."""
+    """The state of the file does not allow the request."""
 
 
 class FileInUse(FileConflict):
@@ -157,7 +157,7 @@ class SessionExists(SessionConflict):
 
 
 class SessionIdInUse(SessionConflict):
-    """The session to create already exists: it is `there`."""
+    """The session to create already exists; `there` is the existing session."""
 
     def __init__(self, there: SessionSummary) -> None:
         super().__init__(f"Session {there.id} already exists")

@@ -107,7 +107,7 @@ class Files(ABC):
     @property
     @abstractmethod
     def temporary_space(self) -> TemporarySpace:
-        """What its long lists, imports and uploads have together for temporary files, and its caller for its own."""
+        """The space for temporary files, which long lists, imports, uploads and the caller share."""
 
     @abstractmethod
     async def create_file(self, workspace: str, new: NewFile) -> File:

@@ -70,7 +70,7 @@ class Maintenance(ABC):
 
     @abstractmethod
     async def restore(self, file: Path, *, replace: bool, progress: Progress) -> Restored:
-        """Replace the database by a backup; it is one or the other at every moment.
+        """Replace the database with a backup; at every moment it is either the old one or the new one.
 
         An existing database is kept unless it is to be replaced: then it is kept beside the new one. Raises
         `MaintenanceRefused`, also if a daemon has the database open, and `DatabaseDamaged` if the backup is damaged.
@@ -97,4 +97,4 @@ class Maintenance(ABC):
 
     @abstractmethod
     async def contents(self) -> Contents:
-        """Count what there is."""
+        """Count the sessions and messages."""

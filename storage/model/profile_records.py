@@ -84,7 +84,7 @@ class ProfileSettings(Struct, frozen=True, rename="camel", kw_only=True):
 
 
 class ProfileWarning(Struct, frozen=True):
-    """What is doubtful at a place of a profile, which was stored nevertheless; the place is a JSON Pointer."""
+    """A warning about a place of a stored profile; the place is a JSON Pointer."""
 
     pointer: str
     detail: str

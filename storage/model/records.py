@@ -286,7 +286,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Events:
-    """Events as they happen, in order; those that already exist come together.
+    """Events as they happen, in order; events that already exist are delivered together.
 
     Its owner must iterate `batches` or close it. It ends when no further event can follow.
     """
@@ -317,7 +317,7 @@ class ExportChunk(Struct, frozen=True):
 
 
 class ExportEnd(Struct, frozen=True):
-    """The end of an export, with the numbers of what is before it."""
+    """The end of an export, with the counts of what precedes it."""
 
     sessions: int
     messages: int

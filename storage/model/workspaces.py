@@ -1,4 +1,4 @@
-"""Workspaces as a whole, and the API keys that open them."""
+"""Workspaces as a whole, and the API keys that give access to them."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass

@@ -39,7 +39,7 @@ class BackgroundTask(ABC):
 
     @abstractmethod
     async def _work(self) -> bool:
-        """Do what there is to do; False if nothing will ever be left."""
+        """Do the work that is due; False if there will never be any more."""
 
     @abstractmethod
     async def _pause(self) -> None:

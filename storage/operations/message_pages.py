@@ -1,4 +1,4 @@
-"""Which messages of a session a query means. Filtered pages examine a bounded number of messages."""
+"""Selects the messages of a session for a query. A filtered page examines a bounded number of messages."""
 
 from ..model.queries import MessageQuery
 from ..sql.ports import Bindings, Reader
@@ -9,7 +9,7 @@ MAX_SCANNED = 10_000
 
 
 def sequences(message_count: int, query: MessageQuery) -> tuple[int, int]:
-    """The first and the last sequence of the messages that a query means, none if first > last.
+    """The first and the last sequence of the messages that a query selects; none if first > last.
 
     Sequences have no gaps, so it is arithmetic. With a filter it is the range in which the messages are, without
     regard to the limit.

@@ -54,7 +54,7 @@ async def current_hash(work: UnitOfWork, name: str) -> str:
 
 
 async def mounted_now(rows: Rows, sql: Statements, workspace: str, kept: profiles.Kept) -> Mounted:
-    """What the references of a profile lead to now."""
+    """The present targets of the references of a profile."""
     collection = kept.mounted.collection
     own = collection if isinstance(collection, str) else None
     uses = [*uses_in(kept.settings)]

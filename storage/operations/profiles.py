@@ -49,7 +49,7 @@ class _Content(msgspec.Struct, frozen=True):
 
 
 class Kept(NamedTuple):
-    """What is kept of a profile: its settings, what its references led to, and the hash of its texts."""
+    """The stored content of a profile: its settings, the targets of its references, and the hash of its texts."""
 
     settings: ProfileSettings
     mounted: Mounted
@@ -162,7 +162,7 @@ def built_in(profile_hash: str | None) -> str | None:
 
 
 async def kept_of(rows: Rows, workspace: str, profile_hash: str) -> Kept:
-    """What is kept of a profile under a hash."""
+    """The stored content of a profile under a hash."""
     content, texts = built_in(profile_hash), None
     if content is None:
         row = await rows.row(statements.CONTENT, {"workspace": workspace, "hash": profile_hash})
@@ -228,12 +228,12 @@ async def forget(work: UnitOfWork, content_hash: str | None) -> None:
 
 
 def with_mounted(content: str, mounted: Mounted) -> str:
-    """The content of a profile with what its references led to."""
+    """The content of a profile with the targets of its references."""
     return content if mounted == _NOTHING else f'{content[:-1]},"mounted":{_encode(mounted).decode()}}}'
 
 
 def mounted_in(content: str) -> Mounted:
-    """What the references of a profile led to, as its content has it."""
+    """The targets of the references of a profile, from its stored content."""
     return _decode_mounted(content).mounted
 
 

@@ -1,4 +1,4 @@
-"""The stored form of recorded answers: a short one as a whole, a long one without what is stored elsewhere.
+"""The stored form of recorded answers: short ones completely, long ones without what is stored elsewhere.
 
 Messages are not stored twice: the answer has them as they are now, corrected or deleted. Long texts, such as a
 session's context, are stored separately, once for each session, up to a limit for each workspace: the oldest are
@@ -57,7 +57,7 @@ class SplitAnswer(msgspec.Struct, frozen=True):
 
 
 class TextNotKept(Exception):
-    """A part is not stored any more."""
+    """A part is no longer stored."""
 
 
 async def keep(work: UnitOfWork, keep_seconds: float, answer: object) -> tuple[str | None, str]:

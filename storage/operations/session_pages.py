@@ -47,7 +47,7 @@ async def by_any_index(rows: Reader, sessions: SessionList) -> SessionList:
 
 
 async def count_all(rows: Reader, sessions: SessionList) -> int:
-    """How many sessions a list has that is not limited."""
+    """The number of sessions in a list without a limit."""
     found = await by_any_index(rows, sessions)
     (total,) = await rows.one(found.total(), found.bindings)
     return int(total)

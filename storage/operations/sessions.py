@@ -278,5 +278,5 @@ async def read_session(work: UnitOfWork, session_id: str) -> Session:
 
 
 def casefolded(name: str | None) -> str | None:
-    """A name without the difference between upper and lower case."""
+    """A name in the form that is compared without case."""
     return None if name is None else name.casefold()

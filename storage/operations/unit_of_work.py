@@ -59,7 +59,7 @@ class UnitOfWork(msgspec.Struct, frozen=True):
         return state
 
     async def next(self) -> Self:
-        """The same for another session: with a revision of its own."""
+        """The same for another session, with its own revision."""
         return msgspec.structs.replace(self, revision=await self.transaction.next_revision(self.workspace))
 
 

@@ -1,4 +1,4 @@
-"""Statements with named parameters, as every storage has them, for a driver with numbered ones."""
+"""Converts statements with named parameters for a driver with numbered ones."""
 
 import re
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Errors of PostgreSQL and of the connection to it, as the storage's own."""
+"""Converts errors of PostgreSQL and of its connection to those of the storage."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -151,7 +151,7 @@ def _is_optional(word: str | None) -> bool:
 
 
 def _terms(part: re.Match[str], sought: Callable[[str], Sought]) -> Iterator[Term]:
-    # What is no filter is words.
+    # Anything that is not a filter is a word.
     if part["phrase"] is not None:
         words = sought(part["phrase"]).words
         if words:

@@ -73,7 +73,7 @@ class LimitedFile:
 
     def close(self) -> None:
         """Delete the file."""
-        # On a full disk its buffer cannot be written, and need not be.
+        # On a full disk the buffer cannot be written, and does not have to be.
         with suppress(OSError):
             self.file.close()
         self._disk.release(self._taken)

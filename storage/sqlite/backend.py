@@ -13,7 +13,7 @@ class SQLiteBackend(Backend):
 
     def storage(self, url: str, options: StorageOptions) -> Storage:
         path = self.file(url)
-        # Imported here: to find out the path of the file, no driver is needed.
+        # Imported here, because finding the path of the file needs no driver.
         from .store import SQLiteStorage
 
         return SQLiteStorage(

@@ -12,7 +12,7 @@ FIRST_MOMENT = "0001-01-01T00:00:00.000000Z"
 LAST_MOMENT = "9999-12-31T23:59:59.999999Z"
 # A leap second, which no clock tells here (see `is_clock_time`): it sorts after every time that is stored.
 AFTER_LAST_MOMENT = "9999-12-31T23:59:60.000000Z"
-# What an offset moves out of the years that are stored, into the year 0: it sorts before every time that is stored.
+# A time that its offset moves before the stored years, into the year 0: it sorts before every stored time.
 BEFORE_FIRST_MOMENT = "0000-12-31T23:59:59.999999Z"
 
 _DIGITS = 6

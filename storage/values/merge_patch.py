@@ -66,5 +66,5 @@ _decode = json.JSONDecoder(parse_int=_number, parse_float=_number).decode
 
 
 def _tree(value: Any) -> Any:
-    """A value with everything in it, its numbers as texts; None if there is no value."""
+    """A complete value with its numbers as texts; None if there is no value."""
     return _decode(bytes(value).decode()) if isinstance(value, Raw) else value

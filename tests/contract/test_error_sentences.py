@@ -89,7 +89,7 @@ CLIENT = [
     (CollectionNotFound("c"), "Collection c not found; add it first (createCollection), or name another"),
     (
         ModuleNotFound("c/tool/m"),
-        "Module c/tool/m not found; add the collection that brings it (createCollection), or name another "
+        "Module c/tool/m not found; add the collection that contains it (createCollection), or name another "
         "(listModules)",
     ),
     (

@@ -67,7 +67,7 @@ def test_message_is_deleted(page: Page, client: httpx.Client, new_session: Calla
     session = new_session("A secret", "Hello")
     page.goto(f"/?session={session}")
     dialog = press(page, 1, "Delete")
-    expect(dialog).to_contain_text("deleted for good")
+    expect(dialog).to_contain_text("permanently deleted")
     dialog.get_by_role("button", name="Delete").click()
     expect(row(page, 1)).to_contain_text("This message was deleted.")
     expect(page.get_by_text("A secret")).to_have_count(0)

@@ -20,7 +20,7 @@ from .workspaces import workspaces
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="amplifierd")
 def cli() -> None:
-    """A store for LLM conversations, served over HTTP by the contract in openapi.yaml."""
+    """A store for LLM conversations, served over HTTP. The API is defined in openapi.yaml."""
 
 
 for command in (

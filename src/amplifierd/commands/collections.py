@@ -24,7 +24,7 @@ Answer = TypeVar("Answer")
 
 @click.group()
 def collections() -> None:
-    """Manage collections: folders and git repositories that bring profiles."""
+    """Manage collections: folders and git repositories that provide profiles and modules."""
 
 
 @collections.command(context_settings=FROM_ENVIRONMENT)
@@ -80,7 +80,7 @@ def sync(
     collection_host: tuple[str, ...],
     identifier: str | None,
 ) -> None:
-    """Read the collection IDENTIFIER again, or all of them. The exit code is 1 if one could not be read."""
+    """Sync the collection IDENTIFIER, or all collections. The exit code is 1 if one could not be read."""
 
     async def read(storage: Storage) -> bool:
         sources = _sources(_contract(), collections_path, collection_host)
@@ -97,7 +97,7 @@ def sync(
 @workspace
 @click.argument("identifier")
 def remove(database: str, workspace: str, identifier: str) -> None:
-    """Remove the collection IDENTIFIER with its profiles; sessions keep them, and the source stays."""
+    """Remove the collection IDENTIFIER with its profiles; sessions keep theirs, and the source is not changed."""
 
     async def delete(storage: Storage) -> None:
         await storage.delete_collection(workspace, identifier)
@@ -149,4 +149,4 @@ def _report(collection: Collection) -> bool:
 
 
 def _no_progress() -> None:
-    """Nobody waits for a response."""
+    """Report no progress: a command has no request whose deadline could be extended."""

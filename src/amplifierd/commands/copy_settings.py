@@ -52,7 +52,7 @@ async def copy_contexts(source: Storage, target: Storage, workspace: str) -> Non
 
 
 async def _copy_collections(source: Storage, target: Storage, workspace: str) -> None:
-    """Copy the collections that `target` lacks, with their profiles as they are; nothing is read from their sources."""
+    """Copy the collections that `target` lacks, with their profiles unchanged; their sources are not read."""
     async for summary in all_collections(source, workspace):
         with suppress(CollectionExists):
             read = partial(_content, source, workspace, summary.identifier)
@@ -82,7 +82,7 @@ async def _content(source: Storage, workspace: str, identifier: str) -> Collecti
 
 
 async def copy_files(source: Storage, target: Storage, workspace: str) -> None:
-    """Copy the files that `target` lacks, before the messages that name them. Their time is that of the copy."""
+    """Copy the files that `target` lacks, before the messages that refer to them. They get the time of the copy."""
     async for file in all_records(lambda cursor: source.list_files(workspace, limit=_AT_ONCE, cursor=cursor), _files):
         await _copy_file(source, target, workspace, file)
 

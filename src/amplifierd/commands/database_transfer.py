@@ -53,7 +53,7 @@ async def clean_up(storage: Storage, workspace: str, which: CleanUp) -> Deletion
 
 
 def _digest(file: IO[bytes]) -> Digest:
-    """The SHA-256 of the rest of a file, whose position does not change."""
+    """The SHA-256 of the rest of a file; restores the position of the file."""
     start = file.tell()
     digest = hashlib.sha256()
     while chunk := file.read(CHUNK_BYTES):

@@ -58,6 +58,6 @@ MESSAGES: dict[type[StorageError], str] = {
 
 
 def message_of(error: StorageError) -> str:
-    """What a person reads who started a command."""
+    """The message of an error on the command line."""
     template = next((MESSAGES[kind] for kind in type(error).__mro__ if kind in MESSAGES), "{error}")
     return template.format(error=error)

@@ -35,7 +35,7 @@ class _Body(msgspec.Struct):
 @click.option(
     "--url", show_envvar=True, help="The daemon's URL, such as http://host:8420, instead of --host and --port."
 )
-@click.option("--live", is_flag=True, help="Check only whether it is running.")
+@click.option("--live", is_flag=True, help="Check only whether the daemon is running.")
 @click.option(
     "--timeout", type=click.FloatRange(0.1, 3_600), default=5, help="How many seconds to wait for a response."
 )

@@ -43,13 +43,13 @@ def keys() -> None:
     "--scope",
     type=click.Choice(get_args(Scope)),
     default="write",
-    help="What it allows: read; write, which is reading and changing; admin, which is also importing and cleaning up.",
+    help="What it allows: read allows reading; write, also changing; admin, also importing and cleaning up.",
 )
 @click.option("--expires", callback=_seconds, help="When it expires, from now: 90d, 12h, 30m or 60s. [default: never]")
 @database
 @may_create
 def create(database: str, name: str, workspace: str, scope: Scope, expires: float | None, *, may_create: bool) -> None:
-    """Create a key and write it to standard output, only once: the database keeps only its SHA-256."""
+    """Create a key and write it to standard output. It cannot be shown again: the database keeps only its SHA-256."""
     from ..auth import new_key
 
     text, key = new_key(name, workspace, scope, expires)
@@ -88,7 +88,7 @@ def list_keys(database: str) -> None:
 @click.argument("key_id", metavar="ID")
 @database
 def revoke(database: str, key_id: str) -> None:
-    """Revoke the key with this id, within a second, on every process."""
+    """Revoke the key with this id. Every process refuses it within a second."""
 
     async def change() -> Key:
         async with open_existing(database) as storage:

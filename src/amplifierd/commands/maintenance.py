@@ -20,7 +20,7 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 @click.option("--force", is_flag=True, help="Replace FILE if it exists.")
 @click.argument("file", type=_FILE)
 def back_up(database: str, file: Path, *, force: bool) -> None:
-    """Copy a SQLite database to FILE, which is itself a database; daemons may serve it meanwhile."""
+    """Copy a SQLite database, even while daemons serve it, to FILE, which is itself a database."""
     with sentences(), _pages("Pages copied") as progress:
         contents = asyncio.run(open_maintenance(database).back_up(file, replace=force, progress=progress))
     click.echo(f"{file} has {contents.sessions} sessions with {contents.messages} messages, and is sound.")
@@ -42,9 +42,9 @@ def restore(database: str, file: Path, *, force: bool) -> None:
 
 @click.command("compact", context_settings=FROM_ENVIRONMENT)
 @database
-@click.option("--full", is_flag=True, help="Rewrite everything; no daemon may serve the database meanwhile.")
+@click.option("--full", is_flag=True, help="Rewrite everything; no daemon may be serving the database.")
 def compact(database: str, *, full: bool) -> None:
-    """Free unused space and remove the remains of deleted text; daemons may serve the database meanwhile."""
+    """Free unused space and remove the remains of deleted text, even while daemons serve the database."""
     with sentences(), _pages("Compacted") as progress:
         compacted = asyncio.run(open_maintenance(database).compact(full=full, progress=progress))
     click.echo(f"The database had {compacted.before} bytes and now has {compacted.after}.")
@@ -55,7 +55,7 @@ def compact(database: str, *, full: bool) -> None:
 @click.option("--repair", is_flag=True, help="Repair what can be rebuilt from the messages.")
 @click.pass_context
 def check(context: click.Context, database: str, *, repair: bool) -> None:
-    """Look for damage, gaps, wrong counts and missing index entries; daemons may serve the database meanwhile.
+    """Look for damage, gaps, wrong counts and missing index entries, even while daemons serve the database.
 
     The exit code is 0 if nothing is wrong or everything was repaired, and 1 otherwise.
     """

@@ -27,7 +27,7 @@ _summaries = msgspec.json.Decoder(list[ModuleSummary]).decode
 @click.option("--type", "module_type", type=click.Choice(get_args(ModuleType)), help="Only modules of this type.")
 @click.argument("module_id", metavar="[ID]", required=False)
 def modules(database: str, workspace: str, module_type: ModuleType | None, module_id: str | None) -> None:
-    """List the modules that collections and installed packages bring, or show the module ID as JSON."""
+    """List the modules of collections and installed packages, or show the module ID as JSON."""
     from ..documents.modules.catalog import ModuleCatalog
 
     catalog = ModuleCatalog()

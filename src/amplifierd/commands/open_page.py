@@ -32,13 +32,13 @@ def _default_log() -> Path:
     default=_default_log,
     show_default="a file in your data directory",
     show_envvar=True,
-    help="Where a daemon that this command starts writes its log.",
+    help="The log file of a daemon that this command starts.",
 )
 def open_page(host: str, port: int, log_file: Path) -> None:
-    """Open the page for people in your browser.
+    """Open the web page of the daemon in your browser.
 
-    If no daemon runs at the address, one is started, with the settings in the environment, and stays when this command
-    ends.
+    If no daemon is running at the address, this command starts one with the settings in the environment. That daemon
+    keeps running when the command ends.
     """
     url = url_of(host, port)
     if not _is_served(url):
@@ -57,7 +57,7 @@ def _start(host: str, port: int, url: str, log_file: Path) -> int:
     command = [sys.executable, "-m", "amplifierd", "serve", "--host", host, "--port", str(port)]
     log_file.parent.mkdir(parents=True, exist_ok=True)
     with log_file.open("wb") as log:
-        # In a new session it does not end with this terminal.
+        # In a new session, the daemon does not end with this terminal.
         process = subprocess.Popen(  # noqa: S603  # this program itself
             command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
         )

@@ -53,7 +53,7 @@ collections_path = click.option(
     type=click.Path(file_okay=False, path_type=Path),
     multiple=True,
     show_envvar=True,
-    help="A folder below which collections may be, and git repositories of them; repeat for several.",
+    help="A folder that may contain collections and git repositories of collections; repeat for several.",
 )
 
 collection_host = click.option(

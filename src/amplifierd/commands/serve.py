@@ -176,7 +176,7 @@ def _logs_json(arguments: list[str]) -> bool:
     "--ephemeral/--no-ephemeral",
     default=_DEFAULTS.ephemeral,
     show_envvar=True,
-    help="For a test run: data in memory, a free port, one line of JSON with its URL, exits with its parent.",
+    help="For a test run: keep data in memory, use a free port, print the URL as JSON, exit with the parent process.",
 )
 @click.option(
     "--parent",
@@ -203,7 +203,7 @@ def _logs_json(arguments: list[str]) -> bool:
     "--insecure-open/--no-insecure-open",
     default=_DEFAULTS.insecure_open,
     show_envvar=True,
-    help="Serve other machines even without keys: everybody can read and change everything.",
+    help="Serve other machines even without keys; then everybody can read and change everything.",
 )
 @click.option(
     "--rate-limit",

@@ -32,7 +32,7 @@ RESUMED_SECONDS = 30 * DAY_SECONDS
     "--format",
     "format_name",
     default="amplifierd",
-    help="amplifierd, which an import restores; openai, anthropic, sharegpt: a session a line; markdown; html.",
+    help="amplifierd, for an import; openai, anthropic or sharegpt, one session on each line; markdown; html.",
 )
 @click.option("--session", callback=check_session_id, help="Only the session with this id.")
 @session_filters
@@ -40,7 +40,7 @@ RESUMED_SECONDS = 30 * DAY_SECONDS
 @click.option(
     "--output",
     type=click.Path(file_okay=False, path_type=Path),
-    help="A folder to write a file for each session into: markdown and html.",
+    help="For markdown and html: the folder into which to write one file for each session.",
 )
 @click.argument("file", type=click.Path(allow_dash=True), default="-")
 def export_sessions(
@@ -54,9 +54,9 @@ def export_sessions(
     files: bool,
     **filters: Any,
 ) -> None:
-    """Write sessions with their messages to FILE, or to standard output without FILE; all of them without a filter.
+    """Write sessions with their messages to FILE, or to standard output without FILE. Without a filter, write all.
 
-    A daemon may serve the database meanwhile. What a format cannot say is reported at the end.
+    A daemon may serve the database meanwhile. What the format has no place for is reported at the end.
     """
     from .exports.writing import ExportTarget, export_to
 
@@ -77,7 +77,7 @@ def export_sessions(
     "--on-conflict",
     type=click.Choice(get_args(OnConflict)),
     default="fail",
-    help="What to do with a session of an export whose id already exists. Those of other tools are extended.",
+    help="What to do if a session of an export already exists. Sessions of other tools are always extended.",
 )
 @click.option(
     "--format",
@@ -89,7 +89,7 @@ def export_sessions(
     "--watch",
     "is_watching",
     is_flag=True,
-    help="Follow PATHS and import what other tools write there, until SIGINT or SIGTERM.",
+    help="Watch PATHS and import what other tools write there, until SIGINT or SIGTERM.",
 )
 @click.argument("paths", type=click.Path(allow_dash=True), nargs=-1)
 def import_sessions(
@@ -121,7 +121,7 @@ def import_sessions(
             idempotency_ttl=RESUMED_SECONDS,
             temporary_bytes=UNBOUNDED_BYTES,
         )
-        # What is loaded by now stays: the garbage collector need not look at it again and again.
+        # What is loaded by now stays: the garbage collector does not have to scan it again.
         gc.freeze()
         what = ImportPaths(paths or ("-",), format_name, database, workspace, on_conflict)
         is_clean = asyncio.run((watch_paths if is_watching else import_paths)(what, storage, reader))

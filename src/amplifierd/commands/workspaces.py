@@ -41,10 +41,10 @@ def list_workspaces(database: str) -> None:
     show_envvar=True,
     help="Where amplified directories are on disk.",
 )
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @click.argument("name", callback=check_workspace)
 def delete_workspace(database: str, data_path: Path, name: str, *, yes: bool) -> None:
-    """Delete the workspace NAME with everything in it; daemons may serve the database meanwhile."""
+    """Delete the workspace NAME with everything in it, even while daemons serve the database."""
     with sentences():
         contents = next((it for it in asyncio.run(_contents(database)) if it.workspace == name), None)
         if contents is None:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from .serve.error_boundary import AccessLog
     from .serve.request_log import access_log, time_now, write_line
 
-# Only who serves the contract needs these, and Connexion, whose import takes the better part of a second.
+# Only programs that serve the contract need these and Connexion, whose import takes most of a second.
 _LATE = {
     "Access": "serve.application",
     "AccessLog": "serve.error_boundary",

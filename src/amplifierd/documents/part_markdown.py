@@ -74,7 +74,7 @@ _WRITERS: dict[str, Callable[[Part, str], str]] = {
 
 
 def _said(text: str) -> str:
-    """What a tool is told, or tells: a long text folded."""
+    """The input or the output of a tool; a long text is folded."""
     if len(text) <= MAX_UNFOLDED_CHARACTERS and text.count("\n") <= MAX_UNFOLDED_LINES:
         return fenced(text)
     return _folded(f"{len(text)} characters", fenced(text))

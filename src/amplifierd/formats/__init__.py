@@ -1,4 +1,4 @@
-"""Conversations in the shapes of others, turned into messages of the contract and back, without loss.
+"""Converts conversations of other programs to messages of the contract and back, without loss.
 
 A module holds one format, as a `Format`: pure functions on decoded JSON, which import nothing but this folder.
 """

@@ -12,7 +12,7 @@ NAME = "anthropic"
 _RESULTS = ("tool_result", "mcp_tool_result")
 _MEDIA = {"image": "image/*", "document": "application/pdf"}
 _CALL = ({"id": "call", "name": "name"}, {"input": "input"})
-# Their content is whatever the tool gives: an object, or a list of objects that are no content blocks.
+# Their content is whatever the tool returns: an object, or a list of objects that are not content blocks.
 _RESULT = ({"tool_use_id": "call"}, {"content": "output"})
 
 _SHAPES = {

@@ -83,24 +83,24 @@ def fits(name: str, value: Any) -> bool:
 
 
 def type_of(block: Any) -> str:
-    """The type of a block, of whatever is there instead of one an empty text."""
+    """The type of a block; an empty text if the value is not a block."""
     block_type = block.get("type") if isinstance(block, dict) else None
     return block_type if isinstance(block_type, str) else ""
 
 
 def with_native(part: Object, format_name: str, native: Object) -> Object:
-    """A part with what only its format understands."""
+    """A part with the fields that only its format understands."""
     return {**part, "native": {format_name: native}} if native else part
 
 
 def native_of(part: Object, format_name: str) -> Object:
-    """What a part has that only this format understands."""
+    """The fields of a part that only this format understands."""
     native = part.get("native", {}).get(format_name, {})
     return dict(native)
 
 
 def data_part(block: Any, format_name: str) -> Object:
-    """A block of which nothing is known as a part."""
+    """An unknown block as a part."""
     block_type = type_of(block)
     kind = block_type if _KIND.fullmatch(block_type) else "block"
     return {"type": "data", "kind": f"{format_name}.{kind}", "value": block}
@@ -127,7 +127,7 @@ def value_of(text: str) -> Any:
 
 
 def data_url(media: object, data: object) -> str | None:
-    """The URL of content in base64; None if that is not what these are."""
+    """The URL of content in base64; None if the values are not that."""
     if not isinstance(media, str) or not isinstance(data, str) or not _MEDIA_TYPE.fullmatch(media):
         return None
     return f"data:{media};base64,{data}"

@@ -1,4 +1,4 @@
-"""The content of a provider's message: a text or a list of blocks, and beside it what only the provider has."""
+"""The content of a provider's message: a text or a list of blocks, and the provider's own fields."""
 
 from collections.abc import Callable
 from typing import Any

@@ -24,7 +24,7 @@ def same(first: Any, second: Any) -> bool:
 
 
 def digest_of(written: list[Any]) -> str:
-    """A digest of messages, by which an import sees whether they were edited since."""
+    """A digest of messages, from which an import can tell whether they were edited since."""
     return sha256(_sorted(written)).hexdigest()[:16]
 
 

@@ -1,4 +1,4 @@
-"""What a format is: one kind of message, read into the contract's `NewMessage` and written back."""
+"""The interface of message formats: reads one kind of message into the contract's `NewMessage`, and writes it back."""
 
 from typing import Any, Protocol, TypedDict
 

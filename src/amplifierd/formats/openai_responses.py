@@ -65,7 +65,7 @@ class OpenAIResponses:
 
 
 def _read_item(item: Object, item_type: str) -> tuple[list[Object], set[str], str]:
-    """The parts of an item that is no message, which of its keys they have, and its role."""
+    """The parts of an item that is not a message, the keys that they use, and its role."""
     if item_type == "reasoning":
         return *_read_reasoning(item), "assistant"
     if item_type == _IMAGE:

@@ -22,7 +22,7 @@ class CallShape:
     json: frozenset[str] = field(default_factory=frozenset)
 
     def read(self, item: Object) -> tuple[list[Object], set[str]]:
-        """The parts that an item is, and the keys that these have; none if it has not the fields of its type."""
+        """The parts of an item, and the keys that they use; none if the item lacks the fields of its type."""
         call = item.get(self.call)
         if not fits("call", call):
             return [], set()

@@ -1,4 +1,4 @@
-"""A daemon for a test run: data in memory, a free port, exits with its parent."""
+"""A daemon for a test run: it keeps data in memory, listens on a free port, and exits with its parent."""
 
 import json
 import os
@@ -36,7 +36,7 @@ def ephemeral(settings: Settings) -> Iterator[Settings]:
 
 
 def forget(settings: Settings) -> None:
-    """Remove the data of `ephemeral`, if the process exits before that does."""
+    """Remove the data of `ephemeral` if the process exits before it can."""
     if settings.database.startswith("sqlite"):
         shutil.rmtree(Path(settings.database.removeprefix("sqlite:///")).parent, ignore_errors=True)
 

@@ -1,4 +1,4 @@
-"""The signals that stop a daemon, handled from its first line on.
+"""The signals that stop a daemon, handled from the first line of the program.
 
 The kernel does not deliver unhandled signals to the first process of a container: until then a stop is lost.
 """

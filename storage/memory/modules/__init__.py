@@ -1,1 +1,1 @@
-"""What the modules that profiles name are for: the mount plans of profiles and of sessions."""
+"""Mount plans of profiles and of sessions, made from the modules that profiles name."""

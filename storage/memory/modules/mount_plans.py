@@ -1,4 +1,4 @@
-"""What mount plans are made from: what the references of profiles lead to, now or when a session got its profile."""
+"""The sources of mount plans: the targets of profile references, now or when a session got its profile."""
 
 from msgspec import UNSET, UnsetType
 
@@ -36,7 +36,7 @@ class MemoryMountPlans(MemoryAccess, MountPlans):
 
 
 def sources_of(workspace: Workspace, name: str, settings: ProfileSettings) -> PlanSources:
-    """What a session gets that has settings made of a profile."""
+    """The plan sources of a session whose settings are made from a profile."""
     profile = workspace.profiles.get(name)
     origin = None if profile is None else profile.origin
     ids = {module_id for use in uses_in(settings) for module_id in use.ids(origin)}

@@ -23,7 +23,7 @@ class MountedModule(Struct, frozen=True, rename="camel", kw_only=True):
 
 
 class Mounted(Struct, frozen=True, rename="camel"):
-    """What the references of a profile led to.
+    """The targets of the references of a profile.
 
     `collection` is the name of the collection that the profile is, or was copied, from. The keys of `modules` are
     the type and the name of a module as the profile has it, `tool/bash`. `sources` are those that were set for modules
@@ -70,7 +70,7 @@ class Mount(Struct, frozen=True, rename="camel", kw_only=True):
 
 
 class PlanSession(Struct, frozen=True, rename="camel", kw_only=True):
-    """For whom a plan is; without a session it has no times."""
+    """The profile and session of a plan; without a session it has no times."""
 
     profile_id: str
     profile_version: str
@@ -109,7 +109,7 @@ class KernelModule(Struct, frozen=True):
 
 
 class KernelSettings(Struct, frozen=True, kw_only=True):
-    """What the kernel hands on to modules."""
+    """Settings that the kernel passes on to modules."""
 
     amplified_dir: str
     profile_name: str
@@ -152,11 +152,11 @@ class MountPlans(ABC):
 
     @abstractmethod
     async def profile_plan(self, workspace: str, name: str, overrides: ProfilePatch | UnsetType = UNSET) -> PlanSources:
-        """What a session would get that is created with a profile now. Raises `ProfileNotFound`, `ProfileInvalid`."""
+        """The plan sources of a session created with a profile now. Raises `ProfileNotFound`, `ProfileInvalid`."""
 
     @abstractmethod
     async def session_plan(self, workspace: str, session_id: str) -> PlanSources:
-        """What a session got with its profile, whatever became of it since.
+        """The plan sources that a session got with its profile, whatever has changed since.
 
         Raises `SessionNotFound`, and `SessionProfileUnknown` if the session was imported without its profile.
         """

@@ -24,7 +24,7 @@ INSTALLED = "installed"
 
 
 class ModuleSummary(Struct, frozen=True, rename="camel", kw_only=True):
-    """A module as in a list; `location` is a URL, and `collection` an identifier, if a collection brings it."""
+    """A module as in a list; `location` is a URL, and `collection` an identifier, if it is from a collection."""
 
     id: str
     type: ModuleType
@@ -66,7 +66,7 @@ class Module(ModuleSummary, frozen=True, rename="camel", kw_only=True):
 
 
 class ModuleNotFound(StorageError):
-    """No collection of the workspace brings a module of this id."""
+    """No collection of the workspace has a module with this id."""
 
     def __init__(self, module_id: str) -> None:
         super().__init__(f"Module {module_id} not found")
@@ -92,7 +92,7 @@ class ModuleSourceNotFound(StorageError):
 
 
 class Modules(ABC):
-    """Keeps the modules that collections bring, each in a workspace, as they were when they were last read.
+    """Keeps the modules of collections, each in a workspace, as they were when they were last read.
 
     It also keeps the sources that are set for any module. Those of a collection's go with the collection.
     """
@@ -118,7 +118,7 @@ class Modules(ABC):
 
     @abstractmethod
     async def module_sources(self, workspace: str, module_id: str) -> list[ModuleSource]:
-        """Read the sources that are set for a module, the one that is used first; none if there is no such module."""
+        """Read the sources that are set for a module, the one in use first; none if there is no such module."""
 
     @abstractmethod
     async def create_module_source(

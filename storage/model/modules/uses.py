@@ -22,11 +22,11 @@ class Use:
 
     @property
     def key(self) -> str:
-        """What tells it from others in the profile."""
+        """What distinguishes it from the other modules of the profile."""
         return f"{self.type}/{self.module.module}"
 
     def ids(self, collection: str | None = None) -> list[str]:
-        """What may be its id in a profile of a collection; the first that exists is meant."""
+        """Its possible ids in a profile of a collection; the first that exists is used."""
         name = self.module.module
         if "/" in name:
             return [name]

@@ -73,7 +73,7 @@ async def create(work: UnitOfWork, content: CollectionContent) -> Collection:
 
 
 async def replace(work: UnitOfWork, content: CollectionContent) -> Collection:
-    """Replace the content of a collection, unless it has another source by now."""
+    """Replace the content of a collection, unless its source has changed meanwhile."""
     before = await read(work.transaction, work.workspace, content.identifier)
     if before.source != content.source:
         raise CollectionNotFound(content.identifier)

@@ -1,4 +1,4 @@
-"""Removing the messages of deleted sessions, and the chunks of files, in pieces, so that no other write waits long.
+"""Removes the messages of deleted sessions and the chunks of files in pieces, so that no other write waits long.
 
 The table `removal` has each session that does not exist and has messages: it was deleted, or it is being written (see
 staging.py) and becomes visible when it is complete. For a file it has the id of its chunks.

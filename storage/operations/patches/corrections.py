@@ -65,7 +65,7 @@ async def update(
 
 
 async def delete(work: UnitOfWork, session_id: str, sequence: int, versions: Versions) -> Message:
-    """Leave of a message what is no text of it."""
+    """Remove the text of a message and keep the rest."""
     before = await _message(work, session_id, sequence, versions)
     if before.deleted_at is not UNSET:
         return before

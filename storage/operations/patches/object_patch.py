@@ -1,4 +1,4 @@
-"""Patches of objects of clients. A large one is merged before its transaction, for which other writes wait."""
+"""Patches of clients' objects. A large one is merged before its transaction, because other writes wait for that."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""Reads sessions with their messages and files in batches: between two batches only a position is held."""
+"""Reads sessions with their messages and files in batches; between two batches it holds only a position."""
 
 from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable

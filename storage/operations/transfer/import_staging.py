@@ -52,7 +52,7 @@ class ImportStaging:
 
     @property
     def position(self) -> int:
-        """How much has been taken; it can be set back, to take it again."""
+        """How much has been taken; set it back to take it again."""
         return self._file.tell()
 
     @position.setter

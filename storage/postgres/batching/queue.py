@@ -88,7 +88,7 @@ class BatchQueue(Generic[Request, Result]):
 
 
 def _is_left(group: list[tuple[Request, asyncio.Future[Result]]]) -> bool:
-    """Whether nobody waits for a batch any more."""
+    """Whether no request waits for a batch any more."""
     return bool(group) and all(answer.done() for _, answer in group)
 
 

@@ -153,7 +153,7 @@ JOIN module
 
 
 def listed_modules(dialect: Dialect, *, of_type: bool, installed: int) -> str:
-    """The statement that lists modules after :after by id, and so many others: :id_0 with its :summary_0, ..."""
+    """The statement that lists modules after :after by id, and a number of others: :id_0 with its :summary_0, ..."""
     only = "\n            AND type = :type" if of_type else ""
     others = "".join(
         f"""

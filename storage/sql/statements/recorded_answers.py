@@ -82,7 +82,7 @@ SET recorded_at = EXCLUDED.recorded_at,
     expires_at = EXCLUDED.expires_at
 """
 
-# Deletes what exceeds a limit, the oldest first.
+# Deletes the oldest rows beyond a limit.
 BOUND_TEXTS = """
 DELETE FROM recorded_text
 WHERE workspace = :workspace

@@ -105,7 +105,7 @@ def _refuse_existing(file: Path, *, replace: bool) -> None:
     if not replace:
         raise FileExists(file)
     if not file.is_file():
-        raise MaintenanceRefused(f"{file} is no file; name another.")
+        raise MaintenanceRefused(f"{file} is not a regular file; name another.")
 
 
 def _cannot_write(file: Path, error: Exception) -> DatabaseUnusable | DatabaseDamaged:

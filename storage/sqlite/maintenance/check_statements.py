@@ -67,7 +67,7 @@ WHERE search_progress.revision > MAX(
 )
 """
 
-# What refers to what is not there, but for sessions' own parts (see PARTS).
+# Rows that refer to missing rows, except the parts of sessions (see PARTS).
 REFERENCES = """
 SELECT "table", parent, COUNT(*)
 FROM pragma_foreign_key_check

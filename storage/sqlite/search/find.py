@@ -82,7 +82,7 @@ class _Search:
 def _in_texts(
     connection: apsw.Connection, candidates: Iterator[Row], workspace: str, sought: TextMatch, scope: SearchScope
 ) -> Iterator[Found]:
-    # All of them first: what follows must not hold on to the statement.
+    # Read all rows first, so that the statement is finished before the next one.
     for _, session_id, sequence, role, _ in [*candidates]:
         content = _content_of(_record(connection, workspace, session_id, sequence), scope)
         score = sought.score(content)

@@ -16,7 +16,7 @@ _MAX_LABELS = 4
 
 
 def _check_moment(_context: click.Context, _option: click.Parameter, value: str | None) -> str | None:
-    # Late, because no other command needs the formats.
+    # Imported late, because no other command needs the formats.
     from ...formats.history import time_of
 
     moment = time_of(value)

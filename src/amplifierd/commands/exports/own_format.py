@@ -26,7 +26,7 @@ async def all_lines(storage: Storage, workspace: str, *, files: bool) -> AsyncGe
 async def lines_of(
     storage: Storage, workspace: str, ids: AsyncIterator[str], *, files: bool
 ) -> AsyncGenerator[Block, None]:
-    """The export of some sessions, each followed by those of its files that were not before."""
+    """The export of some sessions, each followed by those of its files that the export does not have yet."""
     some = _SomeSessions()
     # The first lines come together: if the first session is missing, nothing was written.
     header = [ExportLine(header=ExportHeader())]
@@ -41,7 +41,7 @@ async def lines_of(
 
 
 class _SomeSessions:
-    """Counts the lines of exports of single sessions that become one."""
+    """Joins the exports of single sessions into one, and counts their lines."""
 
     def __init__(self) -> None:
         self._sessions = self._messages = 0

@@ -1,4 +1,4 @@
-"""Writes sessions as `amplifierd export` is asked to: into one file, or each into a file of a folder."""
+"""Writes the sessions of `amplifierd export` into one file, or each into its own file in a folder."""
 
 import asyncio
 import sys
@@ -154,7 +154,7 @@ class _Export:
         return 1
 
     def _refuse_missing(self, session_id: str, *, is_begun: bool = False) -> None:
-        """A session of a list that was deleted since is left out, unless a part of it is written."""
+        """Leave out a session that was deleted after it was listed. Raises if a part of it is already written."""
         if is_begun:
             raise click.ClickException(f"Session {session_id} was deleted meanwhile; export again.")
         if self._target.session is not None:

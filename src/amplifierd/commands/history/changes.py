@@ -9,10 +9,10 @@ from pathlib import Path
 
 # A directory that was created or replaced is noticed after this time at most.
 _TICK_SECONDS = 1
-# Changes are reported if no other comes within a step, or if they come for that long.
+# Changes are reported once no other comes within a step, or at the latest after that time.
 _STEP_MILLISECONDS = 100
 _DEBOUNCE_MILLISECONDS = 1_600
-# The system drops events if too many come at once: so long after a change, all files are compared.
+# The system drops events if too many come at once, so all files are compared this long after a change.
 _COMPARED_SECONDS = 30
 
 _Identity = tuple[int, ...]

@@ -1,4 +1,4 @@
-"""Imports histories: each source is read whole, then what the database does not have of it is written."""
+"""Imports histories: each source is read completely, then what the database lacks is written."""
 
 import asyncio
 from collections.abc import Callable, Iterable, Iterator
@@ -26,7 +26,7 @@ from ...storage.sql.temporary_files import Unlimited
 from .ledger import Entry, Ledger
 from .sources import Source
 
-# The progress is shown after each of this number of steps.
+# Progress is shown after this number of steps.
 _SHOWN_STEPS = 200
 
 Progress = Callable[[int], None]
@@ -79,7 +79,7 @@ class HistoryImport:
             self._records.close()
 
     async def unchanged(self, source: Source) -> bool:
-        """Whether a source was imported as it is now, and its sessions are there; counts its faults again."""
+        """Whether a source is unchanged since its import and its sessions still exist; counts its faults again."""
         entry = self._ledger.entry_of(source, self._format_name)
         if entry is None or not await self._has_all(entry):
             return False
@@ -148,7 +148,7 @@ class HistoryImport:
             await self._note_name(branch.session.id, branch.session.name)
 
     async def _note_name(self, session_id: str, name: str | UnsetType) -> None:
-        """A session that was imported before it had a name gets the one that it has by now."""
+        """Note the name of a session that had none when it was imported."""
         if isinstance(name, UnsetType):
             return
         stored = await self._stored(session_id)
@@ -187,7 +187,7 @@ class HistoryImport:
         self._batch, self._read = Batch(Unlimited()), []
 
     async def _name(self) -> None:
-        """Give sessions the names that they have by now."""
+        """Give sessions the names that they have got since their import."""
         for session_id, name in self._names:
             # It may have been deleted meanwhile.
             with suppress(SessionNotFound):
@@ -195,7 +195,7 @@ class HistoryImport:
         self._names = []
 
     async def _name_others(self) -> None:
-        """Name the sessions of which another source has the name."""
+        """Name the sessions whose name is in another source."""
         missing: set[str] = set()
         for source, read, name in self._named:
             place = read.format_name, name.key

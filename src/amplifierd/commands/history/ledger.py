@@ -17,7 +17,7 @@ from .sources import Source, Stamp
 
 # Increase it when a format reads more than before: every file is then read again.
 VERSION = 2
-# Of a file with more faults these are repeated by later imports.
+# Later imports repeat this number of a file's faults.
 MAX_FAULTS = 100
 
 
@@ -39,7 +39,7 @@ class Ledger:
     """The entries of one database and workspace; `save` after each change."""
 
     def __init__(self, folder: Path | None, database: str, workspace: str) -> None:
-        # The name shows nothing of a database's address.
+        # The name reveals nothing about the database's address.
         name = hashlib.sha256(f"{database}\0{workspace}".encode()).hexdigest()[:32]
         self._path = None if folder is None else folder / f"{name}.json"
         self._files = {} if self._path is None else _load(self._path)
@@ -47,7 +47,7 @@ class Ledger:
         self._by_last_message: dict[tuple[str, str], str] = {}
 
     def entry_of(self, source: Source, format_name: str | None) -> Entry | None:
-        """The entry of a file that did not change since; it is to have the format, if one is given."""
+        """The entry of a file that has not changed since; if a format is given, the entry must have it."""
         entry = self._files.get(str(source.path)) if source.path is not None else None
         if entry is None or entry.stamp != source.stamp or format_name not in {None, entry.format}:
             return None

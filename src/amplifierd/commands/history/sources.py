@@ -47,7 +47,7 @@ class Source(NamedTuple):
 
     @property
     def size(self) -> int:
-        """How many bytes it has, as far as is known."""
+        """The number of bytes, if it is known."""
         return self.member.file_size if self.member else self.stamp.size if self.stamp else 0
 
     @contextmanager

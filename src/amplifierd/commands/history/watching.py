@@ -66,7 +66,7 @@ def _stop_on_signal(stop: asyncio.Event) -> None:
 
 
 class LatestReport(Report):
-    """A report with those faults of each file that were found when it was read last."""
+    """A report with the faults that the last read of each file found."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -140,7 +140,7 @@ class _Watch:
         sources = [source async for source in self._changed_sources(run, changed, stamps)]
         await run.run(takewhile(lambda _: not stop.is_set(), sources), lambda _size: None)
         self._stamps |= stamps
-        # Tools write temporary files, which are gone before they are read.
+        # Other tools write temporary files, which may be gone before they can be read.
         self.report.begin({source.name for source in sources if source.path is not None and not source.path.exists()})
         if self.report.messages > before:
             click.echo(f"Imported {self.report.messages - before} messages.", err=True)
@@ -148,7 +148,7 @@ class _Watch:
     async def _changed_sources(
         self, run: HistoryImport, changed: set[Path], stamps: dict[Path, Stamp]
     ) -> AsyncIterator[Source]:
-        """The sources that are to be read, whose stamps are added to `stamps`."""
+        """The sources to read; adds their stamps to `stamps`."""
         for source in self._sources(changed):
             path = source.path or source.archive_path
             if path is None or source.stamp is None or self._stamps.get(path) == source.stamp:

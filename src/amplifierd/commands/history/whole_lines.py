@@ -1,4 +1,4 @@
-"""A file that is being written, as far as its lines are whole."""
+"""The complete lines of a file that another program is writing."""
 
 import io
 import os

@@ -23,7 +23,7 @@ class Routing(RoutingMiddleware):
     """Writes the operation of a request into the scope, for the middlewares after it.
 
     Raises a 405 problem if the path has only other operations; `Allow` lists them (RFC 9110, section 15.5.6).
-    Ends a call that is no HTTP request.
+    Ends a call that is not an HTTP request.
     """
 
     def __init__(self, app: ASGIApp, paths: Paths) -> None:

@@ -1,4 +1,4 @@
-"""Checks values against the JSON Schemas of others (draft 2020-12), which may be hostile, within bounds.
+"""Checks values against JSON Schemas (draft 2020-12) from third parties, which may be hostile, with limits.
 
 A schema can refer to itself, so that to apply it, or to compile it, would take for ever, or more stack than there is;
 and a validator in native code cannot be stopped. So the steps are counted first, in Python, as if each of them had to
@@ -20,12 +20,12 @@ from .problems import Violation
 from .violations import described, violation
 
 MAX_SCHEMA_BYTES = 64 * 1024
-# Of a schema and what it refers to, each time that it is.
+# The limit for a schema and the schemas that it refers to, counted at each reference.
 MAX_SUBSCHEMAS = 4_096
 MAX_PATTERNS = 64
 MAX_PATTERN_BYTES = 256 * 1024
 MAX_DEPTH = 64
-# Of a value: one for each schema that is applied to each part of it.
+# The limit for a value: a step for each schema that is applied to each part of it.
 MAX_STEPS = 16_384
 # More places than this are not looked for in a value that takes many steps: each costs as much as a hundred of them.
 _MAX_LISTED_STEPS = 1_024
@@ -109,7 +109,7 @@ class ConfigSchema:
         return secrets + [found for error in errors if not _is_reference(error.instance) for found in _described(error)]
 
     def _secrets(self, value: Any) -> Iterator[Violation]:
-        """Members that only whoever runs the session may know, and that are there nevertheless."""
+        """Secret members whose value is given in plain text instead of by a reference."""
         properties = self._schema.get("properties", {}) if isinstance(self._schema, dict) else {}
         for name, schema in properties.items() if isinstance(value, dict) else ():
             is_secret = isinstance(schema, dict) and schema.get("writeOnly") is True
@@ -133,7 +133,7 @@ def config_schema(text: bytes) -> ConfigSchema:
 
 
 def _is_reference(value: Any) -> bool:
-    """Whether it stands for a value that is not known here."""
+    """Whether a text stands for a value that only the runtime knows."""
     return isinstance(value, str) and REFERENCE.fullmatch(value) is not None
 
 
@@ -210,7 +210,7 @@ class _Survey:
 
 
 def _inner(schema: dict[str, Any]) -> Iterator[tuple[Path, Any]]:
-    """The schemas that stand in a schema, with their places in it."""
+    """The subschemas of a schema, with their places in it."""
     for keyword in _MAPS:
         members = schema.get(keyword)
         if isinstance(members, dict):
@@ -238,7 +238,7 @@ class _Applied:
             raise TooManySteps
         if not isinstance(schema, dict):
             return
-        # What is evaluated is found out by applying all of it once more.
+        # Which members are evaluated is determined by applying all of it once more.
         for _ in range(1 + sum(keyword in schema for keyword in _AGAIN)):
             self._in_place(schema, value, depth + 1)
             if isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""The contract as a document: its content, and its bytes as they are served."""
+"""The contract as a document: its content, and the bytes that are served."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -215,7 +215,7 @@ class _Examination:
         """The hook, which returns what is refused, so that its place is found."""
 
         def kept(part: Any) -> Any:
-            # The first is reported, and no number leads to it.
+            # The first fault is reported; no number leads to it.
             if self.has_refused and isinstance(part, str):
                 return None
             try:

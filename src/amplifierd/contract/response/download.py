@@ -1,4 +1,4 @@
-"""Texts that browsers save, and never show as a page of this server; see `file_response`."""
+"""Texts that browsers save and never show as a page of this server; see `file_response`."""
 
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing

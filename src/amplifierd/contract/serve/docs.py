@@ -1,4 +1,4 @@
-"""Pages beside the operations: the contract, an API reference and the page for people."""
+"""Paths that are not operations: the contract, an API reference and the web page."""
 
 import asyncio
 from importlib.metadata import distribution

@@ -24,7 +24,7 @@ Answer = tuple[int, dict[str, str], bytes]
 
 @dataclass(frozen=True, slots=True)
 class StaticFile:
-    """A file; the kind of its content is that of its name."""
+    """A file; its media type follows from its name."""
 
     content_type: str
     body: bytes

@@ -1,4 +1,4 @@
-"""The page for people: its start page, and the files below `/web/` that browsers run without a build.
+"""The web page: its start page, and the files below `/web/` that browsers run without a build step.
 
 The start page names each file by `/web/VERSION/`, where the version is a digest of all files: a browser keeps what it
 has read, and reads it again only after a change.

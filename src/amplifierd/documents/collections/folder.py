@@ -1,4 +1,4 @@
-"""The files of a folder, none of which is outside of it: symbolic links that lead out are refused."""
+"""The files of a folder; symbolic links that lead out of the folder are refused."""
 
 import os
 import posixpath
@@ -83,7 +83,7 @@ def scan(path: Path) -> Folder:
 
 
 def _open(root: Path, path: Path) -> int:
-    """Open a file for reading, without links on the way: one could be put there meanwhile, and lead out."""
+    """Open a file without following links: one could be created meanwhile and lead out of the folder."""
     flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
     folder = os.open(root, flags | os.O_DIRECTORY)
     try:
@@ -98,7 +98,7 @@ def _open(root: Path, path: Path) -> int:
 
 
 class _Scan:
-    """Counts what is looked at."""
+    """Counts the files and folders that a scan examines."""
 
     def __init__(self, folder: Folder) -> None:
         self._folder = folder

@@ -1,4 +1,4 @@
-"""Fetches one commit of a git repository with the installed `git`, in a process of its own.
+"""Fetches one commit of a git repository with the installed `git`, in a separate process.
 
 Not with dulwich: it would decompress and resolve the objects in Python, beside the event loop, and has no limit that
 stops it. A process can be killed at a limit, and its memory is not ours. Nothing that a user or a machine has

@@ -45,7 +45,7 @@ class AllowedSources:
         self._hosts = {host.lower() for host in hosts}
 
     def check(self, source: str) -> FolderSource | GitSource:
-        """What a source means; it looks at the disk. Raises `CollectionSourceInvalid` if it is not allowed."""
+        """Parse a source and check the disk. Raises `CollectionSourceInvalid` if the source is not allowed."""
         try:
             if not source.isprintable():
                 raise ValueError("it has characters that cannot be printed")

@@ -1,1 +1,1 @@
-"""Modules as files: what a `module.yaml` says, those of installed packages, and whether configurations fit."""
+"""Modules as files: reads each `module.yaml`, finds installed packages, and checks configurations."""

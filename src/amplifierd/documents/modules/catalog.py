@@ -1,4 +1,4 @@
-"""What is known of modules: those of collections, from the storage, and those of installed packages."""
+"""Finds modules: those of collections, from the storage, and those of installed packages."""
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property

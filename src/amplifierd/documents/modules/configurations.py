@@ -1,4 +1,4 @@
-"""Whether the configurations that a profile gives its modules fit their schemas."""
+"""Checks the configurations of modules in a profile against the schemas of the modules."""
 
 from collections.abc import Callable, Iterator
 

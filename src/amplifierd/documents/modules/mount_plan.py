@@ -1,4 +1,4 @@
-"""Mount plans: made from a profile and what its references led to, the same whenever they are made.
+"""Makes mount plans from a profile and the targets of its references; the same input gives the same plan.
 
 A plan names each part that a session runs with: its modules with their sources and configurations, and the texts of its
 agents and its context. The kernel's form is what a session of `amplifier-core` is made from.

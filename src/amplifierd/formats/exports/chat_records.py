@@ -1,4 +1,4 @@
-"""A session as one JSON object a line: a list of messages, and beside it what these cannot say.
+"""A session as one JSON object on a line: a list of messages, and `amplifierd` with what has no place in them.
 
 The member `amplifierd` has what an import would not get back from the messages: the session, and for each message the
 members that differ, with the number of the messages that it became, if that is not 1. `export_member.py` reads it.
@@ -151,7 +151,7 @@ def _absolute(part: Object) -> Object:
 
 
 def _missing(parts: list[Object], found: list[Object]) -> Iterator[str]:
-    """The types of the parts that were not found as they are."""
+    """The types of the parts that were not found unchanged."""
     left = Counter(_encode(_said(part)) for part in found)
     for part in parts:
         text = _encode(_said(part))

@@ -1,4 +1,4 @@
-"""What a format of exports is: sessions with their messages, written one after the other, and what that loses."""
+"""The interface of export formats: writes sessions with their messages, and counts what is lost."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -49,7 +49,7 @@ class SessionWriter(Protocol):
         """What follows the last message."""
 
     def add_again(self, message: Message, /) -> bytes:
-        """What is said of a message after all of them."""
+        """The text about a message that follows all messages."""
 
     def end(self) -> bytes:
         """The end of the session."""
@@ -64,7 +64,7 @@ class ExportFormat(Protocol):
 
     @property
     def name(self) -> str:
-        """What the format is called: lower case, digits, `-`."""
+        """The name of the format: lower-case letters, digits, `-`."""
 
     @property
     def suffix(self) -> str:
@@ -76,7 +76,7 @@ class ExportFormat(Protocol):
 
     @property
     def is_document(self) -> bool:
-        """Whether each session is a file of its own."""
+        """Whether each session is a separate file."""
 
     @property
     def has_files_beside(self) -> bool:

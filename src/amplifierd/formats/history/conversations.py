@@ -57,7 +57,7 @@ class Conversation:
         self.nodes.append(node)
 
     def amend(self, chat: Chat) -> None:
-        """Add what a source says of the conversation later."""
+        """Add what a later part of the source says about the conversation."""
         own = self.chat
         self.chat = replace(
             chat,

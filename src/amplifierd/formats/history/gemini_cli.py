@@ -88,7 +88,7 @@ class _Reader:
         )
 
     def _messages(self, messages: Any, line: int) -> Iterator[Step]:
-        """All messages of the conversation, of which those that were there before say nothing new."""
+        """All messages of the conversation; those that were there before are ignored."""
         for message in list_of(messages):
             if isinstance(message, dict):
                 yield from self._change(message, line)

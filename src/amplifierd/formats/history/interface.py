@@ -1,4 +1,4 @@
-"""What a history is: conversations that another tool keeps in files, as the steps of which sessions are made."""
+"""The interface of history formats: files of another tool, read as steps from which sessions are made."""
 
 from collections.abc import Iterator
 from enum import Enum
@@ -109,7 +109,7 @@ class HistoryFormat(Protocol):
 
     @property
     def name(self) -> str:
-        """What the format is called: lower case, digits, `-`."""
+        """The name of the format: lower-case letters, digits, `-`."""
 
     def recognizes(self, head: Head, /) -> bool:
         """Whether a source that begins so has this format."""

@@ -1,4 +1,4 @@
-"""Values of a source as the contract takes them: ids, names, labels, times, usage."""
+"""Converts values of a source to those that the contract allows: ids, names, labels, times, usage."""
 
 import math
 import re
@@ -26,7 +26,7 @@ _WITHOUT_ZONE = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})[T ]([0-9:]{8}(\.[0-9]+
 
 
 def session_id_of(format_name: str, *keys: str) -> str:
-    """The id of a session: the source's own if that is a UUID, else one that is always derived from it alike."""
+    """The id of a session: the source's own if it is a UUID, else one that is derived from it, always the same."""
     if len(keys) == 1 and _UUID.fullmatch(keys[0]):
         return str(UUID(keys[0]))
     return str(uuid5(_NAMESPACE, "\0".join((format_name, *keys))))

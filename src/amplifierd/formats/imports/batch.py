@@ -28,7 +28,7 @@ class Batch:
 
     @property
     def is_full(self) -> bool:
-        """Whether it is to be written before more is added."""
+        """Whether the batch must be written before more is added."""
         return len(self.branches) >= MAX_SESSIONS or self._count >= MAX_MESSAGES
 
     def add(self, branches: list[Branch]) -> None:

@@ -63,12 +63,12 @@ class Conversion:
                 self.branches.append(each)
 
     def finish(self) -> None:
-        """Say so if nothing was found."""
+        """Add a fault if nothing was found."""
         if not self.branches and not self.names:
             self.faults.append(Fault(kind="no messages", line=1, sentence="No message was found in it."))
 
     def _fit(self, branch: Branch) -> None:
-        """Leave out what the contract does not take of a session."""
+        """Leave out what the contract does not allow in a session."""
         session, fault = self._records.accept_session(branch.session)
         branch.session = session
         if fault is not None:

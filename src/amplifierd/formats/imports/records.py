@@ -162,7 +162,7 @@ def _fault_of(part: Object) -> str | None:
 
 
 def _least_of(message: Object) -> Object:
-    """A message without content, and with those members alone that are needed."""
+    """A message without content, with only the required members."""
     role, timestamp = message.get("role"), message.get("timestamp")
     return {
         "role": role if role in _ROLES else "assistant",

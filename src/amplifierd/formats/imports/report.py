@@ -30,7 +30,7 @@ class FaultPlace(Struct, frozen=True):
 
 
 class NotUnderstood(Struct, frozen=True):
-    """What was not understood of one kind: how often, and its first places."""
+    """What was not understood, of one kind: how often, and its first places."""
 
     kind: str
     count: int
@@ -73,7 +73,7 @@ class Report:
 
     @property
     def is_empty(self) -> bool:
-        """Whether there was nothing that a format recognizes."""
+        """Whether no format recognized anything."""
         return not self.files and not self.unchanged
 
     @property

@@ -42,7 +42,7 @@ _CHUNK_BYTES = 256 * 1024
 
 
 class FormatUnknown(Exception):
-    """No format has this name; the text names those that are known."""
+    """No format has this name; the text lists the known formats."""
 
     def __init__(self, name: str, known: list[str]) -> None:
         super().__init__(f"no format is called {name!r}; known are {', '.join(known)}")
@@ -189,7 +189,7 @@ class _Import:
         return True
 
     async def _note_names(self, lines: list[ExportLine]) -> None:
-        """A session that was imported before it had a name gets the one that it has by now."""
+        """Note the name of a session that had none when it was imported."""
         for line in lines:
             if isinstance(line.session, Session) and isinstance(line.session.name, str):
                 stored = await self._stored(line.session.id)
@@ -212,7 +212,7 @@ class _Import:
 
 
 def _is_export(kept: LimitedFile) -> bool:
-    """Whether a file begins as an export of ours; its position is set back."""
+    """Whether a file begins like an export of amplifierd; restores its position."""
     first = kept.file.readline(_CHUNK_BYTES)
     kept.file.seek(0)
     try:

@@ -25,7 +25,7 @@ class IdleTimer:
         self.due = self._loop.time() + seconds
 
     def end(self) -> None:
-        """Look no more."""
+        """Stop the timer."""
         self._timer.cancel()
 
     def _look(self) -> None:

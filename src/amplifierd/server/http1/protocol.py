@@ -267,7 +267,7 @@ class Protocol(asyncio.Protocol):
             tasks.add(task)
 
     def _parse_what_is_there(self) -> None:
-        """Parse until a request has to wait for the response to the previous one."""
+        """Parse what was received, until a request has to wait for the response to the previous one."""
         piece, is_begun = b"", False
         try:
             while self._unparsed and not self._pipelined:

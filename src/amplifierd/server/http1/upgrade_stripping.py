@@ -18,7 +18,7 @@ def without_offer(method: bytes, target: bytes, version: str, headers: Iterable[
 
 
 def _without_upgrade(name: bytes, value: bytes) -> Header | None:
-    """A header without the offer to upgrade; None if nothing is left."""
+    """A header without the upgrade; None if nothing is left."""
     if name in _OFFERS:
         return None
     if name == b"connection":

@@ -23,7 +23,7 @@ async def exported(storage: Storage, workspace: str = "default") -> list[ExportL
 
 
 def export_of(lines: list[ExportLine], size: int = 3) -> Export:
-    """An export of these lines, so many at a time."""
+    """An export of these lines, in batches of this size."""
 
     async def batches() -> AsyncGenerator[list[ExportLine], None]:
         for start in range(0, len(lines), size):

@@ -1,4 +1,4 @@
-"""Rows of a database of SQLite that is somebody else's: of whatever schema, and perhaps damaged."""
+"""Rows of a foreign SQLite database, which may have any schema and may be damaged."""
 
 import shutil
 import sqlite3
@@ -51,7 +51,7 @@ def read_database(source: IO[bytes], read: Callable[[Database], Iterator[Step]])
 
 
 def plain(value: Any) -> Any:
-    """The value of a column as JSON has it: bytes in hexadecimal digits."""
+    """The value of a column as a JSON value; bytes become hexadecimal digits."""
     return value.hex() if isinstance(value, bytes) else value
 
 

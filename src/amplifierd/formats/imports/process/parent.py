@@ -75,7 +75,7 @@ class ConversionProcess:
             self._input.flush()
 
     def kill(self) -> None:
-        """End the process, whatever it does."""
+        """Kill the process."""
         self._process.kill()
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""What the process and its parent tell each other: lines, each of a kind (one byte) and its content in JSON."""
+"""The protocol between the process and its parent: lines, each with a kind (one byte) and JSON content."""
 
 from typing import IO, Any
 
@@ -50,7 +50,7 @@ class HistoryTooLarge(Exception):
 
 
 class Failure(Struct, frozen=True):
-    """Why nothing can be imported: a kind, and a sentence."""
+    """The reason why nothing can be imported: a kind and a sentence."""
 
     kind: str
     sentence: str

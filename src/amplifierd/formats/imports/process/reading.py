@@ -1,4 +1,4 @@
-"""What the process does: reads the file, or the files of the archive, and sends what they become."""
+"""The work of the process: reads the file, or the files of the archive, and sends the converted sessions."""
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext

@@ -188,7 +188,7 @@ async def test_filters_hold(storage: Storage, session: Session, filters: SearchQ
         (SearchQuery("hello in:tools"), []),
         (SearchQuery("hello role:tool", role="tool"), ["tool"]),
         (SearchQuery("hello role:tool", role="user"), []),
-        # What is no value of the filter is a word.
+        # A text that is not a value of the filter is a word.
         (SearchQuery("role:robot"), ["user"]),
         (SearchQuery('"role:tool"'), []),
         (SearchQuery("role:tool"), []),
