@@ -103,13 +103,13 @@ def test_stale_edit_is_shown_as_a_conflict(page: Page, client: httpx.Client, new
     client.patch(f"/sessions/{session}/messages/2", json={"content": "Of somebody else"}).raise_for_status()
     dialog.get_by_label("Text").fill("Mine")
     dialog.get_by_role("button", name="Save").click()
-    expect(dialog.get_by_role("alert")).to_contain_text("was changed meanwhile")
+    expect(dialog.get_by_role("alert")).to_contain_text("has changed in the meantime")
     expect(page.get_by_text("Of somebody else")).to_be_visible()
     dialog.get_by_role("button", name="Save").click()
     expect(row(page, 2)).to_contain_text("Mine")
     client.patch(f"/sessions/{session}/messages/2", json={"metadata": {"a": 1}}).raise_for_status()
     press(page, 2, "Good")
-    expect(page.get_by_role("alert")).to_contain_text("was changed meanwhile")
+    expect(page.get_by_role("alert")).to_contain_text("has changed in the meantime")
 
 
 def test_corrections_of_others_appear(page: Page, client: httpx.Client, new_session: Callable[..., str]) -> None:

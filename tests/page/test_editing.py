@@ -24,7 +24,7 @@ def test_stale_change_is_shown_as_a_conflict(page: Page, client: httpx.Client, n
     dialog = page.get_by_role("dialog")
     dialog.get_by_label("Name").fill("Mine")
     dialog.get_by_role("button", name="Save").click()
-    expect(dialog.get_by_role("alert")).to_contain_text("was changed meanwhile")
+    expect(dialog.get_by_role("alert")).to_contain_text("has changed in the meantime")
     expect(page.get_by_role("heading", name="Of somebody else")).to_be_visible()
     dialog.get_by_role("button", name="Save").click()
     expect(page.get_by_role("heading", name="Mine")).to_be_visible()
@@ -63,7 +63,7 @@ def test_conflict_keeps_labels_of_others(page: Page, client: httpx.Client, new_s
     dialog = page.get_by_role("dialog")
     dialog.get_by_label("Labels").fill("new: 3")
     dialog.get_by_role("button", name="Save").click()
-    expect(dialog.get_by_role("alert")).to_have_text(re.compile("^The session was changed meanwhile"))
+    expect(dialog.get_by_role("alert")).to_have_text(re.compile("^The session has changed in the meantime"))
     dialog.get_by_role("button", name="Save").click()
     expect(dialog).to_have_count(0)
     assert client.get(f"/sessions/{session}").json()["labels"] == {"yours": "2", "new": "3"}
@@ -76,7 +76,7 @@ def test_stale_pin_is_shown_as_a_conflict(page: Page, client: httpx.Client, new_
     expect(page.get_by_text("Hello")).to_be_visible()
     client.patch(f"/sessions/{session}", json={"archived": True}).raise_for_status()
     page.get_by_role("button", name="Pin", exact=True).click()
-    expect(page.get_by_role("alert")).to_contain_text("was changed meanwhile")
+    expect(page.get_by_role("alert")).to_contain_text("has changed in the meantime")
     expect(page.get_by_role("button", name="Unarchive")).to_be_visible()
     assert "pinned" not in client.get(f"/sessions/{session}").json()
 
