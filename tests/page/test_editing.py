@@ -97,7 +97,7 @@ def test_delete_asks_first(page: Page, client: httpx.Client, new_session: Callab
     page.goto(f"/?session={session}")
     page.get_by_role("button", name="Delete").click()
     dialog = page.get_by_role("dialog")
-    expect(dialog).to_contain_text("The session and its 2 messages are deleted")
+    expect(dialog).to_contain_text("The session and its 2 messages are permanently deleted")
     dialog.get_by_role("button", name="Cancel").click()
     assert client.get(f"/sessions/{session}").status_code == 200
     page.get_by_role("button", name="Delete").click()
