@@ -57,6 +57,9 @@ def before_call(_context: Any, case: schemathesis.Case[Any], _kwargs: dict[str, 
             case.query["format"] = "auto" if case.media_type == "application/octet-stream" else "amplifierd"
         if isinstance(case.body, dict):
             name_what_is_there(case.operation.label, case.body)
+            if case.operation.label == "PUT /profiles/{name}":
+                # A profile keeps its name.
+                case.body["name"] = case.path_parameters["name"]
             if case.operation.label == "POST /collections":
                 # Sixteen, because a sync of all of them reads each.
                 case.body |= {"identifier": f"c{uuid4().hex[0]}", "source": os.environ["FUZZ_COLLECTION"]}

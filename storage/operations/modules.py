@@ -37,8 +37,16 @@ async def find(rows: Rows, sql: Statements, workspace: str, ids: Sequence[str]) 
     """The modules of these ids that exist, by id."""
     if not ids:
         return {}
-    found = await rows.all(sql.MODULES_WITH_IDS, {"workspace": workspace, "ids": _encode(ids).decode()})
+    found = await rows.all(sql.MODULES_WITH_IDS, {"workspace": workspace, "ids": ids_as_json(ids)})
     return {module_id: _decode(record) for module_id, record in found}
+
+
+def ids_as_json(ids: Sequence[str]) -> str:
+    """Names that a profile has for modules, as a JSON list of ids to look up.
+
+    No module has an id with a control character; NUL becomes another one, because PostgreSQL reads no JSON with it.
+    """
+    return _encode([name.replace("\0", "\1") for name in ids]).decode()
 
 
 def summary_of(module: ModuleSummary) -> str:

@@ -15,7 +15,7 @@ from ..sql.statements.profiles import PROFILE_IN_ROOT, REFRESH_PROFILE
 from ..sql.statements.sessions import Statements
 from . import profiles
 from .directories import normalize_or_not_found
-from .modules import find
+from .modules import find, ids_as_json
 from .unit_of_work import UnitOfWork
 
 _encode = msgspec.json.Encoder().encode
@@ -90,7 +90,7 @@ async def _sources(rows: Rows, sql: Statements, workspace: str, ids: Sequence[st
     """The sources that are set for modules: their ids, their scopes, the sources."""
     if not ids:
         return []
-    bindings: Bindings = {"workspace": workspace, "ids": _encode(ids).decode()}
+    bindings: Bindings = {"workspace": workspace, "ids": ids_as_json(ids)}
     return await rows.all(sql.MODULE_SOURCES_WITH_IDS, bindings)
 
 

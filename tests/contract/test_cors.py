@@ -60,7 +60,7 @@ def test_every_answer_varies_by_origin(daemon: Daemon, client: httpx.Client, ori
         ("/sessions", {"get", "head", "post"}),
         ("/sessions/", {"get", "head", "post"}),
         ("/sessions/x", {"get", "head", "patch", "delete"}),
-        ("/profiles/a/b", {"get", "head", "patch", "delete"}),
+        ("/profiles/a/b", {"get", "head", "put", "patch", "delete"}),
         ("/import", {"post"}),
         ("/nothing", {"get", "head"}),
     ],

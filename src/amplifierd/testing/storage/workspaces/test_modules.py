@@ -19,6 +19,8 @@ from amplifierd.storage.model.modules import (
     ModuleType,
     NewModuleSource,
 )
+from amplifierd.storage.model.profile_records import ModuleConfig, NewProfile
+from amplifierd.storage.model.records import NewSession
 from amplifierd.testing.storage.steps import records
 
 W = "default"
@@ -71,6 +73,15 @@ async def test_module_is_kept_as_it_was_read(storage: Storage, other: Storage) -
     for workspace, module_id in (("other", "a/tool/t"), (W, "a/tool"), (W, "a/tool/T")):
         with pytest.raises(ModuleNotFound):
             await storage.get_module(workspace, module_id)
+
+
+async def test_any_text_may_be_the_name_of_a_module(storage: Storage) -> None:
+    names = ["a\0b", "\0/tool/\0", "\1", '"', "\N{PILE OF POO}"]
+    assert await storage.find_modules(W, names) == {}
+    await storage.create_profile(W, NewProfile("p", tools=[ModuleConfig(name) for name in names]))
+    session = await storage.create_session(W, NewSession(profile="p"))
+    plan = await storage.session_plan(W, session.id)
+    assert (plan.profile.tools, plan.mounted.modules) == ([ModuleConfig(name) for name in names], {})
 
 
 async def test_list_is_in_order_of_id_and_paged(storage: Storage) -> None:
