@@ -65,7 +65,7 @@ async def update(
 
 
 async def delete(work: UnitOfWork, session_id: str, sequence: int, versions: Versions) -> Message:
-    """Remove the text of a message and keep the rest."""
+    """Remove what a message says: its content, parts, metadata, agent and model."""
     before = await _message(work, session_id, sequence, versions)
     if before.deleted_at is not UNSET:
         return before
