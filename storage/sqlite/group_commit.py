@@ -196,7 +196,7 @@ class Writer:
 
     def urge(self, seconds: float) -> None:
         """Do idle work now, and for some seconds after each write."""
-        self._urgent_until = time.monotonic() + seconds
+        self._urgent_until = max(self._urgent_until, time.monotonic() + seconds)
         request: _Request[None] = _Request(_nothing, (), self._loop.create_future())
         # Nobody waits for it.
         request.answer.add_done_callback(lambda answer: answer.exception())

@@ -52,7 +52,8 @@ Arguments = TypeVarTuple("Arguments")
 MAX_SEARCHES = 2
 # The time for removing deleted messages from the search index before the storage is closed.
 CLOSING_SECONDS = 2.0
-# A search that was refused comes again: for this time the index does not wait until the storage is idle.
+# A search that was refused comes again: until then, and so much longer, the index does not wait until the storage is
+# idle.
 URGENT_SECONDS = 10.0
 
 DIALECT = Dialect(
@@ -134,6 +135,8 @@ class SQLiteStorage(TransactionalStorage):
         self._write_check = WriteCheck(self._look_for_room, self._try_to_write)
         self._expiry = Expiry(self._forget_some_expired)
         self._searches = ConcurrencyLimit(MAX_SEARCHES, "searches")
+        # Steps of several searches in one group of writes would be one long transaction.
+        self._index_steps = ConcurrencyLimit(1, "searches that index messages")
         self._start_removals()
 
     async def close(self) -> None:
@@ -142,7 +145,7 @@ class SQLiteStorage(TransactionalStorage):
             last.callback(self._machine.release)
             last.push_async_callback(asyncio.to_thread, leave_one_file, self.path)
             last.callback(self._checkpointer.close)
-            last.callback(self._long_texts.close)
+            last.push_async_callback(asyncio.to_thread, self._long_texts.close)
             last.push_async_callback(self._writer.close)
             last.push_async_callback(self._let_go)
             last.callback(self._readers.close)
@@ -171,14 +174,16 @@ class SQLiteStorage(TransactionalStorage):
         """Index what was written before the call."""
         found = await self._readers.work(lambda connection: waiting(connection, workspace))
         if found.is_too_much:
-            self._index_work.begin(workspace)
-            self._writer.urge(URGENT_SECONDS)
             count = await self._readers.work(lambda connection: count_waiting(connection, workspace))
-            raise SearchIndexNotReady(max(count, found.messages))
+            refusal = SearchIndexNotReady(max(count, found.messages))
+            self._index_work.begin(workspace)
+            self._writer.urge(refusal.retry_after + URGENT_SECONDS)
+            raise refusal
         position, outcome = 0, Outcome.MORE
         while outcome is not Outcome.DONE:
             step = self._indexer.index_waiting
-            position, outcome = await self._writer.write(step, workspace, found, position)
+            async with self._index_steps.slot():
+                position, outcome = await self._writer.write(step, workspace, found, position)
             if outcome is Outcome.BLOCKED:
                 await self._long_texts.wait()
 

@@ -16,6 +16,7 @@ from amplifierd.storage.search.tokenizer import Tokenizer
 from amplifierd.storage.sqlite import group_commit
 from amplifierd.storage.sqlite.connection import connect_writer, transaction
 from amplifierd.storage.sqlite.search import waiting
+from amplifierd.storage.sqlite.search.background import IndexWork
 from amplifierd.storage.sqlite.search.index_merge import merge_some
 from amplifierd.storage.sqlite.search.indexing import LONG_BYTES, Indexer, Outcome, begin_again
 from amplifierd.storage.sqlite.search.long_texts import LongTexts
@@ -164,3 +165,43 @@ async def test_segments_of_the_index_are_merged(path: Path) -> None:
 def segments(connection: apsw.Connection) -> int:
     [(count,)] = connection.execute("SELECT count(DISTINCT segid) FROM search_idx")
     return int(count)
+
+
+@pytest.mark.parametrize("busy", ["a", "b", "c"])
+async def test_workspace_with_many_writes_does_not_stop_the_index_of_others(
+    path: Path, monkeypatch: pytest.MonkeyPatch, busy: str
+) -> None:
+    # Nobody indexes but the test.
+    for name in ("IDLE_SECONDS", "BUSY_SECONDS"):
+        monkeypatch.setattr(group_commit, name, 600.0)
+    new = NewMessages([BatchMessage(content="needle")])
+    async with open_storage(f"sqlite:///{path}") as storage:
+        sessions = {name: (await storage.create_session(name, NewSession())).id for name in ("a", "b", "c")}
+        for name, session_id in sessions.items():
+            await storage.append_messages(name, session_id, new)
+        connection = connect_writer(str(path))
+        work = IndexWork(Indexer(Tokenizer()), lambda: {busy}, set(sessions))
+        for _ in range(30):
+            await storage.append_messages(busy, sessions[busy], new)
+            with transaction(connection):
+                work.step(connection)
+        rows = connection.execute("SELECT workspace FROM search_session WHERE sequence > 0").fetchall()
+        connection.close()
+    assert {workspace for (workspace,) in rows} == set(sessions)
+
+
+def test_text_that_cannot_be_split_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(Tokenizer, "indexed", fail)
+    texts = LongTexts()
+    place = (W, "session", 1)
+    try:
+        assert texts.take(place, b"{}") is None
+        while texts.is_running(place):
+            time.sleep(0.001)
+        with pytest.raises(MemoryError):
+            texts.take(place, b"{}")
+    finally:
+        texts.close()

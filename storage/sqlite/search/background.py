@@ -14,6 +14,8 @@ PAUSE_SECONDS = 0.002
 BLOCKED_SECONDS = 0.02
 # Each step adds a segment to the index; a search reads all of them.
 STEPS_BEFORE_MERGE = 8
+# A merge may take as many steps as the index has pages: messages are indexed meanwhile.
+MERGES_AT_ONCE = 32
 
 
 class IndexWork:
@@ -26,21 +28,24 @@ class IndexWork:
     def __init__(self, indexer: Indexer, written: Callable[[], set[str]], left: set[str]) -> None:
         self._indexer = indexer
         self._written = written
-        self._left = left
+        # In the order in which they are indexed. Another thread adds to it: it is only changed in place.
+        self._left = dict.fromkeys(sorted(left))
         self._merge = IndexMerge()
         # An earlier program may have left some.
         self._unmerged = STEPS_BEFORE_MERGE
+        self._merged = 0
 
     def begin(self, workspace: str) -> None:
         """Index this workspace, whoever wrote to it."""
-        self._left.add(workspace)
+        self._left.setdefault(workspace)
 
     def step(self, connection: apsw.Connection, *, resting: bool = True) -> float | None:
         """Do some of it, within a transaction; after how many seconds there is more to do, None if there is not."""
         if self._unmerged >= STEPS_BEFORE_MERGE:
-            if merge_some(connection):
+            if self._merged < MERGES_AT_ONCE and merge_some(connection):
+                self._merged += 1
                 return PAUSE_SECONDS
-            self._unmerged = 0
+            self._unmerged = self._merged = 0
         delay = self._index(connection)
         if delay is not None:
             self._unmerged += 1
@@ -50,7 +55,7 @@ class IndexWork:
         return None
 
     def _index(self, connection: apsw.Connection) -> float | None:
-        self._left |= self._written()
+        self._left |= dict.fromkeys(self._written())
         until = time.thread_time() + STEP_SECONDS
         delay = None
         for workspace in [*self._left]:
@@ -61,8 +66,9 @@ class IndexWork:
             if outcome is Outcome.BLOCKED:
                 delay = BLOCKED_SECONDS
             elif outcome is Outcome.MORE or connection.total_changes() > before:
-                # The next step finds out whether this one was committed.
+                # The next step finds out whether this one was committed; other workspaces come first.
+                self._left[workspace] = self._left.pop(workspace)
                 return PAUSE_SECONDS
             else:
-                self._left.discard(workspace)
+                self._left.pop(workspace)
         return delay

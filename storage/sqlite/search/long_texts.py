@@ -56,7 +56,7 @@ class LongTexts:
                     return None
                 del self._texts[place]
                 return begun[1].result()[0]
-            if begun is not None or len(self._texts) < MAX_TEXTS:
+            if begun is not None or self._has_room():
                 self._texts[place] = record, self._thread.submit(self._split, record)
             return None
 
@@ -66,10 +66,20 @@ class LongTexts:
         if running:
             await asyncio.wait(running, timeout=WAIT_SECONDS, return_when=asyncio.FIRST_COMPLETED)
 
+    def _has_room(self) -> bool:
+        """Whether another text can be split; one that nobody took makes room."""
+        if len(self._texts) < MAX_TEXTS:
+            return True
+        done = next((place for place, (_, text) in self._texts.items() if text.done()), None)
+        if done is not None:
+            del self._texts[done]
+        return done is not None
+
     def _forget_old(self) -> None:
         oldest = time.monotonic() - KEPT_SECONDS
         for place, (_, text) in [*self._texts.items()]:
-            if text.done() and (text.cancelled() or text.exception() or text.result()[1] < oldest):
+            # Whoever takes one that failed gets its error.
+            if text.cancelled() or (text.done() and text.exception() is None and text.result()[1] < oldest):
                 del self._texts[place]
 
     def _split(self, record: bytes) -> tuple[IndexedText, float]:

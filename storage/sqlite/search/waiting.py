@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import apsw
 
+from ...model.database_errors import DatabaseDamaged
 from ...model.errors import StorageUnavailable
 from ...sql.ports import Row, Rows
 from ..statements import SQLiteStatements
@@ -101,7 +102,7 @@ class WaitingCount:
         began = time.monotonic()
         try:
             self._counted = await self._count()
-        except StorageUnavailable:
+        except (StorageUnavailable, DatabaseDamaged):
             self._counted = None
         finally:
             now = time.monotonic()
