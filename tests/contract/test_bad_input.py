@@ -221,10 +221,11 @@ def test_other_patches_are_as_strict(client: httpx.Client, path: str) -> None:
     assert client.patch(path, content=b"{}", headers={"Content-Type": "text/plain"}).status_code == 415
 
 
-def test_put_is_as_strict(client: httpx.Client) -> None:
+@pytest.mark.parametrize("path", ["/modules/a/tool/b/sources", "/profiles/a/b"])
+def test_put_is_as_strict(client: httpx.Client, path: str) -> None:
     for content, status in ((b"{", 400), (b"7", 422), (b" " * (8 * 1024 * 1024 + 1), 413)):
         kind = {"Content-Type": "application/json"}
-        assert client.put("/modules/a/tool/b/sources", content=content, headers=kind).status_code == status
+        assert client.put(path, content=content, headers=kind).status_code == status
 
 
 @pytest.mark.parametrize(
