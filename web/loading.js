@@ -43,6 +43,23 @@ export function Waiting({ loaded }) {
 }
 
 /**
+ * The list of what a view has read.
+ *
+ * @template T
+ * @param {object} props
+ * @param {Loaded<unknown>} props.loaded
+ * @param {T[] | undefined} props.items What it holds, once it is read.
+ * @param {string} props.none What is said in place of an empty list.
+ * @param {(item: T) => unknown} props.children The entry of an item.
+ */
+export function LoadedList({ loaded, items, none, children }) {
+  if (items === undefined) {
+    return html`<${Waiting} loaded=${loaded} />`;
+  }
+  return items.length === 0 ? html`<p class="empty">${none}</p>` : html`<ul class="list">${items.map(children)}</ul>`;
+}
+
+/**
  * A component whose module is read when it is first shown.
  *
  * @param {{ load: () => Promise<(props: any) => unknown> } & Record<string, unknown>} props `load`, always the same one, and

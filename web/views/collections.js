@@ -2,7 +2,7 @@
 
 import { address } from "../address.js";
 import { Age, Facts } from "../format.js";
-import { useLoaded, Waiting } from "../loading.js";
+import { LoadedList, useLoaded, Waiting } from "../loading.js";
 import { LongList } from "../long_list.js";
 import { getCollection, listCollections } from "../operations.js";
 import { html } from "../preact.js";
@@ -22,16 +22,11 @@ const VIEWS = {
 
 export function CollectionsView() {
   const loaded = useLoaded((signal) => listCollections(signal), []);
-  const collections = loaded.value;
   return html`<div class="column">
     <div class="title"><h1>${TEXTS.collections.title}</h1></div>
-    ${collections === undefined && html`<${Waiting} loaded=${loaded} />`}
-    ${collections?.length === 0 && html`<p class="empty">${TEXTS.collections.none}</p>`}
-    ${collections &&
-    collections.length > 0 &&
-    html`<ul class="list">
-      ${collections.map((one) => html`<li key=${one.identifier}><${Row} collection=${one} /></li>`)}
-    </ul>`}
+    <${LoadedList} loaded=${loaded} items=${loaded.value} none=${TEXTS.collections.none}>
+      ${(/** @type {CollectionSummary} */ one) => html`<li key=${one.identifier}><${Row} collection=${one} /></li>`}
+    <//>
   </div>`;
 }
 

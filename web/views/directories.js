@@ -3,7 +3,7 @@
 import { address } from "../address.js";
 import { Field, Form } from "../forms.js";
 import { mayWrite } from "../key.js";
-import { useLoaded, Waiting } from "../loading.js";
+import { LoadedList, useLoaded } from "../loading.js";
 import { createDirectory, listDirectories, updateDirectory } from "../operations.js";
 import { html, useState } from "../preact.js";
 import { TEXTS } from "../texts.js";
@@ -14,7 +14,6 @@ export function DirectoriesView() {
   const loaded = useLoaded((signal) => listDirectories(signal), []);
   const [edited, setEdited] = useState(/** @type {AmplifiedDirectory | "new" | null} */ (null));
   const close = () => setEdited(null);
-  const directories = loaded.value?.directories;
   const create = async (/** @type {Record<string, string>} */ { path = "", profile = "" }) => {
     await createDirectory({ relative_path: path, create_marker: true, ...(profile ? { default_profile: profile } : {}) });
     loaded.reload();
@@ -24,13 +23,10 @@ export function DirectoriesView() {
       <h1>${TEXTS.directories.title}</h1>
       ${mayWrite.value && html`<button class="primary" onClick=${() => setEdited("new")}>${TEXTS.directories.create}</button>`}
     </div>
-    ${directories === undefined && html`<${Waiting} loaded=${loaded} />`}
-    ${directories?.length === 0 && html`<p class="empty">${TEXTS.directories.none}</p>`}
-    ${directories &&
-    directories.length > 0 &&
-    html`<ul class="list">
-      ${directories.map((one) => html`<li key=${one.relativePath}><${Row} directory=${one} onEdit=${() => setEdited(one)} /></li>`)}
-    </ul>`}
+    <${LoadedList} loaded=${loaded} items=${loaded.value?.directories} none=${TEXTS.directories.none}>
+      ${(/** @type {AmplifiedDirectory} */ one) =>
+        html`<li key=${one.relativePath}><${Row} directory=${one} onEdit=${() => setEdited(one)} /></li>`}
+    <//>
     ${edited === "new" &&
     html`<${Form} title=${TEXTS.directories.create} action=${TEXTS.actions.save} onSubmit=${create} onClose=${close}>
       <${Field} label=${TEXTS.directories.path} name="path" isRequired />

@@ -3,7 +3,7 @@
 import { address } from "../address.js";
 import { Facts } from "../format.js";
 import { Select } from "../forms.js";
-import { useLoaded, Waiting } from "../loading.js";
+import { LoadedList, useLoaded, Waiting } from "../loading.js";
 import { getModule, listModules } from "../operations.js";
 import { html } from "../preact.js";
 import { navigate } from "../route.js";
@@ -15,7 +15,6 @@ import { TEXTS } from "../texts.js";
 /** @param {{ type: string }} props */
 export function ModulesView({ type }) {
   const loaded = useLoaded((signal) => listModules(type, signal), [type]);
-  const modules = loaded.value;
   return html`<div class="column">
     <div class="title">
       <h1>${TEXTS.modules.title}</h1>
@@ -24,13 +23,9 @@ export function ModulesView({ type }) {
         onChosen=${(/** @type {string} */ chosen) => navigate(address({ view: "modules", type: chosen }))}
       />
     </div>
-    ${modules === undefined && html`<${Waiting} loaded=${loaded} />`}
-    ${modules?.length === 0 && html`<p class="empty">${TEXTS.modules.none}</p>`}
-    ${modules &&
-    modules.length > 0 &&
-    html`<ul class="list">
-      ${modules.map((one) => html`<li key=${one.id}><${Row} module=${one} /></li>`)}
-    </ul>`}
+    <${LoadedList} loaded=${loaded} items=${loaded.value} none=${TEXTS.modules.none}>
+      ${(/** @type {ModuleSummary} */ one) => html`<li key=${one.id}><${Row} module=${one} /></li>`}
+    <//>
   </div>`;
 }
 
