@@ -78,3 +78,12 @@ def violations(page: Page, *rules: str) -> list[str]:
         for found in result["violations"]
         for node in found["nodes"]
     ]
+
+
+def assert_accessible(page: Page) -> None:
+    """Hold that axe-core objects to nothing, in a dark and narrow window either, and that the view fits into that."""
+    assert violations(page) == []
+    page.emulate_media(color_scheme="dark")
+    page.set_viewport_size({"width": 390, "height": 844})
+    assert violations(page, "color-contrast", "target-size") == []
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")

@@ -2,7 +2,11 @@
 
 import os
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+from daemon import Daemon, http_post
 
 
 def profile(name: str, version: str = "1.0.0", more: str = "") -> str:
@@ -44,3 +48,13 @@ def commit(folder: Path, files: dict[str, str]) -> str:
     git(folder, "add", "--all")
     git(folder, "commit", "--quiet", "--message", "x")
     return git(folder, "rev-parse", "HEAD")
+
+
+@contextmanager
+def daemon_with_collection(folder: Path, identifier: str, files: dict[str, str]) -> Iterator[Daemon]:
+    """A daemon on SQLite that has one collection, made of files in a folder of that name."""
+    source = str(make(folder / identifier.rpartition("/")[2], files))
+    with Daemon(f"sqlite:///{folder}/a.db", "--collections-path", str(folder)) as running:
+        body = {"identifier": identifier, "source": source}
+        http_post(f"{running.api}/collections", json=body).raise_for_status()
+        yield running

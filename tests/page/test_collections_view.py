@@ -5,9 +5,9 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Page, expect
 
-from browser import violations
-from collection_folders import make, profile
-from daemon import Daemon, http_post
+from browser import assert_accessible
+from collection_folders import daemon_with_collection, profile
+from daemon import Daemon
 
 HOSTILE = "<img src=x onerror=ran()>"
 FILES = {
@@ -24,11 +24,7 @@ FILES = {
 @pytest.fixture(scope="module")
 def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
     """A daemon with one collection."""
-    folder = tmp_path_factory.mktemp("collections")
-    source = str(make(folder / "kitchen", FILES))
-    with Daemon(f"sqlite:///{folder}/a.db", "--collections-path", str(folder)) as running:
-        body = {"identifier": "teams/kitchen", "source": source}
-        http_post(f"{running.api}/collections", json=body).raise_for_status()
+    with daemon_with_collection(tmp_path_factory.mktemp("collections"), "teams/kitchen", FILES) as running:
         yield running
 
 
@@ -64,11 +60,7 @@ def test_problems_and_names_stay_text(page: Page) -> None:
 def test_collections_have_no_violations(page: Page, address: str) -> None:
     page.goto(address)
     expect(page.locator("h1")).to_be_visible()
-    assert violations(page) == []
-    page.emulate_media(color_scheme="dark")
-    page.set_viewport_size({"width": 390, "height": 844})
-    assert violations(page, "color-contrast", "target-size") == []
-    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert_accessible(page)
 
 
 def test_unknown_collection_says_so(page: Page) -> None:

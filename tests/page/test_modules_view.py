@@ -6,8 +6,8 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Page, expect
 
-from browser import violations
-from collection_folders import make, profile
+from browser import assert_accessible
+from collection_folders import daemon_with_collection, profile
 from daemon import Daemon, http_post
 
 HOSTILE = "<img src=x onerror=ran()>"
@@ -33,10 +33,7 @@ FILES = {
 @pytest.fixture(scope="module")
 def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
     """A daemon with a collection that has modules."""
-    folder = tmp_path_factory.mktemp("modules")
-    source = str(make(folder / "kitchen", FILES))
-    with Daemon(f"sqlite:///{folder}/a.db", "--collections-path", str(folder)) as running:
-        http_post(f"{running.api}/collections", json={"identifier": "kitchen", "source": source}).raise_for_status()
+    with daemon_with_collection(tmp_path_factory.mktemp("modules"), "kitchen", FILES) as running:
         body = {"scope": "project", "source": "git+https://example.com/oven"}
         http_post(f"{running.api}/modules/kitchen/tool/oven/sources", json=body).raise_for_status()
         yield running
@@ -113,11 +110,7 @@ def test_modules_and_plans_have_no_violations(page: Page, session: str, address:
     expect(page.locator("h1")).to_be_visible()
     for summary in page.locator("summary").all():
         summary.click()
-    assert violations(page) == []
-    page.emulate_media(color_scheme="dark")
-    page.set_viewport_size({"width": 390, "height": 844})
-    assert violations(page, "color-contrast", "target-size") == []
-    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert_accessible(page)
 
 
 @pytest.mark.parametrize("address", ["/?view=module&id=none/tool/none", "/?view=plan&session=none"])
