@@ -65,8 +65,9 @@ def serve(settings: Settings) -> None:
     Raises `CannotListen`, `DataPathUnusable`, `DatabaseUnusable` or `ContractError` before anything is served.
     """
     end_on_signal(_exit)
-    if settings.ephemeral or settings.max_age is not None:
-        limit_life(settings.parent if settings.ephemeral else None, settings.max_age)
+    parent = settings.parent if settings.ephemeral else None
+    if parent is not None or settings.max_age is not None:
+        limit_life(parent, settings.max_age)
     configure_logging(settings)
     with ephemeral(settings) if settings.ephemeral else nullcontext(settings) as chosen:
         _serve(chosen)
