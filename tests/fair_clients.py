@@ -12,9 +12,14 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 API = "/api/v1"
+JSON = {"Content-Type": "application/json"}
+NDJSON = {"Content-Type": "application/x-ndjson"}
+OCTETS = {"Content-Type": "application/octet-stream"}
+KIB = 1024
+MIB = 1024 * KIB
 _START = "import fair_clients; fair_clients.main()"
 # Clients are on other machines: they do not compete with the server for its processors.
 _NICENESS = 10
@@ -36,6 +41,11 @@ class Ask:
     headers: dict[str, str] = field(default_factory=dict)
     reads: bool = True
     repeats: bool = True
+
+    @classmethod
+    def of_json(cls, method: str, target: str, body: Any, *, repeats: bool = True) -> Self:
+        """One request with a body of JSON."""
+        return cls(method, target, json.dumps(body).encode(), JSON, repeats=repeats)
 
 
 class Clients:

@@ -1,0 +1,52 @@
+"""The worst that a client can ask of files."""
+
+from fair_clients import KIB, MIB, Ask
+from fair_data import Data
+
+
+def _large_file_export(data: Data) -> str:
+    """The export of a session whose message refers to a file of 256 MiB; compression takes longest for its text."""
+    session_id = data.session()
+    url = data.file(256 * MIB)
+    data.append_parts(session_id, [{"type": "file", "media": "application/octet-stream", "url": url}])
+    return f"/sessions/{session_id}/export?files=true"
+
+
+def exports_of_a_large_file(data: Data) -> Ask:
+    return Ask("GET", _large_file_export(data), headers={"Accept-Encoding": "gzip"})
+
+
+def unread_exports_of_a_large_file(data: Data) -> list[Ask]:
+    return [Ask("GET", _large_file_export(data), reads=False, repeats=False) for _ in range(24)]
+
+
+def uploads(data: Data) -> list[Ask]:
+    """Files of the limit, each another, and again and again."""
+    parts = max(128, round(256 * MIB * data.scale) // (64 * KIB))
+    return [Ask("POST", "/files", [b"%d" % number, *[b"x" * (64 * KIB)] * (parts - 1)]) for number in range(8)]
+
+
+def slow_uploads(_data: Data) -> list[Ask]:
+    body = [b"x" * (64 * KIB)] * 64
+    return [Ask("POST", "/files", body, reads=False, repeats=False) for _ in range(100)]
+
+
+def downloads(data: Data) -> Ask:
+    return Ask("GET", data.file(256 * MIB))
+
+
+def unread_downloads(data: Data) -> list[Ask]:
+    return [Ask("GET", data.file(256 * MIB), reads=False, repeats=False) for _ in range(24)]
+
+
+def ranges(data: Data) -> list[Ask]:
+    """Two bytes of two chunks each."""
+    places = [64 * KIB * (1 + number) - 1 for number in range(32)]
+    return [Ask("GET", data.file(256 * MIB), headers={"Range": f"bytes={at}-{at + 1}"}) for at in places]
+
+
+def many_files(data: Data) -> Ask:
+    """A batch of messages each of which refers to the same files."""
+    urls = [data.small_file(number) for number in range(40)]
+    parts = [{"type": "file", "media": "image/png", "url": url} for url in urls]
+    return Ask.of_json("POST", f"/sessions/{data.session()}/messages/batch", {"messages": [{"parts": parts}] * 500})

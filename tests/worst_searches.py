@@ -1,0 +1,63 @@
+"""The worst that a client can ask of the search."""
+
+from urllib.parse import quote
+
+from fair_clients import KIB, MIB, Ask
+from fair_data import Data
+
+
+def _search(words: str) -> Ask:
+    return Ask("GET", f"/search?q={quote(words)}")
+
+
+def same_word_ten_times(data: Data) -> Ask:
+    data.of_one_text("tenfold " * (100 * KIB // 8))
+    return _search(" ".join(["tenfold"] * 10))
+
+
+def prefix_of_one_letter(data: Data) -> Ask:
+    data.of_one_text("a" * 10 + " apple axe" * (10 * KIB))
+    return _search("a* " * 333)
+
+
+def long_message(data: Data) -> Ask:
+    data.of_one_text("longword " * ((8 * MIB - 1_000) // 9))
+    return _search("longword")
+
+
+def message_of_hyphens(data: Data) -> Ask:
+    data.of_one_text("hyphened " + "-" * (8 * MIB - 1_000))
+    return _search("hyphened")
+
+
+def message_of_different_words(data: Data) -> Ask:
+    data.of_one_text("differing " + " ".join(f"w{number:x}" for number in range(MIB)))
+    return _search("differing")
+
+
+def five_prefixes(data: Data) -> Ask:
+    data.long_session()
+    return _search("t* f* q* o* d*")
+
+
+def search_in_outputs(data: Data) -> Ask:
+    session_id = data.session()
+    part = {"type": "tool_result", "call": "x", "output": "outword " * (MIB // 8)}
+    for _ in range(8):
+        data.append_parts(session_id, [part])
+    return Ask("GET", f"/search?q=outword&in=tools&session_id={session_id}")
+
+
+def filters_in_the_text(data: Data) -> Ask:
+    labels = {f"key {number}": "value" for number in range(64)}
+    session_id = data.session(labels=labels)
+    for _ in range(max(2, round(10 * data.scale))):
+        data.append_batch(session_id, [{"content": "filtered"}] * 1_000)
+    named = " ".join(f'label:"key {60 + number}:value"' for number in range(4))
+    return _search(f"filtered {named} after:2001-01-01 before:9998-12-31")
+
+
+def beside_batches(data: Data) -> list[Ask]:
+    messages = {"messages": [{"content": f"indexed word{number} other{number}"} for number in range(1_000)]}
+    batches = [Ask.of_json("POST", f"/sessions/{data.session()}/messages/batch", messages) for _ in range(2)]
+    return [*batches, *[_search("indexed")] * 6]
