@@ -1,12 +1,15 @@
-"""A limit on concurrent operations, lower than that of the resources they use, so that others need not wait."""
+"""Limits on concurrent operations: some at a time, or one for all who ask, so that others need not wait."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
+from typing import Any
 
 from ..model.errors import NothingWritten, StorageUnavailable
 
 WAIT_SECONDS = 5.0
+
+Work = Callable[[], Coroutine[Any, Any, None]]
 
 
 class ConcurrencyLimit:
@@ -36,3 +39,31 @@ class ConcurrencyLimit:
             yield
         finally:
             self._free.release()
+
+
+class SharedTask:
+    """Work that is done once for all who ask for it while it is being done."""
+
+    def __init__(self, work: Work) -> None:
+        self._work = work
+        self._task: asyncio.Task[None] | None = None
+
+    async def run(self, seconds: float) -> bool:
+        """Begin the work, or join it; whether it ends within so many seconds. Raises its error."""
+        if self._task is None:
+            self._task = asyncio.create_task(self._work())
+            self._task.add_done_callback(self._end)
+        task = self._task
+        done, _ = await asyncio.wait([task], timeout=seconds)
+        if done:
+            await task
+        return bool(done)
+
+    async def close(self) -> None:
+        """Cancel the work."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+
+    def _end(self, _task: asyncio.Task[None]) -> None:
+        self._task = None

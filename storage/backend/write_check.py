@@ -1,11 +1,11 @@
 """Whether a storage accepts writes, without a write for each question: by the last refused write, and by a trial."""
 
-import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
 
 from ..model.errors import StorageUnavailable
+from .concurrency_limit import SharedTask
 
 logger = logging.getLogger(__name__)
 
@@ -32,7 +32,7 @@ class WriteCheck:
         self._warned_at = -QUIET_SECONDS
         self._checked_at = -TRUSTED_SECONDS
         self._reason: str | None = None
-        self._checking: asyncio.Task[None] | None = None
+        self._checking = SharedTask(self._check)
 
     def refused(self, error: StorageUnavailable) -> None:
         """Note a refused write: a reason for a trial."""
@@ -48,22 +48,15 @@ class WriteCheck:
 
     async def check(self) -> None:
         """Raises `StorageUnavailable` if writes are refused."""
-        if self._checking is None and time.monotonic() - self._checked_at >= TRUSTED_SECONDS:
-            self._checking = asyncio.create_task(self._check())
-        if self._checking is not None:
-            checking = self._checking
-            done, _ = await asyncio.wait([checking], timeout=WAIT_SECONDS)
-            if not done:
-                raise StorageUnavailable(f"it has not told within {WAIT_SECONDS:g} seconds whether it takes writes")
-            await checking
+        is_old = time.monotonic() - self._checked_at >= TRUSTED_SECONDS
+        if is_old and not await self._checking.run(WAIT_SECONDS):
+            raise StorageUnavailable(f"it has not told within {WAIT_SECONDS:g} seconds whether it takes writes")
         if self._reason is not None:
             raise StorageUnavailable(self._reason)
 
     async def close(self) -> None:
         """Cancel a running trial."""
-        if self._checking is not None:
-            self._checking.cancel()
-            await asyncio.wait([self._checking])
+        await self._checking.close()
 
     async def _check(self) -> None:
         try:
@@ -77,4 +70,3 @@ class WriteCheck:
                 logger.warning("The storage takes writes again.")
         finally:
             self._checked_at = time.monotonic()
-            self._checking = None

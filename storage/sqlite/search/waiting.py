@@ -1,12 +1,12 @@
 """What waits to be indexed, as readers see it."""
 
-import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 import apsw
 
+from ...backend.concurrency_limit import SharedTask
 from ...model.database_errors import DatabaseDamaged
 from ...model.errors import StorageUnavailable
 from ...sql.ports import Row, Rows
@@ -82,21 +82,16 @@ class WaitingCount:
         self._count = count
         self._counted: int | None = None
         self._valid_until = 0.0
-        self._counting: asyncio.Task[None] | None = None
+        self._counting = SharedTask(self._renew)
 
     async def close(self) -> None:
         """Stop counting."""
-        if self._counting is not None:
-            self._counting.cancel()
-            await asyncio.wait([self._counting])
+        await self._counting.close()
 
     async def get(self) -> int | None:
         """A recent count; None if the database does not answer."""
-        if self._counting is None and time.monotonic() >= self._valid_until:
-            self._counting = asyncio.create_task(self._renew())
-        if self._counting is not None:
-            await asyncio.wait([self._counting], timeout=WAIT_SECONDS)
-        return self._counted if self._counting is None else None
+        is_old = time.monotonic() >= self._valid_until
+        return None if is_old and not await self._counting.run(WAIT_SECONDS) else self._counted
 
     async def _renew(self) -> None:
         began = time.monotonic()
@@ -107,4 +102,3 @@ class WaitingCount:
         finally:
             now = time.monotonic()
             self._valid_until = now + max(COUNTED_SECONDS, REST * (now - began))
-            self._counting = None
