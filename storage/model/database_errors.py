@@ -2,7 +2,11 @@
 
 from pathlib import Path
 
-from .errors import StorageError
+from .errors import StorageError, StorageUnavailable
+
+# When a search that was refused may be tried again.
+INDEXED_A_SECOND = 2_000
+MAX_RETRY_SECONDS = 60
 
 
 class DatabaseDamaged(StorageError):
@@ -11,6 +15,19 @@ class DatabaseDamaged(StorageError):
     def __init__(self, reason: str) -> None:
         super().__init__(f"The database is damaged: {reason}")
         self.reason = reason
+
+
+class SearchIndexNotReady(StorageUnavailable):
+    """More messages wait to be indexed than a search waits for: `waiting` or more.
+
+    In `retry_after` seconds it may be ready.
+    """
+
+    def __init__(self, waiting: int) -> None:
+        super().__init__("messages wait to be indexed", is_busy=True)
+        self.args = (f"The search index is not ready: {waiting} messages wait to be indexed",)
+        self.members = {"waitingMessages": waiting}
+        self.retry_after = min(MAX_RETRY_SECONDS, 1 + waiting // INDEXED_A_SECOND)
 
 
 class DatabaseUnusable(StorageError):

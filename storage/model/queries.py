@@ -7,18 +7,12 @@ from typing import Literal, TypeVar
 
 from msgspec import Struct
 
-from .errors import StorageUnavailable
 from .records import Listing, Role, SessionStatus
 
 SessionSort = Literal["-updated_at", "updated_at", "-created_at", "created_at", "name", "-name"]
 MessageOrder = Literal["asc", "desc"]
 SearchScope = Literal["text", "tools", "all"]
 Record = TypeVar("Record")
-
-
-# When a search that was refused may be tried again.
-INDEXED_A_SECOND = 2_000
-MAX_RETRY_SECONDS = 60
 
 
 class SessionFilter(Struct, frozen=True, forbid_unknown_fields=True, rename={"labels": "label"}):
@@ -138,19 +132,6 @@ class SearchHit(Struct, frozen=True, rename="camel"):
     role: Role
     snippet: str
     score: float
-
-
-class SearchIndexNotReady(StorageUnavailable):
-    """More messages wait to be indexed than a search waits for: `waiting` or more.
-
-    In `retry_after` seconds it may be ready.
-    """
-
-    def __init__(self, waiting: int) -> None:
-        super().__init__("messages wait to be indexed", is_busy=True)
-        self.args = (f"The search index is not ready: {waiting} messages wait to be indexed",)
-        self.members = {"waitingMessages": waiting}
-        self.retry_after = min(MAX_RETRY_SECONDS, 1 + waiting // INDEXED_A_SECOND)
 
 
 class Search(ABC):

@@ -14,9 +14,9 @@ import apsw
 from ..backend.concurrency_limit import ConcurrencyLimit
 from ..backend.storage import TransactionalStorage
 from ..backend.write_check import WriteCheck
-from ..model.database_errors import DatabaseDamaged
+from ..model.database_errors import DatabaseDamaged, SearchIndexNotReady
 from ..model.errors import StorageUnavailable
-from ..model.queries import SearchIndexNotReady, SearchQuery
+from ..model.queries import SearchQuery
 from ..model.records import EMPTY_OBJECT, Listing, Message, MessagePatch
 from ..operations.expiry import Expiry
 from ..operations.unit_of_work import UnitOfWork, perform
@@ -167,14 +167,17 @@ class SQLiteStorage(TransactionalStorage):
     async def search_messages(self, workspace: str, query: SearchQuery) -> Listing:
         if not await is_indexed(self._rows, workspace):
             await self._index_waiting(workspace)
+        return await self._read_for_search(lambda connection: search.find(connection, workspace, query))
+
+    async def _read_for_search(self, work: Callable[[apsw.Connection], Answer]) -> Answer:
         async with self._searches.slot():
-            return await self._readers.work(lambda connection: search.find(connection, workspace, query))
+            return await self._readers.work(work)
 
     async def _index_waiting(self, workspace: str) -> None:
         """Index what was written before the call."""
-        found = await self._readers.work(lambda connection: waiting(connection, workspace))
+        found = await self._read_for_search(lambda connection: waiting(connection, workspace))
         if found.is_too_much:
-            count = await self._readers.work(lambda connection: count_waiting(connection, workspace))
+            count = await self._read_for_search(lambda connection: count_waiting(connection, workspace))
             refusal = SearchIndexNotReady(max(count, found.messages))
             self._index_work.begin(workspace)
             self._writer.urge(refusal.retry_after + URGENT_SECONDS)

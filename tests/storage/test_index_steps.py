@@ -9,8 +9,9 @@ import apsw
 import pytest
 
 from amplifierd.storage import open_maintenance, open_storage
+from amplifierd.storage.model.database_errors import SearchIndexNotReady
 from amplifierd.storage.model.interface import Storage
-from amplifierd.storage.model.queries import SearchHit, SearchIndexNotReady, SearchQuery
+from amplifierd.storage.model.queries import SearchHit, SearchQuery
 from amplifierd.storage.model.records import BatchMessage, MessagePatch, NewMessages, NewSession
 from amplifierd.storage.search.tokenizer import Tokenizer
 from amplifierd.storage.sqlite import group_commit
