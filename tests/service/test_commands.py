@@ -354,13 +354,15 @@ def test_log_in_json_is_that_from_its_first_line_to_its_last(tmp_path: Path) -> 
     options = ["--log-format", "json", "--workers", "2"]
     with Daemon(f"sqlite:///{tmp_path}/a.db", *options, check_responses=False) as daemon:
         http_get(f"{daemon.api}/health", timeout=60)
-        os.kill(daemon.workers[0], signal.SIGKILL)
+        # No worker reads this table while it starts: one that meets a defect then ends the daemon.
         with sqlite3.connect(tmp_path / "a.db") as connection:
-            connection.execute("ALTER TABLE session RENAME TO hidden")
-        failed = http_get(f"{daemon.api}/sessions", timeout=60)
+            connection.execute("ALTER TABLE profile RENAME TO hidden")
+        failed = http_get(f"{daemon.api}/profiles", timeout=60)
         assert failed.status_code == 500
         with sqlite3.connect(tmp_path / "a.db") as connection:
-            connection.execute("ALTER TABLE hidden RENAME TO session")
+            connection.execute("ALTER TABLE hidden RENAME TO profile")
+        os.kill(daemon.workers[0], signal.SIGKILL)
+        daemon.wait_until_it_says("starting another")
         daemon.stop()
     first, *others = json_lines(daemon.log)
     assert first["message"] == f"amplifierd listens on {daemon.api}"
