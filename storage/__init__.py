@@ -9,6 +9,7 @@ from .model.backend import StorageOptions, find_backend
 from .model.database_errors import DatabaseNotShared
 from .model.interface import Storage
 from .model.maintenance import Maintenance
+from .model.modules import InstalledModules
 from .sql.temporary_files import MAX_TEMPORARY_BYTES
 from .values.clock import DAY_SECONDS, Clock
 
@@ -22,6 +23,7 @@ def open_storage(
     create: bool = True,
     single_machine: bool | None = None,
     temporary_bytes: int = MAX_TEMPORARY_BYTES,
+    installed: InstalledModules | None = None,
 ) -> Storage:
     """The storage that `url` names, not yet opened: use it with `async with`.
 
@@ -34,9 +36,18 @@ def open_storage(
     `upgrade`; one that is not there is created, or refused without `create`. A SQLite file that other
     machines may reach is refused, unless `single_machine` says that none of them uses it; if that is None, what was
     said before counts. Long lists, imports and files under way have `temporary_bytes` of temporary files together; past
-    that they raise `StorageUnavailable`. Raises `DatabaseUnusable` for another URL.
+    that they raise `StorageUnavailable`. A new session keeps those of the `installed` modules that its profile names.
+    Raises `DatabaseUnusable` for another URL.
     """
-    options = StorageOptions(idempotency_ttl, clock or Clock(), upgrade, create, single_machine, temporary_bytes)
+    options = StorageOptions(
+        idempotency_ttl,
+        clock or Clock(),
+        upgrade,
+        create,
+        single_machine,
+        temporary_bytes,
+        installed or InstalledModules(),
+    )
     return find_backend(url).storage(url, options)
 
 

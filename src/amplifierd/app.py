@@ -14,6 +14,7 @@ from .documents.collections.sync import CollectionSources
 from .documents.markdown import markdown_of
 from .documents.marker_files import MarkerFiles
 from .documents.modules.catalog import ModuleCatalog
+from .documents.modules.installed import installed_modules
 from .documents.profile_file import profile_file, read_profile
 from .formats.exports.downloads import Downloads
 from .formats.imports.process.protocol import HistoryTooLarge, HistoryUnreadable
@@ -66,7 +67,7 @@ from .storage.model.errors import (
     VersionMismatch,
 )
 from .storage.model.interface import Storage
-from .storage.model.modules import ModuleNotFound, ModuleSourceExists, ModuleSourceNotFound
+from .storage.model.modules import InstalledModules, ModuleNotFound, ModuleSourceExists, ModuleSourceNotFound
 
 logger = logging.getLogger("amplifierd")
 
@@ -198,7 +199,7 @@ def create_app(
             "storage": storage,
             "disk": MarkerFiles(settings.data_path, DEFAULT_WORKSPACE),
             "sources": CollectionSources(document, settings.collections_path, settings.collection_host),
-            "catalog": ModuleCatalog(),
+            "catalog": ModuleCatalog(InstalledModules(installed_modules)),
             "exports": Downloads(),
             "imports": Uploads(settings.contract, settings.max_body, settings.max_file),
             "version": __version__,

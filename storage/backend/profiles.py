@@ -174,7 +174,7 @@ class TransactionalMountPlans(Transactions, MountPlans):
         if isinstance(overrides, ProfilePatch):
             settings = await asyncio.to_thread(profiles.patched, kept.settings, overrides)
             kept = kept._replace(settings=settings)
-        mounted = await profile_resolution.mounted_now(self._rows, self.statements, workspace, kept)
+        mounted = await profile_resolution.mounted_now(self._rows, self.statements, workspace, kept, self._installed)
         return PlanSources(kept.settings, mounted, await profiles.texts_of(self._rows, workspace, kept.texts))
 
     async def session_plan(self, workspace: str, session_id: str) -> PlanSources:

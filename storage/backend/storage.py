@@ -100,7 +100,7 @@ class TransactionalStorage(
     ) -> Session:
         if new.id is not None:
             await self._wait_for_removal(workspace, canonical_id(new.id))
-        return await self._write(workspace, once, Session, sessions.create, new)
+        return await self._write(workspace, once, Session, sessions.create, new, self._installed)
 
     async def get_session(self, workspace: str, session_id: str) -> Session:
         return sessions.session_of(
@@ -137,7 +137,7 @@ class TransactionalStorage(
         self, workspace: str, session_id: str, patch: SessionPatch, *, versions: Versions = None
     ) -> Session:
         prepare = partial(self._prepare_session, workspace, session_id, patch)
-        return await self._merge(workspace, sessions.update, prepare, session_id, patch, versions)
+        return await self._merge(workspace, sessions.update, prepare, session_id, patch, versions, self._installed)
 
     async def _merge(
         self,

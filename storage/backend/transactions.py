@@ -7,6 +7,7 @@ from contextlib import suppress
 from typing import Any, TypeVar, TypeVarTuple
 
 from ..model.errors import NothingWritten, StorageUnavailable
+from ..model.modules import InstalledModules
 from ..model.records import IdempotentRequest, Listing
 from ..operations.bulk import removal, staging
 from ..operations.bulk.removal import Removals
@@ -38,6 +39,7 @@ class Transactions(ABC):
     _idempotency_ttl: float
     _clock: Clock
     _disk: TemporaryDisk
+    _installed: InstalledModules
     _rows: Reader
     _changes: ChangeNotifier
     _removals: Removals

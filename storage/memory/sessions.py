@@ -16,6 +16,7 @@ from ..model.errors import (
     TooFewMessages,
 )
 from ..model.interface import Storage
+from ..model.modules import InstalledModules
 from ..model.profile_records import ProfilePatch, ProfileSettings
 from ..model.queries import SessionQuery
 from ..model.records import (
@@ -58,7 +59,7 @@ class MemorySessions(MemoryAccess, Storage):
     async def create_session(
         self, workspace: str, new: NewSession, *, once: IdempotentRequest | None = None
     ) -> Session:
-        return await self._write(workspace, once, partial(_create, new=new))
+        return await self._write(workspace, once, partial(_create, new=new, installed=self._options.installed))
 
     async def get_session(self, workspace: str, session_id: str) -> Session:
         return (await self._workspace(workspace)).find(session_id).session
@@ -72,9 +73,8 @@ class MemorySessions(MemoryAccess, Storage):
     async def update_session(
         self, workspace: str, session_id: str, patch: SessionPatch, *, versions: Versions = None
     ) -> Session:
-        return await self._write(
-            workspace, None, partial(_update, session_id=session_id, patch=patch, versions=versions)
-        )
+        update = partial(_update, session_id=session_id, patch=patch, versions=versions)
+        return await self._write(workspace, None, partial(update, installed=self._options.installed))
 
     async def start_session(
         self, workspace: str, session_id: str, *, versions: Versions = None, once: IdempotentRequest | None = None
@@ -150,14 +150,14 @@ class MemorySessions(MemoryAccess, Storage):
         return conversation.profile or profile_operations.settings_in(profile_operations.BUILT_IN_CONTENT)
 
 
-def _create(work: Work, new: NewSession) -> Session:
+def _create(work: Work, new: NewSession, installed: InstalledModules) -> Session:
     check_labels(new.labels)
     there = None if new.id is None else work.workspace.conversations.get(canonical_id(new.id))
     if there is not None:
         raise SessionIdInUse(there.summary)
     name, settings = _profile(work.workspace, new)
     session = sessions.opened(replace(new, id=new.id or work.new_session_id), name, work.now)
-    got = sources_of(work.workspace, name, settings)
+    got = sources_of(work.workspace, name, settings, installed)
     conversation = Conversation(session, settings, work.revision, work.revision, 1, 0)
     conversation.mounted, conversation.texts = got.mounted, got.texts
     add(work, conversation)
@@ -185,7 +185,9 @@ def _profile(workspace: Workspace, new: NewSession) -> tuple[str, ProfileSetting
     return name, settings
 
 
-def _update(work: Work, session_id: str, patch: SessionPatch, versions: Versions) -> Session:
+def _update(
+    work: Work, session_id: str, patch: SessionPatch, versions: Versions, installed: InstalledModules
+) -> Session:
     conversation = work.workspace.take(session_id, versions)
     session = conversation.session
     if patch == SessionPatch():
@@ -194,7 +196,7 @@ def _update(work: Work, session_id: str, patch: SessionPatch, versions: Versions
     profile, got = conversation.profile, None
     if isinstance(patch.profile, str):
         profile = settings_of(work.workspace, patch.profile)
-        got = sources_of(work.workspace, patch.profile, profile)
+        got = sources_of(work.workspace, patch.profile, profile, installed)
         changes["profile"] = patch.profile
     if isinstance(patch.labels, dict):
         labels: dict[str, str | None] = {**(session.labels or {}), **patch.labels}

@@ -7,7 +7,7 @@ without arguments (https://packaging.python.org/specifications/entry-points/).
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint, PackageNotFoundError, distribution, entry_points
 from pathlib import Path
 from typing import ClassVar
@@ -16,6 +16,7 @@ from ..values.clock import Clock
 from .database_errors import BackendBroken, BackendMissing, DatabaseMissing, MaintenanceRefused
 from .interface import Storage
 from .maintenance import Maintenance
+from .modules import InstalledModules
 
 GROUP = "amplifierd.storage"
 
@@ -33,6 +34,7 @@ class StorageOptions:
     create: bool
     single_machine: bool | None
     temporary_bytes: int
+    installed: InstalledModules = field(default_factory=InstalledModules)
 
 
 class Backend(ABC):

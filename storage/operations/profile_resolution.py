@@ -7,7 +7,7 @@ from msgspec import UNSET
 
 from ..model.directory_path import ROOT, lineage_of
 from ..model.errors import DirectoryNotAmplified
-from ..model.modules import SCOPES, Module, Mounted, MountedModule, uses_in
+from ..model.modules import SCOPES, InstalledModules, Module, Mounted, MountedModule, uses_in
 from ..model.profile_records import ProfilePatch, ProfileSettings
 from ..model.records import NewSession
 from ..sql.ports import Bindings, Row, Rows
@@ -28,38 +28,43 @@ class Context(msgspec.Struct, frozen=True):
     profile_hash: str
 
 
-async def resolve(work: UnitOfWork, new: NewSession) -> Context:
+async def resolve(work: UnitOfWork, new: NewSession, installed: InstalledModules) -> Context:
     """Find the profile. Raises `DirectoryNotAmplified`, `ProfileNotFound`, `ProfileInvalid`."""
     profile = await _profile(work, new.profile, normalize_or_not_found(new.amplified_dir))
-    profile_hash = await current_hash(work, profile)
+    profile_hash = await current_hash(work, profile, installed)
     if isinstance(new.settings_overrides, ProfilePatch):
-        profile_hash = await _overridden(work, profile_hash, new.settings_overrides)
+        profile_hash = await _overridden(work, profile_hash, new.settings_overrides, installed)
     return Context(profile, profile_hash)
 
 
-async def current_hash(work: UnitOfWork, name: str) -> str:
+async def current_hash(work: UnitOfWork, name: str, installed: InstalledModules) -> str:
     """The hash of the content of a profile, in which its modules are those that there are now.
 
     Raises `ProfileNotFound`.
     """
-    found, is_stale = await profiles.stored_hash(work, name)
-    if not is_stale:
+    if name == profiles.BUILT_IN:
+        return profiles.BUILT_IN_HASH
+    found, fingerprint = await profiles.stored_hash(work, name)
+    if fingerprint == installed.fingerprint:
         return found
     kept = await profiles.kept_of(work.transaction, work.workspace, found)
-    current = await _keep(work, kept.settings, kept)
-    await work.run(REFRESH_PROFILE, {"workspace": work.workspace, "name": name, "hash": current})
+    current = await _keep(work, kept.settings, kept, installed)
+    bindings: Bindings = {"workspace": work.workspace, "name": name, "hash": current}
+    await work.run(REFRESH_PROFILE, bindings | {"installed": installed.fingerprint})
     if current != found:
         await profiles.forget(work, found)
     return current
 
 
-async def mounted_now(rows: Rows, sql: Statements, workspace: str, kept: profiles.Kept) -> Mounted:
+async def mounted_now(
+    rows: Rows, sql: Statements, workspace: str, kept: profiles.Kept, installed: InstalledModules
+) -> Mounted:
     """The present targets of the references of a profile."""
     collection = kept.mounted.collection
     own = collection if isinstance(collection, str) else None
     uses = [*uses_in(kept.settings)]
     ids = sorted({module_id for use in uses for module_id in use.ids(own)})
-    modules = await find(rows, sql, workspace, ids)
+    modules = {**installed.modules, **await find(rows, sql, workspace, ids)}
     return mounted_of(kept.settings, own, modules, await _sources(rows, sql, workspace, ids))
 
 
@@ -94,17 +99,18 @@ async def _sources(rows: Rows, sql: Statements, workspace: str, ids: Sequence[st
     return await rows.all(sql.MODULE_SOURCES_WITH_IDS, bindings)
 
 
-async def _keep(work: UnitOfWork, settings: ProfileSettings, kept: profiles.Kept) -> str:
+async def _keep(work: UnitOfWork, settings: ProfileSettings, kept: profiles.Kept, installed: InstalledModules) -> str:
     """Store settings with what their references lead to now, as what was `kept` of a profile; the hash."""
-    mounted = await mounted_now(work.transaction, work.statements, work.workspace, kept._replace(settings=settings))
+    kept = kept._replace(settings=settings)
+    mounted = await mounted_now(work.transaction, work.statements, work.workspace, kept, installed)
     content = profiles.with_mounted(_encode(settings).decode(), mounted)
     return await profiles.keep(work, content, kept.texts)
 
 
-async def _overridden(work: UnitOfWork, profile_hash: str, overrides: ProfilePatch) -> str:
+async def _overridden(work: UnitOfWork, profile_hash: str, overrides: ProfilePatch, installed: InstalledModules) -> str:
     """The hash of a profile with overrides merged in, which is stored. Raises `ProfileInvalid`."""
     kept = await profiles.kept_of(work.transaction, work.workspace, profile_hash)
-    return await _keep(work, profiles.patched(kept.settings, overrides), kept)
+    return await _keep(work, profiles.patched(kept.settings, overrides), kept, installed)
 
 
 async def _profile(work: UnitOfWork, named: str | None, path: str) -> str:

@@ -179,19 +179,22 @@ def settings_in(content: str | None) -> ProfileSettings:
 
 async def hash_of_profile(work: UnitOfWork, name: str) -> str:
     """The hash of the present content of a profile. Raises `ProfileNotFound`."""
+    if name == BUILT_IN:
+        return BUILT_IN_HASH
     found, _ = await stored_hash(work, name)
     return found
 
 
-async def stored_hash(work: UnitOfWork, name: str) -> tuple[str, bool]:
-    """The same, and whether its modules have to be looked up again."""
-    if name == BUILT_IN:
-        return BUILT_IN_HASH, False
+async def stored_hash(work: UnitOfWork, name: str) -> tuple[str, str | None]:
+    """The same, and the fingerprint of the installed modules among which its own were looked up.
+
+    The latter is None if they have to be looked up again.
+    """
     row = await work.run(statements.HASH, _key(work.workspace, name))
     if row is None:
         raise ProfileNotFound(name)
-    found, stale = row
-    return found, bool(stale)
+    found, stale, installed = row
+    return found, None if stale else installed
 
 
 async def keep(work: UnitOfWork, content: str, texts: str | None = None) -> str:

@@ -6,6 +6,7 @@ import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
 from ..model.errors import ContextTooLarge, SessionIdInUse, SessionNotFound, SessionStatusConflict, StorageUnavailable
+from ..model.modules import InstalledModules
 from ..model.part_records import UsageSum
 from ..model.records import Failure, NewSession, Session, SessionPatch, SessionStatus, SessionSummary, Versions
 from ..sql.ports import Bindings, Row
@@ -32,12 +33,12 @@ _NO_FAILURE = Failure("")
 _decode_summary = msgspec.json.Decoder(SessionSummary).decode
 
 
-async def create(work: UnitOfWork, new: NewSession) -> Session:
+async def create(work: UnitOfWork, new: NewSession, installed: InstalledModules) -> Session:
     """Create a session. Raises `SessionIdInUse`."""
     check_labels(new.labels)
     if new.id is not None:
         await _check_id(work, new.id)
-    context = await resolve(work, new)
+    context = await resolve(work, new, installed)
     session = opened(new, context.profile, work.now)
     bindings = work.key(session.id) | {
         "name": new.name,
@@ -98,6 +99,7 @@ async def update(
     session_id: str,
     patch: SessionPatch,
     versions: Versions,
+    installed: InstalledModules,
     *,
     prepared: PatchedObject | None = None,
     last: bool = False,
@@ -109,7 +111,7 @@ async def update(
     await work.state(session_id, versions)
     if patch == SessionPatch():
         return await read_session(work, session_id)
-    profile_hash = await current_hash(work, patch.profile) if isinstance(patch.profile, str) else None
+    profile_hash = await current_hash(work, patch.profile, installed) if isinstance(patch.profile, str) else None
     labels = await _patched_labels(work, session_id, patch)
     placement: Bindings | None = None
     if isinstance(patch.context, Raw):

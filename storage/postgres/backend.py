@@ -25,6 +25,7 @@ class PostgresBackend(Backend):
             upgrade=options.upgrade,
             create=options.create,
             temporary_bytes=options.temporary_bytes,
+            installed=options.installed,
         )
 
     def maintenance(self, url: str) -> Maintenance:

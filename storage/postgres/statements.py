@@ -137,9 +137,9 @@ WHERE workspace = :workspace
     # Sessions that arrived together (see functions.sql).
     OPEN_SESSIONS = """
 SELECT opened_id, opened_profile
-FROM open_sessions_v3(
-    :workspace, :default_hash, :ids, :names, :folded_names, :profiles, :amplified_dirs, :lineages, :moments, :contexts,
-    :long_contexts
+FROM open_sessions_v4(
+    :workspace, :default_hash, :installed, :ids, :names, :folded_names, :profiles, :amplified_dirs, :lineages, :moments,
+    :contexts, :long_contexts
 )
 """
 

@@ -14,6 +14,7 @@ from ..backend.concurrency_limit import ConcurrencyLimit
 from ..backend.storage import TransactionalStorage
 from ..backend.write_check import WriteCheck
 from ..model.errors import NothingWritten, StorageUnavailable
+from ..model.modules import InstalledModules
 from ..model.part_records import file_ids_of
 from ..model.queries import SearchQuery
 from ..model.records import (
@@ -107,7 +108,15 @@ class PostgresStorage(TransactionalStorage):
     dialect = DIALECT
 
     def __init__(
-        self, url: str, *, idempotency_ttl: float, clock: Clock, upgrade: bool, create: bool, temporary_bytes: int
+        self,
+        url: str,
+        *,
+        idempotency_ttl: float,
+        clock: Clock,
+        upgrade: bool,
+        create: bool,
+        temporary_bytes: int,
+        installed: InstalledModules,
     ) -> None:
         self.url = url
         self._upgrade = upgrade
@@ -115,6 +124,7 @@ class PostgresStorage(TransactionalStorage):
         self._idempotency_ttl = idempotency_ttl
         self._clock = clock
         self._disk = TemporaryDisk(temporary_bytes)
+        self._installed = installed
 
     async def open(self) -> None:
         self._pool = self._rows = await _open_database(
@@ -220,7 +230,8 @@ class PostgresStorage(TransactionalStorage):
     async def _open_together(self, workspace: str, requests: list[CreateRequest]) -> list[str | None]:
         """The profiles of the created sessions; None for one that has to be created on its own."""
         with self._noting_refusals():
-            rows = await self._pool.all(PostgresStatements.OPEN_SESSIONS, opening.columns(workspace, requests))
+            columns = opening.columns(workspace, requests, self._installed.fingerprint)
+            rows = await self._pool.all(PostgresStatements.OPEN_SESSIONS, columns)
         self._committed()
         profiles: dict[str, str] = dict(rows)
         return [profiles.get(request.session.id) for request in requests]

@@ -24,6 +24,7 @@ class SQLiteBackend(Backend):
             create=options.create,
             single_machine=options.single_machine,
             temporary_bytes=options.temporary_bytes,
+            installed=options.installed,
         )
 
     def maintenance(self, url: str) -> Maintenance:

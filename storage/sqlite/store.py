@@ -16,6 +16,7 @@ from ..backend.storage import TransactionalStorage
 from ..backend.write_check import WriteCheck
 from ..model.database_errors import DatabaseDamaged, SearchIndexNotReady
 from ..model.errors import StorageUnavailable
+from ..model.modules import InstalledModules
 from ..model.queries import SearchQuery
 from ..model.records import EMPTY_OBJECT, Listing, Message, MessagePatch
 from ..operations.expiry import Expiry
@@ -99,6 +100,7 @@ class SQLiteStorage(TransactionalStorage):
         create: bool,
         single_machine: bool | None,
         temporary_bytes: int,
+        installed: InstalledModules,
     ) -> None:
         self.path = path
         self._single_machine = single_machine
@@ -107,6 +109,7 @@ class SQLiteStorage(TransactionalStorage):
         self._idempotency_ttl = idempotency_ttl
         self._clock = clock
         self._disk = TemporaryDisk(temporary_bytes)
+        self._installed = installed
 
     async def open(self) -> None:
         self._machine = lock_for_this_machine(Path(self.path), single_machine=self._single_machine)

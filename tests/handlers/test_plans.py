@@ -10,6 +10,7 @@ import pytest
 from collection_folders import make
 from conftest import postgres_database
 from daemon import Daemon
+from packages import install_entry_points
 
 BASE = """\
 ---
@@ -226,3 +227,23 @@ def test_texts_have_a_limit(client: httpx.Client, folder: Path) -> None:
     assert synced["profiles"] == []
     [problem] = synced["problems"]
     assert (problem["file"], "which is the limit" in problem["detail"]) == ("base.md", True)
+
+
+def test_servers_with_other_packages_give_the_same_plan_of_a_session(database: str, tmp_path: Path) -> None:
+    def server(version: str) -> Daemon:
+        packages = tmp_path / version
+        install_entry_points(packages, "amplifierd.modules", {"tool.one": "module_one"})
+        module = f"name: tool-one\nversion: {version}\n"
+        make(packages, {"module_one/__init__.py": "", "module_one/module.yaml": module})
+        with pytest.MonkeyPatch.context() as environment:
+            environment.setenv("PYTHONPATH", str(packages))
+            # A fork would not look for packages again.
+            return Daemon(database, start="command")
+
+    with server("1.0.0") as one, server("2.0.0") as two, one.client() as client, two.client() as another:
+        client.post("/profiles", json={"name": "p", "tools": [{"module": "one"}]}).raise_for_status()
+        for asked, version in ((client, "1.0.0"), (another, "2.0.0"), (client, "1.0.0")):
+            session_id = asked.post("/sessions", json={"profile": "p"}).json()["id"]
+            plans = [each.get(f"/sessions/{session_id}/mount-plan").json() for each in (client, another)]
+            assert plans[0] == plans[1]
+            assert plans[0]["tools"]["installed/tool/one"]["version"] == version

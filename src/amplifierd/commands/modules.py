@@ -8,7 +8,7 @@ import click
 import msgspec
 
 from ..storage import open_existing
-from ..storage.model.modules import ModuleSummary, ModuleType
+from ..storage.model.modules import InstalledModules, ModuleSummary, ModuleType
 from ..storage.model.queries import all_records
 from .options import FROM_ENVIRONMENT, database, sentences, workspace
 
@@ -29,8 +29,9 @@ _summaries = msgspec.json.Decoder(list[ModuleSummary]).decode
 def modules(database: str, workspace: str, module_type: ModuleType | None, module_id: str | None) -> None:
     """List the modules of collections and installed packages, or show the module ID as JSON."""
     from ..documents.modules.catalog import ModuleCatalog
+    from ..documents.modules.installed import installed_modules
 
-    catalog = ModuleCatalog()
+    catalog = ModuleCatalog(InstalledModules(installed_modules))
 
     async def page(storage: "Storage", cursor: str | None) -> "Listing":
         return await storage.list_modules(

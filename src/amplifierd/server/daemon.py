@@ -19,11 +19,13 @@ import uvicorn
 
 from ..app import create_app, sync_markers
 from ..contract import Readiness
+from ..documents.modules.installed import installed_modules
 from ..settings import Settings
 from ..storage import open_existing, open_storage, path_of, refuse_several_processes
 from ..storage.model.backend import without_password
 from ..storage.model.database_errors import DatabaseMissing, DatabaseOutOfDate, DatabaseUnusable
 from ..storage.model.interface import Storage
+from ..storage.model.modules import InstalledModules
 from .data_path import check_data_path, refuse_unwritable
 from .ephemeral import ephemeral, forget, limit_life, say_where
 from .http1.limits import LIMITS
@@ -246,7 +248,10 @@ def _allow_files() -> None:
 
 def _storage(settings: Settings) -> Storage:
     return open_storage(
-        settings.database, idempotency_ttl=settings.idempotency_ttl, single_machine=settings.single_machine
+        settings.database,
+        idempotency_ttl=settings.idempotency_ttl,
+        single_machine=settings.single_machine,
+        installed=InstalledModules(installed_modules),
     )
 
 

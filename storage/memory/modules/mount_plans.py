@@ -3,7 +3,7 @@
 from msgspec import UNSET, UnsetType
 
 from ...model.errors import SessionProfileUnknown
-from ...model.modules import MountPlans, PlanSources, uses_in
+from ...model.modules import InstalledModules, MountPlans, PlanSources, uses_in
 from ...model.profile_records import ProfilePatch, ProfileSettings
 from ...operations import profiles as operations
 from ...operations.profile_resolution import mounted_of
@@ -20,7 +20,7 @@ class MemoryMountPlans(MemoryAccess, MountPlans):
         settings = settings_of(stored, name)
         if isinstance(overrides, ProfilePatch):
             settings = operations.patched(profile_of(stored, name), overrides)
-        return sources_of(stored, name, settings)
+        return sources_of(stored, name, settings, self._options.installed)
 
     async def session_plan(self, workspace: str, session_id: str) -> PlanSources:
         conversation = (await self._workspace(workspace)).find(session_id)
@@ -32,14 +32,21 @@ class MemoryMountPlans(MemoryAccess, MountPlans):
 
     async def profile_texts(self, workspace: str, name: str) -> dict[str, str]:
         stored = await self._workspace(workspace)
-        return sources_of(stored, name, settings_of(stored, name)).texts
+        return texts_of(stored, name)
 
 
-def sources_of(workspace: Workspace, name: str, settings: ProfileSettings) -> PlanSources:
+def texts_of(workspace: Workspace, name: str) -> dict[str, str]:
+    """The texts of the files of a profile by their paths. Raises `ProfileNotFound`."""
+    settings_of(workspace, name)
+    profile = workspace.profiles.get(name)
+    return {} if profile is None else dict(sorted(profile.texts.items()))
+
+
+def sources_of(workspace: Workspace, name: str, settings: ProfileSettings, installed: InstalledModules) -> PlanSources:
     """The plan sources of a session whose settings are made from a profile."""
     profile = workspace.profiles.get(name)
     origin = None if profile is None else profile.origin
     ids = {module_id for use in uses_in(settings) for module_id in use.ids(origin)}
     sources = [(*key, source) for key, source in workspace.module_sources.items() if key[0] in ids]
-    mounted = mounted_of(settings, origin, workspace.modules, sources)
-    return PlanSources(settings, mounted, {} if profile is None else dict(sorted(profile.texts.items())))
+    modules = {**installed.modules, **workspace.modules}
+    return PlanSources(settings, mounted_of(settings, origin, modules, sources), texts_of(workspace, name))

@@ -1,5 +1,6 @@
 """Modules, which profiles name: providers, tools, hooks, orchestrators and context managers, as handlers see them."""
 
+from .installed import InstalledModules
 from .mount_plan import (
     KernelAgent,
     KernelModule,
@@ -35,6 +36,7 @@ from .uses import Use, uses_in
 __all__ = [
     "INSTALLED",
     "SCOPES",
+    "InstalledModules",
     "KernelAgent",
     "KernelModule",
     "KernelPlan",

@@ -23,14 +23,15 @@ class CreateRequest:
         return len(bytes(self.session.context))
 
 
-def columns(workspace: str, requests: Sequence[CreateRequest]) -> dict[str, object]:
-    """The bindings of `PostgresStatements.OPEN_SESSIONS`."""
+def columns(workspace: str, requests: Sequence[CreateRequest], installed: str) -> dict[str, object]:
+    """The bindings of `PostgresStatements.OPEN_SESSIONS`; `installed` is the fingerprint of the installed modules."""
     sessions = [request.session for request in requests]
     names = [session.name if isinstance(session.name, str) else None for session in sessions]
     contexts = [context_columns(raw_text(session.context)) for session in sessions]
     return {
         "workspace": workspace,
         "default_hash": BUILT_IN_HASH,
+        "installed": installed,
         "ids": [session.id for session in sessions],
         "names": names,
         "folded_names": [casefolded(name) for name in names],

@@ -76,7 +76,8 @@ WHERE profile.workspace = :workspace
 REFRESH_PROFILE = """
 UPDATE profile
 SET hash = :hash,
-    stale = 0
+    stale = 0,
+    installed = :installed
 WHERE workspace = :workspace
     AND name = :name
 """
@@ -90,7 +91,7 @@ WHERE workspace = :workspace
 """
 
 HASH = """
-SELECT hash, stale
+SELECT hash, stale, installed
 FROM profile
 WHERE workspace = :workspace
     AND name = :name

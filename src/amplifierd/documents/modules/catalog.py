@@ -1,7 +1,6 @@
 """Finds modules: those of collections, from the storage, and those of installed packages."""
 
 from collections.abc import Mapping, Sequence
-from functools import cached_property
 
 from msgspec import UNSET
 from msgspec.structs import replace
@@ -10,6 +9,7 @@ from ...contract import SerialExecutor
 from ...storage.model.interface import Storage
 from ...storage.model.modules import (
     INSTALLED,
+    InstalledModules,
     KernelPlan,
     Module,
     ModuleNotFound,
@@ -23,20 +23,19 @@ from ...storage.model.modules import (
 )
 from ...storage.model.profile_records import NewProfile, ProfileSettings, ProfileWarning
 from .configurations import check_configurations
-from .installed import installed_modules
 from .mount_plan import kernel_plan, mount_plan
 
 
 class ModuleCatalog:
     """Finds modules, and checks the configurations that profiles give them."""
 
-    def __init__(self) -> None:
+    def __init__(self, installed: InstalledModules) -> None:
         self._executor = SerialExecutor()
+        self._packages = installed
 
-    @cached_property
+    @property
     def _installed(self) -> Mapping[str, Module]:
-        # Late, because few daemons are asked for modules.
-        return installed_modules()
+        return self._packages.modules
 
     @property
     def installed(self) -> Sequence[ModuleSummary]:
@@ -74,7 +73,7 @@ class ModuleCatalog:
         self, sources: PlanSources, session: PlanSession, overlay: Mapping[str, str], form: PlanForm
     ) -> MountPlan | KernelPlan:
         """The mount plan of a session, in a form."""
-        plan = await self._executor.run(mount_plan, sources, session, self._installed, overlay)
+        plan = await self._executor.run(mount_plan, sources, session, overlay)
         return plan if form == "mounts" else await self._executor.run(kernel_plan, plan)
 
 

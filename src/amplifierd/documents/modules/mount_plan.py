@@ -12,15 +12,12 @@ import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
 from ...storage.model.modules import (
-    INSTALLED,
     KernelAgent,
     KernelModule,
     KernelPlan,
     KernelSession,
     KernelSettings,
-    Module,
     Mount,
-    MountedModule,
     MountPlan,
     PlanSession,
     PlanSources,
@@ -34,10 +31,8 @@ _SUFFIX = ".md"
 _NO_CONFIG = Raw(b"{}")
 
 
-def mount_plan(
-    sources: PlanSources, session: PlanSession, installed: Mapping[str, Module], overlay: Mapping[str, str]
-) -> MountPlan:
-    """The plan of a session: its modules are those of the sources, else those of installed packages.
+def mount_plan(sources: PlanSources, session: PlanSession, overlay: Mapping[str, str]) -> MountPlan:
+    """The plan of a session.
 
     `overlay` has the texts of agents by name; each is added, or replaces the agent of that name.
     """
@@ -45,7 +40,7 @@ def mount_plan(
     names = _Names(profile.name)
     agents = [*_texts(sources, profile.agents, "agent", names, overlay)]
     context = [*_texts(sources, profile.context, "context", names, {})]
-    modules = [(use, _module(sources, use, installed, names)) for use in uses_in(profile)]
+    modules = [(use, _module(sources, use, names)) for use in uses_in(profile)]
     by_type = {kind: [mount for use, mount in modules if use.type == kind] for kind in ("provider", "tool", "hook")}
     own = {use.pointer: mount for use, mount in modules}
     config = profile.session if isinstance(profile.session, SessionConfig) else None
@@ -154,8 +149,8 @@ def _files(
         yield name, UNSET, reference
 
 
-def _module(sources: PlanSources, use: Use, installed: Mapping[str, Module], names: _Names) -> Mount:
-    found = sources.mounted.modules.get(use.key) or _installed(use, installed)
+def _module(sources: PlanSources, use: Use, names: _Names) -> Mount:
+    found = sources.mounted.modules.get(use.key)
     source = use.module.source
     if found is not None:
         source = sources.mounted.sources.get(found.id) or (source if isinstance(source, str) else found.location)
@@ -170,14 +165,6 @@ def _module(sources: PlanSources, use: Use, installed: Mapping[str, Module], nam
         entry_point=UNSET if found is None else found.entry_point,
         config=use.module.config,
     )
-
-
-def _installed(use: Use, installed: Mapping[str, Module]) -> MountedModule | None:
-    ids = (module_id for module_id in use.ids() if module_id.startswith(f"{INSTALLED}/"))
-    module = next((installed[it] for it in ids if it in installed and installed[it].type == use.type), None)
-    if module is None:
-        return None
-    return MountedModule(**{name: getattr(module, name) for name in MountedModule.__struct_fields__})
 
 
 def _by_id(mounts: list[Mount]) -> dict[str, Mount]:

@@ -5,10 +5,11 @@ from collections.abc import Mapping
 import pytest
 from msgspec import UNSET, Raw
 
+from amplifierd.storage import open_storage
 from amplifierd.storage.model.collections import CollectionContent
 from amplifierd.storage.model.errors import ProfileInvalid, ProfileNotFound, SessionNotFound
 from amplifierd.storage.model.interface import Storage
-from amplifierd.storage.model.modules import Module, NewModuleSource, PlanSources
+from amplifierd.storage.model.modules import InstalledModules, Module, NewModuleSource, PlanSources
 from amplifierd.storage.model.profile_records import ModuleConfig, NewProfile, ProfilePatch
 from amplifierd.storage.model.records import Fork, NewSession, SessionPatch
 
@@ -140,6 +141,31 @@ async def test_unchanged_profile_stays_as_it_is(storage: Storage) -> None:
     assert await storage.get_profile(W, "foundation/base") == before
     await storage.replace_collection(W, content("2.0.0", {"agents/zen.md": "x"}))
     assert str((await storage.get_profile(W, "foundation/base")).updated_at) > str(before.updated_at)
+
+
+async def test_session_keeps_the_installed_modules_of_where_it_was_created(database: str) -> None:
+    def packages(version: str) -> InstalledModules:
+        return InstalledModules(lambda: {"installed/tool/bash": module("installed/tool/bash", version)})
+
+    async with (
+        open_storage(database, installed=packages("1.0.0")) as one,
+        open_storage(database, installed=packages("2.0.0")) as two,
+        open_storage(database) as none,
+    ):
+        await one.create_profile(W, NewProfile("mine", tools=TOOLS))
+        for storage, found in ((one, {"tool/bash": "1.0.0"}), (two, {"tool/bash": "2.0.0"}), (none, {})) * 2:
+            assert versions(await storage.profile_plan(W, "mine")) == found
+            created = await opened(storage, "mine")
+            moved = await opened(none, "default")
+            await storage.update_session(W, moved, SessionPatch(profile="mine"))
+            overrides = ProfilePatch(instructions=Raw(b'"New."'))
+            new = NewSession(profile="mine", settings_overrides=overrides)
+            overridden = (await storage.create_session(W, new)).id
+            for session_id in (created, moved, overridden):
+                plans = [await each.session_plan(W, session_id) for each in (one, two, none)]
+                assert [versions(plan) for plan in plans] == [found] * 3
+        await add(none, content("3.0.0"))
+        assert versions(await two.session_plan(W, await opened(two))) == {"tool/bash": "3.0.0"}
 
 
 async def test_plan_of_the_built_in_profile_is_empty(storage: Storage) -> None:
