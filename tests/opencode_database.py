@@ -1,4 +1,4 @@
-"""The database of opencode as it writes it: a small one of our own."""
+"""The database of opencode, and its files before version 1.2, as it writes them: small ones of our own."""
 
 import json
 import sqlite3
@@ -83,3 +83,36 @@ def opencode_database() -> bytes:
         with closing(fill_opencode(path)):
             pass
         return path.read_bytes()
+
+
+def opencode_files() -> dict[str, Object | list[Object]]:
+    """The same sessions as files below `storage`, by their paths, with two that only files have."""
+    files: dict[str, Object | list[Object]] = {}
+    for key, more in (("ses_1", {}), ("ses_2", {"parentID": "ses_1"})):
+        times = {"created": TIME, "updated": TIME, **({"archived": TIME} if more else {})}
+        about = {"id": key, "version": "1.0.141", "projectID": "4f2a", "directory": "/home/ada/atlas", **more}
+        files[f"session/4f2a/{key}.json"] = {**about, "title": f"Files of {key}", "time": times}
+    question: Object = {"role": "user", "time": {"created": TIME}, "agent": "build"}
+    said: list[Object] = [{"type": "step-start"}, {"type": "reasoning", "text": "Read it."}, READ]
+    _add_files(files, "ses_1", "msg_1", question, [{"type": "text", "text": "What is in a.txt?"}])
+    _add_files(files, "ses_1", "msg_2", ANSWER, [*said, {"type": "text", "text": "One."}])
+    _add_files(files, "ses_2", "msg_3", question, [{"type": "text", "text": "Look."}])
+    files["todo/ses_1.json"] = [{"id": "1", "content": "Read a.txt", "status": "completed", "priority": "high"}]
+    files["session_diff/ses_1.json"] = [{"file": "a.txt", "before": "", "after": "one", "additions": 1, "deletions": 0}]
+    return files
+
+
+def _add_files(
+    files: dict[str, Object | list[Object]], session: str, key: str, message: Object, parts: list[Object]
+) -> None:
+    files[f"message/{session}/{key}.json"] = {"id": key, "sessionID": session, **message}
+    for place, part in enumerate(parts):
+        part_key = f"prt_{key.removeprefix('msg_')}_{place}"
+        files[f"part/{key}/{part_key}.json"] = {"id": part_key, "messageID": key, "sessionID": session, **part}
+
+
+def write_files(folder: Path, files: dict[str, Any]) -> None:
+    """Write files below a folder, as opencode does."""
+    for path, value in files.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_text(json.dumps(value, indent=2))

@@ -29,6 +29,7 @@ from amplifierd.formats.history import (
     recognize,
     time_of,
 )
+from amplifierd.formats.history.opencode import OpenCode
 from amplifierd.formats.history.sqlite import rows
 from amplifierd.formats.imports import Records
 from amplifierd.settings import CONTRACT
@@ -53,7 +54,7 @@ from histories import (
     user,
 )
 from llm_log import llm_log
-from opencode_database import ANSWER, READ, TIME, add_message, fill_opencode, opencode_database
+from opencode_database import ANSWER, READ, TIME, add_message, fill_opencode, opencode_database, opencode_files
 
 Object = dict[str, Any]
 
@@ -431,6 +432,35 @@ def test_opencode_keeps_parts_results_and_usage() -> None:
     assert result["native"]["opencode"]["state"]["metadata"] == {"lines": 1}
 
 
+def joined(files: dict[str, Any]) -> bytes:
+    """Files of a folder as the source that opencode's format reads."""
+    order = OpenCode().in_order(files)
+    return lines(*({"file": path, "record": files[path]} for path in order))
+
+
+def test_files_of_opencode_are_read_like_its_database() -> None:
+    files, database = Read(joined(opencode_files())), Read(opencode_database())
+    assert files.faults == []
+    assert [each["id"] for each in files.sessions] == [each["id"] for each in database.sessions]
+    for session_id, messages in database.messages.items():
+        for one, other in zip(files.messages[session_id], messages, strict=True):
+            assert {**one, "metadata": {}} == {**other, "metadata": {}}
+
+
+def test_files_of_opencode_hold_whatever_they_hold() -> None:
+    files = opencode_files()
+    for place in [*paths_in(files)][1:]:
+        for value in OTHER_VALUES:
+            read = Read(joined(with_other(files, {place: value})), "opencode")
+            assert {kind for kind, _ in read.faults} <= {
+                "missing session",
+                "no message",
+                "no session",
+                "not complete",
+                "kept as a file",
+            }, place
+
+
 def test_opencode_waits_for_an_answer_to_be_complete(tmp_path: FilePath) -> None:
     path = tmp_path / "opencode.db"
     with closing(fill_opencode(path)) as database:
@@ -441,7 +471,19 @@ def test_opencode_waits_for_an_answer_to_be_complete(tmp_path: FilePath) -> None
 
 
 @pytest.mark.parametrize(
-    "source", [b"", b"\n\n", b"{}", b'{"a": 1}\n{"b": 2}', b"hello", b"\x89PNG\r\n", b"[[[[", b"[1, 2]"]
+    "source",
+    [
+        b"",
+        b"\n\n",
+        b"{}",
+        b'{"file": "a.json"}',
+        b'{"file": null}',
+        b'{"a": 1}\n{"b": 2}',
+        b"hello",
+        b"\x89PNG\r\n",
+        b"[[[[",
+        b"[1, 2]",
+    ],
 )
 def test_unknown_source_is_not_recognized(source: bytes) -> None:
     with pytest.raises(NotRecognized, match="known are"):

@@ -19,6 +19,7 @@ from amplifierd.formats.imports.process.protocol import DONE, ROOM, HistoryUnrea
 from amplifierd.settings import CONTRACT
 from daemon import Daemon
 from histories import CHATGPT, CHATGPT_ID, CLAUDE_CODE, SAMPLES, SESSION, answer, code_line, lines, text, user
+from opencode_database import opencode_files
 
 Object = dict[str, Any]
 OCTETS = {"Content-Type": "application/octet-stream"}
@@ -124,6 +125,19 @@ def test_archive_is_read_file_by_file(client: httpx.Client, conversation: list[O
     assert (report["history"]["unrecognized"], report["history"]["unrecognizedFiles"]) == (1, ["chat.html"])
     assert report["history"]["notUnderstood"] == []
     assert report["sessions"] >= 1
+
+
+def test_files_of_opencode_are_read_together(client: httpx.Client) -> None:
+    files = {f"storage/{path}": json.dumps(value).encode() for path, value in opencode_files().items()}
+    broken = {"storage/part/msg_1/prt_9.json": b"{"}
+    report = imported(client, archive_of(**files, **broken))
+    assert report["history"]["formats"] == [{"format": "opencode", "files": 1}]
+    [found] = report["history"]["notUnderstood"]
+    assert (found["kind"], found["places"][0]["file"]) == ("not JSON", "storage/part/msg_1/prt_9.json")
+    assert imported(client, archive_of(**files))["messages"] == 0
+    # At the root of an archive, too.
+    report = imported(client, archive_of(**{path.removeprefix("storage/"): each for path, each in files.items()}))
+    assert (report["messages"], report["history"]["notUnderstood"]) == (0, [])
 
 
 def test_broken_lines_are_in_the_report_and_the_rest_is_imported(

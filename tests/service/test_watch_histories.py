@@ -166,7 +166,7 @@ def test_watch_goes_on_after_faults(tmp_path: Path, start: Start, contents: Cont
     eventually(lambda: contents(other) == ["two"], lambda: watch.said)
     assert watch.stop() == 1
     assert f"{folder}/b.jsonl:2: The record is not JSON" in watch.said
-    assert f"Cannot read the archive {folder}/a.zip" in watch.said
+    assert f"{folder}/a.zip:1: It cannot be read: the archive cannot be unpacked" in watch.said
 
 
 def test_watch_forgets_a_fault_that_was_mended(tmp_path: Path, start: Start, contents: Contents, session: str) -> None:

@@ -37,7 +37,7 @@ class ImportPaths:
 async def import_paths(what: ImportPaths, storage: Storage, reader: LineReader) -> bool:
     """Import them, and print a report. Returns whether everything was understood.
 
-    Raises `click.ClickException` if a path cannot be read, or no format has the name.
+    Raises `click.ClickException` if a path that was named cannot be read, or no format has the name.
     """
     formats = formats_for(what.format_name)
     with ExitStack() as close:
@@ -45,7 +45,7 @@ async def import_paths(what: ImportPaths, storage: Storage, reader: LineReader) 
             name = None if what.format_name == AUTO else what.format_name
             ledger = Ledger(ledger_folder(), what.database, what.workspace)
             run = HistoryImport(storage, what.workspace, reader, formats, ledger, name)
-            found = [*find_sources(what.paths, close)]
+            found = [*find_sources(what.paths, chosen_formats(formats, name), close)]
             changed = [each for each in found if not await run.unchanged(each)]
             histories = [each for each in changed if not await _import_export(each, what, storage, reader)]
             exports = len(changed) - len(histories)
@@ -62,6 +62,11 @@ def formats_for(name: str) -> dict[str, HistoryFormat]:
         known = ", ".join([AUTO, AMPLIFIERD, *formats])
         raise click.ClickException(f"No format is called {name!r}; known are {known}.")
     return formats
+
+
+def chosen_formats(formats: dict[str, HistoryFormat], name: str | None) -> list[HistoryFormat]:
+    """The formats that sources may have: all, or the one with the name."""
+    return [form for form in formats.values() if name in {None, form.name}]
 
 
 async def _import_histories(run: HistoryImport, sources: list[Source]) -> None:
@@ -89,6 +94,9 @@ async def _import_export(source: Source, what: ImportPaths, storage: Storage, re
             show(await import_export(file, storage, what.workspace, reader, what.on_conflict))
             return True
     except OSError as error:
+        if not source.is_named:
+            # It is told with what else was not understood.
+            return False
         raise click.ClickException(f"Cannot read {source.name}: {error.strerror or error}.") from error
 
 

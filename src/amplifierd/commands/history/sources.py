@@ -5,7 +5,9 @@ import stat
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
+from functools import partial
+from hashlib import blake2b
+from pathlib import Path, PurePosixPath
 from shutil import copyfileobj
 from tempfile import TemporaryFile
 from typing import IO, NamedTuple
@@ -13,7 +15,8 @@ from zipfile import ZipInfo
 
 import click
 
-from ...formats.imports import Archive
+from ...formats.history import HistoryFormat
+from ...formats.imports import Archive, Folder, FolderFiles
 from ...formats.imports.archive import MAGIC
 from ...storage.sql.temporary_files import Unlimited
 from ..output import STANDARD
@@ -22,7 +25,10 @@ from .whole_lines import whole_lines
 
 
 class Stamp(NamedTuple):
-    """What differs after a file was written: a file with the same values is taken as unchanged."""
+    """What differs after a file was written: a file with the same values is taken as unchanged.
+
+    Of a folder, `inode` is a digest of the stamps of its files.
+    """
 
     size: int
     modified: int
@@ -30,9 +36,10 @@ class Stamp(NamedTuple):
 
 
 class Source(NamedTuple):
-    """A file to read. `stamp` is that of a file on disk, also that of an archive.
+    """A file to read, or the files of a `folder`. `stamp` is that of a file on disk, also that of an archive.
 
-    `is_named` if it was asked for by its name; `is_growing` if a last line that is not whole is not to be read yet.
+    `problem` is why it cannot be opened. `is_named` if it was asked for by its name; `is_growing` if a last line that
+    is not whole is not to be read yet.
     """
 
     name: str
@@ -42,6 +49,8 @@ class Source(NamedTuple):
     archive_path: Path | None = None
     archive: Archive | None = None
     member: ZipInfo | None = None
+    folder: Folder | None = None
+    problem: OSError | None = None
     is_named: bool = True
     is_growing: bool = False
 
@@ -53,9 +62,14 @@ class Source(NamedTuple):
     @contextmanager
     def open(self) -> Iterator[IO[bytes]]:
         """Open it for reading from its beginning; it can be sought. Raises `OSError`."""
+        if self.problem is not None:
+            raise self.problem
         if self.copied is not None:
             self.copied.seek(0)
             yield self.copied
+        elif self.folder is not None:
+            with self.folder.open() as file:
+                yield file
         elif self.archive is not None and self.member is not None:
             with self.archive.open(self.member, Unlimited()) as file:
                 yield file
@@ -64,7 +78,7 @@ class Source(NamedTuple):
                 yield whole_lines(file) if self.is_growing else file
 
 
-def find_sources(paths: Iterable[str], close: ExitStack) -> Iterator[Source]:
+def find_sources(paths: Iterable[str], formats: Iterable[HistoryFormat], close: ExitStack) -> Iterator[Source]:
     """The files of paths, those of a directory in the order of their names. Raises `click.ClickException`.
 
     What cannot be sought, such as a pipe, is copied to a temporary file, which `close` deletes.
@@ -74,13 +88,43 @@ def find_sources(paths: Iterable[str], close: ExitStack) -> Iterator[Source]:
         if name == STANDARD:
             yield _copy("standard input", sys.stdin.buffer, close)
         elif path.is_dir():
-            for each in paths_below(path):
-                yield from file_at(each, is_named=False)
+            yield from sources_below(path, formats)
         elif path.is_file() or not path.exists():
-            yield from file_at(path, is_named=True)
+            yield from file_at(path, formats, is_named=True)
         else:
             with path.open("rb") as pipe:
                 yield _copy(name, pipe, close)
+
+
+def sources_below(folder: Path, formats: Iterable[HistoryFormat]) -> Iterator[Source]:
+    """All files below a directory, in the order of their names; then those that are read together."""
+    together = FolderFiles(formats)
+    for path in paths_below(folder):
+        if not together.take(path.absolute(), partial(_open, path)):
+            yield from file_at(path, formats, is_named=False)
+    for found in together.folders():
+        root = Path(found.path)
+        yield Source(str(root), root, stamp=_stamp_of_files(root, found.files), folder=found, is_named=False)
+
+
+def _open(path: Path) -> IO[bytes]:
+    return path.open("rb")
+
+
+def _stamp_of_files(root: Path, names: Iterable[str]) -> Stamp:
+    digest, size, modified = blake2b(digest_size=7), 0, 0
+    for name in sorted(names):
+        try:
+            status = (root / name).stat()
+        except OSError:
+            # Why it cannot be read is told when it is read.
+            continue
+        size += status.st_size
+        modified = max(modified, status.st_mtime_ns)
+        digest.update(
+            f"{name}\0{status.st_size}\0{status.st_mtime_ns}\0{status.st_ino}\0".encode("utf-8", "surrogateescape")
+        )
+    return Stamp(size, modified, int.from_bytes(digest.digest()))
 
 
 def _copy(name: str, pipe: IO[bytes], close: ExitStack) -> Source:
@@ -97,7 +141,7 @@ def paths_below(folder: Path) -> Iterator[Path]:
         yield from (path for path in paths if database_of(path) == path)
 
 
-def file_at(path: Path, *, is_named: bool) -> Iterator[Source]:
+def file_at(path: Path, formats: Iterable[HistoryFormat], *, is_named: bool) -> Iterator[Source]:
     """A file, or those of an archive; none if it is not a regular one. Raises `click.ClickException`."""
     try:
         status = path.stat()
@@ -107,12 +151,13 @@ def file_at(path: Path, *, is_named: bool) -> Iterator[Source]:
     except OSError as error:
         if is_named:
             raise click.ClickException(f"Cannot read {path}: {error.strerror}.") from error
-        # It disappeared, or belongs to another user.
+        if not isinstance(error, FileNotFoundError):
+            yield Source(str(path), path.absolute(), stamp=Stamp(0, 0, 0), problem=error, is_named=False)
         return
     log_size, log_modified = log_stamp(path)
     stamp = Stamp(status.st_size + log_size, max(status.st_mtime_ns, log_modified), status.st_ino)
     if is_archive:
-        yield from _members(path, stamp)
+        yield from _members(path, stamp, formats, is_named=is_named)
     else:
         yield Source(str(path), path.absolute(), stamp=stamp, is_named=is_named)
 
@@ -122,11 +167,18 @@ def _begins_as_archive(path: Path) -> bool:
         return file.read(len(MAGIC)) == MAGIC
 
 
-def _members(path: Path, stamp: Stamp) -> Iterator[Source]:
+def _members(path: Path, stamp: Stamp, formats: Iterable[HistoryFormat], *, is_named: bool) -> Iterator[Source]:
     try:
         archive = Archive(path)
     except OSError as error:
+        if not is_named:
+            yield Source(str(path), path.absolute(), stamp=stamp, problem=error, is_named=False)
+            return
         raise click.ClickException(f"Cannot read the archive {path}: {error.strerror or error}.") from error
+    source = Source(str(path), stamp=stamp, archive_path=path, archive=archive, is_named=False)
+    together = FolderFiles(formats)
     for member in archive.members:
-        name = f"{path}/{member.filename}"
-        yield Source(name, stamp=stamp, archive_path=path, archive=archive, member=member, is_named=False)
+        if not together.take(PurePosixPath(member.filename), partial(archive.open, member, Unlimited())):
+            yield source._replace(name=f"{path}/{member.filename}", member=member)
+    for folder in together.folders():
+        yield source._replace(name=str(path / folder.path), folder=folder)

@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 
 from ...contract import LineReader
-from ...formats.history import Fault
+from ...formats.history import Fault, folder_of
 from ...formats.imports import Report
 from ...server.signals import end_on_signal
 from ...settings import ledger_folder
@@ -23,8 +23,8 @@ from .changes import changed_paths, wait_for
 from .database_files import database_of
 from .importing import HistoryImport
 from .ledger import MAX_FAULTS, Ledger
-from .paths import AMPLIFIERD, AUTO, ImportPaths, formats_for
-from .sources import Source, Stamp, file_at, paths_below
+from .paths import AMPLIFIERD, AUTO, ImportPaths, chosen_formats, formats_for
+from .sources import Source, Stamp, file_at, sources_below
 
 # The time between two attempts to reach the database.
 _RETRY_SECONDS = 5
@@ -106,6 +106,7 @@ class _Watch:
         format_name = None if what.format_name == AUTO else what.format_name
         ledger = Ledger(ledger_folder(), what.database, what.workspace)
         formats = formats_for(what.format_name)
+        self._formats = chosen_formats(formats, format_name)
         self._new_run: Callable[[], HistoryImport] = lambda: HistoryImport(
             storage, what.workspace, reader, formats, ledger, format_name, self.report
         )
@@ -161,16 +162,31 @@ class _Watch:
                     yield source
 
     def _sources(self, changed: set[Path]) -> Iterator[Source]:
-        for path in sorted({database_of(path) for path in changed}):
-            for each in paths_below(path) if path.is_dir() else (path,):
-                # What was deleted stays in the database.
-                if each.exists():
-                    yield from self._sources_at(each)
+        for path in sorted({self._path_of(path) for path in changed}):
+            # What was deleted stays in the database.
+            if path.exists():
+                yield from self._sources_at(path)
+
+    def _path_of(self, path: Path) -> Path:
+        """What is read if a file changed."""
+        found = folder_of(self._formats, path)
+        return database_of(path) if found is None else Path(found[1])
 
     def _sources_at(self, path: Path) -> Iterator[Source]:
         try:
-            for source in file_at(path, is_named=path in self._paths):
+            is_folder = path.is_dir()
+            found = (
+                sources_below(path, self._formats)
+                if is_folder
+                else file_at(path, self._formats, is_named=path in self._paths)
+            )
+            for source in found:
                 yield source._replace(is_growing=True)
         except click.ClickException as error:
             self.report.begin({str(path)})
             self.report.add_fault(str(path), Fault(kind="not readable", line=1, sentence=error.message))
+
+    def _found_at(self, path: Path) -> Iterator[Source]:
+        if path.is_dir():
+            return sources_below(path, self._formats)
+        return file_at(path, self._formats, is_named=path in self._paths)

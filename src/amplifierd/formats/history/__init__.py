@@ -7,10 +7,12 @@ from importlib.metadata import entry_points
 
 from .branches import Branch, Layout, connect, usage_of_nodes
 from .conversations import Collection, Conversation, MessageFile, Node
+from .folders import OpenFile, folder_of, open_folder
 from .interface import (
     AttachedRecord,
     Chat,
     Fault,
+    FolderFormat,
     Head,
     HistoryFormat,
     NameElsewhere,
@@ -52,6 +54,7 @@ __all__ = [
     "Collection",
     "Conversation",
     "Fault",
+    "FolderFormat",
     "Head",
     "HistoryFormat",
     "Layout",
@@ -60,14 +63,17 @@ __all__ = [
     "Node",
     "NotRecognized",
     "Object",
+    "OpenFile",
     "Place",
     "Record",
     "Step",
     "Title",
     "Turn",
     "connect",
+    "folder_of",
     "history_formats",
     "line_of",
+    "open_folder",
     "read_head",
     "read_records",
     "read_steps",

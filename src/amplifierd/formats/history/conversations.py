@@ -163,7 +163,7 @@ class Collection:
             return
         message, refused = self._accept(self._completed(conversation, turn))
         if refused is not None:
-            yield Fault(kind="kept as a file", line=turn.line, sentence=refused)
+            yield Fault(kind="kept as a file", line=turn.line, sentence=refused, file=turn.file)
         place = self._messages.add(message)
         message_id = None if message.id is UNSET else message.id
         conversation.add(Node(turn.key, turn.parent, turn.line, place, message_id, message.timestamp, message.usage))
@@ -191,7 +191,7 @@ class Collection:
             turn.message.get("parts", []),
         ]:
             sentence = f"The message {turn.key} was there before with another content; the first one is kept."
-            yield Fault(kind="same id twice", line=turn.line, sentence=sentence)
+            yield Fault(kind="same id twice", line=turn.line, sentence=sentence, file=turn.file)
 
 
 def _content_of(parts: list[Object]) -> str:

@@ -1,8 +1,9 @@
 """The interface of history formats: files of another tool, read as steps from which sessions are made."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from enum import Enum
-from typing import IO, Any, NamedTuple, Protocol
+from pathlib import PurePath
+from typing import IO, Any, NamedTuple, Protocol, runtime_checkable
 
 from msgspec import Struct
 
@@ -40,7 +41,7 @@ class Turn(Struct, frozen=True, kw_only=True):
     `key` is its id in the source, unique in its conversation; `parent` is the key of the message before it, None for
     the first one, and may come later. Two messages with one parent are branches. `message` has the members of the
     contract's `Message`, but `sequence`; without a `timestamp` it gets that of the message before it. Its `id` is the
-    key, unless it has another; None for no id.
+    key, unless it has another; None for no id. `file` is as in `Fault`.
     """
 
     chat: str
@@ -48,6 +49,7 @@ class Turn(Struct, frozen=True, kw_only=True):
     message: Object
     line: int
     parent: str | Place | None = Place.PREVIOUS
+    file: str = ""
 
 
 class AttachedRecord(Struct, frozen=True, kw_only=True):
@@ -78,11 +80,15 @@ class NameElsewhere(Struct, frozen=True, kw_only=True):
 
 
 class Fault(Struct, frozen=True, kw_only=True):
-    """What was not understood, or was changed: its kind in few words, its line from 1, and a sentence."""
+    """What was not understood, or was changed: its kind in few words, its line from 1, and a sentence.
+
+    `file` is its path in the folder, if the source is a folder.
+    """
 
     kind: str
     line: int
     sentence: str
+    file: str = ""
 
 
 Step = Chat | Turn | AttachedRecord | Title | NameElsewhere | Fault
@@ -116,3 +122,14 @@ class HistoryFormat(Protocol):
 
     def read(self, source: IO[bytes], /) -> Iterator[Step]:
         """The steps of a source, from its beginning; it can be sought."""
+
+
+@runtime_checkable
+class FolderFormat(HistoryFormat, Protocol):
+    """A format of which a conversation is in several files. These are one source, as `folders.py` says."""
+
+    def folder_of(self, path: PurePath, /) -> PurePath | None:
+        """The folder whose files are read together with a file, by its path; None for a file of another format."""
+
+    def in_order(self, paths: Iterable[str], /) -> Iterator[str]:
+        """The paths of the files of a folder, in the order in which they are to be read."""

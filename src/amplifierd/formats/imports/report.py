@@ -82,11 +82,11 @@ class Report:
         return not self.kinds
 
     def add_fault(self, name: str, fault: Fault) -> None:
-        """Count a fault of a file."""
+        """Count a fault of a file, or of a file in a folder."""
         self.kinds[fault.kind] += 1
         places = self.places.setdefault(fault.kind, [])
         if len(places) < MAX_PLACES:
-            places.append((name, fault))
+            places.append(("/".join(each for each in (name, fault.file) if each), fault))
 
     def add_written(self, written: ImportReport) -> None:
         """Count what was written."""

@@ -1,8 +1,9 @@
 """The work of the process: reads the file, or the files of the archive, and sends the converted sessions."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
-from pathlib import Path
+from functools import partial
+from pathlib import Path, PurePosixPath
 from typing import IO
 
 from msgspec import UNSET, UnsetType
@@ -10,10 +11,20 @@ from msgspec.structs import replace
 
 from ....contract import line_reader, load_document
 from ....storage.model.errors import StorageUnavailable
-from ...history import Fault, NameElsewhere, NotRecognized, history_formats, line_of, read_head, recognize
+from ...history import (
+    Fault,
+    HistoryFormat,
+    NameElsewhere,
+    NotRecognized,
+    history_formats,
+    line_of,
+    read_head,
+    recognize,
+)
 from ..archive import MAGIC, Archive
 from ..batch import Batch
 from ..conversion import Conversion
+from ..folder_files import FolderFiles
 from ..records import Records
 from ..report import MAX_CHARACTERS, HistoryReport, Report
 from .protocol import COPIES, LAST_STORED, LINE, REPORT, ROOM, Channel, HistoryTooLarge, HistoryUnreadable, Task
@@ -52,7 +63,7 @@ def read_file(task: Task, file: IO[bytes], channel: Channel) -> None:
     reader = line_reader(load_document(Path(task.contract)), task.max_body)
     with closing(Records(reader, space)) as records, closing(Batch(space)) as batch:
         reading = _Reading(task, channel, space, records, batch)
-        for name, opened in _sources(file, space, task.max_file):
+        for name, opened in _sources(file, space, task.max_file, reading.formats.values()):
             reading.read(name, opened)
         channel.send(REPORT, reading.finish())
         for line in batch.lines(records):
@@ -61,7 +72,8 @@ def read_file(task: Task, file: IO[bytes], channel: Channel) -> None:
 
 class _Reading:
     def __init__(self, task: Task, channel: Channel, space: GrantedSpace, records: Records, batch: Batch) -> None:
-        self._formats = history_formats()
+        known = history_formats()
+        self.formats = known if task.format is None else {task.format: known[task.format]}
         self._format_name = task.format
         self._channel = channel
         self._space = space
@@ -85,7 +97,7 @@ class _Reading:
             self._add(name, read)
 
     def _collected(self, source: IO[bytes]) -> Conversion:
-        form = self._formats[self._format_name] if self._format_name else recognize(self._formats, read_head(source))
+        form = self.formats[self._format_name] if self._format_name else recognize(self.formats, read_head(source))
         read = Conversion(form.name, self._records, self._batch.messages)
         with self._room_for(source):
             read.collect(form.read(source))
@@ -113,7 +125,7 @@ class _Reading:
                 sentence = f"No session in it ends with the message {each.key}, of which this is the summary."
                 self._report.add_fault(name, Fault(kind="name of no session", line=each.line, sentence=sentence))
         if not self._report.files:
-            raise HistoryUnreadable(f"No format recognizes it; known are {', '.join(self._formats)}")
+            raise HistoryUnreadable(f"No format recognizes it; known are {', '.join(self.formats)}")
         if not self._batch.branches:
             raise HistoryUnreadable(f"No conversation was found in it: {self._shown()}")
         return self._report.record()
@@ -144,7 +156,7 @@ class _Reading:
 
 
 def _sources(
-    file: IO[bytes], space: GrantedSpace, most: int
+    file: IO[bytes], space: GrantedSpace, most: int, formats: Iterable[HistoryFormat]
 ) -> Iterator[tuple[str, AbstractContextManager[IO[bytes]]]]:
     """The file, under no name, or those of an archive. Raises `HistoryUnreadable` and `HistoryTooLarge`."""
     start = file.read(len(MAGIC))
@@ -158,5 +170,10 @@ def _sources(
         raise HistoryUnreadable(f"It cannot be read: {error.strerror or error}") from error
     if sum(member.file_size for member in archive.members) > most:
         raise HistoryTooLarge(f"The archive has more than {most} bytes unpacked, which is the limit")
+    together = FolderFiles(formats)
     for member in archive.members:
-        yield member.filename, archive.open(member, space)
+        if not together.take(PurePosixPath(member.filename), partial(archive.open, member, space)):
+            yield member.filename, archive.open(member, space)
+    for folder in together.folders():
+        name = folder.path.as_posix()
+        yield "" if name == "." else name, folder.open()

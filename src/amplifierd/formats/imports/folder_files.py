@@ -1,0 +1,44 @@
+"""The files that a format reads together, found among others by their paths."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import PurePath
+from typing import IO, NamedTuple
+
+from ..history import FolderFormat, HistoryFormat, OpenFile, folder_of, open_folder
+
+
+class Folder(NamedTuple):
+    """A folder, and those of its files that `form` reads together, by their paths in it."""
+
+    path: PurePath
+    form: FolderFormat
+    files: dict[str, OpenFile]
+
+    @contextmanager
+    def open(self) -> Iterator[IO[bytes]]:
+        """The files as one source. Raises `OSError`."""
+        with closing(open_folder(self.form, self.files)) as source:
+            yield source
+
+
+class FolderFiles:
+    """Collects files by their folders."""
+
+    def __init__(self, formats: Iterable[HistoryFormat]) -> None:
+        self._formats = [form for form in formats if isinstance(form, FolderFormat)]
+        self._found: dict[PurePath, Folder] = {}
+
+    def take(self, path: PurePath, opened: OpenFile) -> bool:
+        """Whether a file is read with others of its folder; then it is added."""
+        found = folder_of(self._formats, path)
+        if found is None:
+            return False
+        form, folder = found
+        files = self._found.setdefault(folder, Folder(folder, form, {})).files
+        files[path.relative_to(folder).as_posix()] = opened
+        return True
+
+    def folders(self) -> Iterator[Folder]:
+        """The folders, in the order in which they were found."""
+        yield from self._found.values()

@@ -1,0 +1,165 @@
+"""`amplifierd import` of conversations in several files: they are read together, and each fault names its file."""
+
+import json
+import os
+import re
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from daemon import Daemon
+from fork_server import run_amplifierd
+from histories import CLAUDE_CODE, lines
+from opencode_database import fill_opencode, opencode_files, write_files
+
+Object = dict[str, Any]
+Import = Callable[..., tuple[int, str]]
+Exported = Callable[[], list[Object]]
+
+
+@pytest.fixture(scope="module")
+def daemon(sqlite_daemon: Daemon) -> Daemon:
+    return sqlite_daemon
+
+
+@pytest.fixture
+def workspace(request: pytest.FixtureRequest) -> str:
+    return re.sub("[^a-z0-9]+", "-", request.node.name.lower())[-60:].strip("-")
+
+
+@pytest.fixture
+def import_(tmp_path: Path, daemon: Daemon, workspace: str) -> Import:
+    """Imports paths into a workspace of the test's own; the exit status and what was printed."""
+
+    def imported(*paths: str | Path) -> tuple[int, str]:
+        env = os.environ | {"XDG_DATA_HOME": str(tmp_path / "data")}
+        arguments = ["--database", daemon.database, "--workspace", workspace, *map(str, paths)]
+        outcome = run_amplifierd("import", *arguments, env=env)
+        return outcome.returncode, outcome.stderr
+
+    return imported
+
+
+@pytest.fixture
+def exported(daemon: Daemon, workspace: str) -> Exported:
+    """The lines of an export of the workspace, but for its header and its end."""
+
+    def read() -> list[Object]:
+        outcome = run_amplifierd("export", "--database", daemon.database, "--workspace", workspace)
+        assert outcome.returncode == 0, outcome.stderr
+        return [json.loads(line) for line in outcome.stdout.splitlines()[1:-1]]
+
+    return read
+
+
+@pytest.fixture
+def storage(tmp_path: Path) -> Path:
+    """The folder of opencode, with a file that it has beside conversations."""
+    folder = tmp_path / "opencode" / "storage"
+    write_files(folder, {**opencode_files(), "project/4f2a.json": {"id": "4f2a", "worktree": "/home/ada/atlas"}})
+    return folder
+
+
+def messages_in(found: list[Object]) -> list[Object]:
+    return [line["message"] for line in found if "message" in line]
+
+
+def test_files_of_opencode_become_sessions(import_: Import, exported: Exported, storage: Path) -> None:
+    status, said = import_(storage.parent)
+    assert (status, "Not understood" in said) == (0, False), said
+    assert "Imported 2 sessions, extended 0, with 4 messages in all" in said
+    assert "Read 1 files (1 of opencode); 0 unchanged." in said
+    assert "No format recognizes 1 other files: " in said
+    found = exported()
+    main, agent = sorted((line["session"] for line in found if "session" in line), key=lambda each: each["name"])
+    assert (main["name"], agent["parentSessionId"]) == ("Files of ses_1", main["id"])
+    assert (main["labels"]["project"], main["labels"]["directory"]) == ("4f2a", "/home/ada/atlas")
+    assert (main["context"]["opencode"]["todo"][0]["content"], agent["archived"]) == ("Read a.txt", True)
+    question, answered, results = sorted(messages_in(found), key=lambda each: str(each["id"]))[:3]
+    assert question["metadata"]["opencode"]["before"][0]["session_diff"][0]["after"] == "one"
+    assert [part["type"] for part in answered["parts"]] == ["data", "reasoning", "tool_call", "text"]
+    assert answered["usage"]["inputTokens"] == 150
+    assert results["parts"][0]["output"] == "one"
+
+
+def test_files_are_read_again_when_one_changed(import_: Import, exported: Exported, storage: Path) -> None:
+    import_(storage)
+    before = exported()
+    assert "Read 0 files; 1 unchanged." in import_(storage)[1]
+    write_files(
+        storage,
+        {
+            "message/ses_1/msg_4.json": {"role": "user", "time": {"created": 1_780_000_020_000}},
+            "part/msg_4/prt_9.json": {"type": "text", "text": "And b.txt?"},
+        },
+    )
+    status, said = import_(storage)
+    assert (status, "extended 1, with 1 messages" in said) == (0, True), said
+    assert all(message in messages_in(exported()) for message in messages_in(before))
+
+
+def test_database_that_opencode_made_of_the_files_adds_nothing(
+    import_: Import, exported: Exported, storage: Path, tmp_path: Path
+) -> None:
+    import_(storage)
+    before = exported()
+    fill_opencode(tmp_path / "opencode.db").close()
+    status, said = import_(tmp_path / "opencode.db")
+    assert (status, "Imported 0 sessions, extended 0, with 0 messages" in said) == (0, True), said
+    assert exported() == before
+
+
+def test_faults_name_their_files_and_the_rest_is_imported(import_: Import, exported: Exported, storage: Path) -> None:
+    write_files(
+        storage,
+        {
+            "part/msg_9/prt_1.json": {"type": "text", "text": "Of no message", "sessionID": "ses_1"},
+            "message/ses_9/msg_8.json": {"role": "user"},
+            "part/msg_8/prt_1.json": {"type": "text", "text": "Of no session"},
+        },
+    )
+    (storage / "part/msg_2/prt_2_9.json").write_text('{\n  "type": "text",\n  "text": "cut')
+    (storage / "message/ses_2/msg_3.json").write_text("")
+    (storage / "session/4f2a/ses_5.json").write_text("[]")
+    status, said = import_(storage)
+    assert status == 1
+    assert "Imported 2 sessions, extended 0, with 4 messages in all" in said
+    for place in (
+        "part/msg_2/prt_2_9.json:3: The file is not JSON: ",
+        "message/ses_2/msg_3.json:1: The file is not JSON: ",
+        "message/ses_9/msg_8.json:1: The session ses_9 has no file; ",
+        "part/msg_9/prt_1.json:1: The message msg_9 has no file; ",
+        "session/4f2a/ses_5.json:1: The session is not an object.",
+    ):
+        assert f"  {storage}/{place}" in said
+    assert "Of no message" in json.dumps(exported())
+    # What was not understood is told again.
+    assert import_(storage)[1].splitlines()[3:] == said.splitlines()[3:]
+
+
+def test_archive_of_the_files_is_read_like_the_folder(
+    import_: Import, exported: Exported, storage: Path, tmp_path: Path
+) -> None:
+    import_(storage)
+    before = exported()
+    archive = tmp_path / "opencode.zip"
+    with zipfile.ZipFile(archive, "w") as packed:
+        for path in sorted(storage.rglob("*.json"), reverse=True):
+            packed.write(path, path.relative_to(storage.parent))
+    status, said = import_(archive)
+    assert (status, "Read 1 files (1 of opencode); 0 unchanged." in said) == (0, True), said
+    assert exported() == before
+
+
+def test_unreadable_files_of_a_directory_are_told(import_: Import, exported: Exported, tmp_path: Path) -> None:
+    folder = tmp_path / "projects"
+    folder.mkdir()
+    (folder / "a.zip").write_bytes(b"PK\x03\x04 but no archive")
+    (folder / "b.jsonl").write_bytes(lines(*CLAUDE_CODE))
+    status, said = import_(folder)
+    assert status == 1
+    assert f"  {folder}/a.zip:1: It cannot be read: the archive cannot be unpacked" in said
+    assert len(messages_in(exported())) > 0
