@@ -1,7 +1,7 @@
 """Full-text search in messages."""
 
 from ..storage.model.interface import Storage
-from ..storage.model.queries import SearchQuery, SearchScope
+from ..storage.model.queries import SearchGrouping, SearchQuery, SearchScope
 from ..storage.model.records import Listing, Role
 
 
@@ -11,6 +11,8 @@ async def search_messages(
     profile: str | None,
     amplified_dir: str | None,
     in_: SearchScope,
+    tool: str | None,
+    group: SearchGrouping | None,
     session_id: str | None,
     label: tuple[str, ...] | None,
     created_after: str | None,
@@ -25,5 +27,6 @@ async def search_messages(
 ) -> Listing:
     """The matching messages, best first."""
     times = (created_after, created_before, updated_after, updated_before)
-    query = SearchQuery(q, role, profile, amplified_dir, session_id, limit, cursor, in_, label or (), *times)
+    filters = (role, profile, amplified_dir, session_id)
+    query = SearchQuery(q, *filters, limit, cursor, in_, label or (), *times, tool, group)
     return await storage.search_messages(workspace, query)

@@ -3,15 +3,17 @@
 from collections.abc import Iterator
 from itertools import islice
 
+from msgspec import Raw
+
 from ..model.directory_path import normalize_or_keep
 from ..model.interface import Storage
 from ..model.queries import SearchQuery
 from ..model.records import Listing, Message, Session
 from ..search import results
-from ..search.query_parser import parse
+from ..search.index_entry import tool_form, tool_forms
+from ..search.query_parser import parse_query
 from ..search.results import Found, best, listing
 from ..search.searched_text import searched_text
-from ..search.text_filters import with_filters
 from ..search.text_match import TextMatch
 from ..search.tokenizer import Tokenizer
 from ..values.uuid7 import canonical_id
@@ -26,10 +28,10 @@ class MemorySearch(MemoryAccess, Storage):
     async def search_messages(self, workspace: str, query: SearchQuery) -> Listing:
         stored = await self._workspace(workspace)
         tokenizer = Tokenizer()
-        sought = parse(query.text, tokenizer.sought)
-        narrowed = with_filters(query, sought.filters)
-        if not sought.groups or narrowed is None:
+        parsed = parse_query(query, tokenizer.sought)
+        if parsed is None:
             return Listing(b"")
+        sought, narrowed = parsed
         match = TextMatch(sought, tokenizer)
         found = best(islice(_found(stored, narrowed, match), results.MAX_RANKED), narrowed)
         contents = []
@@ -49,7 +51,11 @@ class MemorySearch(MemoryAccess, Storage):
 
 def _found(workspace: Workspace, query: SearchQuery, match: TextMatch) -> Iterator[Found]:
     """The matching messages among the latest that have the words, the latest first."""
-    candidates = (each for each in _messages(workspace, query) if match.has_words(searched_text(each[1])))
+    candidates = (
+        (session, message)
+        for session, message in _messages(workspace, query)
+        if _calls(message, query.tool) and match.has_words(searched_text(message))
+    )
     for session, message in islice(candidates, results.MAX_LOOKED_AT):
         score = match.score(searched_text(message, query.scope))
         if score is not None and query.role in (None, message.role) and _passes(session, query):
@@ -60,6 +66,11 @@ def _messages(workspace: Workspace, query: SearchQuery) -> Iterator[tuple[Sessio
     for session_id, conversation in sorted(workspace.conversations.items(), reverse=True):
         if query.session_id is None or canonical_id(query.session_id) == session_id:
             yield from ((conversation.session, message) for message in reversed(conversation.messages))
+
+
+def _calls(message: Message, tool: str | None) -> bool:
+    """Whether a message calls a tool, if there is one."""
+    return tool is None or (isinstance(message.parts, Raw) and tool_form(tool) in tool_forms(message.parts))
 
 
 def _passes(session: Session, query: SearchQuery) -> bool:

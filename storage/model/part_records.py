@@ -172,6 +172,11 @@ def tools_of(parts: Raw) -> str:
     return "\n".join(text for part in _decode_parts(parts) for text in _said_with_tools(part))
 
 
+def tool_names(parts: Raw) -> list[str]:
+    """The names of the tools that parts call, in their order."""
+    return [part.name for part in _decode_parts(parts) if part.type == "tool_call" and part.name is not None]
+
+
 def calls_of(parts: Raw) -> Calls:
     """The calls that parts open, and those that they answer."""
     decoded = _decode_parts(parts)

@@ -12,6 +12,7 @@ from .records import Listing, Role, SessionStatus
 SessionSort = Literal["-updated_at", "updated_at", "-created_at", "created_at", "name", "-name"]
 MessageOrder = Literal["asc", "desc"]
 SearchScope = Literal["text", "tools", "all"]
+SearchGrouping = Literal["session"]
 Record = TypeVar("Record")
 
 
@@ -104,7 +105,8 @@ class MessageQuery:
 class SearchQuery:
     """A search: `text` as a person types it, within `scope`; each filter that is not None must match.
 
-    `labels` and times are those of the messages' sessions, as in a `SessionQuery`.
+    `labels` and times are those of the messages' sessions, as in a `SessionQuery`; `tool` is one that messages call.
+    With `group` the hits of a session follow each other, best first, the session with the best hit first.
 
     `limit` is at least 1; `cursor` is a listing's `next_cursor`.
     """
@@ -122,6 +124,8 @@ class SearchQuery:
     created_before: str | None = None
     updated_after: str | None = None
     updated_before: str | None = None
+    tool: str | None = None
+    group: SearchGrouping | None = None
 
 
 class SearchHit(Struct, frozen=True, rename="camel"):

@@ -5,7 +5,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 
-from .text_filters import TextFilter
+from ..model.queries import SearchQuery
+from .index_entry import tool_form
+from .text_filters import TextFilter, with_filters
 from .tokenizer import Sought
 
 # As many of a query's different terms are used, the first ones.
@@ -15,7 +17,7 @@ MIN_PREFIX = 3
 
 # A filter, or a term; an unclosed quote extends to the end.
 _PART = re.compile(
-    r"""(?<!\S)(?P<name>role|in|label|after|before):(?:"(?P<quoted>[^"]*)"|(?P<value>[^\s"]+))(?!\S)|"""
+    r"""(?<!\S)(?P<name>role|in|tool|label|after|before):(?:"(?P<quoted>[^"]*)"|(?P<value>[^\s"]+))(?!\S)|"""
     r"""(?P<minus>(?<!\S)-(?=[^\W\d_]|"))?(?:"(?P<phrase>[^"]*)(?:"|$)(?P<more>\*?)|(?P<word>[^\s"]+))"""
 )
 
@@ -79,11 +81,15 @@ Group = tuple[Term, ...]
 
 @dataclass(frozen=True, slots=True)
 class ParsedQuery:
-    """The groups that must all match, and the terms of which none may match."""
+    """The groups that must all match, and the terms of which none may match.
+
+    A message must also have the forms in `required`, which do not count as matches.
+    """
 
     groups: tuple[Group, ...]
     excluded: tuple[Term, ...]
     filters: tuple[TextFilter, ...] = ()
+    required: tuple[str, ...] = ()
 
     @property
     def terms(self) -> Iterator[Term]:
@@ -99,6 +105,21 @@ class ParsedQuery:
     def is_in_index(self) -> bool:
         """Whether an index can match all of it."""
         return not any(term.is_short_prefix for term in (*self.terms, *self.excluded))
+
+
+def parse_query(query: SearchQuery, sought: Callable[[str], Sought]) -> tuple[ParsedQuery, SearchQuery] | None:
+    """What a query looks for, and the query with the filters in its text; None if no message can match."""
+    parsed = parse(query.text, sought)
+    narrowed = with_filters(query, parsed.filters)
+    if narrowed is None:
+        return None
+    if narrowed.tool is None:
+        return (parsed, narrowed) if parsed.groups else None
+    groups = parsed.groups
+    if not groups and (words := sought(narrowed.tool).words):
+        # The name of a tool is among the words of a message that calls it.
+        groups = ((Term(words),),)
+    return (replace(parsed, groups=groups, required=(tool_form(narrowed.tool),)), narrowed) if groups else None
 
 
 def parse(text: str, sought: Callable[[str], Sought]) -> ParsedQuery:

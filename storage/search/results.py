@@ -6,7 +6,7 @@ single precision, the sixteen bytes of a session's id, a sequence.
 
 import struct
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from heapq import nlargest
 from uuid import UUID
 
@@ -42,7 +42,9 @@ _encode = msgspec.json.Encoder().encode
 
 _SINGLE = struct.Struct("f")
 
-# A score, a session, a sequence, a role.
+# A score, a session, a sequence.
+Position = tuple[float, str, int]
+# The same, and a role.
 Found = tuple[float, str, int, Role]
 Filters = dict[str, str]
 
@@ -88,7 +90,25 @@ def session_clauses(filters: Collection[str]) -> list[str]:
 def best(found: Iterable[Found], query: SearchQuery) -> list[Found]:
     """The results of the page, best first, and one more if there is a next page."""
     position = _FIRST if query.cursor is None else _position(query.cursor)
-    return nlargest(query.limit + 1, (hit for hit in found if hit[:3] < position))
+    if query.group is None:
+        return nlargest(query.limit + 1, (hit for hit in found if hit[:3] < position))
+    hits = [*found]
+    order = _order_by_session(hits)
+    first = order(position)
+    return nlargest(query.limit + 1, (hit for hit in hits if order(hit[:3]) < first), key=lambda hit: order(hit[:3]))
+
+
+def _order_by_session(hits: Iterable[Found]) -> Callable[[Position], tuple[float, str, float, int]]:
+    """The sort key of hits that are grouped by session: the best score of a session comes first."""
+    best_scores: dict[str, float] = {}
+    for score, session_id, *_ in hits:
+        best_scores[session_id] = max(score, best_scores.get(session_id, 0))
+
+    def key(position: Position) -> tuple[float, str, float, int]:
+        score, session_id, sequence = position
+        return best_scores.get(session_id, score), session_id, score, sequence
+
+    return key
 
 
 def listing(found: list[Found], query: SearchQuery, contents: Sequence[str], sought: ParsedQuery) -> Listing:
@@ -105,7 +125,7 @@ def listing(found: list[Found], query: SearchQuery, contents: Sequence[str], sou
     return Listing(b",".join(map(_encode, hits)), next_cursor=cursor)
 
 
-def _position(cursor: str) -> tuple[float, str, int]:
+def _position(cursor: str) -> Position:
     score, identity, sequence = _POSITION.unpack(urlsafe_b64decode(cursor))
     return score, str(UUID(bytes=identity)), sequence
 

@@ -1,6 +1,6 @@
 """Filters in the text of a query, as a person types them.
 
-They are `role:user`, `in:text`, `label:team:maps`, `after:2026-11-01` and `before:2026-12-01`.
+They are `role:user`, `in:text`, `tool:read_file`, `label:team:maps`, `after:2026-11-01` and `before:2026-12-01`.
 """
 
 import re
@@ -16,7 +16,9 @@ from ..values.clock import in_utc
 # As many labels are filters, those of parameters included.
 MAX_LABELS = 8
 
-_FIELDS = {"role": "role", "in": "scope"}
+_FIELDS = {"role": "role", "in": "scope", "tool": "tool"}
+# As long is the name of a tool.
+_MAX_TOOL = 512
 _VALUES = {"role": frozenset(get_args(Role)), "in": frozenset(get_args(SearchScope))}
 # As the contract has them.
 _LABEL = re.compile(r"[^\x00-\x1f\x7f:]{1,200}(:[^\x00-\x1f\x7f]{1,200})?")
@@ -35,6 +37,8 @@ class TextFilter(NamedTuple):
         """Whether there is such a value; otherwise the text is words."""
         if self.name in _VALUES:
             return self.value in _VALUES[self.name]
+        if self.name == "tool":
+            return 0 < len(self.value) <= _MAX_TOOL
         if self.name == "label":
             return _LABEL.fullmatch(self.value) is not None
         return _is_date(self.value)

@@ -15,7 +15,7 @@ from .segmentation import MAX_CHUNK, MAX_WORD, Compound, Segments, is_hash, is_p
 from .stemming import Stems, spelled_out
 
 # The version of the rules. Increment it with each change of them: indexes of other versions are rebuilt.
-PIPELINE_VERSION = 1
+PIPELINE_VERSION = 2
 
 # A compound of more atoms has no forms of several parts.
 MAX_ATOMS = 6
@@ -88,8 +88,8 @@ class Sought(NamedTuple):
 _Chunk = tuple[str, tuple[str, ...]]
 
 
-def _go_on() -> None:
-    return
+def never_pause() -> None:
+    """Split a text in one go."""
 
 
 class Tokenizer(dict[str, _Chunk]):
@@ -119,7 +119,7 @@ class Tokenizer(dict[str, _Chunk]):
         words = "  ".join([word for _, _, word in segments.words])
         return words, tuple(dict.fromkeys([form for form, _, _ in self._forms(segments)]))
 
-    def indexed(self, text: str, pause: Callable[[], None] = _go_on) -> IndexedText:
+    def indexed(self, text: str, pause: Callable[[], None] = never_pause) -> IndexedText:
         """The entry of a text in an index; `pause` is called after each few milliseconds."""
         words: list[str] = []
         forms: dict[str, None] = {}

@@ -21,7 +21,7 @@ from ..model.queries import SearchQuery
 from ..model.records import EMPTY_OBJECT, Listing, Message, MessagePatch
 from ..operations.expiry import Expiry
 from ..operations.unit_of_work import UnitOfWork, perform
-from ..search.searched_text import searched_text
+from ..search.index_entry import entry_of
 from ..search.tokenizer import Tokenizer
 from ..sql.dialect import Dialect
 from ..sql.ports import Bindings, Reader, Transaction
@@ -222,7 +222,7 @@ class SQLiteStorage(TransactionalStorage):
             return None
         message = Message("user", patch.content, "", EMPTY_OBJECT, 1, parts=patch.parts)
         # The other tokenizer is the writer's.
-        return Tokenizer().indexed(searched_text(message))
+        return entry_of(message, Tokenizer())
 
     async def _joined(self, statement: str, bindings: Bindings) -> bytes | None:
         return self._readers.joined(statement, bindings)

@@ -9,10 +9,9 @@ import msgspec
 from ...model.queries import SearchQuery, SearchScope
 from ...model.records import Listing, Message
 from ...search import results
-from ...search.query_parser import ParsedQuery, Term, parse
+from ...search.query_parser import ParsedQuery, Term, parse_query
 from ...search.results import Found, best, bindings_of, listing, score_of
 from ...search.searched_text import EVERYWHERE, searched_text
-from ...search.text_filters import with_filters
 from ..pool import Pool
 from .statements import RECORDS, search
 from .tsvector import Tokenizer, is_lexeme, patterns, tsquery
@@ -22,17 +21,16 @@ _decode_message = msgspec.json.Decoder(Message).decode
 
 async def find(pool: Pool, tokenizer: Tokenizer, workspace: str, query: SearchQuery) -> Listing:
     """The hits of one page."""
-    sought = parse(query.text, tokenizer.sought)
-    narrowed = with_filters(query, sought.filters)
-    if not sought.groups or narrowed is None:
+    parsed = parse_query(query, tokenizer.sought)
+    if parsed is None:
         return Listing(b"")
-    query = narrowed
+    sought, query = parsed
     bindings, filters = bindings_of(workspace, query)
     # Then what the index finds has the terms, and nothing else has to be looked at.
     is_by_lexemes = (
         query.scope == EVERYWHERE and sought.is_in_index and not sought.excluded and all(map(is_lexeme, sought.terms))
     )
-    statement = search(frozenset(filters), query.scope, by_words=bool(sought.in_index))
+    statement = search(frozenset(filters), query.scope, by_words=bool(sought.in_index or sought.required))
     limits = {
         "bytes": results.MAX_BYTES,
         "most": results.MAX_MATCHES,
@@ -56,7 +54,7 @@ def _columns(sought: ParsedQuery) -> dict[str, object]:
         "form_groups": [number for number, _ in forms],
         "forms": [pattern for _, pattern in forms],
         "excluded": [pattern for term in sought.excluded for pattern in (term.pattern, *patterns(term))],
-        "lexemes": tsquery(sought.in_index),
+        "lexemes": tsquery(sought),
     }
 
 

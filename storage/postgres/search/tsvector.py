@@ -9,7 +9,8 @@ from msgspec import Raw, UnsetType
 from ...model.part_records import tools_of
 from ...model.records import BatchMessage, Message
 from ...search import tokenizer
-from ...search.query_parser import Group, Term
+from ...search.index_entry import tool_forms
+from ...search.query_parser import ParsedQuery, Term
 
 # In a text of words before those of tools, and before the forms: no word has it.
 BEFORE_TOOLS = "\x01"
@@ -46,15 +47,14 @@ class Tokenizer(tokenizer.Tokenizer):
     def message(self, content: str, parts: Raw | UnsetType) -> Words:
         """The words of a message: of what it says, and then of its tools."""
         said = self.indexed(content)
-        tools = self.indexed(tools_of(parts)) if isinstance(parts, Raw) else None
-        if tools is None or not tools.size:
+        if not isinstance(parts, Raw):
             text = f" {said.words} {BEFORE_FORMS}{_forms(said.forms)}"
             return Words(said.size, text, _lexemes(said.words.split(), said.forms))
-        words = f" {said.words} " if said.size else ""
-        text = (
-            f"{words}{BEFORE_TOOLS} {tools.words} {BEFORE_FORMS}{_forms(said.forms)}{BEFORE_TOOLS}{_forms(tools.forms)}"
-        )
-        lexemes = _lexemes(said.words.split() + tools.words.split(), said.forms + tools.forms)
+        tools = self.indexed(tools_of(parts))
+        texts = [f" {each.words} " if each.size else "" for each in (said, tools)]
+        forms = [_forms(each.forms) for each in (said, tools)]
+        text = f"{BEFORE_TOOLS.join(texts)}{BEFORE_FORMS}{BEFORE_TOOLS.join(forms)}"
+        lexemes = _lexemes(said.words.split() + tools.words.split(), tool_forms(parts) + said.forms + tools.forms)
         return Words(said.size + tools.size, text, lexemes)
 
 
@@ -78,9 +78,10 @@ def word_columns(words: Sequence[Words]) -> dict[str, object]:
     }
 
 
-def tsquery(groups: Iterable[Group]) -> str:
-    """A tsquery for the messages that may have one term of each group."""
-    return " & ".join(f"({' | '.join(map(_query, group))})" for group in groups)
+def tsquery(sought: ParsedQuery) -> str:
+    """A tsquery for the messages that may match."""
+    groups = [f"({' | '.join(map(_query, group))})" for group in sought.in_index]
+    return " & ".join([*groups, *(f"'{FORM}{form}'" for form in sought.required)])
 
 
 def is_lexeme(term: Term) -> bool:

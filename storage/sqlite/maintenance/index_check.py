@@ -12,7 +12,7 @@ import apsw
 
 from ...model.maintenance import Finding
 from ...model.records import Message
-from ...search.searched_text import searched_text
+from ...search.index_entry import entry_of
 from ...search.tokenizer import Tokenizer
 from ...sql.ports import Row
 from ..search.statements import LAST_SEQUENCE
@@ -47,7 +47,7 @@ class IndexCheck:
         which = number % SUMS
         if self._passing[which]:
             return True
-        said = self._tokenizer.indexed(searched_text(message))
+        said = entry_of(message, self._tokenizer)
         place = number << 31 | sequence
         self._sums[which] = self._sums[which] + _sum("words", said.words.split(), place) & _MOST
         self._sums[which] = self._sums[which] + _sum("forms", said.forms, place) & _MOST

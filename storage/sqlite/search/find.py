@@ -9,10 +9,9 @@ import msgspec
 from ...model.queries import SearchQuery, SearchScope
 from ...model.records import Listing, Message
 from ...search import results
-from ...search.query_parser import ParsedQuery, parse
+from ...search.query_parser import ParsedQuery, parse_query
 from ...search.results import Filters, Found, best, bindings_of, listing, score_of
 from ...search.searched_text import EVERYWHERE, searched_text
-from ...search.text_filters import with_filters
 from ...search.text_match import TextMatch
 from ...search.tokenizer import Tokenizer
 from ...sql.ports import Bindings, Row
@@ -27,11 +26,10 @@ _decode_message = msgspec.json.Decoder(Message).decode
 def find(connection: apsw.Connection, workspace: str, query: SearchQuery) -> Listing:
     """The hits of one page."""
     tokenizer = Tokenizer()
-    sought = parse(query.text, tokenizer.sought)
-    narrowed = with_filters(query, sought.filters)
-    if not sought.groups or narrowed is None:
+    parsed = parse_query(query, tokenizer.sought)
+    if parsed is None:
         return Listing(b"")
-    query = narrowed
+    sought, query = parsed
     search = _Search(connection, sought, *bindings_of(workspace, query))
     if query.scope != EVERYWHERE or not sought.is_in_index:
         texts = _in_texts(connection, search.candidates(), workspace, TextMatch(sought, tokenizer), query.scope)
@@ -54,7 +52,7 @@ class _Search:
 
     def candidates(self) -> Iterator[Row]:
         """Messages that have all words of the groups that an index is asked for, the latest first, up to some bytes."""
-        words = match.words(self._sought.in_index)
+        words = match.words(self._sought)
         bindings = self._bindings | {"ranked": results.MAX_LOOKED_AT}
         if not words:
             return self._rows(search_statements.latest(self._filters), bindings)

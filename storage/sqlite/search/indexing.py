@@ -6,12 +6,12 @@ from enum import Enum, auto
 import apsw
 
 from ...model.records import Message
-from ...search.searched_text import searched_text
+from ...search.index_entry import entry_of
 from ...search.tokenizer import PIPELINE_VERSION, IndexedText, Tokenizer
 from ...sql.ports import Bindings, Row
 from ..connection import transaction
 from . import statements as search_statements
-from .long_texts import LongTexts, text_of
+from .long_texts import LongTexts, entry_of_record
 from .waiting import Waiting
 
 # A step ends with the message during which this CPU time is over: less than twice as much. Other work of the
@@ -97,7 +97,7 @@ class Indexer:
         after, last = waiting
         bindings: Bindings = {**key, "after": after, "last": last, "long": LONG_BYTES}
         for sequence, record in connection.execute(search_statements.MESSAGES, bindings):
-            said = self._long(connection, key, sequence) if record is None else self._tokenizer.indexed(text_of(record))
+            said = self._long(connection, key, sequence) if record is None else entry_of_record(record, self._tokenizer)
             if said is None:
                 return Outcome.BLOCKED, after
             connection.execute(search_statements.ADD_ENTRY, _entry(number, sequence, said))
@@ -114,7 +114,7 @@ class Indexer:
             return None
         [(record,)] = connection.execute(search_statements.RECORD, {**key, "sequence": sequence})
         if self._long_texts is None:
-            return self._tokenizer.indexed(text_of(record))
+            return entry_of_record(record, self._tokenizer)
         return self._long_texts.take(place, record)
 
 
@@ -124,7 +124,7 @@ def reindex(connection: apsw.Connection, key: Bindings, message: Message, words:
     row: Row | None = connection.execute(search_statements.NUMBER_OF_INDEXED, {**key, **sequence}).fetchone()
     if row is None:
         return
-    said = words if isinstance(words, IndexedText) else tokenizer.indexed(searched_text(message))
+    said = words if isinstance(words, IndexedText) else entry_of(message, tokenizer)
     connection.execute(search_statements.REMOVE_ENTRY, {"number": row[0], **sequence})
     connection.execute(search_statements.ADD_ENTRY, _entry(row[0], message.sequence, said))
 

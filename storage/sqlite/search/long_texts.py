@@ -3,13 +3,14 @@
 import asyncio
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import msgspec
 
 from ...model.records import Message
-from ...search.searched_text import searched_text
-from ...search.tokenizer import IndexedText, Tokenizer
+from ...search.index_entry import entry_of
+from ...search.tokenizer import IndexedText, Tokenizer, never_pause
 
 # A message has at most 8 MiB, and its words take some times as much.
 MAX_TEXTS = 4
@@ -83,7 +84,7 @@ class LongTexts:
                 del self._texts[place]
 
     def _split(self, record: bytes) -> tuple[IndexedText, float]:
-        return self._tokenizer.indexed(text_of(record), self._pause), time.monotonic()
+        return entry_of_record(record, self._tokenizer, self._pause), time.monotonic()
 
     def _pause(self) -> None:
         if self._is_closed:
@@ -91,9 +92,10 @@ class LongTexts:
         time.sleep(PAUSE_SECONDS)
 
 
-def text_of(record: bytes) -> str:
-    """The text of a message, with its tools; empty for a damaged record."""
+def entry_of_record(record: bytes, tokenizer: Tokenizer, pause: Callable[[], None] = never_pause) -> IndexedText:
+    """The entry of a message in the index; empty for a damaged record."""
     try:
-        return searched_text(_decode_message(record))
+        message = _decode_message(record)
     except msgspec.MsgspecError:
-        return ""
+        return tokenizer.indexed("")
+    return entry_of(message, tokenizer, pause)

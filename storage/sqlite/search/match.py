@@ -7,14 +7,16 @@ from ...search.query_parser import Group, ParsedQuery, Term
 
 def query(sought: ParsedQuery) -> str:
     """The FTS5 query for messages that match."""
-    found = _all(["(" + " OR ".join(map(_term, group)) + ")" for group in sought.groups])
+    groups = ["(" + " OR ".join(map(_term, group)) + ")" for group in sought.groups]
+    found = _all([*groups, *map(_quoted, sought.required)])
     excluded = " OR ".join(_term(term) for term in sought.excluded if not term.is_short_prefix)
     return f"({found}) NOT ({excluded})" if excluded else found
 
 
-def words(groups: Sequence[Group]) -> str:
-    """The query for messages that have the words of these groups, wherever they are; empty if there are none."""
-    return _all(["(" + " OR ".join(map(_words, group)) + ")" for group in groups])
+def words(sought: ParsedQuery) -> str:
+    """The query for messages that have the words of the groups in the index, wherever they are; empty without any."""
+    groups = ["(" + " OR ".join(map(_words, group)) + ")" for group in sought.in_index]
+    return _all([*groups, *map(_quoted, sought.required)])
 
 
 def exact_phrases(groups: Sequence[Group]) -> list[list[int]]:

@@ -7,7 +7,7 @@ import pytest
 from amplifierd.storage import open_storage
 from amplifierd.storage.model.interface import Storage
 from amplifierd.storage.model.queries import SearchHit, SearchQuery
-from amplifierd.storage.model.records import BatchMessage, Fork, NewMessage, NewMessages, NewSession, Role, Session
+from amplifierd.storage.model.records import BatchMessage, Fork, NewMessage, NewMessages, NewSession, Session
 from amplifierd.testing.storage.exports import export_of, exported
 from amplifierd.testing.storage.steps import create_session, records
 
@@ -155,80 +155,6 @@ async def test_snippet_of_a_long_message(storage: Storage, content: str, text: s
     [hit] = await hits(storage, text)
     assert snippet in hit.snippet
     assert "needlework" not in hit.snippet.replace("<mark>", "")
-
-
-@pytest.mark.parametrize(
-    ("filters", "expected"),
-    [
-        (SearchQuery("hello", role="tool"), 1),
-        (SearchQuery("hello", role="system"), 0),
-        (SearchQuery("hello", profile="a/b"), 0),
-        (SearchQuery("hello", profile="default"), 3),
-        (SearchQuery("hello", amplified_dir="."), 3),
-        (SearchQuery("hello", amplified_dir="x/y"), 0),
-        (SearchQuery("hello", session_id="nobody"), 0),
-        (SearchQuery("fox", profile="a/b", amplified_dir="x/y", role="user"), 2),
-    ],
-)
-async def test_filters_hold(storage: Storage, session: Session, filters: SearchQuery, expected: int) -> None:
-    other = await storage.create_session(W, NewSession())
-    roles: list[Role] = ["user", "assistant", "tool"]
-    for role in roles:
-        await storage.append_message(W, other.id, NewMessage(content="hello", role=role))
-    assert len(await hits(storage, filters)) == expected
-    within = SearchQuery(filters.text, session_id=session.id)
-    assert {hit.session_id for hit in await hits(storage, within)} <= {session.id}
-
-
-@pytest.mark.parametrize(
-    ("query", "roles"),
-    [
-        (SearchQuery("hello role:tool"), ["tool"]),
-        (SearchQuery("role:tool hello in:text"), ["tool"]),
-        (SearchQuery("hello in:tools"), []),
-        (SearchQuery("hello role:tool", role="tool"), ["tool"]),
-        (SearchQuery("hello role:tool", role="user"), []),
-        # A text that is not a value of the filter is a word.
-        (SearchQuery("role:robot"), ["user"]),
-        (SearchQuery('"role:tool"'), []),
-        (SearchQuery("role:tool"), []),
-    ],
-)
-async def test_filters_in_the_text_hold(storage: Storage, query: SearchQuery, roles: list[Role]) -> None:
-    session = await storage.create_session(W, NewSession())
-    await storage.append_message(W, session.id, NewMessage(content="hello, role: robot", role="user"))
-    await storage.append_message(W, session.id, NewMessage(content="hello", role="tool"))
-    assert [hit.role for hit in await hits(storage, query)] == roles
-
-
-@pytest.mark.parametrize(
-    ("query", "is_found"),
-    [
-        (SearchQuery("hello label:team"), True),
-        (SearchQuery("label:team:maps hello label:road"), True),
-        (SearchQuery('hello label:"road:x y"'), True),
-        (SearchQuery("hello label:team:other"), False),
-        (SearchQuery("hello label:team", labels=("team:other",)), False),
-        (SearchQuery("hello after:2001-02-03"), True),
-        (SearchQuery("hello after:9998-12-31"), False),
-        (SearchQuery("hello after:2001-02-03", updated_after="9998-12-31T00:00:00Z"), False),
-        (SearchQuery("hello after:9998-12-31", updated_after="2001-02-03T00:00:00Z"), False),
-        (SearchQuery("hello before:2001-02-04"), True),
-        (SearchQuery("hello before:2001-02-03"), False),
-        (SearchQuery("hello before:2001-02-04", created_before="2001-02-03T00:00:00+00:00"), False),
-        (SearchQuery("hello before:2001-02-04 before:2001-02-03"), False),
-        (SearchQuery("hello role:user role:tool"), False),
-        # These days do not exist, so that they are words.
-        (SearchQuery("hello after:2001-02-30"), False),
-        (SearchQuery("hello before:yesterday"), False),
-        (SearchQuery('"label:team hello"'), False),
-    ],
-)
-async def test_filters_of_sessions_in_the_text_hold(storage: Storage, query: SearchQuery, is_found: bool) -> None:
-    labels = {"team": "maps", "road": "x y"}
-    session = await storage.create_session(W, NewSession(labels=labels, created_at="2001-02-03T04:05:06Z"))
-    await storage.append_message(W, session.id, NewMessage(content="hello", role="user"))
-    assert bool(await hits(storage, query)) == is_found
 
 
 async def test_another_workspace_s_messages_are_not_found(storage: Storage, session: Session) -> None:

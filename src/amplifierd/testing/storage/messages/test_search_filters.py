@@ -1,0 +1,199 @@
+"""What narrows a search in every storage: parameters, filters in its text, tools; and results by session."""
+
+import json
+
+import pytest
+from msgspec import Raw
+
+from amplifierd.storage.model.interface import Storage
+from amplifierd.storage.model.queries import SearchHit, SearchQuery
+from amplifierd.storage.model.records import (
+    BatchMessage,
+    MessagePatch,
+    NewMessage,
+    NewMessages,
+    NewSession,
+    Role,
+    Session,
+)
+from amplifierd.testing.storage.steps import create_session, records
+
+W = "default"
+
+
+@pytest.fixture
+async def session(storage: Storage) -> Session:
+    """A session with two messages about a fox."""
+    created = await create_session(storage, NewSession(profile="a/b", amplified_dir="x/y"))
+    texts = ["The quick brown fox", "A brown-eyed Fox"]
+    await storage.append_messages(W, created.id, NewMessages([BatchMessage(content=text) for text in texts]))
+    return created
+
+
+async def hits(storage: Storage, query: SearchQuery | str) -> list[SearchHit]:
+    query = SearchQuery(query) if isinstance(query, str) else query
+    return await records(await storage.search_messages(W, query), SearchHit)
+
+
+@pytest.mark.parametrize(
+    ("filters", "expected"),
+    [
+        (SearchQuery("hello", role="tool"), 1),
+        (SearchQuery("hello", role="system"), 0),
+        (SearchQuery("hello", profile="a/b"), 0),
+        (SearchQuery("hello", profile="default"), 3),
+        (SearchQuery("hello", amplified_dir="."), 3),
+        (SearchQuery("hello", amplified_dir="x/y"), 0),
+        (SearchQuery("hello", session_id="nobody"), 0),
+        (SearchQuery("fox", profile="a/b", amplified_dir="x/y", role="user"), 2),
+    ],
+)
+async def test_filters_hold(storage: Storage, session: Session, filters: SearchQuery, expected: int) -> None:
+    other = await storage.create_session(W, NewSession())
+    roles: list[Role] = ["user", "assistant", "tool"]
+    for role in roles:
+        await storage.append_message(W, other.id, NewMessage(content="hello", role=role))
+    assert len(await hits(storage, filters)) == expected
+    within = SearchQuery(filters.text, session_id=session.id)
+    assert {hit.session_id for hit in await hits(storage, within)} <= {session.id}
+
+
+@pytest.mark.parametrize(
+    ("query", "roles"),
+    [
+        (SearchQuery("hello role:tool"), ["tool"]),
+        (SearchQuery("role:tool hello in:text"), ["tool"]),
+        (SearchQuery("hello in:tools"), []),
+        (SearchQuery("hello role:tool", role="tool"), ["tool"]),
+        (SearchQuery("hello role:tool", role="user"), []),
+        # A text that is not a value of the filter is a word.
+        (SearchQuery("role:robot"), ["user"]),
+        (SearchQuery('"role:tool"'), []),
+        (SearchQuery("role:tool"), []),
+    ],
+)
+async def test_filters_in_the_text_hold(storage: Storage, query: SearchQuery, roles: list[Role]) -> None:
+    session = await storage.create_session(W, NewSession())
+    await storage.append_message(W, session.id, NewMessage(content="hello, role: robot", role="user"))
+    await storage.append_message(W, session.id, NewMessage(content="hello", role="tool"))
+    assert [hit.role for hit in await hits(storage, query)] == roles
+
+
+@pytest.mark.parametrize(
+    ("query", "is_found"),
+    [
+        (SearchQuery("hello label:team"), True),
+        (SearchQuery("label:team:maps hello label:road"), True),
+        (SearchQuery('hello label:"road:x y"'), True),
+        (SearchQuery("hello label:team:other"), False),
+        (SearchQuery("hello label:team", labels=("team:other",)), False),
+        (SearchQuery("hello after:2001-02-03"), True),
+        (SearchQuery("hello after:9998-12-31"), False),
+        (SearchQuery("hello after:2001-02-03", updated_after="9998-12-31T00:00:00Z"), False),
+        (SearchQuery("hello after:9998-12-31", updated_after="2001-02-03T00:00:00Z"), False),
+        (SearchQuery("hello before:2001-02-04"), True),
+        (SearchQuery("hello before:2001-02-03"), False),
+        (SearchQuery("hello before:2001-02-04", created_before="2001-02-03T00:00:00+00:00"), False),
+        (SearchQuery("hello before:2001-02-04 before:2001-02-03"), False),
+        (SearchQuery("hello role:user role:tool"), False),
+        # These days do not exist, so that they are words.
+        (SearchQuery("hello after:2001-02-30"), False),
+        (SearchQuery("hello before:yesterday"), False),
+        (SearchQuery('"label:team hello"'), False),
+    ],
+)
+async def test_filters_of_sessions_in_the_text_hold(storage: Storage, query: SearchQuery, is_found: bool) -> None:
+    labels = {"team": "maps", "road": "x y"}
+    session = await storage.create_session(W, NewSession(labels=labels, created_at="2001-02-03T04:05:06Z"))
+    await storage.append_message(W, session.id, NewMessage(content="hello", role="user"))
+    assert bool(await hits(storage, query)) == is_found
+
+
+async def append_call(storage: Storage, session: Session, name: str, text: str = "Looking.") -> None:
+    parts = [
+        {"type": "text", "text": text},
+        {"type": "tool_call", "call": "c", "name": name, "input": '{"path": "notes.txt"}'},
+    ]
+    message = NewMessage(role="assistant", content=text, parts=Raw(json.dumps(parts).encode()))
+    await storage.append_message(W, session.id, message)
+
+
+@pytest.mark.parametrize(
+    ("query", "sequences"),
+    [
+        (SearchQuery("looking", tool="read_file"), [3]),
+        (SearchQuery("looking tool:read_file"), [3]),
+        (SearchQuery("tool:READ_FILE looking"), [3]),
+        (SearchQuery("notes tool:read_file in:tools"), [3]),
+        (SearchQuery("looking tool:read_file in:text"), [3]),
+        (SearchQuery("notes tool:read_file in:text"), []),
+        (SearchQuery("lo* tool:read_file"), [3]),
+        (SearchQuery("looking tool:read"), []),
+        (SearchQuery('looking tool:"Datei öffnen: «1»"'), [4]),
+        (SearchQuery("looking -notes tool:read_file"), []),
+        (SearchQuery("looking tool:read_file tool:write"), []),
+        (SearchQuery("looking tool:read_file", tool="write"), []),
+        # Without words it finds the calls of the tool.
+        (SearchQuery("tool:read_file"), [3]),
+        (SearchQuery("tool:read_file role:assistant"), [3]),
+        (SearchQuery("tool:read_file role:user"), []),
+        (SearchQuery('"tool:read_file"'), []),
+        (SearchQuery("looking"), [3, 4]),
+    ],
+)
+async def test_tool_is_one_that_a_message_calls(
+    storage: Storage, session: Session, query: SearchQuery, sequences: list[int]
+) -> None:
+    await append_call(storage, session, "read_file")
+    await append_call(storage, session, "Datei öffnen: «1»")
+    await storage.append_message(W, session.id, NewMessage(content="read file"))
+    assert [hit.sequence for hit in await hits(storage, query)] == sequences
+
+
+async def test_tool_of_a_corrected_message_is_found_no_longer(storage: Storage, session: Session) -> None:
+    await append_call(storage, session, "read_file")
+    assert [hit.sequence for hit in await hits(storage, "tool:read_file")] == [3]
+    other = Raw(b'[{"type":"tool_call","call":"c","name":"write","input":"read_file"}]')
+    await storage.update_message(W, session.id, 3, MessagePatch(content="", parts=other))
+    assert await hits(storage, "read_file tool:read_file") == []
+    assert [hit.sequence for hit in await hits(storage, "read_file tool:write")] == [3]
+
+
+async def test_long_message_is_found_by_its_tool(storage: Storage, session: Session) -> None:
+    await append_call(storage, session, "read_file", "long " * 20_000)
+    assert [hit.sequence for hit in await hits(storage, "long tool:read_file")] == [3]
+
+
+async def grouped_hits(storage: Storage) -> tuple[list[Session], list[SearchHit]]:
+    """Three sessions, the first with the best hit; and the hits of all of them, two on a page."""
+    sessions = [await storage.create_session(W, NewSession()) for _ in range(3)]
+    for count in (1, 2):
+        for number, session in enumerate(sessions):
+            content = "needle " * (count if number else 5 * count)
+            await storage.append_message(W, session.id, NewMessage(content=content))
+    found: list[SearchHit] = []
+    cursor: str | None = None
+    while cursor is not None or not found:
+        listing = await storage.search_messages(W, SearchQuery("needle", limit=2, cursor=cursor, group="session"))
+        found += await records(listing, SearchHit)
+        cursor = listing.next_cursor
+    return sessions, found
+
+
+async def test_hits_of_a_session_follow_each_other_in_a_group(storage: Storage) -> None:
+    sessions, found = await grouped_hits(storage)
+    places = [(sessions[number].id, sequence) for number in (0, 2, 1) for sequence in (2, 1)]
+    assert [(hit.session_id, hit.sequence) for hit in found] == places
+
+
+async def test_hits_without_a_group_are_in_order_of_their_scores(storage: Storage) -> None:
+    sessions, _ = await grouped_hits(storage)
+    found = await hits(storage, "needle")
+    assert [sessions.index(next(it for it in sessions if it.id == hit.session_id)) for hit in found] == [
+        0,
+        0,
+        2,
+        1,
+        2,
+        1,
+    ]

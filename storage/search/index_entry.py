@@ -1,0 +1,33 @@
+"""The entry of a message in an index: the words and forms of its text, and a form for each tool that it calls."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from hashlib import blake2b
+
+from msgspec import Raw
+
+from ..model.part_records import tool_names
+from ..model.records import Message
+from .characters import fold
+from .searched_text import searched_text
+from .tokenizer import IndexedText, Tokenizer, never_pause
+
+# No word of a text has a colon.
+_TOOL = "tool:"
+
+
+def entry_of(message: Message, tokenizer: Tokenizer, pause: Callable[[], None] = never_pause) -> IndexedText:
+    """The entry of a message; `pause` is called after each few milliseconds."""
+    said = tokenizer.indexed(searched_text(message), pause)
+    tools = tool_forms(message.parts) if isinstance(message.parts, Raw) else []
+    return replace(said, forms=[*tools, *said.forms]) if tools else said
+
+
+def tool_forms(parts: Raw) -> list[str]:
+    """The forms by which messages with calls of these tools are found, each once."""
+    return list(dict.fromkeys(map(tool_form, tool_names(parts))))
+
+
+def tool_form(name: str) -> str:
+    """The form of a tool's name: a name may have any characters and is compared as words are."""
+    return _TOOL + blake2b(fold(name).encode(), digest_size=8).hexdigest()
