@@ -30,3 +30,8 @@ async def search_messages(
     filters = (role, profile, amplified_dir, session_id)
     query = SearchQuery(q, *filters, limit, cursor, in_, label or (), *times, tool, group)
     return await storage.search_messages(workspace, query)
+
+
+async def suggest_searches(q: str, limit: int, *, storage: Storage, workspace: str) -> Listing:
+    """Queries with other words in the place of mistyped ones, best first."""
+    return await storage.suggest_searches(workspace, q, limit)

@@ -256,11 +256,13 @@ TABLE = [
     Row("search: a message of 8 MiB of hyphens", ("searchMessages",), worst_searches.message_of_hyphens),
     Row("search: t* f* q* o* d* in 1,000,000 messages", ("searchMessages",), worst_searches.five_prefixes),
     Row("search: filters of 4 labels and of days in its text", ("searchMessages",), worst_searches.filters_in_the_text),
+    Row("search: calls of a tool, by session", ("searchMessages",), worst_searches.calls_by_session),
     Row(
         "searches beside batches of 1,000 that are to be indexed",
         ("searchMessages", "sendMessages"),
         worst_searches.beside_batches,
     ),
+    Row("suggestions for 3 words of 32 letters", ("suggestSearches",), worst_searches.mistyped_words),
     Row("sessions of a name that none has", ("listSessions",), _sessions_where("name=nobody")),
     Row("sessions of a label and of a name that none has", ("listSessions",), _sessions_with("name=nobody")),
     Row("total of the sessions of a profile", ("listSessions",), _sessions_where("profile=nobody&total=true")),
@@ -333,11 +335,6 @@ TABLE = [
 PENDING = [
     Row(
         "search: a message of 7 MiB of different words", ("searchMessages",), worst_searches.message_of_different_words
-    ),
-    Row(
-        "searches beside batches of 1,000 that are to be indexed",
-        ("searchMessages", "sendMessages"),
-        worst_searches.beside_batches,
     ),
 ]
 

@@ -57,6 +57,20 @@ def filters_in_the_text(data: Data) -> Ask:
     return _search(f"filtered {named} after:2001-01-01 before:9998-12-31")
 
 
+def calls_by_session(data: Data) -> Ask:
+    parts = [{"type": "tool_call", "call": "c", "name": "wide_tool", "input": "{}"}]
+    messages = [{"role": "assistant", "parts": parts}] * 1_000
+    for _ in range(max(2, round(10 * data.scale))):
+        data.append_batch(data.session(), messages)
+    return Ask("GET", "/search?q=tool:wide_tool&group=session&limit=1000")
+
+
+def mistyped_words(data: Data) -> Ask:
+    data.long_session()
+    words = " ".join(letter * 32 for letter in "xyz")
+    return Ask("GET", f"/search/suggestions?q={quote(words)}")
+
+
 def beside_batches(data: Data) -> list[Ask]:
     messages = {"messages": [{"content": f"indexed word{number} other{number}"} for number in range(1_000)]}
     batches = [Ask.of_json("POST", f"/sessions/{data.session()}/messages/batch", messages) for _ in range(2)]

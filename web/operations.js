@@ -83,6 +83,9 @@ export const getFile = async (id, signal) => (await request(`files/${segment(id)
 /** @type {(query: Record<string, string | number | undefined>, signal?: Signal) => Promise<import("./types.js").SearchHit[]>} */
 export const searchMessages = (query, signal) => json("search", { query, signal });
 
+/** @type {(query: { q: string }, signal?: Signal) => Promise<import("./types.js").SearchSuggestion[]>} */
+export const suggestSearches = (query, signal) => json("search/suggestions", { query, signal });
+
 /** @type {(signal?: Signal) => Promise<import("./types.js").ProfileSummary[]>} */
 export const listProfiles = (signal) => json("profiles", { query: { limit: 1000 }, signal });
 

@@ -8,9 +8,10 @@ export const TEXTS = {
     label: "Search messages",
     title: (/** @type {string} */ words) => `Messages with “${words}”`,
     none: "No message has all of these words.",
+    suggestions: "Did you mean:",
     hint:
       "Words in quotes are a phrase; a word with a star* matches words that begin with it. Filters are role:user, in:tools, " +
-      "label:team:maps, after:2026-11-01 and before:2026-12-01.",
+      "tool:read_file, label:team:maps, after:2026-11-01 and before:2026-12-01.",
     count: (/** @type {number} */ hits, /** @type {number} */ sessions) =>
       `${plural(hits, "message")} in ${plural(sessions, "session")}`,
   },

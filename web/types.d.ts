@@ -14,6 +14,7 @@ export type ToolCallPart = Schemas["ToolCallPart"];
 export type ToolResultPart = Schemas["ToolResultPart"];
 export type Transcript = Schemas["Transcript"];
 export type SearchHit = Schemas["SearchHit"];
+export type SearchSuggestion = Schemas["SearchSuggestion"];
 export type Profile = Schemas["Profile"];
 export type ProfileSummary = Schemas["ProfileSummary"];
 export type Collection = Schemas["StoredCollection"];

@@ -539,6 +539,13 @@ func (c *conversation) search() error {
 	if len(hits) != 1 || !strings.Contains(hits[0].Snippet, "<mark>résumé</mark>") {
 		return fmt.Errorf("%v came where one message was expected", hits)
 	}
+	suggestions, _, err := c.client.SearchAPI.SuggestSearches(background).Q("resmue").Execute()
+	if err != nil {
+		return err
+	}
+	if len(suggestions) != 1 || suggestions[0].Q != "resume" {
+		return fmt.Errorf("%v came where one suggestion was expected", suggestions)
+	}
 	body := amplifierd.NewCleanUpRequest(1)
 	body.SetStatus([]amplifierd.SessionStatus{amplifierd.SESSIONSTATUS_ACTIVE})
 	old, _, err := c.client.SessionsAPI.CleanUpSessions(background).CleanUpRequest(*body).Execute()

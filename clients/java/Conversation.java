@@ -27,6 +27,7 @@ import amplifierd.client.api.ProfilesApi.APIDeleteProfileRequest;
 import amplifierd.client.api.ProfilesApi.APIGetProfileRequest;
 import amplifierd.client.api.SearchApi;
 import amplifierd.client.api.SearchApi.APISearchMessagesRequest;
+import amplifierd.client.api.SearchApi.APISuggestSearchesRequest;
 import amplifierd.client.api.ServiceApi;
 import amplifierd.client.api.SessionsApi;
 import amplifierd.client.api.SessionsApi.APICleanUpSessionsRequest;
@@ -67,6 +68,7 @@ import amplifierd.client.model.ProfileSettings;
 import amplifierd.client.model.Role;
 import amplifierd.client.model.SchemaViolation;
 import amplifierd.client.model.SearchHit;
+import amplifierd.client.model.SearchSuggestion;
 import amplifierd.client.model.SendMessageRequest;
 import amplifierd.client.model.ServiceState;
 import amplifierd.client.model.Session;
@@ -405,6 +407,9 @@ public final class Conversation {
         search.searchMessages(APISearchMessagesRequest.newBuilder().q("resum* mean").sessionId(id(session)).build());
     equal(each(hits, SearchHit::getSequence), List.of(1L));
     check(hits.get(0).getSnippet().contains("<mark>résumé</mark>"), hits.get(0).getSnippet());
+    List<SearchSuggestion> suggestions =
+        search.suggestSearches(APISuggestSearchesRequest.newBuilder().q("resmue").build());
+    equal(each(suggestions, SearchSuggestion::getQ), List.of("resume"));
     CleanUpRequest body = new CleanUpRequest().olderThanDays(1).status(List.of(SessionStatus.ACTIVE));
     DeletionReport old =
         sessions.cleanUpSessions(APICleanUpSessionsRequest.newBuilder().cleanUpRequest(body).build());

@@ -25,7 +25,7 @@ from amplifierd_client.api.directories import (
 from amplifierd_client.api.files import create_file, delete_file, get_file, list_files
 from amplifierd_client.api.messages import delete_message, list_messages, send_message, update_message
 from amplifierd_client.api.profiles import create_profile, delete_profile, get_profile
-from amplifierd_client.api.search import search_messages
+from amplifierd_client.api.search import search_messages, suggest_searches
 from amplifierd_client.api.service import get_health, get_live, get_status
 from amplifierd_client.api.sessions import (
     clean_up_sessions,
@@ -337,6 +337,8 @@ def search(client: Client, session: Session) -> None:
     hits = answered(search_messages.sync(client=client, q="resum* mean", session_id=str(session.id)), list)
     equal([hit.sequence for hit in hits], [1])
     check(hits[0].snippet, that="<mark>résumé</mark>" in hits[0].snippet)
+    suggestions = answered(suggest_searches.sync(client=client, q="resmue"), list)
+    equal([suggestion.q for suggestion in suggestions], ["resume"])
     body = CleanUpRequest(older_than_days=1, status=[SessionStatus.ACTIVE])
     old = answered(clean_up_sessions.sync(client=client, body=body), DeletionReport)
     equal((old.dry_run, old.sessions), (True, 0))

@@ -262,6 +262,8 @@ async function search(session: Session): Promise<void> {
   const hits = answered(await client.GET("/search", { params: { query } }));
   equal(hits.map(({ sequence }) => sequence), [1]);
   ok(hits[0]?.snippet.includes("<mark>résumé</mark>"), "The snippet marks nothing.");
+  const suggestions = answered(await client.GET("/search/suggestions", { params: { query: { q: "resmue" } } }));
+  equal(suggestions.map(({ q }) => q), ["resume"]);
   const old = answered(await client.POST("/sessions/cleanup", { body: { older_than_days: 1, status: ["active"] } }));
   equal([old.dryRun, old.sessions], [true, 0]);
   const filter = { ids: [session.id], roots: true };

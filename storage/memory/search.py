@@ -1,6 +1,7 @@
 """Search: matches and ranks the latest messages that have all words, each by its own text."""
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 
 from msgspec import Raw
@@ -10,10 +11,11 @@ from ..model.interface import Storage
 from ..model.queries import SearchQuery
 from ..model.records import Listing, Message, Session
 from ..search import results
-from ..search.index_entry import tool_form, tool_forms
+from ..search.index_entry import entry_of, tool_form, tool_forms
 from ..search.query_parser import parse_query
 from ..search.results import Found, best, listing
 from ..search.searched_text import searched_text
+from ..search.suggestions import MAX_COUNTED, suggest
 from ..search.text_match import TextMatch
 from ..search.tokenizer import Tokenizer
 from ..values.uuid7 import canonical_id
@@ -43,6 +45,18 @@ class MemorySearch(MemoryAccess, Storage):
             if size > results.MAX_PAGE_BYTES:
                 break
         return listing(found, narrowed, contents, sought)
+
+    async def suggest_searches(self, workspace: str, text: str, limit: int) -> Listing:
+        stored = await self._workspace(workspace)
+        tokenizer = Tokenizer()
+        entries = [entry_of(message, tokenizer) for _, message in _messages(stored, SearchQuery(text))]
+
+        async def count(words: Sequence[str], *, with_forms: bool) -> Mapping[str, int]:
+            said = ({*entry.words.split(), *(entry.forms if with_forms else ())} for entry in entries)
+            found = Counter(word for each in said for word in each)
+            return {word: min(found[word], MAX_COUNTED) for word in words}
+
+        return await suggest(text, limit, count)
 
     async def waiting_messages(self) -> int | None:
         # There is no index.

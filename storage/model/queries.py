@@ -13,6 +13,8 @@ SessionSort = Literal["-updated_at", "updated_at", "-created_at", "created_at", 
 MessageOrder = Literal["asc", "desc"]
 SearchScope = Literal["text", "tools", "all"]
 SearchGrouping = Literal["session"]
+# As many characters a query may have.
+MAX_QUERY = 1_000
 Record = TypeVar("Record")
 
 
@@ -138,6 +140,20 @@ class SearchHit(Struct, frozen=True, rename="camel"):
     score: float
 
 
+class Replacement(Struct, frozen=True):
+    """A word of a query, and the one in its place."""
+
+    word: str
+    replacement: str
+
+
+class SearchSuggestion(Struct, frozen=True):
+    """A query with other words, which messages have, in the place of mistyped ones."""
+
+    q: str
+    replacements: list[Replacement]
+
+
 class Search(ABC):
     """Searches the messages of a workspace; see `Storage` for what all methods have in common."""
 
@@ -160,6 +176,16 @@ class Search(ABC):
 
         Raises `SearchIndexNotReady` within a second if more than 10,000 messages of the workspace, or more than 16 MiB,
         wait to be indexed, and `StorageUnavailable` if other searches leave it no slot for 5 seconds.
+        """
+
+    @abstractmethod
+    async def suggest_searches(self, workspace: str, text: str, limit: int) -> Listing:
+        """List at most `limit` `SearchSuggestion` records for a query that finds nothing because words are mistyped.
+
+        A word without quotes of 3 to 32 letters, in a script with spaces, is mistyped if no message has it in any form.
+        Other words that differ from it by one edit take its place, those of the most messages first, then in order of
+        the alphabet; messages past 1,000 do not count. The list is empty if no word is mistyped, one of them has no
+        such neighbor, or there are more than 3. Raises as `search_messages` does.
         """
 
     @abstractmethod

@@ -5,6 +5,7 @@ import logging
 from collections import defaultdict
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import aclosing, contextmanager, nullcontext
+from functools import partial
 from typing import Any, TypeVar, TypeVarTuple
 
 import msgspec
@@ -33,6 +34,7 @@ from ..operations.messages import numbered
 from ..operations.recorded_answers import read_messages
 from ..operations.sessions import opened
 from ..operations.unit_of_work import UnitOfWork, perform
+from ..search.suggestions import suggest
 from ..sql.dialect import Dialect
 from ..sql.ports import Bindings, Reader, Transaction
 from ..sql.spool import FIRST_BLOCK_BYTES, listing
@@ -53,6 +55,7 @@ from .probe import Probe
 from .search import find as search
 from .search.rebuild import Rebuild
 from .search.tsvector import Tokenizer, words_of
+from .search.vocabulary import count_words
 from .statements import JOINED, STEPS, SUMMARY, PostgresStatements
 from .transaction import transaction
 
@@ -204,6 +207,10 @@ class PostgresStorage(TransactionalStorage):
     async def search_messages(self, workspace: str, query: SearchQuery) -> Listing:
         async with self._searches.slot():
             return await search.find(self._pool, self._tokenizer, workspace, query)
+
+    async def suggest_searches(self, workspace: str, text: str, limit: int) -> Listing:
+        async with self._searches.slot():
+            return await suggest(text, limit, partial(count_words, self._pool, workspace))
 
     async def waiting_messages(self) -> int | None:
         # Words are written with their messages.

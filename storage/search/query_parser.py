@@ -148,6 +148,20 @@ def parse(text: str, sought: Callable[[str], Sought]) -> ParsedQuery:
     return replace(_bounded(groups, excluded), filters=tuple(filters))
 
 
+def plain_words(text: str) -> Iterator[tuple[int, str]]:
+    """The required words of a query that are not in quotes, and no prefixes, each after its place in the text."""
+    for part in _PART.finditer(text.replace("\0", " ")):
+        word = part["word"]
+        if (
+            word is not None
+            and not part["minus"]
+            and not word.endswith("*")
+            and word != "OR"
+            and not _is_optional(word)
+        ):
+            yield part.start("word"), word
+
+
 def _filter(part: re.Match[str]) -> TextFilter | None:
     if part["name"] is None:
         return None

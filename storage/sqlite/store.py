@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, nullcontext
 from functools import partial
 from pathlib import Path
@@ -22,6 +22,7 @@ from ..model.records import EMPTY_OBJECT, Listing, Message, MessagePatch
 from ..operations.expiry import Expiry
 from ..operations.unit_of_work import UnitOfWork, perform
 from ..search.index_entry import entry_of
+from ..search.suggestions import suggest
 from ..search.tokenizer import Tokenizer
 from ..sql.dialect import Dialect
 from ..sql.ports import Bindings, Reader, Transaction
@@ -41,6 +42,7 @@ from .search.background import IndexWork
 from .search.index_merge import HAS_MARKS
 from .search.indexing import Indexer, Outcome, begin_again_by_other_rules
 from .search.long_texts import LongTexts
+from .search.vocabulary import count_words
 from .search.waiting import WaitingCount, count_waiting, is_indexed, waiting
 from .statements import STEPS, SQLiteStatements
 
@@ -168,16 +170,27 @@ class SQLiteStorage(TransactionalStorage):
         await self._writer.write(write_nothing)
 
     async def search_messages(self, workspace: str, query: SearchQuery) -> Listing:
-        if not await is_indexed(self._rows, workspace):
-            await self._index_waiting(workspace)
+        await self._index_all(workspace)
         return await self._read_for_search(lambda connection: search.find(connection, workspace, query))
+
+    async def suggest_searches(self, workspace: str, text: str, limit: int) -> Listing:
+        await self._index_all(workspace)
+
+        async def count(words: Sequence[str], *, with_forms: bool) -> Mapping[str, int]:
+            return await self._read_for_search(
+                lambda connection: count_words(connection, workspace, words, with_forms=with_forms)
+            )
+
+        return await suggest(text, limit, count)
 
     async def _read_for_search(self, work: Callable[[apsw.Connection], Answer]) -> Answer:
         async with self._searches.slot():
             return await self._readers.work(work)
 
-    async def _index_waiting(self, workspace: str) -> None:
+    async def _index_all(self, workspace: str) -> None:
         """Index what was written before the call."""
+        if await is_indexed(self._rows, workspace):
+            return
         found = await self._read_for_search(lambda connection: waiting(connection, workspace))
         if found.is_too_much:
             count = await self._read_for_search(lambda connection: count_waiting(connection, workspace))

@@ -134,6 +134,15 @@ def test_search_finds_while_typing(page: Page, named: dict[str, str]) -> None:
     expect(page).to_have_url(re.compile(f"session={named['Harbour plan']}|session="))
 
 
+def test_search_for_a_mistyped_word_suggests_another(page: Page, named: dict[str, str]) -> None:
+    assert named
+    page.goto("/?view=search&q=quincse -rye")
+    expect(page.get_by_text("Did you mean:")).to_be_visible()
+    page.get_by_role("link", name="quinces -rye").click()
+    expect(page).to_have_url(re.compile(r"q=quinces"))
+    expect(page.locator("[data-item] mark").first).to_have_text("quinces")
+
+
 def test_created_session_opens(page: Page) -> None:
     page.goto("/")
     page.get_by_role("button", name="New session").click()

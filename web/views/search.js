@@ -3,7 +3,7 @@
 import { address } from "../address.js";
 import { SessionName } from "../format.js";
 import { useLoaded, Waiting } from "../loading.js";
-import { getSession, searchMessages } from "../operations.js";
+import { getSession, searchMessages, suggestSearches } from "../operations.js";
 import { html } from "../preact.js";
 import { TEXTS } from "../texts.js";
 
@@ -36,6 +36,7 @@ export function SearchView({ words }) {
     </p>
     ${groups === undefined && html`<${Waiting} loaded=${loaded} />`}
     ${groups?.length === 0 && html`<p class="empty">${TEXTS.search.none}</p>`}
+    ${groups?.length === 0 && words && html`<${Suggestions} words=${words} />`}
     ${groups?.map(
       (group) => html`<section class="hits" key=${group.id}>
         <h2><a href=${address({ session: group.id })}><${SessionName} session=${group} /></a></h2>
@@ -45,6 +46,18 @@ export function SearchView({ words }) {
       </section>`,
     )}
   </div>`;
+}
+
+/** Queries with other words that messages have. @param {{ words: string }} props */
+function Suggestions({ words }) {
+  const { value } = useLoaded((signal) => suggestSearches({ q: words }, signal), [words]);
+  return (
+    value?.length &&
+    html`<p role="status">
+      ${TEXTS.search.suggestions}${" "}
+      ${value.map(({ q }) => html`<a key=${q} href=${address({ view: "search", q })} data-item>${q}</a> `)}
+    </p>`
+  );
 }
 
 /** @param {{ hit: SearchHit }} props */
@@ -66,7 +79,7 @@ async function find(words, signal) {
   if (!words) {
     return [];
   }
-  const hits = await searchMessages({ q: words, limit: LIMIT }, signal);
+  const hits = await searchMessages({ q: words, limit: LIMIT, group: "session" }, signal);
   /** @type {Map<string, SearchHit[]>} */
   const groups = new Map();
   for (const hit of hits) {

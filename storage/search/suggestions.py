@@ -1,0 +1,112 @@
+"""Queries with the words that a person may have meant: words of messages that differ from a mistyped one by one edit.
+
+An edit inserts, deletes or replaces a letter, or swaps two adjacent ones: most typing errors are one of these
+(F. J. Damerau, "A technique for computer detection and correction of spelling errors", 1964).
+"""
+
+from collections.abc import Awaitable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain, islice, product
+from typing import Protocol
+
+import msgspec
+
+from ..model.queries import MAX_QUERY, Replacement, SearchSuggestion
+from ..model.records import Listing
+from .characters import fold
+from .query_parser import plain_words
+from .segmentation import segment
+from .tokenizer import Tokenizer
+
+# Shorter words have too many neighbors, and longer ones are rarely typed.
+MIN_LETTERS = 3
+MAX_LETTERS = 32
+# As many mistyped words are replaced.
+MAX_MISTYPED = 3
+# A word counts as often as this at most.
+MAX_COUNTED = 1_000
+
+_FIRST_UNSPACED = chr(0xE00)
+# Scripts have blocks of at least this number of characters (https://www.unicode.org/Public/UNIDATA/Blocks.txt).
+_BLOCK = 128
+
+_encode = msgspec.json.Encoder().encode
+
+
+class Counts(Protocol):
+    """Counts the messages with each of some words, or with each word or form, up to `MAX_COUNTED`."""
+
+    def __call__(self, words: Sequence[str], *, with_forms: bool) -> Awaitable[Mapping[str, int]]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Typed:
+    """A word of a query: its range of characters, the word as it is compared, and the forms by which it is found."""
+
+    start: int
+    end: int
+    text: str
+    forms: tuple[str, ...]
+
+
+async def suggest(text: str, limit: int, count: Counts) -> Listing:
+    """List `SearchSuggestion` records for a query, the words of the most messages first.
+
+    The list is empty if each word of the query is found, if one that is not has no neighbor, or if there are too many.
+    """
+    typed = [*_typed(text)]
+    known = await count([*chain.from_iterable(each.forms for each in typed)], with_forms=True)
+    mistyped = [each for each in typed if not any(known[form] for form in each.forms)][: MAX_MISTYPED + 1]
+    if not mistyped or len(mistyped) > MAX_MISTYPED:
+        return Listing(b"")
+    counts = await count([*chain.from_iterable(edits(each.text) for each in mistyped)], with_forms=False)
+    choices = [_most_frequent(edits(each.text), counts)[:limit] for each in mistyped]
+    made = (_suggestion(text, mistyped, choice) for choice in product(*choices))
+    return Listing(b",".join(_encode(each) for each in islice((it for it in made if len(it.q) <= MAX_QUERY), limit)))
+
+
+def edits(word: str) -> list[str]:
+    """The texts that are one edit from a word, each once, in letters of its script."""
+    cuts = [(word[:place], word[place:]) for place in range(len(word) + 1)]
+    letters = _letters(word)
+    edited = chain(
+        (before + after[1:] for before, after in cuts if after),
+        (before + after[1] + after[0] + after[2:] for before, after in cuts if len(after) > 1),
+        (before + letter + after[1:] for before, after in cuts if after for letter in letters),
+        (before + letter + after for before, after in cuts for letter in letters),
+    )
+    return [each for each in dict.fromkeys(edited) if each != word]
+
+
+def _letters(word: str) -> list[str]:
+    """The letters of the scripts that a word is in, as they are compared."""
+    blocks = dict.fromkeys(ord(letter) // _BLOCK for letter in word)
+    letters = (chr(block * _BLOCK + place) for block in blocks for place in range(_BLOCK))
+    return [letter for letter in letters if letter.isalpha() and fold(letter) == letter]
+
+
+def _typed(text: str) -> Iterator[_Typed]:
+    tokenizer = Tokenizer()
+    for start, chunk in plain_words(text):
+        words = segment(chunk).words
+        if len(words) == 1 and _can_be_mistyped(words[0].text):
+            [word] = words
+            yield _Typed(start + word.start, start + word.end, word.text, tokenizer.sought(chunk).forms)
+
+
+def _can_be_mistyped(word: str) -> bool:
+    return MIN_LETTERS <= len(word) <= MAX_LETTERS and word.isalpha() and max(word) < _FIRST_UNSPACED
+
+
+def _most_frequent(words: Sequence[str], counts: Mapping[str, int]) -> list[str]:
+    return sorted((word for word in words if counts[word]), key=lambda word: (-counts[word], word))
+
+
+def _suggestion(text: str, mistyped: Sequence[_Typed], words: Sequence[str]) -> SearchSuggestion:
+    replacements = []
+    position, pieces = 0, []
+    for typed, word in zip(mistyped, words, strict=True):
+        pieces += [text[position : typed.start], word]
+        replacements.append(Replacement(text[typed.start : typed.end], word))
+        position = typed.end
+    return SearchSuggestion("".join([*pieces, text[position:]]), replacements)
