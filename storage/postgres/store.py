@@ -55,7 +55,6 @@ from .probe import Probe
 from .search import find as search
 from .search.rebuild import Rebuild
 from .search.tsvector import Tokenizer, words_of
-from .search.vocabulary import count_words
 from .statements import JOINED, STEPS, SUMMARY, PostgresStatements
 from .transaction import transaction
 
@@ -210,7 +209,7 @@ class PostgresStorage(TransactionalStorage):
 
     async def suggest_searches(self, workspace: str, text: str, limit: int) -> Listing:
         async with self._searches.slot():
-            return await suggest(text, limit, partial(count_words, self._pool, workspace))
+            return await suggest(text, limit, partial(search.count_words, self._pool, workspace))
 
     async def waiting_messages(self) -> int | None:
         # Words are written with their messages.

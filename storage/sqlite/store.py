@@ -42,7 +42,6 @@ from .search.background import IndexWork
 from .search.index_merge import HAS_MARKS
 from .search.indexing import Indexer, Outcome, begin_again_by_other_rules
 from .search.long_texts import LongTexts
-from .search.vocabulary import count_words
 from .search.waiting import WaitingCount, count_waiting, is_indexed, waiting
 from .statements import STEPS, SQLiteStatements
 
@@ -178,7 +177,7 @@ class SQLiteStorage(TransactionalStorage):
 
         async def count(words: Sequence[str], *, with_forms: bool) -> Mapping[str, int]:
             return await self._read_for_search(
-                lambda connection: count_words(connection, workspace, words, with_forms=with_forms)
+                lambda connection: search.count_words(connection, workspace, words, with_forms=with_forms)
             )
 
         return await suggest(text, limit, count)

@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -12,9 +12,10 @@ from ...search import results
 from ...search.query_parser import ParsedQuery, Term, parse_query
 from ...search.results import Found, best, bindings_of, listing, score_of
 from ...search.searched_text import EVERYWHERE, searched_text
+from ...search.suggestions import MAX_COUNTED
 from ..pool import Pool
-from .statements import RECORDS, search
-from .tsvector import Tokenizer, is_lexeme, patterns, tsquery
+from .statements import COUNT_MESSAGES, RECORDS, search
+from .tsvector import FORM, Tokenizer, is_lexeme, patterns, tsquery
 
 _decode_message = msgspec.json.Decoder(Message).decode
 
@@ -40,6 +41,13 @@ async def find(pool: Pool, tokenizer: Tokenizer, workspace: str, query: SearchQu
     found = best(((score_of(row[0], row[1]), *row[2:]) for row in rows), query)
     contents = await _contents(pool, workspace, found[: query.limit], query.scope)
     return await asyncio.to_thread(listing, found, query, contents, sought)
+
+
+async def count_words(pool: Pool, workspace: str, words: Sequence[str], *, with_forms: bool) -> Mapping[str, int]:
+    """The number of messages with each word, or form, up to `MAX_COUNTED`."""
+    lexemes = [f"'{word}' | '{FORM}{word}'" if with_forms else f"'{word}'" for word in words]
+    bindings = {"workspace": workspace, "words": words, "lexemes": lexemes, "most": MAX_COUNTED}
+    return {str(word): int(count) for word, count in await pool.all(COUNT_MESSAGES, bindings)}
 
 
 def _columns(sought: ParsedQuery) -> dict[str, object]:

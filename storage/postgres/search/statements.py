@@ -20,6 +20,27 @@ WHERE size <= :bytes
 ORDER BY place
 """
 
+# How many messages have a word, for each of several words.
+COUNT_MESSAGES = """
+SELECT word, (
+    SELECT COUNT(*)
+    FROM (
+        SELECT
+        FROM search
+        WHERE workspace = :workspace
+            AND lexemes @@ CAST(lexeme AS TSQUERY)
+            AND NOT EXISTS (
+                SELECT
+                FROM removal
+                WHERE removal.workspace = :workspace
+                    AND removal.session_id = search.session_id
+            )
+        LIMIT :most
+    ) AS message
+)
+FROM unnest(CAST(:words AS TEXT[]), CAST(:lexemes AS TEXT[])) AS sought (word, lexeme)
+"""
+
 ADD_ENTRIES = """
 INSERT INTO search (workspace, session_id, sequence, role, size, words, lexemes)
 SELECT :workspace, :id, sequence, role, size, words, CAST(vector AS TSVECTOR)

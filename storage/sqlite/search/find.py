@@ -1,6 +1,6 @@
 """Finding messages by their words: the index finds whole words, texts decide on prefixes."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 
 import apsw
@@ -12,6 +12,7 @@ from ...search import results
 from ...search.query_parser import ParsedQuery, parse_query
 from ...search.results import Filters, Found, best, bindings_of, listing, score_of
 from ...search.searched_text import EVERYWHERE, searched_text
+from ...search.suggestions import MAX_COUNTED
 from ...search.text_match import TextMatch
 from ...search.tokenizer import Tokenizer
 from ...sql.ports import Bindings, Row
@@ -38,6 +39,18 @@ def find(connection: apsw.Connection, workspace: str, query: SearchQuery) -> Lis
         found = best(search.in_index(), query)
     contents = [*_contents(connection, workspace, found[: query.limit], query.scope)]
     return listing(found, query, contents, sought)
+
+
+def count_words(
+    connection: apsw.Connection, workspace: str, words: Sequence[str], *, with_forms: bool
+) -> Mapping[str, int]:
+    """The number of messages with each word, or form, up to `MAX_COUNTED`."""
+    columns = "" if with_forms else "words : "
+    counts = {}
+    for word in words:
+        bindings = {"workspace": workspace, "word": f'{columns}"{word}"', "most": MAX_COUNTED}
+        [(counts[word],)] = connection.execute(search_statements.COUNT_MESSAGES, bindings)
+    return counts
 
 
 class _Search:

@@ -228,6 +228,27 @@ _NOT_REMOVED = """
         )"""
 
 
+# How many messages have a word.
+COUNT_MESSAGES = """
+SELECT COUNT(*)
+FROM (
+    SELECT 1
+    FROM search
+    CROSS JOIN search_session
+        ON search_session.number = search.rowid >> 31
+    WHERE search MATCH :word
+        AND search_session.workspace = :workspace
+        AND NOT EXISTS (
+            SELECT 1
+            FROM removal
+            WHERE removal.workspace = search_session.workspace
+                AND removal.session_id = search_session.session_id
+        )
+    LIMIT :most
+)
+"""
+
+
 def hits(filters: Collection[str], *, scored: bool) -> str:
     """The statement that finds messages by their words: of the latest :looked_at those that pass filters.
 
