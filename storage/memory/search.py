@@ -11,10 +11,9 @@ from ..model.interface import Storage
 from ..model.queries import SearchQuery
 from ..model.records import Listing, Message, Session
 from ..search import results
-from ..search.index_entry import entry_of, tool_form, tool_forms
+from ..search.index_entry import entry_of, searched_text, tool_form, tool_forms
 from ..search.query_parser import parse_query
 from ..search.results import Found, best, listing
-from ..search.searched_text import searched_text
 from ..search.suggestions import MAX_COUNTED, suggest
 from ..search.text_match import TextMatch
 from ..search.tokenizer import Tokenizer

@@ -1,4 +1,7 @@
-"""The entry of a message in an index: the words and forms of its text, and a form for each tool that it calls."""
+"""What a search examines of a message: its text within a scope, and its entry in an index.
+
+The entry is the words and forms of the whole text, and a form for each tool that the message calls.
+"""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -6,14 +9,27 @@ from hashlib import blake2b
 
 from msgspec import Raw
 
-from ..model.part_records import tool_names
+from ..model.part_records import tool_names, tools_of
+from ..model.queries import SearchScope
 from ..model.records import Message
 from .characters import fold
-from .searched_text import searched_text
 from .tokenizer import IndexedText, Tokenizer, never_pause
+
+# The scope of the index of words.
+EVERYWHERE: SearchScope = "all"
 
 # No word of a text has a colon.
 _TOOL = "tool:"
+
+
+def searched_text(message: Message, scope: SearchScope = EVERYWHERE) -> str:
+    """The text of a message within this scope."""
+    if not isinstance(message.parts, Raw):
+        return "" if scope == "tools" else message.content
+    tools = "" if scope == "text" else tools_of(message.parts)
+    if scope == "tools":
+        return tools
+    return f"{message.content}\n{tools}" if tools else message.content
 
 
 def entry_of(message: Message, tokenizer: Tokenizer, pause: Callable[[], None] = never_pause) -> IndexedText:

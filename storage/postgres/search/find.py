@@ -9,9 +9,9 @@ import msgspec
 from ...model.queries import SearchQuery, SearchScope
 from ...model.records import Listing, Message
 from ...search import results
+from ...search.index_entry import EVERYWHERE, searched_text
 from ...search.query_parser import ParsedQuery, Term, parse_query
 from ...search.results import Found, best, bindings_of, listing, score_of
-from ...search.searched_text import EVERYWHERE, searched_text
 from ...search.suggestions import MAX_COUNTED
 from ..pool import Pool
 from .statements import COUNT_MESSAGES, RECORDS, search

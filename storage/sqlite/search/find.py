@@ -9,9 +9,9 @@ import msgspec
 from ...model.queries import SearchQuery, SearchScope
 from ...model.records import Listing, Message
 from ...search import results
+from ...search.index_entry import EVERYWHERE, searched_text
 from ...search.query_parser import ParsedQuery, parse_query
 from ...search.results import Filters, Found, best, bindings_of, listing, score_of
-from ...search.searched_text import EVERYWHERE, searched_text
 from ...search.suggestions import MAX_COUNTED
 from ...search.text_match import TextMatch
 from ...search.tokenizer import Tokenizer
