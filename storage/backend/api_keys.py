@@ -49,6 +49,16 @@ SET revoked_at = COALESCE(revoked_at, :now)
 WHERE id = :id
 """
 
+HAS_WORKSPACE = """
+SELECT EXISTS (SELECT 1 FROM session WHERE workspace = :workspace)
+    OR EXISTS (SELECT 1 FROM deletion WHERE workspace = :workspace)
+    OR EXISTS (SELECT 1 FROM profile WHERE workspace = :workspace)
+    OR EXISTS (SELECT 1 FROM collection WHERE workspace = :workspace)
+    OR EXISTS (SELECT 1 FROM directory WHERE workspace = :workspace)
+    OR EXISTS (SELECT 1 FROM api_key WHERE workspace = :workspace)
+    OR EXISTS (SELECT 1 FROM file WHERE workspace = :workspace)
+"""
+
 
 class TransactionalKeys(Transactions, Keys):
     """Implements `Keys`."""
@@ -80,7 +90,7 @@ class TransactionalKeys(Transactions, Keys):
 
     async def has_workspace(self, workspace: str) -> bool:
         """See `Storage`."""
-        row = await self._rows.row(self.statements.HAS_WORKSPACE, {"workspace": workspace})
+        row = await self._rows.row(HAS_WORKSPACE, {"workspace": workspace})
         return row is not None and bool(row[0])
 
 

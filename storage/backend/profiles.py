@@ -20,7 +20,7 @@ from ..model.modules import (
     PlanSources,
 )
 from ..model.profile_interface import Profiles
-from ..model.profile_records import NewProfile, Profile, ProfilePatch, ProfileSettings
+from ..model.profile_records import NewProfile, Profile, ProfileOrigin, ProfilePatch, ProfileSettings
 from ..model.records import IdempotentRequest, Listing
 from ..operations import modules, profile_resolution, profiles
 from ..operations.bulk import collections
@@ -40,9 +40,14 @@ class TransactionalProfiles(Transactions, Profiles):
     """Implements `Profiles`."""
 
     async def create_profile(
-        self, workspace: str, new: NewProfile, *, once: IdempotentRequest | None = None
+        self,
+        workspace: str,
+        new: NewProfile,
+        *,
+        origin: ProfileOrigin | None = None,
+        once: IdempotentRequest | None = None,
     ) -> Profile:
-        return await self._write(workspace, once, Profile, profiles.create, new)
+        return await self._write(workspace, once, Profile, profiles.create, new, origin)
 
     async def get_profile(self, workspace: str, name: str) -> Profile:
         return await profiles.read(self._rows, workspace, name)
@@ -150,6 +155,10 @@ class TransactionalModules(Transactions, Modules):
 
     async def module_sources(self, workspace: str, module_id: str) -> list[ModuleSource]:
         return await modules.sources(self._rows, workspace, module_id)
+
+    async def modules_with_sources(self, workspace: str, *, after: str, most: int) -> list[str]:
+        bindings: Bindings = {"workspace": workspace, "after": after, "most": most}
+        return [module_id for (module_id,) in await self._rows.all(collection_statements.WITH_SOURCES, bindings)]
 
     async def create_module_source(
         self, workspace: str, module_id: str, new: NewModuleSource, *, once: IdempotentRequest | None = None

@@ -337,9 +337,6 @@ class TransactionalStorage(
         counted: int = row[0]
         return counted
 
-    async def list_workspaces(self) -> list[str]:
-        return [workspace for (workspace,) in await self._rows.all(self.statements.WORKSPACES, {})]
-
     async def _forget_some_expired(self) -> bool:
         """Delete some expired answers and files; False if there were none."""
         bindings: Bindings = {"now": self._clock.now(), "most": ANSWERS_AT_ONCE}

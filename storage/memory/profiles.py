@@ -1,6 +1,6 @@
 """Profiles, and the collections and modules that they are made of."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -27,26 +27,14 @@ from ..model.errors import (
     ProfileNotFound,
     ProfileReadOnly,
 )
-from ..model.modules import (
-    SCOPES,
-    Module,
-    ModuleNotFound,
-    Modules,
-    ModuleScope,
-    ModuleSource,
-    ModuleSourceExists,
-    ModuleSourceNotFound,
-    ModuleSummary,
-    ModuleType,
-    NewModuleSource,
-)
 from ..model.profile_interface import Profiles
-from ..model.profile_records import NewProfile, Profile, ProfilePatch, ProfileSettings
+from ..model.profile_records import NewProfile, Profile, ProfileOrigin, ProfilePatch, ProfileSettings
 from ..model.records import IdempotentRequest, Listing
 from ..operations import profiles as operations
 from ..operations.bulk.collections import name_of, refuse_reserved
 from .access import MemoryAccess, Work, named_page, replay
 from .contents import StoredProfile, Workspace
+from .modules.store import write_modules
 
 _SUMMARY = ("name", "description", "version", "schemaVersion", "createdAt", "updatedAt", "source", "isActive")
 
@@ -55,10 +43,18 @@ class MemoryProfiles(MemoryAccess, Profiles):
     """Implements `Profiles`."""
 
     async def create_profile(
-        self, workspace: str, new: NewProfile, *, once: IdempotentRequest | None = None
+        self,
+        workspace: str,
+        new: NewProfile,
+        *,
+        origin: ProfileOrigin | None = None,
+        once: IdempotentRequest | None = None,
     ) -> Profile:
         def create(work: Work) -> Profile:
-            return _insert(work, operations.settings_from(new, new.name))
+            settings = operations.settings_from(new, new.name)
+            if origin is None:
+                return _insert(work, settings)
+            return _insert(work, settings, origin.collection or None, origin.texts)
 
         return await self._write(workspace, once, create)
 
@@ -328,66 +324,3 @@ def _write_profile(work: Work, identifier: str, settings: ProfileSettings, texts
     work.workspace.profiles[settings.name] = StoredProfile(
         settings, created_at, work.now, identifier, name_of(identifier), texts
     )
-
-
-class MemoryModules(MemoryAccess, Modules):
-    """Implements `Modules`."""
-
-    async def list_modules(
-        self,
-        workspace: str,
-        module_type: ModuleType | None = None,
-        *,
-        installed: Sequence[ModuleSummary] = (),
-        limit: int | None = None,
-        cursor: str | None = None,
-    ) -> Listing:
-        stored = (await self._workspace(workspace)).modules.values()
-        found = [each for each in (*installed, *stored) if module_type in (None, each.type)]
-        return named_page({each.id: each.summary() for each in found}, limit, cursor)
-
-    async def get_module(self, workspace: str, module_id: str) -> Module:
-        modules = (await self._workspace(workspace)).modules
-        if module_id not in modules:
-            raise ModuleNotFound(module_id)
-        return modules[module_id]
-
-    async def find_modules(self, workspace: str, ids: Sequence[str]) -> dict[str, Module]:
-        modules = (await self._workspace(workspace)).modules
-        return {module_id: modules[module_id] for module_id in ids if module_id in modules}
-
-    async def module_sources(self, workspace: str, module_id: str) -> list[ModuleSource]:
-        stored = (await self._workspace(workspace)).module_sources
-        found = {scope: stored.get((module_id, scope)) for scope in SCOPES}
-        return [ModuleSource(module_id, scope, source) for scope, source in found.items() if source is not None]
-
-    async def create_module_source(
-        self, workspace: str, module_id: str, new: NewModuleSource, *, once: IdempotentRequest | None = None
-    ) -> ModuleSource:
-        def create(work: Work) -> ModuleSource:
-            if (module_id, new.scope) in work.workspace.module_sources:
-                raise ModuleSourceExists(module_id, new.scope)
-            return _set_source(work, module_id, new)
-
-        return await self._write(workspace, once, create)
-
-    async def replace_module_source(self, workspace: str, module_id: str, new: NewModuleSource) -> ModuleSource:
-        return await self._write(workspace, None, partial(_set_source, module_id=module_id, new=new))
-
-    async def delete_module_source(self, workspace: str, module_id: str, scope: ModuleScope) -> None:
-        def delete(work: Work) -> None:
-            if work.workspace.module_sources.pop((module_id, scope), None) is None:
-                raise ModuleSourceNotFound(module_id, scope)
-
-        await self._write(workspace, None, delete)
-
-
-def _set_source(work: Work, module_id: str, new: NewModuleSource) -> ModuleSource:
-    work.workspace.module_sources[module_id, new.scope] = new.source
-    return ModuleSource(module_id, new.scope, new.source)
-
-
-def write_modules(workspace: Workspace, identifier: str, modules: Sequence[Module]) -> None:
-    """Replace the modules of a collection."""
-    others = {module_id: it for module_id, it in workspace.modules.items() if it.collection != identifier}
-    workspace.modules = others | {it.id: replace(it, collection=identifier) for it in modules}

@@ -7,7 +7,8 @@ from .events import MemoryEvents
 from .files import MemoryFiles
 from .messages import MemoryMessages
 from .modules.mount_plans import MemoryMountPlans
-from .profiles import MemoryCollections, MemoryModules, MemoryProfiles
+from .modules.store import MemoryModules
+from .profiles import MemoryCollections, MemoryProfiles
 from .search import MemorySearch
 from .sessions import MemorySessions
 from .transfer import MemoryTransfer

@@ -10,7 +10,6 @@ from msgspec.structs import replace
 
 from ..model.errors import FileNotFound, SessionExists, SessionNotFound
 from ..model.interface import Storage
-from ..model.profile_records import ProfileSettings
 from ..model.records import (
     Export,
     ExportChunk,
@@ -27,8 +26,8 @@ from ..model.records import (
 from ..operations import profiles
 from ..operations.files import CHUNK_BYTES
 from ..operations.messages import usage_of
-from ..operations.transfer.export import BATCH_BYTES, MAX_LINES
-from ..operations.transfer.import_staging import ImportStaging
+from ..operations.transfer.export import BATCH_BYTES, MAX_LINES, plan_of
+from ..operations.transfer.import_staging import ImportStaging, Taken, mounted_of
 from ..values.uuid7 import canonical_id
 from .access import MemoryAccess, Work, encode, replay
 from .contents import Conversation, Workspace, named_files
@@ -92,6 +91,9 @@ def _session_lines(workspace: Workspace, conversation: Conversation, said: list[
     profile = conversation.profile
     if profile is not None and profile != profiles.settings_in(profiles.BUILT_IN_CONTENT):
         yield ExportLine(profile=profile)
+        plan = plan_of(conversation.mounted, dict(sorted(conversation.texts.items())))
+        if plan is not None:
+            yield ExportLine(plan=plan)
     for message in said:
         if workspace.conversations.get(session.id) is not conversation:
             raise SessionNotFound(session.id)
@@ -140,9 +142,9 @@ def _import(
         content = b"".join(chunk for chunks in iter(staged.read, []) for chunk in chunks)
         store_file(work, content, staged.file.media, staged.file.name or None)
     while (taken := upload.take()) is not None:
-        session, profile = taken
-        messages = upload.messages(session.message_count, BATCH_BYTES * session.message_count)
-        report = _import_one(work, upload, session, profile, messages, on_conflict, report)
+        count = taken.session.message_count
+        messages = upload.messages(count, BATCH_BYTES * count)
+        report = _import_one(work, upload, taken, messages, on_conflict, report)
         export.progressed()
     return report
 
@@ -150,12 +152,12 @@ def _import(
 def _import_one(
     work: Work,
     upload: ImportStaging,
-    session: Session,
-    profile: ProfileSettings | None,
+    taken: Taken,
     messages: list[Message],
     on_conflict: OnConflict,
     report: ImportReport,
 ) -> ImportReport:
+    session = taken.session
     there = work.workspace.conversations.get(session.id)
     if there is not None and on_conflict == "extend":
         added = _extend(work, there, session, messages)
@@ -171,7 +173,7 @@ def _import_one(
     revision = work.next_revision()
     conversation = Conversation(
         session,
-        profile,
+        taken.profile,
         revision,
         revision,
         session.version,
@@ -179,6 +181,9 @@ def _import_one(
         messages,
         usage_of(messages),
     )
+    if taken.plan_position is not None:
+        plan = upload.plan_at(taken.plan_position)
+        conversation.mounted, conversation.texts = mounted_of(plan), plan.texts
     add(work, conversation)
     refer(work, messages, must_exist=False)
     return replace(

@@ -56,11 +56,6 @@ class MemoryWorkspaces(MemoryAccess, Keys, Workspaces):
         await self._workspace("")
         return bool(self._database.keys)
 
-    async def list_workspaces(self) -> list[str]:
-        """See `Storage`."""
-        await self._workspace("")
-        return sorted(name for name, each in self._database.workspaces.items() if each.conversations)
-
     async def has_workspace(self, workspace: str) -> bool:
         """See `Storage`."""
         return (await self._workspace(workspace)).is_known or bool(self._keys_of(workspace))

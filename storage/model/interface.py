@@ -305,10 +305,6 @@ class Storage(Search, Profiles, Collections, Modules, MountPlans, Directories, F
         """Count sessions."""
 
     @abstractmethod
-    async def list_workspaces(self) -> list[str]:
-        """The workspaces that have a session, in order of their names."""
-
-    @abstractmethod
     async def has_workspace(self, workspace: str) -> bool:
         """Whether it has a session, a profile, a directory or a key, or had a session within the last week."""
 

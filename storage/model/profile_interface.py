@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 
-from .profile_records import NewProfile, Profile, ProfilePatch, ProfileSettings
+from .profile_records import NewProfile, Profile, ProfileOrigin, ProfilePatch, ProfileSettings
 from .records import IdempotentRequest, Listing
 
 
@@ -15,9 +15,14 @@ class Profiles(ABC):
 
     @abstractmethod
     async def create_profile(
-        self, workspace: str, new: NewProfile, *, once: IdempotentRequest | None = None
+        self,
+        workspace: str,
+        new: NewProfile,
+        *,
+        origin: ProfileOrigin | None = None,
+        once: IdempotentRequest | None = None,
     ) -> Profile:
-        """Create a profile.
+        """Create a profile; with `origin` as a copy of a profile of a collection, which may be in another database.
 
         Raises `ProfileExists`, `ProfileNameReserved`, `ProfileInvalid` if it has more than 256 KiB.
         """

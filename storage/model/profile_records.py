@@ -101,3 +101,43 @@ class Profile(ProfileSettings, frozen=True, rename="camel", kw_only=True):
     created_at: str | UnsetType = UNSET
     updated_at: str | UnsetType = UNSET
     warnings: list[ProfileWarning] | UnsetType = UNSET
+
+
+class MountedModule(Struct, frozen=True, rename="camel", kw_only=True):
+    """A module as it was when a session got its profile."""
+
+    id: str
+    name: str
+    version: str
+    location: str
+    entry_point: str | UnsetType = UNSET
+
+
+class Mounted(Struct, frozen=True, rename="camel"):
+    """The targets of the references of a profile.
+
+    `collection` is the name of the collection that the profile is, or was copied, from. The keys of `modules` are
+    the type and the name of a module as the profile has it, `tool/bash`. `sources` are those that were set for modules
+    in place of their locations, by id.
+    """
+
+    collection: str | UnsetType = UNSET
+    modules: dict[str, MountedModule] = {}
+    sources: dict[str, str] = {}
+
+
+class ProfileOrigin(Struct, frozen=True):
+    """The name of the collection that a profile was copied from, and the texts of the files that it refers to."""
+
+    collection: str | UnsetType = UNSET
+    texts: dict[str, str] = {}
+
+
+# Of all texts of a profile, in UTF-8.
+MAX_TEXT_BYTES = 512 * 1024
+
+
+class ExportPlan(Mounted, frozen=True, rename="camel"):
+    """The same in an export, with the texts of files by their paths."""
+
+    texts: dict[str, str] = {}

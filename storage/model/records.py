@@ -12,7 +12,7 @@ from typing import Literal, Protocol
 from msgspec import UNSET, Raw, Struct, UnsetType
 
 from .part_records import NewUsage, Usage
-from .profile_records import ProfilePatch, ProfileSettings
+from .profile_records import ExportPlan, ProfilePatch, ProfileSettings
 
 EMPTY_OBJECT = Raw(b"{}")
 
@@ -327,12 +327,14 @@ class ExportEnd(Struct, frozen=True):
 class ExportLine(Struct, frozen=True):
     """One record of an export.
 
-    The header; a session, its profile if it is not implied, its messages; a file, its chunks; the end.
+    The header; a session, its profile if it is not implied, what the profile's references led to if anything, its
+    messages; a file, its chunks; the end.
     """
 
     header: ExportHeader | UnsetType = UNSET
     session: Session | UnsetType = UNSET
     profile: ProfileSettings | UnsetType = UNSET
+    plan: ExportPlan | UnsetType = UNSET
     message: Message | UnsetType = UNSET
     file: ExportFile | UnsetType = UNSET
     chunk: ExportChunk | UnsetType = UNSET

@@ -18,7 +18,15 @@ from ..model.errors import (
     ProfileReadOnly,
 )
 from ..model.modules import Mounted
-from ..model.profile_records import NewProfile, NewSessionConfig, Profile, ProfilePatch, ProfileSettings, SessionConfig
+from ..model.profile_records import (
+    NewProfile,
+    NewSessionConfig,
+    Profile,
+    ProfileOrigin,
+    ProfilePatch,
+    ProfileSettings,
+    SessionConfig,
+)
 from ..sql.ports import Bindings, Rows
 from ..sql.statements import profiles as statements
 from ..values.merge_patch import merge_patch
@@ -74,9 +82,12 @@ BUILT_IN_HASH = hash_of(BUILT_IN_CONTENT)
 _BUILT_IN_CONTENTS: Mapping[str, str] = {BUILT_IN_HASH: BUILT_IN_CONTENT}
 
 
-async def create(work: UnitOfWork, new: NewProfile) -> Profile:
+async def create(work: UnitOfWork, new: NewProfile, origin: ProfileOrigin | None = None) -> Profile:
     """Create a profile."""
-    return await _insert(work, settings_from(new, new.name))
+    settings = settings_from(new, new.name)
+    if origin is None:
+        return await _insert(work, settings)
+    return await _insert(work, settings, Mounted(origin.collection), await keep_texts(work, origin.texts))
 
 
 async def copy(work: UnitOfWork, name: str, new_name: str) -> Profile:

@@ -8,7 +8,9 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import httpx
 import pytest
 
 from amplifierd.documents.collections import git
@@ -202,6 +204,50 @@ def test_commands_add_list_sync_and_remove(database: str, tmp_path: Path) -> Non
     assert (missing.returncode, missing.stderr) == (1, "Error: Collection nobody not found\n")
     removed = run_amplifierd("collections", "remove", *of_database, "foundation")
     assert removed.stdout == "Collection foundation was removed.\n"
+
+
+def test_copy_keeps_plans(database: str, second_postgres: str, tmp_path: Path) -> None:
+    files = {
+        "a.md": profile("a", more="tools: [{module: bash}]\nagents: {zen: agents/zen.md}\n"),
+        "agents/zen.md": "Be calm.",
+        "tools/bash/module.yaml": "name: tool-bash\n",
+    }
+    folder = make(tmp_path / "c", files)
+    with Daemon(database, "--collections-path", str(tmp_path)) as daemon, daemon.client() as client:
+        client.post("/collections", json=body(folder)).raise_for_status()
+        for scope in ("user", "project"):
+            source = {"source": f"git+https://example.com/{scope}", "scope": scope}
+            client.post("/modules/foundation/tool/bash/sources", json=source).raise_for_status()
+        client.post("/profiles/foundation/a/copy", json={"new_name": "mine"}).raise_for_status()
+        ids = [client.post("/sessions", json={"profile": name}).json()["id"] for name in ("foundation/a", "mine")]
+        before = plans(client, ids)
+        assert [[mount["resolved"] for mount in plan["mountPoints"]] for plan in before] == [[True, True]] * 4
+        module = client.get("/modules/foundation/tool/bash").json()
+        export = client.get("/export").content
+    added = run_amplifierd(
+        *("collections", "add", "--database", database, "--workspace", "without-sessions"),
+        *("--collections-path", str(tmp_path), "foundation", str(folder)),
+    )
+    assert added.returncode == 0, added.stderr
+    copied = run_amplifierd("copy", "--from", database, "--to", second_postgres)
+    assert copied.returncode == 0, copied.stderr
+    listed = run_amplifierd("collections", "list", "--database", second_postgres, "--workspace", "without-sessions")
+    assert listed.stdout.startswith("foundation  synced")
+    with Daemon(second_postgres) as daemon, daemon.client() as client:
+        assert plans(client, ids) == before
+        assert client.get("/modules/foundation/tool/bash").json() == module
+    with Daemon("memory://") as daemon, daemon.client() as client:
+        headers = {"Content-Type": "application/x-ndjson"}
+        assert client.post("/import", content=export, headers=headers).json()["sessions"] == 2
+        assert [client.get(f"/sessions/{it}/mount-plan").json() for it in ids] == before[:2]
+
+
+def plans(client: httpx.Client, ids: list[str]) -> list[Any]:
+    """The plans of sessions, and those of the profiles of a collection and of its copy."""
+    generated = [
+        client.post("/mount-plans/generate", json={"profile_id": name}).json() for name in ("foundation/a", "mine")
+    ]
+    return [*(client.get(f"/sessions/{session_id}/mount-plan").json() for session_id in ids), *generated]
 
 
 def test_copy_takes_collections_along(database: str, second_postgres: str, tmp_path: Path) -> None:

@@ -37,7 +37,7 @@ class Copied:
 
 
 async def copy(source: Storage, target: Storage) -> Copied:
-    """Copy what `target` lacks, keys, profiles, collections, directories and files first, then compare the sessions.
+    """Copy what `target` lacks, keys and what sessions use first, then compare the sessions.
 
     Shows progress.
 
@@ -48,7 +48,7 @@ async def copy(source: Storage, target: Storage) -> Copied:
         # Keys come first, so that no data is ever in a target without keys.
         for key in await source.list_keys():
             await target.copy_key(key)
-        workspaces = await source.list_workspaces()
+        workspaces = [contents.workspace for contents in await source.workspace_contents()]
         for workspace in workspaces:
             await copy_contexts(source, target, workspace)
             await copy_files(source, target, workspace)

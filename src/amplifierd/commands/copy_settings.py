@@ -1,4 +1,4 @@
-"""Copy profiles, collections, directories and files, which sessions use, from one database to another."""
+"""Copy what sessions use (profiles, collections, sources of modules, directories, files) to another database."""
 
 from contextlib import suppress
 from functools import partial
@@ -11,8 +11,15 @@ from ..storage.model.directories import AmplifiedDirectory, NewDirectory
 from ..storage.model.errors import DirectoryExists, FileNotFound, NoActiveProfile, ProfileExists
 from ..storage.model.files import File, NewFile
 from ..storage.model.interface import Storage
-from ..storage.model.modules import Module, ModuleNotFound
-from ..storage.model.profile_records import NewProfile, NewSessionConfig, Profile, ProfileSettings, SessionConfig
+from ..storage.model.modules import Module, ModuleNotFound, ModuleSourceExists, NewModuleSource
+from ..storage.model.profile_records import (
+    NewProfile,
+    NewSessionConfig,
+    Profile,
+    ProfileOrigin,
+    ProfileSettings,
+    SessionConfig,
+)
 from ..storage.model.queries import all_records
 from ..storage.model.records import Listing
 
@@ -24,15 +31,18 @@ _directories = msgspec.json.Decoder(list[AmplifiedDirectory]).decode
 
 
 async def copy_contexts(source: Storage, target: Storage, workspace: str) -> None:
-    """Copy the profiles, collections and directories that `target` lacks, and the active profile if it has none."""
+    """Copy what `target` lacks: profiles, collections, sources of modules, directories, and which profile is active."""
     async for summary in all_records(
         lambda cursor: source.list_profiles(workspace, limit=_AT_ONCE, cursor=cursor), _summaries
     ):
         stored = await source.get_profile(workspace, summary.name)
         if stored.source is UNSET:
             with suppress(ProfileExists):
-                await target.create_profile(workspace, _new(stored))
+                await target.create_profile(
+                    workspace, _new(stored), origin=await _origin(source, workspace, summary.name)
+                )
     await _copy_collections(source, target, workspace)
+    await _copy_module_sources(source, target, workspace)
     with suppress(NoActiveProfile):
         active = await source.get_active_profile(workspace)
         try:
@@ -57,6 +67,23 @@ async def _copy_collections(source: Storage, target: Storage, workspace: str) ->
         with suppress(CollectionExists):
             read = partial(_content, source, workspace, summary.identifier)
             await target.create_collection(workspace, summary.identifier, read)
+
+
+async def _origin(source: Storage, workspace: str, name: str) -> ProfileOrigin:
+    plan = await source.profile_plan(workspace, name)
+    return ProfileOrigin(plan.mounted.collection, plan.texts)
+
+
+async def _copy_module_sources(source: Storage, target: Storage, workspace: str) -> None:
+    """Copy the sources that are set for modules, except those that are set in `target`."""
+    after = ""
+    while ids := await source.modules_with_sources(workspace, after=after, most=_AT_ONCE):
+        for module_id in ids:
+            for found in await source.module_sources(workspace, module_id):
+                new = NewModuleSource(found.source, found.scope)
+                with suppress(ModuleSourceExists):
+                    await target.create_module_source(workspace, module_id, new)
+        after = ids[-1]
 
 
 async def _content(source: Storage, workspace: str, identifier: str) -> CollectionContent:

@@ -1,1 +1,1 @@
-"""Mount plans of profiles and of sessions, made from the modules that profiles name."""
+"""The modules that profiles name, and the mount plans that are made of them."""

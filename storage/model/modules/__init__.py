@@ -1,6 +1,6 @@
 """Modules, which profiles name: providers, tools, hooks, orchestrators and context managers, as handlers see them."""
 
-from .installed import InstalledModules
+from ..profile_records import ExportPlan, Mounted, MountedModule
 from .mount_plan import (
     KernelAgent,
     KernelModule,
@@ -8,8 +8,6 @@ from .mount_plan import (
     KernelSession,
     KernelSettings,
     Mount,
-    Mounted,
-    MountedModule,
     MountPlan,
     MountPlans,
     NewMountPlan,
@@ -20,6 +18,7 @@ from .mount_plan import (
 from .records import (
     INSTALLED,
     SCOPES,
+    InstalledModules,
     Module,
     ModuleNotFound,
     Modules,
@@ -36,6 +35,7 @@ from .uses import Use, uses_in
 __all__ = [
     "INSTALLED",
     "SCOPES",
+    "ExportPlan",
     "InstalledModules",
     "KernelAgent",
     "KernelModule",

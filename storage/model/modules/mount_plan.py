@@ -5,34 +5,11 @@ from typing import Literal
 
 from msgspec import UNSET, Raw, Struct, UnsetType, field
 
-from ..profile_records import ProfilePatch, ProfileSettings
+from ..profile_records import Mounted, ProfilePatch, ProfileSettings
 
 PlanForm = Literal["mounts", "kernel"]
 MountType = Literal["embedded", "referenced"]
 FORMAT_VERSION = "1.0"
-
-
-class MountedModule(Struct, frozen=True, rename="camel", kw_only=True):
-    """A module as it was when a session got its profile."""
-
-    id: str
-    name: str
-    version: str
-    location: str
-    entry_point: str | UnsetType = UNSET
-
-
-class Mounted(Struct, frozen=True, rename="camel"):
-    """The targets of the references of a profile.
-
-    `collection` is the name of the collection that the profile is, or was copied, from. The keys of `modules` are
-    the type and the name of a module as the profile has it, `tool/bash`. `sources` are those that were set for modules
-    in place of their locations, by id.
-    """
-
-    collection: str | UnsetType = UNSET
-    modules: dict[str, MountedModule] = {}
-    sources: dict[str, str] = {}
 
 
 class PlanSources(Struct, frozen=True):

@@ -4,14 +4,19 @@ Collections bring them, and so do packages that are installed on the server. The
 `collection/type/name`, where the collection is the last segment of its identifier, or `installed`.
 """
 
+import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from typing import Literal
 
+import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 
 from ..errors import StorageError
 from ..records import IdempotentRequest, Listing
+
+_encode = msgspec.json.Encoder().encode
 
 ModuleType = Literal["provider", "tool", "hook", "orchestrator", "context"]
 
@@ -63,6 +68,24 @@ class Module(ModuleSummary, frozen=True, rename="camel", kw_only=True):
     entry_point: str | UnsetType = UNSET
     config_schema: Raw | UnsetType = UNSET
     sources: list[ModuleSource] | UnsetType = UNSET
+
+
+class InstalledModules:
+    """The modules of packages by id; `read` is called once, when they are first needed."""
+
+    def __init__(self, read: Callable[[], Mapping[str, Module]] = dict) -> None:
+        self._read = read
+
+    @cached_property
+    def modules(self) -> Mapping[str, Module]:
+        """The modules, in the order of their ids."""
+        return dict(sorted(self._read().items()))
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """What differs if the modules differ, as hexadecimal digits; empty if there are none."""
+        modules = [*self.modules.values()]
+        return hashlib.sha256(_encode(modules)).hexdigest() if modules else ""
 
 
 class ModuleNotFound(StorageError):
@@ -119,6 +142,10 @@ class Modules(ABC):
     @abstractmethod
     async def module_sources(self, workspace: str, module_id: str) -> list[ModuleSource]:
         """Read the sources that are set for a module, the one in use first; none if there is no such module."""
+
+    @abstractmethod
+    async def modules_with_sources(self, workspace: str, *, after: str, most: int) -> list[str]:
+        """The ids of modules for which sources are set, in order, after an id; whether such modules exist or not."""
 
     @abstractmethod
     async def create_module_source(

@@ -1,18 +1,20 @@
 """Reads sessions with their messages and files in batches; between two batches it holds only a position."""
 
 from collections import deque
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 
 import msgspec
 from msgspec import UNSET
 
 from ...model.errors import FileNotFound, SessionNotFound
+from ...model.modules import ExportPlan, Mounted
 from ...model.profile_records import ProfileSettings
 from ...model.records import ExportChunk, ExportEnd, ExportFile, ExportHeader, ExportLine, Message, Session
 from ...sql.ports import Bindings, Reader, Row
 from ...sql.statements.files import CHUNKS, EXPORTED_FILES, EXPORTED_FILES_OF_SESSION
 from ...sql.statements.sessions import Statements
 from ..files import CHUNK_BYTES
+from ..profiles import mounted_in
 from ..sessions import session_of
 
 MAX_LINES = 1_000
@@ -22,6 +24,7 @@ CHUNKS_AT_ONCE = 4
 FILES_AT_ONCE = 500
 
 _decode_profile = msgspec.json.Decoder(ProfileSettings).decode
+_decode_texts = msgspec.json.Decoder(dict[str, str]).decode
 _decode_message = msgspec.json.Decoder(Message).decode
 
 
@@ -64,14 +67,16 @@ class SessionPosition:
             raise SessionNotFound(self._only)
         if row is None:
             return 0
-        profile, *columns = row
+        profile, texts, *columns = row
         session = session_of("", tuple(columns))
         self._key["id"] = session.id
         self._sequence, self._message_count = 0, session.message_count
         lines.append(ExportLine(session=session))
         if profile is not None:
             lines.append(ExportLine(profile=_decode_profile(profile)))
-        return len(bytes(session.context)) + len(profile or "") + 1
+            plan = plan_of(mounted_in(profile), {} if texts is None else _decode_texts(texts))
+            lines += [] if plan is None else [ExportLine(plan=plan)]
+        return len(bytes(session.context)) + len(profile or "") + len(texts or "") + 1
 
     async def _messages(self, rows: Reader, lines: list[ExportLine]) -> int:
         bindings = self._key | {"first": self._sequence + 1, "last": self._message_count, "most": MAX_LINES}
@@ -81,6 +86,12 @@ class SessionPosition:
         self._sequence = found[-1][0]
         lines += [ExportLine(message=_decode_message(record)) for _, record in found]
         return sum(len(record) for _, record in found)
+
+
+def plan_of(mounted: Mounted, texts: Mapping[str, str]) -> ExportPlan | None:
+    """What the references of a session's profile led to, as an export has it; None if there are none."""
+    plan = ExportPlan(mounted.collection, mounted.modules, mounted.sources, dict(texts))
+    return None if plan == ExportPlan() else plan
 
 
 class FilePosition:

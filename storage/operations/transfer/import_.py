@@ -19,11 +19,11 @@ from ..bulk.removal import remove_some
 from ..files import refer
 from ..labels import labels_as_json
 from ..messages import last_message_of, usage_of
-from ..profiles import keep
+from ..profiles import keep, keep_texts, with_mounted
 from ..sessions import casefolded, context_columns
 from ..unit_of_work import UnitOfWork
 from .extension import extend
-from .import_staging import ImportStaging
+from .import_staging import ImportStaging, mounted_of
 from .new_ids import Renames
 
 # A session takes as long as this number of messages.
@@ -37,6 +37,8 @@ class Incoming(msgspec.Struct, frozen=True):
 
     session: Session
     profile: ProfileSettings | None
+    # Where its plan is in the upload; None if it has none.
+    plan_position: int | None = None
     is_renamed: bool = False
     is_skipped: bool = False
     # How many messages the existing session has that is extended; None if none is.
@@ -113,14 +115,14 @@ async def _take(
     taken = upload.take()
     if taken is None:
         return None, 0
-    session, profile = taken
+    session = taken.session
     row = await work.run(work.statements.MESSAGE_COUNT, work.key(session.id))
     there = row is not None
     if there and on_conflict == "fail":
         raise SessionExists(session.id)
     if row is not None and on_conflict in {"skip", "extend"}:
         extends = int(row[0]) if on_conflict == "extend" else None
-        incoming = Incoming(session, profile, is_skipped=extends is None, extends=extends)
+        incoming = Incoming(session, taken.profile, is_skipped=extends is None, extends=extends)
         return replace(now, position=upload.position, incoming=incoming), WORK_OF_A_SESSION
     renamed = upload.renames.find(session.id)
     if there and renamed is None:
@@ -129,7 +131,7 @@ async def _take(
     session = replace(session, id=renamed or session.id, parent_session_id=_parent(session, upload.renames))
     if await work.run(IS_REMOVED, work.key(session.id)) is not None:
         return await _make_room(work, session.id, now, most)
-    incoming = Incoming(session, profile, is_renamed=renamed is not None)
+    incoming = Incoming(session, taken.profile, taken.plan_position, is_renamed=renamed is not None)
     return replace(now, position=upload.position, incoming=incoming), WORK_OF_A_SESSION
 
 
@@ -157,22 +159,31 @@ async def _write(
     incoming = replace(incoming, passed=incoming.passed + len(messages), usage=usage, last_message=last_message)
     now = replace(now, position=upload.position, incoming=incoming)
     if incoming.left == 0:
-        report = _total(now.report, await _finish(work, incoming))
+        report = _total(now.report, await _finish(work, upload, incoming))
         now = replace(now, incoming=None, report=report)
     return now, len(messages)
 
 
-async def _finish(work: UnitOfWork, incoming: Incoming) -> ImportReport:
+async def _finish(work: UnitOfWork, upload: ImportStaging, incoming: Incoming) -> ImportReport:
     if incoming.added:
         return ImportReport(messages=incoming.added, extended=1)
     if not incoming.is_new:
         return ImportReport(skipped=1)
     if incoming.writer is not None:
         await staging.finish(work.transaction, _key(work, incoming), incoming.writer)
-    profile = incoming.profile
-    profile_hash = None if profile is None else await keep(work, _encode(profile).decode())
-    await _insert(work, incoming, profile_hash)
+    await _insert(work, incoming, await _keep_profile(work, upload, incoming))
     return ImportReport(sessions=1, messages=incoming.session.message_count, renamed=int(incoming.is_renamed))
+
+
+async def _keep_profile(work: UnitOfWork, upload: ImportStaging, incoming: Incoming) -> str | None:
+    """Store the profile of a session, with what its references led to; its hash."""
+    if incoming.profile is None:
+        return None
+    content = _encode(incoming.profile).decode()
+    if incoming.plan_position is None:
+        return await keep(work, content)
+    plan = upload.plan_at(incoming.plan_position)
+    return await keep(work, with_mounted(content, mounted_of(plan)), await keep_texts(work, plan.texts))
 
 
 async def _staged(work: UnitOfWork, now: Progress) -> Progress:

@@ -1,13 +1,16 @@
 """An export that is being imported: checked as it arrives, and kept in a temporary file until it is written."""
 
+from typing import Any, Literal, NamedTuple
+
 import msgspec
 from msgspec import UNSET, Raw, UnsetType
 from msgspec.structs import replace
 
 from ...model.directory_path import MAX_BYTES
 from ...model.errors import ImportInvalid, LabelsInvalid
+from ...model.modules import ExportPlan, Mounted
 from ...model.part_records import UsageSum, outline_of, url_fault
-from ...model.profile_records import ProfileSettings
+from ...model.profile_records import MAX_TEXT_BYTES, ProfileSettings
 from ...model.records import ExportChunk, ExportEnd, ExportFile, ExportHeader, ExportLine, Message, Session
 from ...sql.temporary_files import LimitedFile, TemporaryDisk, spool_errors
 from ...values.clock import in_utc, is_clock_time
@@ -26,6 +29,14 @@ _encode_lines = msgspec.json.Encoder().encode_lines
 _decode = msgspec.json.Decoder(ExportLine).decode
 
 
+class Taken(NamedTuple):
+    """A session with its profile, and where its plan is in the upload."""
+
+    session: Session
+    profile: ProfileSettings | None
+    plan_position: int | None
+
+
 class ImportStaging:
     """Sessions with their messages: `add` all, then `finish`, then `take` each with its `messages`.
 
@@ -40,7 +51,7 @@ class ImportStaging:
         self._file = self._written.file
         self._line = 0
         self._session: Session | None = None
-        self._has_profile = False
+        self._has_profile = self._has_plan = False
         self._messages = 0
         self._tokens = 0
         self._usage: UsageSum | None = None
@@ -85,6 +96,8 @@ class ImportStaging:
             self._count(line.message)
         elif isinstance(line.profile, ProfileSettings):
             self._check_profile(line.profile)
+        elif isinstance(line.plan, ExportPlan):
+            self._check_plan(line.plan)
         elif isinstance(line.chunk, ExportChunk):
             self.files.add(line.chunk.data, self._line)
         else:
@@ -113,17 +126,27 @@ class ImportStaging:
         for _ in range(written):
             taken = self.take()
             assert taken is not None, "What was taken before is there again."
-            for _message in range(taken[0].message_count):
+            for _message in range(taken.session.message_count):
                 self._file.readline()
 
-    def take(self) -> tuple[Session, ProfileSettings | None] | None:
-        """The next session and its profile; read its messages before the next is taken. None at the end."""
+    def take(self) -> Taken | None:
+        """The next session; read its messages before the next is taken. None at the end."""
         line = self._file.readline()
         if not line:
             return None
         session = _decode(line).session
         assert isinstance(session, Session), "A session comes after the messages of the one before it."
-        return session, self._profile()
+        profile = self._next("profile")
+        position = self.position
+        return Taken(session, profile, None if self._next("plan") is None else position)
+
+    def plan_at(self, position: int) -> ExportPlan:
+        """The plan at a `plan_position`; the position stays as it is."""
+        before, self.position = self.position, position
+        plan = _decode(self._file.readline()).plan
+        self.position = before
+        assert isinstance(plan, ExportPlan), "It was there when the session was taken."
+        return plan
 
     def messages(self, most: int, most_bytes: int) -> list[Message]:
         """The next messages of the session, until they reach `most_bytes`; at least one."""
@@ -135,12 +158,13 @@ class ImportStaging:
             messages.append(message)
         return messages
 
-    def _profile(self) -> ProfileSettings | None:
+    def _next(self, name: Literal["profile", "plan"]) -> Any:
+        """The next line, if it has this member, which is returned; None otherwise."""
         position = self.position
         line = self._file.readline()
-        profile = _decode(line).profile if line else UNSET
-        if isinstance(profile, ProfileSettings):
-            return profile
+        found = getattr(_decode(line), name) if line else UNSET
+        if found is not UNSET:
+            return found
         self.position = position
         return None
 
@@ -166,13 +190,21 @@ class ImportStaging:
             )
         self._has_profile = True
 
+    def _check_plan(self, plan: ExportPlan) -> None:
+        if not self._has_profile or self._messages or self._has_plan:
+            raise ImportInvalid(self._line, "a plan comes after a profile, before the messages, and once")
+        size = sum(len(text.encode()) for text in plan.texts.values())
+        if size > MAX_TEXT_BYTES:
+            raise ImportInvalid(self._line, f"the texts of the plan have {size} bytes; the most is {MAX_TEXT_BYTES}")
+        self._has_plan = True
+
     def _begin(self, session: Session) -> None:
         self._end_record()
         self._check_session(session)
         self._sessions += 1
         self._session_ids.add(session.id)
         self._session, self._messages, self._tokens, self._usage = session, 0, 0, None
-        self._has_profile = False
+        self._has_profile = self._has_plan = False
         self._message_ids = DistinctIds()
 
     def _check_session(self, session: Session) -> None:
@@ -256,6 +288,11 @@ class ImportStaging:
         usage = UNSET if self._usage is None else self._usage.usage
         if session.usage != usage:
             raise ImportInvalid(self._line, f"session {session.id} says another usage than the sum of its messages'")
+
+
+def mounted_of(plan: ExportPlan) -> Mounted:
+    """What the references of a profile led to, without the texts."""
+    return Mounted(plan.collection, plan.modules, plan.sources)
 
 
 def _is_outside_sessions(line: ExportLine) -> bool:

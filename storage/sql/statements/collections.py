@@ -94,6 +94,16 @@ WHERE workspace = :workspace
     AND module = :id
 """
 
+# The modules for which sources are set.
+WITH_SOURCES = """
+SELECT DISTINCT module
+FROM module_source
+WHERE workspace = :workspace
+    AND module > :after
+ORDER BY module
+LIMIT :most
+"""
+
 WRITE_SOURCE = """
 INSERT INTO module_source (workspace, module, scope, source)
 VALUES (:workspace, :id, :scope, :source)

@@ -351,23 +351,21 @@ FROM found
 WHERE workspace IS NOT NULL
 """
 
-    HAS_WORKSPACE = """
-SELECT EXISTS (SELECT 1 FROM session WHERE workspace = :workspace)
-    OR EXISTS (SELECT 1 FROM deletion WHERE workspace = :workspace)
-    OR EXISTS (SELECT 1 FROM profile WHERE workspace = :workspace)
-    OR EXISTS (SELECT 1 FROM collection WHERE workspace = :workspace)
-    OR EXISTS (SELECT 1 FROM directory WHERE workspace = :workspace)
-    OR EXISTS (SELECT 1 FROM api_key WHERE workspace = :workspace)
-    OR EXISTS (SELECT 1 FROM file WHERE workspace = :workspace)
-"""
-
-    # With its profile, unless that is unknown or built in.
+    # With its profile, unless that is unknown or built in, and the texts of that.
     _EXPORTED = f"""
 SELECT (
     SELECT content
     FROM profile_content
     WHERE profile_content.workspace = session.workspace
         AND hash = profile_hash
+), (
+    SELECT profile_text.content
+    FROM profile_content
+    JOIN profile_text
+        ON profile_text.workspace = profile_content.workspace
+        AND profile_text.hash = profile_content.texts
+    WHERE profile_content.workspace = session.workspace
+        AND profile_content.hash = profile_hash
 ), {_SESSIONS}"""  # noqa: S608  # of the text above
 
     EXPORTED_SESSION = f"""{_EXPORTED}

@@ -2,11 +2,10 @@
 
 import posixpath
 
-from ...storage.model.profile_records import NewProfile
+from ...storage.model.profile_records import MAX_TEXT_BYTES, NewProfile
 from .folder import Folder, FolderError
 
-# Of one profile, and of all of a collection; those of several profiles count once.
-MAX_PROFILE_BYTES = 512 * 1024
+# Of all profiles of a collection; a text of several profiles counts once.
 MAX_BYTES = 4 * 1024 * 1024
 _SUFFIX = ".md"
 
@@ -30,10 +29,8 @@ class ReferredTexts:
         paths = sorted({path for reference in references for path in self._files(reference)})
         texts = {path: self._text(path) for path in paths}
         size = sum(len(text.encode()) for text in texts.values())
-        if size > MAX_PROFILE_BYTES:
-            raise FolderError(
-                f"Its agents and its context have more than {MAX_PROFILE_BYTES} bytes, which is the limit"
-            )
+        if size > MAX_TEXT_BYTES:
+            raise FolderError(f"Its agents and its context have more than {MAX_TEXT_BYTES} bytes, which is the limit")
         self._sets[tuple(paths)] = size
         if sum(self._sets.values()) > MAX_BYTES:
             raise FolderError(f"The agents and contexts of all profiles have more than {MAX_BYTES} bytes")
@@ -50,7 +47,7 @@ class ReferredTexts:
     def _text(self, path: str) -> str:
         if path not in self._read:
             try:
-                self._read[path] = self._folder.read(path, MAX_PROFILE_BYTES).decode()
+                self._read[path] = self._folder.read(path, MAX_TEXT_BYTES).decode()
             except UnicodeDecodeError as error:
                 raise FolderError(f"{path} is not UTF-8 at byte {error.start}") from None
             except FolderError as error:

@@ -67,12 +67,14 @@ async def test_key_is_copied_as_it_is(storage: Storage) -> None:
     assert await storage.list_keys() == [revoked]
 
 
-async def test_workspaces_are_those_with_sessions(storage: Storage) -> None:
-    assert await storage.list_workspaces() == []
+async def test_workspaces_are_those_with_anything(storage: Storage) -> None:
+    assert await storage.workspace_contents() == []
     for workspace in ("team", "default", "team", "another"):
         await storage.create_session(workspace, NewSession())
     await storage.create_key(NewKey("a", "empty", "ci", "admin", "11" * 32))
-    assert await storage.list_workspaces() == ["another", "default", "team"]
+    await storage.create_profile("configured", NewProfile("p"))
+    names = [contents.workspace for contents in await storage.workspace_contents()]
+    assert names == ["another", "configured", "default", "empty", "team"]
 
 
 async def test_workspace_is_there_by_what_it_has_or_had(storage: Storage) -> None:

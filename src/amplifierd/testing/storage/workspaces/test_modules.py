@@ -145,5 +145,12 @@ async def test_source_of_the_nearest_scope_is_first(storage: Storage, other: Sto
     await storage.delete_collection(W, "a")
     assert await other.module_sources(W, "a/tool/t") == []
     assert [it.source for it in await other.module_sources(W, "installed/tool/i")] == ["i"]
+    await storage.create_module_source(W, "a/tool/t", NewModuleSource("x"))
+    await storage.create_module_source(W, "a/tool/t", NewModuleSource("x", "user"))
+    assert await other.modules_with_sources(W, after="", most=9) == ["a/tool/t", "installed/tool/i"]
+    assert await other.modules_with_sources(W, after="", most=1) == ["a/tool/t"]
+    assert await other.modules_with_sources(W, after="a/tool/t", most=9) == ["installed/tool/i"]
+    assert await other.modules_with_sources("other", after="", most=9) == []
     await storage.delete_workspace(W)
     assert await other.module_sources(W, "installed/tool/i") == []
+    assert await other.modules_with_sources(W, after="", most=9) == []

@@ -7,11 +7,19 @@ from msgspec import UNSET, Raw
 
 from amplifierd.storage import open_storage
 from amplifierd.storage.model.collections import CollectionContent
-from amplifierd.storage.model.errors import ProfileInvalid, ProfileNotFound, SessionNotFound
+from amplifierd.storage.model.errors import ImportInvalid, ProfileInvalid, ProfileNotFound, SessionNotFound
 from amplifierd.storage.model.interface import Storage
 from amplifierd.storage.model.modules import InstalledModules, Module, NewModuleSource, PlanSources
-from amplifierd.storage.model.profile_records import ModuleConfig, NewProfile, ProfilePatch
-from amplifierd.storage.model.records import Fork, NewSession, SessionPatch
+from amplifierd.storage.model.profile_records import (
+    ExportPlan,
+    ModuleConfig,
+    Mounted,
+    NewProfile,
+    ProfileOrigin,
+    ProfilePatch,
+)
+from amplifierd.storage.model.records import ExportLine, Fork, NewMessage, NewSession, Session, SessionPatch
+from amplifierd.testing.storage.exports import export_of, exported
 
 W = "default"
 TOOLS = [ModuleConfig("bash"), ModuleConfig("other/tool/x"), ModuleConfig("gone")]
@@ -133,6 +141,20 @@ async def test_copy_and_fork_and_another_profile_keep_what_they_had(storage: Sto
     assert versions(await storage.profile_plan(W, "mine")) == {}
 
 
+async def test_profile_of_another_database_keeps_its_origin(storage: Storage) -> None:
+    await storage.create_profile(
+        W, NewProfile("mine", tools=TOOLS), origin=ProfileOrigin("foundation", {"agents/zen.md": "Be calm."})
+    )
+    plan = await storage.profile_plan(W, "mine")
+    assert (versions(plan), plan.mounted.collection, plan.texts) == ({}, "foundation", {"agents/zen.md": "Be calm."})
+    await add(storage, content())
+    assert versions(await storage.session_plan(W, await opened(storage, "mine"))) == {"tool/bash": "1.0.0"}
+    await storage.create_profile(W, NewProfile("plain", tools=TOOLS), origin=ProfileOrigin())
+    assert await storage.profile_plan(W, "plain") == PlanSources(
+        (await storage.profile_plan(W, "plain")).profile, Mounted(), {}
+    )
+
+
 async def test_unchanged_profile_stays_as_it_is(storage: Storage) -> None:
     await add(storage, content())
     before = await storage.get_profile(W, "foundation/base")
@@ -166,6 +188,51 @@ async def test_session_keeps_the_installed_modules_of_where_it_was_created(datab
                 assert [versions(plan) for plan in plans] == [found] * 3
         await add(none, content("3.0.0"))
         assert versions(await two.session_plan(W, await opened(two))) == {"tool/bash": "3.0.0"}
+
+
+async def test_plan_survives_an_export(storage: Storage) -> None:
+    await add(storage, content())
+    await storage.create_module_source(W, "foundation/tool/bash", NewModuleSource("git+https://example.com/x"))
+    session_id, plain = await opened(storage), await opened(storage, "default")
+    plan = await storage.session_plan(W, session_id)
+    await storage.append_message(W, session_id, NewMessage(content="x"))
+    lines = await exported(storage)
+    assert [next(name for name in line.__struct_fields__ if getattr(line, name) is not UNSET) for line in lines] == [
+        "header",
+        *("session", "profile", "plan", "message"),
+        "session",
+        "end",
+    ]
+    assert lines[3].plan == ExportPlan("foundation", plan.mounted.modules, plan.mounted.sources, plan.texts)
+    await storage.import_sessions("other", export_of(lines), "fail")
+    assert await storage.session_plan("other", session_id) == plan
+    assert (await storage.session_plan("other", plain)).mounted == Mounted()
+    assert await exported(storage, "other") == lines
+    await storage.import_sessions("other", export_of(lines), "new_id")
+    copies = {it.session.id for it in await exported(storage, "other") if isinstance(it.session, Session)}
+    plans = [await storage.session_plan("other", copy) for copy in copies - {session_id, plain}]
+    assert plan in plans
+    await storage.delete_session("other", session_id)
+    await storage.import_sessions("other", export_of([line for line in lines if line.plan is UNSET]), "skip")
+    assert (await storage.session_plan("other", session_id)).texts == {}
+
+
+@pytest.mark.parametrize("place", [1, 2, 4, 5])
+async def test_plan_of_an_export_is_at_its_place(storage: Storage, place: int) -> None:
+    await add(storage, content())
+    await storage.append_message(W, await opened(storage), NewMessage(content="x"))
+    lines = await exported(storage)
+    with pytest.raises(ImportInvalid, match="a plan comes after a profile, before the messages, and once"):
+        await storage.import_sessions("other", export_of([*lines[:place], lines[3], *lines[place:]]), "fail")
+
+
+async def test_texts_of_an_export_have_a_limit(storage: Storage) -> None:
+    await add(storage, content())
+    await opened(storage)
+    lines = await exported(storage)
+    long = ExportLine(plan=ExportPlan(texts={"a": "\N{PILE OF POO}" * 131_073}))
+    with pytest.raises(ImportInvalid, match="the texts of the plan have 524292 bytes; the most is 524288"):
+        await storage.import_sessions("other", export_of([*lines[:3], long, *lines[4:]]), "fail")
 
 
 async def test_plan_of_the_built_in_profile_is_empty(storage: Storage) -> None:
