@@ -190,6 +190,35 @@ def test_files_are_in_an_export_if_asked_for(client: httpx.Client, path: str) ->
     client.delete(path)
 
 
+def test_export_says_what_it_lacks(client: httpx.Client, path: str) -> None:
+    source = {"type": "source", "url": "https://example.org/tides"}
+    message = {"parts": [source], "metadata": {"rating": 5}}
+    assert client.post(f"{path}/messages", json=message).status_code == 201
+    lost = {
+        form: client.get(f"{path}/export?format={form}").json()["amplifierd"]["losses"]
+        for form in ("openai", "anthropic", "sharegpt")
+    }
+    assert lost == {form: {"kept": {"parts of the type source": 1}} for form in lost}
+    left_out = "Left out: 1 metadata of messages."
+    assert client.get(f"{path}/export?format=markdown").text.endswith(f"\n<!-- {left_out} -->\n")
+    assert f'<footer class="note">{left_out}</footer>' in client.get(f"{path}/export?format=html").text
+    # A file that is not in it is missing there.
+    file = client.post("/files", content=b"png", params={"media": "image/png"}).json()
+    part = {"type": "file", "url": file["url"], "media": "image/png"}
+    client.post(f"{path}/messages", json={"parts": [part]})
+    record = client.get(f"{path}/export?format=openai").json()
+    assert record["amplifierd"]["losses"]["leftOut"] == {"files": 1}
+    whole = client.get(f"{path}/export?format=openai&files=true").json()
+    assert "leftOut" not in whole["amplifierd"]["losses"]
+    client.delete(path)
+
+
+def test_export_without_losses_says_nothing(client: httpx.Client, path: str) -> None:
+    assert "losses" not in client.get(f"{path}/export?format=openai").json()["amplifierd"]
+    assert "Left out" not in client.get(f"{path}/export?format=markdown").text
+    client.delete(path)
+
+
 def test_export_in_an_unknown_format_is_400(client: httpx.Client, path: str) -> None:
     refused = client.get(f"{path}/export?format=docx")
     assert refused.status_code == 400

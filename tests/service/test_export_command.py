@@ -4,6 +4,7 @@ import base64
 import json
 import os
 import re
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -214,10 +215,15 @@ def test_export_of_some_sessions_is_imported(tmp_path: Path, filled: Run, worksp
     ],
 )
 def test_record_reports_what_it_cannot_say(name: str, kept: str, left_out: str, filled: Run) -> None:
-    status, _, said = filled("export", "--format", name)
+    status, text, said = filled("export", "--format", name)
     assert status == 0
     assert f"The format has no place for these; the member amplifierd has them: {kept}.\n" in said
     assert f"Left out: {left_out}.\n" in said
+    # Each record says what it has lost itself.
+    losses = [json.loads(line)["amplifierd"].get("losses", {}) for line in text.splitlines()]
+    told = Counter(f"{count} {kind}" for each in losses for kind, count in each.get("kept", {}).items())
+    assert sorted(told) == kept.split(", ")
+    assert [each["leftOut"] for each in losses if "leftOut" in each] == [{"files": 1}]
 
 
 def test_markdown_is_a_folder_of_files(tmp_path: Path, filled: Run) -> None:
@@ -233,6 +239,9 @@ def test_markdown_is_a_folder_of_files(tmp_path: Path, filled: Run) -> None:
     assert "## 1. user, 2026-03-01 10:00:00 UTC\n\nRain?\n" in transcript
     attached = (folder / names[1]).read_text()
     assert f"[a.txt](<files/{FILE}.txt>)" in attached
+    told = {name: (folder / name).read_text().partition("<!-- ")[2] for name in names}
+    left_out = ["Left out: 1 contexts. -->\n", "Left out: 1 metadata of messages. -->\n"]
+    assert sorted(told.values()) == ["", *left_out]
     assert (folder / "files" / f"{FILE}.txt").read_bytes() == b"secret"
     assert yaml.safe_load(attached.split("---\n")[1])["parent"] == IDS[0]
     # One session is written like every export.

@@ -2,6 +2,7 @@
 
 The member `amplifierd` has what an import would not get back from the messages: the session, and for each message the
 members that differ, with the number of the messages that it became, if that is not 1. `export_member.py` reads it.
+At its end are the losses, which are known only then.
 """
 
 from collections import Counter
@@ -92,10 +93,11 @@ class ChatRecordWriter:
 
     def end(self) -> bytes:
         """See `SessionWriter`."""
-        text = self._counted(b"]}}\n")
         if self._size > MAX_BYTES:
             self._losses.left_out[f"lines of over {MAX_BYTES} bytes, which an import does not read"] += 1
-        return text
+        losses = self._losses.record()
+        told = b',"losses":%s' % _encode(losses) if losses else b""
+        return b"]%s}}\n" % told
 
     def _opening(self) -> bytes:
         return b'"%s":[' % self._chat.member.encode()

@@ -17,6 +17,16 @@ class Losses:
         self.kept: Counter[str] = Counter()
         self.left_out: Counter[str] = Counter()
 
+    def add(self, others: "Losses") -> None:
+        """Add the losses of another export."""
+        self.kept += others.kept
+        self.left_out += others.left_out
+
+    def record(self) -> dict[str, dict[str, int]]:
+        """The counts of each kind, as JSON; empty if nothing was lost."""
+        found = {"kept": self.kept, "leftOut": self.left_out}
+        return {name: dict(sorted(counts.items())) for name, counts in found.items() if counts}
+
     def sentences(self) -> Iterator[str]:
         """The counts, line by line; none if nothing was lost."""
         if self.kept:
@@ -83,4 +93,4 @@ class ExportFormat(Protocol):
         """Whether it names files by relative paths."""
 
     def writer(self, losses: Losses, /) -> SessionWriter:
-        """A writer of one session, which counts in `losses` what it cannot write."""
+        """A writer of one session, which counts in `losses` what it cannot write, and says at its end what is there."""

@@ -1,4 +1,4 @@
-"""Sessions as Markdown: YAML about the session between two `---` lines, then its transcript."""
+"""Sessions as Markdown: YAML about the session between two `---` lines, its transcript, a comment about losses."""
 
 from typing import Any
 
@@ -76,7 +76,7 @@ class _MarkdownWriter:
 
     def end(self) -> bytes:
         """See `SessionWriter`."""
-        return b""
+        return "".join(f"<!-- {sentence} -->\n" for sentence in self._losses.sentences()).encode()
 
 
 def count_unwritten(record: Session | Message, losses: Losses) -> None:

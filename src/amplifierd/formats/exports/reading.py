@@ -33,13 +33,14 @@ Run = Callable[..., Awaitable[Any]]
 async def write_session(
     form: ExportFormat, storage: Storage, workspace: str, session_id: str, losses: Losses, place: Place, run: Run
 ) -> AsyncGenerator[bytes, None]:
-    """A session in a format, in blocks. Raises `SessionNotFound`."""
-    writer = form.writer(losses)
+    """A session in a format, in blocks; `losses` get its losses in the end. Raises `SessionNotFound`."""
+    own = Losses()
+    writer = form.writer(own)
     count = 0
     async with _batches(storage, workspace, session_id) as batches:
         async for lines in batches:
             for some in _pieces(lines):
-                placed = await _placed(some, place, losses)
+                placed = await _placed(some, place, own)
                 count += sum(isinstance(line.message, Message) for line in placed)
                 yield await run(_add, writer, placed)
     yield writer.turn()
@@ -52,6 +53,7 @@ async def write_session(
                     count -= len(placed)
                     yield await run(_add_again, writer, placed)
     yield writer.end()
+    losses.add(own)
 
 
 @asynccontextmanager
