@@ -13,8 +13,16 @@ from .recipe import Recipe
 from .table import table
 from .trial import attempt
 from .typescript.recipe import TYPESCRIPT
+from .typescript_zod.recipe import TYPESCRIPT_ZOD
 
-RECIPES = {recipe.language.lower(): recipe for recipe in (TYPESCRIPT, PYTHON, JAVA, GO)}
+# By the names of their folders.
+RECIPES = {
+    "typescript": TYPESCRIPT,
+    "typescript_zod": TYPESCRIPT_ZOD,
+    "python": PYTHON,
+    "java": JAVA,
+    "go": GO,
+}
 
 
 def main() -> int:

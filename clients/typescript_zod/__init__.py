@@ -1,0 +1,1 @@
+"""TypeScript, by hey-api, with zod."""

@@ -1,0 +1,18 @@
+"""What is said about the generated clients."""
+
+import re
+from pathlib import Path
+
+from clients.__main__ import RECIPES
+
+CLIENTS = Path(__file__).parents[2] / "clients"
+ROW = re.compile(r"^\| (.+?) \| (.+?) \|", re.MULTILINE)
+
+
+def test_readme_names_every_client_with_its_generator() -> None:
+    _head, _rule, *rows = ROW.findall((CLIENTS / "README.md").read_text())
+    assert rows == [(recipe.language, recipe.generator) for recipe in RECIPES.values()]
+
+
+def test_every_folder_has_a_client() -> None:
+    assert {recipe.parent.name for recipe in CLIENTS.glob("*/recipe.py")} == set(RECIPES)
