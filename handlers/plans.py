@@ -1,13 +1,20 @@
 """Mount plans: what a session runs with, so that a runtime can mount it."""
 
-from collections.abc import Mapping
 from typing import Protocol
 
 import msgspec
 from msgspec import UNSET, Raw
 
 from ..storage.model.interface import Storage
-from ..storage.model.modules import KernelPlan, MountPlan, NewMountPlan, PlanForm, PlanSession, PlanSources
+from ..storage.model.modules import (
+    AgentOverlays,
+    KernelPlan,
+    MountPlan,
+    NewMountPlan,
+    PlanForm,
+    PlanSession,
+    PlanSources,
+)
 from ..storage.model.profile_records import ProfilePatch
 
 _encode = msgspec.json.Encoder().encode
@@ -17,7 +24,7 @@ class Plans(Protocol):
     """Makes mount plans."""
 
     async def plan(
-        self, sources: PlanSources, session: PlanSession, overlay: Mapping[str, str], form: PlanForm
+        self, sources: PlanSources, session: PlanSession, overlay: AgentOverlays, form: PlanForm
     ) -> MountPlan | KernelPlan:
         """The plan of a session, in a form."""
 

@@ -52,7 +52,7 @@ def _large_merge_patches(data: Data) -> list[Ask]:
 
 def _plans_of_long_texts(_data: Data) -> Ask:
     # A line break is two bytes in JSON, and each text is in the plan twice.
-    overlay = {f"a{number}": "\n" * 500_000 for number in range(7)}
+    overlay = {f"a{number}": {"content": "\n" * 500_000} for number in range(7)}
     return Ask.of_json("POST", "/mount-plans/generate", {"profile_id": "default", "agent_overlay": overlay})
 
 

@@ -166,7 +166,7 @@ def test_plan_is_made_as_it_was_asked_for(client: httpx.Client, folder: Path) ->
         session_id="s",
         parent_session_id="p",
         settings_overrides={"version": "2", "tools": None},
-        agent_overlay={"zen": "Be quick.", "new": "You are new."},
+        agent_overlay={"zen": {"content": "Be quick."}, "new": {"content": "You are new.", "config": {"n": 1.0}}},
         amplified_dir="a/b",
     )
     assert plan["session"] == {
@@ -191,6 +191,32 @@ def test_plan_is_made_as_it_was_asked_for(client: httpx.Client, folder: Path) ->
     ):
         assert client.post("/mount-plans/generate", json=body).status_code == status, body
     assert client.post("/mount-plans/generate?form=x", json={"profile_id": "default"}).status_code == 400
+
+
+def test_overlay_changes_adds_and_removes_agents(client: httpx.Client, folder: Path) -> None:
+    assert folder.exists()
+    overlay: dict[str, Any] = {
+        "zen": {"config": {"max_turns": 4}},
+        "far": None,
+        "nobody": None,
+        "new": {"content": "You are new.", "config": {"tools": []}},
+        "empty": {"config": {}},
+    }
+    plan = generate(client, agent_overlay=overlay)
+    agents = [(it["name"], it.get("content"), it.get("config"), it["resolved"]) for it in plan["agents"].values()]
+    assert agents == [
+        ("empty", None, {}, False),
+        ("new", "You are new.", {"tools": []}, True),
+        ("zen", "Be calm.", {"max_turns": 4}, True),
+    ]
+    assert generate(client, "kernel", agent_overlay=overlay)["agents"] == {
+        "new": {"content": "You are new.", "metadata": {"source": ""}, "config": {"tools": []}},
+        "zen": {"content": "Be calm.", "metadata": {"source": "agents/zen.md"}, "config": {"max_turns": 4}},
+    }
+    refusals: list[dict[str, Any]] = [{"zen": "Be quick."}, {"zen": {"contents": ""}}, {"zen": {"config": []}}]
+    for wrong in refusals:
+        refused = client.post("/mount-plans/generate", json={"profile_id": "foundation/base", "agent_overlay": wrong})
+        assert refused.status_code == 422, wrong
 
 
 def test_session_keeps_its_plan(client: httpx.Client, folder: Path) -> None:

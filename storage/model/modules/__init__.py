@@ -2,6 +2,8 @@
 
 from ..profile_records import ExportPlan, Mounted, MountedModule
 from .mount_plan import (
+    AgentOverlay,
+    AgentOverlays,
     KernelAgent,
     KernelModule,
     KernelPlan,
@@ -35,6 +37,8 @@ from .uses import Use, uses_in
 __all__ = [
     "INSTALLED",
     "SCOPES",
+    "AgentOverlay",
+    "AgentOverlays",
     "ExportPlan",
     "InstalledModules",
     "KernelAgent",

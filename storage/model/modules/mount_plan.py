@@ -1,6 +1,7 @@
 """Mount plans: which modules, with which configuration, and which texts a session runs with."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from typing import Literal
 
 from msgspec import UNSET, Raw, Struct, UnsetType, field
@@ -20,6 +21,17 @@ class PlanSources(Struct, frozen=True):
     texts: dict[str, str]
 
 
+class AgentOverlay(Struct, frozen=True, forbid_unknown_fields=True):
+    """Changes of an agent of a profile, or an agent to add; what is absent stays."""
+
+    content: str | UnsetType = UNSET
+    config: Raw | UnsetType = UNSET
+
+
+# By the names of agents; None removes an agent.
+AgentOverlays = Mapping[str, AgentOverlay | None]
+
+
 class NewMountPlan(Struct, frozen=True, forbid_unknown_fields=True):
     """A request to make a mount plan; nothing is stored."""
 
@@ -27,7 +39,7 @@ class NewMountPlan(Struct, frozen=True, forbid_unknown_fields=True):
     session_id: str | UnsetType = UNSET
     parent_session_id: str | UnsetType = UNSET
     settings_overrides: ProfilePatch | UnsetType = UNSET
-    agent_overlay: dict[str, str] = {}
+    agent_overlay: dict[str, AgentOverlay | None] = {}
     amplified_dir: str = "."
 
 
@@ -104,10 +116,11 @@ class KernelSession(Struct, frozen=True, kw_only=True):
 
 
 class KernelAgent(Struct, frozen=True):
-    """The text of an agent, and where it is from."""
+    """The text of an agent, where it is from, and its configuration."""
 
     content: str
     metadata: dict[str, str]
+    config: Raw | UnsetType = UNSET
 
 
 class KernelPlan(Struct, frozen=True, kw_only=True):

@@ -9,6 +9,7 @@ from ...contract import SerialExecutor
 from ...storage.model.interface import Storage
 from ...storage.model.modules import (
     INSTALLED,
+    AgentOverlays,
     InstalledModules,
     KernelPlan,
     Module,
@@ -70,7 +71,7 @@ class ModuleCatalog:
         return [ProfileWarning(use.pointer, _unknown(use)) for use in unknown]
 
     async def plan(
-        self, sources: PlanSources, session: PlanSession, overlay: Mapping[str, str], form: PlanForm
+        self, sources: PlanSources, session: PlanSession, overlay: AgentOverlays, form: PlanForm
     ) -> MountPlan | KernelPlan:
         """The mount plan of a session, in a form."""
         plan = await self._executor.run(mount_plan, sources, session, overlay)

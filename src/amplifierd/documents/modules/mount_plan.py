@@ -12,6 +12,8 @@ import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
 from ...storage.model.modules import (
+    AgentOverlay,
+    AgentOverlays,
     KernelAgent,
     KernelModule,
     KernelPlan,
@@ -31,15 +33,15 @@ _SUFFIX = ".md"
 _NO_CONFIG = Raw(b"{}")
 
 
-def mount_plan(sources: PlanSources, session: PlanSession, overlay: Mapping[str, str]) -> MountPlan:
+def mount_plan(sources: PlanSources, session: PlanSession, overlay: AgentOverlays) -> MountPlan:
     """The plan of a session.
 
-    `overlay` has the texts of agents by name; each is added, or replaces the agent of that name.
+    `overlay` changes agents of the profile, removes some and adds others.
     """
     profile = sources.profile
     names = _Names(profile.name)
-    agents = [*_texts(sources, profile.agents, "agent", names, overlay)]
-    context = [*_texts(sources, profile.context, "context", names, {})]
+    agents = [*_agents(sources, profile.agents, names, overlay)]
+    context = [*_texts(sources, profile.context, "context", names)]
     modules = [(use, _module(sources, use, names)) for use in uses_in(profile)]
     by_type = {kind: [mount for use, mount in modules if use.type == kind] for kind in ("provider", "tool", "hook")}
     own = {use.pointer: mount for use, mount in modules}
@@ -107,15 +109,25 @@ class _Names:
         return found
 
 
-def _texts(
-    sources: PlanSources, references: Mapping[str, str], kind: str, names: _Names, overlay: Mapping[str, str]
+def _agents(
+    sources: PlanSources, references: Mapping[str, str], names: _Names, overlays: AgentOverlays
 ) -> Iterator[Mount]:
-    """The mounts of references in the order of their names: several for a folder, one without a text for others."""
-    for name in sorted({*references, *overlay}):
-        if name in overlay:
-            yield _text(names, kind, name, overlay[name], UNSET)
+    """The mounts of agents in the order of their names."""
+    for name in sorted({*references, *overlays}):
+        overlay = overlays.get(name, AgentOverlay())
+        if overlay is None:
             continue
-        for text_name, content, source in _files(sources.texts, name, references[name]):
+        if name in references and overlay.content is UNSET:
+            mounts = [*_texts(sources, {name: references[name]}, "agent", names)]
+        else:
+            mounts = [_text(names, "agent", name, overlay.content, UNSET)]
+        yield from (msgspec.structs.replace(mount, config=overlay.config) for mount in mounts)
+
+
+def _texts(sources: PlanSources, references: Mapping[str, str], kind: str, names: _Names) -> Iterator[Mount]:
+    """The mounts of references in the order of their names: several for a folder, one without a text for others."""
+    for name, reference in sorted(references.items()):
+        for text_name, content, source in _files(sources.texts, name, reference):
             yield _text(names, kind, text_name, content, source)
 
 
@@ -178,7 +190,7 @@ def _kernel_module(mount: Mount) -> KernelModule:
 
 def _kernel_texts(mounts: Mapping[str, Mount]) -> dict[str, KernelAgent]:
     return {
-        mount.name: KernelAgent(mount.content, {"source": mount.source if isinstance(mount.source, str) else ""})
+        mount.name: KernelAgent(mount.content, {"source": mount.source or ""}, mount.config)
         for mount in mounts.values()
         if isinstance(mount.content, str)
     }
