@@ -153,6 +153,9 @@ def locked(database: str) -> Iterator[None]:
         lent = runner.run(asyncpg.connect(database))
         runner.run(lent.execute("BEGIN; LOCK TABLE amplifierd.message, amplifierd.session IN SHARE MODE"))
         yield
+        # A statement that is being cancelled must not get the lock first.
+        while runner.run(lent.fetchval("SELECT COUNT(*) FROM pg_locks WHERE NOT granted")):
+            time.sleep(0.05)
         runner.run(lent.close())
 
 

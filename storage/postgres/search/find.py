@@ -14,7 +14,7 @@ from ...search.query_parser import ParsedQuery, Term, parse_query
 from ...search.results import Found, best, bindings_of, listing, score_of
 from ...search.suggestions import MAX_COUNTED
 from ..pool import Pool
-from .statements import COUNT_MESSAGES, RECORDS, search
+from .statements import COUNT_MESSAGES, RECORDS, USE_INDEX, search
 from .tsvector import FORM, Tokenizer, is_lexeme, patterns, tsquery
 
 _decode_message = msgspec.json.Decoder(Message).decode
@@ -45,9 +45,11 @@ async def find(pool: Pool, tokenizer: Tokenizer, workspace: str, query: SearchQu
 
 async def count_words(pool: Pool, workspace: str, words: Sequence[str], *, with_forms: bool) -> Mapping[str, int]:
     """The number of messages with each word, or form, up to `MAX_COUNTED`."""
-    lexemes = [f"'{word}' | '{FORM}{word}'" if with_forms else f"'{word}'" for word in words]
-    bindings = {"workspace": workspace, "words": words, "lexemes": lexemes, "most": MAX_COUNTED}
-    return {str(word): int(count) for word, count in await pool.all(COUNT_MESSAGES, bindings)}
+    queries = [f"'{word}' | '{FORM}{word}'" if with_forms else f"'{word}'" for word in words]
+    bindings = {"workspace": workspace, "words": words, "queries": queries, "most": MAX_COUNTED}
+    async with pool.connection() as lent, lent.connection.transaction():
+        await lent.connection.execute(USE_INDEX)
+        return {str(word): int(count) for word, count in await lent.all(COUNT_MESSAGES, bindings)}
 
 
 def _columns(sought: ParsedQuery) -> dict[str, object]:
