@@ -1,6 +1,7 @@
 """Limits on concurrent operations: some at a time, or one for all who ask, so that others need not wait."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any
@@ -39,6 +40,53 @@ class ConcurrencyLimit:
             yield
         finally:
             self._free.release()
+
+
+class FairLimit:
+    """At most `most` operations of a kind at a time, and one for each key, such as a workspace: the keys take turns."""
+
+    def __init__(self, most: int, kind: str) -> None:
+        self._most = most
+        self._kind = kind
+        self._free = asyncio.Semaphore(most)
+        self._turns: dict[str, asyncio.Lock] = {}
+        self._users: Counter[str] = Counter()
+
+    @asynccontextmanager
+    async def slot(self, key: str) -> AsyncIterator[None]:
+        """The slot of a key.
+
+        Raises `StorageUnavailable` if it is not free in time, and `NothingWritten` if it is cancelled before.
+        """
+        self._users[key] += 1
+        turn = self._turns.setdefault(key, asyncio.Lock())
+        try:
+            await self._acquire(turn)
+            try:
+                yield
+            finally:
+                self._free.release()
+                turn.release()
+        finally:
+            self._users[key] -= 1
+            if not self._users[key]:
+                del self._users[key], self._turns[key]
+
+    async def _acquire(self, turn: asyncio.Lock) -> None:
+        try:
+            async with asyncio.timeout(WAIT_SECONDS):
+                await turn.acquire()
+                try:
+                    # At most one of each key waits here, in the order in which they came.
+                    await self._free.acquire()
+                except BaseException:
+                    turn.release()
+                    raise
+        except TimeoutError:
+            limit = f"at most {self._most} at a time, and one for each workspace"
+            raise StorageUnavailable(f"{self._kind} are running already, {limit}", is_busy=True) from None
+        except asyncio.CancelledError:
+            raise NothingWritten from None
 
 
 class SharedTask:

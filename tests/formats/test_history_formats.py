@@ -2,6 +2,7 @@
 
 import io
 import json
+import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from itertools import product
@@ -587,6 +588,63 @@ def test_long_value_of_a_database_is_a_fault(tmp_path: FilePath, monkeypatch: py
     read = Read(path.read_bytes())
     assert read.faults == [("not SQLite", 1)]
     assert len(read.messages[read.sessions[0]["id"]]) == 3
+
+
+def test_nothing_of_a_database_is_computed(tmp_path: FilePath) -> None:
+    path = tmp_path / "logs.db"
+    path.write_bytes(llm_log())
+    with closing(sqlite3.connect(path)) as database:
+        names = [row[0] for row in database.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")]
+        for name in {"fragments", "attachments", "tools"} & {*names}:
+            database.executescript(
+                f"""
+                DROP TABLE {name};
+                CREATE VIEW {name} AS
+                    WITH RECURSIVE n(id) AS (SELECT 1 UNION ALL SELECT id + 1 FROM n)
+                    SELECT id, id AS content FROM n;
+                """  # noqa: S608  # the names are our own
+            )
+        database.execute("ALTER TABLE conversations ADD COLUMN long TEXT AS (hex(zeroblob(30000000)))")
+    read = Read(path.read_bytes())
+    assert (read.faults, len(read.sessions)) == ([], 1)
+    assert "name" not in read.sessions[0]
+
+
+def with_endless_rows(path: FilePath) -> bytes:
+    """A database with a table whose first page leads to itself."""
+    with closing(sqlite3.connect(path)) as database:
+        database.executescript(
+            """
+            CREATE TABLE conversations (id, name, model);
+            CREATE TABLE responses (id TEXT, conversation_id TEXT, datetime_utc TEXT);
+            WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 40000)
+            INSERT INTO responses SELECT i, 'c', 't' FROM n;
+            """
+        )
+        root = database.execute("SELECT rootpage FROM sqlite_schema WHERE name = 'responses'").fetchone()[0]
+    content = bytearray(path.read_bytes())
+    page = (root - 1) * 4096
+    cells = int.from_bytes(content[page + 3 : page + 5])
+    places = [int.from_bytes(content[page + 12 + 2 * cell :][:2]) for cell in range(cells)]
+    assert (content[page], cells > 100) == (5, True)
+    # All children of the root are the first one, which itself is given as many as there are in a page.
+    first = content[page + places[0] : page + places[0] + 4]
+    for place in places[1:]:
+        content[page + place : page + place + 4] = first
+    leaf = (int.from_bytes(first) - 1) * 4096
+    copied = content[page : page + 4096]
+    assert content[leaf] == 13
+    content += copied
+    for place in places:
+        content[page + place : page + place + 4] = (len(content) // 4096).to_bytes(4)
+    content[28:32] = (len(content) // 4096).to_bytes(4)
+    return bytes(content)
+
+
+def test_rows_without_end_are_a_fault(tmp_path: FilePath) -> None:
+    read = Read(with_endless_rows(tmp_path / "a.db"), "llm")
+    assert ("not SQLite", 1) in read.faults
+    assert len(read.sessions) == 0
 
 
 def test_opencode_reads_whatever_its_columns_hold(tmp_path: FilePath) -> None:

@@ -290,7 +290,7 @@ def test_file_that_takes_too_much_is_unreadable(tmp_path: Path, name: str) -> No
     path = tmp_path / "a"
     path.write_bytes(made())
     with path.open("rb") as file:
-        task = Task(file.fileno(), str(CONTRACT), 8 * MIB, 256 * MIB, 1 if "CPU" in words else 60, 512 * MIB)
+        task = Task(file.fileno(), str(CONTRACT), 8 * MIB, 256 * MIB, 1 if "CPU" in words else 60, 0, 512 * MIB)
         process = ConversionProcess(task)
         try:
             with pytest.raises(HistoryUnreadable, match=words):

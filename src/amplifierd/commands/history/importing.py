@@ -1,6 +1,7 @@
 """Imports histories: each source is read completely, then what the database lacks is written."""
 
 import asyncio
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from typing import IO, NamedTuple
@@ -64,6 +65,7 @@ class HistoryImport:
         self._read: list[tuple[Source, Conversion]] = []
         self._names: list[tuple[str, str]] = []
         self._named: list[_Named] = []
+        self._is_stopped = threading.Event()
         # The sessions of this import by the ids of their last messages.
         self._by_last_message: dict[tuple[str, str], str] = {}
 
@@ -75,6 +77,8 @@ class HistoryImport:
             await self._flush()
             await self._name_others()
         finally:
+            # A thread that still reads ends at its next step.
+            self._is_stopped.set()
             self._batch.close()
             self._records.close()
 
@@ -117,7 +121,7 @@ class HistoryImport:
             with source.open() as file:
                 form = self._format_of(file)
                 read = Conversion(form.name, self._records, self._batch.messages)
-                read.collect(_counted(form.read(file), file, progress))
+                read.collect(self._counted(form.read(file), file, progress))
                 progress(max(0, source.size - file.tell()))
         except NotRecognized as error:
             progress(source.size)
@@ -128,6 +132,18 @@ class HistoryImport:
             self.report.add_fault(source.name, fault)
             return None
         return read
+
+    def _counted(self, steps: Iterator[Step], file: IO[bytes], progress: Progress) -> Iterator[Step]:
+        """The steps, with the progress of the file, until the import is stopped."""
+        before = 0
+        for number, step in enumerate(steps):
+            if self._is_stopped.is_set():
+                return
+            if number % _SHOWN_STEPS == 0:
+                progress(file.tell() - before)
+                before = file.tell()
+            yield step
+        progress(file.tell() - before)
 
     def _format_of(self, file: IO[bytes]) -> HistoryFormat:
         if self._format_name is not None:
@@ -221,14 +237,3 @@ class HistoryImport:
 def _nameless(name: NameElsewhere) -> Fault:
     sentence = f"No session that was imported ends with the message {name.key}, of which this is the summary."
     return Fault(kind="name of no session", line=name.line, sentence=sentence)
-
-
-def _counted(steps: Iterator[Step], file: IO[bytes], progress: Progress) -> Iterator[Step]:
-    """The steps, with the progress of the file."""
-    before = 0
-    for number, step in enumerate(steps):
-        if number % _SHOWN_STEPS == 0:
-            progress(file.tell() - before)
-            before = file.tell()
-        yield step
-    progress(file.tell() - before)

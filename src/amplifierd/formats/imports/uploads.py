@@ -12,7 +12,7 @@ import msgspec
 from msgspec import UNSET
 from msgspec.structs import asdict
 
-from ...storage.backend.concurrency_limit import ConcurrencyLimit
+from ...storage.backend.concurrency_limit import FairLimit
 from ...storage.model.errors import SessionNotFound, StorageUnavailable
 from ...storage.model.files import ImportFile, TemporarySpace
 from ...storage.model.interface import Storage
@@ -32,8 +32,11 @@ from .process.protocol import DONE, LAST_STORED, REPORT, ROOM, HistoryTooLarge, 
 from .report import HistoryImportReport, HistoryReport
 
 AUTO = "auto"
+# How many files are converted at a time, one for each workspace: no workspace keeps all others waiting.
+MAX_CONVERSIONS = 2
 # What converting a file takes at most. 256 MiB of Claude Code's lines take some 45 s.
-CPU_SECONDS = 180
+CPU_SECONDS = 30
+CPU_SECONDS_PER_MIB = 0.6
 MEMORY_BYTES = 1024 * 1024 * 1024
 # A process that gets no CPU is not waited for.
 SECONDS = 900
@@ -49,13 +52,13 @@ class FormatUnknown(Exception):
 
 
 class Uploads:
-    """Imports files: one conversion at a time, because each may take all that one is allowed."""
+    """Imports files: few conversions at a time, because each may take all that one is allowed."""
 
     def __init__(self, contract: Path, max_body: int, max_file: int) -> None:
         self._contract = contract
         self._max_body = max_body
         self._max_file = max_file
-        self._conversions = ConcurrencyLimit(1, "conversions of files")
+        self._conversions = FairLimit(MAX_CONVERSIONS, "conversions of files")
 
     @cached_property
     def _formats(self) -> dict[str, HistoryFormat]:
@@ -105,6 +108,7 @@ class Uploads:
             self._max_body,
             self._max_file,
             CPU_SECONDS,
+            CPU_SECONDS_PER_MIB,
             MEMORY_BYTES,
             None if format_name == AUTO else format_name,
         )
@@ -113,7 +117,7 @@ class Uploads:
 class _Import:
     """The import of one file."""
 
-    def __init__(self, storage: Storage, workspace: str, file: ImportFile, conversions: ConcurrencyLimit) -> None:
+    def __init__(self, storage: Storage, workspace: str, file: ImportFile, conversions: FairLimit) -> None:
         self._storage = storage
         self._workspace = workspace
         self._progressed = file.progressed
@@ -136,7 +140,7 @@ class _Import:
 
     async def _batches(self, task: Task) -> AsyncGenerator[list[ExportLine], None]:
         """The lines of the export that the process sends."""
-        async with self._conversions.slot():
+        async with self._conversions.slot(self._workspace):
             process = await asyncio.to_thread(ConversionProcess, task)
             try:
                 async for lines in self._received(process):

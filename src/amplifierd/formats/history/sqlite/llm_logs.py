@@ -44,6 +44,14 @@ _TOOLS = """
     ORDER BY tools.id
 """
 _SCHEMA = "SELECT content FROM schemas WHERE id = ?"
+# The tables that statements join with those that they are named by.
+_JOINED = {
+    "prompt_fragments": "fragments",
+    "system_fragments": "fragments",
+    "prompt_attachments": "attachments",
+    "tool_results_attachments": "attachments",
+    "tool_responses": "tools",
+}
 _TEXTS = ("system", "prompt", "response", "reasoning")
 
 
@@ -156,8 +164,8 @@ class _RelatedRows:
         found: list[Object] = []
         for row in self._rows("tool_results", _RESULTS):
             found.append(_result(row))
-            if "tool_results_attachments" in self._database.tables:
-                found += map(_file, self._database.rows(_RESULT_ATTACHMENTS, row.get("id")))
+            attached = self._rows("tool_results_attachments", _RESULT_ATTACHMENTS, row.get("id"))
+            found += map(_file, attached)
         return found
 
     def settings(self, schema_id: Any) -> Object:
@@ -169,8 +177,10 @@ class _RelatedRows:
                 found["schema"] = json_of(row["content"])
         return found
 
-    def _rows(self, table: str, statement: str) -> Iterator[Object]:
-        return self._database.rows(statement, self._id) if table in self._database.tables else iter(())
+    def _rows(self, table: str, statement: str, key: Any = None) -> Iterator[Object]:
+        if not {table, _JOINED.get(table, table)} <= self._database.tables:
+            return iter(())
+        return self._database.rows(statement, self._id if key is None else key)
 
 
 def _known(row: Object, *taken: str) -> Object:

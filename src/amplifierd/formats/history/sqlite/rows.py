@@ -1,9 +1,12 @@
-"""Rows of a foreign SQLite database, which may have any schema and may be damaged."""
+"""Rows of a foreign SQLite database, which may have any schema and may be damaged.
+
+What is read takes a time and a space that its size limits: nothing is computed, and no row is read without end.
+"""
 
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from tempfile import NamedTemporaryFile
 from typing import IO, Any
 
@@ -12,14 +15,42 @@ from ..json_records import MAX_BYTES, decode
 
 SQLITE = b"SQLite format 3\0"
 
+# Tables whose rows are in the file as they are: not computed, and not those of an extension.
+_TABLES = """
+    SELECT name
+    FROM pragma_table_list
+    WHERE schema = 'main'
+        AND type = 'table'
+        AND NOT EXISTS (SELECT 1 FROM pragma_table_xinfo(pragma_table_list.name) WHERE hidden <> 0)
+"""
+# A row takes at least these bytes: two in the list of its page, its length and its number.
+_ROW_BYTES = 4
+# Each row is read by this number of statements at most.
+_READ_TIMES = 16
+
 
 class Database:
     """A copy of a database, with the tables that it has."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, size: int) -> None:
+        """Find the tables of a database of so many bytes. Raises `sqlite3.DatabaseError`."""
         self._connection = connection
-        statement = "SELECT name FROM sqlite_schema WHERE type = 'table'"
-        self.tables = {row["name"] for row in self.rows(statement)}
+        self._max_rows = size // _ROW_BYTES
+        self._left = _READ_TIMES * self._max_rows
+        self.tables = {row["name"] for row in self.rows(_TABLES)}
+        for table in self.tables:
+            self._check_count(table)
+
+    def _check_count(self, table: str) -> None:
+        """Refuse a table whose pages lead to each other: it has rows without end, which cannot be sorted."""
+        name = table.replace('"', '""')
+        statement = f'SELECT 1 FROM "{name}" NOT INDEXED LIMIT 1 OFFSET {self._max_rows}'  # noqa: S608  # it is quoted
+        # What is damaged is told when it is read.
+        found = None
+        with suppress(sqlite3.DatabaseError):
+            found = self._connection.execute(statement).fetchone()
+        if found:
+            raise _too_many()
 
     def index(self, table: str, *columns: str) -> None:
         """Make an index, if there is such a table; both names are constants."""
@@ -30,7 +61,14 @@ class Database:
     def rows(self, statement: str, *bindings: Any) -> Iterator[Object]:
         """The rows that a statement selects, one after the other."""
         for row in self._connection.execute(statement, bindings):
+            self._left -= 1
+            if self._left < 0:
+                raise _too_many()
             yield {key: row[key] for key in row.keys()}  # noqa: SIM118  # a row iterates over values
+
+
+def _too_many() -> sqlite3.DatabaseError:
+    return sqlite3.DatabaseError("it has more rows than its size allows")
 
 
 def read_database(source: IO[bytes], read: Callable[[Database], Iterator[Step]]) -> Iterator[Step]:
@@ -38,6 +76,7 @@ def read_database(source: IO[bytes], read: Callable[[Database], Iterator[Step]])
     with NamedTemporaryFile(suffix=".db") as copied:
         shutil.copyfileobj(source, copied)
         copied.flush()
+        size = copied.tell()
         try:
             with closing(sqlite3.connect(copied.name)) as connection:
                 # Of a longer value nothing is read, so that memory stays bounded.
@@ -45,7 +84,7 @@ def read_database(source: IO[bytes], read: Callable[[Database], Iterator[Step]])
                 connection.execute("PRAGMA trusted_schema = OFF")
                 connection.row_factory = sqlite3.Row
                 connection.text_factory = lambda text: text.decode(errors="replace")
-                yield from read(Database(connection))
+                yield from read(Database(connection, size))
         except sqlite3.Error as error:
             yield Fault(kind="not SQLite", line=1, sentence=f"The database cannot be read further: {error}.")
 

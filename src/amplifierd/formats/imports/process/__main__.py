@@ -70,9 +70,11 @@ def _limit(task: Task) -> None:
     os.nice(_NICENESS)
     with suppress(OSError):
         Path("/proc/self/oom_score_adj").write_bytes(_OOM_SCORE)
+    # At the soft limit comes a signal that says so, at the hard one SIGKILL. What an archive has may need more.
+    cpu = task.cpu_seconds_for(os.fstat(task.file).st_size)
+    most_cpu = max(cpu, task.cpu_seconds_for(task.max_file))
     for kind, most, hard in (
-        # At the soft limit comes a signal that says so, at the hard one SIGKILL.
-        (resource.RLIMIT_CPU, task.cpu_seconds, task.cpu_seconds + 1),
+        (resource.RLIMIT_CPU, cpu, most_cpu + 1),
         (resource.RLIMIT_AS, task.memory_bytes, task.memory_bytes),
         # Of SQLite's own temporary files; others are counted as they grow.
         (resource.RLIMIT_FSIZE, COPIES * task.max_file, COPIES * task.max_file),

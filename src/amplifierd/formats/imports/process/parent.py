@@ -96,7 +96,9 @@ class ConversionProcess:
         """Why the process ended too early."""
         status = self._process.wait()
         if status == -signal.SIGXCPU:
-            return HistoryUnreadable(too_much(f"{self._task.cpu_seconds} seconds of CPU"))
+            task = self._task
+            limit = f"{task.cpu_seconds} seconds of CPU, and {task.cpu_seconds_per_mib} more for each MiB"
+            return HistoryUnreadable(too_much(limit))
         if status in {-signal.SIGKILL, -signal.SIGSEGV, -signal.SIGABRT}:
             return HistoryUnreadable(too_much(f"{self._task.memory_bytes} bytes of memory"))
         return RuntimeError(f"The process that converts files ended with status {status}.")

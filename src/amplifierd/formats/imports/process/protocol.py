@@ -1,5 +1,6 @@
 """The protocol between the process and its parent: lines, each with a kind (one byte) and JSON content."""
 
+from math import ceil
 from typing import IO, Any
 
 import msgspec
@@ -29,7 +30,8 @@ _decode = msgspec.json.Decoder().decode
 class Task(Struct, frozen=True):
     """What the process is to do: read the file descriptor `file`, as `format` or whatever is recognized.
 
-    A message takes at most `max_body` bytes, an archive has `max_file`. The process may use so much CPU and memory.
+    A message takes at most `max_body` bytes, an archive has `max_file`. The process may use so much CPU, with some more
+    for each MiB of the file or of what is in the archive, and so much memory.
     """
 
     file: int
@@ -37,8 +39,13 @@ class Task(Struct, frozen=True):
     max_body: int
     max_file: int
     cpu_seconds: int
+    cpu_seconds_per_mib: float
     memory_bytes: int
     format: str | None = None
+
+    def cpu_seconds_for(self, size: int) -> int:
+        """The CPU that a file of so many bytes may take, in seconds."""
+        return self.cpu_seconds + ceil(self.cpu_seconds_per_mib * size / (1024 * 1024))
 
 
 class HistoryUnreadable(Exception):

@@ -1,7 +1,8 @@
 """The work of the process: reads the file, or the files of the archive, and sends the converted sessions."""
 
+import resource
 from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import IO
@@ -63,7 +64,7 @@ def read_file(task: Task, file: IO[bytes], channel: Channel) -> None:
     reader = line_reader(load_document(Path(task.contract)), task.max_body)
     with closing(Records(reader, space)) as records, closing(Batch(space)) as batch:
         reading = _Reading(task, channel, space, records, batch)
-        for name, opened in _sources(file, space, task.max_file, reading.formats.values()):
+        for name, opened in _sources(file, space, task, reading.formats.values()):
             reading.read(name, opened)
         channel.send(REPORT, reading.finish())
         for line in batch.lines(records):
@@ -156,7 +157,7 @@ class _Reading:
 
 
 def _sources(
-    file: IO[bytes], space: GrantedSpace, most: int, formats: Iterable[HistoryFormat]
+    file: IO[bytes], space: GrantedSpace, task: Task, formats: Iterable[HistoryFormat]
 ) -> Iterator[tuple[str, AbstractContextManager[IO[bytes]]]]:
     """The file, under no name, or those of an archive. Raises `HistoryUnreadable` and `HistoryTooLarge`."""
     start = file.read(len(MAGIC))
@@ -168,8 +169,10 @@ def _sources(
         archive = Archive(file)
     except OSError as error:
         raise HistoryUnreadable(f"It cannot be read: {error.strerror or error}") from error
-    if sum(member.file_size for member in archive.members) > most:
-        raise HistoryTooLarge(f"The archive has more than {most} bytes unpacked, which is the limit")
+    size = sum(member.file_size for member in archive.members)
+    if size > task.max_file:
+        raise HistoryTooLarge(f"The archive has more than {task.max_file} bytes unpacked, which is the limit")
+    _allow_cpu(task.cpu_seconds_for(size))
     together = FolderFiles(formats)
     for member in archive.members:
         if not together.take(PurePosixPath(member.filename), partial(archive.open, member, space)):
@@ -177,3 +180,11 @@ def _sources(
     for folder in together.folders():
         name = folder.path.as_posix()
         yield "" if name == "." else name, folder.open()
+
+
+def _allow_cpu(seconds: int) -> None:
+    """Allow the process so much CPU, if it is more than before."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_CPU)
+    # A limit that cannot be raised stays.
+    with suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_CPU, (max(soft, seconds), hard))
