@@ -9,7 +9,9 @@ from functools import partial
 from .go.recipe import GO
 from .java.recipe import JAVA
 from .python.recipe import PYTHON
+from .python_pydantic.recipe import PYTHON_PYDANTIC
 from .recipe import Recipe
+from .ruby.recipe import RUBY
 from .table import table
 from .trial import attempt
 from .typescript.recipe import TYPESCRIPT
@@ -20,8 +22,10 @@ RECIPES = {
     "typescript": TYPESCRIPT,
     "typescript_zod": TYPESCRIPT_ZOD,
     "python": PYTHON,
+    "python_pydantic": PYTHON_PYDANTIC,
     "java": JAVA,
     "go": GO,
+    "ruby": RUBY,
 }
 
 

@@ -142,7 +142,7 @@ def _compile_body(compilation: Compilation, operation: Json, handler: Handler) -
     operation_id = operation["operationId"]
     body_decoders = {name: reading for (of, name), reading in compilation.body_decoders.items() if of == operation_id}
     record: Any = get_type_hints(handler).get("body")
-    taken = {ImportFile: {NDJSON, OCTETS}, NewFile: {ANY}}.get(record, {JSON, MERGE_PATCH})
+    taken = {ImportFile: {NDJSON, OCTETS}, NewFile: {ANY, OCTETS}}.get(record, {JSON, MERGE_PATCH})
     # What a file of any kind has is in no schema.
     [schema, *others] = [
         content["schema"] for name, content in declared["content"].items() if name not in {OCTETS, *body_decoders}

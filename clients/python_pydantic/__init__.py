@@ -1,0 +1,1 @@
+"""Python, by openapi-generator, with pydantic."""
