@@ -64,6 +64,7 @@ OPERATIONS = [
     ("GET", "/sessions/{}/export?format=openai", None),
     ("GET", "/sessions/{}/export?format=html", None),
     ("GET", "/search?q=x", None),
+    ("GET", "/search/suggestions?q=wrod", None),
     ("POST", "/sessions/cleanup", {"older_than_days": 0}),
     ("POST", "/sessions/delete", {"filter": {"archived": True}}),
     ("POST", "/import", b'{"header":{"format":"amplifierd-export","version":1}}'),

@@ -12,8 +12,8 @@ import asyncpg
 from ..model.database_errors import DatabaseUnusable
 from .pool import SCHEMA, Connection, connect
 
-# A pooler may return the same session once, by chance.
-_ATTEMPTS = 5
+# A pooler of many clients may return the same session several times, by chance.
+_ATTEMPTS = 50
 
 # A prepared statement is missing, or one of another connection exists.
 _LOST_STATEMENTS = (asyncpg.InvalidSQLStatementNameError, asyncpg.DuplicatePreparedStatementError)
