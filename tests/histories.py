@@ -334,7 +334,7 @@ def libre_message(key: str, *children: Object, **members: Any) -> Object:
 
 
 LIBRECHAT_ID = "af1ea676-5555-444f-a9ed-7c8dbf062733"
-LIBRECHAT = {
+LIBRECHAT: Object = {
     "conversationId": LIBRECHAT_ID,
     "endpoint": "openAI",
     "title": "Fuel",

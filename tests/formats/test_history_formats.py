@@ -42,6 +42,7 @@ from histories import (
     CLAUDE_AI_ID,
     CLAUDE_CODE,
     CODEX_ID,
+    LIBRECHAT,
     LIBRECHAT_ID,
     SAMPLES,
     SESSION,
@@ -54,11 +55,12 @@ from histories import (
     text,
     user,
 )
-from llm_log import llm_log
+from llm_log import fill_threads, llm_log, llm_threads
 from opencode_database import ANSWER, READ, TIME, add_message, fill_opencode, opencode_database, opencode_files
 
 Object = dict[str, Any]
 
+ROOT = FilePath(__file__).parents[2]
 FORMATS = history_formats()
 READER = line_reader(load_document(CONTRACT), 2**30)
 
@@ -104,6 +106,21 @@ def test_sample_is_recognized_and_understood(name: str) -> None:
     assert read.format.name == name
     assert read.faults == []
     assert {session["labels"]["source"] for session in read.sessions} == {name}
+
+
+def test_documentation_has_the_report_of_each_sample() -> None:
+    documented = (
+        (ROOT / "docs" / "history.md").read_text().partition("| sample | sessions | branches | messages |\n")[2]
+    )
+    samples = {f"`{name}`": sample() for name, sample in SAMPLES.items()}
+    samples |= {"`llm`, threads": llm_threads(), "`opencode`, files": joined(opencode_files())}
+    rows = []
+    for name, sample in sorted(samples.items()):
+        read = Read(sample)
+        assert read.faults == []
+        branches = sum("forkedAtSequence" in session for session in read.sessions)
+        rows.append(f"| {name} | {len(read.sessions)} | {branches} | {sum(map(len, read.messages.values()))} |")
+    assert documented.split("\n\n")[0].splitlines()[1:] == rows, "\n".join(rows)
 
 
 def test_claude_code_is_one_path_with_forks() -> None:
@@ -313,6 +330,13 @@ def test_late_result_of_a_tool_is_no_branch() -> None:
     assert read.ids()[-1] == "r9"
 
 
+def test_second_message_with_an_id_is_kept_beside_the_next() -> None:
+    other = code_line("u1", None, user("Else"), timestamp="2026-03-01T10:00:00.500Z")
+    read = Read(lines(CLAUDE_CODE[1], other, CLAUDE_CODE[2]))
+    assert read.faults == [("same id twice", 2)]
+    assert "Else" in json.dumps(read.messages[SESSION][1]["metadata"]["claude-code"]["before"])
+
+
 def test_conversation_goes_on_after_it_was_compacted() -> None:
     boundary = code_line("b1", None, subtype="compact_boundary", logicalParentUuid="a5")
     after = [
@@ -383,6 +407,21 @@ def test_librechat_is_a_tree() -> None:
     assert [part["type"] for part in said["parts"]] == ["reasoning", "tool_call", "tool_result", "text"]
 
 
+def test_librechat_nests_messages_or_names_their_parents() -> None:
+    tree = Read(SAMPLES["librechat"]())
+    exported = {name: value for name, value in LIBRECHAT.items() if name != "messagesTree"}
+    nested = exported | {"messages": LIBRECHAT["messagesTree"]}
+    [root] = LIBRECHAT["messagesTree"]
+    below = [{**each, "parentMessageId": "l1"} for each in root["children"]]
+    flat = exported | {"recursive": False, "messages": [{**each, "children": None} for each in (root, *below)]}
+    for other in (nested, flat):
+        read = Read(json.dumps(other).encode())
+        assert (read.format.name, read.faults) == ("librechat", [])
+        assert [read.ids(0), read.ids(1)] == [tree.ids(0), tree.ids(1)]
+        contents = [message["content"] for message in read.messages[LIBRECHAT_ID]]
+        assert contents == [message["content"] for message in tree.messages[LIBRECHAT_ID]]
+
+
 @pytest.mark.parametrize("is_old", [False, True])
 def test_llm_s_log_is_read_in_both_schemas(*, is_old: bool) -> None:
     read = Read(llm_log(is_old=is_old))
@@ -410,6 +449,54 @@ def test_llm_s_fragments_attachments_and_tools_are_read() -> None:
     assert results["parts"][0]["output"] == "3"
     assert results["parts"][1]["url"] == "file:///tmp/%C3%A9"
     assert last["content"] == "Three."
+
+
+def test_llm_s_threads_and_their_forks_are_read() -> None:
+    read = Read(llm_threads())
+    assert (read.format.name, read.faults) == ("llm", [])
+    main, fork = read.sessions
+    assert (main["name"], fork["name"], fork["parentSessionId"]) == ("Letters", "Shorter", main["id"])
+    assert (read.ids(), fork["forkedAtSequence"]) == (["b2:1", "b2:2", "b2:3", "b2:4", "b2:5"], 3)
+    assert read.ids(1) == ["b2:1", "b2:2", "b2:3", "b2:6", "b2:7"]
+    system, prompt, called, results, last = read.messages[main["id"]]
+    assert [message["role"] for message in (system, prompt, called, results)] == ["system", "user", "assistant", "tool"]
+    assert (prompt["content"], prompt["parts"][1]["media"]) == ("How long is Ada?", "image/png")
+    assert [part["type"] for part in called["parts"]] == ["reasoning", "tool_call"]
+    assert (called["model"], called["usage"]) == ("gpt-5", {"inputTokens": 20, "outputTokens": 5})
+    about = called["metadata"]["llm"]
+    assert (about["provider_metadata"], about["turn"]["options_json"]) == ({"id": "m1"}, {"seed": 1})
+    assert (about["turn"]["tools"][0]["name"], about["turn"]["fragments"][0]["source"]) == ("count", "name.txt")
+    assert [part["type"] for part in results["parts"]] == ["tool_result", "file"]
+    assert (last["content"], last["timestamp"]) == ("Three.", "2026-08-10T09:00:02.000000Z")
+    assert main["createdAt"] == "2026-08-10T09:00:00.500000Z"
+
+
+def test_llm_s_threads_may_be_damaged(tmp_path: FilePath) -> None:
+    path = tmp_path / "logs.db"
+    with closing(fill_threads(path)) as database:
+        database.execute("DELETE FROM messages WHERE hash = 'b2:1'")
+        database.execute("INSERT INTO threads VALUES ('01k3', NULL, 'b2:9', '01k3', NULL)")
+        database.execute("INSERT INTO messages VALUES ('b2:8', 'b2:9', 'user', NULL), ('b2:9', 'b2:8', 'robot', '{')")
+        for number, value in enumerate(OTHER_VALUES, 20):
+            row = (number, "b2:5", number, "tool_result", None, None, json.dumps({"output": value, "text_ref": value}))
+            database.execute("INSERT INTO parts VALUES (?, ?, ?, ?, ?, ?, ?)", row)
+    read = Read(path.read_bytes())
+    assert {kind for kind, _ in read.faults} == {"missing message", "cycle"}
+    assert len(read.sessions) == 3
+
+
+def test_llm_s_tables_of_two_generations_are_both_read(tmp_path: FilePath) -> None:
+    path = tmp_path / "logs.db"
+    path.write_bytes(llm_log())
+    with closing(sqlite3.connect(path)) as database:
+        database.execute("DROP TABLE fragments")
+        database.execute("DROP TABLE attachments")
+        database.execute("DROP TABLE tools")
+        with closing(sqlite3.connect(":memory:")) as newer:
+            newer.deserialize(llm_threads())
+            database.executescript("\n".join(newer.iterdump()).replace("COMMIT;", "").replace("BEGIN TRANSACTION;", ""))
+    read = Read(path.read_bytes())
+    assert {session.get("name") for session in read.sessions} == {"Names", "Letters", "Shorter"}
 
 
 def test_opencode_keeps_parts_results_and_usage() -> None:

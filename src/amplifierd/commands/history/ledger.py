@@ -16,7 +16,7 @@ from ..output import writing
 from .sources import Source, Stamp
 
 # Increase it when a format reads more than before: every file is then read again.
-VERSION = 2
+VERSION = 3
 # Later imports repeat this number of a file's faults.
 MAX_FAULTS = 100
 

@@ -190,7 +190,10 @@ class Collection:
             turn.message.get("role"),
             turn.message.get("parts", []),
         ]:
-            sentence = f"The message {turn.key} was there before with another content; the first one is kept."
+            conversation.asides.append({"message": turn.message})
+            sentence = (
+                f"The message {turn.key} was there before with another content; this one is kept with the next one."
+            )
             yield Fault(kind="same id twice", line=turn.line, sentence=sentence, file=turn.file)
 
 

@@ -1,19 +1,18 @@
-"""The log of `llm` (`logs.db`): prompts and responses of conversations in SQLite tables, or before in one table.
+"""The log of `llm` (`logs.db`) in its three generations, of which a database can have several.
 
+First it was one table, then prompts and responses of conversations, and now messages of threads (`llm_threads.py`).
 Fragments, attachments and tools are in tables of their own (https://llm.datasette.io/en/stable/logging.html).
 """
 
-from base64 import b64encode
 from collections.abc import Iterator
 from typing import IO, Any
-from urllib.parse import quote
 
 from ...blocks import fits, with_native
 from ..interface import Chat, Fault, Head, Object, Step, Turn
 from ..values import labels_of, line_of, text_part, texts_of, time_of, usage_of, without
+from .llm_parts import NAME, file_part, known
+from .llm_threads import read_threads
 from .rows import SQLITE, Database, json_of, plain, read_database
-
-NAME = "llm"
 
 _CONVERSATIONS = "SELECT * FROM conversations ORDER BY rowid"
 _RESPONSES = "SELECT * FROM responses ORDER BY datetime_utc, rowid"
@@ -63,7 +62,9 @@ class LLMLogs:
     def recognizes(self, head: Head, /) -> bool:
         """See `HistoryFormat`."""
         return head.start.startswith(SQLITE) and (
-            (b"conversations" in head.start and b"datetime_utc" in head.start) or b"[log]" in head.start
+            (b"conversations" in head.start and b"datetime_utc" in head.start)
+            or b"tip_message_hash" in head.start
+            or b"[log]" in head.start
         )
 
     def read(self, source: IO[bytes], /) -> Iterator[Step]:
@@ -72,8 +73,8 @@ class LLMLogs:
 
 
 def _steps(database: Database) -> Iterator[Step]:
-    if not database.tables & {"responses", "log"}:
-        yield Fault(kind="no conversation", line=1, sentence="The database has no table responses or log.")
+    if not database.tables & {"responses", "log", "threads"}:
+        yield Fault(kind="no conversation", line=1, sentence="The database has no table threads, responses or log.")
     if "conversations" in database.tables:
         for row in database.rows(_CONVERSATIONS):
             key = f"{row.get('id')}"
@@ -83,6 +84,7 @@ def _steps(database: Database) -> Iterator[Step]:
             database.index(table, "response_id")
         for row in database.rows(_RESPONSES):
             yield from _response(database, row)
+    yield from read_threads(database)
     if "log" in database.tables:
         for old in database.rows(_LOG):
             chat = old.get("chat_id") or old["number"]
@@ -147,13 +149,13 @@ class _RelatedRows:
     def fragments(self, table: str, statement: str) -> list[Object]:
         """The texts before a prompt, as parts."""
         return [
-            with_native(text_part(f"{row.get('content') or ''}"), NAME, {"fragment": _known(row, "content")})
+            with_native(text_part(f"{row.get('content') or ''}"), NAME, {"fragment": known(row, "content")})
             for row in self._rows(table, statement)
         ]
 
     def attachments(self) -> list[Object]:
         """The files of a prompt, as parts."""
-        return [_file(row) for row in self._rows("prompt_attachments", _ATTACHMENTS)]
+        return [file_part(row) for row in self._rows("prompt_attachments", _ATTACHMENTS)]
 
     def calls(self) -> list[Object]:
         """The calls of tools of an answer, as parts."""
@@ -165,12 +167,12 @@ class _RelatedRows:
         for row in self._rows("tool_results", _RESULTS):
             found.append(_result(row))
             attached = self._rows("tool_results_attachments", _RESULT_ATTACHMENTS, row.get("id"))
-            found += map(_file, attached)
+            found += map(file_part, attached)
         return found
 
     def settings(self, schema_id: Any) -> Object:
         """The tools that a prompt offered, and the schema of its answer."""
-        tools = [_known(row) for row in self._rows("tool_responses", _TOOLS)]
+        tools = [known(row) for row in self._rows("tool_responses", _TOOLS)]
         found: Object = {"tools": tools} if tools else {}
         if schema_id is not None and "schemas" in self._database.tables:
             for row in self._database.rows(_SCHEMA, schema_id):
@@ -183,38 +185,19 @@ class _RelatedRows:
         return self._database.rows(statement, self._id if key is None else key)
 
 
-def _known(row: Object, *taken: str) -> Object:
-    """The columns of a row that have a value, but for some."""
-    return {name: plain(value) for name, value in without(row, *taken).items() if value is not None}
-
-
-def _file(row: Object) -> Object:
-    media, path, url = texts_of(row, "type", "path", "url")
-    content = row.get("content")
-    if isinstance(content, bytes):
-        media = media if media is not None and fits("media", media) else "application/octet-stream"
-        url = f"data:{media};base64,{b64encode(content).decode()}"
-    elif path is not None:
-        url = f"file://{quote(path)}"
-    if url is None:
-        return {"type": "data", "kind": f"{NAME}.attachment", "value": _known(row)}
-    native = {"attachment": _known(row, "content", "url")}
-    return {"type": "file", "media": media or "application/octet-stream", "url": url, "native": {NAME: native}}
-
-
 def _call(row: Object) -> Object:
     call, name, arguments = row.get("tool_call_id") or f"{row.get('id')}", row.get("name"), row.get("arguments")
     if not fits("call", call) or not fits("name", name):
-        return {"type": "data", "kind": f"{NAME}.tool_call", "value": _known(row)}
+        return {"type": "data", "kind": f"{NAME}.tool_call", "value": known(row)}
     part = {"type": "tool_call", "call": call, "name": name, "input": f"{arguments or ''}"}
-    return with_native(part, NAME, _known(row, "tool_call_id", "name", "arguments", "response_id"))
+    return with_native(part, NAME, known(row, "tool_call_id", "name", "arguments", "response_id"))
 
 
 def _result(row: Object) -> Object:
     call = row.get("tool_call_id") or f"{row.get('id')}"
     if not fits("call", call):
-        return {"type": "data", "kind": f"{NAME}.tool_result", "value": _known(row)}
+        return {"type": "data", "kind": f"{NAME}.tool_result", "value": known(row)}
     part: Object = {"type": "tool_result", "call": call, "output": f"{plain(row.get('output')) or ''}"}
     if row.get("exception") is not None:
         part["error"] = True
-    return with_native(part, NAME, _known(row, "tool_call_id", "output", "response_id"))
+    return with_native(part, NAME, known(row, "tool_call_id", "output", "response_id"))
