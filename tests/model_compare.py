@@ -19,6 +19,7 @@ from amplifierd.storage.model.backend import StorageOptions
 from amplifierd.storage.model.errors import StorageError
 from amplifierd.storage.model.files import File
 from amplifierd.storage.model.interface import Storage
+from amplifierd.storage.model.modules import InstalledModules, Module
 from amplifierd.storage.model.records import (
     Event,
     Events,
@@ -41,6 +42,15 @@ WITHOUT_KEY = {"update_session", "delete_session", "update_message", "delete_mes
 FORGETTING = {"delete_session", "delete_sessions", "clean_up_sessions"}
 LATEST = 17
 MAX_PAGES = 1_000
+
+
+def tool_of(module_id: str, version: str) -> Module:
+    """A tool of a collection or of a package."""
+    return Module(id=module_id, type="tool", name=f"tool-{version}", version=version, location=f"file:///{module_id}")
+
+
+# The modules of the packages beside both storages.
+INSTALLED = InstalledModules(lambda: {it: tool_of(it, "0") for it in ("installed/tool/bash", "installed/tool/more")})
 
 # How far from its own the versions are that a session is to have, or, in a tuple, not to have.
 Near = list[int] | tuple[int, ...] | None
@@ -83,6 +93,7 @@ class Model(MemoryStorage):
             create=True,
             single_machine=None,
             temporary_bytes=2**30,
+            installed=INSTALLED,
         )
         super().__init__(self.database, options)
         self.next_id = ""

@@ -13,7 +13,7 @@ from amplifierd.storage import open_storage
 from amplifierd.storage.operations import message_pages, session_pages
 from amplifierd.storage.operations.bulk import removal
 from fuzzing import Fuzz
-from model_compare import StepClock, Tally
+from model_compare import INSTALLED, StepClock, Tally
 from stateful import History
 
 SHORT = settings(
@@ -52,7 +52,7 @@ def test_storage_does_what_the_model_does(database: str, fuzz: Fuzz, monkeypatch
     how = LONG if fuzz.is_long else SHORT
     tally = Tally()
     clock = StepClock()
-    storage = open_storage(database, clock=clock)
+    storage = open_storage(database, clock=clock, installed=INSTALLED)
     with asyncio.Runner() as runner:
         runner.run(storage.open())
         try:
