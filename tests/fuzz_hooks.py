@@ -11,6 +11,8 @@ from schemathesis.generation import GenerationMode
 
 KEY = re.compile(r"[!-~]{1,255}")
 EMPTY_END = {"end": {"sessions": 0, "messages": 0, "files": 0}}
+# The profiles of this run, some of which were deleted since.
+PROFILES: set[str] = set()
 ALPHANUMERIC = re.compile(r"[A-Za-z0-9]+")
 
 
@@ -94,7 +96,7 @@ def name_what_is_there(operation: str, body: dict[str, Any]) -> None:
 
 def name_context(session: dict[str, Any]) -> None:
     """Give a new session an id of its own, and a profile and a directory that there are."""
-    session |= {"profile": "default", "amplified_dir": "."}
+    session |= {"profile": known(session.get("profile")), "amplified_dir": "."}
     if "id" in session:
         session["id"] = str(uuid4())
     name_labels(session)
@@ -103,8 +105,22 @@ def name_context(session: dict[str, Any]) -> None:
 
 def name_plan(plan: dict[str, Any]) -> None:
     """Ask for the plan of a profile and in a directory that there are."""
-    plan |= {"profile_id": "default", "amplified_dir": "."}
+    plan |= {"profile_id": known(plan.get("profile_id")), "amplified_dir": "."}
     leave_session_out(plan)
+
+
+def known(profile: object) -> str:
+    """A profile that a link leads to, or the one that is always there."""
+    return profile if isinstance(profile, str) and profile in PROFILES else "default"
+
+
+@schemathesis.hook
+def after_call(_context: Any, case: schemathesis.Case[Any], response: Any) -> None:
+    """Note the names of profiles that were created."""
+    if response.status_code == 201 and case.operation.label == "POST /profiles":
+        PROFILES.add(response.json()["name"])
+    elif response.status_code == 201 and case.operation.label == "POST /collections":
+        PROFILES.update(response.json()["profiles"])
 
 
 def leave_session_out(body: dict[str, Any]) -> None:

@@ -203,6 +203,37 @@ def test_links_and_devices_do_not_lead_out(client: httpx.Client, folder: Path) -
     ]
 
 
+@pytest.mark.parametrize("is_repository", [False, True], ids=["folder", "repository"])
+def test_huge_files_are_problems(client: httpx.Client, folder: Path, *, is_repository: bool) -> None:
+    more = "agents: {big: agents/big.md}\n"
+    files = {"good.md": profile("good"), "big.md": profile("big", more=more), "long.md": profile("long") + "x" * 2**20}
+    make(folder, files | {"agents/big.md": "", "tools/t/module.yaml": f"name: t\n# {'x' * 2**18}\n"})
+    os.truncate(folder / "agents/big.md", 64 * 2**20)
+    if is_repository:
+        commit(folder, {})
+    collection = added(client, "foundation", f"git+file://{folder}" if is_repository else folder)
+    assert (collection["profiles"], collection["modules"]) == (["foundation/good"], [])
+    found = {file: detail for file, _, detail in problems(collection)}
+    assert {*found} == {"big.md", "long.md", "tools/t/module.yaml"}
+    assert all("which is the limit" in detail for detail in found.values()), found
+
+
+def test_links_of_a_repository_do_not_lead_out(client: httpx.Client, folder: Path) -> None:
+    secret = make(folder.parent / "secrets", {"secret.md": profile("secret"), "module.yaml": "name: secret\n"})
+    make(folder, {"good.md": profile("good"), "out.md": profile("out", more="agents: {x: agents/x.md}\n")})
+    for link in ("secret.md", "agents/x.md", "tools/t/module.yaml"):
+        (folder / link).parent.mkdir(parents=True, exist_ok=True)
+        (folder / link).symlink_to(secret / Path(link).name.replace("x.md", "secret.md"))
+    (folder / "context").symlink_to(secret)
+    (folder / "git.md").symlink_to(".git/config")
+    commit(folder, {})
+    collection = added(client, "foundation", f"git+file://{folder}")
+    assert [collection[it] for it in ("profiles", "agents", "context", "modules")] == [["foundation/good"], [], [], []]
+    assert {file for file, _, detail in problems(collection) if "leads out" in detail} >= {
+        *("secret.md", "agents/x.md", "tools/t/module.yaml", "out.md", "context")
+    }
+
+
 def test_two_profiles_of_one_name_are_a_problem(client: httpx.Client, folder: Path) -> None:
     make(folder, {"a.md": profile("same"), "b.md": profile("foundation/same")})
     assert problems(added(client, "foundation", folder)) == [("b.md", 2, "a.md has a profile of the same name, same.")]

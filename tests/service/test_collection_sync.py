@@ -1,6 +1,7 @@
 """Collections beside other requests, under limits, through crashes, from the command line, in copies."""
 
 import asyncio
+import os
 import re
 import socket
 import subprocess
@@ -79,14 +80,18 @@ def test_sync_of_many_files_holds_nobody_up(tmp_path: Path) -> None:
 
 
 @pytest.mark.timeout(600)
-def test_killed_daemon_leaves_a_whole_collection(database: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("is_repository", [False, True], ids=["folder", "repository"])
+def test_killed_daemon_leaves_a_whole_collection(database: str, tmp_path: Path, *, is_repository: bool) -> None:
     folder = tmp_path / "c"
     options = ["--collections-path", str(tmp_path)]
     version_of(folder, "0")
+    commit(folder, {"README": ""})
+    source = f"git+file://{folder}@main" if is_repository else str(folder)
     with Daemon(database, *options) as daemon, daemon.client() as client:
-        client.post("/collections", json=body(folder)).raise_for_status()
+        client.post("/collections", json={"identifier": "foundation", "source": source}).raise_for_status()
     for kill in range(1, KILLS + 1):
         version_of(folder, str(kill))
+        commit(folder, {"README": str(kill)})
         daemon = Daemon(database, *options)
         threading.Timer(0.05 * kill, daemon.kill).start()
         subprocess.run(
@@ -103,6 +108,22 @@ async def test_fetch_has_a_time_limit(tmp_path: Path, silent_host: str, monkeypa
     monkeypatch.setattr(git, "MAX_SECONDS", 0.5)
     with pytest.raises(FetchError, match=r"more than 0\.5 seconds"):
         await fetch(GitSource(f"https://{silent_host}/a", "HEAD", ""), tmp_path, nothing)
+
+
+async def test_fetch_of_a_repository_that_never_ends_has_a_time_limit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repository = tmp_path / "repository"
+    commit(repository, {"a.md": profile("a")})
+    # Whoever reads it waits for a writer.
+    os.mkfifo(repository / ".git/packed-refs")
+    target = tmp_path / "target"
+    target.mkdir()
+    monkeypatch.setattr(git, "MAX_SECONDS", 0.5)
+    with pytest.raises(FetchError, match=r"more than 0\.5 seconds"):
+        await fetch(GitSource(f"file://{repository}/.git", "HEAD", ""), target, nothing)
+    commands = [path.read_bytes() for path in processes()]
+    assert [command for command in commands if str(repository).encode() in command] == []
 
 
 async def test_fetch_that_is_cancelled_ends_its_processes(tmp_path: Path, silent_host: str) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from collection_folders import commit, profile
 from daemon import Daemon
 from load import Load
 from small_disk import SmallDisk, limit_files, limit_files_no_more
@@ -82,6 +83,45 @@ def test_refused_request_leaves_nothing_and_others_stay(disk: SmallDisk, *, of_s
         assert client.get(f"/sessions/{session_id}").json().get("name") == (renamed[-1] if renamed else None)
         [hit] = client.get("/search", params={"q": "before"}).json()
         assert hit["sessionId"] == session_id
+
+
+@pytest.mark.parametrize("of_database", [True, False], ids=["of the database", "of temporary files"])
+def test_full_disk_leaves_a_collection_as_it_was(
+    disk: SmallDisk, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch, *, of_database: bool
+) -> None:
+    root = tmp_path_factory.mktemp("collections")
+    (root / "temporary").mkdir()
+    monkeypatch.setenv("TMPDIR", str(root / "temporary" if of_database else disk.directory))
+    database = f"sqlite:///{disk.directory if of_database else root}/a.db"
+    commit(root / "c", {"a.md": profile("a", "1.0.0")})
+    options = ["--collections-path", str(root)]
+    with Daemon(database, *options, within=disk.within) as daemon, daemon.client() as client:
+        body = {"identifier": "foundation", "source": f"git+file://{root}/c"}
+        client.post("/collections", json=body).raise_for_status()
+        commit(root / "c", {"a.md": profile("a", "2.0.0"), "b.md": profile("b") + "x" * 200_000})
+        shortage = Shortage(disk, daemon, of_space=True)
+        shortage.begin()
+        synced = client.post("/collections/foundation/sync")
+        if of_database or not disk.is_mounted:
+            refused(synced)
+        else:
+            assert (synced.status_code, synced.json()["status"]) == (200, "failed")
+            [problem] = synced.json()["problems"]
+            assert "No space left on device" in problem["detail"]
+        assert client.get("/profiles/foundation/a").json()["version"] == "1.0.0"
+        assert client.get("/profiles/foundation/b").status_code == 404
+        shortage.end()
+        wait_until_healthy(client)
+        synced = client.post("/collections/foundation/sync")
+        assert (synced.status_code, synced.json()["profiles"]) == (200, ["foundation/a", "foundation/b"])
+        assert client.get("/profiles/foundation/a").json()["version"] == "2.0.0"
+
+
+def wait_until_healthy(client: httpx.Client) -> None:
+    deadline = time.monotonic() + 60
+    while client.get("/health").status_code != 200:
+        assert time.monotonic() < deadline, "It stays unhealthy."
+        time.sleep(0.05)
 
 
 def an_export() -> bytes:

@@ -6,6 +6,7 @@ configured takes part: no credentials, no hooks, no filters, no submodules, no r
 """
 
 import asyncio
+import errno
 import os
 import shutil
 import signal
@@ -154,6 +155,9 @@ def _size(folder: Path) -> int:
 
 def _reason(log: bytes, folder: Path) -> str:
     lines = [line for line in log.decode(errors="replace").splitlines() if line.strip()]
+    if not lines and shutil.disk_usage(folder).free < _BLOCK_BYTES:
+        # The log is on that disk.
+        return f"{os.strerror(errno.ENOSPC)} for temporary files"
     told = next((line for line in lines if line.startswith(("fatal:", "error:"))), lines[-1] if lines else "it failed")
     printable = "".join(character for character in told.replace(str(folder), "") if character.isprintable())
     return f"git says: {printable[:_MAX_REASON_CHARACTERS].rstrip('.')}"
