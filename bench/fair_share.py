@@ -49,7 +49,8 @@ def main() -> int:
     rows = [row for row in (*TABLE, *PENDING) if given.rows in row.name]
     with tempfile.TemporaryDirectory(prefix=".data-", dir=_HERE) as folder:
         database = given.database or f"sqlite:///{folder}/a.db"
-        measured = list(_measured(rows, database, given.scale, given.seconds))
+        data = Data(given.scale, Path(folder) / "collections")
+        measured = list(_measured(rows, database, data, given.seconds))
     text = table(_HEAD, [_row(row, share) for row, share in measured])
     sys.stdout.write(f"{text}\n")
     if not given.rows:
@@ -57,14 +58,14 @@ def main() -> int:
     return int(any(_faults(share) for _, share in measured))
 
 
-def _measured(rows: list[Row], database: str, scale: float, seconds: float) -> Iterator[tuple[Row, Share]]:
-    data = Data(scale)
+def _measured(rows: list[Row], database: str, data: Data, seconds: float) -> Iterator[tuple[Row, Share]]:
+    options = ["--log-level", "error", "--collections-path", str(data.folder)]
     for row in rows:
-        with Daemon(database, "--log-level", "error", check_responses=False) as daemon:
+        with Daemon(database, *options, check_responses=False) as daemon:
             data.use(daemon.api)
             asked = row.ask(data)
         # What is measured is not what making the data has left.
-        with Daemon(database, "--log-level", "error", check_responses=False) as daemon:
+        with Daemon(database, *options, check_responses=False) as daemon:
             server = Server(daemon.process.pid, daemon.port)
             share = measure(server, [asked] * CLIENTS if isinstance(asked, Ask) else list(asked), seconds, _KEPT_MIB)
         log(" ".join(_row(row, share)))

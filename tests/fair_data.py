@@ -2,10 +2,13 @@
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import httpx
+
+from collection_folders import make
 
 LONG_MESSAGES = 1_000_000
 MANY_SESSIONS = 1_000_000
@@ -18,8 +21,10 @@ _MAX_SECONDS = 600
 class Data:
     """What rows ask about, on one database; what is large is made at this `scale`: 1 is as large as rows say."""
 
-    def __init__(self, scale: float) -> None:
+    def __init__(self, scale: float, folder: Path) -> None:
         self.scale = scale
+        # Below it the server may read collections.
+        self.folder = folder
         self._url = ""
         self._made: dict[str, str] = {}
         self._imported = 0
@@ -77,6 +82,25 @@ class Data:
             content = (bytes([number % 256]) * _PART_BYTES for number in range(parts))
             self._made["file"] = str(self._answer("POST", "/files", content=content)["url"])
         return self._made["file"]
+
+    def collection(self, identifier: str, files: dict[str, str]) -> str:
+        """A collection of these files, the same each time; its identifier."""
+        if identifier not in self._made:
+            make(self.folder / identifier, files)
+            new = {"identifier": identifier, "source": self.source(identifier)}
+            self._made[identifier] = str(self._answer("POST", "/collections", json=new)["identifier"])
+        return identifier
+
+    def source(self, identifier: str) -> str:
+        """Where a collection comes from."""
+        return str(self.folder / identifier)
+
+    def profiles(self, count: int) -> None:
+        """Create profiles of one module, each of which a session has."""
+        for number in range(count):
+            name = f"many/p{number}"
+            self._answer("POST", "/profiles", json={"name": name, "tools": [{"module": "x"}]})
+            self.session(profile=name)
 
     def small_file(self, number: int) -> str:
         """The path of another file."""

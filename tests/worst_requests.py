@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 import worst_changes
+import worst_collections
 import worst_files
 import worst_imports
 import worst_searches
@@ -328,6 +329,23 @@ TABLE = [
     Row("a message of 7 MiB that the client has", ("getMessage",), _unchanged_messages),
     Row("parts with 8 MiB of native", ("sendMessage",), _large_native),
     Row("parts 97 levels deep around 7 MiB", ("sendMessage",), _deep_native),
+    Row(
+        "collection of 10,000 files: sync",
+        ("createCollection", "syncCollection", "syncCollections"),
+        worst_collections.syncs,
+    ),
+    Row(
+        "lists of 100,000 modules",
+        ("listModules", "listProviders", "listTools", "listHooks", "listOrchestrators", "listContexts"),
+        worst_collections.lists_of_modules,
+    ),
+    Row("plan of 500 modules and 500 KiB of texts", ("getSessionMountPlan",), worst_collections.plans_of_sessions),
+    Row(
+        "source of a module beside 100,000 profiles",
+        ("replaceModuleSource",),
+        worst_collections.sources_beside_many_profiles,
+    ),
+    Row("deletion of 500 modules and 200 profiles", ("deleteCollection",), worst_collections.deletions_of_collections),
     Row("search in 8 MiB of outputs of tools", ("searchMessages",), worst_searches.search_in_outputs),
 ]
 
@@ -339,14 +357,8 @@ PENDING = [
 ]
 
 _POINT = "It reads or writes one record of bounded size, by its key."
+_SOURCE = "It is replaceModuleSource with another statement."
 _FEW = "It answers a page of at most 1,000 small records from an index."
-
-_PLAN = "It reads at most 1 MiB of a profile and its texts, by their keys, and puts them together in a thread."
-
-_SYNC = (
-    "Only an operator's folders and hosts are read, one at a time, one file after the other in a thread; "
-    "tests/service/test_collection_sync.py holds requests beside a sync of 10,000 files to a bound."
-)
 
 # The operations that need no row, each with the reason.
 HARMLESS = {
@@ -367,23 +379,11 @@ HARMLESS = {
     "deleteProfile": _POINT,
     "activateProfile": _POINT,
     "copyProfile": _POINT,
-    "createCollection": _SYNC,
-    "syncCollection": _SYNC,
-    "syncCollections": _SYNC,
     "getCollection": "It reads one record of at most some MiB, by its key.",
     "listCollections": _FEW,
-    "deleteCollection": "It deletes at most 200 profiles, by an index.",
-    "listModules": _FEW,
-    "listProviders": _FEW,
-    "listTools": _FEW,
-    "listHooks": _FEW,
-    "listOrchestrators": _FEW,
-    "listContexts": _FEW,
     "getModule": _POINT,
-    "getSessionMountPlan": _PLAN,
-    "createModuleSource": _POINT,
-    "replaceModuleSource": _POINT,
-    "deleteModuleSource": _POINT,
+    "createModuleSource": _SOURCE,
+    "deleteModuleSource": _SOURCE,
     "listFiles": _FEW,
     "deleteFile": "It looks for at most 11 messages by an index; the bytes go in pieces, as those of sessions.",
     "createAmplifiedDirectory": _POINT,

@@ -26,9 +26,10 @@ QUIET_MS = 5
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, Data]]:
     """A server, and data on it that the rows share."""
-    database = f"sqlite:///{tmp_path_factory.mktemp('fair') / 'a.db'}"
-    with Daemon(database, check_responses=False) as daemon:
-        data = Data(SCALE)
+    folder = tmp_path_factory.mktemp("fair")
+    options = ["--collections-path", str(folder / "collections")]
+    with Daemon(f"sqlite:///{folder / 'a.db'}", *options, check_responses=False) as daemon:
+        data = Data(SCALE, folder / "collections")
         data.use(daemon.api)
         yield Server(daemon.process.pid, daemon.port), data
 
