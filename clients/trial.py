@@ -5,6 +5,8 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from threading import Lock
 
 from amplifierd.testing.ephemeral_server import daemon
@@ -16,6 +18,14 @@ from .recipe import Program, Recipe
 
 _PLAYING = Lock()
 PASSED = "conversation passed"
+_COLLECTION = {
+    "base.md": (
+        "---\nprofile: {name: base, version: 1.0.0, schema_version: 2}\n"
+        "tools: [{module: bash, config: {timeout: 9}}]\nagents: {zen: agents/zen.md}\n---\n"
+    ),
+    "agents/zen.md": "You are calm.",
+    "tools/bash/module.yaml": "name: tool-bash\nconfig_schema: {properties: {timeout: {type: integer}}}\n",
+}
 
 
 @dataclass(frozen=True)
@@ -49,22 +59,33 @@ def attempt(recipe: Recipe, tell: Callable[[str], None]) -> Outcome:
 
 
 def _play(program: Program) -> None:
-    # The conversation stays on this machine, whatever proxy it has.
-    direct = {"NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
-    for started, keys in _daemons():
-        with started as url:
-            send_oddities(f"{url}/api/v1", keys)
-            printed = run([*program.command, f"{url}/api/v1", *keys], program.folder, env=direct)
-        if PASSED not in printed.splitlines():
-            raise CommandFailed(f"The program ended well, but did not say “{PASSED}”:\n{printed}")
+    with TemporaryDirectory() as folder:
+        collection = _write_collection(Path(folder))
+        # The conversation stays on this machine, whatever proxy it has.
+        environment = {"NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1", "COLLECTION": collection}
+        for started, keys in _daemons("--check-responses", "--collections-path", folder):
+            with started as url:
+                send_oddities(f"{url}/api/v1", keys)
+                printed = run([*program.command, f"{url}/api/v1", *keys], program.folder, env=environment)
+            if PASSED not in printed.splitlines():
+                raise CommandFailed(f"The program ended well, but did not say “{PASSED}”:\n{printed}")
 
 
-def _daemons() -> Iterator[tuple[AbstractContextManager[str], list[str]]]:
+def _write_collection(folder: Path) -> str:
+    """Write the collection that the conversations add; its folder."""
+    for path, text in _COLLECTION.items():
+        file = folder / "collection" / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+    return str(folder / "collection")
+
+
+def _daemons(*options: str) -> Iterator[tuple[AbstractContextManager[str], list[str]]]:
     """An open daemon on SQLite, and on the PostgreSQL that the environment names, if any, one with a key."""
-    yield daemon("--check-responses"), []
+    yield daemon(*options), []
     postgres = os.environ.get("AMPLIFIERD_TEST_POSTGRES")
     if postgres:
-        yield daemon("--check-responses", "--database", postgres), [_new_key(postgres)]
+        yield daemon(*options, "--database", postgres), [_new_key(postgres)]
 
 
 def _new_key(database: str) -> str:

@@ -4,6 +4,7 @@ Its base URL is the first argument, the key to it, where it has keys, the second
 """
 
 import json
+import os
 import re
 import sys
 from collections.abc import Iterator
@@ -24,6 +25,15 @@ from amplifierd_client.api.directories import (
 )
 from amplifierd_client.api.files import create_file, delete_file, get_file, list_files
 from amplifierd_client.api.messages import delete_message, list_messages, send_message, update_message
+from amplifierd_client.api.modules import (
+    create_module_source,
+    delete_module_source,
+    get_module,
+    list_modules,
+    list_tools,
+    replace_module_source,
+)
+from amplifierd_client.api.plans import generate_mount_plan, get_session_mount_plan
 from amplifierd_client.api.profiles import create_profile, delete_profile, get_profile
 from amplifierd_client.api.search import search_messages, suggest_searches
 from amplifierd_client.api.service import get_health, get_live, get_status
@@ -53,9 +63,11 @@ from amplifierd_client.models import (
     FilePart,
     FilePartType,
     ForkSessionRequest,
+    GetSessionMountPlanForm,
     Health,
     HealthStatus,
     ImportReport,
+    KernelPlan,
     Labels,
     LastMessage,
     Lineage,
@@ -64,7 +76,15 @@ from amplifierd_client.models import (
     Message,
     MessagePatch,
     Metadata,
+    Module,
     ModuleConfig,
+    ModuleScope,
+    ModuleSource,
+    ModuleSourceRequest,
+    ModuleType,
+    MountPlan,
+    MountPlanRequest,
+    MountPlanRequestAgentOverlay,
     OnConflict,
     Problem,
     Profile,
@@ -78,6 +98,7 @@ from amplifierd_client.models import (
     SessionFilter,
     SessionStatus,
     SessionUsage,
+    StoredCollection,
     StoredFile,
     TextPart,
     TextPartType,
@@ -158,13 +179,60 @@ def tidy_up(client: Client) -> None:
 
 
 def read_collections(client: Client) -> None:
-    """There are none, and this daemon allows no source of one."""
+    """There are none, and this daemon allows only some sources; then use one."""
     equal(list_collections.sync(client=client), [])
     body = CreateCollectionRequest("clients/collection", "/srv/collection")
     problem = refused(create_collection.sync_detailed(client=client, body=body), 422)
     check(problem.detail, that="--collections-path" in problem.detail)
     refused(get_collection.sync_detailed("clients/collection", client=client), 404)
     refused(delete_collection.sync_detailed("clients/collection", client=client), 404)
+    run_with_collection(client)
+
+
+def run_with_collection(client: Client) -> None:
+    """Add a collection, set a source of its module, and make the plans of its profile and of a session with it."""
+    body = CreateCollectionRequest("clients/collection", os.environ["COLLECTION"])
+    added = answered(create_collection.sync(client=client, body=body), StoredCollection)
+    equal((added.profiles, added.modules, added.problems), (["collection/base"], ["collection/tool/bash"], []))
+    equal(get_collection.sync(added.identifier, client=client), added)
+    set_source_of_module(client, *added.modules)
+    make_plans(client, *added.profiles)
+    equal(delete_collection.sync_detailed(added.identifier, client=client).status_code, 204)
+    equal(list_modules.sync(client=client), [])
+
+
+def set_source_of_module(client: Client, module_id: str) -> None:
+    """Read a module, whose id has slashes, and set, replace and remove a source of it."""
+    [summary] = answered(list_modules.sync(client=client, type_=ModuleType.TOOL), list)
+    equal((summary.id, [it.id for it in answered(list_tools.sync(client=client), list)]), (module_id, [module_id]))
+    module = answered(get_module.sync(module_id, client=client), Module)
+    equal((module.name, module.collection, module.sources), ("tool-bash", "clients/collection", UNSET))
+    first = ModuleSourceRequest("git+https://example.com/a")
+    source = answered(create_module_source.sync(module_id, client=client, body=first), ModuleSource)
+    equal((source.module_id, source.scope, source.source), (module_id, ModuleScope.PROJECT, first.source))
+    refused(create_module_source.sync_detailed(module_id, client=client, body=first), 409)
+    second = ModuleSourceRequest("git+https://example.com/b")
+    replaced = answered(replace_module_source.sync(module_id, client=client, body=second), ModuleSource)
+    equal(answered(get_module.sync(module_id, client=client), Module).sources, [replaced])
+    equal(delete_module_source.sync_detailed(module_id, client=client).status_code, 204)
+    refused(delete_module_source.sync_detailed(module_id, client=client), 404)
+
+
+def make_plans(client: Client, profile: str) -> None:
+    """Make the plan of a profile with another text of an agent, and read that of a session in both forms."""
+    overlay = MountPlanRequestAgentOverlay.from_dict({"zen": {"content": "Be quick."}})
+    request = MountPlanRequest(profile, agent_overlay=overlay)
+    generated = answered(generate_mount_plan.sync(client=client, body=request), MountPlan)
+    equal([mount.resolved for mount in generated.mount_points], [True, True])
+    equal(generated.agents[f"{profile}.agent.zen"].content, "Be quick.")
+    session = answered(create_session.sync(client=client, body=CreateSessionRequest(profile=profile)), Session)
+    plan = answered(get_session_mount_plan.sync(str(session.id), client=client), MountPlan)
+    equal((plan.session.session_id, plan.session.created_at), (session.id, session.created_at))
+    equal(plan.agents[f"{profile}.agent.zen"].content, "You are calm.")
+    form = GetSessionMountPlanForm.KERNEL
+    kernel = answered(get_session_mount_plan.sync(str(session.id), client=client, form=form), KernelPlan)
+    equal([(tool.module, tool.config.to_dict()) for tool in kernel.tools], [("tool-bash", {"timeout": 9})])
+    equal(delete_session.sync_detailed(str(session.id), client=client).status_code, 204)
 
 
 def open_session(client: Client) -> Session:
@@ -416,7 +484,7 @@ def main() -> None:
     client = AuthenticatedClient(base_url, token=keys[0]) if keys else OpenClient(base_url)
     with step("create a profile and a directory"):
         prepare(client)
-    with step("read collections"):
+    with step("read collections, modules and plans"):
         read_collections(client)
     with step("create a session"):
         session = open_session(client)

@@ -73,6 +73,53 @@ async function readCollections(): Promise<void> {
   refused(await client.DELETE("/collections/{identifier}", missing), 404);
 }
 
+async function runWithCollection(): Promise<void> {
+  const body = { identifier: "clients/collection", source: process.env["COLLECTION"] ?? "" };
+  const added = answered(await client.POST("/collections", { body }));
+  equal([added.profiles, added.modules, added.problems], [["collection/base"], ["collection/tool/bash"], []]);
+  const ofCollection = { params: { path: { identifier: body.identifier } } };
+  equal(answered(await client.GET("/collections/{identifier}", ofCollection)), added);
+  await setSourceOfModule("collection/tool/bash");
+  await makePlans("collection/base");
+  equal((await client.DELETE("/collections/{identifier}", ofCollection)).response.status, 204);
+  equal(answered(await client.GET("/modules")), []);
+}
+
+async function setSourceOfModule(module_id: string): Promise<void> {
+  const listed = answered(await client.GET("/modules", { params: { query: { type: "tool" } } }));
+  equal([listed, answered(await client.GET("/modules/tools"))].flat().map(({ id }) => id), [module_id, module_id]);
+  const params = { path: { module_id } };
+  const module = answered(await client.GET("/modules/{module_id}", { params }));
+  equal([module.name, module.collection, module.sources], ["tool-bash", "clients/collection", undefined]);
+  const first = { params, body: { source: "git+https://example.com/a", scope: "project" as const } };
+  equal(answered(await client.POST("/modules/{module_id}/sources", first)), { moduleId: module_id, ...first.body });
+  refused(await client.POST("/modules/{module_id}/sources", first), 409);
+  const second = { params, body: { source: "git+https://example.com/b", scope: "project" as const } };
+  const replaced = answered(await client.PUT("/modules/{module_id}/sources", second));
+  equal(answered(await client.GET("/modules/{module_id}", { params })).sources, [replaced]);
+  equal((await client.DELETE("/modules/{module_id}/sources", { params })).response.status, 204);
+  refused(await client.DELETE("/modules/{module_id}/sources", { params }), 404);
+}
+
+async function makePlans(profile: string): Promise<void> {
+  const body = { profile_id: profile, amplified_dir: ".", agent_overlay: { zen: { content: "Be quick." } } };
+  const generated = answered(await client.POST("/mount-plans/generate", { body }));
+  ok(generated.form === "mounts", generated.form);
+  equal(generated.mountPoints.map(({ resolved }) => resolved), [true, true]);
+  equal(generated.agents[`${profile}.agent.zen`]?.content, "Be quick.");
+  const session = answered(await client.POST("/sessions", { body: { profile } }));
+  const path = { session_id: session.id };
+  const plan = answered(await client.GET("/sessions/{session_id}/mount-plan", { params: { path } }));
+  ok(plan.form === "mounts", plan.form);
+  equal([plan.session.sessionId, plan.session.createdAt], [session.id, session.createdAt]);
+  equal(plan.agents[`${profile}.agent.zen`]?.content, "You are calm.");
+  const query = { form: "kernel" as const };
+  const kernel = answered(await client.GET("/sessions/{session_id}/mount-plan", { params: { path, query } }));
+  ok(kernel.form === "kernel", kernel.form);
+  equal(kernel.tools.map(({ module, config }) => [module, config]), [["tool-bash", { timeout: 9 }]]);
+  equal((await client.DELETE("/sessions/{session_id}", { params: { path } })).response.status, 204);
+}
+
 async function open(): Promise<Session> {
   const body = { context: { task: "clients" }, amplified_dir: DIRECTORY };
   const session = answered(await client.POST("/sessions", { body }));
@@ -344,6 +391,7 @@ async function step<T>(name: string, play: () => Promise<T>): Promise<T> {
 
 await step("create a profile and a directory", prepare);
 await step("read collections", readCollections);
+await step("run with a collection", runWithCollection);
 const session = await step("create a session", open);
 await step("read it back", () => readBack(session));
 await step("send three messages", () => sendMessages(session));

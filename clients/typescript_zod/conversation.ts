@@ -74,6 +74,52 @@ async function readCollections(): Promise<void> {
   refused(await api.getCollection({ client, path: { identifier: body.identifier } }), 404);
 }
 
+async function runWithCollection(): Promise<void> {
+  const body = { identifier: "clients/collection", source: process.env["COLLECTION"] ?? "" };
+  const added = answered(await api.createCollection({ client, body }));
+  equal([added.profiles, added.modules, added.problems], [["collection/base"], ["collection/tool/bash"], []]);
+  const path = { identifier: body.identifier };
+  equal(answered(await api.getCollection({ client, path })), added);
+  await setSourceOfModule("collection/tool/bash");
+  await makePlans("collection/base");
+  equal((await api.deleteCollection({ client, path })).response?.status, 204);
+  equal(answered(await api.listModules({ client })), []);
+}
+
+async function setSourceOfModule(module_id: string): Promise<void> {
+  const listed = answered(await api.listModules({ client, query: { type: "tool" } }));
+  equal([listed, answered(await api.listTools({ client }))].flat().map(({ id }) => id), [module_id, module_id]);
+  const path = { module_id };
+  const module = answered(await api.getModule({ client, path }));
+  equal([module.name, module.collection, module.sources], ["tool-bash", "clients/collection", undefined]);
+  const first = { source: "git+https://example.com/a", scope: "project" as const };
+  equal(answered(await api.createModuleSource({ client, path, body: first })), { moduleId: module_id, ...first });
+  refused(await api.createModuleSource({ client, path, body: first }), 409);
+  const second = { source: "git+https://example.com/b", scope: "project" as const };
+  const replaced = answered(await api.replaceModuleSource({ client, path, body: second }));
+  equal(answered(await api.getModule({ client, path })).sources, [replaced]);
+  equal((await api.deleteModuleSource({ client, path })).response?.status, 204);
+  refused(await api.deleteModuleSource({ client, path }), 404);
+}
+
+async function makePlans(profile: string): Promise<void> {
+  const body = { profile_id: profile, agent_overlay: { zen: { content: "Be quick." } } };
+  const generated = answered(await api.generateMountPlan({ client, body }));
+  ok(generated.form === "mounts", generated.form);
+  equal(generated.mountPoints.map(({ resolved }) => resolved), [true, true]);
+  equal(generated.agents[`${profile}.agent.zen`]?.content, "Be quick.");
+  const session = answered(await api.createSession({ client, body: { profile } }));
+  const path = { session_id: session.id };
+  const plan = answered(await api.getSessionMountPlan({ client, path }));
+  ok(plan.form === "mounts", plan.form);
+  equal([plan.session.sessionId, plan.session.createdAt], [session.id, session.createdAt]);
+  equal(plan.agents[`${profile}.agent.zen`]?.content, "You are calm.");
+  const kernel = answered(await api.getSessionMountPlan({ client, path, query: { form: "kernel" } }));
+  ok(kernel.form === "kernel", kernel.form);
+  equal(kernel.tools.map(({ module, config }) => [module, config]), [["tool-bash", { timeout: 9 }]]);
+  equal((await api.deleteSession({ client, path })).response?.status, 204);
+}
+
 async function open(): Promise<Session> {
   const body = { context: { task: "clients" }, amplified_dir: DIRECTORY };
   const session = answered(await api.createSession({ client, body }));
@@ -292,6 +338,7 @@ async function step<T>(name: string, play: () => Promise<T>): Promise<T> {
 
 await step("create a profile and a directory", prepare);
 await step("read collections", readCollections);
+await step("run with a collection", runWithCollection);
 const session = await step("create a session", open);
 await step("read it back", () => readBack(session));
 await step("send three messages", () => sendMessages(session));
