@@ -46,6 +46,7 @@ func main() {
 	c := conversation{client: connect(os.Args[1], os.Args[2:])}
 	step("create a profile and a directory", c.prepare)
 	step("read collections", c.readCollections)
+	step("run with a collection", c.runWithCollection)
 	step("create a session", c.create)
 	step("read it back", c.readBack)
 	step("send three messages", c.sendMessages)
@@ -136,6 +137,126 @@ func (c *conversation) readCollections() error {
 		return err
 	}
 	return equal(len(found), 0)
+}
+
+func (c *conversation) runWithCollection() error {
+	body := amplifierd.NewCreateCollectionRequest("clients/collection", os.Getenv("COLLECTION"))
+	added, _, err := c.client.CollectionsAPI.CreateCollection(background).CreateCollectionRequest(*body).Execute()
+	if err != nil {
+		return err
+	}
+	read, _, err := c.client.CollectionsAPI.GetCollection(background, body.Identifier).Execute()
+	if err != nil {
+		return err
+	}
+	err = errors.Join(
+		equal(added.Profiles, []string{"collection/base"}),
+		equal(added.Modules, []string{"collection/tool/bash"}),
+		equal(read, added),
+		c.setSourceOfModule("collection/tool/bash"),
+		c.makePlans("collection/base"),
+	)
+	if err != nil {
+		return err
+	}
+	if _, err := c.client.CollectionsAPI.DeleteCollection(background, body.Identifier).Execute(); err != nil {
+		return err
+	}
+	left, _, err := c.client.ModulesAPI.ListModules(background).Execute()
+	return errors.Join(err, equal(len(left), 0))
+}
+
+func (c *conversation) setSourceOfModule(id string) error {
+	modules := c.client.ModulesAPI
+	listed, _, err := modules.ListModules(background).Type_(amplifierd.MODULETYPE_TOOL).Execute()
+	if err != nil {
+		return err
+	}
+	tools, _, err := modules.ListTools(background).Execute()
+	if err != nil {
+		return err
+	}
+	module, _, err := modules.GetModule(background, id).Execute()
+	if err != nil {
+		return err
+	}
+	first := amplifierd.NewModuleSourceRequest("git+https://example.com/a")
+	source, _, err := modules.CreateModuleSource(background, id).ModuleSourceRequest(*first).Execute()
+	if err != nil {
+		return err
+	}
+	_, response, err := modules.CreateModuleSource(background, id).ModuleSourceRequest(*first).Execute()
+	if _, err := refused(response, err, http.StatusConflict); err != nil {
+		return err
+	}
+	second := amplifierd.NewModuleSourceRequest("git+https://example.com/b")
+	replaced, _, err := modules.ReplaceModuleSource(background, id).ModuleSourceRequest(*second).Execute()
+	if err != nil {
+		return err
+	}
+	changed, _, err := modules.GetModule(background, id).Execute()
+	if err != nil {
+		return err
+	}
+	if _, err := modules.DeleteModuleSource(background, id).Execute(); err != nil {
+		return err
+	}
+	response, err = modules.DeleteModuleSource(background, id).Execute()
+	_, err = refused(response, err, http.StatusNotFound)
+	return errors.Join(
+		err,
+		equal(len(listed), 1),
+		equal(tools, listed),
+		equal(module.Id, id),
+		equal(module.Name, "tool-bash"),
+		equal(module.GetCollection(), "clients/collection"),
+		equal(len(module.Sources), 0),
+		equal(source, amplifierd.NewModuleSource(id, amplifierd.MODULESCOPE_PROJECT, first.Source)),
+		equal(changed.Sources, []amplifierd.ModuleSource{*replaced}),
+	)
+}
+
+func (c *conversation) makePlans(profile string) error {
+	overlay := amplifierd.NewAgentOverlay()
+	overlay.SetContent("Be quick.")
+	request := amplifierd.NewMountPlanRequest(profile)
+	request.SetAgentOverlay(map[string]amplifierd.AgentOverlay{"zen": *overlay})
+	generated, _, err := c.client.PlansAPI.GenerateMountPlan(background).MountPlanRequest(*request).Execute()
+	if err != nil {
+		return err
+	}
+	body := amplifierd.NewCreateSessionRequest()
+	body.SetProfile(profile)
+	session, _, err := c.client.SessionsAPI.CreateSession(background).CreateSessionRequest(*body).Execute()
+	if err != nil {
+		return err
+	}
+	plan, _, err := c.client.PlansAPI.GetSessionMountPlan(background, session.Id).Execute()
+	if err != nil {
+		return err
+	}
+	kernel, _, err := c.client.PlansAPI.GetSessionMountPlan(background, session.Id).Form("kernel").Execute()
+	if err != nil {
+		return err
+	}
+	if generated.MountPlan == nil || plan.MountPlan == nil || kernel.KernelPlan == nil {
+		return errors.New("a plan has another form than was asked for")
+	}
+	if _, err := c.client.SessionsAPI.DeleteSession(background, session.Id).Execute(); err != nil {
+		return err
+	}
+	agent := profile + ".agent.zen"
+	changed, kept := generated.MountPlan.Agents[agent], plan.MountPlan.Agents[agent]
+	return errors.Join(
+		equal(len(generated.MountPlan.MountPoints), 2),
+		equal(changed.GetContent(), "Be quick."),
+		equal(kept.GetContent(), "You are calm."),
+		equal(plan.MountPlan.Session.GetSessionId(), session.Id),
+		equal(plan.MountPlan.Session.GetCreatedAt(), session.CreatedAt),
+		equal(len(kernel.KernelPlan.Tools), 1),
+		equal(kernel.KernelPlan.Tools[0].Module, "tool-bash"),
+		equal(kernel.KernelPlan.Tools[0].Config, map[string]any{"timeout": 9.0}),
+	)
 }
 
 func (c *conversation) tidyUp() error {

@@ -3,33 +3,43 @@ import static java.nio.charset.StandardCharsets.UTF_8;
 import amplifierd.client.ApiClient;
 import amplifierd.client.ApiException;
 import amplifierd.client.ApiResponse;
-import amplifierd.client.api.CollectionsApi;
 import amplifierd.client.api.CollectionsApi.APICreateCollectionRequest;
+import amplifierd.client.api.CollectionsApi.APIDeleteCollectionRequest;
 import amplifierd.client.api.CollectionsApi.APIGetCollectionRequest;
 import amplifierd.client.api.CollectionsApi.APIListCollectionsRequest;
-import amplifierd.client.api.DirectoriesApi;
+import amplifierd.client.api.CollectionsApi;
 import amplifierd.client.api.DirectoriesApi.APICreateAmplifiedDirectoryRequest;
 import amplifierd.client.api.DirectoriesApi.APIDeleteAmplifiedDirectoryRequest;
 import amplifierd.client.api.DirectoriesApi.APIGetAmplifiedDirectoryRequest;
-import amplifierd.client.api.FilesApi;
+import amplifierd.client.api.DirectoriesApi;
 import amplifierd.client.api.FilesApi.APICreateFileRequest;
 import amplifierd.client.api.FilesApi.APIDeleteFileRequest;
 import amplifierd.client.api.FilesApi.APIGetFileRequest;
 import amplifierd.client.api.FilesApi.APIListFilesRequest;
-import amplifierd.client.api.MessagesApi;
+import amplifierd.client.api.FilesApi;
 import amplifierd.client.api.MessagesApi.APIDeleteMessageRequest;
 import amplifierd.client.api.MessagesApi.APIListMessagesRequest;
 import amplifierd.client.api.MessagesApi.APISendMessageRequest;
 import amplifierd.client.api.MessagesApi.APIUpdateMessageRequest;
-import amplifierd.client.api.ProfilesApi;
+import amplifierd.client.api.MessagesApi;
+import amplifierd.client.api.ModulesApi.APICreateModuleSourceRequest;
+import amplifierd.client.api.ModulesApi.APIDeleteModuleSourceRequest;
+import amplifierd.client.api.ModulesApi.APIGetModuleRequest;
+import amplifierd.client.api.ModulesApi.APIListModulesRequest;
+import amplifierd.client.api.ModulesApi.APIListToolsRequest;
+import amplifierd.client.api.ModulesApi.APIReplaceModuleSourceRequest;
+import amplifierd.client.api.ModulesApi;
+import amplifierd.client.api.PlansApi.APIGenerateMountPlanRequest;
+import amplifierd.client.api.PlansApi.APIGetSessionMountPlanRequest;
+import amplifierd.client.api.PlansApi;
 import amplifierd.client.api.ProfilesApi.APICreateProfileRequest;
 import amplifierd.client.api.ProfilesApi.APIDeleteProfileRequest;
 import amplifierd.client.api.ProfilesApi.APIGetProfileRequest;
-import amplifierd.client.api.SearchApi;
+import amplifierd.client.api.ProfilesApi;
 import amplifierd.client.api.SearchApi.APISearchMessagesRequest;
 import amplifierd.client.api.SearchApi.APISuggestSearchesRequest;
+import amplifierd.client.api.SearchApi;
 import amplifierd.client.api.ServiceApi;
-import amplifierd.client.api.SessionsApi;
 import amplifierd.client.api.SessionsApi.APICleanUpSessionsRequest;
 import amplifierd.client.api.SessionsApi.APICompleteSessionRequest;
 import amplifierd.client.api.SessionsApi.APICreateSessionRequest;
@@ -41,9 +51,11 @@ import amplifierd.client.api.SessionsApi.APIGetSessionProfileRequest;
 import amplifierd.client.api.SessionsApi.APIGetSessionRequest;
 import amplifierd.client.api.SessionsApi.APIListSessionsRequest;
 import amplifierd.client.api.SessionsApi.APIResumeSessionRequest;
-import amplifierd.client.api.TransferApi;
+import amplifierd.client.api.SessionsApi;
 import amplifierd.client.api.TransferApi.APIExportSessionRequest;
 import amplifierd.client.api.TransferApi.APIImportSessionsRequest;
+import amplifierd.client.api.TransferApi;
+import amplifierd.client.model.AgentOverlay;
 import amplifierd.client.model.AmplifiedDirectory;
 import amplifierd.client.model.CleanUpRequest;
 import amplifierd.client.model.CreateCollectionRequest;
@@ -56,10 +68,20 @@ import amplifierd.client.model.FilePartType;
 import amplifierd.client.model.ForkSessionRequest;
 import amplifierd.client.model.HealthStatus;
 import amplifierd.client.model.ImportReport;
+import amplifierd.client.model.KernelModule;
 import amplifierd.client.model.LivenessStatus;
 import amplifierd.client.model.Message;
 import amplifierd.client.model.MessagePatch;
+import amplifierd.client.model.Module;
 import amplifierd.client.model.ModuleConfig;
+import amplifierd.client.model.ModuleScope;
+import amplifierd.client.model.ModuleSource;
+import amplifierd.client.model.ModuleSourceRequest;
+import amplifierd.client.model.ModuleSummary;
+import amplifierd.client.model.ModuleType;
+import amplifierd.client.model.Mount;
+import amplifierd.client.model.MountPlan;
+import amplifierd.client.model.MountPlanRequest;
 import amplifierd.client.model.OnConflict;
 import amplifierd.client.model.Part;
 import amplifierd.client.model.Problem;
@@ -76,6 +98,7 @@ import amplifierd.client.model.SessionDeletion;
 import amplifierd.client.model.SessionFilter;
 import amplifierd.client.model.SessionStatus;
 import amplifierd.client.model.SessionSummary;
+import amplifierd.client.model.StoredCollection;
 import amplifierd.client.model.StoredFile;
 import amplifierd.client.model.TextPart;
 import amplifierd.client.model.TextPartType;
@@ -115,6 +138,8 @@ public final class Conversation {
 
   private final ApiClient client = new ApiClient();
   private final CollectionsApi collections;
+  private final ModulesApi modules;
+  private final PlansApi plans;
   private final ProfilesApi profiles;
   private final DirectoriesApi directories;
   private final SessionsApi sessions;
@@ -130,6 +155,8 @@ public final class Conversation {
     }
     profiles = new ProfilesApi(client);
     collections = new CollectionsApi(client);
+    modules = new ModulesApi(client);
+    plans = new PlansApi(client);
     directories = new DirectoriesApi(client);
     sessions = new SessionsApi(client);
     messages = new MessagesApi(client);
@@ -141,6 +168,7 @@ public final class Conversation {
     Conversation conversation = new Conversation(arguments[0], Arrays.copyOfRange(arguments, 1, arguments.length));
     step("create a profile and a directory", conversation::prepare);
     step("read collections", conversation::readCollections);
+    step("run with a collection", conversation::runWithCollection);
     step("create a session", () -> conversation.session = conversation.open());
     step("read it back", conversation::readBack);
     step("send three messages", conversation::sendMessages);
@@ -203,6 +231,71 @@ public final class Conversation {
         () ->
             collections.getCollection(
                 APIGetCollectionRequest.newBuilder().identifier(body.getIdentifier()).build()));
+  }
+
+  private void runWithCollection() throws Exception {
+    CreateCollectionRequest body =
+        new CreateCollectionRequest().identifier("clients/collection").source(System.getenv("COLLECTION"));
+    StoredCollection added =
+        collections.createCollection(
+            APICreateCollectionRequest.newBuilder().createCollectionRequest(body).build());
+    equal(added.getProfiles(), List.of("collection/base"));
+    equal(added.getModules(), List.of("collection/tool/bash"));
+    String identifier = body.getIdentifier();
+    equal(collections.getCollection(APIGetCollectionRequest.newBuilder().identifier(identifier).build()), added);
+    setSourceOfModule("collection/tool/bash");
+    makePlans("collection/base");
+    collections.deleteCollection(APIDeleteCollectionRequest.newBuilder().identifier(identifier).build());
+    equal(modules.listModules(APIListModulesRequest.newBuilder().build()), List.of());
+  }
+
+  private void setSourceOfModule(String id) throws Exception {
+    List<ModuleSummary> listed = modules.listModules(APIListModulesRequest.newBuilder().type(ModuleType.TOOL).build());
+    equal(listed.stream().map(ModuleSummary::getId).toList(), List.of(id));
+    equal(modules.listTools(APIListToolsRequest.newBuilder().build()), listed);
+    APIGetModuleRequest read = APIGetModuleRequest.newBuilder().moduleId(id).build();
+    Module module = modules.getModule(read);
+    equal(module.getName(), "tool-bash");
+    equal(module.getCollection(), "clients/collection");
+    ModuleSourceRequest first = new ModuleSourceRequest().source("git+https://example.com/a");
+    APICreateModuleSourceRequest create =
+        APICreateModuleSourceRequest.newBuilder().moduleId(id).moduleSourceRequest(first).build();
+    ModuleSource source = new ModuleSource().moduleId(id).scope(ModuleScope.PROJECT).source(first.getSource());
+    equal(modules.createModuleSource(create), source);
+    refused(409, () -> modules.createModuleSource(create));
+    ModuleSourceRequest second = new ModuleSourceRequest().source("git+https://example.com/b");
+    ModuleSource replaced =
+        modules.replaceModuleSource(
+            APIReplaceModuleSourceRequest.newBuilder().moduleId(id).moduleSourceRequest(second).build());
+    equal(modules.getModule(read).getSources(), List.of(replaced));
+    APIDeleteModuleSourceRequest delete = APIDeleteModuleSourceRequest.newBuilder().moduleId(id).build();
+    modules.deleteModuleSource(delete);
+    refused(404, () -> modules.deleteModuleSource(delete));
+  }
+
+  private void makePlans(String profile) throws Exception {
+    MountPlanRequest request =
+        new MountPlanRequest()
+            .profileId(profile)
+            .putAgentOverlayItem("zen", new AgentOverlay().content("Be quick."));
+    MountPlan generated =
+        plans.generateMountPlan(APIGenerateMountPlanRequest.newBuilder().mountPlanRequest(request).build())
+            .getMountPlan();
+    equal(generated.getMountPoints().stream().map(Mount::getResolved).toList(), List.of(true, true));
+    equal(generated.getAgents().get(profile + ".agent.zen").getContent(), "Be quick.");
+    CreateSessionRequest body = new CreateSessionRequest().profile(profile);
+    Session opened =
+        sessions.createSession(APICreateSessionRequest.newBuilder().createSessionRequest(body).build());
+    APIGetSessionMountPlanRequest.Builder read =
+        APIGetSessionMountPlanRequest.newBuilder().sessionId(opened.getId());
+    MountPlan plan = plans.getSessionMountPlan(read.build()).getMountPlan();
+    equal(plan.getSession().getSessionId(), opened.getId());
+    equal(plan.getSession().getCreatedAt(), opened.getCreatedAt());
+    equal(plan.getAgents().get(profile + ".agent.zen").getContent(), "You are calm.");
+    KernelModule tool = plans.getSessionMountPlan(read.form("kernel").build()).getKernelPlan().getTools().get(0);
+    equal(tool.getModule(), "tool-bash");
+    equal(tool.getConfig(), Map.of("timeout", 9));
+    sessions.deleteSession(APIDeleteSessionRequest.newBuilder().sessionId(opened.getId()).build());
   }
 
   private void tidyUp() throws Exception {
