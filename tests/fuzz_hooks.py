@@ -63,12 +63,7 @@ def before_call(_context: Any, case: schemathesis.Case[Any], _kwargs: dict[str, 
         # The same key with another body is refused, as it should be.
         case.headers["Idempotency-Key"] = f"{key[:200]}{uuid4()}"
     if case.meta is not None and case.meta.generation.mode is GenerationMode.POSITIVE:
-        if case.operation.label == "POST /files":
-            # Of another the bytes would be read as what it says.
-            case.query["media"] = "application/octet-stream"
-        if case.operation.label == "POST /import":
-            # Which names there are is known when the daemon runs; and not every file is an export.
-            case.query["format"] = "auto" if case.media_type == "application/octet-stream" else "amplifierd"
+        set_query(case)
         if isinstance(case.body, dict):
             name_what_is_there(case.operation.label, case.body)
             if case.operation.label == "PUT /profiles/{name}":
@@ -81,6 +76,19 @@ def before_call(_context: Any, case: schemathesis.Case[Any], _kwargs: dict[str, 
             # The coverage phase makes headers of letters and digits alone; an entity tag has quotes.
             if ALPHANUMERIC.fullmatch(case.headers.get(name, "")):
                 case.headers[name] = f'"{case.headers[name]}"'
+
+
+def set_query(case: schemathesis.Case[Any]) -> None:
+    """Ask for what can be done with the body, and for what stays done."""
+    if case.operation.label == "POST /files":
+        # Of another the bytes would be read as what it says.
+        case.query["media"] = "application/octet-stream"
+    if case.operation.label == "POST /import":
+        # Which names there are is known when the daemon runs; and not every file is an export.
+        case.query["format"] = "auto" if case.media_type == "application/octet-stream" else "amplifierd"
+    if case.operation.method.upper() == "DELETE" and "remove_marker" in case.query:
+        # A marker that stays brings the directory back with the next scan.
+        case.query["remove_marker"] = True
 
 
 def name_what_is_there(operation: str, body: dict[str, Any]) -> None:
