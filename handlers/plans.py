@@ -23,6 +23,9 @@ _encode = msgspec.json.Encoder().encode
 class Plans(Protocol):
     """Makes mount plans."""
 
+    async def check_sources(self, storage: Storage, workspace: str, sources: PlanSources) -> None:
+        """Check the configurations of modules in the profile of a plan."""
+
     async def plan(
         self, sources: PlanSources, session: PlanSession, overlay: AgentOverlays, form: PlanForm
     ) -> MountPlan | KernelPlan:
@@ -36,6 +39,8 @@ async def generate_mount_plan(
     overrides = body.settings_overrides
     directory = await storage.get_directory(workspace, body.amplified_dir)
     sources = await storage.profile_plan(workspace, body.profile_id, overrides)
+    if isinstance(overrides, ProfilePatch):
+        await catalog.check_sources(storage, workspace, sources)
     session = PlanSession(
         profile_id=body.profile_id,
         profile_version=sources.profile.version,

@@ -1,5 +1,7 @@
 """Sessions: conversations from creation to end."""
 
+from typing import Protocol
+
 from ..storage.model.interface import Storage
 from ..storage.model.profile_records import ProfileSettings
 from ..storage.model.queries import SessionDeletion, SessionQuery, SessionSort
@@ -20,10 +22,18 @@ from ..storage.model.records import (
 )
 
 
+class Checks(Protocol):
+    """Checks the configurations of modules."""
+
+    async def check_overrides(self, storage: Storage, workspace: str, new: NewSession) -> None:
+        """Check the profile of a new session with its overrides, if it has any."""
+
+
 async def create_session(
-    body: NewSession, *, storage: Storage, workspace: str, once: IdempotentRequest | None
+    body: NewSession, once: IdempotentRequest | None, *, storage: Storage, catalog: Checks, workspace: str
 ) -> Session:
     """Create a session with an empty transcript."""
+    await catalog.check_overrides(storage, workspace, body)
     return await storage.create_session(workspace, body, once=once)
 
 

@@ -230,6 +230,30 @@ def test_patch_of_a_configuration_is_checked_as_it_becomes(client: httpx.Client,
     assert client.patch("/profiles/mine", json={"session": {"orchestrator": {"config": {"n": 3}}}}).is_success
 
 
+def test_overrides_of_a_session_and_a_plan_are_checked(client: httpx.Client, folder: Path) -> None:
+    make(folder, {"own.md": profile("own")})
+    client.post("/collections/teams/foundation/sync").raise_for_status()
+    secret = {"tools": [{"module": "bash", "config": {"key": "s-1"}}]}
+    reference = {"tools": [{"module": "bash", "config": {"shell": "sh", "key": "${env:KEY}"}}]}
+    client.post("/profiles/foundation/own/activate").raise_for_status()
+    for path, body in (
+        ("/sessions", {"profile": "foundation/own"}),
+        ("/sessions", {}),
+        ("/mount-plans/generate", {"profile_id": "foundation/own"}),
+    ):
+        refused = client.post(path, json=body | {"settings_overrides": secret})
+        assert refused.status_code == 422, refused.text
+        pointers = [error["pointer"] for error in refused.json()["errors"]]
+        assert "/tools/0/config/key" in pointers
+        assert "s-1" not in refused.text
+        assert client.post(path, json=body | {"settings_overrides": reference}).is_success
+    client.delete("/profiles/active").raise_for_status()
+    missing = client.post("/sessions", json={"profile": "nobody", "settings_overrides": secret})
+    assert missing.status_code == 404
+    missing = client.post("/sessions", json={"amplified_dir": "nowhere", "settings_overrides": secret})
+    assert missing.status_code == 404
+
+
 def test_unknown_module_is_a_warning(client: httpx.Client, folder: Path) -> None:
     assert folder.exists()
     body = {"name": "mine", "tools": [{"module": "foundation/tool/bahs"}, {"module": "one"}]}

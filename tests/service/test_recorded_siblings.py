@@ -80,7 +80,7 @@ def test_profiles(api: str, collection: str) -> None:
     details = get(f"{api}/profiles/{collection}/base")
     assert (details["schemaVersion"], details["source"], details["isActive"]) == (2, collection, False)
     assert [tool["module"] for tool in details["tools"]] == ["bash"]
-    assert (details["agents"], details["context"]) == ({"agent_0": "agents/zen.md"}, {"docs": "context"})
+    assert (details["agents"], details["context"]) == ({"zen": "agents/zen.md"}, {"docs": "context"})
     assert requests.get(f"{api}/profiles/active", timeout=SECONDS).status_code == 404
     assert post(f"{api}/profiles/{collection}/base/activate", 200)["isActive"] is True
     assert get(f"{api}/profiles/active")["name"] == f"{collection}/base"
@@ -144,7 +144,7 @@ def test_life_of_a_session_and_its_mount_plan(api: str, collection: str) -> None
         ("embedded", "context"),
         ("referenced", "tool"),
     ]
-    assert plan["agents"][f"{collection}/base.agent.agent_0"]["content"] == "You are calm."
+    assert plan["agents"][f"{collection}/base.agent.zen"]["content"] == "You are calm."
     detail = refused(requests.post(f"{api}/mount-plans/generate", json={"profile_id": "no/one"}, timeout=SECONDS), 404)
     assert "not found" in detail
     session = post(f"{api}/sessions/", 201, profile=f"{collection}/base")

@@ -9,12 +9,13 @@
     You are brief.
 
 `session`, `providers`, `tools`, `hooks`, `agents` and `context` are those of a profile; the session's context manager
-is its `context`, and agents or contexts in a list are named by their numbers. A blank line before the
-instructions is not part of them.
+is its `context`. Agents in a list are named by their files, without `.md`, contexts by their numbers. A blank line
+before the instructions is not part of them.
 """
 
+import posixpath
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -97,9 +98,9 @@ class _Body:
                 body[name] = value
         if "session" in body:
             body["session"] = self._session(self._object(body["session"], "session"))
-        for name, numbered in (("agents", "agent"), ("context", "context")):
+        for name, name_of in (("agents", _agent_name), ("context", _context_name)):
             if name in body:
-                body[name] = self._named(name, body[name], numbered)
+                body[name] = self._named(name, body[name], name_of)
         if self._instructions:
             body["instructions"] = Raw(_encode(self._instructions))
         return DecodedBody(_encode(body), self._lines)
@@ -126,14 +127,17 @@ class _Body:
             self._lines.nearest("session").below[own] = self._lines.nearest("session", name)
         return Raw(_encode(normalize_or_keep))
 
-    def _named(self, name: str, value: Raw, numbered: str) -> Raw:
+    def _named(self, name: str, value: Raw, name_of: Callable[[int, Raw], str]) -> Raw:
         if bytes(memoryview(value)[:1]) != b"[":
             return value
-        items = _items(value)
         lines = self._lines.nearest(name)
-        for number in range(len(items)):
-            lines.below[f"{numbered}_{number}"] = lines.nearest(str(number))
-        return Raw(_encode({f"{numbered}_{number}": item for number, item in enumerate(items)}))
+        named: Members = {}
+        for number, item in enumerate(_items(value)):
+            own = name_of(number, item)
+            own = f"{own}.{number}" if own in named else own
+            named[own] = item
+            lines.below[own] = lines.nearest(str(number))
+        return Raw(_encode(named))
 
     def _object(self, value: Raw, *path: str) -> Members:
         if bytes(memoryview(value)[:1]) != b"{":
@@ -142,6 +146,16 @@ class _Body:
 
     def _line(self, *path: str) -> int:
         return self._lines.nearest(*path).line
+
+
+def _agent_name(number: int, item: Raw) -> str:
+    reference = msgspec.json.decode(item)
+    stem = posixpath.basename(reference).removesuffix(".md") if isinstance(reference, str) else ""
+    return stem or f"agent_{number}"
+
+
+def _context_name(number: int, _item: Raw) -> str:
+    return f"context_{number}"
 
 
 def profile_file(records: list[Raw]) -> bytes:

@@ -6,6 +6,7 @@ from msgspec import UNSET
 from msgspec.structs import replace
 
 from ...contract import SerialExecutor
+from ...storage.model.errors import NoActiveProfile
 from ...storage.model.interface import Storage
 from ...storage.model.modules import (
     INSTALLED,
@@ -22,7 +23,8 @@ from ...storage.model.modules import (
     Use,
     uses_in,
 )
-from ...storage.model.profile_records import NewProfile, ProfileSettings, ProfileWarning
+from ...storage.model.profile_records import NewProfile, ProfilePatch, ProfileSettings, ProfileWarning
+from ...storage.model.records import NewSession
 from .configurations import check_configurations
 from .mount_plan import kernel_plan, mount_plan
 
@@ -57,18 +59,30 @@ class ModuleCatalog:
         return self._installed[module_id]
 
     async def check(
-        self, storage: Storage, workspace: str, profile: NewProfile | ProfileSettings
+        self, storage: Storage, workspace: str, profile: NewProfile | ProfileSettings, collection: str | None = None
     ) -> list[ProfileWarning]:
-        """Check the configurations in a profile; the modules that nobody has.
+        """Check the configurations in a profile, which may be of a collection; the modules that nobody has.
 
         Raises a problem, 422, if a configuration does not fit the schema of its module.
         """
-        ids = {module_id for use in uses_in(profile) for module_id in use.ids()}
+        ids = {module_id for use in uses_in(profile) for module_id in use.ids(collection)}
         if not ids:
             return []
         modules = {**self._installed, **await storage.find_modules(workspace, sorted(ids))}
-        unknown = await self._executor.run(check_configurations, profile, lambda use: use.among(modules))
+        unknown = await self._executor.run(check_configurations, profile, lambda use: use.among(modules, collection))
         return [ProfileWarning(use.pointer, _unknown(use)) for use in unknown]
+
+    async def check_overrides(self, storage: Storage, workspace: str, new: NewSession) -> None:
+        """Check the profile of a new session with its overrides, if it has any. Raises a problem as `check` does."""
+        if isinstance(new.settings_overrides, ProfilePatch):
+            name = new.profile or await _inherited_profile(storage, workspace, new.amplified_dir)
+            await self.check_sources(
+                storage, workspace, await storage.profile_plan(workspace, name, new.settings_overrides)
+            )
+
+    async def check_sources(self, storage: Storage, workspace: str, sources: PlanSources) -> None:
+        """Check the profile of a plan. Raises a problem as `check` does."""
+        await self.check(storage, workspace, sources.profile, sources.mounted.collection or None)
 
     async def plan(
         self, sources: PlanSources, session: PlanSession, overlay: AgentOverlays, form: PlanForm
@@ -76,6 +90,17 @@ class ModuleCatalog:
         """The mount plan of a session, in a form."""
         plan = await self._executor.run(mount_plan, sources, session, overlay)
         return plan if form == "mounts" else await self._executor.run(kernel_plan, plan)
+
+
+async def _inherited_profile(storage: Storage, workspace: str, amplified_dir: str) -> str:
+    """The profile of a session that names none."""
+    directory = await storage.get_directory(workspace, amplified_dir)
+    if isinstance(directory.default_profile, str):
+        return directory.default_profile
+    try:
+        return (await storage.get_active_profile(workspace)).name
+    except NoActiveProfile:
+        return "default"
 
 
 def _unknown(use: Use) -> str:
