@@ -111,6 +111,7 @@ CODEX = [
             "git": {"branch": "topic", "commit_hash": "0a1b"},
         },
     ),
+    codex_line("world_state", {"full": True, "state": {"apps_instructions": False}}),
     codex_line("turn_context", {"cwd": "/home/ada/atlas", "model": "gpt-5-codex"}),
     codex_line(
         "response_item", {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "List files."}]}

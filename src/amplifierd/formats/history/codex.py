@@ -14,7 +14,17 @@ from .values import labels_of, object_of, texts_of, time_of, usage_of
 
 NAME = "codex"
 
-_LINE_TYPES = frozenset({"session_meta", "response_item", "event_msg", "turn_context", "compacted"})
+_LINE_TYPES = frozenset(
+    {
+        "session_meta",
+        "response_item",
+        "event_msg",
+        "turn_context",
+        "compacted",
+        "world_state",
+        "token_usage_record",
+    }
+)
 _ITEM_TYPES = frozenset(
     {
         "message",
