@@ -8,6 +8,7 @@ from functools import partial
 
 from .go.recipe import GO
 from .java.recipe import JAVA
+from .php.recipe import PHP
 from .python.recipe import PYTHON
 from .python_pydantic.recipe import PYTHON_PYDANTIC
 from .recipe import Recipe
@@ -26,6 +27,7 @@ RECIPES = {
     "java": JAVA,
     "go": GO,
     "ruby": RUBY,
+    "php": PHP,
 }
 
 
