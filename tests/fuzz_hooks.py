@@ -88,7 +88,7 @@ def set_query(case: schemathesis.Case[Any]) -> None:
         case.query["format"] = "auto" if case.media_type == "application/octet-stream" else "amplifierd"
     if case.operation.method.upper() == "DELETE" and "remove_marker" in case.query:
         # A marker that stays brings the directory back with the next scan.
-        case.query["remove_marker"] = True
+        case.query["remove_marker"] = "true"
 
 
 def name_what_is_there(operation: str, body: dict[str, Any]) -> None:

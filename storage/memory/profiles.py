@@ -222,7 +222,7 @@ class MemoryCollections(MemoryAccess, Collections):
     ) -> Collection:
         def fail(work: Work) -> Collection:
             before = _collection(work.workspace, identifier)
-            failed = replace(before, status="failed", problems=[CollectionProblem(detail)])
+            failed = replace(before, status="failed", problems=[CollectionProblem(detail)], problem_count=1)
             work.workspace.collections[identifier] = failed
             return failed
 
@@ -306,6 +306,7 @@ def _synced(work: Work, content: CollectionContent, created_at: str) -> Collecti
         context=content.context,
         modules=sorted(module.id for module in content.modules),
         problems=problems,
+        problem_count=len(problems),
     )
     write_modules(workspace, identifier, content.modules)
     workspace.collections[identifier] = collection

@@ -38,7 +38,7 @@ class CollectionProblem(Struct, frozen=True):
 
 
 class CollectionSummary(Struct, frozen=True, rename="camel", kw_only=True):
-    """A collection as in a list; `synced_at` is when its present content was read."""
+    """A collection as in a list, with the names of its profiles; `synced_at` is when its present content was read."""
 
     identifier: str
     source: str
@@ -47,12 +47,13 @@ class CollectionSummary(Struct, frozen=True, rename="camel", kw_only=True):
     commit: str | UnsetType = UNSET
     created_at: str
     synced_at: str
+    profiles: list[str] = []
+    problem_count: int = 0
 
 
 class Collection(CollectionSummary, frozen=True, rename="camel", kw_only=True):
-    """A collection: the names of its profiles, the paths of its agents and context, the ids of its modules."""
+    """A collection with the paths of its agents and context, the ids of its modules, and its problems."""
 
-    profiles: list[str]
     agents: list[str]
     context: list[str]
     modules: list[str]

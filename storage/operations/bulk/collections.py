@@ -83,7 +83,8 @@ async def replace(work: UnitOfWork, content: CollectionContent) -> Collection:
 async def fail(work: UnitOfWork, identifier: str, detail: str) -> Collection:
     """Record why a collection could not be read."""
     before = await read(work.transaction, work.workspace, identifier)
-    failed = msgspec.structs.replace(before, status="failed", problems=[CollectionProblem(detail)])
+    problems = [CollectionProblem(detail)]
+    failed = msgspec.structs.replace(before, status="failed", problems=problems, problem_count=1)
     return await _update(work, failed)
 
 
@@ -125,11 +126,12 @@ async def _synced(work: UnitOfWork, content: CollectionContent, created_at: str)
         context=content.context,
         modules=sorted(module.id for module in content.modules),
         problems=[*content.problems],
+        problem_count=0,
     )
     await modules.replace_all(work, content.identifier, name_of(content.identifier), content.modules)
     await _write_profiles(work, collection, content)
     await work.run(OUTDATE_PROFILES, {"workspace": work.workspace})
-    return collection
+    return msgspec.structs.replace(collection, problem_count=len(collection.problems))
 
 
 async def _write_profiles(work: UnitOfWork, collection: Collection, content: CollectionContent) -> None:

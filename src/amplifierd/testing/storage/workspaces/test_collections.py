@@ -89,7 +89,12 @@ async def test_list_is_in_order_of_identifier_and_paged(storage: Storage) -> Non
         await create(storage, content(identifier=identifier))
     first = await storage.list_collections(W, limit=2)
     rest = await storage.list_collections(W, limit=2, cursor=first.next_cursor)
-    assert [each.identifier for each in await records(first, CollectionSummary)] == ["a", "teams/b"]
+    listed = await records(first, CollectionSummary)
+    assert [each.identifier for each in listed] == ["a", "teams/b"]
+    for each in listed:
+        whole = await storage.get_collection(W, each.identifier)
+        assert (each.profiles, each.problem_count) == (whole.profiles, len(whole.problems))
+        assert whole.problem_count == len(whole.problems)
     assert [each.identifier for each in await records(rest, CollectionSummary)] == ["teams/c"]
     assert rest.next_cursor is None
 
