@@ -13,6 +13,7 @@ from .python.recipe import PYTHON
 from .python_pydantic.recipe import PYTHON_PYDANTIC
 from .recipe import Recipe
 from .ruby.recipe import RUBY
+from .rust.recipe import RUST
 from .table import table
 from .trial import attempt
 from .typescript.recipe import TYPESCRIPT
@@ -28,6 +29,7 @@ RECIPES = {
     "go": GO,
     "ruby": RUBY,
     "php": PHP,
+    "rust": RUST,
 }
 
 
