@@ -34,7 +34,7 @@ _LIMITED = 'ulimit -f "$1"; ulimit -v "$2" 2>/dev/null || true; shift 2; exec "$
 # It does not guess other paths.
 _UPLOAD_PACK = "git upload-pack --strict"
 
-_OPTIONS = {
+OPTIONS = {
     "core.hooksPath": "/dev/null",
     "core.fsmonitor": "false",
     "core.askPass": "",
@@ -78,7 +78,7 @@ class _Git:
     """Runs commands of git in a folder, all of them within the limits of time and size."""
 
     def __init__(self, program: str, folder: Path, protocol: str, progressed: Callable[[], None]) -> None:
-        options = _OPTIONS | {f"protocol.{protocol}.allow": "always"}
+        options = OPTIONS | {f"protocol.{protocol}.allow": "always"}
         limits = (str(MAX_BYTES // 512 + 1), str(_MAX_MEMORY_KIB))
         configured = (text for item in options.items() for text in ("-c", "=".join(item)))
         self._command = ["/bin/sh", "-c", _LIMITED, "sh", *limits, program, *configured]
