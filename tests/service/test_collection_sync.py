@@ -261,6 +261,11 @@ def test_copy_keeps_plans(database: str, second_postgres: str, tmp_path: Path) -
         headers = {"Content-Type": "application/x-ndjson"}
         assert client.post("/import", content=export, headers=headers).json()["sessions"] == 2
         assert [client.get(f"/sessions/{it}/mount-plan").json() for it in ids] == before[:2]
+    file, imported = tmp_path / "export.ndjson", f"sqlite:///{tmp_path}/imported.db"
+    run_amplifierd("export", "--database", database, str(file)).check_returncode()
+    run_amplifierd("import", "--create", "--database", imported, str(file)).check_returncode()
+    with Daemon(imported) as daemon, daemon.client() as client:
+        assert [client.get(f"/sessions/{it}/mount-plan").json() for it in ids] == before[:2]
 
 
 def plans(client: httpx.Client, ids: list[str]) -> list[Any]:
