@@ -72,7 +72,7 @@ import amplifierd.client.model.KernelModule;
 import amplifierd.client.model.LivenessStatus;
 import amplifierd.client.model.Message;
 import amplifierd.client.model.MessagePatch;
-import amplifierd.client.model.Module;
+import amplifierd.client.model.ModuleDetails;
 import amplifierd.client.model.ModuleConfig;
 import amplifierd.client.model.ModuleScope;
 import amplifierd.client.model.ModuleSource;
@@ -254,7 +254,7 @@ public final class Conversation {
     equal(listed.stream().map(ModuleSummary::getId).toList(), List.of(id));
     equal(modules.listTools(APIListToolsRequest.newBuilder().build()), listed);
     APIGetModuleRequest read = APIGetModuleRequest.newBuilder().moduleId(id).build();
-    Module module = modules.getModule(read);
+    ModuleDetails module = modules.getModule(read);
     equal(module.getName(), "tool-bash");
     equal(module.getCollection(), "clients/collection");
     ModuleSourceRequest first = new ModuleSourceRequest().source("git+https://example.com/a");

@@ -76,8 +76,8 @@ from amplifierd_client.models import (
     Message,
     MessagePatch,
     Metadata,
-    Module,
     ModuleConfig,
+    ModuleDetails,
     ModuleScope,
     ModuleSource,
     ModuleSourceRequest,
@@ -205,7 +205,7 @@ def set_source_of_module(client: Client, module_id: str) -> None:
     """Read a module, whose id has slashes, and set, replace and remove a source of it."""
     [summary] = answered(list_modules.sync(client=client, type_=ModuleType.TOOL), list)
     equal((summary.id, [it.id for it in answered(list_tools.sync(client=client), list)]), (module_id, [module_id]))
-    module = answered(get_module.sync(module_id, client=client), Module)
+    module = answered(get_module.sync(module_id, client=client), ModuleDetails)
     equal((module.name, module.collection, module.sources), ("tool-bash", "clients/collection", UNSET))
     first = ModuleSourceRequest("git+https://example.com/a")
     source = answered(create_module_source.sync(module_id, client=client, body=first), ModuleSource)
@@ -213,7 +213,7 @@ def set_source_of_module(client: Client, module_id: str) -> None:
     refused(create_module_source.sync_detailed(module_id, client=client, body=first), 409)
     second = ModuleSourceRequest("git+https://example.com/b")
     replaced = answered(replace_module_source.sync(module_id, client=client, body=second), ModuleSource)
-    equal(answered(get_module.sync(module_id, client=client), Module).sources, [replaced])
+    equal(answered(get_module.sync(module_id, client=client), ModuleDetails).sources, [replaced])
     equal(delete_module_source.sync_detailed(module_id, client=client).status_code, 204)
     refused(delete_module_source.sync_detailed(module_id, client=client), 404)
 
