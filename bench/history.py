@@ -1,4 +1,7 @@
-"""`python -m bench.history`: how fast `amplifierd import` reads transcripts of Claude Code, and in how much memory."""
+"""`python -m bench.history`: how fast `amplifierd import` reads transcripts of Claude Code, and in how much memory.
+
+Then they are imported again, unchanged. With `--files`, there are so many short ones.
+"""
 
 import argparse
 import json
@@ -17,6 +20,7 @@ from .corpus import texts
 
 _MB = 1_000_000
 _MESSAGES_OF_A_SESSION = 1_000
+_MESSAGES_OF_A_SHORT_SESSION = 10
 # Claude Code cuts longer outputs of commands.
 _MAX_OUTPUT = 30_000
 
@@ -25,45 +29,49 @@ def main() -> None:
     """Import transcripts of some megabytes into a new database, and print what that took."""
     parser = argparse.ArgumentParser(prog="python -m bench.history", description=__doc__)
     parser.add_argument("--megabytes", type=int, default=25, help="the size of the transcripts")
+    parser.add_argument("--files", type=int, help="the number of short transcripts, in place of long ones")
     parser.add_argument("--keep", type=Path, help="a folder for the transcripts and the database, which stay there")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix=".data-", dir=Path(__file__).parent) as temporary:
         folder = options.keep or Path(temporary)
-        _measure(folder, options.megabytes * _MB)
+        transcripts = folder / "projects"
+        transcripts.mkdir(parents=True)
+        if options.files:
+            written = write_transcripts(transcripts, sys.maxsize, options.files, _MESSAGES_OF_A_SHORT_SESSION)
+        else:
+            written = write_transcripts(transcripts, options.megabytes * _MB)
+        for what in ("new", "unchanged"):
+            _measure(folder, transcripts, written, what)
 
 
-def _measure(folder: Path, size: int) -> None:
-    transcripts = folder / "projects"
-    transcripts.mkdir(parents=True)
-    written = write_transcripts(transcripts, size)
+def _measure(folder: Path, transcripts: Path, written: int, what: str) -> None:
     command = [sys.executable, "-m", "amplifierd", "import", "--create", "--database", f"sqlite:///{folder / 'a.db'}"]
-    started = time.monotonic()
     environment = os.environ | {"XDG_DATA_HOME": str(folder / "data")}
+    before, started = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
     subprocess.run([*command, str(transcripts)], check=True, env=environment)  # noqa: S603  # a program of our own
-    seconds = time.monotonic() - started
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    cpu = used.ru_utime + used.ru_stime
+    seconds, used = time.monotonic() - started, resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu = used.ru_utime + used.ru_stime - before.ru_utime - before.ru_stime
     sys.stdout.write(
-        f"{written / _MB:.1f} MB in {seconds:.1f} s, with {cpu:.1f} s of CPU, "
+        f"{written / _MB:.1f} MB, {what}: {seconds:.1f} s, {cpu:.1f} s of CPU, "
         f"{cpu / written * 100 * _MB:.1f} s for 100 MB; at most {used.ru_maxrss / 1024:.0f} MiB of memory.\n"
     )
 
 
-def write_transcripts(folder: Path, size: int) -> int:
-    """Write files of at least `size` bytes in all, a session each; the number of bytes."""
+def write_transcripts(folder: Path, size: int, most: int = sys.maxsize, messages: int = _MESSAGES_OF_A_SESSION) -> int:
+    """Write files of at least `size` bytes in all, at most so many, a session each; the number of bytes."""
     written = 0
-    for number in range(sys.maxsize):
+    for number in range(most):
         if written >= size:
             break
         path = folder / f"{UUID(int=number + 1)}.jsonl"
-        path.write_text("".join(_lines(number)))
+        path.write_text("".join(_lines(number, messages)))
         written += path.stat().st_size
     return written
 
 
-def _lines(number: int) -> Iterator[str]:
+def _lines(number: int, messages: int) -> Iterator[str]:
     """A session in which each prompt is followed by a thought, a call, its result and an answer."""
-    contents = texts(_MESSAGES_OF_A_SESSION, seed=number)
+    contents = texts(messages, seed=number)
     before = None
     for place, content in enumerate(each[:_MAX_OUTPUT] for each in contents):
         key = str(UUID(int=(number << 32) + place + 1))
