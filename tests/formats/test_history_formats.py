@@ -558,6 +558,16 @@ def test_opencode_waits_for_an_answer_to_be_complete(tmp_path: FilePath) -> None
     assert read.sessions[0]["context"]["after"][0]["parts"][0]["data"]["text"] == "I"
 
 
+def test_opencode_waits_for_the_parts_of_a_question(tmp_path: FilePath) -> None:
+    path = tmp_path / "opencode.db"
+    with closing(fill_opencode(path)) as database:
+        add_message(database, 4, {"role": "user", "time": {"created": TIME}})
+        read = Read(path.read_bytes())
+        assert (read.faults, len(read.messages[read.sessions[0]["id"]])) == ([("not complete", 1)], 3)
+        add_message(database, 5, {"role": "user"}, {"type": "text", "text": "Next"})
+    assert Read(path.read_bytes()).faults == []
+
+
 @pytest.mark.parametrize(
     "source",
     [

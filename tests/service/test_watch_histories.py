@@ -1,5 +1,6 @@
 """`amplifierd import --watch`: what other tools write is in the database while they write it."""
 
+import json
 import os
 import signal
 import threading
@@ -11,10 +12,11 @@ from uuid import NAMESPACE_URL, uuid5
 
 import pytest
 
+from amplifierd.formats.history.values import session_id_of
 from daemon import Daemon, http_get
 from fork_server import ForkedProcess, run_amplifierd
 from histories import code_line, lines, user
-from opencode_database import add_message, fill_opencode
+from opencode_database import TIME, add_message, fill_opencode, opencode_files, write_files
 
 # Longer than any machine takes.
 DEADLINE_SECONDS = 60
@@ -207,6 +209,19 @@ def test_watch_reads_a_database_that_is_open(tmp_path: Path, start: Start, conte
         add_message(database, 5, {"role": "user"}, {"type": "text", "text": "And b.txt?"}, session=session)
         eventually(lambda: contents(session)[3:] == ["And b.txt?"], lambda: watch.said)
         assert watch.stop() == 0, watch.said
+
+
+def test_watch_reads_files_together(tmp_path: Path, start: Start, contents: Contents, session: str) -> None:
+    folder, key = tmp_path / "opencode" / "storage", f"ses_{session}"
+    own = json.loads(json.dumps(opencode_files()).replace("ses_1", key).replace("ses_2", f"{key}-2"))
+    write_files(folder, own)
+    imported = session_id_of("opencode", key)
+    watch = start(folder.parent)
+    assert contents(imported) == ["What is in a.txt?", "One.", ""]
+    write_files(folder, {"part/msg_4/prt_1.json": {"type": "text", "text": "And b.txt?"}})
+    write_files(folder, {f"message/{key}/msg_4.json": {"role": "user", "time": {"created": TIME}}})
+    eventually(lambda: contents(imported)[3:] == ["And b.txt?"], lambda: watch.said)
+    assert watch.stop() == 0, watch.said
 
 
 @pytest.mark.parametrize("arguments", [["-"], ["--format", "amplifierd", "a"], ["--format", "other", "a"]], ids=str)

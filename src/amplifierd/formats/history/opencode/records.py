@@ -29,7 +29,7 @@ class StoredMessage(NamedTuple):
 
 def last_turns(message: StoredMessage) -> Iterator[Step]:
     """The last message of a session, which may not be complete yet."""
-    if _is_complete(object_of(message.data)):
+    if _is_complete(message):
         yield from turns(message)
         return
     parts = [{"id": key, "data": data} for key, data in message.parts]
@@ -39,7 +39,11 @@ def last_turns(message: StoredMessage) -> Iterator[Step]:
     yield Fault(kind="not complete", line=1, sentence=sentence, file=message.file)
 
 
-def _is_complete(data: Object) -> bool:
+def _is_complete(message: StoredMessage) -> bool:
+    data = object_of(message.data)
+    if data.get("role") == "user":
+        # Its parts are written after it.
+        return bool(message.parts)
     is_answer = data.get("role") == "assistant"
     return not is_answer or "error" in data or object_of(data.get("time")).get("completed") is not None
 
