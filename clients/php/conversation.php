@@ -13,6 +13,7 @@ use Amplifierd\Api\EventsApi;
 use Amplifierd\Api\FilesApi;
 use Amplifierd\Api\MessagesApi;
 use Amplifierd\Api\ModulesApi;
+use Amplifierd\Api\PlansApi;
 use Amplifierd\Api\ProfilesApi;
 use Amplifierd\Api\SearchApi;
 use Amplifierd\Api\ServiceApi;
@@ -20,6 +21,7 @@ use Amplifierd\Api\SessionsApi;
 use Amplifierd\Api\TransferApi;
 use Amplifierd\ApiException;
 use Amplifierd\Configuration;
+use Amplifierd\Model\AgentOverlay;
 use Amplifierd\Model\CleanUpRequest;
 use Amplifierd\Model\CreateCollectionRequest;
 use Amplifierd\Model\CreateDirectoryRequest;
@@ -29,10 +31,15 @@ use Amplifierd\Model\FilePart;
 use Amplifierd\Model\FilePartType;
 use Amplifierd\Model\ForkSessionRequest;
 use Amplifierd\Model\HealthStatus;
+use Amplifierd\Model\KernelPlan;
 use Amplifierd\Model\LivenessStatus;
 use Amplifierd\Model\Message;
 use Amplifierd\Model\MessagePatch;
 use Amplifierd\Model\ModuleConfig;
+use Amplifierd\Model\ModuleSourceRequest;
+use Amplifierd\Model\ModuleType;
+use Amplifierd\Model\MountPlan;
+use Amplifierd\Model\MountPlanRequest;
 use Amplifierd\Model\OnConflict;
 use Amplifierd\Model\Part;
 use Amplifierd\Model\Problem;
@@ -48,8 +55,10 @@ use Amplifierd\Model\TextPartType;
 use Amplifierd\Model\ToolCallPart;
 use Amplifierd\Model\ToolCallPartType;
 use Amplifierd\Model\UsageRequest;
+use Amplifierd\ObjectSerializer;
 use GuzzleHttp\Client;
 use GuzzleHttp\Psr7\Utils;
+use Psr\Http\Message\RequestInterface;
 
 const NOBODY = 'non-existent-session-id';
 const PROFILE = 'clients/base';
@@ -99,6 +108,7 @@ final class Conversation
     private FilesApi $files;
     private MessagesApi $messages;
     private ModulesApi $modules;
+    private PlansApi $plans;
     private ProfilesApi $profiles;
     private SearchApi $searches;
     private ServiceApi $service;
@@ -113,6 +123,7 @@ final class Conversation
         $this->files = new FilesApi($client, $configuration);
         $this->messages = new MessagesApi($client, $configuration);
         $this->modules = new ModulesApi($client, $configuration);
+        $this->plans = new PlansApi($client, $configuration);
         $this->profiles = new ProfilesApi($client, $configuration);
         $this->searches = new SearchApi($client, $configuration);
         $this->service = new ServiceApi($client, $configuration);
@@ -141,6 +152,60 @@ final class Conversation
         $detail = refused(422, fn () => $this->collections->createCollection($body))->getDetail();
         check($detail, str_contains($detail, '--collections-path'));
         refused(404, fn () => $this->collections->getCollection('clients/collection'));
+    }
+
+    public function runWithCollection(): void
+    {
+        $source = getenv('COLLECTION');
+        $body = new CreateCollectionRequest(['identifier' => 'clients/collection', 'source' => $source]);
+        $added = $this->collections->createCollection($body);
+        equal([$added->getProfiles(), $added->getModules()], [['collection/base'], ['collection/tool/bash']]);
+        equal($this->collections->getCollection($added->getIdentifier()), $added);
+        $this->addSourceOfModule('collection/tool/bash');
+        $this->makePlans('collection/base');
+        $this->collections->deleteCollection($added->getIdentifier());
+        equal($this->modules->listModules(), []);
+    }
+
+    private function addSourceOfModule(string $id): void
+    {
+        $listed = [...$this->modules->listModules(type: ModuleType::TOOL), ...$this->modules->listTools()];
+        equal(array_map(fn ($module) => $module->getId(), $listed), [$id, $id]);
+        $module = $this->modules->getModule($id);
+        equal([$module->getName(), $module->getCollection(), $module->getSources()], ['tool-bash', 'clients/collection', null]);
+        $first = new ModuleSourceRequest(['source' => 'git+https://example.com/a']);
+        $source = $this->modules->createModuleSource($id, $first);
+        equal([$source->getModuleId(), $source->getScope(), $source->getSource()], [$id, 'project', $first->getSource()]);
+        refused(409, fn () => $this->modules->createModuleSource($id, $first));
+        $second = new ModuleSourceRequest(['source' => 'git+https://example.com/b']);
+        $replaced = $this->modules->replaceModuleSource($id, $second);
+        equal($this->modules->getModule($id)->getSources(), [$replaced]);
+        $this->modules->deleteModuleSource($id);
+        refused(404, fn () => $this->modules->deleteModuleSource($id));
+    }
+
+    private function makePlans(string $profile): void
+    {
+        $overlay = ['zen' => new AgentOverlay(['content' => 'Be quick.'])];
+        $request = new MountPlanRequest(['profile_id' => $profile, 'agent_overlay' => $overlay]);
+        $generated = $this->planOf($this->plans->generateMountPlanRequest($request), MountPlan::class);
+        equal(array_map(fn ($mount) => $mount->getResolved(), $generated->getMountPoints()), [true, true]);
+        equal($generated->getAgents()["{$profile}.agent.zen"]->getContent(), 'Be quick.');
+        $body = new CreateSessionRequest(['profile' => $profile]);
+        $session = $this->sessions->createSession(create_session_request: $body);
+        $id = $session->getId();
+        $plan = $this->planOf($this->plans->getSessionMountPlanRequest($id), MountPlan::class);
+        equal($plan->getSession()->getSessionId(), $id);
+        equal($plan->getAgents()["{$profile}.agent.zen"]->getContent(), 'You are calm.');
+        $kernel = $this->planOf($this->plans->getSessionMountPlanRequest($id, form: 'kernel'), KernelPlan::class);
+        equal([$kernel->getTools()[0]->getModule(), $kernel->getTools()[0]->getConfig()], ['tool-bash', ['timeout' => 9]]);
+        $this->sessions->deleteSession($id);
+    }
+
+    /** A plan as its own class: the one class that the generated methods read has the members of both. */
+    private function planOf(RequestInterface $request, string $class): MountPlan|KernelPlan
+    {
+        return ObjectSerializer::deserialize((string) $this->client->send($request)->getBody(), $class);
     }
 
     public function open(): Session
@@ -429,6 +494,7 @@ $configuration->setBooleanFormatForQueryString(Configuration::BOOLEAN_FORMAT_STR
 $conversation = new Conversation(new Client(), $configuration);
 step('create a profile and a directory', $conversation->prepare(...));
 step('read collections and modules', $conversation->readCollections(...));
+step('run with a collection', $conversation->runWithCollection(...));
 $session = step('create a session', $conversation->open(...));
 step('read it back', fn () => $conversation->readBack($session));
 step('send three messages', fn () => $conversation->sendMessages($session));

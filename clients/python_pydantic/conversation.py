@@ -4,6 +4,7 @@ Its base URL is the first argument, the key to it, where it has keys, the second
 """
 
 import json
+import os
 import re
 import sys
 from collections.abc import Callable, Iterator
@@ -14,6 +15,7 @@ from urllib.parse import parse_qs, urlsplit
 from uuid import uuid4
 
 from amplifierd_client import (
+    AgentOverlay,
     ApiClient,
     ApiException,
     CleanUpRequest,
@@ -30,14 +32,21 @@ from amplifierd_client import (
     FilesApi,
     ForkSessionRequest,
     HealthStatus,
+    KernelPlan,
     LivenessStatus,
     Message,
     MessagePatch,
     MessagesApi,
     ModuleConfig,
     ModulesApi,
+    ModuleScope,
+    ModuleSourceRequest,
+    ModuleType,
+    MountPlan,
+    MountPlanRequest,
     OnConflict,
     Part,
+    PlansApi,
     Problem,
     ProfilesApi,
     Role,
@@ -108,6 +117,7 @@ class Conversation:
         self.files = FilesApi(client)
         self.messages = MessagesApi(client)
         self.modules = ModulesApi(client)
+        self.plans = PlansApi(client)
         self.profiles = ProfilesApi(client)
         self.searches = SearchApi(client)
         self.service = ServiceApi(client)
@@ -135,6 +145,51 @@ class Conversation:
         problem = refused(422, self.collections.create_collection, create_collection_request=body)
         check(problem.detail, that="--collections-path" in problem.detail)
         refused(404, self.collections.get_collection, "clients/collection")
+
+    def run_with_collection(self) -> None:
+        """Add a collection, set a source of its module, and make the plans of its profile and of a session with it."""
+        body = CreateCollectionRequest(identifier="clients/collection", source=os.environ["COLLECTION"])
+        added = self.collections.create_collection(create_collection_request=body)
+        equal((added.profiles, added.modules, added.problems), (["collection/base"], ["collection/tool/bash"], []))
+        equal(self.collections.get_collection(added.identifier), added)
+        self.set_source_of_module(*added.modules)
+        self.make_plans(*added.profiles)
+        self.collections.delete_collection(added.identifier)
+        equal(self.modules.list_modules(), [])
+
+    def set_source_of_module(self, module_id: str) -> None:
+        """Read a module, whose id has slashes, and set, replace and remove a source of it."""
+        [summary] = self.modules.list_modules(type=ModuleType.TOOL)
+        equal((summary.id, [tool.id for tool in self.modules.list_tools()]), (module_id, [module_id]))
+        module = self.modules.get_module(module_id)
+        equal((module.name, module.collection, module.sources), ("tool-bash", "clients/collection", None))
+        first = ModuleSourceRequest(source="git+https://example.com/a")
+        source = self.modules.create_module_source(module_id, first)
+        equal((source.module_id, source.scope, source.source), (module_id, ModuleScope.PROJECT, first.source))
+        refused(409, self.modules.create_module_source, module_id, first)
+        second = ModuleSourceRequest(source="git+https://example.com/b")
+        replaced = self.modules.replace_module_source(module_id, second)
+        equal(self.modules.get_module(module_id).sources, [replaced])
+        self.modules.delete_module_source(module_id)
+        refused(404, self.modules.delete_module_source, module_id)
+
+    def make_plans(self, profile: str) -> None:
+        """Make the plan of a profile with another text of an agent, and read that of a session in both forms."""
+        request = MountPlanRequest(profile_id=profile, agent_overlay={"zen": AgentOverlay(content="Be quick.")})
+        generated = self.plans.generate_mount_plan(request).actual_instance
+        session = self.sessions.create_session(create_session_request=CreateSessionRequest(profile=profile))
+        plan = self.plans.get_session_mount_plan(session.id).actual_instance
+        if not isinstance(generated, MountPlan) or not isinstance(plan, MountPlan):
+            raise Unexpected(f"{generated!r} and {plan!r} came where plans were expected.")
+        equal([mount.resolved for mount in generated.mount_points], [True, True])
+        equal(generated.agents[f"{profile}.agent.zen"].content, "Be quick.")
+        equal((plan.session.session_id, plan.session.created_at), (session.id, session.created_at))
+        equal(plan.agents[f"{profile}.agent.zen"].content, "You are calm.")
+        kernel = self.plans.get_session_mount_plan(session.id, form="kernel").actual_instance
+        if not isinstance(kernel, KernelPlan):
+            raise Unexpected(f"{kernel!r} came where the kernel's form was expected.")
+        equal([(tool.module, tool.config) for tool in kernel.tools], [("tool-bash", {"timeout": 9})])
+        self.sessions.delete_session(session.id)
 
     def open(self) -> Session:
         """Create a session in the directory, whose profile it gets."""
@@ -380,6 +435,8 @@ def play(conversation: Conversation) -> None:
         conversation.prepare()
     with step("read collections and modules"):
         conversation.read_collections()
+    with step("run with a collection"):
+        conversation.run_with_collection()
     with step("create a session"):
         session = conversation.open()
     with step("read it back"):

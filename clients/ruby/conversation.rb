@@ -48,6 +48,7 @@ class Conversation
     @files = Amplifierd::FilesApi.new(client)
     @messages = Amplifierd::MessagesApi.new(client)
     @modules = Amplifierd::ModulesApi.new(client)
+    @plans = Amplifierd::PlansApi.new(client)
     @profiles = Amplifierd::ProfilesApi.new(client)
     @searches = Amplifierd::SearchApi.new(client)
     @service = Amplifierd::ServiceApi.new(client)
@@ -75,6 +76,49 @@ class Conversation
     problem = refused(422) { @collections.create_collection(body) }
     check(problem.detail, that: problem.detail.include?('--collections-path'))
     refused(404) { @collections.get_collection('clients/collection') }
+  end
+
+  def run_with_collection
+    body = Amplifierd::CreateCollectionRequest.new(identifier: 'clients/collection', source: ENV.fetch('COLLECTION'))
+    added = @collections.create_collection(body)
+    equal([added.profiles, added.modules, added.problems], [['collection/base'], ['collection/tool/bash'], []])
+    equal(@collections.get_collection(added.identifier), added)
+    add_source_of_module('collection/tool/bash')
+    make_plans('collection/base')
+    @collections.delete_collection(added.identifier)
+    equal(@modules.list_modules, [])
+  end
+
+  def add_source_of_module(module_id)
+    listed = @modules.list_modules(type: Amplifierd::ModuleType::TOOL) + @modules.list_tools
+    equal(listed.map(&:id), [module_id, module_id])
+    read = @modules.get_module(module_id)
+    equal([read.name, read.collection, read.sources], ['tool-bash', 'clients/collection', nil])
+    first = Amplifierd::ModuleSourceRequest.new(source: 'git+https://example.com/a')
+    source = @modules.create_module_source(module_id, first)
+    equal([source.module_id, source.scope, source.source], [module_id, 'project', first.source])
+    refused(409) { @modules.create_module_source(module_id, first) }
+    second = Amplifierd::ModuleSourceRequest.new(source: 'git+https://example.com/b')
+    replaced = @modules.replace_module_source(module_id, second)
+    equal(@modules.get_module(module_id).sources, [replaced])
+    @modules.delete_module_source(module_id)
+    refused(404) { @modules.delete_module_source(module_id) }
+  end
+
+  def make_plans(profile)
+    overlay = { 'zen' => Amplifierd::AgentOverlay.new(content: 'Be quick.') }
+    request = Amplifierd::MountPlanRequest.new(profile_id: profile, agent_overlay: overlay)
+    generated = @plans.generate_mount_plan(request)
+    equal(generated.mount_points.map(&:resolved), [true, true])
+    equal(generated.agents["#{profile}.agent.zen"].content, 'Be quick.')
+    body = Amplifierd::CreateSessionRequest.new(profile: profile)
+    session = @sessions.create_session(create_session_request: body)
+    plan = @plans.get_session_mount_plan(session.id)
+    equal([plan.session.session_id, plan.session.created_at], [session.id, session.created_at])
+    equal(plan.agents["#{profile}.agent.zen"].content, 'You are calm.')
+    kernel = @plans.get_session_mount_plan(session.id, form: 'kernel')
+    equal(kernel.tools.map { |tool| [tool._module, tool.config] }, [['tool-bash', { 'timeout' => 9 }]])
+    @sessions.delete_session(session.id)
   end
 
   def open
@@ -306,6 +350,7 @@ conversation = Conversation.new(Amplifierd::ApiClient.new(config))
 session = nil
 step('create a profile and a directory') { conversation.prepare }
 step('read collections and modules') { conversation.read_collections }
+step('run with a collection') { conversation.run_with_collection }
 step('create a session') { session = conversation.open }
 step('read it back') { conversation.read_back(session) }
 step('send three messages') { conversation.send_messages(session) }

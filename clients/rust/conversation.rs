@@ -7,8 +7,8 @@ use std::fmt::Debug;
 use std::path::PathBuf;
 
 use amplifierd::apis::collections_api::{
-    create_collection, get_collection, list_collections, CreateCollectionParams, GetCollectionParams,
-    ListCollectionsParams,
+    create_collection, delete_collection, get_collection, list_collections, CreateCollectionParams,
+    DeleteCollectionParams, GetCollectionParams, ListCollectionsParams,
 };
 use amplifierd::apis::configuration::Configuration;
 use amplifierd::apis::directories_api::{
@@ -22,7 +22,14 @@ use amplifierd::apis::messages_api::{
     delete_message, list_messages, send_message, update_message, DeleteMessageParams, ListMessagesParams,
     SendMessageError, SendMessageParams, UpdateMessageParams,
 };
-use amplifierd::apis::modules_api::{list_modules, ListModulesParams};
+use amplifierd::apis::modules_api::{
+    create_module_source, delete_module_source, get_module, list_modules, list_tools, replace_module_source,
+    CreateModuleSourceParams, DeleteModuleSourceParams, GetModuleParams, ListModulesParams, ListToolsParams,
+    ReplaceModuleSourceParams,
+};
+use amplifierd::apis::plans_api::{
+    generate_mount_plan, get_session_mount_plan, GenerateMountPlanParams, GetSessionMountPlanParams,
+};
 use amplifierd::apis::profiles_api::{
     create_profile, delete_profile, get_profile, CreateProfileParams, DeleteProfileParams, GetProfileParams,
 };
@@ -40,9 +47,10 @@ use amplifierd::apis::transfer_api::{
 };
 use amplifierd::apis::Error as ApiError;
 use amplifierd::models::{
-    CleanUpRequest, CreateCollectionRequest, CreateDirectoryRequest, CreateProfileRequest, CreateSessionRequest,
-    FilePart, FilePartType, ForkSessionRequest, HealthStatus, ImportReport, LivenessStatus, Message, MessagePatch,
-    ModuleConfig, OnConflict, Part, Problem, Role, SendMessageRequest, ServiceState, Session, SessionDeletion,
+    AgentOverlay, CleanUpRequest, CreateCollectionRequest, CreateDirectoryRequest, CreateProfileRequest,
+    CreateSessionRequest, FilePart, FilePartType, ForkSessionRequest, HealthStatus, ImportReport, LivenessStatus,
+    Message, MessagePatch, ModuleConfig, ModuleScope, ModuleSourceRequest, ModuleType, MountPlanDocument,
+    MountPlanRequest, OnConflict, Part, Problem, Role, SendMessageRequest, ServiceState, Session, SessionDeletion,
     SessionFilter, SessionStatus, TextPart, TextPartType, ToolCallPart, ToolCallPartType, Transcript, UsageRequest,
 };
 use serde_json::{json, Value};
@@ -168,6 +176,87 @@ impl Conversation {
         check(&detail, detail.contains("--collections-path"))?;
         refused(404, get_collection(&self.daemon, GetCollectionParams { identifier }).await)?;
         Ok(())
+    }
+
+    async fn run_with_collection(&self) -> Answer<()> {
+        let body = CreateCollectionRequest::new("clients/collection".to_owned(), std::env::var("COLLECTION")?);
+        let params = CreateCollectionParams { create_collection_request: body, idempotency_key: None };
+        let added = create_collection(&self.daemon, params).await?;
+        equal(
+            (&added.profiles[0], &added.modules[0]),
+            (&"collection/base".to_owned(), &"collection/tool/bash".to_owned()),
+        )?;
+        let params = GetCollectionParams { identifier: added.identifier.clone() };
+        equal(&get_collection(&self.daemon, params).await?, &added)?;
+        self.set_source_of_module(&added.modules[0]).await?;
+        self.make_plans(&added.profiles[0]).await?;
+        delete_collection(&self.daemon, DeleteCollectionParams { identifier: added.identifier }).await?;
+        let params = ListModulesParams { r#type: None, limit: None, cursor: None };
+        equal(list_modules(&self.daemon, params).await?.len(), 0)
+    }
+
+    async fn set_source_of_module(&self, id: &str) -> Answer<()> {
+        let params = ListModulesParams { r#type: Some(ModuleType::Tool), limit: None, cursor: None };
+        let tools = list_tools(&self.daemon, ListToolsParams { limit: None, cursor: None }).await?;
+        equal((list_modules(&self.daemon, params).await?[0].id.as_str(), tools[0].id.as_str()), (id, id))?;
+        let read = || GetModuleParams { module_id: id.to_owned() };
+        let module = get_module(&self.daemon, read()).await?;
+        equal((module.name.as_str(), module.sources), ("tool-bash", None))?;
+        let first = || CreateModuleSourceParams {
+            module_id: id.to_owned(),
+            module_source_request: ModuleSourceRequest::new("git+https://example.com/a".to_owned()),
+            idempotency_key: None,
+        };
+        let source = create_module_source(&self.daemon, first()).await?;
+        equal((source.module_id.as_str(), source.scope), (id, ModuleScope::Project))?;
+        refused(409, create_module_source(&self.daemon, first()).await)?;
+        let second = ReplaceModuleSourceParams {
+            module_id: id.to_owned(),
+            module_source_request: ModuleSourceRequest::new("git+https://example.com/b".to_owned()),
+        };
+        let replaced = replace_module_source(&self.daemon, second).await?;
+        equal(get_module(&self.daemon, read()).await?.sources, Some(vec![replaced]))?;
+        let remove = || DeleteModuleSourceParams { module_id: id.to_owned(), scope: None };
+        delete_module_source(&self.daemon, remove()).await?;
+        refused(404, delete_module_source(&self.daemon, remove()).await)?;
+        Ok(())
+    }
+
+    async fn make_plans(&self, profile: &str) -> Answer<()> {
+        let agent = format!("{profile}.agent.zen");
+        let overlay = AgentOverlay { content: Some("Be quick.".to_owned()), ..AgentOverlay::new() };
+        let mut request = MountPlanRequest::new(profile.to_owned());
+        request.agent_overlay = Some(HashMap::from([("zen".to_owned(), overlay)]));
+        let params = GenerateMountPlanParams { mount_plan_request: request, form: None };
+        let MountPlanDocument::Mounts(generated) = generate_mount_plan(&self.daemon, params).await? else {
+            return Err("The plan generated is not of mounts.".into());
+        };
+        equal(generated.mount_points.iter().map(|mount| mount.resolved).collect::<Vec<_>>(), [true, true])?;
+        equal(generated.agents[&agent].content.as_deref(), Some("Be quick."))?;
+        let session = self
+            .create(CreateSessionRequest { profile: Some(profile.to_owned()), ..CreateSessionRequest::new() })
+            .await?;
+        let read = |form: Option<&str>| GetSessionMountPlanParams {
+            session_id: session.id.clone(),
+            form: form.map(str::to_owned),
+        };
+        let MountPlanDocument::Mounts(plan) = get_session_mount_plan(&self.daemon, read(None)).await? else {
+            return Err("The plan of the session is not of mounts.".into());
+        };
+        equal(
+            (plan.session.session_id, plan.session.created_at),
+            (Some(session.id.clone()), Some(session.created_at.clone())),
+        )?;
+        equal(plan.agents[&agent].content.as_deref(), Some("You are calm."))?;
+        let MountPlanDocument::Kernel(kernel) = get_session_mount_plan(&self.daemon, read(Some("kernel"))).await?
+        else {
+            return Err("The plan of the session is not in the kernel's form.".into());
+        };
+        equal(
+            (kernel.tools[0].module.as_str(), &kernel.tools[0].config),
+            ("tool-bash", &object(json!({"timeout": 9}))?),
+        )?;
+        self.delete(&session).await
     }
 
     async fn create(&self, body: CreateSessionRequest) -> Answer<Session> {
@@ -550,6 +639,7 @@ async fn main() {
     let conversation = Conversation { daemon };
     step("create a profile and a directory", conversation.prepare().await);
     step("read collections and modules", conversation.read_collections().await);
+    step("run with a collection", conversation.run_with_collection().await);
     let session = step("create a session", conversation.open().await);
     step("read it back", conversation.read_back(&session).await);
     step("send three messages", conversation.send_messages(&session).await);

@@ -1,5 +1,6 @@
 """The generated crate and its libraries are built by Cargo, without TLS: the daemon is on this machine."""
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -15,13 +16,14 @@ _SOURCES = _FOLDER / "client" / "src"
 def _generate() -> Iterable[Path]:
     workshop("rust", keep="target")
     openapi_generator.generate(_FOLDER, "client")
-    _repair(_SOURCES / "models" / "part.rs")
+    for choice in ("part", "mount_plan_document"):
+        _repair(_SOURCES / "models" / f"{choice}.rs")
     return _SOURCES.rglob("*.rs")
 
 
-def _repair(part: Path) -> None:
-    # Each kind of part has its own type as a member; with the tag as well, it would be sent twice, and not be found.
-    part.write_text(part.read_text().replace('#[serde(tag = "type")]', "#[serde(untagged)]"))
+def _repair(choice: Path) -> None:
+    # Each branch has its tag as a member; with that of the enum, it would be sent twice, and not be found when read.
+    choice.write_text(re.sub(r"#\[serde\(tag = .*\)\]", "#[serde(untagged)]", choice.read_text()))
 
 
 def _compile() -> Program:
