@@ -94,9 +94,7 @@ class CollectionHistory(Comparison):
 
     @rule(place=PLACES, number=NUMBERS)
     def create_session_of_collection(self, place: int, number: int) -> None:
-        name = self.profile(place, number)
-        self.change(Change("create_session", place, (NewSession(profile=name),)))
-        self.session_plan(place, 0)
+        self.create_session_with(place, self.profile(place, number))
 
     @rule(place=PLACES, module_id=MODULE_IDS, new=SOURCES)
     def create_module_source(self, place: int, module_id: str, new: NewModuleSource) -> None:
@@ -105,6 +103,14 @@ class CollectionHistory(Comparison):
     @rule(place=PLACES, module_id=MODULE_IDS, new=SOURCES)
     def replace_module_source(self, place: int, module_id: str, new: NewModuleSource) -> None:
         self.same(lambda storage: storage.replace_module_source(self._names[place], module_id, new))
+
+    @rule(place=PLACES, number=NUMBERS, new=SOURCES)
+    def set_source_between_sessions(self, place: int, number: int, new: NewModuleSource) -> None:
+        profile = NewProfile(f"tool-{number}", tools=[ModuleConfig("two/tool/bash")])
+        self.same(lambda storage: storage.create_profile(self._names[place], profile))
+        for _ in range(2):
+            self.create_session_with(place, profile.name)
+            self.replace_module_source(place, "two/tool/bash", new)
 
     @rule(place=PLACES, module_id=MODULE_IDS, scope=SCOPES)
     def delete_module_source(self, place: int, module_id: str, scope: ModuleScope) -> None:
@@ -138,6 +144,12 @@ class CollectionHistory(Comparison):
     def session_plan(self, place: int, number: int) -> None:
         session_id = self.pick(place, number)
         self.same(lambda storage: storage.session_plan(self._names[place], session_id))
+
+    def create_session_with(self, place: int, name: str) -> None:
+        """Create a session with a profile, and compare its plan."""
+        self.change(Change("create_session", place, (NewSession(profile=name),)))
+        newest = self._ids[-1]
+        self.same(lambda storage: storage.session_plan(self._names[place], newest))
 
     def profile(self, place: int, number: int) -> str:
         """A profile of the workspace, rather one of a collection."""
