@@ -64,6 +64,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """How long to fuzz, and to torture: a quick run of each is in every test run."""
     parser.addoption("--fuzz-seconds", type=int, default=0, help="Fuzz with one new seed after another for so long.")
     parser.addoption("--fuzz-seed", type=int, help="Fuzz with this seed first, as a run before has printed it.")
+    parser.addoption("--contract-tools", action="store_true", help="Let other people's tools check the contract too.")
     parser.addoption("--screenshots", action="store_true", help="Write the pictures of the page into docs/.")
     parser.addoption("--torture-rounds", type=int, default=3, help="Kill what serves so often, on each storage.")
 
@@ -79,6 +80,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     # `.ci/run` installs these programs; the README's command needs nothing but Python.
     if PROGRAM is None:
         items[:] = [item for item in items if item.path.name != "test_pgbouncer.py"]
+    if not config.getoption("--contract-tools"):
+        items[:] = [item for item in items if item.path.parent.name != "contract_tools"]
     if not config.getoption("--screenshots"):
         items[:] = [item for item in items if item.path.name != "test_screenshots.py"]
     if shutil.which("chromium") is None:

@@ -1,0 +1,47 @@
+"""Spectral finds nothing in the contract, with its own rules and with those for the risks that OWASP lists."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from subprocess import CompletedProcess
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+CONTRACT = ROOT / "openapi.yaml"
+RULES = ROOT / "openapi-checks/contract-tools"
+
+Run = Callable[..., "CompletedProcess[str]"]
+
+
+def findings(run: Run, node_modules: Path, rules: str, contract: Path) -> list[str]:
+    """What the rules find in a contract. They name packages and files that are beside them."""
+    ruleset = shutil.copy(RULES / rules, node_modules.parent)
+    beside = shutil.copy(contract, node_modules.parent)
+    outcome = run("spectral", "lint", "--ruleset", ruleset, "--format", "json", "--quiet", beside)
+    found = json.loads(outcome.stdout or "null")
+    assert isinstance(found, list), outcome.stderr
+    return [f"{each['code']} {'/'.join(map(str, each['path']))}: {each['message']}" for each in found]
+
+
+@pytest.mark.parametrize("rules", ["spectral.yaml", "owasp.yaml"])
+def test_contract_has_no_findings(run: Run, node_modules: Path, rules: str) -> None:
+    assert findings(run, node_modules, rules, CONTRACT) == []
+
+
+@pytest.mark.parametrize(
+    ("rules", "before", "after", "code"),
+    [
+        ("spectral.yaml", "operationId: getHealth", "summary: Twice", "operation-operationId"),
+        ("owasp.yaml", "maximum: 1000\n", "", "owasp:api4:2023-integer-limit-legacy"),
+    ],
+)
+def test_defect_is_found(
+    run: Run, node_modules: Path, tmp_path: Path, rules: str, before: str, after: str, code: str
+) -> None:
+    text = CONTRACT.read_text()
+    assert before in text
+    contract = tmp_path / "openapi.yaml"
+    contract.write_text(text.replace(before, after, 1))
+    assert code in " ".join(findings(run, node_modules, rules, contract))
