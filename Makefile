@@ -1,6 +1,6 @@
 PYTHON ?= .venv/bin/python
 
-.PHONY: bench clients curves databases fair-share fuzz histories operations page soak torture
+.PHONY: bench clients contract-tools curves databases fair-share fuzz histories operations page soak torture
 
 # Measure the service beside two programs of the same API; needs wrk and the `bench` extra.
 bench:
@@ -9,6 +9,10 @@ bench:
 # Generate, compile and play a client in each language.
 clients:
 	$(PYTHON) -m clients
+
+# Let Spectral, Prism, openapi-core and a Postman collection check the contract and the service.
+contract-tools:
+	$(PYTHON) -m pytest --contract-tools tests/contract_tools
 
 # Measure the service as it grows; needs what `bench` needs, and 10 GB below bench/.
 curves:

@@ -9,6 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from contract_programs import node_modules
 from daemon import Daemon
 from exchanges import exchanges
 from postgres import free_port
@@ -17,17 +18,12 @@ CONTRACT = Path(__file__).parents[2] / "openapi.yaml"
 START_SECONDS = 120
 
 
-@pytest.fixture(scope="module")
-def daemon(sqlite_daemon: Daemon) -> Daemon:
-    return sqlite_daemon
-
-
 @pytest.fixture
-def proxy(daemon: Daemon, node_modules: Path) -> Iterator[str]:
+def proxy(sqlite_daemon: Daemon) -> Iterator[str]:
     """The address of a Prism before the daemon."""
     port = free_port()
-    arguments = ["proxy", str(CONTRACT), daemon.api, "--port", str(port), "--host", "127.0.0.1"]
-    process = subprocess.Popen(["node", node_modules / ".bin/prism", *arguments], stdout=subprocess.DEVNULL)
+    arguments = ["proxy", str(CONTRACT), sqlite_daemon.api, "--port", str(port), "--host", "127.0.0.1"]
+    process = subprocess.Popen(["node", node_modules() / ".bin/prism", *arguments], stdout=subprocess.DEVNULL)
     try:
         wait_for(f"http://127.0.0.1:{port}/health", process)
         yield f"http://127.0.0.1:{port}"

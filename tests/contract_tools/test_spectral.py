@@ -2,32 +2,29 @@
 
 import json
 import shutil
-from collections.abc import Callable
 from pathlib import Path
-from subprocess import CompletedProcess
 
 import pytest
 
+from contract_programs import PINS, node_modules, run_node_program
+
 ROOT = Path(__file__).parents[2]
 CONTRACT = ROOT / "openapi.yaml"
-RULES = ROOT / "openapi-checks/contract-tools"
-
-Run = Callable[..., "CompletedProcess[str]"]
 
 
-def findings(run: Run, node_modules: Path, rules: str, contract: Path) -> list[str]:
+def findings(rules: str, contract: Path) -> list[str]:
     """What the rules find in a contract. They name packages and files that are beside them."""
-    ruleset = shutil.copy(RULES / rules, node_modules.parent)
-    beside = shutil.copy(contract, node_modules.parent)
-    outcome = run("spectral", "lint", "--ruleset", ruleset, "--format", "json", "--quiet", beside)
+    ruleset = shutil.copy(PINS / rules, node_modules().parent)
+    beside = shutil.copy(contract, node_modules().parent)
+    outcome = run_node_program("spectral", "lint", "--ruleset", ruleset, "--format", "json", "--quiet", beside)
     found = json.loads(outcome.stdout or "null")
     assert isinstance(found, list), outcome.stderr
     return [f"{each['code']} {'/'.join(map(str, each['path']))}: {each['message']}" for each in found]
 
 
 @pytest.mark.parametrize("rules", ["spectral.yaml", "owasp.yaml"])
-def test_contract_has_no_findings(run: Run, node_modules: Path, rules: str) -> None:
-    assert findings(run, node_modules, rules, CONTRACT) == []
+def test_contract_has_no_findings(rules: str) -> None:
+    assert findings(rules, CONTRACT) == []
 
 
 @pytest.mark.parametrize(
@@ -37,11 +34,9 @@ def test_contract_has_no_findings(run: Run, node_modules: Path, rules: str) -> N
         ("owasp.yaml", "maximum: 1000\n", "", "owasp:api4:2023-integer-limit-legacy"),
     ],
 )
-def test_defect_is_found(
-    run: Run, node_modules: Path, tmp_path: Path, rules: str, before: str, after: str, code: str
-) -> None:
+def test_defect_is_found(tmp_path: Path, rules: str, before: str, after: str, code: str) -> None:
     text = CONTRACT.read_text()
     assert before in text
     contract = tmp_path / "openapi.yaml"
     contract.write_text(text.replace(before, after, 1))
-    assert code in " ".join(findings(run, node_modules, rules, contract))
+    assert code in " ".join(findings(rules, contract))
