@@ -97,10 +97,12 @@ class Data:
 
     def profiles(self, count: int) -> None:
         """Create profiles of one module, each of which a session has."""
-        for number in range(count):
-            name = f"many/p{number}"
-            self._answer("POST", "/profiles", json={"name": name, "tools": [{"module": "x"}]})
-            self.session(profile=name)
+        with httpx.Client(base_url=self._url, timeout=_MAX_SECONDS) as client:
+            for number in range(count):
+                name = f"many/p{number}"
+                profile = {"name": name, "tools": [{"module": "x"}]}
+                client.post("/profiles", json=profile).raise_for_status()
+                client.post("/sessions", json={"profile": name}).raise_for_status()
 
     def small_file(self, number: int) -> str:
         """The path of another file."""
