@@ -33,6 +33,16 @@ test("a session is created", async () => {
 """
 
 
+def test_example_for_node_passes(tmp_path: Path) -> None:
+    [example] = re.findall(r"```js\n(.*?)```", PAGE, re.DOTALL)
+    (tmp_path / "sessions.test.mjs").write_text(example)
+    env = os.environ | {"PATH": f"{PROGRAMS}{os.pathsep}{os.environ['PATH']}"}
+    outcome = executable.node(
+        ["--test", "sessions.test.mjs"], return_completed_process=True, capture_output=True, cwd=tmp_path, env=env
+    )
+    assert outcome.returncode == 0, outcome.stdout
+
+
 @pytest.mark.parametrize("workflow", WORKFLOWS, ids=["one step", "several steps"])
 def test_workflow_runs(workflow: str, tmp_path: Path) -> None:
     tree, outside = tmp_path / "tree", tmp_path / "temp"
