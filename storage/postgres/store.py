@@ -90,6 +90,11 @@ CROSS JOIN LATERAL (
         AND session.id = session_label.session_id
     OFFSET 0
 ) AS session""",
+    # JSON functions refuse \u0000, which the texts of problems may contain.
+    collection_lists=r"""',"profiles":'
+            || (CAST(replace(record, '\u0000', '\ufffd') AS JSON) -> 'profiles')
+            || ',"problemCount":'
+            || json_array_length(CAST(replace(record, '\u0000', '\ufffd') AS JSON) -> 'problems')""",
     order_of_name="COALESCE(folded_name, '􏿿') COLLATE \"C\"",
     as_bytes="convert_to({}, 'UTF8')",
     quoted="to_json({})",

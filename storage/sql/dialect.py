@@ -13,7 +13,8 @@ class Dialect:
     contains :name, and `no_limit` is the limit of a list without one.
 
     `with_session` joins the session to each row of `session_label`; `order_of_name` is the expression that sessions are
-    sorted by in lists by name.
+    sorted by in lists by name. `collection_lists` is the members of a collection's summary that programs before the
+    migration of that name leave out.
 
     Of the templates, `found_by` is the source of sessions that an index finds, `found_by_label` that of labels,
     `as_bytes` a text in bytes, `quoted` a text as JSON, `steps` the texts of a JSON array as the table `step` with
@@ -31,6 +32,7 @@ class Dialect:
     found_by_label: str
     with_session: str
     order_of_name: str
+    collection_lists: str
     as_bytes: str
     quoted: str
     steps: str

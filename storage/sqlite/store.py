@@ -72,6 +72,8 @@ DIALECT = Dialect(
 CROSS JOIN session
     ON session.workspace = session_label.workspace
     AND session.id = session_label.session_id""",
+    collection_lists="""',"profiles":' || json_extract(record, '$.profiles')
+            || ',"problemCount":' || json_array_length(record, '$.problems')""",
     order_of_name="sort_name",
     as_bytes="CAST({} AS BLOB)",
     quoted="json_quote({})",

@@ -1,11 +1,13 @@
 """A database of the first version, brought up to date: its sessions are there, counted, and have a profile."""
 
 import shutil
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
 import apsw
 import asyncpg
+import msgspec
 import pytest
 from msgspec import UNSET, Raw, UnsetType
 
@@ -154,6 +156,45 @@ async def test_upgrade_deletes_unused_contents_of_profiles(
         assert isinstance(storage, TransactionalStorage)
         rows = await storage._rows.all("SELECT hash FROM profile_content ORDER BY hash", {})  # noqa: SLF001
         assert [tuple(row) for row in rows] == [("1",), ("2",)]
+
+
+# As version 1.0 of the API had them first; the text of the problem contains a NUL.
+COLLECTION = r"""
+INSERT INTO collection (workspace, identifier, name, summary, record)
+VALUES (
+    'default', 'a', 'a',
+    '{"identifier":"a","source":"/a","kind":"folder","status":"synced","createdAt":"x","syncedAt":"x"}',
+    '{"identifier":"a","source":"/a","kind":"folder","status":"synced","createdAt":"x","syncedAt":"x",'
+    || '"profiles":["a/b"],"agents":[],"context":[],"modules":[],'
+    || '"problems":[{"detail":"c:\\u0000"},{"detail":"An invalid \u0000 \"x\",\"problemCount\":3"}]}'
+);
+"""
+
+
+async def check_collection(database: str) -> None:
+    """Check that the collection is listed with its profiles and problems."""
+    async with open_storage(database) as storage:
+        listed = msgspec.json.decode(b"[%s]" % (await storage.list_collections(W)).first)
+        assert [(it["profiles"], it["problemCount"]) for it in listed] == [(["a/b"], 2)]
+        collection = await storage.get_collection(W, "a")
+        assert (collection.profiles, collection.problem_count) == (["a/b"], 2)
+        assert collection.problems[0].detail == "c:\\u0000"
+
+
+async def test_upgrade_lists_collections_with_profiles_and_problems(
+    empty_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # PostgreSQL's schema 19 is SQLite's schema 21.
+    version = 21 if empty_database.startswith("sqlite") else 19
+    await older_version(empty_database, monkeypatch, version, COLLECTION)
+    await check_collection(empty_database)
+
+
+async def test_collection_of_an_older_program_is_listed_with_profiles_and_problems(
+    empty_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await older_version(empty_database, monkeypatch, sys.maxsize, COLLECTION)
+    await check_collection(empty_database)
 
 
 async def test_upgrade_happens_only_if_allowed(empty_database: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -108,7 +108,9 @@ async def read(rows: Rows, workspace: str, identifier: str) -> Collection:
     row = await rows.row(statements.COLLECTION, _key(workspace, identifier))
     if row is None:
         raise CollectionNotFound(identifier)
-    return _decode(row[0])
+    collection = _decode(row[0])
+    # An older program did not count them.
+    return msgspec.structs.replace(collection, problem_count=len(collection.problems))
 
 
 async def _synced(work: UnitOfWork, content: CollectionContent, created_at: str) -> Collection:

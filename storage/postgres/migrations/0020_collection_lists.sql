@@ -1,10 +1,7 @@
--- Lists of collections show their profiles, and how many problems they have.
+-- Lists of collections show their profiles, and how many problems they have. JSON functions refuse \u0000, which the
+-- texts of problems may contain.
 UPDATE collection
-SET record = (record::jsonb || jsonb_build_object('problemCount', jsonb_array_length(record::jsonb -> 'problems')))::text,
-    summary = (
-        summary::jsonb
-        || jsonb_build_object(
-            'profiles', record::jsonb -> 'profiles',
-            'problemCount', jsonb_array_length(record::jsonb -> 'problems')
-        )
-    )::text;
+SET summary = left(summary, -1)
+    || ',"profiles":' || (CAST(replace(record, '\u0000', '\ufffd') AS JSON) -> 'profiles')
+    || ',"problemCount":' || json_array_length(CAST(replace(record, '\u0000', '\ufffd') AS JSON) -> 'problems')
+    || '}';

@@ -141,8 +141,15 @@ JOIN module_source
 
 def listed(dialect: Dialect) -> str:
     """The statement that lists collections after :after by identifier."""
+    # During a rolling upgrade older programs write collections, too. A quotation mark in a string has a backslash.
+    summary = f"""CASE
+        WHEN summary LIKE '%,"problemCount":%' THEN summary
+        ELSE substr(summary, 1, length(summary) - 1)
+            || {dialect.collection_lists}
+            || '}}'
+    END"""
     return f"""
-SELECT {dialect.as_bytes.format("summary")}
+SELECT {dialect.as_bytes.format(summary)}
 FROM collection
 WHERE workspace = :workspace
     AND identifier > :after

@@ -1,7 +1,6 @@
 -- Lists of collections show their profiles, and how many problems they have.
 UPDATE collection
-SET record = json_set(record, '$.problemCount', json_array_length(record, '$.problems')),
-    summary = json_set(
+SET summary = json_set(
         summary,
         '$.profiles', json_extract(record, '$.profiles'),
         '$.problemCount', json_array_length(record, '$.problems')
