@@ -40,7 +40,7 @@ def _wrong(client: httpx.Client, method: str, path: str, body: object) -> Iterat
     if isinstance(body, dict):
         yield client.request(method, path, json=[])
         yield client.request(method, path, json={"unknown": 1})
-        # Prism does not answer a body that is not JSON at all.
+        # Prism sends no response to a request with invalid JSON.
         yield client.request(method, path, content=b"x", headers={"Content-Type": "text/html"})
 
 

@@ -37,8 +37,8 @@ class MemorySearch(MemoryAccess, Storage):
         found = best(islice(_found(stored, narrowed, match), results.MAX_RANKED), narrowed)
         contents = []
         size = 0
-        for _, session_id, sequence, _ in found[: narrowed.limit]:
-            message = stored.find(session_id).message(session_id, sequence)
+        for hit in found[: narrowed.limit]:
+            message = stored.find(hit.session_id).message(hit.session_id, hit.sequence)
             contents.append(searched_text(message, narrowed.scope))
             size += len(contents[-1])
             if size > results.MAX_PAGE_BYTES:

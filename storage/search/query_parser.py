@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 
 from ..model.queries import SearchQuery
-from .index_entry import tool_form
+from .index_entry import EVERYWHERE, tool_form
 from .text_filters import TextFilter, with_filters
 from .tokenizer import Sought
 
@@ -113,13 +113,15 @@ def parse_query(query: SearchQuery, sought: Callable[[str], Sought]) -> tuple[Pa
     narrowed = with_filters(query, parsed.filters)
     if narrowed is None:
         return None
-    if narrowed.tool is None:
+    tool = narrowed.tool
+    if tool is None:
         return (parsed, narrowed) if parsed.groups else None
     groups = parsed.groups
-    if not groups and (words := sought(narrowed.tool).words):
+    if not groups and (words := sought(tool).words):
         # The name of a tool is among the words of a message that calls it.
         groups = ((Term(words),),)
-    return (replace(parsed, groups=groups, required=(tool_form(narrowed.tool),)), narrowed) if groups else None
+        narrowed = replace(narrowed, scope=EVERYWHERE)
+    return (replace(parsed, groups=groups, required=(tool_form(tool),)), narrowed) if groups else None
 
 
 def parse(text: str, sought: Callable[[str], Sought]) -> ParsedQuery:

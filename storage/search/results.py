@@ -1,13 +1,15 @@
 """The results of a search, best first; equal scores are ordered by session, then by message, later ones first.
 
 A position among them is an opaque text of 32 characters (base64url, RFC 4648), and any such text is valid: a score in
-single precision, the sixteen bytes of a session's id, a sequence.
+single precision, the sixteen bytes of a session's id, a sequence. In results by session the score is the best one of
+the session when the page was made, and the sequence is counted from the end.
 """
 
 import struct
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from heapq import nlargest
+from typing import NamedTuple
 from uuid import UUID
 
 import msgspec
@@ -37,6 +39,7 @@ WORDS_OF_A_MATCH = 50
 
 _POSITION = struct.Struct(">f16sI")
 _FIRST = (2.0, "g", 0)
+_MAX_SEQUENCE = 2**32 - 1
 
 _encode = msgspec.json.Encoder().encode
 
@@ -47,6 +50,16 @@ Position = tuple[float, str, int]
 # The same, and a role.
 Found = tuple[float, str, int, Role]
 Filters = dict[str, str]
+
+
+class Result(NamedTuple):
+    """A message that was found, with its position among the results."""
+
+    position: Position
+    score: float
+    session_id: str
+    sequence: int
+    role: Role
 
 
 def score_of(counts: Sequence[int], words: int) -> float:
@@ -87,41 +100,35 @@ def session_clauses(filters: Collection[str]) -> list[str]:
     return [*(own[name] for name in own if name in filters), *plain]
 
 
-def best(found: Iterable[Found], query: SearchQuery) -> list[Found]:
+def best(found: Iterable[Found], query: SearchQuery) -> list[Result]:
     """The results of the page, best first, and one more if there is a next page."""
-    position = _FIRST if query.cursor is None else _position(query.cursor)
-    if query.group is None:
-        return nlargest(query.limit + 1, (hit for hit in found if hit[:3] < position))
+    start = _FIRST if query.cursor is None else _position(query.cursor)
+    places = _by_session(found) if query.group == "session" else ((hit[:3], hit) for hit in found)
+    return [Result(place, *hit) for place, hit in nlargest(query.limit + 1, (it for it in places if it[0] < start))]
+
+
+def _by_session(found: Iterable[Found]) -> Iterator[tuple[Position, Found]]:
+    """Hits with their positions: the session with the best score comes first, and its messages in their order."""
     hits = [*found]
-    order = _order_by_session(hits)
-    first = order(position)
-    return nlargest(query.limit + 1, (hit for hit in hits if order(hit[:3]) < first), key=lambda hit: order(hit[:3]))
-
-
-def _order_by_session(hits: Iterable[Found]) -> Callable[[Position], tuple[float, str, float, int]]:
-    """The sort key of hits that are grouped by session: the best score of a session comes first."""
     best_scores: dict[str, float] = {}
     for score, session_id, *_ in hits:
         best_scores[session_id] = max(score, best_scores.get(session_id, 0))
-
-    def key(position: Position) -> tuple[float, str, float, int]:
-        score, session_id, sequence = position
-        return best_scores.get(session_id, score), session_id, score, sequence
-
-    return key
+    for hit in hits:
+        _, session_id, sequence, _ = hit
+        yield (best_scores[session_id], session_id, _MAX_SEQUENCE - sequence), hit
 
 
-def listing(found: list[Found], query: SearchQuery, contents: Sequence[str], sought: ParsedQuery) -> Listing:
+def listing(found: list[Result], query: SearchQuery, contents: Sequence[str], sought: ParsedQuery) -> Listing:
     """The page of the messages found by a query, as far as `contents` has their texts."""
     page = [*zip(found[: query.limit], contents, strict=False)]
     snippets = Snippets(sought.groups)
     hits = [
-        SearchHit(session_id, sequence, role, snippet, score)
-        for (score, session_id, sequence, role), content in page
+        SearchHit(hit.session_id, hit.sequence, hit.role, snippet, hit.score)
+        for hit, content in page
         # A damaged index finds messages that do not match.
         if (snippet := snippets.of(content)) is not None
     ]
-    cursor = None if len(found) == len(page) else _cursor(*page[-1][0][:3])
+    cursor = None if len(found) == len(page) else _cursor(page[-1][0].position)
     return Listing(b",".join(map(_encode, hits)), next_cursor=cursor)
 
 
@@ -130,5 +137,6 @@ def _position(cursor: str) -> Position:
     return score, str(UUID(bytes=identity)), sequence
 
 
-def _cursor(score: float, session_id: str, sequence: int) -> str:
+def _cursor(position: Position) -> str:
+    score, session_id, sequence = position
     return urlsafe_b64encode(_POSITION.pack(score, UUID(session_id).bytes, sequence)).decode()

@@ -23,10 +23,14 @@ MIN_LETTERS = 3
 MAX_LETTERS = 32
 # As many mistyped words are replaced.
 MAX_MISTYPED = 3
+# As many texts are looked up for a query.
+MAX_EDITS = 6_000
 # A word counts as often as this at most.
 MAX_COUNTED = 1_000
 
 _FIRST_UNSPACED = chr(0xE00)
+# Words of more scripts than these are no words of a language; each script has letters that may be inserted.
+_MAX_BLOCKS = 2
 # Scripts have blocks of at least this number of characters (https://www.unicode.org/Public/UNIDATA/Blocks.txt).
 _BLOCK = 128
 
@@ -59,8 +63,11 @@ async def suggest(text: str, limit: int, count: Counts) -> Listing:
     mistyped = [each for each in typed if not any(known[form] for form in each.forms)][: MAX_MISTYPED + 1]
     if not mistyped or len(mistyped) > MAX_MISTYPED:
         return Listing(b"")
-    counts = await count([*chain.from_iterable(edits(each.text) for each in mistyped)], with_forms=False)
-    choices = [_most_frequent(edits(each.text), counts)[:limit] for each in mistyped]
+    neighbors = [edits(each.text) for each in mistyped]
+    if sum(map(len, neighbors)) > MAX_EDITS:
+        return Listing(b"")
+    counts = await count([*chain.from_iterable(neighbors)], with_forms=False)
+    choices = [_most_frequent(words, counts)[:limit] for words in neighbors]
     made = (_suggestion(text, mistyped, choice) for choice in product(*choices))
     return Listing(b",".join(_encode(each) for each in islice((it for it in made if len(it.q) <= MAX_QUERY), limit)))
 
@@ -80,9 +87,12 @@ def edits(word: str) -> list[str]:
 
 def _letters(word: str) -> list[str]:
     """The letters of the scripts that a word is in, as they are compared."""
-    blocks = dict.fromkeys(ord(letter) // _BLOCK for letter in word)
-    letters = (chr(block * _BLOCK + place) for block in blocks for place in range(_BLOCK))
+    letters = (chr(block * _BLOCK + place) for block in _blocks(word) for place in range(_BLOCK))
     return [letter for letter in letters if letter.isalpha() and fold(letter) == letter]
+
+
+def _blocks(word: str) -> list[int]:
+    return list(dict.fromkeys(ord(letter) // _BLOCK for letter in word))
 
 
 def _typed(text: str) -> Iterator[_Typed]:
@@ -95,7 +105,8 @@ def _typed(text: str) -> Iterator[_Typed]:
 
 
 def _can_be_mistyped(word: str) -> bool:
-    return MIN_LETTERS <= len(word) <= MAX_LETTERS and word.isalpha() and max(word) < _FIRST_UNSPACED
+    is_word = MIN_LETTERS <= len(word) <= MAX_LETTERS and word.isalpha() and max(word) < _FIRST_UNSPACED
+    return is_word and len(_blocks(word)) <= _MAX_BLOCKS
 
 
 def _most_frequent(words: Sequence[str], counts: Mapping[str, int]) -> list[str]:

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, get_args
 from ..model.queries import SearchQuery, SearchScope
 from ..model.records import Role
 from ..values.clock import in_utc
+from .characters import fold
 
 # As many labels are filters, those of parameters included.
 MAX_LABELS = 8
@@ -65,10 +66,16 @@ def _with_filter(query: SearchQuery, added: TextFilter) -> SearchQuery | None:
         case "before":
             return replace(query, created_before=min(_times(query.created_before, value)))
     field = _FIELDS[name]
-    if getattr(query, field) not in (getattr(_NO_FILTERS, field), value):
+    given = getattr(query, field)
+    if given != getattr(_NO_FILTERS, field) and not _is_same(name, given, value):
         return None
     changed: dict[str, Any] = {field: value}
     return replace(query, **changed)
+
+
+def _is_same(name: str, one: str, other: str) -> bool:
+    """Whether two values of a filter are the same; names of tools are compared without case and accents."""
+    return fold(one) == fold(other) if name == "tool" else one == other
 
 
 def _times(given: str | None, day: str) -> list[str]:

@@ -143,6 +143,14 @@ def test_search_for_a_mistyped_word_suggests_another(page: Page, named: dict[str
     expect(page.locator("[data-item] mark").first).to_have_text("quinces")
 
 
+def test_search_without_results_and_suggestions_says_so(page: Page, named: dict[str, str]) -> None:
+    assert named
+    page.goto("/?view=search&q=zzzzzzzz")
+    with page.expect_response(lambda response: "/search/suggestions" in response.url):
+        expect(page.get_by_text("No message has all of these words.")).to_be_visible()
+    expect(page.locator("main")).to_have_text(re.compile(r"all of these words\.$"))
+
+
 def test_created_session_opens(page: Page) -> None:
     page.goto("/")
     page.get_by_role("button", name="New session").click()

@@ -52,7 +52,8 @@ export function SearchView({ words }) {
 function Suggestions({ words }) {
   const { value } = useLoaded((signal) => suggestSearches({ q: words }, signal), [words]);
   return (
-    value?.length &&
+    value !== undefined &&
+    value.length > 0 &&
     html`<p role="status">
       ${TEXTS.search.suggestions}${" "}
       ${value.map(({ q }) => html`<a key=${q} href=${address({ view: "search", q })} data-item>${q}</a> `)}

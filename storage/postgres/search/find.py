@@ -11,7 +11,7 @@ from ...model.records import Listing, Message
 from ...search import results
 from ...search.index_entry import EVERYWHERE, searched_text
 from ...search.query_parser import ParsedQuery, Term, parse_query
-from ...search.results import Found, best, bindings_of, listing, score_of
+from ...search.results import Result, best, bindings_of, listing, score_of
 from ...search.suggestions import MAX_COUNTED
 from ..pool import Pool
 from .statements import COUNT_MESSAGES, RECORDS, USE_INDEX, search
@@ -47,6 +47,7 @@ async def count_words(pool: Pool, workspace: str, words: Sequence[str], *, with_
     """The number of messages with each word, or form, up to `MAX_COUNTED`."""
     queries = [f"'{word}' | '{FORM}{word}'" if with_forms else f"'{word}'" for word in words]
     bindings = {"workspace": workspace, "words": words, "queries": queries, "most": MAX_COUNTED}
+    bindings["looked_at"] = results.MAX_LOOKED_AT
     async with pool.connection() as lent, lent.connection.transaction():
         await lent.connection.execute(USE_INDEX)
         return {str(word): int(count) for word, count in await lent.all(COUNT_MESSAGES, bindings)}
@@ -68,12 +69,12 @@ def _columns(sought: ParsedQuery) -> dict[str, object]:
     }
 
 
-async def _contents(pool: Pool, workspace: str, found: Sequence[Found], scope: SearchScope) -> list[str]:
+async def _contents(pool: Pool, workspace: str, found: Sequence[Result], scope: SearchScope) -> list[str]:
     """What the first of these messages say, as far as that is not too much."""
     bindings: dict[str, object] = {
         "workspace": workspace,
-        "ids": [session_id for _, session_id, *_ in found],
-        "sequences": [hit[2] for hit in found],
+        "ids": [hit.session_id for hit in found],
+        "sequences": [hit.sequence for hit in found],
         "bytes": results.MAX_PAGE_BYTES,
     }
     # It may have been deleted meanwhile.

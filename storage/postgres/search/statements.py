@@ -25,7 +25,8 @@ USE_INDEX = """
 SET LOCAL enable_seqscan = off
 """
 
-# How many messages have a word, for each of several words. OFFSET keeps the planner from the index of workspaces.
+# How many messages have a word, for each of several words. The inner LIMIT keeps the planner from the index of
+# workspaces, and bounds what other workspaces cost.
 COUNT_MESSAGES = """
 SELECT word, (
     SELECT COUNT(*)
@@ -35,7 +36,7 @@ SELECT word, (
             SELECT workspace, session_id
             FROM search
             WHERE lexemes @@ CAST(query AS TSQUERY)
-            OFFSET 0
+            LIMIT :looked_at
         ) AS found
         WHERE workspace = :workspace
             AND NOT EXISTS (

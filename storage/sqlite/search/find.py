@@ -11,7 +11,7 @@ from ...model.records import Listing, Message
 from ...search import results
 from ...search.index_entry import EVERYWHERE, searched_text
 from ...search.query_parser import ParsedQuery, parse_query
-from ...search.results import Filters, Found, best, bindings_of, listing, score_of
+from ...search.results import Filters, Found, Result, best, bindings_of, listing, score_of
 from ...search.suggestions import MAX_COUNTED
 from ...search.text_match import TextMatch
 from ...search.tokenizer import Tokenizer
@@ -101,11 +101,13 @@ def _in_texts(
             yield score, session_id, sequence, role
 
 
-def _contents(connection: apsw.Connection, workspace: str, found: Sequence[Found], scope: SearchScope) -> Iterator[str]:
+def _contents(
+    connection: apsw.Connection, workspace: str, found: Sequence[Result], scope: SearchScope
+) -> Iterator[str]:
     """The texts of the first of these messages, up to the bytes of a page."""
     size = 0
-    for _, session_id, sequence, _ in found:
-        record = _record(connection, workspace, session_id, sequence)
+    for hit in found:
+        record = _record(connection, workspace, hit.session_id, hit.sequence)
         yield _content_of(record, scope)
         size += len(record)
         if size > results.MAX_PAGE_BYTES:

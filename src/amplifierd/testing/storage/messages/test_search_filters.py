@@ -138,6 +138,8 @@ async def append_call(storage: Storage, session: Session, name: str, text: str =
         (SearchQuery("tool:read_file role:assistant"), [3]),
         (SearchQuery("tool:read_file role:user"), []),
         (SearchQuery('"tool:read_file"'), []),
+        (SearchQuery("tool:read_file in:text"), [3]),
+        (SearchQuery("looking tool:read_file", tool="Read_File"), [3]),
         (SearchQuery("looking"), [3, 4]),
     ],
 )
@@ -164,36 +166,54 @@ async def test_long_message_is_found_by_its_tool(storage: Storage, session: Sess
     assert [hit.sequence for hit in await hits(storage, "long tool:read_file")] == [3]
 
 
-async def grouped_hits(storage: Storage) -> tuple[list[Session], list[SearchHit]]:
-    """Three sessions, the first with the best hit; and the hits of all of them, two on a page."""
-    sessions = [await storage.create_session(W, NewSession()) for _ in range(3)]
-    for count in (1, 2):
-        for number, session in enumerate(sessions):
-            content = "needle " * (count if number else 5 * count)
-            await storage.append_message(W, session.id, NewMessage(content=content))
-    found: list[SearchHit] = []
-    cursor: str | None = None
-    while cursor is not None or not found:
-        listing = await storage.search_messages(W, SearchQuery("needle", limit=2, cursor=cursor, group="session"))
-        found += await records(listing, SearchHit)
-        cursor = listing.next_cursor
-    return sessions, found
+NEEDLES = [(5, 10), (1, 2), (1, 2)]
+
+
+async def sessions_with_needles(storage: Storage) -> list[Session]:
+    """Three sessions of two messages, the first with the best hits."""
+    sessions = [await storage.create_session(W, NewSession()) for _ in NEEDLES]
+    for session, counts in zip(sessions, NEEDLES, strict=True):
+        for count in counts:
+            await storage.append_message(W, session.id, NewMessage(content="needle " * count))
+    return sessions
+
+
+async def grouped(storage: Storage, cursor: str | None = None, limit: int = 3) -> tuple[list[SearchHit], str | None]:
+    """A page of hits by session."""
+    listing = await storage.search_messages(W, SearchQuery("needle", limit=limit, cursor=cursor, group="session"))
+    return await records(listing, SearchHit), listing.next_cursor
+
+
+def places(sessions: list[Session], found: list[SearchHit]) -> list[tuple[int, int]]:
+    """The number of the session, and the sequence, of each hit."""
+    ids = [session.id for session in sessions]
+    return [(ids.index(hit.session_id), hit.sequence) for hit in found]
 
 
 async def test_hits_of_a_session_follow_each_other_in_a_group(storage: Storage) -> None:
-    sessions, found = await grouped_hits(storage)
-    places = [(sessions[number].id, sequence) for number in (0, 2, 1) for sequence in (2, 1)]
-    assert [(hit.session_id, hit.sequence) for hit in found] == places
+    sessions = await sessions_with_needles(storage)
+    found, cursor = await grouped(storage)
+    others, last = await grouped(storage, cursor)
+    assert places(sessions, found + others) == [(0, 1), (0, 2), (2, 1), (2, 2), (1, 1), (1, 2)]
+    assert last is None
 
 
 async def test_hits_without_a_group_are_in_order_of_their_scores(storage: Storage) -> None:
-    sessions, _ = await grouped_hits(storage)
-    found = await hits(storage, "needle")
-    assert [sessions.index(next(it for it in sessions if it.id == hit.session_id)) for hit in found] == [
-        0,
-        0,
-        2,
-        1,
-        2,
-        1,
-    ]
+    sessions = await sessions_with_needles(storage)
+    assert places(sessions, await hits(storage, "needle")) == [(0, 2), (0, 1), (2, 2), (1, 2), (2, 1), (1, 1)]
+
+
+async def test_page_of_a_group_goes_on_after_a_better_hit(storage: Storage) -> None:
+    sessions = await sessions_with_needles(storage)
+    _, cursor = await grouped(storage)
+    await storage.append_message(W, sessions[2].id, NewMessage(content="needle " * 100))
+    found, _ = await grouped(storage, cursor)
+    assert places(sessions, found) == [(1, 1), (1, 2)]
+
+
+async def test_page_of_a_group_goes_on_after_a_deletion(storage: Storage) -> None:
+    sessions = await sessions_with_needles(storage)
+    _, cursor = await grouped(storage)
+    await storage.delete_session(W, sessions[2].id)
+    found, _ = await grouped(storage, cursor)
+    assert places(sessions, found) == [(1, 1), (1, 2)]

@@ -53,6 +53,9 @@ async def suggested(storage: Storage, text: str, limit: int = 5, workspace: str 
         ("deploymn*", []),
         ("-deploymnt", []),
         ("日本 mr 12345", []),
+        # Letters of three scripts are no word, and those of two may have too many neighbors.
+        ("stagng\u0436\u044f\u03b1", []),
+        (" ".join("ab" + chr(0x7CA) * 30 for _ in range(3)), []),
         ("", []),
         # A word has no neighbor.
         ("deploymnt nothing", []),
