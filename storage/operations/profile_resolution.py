@@ -44,16 +44,24 @@ async def current_hash(work: UnitOfWork, name: str, installed: InstalledModules)
     """
     if name == profiles.BUILT_IN:
         return profiles.BUILT_IN_HASH
-    found, fingerprint = await profiles.stored_hash(work, name)
-    if fingerprint == installed.fingerprint:
+    found, lookup = await profiles.stored_hash(work, name)
+    if lookup == _lookup(installed, found):
         return found
     kept = await profiles.kept_of(work.transaction, work.workspace, found)
     current = await _keep(work, kept.settings, kept, installed)
     bindings: Bindings = {"workspace": work.workspace, "name": name, "hash": current}
-    await work.run(REFRESH_PROFILE, bindings | {"installed": installed.fingerprint})
+    await work.run(REFRESH_PROFILE, bindings | {"installed": _lookup(installed, current)})
     if current != found:
         await profiles.forget(work, found)
     return current
+
+
+def _lookup(installed: InstalledModules, profile_hash: str) -> str:
+    """What is noted of a profile whose modules were looked up; functions.sql compares it, too.
+
+    The hash is part of it, because a program from before `installed` changes the hash alone.
+    """
+    return f"{installed.fingerprint}/{profile_hash}"
 
 
 async def mounted_now(

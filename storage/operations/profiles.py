@@ -197,10 +197,7 @@ async def hash_of_profile(work: UnitOfWork, name: str) -> str:
 
 
 async def stored_hash(work: UnitOfWork, name: str) -> tuple[str, str | None]:
-    """The same, and the fingerprint of the installed modules among which its own were looked up.
-
-    The latter is None if they have to be looked up again.
-    """
+    """The same, and what was noted when its modules were looked up; None if they have to be looked up again."""
     row = await work.run(statements.HASH, _key(work.workspace, name))
     if row is None:
         raise ProfileNotFound(name)

@@ -4,8 +4,8 @@
 --
 -- During a rolling upgrade programs of two versions are on one database. So each name has a version: a function that
 -- changes gets a new name, and the older programs keep the one they know. A migration drops that one release later.
--- (`append_messages`, `append_messages_2`, `append_messages_3`, `open_sessions`, `open_sessions_v2` and
--- `open_sessions_v3` are of older programs.)
+-- (`append_messages`, `append_messages_2`, `append_messages_3`, `open_sessions` and `open_sessions_v2`
+-- to `open_sessions_v4` are of older programs.)
 --
 -- What is in braces is a rule that the statements of every database have; see functions.py.
 
@@ -13,7 +13,7 @@
 -- workspace is ours. `default_hash` is that of the built-in profile, `installed_modules` the fingerprint of those of
 -- packages. The answer has each session that was opened, and its profile; why another was not is found out by opening it
 -- alone.
-CREATE OR REPLACE FUNCTION open_sessions_v4(
+CREATE OR REPLACE FUNCTION open_sessions_v5(
     of_workspace TEXT,
     default_hash TEXT,
     installed_modules TEXT,
@@ -62,9 +62,9 @@ BEGIN
         LEFT JOIN profile
             ON profile.workspace = of_workspace
             AND profile.name = asked.chosen
-        -- A profile whose modules have to be looked up is not for here.
+        -- A profile whose modules have to be looked up is not for here; see profile_resolution.py.
         WHERE asked.chosen = 'default'
-            OR (profile.stale = 0 AND profile.installed = installed_modules)
+            OR (profile.stale = 0 AND profile.installed = installed_modules || '/' || profile.hash)
     ), opened AS (
         INSERT INTO session (
             workspace, id, name, folded_name, status, profile, amplified_dir, created_at, updated_at, message_count,

@@ -137,7 +137,7 @@ WHERE workspace = :workspace
     # Sessions that arrived together (see functions.sql).
     OPEN_SESSIONS = """
 SELECT opened_id, opened_profile
-FROM open_sessions_v4(
+FROM open_sessions_v5(
     :workspace, :default_hash, :installed, :ids, :names, :folded_names, :profiles, :amplified_dirs, :lineages, :moments,
     :contexts, :long_contexts
 )

@@ -12,11 +12,18 @@ from pathlib import Path
 import httpx
 import pytest
 
+from amplifierd.storage import open_storage
+from amplifierd.storage.model.interface import Storage
+from amplifierd.storage.model.modules import InstalledModules, Module
+from amplifierd.storage.model.profile_records import ModuleConfig, NewProfile
+from amplifierd.storage.model.records import NewSession
+from amplifierd.storage.postgres.pool import connect
 from daemon import Daemon
 
 ROOT = Path(__file__).parents[2]
 FUNCTIONS = "storage/postgres/functions.sql"
 REQUESTS = 20
+W = "default"
 
 
 def git(*arguments: str) -> bytes:
@@ -104,6 +111,36 @@ def test_program_before_and_this_one_share_a_database(second_postgres: str, earl
                 assert sent[0].json() == sent[1].json()
             assert first.get("/amplified-directories/a/b").json() == second.get("/amplified-directories/a/b").json()
             assert second.get("/amplified-directories/a/b").json()["sessionCount"] == 2 * REQUESTS
+
+
+# As programs without installed modules update a profile after its modules have changed.
+OLDER_REFRESH = """
+INSERT INTO profile_content (workspace, hash, content)
+VALUES ('default', 'older', '{"name":"mine","tools":[{"module":"bash"}]}');
+UPDATE profile
+SET hash = 'older',
+    stale = 0
+WHERE name = 'mine';
+"""
+
+
+async def modules_of_new_sessions(storage: Storage) -> list[list[str]]:
+    """The modules of two sessions that are created with the profile: in a transaction, and by the function."""
+    sessions = [await storage.create_session(W, NewSession(profile="mine")) for _ in range(2)]
+    return [[*(await storage.session_plan(W, each.id)).mounted.modules] for each in sessions]
+
+
+async def test_session_has_the_installed_modules_after_an_older_program_has_looked_for_modules(
+    second_postgres: str,
+) -> None:
+    bash = Module(id="installed/tool/bash", type="tool", name="bash", version="1.0.0", location="file:///bash")
+    async with open_storage(second_postgres, installed=InstalledModules(lambda: {bash.id: bash})) as storage:
+        await storage.create_profile(W, NewProfile("mine", tools=[ModuleConfig("bash")]))
+        assert await modules_of_new_sessions(storage) == [["tool/bash"]] * 2
+        connection = await connect(second_postgres)
+        await connection.execute(OLDER_REFRESH)
+        await connection.close()
+        assert await modules_of_new_sessions(storage) == [["tool/bash"]] * 2
 
 
 def test_function_that_changes_gets_a_new_name(changed: str, earlier: Path, tmp_path: Path) -> None:
