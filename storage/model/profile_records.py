@@ -118,12 +118,14 @@ class Mounted(Struct, frozen=True, rename="camel"):
 
     `collection` is the name of the collection that the profile is, or was copied, from. The keys of `modules` are
     the type and the name of a module as the profile has it, `tool/bash`. `sources` are those that were set for modules
-    in place of their locations, by id.
+    in place of their locations, by id. Older programs looked only for modules of collections; otherwise
+    `includes_installed` is true.
     """
 
     collection: str | UnsetType = UNSET
     modules: dict[str, MountedModule] = {}
     sources: dict[str, str] = {}
+    includes_installed: bool | UnsetType = UNSET
 
 
 class ProfileOrigin(Struct, frozen=True):

@@ -86,6 +86,7 @@ def mounted_of(
         UNSET if collection is None else collection,
         {key: _mounted(module) for key, module in sorted(found.items()) if module is not None},
         {module_id: source for module_id, _, source in by_scope},
+        True if found else UNSET,
     )
 
 

@@ -1,5 +1,6 @@
 """Mount plans over HTTP: what a session runs with, in two forms."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from conftest import postgres_database
 from daemon import Daemon
 from packages import install_entry_points
 
+NDJSON = {"Content-Type": "application/x-ndjson"}
 BASE = """\
 ---
 profile: {name: base, version: 1.0.0, schema_version: 2}
@@ -255,21 +257,53 @@ def test_texts_have_a_limit(client: httpx.Client, folder: Path) -> None:
     assert (problem["file"], "which is the limit" in problem["detail"]) == ("base.md", True)
 
 
-def test_servers_with_other_packages_give_the_same_plan_of_a_session(database: str, tmp_path: Path) -> None:
-    def server(version: str) -> Daemon:
-        packages = tmp_path / version
-        install_entry_points(packages, "amplifierd.modules", {"tool.one": "module_one"})
-        module = f"name: tool-one\nversion: {version}\n"
-        make(packages, {"module_one/__init__.py": "", "module_one/module.yaml": module})
-        with pytest.MonkeyPatch.context() as environment:
-            environment.setenv("PYTHONPATH", str(packages))
-            # A fork would not look for packages again.
-            return Daemon(database, start="command")
+def server(database: str, packages: Path, version: str) -> Daemon:
+    """A daemon beside which a package with a version of a module is installed."""
+    folder = packages / version
+    install_entry_points(folder, "amplifierd.modules", {"tool.one": "module_one"})
+    module = f"name: tool-one\nversion: {version}\n"
+    make(folder, {"module_one/__init__.py": "", "module_one/module.yaml": module})
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("PYTHONPATH", str(folder))
+        # A fork would not look for packages again.
+        return Daemon(database, start="command")
 
-    with server("1.0.0") as one, server("2.0.0") as two, one.client() as client, two.client() as another:
+
+def test_servers_with_other_packages_give_the_same_plan_of_a_session(database: str, tmp_path: Path) -> None:
+    with (
+        server(database, tmp_path, "1.0.0") as one,
+        server(database, tmp_path, "2.0.0") as two,
+        one.client() as client,
+        two.client() as another,
+    ):
         client.post("/profiles", json={"name": "p", "tools": [{"module": "one"}]}).raise_for_status()
         for asked, version in ((client, "1.0.0"), (another, "2.0.0"), (client, "1.0.0")):
             session_id = asked.post("/sessions", json={"profile": "p"}).json()["id"]
             plans = [each.get(f"/sessions/{session_id}/mount-plan").json() for each in (client, another)]
             assert plans[0] == plans[1]
             assert plans[0]["tools"]["installed/tool/one"]["version"] == version
+
+
+def test_session_without_modules_of_packages_gets_those_of_the_server(database: str, tmp_path: Path) -> None:
+    with (
+        server(database, tmp_path, "1.0.0") as daemon,
+        Daemon(database) as plain,
+        daemon.client() as client,
+        plain.client() as another,
+    ):
+        client.post("/profiles", json={"name": "p", "tools": [{"module": "one"}]}).raise_for_status()
+        # The server that creates the second one does not have the module.
+        for asked, versions in ((client, ["1.0.0", "1.0.0"]), (another, [None, "1.0.0"])):
+            session_id = asked.post("/sessions", json={"profile": "p"}).json()["id"]
+            lines = client.get(f"/sessions/{session_id}/export").text.splitlines()
+            # As older programs stored and exported it.
+            older = [re.sub(',"includesInstalled":true', "", line) for line in lines]
+            without = [line for line in lines if not line.startswith('{"plan":')]
+            found = []
+            for export in (lines, older, without):
+                client.delete(f"/sessions/{session_id}").raise_for_status()
+                imported = client.post("/import", content="\n".join(export) + "\n", headers=NDJSON)
+                assert imported.json()["sessions"] == 1, imported.text
+                [tool] = client.get(f"/sessions/{session_id}/mount-plan").json()["tools"].values()
+                found.append(tool.get("version"))
+            assert found == [versions[0], versions[1], versions[1]]

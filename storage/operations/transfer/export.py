@@ -90,7 +90,7 @@ class SessionPosition:
 
 def plan_of(mounted: Mounted, texts: Mapping[str, str]) -> ExportPlan | None:
     """What the references of a session's profile led to, as an export has it; None if there are none."""
-    plan = ExportPlan(mounted.collection, mounted.modules, mounted.sources, dict(texts))
+    plan = ExportPlan(**msgspec.structs.asdict(mounted), texts=dict(texts))
     return None if plan == ExportPlan() else plan
 
 

@@ -292,7 +292,7 @@ class ImportStaging:
 
 def mounted_of(plan: ExportPlan) -> Mounted:
     """What the references of a profile led to, without the texts."""
-    return Mounted(plan.collection, plan.modules, plan.sources)
+    return Mounted(plan.collection, plan.modules, plan.sources, plan.includes_installed)
 
 
 def _is_outside_sessions(line: ExportLine) -> bool:

@@ -88,7 +88,7 @@ class ModuleCatalog:
         self, sources: PlanSources, session: PlanSession, overlay: AgentOverlays, form: PlanForm
     ) -> MountPlan | KernelPlan:
         """The mount plan of a session, in a form."""
-        plan = await self._executor.run(mount_plan, sources, session, overlay)
+        plan = await self._executor.run(mount_plan, sources, session, self._installed, overlay)
         return plan if form == "mounts" else await self._executor.run(kernel_plan, plan)
 
 

@@ -19,7 +19,9 @@ from ...storage.model.modules import (
     KernelPlan,
     KernelSession,
     KernelSettings,
+    Module,
     Mount,
+    MountedModule,
     MountPlan,
     PlanSession,
     PlanSources,
@@ -33,16 +35,19 @@ _SUFFIX = ".md"
 _NO_CONFIG = Raw(b"{}")
 
 
-def mount_plan(sources: PlanSources, session: PlanSession, overlay: AgentOverlays) -> MountPlan:
+def mount_plan(
+    sources: PlanSources, session: PlanSession, installed: Mapping[str, Module], overlay: AgentOverlays
+) -> MountPlan:
     """The plan of a session.
 
-    `overlay` changes agents of the profile, removes some and adds others.
+    `installed` is used for a session whose modules were looked up without those of packages. `overlay` changes agents
+    of the profile, removes some and adds others.
     """
     profile = sources.profile
     names = _Names(profile.name)
     agents = [*_agents(sources, profile.agents, names, overlay)]
     context = [*_texts(sources, profile.context, "context", names)]
-    modules = [(use, _module(sources, use, names)) for use in uses_in(profile)]
+    modules = [(use, _module(sources, use, installed, names)) for use in uses_in(profile)]
     by_type = {kind: [mount for use, mount in modules if use.type == kind] for kind in ("provider", "tool", "hook")}
     own = {use.pointer: mount for use, mount in modules}
     config = profile.session if isinstance(profile.session, SessionConfig) else None
@@ -161,8 +166,10 @@ def _files(
         yield name, UNSET, reference
 
 
-def _module(sources: PlanSources, use: Use, names: _Names) -> Mount:
+def _module(sources: PlanSources, use: Use, installed: Mapping[str, Module], names: _Names) -> Mount:
     found = sources.mounted.modules.get(use.key)
+    if found is None and sources.mounted.includes_installed is not True:
+        found = _installed(use, installed)
     source = use.module.source
     if found is not None:
         source = sources.mounted.sources.get(found.id) or (source if isinstance(source, str) else found.location)
@@ -177,6 +184,13 @@ def _module(sources: PlanSources, use: Use, names: _Names) -> Mount:
         entry_point=UNSET if found is None else found.entry_point,
         config=use.module.config,
     )
+
+
+def _installed(use: Use, installed: Mapping[str, Module]) -> MountedModule | None:
+    module = use.among(installed)
+    if module is None:
+        return None
+    return MountedModule(**{name: getattr(module, name) for name in MountedModule.__struct_fields__})
 
 
 def _by_id(mounts: list[Mount]) -> dict[str, Mount]:

@@ -353,7 +353,7 @@ async def test_export_has_what_sessions_keep(storage: Storage) -> None:
     await storage.import_sessions("other", export_of(lines), "fail")
     assert await storage.session_profile("other", session.id) == kept
     assert (await storage.get_session("other", session.id)).amplified_dir == "d"
-    without = [it for it in lines if it.profile is UNSET]
+    without = [it for it in lines if it.profile is UNSET and it.plan is UNSET]
     await storage.import_sessions("third", export_of(without), "fail")
     with pytest.raises(SessionProfileUnknown, match="was imported without its profile foundation/base"):
         await storage.session_profile("third", session.id)
