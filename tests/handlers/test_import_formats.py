@@ -19,6 +19,7 @@ from amplifierd.formats.imports.process.protocol import DONE, ROOM, HistoryUnrea
 from amplifierd.settings import CONTRACT
 from daemon import Daemon
 from histories import CHATGPT, CHATGPT_ID, CLAUDE_CODE, SAMPLES, SESSION, answer, code_line, lines, text, user
+from hostile_databases import with_endless_index, with_long_default
 from opencode_database import opencode_files
 
 Object = dict[str, Any]
@@ -271,8 +272,18 @@ HOSTILE: dict[str, tuple[Callable[[], bytes], str]] = {
 }
 
 
-def test_hostile_database_is_read_within_limits(client: httpx.Client) -> None:
-    answered = send(client, hostile_database())
+def made_at(make: Callable[[Path], Path]) -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        return make(Path(folder, "a.db")).read_bytes()
+
+
+@pytest.mark.parametrize(
+    "made",
+    [hostile_database, lambda: made_at(with_endless_index), lambda: made_at(with_long_default)],
+    ids=["computed", "endless index", "long default"],
+)
+def test_hostile_database_is_read_within_limits(client: httpx.Client, made: Callable[[], bytes]) -> None:
+    answered = send(client, made())
     assert answered.status_code in (200, 422), answered.text
     assert client.get("/health").status_code == 200
 

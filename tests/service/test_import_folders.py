@@ -154,6 +154,28 @@ def test_archive_of_the_files_is_read_like_the_folder(
     assert exported() == before
 
 
+def test_name_of_a_file_is_any_bytes(import_: Import, exported: Exported, storage: Path) -> None:
+    Path(os.fsdecode(bytes(storage / "part/msg_1") + b"/prt_\xff.json")).write_text('{"type":"text","text":"Odd name"}')
+    status, said = import_(storage.parent)
+    assert (status, "Not understood" in said) == (0, False), said
+    assert "Odd name" in json.dumps(exported())
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_files_of_one_path_in_an_archive_are_told(
+    import_: Import, exported: Exported, storage: Path, tmp_path: Path
+) -> None:
+    archive = tmp_path / "opencode.zip"
+    with zipfile.ZipFile(archive, "w") as packed:
+        packed.writestr("storage/part/msg_1/prt_1_0.json", '{"type":"text","text":"First"}')
+        for path in sorted(storage.rglob("*.json")):
+            packed.write(path, path.relative_to(storage.parent))
+    status, said = import_(archive)
+    assert (status, "Not understood, same path twice: 1" in said) == (1, True), said
+    assert "part/msg_1/prt_1_0.json:1: Another file has the same path; the last one is read." in said
+    assert "What is in a.txt?" in json.dumps(exported())
+
+
 def test_unreadable_files_of_a_directory_are_told(import_: Import, exported: Exported, tmp_path: Path) -> None:
     folder = tmp_path / "projects"
     folder.mkdir()

@@ -4,6 +4,7 @@ import asyncio
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
+from itertools import takewhile
 from typing import IO, NamedTuple
 
 from msgspec import UNSET, UnsetType
@@ -66,6 +67,7 @@ class HistoryImport:
         self._names: list[tuple[str, str]] = []
         self._named: list[_Named] = []
         self._is_stopped = threading.Event()
+        self._reading: IO[bytes] | None = None
         # The sessions of this import by the ids of their last messages.
         self._by_last_message: dict[tuple[str, str], str] = {}
 
@@ -77,8 +79,10 @@ class HistoryImport:
             await self._flush()
             await self._name_others()
         finally:
-            # A thread that still reads ends at its next step.
+            # A thread that still reads ends at its next step, and one that waits for SQLite because its file is closed.
             self._is_stopped.set()
+            if self._reading is not None:
+                self._reading.close()
             self._batch.close()
             self._records.close()
 
@@ -119,6 +123,7 @@ class HistoryImport:
     def _collect(self, source: Source, progress: Progress) -> Conversion | None:
         try:
             with source.open() as file:
+                self._reading = file
                 form = self._format_of(file)
                 read = Conversion(form.name, self._records, self._batch.messages)
                 read.collect(self._counted(form.read(file), file, progress))
@@ -131,19 +136,29 @@ class HistoryImport:
             fault = Fault(kind="not readable", line=1, sentence=f"It cannot be read: {error.strerror or error}.")
             self.report.add_fault(source.name, fault)
             return None
+        except ValueError:
+            if self._is_stopped.is_set():
+                return None
+            raise
         return read
 
     def _counted(self, steps: Iterator[Step], file: IO[bytes], progress: Progress) -> Iterator[Step]:
         """The steps, with the progress of the file, until the import is stopped."""
         before = 0
-        for number, step in enumerate(steps):
-            if self._is_stopped.is_set():
-                return
+        for number, step in enumerate(self._until_stopped(steps)):
             if number % _SHOWN_STEPS == 0:
                 progress(file.tell() - before)
                 before = file.tell()
             yield step
         progress(file.tell() - before)
+
+    def _until_stopped(self, steps: Iterator[Step]) -> Iterator[Step]:
+        try:
+            yield from takewhile(lambda _: not self._is_stopped.is_set(), steps)
+        except ValueError:
+            # The file is closed.
+            if not self._is_stopped.is_set():
+                raise
 
     def _format_of(self, file: IO[bytes]) -> HistoryFormat:
         if self._format_name is not None:

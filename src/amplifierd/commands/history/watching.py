@@ -185,8 +185,3 @@ class _Watch:
         except click.ClickException as error:
             self.report.begin({str(path)})
             self.report.add_fault(str(path), Fault(kind="not readable", line=1, sentence=error.message))
-
-    def _found_at(self, path: Path) -> Iterator[Source]:
-        if path.is_dir():
-            return sources_below(path, self._formats)
-        return file_at(path, self._formats, is_named=path in self._paths)

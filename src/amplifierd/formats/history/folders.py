@@ -4,7 +4,7 @@ A line is an object with the `file`'s path in the folder, and its JSON value as 
 """
 
 import io
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import PurePath
 from typing import IO, Any, NamedTuple, cast
@@ -34,10 +34,13 @@ def folder_of(formats: Iterable[HistoryFormat], path: PurePath) -> tuple[FolderF
     return None
 
 
-def open_folder(form: FolderFormat, files: dict[str, OpenFile]) -> IO[bytes]:
-    """The files as one source; it can be sought to its beginning. Reading it raises `OSError`."""
+def open_folder(form: FolderFormat, files: dict[str, OpenFile], replaced: Collection[str] = ()) -> IO[bytes]:
+    """The files as one source; it can be sought to its beginning. Reading it raises `OSError`.
+
+    Those that `replaced` another file of the same path have a fault.
+    """
     names = [*form.in_order(files)]
-    return cast(IO[bytes], io.BufferedReader(_JoinedFiles(names, files)))
+    return cast(IO[bytes], io.BufferedReader(_JoinedFiles(names, files, replaced)))
 
 
 def read_files(source: IO[bytes]) -> Iterator[FileRecord | Fault]:
@@ -63,14 +66,15 @@ def read_files(source: IO[bytes]) -> Iterator[FileRecord | Fault]:
 class _JoinedFiles(io.RawIOBase):
     """Reads one file after the other, each when its line is due."""
 
-    def __init__(self, names: list[str], files: dict[str, OpenFile]) -> None:
+    def __init__(self, names: list[str], files: dict[str, OpenFile], replaced: Collection[str]) -> None:
         super().__init__()
         self._names = names
         self._files = files
+        self._replaced = replaced
         self._restart()
 
     def _restart(self) -> None:
-        self._lines = (line for name in self._names for line in _lines_of(name, self._files[name]))
+        self._lines = (line for name in self._names for line in self._lines_of(name))
         self._left = memoryview(b"")
         self._place = 0
 
@@ -104,10 +108,14 @@ class _JoinedFiles(io.RawIOBase):
         self._place += size
         return size
 
-
-def _lines_of(name: str, opened: OpenFile) -> Iterator[bytes]:
-    for found in _values_of(opened):
-        yield _encode({"file": name, **found}) + b"\n"
+    def _lines_of(self, name: str) -> Iterator[bytes]:
+        # The name of a file may be any bytes.
+        shown = name.encode(errors="surrogateescape").decode(errors="replace")
+        if name in self._replaced:
+            sentence = "Another file has the same path; the last one is read."
+            yield _encode({"file": shown, **_fault("same path twice", sentence)}) + b"\n"
+        for found in _values_of(self._files[name]):
+            yield _encode({"file": shown, **found}) + b"\n"
 
 
 def _values_of(opened: OpenFile) -> Iterator[dict[str, Any]]:

@@ -56,10 +56,12 @@ def time_of(value: Any) -> str | None:
     """A time of a source, in RFC 3339; None if it is not a time. Numbers are seconds or milliseconds since 1970."""
     if isinstance(value, str):
         return _time_of_text(value.strip())
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    seconds = value / 1_000 if abs(value) > _MILLISECONDS else value
     try:
+        if not math.isfinite(value):
+            return None
+        seconds = value / 1_000 if abs(value) > _MILLISECONDS else value
         moment = _EPOCH + timedelta(seconds=seconds)
     except OverflowError:
         return None

@@ -1,7 +1,9 @@
 """One source as sessions: read whole, its messages in a temporary file, then laid out as branches."""
 
+import logging
 from collections.abc import Iterator
 
+from ...storage.model.errors import StorageUnavailable
 from ..history import (
     Branch,
     Collection,
@@ -13,6 +15,8 @@ from ..history import (
     connect,
 )
 from .records import Records
+
+logger = logging.getLogger(__name__)
 
 
 class Conversion:
@@ -41,7 +45,18 @@ class Conversion:
 
     def collect(self, steps: Iterator[Step]) -> None:
         """Read all steps. Raises `OSError`, and `StorageUnavailable` if the temporary files have no room."""
-        self.faults += self._collection.collect(steps)
+        self.faults += self._collection.collect(self._until_defect(steps))
+
+    def _until_defect(self, steps: Iterator[Step]) -> Iterator[Step]:
+        """The steps; an error that no format should raise ends them, so that it costs one source and not all."""
+        try:
+            yield from steps
+        except (OSError, MemoryError, StorageUnavailable):
+            raise
+        except Exception as error:
+            logger.exception("The format %s cannot read a file", self.format_name)
+            sentence = f"A defect of the format {self.format_name} ends its reading ({type(error).__name__})."
+            yield Fault(kind="defect", line=1, sentence=sentence)
 
     def layouts(self) -> Iterator[Layout]:
         """The conversations, connected."""

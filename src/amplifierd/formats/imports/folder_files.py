@@ -9,16 +9,20 @@ from ..history import FolderFormat, HistoryFormat, OpenFile, folder_of, open_fol
 
 
 class Folder(NamedTuple):
-    """A folder, and those of its files that `form` reads together, by their paths in it."""
+    """A folder, and those of its files that `form` reads together, by their paths in it.
+
+    Those that `replaced` another one of the same path, which an archive can have, get a fault.
+    """
 
     path: PurePath
     form: FolderFormat
     files: dict[str, OpenFile]
+    replaced: set[str]
 
     @contextmanager
     def open(self) -> Iterator[IO[bytes]]:
         """The files as one source. Raises `OSError`."""
-        with closing(open_folder(self.form, self.files)) as source:
+        with closing(open_folder(self.form, self.files, self.replaced)) as source:
             yield source
 
 
@@ -35,8 +39,11 @@ class FolderFiles:
         if found is None:
             return False
         form, folder = found
-        files = self._found.setdefault(folder, Folder(folder, form, {})).files
-        files[path.relative_to(folder).as_posix()] = opened
+        into = self._found.setdefault(folder, Folder(folder, form, {}, set()))
+        name = path.relative_to(folder).as_posix()
+        if name in into.files:
+            into.replaced.add(name)
+        into.files[name] = opened
         return True
 
     def folders(self) -> Iterator[Folder]:

@@ -87,8 +87,8 @@ def _steps(database: Database) -> Iterator[Step]:
     yield from read_threads(database)
     if "log" in database.tables:
         for old in database.rows(_LOG):
-            chat = old.get("chat_id") or old["number"]
-            row = old | {"id": f"log-{old['number']}", "conversation_id": f"log-{chat}"}
+            chat = old.get("chat_id") or old.get("number")
+            row = old | {"id": f"log-{old.get('number')}", "conversation_id": f"log-{chat}"}
             yield from _response(database, row)
 
 
@@ -176,7 +176,7 @@ class _RelatedRows:
         found: Object = {"tools": tools} if tools else {}
         if schema_id is not None and "schemas" in self._database.tables:
             for row in self._database.rows(_SCHEMA, schema_id):
-                found["schema"] = json_of(row["content"])
+                found["schema"] = json_of(row.get("content"))
         return found
 
     def _rows(self, table: str, statement: str, key: Any = None) -> Iterator[Object]:

@@ -48,28 +48,35 @@ def read_threads(database: Database) -> Iterator[Step]:
         return
     database.index("turns", "thread_id")
     database.index("parts", "message_hash")
-    threads = {f"{row['id']}": row for row in database.rows(_THREADS)}
+    threads = {f"{row.get('id')}": row for row in database.rows(_THREADS)}
+    roots = _roots_of(threads)
     conversations: dict[str, _Conversation] = {}
     for key, row in threads.items():
-        root = _root_of(threads, key)
+        root = roots[key]
         if root not in conversations:
             conversations[root] = _Conversation(database, root)
             yield _chat(threads[root])
         yield from conversations[root].read(key, row)
 
 
-def _root_of(threads: dict[str, Object], key: str) -> str:
-    """The thread from which a thread was forked, or that one was."""
-    seen = [key]
-    while (above := f"{threads[seen[-1]].get('forked_from')}") in threads and above not in seen:
-        seen.append(above)
-    return seen[-1]
+def _roots_of(threads: dict[str, Object]) -> dict[str, str]:
+    """The thread from which each thread was forked, or that one was."""
+    roots: dict[str, str] = {}
+    for key in threads:
+        # In the order of the walk.
+        seen = {key: None}
+        at = key
+        while at not in roots and (above := f"{threads[at].get('forked_from')}") in threads and above not in seen:
+            seen[above] = None
+            at = above
+        roots |= dict.fromkeys(seen, roots.get(at, at))
+    return roots
 
 
 def _chat(row: Object) -> Chat:
     more = known(row, "id", "name", "datetime_utc", "tip_message_hash")
     return Chat(
-        key=f"{row['id']}",
+        key=f"{row.get('id')}",
         name=line_of(row.get("name")),
         created_at=time_of(_utc(row.get("datetime_utc"))),
         context={NAME: more} if more else {},
@@ -92,7 +99,7 @@ class _Conversation:
 
     def read(self, key: str, row: Object) -> Iterator[Step]:
         """The messages of a thread, and what is known of its turns."""
-        for turn in self._database.rows(_TURNS, row["id"]):
+        for turn in self._database.rows(_TURNS, row.get("id")):
             yield from self._turn(turn)
         [tip] = texts_of(row, "tip_message_hash")
         yield from self._chain(tip, None, {})
@@ -128,10 +135,10 @@ class _Conversation:
             ("fragments", _TURN_FRAGMENTS, "turn_fragments", "fragments"),
             ("instances", _INSTANCES, "tool_instantiations", "tool_instances"),
         ):
-            if {*tables} <= self._database.tables and (rows := [*self._database.rows(statement, turn["id"])]):
+            if {*tables} <= self._database.tables and (rows := [*self._database.rows(statement, turn.get("id"))]):
                 found[name] = [known(row) for row in rows]
         for row in self._rows("schemas", _SCHEMA, turn.get("schema_id")):
-            found["schema"] = json_of(row["content"])
+            found["schema"] = json_of(row.get("content"))
         return found
 
     def _chain(self, tip: str | None, time: str | None, last: Object) -> Iterator[Step]:
@@ -152,11 +159,11 @@ class _Conversation:
         for row in reversed(rows):
             is_last = row is rows[0]
             yield self._message(row, above, time, last if is_last else {})
-            above = f"{row['hash']}"
+            above = f"{row.get('hash')}"
 
     def _message(self, row: Object, parent: str | None, time: str | None, more: Object) -> Turn:
         parts: list[Object] = []
-        for part in self._database.rows(_PARTS, row["hash"]):
+        for part in self._database.rows(_PARTS, row.get("hash")):
             parts += self._parts(part)
         role = row.get("role")
         own = {"provider_metadata": json_of(row.get("provider_metadata"))} if row.get("provider_metadata") else {}
@@ -170,7 +177,7 @@ class _Conversation:
             "metadata": {name: value for name, value in metadata.items() if value},
             "timestamp": time,
         }
-        return Turn(chat=self._key, key=f"{row['hash']}", parent=parent, line=1, message=message)
+        return Turn(chat=self._key, key=f"{row.get('hash')}", parent=parent, line=1, message=message)
 
     def _parts(self, row: Object) -> list[Object]:
         kind, payload = row.get("type"), object_of(json_of(row.get("payload")))

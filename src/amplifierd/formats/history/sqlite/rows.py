@@ -1,6 +1,7 @@
 """Rows of a foreign SQLite database, which may have any schema and may be damaged.
 
-What is read takes a time and a space that its size limits: nothing is computed, and no row is read without end.
+Nothing is computed. How many steps SQLite takes, and how many rows and bytes it returns, is limited by the size of the
+file: its pages may lead to each other, or many rows to one value.
 """
 
 import shutil
@@ -9,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from tempfile import NamedTemporaryFile
 from typing import IO, Any
+from uuid import uuid4
 
 from ..interface import Fault, Object, Step
 from ..json_records import MAX_BYTES, decode
@@ -27,52 +29,94 @@ _TABLES = """
 _ROW_BYTES = 4
 # Each row is read by this number of statements at most.
 _READ_TIMES = 16
+# A table has at most this multiple of the file's bytes: rows that are older than a column have its default.
+_TABLE_TIMES = 4
+# Steps of SQLite's virtual machine. Small rows of sound databases take 2 for each byte.
+_STEPS = 100_000
+_STEPS_PER_BYTE = 32
+_CHECK_STEPS = 1_000
 
 
 class Database:
     """A copy of a database, with the tables that it has."""
 
-    def __init__(self, connection: sqlite3.Connection, size: int) -> None:
-        """Find the tables of a database of so many bytes. Raises `sqlite3.DatabaseError`."""
+    def __init__(self, connection: sqlite3.Connection, size: int, is_stopped: Callable[[], bool]) -> None:
+        """Find the tables of a database of so many bytes; it is read until `is_stopped`.
+
+        Raises `sqlite3.DatabaseError`.
+        """
         self._connection = connection
+        self._is_stopped = is_stopped
         self._max_rows = size // _ROW_BYTES
-        self._left = _READ_TIMES * self._max_rows
+        self._rows_left = _READ_TIMES * self._max_rows
+        self._max_table_bytes = _TABLE_TIMES * size
+        # Many messages may quote one text.
+        self._bytes_left = MAX_BYTES + _READ_TIMES * size
+        self._steps_left = _STEPS + _STEPS_PER_BYTE * size
+        connection.set_progress_handler(self._has_to_end, _CHECK_STEPS)
         self.tables = {row["name"] for row in self.rows(_TABLES)}
         for table in self.tables:
-            self._check_count(table)
+            self._check_size(table)
 
-    def _check_count(self, table: str) -> None:
-        """Refuse a table whose pages lead to each other: it has rows without end, which cannot be sorted."""
+    def _has_to_end(self) -> bool:
+        self._steps_left -= _CHECK_STEPS
+        return self._steps_left < 0 or self._is_stopped()
+
+    def _check_size(self, table: str) -> None:
+        """Refuse a table that has more rows or bytes than the file: it takes too much to sort."""
         name = table.replace('"', '""')
-        statement = f'SELECT 1 FROM "{name}" NOT INDEXED LIMIT 1 OFFSET {self._max_rows}'  # noqa: S608  # it is quoted
+        rows = size = 0
         # What is damaged is told when it is read.
-        found = None
         with suppress(sqlite3.DatabaseError):
-            found = self._connection.execute(statement).fetchone()
-        if found:
-            raise _too_many()
+            for row in self._connection.execute(f'SELECT * FROM "{name}" NOT INDEXED'):  # noqa: S608  # it is quoted
+                rows += 1
+                size += _size_of(row)
+                if rows > self._max_rows or size > self._max_table_bytes:
+                    break
+        if rows > self._max_rows or size > self._max_table_bytes or self._steps_left < 0:
+            raise _too_much()
 
     def index(self, table: str, *columns: str) -> None:
-        """Make an index, if there is such a table; both names are constants."""
+        """Make an index, if there is such a table; its name and the columns are constants."""
         if table in self.tables:
-            name = "_".join(("by", table, *columns))
-            self._connection.execute(f"CREATE INDEX IF NOT EXISTS {name} ON {table} ({', '.join(columns)})")
+            # The file cannot have an index of this name, whose pages would be its own.
+            name = f"by_{uuid4().hex}"
+            for _ in self._execute(f"CREATE INDEX {name} ON {table} ({', '.join(columns)})"):
+                pass
 
     def rows(self, statement: str, *bindings: Any) -> Iterator[Object]:
-        """The rows that a statement selects, one after the other."""
-        for row in self._connection.execute(statement, bindings):
-            self._left -= 1
-            if self._left < 0:
-                raise _too_many()
-            yield {key: row[key] for key in row.keys()}  # noqa: SIM118  # a row iterates over values
+        """The rows that a statement selects, one after the other, by the names of their columns in lower case.
+
+        Raises `sqlite3.DatabaseError`.
+        """
+        for row in self._execute(statement, *bindings):
+            self._rows_left -= 1
+            self._bytes_left -= _size_of(row)
+            if self._rows_left < 0 or self._bytes_left < 0:
+                raise _too_much()
+            yield {key.lower(): row[key] for key in row.keys()}  # noqa: SIM118  # a row iterates over values
+
+    def _execute(self, statement: str, *bindings: Any) -> Iterator[sqlite3.Row]:
+        try:
+            yield from self._connection.execute(statement, bindings)
+        except OverflowError as error:
+            raise sqlite3.DatabaseError("a number has more than 64 bits") from error
+        except sqlite3.OperationalError:
+            if self._steps_left < 0:
+                raise _too_much() from None
+            raise
 
 
-def _too_many() -> sqlite3.DatabaseError:
-    return sqlite3.DatabaseError("it has more rows than its size allows")
+def _size_of(row: sqlite3.Row) -> int:
+    return sum(len(value) for value in row if isinstance(value, str | bytes))
+
+
+def _too_much() -> sqlite3.DatabaseError:
+    return sqlite3.DatabaseError("it has more than its size allows: it may be damaged")
 
 
 def read_database(source: IO[bytes], read: Callable[[Database], Iterator[Step]]) -> Iterator[Step]:
-    """The steps that `read` makes of a database; an error of SQLite becomes a fault."""
+    """The steps that `read` makes of a database, until the source is closed; an error of SQLite becomes a fault."""
     with NamedTemporaryFile(suffix=".db") as copied:
         shutil.copyfileobj(source, copied)
         copied.flush()
@@ -84,7 +128,7 @@ def read_database(source: IO[bytes], read: Callable[[Database], Iterator[Step]])
                 connection.execute("PRAGMA trusted_schema = OFF")
                 connection.row_factory = sqlite3.Row
                 connection.text_factory = lambda text: text.decode(errors="replace")
-                yield from read(Database(connection, size))
+                yield from read(Database(connection, size, lambda: source.closed))
         except sqlite3.Error as error:
             yield Fault(kind="not SQLite", line=1, sentence=f"The database cannot be read further: {error}.")
 
