@@ -1,5 +1,6 @@
 """Profiles: the configuration of sessions."""
 
+from functools import partial
 from typing import Protocol
 
 from msgspec import UNSET
@@ -30,9 +31,8 @@ async def create_profile(
     body: NewProfile, once: IdempotentRequest | None, *, storage: Storage, catalog: Checks, workspace: str
 ) -> Profile:
     """Store a profile whose module configurations match their schemas."""
-    warnings = await catalog.check(storage, workspace, body)
-    profile = await storage.create_profile(workspace, body, once=once)
-    return replace(profile, warnings=warnings or UNSET)
+    check = partial(catalog.check, storage, workspace, body)
+    return await storage.create_profile(workspace, body, once=once, check=check)
 
 
 async def list_profiles(limit: int | None, cursor: str | None, *, storage: Storage, workspace: str) -> Listing:

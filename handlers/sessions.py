@@ -1,9 +1,10 @@
 """Sessions: conversations from creation to end."""
 
+from functools import partial
 from typing import Protocol
 
 from ..storage.model.interface import Storage
-from ..storage.model.profile_records import ProfileSettings
+from ..storage.model.profile_records import ProfilePatch, ProfileSettings
 from ..storage.model.queries import SessionDeletion, SessionQuery, SessionSort
 from ..storage.model.records import (
     CleanUp,
@@ -25,16 +26,18 @@ from ..storage.model.records import (
 class Checks(Protocol):
     """Checks the configurations of modules."""
 
-    async def check_overrides(self, storage: Storage, workspace: str, new: NewSession) -> None:
-        """Check the profile of a new session with its overrides, if it has any."""
+    async def check_overrides(self, storage: Storage, workspace: str, new: NewSession, overrides: ProfilePatch) -> None:
+        """Check the profile of a new session with its overrides."""
 
 
 async def create_session(
     body: NewSession, once: IdempotentRequest | None, *, storage: Storage, catalog: Checks, workspace: str
 ) -> Session:
     """Create a session with an empty transcript."""
-    await catalog.check_overrides(storage, workspace, body)
-    return await storage.create_session(workspace, body, once=once)
+    check = None
+    if isinstance(body.settings_overrides, ProfilePatch):
+        check = partial(catalog.check_overrides, storage, workspace, body, body.settings_overrides)
+    return await storage.create_session(workspace, body, once=once, check=check)
 
 
 async def list_sessions(

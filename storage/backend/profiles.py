@@ -19,8 +19,8 @@ from ..model.modules import (
     NewModuleSource,
     PlanSources,
 )
-from ..model.profile_interface import Profiles
-from ..model.profile_records import NewProfile, Profile, ProfileOrigin, ProfilePatch, ProfileSettings
+from ..model.profile_interface import CheckProfile, Profiles
+from ..model.profile_records import NewProfile, Profile, ProfileOrigin, ProfilePatch, ProfileSettings, ProfileWarning
 from ..model.records import IdempotentRequest, Listing
 from ..operations import modules, profile_resolution, profiles
 from ..operations.bulk import collections
@@ -46,8 +46,15 @@ class TransactionalProfiles(Transactions, Profiles):
         *,
         origin: ProfileOrigin | None = None,
         once: IdempotentRequest | None = None,
+        check: CheckProfile | None = None,
     ) -> Profile:
-        return await self._write(workspace, once, Profile, profiles.create, new, origin)
+        warnings: list[ProfileWarning] = []
+        if check is not None:
+            recalled = await self._replay(workspace, once, Profile)
+            if recalled is not None:
+                return recalled
+            warnings = await check()
+        return await self._write(workspace, once, Profile, profiles.create, new, origin, warnings)
 
     async def get_profile(self, workspace: str, name: str) -> Profile:
         return await profiles.read(self._rows, workspace, name)

@@ -8,11 +8,10 @@ from dataclasses import replace
 from functools import cached_property, partial
 from typing import Any, TypeVar
 
-import msgspec
-from msgspec import Raw
+from msgspec import Raw, json, structs
 
 from ..model.errors import ContextTooLarge, FilesUnknown, MessageNotFound, MetadataTooLarge, SessionNotFound
-from ..model.interface import Storage
+from ..model.interface import CheckSession, Storage
 from ..model.queries import MessageQuery, SessionQuery
 from ..model.records import (
     BatchMessage,
@@ -64,8 +63,8 @@ MAX_JOINED = 1_000
 
 Answer = TypeVar("Answer")
 
-_decode_summary = msgspec.json.Decoder(SessionSummary).decode
-_decode_message = msgspec.json.Decoder(Message).decode
+_decode_summary = json.Decoder(SessionSummary).decode
+_decode_message = json.Decoder(Message).decode
 
 
 class TransactionalStorage(
@@ -96,8 +95,12 @@ class TransactionalStorage(
         return self._large_appends.slot() if messages.size_of(new) > LARGE_APPEND else nullcontext()
 
     async def create_session(
-        self, workspace: str, new: NewSession, *, once: IdempotentRequest | None = None
+        self, workspace: str, new: NewSession, *, once: IdempotentRequest | None = None, check: CheckSession = None
     ) -> Session:
+        if check is not None:
+            if (recalled := await self._replay(workspace, once, Session)) is not None:
+                return recalled
+            await check()
         if new.id is not None:
             await self._wait_for_removal(workspace, canonical_id(new.id))
         return await self._write(workspace, once, Session, sessions.create, new, self._installed)
@@ -111,7 +114,7 @@ class TransactionalStorage(
         listed = await self._list_sessions(workspace, query)
         if not query.total:
             return listed
-        whole = session_list(self.dialect, workspace, msgspec.structs.replace(query, cursor=None))
+        whole = session_list(self.dialect, workspace, structs.replace(query, cursor=None))
         try:
             async with self._searches.slot():
                 total = await self._read(lambda rows: count_all(rows, whole))

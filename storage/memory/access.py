@@ -94,6 +94,9 @@ class MemoryAccess:
         self._written(work)
         return answer
 
+    def _is_answered(self, workspace: Workspace, once: IdempotentRequest | None) -> bool:
+        return once is not None and replay(workspace, once) is not None
+
     def _new_session_id(self, now: str) -> str:
         return new_session_id(now)
 

@@ -27,8 +27,8 @@ from ..model.errors import (
     ProfileNotFound,
     ProfileReadOnly,
 )
-from ..model.profile_interface import Profiles
-from ..model.profile_records import NewProfile, Profile, ProfileOrigin, ProfilePatch, ProfileSettings
+from ..model.profile_interface import CheckProfile, Profiles
+from ..model.profile_records import NewProfile, Profile, ProfileOrigin, ProfilePatch, ProfileSettings, ProfileWarning
 from ..model.records import IdempotentRequest, Listing
 from ..operations import profiles as operations
 from ..operations.bulk.collections import name_of, refuse_reserved
@@ -49,12 +49,16 @@ class MemoryProfiles(MemoryAccess, Profiles):
         *,
         origin: ProfileOrigin | None = None,
         once: IdempotentRequest | None = None,
+        check: CheckProfile | None = None,
     ) -> Profile:
+        warnings: list[ProfileWarning] = []
+        if check is not None and not self._is_answered(await self._workspace(workspace), once):
+            warnings = await check()
+
         def create(work: Work) -> Profile:
             settings = operations.settings_from(new, new.name)
-            if origin is None:
-                return _insert(work, settings)
-            return _insert(work, settings, origin.collection or None, origin.texts)
+            collection, texts = (None, {}) if origin is None else (origin.collection or None, origin.texts)
+            return replace(_insert(work, settings, collection, texts), warnings=warnings or UNSET)
 
         return await self._write(workspace, once, create)
 

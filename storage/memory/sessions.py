@@ -15,7 +15,7 @@ from ..model.errors import (
     SessionStatusConflict,
     TooFewMessages,
 )
-from ..model.interface import Storage
+from ..model.interface import CheckSession, Storage
 from ..model.modules import InstalledModules
 from ..model.profile_records import ProfilePatch, ProfileSettings
 from ..model.queries import SessionQuery
@@ -57,8 +57,10 @@ class MemorySessions(MemoryAccess, Storage):
     """Implements the operations on sessions, except their deletion."""
 
     async def create_session(
-        self, workspace: str, new: NewSession, *, once: IdempotentRequest | None = None
+        self, workspace: str, new: NewSession, *, once: IdempotentRequest | None = None, check: CheckSession = None
     ) -> Session:
+        if check is not None and not self._is_answered(await self._workspace(workspace), once):
+            await check()
         return await self._write(workspace, once, partial(_create, new=new, installed=self._options.installed))
 
     async def get_session(self, workspace: str, session_id: str) -> Session:

@@ -1,6 +1,7 @@
 """The storage as handlers see it: what every backend does, in which order, within which limits."""
 
 from abc import abstractmethod
+from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import ClassVar, Literal, Self
 
@@ -36,6 +37,9 @@ from .records import (
     no_progress,
 )
 from .workspaces import Keys, Workspaces
+
+# Checks the profile of a new session.
+CheckSession = Callable[[], Awaitable[None]] | None
 
 
 class Storage(Search, Profiles, Collections, Modules, MountPlans, Directories, Files, Keys, Workspaces):
@@ -100,12 +104,13 @@ class Storage(Search, Profiles, Collections, Modules, MountPlans, Directories, F
 
     @abstractmethod
     async def create_session(
-        self, workspace: str, new: NewSession, *, once: IdempotentRequest | None = None
+        self, workspace: str, new: NewSession, *, once: IdempotentRequest | None = None, check: CheckSession = None
     ) -> Session:
         """Create a session with an empty transcript; without an id in the request it gets a new one (UUID version 7).
 
         Without a profile of its own it gets that of its directory, else the active one, else `default`, with its
-        overrides merged in; later changes of the profile do not affect it. Raises `ProfileNotFound`,
+        overrides merged in; later changes of the profile do not affect it. `check` is called unless the answer is
+        recorded already; what it raises is raised. Raises `ProfileNotFound`,
         `DirectoryNotAmplified`, `ProfileInvalid` if the overrides make the profile invalid, `SessionIdInUse`, and
         `LabelsInvalid` for a label whose key contains a colon or control characters, is empty, or is longer than 200
         characters.

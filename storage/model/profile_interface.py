@@ -1,9 +1,13 @@
 """Profiles as handlers see them."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable
 
-from .profile_records import NewProfile, Profile, ProfileOrigin, ProfilePatch, ProfileSettings
+from .profile_records import NewProfile, Profile, ProfileOrigin, ProfilePatch, ProfileSettings, ProfileWarning
 from .records import IdempotentRequest, Listing
+
+# Checks the configurations of modules in a new profile.
+CheckProfile = Callable[[], Awaitable[list[ProfileWarning]]]
 
 
 class Profiles(ABC):
@@ -21,8 +25,11 @@ class Profiles(ABC):
         *,
         origin: ProfileOrigin | None = None,
         once: IdempotentRequest | None = None,
+        check: CheckProfile | None = None,
     ) -> Profile:
         """Create a profile; with `origin` as a copy of a profile of a collection, which may be in another database.
+
+        `check` is called unless the answer is recorded already; the answer has the warnings that it returns.
 
         Raises `ProfileExists`, `ProfileNameReserved`, `ProfileInvalid` if it has more than 256 KiB.
         """

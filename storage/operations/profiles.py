@@ -25,6 +25,7 @@ from ..model.profile_records import (
     ProfileOrigin,
     ProfilePatch,
     ProfileSettings,
+    ProfileWarning,
     SessionConfig,
 )
 from ..sql.ports import Bindings, Rows
@@ -82,12 +83,16 @@ BUILT_IN_HASH = hash_of(BUILT_IN_CONTENT)
 _BUILT_IN_CONTENTS: Mapping[str, str] = {BUILT_IN_HASH: BUILT_IN_CONTENT}
 
 
-async def create(work: UnitOfWork, new: NewProfile, origin: ProfileOrigin | None = None) -> Profile:
-    """Create a profile."""
+async def create(
+    work: UnitOfWork, new: NewProfile, origin: ProfileOrigin | None, warnings: list[ProfileWarning]
+) -> Profile:
+    """Create a profile; the answer has the warnings."""
     settings = settings_from(new, new.name)
     if origin is None:
-        return await _insert(work, settings)
-    return await _insert(work, settings, Mounted(origin.collection), await keep_texts(work, origin.texts))
+        profile = await _insert(work, settings)
+    else:
+        profile = await _insert(work, settings, Mounted(origin.collection), await keep_texts(work, origin.texts))
+    return msgspec.structs.replace(profile, warnings=warnings or UNSET)
 
 
 async def copy(work: UnitOfWork, name: str, new_name: str) -> Profile:

@@ -15,6 +15,7 @@ from ..backend.concurrency_limit import ConcurrencyLimit
 from ..backend.storage import TransactionalStorage
 from ..backend.write_check import WriteCheck
 from ..model.errors import NothingWritten, StorageUnavailable
+from ..model.interface import CheckSession
 from ..model.modules import InstalledModules
 from ..model.part_records import file_ids_of
 from ..model.queries import SearchQuery
@@ -181,16 +182,16 @@ class PostgresStorage(TransactionalStorage):
         await self._probe.row(PostgresStatements.WRITE_NOTHING)
 
     async def create_session(
-        self, workspace: str, new: NewSession, *, once: IdempotentRequest | None = None
+        self, workspace: str, new: NewSession, *, once: IdempotentRequest | None = None, check: CheckSession = None
     ) -> Session:
         # What a session can have without a statement of its own.
         plain = NewSession(new.profile, new.context, new.amplified_dir, new.name)
-        if once is None and new == plain:
+        if once is None and check is None and new == plain:
             session = opened(new, "", self._clock.now())
             profile = await self._creations.add(workspace, CreateRequest(session, new.profile))
             if profile is not None:
                 return msgspec.structs.replace(session, profile=profile)
-        return await super().create_session(workspace, new, once=once)
+        return await super().create_session(workspace, new, once=once, check=check)
 
     async def _append_all(
         self,

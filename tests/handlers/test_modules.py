@@ -254,6 +254,31 @@ def test_overrides_of_a_session_and_a_plan_are_checked(client: httpx.Client, fol
     assert missing.status_code == 404
 
 
+def test_retry_gets_the_same_answer_after_the_profile_and_the_schema_have_changed(
+    client: httpx.Client, folder: Path
+) -> None:
+    tools = [{"module": "foundation/tool/bash", "config": {"shell": "sh"}}, {"module": "unknown"}]
+    requests: list[tuple[str, dict[str, Any]]] = [
+        ("/profiles", {"name": "mine", "tools": tools}),
+        ("/sessions", {"profile": "mine", "settings_overrides": {"tools": tools}}),
+    ]
+
+    def send() -> list[httpx.Response]:
+        headers = [{"Idempotency-Key": f"{folder.name}-{path}"} for path, _ in requests]
+        return [client.post(path, json=body, headers=key) for (path, body), key in zip(requests, headers, strict=True)]
+
+    first = send()
+    assert [it.status_code for it in first] == [201, 201]
+    assert len(first[0].json()["warnings"]) == 1
+    client.delete("/profiles/mine").raise_for_status()
+    make(folder, {"tools/bash/module.yaml": BASH.replace("[shell]", "[shell, key]"), "tools/unknown/module.yaml": BASH})
+    client.post("/collections/teams/foundation/sync").raise_for_status()
+    assert [client.post(path, json=body).status_code for path, body in requests] == [422, 404]
+    again = send()
+    assert [(it.status_code, it.headers.get("idempotent-replayed")) for it in again] == [(201, "true")] * 2
+    assert [it.json() for it in again] == [it.json() for it in first]
+
+
 def test_unknown_module_is_a_warning(client: httpx.Client, folder: Path) -> None:
     assert folder.exists()
     body = {"name": "mine", "tools": [{"module": "foundation/tool/bahs"}, {"module": "one"}]}

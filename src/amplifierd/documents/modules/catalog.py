@@ -72,13 +72,10 @@ class ModuleCatalog:
         unknown = await self._executor.run(check_configurations, profile, lambda use: use.among(modules, collection))
         return [ProfileWarning(use.pointer, _unknown(use)) for use in unknown]
 
-    async def check_overrides(self, storage: Storage, workspace: str, new: NewSession) -> None:
-        """Check the profile of a new session with its overrides, if it has any. Raises a problem as `check` does."""
-        if isinstance(new.settings_overrides, ProfilePatch):
-            name = new.profile or await _inherited_profile(storage, workspace, new.amplified_dir)
-            await self.check_sources(
-                storage, workspace, await storage.profile_plan(workspace, name, new.settings_overrides)
-            )
+    async def check_overrides(self, storage: Storage, workspace: str, new: NewSession, overrides: ProfilePatch) -> None:
+        """Check the profile of a new session with its overrides. Raises a problem as `check` does."""
+        name = new.profile or await _inherited_profile(storage, workspace, new.amplified_dir)
+        await self.check_sources(storage, workspace, await storage.profile_plan(workspace, name, overrides))
 
     async def check_sources(self, storage: Storage, workspace: str, sources: PlanSources) -> None:
         """Check the profile of a plan. Raises a problem as `check` does."""
