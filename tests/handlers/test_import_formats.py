@@ -6,7 +6,7 @@ import sqlite3
 import tempfile
 import zipfile
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, nullcontext
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ import httpx
 import pytest
 
 from amplifierd.formats.imports.process.parent import ConversionProcess
-from amplifierd.formats.imports.process.protocol import DONE, ROOM, HistoryUnreadable, Task
+from amplifierd.formats.imports.process.protocol import DONE, ROOM, HistoryTooLarge, HistoryUnreadable, Task
 from amplifierd.settings import CONTRACT
 from daemon import Daemon
 from histories import CHATGPT, CHATGPT_ID, CLAUDE_CODE, SAMPLES, SESSION, answer, code_line, lines, text, user
@@ -305,6 +305,41 @@ def test_file_that_takes_too_much_is_unreadable(tmp_path: Path, name: str) -> No
         process = ConversionProcess(task)
         try:
             with pytest.raises(HistoryUnreadable, match=words):
+                drain(process)
+        finally:
+            process.kill()
+            process.close()
+
+
+def bomb_with(content: bytes) -> bytes:
+    """An archive of 64 MiB of zeros and another file."""
+    packed = io.BytesIO(bomb(64 * MIB))
+    with zipfile.ZipFile(packed, "a", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("b.jsonl", content)
+    return packed.getvalue()
+
+
+@pytest.mark.parametrize(("count", "is_read"), [(1, True), (30_000, False)])
+def test_zeros_of_an_archive_allow_no_cpu_for_its_other_files(tmp_path: Path, count: int, *, is_read: bool) -> None:
+    path = tmp_path / "a.zip"
+    path.write_bytes(bomb_with(MESSAGE * count))
+    with path.open("rb") as file:
+        process = ConversionProcess(Task(file.fileno(), str(CONTRACT), 8 * MIB, 256 * MIB, 1, 0.5, 1024 * MIB))
+        try:
+            with nullcontext() if is_read else pytest.raises(HistoryUnreadable, match="seconds of CPU"):
+                drain(process)
+        finally:
+            process.kill()
+            process.close()
+
+
+def test_file_that_becomes_too_much_is_too_large(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    path.write_bytes(MESSAGE * 20_000)
+    with path.open("rb") as file:
+        process = ConversionProcess(Task(file.fileno(), str(CONTRACT), 8 * MIB, MIB, 60, 0, 1024 * MIB))
+        try:
+            with pytest.raises(HistoryTooLarge, match="What the file becomes has more than 2097152 bytes"):
                 drain(process)
         finally:
             process.kill()

@@ -1,11 +1,12 @@
 """The work of the process: reads the file, or the files of the archive, and sends the converted sessions."""
 
-import resource
 from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from functools import partial
+from io import SEEK_END
 from pathlib import Path, PurePosixPath
 from typing import IO
+from zipfile import ZipInfo
 
 from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
@@ -28,6 +29,7 @@ from ..conversion import Conversion
 from ..folder_files import FolderFiles
 from ..records import Records
 from ..report import MAX_CHARACTERS, HistoryReport, Report
+from .limits import ArchiveCPU, ConvertedSpace
 from .protocol import COPIES, LAST_STORED, LINE, REPORT, ROOM, Channel, HistoryTooLarge, HistoryUnreadable, Task
 
 _SQLITE = b"SQLite format 3\0"
@@ -62,9 +64,10 @@ def read_file(task: Task, file: IO[bytes], channel: Channel) -> None:
     """
     space = GrantedSpace(channel)
     reader = line_reader(load_document(Path(task.contract)), task.max_body)
-    with closing(Records(reader, space)) as records, closing(Batch(space)) as batch:
+    converted = ConvertedSpace(space, COPIES * task.max_file)
+    with closing(Records(reader, converted)) as records, closing(Batch(converted)) as batch:
         reading = _Reading(task, channel, space, records, batch)
-        for name, opened in _sources(file, space, task, reading.formats.values()):
+        for name, opened in _sources(file, space, converted, task, reading.formats.values()):
             reading.read(name, opened)
         channel.send(REPORT, reading.finish())
         for line in batch.lines(records):
@@ -157,7 +160,7 @@ class _Reading:
 
 
 def _sources(
-    file: IO[bytes], space: GrantedSpace, task: Task, formats: Iterable[HistoryFormat]
+    file: IO[bytes], space: GrantedSpace, converted: ConvertedSpace, task: Task, formats: Iterable[HistoryFormat]
 ) -> Iterator[tuple[str, AbstractContextManager[IO[bytes]]]]:
     """The file, under no name, or those of an archive. Raises `HistoryUnreadable` and `HistoryTooLarge`."""
     start = file.read(len(MAGIC))
@@ -172,19 +175,23 @@ def _sources(
     size = sum(member.file_size for member in archive.members)
     if size > task.max_file:
         raise HistoryTooLarge(f"The archive has more than {task.max_file} bytes unpacked, which is the limit")
-    _allow_cpu(task.cpu_seconds_for(size))
+    cpu = ArchiveCPU(task)
     together = FolderFiles(formats)
     for member in archive.members:
-        if not together.take(PurePosixPath(member.filename), partial(archive.open, member, space)):
-            yield member.filename, archive.open(member, space)
+        opened = partial(_member, archive, member, space, cpu)
+        if not together.take(PurePosixPath(member.filename), opened):
+            yield member.filename, opened()
     for folder in together.folders():
         name = folder.path.as_posix()
         yield "" if name == "." else name, folder.open()
+    # All is read; it is written next.
+    cpu.allow(converted.bytes)
 
 
-def _allow_cpu(seconds: int) -> None:
-    """Allow the process so much CPU, if it is more than before."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_CPU)
-    # A limit that cannot be raised stays.
-    with suppress(ValueError, OSError):
-        resource.setrlimit(resource.RLIMIT_CPU, (max(soft, seconds), hard))
+@contextmanager
+def _member(archive: Archive, member: ZipInfo, space: GrantedSpace, cpu: ArchiveCPU) -> Iterator[IO[bytes]]:
+    with archive.open(member, space) as file:
+        # What it says that it has may be more.
+        cpu.allow(file.seek(0, SEEK_END))
+        file.seek(0)
+        yield file
