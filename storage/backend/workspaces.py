@@ -25,7 +25,13 @@ SELECT workspace
 FROM profile
 UNION
 SELECT workspace
+FROM active_profile
+UNION
+SELECT workspace
 FROM collection
+UNION
+SELECT workspace
+FROM module_source
 UNION
 SELECT workspace
 FROM directory

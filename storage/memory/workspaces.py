@@ -62,8 +62,7 @@ class MemoryWorkspaces(MemoryAccess, Keys, Workspaces):
 
     async def workspace_contents(self) -> list[WorkspaceContents]:
         await self._workspace("")
-        contents = [self._contents(name) for name in sorted(self._database.workspaces)]
-        return [it for it in contents if it != WorkspaceContents(it.workspace, 0, 0, 0, 0, 0, 0, 0)]
+        return [self._contents(name) for name in sorted(self._database.workspaces) if self._has_contents(name)]
 
     async def delete_workspace(self, workspace: str) -> WorkspaceContents:
         def begin(work: Work) -> tuple[int, str]:
@@ -98,6 +97,12 @@ class MemoryWorkspaces(MemoryAccess, Keys, Workspaces):
                 del self._database.keys[key.id]
             else:
                 self._database.keys[key.id] = replace(key, name="deleted")
+
+    def _has_contents(self, name: str) -> bool:
+        workspace = self._database.workspaces[name]
+        if workspace.active is not None or workspace.collections or workspace.module_sources:
+            return True
+        return self._contents(name) != WorkspaceContents(name, 0, 0, 0, 0, 0, 0, 0)
 
     def _contents(self, name: str) -> WorkspaceContents:
         workspace = self._database.workspaces.get(name, Workspace())

@@ -16,6 +16,7 @@ from amplifierd.storage.model.directories import NewDirectory
 from amplifierd.storage.model.errors import FileInUse
 from amplifierd.storage.model.files import NewFile
 from amplifierd.storage.model.interface import Storage
+from amplifierd.storage.model.modules import NewModuleSource
 from amplifierd.storage.model.profile_records import ModuleConfig, NewProfile, NewSessionConfig
 from amplifierd.storage.model.records import (
     BatchMessage,
@@ -79,6 +80,7 @@ async def test_keys_and_contexts_are_copied_too(storage: Storage, database: str,
     file = await storage.create_file(W, NewFile(chunks(content), "image/png", "a.png"))
     part = f'[{{"type":"file","media":"image/png","url":"{file.url}"}}]'
     await storage.append_message(W, session.id, NewMessage(parts=Raw(part.encode())))
+    await storage.create_module_source("sources", "installed/tool/x", NewModuleSource("git+https://example.com/x"))
     key = await storage.create_key(NewKey("a", "team", "ci", "read", "00" * 32))
     for _ in range(2):
         copied = await asyncio.to_thread(copy, database, second_postgres)
@@ -86,6 +88,8 @@ async def test_keys_and_contexts_are_copied_too(storage: Storage, database: str,
     async with open_storage(second_postgres) as other:
         assert await other.list_keys() == [key]
         assert (await other.get_active_profile(W)).session == (await storage.get_profile(W, "a/b")).session
+        [source] = await other.module_sources("sources", "installed/tool/x")
+        assert source.source == "git+https://example.com/x"
         directory = await other.get_directory(W, "x/y")
         assert (directory.default_profile, directory.default_profile_from) == ("a/b", "x")
         assert directory.session_count == 1

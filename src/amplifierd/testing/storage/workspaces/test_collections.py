@@ -20,7 +20,7 @@ from amplifierd.storage.model.collections import (
 )
 from amplifierd.storage.model.errors import ProfileActive, ProfileExists, ProfileNotFound
 from amplifierd.storage.model.interface import Storage
-from amplifierd.storage.model.modules import Module
+from amplifierd.storage.model.modules import Module, NewModuleSource
 from amplifierd.storage.model.profile_records import ModuleConfig, NewProfile, ProfilePatch, ProfileSettings
 from amplifierd.storage.model.records import IdempotentRequest, NewSession
 from amplifierd.testing.storage.steps import records
@@ -207,6 +207,19 @@ async def test_deleted_collection_takes_its_profiles(storage: Storage) -> None:
     assert (await storage.session_profile(W, session.id)).description == "kept"
     with pytest.raises(CollectionNotFound):
         await storage.delete_collection(W, "foundation")
+
+
+async def test_workspace_with_a_collection_or_a_source_or_an_active_profile_alone_has_contents(
+    storage: Storage,
+) -> None:
+    await create(storage, content(), "collection")
+    await storage.create_module_source("source", "installed/tool/x", NewModuleSource("x"))
+    await storage.activate_profile("active", "default")
+    names = ["active", "collection", "source"]
+    assert [each.workspace for each in await storage.workspace_contents()] == names
+    for name in names:
+        await storage.delete_workspace(name)
+    assert await storage.workspace_contents() == []
 
 
 async def test_deleted_workspace_takes_its_collections(storage: Storage) -> None:
