@@ -200,14 +200,11 @@ def test_overlay_changes_adds_and_removes_agents(client: httpx.Client, folder: P
     overlay: dict[str, Any] = {
         "zen": {"config": {"max_turns": 4}},
         "far": None,
-        "nobody": None,
         "new": {"content": "You are new.", "config": {"tools": []}},
-        "empty": {"config": {}},
     }
     plan = generate(client, agent_overlay=overlay)
     agents = [(it["name"], it.get("content"), it.get("config"), it["resolved"]) for it in plan["agents"].values()]
     assert agents == [
-        ("empty", None, {}, False),
         ("new", "You are new.", {"tools": []}, True),
         ("zen", "Be calm.", {"max_turns": 4}, True),
     ]
@@ -219,6 +216,49 @@ def test_overlay_changes_adds_and_removes_agents(client: httpx.Client, folder: P
     for wrong in refusals:
         refused = client.post("/mount-plans/generate", json={"profile_id": "foundation/base", "agent_overlay": wrong})
         assert refused.status_code == 422, wrong
+
+
+def test_overlay_changes_agents_of_a_folder(client: httpx.Client, folder: Path) -> None:
+    team = {"team.md": BASE.replace("name: base", "name: team").replace("zen: agents/zen.md", "team: agents")}
+    make(folder, team | {"agents/fix.md": "Fix it."})
+    client.post("/collections/foundation/sync").raise_for_status()
+
+    def agents(**overlay: Any) -> list[tuple[str, str | None, Any]]:
+        plan = generate(client, profile_id="foundation/team", agent_overlay={"far": None} | overlay)
+        assert len(plan["agents"]) == sum(it["moduleType"] == "agent" for it in plan["mountPoints"])
+        return [(it["name"], it.get("content"), it.get("config")) for it in plan["agents"].values()]
+
+    fix, zen = ("team.fix", "Fix it.", None), ("team.zen", "Be calm.", None)
+    assert agents() == [fix, zen]
+    assert agents(**{"team.zen": None}) == [fix]
+    assert agents(**{"team.zen": {"content": "Be loud."}}) == [fix, ("team.zen", "Be loud.", None)]
+    assert agents(**{"team.zen": {"config": {"n": 1}}}) == [fix, ("team.zen", "Be calm.", {"n": 1})]
+    assert agents(team=None) == []
+    assert agents(team=None, **{"team.zen": {}}) == [zen]
+    assert agents(team={"config": {"n": 1}}, **{"team.fix": {"config": {"n": 2}}}) == [
+        ("team.fix", "Fix it.", {"n": 2}),
+        ("team.zen", "Be calm.", {"n": 1}),
+    ]
+    assert agents(team={"content": "One for all."}) == [("team", "One for all.", None)]
+    assert agents(**{"team.new": {"content": "New."}}) == [fix, zen, ("team.new", "New.", None)]
+
+
+@pytest.mark.parametrize(
+    ("overlay", "pointer", "reason"),
+    [
+        ({"nobody": None}, "/agent_overlay/nobody", "there is no agent to remove"),
+        ({"a/b": {"config": {}}}, "/agent_overlay/a~1b", "a new agent needs a content"),
+    ],
+)
+def test_overlay_of_an_unknown_agent_is_refused(
+    client: httpx.Client, folder: Path, overlay: dict[str, Any], pointer: str, reason: str
+) -> None:
+    assert folder.exists()
+    body = {"profile_id": "foundation/base", "agent_overlay": overlay}
+    refused = client.post("/mount-plans/generate", json=body)
+    assert refused.status_code == 422, refused.text
+    [error] = refused.json()["errors"]
+    assert (error["pointer"], error["detail"]) == (pointer, f"is not an agent of the profile: {reason}")
 
 
 def test_session_keeps_its_plan(client: httpx.Client, folder: Path) -> None:

@@ -15,7 +15,7 @@ warnings.filterwarnings("ignore", "Using `httpx` with `starlette.testclient`")
 from .core.config_schema import MAX_STEPS, ConfigSchema, SchemaRefused, Steps, TooManySteps, config_schema
 from .core.document import ContractError, Document, load_document
 from .core.executor import SerialExecutor, rest_after
-from .core.ijson import NotIJson
+from .core.ijson import NotIJson, pointer_to
 from .core.ijson import decode as decode_ijson
 from .core.problems import ErrorTable, Problem, Violation, render
 from .request.body import RecordReader, record_reader
@@ -80,6 +80,7 @@ __all__ = [
     "decode_ijson",
     "line_reader",
     "load_document",
+    "pointer_to",
     "record_reader",
     "render",
     "rest_after",

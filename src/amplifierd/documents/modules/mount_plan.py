@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
+from ...contract import Problem, Violation, pointer_to
 from ...storage.model.modules import (
     AgentOverlay,
     AgentOverlays,
@@ -33,6 +34,8 @@ from ...storage.model.profile_records import SessionConfig
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
 _SUFFIX = ".md"
 _NO_CONFIG = Raw(b"{}")
+_UNCHANGED = AgentOverlay()
+_MAX_LISTED = 100
 
 
 def mount_plan(
@@ -41,7 +44,7 @@ def mount_plan(
     """The plan of a session.
 
     `installed` is used for a session whose modules were looked up without those of packages. `overlay` changes agents
-    of the profile, removes some and adds others.
+    of the profile, removes some and adds others. Raises a problem, 422, if it does not fit the profile.
     """
     profile = sources.profile
     names = _Names(profile.name)
@@ -117,16 +120,55 @@ class _Names:
 def _agents(
     sources: PlanSources, references: Mapping[str, str], names: _Names, overlays: AgentOverlays
 ) -> Iterator[Mount]:
-    """The mounts of agents in the order of their names."""
-    for name in sorted({*references, *overlays}):
-        overlay = overlays.get(name, AgentOverlay())
-        if overlay is None:
-            continue
-        if name in references and overlay.content is UNSET:
-            mounts = [*_texts(sources, {name: references[name]}, "agent", names)]
-        else:
-            mounts = [_text(names, "agent", name, overlay.content, UNSET)]
-        yield from (msgspec.structs.replace(mount, config=overlay.config) for mount in mounts)
+    """The mounts of agents in the order of the names of references and of new agents.
+
+    An overlay of a reference changes every agent that it leads to; that of a single agent of a folder comes before it.
+    Raises a problem, 422, if an overlay removes an agent that the profile lacks, or adds one without a text.
+    """
+    found = {name: [*_files(sources.texts, name, reference)] for name, reference in references.items()}
+    own = {agent for files in found.values() for agent, _, _ in files}
+    _check_overlays(overlays, {*found, *own})
+    for name in sorted({*found, *(overlays.keys() - own)}):
+        overlay = overlays.get(name, _UNCHANGED)
+        files = found.get(name, [])
+        if overlay is not None and isinstance(overlay.content, str) and name not in (agent for agent, _, _ in files):
+            files = [(name, overlay.content, UNSET)]
+        for agent, content, source in files:
+            yield from _agent(names, agent, content, source, (overlays.get(agent, overlay), overlay))
+
+
+def _agent(
+    names: _Names,
+    name: str,
+    content: str | UnsetType,
+    source: str | UnsetType,
+    overlays: tuple[AgentOverlay | None, AgentOverlay | None],
+) -> Iterator[Mount]:
+    """The mount of an agent, none if it is removed; what the first of its overlays lacks is in the second."""
+    if overlays[0] is None:
+        return
+    own, others = overlays[0], overlays[1] or _UNCHANGED
+    if isinstance(own.content, str):
+        content, source = own.content, UNSET
+    config = others.config if own.config is UNSET else own.config
+    yield msgspec.structs.replace(_text(names, "agent", name, content, source), config=config)
+
+
+def _check_overlays(overlays: AgentOverlays, known: set[str]) -> None:
+    """Check the overlays of agents that a profile lacks. Raises a problem."""
+    violations = []
+    for name, overlay in overlays.items():
+        if name not in known and (overlay is None or overlay.content is UNSET):
+            need = "there is no agent to remove" if overlay is None else "a new agent needs a content"
+            violations.append(Violation(pointer_to(["agent_overlay", name]), f"is not an agent of the profile: {need}"))
+    if violations:
+        first = violations[0]
+        raise Problem(
+            422,
+            "invalid-body",
+            f"The body is invalid: {first.pointer} {first.detail}.",
+            errors=violations[:_MAX_LISTED],
+        )
 
 
 def _texts(sources: PlanSources, references: Mapping[str, str], kind: str, names: _Names) -> Iterator[Mount]:
