@@ -124,8 +124,10 @@ def name_context(session: dict[str, Any]) -> None:
 
 
 def name_plan(plan: dict[str, Any]) -> None:
-    """Ask for the plan of a profile and in a directory that there are."""
+    """Ask for the plan of a profile and in a directory that there are, with agents that the profile may lack."""
     plan |= {"profile_id": known(plan.get("profile_id")), "amplified_dir": "."}
+    overlays = plan.get("agent_overlay", {})
+    plan["agent_overlay"] = {name: overlay for name, overlay in overlays.items() if overlay and "content" in overlay}
     leave_session_out(plan)
 
 
