@@ -1,10 +1,11 @@
 """Files: bytes of any length, to which parts of messages refer by their SHA-256."""
 
+import asyncio
 import re
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator, AsyncIterable, Callable
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Coroutine
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from msgspec import UNSET, Struct, UnsetType
 
@@ -70,16 +71,22 @@ class Download:
     name: str
 
 
+async def _forever() -> None:
+    await asyncio.Event().wait()
+
+
 @dataclass(frozen=True, slots=True)
 class ImportFile:
     """A file to import, of any format. Its receiver iterates `chunks`, its bytes in pieces of any size, or closes them.
 
     `read_lines` reads bytes as the lines of an export, in batches. The receiver calls `progressed` after each part.
+    `until_gone`, called after the last chunk, waits for the client to disconnect; then it raises what `chunks` raises.
     """
 
     chunks: AsyncGenerator[bytes, None]
     read_lines: Callable[[AsyncIterable[bytes]], AsyncGenerator[list[ExportLine], None]]
     progressed: Progressed = no_progress
+    until_gone: Callable[[], Coroutine[Any, Any, None]] = _forever
 
     @property
     def export(self) -> Export:

@@ -102,7 +102,8 @@ class ImportBody(BodyHeaders):
         digest = hashlib.sha256()
         request_state = request_state_of(scope)
         read_lines = partial(self._lines.read, resize=partial(self._capacity.resize, request_state))
-        return ImportFile(_chunks(receive, digest), read_lines, request_state.progressed), digest
+        gone = partial(_until_gone, receive)
+        return ImportFile(_chunks(receive, digest), read_lines, request_state.progressed, gone), digest
 
 
 def line_reader(document: Document, max_bytes: int) -> LineReader:
@@ -121,3 +122,8 @@ async def _chunks(receive: Receive, digest: Digest) -> AsyncGenerator[bytes, Non
         part, more = await next_part(receive)
         digest.update(part)
         yield part
+
+
+async def _until_gone(receive: Receive) -> None:
+    while True:
+        await next_part(receive)

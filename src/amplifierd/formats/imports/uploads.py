@@ -121,6 +121,7 @@ class _Import:
         self._storage = storage
         self._workspace = workspace
         self._progressed = file.progressed
+        self._until_gone = file.until_gone
         self._conversions = conversions
         self._space: TemporarySpace = storage.temporary_space
         self._granted = 0
@@ -142,20 +143,24 @@ class _Import:
         """The lines of the export that the process sends."""
         async with self._conversions.slot(self._workspace):
             process = await asyncio.to_thread(ConversionProcess, task)
+            gone = asyncio.ensure_future(self._until_gone())
             try:
-                async for lines in self._received(process):
+                async for lines in self._received(process, gone):
                     await self._note_names(lines)
                     yield lines
             finally:
+                gone.cancel()
                 process.kill()
                 await asyncio.to_thread(process.close)
                 self._space.release(self._granted)
                 self._granted = 0
 
-    async def _received(self, process: ConversionProcess) -> AsyncGenerator[list[ExportLine], None]:
+    async def _received(
+        self, process: ConversionProcess, gone: asyncio.Future[None]
+    ) -> AsyncGenerator[list[ExportLine], None]:
         begun = time.monotonic()
         while True:
-            received = await self._receive(process, begun + SECONDS)
+            received = await self._receive(process, gone, begun + SECONDS)
             if received.lines:
                 yield received.lines
             if received.kind == DONE:
@@ -163,10 +168,15 @@ class _Import:
             if received.kind is not None:
                 await self._answer(process, received.kind, received.content)
 
-    async def _receive(self, process: ConversionProcess, ends: float) -> Received:
+    async def _receive(self, process: ConversionProcess, gone: asyncio.Future[None], ends: float) -> Received:
         waiting = asyncio.ensure_future(asyncio.to_thread(process.receive))
+        either: set[asyncio.Future[Any]] = {waiting, gone}
         try:
-            while not (await asyncio.wait({waiting}, timeout=_TICK_SECONDS))[0]:
+            while not waiting.done():
+                await asyncio.wait(either, timeout=_TICK_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+                if gone.done():
+                    # Nobody waits for the result, and nothing is written yet.
+                    gone.result()
                 # It is limited by the CPU that it may use.
                 self._progressed()
                 if time.monotonic() > ends:
