@@ -58,6 +58,22 @@ def migration_held(url: str) -> Iterator[None]:
         runner.run(connection.close())
 
 
+def end_those_who_wait(url: str) -> int:
+    """End the connections that wait for the other program's migration; how many there were."""
+
+    async def end() -> int:
+        connection = await asyncpg.connect(url)
+        try:
+            ended: int = await connection.fetchval(
+                "SELECT COUNT(pg_terminate_backend(pid)) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+            )
+        finally:
+            await connection.close()
+        return ended
+
+    return asyncio.run(end())
+
+
 @contextmanager
 def starting(url: str, data_path: Path, *options: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """A daemon that may not have its database yet, and where its operations are."""
@@ -107,10 +123,8 @@ def test_start_that_fails_while_it_is_asked_ends_with_a_sentence(
     with starting(second_postgres, tmp_path, "--workers", workers) as (process, api):
         with migration_held(second_postgres):
             until(lambda: answers_with(api, "/live", 200))
-            execute(
-                second_postgres,
-                "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted",
-            )
+            # It is alive before it asks for the lock.
+            until(lambda: end_those_who_wait(second_postgres) > 0)
             assert process.wait(SECONDS) == 1
         assert process.stderr is not None
         said = process.stderr.read()
