@@ -88,6 +88,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items[:] = [item for item in items if "browser" not in getattr(item, "fixturenames", ())]
     if shutil.which("bindfs") is None or os.geteuid() != 0:
         items[:] = [item for item in items if "fuse" not in getattr(item, "fixturenames", ())]
+    # It takes longest: at the end of a run the other processes would wait for it.
+    items.sort(key=lambda item: item.path.name != "test_fuzz.py")
     if _is_whole(config):
         items[:] = [item for item in items if item.path.name != "test_exercised.py"]
 

@@ -163,7 +163,7 @@ def test_disk_that_takes_no_writes_is_not_healthy(disk: SmallDisk, *, of_space: 
         assert client.get("/live").status_code == 200
         assert client.get("/sessions").status_code == 200
         if writes:
-            assert "WARNING The storage refuses writes: " in daemon.log
+            daemon.wait_until_it_says("WARNING The storage refuses writes: ")
         if of_space and disk.is_mounted:
             disk.free()
         else:
