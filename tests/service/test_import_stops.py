@@ -77,7 +77,7 @@ def test_sigint_ends_a_step_of_sqlite(tmp_path: Path) -> None:
         str(path),
     ]
     environment = os.environ | {"XDG_DATA_HOME": str(tmp_path / "data"), "SQLITE_TMPDIR": str(tmp_path)}
-    with subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL) as process:
+    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
         try:
             # A temporary file of its own: it sorts.
             while process.poll() is None and not has_open(process.pid, "etilqs_"):
@@ -85,6 +85,8 @@ def test_sigint_ends_a_step_of_sqlite(tmp_path: Path) -> None:
             assert process.poll() is None
             process.send_signal(signal.SIGINT)
             assert process.wait(60) != 0
+            assert process.stderr is not None
+            assert "Traceback" not in process.stderr.read()
         finally:
             process.kill()
 

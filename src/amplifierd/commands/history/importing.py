@@ -145,16 +145,13 @@ class HistoryImport:
     def _counted(self, steps: Iterator[Step], file: IO[bytes], progress: Progress) -> Iterator[Step]:
         """The steps, with the progress of the file, until the import is stopped."""
         before = 0
-        for number, step in enumerate(self._until_stopped(steps)):
-            if number % _SHOWN_STEPS == 0:
-                progress(file.tell() - before)
-                before = file.tell()
-            yield step
-        progress(file.tell() - before)
-
-    def _until_stopped(self, steps: Iterator[Step]) -> Iterator[Step]:
         try:
-            yield from takewhile(lambda _: not self._is_stopped.is_set(), steps)
+            for number, step in enumerate(takewhile(lambda _: not self._is_stopped.is_set(), steps)):
+                if number % _SHOWN_STEPS == 0:
+                    progress(file.tell() - before)
+                    before = file.tell()
+                yield step
+            progress(file.tell() - before)
         except ValueError:
             # The file is closed.
             if not self._is_stopped.is_set():
