@@ -65,7 +65,7 @@ async def test_interrupted_import_reads_no_further(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs /proc to see what SQLite has open")
 def test_sigint_ends_a_step_of_sqlite(tmp_path: Path) -> None:
-    path = with_endless_index(tmp_path / "opencode.db", padding=64 * 2**20)
+    path = with_endless_index(tmp_path / "opencode.db", padding=8 * 2**20)
     command = [
         sys.executable,
         "-m",
