@@ -341,6 +341,11 @@ TABLE = [
     ),
     Row("plan of 500 modules and 500 KiB of texts", ("getSessionMountPlan",), worst_collections.plans_of_sessions),
     Row(
+        "plans with one text 15,000 times, or one configuration of 4 MB 2,000 times",
+        ("getSessionMountPlan", "generateMountPlan"),
+        worst_collections.plans_of_one_text_many_times,
+    ),
+    Row(
         "source of a module beside 100,000 profiles",
         ("replaceModuleSource",),
         worst_collections.sources_beside_many_profiles,

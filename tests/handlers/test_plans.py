@@ -243,6 +243,37 @@ def test_overlay_changes_agents_of_a_folder(client: httpx.Client, folder: Path) 
     assert agents(**{"team.new": {"content": "New."}}) == [fix, zen, ("team.new", "New.", None)]
 
 
+@pytest.fixture
+def large(client: httpx.Client, root: Path) -> Iterator[str]:
+    """A profile of a collection with a text of 500,000 characters, and a folder of 200 agents."""
+    base = "---\nprofile: {name: base, version: 1.0.0, schema_version: 2}\nagents: {team: team, one: long.md}\n---\n"
+    files = {f"team/{number}.md": "" for number in range(200)}
+    path = make(root / f"large-{len([*root.iterdir()])}", files | {"base.md": base, "long.md": "x" * 500_000})
+    added = client.post("/collections", json={"identifier": "large", "source": str(path)})
+    assert added.json()["problems"] == [], added.text
+    yield "large/base"
+    assert client.delete("/collections/large").status_code == 204
+
+
+def test_plan_that_repeats_a_text_too_often_is_refused(client: httpx.Client, large: str) -> None:
+    for number, status in ((15, 200), (16, 422)):
+        agents = {f"agent{each}": "long.md" for each in range(number)}
+        overrides = {"profile": large, "settings_overrides": {"agents": agents}}
+        session = client.post("/sessions", json=overrides).raise_for_status().json()
+        read = client.get(f"/sessions/{session['id']}/mount-plan")
+        body = {"profile_id": large, "settings_overrides": {"agents": agents}}
+        made = client.post("/mount-plans/generate", json=body)
+        assert (read.status_code, made.status_code) == (status, status)
+    assert read.json()["type"] == made.json()["type"] == "urn:amplifierd:problem:mount-plan-too-large"
+    assert "more than 8388608 characters; use fewer references" in read.json()["detail"]
+
+
+def test_overlay_that_gives_many_agents_a_large_config_is_refused(client: httpx.Client, large: str) -> None:
+    for size, status in ((30_000, 200), (50_000, 422)):
+        body = {"profile_id": large, "agent_overlay": {"team": {"config": {"text": "x" * size}}}}
+        assert client.post("/mount-plans/generate", json=body).status_code == status
+
+
 @pytest.mark.parametrize(
     ("overlay", "pointer", "reason"),
     [

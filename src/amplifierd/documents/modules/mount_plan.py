@@ -6,7 +6,9 @@ agents and its context. The kernel's form is what a session of `amplifier-core` 
 
 import posixpath
 import re
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping
+from itertools import islice, takewhile
 
 import msgspec
 from msgspec import UNSET, Raw, UnsetType
@@ -36,6 +38,10 @@ _SUFFIX = ".md"
 _NO_CONFIG = Raw(b"{}")
 _UNCHANGED = AgentOverlay()
 _MAX_LISTED = 100
+# Of all texts and configurations of agents in a plan, in which each part counts some more: many references may lead to
+# one text, and a configuration may be that of many agents.
+MAX_CHARACTERS = 8 * 1024 * 1024
+_PART_CHARACTERS = 100
 
 
 def mount_plan(
@@ -44,12 +50,14 @@ def mount_plan(
     """The plan of a session.
 
     `installed` is used for a session whose modules were looked up without those of packages. `overlay` changes agents
-    of the profile, removes some and adds others. Raises a problem, 422, if it does not fit the profile.
+    of the profile, removes some and adds others. Raises a problem, 422, if it does not fit the profile, or the plan has
+    more than `MAX_CHARACTERS`.
     """
     profile = sources.profile
     names = _Names(profile.name)
-    agents = [*_agents(sources, profile.agents, names, overlay)]
-    context = [*_texts(sources, profile.context, "context", names)]
+    texts = _Texts(sources.texts)
+    agents = [*_agents(texts, profile.agents, names, overlay)]
+    context = [*_context(texts, profile.context, names)]
     modules = [(use, _module(sources, use, installed, names)) for use in uses_in(profile)]
     by_type = {kind: [mount for use, mount in modules if use.type == kind] for kind in ("provider", "tool", "hook")}
     own = {use.pointer: mount for use, mount in modules}
@@ -117,41 +125,87 @@ class _Names:
         return found
 
 
-def _agents(
-    sources: PlanSources, references: Mapping[str, str], names: _Names, overlays: AgentOverlays
-) -> Iterator[Mount]:
+# The name, the text and the place of what a reference leads to.
+_File = tuple[str, str | UnsetType, str | UnsetType]
+
+
+class _Texts:
+    """The texts that references lead to, as many as a plan may have."""
+
+    def __init__(self, texts: Mapping[str, str]) -> None:
+        self._texts = texts
+        self._paths = sorted(texts)
+        self._left = MAX_CHARACTERS
+
+    def named(self, name: str, reference: str) -> Iterator[_File]:
+        """What a reference leads to: several texts for a folder, one file without a text for what is unknown."""
+        path = reference if _URL.match(reference) else posixpath.normpath(reference)
+        if path in self._texts:
+            yield self._taken(name, path)
+            return
+        below = "" if path == "." else f"{path}/"
+        is_known = False
+        for file in self._below(below):
+            is_known = True
+            inner = file.removeprefix(below).removesuffix(_SUFFIX).replace("/", ".")
+            yield self._taken(f"{name}.{inner}", file)
+        if not is_known:
+            self.take(0)
+            yield name, UNSET, reference
+
+    def take(self, size: int) -> None:
+        """Count a part of the plan of this size. Raises a problem, 422, if the plan has too much."""
+        self._left -= size + _PART_CHARACTERS
+        if self._left < 0:
+            raise Problem(
+                422,
+                "mount-plan-too-large",
+                f"The texts and agents of the plan have more than {MAX_CHARACTERS} characters; use fewer references, "
+                "or give fewer agents a config",
+            )
+
+    def _taken(self, name: str, path: str) -> _File:
+        self.take(len(self._texts[path]))
+        return name, self._texts[path], path
+
+    def _below(self, prefix: str) -> Iterator[str]:
+        following = islice(self._paths, bisect_left(self._paths, prefix), None)
+        return takewhile(lambda file: file.startswith(prefix), following)
+
+
+def _agents(texts: _Texts, references: Mapping[str, str], names: _Names, overlays: AgentOverlays) -> Iterator[Mount]:
     """The mounts of agents in the order of the names of references and of new agents.
 
     An overlay of a reference changes every agent that it leads to; that of a single agent of a folder comes before it.
     Raises a problem, 422, if an overlay removes an agent that the profile lacks, or adds one without a text.
     """
-    found = {name: [*_files(sources.texts, name, reference)] for name, reference in references.items()}
+    found = {name: [*texts.named(name, reference)] for name, reference in references.items()}
     own = {agent for files in found.values() for agent, _, _ in files}
     _check_overlays(overlays, {*found, *own})
     for name in sorted({*found, *(overlays.keys() - own)}):
         overlay = overlays.get(name, _UNCHANGED)
         files = found.get(name, [])
         if overlay is not None and isinstance(overlay.content, str) and name not in (agent for agent, _, _ in files):
+            texts.take(len(overlay.content))
             files = [(name, overlay.content, UNSET)]
-        for agent, content, source in files:
-            yield from _agent(names, agent, content, source, (overlays.get(agent, overlay), overlay))
+        for file in files:
+            yield from _agent(texts, names, file, (overlays.get(file[0], overlay), overlay))
 
 
 def _agent(
-    names: _Names,
-    name: str,
-    content: str | UnsetType,
-    source: str | UnsetType,
-    overlays: tuple[AgentOverlay | None, AgentOverlay | None],
+    texts: _Texts, names: _Names, file: _File, overlays: tuple[AgentOverlay | None, AgentOverlay | None]
 ) -> Iterator[Mount]:
     """The mount of an agent, none if it is removed; what the first of its overlays lacks is in the second."""
     if overlays[0] is None:
         return
     own, others = overlays[0], overlays[1] or _UNCHANGED
     if isinstance(own.content, str):
-        content, source = own.content, UNSET
+        texts.take(len(own.content))
+        file = file[0], own.content, UNSET
     config = others.config if own.config is UNSET else own.config
-    yield msgspec.structs.replace(_text(names, "agent", name, content, source), config=config)
+    if isinstance(config, Raw):
+        texts.take(memoryview(config).nbytes)
+    yield msgspec.structs.replace(_text(names, "agent", file), config=config)
 
 
 def _check_overlays(overlays: AgentOverlays, known: set[str]) -> None:
@@ -171,14 +225,14 @@ def _check_overlays(overlays: AgentOverlays, known: set[str]) -> None:
         )
 
 
-def _texts(sources: PlanSources, references: Mapping[str, str], kind: str, names: _Names) -> Iterator[Mount]:
-    """The mounts of references in the order of their names: several for a folder, one without a text for others."""
+def _context(texts: _Texts, references: Mapping[str, str], names: _Names) -> Iterator[Mount]:
+    """The mounts of references in the order of their names."""
     for name, reference in sorted(references.items()):
-        for text_name, content, source in _files(sources.texts, name, reference):
-            yield _text(names, kind, text_name, content, source)
+        yield from (_text(names, "context", file) for file in texts.named(name, reference))
 
 
-def _text(names: _Names, kind: str, name: str, content: str | UnsetType, source: str | UnsetType) -> Mount:
+def _text(names: _Names, kind: str, file: _File) -> Mount:
+    name, content, source = file
     is_known = isinstance(content, str)
     return Mount(
         mount_type="embedded" if is_known else "referenced",
@@ -189,23 +243,6 @@ def _text(names: _Names, kind: str, name: str, content: str | UnsetType, source:
         content=content,
         source=source,
     )
-
-
-def _files(
-    texts: Mapping[str, str], name: str, reference: str
-) -> Iterator[tuple[str, str | UnsetType, str | UnsetType]]:
-    """The names, texts and places of what a reference leads to."""
-    path = reference if _URL.match(reference) else posixpath.normpath(reference)
-    if path in texts:
-        yield name, texts[path], path
-        return
-    below = "" if path == "." else f"{path}/"
-    found = [file for file in sorted(texts) if file.startswith(below)]
-    for file in found:
-        inner = file.removeprefix(below).removesuffix(_SUFFIX).replace("/", ".")
-        yield f"{name}.{inner}", texts[file], file
-    if not found:
-        yield name, UNSET, reference
 
 
 def _module(sources: PlanSources, use: Use, installed: Mapping[str, Module], names: _Names) -> Mount:
