@@ -42,7 +42,7 @@ def plans_of_sessions(data: Data) -> list[Ask]:
 def plans_of_one_text_many_times(data: Data) -> list[Ask]:
     texts = {"long.md": "x" * 500_000} | {f"team/{number}.md": "" for number in range(2_000)}
     identifier = data.collection("one-text", texts | _profiles(0, "agents: {team: team, one: long.md}\n", count=1))
-    overrides = {"agents": {f"a{number}": "long.md" for number in range(15_000)}}
+    overrides = {"agents": {f"a{number}": "long.md" for number in range(10_000)}}
     session_id = data.session(profile=f"{identifier}/p0", settings_overrides=overrides)
     overlay = {"team": {"config": {"text": "x" * 4_000_000}}}
     generate = {"profile_id": f"{identifier}/p0", "agent_overlay": overlay}

@@ -341,7 +341,7 @@ TABLE = [
     ),
     Row("plan of 500 modules and 500 KiB of texts", ("getSessionMountPlan",), worst_collections.plans_of_sessions),
     Row(
-        "plans with one text 15,000 times, or one configuration of 4 MB 2,000 times",
+        "plans with one text 10,000 times, or one configuration of 4 MB 2,000 times",
         ("getSessionMountPlan", "generateMountPlan"),
         worst_collections.plans_of_one_text_many_times,
     ),
