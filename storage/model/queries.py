@@ -108,7 +108,8 @@ class SearchQuery:
     """A search: `text` as a person types it, within `scope`; each filter that is not None must match.
 
     `labels` and times are those of the messages' sessions, as in a `SessionQuery`; `tool` is one that messages call.
-    With `group` the hits of a session follow each other, best first, the session with the best hit first.
+    With `group` the hits of a session follow each other in the order of its messages, the session with the best hit
+    first.
 
     `limit` is at least 1; `cursor` is a listing's `next_cursor`.
     """

@@ -13,6 +13,9 @@ MARKS = "".join(chr(code) for code in _RANGES if unicodedata.category(chr(code))
 # Joiners and the soft hyphen: nobody types them into a search.
 INVISIBLE = "\u00ad\u200c\u200d"
 
+# Scripts without spaces begin here.
+FIRST_UNSPACED = chr(0xE00)
+
 # Han, Hiragana, Katakana, Bopomofo, Hangul, Thai, Lao, Khmer, Burmese: words without spaces, or with endings.
 UNSPACED = (
     "\u2e80-\u2fdf\u3005-\u3007\u3021-\u3029\u3038-\u303b\u3041-\u3096\u3099\u309a\u309d-\u309f\u30a1-\u30fa"

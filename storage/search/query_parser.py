@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 
 from ..model.queries import SearchQuery
+from .characters import FIRST_UNSPACED
 from .index_entry import EVERYWHERE, tool_form
 from .text_filters import TextFilter, with_filters
 from .tokenizer import Sought
@@ -28,9 +29,6 @@ should that the their them there these they this to was we were what when where 
 you your
 """
 OPTIONAL_WORDS = frozenset(_OPTIONAL.split())
-
-# Scripts without spaces begin here; their prefixes are never short.
-_FIRST_UNSPACED = chr(0xE00)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +58,7 @@ class Term:
     @property
     def is_short_prefix(self) -> bool:
         """Whether it is a prefix of so few letters that it is matched in texts."""
-        return self.prefix and len(self.words[-1]) < MIN_PREFIX and self.words[-1] < _FIRST_UNSPACED
+        return self.prefix and len(self.words[-1]) < MIN_PREFIX and self.words[-1] < FIRST_UNSPACED
 
     def places(self, said: Sequence[str], most: int | None = None) -> list[int]:
         """The first `most` places where the term begins in these words."""

@@ -13,7 +13,7 @@ import msgspec
 
 from ..model.queries import MAX_QUERY, Replacement, SearchSuggestion
 from ..model.records import Listing
-from .characters import fold
+from .characters import FIRST_UNSPACED, fold
 from .query_parser import plain_words
 from .segmentation import segment
 from .tokenizer import Tokenizer
@@ -21,15 +21,14 @@ from .tokenizer import Tokenizer
 # Shorter words have too many neighbors, and longer ones are rarely typed.
 MIN_LETTERS = 3
 MAX_LETTERS = 32
-# As many mistyped words are replaced.
+# The limit of mistyped words that are replaced.
 MAX_MISTYPED = 3
-# As many texts are looked up for a query.
+# The limit of words that are looked up for a query.
 MAX_EDITS = 6_000
-# A word counts as often as this at most.
+# The limit up to which the messages with a word are counted.
 MAX_COUNTED = 1_000
 
-_FIRST_UNSPACED = chr(0xE00)
-# Words of more scripts than these are no words of a language; each script has letters that may be inserted.
+# A word with letters of more scripts is not looked up: the letters of each script could be inserted.
 _MAX_BLOCKS = 2
 # Scripts have blocks of at least this number of characters (https://www.unicode.org/Public/UNIDATA/Blocks.txt).
 _BLOCK = 128
@@ -105,7 +104,7 @@ def _typed(text: str) -> Iterator[_Typed]:
 
 
 def _can_be_mistyped(word: str) -> bool:
-    is_word = MIN_LETTERS <= len(word) <= MAX_LETTERS and word.isalpha() and max(word) < _FIRST_UNSPACED
+    is_word = MIN_LETTERS <= len(word) <= MAX_LETTERS and word.isalpha() and max(word) < FIRST_UNSPACED
     return is_word and len(_blocks(word)) <= _MAX_BLOCKS
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import NamedTuple
 
-from .characters import fold
+from .characters import FIRST_UNSPACED, fold
 from .segmentation import MAX_CHUNK, MAX_WORD, Compound, Segments, is_hash, is_plain, segment, words_of
 from .stemming import Stems, spelled_out
 
@@ -42,7 +42,6 @@ _MONTHS = (
     "december",
 )  # fmt: skip
 _SHORT_MONTH = 3
-_FIRST_UNSPACED = chr(0xE00)
 # A version is none without its dots.
 _KEPT = (".", "-")
 
@@ -165,7 +164,7 @@ class Tokenizer(dict[str, _Chunk]):
         segments = segment(chunk)
         words = tuple([word.text for word in segments.words])
         in_compound = bool(segments.compounds) and segments.compounds[-1].last == len(words)
-        unspaced = bool(words) and not in_compound and words[-1][0] >= _FIRST_UNSPACED and words[-1][0].isalpha()
+        unspaced = bool(words) and not in_compound and words[-1][0] >= FIRST_UNSPACED and words[-1][0].isalpha()
         alone = unspaced and len(words) == 1 and not segments.units
         return Sought(words, tuple(dict.fromkeys(self._sought_forms(segments))), unspaced, alone)
 
