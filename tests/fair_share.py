@@ -55,10 +55,7 @@ class Server:
     def health(self) -> float:
         """Milliseconds until `GET /health` is answered on a new connection."""
         began = time.perf_counter()
-        connection = HTTPConnection("127.0.0.1", self.port, timeout=SOCKET_SECONDS)
-        connection.request("GET", f"{API}/health")
-        connection.getresponse().read()
-        connection.close()
+        self._get("/health")
         return (time.perf_counter() - began) * 1e3
 
     def append(self) -> float:
@@ -95,11 +92,7 @@ class Server:
 
     def _waiting_messages(self) -> int:
         """How many messages are not in the search index yet; 1 if the server does not know."""
-        connection = HTTPConnection("127.0.0.1", self.port, timeout=SOCKET_SECONDS)
-        connection.request("GET", f"{API}/status")
-        status = json.loads(connection.getresponse().read())
-        connection.close()
-        waiting: int = status.get("searchIndex", {}).get("waitingMessages", 1)
+        waiting: int = json.loads(self._get("/status")).get("searchIndex", {}).get("waitingMessages", 1)
         return waiting
 
     def _cpu_ticks(self) -> int:
@@ -114,6 +107,13 @@ class Server:
     def temporary(self) -> float:
         """MiB of the files that it has open and that have no name any more."""
         return sum(_size_without_name(file) for file in Path(f"/proc/{self.pid}/fd").iterdir()) / _MEBIBYTE
+
+    def _get(self, path: str) -> bytes:
+        connection = HTTPConnection("127.0.0.1", self.port, timeout=SOCKET_SECONDS)
+        connection.request("GET", f"{API}{path}")
+        text = connection.getresponse().read()
+        connection.close()
+        return text
 
     def _post(self, path: str, body: bytes) -> dict[str, str]:
         connection = HTTPConnection("127.0.0.1", self.port, timeout=SOCKET_SECONDS)

