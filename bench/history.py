@@ -1,6 +1,6 @@
 """`python -m bench.history`: how fast `amplifierd import` reads transcripts of Claude Code, and in how much memory.
 
-Then they are imported again, unchanged. With `--files`, there are so many short ones.
+Then the unchanged files are imported again. `--files` is the number of files, which are then short.
 """
 
 import argparse
@@ -58,7 +58,7 @@ def _measure(folder: Path, transcripts: Path, written: int, what: str) -> None:
 
 
 def write_transcripts(folder: Path, size: int, most: int = sys.maxsize, messages: int = _MESSAGES_OF_A_SESSION) -> int:
-    """Write files of at least `size` bytes in all, at most so many, a session each; the number of bytes."""
+    """Write at most `most` files, each a session, of at least `size` bytes together. Returns the number of bytes."""
     written = 0
     for number in range(most):
         if written >= size:

@@ -15,7 +15,7 @@ _DEPTH = 11
 def with_endless_index(path: Path, padding: int = 0, name: str = "shortest") -> Path:
     """Opencode's database with an index that SQLite prefers, and whose pages all lead to the next one 41 times.
 
-    It has so many more bytes, of nothing.
+    `padding` zero bytes follow.
     """
     with closing(fill_opencode(path)) as database:
         database.execute(f"CREATE INDEX {name} ON message (session_id)")

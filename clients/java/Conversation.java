@@ -550,7 +550,7 @@ public final class Conversation {
   private void readOddities() throws Exception {
     List<SessionSummary> summaries =
         sessions.listSessions(APIListSessionsRequest.newBuilder().name("Oddity").build());
-    check(summaries.size() > 1, "There are no oddities.");
+    check(summaries.size() > 1, "No oddities were found.");
     for (SessionSummary summary : summaries) {
       String id = summary.getId().toString();
       Transcript transcript = messages.listMessages(APIListMessagesRequest.newBuilder().sessionId(id).build());

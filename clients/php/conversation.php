@@ -92,7 +92,7 @@ function refused(int $status, Closure $call): Problem
     } catch (ApiException $error) {
         equal($error->getCode(), $status);
         $problem = $error->getResponseObject();
-        check('The answer is no problem.', $problem instanceof Problem);
+        check('The response is not a problem.', $problem instanceof Problem);
         equal($problem->getStatus(), $status);
         return $problem;
     }
@@ -432,7 +432,7 @@ final class Conversation
     public function readOddities(): void
     {
         $summaries = $this->sessions->listSessions(name: 'Oddity');
-        check('There are no oddities.', count($summaries) > 1);
+        check('No oddities were found.', count($summaries) > 1);
         foreach ($summaries as $summary) {
             [$message] = $this->messages->listMessages($summary->getId())->getMessages();
             equal($message->getMetadata(), $this->sessions->getSession($summary->getId())->getContext());

@@ -135,7 +135,7 @@ def check(sentence: str, *, that: bool) -> None:
 
 
 def equal(found: object, expected: object) -> None:
-    """Refuse what is not as expected."""
+    """Raise `Unexpected` if a value is not the expected one."""
     check(f"{found!r} came where {expected!r} was expected.", that=found == expected)
 
 
@@ -433,7 +433,7 @@ def fork(client: Client, session: Session) -> None:
 def read_oddities(client: Client) -> None:
     """Read what the contract allows and few send; each session has it twice, and it comes back alike."""
     summaries = answered(list_sessions.sync(client=client, name="Oddity"), list)
-    check("There are no oddities.", that=len(summaries) > 1)
+    check("No oddities were found.", that=len(summaries) > 1)
     for summary in summaries:
         session = answered(get_session.sync(str(summary.id), client=client), Session)
         transcript = answered(list_messages.sync(str(summary.id), client=client), Transcript)

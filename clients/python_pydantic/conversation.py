@@ -89,7 +89,7 @@ def check(sentence: str, *, that: bool) -> None:
 
 
 def equal(found: object, expected: object) -> None:
-    """Refuse what is not as expected."""
+    """Raise `Unexpected` if a value is not the expected one."""
     check(f"{found!r} came where {expected!r} was expected.", that=found == expected)
 
 
@@ -344,7 +344,7 @@ class Conversation:
         equal([summary.id for summary in first_page.data], [second.id])
         target = re.match('<([^>]*)>; rel="next"', header(first_page.headers, "Link"))
         if target is None:
-            raise Unexpected("There is no link to the next page.")
+            raise Unexpected("The link to the next page is missing.")
         cursor = parse_qs(urlsplit(target[1]).query)["cursor"][0]
         equal([summary.id for summary in self.sessions.list_sessions(limit=1, cursor=cursor)], [session.id])
         self.sessions.delete_session(second.id)
@@ -381,7 +381,7 @@ class Conversation:
     def read_oddities(self) -> None:
         """Read what the contract allows and few send; each session has it twice, and it comes back alike."""
         summaries = self.sessions.list_sessions(name="Oddity")
-        check("There are no oddities.", that=len(summaries) > 1)
+        check("No oddities were found.", that=len(summaries) > 1)
         for summary in summaries:
             [message] = self.messages.list_messages(summary.id).messages
             equal(message.metadata, self.sessions.get_session(summary.id).context)

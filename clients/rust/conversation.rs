@@ -582,7 +582,7 @@ impl Conversation {
     async fn read_oddities(&self) -> Answer<()> {
         let name = Some("Oddity".to_owned());
         let summaries = list_sessions(&self.daemon, ListSessionsParams { name, ..everything() }).await?;
-        check("There are no oddities.", summaries.len() > 1)?;
+        check("No oddities were found.", summaries.len() > 1)?;
         for summary in summaries {
             let messages = self.messages(whole(&summary.id)).await?.messages;
             equal(&messages[0].metadata, &self.read(&summary.id).await?.context)?;

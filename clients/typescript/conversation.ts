@@ -291,7 +291,7 @@ async function listSessions(session: Session): Promise<void> {
 
 function nextCursor(response: Response, base: string | undefined): string {
   const target = /<([^>]*)>; rel="next"/.exec(response.headers.get("Link") ?? "")?.[1];
-  ok(target, "There is no link to the next page.");
+  ok(target, "The link to the next page is missing.");
   const cursor = new URL(target, base).searchParams.get("cursor");
   ok(cursor, "The link to the next page has no cursor.");
   return cursor;
@@ -334,7 +334,7 @@ async function fork(session: Session): Promise<void> {
 
 async function readOddities(): Promise<void> {
   const summaries = answered(await client.GET("/sessions", { params: { query: { name: "Oddity" } } }));
-  ok(summaries.length > 1, "There are no oddities.");
+  ok(summaries.length > 1, "No oddities were found.");
   for (const { id } of summaries) {
     const params = { path: { session_id: id } };
     const { context } = answered(await client.GET("/sessions/{session_id}", { params }));

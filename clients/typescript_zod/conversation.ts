@@ -212,7 +212,7 @@ async function sendFile(): Promise<void> {
 
 async function exportAndImport(session: Session): Promise<void> {
   const exported = answered(await api.exportSession({ ...at(session), parseAs: "blob" }));
-  ok(exported instanceof Blob, "The export is no file.");
+  ok(exported instanceof Blob, "The export is not a file.");
   const lines = await exported.text();
   equal(Object.keys(JSON.parse(lines.split("\n")[1] ?? "")), ["session"]);
   const send = (body: Blob) =>
@@ -262,7 +262,7 @@ async function listSessions(session: Session): Promise<void> {
   equal(answered(first).map(({ id }) => id), [second.id]);
   const target = /<([^>]*)>; rel="next"/.exec(first.response?.headers.get("Link") ?? "")?.[1];
   const cursor = new URL(target ?? "", baseUrl).searchParams.get("cursor");
-  ok(cursor, "There is no link to the next page.");
+  ok(cursor, "The link to the next page is missing.");
   const next = answered(await api.listSessions({ client, query: { limit: 1, cursor } }));
   equal(next.map(({ id }) => id), [session.id]);
   done(await api.deleteSession(at(second)));
@@ -290,7 +290,7 @@ async function fork(session: Session): Promise<void> {
 
 async function readOddities(): Promise<void> {
   const summaries = answered(await api.listSessions({ client, query: { name: "Oddity" } }));
-  ok(summaries.length > 1, "There are no oddities.");
+  ok(summaries.length > 1, "No oddities were found.");
   for (const { id } of summaries) {
     const path = { session_id: id };
     const { context } = answered(await api.getSession({ client, path }));

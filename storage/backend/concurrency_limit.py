@@ -97,7 +97,7 @@ class SharedTask:
         self._task: asyncio.Task[None] | None = None
 
     async def run(self, seconds: float) -> bool:
-        """Begin the work, or join it; whether it ends within so many seconds. Raises its error."""
+        """Begin the work, or join it. Returns whether it ends within `seconds`. Raises its error."""
         if self._task is None:
             self._task = asyncio.create_task(self._work())
             self._task.add_done_callback(self._end)

@@ -327,7 +327,7 @@ class ExportEnd(Struct, frozen=True):
 class ExportLine(Struct, frozen=True):
     """One record of an export.
 
-    The header; a session, its profile if it is not implied, what the profile's references led to if anything, its
+    The header; a session, its profile if it is not implied, the targets of the profile's references if any, its
     messages; a file, its chunks; the end.
     """
 

@@ -139,7 +139,7 @@ def test_every_schema_suits_the_generators(place: str) -> None:
     schema = SCHEMAS[place]
     # PHP's generator writes patterns into comments, which this ends.
     assert "*/" not in schema.get("pattern", "")
-    # Ruby reads a pattern in UTF-8, in which such a byte is no character.
+    # Ruby reads a pattern in UTF-8, in which such a byte is not a character.
     assert not re.search(r"\\x[89a-f]", schema.get("pattern", ""))
     # One type for an id everywhere; any other text than an id is 404.
     assert schema.get("format") != "uuid"

@@ -14,7 +14,7 @@ FORMAT_VERSION = "1.0"
 
 
 class PlanSources(Struct, frozen=True):
-    """What a mount plan is made from: a profile, what its references led to, and the texts of files by their paths."""
+    """The input of a mount plan: a profile, the targets of its references, and the texts of files by their paths."""
 
     profile: ProfileSettings
     mounted: Mounted

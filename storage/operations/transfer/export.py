@@ -89,7 +89,7 @@ class SessionPosition:
 
 
 def plan_of(mounted: Mounted, texts: Mapping[str, str]) -> ExportPlan | None:
-    """What the references of a session's profile led to, as an export has it; None if there are none."""
+    """The targets of the references of a session's profile, as an export has them; None if there are none."""
     plan = ExportPlan(**msgspec.structs.asdict(mounted), texts=dict(texts))
     return None if plan == ExportPlan() else plan
 

@@ -176,7 +176,7 @@ async def _finish(work: UnitOfWork, upload: ImportStaging, incoming: Incoming) -
 
 
 async def _keep_profile(work: UnitOfWork, upload: ImportStaging, incoming: Incoming) -> str | None:
-    """Store the profile of a session, with what its references led to; its hash."""
+    """Store the profile of a session, with the targets of its references. Returns its hash."""
     if incoming.profile is None:
         return None
     content = _encode(incoming.profile).decode()

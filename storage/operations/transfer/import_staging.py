@@ -291,7 +291,7 @@ class ImportStaging:
 
 
 def mounted_of(plan: ExportPlan) -> Mounted:
-    """What the references of a profile led to, without the texts."""
+    """The targets of the references of a profile, without the texts."""
     return Mounted(plan.collection, plan.modules, plan.sources, plan.includes_installed)
 
 

@@ -95,7 +95,7 @@ async def _import_export(source: Source, what: ImportPaths, storage: Storage, re
             return True
     except OSError as error:
         if not source.is_named:
-            # It is told with what else was not understood.
+            # The report lists it with the other faults.
             return False
         raise click.ClickException(f"Cannot read {source.name}: {error.strerror or error}.") from error
 

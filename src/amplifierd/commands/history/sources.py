@@ -117,7 +117,7 @@ def _stamp_of_files(root: Path, names: Iterable[str]) -> Stamp:
         try:
             status = (root / name).stat()
         except OSError:
-            # Why it cannot be read is told when it is read.
+            # The reason is reported when it is read.
             continue
         size += status.st_size
         modified = max(modified, status.st_mtime_ns)

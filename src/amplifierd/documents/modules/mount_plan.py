@@ -125,12 +125,12 @@ class _Names:
         return found
 
 
-# The name, the text and the place of what a reference leads to.
+# The target of a reference: its name, its text and its place.
 _File = tuple[str, str | UnsetType, str | UnsetType]
 
 
 class _Texts:
-    """The texts that references lead to, as many as a plan may have."""
+    """The targets of references, up to the limit of a plan."""
 
     def __init__(self, texts: Mapping[str, str]) -> None:
         self._texts = texts
@@ -138,7 +138,7 @@ class _Texts:
         self._left = MAX_CHARACTERS
 
     def named(self, name: str, reference: str) -> Iterator[_File]:
-        """What a reference leads to: several texts for a folder, one file without a text for what is unknown."""
+        """The targets of a reference: several for a folder, one without a text if it is unknown."""
         path = reference if _URL.match(reference) else posixpath.normpath(reference)
         if path in self._texts:
             yield self._taken(name, path)

@@ -41,7 +41,7 @@ class Database:
     """A copy of a database, with the tables that it has."""
 
     def __init__(self, connection: sqlite3.Connection, size: int, is_stopped: Callable[[], bool]) -> None:
-        """Find the tables of a database of so many bytes; it is read until `is_stopped`.
+        """Find the tables of a database of `size` bytes; it is read until `is_stopped`.
 
         Raises `sqlite3.DatabaseError`.
         """
@@ -66,7 +66,7 @@ class Database:
         """Refuse a table that has more rows or bytes than the file: it takes too much to sort."""
         name = table.replace('"', '""')
         rows = size = 0
-        # What is damaged is told when it is read.
+        # Damage is reported when the damaged part is read.
         with suppress(sqlite3.DatabaseError):
             for row in self._connection.execute(f'SELECT * FROM "{name}" NOT INDEXED'):  # noqa: S608  # it is quoted
                 rows += 1

@@ -14,7 +14,7 @@ _MIB = 1024 * 1024
 class ArchiveCPU:
     """The CPU for an archive: some seconds once, and some for each member as it is read.
 
-    What a member does not use is no other one's: a small archive can have many bytes of nothing.
+    What one member does not use is not granted to others: a small archive can have many zero bytes.
     """
 
     def __init__(self, task: Task) -> None:
@@ -23,7 +23,7 @@ class ArchiveCPU:
         self._begun = self._own = 0.0
 
     def allow(self, size: int) -> None:
-        """Allow what so many bytes take from now on."""
+        """Allow the CPU that `size` bytes take from now on."""
         now = time.process_time()
         self._left -= max(0, now - self._begun - self._own)
         self._begun, self._own = now, self._per_byte * size
@@ -35,7 +35,7 @@ class ArchiveCPU:
 
 
 class ConvertedSpace:
-    """Temporary disk for what a file becomes, at most so many bytes of `space`; see `TemporarySpace`."""
+    """Temporary disk for the converted form of a file, at most `most_bytes` of `space`; see `TemporarySpace`."""
 
     def __init__(self, space: TemporarySpace, most_bytes: int) -> None:
         self.bytes = 0

@@ -11,7 +11,7 @@ REPORT = b"R"
 LINE = b"L"
 DONE = b"D"
 FAILED = b"F"
-# What it asks, and is answered: the id of a stored session's last message; whether there is room for so many bytes.
+# What it asks, and is answered: the id of a stored session's last message; whether there is room for a number of bytes.
 LAST_STORED = b"S"
 ROOM = b"M"
 
@@ -44,7 +44,7 @@ class Task(Struct, frozen=True):
     format: str | None = None
 
     def cpu_seconds_for(self, size: int) -> int:
-        """The CPU that a file of so many bytes may take, in seconds."""
+        """The CPU that a file of `size` bytes may take, in seconds."""
         return self.cpu_seconds + ceil(self.cpu_seconds_per_mib * size / (1024 * 1024))
 
 
