@@ -44,14 +44,14 @@ class NewMountPlan(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Mount(Struct, frozen=True, rename="camel", kw_only=True):
-    """A part of a plan: a text that is in it, or a module that a runtime gets from its source."""
+    """A part of a plan: a text that is in it, as JSON, or a module that a runtime gets from its source."""
 
     mount_type: MountType
     module_id: str
     module_type: str
     name: str
     resolved: bool
-    content: str | UnsetType = UNSET
+    content: Raw | UnsetType = UNSET
     source: str | UnsetType = UNSET
     version: str | UnsetType = UNSET
     entry_point: str | UnsetType = UNSET
@@ -116,9 +116,9 @@ class KernelSession(Struct, frozen=True, kw_only=True):
 
 
 class KernelAgent(Struct, frozen=True):
-    """The text of an agent, where it is from, and its configuration."""
+    """The text of an agent as JSON, where it is from, and its configuration."""
 
-    content: str
+    content: Raw
     metadata: dict[str, str]
     config: Raw | UnsetType = UNSET
 

@@ -41,7 +41,11 @@ def encode_long(record: Any) -> bytes:
     return _encode(record)
 
 
-def _in_pieces(message: Message) -> Message:
-    text = message.content
+def encode_text(text: str) -> Raw:
+    """The JSON of a text, made in pieces."""
     pieces = (_encode(text[start : start + _PIECE_CHARACTERS]) for start in range(0, len(text), _PIECE_CHARACTERS))
-    return msgspec.structs.replace(message, content=Raw(b'"' + b"".join(piece[1:-1] for piece in pieces) + b'"'))
+    return Raw(b'"' + b"".join(piece[1:-1] for piece in pieces) + b'"')
+
+
+def _in_pieces(message: Message) -> Message:
+    return msgspec.structs.replace(message, content=encode_text(message.content))

@@ -13,7 +13,7 @@ from itertools import islice, takewhile
 import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
-from ...contract import Problem, Violation, pointer_to
+from ...contract import Problem, Violation, encode_text, pointer_to
 from ...storage.model.modules import (
     AgentOverlay,
     AgentOverlays,
@@ -240,7 +240,8 @@ def _text(names: _Names, kind: str, file: _File) -> Mount:
         module_type=kind,
         name=name,
         resolved=is_known,
-        content=content,
+        # Encoding the plan at once, on the event loop, would hold it for a tenth of a second.
+        content=encode_text(content) if isinstance(content, str) else UNSET,
         source=source,
     )
 
@@ -285,5 +286,5 @@ def _kernel_texts(mounts: Mapping[str, Mount]) -> dict[str, KernelAgent]:
     return {
         mount.name: KernelAgent(mount.content, {"source": mount.source or ""}, mount.config)
         for mount in mounts.values()
-        if isinstance(mount.content, str)
+        if isinstance(mount.content, Raw)
     }
