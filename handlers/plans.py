@@ -8,8 +8,6 @@ from msgspec import UNSET, Raw
 from ..storage.model.interface import Storage
 from ..storage.model.modules import (
     AgentOverlays,
-    KernelPlan,
-    MountPlan,
     NewMountPlan,
     PlanForm,
     PlanSession,
@@ -26,16 +24,14 @@ class Plans(Protocol):
     async def check_sources(self, storage: Storage, workspace: str, sources: PlanSources) -> None:
         """Check the configurations of modules in the profile of a plan."""
 
-    async def plan(
-        self, sources: PlanSources, session: PlanSession, overlay: AgentOverlays, form: PlanForm
-    ) -> MountPlan | KernelPlan:
-        """The plan of a session, in a form."""
+    async def plan(self, sources: PlanSources, session: PlanSession, overlay: AgentOverlays, form: PlanForm) -> Raw:
+        """The plan of a session, in a form, as JSON."""
 
 
 async def generate_mount_plan(
     body: NewMountPlan, form: PlanForm, *, storage: Storage, catalog: Plans, workspace: str
-) -> MountPlan | KernelPlan:
-    """The plan that a session would have; nothing is stored."""
+) -> Raw:
+    """The plan that a session would have, as JSON; nothing is stored."""
     overrides = body.settings_overrides
     directory = await storage.get_directory(workspace, body.amplified_dir)
     sources = await storage.profile_plan(workspace, body.profile_id, overrides)
@@ -54,8 +50,8 @@ async def generate_mount_plan(
 
 async def get_session_mount_plan(
     session_id: str, form: PlanForm, *, storage: Storage, catalog: Plans, workspace: str
-) -> MountPlan | KernelPlan:
-    """The plan of a session, made from its profile as it was when the session got it."""
+) -> Raw:
+    """The plan of a session as JSON, made from its profile as it was when the session got it."""
     stored = await storage.get_session(workspace, session_id)
     sources = await storage.session_plan(workspace, session_id)
     session = PlanSession(

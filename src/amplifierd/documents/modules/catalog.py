@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
-from msgspec import UNSET
+import msgspec
+from msgspec import UNSET, Raw
 from msgspec.structs import replace
 
 from ...contract import SerialExecutor
@@ -12,11 +13,9 @@ from ...storage.model.modules import (
     INSTALLED,
     AgentOverlays,
     InstalledModules,
-    KernelPlan,
     Module,
     ModuleNotFound,
     ModuleSummary,
-    MountPlan,
     PlanForm,
     PlanSession,
     PlanSources,
@@ -27,6 +26,8 @@ from ...storage.model.profile_records import NewProfile, ProfilePatch, ProfileSe
 from ...storage.model.records import NewSession
 from .configurations import check_configurations
 from .mount_plan import kernel_plan, mount_plan
+
+_encode = msgspec.json.Encoder().encode
 
 
 class ModuleCatalog:
@@ -81,12 +82,16 @@ class ModuleCatalog:
         """Check the profile of a plan. Raises a problem as `check` does."""
         await self.check(storage, workspace, sources.profile, sources.mounted.collection or None)
 
-    async def plan(
-        self, sources: PlanSources, session: PlanSession, overlay: AgentOverlays, form: PlanForm
-    ) -> MountPlan | KernelPlan:
-        """The mount plan of a session, in a form."""
-        plan = await self._executor.run(mount_plan, sources, session, self._installed, overlay)
-        return plan if form == "mounts" else await self._executor.run(kernel_plan, plan)
+    async def plan(self, sources: PlanSources, session: PlanSession, overlay: AgentOverlays, form: PlanForm) -> Raw:
+        """The mount plan of a session, in a form, as JSON: encoding a large one would hold the event loop."""
+        return Raw(await self._executor.run(_plan, sources, session, self._installed, overlay, form))
+
+
+def _plan(
+    sources: PlanSources, session: PlanSession, installed: Mapping[str, Module], overlay: AgentOverlays, form: PlanForm
+) -> bytes:
+    plan = mount_plan(sources, session, installed, overlay)
+    return _encode(plan if form == "mounts" else kernel_plan(plan))
 
 
 async def _inherited_profile(storage: Storage, workspace: str, amplified_dir: str) -> str:

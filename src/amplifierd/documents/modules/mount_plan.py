@@ -240,7 +240,7 @@ def _text(names: _Names, kind: str, file: _File) -> Mount:
         module_type=kind,
         name=name,
         resolved=is_known,
-        # Encoding the plan at once, on the event loop, would hold it for a tenth of a second.
+        # In pieces: one call for a plan of long texts would hold Python's lock for a tenth of a second.
         content=encode_text(content) if isinstance(content, str) else UNSET,
         source=source,
     )
