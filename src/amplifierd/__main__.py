@@ -2,14 +2,14 @@
 
 import sys
 
-from .server.signals import end_while_starting
+from .server.signals import exit_while_starting
 
 
 def main() -> None:
     """Run the command in the arguments; report failed reads and writes in a sentence."""
     if sys.argv[1:2] == ["serve"]:
         # Before the slow part: most of a start is imports.
-        end_while_starting()
+        exit_while_starting()
     from .commands.output import discard_standard_output, open_closed_streams
 
     # Before anything opens a file.

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any
 
-from ..model.errors import NothingWritten, StorageUnavailable
+from ..model.errors import StorageUnavailable, WriteCancelled
 
 WAIT_SECONDS = 5.0
 
@@ -25,7 +25,7 @@ class ConcurrencyLimit:
     async def slot(self) -> AsyncIterator[None]:
         """One of the slots.
 
-        Raises `StorageUnavailable` if none is free in time, and `NothingWritten` if it is cancelled before.
+        Raises `StorageUnavailable` if none is free in time, and `WriteCancelled` if it is cancelled before.
         """
         try:
             async with asyncio.timeout(WAIT_SECONDS):
@@ -35,7 +35,7 @@ class ConcurrencyLimit:
                 f"{self._kind} are running already, at most {self._most} at a time", is_busy=True
             ) from None
         except asyncio.CancelledError:
-            raise NothingWritten from None
+            raise WriteCancelled from None
         try:
             yield
         finally:
@@ -56,7 +56,7 @@ class FairLimit:
     async def slot(self, key: str) -> AsyncIterator[None]:
         """The slot of a key.
 
-        Raises `StorageUnavailable` if it is not free in time, and `NothingWritten` if it is cancelled before.
+        Raises `StorageUnavailable` if it is not free in time, and `WriteCancelled` if it is cancelled before.
         """
         self._users[key] += 1
         turn = self._turns.setdefault(key, asyncio.Lock())
@@ -86,7 +86,7 @@ class FairLimit:
             limit = f"at most {self._most} at a time, and one for each workspace"
             raise StorageUnavailable(f"{self._kind} are running already, {limit}", is_busy=True) from None
         except asyncio.CancelledError:
-            raise NothingWritten from None
+            raise WriteCancelled from None
 
 
 class SharedTask:

@@ -190,29 +190,29 @@ class TransactionalMountPlans(Transactions, MountPlans):
         if isinstance(overrides, ProfilePatch):
             settings = await asyncio.to_thread(profiles.patched, kept.settings, overrides)
             kept = kept._replace(settings=settings)
-        mounted = await profile_resolution.mounted_now(self._rows, self.statements, workspace, kept, self._installed)
+        mounted = await profile_resolution.find_targets(self._rows, self.statements, workspace, kept, self._installed)
         return PlanSources(kept.settings, mounted, await profiles.texts_of(self._rows, workspace, kept.texts))
 
     async def session_plan(self, workspace: str, session_id: str) -> PlanSources:
         content, texts = await _content_of_session(self._rows, workspace, session_id)
         return PlanSources(
             profiles.settings_in(content),
-            profiles.mounted_in(content),
+            profiles.targets_in(content),
             await profiles.texts_of(self._rows, workspace, texts),
         )
 
     async def profile_texts(self, workspace: str, name: str) -> dict[str, str]:
         return await profiles.texts_of(self._rows, workspace, (await self._kept(workspace, name)).texts)
 
-    async def _kept(self, workspace: str, name: str) -> profiles.Kept:
+    async def _kept(self, workspace: str, name: str) -> profiles.ProfileContent:
         """The stored content of a profile. Raises `ProfileNotFound`."""
         if name == profiles.BUILT_IN:
-            return await profiles.kept_of(self._rows, workspace, profiles.BUILT_IN_HASH)
+            return await profiles.content_of(self._rows, workspace, profiles.BUILT_IN_HASH)
         row = await self._rows.row(statements.KEPT_PROFILE, {"workspace": workspace, "name": name})
         if row is None:
             raise ProfileNotFound(name)
         content, texts = row
-        return profiles.Kept(profiles.settings_in(content), profiles.mounted_in(content), texts)
+        return profiles.ProfileContent(profiles.settings_in(content), profiles.targets_in(content), texts)
 
 
 async def _content_of_session(rows: Rows, workspace: str, session_id: str) -> tuple[str, str | None]:

@@ -53,13 +53,13 @@ async def _forget_profile(work: UnitOfWork, session_id: str) -> None:
 async def _complete(work: UnitOfWork, session_id: str) -> None:
     key = work.key(session_id)
     if await work.run(work.statements.STATE, key) is None:
-        await _bring_back(work, session_id)
+        await _restore_session(work, session_id)
     if await work.run(work.statements.CONTEXT, key) is None:
         await work.run(work.statements.SET_CONTEXT, key | {"context": raw_text(RECOVERED.context)})
     await _recount(work, session_id)
 
 
-async def _bring_back(work: UnitOfWork, session_id: str) -> None:
+async def _restore_session(work: UnitOfWork, session_id: str) -> None:
     key = work.key(session_id)
     opened: Bindings = {
         "name": RECOVERED.name,

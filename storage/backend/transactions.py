@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from typing import Any, TypeVar, TypeVarTuple
 
-from ..model.errors import NothingWritten, StorageUnavailable
+from ..model.errors import StorageUnavailable, WriteCancelled
 from ..model.modules import InstalledModules
 from ..model.records import IdempotentRequest, Listing
 from ..operations.bulk import removal, staging
@@ -72,7 +72,7 @@ class Transactions(ABC):
         session_id, writer = staged
         key = session_key(workspace, session_id)
         with suppress(StorageUnavailable):
-            await asyncio.shield(self._transact(staging.give_up, key, writer))
+            await asyncio.shield(self._transact(staging.abandon, key, writer))
         self._removals.wake()
 
     @abstractmethod
@@ -144,7 +144,7 @@ class Transactions(ABC):
             if once is None:
                 return await self._change(workspace, part)
             return await self._change(workspace, run_part, once, self._idempotency_ttl, before, answer, part)
-        except NothingWritten as cancelled:
+        except WriteCancelled as cancelled:
             # It is true of this part; earlier parts may have been written.
             raise asyncio.CancelledError from cancelled
 

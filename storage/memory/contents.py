@@ -10,7 +10,7 @@ from msgspec import UNSET, Raw
 from ..model.collections import Collection
 from ..model.errors import FileInUse, FileNotFound, MessageNotFound, SessionNotFound, VersionMismatch
 from ..model.files import File
-from ..model.modules import Module, ModuleScope, Mounted
+from ..model.modules import Module, ModuleScope, ReferenceTargets
 from ..model.part_records import UsageSum, calls_of, file_ids_of
 from ..model.profile_records import ProfileSettings
 from ..model.records import LastMessage, Message, Session, SessionSummary, Versions
@@ -49,7 +49,7 @@ class Conversation:
     messages: list[Message] = field(default_factory=list)
     usage: UsageSum | None = None
     corrected: dict[int, Correction] = field(default_factory=dict)
-    mounted: Mounted = field(default_factory=Mounted)
+    mounted: ReferenceTargets = field(default_factory=ReferenceTargets)
     texts: Mapping[str, str] = field(default_factory=dict)
 
     @property

@@ -27,7 +27,7 @@ from ..operations import profiles
 from ..operations.files import CHUNK_BYTES
 from ..operations.messages import usage_of
 from ..operations.transfer.export import BATCH_BYTES, MAX_LINES, plan_of
-from ..operations.transfer.import_staging import ImportStaging, Taken, mounted_of
+from ..operations.transfer.import_staging import ImportStaging, Taken, targets_of
 from ..values.uuid7 import canonical_id
 from .access import MemoryAccess, Work, encode, replay
 from .contents import Conversation, Workspace, named_files
@@ -183,7 +183,7 @@ def _import_one(
     )
     if taken.plan_position is not None:
         plan = upload.plan_at(taken.plan_position)
-        conversation.mounted, conversation.texts = mounted_of(plan), plan.texts
+        conversation.mounted, conversation.texts = targets_of(plan), plan.texts
     add(work, conversation)
     refer(work, messages, must_exist=False)
     return replace(

@@ -391,7 +391,7 @@ class StorageUnavailable(StorageError):
         self.is_busy = is_busy
 
 
-class NothingWritten(asyncio.CancelledError):
+class WriteCancelled(asyncio.CancelledError):
     """A write was cancelled before it took effect, and will not take effect."""
 
     nothing_written = True

@@ -64,7 +64,7 @@ class Storage(Search, Profiles, Collections, Modules, MountPlans, Directories, F
     A write that takes many transactions calls `progressed` after each of them.
 
     A method that is cancelled stops waiting at once, and its statement is interrupted. A write of one transaction that
-    has not taken effect by then never will, and raises `NothingWritten`; any other cancelled write may have been
+    has not taken effect by then never will, and raises `WriteCancelled`; any other cancelled write may have been
     applied, in part if it takes many transactions.
 
     With `versions` a method applies only if the session is at one of them, and raises `VersionMismatch` otherwise; None

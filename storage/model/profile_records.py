@@ -113,7 +113,7 @@ class MountedModule(Struct, frozen=True, rename="camel", kw_only=True):
     entry_point: str | UnsetType = UNSET
 
 
-class Mounted(Struct, frozen=True, rename="camel"):
+class ReferenceTargets(Struct, frozen=True, rename="camel"):
     """The targets of the references of a profile.
 
     `collection` is the name of the collection that the profile is, or was copied, from. The keys of `modules` are
@@ -139,7 +139,7 @@ class ProfileOrigin(Struct, frozen=True):
 MAX_TEXT_BYTES = 512 * 1024
 
 
-class ExportPlan(Mounted, frozen=True, rename="camel"):
+class ExportPlan(ReferenceTargets, frozen=True, rename="camel"):
     """The same in an export, with the texts of files by their paths."""
 
     texts: dict[str, str] = {}

@@ -79,7 +79,7 @@ async def finish(work: UnitOfWork, upload: Upload) -> File:
     """Complete a file; if another request has created it meanwhile, the chunks of this one are removed."""
     found = await _hold(work, upload.id)
     if found is not None:
-        await staging.give_up(work.transaction, upload.key(work.workspace), upload.content_id)
+        await staging.abandon(work.transaction, upload.key(work.workspace), upload.content_id)
         return found
     await staging.finish(work.transaction, upload.key(work.workspace), upload.content_id)
     return await _insert(work, upload)

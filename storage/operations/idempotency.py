@@ -25,7 +25,7 @@ Progress = TypeVar("Progress")
 UNFINISHED = "unfinished "
 
 
-class Unfinished(msgspec.Struct, frozen=True):
+class OperationUnfinished(msgspec.Struct, frozen=True):
     """The state of an operation that has no answer yet; it is not recorded."""
 
 
@@ -50,7 +50,7 @@ async def run_once(
     if recorded is not None:
         return recorded
     answer = await operation(work, *arguments)
-    if not isinstance(answer, Unfinished):
+    if not isinstance(answer, OperationUnfinished):
         await record(work, once, keep_seconds, answer)
     return answer
 

@@ -7,7 +7,7 @@ from msgspec import UNSET
 
 from ..model.directory_path import ROOT, lineage_of
 from ..model.errors import DirectoryNotAmplified
-from ..model.modules import SCOPES, InstalledModules, Module, Mounted, MountedModule, uses_in
+from ..model.modules import SCOPES, InstalledModules, Module, MountedModule, ReferenceTargets, modules_used
 from ..model.profile_records import ProfilePatch, ProfileSettings
 from ..model.records import NewSession
 from ..sql.ports import Bindings, Row, Rows
@@ -47,7 +47,7 @@ async def current_hash(work: UnitOfWork, name: str, installed: InstalledModules)
     found, lookup = await profiles.stored_hash(work, name)
     if lookup == _lookup(installed, found):
         return found
-    kept = await profiles.kept_of(work.transaction, work.workspace, found)
+    kept = await profiles.content_of(work.transaction, work.workspace, found)
     current = await _keep(work, kept.settings, kept, installed)
     bindings: Bindings = {"workspace": work.workspace, "name": name, "hash": current}
     await work.run(REFRESH_PROFILE, bindings | {"installed": _lookup(installed, current)})
@@ -64,33 +64,33 @@ def _lookup(installed: InstalledModules, profile_hash: str) -> str:
     return f"{installed.fingerprint}/{profile_hash}"
 
 
-async def mounted_now(
-    rows: Rows, sql: Statements, workspace: str, kept: profiles.Kept, installed: InstalledModules
-) -> Mounted:
+async def find_targets(
+    rows: Rows, sql: Statements, workspace: str, kept: profiles.ProfileContent, installed: InstalledModules
+) -> ReferenceTargets:
     """The present targets of the references of a profile."""
     collection = kept.mounted.collection
     own = collection if isinstance(collection, str) else None
-    uses = [*uses_in(kept.settings)]
+    uses = [*modules_used(kept.settings)]
     ids = sorted({module_id for use in uses for module_id in use.ids(own)})
     modules = {**installed.modules, **await find(rows, sql, workspace, ids)}
-    return mounted_of(kept.settings, own, modules, await _sources(rows, sql, workspace, ids))
+    return targets_of(kept.settings, own, modules, await _sources(rows, sql, workspace, ids))
 
 
-def mounted_of(
+def targets_of(
     settings: ProfileSettings, collection: str | None, modules: Mapping[str, Module], sources: Iterable[Row]
-) -> Mounted:
+) -> ReferenceTargets:
     """What the references of a profile lead to among `modules`, by id; `sources` are ids, scopes and sources."""
-    found = {use.key: use.among(modules, collection) for use in uses_in(settings)}
+    found = {use.key: use.among(modules, collection) for use in modules_used(settings)}
     by_scope = sorted(sources, key=lambda row: (row[0], -SCOPES.index(row[1])))
-    return Mounted(
+    return ReferenceTargets(
         UNSET if collection is None else collection,
-        {key: _mounted(module) for key, module in sorted(found.items()) if module is not None},
+        {key: _mounted_module(module) for key, module in sorted(found.items()) if module is not None},
         {module_id: source for module_id, _, source in by_scope},
         True if found else UNSET,
     )
 
 
-def _mounted(module: Module) -> MountedModule:
+def _mounted_module(module: Module) -> MountedModule:
     return MountedModule(
         id=module.id,
         name=module.name,
@@ -108,17 +108,19 @@ async def _sources(rows: Rows, sql: Statements, workspace: str, ids: Sequence[st
     return await rows.all(sql.MODULE_SOURCES_WITH_IDS, bindings)
 
 
-async def _keep(work: UnitOfWork, settings: ProfileSettings, kept: profiles.Kept, installed: InstalledModules) -> str:
+async def _keep(
+    work: UnitOfWork, settings: ProfileSettings, kept: profiles.ProfileContent, installed: InstalledModules
+) -> str:
     """Store settings with what their references lead to now, as what was `kept` of a profile; the hash."""
     kept = kept._replace(settings=settings)
-    mounted = await mounted_now(work.transaction, work.statements, work.workspace, kept, installed)
-    content = profiles.with_mounted(_encode(settings).decode(), mounted)
+    mounted = await find_targets(work.transaction, work.statements, work.workspace, kept, installed)
+    content = profiles.with_targets(_encode(settings).decode(), mounted)
     return await profiles.keep(work, content, kept.texts)
 
 
 async def _overridden(work: UnitOfWork, profile_hash: str, overrides: ProfilePatch, installed: InstalledModules) -> str:
     """The hash of a profile with overrides merged in, which is stored. Raises `ProfileInvalid`."""
-    kept = await profiles.kept_of(work.transaction, work.workspace, profile_hash)
+    kept = await profiles.content_of(work.transaction, work.workspace, profile_hash)
     return await _keep(work, profiles.patched(kept.settings, overrides), kept, installed)
 
 

@@ -17,7 +17,7 @@ from ..model.errors import (
     ProfileNotFound,
     ProfileReadOnly,
 )
-from ..model.modules import Mounted
+from ..model.modules import ReferenceTargets
 from ..model.profile_records import (
     NewProfile,
     NewSessionConfig,
@@ -54,18 +54,18 @@ _decode_texts = msgspec.json.Decoder(dict[str, str]).decode
 
 
 class _Content(msgspec.Struct, frozen=True):
-    mounted: Mounted = Mounted()
+    mounted: ReferenceTargets = ReferenceTargets()
 
 
-class Kept(NamedTuple):
+class ProfileContent(NamedTuple):
     """The stored content of a profile: its settings, the targets of its references, and the hash of its texts."""
 
     settings: ProfileSettings
-    mounted: Mounted
+    mounted: ReferenceTargets
     texts: str | None
 
 
-_NOTHING = Mounted()
+_NOTHING = ReferenceTargets()
 _decode_mounted = msgspec.json.Decoder(_Content).decode
 
 
@@ -91,15 +91,17 @@ async def create(
     if origin is None:
         profile = await _insert(work, settings)
     else:
-        profile = await _insert(work, settings, Mounted(origin.collection), await keep_texts(work, origin.texts))
+        profile = await _insert(
+            work, settings, ReferenceTargets(origin.collection), await keep_texts(work, origin.texts)
+        )
     return msgspec.structs.replace(profile, warnings=warnings or UNSET)
 
 
 async def copy(work: UnitOfWork, name: str, new_name: str) -> Profile:
     """Copy a profile under another name."""
-    kept = await kept_of(work.transaction, work.workspace, await hash_of_profile(work, name))
+    kept = await content_of(work.transaction, work.workspace, await hash_of_profile(work, name))
     settings = msgspec.structs.replace(kept.settings, name=new_name)
-    return await _insert(work, settings, Mounted(kept.mounted.collection), kept.texts)
+    return await _insert(work, settings, ReferenceTargets(kept.mounted.collection), kept.texts)
 
 
 async def update(work: UnitOfWork, name: str, patch: ProfilePatch) -> Profile:
@@ -116,11 +118,11 @@ async def _change(work: UnitOfWork, name: str, change: Callable[[ProfileSettings
     """Change the content of a profile; `change` returns the JSON that its settings become."""
     profile = await _own(work, name)
     before = await hash_of_profile(work, name)
-    kept = await kept_of(work.transaction, work.workspace, before)
+    kept = await content_of(work.transaction, work.workspace, before)
     content = change(kept.settings)
     settings = _decode(content)
     updated = _profile(settings, profile.is_active, profile.created_at, max(str(profile.updated_at), work.now))
-    content = with_mounted(content, Mounted(kept.mounted.collection))
+    content = with_targets(content, ReferenceTargets(kept.mounted.collection))
     await work.run(statements.UPDATE_PROFILE, await _keep(work, updated, content, kept.texts))
     await forget(work, before)
     return updated
@@ -177,14 +179,14 @@ def built_in(profile_hash: str | None) -> str | None:
     return None if profile_hash is None else _BUILT_IN_CONTENTS.get(profile_hash)
 
 
-async def kept_of(rows: Rows, workspace: str, profile_hash: str) -> Kept:
+async def content_of(rows: Rows, workspace: str, profile_hash: str) -> ProfileContent:
     """The stored content of a profile under a hash."""
     content, texts = built_in(profile_hash), None
     if content is None:
         row = await rows.row(statements.CONTENT, {"workspace": workspace, "hash": profile_hash})
         assert row is not None, "A content stays as long as a profile or a session has it."
         content, texts = row
-    return Kept(_decode(content), mounted_in(content), texts)
+    return ProfileContent(_decode(content), targets_in(content), texts)
 
 
 def settings_in(content: str | None) -> ProfileSettings:
@@ -243,12 +245,12 @@ async def forget(work: UnitOfWork, content_hash: str | None) -> None:
             await work.run(statements.FORGET_TEXT, {"workspace": work.workspace, "hash": row[0]})
 
 
-def with_mounted(content: str, mounted: Mounted) -> str:
+def with_targets(content: str, mounted: ReferenceTargets) -> str:
     """The content of a profile with the targets of its references."""
     return content if mounted == _NOTHING else f'{content[:-1]},"mounted":{_encode(mounted).decode()}}}'
 
 
-def mounted_in(content: str) -> Mounted:
+def targets_in(content: str) -> ReferenceTargets:
     """The targets of the references of a profile, from its stored content."""
     return _decode_mounted(content).mounted
 
@@ -311,10 +313,10 @@ def refuse_reserved(name: str) -> None:
 
 
 async def _insert(
-    work: UnitOfWork, settings: ProfileSettings, mounted: Mounted = _NOTHING, texts: str | None = None
+    work: UnitOfWork, settings: ProfileSettings, mounted: ReferenceTargets = _NOTHING, texts: str | None = None
 ) -> Profile:
     refuse_reserved(settings.name)
-    content = with_mounted(checked(settings), mounted)
+    content = with_targets(checked(settings), mounted)
     key = _key(work.workspace, settings.name)
     if settings.name == BUILT_IN or await work.run(statements.HASH, key) is not None:
         raise ProfileExists(settings.name)

@@ -5,7 +5,7 @@ from ..sql import migrations
 from ..values.clock import DAY_SECONDS
 from .functions import functions, has_functions
 from .pool import SCHEMA, Connection
-from .pooler import refuse_another_schema
+from .pooler import refuse_other_schema
 
 # The upgrade of a large database, by this program or another, may take long.
 SECONDS = 7 * DAY_SECONDS
@@ -30,7 +30,7 @@ async def migrate(connection: Connection, *, upgrade: bool, create: bool) -> Non
     scripts = _scripts()
     version = await _version(connection)
     if version:
-        await refuse_another_schema(connection)
+        await refuse_other_schema(connection)
     if version == len(scripts) and await has_functions(connection, SCHEMA):
         return
     if version == 0 and not create:
@@ -46,7 +46,7 @@ async def migrate(connection: Connection, *, upgrade: bool, create: bool) -> Non
         if version == 0:
             await _refuse_misplaced(connection)
             await connection.execute(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}")
-            await refuse_another_schema(connection)
+            await refuse_other_schema(connection)
         for script in scripts[version:]:
             await connection.execute(script, timeout=SECONDS)
         await connection.execute(functions())

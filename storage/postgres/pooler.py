@@ -38,7 +38,7 @@ async def refuse_shared_sessions(connection: Connection, url: str) -> None:
         )
 
 
-async def refuse_another_schema(connection: Connection) -> None:
+async def refuse_other_schema(connection: Connection) -> None:
     """Raises `DatabaseUnusable` if statements on the connection would use tables outside of our schema."""
     schema = await connection.fetchval("SELECT current_schema()")
     if schema != SCHEMA:

@@ -14,7 +14,7 @@ from msgspec import UNSET, Raw
 from ..backend.concurrency_limit import ConcurrencyLimit
 from ..backend.storage import TransactionalStorage
 from ..backend.write_check import WriteCheck
-from ..model.errors import NothingWritten, StorageUnavailable
+from ..model.errors import StorageUnavailable, WriteCancelled
 from ..model.interface import CheckSession
 from ..model.modules import InstalledModules
 from ..model.part_records import file_ids_of
@@ -291,7 +291,7 @@ class PostgresStorage(TransactionalStorage):
             if is_complete:
                 # It is unknown whether it was committed.
                 raise
-            raise NothingWritten from None
+            raise WriteCancelled from None
         except StorageUnavailable as error:
             self._write_check.refused(error)
             raise

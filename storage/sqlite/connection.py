@@ -98,7 +98,7 @@ def switch_to_wal(connection: apsw.Connection) -> None:
             return
 
 
-def leave_one_file(path: str) -> None:
+def remove_left_log(path: str) -> None:
     """Move the log into the file once more, if one is left although nobody has the file open.
 
     The last connection to close does that (https://www.sqlite.org/wal.html#the_wal_file), but of two that close at the

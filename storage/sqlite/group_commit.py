@@ -23,7 +23,7 @@ from typing import Any, Generic, TypeVar, TypeVarTuple
 
 import apsw
 
-from ..model.errors import NothingWritten, StorageUnavailable
+from ..model.errors import StorageUnavailable, WriteCancelled
 from .connection import INTERRUPT_SECONDS, FileMoved, as_storage_error, has_moved, shrink, transaction
 
 logger = logging.getLogger(__name__)
@@ -187,7 +187,7 @@ class Writer:
             if not request.cancel():
                 raise
             self._interrupt(request)
-            raise NothingWritten from None
+            raise WriteCancelled from None
 
     def _interrupt(self, request: _Request[Any]) -> None:
         # Again, if the first fell between two statements.

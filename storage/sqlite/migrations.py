@@ -103,7 +103,7 @@ def latest() -> int:
     return len(_scripts())
 
 
-def refuse_another_program_s(connection: apsw.Connection, path: str) -> None:
+def refuse_other_program(connection: apsw.Connection, path: str) -> None:
     """Raises `DatabaseUnusable` if the file belongs to another program; it is not changed."""
     [(application_id, tables)] = connection.execute(_WHOSE)
     if tables and application_id != APPLICATION_ID:

@@ -16,7 +16,7 @@ from ..model.database_errors import (
 )
 from .connection import connect_reader, connect_writer, has_moved, switch_to_wal
 from .files.database_files import OWN_MODE
-from .migrations import latest, migrate, refuse_another_program_s, refuse_newer
+from .migrations import latest, migrate, refuse_newer, refuse_other_program
 
 _TABLES = """
 SELECT name
@@ -43,7 +43,7 @@ def open_database(path: str, *, upgrade: bool, create: bool) -> apsw.Connection:
         connection = connect_writer(path)
         try:
             # Nothing is written before this: a damaged file stays unchanged, for attempts to rescue it.
-            refuse_another_program_s(connection, path)
+            refuse_other_program(connection, path)
             if not create:
                 _refuse_empty(connection, path)
             _look_into_tables(connection)
@@ -64,7 +64,7 @@ def open_to_read(path: Path) -> apsw.Connection:
     refuse_absent(path)
     with _in_sentences(str(path), "for reading"):
         connection = connect_reader(str(path))
-        refuse_another_program_s(connection, str(path))
+        refuse_other_program(connection, str(path))
         _refuse_empty(connection, str(path))
     return connection
 

@@ -29,7 +29,7 @@ from ..sql.ports import Bindings, Reader, Transaction
 from ..sql.temporary_files import TemporaryDisk
 from ..values.clock import Clock
 from .checkpointer import Checkpointer
-from .connection import leave_one_file, write_nothing
+from .connection import remove_left_log, write_nothing
 from .file_changes import ChangeNotifier
 from .files.file_system import check_room
 from .files.machine_lock import lock_for_this_machine
@@ -149,7 +149,7 @@ class SQLiteStorage(TransactionalStorage):
         async with AsyncExitStack() as last:
             # In this order, from the last to the first, even if one of them fails.
             last.callback(self._machine.release)
-            last.push_async_callback(asyncio.to_thread, leave_one_file, self.path)
+            last.push_async_callback(asyncio.to_thread, remove_left_log, self.path)
             last.callback(self._checkpointer.close)
             last.push_async_callback(asyncio.to_thread, self._long_texts.close)
             last.push_async_callback(self._writer.close)

@@ -33,7 +33,7 @@ def has_more_values(text: bytes, most: int) -> bool:
     return 1 + outside.count(b",") + _openings(outside) - outside.count(b"[]") - outside.count(b"{}") > most
 
 
-def levels_in(text: bytes) -> int:
+def nesting_depth(text: bytes) -> int:
     """The depth to which the arrays and objects of a text are nested."""
     brackets = _outside_strings(_without_escapes(text)).translate(_STEPS, _NO_BRACKETS)
     return max(accumulate(array("b", brackets)), default=0)

@@ -13,7 +13,7 @@ import asyncpg
 import pytest
 
 from amplifierd.storage import open_storage
-from amplifierd.storage.model.errors import NothingWritten
+from amplifierd.storage.model.errors import WriteCancelled
 from amplifierd.storage.model.interface import Storage
 from amplifierd.storage.model.records import NewMessage, NewSession
 from amplifierd.storage.sqlite.group_commit import Writer
@@ -96,7 +96,7 @@ async def test_write_of_sqlite_that_has_not_begun_is_withdrawn(sqlite: Any) -> N
     kept = started(sqlite.append_message(W, session.id, NewMessage(content="yes")))
     await asyncio.sleep(0)
     waiting.cancel()
-    with pytest.raises(NothingWritten):
+    with pytest.raises(WriteCancelled):
         await waiting
     await cancelled(running)
     async with asyncio.timeout(SECONDS):
@@ -124,7 +124,7 @@ async def test_running_write_of_sqlite_is_interrupted(sqlite: Any) -> None:
     await cancelled(blocking)
     await until(lambda: bool(begun))
     running.cancel()
-    with pytest.raises(NothingWritten):
+    with pytest.raises(WriteCancelled):
         async with asyncio.timeout(SECONDS):
             await running
     async with asyncio.timeout(SECONDS):
@@ -156,7 +156,7 @@ async def test_cancelled_write_of_postgresql_is_undone(postgresql: Any) -> None:
     sleeping = started(postgresql._change(W, sleep))
     await running_on(postgresql.url, "pg_sleep", 1)
     sleeping.cancel()
-    with pytest.raises(NothingWritten):
+    with pytest.raises(WriteCancelled):
         await sleeping
 
 
@@ -176,7 +176,7 @@ async def test_group_of_postgresql_is_cancelled_once_nobody_waits(postgresql: An
         waiting, kept = append("waiting"), append("kept")
         await asyncio.sleep(0)
         waiting.cancel()
-        with pytest.raises(NothingWritten):
+        with pytest.raises(WriteCancelled):
             await waiting
     async with asyncio.timeout(SECONDS):
         await asyncio.gather(second, kept)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from amplifierd.storage.values.json_text import has_more_values, levels_in
+from amplifierd.storage.values.json_text import has_more_values, nesting_depth
 
 TEXTS = st.text('"\\[]{},:x é', max_size=6)
 VALUES = st.recursive(
@@ -32,7 +32,7 @@ def test_values_and_levels_are_told(value: Any, indent: int | None, ascii_only: 
     text = json.dumps(value, indent=indent, ensure_ascii=ascii_only).encode()
     assert not has_more_values(text, values(value))
     assert has_more_values(text, values(value) - 1)
-    assert levels_in(text) == levels(value)
+    assert nesting_depth(text) == levels(value)
 
 
 @pytest.mark.parametrize("text", [b"[" * 100, b"," * 100, b'{"":"",' * 100])

@@ -7,7 +7,7 @@ import pytest
 
 from amplifierd.storage.backend import concurrency_limit
 from amplifierd.storage.backend.concurrency_limit import FairLimit
-from amplifierd.storage.model.errors import NothingWritten, StorageUnavailable
+from amplifierd.storage.model.errors import StorageUnavailable, WriteCancelled
 
 KIND = "conversions"
 
@@ -58,7 +58,7 @@ async def test_cancelled_wait_keeps_no_slot() -> None:
         for task in waiting:
             task.cancel()
         for task in waiting:
-            with pytest.raises(NothingWritten):
+            with pytest.raises(WriteCancelled):
                 await task
     async with limit.slot("b"):
         pass

@@ -27,11 +27,11 @@ from ..storage.model.database_errors import DatabaseMissing, DatabaseOutOfDate, 
 from ..storage.model.interface import Storage
 from ..storage.model.modules import InstalledModules
 from .data_path import check_data_path, refuse_unwritable
-from .ephemeral import ephemeral, forget, limit_life, say_where
+from .ephemeral import ephemeral, forget, stop_with_parent, write_address
 from .http1.limits import LIMITS
 from .http1.protocol import Protocol
 from .logs import announce, configure_logging
-from .memory_trim import memory_given_back
+from .memory_trim import memory_trimmed
 from .signals import end_on_signal
 from .storage_opening import opened
 from .supervisor import Supervisor
@@ -69,7 +69,7 @@ def serve(settings: Settings) -> None:
     end_on_signal(_exit)
     parent = settings.parent if settings.ephemeral else None
     if parent is not None or settings.max_age is not None:
-        limit_life(parent, settings.max_age)
+        stop_with_parent(parent, settings.max_age)
     configure_logging(settings)
     with ephemeral(settings) if settings.ephemeral else nullcontext(settings) as chosen:
         _serve(chosen)
@@ -78,7 +78,7 @@ def serve(settings: Settings) -> None:
 def _serve(settings: Settings) -> None:
     _allow_files()
     check_data_path(settings.data_path)
-    with _listen_or_say_all(settings) as listener:
+    with _listen_or_report_all(settings) as listener:
         settings = replace(settings, port=listener.getsockname()[1])
         if settings.workers == 1:
             _serve_alone(settings, listener)
@@ -89,10 +89,10 @@ def _serve(settings: Settings) -> None:
 def _serve_alone(settings: Settings, listener: socket.socket) -> None:
     storage, readiness = _storage(settings), Readiness()
     config = _configure(settings, create_app(settings, storage, readiness=readiness))
-    server = _Server(config, partial(_end_at_once, settings))
+    server = _Server(config, partial(_exit_now, settings))
     # From here on a signal may arrive while the storage opens, which must then close cleanly.
     end_on_signal(server.handle_exit)
-    with memory_given_back(), asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
+    with memory_trimmed(), asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
         runner.run(_serve_from(storage, settings, server, listener, readiness))
 
 
@@ -113,23 +113,23 @@ def _supervise(settings: Settings, listener: socket.socket) -> None:
     _announce(settings)
     _collect_garbage()
     config = _configure(settings, partial(build_app, settings))
-    Supervisor(config, listener, partial(_end_at_once, settings)).run()
+    Supervisor(config, listener, partial(_exit_now, settings)).run()
 
 
 class _Server(uvicorn.Server):
     """A server that exits at once at a second signal; uvicorn's keeps waiting, except for SIGINT."""
 
-    def __init__(self, config: uvicorn.Config, end_at_once: Callable[[int], NoReturn]) -> None:
+    def __init__(self, config: uvicorn.Config, exit_now: Callable[[int], NoReturn]) -> None:
         super().__init__(config)
-        self._end_at_once = end_at_once
+        self._exit_now = exit_now
 
     def another(self) -> "_Server":
         """A server for the same application that runs before this one."""
-        return _Server(self.config, self._end_at_once)
+        return _Server(self.config, self._exit_now)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         if self.should_exit:
-            self._end_at_once(sig)
+            self._exit_now(sig)
         super().handle_exit(sig, frame)
 
     @contextmanager
@@ -143,13 +143,13 @@ def build_app(settings: Settings) -> Any:
     configure_logging(settings)
     supervisor = parent_process()
     if supervisor is not None:
-        limit_life(supervisor.pid, max_age=None)
+        stop_with_parent(supervisor.pid, max_age=None)
     storage = _storage(settings)
-    return create_app(settings, storage, opened=_opened_or_ended(storage))
+    return create_app(settings, storage, opened=_open_or_exit(storage))
 
 
 @asynccontextmanager
-async def _opened_or_ended(storage: Storage) -> AsyncIterator[None]:
+async def _open_or_exit(storage: Storage) -> AsyncIterator[None]:
     # The supervisor has opened the storage before, so the error may be temporary; it replaces a worker that exits.
     # If the lifespan reported the error to uvicorn, the supervisor would exit as well.
     try:
@@ -159,7 +159,7 @@ async def _opened_or_ended(storage: Storage) -> AsyncIterator[None]:
         await asyncio.sleep(RETRY_SECONDS)
         os._exit(1)
     try:
-        with memory_given_back():
+        with memory_trimmed():
             yield
     finally:
         await storage.close()
@@ -199,19 +199,19 @@ def _listen(settings: Settings) -> socket.socket:
         ) from error
 
 
-def _listen_or_say_all(settings: Settings) -> socket.socket:
+def _listen_or_report_all(settings: Settings) -> socket.socket:
     # Otherwise the database's error would appear only after the address is corrected.
     try:
         return _listen(settings)
     except CannotListen as error:
         try:
-            asyncio.run(_look_at_database(settings.database))
+            asyncio.run(_check_database(settings.database))
         except DatabaseUnusable as other:
             raise CannotListen(str(error), other) from error
         raise
 
 
-async def _look_at_database(url: str) -> None:
+async def _check_database(url: str) -> None:
     """Raises `DatabaseUnusable` if the database cannot be served; changes nothing in it."""
     try:
         async with open_existing(url):
@@ -258,7 +258,7 @@ def _storage(settings: Settings) -> Storage:
 async def _try(settings: Settings, listener: socket.socket) -> None:
     storage, readiness = _storage(settings), Readiness()
     app = create_app(settings, storage, readiness=readiness)
-    server = _Server(_configure(replace(settings, workers=1), app), partial(_end_at_once, settings))
+    server = _Server(_configure(replace(settings, workers=1), app), partial(_exit_now, settings))
     async with opened(storage, partial(_prepare, storage, settings), server, listener, readiness):
         pass
 
@@ -289,7 +289,7 @@ def _announce(settings: Settings) -> None:
     url = f"http://{host}:{settings.port}"
     data = without_password(settings.database)
     if settings.ephemeral:
-        say_where(url)
+        write_address(url)
         return
     announce(settings.log_format, f"amplifierd listens on {url}/api/v1", data=data, docs=f"{url}/docs", page=f"{url}/")
 
@@ -298,7 +298,7 @@ def _exit(_number: int, _frame: FrameType | None) -> None:
     sys.exit(0)
 
 
-def _end_at_once(settings: Settings, number: int) -> NoReturn:
+def _exit_now(settings: Settings, number: int) -> NoReturn:
     # Acknowledged writes are on disk; anything that still waits for a client or the storage ends here.
     if settings.ephemeral:
         forget(settings)

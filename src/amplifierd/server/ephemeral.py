@@ -41,13 +41,13 @@ def forget(settings: Settings) -> None:
         shutil.rmtree(Path(settings.database.removeprefix("sqlite:///")).parent, ignore_errors=True)
 
 
-def say_where(url: str) -> None:
+def write_address(url: str) -> None:
     """Write the one line of JSON that a parent reads: `url`, `api` (the base of the contract's paths), `pid`."""
     sys.stdout.write(json.dumps({"url": url, "api": f"{url}/api/v1", "pid": os.getpid()}) + "\n")
     sys.stdout.flush()
 
 
-def limit_life(parent: int | None, max_age: float | None) -> None:
+def stop_with_parent(parent: int | None, max_age: float | None) -> None:
     """Stop this process, as SIGTERM would, when `parent` is no longer its parent, or after `max_age` seconds."""
     end = None if max_age is None else time.monotonic() + max_age
     threading.Thread(target=_watch, args=(parent, end), name="amplifierd-watch", daemon=True).start()

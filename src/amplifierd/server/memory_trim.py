@@ -25,7 +25,7 @@ _WORTH_BYTES = 1024 * 1024
 
 
 @contextmanager
-def memory_given_back() -> Iterator[None]:
+def memory_trimmed() -> Iterator[None]:
     """Return large blocks when they are freed, and the rest by a thread within seconds; only on Linux with glibc."""
     library = ctypes.CDLL(None) if sys.platform == "linux" else None
     trim: Callable[[int], int] | None = getattr(library, "malloc_trim", None)

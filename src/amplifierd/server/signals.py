@@ -23,7 +23,7 @@ def end_on_signal(handler: Handler) -> None:
         signal.signal(signal.SIGHUP, lambda _number, frame: handler(signal.SIGTERM, frame))
 
 
-def end_while_starting() -> None:
+def exit_while_starting() -> None:
     """Exit at once with code 0 on such a signal: nothing is open yet."""
     end_on_signal(lambda _number, _frame: os._exit(0))
 

@@ -27,13 +27,13 @@ class Supervisor(Multiprocess):
     The workers receive neither Ctrl-C nor a closed terminal's signal: only the supervisor stops them.
     """
 
-    def __init__(self, config: uvicorn.Config, listener: socket.socket, end_at_once: Callable[[int], NoReturn]) -> None:
+    def __init__(self, config: uvicorn.Config, listener: socket.socket, exit_now: Callable[[int], NoReturn]) -> None:
         before = {number: signal.getsignal(number) for number in SIGNALS}
         super().__init__(config, sockets=[listener])
         # uvicorn also handles others, which restart its workers or change their number.
         for number, handler in before.items():
             signal.signal(number, handler)
-        self._end_at_once = end_at_once
+        self._exit_now = exit_now
         self._is_ending = False
         end_on_signal(self._end)
 
@@ -78,7 +78,7 @@ class Supervisor(Multiprocess):
         if self._is_ending:
             for process in self.processes:
                 process.process.kill()
-            self._end_at_once(number)
+            self._exit_now(number)
         self._is_ending = True
         self.signal_queue.append(number)
 

@@ -3,10 +3,10 @@
 from msgspec import UNSET, UnsetType
 
 from ...model.errors import SessionProfileUnknown
-from ...model.modules import InstalledModules, MountPlans, PlanSources, uses_in
+from ...model.modules import InstalledModules, MountPlans, PlanSources, modules_used
 from ...model.profile_records import ProfilePatch, ProfileSettings
 from ...operations import profiles as operations
-from ...operations.profile_resolution import mounted_of
+from ...operations.profile_resolution import targets_of
 from ..access import MemoryAccess
 from ..contents import Workspace
 from ..profiles import profile_of, settings_of
@@ -46,7 +46,7 @@ def sources_of(workspace: Workspace, name: str, settings: ProfileSettings, insta
     """The plan sources of a session whose settings are made from a profile."""
     profile = workspace.profiles.get(name)
     origin = None if profile is None else profile.origin
-    ids = {module_id for use in uses_in(settings) for module_id in use.ids(origin)}
+    ids = {module_id for use in modules_used(settings) for module_id in use.ids(origin)}
     sources = [(*key, source) for key, source in workspace.module_sources.items() if key[0] in ids]
     modules = {**installed.modules, **workspace.modules}
-    return PlanSources(settings, mounted_of(settings, origin, modules, sources), texts_of(workspace, name))
+    return PlanSources(settings, targets_of(settings, origin, modules, sources), texts_of(workspace, name))

@@ -1,6 +1,6 @@
 """Modules, which profiles name: providers, tools, hooks, orchestrators and context managers, as handlers see them."""
 
-from ..profile_records import ExportPlan, Mounted, MountedModule
+from ..profile_records import ExportPlan, MountedModule, ReferenceTargets
 from .mount_plan import (
     AgentOverlay,
     AgentOverlays,
@@ -32,7 +32,7 @@ from .records import (
     ModuleType,
     NewModuleSource,
 )
-from .uses import Use, uses_in
+from .uses import Use, modules_used
 
 __all__ = [
     "INSTALLED",
@@ -58,13 +58,13 @@ __all__ = [
     "Mount",
     "MountPlan",
     "MountPlans",
-    "Mounted",
     "MountedModule",
     "NewModuleSource",
     "NewMountPlan",
     "PlanForm",
     "PlanSession",
     "PlanSources",
+    "ReferenceTargets",
     "Use",
-    "uses_in",
+    "modules_used",
 ]

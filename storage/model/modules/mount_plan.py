@@ -6,7 +6,7 @@ from typing import Literal
 
 from msgspec import UNSET, Raw, Struct, UnsetType, field
 
-from ..profile_records import Mounted, ProfilePatch, ProfileSettings
+from ..profile_records import ProfilePatch, ProfileSettings, ReferenceTargets
 
 PlanForm = Literal["mounts", "kernel"]
 MountType = Literal["embedded", "referenced"]
@@ -17,7 +17,7 @@ class PlanSources(Struct, frozen=True):
     """The input of a mount plan: a profile, the targets of its references, and the texts of files by their paths."""
 
     profile: ProfileSettings
-    mounted: Mounted
+    mounted: ReferenceTargets
     texts: dict[str, str]
 
 

@@ -39,7 +39,7 @@ class Use:
         return found if found is not None and found.type == self.type else None
 
 
-def uses_in(profile: NewProfile | ProfileSettings) -> Iterator[Use]:
+def modules_used(profile: NewProfile | ProfileSettings) -> Iterator[Use]:
     """The modules that a profile names: its orchestrator and context manager, then the others in its order."""
     session = profile.session
     if not isinstance(session, UnsetType):

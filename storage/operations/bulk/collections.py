@@ -19,7 +19,7 @@ from ...model.collections import (
     CollectionSummary,
 )
 from ...model.errors import ProfileActive, ProfileInvalid
-from ...model.modules import INSTALLED, Mounted
+from ...model.modules import INSTALLED, ReferenceTargets
 from ...model.profile_records import ProfileSettings
 from ...sql.ports import Bindings, Row, Rows
 from ...sql.statements import collections as statements
@@ -181,7 +181,7 @@ async def _write_profile(
     content = profiles.checked(settings)
     texts_hash = await profiles.keep_texts(work, texts)
     if before is not None:
-        kept = await profiles.kept_of(work.transaction, work.workspace, before.hash)
+        kept = await profiles.content_of(work.transaction, work.workspace, before.hash)
         if (profiles.checked(kept.settings), kept.texts) == (content, texts_hash):
             return
     created_at = work.now if before is None else before.created_at
@@ -189,7 +189,9 @@ async def _write_profile(
     bindings: Bindings = {
         "workspace": work.workspace,
         "name": settings.name,
-        "hash": await profiles.keep(work, profiles.with_mounted(content, Mounted(name_of(identifier))), texts_hash),
+        "hash": await profiles.keep(
+            work, profiles.with_targets(content, ReferenceTargets(name_of(identifier))), texts_hash
+        ),
         "summary": profiles.summary_of(content, *members),
         "now": work.now,
         "collection": identifier,

@@ -15,7 +15,7 @@ from ...sql.statements.parts import ANSWER_FORKED_CALLS, FORK_CALLS
 from ...sql.statements.sessions import Statements
 from ...values.json_text import MAX_SAFE_INTEGER
 from ...values.uuid7 import canonical_id, new_session_id
-from ..idempotency import Unfinished
+from ..idempotency import OperationUnfinished
 from ..messages import last_message_of
 from ..patches import corrections
 from ..sessions import casefolded, read_session
@@ -30,7 +30,7 @@ _decode_message = msgspec.json.Decoder(Message).decode
 _decode_usage = msgspec.json.Decoder(Usage).decode
 
 
-class Copy(Unfinished, frozen=True):
+class Copy(OperationUnfinished, frozen=True):
     """A fork that is being written: its source, and its progress. Its id is also the writer of its lease."""
 
     workspace: str

@@ -6,7 +6,7 @@ messages are removed when the lease has ended (see removal.py).
 
 from ...model.errors import StorageUnavailable
 from ...sql.ports import Bindings, Transaction
-from ...sql.statements.removals import END_WRITING, GIVE_UP_WRITING
+from ...sql.statements.removals import ABANDON_WRITING, END_WRITING
 from ...sql.statements.sessions import Statements
 from . import removal
 
@@ -27,9 +27,9 @@ async def finish(transaction: Transaction, key: Bindings, writer: str) -> None:
     _check(await transaction.row(END_WRITING, key | {"writer": writer}) is not None)
 
 
-async def give_up(transaction: Transaction, key: Bindings, writer: str) -> bool:
+async def abandon(transaction: Transaction, key: Bindings, writer: str) -> bool:
     """Let the written messages be removed now."""
-    return await transaction.row(GIVE_UP_WRITING, key | {"writer": writer}) is not None
+    return await transaction.row(ABANDON_WRITING, key | {"writer": writer}) is not None
 
 
 def _check(is_held: bool) -> None:  # the checked condition

@@ -7,14 +7,14 @@ import msgspec
 from msgspec import UNSET
 
 from ...model.errors import FileNotFound, SessionNotFound
-from ...model.modules import ExportPlan, Mounted
+from ...model.modules import ExportPlan, ReferenceTargets
 from ...model.profile_records import ProfileSettings
 from ...model.records import ExportChunk, ExportEnd, ExportFile, ExportHeader, ExportLine, Message, Session
 from ...sql.ports import Bindings, Reader, Row
 from ...sql.statements.files import CHUNKS, EXPORTED_FILES, EXPORTED_FILES_OF_SESSION
 from ...sql.statements.sessions import Statements
 from ..files import CHUNK_BYTES
-from ..profiles import mounted_in
+from ..profiles import targets_in
 from ..sessions import session_of
 
 MAX_LINES = 1_000
@@ -74,7 +74,7 @@ class SessionPosition:
         lines.append(ExportLine(session=session))
         if profile is not None:
             lines.append(ExportLine(profile=_decode_profile(profile)))
-            plan = plan_of(mounted_in(profile), {} if texts is None else _decode_texts(texts))
+            plan = plan_of(targets_in(profile), {} if texts is None else _decode_texts(texts))
             lines += [] if plan is None else [ExportLine(plan=plan)]
         return len(bytes(session.context)) + len(profile or "") + len(texts or "") + 1
 
@@ -88,7 +88,7 @@ class SessionPosition:
         return sum(len(record) for _, record in found)
 
 
-def plan_of(mounted: Mounted, texts: Mapping[str, str]) -> ExportPlan | None:
+def plan_of(mounted: ReferenceTargets, texts: Mapping[str, str]) -> ExportPlan | None:
     """The targets of the references of a session's profile, as an export has them; None if there are none."""
     plan = ExportPlan(**msgspec.structs.asdict(mounted), texts=dict(texts))
     return None if plan == ExportPlan() else plan

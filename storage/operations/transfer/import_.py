@@ -19,11 +19,11 @@ from ..bulk.removal import remove_some
 from ..files import refer
 from ..labels import labels_as_json
 from ..messages import last_message_of, usage_of
-from ..profiles import keep, keep_texts, with_mounted
+from ..profiles import keep, keep_texts, with_targets
 from ..sessions import casefolded, context_columns
 from ..unit_of_work import UnitOfWork
 from .extension import extend
-from .import_staging import ImportStaging, mounted_of
+from .import_staging import ImportStaging, targets_of
 from .new_ids import Renames
 
 # A session takes as long as this number of messages.
@@ -183,7 +183,7 @@ async def _keep_profile(work: UnitOfWork, upload: ImportStaging, incoming: Incom
     if incoming.plan_position is None:
         return await keep(work, content)
     plan = upload.plan_at(incoming.plan_position)
-    return await keep(work, with_mounted(content, mounted_of(plan)), await keep_texts(work, plan.texts))
+    return await keep(work, with_targets(content, targets_of(plan)), await keep_texts(work, plan.texts))
 
 
 async def _staged(work: UnitOfWork, now: Progress) -> Progress:

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from ...model.directory_path import MAX_BYTES
 from ...model.errors import ImportInvalid, LabelsInvalid
-from ...model.modules import ExportPlan, Mounted
+from ...model.modules import ExportPlan, ReferenceTargets
 from ...model.part_records import UsageSum, outline_of, url_fault
 from ...model.profile_records import MAX_TEXT_BYTES, ProfileSettings
 from ...model.records import ExportChunk, ExportEnd, ExportFile, ExportHeader, ExportLine, Message, Session
@@ -290,9 +290,9 @@ class ImportStaging:
             raise ImportInvalid(self._line, f"session {session.id} says another usage than the sum of its messages'")
 
 
-def mounted_of(plan: ExportPlan) -> Mounted:
+def targets_of(plan: ExportPlan) -> ReferenceTargets:
     """The targets of the references of a profile, without the texts."""
-    return Mounted(plan.collection, plan.modules, plan.sources, plan.includes_installed)
+    return ReferenceTargets(plan.collection, plan.modules, plan.sources, plan.includes_installed)
 
 
 def _is_outside_sessions(line: ExportLine) -> bool:

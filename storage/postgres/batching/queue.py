@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from typing import Generic, TypeVar
 
-from ...model.errors import NothingWritten, StorageUnavailable
+from ...model.errors import StorageUnavailable, WriteCancelled
 
 Request = TypeVar("Request")
 Result = TypeVar("Result")
@@ -47,7 +47,7 @@ class BatchQueue(Generic[Request, Result]):
             for place, (_, other) in enumerate(waiting):
                 if other is answer:
                     del waiting[place]
-                    raise NothingWritten from None
+                    raise WriteCancelled from None
             if _is_left(self._groups.get(workspace, [])):
                 self._writing[workspace].cancel()
             raise

@@ -62,7 +62,7 @@ WHERE workspace = :workspace
 RETURNING writer
 """
 
-GIVE_UP_WRITING = """
+ABANDON_WRITING = """
 UPDATE removal
 SET writer = NULL,
     lease_until = 0

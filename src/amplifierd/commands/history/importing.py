@@ -13,8 +13,8 @@ from ...contract import LineReader
 from ...formats.history import (
     Fault,
     HistoryFormat,
-    NameElsewhere,
     NotRecognized,
+    SessionName,
     Step,
     line_of,
     read_head,
@@ -39,7 +39,7 @@ class _Named(NamedTuple):
 
     source: Source
     read: Conversion
-    name: NameElsewhere
+    name: SessionName
 
 
 class HistoryImport:
@@ -246,6 +246,6 @@ class HistoryImport:
             self.report.notes.append(f"Which files were imported cannot be remembered: {error}. They are read again.")
 
 
-def _nameless(name: NameElsewhere) -> Fault:
+def _nameless(name: SessionName) -> Fault:
     sentence = f"No session that was imported ends with the message {name.key}, of which this is the summary."
     return Fault(kind="name of no session", line=name.line, sentence=sentence)

@@ -83,7 +83,7 @@ class ConfigSchema:
             raise SchemaRefused("a schema is a mapping")
         if isinstance(self._schema, dict) and self._schema.get("$schema", _DRAFT) != _DRAFT:
             raise SchemaRefused(f"only {_DRAFT} is supported", ("$schema",))
-        self.size = _Survey(self._schema).count()
+        self.size = _SchemaSize(self._schema).count()
         try:
             self._validator = jsonschema_rs.Draft202012Validator(
                 {"allOf": [self._schema]} if isinstance(self._schema, bool) else _without_names(self._schema),
@@ -101,7 +101,7 @@ class ConfigSchema:
         Pointers are relative to the value.
         """
         before = steps.left
-        _Applied(self._schema, steps).apply(self._schema, value, 0)
+        _Validation(self._schema, steps).apply(self._schema, value, 0)
         secrets = [*self._secrets(value)]
         if self._validator.is_valid(value):
             return secrets
@@ -167,7 +167,7 @@ def _resolved(root: Any, reference: Any, path: Path) -> Any:
     return found
 
 
-class _Survey:
+class _SchemaSize:
     """Counts what a schema consists of, as a compiler that follows each reference would meet it."""
 
     def __init__(self, root: Any) -> None:
@@ -224,7 +224,7 @@ def _inner(schema: dict[str, Any]) -> Iterator[tuple[Path, Any]]:
             yield (keyword,), schema[keyword]
 
 
-class _Applied:
+class _Validation:
     """Takes the steps of applying a schema to a value: each branch, whether it would be tried or not."""
 
     def __init__(self, root: Any, steps: Steps) -> None:

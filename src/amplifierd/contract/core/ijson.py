@@ -16,7 +16,7 @@ from typing import Any
 
 import msgspec
 
-from ...storage.values.json_text import MAX_VALUES, has_more_values, levels_in
+from ...storage.values.json_text import MAX_VALUES, has_more_values, nesting_depth
 from .executor import in_turn
 from .problems import shorten
 
@@ -63,7 +63,7 @@ def decode(body: bytes, deepest: int = MAX_DEPTH, most_values: int = MAX_VALUES)
     """
     if len(body) > most_values and has_more_values(body, most_values):
         raise TooManyValues(f"more than {most_values} values")
-    if body.count(b"[") + body.count(b"{") > deepest and levels_in(body) > deepest:
+    if body.count(b"[") + body.count(b"{") > deepest and nesting_depth(body) > deepest:
         raise NotIJson(f"it nests deeper than {deepest} levels at byte {_offset_of_level(body, deepest + 1)}")
     try:
         return _strictly_decoded(body)

@@ -35,11 +35,11 @@ _MAX_NAMED_CHARACTERS = 200
 Locate = Callable[[Violation], Violation]
 
 
-def _as_it_is(violation: Violation) -> Violation:
+def _unchanged(violation: Violation) -> Violation:
     return violation
 
 
-class BreaksSchema(ValueError):
+class SchemaViolated(ValueError):
     """The value is valid I-JSON but violates its schema."""
 
     def __init__(self, value: Any) -> None:
@@ -59,7 +59,7 @@ class RecordReader:
         self._deepest = deepest
         self._most_values = most_values
 
-    def read(self, text: bytes, what: str, located: Locate = _as_it_is) -> tuple[Any, bytes]:
+    def read(self, text: bytes, what: str, located: Locate = _unchanged) -> tuple[Any, bytes]:
         """Decode the record in `text`; return it and its text without spaces. A problem calls it `what`.
 
         Raises a problem: 400 not I-JSON, 413 too many values, 422 against the schema, each violation as returned by
@@ -67,11 +67,11 @@ class RecordReader:
         """
         try:
             return self.read_valid(text, what, located)
-        except BreaksSchema as error:
+        except SchemaViolated as error:
             raise self.violations_of(error.value, what, located) from None
 
-    def read_valid(self, text: bytes, what: str, located: Locate = _as_it_is) -> tuple[Any, bytes]:
-        """The same, but raises `BreaksSchema` for a schema violation, because finding the places takes longer."""
+    def read_valid(self, text: bytes, what: str, located: Locate = _unchanged) -> tuple[Any, bytes]:
+        """The same, but raises `SchemaViolated` for a schema violation, because finding the places takes longer."""
         try:
             value, compact = decode(text, self._deepest, self._most_values)
         except NotIJson as error:
@@ -80,7 +80,7 @@ class RecordReader:
             detail = f"{what} has {error}, which is the limit."
             raise Problem(413, "body-too-large", detail) from None
         if not self._validator.is_valid(value):
-            raise BreaksSchema(value)
+            raise SchemaViolated(value)
         if len(compact) <= INLINE_BYTES:
             return self._decoder.decode(compact), compact
         return in_turn(self._decoder.decode, compact), compact
@@ -92,7 +92,7 @@ class RecordReader:
             return self._decoder.decode(text), text
         return self.read(text, what)
 
-    def violations_of(self, value: Any, what: str, located: Locate = _as_it_is) -> Problem:
+    def violations_of(self, value: Any, what: str, located: Locate = _unchanged) -> Problem:
         """The problem for a value that violates its schema: the first 100 places, and the number of others."""
         found = self._validator.violations(value, MAX_COUNTED)
         return _invalid([located(it) for it in found[:MAX_LISTED]], len(found), what)
@@ -204,7 +204,7 @@ class Body(BodyHeaders):
             return await self._executor.run(self._records.read, body, _BODY)
         try:
             return self._records.read_valid(body, _BODY)
-        except BreaksSchema as error:
+        except SchemaViolated as error:
             raise await self._executor.run(self._records.violations_of, error.value, _BODY) from None
 
     def _read_meaning(self, body: bytes, reading: BodyDecoder) -> tuple[Any, bytes]:

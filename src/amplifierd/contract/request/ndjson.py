@@ -102,7 +102,7 @@ class ImportBody(BodyHeaders):
         digest = hashlib.sha256()
         request_state = request_state_of(scope)
         read_lines = partial(self._lines.read, resize=partial(self._capacity.resize, request_state))
-        gone = partial(_until_gone, receive)
+        gone = partial(_wait_for_disconnect, receive)
         return ImportFile(_chunks(receive, digest), read_lines, request_state.progressed, gone), digest
 
 
@@ -124,6 +124,6 @@ async def _chunks(receive: Receive, digest: Digest) -> AsyncGenerator[bytes, Non
         yield part
 
 
-async def _until_gone(receive: Receive) -> None:
+async def _wait_for_disconnect(receive: Receive) -> None:
     while True:
         await next_part(receive)

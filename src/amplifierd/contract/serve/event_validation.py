@@ -8,7 +8,7 @@ from ..core.document import Json
 from ..response.sse import EVENT_STREAM
 
 
-class BrokenStream(Exception):
+class EventInvalid(Exception):
     """A stream violates the contract; aborting it is the only way to tell the client."""
 
 
@@ -20,12 +20,12 @@ class EventCheck:
         self._rest = b""
 
     def check(self, block: bytes) -> None:
-        """Check each event that ends in this block. Raises `BrokenStream`."""
+        """Check each event that ends in this block. Raises `EventInvalid`."""
         *whole, self._rest = (self._rest + block).split(b"\n\n")
         for text in whole:
             event = _fields(text.decode())
             if event and (faults := self._faults(event)):
-                raise BrokenStream(f"The event {event} violates the contract: {'; '.join(faults)}.")
+                raise EventInvalid(f"The event {event} violates the contract: {'; '.join(faults)}.")
 
 
 def is_event_stream(start: Message) -> bool:

@@ -21,7 +21,7 @@ from ..request.body import NDJSON
 from ..request.file_body import ANY
 from ..response.content_coding import decompress
 from ..response.sse import EVENT_STREAM
-from .event_validation import BrokenStream, EventCheck, is_event_stream
+from .event_validation import EventCheck, EventInvalid, is_event_stream
 
 logger = logging.getLogger("amplifierd")
 
@@ -101,7 +101,7 @@ class ResponseCheck:
         headers = {name.decode(): value.decode() for name, value in start["headers"]}
         declared = self._document.resolve(operation["responses"][str(start["status"])])
         if faults := self._header_faults(declared.get("headers", {}), headers):
-            raise BrokenStream("; ".join(faults))
+            raise EventInvalid("; ".join(faults))
         [media_type] = declared["content"]
         logger.debug("Checked response: %s %s %s", operation["operationId"], start["status"], media_type)
         await send(start)

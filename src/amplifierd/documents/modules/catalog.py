@@ -20,7 +20,7 @@ from ...storage.model.modules import (
     PlanSession,
     PlanSources,
     Use,
-    uses_in,
+    modules_used,
 )
 from ...storage.model.profile_records import NewProfile, ProfilePatch, ProfileSettings, ProfileWarning
 from ...storage.model.records import NewSession
@@ -66,7 +66,7 @@ class ModuleCatalog:
 
         Raises a problem, 422, if a configuration does not fit the schema of its module.
         """
-        ids = {module_id for use in uses_in(profile) for module_id in use.ids(collection)}
+        ids = {module_id for use in modules_used(profile) for module_id in use.ids(collection)}
         if not ids:
             return []
         modules = {**self._installed, **await storage.find_modules(workspace, sorted(ids))}

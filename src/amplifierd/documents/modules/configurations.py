@@ -6,7 +6,7 @@ import msgspec
 from msgspec import Raw
 
 from ...contract import Problem, SchemaRefused, Steps, TooManySteps, Violation, config_schema
-from ...storage.model.modules import Module, Use, uses_in
+from ...storage.model.modules import Module, Use, modules_used
 from ...storage.model.profile_records import NewProfile, ProfileSettings
 
 # For all modules of a profile together.
@@ -24,7 +24,7 @@ def check_configurations(profile: NewProfile | ProfileSettings, found: Callable[
     steps = Steps(_MAX_STEPS)
     violations: list[Violation] = []
     unknown: list[Use] = []
-    for use in uses_in(profile):
+    for use in modules_used(profile):
         module = found(use)
         if module is None:
             unknown.append(use)

@@ -29,7 +29,7 @@ from ...storage.model.modules import (
     PlanSession,
     PlanSources,
     Use,
-    uses_in,
+    modules_used,
 )
 from ...storage.model.profile_records import SessionConfig
 
@@ -58,7 +58,7 @@ def mount_plan(
     texts = _Texts(sources.texts)
     agents = [*_agents(texts, profile.agents, names, overlay)]
     context = [*_context(texts, profile.context, names)]
-    modules = [(use, _module(sources, use, installed, names)) for use in uses_in(profile)]
+    modules = [(use, _module(sources, use, installed, names)) for use in modules_used(profile)]
     by_type = {kind: [mount for use, mount in modules if use.type == kind] for kind in ("provider", "tool", "hook")}
     own = {use.pointer: mount for use, mount in modules}
     config = profile.session if isinstance(profile.session, SessionConfig) else None

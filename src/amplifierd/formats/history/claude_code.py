@@ -9,7 +9,7 @@ from typing import IO, Any
 
 from ..anthropic import Anthropic
 from ..blocks import type_of
-from .interface import AttachedRecord, Chat, Fault, Head, NameElsewhere, Object, Place, Step, Title, Turn
+from .interface import AttachedRecord, Chat, Fault, Head, Object, Place, SessionName, Step, Title, Turn
 from .json_records import Record, read_steps
 from .values import labels_of, line_of, list_of, object_of, text_part, texts_of, time_of, usage_of, without
 
@@ -111,7 +111,7 @@ class _Reader:
             yield AttachedRecord(chat=self._chat, record=record.value)
         if leaf is not None and title is not None:
             self._is_named = True
-            yield NameElsewhere(key=leaf, name=title, line=record.line, is_kept=bool(self._chat))
+            yield SessionName(key=leaf, name=title, line=record.line, is_kept=bool(self._chat))
 
     def _event(self, value: Object, uuid: str | None, session: str | None) -> Iterator[Step]:
         """A record that is not a message: those that follow it follow the message before it."""

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from ...storage.model.files import TemporarySpace
 from ...storage.model.records import Message
 from ...storage.sql.temporary_files import LimitedFile, spool_errors
-from .interface import AttachedRecord, Chat, Fault, NameElsewhere, Object, Place, Step, Title, Turn
+from .interface import AttachedRecord, Chat, Fault, Object, Place, SessionName, Step, Title, Turn
 from .values import NO_TIME, message_id_of
 
 _encode = msgspec.json.Encoder().encode
@@ -120,7 +120,7 @@ class Collection:
     def __init__(self, format_name: str, accept: Accept, messages: MessageFile) -> None:
         self.format_name = format_name
         self.conversations: dict[str, Conversation] = {}
-        self.names: list[NameElsewhere] = []
+        self.names: list[SessionName] = []
         self._accept = accept
         self._messages = messages
 
@@ -138,7 +138,7 @@ class Collection:
                     self._of(step.chat).asides.append(step.record)
                 case Title():
                     self._of(step.chat).titles[step.key] = step.name
-                case NameElsewhere():
+                case SessionName():
                     self.names.append(step)
 
     def message(self, node: Node, sequence: int) -> Message:

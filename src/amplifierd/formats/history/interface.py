@@ -67,7 +67,7 @@ class Title(Struct, frozen=True, kw_only=True):
     name: str
 
 
-class NameElsewhere(Struct, frozen=True, kw_only=True):
+class SessionName(Struct, frozen=True, kw_only=True):
     """The name of a session that has the message `key`, which is in another source of the same format.
 
     `is_kept` if the record is kept anyway; otherwise it is a fault if there is no such session.
@@ -91,7 +91,7 @@ class Fault(Struct, frozen=True, kw_only=True):
     file: str = ""
 
 
-Step = Chat | Turn | AttachedRecord | Title | NameElsewhere | Fault
+Step = Chat | Turn | AttachedRecord | Title | SessionName | Fault
 
 
 class Head(NamedTuple):

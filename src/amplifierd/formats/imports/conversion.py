@@ -10,7 +10,7 @@ from ..history import (
     Fault,
     Layout,
     MessageFile,
-    NameElsewhere,
+    SessionName,
     Step,
     connect,
 )
@@ -34,7 +34,7 @@ class Conversion:
         self._session_ids: set[str] = set()
 
     @property
-    def names(self) -> list[NameElsewhere]:
+    def names(self) -> list[SessionName]:
         """The names of sessions of other sources."""
         return self._collection.names
 

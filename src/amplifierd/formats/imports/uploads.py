@@ -121,7 +121,7 @@ class _Import:
         self._storage = storage
         self._workspace = workspace
         self._progressed = file.progressed
-        self._until_gone = file.until_gone
+        self._wait_for_disconnect = file.until_gone
         self._conversions = conversions
         self._space: TemporarySpace = storage.temporary_space
         self._granted = 0
@@ -143,7 +143,7 @@ class _Import:
         """The lines of the export that the process sends."""
         async with self._conversions.slot(self._workspace):
             process = await asyncio.to_thread(ConversionProcess, task)
-            gone = asyncio.ensure_future(self._until_gone())
+            gone = asyncio.ensure_future(self._wait_for_disconnect())
             try:
                 async for lines in self._received(process, gone):
                     await self._note_names(lines)

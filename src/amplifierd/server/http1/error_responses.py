@@ -66,7 +66,7 @@ def unsupported(method: bytes, version: str, codings: list[bytes]) -> Problem | 
     return None
 
 
-def refusal_of(error: httptools.HttpParserError, piece: bytes, *, is_begun: bool) -> Problem:
+def parser_problem(error: httptools.HttpParserError, piece: bytes, *, is_begun: bool) -> Problem:
     """The problem for a parser error in this piece of a request, which may have started in an earlier piece."""
     # An exception of a callback is the context of the parser's error.
     if isinstance(error.__context__, Problem):
@@ -89,7 +89,7 @@ def response(refused: Problem, default_headers: Sequence[Header]) -> bytes:
     return b"\r\n".join([status_line, *map(b": ".join, default_headers), *map(b": ".join, headers), b"", body])
 
 
-def refusing(refused: Problem) -> Application:
+def problem_application(refused: Problem) -> Application:
     """An application that responds with a problem, for a request that waits for its turn."""
 
     async def refuse(_scope: Scope, _receive: Receive, send: Send) -> None:

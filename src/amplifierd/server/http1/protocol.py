@@ -13,11 +13,11 @@ from ...contract import Problem
 from .asgi import Application, Header
 from .body_chunks import ChunkedBody, ParseState, Pieces
 from .eager_task import eager_tasks
-from .error_responses import problem, refusal_of, refusing, response, unsupported
+from .error_responses import parser_problem, problem, problem_application, response, unsupported
 from .idle_timer import IdleTimer
 from .limits import LIMITS, Limits
-from .request import Request, scope_of, scope_on
-from .upgrade_stripping import without_offer
+from .request import Request, connection_scope, scope_of
+from .upgrade_stripping import without_upgrade_offer
 from .write_buffer import WriteBuffer
 
 # The most bytes to parse at once. Further pipelined requests wait unparsed.
@@ -86,7 +86,7 @@ class Protocol(asyncio.Protocol):
         self.write, self.close = self._transport.write, self._transport.close
         self._eager = eager_tasks(self._loop, self.server_state.tasks)
         self._drained = asyncio.Event()
-        self._scope = scope_on(transport)
+        self._scope = connection_scope(transport)
         least = min(self._limits.head_seconds, self._idle_seconds)
         self._idle_timer = IdleTimer(self._loop, least, self._overdue)
         self._idle_timer.wait(self._limits.head_seconds)
@@ -277,7 +277,7 @@ class Protocol(asyncio.Protocol):
                 self._unparsed = whole[size:]
                 self._feed(piece, size)
         except httptools.HttpParserError as error:
-            self._refuse(refusal_of(error, piece, is_begun=is_begun))
+            self._refuse(parser_problem(error, piece, is_begun=is_begun))
         except Problem as refused:
             self._refuse(refused)
         else:
@@ -289,7 +289,7 @@ class Protocol(asyncio.Protocol):
             if piece:
                 self._parser.feed_data(piece)
         except httptools.HttpParserUpgrade as upgrade:
-            self._unparsed = b"".join((self._without_offer(), piece[upgrade.args[0] :], self._unparsed))
+            self._unparsed = b"".join((self._without_upgrade_offer(), piece[upgrade.args[0] :], self._unparsed))
         if self._parse_state and self._body_bytes == body_bytes:
             # The parser buffers a header or a trailer until it ends.
             self._head_bytes += size
@@ -332,10 +332,10 @@ class Protocol(asyncio.Protocol):
             self._limits.body_seconds if self._parse_state is ParseState.BODY else self._limits.head_seconds
         )
 
-    def _without_offer(self) -> bytes:
+    def _without_upgrade_offer(self) -> bytes:
         """The head of the upgrade request, for a new parser."""
         parser, self._parser = self._parser, self._new_parser()
-        return without_offer(parser.get_method(), self._target, parser.get_http_version(), self._headers)
+        return without_upgrade_offer(parser.get_method(), self._target, parser.get_http_version(), self._headers)
 
     def _overdue(self) -> None:
         limits = self._limits
@@ -380,7 +380,7 @@ class Protocol(asyncio.Protocol):
             self.close()
         elif self._pipelined:
             # The request waits for its turn, and is then refused.
-            request.app = refusing(refused)
+            request.app = problem_application(refused)
         elif not request.has_begun:
             request.abort()
             self._answer(refused)

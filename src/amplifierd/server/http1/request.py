@@ -241,7 +241,7 @@ def _without_coding(headers: list[Header]) -> list[Header]:
     return [(name, value) for name, value in headers if name != b"transfer-encoding"]
 
 
-def scope_on(transport: asyncio.Transport) -> dict[str, Any]:
+def connection_scope(transport: asyncio.Transport) -> dict[str, Any]:
     """The part of the scope that all requests on a connection share."""
     return {
         "type": "http",

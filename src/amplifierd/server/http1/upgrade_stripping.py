@@ -10,7 +10,7 @@ from .asgi import Header
 _OFFERS = (b"upgrade", b"http2-settings")
 
 
-def without_offer(method: bytes, target: bytes, version: str, headers: Iterable[Header]) -> bytes:
+def without_upgrade_offer(method: bytes, target: bytes, version: str, headers: Iterable[Header]) -> bytes:
     """The head of a request without its upgrade headers."""
     kept = (_without_upgrade(name, value) for name, value in headers)
     lines = b"".join(b"%b: %b\r\n" % header for header in kept if header is not None)

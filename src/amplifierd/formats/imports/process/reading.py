@@ -16,8 +16,8 @@ from ....storage.model.errors import StorageUnavailable
 from ...history import (
     Fault,
     HistoryFormat,
-    NameElsewhere,
     NotRecognized,
+    SessionName,
     history_formats,
     line_of,
     read_head,
@@ -84,7 +84,7 @@ class _Reading:
         self._records = records
         self._batch = batch
         self._report = Report()
-        self._names: list[tuple[str, Conversion, NameElsewhere]] = []
+        self._names: list[tuple[str, Conversion, SessionName]] = []
         self._last: dict[tuple[str, str], str] = {}
 
     def read(self, name: str, opened: AbstractContextManager[IO[bytes]]) -> None:

@@ -13,10 +13,10 @@ from amplifierd.storage.model.modules import InstalledModules, Module, NewModule
 from amplifierd.storage.model.profile_records import (
     ExportPlan,
     ModuleConfig,
-    Mounted,
     NewProfile,
     ProfileOrigin,
     ProfilePatch,
+    ReferenceTargets,
 )
 from amplifierd.storage.model.records import ExportLine, Fork, NewMessage, NewSession, Session, SessionPatch
 from amplifierd.testing.storage.exports import export_of, exported
@@ -151,7 +151,7 @@ async def test_profile_of_another_database_keeps_its_origin(storage: Storage) ->
     assert versions(await storage.session_plan(W, await opened(storage, "mine"))) == {"tool/bash": "1.0.0"}
     await storage.create_profile(W, NewProfile("plain", tools=TOOLS), origin=ProfileOrigin())
     assert await storage.profile_plan(W, "plain") == PlanSources(
-        (await storage.profile_plan(W, "plain")).profile, Mounted(includes_installed=True), {}
+        (await storage.profile_plan(W, "plain")).profile, ReferenceTargets(includes_installed=True), {}
     )
 
 
@@ -208,7 +208,7 @@ async def test_plan_survives_an_export(storage: Storage) -> None:
     )
     await storage.import_sessions("other", export_of(lines), "fail")
     assert await storage.session_plan("other", session_id) == plan
-    assert (await storage.session_plan("other", plain)).mounted == Mounted()
+    assert (await storage.session_plan("other", plain)).mounted == ReferenceTargets()
     assert await exported(storage, "other") == lines
     await storage.import_sessions("other", export_of(lines), "new_id")
     copies = {it.session.id for it in await exported(storage, "other") if isinstance(it.session, Session)}
@@ -218,7 +218,7 @@ async def test_plan_survives_an_export(storage: Storage) -> None:
     await storage.import_sessions("other", export_of([line for line in lines if line.plan is UNSET]), "skip")
     imported = await storage.session_plan("other", session_id)
     # Nobody knows what its modules were.
-    assert (imported.texts, imported.mounted) == ({}, Mounted())
+    assert (imported.texts, imported.mounted) == ({}, ReferenceTargets())
 
 
 @pytest.mark.parametrize("place", [1, 2, 4, 5])
