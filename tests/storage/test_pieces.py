@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -22,6 +23,7 @@ from amplifierd.storage.model.records import (
     Fork,
     IdempotentRequest,
     ImportReport,
+    MessagePatch,
     NewMessage,
     NewMessages,
     NewSession,
@@ -122,15 +124,42 @@ async def test_fork_in_pieces_is_as_the_session_is_at_its_end(storage: Storage, 
     assert len(await read(storage, part.id)) == 20
 
 
-async def test_fork_has_what_was_appended_while_it_was_copied(storage: Storage, session_id: str) -> None:
-    forking = asyncio.create_task(storage.fork_session(W, session_id, Fork()))
-    appended = 0
-    while not forking.done():
-        appended = (await storage.append_message(W, session_id, NewMessage("more"))).sequence
-        assert await storage.count_sessions(W) in {1, 2}
-    forked = await forking
-    assert COUNT <= forked.message_count <= appended
-    assert await read(storage, forked.id) == (await read(storage, session_id))[: forked.message_count]
+def do_before_pieces(storage: Storage, act: Callable[[], Awaitable[object]], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Act before each piece, as others do that are faster than the copying."""
+    assert isinstance(storage, TransactionalStorage)
+    fork_some = storage._fork_some  # noqa: SLF001  # between two pieces
+
+    async def act_first(*piece: Any) -> Any:
+        await act()
+        return await fork_some(*piece)
+
+    monkeypatch.setattr(storage, "_fork_some", act_first)
+
+
+async def test_fork_ends_however_fast_others_append(
+    storage: Storage, session_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def append() -> None:
+        await storage.append_messages(W, session_id, NewMessages([BatchMessage("more")] * 2 * PIECE))
+
+    do_before_pieces(storage, append, monkeypatch)
+    forked = await storage.fork_session(W, session_id, Fork())
+    assert forked.message_count == COUNT
+    assert await read(storage, forked.id) == (await read(storage, session_id))[:COUNT]
+
+
+async def test_fork_ends_however_fast_others_correct(
+    storage: Storage, session_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(forking, "CORRECTIONS_AT_ONCE", 2)
+
+    async def correct() -> None:
+        for sequence in range(1, PIECE + 1):
+            await storage.update_message(W, session_id, sequence, MessagePatch(content=f"wolf {uuid4()}"))
+
+    do_before_pieces(storage, correct, monkeypatch)
+    forked = await storage.fork_session(W, session_id, Fork())
+    assert await read(storage, forked.id) == await read(storage, session_id)
 
 
 async def test_session_that_is_deleted_while_it_is_copied_has_no_fork(

@@ -1,4 +1,7 @@
-"""Forks: a session is copied in pieces; the fork becomes visible when it equals the session at that moment."""
+"""Forks: a session is copied in pieces, up to the last message that it has when that begins, then becomes visible.
+
+What is appended meanwhile is not part of it, so that a fork ends however fast others append.
+"""
 
 from typing import Self
 
@@ -23,7 +26,8 @@ from ..unit_of_work import SessionState, UnitOfWork
 from . import removal, staging
 from .removal import next_piece
 
-# Copying as many takes as long as other writes can wait.
+# Copying as many takes as long as other writes can wait. It is doubled while there are more, so that a fork ends
+# however fast others correct messages.
 CORRECTIONS_AT_ONCE = 50
 
 _decode_message = msgspec.json.Decoder(Message).decode
@@ -46,6 +50,7 @@ class Copy(OperationUnfinished, frozen=True):
     usage: UsageSum | None = None
     # The version of the session up to which its corrections are copied.
     version: int = 0
+    corrections_at_once: int = 0
     # The id of the session as in the request; a fork begun by an older program has none.
     requested_id: str = ""
 
@@ -61,6 +66,7 @@ class Copy(OperationUnfinished, frozen=True):
             work.now,
             last,
             version=state.version,
+            corrections_at_once=CORRECTIONS_AT_ONCE,
             requested_id=session_id,
         )
 
@@ -93,17 +99,13 @@ async def copy_next(transaction: Transaction, statements: Statements, copy: Copy
 
 
 async def finish(work: UnitOfWork, how: Fork, versions: Versions, copy: Copy) -> Session | Copy:
-    """Make the fork visible, with the messages appended meanwhile; if they are more than a piece it is still a copy."""
+    """Make the fork visible, with the corrections made meanwhile; if there are too many it is still a copy."""
     session_id = copy.requested_id or copy.session_id
     state = await work.state(session_id, versions)
     if state.created_revision != copy.created_revision:
         raise SessionNotFound(session_id)
-    copy = replace(copy, last=_last(session_id, state, how))
-    if copy.last - copy.copied > removal.MESSAGES_AT_ONCE:
-        return copy
-    copy = await _copy_piece(work.transaction, work.statements, copy)
     copy, is_current = await _copy_corrections(work, copy)
-    if not copy.is_copied or not is_current:
+    if not is_current:
         return copy
     await staging.finish(work.transaction, copy.key, copy.fork_id)
     return await _open(work, how, copy)
@@ -137,7 +139,8 @@ async def _copy_piece(transaction: Transaction, statements: Statements, copy: Co
 async def _copy_corrections(work: UnitOfWork, copy: Copy) -> tuple[Copy, bool]:
     """Copy messages that were corrected since they were copied, some of them; and whether these were all."""
     key = session_key(copy.workspace, copy.session_id)
-    bindings: Bindings = {"version": copy.version, "last": copy.copied, "most": CORRECTIONS_AT_ONCE}
+    most = copy.corrections_at_once
+    bindings: Bindings = {"version": copy.version, "last": copy.copied, "most": most}
     rows = await work.transaction.all(CORRECTED_SINCE, key | bindings)
     for version, sequence in rows:
         before = await corrections.stored(work, copy.key, sequence)
@@ -146,7 +149,7 @@ async def _copy_corrections(work: UnitOfWork, copy: Copy) -> tuple[Copy, bool]:
         assert after is not None, "It is corrected."
         await corrections.write(work, copy.key, before, after, must_exist=False)
         copy = replace(copy, version=version)
-    return copy, len(rows) < CORRECTIONS_AT_ONCE
+    return replace(copy, corrections_at_once=2 * most), len(rows) < most
 
 
 def _with_usage(total: UsageSum | None, piece: list[Row]) -> UsageSum | None:
