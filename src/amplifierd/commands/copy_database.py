@@ -2,16 +2,18 @@
 
 import hashlib
 import sys
-from collections.abc import AsyncGenerator, Callable
-from contextlib import aclosing
+from collections import deque
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 
 import click
 import msgspec
+from msgspec import UNSET
 
 from ..storage.model.errors import SessionNotFound
 from ..storage.model.interface import Storage
-from ..storage.model.records import Export, ExportEnd, ExportHeader, ExportLine, Message, Session
+from ..storage.model.records import Export, ExportHeader, ExportLine, Message, Session
 from .copy_settings import copy_contexts, copy_files
 
 # The minimum number of lines in one import; an interrupted copy does not repeat completed imports.
@@ -62,55 +64,77 @@ async def copy(source: Storage, target: Storage) -> Copied:
 
 async def _copy(source: Storage, target: Storage, workspace: str, done: Callable[[int], None]) -> int:
     found = 0
-    async with aclosing(_lines(source, workspace)) as lines:
-        line = await anext(lines, None)
-        while line is not None:
+    async with _lines(source, workspace) as lines:
+        while (line := await lines.next()) is not None:
             if await _is_there(target, workspace, line):
                 found += 1
                 done(1)
-                line = await _next_session(lines)
+                await lines.skip_session()
                 continue
-            part = _Part(lines, line, target, workspace)
+            part = _Part(lines, target, workspace)
             await target.import_sessions(workspace, Export(part.batches()), "fail")
             done(part.sessions)
-            line = part.next
     return found
 
 
-class _Part:
-    """At least `LINES_AT_ONCE` lines of whole sessions that `target` lacks; `next` is the session after them."""
+class _Lines:
+    """The sessions and messages of an export; those of one session that were read together are taken together."""
 
-    def __init__(
-        self, lines: AsyncGenerator[ExportLine, None], first: ExportLine, target: Storage, workspace: str
-    ) -> None:
+    def __init__(self, batches: AsyncGenerator[list[ExportLine], None]) -> None:
+        self._batches = batches
+        self._read: deque[ExportLine] = deque()
+
+    async def next(self) -> ExportLine | None:
+        """The next line, which is not taken; None at the end."""
+        while not self._read:
+            batch = await anext(self._batches, None)
+            if batch is None:
+                return None
+            self._read.extend(line for line in batch if line.header is UNSET and line.end is UNSET)
+        return self._read[0]
+
+    def take(self) -> list[ExportLine]:
+        """The next line, and those read with it before the next session."""
+        taken = [self._read.popleft()]
+        while self._read and self._read[0].session is UNSET:
+            taken.append(self._read.popleft())
+        return taken
+
+    async def skip_session(self) -> None:
+        """Skip a session with its messages."""
+        self.take()
+        while (line := await self.next()) is not None and line.session is UNSET:
+            self.take()
+
+
+class _Part:
+    """At least `LINES_AT_ONCE` lines of whole sessions that `target` lacks."""
+
+    def __init__(self, lines: _Lines, target: Storage, workspace: str) -> None:
         self._lines = lines
         self._target = target
         self._workspace = workspace
-        self.next: ExportLine | None = first
         self.sessions = 0
 
     async def batches(self) -> AsyncGenerator[list[ExportLine], None]:
-        """The lines, one by one."""
+        """The lines of each session, a long one in pieces."""
         yield [_HEADER]
         taken = 0
-        while self.next is not None:
-            if isinstance(self.next.session, Session):
-                if taken >= LINES_AT_ONCE or (taken and await _is_there(self._target, self._workspace, self.next)):
+        while (line := await self._lines.next()) is not None:
+            if isinstance(line.session, Session):
+                if taken >= LINES_AT_ONCE or (taken and await _is_there(self._target, self._workspace, line)):
                     return
                 self.sessions += 1
-            yield [self.next]
-            taken += 1
-            self.next = await anext(self._lines, None)
+            some = self._lines.take()
+            taken += len(some)
+            yield some
 
 
-async def _lines(storage: Storage, workspace: str) -> AsyncGenerator[ExportLine, None]:
-    """The sessions and messages of an export."""
+@asynccontextmanager
+async def _lines(storage: Storage, workspace: str) -> AsyncIterator[_Lines]:
     export = await storage.export_sessions(workspace)
     async with aclosing(export.batches) as batches:
-        async for batch in batches:
-            for line in batch:
-                if not isinstance(line.header, ExportHeader) and not isinstance(line.end, ExportEnd):
-                    yield line
+        yield _Lines(batches)
 
 
 async def _is_there(target: Storage, workspace: str, line: ExportLine) -> bool:
@@ -122,13 +146,6 @@ async def _is_there(target: Storage, workspace: str, line: ExportLine) -> bool:
     if _encode(there) != _encode(line.session):
         raise CopyDiffers(_difference(line.session.id))
     return True
-
-
-async def _next_session(lines: AsyncGenerator[ExportLine, None]) -> ExportLine | None:
-    async for line in lines:
-        if isinstance(line.session, Session):
-            return line
-    return None
 
 
 async def _compare(source: Storage, target: Storage, workspace: str, done: Callable[[int], None]) -> Copied:
@@ -160,14 +177,15 @@ async def _sums(storage: Storage, workspace: str) -> AsyncGenerator[tuple[str, i
     session_id = ""
     messages = 0
     digest = hashlib.sha256()
-    async with aclosing(_lines(storage, workspace)) as lines:
-        async for line in lines:
+    async with _lines(storage, workspace) as lines:
+        while (line := await lines.next()) is not None:
             if isinstance(line.session, Session):
                 if session_id:
                     yield session_id, messages, digest.digest()
                 session_id, messages, digest = line.session.id, 0, hashlib.sha256()
-            messages += isinstance(line.message, Message)
-            digest.update(_encode(line))
+            some = lines.take()
+            messages += sum(isinstance(each.message, Message) for each in some)
+            digest.update(b"".join(map(_encode, some)))
     if session_id:
         yield session_id, messages, digest.digest()
 
