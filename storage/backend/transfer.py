@@ -14,9 +14,9 @@ from ..operations.bulk.removal import CHUNKS_AT_ONCE
 from ..operations.files import CHUNK_BYTES, FILES_AT_ONCE, Upload, begin_all
 from ..operations.transfer import import_
 from ..operations.transfer.export import FilePosition, SessionPosition, export
+from ..operations.transfer.id_uses import uses_of_ids
 from ..operations.transfer.import_staging import ImportStaging
 from ..operations.unit_of_work import UnitOfWork
-from ..sql.ports import session_key
 from ..values.uuid7 import canonical_id
 from .files import TransactionalFiles
 
@@ -90,22 +90,22 @@ class TransactionalTransfer(TransactionalFiles):
         await self._paced(self._change, workspace, begin_all, few)
 
     async def _first_known(self, workspace: str, found: list[Session]) -> str | None:
-        for session in found:
-            if await self._is_known(workspace, session.id):
-                return session.id
-        return None
+        known = await self._known(workspace, [session.id for session in found])
+        return next((session.id for session in found if session.id in known), None)
 
     async def _find_renamed(self, workspace: str, upload: ImportStaging, found: list[Session], place: int) -> None:
         """Record which of these sessions get a new id; `place` is that of the first in the import."""
-        for number, session in enumerate(found, place):
-            if await self._is_known(workspace, session.id):
-                is_written = await self._is_known(workspace, upload.renames.new_id(session))
-                upload.renames.add(session, number, is_written=is_written)
+        known = await self._known(workspace, [session.id for session in found])
+        renamed = [(at, session) for at, session in enumerate(found, place) if session.id in known]
+        written = await self._known(workspace, [upload.renames.new_id(session) for _, session in renamed])
+        for number, session in renamed:
+            upload.renames.add(session, number, is_written=upload.renames.new_id(session) in written)
         await asyncio.to_thread(upload.renames.spill)
 
-    async def _is_known(self, workspace: str, session_id: str) -> bool:
-        key = session_key(workspace, session_id)
-        return await self._rows.row(self.statements.STATE, key) is not None
+    async def _known(self, workspace: str, ids: list[str]) -> set[str]:
+        """Those of some ids that sessions have."""
+        uses = await uses_of_ids(self._rows, self.statements, workspace, ids)
+        return {session_id for session_id, use in uses.items() if use.message_count is not None}
 
     async def _import(
         self,

@@ -135,7 +135,7 @@ async def append(
     await _check_ids(work, session_id, new)
     last, timestamp = await _count(work, session_id, new)
     messages = numbered(new, timestamp, last)
-    await work.transaction.insert_messages(key, messages)
+    await work.transaction.insert_messages([(key, messages)])
     await refer(work, key, messages, must_exist=True)
     usage = usage_of(messages)
     if usage is not None:

@@ -6,6 +6,7 @@ A list has one column: JSON in bytes.
 from ..sql.statements.collections import module_sources_with_ids, modules_with_ids
 from ..sql.statements.corrections import answer_calls, close_calls, open_calls, reopen_calls
 from ..sql.statements.files import delete_unreferenced, insert_references, keep_files, lock_files
+from ..sql.statements.imports import id_uses
 from ..sql.statements.message_lists import messages_with_ids
 from ..sql.statements.recorded_answers import RECORDED
 from ..sql.statements.removals import begin_writing, next_removal, renew_lease, take_removal
@@ -53,6 +54,8 @@ class PostgresStatements(Statements):
     PROFILE_IN_DIRECTORY = profile_in_directory(STEPS)
 
     MESSAGES_WITH_IDS = messages_with_ids(STEPS)
+
+    ID_USES = id_uses(STEPS)
 
     MODULES_WITH_IDS = modules_with_ids(STEPS)
 
@@ -110,9 +113,9 @@ SET version = version
     # It locks the workspace until the transaction ends.
     NEXT_REVISION = """
 INSERT INTO workspace AS kept (workspace, revision)
-VALUES (:workspace, 1)
+VALUES (:workspace, :count)
 ON CONFLICT (workspace) DO UPDATE
-SET revision = kept.revision + 1
+SET revision = kept.revision + EXCLUDED.revision
 RETURNING revision
 """
 

@@ -1,18 +1,19 @@
 """Transactions of PostgreSQL."""
 
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager
-from itertools import islice
+from itertools import groupby, islice
 
 import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
-from ..model.part_records import CallRows, call_rows
+from ..model.part_records import call_rows
 from ..model.records import Message
 from ..sql.ports import Bindings, Transaction
 from ..sql.statements.corrections import REMOVE_CORRECTIONS, REPLACE_RECORD
 from ..sql.statements.parts import REMOVE_CALLS
 from ..sql.statements.removals import END_REMOVAL, REMOVE_MESSAGES
+from .binding import bound
 from .pool import Connection, ConnectionRows, Pool
 from .search.statements import ADD_ENTRIES
 from .search.tsvector import Tokenizer, Words, word_columns, words_of
@@ -25,44 +26,45 @@ INSERT_MESSAGES = """
 WITH new AS (
     SELECT *
     FROM unnest(
-        CAST(:sequences AS BIGINT[]), CAST(:roles AS TEXT[]), CAST(:token_counts AS BIGINT[]),
+        CAST(:ids AS TEXT[]), CAST(:sequences AS BIGINT[]), CAST(:roles AS TEXT[]), CAST(:token_counts AS BIGINT[]),
         CAST(:records AS TEXT[]), CAST(:usages AS TEXT[]), CAST(:sizes AS BIGINT[]), CAST(:texts AS TEXT[]),
         CAST(:vectors AS TEXT[]), CAST(:message_ids AS TEXT[])
-    ) AS new (sequence, role, token_count, record, usage, size, words, vector, message_id)
+    ) AS new (session_id, sequence, role, token_count, record, usage, size, words, vector, message_id)
 ), written AS (
     INSERT INTO message (workspace, session_id, sequence, role, token_count, record, usage, message_id)
-    SELECT :workspace, :id, sequence, role, token_count, record, usage, message_id
+    SELECT :workspace, session_id, sequence, role, token_count, record, usage, message_id
     FROM new
 )
 INSERT INTO search (workspace, session_id, sequence, role, size, words, lexemes)
-SELECT :workspace, :id, sequence, role, size, words, CAST(vector AS TSVECTOR)
+SELECT :workspace, session_id, sequence, role, size, words, CAST(vector AS TSVECTOR)
 FROM new
 WHERE size > 0
 """
 
 OPEN_CALLS = """
 INSERT INTO tool_call (workspace, session_id, sequence, call, result_sequence)
-SELECT :workspace, :id, sequence, call, result_sequence
-FROM unnest(CAST(:sequences AS BIGINT[]), CAST(:calls AS TEXT[]), CAST(:results AS BIGINT[]))
-    AS opened (sequence, call, result_sequence)
+SELECT :workspace, session_id, sequence, call, result_sequence
+FROM unnest(CAST(:ids AS TEXT[]), CAST(:sequences AS BIGINT[]), CAST(:calls AS TEXT[]), CAST(:results AS BIGINT[]))
+    AS opened (session_id, sequence, call, result_sequence)
 """
 
 ANSWER_CALLS = """
 UPDATE tool_call
 SET result_sequence = closed.result_sequence
 FROM (
-    SELECT open.sequence, open.call, MIN(answered.sequence) AS result_sequence
-    FROM unnest(CAST(:sequences AS BIGINT[]), CAST(:calls AS TEXT[])) AS answered (sequence, call)
+    SELECT open.session_id, open.sequence, open.call, MIN(answered.sequence) AS result_sequence
+    FROM unnest(CAST(:ids AS TEXT[]), CAST(:sequences AS BIGINT[]), CAST(:calls AS TEXT[]))
+        AS answered (session_id, sequence, call)
     JOIN tool_call AS open
         ON open.workspace = :workspace
-        AND open.session_id = :id
+        AND open.session_id = answered.session_id
         AND open.call = answered.call
         AND open.result_sequence IS NULL
         AND open.sequence < answered.sequence
-    GROUP BY open.sequence, open.call
+    GROUP BY open.session_id, open.sequence, open.call
 ) AS closed
 WHERE tool_call.workspace = :workspace
-    AND tool_call.session_id = :id
+    AND tool_call.session_id = closed.session_id
     AND tool_call.sequence = closed.sequence
     AND tool_call.call = closed.call
 """
@@ -99,15 +101,24 @@ class ConnectionTransaction(ConnectionRows, Transaction):
         super().__init__(connection)
         self._tokenizer = tokenizer
 
-    async def next_revision(self, workspace: str) -> int:
-        (revision,) = await self.one(PostgresStatements.NEXT_REVISION, {"workspace": workspace})
+    async def next_revision(self, workspace: str, count: int = 1) -> int:
+        (revision,) = await self.one(PostgresStatements.NEXT_REVISION, {"workspace": workspace, "count": count})
         return int(revision)
 
-    async def insert_messages(self, key: Bindings, messages: Iterable[Message]) -> None:
-        waiting = iter(messages)
-        while some := list(_some(waiting)):
+    async def run_each(self, statement: str, bindings: Sequence[Bindings]) -> None:
+        if bindings:
+            text = bound(statement, bindings[0])[0]
+            # They are sent together.
+            await self.connection.executemany(text, [bound(statement, each)[1] for each in bindings])
+
+    async def insert_messages(self, sessions: Iterable[tuple[Bindings, Iterable[Message]]]) -> None:
+        waiting = ((key, message) for key, messages in sessions for message in messages)
+        while placed := list(_some(waiting)):
+            some = [message for _, message in placed]
+            key = placed[0][0]
             words = await words_of(self._tokenizer, some)
             columns: dict[str, object] = {
+                "ids": [key["id"] for key, _ in placed],
                 "sequences": [message.sequence for message in some],
                 "roles": [message.role for message in some],
                 "token_counts": [message.token_count or 0 for message in some],
@@ -116,16 +127,20 @@ class ConnectionTransaction(ConnectionRows, Transaction):
                 "message_ids": [None if isinstance(it.id, UnsetType) else it.id for it in some],
             }
             await self.row(INSERT_MESSAGES, {**key, **columns, **word_columns(words)})
-            await self._keep_calls(key, call_rows((it.sequence, it.parts) for it in some if isinstance(it.parts, Raw)))
+            await self._keep_calls(key, placed)
 
-    async def _keep_calls(self, key: Bindings, calls: CallRows) -> None:
-        if calls.opened:
-            sequences, names, results = zip(*calls.opened, strict=True)
-            opened: dict[str, object] = {"sequences": [*sequences], "calls": [*names], "results": [*results]}
-            await self.row(OPEN_CALLS, {**key, **opened})
-        if calls.answered:
-            answered: dict[str, object] = {"sequences": [*calls.answered.values()], "calls": [*calls.answered]}
-            await self.row(ANSWER_CALLS, {**key, **answered})
+    async def _keep_calls(self, key: Bindings, placed: list[tuple[Bindings, Message]]) -> None:
+        opened: list[tuple[object, int, str, int | None]] = []
+        answered: list[tuple[object, int, str]] = []
+        with_parts = [(key["id"], it.sequence, it.parts) for key, it in placed if isinstance(it.parts, Raw)]
+        for session_id, group in groupby(with_parts, lambda each: each[0]):
+            calls = call_rows((sequence, parts) for _, sequence, parts in group)
+            opened += [(session_id, *call) for call in calls.opened]
+            answered += [(session_id, sequence, call) for call, sequence in calls.answered.items()]
+        if opened:
+            await self.row(OPEN_CALLS, {**key, **_columns(opened, "ids", "sequences", "calls", "results")})
+        if answered:
+            await self.row(ANSWER_CALLS, {**key, **_columns(answered, "ids", "sequences", "calls")})
 
     async def replace_message(self, key: Bindings, message: Message, *, is_indexed: bool, words: object = None) -> None:
         place: Bindings = {"sequence": message.sequence, "record": _encode(message).decode()}
@@ -148,10 +163,14 @@ class ConnectionTransaction(ConnectionRows, Transaction):
         await self.row(END_REMOVAL, key)
 
 
-def _some(messages: Iterator[Message]) -> Iterator[Message]:
+def _columns(rows: Sequence[tuple[object, ...]], *names: str) -> dict[str, object]:
+    return {name: [*column] for name, column in zip(names, zip(*rows, strict=True), strict=True)}
+
+
+def _some(placed: Iterator[tuple[Bindings, Message]]) -> Iterator[tuple[Bindings, Message]]:
     size = 0
-    for message in islice(messages, MESSAGES_AT_ONCE):
-        yield message
+    for key, message in islice(placed, MESSAGES_AT_ONCE):
+        yield key, message
         size += len(message.content) + (len(bytes(message.parts)) if isinstance(message.parts, Raw) else 0)
         if size > BYTES_AT_ONCE:
             return

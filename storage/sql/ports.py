@@ -1,7 +1,7 @@
 """How operations read and write a database, whichever it is."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from ..model.records import Message
@@ -47,12 +47,19 @@ class Transaction(Rows):
     """Statements that take effect together or not at all."""
 
     @abstractmethod
-    async def next_revision(self, workspace: str) -> int:
-        """The number of a write to the workspace: higher than each that was committed before."""
+    async def next_revision(self, workspace: str, count: int = 1) -> int:
+        """The number of a write to the workspace: higher than each that was committed before.
+
+        With `count`, the last of that many numbers.
+        """
 
     @abstractmethod
-    async def insert_messages(self, key: Bindings, messages: Iterable[Message]) -> None:
-        """Write messages of the session with this key, without counting them."""
+    async def run_each(self, statement: str, bindings: Sequence[Bindings]) -> None:
+        """Run a statement with each of the bindings, in their order."""
+
+    @abstractmethod
+    async def insert_messages(self, sessions: Iterable[tuple[Bindings, Iterable[Message]]]) -> None:
+        """Write messages of sessions, each with its key, without counting them."""
 
     @abstractmethod
     async def replace_message(self, key: Bindings, message: Message, *, is_indexed: bool, words: object = None) -> None:

@@ -1,6 +1,6 @@
 """Statements on one SQLite connection, which wait for nothing but the file, and the revisions of its writes."""
 
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from typing import Any, TypeVar, TypeVarTuple
 
 import apsw
@@ -83,8 +83,8 @@ class Revisions:
         written, self._written = self._written, set()
         return written
 
-    def next(self, workspace: str) -> int:
-        """The revision of a write, within its transaction: higher than each that was committed before."""
+    def next(self, workspace: str, count: int) -> int:
+        """The revision of a write, within its transaction: the last of `count`, higher than each committed before."""
         seen = self._writer.data_version()
         if seen != self._seen:
             # Another connection has committed since.
@@ -96,7 +96,7 @@ class Revisions:
             bindings = {"workspace": workspace, "horizon": self._clock.horizon()}
             [(newest,)] = self._writer.execute(SQLiteStatements.LAST_UPDATE, bindings)
             self._clock.catch_up(newest)
-        self._last[workspace] += 1
+        self._last[workspace] += count
         self._written.add(workspace)
         return self._last[workspace]
 
@@ -118,10 +118,14 @@ class ConnectionTransaction(ConnectionRows, Transaction):
         """The result of `operation`: the work of the writer in its transaction."""
         return run_sync(operation(self, *arguments))
 
-    async def next_revision(self, workspace: str) -> int:
-        return self._revisions.next(workspace)
+    async def next_revision(self, workspace: str, count: int = 1) -> int:
+        return self._revisions.next(workspace, count)
 
-    async def insert_messages(self, key: Bindings, messages: Iterable[Message]) -> None:
+    async def insert_messages(self, sessions: Iterable[tuple[Bindings, Iterable[Message]]]) -> None:
+        for key, messages in sessions:
+            await self._insert_messages(key, messages)
+
+    async def _insert_messages(self, key: Bindings, messages: Iterable[Message]) -> None:
         with_parts: list[tuple[int, Raw]] = []
         for message in messages:
             bindings: Bindings = {
@@ -145,6 +149,9 @@ class ConnectionTransaction(ConnectionRows, Transaction):
             ({**key, "sequence": at, "call": call, "result_sequence": result} for at, call, result in calls.opened),
         )
         self._run_each(ANSWER_CALL, ({**key, "call": call, "sequence": at} for call, at in calls.answered.items()))
+
+    async def run_each(self, statement: str, bindings: Sequence[Bindings]) -> None:
+        self._run_each(statement, bindings)
 
     def _run_each(self, statement: str, bindings: Iterable[Bindings]) -> None:
         try:

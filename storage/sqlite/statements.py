@@ -6,6 +6,7 @@ A list has one column: JSON in a BLOB.
 from ..sql.statements.collections import module_sources_with_ids, modules_with_ids
 from ..sql.statements.corrections import answer_calls, close_calls, open_calls, reopen_calls
 from ..sql.statements.files import delete_unreferenced, insert_references, keep_files, lock_files
+from ..sql.statements.imports import id_uses
 from ..sql.statements.message_lists import messages_with_ids
 from ..sql.statements.recorded_answers import RECORDED
 from ..sql.statements.removals import begin_writing, next_removal, renew_lease, take_removal
@@ -23,6 +24,8 @@ class SQLiteStatements(Statements):
     PROFILE_IN_DIRECTORY = profile_in_directory(STEPS)
 
     MESSAGES_WITH_IDS = messages_with_ids(STEPS)
+
+    ID_USES = id_uses(STEPS)
 
     MODULES_WITH_IDS = modules_with_ids(STEPS)
 

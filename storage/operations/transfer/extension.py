@@ -38,7 +38,7 @@ async def extend(work: UnitOfWork, session: Session, messages: list[Message], kn
         # It was deleted meanwhile.
         return 0
     added = [replace(message, sequence=at) for at, message in enumerate(missing, row[0] - len(missing) + 1)]
-    await work.transaction.insert_messages(key, added)
+    await work.transaction.insert_messages([(key, added)])
     await refer(work, key, added, must_exist=False)
     usage = usage_of(added)
     if usage is not None:

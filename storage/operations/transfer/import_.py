@@ -3,26 +3,22 @@
 from uuid import uuid4
 
 import msgspec
-from msgspec import UNSET, Raw, UnsetType
+from msgspec import UnsetType
 from msgspec.structs import replace
 
 from ...model.errors import SessionExists
-from ...model.part_records import NO_USAGE, Usage, UsageSum
+from ...model.part_records import UsageSum
 from ...model.profile_records import ProfileSettings
 from ...model.records import ImportReport, OnConflict, Session
 from ...sql.ports import Bindings
-from ...sql.statements.imports import IMPORT_SESSION
-from ...sql.statements.removals import IS_REMOVED
-from ...values.json_text import raw_text
 from ..bulk import removal, staging
 from ..bulk.removal import remove_some
-from ..files import refer
-from ..labels import labels_as_json
 from ..messages import last_message_of, usage_of
 from ..profiles import keep, keep_texts, with_targets
-from ..sessions import casefolded, context_columns
 from ..unit_of_work import UnitOfWork
 from .extension import extend
+from .id_uses import IdUse, uses_of_ids
+from .import_batch import ImportBatch
 from .import_staging import ImportStaging, targets_of
 from .new_ids import Renames
 
@@ -92,44 +88,66 @@ async def import_some(
         session_id, writer = before.staged
         await staging.renew(work.transaction, work.statements, work.key(session_id), writer)
     now = replace(before, waits=False)
+    batch = ImportBatch(work)
+    uses = await _uses(work, upload)
+    taken: Progress | None = now
     end = before.position + removal.BYTES_AT_ONCE
     left = removal.MESSAGES_AT_ONCE
     while left > 0 and now.position < end and not now.waits:
         upload.position = now.position
         if now.incoming is None:
-            taken, count = await _take(work, upload, on_conflict, now, left)
+            taken, count = await _take(work, upload, on_conflict, now, left, uses)
         else:
-            taken, count = await _write(work, upload, now, now.incoming, left)
-            work = await work.next() if now.incoming.is_new else work
+            taken, count = await _write(work, upload, now, now.incoming, left, batch)
         if taken is None:
-            return None if now.report == before.report and before.incoming is None else now
+            break
         now = taken
         left -= count
+    await batch.write()
+    if taken is None and now.report == before.report and before.incoming is None:
+        return None
     return await _staged(work, now)
 
 
+async def _uses(work: UnitOfWork, upload: ImportStaging) -> dict[str, IdUse]:
+    """The uses of the ids that the next sessions have or get."""
+    ids = upload.next_ids(max(1, removal.MESSAGES_AT_ONCE // WORK_OF_A_SESSION), removal.BYTES_AT_ONCE)
+    renamed = [new for each in ids if (new := upload.renames.find(each)) is not None]
+    return await uses_of_ids(work.transaction, work.statements, work.workspace, ids + renamed)
+
+
+async def _use(work: UnitOfWork, session_id: str, uses: dict[str, IdUse]) -> IdUse:
+    """The use of an id. One that was looked up before is used once: what is done next may change it."""
+    known = uses.pop(session_id, None)
+    if known is not None:
+        return known
+    return (await uses_of_ids(work.transaction, work.statements, work.workspace, [session_id]))[session_id]
+
+
 async def _take(
-    work: UnitOfWork, upload: ImportStaging, on_conflict: OnConflict, now: Progress, most: int
+    work: UnitOfWork, upload: ImportStaging, on_conflict: OnConflict, now: Progress, most: int, uses: dict[str, IdUse]
 ) -> tuple[Progress | None, int]:
     """Begin the next session; the progress then, None if there is none, and the cost in messages."""
     taken = upload.take()
     if taken is None:
         return None, 0
     session = taken.session
-    row = await work.run(work.statements.MESSAGE_COUNT, work.key(session.id))
-    there = row is not None
-    if there and on_conflict == "fail":
+    use = await _use(work, session.id, uses)
+    there = use.message_count
+    if there is not None and on_conflict == "fail":
         raise SessionExists(session.id)
-    if row is not None and on_conflict in {"skip", "extend"}:
-        extends = int(row[0]) if on_conflict == "extend" else None
+    if there is not None and on_conflict in {"skip", "extend"}:
+        extends = there if on_conflict == "extend" else None
         incoming = Incoming(session, taken.profile, is_skipped=extends is None, extends=extends)
         return replace(now, position=upload.position, incoming=incoming), WORK_OF_A_SESSION
     renamed = upload.renames.find(session.id)
-    if there and renamed is None:
+    if there is not None and renamed is None:
         # It was created while the import was read.
         renamed = upload.renames.new_id(session)
     session = replace(session, id=renamed or session.id, parent_session_id=_parent(session, upload.renames))
-    if await work.run(IS_REMOVED, work.key(session.id)) is not None:
+    if renamed is not None:
+        use = await _use(work, renamed, uses)
+    if use.is_removed:
         return await _make_room(work, session.id, now, most)
     incoming = Incoming(session, taken.profile, taken.plan_position, is_renamed=renamed is not None)
     return replace(now, position=upload.position, incoming=incoming), WORK_OF_A_SESSION
@@ -144,7 +162,7 @@ async def _make_room(work: UnitOfWork, session_id: str, now: Progress, most: int
 
 
 async def _write(
-    work: UnitOfWork, upload: ImportStaging, now: Progress, incoming: Incoming, most: int
+    work: UnitOfWork, upload: ImportStaging, now: Progress, incoming: Incoming, most: int, batch: ImportBatch
 ) -> tuple[Progress, int]:
     """Write the next messages of a session, and the session with the last of them; the cost in messages."""
     messages = upload.messages(min(incoming.left, most), removal.BYTES_AT_ONCE)
@@ -152,36 +170,36 @@ async def _write(
         added = await extend(work, incoming.session, messages, incoming.extends)
         incoming = replace(incoming, added=incoming.added + added)
     elif not incoming.is_skipped:
-        await work.transaction.insert_messages(_key(work, incoming), messages)
-        await refer(work, _key(work, incoming), messages, must_exist=False)
+        batch.add_messages(incoming.session.id, messages)
     usage = usage_of(messages, incoming.usage)
     last_message = last_message_of(messages[-1]) if messages else None
     incoming = replace(incoming, passed=incoming.passed + len(messages), usage=usage, last_message=last_message)
     now = replace(now, position=upload.position, incoming=incoming)
     if incoming.left == 0:
-        report = _total(now.report, await _finish(work, upload, incoming))
+        report = _total(now.report, await _finish(work, upload, incoming, batch))
         now = replace(now, incoming=None, report=report)
     return now, len(messages)
 
 
-async def _finish(work: UnitOfWork, upload: ImportStaging, incoming: Incoming) -> ImportReport:
+async def _finish(work: UnitOfWork, upload: ImportStaging, incoming: Incoming, batch: ImportBatch) -> ImportReport:
     if incoming.added:
         return ImportReport(messages=incoming.added, extended=1)
     if not incoming.is_new:
         return ImportReport(skipped=1)
     if incoming.writer is not None:
         await staging.finish(work.transaction, _key(work, incoming), incoming.writer)
-    await _insert(work, incoming, await _keep_profile(work, upload, incoming))
+    profile_hash = await _keep_profile(work, upload, incoming, batch)
+    batch.add_session(incoming.session, incoming.usage, incoming.last_message, profile_hash)
     return ImportReport(sessions=1, messages=incoming.session.message_count, renamed=int(incoming.is_renamed))
 
 
-async def _keep_profile(work: UnitOfWork, upload: ImportStaging, incoming: Incoming) -> str | None:
+async def _keep_profile(work: UnitOfWork, upload: ImportStaging, incoming: Incoming, batch: ImportBatch) -> str | None:
     """Store the profile of a session, with the targets of its references. Returns its hash."""
     if incoming.profile is None:
         return None
     content = _encode(incoming.profile).decode()
     if incoming.plan_position is None:
-        return await keep(work, content)
+        return await batch.keep_profile(content)
     plan = upload.plan_at(incoming.plan_position)
     return await keep(work, with_targets(content, targets_of(plan)), await keep_texts(work, plan.texts))
 
@@ -210,30 +228,3 @@ def _parent(session: Session, renames: Renames) -> str | UnsetType:
     """The parent of a session: its copy from the same import, if there is one."""
     parent = session.parent_session_id
     return parent if isinstance(parent, UnsetType) else renames.find(parent) or parent
-
-
-async def _insert(work: UnitOfWork, incoming: Incoming, profile_hash: str | None) -> None:
-    session, usage = incoming.session, incoming.usage
-    error_message = session.error_message
-    error_details = raw_text(session.error_details) if isinstance(session.error_details, Raw) else None
-    bindings: Bindings = {
-        name: None if value is UNSET else value
-        for name, value in msgspec.structs.asdict(session).items()
-        if not isinstance(value, Raw | Usage | dict)
-    }
-    bindings |= NO_USAGE if usage is None else usage._asdict()
-    bindings |= work.key(session.id) | {
-        "profile_hash": profile_hash,
-        "folded_name": casefolded(None if isinstance(session.name, UnsetType) else session.name),
-        "error_message": None if error_message is UNSET else _encode(error_message).decode(),
-        "error_details": error_details,
-        "labels": labels_as_json(session.labels),
-        "archived": session.archived is True,
-        "pinned": session.pinned is True,
-        "last_message": incoming.last_message,
-    }
-    bindings |= context_columns(raw_text(session.context), is_detailed=error_details is not None)
-    await work.run(IMPORT_SESSION, bindings)
-    if bindings["long_context"] is not None:
-        await work.run(work.statements.INSERT_DETAIL, bindings)
-    await work.run(work.statements.USE_DIRECTORY, bindings)

@@ -29,6 +29,19 @@ _encode_lines = msgspec.json.Encoder().encode_lines
 _decode = msgspec.json.Decoder(ExportLine).decode
 
 
+class _Identified(msgspec.Struct):
+    id: str
+
+
+class _Identification(msgspec.Struct):
+    session: _Identified
+
+
+# The beginning of a session's line in the temporary file.
+_SESSION = b'{"session":'
+_decode_id = msgspec.json.Decoder(_Identification).decode
+
+
 class Taken(NamedTuple):
     """A session with its profile, and where its plan is in the upload."""
 
@@ -139,6 +152,16 @@ class ImportStaging:
         profile = self._next("profile")
         position = self.position
         return Taken(session, profile, None if self._next("plan") is None else position)
+
+    def next_ids(self, most: int, most_bytes: int) -> list[str]:
+        """The ids of the next sessions, until they or their messages reach a limit; the position stays as it is."""
+        before = self.position
+        ids: list[str] = []
+        while len(ids) < most and self.position < before + most_bytes and (line := self._file.readline()):
+            if line.startswith(_SESSION):
+                ids.append(_decode_id(line).session.id)
+        self.position = before
+        return ids
 
     def plan_at(self, position: int) -> ExportPlan:
         """The plan at a `plan_position`; the position stays as it is."""

@@ -1,5 +1,20 @@
 """The statements that write imported sessions."""
 
+
+def id_uses(steps: str) -> str:
+    """The statement that finds the use of each of :ids: the messages of its session, and whether it is removed."""
+    return f"""
+SELECT step.value, session.message_count, removal.session_id IS NOT NULL
+FROM {steps.format(":ids")}
+LEFT JOIN session
+    ON session.workspace = :workspace
+    AND session.id = step.value
+LEFT JOIN removal
+    ON removal.workspace = :workspace
+    AND removal.session_id = step.value
+"""  # noqa: S608  # of the texts above
+
+
 IMPORT_SESSION = """
 INSERT INTO session (
     workspace, id, name, folded_name, status, profile, amplified_dir, created_at, updated_at, started_at, ended_at,

@@ -100,6 +100,7 @@ class Statements:
     CHILDREN: str
     SESSION_SUMMARY: str
     MESSAGES_WITH_IDS: str
+    ID_USES: str
     MODULES_WITH_IDS: str
     MODULE_SOURCES_WITH_IDS: str
     MESSAGE: str
