@@ -1,7 +1,7 @@
 """Full-text search in messages."""
 
 from ..storage.model.interface import Storage
-from ..storage.model.queries import SearchGrouping, SearchQuery, SearchScope
+from ..storage.model.queries import SearchGrouping, SearchMode, SearchQuery, SearchScope
 from ..storage.model.records import Listing, Role
 
 
@@ -13,6 +13,7 @@ async def search_messages(
     in_: SearchScope,
     tool: str | None,
     group: SearchGrouping | None,
+    mode: SearchMode,
     session_id: str | None,
     label: tuple[str, ...] | None,
     created_after: str | None,
@@ -28,7 +29,7 @@ async def search_messages(
     """The matching messages, best first."""
     times = (created_after, created_before, updated_after, updated_before)
     filters = (role, profile, amplified_dir, session_id)
-    query = SearchQuery(q, *filters, limit, cursor, in_, label or (), *times, tool, group)
+    query = SearchQuery(q, *filters, limit, cursor, in_, label or (), *times, tool, group, mode)
     return await storage.search_messages(workspace, query)
 
 

@@ -24,6 +24,7 @@ class SearchIndex(Struct, frozen=True, rename="camel"):
     """How far the search index is."""
 
     waiting_messages: int
+    waiting_vectors: int | UnsetType = UNSET
 
 
 class Status(Struct, frozen=True, rename="camel"):
@@ -50,5 +51,6 @@ async def get_health(*, storage: Storage) -> Health:
 async def get_status(*, storage: Storage, version: str, uptime: Callable[[], float]) -> Status:
     """What is running; without the search index if the storage does not respond."""
     waiting = await storage.waiting_messages()
-    index = UNSET if waiting is None else SearchIndex(waiting)
+    vectors = await storage.waiting_vectors()
+    index = UNSET if waiting is None else SearchIndex(waiting, UNSET if vectors is None else vectors)
     return Status(version=version, uptime_seconds=round(uptime(), 3), storage=storage.kind, search_index=index)

@@ -10,6 +10,7 @@ from .model.database_errors import DatabaseNotShared
 from .model.interface import Storage
 from .model.maintenance import Maintenance
 from .model.modules import InstalledModules
+from .model.queries import Embedder
 from .sql.temporary_files import MAX_TEMPORARY_BYTES
 from .values.clock import DAY_SECONDS, Clock
 
@@ -24,6 +25,7 @@ def open_storage(
     single_machine: bool | None = None,
     temporary_bytes: int = MAX_TEMPORARY_BYTES,
     installed: InstalledModules | None = None,
+    embedder: Embedder | None = None,
 ) -> Storage:
     """The storage that `url` names, not yet opened: use it with `async with`.
 
@@ -37,7 +39,8 @@ def open_storage(
     machines may reach is refused, unless `single_machine` says that none of them uses it; if that is None, what was
     said before counts. Long lists, imports and files under way have `temporary_bytes` of temporary files together; past
     that they raise `StorageUnavailable`. A new session keeps those of the `installed` modules that its profile names.
-    Raises `DatabaseUnusable` for another URL.
+    With an `embedder` messages are found by their meaning too; the storage closes it. Raises
+    `DatabaseUnusable` for another URL.
     """
     options = StorageOptions(
         idempotency_ttl,
@@ -47,6 +50,7 @@ def open_storage(
         single_machine,
         temporary_bytes,
         installed or InstalledModules(),
+        embedder,
     )
     return find_backend(url).storage(url, options)
 

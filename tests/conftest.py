@@ -53,7 +53,7 @@ BEGIN
         FROM pg_class
         WHERE relnamespace = 'amplifierd'::regnamespace
             AND relkind = 'r'
-            AND relname NOT IN ('schema_version', 'search_pipeline')
+            AND relname NOT IN ('schema_version', 'search_pipeline', 'embedding_model')
     LOOP
         EXECUTE format('DELETE FROM amplifierd.%I', name);
     END LOOP;

@@ -27,6 +27,7 @@ from .storage.model.collections import (
     CollectionSourceInvalid,
     ProfileOfCollection,
 )
+from .storage.model.database_errors import EmbedderMissing
 from .storage.model.errors import (
     BodyInvalid,
     ContextTooLarge,
@@ -105,6 +106,7 @@ STATUSES: dict[type[Exception], int] = {
     IdempotencyAnswerNotKept: 409,
     ImportInvalid: 422,
     FormatUnknown: 400,
+    EmbedderMissing: 400,
     HistoryUnreadable: 422,
     HistoryTooLarge: 413,
     StorageUnavailable: 503,
@@ -135,6 +137,10 @@ DETAILS: dict[type[Exception], str] = {
         "'installed'"
     ),
     FormatUnknown: "Query parameter 'format': {error}",
+    EmbedderMissing: (
+        "Query parameter 'mode': {error}; search with mode=words, or start the daemon with one (`amplifierd serve "
+        "--embedder`)"
+    ),
     HistoryTooLarge: "{error}; import it on the daemon's machine (`amplifierd import`)",
     ProfileActive: "{error}. Deactivate it first.",
     ProfileNameReserved: (

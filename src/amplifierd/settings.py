@@ -53,6 +53,10 @@ class Settings:
     data_path: Path = field(default_factory=default_data_path)
     collections_path: tuple[Path, ...] = ()
     collection_host: tuple[str, ...] = ()
+    embedder: str | None = None
+    embedder_url: str | None = None
+    embedder_model: str | None = None
+    embedder_key_file: Path | None = None
     workers: int = 1
     idempotency_ttl: float = DAY_SECONDS
     max_body: int = 8 * 1024 * 1024

@@ -8,7 +8,7 @@ from msgspec import Raw
 
 from ..model.directory_path import normalize_or_keep
 from ..model.interface import Storage
-from ..model.queries import SearchQuery
+from ..model.queries import Embedder, SearchQuery
 from ..model.records import Listing, Message, Session
 from ..search import results
 from ..search.index_entry import entry_of, searched_text, tool_form, tool_forms
@@ -17,16 +17,21 @@ from ..search.results import Found, best, listing
 from ..search.suggestions import MAX_COUNTED, suggest
 from ..search.text_match import TextMatch
 from ..search.tokenizer import Tokenizer
+from ..search.vectors import Near, QueryVector, embedded, fused, meets_conditions, nearest, query_vector
 from ..values.uuid7 import canonical_id
 from .access import MemoryAccess
 from .contents import Workspace
 from .session_lists import has_labels, is_between
+
+# As many texts an embedder takes.
+TEXTS_AT_ONCE = 32
 
 
 class MemorySearch(MemoryAccess, Storage):
     """Implements the search."""
 
     async def search_messages(self, workspace: str, query: SearchQuery) -> Listing:
+        vector = await query_vector(self._options.embedder, query)
         stored = await self._workspace(workspace)
         tokenizer = Tokenizer()
         parsed = parse_query(query, tokenizer.sought)
@@ -34,7 +39,11 @@ class MemorySearch(MemoryAccess, Storage):
             return Listing(b"")
         sought, narrowed = parsed
         match = TextMatch(sought, tokenizer)
-        found = best(islice(_found(stored, narrowed, match), results.MAX_RANKED), narrowed)
+        hits: Iterator[Found] = islice(_found(stored, narrowed, match), results.MAX_RANKED)
+        if vector is not None and self._options.embedder is not None:
+            said = [it for it in _filtered(stored, narrowed) if meets_conditions(it[1], sought, match, narrowed.scope)]
+            hits = fused(hits, await _nearest(self._options.embedder, vector, said))
+        found = best(hits, narrowed)
         contents = []
         size = 0
         for hit in found[: narrowed.limit]:
@@ -57,6 +66,10 @@ class MemorySearch(MemoryAccess, Storage):
 
         return await suggest(text, limit, count)
 
+    async def waiting_vectors(self) -> int | None:
+        # They are made by each search.
+        return None if self._options.embedder is None else 0
+
     async def waiting_messages(self) -> int | None:
         # There is no index.
         return 0
@@ -73,6 +86,27 @@ def _found(workspace: Workspace, query: SearchQuery, match: TextMatch) -> Iterat
         score = match.score(searched_text(message, query.scope))
         if score is not None and query.role in (None, message.role) and _passes(session, query):
             yield score, session.id, message.sequence, message.role
+
+
+def _filtered(workspace: Workspace, query: SearchQuery) -> Iterator[tuple[Session, Message]]:
+    """The messages with a text that pass the filters."""
+    for session, message in _messages(workspace, query):
+        if message.content and query.role in (None, message.role) and _passes(session, query):
+            yield session, message
+
+
+async def _nearest(embedder: Embedder, vector: QueryVector, said: Sequence[tuple[Session, Message]]) -> list[Near]:
+    """The messages with the most similar vectors, which are made now."""
+    candidates: list[Near] = []
+    for first in range(0, len(said), TEXTS_AT_ONCE):
+        some = said[first : first + TEXTS_AT_ONCE]
+        vectors = await embedded(embedder, [message.content for _, message in some])
+        candidates += [
+            Near(session.id, message.sequence, message.role, each.numbers)
+            for (session, message), each in zip(some, vectors, strict=True)
+            if each is not None
+        ]
+    return nearest(vector.vector, candidates)
 
 
 def _messages(workspace: Workspace, query: SearchQuery) -> Iterator[tuple[Session, Message]]:

@@ -39,6 +39,8 @@ class MemoryStorage(
 
     async def close(self) -> None:
         self._is_open = False
+        if self._options.embedder is not None:
+            await self._options.embedder.close()
 
     async def ping(self) -> None:
         if not self._is_open:

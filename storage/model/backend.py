@@ -17,6 +17,7 @@ from .database_errors import BackendBroken, BackendMissing, DatabaseMissing, Mai
 from .interface import Storage
 from .maintenance import Maintenance
 from .modules import InstalledModules
+from .queries import Embedder
 
 GROUP = "amplifierd.storage"
 
@@ -26,7 +27,10 @@ _PASSWORD = re.compile(r"(?<=://)([^/?#:@]*):[^/?#]*@")
 
 @dataclass(frozen=True, slots=True)
 class StorageOptions:
-    """Options for opening a storage, see `open_storage`; a backend ignores those that do not apply to it."""
+    """Options for opening a storage, see `open_storage`; a backend ignores those that do not apply to it.
+
+    A storage that takes the `embedder` closes it at its own end.
+    """
 
     idempotency_ttl: float
     clock: Clock
@@ -35,6 +39,7 @@ class StorageOptions:
     single_machine: bool | None
     temporary_bytes: int
     installed: InstalledModules = field(default_factory=InstalledModules)
+    embedder: Embedder | None = None
 
 
 class Backend(ABC):

@@ -30,6 +30,25 @@ class SearchIndexNotReady(StorageUnavailable):
         self.retry_after = min(MAX_RETRY_SECONDS, 1 + waiting // INDEXED_A_SECOND)
 
 
+class EmbedderMissing(StorageError):
+    """The storage was opened without an embedder."""
+
+    def __init__(self) -> None:
+        super().__init__("No embedder is configured")
+
+
+class EmbedderUnavailable(StorageUnavailable):
+    """The embedder does not answer now; a retry may succeed."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.args = (f"The embedder is not available: {reason}.",)
+
+
+class EmbedderRefused(EmbedderUnavailable):
+    """The embedder does not take one of the texts; a retry does not help."""
+
+
 class DatabaseUnusable(StorageError):
     """The database cannot be opened; the text says why, and what to do about the database or its server."""
 
@@ -127,6 +146,10 @@ class DatabaseFileShared(DatabaseUnusable):
         )
         self.path = path
         self.file_system = file_system
+
+
+class EmbedderUnusable(DatabaseUnusable):
+    """An embedder cannot be opened; the text says why, and what to do."""
 
 
 class MaintenanceRefused(StorageError):

@@ -1,7 +1,7 @@
 """Queries of lists and searches: which sessions or messages, in which order."""
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeVar
 
@@ -13,6 +13,7 @@ SessionSort = Literal["-updated_at", "updated_at", "-created_at", "created_at", 
 MessageOrder = Literal["asc", "desc"]
 SearchScope = Literal["text", "tools", "all"]
 SearchGrouping = Literal["session"]
+SearchMode = Literal["words", "hybrid"]
 # As many characters a query may have.
 MAX_QUERY = 1_000
 Record = TypeVar("Record")
@@ -109,7 +110,7 @@ class SearchQuery:
 
     `labels` and times are those of the messages' sessions, as in a `SessionQuery`; `tool` is one that messages call.
     With `group` the hits of a session follow each other in the order of its messages, the session with the best hit
-    first.
+    first. In `hybrid` mode messages are found by their meaning too.
 
     `limit` is at least 1; `cursor` is a listing's `next_cursor`.
     """
@@ -129,6 +130,7 @@ class SearchQuery:
     updated_before: str | None = None
     tool: str | None = None
     group: SearchGrouping | None = None
+    mode: SearchMode = "words"
 
 
 class SearchHit(Struct, frozen=True, rename="camel"):
@@ -155,6 +157,26 @@ class SearchSuggestion(Struct, frozen=True):
     replacements: list[Replacement]
 
 
+class Embedder(ABC):
+    """A model that turns texts into vectors: texts of similar meaning have vectors of similar direction.
+
+    `model` names it, in at most 200 characters: vectors are compared only with those of the same name.
+    """
+
+    model: str
+
+    @abstractmethod
+    async def embed(self, texts: Sequence[str]) -> list[Sequence[float]]:
+        """A vector for each of 1 to 32 texts of at most 2,000 characters, in their order, all of the same length.
+
+        Raises `EmbedderRefused` if it takes one of the texts never, and `EmbedderUnavailable` if a retry may succeed.
+        """
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Release everything; calls that are under way may fail."""
+
+
 class Search(ABC):
     """Searches the messages of a workspace; see `Storage` for what all methods have in common."""
 
@@ -174,6 +196,14 @@ class Search(ABC):
         select among them. The latest 2,000 of these are ranked, or fewer at 8 MiB in all; phrases, excluded words and
         such prefixes are matched in 8 MiB. Up to 1,000 matches of a message count. A page ends at 4 MiB of text, with
         its cursor. Other workspaces have no influence.
+
+        In `hybrid` mode the 100 messages with the most similar vectors are found as well, also without the words, if
+        they match the filters and have no excluded words; the scope `tools` has none. The vector is that of the first
+        2,000 characters of a text; among those of the latest 200,000 messages, within the session if the query names
+        one, the 10,000 most similar ones are examined. A message without a vector yet is found by its words alone.
+        Reciprocal rank fusion combines both orders (Cormack, Clarke and Buettcher 2009,
+        https://doi.org/10.1145/1571941.1572114), so that a score depends on the other messages that are found. Raises
+        `EmbedderMissing` if the storage has no embedder, `EmbedderUnavailable` if that does not answer in 5 seconds.
 
         Raises `SearchIndexNotReady` within a second if more than 10,000 messages of the workspace, or more than 16 MiB,
         wait to be indexed, and `StorageUnavailable` if other searches leave it no slot for 5 seconds.
@@ -195,6 +225,13 @@ class Search(ABC):
 
         At most 100,000 changed sessions of each workspace are counted. It is None if the database does not answer
         within a second.
+        """
+
+    @abstractmethod
+    async def waiting_vectors(self) -> int | None:
+        """How many messages of all workspaces wait for a vector, as `waiting_messages` counts.
+
+        It is None without an embedder, or if the database does not answer within a second.
         """
 
 

@@ -26,6 +26,7 @@ class PostgresBackend(Backend):
             create=options.create,
             temporary_bytes=options.temporary_bytes,
             installed=options.installed,
+            embedder=options.embedder,
         )
 
     def maintenance(self, url: str) -> Maintenance:

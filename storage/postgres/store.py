@@ -12,13 +12,14 @@ import msgspec
 from msgspec import UNSET, Raw
 
 from ..backend.concurrency_limit import ConcurrencyLimit
+from ..backend.search.vectors import TransactionalVectors
 from ..backend.storage import TransactionalStorage
 from ..backend.write_check import WriteCheck
 from ..model.errors import StorageUnavailable, WriteCancelled
 from ..model.interface import CheckSession
 from ..model.modules import InstalledModules
 from ..model.part_records import file_ids_of
-from ..model.queries import SearchQuery
+from ..model.queries import Embedder, SearchQuery
 from ..model.records import (
     BatchMessage,
     IdempotentRequest,
@@ -36,6 +37,7 @@ from ..operations.recorded_answers import read_messages
 from ..operations.sessions import opened
 from ..operations.unit_of_work import UnitOfWork, perform
 from ..search.suggestions import suggest
+from ..search.vectors import query_vector
 from ..sql.dialect import Dialect
 from ..sql.ports import Bindings, Reader, Transaction
 from ..sql.spool import FIRST_BLOCK_BYTES, listing
@@ -56,7 +58,7 @@ from .probe import Probe
 from .search import find as search
 from .search.rebuild import Rebuild
 from .search.tsvector import Tokenizer, words_of
-from .statements import JOINED, STEPS, SUMMARY, PostgresStatements
+from .statements import CLOCK, JOINED, STEPS, SUMMARY, PostgresStatements
 from .transaction import transaction
 
 # The interval of polls for commits without a notification.
@@ -104,7 +106,7 @@ CROSS JOIN LATERAL (
 )
 
 
-class PostgresStorage(TransactionalStorage):
+class PostgresStorage(TransactionalVectors, TransactionalStorage):
     """Implements `Storage` in the schema `amplifierd` of the database at `url`, created by `open` if `create` is set.
 
     Answers to requests with a key are kept for `idempotency_ttl` seconds. An older schema is upgraded if `upgrade` is
@@ -125,6 +127,7 @@ class PostgresStorage(TransactionalStorage):
         create: bool,
         temporary_bytes: int,
         installed: InstalledModules,
+        embedder: Embedder | None,
     ) -> None:
         self.url = url
         self._upgrade = upgrade
@@ -133,6 +136,7 @@ class PostgresStorage(TransactionalStorage):
         self._clock = clock
         self._disk = TemporaryDisk(temporary_bytes)
         self._installed = installed
+        self._embedder = embedder
 
     async def open(self) -> None:
         self._pool = self._rows = await _open_database(
@@ -150,8 +154,10 @@ class PostgresStorage(TransactionalStorage):
         self._expiry = Expiry(self._forget_some_expired)
         self._rebuild = Rebuild(self._pool)
         self._start_removals()
+        self._start_vectors(self._embedder, CLOCK)
 
     async def close(self) -> None:
+        await self._stop_vectors()
         await self._rebuild.close()
         await self._expiry.close()
         await self._removals.close()
@@ -210,8 +216,9 @@ class PostgresStorage(TransactionalStorage):
         return await super()._append_all(workspace, session_id, new, expected, versions, once)
 
     async def search_messages(self, workspace: str, query: SearchQuery) -> Listing:
+        vector = await query_vector(self._embedder, query)
         async with self._searches.slot():
-            return await search.find(self._pool, self._tokenizer, workspace, query)
+            return await search.find(self._pool, self._tokenizer, workspace, query, vector)
 
     async def suggest_searches(self, workspace: str, text: str, limit: int) -> Listing:
         async with self._searches.slot():

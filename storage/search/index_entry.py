@@ -35,8 +35,13 @@ def searched_text(message: Message, scope: SearchScope = EVERYWHERE) -> str:
 def entry_of(message: Message, tokenizer: Tokenizer, pause: Callable[[], None] = never_pause) -> IndexedText:
     """The entry of a message; `pause` is called after each few milliseconds."""
     said = tokenizer.indexed(searched_text(message), pause)
-    tools = tool_forms(message.parts) if isinstance(message.parts, Raw) else []
+    tools = tool_forms_of(message)
     return replace(said, forms=[*tools, *said.forms]) if tools else said
+
+
+def tool_forms_of(message: Message) -> list[str]:
+    """The forms by which a message is found by its tools, each once."""
+    return tool_forms(message.parts) if isinstance(message.parts, Raw) else []
 
 
 def tool_forms(parts: Raw) -> list[str]:

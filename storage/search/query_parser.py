@@ -162,6 +162,14 @@ def plain_words(text: str) -> Iterator[tuple[int, str]]:
             yield part.start("word"), word
 
 
+def without_syntax(text: str) -> str:
+    """A query without filters, quotes, `*`, `OR` and what it excludes."""
+    parts = _PART.finditer(text.replace("\0", " "))
+    kept = (part for part in parts if _filter(part) is None and not part["minus"] and part["word"] != "OR")
+    said = (part["word"] or part[0] if part["phrase"] is None else part["phrase"] for part in kept)
+    return " ".join([text.rstrip("*") for text in said]).strip()
+
+
 def _filter(part: re.Match[str]) -> TextFilter | None:
     if part["name"] is None:
         return None

@@ -72,7 +72,11 @@ def score_of(counts: Sequence[int], words: int) -> float:
     exact = sum(count > 0 for count in counts)
     matches = min(sum(counts), MAX_MATCHES) + (len(counts) - exact) / 2
     score = (exact / len(counts) + matches / (matches + 1 + words / WORDS_OF_A_MATCH)) / 2
-    # In the precision that a position has.
+    return single(score)
+
+
+def single(score: float) -> float:
+    """A score in single precision, which a position has."""
     rounded: float = _SINGLE.unpack(_SINGLE.pack(score))[0]
     return rounded
 
@@ -121,7 +125,7 @@ def _by_session(found: Iterable[Found]) -> Iterator[tuple[Position, Found]]:
 def listing(found: list[Result], query: SearchQuery, contents: Sequence[str], sought: ParsedQuery) -> Listing:
     """The page of the messages found by a query, as far as `contents` has their texts."""
     page = [*zip(found[: query.limit], contents, strict=False)]
-    snippets = Snippets(sought.groups)
+    snippets = Snippets(sought.groups, all_required=query.mode == "words")
     hits = [
         SearchHit(hit.session_id, hit.sequence, hit.role, snippet, hit.score)
         for hit, content in page

@@ -25,17 +25,18 @@ Match = tuple[int, int]
 
 
 class Snippets:
-    """The snippets of one page."""
+    """The snippets of one page; unless all groups are `all_required`, of texts that may have none of them."""
 
-    def __init__(self, groups: Sequence[Group]) -> None:
+    def __init__(self, groups: Sequence[Group], *, all_required: bool = True) -> None:
         self._groups = groups
+        self._all_required = all_required
         self._tokenizer = Tokenizer()
         self._left = MAX_CHARACTERS_OF_ALL
 
     def of(self, text: str) -> str | None:
         """The words around the first matches in a text, or its first words if the matches are far.
 
-        None if a group is missing in a text that was examined as a whole.
+        None if a group is missing in a text that was examined as a whole, and required.
         """
         snippet, complete = self._snippet(text, FIRST_CHARACTERS)
         if complete or len(text) <= FIRST_CHARACTERS or self._left <= 0:
@@ -49,7 +50,7 @@ class Snippets:
         window = _Window(text[:size], self._tokenizer, whole=len(text) <= size)
         found = [window.matches(group) for group in self._groups]
         complete = all(found)
-        if window.whole and not complete:
+        if window.whole and not complete and self._all_required:
             return None, False
         return window.snippet(found), complete
 

@@ -39,9 +39,19 @@ class TextMatch:
         for count, group in zip(counts, self._sought.groups, strict=True):
             if not count and not any(_has_form(term, spaced, forms) for term in group):
                 return None
-        if any(_count(term, spaced) or _has_form(term, spaced, forms) for term in self._sought.excluded):
+        if self._has_excluded(spaced, forms):
             return None
         return score_of(counts, said.size)
+
+    def is_excluded(self, text: str) -> bool:
+        """Whether a text has what the query excludes."""
+        if not self._sought.excluded:
+            return False
+        said = self._tokenizer.indexed(text)
+        return self._has_excluded(f" {said.words} ", {*said.forms})
+
+    def _has_excluded(self, spaced: str, forms: set[str]) -> bool:
+        return any(_count(term, spaced) or _has_form(term, spaced, forms) for term in self._sought.excluded)
 
 
 def _has_each_word(term: Term, spaced: str) -> bool:

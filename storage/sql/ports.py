@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from ..model.records import Message
@@ -43,6 +44,16 @@ class Reader(Rows):
         """The first rows, until their last columns reach `most_bytes`; at least one, if there is one."""
 
 
+@dataclass(frozen=True, slots=True)
+class EmbeddedMessage:
+    """A message with its vector: the sign of each number, a bit each, and the numbers as signed bytes."""
+
+    sequence: int
+    record: str
+    signs: bytes
+    numbers: bytes
+
+
 class Transaction(Rows):
     """Statements that take effect together or not at all."""
 
@@ -66,6 +77,13 @@ class Transaction(Rows):
         """Replace the record of a message, and its entry in the search index unless that `is_indexed` already.
 
         `words` are those of the message as the index of the database has them; None if they are not known yet.
+        """
+
+    @abstractmethod
+    async def insert_vectors(self, key: Bindings, messages: Sequence[EmbeddedMessage]) -> set[int]:
+        """Write the vectors of those messages of a session that still are as given, and have none.
+
+        Returns their sequences; none if the session was deleted.
         """
 
     @abstractmethod

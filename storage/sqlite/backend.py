@@ -25,6 +25,7 @@ class SQLiteBackend(Backend):
             single_machine=options.single_machine,
             temporary_bytes=options.temporary_bytes,
             installed=options.installed,
+            embedder=options.embedder,
         )
 
     def maintenance(self, url: str) -> Maintenance:

@@ -9,8 +9,9 @@ from msgspec import UNSET, Raw, UnsetType
 
 from ..model.part_records import call_rows
 from ..model.records import Message
+from ..operations.vectors.statements import BEGIN_AT, FORGET_SESSION, REMOVE_VECTOR, REMOVE_VECTORS
 from ..search.tokenizer import Tokenizer
-from ..sql.ports import Bindings, Reader, Row, Transaction, take_until_size
+from ..sql.ports import Bindings, EmbeddedMessage, Reader, Row, Transaction, take_until_size
 from ..sql.statements.corrections import REMOVE_CORRECTIONS, REPLACE_RECORD
 from ..sql.statements.parts import ANSWER_CALL, OPEN_CALL, REMOVE_CALLS
 from ..sql.statements.removals import END_REMOVAL, REMOVE_MESSAGES
@@ -18,6 +19,7 @@ from ..values.clock import Clock
 from .connection import as_storage_error
 from .search import statements as search_statements
 from .search.indexing import reindex
+from .search.vectors import INSERT_VECTOR
 from .statements import SQLiteStatements
 
 Answer = TypeVar("Answer")
@@ -163,17 +165,34 @@ class ConnectionTransaction(ConnectionRows, Transaction):
         bindings: Bindings = {"sequence": message.sequence, "record": _encode(message).decode()}
         await self.row(REPLACE_RECORD, key | bindings)
         if not is_indexed:
+            await self.row(REMOVE_VECTOR, key | bindings)
+            await self.row(BEGIN_AT, key | bindings)
             try:
                 reindex(self._connection, key, message, words, self._tokenizer)
             except apsw.Error as error:
                 raise as_storage_error(error) from error
 
+    async def insert_vectors(self, key: Bindings, messages: Sequence[EmbeddedMessage]) -> set[int]:
+        written = set()
+        for message in messages:
+            bindings: Bindings = {
+                "sequence": message.sequence,
+                "record": message.record,
+                "signs": message.signs,
+                "numbers": message.numbers,
+            }
+            if await self.row(INSERT_VECTOR, key | bindings) is not None:
+                written.add(message.sequence)
+        return written
+
     async def remove_messages(self, key: Bindings, last: int) -> None:
         await self.row(REMOVE_CORRECTIONS, key | {"last": last})
         await self.row(search_statements.REMOVE_ENTRIES, key | {"last": last})
+        await self.row(REMOVE_VECTORS, key | {"last": last})
         await self.row(REMOVE_CALLS, key | {"last": last})
         await self.row(REMOVE_MESSAGES, key | {"last": last})
 
     async def end_removal(self, key: Bindings) -> None:
         await self.row(search_statements.FORGET_SEARCH_SESSION, key)
+        await self.row(FORGET_SESSION, key)
         await self.row(END_REMOVAL, key)

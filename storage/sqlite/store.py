@@ -12,18 +12,21 @@ from typing import Any, TypeVar, TypeVarTuple
 import apsw
 
 from ..backend.concurrency_limit import ConcurrencyLimit
+from ..backend.search.vectors import TransactionalVectors
+from ..backend.search.waiting_count import WaitingCount
 from ..backend.storage import TransactionalStorage
 from ..backend.write_check import WriteCheck
 from ..model.database_errors import DatabaseDamaged, SearchIndexNotReady
 from ..model.errors import StorageUnavailable
 from ..model.modules import InstalledModules
-from ..model.queries import SearchQuery
+from ..model.queries import Embedder, SearchQuery
 from ..model.records import EMPTY_OBJECT, Listing, Message, MessagePatch
 from ..operations.expiry import Expiry
 from ..operations.unit_of_work import UnitOfWork, perform
 from ..search.index_entry import entry_of
 from ..search.suggestions import suggest
 from ..search.tokenizer import Tokenizer
+from ..search.vectors import query_vector
 from ..sql.dialect import Dialect
 from ..sql.ports import Bindings, Reader, Transaction
 from ..sql.temporary_files import TemporaryDisk
@@ -42,8 +45,9 @@ from .search.background import IndexWork
 from .search.index_merge import HAS_MARKS
 from .search.indexing import Indexer, Outcome, begin_again_by_other_rules
 from .search.long_texts import LongTexts
-from .search.waiting import WaitingCount, count_waiting, is_indexed, waiting
-from .statements import STEPS, SQLiteStatements
+from .search.vectors import check_extension
+from .search.waiting import count_waiting, is_indexed, waiting
+from .statements import CLOCK, STEPS, SQLiteStatements
 
 logger = logging.getLogger(__name__)
 
@@ -82,7 +86,7 @@ CROSS JOIN session
 )
 
 
-class SQLiteStorage(TransactionalStorage):
+class SQLiteStorage(TransactionalVectors, TransactionalStorage):
     """Implements `Storage` in the file at `path`, which processes may share; `open` creates it if `create` is set.
 
     Answers to requests with a key are kept for `idempotency_ttl` seconds. An older schema is upgraded if `upgrade` is
@@ -104,6 +108,7 @@ class SQLiteStorage(TransactionalStorage):
         single_machine: bool | None,
         temporary_bytes: int,
         installed: InstalledModules,
+        embedder: Embedder | None,
     ) -> None:
         self.path = path
         self._single_machine = single_machine
@@ -113,8 +118,11 @@ class SQLiteStorage(TransactionalStorage):
         self._clock = clock
         self._disk = TemporaryDisk(temporary_bytes)
         self._installed = installed
+        self._embedder = embedder
 
     async def open(self) -> None:
+        if self._embedder is not None:
+            check_extension()
         self._machine = lock_for_this_machine(Path(self.path), single_machine=self._single_machine)
         try:
             # In a thread: a migration may take long.
@@ -144,6 +152,7 @@ class SQLiteStorage(TransactionalStorage):
         # Steps of several searches in one group of writes would be one long transaction.
         self._index_steps = ConcurrencyLimit(1, "searches that index messages")
         self._start_removals()
+        self._start_vectors(self._embedder, CLOCK)
 
     async def close(self) -> None:
         async with AsyncExitStack() as last:
@@ -157,6 +166,7 @@ class SQLiteStorage(TransactionalStorage):
             last.callback(self._readers.close)
             for each in (self._changes, self._removals, self._write_check, self._expiry, self._waiting_count):
                 last.push_async_callback(each.close)
+            last.push_async_callback(self._stop_vectors)
 
     async def ping(self) -> None:
         self._readers.check_place()
@@ -171,8 +181,9 @@ class SQLiteStorage(TransactionalStorage):
         await self._writer.write(write_nothing)
 
     async def search_messages(self, workspace: str, query: SearchQuery) -> Listing:
+        vector = await query_vector(self._embedder, query)
         await self._index_all(workspace)
-        return await self._read_for_search(lambda connection: search.find(connection, workspace, query))
+        return await self._read_for_search(lambda connection: search.find(connection, workspace, query, vector))
 
     async def suggest_searches(self, workspace: str, text: str, limit: int) -> Listing:
         await self._index_all(workspace)
@@ -209,6 +220,9 @@ class SQLiteStorage(TransactionalStorage):
 
     async def waiting_messages(self) -> int | None:
         return await self._waiting_count.get()
+
+    async def _is_indexed(self, workspace: str) -> bool:
+        return await is_indexed(self._rows, workspace)
 
     async def _let_go(self) -> None:
         """Write the index, without deleted messages, as far as there is time; the next start does the rest."""

@@ -24,6 +24,7 @@ from amplifierd.storage.model.database_errors import (
     DatabaseMissing,
     DatabaseNotShared,
     DatabaseOutOfDate,
+    EmbedderMissing,
     FileExists,
     HomeMissing,
     MemoryNotShared,
@@ -113,6 +114,11 @@ CLIENT = [
     (
         FormatUnknown("x", ["auto", "chatgpt"]),
         "Query parameter 'format': no format is called 'x'; known are auto, chatgpt",
+    ),
+    (
+        EmbedderMissing(),
+        "Query parameter 'mode': No embedder is configured; search with mode=words, or start the daemon with one "
+        "(`amplifierd serve --embedder`)",
     ),
     (
         HistoryTooLarge("The file has more than 7 bytes, which is the limit"),

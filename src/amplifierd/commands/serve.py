@@ -125,6 +125,24 @@ def _logs_json(arguments: list[str]) -> bool:
 @collections_path
 @collection_host
 @click.option(
+    "--embedder",
+    show_envvar=True,
+    help="What turns texts into vectors for the search by meaning: wordllama, a model in this process, or openai, a "
+    "service that speaks OpenAI's API.",
+)
+@click.option(
+    "--embedder-url",
+    show_envvar=True,
+    help="The URL of the embedder's service, such as https://api.openai.com/v1.",
+)
+@click.option("--embedder-model", show_envvar=True, help="The name of the embedder's model in the service.")
+@click.option(
+    "--embedder-key-file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    show_envvar=True,
+    help="A file with the key for the embedder's service; otherwise AMPLIFIERD_EMBEDDER_KEY has it.",
+)
+@click.option(
     "--workers",
     type=click.IntRange(1, 64),
     default=_DEFAULTS.workers,

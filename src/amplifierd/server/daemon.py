@@ -33,7 +33,7 @@ from .http1.protocol import Protocol
 from .logs import announce, configure_logging
 from .memory_trim import memory_trimmed
 from .signals import end_on_signal
-from .storage_opening import opened
+from .storage_opening import configured_embedder, opened
 from .supervisor import Supervisor
 
 if sys.platform != "win32":
@@ -247,11 +247,13 @@ def _allow_files() -> None:
 
 
 def _storage(settings: Settings) -> Storage:
+    embedder = None if settings.embedder is None else configured_embedder(settings, settings.embedder)
     return open_storage(
         settings.database,
         idempotency_ttl=settings.idempotency_ttl,
         single_machine=settings.single_machine,
         installed=InstalledModules(installed_modules),
+        embedder=embedder,
     )
 
 

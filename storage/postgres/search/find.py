@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
@@ -11,17 +11,22 @@ from ...model.records import Listing, Message
 from ...search import results
 from ...search.index_entry import EVERYWHERE, searched_text
 from ...search.query_parser import ParsedQuery, Term, parse_query
-from ...search.results import Result, best, bindings_of, listing, score_of
+from ...search.results import Found, Result, best, bindings_of, listing, score_of
 from ...search.suggestions import MAX_COUNTED
+from ...search.text_match import TextMatch
+from ...search.vectors import Near, QueryVector, fused, has_conditions, meets_conditions
 from ..pool import Pool
 from .statements import COUNT_MESSAGES, RECORDS, USE_INDEX, search
 from .tsvector import FORM, Tokenizer, is_lexeme, patterns, tsquery
+from .vectors import find_near
 
 _decode_message = msgspec.json.Decoder(Message).decode
 
 
-async def find(pool: Pool, tokenizer: Tokenizer, workspace: str, query: SearchQuery) -> Listing:
-    """The hits of one page."""
+async def find(
+    pool: Pool, tokenizer: Tokenizer, workspace: str, query: SearchQuery, vector: QueryVector | None = None
+) -> Listing:
+    """The hits of one page: by words, and with a vector by meaning as well."""
     parsed = parse_query(query, tokenizer.sought)
     if parsed is None:
         return Listing(b"")
@@ -38,7 +43,13 @@ async def find(pool: Pool, tokenizer: Tokenizer, workspace: str, query: SearchQu
         "filtered": bindings["ranked"] if is_by_lexemes else results.MAX_LOOKED_AT,
     }
     rows = await pool.all(statement, bindings | filters | _columns(sought) | limits)
-    found = best(((score_of(row[0], row[1]), *row[2:]) for row in rows), query)
+    hits: Iterator[Found] = ((score_of(row[0], row[1]), *row[2:]) for row in rows)
+    if vector is not None:
+        near = await find_near(pool, workspace, vector, filters, bindings)
+        if has_conditions(sought):
+            near = await _with_conditions(pool, workspace, near, sought, TextMatch(sought, tokenizer), query.scope)
+        hits = fused(hits, near)
+    found = best(hits, query)
     contents = await _contents(pool, workspace, found[: query.limit], query.scope)
     return await asyncio.to_thread(listing, found, query, contents, sought)
 
@@ -69,17 +80,33 @@ def _columns(sought: ParsedQuery) -> dict[str, object]:
     }
 
 
+async def _with_conditions(
+    pool: Pool, workspace: str, near: Sequence[Near], sought: ParsedQuery, match: TextMatch, scope: SearchScope
+) -> list[Near]:
+    records = await _records(pool, workspace, near)
+    return [
+        it
+        for it, record in zip(near, records, strict=False)
+        if record is not None and meets_conditions(_decode_message(record), sought, match, scope)
+    ]
+
+
 async def _contents(pool: Pool, workspace: str, found: Sequence[Result], scope: SearchScope) -> list[str]:
     """What the first of these messages say, as far as that is not too much."""
+    # It may have been deleted meanwhile.
+    records = await _records(pool, workspace, found)
+    return ["" if record is None else searched_text(_decode_message(record), scope) for record in records]
+
+
+async def _records(pool: Pool, workspace: str, found: Sequence[Result] | Sequence[Near]) -> list[bytes | None]:
+    """The records of the first of these messages, up to the bytes of a page; None for one that was deleted."""
     bindings: dict[str, object] = {
         "workspace": workspace,
         "ids": [hit.session_id for hit in found],
         "sequences": [hit.sequence for hit in found],
         "bytes": results.MAX_PAGE_BYTES,
     }
-    # It may have been deleted meanwhile.
-    rows = await pool.all(RECORDS, bindings)
-    return ["" if record is None else searched_text(_decode_message(record), scope) for (record,) in rows]
+    return [record for (record,) in await pool.all(RECORDS, bindings)]
 
 
 def _overlaps(pattern: str) -> bool:

@@ -15,28 +15,38 @@ from ...search.results import Filters, Found, Result, best, bindings_of, listing
 from ...search.suggestions import MAX_COUNTED
 from ...search.text_match import TextMatch
 from ...search.tokenizer import Tokenizer
+from ...search.vectors import Near, QueryVector, fused, has_conditions, meets_conditions
 from ...sql.ports import Bindings, Row
 from ..statements import SQLiteStatements
 from . import match
 from . import statements as search_statements
+from .vectors import find_near
 
 _decode_phrases = msgspec.json.Decoder(list[list[int]]).decode
 _decode_message = msgspec.json.Decoder(Message).decode
 
 
-def find(connection: apsw.Connection, workspace: str, query: SearchQuery) -> Listing:
-    """The hits of one page."""
+def find(connection: apsw.Connection, workspace: str, query: SearchQuery, vector: QueryVector | None = None) -> Listing:
+    """The hits of one page: by words, and with a vector by meaning as well."""
     tokenizer = Tokenizer()
     parsed = parse_query(query, tokenizer.sought)
     if parsed is None:
         return Listing(b"")
     sought, query = parsed
-    search = _Search(connection, sought, *bindings_of(workspace, query))
+    match = TextMatch(sought, tokenizer)
+    bindings, filters = bindings_of(workspace, query)
+    search = _Search(connection, sought, bindings, filters)
+    hits: Iterator[Found]
     if query.scope != EVERYWHERE or not sought.is_in_index:
-        texts = _in_texts(connection, search.candidates(), workspace, TextMatch(sought, tokenizer), query.scope)
-        found = best(islice(texts, results.MAX_RANKED), query)
+        hits = islice(_in_texts(connection, search.candidates(), workspace, match, query.scope), results.MAX_RANKED)
     else:
-        found = best(search.in_index(), query)
+        hits = search.in_index()
+    if vector is not None:
+        near = find_near(connection, workspace, vector, filters, bindings)
+        if has_conditions(sought):
+            near = [it for it in near if _meets_conditions(connection, workspace, it, sought, match, query.scope)]
+        hits = fused(hits, near)
+    found = best(hits, query)
     contents = [*_contents(connection, workspace, found[: query.limit], query.scope)]
     return listing(found, query, contents, sought)
 
@@ -99,6 +109,13 @@ def _in_texts(
         score = sought.score(content)
         if score is not None:
             yield score, session_id, sequence, role
+
+
+def _meets_conditions(
+    connection: apsw.Connection, workspace: str, near: Near, sought: ParsedQuery, match: TextMatch, scope: SearchScope
+) -> bool:
+    record = _record(connection, workspace, near.session_id, near.sequence)
+    return bool(record) and meets_conditions(_decode_message(record), sought, match, scope)
 
 
 def _contents(

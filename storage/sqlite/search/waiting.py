@@ -1,14 +1,9 @@
 """What waits to be indexed, as readers see it."""
 
-import time
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 import apsw
 
-from ...backend.concurrency_limit import SharedTask
-from ...model.database_errors import DatabaseDamaged
-from ...model.errors import StorageUnavailable
 from ...sql.ports import Row, Rows
 from ..statements import SQLiteStatements
 from . import statements as search_statements
@@ -18,11 +13,6 @@ MAX_MESSAGES = 10_000
 MAX_BYTES = 16 * 1024 * 1024
 # As many changed sessions are counted, in a fraction of a second.
 MAX_COUNTED_SESSIONS = 100_000
-# A count is as old as that, or as ten times the time that it took.
-COUNTED_SECONDS = 1.0
-REST = 10
-# Who asks does not wait longer for a database that does not answer.
-WAIT_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,32 +63,3 @@ def count_waiting(connection: apsw.Connection, workspace: str | None = None) -> 
         [(count,)] = connection.execute(search_statements.COUNT_WAITING, bindings)
         counted += count
     return counted
-
-
-class WaitingCount:
-    """The last count of what waits, made once for all who ask at about the same time."""
-
-    def __init__(self, count: Callable[[], Awaitable[int]]) -> None:
-        self._count = count
-        self._counted: int | None = None
-        self._valid_until = 0.0
-        self._counting = SharedTask(self._renew)
-
-    async def close(self) -> None:
-        """Stop counting."""
-        await self._counting.close()
-
-    async def get(self) -> int | None:
-        """A recent count; None if the database does not answer."""
-        is_old = time.monotonic() >= self._valid_until
-        return None if is_old and not await self._counting.run(WAIT_SECONDS) else self._counted
-
-    async def _renew(self) -> None:
-        began = time.monotonic()
-        try:
-            self._counted = await self._count()
-        except (StorageUnavailable, DatabaseDamaged):
-            self._counted = None
-        finally:
-            now = time.monotonic()
-            self._valid_until = now + max(COUNTED_SECONDS, REST * (now - began))

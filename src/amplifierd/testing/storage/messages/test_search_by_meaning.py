@@ -1,0 +1,225 @@
+"""What every storage finds by meaning, with an embedder of a few topics; and without one nothing changes."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+import msgspec
+import pytest
+
+from amplifierd.storage import open_storage
+from amplifierd.storage.model.database_errors import EmbedderMissing, EmbedderUnavailable
+from amplifierd.storage.model.interface import Storage
+from amplifierd.storage.model.queries import Embedder, SearchHit, SearchQuery
+from amplifierd.storage.model.records import (
+    BatchMessage,
+    Fork,
+    MessagePatch,
+    NewMessage,
+    NewMessages,
+    NewSession,
+    Session,
+)
+from amplifierd.testing.storage.steps import create_session, records
+
+W = "default"
+TOPICS = {
+    "animals": "dog cat puppy kitten pet",
+    "money": "bank invoice money refund payment",
+    "weather": "rain sun storm snow umbrella",
+}
+TEXTS = ["The puppy sleeps", "An invoice for the bank", "It will rain", "", "Nothing of these"]
+
+
+class Topics(Embedder):
+    """The number of words of each topic, and of other words."""
+
+    model = "topics"
+    is_away = False
+
+    async def embed(self, texts: Sequence[str]) -> list[Sequence[float]]:
+        if self.is_away:
+            raise EmbedderUnavailable("it sleeps")
+        assert 0 < len(texts) <= 32
+        assert all(0 < len(text) <= 2_000 for text in texts)
+        return [_vector(text.lower().split()) for text in texts]
+
+    async def close(self) -> None:
+        return
+
+
+def _vector(words: list[str]) -> list[float]:
+    counts = [sum(word in topic.split() for word in words) for topic in TOPICS.values()]
+    # Each topic has three numbers, of which the signs alone say which it is.
+    return [number for count in counts for number in (count - 0.5, count - 0.25, 0.1)]
+
+
+class OtherOrder(Topics):
+    """Another model: the same numbers in another order."""
+
+    model = "other order"
+
+    async def embed(self, texts: Sequence[str]) -> list[Sequence[float]]:
+        return [[*vector[3:], *vector[:3]] for vector in await super().embed(texts)]
+
+
+async def _are_written(storage: Storage) -> None:
+    async with asyncio.timeout(30):
+        waiting: int | None = 1
+        while waiting:
+            # A count may be a second old.
+            await asyncio.sleep(1.1)
+            waiting = await storage.waiting_vectors()
+
+
+@pytest.fixture
+def embedder() -> Topics:
+    return Topics()
+
+
+@pytest.fixture
+async def storage(database: str, embedder: Topics) -> AsyncIterator[Storage]:
+    """An open storage with an embedder."""
+    async with open_storage(database, embedder=embedder) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def session(storage: Storage) -> Session:
+    """A session with a message for each text, whose vectors are written."""
+    created = await create_session(storage, NewSession(profile="a/b", labels={"team": "maps"}))
+    await storage.append_messages(W, created.id, NewMessages([BatchMessage(content=text) for text in TEXTS]))
+    await _are_written(storage)
+    return created
+
+
+async def hits(storage: Storage, text: str, **changes: Any) -> list[SearchHit]:
+    query = replace(SearchQuery(text, mode="hybrid"), **changes)
+    return await records(await storage.search_messages(W, query), SearchHit)
+
+
+async def say(storage: Storage, session_id: str, *texts: str) -> None:
+    await storage.append_messages(W, session_id, NewMessages([BatchMessage(content=text) for text in texts]))
+    await _are_written(storage)
+
+
+async def test_without_embedder_nothing_is_found_by_meaning(database: str) -> None:
+    async with open_storage(database) as storage:
+        assert await storage.waiting_vectors() is None
+        with pytest.raises(EmbedderMissing):
+            await hits(storage, "kitten")
+        assert await hits(storage, "kitten", mode="words") == []
+
+
+@pytest.mark.parametrize(("text", "sequence"), [("kitten", 1), ("refund my payment", 2), ("umbrella", 3)])
+async def test_nearest_meaning_comes_first(storage: Storage, session: Session, text: str, sequence: int) -> None:
+    found = await hits(storage, text)
+    assert (found[0].session_id, found[0].sequence, found[0].snippet) == (session.id, sequence, TEXTS[sequence - 1])
+    # An empty message has no meaning.
+    assert sorted(hit.sequence for hit in found) == [1, 2, 3, 5]
+    assert all(0 < hit.score <= 1 for hit in found)
+    assert await hits(storage, text, mode="words") == []
+
+
+async def test_words_and_meaning_together_rank_first(storage: Storage, session: Session) -> None:
+    await say(storage, session.id, "A storm")
+    found = await hits(storage, "rain")
+    assert [hit.sequence for hit in found[:2]] == [3, 6]
+    assert found[0].snippet == "It will <mark>rain</mark>"
+    # The first by its words, the second by its meaning: the later message is equally near.
+    assert found[0].score == pytest.approx((1 + 61 / 62) / 2)
+
+
+async def test_filters_apply_to_meaning(storage: Storage, session: Session) -> None:
+    other = await storage.create_session(W, NewSession())
+    await say(storage, other.id, "My cat")
+    assert [hit.session_id for hit in await hits(storage, "kitten")][:2] == [other.id, session.id]
+    for filters in ({"session_id": session.id}, {"profile": "a/b"}, {"labels": ("team:maps",)}):
+        found = await hits(storage, "kitten", **filters)
+        assert [(hit.session_id, hit.sequence) for hit in found][:1] == [(session.id, 1)]
+        assert {hit.session_id for hit in found} == {session.id}
+    assert await hits(storage, "kitten", role="system") == []
+    assert await hits(storage, "kitten role:system") == []
+    assert await hits(storage, "kitten", scope="tools") == []
+    assert await hits(storage, "kitten", tool="none") == []
+
+
+async def test_excluded_words_exclude_what_is_meant(storage: Storage, session: Session) -> None:
+    assert session.id
+    assert 1 not in [hit.sequence for hit in await hits(storage, "kitten -puppy")]
+    assert 1 in [hit.sequence for hit in await hits(storage, "kitten -bank")]
+
+
+async def test_call_of_a_tool_is_found_by_meaning(storage: Storage, session: Session) -> None:
+    call = {"type": "tool_call", "call": "c", "name": "look", "input": "{}"}
+    parts = msgspec.Raw(msgspec.json.encode([{"type": "text", "text": "My cat"}, call]))
+    await storage.append_message(W, session.id, NewMessage(role="assistant", parts=parts))
+    await _are_written(storage)
+    assert [hit.sequence for hit in await hits(storage, "kitten tool:look")] == [6]
+
+
+async def test_pages_continue_where_they_end(storage: Storage, session: Session) -> None:
+    assert session.id
+    whole = await hits(storage, "rain")
+    found: list[SearchHit] = []
+    cursor: str | None = None
+    while True:
+        query = SearchQuery("rain", limit=1, cursor=cursor, mode="hybrid")
+        page = await storage.search_messages(W, query)
+        found += await records(page, SearchHit)
+        cursor = page.next_cursor
+        if cursor is None:
+            break
+    assert found == whole
+    grouped = await hits(storage, "rain", group="session")
+    assert [hit.sequence for hit in grouped] == sorted(hit.sequence for hit in whole)
+
+
+async def test_corrected_message_has_its_new_meaning(storage: Storage, session: Session) -> None:
+    await storage.update_message(W, session.id, 1, MessagePatch(content="An umbrella"))
+    await storage.delete_message(W, session.id, 3)
+    await _are_written(storage)
+    found = await hits(storage, "snow")
+    assert [hit.sequence for hit in found][:1] == [1]
+    assert 3 not in [hit.sequence for hit in found]
+    assert (await hits(storage, "kitten"))[0].sequence != 1
+
+
+async def test_deleted_session_is_not_found(storage: Storage, session: Session) -> None:
+    assert await hits(storage, "kitten")
+    await storage.delete_session(W, session.id)
+    assert await hits(storage, "kitten") == []
+
+
+async def test_fork_is_found_by_its_meaning(storage: Storage, session: Session) -> None:
+    fork = await storage.fork_session(W, session.id, Fork(at_sequence=1))
+    await _are_written(storage)
+    assert [hit.session_id for hit in await hits(storage, "kitten")][:2] == [fork.id, session.id]
+
+
+async def test_other_workspaces_have_no_influence(storage: Storage, session: Session) -> None:
+    assert session.id
+    query = SearchQuery("kitten", mode="hybrid")
+    assert await records(await storage.search_messages("other", query), SearchHit) == []
+
+
+async def test_embedder_that_is_away_stops_nothing_else(storage: Storage, embedder: Topics, session: Session) -> None:
+    embedder.is_away = True
+    await storage.append_messages(W, session.id, NewMessages([BatchMessage(content="A kitten")]))
+    assert [hit.sequence for hit in await hits(storage, "kitten", mode="words")] == [6]
+    with pytest.raises(EmbedderUnavailable, match="The embedder is not available: it sleeps"):
+        await hits(storage, "kitten")
+    embedder.is_away = False
+    await _are_written(storage)
+    assert {hit.sequence for hit in (await hits(storage, "pet"))[:2]} == {1, 6}
+
+
+async def test_another_model_makes_all_vectors_again(database: str) -> None:
+    for embedder in (Topics(), OtherOrder()):
+        async with open_storage(database, embedder=embedder) as storage:
+            if not await storage.count_sessions(W):
+                created = await storage.create_session(W, NewSession())
+                await say(storage, created.id, *TEXTS)
+            await _are_written(storage)
+            assert [hit.sequence for hit in await hits(storage, "kitten")][:1] == [1]

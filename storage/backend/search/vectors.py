@@ -1,0 +1,35 @@
+"""The vectors of messages, as all storages with SQL keep them."""
+
+from ...model.queries import Embedder, Search
+from ...operations.vectors.writing import VectorWriter, count_waiting
+from ..transactions import Transactions
+from .waiting_count import WaitingCount
+
+
+class TransactionalVectors(Transactions, Search):
+    """Writes vectors in the background while it is open, if it has an embedder, and counts messages without one."""
+
+    _vectors: VectorWriter | None
+    _waiting_vectors: WaitingCount | None
+
+    def _start_vectors(self, embedder: Embedder | None, clock: str) -> None:
+        """Begin; `clock` is SQL for the seconds since 1970."""
+        self._vectors = self._waiting_vectors = None
+        if embedder is not None:
+            workspaces = self.statements.WORKSPACES
+            self._vectors = VectorWriter(embedder, self._read, self._transact, workspaces, clock, self._is_indexed)
+            self._waiting_vectors = WaitingCount(lambda: self._read(lambda reader: count_waiting(reader, workspaces)))
+
+    async def _stop_vectors(self) -> None:
+        if self._vectors is not None and self._waiting_vectors is not None:
+            await self._waiting_vectors.close()
+            await self._vectors.close()
+
+    async def _is_indexed(self, workspace: str) -> bool:
+        """Whether the words of all messages of a workspace are in the search index: vectors are written after them."""
+        del workspace  # most databases write them with the messages
+        return True
+
+    async def waiting_vectors(self) -> int | None:
+        """See `Search`."""
+        return None if self._waiting_vectors is None else await self._waiting_vectors.get()

@@ -1,0 +1,43 @@
+"""How much waits for background work, counted once for all who ask at about the same time."""
+
+import time
+from collections.abc import Awaitable, Callable
+
+from ...model.database_errors import DatabaseDamaged
+from ...model.errors import StorageUnavailable
+from ..concurrency_limit import SharedTask
+
+# A count is as old as that, or as ten times the time that it took.
+COUNTED_SECONDS = 1.0
+REST = 10
+# Who asks does not wait longer for a database that does not answer.
+WAIT_SECONDS = 1.0
+
+
+class WaitingCount:
+    """The last count of what waits, made once for all who ask at about the same time."""
+
+    def __init__(self, count: Callable[[], Awaitable[int]]) -> None:
+        self._count = count
+        self._counted: int | None = None
+        self._valid_until = 0.0
+        self._counting = SharedTask(self._renew)
+
+    async def close(self) -> None:
+        """Stop counting."""
+        await self._counting.close()
+
+    async def get(self) -> int | None:
+        """A recent count; None if the database does not answer."""
+        is_old = time.monotonic() >= self._valid_until
+        return None if is_old and not await self._counting.run(WAIT_SECONDS) else self._counted
+
+    async def _renew(self) -> None:
+        began = time.monotonic()
+        try:
+            self._counted = await self._count()
+        except (StorageUnavailable, DatabaseDamaged):
+            self._counted = None
+        finally:
+            now = time.monotonic()
+            self._valid_until = now + max(COUNTED_SECONDS, REST * (now - began))

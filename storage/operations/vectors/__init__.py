@@ -1,0 +1,1 @@
+"""The vectors of messages: written in the background with a configured embedder, whichever the database."""

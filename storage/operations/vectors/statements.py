@@ -1,0 +1,186 @@
+"""The statements on the vectors of messages, the same for all databases.
+
+The table `embedding` has them, `embedding_session` the last message of each session that has one or needs none,
+`embedding_progress` the revision of each workspace up to which that is so of all sessions.
+"""
+
+MODEL = """
+SELECT model
+FROM embedding_model
+"""
+
+SET_MODEL = """
+UPDATE embedding_model
+SET model = :model
+WHERE holder = :holder
+"""
+
+# Also within the transaction that writes: another process may have taken the lease meanwhile, or have another model.
+HOLDS_LEASE = """
+SELECT 1
+FROM embedding_model
+WHERE holder = :holder
+    AND model = :model
+"""
+
+END_LEASE = """
+UPDATE embedding_model
+SET lease_until = 0
+WHERE holder = :holder
+"""
+
+FORGET_VECTORS = """
+DELETE FROM embedding
+WHERE (workspace, session_id, sequence) IN (
+    SELECT workspace, session_id, sequence
+    FROM embedding
+    LIMIT :most
+)
+RETURNING 1
+"""
+
+FORGET_SESSIONS = """
+DELETE FROM embedding_session
+WHERE (workspace, session_id) IN (
+    SELECT workspace, session_id
+    FROM embedding_session
+    LIMIT :most
+)
+RETURNING 1
+"""
+
+FORGET_PROGRESS = """
+DELETE FROM embedding_progress
+"""
+
+# The sessions that were written after the progress, in the order in which they were written.
+_CHANGED = """
+SELECT session.id, session.revision, message_count, COALESCE(embedding_session.sequence, 0) AS embedded
+FROM session
+LEFT JOIN embedding_session
+    ON embedding_session.workspace = session.workspace
+    AND embedding_session.session_id = session.id
+WHERE session.workspace = :workspace
+    AND session.revision > COALESCE((SELECT revision FROM embedding_progress WHERE workspace = :workspace), 0)
+ORDER BY session.revision
+LIMIT :most
+"""
+
+CHANGED_SESSIONS = _CHANGED
+
+COUNT_WAITING = f"""
+SELECT COALESCE(SUM(message_count - embedded), 0)
+FROM ({_CHANGED}) AS changed
+"""  # noqa: S608  # of the text above
+
+SET_PROGRESS = """
+INSERT INTO embedding_progress (workspace, revision)
+VALUES (:workspace, :revision)
+ON CONFLICT (workspace) DO UPDATE
+SET revision = EXCLUDED.revision
+"""
+
+# Unless a correction has set it back meanwhile.
+SET_SESSION = """
+INSERT INTO embedding_session (workspace, session_id, sequence)
+SELECT workspace, id, CAST(:last AS BIGINT)
+FROM session
+WHERE workspace = :workspace
+    AND id = :id
+ON CONFLICT (workspace, session_id) DO UPDATE
+SET sequence = EXCLUDED.sequence
+WHERE embedding_session.sequence = :after
+RETURNING sequence
+"""
+
+# Of a range of messages those without a vector, as many as fit; at least one, if there is one.
+MESSAGES = """
+SELECT sequence, record, size
+FROM (
+    SELECT
+        sequence, record, octet_length(record) AS size,
+        SUM(octet_length(record)) OVER (ORDER BY sequence) - octet_length(record) AS before
+    FROM message
+    WHERE workspace = :workspace
+        AND session_id = :id
+        AND sequence > :after
+        AND sequence <= :last
+        AND NOT EXISTS (
+            SELECT 1
+            FROM embedding
+            WHERE embedding.workspace = message.workspace
+                AND embedding.session_id = message.session_id
+                AND embedding.sequence = message.sequence
+        )
+    ORDER BY sequence
+    LIMIT :most
+) AS next
+WHERE before < :bytes
+ORDER BY sequence
+"""
+
+REMOVE_VECTORS = """
+DELETE FROM embedding
+WHERE workspace = :workspace
+    AND session_id = :id
+    AND sequence <= :last
+"""
+
+FORGET_SESSION = """
+DELETE FROM embedding_session
+WHERE workspace = :workspace
+    AND session_id = :id
+"""
+
+REMOVE_VECTOR = """
+DELETE FROM embedding
+WHERE workspace = :workspace
+    AND session_id = :id
+    AND sequence = :sequence
+"""
+
+# A corrected message gets another vector. The revision of its session is a new one.
+BEGIN_AT = """
+UPDATE embedding_session
+SET sequence = :sequence - 1
+WHERE workspace = :workspace
+    AND session_id = :id
+    AND sequence >= :sequence
+"""
+
+
+def waiting_workspaces(workspaces: str) -> str:
+    """The statement for those of the listed workspaces that were written to after their progress."""
+    return f"""
+SELECT workspace
+FROM ({workspaces}) AS listed
+WHERE EXISTS (
+    SELECT 1
+    FROM session
+    WHERE session.workspace = listed.workspace
+        AND revision > COALESCE(
+            (
+                SELECT embedding_progress.revision
+                FROM embedding_progress
+                WHERE embedding_progress.workspace = listed.workspace
+            ),
+            0
+        )
+)
+"""  # noqa: S608  # of the text above
+
+
+def take_lease(clock: str) -> str:
+    """The statement that takes, or renews, the lease for :seconds; a row with the model if nobody else holds it.
+
+    `clock` is SQL for the seconds since 1970. A lease that ends later than one that begins now was given by a clock
+    that has been put back.
+    """
+    return f"""
+UPDATE embedding_model
+SET holder = :holder,
+    lease_until = {clock} + :seconds
+WHERE holder = :holder
+    OR lease_until NOT BETWEEN {clock} AND {clock} + :seconds
+RETURNING model
+"""  # noqa: S608  # of the text above

@@ -1,0 +1,210 @@
+"""Writes the vectors of messages in the background, in short steps, and again if the model is another one.
+
+Each step is a transaction that also says how far it came: the next start continues there. A message that was corrected
+or deleted after it was read gets no vector from what it said before.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from contextlib import suppress
+from secrets import token_hex
+from typing import Any
+
+import msgspec
+
+from ...model.database_errors import EmbedderRefused
+from ...model.errors import StorageUnavailable
+from ...model.queries import Embedder
+from ...model.records import Message
+from ...search.vectors import Vector, embedded
+from ...sql.ports import Bindings, EmbeddedMessage, Reader, Row, Transaction
+from ..background_task import BackgroundTask
+from . import statements
+
+logger = logging.getLogger(__name__)
+
+MESSAGES_AT_ONCE = 32
+BYTES_AT_ONCE = 256 * 1024
+# A step looks at as many messages of a session for those without a vector.
+LOOKED_AT = 1_000
+SESSIONS_AT_ONCE = 100
+VECTORS_FORGOTTEN = 1_000
+LEASE_SECONDS = 15
+# Other writes come between two steps.
+PAUSE_SECONDS = 0.01
+LOOK_SECONDS = 0.5
+# After a failure, and twice as long after each further one.
+RETRY_SECONDS = 1.0
+MAX_RETRY_SECONDS = 60.0
+# As many changed sessions of a workspace are counted.
+MAX_COUNTED_SESSIONS = 100_000
+
+_decode = msgspec.json.Decoder(Message).decode
+
+
+class _LeaseLost(Exception):
+    """Another process has taken the lease: it writes vectors now."""
+
+
+class VectorWriter(BackgroundTask):
+    """The background task. `read` runs a long read, `transact` an operation in a transaction of its own.
+
+    `workspaces` is the statement that lists workspaces, `clock` SQL for the seconds since 1970; `is_ready` returns
+    whether other background work on a workspace is done, which comes first.
+    """
+
+    def __init__(
+        self,
+        embedder: Embedder,
+        read: Callable[[Callable[[Reader], Coroutine[Any, Any, list[Row]]]], Awaitable[list[Row]]],
+        transact: Callable[..., Awaitable[Any]],
+        workspaces: str,
+        clock: str,
+        is_ready: Callable[[str], Awaitable[bool]],
+    ) -> None:
+        self._embedder = embedder
+        self._read = read
+        self._transact = transact
+        self._waiting_workspaces = statements.waiting_workspaces(workspaces)
+        self._take_lease = statements.take_lease(clock)
+        self._is_ready = is_ready
+        self._holder: Bindings = {"holder": token_hex()}
+        self._lease = self._holder | {"seconds": LEASE_SECONDS}
+        self._is_of_model = False
+        self._renew_at = 0.0
+        self._failures = 0
+        super().__init__("Vectors of messages can't be written")
+
+    async def close(self) -> None:
+        await super().close()
+        with suppress(StorageUnavailable):
+            await self._write(statements.END_LEASE, self._holder)
+        await self._embedder.close()
+
+    async def _work(self) -> bool:
+        self._failures += 1
+        waiting = await self._all(self._waiting_workspaces, {})
+        if waiting or not self._is_of_model:
+            with suppress(_LeaseLost):
+                await self._hold_lease()
+                for (workspace,) in waiting:
+                    await self._embed_workspace(str(workspace))
+                await self._write(statements.END_LEASE, self._holder)
+            self._renew_at = 0.0
+        self._failures = 0
+        return True
+
+    async def _pause(self) -> None:
+        retry = min(MAX_RETRY_SECONDS, RETRY_SECONDS * 2 ** min(self._failures - 1, 10))
+        await asyncio.sleep(retry if self._failures else LOOK_SECONDS)
+
+    async def _hold_lease(self) -> None:
+        """Take or renew the lease, and forget the vectors of another model."""
+        now = asyncio.get_running_loop().time()
+        if now < self._renew_at:
+            return
+        rows = await self._write(self._take_lease, self._lease)
+        if not rows:
+            raise _LeaseLost
+        self._renew_at = now + LEASE_SECONDS / 3
+        if rows[0][0] != self._embedder.model:
+            await self._begin_again()
+        self._is_of_model = True
+
+    async def _begin_again(self) -> None:
+        for statement in (statements.FORGET_VECTORS, statements.FORGET_SESSIONS):
+            has_more = True
+            while has_more:
+                has_more = bool(await self._write(statement, {"most": VECTORS_FORGOTTEN}))
+                await self._write(self._take_lease, self._lease)
+                await asyncio.sleep(PAUSE_SECONDS)
+        await self._write(statements.FORGET_PROGRESS, {})
+        await self._write(statements.SET_MODEL, self._holder | {"model": self._embedder.model})
+
+    async def _embed_workspace(self, workspace: str) -> None:
+        bindings: Bindings = {"workspace": workspace, "most": SESSIONS_AT_ONCE}
+        while changed := await self._all(statements.CHANGED_SESSIONS, bindings):
+            for session_id, _, message_count, embedded_before in changed:
+                key: Bindings = {"workspace": workspace, "id": str(session_id)}
+                after, is_advancing = int(embedded_before), True
+                while after < message_count and is_advancing:
+                    if not await self._is_ready(workspace):
+                        return
+                    await self._hold_lease()
+                    before, after = after, await self._embed_some(key, after, message_count)
+                    # Otherwise it was corrected, and will be listed again, or deleted.
+                    is_advancing = after > before
+                    await asyncio.sleep(PAUSE_SECONDS)
+            await self._write(statements.SET_PROGRESS, {"workspace": workspace, "revision": changed[-1][1]})
+
+    async def _embed_some(self, key: Bindings, after: int, message_count: int) -> int:
+        """Write vectors of the next messages after one; how far the session is then."""
+        last = min(message_count, after + LOOKED_AT)
+        limits: Bindings = {"after": after, "last": last, "most": MESSAGES_AT_ONCE, "bytes": BYTES_AT_ONCE}
+        rows = await self._all(statements.MESSAGES, key | limits)
+        if len(rows) == MESSAGES_AT_ONCE or sum(size for *_, size in rows) >= BYTES_AT_ONCE:
+            last = int(rows[-1][0])
+        said = [(int(sequence), str(record), _decode(record).content) for sequence, record, _ in rows]
+        said = [it for it in said if it[2]]
+        vectors = await self._vectors([content for _, _, content in said]) if said else []
+        messages = [
+            EmbeddedMessage(sequence, record, vector.signs, vector.numbers)
+            for (sequence, record, _), vector in zip(said, vectors, strict=True)
+            if vector is not None
+        ]
+        lease = self._holder | {"model": self._embedder.model}
+        return int(await self._transact(_write_vectors, key, lease, messages, (after, last)))
+
+    async def _vectors(self, texts: Sequence[str]) -> list[Vector | None]:
+        """The vectors of texts; None for one that the embedder refuses, and another text it does not."""
+        try:
+            return await embedded(self._embedder, texts)
+        except EmbedderRefused:
+            if len(texts) > 1:
+                return [vector for text in texts for vector in await self._vectors([text])]
+            # It may refuse all, for example because its model does not exist.
+            await embedded(self._embedder, ["text"])
+        logger.warning("The embedder refuses the text of a message, which is found by its words alone")
+        return [None]
+
+    async def _all(self, statement: str, bindings: Bindings) -> list[Row]:
+        return await self._read(lambda reader: reader.all(statement, bindings))
+
+    async def _write(self, statement: str, bindings: Bindings) -> list[Row]:
+        rows: list[Row] = await self._transact(_run, statement, bindings)
+        return rows
+
+
+async def _run(transaction: Transaction, statement: str, bindings: Bindings) -> list[Row]:
+    return await transaction.all(statement, bindings)
+
+
+async def _write_vectors(
+    transaction: Transaction,
+    key: Bindings,
+    lease: Bindings,
+    messages: Sequence[EmbeddedMessage],
+    place: tuple[int, int],
+) -> int:
+    """Write the vectors of the messages of a session after one and up to another; how far it has them then.
+
+    That is before the first message that was corrected meanwhile.
+    """
+    after, last = place
+    if await transaction.row(statements.HOLDS_LEASE, lease) is None:
+        raise _LeaseLost
+    written = await transaction.insert_vectors(key, messages) if messages else set()
+    missing = [message.sequence for message in messages if message.sequence not in written]
+    last = min([last, *(sequence - 1 for sequence in missing)])
+    row = await transaction.row(statements.SET_SESSION, key | {"after": after, "last": last})
+    return after if row is None else int(row[0])
+
+
+async def count_waiting(reader: Reader, workspaces: str) -> int:
+    """How many messages wait for a vector; `workspaces` is the statement that lists workspaces."""
+    counted = 0
+    for (workspace,) in await reader.all(workspaces, {}):
+        bindings: Bindings = {"workspace": str(workspace), "most": MAX_COUNTED_SESSIONS}
+        counted += int((await reader.one(statements.COUNT_WAITING, bindings))[0])
+    return counted

@@ -1,0 +1,126 @@
+"""Vectors as they are stored and compared, and the order of results that are found by words and by meaning.
+
+A vector is stored twice: as the sign of each number, in a bit, and as the number itself, in a byte. A search compares
+the signs of many messages first, by how many differ, then the numbers of the most similar ones, by the cosine.
+"""
+
+import asyncio
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
+from math import sqrt
+from operator import mul
+from typing import NamedTuple
+
+from ..model.database_errors import EmbedderMissing, EmbedderUnavailable
+from ..model.queries import Embedder, SearchQuery, SearchScope
+from ..model.records import Message, Role
+from .index_entry import searched_text, tool_forms_of
+from .query_parser import ParsedQuery, without_syntax
+from .results import Found, single
+from .text_match import TextMatch
+
+# As many vectors of the latest messages are compared by their signs.
+MAX_COMPARED = 200_000
+# As many of the most similar ones are compared by their numbers, and as many are found.
+MAX_NEAR = 400
+MAX_FOUND = 100
+# The vector is that of the beginning of a text.
+MAX_CHARACTERS = 2_000
+# A search waits as long for the vector of its query.
+QUERY_SECONDS = 5
+# The constant of reciprocal rank fusion, as its authors chose it (https://doi.org/10.1145/1571941.1572114).
+RANK_CONSTANT = 60
+
+_LARGEST = 127
+
+
+class Vector(NamedTuple):
+    """A vector as it is stored: the signs of its numbers, a bit each, and the numbers as signed bytes."""
+
+    signs: bytes
+    numbers: bytes
+
+
+class QueryVector(NamedTuple):
+    """The vector of a query, and the model that made it."""
+
+    model: str
+    vector: Vector
+
+
+class Near(NamedTuple):
+    """A message with the numbers of its vector."""
+
+    session_id: str
+    sequence: int
+    role: Role
+    numbers: bytes
+
+
+def quantized(vector: Sequence[float]) -> Vector | None:
+    """A vector as it is stored; None for one without a direction."""
+    largest = max(map(abs, vector), default=0.0)
+    if not largest:
+        return None
+    numbers = [round(number / largest * _LARGEST) for number in vector]
+    signs = "".join(["1" if number > 0 else "0" for number in vector])
+    size = (len(signs) + 7) // 8
+    return Vector(int(signs.ljust(size * 8, "0"), 2).to_bytes(size), array("b", numbers).tobytes())
+
+
+async def embedded(embedder: Embedder, texts: Sequence[str]) -> list[Vector | None]:
+    """The vectors of 1 to 32 texts, as they are stored. Raises as `Embedder.embed`."""
+    vectors = await embedder.embed([text[:MAX_CHARACTERS] for text in texts])
+    return await asyncio.to_thread(lambda: [*map(quantized, vectors)])
+
+
+async def query_vector(embedder: Embedder | None, query: SearchQuery) -> QueryVector | None:
+    """The vector of a query in hybrid mode. Raises `EmbedderMissing`, `EmbedderUnavailable`."""
+    if query.mode == "words":
+        return None
+    if embedder is None:
+        raise EmbedderMissing
+    text = without_syntax(query.text)
+    if not text or query.scope == "tools":
+        return None
+    try:
+        async with asyncio.timeout(QUERY_SECONDS):
+            [vector] = await embedded(embedder, [text])
+    except TimeoutError as error:
+        raise EmbedderUnavailable(f"it did not answer within {QUERY_SECONDS} seconds") from error
+    return None if vector is None else QueryVector(embedder.model, vector)
+
+
+def nearest(vector: Vector, candidates: Iterable[Near]) -> list[Near]:
+    """The candidates with the most similar vectors, the most similar ones first, later ones first if equal."""
+    sought = memoryview(vector.numbers).cast("b")
+    return sorted(candidates, key=lambda it: (_cosine(sought, it.numbers), it[:2]), reverse=True)[:MAX_FOUND]
+
+
+def _cosine(sought: "memoryview[int]", numbers: bytes) -> float:
+    """The cosine of the angle between two vectors, times the length of the first."""
+    other = memoryview(numbers).cast("b")
+    product: int = sum(map(mul, sought, other))
+    return product / (sqrt(sum(map(mul, other, other))) or 1)
+
+
+def has_conditions(sought: ParsedQuery) -> bool:
+    """Whether a message that is found by its meaning has to be read: for its tools, or for excluded words."""
+    return bool(sought.required or sought.excluded)
+
+
+def meets_conditions(message: Message, sought: ParsedQuery, match: TextMatch, scope: SearchScope) -> bool:
+    """Whether a message that is found by its meaning calls the tool of a query, and has no excluded words."""
+    return {*sought.required} <= {*tool_forms_of(message)} and not match.is_excluded(searched_text(message, scope))
+
+
+def fused(by_words: Iterable[Found], by_meaning: Iterable[Near]) -> Iterator[Found]:
+    """What is found in both ways, with a score between 0 and 1 by reciprocal rank fusion."""
+    scores: dict[tuple[str, int, Role], float] = {}
+    words = [(session_id, sequence, role) for _, session_id, sequence, role in sorted(by_words, reverse=True)]
+    for ranked in (words, [it[:3] for it in by_meaning]):
+        for rank, place in enumerate(ranked, 1):
+            scores[place] = scores.get(place, 0) + 1 / (RANK_CONSTANT + rank)
+    best = 2 / (RANK_CONSTANT + 1)
+    for place, score in scores.items():
+        yield single(score / best), *place

@@ -1,0 +1,117 @@
+"""Finding messages by their vectors: sqlite-vec compares the signs (https://github.com/asg017/sqlite-vec)."""
+
+from collections.abc import Collection
+from importlib.util import find_spec
+
+import apsw
+
+from ...model.database_errors import EmbedderUnusable
+from ...operations.vectors.statements import MODEL
+from ...search.results import MAX_LOOKED_AT, Filters, session_clauses
+from ...search.vectors import MAX_COMPARED, MAX_NEAR, Near, QueryVector, nearest
+from ...sql.ports import Bindings
+
+# A message that is still as it was when its vector was made, of a session that exists.
+INSERT_VECTOR = """
+INSERT INTO embedding (workspace, session_id, sequence, signs, numbers)
+SELECT workspace, session_id, sequence, :signs, :numbers
+FROM message
+WHERE workspace = :workspace
+    AND session_id = :id
+    AND sequence = :sequence
+    AND record = :record
+    AND EXISTS (
+        SELECT 1
+        FROM session
+        WHERE session.workspace = :workspace
+            AND session.id = :id
+    )
+ON CONFLICT (workspace, session_id, sequence) DO UPDATE
+SET signs = EXCLUDED.signs,
+    numbers = EXCLUDED.numbers
+RETURNING sequence
+"""
+
+
+def check_extension() -> None:
+    """Raises `EmbedderUnusable` if sqlite-vec is not installed."""
+    if find_spec("sqlite_vec") is None:
+        raise EmbedderUnusable(
+            "A search by meaning in SQLite needs the package sqlite-vec; install it: pip install "
+            "'amplifierd[embeddings]'."
+        )
+
+
+def find_near(
+    connection: apsw.Connection, workspace: str, sought: QueryVector, filters: Filters, bindings: Bindings
+) -> list[Near]:
+    """The messages with the most similar vectors that pass the filters, the most similar ones first."""
+    row = connection.execute(MODEL).fetchone()
+    if row is None or row[0] != sought.model:
+        # Those of this model are not written yet.
+        return []
+    _load(connection)
+    limits: Bindings = {
+        "signs": sought.vector.signs,
+        "length": len(sought.vector.signs),
+        "compared": MAX_COMPARED,
+        "examined": MAX_LOOKED_AT if filters else MAX_NEAR,
+        "near": MAX_NEAR,
+    }
+    rows = connection.execute(_near(filters), {**bindings, **filters, **limits, "workspace": workspace})
+    return nearest(sought.vector, [Near(*row) for row in rows])
+
+
+def _load(connection: apsw.Connection) -> None:
+    """Load the extension into a connection, or do nothing if it has it."""
+    # Imported here: without an embedder nobody needs it.
+    import sqlite_vec
+
+    connection.enable_load_extension(True)
+    try:
+        connection.load_extension(sqlite_vec.loadable_path())
+    finally:
+        connection.enable_load_extension(False)
+
+
+def _near(filters: Collection[str]) -> str:
+    """The statement that compares the signs of the latest messages, and selects those that pass filters."""
+    place = "\n            AND session_id = :id" if "id" in filters else ""
+    about_sessions = session_clauses(filters)
+    session = """
+CROSS JOIN session
+    ON session.workspace = :workspace
+    AND session.id = candidate.session_id"""
+    of_role = ["message.role = :role"] if "role" in filters else []
+    conditions = "".join(f"\n    AND {clause}" for clause in [*of_role, *about_sessions])
+    return f"""
+SELECT candidate.session_id, candidate.sequence, message.role, embedding.numbers
+FROM (
+    SELECT session_id, sequence, vec_distance_hamming(vec_bit(signs), vec_bit(:signs)) AS distance
+    FROM (
+        SELECT session_id, sequence, signs
+        FROM embedding INDEXED BY embedding_by_signs
+        WHERE workspace = :workspace{place}
+            AND octet_length(signs) = :length
+        ORDER BY session_id DESC, sequence DESC
+        LIMIT :compared
+    )
+    ORDER BY distance, session_id DESC, sequence DESC
+    LIMIT :examined
+) AS candidate
+CROSS JOIN message
+    ON message.workspace = :workspace
+    AND message.session_id = candidate.session_id
+    AND message.sequence = candidate.sequence
+CROSS JOIN embedding
+    ON embedding.workspace = :workspace
+    AND embedding.session_id = candidate.session_id
+    AND embedding.sequence = candidate.sequence{session if about_sessions else ""}
+WHERE NOT EXISTS (
+        SELECT 1
+        FROM removal
+        WHERE removal.workspace = :workspace
+            AND removal.session_id = candidate.session_id
+    ){conditions}
+LIMIT :near
+"""  # noqa: S608  # of the texts above

@@ -1,0 +1,69 @@
+"""A service that speaks OpenAI's API for embeddings: a vector has the number of each letter in a text."""
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from string import ascii_lowercase
+from typing import Any
+
+MODEL = "letters"
+
+
+class EmbeddingService(ThreadingHTTPServer):
+    """`keys` are the bearer tokens that it was sent, `batches` the texts of each request; it answers with `status`."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.url = f"http://127.0.0.1:{self.server_address[1]}/v1"
+        self.status = 200
+        self.keys: set[str | None] = set()
+        self.batches: list[list[str]] = []
+        self.paths: set[str] = set()
+        self.refused = "\0"
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: EmbeddingService
+    protocol_version = "HTTP/1.1"
+
+    def do_POST(self) -> None:  # the name that the library calls
+        body: dict[str, Any] = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        service = self.server
+        service.paths.add(self.path)
+        service.keys.add(self.headers["Authorization"])
+        service.batches.append(body["input"])
+        status = service.status if body["model"] == MODEL else 404
+        if any(service.refused in text for text in body["input"]):
+            status = 400
+        data = [{"index": at, "embedding": _vector(text)} for at, text in enumerate(body["input"])]
+        answer = json.dumps({"object": "list", "data": data[::-1], "model": MODEL}).encode()
+        self.send_response(status)
+        if status == 307:
+            self.send_header("Location", f"{service.url}/elsewhere")
+        self.send_header("Content-Length", str(len(answer)))
+        self.end_headers()
+        self.wfile.write(answer)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # the library's name
+        """Say nothing."""
+
+
+def _vector(text: str) -> list[float]:
+    return [text.lower().count(letter) - 0.5 for letter in ascii_lowercase]
+
+
+@contextmanager
+def embedding_service() -> Iterator[EmbeddingService]:
+    """A running service on a free port."""
+    with EmbeddingService() as service:
+        thread = threading.Thread(target=service.serve_forever)
+        thread.start()
+        try:
+            yield service
+        finally:
+            service.shutdown()
+            thread.join()

@@ -1,0 +1,280 @@
+"""The search by meaning of a real daemon: with a model in its process, with a service, and with nothing."""
+
+import asyncio
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import apsw
+import asyncpg
+import httpx
+import pytest
+
+from amplifierd.storage.model.database_errors import EmbedderUnavailable
+from amplifierd.storage.search.embedders.entry_point import EmbedderOptions
+from amplifierd.storage.search.embedders.openai import OpenAIEmbedder
+from daemon import Daemon
+from embedding_service import MODEL, EmbeddingService, embedding_service
+from fork_server import run_amplifierd
+from remains import places_with
+
+SECONDS = 60
+SAID = [
+    "The server ran out of memory at night.",
+    "We bake bread with flour and butter.",
+    "The train to Lisbon was late.",
+]
+# Of what the extra installs, and of the modules that use it.
+UNUSED = {"numpy", "safetensors", "sqlite_vec", "tokenizers", "wordllama"}
+
+
+def say(client: httpx.Client, *texts: str) -> str:
+    """Open a session with messages; its path."""
+    path = f"/sessions/{client.post('/sessions').json()['id']}"
+    messages = [{"content": text} for text in texts]
+    client.post(f"{path}/messages/batch", json={"messages": messages}).raise_for_status()
+    return path
+
+
+def waiting(client: httpx.Client) -> int:
+    """How many messages wait for a vector."""
+    count: int = client.get("/status").raise_for_status().json()["searchIndex"]["waitingVectors"]
+    return count
+
+
+def wait_until_written(client: httpx.Client) -> None:
+    """Wait until no message waits for a vector."""
+    deadline = time.monotonic() + SECONDS
+    # A count may be a second old.
+    time.sleep(1.1)
+    while waiting(client):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def found(client: httpx.Client, words: str) -> list[int]:
+    """The sequences of the hits by words and by meaning."""
+    hits = client.get("/search", params={"q": words, "mode": "hybrid"}).raise_for_status().json()
+    return [hit["sequence"] for hit in hits]
+
+
+def vectors(database: str) -> list[str]:
+    """The tables that have rows of vectors: their number is in the name of what is returned."""
+    return [f"{table} {count}" for table in ("embedding", "embedding_session") if (count := rows_of(database, table))]
+
+
+def rows_of(database: str, table: str) -> int:
+    """The number of rows of a table."""
+    if database.startswith("sqlite"):
+        with closing(apsw.Connection(database.removeprefix("sqlite:///"))) as connection:
+            [(count,)] = connection.execute(f"SELECT COUNT(*) FROM {table}")  # noqa: S608  # a table's name
+            return int(count)
+    return asyncio.run(_count(database, table))
+
+
+async def _count(database: str, table: str) -> int:
+    connection = await asyncpg.connect(database)
+    count: int = await connection.fetchval(f"SELECT COUNT(*) FROM amplifierd.{table}")  # noqa: S608  # a table's name
+    await connection.close()
+    return count
+
+
+@pytest.fixture
+def service() -> Iterator[EmbeddingService]:
+    """A service with embeddings."""
+    with embedding_service() as running:
+        yield running
+
+
+def with_service(database: str, service: EmbeddingService, *options: str) -> Daemon:
+    """A daemon that uses the service."""
+    own = ("--embedder", "openai", "--embedder-url", service.url, "--embedder-model", MODEL)
+    return Daemon(database, *own, *options)
+
+
+def test_model_in_the_process_finds_what_is_meant(database: str) -> None:
+    with Daemon(database, "--embedder", "wordllama") as daemon, daemon.client() as client:
+        say(client, *SAID)
+        wait_until_written(client)
+        assert found(client, "recipe")[0] == 2
+        assert found(client, "railway delay")[0] == 3
+        assert client.get("/search", params={"q": "recipe"}).json() == []
+
+
+def test_documented_lines_run(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs/search.md").read_text()
+    [block] = re.findall(r"```shell-session\n(.*?)```", page, re.DOTALL)
+    steps = [step.partition("\n") for step in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]]
+    with Daemon(f"sqlite:///{tmp_path / 'a.db'}", "--embedder", "wordllama") as daemon:
+        script = "\n".join(command.replace("http://127.0.0.1:8420", daemon.url) for command, _, _ in steps)
+        ended = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=SECONDS, check=True)
+    shown = "".join(output for _, _, output in steps)
+    assert settled(ended.stdout) == settled(shown)
+
+
+def settled(text: str) -> str:
+    """A text without ids and white space."""
+    return re.sub(r"\s", "", re.sub(r"[0-9a-f]{8}-[0-9a-f-]{27}", "ID", text))
+
+
+def test_without_embedder_a_hybrid_search_is_refused(client: httpx.Client) -> None:
+    answered = client.get("/search", params={"q": "a", "mode": "hybrid"})
+    assert answered.status_code == 400
+    assert answered.json()["type"] == "urn:amplifierd:problem:embedder-missing"
+    assert "--embedder" in answered.json()["detail"]
+    assert "waitingVectors" not in client.get("/status").json()["searchIndex"]
+
+
+def test_without_embedder_nothing_of_it_is_imported(tmp_path: Path) -> None:
+    command = [sys.executable, "-X", "importtime", "-m", "amplifierd", "serve", "--port", "0", "--max-age", "3"]
+    places = ["--database", f"sqlite:///{tmp_path / 'a.db'}", "--data-path", str(tmp_path / "data")]
+    ended = subprocess.run([*command, *places], capture_output=True, text=True, timeout=SECONDS, check=True)
+    assert "listens on" in ended.stderr
+    imported = set(re.findall(r"import time:.*\| +(\S+)$", ended.stderr, re.MULTILINE))
+    assert "apsw" in imported
+    assert not {name for name in imported if name in UNUSED or "embedders" in name}
+
+
+def test_killed_daemon_continues_with_the_vectors(database: str, service: EmbeddingService) -> None:
+    with with_service(database, service) as daemon, daemon.client() as client:
+        say(client, *["xx", "yy"] * 300)
+        deadline = time.monotonic() + SECONDS
+        while not rows_of(database, "embedding"):
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        daemon.kill()
+    before = sum(map(len, service.batches))
+    with with_service(database, service) as daemon, daemon.client() as client:
+        wait_until_written(client)
+        assert rows_of(database, "embedding") == 600
+        # Those of the last step may have been asked for twice.
+        assert sum(map(len, service.batches)) <= 600 + 32
+        assert before <= 600
+
+
+def test_deleted_means_gone(database: str, service: EmbeddingService) -> None:
+    with with_service(database, service) as daemon, daemon.client() as client:
+        path, others = say(client, "xxx", "yyy"), say(client, "zzz")
+        wait_until_written(client)
+        assert vectors(database) == ["embedding 3", "embedding_session 2"]
+        client.delete(f"{path}/messages/1").raise_for_status()
+        assert vectors(database)[0] == "embedding 2"
+        wait_until_written(client)
+        assert vectors(database) == ["embedding 2", "embedding_session 2"]
+        client.delete(path).raise_for_status()
+        deadline = time.monotonic() + SECONDS
+        while vectors(database) != ["embedding 1", "embedding_session 1"]:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        client.delete(others).raise_for_status()
+        while vectors(database):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+
+
+def test_key_is_sent_to_the_service_alone(tmp_path: Path, database: str, service: EmbeddingService) -> None:
+    key = tmp_path / "key"
+    key.write_text("secret-of-the-service\n")
+    with with_service(database, service, "--embedder-key-file", str(key)) as daemon, daemon.client() as client:
+        say(client, "xxx")
+        wait_until_written(client)
+        assert (service.keys, service.paths) == ({"Bearer secret-of-the-service"}, {"/v1/embeddings"})
+        service.status = 307
+        assert client.get("/search", params={"q": "x", "mode": "hybrid"}).status_code == 503
+        # A redirect is not followed.
+        assert service.paths == {"/v1/embeddings"}
+        command_line = Path(f"/proc/{daemon.process.pid}/cmdline")
+        assert not command_line.exists() or b"secret-of" not in command_line.read_bytes()
+        assert "secret-of" not in daemon.log
+        assert places_with(database, "secret-of-the-service") in ([], ["key"])
+
+
+def test_service_that_fails_stops_neither_writes_nor_words(database: str, service: EmbeddingService) -> None:
+    service.status = 500
+    with with_service(database, service) as daemon, daemon.client() as client:
+        say(client, "needle")
+        assert [hit["sequence"] for hit in client.get("/search", params={"q": "needle"}).json()] == [1]
+        refused = client.get("/search", params={"q": "needle", "mode": "hybrid"})
+        assert refused.status_code == 503
+        assert refused.json()["type"] == "urn:amplifierd:problem:embedder-unavailable"
+        assert "answered 500" in refused.json()["detail"]
+        assert waiting(client) == 1
+        daemon.wait_until_it_says("Vectors of messages can't be written now; will retry")
+        service.status = 200
+        wait_until_written(client)
+        assert found(client, "neddle") == [1]
+
+
+def test_text_that_the_service_refuses_is_left_out(database: str, service: EmbeddingService) -> None:
+    service.refused = "forbidden"
+    with with_service(database, service) as daemon, daemon.client() as client:
+        say(client, "xxx", "forbidden yyy", "zzz")
+        wait_until_written(client)
+        assert sorted(found(client, "xyz")) == [1, 3]
+        daemon.wait_until_it_says("The embedder refuses the text of a message")
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["--embedder", "other"], "There is no embedder 'other'; those that are installed are openai, wordllama."),
+        (["--embedder", "openai"], "Invalid URL None of the embedder; write that of the service"),
+        (["--embedder", "openai", "--embedder-url", "http://a"], "needs the name of a model"),
+        (["--embedder", "wordllama", "--embedder-url", "http://a"], "takes no URL and no model"),
+        (
+            ["--embedder", "wordllama", "--embedder-key-file", "/nowhere/key"],
+            "The key of the embedder can't be read from /nowhere/key",
+        ),
+    ],
+)
+def test_start_says_what_is_wrong(tmp_path: Path, options: list[str], sentence: str) -> None:
+    places = ["--database", f"sqlite:///{tmp_path / 'a.db'}", "--data-path", str(tmp_path / "data")]
+    ended = run_amplifierd("serve", "--port", "0", *places, *options, env=dict(os.environ))
+    assert ended.returncode == 1
+    assert sentence in ended.stderr
+
+
+def test_copy_makes_vectors_again(tmp_path: Path, service: EmbeddingService) -> None:
+    source, target = (f"sqlite:///{tmp_path / name}" for name in ("a.db", "b.db"))
+    with with_service(source, service) as daemon, daemon.client() as client:
+        say(client, "xxx", "yyy")
+        wait_until_written(client)
+    assert run_amplifierd("copy", "--from", source, "--to", target, env=dict(os.environ)).returncode == 0
+    assert rows_of(target, "embedding") == 0
+    with with_service(target, service) as daemon, daemon.client() as client:
+        wait_until_written(client)
+        assert found(client, "x")[0] == 1
+
+
+def test_backup_has_the_vectors(tmp_path: Path, service: EmbeddingService) -> None:
+    source, backup = (f"sqlite:///{tmp_path / name}" for name in ("a.db", "b.db"))
+    with with_service(source, service) as daemon, daemon.client() as client:
+        say(client, "xxx", "yyy")
+        wait_until_written(client)
+        asked = len(service.batches)
+        env = dict(os.environ)
+        assert run_amplifierd("backup", str(tmp_path / "b.db"), "--database", source, env=env).returncode == 0
+    with with_service(backup, service) as daemon, daemon.client() as client:
+        assert waiting(client) == 0
+        assert found(client, "y")[0] == 2
+        # That of the query.
+        assert len(service.batches) == asked + 1
+
+
+def test_two_workers_write_each_vector_once(tmp_path: Path, service: EmbeddingService) -> None:
+    with with_service(f"sqlite:///{tmp_path / 'a.db'}", service, "--workers", "2") as daemon, daemon.client() as client:
+        say(client, *["xx"] * 200)
+        wait_until_written(client)
+        assert sum(map(len, service.batches)) == 200
+
+
+async def test_service_that_is_not_one_is_named() -> None:
+    embedder = OpenAIEmbedder(EmbedderOptions("http://127.0.0.1:9/v1", "m"))
+    with pytest.raises(EmbedderUnavailable, match="/v1/embeddings can't be reached"):
+        await embedder.embed(["a"])
+    await embedder.close()
