@@ -8,6 +8,7 @@ from functools import partial
 
 from .go.recipe import GO
 from .java.recipe import JAVA
+from .kotlin.recipe import KOTLIN
 from .php.recipe import PHP
 from .python.recipe import PYTHON
 from .python_pydantic.recipe import PYTHON_PYDANTIC
@@ -26,6 +27,7 @@ RECIPES = {
     "python": PYTHON,
     "python_pydantic": PYTHON_PYDANTIC,
     "java": JAVA,
+    "kotlin": KOTLIN,
     "go": GO,
     "ruby": RUBY,
     "php": PHP,
