@@ -6,6 +6,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
+from .csharp.recipe import CSHARP
 from .go.recipe import GO
 from .java.recipe import JAVA
 from .kotlin.recipe import KOTLIN
@@ -28,6 +29,7 @@ RECIPES = {
     "python_pydantic": PYTHON_PYDANTIC,
     "java": JAVA,
     "kotlin": KOTLIN,
+    "csharp": CSHARP,
     "go": GO,
     "ruby": RUBY,
     "php": PHP,

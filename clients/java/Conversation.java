@@ -84,6 +84,7 @@ import amplifierd.client.model.MountPlan;
 import amplifierd.client.model.MountPlanRequest;
 import amplifierd.client.model.OnConflict;
 import amplifierd.client.model.Part;
+import amplifierd.client.model.PlanForm;
 import amplifierd.client.model.Problem;
 import amplifierd.client.model.Profile;
 import amplifierd.client.model.ProfileSettings;
@@ -292,7 +293,7 @@ public final class Conversation {
     equal(plan.getSession().getSessionId(), opened.getId());
     equal(plan.getSession().getCreatedAt(), opened.getCreatedAt());
     equal(plan.getAgents().get(profile + ".agent.zen").getContent(), "You are calm.");
-    KernelModule tool = plans.getSessionMountPlan(read.form("kernel").build()).getKernelPlan().getTools().get(0);
+    KernelModule tool = plans.getSessionMountPlan(read.form(PlanForm.KERNEL).build()).getKernelPlan().getTools().get(0);
     equal(tool.getModule(), "tool-bash");
     equal(tool.getConfig(), Map.of("timeout", 9));
     sessions.deleteSession(APIDeleteSessionRequest.newBuilder().sessionId(opened.getId()).build());

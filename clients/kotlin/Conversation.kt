@@ -83,8 +83,8 @@ private val MESSAGES =
         SendMessageRequest(content = "A summary.", role = Role.ASSISTANT),
         SendMessageRequest(content = "{\"found\": true}", role = Role.TOOL),
     )
-// Gson reads each number in metadata as a double, and refuses a number with 64 zeros after its digits, unless it is told
-// otherwise.
+// Unless it is told otherwise, Gson reads each number in metadata as a double, and refuses one with 64 zeros after its
+// digits.
 private val JSON =
     registerTypeAdapterFactoryForAllModels(Serializer.gsonBuilder)
         .setObjectToNumberStrategy(ToNumberPolicy.LONG_OR_DOUBLE)
@@ -97,7 +97,8 @@ private object Files : Converter.Factory() {
         parameterAnnotations: Array<out Annotation>,
         methodAnnotations: Array<out Annotation>,
         retrofit: Retrofit,
-    ): Converter<*, RequestBody>? = if (type == File::class.java) Converter<File, RequestBody> { it.asRequestBody() } else null
+    ): Converter<*, RequestBody>? =
+        if (type == File::class.java) Converter<File, RequestBody> { it.asRequestBody() } else null
 }
 
 private class Unexpected(sentence: String) : Exception(sentence)

@@ -63,7 +63,6 @@ from amplifierd_client.models import (
     FilePart,
     FilePartType,
     ForkSessionRequest,
-    GetSessionMountPlanForm,
     Health,
     HealthStatus,
     ImportReport,
@@ -86,6 +85,7 @@ from amplifierd_client.models import (
     MountPlanRequest,
     MountPlanRequestAgentOverlay,
     OnConflict,
+    PlanForm,
     Problem,
     Profile,
     ProfileSettings,
@@ -229,7 +229,7 @@ def make_plans(client: Client, profile: str) -> None:
     plan = answered(get_session_mount_plan.sync(str(session.id), client=client), MountPlan)
     equal((plan.session.session_id, plan.session.created_at), (session.id, session.created_at))
     equal(plan.agents[f"{profile}.agent.zen"].content, "You are calm.")
-    form = GetSessionMountPlanForm.KERNEL
+    form = PlanForm.KERNEL
     kernel = answered(get_session_mount_plan.sync(str(session.id), client=client, form=form), KernelPlan)
     equal([(tool.module, tool.config.to_dict()) for tool in kernel.tools], [("tool-bash", {"timeout": 9})])
     equal(delete_session.sync_detailed(str(session.id), client=client).status_code, 204)

@@ -46,6 +46,7 @@ from amplifierd_client import (
     MountPlanRequest,
     OnConflict,
     Part,
+    PlanForm,
     PlansApi,
     Problem,
     ProfilesApi,
@@ -185,7 +186,7 @@ class Conversation:
         equal(generated.agents[f"{profile}.agent.zen"].content, "Be quick.")
         equal((plan.session.session_id, plan.session.created_at), (session.id, session.created_at))
         equal(plan.agents[f"{profile}.agent.zen"].content, "You are calm.")
-        kernel = self.plans.get_session_mount_plan(session.id, form="kernel").actual_instance
+        kernel = self.plans.get_session_mount_plan(session.id, form=PlanForm.KERNEL).actual_instance
         if not isinstance(kernel, KernelPlan):
             raise Unexpected(f"{kernel!r} came where the kernel's form was expected.")
         equal([(tool.module, tool.config) for tool in kernel.tools], [("tool-bash", {"timeout": 9})])

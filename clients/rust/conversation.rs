@@ -50,8 +50,9 @@ use amplifierd::models::{
     AgentOverlay, CleanUpRequest, CreateCollectionRequest, CreateDirectoryRequest, CreateProfileRequest,
     CreateSessionRequest, FilePart, FilePartType, ForkSessionRequest, HealthStatus, ImportReport, LivenessStatus,
     Message, MessagePatch, ModuleConfig, ModuleScope, ModuleSourceRequest, ModuleType, MountPlanDocument,
-    MountPlanRequest, OnConflict, Part, Problem, Role, SendMessageRequest, ServiceState, Session, SessionDeletion,
-    SessionFilter, SessionStatus, TextPart, TextPartType, ToolCallPart, ToolCallPartType, Transcript, UsageRequest,
+    MountPlanRequest, OnConflict, Part, PlanForm, Problem, Role, SendMessageRequest, ServiceState, Session,
+    SessionDeletion, SessionFilter, SessionStatus, TextPart, TextPartType, ToolCallPart, ToolCallPartType, Transcript,
+    UsageRequest,
 };
 use serde_json::{json, Value};
 
@@ -236,10 +237,7 @@ impl Conversation {
         let session = self
             .create(CreateSessionRequest { profile: Some(profile.to_owned()), ..CreateSessionRequest::new() })
             .await?;
-        let read = |form: Option<&str>| GetSessionMountPlanParams {
-            session_id: session.id.clone(),
-            form: form.map(str::to_owned),
-        };
+        let read = |form: Option<PlanForm>| GetSessionMountPlanParams { session_id: session.id.clone(), form };
         let MountPlanDocument::Mounts(plan) = get_session_mount_plan(&self.daemon, read(None)).await? else {
             return Err("The plan of the session is not of mounts.".into());
         };
@@ -248,8 +246,8 @@ impl Conversation {
             (Some(session.id.clone()), Some(session.created_at.clone())),
         )?;
         equal(plan.agents[&agent].content.as_deref(), Some("You are calm."))?;
-        let MountPlanDocument::Kernel(kernel) = get_session_mount_plan(&self.daemon, read(Some("kernel"))).await?
-        else {
+        let kernel = get_session_mount_plan(&self.daemon, read(Some(PlanForm::Kernel))).await?;
+        let MountPlanDocument::Kernel(kernel) = kernel else {
             return Err("The plan of the session is not in the kernel's form.".into());
         };
         equal(

@@ -177,6 +177,8 @@ def test_optional_parameters_are_left_out_unless_a_client_chooses_them() -> None
         name = parameter["name"]
         schema = DOCUMENT.resolve(parameter["schema"])
         assert "example" not in parameter, name
+        # Kotlin's generator sends the name of a member of an enum without a schema of its own, not the value.
+        assert "enum" not in parameter["schema"], name
         assert "default" not in schema or schema["type"] != "boolean", name
         if parameter["schema"].get("$ref", "").rpartition("/")[2] in {"", *PARAMETER_ONLY}:
             assert "example" not in schema, name
