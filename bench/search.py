@@ -1,8 +1,9 @@
 """`python -m bench.search`: recall, precision, size and latency of the search on both databases, beside others.
 
 The queries of `tests/search-cases.json` over their messages among filling ones, whose words follow Zipf's law; a fifth
-of these is Chinese. It prints a table. PostgreSQL is the one that AMPLIFIERD_TEST_POSTGRES names, if it names one;
-`python tests/postgres.py` starts one for a command.
+of these is Chinese. It prints a table, and another one of what is found by meaning (bench/search_meaning.py).
+PostgreSQL is the one that AMPLIFIERD_TEST_POSTGRES names, if it names one; `python tests/postgres.py` starts one for a
+command.
 """
 
 import argparse
@@ -29,6 +30,7 @@ from amplifierd.storage.model.records import BatchMessage, NewMessages, NewSessi
 
 from .corpus import vocabulary
 from .report import table
+from .search_meaning import meaning_table
 
 _CASES: dict[str, list[dict[str, Any]]] = json.loads(
     (Path(__file__).parents[1] / "tests/search-cases.json").read_text()
@@ -211,6 +213,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if url:
         rows += [_postgres(texts, url), _trigrams(texts, url)]
     print(table(_HEAD, rows))  # noqa: T201  # its output
+    print(meaning_table({"SQLite": ""} | ({"PostgreSQL": url} if url else {})))  # noqa: T201  # its output
 
 
 if __name__ == "__main__":

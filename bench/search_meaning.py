@@ -1,0 +1,78 @@
+"""How many messages a search by words alone finds, and one by meaning as well, by queries without a word of them.
+
+The messages and queries are those of `tests/meaning-cases.json`, among the paragraphs of this project's documentation.
+"""
+
+import asyncio
+import json
+import re
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+
+from amplifierd.storage import open_storage
+from amplifierd.storage.model.interface import Storage
+from amplifierd.storage.model.queries import SearchHit, SearchMode, SearchQuery
+from amplifierd.storage.model.records import BatchMessage, NewMessages, NewSession
+from amplifierd.storage.search.embedders.entry_point import EmbedderOptions
+from amplifierd.storage.search.embedders.wordllama import WordLlamaEmbedder
+
+from .report import table
+
+_ROOT = Path(__file__).parents[1]
+_CASES: dict[str, list[dict[str, str]]] = json.loads((_ROOT / "tests/meaning-cases.json").read_text())
+_LEAST_CHARACTERS = 60
+_AT_ONCE = 500
+_PLACES = (1, 5, 10)
+_MODES: tuple[SearchMode, ...] = ("words", "hybrid")
+
+_decode = msgspec.json.Decoder(list[SearchHit]).decode
+
+
+def meaning_table(urls: dict[str, str]) -> str:
+    """The table of what is found in the databases, by their names; the one without a URL is a new file of SQLite."""
+    rows: list[tuple[str, ...]] = []
+    with tempfile.TemporaryDirectory() as folder:
+        for name, url in urls.items():
+            rows += asyncio.run(_rows(name, url or f"sqlite:///{folder}/a.db"))
+    places = [f"{kind} among the first {place}" for kind in _CASES for place in _PLACES]
+    return table(("search", *(heading.replace("_", " ") for heading in places)), rows)
+
+
+async def _rows(name: str, url: str) -> list[tuple[str, ...]]:
+    async with open_storage(url, embedder=WordLlamaEmbedder(EmbedderOptions())) as storage:
+        session = await storage.create_session("meaning", NewSession())
+        cases = [(kind, case) for kind in _CASES for case in _CASES[kind]]
+        said = [*(case["message"] for _, case in cases), *_paragraphs()]
+        for first in range(0, len(said), _AT_ONCE):
+            some = [BatchMessage(content=text) for text in said[first : first + _AT_ONCE]]
+            await storage.append_messages("meaning", session.id, NewMessages(some))
+        waiting: int | None = 1
+        while waiting:
+            # A count may be a second old.
+            await asyncio.sleep(1.1)
+            waiting = await storage.waiting_vectors()
+        return [(f"{name}, {mode}", *[await _found(storage, *it, mode) for it in _columns()]) for mode in _MODES]
+
+
+def _columns() -> list[tuple[str, int]]:
+    return [(kind, place) for kind in _CASES for place in _PLACES]
+
+
+async def _found(storage: Storage, kind: str, place: int, mode: SearchMode) -> str:
+    """How many of a kind of messages are among the first ones."""
+    before = [len(_CASES[it]) for it in [*_CASES][: [*_CASES].index(kind)]]
+    count = 0
+    for sequence, case in enumerate(_CASES[kind], sum(before) + 1):
+        listing = await storage.search_messages("meaning", SearchQuery(case["query"], limit=place, mode=mode))
+        count += sequence in [hit.sequence for hit in _decode(b"[%b]" % listing.first)]
+    return f"{count} of {len(_CASES[kind])}"
+
+
+def _paragraphs() -> Iterator[str]:
+    for page in [_ROOT / "README.md", _ROOT / "CHANGELOG.md", *sorted((_ROOT / "docs").glob("*.md"))]:
+        for paragraph in re.split(r"\n\s*\n|\n(?=[-|] ?)", page.read_text()):
+            if len(paragraph) >= _LEAST_CHARACTERS:
+                yield paragraph

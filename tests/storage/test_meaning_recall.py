@@ -1,0 +1,46 @@
+"""The model that the extra installs finds messages by queries that have no word of them."""
+
+import asyncio
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from amplifierd.storage import open_storage
+from amplifierd.storage.model.queries import SearchHit, SearchMode, SearchQuery
+from amplifierd.storage.model.records import BatchMessage, NewMessages, NewSession
+from amplifierd.storage.search.embedders.entry_point import EmbedderOptions
+from amplifierd.storage.search.embedders.wordllama import WordLlamaEmbedder
+from amplifierd.testing.storage.steps import records
+
+CASES: dict[str, list[dict[str, str]]] = json.loads((Path(__file__).parents[1] / "meaning-cases.json").read_text())
+W = "default"
+FIRST = 5
+
+
+@pytest.mark.parametrize("kind", CASES)
+def test_no_query_has_a_word_of_its_message(kind: str) -> None:
+    for case in CASES[kind]:
+        said, sought = (set(re.findall(r"\w+", case[it].lower())) for it in ("message", "query"))
+        assert not said & sought
+
+
+async def test_meaning_finds_what_words_do_not(database: str) -> None:
+    async with open_storage(database, embedder=WordLlamaEmbedder(EmbedderOptions())) as storage:
+        session = await storage.create_session(W, NewSession())
+        messages = [BatchMessage(content=case["message"]) for kind in CASES for case in CASES[kind]]
+        await storage.append_messages(W, session.id, NewMessages(messages))
+        waiting: int | None = 1
+        while waiting:
+            # A count may be a second old.
+            await asyncio.sleep(1.1)
+            waiting = await storage.waiting_vectors()
+
+        async def found(number: int, query: str, mode: SearchMode) -> bool:
+            listing = await storage.search_messages(W, SearchQuery(query, limit=FIRST, mode=mode))
+            return number in [hit.sequence for hit in await records(listing, SearchHit)]
+
+        queries = [(number, case["query"]) for number, case in enumerate(CASES["english"], 1)]
+        assert sum([await found(number, query, "words") for number, query in queries]) == 0
+        assert sum([await found(number, query, "hybrid") for number, query in queries]) >= 36
