@@ -1,5 +1,6 @@
 """The vectors of messages in PostgreSQL, which counts different signs with operators of its own."""
 
+import asyncio
 from collections.abc import Sequence
 from functools import cache
 
@@ -65,7 +66,8 @@ async def find_near(
         "near": MAX_NEAR,
     }
     rows = await pool.all(_near(frozenset(filters)), {**bindings, **filters, **limits, "workspace": workspace})
-    return nearest(sought.vector, [Near(*row) for row in rows])
+    # It takes longer than the event loop may be held.
+    return await asyncio.to_thread(lambda: nearest(sought.vector, [Near(*row) for row in rows]))
 
 
 @cache
@@ -85,16 +87,16 @@ CROSS JOIN LATERAL (
     of_role = ["message.role = :role"] if "role" in filters else []
     conditions = "".join(f"\n    AND {clause}" for clause in [*of_role, *about_sessions])
     return f"""
-WITH compared AS MATERIALIZED (
-    SELECT session_id, sequence, signs
-    FROM embedding
-    WHERE workspace = :workspace{place}
-        AND length(signs) = CAST(:length AS INTEGER)
-    ORDER BY session_id DESC, sequence DESC
-    LIMIT :compared
-), candidate AS MATERIALIZED (
+WITH candidate AS MATERIALIZED (
     SELECT session_id, sequence, bit_count(signs # CAST(:signs AS BIT VARYING)) AS distance
-    FROM compared
+    FROM (
+        SELECT session_id, sequence, signs
+        FROM embedding
+        WHERE workspace = :workspace{place}
+            AND length(signs) = CAST(:length AS INTEGER)
+        ORDER BY session_id DESC, sequence DESC
+        LIMIT :compared
+    ) AS compared
     ORDER BY distance, session_id DESC, sequence DESC
     LIMIT :examined
 )
