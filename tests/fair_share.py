@@ -17,7 +17,7 @@ SOCKET_SECONDS = 120
 IDLE_SECONDS = 120
 # Memory is trimmed at least so often, and as much above the first may stay in use.
 TRIM_SECONDS = 10
-TRIMMED_MIB = 60
+TRIMMED_MIB = 100
 _IDLE_INTERVAL_SECONDS = 0.3
 _IDLE_TICKS = 3
 _PAUSE_SECONDS = 0.02

@@ -8,7 +8,7 @@ from html.parser import HTMLParser
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from msgspec import UNSET, Raw
 
@@ -44,6 +44,10 @@ class Page(HTMLParser):
         self.elements.append((tag, {name: value or "" for name, value in attrs}))
         if tag not in {"meta", "br", "hr", "img"}:
             self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        # `<hr />` ends nothing else.
+        self.handle_starttag(tag, attrs)
 
     def handle_endtag(self, tag: str) -> None:
         assert self.open.pop() == tag
@@ -202,6 +206,7 @@ TEXTS = st.lists(HOSTILE | st.text(st.characters(codec="utf-8"), max_size=9), ma
 
 @settings(max_examples=150)
 @given(text=TEXTS, other=TEXTS)
+@example(text="---", other="a  \nb")
 def test_hostile_text_is_only_text(text: str, other: str) -> None:
     parts: list[Object] = [
         {"type": "text", "text": text},
