@@ -505,7 +505,8 @@ func (c *conversation) keepOwnFacts() error {
 	}
 	statuses := []amplifierd.SessionStatus{amplifierd.SESSIONSTATUS_ACTIVE, amplifierd.SESSIONSTATUS_FAILED}
 	listed, response, err := c.client.SessionsAPI.ListSessions(background).
-		Label([]string{"origin:clients", "topic"}).Status(statuses).Archived(false).Total(true).Execute()
+		Label([]string{"origin:clients", "topic"}).Status(statuses).Archived(false).Total(true).
+		CreatedAfter(began.Add(-time.Second)).CreatedBefore(began.Add(time.Second)).Execute()
 	if err != nil {
 		return err
 	}

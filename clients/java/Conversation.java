@@ -449,6 +449,8 @@ public final class Conversation {
                 .label(List.of("origin:clients", "topic"))
                 .status(List.of(SessionStatus.ACTIVE, SessionStatus.FAILED))
                 .archived(false)
+                .createdAfter(began.minusSeconds(1))
+                .createdBefore(began.plusSeconds(1))
                 .total(true)
                 .build());
     equal(each(listed.getData(), it -> it.getLastMessage().getContent()), List.of("Hello!"));

@@ -352,8 +352,15 @@ def keep_own_facts(client: Client) -> None:
     found = answered(list_messages.sync(str(session.id), client=client, id="msg_1"), Transcript)
     equal([message.sequence for message in found.messages], [1])
     statuses = [SessionStatus.ACTIVE, SessionStatus.FAILED]
-    label = ["origin:clients", "topic"]
-    response = list_sessions.sync_detailed(client=client, label=label, status=statuses, archived=False, total=True)
+    response = list_sessions.sync_detailed(
+        client=client,
+        created_after=began - timedelta(seconds=1),
+        created_before=began + timedelta(seconds=1),
+        label=["origin:clients", "topic"],
+        status=statuses,
+        archived=False,
+        total=True,
+    )
     [summary] = answered(response.parsed, list)
     equal((summary.id, answered(summary.last_message, LastMessage).content), (session.id, "Hello!"))
     equal(response.headers["X-Total-Count"], "1")

@@ -259,6 +259,8 @@ async function keepOwnFacts(): Promise<void> {
     status: ["active" as const, "failed" as const],
     archived: false,
     total: true,
+    created_after: "2023-03-01T09:59:59+01:00",
+    created_before: "2023-03-01T09:00:01Z",
   };
   const listed = await client.GET("/sessions", { params: { query } });
   equal(answered(listed).map(({ id, lastMessage }) => [id, lastMessage?.content]), [[kept.id, "Hello!"]]);

@@ -1,5 +1,6 @@
 """What a person changes from the page, and what the page says if somebody else was first."""
 
+import json
 import re
 from collections.abc import Callable
 
@@ -206,23 +207,38 @@ def test_profile_is_made_from_a_file(page: Page, client: httpx.Client) -> None:
     assert client.get("/profiles/page/brief").status_code == 404
 
 
-def test_directory_is_made_and_edited(page: Page, client: httpx.Client) -> None:
+def test_directory_is_made_and_edited_as_its_file(page: Page, client: httpx.Client) -> None:
     page.goto("/?view=directories")
     page.get_by_role("button", name="New directory").click()
     dialog = page.get_by_role("dialog")
     dialog.get_by_label("Path").fill("projects/page")
-    dialog.get_by_role("button", name="Save").click()
-    row = page.locator("li", has_text="projects/page")
-    row.get_by_role("button", name="Edit").click()
-    dialog.get_by_label("Metadata (JSON)").fill("[]")
+    file = dialog.get_by_label("Directory as a file")
+    file.fill("[]")
     dialog.get_by_role("button", name="Save").click()
     expect(dialog.get_by_role("alert")).to_contain_text("not a JSON object")
-    dialog.get_by_label("Metadata (JSON)").fill('{"team": "maps"}')
-    dialog.get_by_label("Default profile").fill("default")
+    file.fill('{"default_profile": "default", "team": {"name": "maps", "size": 3}, "none": [null], "__proto__": 1}')
     dialog.get_by_role("button", name="Save").click()
+    row = page.locator("li", has_text="projects/page")
     expect(row).to_contain_text("default")
+    metadata = {"team": {"name": "maps", "size": 3}, "none": [None], "__proto__": 1}
+    assert directory_of(client) == (metadata, "default")
+
+    row.get_by_role("button", name="Edit").click()
+    text = file.input_value()
+    assert json.loads(text) == {"default_profile": "default", **metadata}
+    # As the file is on disk: it says when it was written, too.
+    edited = {"amplifierd": {}, "team": {"name": "maps"}, "none": [None], "__proto__": {"a": 1}}
+    file.fill(json.dumps(edited))
+    dialog.get_by_role("button", name="Save").click()
+    expect(dialog).not_to_be_visible()
+    assert directory_of(client) == ({"team": {"name": "maps"}, "none": [None], "__proto__": {"a": 1}}, None)
+
+
+def directory_of(client: httpx.Client) -> tuple[object, str | None]:
+    """The metadata and the own profile of the directory that was made."""
     directory = client.get("/amplified-directories/projects/page").json()
-    assert (directory["metadata"], directory["defaultProfile"]) == ({"team": "maps"}, "default")
+    own = directory.get("defaultProfileFrom") == "projects/page"
+    return directory["metadata"], directory["defaultProfile"] if own else None
 
 
 def test_status_is_shown(page: Page) -> None:

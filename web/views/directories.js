@@ -14,8 +14,14 @@ export function DirectoriesView() {
   const loaded = useLoaded((signal) => listDirectories(signal), []);
   const [edited, setEdited] = useState(/** @type {AmplifiedDirectory | "new" | null} */ (null));
   const close = () => setEdited(null);
-  const create = async (/** @type {Record<string, string>} */ { path = "", profile = "" }) => {
-    await createDirectory({ relative_path: path, create_marker: true, ...(profile ? { default_profile: profile } : {}) });
+  const create = async (/** @type {Record<string, string>} */ { path = "", file = "" }) => {
+    const { default_profile, ...metadata } = objectOf(file);
+    await createDirectory({
+      relative_path: path,
+      create_marker: true,
+      ...(default_profile === undefined ? {} : { default_profile: /** @type {string} */ (default_profile) }),
+      metadata,
+    });
     loaded.reload();
   };
   return html`<div class="column">
@@ -30,7 +36,8 @@ export function DirectoriesView() {
     ${edited === "new" &&
     html`<${Form} title=${TEXTS.directories.create} action=${TEXTS.actions.save} onSubmit=${create} onClose=${close}>
       <${Field} label=${TEXTS.directories.path} name="path" isRequired />
-      <${Field} label=${TEXTS.directories.profile} name="profile" />
+      <p class="faint">${TEXTS.directories.fileHint}</p>
+      <${Field} label=${TEXTS.directories.file} name="file" rows=${8} value="{}" isRequired />
     <//>`}
     ${edited !== null && edited !== "new" && html`<${Edit} directory=${edited} onSaved=${loaded.reload} onClose=${close} />`}
   </div>`;
@@ -55,25 +62,37 @@ function Row({ directory, onEdit }) {
 
 /** @param {{ directory: AmplifiedDirectory, onSaved: () => void, onClose: () => void }} props */
 function Edit({ directory, onSaved, onClose }) {
-  const own = directory.defaultProfileFrom === directory.relativePath ? (directory.defaultProfile ?? "") : "";
-  const save = async (/** @type {Record<string, string>} */ { profile = "", metadata = "" }) => {
+  const before = fileOf(directory);
+  const save = async (/** @type {Record<string, string>} */ { file = "" }) => {
+    const { default_profile, ...metadata } = patchOf(before, objectOf(file));
     await updateDirectory(directory.relativePath, {
-      default_profile: profile || null,
-      metadata: patchOf(directory.metadata, objectOf(metadata)),
+      ...(default_profile === undefined ? {} : { default_profile: /** @type {string | null} */ (default_profile) }),
+      metadata,
     });
     onSaved();
   };
   return html`<${Form} title=${directory.relativePath} action=${TEXTS.actions.save} onSubmit=${save} onClose=${onClose}>
-    <${Field} label=${TEXTS.directories.profile} name="profile" value=${own} />
-    <${Field} label=${TEXTS.directories.metadata} name="metadata" rows=${8} value=${JSON.stringify(directory.metadata, null, 2)} />
+    <p class="faint">${TEXTS.directories.fileHint}</p>
+    <${Field} label=${TEXTS.directories.file} name="file" rows=${12} value=${JSON.stringify(before, null, 2)} isRequired />
   <//>`;
+}
+
+/**
+ * The directory as its marker on disk has it, `.amplified/metadata.json`, but for when that was written.
+ *
+ * @param {AmplifiedDirectory} directory
+ * @returns {Record<string, unknown>}
+ */
+function fileOf({ relativePath, defaultProfile, defaultProfileFrom, metadata }) {
+  return { ...(defaultProfileFrom === relativePath ? { default_profile: defaultProfile } : {}), ...metadata };
 }
 
 /** @param {string} text @returns {Record<string, unknown>} */
 function objectOf(text) {
   try {
     const value = JSON.parse(text);
-    if (typeof value === "object" && value !== null && !Array.isArray(value)) {
+    if (isObject(value)) {
+      delete value["amplifierd"];
       return value;
     }
   } catch {
@@ -82,13 +101,26 @@ function objectOf(text) {
   throw new Error(TEXTS.directories.badJson);
 }
 
+/** @param {unknown} value @returns {value is Record<string, unknown>} */
+function isObject(value) {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
 /**
- * The merge patch (RFC 7396) from one object to another, one level deep.
+ * The merge patch (RFC 7396) from one object to another; what is the same in both is not in it.
  *
  * @param {Record<string, unknown>} before
  * @param {Record<string, unknown>} after
+ * @returns {Record<string, unknown>}
  */
 function patchOf(before, after) {
-  const removed = Object.keys(before).filter((name) => !(name in after));
-  return { ...Object.fromEntries(removed.map((name) => [name, null])), ...after };
+  const removed = Object.keys(before).filter((name) => !Object.hasOwn(after, name));
+  const changed = Object.entries(after).flatMap(([name, value]) => {
+    const old = Object.hasOwn(before, name) ? before[name] : undefined;
+    if (JSON.stringify(old) === JSON.stringify(value)) {
+      return [];
+    }
+    return [[name, isObject(old) && isObject(value) ? patchOf(old, value) : value]];
+  });
+  return Object.fromEntries([...removed.map((name) => [name, null]), ...changed]);
 }
