@@ -64,6 +64,22 @@ def test_workflow_runs(workflow: str, tmp_path: Path) -> None:
 SENT = {"package.json", "package-lock.json", "theirs.test.mjs"}
 
 
+def test_links_of_the_package_page_lead_to_the_files_of_the_tag(tmp_path: Path) -> None:
+    workflow = yaml.safe_load((ROOT / ".github/workflows/release.yaml").read_text())
+    [script] = [step["run"] for step in workflow["jobs"]["build"]["steps"] if "README.md" in step.get("run", "")]
+    (tmp_path / "README.md").write_text((ROOT / "README.md").read_text())
+    repository = {"GITHUB_SERVER_URL": "https://example.com", "GITHUB_REPOSITORY": "me/amplifierd"}
+    env = os.environ | repository | {"GITHUB_REF_NAME": "v1.0.0"}
+    subprocess.run(["bash", "-e", "-c", script], cwd=tmp_path, env=env, check=True)
+    links = re.findall(r"\]\((?!#)([^)]+)\)", (tmp_path / "README.md").read_text())
+    assert len(links) > 20
+    for link in links:
+        place = re.fullmatch(r"https://example\.com/me/amplifierd/(blob|raw)/v1\.0\.0/([^#]+)(#.+)?", link)
+        assert place, link
+        assert (ROOT / place[2]).exists(), link
+        assert (place[1] == "raw") == link.endswith(".png"), link
+
+
 def run_step(script: str, tree: Path, outside: Path) -> str:
     """What a step writes; run as the service does, with the variables that earlier steps have set."""
     variables = outside / "variables"
