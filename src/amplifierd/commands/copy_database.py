@@ -93,6 +93,11 @@ class _Lines:
             self._read.extend(line for line in batch if line.header is UNSET and line.end is UNSET)
         return self._read[0]
 
+    @property
+    def has_read(self) -> bool:
+        """Whether lines were read that are not taken."""
+        return bool(self._read)
+
     def take(self) -> list[ExportLine]:
         """The next line, and those read with it before the next session."""
         taken = [self._read.popleft()]
@@ -117,17 +122,21 @@ class _Part:
         self.sessions = 0
 
     async def batches(self) -> AsyncGenerator[list[ExportLine], None]:
-        """The lines of each session, a long one in pieces."""
-        yield [_HEADER]
+        """The lines, those that were read together in one batch."""
+        batch = [_HEADER]
         taken = 0
         while (line := await self._lines.next()) is not None:
             if isinstance(line.session, Session):
                 if taken >= LINES_AT_ONCE or (taken and await _is_there(self._target, self._workspace, line)):
-                    return
+                    break
                 self.sessions += 1
             some = self._lines.take()
             taken += len(some)
-            yield some
+            batch += some
+            if not self._lines.has_read:
+                yield batch
+                batch = []
+        yield batch
 
 
 @asynccontextmanager
