@@ -6,18 +6,37 @@ from dataclasses import dataclass, field
 import msgspec
 
 from ..model.database_errors import DatabaseDamaged
-from ..model.maintenance import Fault, Finding
+from ..model.maintenance import Fault, Finding, Progress
 from ..model.records import Message
 from ..sql.ports import Row
 from ..values.json_text import MAX_SAFE_INTEGER
 
 # The number of messages of a session that are named.
 MAX_NAMED = 10
+# The number of messages after which progress is told.
+MESSAGES_AT_ONCE = 500
 
 # Whether the message of a sequence is correctly indexed, if it has to be, by the columns that the storage adds.
 Indexed = Callable[[int, Message, Row], bool]
 
 _decode = msgspec.json.Decoder(Message).decode
+
+
+class CheckProgress:
+    """Tells `progress` how much of a check is done, of `total` messages, each time that some more are."""
+
+    def __init__(self, progress: Progress, total: int) -> None:
+        self._progress = progress
+        self._total = total
+        self._done = 0.0
+        self._told = 0
+
+    def add(self, messages: float) -> None:
+        """Count messages that are done."""
+        self._done += messages
+        if self._done >= self._told + MESSAGES_AT_ONCE:
+            self._told = int(self._done)
+            self._progress(min(self._told, self._total), self._total)
 
 
 class _Numbers:
@@ -119,8 +138,10 @@ def total_findings(row: Row) -> Iterator[Finding]:
         yield Finding("counts", f"Workspace {workspace} counts {counted} directories; there are {there}.", workspace)
 
 
-async def check_sessions(rows: AsyncIterable[Row | DatabaseDamaged], indexed: Indexed) -> AsyncGenerator[Finding, None]:
-    """The faults of sessions.
+async def check_sessions(
+    rows: AsyncIterable[Row | DatabaseDamaged], indexed: Indexed, progress: CheckProgress
+) -> AsyncGenerator[Finding, None]:
+    """The faults of sessions; `progress` counts their messages.
 
     A row has the columns of a session, as `_Session` names them, those of one of its messages, in order, all None if
     there is none (sequence, role, token_count, record), and the arguments of `indexed`. A finding stands in place of
@@ -138,6 +159,7 @@ async def check_sessions(rows: AsyncIterable[Row | DatabaseDamaged], indexed: In
             session = _Session(*row[:8])
         if row[8] is None:
             continue
+        progress.add(1)
         sequence, *_ = row[8:12]
         message = session.count(*row[8:12])
         if message is not None and not indexed(sequence, message, row[12:]):

@@ -62,7 +62,7 @@ class TransactionalTransfer(TransactionalFiles):
                 raise SessionExists(there)
             await self._import_files(workspace, upload, export.progressed)
             begun = begun or ImportReport(files=upload.files.count)
-            return await self._import(workspace, upload, on_conflict, once, begun, export.progressed)
+            return await self._import(workspace, upload, on_conflict, once, begun, export)
 
     async def _import_files(self, workspace: str, upload: ImportStaging, progressed: Progressed) -> None:
         """Write the files of an import, short ones together.
@@ -114,7 +114,7 @@ class TransactionalTransfer(TransactionalFiles):
         on_conflict: OnConflict,
         once: IdempotentRequest | None,
         report: ImportReport,
-        progressed: Progressed,
+        export: Export,
     ) -> ImportReport:
         done = report.sessions + report.skipped + report.extended
         await asyncio.to_thread(upload.resume_after, done)
@@ -126,7 +126,9 @@ class TransactionalTransfer(TransactionalFiles):
                 if progress.waits:
                     await asyncio.sleep(WAITING_SECONDS)
                 more = await self._import_some(workspace, upload, on_conflict, once, progress)
-                progressed()
+                export.progressed()
+                if more is not None:
+                    export.written(upload.share(more.position))
         except BaseException:
             await self._abandon(workspace, progress.staged)
             raise

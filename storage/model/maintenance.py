@@ -6,8 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Self
 
-# Called with the number of pages, or tables, that are done, and their total.
+# Called with the number of pages, tables or messages that are done, and their total.
 Progress = Callable[[int, int], None]
+
+
+def no_progress(_done: int, _total: int) -> None:
+    """Progress that nobody is shown."""
+
 
 # What is wrong: the database's files; messages that are lost; those that can't be read; numbers that are not those of
 # the messages; a part of a session without the others; the index of words; what a profile says, or a session keeps of
@@ -85,10 +90,11 @@ class Maintenance(ABC):
         """
 
     @abstractmethod
-    def check(self) -> AsyncGenerator[Finding, None]:
+    def check(self, progress: Progress = no_progress) -> AsyncGenerator[Finding, None]:
         """Check the database, as of one moment, and report the faults; nothing is changed.
 
-        It takes time in proportion to the size of the database, and constant memory.
+        `progress` is told about messages, counted again for each time that the check passes them. It takes time in
+        proportion to the size of the database, and constant memory.
         """
 
     @abstractmethod

@@ -244,6 +244,10 @@ def no_progress() -> None:
     """Ignore progress."""
 
 
+def nothing_written(_share: float) -> None:
+    """Nobody waits for what is written."""
+
+
 class Blocks(Protocol):
     """Blocks of a list that is being read; `aclose` releases its resources."""
 
@@ -345,11 +349,13 @@ class ExportLine(Struct, frozen=True):
 class Export:
     """Sessions with their messages, maybe with files, in batches of bounded size.
 
-    Its owner must iterate `batches` or close it. The reader calls `progressed` after each part.
+    Its owner must iterate `batches` or close it. The reader calls `progressed` after each part, and `written` with the
+    share of the sessions and messages that are written, from 0 to 1.
     """
 
     batches: AsyncGenerator[list[ExportLine], None]
     progressed: Progressed = no_progress
+    written: Callable[[float], None] = nothing_written
 
 
 class ImportReport(Struct, frozen=True, rename="camel"):

@@ -1,8 +1,13 @@
 """`amplifierd check`, beside real daemons on each kind of database."""
 
+import os
+import pty
+import re
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from click.testing import CliRunner, Result
 
@@ -14,6 +19,22 @@ from load import Load
 
 def check(database: str, *options: str) -> Result:
     return CliRunner().invoke(cli, ["check", "--database", database, *options])
+
+
+def in_terminal(*arguments: str) -> str:
+    """What a terminal is shown beside the output."""
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "amplifierd", *arguments]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=theirs) as running:
+        os.close(theirs)
+        shown = b""
+        # The end of a terminal is an error of reading it.
+        with suppress(OSError):
+            while some := os.read(ours, 4_096):
+                shown += some
+        os.close(ours)
+        assert running.wait() == 0, shown.decode()
+    return shown.decode()
 
 
 @contextmanager
@@ -95,3 +116,15 @@ def test_database_without_a_schema_is_brought_up_to_date_first(empty_database: s
     with Daemon(empty_database):
         pass
     assert check(empty_database).stdout == "Nothing is wrong in 0 sessions with 0 messages.\n"
+
+
+def test_check_shows_how_far_it_is(database: str) -> None:
+    with Daemon(database) as daemon, daemon.client() as client:
+        path = f"/sessions/{client.post('/sessions').json()['id']}/messages/batch"
+        for _ in range(6):
+            client.post(path, json={"messages": [{"content": "a b c"}] * 1_000}).raise_for_status()
+    checked = in_terminal("check", "--database", database)
+    assert "Messages checked" in checked
+    shown = {int(percent) for percent in re.findall(r"(\d+)%", checked)}
+    assert {0, 100} <= shown
+    assert len(shown) >= 4

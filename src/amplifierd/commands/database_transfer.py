@@ -3,11 +3,8 @@
 import asyncio
 import hashlib
 import os
-import sys
 from collections.abc import AsyncGenerator, Callable
 from typing import IO
-
-import click
 
 from ..auth import DEFAULT_WORKSPACE
 from ..contract import LineReader
@@ -22,6 +19,7 @@ from ..storage.model.records import (
     ImportReport,
     OnConflict,
 )
+from .output import progress_bar
 
 CHUNK_BYTES = 64 * 1024
 
@@ -29,7 +27,7 @@ CHUNK_BYTES = 64 * 1024
 async def import_export(
     file: IO[bytes], storage: Storage, workspace: str, reader: LineReader, on_conflict: OnConflict
 ) -> ImportReport:
-    """Write the sessions of an export into an open storage. Shows how much is read.
+    """Write the sessions of an export into an open storage. Shows how much is read and written.
 
     An interrupted import continues if it is run again: its progress is recorded under a key made of the file's
     content, until it is complete.
@@ -37,8 +35,11 @@ async def import_export(
     digest = await asyncio.to_thread(_digest, file)
     once = IdempotentRequest(f"import {on_conflict} {digest.hexdigest()}", digest)
     size = os.fstat(file.fileno()).st_size - file.tell()
-    with click.progressbar(length=size, label="Bytes read", file=sys.stderr) as bar:
-        export = Export(reader.read(_chunks(file, bar.update)))
+    with progress_bar("Read and written") as show:
+        export = Export(
+            reader.read(_chunks(file, lambda read: show(read, 2 * size))),
+            written=lambda share: show(size + int(share * size), 2 * size),
+        )
         report = await storage.import_sessions(workspace, export, on_conflict, once=once)
     # Importing the same file again must restore what was deleted since.
     await storage.forget_answer(workspace, once.key)
@@ -70,6 +71,9 @@ async def refuse_unknown(storage: Storage, workspace: str) -> None:
 
 
 async def _chunks(file: IO[bytes], read: Callable[[int], None]) -> AsyncGenerator[bytes, None]:
+    """The chunks of a file; `read` is told how many bytes were taken."""
+    taken = 0
     while chunk := await asyncio.to_thread(file.read, CHUNK_BYTES):
         yield chunk
-        read(len(chunk))
+        taken += len(chunk)
+        read(taken)

@@ -2,8 +2,7 @@
 
 import asyncio
 import sys
-from collections.abc import Iterator
-from contextlib import aclosing, contextmanager
+from contextlib import aclosing
 from pathlib import Path
 
 import click
@@ -11,6 +10,7 @@ import click
 from ..storage import open_maintenance
 from ..storage.model.maintenance import Maintenance, Progress
 from .options import FROM_ENVIRONMENT, database, sentences
+from .output import progress_bar
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
 
@@ -21,7 +21,7 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 @click.argument("file", type=_FILE)
 def back_up(database: str, file: Path, *, force: bool) -> None:
     """Copy a SQLite database, even while daemons serve it, to FILE, which is itself a database."""
-    with sentences(), _pages("Pages copied") as progress:
+    with sentences(), progress_bar("Pages copied") as progress:
         contents = asyncio.run(open_maintenance(database).back_up(file, replace=force, progress=progress))
     click.echo(f"{file} has {contents.sessions} sessions with {contents.messages} messages, and is sound.")
 
@@ -32,7 +32,7 @@ def back_up(database: str, file: Path, *, force: bool) -> None:
 @click.argument("file", type=_FILE)
 def restore(database: str, file: Path, *, force: bool) -> None:
     """Replace a SQLite database that no daemon serves with the backup in FILE."""
-    with sentences(), _pages("Pages copied") as progress:
+    with sentences(), progress_bar("Pages copied") as progress:
         restored = asyncio.run(open_maintenance(database).restore(file, replace=force, progress=progress))
     contents = restored.contents
     click.echo(f"Restored {contents.sessions} sessions with {contents.messages} messages.")
@@ -45,7 +45,7 @@ def restore(database: str, file: Path, *, force: bool) -> None:
 @click.option("--full", is_flag=True, help="Rewrite everything; no daemon may be serving the database.")
 def compact(database: str, *, full: bool) -> None:
     """Free unused space and remove the remains of deleted text, even while daemons serve the database."""
-    with sentences(), _pages("Compacted") as progress:
+    with sentences(), progress_bar("Compacted") as progress:
         compacted = asyncio.run(open_maintenance(database).compact(full=full, progress=progress))
     click.echo(f"The database had {compacted.before} bytes and now has {compacted.after}.")
 
@@ -67,28 +67,27 @@ def check(context: click.Context, database: str, *, repair: bool) -> None:
 
 async def _check(maintenance: Maintenance, *, repair: bool) -> int:
     """Report faults and their repair. Returns the number of faults that are left."""
-    found = repaired = 0
-    async with aclosing(maintenance.check()) as findings:
-        async for finding in findings:
-            found += 1
-            click.echo(finding.text)
-            done = await maintenance.repair(finding) if repair else None
-            if repair:
-                click.echo(f"  {done or 'It cannot be repaired; a backup may have what is lost.'}")
-            repaired += done is not None
+    with progress_bar("Messages checked") as progress:
+        found, repaired = await _report(maintenance, progress, repair=repair)
     contents = await maintenance.contents()
     faults = f"Found {found} faults, of which {repaired} were repaired," if found else "Nothing is wrong"
     click.echo(f"{faults} in {contents.sessions} sessions with {contents.messages} messages.")
     return found - repaired
 
 
-@contextmanager
-def _pages(label: str) -> Iterator[Progress]:
-    """Show a progress bar of the pages that are done."""
-    with click.progressbar(length=1, label=label, file=sys.stderr) as bar:
-
-        def show(done: int, total: int) -> None:
-            bar.length = total
-            bar.update(done - bar.pos)
-
-        yield show
+async def _report(maintenance: Maintenance, progress: Progress, *, repair: bool) -> tuple[int, int]:
+    """Print each fault and its repair; how many were found, and how many of them repaired."""
+    found = repaired = 0
+    async with aclosing(maintenance.check(progress)) as findings:
+        async for finding in findings:
+            found += 1
+            if sys.stderr.isatty():
+                # A line of its own, below the bar.
+                click.echo(err=True)
+            click.echo(finding.text)
+            done = await maintenance.repair(finding) if repair else None
+            if repair:
+                click.echo(f"  {done or 'It cannot be repaired; a backup may have what is lost.'}")
+            repaired += done is not None
+    progress(1, 1)
+    return found, repaired

@@ -1,5 +1,6 @@
 """An export that is being imported: checked as it arrives, and kept in a temporary file until it is written."""
 
+from os import SEEK_END
 from typing import Any, Literal, NamedTuple
 
 import msgspec
@@ -62,7 +63,7 @@ class ImportStaging:
         self.files = StagedFiles(disk)
         self._written = LimitedFile(disk)
         self._file = self._written.file
-        self._line = 0
+        self._line = self._size = 0
         self._session: Session | None = None
         self._has_profile = self._has_plan = False
         self._messages = 0
@@ -82,6 +83,10 @@ class ImportStaging:
     @position.setter
     def position(self, position: int) -> None:
         self._file.seek(position)
+
+    def share(self, position: int) -> float:
+        """How much of all was taken up to a position, from 0 to 1."""
+        return position / self._size
 
     def close(self) -> None:
         """Delete the file."""
@@ -130,6 +135,7 @@ class ImportStaging:
         if not self._session_ids.all_distinct():
             raise ImportInvalid(self._line, "two sessions have the same id")
         with spool_errors():
+            self._size = self._file.seek(0, SEEK_END)
             self._file.seek(0)
         self._file.readline()
 

@@ -8,9 +8,9 @@ from pathlib import Path
 from ...backend.file_check import check_files
 from ...backend.profile_check import CHECKS
 from ...backend.repair import repair_session
-from ...backend.session_check import check_sessions, directory_finding, read_record, total_findings
+from ...backend.session_check import CheckProgress, check_sessions, directory_finding, read_record, total_findings
 from ...model.database_errors import BackupsElsewhere
-from ...model.maintenance import Compacted, Contents, Finding, Maintenance, Progress, Restored
+from ...model.maintenance import Compacted, Contents, Finding, Maintenance, Progress, Restored, no_progress
 from ...model.records import Message
 from ...operations.unit_of_work import UnitOfWork, perform
 from ...sql.ports import Bindings, Row
@@ -80,13 +80,17 @@ class PostgresMaintenance(Maintenance):
             progress(len(tables) + 1, len(tables) + 1)
             return Compacted(before, await connection.fetchval(SIZE, SCHEMA))
 
-    async def check(self) -> AsyncGenerator[Finding, None]:
+    async def check(self, progress: Progress = no_progress) -> AsyncGenerator[Finding, None]:
         async with self._connection() as connection, connection.transaction(isolation="repeatable_read", readonly=True):
             # Optimises for the first rows: no plan that sorts everything.
             await connection.execute("SET LOCAL cursor_tuple_fraction = 0")
             async for workspace, session_id in _rows(connection, PARTS):
                 yield Finding.of(workspace, session_id, "parts", "is lost except for a part.")
-            async for finding in check_sessions(_rows(connection, check_statements.SESSIONS), self._is_indexed):
+            _, messages = await ConnectionRows(connection).one(CONTENTS, {})
+            checked = CheckProgress(progress, int(messages))
+            async for finding in check_sessions(
+                _rows(connection, check_statements.SESSIONS), self._is_indexed, checked
+            ):
                 yield finding
             async for workspace, session_id in _rows(connection, check_statements.STRAYS):
                 yield Finding.of(workspace, session_id, "search", "has search entries for missing messages.")

@@ -8,11 +8,11 @@ import apsw
 
 from ...backend.file_check import check_files, in_turn
 from ...backend.profile_check import CHECKS
-from ...backend.session_check import check_sessions, directory_finding, total_findings
+from ...backend.session_check import CheckProgress, check_sessions, directory_finding, total_findings
 from ...model.database_errors import DatabaseDamaged
-from ...model.maintenance import Finding
+from ...model.maintenance import Finding, Progress
 from ...sql.ports import Row
-from ...sql.statements.integrity import DIRECTORY_TOTALS, PARTS, directory_uses
+from ...sql.statements.integrity import CONTENTS, DIRECTORY_TOTALS, PARTS, directory_uses
 from . import check_statements
 from .index_check import IndexCheck
 
@@ -37,7 +37,7 @@ def faults(connection: apsw.Connection, *, is_quick: bool = False) -> list[str]:
     return [] if found == ["ok"] else found
 
 
-async def check_file(connection: apsw.Connection) -> AsyncGenerator[Finding, None]:
+async def check_file(connection: apsw.Connection, progress: Progress) -> AsyncGenerator[Finding, None]:
     """The faults of the file; after its pages everything is checked in one transaction, as of one moment."""
     found = faults(connection)
     for line in found:
@@ -47,23 +47,30 @@ async def check_file(connection: apsw.Connection) -> AsyncGenerator[Finding, Non
     if lines:
         yield Finding("damage", f"SQLite finds the file damaged: {'; '.join(lines)}.")
     try:
-        async for finding in _check_tables(connection):
+        async for finding in _check_tables(connection, progress):
             yield finding
     except (apsw.CorruptError, apsw.NotADBError) as error:
         yield Finding("search" if found and not lines else "damage", f"What comes next can't be read: {error}.")
 
 
-async def _check_tables(connection: apsw.Connection) -> AsyncGenerator[Finding, None]:
+async def _check_tables(connection: apsw.Connection, progress: Progress) -> AsyncGenerator[Finding, None]:
     connection.pragma("query_only", False)
     connection.execute(check_statements.MAKE_WORDS)
     connection.pragma("query_only", True)
     connection.execute("BEGIN")
     for finding in _check_references(connection):
         yield finding
+    [(_, messages)] = connection.execute(CONTENTS)
+    # Once for the messages, and once for their words in the index.
+    checked = CheckProgress(progress, 2 * messages)
     words = IndexCheck(connection)
-    async for finding in check_sessions(_rows(connection), words.is_indexed):
+    async for finding in check_sessions(_rows(connection), words.is_indexed, checked):
         yield finding
-    for finding in chain(words.findings(), _check_directories(connection), _check_profiles(connection)):
+    for finding in chain(
+        words.findings(lambda share: checked.add(share * messages)),
+        _check_directories(connection),
+        _check_profiles(connection),
+    ):
         yield finding
     async for finding in check_files(lambda statement, key: in_turn(connection.execute(statement, key))):
         yield finding

@@ -6,7 +6,7 @@ similar tuples would cancel each other out.
 """
 
 from array import array
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import apsw
 
@@ -21,6 +21,9 @@ from . import check_statements
 # Sessions whose numbers differ by a multiple of this share a sum: 8 MiB, whatever their number.
 SUMS = 2**20
 
+# The number of words after which progress is told.
+WORDS_AT_ONCE = 10_000
+
 # A byte of a varint that is not its last has this bit.
 FIRST_OF_VARINT = 0x80
 
@@ -34,6 +37,8 @@ class IndexCheck:
         self._connection = connection
         self._tokenizer = Tokenizer()
         self._sums = array("Q", bytes(8 * SUMS))
+        # How many the index should have.
+        self._words = 0
         # The entries of these sessions may still be incomplete.
         self._passing = bytearray(SUMS)
         for (number,) in connection.execute(check_statements.FORGOTTEN):
@@ -48,14 +53,15 @@ class IndexCheck:
         if self._passing[which]:
             return True
         said = entry_of(message, self._tokenizer)
+        self._words += said.size + len(said.forms)
         place = number << 31 | sequence
         self._sums[which] = self._sums[which] + _sum("words", said.words.split(), place) & _MOST
         self._sums[which] = self._sums[which] + _sum("forms", said.forms, place) & _MOST
         return size is not None and [said.size, len(said.forms)] == _decoded(size)
 
-    def findings(self) -> Iterator[Finding]:
-        """The words that only the index has, or that it lacks."""
-        self._subtract_index()
+    def findings(self, passed: Callable[[float], None]) -> Iterator[Finding]:
+        """The words that only the index has, or that it lacks; `passed` is told each share of it."""
+        self._subtract_index(passed)
         for (workspace,) in self._connection.execute(check_statements.AHEAD):
             yield Finding("search", f"The search index of workspace {workspace} is ahead of its messages.", workspace)
         yield from self._sessions()
@@ -77,9 +83,12 @@ class IndexCheck:
         for which in named:
             self._sums[which] = 0
 
-    def _subtract_index(self) -> None:
+    def _subtract_index(self, passed: Callable[[float], None]) -> None:
         sums = self._sums
-        for number, word in self._connection.execute(check_statements.WORDS):
+        share = WORDS_AT_ONCE / max(self._words, WORDS_AT_ONCE)
+        for count, (number, word) in enumerate(self._connection.execute(check_statements.WORDS), 1):
+            if count % WORDS_AT_ONCE == 0:
+                passed(share)
             which = number % SUMS
             sums[which] = sums[which] - hash(word) & _MOST
 

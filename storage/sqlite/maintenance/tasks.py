@@ -6,7 +6,7 @@ from pathlib import Path
 
 import apsw
 
-from ...model.maintenance import Compacted, Contents, Finding, Maintenance, Progress, Restored
+from ...model.maintenance import Compacted, Contents, Finding, Maintenance, Progress, Restored, no_progress
 from ..connection import as_storage_error
 from ..files.machine_lock import locked_for_this_machine
 from ..opening import open_current
@@ -40,9 +40,9 @@ class SQLiteMaintenance(Maintenance):
                 compaction.compact(self._path, progress)
             return Compacted(before, _size(self._path))
 
-    async def check(self) -> AsyncGenerator[Finding, None]:
+    async def check(self, progress: Progress = no_progress) -> AsyncGenerator[Finding, None]:
         with locked_for_this_machine(self._path), _errors(), closing(open_current(self._path)) as connection:
-            async for finding in check_file(connection):
+            async for finding in check_file(connection, progress):
                 yield finding
 
     async def repair(self, finding: Finding) -> str | None:

@@ -348,9 +348,16 @@ async def test_import_tells_that_it_goes_on(storage: Storage) -> None:
         session = await storage.create_session(W, NewSession())
         await storage.append_messages(W, session.id, NewMessages([BatchMessage(content="x")] * 1_000))
     told: list[int] = []
-    export = replace(export_of(await exported(storage)), progressed=lambda: told.append(1))
+    shares: list[float] = []
+    export = replace(
+        export_of(await exported(storage)),
+        progressed=lambda: told.append(1),
+        written=shares.append,
+    )
     await storage.import_sessions("elsewhere", export, "fail")
     assert len(told) >= 3
+    assert shares == sorted(shares)
+    assert shares[-1] == 1
 
 
 async def test_followers_are_told_of_what_is_imported(storage: Storage) -> None:
