@@ -244,10 +244,6 @@ def no_progress() -> None:
     """Ignore progress."""
 
 
-def nothing_written(_share: float) -> None:
-    """Nobody waits for what is written."""
-
-
 class Blocks(Protocol):
     """Blocks of a list that is being read; `aclose` releases its resources."""
 
@@ -355,7 +351,7 @@ class Export:
 
     batches: AsyncGenerator[list[ExportLine], None]
     progressed: Progressed = no_progress
-    written: Callable[[float], None] = nothing_written
+    written: Callable[[float], None] = lambda _share: None
 
 
 class ImportReport(Struct, frozen=True, rename="camel"):
