@@ -1,9 +1,28 @@
-// Requests to the service, by its contract.
+// Requests to the service, by its contract, and the key of a server that wants one, which the tab keeps.
 
 import { urlOf } from "./address.js";
-import { authorizationOf, takeEarly } from "./early.js";
-import { key, keyRefusal, mayWrite } from "./key.js";
+import { authorizationOf, forgetEarly, KEY_NAME, takeEarly } from "./early.js";
+import { signal } from "./preact.js";
 import { TEXTS } from "./texts.js";
+
+export const key = signal(sessionStorage.getItem(KEY_NAME) ?? "");
+/** Why a key is asked for, in a sentence of the server; empty if none is. */
+export const keyRefusal = signal("");
+/** Whether the key may change anything. */
+export const mayWrite = signal(true);
+
+/** @param {string} value The key, or nothing to forget it. */
+export function keepKey(value) {
+  if (value) {
+    sessionStorage.setItem(KEY_NAME, value);
+  } else {
+    sessionStorage.removeItem(KEY_NAME);
+  }
+  forgetEarly();
+  keyRefusal.value = "";
+  mayWrite.value = true;
+  key.value = value;
+}
 
 // The nil UUID (RFC 9562, section 5.9): no session has it.
 const NO_SESSION = "00000000-0000-0000-0000-000000000000";

@@ -2,7 +2,7 @@
 
 import { address } from "./address.js";
 import { SearchField, Select } from "./forms.js";
-import { keepKey, key, mayWrite } from "./key.js";
+import { keepKey, key, mayWrite } from "./api.js";
 import { SEARCH_ID } from "./keyboard.js";
 import { html, signal, useSignal } from "./preact.js";
 import { navigate } from "./route.js";

@@ -1,8 +1,10 @@
-// Reading for a view: what it waits for, and what is shown meanwhile.
+// Reading for a view: what it waits for, what is shown meanwhile, and lists of what was read.
 
 import { sentenceOf } from "./api.js";
 import { html, useEffect, useState } from "./preact.js";
 import { TEXTS } from "./texts.js";
+
+const MAX_ITEMS = 200;
 
 /**
  * @template T
@@ -68,4 +70,23 @@ export function LoadedList({ loaded, items, none, children }) {
 export function Lazy({ load, ...props }) {
   const loaded = useLoaded(load, [load]);
   return loaded.value ? html`<${loaded.value} ...${props} />` : html`<${Waiting} loaded=${loaded} />`;
+}
+
+/**
+ * A list with a title, of which only the beginning is shown until a person asks for all.
+ *
+ * @template T
+ * @param {object} props
+ * @param {string} props.title
+ * @param {T[]} props.items
+ * @param {(item: T) => unknown} props.children The entry of an item.
+ */
+export function LongList({ title, items, children }) {
+  const [isWhole, setWhole] = useState(false);
+  const shown = isWhole ? items : items.slice(0, MAX_ITEMS);
+  return html`<section class="contents">
+    <h2>${title} <span class="faint">${items.length}</span></h2>
+    <ul class="list">${shown.map(children)}</ul>
+    ${shown.length < items.length && html`<button class="more" onClick=${() => setWhole(true)}>${TEXTS.showAll(items.length)}</button>`}
+  </section>`;
 }

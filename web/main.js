@@ -1,9 +1,8 @@
 // The page: a bar, and the view that the address names.
 
-import { learnScope } from "./api.js";
+import { keepKey, key, keyRefusal, learnScope, mayWrite } from "./api.js";
 import { Dialog, Field, Form } from "./forms.js";
 import { Header } from "./header.js";
-import { keepKey, key, keyRefusal, mayWrite } from "./key.js";
 import { listenToKeys } from "./keyboard.js";
 import { Lazy } from "./loading.js";
 import { html, render, useEffect, useSignal, useState } from "./preact.js";

@@ -6,6 +6,8 @@ import { TEXTS } from "./texts.js";
 
 /** More elements than this are not shown as Markdown: a long transcript must stay light. */
 const MAX_ELEMENTS = 600;
+/** Longer code, in characters, has no colours. */
+const MAX_COLOURED = 20_000;
 
 const ALLOWED = {
   ALLOWED_TAGS: [
@@ -17,6 +19,7 @@ const ALLOWED = {
   ALLOW_DATA_ATTR: false,
   ALLOW_ARIA_ATTR: false,
 };
+const COLOURED = { ALLOWED_TAGS: ["span"], ALLOWED_ATTR: ["class"], RETURN_DOM_FRAGMENT: /** @type {true} */ (true) };
 
 /** @param {string} text */
 function escape(text) {
@@ -142,14 +145,19 @@ export async function copyCode(event) {
 }
 
 /**
- * Colour code. The highlighter is read when the first code is seen.
+ * Colour code, if its language is known, it is not too long and it is still shown. The highlighter is read when the first
+ * code is seen.
  *
  * @param {HTMLElement} code
  * @param {string} language
  */
 async function highlight(code, language) {
-  const { colour } = await import("./highlighting.js");
-  colour(code, language);
+  const { default: highlighter } = await import("./vendor/highlight.js");
+  const text = code.textContent ?? "";
+  if (code.isConnected && text.length <= MAX_COLOURED && highlighter.getLanguage(language)) {
+    const { value } = highlighter.highlight(text, { language, ignoreIllegals: true });
+    code.replaceChildren(DOMPurify.sanitize(value, COLOURED));
+  }
 }
 
 /** @param {() => void} work */

@@ -522,6 +522,7 @@ impl Conversation {
             profile: None,
             amplified_dir: None,
             r#in: None,
+            mode: None,
             tool: None,
             group: None,
             label: None,

@@ -2,7 +2,7 @@
 
 import { address } from "../address.js";
 import { Age, Clock } from "../format.js";
-import { mayWrite } from "../key.js";
+import { mayWrite } from "../api.js";
 import { Component, html, useState } from "../preact.js";
 import { TEXTS } from "../texts.js";
 import { Corrections, feedbackOf } from "./corrections.js";

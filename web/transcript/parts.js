@@ -1,16 +1,23 @@
-// The parts of a message: texts as Markdown; reasoning, tools and data folded to one line each.
+// The parts of a message: texts as Markdown; reasoning, tools and data folded to one line each; images that are kept here
+// are shown, and any other file or source is a link that a person may follow.
 
-import { Fold } from "../fold.js";
-import { html, useState } from "../preact.js";
-import { indented, Text } from "../text.js";
+import { sentenceOf } from "../api.js";
+import { getFile, saveFile } from "../operations.js";
+import { html, useEffect, useRef, useState } from "../preact.js";
+import { Fold, indented, Text } from "../text.js";
 import { TEXTS } from "../texts.js";
-import { Attachment, SourceLink } from "./attachments.js";
 
 const MAX_PARTS = 40;
+const INLINE_IMAGE = /^data:image\/(?:png|jpeg|gif|webp);base64,[A-Za-z0-9+/=\s]*$/;
+const KEPT_FILE = /^\/?(?:api\/v1\/)?files\/([0-9a-f]{64})$/;
+const IMAGE_TYPE = /^image\/(?:png|jpeg|gif|webp)$/;
+const LINK = /^https?:\/\//i;
 
 /**
  * @typedef {import("../types.js").Part} Part
  * @typedef {import("../types.js").ToolResultPart} ToolResultPart
+ * @typedef {Extract<Part, { type: "file" }>} FilePart
+ * @typedef {Extract<Part, { type: "source" }>} SourcePart
  */
 
 /** @param {{ parts: Part[] }} props */
@@ -63,4 +70,80 @@ function OnePart({ part, names, failures }) {
         ${() => html`<${Text} text=${JSON.stringify(part.value, null, 2)} isPlain />`}
       <//>`;
   }
+}
+
+/** @param {{ part: FilePart }} props */
+function Attachment({ part }) {
+  const name = part.name ?? part.media;
+  const id = KEPT_FILE.exec(part.url)?.[1];
+  if (INLINE_IMAGE.test(part.url)) {
+    return html`<figure class="attachment"><img src=${part.url} alt=${name} loading="lazy" /></figure>`;
+  }
+  if (id && IMAGE_TYPE.test(part.media)) {
+    return html`<${KeptImage} id=${id} name=${name} />`;
+  }
+  return id
+    ? html`<${KeptFile} id=${id} name=${name} />`
+    : html`<${Reference} label=${TEXTS.message.file} name=${name} url=${part.url} />`;
+}
+
+/** An image, read when it comes into view: with the key, which an address cannot hold. @param {{ id: string, name: string }} props */
+function KeptImage({ id, name }) {
+  const figure = useRef(/** @type {HTMLElement | null} */ (null));
+  const [url, setUrl] = useState("");
+  const [error, setError] = useState("");
+  useEffect(() => {
+    const controller = new AbortController();
+    let made = "";
+    const show = async () => {
+      observer.disconnect();
+      made = URL.createObjectURL(await getFile(id, controller.signal));
+      setUrl(made);
+    };
+    const observer = new IntersectionObserver(
+      ([entry]) =>
+        entry?.isIntersecting && show().catch((problem) => !controller.signal.aborted && setError(sentenceOf(problem))),
+    );
+    observer.observe(/** @type {Element} */ (figure.current));
+    return () => {
+      controller.abort();
+      observer.disconnect();
+      URL.revokeObjectURL(made);
+    };
+  }, [id]);
+  return html`<figure class="attachment" ref=${figure}>
+    ${url ? html`<img src=${url} alt=${name} />` : html`<figcaption class="faint"><bdi>${error || name}</bdi></figcaption>`}
+  </figure>`;
+}
+
+/** @param {{ id: string, name: string }} props */
+function KeptFile({ id, name }) {
+  const [error, setError] = useState("");
+  const save = async () => saveFile(name, await getFile(id));
+  return html`<p class="reference">
+    <span class="fold-label">${TEXTS.message.file}</span>
+    <button onClick=${() => save().catch((problem) => setError(sentenceOf(problem)))}><bdi>${shortened(name)}</bdi></button>
+    ${error && html`<span class="fold-failed">${error}</span>`}
+  </p>`;
+}
+
+/** @param {{ part: SourcePart }} props */
+function SourceLink({ part }) {
+  const name = part.title || part.name || part.url || "";
+  return html`<${Reference} label=${TEXTS.message.source} name=${name} url=${part.url ?? ""} />`;
+}
+
+/** @param {{ label: string, name: string, url: string }} props */
+function Reference({ label, name, url }) {
+  return html`<p class="reference">
+    <span class="fold-label">${label}</span>
+    ${LINK.test(url)
+      ? html`<a href=${url} target="_blank" rel="noopener noreferrer nofollow"><bdi>${shortened(name)}</bdi></a>`
+      : html`<bdi>${shortened(name)}</bdi>`}
+  </p>`;
+}
+
+/** @param {string} name */
+function shortened(name) {
+  return name.length > 200 ? `${name.slice(0, 200)}…` : name;
 }

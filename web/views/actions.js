@@ -1,11 +1,17 @@
 // What can be done with a session. Each change names the version that the person saw.
 
 import { address } from "../address.js";
-import { ProblemError, sentenceOf } from "../api.js";
+import { mayWrite, ProblemError, sentenceOf } from "../api.js";
 import { Field, Form } from "../forms.js";
-import { mayWrite } from "../key.js";
-import { Lazy } from "../loading.js";
-import { changeStatus, deleteSession, getSession, updateSession } from "../operations.js";
+import {
+  changeStatus,
+  deleteSession,
+  exportSession,
+  getMarkdown,
+  getSession,
+  saveFile,
+  updateSession,
+} from "../operations.js";
 import { html, useRef, useState } from "../preact.js";
 import { navigate } from "../route.js";
 import { TEXTS } from "../texts.js";
@@ -14,7 +20,20 @@ const ENDED = ["completed", "failed", "terminated"];
 
 /** @typedef {import("../types.js").Session} Session */
 
-const exporting = async () => (await import("./export.js")).ExportForm;
+/**
+ * The forms of an export.
+ *
+ * @type {Record<string, { label: string, hint: string, suffix: string, query?: { format?: string, files?: boolean } }>}
+ */
+const FORMS = {
+  // Without a query it is the transcript.
+  markdown: { ...TEXTS.exports.markdown, suffix: "md" },
+  html: { ...TEXTS.exports.html, suffix: "html", query: { format: "html" } },
+  lines: { ...TEXTS.exports.lines, suffix: "ndjson", query: {} },
+  files: { ...TEXTS.exports.files, suffix: "ndjson", query: { files: true } },
+  openai: { ...TEXTS.exports.openai, suffix: "json", query: { format: "openai" } },
+  anthropic: { ...TEXTS.exports.anthropic, suffix: "json", query: { format: "anthropic" } },
+};
 
 /**
  * @param {object} props
@@ -64,7 +83,7 @@ export function SessionActions({ session, onChanged, onNotice, onBranches, shows
       ${isEnded ? button(TEXTS.actions.resume, () => move("resume")) : button(TEXTS.actions.complete, () => move("complete"))}
       <button class="dangerous" onClick=${() => setDialog("remove")}>${TEXTS.actions.remove}</button>
     `}
-    ${dialog === "export" && html`<${Lazy} load=${exporting} session=${session} onClose=${close} />`}
+    ${dialog === "export" && html`<${ExportForm} session=${session} onClose=${close} />`}
     ${dialog === "rename" && html`<${RenameForm} session=${session} onChange=${change} onClose=${close} />`}
     ${dialog === "labels" && html`<${LabelsForm} session=${session} onChange=${change} onClose=${close} />`}
     ${dialog === "remove" &&
@@ -140,4 +159,23 @@ function labelsOf(text) {
 function patchOf(before, after) {
   const removed = Object.keys(before).filter((key) => !after.has(key));
   return Object.fromEntries([...removed.map((key) => /** @type {const} */ ([key, null])), ...after]);
+}
+
+/** What is seen, as a file. @param {{ session: Session, onClose: () => void }} props */
+function ExportForm({ session, onClose }) {
+  const name = session.name ?? session.id;
+  const save = async (/** @type {Record<string, string>} */ values) => {
+    const form = FORMS[values["form"] ?? ""];
+    if (!form) return;
+    const content = form.query ? await exportSession(session.id, form.query) : await getMarkdown(session.id);
+    saveFile(`${name}.${form.suffix}`, content);
+  };
+  return html`<${Form} title=${TEXTS.actions.exportTitle} action=${TEXTS.actions.export} onSubmit=${save} onClose=${onClose}>
+    ${Object.entries(FORMS).map(
+      ([form, { label, hint }], place) => html`<label key=${form} class="choice">
+        <input type="radio" name="form" value=${form} defaultChecked=${place === 0} />
+        <span>${label} <span class="faint">${hint}</span></span>
+      </label>`,
+    )}
+  <//>`;
 }

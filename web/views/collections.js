@@ -2,8 +2,7 @@
 
 import { address } from "../address.js";
 import { Age, Facts } from "../format.js";
-import { LoadedList, useLoaded, Waiting } from "../loading.js";
-import { LongList } from "../long_list.js";
+import { LoadedList, LongList, useLoaded, Waiting } from "../loading.js";
 import { getCollection, listCollections } from "../operations.js";
 import { html } from "../preact.js";
 import { TEXTS } from "../texts.js";

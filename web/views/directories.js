@@ -2,7 +2,7 @@
 
 import { address } from "../address.js";
 import { Field, Form } from "../forms.js";
-import { mayWrite } from "../key.js";
+import { mayWrite } from "../api.js";
 import { LoadedList, useLoaded } from "../loading.js";
 import { createDirectory, listDirectories, updateDirectory } from "../operations.js";
 import { html, useState } from "../preact.js";

@@ -1,13 +1,11 @@
 // What a session runs with: its modules with their configuration, and the texts of its profile.
 
 import { address } from "../address.js";
-import { Fold } from "../fold.js";
 import { Facts } from "../format.js";
-import { useLoaded, Waiting } from "../loading.js";
-import { LongList } from "../long_list.js";
+import { LongList, useLoaded, Waiting } from "../loading.js";
 import { getMountPlan } from "../operations.js";
 import { html } from "../preact.js";
-import { Text } from "../text.js";
+import { Fold, Text } from "../text.js";
 import { TEXTS } from "../texts.js";
 
 const SINGLE = /** @type {const} */ (["orchestrator", "contextManager"]);

@@ -1,10 +1,9 @@
 // Profiles: the list, and each as the file that it is.
 
 import { address } from "../address.js";
-import { sentenceOf } from "../api.js";
+import { mayWrite, sentenceOf } from "../api.js";
 import { Field, Form, Notice } from "../forms.js";
 import { Age } from "../format.js";
-import { mayWrite } from "../key.js";
 import { useLoaded, Waiting } from "../loading.js";
 import {
   activateProfile,

@@ -1,10 +1,9 @@
 // A session: what it is, its transcript, and what can be done with it.
 
 import { address } from "../address.js";
-import { sentenceOf } from "../api.js";
+import { mayWrite, sentenceOf } from "../api.js";
 import { Notice, useShown } from "../forms.js";
 import { Age, Labels, Marks, SessionName, Status } from "../format.js";
-import { mayWrite } from "../key.js";
 import { Lazy, useLoaded, Waiting } from "../loading.js";
 import { forkSession, getSession } from "../operations.js";
 import { html, useEffect, useRef, useState } from "../preact.js";

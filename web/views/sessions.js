@@ -1,19 +1,22 @@
-// The list of sessions.
+// The list of sessions, and its filters, which are parts of its address.
 
 import { address } from "../address.js";
-import { Field, Form } from "../forms.js";
+import { mayWrite } from "../api.js";
 import { follow } from "../events.js";
 import { Age, Labels, Marks, SessionName, Status } from "../format.js";
-import { mayWrite } from "../key.js";
+import { Field, Form, SearchField, Select } from "../forms.js";
 import { useLoaded, Waiting } from "../loading.js";
 import { createSession, listSessions } from "../operations.js";
 import { html, useEffect, useState } from "../preact.js";
 import { navigate } from "../route.js";
 import { TEXTS } from "../texts.js";
-import { Filters, filtersOf, queryOf } from "./filters.js";
 
 const PAGE = 50;
 const REFRESH_MS = 300;
+const TYPED = /** @type {const} */ (["name", "label", "profile", "directory"]);
+const CHOSEN = /** @type {const} */ (["pinned", "archived"]);
+const NAMES = [...TYPED, ...CHOSEN, "status", "sort"];
+const WAIT_MS = 250;
 
 /** @typedef {import("../types.js").SessionSummary} SessionSummary */
 
@@ -118,4 +121,50 @@ function Row({ session }) {
       <${Labels} labels=${session.labels ?? {}} />
     </span>
   </a>`;
+}
+
+/**
+ * @param {URLSearchParams} query
+ * @returns {Record<string, string>} Those that are set.
+ */
+function filtersOf(query) {
+  return Object.fromEntries(NAMES.flatMap((name) => (query.get(name) ? [[name, query.get(name) ?? ""]] : [])));
+}
+
+/**
+ * What the list is asked for. Archived sessions are left out unless the address asks for them.
+ *
+ * @param {Record<string, string>} filters
+ */
+function queryOf({ directory, label, archived = "false", ...same }) {
+  return {
+    ...same,
+    // While the colon is typed, and nothing after it.
+    label: label?.replace(/:$/, ""),
+    archived: archived === "any" ? undefined : archived,
+    amplified_dir: directory,
+    recursive: directory ? true : undefined,
+  };
+}
+
+/** @param {{ filters: Record<string, string> }} props */
+function Filters({ filters }) {
+  const set = (/** @type {string} */ name, /** @type {string} */ value) =>
+    navigate(address({ ...filters, [name]: value }), { replace: true });
+  const select = (/** @type {string} */ name, /** @type {string} */ label, /** @type {Record<string, string>} */ choices) =>
+    html`<${Select}
+      key=${name} label=${label} choices=${choices} value=${filters[name] ?? Object.keys(choices)[0]}
+      onChosen=${(/** @type {string} */ value) => set(name, value)}
+    />`;
+  return html`<div class="filters" role="group" aria-label=${TEXTS.sessions.filters}>
+    ${TYPED.map(
+      (name) => html`<${SearchField}
+        key=${name} label=${TEXTS.sessions[name]} value=${filters[name] ?? ""} wait=${WAIT_MS}
+        onTyped=${(/** @type {string} */ value) => set(name, value)}
+      />`,
+    )}
+    ${select("status", TEXTS.sessions.status, { "": TEXTS.sessions.any, ...TEXTS.status })}
+    ${CHOSEN.map((name) => select(name, TEXTS.sessions[name], TEXTS.sessions.choices[name]))}
+    ${select("sort", TEXTS.sessions.sort, TEXTS.sessions.sorts)}
+  </div>`;
 }
