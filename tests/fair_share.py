@@ -28,11 +28,11 @@ _MEBIBYTE = 1024 * 1024
 class Share:
     """What others got: milliseconds; MiB of memory before, at most and afterwards, and of temporary files at most.
 
-    `quiet` is how long health took before and afterwards, in the median. `statuses` are what the clients that asked for
-    the worst were answered, and how often.
+    `slowness` is how many times longer the server's event loop took because it waited for a processor. `statuses` are
+    what the clients that asked for the worst were answered, and how often.
     """
 
-    quiet: float
+    slowness: float
     health_median: float
     health_worst: float
     append_worst: float
@@ -100,6 +100,14 @@ class Server:
         fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
         return int(fields[11]) + int(fields[12])
 
+    def scheduled(self) -> tuple[int, int]:
+        """Nanoseconds that its event loop has run, and has waited for a processor.
+
+        See https://docs.kernel.org/scheduler/sched-stats.html, /proc/PID/schedstat.
+        """
+        ran, waited, _ = Path(f"/proc/{self.pid}/task/{self.pid}/schedstat").read_text().split()
+        return int(ran), int(waited)
+
     def reset_peak(self) -> None:
         """Let the peak begin with what there is now (proc(5), clear_refs)."""
         Path(f"/proc/{self.pid}/clear_refs").write_text("5")
@@ -132,13 +140,13 @@ def measure(server: Server, asks: list[Ask], seconds: float, kept_mib: float) ->
 
     Memory is awaited until no more than `kept_mib` of it is kept.
     """
-    quiet = median(server.health() for _ in range(5))
     server.wait_until_trimmed()
     before = server.memory()
     server.reset_peak()
     health: list[float] = []
     appends: list[float] = []
     temporary = 0.0
+    ran, waited = server.scheduled()
     with Clients(server.port, asks) as clients:
         ends = time.monotonic() + seconds
         while time.monotonic() < ends or not health:
@@ -147,11 +155,11 @@ def measure(server: Server, asks: list[Ask], seconds: float, kept_mib: float) ->
             temporary = max(temporary, server.temporary())
             # Who asks at times, and not without a pause.
             time.sleep(_PAUSE_SECONDS)
+        ran, waited = (now - before for now, before in zip(server.scheduled(), (ran, waited), strict=True))
     peak, after = server.memory("VmHWM"), _settled(server, before + kept_mib)
     server.wait_until_idle()
     return Share(
-        # Other work of the machine can begin meanwhile.
-        quiet=max(quiet, median(server.health() for _ in range(5))),
+        slowness=1 + waited / ran,
         health_median=median(health),
         health_worst=max(health),
         append_worst=max(appends),
