@@ -23,6 +23,7 @@ from amplifierd.storage.postgres.statements import PostgresStatements
 from amplifierd.storage.postgres.store import DIALECT
 from amplifierd.storage.sql.statements import files, message_lists, profiles, removals
 from amplifierd.storage.sql.statements.session_lists import SessionList, session_list
+from conftest import postgres_database
 
 W = "default"
 
@@ -119,6 +120,31 @@ def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
         yield from nodes(part)
 
 
+async def fill(url: str) -> None:
+    """Write sessions, messages, calls, labels and recorded answers, and let PostgreSQL count them."""
+    async with open_storage(url) as storage:
+        session = await storage.create_session(W, NewSession())
+        turn = NewMessages([BatchMessage(content=f"word{number} " * 20, id=str(number)) for number in range(500)])
+        await storage.append_messages(W, session.id, turn)
+        await storage.append_messages(W, session.id, calls_with_results())
+        await asyncio.gather(*(storage.create_session(W, NewSession()) for _ in range(1_000)))
+        labelled = [{"a": "b", "c": "d"}, {"a": "e"}]
+        await asyncio.gather(*(storage.create_session(W, NewSession(labels=it)) for it in labelled * 20))
+        for number in range(100):
+            await storage.resume_session(W, session.id, once=IdempotentRequest(str(number), sha256()))
+    connection = await connect(url)
+    await connection.execute("ANALYZE")
+    await connection.close()
+
+
+@pytest.fixture(scope="module")
+def filled(postgres: str) -> Iterator[str]:
+    """A database with data, which is only read."""
+    with postgres_database(postgres) as url:
+        asyncio.run(fill(url))
+        yield url
+
+
 @pytest.mark.parametrize(
     ("statement", "index"),
     [
@@ -179,22 +205,11 @@ def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
         (profiles.FORGET_CONTENT, "profile_by_content"),
     ],
 )
-async def test_every_hot_statement_uses_its_index(url: str, statement: str, index: str) -> None:
-    async with open_storage(url) as storage:
-        session = await storage.create_session(W, NewSession())
-        turn = NewMessages([BatchMessage(content=f"word{number} " * 20, id=str(number)) for number in range(500)])
-        await storage.append_messages(W, session.id, turn)
-        await storage.append_messages(W, session.id, calls_with_results())
-        await asyncio.gather(*(storage.create_session(W, NewSession()) for _ in range(1_000)))
-        labelled = [{"a": "b", "c": "d"}, {"a": "e"}]
-        await asyncio.gather(*(storage.create_session(W, NewSession(labels=it)) for it in labelled * 20))
-        for number in range(100):
-            await storage.resume_session(W, session.id, once=IdempotentRequest(str(number), sha256()))
-    connection = await connect(url)
+async def test_every_hot_statement_uses_its_index(filled: str, statement: str, index: str) -> None:
+    connection = await connect(filled)
     # What is small is read whole, unless that is as dear as it would be later.
     await connection.execute("SET enable_seqscan = off")
     await connection.execute("SET plan_cache_mode = force_custom_plan")
-    await connection.execute("ANALYZE")
     text, values = bound(statement, BINDINGS)
     explained = await connection.fetchval(f"EXPLAIN (FORMAT JSON) {text}", *values)
     used = [*nodes(json.loads(explained)[0]["Plan"])]
