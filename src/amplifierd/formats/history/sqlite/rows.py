@@ -68,7 +68,7 @@ class Database:
         rows = size = 0
         # Damage is reported when the damaged part is read.
         with suppress(sqlite3.DatabaseError):
-            for row in self._connection.execute(f'SELECT * FROM "{name}" NOT INDEXED'):  # noqa: S608  # it is quoted
+            for row in self._execute(f'SELECT * FROM "{name}" NOT INDEXED'):  # noqa: S608  # it is quoted
                 rows += 1
                 size += _size_of(row)
                 if rows > self._max_rows or size > self._max_table_bytes:
@@ -101,6 +101,9 @@ class Database:
             yield from self._connection.execute(statement, bindings)
         except OverflowError as error:
             raise sqlite3.DatabaseError("a number has more than 64 bits") from error
+        except UnicodeDecodeError as error:
+            # Of SQLite's own message, which quotes the name.
+            raise sqlite3.DatabaseError("a name in it is not UTF-8") from error
         except sqlite3.OperationalError:
             if self._steps_left < 0:
                 raise _too_much() from None

@@ -1,0 +1,180 @@
+"""Histories of programs that write code: Claude Code, Codex, Gemini CLI and opencode."""
+
+import json
+from contextlib import closing
+from pathlib import Path as FilePath
+
+import pytest
+
+from agent_histories import GEMINI, GEMINI_ID, GEMINI_OLD
+from histories import (
+    CLAUDE_CODE,
+    CODEX_ID,
+    SAMPLES,
+    SESSION,
+    answer,
+    code_line,
+    lines,
+    text,
+    user,
+)
+from history_reading import Read, joined
+from opencode_database import ANSWER, TIME, add_message, fill_opencode, opencode_database, opencode_files
+
+
+def test_claude_code_is_one_path_with_forks() -> None:
+    read = Read(lines(*CLAUDE_CODE))
+    main, fork, agent = read.sessions
+    assert read.ids(0) == ["u1", "a1", "a2", "a3", "r1", "r2", "a4", "u2", "a5"]
+    assert read.ids(1) == ["u1", "a1", "a2", "a3", "r1", "r2", "a4", "u3", "a6"]
+    assert read.ids(2) == ["x1", "x2"]
+    assert (main["id"], main["name"]) == (SESSION, "Files of Ada")
+    assert (fork["parentSessionId"], fork["forkedAtSequence"], fork["name"]) == (SESSION, 7, "Another file")
+    assert agent["parentSessionId"] == SESSION
+    assert agent["labels"]["sidechain"] == "ab12"
+    assert main["labels"] == {"source": "claude-code", "directory": "/home/ada/atlas", "git-branch": "main"}
+
+
+def test_claude_code_keeps_thinking_results_and_usage() -> None:
+    messages = Read(lines(*CLAUDE_CODE)).messages[SESSION]
+    thought = {"type": "reasoning", "text": "Two files.", "signature": "c2ln"}
+    assert messages[1]["parts"] == [thought]
+    assert messages[4]["parts"] == [{"type": "tool_result", "call": "c1", "output": "one"}]
+    assert messages[4]["metadata"]["claude-code"]["toolUseResult"] == {"file": {"content": "one"}}
+    # Three lines of one response say its usage so far.
+    usage = [message.get("usage", {}) for message in messages[1:4]]
+    assert [each["inputTokens"] for each in usage] == [113, 0, 0]
+    assert [each["outputTokens"] for each in usage] == [1, 19, 10]
+    assert messages[1]["model"] == "claude-sonnet-4-5"
+    assert messages[1]["timestamp"] == "2026-03-01T10:00:00.123000Z"
+
+
+def test_claude_code_keeps_other_records_with_the_next_message() -> None:
+    messages = Read(lines(*CLAUDE_CODE)).messages[SESSION]
+    assert messages[0]["metadata"]["claude-code"]["before"] == [CLAUDE_CODE[0]]
+    assert messages[6]["metadata"]["claude-code"]["before"] == [CLAUDE_CODE[7]]
+
+
+def test_codex_keeps_items_with_model_and_usage() -> None:
+    read = Read(SAMPLES["codex"]())
+    [session] = read.sessions
+    messages = read.messages[CODEX_ID]
+    assert session["labels"]["git-branch"] == "topic"
+    assert [message["role"] for message in messages] == ["user", "assistant", "assistant", "tool", "assistant"]
+    assert messages[1]["parts"][0]["signature"] == "gAAAA"
+    usage = {"inputTokens": 200, "outputTokens": 40, "cachedTokens": 150, "reasoningTokens": 30}
+    assert (messages[2]["model"], messages[2]["usage"]) == ("gpt-5-codex", usage)
+    assert session["context"]["after"][0]["payload"]["type"] == "agent_message"
+
+
+def test_gemini_cli_keeps_calls_results_and_rewinds() -> None:
+    read = Read(SAMPLES["gemini-cli"]())
+    main, fork = read.sessions
+    assert read.ids(0) == ["g1", "g2", "g2/read-1", "g2/read-1/result", "g4"]
+    assert read.ids(1) == ["g1", "g2", "g2/read-1", "g2/read-1/result", "g5"]
+    assert (main["id"], main["name"], fork["forkedAtSequence"]) == (GEMINI_ID, "A file", 4)
+    labels = {"source": "gemini-cli", "directory": "/home/ada/atlas", "project": "4f2a", "kind": "main"}
+    assert main["labels"] == labels
+    messages = read.messages[GEMINI_ID]
+    assert [part["type"] for part in messages[1]["parts"]] == ["reasoning", "text"]
+    usage = {"inputTokens": 200, "outputTokens": 40, "cachedTokens": 150, "reasoningTokens": 30}
+    assert (messages[1]["model"], messages[1]["usage"]) == ("gemini-3-pro", usage)
+    assert messages[2]["parts"][0]["input"] == '{"path":"a.txt"}'
+    assert messages[3]["parts"] == [{"type": "tool_result", "call": "read-1", "output": "one"}]
+    assert messages[3]["metadata"]["gemini-cli"]["displayName"] == "ReadFile"
+    assert messages[4]["metadata"]["gemini-cli"]["before"] == [GEMINI[7]]
+
+
+def test_gemini_cli_reads_recordings_of_one_object() -> None:
+    read = Read(json.dumps(GEMINI_OLD, indent=2).encode())
+    assert (read.format.name, read.faults) == ("gemini-cli", [])
+    assert (read.ids(), read.sessions[0]["name"]) == (
+        ["g1", "g2", "g2/read-1", "g2/read-1/result", "g4"],
+        "A file",
+    )
+
+
+def test_gemini_cli_goes_on_after_its_history_was_shortened() -> None:
+    shortened = {"$set": {"messages": [{**GEMINI[1], "id": "g9", "content": "Summary"}, GEMINI[8]]}}
+    after = {**GEMINI[1], "id": "g10"}
+    read = Read(lines(*GEMINI[:9], shortened, after))
+    assert len(read.sessions) == 1
+    assert read.ids()[-3:] == ["g4", "g9", "g10"]
+
+
+@pytest.mark.parametrize("name", ["claude-code", "codex", "gemini-cli"])
+def test_source_that_grows_keeps_what_it_had(name: str) -> None:
+    whole = SAMPLES[name]().splitlines(keepends=True)
+    sessions: dict[str, list[str]] = {}
+    for count in range(1, len(whole) + 1):
+        read = Read(b"".join(whole[:count]), name)
+        for session_id, before in sessions.items():
+            assert [message["id"] for message in read.messages[session_id]][: len(before)] == before
+        sessions = {key: [message["id"] for message in found] for key, found in read.messages.items()}
+
+
+def test_late_result_of_a_tool_is_no_branch() -> None:
+    late = code_line("r9", "a3", {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "c2"}]})
+    read = Read(lines(*CLAUDE_CODE[:11], late))
+    assert len(read.sessions) == 1
+    assert read.ids()[-1] == "r9"
+
+
+def test_conversation_goes_on_after_it_was_compacted() -> None:
+    boundary = code_line("b1", None, subtype="compact_boundary", logicalParentUuid="a5")
+    after = [
+        code_line("u9", "b1", user("Summary"), isCompactSummary=True),
+        code_line("a9", "u9", answer("m9", text("!"))),
+    ]
+    read = Read(lines(*CLAUDE_CODE[:11], boundary, *after))
+    assert len(read.sessions) == 1
+    assert read.ids()[-2:] == ["u9", "a9"]
+
+
+def test_opencode_keeps_parts_results_and_usage() -> None:
+    read = Read(opencode_database())
+    main, agent = read.sessions
+    assert (main["name"], main["labels"]["source-id"], agent["parentSessionId"]) == (
+        "Files of ses_1",
+        "ses_1",
+        main["id"],
+    )
+    assert (main["labels"]["directory"], agent["archived"]) == ("/home/ada/atlas", True)
+    question, answered, results = read.messages[main["id"]]
+    assert (question["role"], question["content"], question["id"]) == ("user", "What is in a.txt?", "msg_1")
+    assert [part["type"] for part in answered["parts"]] == ["data", "reasoning", "tool_call", "text"]
+    assert answered["parts"][3]["native"]["opencode"] == {"id": "prt_2_3"}
+    usage = {"inputTokens": 150, "outputTokens": 10, "cachedTokens": 100, "reasoningTokens": 4}
+    assert (answered["model"], answered["usage"]) == ("claude-sonnet-4-5", usage)
+    assert (results["role"], results["id"]) == ("tool", "msg_2/results")
+    result, image = results["parts"]
+    assert (result["call"], result["output"], image["media"]) == ("call_1", "one", "image/png")
+    assert result["native"]["opencode"]["state"]["metadata"] == {"lines": 1}
+
+
+def test_files_of_opencode_are_read_like_its_database() -> None:
+    files, database = Read(joined(opencode_files())), Read(opencode_database())
+    assert files.faults == []
+    assert [each["id"] for each in files.sessions] == [each["id"] for each in database.sessions]
+    for session_id, messages in database.messages.items():
+        for one, other in zip(files.messages[session_id], messages, strict=True):
+            assert {**one, "metadata": {}} == {**other, "metadata": {}}
+
+
+def test_opencode_waits_for_an_answer_to_be_complete(tmp_path: FilePath) -> None:
+    path = tmp_path / "opencode.db"
+    with closing(fill_opencode(path)) as database:
+        add_message(database, 4, {**ANSWER, "time": {"created": TIME}}, {"type": "text", "text": "I"})
+    read = Read(path.read_bytes())
+    assert (read.faults, len(read.messages[read.sessions[0]["id"]])) == ([("not complete", 1)], 3)
+    assert read.sessions[0]["context"]["after"][0]["parts"][0]["data"]["text"] == "I"
+
+
+def test_opencode_waits_for_the_parts_of_a_question(tmp_path: FilePath) -> None:
+    path = tmp_path / "opencode.db"
+    with closing(fill_opencode(path)) as database:
+        add_message(database, 4, {"role": "user", "time": {"created": TIME}})
+        read = Read(path.read_bytes())
+        assert (read.faults, len(read.messages[read.sessions[0]["id"]])) == ([("not complete", 1)], 3)
+        add_message(database, 5, {"role": "user"}, {"type": "text", "text": "Next"})
+    assert Read(path.read_bytes()).faults == []

@@ -1,0 +1,76 @@
+"""What a source of another tool is read as."""
+
+import io
+import json
+from contextlib import closing
+from pathlib import Path as FilePath
+from typing import Any
+
+import msgspec
+
+from amplifierd.contract import line_reader, load_document
+from amplifierd.formats.history import (
+    Branch,
+    Collection,
+    Layout,
+    MessageFile,
+    connect,
+    history_formats,
+    read_head,
+    recognize,
+)
+from amplifierd.formats.history.opencode import OpenCode
+from amplifierd.formats.imports import Records
+from amplifierd.settings import CONTRACT
+from amplifierd.storage.model.records import ExportLine
+from amplifierd.storage.sql.temporary_files import Unlimited
+from histories import (
+    lines,
+)
+
+Object = dict[str, Any]
+
+ROOT = FilePath(__file__).parents[1]
+FORMATS = history_formats()
+READER = line_reader(load_document(CONTRACT), 2**30)
+
+
+class Read:
+    """What a source is: its sessions with their messages, and its faults by kind and line."""
+
+    def __init__(self, source: bytes, name: str | None = None, stored_last: str | None = None) -> None:
+        file = io.BytesIO(source)
+        self.format = FORMATS[name] if name else recognize(FORMATS, read_head(file))
+        self.sessions: list[Object] = []
+        self.messages: dict[str, list[Object]] = {}
+        space = Unlimited()
+        with closing(Records(READER, space)) as records, closing(MessageFile(space)) as messages:
+            collection = Collection(self.format.name, records.accept, messages)
+            faults = [*collection.collect(self.format.read(file))]
+            for conversation in collection.conversations.values():
+                faults += connect(conversation)
+                for each in Layout(collection, conversation).branches(stored_last):
+                    if isinstance(each, Branch):
+                        self._add(each)
+                    else:
+                        faults.append(each)
+        self.faults = [(fault.kind, fault.line) for fault in faults]
+
+    def _add(self, branch: Branch) -> None:
+        """The contract takes each line."""
+        found = [*branch.messages()]
+        for line in (ExportLine(session=branch.session), *(ExportLine(message=each) for each in found)):
+            READER.read_line(msgspec.json.encode(line), "The line")
+        assert branch.session.message_count == len(found)
+        self.sessions.append(json.loads(msgspec.json.encode(branch.session)))
+        self.messages[branch.session.id] = [json.loads(msgspec.json.encode(message)) for message in found]
+
+    def ids(self, place: int = 0) -> list[str]:
+        """The ids of a session's messages."""
+        return [message["id"] for message in self.messages[self.sessions[place]["id"]]]
+
+
+def joined(files: dict[str, Any]) -> bytes:
+    """Files of a folder as the source that opencode's format reads."""
+    order = OpenCode().in_order(files)
+    return lines(*({"file": path, "record": files[path]} for path in order))
