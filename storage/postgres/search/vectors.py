@@ -60,7 +60,6 @@ async def find_near(
         return []
     limits: dict[str, object] = {
         "signs": asyncpg.BitString.frombytes(sought.vector.signs),
-        "length": 8 * len(sought.vector.signs),
         "compared": MAX_COMPARED,
         "examined": MAX_LOOKED_AT if filters else MAX_NEAR,
         "near": MAX_NEAR,
@@ -88,12 +87,15 @@ CROSS JOIN LATERAL (
     conditions = "".join(f"\n    AND {clause}" for clause in [*of_role, *about_sessions])
     return f"""
 WITH candidate AS MATERIALIZED (
-    SELECT session_id, sequence, bit_count(signs # CAST(:signs AS BIT VARYING)) AS distance
+    SELECT
+        session_id, sequence,
+        CASE length(signs)
+            WHEN length(CAST(:signs AS BIT VARYING)) THEN bit_count(signs # CAST(:signs AS BIT VARYING))
+        END AS distance
     FROM (
         SELECT session_id, sequence, signs
         FROM embedding
         WHERE workspace = :workspace{place}
-            AND length(signs) = CAST(:length AS INTEGER)
         ORDER BY session_id DESC, sequence DESC
         LIMIT :compared
     ) AS compared
@@ -112,7 +114,8 @@ CROSS JOIN LATERAL (
         AND message.sequence = candidate.sequence
     OFFSET 0
 ) AS message{session if about_sessions else ""}
-WHERE NOT EXISTS (
+WHERE distance IS NOT NULL
+    AND NOT EXISTS (
         SELECT
         FROM removal
         WHERE removal.workspace = :workspace
