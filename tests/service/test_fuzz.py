@@ -37,7 +37,8 @@ def collection(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
 def daemon(request: pytest.FixtureRequest, collection: Path) -> Iterator[Daemon]:
     """A daemon on each kind of database that may read the collection."""
-    options = ["--collections-path", str(collection)]
+    # With an embedder every mode of a search is valid.
+    options = ["--collections-path", str(collection), "--embedder", "wordllama"]
     if request.param == "sqlite":
         with Daemon(f"sqlite:///{collection.parent / 'a.db'}", *options) as running:
             yield running

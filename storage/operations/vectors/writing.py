@@ -145,8 +145,8 @@ class VectorWriter(BackgroundTask):
         rows = await self._all(statements.MESSAGES, key | limits)
         if len(rows) == MESSAGES_AT_ONCE or sum(size for *_, size in rows) >= BYTES_AT_ONCE:
             last = int(rows[-1][0])
-        said = [(int(sequence), str(record), _decode(record).content) for sequence, record, _ in rows]
-        said = [it for it in said if it[2]]
+        # Of a long message that takes longer than the event loop may be held.
+        said = await asyncio.to_thread(_said, rows)
         vectors = await self._vectors([content for _, _, content in said]) if said else []
         messages = [
             EmbeddedMessage(sequence, record, vector.signs, vector.numbers)
@@ -174,6 +174,20 @@ class VectorWriter(BackgroundTask):
     async def _write(self, statement: str, bindings: Bindings) -> list[Row]:
         rows: list[Row] = await self._transact(_run, statement, bindings)
         return rows
+
+
+def _said(rows: Sequence[Row]) -> list[tuple[int, str, str]]:
+    """The sequences, records and texts of the messages that have a text."""
+    said = ((int(sequence), str(record), _text(record)) for sequence, record, _ in rows)
+    return [it for it in said if it[2]]
+
+
+def _text(record: str) -> str:
+    """The text of a message; empty for a damaged record, as in the index of words."""
+    try:
+        return _decode(record).content
+    except msgspec.MsgspecError:
+        return ""
 
 
 async def _run(transaction: Transaction, statement: str, bindings: Bindings) -> list[Row]:
