@@ -1,10 +1,13 @@
 """The words around matches in a text, as HTML."""
 
 import html
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
+from itertools import pairwise
 
+from .characters import FIRST_UNSPACED
 from .query_parser import Group, Term
 from .tokenizer import Form, Tokenizer
 
@@ -15,9 +18,14 @@ LEAD_CHARACTERS = 300
 FIRST_CHARACTERS = 2_000
 MAX_CHARACTERS = 32_768
 MAX_CHARACTERS_OF_ALL = 512 * 1024
+# Words that a pattern finds are looked for first, so close to each other, with as many characters around them.
+NEAR_CHARACTERS = 600
+MAX_NEAR_CHARACTERS = 1024 * 1024
 # As many places of a group are used.
 MAX_PLACES = 100
 
+_PLAIN = re.compile("[0-9a-z]+")
+_PAIR = 2
 _SPACES = dict.fromkeys((0, 2, 3), " ")
 
 # The first word of a match, and the word after its last.
@@ -32,12 +40,15 @@ class Snippets:
         self._all_required = all_required
         self._tokenizer = Tokenizer()
         self._left = MAX_CHARACTERS_OF_ALL
+        self._patterns = [_pattern(group) for group in groups]
 
     def of(self, text: str) -> str | None:
         """The words around the first matches in a text, or its first words if the matches are far.
 
         None if a group is missing in a text that was examined as a whole, and required.
         """
+        if (found := self._near_snippet(text)) is not None:
+            return found
         snippet, complete = self._snippet(text, FIRST_CHARACTERS)
         if complete or len(text) <= FIRST_CHARACTERS or self._left <= 0:
             return snippet
@@ -54,12 +65,36 @@ class Snippets:
             return None, False
         return window.snippet(found), complete
 
+    def _near_snippet(self, text: str) -> str | None:
+        """The snippet around the first places of all groups, without a look at the words before; None if they are far.
+
+        To split 32,768 characters takes a hundred times as long.
+        """
+        if len(text) <= NEAR_CHARACTERS or not self._patterns:
+            return None
+        lowered = text[:MAX_NEAR_CHARACTERS].lower()
+        if len(lowered) != min(len(text), MAX_NEAR_CHARACTERS):
+            # Places in it are not those in the text.
+            return None
+        starts = [place for pattern in self._patterns if (place := _place(pattern, lowered)) is not None]
+        if len(starts) < len(self._patterns) or max(starts) - min(starts) > NEAR_CHARACTERS:
+            return None
+        start = max(0, min(starts) - NEAR_CHARACTERS)
+        if start:
+            # After a word that may be cut, if there are spaces.
+            start = text.find(" ", start, min(starts)) + 1 or start
+        end = max(starts) + 2 * NEAR_CHARACTERS
+        window = _Window(text[start:end], self._tokenizer, whole=end >= len(text), first=start == 0)
+        found = [window.matches(group, exactly=True) for group in self._groups]
+        return window.snippet(found) if all(found) else None
+
 
 class _Window:
-    """The beginning of a text, split into words."""
+    """A part of a text, split into words: the `first` one, and up to its end if it is `whole`."""
 
-    def __init__(self, text: str, tokenizer: Tokenizer, *, whole: bool) -> None:
+    def __init__(self, text: str, tokenizer: Tokenizer, *, whole: bool, first: bool = True) -> None:
         self.whole = whole
+        self._first = first
         self._text = text.translate(_SPACES)
         self._tokenizer = tokenizer
         self._tokens = tokenizer.places(self._text)
@@ -68,9 +103,11 @@ class _Window:
             self._tokens.pop()
         self._words = [word for _, _, word in self._tokens]
 
-    def matches(self, group: Group) -> list[Match]:
+    def matches(self, group: Group, *, exactly: bool = False) -> list[Match]:
         """The first exact matches of a group, or if it has none those of other forms."""
         exact = {match for term in group for match in self._exact_matches(term)}
+        if exactly:
+            return sorted(exact)[:MAX_PLACES]
         found = exact or {match for term in group for match in self._other_matches(term)}
         return sorted(found)[:MAX_PLACES]
 
@@ -105,7 +142,36 @@ class _Window:
         cut = min(end, start + SNIPPET_CHARACTERS)
         places = [(self._tokens[it[0]][0], self._tokens[it[1] - 1][1]) for it in _joined(it for it, _ in matches)]
         marked = "".join(_marked(self._text, start, cut, places))
-        return ("…" if start else "") + marked + ("" if at_end and cut == end else "…")
+        return ("…" if start or not self._first else "") + marked + ("" if at_end and cut == end else "…")
+
+
+def _pattern(group: Group) -> re.Pattern[str] | None:
+    """A pattern for the first exact match of a group in most texts; None if its words may look different there."""
+    terms = [_pattern_of(term) for term in group]
+    return re.compile("|".join(map(str, terms))) if all(terms) else None
+
+
+def _pattern_of(term: Term) -> str | None:
+    words = term.words
+    if _PLAIN.fullmatch("".join(words)):
+        return r"[^0-9a-z]{1,4}".join(words) + ("" if term.prefix else "(?![0-9a-z])")
+    # Pairs of characters, each with one of the next.
+    are_pairs = all(len(word) == _PAIR and word[0] >= FIRST_UNSPACED for word in words)
+    if are_pairs and all(word[1] == following[0] for word, following in pairwise(words)):
+        return re.escape(words[0] + "".join([word[1] for word in words[1:]]))
+    return None
+
+
+def _place(pattern: re.Pattern[str] | None, lowered: str) -> int | None:
+    """The first place where a pattern matches, and not within a word."""
+    # A look behind in the pattern would take ten times as long.
+    places = (match.start() for match in pattern.finditer(lowered)) if pattern is not None else ()
+    return next((place for place in places if not (place and _continues(lowered[place - 1], lowered[place]))), None)
+
+
+def _continues(before: str, first: str) -> bool:
+    """Whether a character that follows another one is not the first of a word."""
+    return first < FIRST_UNSPACED and before < FIRST_UNSPACED and before.isalnum()
 
 
 def _is_form(form: str, term: Term) -> bool:

@@ -249,6 +249,31 @@ async def test_first_16_terms_are_looked_for(storage: Storage) -> None:
 
 async def test_matches_far_into_a_long_message_are_not_marked(storage: Storage) -> None:
     session = await storage.create_session(W, NewSession())
-    await storage.append_message(W, session.id, NewMessage(content="word " * 10_000 + "needle"))
+    await storage.append_message(W, session.id, NewMessage(content="word " * 10_000 + "needled"))
+    await storage.append_message(W, session.id, NewMessage(content="word " * 250_000 + "needle"))
+    for hit in await hits(storage, "needle"):
+        assert hit.snippet == " ".join(["word"] * 24) + "…"
+
+
+@pytest.mark.parametrize("far", [10, 1_000, 20_000])
+async def test_characters_without_spaces_are_marked_wherever_they_are(storage: Storage, far: int) -> None:
+    session = await storage.create_session(W, NewSession())
+    text = f"{'的文字' * far}数据库PostgreSQL{'很好' * 300}"
+    await storage.append_message(W, session.id, NewMessage(content=text))
+    for words in ("数据库", "postgresql"):
+        [hit] = await hits(storage, words)
+        assert f"<mark>{'PostgreSQL' if words.isascii() else words}</mark>" in hit.snippet
+
+
+@pytest.mark.parametrize("far", [100, 1_000, 10_000, 100_000])
+async def test_word_itself_is_marked_wherever_it_is(storage: Storage, far: int) -> None:
+    session = await storage.create_session(W, NewSession())
+    text = f"{'word ' * far}Needles of a Needle, {'more ' * 100}"
+    await storage.append_message(W, session.id, NewMessage(content=text))
     [hit] = await hits(storage, "needle")
-    assert hit.snippet == " ".join(["word"] * 24) + "…"
+    before, after = hit.snippet.split("<mark>Needle</mark>")
+    assert before.startswith("…")
+    assert before.endswith("word Needles of a ")
+    assert after.startswith(", more")
+    assert after.endswith("more…")
+    assert len(f"{before}{after}".split()) <= 25
