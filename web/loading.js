@@ -1,7 +1,7 @@
 // Reading for a view: what it waits for, what is shown meanwhile, and lists of what was read.
 
 import { sentenceOf } from "./api.js";
-import { html, useEffect, useState } from "./preact.js";
+import { html, useLayoutEffect, useState } from "./preact.js";
 import { TEXTS } from "./texts.js";
 
 const MAX_ITEMS = 200;
@@ -22,7 +22,8 @@ const MAX_ITEMS = 200;
 export function useLoaded(load, inputs) {
   const [count, setCount] = useState(0);
   const [state, setState] = useState(/** @type {{ value?: T, error?: unknown }} */ ({}));
-  useEffect(() => {
+  // Not after the frame, as an effect would be: what was asked for early is here by then.
+  useLayoutEffect(() => {
     const controller = new AbortController();
     load(controller.signal).then(
       (value) => !controller.signal.aborted && setState({ value }),
