@@ -95,6 +95,16 @@ def shown(page: Page, address: str, sequence: int) -> float:
     return milliseconds
 
 
+def busy(page: Page, address: str, sequence: int) -> float:
+    """How long the page's main thread works until a message is in view, without what other programs take meanwhile."""
+    session = page.context.new_cdp_session(page)
+    session.send("Performance.enable", {"timeDomain": "threadTicks"})
+    shown(page, address, sequence)
+    metrics = {metric["name"]: metric["value"] for metric in session.send("Performance.getMetrics")["metrics"]}
+    session.detach()
+    return 1000 * float(metrics["TaskDuration"])
+
+
 def shown_first(browser: Browser, address: str, sequence: int) -> float:
     """The same in a browser that has read nothing before."""
     context = browser.new_context(viewport=VIEWPORT)
@@ -134,6 +144,7 @@ def opening(browser: Browser, page: Page, url: str) -> dict[str, list[float]]:
         "from the list, at its end, ms": lambda: pressed(page, url, f"a[href='?session={SESSION}']", MESSAGES),
         "from a search, at the hit, ms": lambda: pressed(page, f"{url}/?view=search&q={WORD}", hit, HIT),
         "by its address, at its end, ms": lambda: shown(page, session, MESSAGES),
+        "by its address, at its end, ms of the main thread": lambda: busy(page, session, MESSAGES),
         "by its address, at #42, ms": lambda: shown(page, f"{session}#42", 42),
         "by its address, nothing read before, ms": lambda: shown_first(browser, session, MESSAGES),
         "an empty document by its address, ms": lambda: empty(page, url),
