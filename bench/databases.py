@@ -23,7 +23,7 @@ from .data import NEW_MESSAGE, NEW_SESSION, SESSIONS, messages_of, post
 from .figures import LEAST_CLEAN
 from .load import Load, Run
 from .machine import check_machine
-from .programs import BOTH_CORES, BenchmarkFailed, Program, Server, amplifierd, baseline_on, serve
+from .programs import BOTH_CORES, BenchmarkFailed, Program, Server, amplifierd, baseline_on, limit_on, serve
 from .report import log, machine, table
 from .rounds import Contest, Entry, Plan, Turn, Turns, clean, play
 
@@ -34,8 +34,11 @@ _SESSIONS = 1_000
 _TRANSCRIPT = 50
 _SQLITE, _POSTGRESQL, _TWO = "SQLite", "PostgreSQL", "PostgreSQL, two processes"
 _BASELINE = "PostgreSQL, the baseline"
-_TIMES_BASELINE = 3
-_COMPARED = ("append", "get session")
+_LIMIT = "PostgreSQL, the limit"
+_TIMES_BASELINE = 8
+_OF_LIMIT = 0.8
+# With one client each waits for the server, and with 64 for the machine.
+_CLIENTS_WITH_GOALS = 16
 _CONTENT = "What is asked and what is answered. " * 8
 
 
@@ -86,26 +89,28 @@ def _measure(url: str, clients: Sequence[int]) -> None:
             serve(_on(url), Path(folder) / "b.db") as postgres,
             serve(_on(url, "--workers", "2"), Path(folder) / "c.db", cores=BOTH_CORES) as two,
             serve(baseline_on(url), Path(folder) / "d.db") as baseline,
+            serve(limit_on(url), Path(folder) / "e.db") as limit,
         ):
             data = {
                 _SQLITE: _Data(sqlite, sessions[_SQLITE]),
                 _POSTGRESQL: _Data(postgres, sessions[_POSTGRESQL]),
                 _TWO: _Data(two, sessions[_POSTGRESQL]),
                 _BASELINE: _Data(baseline, _filled(baseline)),
+                _LIMIT: _Data(limit, _filled(limit)),
             }
             # What PostgreSQL takes is not another program's.
             server = Server(
                 Program("PostgreSQL", lambda _port, _database: []), asyncio.run(_first_process(url)), port=0
             )
-            servers = [sqlite, postgres, two, baseline, server]
+            servers = [sqlite, postgres, two, baseline, limit, server]
             _tell(clients, play([*_contests(data, clients)], servers, _PLAN, log))
 
 
 def _tell(clients: Sequence[int], turns: Turns) -> None:
     rows = [row for name, played in turns.items() for row in _rows(name, played)]
     text = table(("workload", "clients", "database", "requests/s", "p50 ms", "p99 ms", "CPU us/request"), sorted(rows))
-    head = ("workload", "clients", "times the baseline", "goal", "clean rounds")
-    ratios = table(head, sorted(_ratio(name, played) for name, played in turns.items() if name.startswith(_COMPARED)))
+    head = ("workload", "clients", "times the baseline", "goal", "of the limit", "goal", "clean rounds")
+    ratios = table(head, sorted(_ratio(name, played) for name, played in turns.items()))
     sys.stdout.write(f"{ratios}\n\n{text}\n")
     if clients == _CLIENTS:
         (_HERE / "DATABASES.md").write_text(_REPORT.format(ratios=ratios, table=text, machine=machine()))
@@ -116,10 +121,11 @@ _REPORT = """# SQLite and PostgreSQL
 Made by `python tests/postgres.py python -m bench.databases`: one amplifierd on core 0, the load generator on core 1,
 PostgreSQL with its defaults (each commit synced) on both, so that it takes from either. Two processes are one
 `amplifierd serve --workers 2` on both cores, which the load generator shares. The baseline is what a user would write
-instead, in `bench/peers`, with SQLAlchemy and asyncpg, on core 0. Medians of three to five rounds in turns; CPU is the
-program's own. Appends go round over 999 sessions.
+instead, in `bench/peers`, with SQLAlchemy and asyncpg, on core 0. The limit is a bare ASGI function on asyncpg, there
+too, with one statement for each request, and nothing checked. Ratios are medians of those between programs of the same
+round. Medians of three to five rounds in turns; CPU is the program's own. Appends go round over 999 sessions.
 
-## Beside the baseline, on PostgreSQL
+## Beside the baseline and the limit, on PostgreSQL
 
 {ratios}
 
@@ -143,7 +149,7 @@ def _contests(data: dict[str, _Data], numbers: Sequence[int]) -> Iterator[Contes
 
 def _rows(name: str, turns: Sequence[Turn]) -> Iterator[tuple[str, ...]]:
     workload, _, clients = name.partition("/")
-    for database in (_SQLITE, _POSTGRESQL, _TWO, _BASELINE):
+    for database in (_SQLITE, _POSTGRESQL, _TWO, _BASELINE, _LIMIT):
         runs: list[Run] = [turn[database] for turn in turns]
         yield (
             workload,
@@ -158,9 +164,24 @@ def _rows(name: str, turns: Sequence[Turn]) -> Iterator[tuple[str, ...]]:
 
 def _ratio(name: str, turns: Sequence[Turn]) -> tuple[str, ...]:
     workload, _, clients = name.partition("/")
-    ratios = [turn[_POSTGRESQL].rate / turn[_BASELINE].rate for turn in turns if clean(turn)]
-    times = f"{median(ratios):.1f}" if len(ratios) >= LEAST_CLEAN else "-"
-    return workload, f"{int(clients):>2}", times, f"{_TIMES_BASELINE}", f"{len(ratios)} of {len(turns)}"
+    counted = [turn for turn in turns if clean(turn)]
+    has_goals = int(clients) == _CLIENTS_WITH_GOALS
+    return (
+        workload,
+        f"{int(clients):>2}",
+        _median_ratio(counted, _BASELINE, 1),
+        str(_TIMES_BASELINE) if has_goals else "",
+        _median_ratio(counted, _LIMIT, 2),
+        str(_OF_LIMIT) if has_goals else "",
+        f"{len(counted)} of {len(turns)}",
+    )
+
+
+def _median_ratio(turns: Sequence[Turn], other: str, digits: int) -> str:
+    """Requests of ours for each of another program's; a dash if too few rounds count."""
+    if len(turns) < LEAST_CLEAN:
+        return "-"
+    return f"{median(turn[_POSTGRESQL].rate / turn[other].rate for turn in turns):.{digits}f}"
 
 
 def _on(url: str, *options: str) -> Program:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from http.client import HTTPConnection
 from pathlib import Path
 
@@ -68,14 +69,19 @@ def baseline_on(url: str) -> Program:
     return Program("baseline on PostgreSQL", _baseline, url.replace("postgresql:", "postgresql+asyncpg:"))
 
 
+def limit_on(url: str) -> Program:
+    """The limit on a PostgreSQL."""
+    return Program("limit on PostgreSQL", partial(_limit, module="postgres_limit"), url)
+
+
 def _baseline(port: int, _database: Path) -> Arguments:
     return ["-m", "uvicorn", "bench.peers.baseline:app", "--port", str(port), *_QUIET]
 
 
-def _limit(port: int, _database: Path) -> Arguments:
+def _limit(port: int, _database: Path, *, module: str = "limit") -> Arguments:
     # What uvicorn adds to a response, and what it looks for in a request, is left out where it can be.
     bare = ["--no-proxy-headers", "--no-server-header", "--interface", "asgi3", "--ws", "none"]
-    return ["-m", "uvicorn", "bench.peers.limit:app", "--port", str(port), *_QUIET, *bare]
+    return ["-m", "uvicorn", f"bench.peers.{module}:app", "--port", str(port), *_QUIET, *bare]
 
 
 _QUIET = ["--no-access-log", "--log-level", "warning"]
