@@ -22,6 +22,7 @@ from amplifierd.storage.model.records import (
     BatchMessage,
     Failure,
     Fork,
+    MessagePatch,
     NewMessage,
     NewMessages,
     NewSession,
@@ -102,6 +103,10 @@ async def test_keys_and_contexts_are_copied_too(storage: Storage, database: str,
             await other.delete_file(W, file.id)
 
 
+def parts_of(part: str) -> list[BatchMessage]:
+    return [BatchMessage(parts=Raw(f"[{part}]".encode()))]
+
+
 @pytest.fixture
 async def filled(storage: Storage) -> list[Session]:
     """Sessions of several kinds, one of them longer than a part of a copy."""
@@ -110,6 +115,15 @@ async def filled(storage: Storage) -> list[Session]:
     sessions += [await storage.create_session(W, NewSession()) for _ in range(30)]
     for _ in range(3):
         await storage.append_messages(W, sessions[0].id, NewMessages(turn))
+    call = '{"type":"tool_call","call":"c","name":"read","input":"{}"}'
+    result = '{"type":"tool_result","call":"c","output":"\\u0000"}'
+    said = [*parts_of(call), *parts_of(result), BatchMessage(content="ü \U0001f600 \\u0041"), BatchMessage(content="x")]
+    await storage.append_messages(W, sessions[7].id, NewMessages(said))
+    await storage.update_message(W, sessions[7].id, 3, MessagePatch(content="corrected"))
+    await storage.delete_message(W, sessions[7].id, 4)
+    # The same call, without its result.
+    await storage.append_messages(W, sessions[8].id, NewMessages(parts_of(call)))
+    await storage.update_session(W, sessions[8].id, SessionPatch(labels={"a": "b"}))
     await storage.fork_session(W, sessions[0].id, Fork(at_sequence=3))
     await storage.fail_session(W, sessions[0].id, Failure("It broke."))
     return sessions
@@ -127,14 +141,17 @@ def target(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 async def test_copy_has_all(storage: Storage, filled: list[Session], database: str, target: str) -> None:
     copied = await asyncio.to_thread(copy, database, target)
     assert copied.returncode == 0, copied.stderr
-    assert re.search(r"^32 sessions with 2403 messages are the same in both, 0 of", copied.stdout)
+    assert re.search(r"^32 sessions with 2408 messages are the same in both, 0 of", copied.stdout)
     assert "Sessions copied" in copied.stderr
     assert "Sessions compared" in copied.stderr
     async with open_storage(target) as other:
         assert await exported(other) == await exported(storage)
+    checked = await asyncio.to_thread(run_amplifierd, "check", "--database", target)
+    assert checked.returncode == 0, checked.stdout
+    async with open_storage(target) as other:
         await other.delete_session(W, filled[3].id)
     again = await asyncio.to_thread(copy, database, target)
-    assert "32 sessions with 2403 messages are the same in both, 31 of" in again.stdout
+    assert "32 sessions with 2408 messages are the same in both, 31 of" in again.stdout
 
 
 async def test_differences_are_reported_and_stay(
