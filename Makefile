@@ -26,10 +26,12 @@ databases:
 fair-share:
 	$(PYTHON) -m bench.fair_share
 
-# Fuzz for ten minutes each, with new seeds, which are printed: the operations, and HTTP itself by mutated requests.
+# Fuzz for ten minutes each, with new seeds, which are printed: the operations, and HTTP itself by mutated requests. Then
+# try new cases of each test that has random ones.
 fuzz:
 	$(PYTHON) -m pytest --fuzz-seconds 600 -s tests/service/test_fuzz.py tests/service/test_chunked_bodies.py \
 		tests/contract/test_raw_http.py
+	$(PYTHON) -m pytest --fuzz-seconds 1 -q -m hypothesis tests
 
 # Hold each database to the storage in memory for twenty minutes, one new seed of random histories after another.
 histories:

@@ -62,9 +62,10 @@ $$
 """
 
 
-# No test depends on how fast the machine is.
-settings.register_profile("any-machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("any-machine")
+# No test depends on how fast the machine is. A long run tries new cases. Any other tries the same ones each time, so
+# that only a change of the program makes it fail.
+settings.register_profile("new-cases", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("same-cases", settings.get_profile("new-cases"), derandomize=True)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -76,8 +77,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--torture-rounds", type=int, default=3, help="Kill what serves so often, on each storage.")
 
 
-def pytest_configure() -> None:
-    """Keep what is compiled, whatever the environment says: hundreds of programs of ours start in a run."""
+def pytest_configure(config: pytest.Config) -> None:
+    """Choose the cases, and keep what is compiled: hundreds of programs of ours start in a run."""
+    settings.load_profile("new-cases" if config.getoption("--fuzz-seconds") else "same-cases")
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     sys.dont_write_bytecode = False
 
