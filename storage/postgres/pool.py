@@ -2,13 +2,12 @@
 
 import asyncio
 import logging
-from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from contextlib import asynccontextmanager, nullcontext, suppress
-from dataclasses import dataclass
+from contextlib import asynccontextmanager, suppress
 from typing import Any, TypeAlias, cast
 
 import asyncpg
+from asyncpg.pool import PoolConnectionProxy
 
 from ..model.errors import StorageUnavailable
 from ..sql.ports import Bindings, Reader, Row, Rows, take_until_size
@@ -24,9 +23,6 @@ MAX_WAITING = 4_096
 CONNECT_SECONDS = 5
 WAIT_SECONDS = 5
 ANSWER_SECONDS = 30
-# An idle connection may be cut on the way to the server, and a server's process grows with its use.
-MAX_IDLE_SECONDS = 300
-MAX_LENT = 50_000
 # The number of rows of a long list that are in memory at once.
 PREFETCHED_ROWS = 100
 
@@ -48,7 +44,7 @@ SELECT
     )
 """
 
-Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
+Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]"
 
 
 async def connect(url: str, answer_seconds: float | None = ANSWER_SECONDS) -> Connection:
@@ -67,6 +63,11 @@ async def set_up(connection: Connection) -> None:
     await connection.execute(_SET_UP)
 
 
+async def _leave(_connection: Connection) -> None:
+    # asyncpg would reset settings that no statement here changes, with a round trip each time.
+    return
+
+
 class ConnectionRows(Rows):
     """Runs statements on one connection."""
 
@@ -83,53 +84,36 @@ class ConnectionRows(Rows):
         return cast("list[Row]", await self.connection.fetch(text, *values))
 
 
-@dataclass(slots=True)
-class _Pooled:
-    """A connection of the pool: how often it was lent, and since when nobody has it, by the clock of the event loop."""
-
-    connection: Connection
-    lent: int = 0
-    idle_since: float = 0.0
-
-
 class Pool(Reader):
-    """Lends connections to `url`: at most ten, each to one user at a time.
+    """Lends connections to `url`: at most ten, each to one user at a time."""
 
-    asyncpg's own pool takes half of the time of a short statement, and lets newcomers overtake waiting requests, for
-    seconds under load.
-    """
-
-    def __init__(self, url: str) -> None:
-        self._url = url
+    def __init__(self, pool: asyncpg.Pool) -> None:
+        self._pool = pool
+        # asyncpg's own queue lets newcomers overtake waiting requests, for seconds under load.
         self._free = asyncio.Semaphore(MAX_CONNECTIONS)
-        # The one that was used last is the last.
-        self._idle: deque[_Pooled] = deque()
-        self._lent: dict[int, _Pooled] = {}
-        self._closing: set[asyncio.Task[None]] = set()
         self._waiting = 0
-        self._is_closed = False
 
     @classmethod
     async def open(cls, url: str) -> "Pool":
         """A pool with a first connection."""
-        pool = cls(url)
-        async with pool.connection():
-            return pool
+        pool = await asyncpg.create_pool(
+            url,
+            min_size=1,
+            max_size=MAX_CONNECTIONS,
+            timeout=CONNECT_SECONDS,
+            command_timeout=ANSWER_SECONDS,
+            init=set_up,
+            reset=_leave,
+        )
+        return cls(pool)
 
     async def close(self) -> None:
         """Close every connection when it is returned."""
-        self._is_closed = True
-        for _ in range(MAX_CONNECTIONS):
-            await self._free.acquire()
-        while self._idle:
-            self._retire(self._idle.pop())
-        if self._closing:
-            await asyncio.wait(self._closing)
+        await self._pool.close()
 
     def terminate(self) -> None:
         """Close every connection at once."""
-        for pooled in [*self._idle, *self._lent.values()]:
-            pooled.connection.terminate()
+        self._pool.terminate()
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[ConnectionRows]:
@@ -138,88 +122,44 @@ class Pool(Reader):
             raise StorageUnavailable(f"{MAX_WAITING} requests are waiting for a connection already", is_busy=True)
         self._waiting += 1
         try:
-            pooled = await self._lend()
+            lent = await self._lend()
         except Exception as error:
             raise as_storage_error(error) from error
         finally:
             self._waiting -= 1
         try:
-            yield ConnectionRows(pooled.connection)
-        except BaseException as error:
-            unavailable = as_storage_error(error) if isinstance(error, Exception) else error
+            yield ConnectionRows(lent)
+        except Exception as error:
+            unavailable = as_storage_error(error)
             if unavailable is not error:
                 # Its server may be stopping, or have become a replica: the next one is a new connection.
-                pooled.connection.terminate()
-            # It is given back, or closed, even if this request is cancelled.
-            await asyncio.shield(self._settle(pooled))
-            if unavailable is not error:
+                with suppress(asyncpg.InterfaceError):  # it is already closed
+                    lent.terminate()
                 raise unavailable from error
             raise
-        else:
-            self._give_back(pooled)
+        finally:
+            await self._give_back(lent)
 
-    async def _lend(self) -> _Pooled:
-        if self._is_closed:
-            raise asyncpg.InterfaceError("the pool is closed")
-        async with asyncio.timeout(WAIT_SECONDS) if self._free.locked() else nullcontext():
-            await self._free.acquire()
+    async def _give_back(self, lent: "PoolConnectionProxy[asyncpg.Record]") -> None:
         try:
-            pooled = self._next_idle() or _Pooled(await connect(self._url))
-        except BaseException:
-            self._free.release()
-            raise
-        pooled.lent += 1
-        self._lent[id(pooled)] = pooled
-        return pooled
-
-    def _next_idle(self) -> _Pooled | None:
-        """The idle connection that was used last; those that must not be used again are closed."""
-        while self._idle:
-            pooled = self._idle.pop()
-            if pooled.connection.is_closed():
-                continue
-            if pooled.lent < MAX_LENT and pooled.idle_since > self._now() - MAX_IDLE_SECONDS:
-                return pooled
-            self._retire(pooled)
-        return None
-
-    async def _settle(self, pooled: _Pooled) -> None:
-        """Give a connection back after an error: the driver waits until a cancelled statement has ended."""
-        try:
-            if not pooled.connection.is_closed():
-                async with asyncio.timeout(WAIT_SECONDS):
-                    await pooled.connection.execute("SELECT")
+            await self._pool.release(lent, timeout=WAIT_SECONDS)
         except Exception as error:
-            pooled.connection.terminate()
             unavailable = as_storage_error(error)
             if unavailable is error:
                 raise
-            # The work on it has failed with an error of its own.
+            # asyncpg has closed it. The work on it is done, or has failed with an error of its own.
             logger.warning("A connection to PostgreSQL was closed, because it could not be given back: %s", unavailable)
         finally:
-            self._give_back(pooled)
+            self._free.release()
 
-    def _give_back(self, pooled: _Pooled) -> None:
-        del self._lent[id(pooled)]
-        connection = pooled.connection
-        if not connection.is_closed() and connection.is_in_transaction():
-            # Its end was cancelled.
-            connection.terminate()
-        if not connection.is_closed():
-            pooled.idle_since = self._now()
-            self._idle.append(pooled)
-        self._free.release()
-        if self._idle and self._idle[0].idle_since < self._now() - MAX_IDLE_SECONDS:
-            self._retire(self._idle.popleft())
-
-    def _retire(self, pooled: _Pooled) -> None:
-        """Close a connection that nobody uses."""
-        closing = asyncio.ensure_future(_close(pooled.connection))
-        self._closing.add(closing)
-        closing.add_done_callback(self._closing.discard)
-
-    def _now(self) -> float:
-        return asyncio.get_running_loop().time()
+    async def _lend(self) -> "PoolConnectionProxy[asyncpg.Record]":
+        async with asyncio.timeout(WAIT_SECONDS):
+            await self._free.acquire()
+            try:
+                return await self._pool.acquire()
+            except BaseException:
+                self._free.release()
+                raise
 
     async def row(self, statement: str, bindings: Mapping[str, object]) -> Row | None:
         async with self.connection() as connection:
@@ -241,9 +181,3 @@ class Pool(Reader):
             cursor: Any = lent.connection.cursor(text, *values, prefetch=PREFETCHED_ROWS)
             async for row in cursor:
                 yield row[0]
-
-
-async def _close(connection: Connection) -> None:
-    # asyncpg terminates a connection that does not close in time.
-    with suppress(Exception):
-        await connection.close(timeout=WAIT_SECONDS)

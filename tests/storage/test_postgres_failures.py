@@ -13,7 +13,6 @@ from amplifierd.storage.postgres.errors import as_storage_error
 from amplifierd.storage.postgres.pool import Pool
 from stalling_proxy import stalling
 
-PROCESS = "SELECT pg_backend_pid()"
 AWAY = [
     TimeoutError(),
     ConnectionResetError("reset"),
@@ -90,51 +89,6 @@ async def test_connection_that_can_t_be_given_back_fails_no_request(
         assert await pool.row("SELECT 1", {}) == (1,)
         pool.terminate()
     assert "could not be given back: The storage is not available: PostgreSQL did not answer in time" in caplog.text
-
-
-async def test_connection_whose_transaction_did_not_end_is_closed(second_postgres: str) -> None:
-    pool = await Pool.open(second_postgres)
-    async with pool.connection() as lent:
-        await lent.connection.execute("BEGIN")
-        (process,) = await lent.one(PROCESS, {})
-    async with pool.connection() as lent:
-        assert not lent.connection.is_in_transaction()
-        assert await lent.one(PROCESS, {}) != (process,)
-    await pool.close()
-
-
-async def test_cancelled_request_leaves_a_connection_that_others_can_use(second_postgres: str) -> None:
-    pool = await Pool.open(second_postgres)
-    process = await pool.row(PROCESS, {})
-    waiting = asyncio.create_task(pool.row("SELECT pg_sleep(600)", {}))
-    await _until_asleep(second_postgres)
-    waiting.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await waiting
-    assert await pool.row(PROCESS, {}) == process
-    await pool.close()
-
-
-@pytest.mark.parametrize(("limit", "most"), [("MAX_IDLE_SECONDS", -1), ("MAX_LENT", 1)])
-async def test_connection_that_is_old_is_replaced(
-    second_postgres: str, monkeypatch: pytest.MonkeyPatch, limit: str, most: int
-) -> None:
-    pool = await Pool.open(second_postgres)
-    before = await pool.row(PROCESS, {})
-    assert await pool.row(PROCESS, {}) == before
-    monkeypatch.setattr(pool_module, limit, most)
-    assert await pool.row(PROCESS, {}) != before
-    await pool.close()
-
-
-async def test_closing_waits_for_what_is_lent(second_postgres: str) -> None:
-    pool = await Pool.open(second_postgres)
-    async with pool.connection() as lent:
-        closing = asyncio.create_task(pool.close())
-        assert await lent.row("SELECT 1", {}) == (1,)
-    await closing
-    with pytest.raises(StorageUnavailable):
-        await pool.row("SELECT 1", {})
 
 
 async def _until_asleep(url: str) -> None:
