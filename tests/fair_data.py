@@ -1,6 +1,7 @@
 """Sessions for the table of worst requests: made through the API, once for all rows of a server."""
 
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,8 @@ _NDJSON = {"Content-Type": "application/x-ndjson"}
 _LINES_AT_ONCE = 1_000
 _PART_BYTES = 64 * 1024
 _MAX_SECONDS = 600
+# The counts of a status are as old.
+_STATUS_SECONDS = 1
 
 
 class Data:
@@ -107,6 +110,13 @@ class Data:
     def small_file(self, number: int) -> str:
         """The path of another file."""
         return str(self._answer("POST", "/files", content=b"%d" % number)["url"])
+
+    def wait_for_vectors(self) -> None:
+        """Wait until each message has a vector."""
+        ends = time.monotonic() + _MAX_SECONDS
+        while self._answer("GET", "/status")["searchIndex"]["waitingVectors"]:
+            assert time.monotonic() < ends, "The messages get no vectors."
+            time.sleep(_STATUS_SECONDS)
 
     def _answer(self, method: str, path: str, **options: Any) -> Any:
         answered = httpx.request(method, f"{self._url}{path}", timeout=_MAX_SECONDS, **options)

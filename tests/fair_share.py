@@ -73,7 +73,7 @@ class Server:
         """Wait until the server has ended what clients before asked for and did not wait for."""
         ends = time.monotonic() + IDLE_SECONDS
         # On a busy machine a server that still indexes may get too little CPU to be told from an idle one.
-        while self._waiting_messages() and time.monotonic() < ends:
+        while self._waiting() and time.monotonic() < ends:
             time.sleep(_IDLE_INTERVAL_SECONDS)
         ends = time.monotonic() + IDLE_SECONDS
         used = self._cpu_ticks()
@@ -90,10 +90,10 @@ class Server:
         while self.memory() > self._first_memory + TRIMMED_MIB and time.monotonic() < ends:
             time.sleep(_IDLE_INTERVAL_SECONDS)
 
-    def _waiting_messages(self) -> int:
-        """How many messages are not in the search index yet; 1 if the server does not know."""
-        waiting: int = json.loads(self._get("/status")).get("searchIndex", {}).get("waitingMessages", 1)
-        return waiting
+    def _waiting(self) -> int:
+        """How many messages are not in the search index yet, or have no vector; 1 if the server does not know."""
+        index: dict[str, int] = json.loads(self._get("/status")).get("searchIndex", {})
+        return index.get("waitingMessages", 1) + index.get("waitingVectors", 0)
 
     def _cpu_ticks(self) -> int:
         """Hundredths of a second of CPU that its process has used (proc(5), stat)."""

@@ -2,8 +2,8 @@
 
 A row says how the data for it is made and what eight clients at a time then send. `service/test_fair_share.py`
 asserts that everybody else is served meanwhile, `python -m bench.fair_share` measures how well. A new operation joins
-with a row of its own, or with a reason in `HARMLESS`: write a function that takes `Data` and returns what is asked, and
-add a `Row`.
+with a row of its own, or with a reason in `harmless_requests.py`: write a function that takes `Data` and returns what is
+asked, and add a `Row`.
 """
 
 from collections.abc import Callable, Sequence
@@ -21,11 +21,15 @@ from fair_data import Data
 
 @dataclass(frozen=True)
 class Row:
-    """What clients ask at the same time: one each of what `ask` returns, or eight the same where that is one."""
+    """What clients ask at the same time: one each of what `ask` returns, or eight the same if that is one.
+
+    `options` are those of the server; without any it is shared with other rows.
+    """
 
     name: str
     operations: tuple[str, ...]
     ask: Callable[[Data], Ask | Sequence[Ask]]
+    options: tuple[str, ...] = ()
 
 
 def _accept_of_tabs(data: Data) -> Ask:
@@ -263,6 +267,12 @@ TABLE = [
         ("searchMessages", "sendMessages"),
         worst_searches.beside_batches,
     ),
+    Row(
+        "search by meaning in 200,000 messages",
+        ("searchMessages",),
+        worst_searches.by_meaning,
+        ("--embedder", "wordllama"),
+    ),
     Row("suggestions for 3 words of 32 letters", ("suggestSearches",), worst_searches.mistyped_words),
     Row("sessions of a name that none has", ("listSessions",), _sessions_where("name=nobody")),
     Row("sessions of a label and of a name that none has", ("listSessions",), _sessions_with("name=nobody")),
@@ -360,41 +370,3 @@ PENDING = [
         "search: a message of 7 MiB of different words", ("searchMessages",), worst_searches.message_of_different_words
     ),
 ]
-
-_POINT = "It reads or writes one record of bounded size, by its key."
-_SOURCE = "It is replaceModuleSource with another statement."
-_FEW = "It answers a page of at most 1,000 small records from an index."
-
-# The operations that need no row, each with the reason.
-HARMLESS = {
-    "getHealth": "It is what the others are held to.",
-    "getStatus": "It counts what waits to be indexed in a reader: once a second, 100,000 sessions of a workspace.",
-    "getLive": "It reads nothing.",
-    "completeSession": "It is startSession with another status.",
-    "failSession": "It is startSession with another status.",
-    "terminateSession": "It is startSession with another status.",
-    "resumeSession": "It is startSession with another status.",
-    "getSessionLineage": "It reads at most 1,000 ancestors and 1,000 children, by index.",
-    "getSessionProfile": _POINT,
-    "listProfiles": _FEW,
-    "getActiveProfile": _POINT,
-    "deactivateProfile": _POINT,
-    "getProfile": _POINT,
-    "updateProfile": _POINT,
-    "deleteProfile": _POINT,
-    "activateProfile": _POINT,
-    "copyProfile": _POINT,
-    "getCollection": "It reads one record of at most some MiB, by its key.",
-    "listCollections": _FEW,
-    "getModule": _POINT,
-    "createModuleSource": _SOURCE,
-    "deleteModuleSource": _SOURCE,
-    "listFiles": _FEW,
-    "deleteFile": "It looks for at most 11 messages by an index; the bytes go in pieces, as those of sessions.",
-    "createAmplifiedDirectory": _POINT,
-    "listAmplifiedDirectories": _FEW,
-    "scanAmplifiedDirectories": "It reads what people have made on the machine's disk, in pieces of 200 markers.",
-    "getAmplifiedDirectory": _POINT,
-    "updateAmplifiedDirectory": _POINT,
-    "deleteAmplifiedDirectory": _POINT,
-}

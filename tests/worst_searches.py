@@ -65,6 +65,13 @@ def calls_by_session(data: Data) -> Ask:
     return Ask("GET", "/search?q=tool:wide_tool&group=session&limit=1000")
 
 
+def by_meaning(data: Data) -> Ask:
+    # As many as a search compares.
+    data.imported([1_000] * max(2, round(200 * data.scale)))
+    data.wait_for_vectors()
+    return Ask("GET", f"/search?q={quote('an animal leaps')}&mode=hybrid&limit=1000")
+
+
 def mistyped_words(data: Data) -> Ask:
     data.long_session()
     # Words with more neighbors together are not looked up.
