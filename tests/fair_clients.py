@@ -70,6 +70,11 @@ class Clients:
         self._process.stdout.readline()
         return self
 
+    @property
+    def pid(self) -> int:
+        """The process of the clients."""
+        return self._process.pid
+
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:

@@ -1,7 +1,11 @@
 """What everybody else gets while clients ask for the worst: how long they wait, and what the server takes meanwhile."""
 
 import json
+import os
 import time
+from collections import defaultdict
+from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from http.client import HTTPConnection
 from pathlib import Path
@@ -18,6 +22,8 @@ IDLE_SECONDS = 120
 # Memory is trimmed at least so often, and as much above the first may stay in use.
 TRIM_SECONDS = 10
 TRIMMED_MIB = 100
+# A server that gets less of a processor tells nothing.
+LEAST_SHARE = 0.05
 _IDLE_INTERVAL_SECONDS = 0.3
 _IDLE_TICKS = 3
 _PAUSE_SECONDS = 0.02
@@ -28,8 +34,8 @@ _MEBIBYTE = 1024 * 1024
 class Share:
     """What others got: milliseconds; MiB of memory before, at most and afterwards, and of temporary files at most.
 
-    `slowness` is how many times longer the server's event loop took because it waited for a processor. `statuses` are
-    what the clients that asked for the worst were answered, and how often.
+    `slowness` is how many times longer everything took because other programs used the processors. `statuses` are what
+    the clients that asked for the worst were answered, and how often.
     """
 
     slowness: float
@@ -100,14 +106,6 @@ class Server:
         fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
         return int(fields[11]) + int(fields[12])
 
-    def scheduled(self) -> tuple[int, int]:
-        """Nanoseconds that its event loop has run, and has waited for a processor.
-
-        See https://docs.kernel.org/scheduler/sched-stats.html, /proc/PID/schedstat.
-        """
-        ran, waited, _ = Path(f"/proc/{self.pid}/task/{self.pid}/schedstat").read_text().split()
-        return int(ran), int(waited)
-
     def reset_peak(self) -> None:
         """Let the peak begin with what there is now (proc(5), clear_refs)."""
         Path(f"/proc/{self.pid}/clear_refs").write_text("5")
@@ -135,6 +133,45 @@ class Server:
         return posted
 
 
+class OtherPrograms:
+    """What is not among these processes and their descendants, from now on."""
+
+    def __init__(self, *processes: int) -> None:
+        self._processes = processes
+        self._began = time.monotonic()
+        self._used = self._ticks()
+
+    def slowness(self) -> float:
+        """How many times longer a thread took because others used the processors: 1 if they left it one."""
+        processors = (self._ticks() - self._used) / os.sysconf("SC_CLK_TCK") / (time.monotonic() - self._began)
+        left = len(os.sched_getaffinity(0)) - processors
+        return 1 / min(1, max(left, LEAST_SHARE))
+
+    def _ticks(self) -> int:
+        """The CPU time of all programs (proc(5), /proc/stat) but these."""
+        user, nice, system, _, _, irq, softirq, steal = map(int, Path("/proc/stat").read_text().split()[1:9])
+        return user + nice + system + irq + softirq + steal - _ticks_of_trees(self._processes)
+
+
+def _ticks_of_trees(roots: Iterable[int]) -> int:
+    """The CPU time of processes and their descendants (proc(5), /proc/PID/stat)."""
+    ticks: dict[int, int] = {}
+    children: dict[int, list[int]] = defaultdict(list)
+    for folder in Path("/proc").glob("[0-9]*"):
+        # Some end meanwhile.
+        with suppress(OSError):
+            fields = (folder / "stat").read_text().rpartition(")")[2].split()
+            children[int(fields[1])].append(int(folder.name))
+            ticks[int(folder.name)] = sum(map(int, fields[11:15]))
+    found, waiting = set[int](), [*roots]
+    while waiting:
+        process = waiting.pop()
+        if process not in found:
+            found.add(process)
+            waiting += children[process]
+    return sum(ticks.get(process, 0) for process in found)
+
+
 def measure(server: Server, asks: list[Ask], seconds: float, kept_mib: float) -> Share:
     """Ask for `seconds`, from a client for each of `asks`, and see what others get meanwhile.
 
@@ -146,8 +183,8 @@ def measure(server: Server, asks: list[Ask], seconds: float, kept_mib: float) ->
     health: list[float] = []
     appends: list[float] = []
     temporary = 0.0
-    ran, waited = server.scheduled()
     with Clients(server.port, asks) as clients:
+        others = OtherPrograms(server.pid, clients.pid, os.getpid())
         ends = time.monotonic() + seconds
         while time.monotonic() < ends or not health:
             health.append(server.health())
@@ -155,11 +192,11 @@ def measure(server: Server, asks: list[Ask], seconds: float, kept_mib: float) ->
             temporary = max(temporary, server.temporary())
             # Who asks at times, and not without a pause.
             time.sleep(_PAUSE_SECONDS)
-        ran, waited = (now - before for now, before in zip(server.scheduled(), (ran, waited), strict=True))
+        slowness = others.slowness()
     peak, after = server.memory("VmHWM"), _settled(server, before + kept_mib)
     server.wait_until_idle()
     return Share(
-        slowness=1 + waited / ran,
+        slowness=slowness,
         health_median=median(health),
         health_worst=max(health),
         append_worst=max(appends),

@@ -2,8 +2,8 @@
 
 A row says how the data for it is made and what eight clients at a time then send. `service/test_fair_share.py`
 asserts that everybody else is served meanwhile, `python -m bench.fair_share` measures how well. A new operation joins
-with a row of its own, or with a reason in `harmless_requests.py`: write a function that takes `Data` and returns what is
-asked, and add a `Row`.
+with a row of its own, or with a reason in `harmless_requests.py`: write a function that takes `Data` and returns what
+is asked, and add a `Row`.
 """
 
 from collections.abc import Callable, Sequence
