@@ -189,9 +189,6 @@ class History(CollectionHistory):
     )
     def import_sessions(self, place: int, number: int, on_conflict: str, key: str | None) -> None:
         lines = self._exports[number % len(self._exports)]
-        if on_conflict == "new_id" and key is None:
-            # New ids are those of the key; without one they would differ.
-            key = f"import {self._tally.steps}"
         self.change(Change("import_sessions", place, (lines, on_conflict), key=key))
         self._ids += [session_id for session_id in self.contents(place).conversations if session_id not in self._ids]
 

@@ -8,15 +8,17 @@ from uuid import uuid4
 
 from msgspec import UnsetType
 
-from ..model.errors import SessionExists
+from ..model.errors import IdempotencyKeyInUse, SessionExists
 from ..model.records import Export, IdempotentRequest, ImportReport, OnConflict, Progressed, Session
 from ..operations.bulk.removal import CHUNKS_AT_ONCE
 from ..operations.files import CHUNK_BYTES, FILES_AT_ONCE, Upload, begin_all
+from ..operations.idempotency import early_progress
 from ..operations.transfer import import_
 from ..operations.transfer.export import FilePosition, SessionPosition, export
 from ..operations.transfer.id_uses import uses_of_ids
 from ..operations.transfer.import_staging import ImportStaging
 from ..operations.unit_of_work import UnitOfWork
+from ..sql.ports import Bindings
 from ..values.uuid7 import canonical_id
 from .files import TransactionalFiles
 
@@ -42,7 +44,8 @@ class TransactionalTransfer(TransactionalFiles):
     async def import_sessions(
         self, workspace: str, export: Export, on_conflict: OnConflict, *, once: IdempotentRequest | None = None
     ) -> ImportReport:
-        with closing(ImportStaging(token_hex() if once is None else once.key, self._disk)) as upload:
+        seed = await self._seed(workspace, once)
+        with closing(ImportStaging(seed, self._disk)) as upload:
             there: str | None = None
             sessions_before = 0
             async with aclosing(export.batches) as batches:
@@ -57,12 +60,23 @@ class TransactionalTransfer(TransactionalFiles):
             recalled = await self._replay(workspace, once, ImportReport)
             if recalled is not None:
                 return recalled
-            begun = await self._progress(workspace, once, ImportReport)
+            begun = await self._progress(workspace, once, import_.Begun)
+            if once is not None and begun is not None and begun.seed != seed:
+                # Another process began the import while this one read it.
+                raise IdempotencyKeyInUse(once.key)
             if begun is None and there is not None:
                 raise SessionExists(there)
             await self._import_files(workspace, upload, export.progressed)
-            begun = begun or ImportReport(files=upload.files.count)
+            begun = begun or import_.Begun(seed, ImportReport(files=upload.files.count))
             return await self._import(workspace, upload, on_conflict, once, begun, export)
+
+    async def _seed(self, workspace: str, once: IdempotentRequest | None) -> str:
+        """The seed of an import's new ids: that of the attempt that it continues, otherwise a new one."""
+        if once is None:
+            return token_hex()
+        key: Bindings = {"workspace": workspace, "key": once.key, "now": self._clock.now()}
+        begun = await early_progress(self._rows, self.statements, key, import_.Begun)
+        return token_hex() if begun is None else begun.seed
 
     async def _import_files(self, workspace: str, upload: ImportStaging, progressed: Progressed) -> None:
         """Write the files of an import, short ones together.
@@ -113,9 +127,10 @@ class TransactionalTransfer(TransactionalFiles):
         upload: ImportStaging,
         on_conflict: OnConflict,
         once: IdempotentRequest | None,
-        report: ImportReport,
+        begun: import_.Begun,
         export: Export,
     ) -> ImportReport:
+        report = begun.report
         done = report.sessions + report.skipped + report.extended
         await asyncio.to_thread(upload.resume_after, done)
         progress = import_.Progress(report, upload.position)
@@ -125,7 +140,7 @@ class TransactionalTransfer(TransactionalFiles):
                 progress = more
                 if progress.waits:
                     await asyncio.sleep(WAITING_SECONDS)
-                more = await self._import_some(workspace, upload, on_conflict, once, progress)
+                more = await self._import_some(workspace, upload, on_conflict, once, begun.seed, progress)
                 export.progressed()
                 if more is not None:
                     export.written(upload.share(more.position))
@@ -140,14 +155,15 @@ class TransactionalTransfer(TransactionalFiles):
         upload: ImportStaging,
         on_conflict: OnConflict,
         once: IdempotentRequest | None,
+        seed: str,
         before: import_.Progress,
     ) -> import_.Progress | None:
         after: import_.Progress | None = None
 
-        async def part(work: UnitOfWork) -> ImportReport | None:
+        async def part(work: UnitOfWork) -> import_.Begun | None:
             nonlocal after
             after = await import_.import_some(work, upload, on_conflict, before)
-            return None if after is None else after.report
+            return None if after is None else import_.Begun(seed, after.report)
 
-        await self._paced(self._do_part, workspace, once, before.report, before.report, part)
+        await self._paced(self._do_part, workspace, once, import_.Begun(seed, before.report), before.report, part)
         return after

@@ -49,7 +49,7 @@ class MemoryTransfer(MemoryAccess, Storage):
     async def import_sessions(
         self, workspace: str, export: Export, on_conflict: OnConflict, *, once: IdempotentRequest | None = None
     ) -> ImportReport:
-        with closing(ImportStaging(token_hex() if once is None else once.key, self._disk)) as upload:
+        with closing(ImportStaging(token_hex(), self._disk)) as upload:
             found: list[Session] = []
             async with aclosing(export.batches) as batches:
                 async for lines in batches:

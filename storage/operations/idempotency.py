@@ -11,8 +11,9 @@ from msgspec.json import decode, encode
 
 from ..model.errors import IdempotencyAnswerNotKept, IdempotencyKeyInUse, IdempotencyKeyReused
 from ..model.records import IdempotentRequest
-from ..sql.ports import Bindings
+from ..sql.ports import Bindings, Rows
 from ..sql.statements.recorded_answers import FORGET_ANSWER, FORGET_ANSWERS, RECORD_ANSWER
+from ..sql.statements.sessions import Statements
 from ..values.clock import after
 from .recorded_answers import TextNotKept, keep, read
 from .unit_of_work import UnitOfWork
@@ -84,6 +85,20 @@ async def progress(work: UnitOfWork, once: IdempotentRequest, kind: type[Answer]
     """The progress of a request of many transactions, None if finished or not begun. Raises `IdempotencyKeyReused`."""
     recorded = await _recorded(work, once)
     return None if recorded is None or recorded.is_answer else decode(recorded.text, type=kind)
+
+
+async def early_progress(rows: Rows, statements: Statements, key: Bindings, kind: type[Answer]) -> Answer | None:
+    """The progress under a key whose request is not received yet; None if there is none of that kind.
+
+    It may be the progress of another request: compare it with that of `progress` when all is received.
+    """
+    row = await rows.row(statements.RECORDED_ANSWER, key)
+    if row is None or not row[0].startswith(UNFINISHED):
+        return None
+    try:
+        return decode(row[1], type=kind)
+    except msgspec.ValidationError:
+        return None
 
 
 async def replay(work: UnitOfWork, once: IdempotentRequest, kind: type[Answer]) -> Answer | None:

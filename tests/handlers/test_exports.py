@@ -389,6 +389,16 @@ def test_import_that_was_killed_goes_on(tmp_path: Path, database: str, options: 
         assert (once_more.returncode == 0) is bool(options), once_more.stderr
 
 
+def test_file_is_imported_with_new_ids_any_number_of_times(tmp_path: Path, database: str) -> None:
+    file = tmp_path / "export.ndjson"
+    file.write_bytes(sessions_of(2, 3))
+    with Daemon(database) as daemon, daemon.client() as client:
+        for number in range(1, 5):
+            imported = run_amplifierd("import", "--database", database, "--on-conflict", "new_id", str(file))
+            assert imported.returncode == 0, imported.stderr
+            assert len(client.get("/sessions").json()) == 2 * number
+
+
 def test_export_over_the_database_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "a.db"
     with Daemon(f"sqlite:///{file}") as daemon:

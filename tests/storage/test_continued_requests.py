@@ -1,7 +1,7 @@
 """Requests of many transactions that are interrupted, and continued when they are sent again."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import AsyncGenerator, Coroutine
 from hashlib import sha256
 from typing import Any
 
@@ -16,6 +16,8 @@ from amplifierd.storage.model.errors import (
 from amplifierd.storage.model.interface import Storage
 from amplifierd.storage.model.records import (
     CleanUp,
+    Export,
+    ExportLine,
     IdempotentRequest,
     ImportReport,
     NewSession,
@@ -66,6 +68,23 @@ async def test_import_that_was_given_up_goes_on_where_it_was(storage: Storage, d
 
 
 @pytest.mark.usefixtures("small_pieces")
+async def test_import_that_another_process_begins_meanwhile_writes_nothing(storage: Storage) -> None:
+    await many(storage, 400)
+    lines = await exported(storage)
+
+    async def batches() -> AsyncGenerator[list[ExportLine], None]:
+        yield lines[:3]
+        await given_up(storage, storage.import_sessions(W, export_of(lines), "new_id", once=once()))
+        yield lines[3:]
+
+    with pytest.raises(IdempotencyKeyInUse):
+        await storage.import_sessions(W, Export(batches()), "new_id", once=once())
+    report = await storage.import_sessions(W, export_of(lines), "new_id", once=once())
+    assert report == ImportReport(sessions=400, renamed=400)
+    assert await storage.count_sessions(W) == 800
+
+
+@pytest.mark.usefixtures("small_pieces")
 async def test_failing_import_continues_past_its_own_sessions(storage: Storage) -> None:
     await many(storage, 300)
     lines = await exported(storage)
@@ -99,6 +118,8 @@ async def test_cleanup_that_was_given_up_tells_all_that_it_did(storage: Storage)
     which = CleanUp(older_than_days=0, status=("created",), dry_run=False)
     await given_up(storage, storage.clean_up_sessions(W, which, once=once()))
     assert 0 < await storage.count_sessions(W) < 1_500
+    with pytest.raises(IdempotencyKeyReused):
+        await storage.import_sessions(W, export_of(await exported(storage)), "skip", once=once(fingerprint="import"))
     later = await storage.create_session(W, NewSession())
     report = await storage.clean_up_sessions(W, which, once=once())
     assert (report.sessions, len(set(report.session_ids))) == (1_500, 1_000)

@@ -61,6 +61,13 @@ class Incoming(msgspec.Struct, frozen=True):
         return not self.is_skipped and self.extends is None
 
 
+class Begun(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What is recorded of an import until it is complete: what is done, and the seed of its new ids."""
+
+    seed: str
+    report: ImportReport
+
+
 class Progress(msgspec.Struct, frozen=True):
     """The progress of an import: what is done, and the position in the upload.
 

@@ -1,8 +1,8 @@
 """The new ids of an import: which of its sessions get one, so that its forks follow their parents.
 
 They are determined before the first session is written, because a fork may come before its parent, and kept in a
-temporary file, because an import has any length. A new id is derived from the import and the old id, so that an import
-that resumes after an interruption gives the same ones.
+temporary file, because an import has any length. A new id is derived from a seed and the old id. The seed is random, so
+that each import gives other ids; an import that resumes after an interruption has the same one.
 """
 
 import hashlib
@@ -23,7 +23,7 @@ RUN_RECORDS = 50_000
 
 
 class Renames:
-    """Old ids with their new ones, in sorted runs; `seed` identifies the import, or each attempt."""
+    """Old ids with their new ones, in sorted runs; `seed` is that of the import."""
 
     def __init__(self, seed: str) -> None:
         self._seed = seed

@@ -35,6 +35,7 @@ from amplifierd.storage.model.records import (
 )
 from amplifierd.storage.values.clock import LAST_MOMENT
 from amplifierd.testing.storage.exports import export_of, exported
+from amplifierd.testing.storage.requests.test_retries import once
 from amplifierd.testing.storage.steps import create_session, read, records
 
 W = "default"
@@ -247,6 +248,14 @@ async def test_sessions_of_any_time_are_listed_and_imported_again(storage: Stora
         assert len(listed) == len(set(listed)) == 7
     assert all(UUID(session_id).version == 7 for session_id in listed)
     await storage.import_sessions("copy", export_of(await exported(storage)), "fail")
+
+
+async def test_import_under_a_key_that_is_free_again_gives_other_new_ids(storage: Storage) -> None:
+    lines = [HEADER, but(SESSION, message_count=0)]
+    for _ in range(3):
+        assert (await storage.import_sessions(W, export_of(lines), "new_id", once=once())).sessions == 1
+        await storage.forget_answer(W, once().key)
+    assert await storage.count_sessions(W) == 3
 
 
 async def test_import_takes_any_rfc_3339_time(storage: Storage) -> None:
