@@ -47,16 +47,16 @@ class TransactionalPieces(Transactions, Storage):
         progressed: Progressed = no_progress,
     ) -> Session:
         begun = await self._fork(workspace, once, forking.begin, session_id, fork, versions)
-        return await self._fork_on(begun, fork, versions, once, progressed) if isinstance(begun, Copy) else begun
+        return await self._fork_on(begun, fork, once, progressed) if isinstance(begun, Copy) else begun
 
     async def _fork_on(
-        self, begun: Copy, fork: Fork, versions: Versions, once: IdempotentRequest | None, progressed: Progressed
+        self, begun: Copy, fork: Fork, once: IdempotentRequest | None, progressed: Progressed
     ) -> Session:
         forked: Session | Copy = begun
         try:
             while isinstance(forked, Copy):
                 progressed()
-                forked = await self._fork_some(forked, fork, versions, once)
+                forked = await self._fork_some(forked, fork, once)
         except BaseException:
             await self._abandon(begun.workspace, (begun.fork_id, begun.fork_id))
             raise
@@ -65,11 +65,9 @@ class TransactionalPieces(Transactions, Storage):
             await self._abandon(begun.workspace, (begun.fork_id, begun.fork_id))
         return forked
 
-    async def _fork_some(
-        self, copy: Copy, fork: Fork, versions: Versions, once: IdempotentRequest | None
-    ) -> Session | Copy:
+    async def _fork_some(self, copy: Copy, fork: Fork, once: IdempotentRequest | None) -> Session | Copy:
         if copy.is_copied:
-            return await self._fork(copy.workspace, once, forking.finish, fork, versions, copy)
+            return await self._fork(copy.workspace, once, forking.finish, fork, copy)
         return await self._do_piece(forking.copy_next, self.statements, copy)
 
     async def _fork(

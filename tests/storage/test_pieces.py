@@ -14,6 +14,7 @@ from amplifierd.storage.model.errors import (
     MessageNotFound,
     SessionNotFound,
     StorageUnavailable,
+    VersionMismatch,
 )
 from amplifierd.storage.model.interface import Storage
 from amplifierd.storage.model.queries import MessageQuery, SearchQuery, SessionQuery
@@ -31,6 +32,7 @@ from amplifierd.storage.model.records import (
 )
 from amplifierd.storage.operations.bulk import fork as forking
 from amplifierd.storage.operations.bulk import removal, staging
+from amplifierd.storage.operations.patches import corrections
 from amplifierd.storage.sql.ports import Bindings
 from amplifierd.testing.storage.exports import export_of, exported, transcripts
 from amplifierd.testing.storage.messages.test_corrections import call, session_with, waiting
@@ -160,6 +162,48 @@ async def test_fork_ends_however_fast_others_correct(
     do_before_pieces(storage, correct, monkeypatch)
     forked = await storage.fork_session(W, session_id, Fork())
     assert await read(storage, forked.id) == await read(storage, session_id)
+
+
+@pytest.mark.parametrize("rounds", [0, 10])
+async def test_fork_of_many_corrections_copies_few_at_once(
+    storage: Storage, session_id: str, monkeypatch: pytest.MonkeyPatch, rounds: int
+) -> None:
+    """More than at first only if others correct faster than it copies, as they do for `rounds`, and up to a limit."""
+    monkeypatch.setattr(forking, "CORRECTIONS_AT_ONCE", 2)
+    monkeypatch.setattr(forking, "MAX_CORRECTIONS_AT_ONCE", 8, raising=False)
+    write, left, written = corrections.write, rounds, [0]
+
+    async def correct() -> None:
+        nonlocal left
+        sequences = range(1, COUNT + 1) if len(written) == 1 else range(1, 2 * PIECE + 1) if left else ()
+        left -= len(written) > 1 and left > 0
+        for sequence in sequences:
+            await storage.update_message(W, session_id, sequence, MessagePatch(content=f"wolf {uuid4()}"))
+        written.append(0)
+
+    async def count(*arguments: Any, must_exist: bool, words: object = None) -> None:
+        written[-1] += not must_exist
+        await write(*arguments, must_exist=must_exist, words=words)
+
+    do_before_pieces(storage, correct, monkeypatch)
+    monkeypatch.setattr(corrections, "write", count)
+    forked = await storage.fork_session(W, session_id, Fork())
+    assert await read(storage, forked.id) == await read(storage, session_id)
+    assert max(written) == (8 if rounds else 2)
+
+
+async def test_fork_on_a_condition_is_not_refused_for_what_is_appended_meanwhile(
+    storage: Storage, session_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def append() -> None:
+        await storage.append_message(W, session_id, NewMessage("more"))
+
+    before = await storage.get_session(W, session_id)
+    do_before_pieces(storage, append, monkeypatch)
+    forked = await storage.fork_session(W, session_id, Fork(), versions=(before.version,))
+    assert forked.message_count == COUNT
+    with pytest.raises(VersionMismatch):
+        await storage.fork_session(W, session_id, Fork(), versions=(before.version,))
 
 
 async def test_session_that_is_deleted_while_it_is_copied_has_no_fork(

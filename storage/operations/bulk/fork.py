@@ -26,9 +26,10 @@ from ..unit_of_work import SessionState, UnitOfWork
 from . import removal, staging
 from .removal import next_piece
 
-# Copying as many takes as long as other writes can wait. It is doubled while there are more, so that a fork ends
-# however fast others correct messages.
+# Copying as many takes as long as other writes can wait. It is doubled, up to a limit, when others corrected as many
+# messages meanwhile, so that a fork ends.
 CORRECTIONS_AT_ONCE = 50
+MAX_CORRECTIONS_AT_ONCE = 400
 
 _decode_message = msgspec.json.Decoder(Message).decode
 _decode_usage = msgspec.json.Decoder(Usage).decode
@@ -39,20 +40,22 @@ class Copy(OperationUnfinished, frozen=True):
 
     workspace: str
     session_id: str
+    # The id of the session as in the request.
+    requested_id: str
     # Distinguishes the session from a later one with the same id.
     created_revision: int
     fork_id: str
     created_at: str
     last: int
+    # The version of the session up to which its corrections are copied.
+    version: int
+    corrections_at_once: int
+    # How many versions that was behind the session when corrections were last copied, None before.
+    behind: int | None = None
     copied: int = 0
     tokens: int = 0
     # The sums of usage, None if there is none.
     usage: UsageSum | None = None
-    # The version of the session up to which its corrections are copied.
-    version: int = 0
-    corrections_at_once: int = 0
-    # The id of the session as in the request; a fork begun by an older program has none.
-    requested_id: str = ""
 
     @classmethod
     def of(cls, work: UnitOfWork, session_id: str, state: SessionState, last: int) -> Self:
@@ -61,13 +64,13 @@ class Copy(OperationUnfinished, frozen=True):
         return cls(
             work.workspace,
             canonical_id(session_id),
+            session_id,
             state.created_revision,
             fork_id,
             work.now,
             last,
-            version=state.version,
-            corrections_at_once=CORRECTIONS_AT_ONCE,
-            requested_id=session_id,
+            state.version,
+            CORRECTIONS_AT_ONCE,
         )
 
     @property
@@ -98,13 +101,12 @@ async def copy_next(transaction: Transaction, statements: Statements, copy: Copy
     return await _copy_piece(transaction, statements, copy)
 
 
-async def finish(work: UnitOfWork, how: Fork, versions: Versions, copy: Copy) -> Session | Copy:
+async def finish(work: UnitOfWork, how: Fork, copy: Copy) -> Session | Copy:
     """Make the fork visible, with the corrections made meanwhile; if there are too many it is still a copy."""
-    session_id = copy.requested_id or copy.session_id
-    state = await work.state(session_id, versions)
+    state = await work.state(copy.requested_id, None)
     if state.created_revision != copy.created_revision:
-        raise SessionNotFound(session_id)
-    copy, is_current = await _copy_corrections(work, copy)
+        raise SessionNotFound(copy.requested_id)
+    copy, is_current = await _copy_corrections(work, _paced(copy, state.version))
     if not is_current:
         return copy
     await staging.finish(work.transaction, copy.key, copy.fork_id)
@@ -125,7 +127,7 @@ async def _copy_piece(transaction: Transaction, statements: Statements, copy: Co
     piece, _ = await next_piece(transaction, key, copy.copied, copy.last, removal.MESSAGES_AT_ONCE)
     if not piece:
         # The session was deleted meanwhile.
-        raise SessionNotFound(copy.requested_id or copy.session_id)
+        raise SessionNotFound(copy.requested_id)
     last = piece[-1][0]
     bindings = key | {"fork_id": copy.fork_id, "after": copy.copied, "last": last}
     await transaction.row(statements.FORK_MESSAGES, bindings)
@@ -134,6 +136,15 @@ async def _copy_piece(transaction: Transaction, statements: Statements, copy: Co
     await transaction.row(FORK_REFERENCES, bindings)
     tokens = copy.tokens + sum(tokens for _, tokens, _, _ in piece)
     return replace(copy, copied=last, tokens=tokens, usage=_with_usage(copy.usage, piece))
+
+
+def _paced(copy: Copy, version: int) -> Copy:
+    """The copy with more corrections at once, if the session, now at `version`, is no closer than before."""
+    behind = version - copy.version
+    most = copy.corrections_at_once
+    if copy.behind is not None and behind >= copy.behind:
+        most = min(2 * most, MAX_CORRECTIONS_AT_ONCE)
+    return replace(copy, corrections_at_once=most, behind=behind)
 
 
 async def _copy_corrections(work: UnitOfWork, copy: Copy) -> tuple[Copy, bool]:
@@ -149,7 +160,7 @@ async def _copy_corrections(work: UnitOfWork, copy: Copy) -> tuple[Copy, bool]:
         assert after is not None, "It is corrected."
         await corrections.write(work, copy.key, before, after, must_exist=False)
         copy = replace(copy, version=version)
-    return replace(copy, corrections_at_once=2 * most), len(rows) < most
+    return copy, len(rows) < most
 
 
 def _with_usage(total: UsageSum | None, piece: list[Row]) -> UsageSum | None:
