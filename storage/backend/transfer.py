@@ -147,6 +147,7 @@ class TransactionalTransfer(TransactionalFiles):
         except BaseException:
             await self._abandon(workspace, progress.staged)
             raise
+        export.written(1)
         return progress.report
 
     async def _import_some(

@@ -146,7 +146,7 @@ def _import(
         messages = upload.messages(count, BATCH_BYTES * count)
         report = _import_one(work, upload, taken, messages, on_conflict, report)
         export.progressed()
-        export.written(1)
+    export.written(1)
     return report
 
 

@@ -8,6 +8,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 
 from click.testing import CliRunner, Result
 
@@ -21,7 +22,7 @@ def check(database: str, *options: str) -> Result:
     return CliRunner().invoke(cli, ["check", "--database", database, *options])
 
 
-def in_terminal(*arguments: str) -> str:
+def in_terminal(*arguments: str, expected: int = 0) -> str:
     """What a terminal is shown beside the output."""
     ours, theirs = pty.openpty()
     command = [sys.executable, "-m", "amplifierd", *arguments]
@@ -33,7 +34,7 @@ def in_terminal(*arguments: str) -> str:
             while some := os.read(ours, 4_096):
                 shown += some
         os.close(ours)
-        assert running.wait() == 0, shown.decode()
+        assert running.wait() == expected, shown.decode()
     return shown.decode()
 
 
@@ -125,6 +126,21 @@ def test_check_shows_how_far_it_is(database: str) -> None:
             client.post(path, json={"messages": [{"content": "a b c"}] * 1_000}).raise_for_status()
     checked = in_terminal("check", "--database", database)
     assert "Messages checked" in checked
-    shown = {int(percent) for percent in re.findall(r"(\d+)%", checked)}
-    assert {0, 100} <= shown
-    assert len(shown) >= 4
+    shown = percents(checked)
+    assert (shown[0], shown[-1]) == (0, 100)
+    assert len(set(shown)) >= 4
+    # Less than its sessions say; what is missing is not checked.
+    vandalise(database, "DELETE FROM message WHERE sequence > 2000")
+    assert percents(in_terminal("check", "--database", database, expected=1))[-1] == 100
+
+
+def test_import_of_an_empty_export_ends_at_100_percent(empty_database: str, tmp_path: Path) -> None:
+    file = tmp_path / "export.ndjson"
+    file.write_text('{"header":{"format":"amplifierd-export","version":1}}\n', encoding="utf-8")
+    imported = in_terminal("import", "--create", "--database", empty_database, str(file))
+    assert percents(imported)[-1] == 100
+
+
+def percents(shown: str) -> list[int]:
+    """The percentages that a progress bar has shown, in their order."""
+    return [int(percent) for percent in re.findall(r"(\d+)%", shown)]

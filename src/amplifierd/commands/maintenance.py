@@ -89,5 +89,4 @@ async def _report(maintenance: Maintenance, progress: Progress, *, repair: bool)
             if repair:
                 click.echo(f"  {done or 'It cannot be repaired; a backup may have what is lost.'}")
             repaired += done is not None
-    progress(1, 1)
     return found, repaired

@@ -16,7 +16,10 @@ STANDARD = "-"
 
 @contextmanager
 def progress_bar(label: str) -> Iterator[Callable[[int, int], None]]:
-    """Show a progress bar on standard error; what it yields takes how much is done, and the total."""
+    """Show a progress bar on standard error; what it yields takes how much is done, and the total.
+
+    Without an error the bar ends at 100 %, even if there was less to do than the total.
+    """
     with click.progressbar(length=1, label=label, file=sys.stderr) as bar:
 
         def show(done: int, total: int) -> None:
@@ -24,6 +27,7 @@ def progress_bar(label: str) -> Iterator[Callable[[int, int], None]]:
             bar.update(done - bar.pos)
 
         yield show
+        bar.update((bar.length or 0) - bar.pos)
 
 
 @contextmanager

@@ -369,6 +369,12 @@ async def test_import_tells_that_it_goes_on(storage: Storage) -> None:
     assert shares[-1] == 1
 
 
+async def test_import_without_sessions_is_written_in_the_end(storage: Storage) -> None:
+    shares: list[float] = []
+    await storage.import_sessions("elsewhere", replace(export_of([HEADER]), written=shares.append), "fail")
+    assert shares[-1:] == [1]
+
+
 async def test_followers_are_told_of_what_is_imported(storage: Storage) -> None:
     await filled(storage)
     before = await exported(storage)
