@@ -15,7 +15,7 @@ class IdUse(NamedTuple):
     """How many messages the session with an id has, None if there is none; whether one is being written or removed."""
 
     message_count: int | None
-    is_removed: bool
+    is_pending: bool
 
 
 async def uses_of_ids(rows: Rows, statements: Statements, workspace: str, ids: Sequence[str]) -> dict[str, IdUse]:
@@ -24,4 +24,4 @@ async def uses_of_ids(rows: Rows, statements: Statements, workspace: str, ids: S
         return {}
     bindings = {"workspace": workspace, "ids": _encode(ids).decode()}
     found = await rows.all(statements.ID_USES, dict(bindings))
-    return {session_id: IdUse(count, bool(is_removed)) for session_id, count, is_removed in found}
+    return {session_id: IdUse(count, bool(is_pending)) for session_id, count, is_pending in found}

@@ -96,13 +96,15 @@ async def import_some(
         await staging.renew(work.transaction, work.statements, work.key(session_id), writer)
     now = replace(before, waits=False)
     batch = ImportBatch(work)
-    uses = await _uses(work, upload)
+    uses: dict[str, IdUse] | None = None
     taken: Progress | None = now
     end = before.position + removal.BYTES_AT_ONCE
     left = removal.MESSAGES_AT_ONCE
     while left > 0 and now.position < end and not now.waits:
         upload.position = now.position
         if now.incoming is None:
+            if uses is None:
+                uses = await _uses(work, upload, left, end - now.position)
             taken, count = await _take(work, upload, on_conflict, now, left, uses)
         else:
             taken, count = await _write(work, upload, now, now.incoming, left, batch)
@@ -116,9 +118,9 @@ async def import_some(
     return await _staged(work, now)
 
 
-async def _uses(work: UnitOfWork, upload: ImportStaging) -> dict[str, IdUse]:
-    """The uses of the ids that the next sessions have or get."""
-    ids = upload.next_ids(max(1, removal.MESSAGES_AT_ONCE // WORK_OF_A_SESSION), removal.BYTES_AT_ONCE)
+async def _uses(work: UnitOfWork, upload: ImportStaging, most: int, most_bytes: int) -> dict[str, IdUse]:
+    """The uses of the ids that the next sessions have or get, of those that the rest of a piece may begin."""
+    ids = upload.next_ids(max(1, most // WORK_OF_A_SESSION), most_bytes)
     renamed = [new for each in ids if (new := upload.renames.find(each)) is not None]
     return await uses_of_ids(work.transaction, work.statements, work.workspace, ids + renamed)
 
@@ -154,7 +156,7 @@ async def _take(
     session = replace(session, id=renamed or session.id, parent_session_id=_parent(session, upload.renames))
     if renamed is not None:
         use = await _use(work, renamed, uses)
-    if use.is_removed:
+    if use.is_pending:
         return await _make_room(work, session.id, now, most)
     incoming = Incoming(session, taken.profile, taken.plan_position, is_renamed=renamed is not None)
     return replace(now, position=upload.position, incoming=incoming), WORK_OF_A_SESSION

@@ -2,7 +2,7 @@
 
 
 def id_uses(steps: str) -> str:
-    """The statement that finds the use of each of :ids: the messages of its session, and whether it is removed."""
+    """The statement that finds the use of each of :ids: the messages of its session, and whether it is pending."""
     return f"""
 SELECT step.value, session.message_count, removal.session_id IS NOT NULL
 FROM {steps.format(":ids")}
