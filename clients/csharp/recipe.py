@@ -19,6 +19,8 @@ _LIBRARIES = ("System.ComponentModel.DataAnnotations", "System.Net.Http", "Syste
 
 def _generate() -> Iterable[Path]:
     workshop("csharp", keep="node_modules")
+    # It runs the program at the end; if it is not installed, that is said before the work.
+    run(["mono", "--version"], _FOLDER)
     install_node_modules(_FOLDER)
     openapi_generator.generate(_FOLDER, "client")
     for model in (_CLIENT / "Model").glob("*.cs"):
