@@ -2,8 +2,9 @@
 
 import json
 import threading
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from string import ascii_lowercase
 from typing import Any
@@ -12,7 +13,10 @@ MODEL = "letters"
 
 
 class EmbeddingService(ThreadingHTTPServer):
-    """`keys` are the bearer tokens that it was sent, `batches` the texts of each request; it answers with `status`."""
+    """`keys` are the bearer tokens that it was sent, `batches` the texts of each request; it answers with `status`.
+
+    Texts with `refused` get 400, those with `failing` 500. With `is_slow` answers come in small pieces, without an end.
+    """
 
     daemon_threads = True
 
@@ -23,7 +27,12 @@ class EmbeddingService(ThreadingHTTPServer):
         self.keys: set[str | None] = set()
         self.batches: list[list[str]] = []
         self.paths: set[str] = set()
-        self.refused = "\0"
+        self.refused = self.failing = "\0"
+        self.models: set[str] = {MODEL}
+        self.delay = 0.0
+        self.is_slow = False
+        # In place of vectors.
+        self.answer = b""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -36,17 +45,25 @@ class _Handler(BaseHTTPRequestHandler):
         service.paths.add(self.path)
         service.keys.add(self.headers["Authorization"])
         service.batches.append(body["input"])
-        status = service.status if body["model"] == MODEL else 404
+        time.sleep(service.delay)
+        status = service.status if body["model"] in service.models else 404
         if any(service.refused in text for text in body["input"]):
             status = 400
+        if any(service.failing in text for text in body["input"]):
+            status = 500
         data = [{"index": at, "embedding": _vector(text)} for at, text in enumerate(body["input"])]
         answer = json.dumps({"object": "list", "data": data[::-1], "model": MODEL}).encode()
+        answer = service.answer or answer
         self.send_response(status)
         if status == 307:
             self.send_header("Location", f"{service.url}/elsewhere")
         self.send_header("Content-Length", str(len(answer)))
         self.end_headers()
-        self.wfile.write(answer)
+        with suppress(ConnectionError):
+            while service.is_slow:
+                self.wfile.write(b" ")
+                time.sleep(0.1)
+            self.wfile.write(answer)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # the library's name
         """Say nothing."""

@@ -17,14 +17,11 @@ from ..search.results import Found, best, listing
 from ..search.suggestions import MAX_COUNTED, suggest
 from ..search.text_match import TextMatch
 from ..search.tokenizer import Tokenizer
-from ..search.vectors import Near, QueryVector, embedded, fused, meets_conditions, nearest, query_vector
+from ..search.vectors import TEXTS_AT_ONCE, Near, QueryVector, embedded, fused, meets_conditions, nearest, query_vector
 from ..values.uuid7 import canonical_id
 from .access import MemoryAccess
 from .contents import Workspace
 from .session_lists import has_labels, is_between
-
-# As many texts an embedder takes.
-TEXTS_AT_ONCE = 32
 
 
 class MemorySearch(MemoryAccess, Storage):

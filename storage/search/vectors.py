@@ -7,11 +7,11 @@ the signs of many messages first, by how many differ, then the numbers of the mo
 import asyncio
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
-from math import sqrt
+from math import isfinite, sqrt
 from operator import mul
 from typing import NamedTuple
 
-from ..model.database_errors import EmbedderMissing, EmbedderUnavailable
+from ..model.database_errors import EmbedderMissing, EmbedderRefused, EmbedderUnavailable
 from ..model.queries import Embedder, SearchQuery, SearchScope
 from ..model.records import Message, Role
 from .index_entry import searched_text, tool_forms_of
@@ -19,14 +19,18 @@ from .query_parser import ParsedQuery, without_syntax
 from .results import Found, single
 from .text_match import TextMatch
 
-# As many vectors of the latest messages are compared by their signs.
+# The maximum number of texts that an embedder takes at once.
+TEXTS_AT_ONCE = 32
+# The maximum number of numbers in a vector: PostgreSQL's index takes no more than 2,700 bytes of signs.
+MAX_DIMENSIONS = 8_192
+# The maximum number of the latest messages whose vectors are compared by their signs.
 MAX_COMPARED = 200_000
-# As many of the most similar ones are compared by their numbers, and as many are found.
+# The maximum number of the most similar ones that are compared by their numbers, and of those that are found.
 MAX_NEAR = 400
 MAX_FOUND = 100
 # The vector is that of the beginning of a text.
 MAX_CHARACTERS = 2_000
-# A search waits as long for the vector of its query.
+# The maximum time that a search waits for the vector of its query.
 QUERY_SECONDS = 5
 # The constant of reciprocal rank fusion, as its authors chose it (https://doi.org/10.1145/1571941.1572114).
 RANK_CONSTANT = 60
@@ -58,7 +62,11 @@ class Near(NamedTuple):
 
 
 def quantized(vector: Sequence[float]) -> Vector | None:
-    """A vector as it is stored; None for one without a direction."""
+    """A vector as it is stored; None for one without a direction. Raises `EmbedderRefused`."""
+    if not 0 < len(vector) <= MAX_DIMENSIONS:
+        raise EmbedderRefused(f"its vector has {len(vector)} numbers; the limits are 1 and {MAX_DIMENSIONS}")
+    if not all(map(isfinite, vector)):
+        raise EmbedderRefused("its vector has a number that is not finite")
     largest = max(map(abs, vector), default=0.0)
     if not largest:
         return None
@@ -88,6 +96,9 @@ async def query_vector(embedder: Embedder | None, query: SearchQuery) -> QueryVe
             [vector] = await embedded(embedder, [text])
     except TimeoutError as error:
         raise EmbedderUnavailable(f"it did not answer within {QUERY_SECONDS} seconds") from error
+    except EmbedderRefused as error:
+        # To a search it makes no difference.
+        raise EmbedderUnavailable(error.reason) from error
     return None if vector is None else QueryVector(embedder.model, vector)
 
 

@@ -221,9 +221,6 @@ class SQLiteStorage(TransactionalVectors, TransactionalStorage):
     async def waiting_messages(self) -> int | None:
         return await self._waiting_count.get()
 
-    async def _is_indexed(self, workspace: str) -> bool:
-        return await is_indexed(self._rows, workspace)
-
     async def _let_go(self) -> None:
         """Write the index, without deleted messages, as far as there is time; the next start does the rest."""
         end = time.monotonic() + CLOSING_SECONDS

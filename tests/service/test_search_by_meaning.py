@@ -15,15 +15,18 @@ import asyncpg
 import httpx
 import pytest
 
-from amplifierd.storage.model.database_errors import EmbedderUnavailable
+from amplifierd.storage.model.database_errors import EmbedderRefused, EmbedderUnavailable
 from amplifierd.storage.search.embedders.entry_point import EmbedderOptions
 from amplifierd.storage.search.embedders.openai import OpenAIEmbedder
+from amplifierd.storage.search.vectors import embedded
 from daemon import Daemon
 from embedding_service import MODEL, EmbeddingService, embedding_service
 from fork_server import run_amplifierd
 from remains import places_with
 
 SECONDS = 60
+# Shorter than any time limit of the service.
+STOPS_IN = 15
 SAID = [
     "The server ran out of memory at night.",
     "We bake bread with flour and butter.",
@@ -225,6 +228,20 @@ def test_text_that_the_service_refuses_is_left_out(database: str, service: Embed
         (["--embedder", "other"], "There is no embedder 'other'; those that are installed are openai, wordllama."),
         (["--embedder", "openai"], "Invalid URL None of the embedder; write that of the service"),
         (["--embedder", "openai", "--embedder-url", "http://a"], "needs the name of a model"),
+        *(
+            (["--embedder", "openai", "--embedder-model", "m", "--embedder-url", url], sentence)
+            for url, sentence in [
+                ("https://[bad/v1", "Invalid URL 'https://[bad/v1' of the embedder; write that of the service"),
+                ("https://a:99999/v1", "Invalid URL 'https://a:99999/v1' of the embedder"),
+                ("https://a b/v1", "Invalid URL 'https://a b/v1' of the embedder"),
+                ("ftp://a/v1", "Invalid URL 'ftp://a/v1' of the embedder"),
+                ("https:///v1", "Invalid URL 'https:///v1' of the embedder"),
+                ("https://a/v1?b=c", "write it without a query and a fragment"),
+                ("https://a/v1#b", "write it without a query and a fragment"),
+                ("https://user:s3cret@a/v1", "has a user name or a password"),
+                ("https://user:s3/cret@a/v1", "has a user name or a password"),
+            ]
+        ),
         (["--embedder", "wordllama", "--embedder-url", "http://a"], "takes no URL and no model"),
         (
             ["--embedder", "wordllama", "--embedder-key-file", "/nowhere/key"],
@@ -237,6 +254,19 @@ def test_start_says_what_is_wrong(tmp_path: Path, options: list[str], sentence: 
     ended = run_amplifierd("serve", "--port", "0", *places, *options, env=dict(os.environ))
     assert ended.returncode == 1
     assert sentence in ended.stderr
+    assert "s3cret" not in ended.stderr
+
+
+def test_extension_that_cannot_be_loaded_is_reported_at_the_start(tmp_path: Path) -> None:
+    package = tmp_path / "sqlite_vec"
+    package.mkdir()
+    (package / "__init__.py").write_text("def loadable_path() -> str:\n    return '/nowhere/vec0'\n")
+    places = ["--database", f"sqlite:///{tmp_path / 'a.db'}", "--data-path", str(tmp_path / "data")]
+    command = [sys.executable, "-m", "amplifierd", "serve", "--port", "0", *places, "--embedder", "wordllama"]
+    env = os.environ | {"PYTHONPATH": str(tmp_path)}
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=False, env=env)
+    assert ended.returncode == 1
+    assert "The package sqlite-vec, which a search by meaning in SQLite needs, can't be loaded" in ended.stderr
 
 
 def test_copy_makes_vectors_again(tmp_path: Path, service: EmbeddingService) -> None:
@@ -273,8 +303,37 @@ def test_two_workers_write_each_vector_once(tmp_path: Path, service: EmbeddingSe
         assert sum(map(len, service.batches)) == 200
 
 
-async def test_service_that_is_not_one_is_named() -> None:
+@pytest.mark.parametrize("way", ["trickles", "hangs"])
+def test_daemon_stops_while_the_service_is_slow(database: str, service: EmbeddingService, way: str) -> None:
+    if way == "trickles":
+        service.is_slow = True
+    else:
+        service.delay = 3 * STOPS_IN
+    with with_service(database, service) as daemon, daemon.client() as client:
+        say(client, "xxx")
+        deadline = time.monotonic() + SECONDS
+        while not service.batches:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        assert client.get("/search", params={"q": "x", "mode": "hybrid"}).status_code == 503
+        began = time.monotonic()
+        assert daemon.stop() == 0
+        assert time.monotonic() < began + STOPS_IN
+    service.is_slow = False
+
+
+async def test_url_of_the_service_is_not_told() -> None:
     embedder = OpenAIEmbedder(EmbedderOptions("http://127.0.0.1:9/v1", "m"))
-    with pytest.raises(EmbedderUnavailable, match="/v1/embeddings can't be reached"):
+    with pytest.raises(EmbedderUnavailable, match="its service can't be reached") as raised:
         await embedder.embed(["a"])
+    assert "127.0.0.1" not in str(raised.value)
+    await embedder.close()
+
+
+@pytest.mark.parametrize("numbers", ["", "NaN", "1e999", "1, null", "1, " * 8_192 + "1"])
+async def test_answer_without_a_usable_vector_is_refused(service: EmbeddingService, numbers: str) -> None:
+    service.answer = f'{{"data": [{{"index": 0, "embedding": [{numbers}]}}]}}'.encode()
+    embedder = OpenAIEmbedder(EmbedderOptions(service.url, MODEL))
+    with pytest.raises(EmbedderRefused, match="its "):
+        await embedded(embedder, ["a"])
     await embedder.close()

@@ -17,18 +17,13 @@ class TransactionalVectors(Transactions, Search):
         self._vectors = self._waiting_vectors = None
         if embedder is not None:
             workspaces = self.statements.WORKSPACES
-            self._vectors = VectorWriter(embedder, self._read, self._transact, workspaces, clock, self._is_indexed)
+            self._vectors = VectorWriter(embedder, self._read, self._transact, workspaces, clock)
             self._waiting_vectors = WaitingCount(lambda: self._read(lambda reader: count_waiting(reader, workspaces)))
 
     async def _stop_vectors(self) -> None:
         if self._vectors is not None and self._waiting_vectors is not None:
             await self._waiting_vectors.close()
             await self._vectors.close()
-
-    async def _is_indexed(self, workspace: str) -> bool:
-        """Whether the words of all messages of a workspace are in the search index: vectors are written after them."""
-        del workspace  # most databases write them with the messages
-        return True
 
     async def waiting_vectors(self) -> int | None:
         """See `Search`."""

@@ -15,12 +15,14 @@ SET model = :model
 WHERE holder = :holder
 """
 
-# Also within the transaction that writes: another process may have taken the lease meanwhile, or have another model.
-HOLDS_LEASE = """
-SELECT 1
-FROM embedding_model
+# Within each transaction that writes: another process may have taken the lease meanwhile, or have another model. Until
+# the transaction ends the row is locked.
+LOCK_LEASE = """
+UPDATE embedding_model
+SET holder = :holder
 WHERE holder = :holder
     AND model = :model
+RETURNING 1
 """
 
 END_LEASE = """
@@ -93,30 +95,36 @@ WHERE embedding_session.sequence = :after
 RETURNING sequence
 """
 
-# Of a range of messages those without a vector, as many as fit; at least one, if there is one.
+# Of a range of messages those without a vector, as many as fit; at least one, if there is one. The sizes of all are
+# known without their records.
 MESSAGES = """
-SELECT sequence, record, size
+SELECT message.sequence, record, size
 FROM (
-    SELECT
-        sequence, record, octet_length(record) AS size,
-        SUM(octet_length(record)) OVER (ORDER BY sequence) - octet_length(record) AS before
-    FROM message
-    WHERE workspace = :workspace
-        AND session_id = :id
-        AND sequence > :after
-        AND sequence <= :last
-        AND NOT EXISTS (
-            SELECT 1
-            FROM embedding
-            WHERE embedding.workspace = message.workspace
-                AND embedding.session_id = message.session_id
-                AND embedding.sequence = message.sequence
-        )
-    ORDER BY sequence
-    LIMIT :most
+    SELECT sequence, size, SUM(size) OVER (ORDER BY sequence) - size AS before
+    FROM (
+        SELECT sequence, octet_length(record) AS size
+        FROM message
+        WHERE workspace = :workspace
+            AND session_id = :id
+            AND sequence > :after
+            AND sequence <= :last
+            AND NOT EXISTS (
+                SELECT 1
+                FROM embedding
+                WHERE embedding.workspace = message.workspace
+                    AND embedding.session_id = message.session_id
+                    AND embedding.sequence = message.sequence
+            )
+        ORDER BY sequence
+        LIMIT :most
+    ) AS sized
 ) AS next
+JOIN message
+    ON message.workspace = :workspace
+    AND message.session_id = :id
+    AND message.sequence = next.sequence
 WHERE before < :bytes
-ORDER BY sequence
+ORDER BY message.sequence
 """
 
 REMOVE_VECTORS = """

@@ -1,7 +1,7 @@
 """Writes the vectors of messages in the background, in short steps, and again if the model is another one.
 
 Each step is a transaction that also says how far it came: the next start continues there. A message that was corrected
-or deleted after it was read gets no vector from what it said before.
+or deleted after it was read gets no vector from what it said before. Workspaces take turns.
 """
 
 import asyncio
@@ -13,31 +13,36 @@ from typing import Any
 
 import msgspec
 
-from ...model.database_errors import EmbedderRefused
+from ...model.database_errors import EmbedderRefused, EmbedderUnavailable
 from ...model.errors import StorageUnavailable
 from ...model.queries import Embedder
 from ...model.records import Message
-from ...search.vectors import Vector, embedded
+from ...search.vectors import TEXTS_AT_ONCE, Vector, embedded
 from ...sql.ports import Bindings, EmbeddedMessage, Reader, Row, Transaction
 from ..background_task import BackgroundTask
 from . import statements
 
 logger = logging.getLogger(__name__)
 
-MESSAGES_AT_ONCE = 32
 BYTES_AT_ONCE = 256 * 1024
-# A step looks at as many messages of a session for those without a vector.
+# The maximum number of messages of a session in which a step looks for those without a vector.
 LOOKED_AT = 1_000
 SESSIONS_AT_ONCE = 100
+# Then it is the next workspace's turn.
+STEPS_IN_TURN = 10
 VECTORS_FORGOTTEN = 1_000
+# It is renewed while the embedder works.
 LEASE_SECONDS = 15
+RENEWAL_SECONDS = LEASE_SECONDS / 3
+# The embedder may take as long for a batch.
+BATCH_SECONDS = 60
 # Other writes come between two steps.
 PAUSE_SECONDS = 0.01
 LOOK_SECONDS = 0.5
 # After a failure, and twice as long after each further one.
 RETRY_SECONDS = 1.0
 MAX_RETRY_SECONDS = 60.0
-# As many changed sessions of a workspace are counted.
+# The maximum number of changed sessions of a workspace that are counted.
 MAX_COUNTED_SESSIONS = 100_000
 
 _decode = msgspec.json.Decoder(Message).decode
@@ -47,11 +52,15 @@ class _LeaseLost(Exception):
     """Another process has taken the lease: it writes vectors now."""
 
 
+class _ModelReplaced(Exception):
+    """Another process has begun again with its own model, which is the argument."""
+
+
 class VectorWriter(BackgroundTask):
     """The background task. `read` runs a long read, `transact` an operation in a transaction of its own.
 
-    `workspaces` is the statement that lists workspaces, `clock` SQL for the seconds since 1970; `is_ready` returns
-    whether other background work on a workspace is done, which comes first.
+    `workspaces` is the statement that lists workspaces, `clock` SQL for the seconds since 1970. The vectors of another
+    model are forgotten once, at the start; if another process then replaces those of this model, this one ends.
     """
 
     def __init__(
@@ -61,16 +70,15 @@ class VectorWriter(BackgroundTask):
         transact: Callable[..., Awaitable[Any]],
         workspaces: str,
         clock: str,
-        is_ready: Callable[[str], Awaitable[bool]],
     ) -> None:
         self._embedder = embedder
         self._read = read
         self._transact = transact
         self._waiting_workspaces = statements.waiting_workspaces(workspaces)
         self._take_lease = statements.take_lease(clock)
-        self._is_ready = is_ready
         self._holder: Bindings = {"holder": token_hex()}
         self._lease = self._holder | {"seconds": LEASE_SECONDS}
+        self._own = self._holder | {"model": embedder.model}
         self._is_of_model = False
         self._renew_at = 0.0
         self._failures = 0
@@ -84,14 +92,23 @@ class VectorWriter(BackgroundTask):
 
     async def _work(self) -> bool:
         self._failures += 1
-        waiting = await self._all(self._waiting_workspaces, {})
-        if waiting or not self._is_of_model:
-            with suppress(_LeaseLost):
-                await self._hold_lease()
-                for (workspace,) in waiting:
-                    await self._embed_workspace(str(workspace))
-                await self._write(statements.END_LEASE, self._holder)
-            self._renew_at = 0.0
+        if not self._is_of_model:
+            [(model,)] = await self._all(statements.MODEL, {})
+            self._is_of_model = model == self._embedder.model
+        try:
+            await self._embed_waiting()
+        except _LeaseLost:
+            pass
+        except _ModelReplaced as error:
+            logger.warning(
+                "No more vectors of messages are written here: this process has the embedder's model %r, and another "
+                "process of the same database now has %r; start all with the same model",
+                self._embedder.model,
+                str(error),
+            )
+            await self._write(statements.END_LEASE, self._holder)
+            return False
+        self._renew_at = 0.0
         self._failures = 0
         return True
 
@@ -99,51 +116,68 @@ class VectorWriter(BackgroundTask):
         retry = min(MAX_RETRY_SECONDS, RETRY_SECONDS * 2 ** min(self._failures - 1, 10))
         await asyncio.sleep(retry if self._failures else LOOK_SECONDS)
 
+    async def _embed_waiting(self) -> None:
+        """Write vectors while messages wait, as the holder of the lease."""
+        waiting = await self._all(self._waiting_workspaces, {})
+        if not waiting and self._is_of_model:
+            return
+        await self._hold_lease()
+        while waiting:
+            for (workspace,) in waiting:
+                await self._embed_workspace(str(workspace))
+            waiting = await self._all(self._waiting_workspaces, {})
+        await self._write(statements.END_LEASE, self._holder)
+
     async def _hold_lease(self) -> None:
-        """Take or renew the lease, and forget the vectors of another model."""
+        """Take or renew the lease; at first, forget the vectors of another model."""
         now = asyncio.get_running_loop().time()
         if now < self._renew_at:
             return
         rows = await self._write(self._take_lease, self._lease)
         if not rows:
             raise _LeaseLost
-        self._renew_at = now + LEASE_SECONDS / 3
-        if rows[0][0] != self._embedder.model:
-            await self._begin_again()
+        self._renew_at = now + RENEWAL_SECONDS
+        model = str(rows[0][0])
+        if model != self._embedder.model:
+            # A process that ended while it forgot the vectors of a model leaves none.
+            if model and self._is_of_model:
+                raise _ModelReplaced(model)
+            await self._begin_again(model)
         self._is_of_model = True
 
-    async def _begin_again(self) -> None:
-        for statement in (statements.FORGET_VECTORS, statements.FORGET_SESSIONS):
-            has_more = True
-            while has_more:
-                has_more = bool(await self._write(statement, {"most": VECTORS_FORGOTTEN}))
+    async def _begin_again(self, model: str) -> None:
+        await self._transact(_forget_model, self._holder | {"model": model})
+        for statement in (statements.FORGET_SESSIONS, statements.FORGET_VECTORS):
+            while await self._transact(_forget, self._holder | {"model": ""}, statement):
                 await self._write(self._take_lease, self._lease)
                 await asyncio.sleep(PAUSE_SECONDS)
-        await self._write(statements.FORGET_PROGRESS, {})
-        await self._write(statements.SET_MODEL, self._holder | {"model": self._embedder.model})
+        await self._transact(_set_model, self._own)
 
     async def _embed_workspace(self, workspace: str) -> None:
-        bindings: Bindings = {"workspace": workspace, "most": SESSIONS_AT_ONCE}
-        while changed := await self._all(statements.CHANGED_SESSIONS, bindings):
-            for session_id, _, message_count, embedded_before in changed:
-                key: Bindings = {"workspace": workspace, "id": str(session_id)}
-                after, is_advancing = int(embedded_before), True
-                while after < message_count and is_advancing:
-                    if not await self._is_ready(workspace):
-                        return
-                    await self._hold_lease()
-                    before, after = after, await self._embed_some(key, after, message_count)
-                    # Otherwise it was corrected, and will be listed again, or deleted.
-                    is_advancing = after > before
-                    await asyncio.sleep(PAUSE_SECONDS)
+        """Write vectors of the next changed sessions of a workspace."""
+        changed = await self._all(statements.CHANGED_SESSIONS, {"workspace": workspace, "most": SESSIONS_AT_ONCE})
+        steps = 0
+        for session_id, _, message_count, embedded_before in changed:
+            key: Bindings = {"workspace": workspace, "id": str(session_id)}
+            after, is_advancing = int(embedded_before), True
+            while after < message_count and is_advancing:
+                if steps == STEPS_IN_TURN:
+                    return
+                await self._hold_lease()
+                before, after = after, await self._embed_some(key, after, message_count)
+                # Otherwise it was corrected, and will be listed again, or deleted.
+                is_advancing = after > before
+                steps += 1
+                await asyncio.sleep(PAUSE_SECONDS)
+        if changed:
             await self._write(statements.SET_PROGRESS, {"workspace": workspace, "revision": changed[-1][1]})
 
     async def _embed_some(self, key: Bindings, after: int, message_count: int) -> int:
         """Write vectors of the next messages after one; how far the session is then."""
         last = min(message_count, after + LOOKED_AT)
-        limits: Bindings = {"after": after, "last": last, "most": MESSAGES_AT_ONCE, "bytes": BYTES_AT_ONCE}
+        limits: Bindings = {"after": after, "last": last, "most": TEXTS_AT_ONCE, "bytes": BYTES_AT_ONCE}
         rows = await self._all(statements.MESSAGES, key | limits)
-        if len(rows) == MESSAGES_AT_ONCE or sum(size for *_, size in rows) >= BYTES_AT_ONCE:
+        if len(rows) == TEXTS_AT_ONCE or sum(size for *_, size in rows) >= BYTES_AT_ONCE:
             last = int(rows[-1][0])
         # Of a long message that takes longer than the event loop may be held.
         said = await asyncio.to_thread(_said, rows)
@@ -153,20 +187,33 @@ class VectorWriter(BackgroundTask):
             for (sequence, record, _), vector in zip(said, vectors, strict=True)
             if vector is not None
         ]
-        lease = self._holder | {"model": self._embedder.model}
-        return int(await self._transact(_write_vectors, key, lease, messages, (after, last)))
+        return int(await self._transact(_write_vectors, key, self._own, messages, (after, last)))
 
     async def _vectors(self, texts: Sequence[str]) -> list[Vector | None]:
         """The vectors of texts; None for one that the embedder refuses, and another text it does not."""
         try:
-            return await embedded(self._embedder, texts)
+            return await self._embedded(texts)
         except EmbedderRefused:
             if len(texts) > 1:
                 return [vector for text in texts for vector in await self._vectors([text])]
             # It may refuse all, for example because its model does not exist.
-            await embedded(self._embedder, ["text"])
+            await self._embedded(["text"])
         logger.warning("The embedder refuses the text of a message, which is found by its words alone")
         return [None]
+
+    async def _embedded(self, texts: Sequence[str]) -> list[Vector | None]:
+        """The vectors of texts, for which the embedder has a limited time; the lease is held meanwhile."""
+        embedding = asyncio.create_task(embedded(self._embedder, texts))
+        try:
+            async with asyncio.timeout(BATCH_SECONDS):
+                while not embedding.done():
+                    await self._hold_lease()
+                    await asyncio.wait([embedding], timeout=RENEWAL_SECONDS)
+            return await embedding
+        except TimeoutError as error:
+            raise EmbedderUnavailable(f"it did not answer within {BATCH_SECONDS} seconds") from error
+        finally:
+            embedding.cancel()
 
     async def _all(self, statement: str, bindings: Bindings) -> list[Row]:
         return await self._read(lambda reader: reader.all(statement, bindings))
@@ -194,6 +241,31 @@ async def _run(transaction: Transaction, statement: str, bindings: Bindings) -> 
     return await transaction.all(statement, bindings)
 
 
+async def _lock_lease(transaction: Transaction, lease: Bindings) -> None:
+    """Raises `_LeaseLost` unless the process holds the lease, and the vectors are of the model; no other takes it."""
+    if await transaction.row(statements.LOCK_LEASE, lease) is None:
+        raise _LeaseLost
+
+
+async def _forget_model(transaction: Transaction, lease: Bindings) -> None:
+    """Begin to forget: whichever process continues, and with whichever model, then forgets the rest."""
+    await _lock_lease(transaction, lease)
+    await transaction.row(statements.SET_MODEL, lease | {"model": ""})
+    await transaction.row(statements.FORGET_PROGRESS, {})
+
+
+async def _forget(transaction: Transaction, lease: Bindings, statement: str) -> bool:
+    """Forget some rows; whether there were any."""
+    await _lock_lease(transaction, lease)
+    return bool(await transaction.all(statement, {"most": VECTORS_FORGOTTEN}))
+
+
+async def _set_model(transaction: Transaction, lease: Bindings) -> None:
+    """The vectors of all models are forgotten: those of this one can be written."""
+    await _lock_lease(transaction, lease | {"model": ""})
+    await transaction.row(statements.SET_MODEL, lease)
+
+
 async def _write_vectors(
     transaction: Transaction,
     key: Bindings,
@@ -206,8 +278,7 @@ async def _write_vectors(
     That is before the first message that was corrected meanwhile.
     """
     after, last = place
-    if await transaction.row(statements.HOLDS_LEASE, lease) is None:
-        raise _LeaseLost
+    await _lock_lease(transaction, lease)
     written = await transaction.insert_vectors(key, messages) if messages else set()
     missing = [message.sequence for message in messages if message.sequence not in written]
     last = min([last, *(sequence - 1 for sequence in missing)])

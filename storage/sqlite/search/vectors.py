@@ -1,7 +1,7 @@
 """Finding messages by their vectors: sqlite-vec compares the signs (https://github.com/asg017/sqlite-vec)."""
 
 from collections.abc import Collection
-from importlib.util import find_spec
+from contextlib import closing
 
 import apsw
 
@@ -34,12 +34,21 @@ RETURNING sequence
 
 
 def check_extension() -> None:
-    """Raises `EmbedderUnusable` if sqlite-vec is not installed."""
-    if find_spec("sqlite_vec") is None:
+    """Raises `EmbedderUnusable` if sqlite-vec is not installed, or cannot be loaded."""
+    try:
+        with closing(apsw.Connection(":memory:")) as connection:
+            _load(connection)
+    except ImportError as error:
         raise EmbedderUnusable(
             "A search by meaning in SQLite needs the package sqlite-vec; install it: pip install "
             "'amplifierd[embeddings]'."
-        )
+        ) from error
+    except (apsw.Error, AttributeError) as error:
+        # Without support for extensions, a connection has no function that loads them.
+        raise EmbedderUnusable(
+            f"The package sqlite-vec, which a search by meaning in SQLite needs, can't be loaded: {error}. Install it "
+            "again, in a version for this system."
+        ) from error
 
 
 def find_near(
@@ -113,5 +122,6 @@ WHERE NOT EXISTS (
         WHERE removal.workspace = :workspace
             AND removal.session_id = candidate.session_id
     ){conditions}
+ORDER BY distance, candidate.session_id DESC, candidate.sequence DESC
 LIMIT :near
 """  # noqa: S608  # of the texts above

@@ -1,0 +1,186 @@
+"""The vectors of messages are written once, whatever the service, other processes and other work do."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import AbstractAsyncContextManager
+
+import pytest
+
+from amplifierd.storage import open_storage
+from amplifierd.storage.model.interface import Storage
+from amplifierd.storage.model.queries import SearchHit, SearchQuery
+from amplifierd.storage.model.records import BatchMessage, NewMessages, NewSession
+from amplifierd.storage.operations.vectors import writing
+from amplifierd.storage.search.embedders.entry_point import EmbedderOptions
+from amplifierd.storage.search.embedders.openai import OpenAIEmbedder
+from amplifierd.testing.storage.steps import records
+from embedding_service import MODEL, EmbeddingService, embedding_service
+
+W = "default"
+OTHER = "other letters"
+
+
+@pytest.fixture
+def service() -> Iterator[EmbeddingService]:
+    """A service with two models."""
+    with embedding_service() as running:
+        running.models.add(OTHER)
+        yield running
+
+
+def opened(database: str, service: EmbeddingService, model: str = MODEL) -> AbstractAsyncContextManager[Storage]:
+    """A storage that is one process of those that share a database."""
+    return open_storage(database, embedder=OpenAIEmbedder(EmbedderOptions(service.url, model)))
+
+
+async def say(storage: Storage, *texts: str, workspace: str = W) -> None:
+    session = await storage.create_session(workspace, NewSession())
+    messages = [BatchMessage(content=text) for text in texts]
+    await storage.append_messages(workspace, session.id, NewMessages(messages))
+
+
+async def found(storage: Storage, workspace: str = W) -> int:
+    """How many messages are found by their meaning alone."""
+    listing = await storage.search_messages(workspace, SearchQuery("zzz", mode="hybrid", limit=100))
+    return len(await records(listing, SearchHit))
+
+
+async def until(condition: Callable[[], Awaitable[bool]]) -> None:
+    async with asyncio.timeout(60):
+        while not await condition():  # noqa: ASYNC110  # of another process, or a service
+            await asyncio.sleep(0.05)
+
+
+async def until_found(storage: Storage, count: int, workspace: str = W) -> None:
+    async def are_found() -> bool:
+        return await found(storage, workspace) == count
+
+    await until(are_found)
+
+
+async def test_two_models_do_not_erase_each_others_vectors(
+    database: str, service: EmbeddingService, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with opened(database, service) as before:
+        await say(before, *["xx"] * 40)
+        await until_found(before, 40)
+        async with opened(database, service, OTHER) as after:
+            await until_found(after, 40)
+            with caplog.at_level(logging.WARNING):
+                for _ in range(5):
+                    await say(before, "yy")
+                    await asyncio.sleep(0.3)
+
+            async def is_said() -> bool:
+                return "No more vectors of messages are written here" in caplog.text
+
+            await until(is_said)
+            await until_found(after, 45)
+            assert sum(texts.count("xx") for texts in service.batches) == 80
+            assert caplog.text.count("No more vectors of messages are written here") == 1
+
+
+async def test_model_that_comes_back_makes_all_vectors_again(
+    database: str, service: EmbeddingService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with opened(database, service) as storage:
+        await say(storage, *["xx"] * 40)
+        await until_found(storage, 40)
+    # The first step of many.
+    monkeypatch.setattr(writing, "VECTORS_FORGOTTEN", 1)
+    async with opened(database, service, OTHER) as storage:
+
+        async def is_forgotten() -> bool:
+            return await storage.waiting_vectors() == 40
+
+        await until(is_forgotten)
+    async with opened(database, service) as storage:
+        await until_found(storage, 40)
+
+
+async def test_service_that_is_slower_than_the_lease_gets_vectors_written(
+    database: str, service: EmbeddingService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writing, "LEASE_SECONDS", 2)
+    monkeypatch.setattr(writing, "RENEWAL_SECONDS", 0.5)
+    async with opened(database, service) as storage, opened(database, service):
+        service.delay = 4
+        await say(storage, "xx")
+
+        async def is_written() -> bool:
+            return await storage.waiting_vectors() == 0
+
+        await until(is_written)
+
+
+async def test_batch_has_a_limited_time(
+    database: str, service: EmbeddingService, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(writing, "BATCH_SECONDS", 0.5)
+    service.is_slow = True
+    async with opened(database, service) as storage:
+        await say(storage, "xx")
+
+        async def is_said() -> bool:
+            return "did not answer within 0.5 seconds" in caplog.text
+
+        await until(is_said)
+        service.is_slow = False
+        await until_found(storage, 1)
+
+
+async def test_steady_writes_do_not_delay_vectors(database: str, service: EmbeddingService) -> None:
+    async with opened(database, service) as storage:
+
+        async def has_vectors() -> bool:
+            await say(storage, "xx")
+            return bool(service.batches)
+
+        await until(has_vectors)
+
+
+async def test_busy_workspace_does_not_delay_others(
+    database: str, service: EmbeddingService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writing, "STEPS_IN_TURN", 3)
+    service.delay = 0.2
+    async with opened(database, service) as storage:
+        await say(storage, *["xx"] * 320, workspace="busy")
+
+        async def write() -> None:
+            while True:
+                await say(storage, "yy", workspace="busy")
+                await asyncio.sleep(0.1)
+
+        writes = asyncio.create_task(write())
+        await say(storage, "quiet", workspace="quiet")
+
+        async def is_sent() -> bool:
+            return ["quiet"] in service.batches
+
+        await until(is_sent)
+        writes.cancel()
+        assert sum(texts.count("xx") for texts in service.batches) < 320
+
+
+async def test_text_with_which_the_service_fails_is_left_out(database: str, service: EmbeddingService) -> None:
+    service.failing = "poison"
+    async with opened(database, service) as storage:
+        await say(storage, "xx", "poison", "yy")
+        await say(storage, "poison")
+        await say(storage, "zz")
+        await until_found(storage, 3)
+
+
+async def test_service_that_always_fails_loses_no_vector(database: str, service: EmbeddingService) -> None:
+    service.status = 500
+    async with opened(database, service) as storage:
+        await say(storage, "xx", "yy")
+
+        async def has_failed() -> bool:
+            return ["text"] in service.batches
+
+        await until(has_failed)
+        service.status = 200
+        await until_found(storage, 2)
