@@ -13,6 +13,7 @@ from amplifierd.storage.postgres.errors import as_storage_error
 from amplifierd.storage.postgres.pool import Pool
 from stalling_proxy import stalling
 
+PROCESS = "SELECT pg_backend_pid()"
 AWAY = [
     TimeoutError(),
     ConnectionResetError("reset"),
@@ -89,6 +90,42 @@ async def test_connection_that_can_t_be_given_back_fails_no_request(
         assert await pool.row("SELECT 1", {}) == (1,)
         pool.terminate()
     assert "could not be given back: The storage is not available: PostgreSQL did not answer in time" in caplog.text
+
+
+async def test_transaction_that_did_not_end_does_not_reach_the_next_user(second_postgres: str) -> None:
+    pool = await Pool.open(second_postgres)
+    async with pool.connection() as lent:
+        await lent.connection.execute("BEGIN")
+        await lent.connection.execute("CREATE TABLE unfinished (number BIGINT)")
+    async with pool.connection() as lent:
+        assert not lent.connection.is_in_transaction()
+        assert await lent.one("SELECT to_regclass('unfinished')", {}) == (None,)
+    await pool.close()
+
+
+async def test_cancelled_request_leaves_a_connection_that_others_can_use(second_postgres: str) -> None:
+    pool = await Pool.open(second_postgres)
+    process = await pool.row(PROCESS, {})
+    waiting = asyncio.create_task(pool.row("SELECT pg_sleep(600)", {}))
+    await _until_asleep(second_postgres)
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    assert await pool.row(PROCESS, {}) == process
+    await pool.close()
+
+
+async def test_closing_waits_for_what_is_lent(second_postgres: str) -> None:
+    pool = await Pool.open(second_postgres)
+    async with pool.connection() as lent:
+        closing = asyncio.create_task(pool.close())
+        # It has begun, and waits.
+        done, _ = await asyncio.wait([closing], timeout=0.1)
+        assert not done
+        assert await lent.row("SELECT 1", {}) == (1,)
+    await closing
+    with pytest.raises(StorageUnavailable):
+        await pool.row("SELECT 1", {})
 
 
 async def _until_asleep(url: str) -> None:
