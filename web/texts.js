@@ -235,9 +235,15 @@ export const TEXTS = {
     path: "Path",
     inherited: (/** @type {string} */ path) => `from ${path}`,
     file: "Directory as a file",
-    fileHint: "The file .amplified/metadata.json: metadata of any names, and default_profile.",
+    fileHint:
+      "The file .amplified/metadata.json: metadata of any names, and default_profile. To remove a value, remove its name; " +
+      "it cannot be changed to null here. Nor can numbers beyond 9007199254740991 be saved here.",
     edit: "Edit",
     badJson: "The file is not a JSON object.",
+    badNull: (/** @type {string} */ name) =>
+      `“${name}” is null, which cannot be saved here. Remove the name, or give it another value.`,
+    badNumber: (/** @type {string} */ name) =>
+      `“${name}” has a number beyond 9007199254740991, which cannot be saved here: it would be rounded. Use the API.`,
     sessions: (/** @type {number} */ count) => plural(count, "session"),
   },
   service: {

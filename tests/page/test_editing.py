@@ -12,6 +12,18 @@ from conftest import sqlite_daemon
 daemon = sqlite_daemon
 
 EVENTS = re.compile("/api/v1/.*events")
+# A double does not have it.
+LARGE = 2**53 + 1
+# Changes of a directory's file that cannot be saved, and what the page says.
+REFUSED: list[tuple[dict[str, object], str]] = [
+    ({"c": None}, "“c” is null"),
+    ({"kept": {"b": None, "n": None}}, "“b” is null"),
+    ({"kept": {"n": None, "o": {"p": [1], "q": None}}}, "“q” is null"),
+    ({"a": {"d": None}}, "“d” is null"),
+    ({"default_profile": None}, "“default_profile” is null"),
+    ({"list": [LARGE, 2]}, "“list” has a number beyond 9007199254740991"),
+    ({"a": {"b": [{"c": -LARGE}]}}, "“c” has a number beyond 9007199254740991"),
+]
 
 
 def test_stale_change_is_shown_as_a_conflict(page: Page, client: httpx.Client, new_session: Callable[..., str]) -> None:
@@ -234,10 +246,44 @@ def test_directory_is_made_and_edited_as_its_file(page: Page, client: httpx.Clie
     assert directory_of(client) == ({"team": {"name": "maps"}, "none": [None], "__proto__": {"a": 1}}, None)
 
 
-def directory_of(client: httpx.Client) -> tuple[object, str | None]:
+def test_directory_s_file_is_refused_if_it_would_be_saved_as_another(page: Page, client: httpx.Client) -> None:
+    path = "projects/exact"
+    metadata = {"a": 1, "list": [LARGE, 1], "large": LARGE, "kept": {"n": None}, "none": None}
+    client.post(
+        "/amplified-directories", json={"relative_path": path, "create_marker": True, "metadata": metadata}
+    ).raise_for_status()
+    page.goto("/?view=directories")
+    page.locator("li", has_text=path).get_by_role("button", name="Edit").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text("cannot be changed to null")
+    file = dialog.get_by_label("Directory as a file")
+    for edited, words in REFUSED:
+        file.fill(json.dumps(metadata | edited))
+        dialog.get_by_role("button", name="Save").click()
+        expect(dialog.get_by_role("alert")).to_contain_text(words)
+        assert directory_of(client, path)[0] == metadata
+    # What is not changed may be all of this.
+    file.fill(json.dumps(metadata | {"a": [None, {"b": None}]}))
+    dialog.get_by_role("button", name="Save").click()
+    expect(dialog).not_to_be_visible()
+    assert directory_of(client, path)[0] == metadata | {"a": [None, {"b": None}]}
+
+
+def test_directory_with_a_number_that_would_be_rounded_is_not_made(page: Page, client: httpx.Client) -> None:
+    page.goto("/?view=directories")
+    page.get_by_role("button", name="New directory").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Path").fill("projects/rounded")
+    dialog.get_by_label("Directory as a file").fill('{"a": null, "b": {"c": [1e400]}}')
+    dialog.get_by_role("button", name="Save").click()
+    expect(dialog.get_by_role("alert")).to_contain_text("“c” has a number beyond")
+    assert client.get("/amplified-directories/projects/rounded").status_code == 404
+
+
+def directory_of(client: httpx.Client, path: str = "projects/page") -> tuple[object, str | None]:
     """The metadata and the own profile of the directory that was made."""
-    directory = client.get("/amplified-directories/projects/page").json()
-    own = directory.get("defaultProfileFrom") == "projects/page"
+    directory = client.get(f"/amplified-directories/{path}").json()
+    own = directory.get("defaultProfileFrom") == path
     return directory["metadata"], directory["defaultProfile"] if own else None
 
 

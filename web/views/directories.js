@@ -16,6 +16,7 @@ export function DirectoriesView() {
   const close = () => setEdited(null);
   const create = async (/** @type {Record<string, string>} */ { path = "", file = "" }) => {
     const { default_profile, ...metadata } = objectOf(file);
+    Object.entries(metadata).forEach(([name, value]) => check(name, value, true));
     await createDirectory({
       relative_path: path,
       create_marker: true,
@@ -107,6 +108,28 @@ function isObject(value) {
 }
 
 /**
+ * Refuse what would be saved as something else: a number that a double does not have exactly, and a null in a merge patch,
+ * which removes its name; in a list it is a value.
+ *
+ * @param {string} name
+ * @param {unknown} value
+ * @param {boolean} mayBeNull
+ */
+function check(name, value, mayBeNull) {
+  if (value === null && !mayBeNull) {
+    throw new Error(TEXTS.directories.badNull(name));
+  }
+  if (typeof value === "number" && Math.abs(value) > Number.MAX_SAFE_INTEGER) {
+    throw new Error(TEXTS.directories.badNumber(name));
+  }
+  if (Array.isArray(value)) {
+    value.forEach((each) => check(name, each, true));
+  } else if (isObject(value)) {
+    Object.entries(value).forEach(([inner, each]) => check(inner, each, mayBeNull));
+  }
+}
+
+/**
  * The merge patch (RFC 7396) from one object to another; what is the same in both is not in it.
  *
  * @param {Record<string, unknown>} before
@@ -120,7 +143,11 @@ function patchOf(before, after) {
     if (JSON.stringify(old) === JSON.stringify(value)) {
       return [];
     }
-    return [[name, isObject(old) && isObject(value) ? patchOf(old, value) : value]];
+    if (isObject(old) && isObject(value)) {
+      return [[name, patchOf(old, value)]];
+    }
+    check(name, value, false);
+    return [[name, value]];
   });
   return Object.fromEntries([...removed.map((name) => [name, null]), ...changed]);
 }
