@@ -9,7 +9,6 @@ from msgspec import UNSET, Raw, UnsetType
 
 from ..model.part_records import call_rows
 from ..model.records import Message
-from ..operations.vectors.statements import BEGIN_AT, FORGET_SESSION, REMOVE_VECTOR, REMOVE_VECTORS
 from ..sql.ports import Bindings, EmbeddedMessage, Transaction
 from ..sql.statements.corrections import REMOVE_CORRECTIONS, REPLACE_RECORD
 from ..sql.statements.parts import REMOVE_CALLS
@@ -151,8 +150,6 @@ class ConnectionTransaction(ConnectionRows, Transaction):
             # A rebuild of the index reads a session's messages under another lock of it.
             await self.row(LOCK_SESSION, key)
             await self.row(REMOVE_ENTRY, key | place)
-            await self.row(REMOVE_VECTOR, key | place)
-            await self.row(BEGIN_AT, key | place)
             entry = [words] if isinstance(words, Words) else await words_of(self._tokenizer, [message])
             columns: dict[str, object] = {"sequences": [message.sequence], "roles": [message.role]}
             await self.row(ADD_ENTRIES, {**key, **columns, **word_columns(entry)})
@@ -166,12 +163,10 @@ class ConnectionTransaction(ConnectionRows, Transaction):
     async def remove_messages(self, key: Bindings, last: int) -> None:
         await self.row(REMOVE_CORRECTIONS, key | {"last": last})
         await self.row(REMOVE_ENTRIES, key | {"last": last})
-        await self.row(REMOVE_VECTORS, key | {"last": last})
         await self.row(REMOVE_CALLS, key | {"last": last})
         await self.row(REMOVE_MESSAGES, key | {"last": last})
 
     async def end_removal(self, key: Bindings) -> None:
-        await self.row(FORGET_SESSION, key)
         await self.row(END_REMOVAL, key)
 
 

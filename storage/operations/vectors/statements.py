@@ -127,6 +127,7 @@ WHERE before < :bytes
 ORDER BY message.sequence
 """
 
+# In PostgreSQL, where a server of the version before may delete and correct messages, triggers do what follows.
 REMOVE_VECTORS = """
 DELETE FROM embedding
 WHERE workspace = :workspace
