@@ -15,7 +15,8 @@ MODEL = "letters"
 class EmbeddingService(ThreadingHTTPServer):
     """`keys` are the bearer tokens that it was sent, `batches` the texts of each request; it answers with `status`.
 
-    Texts with `refused` get 400, those with `failing` 500. With `is_slow` answers come in small pieces, without an end.
+    Texts with `refused` get 400, those with `failing` 500; those with `held` wait until it is another. With `is_slow`
+    answers come in small pieces, without an end.
     """
 
     daemon_threads = True
@@ -27,7 +28,7 @@ class EmbeddingService(ThreadingHTTPServer):
         self.keys: set[str | None] = set()
         self.batches: list[list[str]] = []
         self.paths: set[str] = set()
-        self.refused = self.failing = "\0"
+        self.refused = self.failing = self.held = "\0"
         self.models: set[str] = {MODEL}
         self.delay = 0.0
         self.is_slow = False
@@ -46,6 +47,8 @@ class _Handler(BaseHTTPRequestHandler):
         service.keys.add(self.headers["Authorization"])
         service.batches.append(body["input"])
         time.sleep(service.delay)
+        while any(service.held in text for text in body["input"]):
+            time.sleep(0.05)
         status = service.status if body["model"] in service.models else 404
         if any(service.refused in text for text in body["input"]):
             status = 400

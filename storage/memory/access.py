@@ -17,6 +17,7 @@ from ..sql.temporary_files import TemporaryDisk
 from ..values.clock import Clock, after
 from ..values.uuid7 import new_session_id
 from .contents import Database, Deletion, RecordedAnswer, Workspace
+from .search.vectors import TextVectors
 
 FIRST_BLOCK_BYTES = 64 * 1024
 BLOCK_BYTES = 256 * 1024
@@ -54,6 +55,7 @@ class MemoryAccess:
         self._options = options
         self._disk = TemporaryDisk(options.temporary_bytes)
         self._is_open = False
+        self._vectors = TextVectors()
 
     @property
     def _clock(self) -> Clock:

@@ -9,7 +9,7 @@ from .messages import MemoryMessages
 from .modules.mount_plans import MemoryMountPlans
 from .modules.store import MemoryModules
 from .profiles import MemoryCollections, MemoryProfiles
-from .search import MemorySearch
+from .search.messages import MemorySearch
 from .sessions import MemorySessions
 from .transfer import MemoryTransfer
 from .workspaces import MemoryWorkspaces

@@ -5,8 +5,9 @@ the signs of many messages first, by how many differ, then the numbers of the mo
 """
 
 import asyncio
+import logging
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from math import isfinite, sqrt
 from operator import mul
 from typing import NamedTuple
@@ -38,11 +39,17 @@ RANK_CONSTANT = 60
 _LARGEST = 127
 
 
+logger = logging.getLogger(__name__)
+
+
 class Vector(NamedTuple):
     """A vector as it is stored: the signs of its numbers, a bit each, and the numbers as signed bytes."""
 
     signs: bytes
     numbers: bytes
+
+
+Embed = Callable[[Sequence[str]], Awaitable[list[Vector | None]]]
 
 
 class QueryVector(NamedTuple):
@@ -80,6 +87,22 @@ async def embedded(embedder: Embedder, texts: Sequence[str]) -> list[Vector | No
     """The vectors of 1 to 32 texts, as they are stored. Raises as `Embedder.embed`."""
     vectors = await embedder.embed([text[:MAX_CHARACTERS] for text in texts])
     return await asyncio.to_thread(lambda: [*map(quantized, vectors)])
+
+
+async def accepted(embed: Embed, texts: Sequence[str]) -> list[Vector | None]:
+    """The vectors of 1 to 32 texts that `embed` returns; None for one that it refuses if it takes another text.
+
+    Raises as `Embedder.embed`.
+    """
+    try:
+        return await embed(texts)
+    except EmbedderRefused:
+        if len(texts) > 1:
+            return [vector for text in texts for vector in await accepted(embed, [text])]
+        # It may refuse all, for example because its model does not exist.
+        await embed(["text"])
+    logger.warning("The embedder refuses the text of a message, which is found by its words alone")
+    return [None]
 
 
 async def query_vector(embedder: Embedder | None, query: SearchQuery) -> QueryVector | None:

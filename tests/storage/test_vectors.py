@@ -10,8 +10,8 @@ import pytest
 
 from amplifierd.storage import open_storage
 from amplifierd.storage.model.interface import Storage
-from amplifierd.storage.model.queries import SearchHit, SearchQuery
-from amplifierd.storage.model.records import BatchMessage, NewMessages, NewSession
+from amplifierd.storage.model.queries import SearchHit, SearchQuery, SessionQuery
+from amplifierd.storage.model.records import BatchMessage, NewMessages, NewSession, SessionSummary
 from amplifierd.storage.operations.vectors import writing
 from amplifierd.storage.search.embedders.entry_point import EmbedderOptions
 from amplifierd.storage.search.embedders.openai import OpenAIEmbedder
@@ -229,3 +229,27 @@ async def test_server_that_knows_no_vectors_leaves_none(second_postgres: str, se
         )
         await earlier.execute("DELETE FROM amplifierd.removal")
         assert await earlier.fetchval("SELECT COUNT(*) FROM amplifierd.embedding_session") == 1
+
+
+async def test_memory_keeps_vectors_and_skips_what_is_deleted_meanwhile(service: EmbeddingService) -> None:
+    service.refused = "forbidden"
+    async with opened("memory://", service) as storage:
+        await say(storage, *["xx", "yy"] * 30, "forbidden")
+        assert await found(storage) == 60
+        asked = len(service.batches)
+        assert await found(storage) == 60
+        # That of the query.
+        assert service.batches[asked:] == [["zzz"]]
+        await say(storage, "ww")
+        service.held = "ww"
+        searching = asyncio.create_task(found(storage))
+
+        async def is_asked() -> bool:
+            return ["ww"] in service.batches
+
+        await until(is_asked)
+        page = await records(await storage.list_sessions(W, SessionQuery()), SessionSummary)
+        for session in page:
+            await storage.delete_session(W, session.id)
+        service.held = "\0"
+        assert await searching == 0

@@ -13,11 +13,11 @@ from typing import Any
 
 import msgspec
 
-from ...model.database_errors import EmbedderRefused, EmbedderUnavailable
+from ...model.database_errors import EmbedderUnavailable
 from ...model.errors import StorageUnavailable
 from ...model.queries import Embedder
 from ...model.records import Message
-from ...search.vectors import TEXTS_AT_ONCE, Vector, embedded
+from ...search.vectors import TEXTS_AT_ONCE, Vector, accepted, embedded
 from ...sql.ports import Bindings, EmbeddedMessage, Reader, Row, Transaction
 from ..background_task import BackgroundTask
 from . import statements
@@ -181,25 +181,13 @@ class VectorWriter(BackgroundTask):
             last = int(rows[-1][0])
         # Of a long message that takes longer than the event loop may be held.
         said = await asyncio.to_thread(_said, rows)
-        vectors = await self._vectors([content for _, _, content in said]) if said else []
+        vectors = await accepted(self._embedded, [content for _, _, content in said]) if said else []
         messages = [
             EmbeddedMessage(sequence, record, vector.signs, vector.numbers)
             for (sequence, record, _), vector in zip(said, vectors, strict=True)
             if vector is not None
         ]
         return int(await self._transact(_write_vectors, key, self._own, messages, (after, last)))
-
-    async def _vectors(self, texts: Sequence[str]) -> list[Vector | None]:
-        """The vectors of texts; None for one that the embedder refuses, and another text it does not."""
-        try:
-            return await self._embedded(texts)
-        except EmbedderRefused:
-            if len(texts) > 1:
-                return [vector for text in texts for vector in await self._vectors([text])]
-            # It may refuse all, for example because its model does not exist.
-            await self._embedded(["text"])
-        logger.warning("The embedder refuses the text of a message, which is found by its words alone")
-        return [None]
 
     async def _embedded(self, texts: Sequence[str]) -> list[Vector | None]:
         """The vectors of texts, for which the embedder has a limited time; the lease is held meanwhile."""

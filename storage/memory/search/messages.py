@@ -6,22 +6,22 @@ from itertools import islice
 
 from msgspec import Raw
 
-from ..model.directory_path import normalize_or_keep
-from ..model.interface import Storage
-from ..model.queries import Embedder, SearchQuery
-from ..model.records import Listing, Message, Session
-from ..search import results
-from ..search.index_entry import entry_of, searched_text, tool_form, tool_forms
-from ..search.query_parser import parse_query
-from ..search.results import Found, best, listing
-from ..search.suggestions import MAX_COUNTED, suggest
-from ..search.text_match import TextMatch
-from ..search.tokenizer import Tokenizer
-from ..search.vectors import TEXTS_AT_ONCE, Near, QueryVector, embedded, fused, meets_conditions, nearest, query_vector
-from ..values.uuid7 import canonical_id
-from .access import MemoryAccess
-from .contents import Workspace
-from .session_lists import has_labels, is_between
+from ...model.directory_path import normalize_or_keep
+from ...model.interface import Storage
+from ...model.queries import SearchQuery
+from ...model.records import Listing, Message, Session
+from ...search import results
+from ...search.index_entry import entry_of, searched_text, tool_form, tool_forms
+from ...search.query_parser import parse_query
+from ...search.results import Found, best, listing
+from ...search.suggestions import MAX_COUNTED, suggest
+from ...search.text_match import TextMatch
+from ...search.tokenizer import Tokenizer
+from ...search.vectors import fused, meets_conditions, query_vector
+from ...values.uuid7 import canonical_id
+from ..access import MemoryAccess
+from ..contents import Workspace
+from ..session_lists import has_labels, is_between
 
 
 class MemorySearch(MemoryAccess, Storage):
@@ -39,7 +39,7 @@ class MemorySearch(MemoryAccess, Storage):
         hits: Iterator[Found] = islice(_found(stored, narrowed, match), results.MAX_RANKED)
         if vector is not None and self._options.embedder is not None:
             said = [it for it in _filtered(stored, narrowed) if meets_conditions(it[1], sought, match, narrowed.scope)]
-            hits = fused(hits, await _nearest(self._options.embedder, vector, said))
+            hits = fused(hits, await self._vectors.nearest(self._options.embedder, stored, vector, said))
         found = best(hits, narrowed)
         contents = []
         size = 0
@@ -64,7 +64,7 @@ class MemorySearch(MemoryAccess, Storage):
         return await suggest(text, limit, count)
 
     async def waiting_vectors(self) -> int | None:
-        # They are made by each search.
+        # They are made by the searches.
         return None if self._options.embedder is None else 0
 
     async def waiting_messages(self) -> int | None:
@@ -90,20 +90,6 @@ def _filtered(workspace: Workspace, query: SearchQuery) -> Iterator[tuple[Sessio
     for session, message in _messages(workspace, query):
         if message.content and query.role in (None, message.role) and _passes(session, query):
             yield session, message
-
-
-async def _nearest(embedder: Embedder, vector: QueryVector, said: Sequence[tuple[Session, Message]]) -> list[Near]:
-    """The messages with the most similar vectors, which are made now."""
-    candidates: list[Near] = []
-    for first in range(0, len(said), TEXTS_AT_ONCE):
-        some = said[first : first + TEXTS_AT_ONCE]
-        vectors = await embedded(embedder, [message.content for _, message in some])
-        candidates += [
-            Near(session.id, message.sequence, message.role, each.numbers)
-            for (session, message), each in zip(some, vectors, strict=True)
-            if each is not None
-        ]
-    return nearest(vector.vector, candidates)
 
 
 def _messages(workspace: Workspace, query: SearchQuery) -> Iterator[tuple[Session, Message]]:

@@ -1,0 +1,58 @@
+"""The vectors of messages: made by the searches, and kept by their texts."""
+
+from collections.abc import Sequence
+from functools import partial
+from hashlib import sha256
+
+from ...model.queries import Embedder
+from ...model.records import Message, Session
+from ...search.vectors import MAX_COMPARED, TEXTS_AT_ONCE, Near, QueryVector, Vector, accepted, embedded, nearest
+from ..contents import Workspace
+
+
+class TextVectors:
+    """The vectors of the latest texts that were compared; at most `MAX_COMPARED`."""
+
+    def __init__(self) -> None:
+        self._kept: dict[bytes, Vector | None] = {}
+
+    async def nearest(
+        self, embedder: Embedder, workspace: Workspace, vector: QueryVector, said: Sequence[tuple[Session, Message]]
+    ) -> list[Near]:
+        """The messages with the most similar vectors, but for those that are deleted or corrected meanwhile."""
+        keys = [_key(message.content) for _, message in said]
+        texts = {key: message.content for key, (_, message) in zip(keys, said, strict=True) if key not in self._kept}
+        made = await _made(embedder, texts)
+        vectors = {key: self._kept.get(key) for key in keys} | made
+        self._keep(made)
+        candidates = []
+        for key, (session, message) in zip(keys, said, strict=True):
+            found = vectors[key]
+            if found is not None and _is_current(workspace, session.id, message):
+                candidates.append(Near(session.id, message.sequence, message.role, found.numbers))
+        return nearest(vector.vector, candidates)
+
+    def _keep(self, made: dict[bytes, Vector | None]) -> None:
+        self._kept |= made
+        for key in [*self._kept][: max(0, len(self._kept) - MAX_COMPARED)]:
+            del self._kept[key]
+
+
+async def _made(embedder: Embedder, texts: dict[bytes, str]) -> dict[bytes, Vector | None]:
+    keys = [*texts]
+    made: dict[bytes, Vector | None] = {}
+    for first in range(0, len(keys), TEXTS_AT_ONCE):
+        some = keys[first : first + TEXTS_AT_ONCE]
+        vectors = await accepted(partial(embedded, embedder), [texts[key] for key in some])
+        made |= zip(some, vectors, strict=True)
+    return made
+
+
+def _key(text: str) -> bytes:
+    # Not the text: a deleted one would stay in memory.
+    return sha256(text.encode()).digest()
+
+
+def _is_current(workspace: Workspace, session_id: str, message: Message) -> bool:
+    conversation = workspace.conversations.get(session_id)
+    return conversation is not None and conversation.messages[message.sequence - 1 : message.sequence] == [message]
