@@ -169,7 +169,8 @@ class Embedder(ABC):
     async def embed(self, texts: Sequence[str]) -> list[Sequence[float]]:
         """A vector for each of 1 to 32 texts of at most 2,000 characters, in their order, all of the same length.
 
-        Raises `EmbedderRefused` if it takes one of the texts never, and `EmbedderUnavailable` if a retry may succeed.
+        A vector has 1 to 8,192 finite numbers. Raises `EmbedderRefused` if it takes one of the texts never, and
+        `EmbedderUnavailable` if a retry may succeed.
         """
 
     @abstractmethod

@@ -257,16 +257,23 @@ def test_start_says_what_is_wrong(tmp_path: Path, options: list[str], sentence: 
     assert "s3cret" not in ended.stderr
 
 
-def test_extension_that_cannot_be_loaded_is_reported_at_the_start(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("module", "sentence"),
+    [
+        ("def loadable_path() -> str:\n    return '/nowhere/vec0'\n", "needs, can't be loaded: "),
+        ("raise ImportError\n", "needs the package sqlite-vec; install it: pip install 'amplifierd[vectors]'."),
+    ],
+)
+def test_extension_that_cannot_be_loaded_is_reported_at_the_start(tmp_path: Path, module: str, sentence: str) -> None:
     package = tmp_path / "sqlite_vec"
     package.mkdir()
-    (package / "__init__.py").write_text("def loadable_path() -> str:\n    return '/nowhere/vec0'\n")
+    (package / "__init__.py").write_text(module)
     places = ["--database", f"sqlite:///{tmp_path / 'a.db'}", "--data-path", str(tmp_path / "data")]
     command = [sys.executable, "-m", "amplifierd", "serve", "--port", "0", *places, "--embedder", "wordllama"]
     env = os.environ | {"PYTHONPATH": str(tmp_path)}
     ended = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=False, env=env)
     assert ended.returncode == 1
-    assert "The package sqlite-vec, which a search by meaning in SQLite needs, can't be loaded" in ended.stderr
+    assert sentence in ended.stderr
 
 
 def test_copy_makes_vectors_again(tmp_path: Path, service: EmbeddingService) -> None:

@@ -40,8 +40,7 @@ def check_extension() -> None:
             _load(connection)
     except ImportError as error:
         raise EmbedderUnusable(
-            "A search by meaning in SQLite needs the package sqlite-vec; install it: pip install "
-            "'amplifierd[embeddings]'."
+            "A search by meaning in SQLite needs the package sqlite-vec; install it: pip install 'amplifierd[vectors]'."
         ) from error
     except (apsw.Error, AttributeError) as error:
         # Without support for extensions, a connection has no function that loads them.
