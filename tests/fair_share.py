@@ -19,9 +19,6 @@ SETTLING_SECONDS = 150
 SOCKET_SECONDS = 120
 # A server that is not idle by then has a defect.
 IDLE_SECONDS = 120
-# Memory is trimmed at least so often, and as much above the first may stay in use.
-TRIM_SECONDS = 10
-TRIMMED_MIB = 100
 # A server that gets less of a processor tells nothing.
 LEAST_SHARE = 0.05
 _IDLE_INTERVAL_SECONDS = 0.3
@@ -56,7 +53,6 @@ class Server:
         self.pid = pid
         self.port = port
         self._session = self._post("/sessions", b"{}")["id"]
-        self._first_memory = self.memory()
 
     def health(self) -> float:
         """Milliseconds until `GET /health` is answered on a new connection."""
@@ -89,12 +85,6 @@ class Server:
             if used - before <= _IDLE_TICKS:
                 return
             assert time.monotonic() < ends, "The server does not become idle."
-
-    def wait_until_trimmed(self) -> None:
-        """Wait until what earlier requests have freed is returned to the system, which takes seconds."""
-        ends = time.monotonic() + TRIM_SECONDS
-        while self.memory() > self._first_memory + TRIMMED_MIB and time.monotonic() < ends:
-            time.sleep(_IDLE_INTERVAL_SECONDS)
 
     def _waiting(self) -> int:
         """How many messages are not in the search index yet, or have no vector; 1 if the server does not know."""
@@ -177,7 +167,6 @@ def measure(server: Server, asks: list[Ask], seconds: float, kept_mib: float) ->
 
     Memory is awaited until no more than `kept_mib` of it is kept.
     """
-    server.wait_until_trimmed()
     before = server.memory()
     server.reset_peak()
     health: list[float] = []

@@ -8,6 +8,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -122,8 +123,7 @@ async def test_fetch_of_a_repository_that_never_ends_has_a_time_limit(
     monkeypatch.setattr(git, "MAX_SECONDS", 0.5)
     with pytest.raises(FetchError, match=r"more than 0\.5 seconds"):
         await fetch(GitSource(f"file://{repository}/.git", "HEAD", ""), target, nothing)
-    commands = [path.read_bytes() for path in processes()]
-    assert [command for command in commands if str(repository).encode() in command] == []
+    await until_no_process_names(str(repository))
 
 
 async def test_fetch_that_is_cancelled_ends_its_processes(tmp_path: Path, silent_host: str) -> None:
@@ -133,14 +133,24 @@ async def test_fetch_that_is_cancelled_ends_its_processes(tmp_path: Path, silent
     fetching.cancel()
     with pytest.raises(asyncio.CancelledError):
         await fetching
-    commands = [path.read_bytes() for path in processes()]
-    assert [command for command in commands if silent_host.encode() in command] == []
+    await until_no_process_names(silent_host)
 
 
-def processes() -> Iterator[Path]:
+async def until_no_process_names(name: str) -> None:
+    """Wait until no command line has this name: processes that were killed end soon."""
+    async with asyncio.timeout(60):
+        while True:
+            if not any(name.encode() in command for command in commands()):
+                return
+            await asyncio.sleep(0.05)
+
+
+def commands() -> Iterator[bytes]:
+    """The command lines of all processes."""
     for path in Path("/proc").glob("[0-9]*/cmdline"):
-        if path.exists():
-            yield path
+        # It may have ended meanwhile.
+        with suppress(OSError):
+            yield path.read_bytes()
 
 
 async def test_fetch_has_a_size_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

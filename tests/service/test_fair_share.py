@@ -4,7 +4,7 @@ Data is smaller than the measured one. What is served meanwhile are `GET /health
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
@@ -22,40 +22,61 @@ SCALE = 0.005
 SECONDS = 0.5
 HEALTH_MEDIAN_MS, HEALTH_WORST_MS, APPEND_WORST_MS = 1_000, 2_500, 5_000
 PEAK_MIB, KEPT_MIB = 400, 60
+# What is measured is not what an earlier row, or making the data, has left.
+STARTED_AGAIN_MIB = 60
 
 
-@contextmanager
-def serving(folder: Path, *options: str) -> Iterator[tuple[Server, Data]]:
-    """A server, and data on it."""
-    options = ("--collections-path", str(folder / "collections"), *options)
-    with Daemon(f"sqlite:///{folder / 'a.db'}", *options, check_responses=False) as daemon:
-        data = Data(SCALE, folder / "collections")
-        data.use(daemon.api)
-        yield Server(daemon.process.pid, daemon.port), data
+class Serving:
+    """A server and data on it; the server is started again if what others asked for is still in its memory."""
+
+    def __init__(self, folder: Path, *options: str) -> None:
+        self._database = f"sqlite:///{folder / 'a.db'}"
+        self._options = ("--collections-path", str(folder / "collections"), *options)
+        self.data = Data(SCALE, folder / "collections")
+        self._running = ExitStack()
+        self._start()
+
+    def check(self, row: Row) -> None:
+        """Others are served while clients ask for what a row says."""
+        self.server.wait_until_idle()
+        asked = row.ask(self.data)
+        if self.server.memory() > self._first_memory + STARTED_AGAIN_MIB:
+            self.close()
+            self._start()
+        check([asked] * CLIENTS if isinstance(asked, Ask) else list(asked), self.server)
+
+    def _start(self) -> None:
+        daemon = self._running.enter_context(Daemon(self._database, *self._options, check_responses=False))
+        self.data.use(daemon.api)
+        self.server = Server(daemon.process.pid, daemon.port)
+        self._first_memory = self.server.memory()
+
+    def close(self) -> None:
+        """Stop the server."""
+        self._running.close()
 
 
 @pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, Data]]:
-    """A server, and data on it that the rows share."""
-    with serving(tmp_path_factory.mktemp("fair")) as shared:
-        yield shared
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
+    """The server of all rows without options."""
+    serving = Serving(tmp_path_factory.mktemp("fair"))
+    yield serving
+    serving.close()
 
 
 @pytest.mark.parametrize("row", TABLE, ids=lambda row: row.name)
 def test_others_are_served_meanwhile(request: pytest.FixtureRequest, tmp_path: Path, row: Row) -> None:
     if row.options:
-        with serving(tmp_path, *row.options) as (server, data):
-            check(server, data, row)
+        with closing(Serving(tmp_path, *row.options)) as own:
+            own.check(row)
     else:
-        server, data = request.getfixturevalue("served")
-        check(server, data, row)
+        served: Serving = request.getfixturevalue("served")
+        served.check(row)
 
 
-def check(server: Server, data: Data, row: Row) -> None:
-    """Others are served while clients ask for what a row says."""
-    server.wait_until_idle()
-    asked = row.ask(data)
-    share = measure(server, [asked] * CLIENTS if isinstance(asked, Ask) else list(asked), SECONDS, KEPT_MIB)
+def check(asks: list[Ask], server: Server) -> None:
+    """Others are served while clients ask for these."""
+    share = measure(server, asks, SECONDS, KEPT_MIB)
     # A machine with other work is slow for everybody.
     assert share.health_median <= HEALTH_MEDIAN_MS * share.slowness, share
     assert share.health_worst <= HEALTH_WORST_MS * share.slowness, share

@@ -16,11 +16,12 @@ STANDARD = "-"
 
 @contextmanager
 def progress_bar(label: str) -> Iterator[Callable[[int, int], None]]:
-    """Show a progress bar on standard error; what it yields takes how much is done, and the total.
+    """Show a progress bar on a terminal, on standard error; what it yields takes how much is done, and the total.
 
     Without an error the bar ends at 100 %, even if there was less to do than the total.
     """
-    with click.progressbar(length=1, label=label, file=sys.stderr) as bar:
+    hidden = not sys.stderr.isatty()
+    with click.progressbar(length=1, label=label, file=sys.stderr, hidden=hidden) as bar:
 
         def show(done: int, total: int) -> None:
             bar.length = total
