@@ -37,7 +37,7 @@ _BASELINE = "PostgreSQL, the baseline"
 _LIMIT = "PostgreSQL, the limit"
 _TIMES_BASELINE = 8
 _OF_LIMIT = 0.8
-# With one client each waits for the server, and with 64 for the machine.
+# With 1 client the round trip dominates, with 64 the machine.
 _CLIENTS_WITH_GOALS = 16
 _CONTENT = "What is asked and what is answered. " * 8
 

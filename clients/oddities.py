@@ -4,6 +4,9 @@ What one of them could not read is refused by the server: numbers past a double,
 (Jackson's limit) and the rest of what `openapi.yaml` says of bodies.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import httpx
 
 # The name of each session that has one of them as its context and, in its only message, as metadata and content.
@@ -20,14 +23,21 @@ OBJECTS = (
 )
 
 
-def send_oddities(url: str, keys: list[str]) -> None:
-    """Send each, byte for byte, to the daemon whose API is at `url`."""
+@contextmanager
+def send_oddities(url: str, keys: list[str]) -> Iterator[None]:
+    """Send each, byte for byte, to the daemon whose API is at `url`; delete their sessions at the end."""
     headers = {"Content-Type": "application/json"}
     if keys:
         headers["Authorization"] = f"Bearer {keys[0]}"
     with httpx.Client(base_url=url, headers=headers, timeout=60, trust_env=False) as client:
-        for text in OBJECTS:
-            created = client.post("/sessions", content=f'{{"name":"{NAME}","context":{text}}}')
-            session_id = created.raise_for_status().json()["id"]
-            message = f'{{"content":"\\u0000\\u2028\\ufeff\\u202e\\ud83d\\ude00","metadata":{text}}}'
-            client.post(f"/sessions/{session_id}/messages", content=message).raise_for_status()
+        session_ids: list[str] = []
+        try:
+            for text in OBJECTS:
+                created = client.post("/sessions", content=f'{{"name":"{NAME}","context":{text}}}')
+                session_ids.append(created.raise_for_status().json()["id"])
+                message = f'{{"content":"\\u0000\\u2028\\ufeff\\u202e\\ud83d\\ude00","metadata":{text}}}'
+                client.post(f"/sessions/{session_ids[-1]}/messages", content=message).raise_for_status()
+            yield
+        finally:
+            for session_id in session_ids:
+                client.delete(f"/sessions/{session_id}").raise_for_status()

@@ -19,7 +19,7 @@ _LIBRARIES = ("System.ComponentModel.DataAnnotations", "System.Net.Http", "Syste
 
 def _generate() -> Iterable[Path]:
     workshop("csharp", keep="node_modules")
-    # It runs the program at the end; if it is not installed, that is said before the work.
+    # Mono is needed only after the compilation; fail now if it is missing.
     run(["mono", "--version"], _FOLDER)
     install_node_modules(_FOLDER)
     openapi_generator.generate(_FOLDER, "client")
@@ -29,7 +29,8 @@ def _generate() -> Iterable[Path]:
 
 
 def _repair(model: Path) -> None:
-    # A constructor does not mark what is required as set, and what is not marked is not sent; the property marks it.
+    # The generated constructor assigns required members to their fields. That does not mark them as set, and unmarked
+    # members are not sent. Assigning to the property marks them.
     text = model.read_text(encoding="utf-8")
     model.write_text(re.sub(r"this\._([A-Z]\w*) = (\w+);(?!\s+if \(this\.)", r"this.\1 = \2;", text), encoding="utf-8")
 
