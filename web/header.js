@@ -1,8 +1,8 @@
 // The bar above every view; light or dark, as the system says unless a person chose otherwise.
 
 import { address } from "./address.js";
-import { SearchField, Select } from "./forms.js";
 import { keepKey, key, mayWrite } from "./api.js";
+import { SearchField, Select } from "./forms.js";
 import { SEARCH_ID } from "./keyboard.js";
 import { html, signal, useSignal } from "./preact.js";
 import { navigate } from "./route.js";

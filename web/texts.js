@@ -65,9 +65,7 @@ export const TEXTS = {
     toEnd: "Go to the end",
     newMessages: (/** @type {number} */ count) => plural(count, "new message"),
     deleted: "This session was deleted.",
-    loading: "Loading messages",
     goTo: "Go to message",
-    position: (/** @type {number} */ first, /** @type {number} */ total) => `${number(first)} of ${number(total)}`,
   },
   message: {
     link: (/** @type {number} */ sequence) => `Link to message ${sequence}`,
@@ -153,7 +151,6 @@ export const TEXTS = {
     shared: (/** @type {number} */ count) =>
       count === 0 ? "They share no messages." : `They share their first ${plural(count, "message")}.`,
     legend: "Words that only one branch has are marked.",
-    same: "Same in both branches",
     nothing: "No message",
     earlier: "Earlier",
     later: "Later",
@@ -282,7 +279,6 @@ export const TEXTS = {
     ]),
   },
   theme: { label: "Theme", choices: { system: "System", light: "Light", dark: "Dark" } },
-  failed: "This did not work",
   offline: "The server cannot be reached.",
   loading: "Loading",
   showAll: (/** @type {number} */ count) => `Show all ${number(count)}`,

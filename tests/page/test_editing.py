@@ -82,6 +82,24 @@ def test_conflict_keeps_labels_of_others(page: Page, client: httpx.Client, new_s
     assert client.get(f"/sessions/{session}").json()["labels"] == {"yours": "2", "new": "3"}
 
 
+def test_unchanged_labels_keep_their_values_of_others(
+    page: Page, client: httpx.Client, new_session: Callable[..., str]
+) -> None:
+    session = new_session("Hello", labels={"mine": "1", "yours": "1"})
+    page.route(EVENTS, lambda route: route.abort())
+    page.goto(f"/?session={session}")
+    expect(page.get_by_text("Hello")).to_be_visible()
+    page.get_by_role("button", name="Labels").click()
+    client.patch(f"/sessions/{session}", json={"labels": {"yours": "2"}}).raise_for_status()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Labels").fill("mine: 3\nyours: 1")
+    dialog.get_by_role("button", name="Save").click()
+    expect(dialog.get_by_role("alert")).to_have_text(re.compile("^The session has changed in the meantime"))
+    dialog.get_by_role("button", name="Save").click()
+    expect(dialog).to_have_count(0)
+    assert client.get(f"/sessions/{session}").json()["labels"] == {"mine": "3", "yours": "2"}
+
+
 def test_stale_pin_is_shown_as_a_conflict(page: Page, client: httpx.Client, new_session: Callable[..., str]) -> None:
     session = new_session("Hello")
     page.route(EVENTS, lambda route: route.abort())

@@ -1,12 +1,12 @@
 // Messages after each other.
 
 import { address } from "../address.js";
-import { Age, Clock } from "../format.js";
 import { mayWrite } from "../api.js";
+import { Age, Clock } from "../format.js";
 import { Component, html, useState } from "../preact.js";
+import { Text } from "../text.js";
 import { TEXTS } from "../texts.js";
 import { Corrections, feedbackOf } from "./corrections.js";
-import { Text } from "../text.js";
 import { Parts } from "./parts.js";
 
 /**

@@ -119,7 +119,7 @@ function RenameForm({ session, onChange, onClose }) {
 
 /** @param {FormProps} props */
 function LabelsForm({ session, onChange, onClose }) {
-  // What the person began with: what somebody else has added since stays.
+  // What the person began with: what somebody else has changed since stays.
   const labels = useRef(session.labels ?? {}).current;
   const text = Object.entries(labels).map(([key, value]) => `${key}: ${value}`);
   return html`<${Form}
@@ -150,7 +150,7 @@ function labelsOf(text) {
 }
 
 /**
- * The changes that make `after` of `before` (RFC 7396): null removes a label.
+ * The merge patch (RFC 7396) from `before` to `after`, only with labels that differ; null removes a label.
  *
  * @param {Record<string, string>} before
  * @param {Map<string, string>} after
@@ -158,7 +158,8 @@ function labelsOf(text) {
  */
 function patchOf(before, after) {
   const removed = Object.keys(before).filter((key) => !after.has(key));
-  return Object.fromEntries([...removed.map((key) => /** @type {const} */ ([key, null])), ...after]);
+  const changed = [...after].filter(([key, value]) => !Object.hasOwn(before, key) || before[key] !== value);
+  return Object.fromEntries([...removed.map((key) => /** @type {const} */ ([key, null])), ...changed]);
 }
 
 /** What is seen, as a file. @param {{ session: Session, onClose: () => void }} props */

@@ -1,8 +1,8 @@
 // The directories that sessions work in.
 
 import { address } from "../address.js";
-import { Field, Form } from "../forms.js";
 import { mayWrite } from "../api.js";
+import { Field, Form } from "../forms.js";
 import { LoadedList, useLoaded } from "../loading.js";
 import { createDirectory, listDirectories, updateDirectory } from "../operations.js";
 import { html, useState } from "../preact.js";
@@ -15,14 +15,9 @@ export function DirectoriesView() {
   const [edited, setEdited] = useState(/** @type {AmplifiedDirectory | "new" | null} */ (null));
   const close = () => setEdited(null);
   const create = async (/** @type {Record<string, string>} */ { path = "", file = "" }) => {
-    const { default_profile, ...metadata } = objectOf(file);
-    Object.entries(metadata).forEach(([name, value]) => check(name, value, true));
-    await createDirectory({
-      relative_path: path,
-      create_marker: true,
-      ...(default_profile === undefined ? {} : { default_profile: /** @type {string} */ (default_profile) }),
-      metadata,
-    });
+    const body = bodyOf(objectOf(file));
+    Object.entries(body.metadata).forEach(([name, value]) => check(name, value, true));
+    await createDirectory({ relative_path: path, create_marker: true, ...body });
     loaded.reload();
   };
   return html`<div class="column">
@@ -65,11 +60,7 @@ function Row({ directory, onEdit }) {
 function Edit({ directory, onSaved, onClose }) {
   const before = fileOf(directory);
   const save = async (/** @type {Record<string, string>} */ { file = "" }) => {
-    const { default_profile, ...metadata } = patchOf(before, objectOf(file));
-    await updateDirectory(directory.relativePath, {
-      ...(default_profile === undefined ? {} : { default_profile: /** @type {string | null} */ (default_profile) }),
-      metadata,
-    });
+    await updateDirectory(directory.relativePath, bodyOf(patchOf(before, objectOf(file))));
     onSaved();
   };
   return html`<${Form} title=${directory.relativePath} action=${TEXTS.actions.save} onSubmit=${save} onClose=${onClose}>
@@ -86,6 +77,18 @@ function Edit({ directory, onSaved, onClose }) {
  */
 function fileOf({ relativePath, defaultProfile, defaultProfileFrom, metadata }) {
   return { ...(defaultProfileFrom === relativePath ? { default_profile: defaultProfile } : {}), ...metadata };
+}
+
+/**
+ * The members of a request for what the file contains, or for a merge patch of it; the server checks their types.
+ *
+ * @param {Record<string, unknown>} file
+ */
+function bodyOf({ default_profile, ...metadata }) {
+  return {
+    ...(default_profile === undefined ? {} : { default_profile: /** @type {string} */ (default_profile) }),
+    metadata,
+  };
 }
 
 /** @param {string} text @returns {Record<string, unknown>} */
