@@ -15,7 +15,7 @@ MODEL = "letters"
 class EmbeddingService(ThreadingHTTPServer):
     """`keys` are the bearer tokens that it was sent, `batches` the texts of each request; it answers with `status`.
 
-    Texts with `refused` get 400, those with `failing` 500; those with `held` wait until it is another. With `is_slow`
+    Texts with `refused` get 400, those with `failing` 500; texts with `held` wait until `held` changes. With `is_slow`
     answers come in small pieces, without an end.
     """
 

@@ -1,11 +1,13 @@
-"""What files of SQLite, and tables of PostgreSQL, still have of text that was deleted."""
+"""What files of SQLite, and tables of PostgreSQL, have: rows of a table, and what is left of deleted text."""
 
 import asyncio
 import random
 import string
 import time
+from contextlib import closing
 from pathlib import Path
 
+import apsw
 import asyncpg
 
 DEADLINE_SECONDS = 60
@@ -43,6 +45,22 @@ def wait_until_gone(where: Path | str, word: str) -> None:
     while found := files_with(where, word) if isinstance(where, Path) else places_with(where, word):
         assert time.monotonic() < deadline, found
         time.sleep(0.1)
+
+
+def rows_of(database: str, table: str) -> int:
+    """The number of rows of a table; a coroutine calls it in a thread."""
+    if database.startswith("sqlite"):
+        with closing(apsw.Connection(database.removeprefix("sqlite:///"))) as connection:
+            [(count,)] = connection.execute(f"SELECT COUNT(*) FROM {table}")  # noqa: S608  # a table's name
+            return int(count)
+    return asyncio.run(_rows_of(database, table))
+
+
+async def _rows_of(database: str, table: str) -> int:
+    connection = await asyncpg.connect(database)
+    count: int = await connection.fetchval(f"SELECT COUNT(*) FROM amplifierd.{table}")  # noqa: S608  # a table's name
+    await connection.close()
+    return count
 
 
 async def _tables_with(database: str, word: str) -> list[str]:

@@ -22,6 +22,9 @@ PAGES = [
     page for page in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))] if "```console" in page.read_text()
 ]
 
+# Of the daemon that a page is about.
+OPTIONS = {"search.md": ["--embedder", "wordllama"]}
+
 # What differs from one run to the next.
 VARYING = [
     (r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}", "ID"),
@@ -49,7 +52,7 @@ def steps(page: str) -> Iterator[tuple[str, str]]:
 def test_commands_of_a_page_give_the_output_it_shows(page: Path, tmp_path: Path) -> None:
     shown = list(steps(page.read_text()))
     assert shown
-    with Daemon(f"sqlite:///{tmp_path}/a.db") as daemon:
+    with Daemon(f"sqlite:///{tmp_path}/a.db", *OPTIONS.get(page.name, [])) as daemon:
         script = "\necho; echo '<end>'\n".join([*(command for command, _ in shown), ""])
         script = script.replace("http://127.0.0.1:8420", daemon.url)
         outcome = subprocess.run(

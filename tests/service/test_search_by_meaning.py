@@ -1,17 +1,13 @@
 """The search by meaning of a real daemon: with a model in its process, with a service, and with nothing."""
 
-import asyncio
 import os
 import re
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 
-import apsw
-import asyncpg
 import httpx
 import pytest
 
@@ -22,7 +18,8 @@ from amplifierd.storage.search.vectors import embedded
 from daemon import Daemon
 from embedding_service import MODEL, EmbeddingService, embedding_service
 from fork_server import run_amplifierd
-from remains import places_with
+from remains import places_with, rows_of
+from waits import until
 
 SECONDS = 60
 # Shorter than any time limit of the service.
@@ -32,7 +29,7 @@ SAID = [
     "We bake bread with flour and butter.",
     "The train to Lisbon was late.",
 ]
-# Of what the extra installs, and of the modules that use it.
+# Modules that only an embedder needs.
 UNUSED = {"numpy", "safetensors", "sqlite_vec", "tokenizers", "wordllama"}
 
 
@@ -50,14 +47,9 @@ def waiting(client: httpx.Client) -> int:
     return count
 
 
-def wait_until_written(client: httpx.Client) -> None:
-    """Wait until no message waits for a vector."""
-    deadline = time.monotonic() + SECONDS
-    # A count may be a second old.
-    time.sleep(1.1)
-    while waiting(client):
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
+def wait_for_vectors(database: str, count: int) -> None:
+    """Wait until that number of messages have a vector."""
+    until(lambda: rows_of(database, "embedding") == count)
 
 
 def found(client: httpx.Client, words: str) -> list[int]:
@@ -69,22 +61,6 @@ def found(client: httpx.Client, words: str) -> list[int]:
 def vectors(database: str) -> list[str]:
     """The tables that have rows of vectors: their number is in the name of what is returned."""
     return [f"{table} {count}" for table in ("embedding", "embedding_session") if (count := rows_of(database, table))]
-
-
-def rows_of(database: str, table: str) -> int:
-    """The number of rows of a table."""
-    if database.startswith("sqlite"):
-        with closing(apsw.Connection(database.removeprefix("sqlite:///"))) as connection:
-            [(count,)] = connection.execute(f"SELECT COUNT(*) FROM {table}")  # noqa: S608  # a table's name
-            return int(count)
-    return asyncio.run(_count(database, table))
-
-
-async def _count(database: str, table: str) -> int:
-    connection = await asyncpg.connect(database)
-    count: int = await connection.fetchval(f"SELECT COUNT(*) FROM amplifierd.{table}")  # noqa: S608  # a table's name
-    await connection.close()
-    return count
 
 
 @pytest.fixture
@@ -103,26 +79,10 @@ def with_service(database: str, service: EmbeddingService, *options: str) -> Dae
 def test_model_in_the_process_finds_what_is_meant(database: str) -> None:
     with Daemon(database, "--embedder", "wordllama") as daemon, daemon.client() as client:
         say(client, *SAID)
-        wait_until_written(client)
+        wait_for_vectors(database, 3)
         assert found(client, "recipe")[0] == 2
         assert found(client, "railway delay")[0] == 3
         assert client.get("/search", params={"q": "recipe"}).json() == []
-
-
-def test_documented_lines_run(tmp_path: Path) -> None:
-    page = (Path(__file__).parents[2] / "docs/search.md").read_text()
-    [block] = re.findall(r"```shell-session\n(.*?)```", page, re.DOTALL)
-    steps = [step.partition("\n") for step in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]]
-    with Daemon(f"sqlite:///{tmp_path / 'a.db'}", "--embedder", "wordllama") as daemon:
-        script = "\n".join(command.replace("http://127.0.0.1:8420", daemon.url) for command, _, _ in steps)
-        ended = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=SECONDS, check=True)
-    shown = "".join(output for _, _, output in steps)
-    assert settled(ended.stdout) == settled(shown)
-
-
-def settled(text: str) -> str:
-    """A text without ids and white space."""
-    return re.sub(r"\s", "", re.sub(r"[0-9a-f]{8}-[0-9a-f-]{27}", "ID", text))
 
 
 def test_without_embedder_a_hybrid_search_is_refused(client: httpx.Client) -> None:
@@ -145,15 +105,15 @@ def test_without_embedder_nothing_of_it_is_imported(tmp_path: Path) -> None:
 
 def test_killed_daemon_continues_with_the_vectors(database: str, service: EmbeddingService) -> None:
     with with_service(database, service) as daemon, daemon.client() as client:
-        say(client, *["xx", "yy"] * 300)
-        deadline = time.monotonic() + SECONDS
-        while not rows_of(database, "embedding"):
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
+        service.held = "last"
+        say(client, *["xx", "yy"] * 299, "xx", "last")
+        until(lambda: rows_of(database, "embedding") > 0)
         daemon.kill()
+    service.held = "\0"
+    assert rows_of(database, "embedding") < 600
     before = sum(map(len, service.batches))
-    with with_service(database, service) as daemon, daemon.client() as client:
-        wait_until_written(client)
+    with with_service(database, service):
+        wait_for_vectors(database, 600)
         assert rows_of(database, "embedding") == 600
         # Those of the last step may have been asked for twice.
         assert sum(map(len, service.batches)) <= 600 + 32
@@ -163,21 +123,19 @@ def test_killed_daemon_continues_with_the_vectors(database: str, service: Embedd
 def test_deleted_means_gone(database: str, service: EmbeddingService) -> None:
     with with_service(database, service) as daemon, daemon.client() as client:
         path, others = say(client, "xxx", "yyy"), say(client, "zzz")
-        wait_until_written(client)
+        wait_for_vectors(database, 3)
         assert vectors(database) == ["embedding 3", "embedding_session 2"]
         client.delete(f"{path}/messages/1").raise_for_status()
         assert vectors(database)[0] == "embedding 2"
-        wait_until_written(client)
-        assert vectors(database) == ["embedding 2", "embedding_session 2"]
+        # The vectors of a session that changed later are written later.
+        later = say(client, "www")
+        wait_for_vectors(database, 3)
+        client.delete(later).raise_for_status()
+        until(lambda: vectors(database) == ["embedding 2", "embedding_session 2"])
         client.delete(path).raise_for_status()
-        deadline = time.monotonic() + SECONDS
-        while vectors(database) != ["embedding 1", "embedding_session 1"]:
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+        until(lambda: vectors(database) == ["embedding 1", "embedding_session 1"])
         client.delete(others).raise_for_status()
-        while vectors(database):
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+        until(lambda: not vectors(database))
 
 
 def test_key_is_sent_to_the_service_alone(tmp_path: Path, database: str, service: EmbeddingService) -> None:
@@ -185,7 +143,7 @@ def test_key_is_sent_to_the_service_alone(tmp_path: Path, database: str, service
     key.write_text("secret-of-the-service\n")
     with with_service(database, service, "--embedder-key-file", str(key)) as daemon, daemon.client() as client:
         say(client, "xxx")
-        wait_until_written(client)
+        wait_for_vectors(database, 1)
         assert (service.keys, service.paths) == ({"Bearer secret-of-the-service"}, {"/v1/embeddings"})
         service.status = 307
         assert client.get("/search", params={"q": "x", "mode": "hybrid"}).status_code == 503
@@ -209,7 +167,7 @@ def test_service_that_fails_stops_neither_writes_nor_words(database: str, servic
         assert waiting(client) == 1
         daemon.wait_until_it_says("Vectors of messages can't be written now; will retry")
         service.status = 200
-        wait_until_written(client)
+        wait_for_vectors(database, 1)
         assert found(client, "neddle") == [1]
 
 
@@ -217,7 +175,7 @@ def test_text_that_the_service_refuses_is_left_out(database: str, service: Embed
     service.refused = "forbidden"
     with with_service(database, service) as daemon, daemon.client() as client:
         say(client, "xxx", "forbidden yyy", "zzz")
-        wait_until_written(client)
+        wait_for_vectors(database, 2)
         assert sorted(found(client, "xyz")) == [1, 3]
         daemon.wait_until_it_says("The embedder refuses the text of a message")
 
@@ -280,11 +238,11 @@ def test_copy_makes_vectors_again(tmp_path: Path, service: EmbeddingService) -> 
     source, target = (f"sqlite:///{tmp_path / name}" for name in ("a.db", "b.db"))
     with with_service(source, service) as daemon, daemon.client() as client:
         say(client, "xxx", "yyy")
-        wait_until_written(client)
+        wait_for_vectors(source, 2)
     assert run_amplifierd("copy", "--from", source, "--to", target, env=dict(os.environ)).returncode == 0
     assert rows_of(target, "embedding") == 0
     with with_service(target, service) as daemon, daemon.client() as client:
-        wait_until_written(client)
+        wait_for_vectors(target, 2)
         assert found(client, "x")[0] == 1
 
 
@@ -292,21 +250,22 @@ def test_backup_has_the_vectors(tmp_path: Path, service: EmbeddingService) -> No
     source, backup = (f"sqlite:///{tmp_path / name}" for name in ("a.db", "b.db"))
     with with_service(source, service) as daemon, daemon.client() as client:
         say(client, "xxx", "yyy")
-        wait_until_written(client)
+        wait_for_vectors(source, 2)
         asked = len(service.batches)
         env = dict(os.environ)
         assert run_amplifierd("backup", str(tmp_path / "b.db"), "--database", source, env=env).returncode == 0
     with with_service(backup, service) as daemon, daemon.client() as client:
         assert waiting(client) == 0
         assert found(client, "y")[0] == 2
-        # That of the query.
+        # One more, for the query.
         assert len(service.batches) == asked + 1
 
 
 def test_two_workers_write_each_vector_once(tmp_path: Path, service: EmbeddingService) -> None:
-    with with_service(f"sqlite:///{tmp_path / 'a.db'}", service, "--workers", "2") as daemon, daemon.client() as client:
+    database = f"sqlite:///{tmp_path / 'a.db'}"
+    with with_service(database, service, "--workers", "2") as daemon, daemon.client() as client:
         say(client, *["xx"] * 200)
-        wait_until_written(client)
+        wait_for_vectors(database, 200)
         assert sum(map(len, service.batches)) == 200
 
 
@@ -318,10 +277,7 @@ def test_daemon_stops_while_the_service_is_slow(database: str, service: Embeddin
         service.delay = 3 * STOPS_IN
     with with_service(database, service) as daemon, daemon.client() as client:
         say(client, "xxx")
-        deadline = time.monotonic() + SECONDS
-        while not service.batches:
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+        until(lambda: bool(service.batches))
         assert client.get("/search", params={"q": "x", "mode": "hybrid"}).status_code == 503
         began = time.monotonic()
         assert daemon.stop() == 0

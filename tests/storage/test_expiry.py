@@ -4,36 +4,21 @@ import asyncio
 import hashlib
 import time
 
-import apsw
-import asyncpg
 import pytest
 
 from amplifierd.storage import open_storage
 from amplifierd.storage.model.records import IdempotentRequest, NewSession
 from amplifierd.storage.operations import expiry
+from remains import rows_of
 
 W = "default"
 DEADLINE_SECONDS = 30
 
 
-async def count_answers(database: str) -> int:
-    """How many answers are recorded."""
-    statement = "SELECT COUNT(*) FROM idempotency"
-    if database.startswith("sqlite"):
-        connection = apsw.Connection(database.removeprefix("sqlite:///"))
-        [(count,)] = connection.execute(statement)
-        connection.close()
-        return int(count)
-    opened = await asyncpg.connect(database, server_settings={"search_path": "amplifierd"})
-    counted: int = await opened.fetchval(statement)
-    await opened.close()
-    return counted
-
-
 async def wait_for_answers(database: str, expected: int) -> None:
     """Wait until so many answers are recorded."""
     deadline = time.monotonic() + DEADLINE_SECONDS
-    while (count := await count_answers(database)) != expected:
+    while (count := await asyncio.to_thread(rows_of, database, "idempotency")) != expected:
         assert time.monotonic() < deadline, count
         await asyncio.sleep(0.05)
 
@@ -52,7 +37,7 @@ async def test_expired_answers_go_by_themselves(database: str, monkeypatch: pyte
     await record(database, 1_000, 3)
     await record(database, 0, 5)
     # The last of a workspace's may be there: each new one takes two with it.
-    assert await count_answers(database) > 3
+    assert await asyncio.to_thread(rows_of, database, "idempotency") > 3
     monkeypatch.setattr(expiry, "FIRST_SECONDS", 0)
     # After a restart, without any request.
     async with open_storage(database):

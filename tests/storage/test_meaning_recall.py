@@ -1,6 +1,5 @@
 """The model that the extra installs finds messages by queries that have no word of them."""
 
-import asyncio
 import json
 import re
 from pathlib import Path
@@ -12,7 +11,7 @@ from amplifierd.storage.model.queries import SearchHit, SearchMode, SearchQuery
 from amplifierd.storage.model.records import BatchMessage, NewMessages, NewSession
 from amplifierd.storage.search.embedders.entry_point import EmbedderOptions
 from amplifierd.storage.search.embedders.wordllama import WordLlamaEmbedder
-from amplifierd.testing.storage.steps import records
+from amplifierd.testing.storage.steps import records, until_found_by_meaning
 
 CASES: dict[str, list[dict[str, str]]] = json.loads((Path(__file__).parents[1] / "meaning-cases.json").read_text())
 W = "default"
@@ -31,11 +30,7 @@ async def test_meaning_finds_what_words_do_not(database: str) -> None:
         session = await storage.create_session(W, NewSession())
         messages = [BatchMessage(content=case["message"]) for kind in CASES for case in CASES[kind]]
         await storage.append_messages(W, session.id, NewMessages(messages))
-        waiting: int | None = 1
-        while waiting:
-            # A count may be a second old.
-            await asyncio.sleep(1.1)
-            waiting = await storage.waiting_vectors()
+        await until_found_by_meaning(storage, len(messages))
 
         async def found(number: int, query: str, mode: SearchMode) -> bool:
             listing = await storage.search_messages(W, SearchQuery(query, limit=FIRST, mode=mode))

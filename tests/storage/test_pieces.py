@@ -170,7 +170,7 @@ async def test_fork_of_many_corrections_copies_few_at_once(
 ) -> None:
     """More than at first only if others correct faster than it copies, as they do for `rounds`, and up to a limit."""
     monkeypatch.setattr(forking, "CORRECTIONS_AT_ONCE", 2)
-    monkeypatch.setattr(forking, "MAX_CORRECTIONS_AT_ONCE", 8, raising=False)
+    monkeypatch.setattr(forking, "MAX_CORRECTIONS_AT_ONCE", 8)
     write, left, written = corrections.write, rounds, [0]
 
     async def correct() -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 import asyncpg
@@ -10,13 +10,15 @@ import pytest
 
 from amplifierd.storage import open_storage
 from amplifierd.storage.model.interface import Storage
-from amplifierd.storage.model.queries import SearchHit, SearchQuery, SessionQuery
+from amplifierd.storage.model.queries import SessionQuery
 from amplifierd.storage.model.records import BatchMessage, NewMessages, NewSession, SessionSummary
-from amplifierd.storage.operations.vectors import writing
+from amplifierd.storage.operations.vectors import statements, writing
 from amplifierd.storage.search.embedders.entry_point import EmbedderOptions
 from amplifierd.storage.search.embedders.openai import OpenAIEmbedder
-from amplifierd.testing.storage.steps import records
+from amplifierd.storage.sql.ports import Bindings, Transaction
+from amplifierd.testing.storage.steps import found_by_meaning, records, until, until_found_by_meaning
 from embedding_service import MODEL, EmbeddingService, embedding_service
+from remains import rows_of
 
 W = "default"
 OTHER = "other letters"
@@ -50,33 +52,14 @@ async def say(storage: Storage, *texts: str, workspace: str = W) -> None:
     await storage.append_messages(workspace, session.id, NewMessages(messages))
 
 
-async def found(storage: Storage, workspace: str = W) -> int:
-    """How many messages are found by their meaning alone."""
-    listing = await storage.search_messages(workspace, SearchQuery("zzz", mode="hybrid", limit=100))
-    return len(await records(listing, SearchHit))
-
-
-async def until(condition: Callable[[], Awaitable[bool]]) -> None:
-    async with asyncio.timeout(60):
-        while not await condition():  # noqa: ASYNC110  # of another process, or a service
-            await asyncio.sleep(0.05)
-
-
-async def until_found(storage: Storage, count: int, workspace: str = W) -> None:
-    async def are_found() -> bool:
-        return await found(storage, workspace) == count
-
-    await until(are_found)
-
-
 async def test_two_models_do_not_erase_each_others_vectors(
     database: str, service: EmbeddingService, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with opened(database, service) as before:
         await say(before, *["xx"] * 40)
-        await until_found(before, 40)
+        await until_found_by_meaning(before, 40)
         async with opened(database, service, OTHER) as after:
-            await until_found(after, 40)
+            await until_found_by_meaning(after, 40)
             with caplog.at_level(logging.WARNING):
                 for _ in range(5):
                     await say(before, "yy")
@@ -86,7 +69,7 @@ async def test_two_models_do_not_erase_each_others_vectors(
                 return "No more vectors of messages are written here" in caplog.text
 
             await until(is_said)
-            await until_found(after, 45)
+            await until_found_by_meaning(after, 45)
             assert sum(texts.count("xx") for texts in service.batches) == 80
             assert caplog.text.count("No more vectors of messages are written here") == 1
 
@@ -96,15 +79,25 @@ async def test_model_that_comes_back_makes_all_vectors_again(
 ) -> None:
     async with opened(database, service) as storage:
         await say(storage, *["xx"] * 40)
-        await until_found(storage, 40)
+        await until_found_by_meaning(storage, 40)
+    forget = writing._forget  # noqa: SLF001  # before the first pause between vectors
     with monkeypatch.context() as steps:
+
+        async def forget_one(transaction: Transaction, lease: Bindings, statement: str) -> bool:
+            if statement == statements.FORGET_VECTORS:
+                steps.setattr(writing, "PAUSE_SECONDS", 3600)
+            return await forget(transaction, lease, statement)
+
+        async def are_some_forgotten() -> bool:
+            return await asyncio.to_thread(rows_of, database, "embedding") < 40
+
         steps.setattr(writing, "VECTORS_FORGOTTEN", 1)
-        steps.setattr(writing, "PAUSE_SECONDS", 0.2)
+        steps.setattr(writing, "_forget", forget_one)
         async with opened(database, service, OTHER):
-            # It forgets some vectors, and not all.
-            await asyncio.sleep(2)
+            await until(are_some_forgotten)
+        assert await asyncio.to_thread(rows_of, database, "embedding") > 0
     async with opened(database, service) as storage:
-        await until_found(storage, 40)
+        await until_found_by_meaning(storage, 40)
 
 
 async def test_service_that_is_slower_than_the_lease_gets_vectors_written(
@@ -125,17 +118,18 @@ async def test_service_that_is_slower_than_the_lease_gets_vectors_written(
 async def test_batch_has_a_limited_time(
     database: str, service: EmbeddingService, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(writing, "BATCH_SECONDS", 0.5)
     service.is_slow = True
     async with opened(database, service) as storage:
-        await say(storage, "xx")
 
         async def is_said() -> bool:
             return "did not answer within 0.5 seconds" in caplog.text
 
-        await until(is_said)
+        with monkeypatch.context() as patch:
+            patch.setattr(writing, "BATCH_SECONDS", 0.5)
+            await say(storage, "xx")
+            await until(is_said)
         service.is_slow = False
-        await until_found(storage, 1)
+        await until_found_by_meaning(storage, 1)
 
 
 async def test_steady_writes_do_not_delay_vectors(database: str, service: EmbeddingService) -> None:
@@ -178,7 +172,7 @@ async def test_text_with_which_the_service_fails_is_left_out(database: str, serv
         await say(storage, "xx", "poison", "yy")
         await say(storage, "poison")
         await say(storage, "zz")
-        await until_found(storage, 3)
+        await until_found_by_meaning(storage, 3)
 
 
 async def test_service_that_always_fails_loses_no_vector(database: str, service: EmbeddingService) -> None:
@@ -191,14 +185,14 @@ async def test_service_that_always_fails_loses_no_vector(database: str, service:
 
         await until(has_failed)
         service.status = 200
-        await until_found(storage, 2)
+        await until_found_by_meaning(storage, 2)
 
 
 async def test_server_that_knows_no_vectors_leaves_none(second_postgres: str, service: EmbeddingService) -> None:
     async with opened(second_postgres, service) as storage, connected(second_postgres) as earlier:
         await say(storage, "xx", "yy", "zz")
         await say(storage, "ww")
-        await until_found(storage, 4)
+        await until_found_by_meaning(storage, 4)
         # What the server of the version before does, whose search path is another.
         await earlier.execute(
             """
@@ -215,7 +209,7 @@ async def test_server_that_knows_no_vectors_leaves_none(second_postgres: str, se
             WHERE message_count = 3
             """
         )
-        await until_found(storage, 4)
+        await until_found_by_meaning(storage, 4)
         assert ["corrected"] in service.batches
         await earlier.execute("DELETE FROM amplifierd.message WHERE record LIKE '%ww%'")
         assert await earlier.fetchval("SELECT COUNT(*) FROM amplifierd.embedding") == 3
@@ -235,14 +229,14 @@ async def test_memory_keeps_vectors_and_skips_what_is_deleted_meanwhile(service:
     service.refused = "forbidden"
     async with opened("memory://", service) as storage:
         await say(storage, *["xx", "yy"] * 30, "forbidden")
-        assert await found(storage) == 60
+        assert await found_by_meaning(storage) == 60
         asked = len(service.batches)
-        assert await found(storage) == 60
+        assert await found_by_meaning(storage) == 60
         # That of the query.
         assert service.batches[asked:] == [["zzz"]]
         await say(storage, "ww")
         service.held = "ww"
-        searching = asyncio.create_task(found(storage))
+        searching = asyncio.create_task(found_by_meaning(storage))
 
         async def is_asked() -> bool:
             return ["ww"] in service.batches

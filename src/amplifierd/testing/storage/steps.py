@@ -1,5 +1,7 @@
-"""Steps of tests: a session with the profile and the directory that it names, and lists read to their end."""
+"""Steps of tests: a session with what it names, lists read to their end, and waiting for what is written later."""
 
+import asyncio
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import TypeVar
 
@@ -9,12 +11,13 @@ from ...storage.model.directories import NewDirectory
 from ...storage.model.errors import DirectoryExists, ProfileExists
 from ...storage.model.interface import Storage
 from ...storage.model.profile_records import NewProfile
-from ...storage.model.queries import MessageQuery
+from ...storage.model.queries import MessageQuery, SearchHit, SearchQuery
 from ...storage.model.records import Listing, Message, NewSession, Session
 
 Record = TypeVar("Record")
 
 WHOLE = MessageQuery()
+SECONDS = 60
 
 
 async def create_session(storage: Storage, new: NewSession, workspace: str = "default") -> Session:
@@ -40,3 +43,25 @@ async def read(storage: Storage, session_id: str, query: MessageQuery = WHOLE) -
     """The messages of a session in the default workspace."""
     transcript = await storage.list_messages("default", session_id, query)
     return await records(transcript.messages, Message)
+
+
+async def until(condition: Callable[[], Awaitable[bool]]) -> None:
+    """Wait until a condition is true, for a minute at most; raises TimeoutError then."""
+    async with asyncio.timeout(SECONDS):
+        while not await condition():  # noqa: ASYNC110  # of the background, another process, or a service
+            await asyncio.sleep(0.05)
+
+
+async def found_by_meaning(storage: Storage, text: str = "zzz", workspace: str = "default") -> int:
+    """The number of messages, 100 at most, that a text finds by words and by meaning: all that have a vector."""
+    listing = await storage.search_messages(workspace, SearchQuery(text, mode="hybrid", limit=100))
+    return len(await records(listing, SearchHit))
+
+
+async def until_found_by_meaning(storage: Storage, count: int, text: str = "zzz", workspace: str = "default") -> None:
+    """Wait until a text, a word of no message by default, finds that number of messages: their vectors are written."""
+
+    async def are_found() -> bool:
+        return await found_by_meaning(storage, text, workspace) == count
+
+    await until(are_found)

@@ -1,6 +1,5 @@
 """What every storage finds by meaning, with an embedder of a few topics; and without one nothing changes."""
 
-import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from typing import Any
@@ -21,7 +20,7 @@ from amplifierd.storage.model.records import (
     NewSession,
     Session,
 )
-from amplifierd.testing.storage.steps import create_session, records
+from amplifierd.testing.storage.steps import create_session, found_by_meaning, records, until, until_found_by_meaning
 
 W = "default"
 TOPICS = {
@@ -30,6 +29,8 @@ TOPICS = {
     "weather": "rain sun storm snow umbrella",
 }
 TEXTS = ["The puppy sleeps", "An invoice for the bank", "It will rain", "", "Nothing of these"]
+# An empty message has no meaning.
+WITH_VECTORS = 4
 
 
 class Topics(Embedder):
@@ -64,15 +65,6 @@ class OtherOrder(Topics):
         return [[*vector[3:], *vector[:3]] for vector in await super().embed(texts)]
 
 
-async def _are_written(storage: Storage) -> None:
-    async with asyncio.timeout(30):
-        waiting: int | None = 1
-        while waiting:
-            # A count may be a second old.
-            await asyncio.sleep(1.1)
-            waiting = await storage.waiting_vectors()
-
-
 @pytest.fixture
 def embedder() -> Topics:
     return Topics()
@@ -90,7 +82,7 @@ async def session(storage: Storage) -> Session:
     """A session with a message for each text, whose vectors are written."""
     created = await create_session(storage, NewSession(profile="a/b", labels={"team": "maps"}))
     await storage.append_messages(W, created.id, NewMessages([BatchMessage(content=text) for text in TEXTS]))
-    await _are_written(storage)
+    await until_found_by_meaning(storage, WITH_VECTORS)
     return created
 
 
@@ -100,8 +92,9 @@ async def hits(storage: Storage, text: str, **changes: Any) -> list[SearchHit]:
 
 
 async def say(storage: Storage, session_id: str, *texts: str) -> None:
+    before = await found_by_meaning(storage)
     await storage.append_messages(W, session_id, NewMessages([BatchMessage(content=text) for text in texts]))
-    await _are_written(storage)
+    await until_found_by_meaning(storage, before + sum(map(bool, texts)))
 
 
 async def test_without_embedder_nothing_is_found_by_meaning(database: str) -> None:
@@ -116,7 +109,6 @@ async def test_without_embedder_nothing_is_found_by_meaning(database: str) -> No
 async def test_nearest_meaning_comes_first(storage: Storage, session: Session, text: str, sequence: int) -> None:
     found = await hits(storage, text)
     assert (found[0].session_id, found[0].sequence, found[0].snippet) == (session.id, sequence, TEXTS[sequence - 1])
-    # An empty message has no meaning.
     assert sorted(hit.sequence for hit in found) == [1, 2, 3, 5]
     assert all(0 < hit.score <= 1 for hit in found)
     assert await hits(storage, text, mode="words") == []
@@ -155,7 +147,7 @@ async def test_call_of_a_tool_is_found_by_meaning(storage: Storage, session: Ses
     call = {"type": "tool_call", "call": "c", "name": "look", "input": "{}"}
     parts = msgspec.Raw(msgspec.json.encode([{"type": "text", "text": "My cat"}, call]))
     await storage.append_message(W, session.id, NewMessage(role="assistant", parts=parts))
-    await _are_written(storage)
+    await until_found_by_meaning(storage, WITH_VECTORS + 1)
     assert [hit.sequence for hit in await hits(storage, "kitten tool:look")] == [6]
 
 
@@ -179,7 +171,11 @@ async def test_pages_continue_where_they_end(storage: Storage, session: Session)
 async def test_corrected_message_has_its_new_meaning(storage: Storage, session: Session) -> None:
     await storage.update_message(W, session.id, 1, MessagePatch(content="An umbrella"))
     await storage.delete_message(W, session.id, 3)
-    await _are_written(storage)
+
+    async def is_found() -> bool:
+        return [hit.sequence for hit in await hits(storage, "snow")][:1] == [1]
+
+    await until(is_found)
     found = await hits(storage, "snow")
     assert [hit.sequence for hit in found][:1] == [1]
     assert 3 not in [hit.sequence for hit in found]
@@ -194,7 +190,7 @@ async def test_deleted_session_is_not_found(storage: Storage, session: Session) 
 
 async def test_fork_is_found_by_its_meaning(storage: Storage, session: Session) -> None:
     fork = await storage.fork_session(W, session.id, Fork(at_sequence=1))
-    await _are_written(storage)
+    await until_found_by_meaning(storage, WITH_VECTORS + 1)
     assert [hit.session_id for hit in await hits(storage, "kitten")][:2] == [fork.id, session.id]
 
 
@@ -211,7 +207,7 @@ async def test_embedder_that_is_away_stops_nothing_else(storage: Storage, embedd
     with pytest.raises(EmbedderUnavailable, match="The embedder is not available: it sleeps"):
         await hits(storage, "kitten")
     embedder.is_away = False
-    await _are_written(storage)
+    await until_found_by_meaning(storage, WITH_VECTORS + 1)
     assert {hit.sequence for hit in (await hits(storage, "pet"))[:2]} == {1, 6}
 
 
@@ -221,5 +217,5 @@ async def test_another_model_makes_all_vectors_again(database: str) -> None:
             if not await storage.count_sessions(W):
                 created = await storage.create_session(W, NewSession())
                 await say(storage, created.id, *TEXTS)
-            await _are_written(storage)
+            await until_found_by_meaning(storage, WITH_VECTORS)
             assert [hit.sequence for hit in await hits(storage, "kitten")][:1] == [1]
