@@ -59,13 +59,13 @@ def main() -> int:
 
 
 def _measured(rows: list[Row], database: str, data: Data, seconds: float) -> Iterator[tuple[Row, Share]]:
-    options = ["--log-level", "error", "--collections-path", str(data.folder)]
     for row in rows:
-        with Daemon(database, *options, *row.options, check_responses=False) as daemon:
+        options = ["--log-level", "error", "--collections-path", str(data.folder), *row.options]
+        with Daemon(database, *options, check_responses=False) as daemon:
             data.use(daemon.api)
             asked = row.ask(data)
         # What is measured is not what making the data has left.
-        with Daemon(database, *options, *row.options, check_responses=False) as daemon:
+        with Daemon(database, *options, check_responses=False) as daemon:
             server = Server(daemon.process.pid, daemon.port)
             share = measure(server, [asked] * CLIENTS if isinstance(asked, Ask) else list(asked), seconds, _KEPT_MIB)
         log(" ".join(_row(row, share)))

@@ -11,8 +11,7 @@ import os
 import random
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from statistics import median
 
@@ -90,31 +89,26 @@ async def _time(storage: Storage, queries: Iterator[SearchQuery]) -> list[float]
     return times
 
 
-@asynccontextmanager
-async def _databases(folder: str) -> AsyncIterator[dict[str, str]]:
+def _urls(folder: str, only: str | None) -> dict[str, str]:
     urls = {"SQLite": f"sqlite:///{folder}/a.db"}
     if url := os.environ.get("AMPLIFIERD_TEST_POSTGRES"):
         urls["PostgreSQL"] = url
-    yield urls
+    return {name: url for name, url in urls.items() if only in (None, name)}
 
 
 async def _measure(said: Sequence[str], number: int, count: int, folder: str, only: str | None) -> None:
     rows: dict[str, list[str]] = {kind: [kind, f"{goal} ms"] for kind, goal in _GOALS.items()}
-    names = []
-    async with _databases(folder) as urls:
-        for name, url in urls.items():
-            if only not in (None, name):
-                continue
-            names.append(name)
-            async with open_storage(url) as storage:
-                if not await storage.count_sessions("default"):
-                    await _fill(storage, said, number)
-                await _index(storage)
-                for kind in _GOALS:
-                    times = await _time(storage, _queries(kind, said, count))
-                    rows[kind] += [f"{median(times):.1f} ms", f"{max(times):.0f} ms"]
-                    log(f"{name}: {' | '.join(rows[kind])}")
-    head = ["query", "goal", *(f"{name}, {figure}" for name in names for figure in ("median", "worst"))]
+    urls = _urls(folder, only)
+    for name, url in urls.items():
+        async with open_storage(url) as storage:
+            if not await storage.count_sessions("default"):
+                await _fill(storage, said, number)
+            await _index(storage)
+            for kind in _GOALS:
+                times = await _time(storage, _queries(kind, said, count))
+                rows[kind] += [f"{median(times):.1f} ms", f"{max(times):.0f} ms"]
+                log(f"{name}: {' | '.join(rows[kind])}")
+    head = ["query", "goal", *(f"{name}, {figure}" for name in urls for figure in ("median", "worst"))]
     print(table(head, list(rows.values())))  # noqa: T201  # its output
 
 

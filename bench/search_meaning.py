@@ -26,6 +26,7 @@ _CASES: dict[str, list[dict[str, str]]] = json.loads((_ROOT / "tests/meaning-cas
 _LEAST_CHARACTERS = 60
 _AT_ONCE = 500
 _PLACES = (1, 5, 10)
+_LIMIT = max(_PLACES)
 _MODES: tuple[SearchMode, ...] = ("words", "hybrid")
 
 _decode = msgspec.json.Decoder(list[SearchHit]).decode
@@ -49,26 +50,25 @@ async def _rows(name: str, url: str) -> list[tuple[str, ...]]:
         for first in range(0, len(said), _AT_ONCE):
             some = [BatchMessage(content=text) for text in said[first : first + _AT_ONCE]]
             await storage.append_messages("meaning", session.id, NewMessages(some))
-        waiting: int | None = 1
-        while waiting:
+        waiting: int | None = None
+        # It is None if the database is busy.
+        while waiting != 0:
             # A count may be a second old.
             await asyncio.sleep(1.1)
             waiting = await storage.waiting_vectors()
-        return [(f"{name}, {mode}", *[await _found(storage, *it, mode) for it in _columns()]) for mode in _MODES]
+        return [(f"{name}, {mode}", *await _found(storage, cases, mode)) for mode in _MODES]
 
 
-def _columns() -> list[tuple[str, int]]:
-    return [(kind, place) for kind in _CASES for place in _PLACES]
-
-
-async def _found(storage: Storage, kind: str, place: int, mode: SearchMode) -> str:
-    """How many of a kind of messages are among the first ones."""
-    before = [len(_CASES[it]) for it in [*_CASES][: [*_CASES].index(kind)]]
-    count = 0
-    for sequence, case in enumerate(_CASES[kind], sum(before) + 1):
-        listing = await storage.search_messages("meaning", SearchQuery(case["query"], limit=place, mode=mode))
-        count += sequence in [hit.sequence for hit in _decode(b"[%b]" % listing.first)]
-    return f"{count} of {len(_CASES[kind])}"
+async def _found(storage: Storage, cases: list[tuple[str, dict[str, str]]], mode: SearchMode) -> list[str]:
+    """For each kind of cases and each place, how many of their messages are among the first ones."""
+    ranks: dict[str, list[int]] = {kind: [] for kind in _CASES}
+    for sequence, (kind, case) in enumerate(cases, 1):
+        listing = await storage.search_messages("meaning", SearchQuery(case["query"], limit=_LIMIT, mode=mode))
+        sequences = [hit.sequence for hit in _decode(b"[%b]" % listing.first)]
+        ranks[kind].append(sequences.index(sequence) + 1 if sequence in sequences else _LIMIT + 1)
+    return [
+        f"{sum(rank <= place for rank in of_kind)} of {len(of_kind)}" for of_kind in ranks.values() for place in _PLACES
+    ]
 
 
 def _paragraphs() -> Iterator[str]:

@@ -161,39 +161,9 @@ def append(execute: Any, session_id: str, head: str, tail: str) -> bytes | None:
     return None
 
 
-async def create_session(body: bytes) -> bytes:
-    new, session_id, moment = decode_session(body), str(uuid_utils.uuid7()), now()
-    directory, profile = encode(new.amplified_dir).decode(), encode(new.profile).decode()
-    head = f'{{"id":"{session_id}","profile":{profile},"amplifiedDir":{directory},"createdAt":"{moment}"'
-    context = bytes(new.context).decode()
-    await app.writer.add(insert_session, session_id, head, context, moment)
-    counts = '"messageCount":0,"tokenUsage":0,"version":1'
-    return f'{head},"status":"created","updatedAt":"{moment}",{counts},"context":{context}}}'.encode()
-
-
-async def send_message(session_id: str, body: bytes) -> bytes | None:
-    new = decode_message(body)
-    parts = f',"parts":{bytes(new.parts).decode()}' if bytes(new.parts) else ""
-    head = f'{{"role":"{new.role}","content":{encode(new.content).decode()}{parts}'
-    tail = f'","metadata":{bytes(new.metadata).decode()},"sequence":'
-    answer: bytes | None = await app.writer.add(append, session_id, head, tail)
-    return answer
-
-
-def read(scope: Any) -> bytes | None:
-    path = scope["path"]
-    if len(path) < PREFIX:
-        limit = scope["query_string"].removeprefix(b"limit=")
-        rows = app.reader.execute(SESSIONS, (int(limit or -1),))
-    elif path[TAIL]:
-        rows = app.reader.execute(MESSAGES, (path[ID],))
-    else:
-        rows = app.reader.execute(SESSION, (path[ID],))
-    answer: bytes | None = rows.get
-    return answer
-
-
 class Limit:
+    """The routes, and what they ask of SQLite."""
+
     writer: Writer
     reader: apsw.Connection
 
@@ -202,11 +172,11 @@ class Limit:
             await self.live(receive, send)
             return
         if scope["method"] == "GET":
-            status, answer = 200, read(scope)
+            status, answer = 200, await self.read(scope)
         else:
             status, body = 201, await whole(receive)
             path = scope["path"]
-            answer = await (create_session(body) if len(path) < PREFIX else send_message(path[ID], body))
+            answer = await (self.create(body) if len(path) < PREFIX else self.append(path[ID], body))
         if answer is None:
             status, answer = 404, b'{"detail":"Session not found"}'
         headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(answer))]
@@ -215,10 +185,45 @@ class Limit:
 
     async def live(self, receive: Any, send: Any) -> None:
         await receive()
-        self.writer, self.reader = Writer(), connect()
+        await self.start()
         await send({"type": "lifespan.startup.complete"})
         await receive()
         await send({"type": "lifespan.shutdown.complete"})
+
+    async def start(self) -> None:
+        self.writer, self.reader = Writer(), connect()
+
+    async def read(self, scope: Any) -> bytes | None:
+        path = scope["path"]
+        if len(path) < PREFIX:
+            limit = scope["query_string"].removeprefix(b"limit=")
+            rows = self.reader.execute(SESSIONS, (int(limit or -1),))
+        elif path[TAIL]:
+            rows = self.reader.execute(MESSAGES, (path[ID],))
+        else:
+            rows = self.reader.execute(SESSION, (path[ID],))
+        answer: bytes | None = rows.get
+        return answer
+
+    async def create(self, body: bytes) -> bytes:
+        new, session_id, moment = decode_session(body), str(uuid_utils.uuid7()), now()
+        directory, profile = encode(new.amplified_dir).decode(), encode(new.profile).decode()
+        head = f'{{"id":"{session_id}","profile":{profile},"amplifiedDir":{directory},"createdAt":"{moment}"'
+        context = bytes(new.context).decode()
+        await self.insert(session_id, head, context, moment)
+        counts = '"messageCount":0,"tokenUsage":0,"version":1'
+        return f'{head},"status":"created","updatedAt":"{moment}",{counts},"context":{context}}}'.encode()
+
+    async def insert(self, session_id: str, head: str, context: str, moment: str) -> None:
+        await self.writer.add(insert_session, session_id, head, context, moment)
+
+    async def append(self, session_id: str, body: bytes) -> bytes | None:
+        new = decode_message(body)
+        parts = f',"parts":{bytes(new.parts).decode()}' if bytes(new.parts) else ""
+        head = f'{{"role":"{new.role}","content":{encode(new.content).decode()}{parts}'
+        tail = f'","metadata":{bytes(new.metadata).decode()},"sequence":'
+        answer: bytes | None = await self.writer.add(append, session_id, head, tail)
+        return answer
 
 
 async def whole(receive: Any) -> bytes:

@@ -1,17 +1,16 @@
 """As fast as Python gets on uvicorn and PostgreSQL: a bare ASGI function on asyncpg, one statement for each request.
 
-What it answers PostgreSQL joins into JSON; nothing is checked.
+PostgreSQL builds the JSON of the responses; nothing is checked.
 """
 
 import os
 from typing import Any
 
 import asyncpg
-import uuid_utils
 
-from .limit import ID, PREFIX, TAIL, decode_message, decode_session, encode, now, whole
+from .limit import ID, PREFIX, SUMMARY, TAIL, Limit, decode_message, encode, now
 
-# One for each of sixteen clients would have them wait for each other's cores.
+# With one connection for each of 16 clients, PostgreSQL's processes would compete for the two cores.
 CONNECTIONS = 10
 
 SCHEMA = """
@@ -25,8 +24,6 @@ CREATE TABLE IF NOT EXISTS peer.message (
     session_id TEXT COLLATE "C", sequence BIGINT, body TEXT, PRIMARY KEY (session_id, sequence)
 );
 """
-SUMMARY = """head || ',"status":"' || status || '","updatedAt":"' || updated_at || started || '","messageCount":'
-    || message_count || ',"tokenUsage":0,"version":' || version"""
 SESSION = f"SELECT convert_to({SUMMARY} || ',\"context\":' || context || '}}', 'UTF8') FROM session WHERE id = $1"  # noqa: S608  # of constants
 SESSIONS = f"""
 SELECT convert_to('[' || coalesce(string_agg(summary, ','), '') || ']', 'UTF8') FROM (
@@ -41,7 +38,7 @@ APPEND = """
 WITH counted AS (
     UPDATE session
     SET message_count = message_count + 1, version = version + 1, updated_at = $2, status = 'active',
-        started = CASE started WHEN '' THEN ',"startedAt":"' || $2 || '"' ELSE started END
+        started = CASE started WHEN '' THEN '","startedAt":"' || $2 ELSE started END
     WHERE id = $1
     RETURNING message_count
 )
@@ -51,24 +48,21 @@ FROM counted
 RETURNING convert_to(body, 'UTF8')"""
 
 
-class Limit:
+class PostgresLimit(Limit):
+    """The routes, and what they ask of PostgreSQL."""
+
     pool: asyncpg.Pool
 
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        if scope["type"] == "lifespan":
-            await self.live(receive, send)
-            return
-        if scope["method"] == "GET":
-            status, answer = 200, await self.read(scope)
-        else:
-            status, body = 201, await whole(receive)
-            path = scope["path"]
-            answer = await (self.create(body) if len(path) < PREFIX else self.append(path[ID], body))
-        if answer is None:
-            status, answer = 404, b'{"detail":"Session not found"}'
-        headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(answer))]
-        await send({"type": "http.response.start", "status": status, "headers": headers})
-        await send({"type": "http.response.body", "body": answer})
+    async def start(self) -> None:
+        # asyncpg would reset a connection with a round trip each time that it is given back.
+        self.pool = await asyncpg.create_pool(
+            os.environ["BENCH_DATABASE"],
+            min_size=CONNECTIONS,
+            max_size=CONNECTIONS,
+            server_settings={"search_path": "peer"},
+            reset=_leave,
+        )
+        await self.pool.execute(SCHEMA)
 
     async def read(self, scope: Any) -> bytes | None:
         path = scope["path"]
@@ -81,14 +75,8 @@ class Limit:
         found: bytes | None = await self.pool.fetchval(statement, *values)
         return found
 
-    async def create(self, body: bytes) -> bytes:
-        new, session_id, moment = decode_session(body), str(uuid_utils.uuid7()), now()
-        directory, profile = encode(new.amplified_dir).decode(), encode(new.profile).decode()
-        head = f'{{"id":"{session_id}","profile":{profile},"amplifiedDir":{directory},"createdAt":"{moment}"'
-        context = bytes(new.context).decode()
+    async def insert(self, session_id: str, head: str, context: str, moment: str) -> None:
         await self.pool.execute(INSERT_SESSION, session_id, head, context, moment)
-        counts = '"messageCount":0,"tokenUsage":0,"version":1'
-        return f'{head},"status":"created","updatedAt":"{moment}",{counts},"context":{context}}}'.encode()
 
     async def append(self, session_id: str, body: bytes) -> bytes | None:
         new, moment = decode_message(body), now()
@@ -98,24 +86,9 @@ class Limit:
             APPEND, session_id, moment, f'{head},"metadata":{bytes(new.metadata).decode()},"sequence":'
         )
 
-    async def live(self, receive: Any, send: Any) -> None:
-        await receive()
-        # asyncpg would reset a connection with a round trip each time that it is given back.
-        self.pool = await asyncpg.create_pool(
-            os.environ["BENCH_DATABASE"],
-            min_size=CONNECTIONS,
-            max_size=CONNECTIONS,
-            server_settings={"search_path": "peer"},
-            reset=_leave,
-        )
-        await self.pool.execute(SCHEMA)
-        await send({"type": "lifespan.startup.complete"})
-        await receive()
-        await send({"type": "lifespan.shutdown.complete"})
-
 
 async def _leave(_connection: Any) -> None:
     return
 
 
-app = Limit()
+app = PostgresLimit()
