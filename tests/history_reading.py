@@ -2,9 +2,10 @@
 
 import io
 import json
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path as FilePath
-from typing import Any
+from typing import IO, Any
 
 import msgspec
 
@@ -12,6 +13,8 @@ from amplifierd.contract import line_reader, load_document
 from amplifierd.formats.history import (
     Branch,
     Collection,
+    Fault,
+    HistoryFormat,
     Layout,
     MessageFile,
     connect,
@@ -35,6 +38,17 @@ FORMATS = history_formats()
 READER = line_reader(load_document(CONTRACT), 2**30)
 
 
+def read_branches(form: HistoryFormat, file: IO[bytes], stored_last: str | None = None) -> Iterator[Branch | Fault]:
+    """The sessions and forks of a source, and its faults; the messages of each are read before the next."""
+    space = Unlimited()
+    with closing(Records(READER, space)) as records, closing(MessageFile(space)) as messages:
+        collection = Collection(form.name, records.accept, messages)
+        yield from collection.collect(form.read(file))
+        for conversation in collection.conversations.values():
+            yield from connect(conversation)
+            yield from Layout(collection, conversation).branches(stored_last)
+
+
 class Read:
     """What a source is: its sessions with their messages, and its faults by kind and line."""
 
@@ -43,18 +57,12 @@ class Read:
         self.format = FORMATS[name] if name else recognize(FORMATS, read_head(file))
         self.sessions: list[Object] = []
         self.messages: dict[str, list[Object]] = {}
-        space = Unlimited()
-        with closing(Records(READER, space)) as records, closing(MessageFile(space)) as messages:
-            collection = Collection(self.format.name, records.accept, messages)
-            faults = [*collection.collect(self.format.read(file))]
-            for conversation in collection.conversations.values():
-                faults += connect(conversation)
-                for each in Layout(collection, conversation).branches(stored_last):
-                    if isinstance(each, Branch):
-                        self._add(each)
-                    else:
-                        faults.append(each)
-        self.faults = [(fault.kind, fault.line) for fault in faults]
+        self.faults: list[tuple[str, int]] = []
+        for each in read_branches(self.format, file, stored_last):
+            if isinstance(each, Branch):
+                self._add(each)
+            else:
+                self.faults.append((each.kind, each.line))
 
     def _add(self, branch: Branch) -> None:
         """The contract takes each line."""

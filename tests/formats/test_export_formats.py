@@ -2,7 +2,6 @@
 
 import io
 import json
-from contextlib import closing
 from typing import Any
 
 import msgspec
@@ -11,21 +10,17 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from msgspec import UNSET, Raw
 
-from amplifierd.contract import line_reader, load_document
 from amplifierd.formats import FORMATS
 from amplifierd.formats.exports import Losses, export_formats
-from amplifierd.formats.history import Branch, Collection, Layout, MessageFile, connect, history_formats
-from amplifierd.formats.imports import Records
-from amplifierd.settings import CONTRACT
+from amplifierd.formats.history import Branch
 from amplifierd.storage.model.records import Message, Session
-from amplifierd.storage.sql.temporary_files import Unlimited
+from history_reading import FORMATS as HISTORIES
+from history_reading import read_branches
 from published_blocks import OPENAI_CHAT, PUBLISHED
 
 Object = dict[str, Any]
 
-READER = line_reader(load_document(CONTRACT), 2**30)
 EXPORTS = export_formats()
-HISTORIES = history_formats()
 READ_AS = {"openai": "openai-messages", "anthropic": "anthropic-messages", "sharegpt": "sharegpt"}
 SESSION_ID = "2489e9ad-2ee2-4e00-8ec9-32d5f69181c0"
 TIME = "2026-03-01T10:00:00.000000Z"
@@ -33,16 +28,14 @@ TIME = "2026-03-01T10:00:00.000000Z"
 
 def imported(source: bytes, name: str) -> tuple[list[tuple[Session, list[Message]]], list[str]]:
     """The sessions of a source with their messages, and the kinds of its faults."""
-    each = HISTORIES[name]
-    with closing(Records(READER, Unlimited())) as records, closing(MessageFile(Unlimited())) as kept:
-        collection = Collection(name, records.accept, kept)
-        faults = [*collection.collect(each.read(io.BytesIO(source)))]
-        found: list[tuple[Session, list[Message]]] = []
-        for conversation in collection.conversations.values():
-            faults += connect(conversation)
-            branches = Layout(collection, conversation).branches()
-            found += [(one.session, [*one.messages()]) for one in branches if isinstance(one, Branch)]
-        return found, [fault.kind for fault in faults]
+    found: list[tuple[Session, list[Message]]] = []
+    faults: list[str] = []
+    for each in read_branches(HISTORIES[name], io.BytesIO(source)):
+        if isinstance(each, Branch):
+            found.append((each.session, [*each.messages()]))
+        else:
+            faults.append(each.kind)
+    return found, faults
 
 
 def exported(session: Session, messages: list[Message], name: str, losses: Losses | None = None) -> bytes:

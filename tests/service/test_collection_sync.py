@@ -19,6 +19,7 @@ from amplifierd.documents.collections import git
 from amplifierd.documents.collections.folder import FolderError, scan
 from amplifierd.documents.collections.git import FetchError, fetch
 from amplifierd.documents.collections.source import GitSource
+from amplifierd.testing.storage.steps import until
 from collection_folders import commit, make, profile
 from collection_folders import git as git_in
 from daemon import Daemon
@@ -138,11 +139,11 @@ async def test_fetch_that_is_cancelled_ends_its_processes(tmp_path: Path, silent
 
 async def until_no_process_names(name: str) -> None:
     """Wait until no command line has this name: processes that were killed end soon."""
-    async with asyncio.timeout(60):
-        while True:
-            if not any(name.encode() in command for command in commands()):
-                return
-            await asyncio.sleep(0.05)
+
+    async def have_ended() -> bool:
+        return not any(name.encode() in command for command in commands())
+
+    await until(have_ended)
 
 
 def commands() -> Iterator[bytes]:

@@ -1,38 +1,19 @@
 """The command line: what it says when it starts, and when it can't."""
 
-import json
 import os
 import re
-import signal
 import socket
 import sqlite3
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
-import httpx
 import pytest
 
 from conftest import execute
-from daemon import Daemon, http_get
-from fork_server import run_amplifierd
+from daemon import Daemon
+from failed_commands import refused, run
 from keys import create_key
-
-
-def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    return run_amplifierd(*arguments, env=os.environ | environment)
-
-
-def refused(*arguments: str, words: str, **environment: str) -> None:
-    """The start fails with one sentence, and no traceback or warning."""
-    outcome = run("serve", "--port", "0", *arguments, **environment)
-    assert outcome.stderr.startswith(("Error: ", "Usage: "))
-    assert outcome.returncode != 0
-    assert re.search(words, outcome.stderr), outcome.stderr
-    assert "Traceback" not in outcome.stderr
-    assert outcome.stderr.count("Error: ") == 1
-    assert outcome.stdout == ""
 
 
 def test_signal_that_comes_early_ends_it_too(tmp_path: Path) -> None:
@@ -314,96 +295,3 @@ def test_workspace_that_is_not_there_is_an_error(tmp_path: Path) -> None:
         for workspace in ("team", "default"):
             assert run(*arguments, "--database", database, "--workspace", workspace).returncode == 0
             file.unlink(missing_ok=True)
-
-
-def test_logs_are_a_line_a_request(tmp_path: Path) -> None:
-    with Daemon(f"sqlite:///{tmp_path}/a.db") as daemon:
-        answered = http_get(f"{daemon.api}/sessions/a%0ab?x=1")
-        http_get(f"{daemon.api}/health")
-        daemon.stop()
-    lines = [line for line in daemon.log.splitlines() if "/api/v1/" in line]
-    assert len(lines) == 2
-    request_id = answered.headers["x-request-id"]
-    assert answered.json()["requestId"] == request_id
-    expected = rf"\d{{4}}-\d\d-\d\dT[\d:.]+Z INFO GET /api/v1/sessions/a%0Ab 40\d [\d.]+ ms {request_id}"
-    assert re.fullmatch(expected, lines[0], re.IGNORECASE)
-
-
-def test_requests_go_on_when_nobody_reads_the_log(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "amplifierd", "serve", "--ephemeral"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path) as process:
-        assert process.stdout is not None
-        assert process.stderr is not None
-        api = json.loads(process.stdout.readline())["api"]
-        process.stderr.close()
-        with httpx.Client() as client:
-            assert [client.get(f"{api}/health").status_code for _ in range(5)] == [200] * 5
-            assert client.get(f"{api}/nope").status_code == 404
-        process.terminate()
-        assert process.wait(120) == 0
-
-
-def json_lines(text: str) -> list[dict[str, Any]]:
-    """Every line, which is JSON and has what a log's has."""
-    lines = [json.loads(line) for line in text.splitlines()]
-    assert all({"time", "level", "message"} <= line.keys() or "path" in line for line in lines), text
-    return lines
-
-
-def test_log_in_json_is_that_from_its_first_line_to_its_last(tmp_path: Path) -> None:
-    options = ["--log-format", "json", "--workers", "2"]
-    with Daemon(f"sqlite:///{tmp_path}/a.db", *options, check_responses=False) as daemon:
-        http_get(f"{daemon.api}/health", timeout=60)
-        # No worker reads this table while it starts: one that meets a defect then ends the daemon.
-        with sqlite3.connect(tmp_path / "a.db") as connection:
-            connection.execute("ALTER TABLE profile RENAME TO hidden")
-        failed = http_get(f"{daemon.api}/profiles", timeout=60)
-        assert failed.status_code == 500
-        with sqlite3.connect(tmp_path / "a.db") as connection:
-            connection.execute("ALTER TABLE hidden RENAME TO profile")
-        os.kill(daemon.workers[0], signal.SIGKILL)
-        daemon.wait_until_it_says("starting another")
-        daemon.stop()
-    first, *others = json_lines(daemon.log)
-    assert first["message"] == f"amplifierd listens on {daemon.api}"
-    assert (first["data"], first["docs"]) == (f"sqlite:///{tmp_path}/a.db", f"{daemon.url}/docs")
-    [defect] = [line for line in others if line["level"] == "ERROR"]
-    assert "no such table" in defect["exc_info"]
-    assert [line["level"] for line in others if line.get("request_id") == failed.json()["requestId"]] == ["WARNING"]
-
-
-@pytest.mark.parametrize(
-    ("options", "words", "code"),
-    [
-        (["--port", "notaport"], "'notaport' is not a valid integer", 2),
-        (["--prot", "1"], "No such option", 2),
-        (["--database", "nosuch:"], "'nosuch:' is not understood", 1),
-        (["--database", "postgresql://nobody@127.0.0.1:1/x", "--workers", "2"], "can't be opened", 1),
-        (["--data-path", "/proc/x"], "Cannot create directories below /proc/x", 1),
-        (["--host", "192.0.2.1"], "Cannot listen on 192.0.2.1", 1),
-    ],
-)
-def test_start_that_fails_says_so_in_json(tmp_path: Path, options: list[str], words: str, code: int) -> None:
-    places = {"AMPLIFIERD_DATABASE": f"sqlite:///{tmp_path}/a.db", "AMPLIFIERD_DATA_PATH": str(tmp_path)}
-    outcome = run("serve", *options, AMPLIFIERD_PORT="0", AMPLIFIERD_LOG_FORMAT="json", **places)
-    [line] = json_lines(outcome.stderr)
-    assert (outcome.returncode, line["level"], outcome.stdout) == (code, "ERROR", "")
-    assert words in line["message"]
-
-
-def test_logs_can_be_json(tmp_path: Path) -> None:
-    with Daemon(f"sqlite:///{tmp_path}/a.db", "--log-format", "json", check_responses=False) as daemon:
-        answered = http_get(f"{daemon.api}/health")
-        daemon.stop()
-    [_, line] = json_lines(daemon.log)
-    assert (line["method"], line["path"], line["status"]) == ("GET", "/api/v1/health", 200)
-    assert line["request_id"] == answered.headers["x-request-id"]
-    assert line["milliseconds"] > 0
-    assert line["level"] == "INFO"
-
-
-def test_warnings_alone_leave_requests_out(tmp_path: Path) -> None:
-    with Daemon(f"sqlite:///{tmp_path}/a.db", "--log-level", "warning") as daemon:
-        http_get(f"{daemon.api}/health")
-        daemon.stop()
-    assert len(daemon.log.splitlines()) == 4

@@ -171,13 +171,11 @@ async def test_fork_of_many_corrections_copies_few_at_once(
     """More than at first only if others correct faster than it copies, as they do for `rounds`, and up to a limit."""
     monkeypatch.setattr(forking, "CORRECTIONS_AT_ONCE", 2)
     monkeypatch.setattr(forking, "MAX_CORRECTIONS_AT_ONCE", 8)
-    write, left, written = corrections.write, rounds, [0]
+    write, written = corrections.write, [0]
+    corrected = iter([COUNT, *[2 * PIECE] * rounds])
 
     async def correct() -> None:
-        nonlocal left
-        sequences = range(1, COUNT + 1) if len(written) == 1 else range(1, 2 * PIECE + 1) if left else ()
-        left -= len(written) > 1 and left > 0
-        for sequence in sequences:
+        for sequence in range(1, next(corrected, 0) + 1):
             await storage.update_message(W, session_id, sequence, MessagePatch(content=f"wolf {uuid4()}"))
         written.append(0)
 
@@ -361,15 +359,13 @@ async def test_fork_has_corrections_made_meanwhile(storage: Storage, monkeypatch
     monkeypatch.setattr(removal, "MESSAGES_AT_ONCE", 2)
     monkeypatch.setattr(forking, "CORRECTIONS_AT_ONCE", 2)
     session_id = await session_with(storage, *[[call(str(number))] for number in range(9)])
-    assert isinstance(storage, TransactionalStorage)
-    copied, left = storage._fork_some, [1, 2, 3]  # noqa: SLF001  # between two pieces
+    left = [1, 2, 3]
 
-    async def fork_some(*piece: Any) -> Any:
+    async def delete() -> None:
         if left:
             await storage.delete_message(W, session_id, left.pop())
-        return await copied(*piece)
 
-    monkeypatch.setattr(storage, "_fork_some", fork_some)
+    do_before_pieces(storage, delete, monkeypatch)
     fork = await storage.fork_session(W, session_id, Fork())
     assert await read(storage, fork.id) == await read(storage, session_id)
     assert await waiting(storage, fork.id) == await waiting(storage, session_id) == [4, 5, 6, 7, 8, 9]

@@ -1,0 +1,24 @@
+"""Commands that end with an error, in one sentence."""
+
+import os
+import re
+from subprocess import CompletedProcess
+
+from fork_server import run_amplifierd
+
+
+def run(*arguments: str, **environment: str) -> CompletedProcess[str]:
+    """How `amplifierd` with these arguments ends."""
+    return run_amplifierd(*arguments, env=os.environ | environment)
+
+
+def refused(*arguments: str, words: str, **environment: str) -> CompletedProcess[str]:
+    """The start fails with one sentence, in which the pattern `words` is found, and no traceback or warning."""
+    outcome = run("serve", "--port", "0", *arguments, **environment)
+    assert outcome.stderr.startswith(("Error: ", "Usage: "))
+    assert outcome.returncode != 0
+    assert re.search(words, outcome.stderr), outcome.stderr
+    assert "Traceback" not in outcome.stderr
+    assert outcome.stderr.count("Error: ") == 1
+    assert outcome.stdout == ""
+    return outcome
