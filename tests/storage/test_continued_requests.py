@@ -1,7 +1,7 @@
 """Requests of many transactions that are interrupted, and continued when they are sent again."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Coroutine
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from hashlib import sha256
 from typing import Any
 
@@ -21,6 +21,8 @@ from amplifierd.storage.model.records import (
     IdempotentRequest,
     ImportReport,
     NewSession,
+    OnConflict,
+    Progressed,
 )
 from amplifierd.storage.operations.bulk import removal
 from amplifierd.storage.operations.transfer import import_
@@ -41,22 +43,29 @@ async def many(storage: Storage, count: int) -> None:
     await asyncio.gather(*(storage.create_session(W, NewSession()) for _ in range(count)))
 
 
-async def given_up(storage: Storage, work: Coroutine[Any, Any, object]) -> None:
-    """Do some of it, as far as that is seen, and no more."""
-    before = await storage.count_sessions(W)
-    task = asyncio.create_task(work)
-    while await storage.count_sessions(W) == before:
-        continue
-    task.cancel()
+async def given_up(work: Callable[[Progressed], Coroutine[Any, Any, object]]) -> None:
+    """Begin it, and cancel it when it has written its first piece."""
+
+    def cancel() -> None:
+        task.cancel()
+
+    # The work calls it between two pieces: on any machine some are left.
+    task = asyncio.create_task(work(cancel))
     with pytest.raises(asyncio.CancelledError):
         await task
+
+
+async def give_up_import(storage: Storage, lines: list[ExportLine], on_conflict: OnConflict) -> None:
+    """Begin an import of these lines, and cancel it after its first piece."""
+    batches = export_of(lines).batches
+    await given_up(lambda progressed: storage.import_sessions(W, Export(batches, progressed), on_conflict, once=once()))
 
 
 @pytest.mark.usefixtures("small_pieces")
 async def test_import_that_was_given_up_goes_on_where_it_was(storage: Storage, database: str) -> None:
     await many(storage, 400)
     lines = await exported(storage)
-    await given_up(storage, storage.import_sessions(W, export_of(lines), "new_id", once=once()))
+    await give_up_import(storage, lines, "new_id")
     assert 400 < await storage.count_sessions(W) < 800
     async with open_storage(database) as other:
         again = once()
@@ -74,7 +83,7 @@ async def test_import_that_another_process_begins_meanwhile_writes_nothing(stora
 
     async def batches() -> AsyncGenerator[list[ExportLine], None]:
         yield lines[:3]
-        await given_up(storage, storage.import_sessions(W, export_of(lines), "new_id", once=once()))
+        await give_up_import(storage, lines, "new_id")
         yield lines[3:]
 
     with pytest.raises(IdempotencyKeyInUse):
@@ -89,7 +98,7 @@ async def test_failing_import_continues_past_its_own_sessions(storage: Storage) 
     await many(storage, 300)
     lines = await exported(storage)
     await storage.clean_up_sessions(W, CleanUp(older_than_days=0, status=("created",), dry_run=False))
-    await given_up(storage, storage.import_sessions(W, export_of(lines), "fail", once=once()))
+    await give_up_import(storage, lines, "fail")
     with pytest.raises(IdempotencyKeyReused):
         await storage.import_sessions(W, export_of(lines), "fail", once=once(fingerprint="g"))
     with pytest.raises(IdempotencyKeyReused):
@@ -116,7 +125,7 @@ async def test_import_that_is_sent_to_two_nodes_has_one_effect(storage: Storage,
 async def test_cleanup_that_was_given_up_tells_all_that_it_did(storage: Storage) -> None:
     await many(storage, 1_500)
     which = CleanUp(older_than_days=0, status=("created",), dry_run=False)
-    await given_up(storage, storage.clean_up_sessions(W, which, once=once()))
+    await given_up(lambda progressed: storage.clean_up_sessions(W, which, once=once(), progressed=progressed))
     assert 0 < await storage.count_sessions(W) < 1_500
     with pytest.raises(IdempotencyKeyReused):
         await storage.import_sessions(W, export_of(await exported(storage)), "skip", once=once(fingerprint="import"))
