@@ -16,8 +16,8 @@ IMPATIENT = Limits(head_seconds=0.5, body_seconds=0.5, body_bytes=1_000)
 
 
 @contextmanager
-def serving(app: Any, limits: Limits = IMPATIENT) -> Iterator[int]:
-    """The port at which an application is served within such limits."""
+def serving(app: Any, limits: Limits = IMPATIENT, *, idle_seconds: int = 1) -> Iterator[int]:
+    """The port at which an application is served within such limits; idle connections are closed."""
     # uvicorn's hint asks for a class, where it only ever calls.
     protocol: Any = partial(Protocol, limits=limits)
     server = uvicorn.Server(
@@ -29,7 +29,7 @@ def serving(app: Any, limits: Limits = IMPATIENT) -> Iterator[int]:
             log_config=None,
             server_header=False,
             proxy_headers=False,
-            timeout_keep_alive=1,
+            timeout_keep_alive=idle_seconds,
         )
     )
     with socket.create_server(("127.0.0.1", 0), backlog=1_024) as listener:

@@ -1,7 +1,6 @@
 """Keys: who gets in, to what, and what does not exist for whom."""
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from conftest import postgres_database
 from daemon import Daemon, http_get
 from keys import amplifierd_keys, create_key, try_amplifierd_keys
 from operations import OPERATIONS, send
+from waits import until
 
 PUBLIC = [("GET", "/live", None), ("GET", "/health", None), ("GET", "/status", None)]
 PROTECTED = [operation for operation in OPERATIONS if operation not in PUBLIC]
@@ -62,14 +62,6 @@ def locked(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
             database = stack.enter_context(postgres_database(request.getfixturevalue("postgres")))
         create_key(database)
         yield Locked(stack.enter_context(Daemon(database)))
-
-
-def until(condition: Callable[[], bool]) -> None:
-    """Wait until it holds."""
-    deadline = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < deadline, "It does not come."
-        time.sleep(0.02)
 
 
 def test_these_are_the_operations_that_need_no_key() -> None:

@@ -22,7 +22,7 @@ from mutations import CHUNKED, mutations, pieces
 from raw import Answer, Connection, answers_in, exchange, get, post
 from short_timeouts import serving
 
-SECONDS = 10
+SECONDS = 60
 AT_ONCE = 64
 # Of so many requests, with each seed.
 ROUNDS = 8

@@ -9,6 +9,7 @@ import pytest
 from amplifierd.server.http1.eager_task import EagerTasks, ReusableEagerTask, eager_tasks
 
 Make = Callable[[asyncio.AbstractEventLoop, set[asyncio.Task[Any]]], EagerTasks]
+SECONDS = 60
 EITHER = pytest.mark.parametrize("make", [ReusableEagerTask, eager_tasks])
 
 
@@ -71,6 +72,7 @@ async def test_waiting_task_resumes_in_the_same_task(make: Make) -> None:
 async def test_timeout_that_begins_at_once_ends_what_waits(make: Make) -> None:
     eager = make(asyncio.get_running_loop(), set())
     done = []
+    ended = asyncio.Event()
 
     async def work() -> None:
         try:
@@ -80,9 +82,10 @@ async def test_timeout_that_begins_at_once_ends_what_waits(make: Make) -> None:
             done.append("timeout")
         await asyncio.sleep(0)
         done.append("end")
+        ended.set()
 
     await from_the_loop(eager, work)
-    await asyncio.sleep(0.1)
+    await asyncio.wait_for(ended.wait(), SECONDS)
     assert done == ["timeout", "end"]
     eager.end()
 
@@ -92,6 +95,7 @@ async def test_task_cancelled_before_it_resumes_is_given_up() -> None:
     loop = asyncio.get_running_loop()
     eager = ReusableEagerTask(loop, waiting)
     done = []
+    ended = asyncio.Event()
 
     async def work() -> None:
         try:
@@ -100,6 +104,7 @@ async def test_task_cancelled_before_it_resumes_is_given_up() -> None:
             done.append("cancelled")
             await asyncio.sleep(0)
             done.append("cleaned up")
+            ended.set()
 
     def run_and_cancel() -> None:
         eager.run(work())
@@ -108,7 +113,7 @@ async def test_task_cancelled_before_it_resumes_is_given_up() -> None:
 
     await asyncio.sleep(0)
     loop.call_soon(run_and_cancel)
-    await asyncio.sleep(0.05)
+    await asyncio.wait_for(ended.wait(), SECONDS)
     assert done == ["cancelled", "cleaned up"]
 
     async def another() -> None:

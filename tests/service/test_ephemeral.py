@@ -15,7 +15,7 @@ import pytest
 
 from amplifierd.server.ephemeral import MEMORY, WATCH_SECONDS
 from amplifierd.testing.ephemeral_server import Server, daemon
-from raw import Connection, post
+from raw import Connection, get, post
 
 SERVE = [sys.executable, "-m", "amplifierd", "serve", "--ephemeral"]
 
@@ -65,18 +65,22 @@ def test_daemon_keeps_nothing() -> None:
 
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_daemon_that_ends_at_once_keeps_nothing(workers: str) -> None:
-    command = [*SERVE, "--workers", workers]
+    command = [*SERVE, "--workers", workers, "--shutdown-timeout", "300"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
         assert process.stdout is not None
         said = json.loads(process.stdout.readline())
         # Workers answer when they have started.
         assert httpx.get(f"{said['api']}/health", timeout=120).status_code == 200
         assert made_by(process.pid)
-        with Connection(int(said["url"].rpartition(":")[2])) as hanging:
-            hanging.send(post("/api/v1/sessions", b"{}")[:-1])
-            time.sleep(0.3)
+        port = int(said["url"].rpartition(":")[2])
+        with Connection(port) as stream, Connection(port) as hanging:
+            stream.send(get("/api/v1/events"))
+            assert stream.head().status == 200
+            hanging.send(post("/api/v1/sessions", b"{}", b"Expect: 100-continue")[:-1])
+            assert hanging.answer().status == 100
             process.terminate()
-            time.sleep(0.3)
+            # It ends when the daemon has begun to end.
+            stream.rest()
             process.terminate()
             assert process.wait(120) == 128 + signal.SIGTERM
     assert not made_by(process.pid)

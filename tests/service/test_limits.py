@@ -25,7 +25,6 @@ from short_timeouts import serving
 
 HEALTH = "/api/v1/health"
 SESSIONS = "/api/v1/sessions"
-EIGHT = Limits(head_seconds=0.5, body_seconds=0.5, body_bytes=1_000, connections=8)
 CHUNKED = (
     b"POST /api/v1/sessions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
     b"Transfer-Encoding: chunked\r\n\r\n"
@@ -33,10 +32,16 @@ CHUNKED = (
 
 
 @pytest.fixture
-def short_timeouts(tmp_path: Path) -> Iterator[int]:
-    """The port of a server that waits for half a second, and has eight connections at most."""
+def app(tmp_path: Path) -> Any:
+    """What a daemon serves."""
     settings = Settings(database=f"sqlite:///{tmp_path / 'amplifierd.db'}", log_level="warning")
-    with serving(create_app(settings, open_storage(settings.database)), EIGHT) as port:
+    return create_app(settings, open_storage(settings.database))
+
+
+@pytest.fixture
+def short_timeouts(app: Any) -> Iterator[int]:
+    """The port of a server that waits for half a second."""
+    with serving(app) as port:
         yield port
 
 
@@ -148,10 +153,11 @@ def test_body_that_does_not_come_is_408(short_timeouts: int, trickle: bool) -> N
         thread.join()
 
 
-def test_body_that_keeps_coming_is_taken(short_timeouts: int) -> None:
-    body = b'{"context":{"a":"' + b"x" * 5_000 + b'"}}'
+def test_body_that_keeps_coming_is_taken(app: Any) -> None:
+    body = b'{"context":{"a":"' + b"x" * 15_000 + b'"}}'
     request = post(SESSIONS, body)
-    with Connection(short_timeouts) as connection:
+    # It takes longer than they are, and each part a tenth of that.
+    with serving(app, Limits(body_seconds=2, body_bytes=1_000)) as port, Connection(port) as connection:
         for start in range(0, len(request), 500):
             connection.send(request[start : start + 500])
             time.sleep(0.1)
@@ -311,7 +317,7 @@ def test_client_that_hangs_up_is_gone_with_a_request_waiting() -> None:
             assert connection.event() == b"x"
             connection.send(get("/") * 3)
             time.sleep(0.1)
-        assert told.wait(2)
+        assert told.wait(60)
 
 
 def test_request_that_waited_has_time_for_its_body() -> None:
@@ -333,13 +339,13 @@ def test_request_that_waited_has_time_for_its_body() -> None:
         assert connection.answer().status == 204
 
 
-def test_connections_past_the_limit_are_503(short_timeouts: int) -> None:
-    with ExitStack() as stack:
-        connections = [stack.enter_context(Connection(short_timeouts)) for _ in range(8)]
+def test_connections_past_the_limit_are_503(app: Any) -> None:
+    with serving(app, Limits(connections=8), idle_seconds=60) as port, ExitStack() as stack:
+        connections = [stack.enter_context(Connection(port)) for _ in range(8)]
         for connection in connections:
             connection.send(get(HEALTH))
             assert connection.answer().status == 200
-        with Connection(short_timeouts) as one_more:
+        with Connection(port) as one_more:
             answered = one_more.answer()
             refused_for_good(answered, 503, "8 connections")
             assert answered.headers["retry-after"] == "1"

@@ -20,6 +20,8 @@ from raw import Connection, get, post, refused
 from torture import Torture
 
 SEED = 20251121
+# Requests have longer to end than the tests wait for the end of the daemon.
+PATIENT = ("--shutdown-timeout", "300")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -48,24 +50,39 @@ def eventually_created(daemon: Daemon) -> str:
 
 
 def test_request_in_flight_is_finished(database: str) -> None:
-    with Daemon(database) as daemon, Connection(daemon.port) as connection:
-        request = post("/api/v1/sessions", b"{}")
-        connection.send(request[:-1])
-        time.sleep(0.3)
+    with (
+        Daemon(database, *PATIENT) as daemon,
+        Connection(daemon.port) as stream,
+        Connection(daemon.port) as connection,
+    ):
+        follow(stream)
+        request = begin(connection)
         daemon.process.send_signal(signal.SIGTERM)
-        time.sleep(0.3)
+        stream.rest()
         connection.send(request[-1:])
         assert connection.answer().status == 201
         assert daemon.wait() == 0
 
 
+def follow(stream: Connection) -> None:
+    """Follow all sessions: such a response ends when the daemon has begun to end."""
+    stream.send(get("/api/v1/events"))
+    assert stream.head().status == 200
+
+
+def begin(connection: Connection) -> bytes:
+    """Send a request without its last byte, until the daemon waits for that; the whole request."""
+    request = post("/api/v1/sessions", b"{}", b"Expect: 100-continue")
+    connection.send(request[:-1])
+    assert connection.answer().status == 100
+    return request
+
+
 def test_idle_connection_does_not_hold_it_up(database: str) -> None:
-    with Daemon(database) as daemon, Connection(daemon.port) as connection:
+    with Daemon(database, *PATIENT) as daemon, Connection(daemon.port) as connection:
         connection.send(get("/api/v1/health"))
         assert connection.answer().status == 200
-        started = time.monotonic()
         assert daemon.stop() == 0
-        assert time.monotonic() - started < 5
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
@@ -146,17 +163,15 @@ def test_daemon_does_not_answer_before_it_is_ready(database: str) -> None:
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_second_signal_ends_it_at_once(database: str, number: int, workers: str) -> None:
     with (
-        # Longer than the test waits for its end.
-        Daemon(database, "--workers", workers, "--shutdown-timeout", "300") as daemon,
+        Daemon(database, "--workers", workers, *PATIENT) as daemon,
         Connection(daemon.port) as stream,
         Connection(daemon.port) as hanging,
     ):
         session_id = eventually_created(daemon)
-        stream.send(get("/api/v1/events"))
-        hanging.send(post("/api/v1/sessions", b"{}")[:-1])
-        time.sleep(0.3)
+        follow(stream)
+        begin(hanging)
         daemon.process.send_signal(number)
-        time.sleep(0.3)
+        stream.rest()
         assert daemon.stop(number) == 128 + number
     assert "Traceback" not in daemon.log
     with Daemon(database) as daemon, daemon.client() as client:
@@ -177,8 +192,7 @@ def test_clients_that_are_stuck_are_not_waited_for_long(tmp_path: Path, workers:
         # Its answers are more than what sockets hold.
         reading.send(get(f"/api/v1/sessions/{session_id}/messages") * 4)
         reading.head()
-        sending.send(post("/api/v1/sessions", b"{}", b"Expect: 100-continue")[:-1])
-        assert sending.answer().status == 100
+        begin(sending)
         started = time.monotonic()
         daemon.process.send_signal(signal.SIGTERM)
         answered = sending.answer()
@@ -230,5 +244,5 @@ def test_signal_ends_it_though_it_has_hardly_begun(tmp_path: Path, number: int, 
         assert any(line.rpartition("|")[2].strip().startswith(f"{module}.") for line in said)
         process.send_signal(number)
         rest = process.stderr.read()
-        assert process.wait(30) == 0
+        assert process.wait(60) == 0
     assert "Traceback" not in rest

@@ -74,7 +74,7 @@ def test_answers_of_500_say_what_went_wrong(app: Any, caplog: pytest.LogCaptureF
 def test_answer_of_another_length_or_without_end_is_cut(app: Any, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.CRITICAL)
     with serving(app) as port:
-        client = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+        client = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
         client.request("GET", "/")
         with pytest.raises(http.client.IncompleteRead):
             client.getresponse().read()
@@ -177,4 +177,4 @@ def test_response_without_end_stops_when_its_client_leaves() -> None:
     with serving(endless) as port:
         with Connection(port) as connection:
             connection.send(get("/"))
-        assert ended.wait(30)
+        assert ended.wait(60)

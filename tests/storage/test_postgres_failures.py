@@ -75,11 +75,11 @@ def test_page_that_is_damaged_is_named_as_that() -> None:
 async def test_connection_that_can_t_be_given_back_fails_no_request(
     second_postgres: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(pool_module, "WAIT_SECONDS", 0.2)
     async with stalling(second_postgres) as (proxy, url):
         pool = await Pool.open(url)
         waiting = asyncio.create_task(pool.row("SELECT pg_sleep(600)", {}))
         await _until_asleep(second_postgres)
+        monkeypatch.setattr(pool_module, "WAIT_SECONDS", 0.2)
         proxy.stall()
         # asyncpg asks the server to cancel, and the release waits for that in vain.
         waiting.cancel()

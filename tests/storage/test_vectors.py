@@ -146,7 +146,7 @@ async def test_busy_workspace_does_not_delay_others(
     database: str, service: EmbeddingService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(writing, "STEPS_IN_TURN", 3)
-    service.delay = 0.2
+    service.held = "xx"
     async with opened(database, service) as storage:
         await say(storage, *["xx"] * 320, workspace="busy")
 
@@ -157,6 +157,7 @@ async def test_busy_workspace_does_not_delay_others(
 
         writes = asyncio.create_task(write())
         await say(storage, "quiet", workspace="quiet")
+        service.delay, service.held = 0.2, "\0"
 
         async def is_sent() -> bool:
             return ["quiet"] in service.batches

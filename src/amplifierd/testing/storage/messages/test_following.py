@@ -26,7 +26,7 @@ from amplifierd.storage.model.records import (
 from amplifierd.testing.storage.steps import read
 
 W = "default"
-SECONDS = 10
+SECONDS = 60
 FOLLOWERS = 160
 MESSAGES = 20
 
