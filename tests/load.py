@@ -12,6 +12,7 @@ from uuid import uuid4
 import httpx
 
 from daemon import http_client
+from waits import until
 
 CLIENTS = 8
 AGAIN_SECONDS = 0.05
@@ -45,6 +46,11 @@ class Load:
         while self.count < enough:
             assert time.monotonic() < deadline, "The load does not go on."
             time.sleep(0.01)
+
+    def wait_for_refusals(self, requests: int) -> None:
+        """Wait until so many more are refused."""
+        enough = len(self.refused) + requests
+        until(lambda: len(self.refused) >= enough)
 
     def stop(self) -> None:
         """Stop, after what is being sent; raises what a client has raised."""

@@ -6,7 +6,6 @@ import re
 import socket
 import sqlite3
 import tempfile
-import time
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import closing, nullcontext, suppress
@@ -24,6 +23,7 @@ from daemon import Daemon
 from histories import CHATGPT, CHATGPT_ID, CLAUDE_CODE, SAMPLES, SESSION, answer, code_line, lines, text, user
 from hostile_databases import with_endless_index, with_long_default
 from opencode_database import opencode_files
+from waits import until
 
 Object = dict[str, Any]
 OCTETS = {"Content-Type": "application/octet-stream"}
@@ -330,15 +330,14 @@ def conversions_of(daemon: Daemon) -> list[str]:
 def test_client_that_has_gone_ends_the_conversion(sqlite_daemon: Daemon) -> None:
     with sqlite_daemon.client() as client:
         before = client.get("/sessions").json()
-        request = client.build_request("POST", "/import?format=auto", content=MESSAGE * 60_000, headers=OCTETS)
+        request = client.build_request("POST", "/import?format=auto", content=MESSAGE * 300_000, headers=OCTETS)
         head = f"POST {request.url.raw_path.decode()} HTTP/1.1\r\n"
         head += "".join(f"{name}: {value}\r\n" for name, value in request.headers.items())
         with closing(socket.create_connection((request.url.host, request.url.port or 80))) as connection:
             connection.sendall(head.encode() + b"\r\n" + request.content)
-            while not conversions_of(sqlite_daemon):
-                time.sleep(0.05)
-        while conversions_of(sqlite_daemon):
-            time.sleep(0.05)
+            # It takes much longer than to see it.
+            until(lambda: bool(conversions_of(sqlite_daemon)))
+        until(lambda: not conversions_of(sqlite_daemon))
         imported(client, MESSAGE.replace(b"x", b"later"))
         after = client.get("/sessions").json()
         assert len(after) <= len(before) + 1

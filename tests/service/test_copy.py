@@ -33,37 +33,22 @@ from amplifierd.storage.model.workspaces import NewKey
 from fork_server import run_amplifierd
 
 W = "default"
+KILLED_IMPORT = str(Path(__file__).parents[1] / "killed_import.py")
 
 
 def copy(source: str, target: str) -> subprocess.CompletedProcess[str]:
     return run_amplifierd("copy", "--from", source, "--to", target)
 
 
-def copy_until(source: str, target: str, sessions: int) -> None:
-    """Copy, and be killed as soon as the target has so many sessions."""
-
-    async def wait() -> None:
-        async with open_storage(target) as other:
-            while await other.count_sessions(W) < sessions:
-                assert running.poll() is None, "The copy ended too soon."
-                await asyncio.sleep(0.01)
-
-    # What the target needs is there before both want to make it.
-    asyncio.run(open_and_close(target))
-    command = [sys.executable, "-m", "amplifierd", "copy", "--from", source, "--to", target]
-    with subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as running:
-        asyncio.run(wait())
-        running.kill()
-        assert running.wait() == -signal.SIGKILL
+def copy_some(source: str, target: str, pieces: int) -> None:
+    """Copy, and be killed when the target has this number of pieces."""
+    command = [sys.executable, KILLED_IMPORT, str(pieces), sys.executable, "-m", "amplifierd", "copy"]
+    killed = subprocess.run([*command, "--from", source, "--to", target], capture_output=True, check=False)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
 
 
 async def chunks(content: bytes) -> AsyncGenerator[bytes, None]:
     yield content
-
-
-async def open_and_close(url: str) -> None:
-    async with open_storage(url):
-        pass
 
 
 async def exported(storage: Storage) -> list[object]:
@@ -176,7 +161,8 @@ async def test_copy_that_was_killed_goes_on(storage: Storage, database: str, tar
     for _ in range(120):
         session = await storage.create_session(W, NewSession())
         await storage.append_messages(W, session.id, turn)
-    await asyncio.to_thread(copy_until, database, target, 8)
+    # A part of the copy has four sessions, in two pieces and one that finds no more.
+    await asyncio.to_thread(copy_some, database, target, 7)
     copied = await asyncio.to_thread(copy, database, target)
     assert copied.returncode == 0, copied.stderr
     told = re.search(r"^120 sessions with 30000 messages are the same in both, (\d+) of", copied.stdout)

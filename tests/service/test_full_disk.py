@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from collection_folders import commit, profile
 from daemon import Daemon
 from load import Load
 from small_disk import SmallDisk, limit_files, limit_files_no_more
+from waits import until
 
 
 @pytest.fixture
@@ -57,7 +57,7 @@ def test_refused_request_leaves_nothing_and_others_stay(disk: SmallDisk, *, of_s
         load.wait_for_more(50)
         shortage = Shortage(disk, daemon, of_space=of_space)
         shortage.begin()
-        wait_until_refused(load)
+        load.wait_for_refusals(len(load.sessions))
         # Without a key, so nothing is sent again. What is small may still find room in a log that begins anew.
         appended = until_refused(lambda number: client.post(messages, json={"content": str(number)}))
         renamed = until_refused(lambda number: client.patch(f"/sessions/{session_id}", json={"name": str(number)}))
@@ -111,17 +111,10 @@ def test_full_disk_leaves_a_collection_as_it_was(
         assert client.get("/profiles/foundation/a").json()["version"] == "1.0.0"
         assert client.get("/profiles/foundation/b").status_code == 404
         shortage.end()
-        wait_until_healthy(client)
+        until(lambda: client.get("/health").status_code == 200)
         synced = client.post("/collections/foundation/sync")
         assert (synced.status_code, synced.json()["profiles"]) == (200, ["foundation/a", "foundation/b"])
         assert client.get("/profiles/foundation/a").json()["version"] == "2.0.0"
-
-
-def wait_until_healthy(client: httpx.Client) -> None:
-    deadline = time.monotonic() + 60
-    while client.get("/health").status_code != 200:
-        assert time.monotonic() < deadline, "It stays unhealthy."
-        time.sleep(0.05)
 
 
 def an_export() -> bytes:
@@ -140,13 +133,6 @@ def an_export() -> bytes:
     }
     header = {"format": "amplifierd-export", "version": 1}
     return "\n".join(json.dumps(line) for line in ({"header": header}, {"session": session})).encode()
-
-
-def wait_until_refused(load: Load) -> None:
-    deadline = time.monotonic() + 30
-    while len(load.refused) < len(load.sessions):
-        assert time.monotonic() < deadline, "Nothing is refused."
-        time.sleep(0.01)
 
 
 def until_refused(send: Callable[[int], httpx.Response]) -> list[str]:

@@ -8,15 +8,18 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 
 import asyncpg
 import httpx
 import pytest
 
-from daemon import Daemon, http_post
+from daemon import Daemon
 from load import Load
 from operations import OPERATIONS, send
 from postgres import PostgresServer
+from raw import Connection, exchange, post
+from waits import until
 
 TERMINATE_ALL = """
 SELECT pg_terminate_backend(pid)
@@ -60,9 +63,7 @@ def test_every_operation_is_503_while_the_server_is_away(server: PostgresServer,
         assert client.get(f"/sessions/{session['id']}").json() == session
         assert client.post(f"/sessions/{session['id']}/messages", json={"content": "x"}).status_code == 201
         # What was found is true for a second.
-        deadline = time.monotonic() + 60
-        while client.get("/health").status_code != 200:
-            assert time.monotonic() < deadline
+        until(lambda: client.get("/health").status_code == 200)
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGQUIT], ids=["in order", "in a crash"])
@@ -71,7 +72,7 @@ def test_restart_under_load_loses_and_doubles_nothing(server: PostgresServer, no
         for _ in range(2):
             load.wait_for_more(50)
             server.stop(how)
-            time.sleep(0.5)
+            load.wait_for_refusals(1)
             server.start()
         load.wait_for_more(50)
         load.stop()
@@ -152,6 +153,7 @@ def test_node_that_is_killed_takes_nothing_with_it(server: PostgresServer, node:
         load.wait_for_more(50)
         tail = Tail(other.api, load.sessions[0])
         load.wait_for_more(100)
+        until(lambda: bool(tail.seen))
         other.kill()
         tail.thread.join()
         again = Tail(node.api, load.sessions[0], tail.last)
@@ -159,9 +161,7 @@ def test_node_that_is_killed_takes_nothing_with_it(server: PostgresServer, node:
         load.stop()
         load.check(node.api)
         expected = load.acknowledged[load.sessions[0]]
-        deadline = time.monotonic() + 120
-        while again.seen[-1:] != expected[-1:] and time.monotonic() < deadline:
-            time.sleep(0.05)
+        until(lambda: again.seen[-1:] == expected[-1:])
         assert tail.seen + again.seen == expected[len(expected) - len(tail.seen + again.seen) :]
         assert tail.seen
         node.stop()
@@ -201,11 +201,15 @@ class Tail:
 
 
 def test_server_that_is_stuck_does_not_keep_a_node_from_ending(server: PostgresServer) -> None:
-    with Daemon(server.url()) as node, ThreadPoolExecutor() as pool:
-        assert http_post(f"{node.api}/sessions").status_code == 201
+    request = post("/api/v1/sessions", b"{}", b"Expect: 100-continue")
+    with Daemon(server.url()) as node, ExitStack() as stack:
+        assert exchange(node.port, post("/api/v1/sessions", b"{}")).status == 201
         with server.stuck():
-            writing = [pool.submit(http_post, f"{node.api}/sessions", timeout=60) for _ in range(4)]
-            time.sleep(1)
+            writing = [stack.enter_context(Connection(node.port)) for _ in range(4)]
+            for connection in writing:
+                connection.send(request[:-1])
+                assert connection.answer().status == 100
+                connection.send(request[-1:])
             assert node.stop() == 0
-            assert {answer.result().status_code for answer in writing} == {503}
+            assert {connection.answer().status for connection in writing} == {503}
     assert "Traceback" not in node.log
