@@ -44,8 +44,7 @@ async def create_amplified_directory(
             return await storage.create_directory(workspace, body, once=once)
         async with disk.prepared(workspace, body.relative_path):
             directory = await storage.create_directory(workspace, body, once=once)
-        if not (once and once.replayed):
-            await disk.write(workspace, directory)
+        await disk.write(workspace, directory)
         return directory
 
 

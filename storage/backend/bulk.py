@@ -58,11 +58,9 @@ class TransactionalPieces(Transactions, Storage):
                 progressed()
                 forked = await self._fork_some(forked, fork, once)
         except BaseException:
+            # For example `AlreadyAnswered`: a request with the same key finished its fork meanwhile.
             await self._abandon(begun.workspace, (begun.fork_id, begun.fork_id))
             raise
-        if forked.id != begun.fork_id:
-            # A request with the same key finished its fork meanwhile.
-            await self._abandon(begun.workspace, (begun.fork_id, begun.fork_id))
         return forked
 
     async def _fork_some(self, copy: Copy, fork: Fork, once: IdempotentRequest | None) -> Session | Copy:
@@ -124,9 +122,7 @@ class TransactionalPieces(Transactions, Storage):
         self, workspace: str, which: SessionDeletion, once: IdempotentRequest | None, progressed: Progressed
     ) -> DeletionReport:
         """Delete sessions, or report them. An interrupted request continues if it is sent again."""
-        recalled = await self._replay(workspace, once, DeletionReport)
-        if recalled is not None:
-            return recalled
+        await self._check_unanswered(workspace, once, DeletionReport)
         begun = await self._progress(workspace, once, DeletionProgress)
         progress = begun or first_progress(which, await self._last_revision(workspace))
         while not progress.is_whole:

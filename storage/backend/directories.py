@@ -77,9 +77,7 @@ class TransactionalDirectories(Transactions, Directories):
         self, workspace: str, markers: Markers, *, once: IdempotentRequest | None = None, changed: Changed | None = None
     ) -> ScanReport:
         async with aclosing(markers.batches) as batches:
-            recalled = await self._replay(workspace, once, ScanReport)
-            if recalled is not None:
-                return recalled
+            await self._check_unanswered(workspace, once, ScanReport)
             await self.get_directory(workspace, ROOT)
             report = ScanReport()
             async for batch in batches:

@@ -50,9 +50,7 @@ class TransactionalProfiles(Transactions, Profiles):
     ) -> Profile:
         warnings: list[ProfileWarning] = []
         if check is not None:
-            recalled = await self._replay(workspace, once, Profile)
-            if recalled is not None:
-                return recalled
+            await self._check_unanswered(workspace, once, Profile)
             warnings = await check()
         return await self._write(workspace, once, Profile, profiles.create, new, origin, warnings)
 
@@ -105,9 +103,7 @@ class TransactionalCollections(Transactions, Collections):
     async def create_collection(
         self, workspace: str, identifier: str, read: ReadCollection, *, once: IdempotentRequest | None = None
     ) -> Collection:
-        recalled = await self._replay(workspace, once, Collection)
-        if recalled is not None:
-            return recalled
+        await self._check_unanswered(workspace, once, Collection)
         await collections.check_new(self._rows, workspace, identifier)
         return await self._write(workspace, once, Collection, collections.create, await read())
 

@@ -14,6 +14,7 @@ from ..model.errors import ContextTooLarge, FilesUnknown, MessageNotFound, Metad
 from ..model.interface import CheckSession, Storage
 from ..model.queries import MessageQuery, SessionQuery
 from ..model.records import (
+    AlreadyAnswered,
     BatchMessage,
     Events,
     Failure,
@@ -98,8 +99,7 @@ class TransactionalStorage(
         self, workspace: str, new: NewSession, *, once: IdempotentRequest | None = None, check: CheckSession = None
     ) -> Session:
         if check is not None:
-            if (recalled := await self._replay(workspace, once, Session)) is not None:
-                return recalled
+            await self._check_unanswered(workspace, once, Session)
             await check()
         if new.id is not None:
             await self._wait_for_removal(workspace, canonical_id(new.id))
@@ -111,18 +111,12 @@ class TransactionalStorage(
         )
 
     async def list_sessions(self, workspace: str, query: SessionQuery) -> Listing:
-        listed = await self._list_sessions(workspace, query)
         if not query.total:
-            return listed
+            return await self._list_sessions(workspace, query)
         whole = session_list(self.dialect, workspace, structs.replace(query, cursor=None))
-        try:
-            async with self._searches.slot():
-                total = await self._read(lambda rows: count_all(rows, whole))
-        except BaseException:
-            if listed.rest is not None:
-                await listed.rest.aclose()
-            raise
-        return replace(listed, total=total)
+        async with self._searches.slot():
+            total = await self._read(lambda rows: count_all(rows, whole))
+        return replace(await self._list_sessions(workspace, query), total=total)
 
     async def _list_sessions(self, workspace: str, query: SessionQuery) -> Listing:
         sessions = session_list(self.dialect, workspace, query)
@@ -232,6 +226,8 @@ class TransactionalStorage(
                 appended = await self._append_all(workspace, session_id, [new], new.expected_sequence, versions, once)
         except FilesUnknown as error:
             raise messages.unknown_file([new], error.ids, is_batch=False) from None
+        except AlreadyAnswered as recorded:
+            raise AlreadyAnswered(recorded.answer.messages[0]) from None
         return appended.messages[0]
 
     async def append_messages(

@@ -12,7 +12,7 @@ from ..model.records import IdempotentRequest, Listing
 from ..operations.bulk import removal, staging
 from ..operations.bulk.removal import Removals
 from ..operations.events.change_notifier import ChangeNotifier
-from ..operations.idempotency import forget, progress, replay, run_once, run_part
+from ..operations.idempotency import check_unanswered, forget, progress, run_once, run_part
 from ..operations.unit_of_work import UnitOfWork
 from ..sql.cursors import decode_name, encode_name
 from ..sql.dialect import Dialect
@@ -123,9 +123,10 @@ class Transactions(ABC):
         """See `Storage`."""
         await self._change(workspace, forget, key)
 
-    async def _replay(self, workspace: str, once: IdempotentRequest | None, kind: type[Answer]) -> Answer | None:
-        """The recorded answer to a request of many transactions, if it has one."""
-        return None if once is None else await self._change(workspace, replay, once, kind)
+    async def _check_unanswered(self, workspace: str, once: IdempotentRequest | None, kind: type[Any]) -> None:
+        """Raises `AlreadyAnswered` if a request has a recorded answer."""
+        if once is not None:
+            await self._change(workspace, check_unanswered, once, kind)
 
     async def _progress(self, workspace: str, once: IdempotentRequest | None, kind: type[Answer]) -> Answer | None:
         """The recorded progress of a request of many transactions; None if it was not begun."""
@@ -160,7 +161,7 @@ class Transactions(ABC):
         operation: Callable[[UnitOfWork, *Arguments], Coroutine[Any, Any, Answer]],
         *arguments: *Arguments,
     ) -> Coroutine[Any, Any, Answer]:
-        """Run `operation` as a write; with `once`, record its answer, or return the recorded one."""
+        """Run `operation` as a write; with `once`, record its answer (see `run_once`)."""
         if once is None:
             return self._change(workspace, operation, *arguments)
         return self._change(workspace, run_once, once, self._idempotency_ttl, kind, operation, *arguments)

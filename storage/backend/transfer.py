@@ -57,9 +57,7 @@ class TransactionalTransfer(TransactionalFiles):
                         await self._find_renamed(workspace, upload, found, sessions_before)
                     sessions_before += len(found)
             await asyncio.to_thread(upload.finish)
-            recalled = await self._replay(workspace, once, ImportReport)
-            if recalled is not None:
-                return recalled
+            await self._check_unanswered(workspace, once, ImportReport)
             begun = await self._progress(workspace, once, import_.Begun)
             if once is not None and begun is not None and begun.seed != seed:
                 # Another process began the import while this one read it.

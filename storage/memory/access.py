@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Iterable
-from typing import TypeVar, cast
+from typing import TypeVar
 
 import msgspec
 from msgspec import UNSET
@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from ..model.backend import StorageOptions
 from ..model.errors import IdempotencyKeyInUse, IdempotencyKeyReused, StorageUnavailable
-from ..model.records import IdempotentRequest, Listing, Messages, Session
+from ..model.records import AlreadyAnswered, IdempotentRequest, Listing, Messages, Session
 from ..operations.sessions import DELETIONS_KEPT_SECONDS
 from ..sql.cursors import decode_name, encode_name
 from ..sql.temporary_files import TemporaryDisk
@@ -78,15 +78,12 @@ class MemoryAccess:
         once: IdempotentRequest | None,
         operation: Callable[[Work], Answer],
     ) -> Answer:
-        """Run an operation as a write, and return its result; with `once` record it, or return the recorded one.
+        """Run an operation as a write, and return its result; with `once` record it.
 
-        It changes nothing if it raises an error.
+        It changes nothing if it raises an error. Raises `AlreadyAnswered` if there is a recorded result.
         """
-        await self._workspace(name)
+        await self._check_unanswered(name, once)
         workspace = self._database.workspaces.setdefault(name, Workspace())
-        recorded = None if once is None else replay(workspace, once)
-        if recorded is not None:
-            return cast("Answer", recorded)
         now = self._next_time()
         work = Work(workspace, now, self._new_session_id(now))
         workspace.revision += 1
@@ -96,8 +93,11 @@ class MemoryAccess:
         self._written(work)
         return answer
 
-    def _is_answered(self, workspace: Workspace, once: IdempotentRequest | None) -> bool:
-        return once is not None and replay(workspace, once) is not None
+    async def _check_unanswered(self, name: str, once: IdempotentRequest | None) -> None:
+        """Raises `AlreadyAnswered` if a request has a recorded answer."""
+        workspace = await self._workspace(name)
+        if once is not None:
+            check_unanswered(workspace, once)
 
     def _new_session_id(self, now: str) -> str:
         return new_session_id(now)
@@ -127,16 +127,15 @@ class MemoryAccess:
             follower.set()
 
 
-def replay(workspace: Workspace, once: IdempotentRequest) -> object | None:
-    """The recorded answer to a request; None if there is none, or only its progress. Raises `IdempotencyKeyReused`."""
+def check_unanswered(workspace: Workspace, once: IdempotentRequest) -> None:
+    """Raises `AlreadyAnswered` with the recorded answer, if there is one, and `IdempotencyKeyReused`."""
     recorded = recorded_answer(workspace, once)
-    once.replayed = recorded is not None and recorded.is_whole
     if recorded is None or not recorded.is_whole:
-        return None
+        return
     if recorded.messages is None or recorded.session_id is None:
-        return recorded.answer
+        raise AlreadyAnswered(recorded.answer)
     first, last = recorded.messages
-    return Messages(recorded.session_id, workspace.find(recorded.session_id).messages[first - 1 : last])
+    raise AlreadyAnswered(Messages(recorded.session_id, workspace.find(recorded.session_id).messages[first - 1 : last]))
 
 
 def recorded_answer(workspace: Workspace, once: IdempotentRequest) -> RecordedAnswer | None:

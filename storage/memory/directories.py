@@ -29,7 +29,7 @@ from ..model.errors import (
 from ..model.records import IdempotentRequest
 from ..operations import directories as operations
 from ..values.json_text import raw_text
-from .access import MemoryAccess, Work, named_page, replay
+from .access import MemoryAccess, Work, named_page
 from .contents import StoredDirectory, Workspace
 from .profiles import settings_of
 
@@ -78,9 +78,7 @@ class MemoryDirectories(MemoryAccess, Directories):
         self, workspace: str, markers: Markers, *, once: IdempotentRequest | None = None, changed: Changed | None = None
     ) -> ScanReport:
         async with aclosing(markers.batches) as batches:
-            recorded = None if once is None else replay(await self._workspace(workspace), once)
-            if isinstance(recorded, ScanReport):
-                return recorded
+            await self._check_unanswered(workspace, once)
             await self.get_directory(workspace, ROOT)
             report = ScanReport()
             async for batch in batches:

@@ -32,7 +32,7 @@ from ..model.profile_records import NewProfile, Profile, ProfileOrigin, ProfileP
 from ..model.records import IdempotentRequest, Listing
 from ..operations import profiles as operations
 from ..operations.bulk.collections import name_of, refuse_reserved
-from .access import MemoryAccess, Work, named_page, replay
+from .access import MemoryAccess, Work, named_page
 from .contents import StoredProfile, Workspace
 from .modules.store import write_modules
 
@@ -52,7 +52,8 @@ class MemoryProfiles(MemoryAccess, Profiles):
         check: CheckProfile | None = None,
     ) -> Profile:
         warnings: list[ProfileWarning] = []
-        if check is not None and not self._is_answered(await self._workspace(workspace), once):
+        if check is not None:
+            await self._check_unanswered(workspace, once)
             warnings = await check()
 
         def create(work: Work) -> Profile:
@@ -191,11 +192,8 @@ class MemoryCollections(MemoryAccess, Collections):
     async def create_collection(
         self, workspace: str, identifier: str, read: ReadCollection, *, once: IdempotentRequest | None = None
     ) -> Collection:
-        stored = await self._workspace(workspace)
-        recorded = None if once is None else replay(stored, once)
-        if isinstance(recorded, Collection):
-            return recorded
-        _check_new(stored, identifier)
+        await self._check_unanswered(workspace, once)
+        _check_new(await self._workspace(workspace), identifier)
         return await self._write(workspace, once, partial(_create, content=await read()))
 
     async def get_collection(self, workspace: str, identifier: str) -> Collection:

@@ -59,7 +59,8 @@ class MemorySessions(MemoryAccess, Storage):
     async def create_session(
         self, workspace: str, new: NewSession, *, once: IdempotentRequest | None = None, check: CheckSession = None
     ) -> Session:
-        if check is not None and not self._is_answered(await self._workspace(workspace), once):
+        if check is not None:
+            await self._check_unanswered(workspace, once)
             await check()
         return await self._write(workspace, once, partial(_create, new=new, installed=self._options.installed))
 

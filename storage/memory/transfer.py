@@ -29,7 +29,7 @@ from ..operations.messages import usage_of
 from ..operations.transfer.export import BATCH_BYTES, MAX_LINES, plan_of
 from ..operations.transfer.import_staging import ImportStaging, Taken, targets_of
 from ..values.uuid7 import canonical_id
-from .access import MemoryAccess, Work, encode, replay
+from .access import MemoryAccess, Work, encode
 from .contents import Conversation, Workspace, named_files
 from .files import store_file
 from .messages import extend, refer
@@ -55,9 +55,7 @@ class MemoryTransfer(MemoryAccess, Storage):
                 async for lines in batches:
                     found += upload.add(lines)
             upload.finish()
-            recorded = None if once is None else replay(await self._workspace(workspace), once)
-            if isinstance(recorded, ImportReport):
-                return recorded
+            await self._check_unanswered(workspace, once)
             write = partial(_import, upload=upload, found=found, on_conflict=on_conflict, export=export)
             return await self._write(workspace, once, write)
 

@@ -69,11 +69,11 @@ class Storage(Search, Profiles, Collections, Modules, MountPlans, Directories, F
 
     With `versions` a method applies only if the session is at one of them, and raises `VersionMismatch` otherwise; None
     allows any. With `once` the answer is recorded in the same transaction as the effect: a second call with the key,
-    from any process, returns that answer and has no effect, or raises `IdempotencyKeyReused` if its fingerprint
-    differs. The record is deleted with the session that it is about. A workspace keeps 64 MiB of long answers: if an
-    answer is not kept any more, the second call raises `IdempotencyAnswerNotKept`. Errors are not recorded. A write
-    that takes many transactions records its progress in each: a second call continues from there, and if two continue
-    at once, one raises `IdempotencyKeyInUse`.
+    from any process, has no effect, and raises `AlreadyAnswered` with that answer, or `IdempotencyKeyReused` if its
+    fingerprint differs. The record is deleted with the session that it is about. A workspace keeps 64 MiB of long
+    answers: if an answer is not kept any more, the second call raises `IdempotencyAnswerNotKept`. Errors are not
+    recorded. A write that takes many transactions records its progress in each: a second call continues from there,
+    and if two continue at once, one raises `IdempotencyKeyInUse`.
     """
 
     kind: ClassVar[Literal["sqlite", "postgresql", "memory"]]

@@ -7,7 +7,7 @@ of any size.
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from msgspec import UNSET, Raw, Struct, UnsetType
 
@@ -214,26 +214,27 @@ class Digest(Protocol):
     """A hash in progress, as of `hashlib`."""
 
     def update(self, data: bytes, /) -> None: ...
-
     def hexdigest(self) -> str: ...
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class IdempotentRequest:
-    """A request that its client may retry under the same key, with one effect and one answer.
-
-    `digest` has hashed the request, as far as it was received, and identifies it; the storage sets `replayed` if it
-    returns a recorded answer.
-    """
+    """A request that may be retried under its key, with one effect; its `digest`, as far as received, identifies it."""
 
     key: str
     digest: Digest
-    replayed: bool = False
 
     @property
     def fingerprint(self) -> str:
         """The hash that identifies the request, once all of it is received."""
         return self.digest.hexdigest()
+
+
+@dataclass(eq=False)
+class AlreadyAnswered(Exception):  # it is an answer
+    """The request was answered before: `answer` is the recorded one. This time it has no effect."""
+
+    answer: Any
 
 
 # Called after each part of a long write; the deadline of the request then starts over.

@@ -10,7 +10,7 @@ import msgspec
 from msgspec.json import decode, encode
 
 from ..model.errors import IdempotencyAnswerNotKept, IdempotencyKeyInUse, IdempotencyKeyReused
-from ..model.records import IdempotentRequest
+from ..model.records import AlreadyAnswered, IdempotentRequest
 from ..sql.ports import Bindings, Rows
 from ..sql.statements.recorded_answers import FORGET_ANSWER, FORGET_ANSWERS, RECORD_ANSWER
 from ..sql.statements.sessions import Statements
@@ -46,10 +46,8 @@ async def run_once(
     operation: Callable[[UnitOfWork, *Arguments], Coroutine[Any, Any, Answer]],
     *arguments: *Arguments,
 ) -> Answer:
-    """The recorded answer of `kind`; if there is none, that of `operation`, recorded together with its effect."""
-    recorded: Answer | None = await replay(work, once, kind)
-    if recorded is not None:
-        return recorded
+    """The answer of `operation`, recorded together with its effect. Raises what `check_unanswered` raises."""
+    await check_unanswered(work, once, kind)
     answer = await operation(work, *arguments)
     if not isinstance(answer, OperationUnfinished):
         await record(work, once, keep_seconds, answer)
@@ -101,19 +99,19 @@ async def early_progress(rows: Rows, statements: Statements, key: Bindings, kind
         return None
 
 
-async def replay(work: UnitOfWork, once: IdempotentRequest, kind: type[Answer]) -> Answer | None:
-    """The recorded answer; sets `once.replayed` if there is one.
+async def check_unanswered(work: UnitOfWork, once: IdempotentRequest, kind: type[Any]) -> None:
+    """Raises `AlreadyAnswered` with the recorded answer of `kind`, if there is one.
 
     Raises `IdempotencyKeyReused`, `IdempotencyAnswerNotKept`.
     """
     recorded = await _recorded(work, once)
-    once.replayed = recorded is not None and recorded.is_answer
     if recorded is None or not recorded.is_answer:
-        return None
+        return
     try:
-        return await read(work.transaction, work.workspace, recorded.session_id, recorded.text, kind)
+        answer = await read(work.transaction, work.workspace, recorded.session_id, recorded.text, kind)
     except TextNotKept:
         raise IdempotencyAnswerNotKept(once.key) from None
+    raise AlreadyAnswered(answer)
 
 
 async def _recorded(work: UnitOfWork, once: IdempotentRequest) -> _Recorded | None:

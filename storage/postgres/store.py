@@ -21,6 +21,7 @@ from ..model.modules import InstalledModules
 from ..model.part_records import file_ids_of
 from ..model.queries import Embedder, SearchQuery
 from ..model.records import (
+    AlreadyAnswered,
     BatchMessage,
     IdempotentRequest,
     Listing,
@@ -229,12 +230,10 @@ class PostgresStorage(TransactionalVectors, TransactionalStorage):
         return 0
 
     async def _append(self, workspace: str, request: AppendRequest) -> Messages | None:
-        """The appended messages, or the recorded answer; None if they have to be appended on their own."""
+        """The appended messages; None if they have to be appended on their own."""
         last, timestamp, recorded = await self._appends.add(workspace, request)
-        if request.once is not None:
-            request.once.replayed = recorded is not None
         if recorded is not None:
-            return await read_messages(self._pool, workspace, request.session_id, recorded)
+            raise AlreadyAnswered(await read_messages(self._pool, workspace, request.session_id, recorded))
         return None if last is None else Messages(request.session_id, numbered(request.messages, timestamp, last))
 
     async def _append_together(self, workspace: str, requests: list[AppendRequest]) -> list[Appended]:

@@ -22,6 +22,7 @@ from amplifierd.storage.model.records import (
     SessionPatch,
 )
 from amplifierd.storage.operations import recorded_answers
+from amplifierd.testing.storage.steps import recorded
 
 W = "default"
 SECONDS = 60
@@ -71,10 +72,8 @@ async def test_long_context_is_kept_once_for_all_answers(storage: Storage) -> No
     # What the session is now does not matter.
     await storage.update_session(W, session.id, SessionPatch(context=OTHER))
     for number, (write, answer) in enumerate(zip(WRITES, answers, strict=True)):
-        again = once(f"k{number}")
-        assert await write(storage, session.id, again) == answer
-        assert again.replayed
-    assert await storage.fork_session(W, session.id, Fork(), once=once("fork")) == forked
+        assert await recorded(write(storage, session.id, once(f"k{number}"))) == answer
+    assert await recorded(storage.fork_session(W, session.id, Fork(), once=once("fork"))) == forked
     await storage.delete_session(W, forked.id)
     await storage.delete_session(W, session.id)
     async with asyncio.timeout(SECONDS):
@@ -89,8 +88,9 @@ async def test_long_messages_are_not_kept_twice(storage: Storage) -> None:
     batch = await storage.append_messages(W, session.id, new, once=once("batch"))
     message = await storage.append_message(W, session.id, NewMessage("c" * 50_000), once=once("one"))
     assert await kept_bytes(storage) < 100
-    assert await storage.append_messages(W, session.id, new, once=once("batch")) == batch
-    assert await storage.append_message(W, session.id, NewMessage("c" * 50_000), once=once("one")) == message
+    assert await recorded(storage.append_messages(W, session.id, new, once=once("batch"))) == batch
+    again = storage.append_message(W, session.id, NewMessage("c" * 50_000), once=once("one"))
+    assert await recorded(again) == message
 
 
 async def test_oldest_answers_past_the_limit_have_no_second_effect(
@@ -101,10 +101,10 @@ async def test_oldest_answers_past_the_limit_have_no_second_effect(
     started = [await storage.start_session(W, it.id, once=once(it.id)) for it in sessions]
     assert await kept_bytes(storage) < 250_000 + 10_000
     # The first has its context still.
-    assert await storage.start_session(W, sessions[0].id, once=once(sessions[0].id)) == started[0]
+    assert await recorded(storage.start_session(W, sessions[0].id, once=once(sessions[0].id))) == started[0]
     for it in (sessions[1], sessions[3]):
         await storage.update_session(W, it.id, SessionPatch(context=OTHER))
     with pytest.raises(IdempotencyAnswerNotKept, match="was applied; its answer is not kept any more"):
         await storage.start_session(W, sessions[1].id, once=once(sessions[1].id))
     assert (await storage.get_session(W, sessions[1].id)).version == started[1].version + 1
-    assert await storage.start_session(W, sessions[3].id, once=once(sessions[3].id)) == started[3]
+    assert await recorded(storage.start_session(W, sessions[3].id, once=once(sessions[3].id))) == started[3]

@@ -11,6 +11,7 @@ from ..contract import LineReader
 from ..storage.model.errors import WorkspaceNotFound
 from ..storage.model.interface import Storage
 from ..storage.model.records import (
+    AlreadyAnswered,
     CleanUp,
     DeletionReport,
     Digest,
@@ -40,7 +41,11 @@ async def import_export(
             reader.read(_chunks(file, lambda read: show(read, 2 * size))),
             written=lambda share: show(size + int(share * size), 2 * size),
         )
-        report = await storage.import_sessions(workspace, export, on_conflict, once=once)
+        try:
+            report = await storage.import_sessions(workspace, export, on_conflict, once=once)
+        except AlreadyAnswered as recorded:
+            # Written by an earlier run, which ended before it had forgotten the key.
+            report = recorded.answer
     # Importing the same file again must restore what was deleted since.
     await storage.forget_answer(workspace, once.key)
     return report

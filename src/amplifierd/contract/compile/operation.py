@@ -9,7 +9,7 @@ import msgspec
 from starlette.types import Receive, Scope, Send
 
 from ...storage.model.files import ImportFile, NewFile
-from ...storage.model.records import Digest, Events
+from ...storage.model.records import AlreadyAnswered, Digest, Events
 from ..access.rate_limit import RateLimit
 from ..access.security import Authenticate, Security
 from ..core.document import ContractError, Document, Json
@@ -121,8 +121,12 @@ class Operation:
         digested = await self._executor.run(digest, scope, text) if long else digest(scope, text)
         with self._idempotency.handling(key, arguments.get(WORKSPACE), digested) as once:
             arguments[ARGUMENT] = once
-            result = await self._handler(**arguments)
-            await self._response.send(scope, receive, send, result, replayed=once.replayed)
+            replayed = False
+            try:
+                result = await self._handler(**arguments)
+            except AlreadyAnswered as recorded:
+                result, replayed = recorded.answer, True
+            await self._response.send(scope, receive, send, result, replayed=replayed)
 
 
 def _bound(headers: list[Header]) -> dict[str, Header]:

@@ -17,6 +17,7 @@ from ...storage.model.errors import SessionNotFound, StorageUnavailable
 from ...storage.model.files import ImportFile, TemporarySpace
 from ...storage.model.interface import Storage
 from ...storage.model.records import (
+    AlreadyAnswered,
     Export,
     ExportLine,
     IdempotentRequest,
@@ -131,7 +132,15 @@ class _Import:
     async def run(self, task: Task, once: IdempotentRequest | None) -> HistoryImportReport:
         """Convert and import it."""
         export = Export(self._batches(task), self._progressed)
-        written = await self._storage.import_sessions(self._workspace, export, "extend", once=once)
+        try:
+            written = await self._storage.import_sessions(self._workspace, export, "extend", once=once)
+        except AlreadyAnswered as recorded:
+            # An earlier attempt may have ended before it had set the names.
+            raise AlreadyAnswered(await self._finish(recorded.answer)) from None
+        return await self._finish(written)
+
+    async def _finish(self, written: ImportReport) -> HistoryImportReport:
+        """Set the names of the imported sessions; the report."""
         for session_id, name in self._names:
             # It may have been deleted meanwhile.
             with suppress(SessionNotFound):

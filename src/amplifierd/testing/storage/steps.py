@@ -3,16 +3,17 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
+import pytest
 
 from ...storage.model.directories import NewDirectory
 from ...storage.model.errors import DirectoryExists, ProfileExists
 from ...storage.model.interface import Storage
 from ...storage.model.profile_records import NewProfile
 from ...storage.model.queries import MessageQuery, SearchHit, SearchQuery
-from ...storage.model.records import Listing, Message, NewSession, Session
+from ...storage.model.records import AlreadyAnswered, Listing, Message, NewSession, Session
 
 Record = TypeVar("Record")
 
@@ -43,6 +44,13 @@ async def read(storage: Storage, session_id: str, query: MessageQuery = WHOLE) -
     """The messages of a session in the default workspace."""
     transcript = await storage.list_messages("default", session_id, query)
     return await records(transcript.messages, Message)
+
+
+async def recorded(write: Awaitable[object]) -> Any:
+    """The recorded answer to a write that was sent again under its key; fails if it was not answered before."""
+    with pytest.raises(AlreadyAnswered) as again:
+        await write
+    return again.value.answer
 
 
 async def until(condition: Callable[[], Awaitable[bool]]) -> None:

@@ -27,7 +27,7 @@ from amplifierd.storage.model.records import (
     SessionSummary,
 )
 from amplifierd.testing.storage.exports import export_of, exported
-from amplifierd.testing.storage.steps import read, records
+from amplifierd.testing.storage.steps import read, recorded, records
 
 W = "default"
 ID = "2489e9ad-2ee2-4e00-8ec9-32d5f69181c0"
@@ -55,8 +55,7 @@ async def test_session_keeps_its_own_id_in_lower_case(storage: Storage) -> None:
 async def test_session_of_an_own_id_is_created_once_under_a_key(storage: Storage) -> None:
     first = await storage.create_session(W, NewSession(id=ID), once=IdempotentRequest("k", sha256(b"a")))
     again = IdempotentRequest("k", sha256(b"a"))
-    assert await storage.create_session(W, NewSession(id=ID), once=again) == first
-    assert again.replayed
+    assert await recorded(storage.create_session(W, NewSession(id=ID), once=again)) == first
 
 
 @pytest.mark.parametrize("sent", MOMENTS)
@@ -145,8 +144,7 @@ async def test_message_of_an_own_id_is_appended_once_under_a_key(storage: Storag
     new = NewMessage("a", id="m", timestamp="2023-03-01T09:00:00Z")
     first = await storage.append_message(W, session.id, new, once=IdempotentRequest("k", sha256(b"a")))
     again = IdempotentRequest("k", sha256(b"a"))
-    assert await storage.append_message(W, session.id, new, once=again) == first
-    assert again.replayed
+    assert await recorded(storage.append_message(W, session.id, new, once=again)) == first
 
 
 @pytest.mark.parametrize("sent", MOMENTS)

@@ -25,7 +25,7 @@ from amplifierd.storage.model.records import (
     NewSession,
 )
 from amplifierd.testing.storage.exports import export_of, exported
-from amplifierd.testing.storage.steps import read, records
+from amplifierd.testing.storage.steps import read, recorded, records
 
 W = "default"
 
@@ -76,7 +76,7 @@ async def test_answer_under_a_key_has_its_parts(storage: Storage) -> None:
     session = await storage.create_session(W, NewSession())
     new = NewMessage(parts=TURN, usage=NewUsage(input_tokens=1))
     first = await storage.append_message(W, session.id, new, once=IdempotentRequest("k", sha256(b"a")))
-    again = await storage.append_message(W, session.id, new, once=IdempotentRequest("k", sha256(b"a")))
+    again = await recorded(storage.append_message(W, session.id, new, once=IdempotentRequest("k", sha256(b"a"))))
     assert first == again
     assert (await storage.get_session(W, session.id)).usage == Usage(1, 0, 0, 0)
 

@@ -22,7 +22,7 @@ from amplifierd.storage.model.records import (
     SessionStatus,
     SessionSummary,
 )
-from amplifierd.testing.storage.steps import records
+from amplifierd.testing.storage.steps import recorded, records
 
 W = "default"
 TURN = NewMessages([BatchMessage(content="x")] * 3)
@@ -131,8 +131,7 @@ async def test_deletion_is_replayed_under_its_key(storage: Storage) -> None:
     first, second = [IdempotentRequest("k", sha256(b"x")) for _ in range(2)]
     report = await storage.delete_sessions(W, which, once=first)
     later = await session_of(storage, "active")
-    assert await storage.delete_sessions(W, which, once=second) == report
-    assert second.replayed
+    assert await recorded(storage.delete_sessions(W, which, once=second)) == report
     assert await left(storage) == [later]
 
 

@@ -23,7 +23,7 @@ from amplifierd.storage.model.interface import Storage
 from amplifierd.storage.model.modules import Module, NewModuleSource
 from amplifierd.storage.model.profile_records import ModuleConfig, NewProfile, ProfilePatch, ProfileSettings
 from amplifierd.storage.model.records import IdempotentRequest, NewSession
-from amplifierd.testing.storage.steps import records
+from amplifierd.testing.storage.steps import recorded, records
 
 W = "default"
 
@@ -233,7 +233,7 @@ async def test_deleted_workspace_takes_its_collections(storage: Storage) -> None
 async def test_key_repeats_the_answer(storage: Storage) -> None:
     once = IdempotentRequest("k", hashlib.sha256(b"k"))
     first = await create(storage, content(NewProfile("a")), once=once)
-    assert await storage.create_collection(W, "foundation", nobody_reads, once=once) == first
+    assert await recorded(storage.create_collection(W, "foundation", nobody_reads, once=once)) == first
 
 
 async def test_source_is_not_read_for_an_identifier_that_exists(storage: Storage) -> None:

@@ -30,6 +30,7 @@ from amplifierd.storage.model.profile_records import (
 )
 from amplifierd.storage.model.records import Fork, IdempotentRequest, Listing, NewSession, SessionPatch
 from amplifierd.testing.storage.exports import export_of, exported
+from amplifierd.testing.storage.steps import recorded
 
 W = "default"
 NOBODY = "019aa8a4-7f7c-7c3e-9d2b-5b6f0f4f2a11"
@@ -258,9 +259,7 @@ async def test_request_that_comes_again_has_one_effect(storage: Storage) -> None
         return IdempotentRequest("key", Digest())
 
     created = await storage.create_profile(W, WHOLE, once=once())
-    again = once()
-    assert await storage.create_profile(W, WHOLE, once=again) == created
-    assert again.replayed
+    assert await recorded(storage.create_profile(W, WHOLE, once=once())) == created
 
 
 async def test_session_keeps_its_profile_as_it_was(storage: Storage) -> None:
