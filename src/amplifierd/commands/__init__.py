@@ -3,41 +3,45 @@
 Imports what it needs when a command runs, so that each starts fast.
 """
 
+from importlib import import_module
+
 import click
 
 from .. import __version__
-from .collections import collections
-from .health import health
-from .keys import keys
-from .maintenance import back_up, check, compact, restore
-from .modules import modules
-from .open_page import open_page
-from .serve import serve
-from .transfer import clean_up_sessions, copy_sessions, export_sessions, import_sessions
-from .workspaces import workspaces
+
+# The module of each command, and its name there.
+_COMMANDS = {
+    "backup": ("maintenance", "back_up"),
+    "check": ("maintenance", "check"),
+    "cleanup": ("transfer", "clean_up_sessions"),
+    "collections": ("collections", "collections"),
+    "compact": ("maintenance", "compact"),
+    "copy": ("transfer", "copy_sessions"),
+    "export": ("transfer", "export_sessions"),
+    "health": ("health", "health"),
+    "import": ("transfer", "import_sessions"),
+    "keys": ("keys", "keys"),
+    "modules": ("modules", "modules"),
+    "open": ("open_page", "open_page"),
+    "restore": ("maintenance", "restore"),
+    "serve": ("serve", "serve"),
+    "workspaces": ("workspaces", "workspaces"),
+}
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class _Commands(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  # click's signature
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002  # click's signature
+        if cmd_name not in _COMMANDS:
+            return None
+        module, name = _COMMANDS[cmd_name]
+        command: click.Command = getattr(import_module(f".{module}", __name__), name)
+        return command
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="amplifierd")
 def cli() -> None:
     """A store for LLM conversations, served over HTTP. The API is defined in openapi.yaml."""
-
-
-for command in (
-    serve,
-    open_page,
-    export_sessions,
-    import_sessions,
-    clean_up_sessions,
-    copy_sessions,
-    back_up,
-    restore,
-    compact,
-    check,
-    health,
-    keys,
-    workspaces,
-    collections,
-    modules,
-):
-    cli.add_command(command)

@@ -1,38 +1,24 @@
 """Options that commands share. Every option is also an environment variable: `--port` is `AMPLIFIERD_PORT`."""
 
-import math
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import click
-
-from ..settings import default_database
-from ..storage.values.clock import DAY_SECONDS
 
 FROM_ENVIRONMENT = {"auto_envvar_prefix": "AMPLIFIERD", "show_default": True}
 
 
-class Seconds(click.FloatRange):
-    """A number of seconds from `least` to a century; a longer one could lead past the last valid year."""
+def _default_database() -> str:
+    from ..settings import default_database
 
-    name = "seconds"
-
-    def __init__(self, least: float = 0) -> None:
-        super().__init__(least, 36_525 * DAY_SECONDS)
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        seconds = super().convert(value, param, ctx)
-        if math.isnan(seconds):
-            self.fail(f"{value} is not a valid number of seconds.", param, ctx)
-        return seconds
+    return default_database()
 
 
 database = click.option(
     "--database",
-    default=default_database,
+    default=_default_database,
     show_default="a file in your data directory",
     show_envvar=True,
     help="Where conversations are kept: sqlite:///relative/path, sqlite:////absolute/path or "

@@ -1,6 +1,7 @@
 """`amplifierd serve`."""
 
 import gc
+import math
 import os
 import re
 from itertools import pairwise
@@ -11,7 +12,8 @@ import click
 from click.core import ParameterSource
 
 from ..settings import LogFormat, LogLevel, Settings, default_data_path, default_database
-from .options import FROM_ENVIRONMENT, Seconds, collection_host, collections_path, database
+from ..storage.values.clock import DAY_SECONDS
+from .options import FROM_ENVIRONMENT, collection_host, collections_path, database
 
 # Read as early as possible: if the parent exits while this process starts, this process exits too.
 PARENT = os.getppid()
@@ -20,6 +22,21 @@ _DEFAULTS = Settings()
 
 # The form that browsers send (RFC 6454, section 6.2); no page has an origin of another form.
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://([a-z0-9._-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?")
+
+
+class _Seconds(click.FloatRange):
+    """A number of seconds from `least` to a century; a longer one could lead past the last valid year."""
+
+    name = "seconds"
+
+    def __init__(self, least: float = 0) -> None:
+        super().__init__(least, 36_525 * DAY_SECONDS)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        seconds = super().convert(value, param, ctx)
+        if math.isnan(seconds):
+            self.fail(f"{value} is not a valid number of seconds.", param, ctx)
+        return seconds
 
 
 def _rate(_context: click.Context, _option: click.Parameter, rate: str | None) -> str | None:
@@ -165,7 +182,7 @@ def _logs_json(arguments: list[str]) -> bool:
 )
 @click.option(
     "--idempotency-ttl",
-    type=Seconds(),
+    type=_Seconds(),
     default=_DEFAULTS.idempotency_ttl,
     show_envvar=True,
     help="How many seconds the response to a request with an Idempotency-Key is kept.",
@@ -238,7 +255,7 @@ def _logs_json(arguments: list[str]) -> bool:
 )
 @click.option(
     "--request-timeout",
-    type=Seconds(least=0.1),
+    type=_Seconds(least=0.1),
     default=_DEFAULTS.request_timeout,
     show_envvar=True,
     help="How many seconds a request may take until its response begins; after that it is aborted.",
@@ -259,7 +276,7 @@ def _logs_json(arguments: list[str]) -> bool:
     show_envvar=True,
     help="How many seconds requests have to finish after the daemon is told to stop; the others then get 503.",
 )
-@click.option("--max-age", type=Seconds(), show_envvar=True, help="Exit after this many seconds.")
+@click.option("--max-age", type=_Seconds(), show_envvar=True, help="Exit after this many seconds.")
 @click.pass_context
 def serve(context: click.Context, /, **options: Any) -> None:
     """Serve conversations until Ctrl-C, SIGTERM or SIGHUP."""
