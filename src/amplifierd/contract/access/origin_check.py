@@ -8,6 +8,7 @@ import re
 from collections.abc import Collection
 from functools import lru_cache
 from ipaddress import IPv6Address
+from typing import NoReturn
 
 from starlette.types import Scope
 
@@ -29,6 +30,8 @@ class OriginCheck:
 
     def __init__(self, hosts: Collection[str] | None, origins: Collection[str]) -> None:
         self._hosts = hosts
+        # Clients mostly repeat the same host.
+        self._is_served = lru_cache(maxsize=256)(self._serves)
         self._origins = origins
 
     def check(self, scope: Scope, request_state: RequestState) -> None:
@@ -36,18 +39,22 @@ class OriginCheck:
 
         Raises a problem: 400 without exactly one valid `Host`, 421 for another host, 403 for another origin.
         """
-        hosts = request_state.hosts
+        hosts = request_state.fields.get(b"host", ())
         if len(hosts) == 1:
-            self._check_host(hosts[0])
+            if not self._is_served(hosts[0]):
+                self._refuse_host(hosts[0])
         elif hosts or scope["http_version"] != "1.0":
             raise Problem(400, "bad-host", f"The request has {len(hosts) or 'no'} Host headers; send one.")
-        if request_state.origin is not None and scope["method"] not in _SAFE:
-            self._check_origin(request_state.origin.decode("latin-1"), hosts[0].decode("latin-1") if hosts else "")
+        origins = request_state.fields.get(b"origin")
+        if origins is not None and scope["method"] not in _SAFE:
+            self._check_origin(origins[-1].decode("latin-1"), hosts[0].decode("latin-1") if hosts else "")
 
-    def _check_host(self, host: bytes) -> None:
+    def _serves(self, host: bytes) -> bool:
         name = _name(host)
-        if name is not None and (self._hosts is None or name in self._hosts):
-            return
+        return name is not None and (self._hosts is None or name in self._hosts)
+
+    def _refuse_host(self, host: bytes) -> NoReturn:
+        name = _name(host)
         shown = shorten(host.decode("latin-1"), 200)
         if name is None:
             detail = f"Invalid Host {shown!r}; send a name or an address, and a port up to {_MAX_PORT}."
@@ -66,7 +73,6 @@ class OriginCheck:
         )
 
 
-@lru_cache(maxsize=256)
 def _name(host: bytes) -> str | None:
     """A host without its port, in lower case: `localhost` for `Localhost:8420`, `[::1]` for `[::1]:8420`.
 

@@ -14,7 +14,7 @@ from starlette.types import Scope
 from ...storage.model.records import Event
 from ..core.document import ContractError, Document, Json
 from ..core.problems import Problem
-from ..core.request_state import request_state_of
+from ..core.request_state import RequestState, request_state_of
 from .probes import is_limited
 from .rate_limit import RateLimit
 
@@ -54,14 +54,13 @@ class Security:
         """Whether it needs no key, and so has no workspace."""
         return self._needed is None
 
-    async def admit(self, scope: Scope) -> Credential | None:
+    async def admit(self, scope: Scope, request_state: RequestState) -> Credential | None:
         """The credential of a request, None if the operation needs none.
 
         Raises a problem: 429 above the rate limit of a key or an address, 401 without a valid key, 403 if the
         key's scope is insufficient.
         """
-        request_state = request_state_of(scope)
-        key = _bearer(request_state.credentials) if request_state.credentials else None
+        key = _key_of(request_state)
         credential = None if self._needed is None else await self._authenticate(key)
         if self._rate_limit is not None:
             caller = None if credential is None else credential.key_id
@@ -78,8 +77,7 @@ class Security:
         self, scope: Scope, batches: AsyncGenerator[Sequence[Event], None]
     ) -> AsyncGenerator[Sequence[Event], None]:
         """The events of a request until its key is revoked or expires."""
-        credentials = request_state_of(scope).credentials
-        key = _bearer(credentials) if credentials else None
+        key = _key_of(request_state_of(scope))
         async with aclosing(batches):
             async for events in batches:
                 if self._needed is not None and await self._authenticate(key) is None:
@@ -108,8 +106,11 @@ def _scope_of(challenge: str) -> str:
     return "" if found is None else found[1]
 
 
-def _bearer(credentials: list[bytes]) -> str:
-    """The key in a request's `Authorization`; an invalid one for any other content."""
+def _key_of(request_state: RequestState) -> str | None:
+    """The key in a request's `Authorization`, None without it; an invalid key for any other content."""
+    credentials = request_state.fields.get(b"authorization")
+    if credentials is None:
+        return None
     scheme, _, key = credentials[0].decode("latin-1").partition(" ")
     return key.strip() if len(credentials) == 1 and scheme.lower() == "bearer" else ""
 

@@ -92,20 +92,21 @@ class Operation:
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        credential = await self._security.admit(scope)
+        request_state = request_state_of(scope)
+        credential = await self._security.admit(scope, request_state)
         arguments: Arguments = dict(self._provided)
         if WORKSPACE in arguments and credential is not None:
             arguments[WORKSPACE] = credential.workspace
         if PROGRESSED in arguments:
-            arguments[PROGRESSED] = request_state_of(scope).progressed
+            arguments[PROGRESSED] = request_state.progressed
         self._path.bind(scope["path_params"], arguments)
         self._query.bind(scope["query_string"], arguments)
         if self._headers is not None:
-            self._headers.bind(scope["headers"], arguments)
+            self._headers.bind(request_state.fields, arguments)
         if self._ranges is not None:
-            self._ranges.bind(scope["headers"], {})
+            self._ranges.bind(request_state.fields, {})
         if self._preconditions is not None:
-            arguments[VERSIONS] = self._preconditions.versions(scope["headers"])
+            arguments[VERSIONS] = self._preconditions.versions(request_state.fields)
         text: bytes | Digest = b""
         if self._body is not None:
             arguments["body"], text = await self._body.read(scope, receive)

@@ -87,7 +87,8 @@ def is_surely_i_json(text: bytes, deepest: int = MAX_DEPTH, most_values: int = M
 
 def _strictly_decoded(body: bytes) -> tuple[Any, bytes]:
     """The value of a body, and its text without spaces. Raises without the place of the fault."""
-    if len(body) <= _SHORT_BYTES and b"\\u" not in body and not _may_have_a_large_integer(body):
+    is_short = len(body) <= _SHORT_BYTES and b"\\u" not in body
+    if is_short and (len(body) < _MAX_INTEGER_DIGITS or not _may_have_a_large_integer(body)):
         value = _plain_value(body)
         text = _plain_text(value)
         # A body that is encoded again unchanged has no duplicate key or anything else that is refused.
@@ -107,7 +108,7 @@ def _compact(body: bytes) -> bytes:
 
 
 def _may_have_a_large_integer(body: bytes) -> bool:
-    return len(body) >= _MAX_INTEGER_DIGITS and _TOO_MANY_DIGITS in body.translate(_DIGITS_ALIKE)
+    return _TOO_MANY_DIGITS in body.translate(_DIGITS_ALIKE)
 
 
 def _with_escapes_as_text(body: bytes) -> bytes:

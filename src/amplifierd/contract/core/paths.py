@@ -48,10 +48,13 @@ class Paths:
             self._add(path, operations, _spanning(document, path, operations))
 
     def find(self, raw_path: bytes) -> tuple[Item, dict[str, str]] | None:
-        """The item of a request's path, as sent, with the values of its parameters; None for an unknown path."""
+        """The item of a request's path, as sent, with the values of its parameters; None for an unknown path.
+
+        A trailing slash makes no difference.
+        """
         if not raw_path.startswith(self._prefix):
             return None
-        path = raw_path[len(self._prefix) :]
+        path = raw_path[len(self._prefix) :].removesuffix(b"/")
         try:
             segments = path.decode("ascii").split("/")
             if b"%" in path:

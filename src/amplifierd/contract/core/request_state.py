@@ -9,7 +9,6 @@ from starlette.types import Message, Receive, Scope, Send
 from .problems import RETRY_AFTER_SECONDS, Headers, Problem
 
 _KEY = "amplifierd.request_state"
-_SENT_PATH = "amplifierd.sent_path"
 
 
 class Deadline(Protocol):
@@ -22,25 +21,27 @@ class Deadline(Protocol):
         """Remove the time limit of a request."""
 
 
+# The values of a request's headers by name, in lower case, in their order.
+Fields = dict[bytes, tuple[bytes, ...]]
+
+
 class RequestState:
     """One request; `status` is that of its response, 0 until then.
 
-    `hosts`, `origin` and `credentials` are its `Host`, `Origin` and `Authorization`. The response gets
-    the `headers` in addition to its own; the request holds `held_bytes` of memory. Its `task` is cancelled
-    if it `is_overdue`: its `deadline` has passed.
+    `fields` are the values of its headers by name, in lower case. The response gets the `headers` in addition to its
+    own; the request holds `held_bytes` of memory. Its `task` is cancelled if it `is_overdue`: its `deadline` has
+    passed.
     """
 
     __slots__ = (
         "_deadline",
         "_receive",
         "_send",
-        "credentials",
+        "fields",
         "headers",
         "held_bytes",
-        "hosts",
         "is_overdue",
         "method",
-        "origin",
         "request_id",
         "status",
         "task",
@@ -54,20 +55,12 @@ class RequestState:
         self.is_overdue = False
         self._deadline = deadline
         self._receive = receive
-        self.hosts: list[bytes] = []
-        self.origin: bytes | None = None
-        self.credentials: list[bytes] = []
+        self._send = send
         self.headers: Headers = []
         self.held_bytes = 0
-        self._send = send
-        # Set once for all readers.
+        self.fields: Fields = {}
         for name, value in scope["headers"]:
-            if name == b"host":
-                self.hosts.append(value)
-            elif name == b"authorization":
-                self.credentials.append(value)
-            elif name == b"origin":
-                self.origin = value
+            self.fields[name] = (*self.fields[name], value) if name in self.fields else (value,)
         scope[_KEY] = self
         deadline.set(self)
 
@@ -107,20 +100,6 @@ def request_state_of(scope: Scope) -> RequestState:
     return request_state
 
 
-def without_trailing_slash(scope: Scope) -> Scope:
-    """`scope` with its path as in the contract: a trailing slash makes no difference."""
-    path, raw_path = scope["path"], scope["raw_path"]
-    if not raw_path.endswith(b"/") or path == "/":
-        return scope
-    return {**scope, "path": path[:-1], "raw_path": raw_path[:-1], _SENT_PATH: raw_path}
-
-
-def sent_path(scope: Scope) -> bytes:
-    """The path as the client sent it, with a trailing slash if it has one: relative references start from there."""
-    sent: bytes = scope.get(_SENT_PATH) or scope["raw_path"]
-    return sent
-
-
 class AdmissionLimit:
     """Limits for all requests together: `most_requests` at a time, and `most_bytes` of memory for bodies."""
 
@@ -130,11 +109,14 @@ class AdmissionLimit:
         self._requests = 0
         self._bytes = 0
 
-    def enter(self) -> None:
-        """Begin a request, which ends with `leave`. Raises a 503 problem if there are too many."""
+    def enter(self) -> bool:
+        """Begin a request, which ends with `leave`; False if there are too many."""
         self._requests += 1
-        if self._requests > self._most_requests:
-            raise _busy(f"The server is already handling {self._most_requests} requests, which is its limit")
+        return self._requests <= self._most_requests
+
+    def too_many(self) -> Problem:
+        """The 503 problem of a request that is refused because there are too many."""
+        return _busy(f"The server is already handling {self._most_requests} requests, which is its limit")
 
     def hold(self, request_state: RequestState, size: int) -> None:
         """Let a request hold `size` more bytes until its end. Raises a 503 problem if that is too much."""

@@ -125,21 +125,22 @@ class BodyHeaders:
 
     def _check_headers(self, scope: Scope) -> bytes | None:
         """The content type. Raises a problem: 413 too large, 415 a type or a coding that is not supported."""
-        content_type: bytes | None = None
-        for name, value in scope["headers"]:
-            if name == b"content-type":
-                if content_type is not None:
-                    raise self._not_taken(scope, "The body has two Content-Type headers")
-                content_type = value
-                self._check_content_type(scope, value)
-            elif name == b"content-length":
-                check_size(int(value), self._max_bytes, "The body")
-            elif name == b"content-encoding" and value.lower() != b"identity":
-                raise _encoded(value)
-        # Without a type a body is bytes (RFC 9110, section 8.3), as some clients send a file.
-        if content_type is None and self._required and OCTETS not in self._media_types:
-            raise self._not_taken(scope, "The body has no Content-Type")
-        return content_type
+        fields = request_state_of(scope).fields
+        for length in fields.get(b"content-length", ()):
+            check_size(int(length), self._max_bytes, "The body")
+        for coding in fields.get(b"content-encoding", ()):
+            if coding.lower() != b"identity":
+                raise _encoded(coding)
+        content_types = fields.get(b"content-type")
+        if content_types is None:
+            # Without a type a body is bytes (RFC 9110, section 8.3), as some clients send a file.
+            if self._required and OCTETS not in self._media_types:
+                raise self._not_taken(scope, "The body has no Content-Type")
+            return None
+        if len(content_types) > 1:
+            raise self._not_taken(scope, "The body has two Content-Type headers")
+        self._check_content_type(scope, content_types[0])
+        return content_types[0]
 
     def _check_content_type(self, scope: Scope, value: bytes) -> None:
         if value == b"application/json" and JSON in self._media_types:

@@ -53,7 +53,7 @@ class Idempotency:
     def digest(self, scope: Scope, body: bytes | Digest) -> Digest:
         """The digest of a request; `body` is its text, or a digest that is updated as it arrives."""
         digest: Digest = hashlib.sha256() if isinstance(body, bytes) else body
-        path = _UUID.sub(lambda found: found[0].lower(), scope["path"])
+        path = _UUID.sub(lambda found: found[0].lower(), scope["path"].removesuffix("/"))
         digest.update(b"\0".join((self._operation_id.encode(), path.encode(), scope["query_string"], b"")))
         if isinstance(body, bytes):
             digest.update(body)

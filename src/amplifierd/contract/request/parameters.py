@@ -9,7 +9,8 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from ..core.document import ContractError, Document, Json
-from ..core.problems import Headers, Problem, shorten
+from ..core.problems import Problem, shorten
+from ..core.request_state import Fields
 from ..core.schema import Schemas, Validator
 
 MAX_PARAMETERS = 100
@@ -162,29 +163,30 @@ class Header(Parameter):
         except ValueError as error:
             raise _bad(f"Header '{self.name}' is {_quoted(text)}: it {error}.") from None
 
+    def joined(self, fields: Fields) -> Any:
+        """The value of the header, whose lines are one list (RFC 9110, section 5.3). Raises a 400 problem."""
+        return self.read(b", ".join(fields[self.field])) if self.field in fields else self.default
+
 
 class HeaderParameters:
     """The header parameters of an operation, by the handler's names for them."""
 
     def __init__(self, headers: Mapping[str, Header]) -> None:
-        self._headers = {it.field: (name, it) for name, it in headers.items()}
-        self._defaults = {name: header.default for name, header in headers.items()}
+        self._headers = headers
 
-    def bind(self, headers: Headers, arguments: Arguments) -> None:
+    def bind(self, fields: Fields, arguments: Arguments) -> None:
         """Put each header's value into `arguments`, its default or None if it is missing.
 
         Raises a 400 problem, by name, for one that is malformed or repeated.
         """
-        arguments.update(self._defaults)
-        seen: set[bytes] = set()
-        for name, field in headers:
-            if name not in self._headers:
-                continue
-            argument, header = self._headers[name]
-            if name in seen:
+        for argument, header in self._headers.items():
+            values = fields.get(header.field)
+            if values is None:
+                arguments[argument] = header.default
+            elif len(values) > 1:
                 raise _bad(f"Header '{header.name}' is given more than once; give it once.")
-            seen.add(name)
-            arguments[argument] = header.read(field)
+            else:
+                arguments[argument] = header.read(values[0])
 
 
 def _pairs(query: bytes) -> list[tuple[str, str]]:

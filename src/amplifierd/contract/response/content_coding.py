@@ -83,9 +83,7 @@ class Compression:
         return _validators(headers, _accepted(scope)) if is_larger(record, MIN_BYTES) else headers
 
     async def compress(self, scope: Scope, headers: Headers, body: bytes) -> tuple[Headers, bytes]:
-        """The `headers` and the body to send for a whole body."""
-        if len(body) <= MIN_BYTES:
-            return headers, body
+        """The `headers` and the body to send for a whole body of more than `MIN_BYTES`."""
         coding = _accepted(scope)
         headers = _coded(headers, coding)
         if coding is None:

@@ -12,6 +12,7 @@ import msgspec
 from ...storage.model.records import OtherVersions, Versions
 from ..core.document import ContractError, Document, Json
 from ..core.problems import Headers, Problem
+from ..core.request_state import Fields
 from ..core.schema import Schemas
 from ..request.body import JSON
 from ..request.parameters import Header
@@ -41,24 +42,24 @@ class Preconditions:
         self._if_match = if_match
         self._if_none_match = if_none_match
 
-    def versions(self, request: Headers) -> Versions:
+    def versions(self, request: Fields) -> Versions:
         """The versions of the record that a change applies to, None for any. Raises a 400 problem.
 
         A weak tag never matches `If-Match` (section 13.1.1); `If-None-Match` compares weakly (section 13.1.2).
         """
-        expected, excluded = _read(self._if_match, request), _read(self._if_none_match, request)
+        expected, excluded = self._if_match.joined(request), self._if_none_match.joined(request)
         listed = None if expected in (None, _ANY) else _versions(expected, weak=False)
         if excluded is None:
             return listed
         others = OtherVersions(None if excluded == _ANY else _versions(excluded, weak=True))
         return others if listed is None else tuple(version for version in listed if version in others)
 
-    def is_known(self, record: Any, request: Headers) -> bool:
+    def is_known(self, record: Any, request: Fields) -> bool:
         """Whether the client already has the record at this version, and gets 304.
 
         Raises a problem: 412 for a version that `If-Match` does not name, 400 for a malformed header.
         """
-        expected, known = _read(self._if_match, request), _read(self._if_none_match, request)
+        expected, known = self._if_match.joined(request), self._if_none_match.joined(request)
         version, name = record.version, type(record).__name__.lower()
         if expected not in (None, _ANY) and version not in _versions(expected, weak=False):
             detail = f"The {name} is at version {version}, which is not in {IF_MATCH}."
@@ -66,9 +67,9 @@ class Preconditions:
             raise Problem(PRECONDITION_FAILED, "version-mismatch", detail, headers=headers, members=members)
         return known is not None and (known == _ANY or version in _versions(known, weak=True))
 
-    def is_tag_known(self, tag: str, request: Headers) -> bool:
+    def is_tag_known(self, tag: str, request: Fields) -> bool:
         """The same for a representation that never changes, by its strong tag."""
-        expected, known = _read(self._if_match, request), _read(self._if_none_match, request)
+        expected, known = self._if_match.joined(request), self._if_none_match.joined(request)
         if expected not in (None, _ANY) and ("", tag[1:-1]) not in _TAG.findall(expected):
             detail = f"{IF_MATCH} does not name {tag}, which is the only tag that this has."
             raise Problem(PRECONDITION_FAILED, "precondition-failed", detail, headers={_ETAG: tag})
@@ -144,12 +145,6 @@ def _is_below_etag(document: Document, path: str) -> bool:
         it for it, method, operation in document.operations() if method == "get" and _has_version(document, operation)
     )
     return any(path == it or path.startswith(f"{it}/") for it in tagged)
-
-
-def _read(header: Header, request: Headers) -> Any:
-    """The value of a header, whose lines are one list (RFC 9110, section 5.3). Raises a 400 problem."""
-    fields = [field for name, field in request if name == header.field]
-    return header.read(b", ".join(fields)) if fields else header.default
 
 
 def _versions(tags: str, *, weak: bool) -> tuple[int, ...]:

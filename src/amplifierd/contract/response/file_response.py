@@ -14,6 +14,7 @@ from starlette.types import Scope, Send
 
 from ...storage.model.files import UNKNOWN_MEDIA, File, FileContent
 from ..core.problems import Headers, Problem
+from ..core.request_state import request_state_of
 from .etag import NOT_MODIFIED, Preconditions
 
 # Sends a block; raises `ClientDisconnect` if the client does not read on.
@@ -62,7 +63,7 @@ async def send_file(scope: Scope, send: Send, write: Write, content: FileContent
     """
     file = content.file
     tag = f'"{file.id}"'
-    if preconditions.is_tag_known(tag, scope["headers"]):
+    if preconditions.is_tag_known(tag, request_state_of(scope).fields):
         headers = [(b"etag", tag.encode()), *_HEADERS[1:2]]
         await send({"type": "http.response.start", "status": NOT_MODIFIED, "headers": headers})
         await send({"type": "http.response.body", "body": b""})

@@ -13,14 +13,14 @@ from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
 from ...storage.model.files import Download, FileContent
-from ...storage.model.records import Events, Export, Listing
+from ...storage.model.records import Events, Export, Listing, Message, Messages
 from ..core.document import ContractError, Document, Json
 from ..core.executor import INLINE_BYTES, SerialExecutor
 from ..core.problems import Headers
-from ..core.request_state import sent_path
+from ..core.request_state import request_state_of
 from ..request.body import JSON, NDJSON
 from ..request.file_body import ANY
-from .content_coding import Compression
+from .content_coding import MIN_BYTES, Compression
 from .download import send_download
 from .etag import NOT_MODIFIED, Preconditions, check_versioned, etag_of
 from .file_response import OK, PARTIAL_CONTENT, send_file
@@ -60,6 +60,7 @@ class Response:
         self._executor = executor
         self._compression = compression
         self._returns: Any = get_type_hints(handler)["return"]
+        self._may_be_long = self._returns in (Message, Messages)
         self.status, declared = _success(document, operation)
         self._representations = _representations(self._returns, operation, declared, renderers)
         self._listing_name = _listing_name(self._returns)
@@ -100,14 +101,15 @@ class Response:
             await send({"type": "http.response.body", "body": b""})
         elif self._returns is Listing or self._listing_name:
             await self._send_listing(scope, send, result)
-        elif self._preconditions is not None and self._preconditions.is_known(result, scope["headers"]):
+        elif self._preconditions is not None and self._preconditions.is_known(result, request_state_of(scope).fields):
             headers = self._compression.validators(scope, [etag_of(result)], result)
             await send({"type": "http.response.start", "status": NOT_MODIFIED, "headers": headers})
             await send({"type": "http.response.body", "body": b""})
         elif self._representations is not None:
             await self._send_form(scope, send, self._headers(scope, result, replayed=replayed), _encode(result))
         else:
-            encoded = await self._executor.run(encode_long, result) if is_long(result) else _encode(result)
+            is_far = self._may_be_long and is_long(result)
+            encoded = await self._executor.run(encode_long, result) if is_far else _encode(result)
             await self._send_whole(scope, send, self._headers(scope, result, replayed=replayed), encoded)
 
     def _headers(self, scope: Scope, result: Any, *, replayed: bool) -> Headers:
@@ -123,7 +125,8 @@ class Response:
     async def _send_whole(
         self, scope: Scope, send: Send, headers: Headers, body: bytes, content_type: bytes = b"application/json"
     ) -> None:
-        headers, body = await self._compression.compress(scope, headers, body)
+        if len(body) > MIN_BYTES:
+            headers, body = await self._compression.compress(scope, headers, body)
         length = (b"content-length", b"%d" % len(body))
         await self._start(send, [(b"content-type", content_type), length, *headers])
         await send({"type": "http.response.body", "body": body})
@@ -221,7 +224,8 @@ class _Location:
         raise ContractError(f"Operation {operation['operationId']} declares Location but has no link to a GET.")
 
     def of(self, record: Any, scope: Scope) -> bytes:
-        depth = sent_path(scope).removeprefix(self._base).count(b"/") - 1
+        path: bytes = scope["raw_path"]
+        depth = path.removeprefix(self._base).count(b"/") - 1
         location = "../" * depth + self._start
         for name, text in self._parts:
             location += quote(getattr(record, name), safe="") + text

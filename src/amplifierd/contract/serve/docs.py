@@ -12,7 +12,6 @@ from starlette.types import Receive, Scope, Send
 from ..core.document import Document
 from ..core.paths import not_allowed
 from ..core.problems import Problem
-from ..core.request_state import sent_path
 from .static_file import ASK_EACH_TIME, Answer, StaticFile
 from .web_page import WebPage
 
@@ -54,10 +53,12 @@ class Pages:
         }
 
     async def __call__(self, scope: Scope, _receive: Receive, send: Send) -> None:
-        if scope["path"] == _PROGRAM and _PROGRAM not in self._reference:
+        # A trailing slash makes no difference.
+        path = scope["path"].removesuffix("/") or "/"
+        if path == _PROGRAM and _PROGRAM not in self._reference:
             # Compressing it takes longer than others should wait.
             self._reference[_PROGRAM] = await asyncio.to_thread(_program)
-        status, headers, body = self._response(scope)
+        status, headers, body = self._response(path, scope)
         if scope["method"] not in ("GET", "HEAD"):
             raise not_allowed(scope, ("GET", "HEAD"))
         if status != 304:
@@ -66,8 +67,8 @@ class Pages:
         await send({"type": "http.response.start", "status": status, "headers": encoded})
         await send({"type": "http.response.body", "body": body})
 
-    def _response(self, scope: Scope) -> Answer:
-        path, headers = scope["path"], Headers(scope=scope)
+    def _response(self, path: str, scope: Scope) -> Answer:
+        headers = Headers(scope=scope)
         if path == "/" and self._page.is_wanted(headers):
             return self._page.start_page(headers)
         if path in self._pages:
@@ -76,7 +77,7 @@ class Pages:
             vary = {"vary": "Accept"} if path == "/" else {}
             return 200, {"content-type": content_type, **vary}, body
         if path in self._reference:
-            if path == "/docs" and sent_path(scope).endswith(b"/"):
+            if path == "/docs" and scope["path"].endswith("/"):
                 # The page's addresses are relative to /docs.
                 return 308, {"location": "../docs"}, b""
             return self._reference[path].response(headers, _SECURITY, ASK_EACH_TIME)

@@ -6,6 +6,7 @@ import secrets
 import time
 from collections.abc import Callable
 from itertools import count
+from typing import NamedTuple
 
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -13,12 +14,18 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from ..access.origin_check import OriginCheck
 from ..access.probes import Probes
 from ..core.problems import RETRY_AFTER_SECONDS, ErrorTable, Problem, problem_of, render
-from ..core.request_state import AdmissionLimit, RequestState, without_trailing_slash
+from ..core.request_state import AdmissionLimit, RequestState
 from ..request.header_limits import check_headers
 from ..response.etag import PRECONDITION_FAILED, explain
 from .deadline import UNWINDING_SECONDS, Deadlines, deadline_exceeded
 
-AccessLog = Callable[[str, str, int, float, str], None]
+
+class AccessLog(NamedTuple):
+    """Logs requests whose status is `least_status` or higher: method, path, status, milliseconds and id."""
+
+    write: Callable[[str, str, int, float, str], None]
+    least_status: int
+
 
 logger = logging.getLogger("amplifierd")
 
@@ -37,7 +44,7 @@ class ErrorBoundary:
     `probes` identifies requests that are served at any load, and during the start. Calls that are not requests, such as
     lifespan, pass through. A request whose response has not begun after `seconds` is cancelled, with a 503 problem.
 
-    `access_log` is called with each request's method, path, status, milliseconds and id.
+    Requests are written to `access_log`, if there is one.
     """
 
     def __init__(
@@ -68,11 +75,12 @@ class ErrorBoundary:
         request_state = RequestState(scope, receive, send, f"{self._process}-{next(self._numbers):x}", self._deadlines)
         started = time.perf_counter()
         try:
-            self._enter(scope)
+            if not (self._capacity.enter() or self._probes.is_unlimited(scope)):
+                raise self._capacity.too_many()
             check_headers(scope["headers"])
             self._gate.check(scope, request_state)
             self._probes.check_ready(scope)
-            await self._app(without_trailing_slash(scope), request_state.receive, request_state.send)
+            await self._app(scope, request_state.receive, request_state.send)
         except ClientDisconnect:
             request_state.status = 499
         except asyncio.CancelledError as cancelled:
@@ -83,11 +91,12 @@ class ErrorBoundary:
         finally:
             self._capacity.leave(request_state)
             request_state.end(scope)
-            if self._access_log is not None:
+            log = self._access_log
+            if log is not None and request_state.status >= log.least_status:
                 milliseconds = (time.perf_counter() - started) * 1e3
                 # The raw path is percent-encoded, so a client cannot inject a line into the log.
                 path = scope["raw_path"].decode("latin-1")
-                self._access_log(scope["method"], path, request_state.status, milliseconds, request_state.request_id)
+                log.write(scope["method"], path, request_state.status, milliseconds, request_state.request_id)
 
     def _cancel(self, request_state: RequestState) -> None:
         request_state.is_overdue = True
@@ -115,13 +124,6 @@ class ErrorBoundary:
         if not request_state.status:
             problem = deadline_exceeded(self._deadlines.seconds, request_state.method, nothing_written=nothing_written)
             await self._answer(problem, request_state)
-
-    def _enter(self, scope: Scope) -> None:
-        try:
-            self._capacity.enter()
-        except Problem:
-            if not self._probes.is_unlimited(scope):
-                raise
 
     async def _answer_error(self, error: Exception, request_state: RequestState, scope: Scope) -> None:
         if request_state.is_overdue:

@@ -3,7 +3,6 @@
 import sys
 from contextlib import suppress
 from datetime import UTC, datetime
-from functools import partial
 
 import msgspec
 
@@ -13,17 +12,11 @@ _FAILED = 500
 
 
 def access_log(*, as_json: bool, failed_only: bool) -> AccessLog:
-    """A function that logs a request's method, path, status, milliseconds and id; server errors are warnings.
+    """A log of requests; server errors are warnings.
 
     It writes the line itself, because a record of `logging` takes as long as all other work for a small request.
     """
-    log = _log_json if as_json else _log_text
-    return partial(_log_failed, log) if failed_only else log
-
-
-def _log_failed(log: AccessLog, method: str, path: str, status: int, milliseconds: float, request_id: str) -> None:
-    if status >= _FAILED:
-        log(method, path, status, milliseconds, request_id)
+    return AccessLog(_log_json if as_json else _log_text, _FAILED if failed_only else 0)
 
 
 def _level(status: int) -> str:

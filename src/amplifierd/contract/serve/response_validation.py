@@ -74,7 +74,7 @@ class ResponseCheck:
     def _operation(self, scope: Scope) -> Json | None:
         if scope["type"] != "http":
             return None
-        return self._paths.operations(scope["raw_path"].removesuffix(b"/")).get(scope["method"])
+        return self._paths.operations(scope["raw_path"]).get(scope["method"])
 
     def _checked(self, operation: Json, method: str, held: list[Message]) -> list[Message]:
         start, *bodies = held
