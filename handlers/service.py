@@ -1,5 +1,6 @@
 """The daemon's own state: liveness, health, version."""
 
+import asyncio
 from collections.abc import Callable
 from typing import Literal
 
@@ -50,7 +51,6 @@ async def get_health(*, storage: Storage) -> Health:
 
 async def get_status(*, storage: Storage, version: str, uptime: Callable[[], float]) -> Status:
     """What is running; without the search index if the storage does not respond."""
-    waiting = await storage.waiting_messages()
-    vectors = await storage.waiting_vectors()
+    waiting, vectors = await asyncio.gather(storage.waiting_messages(), storage.waiting_vectors())
     index = UNSET if waiting is None else SearchIndex(waiting, UNSET if vectors is None else vectors)
     return Status(version=version, uptime_seconds=round(uptime(), 3), storage=storage.kind, search_index=index)

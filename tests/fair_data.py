@@ -17,8 +17,7 @@ _NDJSON = {"Content-Type": "application/x-ndjson"}
 _LINES_AT_ONCE = 1_000
 _PART_BYTES = 64 * 1024
 _MAX_SECONDS = 600
-# The counts of a status are as old.
-_STATUS_SECONDS = 1
+_POLL_SECONDS = 0.2
 
 
 class Data:
@@ -111,12 +110,14 @@ class Data:
         """The path of another file."""
         return str(self._answer("POST", "/files", content=b"%d" % number)["url"])
 
-    def wait_for_vectors(self) -> None:
-        """Wait until each message has a vector."""
+    def wait_until_found(self, search: str, session_id: str) -> None:
+        """Wait until a search, a target with a query, finds a message of a session, written after all others."""
         ends = time.monotonic() + _MAX_SECONDS
-        while self._answer("GET", "/status")["searchIndex"]["waitingVectors"]:
-            assert time.monotonic() < ends, "The messages get no vectors."
-            time.sleep(_STATUS_SECONDS)
+        found = f"{self._url}{search}&session_id={session_id}"
+        # It is refused while messages wait for the index.
+        while not (answered := httpx.get(found, timeout=_MAX_SECONDS)).is_success or not answered.json():
+            assert time.monotonic() < ends, "The messages are not found."
+            time.sleep(_POLL_SECONDS)
 
     def _answer(self, method: str, path: str, **options: Any) -> Any:
         answered = httpx.request(method, f"{self._url}{path}", timeout=_MAX_SECONDS, **options)

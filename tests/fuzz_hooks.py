@@ -110,8 +110,18 @@ def name_what_is_there(operation: str, body: dict[str, Any]) -> None:
         name_labels(body)
         if "profile" in body:
             body["profile"] = "default"
-    elif "amplified-directories" in operation and body.get("default_profile"):
-        body["default_profile"] = "default"
+    elif "amplified-directories" in operation:
+        name_directory(body)
+
+
+def name_directory(directory: dict[str, Any]) -> None:
+    """Give a directory a profile that is there, and a path whose segments do not end with a dot or a space."""
+    if directory.get("default_profile"):
+        directory["default_profile"] = "default"
+    if "relative_path" in directory:
+        segments = directory["relative_path"].split("/")
+        kept = "/".join(each if each == "." else each.rstrip(". ") for each in segments)
+        directory["relative_path"] = kept or "."
 
 
 def name_context(session: dict[str, Any]) -> None:

@@ -273,6 +273,12 @@ TABLE = [
         worst_searches.by_meaning,
         ("--embedder", "wordllama"),
     ),
+    Row(
+        "search by meaning, without a word, in messages of 4 MiB",
+        ("searchMessages",),
+        worst_searches.by_meaning_without_a_word,
+        ("--embedder", "wordllama"),
+    ),
     Row("suggestions for 3 words of 32 letters", ("suggestSearches",), worst_searches.mistyped_words),
     Row("sessions of a name that none has", ("listSessions",), _sessions_where("name=nobody")),
     Row("sessions of a label and of a name that none has", ("listSessions",), _sessions_with("name=nobody")),

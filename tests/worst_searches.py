@@ -67,9 +67,19 @@ def calls_by_session(data: Data) -> Ask:
 
 def by_meaning(data: Data) -> Ask:
     # As many as a search compares.
-    data.imported([1_000] * max(2, round(200 * data.scale)))
-    data.wait_for_vectors()
-    return Ask("GET", f"/search?q={quote('an animal leaps')}&mode=hybrid&limit=1000")
+    *_, last = data.imported([1_000] * max(2, round(200 * data.scale)))
+    target = f"/search?q={quote('an animal leaps')}&mode=hybrid&limit=1000"
+    data.wait_until_found(target, last)
+    return Ask("GET", target)
+
+
+def by_meaning_without_a_word(data: Data) -> Ask:
+    # Each is read, because it may have the word.
+    text = "A fox jumps. " + "It is over words that differ from others. " * (4 * MIB // 42)
+    *_, last = [data.of_one_text(text) for _ in range(max(2, round(16 * data.scale)))]
+    target = f"/search?q={quote('an animal leaps -zebra')}&mode=hybrid"
+    data.wait_until_found(target, last)
+    return Ask("GET", target)
 
 
 def mistyped_words(data: Data) -> Ask:

@@ -65,8 +65,8 @@ class TransactionalTransfer(TransactionalFiles):
             if begun is None and there is not None:
                 raise SessionExists(there)
             await self._import_files(workspace, upload, export.progressed)
-            begun = begun or import_.Begun(seed, ImportReport(files=upload.files.count))
-            return await self._import(workspace, upload, on_conflict, once, begun, export)
+            report = ImportReport(files=upload.files.count) if begun is None else begun.report
+            return await self._import(workspace, upload, on_conflict, once, report, export)
 
     async def _seed(self, workspace: str, once: IdempotentRequest | None) -> str:
         """The seed of an import's new ids: that of the attempt that it continues, otherwise a new one."""
@@ -125,10 +125,9 @@ class TransactionalTransfer(TransactionalFiles):
         upload: ImportStaging,
         on_conflict: OnConflict,
         once: IdempotentRequest | None,
-        begun: import_.Begun,
+        report: ImportReport,
         export: Export,
     ) -> ImportReport:
-        report = begun.report
         done = report.sessions + report.skipped + report.extended
         await asyncio.to_thread(upload.resume_after, done)
         progress = import_.Progress(report, upload.position)
@@ -138,7 +137,7 @@ class TransactionalTransfer(TransactionalFiles):
                 progress = more
                 if progress.waits:
                     await asyncio.sleep(WAITING_SECONDS)
-                more = await self._import_some(workspace, upload, on_conflict, once, begun.seed, progress)
+                more = await self._import_some(workspace, upload, on_conflict, once, progress)
                 export.progressed()
                 if more is not None:
                     export.written(upload.share(more.position))
@@ -154,10 +153,10 @@ class TransactionalTransfer(TransactionalFiles):
         upload: ImportStaging,
         on_conflict: OnConflict,
         once: IdempotentRequest | None,
-        seed: str,
         before: import_.Progress,
     ) -> import_.Progress | None:
         after: import_.Progress | None = None
+        seed = upload.renames.seed
 
         async def part(work: UnitOfWork) -> import_.Begun | None:
             nonlocal after

@@ -199,9 +199,10 @@ class Search(ABC):
         its cursor. Other workspaces have no influence.
 
         In `hybrid` mode the 100 messages with the most similar vectors are found as well, also without the words, if
-        they match the filters and have no excluded words; the scope `tools` has none. The vector is that of the first
-        2,000 characters of a text; among those of the latest 200,000 messages, within the session if the query names
-        one, the 10,000 most similar ones are examined. A message without a vector yet is found by its words alone.
+        they match the filters, call the tools and have no excluded words, for which 4 MiB of them are read; the scope
+        `tools` has none. The vector is that of the first 2,000 characters of a text; among those of the latest 200,000
+        messages, within the session if the query names one, the 10,000 most similar ones are examined. A message
+        without a vector yet is found by its words alone.
         Reciprocal rank fusion combines both orders (Cormack, Clarke and Buettcher 2009,
         https://doi.org/10.1145/1571941.1572114), so that a score depends on the other messages that are found. Raises
         `EmbedderMissing` if the storage has no embedder, `EmbedderUnavailable` if that does not answer in 5 seconds.

@@ -97,6 +97,11 @@ def bindings_of(workspace: str, query: SearchQuery) -> tuple[Bindings, Filters]:
     return bindings, {name: value for name, value in filters.items() if value is not None}
 
 
+def message_clauses(filters: Collection[str], message: str) -> list[str]:
+    """The clauses of the filters for the table `message` with its session, those about sessions last."""
+    return [*([f"{message}.role = :role"] if "role" in filters else []), *session_clauses(filters)]
+
+
 def session_clauses(filters: Collection[str]) -> list[str]:
     """The clauses of the filters that are about sessions."""
     own = {"profile": "session.profile = :profile", "amplified_dir": "session.amplified_dir = :amplified_dir"}

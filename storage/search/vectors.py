@@ -12,6 +12,8 @@ from math import isfinite, sqrt
 from operator import mul
 from typing import NamedTuple
 
+import msgspec
+
 from ..model.database_errors import EmbedderMissing, EmbedderRefused, EmbedderUnavailable
 from ..model.queries import Embedder, SearchQuery, SearchScope
 from ..model.records import Message, Role
@@ -40,6 +42,8 @@ _LARGEST = 127
 
 
 logger = logging.getLogger(__name__)
+
+_decode_message = msgspec.json.Decoder(Message).decode
 
 
 class Vector(NamedTuple):
@@ -146,6 +150,17 @@ def has_conditions(sought: ParsedQuery) -> bool:
 def meets_conditions(message: Message, sought: ParsedQuery, match: TextMatch, scope: SearchScope) -> bool:
     """Whether a message that is found by its meaning calls the tool of a query, and has no excluded words."""
     return {*sought.required} <= {*tool_forms_of(message)} and not match.is_excluded(searched_text(message, scope))
+
+
+def with_conditions(
+    near: Iterable[Near], records: Iterable[bytes | None], sought: ParsedQuery, match: TextMatch, scope: SearchScope
+) -> list[Near]:
+    """Those of the messages that meet the conditions; `records` are those of the first of them, None if deleted."""
+    return [
+        it
+        for it, record in zip(near, records, strict=False)
+        if record and meets_conditions(_decode_message(record), sought, match, scope)
+    ]
 
 
 def fused(by_words: Iterable[Found], by_meaning: Iterable[Near]) -> Iterator[Found]:

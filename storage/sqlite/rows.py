@@ -9,7 +9,6 @@ from msgspec import UNSET, Raw, UnsetType
 
 from ..model.part_records import call_rows
 from ..model.records import Message
-from ..operations.vectors.statements import BEGIN_AT, FORGET_SESSION, REMOVE_VECTOR, REMOVE_VECTORS
 from ..search.tokenizer import Tokenizer
 from ..sql.ports import Bindings, EmbeddedMessage, Reader, Row, Transaction, take_until_size
 from ..sql.statements.corrections import REMOVE_CORRECTIONS, REPLACE_RECORD
@@ -19,7 +18,7 @@ from ..values.clock import Clock
 from .connection import as_storage_error
 from .search import statements as search_statements
 from .search.indexing import reindex
-from .search.vectors import INSERT_VECTOR
+from .search.vectors import BEGIN_AT, FORGET_SESSION, INSERT_VECTOR, REMOVE_VECTOR, REMOVE_VECTORS
 from .statements import SQLiteStatements
 
 Answer = TypeVar("Answer")

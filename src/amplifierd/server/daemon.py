@@ -27,13 +27,14 @@ from ..storage.model.database_errors import DatabaseMissing, DatabaseOutOfDate, 
 from ..storage.model.interface import Storage
 from ..storage.model.modules import InstalledModules
 from .data_path import check_data_path, refuse_unwritable
+from .embedder import configured_embedder
 from .ephemeral import ephemeral, forget, stop_with_parent, write_address
 from .http1.limits import LIMITS
 from .http1.protocol import Protocol
 from .logs import announce, configure_logging
 from .memory_trim import memory_trimmed
 from .signals import end_on_signal
-from .storage_opening import configured_embedder, opened
+from .storage_opening import opened
 from .supervisor import Supervisor
 
 if sys.platform != "win32":

@@ -1,28 +1,17 @@
-"""The opening of a storage, which may include a migration; requests get a response meanwhile.
-
-And its embedder, with its key.
-"""
+"""The opening of a storage, which may include a migration; requests get a response meanwhile."""
 
 import asyncio
-import os
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 import uvicorn
 
 from ..contract import Readiness
-from ..settings import Settings
-from ..storage.model.database_errors import EmbedderUnusable
 from ..storage.model.interface import Storage
-from ..storage.model.queries import Embedder
 
 # During a quicker start connections wait, and clients see no error.
 QUICK_SECONDS = 0.5
-
-# Not an option: anyone who can list the processes of a machine can read their command lines.
-KEY_VARIABLE = "AMPLIFIERD_EMBEDDER_KEY"
 
 _REASON = "The daemon is starting: it opens or migrates its database. Retry soon."
 
@@ -70,26 +59,3 @@ async def _answer_until(
     server.should_exit = True
     await serving
     readiness.reason = None
-
-
-def configured_embedder(settings: Settings, name: str) -> Embedder:
-    """The embedder of this name. Raises `EmbedderUnusable`."""
-    # Imported here: most daemons have none.
-    from ..storage.search.embedders.entry_point import EmbedderOptions, open_embedder
-
-    key = os.environ.get(KEY_VARIABLE) or None
-    if settings.embedder_key_file is not None:
-        key = _key_in(settings.embedder_key_file)
-    if key is not None and not (key.isascii() and key.isprintable()):
-        raise EmbedderUnusable("The key of the embedder has other characters than printable ASCII.")
-    return open_embedder(name, EmbedderOptions(settings.embedder_url, settings.embedder_model, key))
-
-
-def _key_in(file: Path) -> str:
-    try:
-        key = file.read_text().strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise EmbedderUnusable(f"The key of the embedder can't be read from {file}: {error}.") from error
-    if not key:
-        raise EmbedderUnusable(f"The file {file} with the key of the embedder is empty.")
-    return key

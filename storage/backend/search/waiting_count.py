@@ -7,10 +7,10 @@ from ...model.database_errors import DatabaseDamaged
 from ...model.errors import StorageUnavailable
 from ..concurrency_limit import SharedTask
 
-# A count is as old as that, or as ten times the time that it took.
+# A count is valid for this time, or for ten times the time that it took.
 COUNTED_SECONDS = 1.0
 REST = 10
-# Who asks does not wait longer for a database that does not answer.
+# The maximum time that a request waits for a database that does not answer.
 WAIT_SECONDS = 1.0
 
 

@@ -81,14 +81,14 @@ def _found(workspace: Workspace, query: SearchQuery, match: TextMatch) -> Iterat
     )
     for session, message in islice(candidates, results.MAX_LOOKED_AT):
         score = match.score(searched_text(message, query.scope))
-        if score is not None and query.role in (None, message.role) and _passes(session, query):
+        if score is not None and _passes(session, message, query):
             yield score, session.id, message.sequence, message.role
 
 
 def _filtered(workspace: Workspace, query: SearchQuery) -> Iterator[tuple[Session, Message]]:
     """The messages with a text that pass the filters."""
     for session, message in _messages(workspace, query):
-        if message.content and query.role in (None, message.role) and _passes(session, query):
+        if message.content and _passes(session, message, query):
             yield session, message
 
 
@@ -103,9 +103,10 @@ def _calls(message: Message, tool: str | None) -> bool:
     return tool is None or (isinstance(message.parts, Raw) and tool_form(tool) in tool_forms(message.parts))
 
 
-def _passes(session: Session, query: SearchQuery) -> bool:
+def _passes(session: Session, message: Message, query: SearchQuery) -> bool:
     return (
-        query.profile in (None, session.profile)
+        query.role in (None, message.role)
+        and query.profile in (None, session.profile)
         and (query.amplified_dir is None or session.amplified_dir == normalize_or_keep(query.amplified_dir))
         and has_labels(session.labels or {}, query.labels)
         and is_between(session.created_at, query.created_after, query.created_before)

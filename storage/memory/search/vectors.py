@@ -21,9 +21,11 @@ class TextVectors:
     ) -> list[Near]:
         """The messages with the most similar vectors, but for those that are deleted or corrected meanwhile."""
         keys = [_key(message.content) for _, message in said]
-        texts = {key: message.content for key, (_, message) in zip(keys, said, strict=True) if key not in self._kept}
+        # Another search may remove some of them meanwhile.
+        kept = {key: self._kept[key] for key in keys if key in self._kept}
+        texts = {key: message.content for key, (_, message) in zip(keys, said, strict=True) if key not in kept}
         made = await _made(embedder, texts)
-        vectors = {key: self._kept.get(key) for key in keys} | made
+        vectors = kept | made
         self._keep(made)
         candidates = []
         for key, (session, message) in zip(keys, said, strict=True):

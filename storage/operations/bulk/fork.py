@@ -106,7 +106,7 @@ async def finish(work: UnitOfWork, how: Fork, copy: Copy) -> Session | Copy:
     state = await work.state(copy.requested_id, None)
     if state.created_revision != copy.created_revision:
         raise SessionNotFound(copy.requested_id)
-    copy, is_current = await _copy_corrections(work, _paced(copy, state.version))
+    copy, is_current = await _copy_corrections(work, _with_limit(copy, state.version))
     if not is_current:
         return copy
     await staging.finish(work.transaction, copy.key, copy.fork_id)
@@ -138,8 +138,8 @@ async def _copy_piece(transaction: Transaction, statements: Statements, copy: Co
     return replace(copy, copied=last, tokens=tokens, usage=_with_usage(copy.usage, piece))
 
 
-def _paced(copy: Copy, version: int) -> Copy:
-    """The copy with more corrections at once, if the session, now at `version`, is no closer than before."""
+def _with_limit(copy: Copy, version: int) -> Copy:
+    """The copy with a higher limit of corrections, unless its distance to the session's `version` became shorter."""
     behind = version - copy.version
     most = copy.corrections_at_once
     if copy.behind is not None and behind >= copy.behind:

@@ -26,7 +26,7 @@ class Renames:
     """Old ids with their new ones, in sorted runs; `seed` is that of the import."""
 
     def __init__(self, seed: str) -> None:
-        self._seed = seed
+        self.seed = seed
         self._file = TemporaryFile()  # noqa: SIM115  # `close` closes it
         self._unsorted: list[bytes] = []
         # The lengths of the runs in the file, and its last record.
@@ -41,7 +41,7 @@ class Renames:
 
     def new_id(self, session: Session) -> str:
         """The new id of a session of the import whose own already exists."""
-        digest = hashlib.sha256(f"{self._seed}\0{session.id}".encode()).digest()
+        digest = hashlib.sha256(f"{self.seed}\0{session.id}".encode()).digest()
         return derived_session_id(session.created_at, int.from_bytes(digest[:8]))
 
     def add(self, session: Session, place: int, *, is_written: bool) -> None:

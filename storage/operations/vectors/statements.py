@@ -4,6 +4,15 @@ The table `embedding` has them, `embedding_session` the last message of each ses
 `embedding_progress` the revision of each workspace up to which that is so of all sessions.
 """
 
+from ...sql.statements.removals import lease_has_ended
+
+# The clause for vectors of the model :model. Those of a model that was configured before are not compared.
+IS_OF_MODEL = """EXISTS (
+                SELECT 1
+                FROM embedding_model
+                WHERE model = :model
+            )"""
+
 MODEL = """
 SELECT model
 FROM embedding_model
@@ -56,7 +65,7 @@ DELETE FROM embedding_progress
 """
 
 # The sessions that were written after the progress, in the order in which they were written.
-_CHANGED = """
+CHANGED_SESSIONS = """
 SELECT session.id, session.revision, message_count, COALESCE(embedding_session.sequence, 0) AS embedded
 FROM session
 LEFT JOIN embedding_session
@@ -68,11 +77,9 @@ ORDER BY session.revision
 LIMIT :most
 """
 
-CHANGED_SESSIONS = _CHANGED
-
 COUNT_WAITING = f"""
 SELECT COALESCE(SUM(message_count - embedded), 0)
-FROM ({_CHANGED}) AS changed
+FROM ({CHANGED_SESSIONS}) AS changed
 """  # noqa: S608  # of the text above
 
 SET_PROGRESS = """
@@ -127,36 +134,6 @@ WHERE before < :bytes
 ORDER BY message.sequence
 """
 
-# In PostgreSQL, where a server of the version before may delete and correct messages, triggers do what follows.
-REMOVE_VECTORS = """
-DELETE FROM embedding
-WHERE workspace = :workspace
-    AND session_id = :id
-    AND sequence <= :last
-"""
-
-FORGET_SESSION = """
-DELETE FROM embedding_session
-WHERE workspace = :workspace
-    AND session_id = :id
-"""
-
-REMOVE_VECTOR = """
-DELETE FROM embedding
-WHERE workspace = :workspace
-    AND session_id = :id
-    AND sequence = :sequence
-"""
-
-# A corrected message gets another vector. The revision of its session is a new one.
-BEGIN_AT = """
-UPDATE embedding_session
-SET sequence = :sequence - 1
-WHERE workspace = :workspace
-    AND session_id = :id
-    AND sequence >= :sequence
-"""
-
 
 def waiting_workspaces(workspaces: str) -> str:
     """The statement for those of the listed workspaces that were written to after their progress."""
@@ -182,14 +159,13 @@ WHERE EXISTS (
 def take_lease(clock: str) -> str:
     """The statement that takes, or renews, the lease for :seconds; a row with the model if nobody else holds it.
 
-    `clock` is SQL for the seconds since 1970. A lease that ends later than one that begins now was given by a clock
-    that has been put back.
+    `clock` is SQL for the seconds since 1970.
     """
     return f"""
 UPDATE embedding_model
 SET holder = :holder,
     lease_until = {clock} + :seconds
 WHERE holder = :holder
-    OR lease_until NOT BETWEEN {clock} AND {clock} + :seconds
+    OR {lease_has_ended(clock)}
 RETURNING model
 """  # noqa: S608  # of the text above

@@ -14,7 +14,7 @@ from ...search.query_parser import ParsedQuery, Term, parse_query
 from ...search.results import Found, Result, best, bindings_of, listing, score_of
 from ...search.suggestions import MAX_COUNTED
 from ...search.text_match import TextMatch
-from ...search.vectors import Near, QueryVector, fused, has_conditions, meets_conditions
+from ...search.vectors import Near, QueryVector, fused, has_conditions, with_conditions
 from ..pool import Pool
 from .statements import COUNT_MESSAGES, RECORDS, USE_INDEX, search
 from .tsvector import FORM, Tokenizer, is_lexeme, patterns, tsquery
@@ -47,7 +47,9 @@ async def find(
     if vector is not None:
         near = await find_near(pool, workspace, vector, filters, bindings)
         if has_conditions(sought):
-            near = await _with_conditions(pool, workspace, near, sought, TextMatch(sought, tokenizer), query.scope)
+            records = await _records(pool, workspace, near)
+            match = TextMatch(sought, Tokenizer())
+            near = await asyncio.to_thread(with_conditions, near, records, sought, match, query.scope)
         hits = fused(hits, near)
     found = best(hits, query)
     contents = await _contents(pool, workspace, found[: query.limit], query.scope)
@@ -78,17 +80,6 @@ def _columns(sought: ParsedQuery) -> dict[str, object]:
         "excluded": [pattern for term in sought.excluded for pattern in (term.pattern, *patterns(term))],
         "lexemes": tsquery(sought),
     }
-
-
-async def _with_conditions(
-    pool: Pool, workspace: str, near: Sequence[Near], sought: ParsedQuery, match: TextMatch, scope: SearchScope
-) -> list[Near]:
-    records = await _records(pool, workspace, near)
-    return [
-        it
-        for it, record in zip(near, records, strict=False)
-        if record is not None and meets_conditions(_decode_message(record), sought, match, scope)
-    ]
 
 
 async def _contents(pool: Pool, workspace: str, found: Sequence[Result], scope: SearchScope) -> list[str]:

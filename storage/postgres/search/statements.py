@@ -3,7 +3,7 @@
 from functools import cache
 
 from ...model.queries import SearchScope
-from ...search.results import session_clauses
+from ...search.results import message_clauses, session_clauses
 
 RECORDS = """
 SELECT convert_to(record, 'UTF8')
@@ -161,8 +161,7 @@ def search(filters: frozenset[str], scope: SearchScope, *, by_words: bool) -> st
     of each of :groups, or for :forms of each of :form_groups, and not for what is :excluded.
     """
     about_sessions = session_clauses(filters)
-    of_role = ["looked_at.role = :role"] if "role" in filters else []
-    conditions = " AND ".join([*of_role, *about_sessions])
+    conditions = " AND ".join(message_clauses(filters, "looked_at"))
     session = _SESSION if about_sessions else ""
     of_session = "\n        AND session_id = :id" if "id" in filters else ""
     return f"""

@@ -6,8 +6,8 @@ from functools import cache
 
 import asyncpg
 
-from ...operations.vectors.statements import MODEL
-from ...search.results import MAX_LOOKED_AT, Filters, session_clauses
+from ...operations.vectors.statements import IS_OF_MODEL
+from ...search.results import MAX_LOOKED_AT, Filters, message_clauses, session_clauses
 from ...search.vectors import MAX_COMPARED, MAX_NEAR, Near, QueryVector, nearest
 from ...sql.ports import Bindings, EmbeddedMessage
 from ..pool import Pool
@@ -54,11 +54,8 @@ async def find_near(
     pool: Pool, workspace: str, sought: QueryVector, filters: Filters, bindings: Bindings
 ) -> list[Near]:
     """The messages with the most similar vectors that pass the filters, the most similar ones first."""
-    row = await pool.row(MODEL, {})
-    if row is None or row[0] != sought.model:
-        # Those of this model are not written yet.
-        return []
     limits: dict[str, object] = {
+        "model": sought.model,
         "signs": asyncpg.BitString.frombytes(sought.vector.signs),
         "compared": MAX_COMPARED,
         "examined": MAX_LOOKED_AT if filters else MAX_NEAR,
@@ -83,8 +80,7 @@ CROSS JOIN LATERAL (
         AND id = candidate.session_id
     OFFSET 0
 ) AS session"""
-    of_role = ["message.role = :role"] if "role" in filters else []
-    conditions = "".join(f"\n    AND {clause}" for clause in [*of_role, *about_sessions])
+    conditions = "".join(f"\n    AND {clause}" for clause in message_clauses(filters, "message"))
     return f"""
 WITH candidate AS MATERIALIZED (
     SELECT
@@ -96,6 +92,7 @@ WITH candidate AS MATERIALIZED (
         SELECT session_id, sequence, signs
         FROM embedding
         WHERE workspace = :workspace{place}
+            AND {IS_OF_MODEL}
         ORDER BY session_id DESC, sequence DESC
         LIMIT :compared
     ) AS compared

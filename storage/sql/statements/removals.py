@@ -73,6 +73,14 @@ RETURNING session_id
 """
 
 
+def lease_has_ended(clock: str) -> str:
+    """The clause for a lease of :seconds that has ended; `clock` is SQL for the seconds since 1970.
+
+    A lease that ends later than one that begins now was given by a clock that has been put back.
+    """
+    return f"lease_until NOT BETWEEN {clock} AND {clock} + :seconds"
+
+
 def begin_writing(clock: str) -> str:
     """The statement that takes a lease for :seconds; `clock` is SQL for the seconds since 1970."""
     return f"""
@@ -94,14 +102,11 @@ RETURNING writer
 
 
 def next_removal(clock: str) -> str:
-    """The statement that finds a session to remove that has no writer; `clock` is SQL for the seconds since 1970.
-
-    A lease that ends later than one that begins now was given by a clock that has been put back.
-    """
+    """The statement that finds a session to remove that has no writer; `clock` is SQL for the seconds since 1970."""
     return f"""
 SELECT workspace, session_id
 FROM removal
-WHERE lease_until NOT BETWEEN {clock} AND {clock} + :seconds
+WHERE {lease_has_ended(clock)}
 ORDER BY lease_until
 LIMIT 1
 """  # noqa: S608  # of the text above
@@ -115,6 +120,6 @@ SET writer = NULL,
     lease_until = 0
 WHERE workspace = :workspace
     AND session_id = :id
-    AND lease_until NOT BETWEEN {clock} AND {clock} + :seconds
+    AND {lease_has_ended(clock)}
 RETURNING session_id
 """  # noqa: S608  # of the text above

@@ -15,7 +15,7 @@ from ...search.results import Filters, Found, Result, best, bindings_of, listing
 from ...search.suggestions import MAX_COUNTED
 from ...search.text_match import TextMatch
 from ...search.tokenizer import Tokenizer
-from ...search.vectors import Near, QueryVector, fused, has_conditions, meets_conditions
+from ...search.vectors import Near, QueryVector, fused, has_conditions, with_conditions
 from ...sql.ports import Bindings, Row
 from ..statements import SQLiteStatements
 from . import match
@@ -44,10 +44,11 @@ def find(connection: apsw.Connection, workspace: str, query: SearchQuery, vector
     if vector is not None:
         near = find_near(connection, workspace, vector, filters, bindings)
         if has_conditions(sought):
-            near = [it for it in near if _meets_conditions(connection, workspace, it, sought, match, query.scope)]
+            near = with_conditions(near, _records(connection, workspace, near), sought, match, query.scope)
         hits = fused(hits, near)
     found = best(hits, query)
-    contents = [*_contents(connection, workspace, found[: query.limit], query.scope)]
+    records = _records(connection, workspace, found[: query.limit])
+    contents = [_content_of(record, query.scope) for record in records]
     return listing(found, query, contents, sought)
 
 
@@ -111,21 +112,12 @@ def _in_texts(
             yield score, session_id, sequence, role
 
 
-def _meets_conditions(
-    connection: apsw.Connection, workspace: str, near: Near, sought: ParsedQuery, match: TextMatch, scope: SearchScope
-) -> bool:
-    record = _record(connection, workspace, near.session_id, near.sequence)
-    return bool(record) and meets_conditions(_decode_message(record), sought, match, scope)
-
-
-def _contents(
-    connection: apsw.Connection, workspace: str, found: Sequence[Result], scope: SearchScope
-) -> Iterator[str]:
-    """The texts of the first of these messages, up to the bytes of a page."""
+def _records(connection: apsw.Connection, workspace: str, found: Sequence[Result] | Sequence[Near]) -> Iterator[bytes]:
+    """The records of the first of these messages, up to the bytes of a page."""
     size = 0
     for hit in found:
         record = _record(connection, workspace, hit.session_id, hit.sequence)
-        yield _content_of(record, scope)
+        yield record
         size += len(record)
         if size > results.MAX_PAGE_BYTES:
             return

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 
-from ...search.results import session_clauses
+from ...search.results import message_clauses, session_clauses
 
 # Messages past that are not found.
 LAST_SEQUENCE = 2**31 - 1
@@ -297,8 +297,7 @@ CROSS JOIN session
     ON session.workspace = :workspace
     AND session.id = looked_at.session_id"""
     about_sessions = session_clauses(filters)
-    of_role = ["looked_at.role = :role"] if "role" in filters else []
-    conditions = " AND ".join([*of_role, *about_sessions])
+    conditions = " AND ".join(message_clauses(filters, "looked_at"))
     return f"""
 SELECT score, looked_at.session_id, sequence, looked_at.role, entry, bytes
 FROM ({candidates}

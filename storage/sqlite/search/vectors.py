@@ -6,8 +6,8 @@ from contextlib import closing
 import apsw
 
 from ...model.database_errors import EmbedderUnusable
-from ...operations.vectors.statements import MODEL
-from ...search.results import MAX_LOOKED_AT, Filters, session_clauses
+from ...operations.vectors.statements import IS_OF_MODEL
+from ...search.results import MAX_LOOKED_AT, Filters, message_clauses, session_clauses
 from ...search.vectors import MAX_COMPARED, MAX_NEAR, Near, QueryVector, nearest
 from ...sql.ports import Bindings
 
@@ -32,6 +32,36 @@ SET signs = EXCLUDED.signs,
 RETURNING sequence
 """
 
+# What follows is done by triggers in PostgreSQL, where a server of the version before may delete and correct messages.
+REMOVE_VECTORS = """
+DELETE FROM embedding
+WHERE workspace = :workspace
+    AND session_id = :id
+    AND sequence <= :last
+"""
+
+FORGET_SESSION = """
+DELETE FROM embedding_session
+WHERE workspace = :workspace
+    AND session_id = :id
+"""
+
+REMOVE_VECTOR = """
+DELETE FROM embedding
+WHERE workspace = :workspace
+    AND session_id = :id
+    AND sequence = :sequence
+"""
+
+# A corrected message gets another vector. The revision of its session is a new one.
+BEGIN_AT = """
+UPDATE embedding_session
+SET sequence = :sequence - 1
+WHERE workspace = :workspace
+    AND session_id = :id
+    AND sequence >= :sequence
+"""
+
 
 def check_extension() -> None:
     """Raises `EmbedderUnusable` if sqlite-vec is not installed, or cannot be loaded."""
@@ -54,12 +84,9 @@ def find_near(
     connection: apsw.Connection, workspace: str, sought: QueryVector, filters: Filters, bindings: Bindings
 ) -> list[Near]:
     """The messages with the most similar vectors that pass the filters, the most similar ones first."""
-    row = connection.execute(MODEL).fetchone()
-    if row is None or row[0] != sought.model:
-        # Those of this model are not written yet.
-        return []
     _load(connection)
     limits: Bindings = {
+        "model": sought.model,
         "signs": sought.vector.signs,
         "length": len(sought.vector.signs),
         "compared": MAX_COMPARED,
@@ -90,8 +117,7 @@ def _near(filters: Collection[str]) -> str:
 CROSS JOIN session
     ON session.workspace = :workspace
     AND session.id = candidate.session_id"""
-    of_role = ["message.role = :role"] if "role" in filters else []
-    conditions = "".join(f"\n    AND {clause}" for clause in [*of_role, *about_sessions])
+    conditions = "".join(f"\n    AND {clause}" for clause in message_clauses(filters, "message"))
     return f"""
 SELECT candidate.session_id, candidate.sequence, message.role, embedding.numbers
 FROM (
@@ -100,6 +126,7 @@ FROM (
         SELECT session_id, sequence, signs
         FROM embedding INDEXED BY embedding_by_signs
         WHERE workspace = :workspace{place}
+            AND {IS_OF_MODEL}
             AND octet_length(signs) = :length
         ORDER BY session_id DESC, sequence DESC
         LIMIT :compared
