@@ -19,7 +19,7 @@ from daemon import Daemon  # noqa: E402  # the tests are no package
 from fair_clients import Ask  # noqa: E402
 from fair_data import Data  # noqa: E402
 from fair_share import CLIENTS, Server, Share, measure  # noqa: E402
-from worst_requests import PENDING, TABLE, Row  # noqa: E402
+from worst_requests import TABLE, Row  # noqa: E402
 
 _SCALE = 0.1
 _SECONDS = 5.0
@@ -46,7 +46,7 @@ def main() -> int:
     parser.add_argument("--rows", default="", help="only rows with these words in their names")
     parser.add_argument("--database", help="an empty one to measure on, instead of a SQLite file")
     given = parser.parse_args()
-    rows = [row for row in (*TABLE, *PENDING) if given.rows in row.name]
+    rows = [row for row in TABLE if given.rows in row.name]
     with tempfile.TemporaryDirectory(prefix=".data-", dir=_HERE) as folder:
         database = given.database or f"sqlite:///{folder}/a.db"
         data = Data(given.scale, Path(folder) / "collections")

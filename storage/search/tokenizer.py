@@ -5,7 +5,7 @@ contract describes the rules (`GET /search`).
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import NamedTuple
@@ -25,8 +25,14 @@ HASH_PREFIX = 7
 # Longer chunks rarely occur twice. As many of the others are cached, in each of two generations.
 CACHED_LENGTH = 64
 CACHED_CHUNKS = 32_768
-# Only the first chunks of a text have forms.
+# Begins a form where words and forms are in one list: no word has it.
+FORM_MARK = "~"
+# Only the first chunks of a message have forms.
 MAX_CHUNKS_WITH_FORMS = 50_000
+# What follows the first words and forms of so many bytes in UTF-8, each counted once, is not indexed: PostgreSQL takes
+# no megabyte of lexemes (https://www.postgresql.org/docs/current/textsearch-limits.html), and SQLite writes an entry in
+# one step, during which other writes wait.
+MAX_INDEXED_BYTES = 900_000
 # As many characters are split at once, in about a millisecond.
 _PART_CHARACTERS = 4 * 1024
 
@@ -87,6 +93,66 @@ class Sought(NamedTuple):
 _Chunk = tuple[str, tuple[str, ...]]
 
 
+class IndexLimit:
+    """What is still indexed of a message: chunks with forms, and bytes of words and forms, each counted once."""
+
+    def __init__(self) -> None:
+        self.chunks_with_forms = MAX_CHUNKS_WITH_FORMS
+        self._bytes = MAX_INDEXED_BYTES
+        self._words: set[str] = set()
+        self._forms: set[str] = set()
+        # Nothing is counted before all words and forms, however often they occur, have more bytes.
+        self._uncounted: list[_Chunk] = []
+        self._uncounted_bytes = 0
+
+    @property
+    def is_reached(self) -> bool:
+        """Whether nothing more is indexed."""
+        return self._bytes < 0
+
+    def take(self, found: list[_Chunk]) -> list[_Chunk]:
+        """The words and forms of chunks, as far as they are indexed."""
+        self._uncounted_bytes += _bytes_of(
+            [said for said, _ in found], [*chain.from_iterable([forms for _, forms in found if forms])]
+        )
+        if self._uncounted_bytes <= MAX_INDEXED_BYTES:
+            self._uncounted += found
+            return found
+        self._count(self._uncounted)
+        self._uncounted = []
+        return found if self._count(found) else [*self._first(found)]
+
+    def _count(self, found: list[_Chunk]) -> bool:
+        """Count words and forms, if all of them are indexed."""
+        different = {*found}
+        words = {*"  ".join([said for said, _ in different]).split()} - self._words
+        forms = {form for _, forms in different for form in forms} - self._forms
+        size = _bytes_of(words, forms)
+        if size <= self._bytes:
+            self._bytes -= size
+            self._words |= words
+            self._forms |= forms
+            return True
+        return False
+
+    def _first(self, found: list[_Chunk]) -> Iterator[_Chunk]:
+        for said, of_chunk in found:
+            words = [*self._counted(said.split(), self._words, 0)]
+            forms = [*self._counted(of_chunk, self._forms, len(FORM_MARK))]
+            yield "  ".join(words), tuple(forms)
+            if self.is_reached:
+                return
+
+    def _counted(self, terms: Sequence[str], counted: set[str], mark: int) -> Iterator[str]:
+        for term in terms:
+            if term not in counted:
+                counted.add(term)
+                self._bytes -= len(term.encode()) + mark
+            if self.is_reached:
+                return
+            yield term
+
+
 def never_pause() -> None:
     """Split a text in one go."""
 
@@ -120,19 +186,36 @@ class Tokenizer(dict[str, _Chunk]):
 
     def indexed(self, text: str, pause: Callable[[], None] = never_pause) -> IndexedText:
         """The entry of a text in an index; `pause` is called after each few milliseconds."""
+        [entry] = self.indexed_texts([text], pause)
+        return entry
+
+    def indexed_texts(self, texts: Sequence[str], pause: Callable[[], None] = never_pause) -> list[IndexedText]:
+        """The entries of the texts of one message, which share the limits."""
+        limit = IndexLimit()
+        return [self._indexed(text, limit, pause) for text in texts]
+
+    def _indexed(self, text: str, limit: IndexLimit, pause: Callable[[], None]) -> IndexedText:
         words: list[str] = []
         forms: dict[str, None] = {}
-        left = MAX_CHUNKS_WITH_FORMS
         for part in _parts(text):
-            chunks = _chunks(part)
-            found = [*map(self.__getitem__, chunks[:left])]
+            if limit.is_reached:
+                break
+            found = self._found(part, limit, is_long=len(text) > _PART_CHARACTERS)
             words += [said for said, _ in found if said]
             forms.update(dict.fromkeys(chain.from_iterable([of_chunk for _, of_chunk in found if of_chunk])))
-            words += [word for chunk in chunks[left:] for word in words_of(chunk)]
-            left = max(0, left - len(chunks))
             pause()
         said = "  ".join(words)
         return IndexedText(said, said.count("  ") + 1 if said else 0, [*forms])
+
+    def _found(self, part: str, limit: IndexLimit, *, is_long: bool) -> list[_Chunk]:
+        """The chunks of a part of a text, as far as they are indexed."""
+        chunks = _chunks(part)
+        left = limit.chunks_with_forms
+        found = [*map(self.__getitem__, chunks[:left])]
+        found += [("  ".join(words_of(chunk)), ()) for chunk in chunks[left:]]
+        limit.chunks_with_forms = max(0, left - len(chunks))
+        # A text of one part is not counted: it is far from the limit.
+        return limit.take(found) if is_long else found
 
     def places(self, text: str) -> list[Token]:
         """The words of a text, with their places."""
@@ -218,6 +301,10 @@ class Tokenizer(dict[str, _Chunk]):
                 yield from (joined, *self._stems.of(joined))
             if not compound.text.isascii():
                 yield from _spellings(compound)
+
+
+def _bytes_of(words: Iterable[str], forms: Collection[str]) -> int:
+    return len("".join(chain(words, forms)).encode()) + len(FORM_MARK) * len(forms)
 
 
 def _chunks(text: str) -> list[str]:

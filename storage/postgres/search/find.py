@@ -14,10 +14,11 @@ from ...search.query_parser import ParsedQuery, Term, parse_query
 from ...search.results import Found, Result, best, bindings_of, listing, score_of
 from ...search.suggestions import MAX_COUNTED
 from ...search.text_match import TextMatch
+from ...search.tokenizer import FORM_MARK
 from ...search.vectors import Near, QueryVector, fused, has_conditions, with_conditions
 from ..pool import Pool
 from .statements import COUNT_MESSAGES, RECORDS, USE_INDEX, search
-from .tsvector import FORM, Tokenizer, is_lexeme, patterns, tsquery
+from .tsvector import Tokenizer, is_lexeme, patterns, tsquery
 from .vectors import find_near
 
 _decode_message = msgspec.json.Decoder(Message).decode
@@ -58,7 +59,7 @@ async def find(
 
 async def count_words(pool: Pool, workspace: str, words: Sequence[str], *, with_forms: bool) -> Mapping[str, int]:
     """The number of messages with each word, or form, up to `MAX_COUNTED`."""
-    queries = [f"'{word}' | '{FORM}{word}'" if with_forms else f"'{word}'" for word in words]
+    queries = [f"'{word}' | '{FORM_MARK}{word}'" if with_forms else f"'{word}'" for word in words]
     bindings = {"workspace": workspace, "words": words, "queries": queries, "most": MAX_COUNTED}
     bindings["looked_at"] = results.MAX_LOOKED_AT
     async with pool.connection() as lent, lent.connection.transaction():

@@ -11,16 +11,11 @@ from ...model.records import BatchMessage, Message
 from ...search import tokenizer
 from ...search.index_entry import tool_forms
 from ...search.query_parser import ParsedQuery, Term
+from ...search.tokenizer import FORM_MARK
 
 # In a text of words before those of tools, and before the forms: no word has it.
 BEFORE_TOOLS = "\x01"
 BEFORE_FORMS = "\x02"
-# A form begins with it, and no word does.
-FORM = "~"
-
-# PostgreSQL takes no megabyte of lexemes (https://www.postgresql.org/docs/current/textsearch-limits.html).
-MAX_BYTES = 900_000
-
 # Longer texts take longer than the event loop may be held.
 LONG = 64 * 1024
 
@@ -46,11 +41,11 @@ class Tokenizer(tokenizer.Tokenizer):
 
     def message(self, content: str, parts: Raw | UnsetType) -> Words:
         """The words of a message: of what it says, and then of its tools."""
-        said = self.indexed(content)
         if not isinstance(parts, Raw):
+            said = self.indexed(content)
             text = f" {said.words} {BEFORE_FORMS}{_forms(said.forms)}"
             return Words(said.size, text, _lexemes(said.words.split(), said.forms))
-        tools = self.indexed(tools_of(parts))
+        said, tools = self.indexed_texts([content, tools_of(parts)])
         texts = [f" {each.words} " if each.size else "" for each in (said, tools)]
         forms = [_forms(each.forms) for each in (said, tools)]
         text = f"{BEFORE_TOOLS.join(texts)}{BEFORE_FORMS}{BEFORE_TOOLS.join(forms)}"
@@ -81,7 +76,7 @@ def word_columns(words: Sequence[Words]) -> dict[str, object]:
 def tsquery(sought: ParsedQuery) -> str:
     """A tsquery for the messages that may match."""
     groups = [f"({' | '.join(map(_query, group))})" for group in sought.in_index]
-    return " & ".join([*groups, *(f"'{FORM}{form}'" for form in sought.required)])
+    return " & ".join([*groups, *(f"'{FORM_MARK}{form}'" for form in sought.required)])
 
 
 def is_lexeme(term: Term) -> bool:
@@ -91,8 +86,8 @@ def is_lexeme(term: Term) -> bool:
 
 def patterns(term: Term) -> list[str]:
     """The parts of a text of words that are a form of a term."""
-    other = [pattern for form in term.other_forms for pattern in (f" {form} ", f" {FORM}{form} ")]
-    own = [f" {FORM}{term.pattern[1:]}"] if term.is_form else []
+    other = [pattern for form in term.other_forms for pattern in (f" {form} ", f" {FORM_MARK}{form} ")]
+    own = [f" {FORM_MARK}{term.pattern[1:]}"] if term.is_form else []
     return own + other
 
 
@@ -100,22 +95,14 @@ def _query(term: Term) -> str:
     *before, last = term.words
     beginning = ":*" if term.prefix else ""
     exact = " & ".join([*(f"'{word}'" for word in before), f"'{last}'{beginning}"])
-    own = [f"'{FORM}{last}'{beginning}"] if term.is_form else []
-    other = [lexeme for form in term.other_forms for lexeme in (f"'{form}'", f"'{FORM}{form}'")]
+    own = [f"'{FORM_MARK}{last}'{beginning}"] if term.is_form else []
+    other = [lexeme for form in term.other_forms for lexeme in (f"'{form}'", f"'{FORM_MARK}{form}'")]
     return " | ".join([f"({exact})", *own, *other])
 
 
 def _forms(forms: Iterable[str]) -> str:
-    return "".join(f" {FORM}{form} " for form in forms)
+    return "".join(f" {FORM_MARK}{form} " for form in forms)
 
 
 def _lexemes(words: Iterable[str], forms: Iterable[str]) -> list[str]:
-    lexemes = dict.fromkeys(words) | dict.fromkeys(f"{FORM}{form}" for form in forms)
-    taken: list[str] = []
-    size = 0
-    for lexeme in lexemes:
-        size += len(lexeme.encode())
-        if size > MAX_BYTES:
-            break
-        taken.append(lexeme)
-    return taken
+    return [*(dict.fromkeys(words) | dict.fromkeys(f"{FORM_MARK}{form}" for form in forms))]
