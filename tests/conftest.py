@@ -61,6 +61,11 @@ END
 $$
 """
 
+END_CONNECTIONS = """
+SELECT pg_terminate_backend(pid, 60000)
+FROM pg_stat_activity
+WHERE datname = '{}'
+"""
 
 # No test depends on how fast the machine is. A long run tries new cases. Any other tries the same ones each time, so
 # that only a change of the program makes it fail.
@@ -140,15 +145,15 @@ def postgres() -> Iterator[str]:
         yield given
         return
     # What these tests ask of it is its behaviour; those of durability have servers of their own.
-    with PostgresServer("fsync=off", "max_connections=300") as server:
+    with PostgresServer("fsync=off", "full_page_writes=off", "max_connections=300") as server:
         yield server.url()
 
 
 @contextmanager
-def postgres_database(postgres: str) -> Iterator[str]:
-    """The URL of an empty database on the server of `postgres` that is dropped afterwards."""
+def postgres_database(postgres: str, template: str = "template0") -> Iterator[str]:
+    """The URL of a database on the server of `postgres` that is dropped afterwards: an empty one, or a copy."""
     name = f"amplifierd_test_{uuid4().hex}"
-    execute(postgres, f"CREATE DATABASE {name} ENCODING 'UTF8' TEMPLATE template0")
+    execute(postgres, f"CREATE DATABASE {name} ENCODING 'UTF8' TEMPLATE {template}")
     yield urlunsplit(urlsplit(postgres)._replace(path=f"/{name}"))
     execute(postgres, f"DROP DATABASE {name} WITH (FORCE)")
 
@@ -162,13 +167,24 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def shared_postgres(postgres: str) -> Iterator[str]:
+def postgres_template(postgres: str) -> Iterator[str]:
+    """The name of a database with the schema and nothing in it: to copy it is much faster than to make one."""
+    with postgres_database(postgres) as url:
+        asyncio.run(_create(url))
+        name = urlsplit(url).path.removeprefix("/")
+        # A database that somebody uses cannot be copied, and connections that were closed end soon.
+        execute(postgres, f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
+        execute(postgres, END_CONNECTIONS.format(name))
+        yield name
+
+
+@pytest.fixture(scope="session")
+def shared_postgres(postgres: str, postgres_template: str) -> Iterator[str]:
     """The URL of a database with the schema, which one test after another uses and leaves empty.
 
     Making one for each test would take longer than most tests.
     """
-    with postgres_database(postgres) as url:
-        asyncio.run(_create(url))
+    with postgres_database(postgres, postgres_template) as url:
         yield url
 
 
@@ -239,7 +255,8 @@ def daemon(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
             yield running
         return
     # Its own: the shared one is emptied after each test.
-    with postgres_database(request.getfixturevalue("postgres")) as url, Daemon(url) as running:
+    postgres, template = request.getfixturevalue("postgres"), request.getfixturevalue("postgres_template")
+    with postgres_database(postgres, template) as url, Daemon(url) as running:
         yield running
 
 

@@ -59,7 +59,9 @@ def locked(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         if request.param == "sqlite":
             database = f"sqlite:///{tmp_path_factory.mktemp('locked') / 'a.db'}"
         else:
-            database = stack.enter_context(postgres_database(request.getfixturevalue("postgres")))
+            database = stack.enter_context(
+                postgres_database(request.getfixturevalue("postgres"), request.getfixturevalue("postgres_template"))
+            )
         create_key(database)
         yield Locked(stack.enter_context(Daemon(database)))
 

@@ -30,7 +30,8 @@ def daemon(request: pytest.FixtureRequest, root: Path) -> Iterator[Daemon]:
         with Daemon(f"sqlite:///{root.parent / 'a.db'}", *options) as running:
             yield running
         return
-    with postgres_database(request.getfixturevalue("postgres")) as url, Daemon(url, *options) as running:
+    postgres, template = request.getfixturevalue("postgres"), request.getfixturevalue("postgres_template")
+    with postgres_database(postgres, template) as url, Daemon(url, *options) as running:
         yield running
 
 

@@ -58,7 +58,9 @@ def daemon(request: pytest.FixtureRequest, root: Path) -> Iterator[Daemon]:
         environment.setenv("PYTHONPATH", str(packages))
         url = f"sqlite:///{root.parent / 'a.db'}"
         if request.param != "sqlite":
-            url = stack.enter_context(postgres_database(request.getfixturevalue("postgres")))
+            url = stack.enter_context(
+                postgres_database(request.getfixturevalue("postgres"), request.getfixturevalue("postgres_template"))
+            )
         # A fork would not look for packages again.
         yield stack.enter_context(Daemon(url, *options, start="command"))
 
