@@ -159,7 +159,8 @@ def _create(work: Work, new: NewSession, installed: InstalledModules) -> Session
     if there is not None:
         raise SessionIdInUse(there.summary)
     name, settings = _profile(work.workspace, new)
-    session = sessions.opened(replace(new, id=new.id or work.new_session_id), name, work.now)
+    path = normalize_or_not_found(new.amplified_dir)
+    session = sessions.opened(replace(new, id=new.id or work.new_session_id), path, name, work.now)
     got = sources_of(work.workspace, name, settings, installed)
     conversation = Conversation(session, settings, work.revision, work.revision, 1, 0)
     conversation.mounted, conversation.texts = got.mounted, got.texts

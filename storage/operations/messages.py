@@ -19,6 +19,7 @@ from ..model.records import (
     NewMessages,
     Versions,
 )
+from ..sql.ports import Bindings
 from ..sql.statements.parts import ADD_USAGE
 from ..values.clock import nearest_stored
 from ..values.json_text import MAX_SAFE_INTEGER
@@ -35,17 +36,12 @@ _encode = msgspec.json.Encoder().encode
 AnyMessage = TypeVar("AnyMessage", BatchMessage, NewMessage, MessagePatch)
 
 
-def complete(new: NewMessage) -> NewMessage:
-    """A message with its content, derived from its parts if necessary. Raises `MessageInvalid`."""
-    return _complete(new, "")
-
-
 def complete_all(new: NewMessages) -> NewMessages:
     """Messages with their contents, derived from their parts if necessary. Raises `MessageInvalid`."""
     _check_ids_differ(new.messages)
     if all(each.parts is UNSET and each.content is not None for each in new.messages):
         return new
-    messages = [_complete(each, f"/messages/{place}") for place, each in enumerate(new.messages)]
+    messages = [complete(each, f"/messages/{place}") for place, each in enumerate(new.messages)]
     return replace(new, messages=messages)
 
 
@@ -53,7 +49,7 @@ def complete_patch(patch: MessagePatch) -> MessagePatch:
     """A patch with the content of its parts, except an empty list beside a content. Raises `MessageInvalid`."""
     if isinstance(patch.parts, UnsetType) or (patch.content and bytes(patch.parts) == NO_PARTS):
         return patch
-    return _complete(patch, "")
+    return complete(patch)
 
 
 def _check_ids_differ(new: Sequence[BatchMessage]) -> None:
@@ -63,7 +59,8 @@ def _check_ids_differ(new: Sequence[BatchMessage]) -> None:
             raise MessageInvalid(f"/messages/{place}/id", f"is that of /messages/{places[each.id]} as well")
 
 
-def _complete(new: AnyMessage, place: str) -> AnyMessage:
+def complete(new: AnyMessage, place: str = "") -> AnyMessage:
+    """A message with its content, derived from its parts if necessary. Raises `MessageInvalid`, which names `place`."""
     if isinstance(new.parts, UnsetType):
         if new.content is None:
             raise MessageInvalid(f"{place}/content", "is required unless there are parts")
@@ -107,13 +104,13 @@ def size_of(new: Sequence[BatchMessage | MessagePatch]) -> int:
     """The approximate size of messages, in characters."""
     # A view: the bytes of parts would be a copy.
     return sum(
-        len(each.content or "") + (len(memoryview(each.parts)) if isinstance(each.parts, Raw) else 0) for each in new
+        [len(each.content or "") + (len(memoryview(each.parts)) if isinstance(each.parts, Raw) else 0) for each in new]
     )
 
 
 def tokens_of(new: Iterable[BatchMessage] | Iterable[Message]) -> int:
     """The sum of the messages' tokens."""
-    return sum(each.token_count or 0 for each in new)
+    return sum([each.token_count or 0 for each in new])
 
 
 def usage_of(new: Iterable[BatchMessage] | Iterable[Message], total: UsageSum | None = None) -> UsageSum | None:
@@ -132,8 +129,10 @@ async def append(
     key = work.key(session_id)
     if versions is not None or expected is not None:
         await _check(work, session_id, expected, versions)
-    await _check_ids(work, session_id, new)
-    last, timestamp = await _count(work, session_id, new)
+    ids = [each.id for each in new if isinstance(each.id, str)]
+    if ids:
+        await _check_ids(work, session_id, ids)
+    last, timestamp = await _count(work, session_id, key, new)
     messages = numbered(new, timestamp, last)
     await work.transaction.insert_messages([(key, messages)])
     await refer(work, key, messages, must_exist=True)
@@ -149,21 +148,17 @@ async def _check(work: UnitOfWork, session_id: str, expected: int | None, versio
         raise SequenceConflict(session_id, expected, next_sequence)
 
 
-async def _check_ids(work: UnitOfWork, session_id: str, new: Sequence[BatchMessage]) -> None:
-    ids = [each.id for each in new if isinstance(each.id, str)]
-    if not ids:
-        return
+async def _check_ids(work: UnitOfWork, session_id: str, ids: list[str]) -> None:
     ids_as_json = _encode(ids).decode()
     row = await work.run(work.statements.MESSAGES_WITH_IDS, work.key(session_id) | {"ids": ids_as_json, "most": 1})
     if row is not None:
         raise MessageIdInUse(session_id, row[0], row[1])
 
 
-async def _count(work: UnitOfWork, session_id: str, new: Sequence[BatchMessage]) -> tuple[int, str]:
+async def _count(work: UnitOfWork, session_id: str, key: Bindings, new: Sequence[BatchMessage]) -> tuple[int, str]:
     """Count the appended messages; the sequence of the last one, and their time."""
-    counted = work.key(session_id) | {"count": len(new), "tokens": tokens_of(new), "most": MAX_SAFE_INTEGER}
-    counted |= last_message_bindings(new[-1])
-    row = await work.run(work.statements.COUNT_MESSAGES, counted)
+    counts: Bindings = {"count": len(new), "tokens": tokens_of(new), "most": MAX_SAFE_INTEGER}
+    row = await work.run(work.statements.COUNT_MESSAGES, key | counts | last_message_bindings(new[-1]))
     if row is None:
         raise SessionEnded(session_id, (await work.state(session_id, None)).status)
     sequence, timestamp = row

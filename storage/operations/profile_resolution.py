@@ -14,7 +14,6 @@ from ..sql.ports import Bindings, Row, Rows
 from ..sql.statements.profiles import PROFILE_IN_ROOT, REFRESH_PROFILE
 from ..sql.statements.sessions import Statements
 from . import profiles
-from .directories import normalize_or_not_found
 from .modules import find, ids_as_json
 from .unit_of_work import UnitOfWork
 
@@ -28,9 +27,12 @@ class Context(msgspec.Struct, frozen=True):
     profile_hash: str
 
 
-async def resolve(work: UnitOfWork, new: NewSession, installed: InstalledModules) -> Context:
-    """Find the profile. Raises `DirectoryNotAmplified`, `ProfileNotFound`, `ProfileInvalid`."""
-    profile = await _profile(work, new.profile, normalize_or_not_found(new.amplified_dir))
+async def resolve(work: UnitOfWork, new: NewSession, path: str, installed: InstalledModules) -> Context:
+    """Find the profile of a new session in the directory `path`.
+
+    Raises `DirectoryNotAmplified`, `ProfileNotFound`, `ProfileInvalid`.
+    """
+    profile = await _profile(work, new.profile, path)
     profile_hash = await current_hash(work, profile, installed)
     if isinstance(new.settings_overrides, ProfilePatch):
         profile_hash = await _overridden(work, profile_hash, new.settings_overrides, installed)

@@ -35,11 +35,13 @@ _decode_summary = msgspec.json.Decoder(SessionSummary).decode
 
 async def create(work: UnitOfWork, new: NewSession, installed: InstalledModules) -> Session:
     """Create a session. Raises `SessionIdInUse`."""
-    check_labels(new.labels)
+    if new.labels:
+        check_labels(new.labels)
     if new.id is not None:
         await _check_id(work, new.id)
-    context = await resolve(work, new, installed)
-    session = opened(new, context.profile, work.now)
+    path = normalize_or_not_found(new.amplified_dir)
+    context = await resolve(work, new, path, installed)
+    session = opened(new, path, context.profile, work.now)
     bindings = work.key(session.id) | {
         "name": new.name,
         "folded_name": casefolded(new.name),
@@ -74,14 +76,14 @@ async def _check_id(work: UnitOfWork, session_id: str) -> None:
         raise StorageUnavailable(f"a session of the id {session_id} is being deleted or written", is_busy=True)
 
 
-def opened(new: NewSession, profile: str, now: str) -> Session:
-    """A session at its creation, with a new id and time unless it has its own."""
+def opened(new: NewSession, path: str, profile: str, now: str) -> Session:
+    """A session at its creation in the directory `path`, with a new id and time unless it has its own."""
     return Session(
         id=new_session_id(now) if new.id is None else canonical_id(new.id),
         status="created",
         profile=profile,
         context=new.context,
-        amplified_dir=normalize_or_not_found(new.amplified_dir),
+        amplified_dir=path,
         created_at=now if new.created_at is None else nearest_stored(new.created_at),
         updated_at=now,
         message_count=0,

@@ -31,6 +31,7 @@ from ..model.records import (
     Session,
     Versions,
 )
+from ..operations.directories import normalize_or_not_found
 from ..operations.events.change_notifier import ChangeNotifier
 from ..operations.expiry import Expiry
 from ..operations.messages import numbered
@@ -194,7 +195,7 @@ class PostgresStorage(TransactionalVectors, TransactionalStorage):
         # What a session can have without a statement of its own.
         plain = NewSession(new.profile, new.context, new.amplified_dir, new.name)
         if once is None and check is None and new == plain:
-            session = opened(new, "", self._clock.now())
+            session = opened(new, normalize_or_not_found(new.amplified_dir), "", self._clock.now())
             profile = await self._creations.add(workspace, CreateRequest(session, new.profile))
             if profile is not None:
                 return msgspec.structs.replace(session, profile=profile)

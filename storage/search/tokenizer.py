@@ -41,6 +41,7 @@ _PART_CHARACTERS = 4 * 1024
 _SEPARATORS = r"""\s!?()\[\]{}*`<>=|/\\:;&%$^~\uff0c\u3002\u3001\uff01\uff1f\uff1a\uff1b\uff08\uff09\u300c\u300d"""
 _RUN = re.compile(f"[^{_SEPARATORS}]+")
 _SEPARATOR = re.compile(f"[{_SEPARATORS}]")
+_SPACED = bytes(ord(" ") if _SEPARATOR.match(chr(byte)) else byte for byte in range(256))
 _ENDS = """.,'"_-"""
 _DATE = re.compile(r"(?:1[0-9]|20)[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])")
 _MONTHS = (
@@ -308,7 +309,12 @@ def _bytes_of(words: Iterable[str], forms: Collection[str]) -> int:
 
 
 def _chunks(text: str) -> list[str]:
-    return [chunk for run in _RUN.findall(text) if (chunk := run.rstrip(_ENDS))]
+    return [chunk for run in _runs(text) if (chunk := run.rstrip(_ENDS))]
+
+
+def _runs(text: str) -> list[str]:
+    # The pattern takes five times as long.
+    return text.encode().translate(_SPACED).decode().split() if text.isascii() else _RUN.findall(text)
 
 
 def _parts(text: str) -> Iterator[str]:

@@ -27,7 +27,7 @@ class ChangeNotifier(change_notifier.ChangeNotifier):
         self._connection.close()
 
     async def _tell(self, workspaces: Iterable[str]) -> None:
-        row = await self._rows.one("PRAGMA data_version", {})
+        row = await self._rows.one(SQLiteStatements.DATA_VERSION, {})
         workspaces = set(workspaces)
         if row[0] == self._data_version and workspaces <= self._seen.keys():
             return

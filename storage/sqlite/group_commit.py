@@ -103,13 +103,10 @@ class _Request(Generic[Result]):
         try:
             self._do(connection)
         finally:
-            self._end()
-
-    def _end(self) -> None:
-        with self.lock:
-            self.progress = _Progress.DONE
-        if self.is_cancelled:
-            raise _Interrupted
+            with self.lock:
+                self.progress = _Progress.DONE
+            if self.is_cancelled:
+                raise _Interrupted
 
     def _do(self, connection: apsw.Connection) -> None:
         before = connection.total_changes()
@@ -145,7 +142,8 @@ class _Request(Generic[Result]):
 class Writer:
     """Runs work on a connection, in the order of arrival; it owns the connection until `close`.
 
-    `committed` is called in the event loop after each commit; `idle` does some background work, in a transaction of its
+    `committed` is called in the event loop after each commit, `refused` with each error of a storage that cannot write;
+    `idle` does some background work, in a transaction of its
     own, when nothing was written for a while, and returns after how many seconds there is more; None if there is none.
     """
 
@@ -154,11 +152,13 @@ class Writer:
         connection: apsw.Connection,
         loop: asyncio.AbstractEventLoop,
         committed: Callable[[], None],
+        refused: Callable[[StorageUnavailable], None],
         idle: Callable[[apsw.Connection], float | None],
     ) -> None:
         self._connection = connection
         self._loop = loop
         self._committed = committed
+        self._refused = refused
         self._idle = idle
         self._idle_work_due = time.monotonic() + BUSY_SECONDS
         self._urgent_until = 0.0
@@ -188,6 +188,9 @@ class Writer:
                 raise
             self._interrupt(request)
             raise WriteCancelled from None
+        except StorageUnavailable as error:
+            self._refused(error)
+            raise
 
     def _interrupt(self, request: _Request[Any]) -> None:
         # Again, if the first fell between two statements.
@@ -289,20 +292,17 @@ class Writer:
         self, group: list[_Request[Any]], attempt: Callable[[_Request[Any], apsw.Connection], None]
     ) -> Callable[[_Request[Any], apsw.Connection], None] | None:
         """Run a group as a whole; if that fails, what to do with each request in the next attempt."""
+        if has_moved(self._connection):
+            raise FileMoved
         try:
-            self._do(group, attempt)
+            with transaction(self._connection):
+                for request in group:
+                    attempt(request, self._connection)
         except _PartialWrite:
             return _Request.attempt_alone
         except _Interrupted:
             return attempt
         return None
-
-    def _do(self, group: list[_Request[Any]], attempt: Callable[[_Request[Any], apsw.Connection], None]) -> None:
-        if has_moved(self._connection):
-            raise FileMoved
-        with transaction(self._connection):
-            for request in group:
-                attempt(request, self._connection)
 
     def _resolve(self, group: list[_Request[Any]]) -> None:
         for request in group:

@@ -69,46 +69,25 @@ class ConnectionRows(Reader):
         return rows
 
 
-class Revisions:
-    """Numbers the writes of each workspace, after those of other processes; `clock` continues from their times too."""
+class ConnectionTransaction(ConnectionRows, Transaction):
+    """The transaction of the writer's connection.
 
-    def __init__(self, writer: apsw.Connection, clock: Clock) -> None:
-        self._writer = writer
+    It numbers the writes of each workspace, after those of other processes; `clock` continues from their times too.
+    """
+
+    def __init__(self, connection: apsw.Connection, clock: Clock, tokenizer: Tokenizer) -> None:
+        super().__init__(connection)
         self._clock = clock
+        self._tokenizer = tokenizer
         self._last: dict[str, int] = {}
-        self._seen = -1
+        # Numbers that change with each commit, and with those of other connections alone.
+        self._seen = self._others = -1
         self._written: set[str] = set()
 
     def written(self) -> set[str]:
         """The workspaces that have been written to since the last call."""
         written, self._written = self._written, set()
         return written
-
-    def next(self, workspace: str, count: int) -> int:
-        """The revision of a write, within its transaction: the last of `count`, higher than each committed before."""
-        seen = self._writer.data_version()
-        if seen != self._seen:
-            # Another connection has committed since.
-            self._last.clear()
-            self._seen = seen
-        if workspace not in self._last:
-            [(last,)] = self._writer.execute(SQLiteStatements.LAST_REVISION, {"workspace": workspace})
-            self._last[workspace] = last
-            bindings = {"workspace": workspace, "horizon": self._clock.horizon()}
-            [(newest,)] = self._writer.execute(SQLiteStatements.LAST_UPDATE, bindings)
-            self._clock.catch_up(newest)
-        self._last[workspace] += count
-        self._written.add(workspace)
-        return self._last[workspace]
-
-
-class ConnectionTransaction(ConnectionRows, Transaction):
-    """The transaction of the writer's connection."""
-
-    def __init__(self, connection: apsw.Connection, revisions: Revisions, tokenizer: Tokenizer) -> None:
-        super().__init__(connection)
-        self._revisions = revisions
-        self._tokenizer = tokenizer
 
     def run(
         self,
@@ -120,7 +99,28 @@ class ConnectionTransaction(ConnectionRows, Transaction):
         return run_sync(operation(self, *arguments))
 
     async def next_revision(self, workspace: str, count: int = 1) -> int:
-        return self._revisions.next(workspace, count)
+        seen = self._connection.data_version()
+        if seen != self._seen:
+            self._seen = seen
+            self._forget_after_others()
+        if workspace not in self._last:
+            self._catch_up(workspace)
+        self._last[workspace] += count
+        self._written.add(workspace)
+        return self._last[workspace]
+
+    def _forget_after_others(self) -> None:
+        """Forget the numbers of the workspaces if another connection has committed."""
+        [(others,)] = self._connection.execute(SQLiteStatements.DATA_VERSION)
+        if others != self._others:
+            self._others = others
+            self._last.clear()
+
+    def _catch_up(self, workspace: str) -> None:
+        bindings = {"workspace": workspace, "horizon": self._clock.horizon()}
+        [(self._last[workspace],)] = self._connection.execute(SQLiteStatements.LAST_REVISION, bindings)
+        [(newest,)] = self._connection.execute(SQLiteStatements.LAST_UPDATE, bindings)
+        self._clock.catch_up(newest)
 
     async def insert_messages(self, sessions: Iterable[tuple[Bindings, Iterable[Message]]]) -> None:
         for key, messages in sessions:

@@ -68,6 +68,9 @@ FROM session
 LIMIT 1
 """
 
+    # https://www.sqlite.org/pragma.html#pragma_data_version
+    DATA_VERSION = "PRAGMA data_version"
+
     LAST_UPDATE = """
 SELECT MAX(updated_at)
 FROM session

@@ -39,7 +39,7 @@ from .files.machine_lock import lock_for_this_machine
 from .group_commit import Writer
 from .opening import open_database
 from .readers import Readers
-from .rows import ConnectionRows, ConnectionTransaction, Revisions, run_sync
+from .rows import ConnectionRows, ConnectionTransaction, run_sync
 from .search import find as search
 from .search.background import IndexWork
 from .search.index_merge import HAS_MARKS
@@ -132,21 +132,26 @@ class SQLiteStorage(TransactionalVectors, TransactionalStorage):
             raise
         begin_again_by_other_rules(connection)
         self._checkpointer = Checkpointer(connection, self.path)
-        self._revisions = Revisions(connection, self._clock)
         # It is the writer's.
         tokenizer = Tokenizer()
-        self._transaction = ConnectionTransaction(connection, self._revisions, tokenizer)
+        self._transaction = ConnectionTransaction(connection, self._clock, tokenizer)
         self._long_texts = LongTexts()
         self._indexer = Indexer(tokenizer, self._long_texts)
         # A killed program may have left work in any.
         left = {str(workspace) for (workspace,) in connection.execute(SQLiteStatements.WORKSPACES)}
-        self._index_work = IndexWork(self._indexer, self._revisions.written, left)
+        self._index_work = IndexWork(self._indexer, self._transaction.written, left)
         self._changes = ChangeNotifier(self.path)
-        self._writer = Writer(connection, asyncio.get_running_loop(), self._changes.wake, self._index_work.step)
+        self._write_check = WriteCheck(self._look_for_room, self._try_to_write)
+        self._writer = Writer(
+            connection,
+            asyncio.get_running_loop(),
+            self._changes.wake,
+            self._write_check.refused,
+            self._index_work.step,
+        )
         self._readers = Readers(self.path, self._disk)
         self._waiting_count = WaitingCount(lambda: self._readers.work(count_waiting))
         self._rows = self._readers.points
-        self._write_check = WriteCheck(self._look_for_room, self._try_to_write)
         self._expiry = Expiry(self._forget_some_expired)
         self._searches = ConcurrencyLimit(MAX_SEARCHES, "searches")
         # Steps of several searches in one group of writes would be one long transaction.
@@ -262,11 +267,7 @@ class SQLiteStorage(TransactionalVectors, TransactionalStorage):
     async def _transact(
         self, operation: Callable[[Transaction, *Arguments], Coroutine[Any, Any, Answer]], *arguments: *Arguments
     ) -> Answer:
-        try:
-            return await self._writer.write(self._transaction.run, operation, *arguments)
-        except StorageUnavailable as error:
-            self._write_check.refused(error)
-            raise
+        return await self._writer.write(self._transaction.run, operation, *arguments)
 
     def _change(
         self,
@@ -274,4 +275,5 @@ class SQLiteStorage(TransactionalVectors, TransactionalStorage):
         operation: Callable[[UnitOfWork, *Arguments], Coroutine[Any, Any, Answer]],
         *arguments: *Arguments,
     ) -> Coroutine[Any, Any, Answer]:
-        return self._transact(perform, self.statements, self._clock, workspace, operation, *arguments)
+        run = self._transaction.run
+        return self._writer.write(run, perform, self.statements, self._clock, workspace, operation, *arguments)

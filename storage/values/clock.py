@@ -29,27 +29,21 @@ _MICROSECOND = timedelta(microseconds=1)
 _MAX_AHEAD = DAY_SECONDS * 1_000_000
 
 
-def _machine() -> int:
-    return time.time_ns() // 1_000
-
-
-def _steady() -> int:
-    return time.monotonic_ns() // 1_000
-
-
 class Clock:
     """Tells the time of writes, each later than those before. If `machine` goes back, it continues from its last time.
 
     If `machine` goes back by more than a day, the time goes back with it: it is never more than a day ahead of the
-    machine's. `machine` returns microseconds since 1970, and may be set; `steady` returns microseconds since an
+    machine's. `machine` returns nanoseconds since 1970, and may be set; `steady` returns nanoseconds since an
     arbitrary moment, and never goes back.
     """
 
-    def __init__(self, machine: Callable[[], int] = _machine, steady: Callable[[], int] = _steady) -> None:
+    def __init__(
+        self, machine: Callable[[], int] = time.time_ns, steady: Callable[[], int] = time.monotonic_ns
+    ) -> None:
         self._machine = machine
         self._steady = steady
         # The furthest that the machine's clock ever was ahead of the steady one.
-        self._ahead = machine() - steady()
+        self._ahead = machine() // 1_000 - steady() // 1_000
         self._last = 0
         self._lock = Lock()
 
@@ -57,8 +51,8 @@ class Clock:
         """The time: later than any that was returned, or caught up with, before."""
         with self._lock:
             # In this order, so that a pause between the two does not advance the time.
-            machine = self._machine()
-            steady = self._steady()
+            machine = self._machine() // 1_000
+            steady = self._steady() // 1_000
             self._ahead = max(self._ahead, machine - steady)
             if steady + self._ahead > machine + _MAX_AHEAD:
                 self._ahead, self._last = machine - steady, 0
@@ -71,15 +65,15 @@ class Clock:
             return
         with self._lock:
             self._last = max(self._last, microseconds_of(moment))
-            self._ahead = max(self._ahead, self._last - self._steady())
+            self._ahead = max(self._ahead, self._last - self._steady() // 1_000)
 
     def machine_time(self) -> str:
         """The time by the machine's clock, which may be earlier than a stored time."""
-        return text_at(self._machine())
+        return text_at(self._machine() // 1_000)
 
     def horizon(self) -> str:
         """A day from now by the machine's clock: a later time was not assigned by a storage, but imported."""
-        return text_at(self._machine() + _MAX_AHEAD)
+        return text_at(self._machine() // 1_000 + _MAX_AHEAD)
 
 
 def later_than(earlier: str, moment: str) -> str:

@@ -121,7 +121,7 @@ async def test_writer_outlives_whatever_goes_wrong_in_it(tmp_path: Path) -> None
         raise RuntimeError("A defect, in a request.")
 
     connection = connect_writer(str(tmp_path / "a.db"))
-    writer = Writer(connection, loop, committed=lambda: None, idle=fail_while_idle)
+    writer = Writer(connection, loop, committed=lambda: None, refused=lambda _: None, idle=fail_while_idle)
     for _ in range(2):
         tried.clear()
         await asyncio.wait_for(tried.wait(), LATER)

@@ -13,7 +13,7 @@ from ...operations.unit_of_work import perform
 from ...search.tokenizer import Tokenizer
 from ...values.clock import Clock
 from ..connection import connect_writer, transaction
-from ..rows import ConnectionTransaction, Revisions
+from ..rows import ConnectionTransaction
 from ..search.indexing import STEP_SECONDS, Indexer, Outcome, begin_again
 from ..statements import SQLiteStatements
 from . import check_statements
@@ -46,8 +46,7 @@ class Repairs:
                 self._searchable = True
             return "The search index was rebuilt from all messages."
         with transaction(connection):
-            revisions = Revisions(connection, self._clock)
-            begun = ConnectionTransaction(connection, revisions, Tokenizer())
+            begun = ConnectionTransaction(connection, self._clock, Tokenizer())
             return await perform(begun, SQLiteStatements(), self._clock, finding.workspace, repair_session, finding)
 
 

@@ -38,7 +38,7 @@ class Machine:
 
     def __call__(self) -> int:
         self.microseconds += 1_000
-        return self.microseconds
+        return self.microseconds * 1_000
 
 
 def opened(database: str, machine: Machine) -> Storage:
