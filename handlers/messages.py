@@ -1,7 +1,7 @@
 """Messages: the transcripts of sessions."""
 
 from ..storage.model.interface import Storage
-from ..storage.model.queries import MessageOrder, MessageQuery
+from ..storage.model.queries import MessageQuery
 from ..storage.model.records import (
     IdempotentRequest,
     Listing,
@@ -10,7 +10,6 @@ from ..storage.model.records import (
     Messages,
     NewMessage,
     NewMessages,
-    Role,
     Transcript,
     Versions,
 )
@@ -61,21 +60,8 @@ async def delete_message(
     return await storage.delete_message(workspace, session_id, sequence, versions=versions)
 
 
-async def list_messages(
-    session_id: str,
-    limit: int | None,
-    after_sequence: int | None,
-    before_sequence: int | None,
-    role: Role | None,
-    id_: str | None,
-    order: MessageOrder,
-    open_calls: bool | None,
-    *,
-    storage: Storage,
-    workspace: str,
-) -> Transcript:
+async def list_messages(session_id: str, query: MessageQuery, *, storage: Storage, workspace: str) -> Transcript:
     """The requested messages."""
-    query = MessageQuery(limit, after_sequence, before_sequence, role, order, bool(open_calls), id_)
     return await storage.list_messages(workspace, session_id, query)
 
 

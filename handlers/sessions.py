@@ -5,7 +5,7 @@ from typing import Protocol
 
 from ..storage.model.interface import Storage
 from ..storage.model.profile_records import ProfilePatch, ProfileSettings
-from ..storage.model.queries import SessionDeletion, SessionQuery, SessionSort
+from ..storage.model.queries import SessionDeletion, SessionQuery
 from ..storage.model.records import (
     CleanUp,
     DeletionReport,
@@ -18,7 +18,6 @@ from ..storage.model.records import (
     Progressed,
     Session,
     SessionPatch,
-    SessionStatus,
     Versions,
 )
 
@@ -40,52 +39,8 @@ async def create_session(
     return await storage.create_session(workspace, body, once=once, check=check)
 
 
-async def list_sessions(
-    limit: int | None,
-    cursor: str | None,
-    sort: SessionSort,
-    status: tuple[SessionStatus, ...] | None,
-    profile: str | None,
-    amplified_dir: str | None,
-    recursive: bool | None,
-    parent_session_id: str | None,
-    created_after: str | None,
-    created_before: str | None,
-    updated_after: str | None,
-    updated_before: str | None,
-    name: str | None,
-    label: tuple[str, ...] | None,
-    archived: bool | None,
-    pinned: bool | None,
-    roots: bool | None,
-    ids: tuple[str, ...] | None,
-    total: bool | None,
-    *,
-    storage: Storage,
-    workspace: str,
-) -> Listing:
+async def list_sessions(query: SessionQuery, *, storage: Storage, workspace: str) -> Listing:
     """The sessions of the workspace that match every filter."""
-    query = SessionQuery(
-        sort=sort,
-        status=status or (),
-        profile=profile,
-        amplified_dir=amplified_dir,
-        recursive=bool(recursive),
-        parent_session_id=parent_session_id,
-        created_after=created_after,
-        created_before=created_before,
-        updated_after=updated_after,
-        updated_before=updated_before,
-        name=name,
-        labels=label or (),
-        archived=archived,
-        pinned=pinned,
-        roots=bool(roots),
-        ids=ids or (),
-        total=bool(total),
-        limit=limit,
-        cursor=cursor,
-    )
     return await storage.list_sessions(workspace, query)
 
 

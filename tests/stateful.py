@@ -1,6 +1,5 @@
 """Histories of requests, at random, in two workspaces: a storage answers each as the one in memory does."""
 
-import dataclasses
 from collections.abc import AsyncGenerator
 from functools import partial
 from typing import Any
@@ -348,7 +347,7 @@ class History(CollectionHistory):
             if transcript.messages.next_cursor is None:
                 return listed
             sequence: dict[str, Any] = {query.page_after: int(transcript.messages.next_cursor)}
-            query = dataclasses.replace(query, **sequence)
+            query = replace(query, **sequence)
 
 
 async def _prepare(storage: Storage, workspace: str) -> None:

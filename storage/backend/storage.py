@@ -309,7 +309,7 @@ class TransactionalStorage(
         first, last = sequences(count, query)
         if query.id is not None:
             first, last = await self._range_of_id(workspace, session_id, query.id, first, last)
-            query = replace(query, id=None, limit=None)
+            query = structs.replace(query, id=None, limit=None)
         bindings = session_key(workspace, session_id) | {"first": first, "last": last, "end": first + MAX_JOINED}
         if query.is_filtered:
             listed = await self._filtered_messages(query, bindings, first, last)

@@ -2,7 +2,6 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from typing import Literal, TypeVar
 
 from msgspec import Struct
@@ -70,8 +69,7 @@ class SessionDeletion(Struct, frozen=True, forbid_unknown_fields=True):
     dry_run: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class MessageQuery:
+class MessageQuery(Struct, frozen=True):
     """Which messages of a session to list, in which order.
 
     Messages with `after_sequence` < sequence < `before_sequence`, of `role` if that is not None, with a call that has
@@ -104,8 +102,7 @@ class MessageQuery:
         return "before_sequence" if self.from_end else "after_sequence"
 
 
-@dataclass(frozen=True, slots=True)
-class SearchQuery:
+class SearchQuery(Struct, frozen=True, rename={"text": "q", "scope": "in", "labels": "label"}):
     """A search: `text` as a person types it, within `scope`; each filter that is not None must match.
 
     `labels` and times are those of the messages' sessions, as in a `SessionQuery`; `tool` is one that messages call.

@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 
+from msgspec import structs
+
 from ..model.queries import SearchQuery
 from .characters import FIRST_UNSPACED
 from .index_entry import EVERYWHERE, tool_form
@@ -118,7 +120,7 @@ def parse_query(query: SearchQuery, sought: Callable[[str], Sought]) -> tuple[Pa
     if not groups and (words := sought(tool).words):
         # The name of a tool is among the words of a message that calls it.
         groups = ((Term(words),),)
-        narrowed = replace(narrowed, scope=EVERYWHERE)
+        narrowed = structs.replace(narrowed, scope=EVERYWHERE)
     return (replace(parsed, groups=groups, required=(tool_form(tool),)), narrowed) if groups else None
 
 

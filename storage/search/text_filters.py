@@ -5,9 +5,10 @@ They are `role:user`, `in:text`, `tool:read_file`, `label:team:maps`, `after:202
 
 import re
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import date
 from typing import Any, NamedTuple, get_args
+
+from msgspec.structs import replace
 
 from ..model.queries import SearchQuery, SearchScope
 from ..model.records import Role

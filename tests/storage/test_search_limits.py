@@ -1,10 +1,10 @@
 """Limits of searches: how many messages they examine and rank, how much text a page has, and who has to wait."""
 
 import asyncio
-from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
+from msgspec.structs import replace
 
 from amplifierd.storage import open_storage
 from amplifierd.storage.backend import concurrency_limit

@@ -21,7 +21,7 @@ from ..request.file_body import ANY, FileBody
 from ..request.idempotency import ARGUMENT, IDEMPOTENCY_KEY, Idempotency, InUse
 from ..request.media_decoders import BodyDecoder
 from ..request.ndjson import ImportBody
-from ..request.parameters import Arguments, Header, HeaderParameters, compile_parameters
+from ..request.parameters import QUERY, Arguments, Header, HeaderParameters, compile_parameters
 from ..response.content_coding import Compression
 from ..response.etag import IF_MATCH, IF_NONE_MATCH, VERSIONS, preconditions_of
 from ..response.file_response import IF_RANGE, RANGE
@@ -62,7 +62,9 @@ class Operation:
         """Compile the operation. Raises `ContractError` if the handler does not match the contract."""
         document, schemas = compilation.document, compilation.schemas
         operation = document.spec["paths"][path][method]
-        self._path, self._query, headers = compile_parameters(document, schemas, path, operation)
+        self._path, self._query, headers = compile_parameters(
+            document, schemas, path, operation, get_type_hints(handler).get(QUERY)
+        )
         bound = _bound(headers)
         self._headers = HeaderParameters(bound) if bound else None
         # Only their limits are checked here: the response reads them, and ignores an invalid range.

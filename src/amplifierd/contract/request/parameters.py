@@ -8,11 +8,15 @@ from keyword import iskeyword
 from typing import Any
 from urllib.parse import parse_qsl
 
+import msgspec
+
 from ..core.document import ContractError, Document, Json
 from ..core.problems import Problem, shorten
 from ..core.request_state import Fields
 from ..core.schema import Schemas, Validator
 
+# The argument of a handler that takes all query parameters as one record.
+QUERY = "query"
 MAX_PARAMETERS = 100
 # How many decoded queries of an operation are cached.
 MAX_REMEMBERED = 32
@@ -95,13 +99,22 @@ class PathParameters:
 
 
 class QueryParameters:
-    """The query parameters of an operation, and their `names`."""
+    """The query parameters of an operation, and the `names` of its handler's arguments for them.
 
-    def __init__(self, parameters: list[Parameter]) -> None:
+    That is one for each, or only `query`: a `record` of those that have a value, by the names of its fields on the
+    wire. Raises `ContractError` if the record lacks one of them.
+    """
+
+    def __init__(self, parameters: list[Parameter], record: type[msgspec.Struct] | None) -> None:
+        self._record = record
+        self._fields = {} if record is None else {it.encode_name: it.name for it in msgspec.structs.fields(record)}
+        unknown = [] if record is None else sorted({it.name for it in parameters} - set(self._fields))
+        if unknown:
+            raise ContractError(f"{record} lacks fields for the query parameters {', '.join(unknown)}.")
         self._parameters = {parameter.name: parameter for parameter in parameters}
         self._defaults = {parameter.argument: parameter.default for parameter in parameters}
         self._required = [parameter.name for parameter in parameters if parameter.required]
-        self.names = list(self._defaults)
+        self.names = list(self._defaults) if record is None else [QUERY]
         # Clients mostly repeat the same query.
         self._values = lru_cache(maxsize=MAX_REMEMBERED)(self._read)
 
@@ -126,7 +139,12 @@ class QueryParameters:
         for name in self._required:
             if name not in given:
                 raise _bad(f"Query parameter {_quoted(name)} is required.")
-        return values
+        return values if self._record is None else {QUERY: self._record(**self._given(values))}
+
+    def _given(self, values: Arguments) -> Arguments:
+        """The parameters that have a value, by the names of the record's fields."""
+        fields = {self._fields[name]: values[parameter.argument] for name, parameter in self._parameters.items()}
+        return {name: value for name, value in fields.items() if value is not None}
 
     def _parameter(self, name: str) -> Parameter:
         parameter = self._parameters.get(name)
@@ -209,9 +227,9 @@ def _quoted(text: str) -> str:
 
 
 def compile_parameters(
-    document: Document, schemas: Schemas, path: str, operation: Json
+    document: Document, schemas: Schemas, path: str, operation: Json, record: type[msgspec.Struct] | None
 ) -> tuple[PathParameters, QueryParameters, list[Header]]:
-    """The parameters of an operation in the contract's order.
+    """The parameters of an operation in the contract's order; `record` is that of its query, if it has one.
 
     Raises `ContractError` for an unsupported one: in a cookie, or of a type that is not text.
     """
@@ -224,7 +242,7 @@ def compile_parameters(
         else:
             item = document.resolve(schema["items"]) if schema["type"] == "array" else None
             compiled[declared["in"]].append(Parameter(declared, schema, schemas.validator(declared["schema"]), item))
-    return PathParameters(compiled["path"]), QueryParameters(compiled["query"]), headers
+    return PathParameters(compiled["path"]), QueryParameters(compiled["query"], record), headers
 
 
 def _schema(document: Document, operation: Json, declared: Json) -> Json:

@@ -154,19 +154,21 @@ def decompress(name: str, body: bytes) -> bytes:
 
 
 def _accepted(scope: Scope) -> Coding | None:
-    return _preferred(_accept_encoding(scope))
+    field = _accept_encoding(scope)
+    return _preferred(field) if field else None
 
 
 def _is_gzip_accepted(scope: Scope) -> bool:
-    return accepts(_GZIP.name, _accept_encoding(scope))
+    return accepts(_GZIP.name, _accept_encoding(scope).decode("latin-1"))
 
 
-def _accept_encoding(scope: Scope) -> str:
-    return b", ".join(value for name, value in scope["headers"] if name == b"accept-encoding").decode("latin-1")
+def _accept_encoding(scope: Scope) -> bytes:
+    return b", ".join([value for name, value in scope["headers"] if name == b"accept-encoding"])
 
 
 @lru_cache(maxsize=64)
-def _preferred(accept_encoding: str) -> Coding | None:
+def _preferred(field: bytes) -> Coding | None:
+    accept_encoding = field.decode("latin-1")
     allowed = [coding for coding in CODINGS if accepts(coding.name, accept_encoding)]
     qualities = _qualities(accept_encoding)
     return max(allowed, key=lambda coding: _quality(coding.name, qualities), default=None)

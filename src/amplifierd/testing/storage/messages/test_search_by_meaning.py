@@ -1,11 +1,11 @@
 """What every storage finds by meaning, with an embedder of a few topics; and without one nothing changes."""
 
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import replace
 from typing import Any
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from amplifierd.storage import open_storage
 from amplifierd.storage.model.database_errors import EmbedderMissing, EmbedderUnavailable
