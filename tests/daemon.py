@@ -77,7 +77,7 @@ class Daemon:
         self._listening = threading.Event()
         environment = {name: value for name, value in os.environ.items() if not name.startswith("AMPLIFIERD_")}
         self.process: subprocess.Popen[str] | ForkedProcess
-        if start == "command" or within or "--workers" in options:
+        if start == "command" or within or _has_workers(options):
             command = [*within, sys.executable, "-m", "amplifierd", *arguments]
             self.process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment)
         else:
@@ -165,6 +165,10 @@ class Daemon:
             if "docs" in line:
                 self._listening.set()
         self._listening.set()
+
+
+def _has_workers(options: Sequence[str]) -> bool:
+    return "--workers" in options and options[options.index("--workers") + 1] != "1"
 
 
 def _is_worker(process: str) -> bool:
