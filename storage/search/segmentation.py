@@ -118,18 +118,18 @@ def words_of(chunk: str) -> list[str]:
     return words
 
 
-def segment(chunk: str) -> Segments:
+def segment(chunk: str, *, with_compounds: bool = True) -> Segments:
     """Cut a chunk into words with their places, and compounds."""
     text = chunk if chunk.isascii() else normalize(chunk)
     if text == chunk:
-        return _segment(text)
+        return _segment(text, with_compounds=with_compounds)
     places = [0]
     pieces: list[str] = []
     for cluster in _CLUSTER.finditer(chunk):
         piece = normalize(cluster[0])
         pieces.append(piece)
         places += [*[cluster.start()] * (len(piece) - 1), cluster.end()] if piece else []
-    segments = _segment("".join(pieces))
+    segments = _segment("".join(pieces), with_compounds=with_compounds)
     words = [Word(places[start], max(places[end], places[end - 1] + 1), word) for start, end, word in segments.words]
     return segments._replace(words=words)
 
@@ -148,10 +148,10 @@ def _word(piece: re.Match[str]) -> str:
     return piece[0].lower() if kind == "language" else _EMOJI_STYLE.sub("", piece[0])
 
 
-def _segment(text: str) -> Segments:
+def _segment(text: str, *, with_compounds: bool) -> Segments:
     segments = Segments([], [], [])
     together: list[re.Match[str]] = []
-    has_compounds = len(text) <= MAX_CHUNK
+    has_compounds = with_compounds and len(text) <= MAX_CHUNK
     for piece in _pieces(text):
         is_word = piece.lastgroup in ("word", "number")
         if together and not (is_word and _CONNECTOR.fullmatch(text, together[-1].end(), piece.start())):

@@ -18,8 +18,10 @@ LEAD_CHARACTERS = 300
 FIRST_CHARACTERS = 2_000
 MAX_CHARACTERS = 32_768
 MAX_CHARACTERS_OF_ALL = 512 * 1024
-# Words that a pattern finds are looked for first, so close to each other, with as many characters around them.
+# Words that a pattern finds are looked for first, so close to each other.
 NEAR_CHARACTERS = 600
+# As many characters before them, and twice as many after them, are split into words: most often the first are enough.
+AROUND_CHARACTERS = (160, 600)
 MAX_NEAR_CHARACTERS = 1024 * 1024
 # As many places of a group are used.
 MAX_PLACES = 100
@@ -79,14 +81,20 @@ class Snippets:
         starts = [place for pattern in self._patterns if (place := _place(pattern, lowered)) is not None]
         if len(starts) < len(self._patterns) or max(starts) - min(starts) > NEAR_CHARACTERS:
             return None
-        start = max(0, min(starts) - NEAR_CHARACTERS)
+        for around in AROUND_CHARACTERS:
+            window = self._around(text, min(starts), max(starts), around)
+            found = [window.matches(group, exactly=True) for group in self._groups]
+            if all(found) and (around == AROUND_CHARACTERS[-1] or window.is_enough(found)):
+                return window.snippet(found)
+        return None
+
+    def _around(self, text: str, first: int, last: int, around: int) -> "_Window":
+        start = max(0, first - around)
         if start:
             # After a word that may be cut, if there are spaces.
-            start = text.find(" ", start, min(starts)) + 1 or start
-        end = max(starts) + 2 * NEAR_CHARACTERS
-        window = _Window(text[start:end], self._tokenizer, whole=end >= len(text), first=start == 0)
-        found = [window.matches(group, exactly=True) for group in self._groups]
-        return window.snippet(found) if all(found) else None
+            start = text.find(" ", start, first) + 1 or start
+        end = last + 2 * around
+        return _Window(text[start:end], self._tokenizer, whole=end >= len(text), first=start == 0)
 
 
 class _Window:
@@ -126,6 +134,17 @@ class _Window:
     @cached_property
     def _forms(self) -> list[Form]:
         return self._tokenizer.forms(self._text)
+
+    def is_enough(self, found: list[list[Match]]) -> bool:
+        """Whether a snippet has a match of each group, and is the same in a longer part of the text."""
+        first, last = min(matches[0] for matches in found), max(matches[0] for matches in found)
+        has_all_after = len(self._tokens) - last[1] >= SNIPPET_WORDS
+        before = SNIPPET_WORDS // 2 if has_all_after else SNIPPET_WORDS
+        return (
+            last[0] - first[0] <= SNIPPET_WORDS
+            and (self._first or first[0] >= before)
+            and (self.whole or has_all_after)
+        )
 
     def snippet(self, found: list[list[Match]]) -> str:
         """The words with the most groups, each match marked."""

@@ -226,7 +226,10 @@ class Tokenizer(dict[str, _Chunk]):
             if is_plain(said):
                 tokens.append(Token(begin, begin + len(said), said.lower()))
             elif said:
-                tokens += [Token(begin + start, begin + end, word) for start, end, word in segment(said).words]
+                tokens += [
+                    Token(begin + start, begin + end, word)
+                    for start, end, word in segment(said, with_compounds=False).words
+                ]
         return tokens
 
     def forms(self, text: str) -> list[Form]:
