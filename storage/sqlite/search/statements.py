@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 
-from ...search.results import message_clauses, session_clauses
+from ...search.results import session_clauses
 
 # Messages past that are not found.
 LAST_SEQUENCE = 2**31 - 1
@@ -256,11 +256,10 @@ def hits(filters: Collection[str], *, scored: bool) -> str:
     """
     score = "score(search, :phrases)" if scored else "0"
     place = f"\n        AND search.rowid {_OF_SESSION}" if "id" in filters else ""
-    return _filtered(
-        f"""
+    return _passing(f"""
     SELECT
-        {score} AS score, message.session_id, message.sequence, message.role, search.rowid AS entry,
-        octet_length(message.record) AS bytes
+        {_if_passing(score, filters)} AS score, message.session_id, message.sequence, message.role,
+        search.rowid AS entry, octet_length(message.record) AS bytes
     FROM search
     CROSS JOIN search_session
         ON search_session.number = search.rowid >> 31
@@ -272,36 +271,41 @@ def hits(filters: Collection[str], *, scored: bool) -> str:
         AND search.rowid >= :oldest
         AND search_session.workspace = :workspace{place}{_NOT_REMOVED}
     ORDER BY search.rowid DESC
-    LIMIT :looked_at""",  # noqa: S608  # of the texts above
-        filters,
-    )
+    LIMIT :looked_at""")  # noqa: S608  # of the texts above
 
 
 def latest(filters: Collection[str]) -> str:
     """The statement that finds messages with any text: among the latest :looked_at, those that match filters."""
     place = "\n        AND session_id = :id" if "id" in filters else ""
-    return _filtered(
-        f"""
-    SELECT 0 AS score, session_id, sequence, role, 0 AS entry, octet_length(record) AS bytes
+    return _passing(f"""
+    SELECT
+        {_if_passing("0", filters)} AS score, session_id, sequence, role, 0 AS entry, octet_length(record) AS bytes
     FROM message
     WHERE workspace = :workspace{place}{_NOT_REMOVED}
     ORDER BY session_id DESC, sequence DESC
-    LIMIT :looked_at""",  # noqa: S608  # of the text above
-        filters,
-    )
+    LIMIT :looked_at""")  # noqa: S608  # of the text above
 
 
-def _filtered(candidates: str, filters: Collection[str]) -> str:
-    session = """
-CROSS JOIN session
-    ON session.workspace = :workspace
-    AND session.id = looked_at.session_id"""
-    about_sessions = session_clauses(filters)
-    conditions = " AND ".join(message_clauses(filters, "looked_at"))
+def _if_passing(score: str, filters: Collection[str]) -> str:
+    """A score, which is computed only of messages that pass filters, and is NULL for others."""
+    clauses = ["message.role = :role"] if "role" in filters else []
+    if about_sessions := session_clauses(filters):
+        conditions = "\n                AND ".join(about_sessions)
+        clauses.append(f"""EXISTS (
+            SELECT 1
+            FROM session
+            WHERE session.workspace = :workspace
+                AND session.id = message.session_id
+                AND {conditions}
+        )""")  # noqa: S608  # of clauses of this program
+    return f"CASE WHEN {' AND '.join(clauses)} THEN {score} END" if clauses else score
+
+
+def _passing(candidates: str) -> str:
     return f"""
-SELECT score, looked_at.session_id, sequence, looked_at.role, entry, bytes
+SELECT score, session_id, sequence, role, entry, bytes
 FROM ({candidates}
-) AS looked_at{session if about_sessions else ""}
-WHERE {conditions or "TRUE"}
+)
+WHERE score IS NOT NULL
 LIMIT :ranked
 """  # noqa: S608  # of the texts above
