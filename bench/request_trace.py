@@ -1,8 +1,9 @@
 """What a request passes through: `python -m bench.request_trace`.
 
 Serves a SQLite file in this process, over a real socket, and counts for each operation the files, the functions and the
-calls of this project that its second request passes, from the first byte that is read to the last that is written; with
-`--functions`, names them in order. A thread that writes is counted, what a client does is not.
+calls of this project that its second request passes, from the first byte that is read to the last that is written, and
+the functions of each part of the program; with `--functions`, names them in order. A thread that writes is counted, a
+client is not.
 """
 
 import argparse
@@ -11,6 +12,7 @@ import socket
 import sys
 import tempfile
 import threading
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
@@ -52,6 +54,11 @@ class Trace:
     def files(self) -> set[str]:
         """The files of the functions, relative to the package."""
         return {self.place(function).rpartition(":")[0] for function in self.functions}
+
+    @property
+    def parts(self) -> Counter[str]:
+        """The number of functions in each part of the package: its folder, or its module."""
+        return Counter(self.place(function).partition(":")[0].partition("/")[0] for function in self.functions)
 
     def place(self, function: CodeType) -> str:
         """The file and the name of a function."""
@@ -162,9 +169,10 @@ def main() -> int:
     show = parser.parse_args().functions
     with tempfile.TemporaryDirectory() as folder:
         traces = asyncio.run(_traced(Trace(), Path(folder)))
-    sys.stdout.write(f"{'operation':<18}{'files':>6}{'functions':>11}{'calls':>7}\n")
+    sys.stdout.write(f"{'operation':<18}{'files':>6}{'functions':>11}{'calls':>7}  functions by part\n")
     for name, trace in traces.items():
-        sys.stdout.write(f"{name:<18}{len(trace.files):>6}{len(trace.functions):>11}{len(trace.calls):>7}\n")
+        parts = ", ".join(f"{part.removesuffix('.py')} {count}" for part, count in trace.parts.most_common())
+        sys.stdout.write(f"{name:<18}{len(trace.files):>6}{len(trace.functions):>11}{len(trace.calls):>7}  {parts}\n")
         if show:
             sys.stdout.writelines(f"    {trace.place(function)}\n" for function in trace.functions)
     return 0

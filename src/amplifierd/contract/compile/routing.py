@@ -47,19 +47,18 @@ class Routing(RoutingMiddleware):
                 self._contexts[operation_id] = {"api_base_path": api_base_path, "operation_id": operation_id}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http":
-            scope["extensions"] = {**scope.get("extensions", {}), ROUTING_CONTEXT: self._context(scope)}
-            await self.app(scope, receive, send)
-
-    def _context(self, scope: Scope) -> dict[str, str | None]:
+        if scope["type"] != "http":
+            return
+        operation_id = None
         found = self._paths.find(scope["raw_path"])
-        if found is None:
-            return self._contexts[None]
-        item, scope["path_params"] = found
-        operation = item.operations.get(scope["method"])
-        if operation is None:
-            raise not_allowed(scope, item.operations)
-        return self._contexts[operation["operationId"]]
+        if found is not None:
+            item, scope["path_params"] = found
+            operation = item.operations.get(scope["method"])
+            if operation is None:
+                raise not_allowed(scope, item.operations)
+            operation_id = operation["operationId"]
+        scope["extensions"] = {**scope.get("extensions", {}), ROUTING_CONTEXT: self._contexts[operation_id]}
+        await self.app(scope, receive, send)
 
 
 class _CompiledAPI(RoutedAPI[Operation]):

@@ -20,7 +20,7 @@ from ..access.probes import Probes, Readiness
 from ..access.rate_limit import RateLimit
 from ..access.security import Authenticate
 from ..compile.operation import Compilation, Operation
-from ..compile.routing import Operations, Routing
+from ..compile.routing import CompileOperation, Operations, Routing
 from ..core.document import ContractError, Document, Json
 from ..core.executor import SerialExecutor
 from ..core.paths import Paths
@@ -94,17 +94,14 @@ def compile_contract(
     Raises `ContractError` if the document and the handlers do not match.
     """
     _refuse_double_names(document)
-    paths = Paths(document)
-    schemas = Schemas(document)
+    paths, schemas, executor = Paths(document), Schemas(document), SerialExecutor()
     capacity = AdmissionLimit(access.most_requests, access.most_bytes)
-    rate_limit = None if access.rate_limit is None else RateLimit(access.rate_limit)
-    executor = SerialExecutor()
     compilation = Compilation(
         document,
         schemas,
         provided,
         access.authenticate,
-        rate_limit,
+        None if access.rate_limit is None else RateLimit(access.rate_limit),
         capacity,
         executor,
         Compression(executor),
@@ -113,27 +110,15 @@ def compile_contract(
         renderers,
         body_decoders,
     )
-    middlewares = _middlewares(document, paths, errors, access, capacity, access_log)
-    if check_responses:
-        middlewares.insert(0, partial(ResponseCheck, document=document, paths=paths, schemas=schemas))
-    if access.origins:
-        # Inside the error boundary, so that a preflight has an id, and its errors are problems.
-        middlewares.insert(-3, partial(Preflights, paths=paths, origins=access.origins))
-        middlewares.insert(0, partial(Cors, origins=access.origins))
-    try:
-        connexion = ContractApplication(
-            Pages(document, version, WebPage(page)),
-            middlewares=middlewares,
-            lifespan=lifespan,
-            resolver=_HandlerResolver(handlers, document),
-        )
-        connexion.add_api(_routes(document), compile_operation=partial(Operation, compilation))
-        _build(connexion)
-    except ContractError:
-        raise
-    except Exception as error:
-        # The exception for an invalid document depends on the place where Connexion fails to read it.
-        raise ContractError(f"Connexion cannot read the contract: {error!r}") from error
+    checks = [partial(ResponseCheck, document=document, paths=paths, schemas=schemas)] if check_responses else []
+    connexion = _application(
+        Pages(document, version, WebPage(page)),
+        _middlewares(document, paths, errors, access, capacity, access_log, checks),
+        lifespan,
+        _HandlerResolver(handlers, document),
+        _routes(document),
+        partial(Operation, compilation),
+    )
     connexion.longest_target = longest_target(document)
     return connexion
 
@@ -145,23 +130,44 @@ def _middlewares(
     access: Access,
     capacity: AdmissionLimit,
     access_log: AccessLog | None,
+    checks: list[Any],
 ) -> list[Any]:
-    """The middlewares of every application, from the outermost to the innermost."""
+    """The middlewares of an application, from the outermost to the innermost; `checks` see what `Cors` sees."""
+    boundary = partial(
+        ErrorBoundary,
+        errors=errors,
+        gate=OriginCheck(access.hosts, access.origins),
+        capacity=capacity,
+        seconds=access.request_seconds,
+        probes=Probes(document, access.readiness),
+        access_log=access_log,
+    )
+    cors = [partial(Cors, origins=access.origins)] if access.origins else []
+    # Inside the error boundary, so that a preflight has an id, and its errors are problems.
+    preflights = [partial(Preflights, paths=paths, origins=access.origins)] if access.origins else []
     # Connexion's type hint names applications, but it accepts factories.
-    return [
-        partial(
-            ErrorBoundary,
-            errors=errors,
-            gate=OriginCheck(access.hosts, access.origins),
-            capacity=capacity,
-            seconds=access.request_seconds,
-            probes=Probes(document, access.readiness),
-            access_log=access_log,
-        ),
-        LifespanMiddleware,
-        partial(Routing, paths=paths),
-        Operations,
-    ]
+    return [*cors, *checks, boundary, *preflights, LifespanMiddleware, partial(Routing, paths=paths), Operations]
+
+
+def _application(
+    pages: Pages,
+    middlewares: list[Any],
+    lifespan: Lifespan,
+    resolver: Resolver,
+    routes: Json,
+    compile_operation: CompileOperation,
+) -> ContractApplication:
+    """Connexion's application, whose stack is built. Raises `ContractError` if it cannot be."""
+    try:
+        connexion = ContractApplication(pages, middlewares=middlewares, lifespan=lifespan, resolver=resolver)
+        connexion.add_api(routes, compile_operation=compile_operation)
+        _build(connexion)
+    except ContractError:
+        raise
+    except Exception as error:
+        # The exception for an invalid document depends on the place where Connexion fails to read it.
+        raise ContractError(f"Connexion cannot read the contract: {error!r}") from error
+    return connexion
 
 
 def _build(connexion: ConnexionMiddleware) -> None:
