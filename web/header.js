@@ -5,7 +5,7 @@ import { keepKey, key, mayWrite } from "./api.js";
 import { SearchField, Select } from "./forms.js";
 import { SEARCH_ID } from "./keyboard.js";
 import { html, signal, useSignal } from "./preact.js";
-import { navigate } from "./route.js";
+import { navigate, route } from "./route.js";
 import { TEXTS } from "./texts.js";
 
 const VIEWS = /** @type {const} */ (["sessions", "profiles", "collections", "modules", "directories", "status"]);
@@ -68,7 +68,8 @@ export function Header({ view, words, onHelp }) {
 function Search({ words, isOpen }) {
   const find = (/** @type {string} */ typed) => {
     if (typed || isOpen) {
-      navigate(typed ? address({ view: "search", q: typed }) : "?", { replace: isOpen });
+      const mode = isOpen ? (route.value.query.get("mode") ?? "") : "";
+      navigate(typed ? address({ view: "search", q: typed, mode }) : "?", { replace: isOpen });
     }
   };
   return html`<search>

@@ -31,7 +31,7 @@ function viewOf({ view, query, sequence }) {
     case "session":
       return html`<${SessionView} key=${text("session")} id=${text("session")} sequence=${sequence} />`;
     case "search":
-      return html`<${Lazy} key=search load=${search} words=${text("q")} />`;
+      return html`<${Lazy} key=search load=${search} words=${text("q")} mode=${text("mode")} />`;
     case "compare":
       return html`<${Lazy} key=compare load=${compare} a=${text("a")} b=${text("b")} from=${Number(text("from")) || 0} />`;
     case "profiles":

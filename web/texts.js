@@ -9,6 +9,7 @@ export const TEXTS = {
     title: (/** @type {string} */ words) => `Messages with “${words}”`,
     none: "No message has all of these words.",
     suggestions: "Did you mean:",
+    byMeaning: "Also find messages with a similar meaning",
     hint:
       "Words in quotes are a phrase; a word with a star* matches words that begin with it. Filters are role:user, in:tools, " +
       "tool:read_file, label:team:maps, after:2026-11-01 and before:2026-12-01.",

@@ -3,11 +3,13 @@
 import { address } from "../address.js";
 import { SessionName } from "../format.js";
 import { useLoaded, Waiting } from "../loading.js";
-import { getSession, searchMessages, suggestSearches } from "../operations.js";
+import { getSession, getStatus, searchMessages, suggestSearches } from "../operations.js";
 import { html } from "../preact.js";
+import { navigate } from "../route.js";
 import { TEXTS } from "../texts.js";
 
 const LIMIT = 40;
+const HYBRID = "hybrid";
 const ENTITIES = new Map([
   ["&lt;", "<"],
   ["&gt;", ">"],
@@ -23,9 +25,9 @@ const ENTITIES = new Map([
  * @typedef {{ id: string, name?: string, hits: SearchHit[] }} Group
  */
 
-/** @param {{ words: string }} props */
-export function SearchView({ words }) {
-  const loaded = useLoaded((signal) => find(words, signal), [words]);
+/** @param {{ words: string, mode: string }} props The mode is empty for that of words. */
+export function SearchView({ words, mode }) {
+  const loaded = useLoaded((signal) => find(words, mode, signal), [words, mode]);
   const groups = loaded.value;
   return html`<div class="column">
     <div class="title"><h1>${TEXTS.search.title(words)}</h1></div>
@@ -34,6 +36,7 @@ export function SearchView({ words }) {
         ? TEXTS.search.count(groups.reduce((sum, { hits }) => sum + hits.length, 0), groups.length)
         : TEXTS.search.hint}
     </p>
+    <${ByMeaning} words=${words} mode=${mode} />
     ${groups === undefined && html`<${Waiting} loaded=${loaded} />`}
     ${groups?.length === 0 && html`<p class="empty">${TEXTS.search.none}</p>`}
     ${groups?.length === 0 && words && html`<${Suggestions} words=${words} />`}
@@ -46,6 +49,20 @@ export function SearchView({ words }) {
       </section>`,
     )}
   </div>`;
+}
+
+/** The choice of the search by meaning, if the server has an embedder. @param {{ words: string, mode: string }} props */
+function ByMeaning({ words, mode }) {
+  const { value } = useLoaded((signal) => getStatus(signal), []);
+  const isChosen = mode === HYBRID;
+  const change = () =>
+    navigate(address({ view: "search", q: words, mode: isChosen ? "" : HYBRID }), { replace: true });
+  return (
+    value?.searchIndex?.waitingVectors !== undefined &&
+    html`<label class="choice">
+      <input type="checkbox" checked=${isChosen} onChange=${change} /> ${TEXTS.search.byMeaning}
+    </label>`
+  );
 }
 
 /** Queries with other words that messages have. @param {{ words: string }} props */
@@ -73,14 +90,15 @@ function Hit({ hit }) {
  * The hits by session, the session of the best one first.
  *
  * @param {string} words
+ * @param {string} mode
  * @param {AbortSignal} signal
  * @returns {Promise<Group[]>}
  */
-async function find(words, signal) {
+async function find(words, mode, signal) {
   if (!words) {
     return [];
   }
-  const hits = await searchMessages({ q: words, limit: LIMIT, group: "session" }, signal);
+  const hits = await searchMessages({ q: words, mode, limit: LIMIT, group: "session" }, signal);
   /** @type {Map<string, SearchHit[]>} */
   const groups = new Map();
   for (const hit of hits) {
