@@ -19,6 +19,7 @@ from ..model.interface import Storage
 from ..model.queries import MessageQuery
 from ..model.records import (
     EMPTY_OBJECT,
+    AlreadyAnswered,
     BatchMessage,
     IdempotentRequest,
     Listing,
@@ -56,6 +57,8 @@ class MemoryMessages(MemoryAccess, Storage):
             return (await self._write(workspace, once, append)).messages[0]
         except FilesUnknown as error:
             raise messages.unknown_file([new], error.ids, is_batch=False) from None
+        except AlreadyAnswered as recorded:
+            raise AlreadyAnswered(recorded.answer.messages[0]) from None
 
     async def append_messages(
         self,
