@@ -1,7 +1,8 @@
 """`python -m bench.size`: what messages of each length take on the disk of both databases, and the time of using them.
 
 It prints two tables: sizes for each byte of text, and the parts of each database that take 15 bytes a message or more.
-Sessions have 50 messages, which 16 of them get in turns. "talk" is the corpus without the outputs of tools.
+Sessions have 50 messages, which 16 of them get in turns, or as many as `--at-once` says. "talk" is the corpus without
+the outputs of tools.
 
 PostgreSQL is the one that AMPLIFIERD_TEST_POSTGRES names, if it names one; `python tests/postgres.py` starts one for a
 command.
@@ -25,6 +26,7 @@ import apsw
 import asyncpg
 
 from amplifierd.storage import open_storage
+from amplifierd.storage.model.database_errors import SearchIndexNotReady
 from amplifierd.storage.model.interface import Storage
 from amplifierd.storage.model.queries import MessageQuery, SearchQuery
 from amplifierd.storage.model.records import NewMessage, NewSession
@@ -38,7 +40,6 @@ _TALK, _CORPUS = "talk", "corpus"
 # Of long ones there are fewer.
 _MAX_CHARACTERS = 40_000_000
 _OF_A_SESSION = 50
-_SESSIONS_AT_ONCE = 16
 _READS = 2_000
 _READ_BYTES = 200_000_000
 _BATCH = 16
@@ -130,9 +131,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.size", description="Measure the size of messages on disk.")
     parser.add_argument("--messages", type=int, default=10_000, help="messages of each length (%(default)s)")
     parser.add_argument("--only", metavar="NAME", help="only this number of characters, or talk, or corpus")
+    parser.add_argument("--at-once", type=int, default=16, help="sessions that get messages in turns (%(default)s)")
     options = parser.parse_args()
     sets = [each for each in (*map(str, _LENGTHS), _TALK, _CORPUS) if options.only in (None, each)]
-    measured = [asyncio.run(each) for name in sets for each in _runs(name, options.messages)]
+    measured = [asyncio.run(each) for name in sets for each in _runs(name, options.messages, options.at_once)]
     parts = [row for each in measured for row in each.part_rows()]
     text = table(_HEAD, [each.row() for each in measured])
     more = table(("characters", "database", "part", "bytes a message", "/ text"), parts)
@@ -140,12 +142,12 @@ def main() -> int:
     return 0
 
 
-def _runs(name: str, number: int) -> Iterator[Coroutine[Any, Any, _Measured]]:
+def _runs(name: str, number: int, at_once: int) -> Iterator[Coroutine[Any, Any, _Measured]]:
     said = _texts(name, number)
-    yield _measure(name, "SQLite", said, _sqlite())
+    yield _measure(name, "SQLite", said, at_once, _sqlite())
     server = os.environ.get("AMPLIFIERD_TEST_POSTGRES")
     if server:
-        yield _measure(name, "PostgreSQL", said, _postgres(server))
+        yield _measure(name, "PostgreSQL", said, at_once, _postgres(server))
 
 
 def _texts(name: str, number: int) -> list[str]:
@@ -199,31 +201,46 @@ async def _execute(url: str, statement: str) -> None:
 
 
 async def _measure(
-    name: str, database: str, said: Sequence[str], opened: AbstractAsyncContextManager[tuple[str, _Parts]]
+    name: str,
+    database: str,
+    said: Sequence[str],
+    at_once: int,
+    opened: AbstractAsyncContextManager[tuple[str, _Parts]],
 ) -> _Measured:
     log(f"{name}, {database}")
     text_bytes = sum(len(text.encode()) for text in said)
     async with opened as (url, parts):
         async with open_storage(url) as storage:
-            ids, append = await _fill(storage, said)
+            ids, append = await _fill(storage, said, at_once)
             average = text_bytes / len(said)
             get = await _timed(_READS, lambda place: _get(storage, ids, place))
             transcripts = max(20, round(min(_READS, _READ_BYTES / average / _OF_A_SESSION)))
             transcript = await _timed(transcripts, lambda place: _transcript(storage, ids[place % len(ids)]))
             # So that what is appended is in the index.
-            await storage.search_messages(_W, SearchQuery("absent"))
+            await _indexed(storage)
         return _Measured(name, database, text_bytes, len(said), await parts(), (append, get, transcript))
 
 
-async def _fill(storage: Storage, said: Sequence[str]) -> tuple[list[str], float]:
+async def _indexed(storage: Storage) -> None:
+    """Wait until everything is in the index: more than a search waits for may be left."""
+    while True:
+        try:
+            await storage.search_messages(_W, SearchQuery("absent"))
+        except SearchIndexNotReady as error:
+            await asyncio.sleep(error.retry_after)
+        else:
+            return
+
+
+async def _fill(storage: Storage, said: Sequence[str], at_once: int) -> tuple[list[str], float]:
     """Append each text; the ids of the sessions, and the microseconds of this process for each append."""
     ids = [(await storage.create_session(_W, NewSession())).id for _ in range(-(-len(said) // _OF_A_SESSION))]
     # The session of each text, as often as it has messages, by turns.
     order = [
         number
-        for group in range(0, len(ids), _SESSIONS_AT_ONCE)
+        for group in range(0, len(ids), at_once)
         for _ in range(_OF_A_SESSION)
-        for number in range(group, min(group + _SESSIONS_AT_ONCE, len(ids)))
+        for number in range(group, min(group + at_once, len(ids)))
     ]
     begun = time.process_time()
     for at in range(0, len(said), _BATCH):

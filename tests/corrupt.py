@@ -6,6 +6,19 @@ import apsw
 import asyncpg
 
 
+def of_messages(database: str, session_id: str, sequences: str) -> str:
+    """The table that has the messages, and the condition for some of a session: `sequences` is a comparison."""
+    if not database.startswith("sqlite"):
+        return f"message WHERE session_id = '{session_id}' AND sequence {sequences}"
+    number = f"SELECT number FROM session_number WHERE session_id = '{session_id}'"  # noqa: S608  # of the test
+    return f"message_row WHERE place >> 31 = ({number}) AND place & 2147483647 {sequences}"
+
+
+def without_messages(database: str, session_id: str, sequences: str) -> str:
+    """The statement that deletes some messages of a session."""
+    return f"DELETE FROM {of_messages(database, session_id, sequences)}"  # noqa: S608  # of the test
+
+
 def vandalise(database: str, *statements: str) -> None:
     """Run statements on amplifierd's tables; nothing that refers to others is looked at."""
     if database.startswith("sqlite"):

@@ -6,7 +6,7 @@ from ..operations.profiles import BUILT_IN
 from ..operations.sessions import casefolded
 from ..operations.unit_of_work import UnitOfWork
 from ..sql.ports import Bindings
-from ..sql.statements.integrity import COUNT_DIRECTORIES, COUNT_USE, FORGET_USE, RECOUNT
+from ..sql.statements.integrity import COUNT_DIRECTORIES, COUNT_USE, FORGET_USE
 from ..sql.statements.profiles import SET_SESSION_PROFILE
 from ..values.json_text import MAX_SAFE_INTEGER, raw_text
 from .file_check import remove_stray_chunks
@@ -42,7 +42,7 @@ async def _count_directories(work: UnitOfWork) -> None:
 
 
 async def _recount(work: UnitOfWork, session_id: str) -> None:
-    await work.run(RECOUNT, work.key(session_id) | {"most": MAX_SAFE_INTEGER})
+    await work.run(work.statements.RECOUNT, work.key(session_id) | {"most": MAX_SAFE_INTEGER})
 
 
 async def _forget_profile(work: UnitOfWork, session_id: str) -> None:

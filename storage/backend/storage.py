@@ -364,7 +364,7 @@ class TransactionalStorage(
         limit = query.limit
         if limit is not None:
             first, last, next_cursor = await self._read(
-                lambda rows: range_of_page(rows, query, limit, bindings, first, last)
+                lambda rows: range_of_page(rows, self.dialect.messages, query, limit, bindings, first, last)
             )
         bindings |= {"role": query.role, "first": first, "last": last}
         listed = await self._listing(message_lists.filtered_messages(self.dialect, query), bindings, searching=True)
@@ -375,7 +375,7 @@ class TransactionalStorage(
     ) -> tuple[int, int]:
         """The range of the message that has an id, if it is in a range; one without messages if there is none."""
         bindings = session_key(workspace, session_id) | {"message_id": message_id}
-        row = await self._rows.row(message_lists.SEQUENCE_OF_ID, bindings)
+        row = await self._rows.row(message_lists.sequence_of_id(self.dialect.messages), bindings)
         return (0, 0) if row is None or not first <= row[0] <= last else (row[0], row[0])
 
     async def _message_count(self, workspace: str, session_id: str) -> int:

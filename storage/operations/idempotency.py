@@ -108,7 +108,7 @@ async def check_unanswered(work: UnitOfWork, once: IdempotentRequest, kind: type
     if recorded is None or not recorded.is_answer:
         return
     try:
-        answer = await read(work.transaction, work.workspace, recorded.session_id, recorded.text, kind)
+        answer = await read(work, recorded.session_id, recorded.text, kind)
     except TextNotKept:
         raise IdempotencyAnswerNotKept(once.key) from None
     raise AlreadyAnswered(answer)

@@ -1,6 +1,7 @@
 """Selects the messages of a session for a query. A filtered page examines a bounded number of messages."""
 
 from ..model.queries import MessageQuery
+from ..sql.dialect import MessageTable
 from ..sql.ports import Bindings, Reader
 from ..sql.statements import message_lists
 
@@ -24,7 +25,7 @@ def sequences(message_count: int, query: MessageQuery) -> tuple[int, int]:
 
 
 async def range_of_page(
-    rows: Reader, query: MessageQuery, limit: int, key: Bindings, first: int, last: int
+    rows: Reader, table: MessageTable, query: MessageQuery, limit: int, key: Bindings, first: int, last: int
 ) -> tuple[int, int, str | None]:
     """The first and the last sequence of a page, of those from `first` to `last`, and the start of the next page.
 
@@ -32,7 +33,7 @@ async def range_of_page(
     """
     bindings = key | {"role": query.role, "skipped": limit - 1}
     start, end = await _looked_at(rows, query, key, first, last)
-    row = await rows.row(message_lists.last_of_page(query), bindings | {"first": start, "last": end})
+    row = await rows.row(message_lists.last_of_page(table, query), bindings | {"first": start, "last": end})
     if query.from_end:
         start = start if row is None else row[0]
         return start, last, str(start) if start > first else None

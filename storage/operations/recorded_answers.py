@@ -21,7 +21,6 @@ from ..sql.statements.recorded_answers import (
     FORGET_TEXTS,
     HAS_TEXT,
     KEEP_TEXT,
-    RECORDED_MESSAGES,
     RECORDED_TEXT,
 )
 from ..sql.statements.sessions import Statements
@@ -75,25 +74,25 @@ async def keep(work: UnitOfWork, keep_seconds: float, answer: object) -> tuple[s
     return session_id, encode(divided).decode()
 
 
-async def read(rows: Rows, workspace: str, session_id: str | None, text: bytes, kind: type[Answer]) -> Answer:
+async def read(work: UnitOfWork, session_id: str | None, text: bytes, kind: type[Answer]) -> Answer:
     """The answer whose record has this text. Raises `TextNotKept`."""
     if kind is Messages and session_id is not None:
-        return cast("Answer", await read_messages(rows, workspace, session_id, text))
+        return cast("Answer", await read_messages(work.transaction, work.statements, work.workspace, session_id, text))
     if not text.startswith(b'{"digests":'):
         return decode(text, type=kind)
     divided = decode(text, type=SplitAnswer)
-    key: Bindings = {"workspace": workspace, "id": session_id or ""}
-    texts = {name: await _text(rows, key, digest) for name, digest in divided.digests.items()}
+    key: Bindings = {"workspace": work.workspace, "id": session_id or ""}
+    texts = {name: await _text(work.transaction, key, digest) for name, digest in divided.digests.items()}
     if divided.session is None:
         return decode(texts[_WHOLE], type=kind)
     return cast("Answer", replace(divided.session, **{name: Raw(part.encode()) for name, part in texts.items()}))
 
 
-async def read_messages(rows: Rows, workspace: str, session_id: str, text: bytes) -> Messages:
+async def read_messages(rows: Rows, statements: Statements, workspace: str, session_id: str, text: bytes) -> Messages:
     """The messages whose sequences a record has. Raises `SessionNotFound` if they were deleted meanwhile."""
     first, last = decode(text, type=Appended).sequences
     bindings: Bindings = {"workspace": workspace, "id": session_id, "first": first, "last": last}
-    found = [decode(record, type=Message) for (record,) in await rows.all(RECORDED_MESSAGES, bindings)]
+    found = [decode(record, type=Message) for (record,) in await rows.all(statements.RECORDED_MESSAGES, bindings)]
     if not found:
         raise SessionNotFound(session_id)
     return Messages(session_id, found)

@@ -11,7 +11,7 @@ from ..model.part_records import UsageSum
 from ..model.records import Failure, NewSession, Session, SessionPatch, SessionStatus, SessionSummary, Versions
 from ..sql.ports import Bindings, Row
 from ..sql.statements.profiles import SESSION_PROFILE_HASH, SET_SESSION_PROFILE
-from ..sql.statements.removals import IS_REMOVED
+from ..sql.statements.removals import FORGET_DELETIONS, INSERT_DELETION, IS_REMOVED
 from ..sql.statements.sessions import LABELS
 from ..values.clock import DAY_SECONDS, after, later_than, nearest_stored
 from ..values.json_text import raw_text
@@ -191,8 +191,8 @@ async def delete(work: UnitOfWork, session_id: str, versions: Versions, most: in
     await work.run(work.statements.LEAVE_DIRECTORY, key)
     await work.run(work.statements.DELETE_SESSION, key)
     await forget(work, profile_hash)
-    await work.run(work.statements.INSERT_DELETION, key)
-    await work.run(work.statements.FORGET_DELETIONS, key | {"horizon": after(work.now, -DELETIONS_KEPT_SECONDS)})
+    await work.run(INSERT_DELETION, key)
+    await work.run(FORGET_DELETIONS, key | {"horizon": after(work.now, -DELETIONS_KEPT_SECONDS)})
     return await remove_some(work.transaction, work.statements, key, most)
 
 

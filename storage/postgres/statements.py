@@ -3,19 +3,32 @@
 A list has one column: JSON in bytes.
 """
 
+from ..sql.dialect import MessageTable
 from ..sql.statements.collections import module_sources_with_ids, modules_with_ids
-from ..sql.statements.corrections import answer_calls, close_calls, open_calls, reopen_calls
+from ..sql.statements.corrections import answer_calls, close_calls, message_record, open_calls, reopen_calls
 from ..sql.statements.files import delete_unreferenced, insert_references, keep_files, lock_files
 from ..sql.statements.imports import id_uses
+from ..sql.statements.integrity import recount
 from ..sql.statements.message_lists import messages_with_ids
-from ..sql.statements.recorded_answers import RECORDED
-from ..sql.statements.removals import begin_writing, next_removal, renew_lease, take_removal
+from ..sql.statements.recorded_answers import RECORDED, recorded_messages
+from ..sql.statements.removals import begin_writing, message_sizes, next_removal, renew_lease, take_removal
 from ..sql.statements.sessions import SESSION_EXISTS, Statements, profile_in_directory
 
 # See `Dialect`.
 STEPS = "json_array_elements_text(CAST({} AS JSON)) WITH ORDINALITY AS step (value, place)"
 
 CLOCK = "EXTRACT(EPOCH FROM clock_timestamp())"
+
+_OF_SESSION = "workspace = :workspace\n    AND session_id = :id"
+
+MESSAGES = MessageTable(
+    source="message",
+    of_session=_OF_SESSION,
+    of_id=_OF_SESSION,
+    key="sequence",
+    key_of="{}",
+    size="octet_length(record)",
+)
 
 # A session as lists show it.
 SUMMARY = """convert_to(
@@ -53,7 +66,32 @@ class PostgresStatements(Statements):
 
     PROFILE_IN_DIRECTORY = profile_in_directory(STEPS)
 
-    MESSAGES_WITH_IDS = messages_with_ids(STEPS)
+    MESSAGES_WITH_IDS = messages_with_ids(MESSAGES, STEPS)
+
+    MESSAGE_RECORD = message_record(MESSAGES)
+
+    MESSAGE_SIZES = message_sizes(MESSAGES)
+
+    MESSAGES_TO_COPY = message_sizes(MESSAGES, "token_count", "usage")
+
+    RECORDED_MESSAGES = recorded_messages(MESSAGES)
+
+    RECOUNT = recount(MESSAGES)
+
+    REPLACE_RECORD = """
+UPDATE message
+SET record = :record
+WHERE workspace = :workspace
+    AND session_id = :id
+    AND sequence = :sequence
+"""
+
+    REMOVE_MESSAGES = """
+DELETE FROM message
+WHERE workspace = :workspace
+    AND session_id = :id
+    AND sequence <= :last
+"""
 
     ID_USES = id_uses(STEPS)
 

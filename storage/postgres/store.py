@@ -60,7 +60,7 @@ from .probe import Probe
 from .search import find as search
 from .search.rebuild import Rebuild
 from .search.tsvector import Tokenizer, words_of
-from .statements import CLOCK, JOINED, STEPS, SUMMARY, PostgresStatements
+from .statements import CLOCK, JOINED, MESSAGES, STEPS, SUMMARY, PostgresStatements
 from .transaction import transaction
 
 # The interval of polls for commits without a notification.
@@ -78,6 +78,7 @@ Arguments = TypeVarTuple("Arguments")
 Appended = tuple[int | None, str, bytes | None]
 
 DIALECT = Dialect(
+    messages=MESSAGES,
     summary=SUMMARY,
     lines=r"COALESCE(string_agg(summary, '\x0a'), '')",
     record="convert_to(record, 'UTF8')",
@@ -234,7 +235,8 @@ class PostgresStorage(TransactionalVectors, TransactionalStorage):
         """The appended messages; None if they have to be appended on their own."""
         last, timestamp, recorded = await self._appends.add(workspace, request)
         if recorded is not None:
-            raise AlreadyAnswered(await read_messages(self._pool, workspace, request.session_id, recorded))
+            key = (workspace, request.session_id)
+            raise AlreadyAnswered(await read_messages(self._pool, self.statements, *key, recorded))
         return None if last is None else Messages(request.session_id, numbered(request.messages, timestamp, last))
 
     async def _append_together(self, workspace: str, requests: list[AppendRequest]) -> list[Appended]:

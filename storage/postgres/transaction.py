@@ -10,9 +10,9 @@ from msgspec import UNSET, Raw, UnsetType
 from ..model.part_records import call_rows
 from ..model.records import Message
 from ..sql.ports import Bindings, EmbeddedMessage, Transaction
-from ..sql.statements.corrections import REMOVE_CORRECTIONS, REPLACE_RECORD
+from ..sql.statements.corrections import REMOVE_CORRECTIONS
 from ..sql.statements.parts import REMOVE_CALLS
-from ..sql.statements.removals import END_REMOVAL, REMOVE_MESSAGES
+from ..sql.statements.removals import END_REMOVAL
 from .binding import bound
 from .pool import Connection, ConnectionRows, Pool
 from .search.statements import ADD_ENTRIES
@@ -145,7 +145,7 @@ class ConnectionTransaction(ConnectionRows, Transaction):
 
     async def replace_message(self, key: Bindings, message: Message, *, is_indexed: bool, words: object = None) -> None:
         place: Bindings = {"sequence": message.sequence, "record": _encode(message).decode()}
-        await self.row(REPLACE_RECORD, key | place)
+        await self.row(PostgresStatements.REPLACE_RECORD, key | place)
         if not is_indexed:
             # A rebuild of the index reads a session's messages under another lock of it.
             await self.row(LOCK_SESSION, key)
@@ -164,7 +164,7 @@ class ConnectionTransaction(ConnectionRows, Transaction):
         await self.row(REMOVE_CORRECTIONS, key | {"last": last})
         await self.row(REMOVE_ENTRIES, key | {"last": last})
         await self.row(REMOVE_CALLS, key | {"last": last})
-        await self.row(REMOVE_MESSAGES, key | {"last": last})
+        await self.row(PostgresStatements.REMOVE_MESSAGES, key | {"last": last})
 
     async def end_removal(self, key: Bindings) -> None:
         await self.row(END_REMOVAL, key)

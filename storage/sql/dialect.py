@@ -3,14 +3,49 @@
 from dataclasses import dataclass
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class MessageTable:
+    """How statements read the messages of the session whose key is :workspace and :id.
+
+    `source` is what they are read from, and `of_session` the condition for those of the session; `of_id` is the
+    condition for those that an index of ids finds. `key` is a column in the order of their sequences, of which the
+    template `key_of` makes it; `size` is the length of a record in bytes, or about that.
+    """
+
+    source: str
+    of_session: str
+    of_id: str
+    key: str
+    key_of: str
+    size: str
+
+    def at(self, sequence: str) -> str:
+        """The condition for the message at a sequence."""
+        return f"{self.of_session}\n    AND {self.key} = {self.key_of.format(sequence)}"
+
+    def between(self, first: str, last: str) -> str:
+        """The condition for the messages from one sequence to another."""
+        return (
+            f"{self.of_session}\n    AND {self.key} BETWEEN {self.key_of.format(first)} AND {self.key_of.format(last)}"
+        )
+
+    def after(self, sequence: str, last: str) -> str:
+        """The condition for the messages after one sequence, up to another."""
+        key = self.key
+        return (
+            f"{self.of_session}\n    AND {key} > {self.key_of.format(sequence)}\n"
+            f"    AND {key} <= {self.key_of.format(last)}"
+        )
+
+
 # Each is a constant: equal only if it is the same object.
 @dataclass(frozen=True, slots=True, eq=False)
 class Dialect:
     """The expressions of one database.
 
-    `summary` and `record` are the JSON of a session and a message in bytes, `lines` has each listed `summary` on a
-    line, `joined` is the JSON of the records that `measured` lists, NULL if it is long, `named` is whether the name
-    contains :name, and `no_limit` is the limit of a list without one.
+    `messages` is how messages are read. `summary` and `record` are the JSON of a session and a message in bytes,
+    `lines` has each listed `summary` on a line, `joined` is the JSON of the records that `measured` lists, NULL if it
+    is long, `named` is whether the name contains :name, and `no_limit` is the limit of a list without one.
 
     `with_session` joins the session to each row of `session_label`; `order_of_name` is the expression that sessions are
     sorted by in lists by name. `collection_lists` is the members of a collection's summary that programs before the
@@ -21,6 +56,7 @@ class Dialect:
     their `value` and, in their order, `place`, and `as_path` a path in the order of an index.
     """
 
+    messages: MessageTable
     summary: str
     lines: str
     record: str

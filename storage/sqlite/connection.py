@@ -178,6 +178,13 @@ def write_nothing(connection: apsw.Connection) -> None:
     connection.pragma("user_version", connection.pragma("user_version"))
 
 
+def release_pages(connection: apsw.Connection, most: int) -> int:
+    """Make the file smaller by the places of free pages, within a transaction; how many free pages are left."""
+    connection.execute(f"PRAGMA incremental_vacuum({most})").fetchall()
+    left: int = connection.pragma("freelist_count")
+    return left
+
+
 def connect_reader(path: str, *, busy_timeout_ms: int = BUSY_TIMEOUT_MS) -> apsw.Connection:
     """A connection for reads, of a file that exists."""
     connection = apsw.Connection(path, flags=apsw.SQLITE_OPEN_READWRITE)

@@ -17,7 +17,7 @@ logger = logging.getLogger(__name__)
 # "ampd" in ASCII tells our files from other programs' (https://www.sqlite.org/fileformat2.html#application_id).
 APPLICATION_ID = 0x616D7064
 # The last script that rewrites most of the database.
-REWRITTEN = 11
+REWRITTEN = 24
 
 
 def migrate(connection: apsw.Connection, path: str, *, upgrade: bool) -> None:

@@ -4,18 +4,18 @@ from collections.abc import Callable, Coroutine, Iterable, Sequence
 from typing import Any, TypeVar, TypeVarTuple
 
 import apsw
-import msgspec
-from msgspec import UNSET, Raw, UnsetType
+from msgspec import Raw
 
 from ..model.part_records import call_rows
 from ..model.records import Message
 from ..search.tokenizer import Tokenizer
 from ..sql.ports import Bindings, EmbeddedMessage, Reader, Row, Transaction, take_until_size
-from ..sql.statements.corrections import REMOVE_CORRECTIONS, REPLACE_RECORD
+from ..sql.statements.corrections import REMOVE_CORRECTIONS
 from ..sql.statements.parts import ANSWER_CALL, OPEN_CALL, REMOVE_CALLS
-from ..sql.statements.removals import END_REMOVAL, REMOVE_MESSAGES
+from ..sql.statements.removals import END_REMOVAL
 from ..values.clock import Clock
 from .connection import as_storage_error
+from .message_rows import message_columns
 from .search import statements as search_statements
 from .search.indexing import reindex
 from .search.vectors import BEGIN_AT, FORGET_SESSION, INSERT_VECTOR, REMOVE_VECTOR, REMOVE_VECTORS
@@ -23,8 +23,6 @@ from .statements import SQLiteStatements
 
 Answer = TypeVar("Answer")
 Arguments = TypeVarTuple("Arguments")
-
-_encode = msgspec.json.Encoder().encode
 
 
 def run_sync(coroutine: Coroutine[Any, Any, Answer]) -> Answer:
@@ -129,19 +127,20 @@ class ConnectionTransaction(ConnectionRows, Transaction):
     async def _insert_messages(self, key: Bindings, messages: Iterable[Message]) -> None:
         with_parts: list[tuple[int, Raw]] = []
         for message in messages:
-            bindings: Bindings = {
-                "sequence": message.sequence,
-                "role": message.role,
-                "tokens": message.token_count or 0,
-                "record": _encode(message).decode(),
-                "usage": None if message.usage is UNSET else _encode(message.usage).decode(),
-                "message_id": None if isinstance(message.id, UnsetType) else message.id,
-            }
-            await self.row(SQLiteStatements.INSERT_MESSAGE, key | bindings)
+            self._insert_message(key | message_columns(message))
             if isinstance(message.parts, Raw):
                 with_parts.append((message.sequence, message.parts))
         if with_parts:
             self._record_calls(key, with_parts)
+
+    def _insert_message(self, bindings: Bindings) -> None:
+        try:
+            self._connection.execute(SQLiteStatements.INSERT_MESSAGE, bindings)
+            if self._connection.changes() == 0:
+                self._connection.execute(SQLiteStatements.NUMBER_SESSION, bindings)
+                self._connection.execute(SQLiteStatements.INSERT_MESSAGE, bindings)
+        except apsw.Error as error:
+            raise as_storage_error(error) from error
 
     def _record_calls(self, key: Bindings, with_parts: list[tuple[int, Raw]]) -> None:
         calls = call_rows(with_parts)
@@ -161,8 +160,8 @@ class ConnectionTransaction(ConnectionRows, Transaction):
             raise as_storage_error(error) from error
 
     async def replace_message(self, key: Bindings, message: Message, *, is_indexed: bool, words: object = None) -> None:
-        bindings: Bindings = {"sequence": message.sequence, "record": _encode(message).decode()}
-        await self.row(REPLACE_RECORD, key | bindings)
+        bindings = message_columns(message)
+        await self.row(SQLiteStatements.REPLACE_MESSAGE, key | bindings)
         if not is_indexed:
             await self.row(REMOVE_VECTOR, key | bindings)
             await self.row(BEGIN_AT, key | bindings)
@@ -189,9 +188,9 @@ class ConnectionTransaction(ConnectionRows, Transaction):
         await self.row(search_statements.REMOVE_ENTRIES, key | {"last": last})
         await self.row(REMOVE_VECTORS, key | {"last": last})
         await self.row(REMOVE_CALLS, key | {"last": last})
-        await self.row(REMOVE_MESSAGES, key | {"last": last})
+        await self.row(SQLiteStatements.REMOVE_MESSAGES, key | {"last": last})
 
     async def end_removal(self, key: Bindings) -> None:
-        await self.row(search_statements.FORGET_SEARCH_SESSION, key)
+        await self.row(SQLiteStatements.FORGET_NUMBER, key)
         await self.row(FORGET_SESSION, key)
         await self.row(END_REMOVAL, key)

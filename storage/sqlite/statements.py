@@ -3,13 +3,15 @@
 A list has one column: JSON in a BLOB.
 """
 
+from ..sql.dialect import MessageTable
 from ..sql.statements.collections import module_sources_with_ids, modules_with_ids
-from ..sql.statements.corrections import answer_calls, close_calls, open_calls, reopen_calls
+from ..sql.statements.corrections import answer_calls, close_calls, message_record, open_calls, reopen_calls
 from ..sql.statements.files import delete_unreferenced, insert_references, keep_files, lock_files
 from ..sql.statements.imports import id_uses
+from ..sql.statements.integrity import recount
 from ..sql.statements.message_lists import messages_with_ids
-from ..sql.statements.recorded_answers import RECORDED
-from ..sql.statements.removals import begin_writing, next_removal, renew_lease, take_removal
+from ..sql.statements.recorded_answers import RECORDED, recorded_messages
+from ..sql.statements.removals import begin_writing, message_sizes, next_removal, renew_lease, take_removal
 from ..sql.statements.sessions import SESSION_EXISTS, Statements, profile_in_directory
 
 # See `Dialect`.
@@ -17,13 +19,47 @@ STEPS = "(SELECT key AS place, value FROM json_each({})) AS step"
 
 CLOCK = "unixepoch('subsec')"
 
+# A message's place is the number of its session, shifted by as many bits, and its sequence.
+LAST_SEQUENCE = 2**31 - 1
+
+_OF_SESSION = """session_number.workspace = :workspace
+    AND session_number.session_id = :id"""
+
+# The view `message` (see migrations/0024_message_rows.sql): SQLite reads a CROSS JOIN in its written order. A sequence
+# past the last one is none of the next session's.
+MESSAGES = MessageTable(
+    source="session_number\nCROSS JOIN message",
+    of_session=_OF_SESSION,
+    of_id=f"{_OF_SESSION}\n    AND CAST(message.place >> 31 AS INTEGER) = number",
+    key="message.place",
+    key_of=f"(number << 31) + MIN(MAX({{}}, 0), {LAST_SEQUENCE})",
+    size="message.size",
+)
+
+_NUMBER = """(
+        SELECT number
+        FROM session_number
+        WHERE workspace = :workspace
+            AND session_id = :id
+    )"""
+
 
 class SQLiteStatements(Statements):
     """The statements of SQLite."""
 
     PROFILE_IN_DIRECTORY = profile_in_directory(STEPS)
 
-    MESSAGES_WITH_IDS = messages_with_ids(STEPS)
+    MESSAGES_WITH_IDS = messages_with_ids(MESSAGES, STEPS)
+
+    MESSAGE_RECORD = message_record(MESSAGES)
+
+    MESSAGE_SIZES = message_sizes(MESSAGES)
+
+    MESSAGES_TO_COPY = message_sizes(MESSAGES, "token_count", "usage")
+
+    RECORDED_MESSAGES = recorded_messages(MESSAGES)
+
+    RECOUNT = recount(MESSAGES)
 
     ID_USES = id_uses(STEPS)
 
@@ -85,15 +121,19 @@ SELECT MAX(
 )
 """
 
-    FORK_MESSAGES = """
-INSERT INTO message (workspace, session_id, sequence, role, token_count, record, usage, message_id)
-SELECT workspace, :fork_id, sequence, role, token_count, record, usage, message_id
-FROM message
-WHERE workspace = :workspace
-    AND session_id = :id
-    AND sequence > :after
-    AND sequence <= :last
-"""
+    FORK_MESSAGES = f"""
+INSERT OR IGNORE INTO session_number (workspace, session_id, indexed_sequence)
+VALUES (:workspace, :fork_id, 0);
+
+INSERT INTO message_row (place, role, message_id, timestamp, rest, content)
+SELECT (forked.number << 31) + (message.place & {LAST_SEQUENCE}), role, message_id, timestamp, rest, content
+FROM session_number AS forked
+CROSS JOIN session_number
+CROSS JOIN message_row AS message
+WHERE forked.workspace = :workspace
+    AND forked.session_id = :fork_id
+    AND {MESSAGES.after(":after", ":last").replace("number <<", "session_number.number <<")}
+"""  # noqa: S608  # of the texts above
 
     # SQLite reads a CROSS JOIN in its written order.
     ANCESTORS = """
@@ -128,40 +168,66 @@ ORDER BY id
 LIMIT :most
 """
 
+    # It inserts nothing if the session has no number yet.
     INSERT_MESSAGE = """
-INSERT INTO message (workspace, session_id, sequence, role, token_count, record, usage, message_id)
-VALUES (:workspace, :id, :sequence, :role, :tokens, :record, :usage, :message_id)
+INSERT INTO message_row (place, role, message_id, timestamp, rest, content)
+SELECT (number << 31) + :sequence, :role, :message_id, :timestamp, :rest, :content
+FROM session_number
+WHERE workspace = :workspace
+    AND session_id = :id
+"""
+
+    NUMBER_SESSION = """
+INSERT INTO session_number (workspace, session_id, indexed_sequence)
+VALUES (:workspace, :id, 0)
+"""
+
+    REPLACE_MESSAGE = f"""
+UPDATE message_row
+SET role = :role,
+    timestamp = :timestamp,
+    rest = :rest,
+    content = :content
+WHERE place = ({_NUMBER} << 31) + :sequence
+"""  # noqa: S608  # of the text above
+
+    # Up to a sequence.
+    REMOVE_MESSAGES = f"""
+DELETE FROM message_row
+WHERE place BETWEEN {_NUMBER} << 31 AND ({_NUMBER} << 31) + MIN(:last, {LAST_SEQUENCE})
+"""  # noqa: S608  # of the texts above
+
+    FORGET_NUMBER = """
+DELETE FROM session_number
+WHERE workspace = :workspace
+    AND session_id = :id
 """
 
     MESSAGE = f"""
 SELECT CAST(record AS BLOB)
-FROM message
-WHERE workspace = :workspace
-    AND session_id = :id
-    AND sequence = :sequence
+FROM {MESSAGES.source}
+WHERE {MESSAGES.at(":sequence")}
     AND {SESSION_EXISTS}
 """  # noqa: S608  # of the text above
 
     TAIL_MESSAGES = f"""
-SELECT sequence, CAST(record AS BLOB)
-FROM message
-WHERE workspace = :workspace
-    AND session_id = :id
-    AND sequence BETWEEN :first AND :last
+SELECT message.sequence, CAST(record AS BLOB)
+FROM {MESSAGES.source}
+WHERE {MESSAGES.between(":first", ":last")}
     AND {SESSION_EXISTS}
-ORDER BY sequence
+ORDER BY message.place
 LIMIT :most
 """  # noqa: S608  # of the text above
 
     # Those of messages that a reader has, up to a version.
     TAIL_CORRECTIONS = f"""
 SELECT version, is_deleted, CAST(record AS BLOB)
-FROM correction
+FROM session_number
+CROSS JOIN correction
 CROSS JOIN message
-    ON message.workspace = correction.workspace
-    AND message.session_id = correction.session_id
-    AND message.sequence = correction.sequence
-WHERE correction.workspace = :workspace
+    ON message.place = (number << 31) + correction.sequence
+WHERE {_OF_SESSION}
+    AND correction.workspace = :workspace
     AND correction.session_id = :id
     AND version > :version
     AND version < :before

@@ -32,7 +32,7 @@ from ..sql.ports import Bindings, Reader, Transaction
 from ..sql.temporary_files import TemporaryDisk
 from ..values.clock import Clock
 from .checkpointer import Checkpointer
-from .connection import remove_left_log, write_nothing
+from .connection import release_pages, remove_left_log, write_nothing
 from .file_changes import ChangeNotifier
 from .files.file_system import check_room
 from .files.machine_lock import lock_for_this_machine
@@ -47,7 +47,7 @@ from .search.indexing import Indexer, Outcome, begin_again_by_other_rules
 from .search.long_texts import LongTexts
 from .search.vectors import check_extension
 from .search.waiting import count_waiting, is_indexed, waiting
-from .statements import CLOCK, STEPS, SQLiteStatements
+from .statements import CLOCK, MESSAGES, STEPS, SQLiteStatements
 
 logger = logging.getLogger(__name__)
 
@@ -56,13 +56,16 @@ Arguments = TypeVarTuple("Arguments")
 
 # The number of reading threads that searches may use.
 MAX_SEARCHES = 2
-# The time for removing deleted messages from the search index before the storage is closed.
+# The time for removing deleted messages from the search index before the storage is closed, then for free pages.
 CLOSING_SECONDS = 2.0
+RELEASE_SECONDS = 0.5
+PAGES_AT_ONCE = 500
 # A search that was refused comes again: until then, and so much longer, the index does not wait until the storage is
 # idle.
 URGENT_SECONDS = 10.0
 
 DIALECT = Dialect(
+    messages=MESSAGES,
     summary="CAST(listed AS BLOB)",
     lines="CAST(COALESCE(group_concat(summary, char(10)), '') AS BLOB)",
     record="CAST(record AS BLOB)",
@@ -227,17 +230,32 @@ class SQLiteStorage(TransactionalVectors, TransactionalStorage):
         return await self._waiting_count.get()
 
     async def _let_go(self) -> None:
-        """Write the index, without deleted messages, as far as there is time; the next start does the rest."""
-        end = time.monotonic() + CLOSING_SECONDS
+        """Write the index, without deleted messages, then make the file smaller, as far as there is time.
+
+        The next start does the rest.
+        """
         try:
-            while time.monotonic() < end:
-                delay = await self._writer.write(partial(self._index_work.step, resting=False))
-                if delay is None:
-                    return
-                await asyncio.sleep(delay)
+            await self._finish_index(time.monotonic() + CLOSING_SECONDS)
+            await self._release_pages(time.monotonic() + RELEASE_SECONDS)
         except (StorageUnavailable, DatabaseDamaged, apsw.Error) as error:
             # It cannot be repaired while stopping; the next start, or `amplifierd check`, reports it again.
             logger.warning("The last writes are not in the search index yet: %s", error)
+
+    async def _finish_index(self, end: float) -> None:
+        while time.monotonic() < end:
+            delay = await self._writer.write(partial(self._index_work.step, resting=False))
+            if delay is None:
+                return
+            await asyncio.sleep(delay)
+
+    async def _release_pages(self, end: float) -> None:
+        free = None
+        while time.monotonic() < end:
+            # Merges of the index leave many.
+            left = await self._writer.write(release_pages, PAGES_AT_ONCE)
+            if left in {0, free}:
+                return
+            free = left
 
     async def _forget_some_expired(self) -> bool:
         if await super()._forget_some_expired():

@@ -13,7 +13,7 @@ from pathlib import Path
 from click.testing import CliRunner, Result
 
 from amplifierd.commands import cli
-from corrupt import vandalise
+from corrupt import vandalise, without_messages
 from daemon import Daemon
 from load import Load
 
@@ -79,7 +79,7 @@ def test_repair_beside_a_daemon_is_seen_by_its_clients(database: str) -> None:
         messages = [{"content": f"a{number}", "token_count": 2} for number in range(5)]
         client.post(f"/sessions/{session_id}/messages/batch", json={"messages": messages})
         before = client.get(f"/sessions/{session_id}")
-        vandalise(database, "UPDATE session SET token_usage = 3", "DELETE FROM message WHERE sequence = 2")
+        vandalise(database, "UPDATE session SET token_usage = 3", without_messages(database, session_id, "= 2"))
         checked = check(database)
         assert checked.exit_code == 1
         assert checked.stdout.splitlines()[0] == (
@@ -121,7 +121,8 @@ def test_database_without_a_schema_is_brought_up_to_date_first(empty_database: s
 
 def test_check_shows_how_far_it_is(database: str) -> None:
     with Daemon(database) as daemon, daemon.client() as client:
-        path = f"/sessions/{client.post('/sessions').json()['id']}/messages/batch"
+        session_id = client.post("/sessions").json()["id"]
+        path = f"/sessions/{session_id}/messages/batch"
         for _ in range(6):
             client.post(path, json={"messages": [{"content": "a b c"}] * 1_000}).raise_for_status()
     checked = in_terminal("check", "--database", database)
@@ -130,7 +131,7 @@ def test_check_shows_how_far_it_is(database: str) -> None:
     assert (shown[0], shown[-1]) == (0, 100)
     assert len(set(shown)) >= 4
     # Less than its sessions say; what is missing is not checked.
-    vandalise(database, "DELETE FROM message WHERE sequence > 2000")
+    vandalise(database, without_messages(database, session_id, "> 2000"))
     assert percents(in_terminal("check", "--database", database, expected=1))[-1] == 100
 
 

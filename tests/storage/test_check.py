@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from collections.abc import Callable
 
 import pytest
 from msgspec import UNSET, Raw
@@ -25,7 +26,7 @@ from amplifierd.storage.model.records import (
 )
 from amplifierd.testing.storage.steps import read, records
 from amplifierd.testing.storage.workspaces import test_collections as collections
-from corrupt import vandalise
+from corrupt import of_messages, vandalise, without_messages
 
 W = "default"
 TURN = NewMessages([BatchMessage(content=f"wörd{number} is said", token_count=number) for number in range(1, 6)])
@@ -77,44 +78,71 @@ async def test_database_that_is_new_has_no_faults(storage: Storage, database: st
     assert await check(database) == []
 
 
-CASES: list[tuple[str, set[Fault], set[Fault], str]] = [
+# A statement for a database and a session.
+Done = Callable[[str, str], str]
+
+
+def done(statement: str) -> Done:
+    return lambda _, session_id: statement.format(session_id)
+
+
+def lost(sequences: str) -> Done:
+    return lambda database, session_id: without_messages(database, session_id, sequences)
+
+
+def changed(sequence: int, change: str, in_sqlite: str) -> Done:
+    """A change of a message; in SQLite of one that is kept as its whole record."""
+
+    def statement(database: str, session_id: str) -> str:
+        table, _, condition = of_messages(database, session_id, f"= {sequence}").partition(" ")
+        values = f"timestamp = NULL, {in_sqlite}" if database.startswith("sqlite") else change
+        return f"UPDATE {table} SET {values} {condition}"  # noqa: S608  # of the test
+
+    return statement
+
+
+CASES: list[tuple[Done, set[Fault], set[Fault], str]] = [
     # What somebody did, what is found, what of it can't be repaired, and a part of the sentence that says it.
     (
-        "DELETE FROM message WHERE session_id = '{}' AND sequence IN (2, 3)",
+        lost("IN (2, 3)"),
         {"gap", "counts", "search"},
         {"gap"},
         "has lost 2 messages: 2 to 3, which cannot be recovered",
     ),
     (
-        "DELETE FROM message WHERE session_id = '{}' AND sequence > 3",
+        lost("> 3"),
         {"gap", "counts", "search"},
         {"gap"},
         "counts 5 messages and has none after 3",
     ),
-    ("UPDATE session SET message_count = 4 WHERE id = '{}'", {"counts"}, set(), "says that it has 4 messages"),
-    ("UPDATE session SET token_usage = 1 WHERE id = '{}'", {"counts"}, set(), "with 15 tokens in all"),
-    ("UPDATE session SET changed_version = 9 WHERE id = '{}'", {"counts"}, set(), "last changed at 9"),
+    (done("UPDATE session SET message_count = 4 WHERE id = '{}'"), {"counts"}, set(), "says that it has 4 messages"),
+    (done("UPDATE session SET token_usage = 1 WHERE id = '{}'"), {"counts"}, set(), "with 15 tokens in all"),
+    (done("UPDATE session SET changed_version = 9 WHERE id = '{}'"), {"counts"}, set(), "last changed at 9"),
     (
-        "UPDATE message SET record = '{{\"role\": 1' WHERE session_id = '{}' AND sequence = 5",
+        changed(5, "record = '{\"role\": 1'", "content = '{\"role\": 1'"),
         {"record"},
         {"record"},
         "has damaged content in message 5",
     ),
     (
-        "UPDATE message SET role = 'tool' WHERE session_id = '{}' AND sequence = 4",
+        changed(
+            4,
+            "role = 'tool'",
+            "role = 4, content = (SELECT record FROM message WHERE message.place = message_row.place)",
+        ),
         {"record"},
         {"record"},
         "has damaged content in message 4",
     ),
-    ("DELETE FROM session_detail WHERE session_id = '{}'", {"parts"}, set(), "has lost its context"),
+    (done("DELETE FROM session_detail WHERE session_id = '{}'"), {"parts"}, set(), "has lost its context"),
 ]
 
 
-@pytest.mark.parametrize(("done", "faults", "lasting", "words"), CASES)
+@pytest.mark.parametrize(("how", "faults", "lasting", "words"), CASES)
 async def test_damage_is_found_and_repaired(
-    storage: Storage, database: str, session: Session, done: str, faults: set[Fault], lasting: set[Fault], words: str
+    storage: Storage, database: str, session: Session, how: Done, faults: set[Fault], lasting: set[Fault], words: str
 ) -> None:
-    await asyncio.to_thread(vandalise, database, done.format(session.id))
+    await asyncio.to_thread(vandalise, database, how(database, session.id))
     findings = await check(database)
     # An index of words as a whole has faults of its own when messages are gone.
     assert {finding.fault for finding in findings} - {"search"} == faults - {"search"}
@@ -177,19 +205,19 @@ async def test_short_context_is_lost_with_its_session(storage: Storage, database
 async def test_many_faults_of_a_session_are_named_up_to_a_number(storage: Storage, database: str) -> None:
     opened = await storage.create_session(W, NewSession())
     await storage.append_messages(W, opened.id, NewMessages([BatchMessage(content="x")] * 100))
-    await asyncio.to_thread(vandalise, database, "DELETE FROM message WHERE sequence % 2 = 1")
-    [lost] = [finding.text for finding in await check(database) if finding.fault == "gap"]
-    assert "has lost 50 messages: 1, 3, 5, 7, 9, 11, 13, 15, 17, 19 …, which" in lost
+    await asyncio.to_thread(vandalise, database, lost("% 2 = 1")(database, opened.id))
+    [text] = [finding.text for finding in await check(database) if finding.fault == "gap"]
+    assert "has lost 50 messages: 1, 3, 5, 7, 9, 11, 13, 15, 17, 19 …, which" in text
 
 
 async def test_search_is_checked_word_for_word(storage: Storage, database: str, session: Session) -> None:
-    done = {
+    statements = {
         "sqlite": "INSERT OR REPLACE INTO search (rowid, words, forms)"
         " SELECT number << 31 | 4, 'word4 said is', 'word 4'"
-        " FROM search_session WHERE session_id = '{}'",
+        " FROM session_number WHERE session_id = '{}'",
         "postgresql": "UPDATE search SET words = ' word4  said  is ' WHERE session_id = '{}' AND sequence = 4",
     }
-    await asyncio.to_thread(vandalise, database, done[storage.kind].format(session.id))
+    await asyncio.to_thread(vandalise, database, statements[storage.kind].format(session.id))
     # The words are the same, in another order.
     assert await found(storage, '"wörd4 is"') == []
     findings = await check(database)
@@ -209,12 +237,12 @@ async def test_words_longer_than_an_index_keeps_are_no_fault(storage: Storage, d
 
 
 async def test_message_that_is_not_in_the_search_is_named(storage: Storage, database: str, session: Session) -> None:
-    done = {
+    statements = {
         "sqlite": "DELETE FROM search WHERE rowid IN ("
-        "SELECT number << 31 | 4 FROM search_session WHERE session_id = '{}')",
+        "SELECT number << 31 | 4 FROM session_number WHERE session_id = '{}')",
         "postgresql": "DELETE FROM search WHERE session_id = '{}' AND sequence = 4",
     }
-    await asyncio.to_thread(vandalise, database, done[storage.kind].format(session.id))
+    await asyncio.to_thread(vandalise, database, statements[storage.kind].format(session.id))
     texts = [finding.text for finding in await check(database)]
     assert f"Session {session.id} of workspace default has wrong entries in the search index for message 4." in texts
     await repair(database)

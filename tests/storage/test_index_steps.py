@@ -186,7 +186,7 @@ async def test_workspace_with_many_writes_does_not_stop_the_index_of_others(
             await storage.append_messages(busy, sessions[busy], new)
             with transaction(connection):
                 work.step(connection)
-        rows = connection.execute("SELECT workspace FROM search_session WHERE sequence > 0").fetchall()
+        rows = connection.execute("SELECT workspace FROM session_number WHERE indexed_sequence > 0").fetchall()
         connection.close()
     assert {workspace for (workspace,) in rows} == set(sessions)
 

@@ -27,7 +27,7 @@ from amplifierd.storage.model.records import (
 from amplifierd.storage.postgres.binding import bound
 from amplifierd.storage.postgres.pool import connect
 from amplifierd.storage.postgres.search import statements as search_statements
-from amplifierd.storage.postgres.statements import PostgresStatements
+from amplifierd.storage.postgres.statements import MESSAGES, PostgresStatements
 from amplifierd.storage.postgres.store import DIALECT
 from amplifierd.storage.sql.statements import files, message_lists, profiles, removals
 from amplifierd.storage.sql.statements.session_lists import SessionList, session_list
@@ -173,7 +173,7 @@ def filled(postgres: str) -> Iterator[str]:
         (message_lists.joined_messages(DIALECT, "asc"), "message_pkey"),
         (message_lists.messages(DIALECT, "asc"), "message_pkey"),
         (PostgresStatements.MESSAGES_WITH_IDS, "message_by_id"),
-        (message_lists.SEQUENCE_OF_ID, "message_by_id"),
+        (message_lists.sequence_of_id(MESSAGES), "message_by_id"),
         (in_order(labels=("a",)), "session_label_by_key"),
         (in_order(labels=("a:b",)), "session_label_by_value"),
         (in_order(labels=("a:b", "c")), "session_label_by_value"),
@@ -203,7 +203,7 @@ def filled(postgres: str) -> Iterator[str]:
             for statement in (sessions(sort=sort, limit=5).listed(paged=True), sessions(sort=sort).end())
         ),
         (message_lists.filtered_messages(DIALECT, MessageQuery(role="user")), "message_pkey"),
-        (message_lists.last_of_page(MessageQuery(role="user", order="desc")), "message_pkey"),
+        (message_lists.last_of_page(MESSAGES, MessageQuery(role="user", order="desc")), "message_pkey"),
         (message_lists.filtered_messages(DIALECT, MessageQuery(open_calls=True)), "message_pkey"),
         (search_statements.search(frozenset(), "all", by_words=True), "search_by_lexeme"),
         (search_statements.search(frozenset(), "tools", by_words=True), "search_by_lexeme"),

@@ -15,7 +15,8 @@ LONG = "x" * (4 * 1024 * 1024)
 MAX_BYTES = 256 * 1024
 
 LOOKUPS = {
-    "message": "SELECT token_count FROM message WHERE session_id = ? AND workspace = 'default' AND sequence = 1",
+    "message": "SELECT token_count FROM session_number CROSS JOIN message ON place = (number << 31) + 1"
+    " WHERE session_id = ? AND workspace = 'default'",
     "session_detail": "SELECT error_details FROM session_detail WHERE session_id = ? AND workspace = 'default'",
 }
 

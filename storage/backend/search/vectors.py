@@ -17,7 +17,8 @@ class TransactionalVectors(Transactions, Search):
         self._vectors = self._waiting_vectors = None
         if embedder is not None:
             workspaces = self.statements.WORKSPACES
-            self._vectors = VectorWriter(embedder, self._read, self._transact, workspaces, clock)
+            table = self.dialect.messages
+            self._vectors = VectorWriter(embedder, self._read, self._transact, table, workspaces, clock)
             self._waiting_vectors = WaitingCount(lambda: self._read(lambda reader: count_waiting(reader, workspaces)))
 
     async def _stop_vectors(self) -> None:

@@ -124,7 +124,8 @@ async def _copy_piece(transaction: Transaction, statements: Statements, copy: Co
     if copy.is_copied:
         return copy
     key = session_key(copy.workspace, copy.session_id)
-    piece, _ = await next_piece(transaction, key, copy.copied, copy.last, removal.MESSAGES_AT_ONCE)
+    statement = statements.MESSAGES_TO_COPY
+    piece, _ = await next_piece(transaction, statement, key, copy.copied, copy.last, removal.MESSAGES_AT_ONCE)
     if not piece:
         # The session was deleted meanwhile.
         raise SessionNotFound(copy.requested_id)
@@ -134,7 +135,7 @@ async def _copy_piece(transaction: Transaction, statements: Statements, copy: Co
     await transaction.row(FORK_CALLS, bindings)
     await transaction.row(ANSWER_FORKED_CALLS, bindings)
     await transaction.row(FORK_REFERENCES, bindings)
-    tokens = copy.tokens + sum(tokens for _, tokens, _, _ in piece)
+    tokens = copy.tokens + sum(tokens for _, _, tokens, _ in piece)
     return replace(copy, copied=last, tokens=tokens, usage=_with_usage(copy.usage, piece))
 
 

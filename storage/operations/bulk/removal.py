@@ -14,7 +14,7 @@ import msgspec
 from ...sql.ports import Bindings, Row, Transaction, session_key, take_until_size
 from ...sql.statements.files import REMOVE_CHUNKS, REMOVE_REFERENCES
 from ...sql.statements.recorded_answers import FORGET_SESSION_TEXT
-from ...sql.statements.removals import FORGET_RECORDS, MESSAGE_SIZES
+from ...sql.statements.removals import FORGET_RECORDS
 from ...sql.statements.sessions import Statements
 from ...values.json_text import MAX_SAFE_INTEGER
 from ..background_task import BackgroundTask
@@ -37,13 +37,16 @@ Piece = Callable[[Transaction, Statements], Coroutine[Any, Any, bool]]
 
 
 async def next_piece(
-    transaction: Transaction, key: Bindings, after: int, last: int, most: int
+    transaction: Transaction, statement: str, key: Bindings, after: int, last: int, most: int
 ) -> tuple[list[Row], bool]:
-    """The sequence, tokens, size and usage of each message of the next piece, and whether they reach `last`."""
+    """The messages of the next piece, and whether they reach `last`.
+
+    The `statement` has their sequences and sizes, and maybe more.
+    """
     most = max(0, min(most, MESSAGES_AT_ONCE))
     bindings: Bindings = key | {"after": after, "last": last, "most": most}
-    rows = await transaction.all(MESSAGE_SIZES, bindings)
-    piece = take_until_size(rows, BYTES_AT_ONCE, lambda row: int(row[2]))
+    rows = await transaction.all(statement, bindings)
+    piece = take_until_size(rows, BYTES_AT_ONCE, lambda row: int(row[1]))
     return piece, len(piece) == len(rows) < most
 
 
@@ -52,7 +55,7 @@ async def remove_some(transaction: Transaction, statements: Statements, key: Bin
 
     At most `most` messages. Returns how many were removed.
     """
-    piece, is_last = await next_piece(transaction, key, 0, MAX_SAFE_INTEGER, most)
+    piece, is_last = await next_piece(transaction, statements.MESSAGE_SIZES, key, 0, MAX_SAFE_INTEGER, most)
     if piece:
         await transaction.remove_messages(key, piece[-1][0])
         await _forget_references(transaction, statements, key, piece[-1][0])

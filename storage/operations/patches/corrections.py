@@ -12,8 +12,6 @@ from ...model.part_records import Calls, calls_of, file_ids_of
 from ...model.records import EMPTY_OBJECT, Message, MessagePatch, Versions
 from ...sql.ports import Bindings, take_until_size
 from ...sql.statements import corrections as statements
-from ...sql.statements.recorded_answers import RECORDED_MESSAGES
-from ...sql.statements.removals import MESSAGE_SIZES
 from ...values.json_text import MAX_SAFE_INTEGER, raw_text
 from ..bulk import removal
 from ..files import refer
@@ -99,7 +97,7 @@ async def write(
 
 async def stored(work: UnitOfWork, key: Bindings, sequence: int) -> Message | None:
     """A message of the session of a key, whether or not that is visible."""
-    row = await work.run(statements.MESSAGE_RECORD, key | {"sequence": sequence})
+    row = await work.run(work.statements.MESSAGE_RECORD, key | {"sequence": sequence})
     return None if row is None else _decode(row[0])
 
 
@@ -175,10 +173,10 @@ async def _answer_later(work: UnitOfWork, key: Bindings, calls: set[str]) -> Non
     """Find the results of calls in the messages after one, given by its key."""
     first: Any = key["sequence"]
     later: Bindings = {"after": first, "last": MAX_SAFE_INTEGER, "most": MAX_SCANNED}
-    sizes = await work.transaction.all(MESSAGE_SIZES, key | later)
-    piece = take_until_size(sizes, removal.BYTES_AT_ONCE, lambda row: int(row[2]))
+    sizes = await work.transaction.all(work.statements.MESSAGE_SIZES, key | later)
+    piece = take_until_size(sizes, removal.BYTES_AT_ONCE, lambda row: int(row[1]))
     bindings = key | {"first": first + 1, "last": piece[-1][0] if piece else first}
-    for (record,) in await work.transaction.all(RECORDED_MESSAGES, bindings):
+    for (record,) in await work.transaction.all(work.statements.RECORDED_MESSAGES, bindings):
         message = _decode(record)
         answered = [call for call in _calls(message).answered if call in calls]
         if answered:

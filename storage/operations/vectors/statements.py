@@ -4,6 +4,7 @@ The table `embedding` has them, `embedding_session` the last message of each ses
 `embedding_progress` the revision of each workspace up to which that is so of all sessions.
 """
 
+from ...sql.dialect import MessageTable
 from ...sql.statements.removals import lease_has_ended
 
 # The clause for vectors of the model :model. Those of a model that was configured before are not compared.
@@ -102,37 +103,36 @@ WHERE embedding_session.sequence = :after
 RETURNING sequence
 """
 
-# Of a range of messages those without a vector, as many as fit; at least one, if there is one. The sizes of all are
-# known without their records.
-MESSAGES = """
-SELECT message.sequence, record, size
+
+def messages(table: MessageTable) -> str:
+    """The statement for those of a range of messages that have no vector, as many as fit; at least one, if any.
+
+    The sizes of all are known without their records.
+    """
+    return f"""
+SELECT message.sequence, record, next_size
 FROM (
-    SELECT sequence, size, SUM(size) OVER (ORDER BY sequence) - size AS before
+    SELECT next_sequence, next_size, SUM(next_size) OVER (ORDER BY next_sequence) - next_size AS before
     FROM (
-        SELECT sequence, octet_length(record) AS size
-        FROM message
-        WHERE workspace = :workspace
-            AND session_id = :id
-            AND sequence > :after
-            AND sequence <= :last
+        SELECT message.sequence AS next_sequence, {table.size} AS next_size
+        FROM {table.source}
+        WHERE {table.after(":after", ":last")}
             AND NOT EXISTS (
                 SELECT 1
                 FROM embedding
-                WHERE embedding.workspace = message.workspace
-                    AND embedding.session_id = message.session_id
+                WHERE embedding.workspace = :workspace
+                    AND embedding.session_id = :id
                     AND embedding.sequence = message.sequence
             )
-        ORDER BY sequence
+        ORDER BY {table.key}
         LIMIT :most
     ) AS sized
 ) AS next
-JOIN message
-    ON message.workspace = :workspace
-    AND message.session_id = :id
-    AND message.sequence = next.sequence
-WHERE before < :bytes
-ORDER BY message.sequence
-"""
+CROSS JOIN {table.source}
+WHERE {table.at("next_sequence")}
+    AND before < :bytes
+ORDER BY {table.key}
+"""  # noqa: S608  # of the texts above
 
 
 def waiting_workspaces(workspaces: str) -> str:

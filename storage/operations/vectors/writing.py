@@ -18,6 +18,7 @@ from ...model.errors import StorageUnavailable
 from ...model.queries import Embedder
 from ...model.records import Message
 from ...search.vectors import TEXTS_AT_ONCE, Vector, accepted, embedded
+from ...sql.dialect import MessageTable
 from ...sql.ports import Bindings, EmbeddedMessage, Reader, Row, Transaction
 from ..background_task import BackgroundTask
 from . import statements
@@ -59,8 +60,9 @@ class _ModelReplaced(Exception):
 class VectorWriter(BackgroundTask):
     """The background task. `read` runs a long read, `transact` an operation in a transaction of its own.
 
-    `workspaces` is the statement that lists workspaces, `clock` SQL for the seconds since 1970. The vectors of another
-    model are forgotten once, at the start; if another process then replaces those of this model, this one ends.
+    Messages are read from `table`. `workspaces` is the statement that lists workspaces, `clock` SQL for the seconds
+    since 1970. The vectors of another model are forgotten once, at the start; if another process then replaces those of
+    this model, this one ends.
     """
 
     def __init__(
@@ -68,12 +70,14 @@ class VectorWriter(BackgroundTask):
         embedder: Embedder,
         read: Callable[[Callable[[Reader], Coroutine[Any, Any, list[Row]]]], Awaitable[list[Row]]],
         transact: Callable[..., Awaitable[Any]],
+        table: MessageTable,
         workspaces: str,
         clock: str,
     ) -> None:
         self._embedder = embedder
         self._read = read
         self._transact = transact
+        self._messages = statements.messages(table)
         self._waiting_workspaces = statements.waiting_workspaces(workspaces)
         self._take_lease = statements.take_lease(clock)
         self._holder: Bindings = {"holder": token_hex()}
@@ -176,7 +180,7 @@ class VectorWriter(BackgroundTask):
         """Write vectors of the next messages after one; how far the session is then."""
         last = min(message_count, after + LOOKED_AT)
         limits: Bindings = {"after": after, "last": last, "most": TEXTS_AT_ONCE, "bytes": BYTES_AT_ONCE}
-        rows = await self._all(statements.MESSAGES, key | limits)
+        rows = await self._all(self._messages, key | limits)
         if len(rows) == TEXTS_AT_ONCE or sum(size for *_, size in rows) >= BYTES_AT_ONCE:
             last = int(rows[-1][0])
         # Of a long message that takes longer than the event loop may be held.

@@ -14,7 +14,7 @@ from ...model.maintenance import Compacted, Contents, Finding, Maintenance, Prog
 from ...model.records import Message
 from ...operations.unit_of_work import UnitOfWork, perform
 from ...sql.ports import Bindings, Row
-from ...sql.statements.integrity import CONTENTS, DIRECTORY_TOTALS, PARTS, directory_uses
+from ...sql.statements.integrity import CONTENTS, DIRECTORY_TOTALS, directory_uses, parts
 from ...values.clock import Clock
 from ..binding import bound
 from ..errors import as_storage_error, in_sentences
@@ -84,7 +84,7 @@ class PostgresMaintenance(Maintenance):
         async with self._connection() as connection, connection.transaction(isolation="repeatable_read", readonly=True):
             # Optimises for the first rows: no plan that sorts everything.
             await connection.execute("SET LOCAL cursor_tuple_fraction = 0")
-            async for workspace, session_id in _rows(connection, PARTS):
+            async for workspace, session_id in _rows(connection, parts("message")):
                 yield Finding.of(workspace, session_id, "parts", "is lost except for a part.")
             _, messages = await ConnectionRows(connection).one(CONTENTS, {})
             checked = CheckProgress(progress, int(messages))

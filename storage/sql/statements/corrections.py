@@ -4,16 +4,8 @@ The table `correction` has each message that was replaced or deleted: the versio
 last message then.
 """
 
+from ..dialect import MessageTable
 from .sessions import LATER
-
-# Also without a row of the session: the messages of a fork are written before it.
-MESSAGE_RECORD = """
-SELECT record
-FROM message
-WHERE workspace = :workspace
-    AND session_id = :id
-    AND sequence = :sequence
-"""
 
 # A correction does not set changed_version: a tail reports it as an event of the message, not of the session.
 COUNT_CORRECTION = f"""
@@ -77,14 +69,6 @@ ORDER BY version
 LIMIT 1
 """
 
-REPLACE_RECORD = """
-UPDATE message
-SET record = :record
-WHERE workspace = :workspace
-    AND session_id = :id
-    AND sequence = :sequence
-"""
-
 REMOVE_MESSAGE_REFERENCES = """
 DELETE FROM file_reference
 WHERE workspace = :workspace
@@ -92,6 +76,15 @@ WHERE workspace = :workspace
     AND sequence = :sequence
 RETURNING file_id
 """
+
+
+def message_record(table: MessageTable) -> str:
+    """The statement that reads a message, also without a row of the session: those of a fork are written before it."""
+    return f"""
+SELECT record
+FROM {table.source}
+WHERE {table.at(":sequence")}
+"""  # noqa: S608  # of the texts above
 
 
 def close_calls(steps: str) -> str:

@@ -1,5 +1,7 @@
 """Statements that find and repair faults, the same for all databases. They read all data once."""
 
+from ..dialect import MessageTable
+
 CONTENTS = """
 SELECT COUNT(*), COALESCE(SUM(message_count), 0)
 FROM session
@@ -22,11 +24,12 @@ def _lasting_strays(table: str, key: str, owner: str, owner_key: str) -> str:
     AND {_strays(table, key, "removal", "session_id")}"""
 
 
-# Remains of sessions that do not exist.
-PARTS = f"""
+def parts(messages: str) -> str:
+    """The statement that finds remains of sessions that do not exist; `messages` is a table that messages are in."""
+    return f"""
 SELECT workspace, session_id
-FROM message
-WHERE {_lasting_strays("message", "session_id", "session", "id")}
+FROM {messages}
+WHERE {_lasting_strays(messages, "session_id", "session", "id")}
 UNION
 SELECT workspace, session_id
 FROM session_detail
@@ -37,6 +40,7 @@ FROM file_reference
 WHERE {_lasting_strays("file_reference", "session_id", "session", "id")}
 """  # noqa: S608  # of the texts above
 
+
 # Chunks of files that do not exist.
 STRAY_CHUNKS = f"""
 SELECT DISTINCT workspace, content_id
@@ -44,34 +48,33 @@ FROM file_chunk
 WHERE {_lasting_strays("file_chunk", "content_id", "file", "content_id")}
 """  # noqa: S608  # of the text above
 
-# Readers of the wrong counts see that they have changed.
-RECOUNT = """
+
+def recount(table: MessageTable) -> str:
+    """The statement that counts the messages of a session; readers of the wrong counts see that they have changed."""
+    messages = f"""FROM {table.source}
+WHERE {table.between("1", "CAST(:most AS BIGINT)")}"""
+    return f"""
 UPDATE session
 SET message_count = (
-        SELECT COALESCE(MAX(sequence), 0)
-        FROM message
-        WHERE message.workspace = session.workspace
-            AND message.session_id = session.id
+        SELECT COALESCE(MAX(message.sequence), 0)
+        {messages}
     ),
     token_usage = (
         SELECT CASE WHEN SUM(token_count) > CAST(:most AS BIGINT) THEN CAST(:most AS BIGINT)
             ELSE COALESCE(SUM(token_count), 0) END
-        FROM message
-        WHERE message.workspace = session.workspace
-            AND message.session_id = session.id
+        {messages}
     ),
     changed_sequence = (
-        SELECT COALESCE(MAX(sequence), 0)
-        FROM message
-        WHERE message.workspace = session.workspace
-            AND message.session_id = session.id
+        SELECT COALESCE(MAX(message.sequence), 0)
+        {messages}
     ),
     version = CASE WHEN version < changed_version THEN changed_version ELSE version END + 1,
     changed_version = CASE WHEN version < changed_version THEN changed_version ELSE version END + 1,
     revision = :revision
 WHERE workspace = :workspace
     AND id = :id
-"""
+"""  # noqa: S608  # of the texts above
+
 
 # The counts of directories: their sessions, and the number of directories.
 DIRECTORY_TOTALS = """

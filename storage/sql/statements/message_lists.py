@@ -3,21 +3,20 @@
 from functools import cache
 
 from ...model.queries import MessageOrder, MessageQuery
-from ..dialect import Dialect
+from ..dialect import Dialect, MessageTable
 from .sessions import SESSION_EXISTS
 
-_IN_RANGE = """workspace = :workspace
+_OPEN = """workspace = :workspace
     AND session_id = :id
-    AND sequence BETWEEN :first AND :last"""
-
-_OPEN = f"""{_IN_RANGE}
+    AND sequence BETWEEN :first AND :last
     AND result_sequence IS NULL"""
 
 
-def _filtered(query: MessageQuery) -> str:
-    conditions = [_IN_RANGE]
+def _filtered(table: MessageTable, query: MessageQuery) -> str:
+    conditions = [table.between(":first", ":last")]
     if query.open_calls:
-        conditions.append(f"sequence IN (SELECT sequence FROM tool_call WHERE {_OPEN})")
+        key = table.key_of.format("sequence")
+        conditions.append(f"{table.key} IN (SELECT {key} FROM tool_call WHERE {_OPEN})")
     if query.role is not None:
         conditions.append("role = :role")
     return "\n    AND ".join([*conditions, SESSION_EXISTS])
@@ -26,17 +25,15 @@ def _filtered(query: MessageQuery) -> str:
 @cache
 def messages(dialect: Dialect, order: MessageOrder) -> str:
     """The statement that lists the records from :first to :last."""
-    return _messages(dialect.record, order, f"\n    AND {SESSION_EXISTS}")
+    return _messages(dialect.messages, dialect.record, order, f"\n    AND {SESSION_EXISTS}")
 
 
-def _messages(column: str, order: MessageOrder, condition: str = "") -> str:
+def _messages(table: MessageTable, column: str, order: MessageOrder, condition: str = "") -> str:
     return f"""
 SELECT {column}
-FROM message
-WHERE workspace = :workspace
-    AND session_id = :id
-    AND sequence BETWEEN :first AND :last{condition}
-ORDER BY sequence{_direction(newest_first=order == "desc")}
+FROM {table.source}
+WHERE {table.between(":first", ":last")}{condition}
+ORDER BY {table.key}{_direction(newest_first=order == "desc")}
 """
 
 
@@ -47,7 +44,7 @@ def joined_messages(dialect: Dialect, order: MessageOrder) -> str:
 SELECT CASE
     WHEN message_count < :end OR CAST(:last AS BIGINT) < :end THEN (
         SELECT {dialect.joined}
-        FROM ({_messages(dialect.measured, order)}) AS listed
+        FROM ({_messages(dialect.messages, dialect.measured, order)}) AS listed
     )
 END
 FROM session
@@ -60,19 +57,19 @@ def filtered_messages(dialect: Dialect, query: MessageQuery) -> str:
     """The statement that lists the records that match the query's filters, from :first to :last."""
     return f"""
 SELECT {dialect.record}
-FROM message
-WHERE {_filtered(query)}
-ORDER BY sequence{_direction(newest_first=query.order == "desc")}
+FROM {dialect.messages.source}
+WHERE {_filtered(dialect.messages, query)}
+ORDER BY {dialect.messages.key}{_direction(newest_first=query.order == "desc")}
 """
 
 
-def last_of_page(query: MessageQuery) -> str:
+def last_of_page(table: MessageTable, query: MessageQuery) -> str:
     """The statement that finds the message from :first on, or from :last back, after :skipped that match."""
     return f"""
-SELECT sequence
-FROM message
-WHERE {_filtered(query)}
-ORDER BY sequence{_direction(newest_first=query.from_end)}
+SELECT message.sequence
+FROM {table.source}
+WHERE {_filtered(table, query)}
+ORDER BY {table.key}{_direction(newest_first=query.from_end)}
 LIMIT 1
 OFFSET :skipped
 """
@@ -91,25 +88,26 @@ OFFSET :skipped
 """
 
 
-def messages_with_ids(steps: str) -> str:
+def messages_with_ids(table: MessageTable, steps: str) -> str:
     """The statement that finds those of :ids that messages of a session have, in their order; see `Dialect.steps`."""
     return f"""
 SELECT message_id, sequence
 FROM {steps.format(":ids")}
-CROSS JOIN message
-WHERE workspace = :workspace
-    AND session_id = :id
+CROSS JOIN {table.source}
+WHERE {table.of_id}
     AND message_id = step.value
 ORDER BY step.place
 LIMIT :most
 """
 
 
-SEQUENCE_OF_ID = """
+@cache
+def sequence_of_id(table: MessageTable) -> str:
+    """The statement that finds the message with :message_id."""
+    return f"""
 SELECT sequence
-FROM message
-WHERE workspace = :workspace
-    AND session_id = :id
+FROM {table.source}
+WHERE {table.of_id}
     AND message_id = :message_id
 """
 

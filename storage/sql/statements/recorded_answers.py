@@ -1,5 +1,6 @@
 """The statements on recorded answers (see operations/recorded_answers.py), the same for all databases."""
 
+from ..dialect import MessageTable
 from .sessions import SESSION_EXISTS
 
 # The record of a key, until it expires or the session that it is about is deleted.
@@ -44,17 +45,6 @@ WHERE (workspace, key) IN (
     LIMIT 2
 )
 """
-
-# The messages that a request under a key appended.
-RECORDED_MESSAGES = f"""
-SELECT record
-FROM message
-WHERE workspace = :workspace
-    AND session_id = :id
-    AND sequence BETWEEN :first AND :last
-    AND {SESSION_EXISTS}
-ORDER BY sequence
-"""  # noqa: S608  # of the text above
 
 RECORDED_TEXT = """
 SELECT content
@@ -128,3 +118,14 @@ WHERE (workspace, session_id, digest) IN (
 )
 RETURNING digest
 """
+
+
+def recorded_messages(table: MessageTable) -> str:
+    """The statement that reads the messages from :first to :last, which a request under a key appended."""
+    return f"""
+SELECT record
+FROM {table.source}
+WHERE {table.between(":first", ":last")}
+    AND {SESSION_EXISTS}
+ORDER BY {table.key}
+"""  # noqa: S608  # of the texts above

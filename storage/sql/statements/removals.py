@@ -1,22 +1,27 @@
-"""The statements that write and remove sessions in pieces (see operations/bulk/removal.py), for all databases."""
+"""The statements that delete sessions, and write and remove them in pieces, for all databases.
 
-# The messages of a piece (see operations/bulk/removal.py).
-MESSAGE_SIZES = """
-SELECT sequence, token_count, octet_length(record), usage
-FROM message
-WHERE workspace = :workspace
-    AND session_id = :id
-    AND sequence > :after
-    AND sequence <= :last
-ORDER BY sequence
-LIMIT :most
+See operations/bulk/removal.py.
 """
 
-REMOVE_MESSAGES = """
-DELETE FROM message
+from ..dialect import MessageTable
+
+INSERT_DELETION = """
+INSERT INTO deletion (workspace, revision, session_id, deleted_at)
+VALUES (:workspace, :revision, :id, :now)
+"""
+
+# Deletes two for each new one, so that old ones become fewer; the newest stays, and with it its revision.
+FORGET_DELETIONS = """
+DELETE FROM deletion
 WHERE workspace = :workspace
-    AND session_id = :id
-    AND sequence <= :last
+    AND deleted_at < :horizon
+    AND revision IN (
+        SELECT revision
+        FROM deletion
+        WHERE workspace = :workspace
+        ORDER BY revision
+        LIMIT 2
+    )
 """
 
 FORGET_RECORDS = """
@@ -79,6 +84,17 @@ def lease_has_ended(clock: str) -> str:
     A lease that ends later than one that begins now was given by a clock that has been put back.
     """
     return f"lease_until NOT BETWEEN {clock} AND {clock} + :seconds"
+
+
+def message_sizes(table: MessageTable, *columns: str) -> str:
+    """The statement that lists the messages of a piece: their sequences and sizes, and more of their columns."""
+    return f"""
+SELECT {", ".join(["message.sequence", table.size, *columns])}
+FROM {table.source}
+WHERE {table.after(":after", ":last")}
+ORDER BY {table.key}
+LIMIT :most
+"""  # noqa: S608  # of the texts above
 
 
 def begin_writing(clock: str) -> str:

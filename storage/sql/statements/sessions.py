@@ -104,6 +104,11 @@ class Statements:
     MODULES_WITH_IDS: str
     MODULE_SOURCES_WITH_IDS: str
     MESSAGE: str
+    MESSAGE_RECORD: str
+    MESSAGE_SIZES: str
+    MESSAGES_TO_COPY: str
+    RECORDED_MESSAGES: str
+    RECOUNT: str
     TAIL_MESSAGES: str
     TAIL_CORRECTIONS: str
     CHANGES: str
@@ -253,25 +258,6 @@ WHERE workspace = :workspace
 DELETE FROM session
 WHERE workspace = :workspace
     AND id = :id
-"""
-
-    INSERT_DELETION = """
-INSERT INTO deletion (workspace, revision, session_id, deleted_at)
-VALUES (:workspace, :revision, :id, :now)
-"""
-
-    # Deletes two for each new one, so that old ones become fewer; the newest stays, and with it its revision.
-    FORGET_DELETIONS = """
-DELETE FROM deletion
-WHERE workspace = :workspace
-    AND deleted_at < :horizon
-    AND revision IN (
-        SELECT revision
-        FROM deletion
-        WHERE workspace = :workspace
-        ORDER BY revision
-        LIMIT 2
-    )
 """
 
     FORK_SESSION = f"""

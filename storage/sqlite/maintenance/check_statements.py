@@ -1,49 +1,51 @@
 """Statements that find faults in a SQLite file; `sql/statements/integrity.py` has those for all databases."""
 
+from ..statements import LAST_SEQUENCE
+
 # Each session, and the extent of its entries in the search index.
 SESSIONS = """
 SELECT
     session.workspace, session.id, message_count, token_usage, version, changed_version, changed_sequence,
     COALESCE(session.context, session_detail.context) IS NOT NULL,
-    search_session.number, search_session.sequence, session.revision <= search_progress.revision
+    session_number.number, session_number.indexed_sequence, session.revision <= search_progress.revision
 FROM session
 LEFT JOIN session_detail
     ON session_detail.workspace = session.workspace
     AND session_detail.session_id = session.id
-LEFT JOIN search_session
-    ON search_session.workspace = session.workspace
-    AND search_session.session_id = session.id
+LEFT JOIN session_number
+    ON session_number.workspace = session.workspace
+    AND session_number.session_id = session.id
 LEFT JOIN search_progress
     ON search_progress.workspace = session.workspace
 ORDER BY session.workspace, session.id
 """
 
 # With the numbers of words and forms that the index counts in each.
-MESSAGES = """
-SELECT sequence, role, token_count, CAST(record AS BLOB), sz
+MESSAGES = f"""
+SELECT message.sequence, role, token_count, CAST(record AS BLOB), sz
 FROM message
 LEFT JOIN search_docsize
-    ON search_docsize.id = :number << 31 | sequence
-WHERE workspace = :workspace
-    AND session_id = :id
-ORDER BY sequence
-"""
+    ON search_docsize.id = message.place
+WHERE message.place BETWEEN :number << 31 AND (:number << 31) + {LAST_SEQUENCE}
+ORDER BY message.place
+"""  # noqa: S608  # of the number above
 
 # Sessions that are being removed, also from the index.
 FORGOTTEN = """
 SELECT number
 FROM removal
-CROSS JOIN search_session
-    ON search_session.workspace = removal.workspace
-    AND search_session.session_id = removal.session_id
+CROSS JOIN session_number
+    ON session_number.workspace = removal.workspace
+    AND session_number.session_id = removal.session_id
 """
 
 INDEXED = """
-SELECT number, search_session.workspace, search_session.session_id, session.id IS NOT NULL, sequence > message_count
-FROM search_session
+SELECT number, session_number.workspace, session_number.session_id, session.id IS NOT NULL,
+    indexed_sequence > message_count
+FROM session_number
 LEFT JOIN session
-    ON session.workspace = search_session.workspace
-    AND session.id = search_session.session_id
+    ON session.workspace = session_number.workspace
+    AND session.id = session_number.session_id
 ORDER BY number
 """
 

@@ -10,7 +10,7 @@ import apsw
 
 from ...model.database_errors import RebuildNeeded
 from ...model.maintenance import Progress
-from ..connection import connect_writer, switch_to_wal, transaction
+from ..connection import connect_writer, release_pages, switch_to_wal, transaction
 from ..files.database_files import in_use
 from ..search.index_merge import IndexMerge
 
@@ -99,9 +99,7 @@ def _free_pages(connection: apsw.Connection, progress: Progress) -> None:
 
 def _free_some(connection: apsw.Connection, pages: int) -> int:
     with transaction(connection):
-        connection.execute(f"PRAGMA incremental_vacuum({pages})").fetchall()
-        free: int = connection.pragma("freelist_count")
-    return free
+        return release_pages(connection, pages)
 
 
 def _timed(step: Callable[[], Result]) -> tuple[Result, float]:

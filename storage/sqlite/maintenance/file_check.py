@@ -12,7 +12,7 @@ from ...backend.session_check import CheckProgress, check_sessions, directory_fi
 from ...model.database_errors import DatabaseDamaged
 from ...model.maintenance import Finding, Progress
 from ...sql.ports import Row
-from ...sql.statements.integrity import CONTENTS, DIRECTORY_TOTALS, PARTS, directory_uses
+from ...sql.statements.integrity import CONTENTS, DIRECTORY_TOTALS, directory_uses, parts
 from . import check_statements
 from .index_check import IndexCheck
 
@@ -78,7 +78,7 @@ async def _check_tables(connection: apsw.Connection, progress: Progress) -> Asyn
 
 
 def _check_references(connection: apsw.Connection) -> Iterator[Finding]:
-    for workspace, session_id in connection.execute(PARTS):
+    for workspace, session_id in connection.execute(parts("session_number")):
         yield Finding.of(workspace, session_id, "parts", "is lost except for a part.")
     for table, parent, count in connection.execute(check_statements.REFERENCES):
         yield Finding("damage", f"{count} rows of the table {table} refer to missing rows of {parent}.")
@@ -100,8 +100,7 @@ async def _rows(connection: apsw.Connection) -> AsyncIterator[Row | DatabaseDama
     """Sessions with their messages, as `check_sessions` takes them."""
     for *session, number, last, complete in connection.execute(check_statements.SESSIONS):
         yield (*session, *_NO_MESSAGE)
-        workspace, session_id, *_ = session
-        bindings = {"workspace": workspace, "id": session_id, "number": number}
+        bindings = {"number": number}
         try:
             for *message, size in connection.execute(check_statements.MESSAGES, bindings):
                 yield (*session, *message, number, last, complete, size)

@@ -15,7 +15,7 @@ from ...model.records import Message
 from ...search.index_entry import entry_of
 from ...search.tokenizer import Tokenizer
 from ...sql.ports import Row
-from ..search.statements import LAST_SEQUENCE
+from ..statements import LAST_SEQUENCE
 from . import check_statements
 
 # Sessions whose numbers differ by a multiple of this share a sum: 8 MiB, whatever their number.

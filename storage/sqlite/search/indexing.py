@@ -10,6 +10,7 @@ from ...search.index_entry import entry_of
 from ...search.tokenizer import PIPELINE_VERSION, IndexedText, Tokenizer
 from ...sql.ports import Bindings, Row
 from ..connection import transaction
+from ..statements import LAST_SEQUENCE, SQLiteStatements
 from . import statements as search_statements
 from .long_texts import LongTexts, entry_of_record
 from .waiting import Waiting
@@ -72,9 +73,7 @@ class Indexer:
         connection.execute(search_statements.SET_PROGRESS_IF_INDEXED, bindings)
         return position, Outcome.DONE
 
-    def _index(
-        self, connection: apsw.Connection, key: Bindings, until: float, most: int = search_statements.LAST_SEQUENCE
-    ) -> Outcome:
+    def _index(self, connection: apsw.Connection, key: Bindings, until: float, most: int = LAST_SEQUENCE) -> Outcome:
         """Take a session's next messages in, none after the sequence `most`."""
         row: Row | None = connection.execute(search_statements.SESSION_TO_INDEX, key).fetchone()
         if row is None:
@@ -84,10 +83,10 @@ class Indexer:
         if after >= last:
             return Outcome.DONE
         if number is None:
-            connection.execute(search_statements.ADD_SEARCH_SESSION, key)
+            connection.execute(SQLiteStatements.NUMBER_SESSION, key)
             number = connection.last_insert_rowid()
         outcome, after = self._add(connection, key, number, (after, last), until)
-        connection.execute(search_statements.SET_SEARCH_SESSION, {"number": number, "last": after})
+        connection.execute(search_statements.SET_INDEXED, {"number": number, "last": after})
         return outcome
 
     def _add(
@@ -96,7 +95,7 @@ class Indexer:
         """Add the entries of messages after one and up to another, up to a CPU time; the last one that was added."""
         after, last = waiting
         bindings: Bindings = {**key, "after": after, "last": last, "long": LONG_BYTES}
-        for sequence, record in connection.execute(search_statements.MESSAGES, bindings):
+        for sequence, record in connection.execute(search_statements.MESSAGES_TO_INDEX, bindings):
             said = self._long(connection, key, sequence) if record is None else entry_of_record(record, self._tokenizer)
             if said is None:
                 return Outcome.BLOCKED, after

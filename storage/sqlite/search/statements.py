@@ -3,9 +3,7 @@
 from collections.abc import Collection
 
 from ...search.results import session_clauses
-
-# Messages past that are not found.
-LAST_SEQUENCE = 2**31 - 1
+from ..statements import LAST_SEQUENCE, MESSAGES
 
 # Later than every entry.
 NONE = 2**63 - 1
@@ -38,11 +36,12 @@ VALUES (:workspace, :revision)
 
 # Of the sessions that were written after the progress: the last message of each, and the last one that is in the index.
 _CHANGED = f"""
-SELECT session.id, session.revision, MIN(message_count, {LAST_SEQUENCE}) AS last, COALESCE(sequence, 0) AS indexed
+SELECT session.id, session.revision, MIN(message_count, {LAST_SEQUENCE}) AS last,
+    COALESCE(indexed_sequence, 0) AS indexed
 FROM session
-LEFT JOIN search_session
-    ON search_session.workspace = session.workspace
-    AND search_session.session_id = session.id
+LEFT JOIN session_number
+    ON session_number.workspace = session.workspace
+    AND session_number.session_id = session.id
 WHERE session.workspace = :workspace
     AND session.revision > COALESCE((SELECT revision FROM search_progress WHERE workspace = :workspace), 0)"""  # noqa: S608  # of the number above
 
@@ -79,51 +78,37 @@ ON CONFLICT (workspace) DO UPDATE
 SET revision = MAX(revision, EXCLUDED.revision)
 """  # noqa: S608  # of the text above
 
-WAITING_BYTES = """
-SELECT COALESCE(SUM(octet_length(record)), 0)
-FROM message
-WHERE workspace = :workspace
-    AND session_id = :id
-    AND sequence > :after
-    AND sequence <= :last
-"""
+WAITING_BYTES = f"""
+SELECT COALESCE(SUM(message.size), 0)
+FROM {MESSAGES.source}
+WHERE {MESSAGES.after(":after", ":last")}
+"""  # noqa: S608  # of the texts above
 
 SESSION_TO_INDEX = f"""
-SELECT MIN(message_count, {LAST_SEQUENCE}), number, COALESCE(sequence, 0)
+SELECT MIN(message_count, {LAST_SEQUENCE}), number, COALESCE(indexed_sequence, 0)
 FROM session
-LEFT JOIN search_session
-    ON search_session.workspace = session.workspace
-    AND search_session.session_id = session.id
+LEFT JOIN session_number
+    ON session_number.workspace = session.workspace
+    AND session_number.session_id = session.id
 WHERE session.workspace = :workspace
     AND session.id = :id
 """  # noqa: S608  # of the number above
 
-ADD_SEARCH_SESSION = """
-INSERT INTO search_session (workspace, session_id, sequence)
-VALUES (:workspace, :id, 0)
-"""
-
-SET_SEARCH_SESSION = """
-UPDATE search_session
-SET sequence = :last
+SET_INDEXED = """
+UPDATE session_number
+SET indexed_sequence = :last
 WHERE number = :number
-"""
-
-FORGET_SEARCH_SESSION = """
-DELETE FROM search_session
-WHERE workspace = :workspace
-    AND session_id = :id
 """
 
 _OF_SESSION = """BETWEEN (
         SELECT number << 31
-        FROM search_session
+        FROM session_number
         WHERE workspace = :workspace
             AND session_id = :id
     )
     AND (
         SELECT (number + 1 << 31) - 1
-        FROM search_session
+        FROM session_number
         WHERE workspace = :workspace
             AND session_id = :id
     )
@@ -134,13 +119,13 @@ REMOVE_ENTRIES = """
 DELETE FROM search
 WHERE rowid BETWEEN (
         SELECT number << 31
-        FROM search_session
+        FROM session_number
         WHERE workspace = :workspace
             AND session_id = :id
     )
     AND (
         SELECT number << 31 | :last
-        FROM search_session
+        FROM session_number
         WHERE workspace = :workspace
             AND session_id = :id
     )
@@ -149,10 +134,10 @@ WHERE rowid BETWEEN (
 # The number of a session whose message :sequence is in the index.
 NUMBER_OF_INDEXED = """
 SELECT number
-FROM search_session
+FROM session_number
 WHERE workspace = :workspace
     AND session_id = :id
-    AND sequence >= :sequence
+    AND indexed_sequence >= :sequence
 """
 
 REMOVE_ENTRY = """
@@ -161,23 +146,18 @@ WHERE rowid = :number << 31 | :sequence
 """
 
 # Without the records of long messages.
-MESSAGES = """
-SELECT sequence, iif(octet_length(record) <= :long, CAST(record AS BLOB), NULL)
-FROM message
-WHERE workspace = :workspace
-    AND session_id = :id
-    AND sequence > :after
-    AND sequence <= :last
-ORDER BY sequence
-"""
+MESSAGES_TO_INDEX = f"""
+SELECT message.sequence, iif(message.size <= :long, CAST(record AS BLOB), NULL)
+FROM {MESSAGES.source}
+WHERE {MESSAGES.after(":after", ":last")}
+ORDER BY message.place
+"""  # noqa: S608  # of the texts above
 
-RECORD = """
+RECORD = f"""
 SELECT CAST(record AS BLOB)
-FROM message
-WHERE workspace = :workspace
-    AND session_id = :id
-    AND sequence = :sequence
-"""
+FROM {MESSAGES.source}
+WHERE {MESSAGES.at(":sequence")}
+"""  # noqa: S608  # of the texts above
 
 # The words of a message, and their forms.
 ADD_ENTRY = """
@@ -210,7 +190,8 @@ VALUES ('automerge', 0), ('crisismerge', 1000)
 # Every session is to be indexed from its first message on.
 FORGET_SEARCH = """
 DROP TABLE search;
-DELETE FROM search_session;
+UPDATE session_number
+SET indexed_sequence = 0;
 DELETE FROM search_progress;
 INSERT INTO search_progress (workspace, revision)
 SELECT DISTINCT workspace, 0
@@ -224,7 +205,7 @@ _NOT_REMOVED = """
             SELECT 1
             FROM removal
             WHERE removal.workspace = :workspace
-                AND removal.session_id = message.session_id
+                AND removal.session_id = session_number.session_id
         )"""
 
 
@@ -234,15 +215,15 @@ SELECT COUNT(*)
 FROM (
     SELECT 1
     FROM search
-    CROSS JOIN search_session
-        ON search_session.number = search.rowid >> 31
+    CROSS JOIN session_number
+        ON session_number.number = search.rowid >> 31
     WHERE search MATCH :word
-        AND search_session.workspace = :workspace
+        AND session_number.workspace = :workspace
         AND NOT EXISTS (
             SELECT 1
             FROM removal
-            WHERE removal.workspace = search_session.workspace
-                AND removal.session_id = search_session.session_id
+            WHERE removal.workspace = session_number.workspace
+                AND removal.session_id = session_number.session_id
         )
     LIMIT :most
 )
@@ -258,18 +239,16 @@ def hits(filters: Collection[str], *, scored: bool) -> str:
     place = f"\n        AND search.rowid {_OF_SESSION}" if "id" in filters else ""
     return _passing(f"""
     SELECT
-        {_if_passing(score, filters)} AS score, message.session_id, message.sequence, message.role,
-        search.rowid AS entry, octet_length(message.record) AS bytes
+        {_if_passing(score, filters)} AS score, session_number.session_id, message.sequence, message.role,
+        search.rowid AS entry, message.size AS bytes
     FROM search
-    CROSS JOIN search_session
-        ON search_session.number = search.rowid >> 31
+    CROSS JOIN session_number
+        ON session_number.number = search.rowid >> 31
     CROSS JOIN message
-        ON message.workspace = search_session.workspace
-        AND message.session_id = search_session.session_id
-        AND message.sequence = search.rowid & {LAST_SEQUENCE}
+        ON message.place = search.rowid
     WHERE search MATCH :words
         AND search.rowid >= :oldest
-        AND search_session.workspace = :workspace{place}{_NOT_REMOVED}
+        AND session_number.workspace = :workspace{place}{_NOT_REMOVED}
     ORDER BY search.rowid DESC
     LIMIT :looked_at""")  # noqa: S608  # of the texts above
 
@@ -279,11 +258,12 @@ def latest(filters: Collection[str]) -> str:
     place = "\n        AND session_id = :id" if "id" in filters else ""
     return _passing(f"""
     SELECT
-        {_if_passing("0", filters)} AS score, session_id, sequence, role, 0 AS entry, octet_length(record) AS bytes
-    FROM message
-    WHERE workspace = :workspace{place}{_NOT_REMOVED}
-    ORDER BY session_id DESC, sequence DESC
-    LIMIT :looked_at""")  # noqa: S608  # of the text above
+        {_if_passing("0", filters)} AS score, session_id, message.sequence, role, 0 AS entry, message.size AS bytes
+    FROM {MESSAGES.source}
+    WHERE session_number.workspace = :workspace
+        AND message.place BETWEEN number << 31 AND (number << 31) + {LAST_SEQUENCE}{place}{_NOT_REMOVED}
+    ORDER BY session_id DESC, message.place DESC
+    LIMIT :looked_at""")  # noqa: S608  # of the texts above
 
 
 def _if_passing(score: str, filters: Collection[str]) -> str:
@@ -295,7 +275,7 @@ def _if_passing(score: str, filters: Collection[str]) -> str:
             SELECT 1
             FROM session
             WHERE session.workspace = :workspace
-                AND session.id = message.session_id
+                AND session.id = session_number.session_id
                 AND {conditions}
         )""")  # noqa: S608  # of clauses of this program
     return f"CASE WHEN {' AND '.join(clauses)} THEN {score} END" if clauses else score

@@ -10,15 +10,14 @@ from ...operations.vectors.statements import IS_OF_MODEL
 from ...search.results import MAX_LOOKED_AT, Filters, message_clauses, session_clauses
 from ...search.vectors import MAX_COMPARED, MAX_NEAR, Near, QueryVector, nearest
 from ...sql.ports import Bindings
+from ..statements import MESSAGES
 
 # A message that is still as it was when its vector was made, of a session that exists.
-INSERT_VECTOR = """
+INSERT_VECTOR = f"""
 INSERT INTO embedding (workspace, session_id, sequence, signs, numbers)
-SELECT workspace, session_id, sequence, :signs, :numbers
-FROM message
-WHERE workspace = :workspace
-    AND session_id = :id
-    AND sequence = :sequence
+SELECT workspace, session_id, message.sequence, :signs, :numbers
+FROM {MESSAGES.source}
+WHERE {MESSAGES.at(":sequence")}
     AND record = :record
     AND EXISTS (
         SELECT 1
@@ -30,7 +29,7 @@ ON CONFLICT (workspace, session_id, sequence) DO UPDATE
 SET signs = EXCLUDED.signs,
     numbers = EXCLUDED.numbers
 RETURNING sequence
-"""
+"""  # noqa: S608  # of the texts above
 
 # What follows is done by triggers in PostgreSQL, where a server of the version before may delete and correct messages.
 REMOVE_VECTORS = """
@@ -134,10 +133,11 @@ FROM (
     ORDER BY distance, session_id DESC, sequence DESC
     LIMIT :examined
 ) AS candidate
+CROSS JOIN session_number
+    ON session_number.workspace = :workspace
+    AND session_number.session_id = candidate.session_id
 CROSS JOIN message
-    ON message.workspace = :workspace
-    AND message.session_id = candidate.session_id
-    AND message.sequence = candidate.sequence
+    ON message.place = (number << 31) + candidate.sequence
 CROSS JOIN embedding
     ON embedding.workspace = :workspace
     AND embedding.session_id = candidate.session_id

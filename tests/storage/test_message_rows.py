@@ -1,0 +1,124 @@
+"""Messages in SQLite: of a record only what the row does not tell is kept, and it is read as it was written."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import apsw
+import msgspec
+import pytest
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+
+from amplifierd.storage import open_maintenance, open_storage
+from amplifierd.storage.model.errors import MessageInvalid, MessageNotFound
+from amplifierd.storage.model.queries import MessageQuery
+from amplifierd.storage.model.records import Message, NewMessage, NewSession
+from amplifierd.storage.operations.messages import complete, message_of
+from amplifierd.storage.sql.ports import Bindings
+from amplifierd.storage.sqlite import migrations
+from amplifierd.storage.sqlite.message_rows import Rest, message_columns
+from amplifierd.storage.sqlite.statements import SQLiteStatements
+from amplifierd.testing.storage.steps import read
+from strategies import ONE
+
+W = "default"
+# The schema whose messages have their whole records.
+BEFORE = 23
+MOMENT = "2025-11-21T19:33:19.192107Z"
+KEY: Bindings = {"workspace": W, "id": "s"}
+# What programs have written, and what somebody else may have.
+RECORDS = [
+    r'{"role":"user","content":"a \"b\"\n\u0000é中😀","timestamp":"MOMENT","metadata":{},"sequence":1}',
+    r'{"role":"user","content":"","timestamp":"MOMENT","metadata":{"b":1.0,"a":"\u00e9"},"sequence":2}',
+    '{"role":"user","content":"x}","timestamp":"MOMENT","metadata":{},"sequence":3,"tokenCount":5,"id":"m3"}',
+    r'{"role":"user","content":"\u00e9","timestamp":"MOMENT","metadata":{},"sequence":4}',
+    '{"content":"x","role":"user","timestamp":"MOMENT","metadata":{},"sequence":5}',
+    '{"role":"user","content":5,"timestamp":"MOMENT","metadata":{},"sequence":6}',
+    '{"role": "user"',
+    "",
+    '{"role":"user","content":"x","timestamp":"2025-11-21","metadata":{},"sequence":9}',
+]
+
+
+@pytest.fixture
+def connection(tmp_path: Path) -> Iterator[apsw.Connection]:
+    opened = apsw.Connection(str(tmp_path / "a.db"))
+    opened.pragma("synchronous", "off")
+    migrations.migrate(opened, str(tmp_path / "a.db"), upgrade=True)
+    opened.execute(SQLiteStatements.NUMBER_SESSION, KEY)
+    yield opened
+    opened.close()
+
+
+def test_rest_of_a_record_has_all_members_without_a_column() -> None:
+    assert ("role", "content", "timestamp", *Rest.__struct_fields__) == Message.__struct_fields__
+    assert Rest.__struct_encode_fields__ == Message.__struct_encode_fields__[3:]
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(ONE, st.integers(1, 2**31 - 1))
+def test_record_is_read_as_it_is_encoded(connection: apsw.Connection, new: NewMessage, sequence: int) -> None:
+    try:
+        message = message_of(complete(new), MOMENT, sequence)
+    except MessageInvalid:
+        assume(False)
+    connection.execute("DELETE FROM message_row")
+    connection.execute(SQLiteStatements.INSERT_MESSAGE, KEY | message_columns(message))
+    statement = "SELECT CAST(record AS BLOB), role, sequence, token_count, json(usage) FROM message"
+    usage = None if message.usage is msgspec.UNSET else msgspec.json.encode(message.usage).decode()
+    assert connection.execute(statement).fetchall() == [
+        (msgspec.json.encode(message), message.role, sequence, message.token_count or 0, usage)
+    ]
+
+
+def test_upgrade_keeps_each_record_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = str(tmp_path / "a.db")
+    scripts = migrations._scripts()  # noqa: SLF001  # what the program of that time had
+    connection = apsw.Connection(path)
+    with monkeypatch.context() as patch:
+        patch.setattr(migrations, "_scripts", lambda: scripts[:BEFORE])
+        migrations.migrate(connection, path, upgrade=True)
+    records = [record.replace("MOMENT", MOMENT) for record in RECORDS]
+    # One of them is in the index, and has a number.
+    connection.execute("INSERT INTO search_session VALUES (7, 'default', 'b', 2)")
+    for session_id in ("a", "b"):
+        for sequence, record in enumerate(records, 1):
+            message_id = "m3" if '"id"' in record else None
+            values = (session_id, sequence, 5 if "token" in record else 0, message_id, record)
+            connection.execute("INSERT INTO message VALUES ('default', ?, ?, 'user', ?, NULL, ?, ?)", values)
+    migrations.migrate(connection, path, upgrade=True)
+    statement = """
+SELECT record, token_count, role
+FROM session_number
+CROSS JOIN message
+    ON message.place >> 31 = number
+WHERE session_id = ?
+ORDER BY message.place
+"""
+    expected = [(record, 5 if "token" in record else 0, "user") for record in records]
+    for session_id in ("a", "b"):
+        assert connection.execute(statement, (session_id,)).fetchall() == expected
+    assert connection.execute(
+        "SELECT number, indexed_sequence FROM session_number WHERE session_id = 'b'"
+    ).fetchall() == [(7, 2)]
+    [(whole,)] = connection.execute("SELECT COUNT(*) FROM message_row WHERE timestamp IS NULL")
+    assert whole == 2 * 6
+    connection.close()
+
+
+async def test_messages_are_of_their_own_session(tmp_path: Path) -> None:
+    database = f"sqlite:///{tmp_path / 'a.db'}"
+    async with open_storage(database) as storage:
+        first, second = [(await storage.create_session(W, NewSession())).id for _ in range(2)]
+        for session_id in (first, second):
+            await storage.append_message(W, session_id, NewMessage(session_id))
+        # A sequence of as many bits would be a place of the next session.
+        for sequence in (0, 2**31 + 1, 2**53 - 1):
+            with pytest.raises(MessageNotFound):
+                await storage.get_message(W, first, sequence)
+        for query in (MessageQuery(after_sequence=2**31), MessageQuery(after_sequence=2**31, role="user", limit=5)):
+            assert (await storage.list_messages(W, first, query)).messages.first == b""
+        await storage.delete_session(W, first)
+        assert [message.content for message in await read(storage, second)] == [second]
+    async for finding in open_maintenance(database).check():
+        raise AssertionError(finding)
