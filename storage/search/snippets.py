@@ -74,10 +74,8 @@ class Snippets:
         """
         if len(text) <= NEAR_CHARACTERS or not self._patterns:
             return None
-        lowered = text[:MAX_NEAR_CHARACTERS].lower()
-        if len(lowered) != min(len(text), MAX_NEAR_CHARACTERS):
-            # Places in it are not those in the text.
-            return None
+        # The only capital that becomes two characters: places in the lowered text are those in the text.
+        lowered = text[:MAX_NEAR_CHARACTERS].replace("İ", "i").lower()
         starts = [place for pattern in self._patterns if (place := _place(pattern, lowered)) is not None]
         if len(starts) < len(self._patterns) or max(starts) - min(starts) > NEAR_CHARACTERS:
             return None
@@ -136,12 +134,12 @@ class _Window:
         return self._tokenizer.forms(self._text)
 
     def is_enough(self, found: list[list[Match]]) -> bool:
-        """Whether a snippet has a match of each group, and is the same in a longer part of the text."""
+        """Whether a snippet has a match of each group, and no more words than this part of the text."""
         first, last = min(matches[0] for matches in found), max(matches[0] for matches in found)
         has_all_after = len(self._tokens) - last[1] >= SNIPPET_WORDS
         before = SNIPPET_WORDS // 2 if has_all_after else SNIPPET_WORDS
         return (
-            last[0] - first[0] <= SNIPPET_WORDS
+            last[1] - first[0] <= SNIPPET_WORDS
             and (self._first or first[0] >= before)
             and (self.whole or has_all_after)
         )

@@ -1,18 +1,22 @@
-"""Matches a query against the texts of messages, where no index decides."""
+"""Matches a query against messages, where no index decides."""
 
 import re
 
+from ..model.queries import SearchScope
+from ..model.records import Message
 from . import results
+from .index_entry import EVERYWHERE, entry_within, searched_text
 from .query_parser import ParsedQuery, Term
 from .results import score_of
 from .tokenizer import Tokenizer
 
 
 class TextMatch:
-    """Matches one query against texts."""
+    """Matches one query against messages, within its scope."""
 
-    def __init__(self, sought: ParsedQuery, tokenizer: Tokenizer) -> None:
+    def __init__(self, sought: ParsedQuery, scope: SearchScope, tokenizer: Tokenizer) -> None:
         self._sought = sought
+        self._scope = scope
         self._tokenizer = tokenizer
         self._beginnings = [
             _beginning(group[0].words[0])
@@ -20,20 +24,21 @@ class TextMatch:
             if len(group) == 1 and group[0].is_short_prefix and len(group[0].words) == 1 and group[0].words[0].isalpha()
         ]
 
-    def has_words(self, text: str) -> bool:
-        """Whether a text has the words, or forms of them, that an index is asked for."""
-        said = self._tokenizer.indexed(text)
+    def has_words(self, message: Message) -> bool:
+        """Whether a message has, in any scope, the words, or forms of them, that an index is asked for."""
+        said = entry_within(message, self._tokenizer, EVERYWHERE)
         spaced, forms = f" {said.words} ", {*said.forms}
         return all(
             any(_has_each_word(term, spaced) or _has_form(term, spaced, forms) for term in group)
             for group in self._sought.in_index
         )
 
-    def score(self, text: str) -> float | None:
-        """The score of a text; None if it does not match."""
+    def score(self, message: Message) -> float | None:
+        """The score of a message; None if it does not match."""
+        text = searched_text(message, self._scope)
         if text.isascii() and not all(it.search(text) for it in self._beginnings):
             return None
-        said = self._tokenizer.indexed(text)
+        said = entry_within(message, self._tokenizer, self._scope)
         spaced, forms = f" {said.words} ", {*said.forms}
         counts = [sum(_count(term, spaced) for term in group) for group in self._sought.groups]
         for count, group in zip(counts, self._sought.groups, strict=True):
@@ -43,11 +48,11 @@ class TextMatch:
             return None
         return score_of(counts, said.size)
 
-    def is_excluded(self, text: str) -> bool:
-        """Whether a text has what the query excludes."""
+    def is_excluded(self, message: Message) -> bool:
+        """Whether a message has what the query excludes."""
         if not self._sought.excluded:
             return False
-        said = self._tokenizer.indexed(text)
+        said = entry_within(message, self._tokenizer, self._scope)
         return self._has_excluded(f" {said.words} ", {*said.forms})
 
     def _has_excluded(self, spaced: str, forms: set[str]) -> bool:

@@ -97,13 +97,14 @@ _Chunk = tuple[str, tuple[str, ...]]
 class IndexLimit:
     """What is still indexed of a message: chunks with forms, and bytes of words and forms, each counted once."""
 
-    def __init__(self) -> None:
+    def __init__(self, pause: Callable[[], None]) -> None:
         self.chunks_with_forms = MAX_CHUNKS_WITH_FORMS
+        self.pause = pause
         self._bytes = MAX_INDEXED_BYTES
         self._words: set[str] = set()
         self._forms: set[str] = set()
         # Nothing is counted before all words and forms, however often they occur, have more bytes.
-        self._uncounted: list[_Chunk] = []
+        self._uncounted: list[list[_Chunk]] = []
         self._uncounted_bytes = 0
 
     @property
@@ -117,9 +118,11 @@ class IndexLimit:
             [said for said, _ in found], [*chain.from_iterable([forms for _, forms in found if forms])]
         )
         if self._uncounted_bytes <= MAX_INDEXED_BYTES:
-            self._uncounted += found
+            self._uncounted.append(found)
             return found
-        self._count(self._uncounted)
+        for earlier in self._uncounted:
+            self._count(earlier)
+            self.pause()
         self._uncounted = []
         return found if self._count(found) else [*self._first(found)]
 
@@ -192,31 +195,34 @@ class Tokenizer(dict[str, _Chunk]):
 
     def indexed_texts(self, texts: Sequence[str], pause: Callable[[], None] = never_pause) -> list[IndexedText]:
         """The entries of the texts of one message, which share the limits."""
-        limit = IndexLimit()
-        return [self._indexed(text, limit, pause) for text in texts]
+        limit = IndexLimit(pause)
+        # Then together they are far from the limit.
+        is_short = sum(map(len, texts)) <= _PART_CHARACTERS
+        return [self._indexed(text, limit, is_counted=not is_short) for text in texts]
 
-    def _indexed(self, text: str, limit: IndexLimit, pause: Callable[[], None]) -> IndexedText:
+    def _indexed(self, text: str, limit: IndexLimit, *, is_counted: bool) -> IndexedText:
         words: list[str] = []
         forms: dict[str, None] = {}
         for part in _parts(text):
             if limit.is_reached:
                 break
-            found = self._found(part, limit, is_long=len(text) > _PART_CHARACTERS)
+            found = self._found(part, limit)
+            if is_counted:
+                found = limit.take(found)
             words += [said for said, _ in found if said]
             forms.update(dict.fromkeys(chain.from_iterable([of_chunk for _, of_chunk in found if of_chunk])))
-            pause()
+            limit.pause()
         said = "  ".join(words)
         return IndexedText(said, said.count("  ") + 1 if said else 0, [*forms])
 
-    def _found(self, part: str, limit: IndexLimit, *, is_long: bool) -> list[_Chunk]:
-        """The chunks of a part of a text, as far as they are indexed."""
+    def _found(self, part: str, limit: IndexLimit) -> list[_Chunk]:
+        """What is found in each chunk of a part of a text."""
         chunks = _chunks(part)
         left = limit.chunks_with_forms
         found = [*map(self.__getitem__, chunks[:left])]
         found += [("  ".join(words_of(chunk)), ()) for chunk in chunks[left:]]
         limit.chunks_with_forms = max(0, left - len(chunks))
-        # A text of one part is not counted: it is far from the limit.
-        return limit.take(found) if is_long else found
+        return found
 
     def places(self, text: str) -> list[Token]:
         """The words of a text, with their places."""

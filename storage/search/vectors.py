@@ -15,9 +15,9 @@ from typing import NamedTuple
 import msgspec
 
 from ..model.database_errors import EmbedderMissing, EmbedderRefused, EmbedderUnavailable
-from ..model.queries import Embedder, SearchQuery, SearchScope
+from ..model.queries import Embedder, SearchQuery
 from ..model.records import Message, Role
-from .index_entry import searched_text, tool_forms_of
+from .index_entry import tool_forms_of
 from .query_parser import ParsedQuery, without_syntax
 from .results import Found, single
 from .text_match import TextMatch
@@ -147,19 +147,19 @@ def has_conditions(sought: ParsedQuery) -> bool:
     return bool(sought.required or sought.excluded)
 
 
-def meets_conditions(message: Message, sought: ParsedQuery, match: TextMatch, scope: SearchScope) -> bool:
+def meets_conditions(message: Message, sought: ParsedQuery, match: TextMatch) -> bool:
     """Whether a message that is found by its meaning calls the tool of a query, and has no excluded words."""
-    return {*sought.required} <= {*tool_forms_of(message)} and not match.is_excluded(searched_text(message, scope))
+    return {*sought.required} <= {*tool_forms_of(message)} and not match.is_excluded(message)
 
 
 def with_conditions(
-    near: Iterable[Near], records: Iterable[bytes | None], sought: ParsedQuery, match: TextMatch, scope: SearchScope
+    near: Iterable[Near], records: Iterable[bytes | None], sought: ParsedQuery, match: TextMatch
 ) -> list[Near]:
     """Those of the messages that meet the conditions; `records` are those of the first of them, None if deleted."""
     return [
         it
         for it, record in zip(near, records, strict=False)
-        if record and meets_conditions(_decode_message(record), sought, match, scope)
+        if record and meets_conditions(_decode_message(record), sought, match)
     ]
 
 

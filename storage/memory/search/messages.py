@@ -35,10 +35,10 @@ class MemorySearch(MemoryAccess, Storage):
         if parsed is None:
             return Listing(b"")
         sought, narrowed = parsed
-        match = TextMatch(sought, tokenizer)
+        match = TextMatch(sought, narrowed.scope, tokenizer)
         hits: Iterator[Found] = islice(_found(stored, narrowed, match), results.MAX_RANKED)
         if vector is not None and self._options.embedder is not None:
-            said = [it for it in _filtered(stored, narrowed) if meets_conditions(it[1], sought, match, narrowed.scope)]
+            said = [it for it in _filtered(stored, narrowed) if meets_conditions(it[1], sought, match)]
             hits = fused(hits, await self._vectors.nearest(self._options.embedder, stored, vector, said))
         found = best(hits, narrowed)
         contents = []
@@ -77,10 +77,10 @@ def _found(workspace: Workspace, query: SearchQuery, match: TextMatch) -> Iterat
     candidates = (
         (session, message)
         for session, message in _messages(workspace, query)
-        if _calls(message, query.tool) and match.has_words(searched_text(message))
+        if _calls(message, query.tool) and match.has_words(message)
     )
     for session, message in islice(candidates, results.MAX_LOOKED_AT):
-        score = match.score(searched_text(message, query.scope))
+        score = match.score(message)
         if score is not None and _passes(session, message, query):
             yield score, session.id, message.sequence, message.role
 

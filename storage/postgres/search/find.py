@@ -49,8 +49,8 @@ async def find(
         near = await find_near(pool, workspace, vector, filters, bindings)
         if has_conditions(sought):
             records = await _records(pool, workspace, near)
-            match = TextMatch(sought, Tokenizer())
-            near = await asyncio.to_thread(with_conditions, near, records, sought, match, query.scope)
+            match = TextMatch(sought, query.scope, Tokenizer())
+            near = await asyncio.to_thread(with_conditions, near, records, sought, match)
         hits = fused(hits, near)
     found = best(hits, query)
     contents = await _contents(pool, workspace, found[: query.limit], query.scope)

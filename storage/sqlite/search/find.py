@@ -33,18 +33,18 @@ def find(connection: apsw.Connection, workspace: str, query: SearchQuery, vector
     if parsed is None:
         return Listing(b"")
     sought, query = parsed
-    match = TextMatch(sought, tokenizer)
+    match = TextMatch(sought, query.scope, tokenizer)
     bindings, filters = bindings_of(workspace, query)
     search = _Search(connection, sought, bindings, filters)
     hits: Iterator[Found]
     if query.scope != EVERYWHERE or not sought.is_in_index:
-        hits = islice(_in_texts(connection, search.candidates(), workspace, match, query.scope), results.MAX_RANKED)
+        hits = islice(_in_texts(connection, search.candidates(), workspace, match), results.MAX_RANKED)
     else:
         hits = search.in_index()
     if vector is not None:
         near = find_near(connection, workspace, vector, filters, bindings)
         if has_conditions(sought):
-            near = with_conditions(near, _records(connection, workspace, near), sought, match, query.scope)
+            near = with_conditions(near, _records(connection, workspace, near), sought, match)
         hits = fused(hits, near)
     found = best(hits, query)
     records = _records(connection, workspace, found[: query.limit])
@@ -102,12 +102,12 @@ class _Search:
 
 
 def _in_texts(
-    connection: apsw.Connection, candidates: Iterator[Row], workspace: str, sought: TextMatch, scope: SearchScope
+    connection: apsw.Connection, candidates: Iterator[Row], workspace: str, sought: TextMatch
 ) -> Iterator[Found]:
     # Read all rows first, so that the statement is finished before the next one.
     for _, session_id, sequence, role, _ in [*candidates]:
-        content = _content_of(_record(connection, workspace, session_id, sequence), scope)
-        score = sought.score(content)
+        record = _record(connection, workspace, session_id, sequence)
+        score = sought.score(_decode_message(record)) if record else None
         if score is not None:
             yield score, session_id, sequence, role
 

@@ -247,25 +247,19 @@ async def test_first_16_terms_are_looked_for(storage: Storage) -> None:
     assert len(await hits(storage, " ".join(["another", *words]))) == 0
 
 
-async def test_message_is_found_by_its_first_900_000_bytes_of_different_words(storage: Storage) -> None:
-    letters = str.maketrans("0123456789", "bcdfgklmpx")
-
-    def word(number: int) -> str:
-        return f"q{number:06}".translate(letters)
-
-    said = " ".join(map(word, range(200_000)))
-    session = await create_session(storage, NewSession())
-    await storage.append_message(W, session.id, NewMessage(content=f"first {word(0)} {said} last"))
-    for text in ("first", word(0), word(128_000)):
-        assert len(await hits(storage, text)) == 1, text
-    for text in (word(129_000), "last"):
-        assert await hits(storage, text) == [], text
+async def test_snippet_shows_both_words_where_they_are_close(storage: Storage) -> None:
+    session = await storage.create_session(W, NewSession())
+    far = f"apple {'of the ' * 11}on pear {'so it is. ' * 40}"
+    await storage.append_message(W, session.id, NewMessage(content=f"{far}An apple pear pie. {'so it is. ' * 60}"))
+    [hit] = await hits(storage, "apple pear")
+    assert "An <mark>apple</mark> <mark>pear</mark> pie." in hit.snippet
 
 
-async def test_message_of_few_different_words_is_found_by_its_last(storage: Storage) -> None:
-    session = await create_session(storage, NewSession())
-    await storage.append_message(W, session.id, NewMessage(content=f"{'many equal words ' * 100_000} last"))
-    assert [hit.sequence for hit in await hits(storage, "last")] == [1]
+async def test_word_is_marked_after_a_dotted_capital_i(storage: Storage) -> None:
+    session = await storage.create_session(W, NewSession())
+    await storage.append_message(W, session.id, NewMessage(content=f"İstanbul {'word ' * 20_000}needle"))
+    [hit] = await hits(storage, "needle")
+    assert "<mark>needle</mark>" in hit.snippet
 
 
 async def test_matches_far_into_a_long_message_are_not_marked(storage: Storage) -> None:
