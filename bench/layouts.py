@@ -2,12 +2,12 @@
 
 Each has the same messages: sessions of 50, which 16 of them get in turns.
 
-- `today`: as the storage has it: an integer of session and sequence is the rowid, and of the record there is only what
-  SQL cannot put together again;
+- `today`: as the storage has it: with a rowid and an index of an integer of session and sequence, and of the record
+  only what SQL cannot put together again, the content escaped as in JSON;
+- `place`: with that integer as the rowid, and content without escapes;
 - `key`: with a rowid, whole records, and an index of workspace, session and sequence, as until schema 23;
 - `no rowid`: in the tree of that key;
-- `number`: with a rowid, whole records, and an index of an integer and the sequence;
-- `number, bare`: the same with the records of `today`.
+- `number`: with a rowid, whole records, and an index of an integer and the sequence.
 """
 
 import json
@@ -36,8 +36,8 @@ _COLUMNS = "role TEXT, token_count INTEGER, usage TEXT, message_id TEXT, record 
 _KEY = f"CREATE TABLE x (workspace TEXT, id TEXT, n INTEGER, {_COLUMNS}, PRIMARY KEY (workspace, id, n)) STRICT"
 _NUMBERED = f"CREATE TABLE x (number INTEGER, n INTEGER, {_COLUMNS}, PRIMARY KEY (number, n)) STRICT"
 _BARE = "role INTEGER, message_id TEXT, timestamp TEXT, rest TEXT, content TEXT"
-_NUMBERED_BARE = f"CREATE TABLE x (number INTEGER, n INTEGER, {_BARE}, PRIMARY KEY (number, n)) STRICT"
 _PLACED = f"CREATE TABLE x (place INTEGER PRIMARY KEY, {_BARE}) STRICT"
+_INDEXED = f"CREATE TABLE x (place INTEGER UNIQUE, {_BARE}) STRICT"
 
 _Values = tuple[object, ...]
 
@@ -59,12 +59,12 @@ def _by_number(number: int, sequence: int, text: str) -> _Values:
     return number, sequence, "user", 0, None, None, _record(sequence, text)
 
 
-def _bare(number: int, sequence: int, text: str) -> _Values:
-    return number, sequence, 0, None, _MOMENT.rstrip("Z"), None, text
-
-
 def _placed(number: int, sequence: int, text: str) -> _Values:
-    return number << 31 | sequence, 0, None, _MOMENT.rstrip("Z"), None, text
+    return number << 31 | sequence, 0, None, _MOMENT[2:-1], None, text
+
+
+def _escaped(number: int, sequence: int, text: str) -> _Values:
+    return _placed(number, sequence, json.dumps(text, ensure_ascii=False)[1:-1])
 
 
 def _record(sequence: int, text: str) -> str:
@@ -73,11 +73,11 @@ def _record(sequence: int, text: str) -> str:
 
 
 _LAYOUTS: dict[str, tuple[str, Callable[[int, int, str], _Values]]] = {
-    "today": (_PLACED, _placed),
+    "today": (_INDEXED, _escaped),
+    "place": (_PLACED, _placed),
     "key": (_KEY, _by_key),
     "no rowid": (f"{_KEY}, WITHOUT ROWID", _by_key),
     "number": (_NUMBERED, _by_number),
-    "number, bare": (_NUMBERED_BARE, _bare),
 }
 
 

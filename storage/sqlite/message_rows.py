@@ -10,6 +10,9 @@ from ..sql.ports import Bindings
 # By their numbers in the table.
 ROLES = ("user", "assistant", "system", "developer", "tool")
 
+# The first digits of the years of messages whose records are put together when they are read.
+CENTURY = "20"
+
 _NUMBERS = {role: number for number, role in enumerate(ROLES)}
 _FIRST = b'{"metadata":'
 
@@ -34,14 +37,16 @@ class Rest(Struct, frozen=True, rename="camel", omit_defaults=True):
 
 def message_columns(message: Message) -> Bindings:
     """The columns of a message, and its sequence."""
-    return {
+    rest = _rest(message)
+    columns: Bindings = {
         "sequence": message.sequence,
         "role": _NUMBERS[message.role],
         "message_id": None if isinstance(message.id, UnsetType) else message.id,
-        "timestamp": message.timestamp.removesuffix("Z"),
-        "rest": _rest(message),
-        "content": message.content,
     }
+    if not (message.timestamp.startswith(CENTURY) and message.timestamp.endswith("Z")):
+        return columns | {"timestamp": None, "rest": rest or "{}", "content": _encode(message).decode()}
+    content = _encode(message.content)[1:-1].decode()
+    return columns | {"timestamp": message.timestamp[len(CENTURY) : -1], "rest": rest, "content": content}
 
 
 def _rest(message: Message) -> str | None:

@@ -37,6 +37,7 @@ RECORDS = [
     '{"role": "user"',
     "",
     '{"role":"user","content":"x","timestamp":"2025-11-21","metadata":{},"sequence":9}',
+    '{"role":"user","content":"x","timestamp":"1999-11-21T19:33:19.192107Z","metadata":{},"sequence":10}',
 ]
 
 
@@ -56,10 +57,16 @@ def test_rest_of_a_record_has_all_members_without_a_column() -> None:
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(ONE, st.integers(1, 2**31 - 1))
-def test_record_is_read_as_it_is_encoded(connection: apsw.Connection, new: NewMessage, sequence: int) -> None:
+@given(
+    ONE,
+    st.integers(1, 2**31 - 1),
+    st.sampled_from([MOMENT, "1999-12-31T23:59:59.999999Z", "2100-01-01T00:00:00.000000Z"]),
+)
+def test_record_is_read_as_it_is_encoded(
+    connection: apsw.Connection, new: NewMessage, sequence: int, moment: str
+) -> None:
     try:
-        message = message_of(complete(new), MOMENT, sequence)
+        message = message_of(complete(new), moment, sequence)
     except MessageInvalid:
         assume(False)
     connection.execute("DELETE FROM message_row")
@@ -102,7 +109,7 @@ ORDER BY message.place
         "SELECT number, indexed_sequence FROM session_number WHERE session_id = 'b'"
     ).fetchall() == [(7, 2)]
     [(whole,)] = connection.execute("SELECT COUNT(*) FROM message_row WHERE timestamp IS NULL")
-    assert whole == 2 * 6
+    assert whole == 2 * 7
     connection.close()
 
 

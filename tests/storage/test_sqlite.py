@@ -93,15 +93,15 @@ SESSION_EXISTS = "SEARCH session EXISTS USING COVERING INDEX sqlite_autoindex_se
 NUMBER_OF_SESSION = (
     "SEARCH session_number USING COVERING INDEX sqlite_autoindex_session_number_1 (workspace=? AND session_id=?)"
 )
-MESSAGE_BY_PLACE = "SEARCH message_row USING INTEGER PRIMARY KEY (rowid=?)"
+MESSAGE_BY_PLACE = "SEARCH message_row USING INDEX message_by_place (place=?)"
 CALLS_BY_RESULT = "SEARCH tool_call USING COVERING INDEX tool_call_by_result (workspace=? AND session_id=? AND {})"
 CALLS_BY_CALL = (
     "SEARCH tool_call USING COVERING INDEX tool_call_by_call "
     "(workspace=? AND session_id=? AND call=? AND result_sequence=? AND sequence<?)"
 )
-MESSAGES_BY_ID = "SEARCH message_row USING COVERING INDEX message_by_id (<expr>=? AND message_id=?)"
+MESSAGES_BY_ID = "SEARCH message_row USING INDEX message_by_id (<expr>=? AND message_id=?)"
 CALLS_BY_KEY = "SEARCH tool_call USING PRIMARY KEY (workspace=? AND session_id=? AND {})"
-MESSAGES_BY_PLACE = MESSAGE_BY_PLACE.replace("rowid=?", "rowid>? AND rowid<?")
+MESSAGES_BY_PLACE = MESSAGE_BY_PLACE.replace("place=?", "place>? AND place<?")
 # What comes before what is looked for in statements on messages.
 SESSION_OF_MESSAGES = (
     SESSION_EXISTS,
@@ -144,7 +144,7 @@ SESSION_OF_MESSAGES = (
         (SQLiteStatements.MESSAGES_TO_COPY, MESSAGES_BY_PLACE),
         (SQLiteStatements.RECORDED_MESSAGES, MESSAGES_BY_PLACE),
         (SQLiteStatements.REPLACE_MESSAGE, MESSAGE_BY_PLACE),
-        (SQLiteStatements.REMOVE_MESSAGES, MESSAGES_BY_PLACE),
+        (SQLiteStatements.REMOVE_MESSAGES, MESSAGES_BY_PLACE.replace("INDEX", "COVERING INDEX")),
         (SQLiteStatements.CHANGES, "MERGE (UNION ALL)"),
         (SQLiteStatements.CHANGED_SESSIONS, "MERGE (UNION ALL)"),
         (search_statements.CHANGED_SESSIONS, "MERGE (UNION ALL)"),
@@ -153,7 +153,10 @@ SESSION_OF_MESSAGES = (
         (message_lists.filtered_messages(DIALECT, MessageQuery(role="user")), MESSAGES_BY_PLACE),
         (message_lists.last_of_page(MESSAGES, MessageQuery(role="user", order="desc")), MESSAGES_BY_PLACE),
         (message_lists.filtered_messages(DIALECT, MessageQuery(open_calls=True)), MESSAGE_BY_PLACE),
-        (message_lists.last_of_page(MESSAGES, MessageQuery(open_calls=True, order="desc")), MESSAGE_BY_PLACE),
+        (
+            message_lists.last_of_page(MESSAGES, MessageQuery(open_calls=True, order="desc")),
+            MESSAGE_BY_PLACE.replace("INDEX", "COVERING INDEX"),
+        ),
         (
             message_lists.open_call(from_end=True),
             CALLS_BY_RESULT.format("result_sequence=? AND sequence>? AND sequence<?"),

@@ -1,7 +1,7 @@
 -- Messages by a number in the place of their session's workspace and id, which is that of the index of words: a row's
--- place is that number, shifted by 31 bits, and the sequence. So a transcript lies together on disk, in its order,
--- without an index that leads there. Of a record only what the others of the row do not tell is kept: it is put together
--- when it is read.
+-- place is that number, shifted by 31 bits, and the sequence. Rows are in the order in which they were written: SQLite
+-- would leave copies of rows that it moves to other pages. Of a record only what the others of the row do not tell is
+-- kept: it is put together when it is read.
 ALTER TABLE search_session
     RENAME TO session_number;
 
@@ -14,34 +14,35 @@ FROM message
 ORDER BY workspace, session_id;
 
 CREATE TABLE message_row (
-    place      INTEGER PRIMARY KEY,
+    place      INTEGER NOT NULL,
     -- 0 for the user, 1 for the assistant, 2 for the system, 3 for the developer, 4 for a tool.
     role       INTEGER NOT NULL,
     -- The id that a message has elsewhere, beside the rest of the record that has it too.
     message_id TEXT,
-    -- Without the Z at its end; NULL if the content is the whole record, one that no program of ours has written.
+    -- Without the first two digits of the year and the Z, so that two messages of 2,000 characters fit a page. NULL if the
+    -- content is the whole record: of another century, or one that no program of ours has written.
     timestamp  TEXT,
     -- The record from the metadata on, without the last brace; NULL if that is empty, and nothing but the sequence follows.
     rest       TEXT,
+    -- As in the record, without the quotes.
     content    TEXT    NOT NULL
 ) STRICT;
 
--- In the order of the new table, without sorting the rows.
 INSERT INTO message_row (place, role, message_id, timestamp, rest, content)
 SELECT
     (number << 31) + sequence,
     CASE role WHEN 'assistant' THEN 1 WHEN 'system' THEN 2 WHEN 'developer' THEN 3 WHEN 'tool' THEN 4 ELSE 0 END,
     message_id,
-    iif(is_ours, substr(ending, 1, 26), NULL),
+    iif(is_ours, substr(ending, 3, 24), NULL),
     CASE
         WHEN NOT is_ours THEN concat('{},"tokenCount":', token_count)
         WHEN substr(ending, 41) <> concat('{},"sequence":', sequence, '}') THEN substr(ending, 41, length(ending) - 41)
     END,
-    iif(is_ours, content, record)
+    iif(is_ours, substr(json_quote(content), 2, length(json_quote(content)) - 2), record)
 FROM (
     SELECT
         *,
-        ending GLOB '????-??-??T??:??:??.??????Z","metadata":{*}'
+        ending GLOB '20??-??-??T??:??:??.??????Z","metadata":{*}'
             AND substr(record, 1, length(beginning)) = beginning
             AND role IN ('user', 'assistant', 'system', 'developer', 'tool') AS is_ours
     FROM (
@@ -63,6 +64,9 @@ FROM (
 );
 
 DROP TABLE message;
+
+CREATE UNIQUE INDEX message_by_place
+    ON message_row (place);
 
 CREATE UNIQUE INDEX message_by_id
     ON message_row (CAST(place >> 31 AS INTEGER), message_id)
@@ -90,14 +94,14 @@ SELECT
         content,
         concat(
             CASE role
-                WHEN 0 THEN '{"role":"user","content":'
-                WHEN 1 THEN '{"role":"assistant","content":'
-                WHEN 2 THEN '{"role":"system","content":'
-                WHEN 3 THEN '{"role":"developer","content":'
-                ELSE '{"role":"tool","content":'
+                WHEN 0 THEN '{"role":"user","content":"'
+                WHEN 1 THEN '{"role":"assistant","content":"'
+                WHEN 2 THEN '{"role":"system","content":"'
+                WHEN 3 THEN '{"role":"developer","content":"'
+                ELSE '{"role":"tool","content":"'
             END,
-            json_quote(content),
-            ',"timestamp":"',
+            content,
+            '","timestamp":"20',
             timestamp,
             iif(rest IS NULL, 'Z","metadata":{},"sequence":', 'Z","metadata":'),
             COALESCE(rest, place & 2147483647),
