@@ -27,7 +27,7 @@ from ..values.uuid7 import canonical_id
 from .files import refer
 from .unit_of_work import UnitOfWork
 
-NO_PARTS = b"[]"
+_NO_PARTS = b"[]"
 # The characters of the last message in a summary.
 MAX_SHOWN = 200
 
@@ -47,9 +47,15 @@ def complete_all(new: NewMessages) -> NewMessages:
 
 def complete_patch(patch: MessagePatch) -> MessagePatch:
     """A patch with the content of its parts, except an empty list beside a content. Raises `MessageInvalid`."""
-    if isinstance(patch.parts, UnsetType) or (patch.content and bytes(patch.parts) == NO_PARTS):
+    if isinstance(patch.parts, UnsetType) or isinstance(kept_parts(patch.content, patch.parts), UnsetType):
         return patch
     return complete(patch)
+
+
+def kept_parts(content: str | None, parts: Raw | UnsetType) -> Raw | UnsetType:
+    """The parts that a message with this content has: an empty list beside a content is none."""
+    # Clients in some languages send an empty list where nothing is set.
+    return UNSET if content and isinstance(parts, Raw) and bytes(parts) == _NO_PARTS else parts
 
 
 def _check_ids_differ(new: Sequence[BatchMessage]) -> None:
@@ -65,8 +71,7 @@ def complete(new: AnyMessage, place: str = "") -> AnyMessage:
         if new.content is None:
             raise MessageInvalid(f"{place}/content", "is required unless there are parts")
         return new
-    if new.content and bytes(new.parts) == NO_PARTS:
-        # Clients in some languages send an empty list where nothing is set.
+    if isinstance(kept_parts(new.content, new.parts), UnsetType):
         return replace(new, parts=UNSET)
     content, urls = outline_of(new.parts)
     for part, url in urls:

@@ -34,7 +34,7 @@ from ..model.records import (
 from ..operations.directories import normalize_or_not_found
 from ..operations.events.change_notifier import ChangeNotifier
 from ..operations.expiry import Expiry
-from ..operations.messages import numbered
+from ..operations.messages import kept_parts, numbered
 from ..operations.recorded_answers import read_messages
 from ..operations.sessions import opened
 from ..operations.unit_of_work import UnitOfWork, perform
@@ -258,8 +258,10 @@ class PostgresStorage(TransactionalVectors, TransactionalStorage):
         return [profiles.get(request.session.id) for request in requests]
 
     def _words(self, patch: MessagePatch) -> object:
+        if patch.content is None:
+            return None
         # The other tokenizer is the event loop's.
-        return None if patch.content is None else Tokenizer().message(patch.content, patch.parts)
+        return Tokenizer().message(patch.content, kept_parts(patch.content, patch.parts))
 
     async def _read(self, read: Callable[[Reader], Coroutine[Any, Any, Answer]]) -> Answer:
         return await read(self._pool)

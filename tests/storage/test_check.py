@@ -18,6 +18,7 @@ from amplifierd.storage.model.records import (
     BatchMessage,
     Failure,
     Fork,
+    MessagePatch,
     NewMessage,
     NewMessages,
     NewSession,
@@ -225,6 +226,21 @@ async def test_search_is_checked_word_for_word(storage: Storage, database: str, 
     assert list((await repair(database)).values()) != [None]
     assert await check(database) == []
     assert await found(storage, '"wörd4 is"') == [4]
+
+
+async def test_corrected_messages_have_no_faults(storage: Storage, database: str, session: Session) -> None:
+    parts = b'[{"type":"tool_call","call":"c","name":"look","input":"{}"}]'
+    patches = [
+        MessagePatch(content="no parts", parts=Raw(b"[]")),
+        MessagePatch(content="", parts=Raw(parts)),
+        MessagePatch(parts=Raw(b"[]")),
+        MessagePatch(content="a text"),
+    ]
+    for sequence, patch in enumerate(patches, 1):
+        await storage.update_message(W, session.id, sequence, patch)
+        assert await check(database) == []
+    await storage.update_message(W, session.id, 2, MessagePatch(content="parts no longer", parts=Raw(b"[]")))
+    assert await check(database) == []
 
 
 async def test_words_longer_than_an_index_keeps_are_no_fault(storage: Storage, database: str) -> None:

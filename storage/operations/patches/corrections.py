@@ -15,7 +15,7 @@ from ...sql.statements import corrections as statements
 from ...values.json_text import MAX_SAFE_INTEGER, raw_text
 from ..bulk import removal
 from ..files import refer
-from ..messages import NO_PARTS, last_message_of
+from ..messages import kept_parts, last_message_of
 from ..unit_of_work import UnitOfWork
 from .object_patch import PatchedObject, patched_object
 
@@ -116,7 +116,7 @@ def replaced(before: Message, patch: MessagePatch) -> Message:
     content, parts = before.content, before.parts
     if isinstance(patch.parts, Raw):
         content = patch.content or ""
-        parts = UNSET if content and bytes(patch.parts) == NO_PARTS else patch.parts
+        parts = kept_parts(content, patch.parts)
     elif patch.content is not None:
         content = patch.content
         if isinstance(parts, Raw) and content != before.content:
