@@ -4,6 +4,7 @@ import asyncio
 import mimetypes
 import re
 import unicodedata
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -40,7 +41,7 @@ class Folder:
     def place_files(self, storage: Storage, workspace: str) -> Place:
         """Write the files of messages into the folder `files`. Raises `click.ClickException`."""
 
-        async def place(urls: list[str]) -> dict[str, str]:
+        async def place(urls: list[str]) -> Sequence[str | None]:
             found: dict[str, str] = {}
             for url in dict.fromkeys(urls):
                 try:
@@ -48,7 +49,7 @@ class Folder:
                     found[url] = await self._place(content)
                 except FileNotFound:
                     continue
-            return found
+            return [found.get(url) for url in urls]
 
         return place
 

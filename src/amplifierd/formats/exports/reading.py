@@ -1,9 +1,9 @@
 """Reads a session from a storage, and writes it in a format, in constant memory."""
 
 import base64
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import aclosing, asynccontextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from msgspec import UNSET, Raw
@@ -15,7 +15,7 @@ from ...storage.model.interface import Storage
 from ...storage.model.records import ExportLine, Message, Session
 from .interface import ExportFormat, Losses, SessionWriter
 
-# Of one message, so much is put into it.
+# The limit of one message: a file counts each time that the message refers to it.
 MAX_EMBEDDED_BYTES = 16 * 1024 * 1024
 _FILES = b'"/files/'
 _PIECE_BYTES = 32 * 1024
@@ -24,10 +24,20 @@ _PIECE_LINES = 50
 _decode = msgspec.json.decode
 _encode = msgspec.json.Encoder().encode
 
-# Puts the files of a message elsewhere; returns the URLs by which it then names them, by their own.
-Place = Callable[[list[str]], Awaitable[dict[str, str]]]
+# Puts the files of a message elsewhere; returns for each reference to one the new URL, or None if it is left out.
+Place = Callable[[list[str]], Awaitable[Sequence[str | None]]]
 # Runs a function that takes long in another thread.
 Run = Callable[..., Awaitable[Any]]
+
+
+class _Embedded(NamedTuple):
+    """The size of a file, and its `data:` URL if it has one."""
+
+    size: int
+    url: str | None
+
+
+_MISSING = _Embedded(0, None)
 
 
 async def write_session(
@@ -71,10 +81,14 @@ def _pieces(lines: list[ExportLine]) -> Iterator[list[ExportLine]]:
     some: list[ExportLine] = []
     size = 0
     for line in lines:
+        if some and _names_files(line):
+            # Each of such lines may have files of the limit.
+            yield some
+            some, size = [], 0
         some.append(line)
         if isinstance(line.message, Message):
             size += len(line.message.content) + len(bytes(line.message.parts or b""))
-        if size >= _PIECE_BYTES or len(some) >= _PIECE_LINES:
+        if size >= _PIECE_BYTES or len(some) >= _PIECE_LINES or _names_files(line):
             yield some
             some, size = [], 0
     if some:
@@ -109,17 +123,18 @@ async def _placed_line(line: ExportLine, place: Place, losses: Losses) -> Export
     assert isinstance(message, Message), "It names files."
     assert isinstance(message.parts, Raw), "It names files."
     parts = _decode(bytes(message.parts))
-    stored = [part["url"] for part in parts if part["type"] == "file" and part["url"].startswith("/files/")]
-    urls = await place(stored)
-    if missing := sum(url not in urls for url in stored):
-        losses.left_out["files"] += missing
-    named = [part | {"url": urls.get(part["url"], part["url"])} if part["type"] == "file" else part for part in parts]
-    return ExportLine(message=replace(message, parts=Raw(_encode(named))))
+    stored = [part for part in parts if part["type"] == "file" and part["url"].startswith("/files/")]
+    for part, url in zip(stored, await place([part["url"] for part in stored]), strict=True):
+        if url is None:
+            losses.left_out["files"] += 1
+        else:
+            part["url"] = url
+    return ExportLine(message=replace(message, parts=Raw(_encode(parts))))
 
 
-async def leave_files(_urls: list[str]) -> dict[str, str]:
+async def leave_files(urls: list[str]) -> Sequence[str | None]:
     """Put no files elsewhere."""
-    return {}
+    return [None] * len(urls)
 
 
 async def read_whole(content: FileContent) -> bytes:
@@ -133,19 +148,29 @@ async def read_whole(content: FileContent) -> bytes:
 def embed_files(storage: Storage, workspace: str) -> Place:
     """Put files into messages, as `data:` URLs, as long as they are short enough."""
 
-    async def embed(urls: list[str]) -> dict[str, str]:
-        found: dict[str, str] = {}
+    async def embed(urls: list[str]) -> Sequence[str | None]:
+        found: dict[str, _Embedded] = {}
+        placed: list[str | None] = []
         left = MAX_EMBEDDED_BYTES
-        for url in dict.fromkeys(urls):
-            try:
-                content = await storage.read_file(workspace, url.removeprefix("/files/"))
-                if (left := left - content.file.size) < 0:
-                    break
-                data = await read_whole(content)
-            except FileNotFound:
-                continue
-            media = content.file.media.partition(";")[0].strip()
-            found[url] = f"data:{media};base64,{base64.b64encode(data).decode()}"
-        return found
+        for url in urls:
+            if left >= 0 and url not in found:
+                found[url] = await _embedded(storage, workspace, url, left)
+            size, data = found.get(url, _MISSING)
+            left -= size
+            placed.append(data if left >= 0 else None)
+        return placed
 
     return embed
+
+
+async def _embedded(storage: Storage, workspace: str, url: str, most: int) -> _Embedded:
+    """A file as a `data:` URL, which is not made for over `most` bytes."""
+    try:
+        content = await storage.read_file(workspace, url.removeprefix("/files/"))
+        if content.file.size > most:
+            return _Embedded(content.file.size, None)
+        data = await read_whole(content)
+    except FileNotFound:
+        return _MISSING
+    media = content.file.media.partition(";")[0].strip()
+    return _Embedded(len(data), f"data:{media};base64,{base64.b64encode(data).decode()}")
