@@ -1,5 +1,8 @@
 """Messages in SQLite: of a record only what the row does not tell is kept, and it is read as it was written."""
 
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,10 +23,12 @@ from amplifierd.storage.sqlite.message_rows import Rest, message_columns
 from amplifierd.storage.sqlite.statements import SQLiteStatements
 from amplifierd.testing.storage.steps import read
 from strategies import ONE
+from waits import until
 
 W = "default"
 # The schema whose messages have their whole records.
 BEFORE = 23
+MANY = 20_000
 MOMENT = "2025-11-21T19:33:19.192107Z"
 KEY: Bindings = {"workspace": W, "id": "s"}
 # What programs have written, and what somebody else may have.
@@ -110,6 +115,41 @@ ORDER BY message.place
     ).fetchall() == [(7, 2)]
     [(whole,)] = connection.execute("SELECT COUNT(*) FROM message_row WHERE timestamp IS NULL")
     assert whole == 2 * 7
+    connection.close()
+
+
+MIGRATE = """
+import sys
+import apsw
+from amplifierd.storage.sqlite import migrations
+migrations.migrate(apsw.Connection(sys.argv[1]), sys.argv[1], upgrade=True)
+"""
+
+
+def test_upgrade_that_was_killed_is_done_by_the_next_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "a.db"
+    scripts = migrations._scripts()  # noqa: SLF001  # what the program of that time had
+    connection = apsw.Connection(str(path))
+    with monkeypatch.context() as patch:
+        patch.setattr(migrations, "_scripts", lambda: scripts[:BEFORE])
+        migrations.migrate(connection, str(path), upgrade=True)
+    record = RECORDS[0].replace("MOMENT", MOMENT).replace("中", "中" * 1_000)
+    with connection:
+        for sequence in range(1, MANY + 1):
+            values = (sequence, record.replace(":1}", f":{sequence}}}"))
+            connection.execute("INSERT INTO message VALUES ('default', 'a', ?, 'user', 0, NULL, NULL, ?)", values)
+    before = connection.execute("SELECT record FROM message ORDER BY sequence").fetchall()
+    connection.close()
+    started = path.stat().st_size
+    upgrade = subprocess.Popen([sys.executable, "-c", MIGRATE, str(path)])
+    # It writes each message again into the file or into its log, whichever the mode of the journal is.
+    until(lambda: sum(it.stat().st_size for it in tmp_path.iterdir()) > started + started // 4)
+    upgrade.kill()
+    assert upgrade.wait() == -signal.SIGKILL
+    connection = apsw.Connection(str(path))
+    assert connection.execute("SELECT record FROM message ORDER BY sequence").fetchall() == before
+    migrations.migrate(connection, str(path), upgrade=True)
+    assert connection.execute("SELECT record FROM message ORDER BY place").fetchall() == before
     connection.close()
 
 
