@@ -192,12 +192,13 @@ def test_files_are_in_an_export_if_asked_for(client: httpx.Client, path: str) ->
 
 @pytest.mark.parametrize("form", ["openai", "anthropic", "html"])
 def test_limit_of_files_counts_each_reference(client: httpx.Client, path: str, form: str) -> None:
-    size = 7 * 1024 * 1024
-    file = client.post("/files", content=b"p" * size, params={"media": "image/png"}).json()
+    triples = 2_400_000
+    file = client.post("/files", content=b"ppp" * triples, params={"media": "image/png"}).json()
     part = {"type": "file", "url": file["url"], "media": "image/png"}
     assert client.post(f"{path}/messages", json={"parts": [part] * 5}).status_code == 201
     exported = client.get(f"{path}/export?files=true&format={form}").text
-    assert exported.count("base64,cHBw" if form in {"html", "openai"} else '"cHBw') == 2
+    # A record may have a message a second time, in the member for what its form has no place for.
+    assert exported.partition('"amplifierd":')[0].count("cHBw" * triples) == 2
     assert "3 files" in exported if form == "html" else '"leftOut":{"files":3}' in exported
     client.delete(path)
 
