@@ -85,6 +85,10 @@ class Data:
             self._made["file"] = str(self._answer("POST", "/files", content=content)["url"])
         return self._made["file"]
 
+    def image(self, size: int) -> str:
+        """The path of a file of exactly this size that is an image by its media type."""
+        return str(self._answer("POST", "/files", content=b"p" * size, params={"media": "image/png"})["url"])
+
     def collection(self, identifier: str, files: dict[str, str]) -> str:
         """A collection of these files, the same each time; its identifier."""
         if identifier not in self._made:

@@ -50,3 +50,13 @@ def many_files(data: Data) -> Ask:
     urls = [data.small_file(number) for number in range(40)]
     parts = [{"type": "file", "media": "image/png", "url": url} for url in urls]
     return Ask.of_json("POST", f"/sessions/{data.session()}/messages/batch", {"messages": [{"parts": parts}] * 500})
+
+
+def exports_of_one_file_many_times(data: Data) -> list[Ask]:
+    """Sessions of a message that refers to a file of 15 MB 200 times, and of 50 that refer to it once."""
+    part = {"type": "file", "media": "image/png", "url": data.image(15_000_000)}
+    sessions = [data.session(), data.session()]
+    data.append_parts(sessions[0], [part] * 200)
+    data.append_batch(sessions[1], [{"parts": [part]}] * 50)
+    exports = [f"/sessions/{session_id}/export?files=true" for session_id in sessions]
+    return [Ask("GET", f"{export}&format={form}") for form in ("openai", "anthropic", "html") for export in exports]

@@ -317,6 +317,11 @@ TABLE = [
     Row("pages of 64 KiB of brackets", ("exportSession",), _pages_of_brackets),
     Row("exports of a file of 256 MiB, compressed", ("exportSession",), worst_files.exports_of_a_large_file),
     Row("24 unread exports of a file of 256 MiB", ("exportSession",), worst_files.unread_exports_of_a_large_file),
+    Row(
+        "exports of a message with a file of 15 MB 200 times, and of 50 with it",
+        ("exportSession",),
+        worst_files.exports_of_one_file_many_times,
+    ),
     Row("32 imports whose file never ends", ("importSessions",), worst_imports.file_without_end),
     Row("imports of an archive of 255 MiB of brackets", ("importSessions",), worst_imports.bomb),
     Row("imports of a history of 43 MiB in a line", ("importSessions",), worst_imports.history_in_one_line),

@@ -13,7 +13,7 @@ import msgspec
 from msgspec.structs import replace
 
 from ...formats.exports import ExportFormat, Losses, export_formats
-from ...formats.exports.reading import Place, embed_files, leave_files, write_session
+from ...formats.exports.reading import Place, embed_files, hold_in_memory, leave_files, write_session
 from ...storage.model.errors import SessionNotFound
 from ...storage.model.interface import Storage
 from ...storage.model.queries import SessionQuery, all_records
@@ -140,7 +140,8 @@ class _Export:
         return embed_files(self._storage, self._workspace)
 
     async def _write(self, form: ExportFormat, session_id: str, place: Place, file: IO[bytes]) -> int:
-        text = write_session(form, self._storage, self._workspace, session_id, self._losses, place, asyncio.to_thread)
+        run, losses = asyncio.to_thread, self._losses
+        text = write_session(form, self._storage, self._workspace, session_id, losses, place, run, hold_in_memory)
         is_begun = False
         try:
             async with aclosing(text) as blocks:

@@ -18,7 +18,8 @@ from markdown_it.token import Token
 MAX_CHARACTERS = 4 * 1024
 _FENCE = re.compile(r" {0,3}(```|~~~)")
 _LINK = re.compile(r"(https?|mailto):", re.IGNORECASE)
-_IMAGE = re.compile(r"data:image/(png|gif|jpeg|webp|avif);base64,[A-Za-z0-9+/=]*", re.IGNORECASE)
+# To ignore the case of its data as well takes half a second for an image of 15 MB.
+_IMAGE = re.compile(r"(?i:data:image/(png|gif|jpeg|webp|avif);base64,)[A-Za-z0-9+/=]*")
 _ALIGNED = {"text-align:right": "right", "text-align:center": "center"}
 
 

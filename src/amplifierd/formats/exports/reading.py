@@ -3,10 +3,11 @@
 import base64
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import aclosing, asynccontextmanager
+from functools import partial
 from typing import Any, NamedTuple
 
 import msgspec
-from msgspec import UNSET, Raw
+from msgspec import Raw
 from msgspec.structs import replace
 
 from ...storage.model.errors import FileNotFound
@@ -28,6 +29,8 @@ _encode = msgspec.json.Encoder().encode
 Place = Callable[[list[str]], Awaitable[Sequence[str | None]]]
 # Runs a function that takes long in another thread.
 Run = Callable[..., Awaitable[Any]]
+# Makes a block with files, and yields it in blocks of any size.
+Hold = Callable[[Callable[[], Awaitable[bytes]]], AsyncGenerator[bytes, None]]
 
 
 class _Embedded(NamedTuple):
@@ -41,29 +44,80 @@ _MISSING = _Embedded(0, None)
 
 
 async def write_session(
-    form: ExportFormat, storage: Storage, workspace: str, session_id: str, losses: Losses, place: Place, run: Run
+    form: ExportFormat,
+    storage: Storage,
+    workspace: str,
+    session_id: str,
+    losses: Losses,
+    place: Place,
+    run: Run,
+    hold: Hold,
 ) -> AsyncGenerator[bytes, None]:
     """A session in a format, in blocks; `losses` get its losses in the end. Raises `SessionNotFound`."""
     own = Losses()
     writer = form.writer(own)
-    count = 0
-    async with _batches(storage, workspace, session_id) as batches:
-        async for lines in batches:
-            for some in _pieces(lines):
-                placed = await _placed(some, place, own)
-                count += sum(isinstance(line.message, Message) for line in placed)
-                yield await run(_add, writer, placed)
+    first = _Reading(storage, workspace, session_id, partial(_written, run, partial(_add, writer), place, own), hold)
+    async with aclosing(first.blocks(None)) as blocks:
+        async for block in blocks:
+            yield block
     yield writer.turn()
     if writer.is_read_twice:
+        write = partial(_written, run, partial(_add_again, writer), place, Losses())
+        again = _Reading(storage, workspace, session_id, write, hold)
         # What was appended meanwhile is not in the first part.
-        async with _batches(storage, workspace, session_id) as batches:
-            async for lines in batches:
-                for some in _pieces([line for line in lines if line.message is not UNSET][:count]):
-                    placed = await _placed(some, place, Losses())
-                    count -= len(placed)
-                    yield await run(_add_again, writer, placed)
+        async with aclosing(again.blocks(first.count)) as blocks:
+            async for block in blocks:
+                yield block
     yield writer.end()
     losses.add(own)
+
+
+class _Reading:
+    """Reads a session once; `count` is the number of messages that were read."""
+
+    def __init__(
+        self,
+        storage: Storage,
+        workspace: str,
+        session_id: str,
+        write: Callable[[list[ExportLine]], Awaitable[bytes]],
+        hold: Hold,
+    ) -> None:
+        self._place = storage, workspace, session_id
+        self._write = write
+        self._hold = hold
+        self.count = 0
+
+    async def blocks(self, most: int | None) -> AsyncGenerator[bytes, None]:
+        """What is written of it, up to `most` messages."""
+        async with _batches(*self._place) as batches:
+            async for lines in batches:
+                for some in _pieces(self._counted(lines, most)):
+                    if not any(map(_names_files, some)):
+                        yield await self._write(some)
+                        continue
+                    async with aclosing(self._hold(partial(self._write, some))) as held:
+                        async for block in held:
+                            yield block
+
+    def _counted(self, lines: list[ExportLine], most: int | None) -> list[ExportLine]:
+        if most is not None:
+            lines = [line for line in lines if isinstance(line.message, Message)][: most - self.count]
+        self.count += sum(isinstance(line.message, Message) for line in lines)
+        return lines
+
+
+async def _written(
+    run: Run,
+    add: Callable[[list[ExportLine]], bytes],
+    place: Place,
+    losses: Losses,
+    lines: list[ExportLine],
+) -> bytes:
+    """What is written of lines, with their files."""
+    placed = [await _placed_line(line, place, losses, run) if _names_files(line) else line for line in lines]
+    written: bytes = await run(add, placed)
+    return written
 
 
 @asynccontextmanager
@@ -109,27 +163,28 @@ def _add_again(writer: SessionWriter, lines: list[ExportLine]) -> bytes:
     return b"".join(writer.add_again(line.message) for line in lines if isinstance(line.message, Message))
 
 
-async def _placed(lines: list[ExportLine], place: Place, losses: Losses) -> list[ExportLine]:
-    """The lines, with the URLs that files get elsewhere."""
-    return [await _placed_line(line, place, losses) if _names_files(line) else line for line in lines]
-
-
 def _names_files(line: ExportLine) -> bool:
     return isinstance(line.message, Message) and _FILES in bytes(line.message.parts or b"")
 
 
-async def _placed_line(line: ExportLine, place: Place, losses: Losses) -> ExportLine:
+async def _placed_line(line: ExportLine, place: Place, losses: Losses, run: Run) -> ExportLine:
+    """The line, with the URLs that its files get elsewhere."""
     message = line.message
     assert isinstance(message, Message), "It names files."
     assert isinstance(message.parts, Raw), "It names files."
-    parts = _decode(bytes(message.parts))
+    parts = await run(_decode, bytes(message.parts))
     stored = [part for part in parts if part["type"] == "file" and part["url"].startswith("/files/")]
     for part, url in zip(stored, await place([part["url"] for part in stored]), strict=True):
         if url is None:
             losses.left_out["files"] += 1
         else:
             part["url"] = url
-    return ExportLine(message=replace(message, parts=Raw(_encode(parts))))
+    return ExportLine(message=replace(message, parts=Raw(await run(_encode, parts))))
+
+
+async def hold_in_memory(make: Callable[[], Awaitable[bytes]]) -> AsyncGenerator[bytes, None]:
+    """Yield a block as it is made."""
+    yield await make()
 
 
 async def leave_files(urls: list[str]) -> Sequence[str | None]:
