@@ -260,6 +260,7 @@ TABLE = [
     Row("search: a message of 8 MiB of one word", ("searchMessages",), worst_searches.long_message),
     Row("search: a message of 8 MiB of hyphens", ("searchMessages",), worst_searches.message_of_hyphens),
     Row("search: t* f* q* o* d* in 1,000,000 messages", ("searchMessages",), worst_searches.five_prefixes),
+    Row("search: 1,000 characters without spaces", ("searchMessages",), worst_searches.words_without_spaces),
     Row("search: filters of 4 labels and of days in its text", ("searchMessages",), worst_searches.filters_in_the_text),
     Row("search: calls of a tool, by session", ("searchMessages",), worst_searches.calls_by_session),
     Row(

@@ -40,6 +40,14 @@ def five_prefixes(data: Data) -> Ask:
     return _search("t* f* q* o* d*")
 
 
+def words_without_spaces(data: Data) -> list[Ask]:
+    text = "株式会社キロメートル数据库"
+    for _ in range(max(2, round(10 * data.scale))):
+        data.append_batch(data.session(), [{"content": text * 4}] * 1_000)
+    # A character of these is several characters of words.
+    return [_search(character * 1_000) for character in ("\u3316", "\ufdfa")] * 2 + [_search("数据库" * 333)] * 4
+
+
 def search_in_outputs(data: Data) -> Ask:
     session_id = data.session()
     part = {"type": "tool_result", "call": "x", "output": "outword " * (MIB // 8)}

@@ -189,7 +189,8 @@ class Search(ABC):
         and rank below it (see `search/tokenizer.py`). Everything written before the call is found. A score depends on
         its message alone: later writes do not shift pages.
 
-        The first 16 different terms are used. The latest 10,000 messages that contain all words are candidates, within
+        The first 16 different terms are used, and the first 64 words of each. The latest 10,000 messages that contain
+        all words are candidates, within
         the session if the query names one; the scope, filters, phrases, excluded words and prefixes of 1 or 2 letters
         select among them. The latest 2,000 of these are ranked, or fewer at 8 MiB in all; phrases, excluded words and
         such prefixes are matched in 8 MiB. Of a message the first 900,000 bytes of different words and forms are

@@ -15,6 +15,8 @@ from .tokenizer import Sought
 
 # As many of a query's different terms are used, the first ones.
 MAX_TERMS = 16
+# As many words of a term are used, the first ones: a text without spaces is one term, of a word for each character.
+MAX_WORDS = 64
 # Shorter prefixes match too many words for an index: they are matched in texts.
 MIN_PREFIX = 3
 
@@ -200,12 +202,16 @@ def _terms(part: re.Match[str], sought: Callable[[str], Sought]) -> Iterator[Ter
     if part["phrase"] is not None:
         words = sought(part["phrase"]).words
         if words:
-            yield Term(words, prefix=bool(part["more"]))
+            yield _bounded_term(Term(words, prefix=bool(part["more"])))
         return
     # People remember the name or the domain of an address, and not the rest of the name.
     for piece in (part["word"] or part[0]).split("@"):
         if found := _term(piece, sought):
-            yield found
+            yield _bounded_term(found)
+
+
+def _bounded_term(term: Term) -> Term:
+    return term if len(term.words) <= MAX_WORDS else Term(term.words[:MAX_WORDS])
 
 
 def _term(word: str, sought: Callable[[str], Sought]) -> Term | None:

@@ -124,6 +124,23 @@ async def test_beginnings_are_those_of_words(storage: Storage, text: str) -> Non
     assert sorted(hit.sequence for hit in await hits(storage, text)) == expected
 
 
+async def test_first_words_of_a_long_term_are_used(storage: Storage) -> None:
+    session = await storage.create_session(W, NewSession())
+    words = [f"w{number}" for number in range(100)]
+    texts = ["数据库" * 30, "数据库" * 20, "㌖" * 30, " ".join(words), " ".join(words[:63])]
+    await storage.append_messages(W, session.id, NewMessages([BatchMessage(content=it) for it in texts]))
+    for text, sequences in (
+        ("数据库" * 333, [1]),
+        ("㌖" * 1_000, [3]),
+        ('"' + " ".join([*words, "other"]) + '"', [4]),
+        ("w1 -" + "-".join([*words, "other"]), [5]),
+        ("w* " + "数据库" * 300, []),
+        ("数* " + "数据库" * 300, [1]),
+    ):
+        assert [hit.sequence for hit in await hits(storage, text)] == sequences, text
+        assert [hit.sequence for hit in await hits(storage, SearchQuery(text, scope="text"))] == sequences, text
+
+
 async def test_latest_of_many_hits_are_ranked(
     storage: Storage, session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:

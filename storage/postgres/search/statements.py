@@ -71,8 +71,9 @@ _SESSION = """
         OFFSET 0
     ) AS session"""
 
+# As a subquery it is parsed once: a scan would parse it for each row.
 _BY_WORDS = """
-        AND lexemes @@ CAST(CAST(:lexemes AS TEXT) AS TSQUERY)"""
+        AND lexemes @@ (SELECT CAST(CAST(:lexemes AS TEXT) AS TSQUERY))"""
 
 # Matches that may share words are counted by their first words, unless there are enough without those.
 _COUNTS = """

@@ -94,7 +94,7 @@ def patterns(term: Term) -> list[str]:
 def _query(term: Term) -> str:
     *before, last = term.words
     beginning = ":*" if term.prefix else ""
-    exact = " & ".join([*(f"'{word}'" for word in before), f"'{last}'{beginning}"])
+    exact = " & ".join(dict.fromkeys([*(f"'{word}'" for word in before), f"'{last}'{beginning}"]))
     own = [f"'{FORM_MARK}{last}'{beginning}"] if term.is_form else []
     other = [lexeme for form in term.other_forms for lexeme in (f"'{form}'", f"'{FORM_MARK}{form}'")]
     return " | ".join([f"({exact})", *own, *other])

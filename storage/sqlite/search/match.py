@@ -44,8 +44,8 @@ def _words(term: Term) -> str:
     *before, last = term.words
     if not before:
         return _term(term)
-    each = [*(_exactly(Term((word,))) for word in before), _exactly(Term((last,), term.prefix))]
-    return " OR ".join(["(" + _all(each) + ")", *map(_quoted, term.other_forms)])
+    each = dict.fromkeys([*(_exactly(Term((word,))) for word in before), _exactly(Term((last,), term.prefix))])
+    return " OR ".join(["(" + _all([*each]) + ")", *map(_quoted, term.other_forms)])
 
 
 def _exactly(term: Term) -> str:
