@@ -105,7 +105,7 @@ class StoredDirectory:
 
 @dataclass
 class StoredFile:
-    """A file with its bytes; its record has an `expires_at` as long as it is kept without references."""
+    """A file with its bytes; its record has an `expires_at` as long as it is kept even without references."""
 
     record: File
     content: bytes

@@ -32,6 +32,7 @@ from ..model.records import (
     Versions,
 )
 from ..operations import messages
+from ..operations.files import is_held_once
 from ..operations.patches.corrections import replaced
 from ..operations.patches.object_patch import patch_object
 from ..values.json_text import MAX_SAFE_INTEGER, raw_text
@@ -151,7 +152,9 @@ def refer(work: Work, said: Sequence[Message], *, must_exist: bool) -> None:
         raise FilesUnknown(frozenset(named) - files.keys())
     for file_id in named:
         if file_id in files:
-            files[file_id].record = replace(files[file_id].record, expires_at=UNSET)
+            record = files[file_id].record
+            if isinstance(record.expires_at, str) and is_held_once(record.created_at, record.expires_at):
+                files[file_id].record = replace(record, expires_at=UNSET)
 
 
 def _listed(conversation: Conversation, query: MessageQuery) -> Listing:

@@ -39,7 +39,7 @@ class NewFile:
 class File(Struct, frozen=True, rename="camel"):
     """A file: `id` is the SHA-256 of its bytes in hexadecimal, `size` their number, `url` the reference for a part.
 
-    A file to which no message refers is deleted at `expires_at`.
+    It is kept until `expires_at`, even if no message refers to it.
     """
 
     id: str
@@ -108,7 +108,8 @@ class Files(ABC):
     """Stores files. Each belongs to a workspace, which stores the same bytes once.
 
     A file is deleted with the last message that refers to it: with its session, or with the last fork of that session.
-    A file without references is kept for a day after it was created, or created again.
+    A file without references is kept for a day after it was created. One that was created again is kept for a day after
+    that, even if it gets and loses references meanwhile: another client may be about to refer to it.
     """
 
     @property

@@ -124,12 +124,19 @@ async def refer(work: UnitOfWork, key: Bindings, messages: Iterable[Message], *,
         "files": _encode(ids).decode(),
         "references": _encode([f"{file_id}{sequence}" for sequence, file_id in found]).decode(),
     }
-    # From here on none of them is deleted before this transaction ends.
-    there = {file_id for (file_id,) in await work.transaction.all(work.statements.LOCK_FILES, bindings)}
+    # From here on none of them is deleted or held before this transaction ends.
+    there = await work.transaction.all(work.statements.LOCK_FILES, bindings)
     if must_exist and len(there) < len(ids):
-        raise FilesUnknown(frozenset(ids) - there)
-    await work.run(work.statements.KEEP_FILES, bindings)
+        raise FilesUnknown(frozenset(ids).difference(file_id for file_id, _, _ in there))
+    held_once = [file_id for file_id, created_at, expires_at in there if is_held_once(created_at, expires_at)]
+    if held_once:
+        await work.run(work.statements.KEEP_FILES, bindings | {"files": _encode(held_once).decode()})
     await work.run(work.statements.INSERT_REFERENCES, bindings)
+
+
+def is_held_once(created_at: str, expires_at: str | None) -> bool:
+    """Whether a file is held only by the upload that created it; who uploaded it again may not have referred to it."""
+    return expires_at is not None and expires_at == after(created_at, HELD_SECONDS)
 
 
 def file_of(row: Row) -> File:

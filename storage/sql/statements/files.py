@@ -223,9 +223,9 @@ WHERE workspace = :workspace
 
 
 def lock_files(steps: str) -> str:
-    """The statement that finds the existing ones of the :files."""
+    """The statement that finds the existing ones of the :files, and how long they are held."""
     return f"""
-SELECT id
+SELECT id, created_at, expires_at
 FROM file
 WHERE workspace = :workspace
     AND id IN (SELECT step.value FROM {steps.format(":files")})

@@ -39,7 +39,7 @@ _HEADERS: Headers = [
     *INERT,
 ]
 # A range of bytes (section 14.1.2). Others, and several at once, may be ignored (section 14.2).
-_RANGE = re.compile(r"bytes=[\t ]*(?:([0-9]{1,18})-([0-9]{1,18})?|-([0-9]{1,18}))[\t ]*", re.IGNORECASE)
+_RANGE = re.compile(r"bytes=[\t ]*(?:([0-9]+)-([0-9]+)?|-([0-9]+))[\t ]*", re.IGNORECASE)
 # Media types that a page can include: https://mimesniff.spec.whatwg.org/#javascript-mime-type, and styles.
 _INCLUDED = re.compile(
     r"(text|application)/(x-)?(java|ecma|j|live)script.*|text/css.*|application/wasm.*", re.IGNORECASE

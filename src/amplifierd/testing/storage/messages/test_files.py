@@ -210,6 +210,19 @@ async def test_file_that_was_created_again_outlives_its_session(storage: Storage
     await session_with(storage, file)
 
 
+async def test_file_that_two_created_outlives_the_session_of_one(storage: Storage, other: Storage) -> None:
+    first = await create(storage, b"x")
+    promised = await create(other, b"x")
+    session_id = await session_with(storage, first)
+    await storage.delete_session(W, session_id)
+    # What is deleted with a session is gone when a file of its own is.
+    alone = await create(storage, b"alone")
+    await storage.delete_session(W, await session_with(storage, alone))
+    await wait_until_gone(storage, alone.id)
+    assert (await storage.read_file(W, first.id)).file.expires_at == promised.expires_at
+    await session_with(other, promised)
+
+
 async def test_file_in_use_is_not_deleted(storage: Storage) -> None:
     file = await create(storage, b"x")
     session_id = await session_with(storage, file)
