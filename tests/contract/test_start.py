@@ -103,10 +103,10 @@ def operation(spec: Spec, path: str = "/sessions", method: str = "post") -> Spec
             "of the contract.",
         ),
         (
-            lambda spec: operation(spec, method="get")["parameters"].pop(1),
-            "Operation listSessions: amplifierd.handlers.sessions.list_sessions has a parameter 'cursor' that neither "
-            "the contract nor the app has; the app has catalog, disk, exports, imports, progressed, sources, storage, "
-            "uptime, version, workspace.",
+            lambda spec: operation(spec, "/sessions/{session_id}/events", "get")["parameters"].pop(0),
+            "Operation streamSessionEvents: amplifierd.handlers.events.stream_session_events has a parameter "
+            "'after_sequence' that neither the contract nor the app has; the app has catalog, disk, exports, "
+            "imports, progressed, sources, storage, uptime, version, workspace.",
         ),
         (
             lambda spec: spec["components"]["schemas"]["SendMessageRequest"]["properties"].update(
