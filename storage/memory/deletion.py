@@ -5,7 +5,7 @@ from functools import partial
 import msgspec
 
 from ..model.interface import Storage
-from ..model.queries import SessionDeletion, SessionQuery
+from ..model.queries import DeletionQuery, SessionDeletion
 from ..model.records import CleanUp, DeletionReport, IdempotentRequest, Progressed, Versions, no_progress
 from ..operations.bulk.deletion import DELETED_AT_ONCE, MAX_NAMED, check_filter, old_sessions
 from .access import MemoryAccess, Work, delete_session, recorded_answer, refuse_other_progress
@@ -87,7 +87,7 @@ class MemoryDeletion(MemoryAccess, Storage):
 
 def _found(workspace: Workspace, which: SessionDeletion, last: int) -> list[Conversation]:
     """The sessions to delete that were not written after a revision, those first that were updated first."""
-    query = SessionQuery(**msgspec.structs.asdict(which.filter), last_revision=last)
+    query = DeletionQuery(**msgspec.structs.asdict(which.filter), last_revision=last)
     return [each for each in ordered(workspace.conversations.values(), "updated_at") if passes(each, query)]
 
 

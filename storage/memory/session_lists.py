@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from msgspec import UNSET
 
 from ..model.directory_path import ROOT, normalize_or_keep
-from ..model.queries import SessionFilter, SessionQuery
+from ..model.queries import DeletionQuery, SessionFilter, SessionQuery
 from ..model.records import Listing, Session
 from ..sql.cursors import decode, decode_session_name, encode, encode_session_name
 from ..values.clock import in_utc
@@ -43,7 +43,7 @@ def passes(conversation: Conversation, which: SessionFilter) -> bool:
     """Whether a session passes each filter."""
     session = conversation.session
     labels: dict[str, str] = session.labels or {}
-    last_revision = which.last_revision if isinstance(which, SessionQuery) else None
+    last_revision = which.last_revision if isinstance(which, DeletionQuery) else None
     return (
         (not which.status or session.status in which.status)
         and which.profile in (None, session.profile)

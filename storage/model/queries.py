@@ -47,7 +47,7 @@ class SessionQuery(SessionFilter, frozen=True):
     """Which sessions to list, in which order.
 
     `limit` is at least 1, None for all; `cursor` is a listing's `next_cursor`. With `total` all that pass are counted,
-    on each page. Sessions that were written after the revision `last_revision` are left out, unless that is None.
+    on each page.
 
     By name sessions are sorted without case, by code points; those without a name are the last, with a minus the first.
 
@@ -59,7 +59,12 @@ class SessionQuery(SessionFilter, frozen=True):
     total: bool = False
     limit: int | None = None
     cursor: str | None = None
-    last_revision: int | None = None
+
+
+class DeletionQuery(SessionQuery, frozen=True, kw_only=True):
+    """Which sessions a deletion lists: none that was written after the revision `last_revision`."""
+
+    last_revision: int
 
 
 class SessionDeletion(Struct, frozen=True, forbid_unknown_fields=True):

@@ -109,6 +109,16 @@ def operation(spec: Spec, path: str = "/sessions", method: str = "post") -> Spec
             "imports, progressed, sources, storage, uptime, version, workspace.",
         ),
         (
+            lambda spec: operation(spec, method="get")["parameters"].pop(1),
+            "Operation listSessions: the SessionQuery has a query parameter 'cursor' that the contract lacks.",
+        ),
+        (
+            lambda spec: operation(spec, "/search", "get")["parameters"].append(
+                {"name": "mood", "in": "query", "schema": {"type": "string"}}
+            ),
+            "Operation searchMessages: the contract has a query parameter 'mood' that the SearchQuery lacks.",
+        ),
+        (
             lambda spec: spec["components"]["schemas"]["SendMessageRequest"]["properties"].update(
                 mood={"type": "string"}
             ),

@@ -14,7 +14,7 @@ from amplifierd.storage import open_storage
 from amplifierd.storage.model.database_errors import DatabaseUnusable
 from amplifierd.storage.model.directories import NewDirectory
 from amplifierd.storage.model.profile_records import NewProfile
-from amplifierd.storage.model.queries import MessageQuery, SessionQuery
+from amplifierd.storage.model.queries import DeletionQuery, MessageQuery, SessionQuery
 from amplifierd.storage.model.records import (
     AlreadyAnswered,
     BatchMessage,
@@ -105,8 +105,9 @@ BINDINGS: dict[str, object] = {
 
 
 def sessions(**query: Any) -> SessionList:
-    """The list of a query."""
-    return session_list(DIALECT, W, SessionQuery(**query))
+    """The list of a query, or of a deletion if that has a revision."""
+    kind = DeletionQuery if "last_revision" in query else SessionQuery
+    return session_list(DIALECT, W, kind(**query))
 
 
 def in_order(**query: Any) -> str:

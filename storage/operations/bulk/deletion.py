@@ -7,7 +7,7 @@ import msgspec
 from msgspec.structs import replace
 
 from ...model.errors import BodyInvalid
-from ...model.queries import SessionDeletion, SessionFilter, SessionQuery
+from ...model.queries import DeletionQuery, SessionDeletion, SessionFilter, SessionQuery
 from ...model.records import CleanUp, DeletionReport, SessionSummary
 from ...sql.dialect import Dialect
 from ...sql.ports import Reader
@@ -41,7 +41,7 @@ class DeletionProgress(msgspec.Struct, frozen=True):
     Sessions that were written after it began have a revision above that of the query, and are kept.
     """
 
-    query: SessionQuery
+    query: DeletionQuery
     report: DeletionReport
     is_whole: bool = False
 
@@ -66,7 +66,7 @@ def check_filter(which: SessionFilter) -> None:
 def first_progress(which: SessionDeletion, last_revision: int) -> DeletionProgress:
     """The progress of a deletion that begins after the write of `last_revision`."""
     limit = SESSIONS_AT_ONCE if which.dry_run else DELETED_AT_ONCE
-    query = SessionQuery(
+    query = DeletionQuery(
         **msgspec.structs.asdict(which.filter), sort="updated_at", limit=limit, last_revision=last_revision
     )
     return DeletionProgress(query, DeletionReport(which.dry_run))

@@ -33,7 +33,7 @@ _COLUMNS = {"status": "status", "ids": "session.id"}
 
 def filters_of(query: SessionQuery) -> tuple[list[str], Bindings]:
     """The filters that a query has, and what they bind."""
-    values: Bindings = {name: value for name in _VALUES if (value := getattr(query, name)) is not None}
+    values: Bindings = {name: value for name in _VALUES if (value := getattr(query, name, None)) is not None}
     values |= {name: in_utc(str(values[name])) for name in TIMES if name in values}
     if "parent_session_id" in values:
         values["parent_session_id"] = canonical_id(str(values["parent_session_id"]))

@@ -102,15 +102,12 @@ class QueryParameters:
     """The query parameters of an operation, and the `names` of its handler's arguments for them.
 
     That is one for each, or only `query`: a `record` of those that have a value, by the names of its fields on the
-    wire. Raises `ContractError` if the record lacks one of them.
+    wire.
     """
 
     def __init__(self, parameters: list[Parameter], record: type[msgspec.Struct] | None) -> None:
         self._record = record
         self._fields = {} if record is None else {it.encode_name: it.name for it in msgspec.structs.fields(record)}
-        unknown = [] if record is None else sorted({it.name for it in parameters} - set(self._fields))
-        if unknown:
-            raise ContractError(f"{record} lacks fields for the query parameters {', '.join(unknown)}.")
         self._parameters = {parameter.name: parameter for parameter in parameters}
         self._defaults = {parameter.argument: parameter.default for parameter in parameters}
         self._required = [parameter.name for parameter in parameters if parameter.required]
@@ -231,7 +228,8 @@ def compile_parameters(
 ) -> tuple[PathParameters, QueryParameters, list[Header]]:
     """The parameters of an operation in the contract's order; `record` is that of its query, if it has one.
 
-    Raises `ContractError` for an unsupported one: in a cookie, or of a type that is not text.
+    Raises `ContractError` for an unsupported one, in a cookie, or of a type that is not text; and if the fields of the
+    record, by their names on the wire, are others than the parameters of the query.
     """
     compiled: dict[str, list[Parameter]] = {"path": [], "query": []}
     headers: list[Header] = []
@@ -242,7 +240,19 @@ def compile_parameters(
         else:
             item = document.resolve(schema["items"]) if schema["type"] == "array" else None
             compiled[declared["in"]].append(Parameter(declared, schema, schemas.validator(declared["schema"]), item))
+    if record is not None:
+        _check_record(operation, record, {it.name for it in compiled["query"]})
     return PathParameters(compiled["path"]), QueryParameters(compiled["query"], record), headers
+
+
+def _check_record(operation: Json, record: type[msgspec.Struct], declared: set[str]) -> None:
+    fields = {it.encode_name for it in msgspec.structs.fields(record)}
+    for name in sorted(declared ^ fields):
+        having, lacking = ("contract", record.__name__) if name in declared else (record.__name__, "contract")
+        raise ContractError(
+            f"Operation {operation['operationId']}: the {having} has a query parameter '{name}' that the "
+            f"{lacking} lacks."
+        )
 
 
 def _schema(document: Document, operation: Json, declared: Json) -> Json:
