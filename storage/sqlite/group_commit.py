@@ -143,8 +143,8 @@ class Writer:
     """Runs work on a connection, in the order of arrival; it owns the connection until `close`.
 
     `committed` is called in the event loop after each commit, `refused` with each error of a storage that cannot write;
-    `idle` does some background work, in a transaction of its
-    own, when nothing was written for a while, and returns after how many seconds there is more; None if there is none.
+    `idle` does some background work, in a transaction of its own, when nothing was written for a while, and returns
+    after how many seconds there is more; None if there is none.
     """
 
     def __init__(

@@ -156,7 +156,7 @@ def test_body_that_does_not_come_is_408(short_timeouts: int, trickle: bool) -> N
 def test_body_that_keeps_coming_is_taken(app: Any) -> None:
     body = b'{"context":{"a":"' + b"x" * 15_000 + b'"}}'
     request = post(SESSIONS, body)
-    # It takes longer than they are, and each part a tenth of that.
+    # The body takes longer than the limit, and each of its parts a twentieth of that.
     with serving(app, Limits(body_seconds=2, body_bytes=1_000)) as port, Connection(port) as connection:
         for start in range(0, len(request), 500):
             connection.send(request[start : start + 500])
