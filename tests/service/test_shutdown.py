@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -209,6 +210,16 @@ def test_stop_leaves_docker_time_to_spare() -> None:
     assert Settings(database="").shutdown_timeout + MARGIN_SECONDS < 8
 
 
+@pytest.fixture
+def signals_are_heard() -> Iterator[None]:
+    """A shell, or nohup, lets the tests that it runs in the background, and what they start, ignore these signals."""
+    before = {number: signal.signal(number, signal.SIG_DFL) for number in (signal.SIGINT, signal.SIGHUP)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.usefixtures("signals_are_heard")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
 @pytest.mark.parametrize("workers", ["1", "2"])
 @pytest.mark.parametrize("is_ready", [False, True])
