@@ -13,9 +13,10 @@ from .index_entry import EVERYWHERE, tool_form
 from .text_filters import TextFilter, with_filters
 from .tokenizer import Sought
 
-# As many of a query's different terms are used, the first ones.
+# The maximum number of different terms of a query; the rest are ignored.
 MAX_TERMS = 16
-# As many words of a term are used, the first ones: a text without spaces is one term, of a word for each character.
+# The maximum number of words of a term; the rest are ignored. A text without spaces is one term, of a word for each
+# character.
 MAX_WORDS = 64
 # Shorter prefixes match too many words for an index: they are matched in texts.
 MIN_PREFIX = 3
@@ -121,7 +122,7 @@ def parse_query(query: SearchQuery, sought: Callable[[str], Sought]) -> tuple[Pa
     groups = parsed.groups
     if not groups and (words := sought(tool).words):
         # The name of a tool is among the words of a message that calls it.
-        groups = ((Term(words),),)
+        groups = ((_bounded_term(words),),)
         narrowed = structs.replace(narrowed, scope=EVERYWHERE)
     return (replace(parsed, groups=groups, required=(tool_form(tool),)), narrowed) if groups else None
 
@@ -202,16 +203,12 @@ def _terms(part: re.Match[str], sought: Callable[[str], Sought]) -> Iterator[Ter
     if part["phrase"] is not None:
         words = sought(part["phrase"]).words
         if words:
-            yield _bounded_term(Term(words, prefix=bool(part["more"])))
+            yield _bounded_term(words, prefix=bool(part["more"]))
         return
     # People remember the name or the domain of an address, and not the rest of the name.
     for piece in (part["word"] or part[0]).split("@"):
         if found := _term(piece, sought):
-            yield _bounded_term(found)
-
-
-def _bounded_term(term: Term) -> Term:
-    return term if len(term.words) <= MAX_WORDS else Term(term.words[:MAX_WORDS])
+            yield found
 
 
 def _term(word: str, sought: Callable[[str], Sought]) -> Term | None:
@@ -222,5 +219,10 @@ def _term(word: str, sought: Callable[[str], Sought]) -> Term | None:
     prefix = alone or (word.endswith("*") and not unspaced)
     if prefix:
         is_long = alone or len(words[-1]) >= MIN_PREFIX
-        return Term(words, prefix=True, forms=words if is_long and len(words) == 1 else ())
-    return Term(words, forms=forms)
+        return _bounded_term(words, prefix=True, forms=words if is_long and len(words) == 1 else ())
+    return _bounded_term(words, forms=forms)
+
+
+def _bounded_term(words: tuple[str, ...], *, prefix: bool = False, forms: tuple[str, ...] = ()) -> Term:
+    """The term of words; the first `MAX_WORDS`, as whole words, if there are more."""
+    return Term(words, prefix, forms) if len(words) <= MAX_WORDS else Term(words[:MAX_WORDS])

@@ -2,8 +2,10 @@
 
 import asyncio
 
+import msgspec
 import pytest
 from hypothesis import given, settings
+from msgspec import Raw
 from msgspec.structs import replace
 
 from amplifierd.storage import open_storage
@@ -139,6 +141,16 @@ async def test_first_words_of_a_long_term_are_used(storage: Storage) -> None:
     ):
         assert [hit.sequence for hit in await hits(storage, text)] == sequences, text
         assert [hit.sequence for hit in await hits(storage, SearchQuery(text, scope="text"))] == sequences, text
+
+
+async def test_first_words_of_the_name_of_a_tool_are_used(storage: Storage) -> None:
+    name = "数据" * 256
+    session = await storage.create_session(W, NewSession())
+    parts = Raw(msgspec.json.encode([{"type": "tool_call", "call": "c", "name": name, "input": "{}"}]))
+    await storage.append_message(W, session.id, NewMessage(parts=parts, role="assistant"))
+    [by_text] = await hits(storage, name)
+    [by_tool] = await hits(storage, SearchQuery("", tool=name))
+    assert by_tool == by_text
 
 
 async def test_latest_of_many_hits_are_ranked(
