@@ -4,7 +4,7 @@
 """
 
 from ...model.directory_path import ROOT, normalize_or_keep
-from ...model.queries import SessionQuery
+from ...model.queries import DeletionQuery, SessionQuery
 from ...values.clock import in_utc
 from ...values.uuid7 import canonical_id
 from ..dialect import Dialect
@@ -27,13 +27,15 @@ _FILTERS = {
     "last_revision": "revision + 0 <= :last_revision",
 }
 TIMES = ("created_after", "created_before", "updated_after", "updated_before")
-_VALUES = (*TIMES, "profile", "parent_session_id", "amplified_dir", "name", "last_revision")
+_VALUES = (*TIMES, "profile", "parent_session_id", "amplified_dir", "name")
 _COLUMNS = {"status": "status", "ids": "session.id"}
 
 
 def filters_of(query: SessionQuery) -> tuple[list[str], Bindings]:
     """The filters that a query has, and what they bind."""
-    values: Bindings = {name: value for name in _VALUES if (value := getattr(query, name, None)) is not None}
+    values: Bindings = {name: value for name in _VALUES if (value := getattr(query, name)) is not None}
+    if isinstance(query, DeletionQuery):
+        values["last_revision"] = query.last_revision
     values |= {name: in_utc(str(values[name])) for name in TIMES if name in values}
     if "parent_session_id" in values:
         values["parent_session_id"] = canonical_id(str(values["parent_session_id"]))
