@@ -40,7 +40,7 @@ class Load:
         return sum(map(len, self.acknowledged.values()))
 
     def wait_for_more(self, messages: int) -> None:
-        """Wait until so many more are acknowledged."""
+        """Wait until this number of further messages is acknowledged."""
         enough = self.count + messages
         deadline = time.monotonic() + 120
         while self.count < enough:
@@ -48,7 +48,7 @@ class Load:
             time.sleep(0.01)
 
     def wait_for_refusals(self, requests: int) -> None:
-        """Wait until so many more are refused."""
+        """Wait until this number of further requests is refused."""
         enough = len(self.refused) + requests
         until(lambda: len(self.refused) >= enough)
 

@@ -29,9 +29,9 @@ CACHED_CHUNKS = 32_768
 FORM_MARK = "~"
 # Only the first chunks of a message have forms.
 MAX_CHUNKS_WITH_FORMS = 50_000
-# What follows the first words and forms of so many bytes in UTF-8, each counted once, is not indexed: PostgreSQL takes
-# no megabyte of lexemes (https://www.postgresql.org/docs/current/textsearch-limits.html), and SQLite writes an entry in
-# one step, during which other writes wait.
+# The maximum size of an entry: the bytes of its different words and forms in UTF-8. What follows in the message is not
+# indexed: PostgreSQL's limit for lexemes is a megabyte (https://www.postgresql.org/docs/current/textsearch-limits.html),
+# and SQLite writes an entry in one step, during which other writes wait.
 MAX_INDEXED_BYTES = 900_000
 # As many characters are split at once, in about a millisecond.
 _PART_CHARACTERS = 4 * 1024

@@ -66,38 +66,34 @@ def test_pin_archive_and_label(page: Page, client: httpx.Client, new_session: Ca
     expect(page.get_by_role("link", name="To sort")).to_be_visible()
 
 
-def test_conflict_keeps_labels_of_others(page: Page, client: httpx.Client, new_session: Callable[..., str]) -> None:
-    session = new_session("Hello", labels={"mine": "1"})
+def save_labels_beside_others(page: Page, client: httpx.Client, session: str, typed: str) -> dict[str, str]:
+    """Type labels while somebody else changes `yours`, save them twice, and return what the session has."""
     page.route(EVENTS, lambda route: route.abort())
     page.goto(f"/?session={session}")
     expect(page.get_by_text("Hello")).to_be_visible()
     page.get_by_role("button", name="Labels").click()
     client.patch(f"/sessions/{session}", json={"labels": {"yours": "2"}}).raise_for_status()
     dialog = page.get_by_role("dialog")
-    dialog.get_by_label("Labels").fill("new: 3")
+    dialog.get_by_label("Labels").fill(typed)
     dialog.get_by_role("button", name="Save").click()
     expect(dialog.get_by_role("alert")).to_have_text(re.compile("^The session has changed in the meantime"))
     dialog.get_by_role("button", name="Save").click()
     expect(dialog).to_have_count(0)
-    assert client.get(f"/sessions/{session}").json()["labels"] == {"yours": "2", "new": "3"}
+    labels: dict[str, str] = client.get(f"/sessions/{session}").json()["labels"]
+    return labels
+
+
+def test_conflict_keeps_labels_of_others(page: Page, client: httpx.Client, new_session: Callable[..., str]) -> None:
+    session = new_session("Hello", labels={"mine": "1"})
+    assert save_labels_beside_others(page, client, session, "new: 3") == {"yours": "2", "new": "3"}
 
 
 def test_unchanged_labels_keep_their_values_of_others(
     page: Page, client: httpx.Client, new_session: Callable[..., str]
 ) -> None:
     session = new_session("Hello", labels={"mine": "1", "yours": "1"})
-    page.route(EVENTS, lambda route: route.abort())
-    page.goto(f"/?session={session}")
-    expect(page.get_by_text("Hello")).to_be_visible()
-    page.get_by_role("button", name="Labels").click()
-    client.patch(f"/sessions/{session}", json={"labels": {"yours": "2"}}).raise_for_status()
-    dialog = page.get_by_role("dialog")
-    dialog.get_by_label("Labels").fill("mine: 3\nyours: 1")
-    dialog.get_by_role("button", name="Save").click()
-    expect(dialog.get_by_role("alert")).to_have_text(re.compile("^The session has changed in the meantime"))
-    dialog.get_by_role("button", name="Save").click()
-    expect(dialog).to_have_count(0)
-    assert client.get(f"/sessions/{session}").json()["labels"] == {"mine": "3", "yours": "2"}
+    labels = save_labels_beside_others(page, client, session, "mine: 3\nyours: 1")
+    assert labels == {"mine": "3", "yours": "2"}
 
 
 def test_stale_pin_is_shown_as_a_conflict(page: Page, client: httpx.Client, new_session: Callable[..., str]) -> None:

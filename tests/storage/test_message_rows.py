@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 from amplifierd.storage import open_maintenance, open_storage
 from amplifierd.storage.model.errors import MessageInvalid, MessageNotFound
 from amplifierd.storage.model.queries import MessageQuery
-from amplifierd.storage.model.records import Message, NewMessage, NewSession
+from amplifierd.storage.model.records import NewMessage, NewSession
 from amplifierd.storage.operations.messages import complete, message_of
 from amplifierd.storage.sql.ports import Bindings
 from amplifierd.storage.sqlite import migrations
-from amplifierd.storage.sqlite.message_rows import Rest, message_columns
+from amplifierd.storage.sqlite.message_rows import message_columns
 from amplifierd.storage.sqlite.statements import SQLiteStatements
 from amplifierd.testing.storage.steps import read
 from strategies import ONE
@@ -54,11 +54,6 @@ def connection(tmp_path: Path) -> Iterator[apsw.Connection]:
     opened.execute(SQLiteStatements.NUMBER_SESSION, KEY)
     yield opened
     opened.close()
-
-
-def test_rest_of_a_record_has_all_members_without_a_column() -> None:
-    assert ("role", "content", "timestamp", *Rest.__struct_fields__) == Message.__struct_fields__
-    assert Rest.__struct_encode_fields__ == Message.__struct_encode_fields__[3:]
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
