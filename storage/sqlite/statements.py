@@ -32,7 +32,7 @@ MESSAGES = MessageTable(
     of_session=_OF_SESSION,
     of_id=f"{_OF_SESSION}\n    AND CAST(message.place >> 31 AS INTEGER) = number",
     key="message.place",
-    key_of=f"(number << 31) + MIN(MAX({{}}, 0), {LAST_SEQUENCE})",
+    key_of=f"(session_number.number << 31) + MIN(MAX({{}}, 0), {LAST_SEQUENCE})",
     size="message.size",
 )
 
@@ -42,6 +42,24 @@ _NUMBER = """(
         WHERE workspace = :workspace
             AND session_id = :id
     )"""
+
+# The places of the messages of the session, which are the keys of their words too.
+PLACES = f"BETWEEN {_NUMBER} << 31\n    AND ({_NUMBER} << 31) + {LAST_SEQUENCE}"
+PLACES_UP_TO_LAST = f"BETWEEN {_NUMBER} << 31\n    AND ({_NUMBER} << 31) + MIN(:last, {LAST_SEQUENCE})"
+
+
+def _number_session(session_id: str) -> str:
+    """The statement that numbers a session without a number; in a damaged file messages may have lost theirs."""
+    return f"""
+INSERT OR IGNORE INTO session_number (number, workspace, session_id, indexed_sequence)
+VALUES (
+    1 + MAX(
+        COALESCE((SELECT MAX(number) FROM session_number), 0),
+        COALESCE((SELECT MAX(place) FROM message_row) >> 31, 0)
+    ),
+    :workspace, {session_id}, 0
+)
+"""  # noqa: S608  # of the name of a parameter
 
 
 class SQLiteStatements(Statements):
@@ -121,9 +139,7 @@ SELECT MAX(
 )
 """
 
-    FORK_MESSAGES = f"""
-INSERT OR IGNORE INTO session_number (workspace, session_id, indexed_sequence)
-VALUES (:workspace, :fork_id, 0);
+    FORK_MESSAGES = f"""{_number_session(":fork_id")};
 
 INSERT INTO message_row (place, role, message_id, timestamp, rest, content)
 SELECT (forked.number << 31) + (message.place & {LAST_SEQUENCE}), role, message_id, timestamp, rest, content
@@ -132,7 +148,7 @@ CROSS JOIN session_number
 CROSS JOIN message_row AS message
 WHERE forked.workspace = :workspace
     AND forked.session_id = :fork_id
-    AND {MESSAGES.after(":after", ":last").replace("number <<", "session_number.number <<")}
+    AND {MESSAGES.after(":after", ":last")}
 """  # noqa: S608  # of the texts above
 
     # SQLite reads a CROSS JOIN in its written order.
@@ -177,10 +193,7 @@ WHERE workspace = :workspace
     AND session_id = :id
 """
 
-    NUMBER_SESSION = """
-INSERT INTO session_number (workspace, session_id, indexed_sequence)
-VALUES (:workspace, :id, 0)
-"""
+    NUMBER_SESSION = _number_session(":id")
 
     REPLACE_MESSAGE = f"""
 UPDATE message_row
@@ -194,8 +207,8 @@ WHERE place = ({_NUMBER} << 31) + :sequence
     # Up to a sequence.
     REMOVE_MESSAGES = f"""
 DELETE FROM message_row
-WHERE place BETWEEN {_NUMBER} << 31 AND ({_NUMBER} << 31) + MIN(:last, {LAST_SEQUENCE})
-"""  # noqa: S608  # of the texts above
+WHERE place {PLACES_UP_TO_LAST}
+"""  # noqa: S608  # of the text above
 
     FORGET_NUMBER = """
 DELETE FROM session_number

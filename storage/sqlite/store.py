@@ -230,16 +230,16 @@ class SQLiteStorage(TransactionalVectors, TransactionalStorage):
         return await self._waiting_count.get()
 
     async def _let_go(self) -> None:
-        """Write the index, without deleted messages, then make the file smaller, as far as there is time.
-
-        The next start does the rest.
-        """
+        """Write the index, without deleted messages, then make the file smaller, as far as there is time."""
         try:
             await self._finish_index(time.monotonic() + CLOSING_SECONDS)
-            await self._release_pages(time.monotonic() + RELEASE_SECONDS)
         except (StorageUnavailable, DatabaseDamaged, apsw.Error) as error:
             # It cannot be repaired while stopping; the next start, or `amplifierd check`, reports it again.
             logger.warning("The last writes are not in the search index yet: %s", error)
+        try:
+            await self._release_pages(time.monotonic() + RELEASE_SECONDS)
+        except (StorageUnavailable, DatabaseDamaged, apsw.Error) as error:
+            logger.warning("The file keeps its free pages: %s", error)
 
     async def _finish_index(self, end: float) -> None:
         while time.monotonic() < end:

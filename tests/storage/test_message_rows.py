@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from amplifierd.storage import open_maintenance, open_storage
 from amplifierd.storage.model.errors import MessageInvalid, MessageNotFound
 from amplifierd.storage.model.queries import MessageQuery
-from amplifierd.storage.model.records import NewMessage, NewSession
+from amplifierd.storage.model.records import Fork, NewMessage, NewSession
 from amplifierd.storage.operations.messages import complete, message_of
 from amplifierd.storage.sql.ports import Bindings
 from amplifierd.storage.sqlite import migrations
@@ -31,6 +31,7 @@ BEFORE = 23
 MANY = 20_000
 MOMENT = "2025-11-21T19:33:19.192107Z"
 KEY: Bindings = {"workspace": W, "id": "s"}
+DAMAGED = '{"role": "user"'
 # What programs have written, and what somebody else may have.
 RECORDS = [
     r'{"role":"user","content":"a \"b\"\n\u0000é中😀","timestamp":"MOMENT","metadata":{},"sequence":1}',
@@ -39,11 +40,23 @@ RECORDS = [
     r'{"role":"user","content":"\u00e9","timestamp":"MOMENT","metadata":{},"sequence":4}',
     '{"content":"x","role":"user","timestamp":"MOMENT","metadata":{},"sequence":5}',
     '{"role":"user","content":5,"timestamp":"MOMENT","metadata":{},"sequence":6}',
-    '{"role": "user"',
+    DAMAGED,
     "",
     '{"role":"user","content":"x","timestamp":"2025-11-21","metadata":{},"sequence":9}',
     '{"role":"user","content":"x","timestamp":"1999-11-21T19:33:19.192107Z","metadata":{},"sequence":10}',
+    '{"role":"user","content":"x","timestamp":"1999-11-21T19:33:19.192107Z","metadata":{},"sequence":11,"tokenCount":5,'
+    '"usage":{"outputTokens":3}}',
+    '{"role":"user","content":"x","timestamp":"MOMENT","metadata":{},"sequence":12,"usage":{"outputTokens":3}}',
 ]
+
+
+def tokens_of(record: str) -> int:
+    # Of a damaged one only its column has the number.
+    return 5 if "token" in record or record == DAMAGED else 0
+
+
+def usage_of(record: str) -> str | None:
+    return '{"outputTokens":3}' if "usage" in record else None
 
 
 @pytest.fixture
@@ -91,25 +104,25 @@ def test_upgrade_keeps_each_record_as_it_is(tmp_path: Path, monkeypatch: pytest.
     for session_id in ("a", "b"):
         for sequence, record in enumerate(records, 1):
             message_id = "m3" if '"id"' in record else None
-            values = (session_id, sequence, 5 if "token" in record else 0, message_id, record)
-            connection.execute("INSERT INTO message VALUES ('default', ?, ?, 'user', ?, NULL, ?, ?)", values)
+            values = (session_id, sequence, tokens_of(record), usage_of(record), message_id, record)
+            connection.execute("INSERT INTO message VALUES ('default', ?, ?, 'user', ?, ?, ?, ?)", values)
     migrations.migrate(connection, path, upgrade=True)
     statement = """
-SELECT record, token_count, role
+SELECT record, token_count, usage, role
 FROM session_number
 CROSS JOIN message
     ON message.place >> 31 = number
 WHERE session_id = ?
 ORDER BY message.place
 """
-    expected = [(record, 5 if "token" in record else 0, "user") for record in records]
+    expected = [(record, tokens_of(record), usage_of(record), "user") for record in records]
     for session_id in ("a", "b"):
         assert connection.execute(statement, (session_id,)).fetchall() == expected
     assert connection.execute(
         "SELECT number, indexed_sequence FROM session_number WHERE session_id = 'b'"
     ).fetchall() == [(7, 2)]
     [(whole,)] = connection.execute("SELECT COUNT(*) FROM message_row WHERE timestamp IS NULL")
-    assert whole == 2 * 7
+    assert whole == 2 * 8
     connection.close()
 
 
@@ -164,3 +177,48 @@ async def test_messages_are_of_their_own_session(tmp_path: Path) -> None:
         assert [message.content for message in await read(storage, second)] == [second]
     async for finding in open_maintenance(database).check():
         raise AssertionError(finding)
+
+
+async def test_fork_copies_a_message_whose_row_is_damaged(tmp_path: Path) -> None:
+    path = tmp_path / "a.db"
+    async with open_storage(f"sqlite:///{path}") as storage:
+        session = await storage.create_session(W, NewSession())
+        for content in ("x", "y"):
+            await storage.append_message(W, session.id, NewMessage(content, token_count=5))
+        vandal = apsw.Connection(str(path))
+        vandal.execute("UPDATE message_row SET rest = '{' WHERE content = 'x'")
+        vandal.close()
+        assert (await storage.fork_session(W, session.id, Fork())).message_count == 2
+
+
+async def test_messages_without_the_number_of_their_session_are_found(tmp_path: Path) -> None:
+    path = tmp_path / "a.db"
+    async with open_storage(f"sqlite:///{path}") as storage:
+        lost = await storage.create_session(W, NewSession())
+        await storage.append_message(W, lost.id, NewMessage("x"))
+        vandal = apsw.Connection(str(path))
+        vandal.execute("DELETE FROM session_number")
+        vandal.close()
+        findings = [finding.text async for finding in open_maintenance(f"sqlite:///{path}").check()]
+        assert "Messages of 1 sessions have lost the rows that name their sessions." in findings
+        # Its messages are none of another session.
+        other = await storage.create_session(W, NewSession())
+        await storage.append_message(W, other.id, NewMessage("y"))
+        assert [message.content for message in await read(storage, other.id)] == ["y"]
+
+
+async def test_number_without_messages_restores_no_session(tmp_path: Path) -> None:
+    path = tmp_path / "a.db"
+    async with open_storage(f"sqlite:///{path}") as storage:
+        await storage.create_session(W, NewSession())
+        vandal = apsw.Connection(str(path))
+        vandal.execute(
+            "INSERT INTO session_number (workspace, session_id, indexed_sequence) VALUES ('default', 'x', 1)"
+        )
+        vandal.close()
+    maintenance = open_maintenance(f"sqlite:///{path}")
+    assert [finding.fault async for finding in maintenance.check()] == ["search"]
+    async for finding in maintenance.check():
+        await maintenance.repair(finding)
+    assert [finding async for finding in maintenance.check()] == []
+    assert (await maintenance.contents()).sessions == 1

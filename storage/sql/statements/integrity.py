@@ -24,12 +24,16 @@ def _lasting_strays(table: str, key: str, owner: str, owner_key: str) -> str:
     AND {_strays(table, key, "removal", "session_id")}"""
 
 
-def parts(messages: str) -> str:
-    """The statement that finds remains of sessions that do not exist; `messages` is a table that messages are in."""
+def parts(messages: str, has_messages: str = "TRUE") -> str:
+    """The statement that finds remains of sessions that do not exist.
+
+    `messages` is a table with the keys of sessions, and `has_messages` the condition for those that have messages.
+    """
     return f"""
 SELECT workspace, session_id
 FROM {messages}
 WHERE {_lasting_strays(messages, "session_id", "session", "id")}
+    AND {has_messages}
 UNION
 SELECT workspace, session_id
 FROM session_detail
@@ -51,22 +55,14 @@ WHERE {_lasting_strays("file_chunk", "content_id", "file", "content_id")}
 
 def recount(table: MessageTable) -> str:
     """The statement that counts the messages of a session; readers of the wrong counts see that they have changed."""
-    messages = f"""FROM {table.source}
-WHERE {table.between("1", "CAST(:most AS BIGINT)")}"""
     return f"""
 UPDATE session
-SET message_count = (
-        SELECT COALESCE(MAX(message.sequence), 0)
-        {messages}
-    ),
-    token_usage = (
-        SELECT CASE WHEN SUM(token_count) > CAST(:most AS BIGINT) THEN CAST(:most AS BIGINT)
+SET (message_count, changed_sequence, token_usage) = (
+        SELECT COALESCE(MAX(message.sequence), 0), COALESCE(MAX(message.sequence), 0),
+            CASE WHEN SUM(token_count) > CAST(:most AS BIGINT) THEN CAST(:most AS BIGINT)
             ELSE COALESCE(SUM(token_count), 0) END
-        {messages}
-    ),
-    changed_sequence = (
-        SELECT COALESCE(MAX(message.sequence), 0)
-        {messages}
+        FROM {table.source}
+        WHERE {table.between("1", "CAST(:most AS BIGINT)")}
     ),
     version = CASE WHEN version < changed_version THEN changed_version ELSE version END + 1,
     changed_version = CASE WHEN version < changed_version THEN changed_version ELSE version END + 1,

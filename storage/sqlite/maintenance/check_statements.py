@@ -69,11 +69,42 @@ WHERE search_progress.revision > MAX(
 )
 """
 
-# Rows that refer to missing rows, except the parts of sessions (see PARTS).
+# How many numbers of sessions only messages have. The next number is looked up, so that not all messages are read.
+LOST_NUMBERS = """
+WITH RECURSIVE used (number) AS (
+    SELECT MIN(place) >> 31
+    FROM message_row
+    UNION ALL
+    SELECT (
+        SELECT MIN(place) >> 31
+        FROM message_row
+        WHERE place >= used.number + 1 << 31
+    )
+    FROM used
+    WHERE used.number IS NOT NULL
+)
+SELECT COUNT(*)
+FROM used
+WHERE used.number IS NOT NULL
+    AND NOT EXISTS (
+        SELECT 1
+        FROM session_number
+        WHERE session_number.number = used.number
+    )
+"""
+
+# For the parts of sessions: the numbers of those that have messages.
+HAS_MESSAGES = f"""EXISTS (
+        SELECT 1
+        FROM message_row
+        WHERE place BETWEEN number << 31 AND (number << 31) + {LAST_SEQUENCE}
+    )"""  # noqa: S608  # of the number above
+
+# Rows that refer to missing rows, except the parts of sessions (see `parts`).
 REFERENCES = """
 SELECT "table", parent, COUNT(*)
 FROM pragma_foreign_key_check
-WHERE "table" NOT IN ('message', 'session_detail')
+WHERE "table" <> 'session_detail'
 GROUP BY "table", parent
 """
 

@@ -22,7 +22,8 @@ CREATE TABLE message_row (
     -- Without the first two digits of the year and the Z, so that two messages of 2,000 characters fit a page. NULL if the
     -- content is the whole record: of another century, or one that no program of ours has written.
     timestamp  TEXT,
-    -- The record from the metadata on, without the last brace; NULL if that is empty, and nothing but the sequence follows.
+    -- The record from the metadata on, without the last brace; NULL if that is empty, and nothing but the sequence follows,
+    -- and if the content is the whole record. Of a damaged one it has the number of its tokens.
     rest       TEXT,
     -- As in the record, without the quotes.
     content    TEXT    NOT NULL
@@ -35,8 +36,9 @@ SELECT
     message_id,
     iif(is_ours, substr(ending, 3, 24), NULL),
     CASE
-        WHEN NOT is_ours THEN concat('{},"tokenCount":', token_count)
-        WHEN substr(ending, 41) <> concat('{},"sequence":', sequence, '}') THEN substr(ending, 41, length(ending) - 41)
+        WHEN is_ours AND substr(ending, 41) <> concat('{},"sequence":', sequence, '}')
+            THEN substr(ending, 41, length(ending) - 41)
+        WHEN NOT is_ours AND NOT json_valid(record) THEN concat('{},"tokenCount":', token_count)
     END,
     iif(is_ours, substr(json_quote(content), 2, length(json_quote(content)) - 2), record)
 FROM (
@@ -80,15 +82,8 @@ SELECT
     CASE role WHEN 0 THEN 'user' WHEN 1 THEN 'assistant' WHEN 2 THEN 'system' WHEN 3 THEN 'developer' ELSE 'tool' END,
     message_id,
     octet_length(content) + COALESCE(octet_length(rest), 0) + 100,
-    COALESCE(
-        iif(
-            json_valid(concat('{"metadata":', rest, '}')),
-            json_extract(concat('{"metadata":', rest, '}'), '$.tokenCount'),
-            0
-        ),
-        0
-    ),
-    iif(rest IS NULL, NULL, json_extract(concat('{"metadata":', rest, '}'), '$.usage')),
+    COALESCE(facts ->> '$.tokenCount', 0),
+    json_extract(facts, '$.usage'),
     iif(
         timestamp IS NULL,
         content,
@@ -108,4 +103,11 @@ SELECT
             '}'
         )
     )
-FROM message_row;
+FROM (
+    SELECT *, iif(json_valid(members), members, NULL) AS facts
+    FROM (
+        SELECT *, CASE WHEN rest IS NOT NULL THEN concat('{"metadata":', rest, '}') WHEN timestamp IS NULL THEN content END
+            AS members
+        FROM message_row
+    )
+);

@@ -10,7 +10,7 @@ from ...search.index_entry import entry_of
 from ...search.tokenizer import PIPELINE_VERSION, IndexedText, Tokenizer
 from ...sql.ports import Bindings, Row
 from ..connection import transaction
-from ..statements import LAST_SEQUENCE, SQLiteStatements
+from ..statements import LAST_SEQUENCE
 from . import statements as search_statements
 from .long_texts import LongTexts, entry_of_record
 from .waiting import Waiting
@@ -80,11 +80,9 @@ class Indexer:
             return Outcome.DONE
         message_count, number, after = row
         last = min(message_count, most)
-        if after >= last:
+        # Without a number it has no messages, though a damaged session may count some.
+        if after >= last or number is None:
             return Outcome.DONE
-        if number is None:
-            connection.execute(SQLiteStatements.NUMBER_SESSION, key)
-            number = connection.last_insert_rowid()
         outcome, after = self._add(connection, key, number, (after, last), until)
         connection.execute(search_statements.SET_INDEXED, {"number": number, "last": after})
         return outcome

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 
 from ...search.results import session_clauses
-from ..statements import LAST_SEQUENCE, MESSAGES
+from ..statements import LAST_SEQUENCE, MESSAGES, PLACES, PLACES_UP_TO_LAST
 
 # Later than every entry.
 NONE = 2**63 - 1
@@ -100,36 +100,11 @@ SET indexed_sequence = :last
 WHERE number = :number
 """
 
-_OF_SESSION = """BETWEEN (
-        SELECT number << 31
-        FROM session_number
-        WHERE workspace = :workspace
-            AND session_id = :id
-    )
-    AND (
-        SELECT (number + 1 << 31) - 1
-        FROM session_number
-        WHERE workspace = :workspace
-            AND session_id = :id
-    )
-"""
-
 # Up to a sequence.
-REMOVE_ENTRIES = """
+REMOVE_ENTRIES = f"""
 DELETE FROM search
-WHERE rowid BETWEEN (
-        SELECT number << 31
-        FROM session_number
-        WHERE workspace = :workspace
-            AND session_id = :id
-    )
-    AND (
-        SELECT number << 31 | :last
-        FROM session_number
-        WHERE workspace = :workspace
-            AND session_id = :id
-    )
-"""
+WHERE rowid {PLACES_UP_TO_LAST}
+"""  # noqa: S608  # of the text above
 
 # The number of a session whose message :sequence is in the index.
 NUMBER_OF_INDEXED = """
@@ -187,16 +162,28 @@ INSERT INTO search (search, rank)
 VALUES ('automerge', 0), ('crisismerge', 1000)
 """
 
-# Every session is to be indexed from its first message on.
-FORGET_SEARCH = """
+# Every session is to be indexed from its first message on. What is in the index alone is forgotten.
+FORGET_SEARCH = f"""
 DROP TABLE search;
+DELETE FROM session_number
+WHERE NOT EXISTS (
+        SELECT 1
+        FROM session
+        WHERE session.workspace = session_number.workspace
+            AND session.id = session_number.session_id
+    )
+    AND NOT EXISTS (
+        SELECT 1
+        FROM message_row
+        WHERE place BETWEEN number << 31 AND (number << 31) + {LAST_SEQUENCE}
+    );
 UPDATE session_number
 SET indexed_sequence = 0;
 DELETE FROM search_progress;
 INSERT INTO search_progress (workspace, revision)
 SELECT DISTINCT workspace, 0
 FROM session
-"""
+"""  # noqa: S608  # of the number above
 
 
 # Messages of sessions that are being written or removed are not found.
@@ -236,7 +223,7 @@ def hits(filters: Collection[str], *, scored: bool) -> str:
     None is before the entry :oldest. Their score is 0 unless they are `scored`.
     """
     score = "score(search, :phrases)" if scored else "0"
-    place = f"\n        AND search.rowid {_OF_SESSION}" if "id" in filters else ""
+    place = f"\n        AND search.rowid {PLACES}" if "id" in filters else ""
     return _passing(f"""
     SELECT
         {_if_passing(score, filters)} AS score, session_number.session_id, message.sequence, message.role,
