@@ -8,6 +8,7 @@ export const TEXTS = {
     label: "Search messages",
     title: (/** @type {string} */ words) => `Messages with “${words}”`,
     none: "No message has all of these words.",
+    noneSimilar: "No message has these words or a similar meaning.",
     suggestions: "Did you mean:",
     byMeaning: "Also find messages with a similar meaning",
     hint:

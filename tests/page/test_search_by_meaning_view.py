@@ -1,11 +1,12 @@
-"""The search by meaning in the page of a daemon with an embedder."""
+"""The search by meaning in the page, of a daemon with an embedder and of one without."""
 
 import re
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
+from browser import watched
 from daemon import Daemon
 from waits import until
 
@@ -24,6 +25,13 @@ def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
         yield running
 
 
+@pytest.fixture
+def plain_page(browser: Browser, sqlite_daemon: Daemon) -> Iterator[Page]:
+    """A page of a daemon that has no embedder."""
+    with watched(browser, sqlite_daemon) as opened:
+        yield opened
+
+
 def test_choice_finds_messages_without_the_words(page: Page) -> None:
     page.goto("/?view=search&q=railway+delay")
     expect(page.get_by_text("No message has all of these words.")).to_be_visible()
@@ -39,3 +47,37 @@ def test_choice_stays_while_other_words_are_typed(page: Page) -> None:
     expect(page).to_have_url(re.compile("q=tram&mode=hybrid"))
     page.get_by_label(CHOICE).uncheck()
     expect(page).to_have_url(re.compile("q=tram$"))
+
+
+def test_choice_can_be_left_without_an_embedder(plain_page: Page, sqlite_daemon: Daemon) -> None:
+    with sqlite_daemon.client() as client:
+        path = f"/sessions/{client.post('/sessions').json()['id']}/messages"
+        client.post(path, json={"content": "The tram was early"}).raise_for_status()
+        until(lambda: "early" in client.get("/search", params={"q": "tram"}).text)
+    plain_page.goto("/?view=search&q=tram&mode=hybrid")
+    expect(plain_page.get_by_role("alert")).to_contain_text("embedder")
+    # It disappears, so `uncheck` would wait for it.
+    plain_page.get_by_label(CHOICE).click()
+    expect(plain_page).to_have_url(re.compile("q=tram$"))
+    expect(plain_page.locator("[data-item]")).to_contain_text("tram was early")
+    expect(plain_page.get_by_role("alert")).to_have_count(0)
+    expect(plain_page.get_by_label(CHOICE)).to_have_count(0)
+
+
+def test_failed_search_says_so_beside_the_results_before_it(page: Page) -> None:
+    page.goto("/?view=search&q=snow")
+    expect(page.locator("[data-item]")).to_contain_text("because of snow")
+    page.route(re.compile("/search[?].*mode=hybrid"), lambda route: route.abort())
+    page.get_by_label(CHOICE).check()
+    expect(page.get_by_role("alert")).to_be_visible()
+    page.unroute_all()
+    page.get_by_role("button", name="Try again").click()
+    expect(page.get_by_role("alert")).to_have_count(0)
+    expect(page.locator("[data-item]")).to_contain_text("because of snow")
+
+
+def test_suggestion_keeps_the_choice(page: Page) -> None:
+    page.goto("/?view=search&q=snwo -late&mode=hybrid")
+    page.get_by_role("link", name="snow -late").click()
+    expect(page).to_have_url(re.compile(r"q=snow\+-late&mode=hybrid"))
+    expect(page.get_by_text("No message has these words or a similar meaning.")).to_be_visible()

@@ -28,7 +28,9 @@ const ENTITIES = new Map([
 /** @param {{ words: string, mode: string }} props The mode is empty for that of words. */
 export function SearchView({ words, mode }) {
   const loaded = useLoaded((signal) => find(words, mode, signal), [words, mode]);
-  const groups = loaded.value;
+  const groups = loaded.value?.groups;
+  const isEmpty = groups?.length === 0 && loaded.error === undefined;
+  const none = loaded.value?.mode === HYBRID ? TEXTS.search.noneSimilar : TEXTS.search.none;
   return html`<div class="column">
     <div class="title"><h1>${TEXTS.search.title(words)}</h1></div>
     <p class="faint" role="status">
@@ -37,9 +39,9 @@ export function SearchView({ words, mode }) {
         : TEXTS.search.hint}
     </p>
     <${ByMeaning} words=${words} mode=${mode} />
-    ${groups === undefined && html`<${Waiting} loaded=${loaded} />`}
-    ${groups?.length === 0 && html`<p class="empty">${TEXTS.search.none}</p>`}
-    ${groups?.length === 0 && words && html`<${Suggestions} words=${words} />`}
+    ${(groups === undefined || loaded.error !== undefined) && html`<${Waiting} loaded=${loaded} />`}
+    ${isEmpty && html`<p class="empty">${none}</p>`}
+    ${isEmpty && words && html`<${Suggestions} words=${words} mode=${mode} />`}
     ${groups?.map(
       (group) => html`<section class="hits" key=${group.id}>
         <h2><a href=${address({ session: group.id })}><${SessionName} session=${group} /></a></h2>
@@ -51,29 +53,33 @@ export function SearchView({ words, mode }) {
   </div>`;
 }
 
-/** The choice of the search by meaning, if the server has an embedder. @param {{ words: string, mode: string }} props */
+/**
+ * The choice of the search by meaning, if the server has an embedder, or if the address has made it.
+ *
+ * @param {{ words: string, mode: string }} props
+ */
 function ByMeaning({ words, mode }) {
   const { value } = useLoaded((signal) => getStatus(signal), []);
   const isChosen = mode === HYBRID;
   const change = () =>
     navigate(address({ view: "search", q: words, mode: isChosen ? "" : HYBRID }), { replace: true });
   return (
-    value?.searchIndex?.waitingVectors !== undefined &&
+    (isChosen || value?.searchIndex?.waitingVectors !== undefined) &&
     html`<label class="choice">
       <input type="checkbox" checked=${isChosen} onChange=${change} /> ${TEXTS.search.byMeaning}
     </label>`
   );
 }
 
-/** Queries with other words that messages have. @param {{ words: string }} props */
-function Suggestions({ words }) {
+/** Queries with other words that messages have. @param {{ words: string, mode: string }} props */
+function Suggestions({ words, mode }) {
   const { value } = useLoaded((signal) => suggestSearches({ q: words }, signal), [words]);
   return (
     value !== undefined &&
     value.length > 0 &&
     html`<p role="status">
       ${TEXTS.search.suggestions}${" "}
-      ${value.map(({ q }) => html`<a key=${q} href=${address({ view: "search", q })} data-item>${q}</a> `)}
+      ${value.map(({ q }) => html`<a key=${q} href=${address({ view: "search", q, mode })} data-item>${q}</a> `)}
     </p>`
   );
 }
@@ -92,11 +98,11 @@ function Hit({ hit }) {
  * @param {string} words
  * @param {string} mode
  * @param {AbortSignal} signal
- * @returns {Promise<Group[]>}
+ * @returns {Promise<{ mode: string, groups: Group[] }>}
  */
 async function find(words, mode, signal) {
   if (!words) {
-    return [];
+    return { mode, groups: [] };
   }
   const hits = await searchMessages({ q: words, mode, limit: LIMIT, group: "session" }, signal);
   /** @type {Map<string, SearchHit[]>} */
@@ -104,7 +110,7 @@ async function find(words, mode, signal) {
   for (const hit of hits) {
     groups.set(hit.sessionId, [...(groups.get(hit.sessionId) ?? []), hit]);
   }
-  return Promise.all([...groups].map(async ([id, found]) => named(id, found, signal)));
+  return { mode, groups: await Promise.all([...groups].map(async ([id, found]) => named(id, found, signal))) };
 }
 
 /**
