@@ -204,6 +204,13 @@ def test_trailing_slash_is_the_same_resource(client: httpx.Client, path: str) ->
     assert client.get(path).status_code == client.get(path + "/").status_code == 200
 
 
+@pytest.mark.parametrize("path", ["/", "/docs", "/openapi.json", "/api/v1/live", "/api/v1/sessions"])
+def test_encoded_slash_at_the_end_is_another_resource(daemon: Daemon, path: str) -> None:
+    with Connection(daemon.port) as connection:
+        connection.send(get(f"{path}%2F"))
+        assert connection.answer().status == 404
+
+
 @pytest.mark.parametrize("path", ["/api/v1/health", "/api/v1/sessions", "/", "/openapi.json", "/api/v1/sessions/x"])
 def test_head_is_get_without_the_body(daemon: Daemon, path: str) -> None:
     with Connection(daemon.port) as connection:

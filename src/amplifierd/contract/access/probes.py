@@ -9,6 +9,7 @@ from http import HTTPStatus
 from starlette.types import Scope
 
 from ..core.document import Document, Json
+from ..core.paths import without_trailing_slash
 from ..core.problems import RETRY_AFTER_SECONDS, Problem
 
 _TOO_MANY_REQUESTS = str(HTTPStatus.TOO_MANY_REQUESTS.value)
@@ -32,12 +33,12 @@ class Probes:
 
     def is_unlimited(self, scope: Scope) -> bool:
         """Whether a request is served even if there are too many."""
-        return _path(scope) in self._unlimited
+        return without_trailing_slash(scope["raw_path"]) in self._unlimited
 
     def check_ready(self, scope: Scope) -> None:
         """Raises a 503 problem while the daemon starts."""
         reason = self._readiness.reason
-        if reason is not None and _path(scope) not in self._always:
+        if reason is not None and without_trailing_slash(scope["raw_path"]) not in self._always:
             raise Problem(503, "starting", reason, headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
 
 
@@ -52,8 +53,3 @@ def _paths_without(document: Document, status: str) -> frozenset[bytes]:
         for path, _, operation in document.operations()
         if status not in operation["responses"]
     )
-
-
-def _path(scope: Scope) -> bytes:
-    raw_path: bytes = scope["raw_path"]
-    return raw_path.rstrip(b"/")

@@ -48,13 +48,11 @@ class Paths:
             self._add(path, operations, _spanning(document, path, operations))
 
     def find(self, raw_path: bytes) -> tuple[Item, dict[str, str]] | None:
-        """The item of a request's path, as sent, with the values of its parameters; None for an unknown path.
-
-        A trailing slash makes no difference.
-        """
-        if not raw_path.startswith(self._prefix):
+        """The item of a request's path, as sent, with the values of its parameters; None for an unknown path."""
+        path = without_trailing_slash(raw_path)
+        if not path.startswith(self._prefix):
             return None
-        path = raw_path[len(self._prefix) :].removesuffix(b"/")
+        path = path[len(self._prefix) :]
         try:
             segments = path.decode("ascii").split("/")
             if b"%" in path:
@@ -134,6 +132,11 @@ def _find(node: _Node, segments: list[str], position: int, places: list[slice]) 
             return item
         places.pop()
     return None
+
+
+def without_trailing_slash(raw_path: bytes) -> bytes:
+    """A request's path, as sent, without the slash at its end, which makes no difference; an encoded slash does."""
+    return raw_path.removesuffix(b"/") or b"/"
 
 
 def not_allowed(scope: Scope, methods: Iterable[str]) -> Problem:

@@ -8,10 +8,12 @@ import hashlib
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from urllib.parse import unquote
 
 from starlette.types import Scope
 
 from ...storage.model.records import Digest, IdempotentRequest
+from ..core.paths import without_trailing_slash
 from ..core.problems import Problem, shorten
 
 IDEMPOTENCY_KEY = "Idempotency-Key"
@@ -53,7 +55,8 @@ class Idempotency:
     def digest(self, scope: Scope, body: bytes | Digest) -> Digest:
         """The digest of a request; `body` is its text, or a digest that is updated as it arrives."""
         digest: Digest = hashlib.sha256() if isinstance(body, bytes) else body
-        path = _UUID.sub(lambda found: found[0].lower(), scope["path"].removesuffix("/"))
+        path = unquote(without_trailing_slash(scope["raw_path"]).decode("ascii"))
+        path = _UUID.sub(lambda found: found[0].lower(), path)
         digest.update(b"\0".join((self._operation_id.encode(), path.encode(), scope["query_string"], b"")))
         if isinstance(body, bytes):
             digest.update(body)

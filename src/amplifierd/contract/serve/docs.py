@@ -4,13 +4,14 @@ import asyncio
 from importlib.metadata import distribution
 from importlib.resources import files
 from pathlib import Path
+from urllib.parse import unquote
 
 import msgspec
 from starlette.datastructures import Headers
 from starlette.types import Receive, Scope, Send
 
 from ..core.document import Document
-from ..core.paths import not_allowed
+from ..core.paths import not_allowed, without_trailing_slash
 from ..core.problems import Problem
 from .static_file import ASK_EACH_TIME, Answer, StaticFile
 from .web_page import WebPage
@@ -53,8 +54,7 @@ class Pages:
         }
 
     async def __call__(self, scope: Scope, _receive: Receive, send: Send) -> None:
-        # A trailing slash makes no difference.
-        path = scope["path"].removesuffix("/") or "/"
+        path = unquote(without_trailing_slash(scope["raw_path"]).decode("ascii"))
         if path == _PROGRAM and _PROGRAM not in self._reference:
             # Compressing it takes longer than others should wait.
             self._reference[_PROGRAM] = await asyncio.to_thread(_program)
@@ -77,7 +77,7 @@ class Pages:
             vary = {"vary": "Accept"} if path == "/" else {}
             return 200, {"content-type": content_type, **vary}, body
         if path in self._reference:
-            if path == "/docs" and scope["path"].endswith("/"):
+            if path == "/docs" and scope["raw_path"].endswith(b"/"):
                 # The page's addresses are relative to /docs.
                 return 308, {"location": "../docs"}, b""
             return self._reference[path].response(headers, _SECURITY, ASK_EACH_TIME)
