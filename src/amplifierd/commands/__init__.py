@@ -3,29 +3,29 @@
 Imports what it needs when a command runs, so that each starts fast.
 """
 
-from importlib import import_module
+from pkgutil import resolve_name
 
 import click
 
 from .. import __version__
 
-# The module of each command, and its name there.
+# The module of each command, and its name there, as `resolve_name` takes them.
 _COMMANDS = {
-    "backup": ("maintenance", "back_up"),
-    "check": ("maintenance", "check"),
-    "cleanup": ("transfer", "clean_up_sessions"),
-    "collections": ("collections", "collections"),
-    "compact": ("maintenance", "compact"),
-    "copy": ("transfer", "copy_sessions"),
-    "export": ("transfer", "export_sessions"),
-    "health": ("health", "health"),
-    "import": ("transfer", "import_sessions"),
-    "keys": ("keys", "keys"),
-    "modules": ("modules", "modules"),
-    "open": ("open_page", "open_page"),
-    "restore": ("maintenance", "restore"),
-    "serve": ("serve", "serve"),
-    "workspaces": ("workspaces", "workspaces"),
+    "backup": "maintenance:back_up",
+    "check": "maintenance:check",
+    "cleanup": "transfer:clean_up_sessions",
+    "collections": "collections:collections",
+    "compact": "maintenance:compact",
+    "copy": "transfer:copy_sessions",
+    "export": "transfer:export_sessions",
+    "health": "health:health",
+    "import": "transfer:import_sessions",
+    "keys": "keys:keys",
+    "modules": "modules:modules",
+    "open": "open_page:open_page",
+    "restore": "maintenance:restore",
+    "serve": "serve:serve",
+    "workspaces": "workspaces:workspaces",
 }
 
 
@@ -36,8 +36,7 @@ class _Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002  # click's signature
         if cmd_name not in _COMMANDS:
             return None
-        module, name = _COMMANDS[cmd_name]
-        command: click.Command = getattr(import_module(f".{module}", __name__), name)
+        command: click.Command = resolve_name(f"{__name__}.{_COMMANDS[cmd_name]}")
         return command
 
 
