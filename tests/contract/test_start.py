@@ -15,7 +15,7 @@ import pytest
 from amplifierd.app import BODY_DECODERS, RENDERERS
 from amplifierd.contract import Access, ContractError, Document, ErrorTable, compile_contract, load_document
 from amplifierd.settings import CONTRACT
-from amplifierd.storage.model.records import NewMessage, Session
+from amplifierd.storage.model.records import Listing, NewMessage, Session
 
 Spec = dict[str, Any]
 
@@ -110,13 +110,13 @@ def operation(spec: Spec, path: str = "/sessions", method: str = "post") -> Spec
         ),
         (
             lambda spec: operation(spec, method="get")["parameters"].pop(1),
-            "Operation listSessions: the SessionQuery has a query parameter 'cursor' that the contract lacks.",
+            "Operation listSessions: SessionQuery has a field 'cursor' that is not a query parameter of the contract.",
         ),
         (
             lambda spec: operation(spec, "/search", "get")["parameters"].append(
                 {"name": "mood", "in": "query", "schema": {"type": "string"}}
             ),
-            "Operation searchMessages: the contract has a query parameter 'mood' that the SearchQuery lacks.",
+            "Operation searchMessages: SearchQuery lacks a field for the query parameter 'mood' of the contract.",
         ),
         (
             lambda spec: spec["components"]["schemas"]["SendMessageRequest"]["properties"].update(
@@ -238,3 +238,19 @@ def test_handler_for_another_body_is_named(
 
     with pytest.raises(ContractError, match=r"Operation createSession: its body has the properties \['amplified_dir'"):
         start(changed(only_create), handlers="odd_handlers")
+
+
+def test_query_parameter_may_be_named_query(
+    changed: Callable[[Callable[[Spec], object]], Path], handlers: types.ModuleType
+) -> None:
+    async def list_sessions(query: str | None) -> Listing:
+        raise NotImplementedError(query)
+
+    handlers.__dict__["list_sessions"] = list_sessions
+
+    def only_list(spec: Spec) -> None:
+        listed = operation(spec, method="get")
+        listed["parameters"] = [{"name": "query", "in": "query", "schema": {"type": "string"}}]
+        spec["paths"] = {"/sessions": {"get": listed}}
+
+    start(changed(only_list), handlers="odd_handlers")

@@ -8,9 +8,9 @@ from typing import Any
 
 import httpx
 import pytest
-from starlette.types import Scope
 
 from amplifierd.contract.core.executor import SerialExecutor
+from amplifierd.contract.core.request_state import Fields
 from amplifierd.contract.response import content_coding
 from amplifierd.contract.response.content_coding import MAX_RUNNING, MIN_BYTES, Compression, accepts, decompress
 from amplifierd.storage.model.records import NewMessage
@@ -216,8 +216,8 @@ def test_event_stream_has_no_coding(client: httpx.Client, path: str) -> None:
         assert "content-encoding" not in response.headers
 
 
-def accepting(coding: str) -> Scope:
-    return {"headers": [(b"accept-encoding", coding.encode())]}
+def accepting(coding: str) -> Fields:
+    return {b"accept-encoding": (coding.encode(),)}
 
 
 @pytest.mark.parametrize("size", [1, 100, 50_000, 300_000])
@@ -238,18 +238,18 @@ async def test_stream_of_empty_blocks_is_valid() -> None:
 
 
 async def test_coding_does_not_depend_on_load() -> None:
-    compression, scope = Compression(SerialExecutor()), accepting("zstd, gzip")
-    streams = [compression.stream(scope) for _ in range(100)]
+    compression, fields = Compression(SerialExecutor()), accepting("zstd, gzip")
+    streams = [compression.stream(fields) for _ in range(100)]
     for stream in streams:
         assert (b"content-encoding", b"gzip") in stream.headers([])
         assert await stream.block(b"x")
     bodies = [b"%d" % number * 50_000 for number in range(100)]
-    done = await asyncio.gather(*(compression.compress(scope, [TAG], body) for body in bodies))
+    done = await asyncio.gather(*(compression.compress(fields, [TAG], body) for body in bodies))
     for body, (headers, compressed) in zip(bodies, done, strict=True):
         assert decompress("zstd", compressed) == body
         assert (b"etag", b'"7-zstd"') in headers
         record = NewMessage(content=body.decode())
-        assert compression.validators(scope, [TAG], record) == headers[:-1]
+        assert compression.validators(fields, [TAG], record) == headers[:-1]
 
 
 async def test_compression_of_long_responses_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:

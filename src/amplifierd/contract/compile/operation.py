@@ -62,8 +62,10 @@ class Operation:
         """Compile the operation. Raises `ContractError` if the handler does not match the contract."""
         document, schemas = compilation.document, compilation.schemas
         operation = document.spec["paths"][path][method]
+        hints = get_type_hints(handler)
+        record = hints.get(QUERY)
         self._path, self._query, headers = compile_parameters(
-            document, schemas, path, operation, get_type_hints(handler).get(QUERY)
+            document, schemas, path, operation, record if _is_struct(record) else None
         )
         bound = _bound(headers)
         self._headers = HeaderParameters(bound) if bound else None
@@ -73,10 +75,10 @@ class Operation:
         preconditions = preconditions_of(document, schemas, path, method, operation)
         # For a read they are evaluated against its result.
         self._preconditions = None if method == "get" else preconditions
-        self._body = _compile_body(compilation, operation, handler)
+        self._body = _compile_body(compilation, operation, _name(handler), hints.get("body"))
         self._handler = handler
         self._executor = compilation.executor
-        self._follows = get_type_hints(handler)["return"] is Events
+        self._follows = hints["return"] is Events
         names = [*self._path.names, *self._query.names, *bound, *([VERSIONS] if self._preconditions else [])]
         self._security = Security(document, operation, compilation.authenticate, compilation.rate_limit)
         known = compilation.provided if self._security.is_public else {**compilation.provided, WORKSPACE: None}
@@ -86,7 +88,7 @@ class Operation:
         self._response = Response(
             document,
             operation,
-            handler,
+            hints["return"],
             compilation.renderers,
             preconditions if method == "get" else None,
             compilation.executor,
@@ -141,14 +143,16 @@ def _bound(headers: list[Header]) -> dict[str, Header]:
     }
 
 
-def _compile_body(compilation: Compilation, operation: Json, handler: Handler) -> Body | FileBody | ImportBody | None:
+def _compile_body(
+    compilation: Compilation, operation: Json, handler: str, record: Any
+) -> Body | FileBody | ImportBody | None:
+    """The reader of the body, which the `handler` of this name takes as a `record`; None if there is no body."""
     if "requestBody" not in operation:
         return None
     declared = compilation.document.resolve(operation["requestBody"])
     media_types = list(declared["content"])
     operation_id = operation["operationId"]
     body_decoders = {name: reading for (of, name), reading in compilation.body_decoders.items() if of == operation_id}
-    record: Any = get_type_hints(handler).get("body")
     taken = {ImportFile: {NDJSON, OCTETS}, NewFile: {ANY, OCTETS}}.get(record, {JSON, MERGE_PATCH})
     # What a file of any kind has is in no schema.
     [schema, *others] = [
@@ -170,7 +174,7 @@ def _compile_body(compilation: Compilation, operation: Json, handler: Handler) -
     if properties != fields:
         raise ContractError(
             f"Operation {operation_id}: its body has the properties {sorted(properties)}, "
-            f"{_name(handler)} takes {sorted(fields)}."
+            f"{handler} takes {sorted(fields)}."
         )
     records = RecordReader(compilation.schemas.validator(schema), record)
     return Body(

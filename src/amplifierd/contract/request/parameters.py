@@ -247,11 +247,15 @@ def compile_parameters(
 
 def _check_record(operation: Json, record: type[msgspec.Struct], declared: set[str]) -> None:
     fields = {it.encode_name for it in msgspec.structs.fields(record)}
-    for name in sorted(declared ^ fields):
-        having, lacking = ("contract", record.__name__) if name in declared else (record.__name__, "contract")
+    for name in sorted(declared - fields):
         raise ContractError(
-            f"Operation {operation['operationId']}: the {having} has a query parameter '{name}' that the "
-            f"{lacking} lacks."
+            f"Operation {operation['operationId']}: {record.__name__} lacks a field for the query parameter '{name}' "
+            "of the contract."
+        )
+    for name in sorted(fields - declared):
+        raise ContractError(
+            f"Operation {operation['operationId']}: {record.__name__} has a field '{name}' that is not a query "
+            "parameter of the contract."
         )
 
 

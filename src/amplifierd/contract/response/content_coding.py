@@ -14,11 +14,11 @@ from functools import lru_cache
 from typing import Any, NamedTuple, Protocol
 
 import zstandard
-from starlette.types import Scope
 from werkzeug.http import parse_accept_header
 
 from ..core.executor import INLINE_BYTES, SerialExecutor
 from ..core.problems import Headers
+from ..core.request_state import Fields
 from .record_encoding import is_larger
 
 # A smaller body fits into one packet anyway.
@@ -78,13 +78,13 @@ class Compression:
         self._executor = executor
         self._running = asyncio.Semaphore(MAX_RUNNING)
 
-    def validators(self, scope: Scope, headers: Headers, record: Any) -> Headers:
+    def validators(self, fields: Fields, headers: Headers, record: Any) -> Headers:
         """The `headers` of a 304 in place of the JSON of a record."""
-        return _validators(headers, _accepted(scope)) if is_larger(record, MIN_BYTES) else headers
+        return _validators(headers, _accepted(fields)) if is_larger(record, MIN_BYTES) else headers
 
-    async def compress(self, scope: Scope, headers: Headers, body: bytes) -> tuple[Headers, bytes]:
+    async def compress(self, fields: Fields, headers: Headers, body: bytes) -> tuple[Headers, bytes]:
         """The `headers` and the body to send for a whole body of more than `MIN_BYTES`."""
-        coding = _accepted(scope)
+        coding = _accepted(fields)
         headers = _coded(headers, coding)
         if coding is None:
             return headers, body
@@ -93,9 +93,9 @@ class Compression:
         async with self._running:
             return headers, await _steps(self._executor, coding.start(len(body)), body)
 
-    def stream(self, scope: Scope) -> "CodedStream":
+    def stream(self, fields: Fields) -> "CodedStream":
         """A body that is sent in blocks."""
-        return CodedStream(self._executor, _GZIP if _is_gzip_accepted(scope) else None)
+        return CodedStream(self._executor, _GZIP if _is_gzip_accepted(fields) else None)
 
 
 class CodedStream:
@@ -153,17 +153,17 @@ def decompress(name: str, body: bytes) -> bytes:
     return decoders[name](body)
 
 
-def _accepted(scope: Scope) -> Coding | None:
-    field = _accept_encoding(scope)
+def _accepted(fields: Fields) -> Coding | None:
+    field = _accept_encoding(fields)
     return _preferred(field) if field else None
 
 
-def _is_gzip_accepted(scope: Scope) -> bool:
-    return accepts(_GZIP.name, _accept_encoding(scope).decode("latin-1"))
+def _is_gzip_accepted(fields: Fields) -> bool:
+    return accepts(_GZIP.name, _accept_encoding(fields).decode("latin-1"))
 
 
-def _accept_encoding(scope: Scope) -> bytes:
-    return b", ".join([value for name, value in scope["headers"] if name == b"accept-encoding"])
+def _accept_encoding(fields: Fields) -> bytes:
+    return b", ".join(fields.get(b"accept-encoding", ()))
 
 
 @lru_cache(maxsize=64)

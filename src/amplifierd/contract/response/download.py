@@ -7,6 +7,7 @@ from starlette.types import Scope, Send
 
 from ...storage.model.files import Download
 from ..core.problems import Headers
+from ..core.request_state import request_state_of
 from .content_coding import Compression
 from .file_response import INERT, OK
 
@@ -24,7 +25,7 @@ async def send_download(scope: Scope, send: Send, write: Write, compression: Com
     async with aclosing(download.blocks) as blocks:
         # Before the status is sent, which may still be that of a problem.
         block = await anext(blocks)
-        stream = compression.stream(scope)
+        stream = compression.stream(request_state_of(scope).fields)
         await send({"type": "http.response.start", "status": OK, "headers": stream.headers(headers)})
         if scope["method"] != "HEAD":
             await write(send, await stream.block(block))

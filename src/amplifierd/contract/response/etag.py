@@ -11,7 +11,7 @@ import msgspec
 
 from ...storage.model.records import OtherVersions, Versions
 from ..core.document import ContractError, Document, Json
-from ..core.problems import Headers, Problem
+from ..core.problems import Problem
 from ..core.request_state import Fields
 from ..core.schema import Schemas
 from ..request.body import JSON
@@ -115,11 +115,11 @@ def check_versioned(operation: Json, record: Any) -> None:
         raise ContractError(f"Operation {operation['operationId']} declares ETag, but {record} has no version.")
 
 
-def explain(problem: Problem, request: Headers) -> None:
+def explain(problem: Problem, request: Fields) -> None:
     """Add to a 412 problem why the tag of the right version did not match: a proxy has altered it."""
-    fields = b", ".join(field for name, field in request if name == b"if-match").decode("latin-1")
+    expected = b", ".join(request.get(b"if-match", ())).decode("latin-1")
     version = str(problem.members.get("version"))
-    for altered in _ALTERED.finditer(fields):
+    for altered in _ALTERED.finditer(expected):
         if version in altered.groups():
             problem.detail += (
                 f" The tag {altered[0]} was altered by a compressing proxy, and does not match; "

@@ -14,7 +14,7 @@ from starlette.types import Scope, Send
 
 from ...storage.model.files import UNKNOWN_MEDIA, File, FileContent
 from ..core.problems import Headers, Problem
-from ..core.request_state import request_state_of
+from ..core.request_state import Fields, request_state_of
 from .etag import NOT_MODIFIED, Preconditions
 
 # Sends a block; raises `ClientDisconnect` if the client does not read on.
@@ -63,12 +63,14 @@ async def send_file(scope: Scope, send: Send, write: Write, content: FileContent
     """
     file = content.file
     tag = f'"{file.id}"'
-    if preconditions.is_tag_known(tag, request_state_of(scope).fields):
+    fields = request_state_of(scope).fields
+    if preconditions.is_tag_known(tag, fields):
         headers = [(b"etag", tag.encode()), *_HEADERS[1:2]]
         await send({"type": "http.response.start", "status": NOT_MODIFIED, "headers": headers})
         await send({"type": "http.response.body", "body": b""})
         return
-    part = _range_of(scope, file, tag)
+    # For any other method it has no meaning (section 14.2).
+    part = _range_of(fields, file, tag) if scope["method"] == "GET" else None
     first, last = part or Range(0, file.size - 1)
     headers = [
         (b"content-type", _served_media(file.media).encode()),
@@ -94,11 +96,10 @@ async def send_file(scope: Scope, send: Send, write: Write, content: FileContent
     await send({"type": "http.response.body", "body": b""})
 
 
-def _range_of(scope: Scope, file: File, tag: str) -> Range | None:
+def _range_of(fields: Fields, file: File, tag: str) -> Range | None:
     """The range that a request asks for, None for all of the file. Raises a 416 problem."""
-    asked = _values(scope, RANGE)
-    # For any other method it has no meaning (section 14.2).
-    if scope["method"] != "GET" or len(asked) != 1 or _values(scope, IF_RANGE) not in ([], [tag]):
+    asked = _values(fields, RANGE)
+    if len(asked) != 1 or _values(fields, IF_RANGE) not in ([], [tag]):
         return None
     found = _RANGE.fullmatch(asked[0])
     if found is None:
@@ -115,9 +116,8 @@ def _range_of(scope: Scope, file: File, tag: str) -> Range | None:
     return Range(first, last)
 
 
-def _values(scope: Scope, name: str) -> list[str]:
-    field = name.lower().encode()
-    return [value.decode("latin-1").strip() for header, value in scope["headers"] if header == field]
+def _values(fields: Fields, name: str) -> list[str]:
+    return [value.decode("latin-1").strip() for value in fields.get(name.lower().encode(), ())]
 
 
 def _served_media(media: str) -> str:

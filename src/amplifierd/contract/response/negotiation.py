@@ -7,7 +7,8 @@ import msgspec
 from werkzeug.datastructures import MIMEAccept
 from werkzeug.http import parse_accept_header
 
-from ..core.problems import Headers, Problem, shorten
+from ..core.problems import Problem, shorten
+from ..core.request_state import Fields
 from ..request.body import JSON, NDJSON
 
 _records = msgspec.json.Decoder(list[msgspec.Raw]).decode
@@ -38,9 +39,9 @@ class Representations:
         self._media_types = media_types
         self._forms = {name: _representation(name, renderers) for name in media_types}
 
-    def choose(self, headers: Headers) -> Representation:
+    def choose(self, fields: Fields) -> Representation:
         """The representation that a request's `Accept` prefers. Raises a 406 problem if it accepts none."""
-        accepts = [value.decode("latin-1") for name, value in headers if name == b"accept" and value]
+        accepts = [value.decode("latin-1") for value in fields.get(b"accept", ()) if value]
         if not accepts:
             return self._forms[self._media_types[0]]
         accept = ", ".join(accepts)

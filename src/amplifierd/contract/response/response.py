@@ -2,10 +2,10 @@
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Mapping
 from contextlib import aclosing
 from functools import lru_cache
-from typing import Any, get_type_hints
+from typing import Any
 from urllib.parse import quote, unquote_plus
 
 import msgspec
@@ -13,7 +13,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
 from ...storage.model.files import Download, FileContent
-from ...storage.model.records import Events, Export, Listing, Message, Messages
+from ...storage.model.records import Events, Export, Listing
 from ..core.document import ContractError, Document, Json
 from ..core.executor import INLINE_BYTES, SerialExecutor
 from ..core.problems import Headers
@@ -51,7 +51,7 @@ class Response:
         self,
         document: Document,
         operation: Json,
-        handler: Callable[..., Any],
+        returns: Any,
         renderers: Mapping[tuple[str, str], Renderer],
         preconditions: Preconditions | None,
         executor: SerialExecutor,
@@ -59,8 +59,7 @@ class Response:
     ) -> None:
         self._executor = executor
         self._compression = compression
-        self._returns: Any = get_type_hints(handler)["return"]
-        self._may_be_long = self._returns in (Message, Messages)
+        self._returns = returns
         self.status, declared = _success(document, operation)
         self._representations = _representations(self._returns, operation, declared, renderers)
         self._listing_name = _listing_name(self._returns)
@@ -102,14 +101,13 @@ class Response:
         elif self._returns is Listing or self._listing_name:
             await self._send_listing(scope, send, result)
         elif self._preconditions is not None and self._preconditions.is_known(result, request_state_of(scope).fields):
-            headers = self._compression.validators(scope, [etag_of(result)], result)
+            headers = self._compression.validators(request_state_of(scope).fields, [etag_of(result)], result)
             await send({"type": "http.response.start", "status": NOT_MODIFIED, "headers": headers})
             await send({"type": "http.response.body", "body": b""})
         elif self._representations is not None:
             await self._send_form(scope, send, self._headers(scope, result, replayed=replayed), _encode(result))
         else:
-            is_far = self._may_be_long and is_long(result)
-            encoded = await self._executor.run(encode_long, result) if is_far else _encode(result)
+            encoded = await self._executor.run(encode_long, result) if is_long(result) else _encode(result)
             await self._send_whole(scope, send, self._headers(scope, result, replayed=replayed), encoded)
 
     def _headers(self, scope: Scope, result: Any, *, replayed: bool) -> Headers:
@@ -126,14 +124,14 @@ class Response:
         self, scope: Scope, send: Send, headers: Headers, body: bytes, content_type: bytes = b"application/json"
     ) -> None:
         if len(body) > MIN_BYTES:
-            headers, body = await self._compression.compress(scope, headers, body)
+            headers, body = await self._compression.compress(request_state_of(scope).fields, headers, body)
         length = (b"content-length", b"%d" % len(body))
         await self._start(send, [(b"content-type", content_type), length, *headers])
         await send({"type": "http.response.body", "body": body})
 
     async def _send_form(self, scope: Scope, send: Send, headers: Headers, record: bytes) -> None:
         assert self._representations is not None
-        form = self._representations.choose(scope["headers"])
+        form = self._representations.choose(request_state_of(scope).fields)
         block = await self._written(form, record)
         await self._send_whole(scope, send, [*headers, (b"vary", b"Accept")], block, form.content_type)
 
@@ -141,7 +139,7 @@ class Response:
         async with aclosing(export.batches) as batches:
             # Before the status is sent, which may still be that of a problem.
             lines = await anext(batches)
-            stream = self._compression.stream(scope)
+            stream = self._compression.stream(request_state_of(scope).fields)
             await self._start(send, stream.headers([(b"content-type", NDJSON.encode())]))
             if scope["method"] != "HEAD":
                 await _send_block(send, await stream.block(_encode_lines(lines)))
@@ -162,7 +160,7 @@ class Response:
                 whole = b"".join((form.before, first, form.after))
                 await self._send_whole(scope, send, headers, whole, form.content_type)
                 return
-            stream = self._compression.stream(scope)
+            stream = self._compression.stream(request_state_of(scope).fields)
             await self._start(send, stream.headers([(b"content-type", form.content_type), *headers]))
             if scope["method"] == "HEAD":
                 await send({"type": "http.response.body", "body": b""})
@@ -178,7 +176,7 @@ class Response:
     def _form(self, scope: Scope, result: Any) -> tuple[Representation, Headers]:
         """The representation of a list, and the headers that it depends on."""
         if self._representations is not None:
-            return self._representations.choose(scope["headers"]), [(b"vary", b"Accept")]
+            return self._representations.choose(request_state_of(scope).fields), [(b"vary", b"Accept")]
         if self._listing_name is None:
             return JSON_ARRAY, []
         marked = msgspec.structs.replace(result, **{self._listing_name: _MARKED})

@@ -86,7 +86,7 @@ class ErrorBoundary:
         except asyncio.CancelledError as cancelled:
             await self._answer_cancelled(request_state, nothing_written=getattr(cancelled, "nothing_written", False))
         except Exception as error:  # noqa: BLE001  # whatever it is, the client gets a problem body
-            await self._answer_error(error, request_state, scope)
+            await self._answer_error(error, request_state)
             _release(error)
         finally:
             self._capacity.leave(request_state)
@@ -125,14 +125,14 @@ class ErrorBoundary:
             problem = deadline_exceeded(self._deadlines.seconds, request_state.method, nothing_written=nothing_written)
             await self._answer(problem, request_state)
 
-    async def _answer_error(self, error: Exception, request_state: RequestState, scope: Scope) -> None:
+    async def _answer_error(self, error: Exception, request_state: RequestState) -> None:
         if request_state.is_overdue:
             # The client already knows why the request ended, or gets the reason now.
             await self._answer_overdue(request_state, nothing_written=False)
             return
         problem = problem_of(error, self._errors, request_state.request_id)
         if problem.status == PRECONDITION_FAILED:
-            explain(problem, scope["headers"])
+            explain(problem, request_state.fields)
         if problem.status == 500:
             logger.error("Request %s failed", request_state.request_id, exc_info=error)
         if request_state.status:
