@@ -6,6 +6,7 @@ import os
 import random
 import re
 import shutil
+import signal
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -158,6 +159,20 @@ def postgres_database(postgres: str, template: str = "template0") -> Iterator[st
     execute(postgres, f"DROP DATABASE {name} WITH (FORCE)")
 
 
+@contextmanager
+def own_database(request: pytest.FixtureRequest, folder: Path) -> Iterator[str]:
+    """The URL of a database with the schema and nothing in it, of the kind that a fixture has as its parameter.
+
+    A SQLite file is in the folder; a database of PostgreSQL is dropped afterwards.
+    """
+    if request.param == "sqlite":
+        yield _copy(request.getfixturevalue("sqlite_template"), folder)
+        return
+    postgres, template = request.getfixturevalue("postgres"), request.getfixturevalue("postgres_template")
+    with postgres_database(postgres, template) as url:
+        yield url
+
+
 @pytest.fixture(scope="session")
 def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A SQLite file with the schema and nothing in it: a copy of it takes a tenth of the time of a new one."""
@@ -191,6 +206,16 @@ def shared_postgres(postgres: str, postgres_template: str) -> Iterator[str]:
 async def _create(url: str) -> None:
     async with open_storage(url):
         pass
+
+
+@pytest.fixture
+def signals_are_heard() -> Iterator[None]:
+    """A shell, or nohup, lets the tests that it runs in the background, and what they start, ignore these signals."""
+    interrupted = signal.signal(signal.SIGINT, signal.default_int_handler)
+    hung_up = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGINT, interrupted)
+    signal.signal(signal.SIGHUP, hung_up)
 
 
 @pytest.fixture
@@ -250,13 +275,7 @@ async def other(storage: Storage, database: str) -> AsyncIterator[Storage]:
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
 def daemon(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
     """A daemon on each kind of database, shared by a module's tests; it checks each of its responses."""
-    if request.param == "sqlite":
-        with Daemon(_copy(request.getfixturevalue("sqlite_template"), tmp_path_factory.mktemp("daemon"))) as running:
-            yield running
-        return
-    # Its own: the shared one is emptied after each test.
-    postgres, template = request.getfixturevalue("postgres"), request.getfixturevalue("postgres_template")
-    with postgres_database(postgres, template) as url, Daemon(url) as running:
+    with own_database(request, tmp_path_factory.mktemp("daemon")) as url, Daemon(url) as running:
         yield running
 
 

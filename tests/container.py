@@ -12,12 +12,13 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+
+from waits import until
 
 # What every image of Python has before its Dockerfile's first ENV.
 BASE_ENVIRONMENT = {"PATH": "/usr/local/bin:/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin"}
@@ -245,11 +246,8 @@ class Container:
     def first_process(self) -> int:
         """The process that has the number 1 in the container, by its number outside."""
         children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children")
-        deadline = time.monotonic() + START_SECONDS
-        while not (numbers := children.read_text().split()):
-            assert time.monotonic() < deadline, "The container has not started."
-            time.sleep(0.01)
-        return int(numbers[0])
+        until(children.read_text)
+        return int(children.read_text().split()[0])
 
     def inside(self, command: Sequence[str]) -> subprocess.CompletedProcess[str]:
         """Run a command in the running container, as an engine runs a health check."""

@@ -8,7 +8,6 @@ import subprocess
 import sys
 import tempfile
 import threading
-import time
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -18,6 +17,7 @@ from typing import Any, Literal, Self
 import httpx
 
 from fork_server import ForkedProcess
+from waits import until
 
 # Each response that a daemon of this run gave and held against the contract: operation, status, media type.
 EXERCISED: set[tuple[str, str, str]] = set()
@@ -27,7 +27,6 @@ EXERCISED_AT = "amplifierd/exercised"
 START_SECONDS = 120
 STOP_SECONDS = 60
 ANSWER_SECONDS = 120
-SAY_SECONDS = 120
 # No test speaks TLS; reading the certificates of a machine takes longer than most tests.
 _NO_CERTIFICATES = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 # Of the log, as much as a test that fails shows.
@@ -100,10 +99,7 @@ class Daemon:
 
     def wait_until_it_says(self, words: str) -> None:
         """Wait until the log has these words."""
-        deadline = time.monotonic() + SAY_SECONDS
-        while words not in self.log:
-            assert time.monotonic() < deadline, self.log
-            time.sleep(0.05)
+        until(lambda: words in self.log, lambda: self.log)
 
     def client(self) -> httpx.Client:
         """A client whose relative URLs are the contract's paths."""

@@ -3,14 +3,13 @@
 import asyncio
 import random
 import string
-import time
 from contextlib import closing
 from pathlib import Path
 
 import apsw
 import asyncpg
 
-DEADLINE_SECONDS = 60
+from waits import until
 
 
 def canary() -> str:
@@ -41,10 +40,11 @@ def places_with(database: str, word: str) -> list[str]:
 
 def wait_until_gone(where: Path | str, word: str) -> None:
     """Wait until no file below a folder, or no place of a database, has the word."""
-    deadline = time.monotonic() + DEADLINE_SECONDS
-    while found := files_with(where, word) if isinstance(where, Path) else places_with(where, word):
-        assert time.monotonic() < deadline, found
-        time.sleep(0.1)
+
+    def found() -> list[str]:
+        return files_with(where, word) if isinstance(where, Path) else places_with(where, word)
+
+    until(lambda: not found(), found)
 
 
 def rows_of(database: str, table: str) -> int:

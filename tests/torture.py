@@ -13,12 +13,12 @@ import httpx
 
 from daemon import http_client, http_post
 from load import AGAIN_SECONDS, NOT_NOW
+from waits import until
 from writes import WORD, Author, Conversation, Known, Write
 
 CLIENTS = 16
 # A round lasts about so long from its first acknowledged write on before the end comes.
 SHORTEST_SECONDS, MAX_SECONDS = 0.05, 1.0
-WRITTEN_SECONDS = 60
 SHARED_SHARE = 0.15
 SEARCHED_BY_WORD = 20
 
@@ -164,10 +164,7 @@ class Torture:
     def _wait_until_written(self, playing: list[Future[None]]) -> None:
         """Wait until something is acknowledged, however slow the machine is."""
         before = self._acknowledged
-        deadline = time.monotonic() + WRITTEN_SECONDS
-        while self._acknowledged == before and not all(played.done() for played in playing):
-            assert time.monotonic() < deadline, "Nothing is acknowledged."
-            time.sleep(0.01)
+        until(lambda: self._acknowledged != before or all(played.done() for played in playing))
 
     def check(self, api: str, *, all_answered: bool = False) -> None:
         """What was acknowledged is there, once and in order, and nothing else but what was in flight at an end.

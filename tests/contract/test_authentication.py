@@ -9,7 +9,7 @@ import pytest
 
 from amplifierd.contract import load_document
 from amplifierd.settings import CONTRACT
-from conftest import postgres_database
+from conftest import own_database
 from daemon import Daemon, http_get
 from keys import amplifierd_keys, create_key, try_amplifierd_keys
 from operations import OPERATIONS, send
@@ -55,15 +55,10 @@ class Locked:
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
 def locked(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Locked]:
-    with ExitStack() as stack:
-        if request.param == "sqlite":
-            database = f"sqlite:///{tmp_path_factory.mktemp('locked') / 'a.db'}"
-        else:
-            database = stack.enter_context(
-                postgres_database(request.getfixturevalue("postgres"), request.getfixturevalue("postgres_template"))
-            )
+    with own_database(request, tmp_path_factory.mktemp("locked")) as database:
         create_key(database)
-        yield Locked(stack.enter_context(Daemon(database)))
+        with Daemon(database) as running:
+            yield Locked(running)
 
 
 def test_these_are_the_operations_that_need_no_key() -> None:

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from collection_folders import commit, git, make, profile
-from conftest import postgres_database
+from conftest import own_database
 from daemon import Daemon
 
 
@@ -26,12 +26,7 @@ def daemon(request: pytest.FixtureRequest, root: Path) -> Iterator[Daemon]:
     """A daemon that may read collections, on each kind of database."""
     root.mkdir(exist_ok=True)
     options = ["--collections-path", str(root), "--collection-host", "127.0.0.1:9"]
-    if request.param == "sqlite":
-        with Daemon(f"sqlite:///{root.parent / 'a.db'}", *options) as running:
-            yield running
-        return
-    postgres, template = request.getfixturevalue("postgres"), request.getfixturevalue("postgres_template")
-    with postgres_database(postgres, template) as url, Daemon(url, *options) as running:
+    with own_database(request, root.parent) as url, Daemon(url, *options) as running:
         yield running
 
 

@@ -154,7 +154,8 @@ def test_reader_that_leaves_is_forgotten(daemon: Daemon, client: httpx.Client, p
         connection.send(get(f"/api/v1{path}/events"))
         time.sleep(0.3)
     say(client, path, "one")
-    assert re.search(rf"GET /api/v1{path}/events \d+ [\d.]+ ms", eventually_logged(daemon, f"{path}/events"))
+    daemon.wait_until_it_says(f"{path}/events")
+    assert re.search(rf"GET /api/v1{path}/events \d+ [\d.]+ ms", daemon.log)
 
 
 def resident_mebibytes(daemon: Daemon) -> int:
@@ -176,10 +177,3 @@ def test_reader_that_does_not_read_costs_little_memory(database: str) -> None:
             client.post(f"{path}/messages/batch", json={"messages": [{"content": "x" * 2_000}] * 1_000})
         # 40 MB were said, and none of the five has read any of it.
         assert resident_mebibytes(daemon) - before < 60
-
-
-def eventually_logged(daemon: Daemon, words: str) -> str:
-    deadline = time.monotonic() + 120
-    while words not in daemon.log and time.monotonic() < deadline:
-        time.sleep(0.05)
-    return daemon.log

@@ -1,7 +1,6 @@
 """Modules over HTTP: those of collections and of installed packages, and the configurations that profiles give them."""
 
 from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -10,7 +9,7 @@ import httpx
 import pytest
 
 from collection_folders import commit, make, profile
-from conftest import postgres_database
+from conftest import own_database
 from daemon import Daemon
 from packages import install_entry_points
 
@@ -54,15 +53,11 @@ def daemon(request: pytest.FixtureRequest, root: Path) -> Iterator[Daemon]:
     make(packages, {"module_one/__init__.py": "1 / 0\n", "module_one/module.yaml": TOOL})
     make(packages, {"module_broken/__init__.py": "", "module_broken/module.yaml": "x: y\n"})
     options = ["--collections-path", str(root)]
-    with pytest.MonkeyPatch.context() as environment, ExitStack() as stack:
+    with pytest.MonkeyPatch.context() as environment, own_database(request, root.parent) as url:
         environment.setenv("PYTHONPATH", str(packages))
-        url = f"sqlite:///{root.parent / 'a.db'}"
-        if request.param != "sqlite":
-            url = stack.enter_context(
-                postgres_database(request.getfixturevalue("postgres"), request.getfixturevalue("postgres_template"))
-            )
         # A fork would not look for packages again.
-        yield stack.enter_context(Daemon(url, *options, start="command"))
+        with Daemon(url, *options, start="command") as running:
+            yield running
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from collection_folders import make
-from conftest import postgres_database
+from conftest import own_database
 from daemon import Daemon
 from packages import install_entry_points
 
@@ -59,12 +59,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def daemon(request: pytest.FixtureRequest, root: Path) -> Iterator[Daemon]:
     """A daemon that may read collections, on each kind of database."""
     options = ["--collections-path", str(root)]
-    if request.param == "sqlite":
-        with Daemon(f"sqlite:///{root.parent / 'a.db'}", *options) as running:
-            yield running
-        return
-    postgres, template = request.getfixturevalue("postgres"), request.getfixturevalue("postgres_template")
-    with postgres_database(postgres, template) as url, Daemon(url, *options) as running:
+    with own_database(request, root.parent) as url, Daemon(url, *options) as running:
         yield running
 
 

@@ -42,8 +42,8 @@ def copy(source: str, target: str) -> subprocess.CompletedProcess[str]:
 
 def copy_some(source: str, target: str, pieces: int) -> None:
     """Copy, and be killed when the target has this number of pieces."""
-    command = [sys.executable, KILLED_IMPORT, str(pieces), sys.executable, "-m", "amplifierd", "copy"]
-    killed = subprocess.run([*command, "--from", source, "--to", target], capture_output=True, check=False)
+    command = [sys.executable, KILLED_IMPORT, str(pieces), "copy", "--from", source, "--to", target]
+    killed = subprocess.run(command, capture_output=True, check=False)
     assert killed.returncode == -signal.SIGKILL, killed.stderr
 
 

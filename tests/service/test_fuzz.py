@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from collection_folders import make, profile
-from conftest import postgres_database
+from conftest import own_database
 from daemon import Daemon
 from fuzzing import Fuzz
 from keys import create_key
@@ -39,12 +39,7 @@ def daemon(request: pytest.FixtureRequest, collection: Path) -> Iterator[Daemon]
     """A daemon on each kind of database that may read the collection."""
     # With an embedder every mode of a search is valid.
     options = ["--collections-path", str(collection), "--embedder", "wordllama"]
-    if request.param == "sqlite":
-        with Daemon(f"sqlite:///{collection.parent / 'a.db'}", *options) as running:
-            yield running
-        return
-    postgres, template = request.getfixturevalue("postgres"), request.getfixturevalue("postgres_template")
-    with postgres_database(postgres, template) as url, Daemon(url, *options) as running:
+    with own_database(request, collection.parent) as url, Daemon(url, *options) as running:
         yield running
 
 

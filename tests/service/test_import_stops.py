@@ -63,15 +63,7 @@ async def test_interrupted_import_reads_no_further(tmp_path: Path) -> None:
         assert await asyncio.to_thread(form.ended.wait, 60)
 
 
-@pytest.fixture
-def sigint_is_heard() -> Iterator[None]:
-    """A shell that runs the tests in the background lets them, and what they start, ignore SIGINT."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
-@pytest.mark.usefixtures("sigint_is_heard")
+@pytest.mark.usefixtures("signals_are_heard")
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs /proc to see what SQLite has open")
 def test_sigint_ends_a_step_of_sqlite(tmp_path: Path) -> None:
     path = with_endless_index(tmp_path / "opencode.db", padding=8 * 2**20)

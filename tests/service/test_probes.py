@@ -5,8 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -18,16 +17,10 @@ from amplifierd.storage.postgres.migrations import LOCK
 from conftest import execute
 from daemon import Daemon, http_get, http_post
 from small_disk import SmallDisk, limit_files, limit_files_no_more
+from waits import until
 
 SECONDS = 90
 PROBES = ("/live", "/health")
-
-
-def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + SECONDS
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 def answers(api: str, path: str) -> httpx.Response | None:

@@ -1,7 +1,6 @@
 """Behind a proxy that serves the daemon below a prefix, every reference leads on, and nothing is held back."""
 
 import re
-import time
 from collections.abc import Iterator
 
 import httpx
@@ -9,9 +8,9 @@ import pytest
 
 from daemon import Daemon, http_client, http_get
 from proxies import NAMES, PROGRAMS, proxy
+from waits import until
 
 MIB = 1 << 20
-ABORT_SECONDS = 30
 
 
 @pytest.fixture(params=NAMES)
@@ -90,10 +89,7 @@ def test_aborted_upload_leaves_nothing(client: httpx.Client) -> None:
 
     with pytest.raises(ConnectionAbortedError):
         client.post("/files", content=body(), headers={"Content-Type": "application/octet-stream"})
-    deadline = time.monotonic() + ABORT_SECONDS
-    while client.get("/files").json() != before:
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
+    until(lambda: client.get("/files").json() == before)
     assert client.get("/health").status_code == 200
 
 

@@ -11,7 +11,7 @@ import pytest
 import requests
 
 from collection_folders import make, profile
-from conftest import postgres_database
+from conftest import own_database
 from daemon import Daemon
 
 SECONDS = 120
@@ -39,12 +39,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def api(request: pytest.FixtureRequest, root: Path) -> Iterator[str]:
     """The address of a daemon that may read the collection."""
     options = ["--collections-path", str(root)]
-    if request.param == "sqlite":
-        with Daemon(f"sqlite:///{root.parent / 'a.db'}", *options) as running:
-            yield running.api
-        return
-    postgres, template = request.getfixturevalue("postgres"), request.getfixturevalue("postgres_template")
-    with postgres_database(postgres, template) as url, Daemon(url, *options) as running:
+    with own_database(request, root.parent) as url, Daemon(url, *options) as running:
         yield running.api
 
 

@@ -9,8 +9,8 @@ from amplifierd.storage.sqlite.connection import connect_writer
 from amplifierd.storage.sqlite.search.indexing import LONG_BYTES, begin_again
 from daemon import Daemon
 from fork_server import run_amplifierd
+from waits import until
 
-SECONDS = 60
 MESSAGES = 15_000
 AT_ONCE = 1_000
 # The words of longer messages are split outside of the writer.
@@ -32,10 +32,7 @@ def waiting(client: httpx.Client) -> object:
 
 def wait_until_there_are(client: httpx.Client, expected: int) -> None:
     """Wait until the state says that so many messages wait."""
-    deadline = time.monotonic() + SECONDS
-    while waiting(client) != expected:
-        assert time.monotonic() < deadline, waiting(client)
-        time.sleep(0.05)
+    until(lambda: waiting(client) == expected, lambda: waiting(client))
 
 
 def hits(client: httpx.Client, words: str) -> int:

@@ -7,7 +7,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -19,6 +18,7 @@ from daemon import Daemon, http_client, http_get
 from load import AFRESH, Load
 from raw import Connection, get, post, refused
 from torture import Torture
+from waits import until
 
 SEED = 20251121
 # Requests have longer to end than the tests wait for the end of the daemon.
@@ -115,11 +115,8 @@ def test_worker_that_dies_is_replaced(database: str) -> None:
 
 
 def wait_for_two_workers(daemon: Daemon) -> list[int]:
-    deadline = time.monotonic() + 60
-    while len(workers := daemon.workers) != 2:
-        assert time.monotonic() < deadline, f"The workers are {workers}."
-        time.sleep(0.05)
-    return workers
+    until(lambda: len(daemon.workers) == 2)
+    return daemon.workers
 
 
 def test_several_workers_share_one_database(database: str) -> None:
@@ -208,15 +205,6 @@ def test_clients_that_are_stuck_are_not_waited_for_long(tmp_path: Path, workers:
 def test_stop_leaves_docker_time_to_spare() -> None:
     # It kills after ten seconds.
     assert Settings(database="").shutdown_timeout + MARGIN_SECONDS < 8
-
-
-@pytest.fixture
-def signals_are_heard() -> Iterator[None]:
-    """A shell, or nohup, lets the tests that it runs in the background, and what they start, ignore these signals."""
-    before = {number: signal.signal(number, signal.SIG_DFL) for number in (signal.SIGINT, signal.SIGHUP)}
-    yield
-    for number, handler in before.items():
-        signal.signal(number, handler)
 
 
 @pytest.mark.usefixtures("signals_are_heard")

@@ -4,7 +4,6 @@ import json
 import os
 import signal
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
@@ -17,17 +16,7 @@ from daemon import Daemon, http_get
 from fork_server import ForkedProcess, run_amplifierd
 from histories import code_line, lines, user
 from opencode_database import TIME, add_message, fill_opencode, opencode_files, write_files
-
-# Longer than any machine takes.
-DEADLINE_SECONDS = 60
-
-
-def eventually(check: Callable[[], bool], told: Callable[[], str]) -> None:
-    """Wait until a condition is met."""
-    deadline = time.monotonic() + DEADLINE_SECONDS
-    while not check():
-        assert time.monotonic() < deadline, told()
-        time.sleep(0.05)
+from waits import SECONDS, until
 
 
 class Watch:
@@ -52,19 +41,19 @@ class Watch:
 
     def wait_until_it_says(self, words: str) -> None:
         """Wait until it has printed these words."""
-        eventually(lambda: words in self.said, lambda: self.said)
+        until(lambda: words in self.said, lambda: self.said)
 
     def stop(self, number: int = signal.SIGTERM) -> int:
         """Its exit status after a signal."""
         self._process.send_signal(number)
-        status = self._process.wait(DEADLINE_SECONDS)
+        status = self._process.wait(SECONDS)
         self._reader.join()
         return status
 
     def close(self) -> None:
         """End it, unless it has ended."""
         self._process.kill()
-        self._process.wait(DEADLINE_SECONDS)
+        self._process.wait(SECONDS)
         self._reader.join()
 
 
@@ -131,9 +120,9 @@ def test_watch_imports_lines_when_they_are_whole(
     with file.open("ab") as opened:
         opened.write(whole[two - 20 : two + 20])
         opened.flush()
-        eventually(lambda: contents(session) == ["one", "two"], lambda: watch.said)
+        until(lambda: contents(session) == ["one", "two"], lambda: watch.said)
         opened.write(whole[two + 20 :])
-    eventually(lambda: contents(session) == ["one", "two", "three"], lambda: watch.said)
+    until(lambda: contents(session) == ["one", "two", "three"], lambda: watch.said)
     assert (watch.stop(), "Not understood" in watch.said) == (0, False), watch.said
     assert "Imported 1 sessions, extended 2, with 3 messages in all; 0 branches." in watch.said
 
@@ -143,16 +132,16 @@ def test_watch_waits_for_directories(tmp_path: Path, start: Start, contents: Con
     watch = start(folder, file)
     folder.mkdir()
     (folder / "a.jsonl").write_bytes(said_in(session, "one"))
-    eventually(lambda: contents(session) == ["one"], lambda: watch.said)
+    until(lambda: contents(session) == ["one"], lambda: watch.said)
     folder.rename(tmp_path / "earlier")
     folder.mkdir()
     (folder / "a.jsonl").write_bytes(said_in(session, "one", "two"))
-    eventually(lambda: contents(session) == ["one", "two"], lambda: watch.said)
+    until(lambda: contents(session) == ["one", "two"], lambda: watch.said)
     (folder / "a.jsonl").write_bytes(said_in(session, "one", "two", "three"))
-    eventually(lambda: contents(session) == ["one", "two", "three"], lambda: watch.said)
+    until(lambda: contents(session) == ["one", "two", "three"], lambda: watch.said)
     other = session_of(f"{session}-named")
     file.write_bytes(said_in(other, "four"))
-    eventually(lambda: contents(other) == ["four"], lambda: watch.said)
+    until(lambda: contents(other) == ["four"], lambda: watch.said)
     assert watch.stop(signal.SIGINT) == 0, watch.said
 
 
@@ -165,7 +154,7 @@ def test_watch_goes_on_after_faults(tmp_path: Path, start: Start, contents: Cont
     watch = start(folder)
     assert contents(session) == ["one"]
     (folder / "c.jsonl").write_bytes(said_in(other := session_of(f"{session}-c"), "two"))
-    eventually(lambda: contents(other) == ["two"], lambda: watch.said)
+    until(lambda: contents(other) == ["two"], lambda: watch.said)
     assert watch.stop() == 1
     assert f"{folder}/b.jsonl:2: The record is not JSON" in watch.said
     assert f"{folder}/a.zip:1: It cannot be read: the archive cannot be unpacked" in watch.said
@@ -177,7 +166,7 @@ def test_watch_forgets_a_fault_that_was_mended(tmp_path: Path, start: Start, con
     file.write_bytes(said_in(session, "one") + b"{broken\n")
     watch = start(file.parent)
     file.write_bytes(said_in(session, "one", "two"))
-    eventually(lambda: contents(session) == ["one", "two"], lambda: watch.said)
+    until(lambda: contents(session) == ["one", "two"], lambda: watch.said)
     assert (watch.stop(), "Not understood" in watch.said) == (0, False), watch.said
 
 
@@ -191,7 +180,7 @@ def test_watch_takes_many_files_at_once(tmp_path: Path, start: Start, contents: 
         (other / f"{number}.jsonl").write_bytes(said_in(each, "one"))
     # Of the files in it, the system says nothing.
     other.rename(folder / "moved")
-    eventually(lambda: all(map(contents, reversed(found))), lambda: watch.said)
+    until(lambda: all(map(contents, reversed(found))), lambda: watch.said)
     assert watch.stop() == 0
     assert "Imported 300 sessions, extended 0, with 300 messages in all" in watch.said
 
@@ -207,7 +196,7 @@ def test_watch_reads_a_database_that_is_open(tmp_path: Path, start: Start, conte
         watch = start(path.parent)
         assert contents(session) == ["What is in a.txt?", "One.", ""]
         add_message(database, 5, {"role": "user"}, {"type": "text", "text": "And b.txt?"}, session=session)
-        eventually(lambda: contents(session)[3:] == ["And b.txt?"], lambda: watch.said)
+        until(lambda: contents(session)[3:] == ["And b.txt?"], lambda: watch.said)
         assert watch.stop() == 0, watch.said
 
 
@@ -220,7 +209,7 @@ def test_watch_reads_files_together(tmp_path: Path, start: Start, contents: Cont
     assert contents(imported) == ["What is in a.txt?", "One.", ""]
     write_files(folder, {"part/msg_4/prt_1.json": {"type": "text", "text": "And b.txt?"}})
     write_files(folder, {f"message/{key}/msg_4.json": {"role": "user", "time": {"created": TIME}}})
-    eventually(lambda: contents(imported)[3:] == ["And b.txt?"], lambda: watch.said)
+    until(lambda: contents(imported)[3:] == ["And b.txt?"], lambda: watch.said)
     assert watch.stop() == 0, watch.said
 
 

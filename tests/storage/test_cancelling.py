@@ -18,6 +18,7 @@ from amplifierd.storage.model.interface import Storage
 from amplifierd.storage.model.records import NewMessage, NewSession
 from amplifierd.storage.sqlite.group_commit import Writer
 from amplifierd.testing.storage.steps import read
+from waits import until
 
 W = "default"
 SECONDS = 30
@@ -42,12 +43,6 @@ def started(work: Any) -> "asyncio.Task[Any]":
     return asyncio.get_running_loop().create_task(work)
 
 
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(SECONDS):
-        while not condition():  # noqa: ASYNC110  # a thread makes it true
-            await asyncio.sleep(0.01)
-
-
 async def cancelled(task: "asyncio.Task[Any]") -> None:
     """Cancel, and wait for the end."""
     task.cancel()
@@ -69,7 +64,7 @@ async def test_read_of_sqlite_is_interrupted_and_frees_its_thread(sqlite: Any) -
         begun: list[str] = []
         reads = [started(sqlite._readers.work(never_ending(begun))) for _ in range(20)]
         # There are four threads: the others wait.
-        await until(lambda: len(begun) == 4)  # noqa: B023  # it is looked at in this round
+        await asyncio.to_thread(until, lambda: len(begun) == 4)  # noqa: B023  # it is looked at in this round
         await asyncio.gather(*map(cancelled, reads))
     assert await sqlite._readers.work(lambda connection: connection.execute("SELECT 1").fetchall()) == [(1,)]
 
@@ -80,7 +75,7 @@ async def test_list_of_sqlite_that_is_read_is_interrupted(sqlite: Any) -> None:
         "SELECT CAST('x' AS BLOB) FROM number WHERE n < 100000 OR n < 0"
     )
     listing = started(sqlite._readers.listing(endless, {}))
-    await until(lambda: bool(sqlite._readers._lent))
+    await asyncio.to_thread(until, lambda: bool(sqlite._readers._lent))
     await asyncio.sleep(0.1)
     await cancelled(listing)
     assert listing.cancelled()
@@ -91,7 +86,7 @@ async def test_write_of_sqlite_that_has_not_begun_is_withdrawn(sqlite: Any) -> N
     session = await sqlite.create_session(W, NewSession())
     begun: list[str] = []
     running = started(sqlite._writer.write(never_ending(begun)))
-    await until(lambda: bool(begun))
+    await asyncio.to_thread(until, lambda: bool(begun))
     waiting = started(sqlite.append_message(W, session.id, NewMessage(content="no")))
     kept = started(sqlite.append_message(W, session.id, NewMessage(content="yes")))
     await asyncio.sleep(0)
@@ -115,14 +110,14 @@ async def test_running_write_of_sqlite_is_interrupted(sqlite: Any) -> None:
 
     blocked: list[str] = []
     blocking = started(writer.write(never_ending(blocked)))
-    await until(lambda: bool(blocked))
+    await asyncio.to_thread(until, lambda: bool(blocked))
     # They come together, and are one group.
     before = started(sqlite.append_message(W, session.id, NewMessage(content="before")))
     running = started(writer.write(writes))
     after = started(sqlite.append_message(W, session.id, NewMessage(content="after")))
     await asyncio.sleep(0)
     await cancelled(blocking)
-    await until(lambda: bool(begun))
+    await asyncio.to_thread(until, lambda: bool(begun))
     running.cancel()
     with pytest.raises(WriteCancelled):
         async with asyncio.timeout(SECONDS):

@@ -2,7 +2,6 @@
 
 import asyncio
 import hashlib
-import time
 
 import pytest
 
@@ -10,17 +9,14 @@ from amplifierd.storage import open_storage
 from amplifierd.storage.model.records import IdempotentRequest, NewSession
 from amplifierd.storage.operations import expiry
 from remains import rows_of
+from waits import until
 
 W = "default"
-DEADLINE_SECONDS = 30
 
 
 async def wait_for_answers(database: str, expected: int) -> None:
     """Wait until so many answers are recorded."""
-    deadline = time.monotonic() + DEADLINE_SECONDS
-    while (count := await asyncio.to_thread(rows_of, database, "idempotency")) != expected:
-        assert time.monotonic() < deadline, count
-        await asyncio.sleep(0.05)
+    await asyncio.to_thread(until, lambda: rows_of(database, "idempotency") == expected)
 
 
 async def record(database: str, seconds: float, count: int) -> None:

@@ -37,7 +37,7 @@ from amplifierd.storage.sql.ports import Bindings
 from amplifierd.testing.storage.exports import export_of, exported, transcripts
 from amplifierd.testing.storage.messages.test_corrections import call, session_with, waiting
 from amplifierd.testing.storage.messages.test_own_ids import ID
-from amplifierd.testing.storage.steps import read, records
+from amplifierd.testing.storage.steps import read, records, until
 
 W = "default"
 COUNT = 50
@@ -45,7 +45,6 @@ COUNT = 50
 PIECE = 7
 # So many go in the transaction of their session.
 FIRST = 3
-SECONDS = 60
 
 LEFT = """
 SELECT
@@ -90,15 +89,8 @@ async def number(storage: Storage, statement: str, session_id: str = "") -> int:
     return int(row[0])
 
 
-async def until(condition: Callable[[], Awaitable[bool]]) -> None:
-    deadline = asyncio.get_running_loop().time() + SECONDS
-    while not await condition():
-        assert asyncio.get_running_loop().time() < deadline
-
-
 async def until_removed(storage: Storage) -> None:
     async def none_is_left() -> bool:
-        await asyncio.sleep(0.01)
         return await number(storage, ALL_LEFT) == 0
 
     await until(none_is_left)
