@@ -95,11 +95,15 @@ _Chunk = tuple[str, tuple[str, ...]]
 
 
 class IndexLimit:
-    """What is still indexed of a message: chunks with forms, and bytes of words and forms, each counted once."""
+    """What is still indexed of a message: chunks with forms, and bytes of words and forms, each counted once.
 
-    def __init__(self, pause: Callable[[], None]) -> None:
-        self.chunks_with_forms = MAX_CHUNKS_WITH_FORMS
-        self.pause = pause
+    The bytes are only counted if they may reach the limit.
+    """
+
+    def __init__(self, pause: Callable[[], None], *, is_counted: bool) -> None:
+        self._pause = pause
+        self._is_counted = is_counted
+        self._chunks_with_forms = MAX_CHUNKS_WITH_FORMS
         self._bytes = MAX_INDEXED_BYTES
         self._words: set[str] = set()
         self._forms: set[str] = set()
@@ -112,8 +116,16 @@ class IndexLimit:
         """Whether nothing more is indexed."""
         return self._bytes < 0
 
+    def split(self, chunks: list[str]) -> tuple[list[str], list[str]]:
+        """The chunks that have forms, and the others."""
+        left = self._chunks_with_forms
+        self._chunks_with_forms = max(0, left - len(chunks))
+        return chunks[:left], chunks[left:]
+
     def take(self, found: list[_Chunk]) -> list[_Chunk]:
         """The words and forms of chunks, as far as they are indexed."""
+        if not self._is_counted:
+            return found
         self._uncounted_bytes += _bytes_of(
             [said for said, _ in found], [*chain.from_iterable([forms for _, forms in found if forms])]
         )
@@ -122,7 +134,7 @@ class IndexLimit:
             return found
         for earlier in self._uncounted:
             self._count(earlier)
-            self.pause()
+            self._pause()
         self._uncounted = []
         return found if self._count(found) else [*self._first(found)]
 
@@ -195,34 +207,23 @@ class Tokenizer(dict[str, _Chunk]):
 
     def indexed_texts(self, texts: Sequence[str], pause: Callable[[], None] = never_pause) -> list[IndexedText]:
         """The entries of the texts of one message, which share the limits."""
-        limit = IndexLimit(pause)
-        # Then together they are far from the limit.
-        is_short = sum(map(len, texts)) <= _PART_CHARACTERS
-        return [self._indexed(text, limit, is_counted=not is_short) for text in texts]
+        limit = IndexLimit(pause, is_counted=sum(map(len, texts)) > _PART_CHARACTERS)
+        return [self._indexed(text, limit, pause) for text in texts]
 
-    def _indexed(self, text: str, limit: IndexLimit, *, is_counted: bool) -> IndexedText:
+    def _indexed(self, text: str, limit: IndexLimit, pause: Callable[[], None]) -> IndexedText:
         words: list[str] = []
         forms: dict[str, None] = {}
         for part in _parts(text):
             if limit.is_reached:
                 break
-            found = self._found(part, limit)
-            if is_counted:
-                found = limit.take(found)
+            with_forms, others = limit.split(_chunks(part))
+            found = [*map(self.__getitem__, with_forms), *[("  ".join(words_of(chunk)), ()) for chunk in others]]
+            found = limit.take(found)
             words += [said for said, _ in found if said]
             forms.update(dict.fromkeys(chain.from_iterable([of_chunk for _, of_chunk in found if of_chunk])))
-            limit.pause()
+            pause()
         said = "  ".join(words)
         return IndexedText(said, said.count("  ") + 1 if said else 0, [*forms])
-
-    def _found(self, part: str, limit: IndexLimit) -> list[_Chunk]:
-        """What is found in each chunk of a part of a text."""
-        chunks = _chunks(part)
-        left = limit.chunks_with_forms
-        found = [*map(self.__getitem__, chunks[:left])]
-        found += [("  ".join(words_of(chunk)), ()) for chunk in chunks[left:]]
-        limit.chunks_with_forms = max(0, left - len(chunks))
-        return found
 
     def places(self, text: str) -> list[Token]:
         """The words of a text, with their places."""
