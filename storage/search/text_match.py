@@ -35,9 +35,10 @@ class TextMatch:
 
     def score(self, message: Message) -> float | None:
         """The score of a message; None if it does not match."""
-        text = searched_text(message, self._scope)
-        if text.isascii() and not all(it.search(text) for it in self._beginnings):
-            return None
+        if self._beginnings:
+            text = searched_text(message, self._scope)
+            if text.isascii() and not all(it.search(text) for it in self._beginnings):
+                return None
         said = entry_within(message, self._tokenizer, self._scope)
         spaced, forms = f" {said.words} ", {*said.forms}
         counts = [sum(_count(term, spaced) for term in group) for group in self._sought.groups]
