@@ -41,16 +41,15 @@ class Tokenizer(tokenizer.Tokenizer):
 
     def message(self, content: str, parts: Raw | UnsetType) -> Words:
         """The words of a message: of what it says, and then of its tools."""
-        if not isinstance(parts, Raw):
-            said = self.indexed(content)
-            text = f" {said.words} {BEFORE_FORMS}{_forms(said.forms)}"
-            return Words(said.size, text, _lexemes(said.words.split(), said.forms))
-        said, tools = self.indexed_texts([content, tools_of(parts)])
-        texts = [f" {each.words} " if each.size else "" for each in (said, tools)]
-        forms = [_forms(each.forms) for each in (said, tools)]
-        text = f"{BEFORE_TOOLS.join(texts)}{BEFORE_FORMS}{BEFORE_TOOLS.join(forms)}"
-        lexemes = _lexemes(said.words.split() + tools.words.split(), tool_forms(parts) + said.forms + tools.forms)
-        return Words(said.size + tools.size, text, lexemes)
+        tools, names = ([tools_of(parts)], tool_forms(parts)) if isinstance(parts, Raw) else ([], [])
+        entries = self.indexed_texts([content, *tools])
+        words = BEFORE_TOOLS.join([f" {each.words} " if each.size else "" for each in entries])
+        forms = BEFORE_TOOLS.join([_forms(each.forms) for each in entries])
+        lexemes = _lexemes(
+            [word for each in entries for word in each.words.split()],
+            [*names, *(form for each in entries for form in each.forms)],
+        )
+        return Words(sum(each.size for each in entries), f"{words}{BEFORE_FORMS}{forms}", lexemes)
 
 
 async def words_of(tokenizer: Tokenizer, messages: Sequence[Said]) -> list[Words]:
