@@ -7,8 +7,7 @@ contract describes the rules (`GET /search`).
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 from .characters import FIRST_UNSPACED, fold
 from .segmentation import MAX_CHUNK, MAX_WORD, Compound, Segments, is_hash, is_plain, segment, words_of
@@ -77,6 +76,14 @@ class IndexedText:
     size: int
     forms: list[str]
 
+    def different_words(self) -> dict[str, None]:
+        """Its words in the order of their first places, each once."""
+        found: dict[str, None] = {}
+        # In parts: all words of 8 MiB as objects would take 250 MiB.
+        for part in _parts(self.words):
+            found.update(dict.fromkeys(part.split()))
+        return found
+
 
 class Sought(NamedTuple):
     """The words that a part of a query matches, one after the other, or one of the forms.
@@ -94,6 +101,25 @@ class Sought(NamedTuple):
 _Chunk = tuple[str, tuple[str, ...]]
 
 
+class _Part(NamedTuple):
+    """The words of a part of a text with two spaces between, and each of its forms once."""
+
+    words: str
+    forms: dict[str, None]
+
+    @classmethod
+    def of(cls, found: Iterable[_Chunk]) -> Self:
+        """The words and forms of chunks."""
+        words: list[str] = []
+        forms: dict[str, None] = {}
+        for said, of_chunk in found:
+            if said:
+                words.append(said)
+            if of_chunk:
+                forms.update(dict.fromkeys(of_chunk))
+        return cls("  ".join(words), forms)
+
+
 class IndexLimit:
     """What is still indexed of a message: chunks with forms, and bytes of words and forms, each counted once.
 
@@ -108,7 +134,7 @@ class IndexLimit:
         self._words: set[str] = set()
         self._forms: set[str] = set()
         # Nothing is counted before all words and forms, however often they occur, have more bytes.
-        self._uncounted: list[list[_Chunk]] = []
+        self._uncounted: list[_Part] = []
         self._uncounted_bytes = 0
 
     @property
@@ -122,28 +148,26 @@ class IndexLimit:
         self._chunks_with_forms = max(0, left - len(chunks))
         return chunks[:left], chunks[left:]
 
-    def take(self, found: list[_Chunk]) -> list[_Chunk]:
+    def take(self, found: list[_Chunk]) -> _Part:
         """The words and forms of chunks, as far as they are indexed."""
+        part = _Part.of(found)
         if not self._is_counted:
-            return found
-        self._uncounted_bytes += _bytes_of(
-            [said for said, _ in found], [*chain.from_iterable([forms for _, forms in found if forms])]
-        )
+            return part
+        self._uncounted_bytes += len(part.words.encode()) + _bytes_of(part.forms, len(FORM_MARK))
         if self._uncounted_bytes <= MAX_INDEXED_BYTES:
-            self._uncounted.append(found)
-            return found
+            self._uncounted.append(part)
+            return part
         for earlier in self._uncounted:
             self._count(earlier)
             self._pause()
         self._uncounted = []
-        return found if self._count(found) else [*self._first(found)]
+        return part if self._count(part) else _Part.of(self._first(found))
 
-    def _count(self, found: list[_Chunk]) -> bool:
+    def _count(self, part: _Part) -> bool:
         """Count words and forms, if all of them are indexed."""
-        different = {*found}
-        words = {*"  ".join([said for said, _ in different]).split()} - self._words
-        forms = {form for _, forms in different for form in forms} - self._forms
-        size = _bytes_of(words, forms)
+        words = {*part.words.split()} - self._words
+        forms = part.forms.keys() - self._forms
+        size = _bytes_of(words) + _bytes_of(forms, len(FORM_MARK))
         if size <= self._bytes:
             self._bytes -= size
             self._words |= words
@@ -218,9 +242,10 @@ class Tokenizer(dict[str, _Chunk]):
                 break
             with_forms, others = limit.split(_chunks(part))
             found = [*map(self.__getitem__, with_forms), *[("  ".join(words_of(chunk)), ()) for chunk in others]]
-            found = limit.take(found)
-            words += [said for said, _ in found if said]
-            forms.update(dict.fromkeys(chain.from_iterable([of_chunk for _, of_chunk in found if of_chunk])))
+            indexed = limit.take(found)
+            # One text for each part: all words of 8 MiB as objects would take 250 MiB.
+            words += [indexed.words] if indexed.words else []
+            forms.update(indexed.forms)
             pause()
         said = "  ".join(words)
         return IndexedText(said, said.count("  ") + 1 if said else 0, [*forms])
@@ -314,8 +339,8 @@ class Tokenizer(dict[str, _Chunk]):
                 yield from _spellings(compound)
 
 
-def _bytes_of(words: Iterable[str], forms: Collection[str]) -> int:
-    return len("".join(chain(words, forms)).encode()) + len(FORM_MARK) * len(forms)
+def _bytes_of(terms: Collection[str], mark: int = 0) -> int:
+    return len("".join(terms).encode()) + mark * len(terms)
 
 
 def _chunks(text: str) -> list[str]:

@@ -1,5 +1,7 @@
 """How texts are split into words."""
 
+import tracemalloc
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -23,3 +25,18 @@ def test_long_line_of_hyphens_is_split_in_linear_time() -> None:
     for text in ("-" * 8_000_000, "._" * 4_000_000):
         assert Tokenizer().indexed(text).size == 0
         assert Tokenizer().places(text) == []
+
+
+def test_entry_of_short_words_takes_little_more_memory_than_its_text() -> None:
+    text = "x " * 500_000
+    tokenizer = Tokenizer()
+    tracemalloc.start()
+    try:
+        entry = tokenizer.indexed(text)
+        different = [*entry.different_words()]
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert (entry.size, different) == (500_000, ["x"])
+    # A word as an object takes 25 times its part of the text.
+    assert peak <= 8 * len(text)

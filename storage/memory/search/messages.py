@@ -57,7 +57,7 @@ class MemorySearch(MemoryAccess, Storage):
         entries = [entry_of(message, tokenizer) for _, message in _messages(stored, SearchQuery(text))]
 
         async def count(words: Sequence[str], *, with_forms: bool) -> Mapping[str, int]:
-            said = ({*entry.words.split(), *(entry.forms if with_forms else ())} for entry in entries)
+            said = ({*entry.different_words(), *(entry.forms if with_forms else ())} for entry in entries)
             found = Counter(word for each in said for word in each)
             return {word: min(found[word], MAX_COUNTED) for word in words}
 

@@ -46,7 +46,7 @@ class Tokenizer(tokenizer.Tokenizer):
         words = BEFORE_TOOLS.join([f" {each.words} " if each.size else "" for each in entries])
         forms = BEFORE_TOOLS.join([_forms(each.forms) for each in entries])
         lexemes = _lexemes(
-            [word for each in entries for word in each.words.split()],
+            [word for each in entries for word in each.different_words()],
             [*names, *(form for each in entries for form in each.forms)],
         )
         return Words(sum(each.size for each in entries), f"{words}{BEFORE_FORMS}{forms}", lexemes)
