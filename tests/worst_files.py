@@ -60,3 +60,12 @@ def exports_of_one_file_many_times(data: Data) -> list[Ask]:
     data.append_batch(sessions[1], [{"parts": [part]}] * 50)
     exports = [f"/sessions/{session_id}/export?files=true" for session_id in sessions]
     return [Ask("GET", f"{export}&format={form}") for form in ("openai", "anthropic", "html") for export in exports]
+
+
+def unread_exports_of_files(data: Data) -> list[Ask]:
+    """Exports of 8 messages, each with a file of 15 MB, whose clients do not read."""
+    session_id = data.session()
+    part = {"type": "file", "media": "image/png", "url": data.image(15_000_000)}
+    data.append_batch(session_id, [{"parts": [part]}] * 8)
+    exports = [f"/sessions/{session_id}/export?files=true&format={form}" for form in ("openai", "anthropic", "html")]
+    return [Ask("GET", export, reads=False, repeats=False) for export in exports * 8]

@@ -323,6 +323,11 @@ TABLE = [
         ("exportSession",),
         worst_files.exports_of_one_file_many_times,
     ),
+    Row(
+        "24 unread exports of messages with a file of 15 MB",
+        ("exportSession",),
+        worst_files.unread_exports_of_files,
+    ),
     Row("32 imports whose file never ends", ("importSessions",), worst_imports.file_without_end),
     Row("imports of an archive of 255 MiB of brackets", ("importSessions",), worst_imports.bomb),
     Row("imports of a history of 43 MiB in a line", ("importSessions",), worst_imports.history_in_one_line),

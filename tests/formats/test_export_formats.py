@@ -44,7 +44,8 @@ def exported(session: Session, messages: list[Message], name: str, losses: Losse
     written = [writer.begin(session), *map(writer.add, messages), writer.turn()]
     if writer.is_read_twice:
         written += map(writer.add_again, messages)
-    return b"".join([*written, writer.end()])
+    text = b"".join(written)
+    return text + writer.end(len(text))
 
 
 def session_of(count: int, **members: Any) -> Session:

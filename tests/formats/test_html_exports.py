@@ -81,7 +81,8 @@ def page_of(*messages: Message, name: str = "Tides", **members: Any) -> str:
         **members,
     )
     writer = export_formats()["html"].writer(Losses())
-    return b"".join([writer.begin(session), *map(writer.add, messages), writer.turn(), writer.end()]).decode()
+    text = b"".join([writer.begin(session), *map(writer.add, messages), writer.turn()])
+    return (text + writer.end(len(text))).decode()
 
 
 def message_of(content: str, parts: list[Object] | None = None, role: str = "user", **members: Any) -> Message:

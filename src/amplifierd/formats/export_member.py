@@ -15,17 +15,20 @@ _MAX_LABELS = 62
 # Members that replace what the messages say.
 _REPLACED = ("agent", "tokenCount", "usage", "model")
 
-_sorted = msgspec.json.Encoder(order="sorted").encode
+DIGEST_CHARACTERS = 16
+
+# A value as JSON, the same for the same value.
+canonical = msgspec.json.Encoder(order="sorted").encode
 
 
 def same(first: Any, second: Any) -> bool:
     """Whether two values are the same JSON: `1` is not `1.0`."""
-    return first == second and _sorted(first) == _sorted(second)
+    return first == second and canonical(first) == canonical(second)
 
 
 def digest_of(written: list[Any]) -> str:
     """A digest of messages, from which an import can tell whether they were edited since."""
-    return sha256(_sorted(written)).hexdigest()[:16]
+    return sha256(canonical(written)).hexdigest()[:DIGEST_CHARACTERS]
 
 
 def session_in(record: Object) -> Object:

@@ -13,8 +13,8 @@ import msgspec
 from msgspec.structs import replace
 
 from ...formats.exports import ExportFormat, Losses, export_formats
-from ...formats.exports.reading import Place, embed_files, hold_in_memory, leave_files, write_session
-from ...storage.model.errors import SessionNotFound
+from ...formats.exports.reading import Place, embed_files, leave_files, write_session
+from ...storage.model.errors import FileNotFound, SessionNotFound
 from ...storage.model.interface import Storage
 from ...storage.model.queries import SessionQuery, all_records
 from ...storage.model.records import Listing, SessionSummary
@@ -140,8 +140,7 @@ class _Export:
         return embed_files(self._storage, self._workspace)
 
     async def _write(self, form: ExportFormat, session_id: str, place: Place, file: IO[bytes]) -> int:
-        run, losses = asyncio.to_thread, self._losses
-        text = write_session(form, self._storage, self._workspace, session_id, losses, place, run, hold_in_memory)
+        text = write_session(form, self._storage, self._workspace, session_id, self._losses, place, asyncio.to_thread)
         is_begun = False
         try:
             async with aclosing(text) as blocks:
@@ -151,6 +150,8 @@ class _Export:
         except SessionNotFound:
             self._refuse_missing(session_id, is_begun=is_begun)
             return 0
+        except FileNotFound as error:
+            raise click.ClickException(f"{error}: it was deleted meanwhile; export again.") from error
         self._update(1)
         return 1
 

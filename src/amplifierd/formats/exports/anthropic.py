@@ -77,7 +77,7 @@ class AnthropicWriter(ChatRecordWriter):
         if self._is_begun or "deletedAt" in source:
             return super().add(message)
         if source["role"] in _SYSTEM and _HISTORY not in source["metadata"]:
-            return self._counted(self._add_first(source))
+            return self._add_first(source)
         return self._begin_messages() + super().add(message)
 
     def turn(self) -> bytes:
@@ -105,7 +105,7 @@ class AnthropicWriter(ChatRecordWriter):
     def _begin_messages(self) -> bytes:
         before = {0: b"", 1: b'"system":' + _encode(self._waiting) + b","}.get(self._firsts, b"],")
         self._is_begun = self._is_first = True
-        return self._counted(before + b'"messages":[')
+        return before + b'"messages":['
 
     def _rest_of(self, source: Object, written: list[Any]) -> Object:
         if self._again >= self._firsts or "deletedAt" in source:

@@ -13,9 +13,10 @@ import msgspec
 from msgspec import UNSET
 
 from ...storage.model.records import Message, Session
-from ..export_member import EXPORT_MEMBER, digest_of, same
+from ..export_member import EXPORT_MEMBER, same
 from ..history import MAX_BYTES, line_of, without
 from ..interface import Object
+from .embedding import embedded_digest_of
 from .interface import Losses
 
 # A stored file is named by this in place of its relative URL, which means nothing elsewhere.
@@ -59,14 +60,13 @@ class ChatRecordWriter:
         self._chat = chat
         self._losses = losses
         self._is_first = True
-        self._size = 0
         self._session: Object = {}
 
     def begin(self, session: Session, /) -> bytes:
         """See `SessionWriter`."""
         self._session = _decode(_encode(session))
         record = _record_of(session, self._chat)
-        return self._counted(_encode(record)[:-1] + (b"," if record else b"") + self._opening())
+        return _encode(record)[:-1] + (b"," if record else b"") + self._opening()
 
     def add(self, message: Message, /) -> bytes:
         """See `SessionWriter`."""
@@ -76,24 +76,23 @@ class ChatRecordWriter:
             return b""
         written = self._chat.write(source)
         self._count(source, written)
-        return self._counted(b"".join(self._separated(_encode(each)) for each in written))
+        return b"".join(self._separated(_encode(each)) for each in written)
 
     def turn(self) -> bytes:
         """See `SessionWriter`."""
         session = self._session | {"context": without(self._session["context"], self._chat.history)}
         self._is_first = True
-        beside = b'],"%s":{"session":%s,"messages":[' % (EXPORT_MEMBER.encode(), _encode(session))
-        return self._counted(beside)
+        return b'],"%s":{"session":%s,"messages":[' % (EXPORT_MEMBER.encode(), _encode(session))
 
     def add_again(self, message: Message, /) -> bytes:
         """See `SessionWriter`."""
         source = object_of(message)
         written = [] if "deletedAt" in source else self._chat.write(source)
-        return self._counted(self._separated(_encode(self._rest_of(source, written))))
+        return self._separated(_encode(self._rest_of(source, written)))
 
-    def end(self) -> bytes:
+    def end(self, size: int, /) -> bytes:
         """See `SessionWriter`."""
-        if self._size > MAX_BYTES:
+        if size > MAX_BYTES:
             self._losses.left_out[f"lines of over {MAX_BYTES} bytes, which an import does not read"] += 1
         losses = self._losses.record()
         told = b',"losses":%s' % _encode(losses) if losses else b""
@@ -112,10 +111,6 @@ class ChatRecordWriter:
         self._is_first = False
         return before + text
 
-    def _counted(self, text: bytes) -> bytes:
-        self._size += len(text)
-        return text
-
     def _count(self, source: Object, written: list[Any]) -> None:
         found = [part for each in written for part in self._chat.read(each)["parts"]]
         for kind in _missing(source["parts"], found):
@@ -132,7 +127,7 @@ def rest_of(source: Object, back: Object, written: list[Any], own: str) -> Objec
         rest["metadata"] = source["metadata"]
     is_one = len(written) == 1
     if not is_one or source["role"] != back.get("role") or not same(source["parts"], back.get("parts")):
-        rest |= {"role": source["role"], "parts": source["parts"], "digest": digest_of(written)}
+        rest |= {"role": source["role"], "parts": source["parts"], "digest": embedded_digest_of(written)}
     if "deletedAt" in source:
         rest["deletedAt"] = source["deletedAt"]
     return rest if is_one else {**rest, "count": len(written)}

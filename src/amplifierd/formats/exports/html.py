@@ -106,7 +106,7 @@ class _HTMLWriter:
         """See `SessionWriter`."""
         return b""
 
-    def end(self) -> bytes:
+    def end(self, _size: int, /) -> bytes:
         """See `SessionWriter`."""
         return b""
 

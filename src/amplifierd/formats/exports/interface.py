@@ -53,7 +53,10 @@ class SessionWriter(Protocol):
         """The beginning of the session."""
 
     def add(self, message: Message, /) -> bytes:
-        """The next message; a file that it refers to may have a `data:` URL, or a relative path."""
+        """The next message; a file that it refers to may have a `data:` URL, or a relative path.
+
+        In such a URL a placeholder may stand for the data, which takes its place once it is written. Write it as it is.
+        """
 
     def turn(self) -> bytes:
         """What follows the last message."""
@@ -61,8 +64,8 @@ class SessionWriter(Protocol):
     def add_again(self, message: Message, /) -> bytes:
         """The text about a message that follows all messages."""
 
-    def end(self) -> bytes:
-        """The end of the session."""
+    def end(self, size: int, /) -> bytes:
+        """The end of the session, which has `size` bytes before it."""
 
 
 class ExportFormat(Protocol):

@@ -74,7 +74,7 @@ class _MarkdownWriter:
         """See `SessionWriter`."""
         return b""
 
-    def end(self) -> bytes:
+    def end(self, _size: int, /) -> bytes:
         """See `SessionWriter`."""
         return "".join(f"<!-- {sentence} -->\n" for sentence in self._losses.sentences()).encode()
 

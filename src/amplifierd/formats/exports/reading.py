@@ -1,10 +1,9 @@
 """Reads a session from a storage, and writes it in a format, in constant memory."""
 
-import base64
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
+from contextlib import aclosing
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, TypeVar
 
 import msgspec
 from msgspec import Raw
@@ -14,218 +13,185 @@ from ...storage.model.errors import FileNotFound
 from ...storage.model.files import FileContent
 from ...storage.model.interface import Storage
 from ...storage.model.records import ExportLine, Message, Session
+from ..interface import Object
+from .embedding import EmbeddedFiles
 from .interface import ExportFormat, Losses, SessionWriter
 
 # The limit of one message: a file counts each time that the message refers to it.
 MAX_EMBEDDED_BYTES = 16 * 1024 * 1024
-_FILES = b'"/files/'
+_FILES = "/files/"
+_FILE_URL = b'"/files/'
 _PIECE_BYTES = 32 * 1024
 _PIECE_LINES = 50
 
-_decode = msgspec.json.decode
+_decode_parts = msgspec.json.Decoder(list[Object]).decode
 _encode = msgspec.json.Encoder().encode
 
-# Puts the files of a message elsewhere; returns for each reference to one the new URL, or None if it is left out.
-Place = Callable[[list[str]], Awaitable[Sequence[str | None]]]
+# Where the files of a message are found in the export, for each reference to one: at a URL, or in the message itself
+# if it is the file; None if it is left out.
+Place = Callable[[list[str]], Awaitable[Sequence[str | FileContent | None]]]
 # Runs a function that takes long in another thread.
 Run = Callable[..., Awaitable[Any]]
-# Makes a block with files, and yields it in blocks of any size.
-Hold = Callable[[Callable[[], Awaitable[bytes]]], AsyncGenerator[bytes, None]]
 
-
-class _Embedded(NamedTuple):
-    """The size of a file, and its `data:` URL if it has one."""
-
-    size: int
-    url: str | None
-
-
-_MISSING = _Embedded(0, None)
+_Record = Session | Message
+_R = TypeVar("_R", bound=_Record)
+_Parts = list[Object]
 
 
 async def write_session(
-    form: ExportFormat,
-    storage: Storage,
-    workspace: str,
-    session_id: str,
-    losses: Losses,
-    place: Place,
-    run: Run,
-    hold: Hold,
+    form: ExportFormat, storage: Storage, workspace: str, session_id: str, losses: Losses, place: Place, run: Run
 ) -> AsyncGenerator[bytes, None]:
-    """A session in a format, in blocks; `losses` get its losses in the end. Raises `SessionNotFound`."""
+    """A session in a format, in blocks; `losses` get its losses in the end.
+
+    Raises `SessionNotFound`, and `FileNotFound` if a file is deleted meanwhile.
+    """
     own = Losses()
     writer = form.writer(own)
-    first = _Reading(storage, workspace, session_id, partial(_written, run, partial(_add, writer), place, own), hold)
-    async with aclosing(first.blocks(None)) as blocks:
+    size = 0
+    text = _Text(writer, partial(_read, storage, workspace, session_id), place, run)
+    async with aclosing(text.blocks(own)) as blocks:
         async for block in blocks:
+            size += len(block)
             yield block
-    yield writer.turn()
-    if writer.is_read_twice:
-        write = partial(_written, run, partial(_add_again, writer), place, Losses())
-        again = _Reading(storage, workspace, session_id, write, hold)
-        # What was appended meanwhile is not in the first part.
-        async with aclosing(again.blocks(first.count)) as blocks:
-            async for block in blocks:
-                yield block
-    yield writer.end()
+    yield writer.end(size)
     losses.add(own)
 
 
-class _Reading:
-    """Reads a session once; `count` is the number of messages that were read."""
+class _Text:
+    """What a format writes of a session, which `read` reads in pieces, but for its end."""
 
     def __init__(
         self,
-        storage: Storage,
-        workspace: str,
-        session_id: str,
-        write: Callable[[list[ExportLine]], Awaitable[bytes]],
-        hold: Hold,
+        writer: SessionWriter,
+        read: Callable[[], AsyncGenerator[list[_Record], None]],
+        place: Place,
+        run: Run,
     ) -> None:
-        self._place = storage, workspace, session_id
-        self._write = write
-        self._hold = hold
-        self.count = 0
+        self._writer = writer
+        self._read = read
+        self._place = place
+        self._run = run
 
-    async def blocks(self, most: int | None) -> AsyncGenerator[bytes, None]:
-        """What is written of it, up to `most` messages."""
-        async with _batches(*self._place) as batches:
-            async for lines in batches:
-                for some in _pieces(self._counted(lines, most)):
-                    if not any(map(_names_files, some)):
-                        yield await self._write(some)
-                        continue
-                    async with aclosing(self._hold(partial(self._write, some))) as held:
-                        async for block in held:
-                            yield block
+    async def blocks(self, losses: Losses) -> AsyncGenerator[bytes, None]:
+        """The text, in blocks."""
+        count = 0
+        async with aclosing(self._read()) as pieces:
+            async for records in pieces:
+                count += sum(isinstance(record, Message) for record in records)
+                async with aclosing(self._written(partial(_add, self._writer), records, losses)) as blocks:
+                    async for block in blocks:
+                        yield block
+        yield self._writer.turn()
+        if not self._writer.is_read_twice:
+            return
+        async with aclosing(self._read()) as pieces:
+            async for records in pieces:
+                # What was appended meanwhile is not in the first part.
+                messages = [record for record in records if isinstance(record, Message)][:count]
+                count -= len(messages)
+                async with aclosing(self._written(self._writer.add_again, messages, Losses())) as blocks:
+                    async for block in blocks:
+                        yield block
 
-    def _counted(self, lines: list[ExportLine], most: int | None) -> list[ExportLine]:
-        if most is not None:
-            lines = [line for line in lines if isinstance(line.message, Message)][: most - self.count]
-        self.count += sum(isinstance(line.message, Message) for line in lines)
-        return lines
+    async def _written(
+        self, write: Callable[[_R], bytes], records: list[_R], losses: Losses
+    ) -> AsyncGenerator[bytes, None]:
+        """What is written of records, with their files."""
+        files = EmbeddedFiles()
+        named = {place: text for place, record in enumerate(records) if (text := _parts_with_files(record))}
+        parts = await self._run(_decode_all, named) if named else {}
+        for each in parts.values():
+            await self._place_files(each, files, losses)
+        text = await self._run(_write, write, records, parts)
+        async with aclosing(files.embed(text)) as blocks:
+            async for block in blocks:
+                yield block
+
+    async def _place_files(self, parts: _Parts, files: EmbeddedFiles, losses: Losses) -> None:
+        """Give the files among parts the URLs that they get in the export; to `files` those that are embedded."""
+        stored = [part for part in parts if part["type"] == "file" and part["url"].startswith(_FILES)]
+        for part, found in zip(stored, await self._place([part["url"] for part in stored]), strict=True):
+            if found is None:
+                losses.left_out["files"] += 1
+            elif isinstance(found, str):
+                part["url"] = found
+            else:
+                part["url"] = files.add(found)
 
 
-async def _written(
-    run: Run,
-    add: Callable[[list[ExportLine]], bytes],
-    place: Place,
-    losses: Losses,
-    lines: list[ExportLine],
-) -> bytes:
-    """What is written of lines, with their files."""
-    placed = [await _placed_line(line, place, losses, run) if _names_files(line) else line for line in lines]
-    written: bytes = await run(add, placed)
-    return written
-
-
-@asynccontextmanager
-async def _batches(
-    storage: Storage, workspace: str, session_id: str
-) -> AsyncIterator[AsyncGenerator[list[ExportLine], None]]:
-    """The lines of a session, which are closed at once if its reader has gone."""
+async def _read(storage: Storage, workspace: str, session_id: str) -> AsyncGenerator[list[_Record], None]:
+    """The session and its messages, as many at a time as are written in some milliseconds."""
     export = await storage.export_session(workspace, session_id)
     async with aclosing(export.batches) as batches:
-        yield batches
+        async for lines in batches:
+            for records in _pieces(lines):
+                yield records
 
 
-def _pieces(lines: list[ExportLine]) -> Iterator[list[ExportLine]]:
-    """Lines, as many at a time as are written in some milliseconds."""
-    some: list[ExportLine] = []
+def _pieces(lines: list[ExportLine]) -> Iterator[list[_Record]]:
+    records: list[_Record] = []
     size = 0
     for line in lines:
-        if some and _names_files(line):
-            # Each of such lines may have files of the limit.
-            yield some
-            some, size = [], 0
-        some.append(line)
-        if isinstance(line.message, Message):
-            size += len(line.message.content) + len(bytes(line.message.parts or b""))
-        if size >= _PIECE_BYTES or len(some) >= _PIECE_LINES or _names_files(line):
-            yield some
-            some, size = [], 0
-    if some:
-        yield some
-
-
-def _add(writer: SessionWriter, lines: list[ExportLine]) -> bytes:
-    written = []
-    for line in lines:
         if isinstance(line.session, Session):
-            written.append(writer.begin(line.session))
+            records.append(line.session)
         elif isinstance(line.message, Message):
-            written.append(writer.add(line.message))
-    return b"".join(written)
+            records.append(line.message)
+            size += len(line.message.content) + len(bytes(line.message.parts or b""))
+        if size >= _PIECE_BYTES or len(records) >= _PIECE_LINES:
+            yield records
+            records, size = [], 0
+    if records:
+        yield records
 
 
-def _add_again(writer: SessionWriter, lines: list[ExportLine]) -> bytes:
-    return b"".join(writer.add_again(line.message) for line in lines if isinstance(line.message, Message))
+def _parts_with_files(record: _Record) -> bytes:
+    """The parts of a message as JSON if they name stored files, else nothing."""
+    text = bytes(record.parts or b"") if isinstance(record, Message) else b""
+    return text if _FILE_URL in text else b""
 
 
-def _names_files(line: ExportLine) -> bool:
-    return isinstance(line.message, Message) and _FILES in bytes(line.message.parts or b"")
+def _decode_all(parts: dict[int, bytes]) -> dict[int, _Parts]:
+    return {place: _decode_parts(text) for place, text in parts.items()}
 
 
-async def _placed_line(line: ExportLine, place: Place, losses: Losses, run: Run) -> ExportLine:
-    """The line, with the URLs that its files get elsewhere."""
-    message = line.message
-    assert isinstance(message, Message), "It names files."
-    assert isinstance(message.parts, Raw), "It names files."
-    parts = await run(_decode, bytes(message.parts))
-    stored = [part for part in parts if part["type"] == "file" and part["url"].startswith("/files/")]
-    for part, url in zip(stored, await place([part["url"] for part in stored]), strict=True):
-        if url is None:
-            losses.left_out["files"] += 1
-        else:
-            part["url"] = url
-    return ExportLine(message=replace(message, parts=Raw(await run(_encode, parts))))
+def _write(write: Callable[[_R], bytes], records: list[_R], parts: dict[int, _Parts]) -> bytes:
+    """What is written of records, of which those at some places have other parts."""
+    placed = [
+        replace(record, parts=Raw(_encode(parts[place]))) if place in parts else record
+        for place, record in enumerate(records)
+    ]
+    return b"".join(map(write, placed))
 
 
-async def hold_in_memory(make: Callable[[], Awaitable[bytes]]) -> AsyncGenerator[bytes, None]:
-    """Yield a block as it is made."""
-    yield await make()
+def _add(writer: SessionWriter, record: _Record) -> bytes:
+    return writer.begin(record) if isinstance(record, Session) else writer.add(record)
 
 
-async def leave_files(urls: list[str]) -> Sequence[str | None]:
+async def leave_files(urls: list[str]) -> Sequence[str | FileContent | None]:
     """Put no files elsewhere."""
     return [None] * len(urls)
-
-
-async def read_whole(content: FileContent) -> bytes:
-    """The bytes of a file. Raises `FileNotFound`."""
-    if content.file.size == 0:
-        return b""
-    async with aclosing(content.read(0, content.file.size - 1)) as blocks:
-        return b"".join([block async for block in blocks])
 
 
 def embed_files(storage: Storage, workspace: str) -> Place:
     """Put files into messages, as `data:` URLs, as long as they are short enough."""
 
-    async def embed(urls: list[str]) -> Sequence[str | None]:
-        found: dict[str, _Embedded] = {}
-        placed: list[str | None] = []
+    async def place(urls: list[str]) -> Sequence[str | FileContent | None]:
+        found: dict[str, FileContent | None] = {}
+        placed: list[FileContent | None] = []
         left = MAX_EMBEDDED_BYTES
         for url in urls:
             if left >= 0 and url not in found:
-                found[url] = await _embedded(storage, workspace, url, left)
-            size, data = found.get(url, _MISSING)
-            left -= size
-            placed.append(data if left >= 0 else None)
+                found[url] = await _found(storage, workspace, url)
+            content = found.get(url)
+            left -= 0 if content is None else content.file.size
+            placed.append(content if left >= 0 else None)
         return placed
 
-    return embed
+    return place
 
 
-async def _embedded(storage: Storage, workspace: str, url: str, most: int) -> _Embedded:
-    """A file as a `data:` URL, which is not made for over `most` bytes."""
+async def _found(storage: Storage, workspace: str, url: str) -> FileContent | None:
     try:
-        content = await storage.read_file(workspace, url.removeprefix("/files/"))
-        if content.file.size > most:
-            return _Embedded(content.file.size, None)
-        data = await read_whole(content)
+        return await storage.read_file(workspace, url.removeprefix(_FILES))
     except FileNotFound:
-        return _MISSING
-    media = content.file.media.partition(";")[0].strip()
-    return _Embedded(len(data), f"data:{media};base64,{base64.b64encode(data).decode()}")
+        return None
