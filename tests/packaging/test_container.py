@@ -7,7 +7,6 @@ import shlex
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -16,6 +15,7 @@ import yaml
 from amplifierd.commands.serve import serve
 from container import Container, Stage, build, can_run, instructions
 from daemon import http_get, http_post
+from waits import until
 
 ROOT = Path(__file__).parents[2]
 DOCKERFILE = ROOT / "docker/Dockerfile"
@@ -105,11 +105,11 @@ def test_daemon_for_a_test_run_is_reached_from_outside(image: Stage, volume: Pat
 
 
 def wait_until_healthy(container: Container, image: Stage) -> None:
-    deadline = time.monotonic() + 120
-    while (check := container.inside(image.health_check)).returncode != 0:
-        assert time.monotonic() < deadline, check.stderr
-        time.sleep(0.2)
-    assert check.stdout == "healthy\n"
+    def check() -> tuple[int, str, str]:
+        ended = container.inside(image.health_check)
+        return ended.returncode, ended.stdout, ended.stderr
+
+    until(lambda: check() == (0, "healthy\n", ""), check)
 
 
 def run(program: str, *arguments: str | Path) -> None:

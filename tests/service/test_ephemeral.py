@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,15 +15,9 @@ import pytest
 from amplifierd.server.ephemeral import MEMORY, WATCH_SECONDS
 from amplifierd.testing.ephemeral_server import Server, daemon
 from raw import Connection, get, post
+from waits import until
 
 SERVE = [sys.executable, "-m", "amplifierd", "serve", "--ephemeral"]
-
-
-def wait_until(holds: Callable[[], bool]) -> None:
-    end = time.monotonic() + 120
-    while not holds():
-        assert time.monotonic() < end
-        time.sleep(0.05)
 
 
 def is_gone(pid: int) -> bool:
@@ -95,7 +88,7 @@ def test_daemon_ends_with_its_parent() -> None:
         said = json.loads(process.stdout.readline())
         assert httpx.get(f"{said['api']}/health").status_code == 200
         process.kill()
-    wait_until(lambda: is_gone(said["pid"]))
+    until(lambda: is_gone(said["pid"]))
 
 
 def test_daemon_without_a_parent_outlives_who_started_it() -> None:
@@ -109,7 +102,7 @@ def test_daemon_without_a_parent_outlives_who_started_it() -> None:
     time.sleep(5 * WATCH_SECONDS)
     assert httpx.get(f"{said['api']}/health").status_code == 200
     os.kill(said["pid"], signal.SIGTERM)
-    wait_until(lambda: is_gone(said["pid"]))
+    until(lambda: is_gone(said["pid"]))
 
 
 def test_daemon_ends_at_its_age() -> None:

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import re
-import time
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ from amplifierd.storage import open_maintenance, open_storage
 from amplifierd.storage.model.interface import Storage
 from amplifierd.storage.model.queries import SearchHit, SearchQuery
 from amplifierd.storage.model.records import BatchMessage, NewMessages, NewSession
-from amplifierd.testing.storage.steps import records
+from amplifierd.testing.storage.steps import records, until
 from corrupt import vandalise
 
 W = "default"
@@ -35,12 +34,10 @@ async def _session_of(storage: Storage, messages: list[str]) -> str:
 
 
 async def _wait_until_found(storage: Storage, session_id: str, text: str, expected: set[int]) -> None:
-    end = time.monotonic() + 60
-    found = await _found(storage, session_id, text)
-    while found != expected:
-        assert time.monotonic() < end, found
-        await asyncio.sleep(0.01)
-        found = await _found(storage, session_id, text)
+    async def is_found() -> bool:
+        return await _found(storage, session_id, text) == expected
+
+    await until(is_found)
 
 
 @pytest.mark.parametrize("kind", ["english", "other_scripts"])
