@@ -27,17 +27,34 @@ _REPLACED: Mapping[str, Mapping[str, str]] = {
         "started_at": "made.moment",
         "message_count": "made.messages",
         "version": "made.messages + 1",
-        "changed_version": "2",
-        "changed_sequence": "1",
+        "changed_version": "MIN(made.messages, 1) + 1",
+        "changed_sequence": "MIN(made.messages, 1)",
+        "last_message": "iif(made.messages = 0, NULL, seed.last_message)",
         "revision": "made.n",
         "created_revision": "made.n",
     },
-    "message": {
+    "session_number": {
+        "number": "made.n",
         "session_id": "made.id",
-        "sequence": "number.n",
-        "record": "json_set(seed.record, '$.sequence', number.n)",
+        "indexed_sequence": "0",
+    },
+    # The rest of the record is NULL: it has nothing but the sequence, which the place tells.
+    "message_row": {
+        "place": "(made.n << 31) + number.n",
     },
 }
+
+
+_COUNT_SESSIONS = """
+UPDATE directory_use
+SET session_count = (SELECT COUNT(*) FROM session)
+"""
+
+# The daemon indexes all of them when it is idle.
+_FORGET_WORDS = """
+DELETE FROM search;
+DELETE FROM search_progress
+"""
 
 
 def fill(database: Path, lengths: Sequence[int]) -> list[str]:
@@ -54,6 +71,8 @@ def fill(database: Path, lengths: Sequence[int]) -> list[str]:
     _plan(connection, lengths)
     for table, replaced in _REPLACED.items():
         _multiply(connection, table, replaced)
+    connection.execute(_COUNT_SESSIONS)
+    connection.execute(_FORGET_WORDS)
     connection.execute("COMMIT")
     ids = [session_id for (session_id,) in connection.execute("SELECT id FROM made ORDER BY n")]
     connection.close()
@@ -105,7 +124,7 @@ def _multiply(connection: apsw.Connection, table: str, replaced: Mapping[str, st
     # Generated columns are not among these.
     columns = [name for (name,) in connection.execute("SELECT name FROM pragma_table_info(?)", (table,))]
     expressions = [replaced.get(name, f"seed.{name}") for name in columns]
-    messages = "CROSS JOIN number ON number.n <= made.messages" if table == "message" else ""
+    messages = "CROSS JOIN number ON number.n <= made.messages" if table == "message_row" else ""
     connection.execute(f"CREATE TEMP TABLE seed AS SELECT * FROM {table}")  # noqa: S608  # names of the schema
     connection.execute(f"DELETE FROM {table}")  # noqa: S608
     connection.execute(
