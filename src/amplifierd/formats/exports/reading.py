@@ -1,5 +1,6 @@
 """Reads a session from a storage, and writes it in a format, in constant memory."""
 
+from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
 from contextlib import aclosing
 from functools import partial
@@ -14,7 +15,7 @@ from ...storage.model.files import FileContent
 from ...storage.model.interface import Storage
 from ...storage.model.records import ExportLine, Message, Session
 from ..interface import Object
-from .embedding import EmbeddedFiles
+from .embedding import EmbeddedFiles, Segment, segments_of
 from .interface import ExportFormat, Losses, SessionWriter
 
 # The limit of one message: a file counts each time that the message refers to it.
@@ -78,7 +79,7 @@ class _Text:
         async with aclosing(self._read()) as pieces:
             async for records in pieces:
                 count += sum(isinstance(record, Message) for record in records)
-                async with aclosing(self._written(partial(_add, self._writer), records, losses)) as blocks:
+                async with aclosing(await self._written(partial(_add, self._writer), records, losses)) as blocks:
                     async for block in blocks:
                         yield block
         yield self._writer.turn()
@@ -89,23 +90,21 @@ class _Text:
                 # What was appended meanwhile is not in the first part.
                 messages = [record for record in records if isinstance(record, Message)][:count]
                 count -= len(messages)
-                async with aclosing(self._written(self._writer.add_again, messages, Losses())) as blocks:
+                async with aclosing(await self._written(self._writer.add_again, messages, Losses())) as blocks:
                     async for block in blocks:
                         yield block
 
     async def _written(
         self, write: Callable[[_R], bytes], records: list[_R], losses: Losses
     ) -> AsyncGenerator[bytes, None]:
-        """What is written of records, with their files."""
+        """What is written of records, in blocks; the files among them are read then."""
         files = EmbeddedFiles()
         named = {place: text for place, record in enumerate(records) if (text := _parts_with_files(record))}
         parts = await self._run(_decode_all, named) if named else {}
         for each in parts.values():
             await self._place_files(each, files, losses)
-        text = await self._run(_write, write, records, parts)
-        async with aclosing(files.embed(text)) as blocks:
-            async for block in blocks:
-                yield block
+        segments = await self._run(_write, write, records, parts)
+        return files.embed(segments)
 
     async def _place_files(self, parts: _Parts, files: EmbeddedFiles, losses: Losses) -> None:
         """Give the files among parts the URLs that they get in the export; to `files` those that are embedded."""
@@ -154,13 +153,15 @@ def _decode_all(parts: dict[int, bytes]) -> dict[int, _Parts]:
     return {place: _decode_parts(text) for place, text in parts.items()}
 
 
-def _write(write: Callable[[_R], bytes], records: list[_R], parts: dict[int, _Parts]) -> bytes:
+def _write(write: Callable[[_R], bytes], records: list[_R], parts: dict[int, _Parts]) -> deque[Segment]:
     """What is written of records, of which those at some places have other parts."""
     placed = [
         replace(record, parts=Raw(_encode(parts[place]))) if place in parts else record
         for place, record in enumerate(records)
     ]
-    return b"".join(map(write, placed))
+    text = b"".join(map(write, placed))
+    # Without files there are no placeholders.
+    return segments_of(text) if parts else deque([text])
 
 
 def _add(writer: SessionWriter, record: _Record) -> bytes:
