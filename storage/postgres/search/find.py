@@ -16,8 +16,9 @@ from ...search.suggestions import MAX_COUNTED
 from ...search.text_match import TextMatch
 from ...search.tokenizer import FORM_MARK
 from ...search.vectors import Near, QueryVector, fused, has_conditions, with_conditions
+from ...sql.ports import Row
 from ..pool import Pool
-from .statements import COUNT_MESSAGES, RECORDS, USE_INDEX, search
+from .statements import COUNT_MESSAGES, PLAN_FOR_VALUES, RECORDS, USE_INDEX, search
 from .tsvector import Tokenizer, is_lexeme, patterns, tsquery
 from .vectors import find_near
 
@@ -43,7 +44,7 @@ async def find(
         "most": results.MAX_MATCHES,
         "filtered": bindings["ranked"] if is_by_lexemes else results.MAX_LOOKED_AT,
     }
-    rows = await pool.all(statement, bindings | filters | _columns(sought) | limits)
+    rows = await _all(pool, PLAN_FOR_VALUES, statement, bindings | filters | _columns(sought) | limits)
     hits: Iterator[Found] = ((score_of(row[0], row[1]), *row[2:]) for row in rows)
     if vector is not None:
         near = await find_near(pool, workspace, vector, filters, bindings)
@@ -62,9 +63,15 @@ async def count_words(pool: Pool, workspace: str, words: Sequence[str], *, with_
     queries = [f"'{word}' | '{FORM_MARK}{word}'" if with_forms else f"'{word}'" for word in words]
     bindings = {"workspace": workspace, "words": words, "queries": queries, "most": MAX_COUNTED}
     bindings["looked_at"] = results.MAX_LOOKED_AT
-    async with pool.connection() as lent, lent.connection.transaction():
-        await lent.connection.execute(USE_INDEX)
-        return {str(word): int(count) for word, count in await lent.all(COUNT_MESSAGES, bindings)}
+    rows = await _all(pool, USE_INDEX, COUNT_MESSAGES, bindings)
+    return {str(word): int(count) for word, count in rows}
+
+
+async def _all(pool: Pool, setting: str, statement: str, bindings: Mapping[str, object]) -> list[Row]:
+    """The rows of a statement that is planned with a setting."""
+    async with pool.connection() as lent, lent.connection.transaction(readonly=True):
+        await lent.connection.execute(setting)
+        return await lent.all(statement, bindings)
 
 
 def _columns(sought: ParsedQuery) -> dict[str, object]:
