@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from collections.abc import Iterator
 from hashlib import sha256
 from typing import Any
@@ -14,7 +15,7 @@ from amplifierd.storage import open_storage
 from amplifierd.storage.model.database_errors import DatabaseUnusable
 from amplifierd.storage.model.directories import NewDirectory
 from amplifierd.storage.model.profile_records import NewProfile
-from amplifierd.storage.model.queries import DeletionQuery, MessageQuery, SessionQuery
+from amplifierd.storage.model.queries import DeletionQuery, MessageQuery, SessionQuery, SessionSort
 from amplifierd.storage.model.records import (
     AlreadyAnswered,
     BatchMessage,
@@ -215,16 +216,29 @@ def filled(postgres: str) -> Iterator[str]:
     ],
 )
 async def test_every_hot_statement_uses_its_index(filled: str, statement: str, index: str) -> None:
-    connection = await connect(filled)
+    used = await explained_nodes(filled, statement)
+    assert index in [node.get("Index Name") for node in used]
+    assert not [node for node in used if node["Node Type"] == "Seq Scan"]
+
+
+@pytest.mark.parametrize("sort", ["-created_at", "created_at", "-name", "name"])
+async def test_page_begins_at_its_place_among_sessions_of_the_same_key(filled: str, sort: SessionSort) -> None:
+    for statement in (sessions(sort=sort, limit=5).listed(paged=True), sessions(sort=sort).end()):
+        [scan] = [node for node in await explained_nodes(filled, statement) if "Index Name" in node]
+        assert re.search(r"ROW\(.*, id\) [<>] ROW\(.*ROW\(.*, id\) [<>]= ROW\(", scan["Index Cond"])
+        assert "Filter" not in scan
+
+
+async def explained_nodes(url: str, statement: str) -> list[dict[str, Any]]:
+    """The nodes of a statement's plan."""
+    connection = await connect(url)
     # What is small is read whole, unless that is as dear as it would be later.
     await connection.execute("SET enable_seqscan = off")
     await connection.execute("SET plan_cache_mode = force_custom_plan")
     text, values = bound(statement, BINDINGS)
     explained = await connection.fetchval(f"EXPLAIN (FORMAT JSON) {text}", *values)
-    used = [*nodes(json.loads(explained)[0]["Plan"])]
     await connection.close()
-    assert index in [node.get("Index Name") for node in used]
-    assert not [node for node in used if node["Node Type"] == "Seq Scan"]
+    return [*nodes(json.loads(explained)[0]["Plan"])]
 
 
 async def test_reader_does_not_overtake_those_who_wait(url: str) -> None:

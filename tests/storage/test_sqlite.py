@@ -167,19 +167,19 @@ SESSION_OF_MESSAGES = (
         (part_statements.FORK_CALLS, CALLS_BY_KEY.format("sequence>? AND sequence<?")),
         (part_statements.ANSWER_FORKED_CALLS, CALLS_BY_RESULT.format("result_sequence>? AND result_sequence<?")),
         *(
-            (statement, f"SEARCH session USING {covering}INDEX {index} (workspace=? AND {column}>? AND {column}<?)")
-            for sort, index, column in [
-                ("-updated_at", "session_by_update", "updated_at"),
-                ("updated_at", "session_by_update", "updated_at"),
-                ("-created_at", "session_by_creation", "created_at"),
-                ("created_at", "session_by_creation", "created_at"),
-                ("name", "session_by_name", "sort_name"),
-                ("-name", "session_by_name", "sort_name"),
+            (statement, f"SEARCH session USING {covering}INDEX {index} (workspace=? AND {place})")
+            for sort, index, place in [
+                ("-updated_at", "session_by_update", "updated_at>? AND updated_at<?"),
+                ("updated_at", "session_by_update", "updated_at>? AND updated_at<?"),
+                ("-created_at", "session_by_creation", "(created_at,id)>(?,?) AND (created_at,id)<(?,?)"),
+                ("created_at", "session_by_creation", "(created_at,id)>(?,?) AND (created_at,id)<(?,?)"),
+                ("name", "session_by_name", "(sort_name,id)>(?,?) AND (sort_name,id)<(?,?)"),
+                ("-name", "session_by_name", "(sort_name,id)>(?,?) AND (sort_name,id)<(?,?)"),
             ]
             for statement, covering in [
                 (sessions(sort=sort).listed(paged=False), ""),
                 (sessions(sort=sort, **FILTERS).listed(paged=False), ""),
-                (sessions(sort=sort).end(), "" if column == "sort_name" else "COVERING "),
+                (sessions(sort=sort).end(), "" if index == "session_by_name" else "COVERING "),
             ]
         ),
     ],

@@ -58,6 +58,10 @@ class Sort:
         """The clauses that select sessions after (:at, :after_id), and up to (:end_at, :end_id)."""
         key = self.key(dialect)
         later, earlier = ("<", ">") if self.newest_first else (">", "<")
+        if self.newest_first != self.ids_ascend:
+            # An index finds the place between sessions with the same key: all those without a name have one.
+            place = f"({key}, {self.id})"
+            return f"{place} {later} (:at, :after_id)\n    AND {place} {earlier}= (:end_at, :end_id)"
         later_id, earlier_id = (">", "<") if self.ids_ascend else ("<", ">")
         return f"""{key} {later}= :at
     AND {key} {earlier}= :end_at
