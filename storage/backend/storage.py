@@ -59,7 +59,7 @@ from .workspaces import TransactionalWorkspaces
 MAX_RELATIVES = 1_000
 # An append of more characters takes so long to write that others would wait for several of them.
 LARGE_APPEND = 256 * 1024
-# The database joins at most as many messages, however short they are.
+# The maximum number of messages that the database joins, however short they are.
 MAX_JOINED = 1_000
 
 Answer = TypeVar("Answer")

@@ -13,7 +13,7 @@ MessageOrder = Literal["asc", "desc"]
 SearchScope = Literal["text", "tools", "all"]
 SearchGrouping = Literal["session"]
 SearchMode = Literal["words", "hybrid"]
-# As many characters a query may have.
+# The maximum length of a query, in characters.
 MAX_QUERY = 1_000
 Record = TypeVar("Record")
 
@@ -195,12 +195,11 @@ class Search(ABC):
         its message alone: later writes do not shift pages.
 
         The first 16 different terms are used, and the first 64 words of each. The latest 10,000 messages that contain
-        all words are candidates, within
-        the session if the query names one; the scope, filters, phrases, excluded words and prefixes of 1 or 2 letters
-        select among them. The latest 2,000 of these are ranked, or fewer at 8 MiB in all; phrases, excluded words and
-        such prefixes are matched in 8 MiB. Of a message the first 900,000 bytes of different words and forms are
-        indexed. Up to 1,000 matches of a message count. A page ends at 4 MiB of text, with its cursor. Other workspaces
-        have no influence.
+        all words are candidates, within the session if the query names one; the scope, filters, phrases, excluded
+        words and prefixes of 1 or 2 letters select among them. The latest 2,000 of these are ranked, or fewer at 8
+        MiB in all; phrases, excluded words and such prefixes are matched in 8 MiB. Of a message the first 900,000
+        bytes of different words and forms are indexed. Up to 1,000 matches of a message count. A page ends at 4 MiB
+        of text, with its cursor. Other workspaces have no influence.
 
         In `hybrid` mode the 100 messages with the most similar vectors are found as well, also without the words, if
         they match the filters, call the tools and have no excluded words, for which 4 MiB of them are read; the scope

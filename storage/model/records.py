@@ -231,7 +231,7 @@ class IdempotentRequest:
 
 
 @dataclass(eq=False)
-class AlreadyAnswered(Exception):  # it is an answer
+class AlreadyAnswered(Exception):  # not an error
     """The request was answered before: `answer` is the recorded one. This time it has no effect."""
 
     answer: Any

@@ -20,7 +20,7 @@ from ..values.clock import DAY_SECONDS, after
 from .bulk import staging
 from .unit_of_work import UnitOfWork
 
-# How long a file without references is kept.
+# How long an upload holds a file that no message refers to.
 HELD_SECONDS = DAY_SECONDS
 CHUNK_BYTES = 64 * 1024
 FILES_AT_ONCE = 100
@@ -135,7 +135,7 @@ async def refer(work: UnitOfWork, key: Bindings, messages: Iterable[Message], *,
 
 
 def is_held_once(created_at: str, expires_at: str | None) -> bool:
-    """Whether a file is held only by the upload that created it; who uploaded it again may not have referred to it."""
+    """Whether only the upload that created a file holds it: a second upload may not be referred to yet."""
     return expires_at is not None and expires_at == after(created_at, HELD_SECONDS)
 
 

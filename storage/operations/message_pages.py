@@ -5,7 +5,7 @@ from ..sql.dialect import MessageTable
 from ..sql.ports import Bindings, Reader
 from ..sql.statements import message_lists
 
-# As many messages are examined for one page.
+# The maximum number of messages that are examined for one page.
 MAX_SCANNED = 10_000
 
 

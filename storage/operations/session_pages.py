@@ -10,13 +10,13 @@ from ..sql.ports import Reader
 from ..sql.statements.session_lists import SessionList
 from ..sql.statements.session_sorts import Position
 
-# As many sessions that an index finds are sorted for one page.
+# The maximum number of sessions, of those that an index finds, that are sorted for one page.
 MAX_SORTED = 1_000
 # Of several indexes in the order of the list, the shortest is chosen by the first sessions of each.
 MAX_COMPARED = 1_000
 # Most pages are full after this many sessions; finding the end of more takes longer.
 FIRST_SCANNED = 500
-# As many sessions, in the order of the list, are examined for one page.
+# The maximum number of sessions, in the order of the list, that are examined for one page.
 MAX_SCANNED = 2_500
 
 _decode_summary = msgspec.json.Decoder(SessionSummary).decode

@@ -24,17 +24,17 @@ from ..values.uuid7 import canonical_id
 from .query_parser import ParsedQuery
 from .snippets import Snippets
 
-# As many of the latest messages that contain the words are candidates; filters and short prefixes select among them.
+# The number of candidates, the latest messages that contain the words; filters and short prefixes select among them.
 MAX_LOOKED_AT = 10_000
-# As many messages are ranked.
+# The maximum number of messages that are ranked.
 MAX_RANKED = 2_000
-# Messages are ranked, and short prefixes matched, in as many bytes; the last message may exceed it.
+# The bytes in which messages are ranked, and short prefixes matched; the last message may exceed it.
 MAX_BYTES = 8 * 1024 * 1024
-# At most as many matches of a message count.
+# The maximum number of matches of a message that count.
 MAX_MATCHES = 1_000
 # The limit of text on a page.
 MAX_PAGE_BYTES = 4 * 1024 * 1024
-# As many more words weigh as much as one match less.
+# This number of further words weighs as much as one match less.
 WORDS_OF_A_MATCH = 50
 
 _POSITION = struct.Struct(">f16sI")

@@ -23,7 +23,7 @@ from .characters import (
     normalize,
 )
 
-# As many characters of a word tell it from others.
+# The first characters of a word, which tell it from others.
 MAX_WORD = 128
 # A longer chunk has no compounds.
 MAX_CHUNK = 1_000

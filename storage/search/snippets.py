@@ -23,7 +23,7 @@ NEAR_CHARACTERS = 600
 # As many characters before them, and twice as many after them, are split into words: most often the first are enough.
 AROUND_CHARACTERS = (160, 600)
 MAX_NEAR_CHARACTERS = 1024 * 1024
-# As many places of a group are used.
+# The maximum number of places of a group that are used.
 MAX_PLACES = 100
 
 _PLAIN = re.compile("[0-9a-z]+")

@@ -15,7 +15,7 @@ from ..model.records import Role
 from ..values.clock import in_utc
 from .characters import fold
 
-# As many labels are filters, those of parameters included.
+# The maximum number of labels that are filters, those of parameters included.
 MAX_LABELS = 8
 
 _FIELDS = {"role": "role", "in": "scope", "tool": "tool"}

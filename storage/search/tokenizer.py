@@ -21,7 +21,7 @@ MAX_ATOMS = 6
 # A compound of more atoms has no forms at all.
 MAX_COUNTED_ATOMS = 32
 HASH_PREFIX = 7
-# Longer chunks rarely occur twice. As many of the others are cached, in each of two generations.
+# Longer chunks rarely occur twice. The others are cached, up to this number in each of two generations.
 CACHED_LENGTH = 64
 CACHED_CHUNKS = 32_768
 # Begins a form where words and forms are in one list: no word has it.
@@ -32,7 +32,7 @@ MAX_CHUNKS_WITH_FORMS = 50_000
 # indexed: PostgreSQL's limit for lexemes is a megabyte (https://www.postgresql.org/docs/current/textsearch-limits.html),
 # and SQLite writes an entry in one step, during which other writes wait.
 MAX_INDEXED_BYTES = 900_000
-# As many characters are split at once, in about a millisecond.
+# The characters that are split at once, in about a millisecond.
 _PART_CHARACTERS = 4 * 1024
 
 # No word and no compound contains one of these characters, or ends in one of the others. A pattern for both took time

@@ -179,7 +179,7 @@ def write_nothing(connection: apsw.Connection) -> None:
 
 
 def release_pages(connection: apsw.Connection, most: int) -> int:
-    """Make the file smaller by the places of free pages, within a transaction; how many free pages are left."""
+    """Return up to `most` free pages to the file system, within a transaction; how many free pages are left."""
     connection.execute(f"PRAGMA incremental_vacuum({most})").fetchall()
     left: int = connection.pragma("freelist_count")
     return left

@@ -19,7 +19,7 @@ STEPS = "(SELECT key AS place, value FROM json_each({})) AS step"
 
 CLOCK = "unixepoch('subsec')"
 
-# A message's place is the number of its session, shifted by as many bits, and its sequence.
+# A message's place is the number of its session, shifted by the 31 bits of this, and its sequence.
 LAST_SEQUENCE = 2**31 - 1
 
 _OF_SESSION = """session_number.workspace = :workspace

@@ -8,7 +8,7 @@ from msgspec import Raw
 # The largest integer that JSON carries without loss (RFC 7493, section 2.2); sums are capped at it.
 MAX_SAFE_INTEGER = 2**53 - 1
 
-# Decoding as many takes some tens of milliseconds, during which all other requests wait.
+# Decoding this number takes some tens of milliseconds, during which all other requests wait.
 MAX_VALUES = 100_000
 
 _STEPS = bytes.maketrans(b"[{]}", b"\x01\x01\xff\xff")

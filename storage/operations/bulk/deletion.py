@@ -21,7 +21,7 @@ from ..unit_of_work import UnitOfWork
 from . import removal
 
 SESSIONS_AT_ONCE = 100
-# Deleting as many takes as long as other writes can wait.
+# Deleting this number takes as long as other writes can wait.
 DELETED_AT_ONCE = 25
 MAX_NAMED = 1_000
 

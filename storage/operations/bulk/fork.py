@@ -26,8 +26,8 @@ from ..unit_of_work import SessionState, UnitOfWork
 from . import removal, staging
 from .removal import next_piece
 
-# Copying as many takes as long as other writes can wait. It is doubled, up to a limit, when others corrected as many
-# messages meanwhile, so that a fork ends.
+# Copying this number takes as long as other writes can wait. It is doubled, up to a limit, when others corrected that
+# number of messages meanwhile, so that a fork ends.
 CORRECTIONS_AT_ONCE = 50
 MAX_CORRECTIONS_AT_ONCE = 400
 

@@ -22,9 +22,9 @@ from ..background_task import BackgroundTask
 # A piece takes as long as another write can wait.
 MESSAGES_AT_ONCE = 1_000
 BYTES_AT_ONCE = 1024 * 1024
-# As many chunks of a file have that size.
+# The chunks of a file that have that size.
 CHUNKS_AT_ONCE = 16
-# As many are removed in the transaction that deletes the session: many sessions may be deleted at once.
+# The number removed in the transaction that deletes the session: many sessions may be deleted at once.
 MESSAGES_AT_DELETION = 100
 # The writer of a session renews its lease with each piece.
 LEASE_SECONDS = 15

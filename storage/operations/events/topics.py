@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import Callable, Coroutine, Hashable, Iterator
 from typing import Any
 
-# As many are woken in one iteration of the event loop. The next iteration begins with what has arrived meanwhile:
-# requests, and new connections.
+# The number that is woken in one iteration of the event loop. The next iteration begins with what has arrived
+# meanwhile: requests, and new connections.
 WOKEN_AT_ONCE = 16
 
 

@@ -19,7 +19,7 @@ from ..messages import kept_parts, last_message_of
 from ..unit_of_work import UnitOfWork
 from .object_patch import PatchedObject, patched_object
 
-# The results of calls that are open again are looked for in as many messages.
+# The maximum number of messages in which the results of calls that are open again are looked for.
 MAX_SCANNED = 1_000
 
 _NO_CALLS = Calls([], [])

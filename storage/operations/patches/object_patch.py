@@ -11,9 +11,9 @@ from ...values.merge_patch import count_kept, merge_members
 
 MAX_MEMBERS = 1_024
 MAX_OBJECT_BYTES = 8 * 1024 * 1024
-# Merging an object and a patch of as many bytes in total takes a millisecond.
+# Merging an object and a patch of this size in total takes a millisecond.
 MAX_UNPREPARED_BYTES = 16 * 1024
-# After as many changes by other processes meanwhile, it is merged while all other writes wait.
+# After this number of changes by other processes meanwhile, it is merged while all other writes wait.
 MAX_PREPARATIONS = 5
 
 # Makes the error that says which limit was exceeded.

@@ -8,10 +8,10 @@ from ...sql.ports import Row, Rows
 from ..statements import SQLiteStatements
 from . import statements as search_statements
 
-# A search waits until as many messages are indexed, and as many bytes of records.
+# A search waits until this number of messages is indexed, and of bytes of records.
 MAX_MESSAGES = 10_000
 MAX_BYTES = 16 * 1024 * 1024
-# As many changed sessions are counted, in a fraction of a second.
+# The maximum number of changed sessions that are counted, in a fraction of a second.
 MAX_COUNTED_SESSIONS = 100_000
 
 
