@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import nullcontext
-from itertools import pairwise
 
 import asyncpg
 import pytest
@@ -10,7 +9,10 @@ import pytest
 from amplifierd.storage import open_storage
 from amplifierd.storage.model.queries import SearchQuery
 from amplifierd.storage.model.records import BatchMessage, NewMessages, NewSession
+from amplifierd.storage.postgres.search import candidates
 from amplifierd.storage.postgres.store import PostgresStorage
+from amplifierd.storage.search import results
+from amplifierd.testing.storage.messages.test_search import hits
 from pgbouncer import pgbouncer
 
 W = "default"
@@ -18,10 +20,12 @@ MESSAGES = 5_000
 MESSAGES_OF_A_SESSION = 500
 # A prepared statement may get another plan from its sixth execution.
 EXECUTIONS = 8
+# Entries of the index of places, and of the index of words.
 READ = """
-SELECT idx_tup_read
+SELECT
+    SUM(idx_tup_read) FILTER (WHERE indexrelname = 'search_pkey'),
+    SUM(idx_tup_read) FILTER (WHERE indexrelname = 'search_by_lexeme')
 FROM pg_stat_user_indexes
-WHERE indexrelname = 'search_pkey'
 """
 
 
@@ -40,7 +44,7 @@ async def filled(url: str, second_postgres: str) -> AsyncIterator[PostgresStorag
         for first in range(0, MESSAGES, MESSAGES_OF_A_SESSION):
             session = await storage.create_session(W, NewSession())
             numbers = range(first, first + MESSAGES_OF_A_SESSION)
-            texts = [f"common word{number % 97} {'rare' if number % 1_000 == 0 else ''}" for number in numbers]
+            texts = [text_of(number) for number in numbers]
             await storage.append_messages(W, session.id, NewMessages([BatchMessage(content=it) for it in texts]))
         connection = await asyncpg.connect(second_postgres)
         await connection.execute("VACUUM ANALYZE amplifierd.search")
@@ -48,18 +52,48 @@ async def filled(url: str, second_postgres: str) -> AsyncIterator[PostgresStorag
         yield storage
 
 
-async def read_in_order(storage: PostgresStorage) -> int:
-    """The number of entries that the index of places has given so far."""
-    async with storage._pool.connection() as lent:  # noqa: SLF001  # the counts of its connection
-        await lent.connection.execute("SELECT pg_stat_force_next_flush()")
-        count: int = await lent.connection.fetchval(READ)
-        return count
+def text_of(number: int) -> str:
+    """The text of a message."""
+    return f"common word{number % 97} {'' if number % 1_000 else 'rare'} {'' if number else 'earliest'}"
+
+
+async def entries_read(storage: PostgresStorage, query: SearchQuery) -> tuple[int, int]:
+    """The number of entries of both indexes that a search reads."""
+    before = await _counts(storage)
+    await storage.search_messages(W, query)
+    places, words = [after - count for after, count in zip(await _counts(storage), before, strict=True)]
+    return places, words
+
+
+async def _counts(storage: PostgresStorage) -> list[int]:
+    async with storage._pool.connection() as lent:  # noqa: SLF001  # what its connection has read
+        await lent.row("SELECT pg_stat_force_next_flush()", {})
+        return [int(count) for count in await lent.row(READ, {}) or ()]
 
 
 async def test_every_search_of_a_rare_word_uses_the_index_of_words(filled: PostgresStorage) -> None:
-    counts = [await read_in_order(filled)]
-    for _ in range(EXECUTIONS):
-        await filled.search_messages(W, SearchQuery("rare"))
-        counts.append(await read_in_order(filled))
-    read = [after - before for before, after in pairwise(counts)]
-    assert max(read) < MESSAGES / 10, read
+    read = [await entries_read(filled, SearchQuery("rare")) for _ in range(EXECUTIONS)]
+    assert max(places for places, _ in read) < MESSAGES / 10, read
+
+
+async def test_search_of_a_common_word_reads_the_latest_messages(
+    filled: PostgresStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(results, "MAX_RANKED", 20)
+    places, words = await entries_read(filled, SearchQuery("common"))
+    assert places < MESSAGES / 10
+    assert words == 0
+
+
+async def test_earlier_messages_are_found_by_words_that_the_latest_have(
+    filled: PostgresStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The search expects to find as many in the messages that it reads in their order.
+    monkeypatch.setattr(results, "MAX_RANKED", candidates.SAMPLE + 1)
+    [first] = await hits(filled, SearchQuery("earliest", limit=1))
+    session = await filled.create_session(W, NewSession())
+    texts = ["earliest and latest"] * candidates.SAMPLE
+    await filled.append_messages(W, session.id, NewMessages([BatchMessage(content=it) for it in texts]))
+    found = await hits(filled, SearchQuery("earliest", limit=1_000))
+    assert len(found) == candidates.SAMPLE + 1
+    assert first in found

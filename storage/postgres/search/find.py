@@ -11,7 +11,7 @@ from ...model.records import Listing, Message
 from ...search import results
 from ...search.index_entry import EVERYWHERE, searched_text
 from ...search.query_parser import ParsedQuery, Term, parse_query
-from ...search.results import Found, Result, best, bindings_of, listing, score_of
+from ...search.results import Found, Result, best, bindings_of, listing, message_clauses, score_of
 from ...search.suggestions import MAX_COUNTED
 from ...search.text_match import TextMatch
 from ...search.tokenizer import FORM_MARK
@@ -38,11 +38,19 @@ async def find(
     is_by_lexemes = (
         query.scope == EVERYWHERE and sought.is_in_index and not sought.excluded and all(map(is_lexeme, sought.terms))
     )
-    statement = search(frozenset(filters), query.scope, by_words=bool(sought.in_index or sought.required))
+    statement = search(
+        frozenset(filters),
+        query.scope,
+        by_words=bool(sought.in_index or sought.required),
+        by_words_alone=is_by_lexemes,
+    )
+    selected = results.MAX_RANKED if is_by_lexemes else results.MAX_LOOKED_AT
+    is_filtered = bool(message_clauses(filters, "message"))
     limits = {
         "bytes": results.MAX_BYTES,
         "most": results.MAX_MATCHES,
-        "filtered": bindings["ranked"] if is_by_lexemes else results.MAX_LOOKED_AT,
+        "looked_at": results.MAX_LOOKED_AT if is_filtered else min(results.MAX_LOOKED_AT, selected),
+        "filtered": selected,
     }
     rows = await _all(pool, PLAN_FOR_VALUES, statement, bindings | filters | _columns(sought) | limits)
     hits: Iterator[Found] = ((score_of(row[0], row[1]), *row[2:]) for row in rows)

@@ -4,6 +4,7 @@ from functools import cache
 
 from ...model.queries import SearchScope
 from ...search.results import message_clauses, session_clauses
+from .candidates import looked_at
 
 RECORDS = """
 SELECT convert_to(record, 'UTF8')
@@ -77,10 +78,6 @@ _SESSION = """
         OFFSET 0
     ) AS session"""
 
-# As a subquery it is parsed once: a scan would parse it for each row.
-_BY_WORDS = """
-        AND lexemes @@ (SELECT CAST(CAST(:lexemes AS TEXT) AS TSQUERY))"""
-
 # Matches that may share words are counted by their first words, unless there are enough without those.
 _COUNTS = """
     SELECT array_agg(matches ORDER BY number)
@@ -101,7 +98,8 @@ _COUNTS = """
     ) AS said"""
 
 # A group is found by one of its patterns.
-_HAS_GROUPS = """NOT EXISTS (
+_HAS_GROUPS = """
+        AND NOT EXISTS (
             SELECT
             FROM (
                 SELECT *
@@ -127,19 +125,12 @@ _WORDS = {
     "text": f"split_part({_SAID}, chr(1), 1) || chr(2) || split_part({_FORMS}, chr(1), 1)",
     "tools": f"split_part({_SAID}, chr(1), 2) || chr(2) || split_part({_FORMS}, chr(1), 2)",
 }
+# Single words don't cross a separator. What reads the words several times decompresses them once.
+_ALL_WORDS = "words || ''"
 _COUNTED = (
     "(SELECT (octet_length(said) - octet_length(replace(said, '  ', ''))) / 2 + 1 "
     "FROM split_part(scope.words, chr(2), 1) AS said)"
 )
-
-_NOT_REMOVED = """
-        AND NOT EXISTS (
-            SELECT
-            FROM removal
-            WHERE removal.workspace = :workspace
-                AND removal.session_id = candidate.session_id
-        )"""
-
 
 # Messages that pass the filters, each with the bytes of those before it.
 _MEASURED = """
@@ -159,26 +150,20 @@ _MEASURED = """
 
 
 @cache
-def search(filters: frozenset[str], scope: SearchScope, *, by_words: bool) -> str:
+def search(filters: frozenset[str], scope: SearchScope, *, by_words: bool, by_words_alone: bool = False) -> str:
     """The statement that finds messages which pass filters, the latest first.
 
     A row is the matches of each group, the number of words, session, sequence, role.
 
-    What it looks at has all :lexemes if it is `by_words`; those that pass filters are searched for the patterns
-    of each of :groups, or for :forms of each of :form_groups, and not for what is :excluded.
+    What it looks at has all :lexemes if it is `by_words`. Those that pass filters are searched for the patterns
+    of each of :groups, or for :forms of each of :form_groups, and not for what is :excluded, unless the lexemes tell it
+    (`by_words_alone`).
     """
     about_sessions = session_clauses(filters)
     conditions = " AND ".join(message_clauses(filters, "looked_at"))
     session = _SESSION if about_sessions else ""
-    of_session = "\n        AND session_id = :id" if "id" in filters else ""
     return f"""
-WITH looked_at AS MATERIALIZED (
-    SELECT session_id, sequence, role
-    FROM {"search" if by_words else "message"} AS candidate
-    WHERE workspace = :workspace{of_session}{_BY_WORDS if by_words else ""}{_NOT_REMOVED}
-    ORDER BY session_id DESC, sequence DESC
-    LIMIT :looked_at
-), filtered AS MATERIALIZED (
+WITH {looked_at(in_session="id" in filters, by_words=by_words)}, filtered AS MATERIALIZED (
     SELECT looked_at.*
     FROM looked_at{session}
     WHERE {conditions or "TRUE"}
@@ -195,11 +180,10 @@ WITH looked_at AS MATERIALIZED (
         AND search.session_id = measured.session_id
         AND search.sequence = measured.sequence
     CROSS JOIN LATERAL (
-        SELECT {_WORDS[scope]} AS words
+        SELECT {_ALL_WORDS if by_words_alone else _WORDS[scope]} AS words
         OFFSET 0
     ) AS scope
-    WHERE bytes_before <= :bytes
-        AND {_HAS_GROUPS}
+    WHERE bytes_before <= :bytes{"" if by_words_alone else _HAS_GROUPS}
     ORDER BY measured.session_id DESC, measured.sequence DESC
     LIMIT :ranked
 )
