@@ -221,7 +221,7 @@ class PostgresStorage(TransactionalVectors, TransactionalStorage):
     async def search_messages(self, workspace: str, query: SearchQuery) -> Listing:
         vector = await query_vector(self._embedder, query)
         async with self._searches.slot():
-            return await search.find(self._pool, self._tokenizer, workspace, query, vector)
+            return await search.find(self._pool, workspace, query, vector)
 
     async def suggest_searches(self, workspace: str, text: str, limit: int) -> Listing:
         async with self._searches.slot():

@@ -1,6 +1,7 @@
 """Limits of searches: how many messages they examine and rank, how much text a page has, and who has to wait."""
 
 import asyncio
+import time
 
 import msgspec
 import pytest
@@ -15,6 +16,8 @@ from amplifierd.storage.model.interface import Storage
 from amplifierd.storage.model.queries import SearchHit, SearchQuery
 from amplifierd.storage.model.records import BatchMessage, NewMessage, NewMessages, NewSession, Role, Session
 from amplifierd.storage.search import results
+from amplifierd.storage.search.query_parser import parse_query
+from amplifierd.storage.search.tokenizer import Tokenizer
 from amplifierd.testing.storage.messages.test_search import filled, hits
 from amplifierd.testing.storage.steps import records
 from search_terms import Term, words_of
@@ -173,6 +176,21 @@ async def test_page_ends_after_much_text(storage: Storage, session: Session, mon
         pages.append([hit.sequence for hit in await records(listing, SearchHit)])
         query = replace(query, cursor=listing.next_cursor)
     assert pages == [[12, 11], [10, 9], [8]]
+
+
+async def test_query_is_split_into_words_outside_of_the_event_loop(storage: Storage) -> None:
+    # A character of these is eighteen of words.
+    text = "\ufdfa" * 1_000
+    await storage.search_messages(W, SearchQuery("x"))
+    begun = time.thread_time()
+    for _ in range(10):
+        await storage.search_messages(W, SearchQuery(text))
+    of_event_loop = time.thread_time() - begun
+    begun = time.thread_time()
+    for _ in range(10):
+        parse_query(SearchQuery(text), Tokenizer().sought)
+    of_parsing = time.thread_time() - begun
+    assert of_event_loop < of_parsing / 3
 
 
 async def test_search_that_waits_too_long_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

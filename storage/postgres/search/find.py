@@ -2,11 +2,11 @@
 
 import asyncio
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 
-from ...model.queries import SearchQuery, SearchScope
+from ...model.queries import SearchQuery
 from ...model.records import Listing, Message
 from ...search import results
 from ...search.index_entry import EVERYWHERE, searched_text
@@ -25,11 +25,10 @@ from .vectors import find_near
 _decode_message = msgspec.json.Decoder(Message).decode
 
 
-async def find(
-    pool: Pool, tokenizer: Tokenizer, workspace: str, query: SearchQuery, vector: QueryVector | None = None
-) -> Listing:
+async def find(pool: Pool, workspace: str, query: SearchQuery, vector: QueryVector | None = None) -> Listing:
     """The hits of one page: by words, and with a vector by meaning as well."""
-    parsed = parse_query(query, tokenizer.sought)
+    # It takes longer than the event loop may be held, as do the results.
+    parsed = await asyncio.to_thread(_parsed, query)
     if parsed is None:
         return Listing(b"")
     sought, query = parsed
@@ -53,17 +52,31 @@ async def find(
         "filtered": selected,
     }
     rows = await _all(pool, PLAN_FOR_VALUES, statement, bindings | filters | _columns(sought) | limits)
-    hits: Iterator[Found] = ((score_of(row[0], row[1]), *row[2:]) for row in rows)
+    near = None
     if vector is not None:
         near = await find_near(pool, workspace, vector, filters, bindings)
         if has_conditions(sought):
             records = await _records(pool, workspace, near)
             match = TextMatch(sought, query.scope, Tokenizer())
             near = await asyncio.to_thread(with_conditions, near, records, sought, match)
-        hits = fused(hits, near)
-    found = best(hits, query)
-    contents = await _contents(pool, workspace, found[: query.limit], query.scope)
-    return await asyncio.to_thread(listing, found, query, contents, sought)
+    found = await asyncio.to_thread(_best, rows, near, query)
+    # It may have been deleted meanwhile.
+    records = await _records(pool, workspace, found[: query.limit])
+    return await asyncio.to_thread(_page, found, records, query, sought)
+
+
+def _parsed(query: SearchQuery) -> tuple[ParsedQuery, SearchQuery] | None:
+    return parse_query(query, Tokenizer().sought)
+
+
+def _best(rows: Iterable[Row], near: Iterable[Near] | None, query: SearchQuery) -> list[Result]:
+    hits: Iterator[Found] = ((score_of(row[0], row[1]), *row[2:]) for row in rows)
+    return best(hits if near is None else fused(hits, near), query)
+
+
+def _page(found: list[Result], records: Iterable[bytes | None], query: SearchQuery, sought: ParsedQuery) -> Listing:
+    contents = ["" if record is None else searched_text(_decode_message(record), query.scope) for record in records]
+    return listing(found, query, contents, sought)
 
 
 async def count_words(pool: Pool, workspace: str, words: Sequence[str], *, with_forms: bool) -> Mapping[str, int]:
@@ -96,13 +109,6 @@ def _columns(sought: ParsedQuery) -> dict[str, object]:
         "excluded": [pattern for term in sought.excluded for pattern in (term.pattern, *patterns(term))],
         "lexemes": tsquery(sought),
     }
-
-
-async def _contents(pool: Pool, workspace: str, found: Sequence[Result], scope: SearchScope) -> list[str]:
-    """What the first of these messages say, as far as that is not too much."""
-    # It may have been deleted meanwhile.
-    records = await _records(pool, workspace, found)
-    return ["" if record is None else searched_text(_decode_message(record), scope) for record in records]
 
 
 async def _records(pool: Pool, workspace: str, found: Sequence[Result] | Sequence[Near]) -> list[bytes | None]:
