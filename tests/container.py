@@ -246,8 +246,7 @@ class Container:
     def first_process(self) -> int:
         """The process that has the number 1 in the container, by its number outside."""
         children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children")
-        until(children.read_text)
-        return int(children.read_text().split()[0])
+        return int(until(children.read_text).split()[0])
 
     def inside(self, command: Sequence[str]) -> subprocess.CompletedProcess[str]:
         """Run a command in the running container, as an engine runs a health check."""

@@ -2,14 +2,18 @@
 
 import time
 from collections.abc import Callable
+from typing import TypeVar
+
+T = TypeVar("T")
 
 # Longer than any machine takes.
 SECONDS = 120
 
 
-def until(condition: Callable[[], object], told: Callable[[], object] | None = None) -> None:
-    """Wait until a condition is true; if it never is, fail with what is `told` instead."""
+def until(condition: Callable[[], T], message: Callable[[], object] | None = None) -> T:
+    """Wait until a condition is true, and return what it returned; if it never is, fail with `message`."""
     deadline = time.monotonic() + SECONDS
-    while not condition():
-        assert time.monotonic() < deadline, told() if told else "The condition is still false."
+    while not (found := condition()):
+        assert time.monotonic() < deadline, message() if message else "The condition is still false."
         time.sleep(0.05)
+    return found

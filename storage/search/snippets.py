@@ -20,7 +20,7 @@ MAX_CHARACTERS = 32_768
 MAX_CHARACTERS_OF_ALL = 512 * 1024
 # Words that a pattern finds are looked for first, so close to each other.
 NEAR_CHARACTERS = 600
-# As many characters before them, and twice as many after them, are split into words: most often the first are enough.
+# The characters before them that are split into words, and twice that after them: most often the first are enough.
 AROUND_CHARACTERS = (160, 600)
 MAX_NEAR_CHARACTERS = 1024 * 1024
 # The maximum number of places of a group that are used.

@@ -33,6 +33,6 @@ def message_columns(message: Message) -> Bindings:
         "rest": None if rest == f'{{}},"sequence":{message.sequence}' else rest,
     }
     if not (timestamp.startswith(CENTURY) and timestamp.endswith("Z")):
-        return columns | {"timestamp": None, "content": record}
+        return columns | {"timestamp": None, "rest": None, "content": record}
     content = beginning.removeprefix(f'{{"role":"{message.role}","content":"')
     return columns | {"timestamp": timestamp[len(CENTURY) : -1], "content": content}

@@ -115,8 +115,7 @@ def test_worker_that_dies_is_replaced(database: str) -> None:
 
 
 def wait_for_two_workers(daemon: Daemon) -> list[int]:
-    until(lambda: len(daemon.workers) == 2)
-    return daemon.workers
+    return until(lambda: workers if len(workers := daemon.workers) == 2 else [])
 
 
 def test_several_workers_share_one_database(database: str) -> None:

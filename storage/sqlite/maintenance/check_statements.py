@@ -69,7 +69,7 @@ WHERE search_progress.revision > MAX(
 )
 """
 
-# How many numbers of sessions only messages have. The next number is looked up, so that not all messages are read.
+# Counts the session numbers that only messages use. The next number is looked up, so that not all messages are read.
 LOST_NUMBERS = """
 WITH RECURSIVE used (number) AS (
     SELECT MIN(place) >> 31
