@@ -59,7 +59,7 @@ from .pooler import refuse_shared_sessions
 from .probe import Probe
 from .search import find as search
 from .search.rebuild import Rebuild
-from .search.tsvector import Tokenizer, words_of
+from .search.tsvector import Tokenizer, Tokenizers
 from .statements import CLOCK, JOINED, MESSAGES, STEPS, SUMMARY, PostgresStatements
 from .transaction import transaction
 
@@ -145,7 +145,7 @@ class PostgresStorage(TransactionalVectors, TransactionalStorage):
         self._pool = self._rows = await _open_database(
             self.url, self._clock, upgrade=self._upgrade, create=self._create
         )
-        self._tokenizer = Tokenizer()
+        self._tokenizers = Tokenizers()
         self._searches = ConcurrencyLimit(MAX_SEARCHES, "searches")
         self._changes = ChangeNotifier(self._pool, self.statements, POLL_SECONDS)
         self._notifications = Notifications(self.url, self._changes.wake)
@@ -241,7 +241,7 @@ class PostgresStorage(TransactionalVectors, TransactionalStorage):
 
     async def _append_together(self, workspace: str, requests: list[AppendRequest]) -> list[Appended]:
         moment = self._clock.now()
-        words = await words_of(self._tokenizer, [message for request in requests for message in request.messages])
+        words = await self._tokenizers.words_of([message for request in requests for message in request.messages])
         columns = appending.columns(workspace, requests, moment, words, self._idempotency_ttl)
         with self._noting_refusals():
             rows = await self._pool.all(PostgresStatements.APPEND_MESSAGES, columns)
@@ -280,7 +280,7 @@ class PostgresStorage(TransactionalVectors, TransactionalStorage):
     async def _transact(
         self, operation: Callable[[Transaction, *Arguments], Coroutine[Any, Any, Answer]], *arguments: *Arguments
     ) -> Answer:
-        async with transaction(self._pool, self._tokenizer) as begun:
+        async with transaction(self._pool, self._tokenizers) as begun:
             return await operation(begun, *arguments)
 
     async def _change(
@@ -293,7 +293,7 @@ class PostgresStorage(TransactionalVectors, TransactionalStorage):
         try:
             # One request at a time waits for the lock of the workspace; the others hold no connection meanwhile.
             async with self._turns[workspace]:
-                async with transaction(self._pool, self._tokenizer) as begun:
+                async with transaction(self._pool, self._tokenizers) as begun:
                     answer = await perform(begun, self.statements, self._clock, workspace, operation, *arguments)
                     is_complete = True
                 self._committed()

@@ -16,7 +16,7 @@ from ..sql.statements.removals import END_REMOVAL
 from .binding import bound
 from .pool import Connection, ConnectionRows, Pool
 from .search.statements import ADD_ENTRIES
-from .search.tsvector import Tokenizer, Words, word_columns, words_of
+from .search.tsvector import Tokenizers, Words, word_columns
 from .search.vectors import INSERT_VECTORS, LOCK_SESSION_KEY, vector_columns
 from .statements import PostgresStatements
 
@@ -96,11 +96,11 @@ _encode = msgspec.json.Encoder().encode
 
 
 class ConnectionTransaction(ConnectionRows, Transaction):
-    """A transaction on a connection; `tokenizer` splits messages into words."""
+    """A transaction on a connection; `tokenizers` split messages into words."""
 
-    def __init__(self, connection: Connection, tokenizer: Tokenizer) -> None:
+    def __init__(self, connection: Connection, tokenizers: Tokenizers) -> None:
         super().__init__(connection)
-        self._tokenizer = tokenizer
+        self._tokenizers = tokenizers
 
     async def next_revision(self, workspace: str, count: int = 1) -> int:
         (revision,) = await self.one(PostgresStatements.NEXT_REVISION, {"workspace": workspace, "count": count})
@@ -117,7 +117,7 @@ class ConnectionTransaction(ConnectionRows, Transaction):
         while placed := list(_some(waiting)):
             some = [message for _, message in placed]
             key = placed[0][0]
-            words = await words_of(self._tokenizer, some)
+            words = await self._tokenizers.words_of(some)
             columns: dict[str, object] = {
                 "ids": [key["id"] for key, _ in placed],
                 "sequences": [message.sequence for message in some],
@@ -150,7 +150,7 @@ class ConnectionTransaction(ConnectionRows, Transaction):
             # A rebuild of the index reads a session's messages under another lock of it.
             await self.row(LOCK_SESSION, key)
             await self.row(REMOVE_ENTRY, key | place)
-            entry = [words] if isinstance(words, Words) else await words_of(self._tokenizer, [message])
+            entry = [words] if isinstance(words, Words) else await self._tokenizers.words_of([message])
             columns: dict[str, object] = {"sequences": [message.sequence], "roles": [message.role]}
             await self.row(ADD_ENTRIES, {**key, **columns, **word_columns(entry)})
 
@@ -184,7 +184,7 @@ def _some(placed: Iterator[tuple[Bindings, Message]]) -> Iterator[tuple[Bindings
 
 
 @asynccontextmanager
-async def transaction(pool: Pool, tokenizer: Tokenizer) -> AsyncIterator[ConnectionTransaction]:
+async def transaction(pool: Pool, tokenizers: Tokenizers) -> AsyncIterator[ConnectionTransaction]:
     """A transaction, committed at the end, rolled back if an error is raised."""
     async with pool.connection() as lent, lent.connection.transaction():
-        yield ConnectionTransaction(lent.connection, tokenizer)
+        yield ConnectionTransaction(lent.connection, tokenizers)

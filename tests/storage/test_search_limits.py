@@ -193,6 +193,20 @@ async def test_query_is_split_into_words_outside_of_the_event_loop(storage: Stor
     assert of_event_loop < of_parsing / 3
 
 
+async def test_batch_is_split_into_words_outside_of_the_event_loop(storage: Storage) -> None:
+    session = await storage.create_session(W, NewSession())
+    texts = [f"indexed word{number} other{number}" for number in range(1_000)]
+    messages = NewMessages([BatchMessage(content=text) for text in texts])
+    begun = time.thread_time()
+    await storage.append_messages(W, session.id, messages)
+    of_event_loop = time.thread_time() - begun
+    tokenizer = Tokenizer()
+    begun = time.thread_time()
+    for text in texts:
+        tokenizer.indexed(text)
+    assert of_event_loop < time.thread_time() - begun
+
+
 async def test_search_that_waits_too_long_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     limit = concurrency_limit.ConcurrencyLimit(1, "searches")
     async with limit.slot():

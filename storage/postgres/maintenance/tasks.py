@@ -22,7 +22,7 @@ from ..migrations import refuse_other
 from ..pool import PREFETCHED_ROWS, SCHEMA, Connection, ConnectionRows, connect
 from ..pooler import refuse_shared_sessions
 from ..search.statements import ADD_ENTRIES
-from ..search.tsvector import Tokenizer, word_columns
+from ..search.tsvector import Tokenizer, Tokenizers, word_columns
 from ..statements import PostgresStatements
 from ..transaction import ConnectionTransaction
 from . import check_statements
@@ -103,7 +103,7 @@ class PostgresMaintenance(Maintenance):
 
     async def repair(self, finding: Finding) -> str | None:
         async with self._connection() as connection, connection.transaction():
-            begun = ConnectionTransaction(connection, self._tokenizer)
+            begun = ConnectionTransaction(connection, Tokenizers())
             # It locks the workspace.
             return await perform(
                 begun, PostgresStatements(), self._clock, finding.workspace, self._repair, begun, finding

@@ -16,8 +16,8 @@ from ...search.tokenizer import FORM_MARK
 # In a text of words before those of tools, and before the forms: no word has it.
 BEFORE_TOOLS = "\x01"
 BEFORE_FORMS = "\x02"
-# Longer texts take longer than the event loop may be held.
-LONG = 64 * 1024
+# The bytes of texts that are split on the event loop: more take longer than it may be held.
+LONG = 8 * 1024
 
 Said = Message | BatchMessage
 
@@ -52,15 +52,27 @@ class Tokenizer(tokenizer.Tokenizer):
         return Words(sum(each.size for each in entries), f"{words}{BEFORE_FORMS}{forms}", lexemes)
 
 
-async def words_of(tokenizer: Tokenizer, messages: Sequence[Said]) -> list[Words]:
-    """The words of messages, off the event loop if they are long."""
-    said = [(message.content or "", message.parts) for message in messages]
+class Tokenizers:
+    """Tokenizers for the event loop and for threads, each of which is used by one at a time."""
 
-    def words() -> list[Words]:
-        return [tokenizer.message(content, parts) for content, parts in said]
+    def __init__(self) -> None:
+        self._of_event_loop = Tokenizer()
+        # Its cache has several MiB.
+        self._free: Tokenizer | None = None
 
-    size = sum(len(content) + (len(bytes(parts)) if isinstance(parts, Raw) else 0) for content, parts in said)
-    return words() if size < LONG else await asyncio.to_thread(words)
+    async def words_of(self, messages: Sequence[Said]) -> list[Words]:
+        """The words of messages, split off the event loop if they are long."""
+        said = [(message.content or "", message.parts) for message in messages]
+
+        def words(tokenizer: Tokenizer) -> list[Words]:
+            return [tokenizer.message(content, parts) for content, parts in said]
+
+        if sum(len(content) + (len(bytes(parts)) if isinstance(parts, Raw) else 0) for content, parts in said) < LONG:
+            return words(self._of_event_loop)
+        tokenizer, self._free = self._free or Tokenizer(), None
+        split = await asyncio.to_thread(words, tokenizer)
+        self._free = tokenizer
+        return split
 
 
 def word_columns(words: Sequence[Words]) -> dict[str, object]:
