@@ -28,8 +28,14 @@ class Answer:
 class Connection:
     """A connection to a daemon, on which several requests may be sent ahead."""
 
-    def __init__(self, port: int, *, seconds: float = SECONDS) -> None:
-        self._socket = socket.create_connection(("127.0.0.1", port), timeout=seconds)
+    def __init__(self, port: int, *, seconds: float = SECONDS, receive_bytes: int | None = None) -> None:
+        """`receive_bytes` limits what the kernel takes before it is read; without them, that may be many megabytes."""
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        if receive_bytes is not None:
+            # The window is negotiated when the connection begins.
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
+        self._socket.settimeout(seconds)
+        self._socket.connect(("127.0.0.1", port))
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._file = self._socket.makefile("rb")
         self._streaming = False

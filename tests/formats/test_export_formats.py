@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from msgspec import UNSET, Raw
 
 from amplifierd.formats import FORMATS
+from amplifierd.formats.export_member import digest_of
 from amplifierd.formats.exports import Losses, export_formats
 from amplifierd.formats.history import Branch
 from amplifierd.storage.model.records import Message, Session
@@ -40,7 +41,7 @@ def imported(source: bytes, name: str) -> tuple[list[tuple[Session, list[Message
 
 def exported(session: Session, messages: list[Message], name: str, losses: Losses | None = None) -> bytes:
     """A session in a format."""
-    writer = EXPORTS[name].writer(losses or Losses())
+    writer = EXPORTS[name].writer(losses or Losses(), digest_of)
     written = [writer.begin(session), *map(writer.add, messages), writer.turn()]
     if writer.is_read_twice:
         written += map(writer.add_again, messages)

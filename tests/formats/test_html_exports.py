@@ -12,6 +12,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from msgspec import UNSET, Raw
 
+from amplifierd.formats.export_member import digest_of
 from amplifierd.formats.exports import Losses, export_formats
 from amplifierd.storage.model.records import Message, Session
 
@@ -80,7 +81,7 @@ def page_of(*messages: Message, name: str = "Tides", **members: Any) -> str:
         name=name,
         **members,
     )
-    writer = export_formats()["html"].writer(Losses())
+    writer = export_formats()["html"].writer(Losses(), digest_of)
     text = b"".join([writer.begin(session), *map(writer.add, messages), writer.turn()])
     return (text + writer.end(len(text))).decode()
 

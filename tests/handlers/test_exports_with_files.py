@@ -6,6 +6,7 @@ import re
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ SIZES = [0, 1, 2, 3, 262_143, 262_144, 262_145, 1_000_000]
 # Together they are more than the 1 GiB of temporary files that long lists, imports and uploads share.
 UNREAD = 56
 LARGE = 15_000_000
+RECEIVED_BYTES = 64 * 1024
 
 
 def bytes_of(size: int) -> bytes:
@@ -105,7 +107,7 @@ def test_unread_exports_leave_others_room(database: str) -> None:
         client = running.enter_context(daemon.client())
         target = f"{session_of(client, [image(client, bytes_of(LARGE))])}/export?files=true&format=html"
         for _ in range(UNREAD):
-            unread = running.enter_context(Connection(daemon.port))
+            unread = running.enter_context(Connection(daemon.port, receive_bytes=RECEIVED_BYTES))
             unread.send(get(f"/api/v1{target}"))
             assert unread.head().status == 200
         assert len(client.get(target).raise_for_status().content) > LARGE * 4 / 3
@@ -124,7 +126,7 @@ def test_export_of_a_deleted_file_is_cut_off(tmp_path: Path) -> None:
     database = tmp_path / "a.db"
     with Daemon(f"sqlite:///{database}", check_responses=False) as daemon, daemon.client() as client:
         path = session_of(client, [image(client, bytes_of(LARGE))])
-        with Connection(daemon.port) as connection:
+        with Connection(daemon.port, receive_bytes=RECEIVED_BYTES) as connection:
             connection.send(get(f"/api/v1{path}/export?files=true&format=html"))
             assert connection.event()
             delete_with_files(client, path, database)
@@ -132,16 +134,146 @@ def test_export_of_a_deleted_file_is_cut_off(tmp_path: Path) -> None:
                 list(iter(connection.event, b""))
 
 
-def test_command_says_that_a_file_was_deleted(tmp_path: Path) -> None:
+@pytest.mark.parametrize("edit", ["PATCH", "DELETE"])
+def test_export_of_a_message_edited_between_its_readings_is_cut_off(daemon_alone: Daemon, edit: str) -> None:
+    with daemon_alone.client() as client:
+        path = session_of(client, [image(client, bytes_of(LARGE))], [{"type": "text", "text": "one"}])
+        with Connection(daemon_alone.port, receive_bytes=RECEIVED_BYTES) as connection:
+            connection.send(get(f"/api/v1{path}/export?files=true&format=openai"))
+            assert connection.event()
+            body = {"parts": [{"type": "text", "text": "two"}]} if edit == "PATCH" else None
+            assert client.request(edit, f"{path}/messages/2", json=body).is_success
+            with pytest.raises(ConnectionError, match="cut the response short"):
+                list(iter(connection.event, b""))
+
+
+def test_messages_appended_during_an_export_are_not_in_it(daemon_alone: Daemon) -> None:
+    with daemon_alone.client() as client:
+        path = session_of(client, [image(client, bytes_of(LARGE))], [{"type": "text", "text": "one"}])
+        with Connection(daemon_alone.port, receive_bytes=RECEIVED_BYTES) as connection:
+            connection.send(get(f"/api/v1{path}/export?files=true&format=openai"))
+            begin = connection.event()
+            batch = {"messages": [{"content": "later"}] * 500}
+            assert client.post(f"{path}/messages/batch", json=batch).status_code == 201
+            exported = json.loads(begin + b"".join(iter(connection.event, b"")))
+    assert (len(exported["messages"]), len(exported["amplifierd"]["messages"])) == (2, 2)
+
+
+@pytest.fixture
+def daemon_alone(database: str) -> Iterator[Daemon]:
+    """A daemon that sends a response while it is made, and does not check it before."""
+    with Daemon(database, check_responses=False) as daemon:
+        yield daemon
+
+
+def command_of(daemon: Daemon, *arguments: str) -> list[str]:
+    """The command that exports with files."""
+    return [sys.executable, "-m", "amplifierd", "export", "--database", daemon.database, "--files", *arguments]
+
+
+def exported_by_command(daemon: Daemon, *arguments: str) -> tuple[int, str, str]:
+    """The exit code of an export with files, its output and its messages."""
+    done = subprocess.run(command_of(daemon, *arguments), capture_output=True, text=True, check=False)
+    return done.returncode, done.stdout, done.stderr
+
+
+def test_command_says_that_a_session_was_deleted(tmp_path: Path) -> None:
     database = tmp_path / "a.db"
     with Daemon(f"sqlite:///{database}") as daemon, daemon.client() as client:
         path = session_of(client, [image(client, bytes_of(LARGE))])
-        command = [sys.executable, "-m", "amplifierd", "export", "--database", daemon.database, "--files"]
-        command += ["--format", "html", "--session", path.rpartition("/")[2], "-"]
+        command = command_of(daemon, "--format", "html", "--session", path.rpartition("/")[2], "-")
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as exporting:
             assert exporting.stdout is not None
             assert exporting.stdout.read(1)
             delete_with_files(client, path, database)
             _, told = exporting.communicate()
     assert exporting.returncode == 1
-    assert "not found: it was deleted meanwhile; export again." in told.decode()
+    assert "was deleted meanwhile; export again." in told.decode()
+
+
+@pytest.fixture
+def daemon_of_file(tmp_path: Path) -> Iterator[Daemon]:
+    """A daemon whose database is a file."""
+    with Daemon(f"sqlite:///{tmp_path / 'a.db'}", check_responses=False) as daemon:
+        yield daemon
+
+
+def damage(daemon: Daemon, first: int) -> None:
+    """Delete the chunks of all files from the `first` on, each of 64 KiB."""
+    with closing(sqlite3.connect(daemon.database.removeprefix("sqlite:///"))) as opened, opened:
+        opened.execute("DELETE FROM file_chunk WHERE place >= ?", (first,))
+
+
+@pytest.mark.parametrize("size", [1_000, 1_000_000])
+def test_damaged_file_is_left_out_and_counted(daemon_of_file: Daemon, size: int) -> None:
+    with daemon_of_file.client() as client:
+        path = session_of(client, [image(client, bytes_of(size)), {"type": "text", "text": "the tide"}])
+        other = session_of(client, [{"type": "text", "text": "the moon"}])
+        damage(daemon_of_file, 0)
+        for form in ("openai", "anthropic", "sharegpt"):
+            exported = client.get(f"{path}/export?files=true&format={form}").raise_for_status().json()
+            assert exported["amplifierd"]["losses"]["leftOut"] == {"files": 1}
+            assert "the tide" in str(exported)
+        assert "Left out: 1 files." in client.get(f"{path}/export?files=true&format=html").raise_for_status().text
+        code, text, told = exported_by_command(daemon_of_file, "--format", "openai", "-")
+        assert (code, len(text.splitlines())) == (0, 2), told
+        assert "Left out: 1 files." in told
+        client.delete(other)
+
+
+def test_file_damaged_after_its_beginning_cuts_off_an_export(daemon_of_file: Daemon) -> None:
+    with daemon_of_file.client() as client:
+        path = session_of(client, [image(client, bytes_of(1_000_000))])
+        damage(daemon_of_file, 8)
+        with Connection(daemon_of_file.port) as connection:
+            connection.send(get(f"/api/v1{path}/export?files=true&format=html"))
+            with pytest.raises(ConnectionError, match="cut the response short"):
+                list(iter(connection.event, b""))
+        code, _, told = exported_by_command(daemon_of_file, "--format", "openai", "-")
+        assert code == 1
+        assert "deleted meanwhile, or its data is damaged. Run `amplifierd check`" in told
+        checked = [sys.executable, "-m", "amplifierd", "check", "--database", daemon_of_file.database]
+        told = subprocess.run(checked, capture_output=True, text=True, check=False).stdout
+        assert "is damaged and cannot be recovered" in told
+
+
+# The system messages, and the parts of the user's, of which each has a file if it is marked so.
+SYSTEM_MESSAGES = {
+    "alone": ([""], None),
+    "long, before a text": (["x" * 40_000], False),
+    "long, before a file": (["x" * 40_000], True),
+    "two": (["x" * 40_000, "y" * 40_000], True),
+}
+
+
+@pytest.mark.parametrize("case", list(SYSTEM_MESSAGES))
+def test_system_message_with_a_file_is_exported_with_it(daemon: Daemon, client: httpx.Client, case: str) -> None:
+    texts, file_follows = SYSTEM_MESSAGES[case]
+    contents = [b"the first", b"the second", b"of the user"]
+    messages: list[dict[str, Any]] = [
+        {"role": "system", "parts": [{"type": "text", "text": text}] * bool(text) + [image(client, content)]}
+        for text, content in zip(texts, contents, strict=False)
+    ]
+    if file_follows is not None:
+        said = {"type": "text", "text": "the tide"}
+        messages.append({"role": "user", "parts": [said, image(client, contents[2])] if file_follows else [said]})
+    path = f"/sessions/{client.post('/sessions').json()['id']}"
+    assert client.post(f"{path}/messages/batch", json={"messages": messages}).status_code == 201
+    expected = contents[: len(texts)] + contents[2:] * bool(file_follows)
+    by_http = client.get(f"{path}/export?files=true&format=anthropic").raise_for_status().text
+    code, by_command, told = exported_by_command(
+        daemon, "--format", "anthropic", "--session", path.rpartition("/")[2], "-"
+    )
+    assert code == 0, told
+    for exported in (by_http, by_command):
+        record = json.loads(exported)
+        blocks = [*record["system"], *(block for each in record["messages"] for block in each["content"])]
+        data = [block["source"]["data"] for block in blocks if isinstance(block, dict) and "source" in block]
+        assert [base64.b64decode(each, validate=True) for each in data] == expected
+    client.delete(path)
+    imported = client.post("/import?format=anthropic-messages", content=by_http.encode(), headers=OCTETS)
+    assert imported.json()["sessions"] == 1, imported.text
+    parts = [part for each in client.get(f"{path}/messages").json()["messages"] for part in each["parts"]]
+    data = [DATA_URL.fullmatch(part["url"]) for part in parts if part["type"] == "file"]
+    assert [base64.b64decode(each[1]) for each in data if each is not None] == expected
+    client.delete(path)

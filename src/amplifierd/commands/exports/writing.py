@@ -151,7 +151,9 @@ class _Export:
             self._refuse_missing(session_id, is_begun=is_begun)
             return 0
         except FileNotFound as error:
-            raise click.ClickException(f"{error}: it was deleted meanwhile; export again.") from error
+            raise click.ClickException(
+                f"{error}: it was deleted meanwhile, or its data is damaged. Run `amplifierd check`, and export again."
+            ) from error
         self._update(1)
         return 1
 

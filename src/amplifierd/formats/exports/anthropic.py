@@ -10,7 +10,7 @@ from ..history import without
 from ..history.chat_messages import read_anthropic_message
 from ..interface import Object
 from .chat_records import ChatRecordWriter, object_of, rest_of
-from .interface import Losses
+from .interface import DigestOf, Losses
 from .messages import groups_of, with_form, write_own, write_with
 
 _HISTORY = "anthropic-messages"
@@ -29,9 +29,9 @@ class AnthropicExport:
     is_document = False
     has_files_beside = False
 
-    def writer(self, losses: Losses, /) -> "AnthropicWriter":
+    def writer(self, losses: Losses, digest: DigestOf, /) -> "AnthropicWriter":
         """See `ExportFormat`."""
-        return AnthropicWriter(_AnthropicMessages(), losses)
+        return AnthropicWriter(_AnthropicMessages(), losses, digest)
 
 
 class _AnthropicMessages:
@@ -65,8 +65,8 @@ class _AnthropicMessages:
 class AnthropicWriter(ChatRecordWriter):
     """Writes the system messages before all others as `system`; the first of them waits until the next message."""
 
-    def __init__(self, chat: _AnthropicMessages, losses: Losses) -> None:
-        super().__init__(chat, losses)
+    def __init__(self, chat: _AnthropicMessages, losses: Losses, digest: DigestOf) -> None:
+        super().__init__(chat, losses, digest)
         self._is_begun = False
         self._firsts = self._again = 0
         self._waiting: str | list[Any] = []
@@ -113,9 +113,9 @@ class AnthropicWriter(ChatRecordWriter):
         self._again += 1
         if self._firsts == 1:
             first = _system_message(_system_of(source))
-            return rest_of(source, read_anthropic_message(first), [first], NAME)
+            return rest_of(source, read_anthropic_message(first), [first], NAME, self._digest)
         # An import reads one message of all of them: the first has its place, and the others have none.
-        rest = rest_of(source, {}, [None] if self._again == 1 else [], NAME)
+        rest = rest_of(source, {}, [None] if self._again == 1 else [], NAME, self._digest)
         return without(rest, "digest") if self._again == 1 else rest
 
 

@@ -16,8 +16,7 @@ from ...storage.model.records import Message, Session
 from ..export_member import EXPORT_MEMBER, same
 from ..history import MAX_BYTES, line_of, without
 from ..interface import Object
-from .embedding import embedded_digest_of
-from .interface import Losses
+from .interface import DigestOf, Losses
 
 # A stored file is named by this in place of its relative URL, which means nothing elsewhere.
 FILE_URN = "urn:amplifierd:file:"
@@ -56,9 +55,10 @@ class ChatRecordWriter:
 
     is_read_twice = True
 
-    def __init__(self, chat: ChatMessages, losses: Losses) -> None:
+    def __init__(self, chat: ChatMessages, losses: Losses, digest: DigestOf) -> None:
         self._chat = chat
         self._losses = losses
+        self._digest = digest
         self._is_first = True
         self._session: Object = {}
 
@@ -104,7 +104,7 @@ class ChatRecordWriter:
     def _rest_of(self, source: Object, written: list[Any]) -> Object:
         """The members of a message that an import would not get from what was written."""
         back = self._chat.read(written[0]) if written else {}
-        return rest_of(source, back, written, self._chat.own)
+        return rest_of(source, back, written, self._chat.own, self._digest)
 
     def _separated(self, text: bytes) -> bytes:
         before = b"" if self._is_first else b","
@@ -117,7 +117,7 @@ class ChatRecordWriter:
             self._losses.kept[f"parts of the type {kind}"] += 1
 
 
-def rest_of(source: Object, back: Object, written: list[Any], own: str) -> Object:
+def rest_of(source: Object, back: Object, written: list[Any], own: str, digest: DigestOf) -> Object:
     """The members of a message that differ from what is read `back` of the first message that was `written`."""
     rest: Object = {"timestamp": source["timestamp"]}
     rest |= {name: source[name] for name in _BESIDE if name in source}
@@ -127,7 +127,7 @@ def rest_of(source: Object, back: Object, written: list[Any], own: str) -> Objec
         rest["metadata"] = source["metadata"]
     is_one = len(written) == 1
     if not is_one or source["role"] != back.get("role") or not same(source["parts"], back.get("parts")):
-        rest |= {"role": source["role"], "parts": source["parts"], "digest": embedded_digest_of(written)}
+        rest |= {"role": source["role"], "parts": source["parts"], "digest": digest(written)}
     if "deletedAt" in source:
         rest["deletedAt"] = source["deletedAt"]
     return rest if is_one else {**rest, "count": len(written)}

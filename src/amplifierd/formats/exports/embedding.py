@@ -7,31 +7,31 @@ import base64
 import re
 import secrets
 from collections import deque
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from hashlib import sha256
-from typing import Any, NamedTuple, Union
+from typing import Any, NamedTuple, TypeAlias
 
 import msgspec
 
+from ...storage.model.errors import FileNotFound
 from ...storage.model.files import FileContent
 from ..export_member import DIGEST_CHARACTERS, canonical, digest_of
 
-# No message has it, because nobody can guess it. As base64 is, it is the same in JSON and in HTML.
-_MARK = secrets.token_hex(16)
-_DIGEST_BEGINS, _DIGEST_ENDS = f"{_MARK}begin", f"{_MARK}end"
-_PLACEHOLDER = re.compile(rf"{_MARK}(begin|(?P<file>[0-9a-f]{{64}}))".encode())
 _BLOCK_BYTES = 256 * 1024
-# The limit of the short files that are read once for all references to them.
+# The limit of the short files that are read once for all references to them in a text.
 _KEPT_BYTES = 256 * 1024
+# The limit of the files that are not looked up again.
+_KNOWN_FILES = 1_000
 
 _decode_text = msgspec.json.Decoder(str).decode
 
-
-def embedded_digest_of(written: list[Any]) -> str:
-    """See `digest_of`; a placeholder for it if the messages have placeholders."""
-    text = canonical(written).decode()
-    return f"{_DIGEST_BEGINS}{text}{_DIGEST_ENDS}" if _MARK in text else digest_of(written)
+# Runs a function that takes long in another thread.
+Run: TypeAlias = Callable[..., Awaitable[Any]]
+# Looks up a file by its id. Raises `FileNotFound`.
+Find: TypeAlias = Callable[[str], Awaitable[FileContent]]
+# What a text has between its placeholders, or in the place of one.
+Segment: TypeAlias = "bytes | _File | _Digest"
 
 
 class _File(NamedTuple):
@@ -43,48 +43,65 @@ class _File(NamedTuple):
 class _Digest(NamedTuple):
     """The place of a digest, and what it is of."""
 
-    segments: deque["Segment"]
-
-
-# What a text has between its placeholders, or in the place of one.
-Segment = Union[bytes, _File, _Digest]  # noqa: UP007  # it refers to itself
-
-
-def segments_of(text: bytes) -> deque[Segment]:
-    """A text, divided at its placeholders."""
-    segments = deque[Segment]()
-    place = 0
-    while found := _PLACEHOLDER.search(text, place):
-        segments.append(text[place : found.start()])
-        place = found.end()
-        if found["file"] is not None:
-            segments.append(_File(found["file"].decode()))
-            continue
-        end = text.index(_DIGEST_ENDS.encode(), place)
-        # It is inside a string of JSON.
-        digested = _decode_text(b'"%b"' % text[place:end])
-        segments.append(_Digest(segments_of(digested.encode())))
-        place = end + len(_DIGEST_ENDS)
-    segments.append(text[place:])
-    return segments
+    segments: deque[Segment]
 
 
 class EmbeddedFiles:
-    """Files that are put in place of their placeholders in a text."""
+    """The files of one export, which are put in place of their placeholders in all that a format writes."""
 
-    def __init__(self) -> None:
-        self._files: dict[str, FileContent] = {}
+    def __init__(self, find: Find, run: Run) -> None:
+        self._find = find
+        self._run = run
+        # No message has it, because nobody can guess it. As base64 is, it is the same in JSON and in HTML.
+        self._mark = secrets.token_hex(16)
+        self._placeholder = re.compile(rf"{self._mark}(?:(?P<digest>begin)|(?P<file>[0-9a-f]{{64}}))?".encode())
+        # None for a file that cannot be read.
+        self._files: dict[str, FileContent | None] = {}
+        self._is_used = False
         self._kept: dict[str, bytes] = {}
         self._left = _KEPT_BYTES
 
-    def add(self, content: FileContent) -> str:
-        """Add a file. Returns its `data:` URL, with a placeholder for its data."""
-        self._files[content.file.id] = content
-        media = content.file.media.partition(";")[0].strip()
-        return f"data:{media};base64,{_MARK}{content.file.id}"
+    async def add(self, content: FileContent) -> str | None:
+        """Add a file. Returns its `data:` URL, with a placeholder for its data; None if the data cannot be read."""
+        file = content.file
+        if file.id not in self._files:
+            self._remember(file.id, content if await self._is_readable(content) else None)
+        if self._files[file.id] is None:
+            return None
+        # It may have been deleted and created again since.
+        self._files[file.id] = content
+        self._is_used = True
+        return f"data:{file.media.partition(';')[0].strip()};base64,{self._mark}{file.id}"
+
+    def digest(self, written: list[Any]) -> str:
+        """See `digest_of`; a placeholder for it if the messages have placeholders."""
+        text = canonical(written).decode()
+        return f"{self._mark}begin{text}{self._mark}end" if self._mark in text else digest_of(written)
+
+    def segments(self, text: bytes) -> deque[Segment]:
+        """A text, divided at its placeholders. Raises `ValueError` if one is not as it was given."""
+        if not self._is_used:
+            return deque([text])
+        segments = deque[Segment]()
+        place = 0
+        while found := self._placeholder.search(text, place):
+            segments.append(text[place : found.start()])
+            place = found.end()
+            if found["file"] is not None:
+                segments.append(_File(found["file"].decode()))
+            elif found["digest"] is not None:
+                end = text.index(b"%bend" % self._mark.encode(), place)
+                # It is inside a string of JSON.
+                digested = _decode_text(b'"%b"' % text[place:end])
+                segments.append(_Digest(self.segments(digested.encode())))
+                place = end + len(self._mark) + len("end")
+            else:
+                raise ValueError("A format has changed the URL of a file, so that the file cannot be put into it.")
+        segments.append(text[place:])
+        return segments
 
     async def embed(self, segments: deque[Segment]) -> AsyncGenerator[bytes, None]:
-        """The text of segments, which are removed, with the files in it, in blocks.
+        """The text of segments, which are removed, with the files in it, in blocks, none of which is empty.
 
         Raises `FileNotFound` if a file is deleted meanwhile.
         """
@@ -97,7 +114,10 @@ class EmbeddedFiles:
                 if size >= _BLOCK_BYTES:
                     yield b"".join(waiting)
                     waiting, size = [], 0
-        yield b"".join(waiting)
+        if size:
+            yield b"".join(waiting)
+        self._kept.clear()
+        self._left = _KEPT_BYTES
 
     async def _text(self, segments: deque[Segment]) -> AsyncGenerator[bytes, None]:
         while segments:
@@ -107,7 +127,7 @@ class EmbeddedFiles:
             elif isinstance(segment, _Digest):
                 yield await self._digest(segment)
             else:
-                async with aclosing(self._base64(self._files[segment.file_id])) as blocks:
+                async with aclosing(self._base64(await self._file(segment.file_id))) as blocks:
                     async for block in blocks:
                         yield block
 
@@ -115,16 +135,41 @@ class EmbeddedFiles:
         digest = sha256()
         async with aclosing(self._text(digested.segments)) as parts:
             async for part in parts:
-                digest.update(part)
+                if len(part) > 2 * _BLOCK_BYTES:
+                    await self._run(digest.update, part)
+                else:
+                    digest.update(part)
         return digest.hexdigest()[:DIGEST_CHARACTERS].encode()
+
+    async def _file(self, file_id: str) -> FileContent:
+        """A file, which was added, but perhaps long ago."""
+        content = self._files.get(file_id)
+        if content is None:
+            content = await self._find(file_id)
+            self._remember(file_id, content)
+        return content
+
+    def _remember(self, file_id: str, content: FileContent | None) -> None:
+        if len(self._files) >= _KNOWN_FILES:
+            del self._files[next(iter(self._files))]
+        self._files[file_id] = content
+
+    async def _is_readable(self, content: FileContent) -> bool:
+        """Whether a file has its first bytes; those of a short one are kept."""
+        try:
+            async with aclosing(self._base64(content)) as blocks:
+                await anext(blocks, None)
+        except FileNotFound:
+            return False
+        return True
 
     async def _base64(self, content: FileContent) -> AsyncGenerator[bytes, None]:
         """The base64 of a file, in blocks."""
         file = content.file
         async with aclosing(_base64_blocks(content)) as blocks:
             if file.id not in self._kept and file.size <= self._left:
-                self._left -= file.size
                 self._kept[file.id] = b"".join([block async for block in blocks])
+                self._left -= file.size
             if file.id in self._kept:
                 yield self._kept[file.id]
                 return

@@ -9,7 +9,7 @@ from msgspec import UNSET
 
 from ...storage.model.records import Message, Session
 from .html_parts import message_html, shortened, spoken_time
-from .interface import Losses
+from .interface import DigestOf, Losses
 from .markdown import count_unwritten
 
 STYLE = """
@@ -65,7 +65,7 @@ class HTMLExport:
     is_document = True
     has_files_beside = False
 
-    def writer(self, losses: Losses, /) -> "_HTMLWriter":
+    def writer(self, losses: Losses, _digest: DigestOf, /) -> "_HTMLWriter":
         """See `ExportFormat`."""
         return _HTMLWriter(losses)
 

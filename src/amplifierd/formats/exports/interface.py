@@ -1,10 +1,13 @@
 """The interface of export formats: writes sessions with their messages, and counts what is lost."""
 
 from collections import Counter
-from collections.abc import Iterator
-from typing import Protocol
+from collections.abc import Callable, Iterator
+from typing import Any, Protocol, TypeAlias
 
 from ...storage.model.records import Message, Session
+
+# The digest of messages of a format, from which an import can tell whether they were edited since.
+DigestOf: TypeAlias = Callable[[list[Any]], str]
 
 
 class Losses:
@@ -43,6 +46,10 @@ class SessionWriter(Protocol):
     """Writes one session, in constant memory: `begin`, `add` for each message, `turn`, `add_again`, and `end`.
 
     If `is_read_twice` is set, each message comes a second time between `turn` and `end`.
+
+    A file that a message refers to has a relative path, or a `data:` URL in which a placeholder stands for the data.
+    The data takes its place in what any of these functions returns, now or later, any number of times. So they return
+    the placeholder whole and unchanged; a digest of it is only right if the `digest` of the writer made it.
     """
 
     @property
@@ -53,10 +60,7 @@ class SessionWriter(Protocol):
         """The beginning of the session."""
 
     def add(self, message: Message, /) -> bytes:
-        """The next message; a file that it refers to may have a `data:` URL, or a relative path.
-
-        In such a URL a placeholder may stand for the data, which takes its place once it is written. Write it as it is.
-        """
+        """The next message."""
 
     def turn(self) -> bytes:
         """What follows the last message."""
@@ -95,5 +99,5 @@ class ExportFormat(Protocol):
     def has_files_beside(self) -> bool:
         """Whether it names files by relative paths."""
 
-    def writer(self, losses: Losses, /) -> SessionWriter:
+    def writer(self, losses: Losses, digest: DigestOf, /) -> SessionWriter:
         """A writer of one session, which counts in `losses` what it cannot write, and says at its end what is there."""

@@ -8,7 +8,7 @@ from msgspec import UNSET
 
 from ...documents.markdown import turn_of
 from ...storage.model.records import Message, Session
-from .interface import Losses
+from .interface import DigestOf, Losses
 
 # The names of the front matter, and the fields of a session.
 _FRONT = {
@@ -42,7 +42,7 @@ class MarkdownExport:
     is_document = True
     has_files_beside = True
 
-    def writer(self, losses: Losses, /) -> "_MarkdownWriter":
+    def writer(self, losses: Losses, _digest: DigestOf, /) -> "_MarkdownWriter":
         """See `ExportFormat`."""
         return _MarkdownWriter(losses)
 

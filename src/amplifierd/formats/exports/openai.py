@@ -6,7 +6,7 @@ from ..history.chat_messages import read_openai_message
 from ..interface import Object
 from ..openai_chat import NAME, OpenAIChat
 from .chat_records import ChatRecordWriter
-from .interface import Losses
+from .interface import DigestOf, Losses
 from .messages import groups_of, with_form, write_own, write_with
 
 _CHAT = OpenAIChat()
@@ -21,9 +21,9 @@ class OpenAIExport:
     is_document = False
     has_files_beside = False
 
-    def writer(self, losses: Losses, /) -> ChatRecordWriter:
+    def writer(self, losses: Losses, digest: DigestOf, /) -> ChatRecordWriter:
         """See `ExportFormat`."""
-        return ChatRecordWriter(_OpenAIMessages(), losses)
+        return ChatRecordWriter(_OpenAIMessages(), losses, digest)
 
 
 class _OpenAIMessages:

@@ -4,18 +4,18 @@ from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
 from contextlib import aclosing
 from functools import partial
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import msgspec
 from msgspec import Raw
 from msgspec.structs import replace
 
-from ...storage.model.errors import FileNotFound
+from ...storage.model.errors import FileNotFound, SessionConflict, StorageUnavailable
 from ...storage.model.files import FileContent
 from ...storage.model.interface import Storage
 from ...storage.model.records import ExportLine, Message, Session
 from ..interface import Object
-from .embedding import EmbeddedFiles, Segment, segments_of
+from .embedding import EmbeddedFiles, Run, Segment
 from .interface import ExportFormat, Losses, SessionWriter
 
 # The limit of one message: a file counts each time that the message refers to it.
@@ -31,12 +31,18 @@ _encode = msgspec.json.Encoder().encode
 # Where the files of a message are found in the export, for each reference to one: at a URL, or in the message itself
 # if it is the file; None if it is left out.
 Place = Callable[[list[str]], Awaitable[Sequence[str | FileContent | None]]]
-# Runs a function that takes long in another thread.
-Run = Callable[..., Awaitable[Any]]
 
 _Record = Session | Message
 _R = TypeVar("_R", bound=_Record)
 _Parts = list[Object]
+
+
+class SessionEdited(SessionConflict):
+    """A message of the session `session_id` was edited or deleted between its two readings for an export."""
+
+    def __init__(self, session_id: str) -> None:
+        super().__init__(f"A message of session {session_id} was edited during the export; export again")
+        self.session_id = session_id
 
 
 async def write_session(
@@ -44,78 +50,118 @@ async def write_session(
 ) -> AsyncGenerator[bytes, None]:
     """A session in a format, in blocks; `losses` get its losses in the end.
 
-    Raises `SessionNotFound`, and `FileNotFound` if a file is deleted meanwhile.
+    Raises `SessionNotFound`, also if the session is deleted meanwhile, and `StorageUnavailable`. After the first block
+    it may raise `FileNotFound`, if a file is deleted meanwhile or its data is damaged, and `SessionEdited`.
     """
     own = Losses()
-    writer = form.writer(own)
-    size = 0
-    text = _Text(writer, partial(_read, storage, workspace, session_id), place, run)
-    async with aclosing(text.blocks(own)) as blocks:
-        async for block in blocks:
-            size += len(block)
-            yield block
-    yield writer.end(size)
+    exists = partial(storage.get_session, workspace, session_id)
+    text = _Text(form, own, partial(_read, storage, workspace, session_id), exists, place, run)
+    try:
+        async with aclosing(text.blocks()) as blocks:
+            async for block in blocks:
+                yield block
+    except FileNotFound as error:
+        # Files are deleted with their session.
+        await exists()
+        if text.size:
+            raise
+        raise StorageUnavailable(f"file {error.file_id} was deleted while session {session_id} was read") from error
     losses.add(own)
 
 
 class _Text:
-    """What a format writes of a session, which `read` reads in pieces, but for its end."""
+    """What a format writes of a session, which `read` reads in pieces; `size` bytes of it were written so far."""
 
     def __init__(
         self,
-        writer: SessionWriter,
+        form: ExportFormat,
+        losses: Losses,
         read: Callable[[], AsyncGenerator[list[_Record], None]],
+        exists: Callable[[], Awaitable[Session]],
         place: Place,
         run: Run,
     ) -> None:
-        self._writer = writer
+        self.size = 0
+        self._losses = losses
         self._read = read
+        self._exists = exists
         self._place = place
         self._run = run
+        # One for all that is written: a format may write a message later than it gets it.
+        self._files = EmbeddedFiles(self._find, run)
+        self._writer = form.writer(losses, self._files.digest)
+        self._count = self._versions = 0
 
-    async def blocks(self, losses: Losses) -> AsyncGenerator[bytes, None]:
+    async def blocks(self) -> AsyncGenerator[bytes, None]:
         """The text, in blocks."""
-        count = 0
+        async with aclosing(self._segments()) as written:
+            async for segments in written:
+                async with aclosing(self._files.embed(segments)) as blocks:
+                    async for block in blocks:
+                        self.size += len(block)
+                        yield block
+
+    async def _segments(self) -> AsyncGenerator[deque[Segment], None]:
+        """The text, in pieces, each of which is written after the one before was sent."""
         async with aclosing(self._read()) as pieces:
             async for records in pieces:
-                count += sum(isinstance(record, Message) for record in records)
-                async with aclosing(await self._written(partial(_add, self._writer), records, losses)) as blocks:
-                    async for block in blocks:
-                        yield block
-        yield self._writer.turn()
-        if not self._writer.is_read_twice:
+                messages = _messages_in(records)
+                self._count += len(messages)
+                self._versions += _versions_of(messages)
+                yield await self._written(partial(_add, self._writer), records, self._losses)
+        yield await self._run(self._write, self._writer.turn)
+        if self._writer.is_read_twice:
+            async with aclosing(self._read_again()) as again:
+                async for messages in again:
+                    yield await self._written(self._writer.add_again, messages, Losses())
+        yield await self._run(self._write, partial(self._writer.end, self.size))
+
+    async def _read_again(self) -> AsyncGenerator[list[Message], None]:
+        """The messages of the first reading, without what was appended meanwhile. Raises `SessionEdited`."""
+        left, versions = self._count, self._versions
+        if not left:
             return
         async with aclosing(self._read()) as pieces:
             async for records in pieces:
-                # What was appended meanwhile is not in the first part.
-                messages = [record for record in records if isinstance(record, Message)][:count]
-                count -= len(messages)
-                async with aclosing(await self._written(self._writer.add_again, messages, Losses())) as blocks:
-                    async for block in blocks:
-                        yield block
+                messages = _messages_in(records)[:left]
+                left -= len(messages)
+                versions -= _versions_of(messages)
+                yield messages
+                if not left:
+                    break
+        if left or versions:
+            raise SessionEdited((await self._exists()).id)
 
-    async def _written(
-        self, write: Callable[[_R], bytes], records: list[_R], losses: Losses
-    ) -> AsyncGenerator[bytes, None]:
-        """What is written of records, in blocks; the files among them are read then."""
-        files = EmbeddedFiles()
+    async def _written(self, write: Callable[[_R], bytes], records: list[_R], losses: Losses) -> deque[Segment]:
+        """What is written of records."""
         named = {place: text for place, record in enumerate(records) if (text := _parts_with_files(record))}
         parts = await self._run(_decode_all, named) if named else {}
-        for each in parts.values():
-            await self._place_files(each, files, losses)
-        segments = await self._run(_write, write, records, parts)
-        return files.embed(segments)
+        left_out = sum([await self._place_files(each) for each in parts.values()])
+        if left_out:
+            losses.left_out["files"] += left_out
+            # Files are deleted with their session.
+            await self._exists()
+        segments: deque[Segment] = await self._run(self._write, partial(_write_all, write, records, parts))
+        return segments
 
-    async def _place_files(self, parts: _Parts, files: EmbeddedFiles, losses: Losses) -> None:
-        """Give the files among parts the URLs that they get in the export; to `files` those that are embedded."""
+    def _write(self, write: Callable[[], bytes]) -> deque[Segment]:
+        return self._files.segments(write())
+
+    async def _place_files(self, parts: _Parts) -> int:
+        """Give the files among parts the URLs that they get in the export; the number of those that are left out."""
         stored = [part for part in parts if part["type"] == "file" and part["url"].startswith(_FILES)]
+        left_out = 0
         for part, found in zip(stored, await self._place([part["url"] for part in stored]), strict=True):
-            if found is None:
-                losses.left_out["files"] += 1
-            elif isinstance(found, str):
-                part["url"] = found
-            else:
-                part["url"] = files.add(found)
+            url = await self._files.add(found) if isinstance(found, FileContent) else found
+            part["url"] = part["url"] if url is None else url
+            left_out += url is None
+        return left_out
+
+    async def _find(self, file_id: str) -> FileContent:
+        (found,) = await self._place([_FILES + file_id])
+        if not isinstance(found, FileContent):
+            raise FileNotFound(file_id)
+        return found
 
 
 async def _read(storage: Storage, workspace: str, session_id: str) -> AsyncGenerator[list[_Record], None]:
@@ -153,15 +199,22 @@ def _decode_all(parts: dict[int, bytes]) -> dict[int, _Parts]:
     return {place: _decode_parts(text) for place, text in parts.items()}
 
 
-def _write(write: Callable[[_R], bytes], records: list[_R], parts: dict[int, _Parts]) -> deque[Segment]:
+def _write_all(write: Callable[[_R], bytes], records: list[_R], parts: dict[int, _Parts]) -> bytes:
     """What is written of records, of which those at some places have other parts."""
     placed = [
         replace(record, parts=Raw(_encode(parts[place]))) if place in parts else record
         for place, record in enumerate(records)
     ]
-    text = b"".join(map(write, placed))
-    # Without files there are no placeholders.
-    return segments_of(text) if parts else deque([text])
+    return b"".join(map(write, placed))
+
+
+def _messages_in(records: list[_Record]) -> list[Message]:
+    return [record for record in records if isinstance(record, Message)]
+
+
+def _versions_of(messages: list[Message]) -> int:
+    """The sum of versions, which is larger after each edit."""
+    return sum(message.version for message in messages)
 
 
 def _add(writer: SessionWriter, record: _Record) -> bytes:

@@ -8,7 +8,7 @@ from ..blocks import text_of
 from ..history.chat_messages import read_sharegpt_message
 from ..interface import Object
 from .chat_records import ChatRecordWriter
-from .interface import Losses
+from .interface import DigestOf, Losses
 from .messages import groups_of
 
 _NAME = "sharegpt"
@@ -24,9 +24,9 @@ class ShareGPTExport:
     is_document = False
     has_files_beside = False
 
-    def writer(self, losses: Losses, /) -> ChatRecordWriter:
+    def writer(self, losses: Losses, digest: DigestOf, /) -> ChatRecordWriter:
         """See `ExportFormat`."""
-        return ChatRecordWriter(_ShareGPTMessages(), losses)
+        return ChatRecordWriter(_ShareGPTMessages(), losses, digest)
 
 
 class _ShareGPTMessages:
