@@ -25,6 +25,8 @@ from .characters import (
 
 # The first characters of a word, which tell it from others.
 MAX_WORD = 128
+# The different pieces of a chunk whose words are kept: a long chunk often repeats them.
+MAX_KNOWN = 4_096
 # A longer chunk has no compounds.
 MAX_CHUNK = 1_000
 
@@ -110,10 +112,18 @@ def words_of(chunk: str) -> list[str]:
         return [chunk.lower()]
     text = chunk if chunk.isascii() else normalize(chunk)
     words: list[str] = []
+    known: dict[str, str] = {}
     for piece in _pieces(text):
-        if piece.lastgroup == "unspaced":
-            words += _pairs(_units(piece[0]))
-        elif word := _word(piece):
+        said = piece[0]
+        word = known.get(said)
+        if word is None and piece.lastgroup == "unspaced":
+            words += _pairs(_units(said))
+            continue
+        if word is None:
+            word = _word(piece)
+            if len(known) < MAX_KNOWN:
+                known[said] = word
+        if word:
             words.append(word)
     return words
 

@@ -2,9 +2,12 @@
 
 import tracemalloc
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from amplifierd.storage.search import segmentation
+from amplifierd.storage.search.characters import fold
 from amplifierd.storage.search.tokenizer import Tokenizer
 from strategies import ANY_TEXT
 
@@ -40,3 +43,15 @@ def test_entry_of_short_words_takes_little_more_memory_than_its_text() -> None:
     assert (entry.size, different) == (500_000, ["x"])
     # A word as an object takes 25 times its part of the text.
     assert peak <= 8 * len(text)
+
+
+def test_word_that_a_long_chunk_repeats_is_folded_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    folded: list[str] = []
+
+    def counted(word: str) -> str:
+        folded.append(word)
+        return fold(word)
+
+    monkeypatch.setattr(segmentation, "fold", counted)
+    assert segmentation.words_of("É😀" * 1_000) == ["e", "😀"] * 1_000
+    assert folded == ["É"]
