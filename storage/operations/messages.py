@@ -128,9 +128,15 @@ def usage_of(new: Iterable[BatchMessage] | Iterable[Message], total: UsageSum | 
 
 
 async def append(
-    work: UnitOfWork, session_id: str, new: Sequence[BatchMessage], expected: int | None, versions: Versions
+    work: UnitOfWork,
+    session_id: str,
+    new: Sequence[BatchMessage],
+    expected: int | None,
+    versions: Versions,
+    *,
+    words: object = None,
 ) -> Messages:
-    """Append messages in their order."""
+    """Append messages in their order. `words` are as `insert_messages` takes them."""
     key = work.key(session_id)
     if versions is not None or expected is not None:
         await _check(work, session_id, expected, versions)
@@ -139,7 +145,7 @@ async def append(
         await _check_ids(work, session_id, ids)
     last, timestamp = await _count(work, session_id, key, new)
     messages = numbered(new, timestamp, last)
-    await work.transaction.insert_messages([(key, messages)])
+    await work.transaction.insert_messages([(key, messages)], words)
     await refer(work, key, messages, must_exist=True)
     usage = usage_of(messages)
     if usage is not None:

@@ -210,13 +210,16 @@ class PostgresStorage(TransactionalVectors, TransactionalStorage):
         expected: int | None,
         versions: Versions,
         once: IdempotentRequest | None,
+        words: object = None,
     ) -> Messages:
+        # Before it joins others: they do not wait for the words of a long text.
+        words = await self._tokenizers.words_of(new)
         if all(each.id is UNSET and each.timestamp is UNSET and not _names_files(each) for each in new):
-            request = AppendRequest(canonical_id(session_id), new, expected, versions, once)
+            request = AppendRequest(canonical_id(session_id), new, words, expected, versions, once)
             appended = await self._append(workspace, request)
             if appended is not None:
                 return appended
-        return await super()._append_all(workspace, session_id, new, expected, versions, once)
+        return await super()._append_all(workspace, session_id, new, expected, versions, once, words)
 
     async def search_messages(self, workspace: str, query: SearchQuery) -> Listing:
         vector = await query_vector(self._embedder, query)
@@ -241,8 +244,7 @@ class PostgresStorage(TransactionalVectors, TransactionalStorage):
 
     async def _append_together(self, workspace: str, requests: list[AppendRequest]) -> list[Appended]:
         moment = self._clock.now()
-        words = await self._tokenizers.words_of([message for request in requests for message in request.messages])
-        columns = appending.columns(workspace, requests, moment, words, self._idempotency_ttl)
+        columns = appending.columns(workspace, requests, moment, self._idempotency_ttl)
         with self._noting_refusals():
             rows = await self._pool.all(PostgresStatements.APPEND_MESSAGES, columns)
         self._committed()

@@ -112,12 +112,15 @@ class ConnectionTransaction(ConnectionRows, Transaction):
             # They are sent together.
             await self.connection.executemany(text, [bound(statement, each)[1] for each in bindings])
 
-    async def insert_messages(self, sessions: Iterable[tuple[Bindings, Iterable[Message]]]) -> None:
+    async def insert_messages(
+        self, sessions: Iterable[tuple[Bindings, Iterable[Message]]], words: object = None
+    ) -> None:
+        known = iter(words) if isinstance(words, list) else None
         waiting = ((key, message) for key, messages in sessions for message in messages)
         while placed := list(_some(waiting)):
             some = [message for _, message in placed]
             key = placed[0][0]
-            words = await self._tokenizers.words_of(some)
+            split = await self._tokenizers.words_of(some) if known is None else [*islice(known, len(some))]
             columns: dict[str, object] = {
                 "ids": [key["id"] for key, _ in placed],
                 "sequences": [message.sequence for message in some],
@@ -127,7 +130,7 @@ class ConnectionTransaction(ConnectionRows, Transaction):
                 "usages": [None if it.usage is UNSET else _encode(it.usage).decode() for it in some],
                 "message_ids": [None if isinstance(it.id, UnsetType) else it.id for it in some],
             }
-            await self.row(INSERT_MESSAGES, {**key, **columns, **word_columns(words)})
+            await self.row(INSERT_MESSAGES, {**key, **columns, **word_columns(split)})
             await self._keep_calls(key, placed)
 
     async def _keep_calls(self, key: Bindings, placed: list[tuple[Bindings, Message]]) -> None:

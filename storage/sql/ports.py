@@ -69,8 +69,13 @@ class Transaction(Rows):
         """Run a statement with each of the bindings, in their order."""
 
     @abstractmethod
-    async def insert_messages(self, sessions: Iterable[tuple[Bindings, Iterable[Message]]]) -> None:
-        """Write messages of sessions, each with its key, without counting them."""
+    async def insert_messages(
+        self, sessions: Iterable[tuple[Bindings, Iterable[Message]]], words: object = None
+    ) -> None:
+        """Write messages of sessions, each with its key, without counting them.
+
+        `words` are those of the messages as the index of the database has them; None if they are not known yet.
+        """
 
     @abstractmethod
     async def replace_message(self, key: Bindings, message: Message, *, is_indexed: bool, words: object = None) -> None:

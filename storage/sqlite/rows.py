@@ -120,7 +120,10 @@ class ConnectionTransaction(ConnectionRows, Transaction):
         [(newest,)] = self._connection.execute(SQLiteStatements.LAST_UPDATE, bindings)
         self._clock.catch_up(newest)
 
-    async def insert_messages(self, sessions: Iterable[tuple[Bindings, Iterable[Message]]]) -> None:
+    async def insert_messages(
+        self, sessions: Iterable[tuple[Bindings, Iterable[Message]]], words: object = None
+    ) -> None:
+        assert words is None, "They are written later."
         for key, messages in sessions:
             await self._insert_messages(key, messages)
 

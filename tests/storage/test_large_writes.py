@@ -2,10 +2,12 @@
 
 import asyncio
 import json
+import threading
+from collections.abc import Callable, Sequence
 
 import msgspec
 import pytest
-from msgspec import Raw
+from msgspec import UNSET, Raw, UnsetType
 
 from amplifierd.storage.backend import concurrency_limit
 from amplifierd.storage.model.interface import Storage
@@ -17,11 +19,15 @@ from amplifierd.storage.model.records import (
 )
 from amplifierd.storage.operations.patches import object_patch
 from amplifierd.storage.operations.patches.object_patch import MAX_UNPREPARED_BYTES, patch_object
+from amplifierd.storage.search.tokenizer import IndexedText, Tokenizer, never_pause
 from amplifierd.storage.values.merge_patch import merge_patch
 from amplifierd.testing.storage.messages.test_messages import opened
+from amplifierd.testing.storage.messages.test_search import hits
 from amplifierd.testing.storage.sessions.test_patches import raw
+from amplifierd.testing.storage.steps import read, until
 
 W = "default"
+SECONDS = 60
 
 
 @pytest.mark.parametrize("depth", [3, 4, 5, 90])
@@ -77,3 +83,37 @@ async def test_short_append_waits_for_one_large_append_at_most(
         await asyncio.sleep(0)
         tasks.create_task(append("short", other_id, NewMessages([BatchMessage("hello")])))
     assert ended.index("short") <= 2
+
+
+# The first is written together with other appends, the other in a transaction of its own.
+@pytest.mark.parametrize("own_id", [UNSET, "own-id"])
+async def test_short_append_does_not_wait_for_the_words_of_a_long_one(
+    storage: Storage, monkeypatch: pytest.MonkeyPatch, own_id: str | UnsetType
+) -> None:
+    session_id, other_id = await opened(storage), await opened(storage)
+    begun, may_end = threading.Event(), threading.Event()
+    split = Tokenizer.indexed_texts
+
+    def held(tokenizer: Tokenizer, texts: Sequence[str], pause: Callable[[], None] = never_pause) -> list[IndexedText]:
+        if len(texts[0]) > 10_000:
+            begun.set()
+            may_end.wait(SECONDS)
+        return split(tokenizer, texts, pause)
+
+    monkeypatch.setattr(Tokenizer, "indexed_texts", held)
+    long = NewMessages([BatchMessage("long " * 10_000, id=own_id)])
+    async with asyncio.TaskGroup() as tasks:
+        appending = tasks.create_task(storage.append_messages(W, session_id, long))
+        try:
+            assert await asyncio.to_thread(begun.wait, SECONDS)
+            async with asyncio.timeout(SECONDS / 2):
+                await storage.append_messages(W, other_id, NewMessages([BatchMessage("short")]))
+        finally:
+            may_end.set()
+    [appended] = appending.result().messages
+    assert [message.content for message in await read(storage, session_id)] == [appended.content]
+    await until(lambda: _is_found(storage, "long"))
+
+
+async def _is_found(storage: Storage, word: str) -> bool:
+    return bool(await hits(storage, word))

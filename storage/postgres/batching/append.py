@@ -23,6 +23,7 @@ class AppendRequest:
 
     session_id: str
     messages: Sequence[BatchMessage]
+    words: Sequence[Words]
     expected_sequence: int | None
     versions: Versions
     once: IdempotentRequest | None
@@ -40,9 +41,7 @@ class AppendRequest:
         return f"{{{','.join(map(str, self.versions if isinstance(self.versions, tuple) else ()))}}}"
 
 
-def columns(
-    workspace: str, requests: Sequence[AppendRequest], moment: str, words: Sequence[Words], keep_seconds: float
-) -> dict[str, object]:
+def columns(workspace: str, requests: Sequence[AppendRequest], moment: str, keep_seconds: float) -> dict[str, object]:
     """The bindings of `PostgresStatements.APPEND_MESSAGES`, at a moment; answers are kept for `keep_seconds`."""
     new = [message for request in requests for message in request.messages]
     sums = [usage_of(request.messages) for request in requests]
@@ -78,7 +77,7 @@ def columns(
         "last_roles": [each["last_role"] for each in last],
         "last_times": [each["last_time"] for each in last],
         "last_contents": [each["last_content"] for each in last],
-        **word_columns(words),
+        **word_columns([words for request in requests for words in request.words]),
         **_calls(requests),
     }
 
