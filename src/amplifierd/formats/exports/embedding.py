@@ -61,6 +61,11 @@ class EmbeddedFiles:
         self._kept: dict[str, bytes] = {}
         self._left = _KEPT_BYTES
 
+    @property
+    def is_full(self) -> bool:
+        """Whether short files that are added now may be read again: what was written should be embedded first."""
+        return self._left < _KEPT_BYTES // 2
+
     async def add(self, content: FileContent) -> str | None:
         """Add a file. Returns its `data:` URL, with a placeholder for its data; None if the data cannot be read."""
         file = content.file

@@ -108,12 +108,16 @@ class _Text:
                 messages = _messages_in(records)
                 self._count += len(messages)
                 self._versions += _versions_of(messages)
-                yield await self._written(partial(_add, self._writer), records, self._losses)
+                async with aclosing(self._written(partial(_add, self._writer), records, self._losses)) as written:
+                    async for segments in written:
+                        yield segments
         yield await self._run(self._write, self._writer.turn)
         if self._writer.is_read_twice:
             async with aclosing(self._read_again()) as again:
                 async for messages in again:
-                    yield await self._written(self._writer.add_again, messages, Losses())
+                    async with aclosing(self._written(self._writer.add_again, messages, Losses())) as written_again:
+                        async for segments in written_again:
+                            yield segments
         yield await self._run(self._write, partial(self._writer.end, self.size))
 
     async def _read_again(self) -> AsyncGenerator[list[Message], None]:
@@ -132,17 +136,27 @@ class _Text:
         if left or versions:
             raise SessionEdited((await self._exists()).id)
 
-    async def _written(self, write: Callable[[_R], bytes], records: list[_R], losses: Losses) -> deque[Segment]:
-        """What is written of records."""
+    async def _written(
+        self, write: Callable[[_R], bytes], records: list[_R], losses: Losses
+    ) -> AsyncGenerator[deque[Segment], None]:
+        """What is written of records, in pieces."""
         named = {place: text for place, record in enumerate(records) if (text := _parts_with_files(record))}
         parts = await self._run(_decode_all, named) if named else {}
-        left_out = sum([await self._place_files(each) for each in parts.values()])
+        waiting: list[tuple[_R, _Parts | None]] = []
+        left_out = 0
+        for place, record in enumerate(records):
+            waiting.append((record, parts.get(place)))
+            left_out += await self._place_files(parts[place]) if place in parts else 0
+            if self._files.is_full or place == len(records) - 1:
+                await self._count_left_out(left_out, losses)
+                yield await self._run(self._write, partial(_write_all, write, waiting))
+                waiting, left_out = [], 0
+
+    async def _count_left_out(self, left_out: int, losses: Losses) -> None:
         if left_out:
             losses.left_out["files"] += left_out
             # Files are deleted with their session.
             await self._exists()
-        segments: deque[Segment] = await self._run(self._write, partial(_write_all, write, records, parts))
-        return segments
 
     def _write(self, write: Callable[[], bytes]) -> deque[Segment]:
         return self._files.segments(write())
@@ -199,12 +213,9 @@ def _decode_all(parts: dict[int, bytes]) -> dict[int, _Parts]:
     return {place: _decode_parts(text) for place, text in parts.items()}
 
 
-def _write_all(write: Callable[[_R], bytes], records: list[_R], parts: dict[int, _Parts]) -> bytes:
-    """What is written of records, of which those at some places have other parts."""
-    placed = [
-        replace(record, parts=Raw(_encode(parts[place]))) if place in parts else record
-        for place, record in enumerate(records)
-    ]
+def _write_all(write: Callable[[_R], bytes], records: list[tuple[_R, _Parts | None]]) -> bytes:
+    """What is written of records, some of which have other parts."""
+    placed = [record if parts is None else replace(record, parts=Raw(_encode(parts))) for record, parts in records]
     return b"".join(map(write, placed))
 
 
