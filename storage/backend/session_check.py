@@ -3,12 +3,12 @@
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterator
 from dataclasses import dataclass, field
 
-import msgspec
-
 from ..model.database_errors import DatabaseDamaged
 from ..model.maintenance import Fault, Finding, Progress
 from ..model.records import Message
+from ..operations.messages import read_record
 from ..sql.ports import Row
+from ..values.clock import is_stored_form
 from ..values.json_text import MAX_SAFE_INTEGER
 
 # The number of messages of a session that are named.
@@ -18,8 +18,6 @@ MESSAGES_AT_ONCE = 500
 
 # Whether the message of a sequence is correctly indexed, if it has to be, by the columns that the storage adds.
 Indexed = Callable[[int, Message, Row], bool]
-
-_decode = msgspec.json.Decoder(Message).decode
 
 
 class CheckProgress:
@@ -86,7 +84,7 @@ class _Session:
         self.last = max(self.last, sequence)
         self.tokens += token_count
         message = read_record(record)
-        if message is None or _columns(message) != (sequence, role, token_count):
+        if message is None or not _agrees(message, sequence, role, token_count):
             self.unreadable.add(sequence, sequence)
         return message
 
@@ -168,16 +166,9 @@ async def check_sessions(
         yield finding
 
 
-def read_record(record: bytes) -> Message | None:
-    """The message of a record; None if the record is invalid."""
-    try:
-        return _decode(record)
-    except msgspec.MsgspecError:
-        return None
-
-
-def _columns(message: Message) -> tuple[int, str, int]:
-    return message.sequence, message.role, message.token_count or 0
+def _agrees(message: Message, sequence: int, role: str, token_count: int) -> bool:
+    columns = (message.sequence, message.role, message.token_count or 0)
+    return columns == (sequence, role, token_count) and is_stored_form(message.timestamp)
 
 
 def _findings(session: _Session | None) -> Iterator[Finding]:

@@ -17,6 +17,13 @@ class DatabaseDamaged(StorageError):
         self.reason = reason
 
 
+class MessageCountWrong(DatabaseDamaged):
+    """A session counts more or fewer messages than it has."""
+
+    def __init__(self, session_id: str, counted: int, last: int) -> None:
+        super().__init__(f"session {session_id} counts {counted} messages, and its last message is {last}")
+
+
 class SearchIndexNotReady(StorageUnavailable):
     """More messages wait to be indexed than a search waits for: `waiting` or more.
 

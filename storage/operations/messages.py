@@ -32,6 +32,7 @@ _NO_PARTS = b"[]"
 MAX_SHOWN = 200
 
 _encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(Message).decode
 
 AnyMessage = TypeVar("AnyMessage", BatchMessage, NewMessage, MessagePatch)
 
@@ -188,6 +189,14 @@ def last_message_bindings(last: BatchMessage) -> dict[str, str | None]:
 def last_message_of(message: Message) -> str:
     """The last message in a summary, as JSON."""
     return _encode(LastMessage(message.role, message.timestamp, message.content[:MAX_SHOWN])).decode()
+
+
+def read_record(record: bytes) -> Message | None:
+    """The message of a record; None if the record is invalid."""
+    try:
+        return _decode(record)
+    except msgspec.MsgspecError:
+        return None
 
 
 def message_of(new: BatchMessage, timestamp: str, sequence: int) -> Message:

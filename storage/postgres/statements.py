@@ -12,7 +12,7 @@ from ..sql.statements.integrity import recount
 from ..sql.statements.message_lists import messages_with_ids
 from ..sql.statements.recorded_answers import RECORDED, recorded_messages
 from ..sql.statements.removals import begin_writing, message_sizes, next_removal, renew_lease, take_removal
-from ..sql.statements.sessions import SESSION_EXISTS, Statements, profile_in_directory
+from ..sql.statements.sessions import SESSION_EXISTS, Statements, exported_session, profile_in_directory
 
 # See `Dialect`.
 STEPS = "json_array_elements_text(CAST({} AS JSON)) WITH ORDINALITY AS step (value, place)"
@@ -29,6 +29,14 @@ MESSAGES = MessageTable(
     key_of="{}",
     size="octet_length(record)",
 )
+
+# The sequence of the last message of the session in a row of `session`.
+_LAST_SEQUENCE_OF_SESSION = """COALESCE((
+    SELECT MAX(sequence)
+    FROM message
+    WHERE message.workspace = session.workspace
+        AND message.session_id = session.id
+), 0)"""
 
 # A session as lists show it.
 SUMMARY = """convert_to(
@@ -77,6 +85,10 @@ class PostgresStatements(Statements):
     RECORDED_MESSAGES = recorded_messages(MESSAGES)
 
     RECOUNT = recount(MESSAGES)
+
+    EXPORTED_SESSION = exported_session(_LAST_SEQUENCE_OF_SESSION, "= :id")
+
+    NEXT_SESSION = exported_session(_LAST_SEQUENCE_OF_SESSION, "> :id")
 
     REPLACE_RECORD = """
 UPDATE message

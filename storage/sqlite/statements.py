@@ -12,7 +12,7 @@ from ..sql.statements.integrity import recount
 from ..sql.statements.message_lists import messages_with_ids
 from ..sql.statements.recorded_answers import RECORDED, recorded_messages
 from ..sql.statements.removals import begin_writing, message_sizes, next_removal, renew_lease, take_removal
-from ..sql.statements.sessions import SESSION_EXISTS, Statements, profile_in_directory
+from ..sql.statements.sessions import SESSION_EXISTS, Statements, exported_session, profile_in_directory
 
 # See `Dialect`.
 STEPS = "(SELECT key AS place, value FROM json_each({})) AS step"
@@ -42,6 +42,24 @@ _NUMBER = """(
         WHERE workspace = :workspace
             AND session_id = :id
     )"""
+
+# The sequence of the last message of the session in a row of `session`.
+_LAST_SEQUENCE_OF_SESSION = f"""COALESCE((
+    SELECT MAX(place) & {LAST_SEQUENCE}
+    FROM message_row
+    WHERE place BETWEEN 1 + (
+            SELECT number << 31
+            FROM session_number
+            WHERE session_number.workspace = session.workspace
+                AND session_number.session_id = session.id
+        )
+        AND (
+            SELECT (number << 31) + {LAST_SEQUENCE}
+            FROM session_number
+            WHERE session_number.workspace = session.workspace
+                AND session_number.session_id = session.id
+        )
+), 0)"""  # noqa: S608  # of the number above
 
 # The places of the messages of the session, which are the keys of their words too.
 PLACES = f"BETWEEN {_NUMBER} << 31\n    AND ({_NUMBER} << 31) + {LAST_SEQUENCE}"
@@ -78,6 +96,10 @@ class SQLiteStatements(Statements):
     RECORDED_MESSAGES = recorded_messages(MESSAGES)
 
     RECOUNT = recount(MESSAGES)
+
+    EXPORTED_SESSION = exported_session(_LAST_SEQUENCE_OF_SESSION, "= :id")
+
+    NEXT_SESSION = exported_session(_LAST_SEQUENCE_OF_SESSION, "> :id")
 
     ID_USES = id_uses(STEPS)
 

@@ -118,6 +118,11 @@ def is_clock_time(moment: str) -> bool:
     return True
 
 
+def is_stored_form(text: str) -> bool:
+    """Whether `text` is a time in the form that the storage writes."""
+    return _STORED.fullmatch(text) is not None and is_clock_time(text)
+
+
 def nearest_stored(moment: str) -> str:
     """A time by RFC 3339 as the storage writes it: a leap second is the last microsecond before it ends.
 

@@ -28,6 +28,7 @@ from amplifierd.storage.model.database_errors import (
     FileExists,
     HomeMissing,
     MemoryNotShared,
+    MessageCountWrong,
     RebuildNeeded,
 )
 from amplifierd.storage.model.errors import (
@@ -185,6 +186,11 @@ TERMINAL = [
         "workspaces that have keys.",
     ),
     (KeyNotFound("k"), "There is no key 'k'; `amplifierd keys list` lists the ids of all keys."),
+    (
+        MessageCountWrong("1", 5, 30),
+        "The database is damaged: session 1 counts 5 messages, and its last message is 30. Run `amplifierd check "
+        "--repair`, which corrects the count, and try again.",
+    ),
     (
         DatabaseDamaged("a page"),
         "The database is damaged: a page. Run `amplifierd check` to see the extent, and restore a backup with "

@@ -30,6 +30,8 @@ from amplifierd.storage.model.records import (
     SessionPatch,
 )
 from amplifierd.storage.model.workspaces import NewKey
+from corrupt import vandalise
+from daemon import Daemon
 from fork_server import run_amplifierd
 
 W = "default"
@@ -170,3 +172,43 @@ async def test_copy_that_was_killed_goes_on(storage: Storage, database: str, tar
     assert 8 <= int(told[1]) < 120
     async with open_storage(target) as other:
         assert await exported(other) == await exported(storage)
+
+
+async def test_session_with_a_wrong_count_is_refused(filled: list[Session], database: str, target: str) -> None:
+    session_id = filled[7].id
+    for counted in (2, 9):
+        wrong = f"UPDATE session SET message_count = {counted} WHERE id = '{session_id}'"  # noqa: S608  # of the test
+        await asyncio.to_thread(vandalise, database, wrong)
+        refused = await asyncio.to_thread(copy, database, target)
+        assert refused.returncode == 1
+        assert refused.stderr.splitlines()[-1] == (
+            f"Error: The database is damaged: session {session_id} counts {counted} messages, and its last message is "
+            "4. Run `amplifierd check --repair`, which corrects the count, and try again."
+        )
+        exported_alone = await asyncio.to_thread(run_amplifierd, "export", "--database", database)
+        assert exported_alone.returncode == 1
+        assert f"session {session_id} counts {counted} messages" in exported_alone.stderr
+    await asyncio.to_thread(run_amplifierd, "check", "--repair", "--database", database)
+    copied = await asyncio.to_thread(copy, database, target)
+    assert copied.returncode == 0, copied.stderr
+    assert copied.stdout.startswith("32 sessions with 2408 messages are the same in both")
+
+
+@pytest.mark.parametrize("changed", ["rest = '{bad'", "content = 'a\"b'", "timestamp = 'zz'"])
+def test_damaged_record_is_named(tmp_path: Path, changed: str) -> None:
+    database = f"sqlite:///{tmp_path}/a.db"
+    with Daemon(database) as daemon, daemon.client() as client:
+        session_id = client.post("/sessions").json()["id"]
+        messages = [{"content": f"a{number}", "metadata": {"n": number}} for number in range(5)]
+        client.post(f"/sessions/{session_id}/messages/batch", json={"messages": messages}).raise_for_status()
+    vandalise(database, f"UPDATE message_row SET {changed} WHERE rowid = 3")  # noqa: S608  # of the test
+    refused = copy(database, f"sqlite:///{tmp_path}/copy.db")
+    assert refused.returncode == 1
+    assert refused.stderr.splitlines()[-1] == (
+        f"Error: The database is damaged: message 3 of session {session_id} can't be read. Run `amplifierd check` to "
+        "see the extent, and restore a backup with `amplifierd restore`."
+    )
+    assert "Traceback" not in refused.stderr
+    checked = run_amplifierd("check", "--database", database)
+    assert checked.returncode == 1
+    assert "has damaged content in message 3, which cannot be recovered." in checked.stdout

@@ -12,6 +12,7 @@ from ..storage.model.database_errors import (
     FileExists,
     HomeMissing,
     MemoryNotShared,
+    MessageCountWrong,
     RebuildNeeded,
 )
 from ..storage.model.errors import (
@@ -30,6 +31,7 @@ MESSAGES: dict[type[StorageError], str] = {
     IdempotencyAnswerNotKept: "{error}, because later answers needed the space",
     WorkspaceNotFound: "{error}. `amplifierd keys list` lists the workspaces that have keys.",
     KeyNotFound: "{error}; `amplifierd keys list` lists the ids of all keys.",
+    MessageCountWrong: "{error}. Run `amplifierd check --repair`, which corrects the count, and try again.",
     DatabaseDamaged: f"{{error}}. {_CHECK}",
     DatabaseFileDamaged: f"{{error}}. {_CHECK}",
     DatabaseFileInvalid: (

@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 import msgspec
 from msgspec import UNSET
 
+from ...model.database_errors import DatabaseDamaged, MessageCountWrong
 from ...model.errors import FileNotFound, SessionNotFound
 from ...model.modules import ExportPlan, ReferenceTargets
 from ...model.profile_records import ProfileSettings
@@ -13,7 +14,9 @@ from ...model.records import ExportChunk, ExportEnd, ExportFile, ExportHeader, E
 from ...sql.ports import Bindings, Reader, Row
 from ...sql.statements.files import CHUNKS, EXPORTED_FILES, EXPORTED_FILES_OF_SESSION
 from ...sql.statements.sessions import Statements
+from ...values.clock import is_stored_form
 from ..files import CHUNK_BYTES
+from ..messages import read_record
 from ..profiles import targets_in
 from ..sessions import session_of
 
@@ -25,7 +28,6 @@ FILES_AT_ONCE = 500
 
 _decode_profile = msgspec.json.Decoder(ProfileSettings).decode
 _decode_texts = msgspec.json.Decoder(dict[str, str]).decode
-_decode_message = msgspec.json.Decoder(Message).decode
 
 
 class SessionPosition:
@@ -40,11 +42,15 @@ class SessionPosition:
         self._key: Bindings = {"workspace": workspace, "id": session_id or ""}
         self._only = session_id
         self._is_begun = False
+        self._session_id = ""
         self._sequence = 0
         self._message_count = 0
 
     async def read(self, rows: Reader) -> list[ExportLine] | None:
-        """The next lines; None after the last session. Raises `SessionNotFound`."""
+        """The next lines; None after the last session.
+
+        Raises `SessionNotFound`, `MessageCountWrong`, and `DatabaseDamaged` for a record that is not a message.
+        """
         lines: list[ExportLine] = []
         size = 0
         while size < BATCH_BYTES and len(lines) < MAX_LINES:
@@ -67,9 +73,11 @@ class SessionPosition:
             raise SessionNotFound(self._only)
         if row is None:
             return 0
-        profile, texts, *columns = row
+        profile, texts, last, *columns = row
         session = session_of("", tuple(columns))
-        self._key["id"] = session.id
+        if session.message_count != last:
+            raise MessageCountWrong(session.id, session.message_count, last)
+        self._key["id"] = self._session_id = session.id
         self._sequence, self._message_count = 0, session.message_count
         lines.append(ExportLine(session=session))
         if profile is not None:
@@ -82,10 +90,16 @@ class SessionPosition:
         bindings = self._key | {"first": self._sequence + 1, "last": self._message_count, "most": MAX_LINES}
         found = await rows.block(self._statements.TAIL_MESSAGES, bindings, BATCH_BYTES)
         if not found:
-            raise SessionNotFound(str(self._key["id"]))
+            raise SessionNotFound(self._session_id)
         self._sequence = found[-1][0]
-        lines += [ExportLine(message=_decode_message(record)) for _, record in found]
+        lines += [ExportLine(message=self._message(*row)) for row in found]
         return sum(len(record) for _, record in found)
+
+    def _message(self, sequence: int, record: bytes) -> Message:
+        message = read_record(record)
+        if message is None or not is_stored_form(message.timestamp):
+            raise DatabaseDamaged(f"message {sequence} of session {self._session_id} can't be read")
+        return message
 
 
 def plan_of(mounted: ReferenceTargets, texts: Mapping[str, str]) -> ExportPlan | None:

@@ -8,10 +8,11 @@ from pathlib import Path
 from ...backend.file_check import check_files
 from ...backend.profile_check import CHECKS
 from ...backend.repair import repair_session
-from ...backend.session_check import CheckProgress, check_sessions, directory_finding, read_record, total_findings
+from ...backend.session_check import CheckProgress, check_sessions, directory_finding, total_findings
 from ...model.database_errors import BackupsElsewhere
 from ...model.maintenance import Compacted, Contents, Finding, Maintenance, Progress, Restored, no_progress
 from ...model.records import Message
+from ...operations.messages import read_record
 from ...operations.unit_of_work import UnitOfWork, perform
 from ...sql.ports import Bindings, Row
 from ...sql.statements.integrity import CONTENTS, DIRECTORY_TOTALS, directory_uses, parts

@@ -57,6 +57,34 @@ _SESSIONS = f"""
     reasoning_tokens, cost, currency
 FROM {_DETAILED}"""
 
+
+def exported_session(last_sequence: str, ids: str) -> str:
+    """The statement that reads the first session among `ids`, which is a comparison, for an export.
+
+    With its profile, unless that is unknown or built in, the texts of that, and `last_sequence`: that of its last
+    message, 0 if there is none.
+    """
+    return f"""
+SELECT (
+    SELECT content
+    FROM profile_content
+    WHERE profile_content.workspace = session.workspace
+        AND hash = profile_hash
+), (
+    SELECT profile_text.content
+    FROM profile_content
+    JOIN profile_text
+        ON profile_text.workspace = profile_content.workspace
+        AND profile_text.hash = profile_content.texts
+    WHERE profile_content.workspace = session.workspace
+        AND profile_content.hash = profile_hash
+), {last_sequence}, {_SESSIONS}
+    AND session.id {ids}
+ORDER BY session.id
+LIMIT 1
+"""  # noqa: S608  # of the texts above
+
+
 LABELS = """
 SELECT labels
 FROM session
@@ -109,6 +137,8 @@ class Statements:
     MESSAGES_TO_COPY: str
     RECORDED_MESSAGES: str
     RECOUNT: str
+    EXPORTED_SESSION: str
+    NEXT_SESSION: str
     TAIL_MESSAGES: str
     TAIL_CORRECTIONS: str
     CHANGES: str
@@ -336,33 +366,6 @@ WITH RECURSIVE found (workspace) AS (
 SELECT workspace
 FROM found
 WHERE workspace IS NOT NULL
-"""
-
-    # With its profile, unless that is unknown or built in, and the texts of that.
-    _EXPORTED = f"""
-SELECT (
-    SELECT content
-    FROM profile_content
-    WHERE profile_content.workspace = session.workspace
-        AND hash = profile_hash
-), (
-    SELECT profile_text.content
-    FROM profile_content
-    JOIN profile_text
-        ON profile_text.workspace = profile_content.workspace
-        AND profile_text.hash = profile_content.texts
-    WHERE profile_content.workspace = session.workspace
-        AND profile_content.hash = profile_hash
-), {_SESSIONS}"""  # noqa: S608  # of the text above
-
-    EXPORTED_SESSION = f"""{_EXPORTED}
-    AND session.id = :id
-"""
-
-    NEXT_SESSION = f"""{_EXPORTED}
-    AND session.id > :id
-ORDER BY session.id
-LIMIT 1
 """
 
     CHANGED_SESSIONS = """
