@@ -14,10 +14,10 @@ def no_progress(_done: int, _total: int) -> None:
     """Progress that nobody is shown."""
 
 
-# What is wrong: the database's files; messages that are lost; those that can't be read; numbers that are not those of
-# the messages; a part of a session without the others; the index of words; what a profile says, or a session keeps of
-# one; the bytes of a file.
-Fault = Literal["damage", "gap", "record", "counts", "parts", "search", "profile", "file"]
+# What is wrong: the database's files; rows that refer to missing ones; messages that are lost; those that can't be
+# read; numbers that are not those of the messages; a part of a session without the others; the index of words; what a
+# profile says, or a session keeps of one; the bytes of a file.
+Fault = Literal["damage", "reference", "gap", "record", "counts", "parts", "search", "profile", "file"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -99,6 +99,44 @@ def test_repair_beside_a_daemon_is_seen_by_its_clients(database: str) -> None:
         assert check(database).stdout.count("\n") == 3
 
 
+def lost_session(tmp_path: Path, *tables: str, messages: int) -> str:
+    """A database in which the rows of a session with a label were deleted from tables."""
+    database = f"sqlite:///{tmp_path}/a.db"
+    with Daemon(database) as daemon, daemon.client() as client:
+        session_id = client.post("/sessions", json={"labels": {"a": "b"}}).json()["id"]
+        for number in range(messages):
+            client.post(f"/sessions/{session_id}/messages", json={"content": f"a{number}"}).raise_for_status()
+        daemon.stop()
+    columns = {"session": "id"}
+    for table in tables:
+        column = columns.get(table, "session_id")
+        vandalise(database, f"DELETE FROM {table} WHERE {column} = '{session_id}'")  # noqa: S608  # of the test
+    return database
+
+
+def test_labels_of_a_lost_session_are_deleted(tmp_path: Path) -> None:
+    for number, messages in enumerate((0, 3)):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        database = lost_session(folder, "session", messages=messages)
+        repaired = check(database, "--repair")
+        assert repaired.exit_code == 0
+        told = "1 rows of the table session_label refer to missing rows of session.\n  They were deleted.\n"
+        assert told in repaired.stdout
+        assert check(database).stdout == f"Nothing is wrong in {number} sessions with {messages} messages.\n"
+
+
+def test_messages_without_their_session_are_not_said_to_be_repaired(tmp_path: Path) -> None:
+    database = lost_session(tmp_path, "session", "session_number", messages=3)
+    lost = "Messages of 1 sessions have lost the rows that name their sessions.\n"
+    repaired = check(database, "--repair")
+    assert repaired.exit_code == 1
+    assert f"{lost}  It cannot be repaired; a backup may have what is lost.\n" in repaired.stdout
+    again = check(database)
+    assert again.exit_code == 1
+    assert again.stdout == f"{lost}Found 1 faults, of which 0 were repaired, in 0 sessions with 0 messages.\n"
+
+
 def test_file_of_another_program_is_reported() -> None:
     for database, words in [
         ("sqlite:////nowhere/a.db", "There is no database at /nowhere/a.db"),

@@ -108,6 +108,16 @@ WHERE "table" <> 'session_detail'
 GROUP BY "table", parent
 """
 
+DELETE_STRAY_LABELS = """
+DELETE FROM session_label
+WHERE NOT EXISTS (
+    SELECT 1
+    FROM session
+    WHERE session.workspace = session_label.workspace
+        AND session.id = session_label.session_id
+)
+"""
+
 WORKSPACES = """
 SELECT DISTINCT workspace
 FROM session

@@ -78,13 +78,14 @@ async def _check_tables(connection: apsw.Connection, progress: Progress) -> Asyn
 
 
 def _check_references(connection: apsw.Connection) -> Iterator[Finding]:
+    # Before their session is restored without them.
+    for table, parent, count in connection.execute(check_statements.REFERENCES):
+        yield Finding("reference", f"{count} rows of the table {table} refer to missing rows of {parent}.")
     for workspace, session_id in connection.execute(parts("session_number", check_statements.HAS_MESSAGES)):
         yield Finding.of(workspace, session_id, "parts", "is lost except for a part.")
-    for table, parent, count in connection.execute(check_statements.REFERENCES):
-        yield Finding("damage", f"{count} rows of the table {table} refer to missing rows of {parent}.")
     [(lost,)] = connection.execute(check_statements.LOST_NUMBERS)
     if lost:
-        yield Finding("damage", f"Messages of {lost} sessions have lost the rows that name their sessions.")
+        yield Finding("gap", f"Messages of {lost} sessions have lost the rows that name their sessions.")
 
 
 def _check_directories(connection: apsw.Connection) -> Iterator[Finding]:

@@ -40,6 +40,8 @@ class Repairs:
     async def _repair(self, connection: apsw.Connection, finding: Finding) -> str | None:
         if finding.fault == "damage":
             return _rebuild_indexes(connection)
+        if finding.fault == "reference":
+            return _delete_strays(connection)
         if finding.fault == "search":
             if not self._searchable:
                 _rebuild_search(connection)
@@ -53,6 +55,13 @@ class Repairs:
 def _rebuild_indexes(connection: apsw.Connection) -> str | None:
     connection.execute("REINDEX")
     return None if faults(connection) else "The indexes of the tables were rebuilt, and SQLite finds no more faults."
+
+
+def _delete_strays(connection: apsw.Connection) -> str | None:
+    with transaction(connection):
+        connection.execute(check_statements.DELETE_STRAY_LABELS)
+        left = connection.execute(check_statements.REFERENCES).fetchall()
+    return None if left else "They were deleted."
 
 
 def _rebuild_search(connection: apsw.Connection) -> None:
