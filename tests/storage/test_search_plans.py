@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import nullcontext
+from hashlib import sha256
 
 import asyncpg
 import pytest
@@ -27,6 +28,14 @@ SELECT
     SUM(idx_tup_read) FILTER (WHERE indexrelname = 'search_by_lexeme')
 FROM pg_stat_user_indexes
 """
+
+READ_OF_LONG_VALUES = """
+SELECT toast_blks_read + toast_blks_hit
+FROM pg_statio_user_tables
+WHERE relname = 'search'
+"""
+LONG_MESSAGES = 150
+WORDS_OF_A_LONG_MESSAGE = 2_500
 
 
 @pytest.fixture(params=["direct", "pgbouncer"])
@@ -97,3 +106,39 @@ async def test_earlier_messages_are_found_by_words_that_the_latest_have(
     found = await hits(filled, SearchQuery("earliest", limit=1_000))
     assert len(found) == candidates.SAMPLE + 1
     assert first in found
+
+
+async def test_search_of_a_rare_word_reads_no_long_messages(filled: PostgresStorage) -> None:
+    await add_long_messages(filled)
+    before = await pages_of_long_values(filled)
+    assert len(await hits(filled, SearchQuery("rare"))) == MESSAGES / 1_000
+    assert await pages_of_long_values(filled) - before < LONG_MESSAGES
+
+
+async def test_search_of_a_common_word_reads_no_long_messages(
+    filled: PostgresStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(results, "MAX_RANKED", candidates.SAMPLE + 50)
+    await add_long_messages(filled)
+    session = await filled.create_session(W, NewSession())
+    texts = ["common"] * candidates.SAMPLE
+    await filled.append_messages(W, session.id, NewMessages([BatchMessage(content=it) for it in texts]))
+    before = await pages_of_long_values(filled)
+    assert len(await hits(filled, SearchQuery("common", limit=1_000))) == candidates.SAMPLE + 50
+    assert await pages_of_long_values(filled) - before < LONG_MESSAGES
+
+
+async def add_long_messages(storage: PostgresStorage) -> None:
+    """Append messages of many different words, without `common` and `rare`."""
+    session = await storage.create_session(W, NewSession())
+    for number in range(LONG_MESSAGES):
+        words = [sha256(f"{number} {place}".encode()).hexdigest()[:9] for place in range(WORDS_OF_A_LONG_MESSAGE)]
+        await storage.append_messages(W, session.id, NewMessages([BatchMessage(content=" ".join(words))]))
+
+
+async def pages_of_long_values(storage: PostgresStorage) -> int:
+    """The number of pages of values too long for their rows that were read from the table of words."""
+    async with storage._pool.connection() as lent:  # noqa: SLF001  # what its connection has read
+        await lent.row("SELECT pg_stat_force_next_flush()", {})
+        [count] = await lent.row(READ_OF_LONG_VALUES, {}) or ()
+        return int(count)

@@ -5,10 +5,13 @@ database, and only the latest are needed. Then it is cheaper to read messages in
 sample of the latest messages decides.
 """
 
-# The number of messages in the sample.
+# The maximum number of messages in the sample, and of the bytes of their lexemes as they are stored.
 SAMPLE = 200
+SAMPLE_BYTES = 100_000
 # Messages that the index of words finds in the time in which one is read in order; measured.
 COST = 6
+# The bytes of lexemes that are read in the time in which the index of words finds a message; measured.
+BYTES_PER_COST = 1_000
 
 # As a subquery it is parsed once: a scan would parse it for each row.
 _HAS_LEXEMES = "lexemes @@ (SELECT CAST(CAST(:lexemes AS TEXT) AS TSQUERY))"
@@ -22,30 +25,46 @@ _NOT_REMOVED = """
         )"""
 
 # If 1 of n messages has the words, n messages are read in order for each result, and half as many again in case the
-# words are rarer before. The index of words reads 1 of n of all messages, those of other workspaces included. OFFSET
-# keeps the planner from reading all messages in order in its place.
-_BY_WORDS = f"""read_in_order AS MATERIALIZED (
-    SELECT CASE
-        WHEN matches * matches * messages > CAST(:looked_at AS BIGINT) * {COST * SAMPLE * SAMPLE}
-            THEN CAST(:looked_at AS BIGINT) * {SAMPLE} * 3 / (matches * 2)
-        ELSE 0
-    END AS count
+# words are rarer before. The index of words reads 1 of n of all messages, those of other workspaces included. Long
+# lexemes are not read for this: their sizes, known without reading them, tell how long that would take. OFFSET keeps
+# the planner from reading all messages in order in place of the index of words.
+_BY_WORDS = f"""sample AS MATERIALIZED (
+    SELECT COUNT(*) AS taken, COUNT(*) FILTER (WHERE {_HAS_LEXEMES}) AS matches
     FROM (
-        SELECT COUNT(*) AS matches
-        FROM (
-            SELECT lexemes
-            FROM search
-            WHERE workspace = :workspace
-            ORDER BY session_id DESC, sequence DESC
-            LIMIT {SAMPLE}
-        ) AS latest
-        WHERE {_HAS_LEXEMES}
-    ) AS sample
+        SELECT lexemes, SUM(pg_column_size(lexemes)) OVER (ORDER BY session_id DESC, sequence DESC) AS bytes
+        FROM search
+        WHERE workspace = :workspace
+        ORDER BY session_id DESC, sequence DESC
+        LIMIT {SAMPLE}
+    ) AS latest
+    WHERE bytes <= {SAMPLE_BYTES}
+), estimate AS MATERIALIZED (
+    SELECT
+        matches * messages / GREATEST(taken, 1) AS by_words,
+        CASE
+            WHEN matches * matches * messages > CAST(:looked_at AS BIGINT) * {COST} * taken * taken
+                THEN CAST(:looked_at AS BIGINT) * taken * 3 / (matches * 2)
+            ELSE 0
+        END AS in_order
+    FROM sample
     CROSS JOIN (
         SELECT CAST(reltuples AS BIGINT) AS messages
         FROM pg_class
         WHERE oid = CAST('search' AS REGCLASS)
     ) AS size
+), read_in_order AS MATERIALIZED (
+    SELECT CASE WHEN bytes <= by_words * {BYTES_PER_COST} THEN in_order ELSE 0 END AS count
+    FROM estimate
+    CROSS JOIN (
+        SELECT SUM(pg_column_size(lexemes)) AS bytes
+        FROM (
+            SELECT lexemes
+            FROM search
+            WHERE workspace = :workspace
+            ORDER BY session_id DESC, sequence DESC
+            LIMIT (SELECT in_order FROM estimate)
+        ) AS candidate
+    ) AS read
 ), latest AS MATERIALIZED (
     SELECT session_id, sequence, role
     FROM (

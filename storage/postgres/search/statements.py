@@ -28,8 +28,9 @@ SET LOCAL enable_seqscan = off
 
 # From its sixth execution a prepared statement may be planned without its values: then a limit counts as a tenth of the
 # rows, and the planner reads all messages in order where it would have used the index of words.
-PLAN_FOR_VALUES = """
-SET LOCAL plan_cache_mode = force_custom_plan
+PLAN_FOR_VALUES = f"""
+SET LOCAL plan_cache_mode = force_custom_plan;
+{USE_INDEX}
 """
 
 # How many messages have a word, for each of several words. The inner LIMIT keeps the planner from the index of
