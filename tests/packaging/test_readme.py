@@ -85,12 +85,10 @@ def test_example_for_pytest_passes(tmp_path: Path) -> None:
 @pytest.mark.parametrize("language", ["python", "typescript"])
 def test_example_gives_the_output_it_shows(language: str, tmp_path: Path) -> None:
     [example] = re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
-    # Node does not know types.
-    example = re.sub(r"(?<=\w): (string|object)\b", "", example)
     expected = re.split(r"(?:#|//) ", example.strip().splitlines()[-1])[-1]
     program, name = {
         "python": (sys.executable, "example.py"),
-        "typescript": (str(Path(executable.ROOT_DIR, "bin", "node")), "example.mjs"),
+        "typescript": (str(Path(executable.ROOT_DIR, "bin", "node")), "example.mts"),
     }[language]
     with Daemon(f"sqlite:///{tmp_path}/a.db") as daemon:
         (tmp_path / name).write_text(example.replace("http://127.0.0.1:8420", daemon.url))
