@@ -256,11 +256,9 @@ class TransactionalStorage(
         expected: int | None,
         versions: Versions,
         once: IdempotentRequest | None,
-        words: object = None,
     ) -> Messages:
-        """Append complete messages. `words` are as `insert_messages` takes them."""
-        append = partial(messages.append, words=words)
-        return await self._write(workspace, once, Messages, append, session_id, new, expected, versions)
+        """Append complete messages."""
+        return await self._write(workspace, once, Messages, messages.append, session_id, new, expected, versions)
 
     async def get_message(self, workspace: str, session_id: str, sequence: int) -> Message:
         bindings = session_key(workspace, session_id)

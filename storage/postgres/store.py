@@ -31,10 +31,10 @@ from ..model.records import (
     Session,
     Versions,
 )
+from ..operations import messages
 from ..operations.directories import normalize_or_not_found
 from ..operations.events.change_notifier import ChangeNotifier
 from ..operations.expiry import Expiry
-from ..operations.messages import kept_parts, numbered
 from ..operations.recorded_answers import read_messages
 from ..operations.sessions import opened
 from ..operations.unit_of_work import UnitOfWork, perform
@@ -210,7 +210,6 @@ class PostgresStorage(TransactionalVectors, TransactionalStorage):
         expected: int | None,
         versions: Versions,
         once: IdempotentRequest | None,
-        words: object = None,
     ) -> Messages:
         # Before it joins others: they do not wait for the words of a long text.
         words = await self._tokenizers.words_of(new)
@@ -219,7 +218,8 @@ class PostgresStorage(TransactionalVectors, TransactionalStorage):
             appended = await self._append(workspace, request)
             if appended is not None:
                 return appended
-        return await super()._append_all(workspace, session_id, new, expected, versions, once, words)
+        append = partial(messages.append, words=words)
+        return await self._write(workspace, once, Messages, append, session_id, new, expected, versions)
 
     async def search_messages(self, workspace: str, query: SearchQuery) -> Listing:
         vector = await query_vector(self._embedder, query)
@@ -240,7 +240,9 @@ class PostgresStorage(TransactionalVectors, TransactionalStorage):
         if recorded is not None:
             key = (workspace, request.session_id)
             raise AlreadyAnswered(await read_messages(self._pool, self.statements, *key, recorded))
-        return None if last is None else Messages(request.session_id, numbered(request.messages, timestamp, last))
+        if last is None:
+            return None
+        return Messages(request.session_id, messages.numbered(request.messages, timestamp, last))
 
     async def _append_together(self, workspace: str, requests: list[AppendRequest]) -> list[Appended]:
         moment = self._clock.now()
@@ -263,7 +265,7 @@ class PostgresStorage(TransactionalVectors, TransactionalStorage):
         if patch.content is None:
             return None
         # The other tokenizer is the event loop's.
-        return Tokenizer().message(patch.content, kept_parts(patch.content, patch.parts))
+        return Tokenizer().message(patch.content, messages.kept_parts(patch.content, patch.parts))
 
     async def _read(self, read: Callable[[Reader], Coroutine[Any, Any, Answer]]) -> Answer:
         return await read(self._pool)

@@ -36,34 +36,39 @@ MESSAGES = MessageTable(
     size="message.size",
 )
 
-_NUMBER = """(
+
+def _number_of(workspace: str, session_id: str) -> str:
+    """The number of the session with a key."""
+    return f"""(
         SELECT number
         FROM session_number
-        WHERE workspace = :workspace
-            AND session_id = :id
-    )"""
+        WHERE session_number.workspace = {workspace}
+            AND session_number.session_id = {session_id}
+    )"""  # noqa: S608  # of names of columns and parameters
+
+
+def places_of(number: str, last: str = str(LAST_SEQUENCE)) -> str:
+    """The range of the places of a session's messages, up to the sequence `last`; their words have the same keys."""
+    return f"BETWEEN {number} << 31 AND ({number} << 31) + {last}"
+
+
+_NUMBER = _number_of(":workspace", ":id")
+PLACES = places_of(_NUMBER)
+PLACES_UP_TO_LAST = places_of(_NUMBER, f"MIN(:last, {LAST_SEQUENCE})")
+
+# Whether there are messages of the session in a row of `session_number`.
+HAS_MESSAGES = f"""EXISTS (
+        SELECT 1
+        FROM message_row
+        WHERE place {places_of("number")}
+    )"""  # noqa: S608  # of the text above
 
 # The sequence of the last message of the session in a row of `session`.
 _LAST_SEQUENCE_OF_SESSION = f"""COALESCE((
     SELECT MAX(place) & {LAST_SEQUENCE}
     FROM message_row
-    WHERE place BETWEEN 1 + (
-            SELECT number << 31
-            FROM session_number
-            WHERE session_number.workspace = session.workspace
-                AND session_number.session_id = session.id
-        )
-        AND (
-            SELECT (number << 31) + {LAST_SEQUENCE}
-            FROM session_number
-            WHERE session_number.workspace = session.workspace
-                AND session_number.session_id = session.id
-        )
-), 0)"""  # noqa: S608  # of the number above
-
-# The places of the messages of the session, which are the keys of their words too.
-PLACES = f"BETWEEN {_NUMBER} << 31\n    AND ({_NUMBER} << 31) + {LAST_SEQUENCE}"
-PLACES_UP_TO_LAST = f"BETWEEN {_NUMBER} << 31\n    AND ({_NUMBER} << 31) + MIN(:last, {LAST_SEQUENCE})"
+    WHERE place {places_of(_number_of("session.workspace", "session.id"))}
+), 0)"""  # noqa: S608  # of the texts above
 
 
 def _number_session(session_id: str) -> str:

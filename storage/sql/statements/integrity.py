@@ -8,7 +8,7 @@ FROM session
 """
 
 
-def _strays(table: str, key: str, owner: str, owner_key: str) -> str:
+def strays(table: str, key: str, owner: str, owner_key: str) -> str:
     """The clause that selects the rows of a table that belong to nothing: `key` is the owner's `owner_key`."""
     return f"""NOT EXISTS (
     SELECT 1
@@ -20,8 +20,8 @@ def _strays(table: str, key: str, owner: str, owner_key: str) -> str:
 
 def _lasting_strays(table: str, key: str, owner: str, owner_key: str) -> str:
     """The same, except those that are being removed or written."""
-    return f"""{_strays(table, key, owner, owner_key)}
-    AND {_strays(table, key, "removal", "session_id")}"""
+    return f"""{strays(table, key, owner, owner_key)}
+    AND {strays(table, key, "removal", "session_id")}"""
 
 
 def parts(messages: str, has_messages: str = "TRUE") -> str:
@@ -37,7 +37,7 @@ WHERE {_lasting_strays(messages, "session_id", "session", "id")}
 UNION
 SELECT workspace, session_id
 FROM session_detail
-WHERE {_strays("session_detail", "session_id", "session", "id")}
+WHERE {strays("session_detail", "session_id", "session", "id")}
 UNION
 SELECT workspace, session_id
 FROM file_reference
@@ -122,14 +122,14 @@ STRAY_PROFILES = f"""
 SELECT workspace, name, collection
 FROM profile
 WHERE collection IS NOT NULL
-    AND {_strays("profile", "collection", "collection", "identifier")}
+    AND {strays("profile", "collection", "collection", "identifier")}
 """  # noqa: S608  # of the text above
 
 # Modules of collections that do not exist.
 STRAY_MODULES = f"""
 SELECT workspace, id, collection
 FROM module
-WHERE {_strays("module", "collection", "collection", "identifier")}
+WHERE {strays("module", "collection", "collection", "identifier")}
 """  # noqa: S608  # of the text above
 
 # Sessions whose copy of a profile is missing, or is the built-in one's.

@@ -1,6 +1,7 @@
 """Statements that find faults in a SQLite file; `sql/statements/integrity.py` has those for all databases."""
 
-from ..statements import LAST_SEQUENCE
+from ...sql.statements.integrity import strays
+from ..statements import places_of
 
 # Each session, and the extent of its entries in the search index.
 SESSIONS = """
@@ -26,7 +27,7 @@ SELECT message.sequence, role, token_count, CAST(record AS BLOB), sz
 FROM message
 LEFT JOIN search_docsize
     ON search_docsize.id = message.place
-WHERE message.place BETWEEN :number << 31 AND (:number << 31) + {LAST_SEQUENCE}
+WHERE message.place {places_of(":number")}
 ORDER BY message.place
 """  # noqa: S608  # of the number above
 
@@ -93,13 +94,6 @@ WHERE used.number IS NOT NULL
     )
 """
 
-# For the parts of sessions: the numbers of those that have messages.
-HAS_MESSAGES = f"""EXISTS (
-        SELECT 1
-        FROM message_row
-        WHERE place BETWEEN number << 31 AND (number << 31) + {LAST_SEQUENCE}
-    )"""  # noqa: S608  # of the number above
-
 # Rows that refer to missing rows, except the parts of sessions (see `parts`).
 REFERENCES = """
 SELECT "table", parent, COUNT(*)
@@ -108,15 +102,10 @@ WHERE "table" <> 'session_detail'
 GROUP BY "table", parent
 """
 
-DELETE_STRAY_LABELS = """
+DELETE_STRAY_LABELS = f"""
 DELETE FROM session_label
-WHERE NOT EXISTS (
-    SELECT 1
-    FROM session
-    WHERE session.workspace = session_label.workspace
-        AND session.id = session_label.session_id
-)
-"""
+WHERE {strays("session_label", "session_id", "session", "id")}
+"""  # noqa: S608  # of names of tables
 
 WORKSPACES = """
 SELECT DISTINCT workspace

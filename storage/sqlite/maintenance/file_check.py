@@ -13,6 +13,7 @@ from ...model.database_errors import DatabaseDamaged
 from ...model.maintenance import Finding, Progress
 from ...sql.ports import Row
 from ...sql.statements.integrity import CONTENTS, DIRECTORY_TOTALS, directory_uses, parts
+from ..statements import HAS_MESSAGES
 from . import check_statements
 from .index_check import IndexCheck
 
@@ -81,7 +82,7 @@ def _check_references(connection: apsw.Connection) -> Iterator[Finding]:
     # Before their session is restored without them.
     for table, parent, count in connection.execute(check_statements.REFERENCES):
         yield Finding("reference", f"{count} rows of the table {table} refer to missing rows of {parent}.")
-    for workspace, session_id in connection.execute(parts("session_number", check_statements.HAS_MESSAGES)):
+    for workspace, session_id in connection.execute(parts("session_number", HAS_MESSAGES)):
         yield Finding.of(workspace, session_id, "parts", "is lost except for a part.")
     [(lost,)] = connection.execute(check_statements.LOST_NUMBERS)
     if lost:

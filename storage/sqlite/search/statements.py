@@ -3,7 +3,8 @@
 from collections.abc import Collection
 
 from ...search.results import session_clauses
-from ..statements import LAST_SEQUENCE, MESSAGES, PLACES, PLACES_UP_TO_LAST
+from ...sql.statements.integrity import strays
+from ..statements import HAS_MESSAGES, LAST_SEQUENCE, MESSAGES, PLACES, PLACES_UP_TO_LAST, places_of
 
 # Later than every entry.
 NONE = 2**63 - 1
@@ -166,24 +167,15 @@ VALUES ('automerge', 0), ('crisismerge', 1000)
 FORGET_SEARCH = f"""
 DROP TABLE search;
 DELETE FROM session_number
-WHERE NOT EXISTS (
-        SELECT 1
-        FROM session
-        WHERE session.workspace = session_number.workspace
-            AND session.id = session_number.session_id
-    )
-    AND NOT EXISTS (
-        SELECT 1
-        FROM message_row
-        WHERE place BETWEEN number << 31 AND (number << 31) + {LAST_SEQUENCE}
-    );
+WHERE {strays("session_number", "session_id", "session", "id")}
+    AND NOT {HAS_MESSAGES};
 UPDATE session_number
 SET indexed_sequence = 0;
 DELETE FROM search_progress;
 INSERT INTO search_progress (workspace, revision)
 SELECT DISTINCT workspace, 0
 FROM session
-"""  # noqa: S608  # of the number above
+"""  # noqa: S608  # of the texts above
 
 
 # Messages of sessions that are being written or removed are not found.
@@ -248,7 +240,7 @@ def latest(filters: Collection[str]) -> str:
         {_if_passing("0", filters)} AS score, session_id, message.sequence, role, 0 AS entry, message.size AS bytes
     FROM {MESSAGES.source}
     WHERE session_number.workspace = :workspace
-        AND message.place BETWEEN number << 31 AND (number << 31) + {LAST_SEQUENCE}{place}{_NOT_REMOVED}
+        AND message.place {places_of("number")}{place}{_NOT_REMOVED}
     ORDER BY session_id DESC, message.place DESC
     LIMIT :looked_at""")  # noqa: S608  # of the texts above
 
