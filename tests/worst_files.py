@@ -69,3 +69,12 @@ def unread_exports_of_files(data: Data) -> list[Ask]:
     data.append_batch(session_id, [{"parts": [part]}] * 8)
     exports = [f"/sessions/{session_id}/export?files=true&format={form}" for form in ("openai", "anthropic", "html")]
     return [Ask("GET", export, reads=False, repeats=False) for export in exports * 8]
+
+
+def exports_without_their_files(data: Data) -> list[Ask]:
+    """Exports of 2,000 messages with a file each, which is left out, and of a session with a context of 7 MiB."""
+    session_id = data.session(context={"text": "x" * (7 * MIB)})
+    part = {"type": "file", "media": "image/png", "url": data.small_file(0)}
+    for _ in range(4):
+        data.append_batch(session_id, [{"parts": [part]}] * 500)
+    return [Ask("GET", f"/sessions/{session_id}/export?format={form}") for form in ("openai", "html") for _ in range(4)]

@@ -286,6 +286,7 @@ TABLE = [
     Row("total of the sessions of a profile", ("listSessions",), _sessions_where("profile=nobody&total=true")),
     Row("64 labels of a session, on each append", ("sendMessage", "updateSession"), _appends_with_labels),
     Row("sessions of a profile that none has", ("listSessions",), _sessions_where("profile=nobody")),
+    Row("sessions by name, of a profile that none has", ("listSessions",), _sessions_where("sort=name&profile=nobody")),
     Row("sessions from before all", ("listSessions",), _sessions_where("created_before=2020-01-01T00:00:00Z")),
     Row("1,900 tails of one session", ("streamSessionEvents", "sendMessage"), _tails),
     Row("50 tails of a workspace", ("streamEvents",), _workspace_tails),
@@ -322,6 +323,11 @@ TABLE = [
         "exports of a message with a file of 15 MB 200 times, and of 50 with it",
         ("exportSession",),
         worst_files.exports_of_one_file_many_times,
+    ),
+    Row(
+        "exports of 2,000 messages without their files, and of a context of 7 MiB",
+        ("exportSession",),
+        worst_files.exports_without_their_files,
     ),
     Row(
         "24 unread exports of messages with a file of 15 MB",

@@ -112,7 +112,7 @@ def microseconds_of(moment: str) -> int:
 def is_clock_time(moment: str) -> bool:
     """Whether `moment` is a time that a clock shows: second 60 and the year 0 are not."""
     try:
-        microseconds_of(moment)
+        datetime.fromisoformat(moment)
     except ValueError:
         return False
     return True

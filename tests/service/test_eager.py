@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from typing import Any
+from weakref import ref
 
 import pytest
 
@@ -11,6 +12,10 @@ from amplifierd.server.http1.eager_task import EagerTasks, ReusableEagerTask, ea
 Make = Callable[[asyncio.AbstractEventLoop, set[asyncio.Task[Any]]], EagerTasks]
 SECONDS = 60
 EITHER = pytest.mark.parametrize("make", [ReusableEagerTask, eager_tasks])
+
+
+class Result:
+    """What work waits for, which may be large."""
 
 
 async def from_the_loop(eager: EagerTasks, work: Callable[[], Any]) -> None:
@@ -66,6 +71,28 @@ async def test_waiting_task_resumes_in_the_same_task(make: Make) -> None:
     await task
     assert tasks == [task, task]
     assert not waiting
+
+
+@EITHER
+async def test_result_that_work_no_longer_needs_is_released(make: Make) -> None:
+    loop = asyncio.get_running_loop()
+    eager = make(loop, set())
+    is_taken, gate = asyncio.Event(), asyncio.Event()
+    results: list[ref[Result]] = []
+
+    async def work() -> None:
+        future = loop.create_future()
+        loop.call_soon(future.set_result, Result())
+        results.append(ref(await future))
+        del future
+        is_taken.set()
+        await gate.wait()
+
+    await from_the_loop(eager, work)
+    await is_taken.wait()
+    assert results[0]() is None
+    gate.set()
+    eager.end()
 
 
 @EITHER

@@ -87,10 +87,12 @@ class _Text:
         self._exists = exists
         self._place = place
         self._run = run
-        # One for all that is written: a format may write a message later than it gets it.
-        self._files = EmbeddedFiles(self._find, run)
+        # One for all that is written: a format may write a message later than it gets it. It has no reference to this
+        # object: a cycle would keep a large context until Python looks for garbage.
+        self._files = EmbeddedFiles(partial(_find, place), run)
         self._writer = form.writer(losses, self._files.digest)
         self._count = self._versions = 0
+        self._lacks_files = False
 
     async def blocks(self) -> AsyncGenerator[bytes, None]:
         """The text, in blocks."""
@@ -118,6 +120,7 @@ class _Text:
                     async with aclosing(self._written(self._writer.add_again, messages, Losses())) as written_again:
                         async for segments in written_again:
                             yield segments
+        await self._check_files()
         yield await self._run(self._write, partial(self._writer.end, self.size))
 
     async def _read_again(self) -> AsyncGenerator[list[Message], None]:
@@ -155,7 +158,13 @@ class _Text:
     async def _count_left_out(self, left_out: int, losses: Losses) -> None:
         if left_out:
             losses.left_out["files"] += left_out
-            # Files are deleted with their session.
+            self._lacks_files = True
+        if not self.size:
+            await self._check_files()
+
+    async def _check_files(self) -> None:
+        """Raises `SessionNotFound` if files may be left out because they were deleted with their session."""
+        if self._lacks_files:
             await self._exists()
 
     def _write(self, write: Callable[[], bytes]) -> deque[Segment]:
@@ -170,12 +179,6 @@ class _Text:
             part["url"] = part["url"] if url is None else url
             left_out += url is None
         return left_out
-
-    async def _find(self, file_id: str) -> FileContent:
-        (found,) = await self._place([_FILES + file_id])
-        if not isinstance(found, FileContent):
-            raise FileNotFound(file_id)
-        return found
 
 
 async def _read(storage: Storage, workspace: str, session_id: str) -> AsyncGenerator[list[_Record], None]:
@@ -230,6 +233,13 @@ def _versions_of(messages: list[Message]) -> int:
 
 def _add(writer: SessionWriter, record: _Record) -> bytes:
     return writer.begin(record) if isinstance(record, Session) else writer.add(record)
+
+
+async def _find(place: Place, file_id: str) -> FileContent:
+    (found,) = await place([_FILES + file_id])
+    if not isinstance(found, FileContent):
+        raise FileNotFound(file_id)
+    return found
 
 
 async def leave_files(urls: list[str]) -> Sequence[str | FileContent | None]:

@@ -71,7 +71,8 @@ class ReusableEagerTask:
         self._waiting = waiting
         self._ends = False
         self.context = copy_context()
-        self._rest: asyncio.Future[tuple[Work, Context, Any] | None] = loop.create_future()
+        # A list, so that what work waited for first, such as 7 MiB of an export, is not kept until the work ends.
+        self._rest: asyncio.Future[list[tuple[Work, Context, Any]]] = loop.create_future()
         self._task: asyncio.Task[None] = loop.create_task(self._go_on())
 
     def run(self, work: Work) -> bool:
@@ -93,26 +94,26 @@ class ReusableEagerTask:
         finally:
             _leave_task(self._loop, self._task)
         self._waiting.add(self._task)
-        self._rest.set_result((work, context, waits_for))
+        self._rest.set_result([(work, context, waits_for)])
         return True
 
     def end(self) -> None:
         """Accept no more work; work that is waiting continues."""
         self._ends = True
         if not self._rest.done():
-            self._rest.set_result(None)
+            self._rest.set_result([])
 
     async def _go_on(self) -> None:
-        while (rest := await self._begun()) is not None:
+        while rest := await self._begun():
             try:
-                await _rest_of(*rest)
+                await _rest_of(*rest.pop())
             finally:
                 self._waiting.discard(self._task)
             if self._ends:
                 return
             self._rest = self._loop.create_future()
 
-    async def _begun(self) -> tuple[Work, Context, Any] | None:
+    async def _begun(self) -> list[tuple[Work, Context, Any]]:
         try:
             return await self._rest
         except asyncio.CancelledError:
