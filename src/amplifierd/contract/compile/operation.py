@@ -146,7 +146,7 @@ def _bound(headers: list[Header]) -> dict[str, Header]:
 def _compile_body(
     compilation: Compilation, operation: Json, handler: str, record: Any
 ) -> Body | FileBody | ImportBody | None:
-    """The reader of the body, which the `handler` of this name takes as a `record`; None if there is no body."""
+    """Reads the body as a `record` for the handler named `handler`; None if the operation has no body."""
     if "requestBody" not in operation:
         return None
     declared = compilation.document.resolve(operation["requestBody"])
