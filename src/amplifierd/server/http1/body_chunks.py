@@ -21,6 +21,9 @@ class ParseState(IntEnum):
     BODY = 2
 
 
+# A member of an enum class is looked up by a function of Python's, some ten times a request.
+IDLE, HEAD, BODY = ParseState
+
 _LINE_END = b"\r\n"
 _END = b"\r\n\r\n"
 
@@ -100,12 +103,12 @@ class Pieces:
 
     def take(self, piece: bytes, state: ParseState) -> tuple[bytes, int]:
         """The bytes of a piece for the parser, and how many bytes of the piece they represent."""
-        if state is ParseState.BODY:
+        if state is BODY:
             if self.chunks is not None:
                 taken, left = self.chunks.take(piece)
                 return taken, len(piece) - len(left)
             size = min(len(piece), self.body_left) or len(piece)
-        elif state is ParseState.HEAD:
+        elif state is HEAD:
             end = (self._last + piece).find(_END)
             size = len(piece) if end < 0 else end + len(_END) - len(self._last)
         else:
@@ -114,5 +117,5 @@ class Pieces:
             end = -1 if start < 0 else piece.find(_END, start)
             size = len(piece) if end < 0 else end + len(_END)
         taken = piece[:size]
-        self._last = (self._last + taken[-3:])[-3:]
+        self._last = taken[-3:] if size > 2 else (self._last + taken)[-3:]
         return taken, size

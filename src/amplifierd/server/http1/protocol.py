@@ -11,7 +11,7 @@ from uvicorn.server import ServerState
 
 from ...contract import Problem
 from .asgi import Application, Header
-from .body_chunks import ChunkedBody, ParseState, Pieces
+from .body_chunks import BODY, HEAD, IDLE, ChunkedBody, ParseState, Pieces
 from .eager_task import eager_tasks
 from .error_responses import parser_problem, problem, problem_application, response, unsupported
 from .idle_timer import IdleTimer
@@ -58,7 +58,7 @@ class Protocol(asyncio.Protocol):
         # Whatever the application's contract allows fits (see contract/request/target_limit.py).
         self._target_bytes: int = max(limits.target_bytes, getattr(config.loaded_app, "longest_target", 0))
         self._parser = self._new_parser()
-        self._parse_state = ParseState.IDLE
+        self._parse_state: ParseState = IDLE
         self._target = b""
         self._headers: list[Header] = []
         self._codings: list[bytes] = []
@@ -127,7 +127,7 @@ class Protocol(asyncio.Protocol):
             self._last.keep_alive = False
 
     def on_message_begin(self) -> None:
-        self._parse_state = ParseState.HEAD
+        self._parse_state = HEAD
         self._has_turned = True
         self._target = b""
         self._headers = []
@@ -151,13 +151,18 @@ class Protocol(asyncio.Protocol):
     def on_headers_complete(self) -> None:
         self._check_head()
         parser = self._parser
-        refused = unsupported(parser.get_method(), parser.get_http_version(), self._codings)
+        method, version = parser.get_method(), parser.get_http_version()
+        refused = unsupported(method, version, self._codings)
         if refused is not None:
             raise refused
         if parser.should_upgrade():
             return
-        request = self._requested()
-        self._parse_state = ParseState.BODY
+        scope = scope_of(self._scope, method, version, self._target, self._headers)
+        # A client of HTTP/1.0 does not know 100 (RFC 9110, section 10.1.1).
+        is_current = version == "1.1"
+        keep_alive, expects_continue = is_current and parser.should_keep_alive(), is_current and self._expects_continue
+        request = Request(self._app, scope, self, keep_alive=keep_alive, expects_continue=expects_continue)
+        self._parse_state = BODY
         self._pieces.chunks = ChunkedBody() if self._codings else None
         self._has_turned = True
         self._head_bytes = 0
@@ -181,7 +186,7 @@ class Protocol(asyncio.Protocol):
     def on_message_complete(self) -> None:
         if self._last is not None and not self._parser.should_upgrade():
             self._last.end()
-            self._parse_state = ParseState.IDLE
+            self._parse_state = IDLE
             self._pieces.chunks = None
             self._head_bytes = 0
 
@@ -199,7 +204,7 @@ class Protocol(asyncio.Protocol):
     def _resume(self) -> None:
         self._is_paused = False
         self._transport.resume_reading()
-        if self._parse_state:
+        if self._parse_state is not IDLE:
             # The client could not send while the server did not read.
             self._expect()
 
@@ -207,24 +212,24 @@ class Protocol(asyncio.Protocol):
         """Start the next request, or wait for it."""
         self._answering = None
         if not request.keep_alive:
-            if self._parse_state or self._unparsed or self._pipelined:
+            if self._parse_state is not IDLE or self._unparsed or self._pipelined:
                 self._read_no_more()
             self.close()
         elif self._unparsed or self._is_paused or self._pipelined:
             self._next()
-        elif not self._parse_state:
+        elif self._parse_state is IDLE:
             self._idle_timer.wait(self._idle_seconds)
 
     def _next(self) -> None:
         if self._transport.is_closing():
             return
         self.read_on()
-        if self._parse_state:
+        if self._parse_state is not IDLE:
             self._expect()
         if self._pipelined:
             self._answering = self._pipelined.popleft()
             self._begin(self._answering)
-        elif not self._parse_state:
+        elif self._parse_state is IDLE:
             self._idle_timer.wait(self._idle_seconds)
 
     def _new_parser(self) -> httptools.HttpRequestParser:
@@ -233,15 +238,6 @@ class Protocol(asyncio.Protocol):
         # are checked here, so that they get their own status.
         parser.set_dangerous_leniencies(lenient_data_after_close=True, lenient_version=True)
         return parser
-
-    def _requested(self) -> Request:
-        parser = self._parser
-        scope = scope_of(self._scope, parser, self._target, self._headers)
-        if scope["http_version"] == "1.0":
-            # A client of HTTP/1.0 does not know 100 (RFC 9110, section 10.1.1).
-            return Request(self._app, scope, self, keep_alive=False, expects_continue=False)
-        keep_alive = parser.should_keep_alive()
-        return Request(self._app, scope, self, keep_alive=keep_alive, expects_continue=self._expects_continue)
 
     def _pause(self) -> None:
         if not self._is_paused:
@@ -271,10 +267,10 @@ class Protocol(asyncio.Protocol):
         piece, is_begun = b"", False
         try:
             while self._unparsed and not self._pipelined:
-                is_begun = self._parse_state is ParseState.HEAD
-                whole = memoryview(self._unparsed)
-                piece, size = self._pieces.take(bytes(whole[:PIECE_BYTES]), self._parse_state)
-                self._unparsed = whole[size:]
+                is_begun = self._parse_state is HEAD
+                piece, size = self._pieces.take(bytes(self._unparsed[:PIECE_BYTES]), self._parse_state)
+                # A view, because a large body is split into many pieces.
+                self._unparsed = memoryview(self._unparsed)[size:] if size < len(self._unparsed) else b""
                 self._feed(piece, size)
         except httptools.HttpParserError as error:
             self._refuse(parser_problem(error, piece, is_begun=is_begun))
@@ -290,7 +286,7 @@ class Protocol(asyncio.Protocol):
                 self._parser.feed_data(piece)
         except httptools.HttpParserUpgrade as upgrade:
             self._unparsed = b"".join((self._without_upgrade_offer(), piece[upgrade.args[0] :], self._unparsed))
-        if self._parse_state and self._body_bytes == body_bytes:
+        if self._parse_state is not IDLE and self._body_bytes == body_bytes:
             # The parser buffers a header or a trailer until it ends.
             self._head_bytes += size
             self._check_head()
@@ -313,7 +309,7 @@ class Protocol(asyncio.Protocol):
         if self._last is None:
             # The first head of a connection has a deadline from the start.
             return
-        if not self._parse_state:
+        if self._parse_state is IDLE:
             self._idle_timer.due = None
         elif self._has_turned:
             self._expect()
@@ -323,14 +319,12 @@ class Protocol(asyncio.Protocol):
         elif self._answering is None:
             # The next request, if any.
             self.read_on()
-            if not self._parse_state:
+            if self._parse_state is IDLE:
                 self._idle_timer.wait(self._idle_seconds)
 
     def _expect(self) -> None:
         self._body_bytes = 0
-        self._idle_timer.wait(
-            self._limits.body_seconds if self._parse_state is ParseState.BODY else self._limits.head_seconds
-        )
+        self._idle_timer.wait(self._limits.body_seconds if self._parse_state is BODY else self._limits.head_seconds)
 
     def _without_upgrade_offer(self) -> bytes:
         """The head of the upgrade request, for a new parser."""
@@ -339,15 +333,13 @@ class Protocol(asyncio.Protocol):
 
     def _overdue(self) -> None:
         limits = self._limits
-        if not self._parse_state:
+        if self._parse_state is IDLE:
             self.close()
         elif (
-            self._is_paused
-            or self._pipelined
-            or (self._parse_state is ParseState.BODY and self._body_bytes >= limits.body_bytes)
+            self._is_paused or self._pipelined or (self._parse_state is BODY and self._body_bytes >= limits.body_bytes)
         ):
             self._expect()
-        elif self._parse_state is ParseState.BODY:
+        elif self._parse_state is BODY:
             least, seconds = limits.body_bytes, limits.body_seconds
             self._refuse(problem(408, f"Less than {least} bytes of the body arrived within {seconds:g} seconds."))
         else:
@@ -355,7 +347,7 @@ class Protocol(asyncio.Protocol):
 
     def _refuse(self, refused: Problem) -> None:
         """Respond to the request being received with a problem, in its turn; read nothing after it."""
-        is_in_body = self._parse_state is ParseState.BODY
+        is_in_body = self._parse_state is BODY
         self._read_no_more()
         last = self._last
         if last is not None and is_in_body:
@@ -369,7 +361,7 @@ class Protocol(asyncio.Protocol):
     def _read_no_more(self) -> None:
         """Discard further bytes, so that the client can finish sending."""
         self._is_refused, self._unparsed = True, b""
-        self._parse_state = ParseState.IDLE
+        self._parse_state = IDLE
         self._idle_timer.due = None
         self._transport.lingers = True
         self.read_on()

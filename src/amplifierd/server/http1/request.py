@@ -11,7 +11,6 @@ from http import HTTPStatus
 from typing import Any, Protocol
 from urllib.parse import unquote
 
-import httptools
 from uvicorn.server import ServerState
 
 from .asgi import Application, Header, Message, Scope
@@ -20,7 +19,7 @@ from .request_target import absolute
 
 logger = logging.getLogger(__name__)
 
-_WITHOUT_BODY = (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED)
+_WITHOUT_BODY = frozenset({HTTPStatus.NO_CONTENT.value, HTTPStatus.NOT_MODIFIED.value})
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _DEFECT = "The server failed on this request; see its log."
 
@@ -152,15 +151,14 @@ class Request:
             await self._connection.drain()
         if self.is_cut:
             raise ClientDisconnected
-        due = "http.response.body" if self.has_begun else "http.response.start"
-        if self.is_done or message["type"] != due:
-            raise RuntimeError(
-                f"The application sent {message['type']}; expected {'nothing' if self.is_done else due}."
-            )
-        if self.has_begun:
+        kind = message["type"]
+        if kind == "http.response.start" and not self.has_begun:
+            self._send_head(message["status"], list(message.get("headers", ())))
+        elif kind == "http.response.body" and self.has_begun and not self.is_done:
             self._send_body(message.get("body", b""), more=message.get("more_body", False))
         else:
-            self._send_head(message["status"], list(message.get("headers", ())))
+            due = "nothing" if self.is_done else f"http.response.{'body' if self.has_begun else 'start'}"
+            raise RuntimeError(f"The application sent {kind}; expected {due}.")
 
     async def _next(self) -> None:
         if self.is_cut or self.is_done:
@@ -255,9 +253,9 @@ def connection_scope(transport: asyncio.Transport) -> dict[str, Any]:
 
 
 def scope_of(
-    connection: dict[str, Any], parser: httptools.HttpRequestParser, target: bytes, headers: list[Header]
+    connection: dict[str, Any], method: bytes, version: str, target: bytes, headers: list[Header]
 ) -> dict[str, Any]:
-    """The scope of a request with a parsed head, from the scope of its connection.
+    """The scope of a request with this head, from the scope of its connection.
 
     Raises `httptools.HttpParserError` for an invalid target.
     """
@@ -268,8 +266,8 @@ def scope_of(
     path = raw_path.decode("ascii")
     # Copying a dict with all keys takes half the time of a new one.
     scope = connection.copy()
-    scope["http_version"] = parser.get_http_version()
-    scope["method"] = parser.get_method().decode("ascii")
+    scope["http_version"] = version
+    scope["method"] = method.decode("ascii")
     scope["path"] = unquote(path) if "%" in path else path
     scope["raw_path"] = raw_path
     scope["query_string"] = query
