@@ -84,6 +84,7 @@ class Operation:
         known = compilation.provided if self._security.is_public else {**compilation.provided, WORKSPACE: None}
         known = {**known, PROGRESSED: None}
         self._provided = _provided(operation, handler, names, known)
+        self._takes_workspace, self._takes_progressed = WORKSPACE in self._provided, PROGRESSED in self._provided
         self._idempotency = Idempotency(operation["operationId"], compilation.keys_in_use)
         self._response = Response(
             document,
@@ -98,10 +99,10 @@ class Operation:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request_state = request_state_of(scope)
         credential = await self._security.admit(scope, request_state)
-        arguments: Arguments = dict(self._provided)
-        if WORKSPACE in arguments and credential is not None:
+        arguments: Arguments = self._provided.copy()
+        if self._takes_workspace and credential is not None:
             arguments[WORKSPACE] = credential.workspace
-        if PROGRESSED in arguments:
+        if self._takes_progressed:
             arguments[PROGRESSED] = request_state.progressed
         self._path.bind(scope["path_params"], arguments)
         self._query.bind(scope["query_string"], arguments)
@@ -119,7 +120,7 @@ class Operation:
             result = await self._handler(**arguments)
             if self._follows:
                 result = Events(self._security.while_admitted(scope, result.batches))
-            await self._response.send(scope, receive, send, result)
+            await self._response.send(scope, receive, send, result, False)
             return
         digest = self._idempotency.digest
         long = isinstance(text, bytes) and len(text) > INLINE_BYTES
@@ -131,7 +132,7 @@ class Operation:
                 result = await self._handler(**arguments)
             except AlreadyAnswered as recorded:
                 result, replayed = recorded.answer, True
-            await self._response.send(scope, receive, send, result, replayed=replayed)
+            await self._response.send(scope, receive, send, result, replayed)
 
 
 def _bound(headers: list[Header]) -> dict[str, Header]:

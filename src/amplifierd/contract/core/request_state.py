@@ -58,9 +58,7 @@ class RequestState:
         self._send = send
         self.headers: Headers = []
         self.held_bytes = 0
-        self.fields: Fields = {}
-        for name, value in scope["headers"]:
-            self.fields[name] = (*self.fields[name], value) if name in self.fields else (value,)
+        self.fields = _fields(scope["headers"])
         scope[_KEY] = self
         deadline.set(self)
 
@@ -92,6 +90,13 @@ class RequestState:
         """Drop the reference to the scope: without a cycle the garbage collector is not needed."""
         self._deadline.lift(self)
         del scope[_KEY]
+
+
+def _fields(headers: Headers) -> Fields:
+    fields: Fields = {}
+    for name, value in headers:
+        fields[name] = (*fields[name], value) if name in fields else (value,)
+    return fields
 
 
 def request_state_of(scope: Scope) -> RequestState:

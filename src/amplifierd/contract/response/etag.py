@@ -59,6 +59,8 @@ class Preconditions:
 
         Raises a problem: 412 for a version that `If-Match` does not name, 400 for a malformed header.
         """
+        if self._if_match.field not in request and self._if_none_match.field not in request:
+            return False
         expected, known = self._if_match.joined(request), self._if_none_match.joined(request)
         version, name = record.version, type(record).__name__.lower()
         if expected not in (None, _ANY) and version not in _versions(expected, weak=False):

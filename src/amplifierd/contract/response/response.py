@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import aclosing
 from functools import lru_cache
 from typing import Any
@@ -40,6 +40,9 @@ _QUERY = "%!$&'()*+,;=:@/?"
 # After this long without reading, the reader of a stream counts as gone, and its connection is aborted.
 STALL_SECONDS = 60
 
+# Sends a result; the last argument is whether it is that of an earlier request.
+Sender = Callable[[Scope, Receive, Send, Any, bool], Awaitable[None]]
+
 _encode = msgspec.json.Encoder().encode
 _encode_lines = msgspec.json.Encoder().encode_lines
 
@@ -72,45 +75,65 @@ class Response:
         self._preconditions = preconditions
         self._links = "Link" in headers
         self._counts = TOTAL_COUNT in headers
+        # Sends the result for this scope, with `receive` and `send`, and whether it is that of an earlier request. A
+        # listing of more than one block is streamed, as are events.
+        self.send = self._sender()
         if (self._returns is type(None)) is ("content" in declared):
             raise ContractError(
                 f"Operation {operation['operationId']}: its handler returns {self._returns}, "
                 f"its response {self.status} has {'a' if 'content' in declared else 'no'} body."
             )
 
-    async def send(self, scope: Scope, receive: Receive, send: Send, result: Any, *, replayed: bool = False) -> None:
-        """Send `result`; `replayed` if it is that of an earlier request.
+    def _sender(self) -> Sender:
+        """The function that sends results of this operation's type."""
+        if self._listing_name:
+            return self._send_listing
+        senders: dict[Any, Sender] = {
+            Events: self._send_events,
+            Export: self._send_lines,
+            Download: self._send_download,
+            FileContent: self._send_file,
+            Listing: self._send_listing,
+            type(None): self._send_nothing,
+        }
+        return senders.get(self._returns, self._send_record)
 
-        A listing of more than one block is streamed, as are events.
-        """
-        if self._returns is Events:
-            if scope["method"] == "HEAD":
-                # HEAD sends no events, so it need not wait for one.
-                await result.batches.aclose()
-            await send_events(result, self._frames, scope, receive, send, stall_seconds=STALL_SECONDS)
-        elif self._returns is Export:
-            await self._send_lines(scope, send, result)
-        elif self._returns is Download:
-            await send_download(scope, send, _send_block, self._compression, result)
-        elif self._returns is FileContent:
-            assert self._preconditions is not None, "The contract declares those of a file."
-            await send_file(scope, send, _send_block, result, self._preconditions)
-        elif result is None:
-            await self._start(send, [])
-            await send({"type": "http.response.body", "body": b""})
-        elif self._returns is Listing or self._listing_name:
-            await self._send_listing(scope, send, result)
-        elif self._preconditions is not None and self._preconditions.is_known(result, request_state_of(scope).fields):
-            headers = self._compression.validators(request_state_of(scope).fields, [etag_of(result)], result)
+    async def _send_events(self, scope: Scope, receive: Receive, send: Send, result: Events, _replayed: bool) -> None:
+        if scope["method"] == "HEAD":
+            # HEAD sends no events, so it need not wait for one.
+            await result.batches.aclose()
+        await send_events(result, self._frames, scope, receive, send, stall_seconds=STALL_SECONDS)
+
+    async def _send_download(
+        self, scope: Scope, _receive: Receive, send: Send, result: Download, _replayed: bool
+    ) -> None:
+        await send_download(scope, send, _send_block, self._compression, result)
+
+    async def _send_file(
+        self, scope: Scope, _receive: Receive, send: Send, result: FileContent, _replayed: bool
+    ) -> None:
+        assert self._preconditions is not None, "The contract declares those of a file."
+        await send_file(scope, send, _send_block, result, self._preconditions)
+
+    async def _send_nothing(self, _scope: Scope, _receive: Receive, send: Send, _result: None, _replayed: bool) -> None:
+        await self._start(send, [])
+        await send({"type": "http.response.body", "body": b""})
+
+    async def _send_record(self, scope: Scope, _receive: Receive, send: Send, result: Any, replayed: bool) -> None:
+        fields = request_state_of(scope).fields
+        if self._preconditions is not None and self._preconditions.is_known(result, fields):
+            headers = self._compression.validators(fields, [etag_of(result)], result)
             await send({"type": "http.response.start", "status": NOT_MODIFIED, "headers": headers})
             await send({"type": "http.response.body", "body": b""})
-        elif self._representations is not None:
-            await self._send_form(scope, send, self._headers(scope, result, replayed=replayed), _encode(result))
+            return
+        headers = self._headers(scope, result, replayed)
+        if self._representations is not None:
+            await self._send_form(scope, send, headers, _encode(result))
         else:
             encoded = await self._executor.run(encode_long, result) if is_long(result) else _encode(result)
-            await self._send_whole(scope, send, self._headers(scope, result, replayed=replayed), encoded)
+            await self._send_whole(scope, send, headers, encoded)
 
-    def _headers(self, scope: Scope, result: Any, *, replayed: bool) -> Headers:
+    def _headers(self, scope: Scope, result: Any, replayed: bool) -> Headers:
         headers: Headers = []
         if self._location is not None:
             headers.append((b"location", self._location.of(result, scope)))
@@ -135,7 +158,7 @@ class Response:
         block = await self._written(form, record)
         await self._send_whole(scope, send, [*headers, (b"vary", b"Accept")], block, form.content_type)
 
-    async def _send_lines(self, scope: Scope, send: Send, export: Export) -> None:
+    async def _send_lines(self, scope: Scope, _receive: Receive, send: Send, export: Export, _replayed: bool) -> None:
         async with aclosing(export.batches) as batches:
             # Before the status is sent, which may still be that of a problem.
             lines = await anext(batches)
@@ -147,7 +170,7 @@ class Response:
                     await _send_block(send, await stream.block(_encode_lines(lines)))
             await send({"type": "http.response.body", "body": await stream.block(b"", last=True)})
 
-    async def _send_listing(self, scope: Scope, send: Send, result: Any) -> None:
+    async def _send_listing(self, scope: Scope, _receive: Receive, send: Send, result: Any, _replayed: bool) -> None:
         listing: Listing = result if self._listing_name is None else getattr(result, self._listing_name)
         try:
             form, headers = self._form(scope, result)

@@ -9,7 +9,6 @@ from importlib import import_module
 from importlib.resources.abc import Traversable
 from typing import Any
 
-from connexion.middleware.lifespan import LifespanMiddleware
 from connexion.middleware.main import ConnexionMiddleware
 from connexion.operations.abstract import AbstractOperation
 from connexion.resolver import Resolution, Resolver
@@ -146,7 +145,7 @@ def _middlewares(
     # Inside the error boundary, so that a preflight has an id, and its errors are problems.
     preflights = [partial(Preflights, paths=paths, origins=access.origins)] if access.origins else []
     # Connexion's type hint names applications, but it accepts factories.
-    return [*cors, *checks, boundary, *preflights, LifespanMiddleware, partial(Routing, paths=paths), Operations]
+    return [*cors, *checks, boundary, *preflights, partial(Routing, paths=paths), Operations]
 
 
 def _application(

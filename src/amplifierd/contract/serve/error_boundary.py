@@ -8,6 +8,7 @@ from collections.abc import Callable
 from itertools import count
 from typing import NamedTuple
 
+from connexion.middleware.lifespan import Lifespan, LifespanMiddleware
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -38,11 +39,12 @@ _ENDING = Problem(
 )
 
 
-class ErrorBoundary:
+class ErrorBoundary(LifespanMiddleware):
     """Serves `app` to requests that `gate` admits, within `capacity`; `errors` maps domain errors to responses.
 
-    `probes` identifies requests that are served at any load, and during the start. Calls that are not requests, such as
-    lifespan, pass through. A request whose response has not begun after `seconds` is cancelled, with a 503 problem.
+    `probes` identifies requests that are served at any load, and during the start. A call that is not a request starts
+    or stops the application, within its `lifespan`. A request whose response has not begun after `seconds` is
+    cancelled, with a 503 problem.
 
     Requests are written to `access_log`, if there is one.
     """
@@ -50,6 +52,8 @@ class ErrorBoundary:
     def __init__(
         self,
         app: ASGIApp,
+        *,
+        lifespan: Lifespan,
         errors: ErrorTable,
         gate: OriginCheck,
         capacity: AdmissionLimit,
@@ -57,6 +61,7 @@ class ErrorBoundary:
         probes: Probes,
         access_log: AccessLog | None,
     ) -> None:
+        super().__init__(app, lifespan=lifespan)
         self._app = app
         self._errors = errors
         self._gate = gate
@@ -70,7 +75,7 @@ class ErrorBoundary:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
-            await self._app(scope, receive, send)
+            await super().__call__(scope, receive, send)
             return
         request_state = RequestState(scope, receive, send, f"{self._process}-{next(self._numbers):x}", self._deadlines)
         started = time.perf_counter()
