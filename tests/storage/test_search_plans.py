@@ -29,6 +29,12 @@ SELECT
 FROM pg_stat_user_indexes
 """
 
+READ_ROWS = """
+SELECT idx_tup_fetch
+FROM pg_stat_user_tables
+WHERE relname = 'search'
+"""
+
 READ_OF_LONG_VALUES = """
 SELECT toast_blks_read + toast_blks_hit
 FROM pg_statio_user_tables
@@ -94,6 +100,18 @@ async def test_search_of_a_common_word_reads_the_latest_messages(
     assert words == 0
 
 
+async def test_search_of_words_of_some_messages_reads_recent_ones(
+    filled: PostgresStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(results, "MAX_RANKED", 40)
+    query = SearchQuery(" OR ".join(f"word{number}" for number in range(16)), limit=1_000)
+    found = sum(number % 97 < 16 for number in range(MESSAGES))
+    assert len(await hits(filled, query)) == 40
+    before = await _count(filled, READ_ROWS)
+    await filled.search_messages(W, query)
+    assert await _count(filled, READ_ROWS) - before < found
+
+
 async def test_earlier_messages_are_found_by_words_that_the_latest_have(
     filled: PostgresStorage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -138,7 +156,11 @@ async def add_long_messages(storage: PostgresStorage) -> None:
 
 async def pages_of_long_values(storage: PostgresStorage) -> int:
     """The number of pages of values too long for their rows that were read from the table of words."""
+    return await _count(storage, READ_OF_LONG_VALUES)
+
+
+async def _count(storage: PostgresStorage, statement: str) -> int:
     async with storage._pool.connection() as lent:  # noqa: SLF001  # what its connection has read
         await lent.row("SELECT pg_stat_force_next_flush()", {})
-        [count] = await lent.row(READ_OF_LONG_VALUES, {}) or ()
+        [count] = await lent.row(statement, {}) or ()
         return int(count)

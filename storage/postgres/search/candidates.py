@@ -1,34 +1,42 @@
-"""The part of a search's statement that selects the messages that may match, the latest first.
+"""The parts of a search that select the messages that may match, the latest first.
 
-The index of words finds all messages with the words of a query, in no order: with common words these are most of the
-database, and only the latest are needed. Then it is cheaper to read messages in order, until enough have the words. A
-sample of the latest messages decides.
+The index of words finds all messages with the words of a query, in no order, and a row is read for each of them: with
+common words these are most of the database, and only the latest are needed. Then the index of words is intersected with
+that of places, and rows are read for recent messages only. If nearly all messages have the words, it is cheaper to read
+messages in order, until enough have the words. A sample of the latest messages, and the planner's statistics, decide.
 """
+
+from dataclasses import dataclass
+from typing import Literal
 
 # The maximum number of messages in the sample, and of the bytes of their lexemes as they are stored.
 SAMPLE = 200
 SAMPLE_BYTES = 100_000
-# Messages that the index of words finds in the time in which one is read in order; measured.
-COST = 6
-# The bytes of lexemes that are read in the time in which the index of words finds a message; measured.
-BYTES_PER_COST = 1_000
 
-# As a subquery it is parsed once: a scan would parse it for each row.
-_HAS_LEXEMES = "lexemes @@ (SELECT CAST(CAST(:lexemes AS TEXT) AS TSQUERY))"
+# How long it takes, in microseconds, measured: to read an entry of the index of words, or of places; to read the row
+# that an entry of the index of words leads to; to read a row in order, and a byte of its lexemes.
+_WORD, _PLACE, _FOUND_ROW, _ROW, _BYTE = 0.05, 0.15, 2, 1.2, 0.003
+# With words of more messages the planner does not use both indexes.
+_MAX_SHARE = 0.8
 
-_NOT_REMOVED = """
-        AND NOT EXISTS (
-            SELECT
-            FROM removal
-            WHERE removal.workspace = :workspace
-                AND removal.session_id = candidate.session_id
-        )"""
+# With a session: those of a session and later ones. Without: the latest messages, by their number.
+Range = Literal["all", "recent", "latest"]
+
+_HAS_LEXEMES = "lexemes @@ CAST(:lexemes AS TSQUERY)"
+
+# The number of messages that the planner expects to have the words, which it knows of the most common ones.
+EXPECTED = f"""
+EXPLAIN (FORMAT JSON)
+SELECT
+FROM search
+WHERE {_HAS_LEXEMES}
+"""
 
 # If 1 of n messages has the words, n messages are read in order for each result, and half as many again in case the
-# words are rarer before. The index of words reads 1 of n of all messages, those of other workspaces included. Long
-# lexemes are not read for this: their sizes, known without reading them, tell how long that would take. OFFSET keeps
-# the planner from reading all messages in order in place of the index of words.
-_BY_WORDS = f"""sample AS MATERIALIZED (
+# words are rarer before. The index of words reads 1 of n of all messages, those of other workspaces included. Sizes
+# are known without reading the lexemes, and are only summed up if the messages may be read in order.
+ESTIMATE = f"""
+WITH sample AS MATERIALIZED (
     SELECT COUNT(*) AS taken, COUNT(*) FILTER (WHERE {_HAS_LEXEMES}) AS matches
     FROM (
         SELECT lexemes, SUM(pg_column_size(lexemes)) OVER (ORDER BY session_id DESC, sequence DESC) AS bytes
@@ -39,49 +47,128 @@ _BY_WORDS = f"""sample AS MATERIALIZED (
     ) AS latest
     WHERE bytes <= {SAMPLE_BYTES}
 ), estimate AS MATERIALIZED (
-    SELECT
-        matches * messages / GREATEST(taken, 1) AS by_words,
-        CASE
-            WHEN matches * matches * messages > CAST(:looked_at AS BIGINT) * {COST} * taken * taken
-                THEN CAST(:looked_at AS BIGINT) * taken * 3 / (matches * 2)
-            ELSE 0
-        END AS in_order
+    SELECT share, messages * share AS by_words, CAST(CAST(:looked_at AS FLOAT) * 1.5 / share AS BIGINT) AS latest
     FROM sample
     CROSS JOIN (
-        SELECT CAST(reltuples AS BIGINT) AS messages
+        SELECT CAST(reltuples AS FLOAT) AS messages
         FROM pg_class
         WHERE oid = CAST('search' AS REGCLASS)
     ) AS size
-), read_in_order AS MATERIALIZED (
-    SELECT CASE WHEN bytes <= by_words * {BYTES_PER_COST} THEN in_order ELSE 0 END AS count
+    CROSS JOIN LATERAL (
+        SELECT GREATEST(
+            CAST(matches AS FLOAT) / NULLIF(taken, 0),
+            CAST(:expected AS FLOAT) / NULLIF(messages, 0)
+        ) AS share
+    ) AS seen
+    WHERE share > 0
+        AND messages > 0
+), cost AS MATERIALIZED (
+    SELECT
+        latest,
+        by_words * {_WORD + _FOUND_ROW} AS of_all,
+        CASE
+            WHEN share <= {_MAX_SHARE}
+                THEN by_words * {_WORD} + latest * {_PLACE} + CAST(:looked_at AS FLOAT) * 1.5 * {_FOUND_ROW}
+            ELSE 'Infinity'
+        END AS of_recent,
+        latest * {_ROW} AS of_latest
     FROM estimate
-    CROSS JOIN (
-        SELECT SUM(pg_column_size(lexemes)) AS bytes
-        FROM (
-            SELECT lexemes
-            FROM search
-            WHERE workspace = :workspace
-            ORDER BY session_id DESC, sequence DESC
-            LIMIT (SELECT in_order FROM estimate)
-        ) AS candidate
-    ) AS read
-), latest AS MATERIALIZED (
-    SELECT session_id, sequence, role
+)
+SELECT
+    CASE
+        WHEN of_latest + bytes * {_BYTE} < LEAST(of_all, of_recent) THEN 'latest'
+        WHEN of_recent < of_all THEN 'recent'
+        ELSE 'all'
+    END,
+    latest,
+    (
+        SELECT session_id
+        FROM search
+        WHERE workspace = :workspace
+            AND of_recent < of_all
+        ORDER BY session_id DESC, sequence DESC
+        OFFSET latest
+        LIMIT 1
+    )
+FROM cost
+CROSS JOIN LATERAL (
+    SELECT COALESCE(SUM(pg_column_size(lexemes)), 0) AS bytes
     FROM (
+        SELECT lexemes
+        FROM search
+        WHERE workspace = :workspace
+        ORDER BY session_id DESC, sequence DESC
+        LIMIT CASE WHEN of_latest < LEAST(of_all, of_recent) THEN latest ELSE 0 END
+    ) AS candidate
+) AS read
+"""  # noqa: S608  # of constants
+
+_NOT_REMOVED = """
+        AND NOT EXISTS (
+            SELECT
+            FROM removal
+            WHERE removal.workspace = :workspace
+                AND removal.session_id = candidate.session_id
+        )"""
+
+# OFFSET and the subquery, whose value the planner does not know, keep it from reading messages in order in place of
+# both indexes: it does not know how long that takes.
+_RECENT = f"""
+        SELECT session_id, sequence, role
+        FROM search
+        WHERE workspace = :workspace
+            AND session_id >= (SELECT CAST(:oldest AS TEXT))
+            AND {_HAS_LEXEMES}
+        OFFSET 0
+    ) AS candidate
+    WHERE TRUE"""  # noqa: S608  # of constants
+_LATEST = f"""
         SELECT session_id, sequence, role, lexemes
         FROM search
         WHERE workspace = :workspace
         ORDER BY session_id DESC, sequence DESC
-        LIMIT (SELECT count FROM read_in_order)
+        LIMIT :latest
     ) AS candidate
-    WHERE {_HAS_LEXEMES}{_NOT_REMOVED}
+    WHERE {_HAS_LEXEMES}"""  # noqa: S608  # of constants
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """Which messages are probably enough: all, the `latest` ones, or those of sessions from `oldest` on."""
+
+    range: Range = "all"
+    latest: int = 0
+    oldest: str = ""
+
+    @classmethod
+    def of(cls, row: tuple[Range, int, str | None] | None) -> "Estimate":
+        """The estimate in a row of `ESTIMATE`; there is none if no message of the sample has the words."""
+        if row is None or (row[0] == "recent" and row[2] is None):
+            return cls()
+        return cls(row[0], row[1], row[2] or "")
+
+
+def looked_at(*, in_session: bool, by_words: bool, within: Range = "all") -> str:
+    """The common table expressions whose last is `looked_at`: up to :looked_at messages, with places and roles.
+
+    They have all :lexemes if it is `by_words`, and are those of the session :id if it is `in_session`. If there are too
+    few `within` a range, all messages are looked at.
+    """
+    if by_words and not in_session:
+        return _by_words(within)
+    of_session = "\n        AND session_id = :id" if in_session else ""
+    has_lexemes = f"\n        AND {_HAS_LEXEMES}" if by_words else ""
+    return f"""looked_at AS MATERIALIZED (
+    SELECT session_id, sequence, role
+    FROM {"search" if by_words else "message"} AS candidate
+    WHERE workspace = :workspace{of_session}{has_lexemes}{_NOT_REMOVED}
     ORDER BY session_id DESC, sequence DESC
     LIMIT :looked_at
-), looked_at AS MATERIALIZED (
-    SELECT *
-    FROM latest
-    WHERE (SELECT COUNT(*) FROM latest) >= :looked_at
-    UNION ALL
+)"""  # noqa: S608  # of the texts above
+
+
+def _by_words(within: Range) -> str:
+    everything = f"""
     SELECT session_id, sequence, role
     FROM (
         SELECT workspace, session_id, sequence, role
@@ -89,26 +176,23 @@ _BY_WORDS = f"""sample AS MATERIALIZED (
         WHERE {_HAS_LEXEMES}
         OFFSET 0
     ) AS candidate
-    WHERE (SELECT COUNT(*) FROM latest) < :looked_at
-        AND workspace = :workspace{_NOT_REMOVED}
+    WHERE workspace = :workspace{_NOT_REMOVED}"""  # noqa: S608  # of the texts above
+    if within == "all":
+        return f"""looked_at AS MATERIALIZED ({everything}
     ORDER BY session_id DESC, sequence DESC
     LIMIT :looked_at
-)"""  # noqa: S608  # of constants
-
-
-def looked_at(*, in_session: bool, by_words: bool) -> str:
-    """The common table expressions whose last is `looked_at`: up to :looked_at messages, with places and roles.
-
-    They have all :lexemes if it is `by_words`, and are those of the session :id if it is `in_session`.
-    """
-    if by_words and not in_session:
-        return _BY_WORDS
-    of_session = "\n        AND session_id = :id" if in_session else ""
-    has_lexemes = f"\n        AND {_HAS_LEXEMES}" if by_words else ""
-    return f"""looked_at AS MATERIALIZED (
+)"""
+    return f"""latest AS MATERIALIZED (
     SELECT session_id, sequence, role
-    FROM {"search" if by_words else "message"} AS candidate
-    WHERE workspace = :workspace{of_session}{has_lexemes}{_NOT_REMOVED}
+    FROM ({_RECENT if within == "recent" else _LATEST}{_NOT_REMOVED}
+    ORDER BY session_id DESC, sequence DESC
+    LIMIT :looked_at
+), looked_at AS MATERIALIZED (
+    SELECT *
+    FROM latest
+    WHERE (SELECT COUNT(*) FROM latest) >= :looked_at
+    UNION ALL{everything}
+        AND (SELECT COUNT(*) FROM latest) < :looked_at
     ORDER BY session_id DESC, sequence DESC
     LIMIT :looked_at
 )"""  # noqa: S608  # of the texts above

@@ -2,7 +2,10 @@
 
 import asyncio
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import asdict
+from typing import cast
 
 import msgspec
 
@@ -11,18 +14,30 @@ from ...model.records import Listing, Message
 from ...search import results
 from ...search.index_entry import EVERYWHERE, searched_text
 from ...search.query_parser import ParsedQuery, Term, parse_query
-from ...search.results import Found, Result, best, bindings_of, listing, message_clauses, score_of
+from ...search.results import Filters, Found, Result, best, bindings_of, listing, message_clauses, score_of
 from ...search.suggestions import MAX_COUNTED
 from ...search.text_match import TextMatch
 from ...search.tokenizer import FORM_MARK
 from ...search.vectors import Near, QueryVector, fused, has_conditions, with_conditions
-from ...sql.ports import Row
-from ..pool import Pool
+from ...sql.ports import Bindings, Row
+from ..pool import ConnectionRows, Pool
+from .candidates import ESTIMATE, EXPECTED, Estimate, Range
 from .statements import COUNT_MESSAGES, PLAN_FOR_VALUES, RECORDS, USE_INDEX, search
 from .tsvector import Tokenizer, is_lexeme, patterns, tsquery
 from .vectors import find_near
 
 _decode_message = msgspec.json.Decoder(Message).decode
+
+
+class _Node(msgspec.Struct, rename={"rows": "Plan Rows"}):
+    rows: float
+
+
+class _Plan(msgspec.Struct, rename={"plan": "Plan"}):
+    plan: _Node
+
+
+_decode_plans = msgspec.json.Decoder(list[_Plan]).decode
 
 
 async def find(pool: Pool, workspace: str, query: SearchQuery, vector: QueryVector | None = None) -> Listing:
@@ -33,25 +48,7 @@ async def find(pool: Pool, workspace: str, query: SearchQuery, vector: QueryVect
         return Listing(b"")
     sought, query = parsed
     bindings, filters = bindings_of(workspace, query)
-    # Then what the index finds has the terms, and nothing else has to be looked at.
-    is_by_lexemes = (
-        query.scope == EVERYWHERE and sought.is_in_index and not sought.excluded and all(map(is_lexeme, sought.terms))
-    )
-    statement = search(
-        frozenset(filters),
-        query.scope,
-        by_words=bool(sought.in_index or sought.required),
-        by_words_alone=is_by_lexemes,
-    )
-    selected = results.MAX_RANKED if is_by_lexemes else results.MAX_LOOKED_AT
-    is_filtered = bool(message_clauses(filters, "message"))
-    limits = {
-        "bytes": results.MAX_BYTES,
-        "most": results.MAX_MATCHES,
-        "looked_at": results.MAX_LOOKED_AT if is_filtered else min(results.MAX_LOOKED_AT, selected),
-        "filtered": selected,
-    }
-    rows = await _all(pool, PLAN_FOR_VALUES, statement, bindings | filters | _columns(sought) | limits)
+    rows = await _matching(pool, query, sought, bindings, filters)
     near = None
     if vector is not None:
         near = await find_near(pool, workspace, vector, filters, bindings)
@@ -63,6 +60,41 @@ async def find(pool: Pool, workspace: str, query: SearchQuery, vector: QueryVect
     # It may have been deleted meanwhile.
     records = await _records(pool, workspace, found[: query.limit])
     return await asyncio.to_thread(_page, found, records, query, sought)
+
+
+async def _matching(
+    pool: Pool, query: SearchQuery, sought: ParsedQuery, bindings: Bindings, filters: Filters
+) -> list[Row]:
+    """The rows of `search`: the latest messages that match."""
+    # Then what the index finds has the terms, and nothing else has to be looked at.
+    by_words_alone = (
+        query.scope == EVERYWHERE and sought.is_in_index and not sought.excluded and all(map(is_lexeme, sought.terms))
+    )
+    by_words = bool(sought.in_index or sought.required)
+    selected = results.MAX_RANKED if by_words_alone else results.MAX_LOOKED_AT
+    is_filtered = bool(message_clauses(filters, "message"))
+    limits = {
+        "bytes": results.MAX_BYTES,
+        "most": results.MAX_MATCHES,
+        "looked_at": results.MAX_LOOKED_AT if is_filtered else min(results.MAX_LOOKED_AT, selected),
+        "filtered": selected,
+    }
+    values = {**bindings, **filters, **_columns(sought), **limits}
+    async with _planned(pool, PLAN_FOR_VALUES) as lent:
+        estimate = Estimate()
+        if by_words and "id" not in filters:
+            estimate = await _estimate(lent, values)
+        names = frozenset(filters)
+        statement = search(names, query.scope, by_words=by_words, by_words_alone=by_words_alone, within=estimate.range)
+        return await lent.all(statement, {**values, **asdict(estimate)})
+
+
+async def _estimate(rows: ConnectionRows, values: Mapping[str, object]) -> Estimate:
+    """Which messages are probably enough."""
+    [plan] = await rows.row(EXPECTED, values) or ()
+    expected = _decode_plans(plan)[0].plan.rows
+    row = await rows.row(ESTIMATE, {**values, "expected": expected})
+    return Estimate.of(cast("tuple[Range, int, str | None] | None", row))
 
 
 def _parsed(query: SearchQuery) -> tuple[ParsedQuery, SearchQuery] | None:
@@ -84,15 +116,17 @@ async def count_words(pool: Pool, workspace: str, words: Sequence[str], *, with_
     queries = [f"'{word}' | '{FORM_MARK}{word}'" if with_forms else f"'{word}'" for word in words]
     bindings = {"workspace": workspace, "words": words, "queries": queries, "most": MAX_COUNTED}
     bindings["looked_at"] = results.MAX_LOOKED_AT
-    rows = await _all(pool, USE_INDEX, COUNT_MESSAGES, bindings)
+    async with _planned(pool, USE_INDEX) as lent:
+        rows = await lent.all(COUNT_MESSAGES, bindings)
     return {str(word): int(count) for word, count in rows}
 
 
-async def _all(pool: Pool, setting: str, statement: str, bindings: Mapping[str, object]) -> list[Row]:
-    """The rows of a statement that is planned with a setting."""
+@asynccontextmanager
+async def _planned(pool: Pool, setting: str) -> AsyncIterator[ConnectionRows]:
+    """A connection whose statements are planned with a setting."""
     async with pool.connection() as lent, lent.connection.transaction(readonly=True):
         await lent.connection.execute(setting)
-        return await lent.all(statement, bindings)
+        yield lent
 
 
 def _columns(sought: ParsedQuery) -> dict[str, object]:

@@ -4,7 +4,7 @@ from functools import cache
 
 from ...model.queries import SearchScope
 from ...search.results import message_clauses, session_clauses
-from .candidates import looked_at
+from .candidates import Range, looked_at
 
 RECORDS = """
 SELECT convert_to(record, 'UTF8')
@@ -27,9 +27,15 @@ SET LOCAL enable_seqscan = off
 """
 
 # From its sixth execution a prepared statement may be planned without its values: then a limit counts as a tenth of the
-# rows, and the planner reads all messages in order where it would have used the index of words.
+# rows, and the planner reads all messages in order where it would have used the index of words. If that index finds
+# messages on more pages than the memory has room for, all of their lexemes are read: 16 MB are enough for 300,000
+# pages. A row costs more than the planner's 0.01, so that it uses two indexes rather than read rows in vain. To compile
+# a statement takes longer than to run it.
 PLAN_FOR_VALUES = f"""
 SET LOCAL plan_cache_mode = force_custom_plan;
+SET LOCAL work_mem = '16MB';
+SET LOCAL cpu_tuple_cost = 0.5;
+SET LOCAL jit = off;
 {USE_INDEX}
 """
 
@@ -133,26 +139,59 @@ _COUNTED = (
     "FROM split_part(scope.words, chr(2), 1) AS said)"
 )
 
-# Messages that pass the filters, each with the bytes of those before it.
-_MEASURED = """
-    SELECT filtered.*, COALESCE(SUM(bytes) OVER before, 0) AS bytes_before
-    FROM filtered
+# Messages of which the bytes are read first: often they exceed the limit.
+_FIRST = 400
+_WITH_BYTES = """
+    SELECT said.*, bytes
+    FROM said
     CROSS JOIN LATERAL (
         SELECT octet_length(record) AS bytes
         FROM message
         WHERE workspace = :workspace
-            AND session_id = filtered.session_id
-            AND sequence = filtered.sequence
+            AND session_id = said.session_id
+            AND sequence = said.sequence
         OFFSET 0
+    ) AS measured"""
+_NEWEST_FIRST = "ORDER BY session_id DESC, sequence DESC"
+# Messages that pass the filters, each with the bytes of those before it.
+_MEASURED = f"""first AS MATERIALIZED (
+    WITH said AS (
+        SELECT *
+        FROM filtered
+        {_NEWEST_FIRST}
+        LIMIT {_FIRST}
+    ){_WITH_BYTES}
+), rest AS MATERIALIZED (
+    WITH said AS (
+        SELECT *
+        FROM filtered
+        WHERE (SELECT COALESCE(SUM(bytes), 0) FROM first) <= :bytes
+        {_NEWEST_FIRST}
+        OFFSET {_FIRST}
+    ){_WITH_BYTES}
+), measured AS MATERIALIZED (
+    SELECT *, COALESCE(SUM(bytes) OVER before, 0) AS bytes_before
+    FROM (
+        SELECT *
+        FROM first
+        UNION ALL
+        SELECT *
+        FROM rest
     ) AS said
-    WINDOW before AS (
-        ORDER BY filtered.session_id DESC, filtered.sequence DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
-    )"""
+    WINDOW before AS ({_NEWEST_FIRST} ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
+)"""  # noqa: S608  # of constants
 
 
 @cache
-def search(filters: frozenset[str], scope: SearchScope, *, by_words: bool, by_words_alone: bool = False) -> str:
-    """The statement that finds messages which pass filters, the latest first.
+def search(
+    filters: frozenset[str],
+    scope: SearchScope,
+    *,
+    by_words: bool,
+    by_words_alone: bool = False,
+    within: Range = "all",
+) -> str:
+    """The statement that finds messages which pass filters, the latest first, `within` a range if that has enough.
 
     A row is the matches of each group, the number of words, session, sequence, role.
 
@@ -164,14 +203,13 @@ def search(filters: frozenset[str], scope: SearchScope, *, by_words: bool, by_wo
     conditions = " AND ".join(message_clauses(filters, "looked_at"))
     session = _SESSION if about_sessions else ""
     return f"""
-WITH {looked_at(in_session="id" in filters, by_words=by_words)}, filtered AS MATERIALIZED (
+WITH {looked_at(in_session="id" in filters, by_words=by_words, within=within)}, filtered AS MATERIALIZED (
     SELECT looked_at.*
     FROM looked_at{session}
     WHERE {conditions or "TRUE"}
     ORDER BY looked_at.session_id DESC, sequence DESC
     LIMIT :filtered
-), measured AS MATERIALIZED ({_MEASURED}
-), hit AS (
+), {_MEASURED}, hit AS (
     SELECT
         measured.session_id, measured.sequence, measured.role, {"size" if scope == "all" else _COUNTED} AS size,
         scope.words
