@@ -4,8 +4,7 @@ import ctypes
 import logging
 import random
 import time
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 
 import apsw
@@ -126,36 +125,42 @@ class FileMoved(StorageUnavailable):
         super().__init__("its file was moved, deleted or replaced; put it back, or restart the daemon")
 
 
-def has_moved(connection: apsw.Connection) -> bool:
-    """Whether the file was moved, deleted or replaced."""
+def check_place(connection: apsw.Connection) -> None:
+    """Raises `FileMoved` if the file was moved, deleted or replaced."""
     moved = ctypes.c_int()
     connection.file_control("main", apsw.SQLITE_FCNTL_HAS_MOVED, ctypes.addressof(moved))
-    return bool(moved.value)
+    if moved.value:
+        raise FileMoved
 
 
-@contextmanager
-def transaction(connection: apsw.Connection) -> Iterator[None]:
+class WriteTransaction:
     """A transaction that has the write lock from its start: one that reads first could not wait for it later.
 
-    apsw's own `with connection` would hold Python's global lock while it waits for SQLite's, and for the disk.
+    It is committed at the end of its `with`, rolled back if that ends with an error, and can be begun again. apsw's own
+    `with connection` would hold Python's global lock while it waits for SQLite's, and for the disk.
     """
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-    except BaseException:
-        _undo(connection)
-        raise
-    try:
-        connection.execute("COMMIT")
-    except apsw.Error:
-        _undo(connection)
-        _write_over_failed_commit(connection)
-        raise
 
+    def __init__(self, connection: apsw.Connection) -> None:
+        self._connection = connection
 
-def _undo(connection: apsw.Connection) -> None:
-    if connection.in_transaction:
-        connection.execute("ROLLBACK")
+    def __enter__(self) -> None:
+        self._connection.execute("BEGIN IMMEDIATE")
+
+    def __exit__(self, error: type[BaseException] | None, *_: object) -> None:
+        if error is not None:
+            self._undo()
+            return
+        try:
+            self._connection.execute("COMMIT")
+        except apsw.Error:
+            self._undo()
+            _write_over_failed_commit(self._connection)
+            raise
+
+    def _undo(self) -> None:
+        # Some errors have ended it.
+        if self._connection.in_transaction:
+            self._connection.execute("ROLLBACK")
 
 
 def _write_over_failed_commit(connection: apsw.Connection) -> None:

@@ -24,7 +24,7 @@ from typing import Any, Generic, TypeVar, TypeVarTuple
 import apsw
 
 from ..model.errors import StorageUnavailable, WriteCancelled
-from .connection import INTERRUPT_SECONDS, FileMoved, as_storage_error, has_moved, shrink, transaction
+from .connection import INTERRUPT_SECONDS, WriteTransaction, as_storage_error, check_place, shrink
 
 logger = logging.getLogger(__name__)
 
@@ -100,17 +100,8 @@ class _Request(Generic[Result]):
             if self.is_cancelled:
                 return
             self.progress = _Progress.RUNNING
-        try:
-            self._do(connection)
-        finally:
-            with self.lock:
-                self.progress = _Progress.DONE
-            if self.is_cancelled:
-                raise _Interrupted
-
-    def _do(self, connection: apsw.Connection) -> None:
         before = connection.total_changes()
-        self.result, self.error = None, None
+        self.error = None
         try:
             self.result = self.work(connection, *self.arguments)
         except Exception as error:
@@ -120,6 +111,11 @@ class _Request(Generic[Result]):
                 raise
             if connection.total_changes() != before:
                 raise _PartialWrite from error
+        finally:
+            with self.lock:
+                self.progress = _Progress.DONE
+            if self.is_cancelled:
+                raise _Interrupted
 
     def attempt_alone(self, connection: apsw.Connection) -> None:
         """Do the work as a whole, or none of it."""
@@ -156,6 +152,7 @@ class Writer:
         idle: Callable[[apsw.Connection], float | None],
     ) -> None:
         self._connection = connection
+        self._transaction = WriteTransaction(connection)
         self._loop = loop
         self._committed = committed
         self._refused = refused
@@ -241,7 +238,7 @@ class Writer:
 
     def _next(self) -> _Request[Any] | None:
         delay: float | None = IDLE_SECONDS
-        if time.monotonic() >= self._idle_work_due or time.monotonic() < self._urgent_until:
+        if not self._urgent_until <= time.monotonic() < self._idle_work_due:
             delay = self._do_idle_work() or IDLE_SECONDS
         while delay is not None:
             try:
@@ -255,7 +252,7 @@ class Writer:
 
     def _do_idle_work(self) -> float | None:
         try:
-            with transaction(self._connection):
+            with self._transaction:
                 return self._idle(self._connection)
         except apsw.Error as error:
             logger.warning("Background indexing failed; will retry: %s", error)
@@ -269,40 +266,34 @@ class Writer:
 
     def _group_of(self, first: _Request[Any]) -> tuple[list[_Request[Any]], bool]:
         group = [first]
-        while len(group) < MAX_IN_A_GROUP:
-            try:
-                request = self._queue.get_nowait()
-            except Empty:
-                break
+        # No other thread takes from the queue.
+        while len(group) < MAX_IN_A_GROUP and not self._queue.empty():
+            request = self._queue.get()
             if request is None:
                 return group, True
             group.append(request)
         return group, False
 
     def _commit(self, group: list[_Request[Any]]) -> None:
-        attempt: Callable[[_Request[Any], apsw.Connection], None] | None = _Request.attempt
-        try:
-            while attempt is not None:
-                attempt = self._attempt(group, attempt)
-        except Exception as error:  # noqa: BLE001  # it is raised where each request waits
-            for request in group:
-                request.error = error
-
-    def _attempt(
-        self, group: list[_Request[Any]], attempt: Callable[[_Request[Any], apsw.Connection], None]
-    ) -> Callable[[_Request[Any], apsw.Connection], None] | None:
-        """Run a group as a whole; if that fails, what to do with each request in the next attempt."""
-        if has_moved(self._connection):
-            raise FileMoved
-        try:
-            with transaction(self._connection):
+        """Run a group as a whole until it is committed, or its transaction fails."""
+        attempt = _Request.attempt
+        while True:
+            try:
+                check_place(self._connection)
+                with self._transaction:
+                    for request in group:
+                        attempt(request, self._connection)
+            except _PartialWrite:
+                attempt = _Request.attempt_alone
+            except _Interrupted:
+                # Again, without the request that was cancelled.
+                continue
+            except Exception as error:  # noqa: BLE001  # it is raised where each request waits
                 for request in group:
-                    attempt(request, self._connection)
-        except _PartialWrite:
-            return _Request.attempt_alone
-        except _Interrupted:
-            return attempt
-        return None
+                    request.error = error
+                return
+            else:
+                return
 
     def _resolve(self, group: list[_Request[Any]]) -> None:
         for request in group:

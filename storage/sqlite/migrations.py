@@ -10,7 +10,7 @@ import apsw
 
 from ..model.database_errors import DatabaseOutOfDate, DatabaseUnusable
 from ..sql import migrations
-from .connection import switch_to_wal, transaction
+from .connection import WriteTransaction, switch_to_wal
 
 logger = logging.getLogger(__name__)
 
@@ -35,7 +35,11 @@ def migrate(connection: apsw.Connection, path: str, *, upgrade: bool) -> None:
     if 0 < version < REWRITTEN:
         _refuse_small_disk(connection, path)
         logger.info("Upgrading the database %s from schema %s to %s, which can take minutes", path, version, latest())
-    with _alone(connection, path) if version else nullcontext(), _unreferenced(connection), transaction(connection):
+    with (
+        _alone(connection, path) if version else nullcontext(),
+        _unreferenced(connection),
+        WriteTransaction(connection),
+    ):
         version = refuse_newer(connection, path)
         for script in scripts[version:]:
             connection.execute(script)

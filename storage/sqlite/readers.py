@@ -15,7 +15,7 @@ from ..model.records import Listing
 from ..sql.ports import Bindings, Row
 from ..sql.spool import BLOCK_BYTES, FIRST_BLOCK_BYTES, Spool
 from ..sql.temporary_files import TemporaryDisk
-from .connection import INTERRUPT_SECONDS, FileMoved, as_storage_error, connect_reader, has_moved, shrink
+from .connection import INTERRUPT_SECONDS, as_storage_error, check_place, connect_reader, shrink
 from .rows import ConnectionRows
 
 Answer = TypeVar("Answer")
@@ -53,8 +53,7 @@ class Readers:
 
     def check_place(self) -> None:
         """Raises `FileMoved` if the file is not in its place any more."""
-        if has_moved(self._point):
-            raise FileMoved
+        check_place(self._point)
 
     def joined(self, statement: str, bindings: Bindings) -> bytes | None:
         """The BLOB of a list that SQLite joins, on the event loop; None if too long for that, or without a row."""

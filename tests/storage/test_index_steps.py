@@ -15,7 +15,7 @@ from amplifierd.storage.model.queries import SearchHit, SearchQuery
 from amplifierd.storage.model.records import BatchMessage, MessagePatch, NewMessages, NewSession
 from amplifierd.storage.search.tokenizer import Tokenizer
 from amplifierd.storage.sqlite import group_commit
-from amplifierd.storage.sqlite.connection import connect_writer, transaction
+from amplifierd.storage.sqlite.connection import WriteTransaction, connect_writer
 from amplifierd.storage.sqlite.search import waiting
 from amplifierd.storage.sqlite.search.background import IndexWork
 from amplifierd.storage.sqlite.search.index_merge import merge_some
@@ -48,7 +48,7 @@ async def found(storage: Storage, text: str) -> list[tuple[str, int]]:
 def without_index(path: Path) -> apsw.Connection:
     """A connection to a database of which nothing is indexed."""
     connection = connect_writer(str(path))
-    with transaction(connection):
+    with WriteTransaction(connection):
         begin_again(connection)
     return connection
 
@@ -66,7 +66,7 @@ async def test_step_without_time_indexes_one_message(path: Path) -> None:
     counts = [0]
     outcome = Outcome.MORE
     while outcome is not Outcome.DONE:
-        with transaction(connection):
+        with WriteTransaction(connection):
             outcome = Indexer(Tokenizer()).index_some(connection, W, until=0)
         counts.append(index_entries(connection))
     assert counts[-1] == 6
@@ -82,7 +82,7 @@ async def test_step_does_not_split_a_long_message(path: Path) -> None:
     indexer = Indexer(Tokenizer(), long_texts)
     outcomes = []
     while Outcome.DONE not in outcomes:
-        with transaction(connection):
+        with WriteTransaction(connection):
             outcomes.append(indexer.index_some(connection, W, time.thread_time() + 60))
         if len(outcomes) == 1:
             assert index_entries(connection) == 1
@@ -158,7 +158,7 @@ async def test_segments_of_the_index_are_merged(path: Path) -> None:
             if segments(connection) <= 16:
                 break
             await asyncio.sleep(0.05)
-    with transaction(connection):
+    with WriteTransaction(connection):
         assert not merge_some(connection)
     connection.close()
 
@@ -184,7 +184,7 @@ async def test_workspace_with_many_writes_does_not_stop_the_index_of_others(
         work = IndexWork(Indexer(Tokenizer()), lambda: {busy}, set(sessions))
         for _ in range(30):
             await storage.append_messages(busy, sessions[busy], new)
-            with transaction(connection):
+            with WriteTransaction(connection):
                 work.step(connection)
         rows = connection.execute("SELECT workspace FROM session_number WHERE indexed_sequence > 0").fetchall()
         connection.close()

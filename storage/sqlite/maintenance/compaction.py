@@ -10,7 +10,7 @@ import apsw
 
 from ...model.database_errors import RebuildNeeded
 from ...model.maintenance import Progress
-from ..connection import connect_writer, release_pages, switch_to_wal, transaction
+from ..connection import WriteTransaction, connect_writer, release_pages, switch_to_wal
 from ..files.database_files import in_use
 from ..search.index_merge import IndexMerge
 
@@ -76,7 +76,7 @@ def _merge_index(connection: apsw.Connection) -> None:
     merge = IndexMerge()
 
     def step() -> bool:
-        with transaction(connection):
+        with WriteTransaction(connection):
             return merge.step(connection, resting=False)
 
     while _timed(step)[0]:
@@ -98,7 +98,7 @@ def _free_pages(connection: apsw.Connection, progress: Progress) -> None:
 
 
 def _free_some(connection: apsw.Connection, pages: int) -> int:
-    with transaction(connection):
+    with WriteTransaction(connection):
         return release_pages(connection, pages)
 
 

@@ -12,7 +12,7 @@ from ...model.maintenance import Finding
 from ...operations.unit_of_work import perform
 from ...search.tokenizer import Tokenizer
 from ...values.clock import Clock
-from ..connection import connect_writer, transaction
+from ..connection import WriteTransaction, connect_writer
 from ..rows import ConnectionTransaction
 from ..search.indexing import STEP_SECONDS, Indexer, Outcome, begin_again
 from ..statements import SQLiteStatements
@@ -47,7 +47,7 @@ class Repairs:
                 _rebuild_search(connection)
                 self._searchable = True
             return "The search index was rebuilt from all messages."
-        with transaction(connection):
+        with WriteTransaction(connection):
             begun = ConnectionTransaction(connection, self._clock, Tokenizer())
             return await perform(begun, SQLiteStatements(), self._clock, finding.workspace, repair_session, finding)
 
@@ -58,18 +58,18 @@ def _rebuild_indexes(connection: apsw.Connection) -> str | None:
 
 
 def _delete_strays(connection: apsw.Connection) -> str | None:
-    with transaction(connection):
+    with WriteTransaction(connection):
         connection.execute(check_statements.DELETE_STRAY_LABELS)
         left = connection.execute(check_statements.REFERENCES).fetchall()
     return None if left else "They were deleted."
 
 
 def _rebuild_search(connection: apsw.Connection) -> None:
-    with transaction(connection):
+    with WriteTransaction(connection):
         begin_again(connection)
     indexer = Indexer(Tokenizer())
     for (workspace,) in connection.execute(check_statements.WORKSPACES).fetchall():
         outcome = Outcome.MORE
         while outcome is not Outcome.DONE:
-            with transaction(connection):
+            with WriteTransaction(connection):
                 outcome = indexer.index_some(connection, str(workspace), time.thread_time() + STEP_SECONDS)

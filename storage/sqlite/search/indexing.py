@@ -9,7 +9,7 @@ from ...model.records import Message
 from ...search.index_entry import entry_of
 from ...search.tokenizer import PIPELINE_VERSION, IndexedText, Tokenizer
 from ...sql.ports import Bindings, Row
-from ..connection import transaction
+from ..connection import WriteTransaction
 from ..statements import LAST_SEQUENCE
 from . import statements as search_statements
 from .long_texts import LongTexts, entry_of_record
@@ -143,5 +143,5 @@ def begin_again_by_other_rules(connection: apsw.Connection) -> None:
     """The same if another version of the program split words by other rules."""
     [(version,)] = connection.execute(search_statements.PIPELINE)
     if version != PIPELINE_VERSION:
-        with transaction(connection):
+        with WriteTransaction(connection):
             begin_again(connection)
