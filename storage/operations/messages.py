@@ -108,10 +108,14 @@ def numbered(new: Sequence[BatchMessage], timestamp: str, last: int) -> list[Mes
 
 def size_of(new: Sequence[BatchMessage | MessagePatch]) -> int:
     """The approximate size of messages, in characters."""
-    # A view: the bytes of parts would be a copy.
-    return sum(
-        [len(each.content or "") + (len(memoryview(each.parts)) if isinstance(each.parts, Raw) else 0) for each in new]
-    )
+    size = 0
+    for each in new:
+        if each.content is not None:
+            size += len(each.content)
+        if isinstance(each.parts, Raw):
+            # A view: the bytes of parts would be a copy.
+            size += len(memoryview(each.parts))
+    return size
 
 
 def tokens_of(new: Iterable[BatchMessage] | Iterable[Message]) -> int:

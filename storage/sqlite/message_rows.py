@@ -12,10 +12,11 @@ ROLES = ("user", "assistant", "system", "developer", "tool")
 # The first digits of the years of messages whose records are put together when they are read.
 CENTURY = "20"
 
-_NUMBERS = {role: number for number, role in enumerate(ROLES)}
 # What is between the columns in a record. A content has no quotes that are not escaped.
 _AFTER_CONTENT = '","timestamp":"'
-_AFTER_TIMESTAMP = '","metadata":'
+_AROUND_TIMESTAMP = len(_AFTER_CONTENT) + len('","metadata":')
+# By role, its number, and where the content of a record begins.
+_ROLES = {role: (number, len(f'{{"role":"{role}","content":"')) for number, role in enumerate(ROLES)}
 
 _encode = msgspec.json.Encoder().encode
 
@@ -23,16 +24,20 @@ _encode = msgspec.json.Encoder().encode
 def message_columns(message: Message) -> Bindings:
     """The columns of a message, and its sequence."""
     record = _encode(message).decode()
-    beginning, _, ending = record.partition(_AFTER_CONTENT)
-    timestamp = message.timestamp
-    rest = ending[len(timestamp) + len(_AFTER_TIMESTAMP) : -1]
+    role, start = _ROLES[message.role]
     columns: Bindings = {
         "sequence": message.sequence,
-        "role": _NUMBERS[message.role],
+        "role": role,
         "message_id": None if isinstance(message.id, UnsetType) else message.id,
-        "rest": None if rest == f'{{}},"sequence":{message.sequence}' else rest,
+        "timestamp": None,
+        "rest": None,
+        "content": record,
     }
-    if not (timestamp.startswith(CENTURY) and timestamp.endswith("Z")):
-        return columns | {"timestamp": None, "rest": None, "content": record}
-    content = beginning.removeprefix(f'{{"role":"{message.role}","content":"')
-    return columns | {"timestamp": timestamp[len(CENTURY) : -1], "content": content}
+    timestamp = message.timestamp
+    if timestamp.startswith(CENTURY) and timestamp.endswith("Z"):
+        end = record.index(_AFTER_CONTENT, start)
+        rest = record[end + _AROUND_TIMESTAMP + len(timestamp) : -1]
+        columns["timestamp"] = timestamp[len(CENTURY) : -1]
+        columns["rest"] = None if rest == f'{{}},"sequence":{message.sequence}' else rest
+        columns["content"] = record[start:end]
+    return columns

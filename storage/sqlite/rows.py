@@ -103,9 +103,9 @@ class ConnectionTransaction(ConnectionRows, Transaction):
             self._forget_after_others()
         if workspace not in self._last:
             self._catch_up(workspace)
-        self._last[workspace] += count
+        revision = self._last[workspace] = self._last[workspace] + count
         self._written.add(workspace)
-        return self._last[workspace]
+        return revision
 
     def _forget_after_others(self) -> None:
         """Forget the numbers of the workspaces if another connection has committed."""
@@ -124,26 +124,23 @@ class ConnectionTransaction(ConnectionRows, Transaction):
         self, sessions: Iterable[tuple[Bindings, Iterable[Message]]], words: object = None
     ) -> None:
         assert words is None, "They are written later."
-        for key, messages in sessions:
-            await self._insert_messages(key, messages)
-
-    async def _insert_messages(self, key: Bindings, messages: Iterable[Message]) -> None:
-        with_parts: list[tuple[int, Raw]] = []
-        for message in messages:
-            self._insert_message(key | message_columns(message))
-            if isinstance(message.parts, Raw):
-                with_parts.append((message.sequence, message.parts))
-        if with_parts:
-            self._record_calls(key, with_parts)
-
-    def _insert_message(self, bindings: Bindings) -> None:
         try:
-            self._connection.execute(SQLiteStatements.INSERT_MESSAGE, bindings)
-            if self._connection.changes() == 0:
-                self._connection.execute(SQLiteStatements.NUMBER_SESSION, bindings)
-                self._connection.execute(SQLiteStatements.INSERT_MESSAGE, bindings)
+            for key, messages in sessions:
+                with_parts: list[tuple[int, Raw]] = []
+                for message in messages:
+                    self._insert_message(key | message_columns(message))
+                    if isinstance(message.parts, Raw):
+                        with_parts.append((message.sequence, message.parts))
+                if with_parts:
+                    self._record_calls(key, with_parts)
         except apsw.Error as error:
             raise as_storage_error(error) from error
+
+    def _insert_message(self, bindings: Bindings) -> None:
+        self._connection.execute(SQLiteStatements.INSERT_MESSAGE, bindings)
+        if self._connection.changes() == 0:
+            self._connection.execute(SQLiteStatements.NUMBER_SESSION, bindings)
+            self._connection.execute(SQLiteStatements.INSERT_MESSAGE, bindings)
 
     def _record_calls(self, key: Bindings, with_parts: list[tuple[int, Raw]]) -> None:
         calls = call_rows(with_parts)

@@ -12,7 +12,13 @@ from ..sql.statements.integrity import recount
 from ..sql.statements.message_lists import messages_with_ids
 from ..sql.statements.recorded_answers import RECORDED, recorded_messages
 from ..sql.statements.removals import begin_writing, message_sizes, next_removal, renew_lease, take_removal
-from ..sql.statements.sessions import SESSION_EXISTS, Statements, exported_session, profile_in_directory
+from ..sql.statements.sessions import (
+    COUNT_MESSAGES,
+    SESSION_EXISTS,
+    Statements,
+    exported_session,
+    profile_in_directory,
+)
 
 # See `Dialect`.
 STEPS = "(SELECT key AS place, value FROM json_each({})) AS step"
@@ -148,6 +154,17 @@ SELECT message_count
 FROM session
 LIMIT 1
 """
+
+    # With RETURNING, SQLite would compute every column of the row before and after the update, those of lists too.
+    COUNT_MESSAGES = f"""
+{COUNT_MESSAGES};
+
+SELECT message_count, updated_at
+FROM session
+WHERE workspace = :workspace
+    AND id = :id
+    AND changes() = 1
+"""  # noqa: S608  # of the text above
 
     # https://www.sqlite.org/pragma.html#pragma_data_version
     DATA_VERSION = "PRAGMA data_version"
