@@ -4,10 +4,10 @@ import html
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from functools import cached_property
+from functools import cache, cached_property
 from itertools import pairwise
 
-from .characters import FIRST_UNSPACED
+from .characters import FIRST_UNSPACED, fold
 from .query_parser import Group, Term
 from .tokenizer import Form, Tokenizer
 
@@ -76,7 +76,9 @@ class Snippets:
             return None
         # The only capital that becomes two characters: places in the lowered text are those in the text.
         lowered = text[:MAX_NEAR_CHARACTERS].replace("İ", "i").lower()
-        starts = [place for pattern in self._patterns if (place := _place(pattern, lowered)) is not None]
+        starts = self._places(lowered)
+        if len(starts) < len(self._patterns) and not lowered.isascii():
+            starts = self._places(lowered.translate(_without_accents()))
         if len(starts) < len(self._patterns) or max(starts) - min(starts) > NEAR_CHARACTERS:
             return None
         for around in AROUND_CHARACTERS:
@@ -85,6 +87,9 @@ class Snippets:
             if all(found) and (around == AROUND_CHARACTERS[-1] or window.is_enough(found)):
                 return window.snippet(found)
         return None
+
+    def _places(self, lowered: str) -> list[int]:
+        return [place for pattern in self._patterns if (place := _place(pattern, lowered)) is not None]
 
     def _around(self, text: str, first: int, last: int, around: int) -> "_Window":
         start = max(0, first - around)
@@ -160,6 +165,13 @@ class _Window:
         places = [(self._tokens[it[0]][0], self._tokens[it[1] - 1][1]) for it in _joined(it for it, _ in matches)]
         marked = "".join(_marked(self._text, start, cut, places))
         return ("…" if start or not self._first else "") + marked + ("" if at_end and cut == end else "…")
+
+
+@cache
+def _without_accents() -> dict[int, str]:
+    """The letters of Latin with accents that are compared as a single letter without."""
+    letters = {code: fold(chr(code)) for code in (*range(0xC0, 0x250), *range(0x1E00, 0x1F00))}
+    return {code: letter for code, letter in letters.items() if len(letter) == 1 and letter.isascii()}
 
 
 def _pattern(group: Group) -> re.Pattern[str] | None:

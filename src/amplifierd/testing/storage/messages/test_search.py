@@ -292,3 +292,11 @@ async def test_word_itself_is_marked_wherever_it_is(storage: Storage, far: int) 
     assert after.startswith(", more")
     assert after.endswith("more…")
     assert len(f"{before}{after}".split()) <= 25
+
+
+@pytest.mark.parametrize("far", [100, 100_000])
+async def test_word_with_accents_is_marked_wherever_it_is(storage: Storage, far: int) -> None:
+    session = await storage.create_session(W, NewSession())
+    await storage.append_message(W, session.id, NewMessage(content=f"{'wörd ' * far}Résumé, {'möre ' * 100}"))
+    [hit] = await hits(storage, "resume")
+    assert "wörd <mark>Résumé</mark>, möre" in hit.snippet
