@@ -1,8 +1,12 @@
 """Writes one line to the log for each request, on stderr, as text or JSON."""
 
+import asyncio
 import sys
+import time
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import lru_cache
 
 import msgspec
 
@@ -16,18 +20,35 @@ def access_log(*, as_json: bool, failed_only: bool) -> AccessLog:
 
     It writes the line itself, because a record of `logging` takes as long as all other work for a small request.
     """
-    return AccessLog(_log_json if as_json else _log_text, _FAILED if failed_only else 0)
+    return AccessLog(_LineBuffer(_json_line if as_json else _text_line).write, _FAILED if failed_only else 0)
+
+
+class _LineBuffer:
+    """Writes the lines of all requests that end in one turn of the event loop with one system call, at its end."""
+
+    def __init__(self, line: Callable[[str, str, int, float, str], str]) -> None:
+        self._line = line
+        self._waiting: list[str] = []
+
+    def write(self, method: str, path: str, status: int, milliseconds: float, request_id: str) -> None:
+        if not self._waiting:
+            asyncio.get_running_loop().call_soon(self._flush)
+        self._waiting.append(self._line(method, path, status, milliseconds, request_id))
+
+    def _flush(self) -> None:
+        lines, self._waiting = self._waiting, []
+        write_line("".join(lines))
 
 
 def _level(status: int) -> str:
     return "WARNING" if status >= _FAILED else "INFO"
 
 
-def _log_text(method: str, path: str, status: int, milliseconds: float, request_id: str) -> None:
-    write_line(f"{time_now()} {_level(status)} {method} {path} {status} {milliseconds:.3f} ms {request_id}\n")
+def _text_line(method: str, path: str, status: int, milliseconds: float, request_id: str) -> str:
+    return f"{time_now()} {_level(status)} {method} {path} {status} {milliseconds:.3f} ms {request_id}\n"
 
 
-def _log_json(method: str, path: str, status: int, milliseconds: float, request_id: str) -> None:
+def _json_line(method: str, path: str, status: int, milliseconds: float, request_id: str) -> str:
     line = {
         "time": time_now(),
         "level": _level(status),
@@ -38,11 +59,11 @@ def _log_json(method: str, path: str, status: int, milliseconds: float, request_
         "milliseconds": round(milliseconds, 3),
         "request_id": request_id,
     }
-    write_line(msgspec.json.encode(line).decode() + "\n")
+    return msgspec.json.encode(line).decode() + "\n"
 
 
 def write_line(line: str) -> None:
-    """Write a line to stderr."""
+    """Write a line, or several, to stderr."""
     # The log's reader may have closed it; requests continue, as with `logging`.
     with suppress(OSError):
         sys.stderr.write(line)
@@ -50,4 +71,11 @@ def write_line(line: str) -> None:
 
 def time_now() -> str:
     """The current time of the machine: RFC 3339, UTC, milliseconds."""
-    return datetime.now(UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
+    seconds, milliseconds = divmod(time.time_ns() // 1_000_000, 1_000)
+    return f"{_text_of(seconds)}.{milliseconds:03d}Z"
+
+
+# Many requests have the same second.
+@lru_cache(maxsize=1)
+def _text_of(seconds: int) -> str:
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}"
