@@ -26,6 +26,9 @@ PIECE_BYTES = 8 * 1024
 # notice when the client disconnects.
 _MAX_HELD_BYTES = 64 * 1024
 
+# The headers that say how a body is sent.
+_OF_THE_BODY = frozenset({b"content-length", b"expect", b"transfer-encoding"})
+
 
 class Protocol(asyncio.Protocol):
     """Passes requests to uvicorn's application in order; refuses invalid HTTP with a problem body.
@@ -140,13 +143,17 @@ class Protocol(asyncio.Protocol):
     def on_header(self, name: bytes, value: bytes) -> None:
         # Trailing spaces and tabs are not part of a value (RFC 9112, section 5.1); httptools drops leading ones.
         name, value = name.lower(), value.rstrip(b" \t")
-        if name == b"expect" and value.lower() == b"100-continue":
-            self._expects_continue = True
+        self._headers.append((name, value))
+        if name in _OF_THE_BODY:
+            self._note_body(name, value)
+
+    def _note_body(self, name: bytes, value: bytes) -> None:
+        if name == b"content-length":
+            self._pieces.body_left = int(value)
         elif name == b"transfer-encoding":
             self._codings.append(value)
-        elif name == b"content-length":
-            self._pieces.body_left = int(value)
-        self._headers.append((name, value))
+        elif value.lower() == b"100-continue":
+            self._expects_continue = True
 
     def on_headers_complete(self) -> None:
         self._check_head()
