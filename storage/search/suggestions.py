@@ -1,7 +1,8 @@
 """Queries with the words that a person may have meant: words of messages that differ from a mistyped one by one edit.
 
 An edit inserts, deletes or replaces a letter, or swaps two adjacent ones: most typing errors are one of these
-(F. J. Damerau, "A technique for computer detection and correction of spelling errors", 1964).
+(F. J. Damerau, "A technique for computer detection and correction of spelling errors", 1964). Long words may have two
+of them, of those that need no other letters: with all, too many words would have to be looked up.
 """
 
 from collections.abc import Awaitable, Iterator, Mapping, Sequence
@@ -21,6 +22,8 @@ from .tokenizer import Tokenizer
 # Shorter words have too many neighbors, and longer ones are rarely typed.
 MIN_LETTERS = 3
 MAX_LETTERS = 32
+# The letters of words that may have two errors.
+LONG = range(8, 21)
 # The limit of mistyped words that are replaced.
 MAX_MISTYPED = 3
 # The limit of words that are looked up for a query.
@@ -65,8 +68,11 @@ async def suggest(text: str, limit: int, count: Counts) -> Listing:
     neighbors = [edits(each.text) for each in mistyped]
     if sum(map(len, neighbors)) > MAX_EDITS:
         return Listing(b"")
-    counts = await count([*chain.from_iterable(neighbors)], with_forms=False)
-    choices = [_most_frequent(words, counts)[:limit] for words in neighbors]
+    choices = await _choices(neighbors, count)
+    distant = [[] if found else edits_twice(each.text) for found, each in zip(choices, mistyped, strict=True)]
+    if any(distant) and sum(map(len, [*neighbors, *distant])) <= MAX_EDITS:
+        choices = [near or far for near, far in zip(choices, await _choices(distant, count), strict=True)]
+    choices = [words[:limit] for words in choices]
     made = (_suggestion(text, mistyped, choice) for choice in product(*choices))
     return Listing(b",".join(_encode(each) for each in islice((it for it in made if len(it.q) <= MAX_QUERY), limit)))
 
@@ -82,6 +88,23 @@ def edits(word: str) -> list[str]:
         (before + letter + after for before, after in cuts for letter in letters),
     )
     return [each for each in dict.fromkeys(edited) if each != word]
+
+
+def edits_twice(word: str) -> list[str]:
+    """The texts that are two edits from a long word, each once: letters are left out, doubled or swapped."""
+    if len(word) not in LONG:
+        return []
+    edited = chain.from_iterable(map(_edits_of_own_letters, _edits_of_own_letters(word)))
+    return [each for each in dict.fromkeys(edited) if each != word]
+
+
+def _edits_of_own_letters(word: str) -> Iterator[str]:
+    for place in range(len(word)):
+        before, letter, after = word[:place], word[place], word[place + 1 :]
+        yield before + after
+        yield f"{before}{letter}{letter}{after}"
+        if after:
+            yield f"{before}{after[0]}{letter}{after[1:]}"
 
 
 def _letters(word: str) -> list[str]:
@@ -106,6 +129,12 @@ def _typed(text: str) -> Iterator[_Typed]:
 def _can_be_mistyped(word: str) -> bool:
     is_word = MIN_LETTERS <= len(word) <= MAX_LETTERS and word.isalpha() and max(word) < FIRST_UNSPACED
     return is_word and len(_blocks(word)) <= _MAX_BLOCKS
+
+
+async def _choices(neighbors: Sequence[Sequence[str]], count: Counts) -> list[list[str]]:
+    """Of the neighbors of each word those that messages have, the most frequent first."""
+    counts = await count([*chain.from_iterable(neighbors)], with_forms=False)
+    return [_most_frequent(words, counts) for words in neighbors]
 
 
 def _most_frequent(words: Sequence[str], counts: Mapping[str, int]) -> list[str]:

@@ -11,7 +11,7 @@ W = "default"
 TEXTS = [
     "The deployment failed on staging",
     "Another deployment, and a stage",
-    "staging, staging and the migration",
+    "staging, staging and the migration of the accommodation",
     "Привет, мир",
     "résumé of getUserById",
 ]
@@ -37,7 +37,16 @@ async def suggested(storage: Storage, text: str, limit: int = 5, workspace: str 
         ("Deploymint", ["deployment"]),
         ("depolyment", ["deployment"]),
         ("xeployment", ["deployment"]),
-        ("depolymetn", []),
+        # Two letters are missing, which the word has beside them, or added, or swapped; but no others.
+        ("depolymetn", ["deployment"]),
+        ("depploymentt", ["deployment"]),
+        ("acomodation", ["accommodation"]),
+        ("acommoadtion", ["accommodation"]),
+        ("accommxdatixn", []),
+        ("accmmdation", []),
+        # Nor in a short word, or if a word with one edit is found.
+        ("stgaign", []),
+        ("migratoin", ["migration"]),
         ("Првет", ["привет"]),
         ("résumë", []),
         ("resme", ["resume"]),
