@@ -87,7 +87,7 @@ def is_surely_i_json(text: bytes, deepest: int = MAX_DEPTH, most_values: int = M
 
 def _strictly_decoded(body: bytes) -> tuple[Any, bytes]:
     """The value of a body, and its text without spaces. Raises without the place of the fault."""
-    is_short = len(body) <= _SHORT_BYTES and b"\\u" not in body
+    is_short = len(body) <= _SHORT_BYTES and body.find(b"\\u") < 0
     if is_short and (len(body) < _MAX_INTEGER_DIGITS or not _may_have_a_large_integer(body)):
         value = _plain_value(body)
         text = _plain_text(value)

@@ -52,10 +52,10 @@ class Paths:
         path = without_trailing_slash(raw_path)
         if not path.startswith(self._prefix):
             return None
-        path = path[len(self._prefix) :]
         try:
-            segments = path.decode("ascii").split("/")
-            if b"%" in path:
+            text = path[len(self._prefix) :].decode("ascii")
+            segments = text.split("/")
+            if "%" in text:
                 # Decoded after the split: an encoded slash is not a separator (RFC 3986, section 2.2).
                 segments = [unquote(segment, errors="strict") for segment in segments]
         except UnicodeDecodeError:

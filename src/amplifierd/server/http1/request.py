@@ -259,7 +259,8 @@ def scope_of(
 
     Raises `httptools.HttpParserError` for an invalid target.
     """
-    if target.startswith(b"/") and b"#" not in target:
+    # `find`, because `in` first tries to read the bytes as a number, and makes an error that says that they are none.
+    if target.startswith(b"/") and target.find(b"#") < 0:
         raw_path, _, query = target.partition(b"?")
     else:
         raw_path, query, headers = absolute(target, headers)
