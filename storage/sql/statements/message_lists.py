@@ -11,6 +11,16 @@ _OPEN = """workspace = :workspace
     AND sequence BETWEEN :first AND :last
     AND result_sequence IS NULL"""
 
+# The listed messages end before :end. It is evaluated in the list, so that it does not read a long one in vain,
+# and beside it, so that a long list differs from an empty one.
+_ENDS = """EXISTS (
+        SELECT 1
+        FROM session
+        WHERE session.workspace = :workspace
+            AND session.id = :id
+            AND (message_count < :end OR CAST(:last AS BIGINT) < :end)
+    )"""
+
 
 def _filtered(table: MessageTable, query: MessageQuery) -> str:
     conditions = [table.between(":first", ":last")]
@@ -25,31 +35,26 @@ def _filtered(table: MessageTable, query: MessageQuery) -> str:
 @cache
 def messages(dialect: Dialect, order: MessageOrder) -> str:
     """The statement that lists the records from :first to :last."""
-    return _messages(dialect.messages, dialect.record, order, f"\n    AND {SESSION_EXISTS}")
+    return _messages(dialect.messages, dialect.record, order, SESSION_EXISTS)
 
 
-def _messages(table: MessageTable, column: str, order: MessageOrder, condition: str = "") -> str:
+def _messages(table: MessageTable, column: str, order: MessageOrder, condition: str) -> str:
     return f"""
 SELECT {column}
 FROM {table.source}
-WHERE {table.between(":first", ":last")}{condition}
+WHERE {table.between(":first", ":last")}
+    AND {condition}
 ORDER BY {table.key}{_direction(newest_first=order == "desc")}
 """
 
 
 @cache
 def joined_messages(dialect: Dialect, order: MessageOrder) -> str:
-    """The same records joined, in a row that exists if the session does; NULL if they reach to :end, or are long."""
+    """The same records joined, in a row that exists if the session does and they end before :end; NULL if long."""
     return f"""
-SELECT CASE
-    WHEN message_count < :end OR CAST(:last AS BIGINT) < :end THEN (
-        SELECT {dialect.joined}
-        FROM ({_messages(dialect.messages, dialect.measured, order)}) AS listed
-    )
-END
-FROM session
-WHERE workspace = :workspace
-    AND id = :id
+SELECT {dialect.joined}
+FROM ({_messages(dialect.messages, dialect.measured, order, _ENDS)}) AS listed
+HAVING {_ENDS}
 """
 
 
